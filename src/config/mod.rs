@@ -1,0 +1,1 @@
+//! Text settings to a [`Plan`](crate::plan::Plan).

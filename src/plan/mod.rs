@@ -1,0 +1,115 @@
+//! The validated, immutable settings that the rest of the program reads: data only.
+//!
+//! `config` makes a [`Plan`] out of text; nothing here parses, reads a file or logs. Every duration
+//! and size is already within its bounds.
+
+mod upstream;
+
+pub use self::upstream::{Protocol, Target, Upstream};
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+
+/// Everything `run` needs to know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub server: Server,
+    pub upstream: Upstream,
+    pub files: Files,
+    pub health: Health,
+    pub admin: Admin,
+    pub log: Log,
+    pub shutdown: Shutdown,
+}
+
+/// The client side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Addresses to listen on; at least one.
+    pub listen: Vec<SocketAddr>,
+    /// Worker threads; `None` is one per usable core.
+    pub workers: Option<usize>,
+    /// Peers whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long a kept-alive client connection may wait for its next request.
+    pub idle_timeout: Duration,
+    /// How long a client may take from the first byte of a request's head to its last.
+    pub header_timeout: Duration,
+}
+
+/// Static files.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Files {
+    /// Prefixes and their directories; a longer prefix wins over a shorter one.
+    pub roots: Vec<Root>,
+    /// Bytes of file contents kept in memory, at the most.
+    pub memory: u64,
+    /// How long a file found is believed unchanged without another look.
+    pub check_interval: Duration,
+    /// `max-age` of files whose name holds no content hash.
+    pub max_age: Duration,
+}
+
+/// One URL prefix served from one directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Begins and ends with `/`.
+    pub prefix: String,
+    /// An absolute path, or one relative to the working directory. It may appear after the start.
+    pub directory: PathBuf,
+}
+
+/// The answers for load balancers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Whether this process is in service.
+    pub path: String,
+    /// Whether the application accepts connections now.
+    pub ready_path: String,
+    /// Whether `path` answers 503 until the application accepted its first connection.
+    pub wait_for_application: bool,
+}
+
+/// The listener for metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// `None` switches it off.
+    pub listen: Option<SocketAddr>,
+}
+
+/// The access log (stdout) and events (stderr).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    pub access: AccessLog,
+    pub level: Level,
+    /// Bytes of access-log lines that may wait for stdout; what comes beyond is dropped and counted.
+    pub buffer: usize,
+}
+
+/// The form of the access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    Json,
+    Combined,
+    Off,
+}
+
+/// The least important events that are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// Leaving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// From the signal: how long new connections are still accepted.
+    pub delay: Duration,
+    /// From the signal: when the requests still running are cut. Never shorter than `delay`.
+    pub timeout: Duration,
+}
