@@ -1,7 +1,23 @@
-//! Sideman: the reverse-proxy sidecar for Django. ARCHITECTURE.md is the map; `pipeline` is the
-//! file to read first. Modules in reading order, top layer last; tests/architecture.rs holds the
-//! arrows.
+//! Sideman: the reverse-proxy sidecar for Django. ARCHITECTURE.md is the map, `pipeline` the file
+//! to read first. Modules stand in reading order, from the ground up; tests/architecture.rs holds
+//! the arrows between them.
+
+pub mod error;
+pub mod phase;
+pub mod rfc;
+
+pub mod body;
+pub mod plan;
+pub mod telemetry;
+
+pub mod files;
+pub mod upstream;
+
+pub mod pipeline;
+
+pub mod server;
 
 pub mod config;
-pub mod phase;
-pub mod plan;
+pub mod lifecycle;
+
+pub mod command;

@@ -1,0 +1,159 @@
+//! What can go wrong with one request: its kind, whose side it lies on, and whether sending the
+//! request again is safe. `pipeline/reply.rs` alone turns an error into a status.
+
+use std::{fmt, io};
+
+/// One failure of one request.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    /// The request was never read by the application, so sending it again cannot act twice.
+    unsent: bool,
+    cause: Option<io::Error>,
+}
+
+/// The kinds of failure, each with a [`name`](Kind::name) for the log and the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A request of HTTP/1.1 without `Host` (RFC 9112, 3.2).
+    HostMissing,
+    /// More than one `Host` field.
+    HostRepeated,
+    /// A `Host` that is no host and port.
+    HostInvalid,
+    /// `Content-Length` beside `Transfer-Encoding` (RFC 9112, 6.1): a smuggling attempt.
+    FramingAmbiguous,
+    /// `CONNECT`, which only a forward proxy serves.
+    ConnectMethod,
+    /// The client's body broke off or was malformed.
+    ClientBody,
+    /// The client left before its answer was complete.
+    ClientGone,
+    /// A path under a static prefix that does not decode.
+    PathInvalid,
+    /// A file that could not be read.
+    FileUnreadable,
+    /// A file that became shorter while it was sent.
+    FileTruncated,
+    /// The application's name has no address.
+    UpstreamUnresolved,
+    /// Nothing accepted the connection.
+    UpstreamRefused,
+    /// No connection within `upstream.connect_timeout`.
+    UpstreamConnectTimeout,
+    /// No bytes moved within `upstream.read_timeout`.
+    UpstreamReadTimeout,
+    /// The connection ended before the head of the answer.
+    UpstreamClosed,
+    /// The answer was no HTTP.
+    UpstreamGarbage,
+    /// The head of the answer was larger than any sensible one.
+    UpstreamHeadTooLarge,
+    /// The answer ended before its length.
+    UpstreamTruncated,
+}
+
+/// Whose side a failure lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Client,
+    Us,
+    Upstream,
+}
+
+// === impl Error ===
+
+impl Error {
+    /// A failure without an underlying I/O error.
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, unsent: false, cause: None }
+    }
+
+    /// A failure with the I/O error behind it.
+    pub fn io(kind: Kind, cause: io::Error) -> Self {
+        Self { kind, unsent: false, cause: Some(cause) }
+    }
+
+    /// Marks that the application cannot have acted on the request.
+    #[must_use]
+    pub fn unsent(mut self) -> Self {
+        self.unsent = true;
+        self
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether the application cannot have acted on the request.
+    pub fn is_unsent(&self) -> bool {
+        self.unsent
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Some(cause) => write!(f, "{}: {cause}", self.kind.name()),
+            None => f.write_str(self.kind.name()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// The short name in the access log's `error` field.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HostMissing => "host_missing",
+            Self::HostRepeated => "host_repeated",
+            Self::HostInvalid => "host_invalid",
+            Self::FramingAmbiguous => "framing_ambiguous",
+            Self::ConnectMethod => "connect_method",
+            Self::ClientBody => "client_body",
+            Self::ClientGone => "client_gone",
+            Self::PathInvalid => "path_invalid",
+            Self::FileUnreadable => "file_unreadable",
+            Self::FileTruncated => "file_truncated",
+            Self::UpstreamUnresolved => "upstream_unresolved",
+            Self::UpstreamRefused => "upstream_refused",
+            Self::UpstreamConnectTimeout => "upstream_connect_timeout",
+            Self::UpstreamReadTimeout => "upstream_read_timeout",
+            Self::UpstreamClosed => "upstream_closed",
+            Self::UpstreamGarbage => "upstream_garbage",
+            Self::UpstreamHeadTooLarge => "upstream_head_too_large",
+            Self::UpstreamTruncated => "upstream_truncated",
+        }
+    }
+
+    /// Whose side it lies on.
+    pub fn side(self) -> Side {
+        match self {
+            Self::HostMissing
+            | Self::HostRepeated
+            | Self::HostInvalid
+            | Self::FramingAmbiguous
+            | Self::ConnectMethod
+            | Self::ClientBody
+            | Self::ClientGone
+            | Self::PathInvalid => Side::Client,
+            Self::FileUnreadable | Self::FileTruncated => Side::Us,
+            Self::UpstreamUnresolved
+            | Self::UpstreamRefused
+            | Self::UpstreamConnectTimeout
+            | Self::UpstreamReadTimeout
+            | Self::UpstreamClosed
+            | Self::UpstreamGarbage
+            | Self::UpstreamHeadTooLarge
+            | Self::UpstreamTruncated => Side::Upstream,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The chunked transfer coding, decoded (RFC 9112, 7.1). Extensions and trailers are read and
+//! thrown away; their size is bounded.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Bytes of one chunk line or one trailer section, at the most.
+const LINE_LIMIT: usize = 8 * 1024;
+
+/// A decoder for one body.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    state: State,
+    /// Bytes of the trailer section seen so far.
+    trailer: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Size,
+    Data(u64),
+    DataEnd,
+    Trailer,
+    Done,
+}
+
+/// One step of decoding.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Some of the body.
+    Data(Bytes),
+    /// The buffer holds no complete element.
+    NeedMore,
+    /// The body is complete; what the buffer still holds is not part of it.
+    Done,
+}
+
+/// The bytes are no chunked coding, or an element is over its bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+// === impl Decoder ===
+
+impl Decoder {
+    /// Takes the next piece of the body from the buffer.
+    pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Step, Malformed> {
+        loop {
+            match self.state {
+                State::Size => {
+                    let Some(line) = take_line(buffer)? else { return Ok(Step::NeedMore) };
+                    self.state = match chunk_size(&line)? {
+                        0 => State::Trailer,
+                        size => State::Data(size),
+                    };
+                }
+                State::Data(0) => self.state = State::DataEnd,
+                State::Data(left) => {
+                    if buffer.is_empty() {
+                        return Ok(Step::NeedMore);
+                    }
+                    let here = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+                    self.state = State::Data(left - here as u64);
+                    return Ok(Step::Data(buffer.split_to(here).freeze()));
+                }
+                State::DataEnd => {
+                    if buffer.len() < 2 {
+                        return Ok(Step::NeedMore);
+                    }
+                    if !buffer.starts_with(b"\r\n") {
+                        return Err(Malformed);
+                    }
+                    buffer.advance(2);
+                    self.state = State::Size;
+                }
+                State::Trailer => {
+                    let Some(line) = take_line(buffer)? else { return Ok(Step::NeedMore) };
+                    self.trailer += line.len();
+                    if self.trailer > LINE_LIMIT {
+                        return Err(Malformed);
+                    }
+                    if line.is_empty() {
+                        self.state = State::Done;
+                    }
+                }
+                State::Done => return Ok(Step::Done),
+            }
+        }
+    }
+}
+
+/// A line without its CRLF. A bare LF is no line end here (RFC 9112, 2.2 allows leniency only for
+/// heads).
+fn take_line(buffer: &mut BytesMut) -> Result<Option<BytesMut>, Malformed> {
+    let Some(end) = memchr::memchr(b'\n', buffer) else {
+        return if buffer.len() > LINE_LIMIT { Err(Malformed) } else { Ok(None) };
+    };
+    if end > LINE_LIMIT {
+        return Err(Malformed);
+    }
+    let mut line = buffer.split_to(end + 1);
+    if !line.ends_with(b"\r\n") {
+        return Err(Malformed);
+    }
+    line.truncate(line.len() - 2);
+    Ok(Some(line))
+}
+
+fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
+    let digits = line.split(|&byte| byte == b';').next().unwrap_or_default();
+    // Some servers pad the size with blanks (RFC 9112, 7.1.1 calls this bad whitespace).
+    let digits = digits.trim_ascii_end();
+    if digits.is_empty() || digits.len() > 16 {
+        return Err(Malformed);
+    }
+    digits.iter().try_fold(0_u64, |size, &byte| {
+        let digit = char::from(byte).to_digit(16).ok_or(Malformed)?;
+        size.checked_mul(16).and_then(|size| size.checked_add(digit.into())).ok_or(Malformed)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn decode_all(pieces: &[&[u8]]) -> Result<(Vec<u8>, bool, usize), Malformed> {
+        let mut decoder = Decoder::default();
+        let mut buffer = BytesMut::new();
+        let mut body = Vec::new();
+        for piece in pieces {
+            buffer.extend_from_slice(piece);
+            loop {
+                match decoder.decode(&mut buffer)? {
+                    Step::Data(data) => body.extend_from_slice(&data),
+                    Step::NeedMore => break,
+                    Step::Done => return Ok((body, true, buffer.len())),
+                }
+            }
+        }
+        Ok((body, false, buffer.len()))
+    }
+
+    #[test]
+    fn table() {
+        type Case = (&'static [u8], Result<(&'static [u8], bool, usize), Malformed>);
+        let cases: &[Case] = &[
+            (b"0\r\n\r\n", Ok((b"", true, 0))),
+            (b"5\r\nhello\r\n0\r\n\r\n", Ok((b"hello", true, 0))),
+            (b"5;x=y\r\nhello\r\n00\r\nA: b\r\n\r\nrest", Ok((b"hello", true, 4))),
+            (b"5 \r\nhello\r\n0\r\n\r\n", Ok((b"hello", true, 0))),
+            (b"A\r\n0123456789\r\n", Ok((b"0123456789", false, 0))),
+            (b"5\r\nhel", Ok((b"hel", false, 0))),
+            (b"5\r\nhelloX\r\n", Err(Malformed)),
+            (b"5\nhello\r\n", Err(Malformed)),
+            (b"g\r\n", Err(Malformed)),
+            (b"-1\r\n", Err(Malformed)),
+            (b"\r\n", Err(Malformed)),
+            (b"fffffffffffffffff\r\n", Err(Malformed)),
+        ];
+        for (bytes, expected) in cases {
+            let got = decode_all(&[bytes]);
+            let expected = expected.map(|(body, done, left)| (body.to_vec(), done, left));
+            assert_eq!(got, expected, "{:?}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    #[test]
+    fn endless_lines_end() {
+        assert_eq!(decode_all(&[&[b'1'; LINE_LIMIT + 1]]), Err(Malformed));
+        let mut trailers = b"0\r\n".to_vec();
+        for _ in 0..LINE_LIMIT {
+            trailers.extend_from_slice(b"a: b\r\n");
+        }
+        assert_eq!(decode_all(&[&trailers]), Err(Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_gives_the_same_body(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..6),
+            cut in 1_usize..12,
+        ) {
+            let mut wire = Vec::new();
+            for chunk in &chunks {
+                wire.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+                wire.extend_from_slice(chunk);
+                wire.extend_from_slice(b"\r\n");
+            }
+            wire.extend_from_slice(b"0\r\n\r\n");
+            let pieces: Vec<&[u8]> = wire.chunks(cut).collect();
+            prop_assert_eq!(decode_all(&pieces), Ok((chunks.concat(), true, 0)));
+        }
+
+        #[test]
+        fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = decode_all(&[&bytes]);
+        }
+    }
+}

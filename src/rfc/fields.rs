@@ -1,0 +1,73 @@
+//! Header fields that belong to one connection and must not be passed on (RFC 9110, 7.6.1).
+
+use http::{HeaderMap, HeaderName, header};
+
+/// Whether a field always belongs to the connection, listed by `Connection` or not.
+///
+/// `Trailer` goes with the trailers themselves; `Proxy-Authenticate` and its kin are between a
+/// client and its forward proxy.
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-authentication-info"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
+}
+
+/// Whether the `Connection` field names anything besides the usual `close` and `keep-alive`,
+/// which is rare enough to be looked at apart.
+pub fn names_more(headers: &HeaderMap) -> bool {
+    connection_options(headers).any(|option| {
+        !option.eq_ignore_ascii_case(b"close") && !option.eq_ignore_ascii_case(b"keep-alive")
+    })
+}
+
+/// Whether the `Connection` field names this field (RFC 9110, 7.6.1).
+pub fn is_named_by_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
+    connection_options(headers).any(|option| option.eq_ignore_ascii_case(name.as_str().as_bytes()))
+}
+
+/// The options of all `Connection` fields.
+pub fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|option| !option.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn connection_names_fields() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::CONNECTION, HeaderValue::from_static("keep-alive, , X-Secret"));
+        headers.append(header::CONNECTION, HeaderValue::from_static("close"));
+        assert!(names_more(&headers));
+        assert!(is_named_by_connection(&headers, &HeaderName::from_static("x-secret")));
+        assert!(!is_named_by_connection(&headers, &HeaderName::from_static("x-other")));
+        headers.remove(header::CONNECTION);
+        headers.append(header::CONNECTION, HeaderValue::from_static("Keep-Alive,close"));
+        assert!(!names_more(&headers));
+    }
+
+    #[test]
+    fn hop_by_hop() {
+        assert!(is_hop_by_hop(&header::TRANSFER_ENCODING));
+        assert!(is_hop_by_hop(&HeaderName::from_static("keep-alive")));
+        assert!(!is_hop_by_hop(&header::COOKIE));
+    }
+}

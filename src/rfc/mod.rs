@@ -1,0 +1,11 @@
+//! HTTP's grammar as pure functions, each citing its section. No I/O, no logging, no settings.
+
+pub mod chunked;
+pub mod conditional;
+pub mod date;
+pub mod fields;
+pub mod forwarded;
+pub mod host;
+pub mod path;
+pub mod range;
+pub mod trace;
