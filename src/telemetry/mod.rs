@@ -1,1 +1,23 @@
-//! x
+//! What the program says about itself: metrics, the access log, events. The request path writes
+//! only to its own worker's share; other threads sum and print.
+
+pub mod access_log;
+pub mod counter;
+pub mod escape;
+pub mod events;
+pub mod exposition;
+pub mod histogram;
+pub mod labels;
+pub mod log_buffer;
+pub mod log_writer;
+pub mod metrics;
+pub mod names;
+pub mod repeat;
+
+pub use self::{
+    labels::{MethodLabel, Route, StatusClass},
+    log_buffer::LogBuffer,
+    log_writer::{LogSink, LogWriter},
+    metrics::{Metrics, Shard},
+    repeat::Repeat,
+};

@@ -1,0 +1,88 @@
+//! A deadline that may be moved on every read or write without touching the timer wheel.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A moment that can be moved cheaply. The timer beneath fires at an old moment, sees that the
+/// deadline has moved, and goes to sleep again: a busy connection pays one timer a period, not one
+/// a request.
+#[derive(Debug, Default)]
+pub struct Deadline {
+    at: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+// === impl Deadline ===
+
+impl Deadline {
+    /// Moves the deadline to `after` from now.
+    pub fn set(&mut self, after: Duration) {
+        self.at = Some(Instant::now() + after);
+    }
+
+    /// Takes the deadline away.
+    pub fn clear(&mut self) {
+        self.at = None;
+    }
+
+    /// Ready once the deadline has passed; never, without one.
+    pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = self.at else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if timer.deadline() > at {
+            timer.as_mut().reset(at);
+        }
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= at {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    fn paused() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+    }
+
+    #[test]
+    fn fires_at_the_last_moment_set() {
+        paused().block_on(async {
+            let begin = Instant::now();
+            let mut deadline = Deadline::default();
+            deadline.set(Duration::from_millis(5));
+            poll_fn(|cx| {
+                assert!(deadline.poll_expired(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            deadline.set(Duration::from_millis(30));
+            poll_fn(|cx| deadline.poll_expired(cx)).await;
+            assert!(Instant::now() - begin >= Duration::from_millis(30));
+        });
+    }
+
+    #[test]
+    fn may_be_moved_nearer() {
+        paused().block_on(async {
+            let mut deadline = Deadline::default();
+            deadline.set(Duration::from_secs(3600));
+            poll_fn(|cx| Poll::Ready(assert!(deadline.poll_expired(cx).is_pending()))).await;
+            deadline.set(Duration::from_millis(1));
+            poll_fn(|cx| deadline.poll_expired(cx)).await;
+            deadline.clear();
+            poll_fn(|cx| Poll::Ready(assert!(deadline.poll_expired(cx).is_pending()))).await;
+        });
+    }
+}

@@ -1,0 +1,211 @@
+//! The metrics as OpenMetrics text, which Prometheus reads.
+
+use std::fmt::{Error, Write};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::Registry,
+};
+
+use super::{
+    counter::Counter,
+    histogram::{BOUNDS_MICROS, Totals},
+    labels::{MethodLabel, Route, StatusClass},
+    metrics::{Metrics, Process, Shard},
+    names::{self, Name},
+};
+use std::sync::Arc;
+
+/// The media type of [`render`]'s text.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Sums the shards and writes all metrics. `phase` is the index of the current one in `phases`.
+pub fn render(metrics: &Arc<Metrics>, phases: &[&'static str], phase: &'static str) -> String {
+    let mut registry = Registry::default();
+    let phases = phases.iter().map(|name| (*name, *name == phase)).collect();
+    registry.register_collector(Box::new(Scrape { metrics: Arc::clone(metrics), phases }));
+    let mut text = String::with_capacity(16 * 1024);
+    if prometheus_client::encoding::text::encode(&mut text, &registry).is_err() {
+        // Writing to a String fails only if a name is malformed, which the tests would show.
+        let _ = writeln!(text, "# the metrics could not be encoded");
+    }
+    text
+}
+
+#[derive(Debug)]
+struct Scrape {
+    metrics: Arc<Metrics>,
+    phases: Vec<(&'static str, bool)>,
+}
+
+// === impl Scrape ===
+
+impl Scrape {
+    fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let mut family = describe(encoder, names::REQUESTS, MetricType::Counter)?;
+        for route in Route::ALL {
+            for method in MethodLabel::ALL {
+                for class in StatusClass::ALL {
+                    let count = self.metrics.sum(|shard| shard.requests(route, method, class));
+                    if count == 0 {
+                        continue;
+                    }
+                    let labels = [
+                        ("route", route.name()),
+                        ("method", method.name()),
+                        ("status", class.name()),
+                    ];
+                    ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn durations(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let mut family = describe(encoder, names::REQUEST_DURATION, MetricType::Histogram)?;
+        for route in Route::ALL {
+            let mut totals = Totals::default();
+            for shard in self.metrics.shards() {
+                totals.include(shard.duration(route));
+            }
+            if totals.count() > 0 {
+                histogram(family.encode_family(&[("route", route.name())])?, &totals)?;
+            }
+        }
+        let mut totals = Totals::default();
+        for shard in self.metrics.shards() {
+            totals.include(&shard.upstream_first_byte);
+        }
+        let metric = describe(encoder, names::UPSTREAM_FIRST_BYTE, MetricType::Histogram)?;
+        histogram(metric, &totals)
+    }
+
+    fn counter(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        name: Name,
+        counter: impl Fn(&Shard) -> &Counter,
+    ) -> Result<(), Error> {
+        let metric = describe(encoder, name, MetricType::Counter)?;
+        ConstCounter::new(self.metrics.sum(counter)).encode(metric)
+    }
+
+    fn gauge(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        name: Name,
+        counter: impl Fn(&Shard) -> &Counter,
+    ) -> Result<(), Error> {
+        let value = i64::try_from(self.metrics.sum(counter)).unwrap_or_default();
+        ConstGauge::new(value).encode(describe(encoder, name, MetricType::Gauge)?)
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let e = &mut encoder;
+        self.requests(e)?;
+        self.durations(e)?;
+        self.gauge(e, names::REQUESTS_IN_FLIGHT, |shard| &shard.in_flight)?;
+        self.counter(e, names::RECEIVED_BYTES, |shard| &shard.received_bytes)?;
+        self.counter(e, names::SENT_BYTES, |shard| &shard.sent_bytes)?;
+        self.gauge(e, names::CLIENT_CONNECTIONS, |shard| &shard.connections)?;
+        self.counter(e, names::CLIENT_CONNECTIONS_ACCEPTED, |shard| &shard.connections_accepted)?;
+        let mut timeouts = describe(e, names::CLIENT_TIMEOUTS, MetricType::Counter)?;
+        for (timer, count) in [
+            ("idle", self.metrics.sum(|shard| &shard.idle_timeouts)),
+            ("header", self.metrics.sum(|shard| &shard.header_timeouts)),
+        ] {
+            ConstCounter::new(count).encode(timeouts.encode_family(&[("timer", timer)])?)?;
+        }
+        let process = self.metrics.process();
+        single(e, names::ACCEPT_ERRORS, Process::read(&process.accept_errors))?;
+        self.counter(e, names::UPSTREAM_OPENED, |shard| &shard.upstream_opened)?;
+        self.counter(e, names::UPSTREAM_REUSED, |shard| &shard.upstream_reused)?;
+        self.counter(e, names::UPSTREAM_FAILED, |shard| &shard.upstream_failed)?;
+        self.counter(e, names::UPSTREAM_RETRIES, |shard| &shard.upstream_retries)?;
+        self.counter(e, names::HEADERS_DROPPED, |shard| &shard.headers_dropped)?;
+        self.counter(e, names::FILE_STORE_HITS, |shard| &shard.file_store_hits)?;
+        self.counter(e, names::FILE_STORE_MISSES, |shard| &shard.file_store_misses)?;
+        let bytes = i64::try_from(Process::read(&process.file_store_bytes)).unwrap_or(i64::MAX);
+        ConstGauge::new(bytes).encode(describe(e, names::FILE_STORE_BYTES, MetricType::Gauge)?)?;
+        single(e, names::ACCESS_LOG_DROPPED, Process::read(&process.access_log_dropped))?;
+        self.counter(e, names::PANICS, |shard| &shard.panics)?;
+        let mut phases = describe(e, names::PHASE, MetricType::Gauge)?;
+        for (name, is_current) in &self.phases {
+            let labels = [("phase", *name)];
+            ConstGauge::new(i64::from(*is_current)).encode(phases.encode_family(&labels)?)?;
+        }
+        let mut build = describe(e, names::BUILD_INFO, MetricType::Info)?;
+        build.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
+    }
+}
+
+fn describe<'a>(
+    encoder: &'a mut DescriptorEncoder<'_>,
+    name: Name,
+    kind: MetricType,
+) -> Result<MetricEncoder<'a>, Error> {
+    encoder.encode_descriptor(name.name, name.help, None, kind)
+}
+
+fn single(encoder: &mut DescriptorEncoder<'_>, name: Name, count: u64) -> Result<(), Error> {
+    ConstCounter::new(count).encode(describe(encoder, name, MetricType::Counter)?)
+}
+
+fn histogram(mut metric: MetricEncoder<'_>, totals: &Totals) -> Result<(), Error> {
+    let bounds = BOUNDS_MICROS.iter().map(|micros| seconds(*micros)).chain([f64::MAX]);
+    let buckets: Vec<(f64, u64)> = bounds.zip(totals.buckets).collect();
+    let (sum, count) = (seconds(totals.sum_micros), totals.count());
+    metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a sum of durations need not be exact")]
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn rendered() -> String {
+        let metrics = Arc::new(Metrics::new(2));
+        for shard in metrics.shards() {
+            shard.requests(Route::Static, MethodLabel::Get, StatusClass::Success).add(3);
+            shard.duration(Route::Static).observe(Duration::from_millis(2));
+            shard.in_flight.add(1);
+        }
+        render(&metrics, &["starting", "ready"], "ready")
+    }
+
+    #[test]
+    fn shards_are_summed() {
+        let text = rendered();
+        for line in [
+            "sideman_requests_total{route=\"static\",method=\"GET\",status=\"2xx\"} 6",
+            "sideman_request_duration_seconds_bucket{le=\"0.0025\",route=\"static\"} 2",
+            "sideman_request_duration_seconds_bucket{le=\"+Inf\",route=\"static\"} 2",
+            "sideman_request_duration_seconds_sum{route=\"static\"} 0.004",
+            "sideman_requests_in_flight 2",
+            "sideman_phase{phase=\"ready\"} 1",
+            "sideman_phase{phase=\"starting\"} 0",
+        ] {
+            assert!(text.lines().any(|got| got == line), "{line} is missing in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn every_name_is_shown_once() {
+        let text = rendered();
+        for name in names::ALL.iter().chain([&names::BUILD_INFO]) {
+            let header = format!("# HELP {} ", name.name);
+            assert_eq!(text.matches(&header).count(), 1, "{}", name.name);
+        }
+    }
+}

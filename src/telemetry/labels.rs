@@ -1,0 +1,127 @@
+//! The values of the request metrics' labels: few and fixed, whatever clients send.
+
+use http::{Method, StatusCode};
+
+/// Who answered a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Route {
+    /// Refused before it was routed.
+    #[default]
+    None,
+    Health,
+    Static,
+    Proxy,
+}
+
+/// A request method, all unusual ones taken together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MethodLabel {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Options,
+    Other,
+}
+
+/// The first digit of a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusClass {
+    Informational,
+    Success,
+    Redirect,
+    ClientError,
+    ServerError,
+}
+
+// === impl Route ===
+
+impl Route {
+    pub const ALL: [Self; 4] = [Self::None, Self::Health, Self::Static, Self::Proxy];
+
+    /// The label's value, also in the access log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Health => "health",
+            Self::Static => "static",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+// === impl MethodLabel ===
+
+impl MethodLabel {
+    pub const ALL: [Self; 8] = [
+        Self::Get,
+        Self::Head,
+        Self::Post,
+        Self::Put,
+        Self::Patch,
+        Self::Delete,
+        Self::Options,
+        Self::Other,
+    ];
+
+    /// The label's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl From<&Method> for MethodLabel {
+    fn from(method: &Method) -> Self {
+        match *method {
+            Method::GET => Self::Get,
+            Method::HEAD => Self::Head,
+            Method::POST => Self::Post,
+            Method::PUT => Self::Put,
+            Method::PATCH => Self::Patch,
+            Method::DELETE => Self::Delete,
+            Method::OPTIONS => Self::Options,
+            _ => Self::Other,
+        }
+    }
+}
+
+// === impl StatusClass ===
+
+impl StatusClass {
+    pub const ALL: [Self; 5] =
+        [Self::Informational, Self::Success, Self::Redirect, Self::ClientError, Self::ServerError];
+
+    /// The label's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Informational => "1xx",
+            Self::Success => "2xx",
+            Self::Redirect => "3xx",
+            Self::ClientError => "4xx",
+            Self::ServerError => "5xx",
+        }
+    }
+}
+
+impl From<StatusCode> for StatusClass {
+    fn from(status: StatusCode) -> Self {
+        match status.as_u16() {
+            100..=199 => Self::Informational,
+            200..=299 => Self::Success,
+            300..=399 => Self::Redirect,
+            400..=499 => Self::ClientError,
+            _ => Self::ServerError,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! One worker's part of the access log: lines gather here and leave in batches.
+
+use std::cell::{Cell, RefCell};
+
+use tokio::sync::Notify;
+
+use super::{
+    access_log::{Clock, Line},
+    log_writer::LogSink,
+};
+use crate::plan::AccessLog;
+
+/// A batch this large leaves at once.
+const BATCH: usize = 32 * 1024;
+
+/// The lines of one worker that were not handed to the writer yet.
+#[derive(Debug)]
+pub struct LogBuffer {
+    form: AccessLog,
+    sink: LogSink,
+    clock: RefCell<Clock>,
+    lines: RefCell<Vec<u8>>,
+    count: Cell<u64>,
+    first: Notify,
+}
+
+// === impl LogBuffer ===
+
+impl LogBuffer {
+    /// An empty buffer.
+    pub fn new(form: AccessLog, sink: LogSink) -> Self {
+        Self {
+            form,
+            sink,
+            clock: RefCell::default(),
+            lines: RefCell::default(),
+            count: Cell::new(0),
+            first: Notify::new(),
+        }
+    }
+
+    /// Whether lines are wanted at all.
+    pub fn is_on(&self) -> bool {
+        self.form != AccessLog::Off
+    }
+
+    /// Adds a line.
+    pub fn push(&self, line: &Line<'_>) {
+        let mut clock = self.clock.borrow_mut();
+        clock.tick();
+        let mut lines = self.lines.borrow_mut();
+        if lines.capacity() == 0 {
+            lines.reserve(BATCH + BATCH / 4);
+        }
+        match self.form {
+            AccessLog::Json => line.write_json(&mut lines, &clock),
+            AccessLog::Combined => line.write_combined(&mut lines, &clock),
+            AccessLog::Off => return,
+        }
+        self.count.set(self.count.get() + 1);
+        let length = lines.len();
+        drop(lines);
+        if length >= BATCH {
+            self.flush();
+        } else if self.count.get() == 1 {
+            self.first.notify_one();
+        }
+    }
+
+    /// Hands all lines to the writer.
+    pub fn flush(&self) {
+        let lines = self.lines.take();
+        if !lines.is_empty() {
+            self.sink.send(lines, self.count.take());
+        }
+    }
+
+    /// Waits until an empty buffer gets its first line.
+    pub async fn first_line(&self) {
+        self.first.notified().await;
+    }
+}
+
+impl Drop for LogBuffer {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}

@@ -1,0 +1,111 @@
+//! What is counted: one shard for each worker, written by it alone, and a few numbers of the
+//! whole process.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use super::{
+    counter::Counter,
+    histogram::Histogram,
+    labels::{MethodLabel, Route, StatusClass},
+};
+
+const ROUTES: usize = Route::ALL.len();
+const METHODS: usize = MethodLabel::ALL.len();
+const CLASSES: usize = StatusClass::ALL.len();
+
+/// All numbers of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    shards: Vec<Arc<Shard>>,
+    process: Arc<Process>,
+}
+
+/// One worker's numbers. Only that worker writes them. Aligned so that no two workers share a
+/// cache line.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Shard {
+    requests: [[[Counter; CLASSES]; METHODS]; ROUTES],
+    durations: [Histogram; ROUTES],
+    pub upstream_first_byte: Histogram,
+    pub in_flight: Counter,
+    pub received_bytes: Counter,
+    pub sent_bytes: Counter,
+    pub connections: Counter,
+    pub connections_accepted: Counter,
+    pub idle_timeouts: Counter,
+    pub header_timeouts: Counter,
+    pub upstream_opened: Counter,
+    pub upstream_reused: Counter,
+    pub upstream_failed: Counter,
+    pub upstream_retries: Counter,
+    pub headers_dropped: Counter,
+    pub file_store_hits: Counter,
+    pub file_store_misses: Counter,
+    pub panics: Counter,
+}
+
+/// Numbers that any thread may write, away from the request path.
+#[derive(Debug, Default)]
+pub struct Process {
+    pub accept_errors: AtomicU64,
+    pub access_log_dropped: AtomicU64,
+    pub file_store_bytes: AtomicU64,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Numbers for so many workers.
+    pub fn new(workers: usize) -> Self {
+        let shards = (0..workers).map(|_| Arc::default()).collect();
+        Self { shards, process: Arc::default() }
+    }
+
+    /// Each worker's share.
+    pub fn shards(&self) -> &[Arc<Shard>] {
+        &self.shards
+    }
+
+    /// The numbers of the whole process.
+    pub fn process(&self) -> &Arc<Process> {
+        &self.process
+    }
+
+    /// Requests whose answer is not complete, over all workers.
+    pub fn in_flight(&self) -> u64 {
+        self.sum(|shard| &shard.in_flight)
+    }
+
+    pub(super) fn sum(&self, counter: impl Fn(&Shard) -> &Counter) -> u64 {
+        self.shards.iter().fold(0, |sum, shard| sum.wrapping_add(counter(shard).value()))
+    }
+}
+
+// === impl Shard ===
+
+impl Shard {
+    /// The counter of requests with these labels.
+    pub fn requests(&self, route: Route, method: MethodLabel, class: StatusClass) -> &Counter {
+        #[expect(clippy::indexing_slicing, reason = "each index is an enum's discriminant")]
+        &self.requests[route as usize][method as usize][class as usize]
+    }
+
+    /// The histogram of a route's durations.
+    pub fn duration(&self, route: Route) -> &Histogram {
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.durations[route as usize]
+    }
+}
+
+// === impl Process ===
+
+impl Process {
+    /// Reads one of the process's numbers.
+    pub fn read(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,95 @@
+//! Every metric: its name and its help text. To add one: a constant here, a field in `metrics`, a
+//! line in `exposition`, a row in the README's table (a test compares them).
+
+/// A metric's name, without the `_total` that counters get, and what it means.
+#[derive(Clone, Copy, Debug)]
+pub struct Name {
+    pub name: &'static str,
+    pub help: &'static str,
+}
+
+const fn name(name: &'static str, help: &'static str) -> Name {
+    Name { name, help }
+}
+
+pub const REQUESTS: Name =
+    name("sideman_requests", "Requests answered, by route, method and class of status");
+pub const REQUEST_DURATION: Name = name(
+    "sideman_request_duration_seconds",
+    "From the end of a request's head to the end of its answer, by route",
+);
+pub const UPSTREAM_FIRST_BYTE: Name = name(
+    "sideman_upstream_first_byte_seconds",
+    "From handing a request to the application to the head of its answer",
+);
+pub const RECEIVED_BYTES: Name =
+    name("sideman_received_bytes", "Bytes read from clients, heads included");
+pub const SENT_BYTES: Name = name("sideman_sent_bytes", "Bytes written to clients, heads included");
+pub const CLIENT_CONNECTIONS: Name = name("sideman_client_connections", "Open client connections");
+pub const CLIENT_CONNECTIONS_ACCEPTED: Name =
+    name("sideman_client_connections_accepted", "Client connections accepted");
+pub const CLIENT_TIMEOUTS: Name = name(
+    "sideman_client_timeouts",
+    "Client connections closed by a timer: idle (server.idle_timeout) or header \
+     (server.header_timeout)",
+);
+pub const ACCEPT_ERRORS: Name = name(
+    "sideman_accept_errors",
+    "Connections that could not be accepted, for example for lack of descriptors",
+);
+pub const REQUESTS_IN_FLIGHT: Name =
+    name("sideman_requests_in_flight", "Requests whose answer is not complete");
+pub const UPSTREAM_OPENED: Name =
+    name("sideman_upstream_connections_opened", "Connections opened to the application");
+pub const UPSTREAM_REUSED: Name =
+    name("sideman_upstream_connections_reused", "Requests sent on a kept connection");
+pub const UPSTREAM_FAILED: Name = name(
+    "sideman_upstream_connections_failed",
+    "Connection attempts that the application refused or let time out",
+);
+pub const UPSTREAM_RETRIES: Name = name(
+    "sideman_upstream_retries",
+    "Requests sent again because a kept connection had died unnoticed",
+);
+pub const HEADERS_DROPPED: Name = name(
+    "sideman_request_headers_dropped",
+    "Request headers kept from the application: forged forwarding headers, names with underscores",
+);
+pub const FILE_STORE_HITS: Name =
+    name("sideman_file_store_hits", "Static files found in memory, still fresh");
+pub const FILE_STORE_MISSES: Name =
+    name("sideman_file_store_misses", "Static files that had to be looked for on disk");
+pub const FILE_STORE_BYTES: Name =
+    name("sideman_file_store_bytes", "Bytes of static files kept in memory");
+pub const ACCESS_LOG_DROPPED: Name = name(
+    "sideman_access_log_dropped",
+    "Access-log lines lost because stdout was slow (log.buffer) or failed",
+);
+pub const PANICS: Name = name("sideman_panics", "Connections ended by a bug in Sideman");
+pub const PHASE: Name = name("sideman_phase", "1 for the phase the process is in, 0 for others");
+pub const BUILD_INFO: Name = name("sideman_build", "The version of the running binary");
+
+/// All of them, in the order of the exposition.
+pub const ALL: [Name; 21] = [
+    REQUESTS,
+    REQUEST_DURATION,
+    UPSTREAM_FIRST_BYTE,
+    REQUESTS_IN_FLIGHT,
+    RECEIVED_BYTES,
+    SENT_BYTES,
+    CLIENT_CONNECTIONS,
+    CLIENT_CONNECTIONS_ACCEPTED,
+    CLIENT_TIMEOUTS,
+    ACCEPT_ERRORS,
+    UPSTREAM_OPENED,
+    UPSTREAM_REUSED,
+    UPSTREAM_FAILED,
+    UPSTREAM_RETRIES,
+    HEADERS_DROPPED,
+    FILE_STORE_HITS,
+    FILE_STORE_MISSES,
+    FILE_STORE_BYTES,
+    ACCESS_LOG_DROPPED,
+    PANICS,
+    PHASE,
+];

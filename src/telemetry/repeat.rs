@@ -1,0 +1,56 @@
+//! Keeps an event that each request could cause from flooding the log.
+
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+/// The pause between two reports of the same thing.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Lets one report through every ten seconds and counts the others.
+#[derive(Debug, Default)]
+pub struct Repeat(Mutex<Option<(Instant, u64)>>);
+
+// === impl Repeat ===
+
+impl Repeat {
+    /// `Some(missed)` if the event should be reported now; `missed` were not since the last one.
+    pub fn allow(&self) -> Option<u64> {
+        self.allow_at(Instant::now())
+    }
+
+    fn allow_at(&self, now: Instant) -> Option<u64> {
+        // A poisoned lock would mean a panic between two assignments below.
+        let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match &mut *state {
+            Some((last, missed)) if now.saturating_duration_since(*last) < PAUSE => {
+                *missed += 1;
+                None
+            }
+            Some((_, missed)) => {
+                let missed = *missed;
+                *state = Some((now, 0));
+                Some(missed)
+            }
+            None => {
+                *state = Some((now, 0));
+                Some(0)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_report_a_pause() {
+        let (repeat, begin) = (Repeat::default(), Instant::now());
+        assert_eq!(repeat.allow_at(begin), Some(0));
+        assert_eq!(repeat.allow_at(begin), None);
+        assert_eq!(repeat.allow_at(begin + PAUSE / 2), None);
+        assert_eq!(repeat.allow_at(begin + PAUSE), Some(2));
+    }
+}
