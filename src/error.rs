@@ -7,7 +7,7 @@ use std::{fmt, io};
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
-    /// The request was never read by the application, so sending it again cannot act twice.
+    /// The application cannot have acted on the request: sending it again is safe.
     unsent: bool,
     cause: Option<io::Error>,
 }
@@ -27,6 +27,8 @@ pub enum Kind {
     ConnectMethod,
     /// The client's body broke off or was malformed.
     ClientBody,
+    /// The client's body stood still for too long.
+    ClientBodyTimeout,
     /// The client left before its answer was complete.
     ClientGone,
     /// A path under a static prefix that does not decode.
@@ -119,6 +121,7 @@ impl Kind {
             Self::FramingAmbiguous => "framing_ambiguous",
             Self::ConnectMethod => "connect_method",
             Self::ClientBody => "client_body",
+            Self::ClientBodyTimeout => "client_body_timeout",
             Self::ClientGone => "client_gone",
             Self::PathInvalid => "path_invalid",
             Self::FileUnreadable => "file_unreadable",
@@ -143,6 +146,7 @@ impl Kind {
             | Self::FramingAmbiguous
             | Self::ConnectMethod
             | Self::ClientBody
+            | Self::ClientBodyTimeout
             | Self::ClientGone
             | Self::PathInvalid => Side::Client,
             Self::FileUnreadable | Self::FileTruncated => Side::Us,

@@ -10,8 +10,8 @@ pub mod body;
 pub mod plan;
 pub mod telemetry;
 
-// pub mod files;
-// pub mod upstream;
+pub mod files;
+pub mod upstream;
 
 // pub mod pipeline;
 

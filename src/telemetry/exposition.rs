@@ -157,7 +157,7 @@ fn single(encoder: &mut DescriptorEncoder<'_>, name: Name, count: u64) -> Result
 }
 
 fn histogram(mut metric: MetricEncoder<'_>, totals: &Totals) -> Result<(), Error> {
-    let bounds = BOUNDS_MICROS.iter().map(|micros| seconds(*micros)).chain([f64::MAX]);
+    let bounds = BOUNDS_MICROS.iter().map(|micros| seconds(*micros)).chain([f64::INFINITY]);
     let buckets: Vec<(f64, u64)> = bounds.zip(totals.buckets).collect();
     let (sum, count) = (seconds(totals.sum_micros), totals.count());
     metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)

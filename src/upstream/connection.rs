@@ -1,0 +1,72 @@
+//! One connection to the application with its buffers.
+
+use std::{
+    io::{self, IoSlice},
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::stream::Stream;
+use crate::body::Deadline;
+
+/// Room made for each read: a usual page in one go, without holding much for idle connections.
+const READ: usize = 16 * 1024;
+
+/// A connection in use or in the pool.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: Stream,
+    /// What arrived and was not taken yet.
+    pub(super) input: BytesMut,
+    /// What waits to be written: heads and chunk sizes.
+    pub(super) output: BytesMut,
+    pub(super) deadline: Deadline,
+    /// Whether an earlier request went over it.
+    pub(super) is_reused: bool,
+}
+
+// === impl Connection ===
+
+impl Connection {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            deadline: Deadline::default(),
+            is_reused: false,
+        }
+    }
+
+    /// Reads more into `input`; 0 is the end.
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.input.reserve(READ);
+        self.stream.poll_read(cx, &mut self.input)
+    }
+
+    /// Writes some of `output`, and of `chunk` behind it.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        chunk: &mut Bytes,
+    ) -> Poll<io::Result<()>> {
+        let slices = [IoSlice::new(&self.output), IoSlice::new(chunk)];
+        match self.stream.poll_write(cx, &slices) {
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Poll::Ready(Ok(written)) => {
+                let from_output = written.min(self.output.len());
+                self.output.advance(from_output);
+                chunk.advance(written - from_output);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Whether a request may go over it as far as can be told without asking.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.input.is_empty() && self.stream.is_quiet()
+    }
+}

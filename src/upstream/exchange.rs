@@ -1,0 +1,95 @@
+//! One request and the head of its reply over one connection, written and read at the same time:
+//! an application may answer before it has read everything.
+
+use std::{
+    future::poll_fn,
+    io,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Method;
+
+use super::{
+    connection::Connection,
+    http1::{self, ReplyHead},
+    upload::{Progress, Upload},
+};
+use crate::error::{Error, Kind};
+
+/// Why no head of a reply came.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: Error,
+    /// The connection ended before a byte of a reply.
+    pub(super) is_silent_close: bool,
+}
+
+/// Writes the request and waits for the head of the reply. `pause` bounds each wait.
+pub(super) async fn exchange(
+    connection: &mut Connection,
+    upload: &mut Upload,
+    method: &Method,
+    pause: Duration,
+) -> Result<ReplyHead, Failure> {
+    connection.deadline.set(pause);
+    let (mut seen, mut got_any) = (0, false);
+    poll_fn(|cx| {
+        let progress = match drive(connection, upload, pause, cx) {
+            Ok(progress) => progress,
+            Err(error) => return Poll::Ready(Err(fatal(error))),
+        };
+        loop {
+            match connection.poll_fill(cx) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(closed(None, got_any))),
+                Poll::Ready(Ok(_)) => {
+                    got_any = true;
+                    match http1::parse(&mut connection.input, &mut seen, method) {
+                        Ok(Some(head)) => return Poll::Ready(Ok(head)),
+                        Ok(None) => {}
+                        Err(error) => return Poll::Ready(Err(fatal(error))),
+                    }
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(closed(Some(error), got_any))),
+                Poll::Pending => break,
+            }
+        }
+        connection.deadline.poll_expired(cx).map(|()| Err(fatal(timed_out(progress))))
+    })
+    .await
+}
+
+/// Lets an upload go on; whenever something moves, the wait begins anew.
+pub(super) fn drive(
+    connection: &mut Connection,
+    upload: &mut Upload,
+    pause: Duration,
+    cx: &mut Context<'_>,
+) -> Result<Progress, Error> {
+    let mut moved = false;
+    let progress = upload.poll(connection, cx, &mut moved)?;
+    if moved {
+        connection.deadline.set(pause);
+    }
+    Ok(progress)
+}
+
+/// Whose silence it was.
+pub(super) fn timed_out(progress: Progress) -> Error {
+    Error::new(match progress {
+        Progress::AwaitsClient => Kind::ClientBodyTimeout,
+        Progress::Over | Progress::AwaitsApplication => Kind::UpstreamReadTimeout,
+    })
+}
+
+fn closed(error: Option<io::Error>, got_any: bool) -> Failure {
+    let error = match error {
+        Some(error) => Error::io(Kind::UpstreamClosed, error),
+        None => Error::new(Kind::UpstreamClosed),
+    };
+    Failure { error, is_silent_close: !got_any }
+}
+
+fn fatal(error: Error) -> Failure {
+    Failure { error, is_silent_close: false }
+}

@@ -1,0 +1,64 @@
+//! Writes a request's head.
+
+use bytes::{BufMut, BytesMut};
+
+use crate::upstream::request::{Framing, RequestHead};
+
+/// Appends the head of a request.
+pub(in crate::upstream) fn encode(
+    out: &mut BytesMut,
+    head: &RequestHead<'_>,
+    framing: Framing,
+    keep: bool,
+) {
+    let fields: usize = head.fields.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    out.reserve(fields + head.target.len() + 96);
+    out.put_slice(head.method.as_str().as_bytes());
+    out.put_u8(b' ');
+    out.put_slice(head.target.as_bytes());
+    out.put_slice(b" HTTP/1.1\r\n");
+    for (name, value) in &head.fields {
+        out.put_slice(name);
+        out.put_slice(b": ");
+        out.put_slice(value);
+        out.put_slice(b"\r\n");
+    }
+    match framing {
+        Framing::None => {}
+        Framing::Length(length) => {
+            out.put_slice(b"content-length: ");
+            out.put_slice(itoa::Buffer::new().format(length).as_bytes());
+            out.put_slice(b"\r\n");
+        }
+        Framing::Chunked => out.put_slice(b"transfer-encoding: chunked\r\n"),
+    }
+    if !keep {
+        out.put_slice(b"connection: close\r\n");
+    }
+    out.put_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Method;
+
+    #[test]
+    fn bytes_on_the_wire() {
+        let head = RequestHead {
+            method: &Method::POST,
+            target: "/a%2Fb?x=;",
+            fields: vec![(b"host", b"example.org"), (b"cookie", b"\xe9")],
+        };
+        let mut out = BytesMut::new();
+        encode(&mut out, &head, Framing::Length(3), true);
+        assert_eq!(
+            &out[..],
+            b"POST /a%2Fb?x=; HTTP/1.1\r\nhost: example.org\r\ncookie: \xe9\r\n\
+              content-length: 3\r\n\r\n"
+        );
+        out.clear();
+        encode(&mut out, &head, Framing::Chunked, false);
+        assert!(out.ends_with(b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n"));
+    }
+}

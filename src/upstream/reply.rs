@@ -1,0 +1,201 @@
+//! The body of a reply, read while it is sent to the client. When it ends well, its connection
+//! goes back to the pool.
+
+use std::{
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::{
+    connection::Connection,
+    exchange::{drive, timed_out},
+    http1::BodyLength,
+    pool::Pool,
+    upload::{Progress, Upload},
+};
+use crate::{
+    error::{Error, Kind},
+    rfc::chunked::{Decoder, Step},
+};
+
+/// What is left of a reply.
+#[derive(Debug)]
+pub(super) struct ReplyBody {
+    /// `None` once the body has ended.
+    connection: Option<Connection>,
+    upload: Upload,
+    left: Left,
+    keep: bool,
+    pool: Rc<Pool>,
+    pause: Duration,
+}
+
+#[derive(Debug)]
+enum Left {
+    Exact(u64),
+    Chunked(Decoder),
+    UntilClose,
+}
+
+// === impl ReplyBody ===
+
+impl ReplyBody {
+    pub(super) fn new(
+        connection: Connection,
+        upload: Upload,
+        length: BodyLength,
+        pool: Rc<Pool>,
+        pause: Duration,
+    ) -> Self {
+        let left = match length {
+            BodyLength::None => Left::Exact(0),
+            BodyLength::Exact(length) => Left::Exact(length),
+            BodyLength::Chunked => Left::Chunked(Decoder::default()),
+            BodyLength::UntilClose => Left::UntilClose,
+        };
+        let mut body =
+            Self { connection: Some(connection), upload, left, keep: false, pool, pause };
+        if let Some(connection) = &mut body.connection {
+            connection.deadline.set(pause);
+        }
+        body
+    }
+
+    /// Lets the connection be used again after this body.
+    pub(super) fn keep(mut self, keep: bool) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// Reads all of a short body; it is known to be at most a few buffers long.
+    pub(super) async fn collect(mut self) -> Result<Bytes, Error> {
+        let Left::Exact(length) = self.left else { return Ok(Bytes::new()) };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        std::future::poll_fn(|cx| {
+            while self.connection.as_ref().is_some_and(|here| here.input.len() < length) {
+                if ready!(self.poll_more(cx))? == 0 {
+                    return Poll::Ready(Err(Error::new(Kind::UpstreamTruncated)));
+                }
+            }
+            let bytes = match &mut self.connection {
+                Some(connection) => connection.input.split_to(length).freeze(),
+                None => Bytes::new(),
+            };
+            self.finish();
+            Poll::Ready(Ok(bytes))
+        })
+        .await
+    }
+
+    /// Reads more; 0 is the end.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
+        let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(0)) };
+        let progress = drive(connection, &mut self.upload, self.pause, cx)?;
+        match connection.poll_fill(cx) {
+            Poll::Ready(Ok(count)) => {
+                connection.deadline.set(self.pause);
+                Poll::Ready(Ok(count))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(Error::io(Kind::UpstreamTruncated, error))),
+            Poll::Pending => {
+                ready!(connection.deadline.poll_expired(cx));
+                // A client that still sends its body is not what the reply waits for.
+                let progress = match progress {
+                    Progress::AwaitsClient => Progress::Over,
+                    other => other,
+                };
+                Poll::Ready(Err(timed_out(progress)))
+            }
+        }
+    }
+
+    /// The next piece of what was read already.
+    fn next_piece(&mut self) -> Result<Step, Error> {
+        let Some(connection) = &mut self.connection else { return Ok(Step::Done) };
+        let input = &mut connection.input;
+        match &mut self.left {
+            Left::Exact(0) => Ok(Step::Done),
+            Left::Chunked(decoder) => decoder
+                .decode(input)
+                .map_err(|_| Error::io(Kind::UpstreamGarbage, io::Error::other("malformed chunk"))),
+            Left::Exact(_) | Left::UntilClose if input.is_empty() => Ok(Step::NeedMore),
+            Left::Exact(left) => {
+                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                *left -= here as u64;
+                Ok(Step::Data(input.split_to(here).freeze()))
+            }
+            Left::UntilClose => Ok(Step::Data(input.split().freeze())),
+        }
+    }
+
+    /// The body is complete: keeps the connection if nothing speaks against it.
+    fn finish(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        // Bytes beyond the end belong to no request of ours (DESIGN, Parsing).
+        if self.keep && self.upload.is_finished() && connection.input.is_empty() {
+            self.pool.put(connection);
+        }
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        loop {
+            match self.next_piece() {
+                Ok(Step::Data(data)) => {
+                    if matches!(self.left, Left::Exact(0)) {
+                        self.finish();
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
+                Ok(Step::Done) => {
+                    self.finish();
+                    return Poll::Ready(None);
+                }
+                Ok(Step::NeedMore) => {}
+                Err(error) => {
+                    self.connection = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+            match ready!(self.poll_more(cx)) {
+                Ok(0) if matches!(self.left, Left::UntilClose) => {
+                    self.connection = None;
+                    return Poll::Ready(None);
+                }
+                Ok(0) => {
+                    self.connection = None;
+                    return Poll::Ready(Some(Err(Error::new(Kind::UpstreamTruncated))));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    self.connection = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.connection.is_none() || matches!(self.left, Left::Exact(0))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.left {
+            Left::Exact(left) => SizeHint::with_exact(left),
+            Left::Chunked(_) | Left::UntilClose => SizeHint::default(),
+        }
+    }
+}

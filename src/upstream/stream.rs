@@ -1,0 +1,59 @@
+//! A byte stream to the application, over TCP or a unix socket.
+
+use std::{
+    io::{self, IoSlice},
+    pin::{Pin, pin},
+    task::{Context, Poll},
+};
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncReadExt, AsyncWrite},
+    net::{TcpStream, UnixStream},
+};
+
+/// An open connection's socket.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+// === impl Stream ===
+
+impl Stream {
+    /// Reads what is there into the buffer's free space; 0 is the end.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(tcp) => pin!(tcp.read_buf(buffer)).poll(cx),
+            Self::Unix(unix) => pin!(unix.read_buf(buffer)).poll(cx),
+        }
+    }
+
+    /// Writes as much as fits.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
+            Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, slices),
+        }
+    }
+
+    /// Whether the other side has neither closed nor sent anything, as far as the event loop has
+    /// heard; costs no system call when nothing happened.
+    pub(super) fn is_quiet(&self) -> bool {
+        let mut byte = [0];
+        let read = match self {
+            Self::Tcp(tcp) => tcp.try_read(&mut byte),
+            Self::Unix(unix) => unix.try_read(&mut byte),
+        };
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}

@@ -1,0 +1,146 @@
+//! Writes a request: its head, then its body as it comes from the client.
+
+use std::{
+    fmt, io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::{BufMut, Bytes};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use super::{connection::Connection, request::Framing};
+use crate::error::{Error, Kind};
+
+/// The rest of a request that was not written yet.
+pub(super) struct Upload {
+    body: Option<Incoming>,
+    chunk: Bytes,
+    is_chunked: bool,
+    /// A chunk was begun whose closing CRLF is still owed.
+    owes_crlf: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Writing,
+    Finished,
+    /// The application takes no more, yet it may have answered.
+    Refused,
+}
+
+/// Why an upload does not go on now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Nothing is left to write.
+    Over,
+    /// The client has to send more.
+    AwaitsClient,
+    /// The application has to take more.
+    AwaitsApplication,
+}
+
+// === impl Upload ===
+
+impl Upload {
+    /// `body` is sent behind what stands in the connection's output.
+    pub(super) fn new(body: Incoming, framing: Framing) -> Self {
+        let body = (framing != Framing::None).then_some(body);
+        Self {
+            body,
+            chunk: Bytes::new(),
+            is_chunked: framing == Framing::Chunked,
+            owes_crlf: false,
+            state: State::Writing,
+        }
+    }
+
+    /// The same request for another connection; only for requests without a body.
+    pub(super) fn again(self) -> Self {
+        Self { state: State::Writing, ..self }
+    }
+
+    /// Whether everything was written.
+    pub(super) fn is_finished(&self) -> bool {
+        self.state == State::Finished
+    }
+
+    /// Writes what can be written now. `moved` tells whether anything was. An error is the
+    /// client's; the application's refusal to take more shows when its reply is read.
+    pub(super) fn poll(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+        moved: &mut bool,
+    ) -> Result<Progress, Error> {
+        while self.state == State::Writing {
+            let awaits_client = self.fill(connection, cx)?;
+            if connection.output.is_empty() && self.chunk.is_empty() {
+                if awaits_client {
+                    return Ok(Progress::AwaitsClient);
+                }
+                self.state = State::Finished;
+                break;
+            }
+            match connection.poll_write(cx, &mut self.chunk) {
+                Poll::Ready(Ok(())) => *moved = true,
+                Poll::Ready(Err(_)) => self.state = State::Refused,
+                Poll::Pending => return Ok(Progress::AwaitsApplication),
+            }
+        }
+        Ok(Progress::Over)
+    }
+
+    /// Takes the next piece of the body, so that it leaves together with what stands before it.
+    /// `true` if the client has to send it first.
+    fn fill(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Result<bool, Error> {
+        while self.chunk.is_empty() {
+            let Some(body) = &mut self.body else { return Ok(false) };
+            let frame = match Pin::new(&mut *body).poll_frame(cx) {
+                Poll::Pending => return Ok(true),
+                Poll::Ready(frame) => frame,
+            };
+            match frame {
+                Some(Ok(frame)) => {
+                    // A client's trailers are not passed on (DESIGN: every body is framed anew).
+                    let Ok(data) = frame.into_data() else { continue };
+                    if data.is_empty() {
+                        continue;
+                    }
+                    if self.is_chunked {
+                        self.close_chunk(connection);
+                        connection.output.put_slice(format!("{:x}\r\n", data.len()).as_bytes());
+                        self.owes_crlf = true;
+                    }
+                    self.chunk = data;
+                }
+                Some(Err(error)) => {
+                    return Err(Error::io(Kind::ClientBody, io::Error::other(error)));
+                }
+                None => {
+                    self.body = None;
+                    if self.is_chunked {
+                        self.close_chunk(connection);
+                        connection.output.put_slice(b"0\r\n\r\n");
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn close_chunk(&mut self, connection: &mut Connection) {
+        if self.owes_crlf {
+            connection.output.put_slice(b"\r\n");
+            self.owes_crlf = false;
+        }
+    }
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Upload({:?})", self.state)
+    }
+}
