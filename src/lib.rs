@@ -13,11 +13,11 @@ pub mod telemetry;
 pub mod files;
 pub mod upstream;
 
-// pub mod pipeline;
+pub mod pipeline;
 
-// pub mod server;
+pub mod server;
 
-// pub mod config;
-// pub mod lifecycle;
+pub mod config;
+pub mod lifecycle;
 
-// pub mod command;
+pub mod command;

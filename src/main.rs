@@ -1,1 +1,21 @@
-fn main() {}
+//! Reads the command line and the environment, and calls the command.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use sideman::{command, config};
+
+/// The allocator of static libc builds is several times slower under load.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match command::args::Cli::try_parse() {
+        Ok(cli) => command::call(&cli, &config::environment()),
+        Err(error) => {
+            // Help and version come here too; that the output is closed is nobody's concern.
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        }
+    }
+}

@@ -25,6 +25,11 @@ impl Deadline {
         self.at = Some(Instant::now() + after);
     }
 
+    /// Moves the deadline to a moment.
+    pub fn set_at(&mut self, at: std::time::Instant) {
+        self.at = Some(Instant::from_std(at));
+    }
+
     /// Takes the deadline away.
     pub fn clear(&mut self) {
         self.at = None;

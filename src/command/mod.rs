@@ -1,1 +1,29 @@
-//! x
+//! The commands: what `main` calls once the command line is read. Each answers the exit status.
+
+pub mod args;
+
+mod ask;
+mod check;
+mod demo;
+mod healthcheck;
+mod run;
+
+use std::{io, process::ExitCode};
+
+use crate::config::Environment;
+
+use self::args::{Cli, Command};
+
+/// Does what the command line asks for.
+pub fn call(cli: &Cli, environment: &Environment) -> ExitCode {
+    match &cli.command {
+        Command::Check(args) => {
+            check::check(&args.flags(), environment, &mut io::stdout(), &mut io::stderr())
+        }
+        Command::Healthcheck(args) => {
+            healthcheck::healthcheck(args, environment, &mut io::stderr())
+        }
+        Command::Run(args) => run::run(&args.flags(), environment, &mut io::stderr()),
+        Command::Demo(args) => run::show(args.listen, &mut io::stdout(), &mut io::stderr()),
+    }
+}

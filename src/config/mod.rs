@@ -1,1 +1,37 @@
-//! Text settings to a [`Plan`](crate::plan::Plan).
+//! Text settings to a [`Plan`](crate::plan::Plan): defaults, then a TOML file, then the environment,
+//! then flags, each above the one before. `load` is the file to read first; `keys` is the table of
+//! everything that can be set. Nothing after the start reads a setting's text again.
+
+mod keys;
+mod load;
+mod warnings;
+
+mod build;
+mod reader;
+
+mod environment;
+mod file;
+mod sources;
+mod text_file;
+
+mod address;
+mod path;
+mod url;
+mod value;
+
+mod problem;
+mod suggest;
+
+pub use self::{
+    environment::{Environment, environment},
+    keys::{KEYS, Key, Kind, SECTIONS},
+    load::{Flags, HealthTarget, Loaded, health_target, load},
+    problem::{Problem, Problems},
+    reader::Setting,
+    sources::Origin,
+    value::duration,
+    warnings::warnings,
+};
+
+#[cfg(test)]
+mod tests;

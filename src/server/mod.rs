@@ -1,1 +1,16 @@
-//! x
+//! The client side: listeners, the workers that serve connections, and the admin listener.
+
+mod acceptor;
+mod admin;
+mod connection;
+mod drain;
+mod listener;
+mod socket;
+mod workers;
+
+pub use self::{
+    acceptor::Accepting,
+    admin::Admin,
+    listener::{BindError, bind},
+    workers::{Placement, Workers},
+};

@@ -17,7 +17,7 @@ const BATCH: usize = 32 * 1024;
 #[derive(Debug)]
 pub struct LogBuffer {
     form: AccessLog,
-    sink: LogSink,
+    sink: Option<LogSink>,
     clock: RefCell<Clock>,
     lines: RefCell<Vec<u8>>,
     count: Cell<u64>,
@@ -27,8 +27,8 @@ pub struct LogBuffer {
 // === impl LogBuffer ===
 
 impl LogBuffer {
-    /// An empty buffer.
-    pub fn new(form: AccessLog, sink: LogSink) -> Self {
+    /// An empty buffer; without a sink there is no log.
+    pub fn new(form: AccessLog, sink: Option<LogSink>) -> Self {
         Self {
             form,
             sink,
@@ -41,7 +41,7 @@ impl LogBuffer {
 
     /// Whether lines are wanted at all.
     pub fn is_on(&self) -> bool {
-        self.form != AccessLog::Off
+        self.form != AccessLog::Off && self.sink.is_some()
     }
 
     /// Adds a line.
@@ -70,8 +70,11 @@ impl LogBuffer {
     /// Hands all lines to the writer.
     pub fn flush(&self) {
         let lines = self.lines.take();
-        if !lines.is_empty() {
-            self.sink.send(lines, self.count.take());
+        let count = self.count.take();
+        if let Some(sink) = &self.sink
+            && !lines.is_empty()
+        {
+            sink.send(lines, count);
         }
     }
 

@@ -1,0 +1,129 @@
+//! One GET with a deadline over everything: looking the name up, connecting, and every read.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The answer is read up to here: enough for its head and a reason.
+const ANSWER: usize = 16 * 1024;
+/// A reason is cut here.
+const REASON: usize = 200;
+
+/// The moment at which the check ends, whatever it is at.
+#[derive(Clone, Copy, Debug)]
+struct Deadline(Instant);
+
+// === impl Deadline ===
+
+impl Deadline {
+    fn left(self) -> io::Result<Duration> {
+        match self.0.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+            left => Ok(left),
+        }
+    }
+}
+
+/// Asks for a path at `host:port`; anything but a 2xx answer within the time is a sentence on what
+/// came instead.
+pub(super) fn ask(authority: &str, path: &str, time: Duration) -> Result<(), String> {
+    let deadline = Deadline(Instant::now() + time);
+    let mut stream = connect(authority, deadline)?;
+    // HTTP/1.0 asks for an answer without chunks.
+    let request = format!(
+        "GET {path} HTTP/1.0\r\nHost: {authority}\r\nUser-Agent: sideman-healthcheck\r\n\
+         Connection: close\r\n\r\n"
+    );
+    let mut answer = Vec::new();
+    let read = send(&mut stream, request.as_bytes(), deadline)
+        .and_then(|()| receive(&mut stream, &mut answer, deadline));
+    match (status(&answer), read) {
+        (Some(200..=299), _) => Ok(()),
+        (Some(status), _) => Err(format!("the answer was {status}{}", reason(&answer))),
+        (None, Err(error)) => Err(describe(&error)),
+        (None, Ok(())) if answer.is_empty() => Err("the connection was closed unanswered".into()),
+        (None, Ok(())) => Err("the answer was not HTTP".into()),
+    }
+}
+
+fn connect(authority: &str, deadline: Deadline) -> Result<TcpStream, String> {
+    let mut last = String::from("the name has no address");
+    for address in resolve(authority, deadline)? {
+        let time = deadline.left().map_err(|error| describe(&error))?;
+        match TcpStream::connect_timeout(&address, time) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = format!("cannot connect: {}", describe(&error)),
+        }
+    }
+    Err(last)
+}
+
+/// Looks a name up in a thread of its own: the system's resolver cannot be told when to stop.
+fn resolve(authority: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, String> {
+    if let Ok(address) = authority.parse() {
+        return Ok(vec![address]);
+    }
+    let (sender, receiver) = mpsc::channel();
+    let name = authority.to_owned();
+    thread::spawn(move || {
+        let found = name.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+        // The check may have ended.
+        let _ = sender.send(found);
+    });
+    let time = deadline.left().map_err(|error| describe(&error))?;
+    match receiver.recv_timeout(time) {
+        Ok(found) => found.map_err(|error| format!("cannot look the name up: {error}")),
+        Err(_) => Err(describe(&io::ErrorKind::TimedOut.into())),
+    }
+}
+
+fn send(stream: &mut TcpStream, request: &[u8], deadline: Deadline) -> io::Result<()> {
+    stream.set_write_timeout(Some(deadline.left()?))?;
+    stream.write_all(request)
+}
+
+/// Reads until the verdict is certain: a good status, the end, or enough of a bad answer.
+fn receive(stream: &mut TcpStream, answer: &mut Vec<u8>, deadline: Deadline) -> io::Result<()> {
+    let mut buffer = [0; 2048];
+    while answer.len() < ANSWER && !matches!(status(answer), Some(200..=299)) {
+        stream.set_read_timeout(Some(deadline.left()?))?;
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The status of an answer whose first line is complete.
+fn status(answer: &[u8]) -> Option<u16> {
+    let end = answer.iter().position(|byte| *byte == b'\n')?;
+    let line = std::str::from_utf8(answer.get(..end)?).ok()?;
+    let rest = line.strip_prefix("HTTP/1.")?;
+    let code = rest.split_ascii_whitespace().nth(1)?;
+    code.parse().ok().filter(|code| (100..=999).contains(code))
+}
+
+/// The first line of the body, which says why, with a colon in front.
+fn reason(answer: &[u8]) -> String {
+    let text = String::from_utf8_lossy(answer);
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    match body.lines().find(|line| !line.trim().is_empty()) {
+        Some(line) => format!(": {}", line.trim().chars().take(REASON).collect::<String>()),
+        None => String::new(),
+    }
+}
+
+fn describe(error: &io::Error) -> String {
+    // A read that outlasts its time is called either, depending on the system.
+    match matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) {
+        true => "no answer in time".into(),
+        false => error.to_string(),
+    }
+}

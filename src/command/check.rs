@@ -1,0 +1,102 @@
+//! `sideman check`: the settings as `run` would read them, or everything that is wrong with them.
+
+use std::{fmt::Write as _, io, process::ExitCode};
+
+use crate::config::{self, Environment, Flags, Setting};
+
+/// What the shell and orchestrators know as wrong usage.
+const BAD_SETTINGS: u8 = 2;
+/// Longer values push their origin to the right.
+const WIDTH: usize = 32;
+
+/// Prints the settings to `out`; problems and warnings to `err`.
+pub(super) fn check(
+    flags: &Flags,
+    environment: &Environment,
+    out: &mut dyn io::Write,
+    err: &mut dyn io::Write,
+) -> ExitCode {
+    let (text, notes, code) = match config::load(flags, environment) {
+        Ok(loaded) => {
+            let text = table(&loaded.settings);
+            let notes =
+                config::warnings(&loaded).iter().map(|w| format!("warning: {w}\n")).collect();
+            (text, notes, ExitCode::SUCCESS)
+        }
+        Err(problems) => (String::new(), format!("{problems}\n"), ExitCode::from(BAD_SETTINGS)),
+    };
+    // Nobody is left to tell that the output is closed, and the status still says it.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = err.write_all(notes.as_bytes()).and_then(|()| err.flush());
+    code
+}
+
+/// `key = value  (origin)`, in columns.
+fn table(settings: &[Setting]) -> String {
+    let keys = settings.iter().map(|setting| setting.key.name.len()).max().unwrap_or_default();
+    let values = settings.iter().map(|setting| setting.text.len());
+    let values = values.filter(|len| *len <= WIDTH).max().unwrap_or_default();
+    settings.iter().fold(String::new(), |mut text, Setting { key, text: value, origin }| {
+        let _ = writeln!(text, "{:keys$} = {value:values$}  ({origin})", key.name);
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(variables: &[(&str, &str)]) -> (ExitCode, String, String) {
+        let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = check(&Flags::default(), &environment.collect(), &mut out, &mut err);
+        (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn good_settings_are_a_table() {
+        let (code, out, err) = run(&[
+            ("SIDEMAN_UPSTREAM", "http://app:8000"),
+            ("SIDEMAN_TRUSTED_PROXIES", "10.0.0.0/8,192.168.100.0/24,172.16.0.0/12"),
+        ]);
+        assert_eq!((code, err.as_str()), (ExitCode::SUCCESS, ""));
+        assert_eq!(out.lines().count(), config::KEYS.len());
+        let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap();
+        assert_eq!(
+            line("upstream.url"),
+            "upstream.url                = http://app:8000  (SIDEMAN_UPSTREAM)"
+        );
+        assert_eq!(line("log.level"), "log.level                   = info             (default)");
+        assert_eq!(
+            line("server.trusted_proxies"),
+            "server.trusted_proxies      = 10.0.0.0/8, 192.168.100.0/24, 172.16.0.0/12  \
+             (SIDEMAN_TRUSTED_PROXIES)"
+        );
+    }
+
+    #[test]
+    fn bad_settings_are_all_told() {
+        let (code, out, err) = run(&[("SIDEMAN_LOG__LEVEL", "loud"), ("SIDEMAN_ADMIN", "x")]);
+        assert_eq!((code, out.as_str()), (ExitCode::from(2), ""));
+        assert!(err.starts_with("there are 3 problems with the settings:\n"), "{err}");
+        for name in ["upstream.url", "admin.listen", "log.level"] {
+            assert!(err.contains(name), "{err}");
+        }
+    }
+
+    #[test]
+    fn what_may_come_right_is_a_warning() {
+        let (code, _, err) = run(&[
+            ("SIDEMAN_UPSTREAM", "http+unix:/nowhere/app.sock"),
+            ("SIDEMAN_STATIC", "/a/=/nowhere/a,/b/=/dev/null"),
+            ("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/0"),
+        ]);
+        assert_eq!(code, ExitCode::SUCCESS);
+        let warnings: Vec<&str> = err.lines().collect();
+        assert_eq!(warnings.len(), 4, "{err}");
+        assert!(warnings[0].starts_with("warning: /nowhere/a (static.roots) is not there now"));
+        assert!(warnings[1].starts_with("warning: /dev/null (static.roots) is not a directory"));
+        assert!(warnings[2].starts_with("warning: the socket /nowhere/app.sock (upstream.url)"));
+        assert!(warnings[3].starts_with("warning: server.trusted_proxies holds every address"));
+    }
+}

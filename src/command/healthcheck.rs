@@ -1,0 +1,275 @@
+//! `sideman healthcheck`: asks the running process, as a container's health command. It prints
+//! nothing when all is well, because ECS takes output for trouble.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    process::ExitCode,
+    time::Duration,
+};
+
+use crate::config::{self, Environment, HealthTarget};
+
+use super::{args::HealthcheckArgs, ask};
+
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// What to ask: the authority as a client writes it, and the path.
+#[derive(Debug, PartialEq, Eq)]
+struct Question {
+    authority: String,
+    path: String,
+}
+
+/// Asks; the exit status is 0 if the answer was 2xx, and 1 if anything else happened.
+pub(super) fn healthcheck(
+    args: &HealthcheckArgs,
+    environment: &Environment,
+    err: &mut dyn io::Write,
+) -> ExitCode {
+    match check(args, environment) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            let _ = writeln!(err, "{fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(args: &HealthcheckArgs, environment: &Environment) -> Result<(), String> {
+    let timeout = config::duration(&args.timeout, Duration::from_millis(1), LONGEST)
+        .map_err(|fault| format!("--timeout {:?}: {fault}", args.timeout))?;
+    let target =
+        || config::health_target(&args.settings.flags(), environment).map_err(|p| p.to_string());
+    let question = match &args.url {
+        Some(url) => Question::of_url(url, || target().map(|target| target.path))?,
+        None => Question::of_target(target()?)?,
+    };
+    ask::ask(&question.authority, &question.path, timeout).map_err(|fault| {
+        // One line, whatever the answer held.
+        let fault: String = fault.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        format!("GET http://{}{}: {fault}", question.authority, question.path)
+    })
+}
+
+// === impl Question ===
+
+impl Question {
+    /// The process that runs with the same settings.
+    fn of_target(target: HealthTarget) -> Result<Self, String> {
+        let ip = match target.listen.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+        };
+        match target.listen.port() {
+            0 => Err("server.listen has port 0, so that the port is not known before the start: \
+                      give the URL, as in sideman healthcheck http://127.0.0.1:8080/healthz"
+                .into()),
+            port => {
+                Ok(Self { authority: SocketAddr::new(ip, port).to_string(), path: target.path })
+            }
+        }
+    }
+
+    /// What was given on the command line; without a path the one of the settings is asked for.
+    fn of_url(url: &str, path: impl Fn() -> Result<String, String>) -> Result<Self, String> {
+        let wrong = |fault: &str| Err(format!("{url:?}: {fault}"));
+        let Some(rest) = url.strip_prefix("http://") else {
+            return wrong("write a URL such as http://127.0.0.1:8080/healthz");
+        };
+        let (authority, given) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if authority.is_empty() || authority.contains('@') {
+            return wrong("write the host as in http://127.0.0.1:8080/healthz");
+        }
+        if !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return wrong("only visible ASCII characters are possible");
+        }
+        let has_port = authority.rsplit(':').next().is_some_and(|port| {
+            authority.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        let authority = match has_port {
+            true => authority.to_owned(),
+            false => format!("{authority}:80"),
+        };
+        let path = match given.split('#').next().unwrap_or_default() {
+            "" => path()?,
+            query if query.starts_with('?') => format!("/{query}"),
+            path => path.to_owned(),
+        };
+        Ok(Self { authority, path })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::{TcpListener, TcpStream},
+        thread::{self, JoinHandle},
+    };
+
+    use clap::Parser as _;
+
+    use crate::command::args::{Cli, Command};
+
+    use super::*;
+
+    /// Serves one connection; the request is read whole before `answer` runs.
+    fn serve(
+        answer: impl FnOnce(&mut TcpStream) + Send + 'static,
+    ) -> (SocketAddr, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") {
+                stream.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            answer(&mut stream);
+            String::from_utf8(request).unwrap()
+        });
+        (address, server)
+    }
+
+    fn answers(bytes: &'static str) -> (SocketAddr, JoinHandle<String>) {
+        serve(move |stream| stream.write_all(bytes.as_bytes()).unwrap())
+    }
+
+    fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (ExitCode, String) {
+        let cli = Cli::try_parse_from([&["sideman", "healthcheck"], arguments].concat()).unwrap();
+        let Command::Healthcheck(args) = cli.command else { panic!("{:?}", cli.command) };
+        let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let mut err = Vec::new();
+        let code = healthcheck(&args, &environment.collect(), &mut err);
+        (code, String::from_utf8(err).unwrap())
+    }
+
+    const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
+
+    #[test]
+    fn a_good_answer_prints_nothing() {
+        let (address, server) = answers(GOOD);
+        let found = run(&[&format!("http://{address}/up?full")], &[]);
+        assert_eq!(found, (ExitCode::SUCCESS, String::new()));
+        let request = server.join().unwrap();
+        assert!(request.starts_with(&format!("GET /up?full HTTP/1.0\r\nHost: {address}\r\n")));
+    }
+
+    #[test]
+    fn the_settings_say_where_and_what() {
+        let (address, server) = answers(GOOD);
+        let port = address.port().to_string();
+        // The application's address is missing, as where `run` has it from a flag.
+        let found = run(&[], &[("SIDEMAN_LISTEN", &port), ("SIDEMAN_HEALTH__PATH", "/alive")]);
+        assert_eq!(found, (ExitCode::SUCCESS, String::new()));
+        assert!(server.join().unwrap().starts_with("GET /alive HTTP/1.0\r\n"));
+
+        let (address, server) = answers(GOOD);
+        let found = run(&["--listen", &address.to_string()], &[("SIDEMAN_LISTEN", "1")]);
+        assert_eq!(found, (ExitCode::SUCCESS, String::new()));
+        assert!(server.join().unwrap().starts_with("GET /healthz HTTP/1.0\r\n"));
+    }
+
+    #[test]
+    fn a_good_status_is_enough() {
+        // The answer never ends, and the client does not wait for it.
+        let (address, server) = serve(|stream| {
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n").unwrap();
+            let _ = stream.read(&mut [0]);
+        });
+        let found = run(&[&format!("http://{address}/"), "--timeout", "1m"], &[]);
+        assert_eq!(found, (ExitCode::SUCCESS, String::new()));
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn a_bad_answer_is_one_line_with_its_reason() {
+        let check = |answer, expected: &str| {
+            let (address, server) = answers(answer);
+            let found = run(&[&format!("http://{address}/up")], &[]);
+            let expected = format!("GET http://{address}/up: {expected}\n");
+            assert_eq!(found, (ExitCode::FAILURE, expected));
+            server.join().unwrap();
+        };
+        let unavailable = "HTTP/1.1 503 Service Unavailable\r\n\r\ndraining\x1b[1m\nmore\n";
+        check(unavailable, "the answer was 503: draining [1m");
+        check("HTTP/1.0 404 Not Found\r\n\r\n", "the answer was 404");
+        check("HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n", "the answer was 301");
+        check("SSH-2.0-server\r\n", "the answer was not HTTP");
+        check("", "the connection was closed unanswered");
+    }
+
+    #[test]
+    fn nothing_listens() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let (code, err) = run(&["--listen", &address.to_string()], &[]);
+        assert_eq!(code, ExitCode::FAILURE);
+        assert!(
+            err.starts_with(&format!("GET http://{address}/healthz: cannot connect: ")),
+            "{err}"
+        );
+        assert_eq!(err.lines().count(), 1);
+    }
+
+    #[test]
+    fn the_time_is_for_the_whole_check() {
+        // Each byte comes in time, the answer does not.
+        let (address, server) = serve(|stream| {
+            stream.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+            while stream.write_all(b"H").is_ok() && !matches!(stream.read(&mut [0]), Ok(0)) {}
+        });
+        let found = run(&[&format!("http://{address}/"), "--timeout", "100ms"], &[]);
+        let expected = format!("GET http://{address}/: no answer in time\n");
+        assert_eq!(found, (ExitCode::FAILURE, expected));
+        server.join().unwrap();
+
+        let (address, server) = serve(|stream| drop(stream.read(&mut [0])));
+        let found = run(&[&format!("http://{address}/"), "--timeout", "50ms"], &[]);
+        let expected = format!("GET http://{address}/: no answer in time\n");
+        assert_eq!(found, (ExitCode::FAILURE, expected));
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn bad_usage_fails_with_a_sentence() {
+        let check = |arguments: &[&str], variables: &[(&str, &str)], expected: &str| {
+            let (code, err) = run(arguments, variables);
+            assert_eq!(code, ExitCode::FAILURE);
+            assert!(err.contains(expected), "{err}");
+        };
+        check(&["--timeout", "3"], &[], "--timeout \"3\": the unit is missing: write 3s");
+        check(&["https://a/"], &[], "\"https://a/\": write a URL such as");
+        check(&["http:///up"], &[], "write the host as in");
+        check(&["http://a/\n"], &[], "only visible ASCII");
+        check(&[], &[("SIDEMAN_LISTEN", "web:80")], "server.listen = \"web:80\" (SIDEMAN_LISTEN)");
+        check(&["--listen", "127.0.0.1:0"], &[], "server.listen has port 0");
+        check(&["--config", "/nowhere.toml"], &[], "cannot read /nowhere.toml");
+    }
+
+    #[test]
+    fn urls() {
+        let check = |url: &str, expected: &str| {
+            let question = Question::of_url(url, || Ok("/healthz".into())).unwrap();
+            assert_eq!(format!("{} {}", question.authority, question.path), expected);
+        };
+        check("http://a", "a:80 /healthz");
+        check("http://a:81", "a:81 /healthz");
+        check("http://a/", "a:80 /");
+        check("http://a?x", "a:80 /?x");
+        check("http://[::1]/up#x", "[::1]:80 /up");
+        check("http://[::1]:81/up", "[::1]:81 /up");
+        let target = |listen: &str| {
+            let target = HealthTarget { listen: listen.parse().unwrap(), path: "/healthz".into() };
+            Question::of_target(target).unwrap().authority
+        };
+        assert_eq!(target("0.0.0.0:8080"), "127.0.0.1:8080");
+        assert_eq!(target("[::]:8080"), "[::1]:8080");
+        assert_eq!(target("10.0.0.1:8080"), "10.0.0.1:8080");
+    }
+}

@@ -1,0 +1,184 @@
+//! Addresses to listen on, and networks to trust.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use ipnet::IpNet;
+
+/// Where traffic from the same host, the same network or the same cloud comes from.
+const PRIVATE: [&str; 9] = [
+    "127.0.0.0/8",
+    "::1/128",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "fc00::/7",
+    "169.254.0.0/16",
+    "fe80::/10",
+];
+
+/// Reads `IP:PORT`, `:PORT` or `PORT`; without an IP it is every IPv4 address.
+pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let bare = text.strip_prefix(':').unwrap_or(text);
+    if let Ok(port) = port(bare) {
+        return Ok(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port));
+    }
+    if text.is_empty() {
+        return Err("it is empty".into());
+    }
+    if text.starts_with('/') || text.starts_with("unix:") {
+        return Err("listening on a unix socket is not possible".into());
+    }
+    if text.contains("://") {
+        return Err("this is a URL: write the address and the port only".into());
+    }
+    let unbracketed = text.trim_start_matches('[').trim_end_matches(']');
+    match unbracketed.parse() {
+        Ok(ip) => return Err(format!("the port is missing: write {}", SocketAddr::new(ip, 8080))),
+        Err(_) if bare.bytes().all(|byte| byte.is_ascii_digit()) => {
+            return Err("ports go up to 65535".into());
+        }
+        Err(_) => {}
+    }
+    match text.rsplit_once(':') {
+        Some(("*", after)) if port(after).is_ok() => {
+            Err(format!("write 0.0.0.0:{after}, or [::]:{after}"))
+        }
+        Some(("localhost", after)) if port(after).is_ok() => {
+            Err(format!("names are not looked up: write 127.0.0.1:{after}"))
+        }
+        Some((host, after)) if port(after).is_ok() && host.parse::<IpAddr>().is_err() => {
+            Err("names are not looked up: write an IP address".into())
+        }
+        Some((host, after)) if port(after).is_ok() => Err(format!("write [{host}]:{after}")),
+        _ => Err("this is not an address".into()),
+    }
+}
+
+/// Reads an address to listen on, or `off`.
+pub(super) fn listen_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
+    match text {
+        "off" => Ok(None),
+        "none" | "false" | "no" => Err("write off".into()),
+        _ => listen(text).map(Some),
+    }
+}
+
+/// Whether two listeners would ask the kernel for the same port. Port 0 is a new one each time.
+pub(super) fn clash(a: SocketAddr, b: SocketAddr) -> bool {
+    let overlap = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && overlap
+}
+
+/// Reads one network, one address, or the word `private`.
+pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
+    if text == "private" {
+        return Ok(PRIVATE.iter().filter_map(|network| network.parse().ok()).collect());
+    }
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Ok(vec![ip.into()]);
+    }
+    let network: IpNet = text.parse().map_err(|_| not_a_network(text))?;
+    if network.trunc() != network {
+        return Err(format!("the address has bits behind its prefix: write {}", network.trunc()));
+    }
+    Ok(vec![network])
+}
+
+fn not_a_network(text: &str) -> String {
+    match text {
+        "" => "it is empty".into(),
+        "*" => "to believe every peer, write 0.0.0.0/0 and ::/0".into(),
+        "localhost" => "names are not looked up: write 127.0.0.1".into(),
+        text if text.parse::<SocketAddr>().is_ok() => "write it without the port".into(),
+        _ => "this is neither a network nor an address".into(),
+    }
+}
+
+fn port(text: &str) -> Result<u16, ()> {
+    match text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => text.parse().map_err(|_| ()),
+        false => Err(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn listens(text: &str, expected: Result<&str, &str>) {
+        let read = listen(text).map(|address| address.to_string());
+        let expected = expected.map(str::to_owned).map_err(str::to_owned);
+        assert_eq!(read, expected, "{text:?}");
+    }
+
+    #[test]
+    fn addresses() {
+        listens("127.0.0.1:80", Ok("127.0.0.1:80"));
+        listens("[::]:8080", Ok("[::]:8080"));
+        listens(":8080", Ok("0.0.0.0:8080"));
+        listens("8080", Ok("0.0.0.0:8080"));
+        listens("0", Ok("0.0.0.0:0"));
+        listens("", Err("it is empty"));
+        listens("0.0.0.0", Err("the port is missing: write 0.0.0.0:8080"));
+        listens("::1", Err("the port is missing: write [::1]:8080"));
+        listens("[::1]", Err("the port is missing: write [::1]:8080"));
+        listens("fe80::1%eth0:80", Err("names are not looked up: write an IP address"));
+        listens("*:80", Err("write 0.0.0.0:80, or [::]:80"));
+        listens("localhost:80", Err("names are not looked up: write 127.0.0.1:80"));
+        listens("web:80", Err("names are not looked up: write an IP address"));
+        listens("70000", Err("ports go up to 65535"));
+        listens("unix:/run/web.sock", Err("listening on a unix socket is not possible"));
+        listens("http://0.0.0.0:80", Err("this is a URL: write the address and the port only"));
+        listens("+80", Err("this is not an address"));
+        listens("127.0.0.1:http", Err("this is not an address"));
+    }
+
+    #[test]
+    fn networks_and_presets() {
+        let check = |text: &str, expected: Result<&str, &str>| {
+            let read = networks(text).map(|found| found.iter().map(IpNet::to_string).collect());
+            let read = read.map(|found: Vec<String>| found.join(" "));
+            assert_eq!(read, expected.map(str::to_owned).map_err(str::to_owned), "{text:?}");
+        };
+        check("10.0.0.0/8", Ok("10.0.0.0/8"));
+        check("10.1.2.3", Ok("10.1.2.3/32"));
+        check("::1", Ok("::1/128"));
+        check("private", Ok(&PRIVATE.join(" ")));
+        check("10.1.0.0/8", Err("the address has bits behind its prefix: write 10.0.0.0/8"));
+        check("10.0.0.0/33", Err("this is neither a network nor an address"));
+        check("10.0.0.1:80", Err("write it without the port"));
+        check("*", Err("to believe every peer, write 0.0.0.0/0 and ::/0"));
+        check("", Err("it is empty"));
+    }
+
+    #[test]
+    fn listeners_that_clash() {
+        let check = |a: &str, b: &str| clash(a.parse().unwrap(), b.parse().unwrap());
+        assert!(check("127.0.0.1:80", "127.0.0.1:80"));
+        assert!(check("0.0.0.0:80", "127.0.0.1:80"));
+        assert!(!check("0.0.0.0:0", "0.0.0.0:0"));
+        assert!(!check("127.0.0.1:80", "127.0.0.2:80"));
+        assert!(!check("127.0.0.1:80", "127.0.0.1:81"));
+        assert!(!check("0.0.0.0:80", "[::]:80"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_shown_address_reads_back(ip in any::<IpAddr>(), port in any::<u16>()) {
+            let address = SocketAddr::new(ip, port);
+            prop_assert_eq!(listen(&address.to_string()), Ok(address));
+        }
+
+        #[test]
+        fn nothing_panics(text in any::<String>()) {
+            let _ = listen_or_off(&text);
+            let _ = networks(&text);
+        }
+    }
+}

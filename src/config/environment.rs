@@ -1,0 +1,240 @@
+//! Settings from the environment: `SIDEMAN_SECTION__KEY`, the short names, and each with `_FILE`
+//! behind it. The environment is passed in as a map; `environment` alone reads the process's own.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    keys::{KEYS, Key},
+    problem::Problem,
+    sources::{Origin, Sources, Value},
+    suggest, text_file,
+};
+
+/// The variables of the environment.
+pub type Environment = BTreeMap<OsString, OsString>;
+
+/// Names the settings file; it stands beside the keys because a file cannot name itself.
+const CONFIG: &str = "SIDEMAN_CONFIG";
+const PREFIX: &str = "SIDEMAN_";
+const FILE: &str = "_FILE";
+
+/// What the environment says, sorted by what it is about.
+#[derive(Debug)]
+pub(super) struct Readings<'a> {
+    config: Vec<Variable<'a>>,
+    keys: Vec<(&'static Key, Vec<Variable<'a>>)>,
+    unknown: Vec<String>,
+}
+
+/// A variable whose name means something.
+#[derive(Clone, Copy, Debug)]
+struct Variable<'a> {
+    name: &'a str,
+    value: &'a OsStr,
+    /// Whether the value is the path of the file that holds the text.
+    is_file: bool,
+}
+
+/// Reads the environment of this process.
+#[expect(clippy::disallowed_methods, reason = "the one place that the others are told to use")]
+pub fn environment() -> Environment {
+    std::env::vars_os().collect()
+}
+
+/// Sorts the variables by the setting they are about. Those of other programs are left alone.
+pub(super) fn sort(environment: &Environment) -> Readings<'_> {
+    let mut readings = Readings {
+        config: Vec::new(),
+        keys: KEYS.iter().map(|key| (key, Vec::new())).collect(),
+        unknown: Vec::new(),
+    };
+    for (name, value) in environment {
+        let lossy = name.to_string_lossy();
+        // In any case: `sideman_listen` is a slip, and silence would hide it.
+        if !lossy.to_ascii_uppercase().starts_with(PREFIX) {
+            continue;
+        }
+        let known = name.to_str().is_some_and(|name| readings.sort_one(name, value));
+        if !known {
+            readings.unknown.push(lossy.into_owned());
+        }
+    }
+    readings
+}
+
+/// Splits a list as the environment and secrets write it.
+fn split_list(text: &str) -> Vec<String> {
+    text.split(',').map(|item| item.trim().to_owned()).collect()
+}
+
+/// The name's kind of mistake and what to do about it, with the keys that were probably meant.
+fn unknown(name: &str) -> (Problem, Vec<&'static Key>) {
+    let names: Vec<String> = KEYS
+        .iter()
+        .flat_map(|key| [Some(key.env_name()), key.short_env.map(str::to_owned)])
+        .flatten()
+        .chain([CONFIG.to_owned()])
+        .collect();
+    let upper = name.to_ascii_uppercase();
+    let (stem, suffix) = match upper.strip_suffix(FILE) {
+        Some(stem) => (stem, FILE),
+        None => (upper.as_str(), ""),
+    };
+    // The common beginning would make every name look alike.
+    let rest = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
+    let rests: Vec<String> = names.iter().map(|name| rest(name)).collect();
+    let near = suggest::nearest(&rest(stem), rests.iter().map(String::as_str), "__");
+    let near: Vec<String> = near.iter().map(|near| format!("{PREFIX}{near}")).collect();
+    let meant = KEYS.iter().filter(|key| near.iter().any(|near| is_name_of(key, near))).collect();
+    let near: Vec<String> = near.iter().map(|near| format!("{near}{suffix}")).collect();
+
+    let fault = if is_service_link(&upper) {
+        "there is no such setting; if Kubernetes sets it for a Service called sideman, put \
+         enableServiceLinks: false into the pod's spec"
+            .into()
+    } else if let Some(question) = suggest::question(&near) {
+        format!("there is no such setting: {question}")
+    } else {
+        "there is no such setting: the names are SIDEMAN_SECTION__KEY, such as \
+         SIDEMAN_UPSTREAM__READ_TIMEOUT"
+            .into()
+    };
+    (Problem::about(None, name.escape_debug().to_string(), fault), meant)
+}
+
+fn is_name_of(key: &Key, name: &str) -> bool {
+    key.short_env == Some(name) || key.env_name() == name
+}
+
+/// Whether the name is one of those that Kubernetes gives every container for each Service.
+fn is_service_link(name: &str) -> bool {
+    name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || name.ends_with("_PORT")
+        || (name.contains("_PORT_") && (name.contains("_TCP") || name.contains("_UDP")))
+}
+
+// === impl Readings ===
+
+impl<'a> Readings<'a> {
+    /// The path of the settings file and where it was named, if it was.
+    pub(super) fn config(&self, problems: &mut Vec<Problem>) -> Option<(PathBuf, Origin)> {
+        let variable = match self.config.as_slice() {
+            [] => return None,
+            [variable] => variable,
+            [first, second, ..] => {
+                problems.push(both(None, first, second));
+                return None;
+            }
+        };
+        // A path need not be UTF-8.
+        if !variable.is_file && !variable.value.is_empty() {
+            let origin = Origin::Environment { name: variable.name.into() };
+            return Some((PathBuf::from(variable.value), origin));
+        }
+        match variable.text() {
+            Ok((text, _)) if text.contains('\n') => {
+                let fault = format!(
+                    "the file must hold the path of the settings file: to name the settings file \
+                     itself, use {CONFIG}"
+                );
+                problems.push(Problem::about(None, variable.shown(), fault));
+                None
+            }
+            Ok((text, origin)) => Some((PathBuf::from(text), origin)),
+            Err(fault) => {
+                problems.push(Problem::about(None, variable.shown(), fault));
+                None
+            }
+        }
+    }
+
+    /// Puts every value on top of those of lower sources.
+    pub(super) fn apply(&self, sources: &mut Sources, problems: &mut Vec<Problem>) {
+        for name in &self.unknown {
+            let (problem, meant) = unknown(name);
+            problems.push(problem);
+            meant.iter().for_each(|key| sources.excuse(key));
+        }
+        for (key, variables) in &self.keys {
+            let read = match variables.as_slice() {
+                [] => continue,
+                [variable] => variable.text().map_err(|fault| {
+                    Problem::about(Some(key), format!("{} ({})", key.name, variable.shown()), fault)
+                }),
+                [first, second, ..] => Err(both(Some(key), first, second)),
+            };
+            match read {
+                Ok((text, origin)) => {
+                    let items = if key.kind.is_list() { split_list(&text) } else { vec![text] };
+                    sources.set(key, Value { items, origin });
+                }
+                Err(problem) => {
+                    sources.spoil(key);
+                    problems.push(problem);
+                }
+            }
+        }
+    }
+
+    /// Finds the place of one variable; an exact name goes before one with `_FILE` cut off.
+    fn sort_one(&mut self, name: &'a str, value: &'a OsStr) -> bool {
+        for (stem, is_file) in [(Some(name), false), (name.strip_suffix(FILE), true)] {
+            let Some(stem) = stem else { continue };
+            let variable = Variable { name, value, is_file };
+            if stem == CONFIG {
+                self.config.push(variable);
+                return true;
+            }
+            let mut keys = self.keys.iter_mut();
+            if let Some((_, variables)) = keys.find(|(key, _)| is_name_of(key, stem)) {
+                variables.push(variable);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Two names for one thing: which of them is meant cannot be known.
+fn both(key: Option<&Key>, first: &Variable<'_>, second: &Variable<'_>) -> Problem {
+    let what = key.map_or("the settings file", |key| key.name);
+    let subject = format!("{what} ({} and {})", first.name, second.name);
+    Problem::about(key, subject, "both are set: unset one of them".into())
+}
+
+// === impl Variable ===
+
+impl Variable<'_> {
+    /// The setting's text, read from its file if it names one.
+    fn text(&self) -> Result<(String, Origin), String> {
+        let name = self.name.to_owned();
+        if self.value.is_empty() {
+            return Err("it is set but empty: unset it, or give it a value".into());
+        }
+        if self.is_file {
+            let path = Path::new(self.value);
+            let text = text_file::read(path)?;
+            let text = text.trim_end_matches(['\n', '\r']);
+            if text.is_empty() {
+                return Err(format!("{} is empty: write the value into it", path.display()));
+            }
+            return Ok((text.to_owned(), Origin::SecretFile { name, path: path.into() }));
+        }
+        match self.value.to_str() {
+            Some(text) => Ok((text.to_owned(), Origin::Environment { name })),
+            None => Err("its value is not UTF-8 text".into()),
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self.is_file && !self.value.is_empty() {
+            true => format!("{}={}", self.name, Path::new(self.value).display()),
+            false => self.name.to_owned(),
+        }
+    }
+}

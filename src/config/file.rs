@@ -1,0 +1,222 @@
+//! Settings from the TOML file, each with its line.
+
+use std::{ops::Range, path::Path};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    keys::{self, KEYS, Key, Kind, SECTIONS},
+    problem::Problem,
+    sources::{Origin, Sources, Value},
+    suggest, text_file, value,
+};
+
+/// Longer values are cut in messages.
+const SHOWN: usize = 60;
+
+/// One settings file while it is read; problems are sorted by line at the end.
+struct File<'a> {
+    path: &'a Path,
+    text: &'a str,
+    problems: Vec<(usize, Problem)>,
+}
+
+/// Puts every value of the file on top of the defaults. `named_by` says who asked for this file.
+pub(super) fn apply(
+    path: &Path,
+    named_by: &Origin,
+    sources: &mut Sources,
+    problems: &mut Vec<Problem>,
+) {
+    let text = match text_file::read(path) {
+        Ok(text) => text,
+        Err(fault) => {
+            // What it would have set is unknown, so nothing may be said about what is missing.
+            sources.spoil_all();
+            problems.push(Problem::about(None, format!("the settings file ({named_by})"), fault));
+            return;
+        }
+    };
+    let mut file = File { path, text: &text, problems: Vec::new() };
+    match DeTable::parse(&text) {
+        Ok(table) => file.sections(table.get_ref(), sources),
+        Err(error) => {
+            sources.spoil_all();
+            let line = error.span().map_or(1, |span| file.line(&span));
+            let subject = format!("{}:{line}", path.display());
+            let fault = format!("this is not valid TOML: {}", error.message());
+            file.problems.push((line, Problem::about(None, subject, fault)));
+        }
+    }
+    file.problems.sort_by_key(|(line, _)| *line);
+    problems.extend(file.problems.into_iter().map(|(_, problem)| problem));
+}
+
+// === impl File ===
+
+impl File<'_> {
+    fn sections(&mut self, table: &DeTable<'_>, sources: &mut Sources) {
+        for (name, value) in table {
+            let section: &str = name.get_ref();
+            let known = SECTIONS.iter().any(|(known, _)| *known == section);
+            match value.get_ref().as_table() {
+                Some(keys) if known => self.keys(section, keys, sources),
+                Some(keys) => self.unknown_section(section, &name.span(), keys, sources),
+                None if known => {
+                    let fault = format!("this is a table: write [{section}], and its keys below");
+                    self.report(None, section, &name.span(), fault);
+                }
+                None => self.unknown_key(section, &name.span(), sources),
+            }
+        }
+    }
+
+    fn keys(&mut self, section: &str, table: &DeTable<'_>, sources: &mut Sources) {
+        for (leaf, value) in table {
+            let name = format!("{section}.{}", leaf.get_ref());
+            let Some(key) = keys::find(&name) else {
+                self.unknown_key(&name, &leaf.span(), sources);
+                continue;
+            };
+            let line = self.line(&leaf.span());
+            let origin = Origin::File { path: self.path.into(), line };
+            match items(key.kind, value) {
+                Ok(items) => sources.set(key, Value { items, origin }),
+                Err(fault) => {
+                    sources.spoil(key);
+                    let shown = match value.get_ref().is_table() {
+                        true => "{...}".into(),
+                        false => self.excerpt(&value.span()),
+                    };
+                    self.problems.push((line, Problem::bad_value(key, &shown, &origin, &fault)));
+                }
+            }
+        }
+    }
+
+    fn unknown_section(
+        &mut self,
+        section: &str,
+        span: &Range<usize>,
+        table: &DeTable<'_>,
+        sources: &mut Sources,
+    ) {
+        let near = suggest::nearest(section, SECTIONS.iter().map(|(name, _)| *name), "");
+        for near in &near {
+            let names = table.keys().map(|leaf| format!("{near}.{}", leaf.get_ref()));
+            names.filter_map(|name| keys::find(&name)).for_each(|key| sources.excuse(key));
+        }
+        let near: Vec<String> = near.iter().map(|name| format!("[{name}]")).collect();
+        let hint = suggest::question(&near).unwrap_or_else(|| {
+            let names: Vec<_> = SECTIONS.iter().map(|(name, _)| format!("[{name}]")).collect();
+            format!("the tables are {}", names.join(", "))
+        });
+        self.report(None, &format!("[{section}]"), span, format!("there is no such table: {hint}"));
+    }
+
+    fn unknown_key(&mut self, name: &str, span: &Range<usize>, sources: &mut Sources) {
+        let near = suggest::nearest(name, KEYS.iter().map(|key| key.name), ".");
+        near.iter().filter_map(|name| keys::find(name)).for_each(|key| sources.excuse(key));
+        let hint = suggest::question(&near).unwrap_or_else(|| {
+            let section = name.split('.').next().unwrap_or(name);
+            let of_section = KEYS.iter().filter(|key| key.section() == section);
+            let names: Vec<_> = of_section.map(Key::leaf).collect();
+            match names.is_empty() {
+                true => "keys stand in tables, such as url in [upstream]".into(),
+                false => format!("the keys of [{section}] are {}", names.join(", ")),
+            }
+        });
+        self.report(None, name, span, format!("there is no such key: {hint}"));
+    }
+
+    fn report(&mut self, key: Option<&Key>, what: &str, span: &Range<usize>, fault: String) {
+        let line = self.line(span);
+        let subject = format!("{} ({}:{line})", what.escape_debug(), self.path.display());
+        self.problems.push((line, Problem::about(key, subject, fault)));
+    }
+
+    fn line(&self, span: &Range<usize>) -> usize {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        before.matches('\n').count() + 1
+    }
+
+    /// A value as it stands in the file, on one line.
+    fn excerpt(&self, span: &Range<usize>) -> String {
+        let text = self.text.get(span.clone()).unwrap_or_default();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        match text.char_indices().nth(SHOWN) {
+            Some((end, _)) => format!("{}...", text.get(..end).unwrap_or(&text)),
+            None => text,
+        }
+    }
+}
+
+/// A value's text, if it has the TOML type that its kind is written in.
+fn items(kind: Kind, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, String> {
+    let written = written.get_ref();
+    let unitless = |fault: String| format!("{fault}; it stands in quotes");
+    let wrong = || format!("this is {}", with_article(written.type_str()));
+    if kind.is_list() {
+        return match (written.as_array(), written.as_str()) {
+            (Some(array), _) => array
+                .iter()
+                .map(|item| match item.get_ref().as_str() {
+                    Some(text) => Ok(text.to_owned()),
+                    None => Err("every item must be a string, in quotes".into()),
+                })
+                .collect(),
+            (None, Some(text)) => Err(format!("this must be an array: write [{text:?}]")),
+            (None, None) => Err(format!("{}: write an array of strings", wrong())),
+        };
+    }
+    let text = match kind {
+        Kind::Bool => match (written.as_bool(), written.as_str()) {
+            (Some(on), _) => Some(on.to_string()),
+            (None, Some("true" | "false")) => return Err("write it without quotes".into()),
+            (None, _) => None,
+        },
+        Kind::Integer { .. } => match (written.as_integer(), written.as_str()) {
+            (Some(number), _) => Some(number.to_string()),
+            (None, Some(_)) => return Err("write a number without quotes".into()),
+            (None, None) => None,
+        },
+        Kind::Workers { .. } => {
+            let number = written.as_integer().map(ToString::to_string);
+            number.or_else(|| written.as_str().map(str::to_owned))
+        }
+        // Without a unit it cannot be right: the parser knows what is missing.
+        Kind::Duration { least, most } => match written.as_integer() {
+            Some(number) => {
+                value::duration(&number.to_string(), least, most).map(|_| None).map_err(unitless)?
+            }
+            None => written.as_str().map(str::to_owned),
+        },
+        Kind::Size { least, most } => match written.as_integer() {
+            Some(number) => {
+                value::size(&number.to_string(), least, most).map(|_| None).map_err(unitless)?
+            }
+            None => written.as_str().map(str::to_owned),
+        },
+        Kind::Listen
+        | Kind::ListenOrOff
+        | Kind::Networks
+        | Kind::Roots
+        | Kind::Url
+        | Kind::Path
+        | Kind::Choice(_) => match written.as_str() {
+            Some(text) => Some(text.to_owned()),
+            None => return Err(format!("{}: write a string, in quotes", wrong())),
+        },
+    };
+    text.map(|text| vec![text]).ok_or_else(wrong)
+}
+
+fn with_article(noun: &str) -> String {
+    match noun.starts_with(['a', 'i']) {
+        true => format!("an {noun}"),
+        false => format!("a {noun}"),
+    }
+}

@@ -1,0 +1,106 @@
+//! The settings from all their sources: read, checked, and made into a plan. All problems come out
+//! together.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use crate::plan::Plan;
+
+use super::{
+    build,
+    environment::{self, Environment},
+    file, keys,
+    problem::{Problem, Problems},
+    reader::{Reader, Setting},
+    sources::{Origin, Sources, Value},
+};
+
+/// What the command line says, as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// The settings file; wins over `SIDEMAN_CONFIG`.
+    pub config: Option<PathBuf>,
+    /// Key and values of every flag that was given.
+    pub values: Vec<(&'static str, Vec<String>)>,
+}
+
+/// Settings without a problem.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    pub plan: Plan,
+    /// Every key in the order of the table, with its value and where it was set.
+    pub settings: Vec<Setting>,
+}
+
+/// What `healthcheck` needs to find the running process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthTarget {
+    /// The first address that is listened on; the IP may be unspecified.
+    pub listen: SocketAddr,
+    pub path: String,
+}
+
+/// Reads every source and makes the plan.
+pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, Problems> {
+    let (sources, problems) = gather(flags, environment);
+    let mut reader = Reader::new(&sources, problems);
+    let plan = build::plan(&mut reader);
+    let (settings, problems) = reader.finish();
+    match plan {
+        Some(plan) if problems.is_empty() => Ok(Loaded { plan, settings }),
+        _ => Err(Problems::new(problems)),
+    }
+}
+
+/// Reads only what a health check needs: it runs in the same container as `run`, but without its
+/// flags, so that a setting it has no use for may be missing or wrong.
+pub fn health_target(flags: &Flags, environment: &Environment) -> Result<HealthTarget, Problems> {
+    let (sources, problems) = gather(flags, environment);
+    let needed = |problem: &Problem| match problem.key() {
+        Some(key) => key == build::LISTEN || key == build::HEALTH_PATH,
+        None => true,
+    };
+    let mut reader = Reader::new(&sources, problems.into_iter().filter(needed).collect());
+    let listen = build::listen(&mut reader);
+    let path = build::health_path(&mut reader);
+    let (_, problems) = reader.finish();
+    match (listen.and_then(|listen| listen.first().copied()), path) {
+        (Some(listen), Some(path)) if problems.is_empty() => Ok(HealthTarget { listen, path }),
+        _ => Err(Problems::new(problems)),
+    }
+}
+
+/// The sources on top of each other: defaults, file, environment, flags.
+fn gather(flags: &Flags, environment: &Environment) -> (Sources, Vec<Problem>) {
+    let mut sources = Sources::defaults();
+    let mut problems = Vec::new();
+    let variables = environment::sort(environment);
+
+    let config = match &flags.config {
+        Some(path) => Some((path.clone(), Origin::Flag { name: "--config" })),
+        None => {
+            let before = problems.len();
+            let config = variables.config(&mut problems);
+            if problems.len() > before {
+                sources.spoil_all();
+            }
+            config
+        }
+    };
+    if let Some((path, origin)) = config {
+        file::apply(&path, &origin, &mut sources, &mut problems);
+    }
+    variables.apply(&mut sources, &mut problems);
+    for (name, items) in &flags.values {
+        match keys::find(name).and_then(|key| Some((key, key.flag?))) {
+            Some((key, flag)) => {
+                let origin = Origin::Flag { name: flag };
+                sources.set(key, Value { items: items.clone(), origin });
+            }
+            None => {
+                let fault = "this is a mistake in sideman itself: no flag sets this key".into();
+                problems.push(Problem::about(None, *name, fault));
+            }
+        }
+    }
+    (sources, problems)
+}

@@ -1,0 +1,100 @@
+//! What is wrong with the settings: every problem is collected, then all are shown at once.
+
+use std::{error::Error, fmt};
+
+use super::{
+    keys::Key,
+    sources::{Origin, Value},
+};
+
+/// One thing that is wrong, where it was set, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    key: Option<&'static str>,
+    subject: String,
+    fault: String,
+    expected: Option<String>,
+}
+
+/// Everything that is wrong, in the order of the sources and then of the keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+// === impl Problem ===
+
+impl Problem {
+    /// The key it is about, if it is about one that exists.
+    pub fn key(&self) -> Option<&'static str> {
+        self.key
+    }
+
+    /// A value that does not have the form its key asks for; `shown` is the part at fault.
+    pub(super) fn bad_value(key: &Key, shown: &str, origin: &Origin, fault: &str) -> Self {
+        // A fault repeats parts of the value, which a secret must not.
+        let fault = if origin.is_secret() { "what the file holds is not valid" } else { fault };
+        let shown = if origin.is_secret() { "(from file)" } else { shown };
+        Self {
+            key: Some(key.name),
+            subject: format!("{} = {shown} ({origin})", key.name),
+            fault: fault.into(),
+            expected: Some(key.kind.expected()),
+        }
+    }
+
+    /// A value that is well formed but does not go with another one. The fault is the same for
+    /// every value, so that it holds no part of a secret.
+    pub(super) fn conflict(key: &Key, value: &Value, fault: &'static str) -> Self {
+        let subject = format!("{} = {} ({})", key.name, value.quoted(), value.origin);
+        Self { key: Some(key.name), subject, fault: fault.into(), expected: None }
+    }
+
+    /// A required key that nobody set.
+    pub(super) fn missing(key: &Key, fault: String) -> Self {
+        let expected = Some(key.kind.expected());
+        Self { key: Some(key.name), subject: format!("{} (not set)", key.name), fault, expected }
+    }
+
+    /// Something that could not be read at all, or that nothing is known by.
+    pub(super) fn about(key: Option<&Key>, subject: impl Into<String>, fault: String) -> Self {
+        let key = key.map(|key| key.name);
+        Self { key, subject: subject.into(), fault, expected: None }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n     {}", self.subject, self.fault)?;
+        match &self.expected {
+            Some(expected) => write!(f, "\n     expected: {expected}"),
+            None => Ok(()),
+        }
+    }
+}
+
+// === impl Problems ===
+
+impl Problems {
+    pub(super) fn new(problems: Vec<Problem>) -> Self {
+        Self(problems)
+    }
+
+    /// Each problem, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.len() {
+            1 => write!(f, "there is a problem with the settings:")?,
+            count => write!(f, "there are {count} problems with the settings:")?,
+        }
+        for (index, problem) in self.0.iter().enumerate() {
+            write!(f, "\n{:>3}. {problem}", index + 1)?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for Problems {}

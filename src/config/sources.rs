@@ -1,0 +1,119 @@
+//! Where the text of each setting came from, and which source wins.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+};
+
+use super::keys::{KEYS, Key};
+
+/// Where a value was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nowhere: the default.
+    Default,
+    /// A line of the settings file.
+    File { path: PathBuf, line: usize },
+    /// A variable.
+    Environment { name: String },
+    /// A file that a variable ending in `_FILE` names. Its content is never shown.
+    SecretFile { name: String, path: PathBuf },
+    /// A command line flag.
+    Flag { name: &'static str },
+}
+
+/// A setting's text; a scalar has exactly one item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Value {
+    pub(super) items: Vec<String>,
+    pub(super) origin: Origin,
+}
+
+/// The text of every setting, with the highest source's on top.
+#[derive(Clone, Debug)]
+pub(super) struct Sources {
+    values: BTreeMap<&'static str, Value>,
+    /// Keys whose absence is explained by a problem reported already.
+    excused: BTreeSet<&'static str>,
+}
+
+// === impl Origin ===
+
+impl Origin {
+    /// Whether the value must not be printed.
+    pub fn is_secret(&self) -> bool {
+        matches!(self, Self::SecretFile { .. })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => write!(f, "default"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Environment { name } => write!(f, "{name}"),
+            Self::SecretFile { name, path } => write!(f, "{name}={}", path.display()),
+            Self::Flag { name } => write!(f, "{name}"),
+        }
+    }
+}
+
+// === impl Value ===
+
+impl Value {
+    /// The text for a message, quoted, unless it is nobody's business.
+    pub(super) fn quoted(&self) -> String {
+        if self.origin.is_secret() {
+            return "(from file)".into();
+        }
+        match self.items.as_slice() {
+            [] => "[]".into(),
+            [item] => format!("{item:?}"),
+            items => format!("{items:?}"),
+        }
+    }
+}
+
+// === impl Sources ===
+
+impl Sources {
+    /// Every default.
+    pub(super) fn defaults() -> Self {
+        let default = |key: &'static Key| {
+            let items = key.default?.iter().map(|&item| item.to_owned()).collect();
+            Some((key.name, Value { items, origin: Origin::Default }))
+        };
+        Self { values: KEYS.iter().filter_map(default).collect(), excused: BTreeSet::new() }
+    }
+
+    /// Replaces what lower sources said.
+    pub(super) fn set(&mut self, key: &'static Key, value: Value) {
+        self.values.insert(key.name, value);
+    }
+
+    /// Forgets what lower sources said: this source wanted to replace it, and could not. A problem
+    /// was reported, so that nothing follows from a value nobody asked for.
+    pub(super) fn spoil(&mut self, key: &'static Key) {
+        self.values.remove(key.name);
+        self.excuse(key);
+    }
+
+    /// Forgets everything that lower sources said.
+    pub(super) fn spoil_all(&mut self) {
+        KEYS.iter().for_each(|key| self.spoil(key));
+    }
+
+    /// Does not complain if the key is missing.
+    pub(super) fn excuse(&mut self, key: &'static Key) {
+        self.excused.insert(key.name);
+    }
+
+    pub(super) fn is_excused(&self, key: &'static Key) -> bool {
+        self.excused.contains(key.name)
+    }
+
+    pub(super) fn value(&self, key: &'static Key) -> Option<&Value> {
+        self.values.get(key.name)
+    }
+}

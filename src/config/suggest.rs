@@ -1,0 +1,75 @@
+//! "Did you mean": the names nearest to one that does not exist.
+
+/// Below this likeness a suggestion would be a guess.
+const LIKE: f64 = 0.6;
+/// The right last part in the wrong section, or in none.
+const SAME_LEAF: f64 = 0.95;
+/// A word and a longer form of it, as warn and warning.
+const BEGINNING: f64 = 0.9;
+
+/// The candidates most like `wrong`: usually one, more if they are equally near, none if all are far.
+///
+/// `separator` stands between a section and a key; pass `""` for words that have none.
+pub(super) fn nearest<'a>(
+    wrong: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+    separator: &str,
+) -> Vec<&'a str> {
+    let wrong = wrong.to_lowercase();
+    let mut scored: Vec<(f64, &str)> = candidates
+        .into_iter()
+        .map(|candidate| (likeness(&wrong, &candidate.to_lowercase(), separator), candidate))
+        .filter(|(score, _)| *score >= LIKE)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let best = scored.first().map_or(0.0, |(score, _)| *score);
+    scored.iter().take_while(|(score, _)| *score == best).take(3).map(|(_, name)| *name).collect()
+}
+
+/// `did you mean a, b or c?`, or nothing.
+pub(super) fn question(names: &[impl AsRef<str>]) -> Option<String> {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    let (last, others) = names.split_last()?;
+    if others.is_empty() {
+        return Some(format!("did you mean {last}?"));
+    }
+    Some(format!("did you mean {} or {last}?", others.join(", ")))
+}
+
+fn likeness(wrong: &str, candidate: &str, separator: &str) -> f64 {
+    let leaf = |name: &str| match separator {
+        "" => None,
+        separator => name.rsplit(separator).next().map(str::to_owned),
+    };
+    let whole = strsim::normalized_damerau_levenshtein(wrong, candidate);
+    let begins = separator.is_empty()
+        && candidate.len().min(wrong.len()) >= 3
+        && (wrong.starts_with(candidate) || candidate.starts_with(wrong));
+    match (leaf(wrong), leaf(candidate)) {
+        (Some(wrong), Some(candidate)) if wrong == candidate => whole.max(SAME_LEAF),
+        _ if begins => whole.max(BEGINNING),
+        _ => whole,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 5] =
+        ["server.listen", "admin.listen", "upstream.url", "upstream.read_timeout", "log.level"];
+
+    fn check(wrong: &str, expected: Option<&str>) {
+        assert_eq!(question(&nearest(wrong, NAMES, ".")).as_deref(), expected, "{wrong}");
+    }
+
+    #[test]
+    fn names_what_is_near() {
+        check("upstream.read_timout", Some("did you mean upstream.read_timeout?"));
+        check("server.read_timeout", Some("did you mean upstream.read_timeout?"));
+        check("Upstream.URL", Some("did you mean upstream.url?"));
+        check("listen", Some("did you mean server.listen or admin.listen?"));
+        check("colour", None);
+        check("", None);
+    }
+}

@@ -1,0 +1,222 @@
+//! The application's address: `http://host:port` or `http+unix:/path.sock`.
+
+use std::net::Ipv6Addr;
+
+use crate::plan::{Protocol, Target};
+
+/// What a URL without a port means, as in nginx.
+const DEFAULT_PORT: u16 = 80;
+/// What `sun_path` holds, without its closing NUL.
+const UNIX_PATH: usize = 107;
+const NO_UWSGI: &str = "this version does not speak the uwsgi protocol yet: start uWSGI with \
+                        --http-socket, or use gunicorn, and write";
+
+/// Reads the application's address.
+pub(super) fn upstream(text: &str) -> Result<(Protocol, Target), String> {
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return Err(no_scheme(text));
+    };
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" => tcp(rest).map(|target| (Protocol::Http1, target)),
+        "http+unix" => unix(rest).map(|target| (Protocol::Http1, target)),
+        "uwsgi" => Err(format!("{NO_UWSGI} http:{rest}")),
+        "uwsgi+unix" => Err(format!("{NO_UWSGI} http+unix:{rest}")),
+        "https" => {
+            Err("TLS to the application is not possible, it stands beside sideman: give it a \
+                        plain port, and write http://"
+                .into())
+        }
+        "unix" => Err(format!("write http+unix:{rest}")),
+        _ => Err(no_scheme(text)),
+    }
+}
+
+/// The text that [`upstream`] reads as this.
+pub(super) fn show(target: &Target) -> String {
+    match target {
+        Target::Tcp { .. } => format!("http://{target}"),
+        Target::Unix(path) => format!("http+unix:{}", path.display()),
+    }
+}
+
+fn tcp(rest: &str) -> Result<Target, String> {
+    let Some(rest) = rest.strip_prefix("//") else {
+        return Err("the // behind http: is missing".into());
+    };
+    if let Some(path) = rest.strip_prefix("unix:") {
+        return Err(format!("write http+unix:{path}"));
+    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, after) = rest.split_at(end);
+    if authority.contains('@') {
+        return Err("a user name or password is not possible here".into());
+    }
+    if !matches!(after, "" | "/") {
+        return Err(format!(
+            "a path or a query is not possible, requests keep their own: write http://{authority}"
+        ));
+    }
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(bracketed) => {
+            let (host, after) = bracketed.split_once(']').ok_or("the closing ] is missing")?;
+            host.parse::<Ipv6Addr>().map_err(|_| "between [ and ] there is no IPv6 address")?;
+            (host, after)
+        }
+        None => {
+            let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+            if port.matches(':').count() > 1 {
+                return Err("an IPv6 address stands in brackets, as in http://[::1]:8000".into());
+            }
+            name(host)?;
+            (host, port)
+        }
+    };
+    Ok(Target::Tcp { host: host.to_ascii_lowercase(), port: port_of(port)? })
+}
+
+fn unix(rest: &str) -> Result<Target, String> {
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if !path.starts_with('/') {
+        return Err("the path of the socket must be absolute, as in http+unix:/run/app.sock".into());
+    }
+    if path.ends_with('/') {
+        return Err("this is the path of a directory, not of a socket".into());
+    }
+    if path.contains(['\0', '?', '#']) {
+        return Err("the path of the socket must not hold ?, # or NUL".into());
+    }
+    if path.len() > UNIX_PATH {
+        return Err(format!("the path is longer than the {UNIX_PATH} bytes of a socket's name"));
+    }
+    Ok(Target::Unix(path.into()))
+}
+
+/// Accepts a host name or an IPv4 address. `_` stands in the names that compose files give.
+fn name(host: &str) -> Result<(), String> {
+    if host.is_empty() {
+        return Err("the host is missing".into());
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if !host.bytes().all(allowed) || host.len() > 253 || host.starts_with(['.', '-']) {
+        return Err("this is not a host name".into());
+    }
+    if matches!(host, "0.0.0.0") {
+        return Err("nothing can be reached at 0.0.0.0: write 127.0.0.1".into());
+    }
+    Ok(())
+}
+
+/// Reads what stands behind the host: nothing, or a colon and the port.
+fn port_of(text: &str) -> Result<u16, String> {
+    if text.is_empty() {
+        return Ok(DEFAULT_PORT);
+    }
+    let digits = text.strip_prefix(':').ok_or("between ] and the port a : is missing")?;
+    let number = match digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => digits.parse().ok(),
+        false => None,
+    };
+    number.filter(|port| *port != 0).ok_or_else(|| "the port must be from 1 to 65535".into())
+}
+
+fn no_scheme(text: &str) -> String {
+    if text.is_empty() {
+        return "it is empty".into();
+    }
+    if text.starts_with('/') {
+        return format!("write http+unix:{text}");
+    }
+    if text.contains("://") {
+        return "only http:// and http+unix: are spoken".into();
+    }
+    let guess = format!("//{text}");
+    match tcp(&guess) {
+        Ok(_) => format!("http:// is missing: write http:{guess}"),
+        Err(_) => "this is not a URL".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reads(text: &str, expected: &str) {
+        let read = match upstream(text) {
+            Ok((Protocol::Http1, target)) => target.to_string(),
+            Err(fault) => format!("no: {fault}"),
+        };
+        assert_eq!(read, expected, "{text:?}");
+    }
+
+    #[test]
+    fn tcp_addresses() {
+        reads("http://127.0.0.1:8000", "127.0.0.1:8000");
+        reads("http://127.0.0.1:8000/", "127.0.0.1:8000");
+        reads("HTTP://Web_1.local:8000", "web_1.local:8000");
+        reads("http://[::1]:8000", "[::1]:8000");
+        reads("http://app", "app:80");
+        reads("http:app", "no: the // behind http: is missing");
+        reads("http://", "no: the host is missing");
+        reads("http://:8000", "no: the host is missing");
+        reads("http://a b:8000", "no: this is not a host name");
+        reads("http://app:0", "no: the port must be from 1 to 65535");
+        reads("http://app:http", "no: the port must be from 1 to 65535");
+        reads("http://app:", "no: the port must be from 1 to 65535");
+        reads("http://app:70000", "no: the port must be from 1 to 65535");
+        reads("http://[::1", "no: the closing ] is missing");
+        reads("http://[app]:80", "no: between [ and ] there is no IPv6 address");
+        reads("http://[::1]8000", "no: between ] and the port a : is missing");
+        reads("http://::1:80", "no: an IPv6 address stands in brackets, as in http://[::1]:8000");
+        reads("http://me:pw@app:80", "no: a user name or password is not possible here");
+        reads("http://0.0.0.0:8000", "no: nothing can be reached at 0.0.0.0: write 127.0.0.1");
+        let no_path = "no: a path or a query is not possible, requests keep their own: \
+                       write http://app:80";
+        reads("http://app:80/api", no_path);
+        reads("http://app:80?x", no_path);
+    }
+
+    #[test]
+    fn unix_sockets() {
+        reads("http+unix:/run/app.sock", "unix:/run/app.sock");
+        reads("http+unix:///run/app.sock", "unix:/run/app.sock");
+        let relative = "no: the path of the socket must be absolute, as in http+unix:/run/app.sock";
+        reads("http+unix:app.sock", relative);
+        reads("http+unix://run/app.sock", relative);
+        reads("http+unix:/run/", "no: this is the path of a directory, not of a socket");
+        reads("http+unix:/run/a?b", "no: the path of the socket must not hold ?, # or NUL");
+        let long = format!("http+unix:/{}", "x".repeat(107));
+        reads(&long, "no: the path is longer than the 107 bytes of a socket's name");
+        reads("unix:/run/app.sock", "no: write http+unix:/run/app.sock");
+        reads("/run/app.sock", "no: write http+unix:/run/app.sock");
+        reads("http://unix:/run/app.sock", "no: write http+unix:/run/app.sock");
+    }
+
+    #[test]
+    fn other_schemes() {
+        reads("uwsgi://app:3031", &format!("no: {NO_UWSGI} http://app:3031"));
+        reads("uwsgi+unix:/run/a.sock", &format!("no: {NO_UWSGI} http+unix:/run/a.sock"));
+        assert!(upstream("https://app").unwrap_err().contains("write http://"));
+        reads("ftp://app", "no: only http:// and http+unix: are spoken");
+        reads("127.0.0.1:8000", "no: http:// is missing: write http://127.0.0.1:8000");
+        reads("app", "no: http:// is missing: write http://app");
+        reads("a b", "no: this is not a URL");
+        reads("", "no: it is empty");
+    }
+
+    proptest! {
+        #[test]
+        fn a_shown_target_reads_back(host in "[a-z][a-z0-9._-]{0,20}", port in 1..=u16::MAX) {
+            let target = Target::Tcp { host, port };
+            prop_assert_eq!(upstream(&show(&target)), Ok((Protocol::Http1, target)));
+        }
+
+        #[test]
+        fn nothing_panics(text in any::<String>(), rest in any::<String>()) {
+            let _ = upstream(&text);
+            let _ = upstream(&format!("http://{rest}"));
+            let _ = upstream(&format!("http+unix:{rest}"));
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What a running process consists of, and ends with.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::{
+    phase::Phase,
+    pipeline::App,
+    server::{Accepting, Workers},
+    telemetry::LogWriter,
+};
+
+/// The parts of a running process.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) app: Arc<App>,
+    pub(super) phase: watch::Sender<Phase>,
+    pub(super) accepting: Accepting,
+    pub(super) workers: Workers,
+    pub(super) log: Option<LogWriter>,
+}

@@ -1,0 +1,125 @@
+//! Leaving without losing a request. After the first signal: health says so at once, serving goes on
+//! for `shutdown.delay` while the load balancer looks away, then nothing new is accepted, idle
+//! connections close, and the process ends with its last request or at `shutdown.timeout`.
+
+use std::{convert::Infallible, io, pin::pin, time::Duration};
+
+use tokio::{
+    select,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::parts::Parts;
+use crate::{
+    phase::Phase,
+    pipeline::{self, App},
+    telemetry::LogWriter,
+};
+
+/// The pause between two looks whether the application accepts connections yet.
+const WATCH_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the last log lines may take to be written.
+const LOG_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How the process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every request was answered.
+    Clean,
+    /// So many requests were cut, by the deadline or a second signal.
+    Cut(u64),
+}
+
+/// The signals that end the process, all in the same way.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+}
+
+/// Serves until a signal comes, then drains.
+pub(super) async fn leave(parts: Parts) -> io::Result<Outcome> {
+    let Parts { app, phase, accepting, workers, log } = parts;
+    let mut signals = Signals::listen()?;
+    let signal = select! {
+        signal = signals.next() => signal,
+        never = watch_application(&app, &phase) => match never {},
+    };
+
+    let plan = app.plan.shutdown;
+    let begin = Instant::now();
+    let (accept_until, deadline) = (begin + plan.delay, begin + plan.timeout);
+    phase.send_replace(Phase::Draining);
+    let in_flight = app.metrics.in_flight();
+    tracing::info!(signal, in_flight, delay = ?plan.delay, timeout = ?plan.timeout, "draining");
+    let mut reason = select! {
+        () = sleep_until(accept_until) => None,
+        _ = signals.next() => Some("second signal"),
+    };
+    // Closes the listeners, and with them the workers' source of connections.
+    drop(accepting);
+    let mut ended = pin!(workers.ended());
+    if reason.is_none() {
+        reason = select! {
+            cut = &mut ended => return Ok(finish(cut, log.as_ref(), begin)),
+            () = sleep_until(deadline) => Some("shutdown.timeout has passed"),
+            _ = signals.next() => Some("second signal"),
+        };
+    }
+    let in_flight = app.metrics.in_flight();
+    tracing::warn!(reason, in_flight, "what still runs is cut");
+    phase.send_replace(Phase::Stopped);
+    Ok(finish(ended.await, log.as_ref(), begin))
+}
+
+/// Writes the last log lines.
+fn finish(cut: u64, log: Option<&LogWriter>, begin: Instant) -> Outcome {
+    if log.is_some_and(|log| !log.finish(LOG_PATIENCE)) {
+        tracing::error!("stdout takes no more: the last access-log lines are lost");
+    }
+    tracing::info!(cut, after = ?(Instant::now() - begin), "stopped");
+    if cut == 0 { Outcome::Clean } else { Outcome::Cut(cut) }
+}
+
+/// Watches for the application's first sign of life; never ends.
+async fn watch_application(app: &App, phase: &watch::Sender<Phase>) -> Infallible {
+    let since = Instant::now();
+    let mut is_told = false;
+    while *phase.borrow() == Phase::Starting {
+        if pipeline::application_accepts(app).await {
+            phase.send_replace(Phase::Ready);
+            tracing::info!(after = ?(Instant::now() - since), "ready");
+            break;
+        }
+        if !is_told && Instant::now() - since > WATCH_PAUSE * 10 {
+            is_told = true;
+            let target = &app.plan.upstream.target;
+            tracing::info!(%target, "waiting for the application to accept connections");
+        }
+        sleep(WATCH_PAUSE).await;
+    }
+    std::future::pending().await
+}
+
+// === impl Signals ===
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.quit.recv() => "SIGQUIT",
+        }
+    }
+}

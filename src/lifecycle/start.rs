@@ -1,0 +1,147 @@
+//! From a plan to a running process: listeners are bound first, so that a port in use is known
+//! before anything else begins.
+
+use std::{
+    fmt, io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    thread,
+};
+
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::watch,
+};
+
+use super::{
+    limits,
+    parts::Parts,
+    shutdown::{Outcome, leave},
+};
+use crate::{
+    phase::Phase,
+    pipeline::App,
+    plan::{AccessLog, Plan},
+    server::{Accepting, Admin, BindError, Workers, bind},
+    telemetry::{LogWriter, Metrics},
+};
+
+/// A process that serves; [`Running::wait`] stays until it has ended.
+#[derive(Debug)]
+pub struct Running {
+    pub addresses: Addresses,
+    runtime: Runtime,
+    parts: Parts,
+}
+
+/// What listens where, with the ports the system chose.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    pub site: Vec<SocketAddr>,
+    pub admin: Option<SocketAddr>,
+}
+
+/// Why nothing was started.
+#[derive(Debug)]
+pub enum StartError {
+    Bind(BindError),
+    /// A thread or a runtime could not be made.
+    System(io::Error),
+}
+
+/// Starts everything a plan asks for.
+pub fn start(plan: Plan) -> Result<Running, StartError> {
+    limits::raise_descriptors();
+    let listeners = plan.server.listen.iter().map(|address| bind(*address));
+    let listeners = listeners.collect::<Result<Vec<TcpListener>, BindError>>()?;
+    let admin_listener = plan.admin.listen.map(bind).transpose()?;
+    let site = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+    let admin = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+
+    let count = match plan.server.workers {
+        Some(count) => count,
+        None => thread::available_parallelism()?.get(),
+    };
+    let metrics = Arc::new(Metrics::new(count));
+    let log = match plan.log.access {
+        AccessLog::Off => None,
+        AccessLog::Json | AccessLog::Combined => {
+            let process = Arc::clone(metrics.process());
+            Some(LogWriter::start(io::stdout(), plan.log.buffer, process)?)
+        }
+    };
+    let (log, sink) = log.unzip();
+    let first = if plan.health.wait_for_application { Phase::Starting } else { Phase::Ready };
+    let (phase, watched) = watch::channel(first);
+    let app = Arc::new(App::new(plan, metrics));
+    let workers = Workers::start(&app, sink.as_ref(), &watched)?;
+    if let Some(listener) = admin_listener {
+        Admin::new(Arc::clone(&app), watched).start(listener)?;
+    }
+
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let process = Arc::clone(app.metrics.process());
+    let accepting = Accepting::start(listeners, workers.placement(), process)?;
+
+    let addresses = Addresses { site, admin };
+    announce(&app.plan, &addresses, count);
+    let parts = Parts { app, phase, accepting, workers, log };
+    Ok(Running { addresses, runtime, parts })
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Serves until a signal has come and the last request has ended.
+    pub fn wait(self) -> io::Result<Outcome> {
+        let Self { runtime, parts, .. } = self;
+        runtime.block_on(leave(parts))
+    }
+}
+
+fn announce(plan: &Plan, addresses: &Addresses, workers: usize) {
+    for address in &addresses.site {
+        tracing::info!(%address, "listening");
+    }
+    if let Some(address) = addresses.admin {
+        tracing::info!(%address, "admin listening");
+    }
+    for root in &plan.files.roots {
+        // Not an error: a start-up container may still be collecting.
+        if let Err(error) = std::fs::read_dir(&root.directory) {
+            tracing::warn!(
+                prefix = root.prefix, directory = %root.directory.display(), %error,
+                "static directory can't be read; it is served as soon as it can"
+            );
+        }
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(version, workers, upstream = %plan.upstream.target, "started");
+}
+
+// === impl StartError ===
+
+impl From<BindError> for StartError {
+    fn from(error: BindError) -> Self {
+        Self::Bind(error)
+    }
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind(error) => error.fmt(f),
+            Self::System(error) => {
+                write!(f, "cannot start: {error}; check the limits of threads and descriptors")
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}

@@ -1,0 +1,46 @@
+//! The plan put to work: what all workers share.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use crate::{
+    files::Store,
+    plan::Plan,
+    telemetry::{Metrics, Repeat},
+};
+
+/// Everything that a request needs besides its worker's own things. A request keeps the one that
+/// it began with.
+#[derive(Debug)]
+pub struct App {
+    pub plan: Plan,
+    pub store: Arc<Store>,
+    pub metrics: Arc<Metrics>,
+    /// Whether somebody was told about forwarding headers from a stranger.
+    pub(super) warned_of_stranger: AtomicBool,
+    /// Keeps a dead application from filling the event log.
+    pub(super) upstream_trouble: Repeat,
+}
+
+// === impl App ===
+
+impl App {
+    /// Puts a plan to work. Touches no file and opens no connection.
+    pub fn new(plan: Plan, metrics: Arc<Metrics>) -> Self {
+        let store = Arc::new(Store::new(&plan.files, Arc::clone(metrics.process())));
+        Self {
+            plan,
+            store,
+            metrics,
+            warned_of_stranger: AtomicBool::new(false),
+            upstream_trouble: Repeat::default(),
+        }
+    }
+
+    /// Whether a peer's `X-Forwarded-*` headers are believed.
+    pub(super) fn is_trusted(&self, address: IpAddr) -> bool {
+        self.plan.server.trusted_proxies.iter().any(|net| net.contains(&address))
+    }
+}

@@ -1,0 +1,59 @@
+//! The connection that requests come over: who is at its other end, and what it waits for.
+
+use std::{
+    cell::Cell,
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
+
+/// One client connection.
+#[derive(Debug)]
+pub struct Client {
+    /// The peer's address; IPv4 in IPv6 form is given as IPv4.
+    pub address: IpAddr,
+    /// The same as text.
+    pub(super) text: String,
+    activity: Cell<Activity>,
+}
+
+/// What the connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// The first byte of a request.
+    Idle(Instant),
+    /// The rest of a request's head.
+    Head(Instant),
+    /// The answer, or the client taking it.
+    Busy,
+}
+
+// === impl Client ===
+
+impl Client {
+    /// A connection that was just accepted.
+    pub fn new(peer: SocketAddr, now: Instant) -> Self {
+        let address = peer.ip().to_canonical();
+        let activity = Cell::new(Activity::Idle(now));
+        Self { address, text: address.to_string(), activity }
+    }
+
+    /// What it waits for.
+    pub fn activity(&self) -> Activity {
+        self.activity.get()
+    }
+
+    /// Bytes came.
+    pub fn on_read(&self) {
+        if let Activity::Idle(_) = self.activity.get() {
+            self.activity.set(Activity::Head(Instant::now()));
+        }
+    }
+
+    pub(super) fn on_request(&self) {
+        self.activity.set(Activity::Busy);
+    }
+
+    pub(super) fn on_answered(&self, now: Instant) {
+        self.activity.set(Activity::Idle(now));
+    }
+}

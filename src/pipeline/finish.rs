@@ -1,0 +1,124 @@
+//! The end of a request: the body that notices when its answer has ended, the access log's line and
+//! the metrics. Nothing else writes them.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use super::record::Record;
+use crate::{
+    body::Body,
+    error::{Error, Kind},
+    phase::Phase,
+    rfc::trace,
+    telemetry::{MethodLabel, access_log::Line},
+};
+
+/// A response body together with the record of its request.
+#[derive(Debug)]
+pub struct Answer {
+    body: Body,
+    record: Box<Record>,
+}
+
+/// Puts the last touches to a response and ties its record to it.
+pub(super) fn seal(mut record: Box<Record>, response: Response<Body>) -> Response<Answer> {
+    let (mut parts, body) = response.into_parts();
+    record.status = Some(parts.status);
+    record.is_complete = body.is_end_stream();
+    if record.local.phase.get() >= Phase::Draining {
+        parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Response::from_parts(parts, Answer { body, record })
+}
+
+// === impl Answer ===
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let Self { body, record } = self.get_mut();
+        let polled = Pin::new(&mut *body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                record.is_complete = body.is_end_stream();
+            }
+            Poll::Ready(Some(Err(error))) => record.error = Some(error.kind()),
+            Poll::Ready(None) => record.is_complete = true,
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+// === impl Record ===
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        self.connection.on_answered(now);
+        // 499 is nginx's number for a client that left before there was an answer.
+        let left = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
+        let status = self.status.unwrap_or(left);
+        if !self.is_complete && self.error.is_none() {
+            self.error = Some(Kind::ClientGone);
+        }
+        let duration = now.saturating_duration_since(self.begin);
+        let metrics = &self.local.metrics;
+        metrics.in_flight.subtract(1);
+        let method = MethodLabel::from(&self.parts.method);
+        metrics.requests(self.route, method, status.into()).add(1);
+        metrics.duration(self.route).observe(duration);
+        if self.local.log.is_on() && !self.is_quiet {
+            self.log(status, duration);
+        }
+    }
+}
+
+impl Record {
+    fn log(&self, status: StatusCode, duration: std::time::Duration) {
+        let field = |name: header::HeaderName| self.parts.headers.get(name);
+        let text = |name: &'static str| field(header::HeaderName::from_static(name))?.to_str().ok();
+        let trace_id = text("x-amzn-trace-id")
+            .and_then(trace::amazon_root)
+            .or_else(|| text("traceparent").and_then(trace::traceparent_id));
+        self.local.log.push(&Line {
+            client: self.client,
+            method: self.parts.method.as_str(),
+            host: self.host(),
+            path: self.parts.uri.path(),
+            query: self.parts.uri.query(),
+            version: self.parts.version,
+            status: status.as_u16(),
+            bytes: self.bytes,
+            duration,
+            upstream: self.first_byte,
+            route: self.route,
+            request_id: self.request_id(),
+            trace_id,
+            user_agent: field(header::USER_AGENT).map(HeaderValue::as_bytes),
+            referer: field(header::REFERER).map(HeaderValue::as_bytes),
+            error: self.error.map(Kind::name),
+        });
+    }
+}

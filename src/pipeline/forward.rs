@@ -1,0 +1,114 @@
+//! Makes a request fit for the application: what belongs to the client's connection and what a
+//! stranger could forge stays behind, one canonical set of forwarding headers goes with it.
+
+use std::sync::atomic::Ordering;
+
+use http::{HeaderName, HeaderValue, header};
+use http_body::Body;
+
+use super::record::{Record, X_FORWARDED_FOR};
+use crate::{
+    rfc::fields,
+    upstream::{Framing, RequestHead},
+};
+
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// What happens to a field of the client's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Pass,
+    /// Said anew by Sideman or by the codec.
+    Rewritten,
+    /// It could make the application believe something.
+    Forged,
+}
+
+/// The head that the application gets. `client` is the client's address as text; `fallback_host`
+/// is for HTTP/1.0 requests without one.
+pub(super) fn head<'a>(
+    record: &'a Record,
+    client: &'a str,
+    fallback_host: &'a str,
+) -> RequestHead<'a> {
+    let headers = &record.parts.headers;
+    let has_named = fields::names_more(headers);
+    let mut passed: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 4);
+    passed.push((b"host", record.host().unwrap_or(fallback_host.as_bytes())));
+    let mut forged = 0;
+    for (name, value) in headers {
+        match fate(name) {
+            Fate::Pass if has_named && fields::is_named_by_connection(headers, name) => {}
+            Fate::Pass => passed.push((name.as_str().as_bytes(), value.as_bytes())),
+            Fate::Rewritten => {}
+            Fate::Forged => forged += 1,
+        }
+    }
+    passed.push((b"x-forwarded-for", client.as_bytes()));
+    passed.push((b"x-forwarded-proto", scheme(record).as_bytes()));
+    passed.push((b"x-request-id", record.request_id()));
+    if forged > 0 {
+        record.local.metrics.headers_dropped.add(forged);
+    }
+    tell_of_stranger(record);
+    RequestHead {
+        method: &record.parts.method,
+        target: record.parts.uri.path_and_query().map_or("/", |target| target.as_str()),
+        fields: passed,
+    }
+}
+
+/// How the body's end will be told: by its length if the client told it.
+pub(super) fn framing(record: &Record, body: &impl Body) -> Framing {
+    match body.size_hint().exact() {
+        Some(0) if !record.parts.headers.contains_key(header::CONTENT_LENGTH) => Framing::None,
+        Some(length) => Framing::Length(length),
+        None => Framing::Chunked,
+    }
+}
+
+fn fate(name: &HeaderName) -> Fate {
+    match name.as_str() {
+        "host" | "content-length" | "expect" | "x-request-id" | "x-forwarded-for"
+        | "x-forwarded-proto" => Fate::Rewritten,
+        // CVE-2016-5385: CGI makes HTTP_PROXY of it.
+        "proxy" | "forwarded" | "x-real-ip" => Fate::Forged,
+        name if name.starts_with("x-forwarded-") => Fate::Forged,
+        // WSGI can't tell `X_Forwarded_For` from `X-Forwarded-For`.
+        name if name.contains('_') => Fate::Forged,
+        _ if fields::is_hop_by_hop(name) => Fate::Rewritten,
+        _ => Fate::Pass,
+    }
+}
+
+/// The scheme that the client used, as far as it can be known.
+fn scheme(record: &Record) -> &'static str {
+    let told = record.parts.headers.get_all(X_FORWARDED_PROTO).iter().next_back();
+    let last = told.and_then(|value| value.as_bytes().rsplit(|&byte| byte == b',').next());
+    let is_https = last.is_some_and(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"));
+    if record.is_trusted && is_https { "https" } else { "http" }
+}
+
+/// The usual mistake behind a load balancer, told once: it is not among the trusted proxies.
+fn tell_of_stranger(record: &Record) {
+    if record.is_trusted || !record.parts.headers.contains_key(X_FORWARDED_FOR) {
+        return;
+    }
+    let app = &record.local.app;
+    if app.warned_of_stranger.load(Ordering::Relaxed)
+        || app.warned_of_stranger.swap(true, Ordering::Relaxed)
+    {
+        return;
+    }
+    tracing::warn!(
+        peer = %record.connection.address,
+        "X-Forwarded-For and X-Forwarded-Proto are ignored: the peer is not in \
+         server.trusted_proxies; if it is your load balancer, add its network there, for example \
+         SIDEMAN_TRUSTED_PROXIES=private"
+    );
+}
+
+/// Gives the answer the id of its request, unless the application did.
+pub(super) fn request_id(record: &Record) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(record.request_id()).ok()
+}

@@ -1,0 +1,40 @@
+//! Refuses requests that must not go further: what two servers could read differently.
+
+use http::{HeaderValue, Method, Version, header, request::Parts};
+
+use crate::{
+    error::{Error, Kind},
+    rfc::host,
+};
+
+/// Checks a request's head.
+pub(super) fn check(parts: &Parts) -> Result<(), Error> {
+    if parts.method == Method::CONNECT {
+        return Err(Error::new(Kind::ConnectMethod));
+    }
+    // RFC 9112, 6.1 and 11.2: either could be believed by the application, so neither is.
+    if parts.headers.contains_key(header::CONTENT_LENGTH)
+        && parts.headers.contains_key(header::TRANSFER_ENCODING)
+    {
+        return Err(Error::new(Kind::FramingAmbiguous));
+    }
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    let host = hosts.next().map(HeaderValue::as_bytes);
+    if hosts.next().is_some() {
+        return Err(Error::new(Kind::HostRepeated));
+    }
+    match host {
+        // The effective host is the target's, yet a missing or broken field is still an error
+        // (RFC 9112, 3.2).
+        None if parts.version >= Version::HTTP_11 => Err(Error::new(Kind::HostMissing)),
+        Some(value) if !host::is_valid(value) => Err(Error::new(Kind::HostInvalid)),
+        _ if parts
+            .uri
+            .authority()
+            .is_some_and(|name| !host::is_valid(name.as_str().as_bytes())) =>
+        {
+            Err(Error::new(Kind::HostInvalid))
+        }
+        None | Some(_) => Ok(()),
+    }
+}

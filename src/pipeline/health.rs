@@ -1,0 +1,70 @@
+//! The answers for load balancers and orchestrators: is this process in service, does the
+//! application accept connections.
+
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Response, StatusCode, header};
+
+use super::{app::App, local::Local, record::Record};
+use crate::{body::Body, phase::Phase, telemetry::Route, upstream};
+
+/// How long an answer of the application counts: checks by several balancers share one probe.
+const PROBE_FRESH: Duration = Duration::from_secs(1);
+
+/// Whether the application accepts a connection now.
+pub async fn application_accepts(app: &App) -> bool {
+    match upstream::accepts(&app.plan.upstream).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::debug!(%error, target = %app.plan.upstream.target, "application is away");
+            false
+        }
+    }
+}
+
+/// Whether this process is in service.
+pub(super) fn health(local: &Local, record: &mut Record) -> Response<Body> {
+    let reason = match local.phase.get() {
+        Phase::Starting => Some("starting: the application has not accepted a connection yet\n"),
+        Phase::Ready => None,
+        Phase::Draining | Phase::Stopped => Some("draining: this process is about to end\n"),
+    };
+    verdict(record, reason)
+}
+
+/// Whether the application accepts connections now.
+pub(super) async fn ready(local: &Local, record: &mut Record) -> Response<Body> {
+    if local.phase.get() >= Phase::Draining {
+        return verdict(record, Some("draining: this process is about to end\n"));
+    }
+    let accepts = match local.probed.get() {
+        Some((when, accepts)) if when.elapsed() < PROBE_FRESH => accepts,
+        _ => {
+            let accepts = application_accepts(&local.app).await;
+            local.probed.set(Some((Instant::now(), accepts)));
+            accepts
+        }
+    };
+    verdict(record, (!accepts).then_some("the application accepts no connections\n"))
+}
+
+fn verdict(record: &mut Record, reason: Option<&'static str>) -> Response<Body> {
+    record.route = Route::Health;
+    record.is_quiet = reason.is_none();
+    let text = reason.unwrap_or("ok\n").as_bytes();
+    let body = if record.parts.method == http::Method::HEAD {
+        Body::Empty
+    } else {
+        Body::Full(text.into())
+    };
+    let mut response = Response::new(body);
+    if reason.is_some() {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    let headers = response.headers_mut();
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, plain);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

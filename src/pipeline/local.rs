@@ -1,0 +1,62 @@
+//! What one worker has for itself. Nothing in here crosses a thread.
+
+use std::{
+    cell::{Cell, RefCell},
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Instant,
+};
+
+use super::{app::App, proxy};
+use crate::{
+    phase::Phase,
+    telemetry::{LogBuffer, Shard},
+    upstream::Upstream,
+};
+
+/// A worker's own things.
+#[derive(Debug)]
+pub struct Local {
+    pub app: Arc<App>,
+    pub upstream: Upstream,
+    pub metrics: Arc<Shard>,
+    pub log: LogBuffer,
+    pub phase: Cell<Phase>,
+    /// The `Host` for requests of HTTP/1.0 that have none.
+    pub(super) fallback_host: String,
+    /// When the application was last asked whether it accepts, and what it said.
+    pub(super) probed: Cell<Option<(Instant, bool)>>,
+    random: RefCell<fastrand::Rng>,
+}
+
+// === impl Local ===
+
+impl Local {
+    /// A worker's things, for the given share of the metrics and the log.
+    pub fn new(app: Arc<App>, metrics: Arc<Shard>, log: LogBuffer, phase: Phase) -> Self {
+        // A RandomState is seeded by the operating system.
+        let seed = RandomState::new().hash_one("request ids");
+        Self {
+            upstream: Upstream::new(&app.plan.upstream, Arc::clone(&metrics)),
+            fallback_host: proxy::fallback_host(&app.plan.upstream.target),
+            app,
+            metrics,
+            log,
+            phase: Cell::new(phase),
+            probed: Cell::new(None),
+            random: RefCell::new(fastrand::Rng::with_seed(seed)),
+        }
+    }
+
+    /// A new request id: 32 hex digits.
+    pub(super) fn new_id(&self) -> [u8; 32] {
+        let mut number = self.random.borrow_mut().u128(..);
+        let mut id = [0; 32];
+        for digit in &mut id {
+            let value = (number & 15) as u8;
+            *digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
+            number >>= 4;
+        }
+        id
+    }
+}

@@ -1,0 +1,50 @@
+//! Hands a request to the application and its reply to the client.
+
+use http::Response;
+use hyper::body::Incoming;
+
+use super::{
+    forward,
+    local::Local,
+    record::{Record, X_REQUEST_ID},
+};
+use crate::{body::Body, error::Error, plan::Target, telemetry::Route};
+
+/// Answers with what the application says.
+pub(super) async fn serve(
+    local: &Local,
+    record: &mut Record,
+    body: Incoming,
+) -> Result<Response<Body>, Error> {
+    record.route = Route::Proxy;
+    let framing = forward::framing(record, &body);
+    let through_proxies;
+    let client = if record.client == record.connection.address {
+        &record.connection.text
+    } else {
+        through_proxies = record.client.to_string();
+        &through_proxies
+    };
+    let head = forward::head(record, client, &local.fallback_host);
+    let reply = local.upstream.send(&head, framing, body).await?;
+    drop(head);
+
+    record.first_byte = Some(reply.first_byte);
+    let mut response = Response::new(reply.body);
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    if !response.headers().contains_key(X_REQUEST_ID)
+        && let Some(id) = forward::request_id(record)
+    {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    Ok(response)
+}
+
+/// The `Host` for requests that have none.
+pub(super) fn fallback_host(target: &Target) -> String {
+    match target {
+        Target::Tcp { .. } => target.to_string(),
+        Target::Unix(_) => "localhost".to_owned(),
+    }
+}

@@ -1,0 +1,98 @@
+//! What is known of one request from its first moment on. When it is dropped, the request is over,
+//! however it ended: then it is counted and logged, once.
+
+use std::{
+    net::IpAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
+
+use super::{client::Client, local::Local};
+use crate::{
+    error::Kind,
+    rfc::{forwarded, trace},
+    telemetry::Route,
+};
+
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// One request, from the end of its head to the end of its answer.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) local: Rc<Local>,
+    pub(super) connection: Rc<Client>,
+    pub(super) parts: Parts,
+    pub(super) begin: Instant,
+    /// Whether the peer's forwarding headers are believed.
+    pub(super) is_trusted: bool,
+    /// The client as it is known through trusted proxies.
+    pub(super) client: IpAddr,
+    /// The id made here; `None` if the client's own is kept.
+    made_id: Option<[u8; 32]>,
+    pub(super) route: Route,
+    /// `None` until there is an answer.
+    pub(super) status: Option<StatusCode>,
+    pub(super) error: Option<Kind>,
+    pub(super) first_byte: Option<Duration>,
+    /// Body bytes handed to the connection.
+    pub(super) bytes: u64,
+    /// Whether the answer was handed over completely.
+    pub(super) is_complete: bool,
+    /// Health answers are worth a line only when they are bad.
+    pub(super) is_quiet: bool,
+}
+
+// === impl Record ===
+
+impl Record {
+    /// Notes a request. Boxed: it outlives the handler inside the answer's body.
+    pub(super) fn begin(local: Rc<Local>, connection: Rc<Client>, parts: Parts) -> Box<Self> {
+        connection.on_request();
+        local.metrics.in_flight.add(1);
+        let is_trusted = local.app.is_trusted(connection.address);
+        let client = if is_trusted {
+            let entries = parts.headers.get_all(X_FORWARDED_FOR);
+            forwarded::client(connection.address, entries.iter(), |peer| local.app.is_trusted(peer))
+        } else {
+            connection.address
+        };
+        let given = parts.headers.get(X_REQUEST_ID).map(HeaderValue::as_bytes);
+        let made_id =
+            if given.is_some_and(trace::is_request_id) { None } else { Some(local.new_id()) };
+        Box::new(Self {
+            local,
+            connection,
+            parts,
+            begin: Instant::now(),
+            is_trusted,
+            client,
+            made_id,
+            route: Route::None,
+            status: None,
+            error: None,
+            first_byte: None,
+            bytes: 0,
+            is_complete: false,
+            is_quiet: false,
+        })
+    }
+
+    /// The client's id if it was fit to keep, else the one made here.
+    pub(super) fn request_id(&self) -> &[u8] {
+        match &self.made_id {
+            Some(id) => id,
+            None => self.parts.headers.get(X_REQUEST_ID).map_or(b"", HeaderValue::as_bytes),
+        }
+    }
+
+    /// The host that the request is for: the target's wins over the field (RFC 9112, 3.2.2).
+    pub(super) fn host(&self) -> Option<&[u8]> {
+        match self.parts.uri.authority() {
+            Some(authority) => Some(authority.as_str().as_bytes()),
+            None => self.parts.headers.get(header::HOST).map(HeaderValue::as_bytes),
+        }
+    }
+}

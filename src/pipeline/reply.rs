@@ -1,0 +1,145 @@
+//! The answers that Sideman gives itself. The only place where an error becomes a status.
+
+use http::{HeaderValue, Response, StatusCode, header};
+
+use super::{
+    files,
+    record::{Record, X_REQUEST_ID},
+};
+use crate::{
+    body::Body,
+    error::{Error, Kind, Side},
+};
+
+/// The answer to a request that failed.
+pub(super) fn failure(record: &mut Record, error: &Error) -> Response<Body> {
+    let kind = error.kind();
+    record.error = Some(kind);
+    match kind.side() {
+        Side::Client => tracing::debug!(%error, "request refused"),
+        Side::Us => tracing::warn!(%error, "request failed"),
+        Side::Upstream => tell_of_upstream(record, error),
+    }
+    let mut response = page(record, status(kind), explanation(kind));
+    if closes(kind) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
+}
+
+/// A file or page that is not there.
+pub(super) fn not_found(record: &Record, name: &[u8]) -> Response<Body> {
+    let text = "There is no such file here.";
+    let mut response = page(record, StatusCode::NOT_FOUND, text);
+    if !files::is_of_some_release(name) {
+        // Short, so that a file that appears is soon found behind a cache as well.
+        let brief = HeaderValue::from_static("public, max-age=5");
+        response.headers_mut().insert(header::CACHE_CONTROL, brief);
+    }
+    response
+}
+
+/// 405 with the methods that are allowed.
+pub(super) fn method_not_allowed(record: &Record, allow: &'static str) -> Response<Body> {
+    let text = "This address can only be read.";
+    let mut response = page(record, StatusCode::METHOD_NOT_ALLOWED, text);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+fn status(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::HostMissing
+        | Kind::HostRepeated
+        | Kind::HostInvalid
+        | Kind::FramingAmbiguous
+        | Kind::ClientBody
+        | Kind::ClientGone
+        | Kind::PathInvalid => StatusCode::BAD_REQUEST,
+        Kind::ClientBodyTimeout => StatusCode::REQUEST_TIMEOUT,
+        Kind::ConnectMethod => StatusCode::METHOD_NOT_ALLOWED,
+        Kind::FileUnreadable | Kind::FileTruncated => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::UpstreamConnectTimeout | Kind::UpstreamReadTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Kind::UpstreamUnresolved
+        | Kind::UpstreamRefused
+        | Kind::UpstreamClosed
+        | Kind::UpstreamGarbage
+        | Kind::UpstreamHeadTooLarge
+        | Kind::UpstreamTruncated => StatusCode::BAD_GATEWAY,
+    }
+}
+
+fn explanation(kind: Kind) -> &'static str {
+    match kind {
+        Kind::HostMissing => "The request has no Host header.",
+        Kind::HostRepeated => "The request has more than one Host header.",
+        Kind::HostInvalid => "The request's Host is not a host name.",
+        Kind::FramingAmbiguous => "The request has both Content-Length and Transfer-Encoding.",
+        Kind::ConnectMethod => "This server is no forward proxy.",
+        Kind::ClientBody | Kind::ClientGone => "The request's body broke off or was malformed.",
+        Kind::ClientBodyTimeout => "The request's body did not arrive in time.",
+        Kind::PathInvalid => "The request's path can't be decoded.",
+        Kind::FileUnreadable | Kind::FileTruncated => "The file can't be read.",
+        Kind::UpstreamConnectTimeout | Kind::UpstreamReadTimeout => {
+            "The application did not answer in time."
+        }
+        Kind::UpstreamUnresolved | Kind::UpstreamRefused => "The application is not running.",
+        Kind::UpstreamClosed
+        | Kind::UpstreamGarbage
+        | Kind::UpstreamHeadTooLarge
+        | Kind::UpstreamTruncated => "The application gave no valid answer.",
+    }
+}
+
+/// After an error about where a request ends, nothing more can be read from its connection.
+fn closes(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::HostMissing
+            | Kind::HostRepeated
+            | Kind::HostInvalid
+            | Kind::FramingAmbiguous
+            | Kind::ConnectMethod
+            | Kind::ClientBody
+            | Kind::ClientBodyTimeout
+            | Kind::ClientGone
+    )
+}
+
+fn tell_of_upstream(record: &Record, error: &Error) {
+    let app = &record.local.app;
+    if let Some(missed) = app.upstream_trouble.allow() {
+        let target = &app.plan.upstream.target;
+        tracing::warn!(%error, %target, missed, "the application failed a request");
+    }
+}
+
+/// A small page that names the status, what happened and the request.
+fn page(record: &Record, status: StatusCode, text: &str) -> Response<Body> {
+    let id = String::from_utf8_lossy(record.request_id());
+    let title = status.canonical_reason().unwrap_or("Error");
+    let code = status.as_u16();
+    // The id was either made here or checked to consist of harmless characters.
+    let html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{code} {title}</title>\n\
+         <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:16vh auto;\
+         padding:0 1.5rem}}small{{opacity:.7;overflow-wrap:anywhere}}\
+         :root{{color-scheme:light dark}}</style>\n\
+         <h1>{code} {title}</h1>\n<p>{text}</p>\n<p><small>Request {id}</small></p>\n</html>\n"
+    );
+    let length = html.len();
+    let is_head = record.parts.method == http::Method::HEAD;
+    let mut response = Response::new(if is_head { Body::Empty } else { Body::Full(html.into()) });
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let media_type = HeaderValue::from_static("text/html; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, media_type);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    response
+}

@@ -1,0 +1,133 @@
+//! One client connection from accept to close: HTTP/1.1 by hyper, timers of our own. Here, and
+//! nowhere else, the pipeline becomes a tower `Service`: layers that only add may wrap it.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use http::Request;
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use tokio::net::TcpStream;
+
+use super::{drain::Ticket, socket::Socket};
+use crate::{
+    body::Deadline,
+    pipeline::{self, Activity, Client, Local},
+    plan,
+    telemetry::Shard,
+};
+
+/// Serves a connection until it ends.
+pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ticket: Ticket) {
+    let _open = Open::count(&local.metrics);
+    // Small answers must not wait for the acknowledgement of earlier ones.
+    let _ = tcp.set_nodelay(true);
+    let client = Rc::new(Client::new(peer, Instant::now()));
+    let socket = Socket::new(tcp, Rc::clone(&client), Arc::clone(&local.metrics));
+
+    let (service_local, service_client) = (Rc::clone(&local), Rc::clone(&client));
+    let service = tower::service_fn(move |request: Request<Incoming>| {
+        let (local, client) = (Rc::clone(&service_local), Rc::clone(&service_client));
+        async move { Ok::<_, Infallible>(pipeline::handle(local, client, request).await) }
+    });
+
+    let mut http = http1::Builder::new();
+    // A client that half-closes after its request still gets the answer.
+    http.half_close(true);
+    // No header_read_timeout: hyper counts idle time as header time. See `Timer`.
+    let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
+
+    let mut connection = pin!(connection);
+    let mut timer = Timer::new(&local.app.plan.server);
+    let (mut listens, mut told) = (false, false);
+    let ended = poll_fn(|cx| {
+        if !listens {
+            ticket.listen(cx.waker());
+            listens = true;
+        }
+        let polled = connection.as_mut().poll(cx);
+        if polled.is_ready() {
+            return polled.map(|result| Ended::Http(result.err()));
+        }
+        // Only after a poll: a request that has arrived already is answered first.
+        if ticket.is_closing() && !told {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                return Poll::Ready(Ended::Http(result.err()));
+            }
+        }
+        timer.poll(&client, cx).map(Ended::Timer)
+    })
+    .await;
+
+    match ended {
+        Ended::Http(None) => {}
+        Ended::Http(Some(error)) => tracing::debug!(%error, %peer, "client connection ended"),
+        Ended::Timer(Activity::Head(_)) => local.metrics.header_timeouts.add(1),
+        Ended::Timer(Activity::Idle(_) | Activity::Busy) => local.metrics.idle_timeouts.add(1),
+    }
+}
+
+/// Why a connection ended.
+enum Ended {
+    Http(Option<hyper::Error>),
+    Timer(Activity),
+}
+
+/// Bounds how long a client may idle and how long it may take for a head. It costs a comparison
+/// when the connection is polled, and touches the runtime's timers about once a timeout.
+#[derive(Debug)]
+struct Timer {
+    idle: Duration,
+    header: Duration,
+    deadline: Deadline,
+}
+
+/// Counts an open connection for as long as it lives.
+struct Open<'a>(&'a Shard);
+
+// === impl Timer ===
+
+impl Timer {
+    fn new(plan: &plan::Server) -> Self {
+        Self { idle: plan.idle_timeout, header: plan.header_timeout, deadline: Deadline::default() }
+    }
+
+    fn poll(&mut self, client: &Client, cx: &mut Context<'_>) -> Poll<Activity> {
+        let activity = client.activity();
+        match activity {
+            Activity::Idle(since) => self.deadline.set_at(since + self.idle),
+            Activity::Head(since) => self.deadline.set_at(since + self.header),
+            Activity::Busy => self.deadline.clear(),
+        }
+        self.deadline.poll_expired(cx).map(|()| activity)
+    }
+}
+
+// === impl Open ===
+
+impl<'a> Open<'a> {
+    fn count(metrics: &'a Shard) -> Self {
+        metrics.connections.add(1);
+        metrics.connections_accepted.add(1);
+        Self(metrics)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.connections.subtract(1);
+        if std::thread::panicking() {
+            self.0.panics.add(1);
+        }
+    }
+}

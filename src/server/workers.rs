@@ -1,0 +1,221 @@
+//! The worker threads. Each has its own runtime, its own part of the pipeline, and connections
+//! that live and die on it.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpStream},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Builder,
+    sync::{mpsc, watch},
+    task::LocalSet,
+    time::sleep,
+};
+
+use super::{connection, drain::Drain};
+use crate::{
+    phase::Phase,
+    pipeline::{App, Local},
+    telemetry::{LogBuffer, LogSink},
+};
+
+/// How long the first line of a batch waits for others before it is written.
+const LOG_PAUSE: Duration = Duration::from_millis(100);
+
+/// The running workers.
+#[derive(Debug)]
+pub struct Workers {
+    threads: Vec<JoinHandle<()>>,
+    ended: mpsc::UnboundedReceiver<Ended>,
+    placement: Arc<Placement>,
+}
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ended {
+    /// Requests that were cut.
+    cut: u64,
+}
+
+/// Chooses a worker for each new connection.
+#[derive(Debug)]
+pub struct Placement {
+    workers: Vec<Worker>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    connections: mpsc::UnboundedSender<Arrival>,
+    open: Arc<AtomicUsize>,
+}
+
+#[derive(Debug)]
+struct Arrival {
+    tcp: TcpStream,
+    peer: SocketAddr,
+    seat: Seat,
+}
+
+/// One place at a worker, taken until dropped.
+#[derive(Debug)]
+struct Seat(Arc<AtomicUsize>);
+
+// === impl Workers ===
+
+impl Workers {
+    /// Starts one worker for each shard of the app's metrics.
+    pub fn start(
+        app: &Arc<App>,
+        log: Option<&LogSink>,
+        phase: &watch::Receiver<Phase>,
+    ) -> io::Result<Self> {
+        let (report, ended) = mpsc::unbounded_channel();
+        let (mut threads, mut workers) = (Vec::new(), Vec::new());
+        for (index, shard) in app.metrics.shards().iter().enumerate() {
+            let (connections, arrivals) = mpsc::unbounded_channel();
+            workers.push(Worker { connections, open: Arc::default() });
+            let (app, shard, log) = (Arc::clone(app), Arc::clone(shard), log.cloned());
+            let (phase, report) = (phase.clone(), report.clone());
+            let name = format!("worker-{index}");
+            threads.push(thread::Builder::new().name(name).spawn(move || {
+                let form = app.plan.log.access;
+                let log = LogBuffer::new(form, log);
+                let first_phase = *phase.borrow();
+                let local = Local::new(app, shard, log, first_phase);
+                let ended = run(Rc::new(local), arrivals, phase);
+                // The receiver lives until all workers are joined.
+                let _ = report.send(ended);
+            })?);
+        }
+        Ok(Self { threads, ended, placement: Arc::new(Placement { workers }) })
+    }
+
+    /// Where acceptors bring connections. When all acceptors and this are gone, workers close
+    /// idle connections and end with their last request.
+    pub fn placement(&self) -> Arc<Placement> {
+        Arc::clone(&self.placement)
+    }
+
+    /// Waits for all workers to end and gives the number of requests that were cut.
+    pub async fn ended(self) -> u64 {
+        let Self { threads, mut ended, placement } = self;
+        drop(placement);
+        let mut cut = 0;
+        while let Some(one) = ended.recv().await {
+            cut += one.cut;
+        }
+        for thread in threads {
+            // A worker that panicked has reported nothing; its connections are gone with it.
+            let _ = thread.join();
+        }
+        cut
+    }
+}
+
+// === impl Placement ===
+
+impl Placement {
+    /// Brings a connection to the worker with the fewest.
+    pub(super) fn place(&self, tcp: TcpStream, peer: SocketAddr) {
+        let fewest = self.workers.iter().min_by_key(|worker| worker.open.load(Ordering::Relaxed));
+        let Some(worker) = fewest else { return };
+        let seat = Seat::take(&worker.open);
+        if worker.connections.send(Arrival { tcp, peer, seat }).is_err() {
+            tracing::error!("a worker has ended: its connection is dropped");
+        }
+    }
+}
+
+// === impl Seat ===
+
+impl Seat {
+    fn take(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One worker's life.
+fn run(
+    local: Rc<Local>,
+    mut arrivals: mpsc::UnboundedReceiver<Arrival>,
+    mut phase: watch::Receiver<Phase>,
+) -> Ended {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "a worker can't start");
+            return Ended { cut: 0 };
+        }
+    };
+    let tasks = LocalSet::new();
+    let drain = Rc::new(Drain::default());
+    let serve = async {
+        tokio::task::spawn_local(flush_log(Rc::clone(&local)));
+        tokio::task::spawn_local(reap(Rc::clone(&local)));
+        let accept = async {
+            while let Some(Arrival { tcp, peer, seat }) = arrivals.recv().await {
+                match tokio::net::TcpStream::from_std(tcp) {
+                    Ok(tcp) => {
+                        let (local, ticket) = (Rc::clone(&local), drain.enter());
+                        tokio::task::spawn_local(async move {
+                            let _seat = seat;
+                            connection::serve(local, tcp, peer, ticket).await;
+                        });
+                    }
+                    Err(error) => tracing::error!(%error, "a connection can't be served"),
+                }
+            }
+            // Nobody brings connections any more.
+            drain.close();
+            drain.emptied().await;
+        };
+        tokio::select! {
+            () = accept => {}
+            () = follow(&local, &mut phase) => {}
+        }
+    };
+    tasks.block_on(&runtime, serve);
+    let cut = local.metrics.in_flight.value();
+    // Drops what still runs; each record writes its line.
+    drop(tasks);
+    local.log.flush();
+    Ended { cut }
+}
+
+/// Keeps the worker's copy of the phase; ends when the process must.
+async fn follow(local: &Local, phase: &mut watch::Receiver<Phase>) {
+    loop {
+        let now = *phase.borrow_and_update();
+        local.phase.set(now);
+        if now == Phase::Stopped || phase.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn flush_log(local: Rc<Local>) {
+    loop {
+        local.log.first_line().await;
+        sleep(LOG_PAUSE).await;
+        local.log.flush();
+    }
+}
+
+async fn reap(local: Rc<Local>) {
+    local.upstream.reap().await;
+}
