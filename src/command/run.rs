@@ -11,7 +11,6 @@ use crate::{
     config::{self, Environment, Flags},
     lifecycle::{self, Addresses, Outcome, StartError},
     plan::{Level, Log, Plan},
-    telemetry::events,
 };
 
 /// What the shell and orchestrators know as wrong usage.
@@ -76,7 +75,6 @@ pub(super) fn show(
 }
 
 fn serve(plan: Plan, err: &mut dyn io::Write, on_start: impl FnOnce(&Addresses)) -> ExitCode {
-    events::install(plan.log.level);
     let outcome = lifecycle::start(plan).and_then(|running| {
         on_start(&running.addresses);
         running.wait().map_err(StartError::System)

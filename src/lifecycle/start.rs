@@ -23,7 +23,7 @@ use crate::{
     pipeline::App,
     plan::{AccessLog, Plan},
     server::{Accepting, Admin, BindError, Workers, bind},
-    telemetry::{LogWriter, Metrics},
+    telemetry::{LogWriter, Metrics, events},
 };
 
 /// A process that serves; [`Running::wait`] stays until it has ended.
@@ -51,6 +51,7 @@ pub enum StartError {
 
 /// Starts everything a plan asks for.
 pub fn start(plan: Plan) -> Result<Running, StartError> {
+    events::install(plan.log.level);
     limits::raise_descriptors();
     let listeners = plan.server.listen.iter().map(|address| bind(*address));
     let listeners = listeners.collect::<Result<Vec<TcpListener>, BindError>>()?;

@@ -39,7 +39,7 @@ pub(super) async fn serve(
         return Ok(reply::method_not_allowed(record, "GET, HEAD"));
     }
     if is_hidden(name) {
-        return Ok(reply::not_found(record, name));
+        return Ok(missing(record, name));
     }
     let entry = match local.app.store.fresh(root, name, record.begin) {
         Some(entry) => {
@@ -50,7 +50,7 @@ pub(super) async fn serve(
             local.metrics.file_store_misses.add(1);
             match Arc::clone(&local.app.store).find(root, name).await {
                 Ok(Found::File(entry)) => entry,
-                Ok(Found::Directory | Found::Missing) => return Ok(reply::not_found(record, name)),
+                Ok(Found::Directory | Found::Missing) => return Ok(missing(record, name)),
                 Err(error) => {
                     let path = String::from_utf8_lossy(name);
                     tracing::warn!(%error, %path, "static file can't be read");
@@ -147,7 +147,13 @@ fn ascii(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// Whether a missing file is one of another release's: no cache may remember that it was missing.
-pub(super) fn is_of_some_release(name: &[u8]) -> bool {
-    is_hashed(name.rsplit(|&byte| byte == b'/').next().unwrap_or_default())
+/// 404. The name of another release's file must not be remembered as missing by any cache; any
+/// other may be for a moment, so that a file which appears is soon found behind a cache as well.
+fn missing(record: &Record, name: &[u8]) -> Response<Body> {
+    let mut response = reply::not_found(record);
+    if !is_hashed(name.rsplit(|&byte| byte == b'/').next().unwrap_or_default()) {
+        let brief = HeaderValue::from_static("public, max-age=5");
+        response.headers_mut().insert(header::CACHE_CONTROL, brief);
+    }
+    response
 }

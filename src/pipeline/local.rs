@@ -7,9 +7,10 @@ use std::{
     time::Instant,
 };
 
-use super::{app::App, proxy};
+use super::app::App;
 use crate::{
     phase::Phase,
+    plan::Target,
     telemetry::{LogBuffer, Shard},
     upstream::Upstream,
 };
@@ -38,7 +39,7 @@ impl Local {
         let seed = RandomState::new().hash_one("request ids");
         Self {
             upstream: Upstream::new(&app.plan.upstream, Arc::clone(&metrics)),
-            fallback_host: proxy::fallback_host(&app.plan.upstream.target),
+            fallback_host: fallback_host(&app.plan.upstream.target),
             app,
             metrics,
             log,
@@ -58,5 +59,13 @@ impl Local {
             number >>= 4;
         }
         id
+    }
+}
+
+/// The `Host` for requests that have none.
+fn fallback_host(target: &Target) -> String {
+    match target {
+        Target::Tcp { .. } => target.to_string(),
+        Target::Unix(_) => "localhost".to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use super::{
     local::Local,
     record::{Record, X_REQUEST_ID},
 };
-use crate::{body::Body, error::Error, plan::Target, telemetry::Route};
+use crate::{body::Body, error::Error, telemetry::Route};
 
 /// Answers with what the application says.
 pub(super) async fn serve(
@@ -39,12 +39,4 @@ pub(super) async fn serve(
         response.headers_mut().insert(X_REQUEST_ID, id);
     }
     Ok(response)
-}
-
-/// The `Host` for requests that have none.
-pub(super) fn fallback_host(target: &Target) -> String {
-    match target {
-        Target::Tcp { .. } => target.to_string(),
-        Target::Unix(_) => "localhost".to_owned(),
-    }
 }

@@ -2,10 +2,7 @@
 
 use http::{HeaderValue, Response, StatusCode, header};
 
-use super::{
-    files,
-    record::{Record, X_REQUEST_ID},
-};
+use super::record::{Record, X_REQUEST_ID};
 use crate::{
     body::Body,
     error::{Error, Kind, Side},
@@ -28,16 +25,9 @@ pub(super) fn failure(record: &mut Record, error: &Error) -> Response<Body> {
     response
 }
 
-/// A file or page that is not there.
-pub(super) fn not_found(record: &Record, name: &[u8]) -> Response<Body> {
-    let text = "There is no such file here.";
-    let mut response = page(record, StatusCode::NOT_FOUND, text);
-    if !files::is_of_some_release(name) {
-        // Short, so that a file that appears is soon found behind a cache as well.
-        let brief = HeaderValue::from_static("public, max-age=5");
-        response.headers_mut().insert(header::CACHE_CONTROL, brief);
-    }
-    response
+/// A file that is not there.
+pub(super) fn not_found(record: &Record) -> Response<Body> {
+    page(record, StatusCode::NOT_FOUND, "There is no such file here.")
 }
 
 /// 405 with the methods that are allowed.

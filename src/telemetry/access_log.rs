@@ -1,19 +1,12 @@
 //! One line for each request, as JSON or in the `combined` form of nginx and Apache.
 
-use std::{
-    io::Write,
-    net::IpAddr,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{io::Write, net::IpAddr, time::Duration};
 
 use super::{
+    clock::Clock,
     escape::{combined_string, json_string},
     labels::Route,
 };
-use crate::rfc::date::{Civil, civil};
-
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// What is told of one request. Bytes are as they came from the network.
 #[derive(Clone, Copy, Debug)]
@@ -40,49 +33,15 @@ pub struct Line<'a> {
     pub error: Option<&'static str>,
 }
 
-/// The wall clock, written out once a second.
-#[derive(Debug, Default)]
-pub struct Clock {
-    second: u64,
-    rfc3339: String,
-    combined: String,
-    millisecond: u32,
-}
-
-// === impl Clock ===
-
-impl Clock {
-    /// Takes the time.
-    pub fn tick(&mut self) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.set(now);
-    }
-
-    /// Takes a given time since 1970.
-    pub fn set(&mut self, now: Duration) {
-        self.millisecond = now.subsec_millis();
-        if now.as_secs() == self.second && !self.rfc3339.is_empty() {
-            return;
-        }
-        self.second = now.as_secs();
-        let Civil { year, month, day, hour, minute, second } = civil(self.second);
-        self.rfc3339 = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
-        let name = (1..).zip(MONTHS).find_map(|(number, name)| (number == month).then_some(name));
-        let name = name.unwrap_or_default();
-        self.combined =
-            format!("{day:02}/{name}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000");
-    }
-}
-
 // === impl Line ===
 
 impl Line<'_> {
     /// Appends the line as JSON, its line end included.
     pub fn write_json(&self, line: &mut Vec<u8>, clock: &Clock) {
         line.extend_from_slice(b"{\"time\":\"");
-        line.extend_from_slice(clock.rfc3339.as_bytes());
+        line.extend_from_slice(clock.rfc3339().as_bytes());
         line.push(b'.');
-        digits3(line, clock.millisecond);
+        digits3(line, clock.millisecond());
         line.extend_from_slice(b"Z\",\"client\":\"");
         address(line, self.client);
         line.extend_from_slice(b"\",\"method\":");
@@ -109,7 +68,7 @@ impl Line<'_> {
     pub fn write_combined(&self, line: &mut Vec<u8>, clock: &Clock) {
         address(line, self.client);
         line.extend_from_slice(b" - - [");
-        line.extend_from_slice(clock.combined.as_bytes());
+        line.extend_from_slice(clock.combined().as_bytes());
         line.extend_from_slice(b"] \"");
         combined_string(line, self.method.as_bytes());
         line.push(b' ');

@@ -4,10 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use tokio::sync::Notify;
 
-use super::{
-    access_log::{Clock, Line},
-    log_writer::LogSink,
-};
+use super::{access_log::Line, clock::Clock, log_writer::LogSink};
 use crate::plan::AccessLog;
 
 /// A batch this large leaves at once.

@@ -2,6 +2,7 @@
 //! only to its own worker's share; other threads sum and print.
 
 pub mod access_log;
+pub mod clock;
 pub mod counter;
 pub mod escape;
 pub mod events;

@@ -1,0 +1,42 @@
+# The image holds one file: a static binary. No shell, no libraries, no writable path needed.
+# The two stages build unchanged for amd64 and arm64.
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+
+# glibc, linked statically. With an explicit --target the flag reaches the program and not the
+# procedural macros, which the compiler has to load as shared libraries.
+ENV RUSTFLAGS="-C target-feature=+crt-static"
+
+# The dependencies alone, in a layer that changes only with Cargo.lock.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src \
+    && echo "fn main() {}" > src/main.rs \
+    && touch src/lib.rs \
+    && cargo build --release --locked --target "$(rustc --print host-tuple)" \
+    && rm -r src
+
+# Copied files keep their times: without the touch, cargo takes the empty program for the newer.
+COPY . .
+RUN touch src/lib.rs src/main.rs \
+    && cargo build --release --locked --target "$(rustc --print host-tuple)" \
+    && cp "target/$(rustc --print host-tuple)/release/sideman" /sideman
+
+FROM scratch
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="sideman" \
+      org.opencontainers.image.description="The reverse-proxy sidecar for Django" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+COPY --from=build /sideman /sideman
+# Without /etc/host.conf the resolver takes only the first line of /etc/hosts for a name, and an
+# application that listens on [::1] alone would not be found at localhost.
+ENV RESOLV_MULTI=on
+# A number, so that Kubernetes' runAsNonRoot can check it.
+USER 65532:65532
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["/sideman", "healthcheck"]
+ENTRYPOINT ["/sideman"]
+CMD ["run"]

@@ -1,0 +1,146 @@
+//! nginx, configured to do what Sideman does by default, as fast as nginx can.
+//!
+//! The rules behind each line are in README.md, under "Fairness".
+
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use crate::server::Setup;
+
+/// Debian keeps nginx where an ordinary user's PATH does not look.
+const PLACES: &[&str] = &["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
+
+/// The command that runs nginx as `setup` says; `sending` is how it sends files.
+pub(crate) fn command(setup: &Setup<'_>, sending: &str) -> io::Result<Command> {
+    let configuration = setup.directory.join("nginx.conf");
+    fs::write(&configuration, text(setup, sending)?)?;
+    let mut command = Command::new(find()?);
+    command
+        .arg("-p")
+        .arg(setup.directory)
+        .arg("-c")
+        .arg(configuration)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(setup.error_log())?);
+    Ok(command)
+}
+
+/// `nginx -v`.
+pub(crate) fn version() -> io::Result<String> {
+    let output = Command::new(find()?).arg("-v").stdin(Stdio::null()).output()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    Ok(text.trim().trim_start_matches("nginx version: ").to_owned())
+}
+
+/// The installed nginx.
+pub(crate) fn find() -> io::Result<&'static str> {
+    let runs = |place: &&&str| {
+        Command::new(place)
+            .arg("-v")
+            .stdin(Stdio::null())
+            .output()
+            .is_ok_and(|o| o.status.success())
+    };
+    PLACES.iter().find(runs).copied().ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            "nginx is not installed: there is none on PATH nor in /usr/sbin; \
+             install it (on Debian the package nginx-light) or leave out `nginx`",
+        )
+    })
+}
+
+fn text(setup: &Setup<'_>, sending: &str) -> io::Result<String> {
+    // As root, nginx would give its workers to a user who may not read the build directory.
+    let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
+    let directory = quoted(setup.directory)?;
+    let access_log = setup.access_log();
+    let access_log = quoted(&access_log)?;
+    let root = quoted(setup.root)?;
+    let Setup { listen, origin, workers, connections, .. } = setup;
+    // Fewer kept connections than the load can have in flight would make nginx reconnect.
+    let kept = (*connections).max(32);
+    Ok(format!(
+        r#"{user}
+daemon off;
+worker_processes {workers};
+pid "{directory}/nginx.pid";
+error_log stderr warn;
+
+events {{
+    worker_connections 4096;
+}}
+
+http {{
+    client_body_temp_path "{directory}/body";
+    proxy_temp_path "{directory}/proxy";
+    fastcgi_temp_path "{directory}/fastcgi";
+    uwsgi_temp_path "{directory}/uwsgi";
+    scgi_temp_path "{directory}/scgi";
+
+    {sending}
+    open_file_cache max=1000 inactive=60s;
+    open_file_cache_valid 60s;
+    keepalive_requests 1000000;
+    server_tokens off;
+    default_type application/octet-stream;
+
+    map $http_x_request_id $request_name {{
+        "" $request_id;
+        default $http_x_request_id;
+    }}
+    log_format json escape=json '{{"time":"$time_iso8601","client":"$remote_addr",'
+        '"method":"$request_method","host":"$host","path":"$uri","query":"$args",'
+        '"status":$status,"bytes":$body_bytes_sent,"duration":$request_time,'
+        '"upstream_time":"$upstream_response_time","request_id":"$request_name",'
+        '"trace_id":"$http_x_amzn_trace_id","user_agent":"$http_user_agent",'
+        '"referer":"$http_referer"}}';
+    access_log "{access_log}" json buffer=32k flush=1s;
+
+    upstream application {{
+        server {origin};
+        keepalive {kept};
+        keepalive_requests 1000000;
+    }}
+
+    server {{
+        listen {listen} backlog=1024;
+
+        location = /healthz {{
+            access_log off;
+            default_type text/plain;
+            return 200 "ready\n";
+        }}
+        location /static/ {{
+            root "{root}";
+            etag on;
+            add_header Cache-Control "public, max-age=31536000, immutable";
+        }}
+        location / {{
+            proxy_pass http://application;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Request-ID $request_name;
+        }}
+    }}
+}}
+"#
+    ))
+}
+
+/// A path inside double quotes of the configuration, where nginx knows no escape for `$`.
+fn quoted(path: &Path) -> io::Result<&str> {
+    path.to_str().filter(|path| !path.contains(['"', '$', '\\'])).ok_or_else(|| {
+        io::Error::other(format!(
+            "{path:?} cannot be named in nginx's configuration; build in another directory"
+        ))
+    })
+}

@@ -1,0 +1,225 @@
+//! The table and the raw runs: medians over rounds, and the ratio of the medians.
+
+use std::{
+    fmt::Write,
+    fs, io,
+    thread::available_parallelism,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::json;
+
+use crate::{
+    measure::{Reading, Run},
+    options::Load,
+    proc,
+    rows::Row,
+    server::Kind,
+};
+
+/// Cores kept busy by other processes from which on a row carries a warning.
+const OTHERS: f64 = 0.2;
+
+/// A server that takes part.
+#[derive(Clone, Debug)]
+pub(crate) struct Contender {
+    pub(crate) kind: Kind,
+    /// Its name in the table.
+    pub(crate) label: String,
+    version: String,
+}
+
+/// Turns runs into text.
+#[derive(Debug)]
+pub(crate) struct Report<'a> {
+    contenders: &'a [Contender],
+    load: &'a Load,
+    machine: Machine,
+}
+
+#[derive(Debug)]
+struct Machine {
+    processor: String,
+    cores: usize,
+    kernel: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Spread {
+    lowest: f64,
+    median: f64,
+    highest: f64,
+}
+
+// === impl Contender ===
+
+impl Contender {
+    /// The server under test and the one it is compared with.
+    pub(crate) fn list(server: Kind, versus: Option<Kind>) -> io::Result<Vec<Self>> {
+        let new = |kind: Kind, label: String| -> io::Result<Self> {
+            Ok(Self { kind, label, version: kind.version()? })
+        };
+        let mut contenders = vec![new(server, server.to_string())?];
+        if let Some(versus) = versus {
+            let again = if versus == server { " again" } else { "" };
+            contenders.push(new(versus, format!("{versus}{again}"))?);
+        }
+        Ok(contenders)
+    }
+}
+
+// === impl Report ===
+
+impl<'a> Report<'a> {
+    /// A report on runs of these servers under this load.
+    pub(crate) fn new(contenders: &'a [Contender], load: &'a Load) -> io::Result<Self> {
+        Ok(Self { contenders, load, machine: Machine::look()? })
+    }
+
+    /// What is measured, on what, and the names of the columns.
+    pub(crate) fn heading(&self) -> String {
+        let versions: Vec<_> = self.contenders.iter().map(|c| c.version.as_str()).collect();
+        let Machine { processor, cores, kernel } = &self.machine;
+        let Load { rounds, warmup, window, connections, workers } = self.load;
+        format!(
+            "{}\n\
+             rounds: {rounds}, each {window:?} after {warmup:?}; connections: {connections}; \
+             workers: {workers}\n\
+             {cores} x {processor}, Linux {kernel}\n\
+             CPU: user + system of the server's process tree, from {}; memory: PSS of the tree\n\n\
+             {:<21} {:<12} {:>10} {:>8} {:>18} {:>8} {:>8} {:>7} {:>6}",
+            versions.join(" in turn with "),
+            proc::cpu_source(),
+            "row",
+            "server",
+            "requests/s",
+            "CPU us",
+            "(lowest - highest)",
+            "p50 us",
+            "p99 us",
+            "MiB",
+            "cores",
+        )
+    }
+
+    /// The lines of one row: medians of each server, and the ratio when there are two.
+    pub(crate) fn row(&self, row: &Row, runs: &[Run]) -> String {
+        let mut text = String::new();
+        let mut each = Vec::new();
+        for (index, contender) in self.contenders.iter().enumerate() {
+            let readings: Vec<_> =
+                runs.iter().filter(|run| run.contender == index).map(|run| run.reading).collect();
+            let cpu = spread(&readings, Reading::cpu_each);
+            let name = if index == 0 { row.name } else { "" };
+            let _ = writeln!(
+                text,
+                "{name:<21} {:<12} {:>10.0} {:>8.2} {:>18} {:>8.0} {:>8.0} {:>7.1} {:>6.2}",
+                contender.label,
+                spread(&readings, Reading::rate).median,
+                cpu.median,
+                format!("({:.2} - {:.2})", cpu.lowest, cpu.highest),
+                spread(&readings, |reading| reading.p50.as_secs_f64() * 1e6).median,
+                spread(&readings, |reading| reading.p99.as_secs_f64() * 1e6).median,
+                spread(&readings, |reading| reading.memory_kib as f64 / 1024.0).median,
+                spread(&readings, Reading::busy).median,
+            );
+            each.push((cpu.median, readings));
+        }
+        if let [(ours, our_readings), (theirs, their_readings)] = each.as_slice() {
+            let pairs: Vec<_> = our_readings.iter().zip(their_readings).collect();
+            let by_round = spread(&pairs, |(our, their)| our.cpu_each() / their.cpu_each());
+            let _ = writeln!(
+                text,
+                "{:<21} {:<12} {:>10} {:>8.2} {:>18}",
+                "",
+                "ratio",
+                "",
+                ours / theirs,
+                format!("({:.2} - {:.2})", by_round.lowest, by_round.highest),
+            );
+        }
+        let others = spread(runs, |run| run.reading.others()).median;
+        if others > OTHERS {
+            let _ = writeln!(
+                text,
+                "  other processes kept {others:.1} cores busy: measure again on a quiet machine"
+            );
+        }
+        text
+    }
+
+    /// Every run with the machine and the method.
+    pub(crate) fn json(&self, runs: &[Run]) -> String {
+        let runs: Vec<_> = runs
+            .iter()
+            .map(|Run { row, contender, round, reading }| {
+                json!({
+                    "row": row,
+                    "server": self.contenders.get(*contender).map(|c| c.label.as_str()),
+                    "round": round,
+                    "requests": reading.requests,
+                    "seconds": reading.elapsed.as_secs_f64(),
+                    "requests_per_second": reading.rate(),
+                    "cpu_seconds": reading.cpu.as_secs_f64(),
+                    "cpu_us_per_request": reading.cpu_each(),
+                    "harness_cpu_us_per_request": reading.harness_cpu_each(),
+                    "other_processes_cores": reading.others(),
+                    "p50_us": reading.p50.as_secs_f64() * 1e6,
+                    "p99_us": reading.p99.as_secs_f64() * 1e6,
+                    "memory_pss_kib": reading.memory_kib,
+                })
+            })
+            .collect();
+        let servers: Vec<_> = self
+            .contenders
+            .iter()
+            .map(|c| json!({"name": c.label, "version": c.version}))
+            .collect();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let all = json!({
+            "unix_time": now.as_secs(),
+            "machine": {
+                "processor": self.machine.processor,
+                "cores": self.machine.cores,
+                "kernel": self.machine.kernel,
+            },
+            "servers": servers,
+            "load": {
+                "rounds": self.load.rounds,
+                "warmup_seconds": self.load.warmup.as_secs_f64(),
+                "seconds": self.load.window.as_secs_f64(),
+                "connections": self.load.connections,
+                "workers": self.load.workers,
+            },
+            "cpu_source": proc::cpu_source(),
+            "runs": runs,
+        });
+        format!("{all:#}\n")
+    }
+}
+
+// === impl Machine ===
+
+impl Machine {
+    fn look() -> io::Result<Self> {
+        let processors = fs::read_to_string("/proc/cpuinfo")?;
+        let processor = processors
+            .lines()
+            .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+            .map_or("unknown processor", |(_, name)| name.trim());
+        Ok(Self {
+            processor: processor.to_owned(),
+            cores: available_parallelism()?.get(),
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+        })
+    }
+}
+
+fn spread<T>(items: &[T], value: impl Fn(&T) -> f64) -> Spread {
+    let mut values: Vec<_> = items.iter().map(value).collect();
+    values.sort_by(f64::total_cmp);
+    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+    let last = values.len().saturating_sub(1);
+    // Of an even number the mean of the middle two.
+    Spread { lowest: at(0), median: (at(last / 2) + at(last.div_ceil(2))) / 2.0, highest: at(last) }
+}

@@ -1,0 +1,238 @@
+//! A server under test: started, awaited, counted, ended. `sideman` and `nginx` say what to run.
+
+use std::{
+    fmt,
+    fs::{self, File},
+    io::{self, Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use clap::ValueEnum;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{nginx, proc::Tree, sideman};
+
+const START: Duration = Duration::from_secs(10);
+const STOP: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(5);
+/// Someone else may take the free port between our look and the server's start.
+const ATTEMPTS: u32 = 3;
+
+/// The servers this load test knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Sideman,
+    /// With sendfile, as it is usually deployed; best for large files
+    Nginx,
+    /// With `sendfile off`: best for small files
+    NginxCopy,
+}
+
+/// What a server is told.
+#[derive(Debug)]
+pub(crate) struct Setup<'a> {
+    pub(crate) listen: SocketAddr,
+    pub(crate) origin: SocketAddr,
+    /// Holds `static/`.
+    pub(crate) root: &'a Path,
+    /// The server's own, for logs and temporary files.
+    pub(crate) directory: &'a Path,
+    pub(crate) workers: u32,
+    pub(crate) connections: u32,
+}
+
+/// A running server; dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    child: Child,
+    directory: PathBuf,
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// The version that would run, in the server's own words.
+    pub(crate) fn version(self) -> io::Result<String> {
+        match self {
+            Self::Sideman => sideman::version(),
+            Self::Nginx | Self::NginxCopy => nginx::version(),
+        }
+    }
+
+    fn command(self, setup: &Setup<'_>) -> io::Result<Command> {
+        match self {
+            Self::Sideman => sideman::command(setup),
+            Self::Nginx => nginx::command(setup, "sendfile on; tcp_nopush on;"),
+            Self::NginxCopy => nginx::command(setup, "sendfile off;"),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sideman => "sideman",
+            Self::Nginx => "nginx",
+            Self::NginxCopy => "nginx-copy",
+        })
+    }
+}
+
+// === impl Setup ===
+
+impl Setup<'_> {
+    /// Where the access log goes.
+    pub(crate) fn access_log(&self) -> PathBuf {
+        access_log(self.directory)
+    }
+
+    /// Where the server's complaints go.
+    pub(crate) fn error_log(&self) -> PathBuf {
+        error_log(self.directory)
+    }
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Starts a server on a free port and waits until its health check answers 200.
+    pub(crate) fn start(kind: Kind, setup: &Setup<'_>) -> io::Result<Self> {
+        let mut attempt = 1;
+        loop {
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+            match Self::start_at(kind, &Setup { listen: free, ..*setup }) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempt < ATTEMPTS => {
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The server's processes.
+    pub(crate) fn tree(&self) -> io::Result<Tree> {
+        Tree::of(self.child.id())
+    }
+
+    /// Ends the server in an orderly way and counts the lines of its access log.
+    pub(crate) fn stop(mut self) -> io::Result<u64> {
+        let status = self.terminate()?;
+        if !status.success() {
+            return Err(io::Error::other(format!("the server ended with {status}{}", self.said())));
+        }
+        lines(&access_log(&self.directory))
+    }
+
+    fn start_at(kind: Kind, setup: &Setup<'_>) -> io::Result<Self> {
+        let child = kind.command(setup)?.spawn().map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot start {kind}: {error}"))
+        })?;
+        let mut server =
+            Self { address: setup.listen, child, directory: setup.directory.to_owned() };
+        let deadline = Instant::now() + START;
+        loop {
+            // First the process, then the port: an answer from a stranger on our port is not ours.
+            if let Some(status) = server.child.try_wait()? {
+                let said = server.said();
+                let taken = said.to_ascii_lowercase().contains("address already in use");
+                let kind_of =
+                    if taken { io::ErrorKind::AddrInUse } else { io::ErrorKind::BrokenPipe };
+                let what = format!("{kind} ended with {status} before it was ready{said}");
+                return Err(io::Error::new(kind_of, what));
+            }
+            if healthy(server.address) {
+                return Ok(server);
+            }
+            if Instant::now() > deadline {
+                let what = format!("{kind} was not ready after {START:?}{}", server.said());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+            }
+            sleep(POLL);
+        }
+    }
+
+    /// SIGTERM, and SIGKILL for the whole tree when that is not enough.
+    fn terminate(&mut self) -> io::Result<ExitStatus> {
+        if let Some(status) = self.child.try_wait()? {
+            return Ok(status);
+        }
+        let tree = self.tree()?;
+        signal(self.child.id(), Signal::TERM)?;
+        let deadline = Instant::now() + STOP;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            sleep(POLL);
+        }
+        for process in tree.processes() {
+            // Those that ended meanwhile need no signal.
+            let _ = signal(*process, Signal::KILL);
+        }
+        self.child.wait()
+    }
+
+    /// The end of what the server wrote to its error log, for an error message.
+    fn said(&self) -> String {
+        let text = fs::read(error_log(&self.directory)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let last: Vec<_> = text.lines().rev().take(5).collect();
+        last.into_iter().rev().fold(String::new(), |all, line| all + "\n  | " + line)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Err(error) = self.terminate() {
+            eprintln!("load: process {} may still run: {error}", self.child.id());
+        }
+        // Logs are large, and the next server starts with none.
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn access_log(directory: &Path) -> PathBuf {
+    directory.join("access.log")
+}
+
+fn error_log(directory: &Path) -> PathBuf {
+    directory.join("error.log")
+}
+
+fn healthy(address: SocketAddr) -> bool {
+    let ask = || -> io::Result<[u8; 12]> {
+        let mut stream = TcpStream::connect_timeout(&address, START)?;
+        stream.set_read_timeout(Some(START))?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: load\r\nConnection: close\r\n\r\n")?;
+        let mut start = [0; 12];
+        stream.read_exact(&mut start)?;
+        Ok(start)
+    };
+    ask().is_ok_and(|start| &start == b"HTTP/1.1 200")
+}
+
+fn signal(process: u32, signal: Signal) -> io::Result<()> {
+    let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+    let process = process.ok_or_else(|| io::Error::other("not a process id"))?;
+    Ok(kill_process(process, signal)?)
+}
+
+fn lines(path: &Path) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    let mut piece = vec![0; 1 << 20];
+    let mut count = 0;
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(count),
+            size => {
+                let piece = piece.get(..size).unwrap_or_default();
+                count += memchr::memchr_iter(b'\n', piece).count() as u64;
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Sideman as it is usually run: defaults, JSON access log on stdout, metrics on.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io,
+    process::{Command, Stdio},
+};
+
+use crate::server::Setup;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_sideman");
+
+/// The command that runs Sideman as `setup` says.
+pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
+    let mut files = OsString::from("/static/=");
+    files.push(setup.root.join("static"));
+    let mut command = Command::new(BINARY);
+    command
+        .arg("run")
+        .args(["--listen", &setup.listen.to_string()])
+        .args(["--upstream", &format!("http://{}", setup.origin)])
+        .arg("--static")
+        .arg(files)
+        .args(["--admin", "127.0.0.1:0"])
+        .args(["--workers", &setup.workers.to_string()])
+        // The caller's SIDEMAN_ variables would be settings of the server under test.
+        .env_clear()
+        // Nobody looks away from this server when it is told to leave.
+        .env("SIDEMAN_SHUTDOWN__DELAY", "0s")
+        .stdin(Stdio::null())
+        .stdout(File::create(setup.access_log())?)
+        .stderr(File::create(setup.error_log())?);
+    Ok(command)
+}
+
+/// `sideman --version`.
+pub(crate) fn version() -> io::Result<String> {
+    let output = Command::new(BINARY).arg("--version").stdin(Stdio::null()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Ok(if text.is_empty() { "sideman, version unknown".into() } else { text })
+}

@@ -1,0 +1,27 @@
+//! Reading and writing a socket through tokio's poll functions.
+//!
+//! They remember that a read which filled less than its buffer emptied the socket, and save the
+//! system call that `try_read` needs to find out.
+
+use std::{future::poll_fn, io, pin::Pin};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+/// Reads once; 0 is the end of the stream.
+pub(crate) async fn read(stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
+    let mut into = ReadBuf::new(into);
+    poll_fn(|context| Pin::new(&mut *stream).poll_read(context, &mut into)).await?;
+    Ok(into.filled().len())
+}
+
+/// Writes everything.
+pub(crate) async fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let count = poll_fn(|context| Pin::new(&mut *stream).poll_write(context, bytes)).await?;
+        bytes = bytes.get(count..).unwrap_or_default();
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! The architecture, enforced: who may import whom, no cycles, no long files, and nothing hidden.
+//!
+//! `table` holds the layers, `facts` reads one file, `tree` gives files their place, `rules` judge
+//! them, and `checker` proves that every rule can fail. All of it works on sources in memory.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod checker;
+mod facts;
+mod rules;
+mod table;
+mod tree;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// Path from the root of the repository, with `/`, to the source.
+type Sources = BTreeMap<String, String>;
+
+#[test]
+fn the_sources_keep_to_the_architecture() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = Sources::new();
+    collect(root, &root.join("src"), &mut sources);
+    assert!(sources.contains_key("src/lib.rs"), "src/lib.rs was not found: nothing was checked");
+
+    let violations = rules::check(&sources);
+    assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
+}
+
+/// Adds every Rust file below `directory`.
+fn collect(root: &Path, directory: &Path, sources: &mut Sources) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(root, &path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.strip_prefix(root).unwrap().to_str().expect("a path in UTF-8");
+            sources.insert(name.to_owned(), fs::read_to_string(&path).unwrap());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The layers of ARCHITECTURE.md as data: the one place that allows an arrow.
+
+/// One top-level module and what it may import.
+pub(crate) struct Module {
+    pub(crate) name: &'static str,
+    pub(crate) may_import: &'static [&'static str],
+}
+
+/// Every top-level module, lowest layer first: a row imports from rows above it only.
+pub(crate) const TABLE: &[Module] = &[
+    // The root lists modules. A name re-exported there would be an arrow that nobody sees.
+    Module { name: "lib", may_import: &[] },
+    // Layer 0: nothing of ours.
+    Module { name: "error", may_import: &[] },
+    Module { name: "phase", may_import: &[] },
+    Module { name: "rfc", may_import: &[] },
+    // Layer 1. The phase is a value that telemetry shows, as settings are.
+    Module { name: "plan", may_import: &["rfc"] },
+    Module { name: "body", may_import: &["error"] },
+    Module { name: "telemetry", may_import: &["error", "phase", "plan"] },
+    // Layer 2: never each other.
+    Module { name: "files", may_import: FOR_PARTS },
+    Module { name: "cache", may_import: FOR_PARTS },
+    Module { name: "upstream", may_import: FOR_PARTS },
+    // Layer 3: everything below. Health answers with the phase.
+    Module {
+        name: "pipeline",
+        may_import: &[
+            "error",
+            "phase",
+            "rfc",
+            "plan",
+            "body",
+            "telemetry",
+            "files",
+            "cache",
+            "upstream",
+        ],
+    },
+    // Layer 4: reaches the parts through the pipeline alone.
+    Module {
+        name: "server",
+        may_import: &["error", "phase", "rfc", "plan", "body", "telemetry", "pipeline"],
+    },
+    // Layer 5.
+    Module { name: "config", may_import: &["plan", "rfc"] },
+    Module {
+        name: "lifecycle",
+        may_import: &["config", "phase", "plan", "telemetry", "pipeline", "server"],
+    },
+    // Layer 6. `check` prints the plan, `demo` waits for a phase.
+    Module { name: "command", may_import: &["config", "lifecycle", "plan", "phase"] },
+    Module { name: "main", may_import: &["command", "config", "lifecycle", "plan", "phase"] },
+];
+
+const FOR_PARTS: &[&str] = &["error", "rfc", "plan", "body", "telemetry"];
+
+/// The row of a top-level module.
+pub(crate) fn row(name: &str) -> Option<&'static Module> {
+    TABLE.iter().find(|module| module.name == name)
+}
+
+#[test]
+fn arrows_point_upwards_in_the_table() {
+    for (index, module) in TABLE.iter().enumerate() {
+        for import in module.may_import {
+            let above = TABLE.iter().take(index).any(|earlier| earlier.name == *import);
+            assert!(above, "{} may import {import}, which is no row above it", module.name);
+        }
+    }
+}
