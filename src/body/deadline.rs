@@ -83,11 +83,19 @@ mod tests {
         paused().block_on(async {
             let mut deadline = Deadline::default();
             deadline.set(Duration::from_secs(3600));
-            poll_fn(|cx| Poll::Ready(assert!(deadline.poll_expired(cx).is_pending()))).await;
+            poll_fn(|cx| {
+                assert!(deadline.poll_expired(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
             deadline.set(Duration::from_millis(1));
             poll_fn(|cx| deadline.poll_expired(cx)).await;
             deadline.clear();
-            poll_fn(|cx| Poll::Ready(assert!(deadline.poll_expired(cx).is_pending()))).await;
+            poll_fn(|cx| {
+                assert!(deadline.poll_expired(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
         });
     }
 }

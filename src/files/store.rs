@@ -83,11 +83,11 @@ impl Store {
     /// Looks at the disk, on the blocking pool.
     pub async fn find(self: Arc<Self>, root: usize, name: &[u8]) -> io::Result<Found> {
         let key = Key { root, name: name.into() };
-        let looked = tokio::task::spawn_blocking(move || self.look(key)).await;
+        let looked = tokio::task::spawn_blocking(move || self.look(&key)).await;
         looked.unwrap_or_else(|panic| Err(io::Error::other(panic)))
     }
 
-    fn look(self: Arc<Self>, key: Key) -> io::Result<Found> {
+    fn look(self: Arc<Self>, key: &Key) -> io::Result<Found> {
         let Some(root) = self.roots.get(key.root) else { return Ok(Found::Missing) };
         let now = self.clock(Instant::now());
         if let Some(entry) = self.known(key.root, &key.name) {
@@ -99,7 +99,7 @@ impl Store {
             }
             self.remove(&entry);
         }
-        let found = load::load(root, &key, self.max_age)?;
+        let found = load::load(root, key, self.max_age)?;
         if let Found::File(entry) = &found {
             entry.set_checked(now);
             self.insert(Arc::clone(entry));

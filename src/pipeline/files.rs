@@ -147,7 +147,7 @@ fn ascii(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// 404. The name of another release's file must not be remembered as missing by any cache; any
+/// Answers 404. The name of another release's file must not be remembered as missing by any cache; any
 /// other may be for a moment, so that a file which appears is soon found behind a cache as well.
 fn missing(record: &Record, name: &[u8]) -> Response<Body> {
     let mut response = reply::not_found(record);

@@ -96,7 +96,7 @@ impl Acceptor {
                     Err(Errno::AGAIN) => break,
                     Err(error) => {
                         is_well = false;
-                        self.tell(io::Error::from(error));
+                        self.tell(error);
                         break;
                     }
                 }
@@ -105,7 +105,7 @@ impl Acceptor {
         is_well
     }
 
-    fn tell(&self, error: io::Error) {
+    fn tell(&self, error: Errno) {
         self.metrics.accept_errors.fetch_add(1, Ordering::Relaxed);
         if let Some(missed) = self.trouble.allow() {
             tracing::error!(

@@ -40,18 +40,18 @@ impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { address, cause } = self;
         write!(f, "cannot listen on {address}: {cause}; ")?;
-        match cause.kind() {
-            io::ErrorKind::AddrInUse => {
-                write!(f, "stop the program that uses port {}, or choose another", address.port())
-            }
-            io::ErrorKind::PermissionDenied => {
-                f.write_str("ports below 1024 need privileges: choose a higher one such as 8080")
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                f.write_str("this machine has no such address: use 0.0.0.0 or [::] for all")
-            }
-            _ => f.write_str("check the address"),
+        let kind = cause.kind();
+        if kind == io::ErrorKind::AddrInUse {
+            let port = address.port();
+            return write!(f, "stop the program that uses port {port}, or choose another");
         }
+        f.write_str(if kind == io::ErrorKind::PermissionDenied {
+            "ports below 1024 need privileges: choose a higher one such as 8080"
+        } else if kind == io::ErrorKind::AddrNotAvailable {
+            "this machine has no such address: use 0.0.0.0 or [::] for all"
+        } else {
+            "check the address"
+        })
     }
 }
 

@@ -90,7 +90,7 @@ impl Workers {
                 let log = LogBuffer::new(form, log);
                 let first_phase = *phase.borrow();
                 let local = Local::new(app, shard, log, first_phase);
-                let ended = run(Rc::new(local), arrivals, phase);
+                let ended = run(&Rc::new(local), arrivals, phase);
                 // The receiver lives until all workers are joined.
                 let _ = report.send(ended);
             })?);
@@ -151,7 +151,7 @@ impl Drop for Seat {
 
 /// One worker's life.
 fn run(
-    local: Rc<Local>,
+    local: &Rc<Local>,
     mut arrivals: mpsc::UnboundedReceiver<Arrival>,
     mut phase: watch::Receiver<Phase>,
 ) -> Ended {
@@ -165,13 +165,13 @@ fn run(
     let tasks = LocalSet::new();
     let drain = Rc::new(Drain::default());
     let serve = async {
-        tokio::task::spawn_local(flush_log(Rc::clone(&local)));
-        tokio::task::spawn_local(reap(Rc::clone(&local)));
+        tokio::task::spawn_local(flush_log(Rc::clone(local)));
+        tokio::task::spawn_local(reap(Rc::clone(local)));
         let accept = async {
             while let Some(Arrival { tcp, peer, seat }) = arrivals.recv().await {
                 match tokio::net::TcpStream::from_std(tcp) {
                     Ok(tcp) => {
-                        let (local, ticket) = (Rc::clone(&local), drain.enter());
+                        let (local, ticket) = (Rc::clone(local), drain.enter());
                         tokio::task::spawn_local(async move {
                             let _seat = seat;
                             connection::serve(local, tcp, peer, ticket).await;
@@ -186,7 +186,7 @@ fn run(
         };
         tokio::select! {
             () = accept => {}
-            () = follow(&local, &mut phase) => {}
+            () = follow(local, &mut phase) => {}
         }
     };
     tasks.block_on(&runtime, serve);

@@ -13,11 +13,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    connection::Connection,
-    exchange::{drive, timed_out},
-    http1::BodyLength,
-    pool::Pool,
-    upload::{Progress, Upload},
+    connection::Connection, exchange::drive, http1::BodyLength, pool::Pool, upload::Upload,
 };
 use crate::{
     error::{Error, Kind},
@@ -96,7 +92,7 @@ impl ReplyBody {
     /// Reads more; 0 is the end.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(0)) };
-        let progress = drive(connection, &mut self.upload, self.pause, cx)?;
+        drive(connection, &mut self.upload, self.pause, cx)?;
         match connection.poll_fill(cx) {
             Poll::Ready(Ok(count)) => {
                 connection.deadline.set(self.pause);
@@ -104,13 +100,9 @@ impl ReplyBody {
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(Error::io(Kind::UpstreamTruncated, error))),
             Poll::Pending => {
-                ready!(connection.deadline.poll_expired(cx));
                 // A client that still sends its body is not what the reply waits for.
-                let progress = match progress {
-                    Progress::AwaitsClient => Progress::Over,
-                    other => other,
-                };
-                Poll::Ready(Err(timed_out(progress)))
+                let late = || Err(Error::new(Kind::UpstreamReadTimeout));
+                connection.deadline.poll_expired(cx).map(|()| late())
             }
         }
     }

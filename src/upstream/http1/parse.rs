@@ -118,10 +118,9 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     remove_hop_by_hop(&mut headers);
 
     let length = framing.length(status, method);
-    match length {
-        // A reply without a body may still tell the length it would have (HEAD, 304).
-        BodyLength::None | BodyLength::Exact(_) if !framing.chunked => {}
-        _ => drop(headers.remove(header::CONTENT_LENGTH)),
+    // A reply without a body may still tell the length it would have (HEAD, 304).
+    if framing.chunked {
+        headers.remove(header::CONTENT_LENGTH);
     }
     // Both framings in one reply: the connection is not to be trusted with another.
     let ambiguous = framing.chunked && framing.length.is_some();
