@@ -126,7 +126,8 @@ pub const KEYS: &[Key] = &[
         name: "upstream.read_timeout",
         default: Some(&["60s"]),
         kind: Kind::Duration { least: MILLISECOND, most: DAY },
-        doc: "How long the application may take to begin its answer, and to pause within it; then 504.",
+        doc: "How long the application may take to begin its answer, and to pause within it; then 504. \
+              A client's body may pause as long; then 408.",
         short_env: None,
         flag: None,
     },

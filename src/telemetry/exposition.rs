@@ -208,4 +208,24 @@ mod tests {
             assert_eq!(text.matches(&header).count(), 1, "{}", name.name);
         }
     }
+
+    #[test]
+    fn the_readme_lists_every_metric_with_its_help() {
+        let readme = include_str!("../../README.md");
+        let text = rendered();
+        for name in names::ALL.iter().chain([&names::BUILD_INFO]) {
+            let kind = format!("# TYPE {} ", name.name);
+            let line = text.lines().find_map(|line| line.strip_prefix(&kind)).unwrap();
+            let suffix = match line {
+                "counter" => "_total",
+                "info" => "_info",
+                _ => "",
+            };
+            let row =
+                readme.lines().find(|row| row.starts_with(&format!("| `{}{suffix}` ", name.name)));
+            assert!(row.is_some_and(|row| row.contains(name.help)), "{}", name.name);
+        }
+        let rows = readme.lines().filter(|row| row.starts_with("| `sideman_")).count();
+        assert_eq!(rows, names::ALL.len() + 1);
+    }
 }
