@@ -28,6 +28,8 @@ pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
         .env_clear()
         // Nobody looks away from this server when it is told to leave.
         .env("SIDEMAN_SHUTDOWN__DELAY", "0s")
+        // The origin runs already, and a health check that fails is a line in the access log.
+        .env("SIDEMAN_HEALTH__WAIT_FOR_APPLICATION", "false")
         .stdin(Stdio::null())
         .stdout(File::create(setup.access_log())?)
         .stderr(File::create(setup.error_log())?);

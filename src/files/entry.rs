@@ -43,7 +43,8 @@ pub struct Entry {
 /// Where the bytes are.
 #[derive(Clone, Debug)]
 pub enum Content {
-    Memory(Bytes),
+    /// With the file too, if the kernel may send its bytes: they never change under this name.
+    Memory(Bytes, Option<Arc<File>>),
     Disk(Arc<File>),
 }
 
@@ -116,7 +117,8 @@ impl Entry {
 
     pub(super) fn cost(&self) -> u64 {
         match &self.content {
-            Content::Memory(bytes) => OVERHEAD + bytes.len() as u64,
+            Content::Memory(bytes, None) => OVERHEAD + bytes.len() as u64,
+            Content::Memory(bytes, Some(_)) => OVERHEAD + DESCRIPTOR + bytes.len() as u64,
             Content::Disk(_) => OVERHEAD + DESCRIPTOR,
         }
     }

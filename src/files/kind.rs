@@ -32,7 +32,10 @@ pub fn content_type(name: &[u8]) -> String {
 
 /// Whether a name has the form `stem.<12 hex>.ext` or `stem.<12 hex>`, as Django's
 /// `ManifestStaticFilesStorage` writes it (`django/contrib/staticfiles/storage.py`).
+///
+/// `name` may be a path; its last segment counts.
 pub fn is_hashed(name: &[u8]) -> bool {
+    let name = name.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     let mut parts = name.rsplit(|&byte| byte == b'.');
     let last = parts.next().unwrap_or_default();
     let second = parts.next();
@@ -86,6 +89,7 @@ mod tests {
             "base.0123456789a.css",
             "base-0123456789ab.css",
             "0123456789ab",
+            "base.0123456789ab.css/a",
             "",
         ] {
             assert!(!is_hashed(plain.as_bytes()), "{plain}");

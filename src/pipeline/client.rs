@@ -1,10 +1,12 @@
 //! The connection that requests come over: who is at its other end, and what it waits for.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     net::{IpAddr, SocketAddr},
     time::Instant,
 };
+
+use super::sendable::Sendable;
 
 /// One client connection.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub struct Client {
     /// The same as text.
     pub(super) text: String,
     activity: Cell<Activity>,
+    sendable: RefCell<Option<Sendable>>,
+    has_sendable: Cell<bool>,
 }
 
 /// What the connection waits for.
@@ -34,7 +38,13 @@ impl Client {
     pub fn new(peer: SocketAddr, now: Instant) -> Self {
         let address = peer.ip().to_canonical();
         let activity = Cell::new(Activity::Idle(now));
-        Self { address, text: address.to_string(), activity }
+        Self {
+            address,
+            text: address.to_string(),
+            activity,
+            sendable: RefCell::default(),
+            has_sendable: Cell::new(false),
+        }
     }
 
     /// What it waits for.
@@ -47,6 +57,22 @@ impl Client {
         if let Activity::Idle(_) = self.activity.get() {
             self.activity.set(Activity::Head(Instant::now()));
         }
+    }
+
+    /// What the kernel may send from a file, while an answer is written that holds it.
+    pub fn sendable(&self) -> Option<Sendable> {
+        if self.has_sendable.get() { self.sendable.borrow().clone() } else { None }
+    }
+
+    /// Forgets it: it was sent, or is not to be sent that way.
+    pub fn clear_sendable(&self) {
+        self.has_sendable.set(false);
+        self.sendable.take();
+    }
+
+    pub(super) fn set_sendable(&self, sendable: Sendable) {
+        self.has_sendable.set(true);
+        self.sendable.replace(Some(sendable));
     }
 
     pub(super) fn on_request(&self) {

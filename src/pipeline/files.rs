@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
-use super::{local::Local, record::Record, reply};
+use super::{local::Local, record::Record, reply, sendable::Sendable};
 use crate::{
     body::{Body, FileStream},
     error::{Error, Kind},
@@ -60,7 +60,7 @@ pub(super) async fn serve(
         }
     };
     let outcome = decide(&record.parts.method, &record.parts.headers, &entry);
-    Ok(render(&record.parts.method, &entry, outcome))
+    Ok(render(record, &entry, outcome))
 }
 
 /// Directories, names that begin with a dot, and the manifest, which lists every file there is.
@@ -94,7 +94,7 @@ fn decide(method: &Method, headers: &HeaderMap, entry: &Entry) -> Outcome {
     }
 }
 
-fn render(method: &Method, entry: &Entry, outcome: Outcome) -> Response<Body> {
+fn render(record: &Record, entry: &Entry, outcome: Outcome) -> Response<Body> {
     let (status, range) = match outcome {
         Outcome::Whole => (StatusCode::OK, Some(0..entry.size)),
         Outcome::Part(part) => (StatusCode::PARTIAL_CONTENT, Some(part)),
@@ -103,7 +103,7 @@ fn render(method: &Method, entry: &Entry, outcome: Outcome) -> Response<Body> {
         Outcome::RangeNotSatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, None),
     };
     let body = match &range {
-        Some(range) if method == Method::GET => content(entry, range.clone()),
+        Some(range) if record.parts.method == Method::GET => content(record, entry, range.clone()),
         _ => Body::Empty,
     };
     let mut response = Response::new(body);
@@ -132,12 +132,17 @@ fn render(method: &Method, entry: &Entry, outcome: Outcome) -> Response<Body> {
     response
 }
 
-fn content(entry: &Entry, range: Range<u64>) -> Body {
+fn content(record: &Record, entry: &Entry, range: Range<u64>) -> Body {
     match &entry.content {
-        Content::Memory(bytes) => {
+        Content::Memory(bytes, file) => {
             let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(bytes.len());
             let end = usize::try_from(range.end).unwrap_or(usize::MAX).clamp(start, bytes.len());
-            Body::from(bytes.slice(start..end))
+            let bytes = bytes.slice(start..end);
+            if let Some(file) = file {
+                let sendable = Sendable::new(Arc::clone(file), bytes.clone(), range.start);
+                record.connection.set_sendable(sendable);
+            }
+            Body::from(bytes)
         }
         Content::Disk(file) => Body::File(FileStream::new(Arc::clone(file), range)),
     }
@@ -151,7 +156,7 @@ fn ascii(text: String) -> HeaderValue {
 /// other may be for a moment, so that a file which appears is soon found behind a cache as well.
 fn missing(record: &Record, name: &[u8]) -> Response<Body> {
     let mut response = reply::not_found(record);
-    if !is_hashed(name.rsplit(|&byte| byte == b'/').next().unwrap_or_default()) {
+    if !is_hashed(name) {
         let brief = HeaderValue::from_static("public, max-age=5");
         response.headers_mut().insert(header::CACHE_CONTROL, brief);
     }

@@ -18,6 +18,7 @@ mod proxy;
 mod record;
 mod reply;
 mod route;
+mod sendable;
 
 pub use self::{
     app::App,
@@ -25,6 +26,7 @@ pub use self::{
     finish::Answer,
     health::application_accepts,
     local::Local,
+    sendable::Sendable,
 };
 
 use std::rc::Rc;
