@@ -3,7 +3,6 @@
 use std::{
     fs::{File, Metadata},
     io::{self, Read},
-    ops::RangeInclusive,
     path::Path,
     sync::Arc,
     time::Duration,
@@ -21,10 +20,9 @@ use super::{
 /// Files up to this size are kept in memory.
 const SMALL: u64 = 1024 * 1024;
 
-/// Files of this size cost half as much when the kernel sends them from the page cache; below, the
-/// second system call costs more than the copy, above, the single pages do (measured on loopback).
-/// Only files with a content hash in their name: another's contents could change while it is sent.
-const SENDABLE: RangeInclusive<u64> = 32 * 1024..=512 * 1024;
+/// From this size on it costs half as much to let the kernel send a file from the page cache; below,
+/// the second system call costs more than the copy (measured on loopback).
+const SENDABLE: u64 = 32 * 1024;
 
 /// What there is under a name.
 #[derive(Clone, Debug)]
@@ -53,7 +51,8 @@ pub(super) fn load(root: &Path, key: &Key, max_age: Duration) -> io::Result<Foun
         }
         if let Some(bytes) = read_whole(&file, &metadata)? {
             let hash = xxh3_128(&bytes);
-            let is_sendable = SENDABLE.contains(&metadata.len()) && is_hashed(&key.name);
+            // Without a content hash in its name, a file's contents could change while it is sent.
+            let is_sendable = metadata.len() >= SENDABLE && is_hashed(&key.name);
             let content = Content::Memory(bytes, is_sendable.then(|| Arc::new(file)));
             let entry = Entry::new(key.clone(), &metadata, content, Some(hash), max_age);
             return Ok(Found::File(Arc::new(entry)));

