@@ -23,6 +23,10 @@ pub enum Kind {
     HostInvalid,
     /// `Content-Length` beside `Transfer-Encoding` (RFC 9112, 6.1): a smuggling attempt.
     FramingAmbiguous,
+    /// A transfer coding besides `chunked`, or `chunked` twice.
+    CodingUnknown,
+    /// A request target without a path.
+    TargetInvalid,
     /// `CONNECT`, which only a forward proxy serves.
     ConnectMethod,
     /// The client's body broke off or was malformed.
@@ -119,6 +123,8 @@ impl Kind {
             Self::HostRepeated => "host_repeated",
             Self::HostInvalid => "host_invalid",
             Self::FramingAmbiguous => "framing_ambiguous",
+            Self::CodingUnknown => "coding_unknown",
+            Self::TargetInvalid => "target_invalid",
             Self::ConnectMethod => "connect_method",
             Self::ClientBody => "client_body",
             Self::ClientBodyTimeout => "client_body_timeout",
@@ -144,6 +150,8 @@ impl Kind {
             | Self::HostRepeated
             | Self::HostInvalid
             | Self::FramingAmbiguous
+            | Self::CodingUnknown
+            | Self::TargetInvalid
             | Self::ConnectMethod
             | Self::ClientBody
             | Self::ClientBodyTimeout

@@ -2,8 +2,9 @@
 
 mod deadline;
 mod file;
+mod request;
 
-pub use self::{deadline::Deadline, file::FileStream};
+pub use self::{deadline::Deadline, file::FileStream, request::RequestBody};
 
 use std::{
     fmt, mem,

@@ -110,7 +110,11 @@ impl Store {
 
     /// Gives a large file its strong tag, in the background: a first byte never waits for it.
     fn strengthen_later(self: &Arc<Self>, entry: &Arc<Entry>) {
-        if !entry.is_weak() || self.hashing.swap(true, Ordering::Relaxed) {
+        // An entry that can't be kept would be hashed again at every request.
+        if !entry.is_weak()
+            || entry.cost() > self.budget
+            || self.hashing.swap(true, Ordering::Relaxed)
+        {
             return;
         }
         let (store, entry) = (Arc::clone(self), Arc::clone(entry));

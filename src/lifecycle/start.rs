@@ -96,7 +96,10 @@ impl Running {
     /// Serves until a signal has come and the last request has ended.
     pub fn wait(self) -> io::Result<Outcome> {
         let Self { runtime, parts, .. } = self;
-        runtime.block_on(leave(parts))
+        let outcome = runtime.block_on(leave(parts));
+        // Dropping it would wait for a name server that does not answer.
+        runtime.shutdown_background();
+        outcome
     }
 }
 

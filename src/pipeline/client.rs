@@ -3,8 +3,11 @@
 use std::{
     cell::{Cell, RefCell},
     net::{IpAddr, SocketAddr},
+    rc::Rc,
     time::Instant,
 };
+
+use http::Version;
 
 use super::sendable::Sendable;
 
@@ -16,6 +19,11 @@ pub struct Client {
     /// The same as text.
     pub(super) text: String,
     activity: Cell<Activity>,
+    /// Whether a part of the request's body is still to come.
+    awaits_body: Rc<Cell<bool>>,
+    /// Whether an interim answer may be sent before the final one, which has not begun.
+    takes_interim: Cell<bool>,
+    departure: Cell<Departure>,
     sendable: RefCell<Option<Sendable>>,
     has_sendable: Cell<bool>,
 }
@@ -31,6 +39,17 @@ pub enum Activity {
     Busy,
 }
 
+/// Whether the client has closed its side while it waits for an answer. That may mean that it has
+/// left, or that it has only nothing more to say: TCP shows no difference until it is sent something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    None,
+    /// It has closed its side; whether it is still there shall be looked at then.
+    Suspected(Instant),
+    /// It was sent something, which resets the connection if it has left.
+    Probed(Instant),
+}
+
 // === impl Client ===
 
 impl Client {
@@ -42,6 +61,9 @@ impl Client {
             address,
             text: address.to_string(),
             activity,
+            awaits_body: Rc::default(),
+            takes_interim: Cell::new(false),
+            departure: Cell::new(Departure::None),
             sendable: RefCell::default(),
             has_sendable: Cell::new(false),
         }
@@ -75,11 +97,51 @@ impl Client {
         self.sendable.replace(Some(sendable));
     }
 
-    pub(super) fn on_request(&self) {
+    /// Some more of an answer left that had been held up.
+    pub fn on_write(&self) {
+        if let Activity::Idle(_) = self.activity.get() {
+            self.activity.set(Activity::Idle(Instant::now()));
+        }
+    }
+
+    /// Whether it has sent its whole request and waits for the answer.
+    pub fn is_waiting(&self) -> bool {
+        self.activity.get() == Activity::Busy && !self.awaits_body.get()
+    }
+
+    /// Whether it has closed its side.
+    pub fn departure(&self) -> Departure {
+        self.departure.get()
+    }
+
+    /// Notes that it has closed its side, or what came of it.
+    pub fn set_departure(&self, departure: Departure) {
+        self.departure.set(departure);
+    }
+
+    /// Cleared when the request's body has come completely.
+    pub(super) fn awaits_body(&self) -> &Rc<Cell<bool>> {
+        &self.awaits_body
+    }
+
+    /// Whether an interim answer may be sent now.
+    pub fn takes_interim(&self) -> bool {
+        self.takes_interim.get()
+    }
+
+    pub(super) fn on_request(&self, version: Version, has_body: bool) {
         self.activity.set(Activity::Busy);
+        self.awaits_body.set(has_body);
+        self.takes_interim.set(version >= Version::HTTP_11);
+    }
+
+    /// The head of the answer is about to be written.
+    pub(super) fn on_answer(&self) {
+        self.takes_interim.set(false);
     }
 
     pub(super) fn on_answered(&self, now: Instant) {
         self.activity.set(Activity::Idle(now));
+        self.departure.set(Departure::None);
     }
 }

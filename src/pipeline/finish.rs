@@ -31,6 +31,7 @@ pub struct Answer {
 pub(super) fn seal(mut record: Box<Record>, response: Response<Body>) -> Response<Answer> {
     let (mut parts, body) = response.into_parts();
     record.status = Some(parts.status);
+    record.connection.on_answer();
     record.is_complete = body.is_end_stream();
     if record.local.phase.get() >= Phase::Draining {
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -1,6 +1,6 @@
 //! Refuses requests that must not go further: what two servers could read differently.
 
-use http::{HeaderValue, Method, Version, header, request::Parts};
+use http::{HeaderValue, Method, Version, header, request::Parts, uri::PathAndQuery};
 
 use crate::{
     error::{Error, Kind},
@@ -17,6 +17,19 @@ pub(super) fn check(parts: &Parts) -> Result<(), Error> {
         && parts.headers.contains_key(header::TRANSFER_ENCODING)
     {
         return Err(Error::new(Kind::FramingAmbiguous));
+    }
+    // hyper decodes the last coding of any list, and takes the others for the application's matter.
+    let mut codings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
+    if codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || codings.next().is_some()
+    {
+        return Err(Error::new(Kind::CodingUnknown));
+    }
+    let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let is_asterisk = target == "*" && parts.method == Method::OPTIONS;
+    // `http://host?query` has no path, `host:80` is for CONNECT: neither may reach the application.
+    if !target.starts_with('/') && !is_asterisk {
+        return Err(Error::new(Kind::TargetInvalid));
     }
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     let host = hosts.next().map(HeaderValue::as_bytes);

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 
-use super::{app::App, local::Local, record::Record};
+use super::{app::App, local::Local, record::Record, reply};
 use crate::{body::Body, phase::Phase, telemetry::Route, upstream};
 
 /// How long an answer of the application counts: checks by several balancers share one probe.
@@ -50,13 +50,14 @@ pub(super) async fn ready(local: &Local, record: &mut Record) -> Response<Body> 
 
 fn verdict(record: &mut Record, reason: Option<&'static str>) -> Response<Body> {
     record.route = Route::Health;
+    let method = &record.parts.method;
+    if method != Method::GET && method != Method::HEAD {
+        return reply::method_not_allowed(record, "GET, HEAD");
+    }
     record.is_quiet = reason.is_none();
     let text = reason.unwrap_or("ok\n").as_bytes();
-    let body = if record.parts.method == http::Method::HEAD {
-        Body::Empty
-    } else {
-        Body::Full(text.into())
-    };
+    let body =
+        if record.parts.method == Method::HEAD { Body::Empty } else { Body::Full(text.into()) };
     let mut response = Response::new(body);
     if reason.is_some() {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

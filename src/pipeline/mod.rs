@@ -22,7 +22,7 @@ mod sendable;
 
 pub use self::{
     app::App,
-    client::{Activity, Client},
+    client::{Activity, Client, Departure},
     finish::Answer,
     health::application_accepts,
     local::Local,
@@ -32,10 +32,14 @@ pub use self::{
 use std::rc::Rc;
 
 use http::{Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 use self::{record::Record, route::Destination};
-use crate::{body::Body, error::Error};
+use crate::{
+    body::{Body, RequestBody},
+    error::Error,
+};
 
 /// Answers one request. Dropping the future is how a client leaves: the record notices.
 pub async fn handle(
@@ -44,7 +48,8 @@ pub async fn handle(
     request: Request<Incoming>,
 ) -> Response<Answer> {
     let (parts, body) = request.into_parts();
-    let mut record = Record::begin(Rc::clone(&local), client, parts);
+    let body = RequestBody::new(body, Rc::clone(client.awaits_body()));
+    let mut record = Record::begin(Rc::clone(&local), client, parts, !body.is_end_stream());
     let response = match answer(&local, &mut record, body).await {
         Ok(response) => response,
         Err(error) => reply::failure(&mut record, &error),
@@ -55,7 +60,7 @@ pub async fn handle(
 async fn answer(
     local: &Local,
     record: &mut Record,
-    body: Incoming,
+    body: RequestBody,
 ) -> Result<Response<Body>, Error> {
     let destination = route::decide(&local.app, &record.parts.uri);
     match destination {

@@ -1,20 +1,23 @@
 //! Hands a request to the application and its reply to the client.
 
 use http::Response;
-use hyper::body::Incoming;
 
 use super::{
     forward,
     local::Local,
     record::{Record, X_REQUEST_ID},
 };
-use crate::{body::Body, error::Error, telemetry::Route};
+use crate::{
+    body::{Body, RequestBody},
+    error::Error,
+    telemetry::Route,
+};
 
 /// Answers with what the application says.
 pub(super) async fn serve(
     local: &Local,
     record: &mut Record,
-    body: Incoming,
+    body: RequestBody,
 ) -> Result<Response<Body>, Error> {
     record.route = Route::Proxy;
     let framing = forward::framing(record, &body);

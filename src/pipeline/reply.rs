@@ -44,9 +44,12 @@ fn status(kind: Kind) -> StatusCode {
         | Kind::HostRepeated
         | Kind::HostInvalid
         | Kind::FramingAmbiguous
+        | Kind::TargetInvalid
         | Kind::ClientBody
         | Kind::ClientGone
         | Kind::PathInvalid => StatusCode::BAD_REQUEST,
+        // RFC 9112, 6.1.
+        Kind::CodingUnknown => StatusCode::NOT_IMPLEMENTED,
         Kind::ClientBodyTimeout => StatusCode::REQUEST_TIMEOUT,
         Kind::ConnectMethod => StatusCode::METHOD_NOT_ALLOWED,
         Kind::FileUnreadable | Kind::FileTruncated => StatusCode::INTERNAL_SERVER_ERROR,
@@ -66,6 +69,8 @@ fn explanation(kind: Kind) -> &'static str {
         Kind::HostRepeated => "The request has more than one Host header.",
         Kind::HostInvalid => "The request's Host is not a host name.",
         Kind::FramingAmbiguous => "The request has both Content-Length and Transfer-Encoding.",
+        Kind::CodingUnknown => "The only transfer coding that is understood is chunked.",
+        Kind::TargetInvalid => "The request's target has no path.",
         Kind::ConnectMethod => "This server is no forward proxy.",
         Kind::ClientBody | Kind::ClientGone => "The request's body broke off or was malformed.",
         Kind::ClientBodyTimeout => "The request's body did not arrive in time.",
@@ -90,6 +95,8 @@ fn closes(kind: Kind) -> bool {
             | Kind::HostRepeated
             | Kind::HostInvalid
             | Kind::FramingAmbiguous
+            | Kind::CodingUnknown
+            | Kind::TargetInvalid
             | Kind::ConnectMethod
             | Kind::ClientBody
             | Kind::ClientBodyTimeout

@@ -8,7 +8,7 @@ use std::{
     pin::pin,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -20,10 +20,13 @@ use tokio::net::TcpStream;
 use super::{drain::Ticket, socket::Socket};
 use crate::{
     body::Deadline,
-    pipeline::{self, Activity, Client, Local},
+    pipeline::{self, Activity, Client, Departure, Local},
     plan,
-    telemetry::Shard,
+    telemetry::{MethodLabel, Route, Shard, StatusClass},
 };
+
+/// Bytes of a request's head, and roughly of an answer on its way, at the most.
+const BUFFER: usize = 64 * 1024;
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ticket: Ticket) {
@@ -40,8 +43,10 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
     });
 
     let mut http = http1::Builder::new();
-    // A client that half-closes after its request still gets the answer.
-    http.half_close(true);
+    // Not that half-closed clients get no answer: `Socket` tells them from those that have left.
+    http.half_close(false);
+    // Bounds a request's head, and what waits in memory for a client that reads slowly.
+    http.max_buf_size(BUFFER);
     // No header_read_timeout: hyper counts idle time as header time. See `Timer`.
     let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
 
@@ -53,34 +58,54 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
             ticket.listen(cx.waker());
             listens = true;
         }
-        let polled = connection.as_mut().poll(cx);
-        if polled.is_ready() {
-            return polled.map(|result| Ended::Http(result.err()));
-        }
-        // Only after a poll: a request that has arrived already is answered first.
-        if ticket.is_closing() && !told {
-            told = true;
-            connection.as_mut().graceful_shutdown();
+        loop {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                 return Poll::Ready(Ended::Http(result.err()));
             }
+            // Only after a poll: a request that has arrived already is answered first.
+            if ticket.is_closing() && !told {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+                continue;
+            }
+            match ready!(timer.poll(&client, cx)) {
+                Expired::Idle => return Poll::Ready(Ended::Idle),
+                Expired::Head => return Poll::Ready(Ended::Head),
+                // The next poll reads again.
+                Expired::Look => {}
+            }
         }
-        timer.poll(&client, cx).map(Ended::Timer)
     })
     .await;
 
     match ended {
         Ended::Http(None) => {}
-        Ended::Http(Some(error)) => tracing::debug!(%error, %peer, "client connection ended"),
-        Ended::Timer(Activity::Head(_)) => local.metrics.header_timeouts.add(1),
-        Ended::Timer(Activity::Idle(_) | Activity::Busy) => local.metrics.idle_timeouts.add(1),
+        Ended::Http(Some(error)) => {
+            if error.is_parse() {
+                // hyper has answered 400 or 431; no request has come of it.
+                let class = StatusClass::ClientError;
+                local.metrics.requests(Route::None, MethodLabel::Other, class).add(1);
+            }
+            tracing::debug!(%error, %peer, "client connection ended");
+        }
+        Ended::Head => local.metrics.header_timeouts.add(1),
+        Ended::Idle => local.metrics.idle_timeouts.add(1),
     }
 }
 
 /// Why a connection ended.
 enum Ended {
     Http(Option<hyper::Error>),
-    Timer(Activity),
+    Head,
+    Idle,
+}
+
+/// What a connection's timer was set for.
+enum Expired {
+    Head,
+    Idle,
+    /// It is time to look whether a client that has closed its side is still there.
+    Look,
 }
 
 /// Bounds how long a client may idle and how long it may take for a head. It costs a comparison
@@ -90,6 +115,8 @@ struct Timer {
     idle: Duration,
     header: Duration,
     deadline: Deadline,
+    /// The last moment that was set for a look.
+    looked: Instant,
 }
 
 /// Counts an open connection for as long as it lives.
@@ -99,17 +126,30 @@ struct Open<'a>(&'a Shard);
 
 impl Timer {
     fn new(plan: &plan::Server) -> Self {
-        Self { idle: plan.idle_timeout, header: plan.header_timeout, deadline: Deadline::default() }
+        Self {
+            idle: plan.idle_timeout,
+            header: plan.header_timeout,
+            deadline: Deadline::default(),
+            looked: Instant::now(),
+        }
     }
 
-    fn poll(&mut self, client: &Client, cx: &mut Context<'_>) -> Poll<Activity> {
-        let activity = client.activity();
-        match activity {
-            Activity::Idle(since) => self.deadline.set_at(since + self.idle),
-            Activity::Head(since) => self.deadline.set_at(since + self.header),
-            Activity::Busy => self.deadline.clear(),
-        }
-        self.deadline.poll_expired(cx).map(|()| activity)
+    fn poll(&mut self, client: &Client, cx: &mut Context<'_>) -> Poll<Expired> {
+        let (at, expired) = match (client.activity(), client.departure()) {
+            (Activity::Idle(since), _) => (since + self.idle, Expired::Idle),
+            (Activity::Head(since), _) => (since + self.header, Expired::Head),
+            (Activity::Busy, Departure::Suspected(at) | Departure::Probed(at))
+                if at != self.looked =>
+            {
+                (at, Expired::Look)
+            }
+            (Activity::Busy, _) => return Poll::Pending,
+        };
+        self.deadline.set_at(at);
+        ready!(self.deadline.poll_expired(cx));
+        // One look for each moment: should hyper not read then, this must not go in circles.
+        self.looked = at;
+        Poll::Ready(expired)
     }
 }
 

@@ -45,6 +45,11 @@ impl Drain {
         }
     }
 
+    /// Whether no connection is open.
+    pub(super) fn is_empty(&self) -> bool {
+        self.wakers.borrow().is_empty()
+    }
+
     /// Waits until no connection is left.
     pub(super) async fn emptied(&self) {
         while !self.wakers.borrow().is_empty() {

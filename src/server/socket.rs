@@ -6,6 +6,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -19,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    pipeline::{Client, Sendable},
+    pipeline::{Client, Departure, Sendable},
     telemetry::Shard,
 };
 
@@ -31,6 +32,10 @@ pub(super) struct Socket {
     metrics: Arc<Shard>,
     /// Whether the kernel was told to keep its queue of unsent bytes short.
     is_short: bool,
+    /// The client takes bytes more slowly than they come.
+    is_slow: bool,
+    /// The last write has not gone through.
+    is_blocked: bool,
 }
 
 /// Bytes that the kernel may hold unsent while it sends from a file. With a short queue they reach
@@ -38,11 +43,19 @@ pub(super) struct Socket {
 /// does not bound what is in flight, so long ways are not slowed down.
 const UNSENT: u32 = 128 * 1024;
 
+/// An answer within this time is given without asking whether a silent client is still there.
+const QUICK_ANSWER: Duration = Duration::from_millis(100);
+/// When a client that was sent something has most likely reset the connection, if it has left.
+const ROUND_TRIP: Duration = Duration::from_millis(50);
+/// The pause between two looks after that.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const INTERIM: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 // === impl Socket ===
 
 impl Socket {
     pub(super) fn new(tcp: TcpStream, client: Rc<Client>, metrics: Arc<Shard>) -> Self {
-        Self { tcp, client, metrics, is_short: false }
+        Self { tcp, client, metrics, is_short: false, is_slow: false, is_blocked: false }
     }
 
     /// Writes slices of which one stands in a file: what is before it from memory, then it by
@@ -99,6 +112,28 @@ impl Socket {
         }
     }
 
+    /// The client has closed its side and waits for an answer. If that takes long it is sent an
+    /// interim answer, which any client of HTTP/1.1 must be able to skip (RFC 9110, 15.2): one that
+    /// has left resets the connection, and the next read fails. The connection's timer brings it here
+    /// again.
+    fn on_half_close(&mut self) {
+        let now = Instant::now();
+        self.client.set_departure(match self.client.departure() {
+            Departure::None => Departure::Suspected(now + QUICK_ANSWER),
+            Departure::Suspected(at) | Departure::Probed(at) if now < at => return,
+            // Nothing may be put in the middle of an earlier answer.
+            Departure::Suspected(_) if self.is_blocked || !self.client.takes_interim() => {
+                Departure::Suspected(now + LOOK_AGAIN)
+            }
+            Departure::Suspected(_) => {
+                // A full buffer means that it was not read for long: the next look may be luckier.
+                let _ = self.tcp.try_write(INTERIM);
+                Departure::Probed(now + ROUND_TRIP)
+            }
+            Departure::Probed(_) => Departure::Probed(now + LOOK_AGAIN),
+        });
+    }
+
     /// Does one system call on the socket as soon as it is writable.
     fn poll_io(
         &self,
@@ -114,6 +149,23 @@ impl Socket {
             }
         }
     }
+
+    /// Counts what was written. An answer that was handed over completely may still be on its way:
+    /// its client is not idle as long as it takes some.
+    fn on_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.is_blocked = written.is_pending();
+        match &written {
+            Poll::Ready(Ok(count)) => {
+                self.metrics.sent_bytes.add(*count as u64);
+                if self.is_slow {
+                    self.client.on_write();
+                }
+            }
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.is_slow = true,
+        }
+        written
+    }
 }
 
 impl AsyncRead for Socket {
@@ -127,7 +179,12 @@ impl AsyncRead for Socket {
         let count = buffer.filled().len() - before;
         if count > 0 {
             self.client.on_read();
+            self.is_slow = false;
             self.metrics.received_bytes.add(count as u64);
+        } else if buffer.remaining() > 0 && self.client.is_waiting() {
+            // hyper would take the end for a client that has left.
+            self.on_half_close();
+            return Poll::Pending;
         }
         Poll::Ready(Ok(()))
     }
@@ -139,9 +196,8 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let count = ready!(Pin::new(&mut self.tcp).poll_write(cx, bytes))?;
-        self.metrics.sent_bytes.add(count as u64);
-        Poll::Ready(Ok(count))
+        let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
+        self.on_written(written)
     }
 
     fn poll_write_vectored(
@@ -149,12 +205,11 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let count = match self.client.sendable() {
-            Some(sendable) => ready!(self.poll_send(cx, slices, &sendable))?,
-            None => ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, slices))?,
+        let written = match self.client.sendable() {
+            Some(sendable) => self.poll_send(cx, slices, &sendable),
+            None => Pin::new(&mut self.tcp).poll_write_vectored(cx, slices),
         };
-        self.metrics.sent_bytes.add(count as u64);
-        Poll::Ready(Ok(count))
+        self.on_written(written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -14,7 +14,7 @@ use std::{
 };
 
 use tokio::{
-    runtime::Builder,
+    runtime::{Builder, Runtime},
     sync::{mpsc, watch},
     task::LocalSet,
     time::sleep,
@@ -29,6 +29,10 @@ use crate::{
 
 /// How long the first line of a batch waits for others before it is written.
 const LOG_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long connections that were accepted last may take to bring a request before the idle ones
+/// are closed.
+const LAST_ARRIVALS: Duration = Duration::from_millis(100);
 
 /// The running workers.
 #[derive(Debug)]
@@ -85,12 +89,14 @@ impl Workers {
             let (app, shard, log) = (Arc::clone(app), Arc::clone(shard), log.cloned());
             let (phase, report) = (phase.clone(), report.clone());
             let name = format!("worker-{index}");
+            // Made here, so that a lack of descriptors ends the start and not one worker.
+            let runtime = Builder::new_current_thread().enable_all().build()?;
             threads.push(thread::Builder::new().name(name).spawn(move || {
                 let form = app.plan.log.access;
                 let log = LogBuffer::new(form, log);
                 let first_phase = *phase.borrow();
                 let local = Local::new(app, shard, log, first_phase);
-                let ended = run(&Rc::new(local), arrivals, phase);
+                let ended = run(runtime, &Rc::new(local), arrivals, phase);
                 // The receiver lives until all workers are joined.
                 let _ = report.send(ended);
             })?);
@@ -125,7 +131,8 @@ impl Workers {
 impl Placement {
     /// Brings a connection to the worker with the fewest.
     pub(super) fn place(&self, tcp: TcpStream, peer: SocketAddr) {
-        let fewest = self.workers.iter().min_by_key(|worker| worker.open.load(Ordering::Relaxed));
+        let living = self.workers.iter().filter(|worker| !worker.connections.is_closed());
+        let fewest = living.min_by_key(|worker| worker.open.load(Ordering::Relaxed));
         let Some(worker) = fewest else { return };
         let seat = Seat::take(&worker.open);
         if worker.connections.send(Arrival { tcp, peer, seat }).is_err() {
@@ -151,17 +158,11 @@ impl Drop for Seat {
 
 /// One worker's life.
 fn run(
+    runtime: Runtime,
     local: &Rc<Local>,
     mut arrivals: mpsc::UnboundedReceiver<Arrival>,
     mut phase: watch::Receiver<Phase>,
 ) -> Ended {
-    let runtime = match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "a worker can't start");
-            return Ended { cut: 0 };
-        }
-    };
     let tasks = LocalSet::new();
     let drain = Rc::new(Drain::default());
     let serve = async {
@@ -180,7 +181,10 @@ fn run(
                     Err(error) => tracing::error!(%error, "a connection can't be served"),
                 }
             }
-            // Nobody brings connections any more.
+            // Nobody brings connections any more; what came last may have its request on the way.
+            if !drain.is_empty() {
+                sleep(LAST_ARRIVALS).await;
+            }
             drain.close();
             drain.emptied().await;
         };
@@ -194,6 +198,8 @@ fn run(
     // Drops what still runs; each record writes its line.
     drop(tasks);
     local.log.flush();
+    // Dropping it would wait for the blocking pool: a large file being hashed, a dead name server.
+    runtime.shutdown_background();
     Ended { cut }
 }
 

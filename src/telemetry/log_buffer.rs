@@ -66,13 +66,15 @@ impl LogBuffer {
 
     /// Hands all lines to the writer.
     pub fn flush(&self) {
-        let lines = self.lines.take();
+        let mut lines = self.lines.borrow_mut();
         let count = self.count.take();
         if let Some(sink) = &self.sink
             && !lines.is_empty()
         {
-            sink.send(lines, count);
+            // A copy of its exact size: what waits for a slow stdout must weigh what it counts.
+            sink.send(lines.to_vec(), count);
         }
+        lines.clear();
     }
 
     /// Waits until an empty buffer gets its first line.

@@ -8,7 +8,6 @@ use std::{
 
 use http::{HeaderMap, StatusCode};
 use http_body::Body as _;
-use hyper::body::Incoming;
 
 use super::{
     connect::connect,
@@ -21,7 +20,12 @@ use super::{
     resolve::Resolver,
     upload::Upload,
 };
-use crate::{body::Body, error::Error, plan, telemetry::Shard};
+use crate::{
+    body::{Body, RequestBody},
+    error::Error,
+    plan,
+    telemetry::Shard,
+};
 
 /// A body up to this size is read before the reply goes on: one write to the client instead of
 /// two, and the connection is free at once.
@@ -72,7 +76,7 @@ impl Upstream {
         &self,
         head: &RequestHead<'_>,
         framing: Framing,
-        body: Incoming,
+        body: RequestBody,
     ) -> Result<Reply, Error> {
         let is_repeatable = framing == Framing::None && head.method.is_idempotent();
         let mut upload = Upload::new(body, framing);

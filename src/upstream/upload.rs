@@ -8,14 +8,16 @@ use std::{
 
 use bytes::{BufMut, Bytes};
 use http_body::Body;
-use hyper::body::Incoming;
 
 use super::{connection::Connection, request::Framing};
-use crate::error::{Error, Kind};
+use crate::{
+    body::RequestBody,
+    error::{Error, Kind},
+};
 
 /// The rest of a request that was not written yet.
 pub(super) struct Upload {
-    body: Option<Incoming>,
+    body: Option<RequestBody>,
     chunk: Bytes,
     is_chunked: bool,
     /// A chunk was begun whose closing CRLF is still owed.
@@ -46,7 +48,7 @@ pub(super) enum Progress {
 
 impl Upload {
     /// `body` is sent behind what stands in the connection's output.
-    pub(super) fn new(body: Incoming, framing: Framing) -> Self {
+    pub(super) fn new(body: RequestBody, framing: Framing) -> Self {
         let body = (framing != Framing::None).then_some(body);
         Self {
             body,

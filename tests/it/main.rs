@@ -1,1 +1,23 @@
+//! The integration tests: the program itself, over real sockets, a module for each feature.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test that fails says so by panicking"
+)]
+
+mod support;
+
+mod access_log;
+mod django;
+mod forwarded;
+mod health;
+mod leaving;
+mod metrics;
+mod proxy;
+mod serve_files;
+mod settings;
+mod tools;
+mod upstream_trouble;

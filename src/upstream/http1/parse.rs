@@ -124,7 +124,10 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     }
     // Both framings in one reply: the connection is not to be trusted with another.
     let ambiguous = framing.chunked && framing.length.is_some();
-    let keep = framing.keep && !ambiguous && length != BodyLength::UntilClose;
+    let keep = framing.keep
+        && !ambiguous
+        && length != BodyLength::UntilClose
+        && !framing.may_send_forbidden_body(length, method);
     Ok(ReplyHead { status, headers, length, keep })
 }
 
@@ -175,6 +178,15 @@ impl Framing {
         }
         self.chunked = true;
         Ok(())
+    }
+
+    /// Some servers send the body along with the answer to HEAD, or with a 204 or 304 (gunicorn
+    /// up to 23 does), often a moment later: the next request on that connection would take it for
+    /// its own answer.
+    fn may_send_forbidden_body(&self, length: BodyLength, method: &Method) -> bool {
+        let announces_none = !self.chunked && self.length == Some(0);
+        let is_silent = !self.chunked && self.length.is_none() && method != Method::HEAD;
+        length == BodyLength::None && !announces_none && !is_silent
     }
 
     fn length(&self, status: StatusCode, method: &Method) -> BodyLength {
@@ -243,7 +255,8 @@ mod tests {
             ),
             ("HTTP/1.1 200 OK\r\n\r\n", 200, UntilClose, false),
             ("HTTP/1.1 204 No Content\r\n\r\n", 204, None, true),
-            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304, None, true),
+            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304, None, false),
+            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 0\r\n\r\n", 304, None, true),
             ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", 204, None, true),
             ("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 No\r\n\r\n", 204, None, true),
         ];

@@ -1,0 +1,21 @@
+"""The pages."""
+
+from django.contrib import admin
+from django.contrib.auth.views import LoginView
+from django.urls import path, re_path
+
+from project import views
+
+urlpatterns = [
+    path("", views.index),
+    path("admin/", admin.site.urls),
+    path("accounts/login/", LoginView.as_view()),
+    path("private/", views.private),
+    path("upload/", views.upload),
+    path("download/<int:size>/", views.download),
+    path("stream/<slug:token>/", views.stream),
+    path("events/<slug:token>/", views.events),
+    path("release/<slug:token>/", views.release),
+    path("slow/", views.slow),
+    re_path("^echo", views.echo),
+]

@@ -1,0 +1,115 @@
+"""Pages that show a request as it arrived, and pages that stress what stands in front."""
+
+import hashlib
+import time
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
+
+# Byte i of a download is i % 251: a piece that is missing, doubled or moved shows.
+PATTERN = bytes(range(251))
+# Until a stream gives up waiting for its release.
+PATIENCE_SECONDS = 20
+
+
+def index(request):
+    """A page with a stylesheet under its hashed name."""
+    return render(request, "index.html")
+
+
+@csrf_exempt
+def echo(request):
+    """Tells how the request arrived. Reads the body itself: `request.body` has a size limit."""
+    digest, length = hashlib.sha256(), 0
+    while piece := request.read(65536):
+        digest.update(piece)
+        length += len(piece)
+    return JsonResponse(
+        {
+            "method": request.method,
+            "path": request.path,
+            "query": request.META["QUERY_STRING"],
+            "secure": request.is_secure(),
+            "url": request.build_absolute_uri(),
+            # gunicorn and uWSGI have different names for the bytes of the request line.
+            "target": request.META.get("RAW_URI") or request.META.get("REQUEST_URI"),
+            "meta": {key: value for key, value in request.META.items() if isinstance(value, str)},
+            "length": length,
+            "sha256": digest.hexdigest(),
+        }
+    )
+
+
+@csrf_exempt
+def upload(request):
+    """Takes a form with files."""
+    return JsonResponse(
+        {
+            "fields": request.POST.dict(),
+            "files": [
+                {
+                    "name": file.name,
+                    "type": file.content_type,
+                    "size": file.size,
+                    "sha256": hashlib.sha256(file.read()).hexdigest(),
+                }
+                for file in request.FILES.values()
+            ],
+        }
+    )
+
+
+def download(request, size):
+    """So many bytes of the pattern, with a Content-Length."""
+    body = (PATTERN * (size // len(PATTERN) + 1))[:size]
+    return HttpResponse(body, content_type="application/octet-stream")
+
+
+def stream(request, token):
+    """Sends its first line at once, its last when `/release/<token>/` was asked for."""
+    return StreamingHttpResponse(until_released(token, "{}\n"), content_type="text/plain")
+
+
+def events(request, token):
+    """The same as server-sent events."""
+    response = StreamingHttpResponse(
+        until_released(token, "data: {}\n\n"), content_type="text/event-stream"
+    )
+    response["Cache-Control"] = "no-cache"
+    return response
+
+
+def release(request, token):
+    """Lets a stream end, whichever process it runs in."""
+    released(token).touch()
+    return HttpResponse(status=204)
+
+
+def slow(request):
+    """Answers after `?ms=` milliseconds."""
+    time.sleep(int(request.GET["ms"]) / 1000)
+    return HttpResponse("done\n", content_type="text/plain")
+
+
+@login_required
+def private(request):
+    """For those who are logged in."""
+    return HttpResponse(f"hello {request.user.get_username()}\n", content_type="text/plain")
+
+
+def until_released(token, line):
+    yield line.format("first")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not released(token).exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nobody released {token}")
+        time.sleep(0.01)
+    yield line.format("last")
+
+
+def released(token):
+    return Path(settings.SITE_DATA) / f"{token}.released"

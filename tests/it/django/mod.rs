@@ -1,0 +1,82 @@
+//! The main job: a real Django project behind real gunicorn and real uWSGI, behind Sideman.
+//!
+//! A server takes a while to start, so each is started once, and all checks are made with it; one
+//! that fails does not hide the others.
+
+mod bodies;
+mod files;
+mod login;
+mod pages;
+mod streams;
+
+use std::panic::{self, AssertUnwindSafe};
+
+use crate::support::{Django, Server, Settings, Sideman, Wsgi};
+
+/// A running site.
+struct Site {
+    /// As clients reach it directly.
+    sideman: Sideman,
+    /// As a load balancer reaches it, which tells the scheme and the client.
+    balanced: Sideman,
+    wsgi: Wsgi,
+    django: &'static Django,
+    server: Server,
+}
+
+/// One thing that must work with every server.
+type Check = (&'static str, fn(&Site));
+
+// === impl Site ===
+
+impl Site {
+    fn start(server: Server, django: &'static Django) -> Self {
+        let wsgi = Wsgi::start(server, django);
+        let settings = Self::settings(&wsgi, django);
+        let sideman = settings.start().until_ready();
+        let balanced = settings.set("server.trusted_proxies", "127.0.0.0/8").start().until_ready();
+        Self { sideman, balanced, wsgi, django, server }
+    }
+
+    fn settings(wsgi: &Wsgi, django: &Django) -> Settings {
+        Settings::before(wsgi.url()).files("/static/", &django.static_root)
+    }
+}
+
+fn check_all(server: Server) {
+    let Some(django) = Django::prepared() else { return };
+    let site = Site::start(server, django);
+    let lists = [pages::CHECKS, files::CHECKS, bodies::CHECKS, streams::CHECKS, login::CHECKS];
+    let failed: Vec<&str> = lists
+        .concat()
+        .into_iter()
+        .filter(|(_, check)| panic::catch_unwind(AssertUnwindSafe(|| check(&site))).is_err())
+        .map(|(name, _)| name)
+        .collect();
+    assert!(failed.is_empty(), "with {server:?}: {}", failed.join(", "));
+}
+
+#[test]
+fn gunicorn_sync() {
+    check_all(Server::GunicornSync);
+}
+
+#[test]
+fn gunicorn_threads() {
+    check_all(Server::GunicornThreads);
+}
+
+#[test]
+fn gunicorn_on_a_unix_socket() {
+    check_all(Server::GunicornUnix);
+}
+
+#[test]
+fn uwsgi_with_an_http_socket() {
+    check_all(Server::UwsgiSocket);
+}
+
+#[test]
+fn uwsgi_with_its_http_router() {
+    check_all(Server::UwsgiRouter);
+}

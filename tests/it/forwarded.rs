@@ -1,0 +1,180 @@
+//! What the application is told of the client: by those who are trusted, and by nobody else.
+
+use serde_json::{Value, json};
+
+use crate::support::{App, Settings, Sideman};
+
+const PROXIES: &str = "127.0.0.0/8, 10.0.0.0/8, 2001:db8:ffff::/48";
+
+/// An application that shows the fields it got, and Sideman before it.
+fn start(trusted: &str) -> (App, Sideman) {
+    let application = App::start(|request| {
+        let fields: Vec<Value> = request
+            .head
+            .fields
+            .iter()
+            .map(|(name, value)| json!([name.to_lowercase(), value]))
+            .collect();
+        App::reply(json!(fields).to_string().as_bytes())
+    });
+    let sideman =
+        Settings::before(&application.url()).set("server.trusted_proxies", trusted).start();
+    (application, sideman)
+}
+
+/// The values that arrived under a name, for a request with these fields.
+#[track_caller]
+fn arrived(sideman: &Sideman, fields: &str, name: &str) -> Vec<String> {
+    let all = sideman.connect().ask("GET", "/", fields).json();
+    let named = all.as_array().unwrap().iter().filter(|field| field[0] == name);
+    named.map(|field| field[1].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_stranger_is_not_believed() {
+    let (_application, sideman) = start("10.0.0.0/8");
+    for fields in [
+        "",
+        "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n",
+        "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 10.0.0.2\r\n",
+        "x-forwarded-for: \r\nx-forwarded-proto: \r\n",
+        "X-FORWARDED-FOR: a\r\nX-FORWARDED-PROTO: https\r\nX-Forwarded-Proto: https\r\n",
+    ] {
+        assert_eq!(arrived(&sideman, fields, "x-forwarded-for"), ["127.0.0.1"], "{fields}");
+        assert_eq!(arrived(&sideman, fields, "x-forwarded-proto"), ["http"], "{fields}");
+    }
+}
+
+#[test]
+fn trust_goes_from_right_to_left() {
+    let (_application, sideman) = start(PROXIES);
+    for (fields, client) in [
+        ("", "127.0.0.1"),
+        ("X-Forwarded-For: 203.0.113.7\r\n", "203.0.113.7"),
+        // What the client itself claims stands on the left.
+        ("X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\n", "203.0.113.7"),
+        ("X-Forwarded-For: 198.51.100.1,203.0.113.7 , 10.0.0.5\r\n", "203.0.113.7"),
+        ("X-Forwarded-For: 203.0.113.7, 10.0.0.5,10.9.9.9\r\n", "203.0.113.7"),
+        // Several fields are one list (RFC 9110, 5.3).
+        ("X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-For: 203.0.113.7\r\n", "203.0.113.7"),
+        ("X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-For: 10.0.0.5\r\n", "203.0.113.7"),
+        // A load balancer can be told to add the port.
+        ("X-Forwarded-For: 203.0.113.7:51000\r\n", "203.0.113.7"),
+        ("X-Forwarded-For: [2001:db8::7]:51000\r\n", "2001:db8::7"),
+        ("X-Forwarded-For: 2001:db8::7\r\n", "2001:db8::7"),
+        ("X-Forwarded-For: 203.0.113.7, 2001:db8:ffff::1\r\n", "203.0.113.7"),
+        ("X-Forwarded-For: unknown, 203.0.113.7\r\n", "203.0.113.7"),
+        // Behind what is no address nothing is known: the last good one counts.
+        ("X-Forwarded-For: 203.0.113.7, unknown\r\n", "127.0.0.1"),
+        ("X-Forwarded-For: 203.0.113.7, unknown, 10.0.0.5\r\n", "10.0.0.5"),
+        // Proxies only: the farthest of them asks for itself.
+        ("X-Forwarded-For: 10.1.1.1, 10.0.0.5\r\n", "10.1.1.1"),
+        ("X-Forwarded-For: \r\n", "127.0.0.1"),
+        ("X-Forwarded-For: ,203.0.113.7,,\r\n", "203.0.113.7"),
+    ] {
+        assert_eq!(arrived(&sideman, fields, "x-forwarded-for"), [client], "{fields}");
+    }
+}
+
+#[test]
+fn the_log_has_the_same_client() {
+    let (_application, sideman) = start(PROXIES);
+    arrived(&sideman, "X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\n", "x-forwarded-for");
+    assert_eq!(sideman.log_of("/")["client"], "203.0.113.7");
+}
+
+#[test]
+fn a_trusted_peer_tells_the_scheme() {
+    let (_application, sideman) = start(PROXIES);
+    for (fields, scheme) in [
+        ("", "http"),
+        ("X-Forwarded-Proto: https\r\n", "https"),
+        ("X-Forwarded-Proto: http\r\n", "http"),
+        ("X-Forwarded-Proto: ftp\r\n", "http"),
+        ("X-Forwarded-Proto: https\" onload=x\r\n", "http"),
+        ("Forwarded: proto=https\r\nX-Forwarded-Ssl: on\r\n", "http"),
+    ] {
+        assert_eq!(arrived(&sideman, fields, "x-forwarded-proto"), [scheme], "{fields}");
+    }
+}
+
+#[test]
+fn private_is_a_set_of_networks() {
+    let (_application, sideman) = start("private");
+    let fields = "X-Forwarded-For: 203.0.113.7, 192.168.1.1, 172.16.0.1, 10.0.0.1, fd00::1\r\n";
+    assert_eq!(arrived(&sideman, fields, "x-forwarded-for"), ["203.0.113.7"]);
+}
+
+#[test]
+fn what_could_be_forged_arrives_from_nobody() {
+    let names = [
+        "X-Forwarded-Host",
+        "X-Forwarded-Port",
+        "X-Forwarded-Ssl",
+        "X-Forwarded-Protocol",
+        "X-Forwarded-Server",
+        "X-Real-IP",
+        "Forwarded",
+        "Proxy",
+        // To WSGI these are the same as the names with hyphens.
+        "X_Forwarded_For",
+        "X-Forwarded_Proto",
+        "X_Real_IP",
+        "REMOTE_USER",
+        "Content_Length",
+    ];
+    let lines: String = names.iter().map(|name| format!("{name}: forged\r\n")).collect();
+    for trusted in ["none", PROXIES] {
+        let (_application, sideman) = start(trusted);
+        let mut client = sideman.connect();
+        let all = client.ask("GET", "/", &format!("{lines}X-Kept: 1\r\n")).json();
+        let all = all.as_array().unwrap();
+        assert!(all.iter().any(|field| field[0] == "x-kept"), "{all:?}");
+        for field in all {
+            assert_ne!(field[1], "forged", "{trusted}");
+            assert!(!field[0].as_str().unwrap().contains('_'), "{field} with {trusted}");
+        }
+    }
+}
+
+#[test]
+fn a_good_request_id_is_kept() {
+    let (_application, sideman) = start("none");
+    let longest = "a".repeat(128);
+    for id in ["a", "0af7651916cd43dd", "Root=1-67891233-abc", "a.b_c:d=e/f+g@h-i", &longest] {
+        let mut client = sideman.connect();
+        let response = client.ask("GET", "/", &format!("X-Request-ID: {id}\r\n"));
+        assert!(response.text().contains(&format!("[\"x-request-id\",\"{id}\"]")), "{id}");
+        assert_eq!(response.header("x-request-id"), Some(id));
+        sideman.log_line("with the same id", |line| line["request_id"] == id);
+    }
+}
+
+#[test]
+fn a_bad_request_id_is_replaced() {
+    let (_application, sideman) = start("none");
+    let too_long = "a".repeat(129);
+    let mut seen = std::collections::BTreeSet::new();
+    for id in ["", "a b", "a\"b", "a,b", "<script>", "caf\u{e9}", "{}", &too_long] {
+        let fields = format!("X-Request-ID: {id}\r\n");
+        let arrived = arrived(&sideman, &fields, "x-request-id");
+        assert_eq!(arrived.len(), 1, "{id}");
+        let made = &arrived[0];
+        assert!(made.len() == 32 && made.bytes().all(|b| b.is_ascii_hexdigit()), "{id}: {made}");
+        assert!(seen.insert(made.clone()), "made twice: {made}");
+    }
+    let two = arrived(&sideman, "X-Request-ID: a\r\nX-Request-ID: b\r\n", "x-request-id");
+    assert_eq!(two.len(), 1, "{two:?}");
+}
+
+#[test]
+fn the_applications_own_request_id_wins_on_the_way_back() {
+    let application = App::start(|_| {
+        b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nX-Request-ID: its-own\r\n\
+          Content-Length: 0\r\n\r\n"
+            .to_vec()
+    });
+    let sideman = Settings::before(&application.url()).start();
+    let response = sideman.connect().ask("GET", "/", "X-Request-ID: of-the-client\r\n");
+    assert_eq!(response.header("x-request-id"), Some("its-own"));
+}

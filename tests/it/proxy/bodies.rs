@@ -1,0 +1,204 @@
+//! Where bodies end, and that they arrive whole.
+
+use super::{KEPT, kept};
+use crate::support::{
+    App, Origin, Settings, body, close, eventually, expect, half_close, pattern, send, until_closed,
+};
+
+#[test]
+fn every_framing_of_a_response_is_understood() {
+    let answers = [
+        format!("{KEPT}Content-Length: 11\r\n\r\nhello world"),
+        format!("{KEPT}Transfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n0\r\n\r\n"),
+        format!(
+            "{KEPT}Transfer-Encoding: Chunked\r\n\r\n1\r\nh\r\n005\r\nello \r\n5 \r\nworld\r\n\
+             000\r\n\r\n"
+        ),
+        format!(
+            "{KEPT}Transfer-Encoding: chunked\r\nTrailer: X-Late\r\n\r\n6;a=b\r\nhello \r\n\
+             5;\"q\"\r\nworld\r\n0;x\r\nX-Late: 1\r\n\r\n"
+        ),
+        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello world".to_owned(),
+        "HTTP/1.1 200 OK\r\n\r\nhello world".to_owned(),
+        "HTTP/1.0 200 OK\r\n\r\nhello world".to_owned(),
+        "HTTP/1.0 200 OK\r\nContent-Length: 11\r\n\r\nhello world".to_owned(),
+        "HTTP/1.1 200\r\nContent-Length: 11\r\n\r\nhello world".to_owned(),
+        "HTTP/1.1 200 \r\nContent-Length:11\r\n\r\nhello world".to_owned(),
+    ];
+    for answer in answers {
+        let origin =
+            Origin::script([expect("GET / "), send(&answer), half_close(), until_closed()]);
+        let sideman = Settings::before(&origin.url()).start();
+        let mut client = sideman.connect();
+        let response = client.get("/");
+        assert_eq!((response.status, response.text().as_str()), (200, "hello world"), "{answer}");
+        assert!(!response.head.has("x-late"), "{answer}");
+        // Wherever the application's connection ended, the client's goes on.
+        let next = client.get("/healthz").status;
+        assert!(matches!(next, 200 | 503), "{answer}");
+    }
+}
+
+#[test]
+fn a_body_that_comes_byte_by_byte_is_the_same() {
+    let answer =
+        format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n");
+    let mut script = vec![expect("GET / ")];
+    script.extend(answer.bytes().map(|byte| send([byte])));
+    let origin = Origin::script(script);
+    let sideman = Settings::before(&origin.url()).start();
+    assert_eq!(sideman.get("/").text(), "hello world");
+}
+
+#[test]
+fn an_answer_without_a_body_leaves_both_connections_usable() {
+    for (method, answer, length) in [
+        ("HEAD", format!("{KEPT}Content-Length: 1000\r\n\r\n"), Some("1000")),
+        ("HEAD", format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n"), None),
+        ("HEAD", format!("{KEPT}\r\n"), None),
+        ("GET", "HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n".to_owned(), None),
+        (
+            "DELETE",
+            "HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n".into(),
+            None,
+        ),
+        (
+            "GET",
+            "HTTP/1.1 304 Not Modified\r\nConnection: keep-alive\r\nETag: \"x\"\r\n\r\n".to_owned(),
+            None,
+        ),
+        ("GET", format!("{KEPT}Content-Length: 0\r\n\r\n"), Some("0")),
+    ] {
+        let origin = Origin::script([
+            expect(&format!("{method} /1 ")),
+            send(&answer),
+            expect("GET /2 "),
+            send(kept("next")),
+        ]);
+        let sideman = Settings::before(&origin.url()).start();
+        let mut client = sideman.connect();
+        let response = client.ask(method, "/1", "");
+        assert!(response.body.is_empty(), "{method} {answer}: {response:?}");
+        if let Some(length) = length {
+            assert_eq!(response.header("content-length"), Some(length), "{method} {answer}");
+        }
+        if response.status == 204 {
+            // RFC 9110, 8.6 and RFC 9112, 6.1.
+            assert!(!response.head.has("content-length"), "{answer}");
+            assert!(!response.head.has("transfer-encoding"), "{answer}");
+        }
+        assert_eq!(client.get("/2").text(), "next", "{method} {answer}");
+    }
+}
+
+#[test]
+fn a_304_keeps_its_validators() {
+    let answer = "HTTP/1.1 304 Not Modified\r\nConnection: keep-alive\r\nETag: \"x\"\r\n\
+                  Content-Length: 1000\r\nVary: Cookie\r\n\r\n";
+    let origin =
+        Origin::script([expect("GET /1 "), send(answer), expect("GET /2 "), send(kept("next"))]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    let response = client.get("/1");
+    assert_eq!((response.status, response.header("etag")), (304, Some("\"x\"")));
+    assert_eq!(response.header("vary"), Some("Cookie"));
+    assert_eq!(client.get("/2").text(), "next");
+}
+
+#[test]
+fn a_request_is_framed_as_the_client_framed_it() {
+    let application = App::start(|request| {
+        let (length, coding) =
+            (request.head.get("content-length"), request.head.get("transfer-encoding"));
+        let body = String::from_utf8_lossy(&request.body);
+        App::reply(format!("{length:?} {coding:?} {body:?}").as_bytes())
+    });
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = sideman.connect();
+    for (request, expected) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "None None \"\""),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody",
+            "Some(\"4\") None \"body\"",
+        ),
+        // Django and its servers tell an empty form from none by this.
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "Some(\"0\") None \"\""),
+        ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody", "Some(\"4\") None \"body\""),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+             2;x=y\r\nbo\r\n02\r\ndy\r\n0\r\nX-Trailer: 1\r\n\r\n",
+            "None Some(\"chunked\") \"body\"",
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "None Some(\"chunked\") \"\"",
+        ),
+    ] {
+        client.send(request);
+        assert_eq!(client.response().text(), expected, "{request}");
+    }
+}
+
+#[test]
+fn trailers_and_chunk_extensions_do_not_pass() {
+    let origin = Origin::script([expect("POST / "), body("body"), send(kept("done")), close()]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    client.send(
+        "POST / HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\
+         Trailer: X-Trailer\r\n\r\n4;evil=1\r\nbody\r\n0\r\nX-Trailer: evil\r\n\r\n",
+    );
+    assert_eq!(client.response().text(), "done");
+    assert!(!origin.request(0).head.has("trailer"));
+}
+
+#[test]
+fn large_bodies_arrive_whole() {
+    const SIZE: usize = 20 << 20;
+    let application = App::start(|request| match request.target() {
+        "/up" => App::reply(format!("{}", request.body == pattern(SIZE)).as_bytes()),
+        "/down" => App::reply(&pattern(SIZE)),
+        _ => {
+            let mut answer = format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+            for piece in pattern(SIZE).chunks(100_003) {
+                answer.extend(format!("{:x}\r\n", piece.len()).into_bytes());
+                answer.extend(piece);
+                answer.extend(b"\r\n");
+            }
+            answer.extend(b"0\r\n\r\n");
+            answer
+        }
+    });
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = sideman.connect();
+    assert_eq!(client.post("/up", "", &pattern(SIZE)).text(), "true");
+    assert!(client.get("/down").body == pattern(SIZE));
+    assert!(client.get("/chunked").body == pattern(SIZE));
+
+    client.send("POST /up HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for piece in pattern(SIZE).chunks(70_001) {
+        client.send(format!("{:x}\r\n", piece.len())).send(piece).send("\r\n");
+    }
+    assert_eq!(client.send("0\r\n\r\n").response().text(), "true");
+}
+
+#[test]
+fn a_body_that_breaks_off_is_no_request() {
+    // The application must not take the part for the whole.
+    for head in
+        ["Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"]
+    {
+        let application = App::saying("taken for whole");
+        let sideman = Settings::before(&application.url()).start();
+        let mut client = sideman.connect();
+        client.send(format!("POST / HTTP/1.1\r\nHost: example.test\r\n{head}"));
+        client.half_close();
+        let answer = String::from_utf8_lossy(&client.until_gone()).into_owned();
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert_eq!(application.requests(), 0);
+        eventually("the log line", || {
+            let line = sideman.log_of("/");
+            (line["status"].as_u64() != Some(200)).then_some(())
+        });
+    }
+}

@@ -1,0 +1,176 @@
+//! Nothing waits for a body to be complete: neither the application nor the client.
+
+use super::{KEPT, kept};
+use crate::support::{
+    App, Gate, Origin, Settings, TempDir, close, expect, half_close, open, receive, send,
+    until_closed, wait,
+};
+
+#[test]
+fn the_first_bytes_of_an_answer_come_before_the_last_are_made() {
+    let long = format!("{}after", "x".repeat(999_990));
+    let long = long.as_str();
+    for (framing, first, last) in [
+        // Long: a short answer that is complete at once may be taken from the application whole.
+        ("Content-Length: 1000000\r\n", "first", long),
+        ("Transfer-Encoding: chunked\r\n", "5\r\nfirst\r\n", "5\r\nafter\r\n0\r\n\r\n"),
+        ("Connection: close\r\n", "first", "after"),
+        ("Content-Type: text/event-stream\r\n", "first", "after"),
+    ] {
+        let seen = Gate::new();
+        let origin = Origin::script([
+            expect("GET / "),
+            send(format!("HTTP/1.1 200 OK\r\n{framing}\r\n")),
+            send(first),
+            wait(&seen),
+            send(last),
+            half_close(),
+            until_closed(),
+        ]);
+        let sideman = Settings::before(&origin.url()).start();
+        let mut client = sideman.connect();
+        client.send("GET / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n");
+        client.until("first");
+        seen.open();
+        let rest = String::from_utf8(client.until_closed()).unwrap();
+        assert!(rest.contains("after"), "{framing}: {rest}");
+    }
+}
+
+#[test]
+fn the_head_of_an_answer_comes_before_its_body() {
+    let seen = Gate::new();
+    let origin = Origin::script([
+        expect("GET / "),
+        send(format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n")),
+        wait(&seen),
+        send("4\r\nbody\r\n0\r\n\r\n"),
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    assert_eq!(client.head().status(), Ok(200));
+    seen.open();
+    client.until("body");
+}
+
+#[test]
+fn the_first_bytes_of_an_upload_arrive_before_the_last_are_sent() {
+    for (framing, first, last) in [
+        ("Content-Length: 10", "first", "after"),
+        ("Transfer-Encoding: chunked", "5\r\nfirst\r\n", "5\r\nafter\r\n0\r\n\r\n"),
+    ] {
+        let arrived = Gate::new();
+        let origin = Origin::script([
+            expect("POST / "),
+            receive("first"),
+            open(&arrived),
+            receive("after"),
+            send(kept("done")),
+            close(),
+        ]);
+        let sideman = Settings::before(&origin.url()).start();
+        let mut client = sideman.connect();
+        client.send(format!("POST / HTTP/1.1\r\nHost: example.test\r\n{framing}\r\n\r\n{first}"));
+        arrived.pass();
+        assert_eq!(client.send(last).response().text(), "done", "{framing}");
+    }
+}
+
+#[test]
+fn a_client_that_expects_100_gets_it_here() {
+    let origin = Origin::script([
+        expect("POST / "),
+        crate::support::body("body"),
+        send(kept("done")),
+        close(),
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    client.send(
+        "POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n",
+    );
+    assert_eq!(client.until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(client.send("body").response().text(), "done");
+    assert!(!origin.request(0).head.has("expect"));
+}
+
+#[test]
+fn interim_answers_are_not_taken_for_the_answer() {
+    for interim in [
+        "HTTP/1.1 100 Continue\r\n\r\n",
+        "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
+        "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n",
+    ] {
+        let origin = Origin::script([
+            expect("GET /1 "),
+            send(interim),
+            send(kept("one")),
+            expect("GET /2 "),
+            send(kept("two")),
+        ]);
+        let sideman = Settings::before(&origin.url()).start();
+        let mut client = sideman.connect();
+        let response = client.get("/1");
+        assert_eq!((response.status, response.text().as_str()), (200, "one"), "{interim}");
+        assert!(!response.interim.contains(&100), "nobody expected 100: {response:?}");
+        assert!(!response.head.has("link"), "{interim}");
+        assert_eq!(client.get("/2").text(), "two");
+    }
+}
+
+#[test]
+fn an_answer_may_come_before_the_upload_is_complete() {
+    // The application refuses what it has not read; the client must learn why.
+    let origin = Origin::script([
+        expect("POST / "),
+        send("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 9\r\n\r\n"),
+        send("too large"),
+        half_close(),
+        until_closed(),
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    client.send("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 4000000\r\n\r\nsome");
+    let response = client.response();
+    assert_eq!((response.status, response.text().as_str()), (413, "too large"));
+}
+
+#[test]
+fn a_client_that_sends_all_before_it_reads_gets_the_refusal() {
+    // Closing with bytes unread would be a reset, which takes the answer with it (RFC 9112, 9.6).
+    let application = App::saying("never asked");
+    let directory = TempDir::new();
+    directory.write("a.css", "a{}");
+    let sideman = Settings::before(&application.url()).files("/static/", directory.path()).start();
+    let mut client = sideman.connect();
+    client.send(
+        "POST /static/a.css HTTP/1.1\r\nHost: example.test\r\nContent-Length: 300000\r\n\r\n",
+    );
+    sideman.log_of("/static/a.css");
+    for _ in 0..30 {
+        client.send([b'x'; 10_000]);
+    }
+    assert_eq!(client.response().status, 405);
+}
+
+#[test]
+fn an_upload_goes_on_beside_its_answer() {
+    let (half, rest) = (Gate::new(), Gate::new());
+    let origin = Origin::script([
+        expect("POST / "),
+        receive("one"),
+        send(format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n3\r\nONE\r\n")),
+        wait(&half),
+        receive("two"),
+        send("3\r\nTWO\r\n0\r\n\r\n"),
+        open(&rest),
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    client.send("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 6\r\n\r\none");
+    client.until("ONE");
+    half.open();
+    client.send("two").until("TWO");
+    rest.pass();
+}

@@ -1,0 +1,290 @@
+//! Settings from flags, environment and file, and what is said of bad ones.
+
+use std::net::TcpListener;
+
+use crate::support::{App, Ended, ReservedPort, Settings, TempDir};
+
+fn check(settings: Settings) -> Ended {
+    settings.args(&["check"]).run_to_end()
+}
+
+fn sideman(args: &[&str]) -> Settings {
+    Settings::default().args(args)
+}
+
+/// The value that `check` prints for a key.
+#[track_caller]
+fn value<'a>(ended: &'a Ended, key: &str) -> &'a str {
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let line = ended.stdout.lines().find(|line| line.split_whitespace().next() == Some(key));
+    let line = line.unwrap_or_else(|| panic!("no {key} in {}", ended.stdout));
+    line.split_once('=').unwrap().1.trim()
+}
+
+#[test]
+fn check_prints_the_plan() {
+    let directory = TempDir::new();
+    let ended = sideman(&["check", "--upstream", "http://127.0.0.1:8000", "--workers", "3"])
+        .args(&["--listen", "127.0.0.1:18080", "--listen", "[::1]:18080"])
+        .files("/static/", directory.path())
+        .set("upstream.read_timeout", "45s")
+        .run_to_end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    for (key, part) in [
+        ("server.listen", "127.0.0.1:18080"),
+        ("server.listen", "[::1]:18080"),
+        ("server.workers", "3"),
+        ("upstream.url", "http://127.0.0.1:8000"),
+        ("upstream.read_timeout", "45s"),
+        ("upstream.connect_timeout", "1s"),
+        ("static.roots", directory.path().to_str().unwrap()),
+        ("health.path", "/healthz"),
+        ("shutdown.delay", "5s"),
+        ("shutdown.timeout", "28s"),
+        ("log.access", "json"),
+    ] {
+        assert!(value(&ended, key).contains(part), "{key}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let directory = TempDir::new();
+    let file = directory.write(
+        "sideman.toml",
+        "[upstream]\nurl = \"http://file:1\"\nread_timeout = \"11s\"\n\
+         [shutdown]\ndelay = \"11s\"\n[log]\nlevel = \"warn\"\n",
+    );
+    let settings = Settings::default()
+        .variable("SIDEMAN_CONFIG", file.to_str().unwrap())
+        .variable("SIDEMAN_UPSTREAM", "http://environment:2")
+        .set("upstream.read_timeout", "12s");
+    let ended = settings.clone().args(&["check", "--upstream", "http://flag:3"]).run_to_end();
+    assert!(value(&ended, "upstream.url").starts_with("http://flag:3"), "{}", ended.stdout);
+    assert!(value(&ended, "upstream.read_timeout").starts_with("12s"), "{}", ended.stdout);
+    assert!(value(&ended, "shutdown.delay").starts_with("11s"), "{}", ended.stdout);
+    assert!(value(&ended, "log.level").starts_with("warn"), "{}", ended.stdout);
+    let ended = check(settings);
+    assert!(value(&ended, "upstream.url").starts_with("http://environment:2"), "{}", ended.stdout);
+}
+
+#[test]
+fn the_common_settings_have_short_names() {
+    let ended = check(
+        Settings::default()
+            .variable("SIDEMAN_UPSTREAM", "http://app:8000")
+            .variable("SIDEMAN_LISTEN", "127.0.0.1:18081")
+            .variable("SIDEMAN_ADMIN", "off")
+            .variable("SIDEMAN_STATIC", "/static/=/nowhere/static"),
+    );
+    assert!(value(&ended, "upstream.url").starts_with("http://app:8000"), "{}", ended.stdout);
+    assert!(value(&ended, "server.listen").starts_with("127.0.0.1:18081"), "{}", ended.stdout);
+    assert!(value(&ended, "admin.listen").starts_with("off"), "{}", ended.stdout);
+    assert!(value(&ended, "static.roots").contains("/nowhere/static"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_value_may_come_from_a_file() {
+    let (directory, application) = (TempDir::new(), App::saying("hello"));
+    let secret = directory.write("url", format!("{}\n", application.url()));
+    let settings = Settings::default()
+        .variable("SIDEMAN_UPSTREAM_FILE", secret.to_str().unwrap())
+        .variable("SIDEMAN_SERVER__WORKERS_FILE", directory.write("n", "1").to_str().unwrap())
+        .variable("SIDEMAN_LISTEN", "127.0.0.1:0")
+        .variable("SIDEMAN_ADMIN", "127.0.0.1:0");
+    let ended = check(settings.clone());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    // Such a file may hold a secret: where it is may be told, what is in it need not be.
+    assert!(ended.stdout.contains(secret.to_str().unwrap()), "{}", ended.stdout);
+    assert_eq!(settings.args(&["run"]).start().get("/").text(), "hello");
+
+    let ended = check(Settings::default().variable("SIDEMAN_UPSTREAM_FILE", "/nowhere/url"));
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("/nowhere/url"), "{}", ended.stderr);
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let settings = Settings::default()
+        .set("server.workers", "many")
+        .set("upstream.read_timeout", "soon")
+        .set("upstream.max_idle", "-1")
+        .set("server.listn", "127.0.0.1:1")
+        .set("server.trusted_proxies", "10.0.0.0/99")
+        .set("static.memory", "64 parsecs")
+        .set("health.wait_for_application", "perhaps")
+        .set("log.access", "xml")
+        .variable("SIDEMAN_UPSTREAM", "ftp://127.0.0.1:21")
+        .variable("SIDEMAN_STATIC", "static");
+    for command in ["check", "run"] {
+        let ended = settings.clone().args(&[command]).run_to_end();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{command}: {ended:?}");
+        for part in [
+            // The key, the value and where it was set.
+            "server.workers",
+            "many",
+            "SIDEMAN_SERVER__WORKERS",
+            "upstream.read_timeout",
+            "soon",
+            "upstream.max_idle",
+            "SIDEMAN_SERVER__LISTN",
+            // The right one for a near miss.
+            "SIDEMAN_SERVER__LISTEN",
+            "10.0.0.0/99",
+            "64 parsecs",
+            "perhaps",
+            "xml",
+            "combined",
+            "ftp://127.0.0.1:21",
+            "static.roots",
+        ] {
+            assert!(
+                ended.stderr.contains(part),
+                "{command} says nothing of {part}: {}",
+                ended.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn a_bad_file_is_told_by_its_keys() {
+    let directory = TempDir::new();
+    let file = directory.write(
+        "sideman.toml",
+        "[upstream]\nurl = \"http://app:8000\"\nread_timeot = \"1s\"\n[servr]\nlisten = 1\n\
+         [log]\nlevel = 7\n",
+    );
+    let ended = sideman(&["check", "--config", file.to_str().unwrap()]).run_to_end();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    for part in ["read_timeot", "read_timeout", "servr", "log.level", "sideman.toml"] {
+        assert!(ended.stderr.contains(part), "nothing of {part}: {}", ended.stderr);
+    }
+    directory.write("sideman.toml", "[upstream\nurl = ");
+    let ended = sideman(&["check", "--config", file.to_str().unwrap()]).run_to_end();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("sideman.toml"), "{}", ended.stderr);
+
+    let ended = sideman(&["run", "--config", "/nowhere/sideman.toml"]).run_to_end();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("/nowhere/sideman.toml"), "{}", ended.stderr);
+}
+
+#[test]
+fn what_does_not_exist_yet_is_refused_clearly() {
+    for url in ["uwsgi://127.0.0.1:3031", "uwsgi+unix:/run/app.sock", "https://app:8000"] {
+        let ended = sideman(&["run", "--upstream", url]).run_to_end();
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(url) && ended.stderr.contains("upstream.url"), "{ended:?}");
+    }
+}
+
+#[test]
+fn the_application_must_be_named() {
+    let ended = sideman(&["run"]).run_to_end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("upstream.url"), "{ended:?}");
+}
+
+#[test]
+fn a_wrong_command_line_is_wrong_usage() {
+    for args in [&["run", "--nonsense"][..], &["fly"], &["run", "surplus"]] {
+        let ended = sideman(args).run_to_end();
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(!ended.stderr.is_empty());
+    }
+    let ended = sideman(&["--help"]).run_to_end();
+    assert_eq!(ended.code, Some(0));
+    for command in ["run", "check", "healthcheck", "demo"] {
+        assert!(ended.stdout.contains(command), "{}", ended.stdout);
+    }
+    let ended = sideman(&["--version"]).run_to_end();
+    assert!(ended.stdout.contains(env!("CARGO_PKG_VERSION")), "{ended:?}");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let away = ReservedPort::new();
+    for (flag, other) in [("--listen", "--admin"), ("--admin", "--listen")] {
+        let ended = sideman(&["run", "--upstream", &away.url()])
+            .args(&[flag, &address, other, "127.0.0.1:0"])
+            .run_to_end();
+        assert_eq!(ended.code, Some(1), "{flag}: {ended:?}");
+        assert!(ended.stderr.contains(&address), "{flag}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn admin_can_be_off() {
+    let application = App::saying("hello");
+    let ended = check(
+        Settings::default()
+            .variable("SIDEMAN_UPSTREAM", &application.url())
+            .variable("SIDEMAN_ADMIN", "off"),
+    );
+    assert!(value(&ended, "admin.listen").starts_with("off"), "{}", ended.stdout);
+}
+
+#[test]
+fn several_addresses_are_all_served() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).args(&["--listen", "[::1]:0"]).start();
+    let line = sideman.event("listening address=[::1]:");
+    let address = line.split_once("address=").unwrap().1.trim().parse().unwrap();
+    assert_eq!(crate::support::Client::connect(address).get("/").text(), "hello");
+    assert_eq!(sideman.get("/").text(), "hello");
+}
+
+#[test]
+fn the_health_command_is_silent_when_all_is_well() {
+    let port = ReservedPort::new();
+    let running = Settings::before(&port.url()).start();
+    let health = format!("http://{}/healthz", running.address());
+
+    let ended = sideman(&["healthcheck", &health]).run_to_end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("503"), "{ended:?}");
+
+    let _application = App::on(port.listen(), |_| App::reply(b"hello"));
+    let running = running.until_ready();
+    for settings in [
+        sideman(&["healthcheck", &health]),
+        // The address from the same settings as `run`.
+        sideman(&["healthcheck"]).variable("SIDEMAN_LISTEN", &running.address().to_string()),
+        sideman(&["healthcheck", "--listen", &running.address().to_string()]),
+    ] {
+        let ended = settings.run_to_end();
+        assert_eq!(
+            (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+            (Some(0), "", ""),
+            "{settings:?}"
+        );
+    }
+    assert_eq!(running.leave().0, Some(0));
+    let ended = sideman(&["healthcheck", &health]).run_to_end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+}
+
+#[test]
+fn what_may_still_come_is_a_warning() {
+    let directory = TempDir::new();
+    let missing = directory.join("not-there");
+    let settings = sideman(&["check", "--upstream", "http://127.0.0.1:8000"]);
+    let ended = settings.files("/static/", &missing).run_to_end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains(missing.to_str().unwrap()), "{ended:?}");
+    assert!(ended.stdout.contains(missing.to_str().unwrap()), "{ended:?}");
+}
+
+#[test]
+fn the_environment_alone_is_enough() {
+    let application = App::saying("hello");
+    let sideman = sideman(&["run"])
+        .variable("SIDEMAN_UPSTREAM", &application.url())
+        .variable("SIDEMAN_LISTEN", "127.0.0.1:0")
+        .variable("SIDEMAN_ADMIN", "127.0.0.1:0")
+        .start();
+    assert_eq!(sideman.get("/").text(), "hello");
+}

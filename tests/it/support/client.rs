@@ -1,0 +1,173 @@
+//! A client that sends exactly the bytes it is told to, and reads answers by their framing.
+
+use std::net::{Shutdown, SocketAddr, TcpStream};
+
+use super::{
+    head::Head,
+    wait::PATIENCE,
+    wire::{Failure, Wire},
+};
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Client(Wire);
+
+/// A final answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) head: Head,
+    /// Without its framing.
+    pub(crate) body: Vec<u8>,
+    /// The statuses of the 1xx answers before it.
+    pub(crate) interim: Vec<u16>,
+}
+
+// === impl Client ===
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        Self::try_connect(address).unwrap_or_else(|error| panic!("{address}: {error}"))
+    }
+
+    pub(crate) fn try_connect(address: SocketAddr) -> std::io::Result<Self> {
+        TcpStream::connect_timeout(&address, PATIENCE).map(|stream| Self(Wire::new(stream)))
+    }
+
+    #[track_caller]
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.try_send(bytes).unwrap_or_else(|error| panic!("cannot send: {error}"));
+        self
+    }
+
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.0.write(bytes.as_ref())
+    }
+
+    /// GET with a Host that everybody takes.
+    #[track_caller]
+    pub(crate) fn get(&mut self, target: &str) -> Response {
+        self.ask("GET", target, "")
+    }
+
+    /// A request without a body; `fields` are whole lines with their ends.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, method: &str, target: &str, fields: &str) -> Response {
+        self.send(format!("{method} {target} HTTP/1.1\r\nHost: example.test\r\n{fields}\r\n"));
+        self.response_to(method)
+    }
+
+    /// A request with a body and its Content-Length.
+    #[track_caller]
+    pub(crate) fn post(&mut self, target: &str, fields: &str, body: &[u8]) -> Response {
+        let length = body.len();
+        let head = format!(
+            "POST {target} HTTP/1.1\r\nHost: example.test\r\nContent-Length: {length}\r\n\
+             {fields}\r\n"
+        );
+        // Together, so that an answer to the head alone does not come between them.
+        self.send([head.as_bytes(), body].concat()).response()
+    }
+
+    /// The answer to a request with any method but HEAD.
+    #[track_caller]
+    pub(crate) fn response(&mut self) -> Response {
+        self.response_to("GET")
+    }
+
+    #[track_caller]
+    pub(crate) fn response_to(&mut self, method: &str) -> Response {
+        self.try_response(method).unwrap_or_else(|failure| panic!("no whole answer: {failure}"))
+    }
+
+    pub(crate) fn try_response(&mut self, method: &str) -> Result<Response, Failure> {
+        let (head, interim) = self.try_head()?;
+        let wire = &mut self.0;
+        let status = head.status().map_err(|what| wire.failure(what))?;
+        let framing = head.framing_of_response(method).map_err(|what| wire.failure(what))?;
+        let body = wire.body(framing)?;
+        Ok(Response { status, head, body, interim })
+    }
+
+    /// The head of the final answer alone.
+    #[track_caller]
+    pub(crate) fn head(&mut self) -> Head {
+        let (head, _) = self.try_head().unwrap_or_else(|failure| panic!("no head: {failure}"));
+        head
+    }
+
+    /// Reads until this text has arrived; gives everything up to and with it.
+    #[track_caller]
+    pub(crate) fn until(&mut self, text: &str) -> String {
+        match self.0.until(text.as_bytes()) {
+            Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+            Ok(None) => panic!("{}", self.0.failure(format!("closed before {text:?}"))),
+            Err(failure) => panic!("{failure}"),
+        }
+    }
+
+    /// Everything until the connection is closed in an orderly way.
+    #[track_caller]
+    pub(crate) fn until_closed(&mut self) -> Vec<u8> {
+        self.0.rest().unwrap_or_else(|failure| panic!("not closed: {failure}"))
+    }
+
+    /// Everything until the connection is closed, by a reset at worst.
+    #[track_caller]
+    pub(crate) fn until_gone(&mut self) -> Vec<u8> {
+        match self.0.rest() {
+            Ok(rest) => rest,
+            Err(failure) if failure.to_string().contains("reset") => self.0.arrived(),
+            Err(failure) => panic!("neither closed nor reset: {failure}"),
+        }
+    }
+
+    /// Tells the peer that nothing more will be sent.
+    pub(crate) fn half_close(&mut self) {
+        self.0.stream().shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Leaves so that the peer is told at once: a reset, as after closing a tab in mid-answer. A
+    /// plain close looks like a client that has only finished sending.
+    pub(crate) fn leave(self) {
+        let socket = socket2::SockRef::from(self.0.stream());
+        socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    }
+
+    fn try_head(&mut self) -> Result<(Head, Vec<u16>), Failure> {
+        let mut interim = Vec::new();
+        loop {
+            let Some(head) = self.0.head()? else {
+                return Err(self.0.failure("closed before an answer"));
+            };
+            match head.status().map_err(|what| self.0.failure(what))? {
+                status @ 100..=199 => interim.push(status),
+                _ => return Ok((head, interim)),
+            }
+        }
+    }
+}
+
+// === impl Response ===
+
+impl Response {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
+    }
+
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.get(name)
+    }
+
+    /// Whether the connection ends with this answer.
+    pub(crate) fn closes(&self) -> bool {
+        self.head.all("connection").iter().any(|value| value.eq_ignore_ascii_case("close"))
+    }
+}

@@ -1,0 +1,40 @@
+//! What the integration tests stand on: the program under test, clients and applications that do
+//! exactly what a test says, and real Python servers.
+
+mod app;
+mod client;
+mod dir;
+mod head;
+mod origin;
+mod port;
+mod prometheus;
+mod python;
+mod settings;
+mod sideman;
+mod step;
+mod wait;
+mod wire;
+mod wsgi;
+
+pub(crate) use self::{
+    app::App,
+    client::{Client, Response},
+    dir::TempDir,
+    origin::Origin,
+    port::ReservedPort,
+    python::{Django, PASSWORD, USER},
+    settings::{Ended, Settings},
+    sideman::Sideman,
+    step::{
+        Gate, Step, body, close, expect, flood, half_close, open, pause, receive, reset, send,
+        until_closed, wait,
+    },
+    wait::{eventually, eventually_is},
+    wsgi::{Server, Wsgi},
+};
+
+/// Bytes in which a missing, doubled or moved piece shows: byte `i` is `i % 251`, as in the pages
+/// of tests/django.
+pub(crate) fn pattern(length: usize) -> Vec<u8> {
+    (0..251_u8).cycle().take(length).collect()
+}

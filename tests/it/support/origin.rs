@@ -1,0 +1,240 @@
+//! A scripted application: one list of steps for each connection, in the order in which
+//! connections begin to speak. What goes against a script fails the test when the origin is
+//! dropped, or earlier where a test looks.
+//!
+//! A connection that is closed without a byte is a probe for the application's health, and no part
+//! of any script.
+
+use std::{
+    any::Any,
+    collections::VecDeque,
+    io,
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    ops::ControlFlow,
+    panic,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use super::{
+    step::Step,
+    wait::{eventually, eventually_is},
+    wire::{Request, Wire},
+};
+
+/// Listens on a port of its own.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    scripts: Mutex<VecDeque<Vec<Step>>>,
+    requests: Mutex<Vec<Request>>,
+    connections: Mutex<Vec<JoinHandle<()>>>,
+    /// Scripts played to the end, with their connections closed.
+    closed: AtomicUsize,
+    ends: AtomicBool,
+}
+
+/// One connection under its script.
+struct Act<'a> {
+    wire: Wire,
+    shared: &'a Shared,
+    /// The request whose body has not been read.
+    pending: Option<usize>,
+}
+
+// === impl Origin ===
+
+impl Origin {
+    /// Expects one connection.
+    pub(crate) fn script(steps: impl IntoIterator<Item = Step>) -> Self {
+        Self::scripts([steps.into_iter().collect()])
+    }
+
+    /// Expects as many connections as there are scripts.
+    pub(crate) fn scripts(scripts: impl IntoIterator<Item = Vec<Step>>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let scripts = Mutex::new(scripts.into_iter().collect());
+        let shared = Arc::new(Shared { scripts, ..Shared::default() });
+        let acceptor = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || accept(&listener, &shared))
+        };
+        Self { address, shared, acceptor: Some(acceptor) }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Waits for the request with this number; its body is there if a step has read it.
+    #[track_caller]
+    pub(crate) fn request(&self, number: usize) -> Request {
+        eventually(&format!("request {number} at the origin"), || {
+            lock(&self.shared.requests).get(number).cloned()
+        })
+    }
+
+    /// The requests that came so far.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        lock(&self.shared.requests).clone()
+    }
+
+    /// Waits until so many connections are closed on this side.
+    #[track_caller]
+    pub(crate) fn until_closed(&self, count: usize) {
+        eventually_is("closed connections", &count, || self.shared.closed.load(Ordering::Acquire));
+    }
+
+    fn end(&mut self) -> Option<Box<dyn Any + Send>> {
+        self.shared.ends.store(true, Ordering::Relaxed);
+        // Wakes the acceptor.
+        drop(TcpStream::connect(self.address));
+        let mut failure = self.acceptor.take().and_then(|thread| thread.join().err());
+        let connections = std::mem::take(&mut *lock(&self.shared.connections));
+        for thread in connections {
+            failure = failure.or(thread.join().err());
+        }
+        failure
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        let failure = self.end();
+        if thread::panicking() {
+            return;
+        }
+        if let Some(failure) = failure {
+            panic::resume_unwind(failure);
+        }
+        let left = lock(&self.shared.scripts).len();
+        assert_eq!(left, 0, "scripts for connections that never came");
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    loop {
+        let (stream, _) = listener.accept().unwrap();
+        if shared.ends.load(Ordering::Relaxed) {
+            return;
+        }
+        let act = Arc::clone(shared);
+        let thread = thread::spawn(move || {
+            if speaks(&stream, &act) {
+                perform(stream, &act);
+                act.closed.fetch_add(1, Ordering::Release);
+            }
+        });
+        lock(&shared.connections).push(thread);
+    }
+}
+
+fn perform(stream: TcpStream, shared: &Shared) {
+    let script = lock(&shared.scripts).pop_front();
+    let mut act = Act { wire: Wire::new(stream), shared, pending: None };
+    let Some(script) = script else {
+        let request = act.wire.request();
+        panic!("a connection beyond the script came with {request:?}");
+    };
+    for step in script {
+        if act.play(step).is_break() {
+            return;
+        }
+    }
+    // The connection stays open; nothing more is expected on it.
+    if speaks(act.wire.stream(), shared) {
+        let request = act.wire.request();
+        panic!("after the end of the script came {request:?}");
+    }
+}
+
+/// Waits for a byte without taking it; `false` if the connection ends, or the origin does.
+fn speaks(stream: &TcpStream, shared: &Shared) -> bool {
+    stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    loop {
+        match stream.peek(&mut [0]) {
+            Ok(0) => return false,
+            Ok(_) => return true,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return false,
+            Err(_) if shared.ends.load(Ordering::Relaxed) => return false,
+            Err(_) => {}
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+// === impl Act ===
+
+impl Act<'_> {
+    /// Breaks when the connection is to be closed.
+    fn play(&mut self, step: Step) -> ControlFlow<()> {
+        match step {
+            Step::Expect(begin) => self.expect(&begin),
+            Step::Body(expected) => self.body(&expected),
+            Step::Receive(text) => match self.wire.until(text.as_bytes()) {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("closed before {text:?}"),
+                Err(failure) => panic!("waiting for {text:?}: {failure}"),
+            },
+            Step::Send(bytes) => {
+                self.wire.write(&bytes).unwrap_or_else(|error| panic!("cannot send: {error}"));
+            }
+            Step::Flood(most) => {
+                let line = b"X-Flood: 0123456789012345678901234567890123456789012345678901\r\n";
+                let lines = most / line.len();
+                let _ = (0..lines).try_for_each(|_| self.wire.write(line));
+            }
+            Step::Pause(time) => thread::sleep(time),
+            Step::Wait(gate) => gate.pass(),
+            Step::Open(gate) => gate.open(),
+            Step::UntilClosed => match self.wire.rest() {
+                Ok(_) => {}
+                Err(failure) if failure.to_string().contains("reset") => {}
+                Err(failure) => panic!("the peer does not close: {failure}"),
+            },
+            Step::HalfClose => self.wire.stream().shutdown(Shutdown::Write).unwrap(),
+            Step::Close => return ControlFlow::Break(()),
+            Step::Reset => {
+                let socket = socket2::SockRef::from(self.wire.stream());
+                socket.set_linger(Some(Duration::ZERO)).unwrap();
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn expect(&mut self, begin: &str) {
+        let head = match self.wire.head() {
+            Ok(Some(head)) => head,
+            Ok(None) => panic!("closed before {begin:?}"),
+            Err(failure) => panic!("waiting for {begin:?}: {failure}"),
+        };
+        assert!(head.start.starts_with(begin), "expected {begin:?}, got {head:?}");
+        let mut requests = lock(&self.shared.requests);
+        self.pending = Some(requests.len());
+        requests.push(Request { head, body: Vec::new() });
+    }
+
+    fn body(&mut self, expected: &[u8]) {
+        let number = self.pending.take().expect("a body comes after its head");
+        let head = lock(&self.shared.requests)[number].head.clone();
+        let framing = head.framing_of_request().unwrap_or_else(|what| panic!("{what}: {head:?}"));
+        let body = self.wire.body(framing).unwrap_or_else(|failure| panic!("body: {failure}"));
+        assert!(body == expected, "{} bytes of body came: {}", body.len(), body.escape_ascii());
+        lock(&self.shared.requests)[number].body = body;
+    }
+}

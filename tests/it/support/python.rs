@@ -1,0 +1,195 @@
+//! A virtual environment with the pinned Django, gunicorn and uWSGI, and the project of
+//! tests/django migrated and collected: made once under target/, by whichever test comes first.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::TempDir;
+
+/// The project, ready to be served.
+#[derive(Debug)]
+pub(crate) struct Django {
+    /// The environment's directory.
+    pub(crate) environment: PathBuf,
+    /// STATIC_ROOT after collectstatic.
+    pub(crate) static_root: PathBuf,
+    /// Migrated, with one user; every test takes a copy.
+    database: PathBuf,
+}
+
+/// The superuser in the database.
+pub(crate) const USER: &str = "ada";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+const MARK: &str = ".complete";
+
+// === impl Django ===
+
+impl Django {
+    /// The project, or `None` after one line on stderr that says what is missing. With
+    /// `SIDEMAN_REQUIRE_DJANGO=1` that is a failure.
+    pub(crate) fn prepared() -> Option<&'static Self> {
+        static DJANGO: OnceLock<Result<Django, String>> = OnceLock::new();
+        let prepared = DJANGO.get_or_init(|| {
+            Self::prepare().inspect_err(|missing| {
+                // Not by `eprintln!`, which the test runner hides unless the test fails.
+                let _ = writeln!(io::stderr(), "skipping the tests with Django: {missing}");
+            })
+        });
+        if let Err(missing) = prepared {
+            let required = std::env::var_os("SIDEMAN_REQUIRE_DJANGO");
+            assert!(required.is_none_or(|value| value != "1"), "{missing}");
+        }
+        prepared.as_ref().ok()
+    }
+
+    /// A program of the environment, with the variables that the project reads; its database and
+    /// data lie in `home`.
+    pub(crate) fn command(&self, program: &str, home: &Path) -> Command {
+        let mut command = Command::new(self.environment.join("bin").join(program));
+        command
+            .current_dir(project())
+            .env("SITE_DATABASE", home.join("db.sqlite3"))
+            .env("SITE_STATIC_ROOT", &self.static_root)
+            .env("SITE_DATA", home)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("PYTHONUNBUFFERED", "1")
+            .env_remove("PYTHONHOME")
+            .env_remove("PYTHONPATH")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// A directory with a fresh copy of the database.
+    pub(crate) fn home(&self) -> TempDir {
+        let home = TempDir::new();
+        fs::copy(&self.database, home.join("db.sqlite3")).unwrap();
+        home
+    }
+
+    /// The URL path of a static file under its hashed name.
+    #[track_caller]
+    pub(crate) fn hashed(&self, name: &str) -> String {
+        let manifest = fs::read(self.static_root.join("staticfiles.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+        match manifest["paths"][name].as_str() {
+            Some(hashed) => format!("/static/{hashed}"),
+            None => panic!("{name} is not in staticfiles.json"),
+        }
+    }
+
+    fn prepare() -> Result<Self, String> {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        let describe = |error: io::Error| format!("the Django project can't be set up: {error}");
+        // Test processes run side by side: one sets up, the others wait here. The lock goes with
+        // the process that holds it.
+        let lock = File::create(target.join("django.lock")).map_err(describe)?;
+        lock.lock().map_err(describe)?;
+
+        let requirements = project().join("requirements.txt");
+        let python = output(Command::new("python3").arg("--version"))
+            .map_err(|error| format!("no python3 ({error}): install python3 and python3-venv"))?;
+        let mut pins = fs::read(&requirements).map_err(describe)?;
+        pins.extend_from_slice(python.as_bytes());
+        let environment = target.join(format!("django-venv-{:016x}", xxh3_64(&pins)));
+        once(&environment, |directory| install(directory, &requirements))?;
+
+        let mut content = pins;
+        read_all(&project(), &mut content).map_err(describe)?;
+        let site = target.join(format!("django-site-{:016x}", xxh3_64(&content)));
+        let django = Self {
+            environment,
+            static_root: site.join("static"),
+            database: site.join("db.sqlite3"),
+        };
+        once(&site, |directory| django.collect(directory))?;
+        Ok(django)
+    }
+
+    fn collect(&self, home: &Path) -> Result<(), String> {
+        for arguments in [
+            &["migrate", "--no-input"][..],
+            &["createsuperuser", "--no-input", "--username", USER, "--email", "ada@example.test"],
+            &["collectstatic", "--no-input"],
+        ] {
+            let mut command = self.command("python", home);
+            command.arg("manage.py").args(arguments).env("DJANGO_SUPERUSER_PASSWORD", PASSWORD);
+            output(&mut command).map_err(|error| format!("manage.py {arguments:?}: {error}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The sources of the project.
+pub(crate) fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/django")
+}
+
+/// Makes a directory unless it is there and complete.
+fn once(directory: &Path, make: impl Fn(&Path) -> Result<(), String>) -> Result<(), String> {
+    let describe = |error: io::Error| format!("{}: {error}", directory.display());
+    let mark = directory.join(MARK);
+    if mark.is_file() {
+        return Ok(());
+    }
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(describe(error)),
+        Ok(()) | Err(_) => {}
+    }
+    fs::create_dir(directory).map_err(describe)?;
+    make(directory)?;
+    File::create(mark).map_err(describe)?;
+    Ok(())
+}
+
+fn install(environment: &Path, requirements: &Path) -> Result<(), String> {
+    output(Command::new("python3").args(["-m", "venv"]).arg(environment))
+        .map_err(|error| format!("python3 -m venv fails ({error}): install python3-venv"))?;
+    let mut pip = Command::new(environment.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(["--no-input", "--requirement"])
+        .arg(requirements);
+    output(&mut pip).map_err(|error| {
+        format!(
+            "pip can't install Django, gunicorn and uWSGI ({error}): it needs a package index, \
+             and for uWSGI a C compiler and python3-dev"
+        )
+    })?;
+    Ok(())
+}
+
+/// What a program prints; if it fails, the line that tells why.
+fn output(command: &mut Command) -> Result<String, String> {
+    let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let lines = || text.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    // Hints may follow the error.
+    let error = lines().find(|line| line.to_lowercase().starts_with("error"));
+    Err(format!("{}: {}", output.status, error.or(lines().next()).unwrap_or("no message")))
+}
+
+/// Appends every file below a directory, in a fixed order.
+fn read_all(directory: &Path, content: &mut Vec<u8>) -> io::Result<()> {
+    let entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths.iter().filter(|path| !path.ends_with("__pycache__")) {
+        content.extend_from_slice(path.as_os_str().as_encoded_bytes());
+        if path.is_dir() {
+            read_all(path, content)?;
+        } else {
+            content.extend(fs::read(path)?);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! How the program is started: flags and environment, none of it from the test's own environment.
+
+use std::{
+    io::Read as _,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+};
+
+use super::{sideman::Sideman, wait::eventually};
+
+/// A command line in the making.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) args: Vec<String>,
+    pub(crate) variables: Vec<(String, String)>,
+    /// Whether stdout is left unread, as by a log collector that hangs.
+    pub(crate) holds_stdout: bool,
+}
+
+/// A program that has ended by itself.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// `sideman run` on free ports in front of this application, quick to leave.
+    pub(crate) fn before(upstream: &str) -> Self {
+        Self::default()
+            .args(&["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .args(&["--upstream", upstream])
+            .set("server.workers", "2")
+            .set("shutdown.delay", "0s")
+            .set("shutdown.timeout", "10s")
+    }
+
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(|&arg| arg.to_owned()));
+        self
+    }
+
+    /// Serves a directory.
+    pub(crate) fn files(self, prefix: &str, directory: &Path) -> Self {
+        self.args(&["--static", &format!("{prefix}={}", directory.display())])
+    }
+
+    /// Sets `section.key` through the environment.
+    pub(crate) fn set(self, key: &str, value: &str) -> Self {
+        let name = format!("SIDEMAN_{}", key.replace('.', "__").to_uppercase());
+        self.variable(&name, value)
+    }
+
+    /// Sets a variable under its own name.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Leaves stdout unread.
+    pub(crate) fn hold_stdout(mut self) -> Self {
+        self.holds_stdout = true;
+        self
+    }
+
+    /// Starts, and waits until it listens.
+    #[track_caller]
+    pub(crate) fn start(&self) -> Sideman {
+        Sideman::start(self)
+    }
+
+    /// Runs to its end, which must come by itself.
+    #[track_caller]
+    pub(crate) fn run_to_end(&self) -> Ended {
+        let mut child = self.command().spawn().unwrap();
+        let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let read_out = thread::spawn(move || {
+            let mut text = String::new();
+            out.read_to_string(&mut text).map(|_| text)
+        });
+        let read_err = thread::spawn(move || {
+            let mut text = String::new();
+            err.read_to_string(&mut text).map(|_| text)
+        });
+        let mut child = Killed(child);
+        let status = eventually("the end of the program", || child.0.try_wait().unwrap());
+        Ended {
+            code: status.code(),
+            stdout: read_out.join().unwrap().unwrap(),
+            stderr: read_err.join().unwrap().unwrap(),
+        }
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sideman"));
+        command
+            .args(&self.args)
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+}
+
+/// Ends with the test, whatever happens.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,245 @@
+//! The program under test, running: its addresses, its log lines, its metrics, its end.
+
+use std::{
+    io::{BufRead as _, BufReader, Read},
+    net::SocketAddr,
+    process::{Child, ChildStdout},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::{
+    client::{Client, Response},
+    prometheus::{Sample, samples},
+    settings::Settings,
+    wait::{PATIENCE, eventually, eventually_is},
+};
+
+/// A running process; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Sideman {
+    child: Child,
+    address: SocketAddr,
+    admin: SocketAddr,
+    stdout: Option<Lines>,
+    stderr: Lines,
+    _held: Option<ChildStdout>,
+}
+
+/// The lines that a thread reads from a pipe.
+#[derive(Debug)]
+struct Lines {
+    read: Arc<(Mutex<Pipe>, Condvar)>,
+    reader: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Pipe {
+    lines: Vec<String>,
+    is_closed: bool,
+}
+
+// === impl Sideman ===
+
+impl Sideman {
+    #[track_caller]
+    pub(crate) fn start(settings: &Settings) -> Self {
+        let mut child = settings.command().spawn().unwrap();
+        let out = child.stdout.take().unwrap();
+        let stderr = Lines::read(child.stderr.take().unwrap());
+        let (stdout, held) = match settings.holds_stdout {
+            true => (None, Some(out)),
+            false => (Some(Lines::read(out)), None),
+        };
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        // Made before it is known to run, so that a failure below kills it and shows its events.
+        let mut sideman =
+            Self { child, address: nowhere, admin: nowhere, stdout, stderr, _held: held };
+        let is_admin = |line: &str| line.contains("admin listening");
+        sideman.address = sideman.listening(|line| !is_admin(line));
+        sideman.admin = sideman.listening(is_admin);
+        sideman
+    }
+
+    /// Where clients connect.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// GET on a connection of its own.
+    #[track_caller]
+    pub(crate) fn get(&self, target: &str) -> Response {
+        self.connect().get(target)
+    }
+
+    /// Waits until the health check says that it is in service.
+    #[track_caller]
+    pub(crate) fn until_ready(self) -> Self {
+        eventually("a good health check", || (self.get("/healthz").status == 200).then_some(()));
+        self
+    }
+
+    /// Waits for an access-log line.
+    #[track_caller]
+    pub(crate) fn log_line(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let stdout = self.stdout.as_ref().unwrap();
+        stdout.find(&format!("a log line: {what}"), |line| Some(json(line)).filter(&wanted))
+    }
+
+    /// Waits for the access-log line of this path.
+    #[track_caller]
+    pub(crate) fn log_of(&self, path: &str) -> Value {
+        self.log_line(path, |line| line["path"] == path)
+    }
+
+    /// Waits for a line on stdout, whatever its form.
+    #[track_caller]
+    pub(crate) fn out_line(&self, part: &str) -> String {
+        let wanted = |line: &str| line.contains(part).then(|| line.to_owned());
+        self.stdout.as_ref().unwrap().find(&format!("{part:?} on stdout"), wanted)
+    }
+
+    /// Waits for a line on stderr.
+    #[track_caller]
+    pub(crate) fn event(&self, part: &str) -> String {
+        let wanted = |line: &str| line.contains(part).then(|| line.to_owned());
+        self.stderr.find(&format!("{part:?} on stderr"), wanted)
+    }
+
+    /// GET at the admin listener.
+    #[track_caller]
+    pub(crate) fn admin_get(&self, target: &str) -> Response {
+        Client::connect(self.admin).get(target)
+    }
+
+    /// The sum of all samples with this name and these labels.
+    #[track_caller]
+    pub(crate) fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        let all = samples(&self.admin_get("/metrics").text());
+        let has = |sample: &Sample| {
+            sample.name == name
+                && labels.iter().all(|&(key, value)| sample.label(key) == Some(value))
+        };
+        assert!(all.iter().any(|sample| sample.name == name), "no metric {name}");
+        all.iter().filter(|sample| has(sample)).map(|sample| sample.value).sum()
+    }
+
+    /// Waits until a metric has this value.
+    #[track_caller]
+    pub(crate) fn until_metric(&self, name: &str, labels: &[(&str, &str)], value: f64) {
+        let what = format!("{name}{labels:?}");
+        eventually_is(&what, &value, || self.metric(name, labels));
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for the end that the test has asked for; gives the exit code and every line of stdout.
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> (Option<i32>, Vec<String>) {
+        let status = eventually("the end of the program", || self.child.try_wait().unwrap());
+        let lines = self.stdout.as_mut().map(Lines::finish).unwrap_or_default();
+        (status.code(), lines)
+    }
+
+    /// SIGTERM, and waits for its end.
+    #[track_caller]
+    pub(crate) fn leave(self) -> (Option<i32>, Vec<String>) {
+        self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    #[track_caller]
+    fn listening(&self, wanted: impl Fn(&str) -> bool) -> SocketAddr {
+        self.stderr.find("listening address=", |line| {
+            let (_, address) = line.split_once("listening address=")?;
+            wanted(line).then(|| address.split_whitespace().next()?.parse().ok()).flatten()
+        })
+    }
+}
+
+impl Drop for Sideman {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            let out = self.stdout.as_mut().map(Lines::finish).unwrap_or_default();
+            let err = self.stderr.finish();
+            eprintln!("--- stderr of sideman\n{}", err.join("\n"));
+            eprintln!("--- last lines of its stdout");
+            out.iter().rev().take(10).rev().for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
+
+/// Every line on stdout is one JSON object.
+#[track_caller]
+pub(crate) fn json(line: &str) -> Value {
+    match serde_json::from_str(line) {
+        Ok(value @ Value::Object(_)) => value,
+        Ok(_) | Err(_) => panic!("no JSON object on stdout: {line:?}"),
+    }
+}
+
+// === impl Lines ===
+
+impl Lines {
+    fn read(pipe: impl Read + Send + 'static) -> Self {
+        let read = Arc::<(Mutex<Pipe>, Condvar)>::default();
+        let written = Arc::clone(&read);
+        let reader = thread::spawn(move || {
+            let (read, changed) = &*written;
+            for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+                lock(read).lines.push(String::from_utf8_lossy(&line).into_owned());
+                changed.notify_all();
+            }
+            lock(read).is_closed = true;
+            changed.notify_all();
+        });
+        Self { read, reader: Some(reader) }
+    }
+
+    /// Waits for a line that `wanted` makes something of.
+    #[track_caller]
+    fn find<T>(&self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
+        let (read, changed) = &*self.read;
+        let deadline = Instant::now() + PATIENCE;
+        let mut pipe = lock(read);
+        loop {
+            if let Some(found) = pipe.lines.iter().find_map(|line| wanted(line)) {
+                return found;
+            }
+            assert!(!pipe.is_closed, "the program ended without: {what}");
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "waited {PATIENCE:?} in vain: {what}");
+            pipe = changed.wait_timeout(pipe, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// All lines, once the pipe is closed.
+    fn finish(&mut self) -> Vec<String> {
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        lock(&self.read.0).lines.clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

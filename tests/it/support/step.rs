@@ -1,0 +1,113 @@
+//! What a scripted application does on one connection, one step after the other.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::wait::PATIENCE;
+
+/// One step.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Expect(String),
+    Body(Vec<u8>),
+    Receive(String),
+    Send(Vec<u8>),
+    Flood(usize),
+    Pause(Duration),
+    Wait(Gate),
+    Open(Gate),
+    UntilClosed,
+    HalfClose,
+    Close,
+    Reset,
+}
+
+/// Lets one thread wait for another.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+/// Reads the head of a request, which begins with this.
+pub(crate) fn expect(begin: &str) -> Step {
+    Step::Expect(begin.into())
+}
+
+/// Reads the body of the request by its framing; this is what it must be.
+pub(crate) fn body(bytes: impl AsRef<[u8]>) -> Step {
+    Step::Body(bytes.as_ref().into())
+}
+
+/// Reads until this text has arrived, whatever its framing.
+pub(crate) fn receive(text: &str) -> Step {
+    Step::Receive(text.into())
+}
+
+/// Writes these bytes.
+pub(crate) fn send(bytes: impl AsRef<[u8]>) -> Step {
+    Step::Send(bytes.as_ref().into())
+}
+
+/// Writes header lines until so many bytes are written or the peer has had enough.
+pub(crate) fn flood(most: usize) -> Step {
+    Step::Flood(most)
+}
+
+/// Is slow.
+pub(crate) fn pause(time: Duration) -> Step {
+    Step::Pause(time)
+}
+
+/// Waits until the test opens the gate.
+pub(crate) fn wait(gate: &Gate) -> Step {
+    Step::Wait(gate.clone())
+}
+
+/// Tells the test that this step was reached.
+pub(crate) fn open(gate: &Gate) -> Step {
+    Step::Open(gate.clone())
+}
+
+/// Reads until the peer closes or resets the connection.
+pub(crate) fn until_closed() -> Step {
+    Step::UntilClosed
+}
+
+/// Ends the sending direction alone.
+pub(crate) fn half_close() -> Step {
+    Step::HalfClose
+}
+
+/// Closes the connection.
+pub(crate) fn close() -> Step {
+    Step::Close
+}
+
+/// Closes the connection with a reset.
+pub(crate) fn reset() -> Step {
+    Step::Reset
+}
+
+// === impl Gate ===
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn open(&self) {
+        let (is_open, changed) = &*self.0;
+        *is_open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        changed.notify_all();
+    }
+
+    /// Waits until it is open.
+    #[track_caller]
+    pub(crate) fn pass(&self) {
+        let (is_open, changed) = &*self.0;
+        let is_open = is_open.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = changed.wait_timeout_while(is_open, PATIENCE, |is_open| !*is_open);
+        let timed_out = waited.unwrap_or_else(PoisonError::into_inner).1.timed_out();
+        assert!(!timed_out, "the gate stayed shut for {PATIENCE:?}");
+    }
+}

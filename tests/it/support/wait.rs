@@ -1,0 +1,41 @@
+//! Waiting for a condition with a deadline; the only place where tests sleep.
+
+use std::{
+    fmt::Debug,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long anything may take before a test fails; far more than it takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks again until there is an answer. Panics with `what` when patience ends.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Asks again until the answer is this one. Panics with `what` and the last answer.
+#[track_caller]
+pub(crate) fn eventually_is<T: PartialEq + Debug>(
+    what: &str,
+    expected: &T,
+    mut ask: impl FnMut() -> T,
+) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = ask();
+        if answer == *expected {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{what} is {answer:?}, and never {expected:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,164 @@
+//! Answers that end too early or too late: a client must be able to tell.
+
+use crate::support::{
+    Client, Gate, Origin, Settings, Step, close, expect, open, reset, send, until_closed, wait,
+};
+
+const KEPT: &str = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n";
+
+/// The client sees the answer begin, and its connection end without the answer's end.
+#[track_caller]
+fn check_cut(framing: &str, begin: &str, end: impl IntoIterator<Item = Step>) {
+    let seen = Gate::new();
+    let steps =
+        [expect("GET /page "), send(format!("{KEPT}{framing}\r\n\r\n{begin}")), wait(&seen)];
+    let origin = Origin::script(steps.into_iter().chain(end));
+    let sideman = Settings::before(&origin.url()).set("upstream.read_timeout", "500ms").start();
+    let mut client = Client::connect(sideman.address());
+    client.send("GET /page HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    let head = client.until("first");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    seen.open();
+    let rest = String::from_utf8(client.until_gone()).unwrap();
+    assert!(!rest.contains("0\r\n\r\n"), "a clean end: {rest:?}");
+    assert!(!rest.contains("HTTP/1.1"), "a second answer: {rest:?}");
+    let line = sideman.log_of("/page");
+    assert!(line["error"].as_str().is_some_and(|slug| !slug.is_empty()), "{line}");
+}
+
+// Long enough not to be waited for: a short answer may be taken from the application whole.
+const LENGTH: &str = "Content-Length: 1000000";
+
+#[test]
+fn closes_before_the_length_is_reached() {
+    check_cut(LENGTH, "first", [close()]);
+}
+
+#[test]
+fn resets_before_the_length_is_reached() {
+    check_cut(LENGTH, "first", [reset()]);
+}
+
+#[test]
+fn stalls_before_the_length_is_reached() {
+    check_cut(LENGTH, "first", [until_closed()]);
+}
+
+#[test]
+fn closes_before_the_last_chunk() {
+    check_cut("Transfer-Encoding: chunked", "5\r\nfirst\r\n", [close()]);
+}
+
+#[test]
+fn closes_within_a_chunk() {
+    check_cut("Transfer-Encoding: chunked", "ff\r\nfirst", [close()]);
+}
+
+#[test]
+fn resets_before_the_last_chunk() {
+    check_cut("Transfer-Encoding: chunked", "5\r\nfirst\r\n", [reset()]);
+}
+
+#[test]
+fn stalls_before_the_last_chunk() {
+    check_cut("Transfer-Encoding: chunked", "5\r\nfirst\r\n", [until_closed()]);
+}
+
+#[test]
+fn sends_a_chunk_without_a_size() {
+    check_cut("Transfer-Encoding: chunked", "5\r\nfirst\r\n", [send("zz\r\n"), until_closed()]);
+}
+
+#[test]
+fn sends_a_chunk_longer_than_its_size() {
+    check_cut(
+        "Transfer-Encoding: chunked",
+        "5\r\nfirst\r\n",
+        [send("1\r\nabc\r\n"), until_closed()],
+    );
+}
+
+#[test]
+fn resets_what_only_a_close_would_end() {
+    check_cut("X-No: framing", "first", [reset()]);
+}
+
+#[test]
+fn a_short_answer_that_is_cut_is_no_good_answer() {
+    // Either nothing was passed on yet and it is 502, or it ends before its length.
+    let origin = Origin::script([
+        expect("GET / "),
+        send(format!("{KEPT}Content-Length: 10\r\n\r\nfirst")),
+        close(),
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    client.send("GET / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n");
+    if let Ok(response) = client.try_response("GET") {
+        assert_eq!(response.status, 502, "{response:?}");
+    }
+    assert!(sideman.log_of("/")["error"].is_string());
+}
+
+#[test]
+fn sends_more_than_its_length() {
+    let done = Gate::new();
+    let extra = "helloHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    let origin = Origin::scripts([
+        vec![
+            expect("GET /1 "),
+            send(format!("{KEPT}Content-Length: 5\r\n\r\n{extra}")),
+            // Not used again.
+            until_closed(),
+            open(&done),
+        ],
+        vec![expect("GET /2 "), send(format!("{KEPT}Content-Length: 4\r\n\r\ngood")), close()],
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/1").text(), "hello");
+    assert_eq!(client.get("/2").text(), "good");
+    done.pass();
+}
+
+#[test]
+fn sends_a_body_where_none_may_be() {
+    for (method, head) in [
+        ("HEAD", format!("{KEPT}Content-Length: 4\r\n\r\n")),
+        ("GET", "HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n".to_owned()),
+        ("GET", "HTTP/1.1 304 Not Modified\r\nConnection: keep-alive\r\n\r\n".to_owned()),
+    ] {
+        let origin = Origin::scripts([
+            vec![expect(&format!("{method} /1 ")), send(format!("{head}evil")), until_closed()],
+            vec![expect("GET /2 "), send(format!("{KEPT}Content-Length: 4\r\n\r\ngood")), close()],
+        ]);
+        let sideman = Settings::before(&origin.url()).start();
+        let mut client = sideman.connect();
+        assert!(client.ask(method, "/1", "").body.is_empty(), "{method} {head}");
+        assert_eq!(client.get("/2").text(), "good", "{method} {head}");
+    }
+}
+
+#[test]
+fn speaks_after_its_answer() {
+    // Too late for the answer, and before the next request: such a connection is not to be used.
+    let late = Gate::new();
+    let sent = Gate::new();
+    let origin = Origin::scripts([
+        vec![
+            expect("GET /1 "),
+            send(format!("{KEPT}Content-Length: 5\r\n\r\nhello")),
+            wait(&late),
+            send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 4\r\n\r\nevil"),
+            open(&sent),
+            until_closed(),
+        ],
+        vec![expect("GET /2 "), send(format!("{KEPT}Content-Length: 4\r\n\r\ngood")), close()],
+    ]);
+    let sideman = Settings::before(&origin.url()).set("server.workers", "1").start();
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/1").text(), "hello");
+    late.open();
+    sent.pass();
+    assert_eq!(client.get("/2").text(), "good");
+}

@@ -1,0 +1,208 @@
+//! Applications that misbehave, each in one way: what the client gets, and what is logged.
+
+mod cuts;
+mod retries;
+
+use std::{
+    os::unix::net::UnixListener,
+    time::{Duration, Instant},
+};
+
+use crate::support::{
+    Gate, Origin, ReservedPort, Response, Settings, Sideman, Step, TempDir, close, expect, flood,
+    pause, reset, send, until_closed, wait,
+};
+
+/// A failure has a page that says no more than it must, and a line in the log that says why.
+#[track_caller]
+fn check_page(sideman: &Sideman, response: &Response, status: u16, path: &str) {
+    assert_eq!(response.status, status, "{}", response.text());
+    let kind = response.header("content-type").unwrap_or_default();
+    assert!(kind.starts_with("text/"), "{kind}");
+    assert!(!response.body.is_empty());
+    assert!(!response.text().contains("127.0.0.1"), "{}", response.text());
+    let line = sideman.log_of(path);
+    assert_eq!(line["status"], status);
+    assert_eq!(line["route"], "proxy");
+    assert!(line["error"].as_str().is_some_and(|slug| !slug.is_empty()), "{line}");
+}
+
+/// One GET to an application that does this.
+#[track_caller]
+fn check_answer(status: u16, steps: impl IntoIterator<Item = Step>) {
+    let origin = Origin::script([expect("GET /page ")].into_iter().chain(steps));
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    let response = client.get("/page");
+    check_page(&sideman, &response, status, "/page");
+    // The client did nothing wrong, and keeps its connection.
+    assert!(matches!(client.get("/healthz").status, 200 | 503));
+}
+
+#[test]
+fn refuses() {
+    let application = ReservedPort::new();
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = sideman.connect();
+    check_page(&sideman, &client.get("/get"), 502, "/get");
+    check_page(&sideman, &client.post("/post", "", b"body"), 502, "/post");
+    assert_eq!(client.ask("HEAD", "/head", "").status, 502);
+    assert!(sideman.metric("sideman_upstream_connections_failed_total", &[]) >= 3.0);
+}
+
+#[test]
+fn has_no_socket_file() {
+    let directory = TempDir::new();
+    let socket = directory.join("app.sock");
+    let sideman = Settings::before(&format!("http+unix:{}", socket.display())).start();
+    check_page(&sideman, &sideman.get("/none"), 502, "/none");
+    // A file that nobody listens on any more.
+    drop(UnixListener::bind(&socket).unwrap());
+    check_page(&sideman, &sideman.get("/stale"), 502, "/stale");
+}
+
+#[test]
+fn has_a_name_without_an_address() {
+    let sideman = Settings::before("http://application.invalid:8000").start();
+    check_page(&sideman, &sideman.get("/"), 502, "/");
+}
+
+#[test]
+fn does_not_accept() {
+    let application = ReservedPort::new();
+    let url = application.url();
+    let _queue = application.stop_answering();
+    let sideman = Settings::before(&url).set("upstream.connect_timeout", "200ms").start();
+    let response = sideman.get("/");
+    // Nobody answered: 502 as for a refusal or 504 as for silence.
+    assert!(matches!(response.status, 502 | 504), "{response:?}");
+    check_page(&sideman, &response, response.status, "/");
+}
+
+#[test]
+fn closes_at_once() {
+    check_answer(502, [close()]);
+}
+
+#[test]
+fn resets_at_once() {
+    check_answer(502, [reset()]);
+}
+
+#[test]
+fn closes_within_the_head() {
+    check_answer(502, [send("HTTP/1.1 200 OK\r\nContent-Le"), close()]);
+}
+
+#[test]
+fn resets_within_the_head() {
+    check_answer(502, [send("HTTP/1.1 200 OK\r\nContent-Le"), reset()]);
+}
+
+#[test]
+fn closes_after_an_interim_answer() {
+    check_answer(502, [send("HTTP/1.1 100 Continue\r\n\r\n"), close()]);
+}
+
+#[test]
+fn talks_no_http() {
+    for garbage in [
+        "SSH-2.0-OpenSSH_9.6\r\n",
+        "\u{16}\u{3}\u{1}\u{2}",
+        "<html>hello</html>\n\n",
+        "\r\n\r\n\r\n\r\n",
+        "HTTP/1.1 OK\r\n\r\n",
+        "HTTP/1.1 20 OK\r\n\r\n",
+        "HTTP/1.1 2000 OK\r\n\r\n",
+        "HTTP/1.1 abc OK\r\n\r\n",
+        "HTTP/1.1 -20 OK\r\n\r\n",
+        "HTTP/2.0 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n: nameless\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked, chunked\r\n\r\n0\r\n\r\n",
+        // Nobody asked for another protocol.
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+    ] {
+        let origin = Origin::script([expect("GET / "), send(garbage), until_closed()]);
+        let settings = Settings::before(&origin.url()).set("upstream.read_timeout", "2s");
+        let sideman = settings.start();
+        let response = sideman.get("/");
+        // What might still become a head may also be waited for.
+        assert!(matches!(response.status, 502 | 504), "{garbage:?}: {response:?}");
+        check_page(&sideman, &response, response.status, "/");
+    }
+}
+
+#[test]
+fn never_ends_its_head() {
+    check_answer(502, [send("HTTP/1.1 200 OK\r\n"), flood(64 << 20), until_closed()]);
+}
+
+#[test]
+fn sends_nothing_but_interim_answers() {
+    let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(100_000);
+    let origin = Origin::script([expect("GET / "), send(interim), until_closed()]);
+    let sideman = Settings::before(&origin.url()).set("upstream.read_timeout", "1s").start();
+    let response = sideman.get("/");
+    // Given up as soon as it is clear that it makes no sense, or when nothing follows.
+    assert!(matches!(response.status, 502 | 504), "{response:?}");
+    check_page(&sideman, &response, response.status, "/");
+}
+
+#[test]
+fn never_answers() {
+    let origin = Origin::script([expect("GET / "), until_closed()]);
+    let sideman = Settings::before(&origin.url()).set("upstream.read_timeout", "300ms").start();
+    let begin = Instant::now();
+    let mut client = sideman.connect();
+    let response = client.get("/");
+    assert!(begin.elapsed() >= Duration::from_millis(300), "{:?}", begin.elapsed());
+    check_page(&sideman, &response, 504, "/");
+    assert!(matches!(client.get("/healthz").status, 200 | 503));
+}
+
+#[test]
+fn never_ends_the_line_it_began() {
+    let origin = Origin::script([expect("GET / "), send("HTTP/1.1 200 O"), until_closed()]);
+    let sideman = Settings::before(&origin.url()).set("upstream.read_timeout", "300ms").start();
+    check_page(&sideman, &sideman.get("/"), 504, "/");
+}
+
+#[test]
+fn does_not_read_what_it_is_sent() {
+    let logged = Gate::new();
+    let origin = Origin::script([expect("POST / "), wait(&logged), until_closed()]);
+    let sideman = Settings::before(&origin.url()).set("upstream.read_timeout", "300ms").start();
+    let mut client = sideman.connect();
+    client.send("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 64000000\r\n\r\n");
+    let piece = vec![b'x'; 1_000_000];
+    let sent = (0..64).take_while(|_| client.try_send(&piece).is_ok()).count();
+    assert!(sent < 64, "somebody has taken all of it");
+    // The answer may be lost with what was not read; the log line is not.
+    assert_eq!(sideman.log_of("/")["status"], 504);
+    logged.open();
+}
+
+#[test]
+fn is_slow_but_never_silent() {
+    // Together longer than the timeout, which is for each pause.
+    let gap = || pause(Duration::from_millis(150));
+    let origin = Origin::script([
+        expect("GET / "),
+        gap(),
+        send("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n"),
+        gap(),
+        send("Transfer-Encoding: chunked\r\n\r\n"),
+        gap(),
+        send("3\r\none\r\n"),
+        gap(),
+        send("3\r\ntwo\r\n"),
+        gap(),
+        send("0\r\n\r\n"),
+    ]);
+    let sideman = Settings::before(&origin.url()).set("upstream.read_timeout", "600ms").start();
+    assert_eq!(sideman.get("/").text(), "onetwo");
+}

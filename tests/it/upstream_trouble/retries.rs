@@ -1,0 +1,96 @@
+//! Kept connections that the application has closed in the meantime: the one failure that is no
+//! failure, because asking again is safe.
+
+use crate::support::{Gate, Origin, Settings, Sideman, body, close, expect, reset, send, wait};
+
+/// An answer after which the connection may be used again.
+fn kept(text: &str) -> String {
+    let length = text.len();
+    format!("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: {length}\r\n\r\n{text}")
+}
+
+/// One worker: its pool has the connection that the first request has left.
+fn start(origin: &Origin) -> Sideman {
+    Settings::before(&origin.url()).set("server.workers", "1").start()
+}
+
+#[test]
+fn a_request_that_a_kept_connection_swallowed_is_sent_again() {
+    for method in ["GET", "HEAD", "OPTIONS"] {
+        for end in [close(), reset()] {
+            let second = format!("{method} /2 ");
+            let origin = Origin::scripts([
+                vec![expect("GET /1 "), send(kept("one")), expect(&second), end],
+                vec![expect(&second), send(kept("two")), close()],
+            ]);
+            let sideman = start(&origin);
+            let mut client = sideman.connect();
+            assert_eq!(client.get("/1").text(), "one");
+            assert_eq!(client.ask(method, "/2", "").status, 200, "{method}");
+            let heads: Vec<_> = origin.requests().into_iter().map(|request| request.head).collect();
+            assert_eq!(heads.len(), 3);
+            assert_eq!(heads[1], heads[2], "the same request, its id included");
+            let line = sideman.log_of("/2");
+            assert_eq!((&line["status"], &line["error"]), (&200.into(), &serde_json::Value::Null));
+        }
+    }
+}
+
+#[test]
+fn it_is_sent_again_once() {
+    let origin = Origin::scripts([
+        vec![expect("GET /1 "), send(kept("one")), expect("GET /2 "), close()],
+        vec![expect("GET /2 "), close()],
+    ]);
+    let sideman = start(&origin);
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/1").text(), "one");
+    assert_eq!(client.get("/2").status, 502);
+    assert_eq!(origin.requests().len(), 3);
+}
+
+#[test]
+fn what_the_application_may_have_done_is_not_done_twice() {
+    let origin = Origin::script([
+        expect("GET /1 "),
+        send(kept("one")),
+        expect("POST /2 "),
+        body("order"),
+        close(),
+    ]);
+    let sideman = start(&origin);
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/1").text(), "one");
+    assert_eq!(client.post("/2", "", b"order").status, 502);
+}
+
+#[test]
+fn an_answer_that_has_begun_is_not_asked_for_again() {
+    let origin = Origin::script([
+        expect("GET /1 "),
+        send(kept("one")),
+        expect("GET /2 "),
+        send("HTTP/1.1 200 OK\r\n"),
+        close(),
+    ]);
+    let sideman = start(&origin);
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/1").text(), "one");
+    assert_eq!(client.get("/2").status, 502);
+}
+
+#[test]
+fn a_connection_that_is_known_to_be_closed_is_not_used() {
+    // As uWSGI does after every answer, without a word: even a POST must not notice.
+    let answered = Gate::new();
+    let origin = Origin::scripts([
+        vec![expect("GET /1 "), send(kept("one")), wait(&answered), close()],
+        vec![expect("POST /2 "), body("order"), send(kept("two"))],
+    ]);
+    let sideman = start(&origin);
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/1").text(), "one");
+    answered.open();
+    origin.until_closed(1);
+    assert_eq!(client.post("/2", "", b"order").text(), "two");
+}
