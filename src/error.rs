@@ -21,8 +21,6 @@ pub enum Kind {
     HostRepeated,
     /// A `Host` that is no host and port.
     HostInvalid,
-    /// `Content-Length` beside `Transfer-Encoding` (RFC 9112, 6.1): a smuggling attempt.
-    FramingAmbiguous,
     /// A transfer coding besides `chunked`, or `chunked` twice.
     CodingUnknown,
     /// A request target without a path.
@@ -41,6 +39,8 @@ pub enum Kind {
     FileUnreadable,
     /// A file that became shorter while it was sent.
     FileTruncated,
+    /// No descriptor was left for a connection to the application.
+    DescriptorsExhausted,
     /// The application's name has no address.
     UpstreamUnresolved,
     /// Nothing accepted the connection.
@@ -122,7 +122,6 @@ impl Kind {
             Self::HostMissing => "host_missing",
             Self::HostRepeated => "host_repeated",
             Self::HostInvalid => "host_invalid",
-            Self::FramingAmbiguous => "framing_ambiguous",
             Self::CodingUnknown => "coding_unknown",
             Self::TargetInvalid => "target_invalid",
             Self::ConnectMethod => "connect_method",
@@ -132,6 +131,7 @@ impl Kind {
             Self::PathInvalid => "path_invalid",
             Self::FileUnreadable => "file_unreadable",
             Self::FileTruncated => "file_truncated",
+            Self::DescriptorsExhausted => "descriptors_exhausted",
             Self::UpstreamUnresolved => "upstream_unresolved",
             Self::UpstreamRefused => "upstream_refused",
             Self::UpstreamConnectTimeout => "upstream_connect_timeout",
@@ -149,7 +149,6 @@ impl Kind {
             Self::HostMissing
             | Self::HostRepeated
             | Self::HostInvalid
-            | Self::FramingAmbiguous
             | Self::CodingUnknown
             | Self::TargetInvalid
             | Self::ConnectMethod
@@ -157,7 +156,7 @@ impl Kind {
             | Self::ClientBodyTimeout
             | Self::ClientGone
             | Self::PathInvalid => Side::Client,
-            Self::FileUnreadable | Self::FileTruncated => Side::Us,
+            Self::FileUnreadable | Self::FileTruncated | Self::DescriptorsExhausted => Side::Us,
             Self::UpstreamUnresolved
             | Self::UpstreamRefused
             | Self::UpstreamConnectTimeout

@@ -3,6 +3,7 @@
 mod limits;
 mod parts;
 mod shutdown;
+mod signals;
 mod start;
 
 pub use self::{

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::signals::Signals;
 use crate::{
     phase::Phase,
     pipeline::App,
     server::{Accepting, Workers},
-    telemetry::LogWriter,
+    telemetry::{LogSink, events::Events},
 };
 
 /// The parts of a running process.
@@ -18,5 +19,8 @@ pub(super) struct Parts {
     pub(super) phase: watch::Sender<Phase>,
     pub(super) accepting: Accepting,
     pub(super) workers: Workers,
-    pub(super) log: Option<LogWriter>,
+    pub(super) log: Option<LogSink>,
+    pub(super) signals: Signals,
+    /// Dropped last: it writes the last events.
+    pub(super) events: Events,
 }

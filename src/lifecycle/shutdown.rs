@@ -6,7 +6,6 @@ use std::{convert::Infallible, io, pin::pin, time::Duration};
 
 use tokio::{
     select,
-    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     time::{Instant, sleep, sleep_until},
 };
@@ -15,7 +14,7 @@ use super::parts::Parts;
 use crate::{
     phase::Phase,
     pipeline::{self, App},
-    telemetry::LogWriter,
+    telemetry::LogSink,
 };
 
 /// The pause between two looks whether the application accepts connections yet.
@@ -33,17 +32,9 @@ pub enum Outcome {
     Cut(u64),
 }
 
-/// The signals that end the process, all in the same way.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    quit: Signal,
-}
-
 /// Serves until a signal comes, then drains.
 pub(super) async fn leave(parts: Parts) -> io::Result<Outcome> {
-    let Parts { app, phase, accepting, workers, log } = parts;
-    let mut signals = Signals::listen()?;
+    let Parts { app, phase, accepting, workers, log, mut signals, events: _events } = parts;
     let signal = select! {
         signal = signals.next() => signal,
         never = watch_application(&app, &phase) => match never {},
@@ -76,8 +67,8 @@ pub(super) async fn leave(parts: Parts) -> io::Result<Outcome> {
 }
 
 /// Writes the last log lines.
-fn finish(cut: u64, log: Option<&LogWriter>, begin: Instant) -> Outcome {
-    if log.is_some_and(|log| !log.finish(LOG_PATIENCE)) {
+fn finish(cut: u64, log: Option<&LogSink>, begin: Instant) -> Outcome {
+    if log.is_some_and(|log| !log.flush(LOG_PATIENCE)) {
         tracing::error!("stdout takes no more: the last access-log lines are lost");
     }
     tracing::info!(cut, after = ?(Instant::now() - begin), "stopped");
@@ -102,24 +93,4 @@ async fn watch_application(app: &App, phase: &watch::Sender<Phase>) -> Infallibl
         sleep(WATCH_PAUSE).await;
     }
     std::future::pending().await
-}
-
-// === impl Signals ===
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.quit.recv() => "SIGQUIT",
-        }
-    }
 }

@@ -2,8 +2,11 @@
 //! before anything else begins.
 
 use std::{
-    fmt, io,
+    fmt,
+    fs::File,
+    io,
     net::{SocketAddr, TcpListener},
+    os::fd::AsFd,
     sync::Arc,
     thread,
 };
@@ -17,13 +20,14 @@ use super::{
     limits,
     parts::Parts,
     shutdown::{Outcome, leave},
+    signals::Signals,
 };
 use crate::{
     phase::Phase,
     pipeline::App,
     plan::{AccessLog, Plan},
     server::{Accepting, Admin, BindError, Workers, bind},
-    telemetry::{LogWriter, Metrics, events},
+    telemetry::{LogSink, Metrics, events, log_writer::Target},
 };
 
 /// A process that serves; [`Running::wait`] stays until it has ended.
@@ -51,7 +55,17 @@ pub enum StartError {
 
 /// Starts everything a plan asks for.
 pub fn start(plan: Plan) -> Result<Running, StartError> {
-    events::install(plan.log.level);
+    let count = match plan.server.workers {
+        Some(count) => count,
+        None => thread::available_parallelism()?.get(),
+    };
+    let metrics = Arc::new(Metrics::new(count));
+    let events = events::install(plan.log.level, &metrics.process().events_dropped)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let signals = {
+        let _within = runtime.enter();
+        Signals::listen()?
+    };
     limits::raise_descriptors();
     let listeners = plan.server.listen.iter().map(|address| bind(*address));
     let listeners = listeners.collect::<Result<Vec<TcpListener>, BindError>>()?;
@@ -59,34 +73,32 @@ pub fn start(plan: Plan) -> Result<Running, StartError> {
     let site = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
     let admin = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
-    let count = match plan.server.workers {
-        Some(count) => count,
-        None => thread::available_parallelism()?.get(),
-    };
-    let metrics = Arc::new(Metrics::new(count));
     let log = match plan.log.access {
         AccessLog::Off => None,
         AccessLog::Json | AccessLog::Combined => {
-            let process = Arc::clone(metrics.process());
-            Some(LogWriter::start(io::stdout(), plan.log.buffer, process)?)
+            let target = Target {
+                out: Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
+                name: "access-log",
+                limit: plan.log.buffer,
+                on_error: tell_of_log,
+            };
+            Some(LogSink::start(target, Arc::clone(&metrics.process().access_log_dropped))?)
         }
     };
-    let (log, sink) = log.unzip();
     let first = if plan.health.wait_for_application { Phase::Starting } else { Phase::Ready };
     let (phase, watched) = watch::channel(first);
     let app = Arc::new(App::new(plan, metrics));
-    let workers = Workers::start(&app, sink.as_ref(), &watched)?;
+    let workers = Workers::start(&app, log.as_ref(), &watched)?;
     if let Some(listener) = admin_listener {
         Admin::new(Arc::clone(&app), watched).start(listener)?;
     }
 
-    let runtime = Builder::new_current_thread().enable_all().build()?;
     let process = Arc::clone(app.metrics.process());
     let accepting = Accepting::start(listeners, workers.placement(), process)?;
 
     let addresses = Addresses { site, admin };
     announce(&app.plan, &addresses, count);
-    let parts = Parts { app, phase, accepting, workers, log };
+    let parts = Parts { app, phase, accepting, workers, log, signals, events };
     Ok(Running { addresses, runtime, parts })
 }
 
@@ -101,6 +113,13 @@ impl Running {
         runtime.shutdown_background();
         outcome
     }
+}
+
+fn tell_of_log(error: &io::Error) {
+    tracing::error!(
+        %error,
+        "access log can't be written: free space behind stdout or set log.access = \"off\""
+    );
 }
 
 fn announce(plan: &Plan, addresses: &Addresses, workers: usize) {

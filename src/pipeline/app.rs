@@ -20,8 +20,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Whether somebody was told about forwarding headers from a stranger.
     pub(super) warned_of_stranger: AtomicBool,
-    /// Keeps a dead application from filling the event log.
-    pub(super) upstream_trouble: Repeat,
+    /// Keeps requests that fail from filling the event log.
+    pub(super) trouble: Repeat,
 }
 
 // === impl App ===
@@ -35,7 +35,7 @@ impl App {
             store,
             metrics,
             warned_of_stranger: AtomicBool::new(false),
-            upstream_trouble: Repeat::default(),
+            trouble: Repeat::default(),
         }
     }
 

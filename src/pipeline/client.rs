@@ -129,7 +129,8 @@ impl Client {
         self.takes_interim.get()
     }
 
-    pub(super) fn on_request(&self, version: Version, has_body: bool) {
+    /// A request's head has come.
+    pub fn on_request(&self, version: Version, has_body: bool) {
         self.activity.set(Activity::Busy);
         self.awaits_body.set(has_body);
         self.takes_interim.set(version >= Version::HTTP_11);

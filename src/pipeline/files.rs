@@ -51,11 +51,7 @@ pub(super) async fn serve(
             match Arc::clone(&local.app.store).find(root, name).await {
                 Ok(Found::File(entry)) => entry,
                 Ok(Found::Directory | Found::Missing) => return Ok(missing(record, name)),
-                Err(error) => {
-                    let path = String::from_utf8_lossy(name);
-                    tracing::warn!(%error, %path, "static file can't be read");
-                    return Err(Error::io(Kind::FileUnreadable, error));
-                }
+                Err(error) => return Err(Error::io(Kind::FileUnreadable, error)),
             }
         }
     };

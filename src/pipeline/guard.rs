@@ -12,12 +12,8 @@ pub(super) fn check(parts: &Parts) -> Result<(), Error> {
     if parts.method == Method::CONNECT {
         return Err(Error::new(Kind::ConnectMethod));
     }
-    // RFC 9112, 6.1 and 11.2: either could be believed by the application, so neither is.
-    if parts.headers.contains_key(header::CONTENT_LENGTH)
-        && parts.headers.contains_key(header::TRANSFER_ENCODING)
-    {
-        return Err(Error::new(Kind::FramingAmbiguous));
-    }
+    // Content-Length beside Transfer-Encoding (RFC 9112, 6.1) can't be seen here: hyper goes by the
+    // latter, takes the former away and closes the connection afterwards, as the RFC allows.
     // hyper decodes the last coding of any list, and takes the others for the application's matter.
     let mut codings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
     if codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))

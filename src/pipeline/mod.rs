@@ -13,6 +13,7 @@ mod finish;
 mod forward;
 mod guard;
 mod health;
+mod leftover;
 mod local;
 mod proxy;
 mod record;
@@ -32,7 +33,6 @@ pub use self::{
 use std::rc::Rc;
 
 use http::{Request, Response};
-use http_body::Body as _;
 use hyper::body::Incoming;
 
 use self::{record::Record, route::Destination};
@@ -49,18 +49,22 @@ pub async fn handle(
 ) -> Response<Answer> {
     let (parts, body) = request.into_parts();
     let body = RequestBody::new(body, Rc::clone(client.awaits_body()));
-    let mut record = Record::begin(Rc::clone(&local), client, parts, !body.is_end_stream());
-    let response = match answer(&local, &mut record, body).await {
+    let mut record = Record::begin(Rc::clone(&local), client, parts);
+    let mut body = Some(body);
+    let response = match answer(&local, &mut record, &mut body).await {
         Ok(response) => response,
         Err(error) => reply::failure(&mut record, &error),
     };
+    if let Some(unread) = body {
+        leftover::read(&record.parts, unread).await;
+    }
     finish::seal(record, response)
 }
 
 async fn answer(
     local: &Local,
     record: &mut Record,
-    body: RequestBody,
+    body: &mut Option<RequestBody>,
 ) -> Result<Response<Body>, Error> {
     let destination = route::decide(&local.app, &record.parts.uri);
     match destination {
@@ -72,7 +76,10 @@ async fn answer(
     guard::check(&record.parts)?;
     match destination? {
         Destination::File { root, name } => files::serve(local, record, root, &name).await,
-        Destination::Application => proxy::serve(local, record, body).await,
+        Destination::Application => match body.take() {
+            Some(body) => proxy::serve(local, record, body).await,
+            None => unreachable!("nobody has taken it"),
+        },
         Destination::Health | Destination::Ready => unreachable!("answered above"),
     }
 }

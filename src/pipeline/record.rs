@@ -49,13 +49,7 @@ pub(super) struct Record {
 
 impl Record {
     /// Notes a request. Boxed: it outlives the handler inside the answer's body.
-    pub(super) fn begin(
-        local: Rc<Local>,
-        connection: Rc<Client>,
-        parts: Parts,
-        has_body: bool,
-    ) -> Box<Self> {
-        connection.on_request(parts.version, has_body);
+    pub(super) fn begin(local: Rc<Local>, connection: Rc<Client>, parts: Parts) -> Box<Self> {
         local.metrics.in_flight.add(1);
         let is_trusted = local.app.is_trusted(connection.address);
         let client = if is_trusted {

@@ -14,8 +14,7 @@ pub(super) fn failure(record: &mut Record, error: &Error) -> Response<Body> {
     record.error = Some(kind);
     match kind.side() {
         Side::Client => tracing::debug!(%error, "request refused"),
-        Side::Us => tracing::warn!(%error, "request failed"),
-        Side::Upstream => tell_of_upstream(record, error),
+        Side::Us | Side::Upstream => tell(record, error, kind.side()),
     }
     let mut response = page(record, status(kind), explanation(kind));
     if closes(kind) {
@@ -43,7 +42,6 @@ fn status(kind: Kind) -> StatusCode {
         Kind::HostMissing
         | Kind::HostRepeated
         | Kind::HostInvalid
-        | Kind::FramingAmbiguous
         | Kind::TargetInvalid
         | Kind::ClientBody
         | Kind::ClientGone
@@ -53,6 +51,7 @@ fn status(kind: Kind) -> StatusCode {
         Kind::ClientBodyTimeout => StatusCode::REQUEST_TIMEOUT,
         Kind::ConnectMethod => StatusCode::METHOD_NOT_ALLOWED,
         Kind::FileUnreadable | Kind::FileTruncated => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::DescriptorsExhausted => StatusCode::SERVICE_UNAVAILABLE,
         Kind::UpstreamConnectTimeout | Kind::UpstreamReadTimeout => StatusCode::GATEWAY_TIMEOUT,
         Kind::UpstreamUnresolved
         | Kind::UpstreamRefused
@@ -68,7 +67,6 @@ fn explanation(kind: Kind) -> &'static str {
         Kind::HostMissing => "The request has no Host header.",
         Kind::HostRepeated => "The request has more than one Host header.",
         Kind::HostInvalid => "The request's Host is not a host name.",
-        Kind::FramingAmbiguous => "The request has both Content-Length and Transfer-Encoding.",
         Kind::CodingUnknown => "The only transfer coding that is understood is chunked.",
         Kind::TargetInvalid => "The request's target has no path.",
         Kind::ConnectMethod => "This server is no forward proxy.",
@@ -76,6 +74,7 @@ fn explanation(kind: Kind) -> &'static str {
         Kind::ClientBodyTimeout => "The request's body did not arrive in time.",
         Kind::PathInvalid => "The request's path can't be decoded.",
         Kind::FileUnreadable | Kind::FileTruncated => "The file can't be read.",
+        Kind::DescriptorsExhausted => "The server has no descriptor left: raise its limit.",
         Kind::UpstreamConnectTimeout | Kind::UpstreamReadTimeout => {
             "The application did not answer in time."
         }
@@ -94,7 +93,6 @@ fn closes(kind: Kind) -> bool {
         Kind::HostMissing
             | Kind::HostRepeated
             | Kind::HostInvalid
-            | Kind::FramingAmbiguous
             | Kind::CodingUnknown
             | Kind::TargetInvalid
             | Kind::ConnectMethod
@@ -104,11 +102,15 @@ fn closes(kind: Kind) -> bool {
     )
 }
 
-fn tell_of_upstream(record: &Record, error: &Error) {
+fn tell(record: &Record, error: &Error, side: Side) {
     let app = &record.local.app;
-    if let Some(missed) = app.upstream_trouble.allow() {
+    let Some(missed) = app.trouble.allow() else { return };
+    let path = record.parts.uri.path();
+    if side == Side::Us {
+        tracing::warn!(%error, path, missed, "a request failed here");
+    } else {
         let target = &app.plan.upstream.target;
-        tracing::warn!(%error, %target, missed, "the application failed a request");
+        tracing::warn!(%error, path, %target, missed, "the application failed a request");
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
 };
 
 use http::Request;
+use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::net::TcpStream;
@@ -39,6 +40,8 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
     let (service_local, service_client) = (Rc::clone(&local), Rc::clone(&client));
     let service = tower::service_fn(move |request: Request<Incoming>| {
         let (local, client) = (Rc::clone(&service_local), Rc::clone(&service_client));
+        // Before the future is polled: hyper looks for the client's end in between.
+        client.on_request(request.version(), !request.body().is_end_stream());
         async move { Ok::<_, Infallible>(pipeline::handle(local, client, request).await) }
     });
 

@@ -45,6 +45,11 @@ impl Drain {
         }
     }
 
+    /// Whether the connections were told to end.
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing.get()
+    }
+
     /// Whether no connection is open.
     pub(super) fn is_empty(&self) -> bool {
         self.wakers.borrow().is_empty()
@@ -63,7 +68,7 @@ impl Drain {
 impl Ticket {
     /// Whether the connection should end after the request it is at.
     pub(super) fn is_closing(&self) -> bool {
-        self.drain.is_closing.get()
+        self.drain.is_closing()
     }
 
     /// Sets whom to wake; a task's waker stays good for its life.

@@ -194,7 +194,12 @@ fn run(
         }
     };
     tasks.block_on(&runtime, serve);
-    let cut = local.metrics.in_flight.value();
+    // Once the idle ones were told to close, a connection that is left has an answer on its way.
+    let cut = if drain.is_closing() {
+        local.metrics.connections.value()
+    } else {
+        local.metrics.in_flight.value()
+    };
     // Drops what still runs; each record writes its line.
     drop(tasks);
     local.log.flush();

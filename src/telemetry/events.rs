@@ -1,20 +1,78 @@
 //! Events of the process on stderr: start, stop, trouble. Requests go to the access log instead.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
-use tracing_subscriber::{Layer, filter::LevelFilter, layer::SubscriberExt, registry::Registry};
+use tracing_subscriber::{
+    Layer, filter::LevelFilter, fmt::MakeWriter, layer::SubscriberExt, registry::Registry,
+};
 
+use super::log_writer::{LogSink, Target};
 use crate::plan::Level;
 
-/// Sends events of at least this importance to stderr, for the rest of the process's life. A
-/// second call changes nothing.
-pub fn install(level: Level) {
+/// Bytes of events that may wait for a slow stderr.
+const LIMIT: usize = 1024 * 1024;
+/// How long the last events may take to be written.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Writes the last events when dropped.
+#[derive(Debug)]
+pub struct Events(LogSink);
+
+/// Hands each event to the thread that writes to stderr: no worker may wait for whoever reads it.
+#[derive(Debug)]
+struct Hand(LogSink);
+
+/// Sends events of at least this importance to stderr, for the rest of the process's life; lost ones
+/// are counted. Of several calls in one process only the first has an effect.
+pub fn install(level: Level, lost: &Arc<AtomicU64>) -> io::Result<Events> {
+    let target = Target {
+        out: Box::new(io::stderr()),
+        name: "events",
+        limit: LIMIT,
+        // There is no other place to tell.
+        on_error: |_| {},
+    };
+    let sink = LogSink::start(target, Arc::clone(lost))?;
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(Hand(sink.clone()))
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
         .with_filter(filter(level));
     let _ = tracing::subscriber::set_global_default(Registry::default().with(layer));
+    Ok(Events(sink))
+}
+
+// === impl Events ===
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.0.flush(PATIENCE);
+    }
+}
+
+// === impl Hand ===
+
+impl<'a> MakeWriter<'a> for Hand {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self
+    }
+}
+
+impl Write for &Hand {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send(bytes.to_vec(), 1);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn filter(level: Level) -> LevelFilter {

@@ -133,6 +133,7 @@ impl Collector for Scrape {
         let bytes = i64::try_from(Process::read(&process.file_store_bytes)).unwrap_or(i64::MAX);
         ConstGauge::new(bytes).encode(describe(e, names::FILE_STORE_BYTES, MetricType::Gauge)?)?;
         single(e, names::ACCESS_LOG_DROPPED, Process::read(&process.access_log_dropped))?;
+        single(e, names::EVENTS_DROPPED, Process::read(&process.events_dropped))?;
         self.counter(e, names::PANICS, |shard| &shard.panics)?;
         let mut phases = describe(e, names::PHASE, MetricType::Gauge)?;
         for (name, is_current) in &self.phases {

@@ -52,7 +52,8 @@ pub struct Shard {
 #[derive(Debug, Default)]
 pub struct Process {
     pub accept_errors: AtomicU64,
-    pub access_log_dropped: AtomicU64,
+    pub access_log_dropped: Arc<AtomicU64>,
+    pub events_dropped: Arc<AtomicU64>,
     pub file_store_bytes: AtomicU64,
 }
 

@@ -18,7 +18,7 @@ pub mod repeat;
 pub use self::{
     labels::{MethodLabel, Route, StatusClass},
     log_buffer::LogBuffer,
-    log_writer::{LogSink, LogWriter},
+    log_writer::LogSink,
     metrics::{Metrics, Shard},
     repeat::Repeat,
 };

@@ -65,12 +65,14 @@ pub const ACCESS_LOG_DROPPED: Name = name(
     "sideman_access_log_dropped",
     "Access-log lines lost because stdout was slow (log.buffer) or failed",
 );
+pub const EVENTS_DROPPED: Name =
+    name("sideman_events_dropped", "Events lost because stderr was slow or failed");
 pub const PANICS: Name = name("sideman_panics", "Connections ended by a bug in Sideman");
 pub const PHASE: Name = name("sideman_phase", "1 for the phase the process is in, 0 for others");
 pub const BUILD_INFO: Name = name("sideman_build", "The version of the running binary");
 
 /// All of them, in the order of the exposition.
-pub const ALL: [Name; 21] = [
+pub const ALL: [Name; 22] = [
     REQUESTS,
     REQUEST_DURATION,
     UPSTREAM_FIRST_BYTE,
@@ -90,6 +92,7 @@ pub const ALL: [Name; 21] = [
     FILE_STORE_MISSES,
     FILE_STORE_BYTES,
     ACCESS_LOG_DROPPED,
+    EVENTS_DROPPED,
     PANICS,
     PHASE,
 ];

@@ -20,7 +20,7 @@ pub(super) async fn connect(plan: &Upstream, resolver: &Resolver) -> Result<Stre
             Target::Tcp { host, port } => tcp(host, *port, resolver).await,
             Target::Unix(path) => match UnixStream::connect(path).await {
                 Ok(unix) => Ok(Stream::Unix(unix)),
-                Err(error) => Err(Error::io(Kind::UpstreamRefused, error)),
+                Err(error) => Err(refused(error)),
             },
         }
     };
@@ -48,5 +48,15 @@ async fn tcp(host: &str, port: u16, resolver: &Resolver) -> Result<Stream, Error
         }
     }
     resolver.doubt();
-    Err(Error::io(Kind::UpstreamRefused, last))
+    Err(refused(last))
+}
+
+/// Tells a lack of descriptors here from an application that is not there.
+fn refused(error: io::Error) -> Error {
+    use rustix::io::Errno;
+    let kind = match Errno::from_io_error(&error) {
+        Some(Errno::MFILE | Errno::NFILE) => Kind::DescriptorsExhausted,
+        _ => Kind::UpstreamRefused,
+    };
+    Error::io(kind, error)
 }

@@ -2,7 +2,7 @@
 //! two seconds), so that a request rarely meets one that is just being closed.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     time::{Duration, Instant},
 };
 
@@ -17,18 +17,38 @@ pub(super) struct Pool {
     limit: usize,
     lifetime: Duration,
     filled: Notify,
+    /// Whether the application has shown that it keeps connections open. uWSGI's `--http-socket`
+    /// answers as if it did, and closes.
+    is_proven: Cell<bool>,
 }
 
 // === impl Pool ===
 
 impl Pool {
     pub(super) fn new(limit: usize, lifetime: Duration) -> Self {
-        Self { idle: RefCell::default(), limit, lifetime, filled: Notify::new() }
+        Self {
+            idle: RefCell::default(),
+            limit,
+            lifetime,
+            filled: Notify::new(),
+            is_proven: Cell::new(false),
+        }
     }
 
     /// Whether connections are kept at all.
     pub(super) fn is_on(&self) -> bool {
         self.limit > 0 && !self.lifetime.is_zero()
+    }
+
+    /// Whether kept connections can be relied on, so that even a request which can't be repeated may
+    /// go over one.
+    pub(super) fn is_proven(&self) -> bool {
+        self.is_proven.get()
+    }
+
+    /// A kept connection was good, or the application said that it would be; or one was dead.
+    pub(super) fn set_proven(&self, is_proven: bool) {
+        self.is_proven.set(is_proven);
     }
 
     /// The connection used last, if it is still good: the others may grow old and be closed.

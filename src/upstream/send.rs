@@ -82,24 +82,33 @@ impl Upstream {
         let mut upload = Upload::new(body, framing);
         let mut retries = 0;
         loop {
-            let mut connection = self.connection(retries == 0).await?;
+            // A request that can't be repeated must not meet a connection that is being closed.
+            let may_reuse = retries == 0 && (is_repeatable || self.pool.is_proven());
+            let mut connection = self.connection(may_reuse).await?;
             let begin = Instant::now();
             http1::encode(&mut connection.output, head, framing, self.pool.is_on());
             let pause = self.plan.read_timeout;
             match exchange(&mut connection, &mut upload, head.method, pause).await {
                 Ok(reply) => {
+                    if connection.is_reused || reply.says_keep {
+                        self.pool.set_proven(true);
+                    }
                     let first_byte = begin.elapsed();
                     self.metrics.upstream_first_byte.observe(first_byte);
                     return self.reply(connection, upload, reply, first_byte).await;
                 }
-                Err(Failure { is_silent_close: true, .. })
-                    if connection.is_reused && is_repeatable && retries < RETRIES =>
-                {
+                Err(Failure { error, is_silent_close }) => {
+                    let is_stale = is_silent_close && connection.is_reused;
+                    if is_stale {
+                        self.pool.set_proven(false);
+                    }
+                    if !is_stale || !is_repeatable || retries == RETRIES {
+                        return Err(error);
+                    }
                     retries += 1;
                     self.metrics.upstream_retries.add(1);
                     upload = upload.again();
                 }
-                Err(failure) => return Err(failure.error),
             }
         }
     }
@@ -129,7 +138,7 @@ impl Upstream {
         head: ReplyHead,
         first_byte: Duration,
     ) -> Result<Reply, Error> {
-        let ReplyHead { status, headers, length, keep } = head;
+        let ReplyHead { status, headers, length, keep, .. } = head;
         let pool = Rc::clone(&self.pool);
         let rest = ReplyBody::new(connection, upload, length, pool, self.plan.read_timeout);
         let rest = rest.keep(keep);

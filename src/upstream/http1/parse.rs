@@ -23,6 +23,8 @@ pub(in crate::upstream) struct ReplyHead {
     pub(in crate::upstream) length: BodyLength,
     /// Whether the application keeps the connection open.
     pub(in crate::upstream) keep: bool,
+    /// Whether it said so in as many words.
+    pub(in crate::upstream) says_keep: bool,
 }
 
 /// How the end of a reply's body is told (RFC 9112, 6.3).
@@ -96,7 +98,7 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     let status = status.ok_or_else(garbage)?;
 
     let mut headers = HeaderMap::with_capacity(response.headers.len() + 1);
-    let mut framing = Framing { keep: response.version == Some(1), ..Framing::default() };
+    let mut framing = Framing::default();
     for field in response.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| garbage())?;
         if name == header::CONTENT_LENGTH {
@@ -108,11 +110,12 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
         let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
         headers.append(name, value.map_err(|_| garbage())?);
     }
+    let (mut closes, mut says_keep) = (false, false);
     for option in fields::connection_options(&headers) {
         if option.eq_ignore_ascii_case(b"close") {
-            framing.keep = false;
-        } else if option.eq_ignore_ascii_case(b"keep-alive") && response.version == Some(0) {
-            framing.keep = true;
+            closes = true;
+        } else if option.eq_ignore_ascii_case(b"keep-alive") {
+            says_keep = true;
         }
     }
     remove_hop_by_hop(&mut headers);
@@ -124,11 +127,13 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     }
     // Both framings in one reply: the connection is not to be trusted with another.
     let ambiguous = framing.chunked && framing.length.is_some();
-    let keep = framing.keep
+    let is_persistent = response.version == Some(1) || says_keep;
+    let keep = is_persistent
+        && !closes
         && !ambiguous
         && length != BodyLength::UntilClose
         && !framing.may_send_forbidden_body(length, method);
-    Ok(ReplyHead { status, headers, length, keep })
+    Ok(ReplyHead { status, headers, length, keep, says_keep: keep && says_keep })
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
@@ -153,7 +158,6 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
 struct Framing {
     length: Option<u64>,
     chunked: bool,
-    keep: bool,
 }
 
 // === impl Framing ===

@@ -147,7 +147,6 @@ fn a_client_that_sends_all_before_it_reads_gets_the_refusal() {
     client.send(
         "POST /static/a.css HTTP/1.1\r\nHost: example.test\r\nContent-Length: 300000\r\n\r\n",
     );
-    sideman.log_of("/static/a.css");
     for _ in 0..30 {
         client.send([b'x'; 10_000]);
     }
