@@ -49,6 +49,8 @@ pub(super) fn show(
             ("upstream.url", vec![format!("http://{}", demo.application)]),
             ("static.roots", vec![format!("/static/={}", demo.static_directory.display())]),
             ("admin.listen", vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).to_string()]),
+            // Nobody looks away first.
+            ("shutdown.delay", vec!["0s".to_owned()]),
         ],
     };
     // No environment: the demo is the same everywhere.
