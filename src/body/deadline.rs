@@ -30,6 +30,11 @@ impl Deadline {
         self.at = Some(Instant::from_std(at));
     }
 
+    /// Whether there is a deadline.
+    pub fn is_set(&self) -> bool {
+        self.at.is_some()
+    }
+
     /// Takes the deadline away.
     pub fn clear(&mut self) {
         self.at = None;

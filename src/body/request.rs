@@ -14,7 +14,8 @@ use hyper::body::Incoming;
 /// A request's body that tells its connection when it has come completely.
 #[derive(Debug)]
 pub struct RequestBody {
-    incoming: Incoming,
+    /// `None` once taken.
+    incoming: Option<Incoming>,
     is_awaited: Rc<Cell<bool>>,
 }
 
@@ -23,7 +24,13 @@ pub struct RequestBody {
 impl RequestBody {
     /// Clears `is_awaited` at the body's end.
     pub fn new(incoming: Incoming, is_awaited: Rc<Cell<bool>>) -> Self {
-        Self { incoming, is_awaited }
+        Self { incoming: Some(incoming), is_awaited }
+    }
+
+    /// The body, for somebody who wants it; what stays behind is at its end.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        Self { incoming: self.incoming.take(), is_awaited: Rc::clone(&self.is_awaited) }
     }
 }
 
@@ -35,18 +42,19 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        if matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream() {
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let polled = Pin::new(&mut *incoming).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) || incoming.is_end_stream() {
             self.is_awaited.set(false);
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }

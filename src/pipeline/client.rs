@@ -24,6 +24,8 @@ pub struct Client {
     /// Whether an interim answer may be sent before the final one, which has not begun.
     takes_interim: Cell<bool>,
     departure: Cell<Departure>,
+    /// Whether the end of what the client sends was seen since its last request began.
+    saw_end: Cell<bool>,
     sendable: RefCell<Option<Sendable>>,
     has_sendable: Cell<bool>,
 }
@@ -64,6 +66,7 @@ impl Client {
             awaits_body: Rc::default(),
             takes_interim: Cell::new(false),
             departure: Cell::new(Departure::None),
+            saw_end: Cell::new(false),
             sendable: RefCell::default(),
             has_sendable: Cell::new(false),
         }
@@ -114,6 +117,11 @@ impl Client {
         self.departure.get()
     }
 
+    /// Whether this is the first time since the last request that the end of what it sends is seen.
+    pub fn is_first_end(&self) -> bool {
+        !self.saw_end.replace(true)
+    }
+
     /// Notes that it has closed its side, or what came of it.
     pub fn set_departure(&self, departure: Departure) {
         self.departure.set(departure);
@@ -134,6 +142,7 @@ impl Client {
         self.activity.set(Activity::Busy);
         self.awaits_body.set(has_body);
         self.takes_interim.set(version >= Version::HTTP_11);
+        self.saw_end.set(false);
     }
 
     /// The head of the answer is about to be written.

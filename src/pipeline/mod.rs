@@ -3,8 +3,10 @@
 //! 1. [`record`] notes what came, and [`finish`] logs and counts it when its answer has ended.
 //! 2. [`route`] decides who answers: [`health`], [`files`] or the application.
 //! 3. [`guard`] refuses what must not go further.
-//! 4. [`proxy`] sends the request that [`forward`] has made fit to the application.
+//! 4. [`files`] finds the file and decides what of it is sent; or [`proxy`] sends the request that
+//!    [`forward`] has made fit to the application.
 //! 5. [`reply`] turns an error into a status and a page.
+//! 6. [`leftover`] reads what the client still sends of a body that nobody wanted.
 
 mod app;
 mod client;
@@ -38,7 +40,7 @@ use hyper::body::Incoming;
 use self::{record::Record, route::Destination};
 use crate::{
     body::{Body, RequestBody},
-    error::Error,
+    error::{Error, Kind},
 };
 
 /// Answers one request. Dropping the future is how a client leaves: the record notices.
@@ -48,38 +50,31 @@ pub async fn handle(
     request: Request<Incoming>,
 ) -> Response<Answer> {
     let (parts, body) = request.into_parts();
-    let body = RequestBody::new(body, Rc::clone(client.awaits_body()));
+    let mut body = RequestBody::new(body, Rc::clone(client.awaits_body()));
     let mut record = Record::begin(Rc::clone(&local), client, parts);
-    let mut body = Some(body);
     let response = match answer(&local, &mut record, &mut body).await {
         Ok(response) => response,
         Err(error) => reply::failure(&mut record, &error),
     };
-    if let Some(unread) = body {
-        leftover::read(&record.parts, unread).await;
-    }
+    leftover::read(&record.parts, body).await;
     finish::seal(record, response)
 }
 
 async fn answer(
     local: &Local,
     record: &mut Record,
-    body: &mut Option<RequestBody>,
+    body: &mut RequestBody,
 ) -> Result<Response<Body>, Error> {
     let destination = route::decide(&local.app, &record.parts.uri);
-    match destination {
-        // Before every rule: a load balancer asks with any Host, or none.
-        Ok(Destination::Health) => return Ok(health::health(local, record)),
-        Ok(Destination::Ready) => return Ok(health::ready(local, record).await),
-        _ => {}
+    // A load balancer asks for its health check with any Host, or none.
+    if !destination.is_health() {
+        guard::check(&record.parts)?;
     }
-    guard::check(&record.parts)?;
-    match destination? {
+    match destination {
+        Destination::Health => Ok(health::health(local, record)),
+        Destination::Ready => Ok(health::ready(local, record).await),
         Destination::File { root, name } => files::serve(local, record, root, &name).await,
-        Destination::Application => match body.take() {
-            Some(body) => proxy::serve(local, record, body).await,
-            None => unreachable!("nobody has taken it"),
-        },
-        Destination::Health | Destination::Ready => unreachable!("answered above"),
+        Destination::Undecodable => Err(Error::new(Kind::PathInvalid)),
+        Destination::Application => proxy::serve(local, record, body.take()).await,
     }
 }

@@ -181,10 +181,18 @@ impl AsyncRead for Socket {
             self.client.on_read();
             self.is_slow = false;
             self.metrics.received_bytes.add(count as u64);
-        } else if buffer.remaining() > 0 && self.client.is_waiting() {
-            // hyper would take the end for a client that has left.
-            self.on_half_close();
-            return Poll::Pending;
+        } else if buffer.remaining() > 0 {
+            if self.client.is_waiting() {
+                // hyper would take the end for a client that has left.
+                self.on_half_close();
+                return Poll::Pending;
+            }
+            if self.client.is_first_end() {
+                // A request may have been read and not been handed over yet: hyper reads on first.
+                // The next time tells.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
         Poll::Ready(Ok(()))
     }

@@ -3,6 +3,7 @@
 use std::{
     io::{self, IoSlice},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -41,7 +42,9 @@ impl Connection {
 
     /// Reads more into `input`; 0 is the end.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.input.reserve(READ);
+        if self.input.capacity() - self.input.len() < READ / 2 {
+            self.input.reserve(READ);
+        }
         self.stream.poll_read(cx, &mut self.input)
     }
 
@@ -63,6 +66,19 @@ impl Connection {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// Ready when nothing has moved for `pause`. The clock is read only when something did.
+    pub(super) fn poll_late(
+        &mut self,
+        pause: Duration,
+        moved: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        if moved || !self.deadline.is_set() {
+            self.deadline.set(pause);
+        }
+        self.deadline.poll_expired(cx)
     }
 
     /// Whether a request may go over it as far as can be told without asking.

@@ -1,12 +1,7 @@
 //! One request and the head of its reply over one connection, written and read at the same time:
 //! an application may answer before it has read everything.
 
-use std::{
-    future::poll_fn,
-    io,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{future::poll_fn, io, task::Poll, time::Duration};
 
 use http::Method;
 
@@ -32,10 +27,10 @@ pub(super) async fn exchange(
     method: &Method,
     pause: Duration,
 ) -> Result<ReplyHead, Failure> {
-    connection.deadline.set(pause);
     let (mut seen, mut got_any) = (0, false);
     poll_fn(|cx| {
-        let progress = match drive(connection, upload, pause, cx) {
+        let mut moved = false;
+        let progress = match upload.poll(connection, cx, &mut moved) {
             Ok(progress) => progress,
             Err(error) => return Poll::Ready(Err(fatal(error))),
         };
@@ -43,7 +38,7 @@ pub(super) async fn exchange(
             match connection.poll_fill(cx) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(closed(None, got_any))),
                 Poll::Ready(Ok(_)) => {
-                    got_any = true;
+                    (moved, got_any) = (true, true);
                     match http1::parse(&mut connection.input, &mut seen, method) {
                         Ok(Some(head)) => return Poll::Ready(Ok(head)),
                         Ok(None) => {}
@@ -54,28 +49,13 @@ pub(super) async fn exchange(
                 Poll::Pending => break,
             }
         }
-        connection.deadline.poll_expired(cx).map(|()| Err(fatal(timed_out(progress))))
+        connection.poll_late(pause, moved, cx).map(|()| Err(fatal(timed_out(progress))))
     })
     .await
 }
 
-/// Lets an upload go on; whenever something moves, the wait begins anew.
-pub(super) fn drive(
-    connection: &mut Connection,
-    upload: &mut Upload,
-    pause: Duration,
-    cx: &mut Context<'_>,
-) -> Result<Progress, Error> {
-    let mut moved = false;
-    let progress = upload.poll(connection, cx, &mut moved)?;
-    if moved {
-        connection.deadline.set(pause);
-    }
-    Ok(progress)
-}
-
 /// Whose silence it was.
-pub(super) fn timed_out(progress: Progress) -> Error {
+fn timed_out(progress: Progress) -> Error {
     Error::new(match progress {
         Progress::AwaitsClient => Kind::ClientBodyTimeout,
         Progress::Over | Progress::AwaitsApplication => Kind::UpstreamReadTimeout,

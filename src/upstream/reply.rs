@@ -12,9 +12,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{
-    connection::Connection, exchange::drive, http1::BodyLength, pool::Pool, upload::Upload,
-};
+use super::{connection::Connection, http1::BodyLength, pool::Pool, upload::Upload};
 use crate::{
     error::{Error, Kind},
     rfc::chunked::{Decoder, Step},
@@ -30,6 +28,8 @@ pub(super) struct ReplyBody {
     keep: bool,
     pool: Rc<Pool>,
     pause: Duration,
+    /// Whether something was read since the deadline was set.
+    has_moved: bool,
 }
 
 #[derive(Debug)]
@@ -55,12 +55,8 @@ impl ReplyBody {
             BodyLength::Chunked => Left::Chunked(Decoder::default()),
             BodyLength::UntilClose => Left::UntilClose,
         };
-        let mut body =
-            Self { connection: Some(connection), upload, left, keep: false, pool, pause };
-        if let Some(connection) = &mut body.connection {
-            connection.deadline.set(pause);
-        }
-        body
+        let connection = Some(connection);
+        Self { connection, upload, left, keep: false, pool, pause, has_moved: true }
     }
 
     /// Lets the connection be used again after this body.
@@ -73,6 +69,9 @@ impl ReplyBody {
     pub(super) async fn collect(mut self) -> Result<Bytes, Error> {
         let Left::Exact(length) = self.left else { return Ok(Bytes::new()) };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
+        if let Some(connection) = &mut self.connection {
+            connection.input.reserve(length.saturating_sub(connection.input.len()));
+        }
         std::future::poll_fn(|cx| {
             while self.connection.as_ref().is_some_and(|here| here.input.len() < length) {
                 if ready!(self.poll_more(cx))? == 0 {
@@ -92,17 +91,19 @@ impl ReplyBody {
     /// Reads more; 0 is the end.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(0)) };
-        drive(connection, &mut self.upload, self.pause, cx)?;
+        let mut moved = self.has_moved;
+        self.upload.poll(connection, cx, &mut moved)?;
         match connection.poll_fill(cx) {
             Poll::Ready(Ok(count)) => {
-                connection.deadline.set(self.pause);
+                self.has_moved = true;
                 Poll::Ready(Ok(count))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(Error::io(Kind::UpstreamTruncated, error))),
             Poll::Pending => {
+                self.has_moved = false;
                 // A client that still sends its body is not what the reply waits for.
                 let late = || Err(Error::new(Kind::UpstreamReadTimeout));
-                connection.deadline.poll_expired(cx).map(|()| late())
+                connection.poll_late(self.pause, moved, cx).map(|()| late())
             }
         }
     }

@@ -99,26 +99,25 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
 
     let mut headers = HeaderMap::with_capacity(response.headers.len() + 1);
     let mut framing = Framing::default();
+    let mut connection = ConnectionOptions::default();
     for field in response.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| garbage())?;
         if name == header::CONTENT_LENGTH {
             framing.add_length(field.value)?;
         } else if name == header::TRANSFER_ENCODING {
             framing.add_coding(field.value)?;
+        } else if name == header::CONNECTION {
+            connection.add(field.value);
+        }
+        if fields::is_hop_by_hop(&name) {
             continue;
         }
         let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
         headers.append(name, value.map_err(|_| garbage())?);
     }
-    let (mut closes, mut says_keep) = (false, false);
-    for option in fields::connection_options(&headers) {
-        if option.eq_ignore_ascii_case(b"close") {
-            closes = true;
-        } else if option.eq_ignore_ascii_case(b"keep-alive") {
-            says_keep = true;
-        }
+    for name in connection.named {
+        headers.remove(name);
     }
-    remove_hop_by_hop(&mut headers);
 
     let length = framing.length(status, method);
     // A reply without a body may still tell the length it would have (HEAD, 304).
@@ -127,37 +126,44 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     }
     // Both framings in one reply: the connection is not to be trusted with another.
     let ambiguous = framing.chunked && framing.length.is_some();
-    let is_persistent = response.version == Some(1) || says_keep;
+    let is_persistent = response.version == Some(1) || connection.says_keep;
     let keep = is_persistent
-        && !closes
+        && !connection.closes
         && !ambiguous
         && length != BodyLength::UntilClose
         && !framing.may_send_forbidden_body(length, method);
-    Ok(ReplyHead { status, headers, length, keep, says_keep: keep && says_keep })
+    Ok(ReplyHead { status, headers, length, keep, says_keep: keep && connection.says_keep })
 }
 
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    if fields::names_more(headers) {
-        let named: Vec<HeaderName> = headers
-            .keys()
-            .filter(|name| fields::is_named_by_connection(headers, name))
-            .cloned()
-            .collect();
-        for name in named {
-            headers.remove(name);
-        }
-    }
-    let listed: Vec<HeaderName> =
-        headers.keys().filter(|name| fields::is_hop_by_hop(name)).cloned().collect();
-    for name in listed {
-        headers.remove(name);
-    }
+/// What the `Connection` fields say.
+#[derive(Debug, Default)]
+struct ConnectionOptions {
+    closes: bool,
+    says_keep: bool,
+    /// Fields that belong to the connection besides those that always do.
+    named: Vec<HeaderName>,
 }
 
 #[derive(Debug, Default)]
 struct Framing {
     length: Option<u64>,
     chunked: bool,
+}
+
+// === impl ConnectionOptions ===
+
+impl ConnectionOptions {
+    fn add(&mut self, value: &[u8]) {
+        for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            if option.eq_ignore_ascii_case(b"close") {
+                self.closes = true;
+            } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                self.says_keep = true;
+            } else if let Ok(name) = HeaderName::from_bytes(option) {
+                self.named.push(name);
+            }
+        }
+    }
 }
 
 // === impl Framing ===
@@ -301,8 +307,9 @@ mod tests {
             b"HTTP/1.1 200 OK\r\nConnection: X-Mine, close\r\nX-Mine: 1\r\nKeep-Alive: 5\r\n\
                       X-Yours: 2\r\nContent-Length: 0\r\n\r\nrest";
         let (head, left) = parse_bytes(bytes, &Method::GET).unwrap().unwrap();
-        let names: Vec<&str> = head.headers.keys().map(HeaderName::as_str).collect();
-        assert_eq!((names, left), (vec!["x-yours", "content-length"], 4));
+        let mut names: Vec<&str> = head.headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!((names, left), (vec!["content-length", "x-yours"], 4));
     }
 
     #[test]

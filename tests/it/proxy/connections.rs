@@ -128,6 +128,21 @@ fn a_client_that_sends_no_more_still_gets_its_answer() {
 }
 
 #[test]
+fn requests_in_a_row_are_answered_though_no_more_comes() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).start();
+    for _ in 0..20 {
+        let mut client = sideman.connect();
+        let request = "GET / HTTP/1.1\r\nHost: example.test\r\n\r\n";
+        client.send(request.repeat(3)).half_close();
+        for _ in 0..3 {
+            assert_eq!(client.response().text(), "hello");
+        }
+        assert!(client.until_closed().is_empty());
+    }
+}
+
+#[test]
 fn a_request_whose_client_left_is_given_up() {
     let (asked, gone) = (Gate::new(), Gate::new());
     let origin = Origin::script([expect("GET / "), open(&asked), until_closed(), open(&gone)]);
