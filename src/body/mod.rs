@@ -4,7 +4,11 @@ mod deadline;
 mod file;
 mod request;
 
-pub use self::{deadline::Deadline, file::FileStream, request::RequestBody};
+pub use self::{
+    deadline::Deadline,
+    file::FileStream,
+    request::{Arrival, RequestBody},
+};
 
 use std::{
     fmt, mem,

@@ -16,21 +16,36 @@ use hyper::body::Incoming;
 pub struct RequestBody {
     /// `None` once taken.
     incoming: Option<Incoming>,
-    is_awaited: Rc<Cell<bool>>,
+    arrival: Rc<Cell<Arrival>>,
+}
+
+/// How much of a body has come. hyper reads ahead of whoever takes it: when the connection finds the
+/// end of what the client sends, all of the body may be here already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrival {
+    /// All of it.
+    #[default]
+    Over,
+    /// Some of it, for all that is known.
+    Coming,
+    /// The client sends no more; whether that was all is known when the rest was taken.
+    Ended,
+    /// The client sends no more, and that was not all.
+    Broken,
 }
 
 // === impl RequestBody ===
 
 impl RequestBody {
-    /// Clears `is_awaited` at the body's end.
-    pub fn new(incoming: Incoming, is_awaited: Rc<Cell<bool>>) -> Self {
-        Self { incoming: Some(incoming), is_awaited }
+    /// Keeps `arrival` up to date.
+    pub fn new(incoming: Incoming, arrival: Rc<Cell<Arrival>>) -> Self {
+        Self { incoming: Some(incoming), arrival }
     }
 
     /// The body, for somebody who wants it; what stays behind is at its end.
     #[must_use]
     pub fn take(&mut self) -> Self {
-        Self { incoming: self.incoming.take(), is_awaited: Rc::clone(&self.is_awaited) }
+        Self { incoming: self.incoming.take(), arrival: Rc::clone(&self.arrival) }
     }
 }
 
@@ -39,13 +54,21 @@ impl Body for RequestBody {
     type Error = hyper::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let Self { incoming, arrival } = self.get_mut();
+        let Some(incoming) = incoming else { return Poll::Ready(None) };
         let polled = Pin::new(&mut *incoming).poll_frame(cx);
+        let before = arrival.get();
         if matches!(polled, Poll::Ready(None)) || incoming.is_end_stream() {
-            self.is_awaited.set(false);
+            arrival.set(Arrival::Over);
+        } else if polled.is_pending() && before == Arrival::Ended {
+            arrival.set(Arrival::Broken);
+        }
+        if before == Arrival::Ended && arrival.get() != before {
+            // The connection shall look at the end again.
+            cx.waker().wake_by_ref();
         }
         polled
     }

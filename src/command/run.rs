@@ -4,13 +4,14 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     process::ExitCode,
+    time::Duration,
 };
 
 use super::demo;
 use crate::{
     config::{self, Environment, Flags},
     lifecycle::{self, Addresses, Outcome, StartError},
-    plan::{Level, Log, Plan},
+    plan::{Level, Log, Plan, Shutdown},
 };
 
 /// What the shell and orchestrators know as wrong usage.
@@ -49,8 +50,6 @@ pub(super) fn show(
             ("upstream.url", vec![format!("http://{}", demo.application)]),
             ("static.roots", vec![format!("/static/={}", demo.static_directory.display())]),
             ("admin.listen", vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).to_string()]),
-            // Nobody looks away first.
-            ("shutdown.delay", vec!["0s".to_owned()]),
         ],
     };
     // No environment: the demo is the same everywhere.
@@ -62,7 +61,10 @@ pub(super) fn show(
         }
     };
     let health = plan.health.path.clone();
-    let plan = Plan { log: Log { level: Level::Warn, ..plan.log }, ..plan };
+    let log = Log { level: Level::Warn, ..plan.log };
+    // Nobody has to look away first, and an open event stream would never end.
+    let shutdown = Shutdown { delay: Duration::ZERO, timeout: Duration::from_secs(1) };
+    let plan = Plan { log, shutdown, ..plan };
     let banner = |addresses: &Addresses| {
         let site = addresses.site.first().map_or(listen, |address| *address);
         let metrics = addresses.admin.map(|admin| format!("http://{admin}/metrics"));

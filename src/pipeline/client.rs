@@ -10,6 +10,7 @@ use std::{
 use http::Version;
 
 use super::sendable::Sendable;
+use crate::body::Arrival;
 
 /// One client connection.
 #[derive(Debug)]
@@ -19,8 +20,8 @@ pub struct Client {
     /// The same as text.
     pub(super) text: String,
     activity: Cell<Activity>,
-    /// Whether a part of the request's body is still to come.
-    awaits_body: Rc<Cell<bool>>,
+    /// How much of the request's body has come.
+    body: Rc<Cell<Arrival>>,
     /// Whether an interim answer may be sent before the final one, which has not begun.
     takes_interim: Cell<bool>,
     departure: Cell<Departure>,
@@ -63,7 +64,7 @@ impl Client {
             address,
             text: address.to_string(),
             activity,
-            awaits_body: Rc::default(),
+            body: Rc::default(),
             takes_interim: Cell::new(false),
             departure: Cell::new(Departure::None),
             saw_end: Cell::new(false),
@@ -107,9 +108,14 @@ impl Client {
         }
     }
 
-    /// Whether it has sent its whole request and waits for the answer.
-    pub fn is_waiting(&self) -> bool {
-        self.activity.get() == Activity::Busy && !self.awaits_body.get()
+    /// How much has come of the body of the request that is being answered.
+    pub fn body(&self) -> Option<Arrival> {
+        (self.activity.get() == Activity::Busy).then(|| self.body.get())
+    }
+
+    /// The client sends no more; whoever takes the body will find out whether that was all.
+    pub fn on_end_of_body(&self) {
+        self.body.set(Arrival::Ended);
     }
 
     /// Whether it has closed its side.
@@ -127,9 +133,9 @@ impl Client {
         self.departure.set(departure);
     }
 
-    /// Cleared when the request's body has come completely.
-    pub(super) fn awaits_body(&self) -> &Rc<Cell<bool>> {
-        &self.awaits_body
+    /// To be kept up to date by whoever takes the body.
+    pub(super) fn arrival(&self) -> &Rc<Cell<Arrival>> {
+        &self.body
     }
 
     /// Whether an interim answer may be sent now.
@@ -140,7 +146,7 @@ impl Client {
     /// A request's head has come.
     pub fn on_request(&self, version: Version, has_body: bool) {
         self.activity.set(Activity::Busy);
-        self.awaits_body.set(has_body);
+        self.body.set(if has_body { Arrival::Coming } else { Arrival::Over });
         self.takes_interim.set(version >= Version::HTTP_11);
         self.saw_end.set(false);
     }

@@ -50,7 +50,7 @@ pub async fn handle(
     request: Request<Incoming>,
 ) -> Response<Answer> {
     let (parts, body) = request.into_parts();
-    let mut body = RequestBody::new(body, Rc::clone(client.awaits_body()));
+    let mut body = RequestBody::new(body, Rc::clone(client.arrival()));
     let mut record = Record::begin(Rc::clone(&local), client, parts);
     let response = match answer(&local, &mut record, &mut body).await {
         Ok(response) => response,

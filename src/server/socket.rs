@@ -20,6 +20,7 @@ use tokio::{
 };
 
 use crate::{
+    body::Arrival,
     pipeline::{Client, Departure, Sendable},
     telemetry::Shard,
 };
@@ -114,24 +115,34 @@ impl Socket {
 
     /// The client has closed its side and waits for an answer. If that takes long it is sent an
     /// interim answer, which any client of HTTP/1.1 must be able to skip (RFC 9110, 15.2): one that
-    /// has left resets the connection, and the next read fails. The connection's timer brings it here
-    /// again.
-    fn on_half_close(&mut self) {
+    /// has left resets the connection. The connection's timer brings it here again. Fails if the
+    /// client has left.
+    fn on_half_close(&mut self) -> io::Result<()> {
         let now = Instant::now();
         self.client.set_departure(match self.client.departure() {
             Departure::None => Departure::Suspected(now + QUICK_ANSWER),
-            Departure::Suspected(at) | Departure::Probed(at) if now < at => return,
+            Departure::Suspected(at) | Departure::Probed(at) if now < at => return Ok(()),
             // Nothing may be put in the middle of an earlier answer.
             Departure::Suspected(_) if self.is_blocked || !self.client.takes_interim() => {
                 Departure::Suspected(now + LOOK_AGAIN)
             }
-            Departure::Suspected(_) => {
-                // A full buffer means that it was not read for long: the next look may be luckier.
-                let _ = self.tcp.try_write(INTERIM);
-                Departure::Probed(now + ROUND_TRIP)
+            Departure::Suspected(_) => match self.tcp.try_write(INTERIM) {
+                Ok(_) => Departure::Probed(now + ROUND_TRIP),
+                // A full buffer was not read for long: the next look may be luckier.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    Departure::Suspected(now + LOOK_AGAIN)
+                }
+                Err(error) => return Err(error),
+            },
+            Departure::Probed(_) => {
+                // Linux goes on to tell the reader of the orderly end that came before a reset.
+                if let Some(error) = self.tcp.take_error()? {
+                    return Err(error);
+                }
+                Departure::Probed(now + LOOK_AGAIN)
             }
-            Departure::Probed(_) => Departure::Probed(now + LOOK_AGAIN),
         });
+        Ok(())
     }
 
     /// Does one system call on the socket as soon as it is writable.
@@ -182,16 +193,25 @@ impl AsyncRead for Socket {
             self.is_slow = false;
             self.metrics.received_bytes.add(count as u64);
         } else if buffer.remaining() > 0 {
-            if self.client.is_waiting() {
+            match self.client.body() {
                 // hyper would take the end for a client that has left.
-                self.on_half_close();
-                return Poll::Pending;
-            }
-            if self.client.is_first_end() {
+                Some(Arrival::Over) => {
+                    self.on_half_close()?;
+                    return Poll::Pending;
+                }
+                Some(Arrival::Coming) => {
+                    self.client.on_end_of_body();
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Some(Arrival::Ended) => return Poll::Pending,
                 // A request may have been read and not been handed over yet: hyper reads on first.
                 // The next time tells.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                None if self.client.is_first_end() => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Some(Arrival::Broken) | None => {}
             }
         }
         Poll::Ready(Ok(()))

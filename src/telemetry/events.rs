@@ -43,6 +43,10 @@ pub fn install(level: Level, lost: &Arc<AtomicU64>) -> io::Result<Events> {
         .with_ansi(io::stderr().is_terminal())
         .with_filter(filter(level));
     let _ = tracing::subscriber::set_global_default(Registry::default().with(layer));
+    // The usual hook would write to stderr itself, and wait for it.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(%panic, "a bug in sideman ended a connection; please report it");
+    }));
     Ok(Events(sink))
 }
 

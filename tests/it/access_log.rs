@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::support::{
-    App, Gate, Origin, ReservedPort, Settings, TempDir, close, eventually, expect, open, pause,
-    send, until_closed,
+    App, Gate, Origin, ReservedPort, Settings, TempDir, close, expect, open, pause, send,
+    until_closed,
 };
 
 #[test]
@@ -219,23 +219,4 @@ fn nothing_is_lost_at_the_end() {
         .filter_map(|line| line["path"].as_str().map(str::to_owned))
         .collect();
     assert_eq!((lines.len(), paths.len()), (CLIENTS * REQUESTS, CLIENTS * REQUESTS));
-}
-
-#[test]
-fn a_collector_that_hangs_stops_nobody() {
-    let application = App::saying("hello");
-    let sideman =
-        Settings::before(&application.url()).set("log.buffer", "64KiB").hold_stdout().start();
-    let mut client = sideman.connect();
-    let target = format!("/{}", "x".repeat(1000));
-    // More than the pipe and the buffer hold.
-    for _ in 0..500 {
-        assert_eq!(client.get(&target).text(), "hello");
-    }
-    eventually("dropped lines", || {
-        (sideman.metric("sideman_access_log_dropped_total", &[]) > 0.0).then_some(())
-    });
-    // It leaves all the same.
-    let (code, _) = sideman.leave();
-    assert!(code.is_some(), "it had to be killed");
 }

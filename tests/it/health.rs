@@ -135,3 +135,24 @@ fn good_checks_are_not_logged() {
     let good = |line: &&String| line.contains("\"status\":200");
     assert_eq!(lines.iter().filter(good).count(), 1, "{lines:?}");
 }
+
+#[test]
+fn they_can_only_be_read() {
+    let application = App::saying("from the application");
+    let sideman = Settings::before(&application.url()).start().until_ready();
+    for path in ["/healthz", "/readyz"] {
+        // A good answer to CONNECT would make a tunnel of the connection.
+        for method in ["CONNECT", "POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
+            let mut client = sideman.connect();
+            let response = client.ask(method, path, "");
+            assert_eq!(response.status, 405, "{method} {path}");
+            assert_eq!(response.header("allow"), Some("GET, HEAD"), "{method} {path}");
+            let line =
+                sideman.log_line(method, |line| line["path"] == path && line["method"] == method);
+            assert_eq!((&line["status"], &line["route"]), (&405.into(), &"health".into()));
+        }
+        let response = sideman.connect().post(path, "", b"body");
+        assert_eq!(response.status, 405, "{path}");
+    }
+    assert_eq!(application.requests(), 0);
+}

@@ -1,6 +1,7 @@
 //! The end: signals, the delay, the last requests, the deadline.
 
 use std::{
+    fs::File,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
@@ -169,6 +170,20 @@ fn the_deadline_cuts_and_says_so() {
     assert_eq!(code, Some(3));
     // It was a request, so it has its line.
     assert!(lines.iter().any(|line| line.contains("/cut")), "{lines:?}");
+}
+
+#[test]
+fn a_file_that_is_being_hashed_is_not_waited_for() {
+    let (directory, away) = (TempDir::new(), crate::support::ReservedPort::new());
+    // Sparse: it takes no room, and more time to read than a test waits.
+    let file = File::create(directory.join("huge.bin")).unwrap();
+    file.set_len(256 << 30).unwrap();
+    let sideman = Settings::before(&away.url()).files("/static/", directory.path()).start();
+    let head = sideman.connect().ask("HEAD", "/static/huge.bin", "");
+    assert_eq!((head.status, head.header("content-length")), (200, Some("274877906944")));
+    let begin = Instant::now();
+    assert_eq!(sideman.leave().0, Some(0));
+    assert!(begin.elapsed() < Duration::from_secs(10), "ended after {:?}", begin.elapsed());
 }
 
 #[test]

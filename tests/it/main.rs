@@ -11,11 +11,13 @@
 mod support;
 
 mod access_log;
+mod demo;
 mod django;
 mod forwarded;
 mod health;
 mod leaving;
 mod metrics;
+mod outputs;
 mod proxy;
 mod serve_files;
 mod settings;

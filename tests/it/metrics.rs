@@ -151,7 +151,9 @@ fn a_request_whose_client_left_is_not_in_flight() {
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();
     client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    // It is in flight before it is on its way to the application.
     sideman.until_metric("sideman_requests_in_flight", &[], 1.0);
+    origin.request(0);
     client.leave();
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     sideman.until_metric("sideman_client_connections", &[], 0.0);

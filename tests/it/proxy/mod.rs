@@ -2,6 +2,7 @@
 
 mod bodies;
 mod connections;
+mod departures;
 mod headers;
 mod refusals;
 mod streams;

@@ -112,3 +112,62 @@ fn two_framings_become_one_and_end_the_connection() {
     }
     assert_eq!(application.requests(), 2);
 }
+
+#[test]
+fn a_target_has_a_path() {
+    let application = App::start(|request| App::reply(request.target().as_bytes()));
+    let sideman = Settings::before(&application.url()).start();
+    for start in [
+        "GET http://a?x=1 HTTP/1.1",
+        "GET http://a:80?/ HTTP/1.1",
+        "GET a:80 HTTP/1.1",
+        "GET a HTTP/1.1",
+        "POST a:80 HTTP/1.1",
+        "GET * HTTP/1.1",
+        "GET ?x=1 HTTP/1.1",
+        "OPTIONS a:80 HTTP/1.1",
+    ] {
+        let mut client = sideman.connect();
+        let response = client.send(format!("{start}\r\nHost: a\r\n\r\n")).response();
+        assert_eq!(response.status, 400, "{start}");
+        assert!(client.until_gone().is_empty(), "{start}");
+    }
+    assert_eq!(application.requests(), 0);
+    for (start, target) in [
+        ("GET http://a/b?x=1 HTTP/1.1", "/b?x=1"),
+        ("GET http://a HTTP/1.1", "/"),
+        ("GET /?x=1 HTTP/1.1", "/?x=1"),
+        ("OPTIONS * HTTP/1.1", "*"),
+    ] {
+        let mut client = sideman.connect();
+        let response = client.send(format!("{start}\r\nHost: a\r\n\r\n")).response();
+        assert_eq!((response.status, response.text().as_str()), (200, target), "{start}");
+    }
+}
+
+#[test]
+fn the_only_transfer_coding_is_chunked() {
+    let application = App::start(|request| App::reply(&request.body));
+    let sideman = Settings::before(&application.url()).start();
+    let post = |codings: &str| {
+        let mut client = sideman.connect();
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{codings}\r\n4\r\nbody\r\n0\r\n\r\n"));
+        let response = client.response();
+        (response.status, response.closes(), response.text())
+    };
+    for codings in [
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: identity, chunked\r\n",
+        "Transfer-Encoding: chunked, chunked\r\n",
+        "Transfer-Encoding: , chunked\r\n",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+    ] {
+        let (status, closes, _) = post(codings);
+        assert_eq!((status, closes), (501, true), "{codings}");
+    }
+    assert_eq!(application.requests(), 0);
+    for codings in ["Transfer-Encoding: chunked\r\n", "transfer-encoding:  Chunked \r\n"] {
+        assert_eq!(post(codings), (200, false, "body".to_owned()), "{codings}");
+    }
+}

@@ -4,6 +4,7 @@ mod changes;
 mod conditions;
 mod paths;
 mod ranges;
+mod sending;
 
 use std::{
     fs::File,

@@ -57,6 +57,8 @@ fn what_is_no_file_to_show_is_not_found() {
         "/static/dir/.hidden.css",
         "/static/staticfiles.json",
         "/static/staticfiles%2Ejson",
+        "/static/dir/../staticfiles.json",
+        "/static//staticfiles.json?v=1",
         "/static/none.css",
         "/static/alphabet.txt/",
         "/static/alphabet.txt/more",

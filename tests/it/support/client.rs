@@ -2,6 +2,8 @@
 
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
+use socket2::{Domain, Socket, Type};
+
 use super::{
     head::Head,
     wait::PATIENCE,
@@ -32,6 +34,15 @@ impl Client {
 
     pub(crate) fn try_connect(address: SocketAddr) -> std::io::Result<Self> {
         TcpStream::connect_timeout(&address, PATIENCE).map(|stream| Self(Wire::new(stream)))
+    }
+
+    /// A client that takes little at once: what it does not read soon stays with the server.
+    pub(crate) fn connect_narrowly(address: SocketAddr, room: usize) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        // Only before it connects does that bound what the server may send unread.
+        socket.set_recv_buffer_size(room).unwrap();
+        socket.connect_timeout(&address.into(), PATIENCE).unwrap();
+        Self(Wire::new(socket.into()))
     }
 
     #[track_caller]
@@ -128,7 +139,7 @@ impl Client {
     }
 
     /// Leaves so that the peer is told at once: a reset, as after closing a tab in mid-answer. A
-    /// plain close looks like a client that has only finished sending.
+    /// plain close, by dropping this, looks like a client that has only finished sending.
     pub(crate) fn leave(self) {
         let socket = socket2::SockRef::from(self.0.stream());
         socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();

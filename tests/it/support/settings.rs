@@ -1,8 +1,9 @@
 //! How the program is started: flags and environment, none of it from the test's own environment.
 
 use std::{
+    fs::File,
     io::Read as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
 };
@@ -14,8 +15,21 @@ use super::{sideman::Sideman, wait::eventually};
 pub(crate) struct Settings {
     pub(crate) args: Vec<String>,
     pub(crate) variables: Vec<(String, String)>,
-    /// Whether stdout is left unread, as by a log collector that hangs.
-    pub(crate) holds_stdout: bool,
+    pub(crate) stdout: Stdout,
+    /// Whether stderr is left unread, once the program listens.
+    pub(crate) holds_stderr: bool,
+}
+
+/// What becomes of what the program writes to stdout.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Stdout {
+    #[default]
+    Read,
+    /// It is left in the pipe.
+    Held,
+    /// The pipe has no reader any more.
+    Lost,
+    File(PathBuf),
 }
 
 /// A program that has ended by itself.
@@ -62,9 +76,27 @@ impl Settings {
         self
     }
 
-    /// Leaves stdout unread.
+    /// Leaves stdout unread, as a log collector that hangs.
     pub(crate) fn hold_stdout(mut self) -> Self {
-        self.holds_stdout = true;
+        self.stdout = Stdout::Held;
+        self
+    }
+
+    /// Closes stdout at the reader's end, as a log collector that has crashed.
+    pub(crate) fn lose_stdout(mut self) -> Self {
+        self.stdout = Stdout::Lost;
+        self
+    }
+
+    /// Lets stdout be this file.
+    pub(crate) fn stdout_to(mut self, path: &Path) -> Self {
+        self.stdout = Stdout::File(path.to_owned());
+        self
+    }
+
+    /// Leaves stderr unread as soon as it has said where the program listens.
+    pub(crate) fn hold_stderr(mut self) -> Self {
+        self.holds_stderr = true;
         self
     }
 
@@ -72,6 +104,12 @@ impl Settings {
     #[track_caller]
     pub(crate) fn start(&self) -> Sideman {
         Sideman::start(self)
+    }
+
+    /// Starts the demo, and waits until it says where it is to be seen.
+    #[track_caller]
+    pub(crate) fn start_demo(&self) -> Sideman {
+        Sideman::start_demo(self)
     }
 
     /// Runs to its end, which must come by itself.
@@ -97,13 +135,17 @@ impl Settings {
     }
 
     pub(crate) fn command(&self) -> Command {
+        let stdout = match &self.stdout {
+            Stdout::Read | Stdout::Held | Stdout::Lost => Stdio::piped(),
+            Stdout::File(path) => File::options().write(true).open(path).unwrap().into(),
+        };
         let mut command = Command::new(env!("CARGO_BIN_EXE_sideman"));
         command
             .args(&self.args)
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped());
         command
     }

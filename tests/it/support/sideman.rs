@@ -1,8 +1,10 @@
 //! The program under test, running: its addresses, its log lines, its metrics, its end.
 
 use std::{
-    io::{BufRead as _, BufReader, Read},
+    fs::File,
+    io::{BufRead as _, BufReader, Read as _},
     net::SocketAddr,
+    os::fd::OwnedFd,
     process::{Child, ChildStdout},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
@@ -15,7 +17,7 @@ use serde_json::Value;
 use super::{
     client::{Client, Response},
     prometheus::{Sample, samples},
-    settings::Settings,
+    settings::{Settings, Stdout},
     wait::{PATIENCE, eventually, eventually_is},
 };
 
@@ -41,27 +43,30 @@ struct Lines {
 struct Pipe {
     lines: Vec<String>,
     is_closed: bool,
+    /// Keeps the pipe open that is not read any more.
+    held: Option<BufReader<File>>,
 }
+
+const ADMIN_LISTENS: &str = "admin listening";
 
 // === impl Sideman ===
 
 impl Sideman {
     #[track_caller]
     pub(crate) fn start(settings: &Settings) -> Self {
-        let mut child = settings.command().spawn().unwrap();
-        let out = child.stdout.take().unwrap();
-        let stderr = Lines::read(child.stderr.take().unwrap());
-        let (stdout, held) = match settings.holds_stdout {
-            true => (None, Some(out)),
-            false => (Some(Lines::read(out)), None),
-        };
-        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        // Made before it is known to run, so that a failure below kills it and shows its events.
-        let mut sideman =
-            Self { child, address: nowhere, admin: nowhere, stdout, stderr, _held: held };
-        let is_admin = |line: &str| line.contains("admin listening");
+        let mut sideman = Self::spawn(settings);
+        let is_admin = |line: &str| line.contains(ADMIN_LISTENS);
         sideman.address = sideman.listening(|line| !is_admin(line));
         sideman.admin = sideman.listening(is_admin);
+        sideman
+    }
+
+    /// The demo has no event for what its banner on stdout says.
+    #[track_caller]
+    pub(crate) fn start_demo(settings: &Settings) -> Self {
+        let mut sideman = Self::spawn(settings);
+        sideman.address = sideman.shown("Site ");
+        sideman.admin = sideman.shown("Metrics ");
         sideman
     }
 
@@ -157,11 +162,42 @@ impl Sideman {
         (status.code(), lines)
     }
 
+    /// SIGTERM, and waits for its end; gives the exit code and every line of stderr.
+    #[track_caller]
+    pub(crate) fn leave_for_events(mut self) -> (Option<i32>, Vec<String>) {
+        self.signal(Signal::TERM);
+        let status = eventually("the end of the program", || self.child.try_wait().unwrap());
+        (status.code(), self.stderr.finish())
+    }
+
     /// SIGTERM, and waits for its end.
     #[track_caller]
     pub(crate) fn leave(self) -> (Option<i32>, Vec<String>) {
         self.signal(Signal::TERM);
         self.wait()
+    }
+
+    /// Does not wait until it listens.
+    fn spawn(settings: &Settings) -> Self {
+        let mut child = settings.command().spawn().unwrap();
+        let last_event = settings.holds_stderr.then_some(ADMIN_LISTENS);
+        let stderr = Lines::read(child.stderr.take().unwrap(), last_event);
+        let (stdout, held) = match (child.stdout.take(), &settings.stdout) {
+            (Some(pipe), Stdout::Read) => (Some(Lines::read(pipe, None)), None),
+            (Some(pipe), Stdout::Held) => (None, Some(pipe)),
+            (Some(_) | None, _) => (None, None),
+        };
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        // Made before it is known to run, so that a failure later kills it and shows its events.
+        Self { child, address: nowhere, admin: nowhere, stdout, stderr, _held: held }
+    }
+
+    /// An address that is shown as `label  http://address/`.
+    #[track_caller]
+    fn shown(&self, label: &str) -> SocketAddr {
+        let line = self.out_line(label);
+        let (_, url) = line.split_once("http://").unwrap();
+        url.split('/').next().unwrap().parse().unwrap()
     }
 
     #[track_caller]
@@ -199,14 +235,22 @@ pub(crate) fn json(line: &str) -> Value {
 // === impl Lines ===
 
 impl Lines {
-    fn read(pipe: impl Read + Send + 'static) -> Self {
+    /// Reads up to its end, or to a line with `last` in it; then it stays open and unread.
+    fn read(pipe: impl Into<OwnedFd>, last: Option<&'static str>) -> Self {
         let read = Arc::<(Mutex<Pipe>, Condvar)>::default();
         let written = Arc::clone(&read);
+        let mut pipe = BufReader::new(File::from(pipe.into()));
         let reader = thread::spawn(move || {
             let (read, changed) = &*written;
-            for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-                lock(read).lines.push(String::from_utf8_lossy(&line).into_owned());
+            for line in pipe.by_ref().split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                let is_last = last.is_some_and(|last| line.contains(last));
+                lock(read).lines.push(line);
                 changed.notify_all();
+                if is_last {
+                    lock(read).held = Some(pipe);
+                    return;
+                }
             }
             lock(read).is_closed = true;
             changed.notify_all();

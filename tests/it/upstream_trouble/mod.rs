@@ -2,6 +2,7 @@
 
 mod cuts;
 mod retries;
+mod unproven;
 
 use std::{
     os::unix::net::UnixListener,

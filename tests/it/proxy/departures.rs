@@ -1,0 +1,148 @@
+//! Clients that close their side while the application works. TCP does not tell whether they have
+//! left or have only said everything, until they are sent something.
+
+use crate::support::{
+    App, Client, Gate, Origin, Settings, Sideman, close, expect, open, receive, send, until_closed,
+    wait,
+};
+
+const GET: &str = "GET /page HTTP/1.1\r\nHost: example.test\r\n\r\n";
+const POST: &str = "POST /page HTTP/1.1\r\nHost: example.test\r\nContent-Length: 5\r\n\r\nhello";
+const CHUNKED: &str = "POST /page HTTP/1.1\r\nHost: example.test\r\n\
+                       Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+const INTERIM: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Says back what it was sent, once the gate is open.
+fn gated(gate: &Gate) -> App {
+    let gate = gate.clone();
+    App::start(move |request| {
+        gate.pass();
+        App::reply(&request.body)
+    })
+}
+
+fn half_closed(sideman: &Sideman, request: &str) -> Client {
+    let mut client = sideman.connect();
+    client.send(request).half_close();
+    client
+}
+
+/// Comes back when another client was found to wait: those before it were looked at meanwhile.
+fn let_one_wait(sideman: &Sideman) -> Client {
+    let mut client = half_closed(sideman, GET);
+    assert_eq!(client.until("\r\n\r\n"), INTERIM);
+    client
+}
+
+#[test]
+fn one_that_left_is_noticed() {
+    for request in [GET, POST, CHUNKED] {
+        let (asked, gone) = (Gate::new(), Gate::new());
+        let method = request.split('/').next().unwrap();
+        let body = if method == "GET " { receive("") } else { receive("hello") };
+        let origin =
+            Origin::script([expect(method), body, open(&asked), until_closed(), open(&gone)]);
+        let sideman = Settings::before(&origin.url()).start();
+        let mut client = sideman.connect();
+        client.send(request);
+        asked.pass();
+        // An orderly close, nothing more: no reset.
+        drop(client);
+        let line = sideman.log_of("/page");
+        assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_gone".into()));
+        // Far below the time for which the application may be silent.
+        assert!(line["duration_ms"].as_f64().unwrap() < 10_000.0, "{line}");
+        gone.pass();
+        sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
+        sideman.until_metric("sideman_client_connections", &[], 0.0);
+    }
+}
+
+#[test]
+fn one_that_waits_gets_one_interim_answer_and_its_own() {
+    let answer = Gate::new();
+    let application = gated(&answer);
+    let sideman = Settings::before(&application.url()).start();
+    let requests = [(GET, ""), (POST, "hello"), (CHUNKED, "hello")];
+    let mut clients: Vec<_> = requests
+        .iter()
+        .map(|&(request, text)| {
+            let mut client = half_closed(&sideman, request);
+            assert_eq!(client.until("\r\n\r\n"), INTERIM, "{request}");
+            (client, text)
+        })
+        .collect();
+    let _last = let_one_wait(&sideman);
+    answer.open();
+    for (client, text) in &mut clients {
+        let response = client.response();
+        assert_eq!((response.status, response.text().as_str()), (200, *text));
+        assert!(response.interim.is_empty(), "one more: {:?}", response.interim);
+        assert!(client.until_closed().is_empty());
+    }
+    sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
+    let (_, lines) = sideman.leave();
+    let good = lines.iter().filter(|line| line.contains("\"status\":200")).count();
+    assert_eq!((lines.len(), good), (4, 4), "{lines:?}");
+}
+
+#[test]
+fn one_of_http_1_0_gets_its_answer_alone() {
+    let answer = Gate::new();
+    let application = gated(&answer);
+    // The only worker looks at its clients in the order of their times.
+    let sideman = Settings::before(&application.url()).set("server.workers", "1").start();
+    let mut old = half_closed(&sideman, "GET /page HTTP/1.0\r\nHost: example.test\r\n\r\n");
+    let _others = [let_one_wait(&sideman), let_one_wait(&sideman)];
+    answer.open();
+    let response = old.response();
+    assert_eq!(response.status, 200);
+    assert!(response.interim.is_empty(), "{:?}", response.interim);
+    assert!(old.until_closed().is_empty());
+}
+
+#[test]
+fn nothing_is_put_into_an_answer_that_has_begun() {
+    let rest = Gate::new();
+    let origin = Origin::scripts([
+        vec![
+            expect("GET /page "),
+            send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 200000\r\n\r\nfirst"),
+            wait(&rest),
+            send([b'x'; 199_995]),
+            close(),
+        ],
+        vec![expect("GET /page "), until_closed()],
+        vec![expect("GET /page "), until_closed()],
+    ]);
+    let sideman = Settings::before(&origin.url()).set("server.workers", "1").start();
+    let mut client = half_closed(&sideman, GET);
+    let begin = client.until("\r\n\r\nfirst");
+    assert!(begin.starts_with("HTTP/1.1 200 "), "{begin}");
+    let others = [let_one_wait(&sideman), let_one_wait(&sideman)];
+    rest.open();
+    assert_eq!(client.until_closed(), [b'x'; 199_995]);
+    drop(others);
+}
+
+#[test]
+fn one_that_ends_in_its_body_is_no_waiting_one() {
+    let (chunked, fixed) =
+        ("Transfer-Encoding: chunked\r\n\r\n5\r\nhello", "Content-Length: 9\r\n\r\nhello");
+    for part in [chunked, fixed] {
+        let asked = Gate::new();
+        let origin =
+            Origin::script([expect("POST /page "), receive("hello"), open(&asked), until_closed()]);
+        let sideman = Settings::before(&origin.url()).start();
+        let mut client = sideman.connect();
+        client.send(format!("POST /page HTTP/1.1\r\nHost: example.test\r\n{part}"));
+        asked.pass();
+        client.half_close();
+        let answer = String::from_utf8_lossy(&client.until_gone()).into_owned();
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        let line = sideman.log_of("/page");
+        assert!(line["status"] == 400 || line["status"] == 499, "{line}");
+        assert!(line["error"].is_string(), "{line}");
+        origin.until_closed(1);
+    }
+}

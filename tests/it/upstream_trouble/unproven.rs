@@ -1,0 +1,86 @@
+//! Connections that an application seems to keep and does not: uWSGI's `--http-socket` answers
+//! HTTP/1.1 with a length, and closes. What can't be sent again must not be risked on one.
+
+use crate::support::{App, Origin, Settings, Sideman, body, close, expect, send};
+
+/// Says nothing about its connection, which HTTP/1.1 then keeps.
+const SILENT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// One worker with one pool; its connections don't end by age here.
+fn start(application: &str) -> Sideman {
+    Settings::before(application)
+        .set("server.workers", "1")
+        .set("upstream.idle_timeout", "1m")
+        .start()
+}
+
+#[test]
+fn a_post_goes_over_a_new_connection_until_one_was_kept() {
+    let application = App::start(|_| SILENT.into());
+    let sideman = start(&application.url());
+    let mut client = sideman.connect();
+    for count in 1..=3 {
+        assert_eq!(client.post("/", "", b"order").text(), "hello");
+        assert_eq!(application.connections(), count, "after {count} POST");
+    }
+    // Can be sent again, so it may try one, and shows that it is good.
+    assert_eq!(client.get("/").text(), "hello");
+    assert_eq!(application.connections(), 3);
+    for _ in 0..3 {
+        assert_eq!(client.post("/", "", b"order").text(), "hello");
+    }
+    assert_eq!((application.requests(), application.connections()), (7, 3));
+}
+
+#[test]
+fn a_post_is_safe_from_an_application_that_closes() {
+    let script = || vec![expect("POST / "), body("order"), send(SILENT), close()];
+    let origin = Origin::scripts([script(), script(), script(), script(), script()]);
+    let sideman = start(&origin.url());
+    let mut client = sideman.connect();
+    // Each may come before the close is known of.
+    for _ in 0..5 {
+        assert_eq!(client.post("/", "", b"order").text(), "hello");
+    }
+    assert_eq!(sideman.metric("sideman_upstream_connections_reused_total", &[]), 0.0);
+}
+
+#[test]
+fn an_application_that_says_so_is_believed() {
+    let application = App::saying("hello");
+    let sideman = start(&application.url());
+    let mut client = sideman.connect();
+    for _ in 0..3 {
+        assert_eq!(client.post("/", "", b"order").text(), "hello");
+    }
+    assert_eq!(application.connections(), 1);
+}
+
+#[test]
+fn a_dead_connection_ends_the_trust() {
+    let get = |path: &str| expect(&format!("GET {path} "));
+    let origin = Origin::scripts([
+        vec![
+            get("/1"),
+            send(SILENT),
+            get("/2"),
+            send(SILENT),
+            expect("POST /3 "),
+            body("order"),
+            send(SILENT),
+            get("/4"),
+            close(),
+        ],
+        vec![get("/4"), send(SILENT)],
+        vec![expect("POST /5 "), body("order"), send(SILENT)],
+    ]);
+    let sideman = start(&origin.url());
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/1").text(), "hello");
+    // Over the same connection, which is thereby known to be kept.
+    assert_eq!(client.get("/2").text(), "hello");
+    assert_eq!(client.post("/3", "", b"order").text(), "hello");
+    // Sent again on a second connection, which nothing has shown to be any better.
+    assert_eq!(client.get("/4").text(), "hello");
+    assert_eq!(client.post("/5", "", b"order").text(), "hello");
+}
