@@ -32,6 +32,22 @@ fn every_signal_to_end_is_obeyed() {
 }
 
 #[test]
+fn signals_of_other_servers_end_nothing() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = sideman.connect();
+    for (signal, name) in
+        [(Signal::HUP, "SIGHUP"), (Signal::USR1, "SIGUSR1"), (Signal::USR2, "SIGUSR2")]
+    {
+        sideman.signal(signal);
+        let event = sideman.event(name);
+        assert!(event.contains("restart to change settings"), "{event}");
+        assert_eq!(client.get("/").text(), "hello", "{name}");
+    }
+    assert_eq!(sideman.leave().0, Some(0));
+}
+
+#[test]
 fn a_signal_is_obeyed_from_the_first_moment() {
     // Whoever can connect can also end it well, even if the application never was there. Several
     // times, because a signal that comes too early is a matter of microseconds.
