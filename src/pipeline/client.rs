@@ -25,6 +25,8 @@ pub struct Client {
     /// Whether an interim answer may be sent before the final one, which has not begun.
     takes_interim: Cell<bool>,
     departure: Cell<Departure>,
+    /// Whether hyper was told to wait although the end of what the client sends was seen.
+    hides_end: Cell<bool>,
     /// Whether the end of what the client sends was seen since its last request began.
     saw_end: Cell<bool>,
     sendable: RefCell<Option<Sendable>>,
@@ -67,6 +69,7 @@ impl Client {
             body: Rc::default(),
             takes_interim: Cell::new(false),
             departure: Cell::new(Departure::None),
+            hides_end: Cell::new(false),
             saw_end: Cell::new(false),
             sendable: RefCell::default(),
             has_sendable: Cell::new(false),
@@ -126,6 +129,17 @@ impl Client {
     /// Whether this is the first time since the last request that the end of what it sends is seen.
     pub fn is_first_end(&self) -> bool {
         !self.saw_end.replace(true)
+    }
+
+    /// Hides the end of what it sends while it is answered.
+    pub fn hide_end(&self) {
+        self.hides_end.set(true);
+    }
+
+    /// Whether an end was hidden and need not be any more: it must be read again, since nothing else
+    /// will come that could wake the connection.
+    pub fn take_hidden_end(&self) -> bool {
+        matches!(self.activity.get(), Activity::Idle(_)) && self.hides_end.replace(false)
     }
 
     /// Notes that it has closed its side, or what came of it.

@@ -71,6 +71,9 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
                 connection.as_mut().graceful_shutdown();
                 continue;
             }
+            if client.take_hidden_end() {
+                continue;
+            }
             match ready!(timer.poll(&client, cx)) {
                 Expired::Idle => return Poll::Ready(Ended::Idle),
                 Expired::Head => return Poll::Ready(Ended::Head),

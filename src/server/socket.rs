@@ -197,14 +197,19 @@ impl AsyncRead for Socket {
                 // hyper would take the end for a client that has left.
                 Some(Arrival::Over) => {
                     self.on_half_close()?;
+                    self.client.hide_end();
                     return Poll::Pending;
                 }
                 Some(Arrival::Coming) => {
                     self.client.on_end_of_body();
+                    self.client.hide_end();
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Some(Arrival::Ended) => return Poll::Pending,
+                Some(Arrival::Ended) => {
+                    self.client.hide_end();
+                    return Poll::Pending;
+                }
                 // A request may have been read and not been handed over yet: hyper reads on first.
                 // The next time tells.
                 None if self.client.is_first_end() => {

@@ -146,3 +146,16 @@ fn one_that_ends_in_its_body_is_no_waiting_one() {
         origin.until_closed(1);
     }
 }
+
+/// The end of what a client sends may be seen in the same moment as its answer: nothing comes after
+/// that could wake the connection, which must end all the same.
+#[test]
+fn none_that_left_at_its_answer_is_kept() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).start();
+    for _ in 0..300 {
+        let mut client = sideman.connect();
+        client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n").half_close();
+    }
+    sideman.until_metric("sideman_client_connections", &[], 0.0);
+}
