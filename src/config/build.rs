@@ -3,7 +3,10 @@
 
 use std::net::SocketAddr;
 
-use crate::plan::{AccessLog, Admin, Files, Health, Level, Log, Plan, Server, Shutdown, Upstream};
+use crate::plan::{
+    AccessLog, Admin, Cors, Files, Health, Level, Log, Missing, Plan, Purpose, Root, Server,
+    Shutdown, Symlinks, Upstream,
+};
 
 use super::{address, path, reader::Reader, url};
 
@@ -19,10 +22,13 @@ pub(super) fn plan(reader: &mut Reader<'_>) -> Option<Plan> {
     let admin = admin(reader, server.as_ref());
     let log = log(reader);
     let shutdown = shutdown(reader);
+    let (files, media, missing) = files?;
     Some(Plan {
         server: server?,
         upstream: upstream?,
-        files: files?,
+        files,
+        media,
+        missing,
         health: health?,
         admin: admin?,
         log: log?,
@@ -79,25 +85,42 @@ fn upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
     })
 }
 
-fn files(reader: &mut Reader<'_>) -> Option<Files> {
-    let roots = reader.list("static.roots", path::root, |root| {
-        format!("{}={}", root.prefix, root.directory.display())
+fn files(reader: &mut Reader<'_>) -> Option<(Files, Files, Missing)> {
+    let roots = reader.list("static.roots", path::root, |(prefix, directory)| {
+        format!("{prefix}={}", directory.display())
     });
     let memory = reader.size("static.memory");
     let check_interval = reader.duration("static.check_interval");
     let max_age = reader.duration("static.max_age");
-    if let Some(roots) = &roots
-        && pairs(roots).any(|(a, b)| a.prefix == b.prefix)
-    {
-        let fault = "two of these have the same prefix: a prefix has one directory";
-        reader.conflict("static.roots", fault);
+    let (max_age, check_interval) = (max_age?, check_interval?);
+    let mut joined: Vec<Root> = Vec::new();
+    for (prefix, directory) in roots? {
+        match joined.iter_mut().find(|root| root.prefix == prefix) {
+            Some(root) => root.directories.push(directory),
+            None => joined.push(Root {
+                prefix,
+                directories: vec![directory],
+                purpose: Purpose::Static,
+                index: None,
+                max_age,
+                caching: Vec::new(),
+                cors: Cors::Fonts,
+                rate: None,
+            }),
+        }
     }
-    Some(Files {
-        roots: roots?,
+    let files = Files {
+        roots: joined,
         memory: memory?,
-        check_interval: check_interval?,
-        max_age: max_age?,
-    })
+        entries: 65_536,
+        check_interval: Some(check_interval),
+        symlinks: Symlinks::Within,
+        compress: true,
+        charset: Some("utf-8".into()),
+        types: Vec::new(),
+    };
+    let media = Files { roots: Vec::new(), memory: 16 << 20, compress: false, ..files.clone() };
+    Some((files, media, Missing::default()))
 }
 
 fn health(reader: &mut Reader<'_>) -> Option<Health> {

@@ -1,6 +1,6 @@
 //! URL paths, and the directories behind URL prefixes.
 
-use crate::plan::Root;
+use std::path::PathBuf;
 
 /// Reads the path of a health check.
 pub(super) fn health(text: &str) -> Result<String, String> {
@@ -12,7 +12,7 @@ pub(super) fn health(text: &str) -> Result<String, String> {
 }
 
 /// Reads `PREFIX=DIR`; a prefix without its last `/` gets it.
-pub(super) fn root(text: &str) -> Result<Root, String> {
+pub(super) fn root(text: &str) -> Result<(String, PathBuf), String> {
     let Some((prefix, directory)) = text.split_once('=') else {
         return Err(match text.split_once(':') {
             Some((prefix, directory)) if prefix.starts_with('/') && !directory.is_empty() => {
@@ -46,7 +46,7 @@ pub(super) fn root(text: &str) -> Result<Root, String> {
     if directory.bytes().all(|byte| byte == b'/') {
         return Err("this would publish the whole file system".into());
     }
-    Ok(Root { prefix, directory: directory.into() })
+    Ok((prefix, directory.into()))
 }
 
 /// Accepts what can stand as a path in a request line, literally.
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     fn reads(text: &str, expected: Result<(&str, &str), &str>) {
-        let read = root(text).map(|root| (root.prefix, root.directory.display().to_string()));
+        let read = root(text).map(|(prefix, directory)| (prefix, directory.display().to_string()));
         let expected = expected.map(|(prefix, directory)| (prefix.into(), directory.into()));
         assert_eq!(read, expected.map_err(str::to_owned), "{text:?}");
     }
@@ -105,11 +105,11 @@ mod tests {
     proptest! {
         #[test]
         fn a_root_that_is_read_is_safe(text in "/?[a-z/.%]{0,6}=?[a-z/.]{0,6}") {
-            if let Ok(root) = root(&text) {
-                prop_assert!(root.prefix.starts_with('/') && root.prefix.ends_with('/'));
-                prop_assert!(root.prefix.len() > 1 && !root.prefix.contains("//"));
-                prop_assert!(!root.prefix.split('/').any(|segment| segment == ".."));
-                prop_assert!(!root.directory.as_os_str().is_empty());
+            if let Ok((prefix, directory)) = root(&text) {
+                prop_assert!(prefix.starts_with('/') && prefix.ends_with('/'));
+                prop_assert!(prefix.len() > 1 && !prefix.contains("//"));
+                prop_assert!(!prefix.split('/').any(|segment| segment == ".."));
+                prop_assert!(!directory.as_os_str().is_empty());
             }
         }
     }

@@ -198,7 +198,7 @@ fn an_example_of_every_kind_of_list_is_accepted_by_every_source() {
     assert_eq!(plan.server.listen.len(), 2);
     assert_eq!(plan.server.trusted_proxies.len(), 2);
     assert_eq!(plan.files.roots.len(), 2);
-    assert_eq!(plan.files.roots[1].directory, Path::new("/srv/b"));
+    assert_eq!(plan.files.roots[1].directories, [Path::new("/srv/b")]);
 }
 
 // config/sideman.toml.

@@ -11,18 +11,20 @@ pub fn warnings(loaded: &Loaded) -> Vec<String> {
     let Plan { files, upstream, server, .. } = &loaded.plan;
     let secret = |name| loaded.settings.iter().any(|s| s.key.name == name && s.origin.is_secret());
     let mut warnings = Vec::new();
-    for root in files.roots.iter().filter(|_| !secret("static.roots")) {
-        let directory = root.directory.display();
-        match fs::metadata(&root.directory) {
+    let directories =
+        files.roots.iter().filter(|_| !secret("static.roots")).flat_map(|root| {
+            root.directories.iter().map(move |directory| (&root.prefix, directory))
+        });
+    for (prefix, path) in directories {
+        let directory = path.display();
+        match fs::metadata(path) {
             Ok(found) if found.is_dir() => {}
             Ok(_) => warnings.push(format!(
-                "{directory} (static.roots) is not a directory: every file below {} will be 404",
-                root.prefix
+                "{directory} (static.roots) is not a directory: nothing below {prefix} comes from it"
             )),
             Err(error) => warnings.push(format!(
-                "{directory} (static.roots) is not there now: {error}; until it is, every file \
-                 below {} will be 404",
-                root.prefix
+                "{directory} (static.roots) is not there now: {error}; until it is, nothing below \
+                 {prefix} comes from it"
             )),
         }
     }

@@ -57,10 +57,10 @@ impl Store {
     /// An empty store over the plan's roots.
     pub fn new(plan: &plan::Files, metrics: Arc<Process>) -> Self {
         Self {
-            roots: plan.roots.iter().map(|root| root.directory.clone()).collect(),
+            roots: plan.roots.iter().filter_map(|root| root.directories.first().cloned()).collect(),
             budget: plan.memory,
-            check_interval: milliseconds(plan.check_interval),
-            max_age: plan.max_age,
+            check_interval: plan.check_interval.map_or(u64::MAX, milliseconds),
+            max_age: plan.roots.first().map_or(Duration::ZERO, |root| root.max_age),
             seed: fastrand::u64(..),
             begin: Instant::now(),
             shards: Default::default(),

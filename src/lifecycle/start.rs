@@ -129,13 +129,15 @@ fn announce(plan: &Plan, addresses: &Addresses, workers: usize) {
     if let Some(address) = addresses.admin {
         tracing::info!(%address, "admin listening");
     }
-    for root in &plan.files.roots {
-        // Not an error: a start-up container may still be collecting.
-        if let Err(error) = std::fs::read_dir(&root.directory) {
-            tracing::warn!(
-                prefix = root.prefix, directory = %root.directory.display(), %error,
-                "static directory can't be read; it is served as soon as it can"
-            );
+    for root in plan.files.roots.iter().chain(&plan.media.roots) {
+        for directory in &root.directories {
+            // Not an error: a start-up container may still be collecting.
+            if let Err(error) = std::fs::read_dir(directory) {
+                tracing::warn!(
+                    prefix = root.prefix, directory = %directory.display(), %error,
+                    "directory can't be read; it is served as soon as it can"
+                );
+            }
         }
     }
     let version = env!("CARGO_PKG_VERSION");

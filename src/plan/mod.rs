@@ -3,11 +3,17 @@
 //! `config` makes a [`Plan`] out of text; nothing here parses, reads a file or logs. Every duration
 //! and size is already within its bounds.
 
+mod files;
 mod upstream;
 
-pub use self::upstream::{Protocol, Target, Upstream};
+pub use self::{
+    files::{
+        CacheRule, Cors, Fallback, Files, Lifetime, Missing, Pattern, Purpose, Root, Symlinks,
+    },
+    upstream::{Protocol, Target, Upstream},
+};
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use ipnet::IpNet;
 
@@ -16,7 +22,12 @@ use ipnet::IpNet;
 pub struct Plan {
     pub server: Server,
     pub upstream: Upstream,
+    /// The site's own files.
     pub files: Files,
+    /// What users uploaded, and what the application alone may send.
+    pub media: Files,
+    /// What is done about static files that are missing.
+    pub missing: Missing,
     pub health: Health,
     pub admin: Admin,
     pub log: Log,
@@ -36,28 +47,6 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// How long a client may take from the first byte of a request's head to its last.
     pub header_timeout: Duration,
-}
-
-/// Static files.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Files {
-    /// Prefixes and their directories; a longer prefix wins over a shorter one.
-    pub roots: Vec<Root>,
-    /// Bytes of file contents kept in memory, at the most.
-    pub memory: u64,
-    /// How long a file found is believed unchanged without another look.
-    pub check_interval: Duration,
-    /// `max-age` of files whose name holds no content hash.
-    pub max_age: Duration,
-}
-
-/// One URL prefix served from one directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Root {
-    /// Begins and ends with `/`.
-    pub prefix: String,
-    /// An absolute path, or one relative to the working directory. It may appear after the start.
-    pub directory: PathBuf,
 }
 
 /// The answers for load balancers.
