@@ -39,6 +39,8 @@ pub enum Kind {
     FileUnreadable,
     /// A file that became shorter while it was sent.
     FileTruncated,
+    /// A file that changed while it was sent.
+    FileChanged,
     /// No descriptor was left for a connection to the application.
     DescriptorsExhausted,
     /// The application's name has no address.
@@ -131,6 +133,7 @@ impl Kind {
             Self::PathInvalid => "path_invalid",
             Self::FileUnreadable => "file_unreadable",
             Self::FileTruncated => "file_truncated",
+            Self::FileChanged => "file_changed",
             Self::DescriptorsExhausted => "descriptors_exhausted",
             Self::UpstreamUnresolved => "upstream_unresolved",
             Self::UpstreamRefused => "upstream_refused",
@@ -156,7 +159,10 @@ impl Kind {
             | Self::ClientBodyTimeout
             | Self::ClientGone
             | Self::PathInvalid => Side::Client,
-            Self::FileUnreadable | Self::FileTruncated | Self::DescriptorsExhausted => Side::Us,
+            Self::FileUnreadable
+            | Self::FileTruncated
+            | Self::FileChanged
+            | Self::DescriptorsExhausted => Side::Us,
             Self::UpstreamUnresolved
             | Self::UpstreamRefused
             | Self::UpstreamConnectTimeout

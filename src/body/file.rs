@@ -2,9 +2,12 @@
 //! come from the disk is read on the blocking pool, so that a slow disk never stalls a worker.
 
 use std::{
-    fs::File,
+    fmt,
+    fs::{File, Metadata},
     io::{self, IoSliceMut},
+    mem,
     ops::Range,
+    os::unix::fs::{FileExt, MetadataExt},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -17,56 +20,117 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Error, Kind};
 
-/// Memory of one transfer, whatever the size of its file.
-const CHUNK: u64 = 128 * 1024;
-
-/// The bytes `range` of a file. A file that turns out shorter ends the body with an error: the
-/// client sees a broken transfer, never a short one that looks complete.
-#[derive(Debug)]
+/// The bytes `range` of a file, all of one version. A file that turns out shorter or changed ends
+/// the body with an error: the client sees a broken transfer, never one that looks complete and is
+/// short or made of two versions.
 pub struct FileStream {
     file: Arc<File>,
     range: Range<u64>,
-    cold_read: Option<JoinHandle<io::Result<BytesMut>>>,
+    version: Version,
+    cold_read: Option<JoinHandle<Result<Chunk, Error>>>,
+    /// Memory of earlier chunks, to be used again when whoever sends them has let go of it.
+    kept: Vec<Bytes>,
 }
+
+/// What tells a version of an open file from the next, taken when the head of its response is made.
+///
+/// The time of the last change to the inode is left out on purpose: it moves when the file loses its
+/// name to another, and this one is complete and unchanged then. What is written within the tick of
+/// the file system's clock in which the version came to be, a few milliseconds, does not show unless
+/// it changes the size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    size: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+}
+
+/// Memory with what was read into its beginning.
+struct Chunk {
+    memory: BytesMut,
+    length: usize,
+}
+
+/// Memory of one read, whatever the size of the file.
+const CHUNK: u64 = 128 * 1024;
+
+/// Chunks whose memory is kept. hyper asks for the next chunk before it has sent the end of the
+/// last one, and for no more.
+const KEPT: usize = 2;
 
 // === impl FileStream ===
 
 impl FileStream {
     /// Starts at `range.start`; nothing is read before the first poll.
-    pub fn new(file: Arc<File>, range: Range<u64>) -> Self {
-        Self { file, range, cold_read: None }
+    pub fn new(file: Arc<File>, range: Range<u64>, version: Version) -> Self {
+        Self { file, range, version, cold_read: None, kept: Vec::new() }
     }
 
     fn left(&self) -> u64 {
         self.range.end.saturating_sub(self.range.start)
     }
 
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<BytesMut>> {
-        let length = usize::try_from(self.left().min(CHUNK)).unwrap_or_default();
-        if self.cold_read.is_none() {
-            let mut chunk = BytesMut::zeroed(length);
-            let flags = ReadWriteFlags::NOWAIT;
-            let slices = &mut [IoSliceMut::new(&mut chunk)];
-            match preadv2(&*self.file, slices, self.range.start, flags) {
-                Ok(count) => {
-                    chunk.truncate(count);
-                    return Poll::Ready(Ok(chunk));
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Chunk, Error>> {
+        let read = match &mut self.cold_read {
+            Some(read) => read,
+            None => {
+                let length = usize::try_from(self.left().min(CHUNK)).unwrap_or_default();
+                let mut memory = self.memory(length);
+                match self.read_cached(&mut memory, length) {
+                    Ok(Some(length)) => {
+                        let checked = self.version.check(&self.file);
+                        return Poll::Ready(checked.map(|()| Chunk { memory, length }));
+                    }
+                    Ok(None) => {}
+                    Err(error) => return Poll::Ready(Err(unreadable(error))),
                 }
-                // Not in the page cache; or a file system or sandbox without RWF_NOWAIT.
-                Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => {}
-                Err(error) => return Poll::Ready(Err(error.into())),
+                let (file, start, version) = (self.file.clone(), self.range.start, self.version);
+                self.cold_read.insert(tokio::task::spawn_blocking(move || {
+                    let target = memory.get_mut(..length).unwrap_or_default();
+                    let length = file.read_at(target, start).map_err(unreadable)?;
+                    version.check(&file)?;
+                    Ok(Chunk { memory, length })
+                }))
             }
-            let (file, start) = (Arc::clone(&self.file), self.range.start);
-            self.cold_read = Some(tokio::task::spawn_blocking(move || {
-                let count = std::os::unix::fs::FileExt::read_at(&*file, &mut chunk, start)?;
-                chunk.truncate(count);
-                Ok(chunk)
-            }));
-        }
-        let Some(read) = &mut self.cold_read else { return Poll::Pending };
+        };
         let result = ready!(Pin::new(read).poll(cx));
         self.cold_read = None;
-        Poll::Ready(result.unwrap_or_else(|panic| Err(io::Error::other(panic))))
+        Poll::Ready(result.unwrap_or_else(|panic| Err(unreadable(io::Error::other(panic)))))
+    }
+
+    /// Reads what the page cache holds; `None` if it is not known to hold anything.
+    fn read_cached(&self, memory: &mut [u8], length: usize) -> io::Result<Option<usize>> {
+        let target = memory.get_mut(..length).unwrap_or_default();
+        let slices = &mut [IoSliceMut::new(target)];
+        match preadv2(&*self.file, slices, self.range.start, ReadWriteFlags::NOWAIT) {
+            // Linux 5.9 and 5.10 say so in the middle of a file as well (preadv2(2), BUGS).
+            Ok(0) => Ok(None),
+            Ok(count) => Ok(Some(count)),
+            // Not in the page cache; or a file system or sandbox without RWF_NOWAIT.
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Memory that nobody uses any more, or new memory.
+    fn memory(&mut self, length: usize) -> BytesMut {
+        for kept in &mut self.kept {
+            match mem::take(kept).try_into_mut() {
+                Ok(memory) if memory.len() >= length => return memory,
+                Ok(_) => {}
+                Err(in_use) => *kept = in_use,
+            }
+        }
+        BytesMut::zeroed(length)
+    }
+
+    /// Keeps the memory of a chunk that goes out; the oldest is let go if there is too much.
+    fn keep(&mut self, memory: Bytes) {
+        self.kept.retain(|kept| !kept.is_empty());
+        if self.kept.len() == KEPT {
+            self.kept.remove(0);
+        }
+        self.kept.push(memory);
     }
 }
 
@@ -81,17 +145,20 @@ impl Body for FileStream {
         if self.left() == 0 {
             return Poll::Ready(None);
         }
-        let chunk = match ready!(self.poll_chunk(cx)) {
-            Ok(chunk) if chunk.is_empty() => {
+        let Chunk { memory, length } = match ready!(self.poll_chunk(cx)) {
+            Ok(chunk) if chunk.length == 0 => {
                 return Poll::Ready(Some(Err(Error::new(Kind::FileTruncated))));
             }
             Ok(chunk) => chunk,
-            Err(error) => {
-                return Poll::Ready(Some(Err(Error::io(Kind::FileUnreadable, error))));
-            }
+            Err(error) => return Poll::Ready(Some(Err(error))),
         };
-        self.range.start += chunk.len() as u64;
-        Poll::Ready(Some(Ok(Frame::data(chunk.freeze()))))
+        self.range.start += length as u64;
+        let mut data = memory.freeze();
+        if self.left() > 0 {
+            self.keep(data.clone());
+        }
+        data.truncate(length);
+        Poll::Ready(Some(Ok(Frame::data(data))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -100,5 +167,231 @@ impl Body for FileStream {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left())
+    }
+}
+
+impl fmt::Debug for FileStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the memory, which would be printed byte by byte.
+        f.debug_struct("FileStream")
+            .field("file", &self.file)
+            .field("range", &self.range)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Version ===
+
+impl Version {
+    /// The version that was seen with this metadata.
+    pub fn of(metadata: &Metadata) -> Self {
+        Self { size: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
+    }
+
+    /// Fails if the file is another by now. Asked after each read: a write moves the time before it
+    /// moves the first byte, so what was read before is of this version.
+    fn check(self, file: &File) -> Result<(), Error> {
+        let current = Self::of(&file.metadata().map_err(unreadable)?);
+        if current == self {
+            return Ok(());
+        }
+        let is_shorter = current.size < self.size;
+        Err(Error::new(if is_shorter { Kind::FileTruncated } else { Kind::FileChanged }))
+    }
+}
+
+fn unreadable(error: io::Error) -> Error {
+    Error::io(Kind::FileUnreadable, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{Advice, fadvise};
+    use std::{
+        fs::{self, FileTimes},
+        future::poll_fn,
+        path::PathBuf,
+        time::{Duration, SystemTime},
+    };
+
+    /// A file that goes with its test.
+    struct Scratch(PathBuf);
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.0);
+        }
+    }
+
+    impl Scratch {
+        fn new(name: &str, content: &[u8]) -> Self {
+            let name = format!("sideman-body-{name}-{}", std::process::id());
+            let scratch = Self(std::env::temp_dir().join(name));
+            scratch.write(content);
+            // A write within the same tick of the file system's clock could not be told apart.
+            scratch.set_modified(Duration::from_secs(1_000_000));
+            scratch
+        }
+
+        fn write(&self, content: &[u8]) {
+            fs::write(&self.0, content).unwrap();
+        }
+
+        fn set_modified(&self, since: Duration) {
+            let file = File::options().write(true).open(&self.0).unwrap();
+            file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH + since)).unwrap();
+        }
+
+        /// Takes it out of the page cache, where the file system allows, so that it is read cold.
+        fn evict(&self) {
+            let file = File::open(&self.0).unwrap();
+            file.sync_all().unwrap();
+            fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+        }
+
+        fn stream(&self, range: Range<u64>) -> FileStream {
+            let file = File::open(&self.0).unwrap();
+            let version = Version::of(&file.metadata().unwrap());
+            FileStream::new(Arc::new(file), range, version)
+        }
+    }
+
+    const SIZE: u64 = 3 * CHUNK + 1000;
+
+    fn content() -> Vec<u8> {
+        (0..SIZE).map(|at| (at % 251) as u8).collect()
+    }
+
+    fn run<T>(test: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test)
+    }
+
+    async fn next(stream: &mut FileStream) -> Option<Result<Bytes, Kind>> {
+        let frame = poll_fn(|cx| Pin::new(&mut *stream).poll_frame(cx)).await?;
+        Some(frame.map(|frame| frame.into_data().unwrap()).map_err(|error| error.kind()))
+    }
+
+    async fn rest(stream: &mut FileStream) -> Result<Vec<u8>, Kind> {
+        let mut all = Vec::new();
+        while let Some(data) = next(stream).await {
+            let data = data?;
+            assert!(!data.is_empty() && data.len() as u64 <= CHUNK);
+            all.extend_from_slice(&data);
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn ranges_come_with_their_size() {
+        let (scratch, content) = (Scratch::new("ranges", &content()), content());
+        for range in [0..SIZE, 0..1, 1..CHUNK + 1, 100..2 * CHUNK, SIZE - 1..SIZE, 7..7] {
+            scratch.evict();
+            let mut stream = scratch.stream(range.clone());
+            assert_eq!(stream.size_hint().exact(), Some(range.end - range.start));
+            let expected = &content[range.start as usize..range.end as usize];
+            assert!(run(rest(&mut stream)).unwrap() == expected, "{range:?}");
+            assert!(stream.is_end_stream());
+            assert_eq!(stream.size_hint().exact(), Some(0));
+        }
+    }
+
+    #[test]
+    fn memory_is_used_again() {
+        let scratch = Scratch::new("memory", &content());
+        run(async {
+            let mut stream = scratch.stream(0..SIZE);
+            let (mut places, mut blockers) = (Vec::new(), Vec::new());
+            while let Some(data) = next(&mut stream).await {
+                places.push(data.unwrap().as_ptr());
+                // Memory that was given back would be taken by this.
+                blockers.push(vec![1_u8; CHUNK as usize]);
+            }
+            assert!(places.len() >= 4);
+            assert!(places.iter().all(|place| *place == places[0]), "{places:?}");
+            assert!(stream.kept.len() <= 1);
+        });
+    }
+
+    #[test]
+    fn a_chunk_that_is_being_sent_is_left_alone() {
+        let (scratch, content) = (Scratch::new("overlap", &content()), content());
+        run(async {
+            // As hyper does it: the last chunk goes when the next one is there.
+            let mut stream = scratch.stream(0..SIZE);
+            let (mut last, mut places, mut at) = (Bytes::new(), Vec::new(), 0);
+            while let Some(data) = next(&mut stream).await {
+                assert!(content[at - last.len()..].starts_with(&last), "overwritten");
+                last = data.unwrap();
+                at += last.len();
+                places.push(last.as_ptr());
+            }
+            assert_eq!(at, content.len());
+            places.sort_unstable();
+            places.dedup();
+            assert_eq!(places.len(), 2);
+
+            // Whoever keeps them all gets all of them right, and the stream forgets the oldest.
+            let mut stream = scratch.stream(0..SIZE);
+            let mut all = Vec::new();
+            while let Some(data) = next(&mut stream).await {
+                all.push(data.unwrap());
+                assert!(stream.kept.len() <= KEPT);
+            }
+            assert!(all.concat() == content);
+        });
+    }
+
+    #[test]
+    fn a_file_that_lost_its_name_is_sent_to_its_end() {
+        let (scratch, content) = (Scratch::new("renamed", &content()), content());
+        let other = Scratch::new("renamed-other", b"other");
+        run(async {
+            let mut stream = scratch.stream(0..SIZE);
+            let mut got = next(&mut stream).await.unwrap().unwrap().to_vec();
+            fs::rename(&other.0, &scratch.0).unwrap();
+            got.extend(rest(&mut stream).await.unwrap());
+            assert!(got == content);
+        });
+    }
+
+    #[test]
+    fn what_changes_on_the_way_ends_with_an_error() {
+        type Change = fn(&Scratch);
+        let cases: &[(&str, Change, Kind)] = &[
+            ("emptied", |file| file.write(b""), Kind::FileTruncated),
+            ("shorter", |file| file.write(b"new"), Kind::FileTruncated),
+            ("same size", |file| file.write(&[0; SIZE as usize]), Kind::FileChanged),
+            ("longer", |file| file.write(&[0; SIZE as usize + 1]), Kind::FileChanged),
+            ("same content", |file| file.write(&content()), Kind::FileChanged),
+            ("later", |file| file.set_modified(Duration::new(1_000_000, 1000)), Kind::FileChanged),
+        ];
+        for ((name, change, expected), is_cold) in
+            cases.iter().flat_map(|case| [(case, false), (case, true)])
+        {
+            let scratch = Scratch::new("changed", &content());
+            run(async {
+                let mut stream = scratch.stream(0..SIZE);
+                assert!(next(&mut stream).await.unwrap().is_ok(), "{name}");
+                change(&scratch);
+                if is_cold {
+                    scratch.evict();
+                }
+                assert_eq!(next(&mut stream).await, Some(Err(*expected)), "{name}");
+                assert!(!stream.is_end_stream(), "{name}");
+                assert_eq!(next(&mut stream).await, Some(Err(*expected)), "{name}, again");
+            });
+        }
+    }
+
+    #[test]
+    fn beyond_the_end_is_truncated() {
+        let scratch = Scratch::new("beyond", b"short");
+        let mut stream = scratch.stream(3..9);
+        run(async {
+            assert_eq!(next(&mut stream).await, Some(Ok(Bytes::from_static(b"rt"))));
+            assert_eq!(next(&mut stream).await, Some(Err(Kind::FileTruncated)));
+        });
     }
 }

@@ -1,17 +1,20 @@
 //! The one response body of the program: hot variants inline, everything else in one boxed tail.
 
+mod chain;
 mod deadline;
 mod file;
+mod rate;
 mod request;
 
 pub use self::{
     deadline::Deadline,
-    file::FileStream,
+    file::{FileStream, Version},
     request::{Arrival, RequestBody},
 };
 
 use std::{
     fmt, mem,
+    num::NonZeroU64,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -19,6 +22,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use self::{chain::Chain, rate::Paced};
 use crate::error::Error;
 
 /// A response body. Every variant knows whether it is at its end and how much is left.
@@ -40,6 +44,20 @@ impl Body {
     /// Wraps a body that arrives while it is sent.
     pub fn stream(body: impl HttpBody<Data = Bytes, Error = Error> + 'static) -> Self {
         Self::Stream(Box::pin(body))
+    }
+
+    /// Makes one body of several, one after the other.
+    pub fn chain(bodies: Vec<Self>) -> Self {
+        Self::stream(Chain::new(bodies))
+    }
+
+    /// Lets through no more than so many bytes a second; 0 is no limit.
+    #[must_use]
+    pub fn paced(self, rate: u64) -> Self {
+        match NonZeroU64::new(rate) {
+            Some(rate) if !self.is_end_stream() => Self::stream(Paced::new(self, rate)),
+            Some(_) | None => self,
+        }
     }
 }
 
@@ -96,5 +114,39 @@ impl fmt::Debug for Body {
             Self::File(file) => file.fmt(f),
             Self::Stream(_) => f.write_str("Stream"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    fn frames(mut body: Body) -> Vec<Bytes> {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut all = Vec::new();
+        while let Poll::Ready(Some(frame)) = Pin::new(&mut body).poll_frame(&mut cx) {
+            all.push(frame.unwrap().into_data().unwrap());
+        }
+        all
+    }
+
+    #[test]
+    fn a_chain_has_the_size_of_its_parts() {
+        let texts = ["before ", "the part", "", " after"];
+        let chain = Body::chain(texts.map(|text| Body::from(Bytes::from(text))).into());
+        assert_eq!(chain.size_hint().exact(), Some(21));
+        assert_eq!(frames(chain), ["before ", "the part", " after"]);
+        assert!(Body::chain(Vec::new()).is_end_stream());
+    }
+
+    #[test]
+    fn without_a_rate_or_a_body_there_is_no_limit() {
+        let text = Bytes::from_static(b"text");
+        assert!(matches!(Body::from(text.clone()).paced(0), Body::Full(_)));
+        assert!(matches!(Body::Empty.paced(5), Body::Empty));
+        let paced = Body::from(text.clone()).paced(5);
+        assert_eq!(paced.size_hint().exact(), Some(4));
+        assert_eq!(frames(paced), [text]);
     }
 }

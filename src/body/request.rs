@@ -42,6 +42,11 @@ impl RequestBody {
         Self { incoming: Some(incoming), arrival }
     }
 
+    /// The body of a request that is made here and has none.
+    pub fn empty() -> Self {
+        Self { incoming: None, arrival: Rc::default() }
+    }
+
     /// The body, for somebody who wants it; what stays behind is at its end.
     #[must_use]
     pub fn take(&mut self) -> Self {

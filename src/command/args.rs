@@ -49,6 +49,13 @@ pub struct SettingsArgs {
     /// Serve the files of DIR below the URL prefix, once or more [also: SIDEMAN_STATIC]
     #[arg(long = "static", value_name = "PREFIX=DIR")]
     pub roots: Vec<String>,
+    /// The same for files that users uploaded, hardened [also: SIDEMAN_MEDIA]
+    #[arg(long, value_name = "PREFIX=DIR")]
+    pub media: Vec<String>,
+    /// The same for files that only the application may send, by X-Accel-Redirect or X-Sendfile
+    /// [also: SIDEMAN_ACCEL]
+    #[arg(long, value_name = "PREFIX=DIR")]
+    pub accel: Vec<String>,
     /// Address of the metrics, or off [also: SIDEMAN_ADMIN] [default: 127.0.0.1:9180]
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<String>,
@@ -92,6 +99,8 @@ Flags win over the environment, the environment over the file.
 Examples:
   sideman run --upstream http://127.0.0.1:8000 --static /static/=/srv/static
   sideman run --upstream http+unix:/run/gunicorn.sock --listen 0.0.0.0:80 --listen [::]:80
+  sideman run --upstream http://app:8000 --static /static/=/srv/static --static /static/=/srv/old
+  sideman run --upstream http://app:8000 --media /media/=/srv/media --accel /private/=/srv/private
   SIDEMAN_UPSTREAM=http://app:8000 SIDEMAN_UPSTREAM__READ_TIMEOUT=30s sideman run";
 
 const CHECK_HELP: &str = "\
@@ -120,6 +129,8 @@ impl SettingsArgs {
             ("server.listen", self.listen.clone()),
             ("upstream.url", one(&self.upstream)),
             ("static.roots", self.roots.clone()),
+            ("media.roots", self.media.clone()),
+            ("accel.roots", self.accel.clone()),
             ("admin.listen", one(&self.admin)),
             ("server.workers", one(&self.workers)),
         ];

@@ -89,14 +89,81 @@ mod tests {
         let (code, _, err) = run(&[
             ("SIDEMAN_UPSTREAM", "http+unix:/nowhere/app.sock"),
             ("SIDEMAN_STATIC", "/a/=/nowhere/a,/b/=/dev/null"),
+            ("SIDEMAN_MEDIA", "/m/=/nowhere/m"),
+            ("SIDEMAN_ACCEL", "/p/=/nowhere/p"),
             ("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/0"),
         ]);
         assert_eq!(code, ExitCode::SUCCESS);
         let warnings: Vec<&str> = err.lines().collect();
-        assert_eq!(warnings.len(), 4, "{err}");
+        assert_eq!(warnings.len(), 6, "{err}");
         assert!(warnings[0].starts_with("warning: /nowhere/a (static.roots) is not there now"));
         assert!(warnings[1].starts_with("warning: /dev/null (static.roots) is not a directory"));
-        assert!(warnings[2].starts_with("warning: the socket /nowhere/app.sock (upstream.url)"));
-        assert!(warnings[3].starts_with("warning: server.trusted_proxies holds every address"));
+        assert!(warnings[2].starts_with("warning: /nowhere/m (media.roots) is not there now"));
+        assert!(warnings[3].starts_with("warning: /nowhere/p (accel.roots) is not there now"));
+        assert!(warnings[4].starts_with("warning: the socket /nowhere/app.sock (upstream.url)"));
+        assert!(warnings[5].starts_with("warning: server.trusted_proxies holds every address"));
+    }
+
+    #[test]
+    fn directories_inside_of_each_other_are_a_warning() {
+        let check = |roots: [&str; 3], expected: Option<(&str, &str)>| {
+            let names = ["SIDEMAN_STATIC", "SIDEMAN_MEDIA", "SIDEMAN_ACCEL"];
+            let places = ["/s/=", "/m/=", "/p/="];
+            let values = names.iter().zip(places.iter().zip(roots));
+            let mut variables: Vec<(&str, String)> = values
+                .filter(|(_, (_, root))| !root.is_empty())
+                .map(|(name, (prefix, root))| (*name, format!("{prefix}{root}")))
+                .collect();
+            variables.push(("SIDEMAN_UPSTREAM", "http://app:8000".into()));
+            let variables: Vec<_> = variables.iter().map(|(n, v)| (*n, v.as_str())).collect();
+            let (code, _, err) = run(&variables);
+            assert_eq!(code, ExitCode::SUCCESS);
+            let found: Vec<_> =
+                err.lines().filter(|line| line.contains("directory of its own")).collect();
+            match expected {
+                None => assert!(found.is_empty(), "{err}"),
+                Some((places, danger)) => {
+                    assert_eq!(found.len(), 1, "{err}");
+                    assert!(found[0].starts_with(&format!("warning: {places}: ")), "{err}");
+                    assert!(found[0].contains(danger), "{err}");
+                }
+            }
+        };
+        let public = "uploads are served below /s/ as well";
+        let uploads = "an upload can take the place of the site's own files";
+        let unasked = "without asking";
+        check(["/w/s", "/w/m", "/w/p"], None);
+        // A longer name that begins alike is no directory inside.
+        check(["/w/s", "/w/s-media", ""], None);
+        check(
+            ["/w/s", "/w/s/m", ""],
+            Some(("/w/s/m (media.roots) is inside of /w/s (static.roots)", public)),
+        );
+        check(
+            ["/w/s", "/w/s/", ""],
+            Some(("/w/s/ (media.roots) is the same as /w/s (static.roots)", public)),
+        );
+        check(
+            ["/w/m/s", "/w/m", ""],
+            Some(("/w/m/s (static.roots) is inside of /w/m (media.roots)", uploads)),
+        );
+        check(
+            ["/w/s", "", "/w/s/p"],
+            Some(("/w/s/p (accel.roots) is inside of /w/s (static.roots)", unasked)),
+        );
+        check(
+            ["/w/p/s", "", "/w/p"],
+            Some(("/w/p/s (static.roots) is inside of /w/p (accel.roots)", unasked)),
+        );
+        check(
+            ["", "/w/m", "/w/m/p"],
+            Some(("/w/m/p (accel.roots) is inside of /w/m (media.roots)", unasked)),
+        );
+        check(
+            ["", "/w/m", "/w/m"],
+            Some(("/w/m (accel.roots) is the same as /w/m (media.roots)", unasked)),
+        );
+        // The application may well send what is public.
+        check(["", "/w/p/m", "/w/p"], None);
     }
 }

@@ -1,14 +1,11 @@
-//! Values to a [`Plan`], one function a section. Each reads all of its keys before it gives up, so
-//! that every problem is found in one run.
+//! Values to a [`Plan`], one function a section; those of files are in `build_files`. Each reads all
+//! of its keys before it gives up, so that every problem is found in one run.
 
 use std::net::SocketAddr;
 
-use crate::plan::{
-    AccessLog, Admin, Cors, Files, Health, Level, Log, Missing, Plan, Purpose, Root, Server,
-    Shutdown, Symlinks, Upstream,
-};
+use crate::plan::{AccessLog, Admin, Health, Level, Log, Plan, Server, Shutdown, Upstream};
 
-use super::{address, path, reader::Reader, url};
+use super::{address, build_files, path, reader::Reader, url};
 
 pub(super) const LISTEN: &str = "server.listen";
 pub(super) const HEALTH_PATH: &str = "health.path";
@@ -17,7 +14,7 @@ pub(super) const HEALTH_PATH: &str = "health.path";
 pub(super) fn plan(reader: &mut Reader<'_>) -> Option<Plan> {
     let server = server(reader);
     let upstream = upstream(reader);
-    let files = files(reader);
+    let files = build_files::files(reader);
     let health = health(reader);
     let admin = admin(reader, server.as_ref());
     let log = log(reader);
@@ -83,44 +80,6 @@ fn upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
         idle_timeout: idle_timeout?,
         max_idle: max_idle?,
     })
-}
-
-fn files(reader: &mut Reader<'_>) -> Option<(Files, Files, Missing)> {
-    let roots = reader.list("static.roots", path::root, |(prefix, directory)| {
-        format!("{prefix}={}", directory.display())
-    });
-    let memory = reader.size("static.memory");
-    let check_interval = reader.duration("static.check_interval");
-    let max_age = reader.duration("static.max_age");
-    let (max_age, check_interval) = (max_age?, check_interval?);
-    let mut joined: Vec<Root> = Vec::new();
-    for (prefix, directory) in roots? {
-        match joined.iter_mut().find(|root| root.prefix == prefix) {
-            Some(root) => root.directories.push(directory),
-            None => joined.push(Root {
-                prefix,
-                directories: vec![directory],
-                purpose: Purpose::Static,
-                index: None,
-                max_age,
-                caching: Vec::new(),
-                cors: Cors::Fonts,
-                rate: None,
-            }),
-        }
-    }
-    let files = Files {
-        roots: joined,
-        memory: memory?,
-        entries: 65_536,
-        check_interval: Some(check_interval),
-        symlinks: Symlinks::Within,
-        compress: true,
-        charset: Some("utf-8".into()),
-        types: Vec::new(),
-    };
-    let media = Files { roots: Vec::new(), memory: 16 << 20, compress: false, ..files.clone() };
-    Some((files, media, Missing::default()))
 }
 
 fn health(reader: &mut Reader<'_>) -> Option<Health> {

@@ -188,24 +188,34 @@ fn items(kind: Kind, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Stri
             number.or_else(|| written.as_str().map(str::to_owned))
         }
         // Without a unit it cannot be right: the parser knows what is missing.
-        Kind::Duration { least, most } => match written.as_integer() {
-            Some(number) => {
-                value::duration(&number.to_string(), least, most).map(|_| None).map_err(unitless)?
+        Kind::Duration { least, most } | Kind::DurationOrWord { least, most, .. } => {
+            match written.as_integer() {
+                Some(number) => value::duration(&number.to_string(), least, most)
+                    .map(|_| None)
+                    .map_err(unitless)?,
+                None => written.as_str().map(str::to_owned),
             }
-            None => written.as_str().map(str::to_owned),
-        },
-        Kind::Size { least, most } => match written.as_integer() {
-            Some(number) => {
-                value::size(&number.to_string(), least, most).map(|_| None).map_err(unitless)?
+        }
+        Kind::Size { least, most } | Kind::SizeOrWord { least, most, .. } => {
+            match written.as_integer() {
+                Some(number) => {
+                    value::size(&number.to_string(), least, most).map(|_| None).map_err(unitless)?
+                }
+                None => written.as_str().map(str::to_owned),
             }
-            None => written.as_str().map(str::to_owned),
-        },
+        }
         Kind::Listen
         | Kind::ListenOrOff
         | Kind::Networks
-        | Kind::Roots
+        | Kind::Roots { .. }
+        | Kind::CacheRules
+        | Kind::Types
+        | Kind::Cors
         | Kind::Url
+        | Kind::HttpUrlOrNone
         | Kind::Path
+        | Kind::FileNameOrNone
+        | Kind::CharsetOrNone
         | Kind::Choice(_) => match written.as_str() {
             Some(text) => Some(text.to_owned()),
             None => return Err(format!("{}: write a string, in quotes", wrong())),

@@ -7,6 +7,7 @@ mod load;
 mod warnings;
 
 mod build;
+mod build_files;
 mod reader;
 
 mod environment;
@@ -15,6 +16,9 @@ mod sources;
 mod text_file;
 
 mod address;
+mod caching;
+mod cors;
+mod media_type;
 mod path;
 mod url;
 mod value;

@@ -1,4 +1,4 @@
-//! URL paths, and the directories behind URL prefixes.
+//! URL paths, the directories behind URL prefixes, and the file that stands for a directory.
 
 use std::path::PathBuf;
 
@@ -21,22 +21,7 @@ pub(super) fn root(text: &str) -> Result<(String, PathBuf), String> {
             _ => "the = between prefix and directory is missing".into(),
         });
     };
-    absolute(prefix).map_err(|fault| format!("in the prefix, {fault}"))?;
-    let prefix = match prefix.ends_with('/') {
-        true => prefix.to_owned(),
-        false => format!("{prefix}/"),
-    };
-    if prefix == "/" {
-        return Err(
-            "with this prefix no request would reach the application: use STATIC_URL".into()
-        );
-    }
-    if prefix.split('/').any(|segment| segment == "." || segment == "..") || prefix.contains("//") {
-        return Err("the prefix must not hold //, . or .. as a segment".into());
-    }
-    if prefix.contains('%') {
-        return Err("write the prefix decoded, without %".into());
-    }
+    let prefix = self::prefix(prefix).map_err(|fault| format!("in the prefix, {fault}"))?;
     if directory.trim().is_empty() {
         return Err("the directory is missing".into());
     }
@@ -47,6 +32,47 @@ pub(super) fn root(text: &str) -> Result<(String, PathBuf), String> {
         return Err("this would publish the whole file system".into());
     }
     Ok((prefix, directory.into()))
+}
+
+/// Reads a URL prefix; without its last `/` it gets one.
+pub(super) fn prefix(text: &str) -> Result<String, String> {
+    absolute(text)?;
+    let prefix = match text.ends_with('/') {
+        true => text.to_owned(),
+        false => format!("{text}/"),
+    };
+    if prefix == "/" {
+        return Err(
+            "/ alone would leave nothing to the application: write one such as /static/".into()
+        );
+    }
+    if prefix.split('/').any(|segment| segment == "." || segment == "..") || prefix.contains("//") {
+        return Err("//, . and .. are not possible as a segment".into());
+    }
+    if prefix.contains('%') {
+        return Err("% is not possible: write it decoded".into());
+    }
+    Ok(prefix)
+}
+
+/// Reads the name of a file that stands for its directory.
+pub(super) fn index(text: &str) -> Result<String, String> {
+    if let Some((_, name)) = text.rsplit_once('/') {
+        return Err(match name {
+            "" => "this is a directory: write the name of a file".into(),
+            name => format!("every directory has its own: write {name}"),
+        });
+    }
+    if text.is_empty() {
+        return Err("it is empty".into());
+    }
+    if text.starts_with('.') {
+        return Err("names that begin with a dot are never sent".into());
+    }
+    if text.contains(['*', '?', ',', ' ', '\\']) || text.chars().any(char::is_control) {
+        return Err("this is not the name of one file".into());
+    }
+    Ok(text.into())
 }
 
 /// Accepts what can stand as a path in a request line, literally.
@@ -86,11 +112,11 @@ mod tests {
         reads("=/srv", Err("in the prefix, the / in front is missing"));
         reads("/static/=", Err("the directory is missing"));
         reads("/static/=/", Err("this would publish the whole file system"));
-        reads("/a/../b=/srv", Err("the prefix must not hold //, . or .. as a segment"));
-        reads("//a=/srv", Err("the prefix must not hold //, . or .. as a segment"));
-        reads("/a%20b=/srv", Err("write the prefix decoded, without %"));
-        let everything = "with this prefix no request would reach the application: use STATIC_URL";
-        reads("/=/srv", Err(everything));
+        let segments = "in the prefix, //, . and .. are not possible as a segment";
+        reads("/a/../b=/srv", Err(segments));
+        reads("//a=/srv", Err(segments));
+        reads("/a%20b=/srv", Err("in the prefix, % is not possible: write it decoded"));
+        assert!(root("/=/srv").unwrap_err().contains("leave nothing to the application"));
     }
 
     #[test]
@@ -100,6 +126,25 @@ mod tests {
         assert!(health("/up?x").is_err());
         assert!(health("/u p").is_err());
         assert!(health("/").is_err());
+    }
+
+    #[test]
+    fn index_files() {
+        let reads = |text: &str, expected: Result<&str, &str>| {
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(index(text), expected, "{text:?}");
+        };
+        reads("index.html", Ok("index.html"));
+        reads("", Err("it is empty"));
+        reads(".index.html", Err("names that begin with a dot are never sent"));
+        reads("..", Err("names that begin with a dot are never sent"));
+        reads("/index.html", Err("every directory has its own: write index.html"));
+        reads("a/index.html", Err("every directory has its own: write index.html"));
+        reads("index/", Err("this is a directory: write the name of a file"));
+        reads("index.html index.htm", Err("this is not the name of one file"));
+        reads("index.html,index.htm", Err("this is not the name of one file"));
+        reads("index.*", Err("this is not the name of one file"));
+        reads("a\0b", Err("this is not the name of one file"));
     }
 
     proptest! {

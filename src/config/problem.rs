@@ -41,11 +41,11 @@ impl Problem {
         }
     }
 
-    /// A value that is well formed but does not go with another one. The fault is the same for
-    /// every value, so that it holds no part of a secret.
-    pub(super) fn conflict(key: &Key, value: &Value, fault: &'static str) -> Self {
+    /// A value that is well formed but does not go with another one. The fault must hold no part
+    /// of a secret.
+    pub(super) fn conflict(key: &Key, value: &Value, fault: String) -> Self {
         let subject = format!("{} = {} ({})", key.name, value.quoted(), value.origin);
-        Self { key: Some(key.name), subject, fault: fault.into(), expected: None }
+        Self { key: Some(key.name), subject, fault, expected: None }
     }
 
     /// A required key that nobody set.

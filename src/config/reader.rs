@@ -46,10 +46,30 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// `Some(None)` is the word.
+    pub(super) fn duration_or_word(&mut self, name: &str) -> Option<Option<Duration>> {
+        self.scalar(name, |kind, text| {
+            let Kind::DurationOrWord { least, most, word } = kind else { return Err(mismatch()) };
+            value::or_word(text, word, |text| value::duration(text, least, most))
+        })
+    }
+
     pub(super) fn size(&mut self, name: &str) -> Option<u64> {
         self.scalar(name, |kind, text| {
             let Kind::Size { least, most } = kind else { return Err(mismatch()) };
             value::size(text, least, most)
+        })
+    }
+
+    /// `Some(None)` is the word.
+    pub(super) fn size_or_word(&mut self, name: &str) -> Option<Option<u64>> {
+        self.scalar(name, |kind, text| {
+            let Kind::SizeOrWord { least, most, word } = kind else { return Err(mismatch()) };
+            // What other programs write for it.
+            if matches!(text, "0" | "0B" | "none" | "off") {
+                return Err(format!("write {word}"));
+            }
+            value::or_word(text, word, |text| value::size(text, least, most))
         })
     }
 
@@ -64,7 +84,7 @@ impl<'a> Reader<'a> {
     pub(super) fn workers(&mut self, name: &str) -> Option<Option<usize>> {
         self.scalar(name, |kind, text| {
             let Kind::Workers { most } = kind else { return Err(mismatch()) };
-            if text == "auto" { Ok(None) } else { value::integer(text, 1, most).map(Some) }
+            value::or_word(text, "auto", |text| value::integer(text, 1, most))
         })
     }
 
@@ -100,6 +120,17 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// The same, and `Some(None)` is `none`.
+    pub(super) fn one_or_none<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+        show: impl Fn(&T) -> String,
+    ) -> Option<Option<T>> {
+        let show = |value: &Option<T>| value.as_ref().map_or_else(|| "none".into(), &show);
+        self.one(name, |text| value::or_none(text, &parse), show)
     }
 
     /// A list, item by item; every bad one is reported.
@@ -144,7 +175,19 @@ impl<'a> Reader<'a> {
     /// Reports that a well-formed value does not go with another one.
     pub(super) fn conflict(&mut self, name: &str, fault: &'static str) {
         if let Some((key, value)) = self.find(name) {
-            self.problems.push(Problem::conflict(key, value, fault));
+            self.problems.push(Problem::conflict(key, value, fault.into()));
+        }
+    }
+
+    /// The same for what needs more words: `fault` repeats parts of the values of `names`, whose
+    /// first is the one to change; `plain` is said in its place if one of them is a secret.
+    pub(super) fn conflict_of(&mut self, names: &[&str], fault: String, plain: &'static str) {
+        let values = names.iter().filter_map(|name| self.sources.value(keys::find(name)?));
+        let secret = values.into_iter().any(|value| value.origin.is_secret());
+        let found = names.first().and_then(|name| self.find(name));
+        if let Some((key, value)) = found {
+            let fault = if secret { plain.into() } else { fault };
+            self.report(Problem::conflict(key, value, fault));
         }
     }
 
@@ -172,8 +215,11 @@ impl<'a> Reader<'a> {
     }
 
     fn bad_value(&mut self, key: &Key, text: &str, value: &Value, fault: &str) {
-        let problem = Problem::bad_value(key, &format!("{text:?}"), &value.origin, fault);
-        // Items of a list may be wrong in the same way.
+        self.report(Problem::bad_value(key, &format!("{text:?}"), &value.origin, fault));
+    }
+
+    /// Items of a list may be wrong in the same way: once is enough.
+    fn report(&mut self, problem: Problem) {
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
@@ -197,5 +243,5 @@ fn missing(key: &Key) -> Problem {
 
 /// `build` asks for a key in another form than the table has it; the tests read every key.
 fn mismatch() -> String {
-    "this is a mistake in sideman itself: build.rs and keys.rs disagree".into()
+    "this is a mistake in sideman itself: build and keys disagree".into()
 }

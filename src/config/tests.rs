@@ -193,11 +193,12 @@ fn an_example_of_every_kind_of_list_is_accepted_by_every_source() {
         config: Some(directory.write("sideman.toml", toml).into()),
         values: vec![("server.listen", vec!["127.0.0.1:1".into(), "127.0.0.1:2".into()])],
     };
-    let roots = ("SIDEMAN_STATIC", "/a/=/srv/a, /b/=/srv/b");
+    let roots = ("SIDEMAN_STATIC", "/a/=/srv/a, /b/=/srv/b, /a/=/srv/old");
     let plan = load(&flags, &environment(&[UPSTREAM, roots])).unwrap().plan;
     assert_eq!(plan.server.listen.len(), 2);
     assert_eq!(plan.server.trusted_proxies.len(), 2);
     assert_eq!(plan.files.roots.len(), 2);
+    assert_eq!(plan.files.roots[0].directories, [Path::new("/srv/a"), Path::new("/srv/old")]);
     assert_eq!(plan.files.roots[1].directories, [Path::new("/srv/b")]);
 }
 
@@ -222,7 +223,9 @@ fn template() -> String {
         wrap(&mut text, paragraph);
     }
     for (section, doc) in SECTIONS {
-        writeln!(text, "\n# {doc}\n[{section}]").unwrap();
+        writeln!(text).unwrap();
+        wrap(&mut text, doc);
+        writeln!(text, "[{section}]").unwrap();
         for key in KEYS.iter().filter(|key| key.section() == *section) {
             writeln!(text).unwrap();
             let names: Vec<_> = key.short_env.into_iter().chain(key.flag).collect();

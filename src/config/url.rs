@@ -1,8 +1,12 @@
-//! The application's address: `http://host:port` or `http+unix:/path.sock`.
+//! Addresses of other servers: the application's, `http://host:port` or `http+unix:/path.sock`, and
+//! the fallback's, `http://host:port/base`.
 
 use std::net::Ipv6Addr;
 
-use crate::plan::{Protocol, Target};
+use crate::{
+    plan::{Protocol, Target},
+    rfc::path::normalize,
+};
 
 /// What a URL without a port means, as in nginx.
 const DEFAULT_PORT: u16 = 80;
@@ -10,6 +14,20 @@ const DEFAULT_PORT: u16 = 80;
 const UNIX_PATH: usize = 107;
 const NO_UWSGI: &str = "this version does not speak the uwsgi protocol yet: start uWSGI with \
                         --http-socket, or use gunicorn, and write";
+
+const NO_USER: &str = "a user name or password is not possible here";
+const NO_FALLBACK_TLS: &str = "only plain http is spoken to the fallback: write http:// if it has a \
+                               plain port, as buckets have, or name a proxy beside sideman that \
+                               speaks TLS to it";
+
+/// The server that has the files of other releases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    host: String,
+    port: u16,
+    /// Empty, or begins with `/` and does not end with one.
+    pub(super) base: String,
+}
 
 /// Reads the application's address.
 pub(super) fn upstream(text: &str) -> Result<(Protocol, Target), String> {
@@ -31,11 +49,49 @@ pub(super) fn upstream(text: &str) -> Result<(Protocol, Target), String> {
     }
 }
 
+/// Reads the address of the server that has the files of other releases.
+pub(super) fn fallback(text: &str) -> Result<Origin, String> {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+        None => return Err(no_fallback_scheme(text)),
+    };
+    match scheme.as_str() {
+        "http" => {}
+        "https" => return Err(NO_FALLBACK_TLS.into()),
+        _ => return Err("only http:// is spoken to the fallback".into()),
+    }
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (host, port) = host_and_port(authority)?;
+    Ok(Origin { host, port, base: base(path)? })
+}
+
+/// The text that [`fallback`] reads as this.
+pub(super) fn show_fallback(origin: &Origin) -> String {
+    format!("http://{}{}", origin.target(), origin.base)
+}
+
 /// The text that [`upstream`] reads as this.
 pub(super) fn show(target: &Target) -> String {
     match target {
         Target::Tcp { .. } => format!("http://{target}"),
         Target::Unix(path) => format!("http+unix:{}", path.display()),
+    }
+}
+
+// === impl Origin ===
+
+impl Origin {
+    pub(super) fn target(&self) -> Target {
+        Target::Tcp { host: self.host.clone(), port: self.port }
+    }
+
+    /// What it is called in `Host`: without the port that http has anyway (RFC 9110, 7.2).
+    pub(super) fn name(&self) -> String {
+        let name = self.target().to_string();
+        match name.strip_suffix(&format!(":{DEFAULT_PORT}")) {
+            Some(host) if self.port == DEFAULT_PORT => host.to_owned(),
+            _ => name,
+        }
     }
 }
 
@@ -46,15 +102,20 @@ fn tcp(rest: &str) -> Result<Target, String> {
     if let Some(path) = rest.strip_prefix("unix:") {
         return Err(format!("write http+unix:{path}"));
     }
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, after) = rest.split_at(end);
-    if authority.contains('@') {
-        return Err("a user name or password is not possible here".into());
-    }
+    let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if !matches!(after, "" | "/") {
         return Err(format!(
             "a path or a query is not possible, requests keep their own: write http://{authority}"
         ));
+    }
+    let (host, port) = host_and_port(authority)?;
+    Ok(Target::Tcp { host, port })
+}
+
+/// Reads the host, without its brackets, and the port.
+fn host_and_port(authority: &str) -> Result<(String, u16), String> {
+    if authority.contains('@') {
+        return Err(NO_USER.into());
     }
     let (host, port) = match authority.strip_prefix('[') {
         Some(bracketed) => {
@@ -71,7 +132,7 @@ fn tcp(rest: &str) -> Result<Target, String> {
             (host, port)
         }
     };
-    Ok(Target::Tcp { host: host.to_ascii_lowercase(), port: port_of(port)? })
+    Ok((host.to_ascii_lowercase(), port_of(port)?))
 }
 
 fn unix(rest: &str) -> Result<Target, String> {
@@ -117,6 +178,34 @@ fn port_of(text: &str) -> Result<u16, String> {
         false => None,
     };
     number.filter(|port| *port != 0).ok_or_else(|| "the port must be from 1 to 65535".into())
+}
+
+/// Reads what stands before each request's path, without its last `/`: what RFC 3986, 3.3 allows.
+fn base(path: &str) -> Result<String, String> {
+    if path.contains(['?', '#']) {
+        return Err("a query or a fragment (? or #) is not possible".into());
+    }
+    let base = path.strip_suffix('/').unwrap_or(path);
+    let mut segments = base.split('/').skip(1);
+    if segments.any(|segment| matches!(segment, "" | "." | "..")) {
+        return Err("in the path, //, . and .. are not possible as a segment".into());
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
+    if !base.bytes().all(allowed) || normalize(base).is_none() && !base.is_empty() {
+        return Err("this path cannot stand in a request: write it percent-encoded".into());
+    }
+    Ok(base.into())
+}
+
+fn no_fallback_scheme(text: &str) -> String {
+    if text.is_empty() {
+        return "it is empty".into();
+    }
+    let authority = text.split('/').next().unwrap_or_default();
+    match host_and_port(authority) {
+        Ok(_) => format!("http:// is missing: write http://{text}"),
+        Err(_) => "this is not a URL".into(),
+    }
 }
 
 fn no_scheme(text: &str) -> String {
@@ -205,7 +294,62 @@ mod tests {
         reads("", "no: it is empty");
     }
 
+    #[test]
+    fn fallbacks() {
+        let check = |text: &str, expected: &str| {
+            let read = match fallback(text) {
+                Ok(origin) => {
+                    format!("{} {} {:?}", origin.target(), origin.name(), origin.base)
+                }
+                Err(fault) => format!("no: {fault}"),
+            };
+            assert_eq!(read, expected, "{text:?}");
+        };
+        check("http://previous:8080", "previous:8080 previous:8080 \"\"");
+        check("http://Previous", "previous:80 previous \"\"");
+        check("http://previous:80/", "previous:80 previous \"\"");
+        check("http://previous:8080/a/b%20c/", "previous:8080 previous:8080 \"/a/b%20c\"");
+        check("http://[::1]/a", "[::1]:80 [::1] \"/a\"");
+        check("http://[::1]:8080", "[::1]:8080 [::1]:8080 \"\"");
+        check("HTTP://b.s3.eu-west-1.amazonaws.com", &{
+            let name = "b.s3.eu-west-1.amazonaws.com";
+            format!("{name}:80 {name} \"\"")
+        });
+        check("https://previous", &format!("no: {NO_FALLBACK_TLS}"));
+        check("ftp://previous", "no: only http:// is spoken to the fallback");
+        check("http+unix:///run/a.sock", "no: only http:// is spoken to the fallback");
+        check("previous:8080/a", "no: http:// is missing: write http://previous:8080/a");
+        check("http:previous", "no: this is not a URL");
+        check("", "no: it is empty");
+        check("a b", "no: this is not a URL");
+        check("http://", "no: the host is missing");
+        check("http://me@previous", &format!("no: {NO_USER}"));
+        check("http://previous:0", "no: the port must be from 1 to 65535");
+        check("http://0.0.0.0", "no: nothing can be reached at 0.0.0.0: write 127.0.0.1");
+        let query = "no: a query or a fragment (? or #) is not possible";
+        check("http://previous?a", query);
+        check("http://previous/a#b", query);
+        let segment = "no: in the path, //, . and .. are not possible as a segment";
+        check("http://previous//", segment);
+        check("http://previous/a/../b", segment);
+        let encoded = "no: this path cannot stand in a request: write it percent-encoded";
+        for path in ["/a b", "/\u{e9}", "/a\r\nb", "/%", "/%4", "/%zz", "/%00"] {
+            check(&format!("http://previous{path}"), encoded);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_shown_fallback_reads_back(
+            text in "http://(a[a-z0-9.-]{0,6}|\\[::1\\])(:[0-9]{1,5})?(/[a-zA-Z0-9%.]{0,3}){0,3}",
+        ) {
+            if let Ok(read) = fallback(&text) {
+                prop_assert_eq!(fallback(&show_fallback(&read)), Ok(read.clone()));
+                let base = read.base;
+                prop_assert!(base.is_empty() || base.starts_with('/') && !base.ends_with('/'));
+            }
+        }
+
         #[test]
         fn a_shown_target_reads_back(host in "[a-z][a-z0-9._-]{0,20}", port in 1..=u16::MAX) {
             let target = Target::Tcp { host, port };
@@ -215,6 +359,8 @@ mod tests {
         #[test]
         fn nothing_panics(text in any::<String>(), rest in any::<String>()) {
             let _ = upstream(&text);
+            let _ = fallback(&text);
+            let _ = fallback(&format!("http://{rest}"));
             let _ = upstream(&format!("http://{rest}"));
             let _ = upstream(&format!("http+unix:{rest}"));
         }

@@ -55,6 +55,7 @@ pub(super) fn size(text: &str, least: u64, most: u64) -> Result<u64, String> {
         Some((_, factor)) => number.checked_mul(*factor).ok_or("this is too large")?,
         None if unit.is_empty() => {
             return Err(match number < 1 << 20 {
+                _ if number == 0 => "the unit is missing: write 0B".into(),
                 true => format!("the unit is missing: write {number}MiB, or {number}B for bytes"),
                 false => format!("the unit is missing: write {}", show_size(number)),
             });
@@ -72,6 +73,32 @@ pub(super) fn integer(text: &str, least: usize, most: usize) -> Result<usize, St
     }
     let number = text.parse().map_err(|_| "this is too large")?;
     within(number, least, most, |number| number.to_string())
+}
+
+/// `None` if `text` is `word`, else what `parse` makes of it.
+pub(super) fn or_word<T>(
+    text: &str,
+    word: &'static str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    if text == word {
+        return Ok(None);
+    }
+    let meant = suggest::question(&suggest::nearest(text, [word], ""));
+    parse(text).map(Some).map_err(|fault| meant.unwrap_or(fault))
+}
+
+/// `None` if `text` is `none`, else what `parse` makes of it; what other programs write for none is
+/// no value here.
+pub(super) fn or_none<T>(
+    text: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    match text {
+        "none" => Ok(None),
+        "off" | "false" | "no" => Err("write none".into()),
+        text => parse(text).map(Some),
+    }
 }
 
 /// Reads `true` or `false`.
@@ -138,15 +165,17 @@ fn fraction(example: &str) -> String {
     format!("only whole numbers are read: use a smaller unit, as in {example}")
 }
 
-/// Names the unit that was probably meant: `64m` and `64mib` are near to `64MiB`, `30sec` to `30s`.
+/// Names the unit that was probably meant: `64m` and `64mib` are near to `64MiB`, `30sec` to `30s`;
+/// a rate is written as a size.
 fn unknown_unit(number: u64, unit: &str, units: &[(&'static str, u64)]) -> String {
     let unit = unit.trim();
-    let lower = unit.to_ascii_lowercase();
+    let bare = unit.strip_suffix("/s").unwrap_or(unit);
+    let lower = bare.to_ascii_lowercase();
     let singular = lower.strip_suffix('s').unwrap_or(&lower);
     let word = TIME_WORDS.iter().find(|(word, _)| *word == singular).map(|(_, name)| *name);
     let names = || units.iter().map(|(name, _)| *name);
     let meant = names()
-        .find(|name| name.eq_ignore_ascii_case(unit))
+        .find(|name| name.eq_ignore_ascii_case(bare))
         .or_else(|| names().find(|name| name.to_ascii_lowercase().starts_with(&lower)))
         .or_else(|| names().find(|name| word == Some(*name)));
     match meant {
@@ -209,6 +238,8 @@ mod tests {
         reads_size("64m", Err("the unit \"m\" is unknown: write 64MiB"));
         reads_size("64mib", Err("the unit \"mib\" is unknown: write 64MiB"));
         reads_size("64mb", Err("the unit \"mb\" is unknown: write 64MB"));
+        reads_size("2MiB/s", Err("the unit \"MiB/s\" is unknown: write 2MiB"));
+        reads_size("0", Err("the unit is missing: write 0B"));
         reads_size("1.5GiB", Err("only whole numbers are read: use a smaller unit, as in 1536KiB"));
         reads_size("64miles", Err("the unit \"miles\" is unknown"));
         reads_size("big", Err("this is not a size"));
@@ -221,6 +252,16 @@ mod tests {
         assert_eq!(choice("off", &["json", "off"]), Ok(1));
         assert_eq!(choice("JSON", &["json", "off"]), Err("did you mean json?".into()));
         assert_eq!(choice("xml", &["json", "off"]), Err("this is not one of the choices".into()));
+        let or_never = |text| or_word(text, "never", |text| integer(text, 1, 8));
+        assert_eq!(or_never("never"), Ok(None));
+        assert_eq!(or_never("3"), Ok(Some(3)));
+        assert_eq!(or_never("Never"), Err("did you mean never?".into()));
+        assert_eq!(or_never("9"), Err("this is above the most, 8".into()));
+        let unless_none = |text| or_none(text, boolean);
+        assert_eq!(unless_none("none"), Ok(None));
+        assert_eq!(unless_none("off"), Err("write none".into()));
+        assert_eq!(unless_none("true"), Ok(Some(true)));
+        assert_eq!(unless_none("Yes"), Err("write true".into()));
         assert_eq!(boolean("true"), Ok(true));
         assert_eq!(boolean("Yes"), Err("write true".into()));
         assert_eq!(boolean("2"), Err("this is neither true nor false".into()));

@@ -1,4 +1,5 @@
-//! One file as it was when it was last looked at.
+//! One file as it was when it was last looked at: its representations, and what would show that it
+//! has changed.
 
 use std::{
     fs::{File, Metadata},
@@ -7,45 +8,63 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::kind;
-use crate::rfc::{conditional::Validators, date};
+use crate::{
+    body::Version,
+    rfc::{
+        conditional::Validators,
+        encoding::{self, Accepted, Coding},
+    },
+};
 
-/// Memory that an entry costs besides its contents, roughly.
-const OVERHEAD: u64 = 1024;
 /// What an open descriptor counts for in the budget: it bounds their number.
 const DESCRIPTOR: u64 = 64 * 1024;
 
-/// A file, its validators and the head of its response.
+/// A file must have been left alone for so long: its times move in steps of up to 10 ms, so that a
+/// change right after another would not show.
+const REST: Duration = Duration::from_millis(20);
+
+/// A file. It never changes: when the file does, another takes its place.
 #[derive(Debug)]
 pub struct Entry {
+    /// Never empty; identity comes first.
+    representations: Box<[Representation]>,
+    pub(super) key: Key,
+    pub(super) stamps: Stamps,
+    /// Milliseconds on the store's clock.
+    checked: AtomicU64,
+    /// Whether the background thread has done what it can.
+    pub(super) is_improved: bool,
+    /// Whether it was asked for since the store last looked for something to throw away.
+    used: AtomicBool,
+}
+
+/// The file in one content coding, with the head of its response.
+#[derive(Clone, Debug)]
+pub struct Representation {
+    pub coding: Coding,
     pub content: Content,
     /// Bytes.
     pub size: u64,
     /// Everything a 200 says except `Date` and `Connection`.
     pub head: HeaderMap,
-    etag: String,
-    /// Seconds since 1970.
-    modified: u64,
-    pub(super) key: Key,
-    pub(super) stamp: Stamp,
-    /// Milliseconds on the store's clock.
-    checked: AtomicU64,
-    /// Whether it was asked for since the store last looked for something to throw away.
-    used: AtomicBool,
+    pub(super) etag: String,
+    /// Seconds since 1970: the original's.
+    pub(super) modified: u64,
 }
 
 /// Where the bytes are.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// With the file too, if the kernel may send its bytes: they never change under this name.
+    /// With a file of the same bytes too, if the kernel may send them from there.
     Memory(Bytes, Option<Arc<File>>),
-    Disk(Arc<File>),
+    /// With what shows that the file has changed since.
+    Disk(Arc<File>, Version),
 }
 
 /// Which file: the index of its root, and its name below it.
@@ -55,72 +74,99 @@ pub(super) struct Key {
     pub(super) name: Box<[u8]>,
 }
 
-/// What changes when a file does.
+/// What changes when a file does, or what is said about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamps {
+    /// Which of its root's directories it is in.
+    pub(super) directory: usize,
+    pub(super) original: Stamp,
+    /// Of its compressed siblings, in the order of `load::SIBLINGS`.
+    pub(super) siblings: [Option<Stamp>; 3],
+    /// Which manifest of its directory was asked.
+    pub(super) generation: u64,
+}
+
+/// What changes when a file on disk does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
-    modified: (i64, i64),
+    pub(super) modified: (i64, i64),
     changed: (i64, i64),
 }
 
 // === impl Entry ===
 
 impl Entry {
-    /// Describes a file. Without a content hash the entity tag is weak.
-    pub(super) fn new(
-        key: Key,
-        metadata: &Metadata,
-        content: Content,
-        hash: Option<u128>,
-        max_age: Duration,
-    ) -> Self {
-        let stamp = Stamp::of(metadata);
-        let modified = u64::try_from(metadata.mtime()).unwrap_or_default();
-        let size = metadata.len();
-        let etag = match hash {
-            Some(hash) => format!("\"{hash:032x}\""),
-            None => format!("W/\"{modified:x}-{size:x}\""),
-        };
-        let name = key.name.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-        let mut head = HeaderMap::with_capacity(8);
-        head.insert(header::CONTENT_TYPE, value(kind::content_type(name)));
-        head.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
-        head.insert(header::LAST_MODIFIED, value(date::format(modified)));
-        head.insert(header::ETAG, value(etag.clone()));
-        head.insert(header::CACHE_CONTROL, cache_control(name, max_age));
-        head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    /// `representations` begins with identity.
+    pub(super) fn new(key: Key, stamps: Stamps, representations: Vec<Representation>) -> Self {
         Self {
-            content,
-            size,
-            head,
-            etag,
-            modified,
+            representations: representations.into(),
             key,
-            stamp,
+            stamps,
+            is_improved: false,
             checked: AtomicU64::default(),
             used: AtomicBool::default(),
         }
     }
 
-    /// The validators for preconditions.
-    pub fn validators(&self) -> Validators<'_> {
-        Validators { etag: &self.etag, modified: self.modified }
-    }
-
-    /// The entity tag that is not known to be strong yet may be replaced later.
-    pub(super) fn is_weak(&self) -> bool {
-        self.etag.starts_with("W/")
-    }
-
-    pub(super) fn cost(&self) -> u64 {
-        match &self.content {
-            Content::Memory(bytes, None) => OVERHEAD + bytes.len() as u64,
-            Content::Memory(bytes, Some(_)) => OVERHEAD + DESCRIPTOR + bytes.len() as u64,
-            Content::Disk(_) => OVERHEAD + DESCRIPTOR,
+    /// The same file with more or better representations.
+    pub(super) fn improved(&self, representations: Vec<Representation>) -> Self {
+        Self {
+            is_improved: true,
+            checked: AtomicU64::new(self.checked()),
+            used: AtomicBool::new(true),
+            ..Self::new(self.key.clone(), self.stamps, representations)
         }
+    }
+
+    /// The representation that the client likes best; `None` if it accepts none (406).
+    pub fn negotiate(&self, headers: &HeaderMap) -> Option<&Representation> {
+        if let [only] = &*self.representations
+            && !headers.contains_key(header::ACCEPT_ENCODING)
+        {
+            return Some(only);
+        }
+        let accepted = Accepted::of(headers);
+        let available = self.representations.iter().map(|one| (one.coding, one.size));
+        self.representations.get(encoding::choose(accepted, available)?)
+    }
+
+    /// Whether a large file was changed in place since it was looked at: what would be sent of it is
+    /// not what its head says.
+    pub fn is_overwritten(&self) -> bool {
+        self.representations.iter().any(|one| match &one.content {
+            Content::Disk(file, version) => {
+                file.metadata().map_or(true, |metadata| Version::of(&metadata) != *version)
+            }
+            Content::Memory(..) => false,
+        })
+    }
+
+    /// The file as it is on disk.
+    pub fn identity(&self) -> Option<&Representation> {
+        self.representations.first()
+    }
+
+    pub(super) fn representations(&self) -> &[Representation] {
+        &self.representations
+    }
+
+    /// Whether it is in another directory than its root's first.
+    pub fn is_elsewhere(&self) -> bool {
+        self.stamps.directory > 0
+    }
+
+    /// The number of representations.
+    pub(super) fn codings(&self) -> usize {
+        self.representations.len()
+    }
+
+    /// Bytes that it takes, for the budget.
+    pub(super) fn cost(&self) -> u64 {
+        let contents: u64 = self.representations.iter().map(Representation::cost).sum();
+        contents + (size_of::<Self>() + self.key.name.len() + 256) as u64
     }
 
     pub(super) fn checked(&self) -> u64 {
@@ -131,14 +177,67 @@ impl Entry {
         self.checked.store(now, Ordering::Relaxed);
     }
 
-    pub(super) fn mark_used(&self) {
-        if !self.used.load(Ordering::Relaxed) {
+    /// Notes that it was asked for again; whether it is for the first time since it was last forgotten.
+    pub(super) fn mark_used(&self) -> bool {
+        let is_first = !self.used.load(Ordering::Relaxed);
+        if is_first {
             self.used.store(true, Ordering::Relaxed);
         }
+        is_first
     }
 
     pub(super) fn take_used(&self) -> bool {
         self.used.swap(false, Ordering::Relaxed)
+    }
+}
+
+// === impl Representation ===
+
+impl Representation {
+    /// The validators for preconditions.
+    pub fn validators(&self) -> Validators<'_> {
+        Validators { etag: &self.etag, modified: self.modified }
+    }
+
+    /// The head of a 304 (RFC 9110, 15.4.5).
+    pub fn not_modified(&self) -> HeaderMap {
+        let mut head = HeaderMap::with_capacity(8);
+        for name in [
+            header::ETAG,
+            header::LAST_MODIFIED,
+            header::CACHE_CONTROL,
+            header::VARY,
+            header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        ] {
+            if let Some(value) = self.head.get(&name) {
+                head.insert(name, value.clone());
+            }
+        }
+        head
+    }
+
+    pub(super) fn is_weak(&self) -> bool {
+        self.etag.starts_with("W/")
+    }
+
+    /// The same with the strong tag that is known now.
+    pub(super) fn with_hash(&self, hash: u128) -> Self {
+        let etag = format!("\"{hash:032x}\"");
+        let mut head = self.head.clone();
+        if let Ok(value) = HeaderValue::try_from(&etag) {
+            head.insert(header::ETAG, value);
+        }
+        Self { head, etag, ..self.clone() }
+    }
+
+    fn cost(&self) -> u64 {
+        let content = match &self.content {
+            Content::Memory(bytes, None) => bytes.len() as u64,
+            Content::Memory(bytes, Some(_)) => DESCRIPTOR + bytes.len() as u64,
+            Content::Disk(..) => DESCRIPTOR,
+        };
+        // Names and values of the head are about 60 bytes long, its tables 108 a field.
+        content + (size_of::<Self>() + self.etag.len() + self.head.capacity() * 168) as u64
     }
 }
 
@@ -156,14 +255,12 @@ impl Stamp {
     }
 }
 
-fn cache_control(name: &[u8], max_age: Duration) -> HeaderValue {
-    if kind::is_hashed(name) {
-        return HeaderValue::from_static("public, max-age=31536000, immutable");
-    }
-    value(format!("public, max-age={}", max_age.as_secs()))
-}
-
-/// A value made of characters that every header may hold.
-fn value(text: String) -> HeaderValue {
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+/// How long to wait until a further change would show.
+pub(super) fn unrested(metadata: &Metadata) -> Option<Duration> {
+    let seconds = u64::try_from(metadata.mtime()).ok()?;
+    let nanos = u32::try_from(metadata.mtime_nsec()).ok()?;
+    let modified = UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))?;
+    // A time in the future was set on purpose, or by another clock: it tells nothing.
+    let age = SystemTime::now().duration_since(modified).ok()?;
+    REST.checked_sub(age).filter(|rest| !rest.is_zero())
 }

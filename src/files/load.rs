@@ -1,28 +1,43 @@
-//! Reads a file from disk into an entry. Blocking: runs on the blocking pool only.
+//! Reads a file and its compressed siblings from disk into an entry. Blocking: runs on the blocking
+//! pool and on the background thread only.
 
 use std::{
     fs::{File, Metadata},
-    io::{self, Read},
-    path::Path,
+    io::{self, IoSliceMut},
+    os::unix::fs::{FileExt, MetadataExt},
     sync::Arc,
-    time::Duration,
+    thread,
 };
 
 use bytes::Bytes;
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::{
-    entry::{Content, Entry, Key, Stamp},
-    kind::is_hashed,
-    open::open_beneath,
+    entry::{Content, Entry, Key, Representation, Stamp, Stamps, unrested},
+    head::About,
+    kind,
+    open::{Directory, Effort},
+    sealed,
+    tree::Tree,
 };
+use crate::{body::Version, plan::Files, rfc::encoding::Coding};
 
 /// Files up to this size are kept in memory.
-const SMALL: u64 = 1024 * 1024;
+pub(super) const SMALL: u64 = 1024 * 1024;
 
-/// From this size on it costs half as much to let the kernel send a file from the page cache; below,
-/// the second system call costs more than the copy (measured on loopback).
+/// From this size on it costs half as much to let the kernel send pages than to copy them; below, the
+/// second system call costs more than the copy (measured on loopback).
 const SENDABLE: u64 = 32 * 1024;
+
+/// Files up to this size are read and hashed by a worker itself if the page cache holds them, which
+/// takes some ten microseconds; others on the blocking pool.
+const QUICK: u64 = 128 * 1024;
+
+const ATTEMPTS: u32 = 16;
+
+/// The codings that are looked for beside a file.
+pub(super) const SIBLINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
 
 /// What there is under a name.
 #[derive(Clone, Debug)]
@@ -32,96 +47,266 @@ pub enum Found {
     Missing,
 }
 
-/// Opens and reads a file. Only trouble that is not the name's fault is an error.
-pub(super) fn load(root: &Path, key: &Key, max_age: Duration) -> io::Result<Found> {
-    // A file written to while it is read is read again; one that never rests is an error.
-    for _ in 0..4 {
-        let Some(file) = open(root, key)? else { return Ok(Found::Missing) };
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Ok(Found::Directory);
-        }
-        if !metadata.is_file() {
-            return Ok(Found::Missing);
-        }
-        if metadata.len() > SMALL {
-            let content = Content::Disk(Arc::new(file));
-            let entry = Entry::new(key.clone(), &metadata, content, None, max_age);
-            return Ok(Found::File(Arc::new(entry)));
-        }
-        if let Some(bytes) = read_whole(&file, &metadata)? {
-            let hash = xxh3_128(&bytes);
-            // Without a content hash in its name, a file's contents could change while it is sent.
-            let is_sendable = metadata.len() >= SENDABLE && is_hashed(&key.name);
-            let content = Content::Memory(bytes, is_sendable.then(|| Arc::new(file)));
-            let entry = Entry::new(key.clone(), &metadata, content, Some(hash), max_age);
-            return Ok(Found::File(Arc::new(entry)));
-        }
-    }
-    Err(io::Error::other("the file changes faster than it can be read"))
+/// What is under a name in one directory.
+enum Place {
+    File(File, Metadata),
+    Directory,
+    Missing,
 }
 
-/// Whether the name still stands for the file of the entry, unchanged.
-pub(super) fn is_current(root: &Path, entry: &Entry) -> io::Result<bool> {
-    match open(root, &entry.key)? {
-        Some(file) => Ok(Stamp::of(&file.metadata()?) == entry.stamp),
-        None => Ok(false),
+/// Opens and reads a file, in the first of the root's directories that has it. Only trouble that is
+/// not the name's fault is an error.
+pub(super) fn load(
+    plan: &Files,
+    tree: &Tree,
+    key: &Key,
+    now: u64,
+    effort: Effort,
+) -> io::Result<Found> {
+    let mut found = Found::Missing;
+    for (index, place) in tree.places.iter().enumerate() {
+        let Some(directory) = place.open(effort)? else { continue };
+        match look(&directory, plan, &key.name)? {
+            Place::Missing => {}
+            Place::Directory => found = Found::Directory,
+            Place::File(file, metadata) => {
+                let manifest = place.manifest(&directory, plan.symlinks, now)?;
+                let manifest_says = manifest.says(&key.name);
+                let about = About::new(plan, &tree.root, &key.name, manifest_says);
+                let loader = Loader { plan, directory: &directory, about: &about, name: &key.name };
+                let mut representations = Vec::with_capacity(1 + SIBLINGS.len());
+                let original = loader.read(file, metadata, Coding::Identity, None)?;
+                let modified = original.stamp.modified;
+                representations.push(original.representation);
+                let mut siblings = [None; SIBLINGS.len()];
+                if about.varies {
+                    for (coding, stamp) in SIBLINGS.into_iter().zip(&mut siblings) {
+                        let Some(sibling) = loader.sibling(coding, modified)? else { continue };
+                        *stamp = Some(sibling.stamp);
+                        representations.extend(sibling.representation);
+                    }
+                }
+                let stamps = Stamps {
+                    directory: index,
+                    original: original.stamp,
+                    siblings,
+                    generation: manifest.generation,
+                };
+                let entry = Entry::new(key.clone(), stamps, representations);
+                return Ok(Found::File(Arc::new(entry)));
+            }
+        }
     }
+    Ok(found)
 }
 
-/// Hashes a large file and gives the entry with its strong tag, if it did not change meanwhile.
-pub(super) fn strengthen(entry: &Entry, max_age: Duration) -> io::Result<Option<Entry>> {
-    let Content::Disk(file) = &entry.content else { return Ok(None) };
+/// Whether the name still stands for the file of the entry, with its siblings unchanged.
+pub(super) fn is_current(
+    plan: &Files,
+    tree: &Tree,
+    entry: &Entry,
+    now: u64,
+    effort: Effort,
+) -> io::Result<bool> {
+    let stamps = &entry.stamps;
+    for (index, place) in tree.places.iter().enumerate() {
+        let Some(directory) = place.open(effort)? else { continue };
+        let Place::File(_, metadata) = look(&directory, plan, &entry.key.name)? else { continue };
+        if index != stamps.directory
+            || Stamp::of(&metadata) != stamps.original
+            || place.manifest(&directory, plan.symlinks, now)?.generation != stamps.generation
+        {
+            return Ok(false);
+        }
+        let varies = entry.identity().is_some_and(|one| one.head.contains_key(http::header::VARY));
+        if varies {
+            for (coding, stamp) in SIBLINGS.into_iter().zip(&stamps.siblings) {
+                let sibling = look(&directory, plan, &sibling_name(&entry.key.name, coding))?;
+                let now = match &sibling {
+                    Place::File(_, metadata) => Some(Stamp::of(metadata)),
+                    Place::Directory | Place::Missing => None,
+                };
+                if now != *stamp {
+                    return Ok(false);
+                }
+            }
+        }
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// Hashes a large file, if it does not change meanwhile.
+pub(super) fn hash(representation: &Representation) -> io::Result<Option<u128>> {
+    let Content::Disk(file, version) = &representation.content else { return Ok(None) };
     let mut hasher = Xxh3::new();
     let mut chunk = vec![0; 256 * 1024];
     let mut offset = 0;
     loop {
-        let count = std::os::unix::fs::FileExt::read_at(&**file, &mut chunk, offset)?;
+        let count = file.read_at(&mut chunk, offset)?;
         let Some(read) = chunk.get(..count).filter(|read| !read.is_empty()) else { break };
         hasher.update(read);
         offset += count as u64;
     }
-    let metadata = file.metadata()?;
-    if Stamp::of(&metadata) != entry.stamp || offset != metadata.len() {
-        return Ok(None);
-    }
-    let (key, content) = (entry.key.clone(), entry.content.clone());
-    Ok(Some(Entry::new(key, &metadata, content, Some(hasher.digest128()), max_age)))
+    let is_same = Version::of(&file.metadata()?) == *version && offset == representation.size;
+    Ok(is_same.then(|| hasher.digest128()))
 }
 
-fn open(root: &Path, key: &Key) -> io::Result<Option<File>> {
-    use io::ErrorKind;
-    match open_beneath(root, &key.name) {
-        Ok(file) => Ok(Some(file)),
-        // Also what a name says that leads out of the root (EXDEV), through a file (ENOTDIR), in
-        // circles (ELOOP), to a socket or device without a driver (ENXIO), or that is too long.
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::NotFound
-                    | ErrorKind::NotADirectory
-                    | ErrorKind::CrossesDevices
-                    | ErrorKind::InvalidFilename
-            ) || matches!(
-                rustix::io::Errno::from_io_error(&error),
-                Some(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO)
-            ) =>
-        {
-            Ok(None)
+/// What all representations of one file have in common.
+struct Loader<'a> {
+    plan: &'a Files,
+    directory: &'a Directory,
+    about: &'a About,
+    name: &'a [u8],
+}
+
+struct Loaded {
+    representation: Representation,
+    stamp: Stamp,
+}
+
+/// A sibling that was found; it is not served when it is older than the original.
+struct Sibling {
+    representation: Option<Representation>,
+    stamp: Stamp,
+}
+
+// === impl Loader ===
+
+impl Loader<'_> {
+    fn read(
+        &self,
+        file: File,
+        metadata: Metadata,
+        coding: Coding,
+        modified: Option<u64>,
+    ) -> io::Result<Loaded> {
+        let (metadata, bytes) = contents(&file, metadata, self.directory.effort())?;
+        let size = metadata.len();
+        let modified = modified.unwrap_or_else(|| u64::try_from(metadata.mtime()).unwrap_or(0));
+        let (content, etag) = match bytes {
+            Some(bytes) => {
+                let etag = format!("\"{:032x}\"", xxh3_128(&bytes));
+                (Content::Memory(bytes, None), etag)
+            }
+            None => {
+                let version = Version::of(&metadata);
+                (Content::Disk(Arc::new(file), version), weak_tag(self.name, modified, size))
+            }
+        };
+        let head = self.about.head(coding, size, modified, &etag);
+        let stamp = Stamp::of(&metadata);
+        let representation = Representation { coding, content, size, head, etag, modified };
+        Ok(Loaded { representation, stamp })
+    }
+
+    fn sibling(&self, coding: Coding, original: (i64, i64)) -> io::Result<Option<Sibling>> {
+        let name = sibling_name(self.name, coding);
+        let Place::File(file, metadata) = look(self.directory, self.plan, &name)? else {
+            return Ok(None);
+        };
+        let stamp = Stamp::of(&metadata);
+        if stamp.modified < original || metadata.len() == 0 {
+            return Ok(Some(Sibling { representation: None, stamp }));
         }
-        Err(error) => Err(error),
+        let modified = u64::try_from(original.0).unwrap_or(0);
+        let Loaded { representation, stamp } = self.read(file, metadata, coding, Some(modified))?;
+        Ok(Some(Sibling { representation: Some(representation), stamp }))
     }
 }
 
-/// The contents, or `None` if they changed while they were read.
-fn read_whole(file: &File, metadata: &Metadata) -> io::Result<Option<Bytes>> {
-    let size = metadata.len();
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
-    // One byte more than expected would show that the file has grown.
-    file.take(size + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 != size || Stamp::of(&file.metadata()?) != Stamp::of(metadata) {
-        return Ok(None);
+fn look(directory: &Directory, plan: &Files, name: &[u8]) -> io::Result<Place> {
+    let Some(file) = directory.open_file(name, plan.symlinks)? else { return Ok(Place::Missing) };
+    let metadata = file.metadata()?;
+    Ok(match metadata.file_type() {
+        kind if kind.is_file() => Place::File(file, metadata),
+        kind if kind.is_dir() => Place::Directory,
+        _ => Place::Missing,
+    })
+}
+
+fn sibling_name(name: &[u8], coding: Coding) -> Vec<u8> {
+    [name, coding.suffix().as_bytes()].concat()
+}
+
+/// What a small file holds, and its metadata at that moment; for a large one the metadata alone.
+fn contents(file: &File, first: Metadata, effort: Effort) -> io::Result<(Metadata, Option<Bytes>)> {
+    let mut metadata = first;
+    for _ in 0..ATTEMPTS {
+        if let Some(rest) = unrested(&metadata) {
+            if effort == Effort::Memory {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            thread::sleep(rest);
+            metadata = file.metadata()?;
+            continue;
+        }
+        if metadata.len() > SMALL {
+            return Ok((metadata, None));
+        }
+        let bytes = read_whole(file, metadata.len(), effort)?;
+        let after = file.metadata()?;
+        if bytes.len() as u64 == metadata.len() && Version::of(&after) == Version::of(&metadata) {
+            return Ok((metadata, Some(bytes)));
+        }
+        metadata = after;
     }
+    Err(io::Error::other("the file changes faster than it can be read"))
+}
+
+/// The contents; one byte more than expected would show that the file has grown.
+fn read_whole(file: &File, size: u64, effort: Effort) -> io::Result<Bytes> {
+    let flags = match effort {
+        // Hashing a long one holds up others as well.
+        Effort::Memory if size > QUICK => return Err(io::ErrorKind::WouldBlock.into()),
+        Effort::Memory => ReadWriteFlags::NOWAIT,
+        Effort::Disk => ReadWriteFlags::empty(),
+    };
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or_default() + 1];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match preadv2(file, &mut [IoSliceMut::new(rest)], filled as u64, flags) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(Errno::INTR) => {}
+            // A file system or a sandbox without RWF_NOWAIT.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) if effort == Effort::Memory => {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // An empty read is no end yet for some kernels that were asked not to wait (preadv2(2), BUGS).
+    if effort == Effort::Memory && (filled as u64) < size {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    bytes.truncate(filled);
     bytes.shrink_to_fit();
-    Ok(Some(Bytes::from(bytes)))
+    Ok(Bytes::from(bytes))
+}
+
+/// Whether so many bytes are cheaper to send by the kernel.
+pub fn is_sendable(length: u64) -> bool {
+    length >= SENDABLE
+}
+
+/// Contents in memory, such that the kernel can send them if that is worthwhile.
+pub(super) fn hold(bytes: Bytes) -> Content {
+    if !is_sendable(bytes.len() as u64) {
+        return Content::Memory(bytes, None);
+    }
+    match sealed::seal(&bytes) {
+        Ok((bytes, file)) => Content::Memory(bytes, Some(file)),
+        // Without descriptors, or without memfd: it costs more to send, and is the same.
+        Err(_) => Content::Memory(bytes, None),
+    }
+}
+
+/// Until the contents are hashed. A hash in the name is as good as them, if nobody cheats: copies of
+/// the file that were written at other times have the same.
+fn weak_tag(name: &[u8], modified: u64, size: u64) -> String {
+    match kind::hash(name).and_then(|range| name.get(range)) {
+        Some(hash) => format!("W/\"{}-{size:x}\"", String::from_utf8_lossy(hash)),
+        None => format!("W/\"{modified:x}-{size:x}\""),
+    }
 }

@@ -1,15 +1,29 @@
-//! Finds a file under a root and describes it: contents or descriptor, validators, the head of its
-//! response. Reading files happens on the blocking pool; what was found is shared by all workers.
+//! Finds a file under a root and describes it: contents or descriptor, validators, the heads of its
+//! responses. Reading files happens on the blocking pool; what was found is shared by all workers.
 
+mod background;
+mod compress;
 mod entry;
+mod head;
+mod improve;
 mod kind;
 mod load;
+mod manifest;
+mod media_type;
+mod missing;
 mod open;
+mod pattern;
+mod sealed;
+mod shelf;
 mod store;
+mod tree;
+mod verify;
 
 pub use self::{
-    entry::{Content, Entry},
-    kind::{content_type, is_hashed},
-    load::Found,
+    entry::{Content, Entry, Representation},
+    kind::{is_hashed, unhashed},
+    load::{Found, is_sendable},
+    manifest::{Manifest, ManifestError},
     store::Store,
+    verify::{Names, Report, Sample, verify},
 };

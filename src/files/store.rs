@@ -1,201 +1,223 @@
-//! The files found so far, shared by all workers and bounded in bytes. A hit costs one short lock;
-//! the disk is looked at again at most once in `check_interval`, and only for files in use.
+//! Finds files, for all workers. A hit costs one short lock; the disk is looked at again at most once
+//! in `check_interval`, and only for files in use.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    hash::{BuildHasherDefault, Hasher},
     io,
-    path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    path::Path,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{
+    background::Background,
     entry::{Entry, Key},
+    head::{self, About},
+    improve, kind,
     load::{self, Found},
+    missing::Missing,
+    open::Effort,
+    shelf::Shelf,
+    tree::Tree,
+    verify::{Names, Report, Sample, verify},
 };
-use crate::{plan, telemetry::metrics::Process};
+use crate::{plan, telemetry::StoreCounts};
 
-const SHARDS: usize = 16;
+/// Names that are missing are looked for again after so long, so that collected files soon appear.
+const MISSING: u64 = 500;
 
 /// Finds files. Cheap to share; all methods may be called from any worker.
 #[derive(Debug)]
 pub struct Store {
-    roots: Vec<PathBuf>,
-    /// Bytes.
-    budget: u64,
+    plan: plan::Files,
+    trees: Vec<Tree>,
     /// Milliseconds.
     check_interval: u64,
-    max_age: Duration,
     seed: u64,
     begin: Instant,
-    shards: [Mutex<Shard>; SHARDS],
-    metrics: Arc<Process>,
-    /// Whether a large file is being hashed; one at a time is enough.
-    hashing: AtomicBool,
+    shelf: Shelf,
+    missing: Missing,
+    background: Background,
+    counts: Arc<StoreCounts>,
 }
-
-#[derive(Debug, Default)]
-struct Shard {
-    entries: HashMap<u64, Arc<Entry>, BuildHasherDefault<Hashed>>,
-    /// Candidates for eviction, oldest first; those in use get a second chance.
-    queue: VecDeque<u64>,
-}
-
-/// Passes on a key that is a hash already.
-#[derive(Debug, Default)]
-struct Hashed(u64);
 
 // === impl Store ===
 
 impl Store {
-    /// An empty store over the plan's roots.
-    pub fn new(plan: &plan::Files, metrics: Arc<Process>) -> Self {
-        Self {
-            roots: plan.roots.iter().filter_map(|root| root.directories.first().cloned()).collect(),
-            budget: plan.memory,
-            check_interval: plan.check_interval.map_or(u64::MAX, milliseconds),
-            max_age: plan.roots.first().map_or(Duration::ZERO, |root| root.max_age),
+    /// An empty store over the plan's roots. Touches no file.
+    pub fn new(plan: &plan::Files, counts: Arc<StoreCounts>) -> Arc<Self> {
+        let check_interval = plan.check_interval.map_or(u64::MAX, milliseconds);
+        Arc::new(Self {
+            trees: plan.roots.iter().map(Tree::new).collect(),
+            check_interval,
             seed: fastrand::u64(..),
             begin: Instant::now(),
-            shards: Default::default(),
-            metrics,
-            hashing: AtomicBool::new(false),
+            shelf: Shelf::new(plan.memory, plan.entries, Arc::clone(&counts)),
+            missing: Missing::new(check_interval.min(MISSING)),
+            background: Background::default(),
+            counts,
+            plan: plan.clone(),
+        })
+    }
+
+    /// Looks at the manifests and verifies them, in the background.
+    pub fn begin(self: &Arc<Self>) {
+        for root in 0..self.trees.len() {
+            self.verify_later(root);
         }
     }
 
-    /// A file that was looked at a moment ago. `name` is relative, without dot segments.
-    pub fn fresh(&self, root: usize, name: &[u8], now: Instant) -> Option<Arc<Entry>> {
-        let entry = self.known(root, name)?;
-        let age = self.clock(now).saturating_sub(entry.checked());
-        if age > self.check_interval {
-            return None;
-        }
-        entry.mark_used();
-        Some(entry)
+    /// The prefixes, as the plan has them.
+    pub fn roots(&self) -> &[plan::Root] {
+        &self.plan.roots
     }
 
-    /// Looks at the disk, on the blocking pool.
+    /// What is known of a name since a moment ago. `name` is relative, without dot segments.
+    pub fn fresh(self: &Arc<Self>, root: usize, name: &[u8], now: Instant) -> Option<Found> {
+        let hash = self.hash(root, name);
+        let now = self.clock(now);
+        match self.known(hash, root, name) {
+            Some(entry) => {
+                let is_old = now.saturating_sub(entry.checked()) > self.check_interval;
+                if is_old || entry.is_overwritten() {
+                    return None;
+                }
+                if entry.mark_used() {
+                    self.improve_later(hash, &entry);
+                }
+                Some(Found::File(entry))
+            }
+            None => self.missing.knows(hash, now).then_some(Found::Missing),
+        }
+    }
+
+    /// Looks at the disk: at once if the kernel has everything in memory, else on the blocking pool.
     pub async fn find(self: Arc<Self>, root: usize, name: &[u8]) -> io::Result<Found> {
         let key = Key { root, name: name.into() };
-        let looked = tokio::task::spawn_blocking(move || self.look(&key)).await;
+        match self.look(&key, Effort::Memory) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            found => return found,
+        }
+        let looked = tokio::task::spawn_blocking(move || self.look(&key, Effort::Disk)).await;
         looked.unwrap_or_else(|panic| Err(io::Error::other(panic)))
     }
 
-    fn look(self: Arc<Self>, key: &Key) -> io::Result<Found> {
-        let Some(root) = self.roots.get(key.root) else { return Ok(Found::Missing) };
+    /// What the current release calls the file that another release called `name`, as far as a
+    /// manifest tells.
+    pub fn current(&self, root: usize, name: &[u8]) -> Option<Vec<u8>> {
+        let original = kind::unhashed(name)?;
+        let tree = self.trees.get(root)?;
+        tree.places.iter().find_map(|place| {
+            let manifest = place.known().manifest?;
+            manifest.current(&original).map(<[u8]>::to_vec)
+        })
+    }
+
+    /// Whether caches were told, or would be told, to keep the file for ever.
+    pub fn looks_immutable(&self, root: usize, name: &[u8]) -> bool {
+        kind::is_hashed(name)
+            || self.trees.get(root).is_some_and(|tree| head::is_immutable_by_rule(&tree.root, name))
+    }
+
+    fn look(self: &Arc<Self>, key: &Key, effort: Effort) -> io::Result<Found> {
+        let Some(tree) = self.trees.get(key.root) else { return Ok(Found::Missing) };
         let now = self.clock(Instant::now());
-        if let Some(entry) = self.known(key.root, &key.name) {
-            if load::is_current(root, &entry)? {
+        let hash = self.hash(key.root, &key.name);
+        if let Some(entry) = self.known(hash, key.root, &key.name) {
+            if load::is_current(&self.plan, tree, &entry, now, effort)? {
                 entry.set_checked(now);
-                entry.mark_used();
-                self.strengthen_later(&entry);
+                if entry.mark_used() || !entry.is_improved {
+                    self.improve_later(hash, &entry);
+                }
                 return Ok(Found::File(entry));
             }
-            self.remove(&entry);
+            self.shelf.remove(hash, &entry);
         }
-        let found = load::load(root, key, self.max_age)?;
-        if let Found::File(entry) = &found {
-            entry.set_checked(now);
-            self.insert(Arc::clone(entry));
-            self.strengthen_later(entry);
+        let found = load::load(&self.plan, tree, key, now, effort)?;
+        match &found {
+            Found::File(entry) => {
+                entry.set_checked(now);
+                self.shelf.insert(hash, Arc::clone(entry));
+            }
+            // Only what is looked for every time is not there can be remembered: the time is that of
+            // the look's beginning.
+            Found::Missing => self.missing.note(hash, now),
+            Found::Directory => {}
+        }
+        if tree.is_unverified() {
+            self.verify_later(key.root);
         }
         Ok(found)
     }
 
-    /// Gives a large file its strong tag, in the background: a first byte never waits for it.
-    fn strengthen_later(self: &Arc<Self>, entry: &Arc<Entry>) {
-        // An entry that can't be kept would be hashed again at every request.
-        if !entry.is_weak()
-            || entry.cost() > self.budget
-            || self.hashing.swap(true, Ordering::Relaxed)
-        {
+    /// Has done in the background what would make the entry better. What can't be kept would be done
+    /// again for every request.
+    fn improve_later(self: &Arc<Self>, hash: u64, entry: &Arc<Entry>) {
+        let compresses = self.plan.compress && !self.shelf.is_tight();
+        if !improve::is_wanted(entry, compresses) || !self.shelf.fits(entry) {
             return;
         }
         let (store, entry) = (Arc::clone(self), Arc::clone(entry));
-        tokio::task::spawn_blocking(move || {
-            match load::strengthen(&entry, store.max_age) {
-                Ok(Some(strong)) => {
-                    strong.set_checked(entry.checked());
-                    store.insert(Arc::new(strong));
-                }
-                Ok(None) => {}
-                Err(error) => tracing::debug!(%error, "large file could not be hashed"),
-            }
-            store.hashing.store(false, Ordering::Relaxed);
-        });
+        self.background.push(move || store.improve(hash, &entry, compresses));
     }
 
-    fn known(&self, root: usize, name: &[u8]) -> Option<Arc<Entry>> {
-        let hash = self.hash(root, name);
-        let entry = self.shard(hash).entries.get(&hash).map(Arc::clone)?;
+    fn improve(&self, hash: u64, entry: &Arc<Entry>, compresses: bool) {
+        let is_known = self.shelf.get(hash).is_some_and(|known| Arc::ptr_eq(&known, entry));
+        let Some(tree) = self.trees.get(entry.key.root).filter(|_| is_known) else { return };
+        let name = &entry.key.name;
+        let manifest_says =
+            tree.places.get(entry.stamps.directory).and_then(|place| place.known().says(name));
+        let about = About::new(&self.plan, &tree.root, name, manifest_says);
+        match improve::improve(entry, &about, compresses) {
+            Ok(Some(better)) => {
+                let made = better.codings() - entry.codings();
+                self.counts.compressed.fetch_add(made as u64, Ordering::Relaxed);
+                self.shelf.replace(hash, entry, Arc::new(better));
+            }
+            Ok(None) => {}
+            Err(error) => {
+                let name = String::from_utf8_lossy(name);
+                tracing::debug!(%name, %error, "file could not be hashed or compressed");
+            }
+        }
+    }
+
+    fn verify_later(self: &Arc<Self>, root: usize) {
+        let store = Arc::clone(self);
+        self.background.push(move || store.verify(root));
+    }
+
+    fn verify(self: &Arc<Self>, root: usize) {
+        let Some(tree) = self.trees.get(root) else { return };
+        let now = self.clock(Instant::now());
+        for place in &tree.places {
+            let Ok(Some(directory)) = place.open(Effort::Disk) else { continue };
+            if place.manifest(&directory, self.plan.symlinks, now).is_err() {
+                continue;
+            }
+            let Some(manifest) = place.take_unverified() else { continue };
+            let sample = Sample::new(fastrand::u64(..));
+            // Nobody else looks at the store any more: the process is about to end.
+            let cancelled = || Arc::strong_count(self) == 1;
+            let symlinks = self.plan.symlinks;
+            let report = verify(&place.path, &manifest, symlinks, sample, &cancelled);
+            let Ok(report) = report else { continue };
+            let count = |names: &Names| u64::try_from(names.count).unwrap_or(u64::MAX);
+            let counts = &self.counts;
+            counts.manifest_missing.fetch_add(count(&report.missing), Ordering::Relaxed);
+            counts.manifest_mismatched.fetch_add(count(&report.mismatched), Ordering::Relaxed);
+            tell(&tree.root.prefix, &place.path, &report);
+        }
+    }
+
+    fn known(&self, hash: u64, root: usize, name: &[u8]) -> Option<Arc<Entry>> {
+        let entry = self.shelf.get(hash)?;
         (entry.key.root == root && *entry.key.name == *name).then_some(entry)
-    }
-
-    fn insert(&self, entry: Arc<Entry>) {
-        let cost = entry.cost();
-        if cost > self.budget {
-            return;
-        }
-        let hash = self.hash(entry.key.root, &entry.key.name);
-        self.metrics.file_store_bytes.fetch_add(cost, Ordering::Relaxed);
-        let mut shard = self.shard(hash);
-        if let Some(replaced) = shard.entries.insert(hash, entry) {
-            self.metrics.file_store_bytes.fetch_sub(replaced.cost(), Ordering::Relaxed);
-        } else {
-            shard.queue.push_back(hash);
-        }
-        drop(shard);
-        self.shrink(hash);
-    }
-
-    fn remove(&self, entry: &Arc<Entry>) {
-        let hash = self.hash(entry.key.root, &entry.key.name);
-        let mut shard = self.shard(hash);
-        if shard.entries.get(&hash).is_some_and(|known| Arc::ptr_eq(known, entry)) {
-            shard.entries.remove(&hash);
-            shard.queue.retain(|queued| *queued != hash);
-            self.metrics.file_store_bytes.fetch_sub(entry.cost(), Ordering::Relaxed);
-        }
-    }
-
-    /// Throws away what was not used lately until the budget holds, beginning at one shard.
-    fn shrink(&self, begin: u64) {
-        for step in 0..SHARDS as u64 * 2 {
-            let mut shard = self.shard(begin.wrapping_add(step));
-            // Twice round the queue takes every second chance away.
-            for _ in 0..shard.queue.len() * 2 {
-                if self.metrics.file_store_bytes.load(Ordering::Relaxed) <= self.budget {
-                    return;
-                }
-                let Some(hash) = shard.queue.pop_front() else { break };
-                match shard.entries.get(&hash) {
-                    Some(entry) if entry.take_used() => shard.queue.push_back(hash),
-                    Some(entry) => {
-                        let cost = entry.cost();
-                        shard.entries.remove(&hash);
-                        self.metrics.file_store_bytes.fetch_sub(cost, Ordering::Relaxed);
-                    }
-                    None => {}
-                }
-            }
-        }
     }
 
     fn hash(&self, root: usize, name: &[u8]) -> u64 {
         xxh3_64_with_seed(name, self.seed ^ root as u64)
-    }
-
-    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
-        #[expect(clippy::indexing_slicing, reason = "the index is a remainder of the length")]
-        let shard = &self.shards[(hash % SHARDS as u64) as usize];
-        // A panic while it was held can leave the queue and the map out of step at worst.
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn clock(&self, now: Instant) -> u64 {
@@ -203,23 +225,33 @@ impl Store {
     }
 }
 
-// === impl Hashed ===
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("the keys are u64");
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        // The low bits chose the shard; the map wants bits that still differ within it.
-        self.0 = hash.rotate_right(4);
-    }
-}
-
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Says once what is wrong with a release's files: whoever made the volume can mend it.
+fn tell(prefix: &str, directory: &Path, report: &Report) {
+    let directory = directory.display();
+    let Report { listed, missing, checked, mismatched, unreadable } = report;
+    if missing.count > 0 {
+        tracing::warn!(
+            prefix, %directory, listed, missing = missing.count, first = %missing,
+            "files that staticfiles.json lists are missing: run collectstatic again, or copy all of it"
+        );
+    }
+    if mismatched.count > 0 {
+        tracing::warn!(
+            prefix, %directory, checked, mismatched = mismatched.count, first = %mismatched,
+            "contents are not what the hashes in their names say: browsers may keep wrong files for a year"
+        );
+    }
+    if unreadable.count > 0 {
+        tracing::warn!(
+            prefix, %directory, unreadable = unreadable.count, first = %unreadable,
+            "files can't be read: check their owner and mode"
+        );
+    }
+    if missing.count + mismatched.count + unreadable.count == 0 {
+        tracing::info!(prefix, %directory, listed, checked, "manifest is good");
+    }
 }

@@ -88,6 +88,7 @@ pub fn start(plan: Plan) -> Result<Running, StartError> {
     let first = if plan.health.wait_for_application { Phase::Starting } else { Phase::Ready };
     let (phase, watched) = watch::channel(first);
     let app = Arc::new(App::new(plan, metrics));
+    app.files.begin();
     let workers = Workers::start(&app, log.as_ref(), &watched)?;
     if let Some(listener) = admin_listener {
         Admin::new(Arc::clone(&app), watched).start(listener)?;

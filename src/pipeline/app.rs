@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
+use super::family::Family;
 use crate::{
     files::Store,
     plan::Plan,
@@ -16,7 +17,10 @@ use crate::{
 #[derive(Debug)]
 pub struct App {
     pub plan: Plan,
-    pub store: Arc<Store>,
+    /// The site's own files.
+    pub files: Arc<Store>,
+    /// What users uploaded, and what the application alone may send.
+    pub media: Arc<Store>,
     pub metrics: Arc<Metrics>,
     /// Whether somebody was told about forwarding headers from a stranger.
     pub(super) warned_of_stranger: AtomicBool,
@@ -29,13 +33,24 @@ pub struct App {
 impl App {
     /// Puts a plan to work. Touches no file and opens no connection.
     pub fn new(plan: Plan, metrics: Arc<Metrics>) -> Self {
-        let store = Arc::new(Store::new(&plan.files, Arc::clone(metrics.process())));
+        let process = metrics.process();
+        let files = Store::new(&plan.files, Arc::clone(&process.static_store));
+        let media = Store::new(&plan.media, Arc::clone(&process.media_store));
         Self {
             plan,
-            store,
+            files,
+            media,
             metrics,
             warned_of_stranger: AtomicBool::new(false),
             trouble: Repeat::default(),
+        }
+    }
+
+    /// The store that a family of prefixes has.
+    pub(super) fn store(&self, family: Family) -> &Arc<Store> {
+        match family {
+            Family::Static => &self.files,
+            Family::Media => &self.media,
         }
     }
 

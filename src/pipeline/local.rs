@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use super::app::App;
+use super::{app::App, fallback::Fallback};
 use crate::{
     phase::Phase,
     plan::Target,
@@ -20,6 +20,8 @@ use crate::{
 pub struct Local {
     pub app: Arc<App>,
     pub upstream: Upstream,
+    /// Where static files of other releases are fetched from.
+    pub(super) fallback: Option<Fallback>,
     pub metrics: Arc<Shard>,
     pub log: LogBuffer,
     pub phase: Cell<Phase>,
@@ -39,6 +41,7 @@ impl Local {
         let seed = RandomState::new().hash_one("request ids");
         Self {
             upstream: Upstream::new(&app.plan.upstream, Arc::clone(&metrics)),
+            fallback: app.plan.missing.fallback.as_ref().map(Fallback::new),
             fallback_host: fallback_host(&app.plan.upstream.target),
             app,
             metrics,
@@ -47,6 +50,17 @@ impl Local {
             probed: Cell::new(None),
             random: RefCell::new(fastrand::Rng::with_seed(seed)),
         }
+    }
+
+    /// Closes connections that have been unused for too long; runs for ever.
+    pub async fn reap(&self) {
+        let fallback = async {
+            match &self.fallback {
+                Some(fallback) => fallback.reap().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::join!(self.upstream.reap(), fallback);
     }
 
     /// A new request id: 32 hex digits.

@@ -10,6 +10,8 @@
 
 mod app;
 mod client;
+mod fallback;
+mod family;
 mod files;
 mod finish;
 mod forward;
@@ -65,7 +67,9 @@ async fn answer(
     record: &mut Record,
     body: &mut RequestBody,
 ) -> Result<Response<Body>, Error> {
-    let destination = route::decide(&local.app, &record.parts.uri);
+    // The record is written to while the name is in use.
+    let uri = record.parts.uri.clone();
+    let destination = route::decide(&local.app, &uri);
     // A load balancer asks for its health check with any Host, or none.
     if !destination.is_health() {
         guard::check(&record.parts)?;
@@ -73,7 +77,7 @@ async fn answer(
     match destination {
         Destination::Health => Ok(health::health(local, record)),
         Destination::Ready => Ok(health::ready(local, record).await),
-        Destination::File { root, name } => files::serve(local, record, root, &name).await,
+        Destination::File(name) => files::serve(local, record, name).await,
         Destination::Undecodable => Err(Error::new(Kind::PathInvalid)),
         Destination::Application => proxy::serve(local, record, body.take()).await,
     }

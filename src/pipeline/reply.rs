@@ -29,6 +29,12 @@ pub(super) fn not_found(record: &Record) -> Response<Body> {
     page(record, StatusCode::NOT_FOUND, "There is no such file here.")
 }
 
+/// A client that accepts no coding there is (RFC 9110, 15.5.7).
+pub(super) fn not_acceptable(record: &Record) -> Response<Body> {
+    let text = "The file is not there in any coding that Accept-Encoding allows.";
+    page(record, StatusCode::NOT_ACCEPTABLE, text)
+}
+
 /// 405 with the methods that are allowed.
 pub(super) fn method_not_allowed(record: &Record, allow: &'static str) -> Response<Body> {
     let text = "This address can only be read.";
@@ -50,7 +56,9 @@ fn status(kind: Kind) -> StatusCode {
         Kind::CodingUnknown => StatusCode::NOT_IMPLEMENTED,
         Kind::ClientBodyTimeout => StatusCode::REQUEST_TIMEOUT,
         Kind::ConnectMethod => StatusCode::METHOD_NOT_ALLOWED,
-        Kind::FileUnreadable | Kind::FileTruncated => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::FileUnreadable | Kind::FileTruncated | Kind::FileChanged => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
         Kind::DescriptorsExhausted => StatusCode::SERVICE_UNAVAILABLE,
         Kind::UpstreamConnectTimeout | Kind::UpstreamReadTimeout => StatusCode::GATEWAY_TIMEOUT,
         Kind::UpstreamUnresolved
@@ -74,6 +82,7 @@ fn explanation(kind: Kind) -> &'static str {
         Kind::ClientBodyTimeout => "The request's body did not arrive in time.",
         Kind::PathInvalid => "The request's path can't be decoded.",
         Kind::FileUnreadable | Kind::FileTruncated => "The file can't be read.",
+        Kind::FileChanged => "The file has changed while it was read: ask again.",
         Kind::DescriptorsExhausted => "The server has no descriptor left: raise its limit.",
         Kind::UpstreamConnectTimeout | Kind::UpstreamReadTimeout => {
             "The application did not answer in time."

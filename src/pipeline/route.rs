@@ -1,28 +1,37 @@
 //! Who answers a request: decided by its path alone.
 
+use std::borrow::Cow;
+
 use http::Uri;
 
-use super::app::App;
-use crate::rfc::path;
+use super::{app::App, family::Family};
+use crate::{plan::Root, rfc::path};
 
 /// Who answers.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Destination {
+pub(super) enum Destination<'a> {
     Health,
     Ready,
-    /// `name` is relative to the root, decoded and without dot segments.
-    File {
-        root: usize,
-        name: Vec<u8>,
-    },
+    File(FileName<'a>),
     Application,
-    /// Under a static prefix, yet no name of any file.
+    /// Under a prefix for files, yet no name of any file.
     Undecodable,
+}
+
+/// A file that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FileName<'a> {
+    pub(super) family: Family,
+    /// The index of its root.
+    pub(super) root: usize,
+    /// Relative to the root, decoded and without dot segments.
+    pub(super) name: Cow<'a, [u8]>,
+    pub(super) query: Option<&'a str>,
 }
 
 // === impl Destination ===
 
-impl Destination {
+impl Destination<'_> {
     /// Whether a load balancer is asking.
     pub(super) fn is_health(&self) -> bool {
         matches!(self, Self::Health | Self::Ready)
@@ -30,31 +39,41 @@ impl Destination {
 }
 
 /// Decides by the decoded path. One that does not decode goes to the application, which may know
-/// better, unless it lies under a static prefix.
-pub(super) fn decide(app: &App, uri: &Uri) -> Destination {
-    let plan = &app.plan;
+/// better, unless it lies under a prefix for files.
+pub(super) fn decide<'a>(app: &App, uri: &'a Uri) -> Destination<'a> {
     let Some(normal) = path::normalize(uri.path()) else {
-        let is_file = plan.files.roots.iter().any(|root| uri.path().starts_with(&root.prefix));
+        let is_file = roots(app).any(|(_, _, root)| uri.path().starts_with(&root.prefix));
         return if is_file { Destination::Undecodable } else { Destination::Application };
     };
-    if *normal == *plan.health.path.as_bytes() {
+    let health = &app.plan.health;
+    if *normal == *health.path.as_bytes() {
         return Destination::Health;
     }
-    if *normal == *plan.health.ready_path.as_bytes() {
+    if *normal == *health.ready_path.as_bytes() {
         return Destination::Ready;
     }
-    let longest = plan
-        .files
-        .roots
-        .iter()
-        .enumerate()
-        .filter(|(_, root)| normal.starts_with(root.prefix.as_bytes()))
-        .max_by_key(|(_, root)| root.prefix.len());
-    match longest {
-        Some((root, found)) => {
-            let name = normal.get(found.prefix.len()..).unwrap_or_default();
-            Destination::File { root, name: name.to_vec() }
-        }
+    match file(app, normal) {
+        Some(name) => Destination::File(FileName { query: uri.query(), ..name }),
         None => Destination::Application,
     }
+}
+
+/// The file that a decoded path stands for, if it lies under one of the prefixes.
+pub(super) fn file<'a>(app: &App, path: Cow<'a, [u8]>) -> Option<FileName<'a>> {
+    let longest = roots(app)
+        .filter(|(_, _, root)| path.starts_with(root.prefix.as_bytes()))
+        .max_by_key(|(_, _, root)| root.prefix.len());
+    let (family, root, found) = longest?;
+    let name = match path {
+        Cow::Borrowed(path) => Cow::Borrowed(path.get(found.prefix.len()..)?),
+        Cow::Owned(mut path) => Cow::Owned(path.split_off(found.prefix.len())),
+    };
+    Some(FileName { family, root, name, query: None })
+}
+
+fn roots(app: &App) -> impl Iterator<Item = (Family, usize, &Root)> {
+    let own = app.plan.files.roots.iter().enumerate();
+    let media = app.plan.media.roots.iter().enumerate();
+    own.map(|(index, root)| (Family::Static, index, root))
+        .chain(media.map(|(index, root)| (Family::Media, index, root)))
 }

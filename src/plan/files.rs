@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::Upstream;
+use super::upstream::Upstream;
 
 /// One store: a family of prefixes whose files share a memory and the way they are looked at.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,6 @@
-//! Conditional requests: entity tags and the order of preconditions (RFC 9110, 8.8.3 and 13.2.2).
+//! Conditional requests: entity tags and the order of preconditions (RFC 9110, 8.8 and 13).
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 
 use super::date;
 
@@ -24,144 +24,360 @@ pub struct Validators<'a> {
     pub modified: u64,
 }
 
+/// Seconds after which a date of modification may count as a strong validator.
+///
+/// A file can change twice within a second, and the date is the same afterwards. By 8.8.2.2 a client
+/// must not use a date in `If-Range` unless its copy was made at least a second after that date. Not
+/// every client looks, and the file system may be stamped by another machine's clock: for the minute
+/// that HTTP has long allowed for two clocks the date is not believed, and the client gets the whole.
+const STRONG_AFTER: u64 = 60;
+
 /// Evaluates `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since` in the
-/// order of RFC 9110, 13.2.2.
+/// order of RFC 9110, 13.2.2. There is a current representation: its validators are given.
 pub fn evaluate(method: &Method, headers: &HeaderMap, current: Validators<'_>) -> Verdict {
-    if headers.contains_key(header::IF_MATCH) {
-        if !any_tag(headers, header::IF_MATCH, |tag| strong_eq(tag, current.etag)) {
-            return Verdict::PreconditionFailed;
-        }
-    } else if let Some(date) = date_field(headers, header::IF_UNMODIFIED_SINCE)
-        && current.modified > date
-    {
+    // Methods that neither select nor change a representation know no conditions (13.2.1).
+    if matches!(*method, Method::OPTIONS | Method::CONNECT | Method::TRACE) {
+        return Verdict::Proceed;
+    }
+
+    let is_same = match names_current(headers, header::IF_MATCH, current, strong_eq) {
+        Some(names_current) => names_current,
+        None => date_field(headers, header::IF_UNMODIFIED_SINCE)
+            .is_none_or(|date| current.modified <= date),
+    };
+    if !is_same {
         return Verdict::PreconditionFailed;
     }
 
-    let is_read = method == Method::GET || method == Method::HEAD;
-    if headers.contains_key(header::IF_NONE_MATCH) {
-        if any_tag(headers, header::IF_NONE_MATCH, |tag| weak_eq(tag, current.etag)) {
-            return if is_read { Verdict::NotModified } else { Verdict::PreconditionFailed };
-        }
-    } else if let Some(date) = date_field(headers, header::IF_MODIFIED_SINCE)
-        && is_read
-        && current.modified <= date
-    {
-        return Verdict::NotModified;
+    let is_read = *method == Method::GET || *method == Method::HEAD;
+    let is_known = match names_current(headers, header::IF_NONE_MATCH, current, weak_eq) {
+        Some(names_current) => names_current,
+        // For GET and HEAD only (13.1.3).
+        None if is_read => date_field(headers, header::IF_MODIFIED_SINCE)
+            .is_some_and(|date| current.modified <= date),
+        None => false,
+    };
+    match (is_known, is_read) {
+        (false, _) => Verdict::Proceed,
+        (true, true) => Verdict::NotModified,
+        (true, false) => Verdict::PreconditionFailed,
     }
-    Verdict::Proceed
 }
 
-/// Whether a `Range` may be honoured in view of `If-Range` (RFC 9110, 13.1.5).
-pub fn range_allowed(headers: &HeaderMap, current: Validators<'_>) -> bool {
-    let Some(value) = headers.get(header::IF_RANGE) else { return true };
-    let Ok(value) = value.to_str() else { return false };
-    if value.starts_with('"') || value.starts_with("W/") {
-        return strong_eq(value, current.etag);
+/// Whether a `Range` may be honoured in view of `If-Range` (RFC 9110, 13.1.5), `now` being seconds
+/// since 1970. Whatever is no strong validator of the current representation takes the range away,
+/// also if it is malformed or there are several.
+pub fn range_allowed(headers: &HeaderMap, current: Validators<'_>, now: u64) -> bool {
+    let mut fields = headers.get_all(header::IF_RANGE).iter();
+    let Some(value) = fields.next() else { return true };
+    if fields.next().is_some() {
+        return false;
     }
-    // The date must match exactly. It counts as strong here because the second in which a file
-    // changed twice is told apart by its tag, which every client has got along with the date.
-    date::parse(value) == Some(current.modified)
+    let value = value.as_bytes();
+    if value.starts_with(b"\"") || value.starts_with(b"W/") {
+        return strong_eq(value, current.etag.as_bytes());
+    }
+    // The date must match exactly: a later one stands for another version as well.
+    std::str::from_utf8(value).ok().and_then(date::parse) == Some(current.modified)
+        && now >= current.modified.saturating_add(STRONG_AFTER)
 }
 
-fn date_field(headers: &HeaderMap, name: header::HeaderName) -> Option<u64> {
-    date::parse(headers.get(name)?.to_str().ok()?)
-}
-
-fn any_tag(
+/// Whether a field names the current representation, by `*` or by a tag; `None` without the field.
+fn names_current(
     headers: &HeaderMap,
-    name: header::HeaderName,
-    matches: impl Fn(&str) -> bool + Copy,
-) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| std::str::from_utf8(value.as_bytes()).ok())
-        .any(|value| value.trim() == "*" || tags(value).any(matches))
+    name: HeaderName,
+    current: Validators<'_>,
+    is_equal: fn(&[u8], &[u8]) -> bool,
+) -> Option<bool> {
+    let mut fields = headers.get_all(name).iter().map(|value| value.as_bytes());
+    let first = fields.next()?;
+    let second = fields.next();
+    // An asterisk is the whole value or none at all (13.1.1, 13.1.2).
+    if second.is_none() && first.trim_ascii() == b"*" {
+        return Some(true);
+    }
+    let etag = current.etag.as_bytes();
+    let mut lists = std::iter::once(first).chain(second).chain(fields);
+    Some(lists.any(|list| tags(list).any(|tag| is_equal(tag, etag))))
 }
 
-/// The entity tags of a list. A tag may hold commas, so the list can't be split at them.
-fn tags(list: &str) -> impl Iterator<Item = &str> {
+/// A date; `None` also for what is no date, and for several: they are ignored (13.1.3, 13.1.4).
+fn date_field(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
+    let mut fields = headers.get_all(name).iter();
+    let value = fields.next()?;
+    if fields.next().is_some() {
+        return None;
+    }
+    date::parse(value.to_str().ok()?)
+}
+
+/// The entity tags of a list, up to where it is malformed. A tag may hold commas, so the list can't
+/// be split at them; and bytes that are no text (8.8.3).
+fn tags(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = list;
     std::iter::from_fn(move || {
-        rest = rest.trim_start_matches([' ', '\t', ',']);
-        let opaque = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
-        let end = rest.len() - opaque.len() + opaque.find('"')? + 1;
+        while let [b' ' | b'\t' | b',', tail @ ..] = rest {
+            rest = tail;
+        }
+        let opaque = rest.strip_prefix(b"W/").unwrap_or(rest).strip_prefix(b"\"")?;
+        let end = rest.len() - opaque.len() + memchr::memchr(b'"', opaque)? + 1;
         let (tag, tail) = rest.split_at_checked(end)?;
-        rest = tail;
-        Some(tag)
+        rest = tail.trim_ascii_start();
+        (rest.is_empty() || rest.starts_with(b",")).then_some(tag)
     })
 }
 
-fn strong_eq(one: &str, other: &str) -> bool {
-    !one.starts_with("W/") && one == other
+/// Strong comparison (8.8.3.2).
+fn strong_eq(one: &[u8], other: &[u8]) -> bool {
+    !one.starts_with(b"W/") && one == other
 }
 
-fn weak_eq(one: &str, other: &str) -> bool {
-    one.strip_prefix("W/").unwrap_or(one) == other.strip_prefix("W/").unwrap_or(other)
+/// Weak comparison (8.8.3.2).
+fn weak_eq(one: &[u8], other: &[u8]) -> bool {
+    one.strip_prefix(b"W/").unwrap_or(one) == other.strip_prefix(b"W/").unwrap_or(other)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Verdict::{NotModified, PreconditionFailed, Proceed};
     use http::HeaderValue;
+    use proptest::prelude::*;
 
-    const NOW: u64 = 784_111_777;
+    const MODIFIED: u64 = 784_111_777;
     const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+    const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+    const OBSOLETE: [&str; 2] = ["Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"];
+    const STRONG: Validators<'_> = Validators { etag: "\"a\"", modified: MODIFIED };
+    const WEAK: Validators<'_> = Validators { etag: "W/\"a\"", modified: MODIFIED };
 
-    fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
+    type Fields<'a> = &'a [(&'static str, &'a str)];
+
+    fn headers(fields: Fields<'_>) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in fields {
-            map.append(*name, HeaderValue::from_str(value).unwrap());
+            map.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         map
     }
 
+    fn check(method: &Method, current: Validators<'_>, cases: &[(Fields<'_>, Verdict)]) {
+        for (fields, expected) in cases {
+            let got = evaluate(method, &headers(fields), current);
+            assert_eq!(got, *expected, "{method} {fields:?} {}", current.etag);
+        }
+    }
+
     #[test]
-    fn precedence() {
-        use Verdict::{NotModified, PreconditionFailed, Proceed};
-        let cases: &[(&[(&str, &str)], Verdict)] = &[
+    fn if_none_match() {
+        let cases: &[(Fields<'_>, Verdict)] = &[
             (&[], Proceed),
             (&[("if-none-match", "\"a\"")], NotModified),
             (&[("if-none-match", "W/\"a\"")], NotModified),
             (&[("if-none-match", "\"x\", \"a\"")], NotModified),
+            (&[("if-none-match", "\"x\",\"a\"")], NotModified),
+            (&[("if-none-match", ",, \"x\"\t, ,W/\"a\" ,")], NotModified),
             (&[("if-none-match", "\"x\""), ("if-none-match", "\"a\"")], NotModified),
             (&[("if-none-match", "\"x,\" , \"a\"")], NotModified),
-            (&[("if-none-match", "*")], NotModified),
+            (&[("if-none-match", "\"\u{fc}\", \"a\"")], NotModified),
             (&[("if-none-match", "\"b\"")], Proceed),
+            (&[("if-none-match", "\"\"")], Proceed),
+            (&[("if-none-match", "\"A\"")], Proceed),
+            (&[("if-none-match", "\"x,\"a\"\"")], Proceed),
+            (&[("if-none-match", "")], Proceed),
             (&[("if-none-match", "a")], Proceed),
-            (&[("if-none-match", "\"b\""), ("if-modified-since", DATE)], Proceed),
-            (&[("if-modified-since", DATE)], NotModified),
-            (&[("if-modified-since", BEFORE)], Proceed),
-            (&[("if-modified-since", "nonsense")], Proceed),
+            (&[("if-none-match", "\"a")], Proceed),
+            (&[("if-none-match", "w/\"a\"")], Proceed),
+            (&[("if-none-match", "\"a\"b")], Proceed),
+            // An asterisk is the whole value, or nothing.
+            (&[("if-none-match", "*")], NotModified),
+            (&[("if-none-match", " * ")], NotModified),
+            (&[("if-none-match", "*, \"b\"")], Proceed),
+            (&[("if-none-match", "*"), ("if-none-match", "\"b\"")], Proceed),
+            (&[("if-none-match", "\"*\"")], Proceed),
+        ];
+        for method in [Method::GET, Method::HEAD] {
+            check(&method, STRONG, cases);
+            check(&method, WEAK, cases);
+        }
+        for method in [Method::PUT, Method::POST, Method::DELETE] {
+            check(
+                &method,
+                STRONG,
+                &[
+                    (&[("if-none-match", "*")], PreconditionFailed),
+                    (&[("if-none-match", "W/\"a\"")], PreconditionFailed),
+                    (&[("if-none-match", "\"b\"")], Proceed),
+                ],
+            );
+        }
+    }
+
+    #[test]
+    fn if_match() {
+        let cases: &[(Fields<'_>, Verdict)] = &[
             (&[("if-match", "\"a\"")], Proceed),
+            (&[("if-match", "\"x\", \"a\"")], Proceed),
+            (&[("if-match", "\"x\""), ("if-match", "\"a\"")], Proceed),
             (&[("if-match", "*")], Proceed),
             (&[("if-match", "\"b\"")], PreconditionFailed),
+            (&[("if-match", "")], PreconditionFailed),
+            (&[("if-match", "a")], PreconditionFailed),
             (&[("if-match", "W/\"a\"")], PreconditionFailed),
-            (&[("if-match", "\"a\""), ("if-unmodified-since", BEFORE)], Proceed),
-            (&[("if-match", "\"b\""), ("if-none-match", "\"a\"")], PreconditionFailed),
+            (&[("if-match", "*, \"b\"")], PreconditionFailed),
+            (&[("if-match", "\"b\""), ("if-match", "*")], PreconditionFailed),
+        ];
+        for method in [Method::GET, Method::HEAD, Method::PUT] {
+            check(&method, STRONG, cases);
+            // No tag matches a weak one strongly, not even itself (8.8.3.2).
+            check(
+                &method,
+                WEAK,
+                &[
+                    (&[("if-match", "W/\"a\"")], PreconditionFailed),
+                    (&[("if-match", "\"a\"")], PreconditionFailed),
+                    (&[("if-match", "*")], Proceed),
+                ],
+            );
+        }
+    }
+
+    #[test]
+    fn dates() {
+        let reads: &[(Fields<'_>, Verdict)] = &[
+            (&[("if-modified-since", DATE)], NotModified),
+            (&[("if-modified-since", AFTER)], NotModified),
+            (&[("if-modified-since", BEFORE)], Proceed),
+            (&[("if-modified-since", OBSOLETE[0])], NotModified),
+            (&[("if-modified-since", OBSOLETE[1])], NotModified),
+        ];
+        let all: &[(Fields<'_>, Verdict)] = &[
             (&[("if-unmodified-since", BEFORE)], PreconditionFailed),
             (&[("if-unmodified-since", DATE)], Proceed),
+            (&[("if-unmodified-since", AFTER)], Proceed),
+            (&[("if-unmodified-since", "Sunday, 06-Nov-94 08:49:36 GMT")], PreconditionFailed),
+            (&[("if-unmodified-since", "Sun Nov  6 08:49:36 1994")], PreconditionFailed),
+            // No dates, and lists of dates, are ignored (13.1.3, 13.1.4).
+            (&[("if-modified-since", "nonsense")], Proceed),
+            (&[("if-modified-since", "")], Proceed),
+            (&[("if-modified-since", "784111777")], Proceed),
+            (&[("if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT, Sun")], Proceed),
+            (&[("if-modified-since", DATE), ("if-modified-since", DATE)], Proceed),
+            (&[("if-unmodified-since", "nonsense")], Proceed),
+            (&[("if-unmodified-since", BEFORE), ("if-unmodified-since", BEFORE)], Proceed),
         ];
-        let current = Validators { etag: "\"a\"", modified: NOW };
-        for (fields, expected) in cases {
-            assert_eq!(evaluate(&Method::GET, &headers(fields), current), *expected, "{fields:?}");
+        for method in [Method::GET, Method::HEAD] {
+            check(&method, STRONG, reads);
+            check(&method, STRONG, all);
         }
-        let put = evaluate(&Method::PUT, &headers(&[("if-none-match", "*")]), current);
-        assert_eq!(put, PreconditionFailed);
+        for method in [Method::PUT, Method::POST] {
+            check(&method, STRONG, &[(&[("if-modified-since", DATE)], Proceed)]);
+            check(&method, STRONG, all);
+        }
+    }
+
+    #[test]
+    fn precedence() {
+        let cases: &[(Fields<'_>, Verdict)] = &[
+            (&[("if-none-match", "\"b\""), ("if-modified-since", DATE)], Proceed),
+            (&[("if-none-match", "b"), ("if-modified-since", DATE)], Proceed),
+            (&[("if-none-match", "\"a\""), ("if-modified-since", BEFORE)], NotModified),
+            (&[("if-match", "\"a\""), ("if-unmodified-since", BEFORE)], Proceed),
+            (&[("if-match", "\"b\""), ("if-unmodified-since", DATE)], PreconditionFailed),
+            (&[("if-match", "\"b\""), ("if-none-match", "\"a\"")], PreconditionFailed),
+            (&[("if-match", "\"a\""), ("if-none-match", "\"a\"")], NotModified),
+            (&[("if-unmodified-since", BEFORE), ("if-none-match", "\"a\"")], PreconditionFailed),
+            (&[("if-unmodified-since", DATE), ("if-modified-since", DATE)], NotModified),
+        ];
+        check(&Method::GET, STRONG, cases);
+        for method in [Method::OPTIONS, Method::TRACE, Method::CONNECT] {
+            check(
+                &method,
+                STRONG,
+                &[
+                    (&[("if-match", "\"b\"")], Proceed),
+                    (&[("if-none-match", "*")], Proceed),
+                    (&[("if-unmodified-since", BEFORE)], Proceed),
+                ],
+            );
+        }
     }
 
     #[test]
     fn if_range() {
-        let strong = Validators { etag: "\"a\"", modified: NOW };
-        let weak = Validators { etag: "W/\"a\"", modified: NOW };
-        assert!(range_allowed(&headers(&[]), strong));
-        assert!(range_allowed(&headers(&[("if-range", "\"a\"")]), strong));
-        assert!(!range_allowed(&headers(&[("if-range", "\"b\"")]), strong));
-        assert!(!range_allowed(&headers(&[("if-range", "W/\"a\"")]), strong));
-        assert!(!range_allowed(&headers(&[("if-range", "W/\"a\"")]), weak));
-        assert!(range_allowed(&headers(&[("if-range", DATE)]), strong));
-        assert!(!range_allowed(&headers(&[("if-range", BEFORE)]), strong));
-        assert!(!range_allowed(&headers(&[("if-range", "soon")]), strong));
+        let cases: &[(Fields<'_>, bool)] = &[
+            (&[], true),
+            (&[("if-range", "\"a\"")], true),
+            (&[("if-range", "\"b\"")], false),
+            (&[("if-range", "W/\"a\"")], false),
+            (&[("if-range", "\"a\", \"b\"")], false),
+            (&[("if-range", "\"a\""), ("if-range", "\"a\"")], false),
+            (&[("if-range", "a")], false),
+            (&[("if-range", "*")], false),
+            (&[("if-range", "")], false),
+            (&[("if-range", "soon")], false),
+            (&[("if-range", "\u{fc}")], false),
+            (&[("if-range", DATE)], true),
+            (&[("if-range", OBSOLETE[0])], true),
+            (&[("if-range", OBSOLETE[1])], true),
+            (&[("if-range", BEFORE)], false),
+            (&[("if-range", AFTER)], false),
+            (&[("if-range", DATE), ("if-range", DATE)], false),
+        ];
+        let now = MODIFIED + 3600;
+        for (fields, expected) in cases {
+            assert_eq!(range_allowed(&headers(fields), STRONG, now), *expected, "{fields:?}");
+        }
+        for value in ["\"a\"", "W/\"a\""] {
+            assert!(!range_allowed(&headers(&[("if-range", value)]), WEAK, now), "{value}");
+        }
+        // A tag that is not known to be strong yet leaves the date.
+        assert!(range_allowed(&headers(&[("if-range", DATE)]), WEAK, now));
+    }
+
+    #[test]
+    fn a_young_date_is_weak() {
+        let date = headers(&[("if-range", DATE)]);
+        for (now, expected) in [
+            (MODIFIED - 10, false),
+            (MODIFIED, false),
+            (MODIFIED + 59, false),
+            (MODIFIED + 60, true),
+            (u64::MAX, true),
+        ] {
+            assert_eq!(range_allowed(&date, STRONG, now), expected, "{now}");
+        }
+        let tag = headers(&[("if-range", "\"a\"")]);
+        assert!(range_allowed(&tag, STRONG, MODIFIED));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(
+            name in prop_oneof![
+                Just("if-match"), Just("if-none-match"), Just("if-range"),
+                Just("if-modified-since"), Just("if-unmodified-since"),
+            ],
+            value in "[\"W/,*a \\PC]{0,30}|[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} .*",
+        ) {
+            if HeaderValue::from_bytes(value.as_bytes()).is_ok() {
+                let headers = headers(&[(name, &value)]);
+                evaluate(&Method::GET, &headers, STRONG);
+                range_allowed(&headers, STRONG, MODIFIED);
+            }
+        }
+
+        #[test]
+        fn every_tag_of_a_list_is_found(
+            mut list in proptest::collection::vec("(W/)?\"[!#-~]{0,9}\"", 0..8),
+            place in 0_usize..8,
+            separator in "[ \t]{0,2},[, \t]{0,3}",
+        ) {
+            list.insert(place.min(list.len()), "\"the,one\"".to_owned());
+            let headers = headers(&[("if-none-match", &list.join(&separator))]);
+            let current = Validators { etag: "\"the,one\"", modified: MODIFIED };
+            prop_assert_eq!(evaluate(&Method::GET, &headers, current), NotModified);
+        }
     }
 }

@@ -3,9 +3,11 @@
 pub mod chunked;
 pub mod conditional;
 pub mod date;
+pub mod encoding;
 pub mod fields;
 pub mod forwarded;
 pub mod host;
+pub mod multipart;
 pub mod path;
 pub mod range;
 pub mod trace;

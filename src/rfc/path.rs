@@ -15,11 +15,26 @@ use std::borrow::Cow;
 /// assert_eq!(normalize("/a%00"), None);
 /// ```
 pub fn normalize(raw: &str) -> Option<Cow<'_, [u8]>> {
-    let raw = raw.as_bytes();
+    normalize_bytes(raw.as_bytes())
+}
+
+/// The same for bytes that may be more than ASCII.
+pub fn normalize_bytes(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
     if is_plain(raw) {
         return Some(Cow::Borrowed(raw));
     }
     remove_dot_segments(&decode(raw)?).map(Cow::Owned)
+}
+
+/// The same for a path that is written as it is meant, without escapes.
+///
+/// ```
+/// use sideman::rfc::path::literal;
+/// assert_eq!(literal(b"/a//100%.txt").as_deref(), Some(&b"/a/100%.txt"[..]));
+/// assert_eq!(literal(b"/../etc"), None);
+/// ```
+pub fn literal(path: &[u8]) -> Option<Vec<u8>> {
+    if path.contains(&0) { None } else { remove_dot_segments(path) }
 }
 
 /// Nothing to decode and nothing to remove, as in nearly every request.

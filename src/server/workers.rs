@@ -30,6 +30,10 @@ use crate::{
 /// How long the first line of a batch waits for others before it is written.
 const LOG_PAUSE: Duration = Duration::from_millis(100);
 
+/// Threads of a worker that may wait for the disk at the same time. Each has memory of its own, and a
+/// disk that is slower than so many at once does not become faster by more.
+const BLOCKING: usize = 32;
+
 /// How long connections that were accepted last may take to bring a request before the idle ones
 /// are closed.
 const LAST_ARRIVALS: Duration = Duration::from_millis(100);
@@ -90,7 +94,10 @@ impl Workers {
             let (phase, report) = (phase.clone(), report.clone());
             let name = format!("worker-{index}");
             // Made here, so that a lack of descriptors ends the start and not one worker.
-            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .max_blocking_threads(BLOCKING)
+                .build()?;
             threads.push(thread::Builder::new().name(name).spawn(move || {
                 let form = app.plan.log.access;
                 let log = LogBuffer::new(form, log);
@@ -228,5 +235,5 @@ async fn flush_log(local: Rc<Local>) {
 }
 
 async fn reap(local: Rc<Local>) {
-    local.upstream.reap().await;
+    local.reap().await;
 }

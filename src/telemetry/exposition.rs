@@ -13,10 +13,10 @@ use super::{
     counter::Counter,
     histogram::{BOUNDS_MICROS, Totals},
     labels::{MethodLabel, Route, StatusClass},
-    metrics::{Metrics, Process, Shard},
+    metrics::{Metrics, Process, Shard, StoreCounts},
     names::{self, Name},
 };
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 /// The media type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -102,6 +102,55 @@ impl Scrape {
         let value = i64::try_from(self.metrics.sum(counter)).unwrap_or_default();
         ConstGauge::new(value).encode(describe(encoder, name, MetricType::Gauge)?)
     }
+
+    fn stores(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let process = self.metrics.process();
+        let stores = [("static", &process.static_store), ("media", &process.media_store)];
+        for (name, number) in [
+            (names::FILE_STORE_BYTES, (|s| &s.bytes) as fn(&StoreCounts) -> &AtomicU64),
+            (names::FILE_STORE_ENTRIES, |s| &s.entries),
+        ] {
+            let mut family = describe(e, name, MetricType::Gauge)?;
+            for (store, counts) in stores {
+                let value = i64::try_from(Process::read(number(counts))).unwrap_or(i64::MAX);
+                ConstGauge::new(value).encode(family.encode_family(&[("store", store)])?)?;
+            }
+        }
+        for (name, number) in [
+            (names::FILE_STORE_EVICTED, (|s| &s.evicted) as fn(&StoreCounts) -> &AtomicU64),
+            (names::FILE_STORE_COMPRESSED, |s| &s.compressed),
+        ] {
+            let counts = stores.map(|(store, counts)| (store, Process::read(number(counts))));
+            counters(e, name, "store", &counts)?;
+        }
+        let faults = [
+            ("missing", Process::read(&process.static_store.manifest_missing)),
+            ("mismatched", Process::read(&process.static_store.manifest_mismatched)),
+        ];
+        counters(e, names::MANIFEST_FAULTS, "fault", &faults)?;
+        let rescued = [
+            ("directory", self.metrics.sum(|shard| &shard.rescued_elsewhere)),
+            ("fallback", self.metrics.sum(|shard| &shard.rescued_fallback)),
+            ("current", self.metrics.sum(|shard| &shard.rescued_current)),
+            ("failed", self.metrics.sum(|shard| &shard.fallback_failed)),
+        ];
+        counters(e, names::RESCUED_FILES, "found", &rescued)?;
+        let accel = [
+            ("sent", self.metrics.sum(|shard| &shard.accel_sent)),
+            ("missing", self.metrics.sum(|shard| &shard.accel_missing)),
+            ("refused", self.metrics.sum(|shard| &shard.accel_refused)),
+        ];
+        counters(e, names::ACCEL, "result", &accel)
+    }
+
+    fn phases(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let mut phases = describe(e, names::PHASE, MetricType::Gauge)?;
+        for (name, is_current) in &self.phases {
+            let labels = [("phase", *name)];
+            ConstGauge::new(i64::from(*is_current)).encode(phases.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
 }
 
 impl Collector for Scrape {
@@ -130,16 +179,11 @@ impl Collector for Scrape {
         self.counter(e, names::HEADERS_DROPPED, |shard| &shard.headers_dropped)?;
         self.counter(e, names::FILE_STORE_HITS, |shard| &shard.file_store_hits)?;
         self.counter(e, names::FILE_STORE_MISSES, |shard| &shard.file_store_misses)?;
-        let bytes = i64::try_from(Process::read(&process.file_store_bytes)).unwrap_or(i64::MAX);
-        ConstGauge::new(bytes).encode(describe(e, names::FILE_STORE_BYTES, MetricType::Gauge)?)?;
+        self.stores(e)?;
         single(e, names::ACCESS_LOG_DROPPED, Process::read(&process.access_log_dropped))?;
         single(e, names::EVENTS_DROPPED, Process::read(&process.events_dropped))?;
         self.counter(e, names::PANICS, |shard| &shard.panics)?;
-        let mut phases = describe(e, names::PHASE, MetricType::Gauge)?;
-        for (name, is_current) in &self.phases {
-            let labels = [("phase", *name)];
-            ConstGauge::new(i64::from(*is_current)).encode(phases.encode_family(&labels)?)?;
-        }
+        self.phases(e)?;
         let mut build = describe(e, names::BUILD_INFO, MetricType::Info)?;
         build.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
     }
@@ -151,6 +195,19 @@ fn describe<'a>(
     kind: MetricType,
 ) -> Result<MetricEncoder<'a>, Error> {
     encoder.encode_descriptor(name.name, name.help, None, kind)
+}
+
+fn counters(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: Name,
+    label: &'static str,
+    counts: &[(&'static str, u64)],
+) -> Result<(), Error> {
+    let mut family = describe(encoder, name, MetricType::Counter)?;
+    for (value, count) in counts {
+        ConstCounter::new(*count).encode(family.encode_family(&[(label, *value)])?)?;
+    }
+    Ok(())
 }
 
 fn single(encoder: &mut DescriptorEncoder<'_>, name: Name, count: u64) -> Result<(), Error> {

@@ -10,7 +10,10 @@ pub enum Route {
     None,
     Health,
     Static,
+    Media,
     Proxy,
+    /// A file that the application said to send.
+    Accel,
 }
 
 /// A request method, all unusual ones taken together.
@@ -39,7 +42,8 @@ pub enum StatusClass {
 // === impl Route ===
 
 impl Route {
-    pub const ALL: [Self; 4] = [Self::None, Self::Health, Self::Static, Self::Proxy];
+    pub const ALL: [Self; 6] =
+        [Self::None, Self::Health, Self::Static, Self::Media, Self::Proxy, Self::Accel];
 
     /// The label's value, also in the access log.
     pub fn name(self) -> &'static str {
@@ -47,7 +51,9 @@ impl Route {
             Self::None => "none",
             Self::Health => "health",
             Self::Static => "static",
+            Self::Media => "media",
             Self::Proxy => "proxy",
+            Self::Accel => "accel",
         }
     }
 }

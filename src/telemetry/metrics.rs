@@ -45,6 +45,13 @@ pub struct Shard {
     pub headers_dropped: Counter,
     pub file_store_hits: Counter,
     pub file_store_misses: Counter,
+    pub rescued_elsewhere: Counter,
+    pub rescued_fallback: Counter,
+    pub rescued_current: Counter,
+    pub fallback_failed: Counter,
+    pub accel_sent: Counter,
+    pub accel_missing: Counter,
+    pub accel_refused: Counter,
     pub panics: Counter,
 }
 
@@ -54,7 +61,27 @@ pub struct Process {
     pub accept_errors: AtomicU64,
     pub access_log_dropped: Arc<AtomicU64>,
     pub events_dropped: Arc<AtomicU64>,
-    pub file_store_bytes: AtomicU64,
+    /// The site's own files.
+    pub static_store: Arc<StoreCounts>,
+    /// What users uploaded.
+    pub media_store: Arc<StoreCounts>,
+}
+
+/// What a file store counts, away from the request path.
+#[derive(Debug, Default)]
+pub struct StoreCounts {
+    /// Bytes kept.
+    pub bytes: AtomicU64,
+    /// Files kept.
+    pub entries: AtomicU64,
+    /// Files thrown away to make room.
+    pub evicted: AtomicU64,
+    /// Representations made by compressing.
+    pub compressed: AtomicU64,
+    /// Files that a manifest lists and that are not there.
+    pub manifest_missing: AtomicU64,
+    /// Files whose contents are not what their names say.
+    pub manifest_mismatched: AtomicU64,
 }
 
 // === impl Metrics ===

@@ -56,11 +56,38 @@ pub const HEADERS_DROPPED: Name = name(
     "Request headers kept from the application: forged forwarding headers, names with underscores",
 );
 pub const FILE_STORE_HITS: Name =
-    name("sideman_file_store_hits", "Static files found in memory, still fresh");
+    name("sideman_file_store_hits", "Files found in memory, or known to be missing, still fresh");
 pub const FILE_STORE_MISSES: Name =
-    name("sideman_file_store_misses", "Static files that had to be looked for on disk");
-pub const FILE_STORE_BYTES: Name =
-    name("sideman_file_store_bytes", "Bytes of static files kept in memory");
+    name("sideman_file_store_misses", "Files that had to be looked for on disk");
+pub const FILE_STORE_BYTES: Name = name(
+    "sideman_file_store_bytes",
+    "Bytes of files kept in memory, by store (static.memory, media.memory)",
+);
+pub const FILE_STORE_ENTRIES: Name = name(
+    "sideman_file_store_entries",
+    "Files kept in memory or open, by store (static.entries, media.entries)",
+);
+pub const FILE_STORE_EVICTED: Name =
+    name("sideman_file_store_evicted", "Files thrown out of memory to make room, by store");
+pub const FILE_STORE_COMPRESSED: Name = name(
+    "sideman_file_store_compressed",
+    "Representations made by compressing in the background, by store",
+);
+pub const MANIFEST_FAULTS: Name = name(
+    "sideman_manifest_faults",
+    "Files that a staticfiles.json lists and that are missing, or whose contents are not what the \
+     name says (mismatched, by sample)",
+);
+pub const RESCUED_FILES: Name = name(
+    "sideman_rescued_files",
+    "Requests for files with a content hash that the first directory lacks, by where they were found: \
+     directory, fallback, current, or failed (the fallback gave no answer)",
+);
+pub const ACCEL: Name = name(
+    "sideman_accel",
+    "Files that the application had sent (X-Accel-Redirect, X-Sendfile), by result: sent, missing or \
+     refused",
+);
 pub const ACCESS_LOG_DROPPED: Name = name(
     "sideman_access_log_dropped",
     "Access-log lines lost because stdout was slow (log.buffer) or failed",
@@ -72,7 +99,7 @@ pub const PHASE: Name = name("sideman_phase", "1 for the phase the process is in
 pub const BUILD_INFO: Name = name("sideman_build", "The version of the running binary");
 
 /// All of them, in the order of the exposition.
-pub const ALL: [Name; 22] = [
+pub const ALL: [Name; 28] = [
     REQUESTS,
     REQUEST_DURATION,
     UPSTREAM_FIRST_BYTE,
@@ -91,6 +118,12 @@ pub const ALL: [Name; 22] = [
     FILE_STORE_HITS,
     FILE_STORE_MISSES,
     FILE_STORE_BYTES,
+    FILE_STORE_ENTRIES,
+    FILE_STORE_EVICTED,
+    FILE_STORE_COMPRESSED,
+    MANIFEST_FAULTS,
+    RESCUED_FILES,
+    ACCEL,
     ACCESS_LOG_DROPPED,
     EVENTS_DROPPED,
     PANICS,

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{
-    App, Gate, Origin, ReservedPort, Settings, Sideman, TempDir, close, eventually_is, expect,
-    send, wait,
+    App, Gate, Origin, ReservedPort, Settings, Sideman, TempDir, close, eventually, eventually_is,
+    expect, send, wait,
 };
 
 const REQUESTS: &str = "sideman_requests_total";
@@ -189,10 +189,13 @@ fn bytes_are_counted_both_ways() {
         (value("sideman_received_bytes_total"), value("sideman_sent_bytes_total"));
     let mut client = sideman.connect();
     assert_eq!(client.post("/", "", &[b'x'; 50_000]).body.len(), 100_000);
+    // The client may read the last bytes before they are counted.
+    let sent = eventually("the last write to be counted", || {
+        Some(value("sideman_sent_bytes_total") - sent).filter(|sent| *sent >= 100_000.0)
+    });
     let received = value("sideman_received_bytes_total") - received;
-    let sent = value("sideman_sent_bytes_total") - sent;
     assert!((50_000.0..52_000.0).contains(&received), "{received}");
-    assert!((100_000.0..102_000.0).contains(&sent), "{sent}");
+    assert!(sent < 102_000.0, "{sent}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Settings from flags, environment and file, and what is said of bad ones.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, os::unix::fs::symlink};
 
 use crate::support::{App, Ended, ReservedPort, Settings, TempDir};
 
@@ -75,12 +75,16 @@ fn the_common_settings_have_short_names() {
             .variable("SIDEMAN_UPSTREAM", "http://app:8000")
             .variable("SIDEMAN_LISTEN", "127.0.0.1:18081")
             .variable("SIDEMAN_ADMIN", "off")
-            .variable("SIDEMAN_STATIC", "/static/=/nowhere/static"),
+            .variable("SIDEMAN_STATIC", "/static/=/nowhere/static")
+            .variable("SIDEMAN_MEDIA", "/media/=/nowhere/media")
+            .variable("SIDEMAN_ACCEL", "/private/=/nowhere/private"),
     );
     assert!(value(&ended, "upstream.url").starts_with("http://app:8000"), "{}", ended.stdout);
     assert!(value(&ended, "server.listen").starts_with("127.0.0.1:18081"), "{}", ended.stdout);
     assert!(value(&ended, "admin.listen").starts_with("off"), "{}", ended.stdout);
     assert!(value(&ended, "static.roots").contains("/nowhere/static"), "{}", ended.stdout);
+    assert!(value(&ended, "media.roots").contains("/nowhere/media"), "{}", ended.stdout);
+    assert!(value(&ended, "accel.roots").contains("/nowhere/private"), "{}", ended.stdout);
 }
 
 #[test]
@@ -112,6 +116,10 @@ fn every_problem_is_told_at_once() {
         .set("server.listn", "127.0.0.1:1")
         .set("server.trusted_proxies", "10.0.0.0/99")
         .set("static.memory", "64 parsecs")
+        .set("static.caching", "*.{js}=1h")
+        .set("static.symlinks", "sometimes")
+        .set("static.fallback", "https://bucket.example.com")
+        .set("media.rate", "fast")
         .set("health.wait_for_application", "perhaps")
         .set("log.access", "xml")
         .variable("SIDEMAN_UPSTREAM", "ftp://127.0.0.1:21")
@@ -132,6 +140,11 @@ fn every_problem_is_told_at_once() {
             "SIDEMAN_SERVER__LISTEN",
             "10.0.0.0/99",
             "64 parsecs",
+            "static.caching",
+            "only *, ** and ?",
+            "sometimes",
+            "https://bucket.example.com",
+            "media.rate",
             "perhaps",
             "xml",
             "combined",
@@ -276,6 +289,49 @@ fn what_may_still_come_is_a_warning() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.stderr.contains(missing.to_str().unwrap()), "{ended:?}");
     assert!(ended.stdout.contains(missing.to_str().unwrap()), "{ended:?}");
+}
+
+#[test]
+fn uploads_below_the_static_directory_are_a_warning() {
+    let directory = TempDir::new();
+    directory.write("static/app.css", "a");
+    directory.write("static/uploads/evil.html", "b");
+    // Under another name, and behind a link.
+    symlink(directory.join("static/uploads"), directory.join("media")).unwrap();
+    let place = |prefix: &str, name: &str| format!("{prefix}={}", directory.join(name).display());
+    let ended = sideman(&["check", "--upstream", "http://127.0.0.1:8000"])
+        .args(&["--static", &place("/static/", "static"), "--media", &place("/media/", "media")])
+        .run_to_end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(value(&ended, "media.roots").contains("/media/="), "{}", ended.stdout);
+    let warnings: Vec<&str> = ended.stderr.lines().collect();
+    assert_eq!(warnings.len(), 1, "{ended:?}");
+    for part in ["(media.roots)", "(static.roots)", "/static/", "of its own"] {
+        assert!(warnings[0].contains(part), "nothing of {part}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_prefix_is_of_one_kind() {
+    let settings = Settings::default()
+        .variable("SIDEMAN_UPSTREAM", "http://127.0.0.1:8000")
+        .variable("SIDEMAN_STATIC", "/files/=/srv/static, /files/=/srv/previous")
+        .set("static.cors", "/files/=all");
+    let ended = check(settings.clone());
+    assert!(value(&ended, "static.roots").contains("/srv/previous"), "{}", ended.stdout);
+    assert!(value(&ended, "static.cors").starts_with("/files/=all"), "{}", ended.stdout);
+
+    for (name, key) in [("SIDEMAN_MEDIA", "media.roots"), ("SIDEMAN_ACCEL", "accel.roots")] {
+        let ended = check(settings.clone().variable(name, "/files=/srv/other"));
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        for part in [key, "static.roots", "/files/"] {
+            assert!(ended.stderr.contains(part), "nothing of {part}: {}", ended.stderr);
+        }
+    }
+    let ended = check(settings.set("static.cors", "/other/=all"));
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("static.cors"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("the prefixes are /files/"), "{}", ended.stderr);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod bodies;
 mod files;
 mod login;
+mod manifest;
 mod pages;
 mod streams;
 

@@ -18,6 +18,8 @@ fn one_range_of_a_small_file() {
         ("bytes=24-99999999999999999999", part("yz", "bytes 24-25/26")),
         ("bytes=-99", part(ALPHABET, "bytes 0-25/26")),
         ("BYTES=0-0", part("a", "bytes 0-0/26")),
+        // Near enough to be one.
+        ("bytes=0-0, 2-2", part("abc", "bytes 0-2/26")),
         ("bytes=26-", beyond),
         ("bytes=26-30", beyond),
         ("bytes=-0", beyond),
@@ -26,7 +28,6 @@ fn one_range_of_a_small_file() {
         ("bytes=a-b", whole),
         ("bytes=", whole),
         ("lines=0-1", whole),
-        ("bytes=0-0,2-2", whole),
     ];
     for (range, (status, body, content_range)) in cases {
         let response = client.ask("GET", "/static/alphabet.txt", &format!("Range: {range}\r\n"));
@@ -48,6 +49,7 @@ fn one_range_of_a_small_file() {
 #[test]
 fn a_range_of_another_version_is_not_given() {
     let site = Site::with(&[]);
+    site.directory.write("young.txt", ALPHABET);
     let mut client = site.sideman.connect();
     let plain = client.get("/static/alphabet.txt");
     let (etag, modified) = (plain.header("etag").unwrap(), plain.header("last-modified").unwrap());
@@ -64,6 +66,13 @@ fn a_range_of_another_version_is_not_given() {
         let response = client.ask("GET", "/static/alphabet.txt", &lines);
         let body = if status == 206 { "abc" } else { ALPHABET };
         assert_eq!((response.status, response.text().as_str()), (status, body), "{value}");
+    }
+    // It could change once more within its second: the date says too little (8.8.2.2).
+    let plain = client.get("/static/young.txt");
+    for (name, status) in [("last-modified", 200), ("etag", 206)] {
+        let value = plain.header(name).unwrap();
+        let lines = format!("Range: bytes=0-2\r\nIf-Range: {value}\r\n");
+        assert_eq!(client.ask("GET", "/static/young.txt", &lines).status, status, "{name}");
     }
 }
 

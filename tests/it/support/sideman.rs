@@ -75,6 +75,11 @@ impl Sideman {
         self.address
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn connect(&self) -> Client {
         Client::connect(self.address)
     }

@@ -1,0 +1,315 @@
+//! A body that is sent no faster than at a given rate: `X-Accel-Limit-Rate`, and media that is watched
+//! while it comes.
+
+use std::{
+    num::NonZeroU64,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+
+use super::deadline::Deadline;
+use crate::error::Error;
+
+/// A body with a speed limit. What is not asked for in time is not caught up with: in any time at
+/// all no more passes than the rate allows in it, and one frame.
+#[derive(Debug)]
+pub(super) struct Paced<B> {
+    body: B,
+    pace: Pace,
+    /// What came of the body and has not been passed on.
+    waiting: Bytes,
+    timer: Deadline,
+}
+
+/// The arithmetic.
+#[derive(Debug)]
+struct Pace {
+    /// Bytes a second.
+    rate: NonZeroU64,
+    /// When all that was sent would have been sent at the rate.
+    due: Option<Instant>,
+}
+
+/// Frames may be as large as this even if they come less than ten times a second.
+const SMALL: u64 = 16 * 1024;
+
+// === impl Paced ===
+
+impl<B> Paced<B> {
+    /// Lets through so many bytes a second.
+    pub(super) fn new(body: B, rate: NonZeroU64) -> Self {
+        let pace = Pace { rate, due: None };
+        Self { body, pace, waiting: Bytes::new(), timer: Deadline::default() }
+    }
+}
+
+impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for Paced<B> {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        while this.waiting.is_empty() {
+            match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => this.waiting = data,
+                    Err(other) => return Poll::Ready(Some(Ok(other))),
+                },
+                end => return Poll::Ready(end),
+            }
+        }
+        let length = this.waiting.remaining().min(this.pace.most());
+        if !this.timer.is_set()
+            && let Some(due) = this.pace.delays(Instant::now(), length)
+        {
+            this.timer.set_at(due);
+        }
+        if this.timer.is_set() {
+            ready!(this.timer.poll_expired(cx));
+            this.timer.clear();
+        }
+        this.pace.pay(Instant::now(), length);
+        Poll::Ready(Some(Ok(Frame::data(this.waiting.split_to(length)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.waiting.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (waiting, rest) = (self.waiting.len() as u64, self.body.size_hint());
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(waiting));
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(waiting)) {
+            hint.set_upper(upper);
+        }
+        hint
+    }
+}
+
+// === impl Pace ===
+
+impl Pace {
+    /// Bytes of a frame at the most: a tenth of a second's, so that the rate is even, unless they
+    /// are very few; and never more than a second's, so that the client does not seem forgotten.
+    fn most(&self) -> usize {
+        let rate = self.rate.get();
+        usize::try_from((rate / 10).max(SMALL).min(rate)).unwrap_or(usize::MAX)
+    }
+
+    /// Until when so many bytes, within [`most`](Self::most), have to wait. Small ones may go
+    /// together, as much as one frame: no timer could tell them apart.
+    fn delays(&self, now: Instant, length: usize) -> Option<Instant> {
+        let due = self.due?;
+        let debt = due.saturating_duration_since(now);
+        let is_free = debt.is_zero() || debt + self.cost(length) <= self.cost(self.most());
+        (!is_free).then_some(due)
+    }
+
+    /// Accounts for bytes that go out.
+    fn pay(&mut self, now: Instant, length: usize) {
+        let from = self.due.map_or(now, |due| due.max(now));
+        self.due = Some(from + self.cost(length));
+    }
+
+    /// The time that so many bytes take, rounded up. At most a second.
+    fn cost(&self, length: usize) -> Duration {
+        let nanoseconds = (length as u128 * 1_000_000_000).div_ceil(u128::from(self.rate.get()));
+        Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use http::HeaderMap;
+    use proptest::prelude::*;
+    use std::{collections::VecDeque, future::poll_fn};
+
+    const KIB: u64 = 1024;
+
+    fn pace(rate: u64) -> Pace {
+        Pace { rate: NonZeroU64::new(rate).unwrap(), due: None }
+    }
+
+    #[test]
+    fn frames_are_a_tenth_of_a_second() {
+        for (rate, most) in [
+            (1, 1),
+            (1000, 1000),
+            (16 * KIB, 16 * 1024),
+            (100 * KIB, 16 * 1024),
+            (160 * KIB, 16 * 1024),
+            (1000 * KIB, 100 * 1024),
+            (u64::MAX, usize::try_from(u64::MAX / 10).unwrap()),
+        ] {
+            assert_eq!(pace(rate).most(), most, "{rate}");
+            let cost = pace(rate).cost(most);
+            assert!(cost <= Duration::from_secs(1), "{rate}: {cost:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_frame_goes_at_once_and_the_next_when_it_is_paid_for() {
+        let mut pace = pace(1000 * KIB);
+        let (begin, tenth) = (Instant::now(), Duration::from_millis(100));
+        let most = pace.most();
+        assert_eq!(pace.delays(begin, most), None);
+        pace.pay(begin, most);
+        assert_eq!(pace.delays(begin, most), Some(begin + tenth));
+        assert_eq!(pace.delays(begin, 1), Some(begin + tenth));
+        assert_eq!(pace.delays(begin + tenth / 2, most), Some(begin + tenth));
+        assert_eq!(pace.delays(begin + tenth / 2, most / 2), None);
+        assert_eq!(pace.delays(begin + tenth, most), None);
+        pace.pay(begin + tenth, most);
+        assert_eq!(pace.delays(begin + tenth, most), Some(begin + tenth * 2));
+    }
+
+    #[test]
+    fn a_client_that_pauses_does_not_catch_up() {
+        let mut pace = pace(1000 * KIB);
+        let (begin, most) = (Instant::now(), pace.most());
+        pace.pay(begin, most);
+        let later = begin + Duration::from_secs(60);
+        assert_eq!(pace.delays(later, most), None);
+        pace.pay(later, most);
+        assert_eq!(pace.delays(later, most), Some(later + Duration::from_millis(100)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_has_more_than_the_rate_and_a_frame(
+            rate in 1_u64..10_000_000,
+            steps in proptest::collection::vec((0_u64..300_000, 1_usize..200_000), 1..60),
+        ) {
+            let mut pace = pace(rate);
+            let begin = Instant::now();
+            let mut now = begin;
+            let mut sent: Vec<(Duration, u64)> = Vec::new();
+            for (pause, length) in steps {
+                now += Duration::from_micros(pause);
+                let length = length.min(pace.most());
+                if let Some(due) = pace.delays(now, length) {
+                    prop_assert!(due > now && due - now <= Duration::from_secs(1));
+                    now = due;
+                }
+                pace.pay(now, length);
+                sent.push((now - begin, length as u64));
+            }
+            for (index, (from, _)) in sent.iter().enumerate() {
+                let mut total = 0;
+                for (at, length) in &sent[index..] {
+                    total += length;
+                    let time = (*at - *from).as_nanos();
+                    let allowed = u128::from(rate) * time / 1_000_000_000 + pace.most() as u128;
+                    prop_assert!(u128::from(total) <= allowed, "{total} of {allowed} in {time} ns");
+                }
+            }
+        }
+    }
+
+    /// Frames of a size that is known.
+    #[derive(Debug, Default)]
+    struct Frames(VecDeque<Result<Frame<Bytes>, Error>>);
+
+    impl Body for Frames {
+        type Data = Bytes;
+        type Error = Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+            Poll::Ready(self.0.pop_front())
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.0.is_empty()
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            let data = self.0.iter().filter_map(|frame| frame.as_ref().ok()?.data_ref());
+            SizeHint::with_exact(data.map(|data| data.len() as u64).sum())
+        }
+    }
+
+    fn run<T>(test: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test)
+    }
+
+    async fn next<B: Body + Unpin>(body: &mut B) -> Option<Result<Frame<B::Data>, B::Error>> {
+        poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
+    }
+
+    #[test]
+    fn large_frames_are_split_and_come_in_time() {
+        let content = Bytes::from((0..100 * 1024).map(|at| (at % 251) as u8).collect::<Vec<_>>());
+        let rate = 400 * KIB;
+        let frames = Frames([Ok(Frame::data(content.clone()))].into());
+        let mut paced = Paced::new(frames, NonZeroU64::new(rate).unwrap());
+        run(async {
+            let (begin, mut got, mut sizes) = (Instant::now(), Vec::new(), Vec::new());
+            while !paced.is_end_stream() {
+                let left = content.len() - got.len();
+                assert_eq!(paced.size_hint().exact(), Some(left as u64));
+                let data = next(&mut paced).await.unwrap().unwrap().into_data().unwrap();
+                let earliest = Duration::from_secs_f64(got.len() as f64 / rate as f64);
+                assert!(
+                    begin.elapsed() >= earliest,
+                    "{} bytes in {:?}",
+                    got.len(),
+                    begin.elapsed()
+                );
+                sizes.push(data.len());
+                got.extend_from_slice(&data);
+            }
+            assert_eq!(sizes, [40 * 1024, 40 * 1024, 20 * 1024]);
+            assert!(got == content);
+            assert_eq!(paced.size_hint().exact(), Some(0));
+            assert!(next(&mut paced).await.is_none());
+        });
+    }
+
+    #[test]
+    fn the_timer_is_made_when_there_is_something_to_wait_for() {
+        let frames = [16 * 1024, 16 * 1024].map(|size| Ok(Frame::data(Bytes::from(vec![1; size]))));
+        let mut paced = Paced::new(Frames(frames.into()), NonZeroU64::new(100 * KIB).unwrap());
+        run(async {
+            assert!(next(&mut paced).await.unwrap().is_ok());
+            assert!(!paced.timer.is_set());
+            let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut paced).poll_frame(cx))).await;
+            assert!(polled.is_pending() && paced.timer.is_set());
+            // The second frame is here already, and counted.
+            assert!(!paced.is_end_stream());
+            assert_eq!(paced.size_hint().exact(), Some(16 * 1024));
+            assert!(next(&mut paced).await.unwrap().is_ok());
+            assert!(!paced.timer.is_set() && paced.is_end_stream());
+        });
+    }
+
+    #[test]
+    fn trailers_and_errors_do_not_wait() {
+        let frames = [
+            Ok(Frame::data(Bytes::new())),
+            Ok(Frame::data(Bytes::from_static(b"all of a second"))),
+            Ok(Frame::trailers(HeaderMap::new())),
+            Err(Error::new(Kind::FileChanged)),
+        ];
+        let mut paced = Paced::new(Frames(frames.into()), NonZeroU64::new(15).unwrap());
+        run(async {
+            let data = next(&mut paced).await.unwrap().unwrap().into_data().unwrap();
+            assert_eq!(data, "all of a second");
+            assert!(next(&mut paced).await.unwrap().unwrap().is_trailers());
+            assert_eq!(next(&mut paced).await.unwrap().unwrap_err().kind(), Kind::FileChanged);
+            assert!(!paced.timer.is_set());
+        });
+    }
+}

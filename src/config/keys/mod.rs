@@ -1,0 +1,77 @@
+//! The table of everything that can be set, a file for a few sections. It drives the names in the
+//! environment, the suggestions for misspelt names, the bounds that `reader` enforces, and
+//! `config/sideman.toml`.
+
+mod key;
+mod kind;
+
+mod files;
+mod operation;
+mod traffic;
+
+pub use self::{key::Key, kind::Kind};
+
+/// The sections of the settings file, in order, with a sentence or two on each.
+pub const SECTIONS: &[(&str, &str)] = &[
+    ("server", "The side of the clients."),
+    ("upstream", "The application: gunicorn, or uWSGI with --http-socket."),
+    ("static", "Files that are served without asking the application."),
+    (
+        "media",
+        "Files that users uploaded: hardened. Nothing in them acts in the site's name, whatever it \
+         claims to be. check_interval, symlinks, charset and types are those of [static].",
+    ),
+    (
+        "accel",
+        "Files that only the application may send: X-Accel-Redirect and X-Sendfile. Kept in the \
+         memory of [media]; check_interval, symlinks, charset and types are those of [static].",
+    ),
+    ("health", "The answers for load balancers and container health checks."),
+    ("admin", "The listener for metrics, apart from the one for clients."),
+    ("log", "The access log goes to stdout, events go to stderr."),
+    ("shutdown", "What happens after SIGTERM."),
+];
+
+/// Every setting, in the order of [`SECTIONS`].
+pub const KEYS: &[Key] = &joined::<{ count(PARTS) }>(PARTS);
+
+const PARTS: &[&[Key]] = &[
+    traffic::SERVER,
+    traffic::UPSTREAM,
+    files::STATIC,
+    files::MEDIA,
+    files::ACCEL,
+    operation::HEALTH,
+    operation::ADMIN,
+    operation::LOG,
+    operation::SHUTDOWN,
+];
+
+/// The key called `name`, if there is one.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+const fn count(mut parts: &[&[Key]]) -> usize {
+    let mut count = 0;
+    while let Some((part, others)) = parts.split_first() {
+        count += part.len();
+        parts = others;
+    }
+    count
+}
+
+/// The parts behind each other; the compiler does it, and refuses a `COUNT` that is not theirs.
+const fn joined<const COUNT: usize>(mut parts: &[&[Key]]) -> [Key; COUNT] {
+    const BLANK: Key =
+        Key { name: "", default: None, kind: Kind::Bool, doc: "", short_env: None, flag: None };
+    let mut keys = [BLANK; COUNT];
+    let mut rest: &mut [Key] = &mut keys;
+    while let Some((part, others)) = parts.split_first() {
+        let (here, after) = rest.split_at_mut(part.len());
+        here.copy_from_slice(part);
+        (rest, parts) = (after, others);
+    }
+    assert!(rest.is_empty());
+    keys
+}

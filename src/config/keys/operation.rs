@@ -1,0 +1,96 @@
+//! The settings of running: health, metrics, logs, leaving.
+
+use std::time::Duration;
+
+use super::{
+    key::Key,
+    kind::{HOUR, Kind, MINUTE},
+};
+
+/// The answers for load balancers.
+pub(super) const HEALTH: &[Key] = &[
+    Key {
+        name: "health.path",
+        default: Some(&["/healthz"]),
+        kind: Kind::Path,
+        doc: "Answers 200 while this process is in service, 503 while it starts or drains.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "health.ready_path",
+        default: Some(&["/readyz"]),
+        kind: Kind::Path,
+        doc: "Answers 200 if the application accepts connections now, else 503.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "health.wait_for_application",
+        default: Some(&["true"]),
+        kind: Kind::Bool,
+        doc: "Whether health.path stays 503 until the application accepted its first connection.",
+        short_env: None,
+        flag: None,
+    },
+];
+
+/// The listener for metrics.
+pub(super) const ADMIN: &[Key] = &[Key {
+    name: "admin.listen",
+    default: Some(&["127.0.0.1:9180"]),
+    kind: Kind::ListenOrOff,
+    doc: "The address that /metrics is served on; off serves none.",
+    short_env: Some("SIDEMAN_ADMIN"),
+    flag: Some("--admin"),
+}];
+
+/// The access log and the events.
+pub(super) const LOG: &[Key] = &[
+    Key {
+        name: "log.access",
+        default: Some(&["json"]),
+        kind: Kind::Choice(&["json", "combined", "off"]),
+        doc: "The form of the access log: one JSON object a line, Apache's combined form, or none.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "log.level",
+        default: Some(&["info"]),
+        kind: Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
+        doc: "The least important events that are shown.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "log.buffer",
+        default: Some(&["8MiB"]),
+        kind: Kind::Size { least: 64 << 10, most: 1 << 30 },
+        doc: "Access-log lines that may wait for a slow stdout; what comes beyond is dropped and counted.",
+        short_env: None,
+        flag: None,
+    },
+];
+
+/// Leaving.
+pub(super) const SHUTDOWN: &[Key] = &[
+    Key {
+        name: "shutdown.delay",
+        default: Some(&["5s"]),
+        kind: Kind::Duration { least: Duration::ZERO, most: MINUTE.saturating_mul(10) },
+        doc: "After the signal: how long new connections are still served, so that the load balancer \
+              can look away first.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "shutdown.timeout",
+        default: Some(&["28s"]),
+        kind: Kind::Duration { least: Duration::ZERO, most: HOUR },
+        doc: "After the signal: when the requests still running are cut; not below shutdown.delay, and \
+              below the orchestrator's stop timeout (30s on ECS).",
+        short_env: None,
+        flag: None,
+    },
+];

@@ -1,0 +1,114 @@
+//! What is said about a file: the head of its response, made once when the file is loaded.
+
+use http::{HeaderMap, HeaderValue, header};
+
+use super::{kind, pattern};
+use crate::{
+    plan::{Cors, Files, Lifetime, Purpose, Root},
+    rfc::{date, encoding::Coding},
+};
+
+/// What the name and its settings say, whatever is in the file.
+#[derive(Debug)]
+pub(super) struct About {
+    pub(super) content_type: String,
+    cache_control: HeaderValue,
+    is_shared: bool,
+    purpose: Purpose,
+    is_attachment: bool,
+    /// Whether the answer depends on `Accept-Encoding`.
+    pub(super) varies: bool,
+}
+
+// === impl About ===
+
+impl About {
+    /// `manifest_says` is whether the manifest lists the name as one with a content hash; `None` without
+    /// a manifest.
+    pub(super) fn new(plan: &Files, root: &Root, name: &[u8], manifest_says: Option<bool>) -> Self {
+        let content_type = kind::content_type(name, &plan.types, plan.charset.as_deref());
+        let is_attachment = root.purpose != Purpose::Static && kind::is_active(&content_type);
+        Self {
+            cache_control: cache_control(root, name, manifest_says),
+            is_shared: match root.cors {
+                Cors::All => true,
+                Cors::Fonts => kind::is_font(name),
+                Cors::None => false,
+            },
+            purpose: root.purpose,
+            is_attachment,
+            varies: kind::is_text(&content_type),
+            content_type,
+        }
+    }
+
+    /// The head of a whole answer.
+    pub(super) fn head(&self, coding: Coding, size: u64, modified: u64, etag: &str) -> HeaderMap {
+        let mut head = HeaderMap::with_capacity(12);
+        head.insert(header::CONTENT_TYPE, value(&self.content_type));
+        head.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+        if coding != Coding::Identity {
+            head.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
+        }
+        if self.varies {
+            head.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        }
+        head.insert(header::LAST_MODIFIED, value(&date::format(modified)));
+        head.insert(header::ETAG, value(etag));
+        head.insert(header::CACHE_CONTROL, self.cache_control.clone());
+        head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if self.is_shared {
+            head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        }
+        if self.purpose == Purpose::Media {
+            self.harden(&mut head);
+        }
+        head
+    }
+
+    /// Whatever a user has uploaded must not run in the site's name (issue 3.9).
+    fn harden(&self, head: &mut HeaderMap) {
+        // A browser's own viewer shows PDF apart from the site, and does not start in a sandbox.
+        if self.content_type != "application/pdf" {
+            let sandbox = HeaderValue::from_static("sandbox");
+            head.insert(header::CONTENT_SECURITY_POLICY, sandbox);
+        }
+        if self.is_attachment {
+            let attachment = HeaderValue::from_static("attachment");
+            head.insert(header::CONTENT_DISPOSITION, attachment);
+        }
+    }
+}
+
+/// Whether a rule of the settings says that a name holds a content hash.
+pub(super) fn is_immutable_by_rule(root: &Root, name: &[u8]) -> bool {
+    let rule = root.caching.iter().find(|rule| pattern::matches(&rule.pattern, name));
+    rule.is_some_and(|rule| rule.lifetime == Lifetime::Immutable)
+}
+
+fn cache_control(root: &Root, name: &[u8], manifest_says: Option<bool>) -> HeaderValue {
+    let rule = root.caching.iter().find(|rule| pattern::matches(&rule.pattern, name));
+    let is_immutable = || {
+        root.purpose == Purpose::Static && manifest_says.unwrap_or_else(|| kind::is_hashed(name))
+    };
+    let lifetime = match rule {
+        Some(rule) => rule.lifetime,
+        None if is_immutable() => Lifetime::Immutable,
+        None => Lifetime::MaxAge(root.max_age),
+    };
+    match (lifetime, root.purpose) {
+        (Lifetime::Immutable, _) => HeaderValue::from_static("public, max-age=31536000, immutable"),
+        (Lifetime::NoStore, _) => HeaderValue::from_static("no-store"),
+        // What the application decides about each time is no shared cache's business.
+        (Lifetime::MaxAge(_), Purpose::Internal) => HeaderValue::from_static("private, no-cache"),
+        (Lifetime::MaxAge(age), Purpose::Static | Purpose::Media) => {
+            value(&format!("public, max-age={}", age.as_secs()))
+        }
+    }
+}
+
+/// A value made of characters that every header may hold.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}

@@ -1,0 +1,91 @@
+//! Names that were looked for in vain a moment ago: asking for them again costs no system call. A
+//! table of fixed size without a lock: one name pushes another out.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const SLOTS: usize = 8192;
+
+/// Names are remembered as hashes: 13 bits choose the slot and 32 more must agree, so that the chance
+/// of a file being taken for a missing one is 2^-45 each time one that was not known is asked for,
+/// and lasts a moment.
+#[derive(Debug)]
+pub(super) struct Missing {
+    /// 32 bits of the hash, 32 bits of the time; 0 is empty.
+    slots: Box<[AtomicU64]>,
+    /// Milliseconds.
+    lifetime: u32,
+}
+
+// === impl Missing ===
+
+impl Missing {
+    /// Remembers names for so many milliseconds.
+    pub(super) fn new(lifetime: u64) -> Self {
+        let slots = (0..SLOTS).map(|_| AtomicU64::default()).collect();
+        Self { slots, lifetime: u32::try_from(lifetime).unwrap_or(u32::MAX) }
+    }
+
+    /// Notes that the name with this hash was not there at `now` (milliseconds).
+    pub(super) fn note(&self, hash: u64, now: u64) {
+        if let Some(slot) = self.slots.get(index(hash)) {
+            slot.store(tag(hash) << 32 | u64::from(time(now)), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the name with this hash was not there a moment before `now`.
+    pub(super) fn knows(&self, hash: u64, now: u64) -> bool {
+        let Some(slot) = self.slots.get(index(hash)) else { return false };
+        let noted = slot.load(Ordering::Relaxed);
+        let age = time(now).wrapping_sub(time(noted));
+        noted >> 32 == tag(hash) && age < self.lifetime
+    }
+}
+
+fn index(hash: u64) -> usize {
+    (hash % SLOTS as u64) as usize
+}
+
+/// Never 0, which is an empty slot's.
+fn tag(hash: u64) -> u64 {
+    (hash >> 32).max(1)
+}
+
+/// The clock goes round every 49 days: then a name is missing for a moment again, if nothing has
+/// taken its slot in all that time.
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
+fn time(milliseconds: u64) -> u32 {
+    milliseconds as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_forgotten_in_time() {
+        let missing = Missing::new(1000);
+        let hash = 0x1234_5678_9abc_def0;
+        assert!(!missing.knows(hash, 5000));
+        missing.note(hash, 5000);
+        assert!(missing.knows(hash, 5000) && missing.knows(hash, 5999));
+        assert!(!missing.knows(hash, 6000));
+        assert!(!missing.knows(hash ^ 1 << 40, 5000), "another name of the same slot");
+        missing.note(hash ^ 1 << 40, 5000);
+        assert!(!missing.knows(hash, 5000), "pushed out");
+    }
+
+    #[test]
+    fn the_clock_may_go_round() {
+        let missing = Missing::new(1000);
+        let begin = u64::from(u32::MAX) - 10;
+        missing.note(7, begin);
+        assert!(missing.knows(7, begin + 500) && !missing.knows(7, begin + 1000));
+    }
+
+    #[test]
+    fn without_a_lifetime_nothing_is_remembered() {
+        let missing = Missing::new(0);
+        missing.note(7, 7);
+        assert!(!missing.knows(7, 7));
+    }
+}

@@ -1,0 +1,161 @@
+//! The entries in memory: sixteen maps under sixteen short locks, bounded in bytes and in number by
+//! throwing away what was not asked for lately (the clock algorithm).
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasherDefault, Hasher},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+};
+
+use super::entry::Entry;
+use crate::telemetry::StoreCounts;
+
+const SHARDS: usize = 16;
+
+/// All entries of a store, by the hash of their key.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    /// Bytes.
+    budget: u64,
+    most: u64,
+    counts: Arc<StoreCounts>,
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    entries: HashMap<u64, Arc<Entry>, BuildHasherDefault<Hashed>>,
+    /// Candidates for eviction, oldest first; those in use get a second chance.
+    queue: VecDeque<u64>,
+}
+
+/// Passes on a key that is a hash already.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+// === impl Shelf ===
+
+impl Shelf {
+    /// Room for so many bytes and so many entries.
+    pub(super) fn new(budget: u64, most: usize, counts: Arc<StoreCounts>) -> Self {
+        Self { budget, most: most as u64, counts, shards: Default::default() }
+    }
+
+    /// What is kept under a hash; the caller compares the key.
+    pub(super) fn get(&self, hash: u64) -> Option<Arc<Entry>> {
+        self.shard(hash).entries.get(&hash).map(Arc::clone)
+    }
+
+    /// Keeps an entry, in place of any other under this hash. One that alone is over the budget is not
+    /// kept.
+    pub(super) fn insert(&self, hash: u64, entry: Arc<Entry>) {
+        let mut shard = self.shard(hash);
+        self.put(&mut shard, hash, entry);
+        drop(shard);
+        self.shrink(hash);
+    }
+
+    /// Puts an entry in the place of the one that it was made from, if that is still there.
+    pub(super) fn replace(&self, hash: u64, old: &Arc<Entry>, new: Arc<Entry>) {
+        let mut shard = self.shard(hash);
+        if shard.entries.get(&hash).is_some_and(|known| Arc::ptr_eq(known, old)) {
+            self.put(&mut shard, hash, new);
+        }
+        drop(shard);
+        self.shrink(hash);
+    }
+
+    /// Throws an entry away, unless another has taken its place.
+    pub(super) fn remove(&self, hash: u64, entry: &Arc<Entry>) {
+        let mut shard = self.shard(hash);
+        if shard.entries.get(&hash).is_some_and(|known| Arc::ptr_eq(known, entry)) {
+            shard.entries.remove(&hash);
+            shard.queue.retain(|queued| *queued != hash);
+            self.subtract(entry);
+        }
+    }
+
+    /// Whether more than three quarters of the room are taken.
+    pub(super) fn is_tight(&self) -> bool {
+        self.counts.bytes.load(Ordering::Relaxed) > self.budget / 4 * 3
+    }
+
+    /// Whether an entry could be kept if it were alone.
+    pub(super) fn fits(&self, entry: &Entry) -> bool {
+        entry.cost() <= self.budget
+    }
+
+    fn put(&self, shard: &mut Shard, hash: u64, entry: Arc<Entry>) {
+        if !self.fits(&entry) {
+            return;
+        }
+        self.counts.bytes.fetch_add(entry.cost(), Ordering::Relaxed);
+        self.counts.entries.fetch_add(1, Ordering::Relaxed);
+        if let Some(replaced) = shard.entries.insert(hash, entry) {
+            self.subtract(&replaced);
+        } else {
+            shard.queue.push_back(hash);
+        }
+    }
+
+    fn subtract(&self, entry: &Entry) {
+        self.counts.bytes.fetch_sub(entry.cost(), Ordering::Relaxed);
+        self.counts.entries.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.counts.bytes.load(Ordering::Relaxed) > self.budget
+            || self.counts.entries.load(Ordering::Relaxed) > self.most
+    }
+
+    /// Throws away what was not used lately until the bounds hold, beginning at one shard.
+    fn shrink(&self, begin: u64) {
+        for step in 0..SHARDS as u64 * 2 {
+            if !self.is_over() {
+                return;
+            }
+            let mut shard = self.shard(begin.wrapping_add(step));
+            // Twice round the queue takes every second chance away.
+            for _ in 0..shard.queue.len() * 2 {
+                if !self.is_over() {
+                    return;
+                }
+                let Some(hash) = shard.queue.pop_front() else { break };
+                match shard.entries.get(&hash) {
+                    Some(entry) if entry.take_used() => shard.queue.push_back(hash),
+                    Some(_) => {
+                        if let Some(entry) = shard.entries.remove(&hash) {
+                            self.subtract(&entry);
+                            self.counts.evicted.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
+
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        #[expect(clippy::indexing_slicing, reason = "the index is a remainder of the length")]
+        let shard = &self.shards[(hash % SHARDS as u64) as usize];
+        // A panic while it was held can leave the queue and the map out of step at worst.
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Hashed ===
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("the keys are u64");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        // The low bits chose the shard; the map wants bits that still differ within it.
+        self.0 = hash.rotate_right(4);
+    }
+}

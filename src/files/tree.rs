@@ -1,0 +1,198 @@
+//! The directories behind one prefix, and what their manifests say.
+
+use std::{
+    io::{self, Read},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::{
+    entry::{Stamp, unrested},
+    manifest::{Manifest, ManifestError},
+    open::{Directory, Effort},
+};
+use crate::plan::{Purpose, Root, Symlinks};
+
+/// Where Django writes which name has become which.
+pub(super) const MANIFEST: &[u8] = b"staticfiles.json";
+/// The largest that is read.
+const MOST: u64 = 64 * 1024 * 1024;
+/// How long a manifest is believed unchanged, in milliseconds.
+const INTERVAL: u64 = 1000;
+
+/// One prefix.
+#[derive(Debug)]
+pub(super) struct Tree {
+    pub(super) root: Root,
+    pub(super) places: Vec<Place>,
+}
+
+/// One of its directories.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    has_manifest: bool,
+    /// Whether the directory was found to be on a file system that answers without a network.
+    is_local: AtomicBool,
+    known: Mutex<Known>,
+}
+
+/// What was last seen of a manifest.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    pub(super) manifest: Option<Arc<Manifest>>,
+    /// Changes whenever the manifest does.
+    pub(super) generation: u64,
+    stamp: Option<Stamp>,
+    /// When, in milliseconds on the store's clock.
+    checked: Option<u64>,
+    /// Whether somebody has taken note of this generation.
+    is_verified: bool,
+}
+
+// === impl Tree ===
+
+impl Tree {
+    pub(super) fn new(root: &Root) -> Self {
+        let has_manifest = root.purpose == Purpose::Static;
+        let place = |path: &PathBuf| Place {
+            path: path.clone(),
+            has_manifest,
+            is_local: AtomicBool::new(false),
+            known: Mutex::default(),
+        };
+        Self { root: root.clone(), places: root.directories.iter().map(place).collect() }
+    }
+
+    /// Whether a manifest waits to be verified.
+    pub(super) fn is_unverified(&self) -> bool {
+        self.places
+            .iter()
+            .map(Place::known)
+            .any(|known| !known.is_verified && known.stamp.is_some())
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// The manifest, looked at again once a second at most.
+    pub(super) fn manifest(
+        &self,
+        directory: &Directory,
+        symlinks: Symlinks,
+        now: u64,
+    ) -> io::Result<Known> {
+        if !self.has_manifest {
+            return Ok(Known::default());
+        }
+        // Held while the manifest is read: who comes meanwhile must not go by the old one.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.checked.is_some_and(|checked| now < checked + INTERVAL) {
+            return Ok(known.clone());
+        }
+        let read = read(directory, symlinks, known.stamp);
+        if read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        known.checked = Some(now);
+        match read {
+            Ok(Look::Same) => {}
+            Ok(Look::Missing) if known.stamp.is_none() => {}
+            Ok(Look::Missing) => *known = known.next(None, None, now),
+            Ok(Look::New(stamp, manifest)) => *known = known.next(Some(stamp), Some(manifest), now),
+            Ok(Look::Bad(stamp, error)) => {
+                let path = self.path.display();
+                tracing::warn!(directory = %path, %error, "manifest can't be used");
+                *known = known.next(Some(stamp), None, now);
+            }
+            Err(error) => {
+                let path = self.path.display();
+                tracing::debug!(directory = %path, %error, "manifest can't be read");
+            }
+        }
+        Ok(known.clone())
+    }
+
+    /// Opens the directory; `None` while there is none.
+    pub(super) fn open(&self, effort: Effort) -> io::Result<Option<Directory>> {
+        if effort == Effort::Memory && !self.is_local.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let directory = Directory::find(&self.path, effort)?;
+        if effort == Effort::Disk {
+            let is_local = directory.as_ref().is_some_and(Directory::is_local);
+            self.is_local.store(is_local, Ordering::Relaxed);
+        }
+        Ok(directory)
+    }
+
+    /// What was last seen of it.
+    pub(super) fn known(&self) -> Known {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The manifest that nobody has verified yet.
+    pub(super) fn take_unverified(&self) -> Option<Arc<Manifest>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_verified {
+            return None;
+        }
+        known.is_verified = true;
+        known.manifest.clone()
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    /// Whether a name is one of the values; `None` without a manifest.
+    pub(super) fn says(&self, name: &[u8]) -> Option<bool> {
+        self.manifest.as_ref().map(|manifest| manifest.is_hashed_value(name))
+    }
+
+    fn next(&self, stamp: Option<Stamp>, manifest: Option<Manifest>, now: u64) -> Self {
+        Self {
+            manifest: manifest.map(Arc::new),
+            generation: self.generation + 1,
+            stamp,
+            checked: Some(now),
+            is_verified: false,
+        }
+    }
+}
+
+enum Look {
+    Same,
+    Missing,
+    New(Stamp, Manifest),
+    Bad(Stamp, ManifestError),
+}
+
+fn read(directory: &Directory, symlinks: Symlinks, known: Option<Stamp>) -> io::Result<Look> {
+    let Some(file) = directory.open_file(MANIFEST, symlinks)? else { return Ok(Look::Missing) };
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(Look::Missing);
+    }
+    let stamp = Stamp::of(&metadata);
+    if known == Some(stamp) {
+        return Ok(Look::Same);
+    }
+    if directory.effort() == Effort::Memory {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    // Half of it may be written.
+    if unrested(&metadata).is_some() {
+        return Ok(Look::Same);
+    }
+    let mut text = Vec::new();
+    file.take(MOST + 1).read_to_end(&mut text)?;
+    Ok(match Manifest::parse(&text) {
+        Ok(manifest) => Look::New(stamp, manifest),
+        Err(error) => Look::Bad(stamp, error),
+    })
+}

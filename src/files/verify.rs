@@ -1,0 +1,391 @@
+//! Compares a directory with its manifest: whether every file is there, and whether the hashes in the
+//! names are those of the contents. Blocking, and meant for a thread that nobody waits for.
+
+use std::{
+    fmt::{self, Write as _},
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+use md5::{Digest, Md5};
+use rustix::fs::FileType;
+
+use super::{
+    kind,
+    manifest::Manifest,
+    open::{Directory, Effort},
+};
+use crate::plan::Symlinks;
+
+/// Bytes of the largest file whose content is checked: a sample must stay cheap.
+const LARGEST: u64 = 8 * 1024 * 1024;
+
+/// How many names a report holds of each kind.
+const EXAMPLES: usize = 5;
+
+/// How much is read to be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// How many files, chosen by chance.
+    pub files: usize,
+    pub seed: u64,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Names that were looked for; all of the manifest's, unless the check was cancelled.
+    pub listed: usize,
+    /// There is no such file, or none that would be served.
+    pub missing: Names,
+    /// Files whose contents were compared.
+    pub checked: usize,
+    /// Their content is not what their name says.
+    pub mismatched: Names,
+    /// The system refused to look or to read.
+    pub unreadable: Names,
+}
+
+/// How many, and the first of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    pub count: usize,
+    pub first: Vec<String>,
+}
+
+/// The directory of the last name: names come in order, so that most share it with the one before.
+struct Place<'a> {
+    root: &'a Directory,
+    symlinks: Symlinks,
+    path: &'a [u8],
+    /// `None` stands for the root.
+    directory: Option<Directory>,
+}
+
+/// Looks for every file of the manifest and compares a sample of contents with the hashes that Django
+/// put into their names. Fails only if the directory itself can't be opened.
+///
+/// 50,000 files in 400 directories take 0.2 s once the kernel knows them, in an unoptimised build.
+/// `cancelled` is asked before each file.
+pub fn verify(
+    directory: &Path,
+    manifest: &Manifest,
+    symlinks: Symlinks,
+    sample: Sample,
+    cancelled: &dyn Fn() -> bool,
+) -> io::Result<Report> {
+    let root = Directory::open(directory, Effort::Disk)?;
+    let mut report = Report::default();
+    let mut place = Place { root: &root, symlinks, path: b"", directory: None };
+    for name in manifest.names() {
+        if cancelled() {
+            return Ok(report);
+        }
+        report.listed += 1;
+        match place.is_file(name) {
+            Ok(true) => {}
+            Ok(false) => report.missing.add(name),
+            Err(_) => report.unreadable.add(name),
+        }
+    }
+    let hashed = manifest.names().filter(|name| kind::is_hashed(name));
+    let count = sample.files.min(manifest.len());
+    for name in fastrand::Rng::with_seed(sample.seed).choose_multiple(hashed, count) {
+        if cancelled() {
+            break;
+        }
+        match root.open_file(name, symlinks).and_then(|file| compare(file, name)) {
+            Ok(Some(is_same)) => {
+                report.checked += 1;
+                if !is_same {
+                    report.mismatched.add(name);
+                }
+            }
+            Ok(None) => {}
+            // Counted already if it could not even be looked for.
+            Err(_) if place.is_file(name).is_err() => {}
+            Err(_) => report.unreadable.add(name),
+        }
+    }
+    Ok(report)
+}
+
+/// Whether the content is what the name says; `None` if there is nothing to compare.
+fn compare(file: Option<File>, name: &[u8]) -> io::Result<Option<bool>> {
+    let Some(expected) = kind::hash(name).and_then(|range| name.get(range)) else {
+        return Ok(None);
+    };
+    let Some(file) = file else { return Ok(None) };
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        return Ok(None);
+    }
+    let mut hasher = Md5::new();
+    let mut file = file.take(LARGEST);
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(count) => hasher.update(chunk.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mut hash = String::with_capacity(32);
+    for byte in hasher.finalize() {
+        let _ = write!(hash, "{byte:02x}");
+    }
+    Ok(Some(hash.as_bytes().starts_with(expected)))
+}
+
+// === impl Sample ===
+
+impl Sample {
+    /// The usual sample of 64 files: half a second of a slow disk, and a build that hashes wrongly
+    /// does so in more than one file of many.
+    pub fn new(seed: u64) -> Self {
+        Self { files: 64, seed }
+    }
+}
+
+// === impl Place ===
+
+impl<'a> Place<'a> {
+    /// Whether a name stands for a file that would be served. Asks for each file once, and opens only
+    /// what is a link.
+    fn is_file(&mut self, name: &'a [u8]) -> io::Result<bool> {
+        let slash = name.iter().rposition(|&byte| byte == b'/');
+        let path = slash.and_then(|slash| name.get(..slash)).unwrap_or_default();
+        let segment = name.get(slash.map_or(0, |slash| slash + 1)..).unwrap_or_default();
+        if path != self.path {
+            // Whatever happens next, this much is true.
+            (self.path, self.directory) = (b"", None);
+            if !path.is_empty() {
+                let Some(directory) = self.root.open_directory(path, self.symlinks)? else {
+                    return Ok(false);
+                };
+                (self.path, self.directory) = (path, Some(directory));
+            }
+        }
+        match self.directory.as_ref().unwrap_or(self.root).kind(segment)? {
+            Some(FileType::RegularFile) => Ok(true),
+            Some(FileType::Symlink) => {
+                let Some(file) = self.root.open_file(name, self.symlinks)? else {
+                    return Ok(false);
+                };
+                Ok(file.metadata()?.is_file())
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+// === impl Names ===
+
+impl Names {
+    fn add(&mut self, name: &[u8]) {
+        self.count += 1;
+        if self.first.len() < EXAMPLES {
+            self.first.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+}
+
+impl fmt::Display for Names {
+    /// For a log: `7 (a.css, b.css, ...)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.count)?;
+        if self.first.is_empty() {
+            return Ok(());
+        }
+        let more = if self.count > self.first.len() { ", ..." } else { "" };
+        write!(f, " ({}{more})", self.first.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        cell::Cell, collections::BTreeMap, fs, os::unix::fs::symlink, path::PathBuf, time::Instant,
+    };
+
+    /// A collected directory, with its manifest.
+    struct Site {
+        directory: PathBuf,
+        paths: BTreeMap<String, String>,
+    }
+
+    impl Site {
+        fn new(name: &str) -> Self {
+            let name = format!("sideman-verify-{name}-{}", std::process::id());
+            let directory = std::env::temp_dir().join(name);
+            let _ = fs::remove_dir_all(&directory);
+            fs::create_dir_all(&directory).unwrap();
+            Self { directory, paths: BTreeMap::new() }
+        }
+
+        /// Collects a file as Django does; gives its hashed name.
+        fn collect(&mut self, stem: &str, extension: &str, content: &[u8]) -> String {
+            let hash: String =
+                Md5::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+            let hashed = format!("{stem}.{}{extension}", &hash[..12]);
+            self.list(&format!("{stem}{extension}"), &hashed);
+            self.write(&hashed, content);
+            hashed
+        }
+
+        fn list(&mut self, original: &str, hashed: &str) {
+            self.paths.insert(original.to_owned(), hashed.to_owned());
+        }
+
+        fn write(&self, name: &str, content: &[u8]) {
+            let path = self.directory.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+
+        fn manifest(&self) -> Manifest {
+            let text = serde_json::json!({"paths": self.paths, "version": "1.1"}).to_string();
+            Manifest::parse(text.as_bytes()).unwrap()
+        }
+
+        fn verify(&self, symlinks: Symlinks) -> Report {
+            verify(&self.directory, &self.manifest(), symlinks, ALL, &|| false).unwrap()
+        }
+    }
+
+    impl Drop for Site {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.directory);
+        }
+    }
+
+    const ALL: Sample = Sample { files: usize::MAX, seed: 1 };
+
+    fn names(count: usize, first: &[&str]) -> Names {
+        Names { count, first: first.iter().map(|&name| name.to_owned()).collect() }
+    }
+
+    #[test]
+    fn a_sound_directory() {
+        let mut site = Site::new("sound");
+        // The last lies behind the others' directories.
+        for (stem, extension) in
+            [("a", ".css"), ("css/b", ".css"), ("css/d/LICENSE", ""), ("z", ".x")]
+        {
+            site.collect(stem, extension, stem.as_bytes());
+        }
+        site.write("plain.css", b"has no hash");
+        site.list("plain.css", "plain.css");
+        // Larger than what is read: its hash is not looked at.
+        site.write("large.0123456789ab.bin", b"");
+        let large = File::options().write(true).open(site.directory.join("large.0123456789ab.bin"));
+        large.unwrap().set_len(LARGEST + 1).unwrap();
+        site.list("large.bin", "large.0123456789ab.bin");
+        assert_eq!(
+            site.verify(Symlinks::Never),
+            Report { listed: 6, checked: 4, ..Report::default() }
+        );
+    }
+
+    #[test]
+    fn what_is_missing_or_different_is_named() {
+        let mut site = Site::new("trouble");
+        let changed = site.collect("css/changed", ".css", b"before");
+        site.write(&changed, b"after");
+        site.collect("css/good", ".css", b"good");
+        for number in 0..7 {
+            site.list(&format!("n{number}"), &format!("gone-{number}/n.0123456789ab"));
+        }
+        fs::create_dir(site.directory.join("directory.0123456789ab")).unwrap();
+        site.list("directory", "directory.0123456789ab");
+        site.list("good.css/below", "css/good.css/below");
+        let report = site.verify(Symlinks::Within);
+        assert_eq!((report.listed, report.checked), (11, 2));
+        assert_eq!(report.mismatched, names(1, &[&changed]));
+        let first = ["css/good.css/below", "directory.0123456789ab", "gone-0/n.0123456789ab"];
+        let first = [&first[..], &["gone-1/n.0123456789ab", "gone-2/n.0123456789ab"]].concat();
+        assert_eq!(report.missing, names(9, &first));
+        assert_eq!(report.unreadable, Names::default());
+        assert_eq!(report.mismatched.to_string(), format!("1 ({changed})"));
+        assert_eq!(report.missing.to_string(), format!("9 ({}, ...)", first.join(", ")));
+        assert_eq!(report.unreadable.to_string(), "0");
+    }
+
+    #[test]
+    fn links_count_as_far_as_they_are_followed() {
+        let mut site = Site::new("links");
+        let target = site.collect("real/a", ".css", b"a");
+        let hash = target.split('.').nth(1).unwrap();
+        symlink(site.directory.join(&target), site.directory.join(format!("absolute.{hash}")))
+            .unwrap();
+        symlink(&target, site.directory.join(format!("relative.{hash}"))).unwrap();
+        symlink("real", site.directory.join("directory")).unwrap();
+        symlink("nothing", site.directory.join(format!("dangling.{hash}"))).unwrap();
+        for name in ["absolute", "relative", "dangling"] {
+            site.list(name, &format!("{name}.{hash}"));
+        }
+        site.list("directory/a.css", &format!("directory/a.{hash}.css"));
+        for (symlinks, missing, checked) in
+            [(Symlinks::Never, 4, 1), (Symlinks::Within, 2, 3), (Symlinks::Anywhere, 1, 4)]
+        {
+            let report = site.verify(symlinks);
+            assert_eq!((report.missing.count, report.checked), (missing, checked), "{symlinks:?}");
+        }
+    }
+
+    #[test]
+    fn it_stops_when_told_and_reads_no_more_than_the_sample() {
+        let mut site = Site::new("stop");
+        for number in 0..40 {
+            site.collect(&format!("file-{number}"), ".css", &[number]);
+        }
+        for asked in [0_usize, 7, 40, 43] {
+            let left = Cell::new(asked);
+            let cancelled = || left.replace(left.get().saturating_sub(1)) == 0;
+            let report =
+                verify(&site.directory, &site.manifest(), Symlinks::Within, ALL, &cancelled);
+            let report = report.unwrap();
+            let expected = (asked.min(40), asked.saturating_sub(40));
+            assert_eq!((report.listed, report.checked), expected, "after {asked}");
+        }
+        let sampled = |seed| {
+            let sample = Sample { files: 5, seed };
+            // Every file is wrong, so that the report names those that were chosen.
+            verify(&site.directory, &site.manifest(), Symlinks::Within, sample, &|| false).unwrap()
+        };
+        assert_eq!(sampled(1).checked, 5);
+        for hashed in site.paths.values() {
+            site.write(hashed, b"other");
+        }
+        assert_eq!(sampled(1).mismatched, sampled(1).mismatched);
+        assert_ne!(sampled(1).mismatched, sampled(2).mismatched);
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_an_error() {
+        let site = Site::new("absent");
+        let absent = site.directory.join("absent");
+        let error =
+            verify(&absent, &site.manifest(), Symlinks::Within, ALL, &|| false).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    #[ignore = "writes 50,000 files to measure how long they take"]
+    fn fifty_thousand_files() {
+        let mut site = Site::new("many");
+        for number in 0..50_000 {
+            site.collect(&format!("app-{}/file-{number}", number % 400), ".css", &[]);
+        }
+        let (manifest, sample) = (site.manifest(), Sample::new(1));
+        let begin = Instant::now();
+        let report =
+            verify(&site.directory, &manifest, Symlinks::Within, sample, &|| false).unwrap();
+        println!("{:?}", begin.elapsed());
+        assert_eq!(report, Report { listed: 50_000, checked: 64, ..Report::default() });
+        assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());
+    }
+}

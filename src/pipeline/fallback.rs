@@ -1,0 +1,170 @@
+//! Fetches a file with a content hash from the server that has other releases' files.
+
+use std::cell::Cell;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+
+use crate::{
+    body::{Body, RequestBody},
+    error::Error,
+    plan,
+    upstream::{Framing, RequestHead, Upstream},
+};
+
+/// Requests to the fallback at the same time, for each worker: it is there for stragglers, and must not
+/// cost the site its descriptors when somebody asks for thousands of names that never were.
+const AT_ONCE: usize = 32;
+/// How this server calls itself in `Via`, by which a ring of fallbacks is noticed.
+const NAME: &str = "sideman-fallback";
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Fetched {
+    Reply(Response<Body>),
+    Missing,
+    /// It gave no answer, or said that it is in trouble.
+    Failed(Option<Error>),
+    /// It is asked for too much already.
+    Busy,
+}
+
+/// The other server, as one worker sees it.
+#[derive(Debug)]
+pub(super) struct Fallback {
+    plan: plan::Fallback,
+    server: Upstream,
+    running: Cell<usize>,
+}
+
+/// Counts a request for as long as it runs.
+struct Running<'a>(&'a Cell<usize>);
+
+// === impl Fallback ===
+
+impl Fallback {
+    pub(super) fn new(plan: &plan::Fallback) -> Self {
+        // Its connections are no application's: they are counted apart from those, by `fetch`'s caller.
+        let server = Upstream::new(&plan.server, std::sync::Arc::default());
+        Self { plan: plan.clone(), server, running: Cell::new(0) }
+    }
+
+    /// Asks for what the client asks for. `path` is its own, still encoded.
+    pub(super) async fn fetch(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        id: &[u8],
+    ) -> Fetched {
+        let mut passed_by = headers.get_all(header::VIA).iter().map(HeaderValue::as_bytes);
+        if passed_by.any(|via| memchr::memmem::find(via, NAME.as_bytes()).is_some()) {
+            return Fetched::Missing;
+        }
+        let Some(_running) = Running::begin(&self.running) else { return Fetched::Busy };
+        let target = format!("{}{path}", self.plan.base);
+        let via = format!("1.1 {NAME}");
+        let fields = fields(headers, &self.plan.host, &via, id);
+        let head = RequestHead { method, target: &target, fields };
+        let reply = match self.server.send(&head, Framing::None, RequestBody::empty()).await {
+            Ok(reply) => reply,
+            Err(error) => return Fetched::Failed(Some(error)),
+        };
+        match reply.status {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
+                Fetched::Reply(passed_on(method, reply.status, reply.headers, reply.body))
+            }
+            status if status.is_server_error() => Fetched::Failed(None),
+            // A bucket says 403 for what it does not have.
+            _ => Fetched::Missing,
+        }
+    }
+
+    /// Where it is, for people.
+    pub(super) fn target(&self) -> &plan::Target {
+        &self.plan.server.target
+    }
+
+    /// Closes connections that have been unused for too long; runs for ever.
+    pub(super) async fn reap(&self) {
+        self.server.reap().await;
+    }
+}
+
+/// What the fallback needs to know: nothing about the client, no cookie.
+fn fields<'a>(
+    headers: &'a HeaderMap,
+    host: &'a str,
+    via: &'a str,
+    id: &'a [u8],
+) -> Vec<(&'a [u8], &'a [u8])> {
+    const PASSED: [HeaderName; 7] = [
+        header::ACCEPT,
+        header::ACCEPT_ENCODING,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_RANGE,
+        header::RANGE,
+        header::USER_AGENT,
+    ];
+    let mut fields: Vec<(&[u8], &[u8])> = vec![(b"host", host.as_bytes())];
+    for name in &PASSED {
+        let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        fields.extend(values.map(|value| (name.as_str().as_bytes(), value)));
+    }
+    fields.extend([(&b"via"[..], via.as_bytes()), (b"x-request-id", id)]);
+    fields
+}
+
+/// The answer for the client: what is said about the file, and nothing about the server.
+fn passed_on(
+    method: &Method,
+    status: StatusCode,
+    mut given: HeaderMap,
+    body: Body,
+) -> Response<Body> {
+    const KEPT: [HeaderName; 10] = [
+        header::CONTENT_TYPE,
+        header::CONTENT_LENGTH,
+        header::CONTENT_ENCODING,
+        header::CONTENT_RANGE,
+        header::LAST_MODIFIED,
+        header::ETAG,
+        header::CACHE_CONTROL,
+        header::VARY,
+        header::ACCEPT_RANGES,
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    ];
+    let mut response = Response::new(if method == Method::HEAD { Body::Empty } else { body });
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for name in KEPT {
+        if let Some(value) = given.remove(&name) {
+            headers.insert(name, value);
+        }
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        let immutable = HeaderValue::from_static("public, max-age=31536000, immutable");
+        headers.insert(header::CACHE_CONTROL, immutable);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+// === impl Running ===
+
+impl<'a> Running<'a> {
+    /// `None` when too many run already.
+    fn begin(running: &'a Cell<usize>) -> Option<Self> {
+        if running.get() >= AT_ONCE {
+            return None;
+        }
+        running.set(running.get() + 1);
+        Some(Self(running))
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}

@@ -1,0 +1,107 @@
+//! Names that stand for nothing here. While releases roll, a page of one asks for files of another
+//! (issue 3.7): those are fetched from a fallback, or answered with the current version, if set.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use super::{answer::answer, lookup::find};
+use crate::{
+    body::Body,
+    error::Error,
+    files::{Entry, Found, Store, is_hashed},
+    pipeline::{
+        fallback::{Fallback, Fetched},
+        family::Family,
+        local::Local,
+        record::Record,
+        reply,
+        route::FileName,
+    },
+};
+
+/// Answers for a name that is in none of the directories.
+pub(super) async fn serve(
+    local: &Local,
+    record: &Record,
+    wanted: FileName<'_>,
+) -> Result<Response<Body>, Error> {
+    let store = local.app.store(wanted.family);
+    if wanted.family == Family::Static && is_hashed(&wanted.name) {
+        if let Some(fallback) = &local.fallback
+            && let Some(response) = fetch(local, record, fallback).await
+        {
+            return Ok(response);
+        }
+        if local.app.plan.missing.serve_current
+            && let Some(response) = current(local, record, store, &wanted).await?
+        {
+            local.metrics.rescued_current.add(1);
+            return Ok(response);
+        }
+    }
+    Ok(missing(record, store, &wanted))
+}
+
+/// What the fallback has, if it has it. Counted and told whatever comes of it.
+async fn fetch(local: &Local, record: &Record, fallback: &Fallback) -> Option<Response<Body>> {
+    let parts = &record.parts;
+    let path = parts.uri.path();
+    let cause = match fallback.fetch(&parts.method, path, &parts.headers, record.request_id()).await
+    {
+        Fetched::Reply(response) => {
+            local.metrics.rescued_fallback.add(1);
+            return Some(response);
+        }
+        Fetched::Missing => return None,
+        Fetched::Failed(Some(error)) => error.to_string(),
+        Fetched::Failed(None) => "it answered with an error".to_owned(),
+        Fetched::Busy => "it has too many requests already".to_owned(),
+    };
+    local.metrics.fallback_failed.add(1);
+    if let Some(missed) = local.app.trouble.allow() {
+        let server = fallback.target();
+        tracing::warn!(cause, path, %server, missed, "static.fallback failed a request");
+    }
+    None
+}
+
+/// Answers 404. The name of another release's file must not be remembered as missing by any cache; any
+/// other may be for a moment, so that a file which appears is soon found behind a cache as well.
+pub(super) fn missing(record: &Record, store: &Store, wanted: &FileName<'_>) -> Response<Body> {
+    let mut response = reply::not_found(record);
+    if !store.looks_immutable(wanted.root, &wanted.name) {
+        let brief = HeaderValue::from_static("public, max-age=5");
+        response.headers_mut().insert(header::CACHE_CONTROL, brief);
+    }
+    response
+}
+
+/// Counts a file of another release that was found in a further directory.
+pub(super) fn count_elsewhere(local: &Local, wanted: &FileName<'_>, entry: &Entry) {
+    if entry.is_elsewhere() && is_hashed(&wanted.name) {
+        local.metrics.rescued_elsewhere.add(1);
+    }
+}
+
+/// The current version of the same original file: not what was asked for, so nobody may keep it.
+async fn current(
+    local: &Local,
+    record: &Record,
+    store: &Arc<Store>,
+    wanted: &FileName<'_>,
+) -> Result<Option<Response<Body>>, Error> {
+    let Some(name) = store.current(wanted.root, &wanted.name) else { return Ok(None) };
+    let wanted = FileName { name: name.into(), ..*wanted };
+    let Found::File(entry) = find(local, record, &wanted).await? else { return Ok(None) };
+    let mut response = answer(record, &entry, None);
+    if response.status() == StatusCode::NOT_MODIFIED {
+        return Ok(Some(response));
+    }
+    forget(response.headers_mut());
+    Ok(Some(response))
+}
+
+fn forget(headers: &mut HeaderMap) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}

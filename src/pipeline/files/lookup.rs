@@ -1,0 +1,38 @@
+//! Looks for files, and knows which names nobody may ask for.
+
+use std::sync::Arc;
+
+use crate::{
+    error::{Error, Kind},
+    files::Found,
+    pipeline::{local::Local, record::Record, route::FileName},
+};
+
+/// Looks for a file in memory, then on disk.
+pub(in crate::pipeline) async fn find(
+    local: &Local,
+    record: &Record,
+    wanted: &FileName<'_>,
+) -> Result<Found, Error> {
+    let store = local.app.store(wanted.family);
+    if let Some(found) = store.fresh(wanted.root, &wanted.name, record.begin) {
+        local.metrics.file_store_hits.add(1);
+        return Ok(found);
+    }
+    local.metrics.file_store_misses.add(1);
+    let found = Arc::clone(store).find(wanted.root, &wanted.name).await;
+    found.map_err(|error| Error::io(Kind::FileUnreadable, error))
+}
+
+/// Names that begin with a dot, and the manifest, which lists every file there is. `.well-known` is
+/// there to be found (RFC 8615).
+pub(in crate::pipeline) fn is_hidden(name: &[u8]) -> bool {
+    let is_dotted = |segment: &[u8]| segment.first() == Some(&b'.');
+    let (first, rest) = match memchr::memchr(b'/', name) {
+        Some(slash) => (name.get(..slash), name.get(slash + 1..).unwrap_or_default()),
+        None => (None, name),
+    };
+    first.is_some_and(|first| is_dotted(first) && first != b".well-known")
+        || rest.split(|&byte| byte == b'/').any(is_dotted)
+        || name.rsplit(|&byte| byte == b'/').next() == Some(b"staticfiles.json")
+}

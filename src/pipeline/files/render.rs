@@ -1,0 +1,130 @@
+//! Turns what was decided about a file into a response.
+
+use std::{ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+
+use super::select::Outcome;
+use crate::{
+    body::{Body, FileStream},
+    files::{self, Content, Representation},
+    pipeline::{record::Record, sendable::Sendable},
+    rfc::{multipart, range::content_range},
+};
+
+/// The response to a request for a file. `rate` is in bytes a second.
+pub(super) fn render(
+    record: &Record,
+    representation: &Representation,
+    outcome: Outcome,
+    rate: Option<u64>,
+) -> Response<Body> {
+    let is_get = record.parts.method == Method::GET;
+    let (status, headers, body) = match outcome {
+        Outcome::Whole => {
+            let whole = 0..representation.size;
+            let body = is_get.then(|| single(record, representation, whole, rate));
+            (StatusCode::OK, representation.head.clone(), body)
+        }
+        Outcome::Part(range) => {
+            let mut headers = representation.head.clone();
+            let text = content_range(&range, representation.size);
+            headers.insert(header::CONTENT_RANGE, ascii(text));
+            let length = HeaderValue::from(range.end - range.start);
+            headers.insert(header::CONTENT_LENGTH, length);
+            let body = single(record, representation, range, rate);
+            (StatusCode::PARTIAL_CONTENT, headers, Some(body))
+        }
+        Outcome::Parts(ranges) => {
+            let mut headers = representation.head.clone();
+            let (body, length, media_type) = multiple(representation, &ranges);
+            headers.insert(header::CONTENT_TYPE, media_type);
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            (StatusCode::PARTIAL_CONTENT, headers, Some(body))
+        }
+        Outcome::NotModified => (StatusCode::NOT_MODIFIED, representation.not_modified(), None),
+        Outcome::PreconditionFailed => {
+            (StatusCode::PRECONDITION_FAILED, refusal(representation), None)
+        }
+        Outcome::RangeNotSatisfiable => {
+            let mut headers = refusal(representation);
+            let size = ascii(format!("bytes */{}", representation.size));
+            headers.insert(header::CONTENT_RANGE, size);
+            (StatusCode::RANGE_NOT_SATISFIABLE, headers, None)
+        }
+    };
+    let body = body.unwrap_or_default().paced(rate.unwrap_or(0));
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// An answer that says nothing about the contents.
+fn refusal(representation: &Representation) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for name in [header::ETAG, header::VARY, header::ACCEPT_RANGES] {
+        if let Some(value) = representation.head.get(&name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    headers
+}
+
+fn single(
+    record: &Record,
+    representation: &Representation,
+    range: Range<u64>,
+    rate: Option<u64>,
+) -> Body {
+    if let Content::Memory(bytes, Some(file)) = &representation.content
+        && rate.is_none()
+        // A short part is cheaper to copy.
+        && files::is_sendable(range.end - range.start)
+    {
+        let bytes = slice(bytes, &range);
+        let sendable = Sendable::new(Arc::clone(file), bytes.clone(), range.start);
+        record.connection.set_sendable(sendable);
+        return Body::from(bytes);
+    }
+    part(representation, range)
+}
+
+fn part(representation: &Representation, range: Range<u64>) -> Body {
+    match &representation.content {
+        Content::Memory(bytes, _) => Body::from(slice(bytes, &range)),
+        Content::Disk(file, version) => {
+            Body::File(FileStream::new(Arc::clone(file), range, *version))
+        }
+    }
+}
+
+/// The body of several parts, its length and its type (RFC 9110, 14.6).
+fn multiple(representation: &Representation, ranges: &[Range<u64>]) -> (Body, u64, HeaderValue) {
+    // Long enough that no content holds it by chance, and nobody can know it beforehand.
+    let boundary = format!("{:032x}", fastrand::u128(..));
+    let media_type = representation.head.get(header::CONTENT_TYPE);
+    let media_type = media_type.and_then(|value| value.to_str().ok());
+    let framing = multipart::frame(&boundary, media_type, ranges, representation.size);
+    let mut bodies = Vec::with_capacity(ranges.len() * 2 + 1);
+    for (before, range) in framing.before.into_iter().zip(ranges) {
+        bodies.push(Body::from(Bytes::from(before)));
+        bodies.push(part(representation, range.clone()));
+    }
+    bodies.push(Body::from(Bytes::from(framing.closing)));
+    (Body::chain(bodies), framing.length, ascii(multipart::content_type(&boundary)))
+}
+
+/// A part of what is in memory.
+fn slice(bytes: &Bytes, range: &Range<u64>) -> Bytes {
+    let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(bytes.len());
+    let end = usize::try_from(range.end).unwrap_or(usize::MAX).clamp(start, bytes.len());
+    bytes.slice(start..end)
+}
+
+fn ascii(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}

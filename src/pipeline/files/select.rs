@@ -1,0 +1,61 @@
+//! Decides which representation of a file is sent, and what of it (RFC 9110, 13.2.2 and 14.2).
+
+use std::{ops::Range, time::SystemTime};
+
+use http::{HeaderMap, Method, header};
+
+use crate::{
+    files::{Entry, Representation},
+    rfc::{
+        conditional::{self, Verdict},
+        date,
+        range::{self, Requested},
+    },
+};
+
+/// What is sent of a representation.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Whole,
+    Part(Range<u64>),
+    /// At least two, each within the size.
+    Parts(Vec<Range<u64>>),
+    NotModified,
+    PreconditionFailed,
+    RangeNotSatisfiable,
+}
+
+/// The representation and what of it is sent; `None` if the client accepts no coding there is.
+pub(super) fn select<'a>(
+    method: &Method,
+    headers: &HeaderMap,
+    entry: &'a Entry,
+) -> Option<(&'a Representation, Outcome)> {
+    let representation = entry.negotiate(headers)?;
+    Some((representation, outcome(method, headers, representation)))
+}
+
+fn outcome(method: &Method, headers: &HeaderMap, representation: &Representation) -> Outcome {
+    match conditional::evaluate(method, headers, representation.validators()) {
+        Verdict::NotModified => return Outcome::NotModified,
+        Verdict::PreconditionFailed => return Outcome::PreconditionFailed,
+        Verdict::Proceed => {}
+    }
+    // A range is defined for GET only (RFC 9110, 14.2).
+    if method != Method::GET {
+        return Outcome::Whole;
+    }
+    let mut ranges = headers.get_all(header::RANGE).iter();
+    let (Some(value), None) = (ranges.next(), ranges.next()) else { return Outcome::Whole };
+    let Ok(value) = value.to_str() else { return Outcome::Whole };
+    let now = date::seconds(SystemTime::now());
+    if !conditional::range_allowed(headers, representation.validators(), now) {
+        return Outcome::Whole;
+    }
+    match range::resolve(value, representation.size) {
+        Requested::Whole => Outcome::Whole,
+        Requested::Part(part) => Outcome::Part(part),
+        Requested::Parts(parts) => Outcome::Parts(parts),
+        Requested::Unsatisfiable => Outcome::RangeNotSatisfiable,
+    }
+}

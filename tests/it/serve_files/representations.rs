@@ -1,0 +1,263 @@
+//! One name in several content codings: siblings on disk, and what is compressed in the background.
+
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    time::{Duration, SystemTime},
+};
+
+use super::Site;
+use crate::support::{Client, ReservedPort, Response, Settings, Sideman, TempDir, eventually};
+
+/// Not what a compressor would make of anything: siblings are served as they are.
+const PLAIN: &str = "body { color: black } /* the original, the longest of them all */";
+const BROTLI: &str = "brotli, short";
+const ZSTD: &str = "zstd, a bit longer";
+const GZIP: &str = "gzip, the longest of the siblings";
+
+fn siblings() -> Site {
+    Site::with(&[
+        ("a.css", PLAIN.as_bytes()),
+        ("a.css.br", BROTLI.as_bytes()),
+        ("a.css.zst", ZSTD.as_bytes()),
+        ("a.css.gz", GZIP.as_bytes()),
+        ("gz-only.js", PLAIN.as_bytes()),
+        ("gz-only.js.gz", GZIP.as_bytes()),
+        ("plain.css", PLAIN.as_bytes()),
+        ("photo.png", PLAIN.as_bytes()),
+        ("photo.png.gz", GZIP.as_bytes()),
+    ])
+}
+
+fn accepting(client: &mut Client, target: &str, accepted: &str) -> Response {
+    client.ask("GET", target, &format!("Accept-Encoding: {accepted}\r\n"))
+}
+
+#[test]
+fn the_best_that_a_client_accepts_is_sent() {
+    let site = siblings();
+    let mut client = site.sideman.connect();
+    for (accepted, coding, body) in [
+        ("gzip, deflate, br, zstd", Some("br"), BROTLI),
+        ("gzip, deflate", Some("gzip"), GZIP),
+        ("x-gzip", Some("gzip"), GZIP),
+        ("zstd, gzip", Some("zstd"), ZSTD),
+        ("br;q=0.1, gzip;q=0.9", Some("gzip"), GZIP),
+        ("br;q=0, gzip, zstd", Some("zstd"), ZSTD),
+        ("*", Some("br"), BROTLI),
+        ("*;q=0, identity;q=1", None, PLAIN),
+        ("identity", None, PLAIN),
+        ("identity;q=1, br;q=0.5", None, PLAIN),
+        ("deflate", None, PLAIN),
+        ("identity;q=0, gzip;q=0.1", Some("gzip"), GZIP),
+        ("identity;q=0", None, ""),
+        ("", None, PLAIN),
+    ] {
+        let response = accepting(&mut client, "/static/a.css", accepted);
+        let seen = (response.status, response.header("content-encoding"), response.text());
+        if body.is_empty() {
+            // No coding is listed, and none at all is not acceptable.
+            assert_eq!((seen.0, seen.1), (406, None), "{accepted}");
+        } else {
+            assert_eq!(seen, (200, coding, body.to_owned()), "{accepted}");
+        }
+        assert_eq!(response.header("vary"), Some("accept-encoding"), "{accepted}");
+    }
+    let response = client.get("/static/a.css");
+    assert_eq!((response.header("content-encoding"), response.text()), (None, PLAIN.to_owned()));
+}
+
+#[test]
+fn what_is_said_about_a_sibling_is_what_is_said_about_the_file() {
+    let site = siblings();
+    let mut client = site.sideman.connect();
+    let plain = client.get("/static/a.css");
+    let mut tags = vec![plain.header("etag").unwrap().to_owned()];
+    for (accepted, length) in [("br", BROTLI.len()), ("zstd", ZSTD.len()), ("gzip", GZIP.len())] {
+        let response = accepting(&mut client, "/static/a.css", accepted);
+        for name in ["content-type", "cache-control", "last-modified", "accept-ranges", "vary"] {
+            assert_eq!(response.header(name), plain.header(name), "{accepted}: {name}");
+        }
+        assert_eq!(response.header("content-length"), Some(length.to_string().as_str()));
+        tags.push(response.header("etag").unwrap().to_owned());
+        // The tag of one representation is not that of another (RFC 9110, 8.8.3.3).
+        let conditional =
+            |tag: &str| format!("Accept-Encoding: {accepted}\r\nIf-None-Match: {tag}\r\n");
+        let own = client.ask("GET", "/static/a.css", &conditional(&tags[tags.len() - 1]));
+        assert_eq!((own.status, own.body.len()), (304, 0));
+        assert_eq!(own.header("vary"), Some("accept-encoding"));
+        assert_eq!(own.header("etag"), response.header("etag"));
+        let other = client.ask("GET", "/static/a.css", &conditional(&tags[0]));
+        assert_eq!(other.status, 200, "{accepted}");
+    }
+    assert!(tags.iter().all(|tag| tag.starts_with('"')), "{tags:?}");
+    tags.sort();
+    tags.dedup();
+    assert_eq!(tags.len(), 4, "each has its own");
+}
+
+#[test]
+fn ranges_are_those_of_the_representation() {
+    let site = siblings();
+    let mut client = site.sideman.connect();
+    let fields = "Accept-Encoding: gzip\r\nRange: bytes=6-8\r\n";
+    let response = client.ask("GET", "/static/a.css", fields);
+    assert_eq!((response.status, response.text()), (206, GZIP[6..9].to_owned()));
+    assert_eq!(response.header("content-encoding"), Some("gzip"));
+    let expected = format!("bytes 6-8/{}", GZIP.len());
+    assert_eq!(response.header("content-range"), Some(expected.as_str()));
+}
+
+#[test]
+fn only_text_is_looked_for_in_codings() {
+    let site = siblings();
+    let mut client = site.sideman.connect();
+    let response = accepting(&mut client, "/static/photo.png", "gzip");
+    assert_eq!((response.text(), response.header("vary")), (PLAIN.to_owned(), None));
+    // A name that could have siblings varies although it has none now.
+    let response = accepting(&mut client, "/static/plain.css", "gzip, br");
+    assert_eq!(
+        (response.text(), response.header("vary")),
+        (PLAIN.to_owned(), Some("accept-encoding"))
+    );
+    let response = accepting(&mut client, "/static/gz-only.js", "br, gzip");
+    assert_eq!(response.header("content-encoding"), Some("gzip"));
+}
+
+#[test]
+fn a_stale_sibling_is_ignored() {
+    let site = siblings();
+    let path = site.directory.join("a.css.br");
+    let older = SystemTime::now() - Duration::from_secs(7200);
+    File::options().write(true).open(path).unwrap().set_modified(older).unwrap();
+    let mut client = site.sideman.connect();
+    let response = accepting(&mut client, "/static/a.css", "br, gzip");
+    assert_eq!(response.header("content-encoding"), Some("gzip"));
+    // A new original makes all of them stale.
+    site.directory.write("a.css", PLAIN.to_uppercase());
+    let response = eventually("the new original", || {
+        let response = accepting(&mut client, "/static/a.css", "br, zstd, gzip");
+        (response.header("content-encoding").is_none()).then_some(response)
+    });
+    assert_eq!(response.text(), PLAIN.to_uppercase());
+}
+
+#[test]
+fn siblings_come_and_go() {
+    let site = siblings();
+    let mut client = site.sideman.connect();
+    assert_eq!(accepting(&mut client, "/static/plain.css", "br").text(), PLAIN);
+    site.directory.write("plain.css.br", BROTLI);
+    eventually("the sibling", || {
+        (accepting(&mut client, "/static/plain.css", "br").text() == BROTLI).then_some(())
+    });
+    fs::remove_file(site.directory.join("plain.css.br")).unwrap();
+    eventually("the original", || {
+        (accepting(&mut client, "/static/plain.css", "br").text() == PLAIN).then_some(())
+    });
+}
+
+/// A site with one long text, collected a moment ago.
+fn long_text(compress: bool) -> (Sideman, TempDir, String, ReservedPort) {
+    let (directory, application) = (TempDir::new(), ReservedPort::new());
+    let text: String =
+        (0..2000).map(|rule| format!(".rule-{rule} {{ margin: {rule}px }}\n")).collect();
+    directory.write("long.css", &text);
+    directory.write("short.css", "a{}");
+    let sideman = Settings::before(&application.url())
+        .files("/static/", directory.path())
+        .set("static.compress", &compress.to_string())
+        .set("static.check_interval", "50ms")
+        .start();
+    (sideman, directory, text, application)
+}
+
+#[test]
+fn text_without_siblings_is_compressed_in_the_background() {
+    let (sideman, directory, text, _application) = long_text(true);
+    let mut client = sideman.connect();
+    let first = accepting(&mut client, "/static/long.css", "gzip");
+    assert_eq!(first.header("vary"), Some("accept-encoding"), "before it is compressed as well");
+    let gzip = eventually("gzip", || {
+        let response = accepting(&mut client, "/static/long.css", "gzip");
+        response.header("content-encoding").is_some().then_some(response)
+    });
+    let mut unpacked = String::new();
+    flate2::read::GzDecoder::new(&gzip.body[..]).read_to_string(&mut unpacked).unwrap();
+    assert!(unpacked == text);
+    let brotli = accepting(&mut client, "/static/long.css", "br");
+    assert_eq!(brotli.header("content-encoding"), Some("br"));
+    let mut unpacked = String::new();
+    brotli::Decompressor::new(&brotli.body[..], 4096).read_to_string(&mut unpacked).unwrap();
+    assert!(unpacked == text);
+    assert_eq!(client.get("/static/long.css").text(), text);
+    sideman.until_metric("sideman_file_store_compressed_total", &[("store", "static")], 2.0);
+
+    // What is compressed is thrown away with its original.
+    let other = text.to_uppercase();
+    directory.write("long.css", &other);
+    eventually("the new text", || (client.get("/static/long.css").text() == other).then_some(()));
+    eventually("the new text in gzip", || {
+        let response = accepting(&mut client, "/static/long.css", "gzip");
+        response.header("content-encoding")?;
+        let mut unpacked = String::new();
+        flate2::read::GzDecoder::new(&response.body[..]).read_to_string(&mut unpacked).unwrap();
+        assert!(unpacked == other, "the old text came");
+        Some(())
+    });
+}
+
+#[test]
+fn compressing_is_a_setting() {
+    let (sideman, _directory, text, _application) = long_text(false);
+    let mut client = sideman.connect();
+    // The metric would show it: nothing is done in the background, so nothing is waited for.
+    for _ in 0..20 {
+        let response = accepting(&mut client, "/static/long.css", "gzip, br");
+        assert_eq!((response.header("content-encoding"), response.text()), (None, text.clone()));
+    }
+    let labels = [("store", "static")];
+    assert_eq!(sideman.metric("sideman_file_store_compressed_total", &labels), 0.0);
+}
+
+#[test]
+fn two_copies_with_other_dates_have_the_same_tags() {
+    let text = "a { color: red }\n".repeat(300);
+    let large = crate::support::pattern(3 << 20);
+    let hour = Duration::from_secs(3600);
+    let mut seen = Vec::new();
+    for age in [hour, hour * 50] {
+        let (directory, application) = (TempDir::new(), ReservedPort::new());
+        for (name, content) in [("a.css", text.as_bytes()), ("large.0123456789ab.bin", &large[..])]
+        {
+            let path = directory.write(name, content);
+            let file = File::options().write(true).open(path).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+        }
+        let sideman = Settings::before(&application.url())
+            .files("/static/", directory.path())
+            .set("static.check_interval", "10ms")
+            .start();
+        let mut client = sideman.connect();
+        let mut tag = |target: &str, accepted: &str| {
+            let response = client.ask("HEAD", target, &format!("Accept-Encoding: {accepted}\r\n"));
+            response.header("etag").unwrap().to_owned()
+        };
+        let early = tag("/static/large.0123456789ab.bin", "identity");
+        let strong = eventually("a strong tag", || {
+            Some(tag("/static/large.0123456789ab.bin", "identity"))
+                .filter(|tag| tag.starts_with('"'))
+        });
+        let plain = tag("/static/a.css", "identity");
+        let packed =
+            eventually("gzip", || Some(tag("/static/a.css", "gzip")).filter(|tag| *tag != plain));
+        // The hash may be known before the first answer.
+        let early = if early.starts_with('"') { strong.clone() } else { early };
+        seen.push((plain, packed, strong, early));
+    }
+    let [one, other] = &seen[..] else { panic!() };
+    assert_eq!((&one.0, &one.1, &one.2), (&other.0, &other.1, &other.2));
+    if one.3 != one.2 && other.3 != other.2 {
+        assert_eq!(one.3, other.3, "the weak tag is made of the hash in the name");
+    }
+}
