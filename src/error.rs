@@ -59,6 +59,9 @@ pub enum Kind {
     UpstreamHeadTooLarge,
     /// The answer ended before its length.
     UpstreamTruncated,
+    /// The answer named a file to be sent that lies outside of everything that may be
+    /// (X-Accel-Redirect, X-Sendfile).
+    AccelRefused,
 }
 
 /// Whose side a failure lies on.
@@ -143,6 +146,7 @@ impl Kind {
             Self::UpstreamGarbage => "upstream_garbage",
             Self::UpstreamHeadTooLarge => "upstream_head_too_large",
             Self::UpstreamTruncated => "upstream_truncated",
+            Self::AccelRefused => "accel_refused",
         }
     }
 
@@ -170,7 +174,8 @@ impl Kind {
             | Self::UpstreamClosed
             | Self::UpstreamGarbage
             | Self::UpstreamHeadTooLarge
-            | Self::UpstreamTruncated => Side::Upstream,
+            | Self::UpstreamTruncated
+            | Self::AccelRefused => Side::Upstream,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One HTTP/1.1 connection of the load: sends a prepared request, checks what comes back.
 
-use std::{io, net::SocketAddr};
+use std::{cell::Cell, io, net::SocketAddr};
 
 use tokio::net::TcpStream;
 
@@ -8,22 +8,40 @@ use crate::wire;
 
 /// Fits a head and the whole body of the small rows; larger bodies pass through in pieces.
 const BUFFER: usize = 128 << 10;
+/// Bodies beyond this are thrown away by the kernel, in large steps: who copies them holds the
+/// socket for so long that the server's share of TCP's work moves over to this process, or not,
+/// from run to run (README.md, "Large files").
+const LARGE: usize = 2 << 20;
+const STEP: usize = 1 << 20;
 const MAX_HEADERS: usize = 32;
+const NOT_MODIFIED: u16 = 304;
 
 /// A connection with at most one request on it.
 #[derive(Debug)]
 pub(crate) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// Never written to, so it takes no memory.
+    room: Vec<u8>,
     answered: u64,
 }
 
-/// The answer to a request, kept whole.
+/// A prepared request, and what its answer must be.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) request: Vec<u8>,
+    pub(crate) status: u16,
+    /// Of the body.
+    pub(crate) length: usize,
+}
+
+/// The head of an answer whose body was handed on.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    /// Of the body.
+    pub(crate) length: usize,
 }
 
 /// What reading an answer needs to know of its head.
@@ -36,10 +54,12 @@ struct Head {
     filled: usize,
 }
 
-/// The bytes of a GET as a small client would send them.
-pub(crate) fn request(address: SocketAddr, path: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: load/1\r\nAccept: */*\r\n\r\n")
-        .into_bytes()
+/// The bytes of a GET as a small client would send them, with `fields`, whole lines, at the end.
+pub(crate) fn request(address: SocketAddr, path: &str, fields: &str) -> Vec<u8> {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: load/1\r\nAccept: */*\r\n{fields}\r\n"
+    )
+    .into_bytes()
 }
 
 // === impl Client ===
@@ -49,35 +69,51 @@ impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: vec![0; BUFFER], answered: 0 })
+        Ok(Self { stream, buffer: vec![0; BUFFER], room: vec![0; STEP], answered: 0 })
     }
 
-    /// Sends `request` and reads the answer through; anything but 200 with `length` bytes is an error.
-    pub(crate) async fn get(&mut self, request: &[u8], length: usize) -> io::Result<()> {
-        wire::write_all(&mut self.stream, request).await?;
+    /// Asks and reads the answer through, adding to `received` as its body comes in; an answer of
+    /// another status or length is an error.
+    pub(crate) async fn get(&mut self, ask: &Ask, received: &Cell<u64>) -> io::Result<()> {
+        wire::write_all(&mut self.stream, &ask.request).await?;
         let head = self.head().await?;
-        if (head.status, head.length) != (200, length) {
+        if (head.status, head.length) != (ask.status, ask.length) {
             return Err(wrong(format!(
-                "expected status 200 with {length} bytes, got {} with {}",
-                head.status, head.length
+                "{}: expected status {} with {} bytes, got {} with {}",
+                ask.line(),
+                ask.status,
+                ask.length,
+                head.status,
+                head.length
             )));
         }
-        let end = head.size + head.length;
-        let mut seen = head.filled;
+        let mut seen = head.filled - head.size;
+        let count = |bytes: usize| received.set(received.get() + bytes as u64);
+        count(seen);
         // Reads into the whole buffer: a read that fills what it was given is followed by one more
         // system call to learn that nothing is left.
-        while seen < end {
-            seen += self.fill(0).await?;
+        while seen < head.length {
+            let size = if head.length > LARGE { self.skip().await? } else { self.fill(0).await? };
+            count(size);
+            seen += size;
         }
-        if seen > end {
-            return Err(wrong(format!("{} bytes came after the end of the body", seen - end)));
+        if seen > head.length {
+            return Err(wrong(format!(
+                "{}: {} bytes came after the end of the body",
+                ask.line(),
+                seen - head.length
+            )));
         }
         self.answered += 1;
         Ok(())
     }
 
-    /// Sends `request` and keeps the answer.
-    pub(crate) async fn fetch(&mut self, request: &[u8]) -> io::Result<Reply> {
+    /// Sends `request` and hands the answer's body on in pieces.
+    pub(crate) async fn fetch(
+        &mut self,
+        request: &[u8],
+        mut piece: impl FnMut(&[u8]),
+    ) -> io::Result<Reply> {
         wire::write_all(&mut self.stream, request).await?;
         let head = self.head().await?;
         let (text, rest) = self
@@ -90,13 +126,21 @@ impl Client {
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let mut body = rest.to_vec();
-        while body.len() < head.length {
+        piece(rest);
+        let mut seen = rest.len();
+        while seen < head.length {
             let count = self.fill(0).await?;
-            body.extend_from_slice(self.buffer.get(..count).unwrap_or_default());
+            piece(self.buffer.get(..count).unwrap_or_default());
+            seen += count;
+        }
+        if seen > head.length {
+            return Err(wrong(format!(
+                "{} bytes came after the end of the body",
+                seen - head.length
+            )));
         }
         self.answered += 1;
-        Ok(Reply { status: head.status, headers, body })
+        Ok(Reply { status: head.status, headers, length: head.length })
     }
 
     async fn head(&mut self) -> io::Result<Head> {
@@ -115,13 +159,34 @@ impl Client {
         if space.is_empty() {
             return Err(wrong(format!("the head is longer than {BUFFER} bytes")));
         }
-        match wire::read(&mut self.stream, space).await? {
-            0 => Err(wrong(format!(
-                "the server closed a connection that should be kept, after {} answers",
-                self.answered
-            ))),
-            count => Ok(count),
+        let count = wire::read(&mut self.stream, space).await?;
+        self.some(count)
+    }
+
+    /// Throws away what has come.
+    async fn skip(&mut self) -> io::Result<usize> {
+        let count = wire::discard(&self.stream, &mut self.room).await?;
+        self.some(count)
+    }
+
+    fn some(&self, count: usize) -> io::Result<usize> {
+        if count > 0 {
+            return Ok(count);
         }
+        Err(wrong(format!(
+            "the server closed a connection that should be kept, after {} answers",
+            self.answered
+        )))
+    }
+}
+
+// === impl Ask ===
+
+impl Ask {
+    /// The request line, for messages.
+    fn line(&self) -> String {
+        let line = self.request.split(|&byte| byte == b'\r').next().unwrap_or_default();
+        String::from_utf8_lossy(line).into_owned()
     }
 }
 
@@ -142,13 +207,19 @@ fn parse(bytes: &[u8]) -> io::Result<Option<Head>> {
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(error) => return Err(wrong(format!("the answer is not HTTP: {error}"))),
     };
-    let length = response
-        .headers
-        .iter()
-        .find(|header| header.name.eq_ignore_ascii_case("content-length"))
-        .and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok())
-        .ok_or_else(|| wrong("the answer has no usable Content-Length".into()))?;
-    Ok(Some(Head { status: response.code.unwrap_or(0), length, size, filled: bytes.len() }))
+    let status = response.code.unwrap_or(0);
+    let length = if status == NOT_MODIFIED {
+        // RFC 9112, 6.3: it ends with its head, whatever length it names.
+        0
+    } else {
+        response
+            .headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case("content-length"))
+            .and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok())
+            .ok_or_else(|| wrong(format!("the answer {status} has no usable Content-Length")))?
+    };
+    Ok(Some(Head { status, length, size, filled: bytes.len() }))
 }
 
 fn wrong(what: String) -> io::Error {

@@ -1,7 +1,7 @@
 //! The load test: Sideman, alone or in turn with another server, under keep-alive load on loopback.
 //!
-//! `cargo bench --bench load` measures; `cargo test --benches` sends one checked request for each
-//! row, so that rows and configurations never rot. README.md has the method and the rules.
+//! `cargo bench --bench load` measures; `cargo test --benches` sends checked requests for each row,
+//! so that rows and configurations never rot. README.md has the method and the rules.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -10,6 +10,7 @@
 )]
 
 mod client;
+mod content;
 mod generator;
 mod measure;
 mod nginx;
@@ -17,11 +18,13 @@ mod options;
 mod origin;
 mod probe;
 mod proc;
+mod reading;
 mod report;
 mod rows;
 mod server;
 mod sideman;
 mod site;
+mod sweep;
 mod wire;
 
 use std::{io, process::ExitCode};
@@ -35,7 +38,7 @@ use self::{
     report::{Contender, Report},
     rows::ROWS,
     server::Kind,
-    site::Site,
+    site::{Scale, Site},
 };
 
 fn main() -> ExitCode {
@@ -57,7 +60,7 @@ fn main() -> ExitCode {
 fn compare(options: &Options) -> io::Result<()> {
     let rows = rows::select(&options.rows).map_err(io::Error::other)?;
     let contenders = Contender::list(options.server, options.versus)?;
-    let bench = Bench { site: Site::make(&rows)?, origin: Origin::start()? };
+    let bench = Bench { site: Site::make(&rows, Scale::Full)?, origin: Origin::start()? };
     let load = options.load();
     let report = Report::new(&contenders, &load)?;
     println!("{}", report.heading());
@@ -86,19 +89,22 @@ fn compare(options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// One checked request for each row, to every server this machine has.
+/// Checked requests for each row, with fewer and smaller files, to every server this machine has.
 fn smoke() -> io::Result<()> {
     proc::self_check()?;
     let rows: Vec<_> = ROWS.iter().collect();
-    let bench = Bench { site: Site::make(&rows)?, origin: Origin::start()? };
+    let bench = Bench { site: Site::make(&rows, Scale::Smoke)?, origin: Origin::start()? };
     let mut kinds = vec![Kind::Sideman];
     match nginx::find() {
-        Ok(_) => kinds.extend([Kind::Nginx, Kind::NginxCopy]),
+        Ok(_) => kinds.extend([Kind::Nginx, Kind::NginxCopy, Kind::NginxThreads]),
         Err(error) => println!("nginx is skipped: {error}"),
     }
+    let mut failed = String::new();
     for kind in kinds {
-        bench.smoke(kind, &rows)?;
-        println!("{kind}: {} rows answered", rows.len());
+        match bench.smoke(kind, &rows) {
+            Ok(()) => println!("{kind}: {} rows answered", rows.len()),
+            Err(error) => failed = format!("{failed}\n{kind}: {error}"),
+        }
     }
-    Ok(())
+    if failed.is_empty() { Ok(()) } else { Err(io::Error::other(failed)) }
 }

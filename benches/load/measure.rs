@@ -1,18 +1,23 @@
 //! One run: a fresh server, a look at its answer, the load, and what the server used meanwhile.
 
-use std::{io, time::Duration};
+use std::{cell::Cell, io, net::SocketAddr};
 
 use crate::{
-    client,
+    client::Client,
     generator::{self, Aim, Measured},
     options::Load,
     origin::Origin,
-    probe::probe,
-    proc::{self, Tree},
-    rows::{Get, Row, Scenario},
+    probe::{Probed, probe},
+    proc::Tree,
+    reading::{Reading, Sample},
+    rows::{Cold, Get, Row, Scenario},
     server::{Kind, Server, Setup},
     site::Site,
+    sweep,
 };
+
+/// The share of the cold files' bytes that must have come from the disk.
+const FROM_DISK: f64 = 0.99;
 
 /// What all runs share.
 #[derive(Debug)]
@@ -31,87 +36,129 @@ pub(crate) struct Run {
     pub(crate) reading: Reading,
 }
 
-/// What one run measured.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading {
-    pub(crate) requests: u64,
-    pub(crate) elapsed: Duration,
-    pub(crate) p50: Duration,
-    pub(crate) p99: Duration,
-    /// CPU time of the server's process tree.
-    pub(crate) cpu: Duration,
-    /// CPU time of this process: generator and origin.
-    pub(crate) harness_cpu: Duration,
-    /// CPU time of everything else on this machine.
-    pub(crate) others_cpu: Duration,
-    pub(crate) memory_kib: u64,
-}
-
-/// What is read at either end of the window.
-#[derive(Clone, Copy, Debug)]
-struct Sample {
-    cpu: Duration,
-    harness_cpu: Duration,
-    machine_cpu: Duration,
-    memory_kib: u64,
-}
-
 // === impl Bench ===
 
 impl Bench {
     /// Runs one row once against a server started for it.
     pub(crate) fn measure(&self, kind: Kind, row: &Row, load: &Load) -> io::Result<Reading> {
+        let load = Load { connections: row.connections(load.connections), ..*load };
         let server = self.start(kind, load.workers, load.connections)?;
         match &row.scenario {
-            Scenario::KeepAlive(get) => self.keep_alive(server, get, load),
+            Scenario::KeepAlive(get) => self.keep_alive(server, get, &load),
+            Scenario::Large { get, .. } => self.large(server, get, &load),
+            Scenario::Cold(cold) => self.cold(server, cold, &load),
         }
     }
 
-    /// Asks a server once for each row.
+    /// Looks closely at one answer for each row, and asks once more as the load would. The error
+    /// names every row that failed.
     pub(crate) fn smoke(&self, kind: Kind, rows: &[&Row]) -> io::Result<()> {
         let server = self.start(kind, 1, 1)?;
-        let runtime = generator::runtime()?;
-        let mut logged = 0;
+        let mut requests = 0;
+        let mut failed = Vec::new();
         for row in rows {
-            match &row.scenario {
-                Scenario::KeepAlive(get) => {
-                    let probed = runtime.block_on(probe(server.address, get, &self.site)).map_err(
-                        |error| io::Error::other(format!("{kind}, {}: {error}", row.name)),
-                    )?;
-                    logged += if get.logged { probed.requests } else { 0 };
-                }
+            match self.smoke_row(server.address, row) {
+                Ok(logged) => requests += logged,
+                Err(error) => failed.push(format!("\n  {}: {error}", row.name)),
             }
         }
-        all_logged(server.stop()?, logged)
+        if failed.is_empty() {
+            return all_logged(server.stop()?, requests);
+        }
+        Err(io::Error::other(format!("{} rows failed:{}", failed.len(), failed.concat())))
+    }
+
+    /// Returns how many requests must be in the access log.
+    fn smoke_row(&self, address: SocketAddr, row: &Row) -> io::Result<u64> {
+        let runtime = generator::runtime()?;
+        match &row.scenario {
+            Scenario::KeepAlive(get) | Scenario::Large { get, .. } => {
+                let Probed { asks, requests } =
+                    runtime.block_on(probe(address, get, &self.site))?;
+                let received = Cell::new(0);
+                let once = async {
+                    let mut client = Client::connect(address).await?;
+                    for ask in &asks {
+                        client.get(ask, &received).await?;
+                    }
+                    io::Result::Ok(())
+                };
+                runtime.block_on(once)?;
+                Ok(if get.logged { requests + asks.len() as u64 } else { 0 })
+            }
+            Scenario::Cold(cold) => Ok(self.sweep(address, cold, 2, || Ok(()))?.1),
+        }
     }
 
     fn keep_alive(&self, server: Server, get: &Get, load: &Load) -> io::Result<Reading> {
+        let (measured, _) = self.press(server, get, load)?;
+        Ok(Reading::new(&measured, measured.requests as f64, load.connections))
+    }
+
+    fn large(&self, server: Server, get: &Get, load: &Load) -> io::Result<Reading> {
+        let (measured, length) = self.press(server, get, load)?;
+        let requests = measured.received as f64 / length as f64;
+        Ok(Reading::new(&measured, requests, load.connections))
+    }
+
+    fn cold(&self, server: Server, cold: &Cold, load: &Load) -> io::Result<Reading> {
+        let (tree, harness) = (server.tree()?, Tree::of_one(std::process::id()));
+        let before = tree.disk()?;
+        let sample = || Sample::take(&tree, &harness);
+        let (measured, logged) = self.sweep(server.address, cold, load.connections, sample)?;
+        let read = tree.disk()?.saturating_sub(before);
+        if (read as f64) < FROM_DISK * measured.received as f64 {
+            return Err(io::Error::other(format!(
+                "of {} MiB the server read {} MiB from the disk: the build directory's file system \
+                 keeps files in memory of its own; build on a disk, or leave this row out",
+                measured.received >> 20,
+                read >> 20
+            )));
+        }
+        finish(server, &tree, cold.get.logged.then_some(logged))?;
+        Ok(Reading::new(&measured, measured.requests as f64, load.connections))
+    }
+
+    /// Presses for the load's time; returns the length of one answer too.
+    fn press(
+        &self,
+        server: Server,
+        get: &Get,
+        load: &Load,
+    ) -> io::Result<(Measured<Sample>, usize)> {
         let runtime = generator::runtime()?;
         let address = server.address;
-        let probed = runtime.block_on(probe(address, get, &self.site))?;
-        let request = client::request(address, get.path);
-        let aim = Aim { address, request, length: probed.length };
+        let Probed { asks, requests } = runtime.block_on(probe(address, get, &self.site))?;
+        let length = asks.first().map_or(0, |ask| ask.length);
+        let (tree, harness) = (server.tree()?, Tree::of_one(std::process::id()));
+        let sample = || Sample::take(&tree, &harness);
+        let measured = runtime.block_on(generator::run(Aim::new(address, asks), load, sample))?;
+        finish(server, &tree, get.logged.then_some(requests + measured.answered))?;
+        Ok((measured, length))
+    }
 
-        let tree = server.tree()?;
-        let harness = Tree::of_one(std::process::id());
-        let measured = runtime.block_on(generator::run(aim, load, || {
-            Ok(Sample {
-                cpu: tree.cpu()?,
-                harness_cpu: harness.cpu()?,
-                machine_cpu: proc::machine_cpu()?,
-                memory_kib: tree.memory()?,
-            })
-        }))?;
-        if server.tree()? != tree {
-            return Err(io::Error::other(
-                "the server started or lost a process during the run, so its CPU time is not known",
-            ));
+    /// Asks for each cold file once; returns how many requests the server answered in all.
+    fn sweep<T>(
+        &self,
+        address: SocketAddr,
+        cold: &Cold,
+        connections: u32,
+        sample: impl Fn() -> io::Result<T>,
+    ) -> io::Result<(Measured<T>, u64)> {
+        let runtime = generator::runtime()?;
+        let Probed { asks, mut requests } =
+            runtime.block_on(probe(address, &cold.get, &self.site))?;
+        let mut beside = None;
+        if let Some(get) = &cold.beside {
+            let probed = runtime.block_on(probe(address, get, &self.site))?;
+            requests += probed.requests;
+            beside = probed.asks.into_iter().next();
         }
-        let lines = server.stop()?;
-        if get.logged {
-            all_logged(lines, measured.answered + probed.requests)?;
-        }
-        Ok(Reading::new(&measured))
+        self.site.chill(self.site.urls(cold.get.path)?)?;
+        let aim = Aim::new(address, asks);
+        let measured = runtime.block_on(sweep::run(aim, beside, connections, sample))?;
+        let answered = measured.answered;
+        Ok((measured, requests + answered))
     }
 
     fn start(&self, kind: Kind, workers: u32, connections: u32) -> io::Result<Server> {
@@ -130,50 +177,16 @@ impl Bench {
     }
 }
 
-// === impl Reading ===
-
-impl Reading {
-    /// Answers per second.
-    pub(crate) fn rate(&self) -> f64 {
-        self.requests as f64 / self.elapsed.as_secs_f64()
+/// Ends a server whose processes must be those that were measured; `logged` is how many lines its
+/// access log must have.
+fn finish(server: Server, tree: &Tree, logged: Option<u64>) -> io::Result<()> {
+    if server.tree()? != *tree {
+        return Err(io::Error::other(
+            "the server started or lost a process during the run, so its CPU time is not known",
+        ));
     }
-
-    /// The server's CPU time for each request, in microseconds.
-    pub(crate) fn cpu_each(&self) -> f64 {
-        self.cpu.as_secs_f64() * 1e6 / self.requests as f64
-    }
-
-    /// Generator's and origin's CPU time for each request, in microseconds.
-    pub(crate) fn harness_cpu_each(&self) -> f64 {
-        self.harness_cpu.as_secs_f64() * 1e6 / self.requests as f64
-    }
-
-    /// How many cores the server kept busy.
-    pub(crate) fn busy(&self) -> f64 {
-        self.cpu.as_secs_f64() / self.elapsed.as_secs_f64()
-    }
-
-    /// How many cores were kept busy by what is not part of the test.
-    pub(crate) fn others(&self) -> f64 {
-        self.others_cpu.as_secs_f64() / self.elapsed.as_secs_f64()
-    }
-
-    fn new(measured: &Measured<Sample>) -> Self {
-        let Measured { before, after, .. } = measured;
-        let cpu = after.cpu.saturating_sub(before.cpu);
-        let harness_cpu = after.harness_cpu.saturating_sub(before.harness_cpu);
-        let machine_cpu = after.machine_cpu.saturating_sub(before.machine_cpu);
-        Self {
-            requests: measured.requests,
-            elapsed: measured.elapsed,
-            p50: measured.p50,
-            p99: measured.p99,
-            cpu,
-            harness_cpu,
-            others_cpu: machine_cpu.saturating_sub(cpu + harness_cpu),
-            memory_kib: after.memory_kib,
-        }
-    }
+    let lines = server.stop()?;
+    logged.map_or(Ok(()), |requests| all_logged(lines, requests))
 }
 
 /// A server that drops log lines under load saves work that the others do.

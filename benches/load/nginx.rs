@@ -9,10 +9,18 @@ use std::{
     process::{Command, Stdio},
 };
 
+use rustix::process::{Resource, getrlimit};
+
 use crate::server::Setup;
 
 /// Debian keeps nginx where an ordinary user's PATH does not look.
 const PLACES: &[&str] = &["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
+
+/// More files than any row asks for again.
+const OPEN_FILES: u64 = 51_000;
+const CONNECTIONS: u64 = 4_096;
+/// What nginx needs besides the files it keeps open: two for each proxied connection.
+const OTHER_DESCRIPTORS: u64 = 2 * CONNECTIONS;
 
 /// The command that runs nginx as `setup` says; `sending` is how it sends files.
 pub(crate) fn command(setup: &Setup<'_>, sending: &str) -> io::Result<Command> {
@@ -65,15 +73,21 @@ fn text(setup: &Setup<'_>, sending: &str) -> io::Result<String> {
     let Setup { listen, origin, workers, connections, .. } = setup;
     // Fewer kept connections than the load can have in flight would make nginx reconnect.
     let kept = (*connections).max(32);
+    let descriptors = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    let descriptors = descriptors.min(OPEN_FILES + OTHER_DESCRIPTORS);
+    let open_files = descriptors.saturating_sub(OTHER_DESCRIPTORS).max(1_000);
+    // Files asked for in turn push each other out of a cache that does not hold them all.
+    let for_tree = if open_files < OPEN_FILES { "open_file_cache off;" } else { "" };
     Ok(format!(
         r#"{user}
 daemon off;
 worker_processes {workers};
+worker_rlimit_nofile {descriptors};
 pid "{directory}/nginx.pid";
 error_log stderr warn;
 
 events {{
-    worker_connections 4096;
+    worker_connections {CONNECTIONS};
 }}
 
 http {{
@@ -84,8 +98,9 @@ http {{
     scgi_temp_path "{directory}/scgi";
 
     {sending}
-    open_file_cache max=1000 inactive=60s;
+    open_file_cache max={open_files} inactive=60s;
     open_file_cache_valid 60s;
+    open_file_cache_errors on;
     keepalive_requests 1000000;
     server_tokens off;
     default_type application/octet-stream;
@@ -119,7 +134,20 @@ http {{
         location /static/ {{
             root "{root}";
             etag on;
+            log_not_found off;
             add_header Cache-Control "public, max-age=31536000, immutable";
+
+            location /static/css/ {{
+                types {{ text/css css; }}
+                gzip_static on;
+                gzip_vary on;
+            }}
+            location /static/tree/ {{
+                {for_tree}
+            }}
+            location /static/cold/ {{
+                open_file_cache off;
+            }}
         }}
         location / {{
             proxy_pass http://application;

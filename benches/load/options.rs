@@ -28,11 +28,11 @@ pub(crate) struct Options {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
 
-    /// Length of one measurement
+    /// Length of one measurement; the cold rows end when they have read every file
     #[arg(long, default_value = "2", value_parser = seconds)]
     seconds: Duration,
 
-    /// Connections of the load generator, each with one request at a time
+    /// Connections of the load generator, each with one request at a time; some rows use fewer
     #[arg(long, default_value = "32", value_parser = clap::value_parser!(u32).range(1..=1000))]
     connections: u32,
 

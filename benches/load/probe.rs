@@ -1,11 +1,19 @@
 //! The look at one answer before the load: a server that does less than the others is not measured.
+//!
+//! It checks status, headers and every byte of the body, and returns what the load then asks and
+//! expects of each answer.
 
-use std::{io, net::SocketAddr};
+use std::{
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Read},
+    net::SocketAddr,
+    path::Path,
+};
 
 use crate::{
-    client::{self, Client},
+    client::{self, Ask, Client, Reply},
     origin::{self, BODY},
-    rows::{Body, Get},
+    rows::{Answer, Get},
     site::Site,
 };
 
@@ -13,49 +21,204 @@ use crate::{
 const FORWARDED: &[&str] = &["x-forwarded-for:", "x-forwarded-proto:", "x-request-id:"];
 
 /// What the load relies on after the probe.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Probed {
-    /// The body's length.
-    pub(crate) length: usize,
+    /// What to ask: of a tree each file, else one request. The first was asked by the probe.
+    pub(crate) asks: Vec<Ask>,
     /// Requests the probe itself made.
     pub(crate) requests: u64,
 }
 
-/// Asks once and checks status, headers and every byte of the body.
-pub(crate) async fn probe(address: SocketAddr, get: &Get, site: &Site) -> io::Result<Probed> {
-    let mut client = Client::connect(address).await?;
-    let reply = client.fetch(&client::request(address, get.path)).await?;
-    demand(reply.status == 200, || format!("GET {} answered {}", get.path, reply.status))?;
-    for &name in get.headers {
-        demand(reply.header(name).is_some(), || format!("GET {}: no {name} came", get.path))?;
-    }
-    let mut requests = 1;
-    match get.body {
-        Body::Any => {}
-        Body::File(_) => {
-            let same = reply.body == site.read(get.path)?;
-            demand(same, || format!("GET {}: the body is not the file", get.path))?;
-            let cache = reply.header("cache-control").unwrap_or_default();
-            demand(cache.contains("immutable"), || {
-                format!("GET {}: Cache-Control `{cache}` does not say immutable", get.path)
-            })?;
-        }
-        Body::Origin => {
-            let same = reply.body == BODY;
-            demand(same, || format!("GET {}: the body is not the origin's", get.path))?;
-            let echo = client.fetch(&client::request(address, origin::ECHO)).await?;
-            requests += 1;
-            let head = String::from_utf8_lossy(&echo.body).to_ascii_lowercase();
-            for name in FORWARDED {
-                demand(head.lines().any(|line| line.starts_with(name)), || {
-                    format!("the application was not sent `{name}`")
-                })?;
-            }
-        }
-    }
-    Ok(Probed { length: reply.body.len(), requests })
+/// One look.
+struct Look<'a> {
+    client: Client,
+    address: SocketAddr,
+    get: &'a Get,
+    site: &'a Site,
+    url: &'a str,
+    requests: u64,
 }
 
-fn demand(holds: bool, otherwise: impl FnOnce() -> String) -> io::Result<()> {
-    if holds { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidData, otherwise())) }
+/// Compares the bytes that come with those of a file, in step: neither is kept.
+struct Comparison {
+    file: BufReader<File>,
+    same: bool,
+}
+
+/// Asks a server what `get` asks, looks closely, and prepares the load.
+pub(crate) async fn probe(address: SocketAddr, get: &Get, site: &Site) -> io::Result<Probed> {
+    let urls = site.urls(get.path)?;
+    let url = urls.first().ok_or_else(|| io::Error::other(format!("{} is empty", get.path)))?;
+    let client = Client::connect(address).await?;
+    let mut look = Look { client, address, get, site, url, requests: 0 };
+    let first = look.check().await?;
+    let alike = |url: &String| Ask { request: client::request(address, url, ""), ..first.clone() };
+    let others: Vec<_> = urls.iter().skip(1).map(alike).collect();
+    let asks = std::iter::once(first).chain(others).collect();
+    Ok(Probed { asks, requests: look.requests })
+}
+
+// === impl Look ===
+
+impl Look<'_> {
+    /// Looks as the row's kind demands; returns the request with what it answered.
+    async fn check(&mut self) -> io::Result<Ask> {
+        match self.get.answer {
+            Answer::Any => self.any(200).await,
+            Answer::Missing => self.any(404).await,
+            Answer::Origin => self.origin().await,
+            Answer::File(_) | Answer::Tree { .. } => self.whole().await,
+            Answer::Encoded(accepted) => self.encoded(accepted).await,
+            Answer::Unchanged(_) => self.unchanged().await,
+            Answer::Part { size, first, length } => self.part(size, first, length).await,
+        }
+    }
+
+    async fn any(&mut self, status: u16) -> io::Result<Ask> {
+        let reply = self.fetch("", |_| {}).await?;
+        self.head(&reply, status)?;
+        Ok(self.ask("", &reply))
+    }
+
+    async fn origin(&mut self) -> io::Result<Ask> {
+        let mut body = Vec::new();
+        let reply = self.fetch("", |piece| body.extend_from_slice(piece)).await?;
+        self.head(&reply, 200)?;
+        self.demand(body == BODY, || "the body is not the origin's".into())?;
+
+        let mut echo = Vec::new();
+        let request = client::request(self.address, origin::ECHO, "");
+        self.client.fetch(&request, |piece| echo.extend_from_slice(piece)).await?;
+        self.requests += 1;
+        let head = String::from_utf8_lossy(&echo).to_ascii_lowercase();
+        for name in FORWARDED {
+            self.demand(head.lines().any(|line| line.starts_with(name)), || {
+                format!("the application was not sent `{name}`")
+            })?;
+        }
+        Ok(self.ask("", &reply))
+    }
+
+    async fn whole(&mut self) -> io::Result<Ask> {
+        let mut comparison = Comparison::with(&self.site.file(self.url))?;
+        let reply = self.fetch("", |piece| comparison.next(piece)).await?;
+        self.head(&reply, 200)?;
+        self.immutable(&reply)?;
+        self.demand(comparison.finish()?, || "the body is not the file".into())?;
+        Ok(self.ask("", &reply))
+    }
+
+    async fn encoded(&mut self, accepted: &str) -> io::Result<Ask> {
+        let fields = format!("Accept-Encoding: {accepted}\r\n");
+        let mut body = Vec::new();
+        let reply = self.fetch(&fields, |piece| body.extend_from_slice(piece)).await?;
+        self.head(&reply, 200)?;
+        self.immutable(&reply)?;
+        let encoding = reply.header("content-encoding").unwrap_or_default();
+        let suffix = match encoding {
+            "gzip" => ".gz",
+            "br" => ".br",
+            _ => "",
+        };
+        let known = accepted.split(", ").any(|one| one == encoding) && !suffix.is_empty();
+        self.demand(known, || {
+            format!(
+                "Content-Encoding `{encoding}` is not that of a sibling allowed by `{accepted}`"
+            )
+        })?;
+        let sibling = self.site.file(&format!("{}{suffix}", self.url));
+        self.demand(body == fs::read(sibling)?, || format!("the body is not the file `{suffix}`"))?;
+        let vary = reply.header("vary").unwrap_or_default().to_ascii_lowercase();
+        let varies = vary.split(',').any(|name| name.trim() == "accept-encoding");
+        self.demand(varies, || format!("Vary `{vary}` does not name Accept-Encoding"))?;
+        let kind = reply.header("content-type").unwrap_or_default();
+        self.demand(kind.starts_with("text/css"), || {
+            format!("Content-Type `{kind}` is not that of a stylesheet")
+        })?;
+        Ok(self.ask(&fields, &reply))
+    }
+
+    async fn unchanged(&mut self) -> io::Result<Ask> {
+        let reply = self.fetch("", |_| {}).await?;
+        let tag = reply.header("etag").filter(|_| reply.status == 200);
+        let tag = tag.ok_or_else(|| {
+            wrong(format!("GET {}: no ETag to ask with, status {}", self.url, reply.status))
+        })?;
+        let fields = format!("If-None-Match: {tag}\r\n");
+        let reply = self.fetch(&fields, |_| {}).await?;
+        self.head(&reply, 304)?;
+        self.immutable(&reply)?;
+        Ok(self.ask(&fields, &reply))
+    }
+
+    async fn part(&mut self, size: usize, first: usize, length: usize) -> io::Result<Ask> {
+        let range = format!("bytes={first}-{}", first + length - 1);
+        let fields = format!("Range: {range}\r\n");
+        let mut body = Vec::new();
+        let reply = self.fetch(&fields, |piece| body.extend_from_slice(piece)).await?;
+        self.head(&reply, 206)?;
+        let file = fs::read(self.site.file(self.url))?;
+        let same = file.get(first..first + length) == Some(body.as_slice());
+        self.demand(same, || format!("the body is not `{range}` of the file"))?;
+        let expected = format!("bytes {first}-{}/{size}", first + length - 1);
+        let got = reply.header("content-range").unwrap_or_default();
+        self.demand(got == expected, || {
+            format!("Content-Range is `{got}` instead of `{expected}`")
+        })?;
+        Ok(self.ask(&fields, &reply))
+    }
+
+    async fn fetch(&mut self, fields: &str, piece: impl FnMut(&[u8])) -> io::Result<Reply> {
+        self.requests += 1;
+        self.client.fetch(&client::request(self.address, self.url, fields), piece).await
+    }
+
+    /// The load's request, expected to be answered as it was now.
+    fn ask(&self, fields: &str, reply: &Reply) -> Ask {
+        let request = client::request(self.address, self.url, fields);
+        Ask { request, status: reply.status, length: reply.length }
+    }
+
+    fn head(&self, reply: &Reply, status: u16) -> io::Result<()> {
+        self.demand(reply.status == status, || {
+            format!("expected status {status}, got {}", reply.status)
+        })?;
+        for &name in self.get.headers {
+            self.demand(reply.header(name).is_some(), || format!("no {name} came"))?;
+        }
+        Ok(())
+    }
+
+    fn immutable(&self, reply: &Reply) -> io::Result<()> {
+        let cache = reply.header("cache-control").unwrap_or_default();
+        self.demand(cache.contains("immutable"), || {
+            format!("Cache-Control `{cache}` does not say immutable")
+        })
+    }
+
+    fn demand(&self, holds: bool, otherwise: impl FnOnce() -> String) -> io::Result<()> {
+        if holds { Ok(()) } else { Err(wrong(format!("GET {}: {}", self.url, otherwise()))) }
+    }
+}
+
+// === impl Comparison ===
+
+impl Comparison {
+    fn with(file: &Path) -> io::Result<Self> {
+        Ok(Self { file: BufReader::new(File::open(file)?), same: true })
+    }
+
+    fn next(&mut self, piece: &[u8]) {
+        let mut expected = vec![0; piece.len()];
+        self.same = self.same && self.file.read_exact(&mut expected).is_ok() && expected == piece;
+    }
+
+    /// Whether everything was the same and the file is at its end.
+    fn finish(mut self) -> io::Result<bool> {
+        Ok(self.same && self.file.fill_buf()?.is_empty())
+    }
+}
+
+fn wrong(what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }

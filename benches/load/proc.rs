@@ -110,6 +110,11 @@ impl Tree {
         self.processes.iter().map(|process| cpu(*process)).sum()
     }
 
+    /// Bytes read from the disk so far.
+    pub(crate) fn disk(&self) -> io::Result<u64> {
+        self.processes.iter().map(|process| disk(*process)).sum()
+    }
+
     /// Resident memory in KiB.
     pub(crate) fn memory(&self) -> io::Result<u64> {
         self.processes.iter().map(|process| pss(*process)).sum()
@@ -155,12 +160,21 @@ fn threads_cpu(process: u32) -> io::Result<Duration> {
 }
 
 fn pss(process: u32) -> io::Result<u64> {
-    let path = format!("/proc/{process}/smaps_rollup");
-    let text = fs::read_to_string(&path)
+    line(&format!("/proc/{process}/smaps_rollup"), "Pss:", " kB")
+}
+
+/// Of all threads, also of those that ended.
+fn disk(process: u32) -> io::Result<u64> {
+    line(&format!("/proc/{process}/io"), "read_bytes:", "")
+}
+
+/// The number between `name` and `unit`.
+fn line(path: &str, name: &str, unit: &str) -> io::Result<u64> {
+    let text = fs::read_to_string(path)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot read {path}: {error}")))?;
     text.lines()
-        .find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok())
-        .ok_or_else(|| io::Error::other(format!("{path} has no line `Pss:`")))
+        .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(unit)?.parse().ok())
+        .ok_or_else(|| io::Error::other(format!("{path} has no line `{name}`")))
 }
 
 /// What ended while it was looked at is not an error.

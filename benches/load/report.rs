@@ -7,13 +7,15 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use rustix::process::{Resource, getrlimit};
 use serde_json::json;
 
 use crate::{
-    measure::{Reading, Run},
+    measure::Run,
     options::Load,
     proc,
-    rows::Row,
+    reading::Reading,
+    rows::{Compared, Row},
     server::Kind,
 };
 
@@ -42,6 +44,8 @@ struct Machine {
     processor: String,
     cores: usize,
     kernel: String,
+    /// How many descriptors a server may raise its limit to.
+    descriptors: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,15 +83,16 @@ impl<'a> Report<'a> {
     /// What is measured, on what, and the names of the columns.
     pub(crate) fn heading(&self) -> String {
         let versions: Vec<_> = self.contenders.iter().map(|c| c.version.as_str()).collect();
-        let Machine { processor, cores, kernel } = &self.machine;
+        let Machine { processor, cores, kernel, descriptors } = &self.machine;
+        let descriptors = descriptors.map_or("any number of".into(), |limit| limit.to_string());
         let Load { rounds, warmup, window, connections, workers } = self.load;
         format!(
             "{}\n\
              rounds: {rounds}, each {window:?} after {warmup:?}; connections: {connections}; \
              workers: {workers}\n\
-             {cores} x {processor}, Linux {kernel}\n\
+             {cores} x {processor}, Linux {kernel}, {descriptors} descriptors\n\
              CPU: user + system of the server's process tree, from {}; memory: PSS of the tree\n\n\
-             {:<21} {:<12} {:>10} {:>8} {:>18} {:>8} {:>8} {:>7} {:>6}",
+             {:<24} {:<13} {:>10} {:>8} {:>19} {:>8} {:>8} {:>7} {:>6}",
             versions.join(" in turn with "),
             proc::cpu_source(),
             "row",
@@ -113,30 +118,20 @@ impl<'a> Report<'a> {
             let name = if index == 0 { row.name } else { "" };
             let _ = writeln!(
                 text,
-                "{name:<21} {:<12} {:>10.0} {:>8.2} {:>18} {:>8.0} {:>8.0} {:>7.1} {:>6.2}",
+                "{name:<24} {:<13} {:>10} {:>8} {:>19} {:>8.0} {:>8.0} {:>7.1} {:>6.2}",
                 contender.label,
-                spread(&readings, Reading::rate).median,
-                cpu.median,
-                format!("({:.2} - {:.2})", cpu.lowest, cpu.highest),
+                figure(spread(&readings, Reading::rate).median, 1),
+                figure(cpu.median, 2),
+                cpu.range(),
                 spread(&readings, |reading| reading.p50.as_secs_f64() * 1e6).median,
-                spread(&readings, |reading| reading.p99.as_secs_f64() * 1e6).median,
+                spread(&readings, Reading::p99_us).median,
                 spread(&readings, |reading| reading.memory_kib as f64 / 1024.0).median,
                 spread(&readings, Reading::busy).median,
             );
-            each.push((cpu.median, readings));
+            each.push(readings);
         }
-        if let [(ours, our_readings), (theirs, their_readings)] = each.as_slice() {
-            let pairs: Vec<_> = our_readings.iter().zip(their_readings).collect();
-            let by_round = spread(&pairs, |(our, their)| our.cpu_each() / their.cpu_each());
-            let _ = writeln!(
-                text,
-                "{:<21} {:<12} {:>10} {:>8.2} {:>18}",
-                "",
-                "ratio",
-                "",
-                ours / theirs,
-                format!("({:.2} - {:.2})", by_round.lowest, by_round.highest),
-            );
+        if let [ours, theirs] = each.as_slice() {
+            text += &ratio(row, ours, theirs);
         }
         let others = spread(runs, |run| run.reading.others()).median;
         if others > OTHERS {
@@ -157,6 +152,7 @@ impl<'a> Report<'a> {
                     "row": row,
                     "server": self.contenders.get(*contender).map(|c| c.label.as_str()),
                     "round": round,
+                    "connections": reading.connections,
                     "requests": reading.requests,
                     "seconds": reading.elapsed.as_secs_f64(),
                     "requests_per_second": reading.rate(),
@@ -165,7 +161,7 @@ impl<'a> Report<'a> {
                     "harness_cpu_us_per_request": reading.harness_cpu_each(),
                     "other_processes_cores": reading.others(),
                     "p50_us": reading.p50.as_secs_f64() * 1e6,
-                    "p99_us": reading.p99.as_secs_f64() * 1e6,
+                    "p99_us": reading.p99_us(),
                     "memory_pss_kib": reading.memory_kib,
                 })
             })
@@ -182,6 +178,7 @@ impl<'a> Report<'a> {
                 "processor": self.machine.processor,
                 "cores": self.machine.cores,
                 "kernel": self.machine.kernel,
+                "descriptors": self.machine.descriptors,
             },
             "servers": servers,
             "load": {
@@ -211,8 +208,42 @@ impl Machine {
             processor: processor.to_owned(),
             cores: available_parallelism()?.get(),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            descriptors: getrlimit(Resource::Nofile).maximum,
         })
     }
+}
+
+// === impl Spread ===
+
+impl Spread {
+    fn range(self) -> String {
+        format!("({} - {})", figure(self.lowest, 2), figure(self.highest, 2))
+    }
+}
+
+/// The ratio of the medians, and in brackets those of the rounds, each taken by itself.
+fn ratio(row: &Row, ours: &[Reading], theirs: &[Reading]) -> String {
+    let value = match row.compared() {
+        Compared::Cpu => Reading::cpu_each,
+        Compared::P99 => Reading::p99_us,
+    };
+    let ratio = spread(ours, value).median / spread(theirs, value).median;
+    let pairs: Vec<_> = ours.iter().zip(theirs).collect();
+    let range = spread(&pairs, |(our, their)| value(our) / value(their)).range();
+    let ratio = format!("{ratio:.2}");
+    // Below what it is the ratio of.
+    let (name, cpu, p99) = match row.compared() {
+        Compared::Cpu => ("ratio", ratio, String::new()),
+        Compared::P99 => ("ratio of p99", String::new(), ratio),
+    };
+    let line = format!("{:<24} {name:<13} {:>10} {cpu:>8} {range:>19} {:>8} {p99:>8}", "", "", "");
+    format!("{}\n", line.trim_end())
+}
+
+/// With so many decimals, unless the number is large.
+fn figure(value: f64, decimals: usize) -> String {
+    let decimals = if value < 1_000.0 { decimals } else { 0 };
+    format!("{value:.decimals$}")
 }
 
 fn spread<T>(items: &[T], value: impl Fn(&T) -> f64) -> Spread {

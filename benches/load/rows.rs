@@ -1,7 +1,7 @@
 //! The table of rows, by grid name: what is asked, and what must come back. Data only.
 //!
-//! A row of a known scenario is one entry here: its file is made by `site`. A new scenario is a new
-//! variant with a function beside `measure::Bench::keep_alive`.
+//! A row of a known scenario is one entry here: its files are made by `site`. A new scenario is a
+//! new variant with a function beside `measure::Bench::keep_alive`.
 
 /// One line of the result.
 #[derive(Debug)]
@@ -18,29 +18,75 @@ pub(crate) struct Row {
 pub(crate) enum Scenario {
     /// A fixed number of kept-alive connections, each with one GET at a time.
     KeepAlive(Get),
+    /// The same with so few connections, each busy with one answer for so long that the window
+    /// begins and ends amid answers: they count by the bytes that came within it.
+    Large { get: Get, connections: u32 },
+    /// Every file of a tree once, none of them in the page cache.
+    Cold(Cold),
 }
 
-/// One request, and the answer that counts as right.
+/// A walk through cold files.
+#[derive(Debug)]
+pub(crate) struct Cold {
+    /// Its answer is a tree.
+    pub(crate) get: Get,
+    /// No more than so many of the load's connections.
+    pub(crate) connections: u32,
+    /// Asked for at a steady pace meanwhile; its latency is then the row's result.
+    pub(crate) beside: Option<Get>,
+}
+
+/// One request, or one for each file of a tree, and the answer that counts as right.
 #[derive(Debug)]
 pub(crate) struct Get {
+    /// `@` stands for what Django's manifest storage writes into names: twelve digits of the
+    /// content's MD5. Of a tree, its directory.
     pub(crate) path: &'static str,
-    pub(crate) body: Body,
+    pub(crate) answer: Answer,
     /// Headers without which the answer would be cheaper than an equivalent one.
     pub(crate) headers: &'static [&'static str],
     /// Whether every request must leave a line in the access log.
     pub(crate) logged: bool,
 }
 
-/// What the body of a right answer is.
+/// The right answer, and with it what is asked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Body {
-    /// Anything, as long as it never changes.
+pub(crate) enum Answer {
+    /// 200 with anything, as long as it never changes.
     Any,
-    /// A static file of so many bytes.
-    File(usize),
-    /// What the origin answers.
+    /// 200 with what the origin answers.
     Origin,
+    /// 200 with a file of so many bytes.
+    File(usize),
+    /// 200 with a file out of so many of the same size.
+    Tree { files: usize, size: usize },
+    /// 200 with a stylesheet in one of the encodings that this `Accept-Encoding` names.
+    Encoded(&'static str),
+    /// 304, asked with the `ETag` that the server gave to the file of so many bytes.
+    Unchanged(usize),
+    /// 206 with `length` bytes from `first` on, of a file of `size` bytes.
+    Part { size: usize, first: usize, length: usize },
+    /// 404.
+    Missing,
 }
+
+/// Which of a row's numbers the ratio is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compared {
+    Cpu,
+    P99,
+}
+
+/// What every file comes with: type, validators, and how long it may be kept.
+const FILE: &[&str] = &["etag", "last-modified", "cache-control", "content-type"];
+const ENCODED: &[&str] =
+    &["etag", "last-modified", "cache-control", "content-type", "content-encoding", "vary"];
+const PART: &[&str] = &["etag", "last-modified", "cache-control", "content-type", "content-range"];
+/// RFC 9110, 15.4.5: what 200 would have said of these.
+const UNCHANGED: &[&str] = &["etag", "cache-control"];
+
+/// 400 MiB: more than any budget of a server's own memory.
+const COLD: Answer = Answer::Tree { files: 4096, size: 100 << 10 };
 
 /// Every row, in the order in which they run.
 pub(crate) const ROWS: &[Row] = &[
@@ -49,30 +95,86 @@ pub(crate) const ROWS: &[Row] = &[
         what: "the load balancer's check",
         scenario: Scenario::KeepAlive(Get {
             path: "/healthz",
-            body: Body::Any,
+            answer: Answer::Any,
             headers: &[],
             logged: false,
         }),
     },
-    file("files_1k_keepalive", "1 KiB file", "/static/1k.0123456789ab.bin", 1 << 10),
-    file("files_100k_keepalive", "100 KiB file", "/static/100k.123456789abc.bin", 100 << 10),
-    file("files_1m_keepalive", "1 MiB file", "/static/1m.23456789abcd.bin", 1 << 20),
+    file("files_1k_keepalive", "1 KiB file", "/static/1k.@.bin", 1 << 10),
+    file("files_10k_keepalive", "10 KiB file", "/static/10k.@.bin", 10 << 10),
+    file("files_100k_keepalive", "100 KiB file", "/static/100k.@.bin", 100 << 10),
+    file("files_1m_keepalive", "1 MiB file", "/static/1m.@.bin", 1 << 20),
     Row {
-        name: "proxy_1k_keepalive",
-        what: "1 KiB from the application, connections kept on both sides",
-        scenario: Scenario::KeepAlive(Get {
-            path: "/page?of=1",
-            body: Body::Origin,
-            headers: &["content-type"],
-            logged: true,
+        name: "files_100m_keepalive",
+        what: "100 MiB file, 2 connections, CPU time for every 100 MiB received",
+        scenario: Scenario::Large {
+            get: get("/static/100m.@.bin", Answer::File(100 << 20), FILE),
+            connections: 2,
+        },
+    },
+    kept(
+        "files_css_keepalive",
+        "60 KiB stylesheet to a browser: the best compressed sibling the server knows",
+        get("/static/css/site.@.css", Answer::Encoded("gzip, deflate, br, zstd"), ENCODED),
+    ),
+    kept(
+        "files_css_gzip_keepalive",
+        "60 KiB stylesheet to a client that knows gzip alone: the same bytes from every server",
+        get("/static/css/site.@.css", Answer::Encoded("gzip"), ENCODED),
+    ),
+    kept(
+        "files_304_keepalive",
+        "10 KiB file that the client has already",
+        get("/static/10k.@.bin", Answer::Unchanged(10 << 10), UNCHANGED),
+    ),
+    kept(
+        "files_range_keepalive",
+        "4 KiB from the middle of the 1 MiB file",
+        get(
+            "/static/1m.@.bin",
+            Answer::Part { size: 1 << 20, first: 512 << 10, length: 4 << 10 },
+            PART,
+        ),
+    ),
+    kept(
+        "files_404_keepalive",
+        "a name that is not there, without digits of a hash",
+        get("/static/css/missing.css", Answer::Missing, &[]),
+    ),
+    kept(
+        "files_50k_tree",
+        "50,000 files of 1 KiB, all asked for in turn",
+        get("/static/tree", Answer::Tree { files: 50_000, size: 1 << 10 }, FILE),
+    ),
+    Row {
+        name: "files_cold_100k",
+        what: "4,096 files of 100 KiB, each read from the disk once",
+        scenario: Scenario::Cold(Cold {
+            get: get("/static/cold", COLD, FILE),
+            connections: u32::MAX,
+            beside: None,
         }),
     },
+    Row {
+        name: "files_beside_cold",
+        what: "a warm 1 KiB file every millisecond, while 8 connections read the cold files",
+        scenario: Scenario::Cold(Cold {
+            get: get("/static/cold", COLD, FILE),
+            connections: 8,
+            beside: Some(get("/static/1k.@.bin", Answer::File(1 << 10), FILE)),
+        }),
+    },
+    kept(
+        "proxy_1k_keepalive",
+        "1 KiB from the application, connections kept on both sides",
+        get("/page?of=1", Answer::Origin, &["content-type"]),
+    ),
 ];
 
 /// The rows with these names, in the table's order; all of them when none is named.
 pub(crate) fn select(names: &[String]) -> Result<Vec<&'static Row>, String> {
     if let Some(unknown) = names.iter().find(|name| ROWS.iter().all(|row| row.name != **name)) {
-        let known = ROWS.iter().map(|row| format!("\n  {:<21} {}", row.name, row.what));
+        let known = ROWS.iter().map(|row| format!("\n  {:<24} {}", row.name, row.what));
         return Err(format!(
             "there is no row `{unknown}`; the rows are{}",
             known.collect::<String>()
@@ -84,16 +186,44 @@ pub(crate) fn select(names: &[String]) -> Result<Vec<&'static Row>, String> {
         .collect())
 }
 
-/// A file with a name as Django's manifest storage makes them: twelve hexadecimal digits.
-const fn file(name: &'static str, what: &'static str, path: &'static str, size: usize) -> Row {
-    Row {
-        name,
-        what,
-        scenario: Scenario::KeepAlive(Get {
-            path,
-            body: Body::File(size),
-            headers: &["etag", "last-modified", "cache-control", "content-type"],
-            logged: true,
-        }),
+// === impl Row ===
+
+impl Row {
+    /// Everything that the row asks for.
+    pub(crate) fn gets(&self) -> impl Iterator<Item = &Get> {
+        let (get, beside) = match &self.scenario {
+            Scenario::KeepAlive(get) | Scenario::Large { get, .. } => (get, None),
+            Scenario::Cold(cold) => (&cold.get, cold.beside.as_ref()),
+        };
+        std::iter::once(get).chain(beside)
     }
+
+    /// How many of the load's connections the row uses.
+    pub(crate) fn connections(&self, load: u32) -> u32 {
+        match &self.scenario {
+            Scenario::KeepAlive(_) => load,
+            Scenario::Large { connections, .. } => load.min(*connections),
+            Scenario::Cold(cold) => load.min(cold.connections),
+        }
+    }
+
+    /// What the row is about.
+    pub(crate) fn compared(&self) -> Compared {
+        match &self.scenario {
+            Scenario::Cold(Cold { beside: Some(_), .. }) => Compared::P99,
+            Scenario::KeepAlive(_) | Scenario::Large { .. } | Scenario::Cold(_) => Compared::Cpu,
+        }
+    }
+}
+
+const fn file(name: &'static str, what: &'static str, path: &'static str, size: usize) -> Row {
+    kept(name, what, get(path, Answer::File(size), FILE))
+}
+
+const fn kept(name: &'static str, what: &'static str, get: Get) -> Row {
+    Row { name, what, scenario: Scenario::KeepAlive(get) }
+}
+
+const fn get(path: &'static str, answer: Answer, headers: &'static [&'static str]) -> Get {
+    Get { path, answer, headers, logged: true }
 }

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Nginx,
     /// With `sendfile off`: best for small files
     NginxCopy,
+    /// With `aio threads` besides sendfile: best where files come from the disk
+    NginxThreads,
 }
 
 /// What a server is told.
@@ -60,7 +62,7 @@ impl Kind {
     pub(crate) fn version(self) -> io::Result<String> {
         match self {
             Self::Sideman => sideman::version(),
-            Self::Nginx | Self::NginxCopy => nginx::version(),
+            Self::Nginx | Self::NginxCopy | Self::NginxThreads => nginx::version(),
         }
     }
 
@@ -69,6 +71,7 @@ impl Kind {
             Self::Sideman => sideman::command(setup),
             Self::Nginx => nginx::command(setup, "sendfile on; tcp_nopush on;"),
             Self::NginxCopy => nginx::command(setup, "sendfile off;"),
+            Self::NginxThreads => nginx::command(setup, "sendfile on; tcp_nopush on; aio threads;"),
         }
     }
 }
@@ -79,6 +82,7 @@ impl fmt::Display for Kind {
             Self::Sideman => "sideman",
             Self::Nginx => "nginx",
             Self::NginxCopy => "nginx-copy",
+            Self::NginxThreads => "nginx-threads",
         })
     }
 }

@@ -2,37 +2,55 @@
 
 use std::{
     cell::Cell,
-    fs, io,
+    collections::HashMap,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
-use crate::rows::{Body, Row, Scenario};
+use rustix::fs::{Advice, fadvise, syncfs};
+
+use crate::{
+    content,
+    rows::{Answer, Row},
+};
+
+const STYLESHEET: usize = 60 << 10;
 
 /// A directory of our own under the build directory, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Site {
     directory: PathBuf,
     servers: Cell<u32>,
+    /// The URLs that the path of each row stands for: one, or those of a tree.
+    urls: HashMap<&'static str, Vec<String>>,
+}
+
+/// How much is made of each tree and each large file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scale {
+    Full,
+    /// Little, for who only looks whether everything works.
+    Smoke,
 }
 
 // === impl Site ===
 
 impl Site {
     /// Makes the directory and the files that these rows ask for.
-    pub(crate) fn make(rows: &[&Row]) -> io::Result<Self> {
+    pub(crate) fn make(rows: &[&Row], scale: Scale) -> io::Result<Self> {
         let name = format!("load-{}", std::process::id());
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let site = Self { directory, servers: Cell::new(0) };
+        let mut site = Self { directory, servers: Cell::new(0), urls: HashMap::new() };
         fs::create_dir_all(site.root().join("static"))?;
-        for row in rows {
-            match &row.scenario {
-                Scenario::KeepAlive(get) => {
-                    if let Body::File(size) = get.body {
-                        fs::write(site.file(get.path), content(size))?;
-                    }
-                }
+        for get in rows.iter().flat_map(|row| row.gets()) {
+            if !site.urls.contains_key(get.path) {
+                let urls = site.add(get.path, scale.of(get.answer))?;
+                site.urls.insert(get.path, urls);
             }
         }
+        // What is written later would be written during the runs. Only clean pages can be dropped.
+        syncfs(File::open(&site.directory)?)?;
         Ok(site)
     }
 
@@ -41,9 +59,25 @@ impl Site {
         self.directory.join("root")
     }
 
-    /// The bytes that a right answer for `path` holds.
-    pub(crate) fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.file(path))
+    /// The URLs that the path of a row stands for.
+    pub(crate) fn urls(&self, path: &str) -> io::Result<&[String]> {
+        self.urls
+            .get(path)
+            .map(Vec::as_slice)
+            .ok_or_else(|| io::Error::other(format!("the site was made without {path}")))
+    }
+
+    /// The file with the bytes that a right answer for `url` holds.
+    pub(crate) fn file(&self, url: &str) -> PathBuf {
+        self.root().join(url.trim_start_matches('/'))
+    }
+
+    /// Drops the contents of these files from the page cache; names and inodes stay.
+    pub(crate) fn chill(&self, urls: &[String]) -> io::Result<()> {
+        for url in urls {
+            fadvise(File::open(self.file(url))?, 0, None, Advice::DontNeed)?;
+        }
+        Ok(())
     }
 
     /// A fresh empty directory for one server's logs and temporary files.
@@ -54,8 +88,60 @@ impl Site {
         Ok(directory)
     }
 
-    fn file(&self, path: &str) -> PathBuf {
-        self.root().join(path.trim_start_matches('/'))
+    /// Writes what a right answer needs; returns the URLs to ask for.
+    fn add(&self, path: &str, answer: Answer) -> io::Result<Vec<String>> {
+        let url = match answer {
+            Answer::Any | Answer::Origin | Answer::Missing => path.to_owned(),
+            Answer::File(size) | Answer::Unchanged(size) | Answer::Part { size, .. } => {
+                self.write(path, &content::noise(size as u64, size))?
+            }
+            Answer::Encoded(_) => self.write_encoded(path)?,
+            Answer::Tree { files, size } => return self.write_tree(path, files, size),
+        };
+        Ok(vec![url])
+    }
+
+    fn write(&self, path: &str, content: &[u8]) -> io::Result<String> {
+        let url = path.replacen('@', &content::digits(content), 1);
+        let file = self.file(&url);
+        if let Some(directory) = file.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        fs::write(file, content)?;
+        Ok(url)
+    }
+
+    /// The file first: a sibling that is older would be stale.
+    fn write_encoded(&self, path: &str) -> io::Result<String> {
+        let content = content::stylesheet(STYLESHEET);
+        let url = self.write(path, &content)?;
+        fs::write(self.file(&format!("{url}.gz")), content::gzip(&content)?)?;
+        fs::write(self.file(&format!("{url}.br")), content::brotli(&content)?)?;
+        Ok(url)
+    }
+
+    /// Nested as the assets of many applications are; the URLs come in an order that no directory
+    /// and no read-ahead favours, the same in every run.
+    fn write_tree(&self, path: &str, files: usize, size: usize) -> io::Result<Vec<String>> {
+        let mut urls = Vec::with_capacity(files);
+        for index in 0..files {
+            let content = content::noise((size as u64) << 32 | index as u64, size);
+            let digits = content::digits(&content);
+            let (app, kind, version) = (index % 40, index / 40 % 5, index / 200 % 7);
+            let directory = format!("{path}/app{app}/kind{kind}/v{version}");
+            let url = format!("{directory}/file{index}.{digits}.bin");
+            // Nearly always the directory is there.
+            if let Err(error) = fs::write(self.file(&url), &content) {
+                if error.kind() != io::ErrorKind::NotFound {
+                    return Err(error);
+                }
+                fs::create_dir_all(self.file(&directory))?;
+                fs::write(self.file(&url), &content)?;
+            }
+            urls.push(url);
+        }
+        fastrand::Rng::with_seed(files as u64).shuffle(&mut urls);
+        Ok(urls)
     }
 }
 
@@ -66,9 +152,18 @@ impl Drop for Site {
     }
 }
 
-/// Bytes that no compression and no page of zeros makes cheaper; the same in every run.
-fn content(size: usize) -> Vec<u8> {
-    let mut bytes = vec![0; size];
-    fastrand::Rng::with_seed(size as u64).fill(&mut bytes);
-    bytes
+// === impl Scale ===
+
+impl Scale {
+    fn of(self, answer: Answer) -> Answer {
+        const FILES: usize = 16;
+        const SIZE: usize = 4 << 20;
+        match (self, answer) {
+            (Self::Smoke, Answer::File(size)) => Answer::File(size.min(SIZE)),
+            (Self::Smoke, Answer::Tree { files, size }) => {
+                Answer::Tree { files: files.min(FILES), size }
+            }
+            (_, answer) => answer,
+        }
+    }
 }

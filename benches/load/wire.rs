@@ -5,8 +5,9 @@
 
 use std::{future::poll_fn, io, pin::Pin};
 
+use rustix::net::{RecvFlags, recv};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 
@@ -24,4 +25,11 @@ pub(crate) async fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> io::R
         bytes = bytes.get(count..).unwrap_or_default();
     }
     Ok(())
+}
+
+/// Throws away up to `room`'s length of bytes without copying them; 0 is the end of the stream.
+pub(crate) async fn discard(stream: &TcpStream, room: &mut [u8]) -> io::Result<usize> {
+    // tcp(7), MSG_TRUNC: `room` stays as it is.
+    let once = || Ok(recv(stream, &mut *room, RecvFlags::TRUNC)?.1);
+    stream.async_io(Interest::READABLE, once).await
 }

@@ -153,6 +153,11 @@ impl Entry {
         &self.representations
     }
 
+    /// Which of its root's directories it is in.
+    pub fn directory(&self) -> usize {
+        self.stamps.directory
+    }
+
     /// Whether it is in another directory than its root's first.
     pub fn is_elsewhere(&self) -> bool {
         self.stamps.directory > 0

@@ -4,10 +4,12 @@
 //! 2. [`route`] decides who answers: [`health`], [`files`] or the application.
 //! 3. [`guard`] refuses what must not go further.
 //! 4. [`files`] finds the file and decides what of it is sent; or [`proxy`] sends the request that
-//!    [`forward`] has made fit to the application.
+//!    [`forward`] has made fit to the application. [`accel`] sends a file in place of a reply that
+//!    names one.
 //! 5. [`reply`] turns an error into a status and a page.
 //! 6. [`leftover`] reads what the client still sends of a body that nobody wanted.
 
+mod accel;
 mod app;
 mod client;
 mod fallback;

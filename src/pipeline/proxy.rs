@@ -1,9 +1,9 @@
-//! Hands a request to the application and its reply to the client.
+//! Hands a request to the application and its reply, or the file that this names, to the client.
 
 use http::Response;
 
 use super::{
-    forward,
+    accel, forward,
     local::Local,
     record::{Record, X_REQUEST_ID},
 };
@@ -29,13 +29,21 @@ pub(super) async fn serve(
         &through_proxies
     };
     let head = forward::head(record, client, &local.fallback_host);
-    let reply = local.upstream.send(&head, framing, body).await?;
+    let mut reply = local.upstream.send(&head, framing, body).await?;
     drop(head);
 
     record.first_byte = Some(reply.first_byte);
-    let mut response = Response::new(reply.body);
-    *response.status_mut() = reply.status;
-    *response.headers_mut() = reply.headers;
+    let directives = accel::take(&mut reply.headers);
+    let mut response = match directives.target() {
+        Some(target) => accel::serve(local, record, &directives, target, reply).await?,
+        None => {
+            let mut response = Response::new(reply.body);
+            *response.status_mut() = reply.status;
+            *response.headers_mut() = reply.headers;
+            directives.apply(&mut response);
+            response
+        }
+    };
     if !response.headers().contains_key(X_REQUEST_ID)
         && let Some(id) = forward::request_id(record)
     {

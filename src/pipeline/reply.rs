@@ -66,7 +66,8 @@ fn status(kind: Kind) -> StatusCode {
         | Kind::UpstreamClosed
         | Kind::UpstreamGarbage
         | Kind::UpstreamHeadTooLarge
-        | Kind::UpstreamTruncated => StatusCode::BAD_GATEWAY,
+        | Kind::UpstreamTruncated
+        | Kind::AccelRefused => StatusCode::BAD_GATEWAY,
     }
 }
 
@@ -92,6 +93,7 @@ fn explanation(kind: Kind) -> &'static str {
         | Kind::UpstreamGarbage
         | Kind::UpstreamHeadTooLarge
         | Kind::UpstreamTruncated => "The application gave no valid answer.",
+        Kind::AccelRefused => "The application named a file that this server may not send.",
     }
 }
 

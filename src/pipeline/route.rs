@@ -71,7 +71,8 @@ pub(super) fn file<'a>(app: &App, path: Cow<'a, [u8]>) -> Option<FileName<'a>> {
     Some(FileName { family, root, name, query: None })
 }
 
-fn roots(app: &App) -> impl Iterator<Item = (Family, usize, &Root)> {
+/// Every prefix, with its family and its index there.
+pub(super) fn roots(app: &App) -> impl Iterator<Item = (Family, usize, &Root)> {
     let own = app.plan.files.roots.iter().enumerate();
     let media = app.plan.media.roots.iter().enumerate();
     own.map(|(index, root)| (Family::Static, index, root))

@@ -37,20 +37,14 @@ pub fn literal(path: &[u8]) -> Option<Vec<u8>> {
     if path.contains(&0) { None } else { remove_dot_segments(path) }
 }
 
-/// Nothing to decode and nothing to remove, as in nearly every request.
-fn is_plain(raw: &[u8]) -> bool {
-    let mut after_slash = false;
-    for &byte in raw {
-        match byte {
-            b'%' | 0 => return false,
-            b'/' | b'.' if after_slash => return false,
-            _ => after_slash = byte == b'/',
-        }
-    }
-    raw.first() == Some(&b'/')
-}
-
-fn decode(raw: &[u8]) -> Option<Vec<u8>> {
+/// Decodes `%XX` once and does nothing else; `None` if an escape is malformed or NUL is among it.
+///
+/// ```
+/// use sideman::rfc::path::decode;
+/// assert_eq!(decode(b"/a%20b/../c").as_deref(), Some(&b"/a b/../c"[..]));
+/// assert_eq!(decode(b"/100%"), None);
+/// ```
+pub fn decode(raw: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut bytes = raw.iter();
     while let Some(&byte) = bytes.next() {
@@ -64,6 +58,19 @@ fn decode(raw: &[u8]) -> Option<Vec<u8>> {
         decoded.push(byte);
     }
     Some(decoded)
+}
+
+/// Nothing to decode and nothing to remove, as in nearly every request.
+fn is_plain(raw: &[u8]) -> bool {
+    let mut after_slash = false;
+    for &byte in raw {
+        match byte {
+            b'%' | 0 => return false,
+            b'/' | b'.' if after_slash => return false,
+            _ => after_slash = byte == b'/',
+        }
+    }
+    raw.first() == Some(&b'/')
 }
 
 fn hex(digit: u8) -> Option<u8> {

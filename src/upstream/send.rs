@@ -138,13 +138,15 @@ impl Upstream {
         head: ReplyHead,
         first_byte: Duration,
     ) -> Result<Reply, Error> {
-        let ReplyHead { status, headers, length, keep, .. } = head;
+        let ReplyHead { status, headers, length, keep, is_prompt, .. } = head;
         let pool = Rc::clone(&self.pool);
         let rest = ReplyBody::new(connection, upload, length, pool, self.plan.read_timeout);
         let rest = rest.keep(keep);
         let body = match length {
-            BodyLength::None => Body::from(rest.collect().await?),
-            BodyLength::Exact(length) if length <= SHORT => Body::from(rest.collect().await?),
+            BodyLength::None | BodyLength::Exact(0) => Body::from(rest.collect().await?),
+            BodyLength::Exact(length) if length <= SHORT && !is_prompt => {
+                Body::from(rest.collect().await?)
+            }
             BodyLength::Exact(_) | BodyLength::Chunked | BodyLength::UntilClose => {
                 debug_assert!(!rest.is_end_stream(), "an empty body has a length");
                 Body::stream(rest)

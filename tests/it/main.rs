@@ -10,6 +10,7 @@
 
 mod support;
 
+mod accel;
 mod access_log;
 mod demo;
 mod django;

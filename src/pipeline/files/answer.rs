@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, Response, header};
 
-use super::{render, select};
+use super::{render::render, select::select};
 use crate::{
     body::Body,
     files::Entry,
@@ -15,13 +15,17 @@ pub(in crate::pipeline) fn answer(
     entry: &Entry,
     rate: Option<u64>,
 ) -> Response<Body> {
-    match select::select(&record.parts.method, &record.parts.headers, entry) {
-        Some((representation, outcome)) => render::render(record, representation, outcome, rate),
-        None => {
-            let mut response = reply::not_acceptable(record);
-            let vary = HeaderValue::from_static("accept-encoding");
-            response.headers_mut().insert(header::VARY, vary);
-            response
-        }
+    let method = &record.parts.method;
+    match select(method, &record.parts.headers, entry) {
+        Some((representation, outcome)) => render(record, method, representation, outcome, rate),
+        None => not_acceptable(record),
     }
+}
+
+/// Tells a client that accepts no coding which the file is there in.
+pub(in crate::pipeline) fn not_acceptable(record: &Record) -> Response<Body> {
+    let mut response = reply::not_acceptable(record);
+    let vary = HeaderValue::from_static("accept-encoding");
+    response.headers_mut().insert(header::VARY, vary);
+    response
 }

@@ -10,12 +10,15 @@ mod render;
 mod select;
 
 pub(super) use self::{
-    answer::answer,
+    answer::not_acceptable,
     lookup::{find, is_hidden},
+    render::render,
+    select::select,
 };
 
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
+use self::answer::answer;
 use super::{family::Family, local::Local, record::Record, reply, route::FileName};
 use crate::{
     body::Body,
@@ -39,6 +42,10 @@ pub(super) async fn serve(
     };
     let store = local.app.store(wanted.family);
     let Some(root) = store.roots().get(wanted.root) else { return Ok(reply::not_found(record)) };
+    // Whatever is asked of it: for clients there is nothing here.
+    if root.purpose == Purpose::Internal {
+        return Ok(absent::missing(record, store, &wanted));
+    }
     let method = &record.parts.method;
     if method == Method::OPTIONS {
         return Ok(options(root));
@@ -46,7 +53,7 @@ pub(super) async fn serve(
     if method != Method::GET && method != Method::HEAD {
         return Ok(reply::method_not_allowed(record, ALLOW));
     }
-    if root.purpose == Purpose::Internal || is_hidden(&wanted.name) {
+    if is_hidden(&wanted.name) {
         return Ok(absent::missing(record, store, &wanted));
     }
     if wanted.name.is_empty() || wanted.name.ends_with(b"/") {

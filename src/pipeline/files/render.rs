@@ -13,14 +13,16 @@ use crate::{
     rfc::{multipart, range::content_range},
 };
 
-/// The response to a request for a file. `rate` is in bytes a second.
-pub(super) fn render(
+/// The response to a request for a file, which counts as one with this method. `rate` is in bytes a
+/// second.
+pub(in crate::pipeline) fn render(
     record: &Record,
+    method: &Method,
     representation: &Representation,
     outcome: Outcome,
     rate: Option<u64>,
 ) -> Response<Body> {
-    let is_get = record.parts.method == Method::GET;
+    let is_get = method == Method::GET;
     let (status, headers, body) = match outcome {
         Outcome::Whole => {
             let whole = 0..representation.size;

@@ -15,7 +15,7 @@ use crate::{
 
 /// What is sent of a representation.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(in crate::pipeline) enum Outcome {
     Whole,
     Part(Range<u64>),
     /// At least two, each within the size.
@@ -26,7 +26,7 @@ pub(super) enum Outcome {
 }
 
 /// The representation and what of it is sent; `None` if the client accepts no coding there is.
-pub(super) fn select<'a>(
+pub(in crate::pipeline) fn select<'a>(
     method: &Method,
     headers: &HeaderMap,
     entry: &'a Entry,

@@ -25,6 +25,8 @@ pub(in crate::upstream) struct ReplyHead {
     pub(in crate::upstream) keep: bool,
     /// Whether it said so in as many words.
     pub(in crate::upstream) says_keep: bool,
+    /// Whether its body must not be waited for, however short it is.
+    pub(in crate::upstream) is_prompt: bool,
 }
 
 /// How the end of a reply's body is told (RFC 9112, 6.3).
@@ -100,6 +102,7 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     let mut headers = HeaderMap::with_capacity(response.headers.len() + 1);
     let mut framing = Framing::default();
     let mut connection = ConnectionOptions::default();
+    let mut is_prompt = false;
     for field in response.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| garbage())?;
         if name == header::CONTENT_LENGTH {
@@ -108,6 +111,8 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
             framing.add_coding(field.value)?;
         } else if name == header::CONNECTION {
             connection.add(field.value);
+        } else {
+            is_prompt |= makes_prompt(&name, field.value);
         }
         if fields::is_hop_by_hop(&name) {
             continue;
@@ -132,7 +137,18 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
         && !ambiguous
         && length != BodyLength::UntilClose
         && !framing.may_send_forbidden_body(length, method);
-    Ok(ReplyHead { status, headers, length, keep, says_keep: keep && connection.says_keep })
+    let says_keep = keep && connection.says_keep;
+    Ok(ReplyHead { status, headers, length, keep, says_keep, is_prompt })
+}
+
+/// Whether each byte is to go on when it comes; or whether another body is sent in place of this one:
+/// some applications announce that one's length here, and then send nothing (django-sendfile2).
+fn makes_prompt(name: &HeaderName, value: &[u8]) -> bool {
+    match name.as_str() {
+        "x-accel-buffering" => value.eq_ignore_ascii_case(b"no"),
+        "x-accel-redirect" | "x-sendfile" => true,
+        _ => false,
+    }
 }
 
 /// What the `Connection` fields say.
@@ -310,6 +326,23 @@ mod tests {
         let mut names: Vec<&str> = head.headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!((names, left), (vec!["content-length", "x-yours"], 4));
+    }
+
+    #[test]
+    fn who_does_not_wait_for_a_body() {
+        for (field, expected) in [
+            ("X-Accel-Buffering: no", true),
+            ("x-accel-buffering: NO", true),
+            ("X-Accel-Buffering: yes", false),
+            ("X-Accel-Redirect: /a", true),
+            ("X-Sendfile: /a", true),
+            ("X-Accel-Expires: 5", false),
+            ("X-Other: no", false),
+        ] {
+            let bytes = format!("HTTP/1.1 200 OK\r\n{field}\r\nContent-Length: 5\r\n\r\n");
+            let (head, _) = parse_bytes(bytes.as_bytes(), &Method::GET).unwrap().unwrap();
+            assert_eq!(head.is_prompt, expected, "{field}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/login/", LoginView.as_view()),
     path("private/", views.private),
+    path("send/<str:name>/", views.send),
     path("upload/", views.upload),
     path("download/<int:size>/", views.download),
     path("stream/<slug:token>/", views.stream),

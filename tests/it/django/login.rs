@@ -46,6 +46,14 @@ fn submit(client: &mut Client, page: &str, scheme: &str, origin: &str) -> Respon
     client.post(page, &fields, body.as_bytes())
 }
 
+/// The cookies of somebody who has logged in.
+#[track_caller]
+pub(super) fn logged_in(sideman: &Sideman) -> String {
+    let answer = submit(&mut sideman.connect(), "/accounts/login/", "", "http://example.test");
+    assert_eq!(answer.status, 302, "{}", answer.text());
+    cookies(&answer)
+}
+
 #[track_caller]
 fn check_login(sideman: &Sideman, page: &str, scheme: &str, origin: &str) {
     let mut client = sideman.connect();

@@ -3,6 +3,7 @@
 //! A server takes a while to start, so each is started once, and all checks are made with it; one
 //! that fails does not hide the others.
 
+mod accel;
 mod bodies;
 mod files;
 mod login;
@@ -40,14 +41,24 @@ impl Site {
     }
 
     fn settings(wsgi: &Wsgi, django: &Django) -> Settings {
-        Settings::before(wsgi.url()).files("/static/", &django.static_root)
+        let protected = wsgi.home().join("protected");
+        Settings::before(wsgi.url())
+            .files("/static/", &django.static_root)
+            .args(&["--accel", &format!("/protected/={}", protected.display())])
     }
 }
 
 fn check_all(server: Server) {
     let Some(django) = Django::prepared() else { return };
     let site = Site::start(server, django);
-    let lists = [pages::CHECKS, files::CHECKS, bodies::CHECKS, streams::CHECKS, login::CHECKS];
+    let lists = [
+        pages::CHECKS,
+        files::CHECKS,
+        bodies::CHECKS,
+        streams::CHECKS,
+        login::CHECKS,
+        accel::CHECKS,
+    ];
     let failed: Vec<&str> = lists
         .concat()
         .into_iter()

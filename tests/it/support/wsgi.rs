@@ -83,6 +83,11 @@ impl Wsgi {
         &self.url
     }
 
+    /// SITE_DATA of the project.
+    pub(crate) fn home(&self) -> &TempDir {
+        &self.home
+    }
+
     fn until_it_answers(&mut self, server: Server) {
         let deadline = Instant::now() + START;
         while !self.answers() {

@@ -1,0 +1,244 @@
+//! Joins what the application says with what is said about the file. nginx keeps six fields of the
+//! application's and drops its security headers with the rest; here everything is kept that is not
+//! about the body which was dropped.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+
+use super::media_type;
+use crate::body::Body;
+
+/// What a field of the application's is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    /// The body that was dropped.
+    Dropped,
+    /// What is sent, as the application names it.
+    Content,
+    /// How long it may be kept.
+    Caching,
+    /// What the choice among several representations depended on.
+    Choice,
+    /// Anything else: the client, the site.
+    Other,
+}
+
+/// Brings the application's fields into the head of a whole file.
+pub(super) fn within(head: &mut HeaderMap, said: &HeaderMap) {
+    let is_cached = said.contains_key(header::CACHE_CONTROL) || said.contains_key(header::EXPIRES);
+    if !is_cached {
+        // It has decided for this client: no other may get it from a cache, nor this one later.
+        let asked = HeaderValue::from_static("private, no-cache");
+        head.insert(header::CACHE_CONTROL, asked);
+    } else {
+        head.remove(header::CACHE_CONTROL);
+    }
+    // The prefix's own is about who may ask for its files; here the application has been asked.
+    head.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+    let keeps_type = said
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|said| media_type::is_chosen(said, head.get(header::CONTENT_TYPE)));
+    for name in said.keys() {
+        match about(name) {
+            About::Dropped => {}
+            About::Content if name == header::CONTENT_TYPE && !keeps_type => {}
+            About::Choice => join_vary(head, said),
+            About::Content | About::Caching | About::Other => replace(head, name, said),
+        }
+    }
+}
+
+/// Brings them into an answer that is about a file without being one: 304, 406, 412 and 416.
+pub(super) fn beside(response: &mut Response<Body>, said: &HeaderMap) {
+    let is_fresh = response.status() == StatusCode::NOT_MODIFIED;
+    let headers = response.headers_mut();
+    for name in said.keys() {
+        match about(name) {
+            About::Other => replace(headers, name, said),
+            // A 304 renews what is said about caching (RFC 9110, 15.4.5).
+            About::Caching if is_fresh => replace(headers, name, said),
+            // Its own were made from a head that had these already, if it has any.
+            About::Dropped | About::Content | About::Caching | About::Choice => {}
+        }
+    }
+}
+
+fn about(name: &HeaderName) -> About {
+    match name.as_str() {
+        "content-length" | "content-range" | "content-encoding" | "content-md5"
+        | "content-digest" | "repr-digest" | "digest" | "etag" | "last-modified"
+        | "accept-ranges" => About::Dropped,
+        "content-type" | "content-disposition" | "content-language" => About::Content,
+        "cache-control" | "expires" => About::Caching,
+        "vary" => About::Choice,
+        _ => About::Other,
+    }
+}
+
+/// All of the application's values, in place of the file's.
+fn replace(headers: &mut HeaderMap, name: &HeaderName, said: &HeaderMap) {
+    headers.remove(name);
+    for value in said.get_all(name) {
+        headers.append(name.clone(), value.clone());
+    }
+}
+
+/// The application's names, and those of the file's that are not among them, in one value.
+fn join_vary(head: &mut HeaderMap, said: &HeaderMap) {
+    let names = |headers: &HeaderMap| -> Vec<Vec<u8>> {
+        let values = headers.get_all(header::VARY).iter();
+        let names = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+        names.map(|name| name.trim_ascii().to_vec()).filter(|name| !name.is_empty()).collect()
+    };
+    let mut joined = names(said);
+    for own in names(head) {
+        let is_said = |name: &Vec<u8>| name == b"*" || name.eq_ignore_ascii_case(&own);
+        if !joined.iter().any(is_said) {
+            joined.push(own);
+        }
+    }
+    if let Ok(value) = HeaderValue::from_bytes(&joined.join(&b", "[..])) {
+        head.insert(header::VARY, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in fields {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    fn file() -> HeaderMap {
+        map(&[
+            ("content-type", "image/png"),
+            ("content-length", "10"),
+            ("vary", "accept-encoding"),
+            ("etag", "\"file\""),
+            ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            ("cache-control", "public, max-age=60"),
+            ("accept-ranges", "bytes"),
+            ("x-content-type-options", "nosniff"),
+            ("content-security-policy", "sandbox"),
+            ("content-disposition", "attachment"),
+            ("access-control-allow-origin", "*"),
+        ])
+    }
+
+    fn joined(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut head = file();
+        within(&mut head, &map(fields));
+        head
+    }
+
+    fn all(headers: &HeaderMap, name: &str) -> Vec<String> {
+        let values = headers.get_all(name).iter();
+        values.map(|value| value.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_about_the_dropped_body_is_dropped() {
+        let head = joined(&[
+            ("content-length", "0"),
+            ("content-encoding", "gzip"),
+            ("content-range", "bytes 0-0/1"),
+            ("etag", "\"empty\""),
+            ("last-modified", "Sun, 06 Nov 1994 08:49:38 GMT"),
+            ("accept-ranges", "none"),
+            ("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
+            ("content-digest", "sha-256=:x:"),
+        ]);
+        for name in ["content-length", "etag", "last-modified", "accept-ranges"] {
+            assert_eq!(all(&head, name), all(&file(), name), "{name}");
+        }
+        for name in ["content-encoding", "content-range", "content-md5", "content-digest"] {
+            assert_eq!(head.get(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_kept() {
+        let head = joined(&[
+            ("set-cookie", "a=1"),
+            ("set-cookie", "b=2"),
+            ("content-disposition", "inline; filename=a.png"),
+            ("content-language", "de"),
+            ("content-security-policy", "default-src 'none'"),
+            ("content-security-policy", "sandbox allow-scripts"),
+            ("x-custom", "1"),
+            ("link", "</a>; rel=next"),
+        ]);
+        assert_eq!(all(&head, "set-cookie"), ["a=1", "b=2"]);
+        assert_eq!(all(&head, "content-disposition"), ["inline; filename=a.png"]);
+        assert_eq!(all(&head, "content-language"), ["de"]);
+        let policies = ["default-src 'none'", "sandbox allow-scripts"];
+        assert_eq!(all(&head, "content-security-policy"), policies);
+        assert_eq!(all(&head, "x-content-type-options"), ["nosniff"]);
+        assert_eq!(all(&head, "x-custom"), ["1"]);
+        assert_eq!(all(&head, "link"), ["</a>; rel=next"]);
+        assert!(head.get("access-control-allow-origin").is_none());
+        let shared = joined(&[("access-control-allow-origin", "https://a.test")]);
+        assert_eq!(all(&shared, "access-control-allow-origin"), ["https://a.test"]);
+    }
+
+    #[test]
+    fn caching() {
+        for (said, cache_control, expires) in [
+            (&[][..], Some("private, no-cache"), None),
+            (&[("cache-control", "max-age=5")], Some("max-age=5"), None),
+            (&[("expires", "0")], None, Some("0")),
+            (&[("cache-control", "no-store"), ("expires", "0")], Some("no-store"), Some("0")),
+        ] {
+            let head = joined(said);
+            let get = |name| head.get(name).map(|value| value.to_str().unwrap());
+            assert_eq!((get("cache-control"), get("expires")), (cache_control, expires));
+        }
+    }
+
+    #[test]
+    fn vary() {
+        for (said, expected) in [
+            (&[][..], "accept-encoding"),
+            (&[("vary", "Cookie")], "Cookie, accept-encoding"),
+            (&[("vary", "Accept-Encoding, Cookie")], "Accept-Encoding, Cookie"),
+            (&[("vary", "Cookie"), ("vary", "Origin,")], "Cookie, Origin, accept-encoding"),
+            (&[("vary", "*")], "*"),
+        ] {
+            assert_eq!(all(&joined(said), "vary"), [expected]);
+        }
+        let mut head = map(&[("etag", "x")]);
+        within(&mut head, &map(&[("vary", "Cookie")]));
+        assert_eq!(all(&head, "vary"), ["Cookie"]);
+    }
+
+    #[test]
+    fn answers_that_are_no_file() {
+        let said = map(&[
+            ("content-type", "image/png"),
+            ("content-disposition", "attachment"),
+            ("content-length", "5"),
+            ("etag", "\"empty\""),
+            ("set-cookie", "a=1"),
+            ("cache-control", "max-age=5"),
+            ("expires", "0"),
+            ("vary", "Cookie"),
+            ("x-custom", "1"),
+        ]);
+        for (status, names) in [
+            (StatusCode::NOT_MODIFIED, &["cache-control", "expires", "set-cookie", "x-custom"][..]),
+            (StatusCode::PRECONDITION_FAILED, &["set-cookie", "x-custom"]),
+            (StatusCode::RANGE_NOT_SATISFIABLE, &["set-cookie", "x-custom"]),
+        ] {
+            let mut response = Response::new(Body::Empty);
+            *response.status_mut() = status;
+            beside(&mut response, &said);
+            let mut got: Vec<&str> = response.headers().keys().map(HeaderName::as_str).collect();
+            got.sort_unstable();
+            assert_eq!(got, names, "{status}");
+        }
+    }
+}

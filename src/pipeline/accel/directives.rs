@@ -1,0 +1,213 @@
+//! What the application says to the server in front of it and not to the client: the fields
+//! `X-Accel-*` and `X-Sendfile`. No client ever gets them.
+
+use std::{fmt, str};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+
+use super::media_type;
+use crate::body::Body;
+
+/// What a reply says to us. `X-Accel-Buffering` is not among it: it is obeyed where replies are read
+/// (`upstream/http1/parse.rs`). `X-Accel-Expires` is for a cache, which there is none: it is only
+/// taken out.
+#[derive(Debug, Default)]
+pub(in crate::pipeline) struct Directives {
+    redirect: Option<HeaderValue>,
+    sendfile: Option<HeaderValue>,
+    /// Bytes a second; 0 for as fast as the client reads.
+    limit_rate: Option<u64>,
+    /// A token (RFC 9110, 5.6.2).
+    charset: Option<String>,
+}
+
+/// The file that is to be sent, in the application's own bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) enum Target<'a> {
+    /// A URL path.
+    Redirect(&'a [u8]),
+    /// A path in the file system.
+    Sendfile(&'a [u8]),
+}
+
+/// Bytes of a name that are shown in the log.
+const SHOWN: usize = 256;
+
+/// Takes the fields out. Of one that comes twice the first counts, as with nginx.
+pub(in crate::pipeline) fn take(headers: &mut HeaderMap) -> Directives {
+    let mut directives = Directives::default();
+    if !headers.keys().any(is_directive) {
+        return directives;
+    }
+    let names: Vec<HeaderName> =
+        headers.keys().filter(|name| is_directive(name)).cloned().collect();
+    for name in names {
+        let Some(value) = headers.remove(&name) else { continue };
+        match name.as_str() {
+            "x-accel-redirect" => directives.redirect = Some(value),
+            "x-sendfile" => directives.sendfile = Some(value),
+            "x-accel-limit-rate" => directives.limit_rate = number(value.as_bytes()),
+            "x-accel-charset" => directives.charset = charset(value.as_bytes()),
+            _ => {}
+        }
+    }
+    directives
+}
+
+fn is_directive(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("x-accel-") || name == "x-sendfile"
+}
+
+fn number(value: &[u8]) -> Option<u64> {
+    // `parse` would take a sign as well.
+    let text = str::from_utf8(value).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    text?.parse().ok()
+}
+
+/// `off` is no charset: nginx takes it for the word of its own setting.
+fn charset(value: &[u8]) -> Option<String> {
+    let text = str::from_utf8(value).ok()?;
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let is_charset =
+        !text.is_empty() && text.bytes().all(is_token) && !text.eq_ignore_ascii_case("off");
+    is_charset.then(|| text.to_owned())
+}
+
+// === impl Directives ===
+
+impl Directives {
+    /// The file to be sent in place of the reply's body.
+    pub(in crate::pipeline) fn target(&self) -> Option<Target<'_>> {
+        let redirect = self.redirect.as_ref().map(|value| Target::Redirect(value.as_bytes()));
+        redirect.or(self.sendfile.as_ref().map(|value| Target::Sendfile(value.as_bytes())))
+    }
+
+    /// Applies what is about every reply.
+    pub(in crate::pipeline) fn apply(&self, response: &mut Response<Body>) {
+        self.set_charset(response.headers_mut());
+        if let Some(rate) = self.rate(None) {
+            let body = std::mem::take(response.body_mut());
+            *response.body_mut() = Body::paced(body, rate);
+        }
+    }
+
+    /// The bytes a second to send with, where `own` is the setting of the file's prefix.
+    pub(super) fn rate(&self, own: Option<u64>) -> Option<u64> {
+        match self.limit_rate {
+            Some(0) => None,
+            Some(rate) => Some(rate),
+            None => own,
+        }
+    }
+
+    /// Says in `Content-Type` which charset a text is in.
+    pub(super) fn set_charset(&self, headers: &mut HeaderMap) {
+        let Some(charset) = &self.charset else { return };
+        let known = headers.get(header::CONTENT_TYPE);
+        if let Some(value) = known.and_then(|known| media_type::with_charset(known, charset)) {
+            headers.insert(header::CONTENT_TYPE, value);
+        }
+    }
+}
+
+// === impl Target ===
+
+impl fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, value) = match self {
+            Self::Redirect(value) => ("X-Accel-Redirect", value),
+            Self::Sendfile(value) => ("X-Sendfile", value),
+        };
+        let begin = value.get(..SHOWN).unwrap_or(value);
+        let more = if begin.len() < value.len() { "..." } else { "" };
+        write!(f, "{name}: {}{more}", begin.escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn all_of_them_are_taken_out() {
+        let mut map = headers(&[
+            ("content-type", "text/plain"),
+            ("x-accel-redirect", "/a"),
+            ("x-accel-redirect", "/b"),
+            ("x-accel-expires", "60"),
+            ("x-accel-limit-rate", "100"),
+            ("x-accel-buffering", "no"),
+            ("x-accel-charset", "koi8-r"),
+            ("x-accel-mapping", "/a=/b"),
+            ("x-sendfile", "/srv/a"),
+            ("x-sendfile-type", "X-Sendfile"),
+            ("x-accelerator", "kept"),
+        ]);
+        let directives = take(&mut map);
+        let mut left: Vec<&str> = map.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-type", "x-accelerator", "x-sendfile-type"]);
+        assert_eq!(directives.target(), Some(Target::Redirect(b"/a")));
+        assert_eq!(directives.rate(Some(7)), Some(100));
+        assert_eq!(directives.charset.as_deref(), Some("koi8-r"));
+    }
+
+    #[test]
+    fn sendfile_alone() {
+        let mut map = headers(&[("x-sendfile", "/srv/a")]);
+        assert_eq!(take(&mut map).target(), Some(Target::Sendfile(b"/srv/a")));
+        assert_eq!(take(&mut map).target(), None);
+    }
+
+    #[test]
+    fn rates() {
+        for (value, own, expected) in [
+            ("1000", None, Some(1000)),
+            ("1000", Some(5), Some(1000)),
+            ("0", Some(5), None),
+            ("0", None, None),
+            ("-1", Some(5), Some(5)),
+            ("+1", Some(5), Some(5)),
+            ("1k", Some(5), Some(5)),
+            ("", Some(5), Some(5)),
+            ("off", None, None),
+            ("99999999999999999999", Some(5), Some(5)),
+        ] {
+            let directives = take(&mut headers(&[("x-accel-limit-rate", value)]));
+            assert_eq!(directives.rate(own), expected, "{value:?} {own:?}");
+        }
+    }
+
+    #[test]
+    fn charsets() {
+        for (value, expected) in [
+            ("utf-8", Some("utf-8")),
+            ("off", None),
+            ("", None),
+            ("a b", None),
+            ("a;b=c", None),
+            ("\"utf-8\"", None),
+        ] {
+            let directives = take(&mut headers(&[("x-accel-charset", value)]));
+            assert_eq!(directives.charset.as_deref(), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_shown_in_ascii_and_not_endlessly() {
+        let value = [&b"/\xff\"\n"[..], &[b'a'; 1000]].concat();
+        let shown = Target::Redirect(&value).to_string();
+        assert!(shown.starts_with(r#"X-Accel-Redirect: /\xff\"\naaa"#), "{shown}");
+        assert!(shown.ends_with("a..."), "{shown}");
+        assert!(shown.len() < 300);
+    }
+}

@@ -1,0 +1,174 @@
+//! The body of a reply that is answered with a file. Its end is read, so that the application's
+//! connection can be used again; what is too long or too late costs the connection.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::Poll,
+    time::Duration,
+};
+
+use http_body::Body as _;
+use tokio::{task::spawn_local, time::timeout};
+
+use crate::body::Body;
+
+/// Bytes that are read, at the most: opening a connection costs less than more of them.
+const MOST: u64 = 64 * 1024;
+/// The time that is spent, at the most. Many an application announces the file's length and sends
+/// nothing: then no byte would ever come.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Reads a short body and throws it away. Waits for nothing: what is not here yet is read beside the
+/// answer, in a task of its own.
+pub(super) async fn discard(body: Body) {
+    if body.is_end_stream() || body.size_hint().lower() > MOST {
+        return;
+    }
+    let mut rest = Box::pin(read(body));
+    // Usually it came along with the head.
+    let is_over = poll_fn(|cx| Poll::Ready(rest.as_mut().poll(cx).is_ready())).await;
+    if !is_over {
+        // How it ends is all the same: the body's own drop closes the connection.
+        drop(spawn_local(async { drop(timeout(PATIENCE, rest).await) }));
+    }
+}
+
+async fn read(mut body: Body) {
+    let mut left = MOST;
+    while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+        match left.checked_sub(size) {
+            Some(less) => left = less,
+            None => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use bytes::Bytes;
+    use http_body::{Frame, SizeHint};
+    use std::{cell::Cell, rc::Rc, task::Context, time::Instant};
+    use tokio::{
+        sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+        task::{LocalSet, yield_now},
+    };
+
+    /// What became of a body.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Fate {
+        Held,
+        Ended,
+        Cut,
+    }
+
+    struct Source {
+        frames: UnboundedReceiver<Bytes>,
+        length: Option<u64>,
+        fate: Rc<Cell<Fate>>,
+    }
+
+    impl http_body::Body for Source {
+        type Data = Bytes;
+        type Error = Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+            let polled = self.frames.poll_recv(cx);
+            if matches!(polled, Poll::Ready(None)) {
+                self.fate.set(Fate::Ended);
+            }
+            polled.map(|frame| frame.map(|data| Ok(Frame::data(data))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
+        }
+    }
+
+    impl Drop for Source {
+        fn drop(&mut self) {
+            if self.fate.get() == Fate::Held {
+                self.fate.set(Fate::Cut);
+            }
+        }
+    }
+
+    fn source(length: Option<u64>) -> (UnboundedSender<Bytes>, Rc<Cell<Fate>>, Body) {
+        let (sender, frames) = unbounded_channel();
+        let fate = Rc::new(Cell::new(Fate::Held));
+        (sender, Rc::clone(&fate), Body::stream(Source { frames, length, fate }))
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        LocalSet::new().block_on(&runtime, test);
+    }
+
+    async fn until_over(fate: &Cell<Fate>) -> Fate {
+        let begin = Instant::now();
+        while fate.get() == Fate::Held && begin.elapsed() < Duration::from_secs(20) {
+            yield_now().await;
+        }
+        fate.get()
+    }
+
+    #[test]
+    fn what_is_here_is_read_at_once() {
+        run(async {
+            for length in [None, Some(MOST)] {
+                let (sender, fate, body) = source(length);
+                for _ in 0..8 {
+                    sender.send(Bytes::from(vec![0; 8 * 1024])).unwrap();
+                }
+                drop(sender);
+                discard(body).await;
+                assert_eq!(fate.get(), Fate::Ended, "{length:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn what_comes_soon_is_read_beside() {
+        run(async {
+            let (sender, fate, body) = source(None);
+            sender.send(Bytes::from_static(b"first")).unwrap();
+            discard(body).await;
+            assert_eq!(fate.get(), Fate::Held);
+            sender.send(Bytes::from_static(b"last")).unwrap();
+            drop(sender);
+            assert_eq!(until_over(&fate).await, Fate::Ended);
+        });
+    }
+
+    #[test]
+    fn what_never_comes_is_given_up() {
+        run(async {
+            let begin = Instant::now();
+            let (_sender, fate, body) = source(Some(100));
+            discard(body).await;
+            assert_eq!(until_over(&fate).await, Fate::Cut);
+            assert!(begin.elapsed() >= PATIENCE);
+        });
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_read() {
+        run(async {
+            let (_sender, fate, body) = source(Some(MOST + 1));
+            discard(body).await;
+            assert_eq!(fate.get(), Fate::Cut);
+            let (sender, fate, body) = source(None);
+            for _ in 0..9 {
+                sender.send(Bytes::from(vec![0; 8 * 1024])).unwrap();
+            }
+            discard(body).await;
+            assert_eq!(fate.get(), Fate::Cut);
+        });
+    }
+}

@@ -1,0 +1,148 @@
+//! Values of `Content-Type` (RFC 9110, 8.3.1): whose counts, and which charset they name.
+
+use http::HeaderValue;
+
+/// Whether the application has chosen this type: frameworks call everything HTML that nobody has
+/// called otherwise, with a charset, and with nothing else.
+pub(super) fn is_chosen(said: &HeaderValue, file: Option<&HeaderValue>) -> bool {
+    let Ok(text) = said.to_str() else { return true };
+    let essence = essence(text);
+    if essence.is_empty() {
+        return false;
+    }
+    let is_default = essence == HTML && parameters(text).all(is_charset);
+    !is_default || file.and_then(|file| file.to_str().ok()).is_some_and(is_html)
+}
+
+/// The value with this charset in place of its own, if it is the type of a text. JSON is none: it has
+/// no charset but one (RFC 8259, 11).
+pub(super) fn with_charset(known: &HeaderValue, charset: &str) -> Option<HeaderValue> {
+    let text = known.to_str().ok()?;
+    if !is_text(&essence(text)) {
+        return None;
+    }
+    let mut value = sections(text).next().unwrap_or_default().trim().to_owned();
+    for parameter in parameters(text).filter(|parameter| !is_charset(parameter)) {
+        value.push_str("; ");
+        value.push_str(parameter);
+    }
+    value.push_str("; charset=");
+    value.push_str(charset);
+    HeaderValue::try_from(value).ok()
+}
+
+const HTML: &str = "text/html";
+
+fn is_html(text: &str) -> bool {
+    essence(text) == HTML
+}
+
+fn is_text(essence: &str) -> bool {
+    essence.starts_with("text/")
+        || essence.ends_with("+xml")
+        || matches!(essence, "application/xml" | "application/javascript")
+}
+
+fn is_charset(parameter: &str) -> bool {
+    let name = parameter.split('=').next().unwrap_or_default();
+    name.trim().eq_ignore_ascii_case("charset")
+}
+
+/// Type and subtype, in lower case.
+fn essence(text: &str) -> String {
+    sections(text).next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn parameters(text: &str) -> impl Iterator<Item = &str> {
+    sections(text).skip(1).map(str::trim).filter(|parameter| !parameter.is_empty())
+}
+
+/// What stands between semicolons, those in quotes apart.
+fn sections(text: &str) -> impl Iterator<Item = &str> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    text.split(move |character| {
+        let escapes = is_quoted && !is_escaped && character == '\\';
+        if character == '"' && !is_escaped {
+            is_quoted = !is_quoted;
+        }
+        is_escaped = escapes;
+        character == ';' && !is_quoted
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn whose_type_counts() {
+        let cases = [
+            ("text/html", "image/png", false),
+            ("text/html; charset=utf-8", "image/png", false),
+            ("TEXT/HTML ;Charset=\"utf-8\" ; ", "image/png", false),
+            ("", "image/png", false),
+            ("  ", "image/png", false),
+            ("; charset=utf-8", "image/png", false),
+            ("text/html; charset=utf-8", "text/html; charset=utf-8", true),
+            ("text/html", "Text/HTML", true),
+            ("text/html; charset=latin-1", "text/html; charset=utf-8", true),
+            ("text/html; level=1", "image/png", true),
+            ("text/html; charset=utf-8; x=\"; charset=y\"", "image/png", true),
+            ("text/htmlx", "image/png", true),
+            ("application/pdf", "image/png", true),
+            ("nonsense", "image/png", true),
+        ];
+        for (said, file, expected) in cases {
+            let (said, file) = (HeaderValue::from_static(said), HeaderValue::from_static(file));
+            assert_eq!(is_chosen(&said, Some(&file)), expected, "{said:?} {file:?}");
+        }
+        let strange = HeaderValue::from_bytes(b"text/html\xff").unwrap();
+        assert!(is_chosen(&strange, None));
+        assert!(!is_chosen(&HeaderValue::from_static("text/html"), None));
+    }
+
+    #[test]
+    fn charsets() {
+        let cases = [
+            ("text/plain", Some("text/plain; charset=koi8-r")),
+            ("text/plain; charset=utf-8", Some("text/plain; charset=koi8-r")),
+            ("text/plain;charset=\"a;b\";x=1", Some("text/plain; x=1; charset=koi8-r")),
+            ("text/x; a=\"\\\";charset=b\"", Some("text/x; a=\"\\\";charset=b\"; charset=koi8-r")),
+            ("Text/HTML", Some("Text/HTML; charset=koi8-r")),
+            ("image/svg+xml", Some("image/svg+xml; charset=koi8-r")),
+            ("application/javascript", Some("application/javascript; charset=koi8-r")),
+            ("application/json", None),
+            ("application/pdf", None),
+            ("image/png", None),
+            ("", None),
+        ];
+        for (known, expected) in cases {
+            let got = with_charset(&HeaderValue::from_static(known), "koi8-r");
+            let expected = expected.map(HeaderValue::from_static);
+            assert_eq!(got, expected, "{known}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_charset_is_set_once_and_all_else_is_kept(text in "[a-z;= ]{0,24}") {
+            let known = HeaderValue::from_str(&format!("text/{text}")).unwrap();
+            let once = with_charset(&known, "x").unwrap();
+            prop_assert_eq!(with_charset(&once, "x"), Some(once.clone()));
+            let (before, after) = (known.to_str().unwrap(), once.to_str().unwrap());
+            prop_assert_eq!(essence(before), essence(after));
+            prop_assert_eq!(parameters(after).filter(|one| is_charset(one)).count(), 1);
+            let others = |text| -> Vec<&str> {
+                parameters(text).filter(|one| !is_charset(one)).collect()
+            };
+            prop_assert_eq!(others(before), others(after));
+        }
+
+        #[test]
+        fn nothing_panics(said in "[a-z/;=\"\\\\ ]{0,24}") {
+            let said = HeaderValue::from_str(&said).unwrap();
+            let _ = (is_chosen(&said, Some(&said)), with_charset(&said, "x"));
+        }
+    }
+}

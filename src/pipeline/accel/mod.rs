@@ -1,0 +1,106 @@
+//! Files that the application has sent in its place: `X-Accel-Redirect`, as nginx has it, and
+//! `X-Sendfile`. The last step of a proxied request.
+//!
+//! [`directives`] takes out what the application says to us, [`target`] finds which file that is,
+//! [`carry`] joins what it says to the client with what is said about the file, with the help of
+//! [`media_type`]. [`discard`] is for the body that it sent along.
+
+mod carry;
+mod directives;
+mod discard;
+mod media_type;
+mod target;
+
+pub(super) use self::directives::{Directives, Target, take};
+
+use http::{HeaderMap, Method, Response, header};
+
+use self::target::Wanted;
+use super::{files, local::Local, record::Record, reply};
+use crate::{
+    body::Body,
+    error::Error,
+    files::{Entry, Found},
+    telemetry::Route,
+    upstream::Reply,
+};
+
+/// Answers with the file that the application has named. Its status is ignored, as by nginx.
+pub(super) async fn serve(
+    local: &Local,
+    record: &mut Record,
+    directives: &Directives,
+    target: Target<'_>,
+    said: Reply,
+) -> Result<Response<Body>, Error> {
+    record.route = Route::Accel;
+    let record = &*record;
+    discard::discard(said.body).await;
+    let readings =
+        target::resolve(&local.app, target).inspect_err(|_| local.metrics.accel_refused.add(1))?;
+    let mut why = "there is none";
+    for wanted in readings {
+        let Wanted { name, directory } = &wanted;
+        if name.name.is_empty() || name.name.ends_with(b"/") || files::is_hidden(&name.name) {
+            why = "directories, names that begin with a dot and staticfiles.json are not sent";
+            continue;
+        }
+        let Found::File(entry) = files::find(local, record, name).await? else { continue };
+        if directory.is_some_and(|directory| directory != entry.directory()) {
+            why = "an earlier directory of the same prefix has another file of this name";
+            continue;
+        }
+        local.metrics.accel_sent.add(1);
+        let root = local.app.store(name.family).roots().get(name.root);
+        let rate = directives.rate(root.and_then(|root| root.rate));
+        return Ok(answer(record, &entry, directives, &said.headers, rate));
+    }
+    Ok(missing(local, record, target, why))
+}
+
+/// What is sent of a file: the request is taken for a GET of it, unless it is a HEAD.
+fn answer(
+    record: &Record,
+    entry: &Entry,
+    directives: &Directives,
+    said: &HeaderMap,
+    rate: Option<u64>,
+) -> Response<Body> {
+    let parts = &record.parts;
+    let coding_alone;
+    let (method, headers) = if parts.method == Method::GET || parts.method == Method::HEAD {
+        (&parts.method, &parts.headers)
+    } else {
+        // The preconditions and ranges of a POST are about its own resource, not about this file.
+        coding_alone = only(&parts.headers, &header::ACCEPT_ENCODING);
+        (&Method::GET, &coding_alone)
+    };
+    let Some((representation, outcome)) = files::select(method, headers, entry) else {
+        let mut response = files::not_acceptable(record);
+        carry::beside(&mut response, said);
+        return response;
+    };
+    let mut representation = representation.clone();
+    carry::within(&mut representation.head, said);
+    directives.set_charset(&mut representation.head);
+    let mut response = files::render(record, method, &representation, outcome, rate);
+    // The heads of these are made of a few fields of the file's; all others have all of it.
+    if !response.status().is_success() {
+        carry::beside(&mut response, said);
+    }
+    response
+}
+
+fn only(headers: &HeaderMap, name: &header::HeaderName) -> HeaderMap {
+    headers.get_all(name).iter().map(|value| (name.clone(), value.clone())).collect()
+}
+
+/// A file that is not there: the application's mistake, or somebody has deleted it meanwhile.
+fn missing(local: &Local, record: &Record, target: Target<'_>, why: &str) -> Response<Body> {
+    local.metrics.accel_missing.add(1);
+    if let Some(missed) = local.app.trouble.allow() {
+        let path = record.parts.uri.path();
+        tracing::warn!(%target, why, path, missed, "the application has a missing file sent");
+    }
+    reply::not_found(record)
+}

@@ -1,0 +1,135 @@
+//! The body that comes with a name is dropped, and its connection used again where that is cheap.
+
+use super::{TEXT, settings};
+use crate::support::{
+    App, Origin, Settings, TempDir, close, expect, half_close, pattern, send, until_closed,
+};
+
+const REDIRECT: &str = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\
+                        X-Accel-Redirect: /protected/a.txt\r\n";
+const ROUNDS: usize = 10;
+const NEXT: &str = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 4\r\n\r\nnext";
+
+fn directory() -> TempDir {
+    let directory = TempDir::new();
+    directory.write("protected/a.txt", TEXT);
+    directory
+}
+
+/// One worker has one pool.
+fn alone(application: &str, directory: &TempDir) -> Settings {
+    settings(application, directory).set("server.workers", "1")
+}
+
+#[test]
+fn a_short_body_leaves_the_connection_usable() {
+    let directory = directory();
+    for body in [
+        "Content-Length: 0\r\n\r\n".to_owned(),
+        "Content-Length: 7\r\n\r\nignored".to_owned(),
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        "Transfer-Encoding: chunked\r\n\r\n7\r\nignored\r\n5\r\nagain\r\n0\r\n\r\n".to_owned(),
+        format!("Content-Length: 60000\r\n\r\n{}", "x".repeat(60_000)),
+    ] {
+        let application = {
+            let answer = format!("{REDIRECT}{body}").into_bytes();
+            App::start(move |request| match request.target() {
+                "/next" => NEXT.into(),
+                _ => answer.clone(),
+            })
+        };
+        let sideman = alone(&application.url(), &directory).start();
+        let mut client = sideman.connect();
+        for _ in 0..ROUNDS {
+            let response = client.get("/");
+            assert_eq!((response.status, response.text().as_str()), (200, TEXT), "{body:.40}");
+            assert_eq!(client.get("/next").text(), "next");
+        }
+        // The rest of a longer one may still be on its way when the next request comes; if it were
+        // not read at all, each would cost a connection.
+        let most = if body.len() < 100 { 1 } else { ROUNDS - 1 };
+        let connections = application.connections();
+        assert!(connections <= most, "{connections} for {body:.40}");
+    }
+}
+
+#[test]
+fn a_body_that_was_announced_and_never_comes_is_not_waited_for() {
+    // As django-sendfile2 answers under gunicorn's threads: the file's length, and nothing.
+    for announced in ["Content-Length: 26\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1\r\n"] {
+        let directory = directory();
+        let origin = Origin::scripts([
+            vec![expect("GET / "), send(format!("{REDIRECT}{announced}")), until_closed()],
+            vec![expect("GET /next "), send(NEXT)],
+        ]);
+        let sideman = alone(&origin.url(), &directory).start();
+        let mut client = sideman.connect();
+        assert_eq!(client.get("/").text(), TEXT);
+        origin.until_closed(1);
+        assert_eq!(client.get("/next").text(), "next");
+    }
+}
+
+#[test]
+fn a_long_body_costs_the_connection() {
+    let directory = directory();
+    let long = String::from_utf8(pattern(100_000).iter().map(|byte| byte % 26 + b'a').collect());
+    let long = long.unwrap();
+    for body in [
+        format!("Content-Length: 100000\r\n\r\n{long}"),
+        format!("Content-Length: 100000000\r\n\r\n{long}"),
+        format!("Transfer-Encoding: chunked\r\n\r\n186a0\r\n{long}\r\n"),
+    ] {
+        let origin = Origin::scripts([
+            vec![expect("GET / "), send(format!("{REDIRECT}{body}")), until_closed()],
+            vec![expect("GET /next "), send(NEXT)],
+        ]);
+        let sideman = alone(&origin.url(), &directory).start();
+        let mut client = sideman.connect();
+        assert_eq!(client.get("/").text(), TEXT);
+        origin.until_closed(1);
+        assert_eq!(client.get("/next").text(), "next");
+    }
+}
+
+#[test]
+fn a_body_that_breaks_off_does_no_harm() {
+    let directory = directory();
+    for body in [
+        "Content-Length: 1000\r\n\r\nbroken",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nbro",
+        "Transfer-Encoding: chunked\r\n\r\nno chunk\r\n",
+    ] {
+        let origin = Origin::scripts([
+            vec![
+                expect("GET / "),
+                send(format!("{REDIRECT}{body}")),
+                half_close(),
+                until_closed(),
+                close(),
+            ],
+            vec![expect("GET /next "), send(NEXT)],
+        ]);
+        let sideman = alone(&origin.url(), &directory).start();
+        let mut client = sideman.connect();
+        let response = client.get("/");
+        assert_eq!((response.status, response.text().as_str()), (200, TEXT), "{body}");
+        assert_eq!(client.get("/next").text(), "next", "{body}");
+    }
+}
+
+#[test]
+fn the_answer_to_head_needs_no_body() {
+    let directory = directory();
+    let origin = Origin::script([
+        expect("HEAD / "),
+        send(format!("{REDIRECT}Content-Length: 0\r\n\r\n")),
+        expect("GET /next "),
+        send(NEXT),
+    ]);
+    let sideman = alone(&origin.url(), &directory).start();
+    let mut client = sideman.connect();
+    let response = client.ask("HEAD", "/", "");
+    assert_eq!((response.status, response.header("content-length")), (200, Some("26")));
+    assert_eq!(client.get("/next").text(), "next");
+}
