@@ -15,7 +15,10 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use rustix::{
+    fs::fstat,
+    io::{Errno, ReadWriteFlags, preadv2},
+};
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, Kind};
@@ -192,7 +195,11 @@ impl Version {
     /// Fails if the file is another by now. Asked after each read: a write moves the time before it
     /// moves the first byte, so what was read before is of this version.
     fn check(self, file: &File) -> Result<(), Error> {
-        let current = Self::of(&file.metadata().map_err(unreadable)?);
+        // Cheaper than `File::metadata`, which asks for everything there is.
+        let stat = fstat(file).map_err(|error| unreadable(error.into()))?;
+        let size = u64::try_from(stat.st_size).unwrap_or_default();
+        let nanoseconds = i64::try_from(stat.st_mtime_nsec).unwrap_or_default();
+        let current = Self { size, modified: (stat.st_mtime, nanoseconds) };
         if current == self {
             return Ok(());
         }

@@ -65,12 +65,13 @@ impl Local {
 
     /// A new request id: 32 hex digits.
     pub(super) fn new_id(&self) -> [u8; 32] {
-        let mut number = self.random.borrow_mut().u128(..);
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let number = self.random.borrow_mut().u128(..).to_le_bytes();
         let mut id = [0; 32];
-        for digit in &mut id {
-            let value = (number & 15) as u8;
-            *digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
-            number >>= 4;
+        for (pair, byte) in id.chunks_exact_mut(2).zip(number) {
+            for (digit, value) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
+                *digit = DIGITS.get(usize::from(value)).copied().unwrap_or_default();
+            }
         }
         id
     }

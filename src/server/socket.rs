@@ -39,7 +39,7 @@ pub(super) struct Socket {
     is_blocked: bool,
 }
 
-/// Bytes that the kernel may hold unsent while it sends from a file. With a short queue they reach
+/// Bytes that the kernel may hold unsent, once there is more than it takes at once. With a short queue they reach
 /// the client while they are still in the processor's cache: a file of 1 MiB costs half as much. It
 /// does not bound what is in flight, so long ways are not slowed down.
 const UNSENT: u32 = 128 * 1024;
@@ -73,11 +73,7 @@ impl Socket {
         let Some((Some(before), position, length)) = found else {
             return Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);
         };
-        if !self.is_short {
-            self.is_short = true;
-            // A kernel without the option sends just as well, only less cheaply.
-            let _ = SockRef::from(&self.tcp).set_tcp_notsent_lowat(UNSENT);
-        }
+        self.shorten();
         let head: usize = before.iter().map(|slice| slice.len()).sum();
         if head > 0 {
             // More follows at once: both shall leave in the same segments.
@@ -173,9 +169,22 @@ impl Socket {
                 }
             }
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.is_slow = true,
+            Poll::Pending => {
+                self.is_slow = true;
+                // A client that takes a long answer slowly must not cost the kernel megabytes.
+                self.shorten();
+            }
         }
         written
+    }
+
+    /// Has the kernel keep its queue of unsent bytes short from now on.
+    fn shorten(&mut self) {
+        if !self.is_short {
+            self.is_short = true;
+            // A kernel without the option sends just as well, only less cheaply.
+            let _ = SockRef::from(&self.tcp).set_tcp_notsent_lowat(UNSENT);
+        }
     }
 }
 

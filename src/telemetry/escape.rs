@@ -4,7 +4,8 @@
 /// that every line is valid JSON whatever a client sends.
 pub fn json_string(line: &mut Vec<u8>, bytes: &[u8]) {
     line.push(b'"');
-    if bytes.iter().all(|byte| is_plain(*byte)) {
+    // Without an early end the compiler looks at many bytes at a time.
+    if bytes.iter().fold(true, |plain, byte| plain & is_plain(*byte)) {
         line.extend_from_slice(bytes);
     } else {
         for chunk in bytes.utf8_chunks() {
@@ -31,7 +32,7 @@ pub fn combined_string(line: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Printable ASCII that needs no escape in either form.
 fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+    matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\')
 }
 
 fn json_chars(line: &mut Vec<u8>, text: &str) {
