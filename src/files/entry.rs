@@ -171,7 +171,7 @@ impl Entry {
     /// Bytes that it takes, for the budget.
     pub(super) fn cost(&self) -> u64 {
         let contents: u64 = self.representations.iter().map(Representation::cost).sum();
-        contents + (size_of::<Self>() + self.key.name.len() + 256) as u64
+        contents + (size_of::<Self>() + self.key.name.len() + 1024) as u64
     }
 
     pub(super) fn checked(&self) -> u64 {

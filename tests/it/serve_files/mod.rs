@@ -3,6 +3,7 @@
 mod changes;
 mod churn;
 mod conditions;
+mod many;
 mod paths;
 mod ranges;
 mod representations;

@@ -1,0 +1,68 @@
+//! A tree of 50,000 files: nothing is scanned before it is served, and memory stays within its bounds.
+
+use std::{fs, time::Instant};
+
+use crate::support::{ReservedPort, Settings, TempDir};
+
+const DIRECTORIES: usize = 500;
+const FILES: usize = 100;
+/// Bytes; the budget of `static.memory` and what the process has besides, in a build for tests.
+const RESIDENT: u64 = (32 + 64) << 20;
+
+#[test]
+fn fifty_thousand_files_are_served_at_once_and_in_bounds() {
+    let (directory, application) = (TempDir::new(), ReservedPort::new());
+    for d in 0..DIRECTORIES {
+        let path = directory.join(&format!("d{d}"));
+        fs::create_dir(&path).unwrap();
+        for f in 0..FILES {
+            fs::write(path.join(format!("f{f}.{:012x}.txt", d * FILES + f)), content(d, f))
+                .unwrap();
+        }
+    }
+    let begin = Instant::now();
+    let sideman = Settings::before(&application.url())
+        .files("/static/", directory.path())
+        .set("static.memory", "32MiB")
+        .set("static.compress", "false")
+        .start();
+    assert!(ask(&mut sideman.connect(), DIRECTORIES - 1, FILES - 1));
+    // Listing so many files takes a multiple of that; a loaded machine is given time all the same.
+    assert!(begin.elapsed().as_secs() < 5, "{:?} to the first answer", begin.elapsed());
+
+    let mut client = sideman.connect();
+    // Twice as many as there is room for, in another order than they were made.
+    for f in 0..FILES {
+        for d in (0..DIRECTORIES).rev().step_by(4) {
+            assert!(ask(&mut client, d, f));
+        }
+    }
+    let store = [("store", "static")];
+    let bytes = sideman.metric("sideman_file_store_bytes", &store);
+    assert!(bytes <= f64::from(32 << 20) && bytes > f64::from(16 << 20), "{bytes} bytes");
+    let entries = sideman.metric("sideman_file_store_entries", &store);
+    let evicted = sideman.metric("sideman_file_store_evicted_total", &store);
+    assert!(
+        entries + evicted >= 12_500.0 && evicted > 1000.0,
+        "{entries} kept, {evicted} thrown away"
+    );
+    let resident = resident(sideman.pid());
+    assert!(resident < RESIDENT, "{} MiB", resident >> 20);
+}
+
+fn content(d: usize, f: usize) -> String {
+    format!("file {f} of directory {d}\n").repeat(40)
+}
+
+fn ask(client: &mut crate::support::Client, d: usize, f: usize) -> bool {
+    let response = client.get(&format!("/static/d{d}/f{f}.{:012x}.txt", d * FILES + f));
+    response.status == 200 && response.text() == content(d, f)
+}
+
+/// Bytes of memory that a process has.
+fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let kib: u64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+    kib << 10
+}
