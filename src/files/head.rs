@@ -37,7 +37,8 @@ impl About {
             },
             purpose: root.purpose,
             is_attachment,
-            varies: kind::is_text(&content_type),
+            // Whoever may upload `a.txt.gz` must not decide what `a.txt` is.
+            varies: root.purpose == Purpose::Static && kind::is_text(&content_type),
             content_type,
         }
     }

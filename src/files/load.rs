@@ -206,7 +206,7 @@ impl Loader<'_> {
             return Ok(None);
         };
         let stamp = Stamp::of(&metadata);
-        if stamp.modified < original || metadata.len() == 0 {
+        if is_stale(stamp.modified, original) || metadata.len() == 0 {
             return Ok(Some(Sibling { representation: None, stamp }));
         }
         let modified = u64::try_from(original.0).unwrap_or(0);
@@ -227,6 +227,13 @@ fn look(directory: &Directory, plan: &Files, name: &[u8]) -> io::Result<Place> {
 
 fn sibling_name(name: &[u8], coding: Coding) -> Vec<u8> {
     [name, coding.suffix().as_bytes()].concat()
+}
+
+/// Whether a sibling is of an earlier original. Tools that give it the original's time round down: to
+/// whole seconds, or by less than a microsecond where the time is a floating-point number (WhiteNoise).
+fn is_stale(sibling: (i64, i64), (seconds, nanos): (i64, i64)) -> bool {
+    let least = if sibling.1 == 0 { (seconds, 0) } else { (seconds, nanos - 1000) };
+    sibling < least
 }
 
 /// What a small file holds, and its metadata at that moment; for a large one the metadata alone.
@@ -308,5 +315,27 @@ fn weak_tag(name: &[u8], modified: u64, size: u64) -> String {
     match kind::hash(name).and_then(|range| name.get(range)) {
         Some(hash) => format!("W/\"{}-{size:x}\"", String::from_utf8_lossy(hash)),
         None => format!("W/\"{modified:x}-{size:x}\""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_makes_no_sibling_stale() {
+        let original = (1_790_000_000, 442_754_903);
+        for (sibling, expected) in [
+            (original, false),
+            ((1_790_000_001, 0), false),
+            ((1_790_000_000, 442_754_850), false),
+            ((1_790_000_000, 0), false),
+            ((1_790_000_000, 442_000_000), true),
+            ((1_790_000_000, 1), true),
+            ((1_789_999_999, 0), true),
+            ((1_789_999_999, 999_999_999), true),
+        ] {
+            assert_eq!(is_stale(sibling, original), expected, "{sibling:?}");
+        }
     }
 }

@@ -8,6 +8,8 @@ use crate::{
     error::{Error, Kind, Side},
 };
 
+const NO_FILE: &str = "There is no such file here.";
+
 /// The answer to a request that failed.
 pub(super) fn failure(record: &mut Record, error: &Error) -> Response<Body> {
     let kind = error.kind();
@@ -26,7 +28,15 @@ pub(super) fn failure(record: &mut Record, error: &Error) -> Response<Body> {
 
 /// A file that is not there.
 pub(super) fn not_found(record: &Record) -> Response<Body> {
-    page(record, StatusCode::NOT_FOUND, "There is no such file here.")
+    page(record, StatusCode::NOT_FOUND, NO_FILE)
+}
+
+/// The same, for caches to keep for a moment. It names no request: it would be another's.
+pub(super) fn not_found_for_now(record: &Record) -> Response<Body> {
+    let mut response = page_about(record, StatusCode::NOT_FOUND, NO_FILE, "");
+    let brief = HeaderValue::from_static("public, max-age=5");
+    response.headers_mut().insert(header::CACHE_CONTROL, brief);
+    response
 }
 
 /// A client that accepts no coding there is (RFC 9110, 15.5.7).
@@ -128,16 +138,26 @@ fn tell(record: &Record, error: &Error, side: Side) {
 /// A small page that names the status, what happened and the request.
 fn page(record: &Record, status: StatusCode, text: &str) -> Response<Body> {
     let id = String::from_utf8_lossy(record.request_id());
+    // The id was either made here or checked to consist of harmless characters.
+    let request = format!("<p><small>Request {id}</small></p>\n");
+    let mut response = page_about(record, status, text, &request);
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    response
+}
+
+/// A small page that names the status and what happened, and ends with `more`.
+fn page_about(record: &Record, status: StatusCode, text: &str, more: &str) -> Response<Body> {
     let title = status.canonical_reason().unwrap_or("Error");
     let code = status.as_u16();
-    // The id was either made here or checked to consist of harmless characters.
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{code} {title}</title>\n\
          <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:16vh auto;\
          padding:0 1.5rem}}small{{opacity:.7;overflow-wrap:anywhere}}\
          :root{{color-scheme:light dark}}</style>\n\
-         <h1>{code} {title}</h1>\n<p>{text}</p>\n<p><small>Request {id}</small></p>\n</html>\n"
+         <h1>{code} {title}</h1>\n<p>{text}</p>\n{more}</html>\n"
     );
     let length = html.len();
     let is_head = record.parts.method == http::Method::HEAD;
@@ -148,8 +168,5 @@ fn page(record: &Record, status: StatusCode, text: &str) -> Response<Body> {
     headers.insert(header::CONTENT_TYPE, media_type);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert(X_REQUEST_ID, id);
-    }
     response
 }

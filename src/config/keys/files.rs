@@ -23,7 +23,7 @@ pub(super) const STATIC: &[Key] = &[
         name: "static.memory",
         default: Some(&["64MiB"]),
         kind: MEMORY,
-        doc: "File contents kept in memory, at the most.",
+        doc: "File contents kept in memory, at the most; a file that is kept open counts for 64KiB.",
         short_env: None,
         flag: None,
     },
@@ -68,8 +68,8 @@ pub(super) const STATIC: &[Key] = &[
         name: "static.compress",
         default: Some(&["true"]),
         kind: Kind::Bool,
-        doc: "Whether text that has no .br, .zst or .gz file beside it is compressed in the \
-              background, and kept in memory.",
+        doc: "Whether text from 1KiB to 1MiB that has no .br, .zst or .gz file beside it is compressed \
+              in the background once it is asked for again, and kept in memory.",
         short_env: None,
         flag: None,
     },
@@ -86,8 +86,8 @@ pub(super) const STATIC: &[Key] = &[
         name: "static.symlinks",
         default: Some(&["within"]),
         kind: Kind::Choice(&["within", "never", "anywhere"]),
-        doc: "Which symbolic links are followed: those that stay within the directory, none, or all, \
-              wherever they lead.",
+        doc: "Which symbolic links are followed: relative ones that stay within the directory, none, \
+              or all, wherever they lead, such as those of collectstatic --link.",
         short_env: None,
         flag: None,
     },
@@ -121,8 +121,9 @@ pub(super) const STATIC: &[Key] = &[
         name: "static.fallback",
         default: Some(&["none"]),
         kind: Kind::HttpUrlOrNone,
-        doc: "Where a file with a content hash in its name is fetched from when no directory has it, \
-              such as the previous release or a bucket; BASE stands before the request's path.",
+        doc: "Where a file with Django's content hash in its name is fetched from when no directory \
+              has it, such as the previous release or a bucket; BASE stands before the request's \
+              path.",
         short_env: None,
         flag: None,
     },
@@ -161,7 +162,8 @@ pub(super) const MEDIA: &[Key] = &[
         name: "media.memory",
         default: Some(&["16MiB"]),
         kind: MEMORY,
-        doc: "File contents kept in memory, at the most.",
+        doc: "Contents of these files and of those of [accel] kept in memory, at the most; a file that \
+              is kept open counts for 64KiB.",
         short_env: None,
         flag: None,
     },
@@ -185,7 +187,8 @@ pub(super) const MEDIA: &[Key] = &[
         name: "media.cors",
         default: Some(&["none"]),
         kind: Kind::Choice(&["none", "fonts", "all"]),
-        doc: "Which files scripts and pages of other origins may use, as static.cors.",
+        doc: "Which files scripts and pages of other origins may use, below prefixes that static.cors \
+              does not name.",
         short_env: None,
         flag: None,
     },

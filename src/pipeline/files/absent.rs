@@ -69,12 +69,10 @@ async fn fetch(local: &Local, record: &Record, fallback: &Fallback) -> Option<Re
 /// Answers 404. The name of another release's file must not be remembered as missing by any cache; any
 /// other may be for a moment, so that a file which appears is soon found behind a cache as well.
 pub(super) fn missing(record: &Record, store: &Store, wanted: &FileName<'_>) -> Response<Body> {
-    let mut response = reply::not_found(record);
-    if !store.looks_immutable(wanted.root, &wanted.name) {
-        let brief = HeaderValue::from_static("public, max-age=5");
-        response.headers_mut().insert(header::CACHE_CONTROL, brief);
+    match store.looks_immutable(wanted.root, &wanted.name) {
+        true => reply::not_found(record),
+        false => reply::not_found_for_now(record),
     }
-    response
 }
 
 /// Counts a file of another release that was found in a further directory.

@@ -134,9 +134,9 @@ fn conditions() {
 
 #[test]
 fn codings() {
-    let site = Site::with(&[("protected/b.css", &b"body { color: red }"[..])]);
-    site.directory.write("protected/b.css.gz", "compressed");
-    let said = "X-Accel-Redirect: /protected/b.css\r\nContent-Type: text/html; charset=utf-8\r\n\
+    let site = Site::with(&[("static/b.css", &b"body { color: red }"[..])]);
+    site.directory.write("static/b.css.gz", "compressed");
+    let said = "X-Accel-Redirect: /static/b.css\r\nContent-Type: text/html; charset=utf-8\r\n\
                 Vary: Cookie\r\nContent-Encoding: br";
     for method in ["GET", "POST"] {
         let packed = site.ask(method, said, "Accept-Encoding: gzip\r\n");
@@ -152,6 +152,28 @@ fn codings() {
     let none = site.ask("GET", said, "Accept-Encoding: identity;q=0, br;q=0, gzip;q=0\r\n");
     assert_eq!(none.status, 406);
     assert_silent(&none);
+}
+
+#[test]
+fn an_upload_never_stands_for_another() {
+    let site = Site::with(&[("protected/b.txt", b"theirs"), ("media/b.txt", b"theirs")]);
+    for (prefix, coding) in ["protected", "media"].iter().flat_map(|prefix| {
+        [("br", "br"), ("zst", "zstd"), ("gz", "gzip")].map(|(suffix, coding)| {
+            site.directory.write(&format!("{prefix}/b.txt.{suffix}"), "somebody else's");
+            (prefix, coding)
+        })
+    }) {
+        let said = format!("X-Accel-Redirect: /{prefix}/b.txt");
+        let accepted = format!("Accept-Encoding: {coding}\r\n");
+        let mut client = site.sideman.connect();
+        for path in [super::path(&said), "/media/b.txt".to_owned()] {
+            let response = client.ask("GET", &path, &accepted);
+            assert_eq!((response.status, response.text().as_str()), (200, "theirs"), "{said}");
+            assert!(!response.head.has("content-encoding") && !response.head.has("vary"));
+        }
+    }
+    // It can be had under its own name.
+    assert_eq!(site.sideman.get("/media/b.txt.gz").text(), "somebody else's");
 }
 
 #[test]

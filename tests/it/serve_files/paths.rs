@@ -76,6 +76,21 @@ fn what_is_no_file_to_show_is_not_found() {
 }
 
 #[test]
+fn a_cached_404_names_no_request() {
+    let site = Site::with(&[]);
+    let mut client = site.sideman.connect();
+    for (name, caching, names_it) in
+        [("none.css", "public, max-age=5", false), ("none.0123456789ab.css", "no-store", true)]
+    {
+        let id = "X-Request-ID: the-id\r\n";
+        let response = client.ask("GET", &format!("/static/{name}"), id);
+        assert_eq!((response.status, response.header("cache-control")), (404, Some(caching)));
+        assert_eq!(response.head.has("x-request-id"), names_it, "{name}");
+        assert_eq!(response.text().contains("the-id"), names_it, "{name}");
+    }
+}
+
+#[test]
 fn nothing_outside_the_directory_is_reached() {
     let outside = TempDir::new();
     let secret = outside.write("secret.txt", "SECRET");
