@@ -37,6 +37,8 @@ pub enum Kind {
     PathInvalid,
     /// A file that could not be read.
     FileUnreadable,
+    /// A file that this process may not read.
+    FileForbidden,
     /// A file that became shorter while it was sent.
     FileTruncated,
     /// A file that changed while it was sent.
@@ -135,6 +137,7 @@ impl Kind {
             Self::ClientGone => "client_gone",
             Self::PathInvalid => "path_invalid",
             Self::FileUnreadable => "file_unreadable",
+            Self::FileForbidden => "file_forbidden",
             Self::FileTruncated => "file_truncated",
             Self::FileChanged => "file_changed",
             Self::DescriptorsExhausted => "descriptors_exhausted",
@@ -164,6 +167,7 @@ impl Kind {
             | Self::ClientGone
             | Self::PathInvalid => Side::Client,
             Self::FileUnreadable
+            | Self::FileForbidden
             | Self::FileTruncated
             | Self::FileChanged
             | Self::DescriptorsExhausted => Side::Us,

@@ -39,7 +39,7 @@ pub struct Entry {
     /// Milliseconds on the store's clock.
     checked: AtomicU64,
     /// Whether the background thread has done what it can.
-    pub(super) is_improved: bool,
+    is_improved: AtomicBool,
     /// Whether it was asked for since the store last looked for something to throw away.
     used: AtomicBool,
 }
@@ -87,7 +87,7 @@ pub(super) struct Stamps {
 }
 
 /// What changes when a file on disk does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Stamp {
     device: u64,
     inode: u64,
@@ -105,7 +105,7 @@ impl Entry {
             representations: representations.into(),
             key,
             stamps,
-            is_improved: false,
+            is_improved: AtomicBool::default(),
             checked: AtomicU64::default(),
             used: AtomicBool::default(),
         }
@@ -114,7 +114,7 @@ impl Entry {
     /// The same file with more or better representations.
     pub(super) fn improved(&self, representations: Vec<Representation>) -> Self {
         Self {
-            is_improved: true,
+            is_improved: AtomicBool::new(true),
             checked: AtomicU64::new(self.checked()),
             used: AtomicBool::new(true),
             ..Self::new(self.key.clone(), self.stamps, representations)
@@ -172,6 +172,20 @@ impl Entry {
     pub(super) fn cost(&self) -> u64 {
         let contents: u64 = self.representations.iter().map(Representation::cost).sum();
         contents + (size_of::<Self>() + self.key.name.len() + 1024) as u64
+    }
+
+    /// Descriptors that it holds open.
+    pub(super) fn descriptors(&self) -> u64 {
+        let holds_one = |one: &&Representation| !matches!(one.content, Content::Memory(_, None));
+        self.representations.iter().filter(holds_one).count() as u64
+    }
+
+    pub(super) fn is_improved(&self) -> bool {
+        self.is_improved.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_improved(&self) {
+        self.is_improved.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn checked(&self) -> u64 {

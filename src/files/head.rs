@@ -15,8 +15,11 @@ pub(super) struct About {
     cache_control: HeaderValue,
     is_shared: bool,
     purpose: Purpose,
+    /// Whether the site's makers decide what is in the file.
+    pub(super) is_own: bool,
     is_attachment: bool,
-    /// Whether the answer depends on `Accept-Encoding`.
+    /// Whether the answer depends on `Accept-Encoding`. Only of the site's own files: beside one that a
+    /// user has uploaded, `report.csv.gz` is another user's, and not a form of `report.csv`.
     pub(super) varies: bool,
 }
 
@@ -30,12 +33,9 @@ impl About {
         let is_attachment = root.purpose != Purpose::Static && kind::is_active(&content_type);
         Self {
             cache_control: cache_control(root, name, manifest_says),
-            is_shared: match root.cors {
-                Cors::All => true,
-                Cors::Fonts => kind::is_font(name),
-                Cors::None => false,
-            },
+            is_shared: is_shared(root, name),
             purpose: root.purpose,
+            is_own: root.purpose == Purpose::Static,
             is_attachment,
             // Whoever may upload `a.txt.gz` must not decide what `a.txt` is.
             varies: root.purpose == Purpose::Static && kind::is_text(&content_type),
@@ -79,6 +79,15 @@ impl About {
             let attachment = HeaderValue::from_static("attachment");
             head.insert(header::CONTENT_DISPOSITION, attachment);
         }
+    }
+}
+
+/// Whether pages of other origins may read the file.
+pub(super) fn is_shared(root: &Root, name: &[u8]) -> bool {
+    match root.cors {
+        Cors::All => true,
+        Cors::Fonts => kind::is_font(name),
+        Cors::None => false,
     }
 }
 

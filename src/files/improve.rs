@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{
     compress,
     entry::{Content, Entry, Representation},
+    hashes::Hashes,
     head::About,
     load,
 };
@@ -18,17 +19,22 @@ const HASHED: u64 = 1024 * 1024 * 1024;
 
 /// Whether there is anything to do about an entry.
 pub(super) fn is_wanted(entry: &Entry, compresses: bool) -> bool {
-    !entry.is_improved
+    !entry.is_improved()
         && (entry.representations().iter().any(|one| needs_hash(one) || needs_seal(one))
             || compresses && compressible(entry).is_some())
 }
 
 /// The entry as it should be; `None` if the file changed meanwhile.
-pub(super) fn improve(entry: &Entry, about: &About, compresses: bool) -> io::Result<Option<Entry>> {
+pub(super) fn improve(
+    entry: &Entry,
+    about: &About,
+    compresses: bool,
+    known: &Hashes,
+) -> io::Result<Option<Entry>> {
     let mut better = Vec::with_capacity(3);
     for representation in entry.representations() {
         if needs_hash(representation) {
-            let Some(hash) = load::hash(representation)? else { return Ok(None) };
+            let Some(hash) = load::hash(representation, known)? else { return Ok(None) };
             better.push(representation.with_hash(hash));
             continue;
         }

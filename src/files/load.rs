@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::{FileExt, MetadataExt},
     sync::Arc,
     thread,
+    time::SystemTime,
 };
 
 use bytes::Bytes;
@@ -15,16 +16,25 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::{
     entry::{Content, Entry, Key, Representation, Stamp, Stamps, unrested},
+    hashes::Hashes,
     head::About,
     kind,
     open::{Directory, Effort},
     sealed,
     tree::Tree,
 };
-use crate::{body::Version, plan::Files, rfc::encoding::Coding};
+use crate::{
+    body::Version,
+    plan::Files,
+    rfc::{date, encoding::Coding},
+};
 
 /// Files up to this size are kept in memory.
-pub(super) const SMALL: u64 = 1024 * 1024;
+const SMALL: u64 = 1024 * 1024;
+
+/// The same where users decide how many files there are: what is being sent of files that were thrown
+/// out of memory since is in nobody's budget.
+const SMALL_UPLOAD: u64 = 128 * 1024;
 
 /// From this size on it costs half as much to let the kernel send pages than to copy them; below, the
 /// second system call costs more than the copy (measured on loopback).
@@ -121,7 +131,7 @@ pub(super) fn is_current(
         let varies = entry.identity().is_some_and(|one| one.head.contains_key(http::header::VARY));
         if varies {
             for (coding, stamp) in SIBLINGS.into_iter().zip(&stamps.siblings) {
-                let sibling = look(&directory, plan, &sibling_name(&entry.key.name, coding))?;
+                let sibling = look_beside(&directory, plan, &entry.key.name, coding)?;
                 let now = match &sibling {
                     Place::File(_, metadata) => Some(Stamp::of(metadata)),
                     Place::Directory | Place::Missing => None,
@@ -137,8 +147,16 @@ pub(super) fn is_current(
 }
 
 /// Hashes a large file, if it does not change meanwhile.
-pub(super) fn hash(representation: &Representation) -> io::Result<Option<u128>> {
+pub(super) fn hash(representation: &Representation, known: &Hashes) -> io::Result<Option<u128>> {
     let Content::Disk(file, version) = &representation.content else { return Ok(None) };
+    let metadata = file.metadata()?;
+    if Version::of(&metadata) != *version {
+        return Ok(None);
+    }
+    let before = Stamp::of(&metadata);
+    if let Some(hash) = known.get(&before) {
+        return Ok(Some(hash));
+    }
     let mut hasher = Xxh3::new();
     let mut chunk = vec![0; 256 * 1024];
     let mut offset = 0;
@@ -148,8 +166,15 @@ pub(super) fn hash(representation: &Representation) -> io::Result<Option<u128>> 
         hasher.update(read);
         offset += count as u64;
     }
-    let is_same = Version::of(&file.metadata()?) == *version && offset == representation.size;
-    Ok(is_same.then(|| hasher.digest128()))
+    let after = file.metadata()?;
+    if Version::of(&after) != *version || offset != representation.size {
+        return Ok(None);
+    }
+    let hash = hasher.digest128();
+    if Stamp::of(&after) == before {
+        known.insert(before, hash);
+    }
+    Ok(Some(hash))
 }
 
 /// What all representations of one file have in common.
@@ -181,7 +206,8 @@ impl Loader<'_> {
         coding: Coding,
         modified: Option<u64>,
     ) -> io::Result<Loaded> {
-        let (metadata, bytes) = contents(&file, metadata, self.directory.effort())?;
+        let small = if self.about.is_own { SMALL } else { SMALL_UPLOAD };
+        let (metadata, bytes) = contents(&file, metadata, small, self.directory.effort())?;
         let size = metadata.len();
         let modified = modified.unwrap_or_else(|| u64::try_from(metadata.mtime()).unwrap_or(0));
         let (content, etag) = match bytes {
@@ -191,20 +217,30 @@ impl Loader<'_> {
             }
             None => {
                 let version = Version::of(&metadata);
-                (Content::Disk(Arc::new(file), version), weak_tag(self.name, modified, size))
+                (Content::Disk(Arc::new(file), version), self.weak_tag(modified, size))
             }
         };
+        // A date that is still to come would be none (RFC 9110, 8.8.2.1).
+        let modified = modified.min(date::seconds(SystemTime::now()));
         let head = self.about.head(coding, size, modified, &etag);
         let stamp = Stamp::of(&metadata);
         let representation = Representation { coding, content, size, head, etag, modified };
         Ok(Loaded { representation, stamp })
     }
 
+    /// Until the contents are hashed. A hash in the name is as good as them where nobody cheats: copies of
+    /// the file that were written at other times have the same.
+    fn weak_tag(&self, modified: u64, size: u64) -> String {
+        let hash = kind::hash(self.name).and_then(|range| self.name.get(range));
+        match hash.filter(|_| self.about.is_own) {
+            Some(hash) => format!("W/\"{}-{size:x}\"", String::from_utf8_lossy(hash)),
+            None => format!("W/\"{modified:x}-{size:x}\""),
+        }
+    }
+
     fn sibling(&self, coding: Coding, original: (i64, i64)) -> io::Result<Option<Sibling>> {
-        let name = sibling_name(self.name, coding);
-        let Place::File(file, metadata) = look(self.directory, self.plan, &name)? else {
-            return Ok(None);
-        };
+        let place = look_beside(self.directory, self.plan, self.name, coding)?;
+        let Place::File(file, metadata) = place else { return Ok(None) };
         let stamp = Stamp::of(&metadata);
         if is_stale(stamp.modified, original) || metadata.len() == 0 {
             return Ok(Some(Sibling { representation: None, stamp }));
@@ -225,8 +261,17 @@ fn look(directory: &Directory, plan: &Files, name: &[u8]) -> io::Result<Place> {
     })
 }
 
-fn sibling_name(name: &[u8], coding: Coding) -> Vec<u8> {
-    [name, coding.suffix().as_bytes()].concat()
+/// The same for a file's compressed sibling. One that may not be read is none: the file itself is there.
+fn look_beside(
+    directory: &Directory,
+    plan: &Files,
+    name: &[u8],
+    coding: Coding,
+) -> io::Result<Place> {
+    match look(directory, plan, &[name, coding.suffix().as_bytes()].concat()) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Place::Missing),
+        place => place,
+    }
 }
 
 /// Whether a sibling is of an earlier original. Tools that give it the original's time round down: to
@@ -237,7 +282,12 @@ fn is_stale(sibling: (i64, i64), (seconds, nanos): (i64, i64)) -> bool {
 }
 
 /// What a small file holds, and its metadata at that moment; for a large one the metadata alone.
-fn contents(file: &File, first: Metadata, effort: Effort) -> io::Result<(Metadata, Option<Bytes>)> {
+fn contents(
+    file: &File,
+    first: Metadata,
+    small: u64,
+    effort: Effort,
+) -> io::Result<(Metadata, Option<Bytes>)> {
     let mut metadata = first;
     for _ in 0..ATTEMPTS {
         if let Some(rest) = unrested(&metadata) {
@@ -248,7 +298,7 @@ fn contents(file: &File, first: Metadata, effort: Effort) -> io::Result<(Metadat
             metadata = file.metadata()?;
             continue;
         }
-        if metadata.len() > SMALL {
+        if metadata.len() > small {
             return Ok((metadata, None));
         }
         let bytes = read_whole(file, metadata.len(), effort)?;
@@ -306,15 +356,6 @@ pub(super) fn hold(bytes: Bytes) -> Content {
         Ok((bytes, file)) => Content::Memory(bytes, Some(file)),
         // Without descriptors, or without memfd: it costs more to send, and is the same.
         Err(_) => Content::Memory(bytes, None),
-    }
-}
-
-/// Until the contents are hashed. A hash in the name is as good as them, if nobody cheats: copies of
-/// the file that were written at other times have the same.
-fn weak_tag(name: &[u8], modified: u64, size: u64) -> String {
-    match kind::hash(name).and_then(|range| name.get(range)) {
-        Some(hash) => format!("W/\"{}-{size:x}\"", String::from_utf8_lossy(hash)),
-        None => format!("W/\"{modified:x}-{size:x}\""),
     }
 }
 

@@ -4,6 +4,7 @@
 mod background;
 mod compress;
 mod entry;
+mod hashes;
 mod head;
 mod improve;
 mod kind;

@@ -129,7 +129,8 @@ impl Directory {
             return Err(Errno::NOENT);
         }
         if self.effort == Effort::Memory {
-            let resolve = policy(symlinks) | ResolveFlags::CACHED;
+            // What is mounted below may be a network's, whatever the directory itself is on.
+            let resolve = policy(symlinks) | ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
             let name = OsStr::from_bytes(name);
             return openat2(&self.fd, name, flags, Mode::empty(), resolve).map_err(would_block);
         }
@@ -184,10 +185,11 @@ fn policy(symlinks: Symlinks) -> ResolveFlags {
         }
 }
 
-/// Memory does not tell: the kernel knows too little, is older than 5.12, or is not allowed to say.
+/// Memory does not tell: the kernel knows too little, is older than 5.12, or is not allowed to say; or
+/// the name leads out of the directory or into another file system, which are one error.
 fn would_block(error: Errno) -> Errno {
     match error {
-        Errno::INTR | Errno::NOSYS | Errno::PERM | Errno::INVAL => Errno::AGAIN,
+        Errno::INTR | Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::XDEV => Errno::AGAIN,
         other => other,
     }
 }
@@ -452,5 +454,18 @@ mod tests {
     fn path(random: &mut fastrand::Rng, parts: &[&str]) -> String {
         let parts = (0..random.usize(1..4)).map(|_| *random.choice(parts).unwrap());
         parts.collect::<Vec<_>>().join("/")
+    }
+
+    #[test]
+    fn memory_does_not_tell_of_other_file_systems() {
+        let open = |effort| {
+            let root = Directory::open(Path::new("/"), effort).unwrap();
+            root.open_file(b"proc/version", Within)
+        };
+        // The second time the kernel knows every part of the name.
+        for _ in 0..2 {
+            assert!(open(Effort::Disk).unwrap().is_some());
+            assert_eq!(open(Effort::Memory).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        }
     }
 }

@@ -35,10 +35,12 @@ pub(super) fn seal(contents: &[u8]) -> io::Result<(Bytes, Arc<File>)> {
 impl Mapping {
     /// Maps the first `length` bytes of a file that is sealed and has so many.
     fn new(file: &File, length: usize) -> io::Result<Self> {
+        // Private, though nobody writes: before Linux 6.7 a file that is sealed against writing and open
+        // for it can't be mapped shared, not even to be read.
         // SAFETY: the address is the kernel's choice, so no memory in use is mapped over. The length is
         // that of the file; the kernel refuses 0.
         let start =
-            unsafe { mmap(ptr::null_mut(), length, ProtFlags::READ, MapFlags::SHARED, file, 0)? };
+            unsafe { mmap(ptr::null_mut(), length, ProtFlags::READ, MapFlags::PRIVATE, file, 0)? };
         let start = ptr::NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { start, length })
     }

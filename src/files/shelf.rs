@@ -1,10 +1,13 @@
-//! The entries in memory: sixteen maps under sixteen short locks, bounded in bytes and in number by
-//! throwing away what was not asked for lately (the clock algorithm).
+//! The entries in memory: sixteen maps under sixteen short locks, bounded in bytes, in number and in
+//! open descriptors by throwing away what was not asked for lately (the clock algorithm).
 
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasherDefault, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use super::entry::Entry;
@@ -18,6 +21,8 @@ pub(super) struct Shelf {
     /// Bytes.
     budget: u64,
     most: u64,
+    most_descriptors: u64,
+    descriptors: AtomicU64,
     counts: Arc<StoreCounts>,
     shards: [Mutex<Shard>; SHARDS],
 }
@@ -36,9 +41,21 @@ struct Hashed(u64);
 // === impl Shelf ===
 
 impl Shelf {
-    /// Room for so many bytes and so many entries.
-    pub(super) fn new(budget: u64, most: usize, counts: Arc<StoreCounts>) -> Self {
-        Self { budget, most: most as u64, counts, shards: Default::default() }
+    /// Room for so many bytes, so many entries and so many open descriptors.
+    pub(super) fn new(
+        budget: u64,
+        most: usize,
+        most_descriptors: u64,
+        counts: Arc<StoreCounts>,
+    ) -> Self {
+        Self {
+            budget,
+            most: most as u64,
+            most_descriptors,
+            descriptors: AtomicU64::default(),
+            counts,
+            shards: Default::default(),
+        }
     }
 
     /// What is kept under a hash; the caller compares the key.
@@ -91,6 +108,7 @@ impl Shelf {
         }
         self.counts.bytes.fetch_add(entry.cost(), Ordering::Relaxed);
         self.counts.entries.fetch_add(1, Ordering::Relaxed);
+        self.descriptors.fetch_add(entry.descriptors(), Ordering::Relaxed);
         if let Some(replaced) = shard.entries.insert(hash, entry) {
             self.subtract(&replaced);
         } else {
@@ -101,11 +119,13 @@ impl Shelf {
     fn subtract(&self, entry: &Entry) {
         self.counts.bytes.fetch_sub(entry.cost(), Ordering::Relaxed);
         self.counts.entries.fetch_sub(1, Ordering::Relaxed);
+        self.descriptors.fetch_sub(entry.descriptors(), Ordering::Relaxed);
     }
 
     fn is_over(&self) -> bool {
         self.counts.bytes.load(Ordering::Relaxed) > self.budget
             || self.counts.entries.load(Ordering::Relaxed) > self.most
+            || self.descriptors.load(Ordering::Relaxed) > self.most_descriptors
     }
 
     /// Throws away what was not used lately until the bounds hold, beginning at one shard.
@@ -157,5 +177,90 @@ impl Hasher for Hashed {
     fn write_u64(&mut self, hash: u64) {
         // The low bits chose the shard; the map wants bits that still differ within it.
         self.0 = hash.rotate_right(4);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        body::Version,
+        files::entry::{Content, Key, Representation, Stamp, Stamps},
+        rfc::encoding::Coding,
+    };
+    use bytes::Bytes;
+    use http::HeaderMap;
+    use std::fs::File;
+
+    /// An entry that holds a descriptor, if it is on disk, and takes some bytes.
+    fn entry(number: u8, is_on_disk: bool) -> Arc<Entry> {
+        let file = File::open("/dev/null").unwrap();
+        let metadata = file.metadata().unwrap();
+        let original = Stamp::of(&metadata);
+        let content = match is_on_disk {
+            true => Content::Disk(Arc::new(file), Version::of(&metadata)),
+            false => Content::Memory(Bytes::from(vec![number; 100]), None),
+        };
+        let one = Representation {
+            coding: Coding::Identity,
+            content,
+            size: 100,
+            head: HeaderMap::new(),
+            etag: String::new(),
+            modified: 0,
+        };
+        let key = Key { root: 0, name: vec![number].into() };
+        let stamps = Stamps { directory: 0, original, siblings: [None; 3], generation: 0 };
+        Arc::new(Entry::new(key, stamps, vec![one]))
+    }
+
+    fn counted(shelf: &Shelf) -> (u64, u64, u64) {
+        let Shelf { counts, descriptors, .. } = shelf;
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&counts.entries), read(&counts.bytes), read(descriptors))
+    }
+
+    #[test]
+    fn descriptors_are_bounded_apart_from_bytes() {
+        let shelf = Shelf::new(u64::MAX, usize::MAX, 4, Arc::default());
+        for number in 0..100 {
+            shelf.insert(u64::from(number), entry(number, number % 2 == 0));
+            assert!(counted(&shelf).2 <= 4, "{number}");
+        }
+        let evicted = shelf.counts.evicted.load(Ordering::Relaxed);
+        assert_eq!(counted(&shelf).0 + evicted, 100);
+    }
+
+    #[test]
+    fn the_counts_return_to_zero() {
+        let shelf = Shelf::new(1 << 20, 20, 8, Arc::default());
+        let mut random = fastrand::Rng::with_seed(3);
+        for _ in 0..2000 {
+            let hash = random.u64(..40);
+            let new = entry(random.u8(..), random.bool());
+            match (random.u8(..4), shelf.get(hash)) {
+                (0, Some(old)) => shelf.remove(hash, &old),
+                (1, Some(old)) => shelf.replace(hash, &old, new),
+                // One that has left meanwhile neither leaves again nor is replaced.
+                (2, _) => {
+                    shelf.remove(hash, &new);
+                    shelf.replace(hash, &entry(0, true), new);
+                }
+                (_, old) => {
+                    let _ = old.map(|old| old.mark_used());
+                    shelf.insert(hash, new);
+                }
+            }
+            let (entries, _, descriptors) = counted(&shelf);
+            assert!(entries <= 20 && descriptors <= 8, "{entries} {descriptors}");
+        }
+        assert!(counted(&shelf).0 > 0);
+        for hash in 0..40 {
+            if let Some(old) = shelf.get(hash) {
+                shelf.remove(hash, &old);
+            }
+        }
+        assert_eq!(counted(&shelf), (0, 0, 0));
+        assert!(shelf.shards.iter().all(|shard| shard.lock().unwrap().queue.is_empty()));
     }
 }

@@ -5,14 +5,20 @@ use std::{
     io,
     path::Path,
     sync::{Arc, atomic::Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
+use rustix::{
+    io::Errno,
+    process::{Resource, getrlimit},
+};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{
     background::Background,
     entry::{Entry, Key},
+    hashes::Hashes,
     head::{self, About},
     improve, kind,
     load::{self, Found},
@@ -38,6 +44,7 @@ pub struct Store {
     begin: Instant,
     shelf: Shelf,
     missing: Missing,
+    hashes: Hashes,
     background: Background,
     counts: Arc<StoreCounts>,
 }
@@ -53,8 +60,9 @@ impl Store {
             check_interval,
             seed: fastrand::u64(..),
             begin: Instant::now(),
-            shelf: Shelf::new(plan.memory, plan.entries, Arc::clone(&counts)),
+            shelf: Shelf::new(plan.memory, plan.entries, descriptors(), Arc::clone(&counts)),
             missing: Missing::new(check_interval.min(MISSING)),
+            hashes: Hashes::default(),
             background: Background::default(),
             counts,
             plan: plan.clone(),
@@ -63,8 +71,17 @@ impl Store {
 
     /// Looks at the manifests and verifies them, in the background.
     pub fn begin(self: &Arc<Self>) {
-        for root in 0..self.trees.len() {
-            self.verify_later(root);
+        let store = Arc::clone(self);
+        // Requests wait for a manifest that is being read: not at the lowest priority, while the
+        // application that starts beside this keeps the processors busy.
+        let started = thread::Builder::new().name("manifests".into()).spawn(move || {
+            for (root, tree) in store.trees.iter().enumerate() {
+                store.read_manifests(tree);
+                store.verify_later(root);
+            }
+        });
+        if let Err(error) = started {
+            tracing::warn!(%error, "no thread for manifests: they are read with the first requests");
         }
     }
 
@@ -120,14 +137,24 @@ impl Store {
             || self.trees.get(root).is_some_and(|tree| head::is_immutable_by_rule(&tree.root, name))
     }
 
+    /// Whether pages of other origins may read the file.
+    pub fn is_shared(&self, root: usize, name: &[u8]) -> bool {
+        self.trees.get(root).is_some_and(|tree| head::is_shared(&tree.root, name))
+    }
+
     fn look(self: &Arc<Self>, key: &Key, effort: Effort) -> io::Result<Found> {
         let Some(tree) = self.trees.get(key.root) else { return Ok(Found::Missing) };
         let now = self.clock(Instant::now());
         let hash = self.hash(key.root, &key.name);
         if let Some(entry) = self.known(hash, key.root, &key.name) {
-            if load::is_current(&self.plan, tree, &entry, now, effort)? {
+            let is_current = match load::is_current(&self.plan, tree, &entry, now, effort) {
+                // Without a descriptor nothing new can be found out: what is known has to do.
+                Err(error) if is_exhausted(&error) => true,
+                other => other?,
+            };
+            if is_current {
                 entry.set_checked(now);
-                if entry.mark_used() || !entry.is_improved {
+                if entry.mark_used() || !entry.is_improved() {
                     self.improve_later(hash, &entry);
                 }
                 return Ok(Found::File(entry));
@@ -158,8 +185,13 @@ impl Store {
         if !improve::is_wanted(entry, compresses) || !self.shelf.fits(entry) {
             return;
         }
-        let (store, entry) = (Arc::clone(self), Arc::clone(entry));
-        self.background.push(move || store.improve(hash, &entry, compresses));
+        // Weak: what is thrown away while it waits is not worth the work, and must not stay in memory.
+        let (store, entry) = (Arc::clone(self), Arc::downgrade(entry));
+        self.background.push(move || {
+            if let Some(entry) = entry.upgrade() {
+                store.improve(hash, &entry, compresses);
+            }
+        });
     }
 
     fn improve(&self, hash: u64, entry: &Arc<Entry>, compresses: bool) {
@@ -169,10 +201,12 @@ impl Store {
         let manifest_says =
             tree.places.get(entry.stamps.directory).and_then(|place| place.known().says(name));
         let about = About::new(&self.plan, &tree.root, name, manifest_says);
-        match improve::improve(entry, &about, compresses) {
+        match improve::improve(entry, &about, compresses, &self.hashes) {
             Ok(Some(better)) => {
                 let made = better.codings() - entry.codings();
                 self.counts.compressed.fetch_add(made as u64, Ordering::Relaxed);
+                // Also if there is no room for the better one: the work would be done again each time.
+                entry.set_improved();
                 self.shelf.replace(hash, entry, Arc::new(better));
             }
             Ok(None) => {}
@@ -188,14 +222,19 @@ impl Store {
         self.background.push(move || store.verify(root));
     }
 
-    fn verify(self: &Arc<Self>, root: usize) {
-        let Some(tree) = self.trees.get(root) else { return };
+    fn read_manifests(&self, tree: &Tree) {
         let now = self.clock(Instant::now());
         for place in &tree.places {
-            let Ok(Some(directory)) = place.open(Effort::Disk) else { continue };
-            if place.manifest(&directory, self.plan.symlinks, now).is_err() {
-                continue;
+            if let Ok(Some(directory)) = place.open(Effort::Disk) {
+                // What fails is tried again, and told, when a file is looked for.
+                let _ = place.manifest(&directory, self.plan.symlinks, now);
             }
+        }
+    }
+
+    fn verify(self: &Arc<Self>, root: usize) {
+        let Some(tree) = self.trees.get(root) else { return };
+        for place in &tree.places {
             let Some(manifest) = place.take_unverified() else { continue };
             let sample = Sample::new(fastrand::u64(..));
             // Nobody else looks at the store any more: the process is about to end.
@@ -225,6 +264,16 @@ impl Store {
     }
 }
 
+fn is_exhausted(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// Descriptors that one store may hold, at the most: of two a half, so that as many are left for
+/// connections, whatever is asked for.
+fn descriptors() -> u64 {
+    getrlimit(Resource::Nofile).current.map_or(u64::MAX, |limit| limit / 4)
+}
+
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -235,19 +284,19 @@ fn tell(prefix: &str, directory: &Path, report: &Report) {
     let Report { listed, missing, checked, mismatched, unreadable } = report;
     if missing.count > 0 {
         tracing::warn!(
-            prefix, %directory, listed, missing = missing.count, first = %missing,
+            prefix, %directory, listed, missing = %missing,
             "files that staticfiles.json lists are missing: run collectstatic again, or copy all of it"
         );
     }
     if mismatched.count > 0 {
         tracing::warn!(
-            prefix, %directory, checked, mismatched = mismatched.count, first = %mismatched,
+            prefix, %directory, checked, mismatched = %mismatched,
             "contents are not what the hashes in their names say: browsers may keep wrong files for a year"
         );
     }
     if unreadable.count > 0 {
         tracing::warn!(
-            prefix, %directory, unreadable = unreadable.count, first = %unreadable,
+            prefix, %directory, unreadable = %unreadable,
             "files can't be read: check their owner and mode"
         );
     }

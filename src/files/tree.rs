@@ -4,7 +4,7 @@ use std::{
     io::{self, Read},
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -37,6 +37,9 @@ pub(super) struct Place {
     has_manifest: bool,
     /// Whether the directory was found to be on a file system that answers without a network.
     is_local: AtomicBool,
+    /// Held while the manifest is read and understood, which may take seconds: no worker waits for it.
+    reading: Mutex<()>,
+    /// Held for a moment.
     known: Mutex<Known>,
 }
 
@@ -62,6 +65,7 @@ impl Tree {
             path: path.clone(),
             has_manifest,
             is_local: AtomicBool::new(false),
+            reading: Mutex::default(),
             known: Mutex::default(),
         };
         Self { root: root.clone(), places: root.directories.iter().map(place).collect() }
@@ -89,15 +93,29 @@ impl Place {
         if !self.has_manifest {
             return Ok(Known::default());
         }
-        // Held while the manifest is read: who comes meanwhile must not go by the old one.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.checked.is_some_and(|checked| now < checked + INTERVAL) {
-            return Ok(known.clone());
+        let known = self.known();
+        if known.is_fresh(now) {
+            return Ok(known);
+        }
+        // Who comes meanwhile must not go by the old one.
+        let reading = match directory.effort() {
+            Effort::Memory => self.reading.try_lock(),
+            Effort::Disk => self.reading.lock().map_err(TryLockError::Poisoned),
+        };
+        let _reading = match reading {
+            Ok(reading) => reading,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+        };
+        let known = self.known();
+        if known.is_fresh(now) {
+            return Ok(known);
         }
         let read = read(directory, symlinks, known.stamp);
         if read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        let mut known = self.lock();
         known.checked = Some(now);
         match read {
             Ok(Look::Same) => {}
@@ -132,17 +150,21 @@ impl Place {
 
     /// What was last seen of it.
     pub(super) fn known(&self) -> Known {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().clone()
     }
 
     /// The manifest that nobody has verified yet.
     pub(super) fn take_unverified(&self) -> Option<Arc<Manifest>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.lock();
         if known.is_verified {
             return None;
         }
         known.is_verified = true;
         known.manifest.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -152,6 +174,10 @@ impl Known {
     /// Whether a name is one of the values; `None` without a manifest.
     pub(super) fn says(&self, name: &[u8]) -> Option<bool> {
         self.manifest.as_ref().map(|manifest| manifest.is_hashed_value(name))
+    }
+
+    fn is_fresh(&self, now: u64) -> bool {
+        self.checked.is_some_and(|checked| now < checked + INTERVAL)
     }
 
     fn next(&self, stamp: Option<Stamp>, manifest: Option<Manifest>, now: u64) -> Self {
@@ -195,4 +221,44 @@ fn read(directory: &Directory, symlinks: Symlinks, known: Option<Stamp>) -> io::
         Ok(manifest) => Look::New(stamp, manifest),
         Err(error) => Look::Bad(stamp, error),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Cors;
+    use std::{fs, time::Duration};
+
+    #[test]
+    fn a_worker_does_not_wait_while_a_manifest_is_read() {
+        let path = std::env::temp_dir().join(format!("sideman-tree-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        let tree = Tree::new(&Root {
+            prefix: "/static/".to_owned(),
+            directories: vec![path.clone()],
+            purpose: Purpose::Static,
+            index: None,
+            max_age: Duration::ZERO,
+            caching: Vec::new(),
+            cors: Cors::None,
+            rate: None,
+        });
+        let place = &tree.places[0];
+        let look = |effort, now| {
+            // What was opened is known to the kernel from the second time on.
+            Directory::open(&path, Effort::Disk).unwrap();
+            place.manifest(&Directory::open(&path, effort).unwrap(), Symlinks::Within, now)
+        };
+        assert!(look(Effort::Disk, 0).unwrap().manifest.is_none());
+
+        let reading = place.reading.lock().unwrap();
+        // It would hang here.
+        let error = look(Effort::Memory, INTERVAL).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert!(look(Effort::Memory, INTERVAL - 1).is_ok(), "it is believed for so long");
+        assert!(place.known().manifest.is_none() && !tree.is_unverified());
+        drop(reading);
+        assert!(look(Effort::Disk, INTERVAL).is_ok());
+        fs::remove_dir(&path).unwrap();
+    }
 }

@@ -187,7 +187,8 @@ impl Names {
     fn add(&mut self, name: &[u8]) {
         self.count += 1;
         if self.first.len() < EXAMPLES {
-            self.first.push(String::from_utf8_lossy(name).into_owned());
+            // It goes into a log, line by line.
+            self.first.push(String::from_utf8_lossy(name).escape_debug().to_string());
         }
     }
 }

@@ -70,8 +70,12 @@ impl Fallback {
             Err(error) => return Fetched::Failed(Some(error)),
         };
         match reply.status {
+            // A bucket may say with 200, and a page, that it has no such file.
+            StatusCode::OK if is_page(&reply.headers) && !path.ends_with(".html") => {
+                Fetched::Missing
+            }
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
-                Fetched::Reply(passed_on(method, reply.status, reply.headers, reply.body))
+                Fetched::Reply(passed_on(method, reply.status, &reply.headers, reply.body))
             }
             status if status.is_server_error() => Fetched::Failed(None),
             // A bucket says 403 for what it does not have.
@@ -88,6 +92,11 @@ impl Fallback {
     pub(super) async fn reap(&self) {
         self.server.reap().await;
     }
+}
+
+fn is_page(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    media_type.is_some_and(|text| text.to_ascii_lowercase().starts_with(b"text/html"))
 }
 
 /// What the fallback needs to know: nothing about the client, no cookie.
@@ -116,12 +125,7 @@ fn fields<'a>(
 }
 
 /// The answer for the client: what is said about the file, and nothing about the server.
-fn passed_on(
-    method: &Method,
-    status: StatusCode,
-    mut given: HeaderMap,
-    body: Body,
-) -> Response<Body> {
+fn passed_on(method: &Method, status: StatusCode, given: &HeaderMap, body: Body) -> Response<Body> {
     const KEPT: [HeaderName; 10] = [
         header::CONTENT_TYPE,
         header::CONTENT_LENGTH,
@@ -138,8 +142,9 @@ fn passed_on(
     *response.status_mut() = status;
     let headers = response.headers_mut();
     for name in KEPT {
-        if let Some(value) = given.remove(&name) {
-            headers.insert(name, value);
+        // All of its values: a list may come in several lines (RFC 9110, 5.3).
+        for value in given.get_all(&name) {
+            headers.append(&name, value.clone());
         }
     }
     if !headers.contains_key(header::CACHE_CONTROL) {
@@ -166,5 +171,29 @@ impl<'a> Running<'a> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_come_in_several_lines_are_whole() {
+        let mut given = HeaderMap::new();
+        for (name, value) in [
+            ("vary", "Origin"),
+            ("vary", "Accept-Encoding"),
+            ("cache-control", "max-age=60"),
+            ("cache-control", "private"),
+            ("set-cookie", "a=1"),
+        ] {
+            given.append(name, HeaderValue::from_static(value));
+        }
+        let response = passed_on(&Method::GET, StatusCode::OK, &given, Body::Empty);
+        let all = |name| -> Vec<_> { response.headers().get_all(name).iter().collect() };
+        assert_eq!(all("vary"), ["Origin", "Accept-Encoding"]);
+        assert_eq!(all("cache-control"), ["max-age=60", "private"]);
+        assert!(all("set-cookie").is_empty());
     }
 }

@@ -1,5 +1,8 @@
 //! The answers that Sideman gives itself. The only place where an error becomes a status.
 
+use std::sync::LazyLock;
+
+use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::record::{Record, X_REQUEST_ID};
@@ -33,7 +36,9 @@ pub(super) fn not_found(record: &Record) -> Response<Body> {
 
 /// The same, for caches to keep for a moment. It names no request: it would be another's.
 pub(super) fn not_found_for_now(record: &Record) -> Response<Body> {
-    let mut response = page_about(record, StatusCode::NOT_FOUND, NO_FILE, "");
+    static PAGE: LazyLock<Bytes> =
+        LazyLock::new(|| text_of_page(StatusCode::NOT_FOUND, NO_FILE, "").into());
+    let mut response = html(record, StatusCode::NOT_FOUND, PAGE.clone());
     let brief = HeaderValue::from_static("public, max-age=5");
     response.headers_mut().insert(header::CACHE_CONTROL, brief);
     response
@@ -66,6 +71,7 @@ fn status(kind: Kind) -> StatusCode {
         Kind::CodingUnknown => StatusCode::NOT_IMPLEMENTED,
         Kind::ClientBodyTimeout => StatusCode::REQUEST_TIMEOUT,
         Kind::ConnectMethod => StatusCode::METHOD_NOT_ALLOWED,
+        Kind::FileForbidden => StatusCode::FORBIDDEN,
         Kind::FileUnreadable | Kind::FileTruncated | Kind::FileChanged => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
@@ -92,6 +98,7 @@ fn explanation(kind: Kind) -> &'static str {
         Kind::ClientBody | Kind::ClientGone => "The request's body broke off or was malformed.",
         Kind::ClientBodyTimeout => "The request's body did not arrive in time.",
         Kind::PathInvalid => "The request's path can't be decoded.",
+        Kind::FileForbidden => "The server may not read the file: check its owner and mode.",
         Kind::FileUnreadable | Kind::FileTruncated => "The file can't be read.",
         Kind::FileChanged => "The file has changed while it was read: ask again.",
         Kind::DescriptorsExhausted => "The server has no descriptor left: raise its limit.",
@@ -140,7 +147,7 @@ fn page(record: &Record, status: StatusCode, text: &str) -> Response<Body> {
     let id = String::from_utf8_lossy(record.request_id());
     // The id was either made here or checked to consist of harmless characters.
     let request = format!("<p><small>Request {id}</small></p>\n");
-    let mut response = page_about(record, status, text, &request);
+    let mut response = html(record, status, text_of_page(status, text, &request).into());
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID, id);
     }
@@ -148,20 +155,23 @@ fn page(record: &Record, status: StatusCode, text: &str) -> Response<Body> {
 }
 
 /// A small page that names the status and what happened, and ends with `more`.
-fn page_about(record: &Record, status: StatusCode, text: &str, more: &str) -> Response<Body> {
+fn text_of_page(status: StatusCode, text: &str, more: &str) -> String {
     let title = status.canonical_reason().unwrap_or("Error");
     let code = status.as_u16();
-    let html = format!(
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{code} {title}</title>\n\
          <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:16vh auto;\
          padding:0 1.5rem}}small{{opacity:.7;overflow-wrap:anywhere}}\
          :root{{color-scheme:light dark}}</style>\n\
          <h1>{code} {title}</h1>\n<p>{text}</p>\n{more}</html>\n"
-    );
-    let length = html.len();
+    )
+}
+
+fn html(record: &Record, status: StatusCode, text: Bytes) -> Response<Body> {
+    let length = text.len();
     let is_head = record.parts.method == http::Method::HEAD;
-    let mut response = Response::new(if is_head { Body::Empty } else { Body::Full(html.into()) });
+    let mut response = Response::new(if is_head { Body::Empty } else { Body::Full(text) });
     *response.status_mut() = status;
     let headers = response.headers_mut();
     let media_type = HeaderValue::from_static("text/html; charset=utf-8");

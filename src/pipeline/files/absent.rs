@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, header};
 
-use super::{answer::answer, lookup::find};
+use super::{answer, lookup::find};
 use crate::{
     body::Body,
     error::Error,
@@ -29,8 +29,12 @@ pub(super) async fn serve(
     let store = local.app.store(wanted.family);
     if wanted.family == Family::Static && is_hashed(&wanted.name) {
         if let Some(fallback) = &local.fallback
-            && let Some(response) = fetch(local, record, fallback).await
+            && let Some(mut response) = fetch(local, record, fallback).await
         {
+            if store.is_shared(wanted.root, &wanted.name) {
+                let anyone = HeaderValue::from_static("*");
+                response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anyone);
+            }
             return Ok(response);
         }
         if local.app.plan.missing.serve_current
@@ -92,14 +96,8 @@ async fn current(
     let Some(name) = store.current(wanted.root, &wanted.name) else { return Ok(None) };
     let wanted = FileName { name: name.into(), ..*wanted };
     let Found::File(entry) = find(local, record, &wanted).await? else { return Ok(None) };
-    let mut response = answer(record, &entry, None);
-    if response.status() == StatusCode::NOT_MODIFIED {
-        return Ok(Some(response));
-    }
-    forget(response.headers_mut());
+    let mut response = answer::whole(record, &entry);
+    let forget = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, forget);
     Ok(Some(response))
-}
-
-fn forget(headers: &mut HeaderMap) {
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }

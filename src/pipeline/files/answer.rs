@@ -1,6 +1,6 @@
 //! Answers with a file that was found.
 
-use http::{HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 
 use super::{render::render, select::select};
 use crate::{
@@ -18,6 +18,22 @@ pub(in crate::pipeline) fn answer(
     let method = &record.parts.method;
     match select(method, &record.parts.headers, entry) {
         Some((representation, outcome)) => render(record, method, representation, outcome, rate),
+        None => not_acceptable(record),
+    }
+}
+
+/// Sends all of a file that is not quite what was asked for: what the client has of the other tells
+/// nothing about this one, so preconditions and ranges are left aside.
+pub(super) fn whole(record: &Record, entry: &Entry) -> Response<Body> {
+    let parts = &record.parts;
+    let mut codings = HeaderMap::new();
+    for value in parts.headers.get_all(header::ACCEPT_ENCODING) {
+        codings.append(header::ACCEPT_ENCODING, value.clone());
+    }
+    match select(&parts.method, &codings, entry) {
+        Some((representation, outcome)) => {
+            render(record, &parts.method, representation, outcome, None)
+        }
         None => not_acceptable(record),
     }
 }

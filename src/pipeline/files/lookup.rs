@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use crate::{
     error::{Error, Kind},
     files::Found,
@@ -21,11 +23,18 @@ pub(in crate::pipeline) async fn find(
     }
     local.metrics.file_store_misses.add(1);
     let found = Arc::clone(store).find(wanted.root, &wanted.name).await;
-    found.map_err(|error| Error::io(Kind::FileUnreadable, error))
+    found.map_err(|error| {
+        let kind = match Errno::from_io_error(&error) {
+            Some(Errno::MFILE | Errno::NFILE) => Kind::DescriptorsExhausted,
+            Some(Errno::ACCESS | Errno::PERM) => Kind::FileForbidden,
+            _ => Kind::FileUnreadable,
+        };
+        Error::io(kind, error)
+    })
 }
 
-/// Names that begin with a dot, and the manifest, which lists every file there is. `.well-known` is
-/// there to be found (RFC 8615).
+/// Names that begin with a dot, and the manifest, which lists every file there is, also compressed.
+/// `.well-known` is there to be found (RFC 8615).
 pub(in crate::pipeline) fn is_hidden(name: &[u8]) -> bool {
     let is_dotted = |segment: &[u8]| segment.first() == Some(&b'.');
     let (first, rest) = match memchr::memchr(b'/', name) {
@@ -34,5 +43,10 @@ pub(in crate::pipeline) fn is_hidden(name: &[u8]) -> bool {
     };
     first.is_some_and(|first| is_dotted(first) && first != b".well-known")
         || rest.split(|&byte| byte == b'/').any(is_dotted)
-        || name.rsplit(|&byte| byte == b'/').next() == Some(b"staticfiles.json")
+        || name.rsplit(|&byte| byte == b'/').next().is_some_and(is_manifest)
+}
+
+fn is_manifest(name: &[u8]) -> bool {
+    let suffix = name.strip_prefix(b"staticfiles.json");
+    suffix.is_some_and(|suffix| matches!(suffix, b"" | b".gz" | b".br" | b".zst"))
 }

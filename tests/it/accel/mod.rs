@@ -1,5 +1,6 @@
 //! Files that the application has sent in its place: X-Accel-Redirect and X-Sendfile.
 
+mod attacks;
 mod connections;
 mod headers;
 mod names;

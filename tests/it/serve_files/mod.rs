@@ -1,5 +1,6 @@
 //! Static files: what they are served as, and what can't be reached.
 
+mod attacks;
 mod changes;
 mod churn;
 mod conditions;
