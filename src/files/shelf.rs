@@ -128,15 +128,17 @@ impl Shelf {
             || self.descriptors.load(Ordering::Relaxed) > self.most_descriptors
     }
 
-    /// Throws away what was not used lately until the bounds hold, beginning at one shard.
-    fn shrink(&self, begin: u64) {
-        for step in 0..SHARDS as u64 * 2 {
+    /// Throws away what was not used lately until the bounds hold, beginning behind the shard that has
+    /// just got an entry: that one comes last, for it is of all the latest.
+    fn shrink(&self, latest: u64) {
+        // Once round all shards takes every second chance away, and twice leaves nothing; what is
+        // used again meanwhile takes more.
+        for step in 1..=SHARDS as u64 * 4 {
             if !self.is_over() {
                 return;
             }
-            let mut shard = self.shard(begin.wrapping_add(step));
-            // Twice round the queue takes every second chance away.
-            for _ in 0..shard.queue.len() * 2 {
+            let mut shard = self.shard(latest.wrapping_add(step));
+            for _ in 0..shard.queue.len() {
                 if !self.is_over() {
                     return;
                 }

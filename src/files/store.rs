@@ -120,21 +120,47 @@ impl Store {
         looked.unwrap_or_else(|panic| Err(io::Error::other(panic)))
     }
 
-    /// What the current release calls the file that another release called `name`, as far as a
-    /// manifest tells.
-    pub fn current(&self, root: usize, name: &[u8]) -> Option<Vec<u8>> {
-        let original = kind::unhashed(name)?;
-        let tree = self.trees.get(root)?;
-        tree.places.iter().find_map(|place| {
-            let manifest = place.known().manifest?;
-            manifest.current(&original).map(<[u8]>::to_vec)
-        })
+    /// What the current release calls the file that another release called `name`: as a manifest says,
+    /// or without any its plain name. Looks at the disk as [`find`](Self::find) does.
+    pub async fn current(self: Arc<Self>, root: usize, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let Some(original) = kind::unhashed(name) else { return Ok(None) };
+        match self.current_name(root, &original, Effort::Memory) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            found => return found,
+        }
+        let looked = move || self.current_name(root, &original, Effort::Disk);
+        let looked = tokio::task::spawn_blocking(looked).await;
+        looked.unwrap_or_else(|panic| Err(io::Error::other(panic)))
     }
 
     /// Whether caches were told, or would be told, to keep the file for ever.
     pub fn looks_immutable(&self, root: usize, name: &[u8]) -> bool {
+        let Some(tree) = self.trees.get(root) else { return false };
         kind::is_hashed(name)
-            || self.trees.get(root).is_some_and(|tree| head::is_immutable_by_rule(&tree.root, name))
+            || head::is_immutable_by_rule(&tree.root, name)
+            || tree.is_listed(name)
+    }
+
+    fn current_name(
+        self: &Arc<Self>,
+        root: usize,
+        original: &[u8],
+        effort: Effort,
+    ) -> io::Result<Option<Vec<u8>>> {
+        let Some(tree) = self.trees.get(root) else { return Ok(None) };
+        let now = self.clock(Instant::now());
+        let mut is_plain = true;
+        for place in &tree.places {
+            let Some(directory) = place.open(effort)? else { continue };
+            let known = place.manifest(&directory, self.plan.symlinks, now)?;
+            let Some(manifest) = known.manifest else { continue };
+            if let Some(current) = manifest.current(original) {
+                return Ok(Some(current.to_vec()));
+            }
+            // What it does not list is no file of the release, though an old copy may lie there.
+            is_plain = false;
+        }
+        Ok(is_plain.then(|| original.to_vec()))
     }
 
     /// Whether pages of other origins may read the file.

@@ -1,12 +1,14 @@
 //! The directories behind one prefix, and what their manifests say.
 
 use std::{
-    io::{self, Read},
+    fs::{File, Metadata},
+    io::{self, Read, Seek},
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
 };
 
 use super::{
@@ -22,6 +24,8 @@ pub(super) const MANIFEST: &[u8] = b"staticfiles.json";
 const MOST: u64 = 64 * 1024 * 1024;
 /// How long a manifest is believed unchanged, in milliseconds.
 const INTERVAL: u64 = 1000;
+/// How often one is read that changes meanwhile, before the next look is waited for.
+const ATTEMPTS: u32 = 16;
 
 /// One prefix.
 #[derive(Debug)]
@@ -77,6 +81,11 @@ impl Tree {
             .iter()
             .map(Place::known)
             .any(|known| !known.is_verified && known.stamp.is_some())
+    }
+
+    /// Whether one of the manifests that are known lists a name as one with a content hash.
+    pub(super) fn is_listed(&self, name: &[u8]) -> bool {
+        self.places.iter().any(|place| place.lock().says(name) == Some(true))
     }
 }
 
@@ -211,16 +220,34 @@ fn read(directory: &Directory, symlinks: Symlinks, known: Option<Stamp>) -> io::
     if directory.effort() == Effort::Memory {
         return Err(io::ErrorKind::WouldBlock.into());
     }
-    // Half of it may be written.
-    if unrested(&metadata).is_some() {
-        return Ok(Look::Same);
+    match contents(&file, metadata)? {
+        Some((stamp, text)) => Ok(match Manifest::parse(&text) {
+            Ok(manifest) => Look::New(stamp, manifest),
+            Err(error) => Look::Bad(stamp, error),
+        }),
+        None => Ok(Look::Same),
     }
-    let mut text = Vec::new();
-    file.take(MOST + 1).read_to_end(&mut text)?;
-    Ok(match Manifest::parse(&text) {
-        Ok(manifest) => Look::New(stamp, manifest),
-        Err(error) => Look::Bad(stamp, error),
-    })
+}
+
+/// All of it, of one version: half of it may be written. `None` if it does not rest.
+fn contents(mut file: &File, first: Metadata) -> io::Result<Option<(Stamp, Vec<u8>)>> {
+    let mut metadata = first;
+    for _ in 0..ATTEMPTS {
+        if let Some(rest) = unrested(&metadata) {
+            thread::sleep(rest);
+            metadata = file.metadata()?;
+            continue;
+        }
+        let mut text = Vec::new();
+        file.rewind()?;
+        file.take(MOST + 1).read_to_end(&mut text)?;
+        let after = file.metadata()?;
+        if Stamp::of(&after) == Stamp::of(&metadata) {
+            return Ok(Some((Stamp::of(&metadata), text)));
+        }
+        metadata = after;
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

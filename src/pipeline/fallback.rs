@@ -1,8 +1,16 @@
 //! Fetches a file with a content hash from the server that has other releases' files.
 
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+
+use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::{
     body::{Body, RequestBody},
@@ -33,11 +41,17 @@ pub(super) enum Fetched {
 pub(super) struct Fallback {
     plan: plan::Fallback,
     server: Upstream,
-    running: Cell<usize>,
+    running: Rc<Cell<usize>>,
 }
 
 /// Counts a request for as long as it runs.
-struct Running<'a>(&'a Cell<usize>);
+struct Running(Rc<Cell<usize>>);
+
+/// The body of an answer that is not complete: its request runs until the client has it.
+struct Rest {
+    body: Body,
+    _running: Running,
+}
 
 // === impl Fallback ===
 
@@ -45,7 +59,7 @@ impl Fallback {
     pub(super) fn new(plan: &plan::Fallback) -> Self {
         // Its connections are no application's: they are counted apart from those, by `fetch`'s caller.
         let server = Upstream::new(&plan.server, std::sync::Arc::default());
-        Self { plan: plan.clone(), server, running: Cell::new(0) }
+        Self { plan: plan.clone(), server, running: Rc::default() }
     }
 
     /// Asks for what the client asks for. `path` is its own, still encoded.
@@ -60,7 +74,7 @@ impl Fallback {
         if passed_by.any(|via| memchr::memmem::find(via, NAME.as_bytes()).is_some()) {
             return Fetched::Missing;
         }
-        let Some(_running) = Running::begin(&self.running) else { return Fetched::Busy };
+        let Some(running) = Running::begin(&self.running) else { return Fetched::Busy };
         let target = format!("{}{path}", self.plan.base);
         let via = format!("1.1 {NAME}");
         let fields = fields(headers, &self.plan.host, &via, id);
@@ -75,8 +89,13 @@ impl Fallback {
                 Fetched::Missing
             }
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
-                Fetched::Reply(passed_on(method, reply.status, &reply.headers, reply.body))
+                let body = match reply.body {
+                    Body::Stream(_) => Body::stream(Rest { body: reply.body, _running: running }),
+                    here @ (Body::Empty | Body::Full(_) | Body::File(_)) => here,
+                };
+                Fetched::Reply(passed_on(method, reply.status, &reply.headers, body))
             }
+            StatusCode::RANGE_NOT_SATISFIABLE => Fetched::Reply(unsatisfiable(reply.headers)),
             status if status.is_server_error() => Fetched::Failed(None),
             // A bucket says 403 for what it does not have.
             _ => Fetched::Missing,
@@ -155,22 +174,57 @@ fn passed_on(method: &Method, status: StatusCode, given: &HeaderMap, body: Body)
     response
 }
 
+/// The file is there, and shorter than the client thinks (RFC 9110, 15.5.17).
+fn unsatisfiable(mut given: HeaderMap) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+    let headers = response.headers_mut();
+    if let Some(size) = given.remove(header::CONTENT_RANGE) {
+        headers.insert(header::CONTENT_RANGE, size);
+    }
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 // === impl Running ===
 
-impl<'a> Running<'a> {
+impl Running {
     /// `None` when too many run already.
-    fn begin(running: &'a Cell<usize>) -> Option<Self> {
+    fn begin(running: &Rc<Cell<usize>>) -> Option<Self> {
         if running.get() >= AT_ONCE {
             return None;
         }
         running.set(running.get() + 1);
-        Some(Self(running))
+        Some(Self(Rc::clone(running)))
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for Running {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
+    }
+}
+
+// === impl Rest ===
+
+impl HttpBody for Rest {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -17,6 +17,7 @@ mod django;
 mod forwarded;
 mod health;
 mod leaving;
+mod media;
 mod metrics;
 mod outputs;
 mod proxy;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Response, header};
 
-use super::{answer, lookup::find};
+use super::{
+    answer,
+    lookup::{find, is_hidden},
+};
 use crate::{
     body::Body,
-    error::Error,
-    files::{Entry, Found, Store, is_hashed},
+    error::{Error, Kind},
+    files::{Entry, Found, Store},
     pipeline::{
         fallback::{Fallback, Fetched},
         family::Family,
@@ -27,7 +30,7 @@ pub(super) async fn serve(
     wanted: FileName<'_>,
 ) -> Result<Response<Body>, Error> {
     let store = local.app.store(wanted.family);
-    if wanted.family == Family::Static && is_hashed(&wanted.name) {
+    if wanted.family == Family::Static && store.looks_immutable(wanted.root, &wanted.name) {
         if let Some(fallback) = &local.fallback
             && let Some(mut response) = fetch(local, record, fallback).await
         {
@@ -81,7 +84,8 @@ pub(super) fn missing(record: &Record, store: &Store, wanted: &FileName<'_>) -> 
 
 /// Counts a file of another release that was found in a further directory.
 pub(super) fn count_elsewhere(local: &Local, wanted: &FileName<'_>, entry: &Entry) {
-    if entry.is_elsewhere() && is_hashed(&wanted.name) {
+    let store = local.app.store(wanted.family);
+    if entry.is_elsewhere() && store.looks_immutable(wanted.root, &wanted.name) {
         local.metrics.rescued_elsewhere.add(1);
     }
 }
@@ -93,8 +97,14 @@ async fn current(
     store: &Arc<Store>,
     wanted: &FileName<'_>,
 ) -> Result<Option<Response<Body>>, Error> {
-    let Some(name) = store.current(wanted.root, &wanted.name) else { return Ok(None) };
+    let current = Arc::clone(store).current(wanted.root, &wanted.name).await;
+    let Some(name) = current.map_err(|error| Error::io(Kind::FileUnreadable, error))? else {
+        return Ok(None);
+    };
     let wanted = FileName { name: name.into(), ..*wanted };
+    if is_hidden(&wanted.name) {
+        return Ok(None);
+    }
     let Found::File(entry) = find(local, record, &wanted).await? else { return Ok(None) };
     let mut response = answer::whole(record, &entry);
     let forget = HeaderValue::from_static("no-store");

@@ -1,16 +1,35 @@
 //! Static files: what they are served as, and what can't be reached.
 
 mod attacks;
+mod bounds;
+mod breaking;
+mod caching;
 mod changes;
 mod churn;
 mod conditions;
+mod confinement;
+mod cors;
+mod current;
+mod directories;
+mod fallback;
+mod fallback_trouble;
+mod index;
+mod intervals;
+mod links;
+mod manifest;
+mod manifest_faults;
 mod many;
+mod many_listed;
+mod names;
+mod parts;
 mod paths;
 mod ranges;
 mod representations;
 mod sending;
+mod types;
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     time::{Duration, SystemTime},
 };
@@ -18,6 +37,9 @@ use std::{
 use crate::support::{ReservedPort, Settings, Sideman, TempDir, pattern};
 
 const ALPHABET: &str = "abcdefghijklmnopqrstuvwxyz";
+/// What is said of names that hold a content hash, and of others by default.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+const BRIEF: &str = "public, max-age=60";
 
 /// A directory, served; the application behind refuses connections.
 struct Site {
@@ -31,18 +53,34 @@ struct Site {
 impl Site {
     /// `alphabet.txt` and these files, all of them an hour old.
     fn with(files: &[(&str, &[u8])]) -> Self {
+        Self::set(files, |settings| settings)
+    }
+
+    /// The same with more settings.
+    fn set(files: &[(&str, &[u8])], more: impl FnOnce(Settings) -> Settings) -> Self {
         let (directory, application) = (TempDir::new(), ReservedPort::new());
         let hour_ago = SystemTime::now() - Duration::from_secs(3600);
         for (name, content) in [("alphabet.txt", ALPHABET.as_bytes())].iter().chain(files) {
             let path = directory.write(name, content);
             File::options().write(true).open(path).unwrap().set_modified(hour_ago).unwrap();
         }
-        let sideman = Settings::before(&application.url())
+        let settings = Settings::before(&application.url())
             .files("/static/", directory.path())
-            .set("static.check_interval", "50ms")
-            .start();
-        Self { sideman, directory, _application: application }
+            .set("static.check_interval", "50ms");
+        Self { sideman: more(settings).start(), directory, _application: application }
     }
+}
+
+/// A `staticfiles.json` of these originals and their hashed names.
+fn manifest_of(paths: &[(&str, &str)]) -> String {
+    let paths: BTreeMap<_, _> = paths.iter().copied().collect();
+    serde_json::json!({ "paths": paths, "version": "1.1", "hash": "0123456789ab" }).to_string()
+}
+
+/// Requests for hashed names that were answered in this way.
+#[track_caller]
+fn rescued(sideman: &Sideman, found: &str) -> f64 {
+    sideman.metric("sideman_rescued_files_total", &[("found", found)])
 }
 
 #[test]
@@ -92,8 +130,8 @@ fn names_with_a_hash_are_immutable() {
     for (name, is_hashed) in names {
         let response = client.get(&format!("/static/{name}"));
         let expected = match is_hashed {
-            true => "public, max-age=31536000, immutable",
-            false => "public, max-age=60",
+            true => IMMUTABLE,
+            false => BRIEF,
         };
         assert_eq!(response.status, 200, "{name}");
         assert_eq!(response.header("cache-control"), Some(expected), "{name}");

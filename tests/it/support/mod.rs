@@ -30,6 +30,7 @@ pub(crate) use self::{
         until_closed, wait,
     },
     wait::{eventually, eventually_is},
+    wire::Request,
     wsgi::{Server, Wsgi},
 };
 

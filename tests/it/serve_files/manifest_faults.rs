@@ -1,0 +1,147 @@
+//! Whether the files that a manifest lists are there, and are what their names say: looked at in the
+//! background, told once, and counted.
+
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+use md5::{Digest as _, Md5};
+
+use super::{IMMUTABLE, Site, manifest_of};
+use crate::support::{ReservedPort, Settings, Sideman, TempDir, eventually};
+
+/// The name that Django gives to this content.
+fn hashed(stem: &str, content: &str) -> String {
+    let digest = Md5::digest(content);
+    let hash = digest.iter().take(6).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    format!("{stem}.{hash}.css")
+}
+
+#[track_caller]
+fn until_faults(sideman: &Sideman, missing: f64, mismatched: f64) {
+    let name = "sideman_manifest_faults_total";
+    sideman.until_metric(name, &[("fault", "missing")], missing);
+    sideman.until_metric(name, &[("fault", "mismatched")], mismatched);
+}
+
+fn count(events: &[String], part: &str) -> usize {
+    events.iter().filter(|line| line.contains(part)).count()
+}
+
+const MISSING: &str = "files that staticfiles.json lists are missing";
+const MISMATCHED: &str = "contents are not what the hashes in their names say";
+const GOOD: &str = "manifest is good";
+
+#[test]
+fn a_good_one_is_said_to_be_good_at_the_start() {
+    let (one, other) = (hashed("one", "1"), hashed("deep/other", "2"));
+    let manifest = manifest_of(&[("one.css", &one), ("deep/other.css", &other)]);
+    let files: &[(&str, &[u8])] =
+        &[(&one, b"1"), (&other, b"2"), ("staticfiles.json", manifest.as_bytes())];
+    let site = Site::with(files);
+    // Nobody has asked for anything.
+    let event = site.sideman.event(GOOD);
+    for part in ["INFO", "listed=2", "checked=2", "prefix=\"/static/\""] {
+        assert!(event.contains(part), "{part} in {event}");
+    }
+    until_faults(&site.sideman, 0.0, 0.0);
+}
+
+#[test]
+fn faults_are_found_at_the_start_and_told_once() {
+    let (good, wrong) = (hashed("good", "good"), hashed("wrong", "right"));
+    let manifest = manifest_of(&[
+        ("good.css", &good),
+        ("wrong.css", &wrong),
+        ("gone.css", "gone.0123456789ab.css"),
+        ("deep/gone.css", "deep/gone.0123456789ab.css"),
+    ]);
+    let files: &[(&str, &[u8])] =
+        &[(&good, b"good"), (&wrong, b"wrong"), ("staticfiles.json", manifest.as_bytes())];
+    let site = Site::with(files);
+    until_faults(&site.sideman, 2.0, 1.0);
+    let missing = site.sideman.event(MISSING);
+    for part in ["WARN", "gone.0123456789ab.css", "deep/gone.0123456789ab.css", "collectstatic"] {
+        assert!(missing.contains(part), "{part} in {missing}");
+    }
+    let mismatched = site.sideman.event(MISMATCHED);
+    assert!(mismatched.contains("WARN") && mismatched.contains(&wrong), "{mismatched}");
+    assert!(!mismatched.contains(&good), "{mismatched}");
+
+    // Looking at the same manifest again, second after second, says nothing new.
+    let mut client = site.sideman.connect();
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_millis(2500) {
+        let response = client.get(&format!("/static/{good}"));
+        assert_eq!(response.header("cache-control"), Some(IMMUTABLE));
+    }
+    until_faults(&site.sideman, 2.0, 1.0);
+    drop(client);
+    let (_, events) = site.sideman.leave_for_events();
+    assert_eq!((count(&events, MISSING), count(&events, MISMATCHED)), (1, 1), "{events:#?}");
+}
+
+#[test]
+fn a_changed_one_is_looked_at_again() {
+    let good = hashed("good", "good");
+    let first = manifest_of(&[("good.css", &good)]);
+    let site = Site::with(&[(&good, b"good"), ("staticfiles.json", first.as_bytes())]);
+    site.sideman.event(GOOD);
+    let wrong = hashed("wrong", "right");
+    site.directory.write(&wrong, "wrong");
+    let second =
+        manifest_of(&[("good.css", &good), ("w.css", &wrong), ("g.css", "g.0123456789ab.css")]);
+    site.directory.write("staticfiles.json", second);
+    // Requests for names in use are what makes it look.
+    let mut client = site.sideman.connect();
+    eventually("the faults of the second manifest", || {
+        assert_eq!(client.get(&format!("/static/{good}")).status, 200);
+        let faults = site.sideman.metric("sideman_manifest_faults_total", &[]);
+        (faults == 2.0).then_some(())
+    });
+    until_faults(&site.sideman, 1.0, 1.0);
+    drop(client);
+    let (_, events) = site.sideman.leave_for_events();
+    assert_eq!((count(&events, MISSING), count(&events, MISMATCHED)), (1, 1), "{events:#?}");
+}
+
+#[test]
+fn one_that_was_written_a_moment_ago_counts_at_the_start() {
+    // As a container that collects and then starts: there is nothing to wait for a second for.
+    let (directory, application) = (TempDir::new(), ReservedPort::new());
+    directory.write("a.aaaaaaaaaaaa.css", "a");
+    let settings = Settings::before(&application.url()).files("/static/", directory.path());
+    directory.write("staticfiles.json", manifest_of(&[("g.css", "g.0123456789ab.css")]));
+    let sideman = settings.start();
+    until_faults(&sideman, 1.0, 0.0);
+    let response = sideman.get("/static/a.aaaaaaaaaaaa.css");
+    assert_eq!(response.header("cache-control"), Some("public, max-age=60"));
+}
+
+#[test]
+fn each_directory_is_compared_with_its_own() {
+    let (first, second, application) = (TempDir::new(), TempDir::new(), ReservedPort::new());
+    let (new, old) = (hashed("new", "new"), hashed("old", "old"));
+    first.write(&new, "new");
+    first.write("staticfiles.json", manifest_of(&[("new.css", &new)]));
+    second.write("staticfiles.json", manifest_of(&[("old.css", &old), ("new.css", &new)]));
+    second.write(&old, "old");
+    let sideman = Settings::before(&application.url())
+        .files("/static/", first.path())
+        .files("/static/", second.path())
+        .start();
+    // The second lacks what only the first has.
+    until_faults(&sideman, 1.0, 0.0);
+    let event = sideman.event(MISSING);
+    assert!(event.contains(&second.path().display().to_string()), "{event}");
+    assert!(sideman.event(GOOD).contains(&first.path().display().to_string()));
+    // Each decides about its own files.
+    for name in [&new, &old] {
+        let response = sideman.get(&format!("/static/{name}"));
+        assert_eq!(response.header("cache-control"), Some(IMMUTABLE), "{name}");
+    }
+}
