@@ -25,6 +25,8 @@ pub struct Client {
     /// Whether an interim answer may be sent before the final one, which has not begun.
     takes_interim: Cell<bool>,
     departure: Cell<Departure>,
+    /// Since when it has taken nothing of what there is for it.
+    blocked: Cell<Option<Instant>>,
     /// Whether hyper was told to wait although the end of what the client sends was seen.
     hides_end: Cell<bool>,
     /// Whether the end of what the client sends was seen since its last request began.
@@ -69,6 +71,7 @@ impl Client {
             body: Rc::default(),
             takes_interim: Cell::new(false),
             departure: Cell::new(Departure::None),
+            blocked: Cell::new(None),
             hides_end: Cell::new(false),
             saw_end: Cell::new(false),
             sendable: RefCell::default(),
@@ -109,6 +112,23 @@ impl Client {
         if let Activity::Idle(_) = self.activity.get() {
             self.activity.set(Activity::Idle(Instant::now()));
         }
+    }
+
+    /// Nothing of an answer could be written; noted once, until something is.
+    pub fn on_blocked(&self) {
+        if self.blocked.get().is_none() {
+            self.blocked.set(Some(Instant::now()));
+        }
+    }
+
+    /// Something of an answer was written.
+    pub fn on_unblocked(&self) {
+        self.blocked.set(None);
+    }
+
+    /// Since when it has taken nothing of an answer, if it does not.
+    pub fn blocked(&self) -> Option<Instant> {
+        self.blocked.get()
     }
 
     /// How much has come of the body of the request that is being answered.

@@ -43,7 +43,8 @@ pub struct Server {
     pub workers: Option<usize>,
     /// Peers whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// How long a kept-alive client connection may wait for its next request.
+    /// How long a kept-alive client connection may wait for its next request, or take nothing of an
+    /// answer.
     pub idle_timeout: Duration,
     /// How long a client may take from the first byte of a request's head to its last.
     pub header_timeout: Duration,

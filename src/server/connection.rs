@@ -142,6 +142,10 @@ impl Timer {
 
     fn poll(&mut self, client: &Client, cx: &mut Context<'_>) -> Poll<Expired> {
         let (at, expired) = match (client.activity(), client.departure()) {
+            // Whatever else it waits for: one that takes nothing of its answer keeps a place for nothing.
+            (Activity::Busy, _) if let Some(since) = client.blocked() => {
+                (since + self.idle, Expired::Idle)
+            }
             (Activity::Idle(since), _) => (since + self.idle, Expired::Idle),
             (Activity::Head(since), _) => (since + self.header, Expired::Head),
             (Activity::Busy, Departure::Suspected(at) | Departure::Probed(at))

@@ -164,6 +164,7 @@ impl Socket {
         match &written {
             Poll::Ready(Ok(count)) => {
                 self.metrics.sent_bytes.add(*count as u64);
+                self.client.on_unblocked();
                 if self.is_slow {
                     self.client.on_write();
                 }
@@ -171,6 +172,7 @@ impl Socket {
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
                 self.is_slow = true;
+                self.client.on_blocked();
                 // A client that takes a long answer slowly must not cost the kernel megabytes.
                 self.shorten();
             }

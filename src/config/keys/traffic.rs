@@ -38,8 +38,8 @@ pub(super) const SERVER: &[Key] = &[
         name: "server.idle_timeout",
         default: Some(&["75s"]),
         kind: Kind::Duration { least: SECOND, most: HOUR },
-        doc: "How long a kept-alive client connection may wait for its next request; \
-              keep it above the load balancer's idle timeout.",
+        doc: "How long a kept-alive client connection may wait for its next request, or take nothing of \
+              an answer; keep it above the load balancer's idle timeout.",
         short_env: None,
         flag: None,
     },

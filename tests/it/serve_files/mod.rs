@@ -24,6 +24,7 @@ mod names;
 mod parts;
 mod paths;
 mod ranges;
+mod readers;
 mod representations;
 mod sending;
 mod types;
