@@ -9,7 +9,6 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
-
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::{

@@ -40,6 +40,8 @@ const MARK: usize = 33;
 struct Versions {
     next: AtomicU64,
     cuts: Mutex<HashSet<(u64, usize)>>,
+    /// Held for a change: two at once in one file would make a mixture of the file itself.
+    turn: Mutex<()>,
 }
 
 /// What the readers saw.
@@ -166,6 +168,7 @@ fn change(directory: &Path, seed: u64, versions: &Versions, end: Instant) {
     while Instant::now() < end {
         let (name, size) = NAMES[random.usize(..NAMES.len())];
         let path = directory.join(name);
+        let turn = versions.turn.lock().unwrap();
         // Another writer may have taken the file away: that is part of it.
         let _ = match random.u8(..10) {
             0..=3 => replace(directory, &path, seed, &versions.make(size, &mut random)),
@@ -178,6 +181,7 @@ fn change(directory: &Path, seed: u64, versions: &Versions, end: Instant) {
             }
             _ => overwrite(&path, versions),
         };
+        drop(turn);
         // Between two changes, so that most answers are of a file at rest.
         thread::sleep(Duration::from_millis(random.u64(..30)));
     }

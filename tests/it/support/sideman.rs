@@ -8,7 +8,7 @@ use std::{
     process::{Child, ChildStdout},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -122,6 +122,13 @@ impl Sideman {
     pub(crate) fn event(&self, part: &str) -> String {
         let wanted = |line: &str| line.contains(part).then(|| line.to_owned());
         self.stderr.find(&format!("{part:?} on stderr"), wanted)
+    }
+
+    /// The same for what is done at the lowest priority, when nobody else wants to do anything.
+    #[track_caller]
+    pub(crate) fn late_event(&self, part: &str) -> String {
+        let wanted = |line: &str| line.contains(part).then(|| line.to_owned());
+        self.stderr.find_within(PATIENCE * 6, &format!("{part:?} on stderr"), wanted)
     }
 
     /// GET at the admin listener.
@@ -266,8 +273,18 @@ impl Lines {
     /// Waits for a line that `wanted` makes something of.
     #[track_caller]
     fn find<T>(&self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
+        self.find_within(PATIENCE, what, wanted)
+    }
+
+    #[track_caller]
+    fn find_within<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        wanted: impl Fn(&str) -> Option<T>,
+    ) -> T {
         let (read, changed) = &*self.read;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience;
         let mut pipe = lock(read);
         loop {
             if let Some(found) = pipe.lines.iter().find_map(|line| wanted(line)) {
@@ -275,7 +292,7 @@ impl Lines {
             }
             assert!(!pipe.is_closed, "the program ended without: {what}");
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited {PATIENCE:?} in vain: {what}");
+            assert!(!left.is_zero(), "waited {patience:?} in vain: {what}");
             pipe = changed.wait_timeout(pipe, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
