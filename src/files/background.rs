@@ -24,11 +24,10 @@ pub(super) struct Background(OnceLock<Option<SyncSender<Job>>>);
 // === impl Background ===
 
 impl Background {
-    /// Hands over a job, unless too many are waiting.
-    pub(super) fn push(&self, job: impl FnOnce() + Send + 'static) {
-        if let Some(sender) = self.0.get_or_init(start) {
-            let _ = sender.try_send(Box::new(job));
-        }
+    /// Hands over a job; `false` if too many are waiting.
+    pub(super) fn push(&self, job: impl FnOnce() + Send + 'static) -> bool {
+        let sender = self.0.get_or_init(start);
+        sender.as_ref().is_some_and(|sender| sender.try_send(Box::new(job)).is_ok())
     }
 }
 
@@ -52,5 +51,42 @@ fn work(receiver: &Receiver<Job>) {
     for job in receiver {
         // A bug costs one job. The panic hook has logged it.
         let _ = panic::catch_unwind(AssertUnwindSafe(job));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn what_is_too_much_is_refused_and_the_rest_is_done() {
+        let background = Background::default();
+        let (open, gate) = channel::<()>();
+        let (done, count) = channel();
+        let (begun, begins) = channel();
+        assert!(background.push(move || {
+            begun.send(()).unwrap();
+            // Ends when the test lets go of it.
+            let _ = gate.recv();
+        }));
+        begins.recv().unwrap();
+        for _ in 0..WAITING {
+            let done = done.clone();
+            assert!(background.push(move || done.send(()).unwrap()));
+        }
+        assert!(!background.push(|| {}));
+        drop((open, done));
+        assert_eq!(count.iter().count(), WAITING);
+        assert!(background.push(|| {}));
+    }
+
+    #[test]
+    fn a_job_that_panics_is_the_only_one_lost() {
+        let background = Background::default();
+        let (done, count) = channel();
+        assert!(background.push(|| panic!("for the test")));
+        assert!(background.push(move || done.send(()).unwrap()));
+        assert_eq!(count.iter().count(), 1);
     }
 }

@@ -8,7 +8,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -24,10 +23,6 @@ use crate::{
 
 /// What an open descriptor counts for in the budget: it bounds their number.
 const DESCRIPTOR: u64 = 64 * 1024;
-
-/// A file must have been left alone for so long: its times move in steps of up to 10 ms, so that a
-/// change right after another would not show.
-const REST: Duration = Duration::from_millis(20);
 
 /// A file. It never changes: when the file does, another takes its place.
 #[derive(Debug)]
@@ -272,14 +267,4 @@ impl Stamp {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
-}
-
-/// How long to wait until a further change would show.
-pub(super) fn unrested(metadata: &Metadata) -> Option<Duration> {
-    let seconds = u64::try_from(metadata.mtime()).ok()?;
-    let nanos = u32::try_from(metadata.mtime_nsec()).ok()?;
-    let modified = UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))?;
-    // A time in the future was set on purpose, or by another clock: it tells nothing.
-    let age = SystemTime::now().duration_since(modified).ok()?;
-    REST.checked_sub(age).filter(|rest| !rest.is_zero())
 }

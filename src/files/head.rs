@@ -17,7 +17,6 @@ pub(super) struct About {
     purpose: Purpose,
     /// Whether the site's makers decide what is in the file.
     pub(super) is_own: bool,
-    is_attachment: bool,
     /// Whether the answer depends on `Accept-Encoding`. Only of the site's own files: beside one that a
     /// user has uploaded, `report.csv.gz` is another user's, and not a form of `report.csv`.
     pub(super) varies: bool,
@@ -30,13 +29,11 @@ impl About {
     /// a manifest.
     pub(super) fn new(plan: &Files, root: &Root, name: &[u8], manifest_says: Option<bool>) -> Self {
         let content_type = kind::content_type(name, &plan.types, plan.charset.as_deref());
-        let is_attachment = root.purpose != Purpose::Static && kind::is_active(&content_type);
         Self {
             cache_control: cache_control(root, name, manifest_says),
             is_shared: is_shared(root, name),
             purpose: root.purpose,
             is_own: root.purpose == Purpose::Static,
-            is_attachment,
             // Whoever may upload `a.txt.gz` must not decide what `a.txt` is.
             varies: root.purpose == Purpose::Static && kind::is_text(&content_type),
             content_type,
@@ -75,7 +72,7 @@ impl About {
             let sandbox = HeaderValue::from_static("sandbox");
             head.insert(header::CONTENT_SECURITY_POLICY, sandbox);
         }
-        if self.is_attachment {
+        if kind::is_active(&self.content_type) {
             let attachment = HeaderValue::from_static("attachment");
             head.insert(header::CONTENT_DISPOSITION, attachment);
         }
@@ -107,14 +104,11 @@ fn cache_control(root: &Root, name: &[u8], manifest_says: Option<bool>) -> Heade
         None if is_immutable() => Lifetime::Immutable,
         None => Lifetime::MaxAge(root.max_age),
     };
-    match (lifetime, root.purpose) {
-        (Lifetime::Immutable, _) => HeaderValue::from_static("public, max-age=31536000, immutable"),
-        (Lifetime::NoStore, _) => HeaderValue::from_static("no-store"),
-        // What the application decides about each time is no shared cache's business.
-        (Lifetime::MaxAge(_), Purpose::Internal) => HeaderValue::from_static("private, no-cache"),
-        (Lifetime::MaxAge(age), Purpose::Static | Purpose::Media) => {
-            value(&format!("public, max-age={}", age.as_secs()))
-        }
+    match lifetime {
+        Lifetime::Immutable => HeaderValue::from_static("public, max-age=31536000, immutable"),
+        Lifetime::NoStore => HeaderValue::from_static("no-store"),
+        // Internal files are sent under the application's own (`pipeline/accel/carry.rs`).
+        Lifetime::MaxAge(age) => value(&format!("public, max-age={}", age.as_secs())),
     }
 }
 

@@ -1,21 +1,20 @@
-//! Reads a file and its compressed siblings from disk into an entry. Blocking: runs on the blocking
-//! pool and on the background thread only.
+//! Makes an entry of a file and its compressed siblings. How far it goes for them, to the kernel's
+//! memory or to the disk, is the caller's choice.
 
 use std::{
     fs::{File, Metadata},
-    io::{self, IoSliceMut},
+    io,
     os::unix::fs::{FileExt, MetadataExt},
     sync::Arc,
-    thread,
     time::SystemTime,
 };
 
 use bytes::Bytes;
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::{
-    entry::{Content, Entry, Key, Representation, Stamp, Stamps, unrested},
+    contents::contents,
+    entry::{Content, Entry, Key, Representation, Stamp, Stamps},
     hashes::Hashes,
     head::About,
     kind,
@@ -39,12 +38,6 @@ const SMALL_UPLOAD: u64 = 128 * 1024;
 /// From this size on it costs half as much to let the kernel send pages than to copy them; below, the
 /// second system call costs more than the copy (measured on loopback).
 const SENDABLE: u64 = 32 * 1024;
-
-/// Files up to this size are read and hashed by a worker itself if the page cache holds them, which
-/// takes some ten microseconds; others on the blocking pool.
-const QUICK: u64 = 128 * 1024;
-
-const ATTEMPTS: u32 = 16;
 
 /// The codings that are looked for beside a file.
 pub(super) const SIBLINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
@@ -279,67 +272,6 @@ fn look_beside(
 fn is_stale(sibling: (i64, i64), (seconds, nanos): (i64, i64)) -> bool {
     let least = if sibling.1 == 0 { (seconds, 0) } else { (seconds, nanos - 1000) };
     sibling < least
-}
-
-/// What a small file holds, and its metadata at that moment; for a large one the metadata alone.
-fn contents(
-    file: &File,
-    first: Metadata,
-    small: u64,
-    effort: Effort,
-) -> io::Result<(Metadata, Option<Bytes>)> {
-    let mut metadata = first;
-    for _ in 0..ATTEMPTS {
-        if let Some(rest) = unrested(&metadata) {
-            if effort == Effort::Memory {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            thread::sleep(rest);
-            metadata = file.metadata()?;
-            continue;
-        }
-        if metadata.len() > small {
-            return Ok((metadata, None));
-        }
-        let bytes = read_whole(file, metadata.len(), effort)?;
-        let after = file.metadata()?;
-        if bytes.len() as u64 == metadata.len() && Version::of(&after) == Version::of(&metadata) {
-            return Ok((metadata, Some(bytes)));
-        }
-        metadata = after;
-    }
-    Err(io::Error::other("the file changes faster than it can be read"))
-}
-
-/// The contents; one byte more than expected would show that the file has grown.
-fn read_whole(file: &File, size: u64, effort: Effort) -> io::Result<Bytes> {
-    let flags = match effort {
-        // Hashing a long one holds up others as well.
-        Effort::Memory if size > QUICK => return Err(io::ErrorKind::WouldBlock.into()),
-        Effort::Memory => ReadWriteFlags::NOWAIT,
-        Effort::Disk => ReadWriteFlags::empty(),
-    };
-    let mut bytes = vec![0; usize::try_from(size).unwrap_or_default() + 1];
-    let mut filled = 0;
-    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match preadv2(file, &mut [IoSliceMut::new(rest)], filled as u64, flags) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(Errno::INTR) => {}
-            // A file system or a sandbox without RWF_NOWAIT.
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) if effort == Effort::Memory => {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    // An empty read is no end yet for some kernels that were asked not to wait (preadv2(2), BUGS).
-    if effort == Effort::Memory && (filled as u64) < size {
-        return Err(io::ErrorKind::WouldBlock.into());
-    }
-    bytes.truncate(filled);
-    bytes.shrink_to_fit();
-    Ok(Bytes::from(bytes))
 }
 
 /// Whether so many bytes are cheaper to send by the kernel.

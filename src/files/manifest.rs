@@ -59,7 +59,7 @@ struct NameVisitor;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ManifestError {
     /// Its bytes.
-    TooLarge(usize),
+    TooLarge(u64),
     /// From here on.
     NotJson { line: usize, column: usize },
     /// The version, if it is a text.
@@ -75,7 +75,7 @@ impl Manifest {
     /// versions 1.0 and 1.1. Entries whose names lead nowhere below the directory are left out.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         if bytes.len() > LARGEST {
-            return Err(ManifestError::TooLarge(bytes.len()));
+            return Err(ManifestError::TooLarge(bytes.len() as u64));
         }
         let text: Text = serde_json::from_slice(bytes)?;
         let version = text.version.as_ref().and_then(Value::as_str);
@@ -341,7 +341,7 @@ mod tests {
         let error = Manifest::parse(long.as_bytes()).unwrap_err();
         assert_eq!(error, version(&"9".repeat(32)));
         let error = Manifest::parse(&vec![b' '; LARGEST + 1]).unwrap_err();
-        assert_eq!(error, ManifestError::TooLarge(LARGEST + 1));
+        assert_eq!(error, ManifestError::TooLarge(LARGEST as u64 + 1));
         let old = Manifest::parse(br#"{"paths": {"a": "a.0"}, "version": "1.0", "x": [{}, 1e3]}"#);
         assert_eq!(old.map(|old| (old.len(), old.hash().to_owned())), Ok((1, String::new())));
     }

@@ -3,6 +3,7 @@
 
 mod background;
 mod compress;
+mod contents;
 mod entry;
 mod hashes;
 mod head;

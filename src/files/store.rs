@@ -22,6 +22,7 @@ use super::{
     head::{self, About},
     improve, kind,
     load::{self, Found},
+    manifest::Manifest,
     missing::Missing,
     open::Effort,
     shelf::Shelf,
@@ -112,25 +113,15 @@ impl Store {
     /// Looks at the disk: at once if the kernel has everything in memory, else on the blocking pool.
     pub async fn find(self: Arc<Self>, root: usize, name: &[u8]) -> io::Result<Found> {
         let key = Key { root, name: name.into() };
-        match self.look(&key, Effort::Memory) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            found => return found,
-        }
-        let looked = tokio::task::spawn_blocking(move || self.look(&key, Effort::Disk)).await;
-        looked.unwrap_or_else(|panic| Err(io::Error::other(panic)))
+        self.at_once_or_later(move |store, effort| store.look(&key, effort)).await
     }
 
     /// What the current release calls the file that another release called `name`: as a manifest says,
     /// or without any its plain name. Looks at the disk as [`find`](Self::find) does.
     pub async fn current(self: Arc<Self>, root: usize, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let Some(original) = kind::unhashed(name) else { return Ok(None) };
-        match self.current_name(root, &original, Effort::Memory) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            found => return found,
-        }
-        let looked = move || self.current_name(root, &original, Effort::Disk);
-        let looked = tokio::task::spawn_blocking(looked).await;
-        looked.unwrap_or_else(|panic| Err(io::Error::other(panic)))
+        self.at_once_or_later(move |store, effort| store.current_name(root, &original, effort))
+            .await
     }
 
     /// Whether caches were told, or would be told, to keep the file for ever.
@@ -141,8 +132,26 @@ impl Store {
             || tree.is_listed(name)
     }
 
+    /// Whether pages of other origins may read the file.
+    pub fn is_shared(&self, root: usize, name: &[u8]) -> bool {
+        self.trees.get(root).is_some_and(|tree| head::is_shared(&tree.root, name))
+    }
+
+    /// Looks with the kernel's memory alone, and if that does not suffice on the blocking pool.
+    async fn at_once_or_later<T: Send + 'static>(
+        self: Arc<Self>,
+        look: impl Fn(&Arc<Self>, Effort) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        match look(&self, Effort::Memory) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            found => return found,
+        }
+        let looked = tokio::task::spawn_blocking(move || look(&self, Effort::Disk)).await;
+        looked.unwrap_or_else(|panic| Err(io::Error::other(panic)))
+    }
+
     fn current_name(
-        self: &Arc<Self>,
+        &self,
         root: usize,
         original: &[u8],
         effort: Effort,
@@ -161,11 +170,6 @@ impl Store {
             is_plain = false;
         }
         Ok(is_plain.then(|| original.to_vec()))
-    }
-
-    /// Whether pages of other origins may read the file.
-    pub fn is_shared(&self, root: usize, name: &[u8]) -> bool {
-        self.trees.get(root).is_some_and(|tree| head::is_shared(&tree.root, name))
     }
 
     fn look(self: &Arc<Self>, key: &Key, effort: Effort) -> io::Result<Found> {
@@ -193,14 +197,11 @@ impl Store {
                 entry.set_checked(now);
                 self.shelf.insert(hash, Arc::clone(entry));
             }
-            // Only what is looked for every time is not there can be remembered: the time is that of
-            // the look's beginning.
+            // As of the look's beginning: what has come meanwhile is found when that is too long ago.
             Found::Missing => self.missing.note(hash, now),
             Found::Directory => {}
         }
-        if tree.is_unverified() {
-            self.verify_later(key.root);
-        }
+        self.verify_later(key.root);
         Ok(found)
     }
 
@@ -213,7 +214,8 @@ impl Store {
         }
         // Weak: what is thrown away while it waits is not worth the work, and must not stay in memory.
         let (store, entry) = (Arc::clone(self), Arc::downgrade(entry));
-        self.background.push(move || {
+        // What is put off is tried again when the file is asked for again.
+        let _ = self.later(move || {
             if let Some(entry) = entry.upgrade() {
                 store.improve(hash, &entry, compresses);
             }
@@ -243,9 +245,16 @@ impl Store {
         }
     }
 
+    /// Hands manifests that nobody has verified to the background.
     fn verify_later(self: &Arc<Self>, root: usize) {
-        let store = Arc::clone(self);
-        self.background.push(move || store.verify(root));
+        let Some(tree) = self.trees.get(root) else { return };
+        for (index, place) in tree.places.iter().enumerate() {
+            let Some(manifest) = place.take_unverified() else { continue };
+            let store = Arc::clone(self);
+            if !self.later(move || store.verify(root, index, &manifest)) {
+                place.give_back();
+            }
+        }
     }
 
     fn read_manifests(&self, tree: &Tree) {
@@ -258,22 +267,28 @@ impl Store {
         }
     }
 
-    fn verify(self: &Arc<Self>, root: usize) {
+    fn verify(self: &Arc<Self>, root: usize, place: usize, manifest: &Manifest) {
         let Some(tree) = self.trees.get(root) else { return };
-        for place in &tree.places {
-            let Some(manifest) = place.take_unverified() else { continue };
-            let sample = Sample::new(fastrand::u64(..));
-            // Nobody else looks at the store any more: the process is about to end.
-            let cancelled = || Arc::strong_count(self) == 1;
-            let symlinks = self.plan.symlinks;
-            let report = verify(&place.path, &manifest, symlinks, sample, &cancelled);
-            let Ok(report) = report else { continue };
-            let count = |names: &Names| u64::try_from(names.count).unwrap_or(u64::MAX);
-            let counts = &self.counts;
-            counts.manifest_missing.fetch_add(count(&report.missing), Ordering::Relaxed);
-            counts.manifest_mismatched.fetch_add(count(&report.mismatched), Ordering::Relaxed);
-            tell(&tree.root.prefix, &place.path, &report);
+        let Some(place) = tree.places.get(place) else { return };
+        let sample = Sample::new(fastrand::u64(..));
+        // Nobody else looks at the store any more: the process is about to end.
+        let cancelled = || Arc::strong_count(self) == 1;
+        let report = verify(&place.path, manifest, self.plan.symlinks, sample, &cancelled);
+        let Ok(report) = report else { return };
+        let count = |names: &Names| u64::try_from(names.count).unwrap_or(u64::MAX);
+        let counts = &self.counts;
+        counts.manifest_missing.fetch_add(count(&report.missing), Ordering::Relaxed);
+        counts.manifest_mismatched.fetch_add(count(&report.mismatched), Ordering::Relaxed);
+        tell(&tree.root.prefix, &place.path, &report);
+    }
+
+    /// Has something done in the background; `false` if too much is waiting there.
+    fn later(&self, job: impl FnOnce() + Send + 'static) -> bool {
+        let is_taken = self.background.push(job);
+        if !is_taken {
+            self.counts.postponed.fetch_add(1, Ordering::Relaxed);
         }
+        is_taken
     }
 
     fn known(&self, hash: u64, root: usize, name: &[u8]) -> Option<Arc<Entry>> {

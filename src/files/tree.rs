@@ -1,18 +1,17 @@
 //! The directories behind one prefix, and what their manifests say.
 
 use std::{
-    fs::{File, Metadata},
-    io::{self, Read, Seek},
+    io,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
 };
 
 use super::{
-    entry::{Stamp, unrested},
+    contents::contents,
+    entry::Stamp,
     manifest::{Manifest, ManifestError},
     open::{Directory, Effort},
 };
@@ -24,8 +23,6 @@ pub(super) const MANIFEST: &[u8] = b"staticfiles.json";
 const MOST: u64 = 64 * 1024 * 1024;
 /// How long a manifest is believed unchanged, in milliseconds.
 const INTERVAL: u64 = 1000;
-/// How often one is read that changes meanwhile, before the next look is waited for.
-const ATTEMPTS: u32 = 16;
 
 /// One prefix.
 #[derive(Debug)]
@@ -56,8 +53,8 @@ pub(super) struct Known {
     stamp: Option<Stamp>,
     /// When, in milliseconds on the store's clock.
     checked: Option<u64>,
-    /// Whether somebody has taken note of this generation.
-    is_verified: bool,
+    /// Whether somebody verifies this generation, or has.
+    is_taken: bool,
 }
 
 // === impl Tree ===
@@ -73,14 +70,6 @@ impl Tree {
             known: Mutex::default(),
         };
         Self { root: root.clone(), places: root.directories.iter().map(place).collect() }
-    }
-
-    /// Whether a manifest waits to be verified.
-    pub(super) fn is_unverified(&self) -> bool {
-        self.places
-            .iter()
-            .map(Place::known)
-            .any(|known| !known.is_verified && known.stamp.is_some())
     }
 
     /// Whether one of the manifests that are known lists a name as one with a content hash.
@@ -162,14 +151,19 @@ impl Place {
         self.lock().clone()
     }
 
-    /// The manifest that nobody has verified yet.
+    /// The manifest that nobody has taken to verify it, once.
     pub(super) fn take_unverified(&self) -> Option<Arc<Manifest>> {
         let mut known = self.lock();
-        if known.is_verified {
+        if known.is_taken {
             return None;
         }
-        known.is_verified = true;
+        known.is_taken = true;
         known.manifest.clone()
+    }
+
+    /// It could not be verified: somebody else shall.
+    pub(super) fn give_back(&self) {
+        self.lock().is_taken = false;
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -195,7 +189,7 @@ impl Known {
             generation: self.generation + 1,
             stamp,
             checked: Some(now),
-            is_verified: false,
+            is_taken: false,
         }
     }
 }
@@ -220,56 +214,42 @@ fn read(directory: &Directory, symlinks: Symlinks, known: Option<Stamp>) -> io::
     if directory.effort() == Effort::Memory {
         return Err(io::ErrorKind::WouldBlock.into());
     }
-    match contents(&file, metadata)? {
-        Some((stamp, text)) => Ok(match Manifest::parse(&text) {
-            Ok(manifest) => Look::New(stamp, manifest),
-            Err(error) => Look::Bad(stamp, error),
-        }),
-        None => Ok(Look::Same),
-    }
-}
-
-/// All of it, of one version: half of it may be written. `None` if it does not rest.
-fn contents(mut file: &File, first: Metadata) -> io::Result<Option<(Stamp, Vec<u8>)>> {
-    let mut metadata = first;
-    for _ in 0..ATTEMPTS {
-        if let Some(rest) = unrested(&metadata) {
-            thread::sleep(rest);
-            metadata = file.metadata()?;
-            continue;
-        }
-        let mut text = Vec::new();
-        file.rewind()?;
-        file.take(MOST + 1).read_to_end(&mut text)?;
-        let after = file.metadata()?;
-        if Stamp::of(&after) == Stamp::of(&metadata) {
-            return Ok(Some((Stamp::of(&metadata), text)));
-        }
-        metadata = after;
-    }
-    Ok(None)
+    let (metadata, text) = contents(&file, metadata, MOST, Effort::Disk)?;
+    let stamp = Stamp::of(&metadata);
+    let parsed = match text {
+        Some(text) => Manifest::parse(&text),
+        None => Err(ManifestError::TooLarge(metadata.len())),
+    };
+    Ok(match parsed {
+        Ok(manifest) => Look::New(stamp, manifest),
+        Err(error) => Look::Bad(stamp, error),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::Cors;
-    use std::{fs, time::Duration};
+    use std::{fs, path::Path, time::Duration};
 
-    #[test]
-    fn a_worker_does_not_wait_while_a_manifest_is_read() {
-        let path = std::env::temp_dir().join(format!("sideman-tree-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        let tree = Tree::new(&Root {
+    fn root(path: &Path) -> Root {
+        Root {
             prefix: "/static/".to_owned(),
-            directories: vec![path.clone()],
+            directories: vec![path.to_owned()],
             purpose: Purpose::Static,
             index: None,
             max_age: Duration::ZERO,
             caching: Vec::new(),
             cors: Cors::None,
             rate: None,
-        });
+        }
+    }
+
+    #[test]
+    fn a_worker_does_not_wait_while_a_manifest_is_read() {
+        let path = std::env::temp_dir().join(format!("sideman-tree-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        let tree = Tree::new(&root(&path));
         let place = &tree.places[0];
         let look = |effort, now| {
             // What was opened is known to the kernel from the second time on.
@@ -283,9 +263,26 @@ mod tests {
         let error = look(Effort::Memory, INTERVAL).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         assert!(look(Effort::Memory, INTERVAL - 1).is_ok(), "it is believed for so long");
-        assert!(place.known().manifest.is_none() && !tree.is_unverified());
+        assert!(place.known().manifest.is_none());
         drop(reading);
         assert!(look(Effort::Disk, INTERVAL).is_ok());
         fs::remove_dir(&path).unwrap();
+    }
+
+    #[test]
+    fn a_manifest_is_taken_once_unless_it_is_given_back() {
+        let path = std::env::temp_dir().join(format!("sideman-taken-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("staticfiles.json"), r#"{"paths": {}, "version": "1.1"}"#).unwrap();
+        let tree = Tree::new(&root(&path));
+        let place = &tree.places[0];
+        assert!(place.take_unverified().is_none(), "nothing was read");
+        let directory = Directory::open(&path, Effort::Disk).unwrap();
+        place.manifest(&directory, Symlinks::Within, 0).unwrap();
+        assert!(place.take_unverified().is_some());
+        assert!(place.take_unverified().is_none());
+        place.give_back();
+        assert!(place.take_unverified().is_some());
+        fs::remove_dir_all(&path).unwrap();
     }
 }

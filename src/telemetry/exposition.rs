@@ -119,6 +119,7 @@ impl Scrape {
         for (name, number) in [
             (names::FILE_STORE_EVICTED, (|s| &s.evicted) as fn(&StoreCounts) -> &AtomicU64),
             (names::FILE_STORE_COMPRESSED, |s| &s.compressed),
+            (names::FILE_STORE_POSTPONED, |s| &s.postponed),
         ] {
             let counts = stores.map(|(store, counts)| (store, Process::read(number(counts))));
             counters(e, name, "store", &counts)?;

@@ -78,6 +78,8 @@ pub struct StoreCounts {
     pub evicted: AtomicU64,
     /// Representations made by compressing.
     pub compressed: AtomicU64,
+    /// Jobs that found too many others waiting.
+    pub postponed: AtomicU64,
     /// Files that a manifest lists and that are not there.
     pub manifest_missing: AtomicU64,
     /// Files whose contents are not what their names say.

@@ -73,6 +73,10 @@ pub const FILE_STORE_COMPRESSED: Name = name(
     "sideman_file_store_compressed",
     "Representations made by compressing in the background, by store",
 );
+pub const FILE_STORE_POSTPONED: Name = name(
+    "sideman_file_store_postponed",
+    "Compressing, hashing or verifying put off because 1024 such jobs were waiting, by store",
+);
 pub const MANIFEST_FAULTS: Name = name(
     "sideman_manifest_faults",
     "Files that a staticfiles.json lists and that are missing, or whose contents are not what the \
@@ -99,7 +103,7 @@ pub const PHASE: Name = name("sideman_phase", "1 for the phase the process is in
 pub const BUILD_INFO: Name = name("sideman_build", "The version of the running binary");
 
 /// All of them, in the order of the exposition.
-pub const ALL: [Name; 28] = [
+pub const ALL: [Name; 29] = [
     REQUESTS,
     REQUEST_DURATION,
     UPSTREAM_FIRST_BYTE,
@@ -121,6 +125,7 @@ pub const ALL: [Name; 28] = [
     FILE_STORE_ENTRIES,
     FILE_STORE_EVICTED,
     FILE_STORE_COMPRESSED,
+    FILE_STORE_POSTPONED,
     MANIFEST_FAULTS,
     RESCUED_FILES,
     ACCEL,

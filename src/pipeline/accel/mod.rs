@@ -13,7 +13,7 @@ mod target;
 
 pub(super) use self::directives::{Directives, Target, take};
 
-use http::{HeaderMap, Method, Response, header};
+use http::{HeaderMap, Method, Response};
 
 use self::target::Wanted;
 use super::{files, local::Local, record::Record, reply};
@@ -72,7 +72,7 @@ fn answer(
         (&parts.method, &parts.headers)
     } else {
         // The preconditions and ranges of a POST are about its own resource, not about this file.
-        coding_alone = only(&parts.headers, &header::ACCEPT_ENCODING);
+        coding_alone = files::codings_alone(&parts.headers);
         (&Method::GET, &coding_alone)
     };
     let Some((representation, outcome)) = files::select(method, headers, entry) else {
@@ -89,10 +89,6 @@ fn answer(
         carry::beside(&mut response, said);
     }
     response
-}
-
-fn only(headers: &HeaderMap, name: &header::HeaderName) -> HeaderMap {
-    headers.get_all(name).iter().map(|value| (name.clone(), value.clone())).collect()
 }
 
 /// A file that is not there: the application's mistake, or somebody has deleted it meanwhile.

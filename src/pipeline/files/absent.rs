@@ -7,11 +7,11 @@ use http::{HeaderValue, Response, header};
 
 use super::{
     answer,
-    lookup::{find, is_hidden},
+    lookup::{failure, find, is_hidden},
 };
 use crate::{
     body::Body,
-    error::{Error, Kind},
+    error::Error,
     files::{Entry, Found, Store},
     pipeline::{
         fallback::{Fallback, Fetched},
@@ -98,7 +98,7 @@ async fn current(
     wanted: &FileName<'_>,
 ) -> Result<Option<Response<Body>>, Error> {
     let current = Arc::clone(store).current(wanted.root, &wanted.name).await;
-    let Some(name) = current.map_err(|error| Error::io(Kind::FileUnreadable, error))? else {
+    let Some(name) = current.map_err(failure)? else {
         return Ok(None);
     };
     let wanted = FileName { name: name.into(), ..*wanted };

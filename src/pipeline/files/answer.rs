@@ -26,16 +26,18 @@ pub(in crate::pipeline) fn answer(
 /// nothing about this one, so preconditions and ranges are left aside.
 pub(super) fn whole(record: &Record, entry: &Entry) -> Response<Body> {
     let parts = &record.parts;
-    let mut codings = HeaderMap::new();
-    for value in parts.headers.get_all(header::ACCEPT_ENCODING) {
-        codings.append(header::ACCEPT_ENCODING, value.clone());
-    }
-    match select(&parts.method, &codings, entry) {
+    match select(&parts.method, &codings_alone(&parts.headers), entry) {
         Some((representation, outcome)) => {
             render(record, &parts.method, representation, outcome, None)
         }
         None => not_acceptable(record),
     }
+}
+
+/// Of a request's fields those that choose a representation: neither preconditions nor ranges.
+pub(in crate::pipeline) fn codings_alone(headers: &HeaderMap) -> HeaderMap {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter();
+    values.map(|value| (header::ACCEPT_ENCODING, value.clone())).collect()
 }
 
 /// Tells a client that accepts no coding which the file is there in.

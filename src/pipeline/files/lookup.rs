@@ -1,6 +1,6 @@
 //! Looks for files, and knows which names nobody may ask for.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use rustix::io::Errno;
 
@@ -23,14 +23,17 @@ pub(in crate::pipeline) async fn find(
     }
     local.metrics.file_store_misses.add(1);
     let found = Arc::clone(store).find(wanted.root, &wanted.name).await;
-    found.map_err(|error| {
-        let kind = match Errno::from_io_error(&error) {
-            Some(Errno::MFILE | Errno::NFILE) => Kind::DescriptorsExhausted,
-            Some(Errno::ACCESS | Errno::PERM) => Kind::FileForbidden,
-            _ => Kind::FileUnreadable,
-        };
-        Error::io(kind, error)
-    })
+    found.map_err(failure)
+}
+
+/// What kept a file from being found or read.
+pub(super) fn failure(error: io::Error) -> Error {
+    let kind = match Errno::from_io_error(&error) {
+        Some(Errno::MFILE | Errno::NFILE) => Kind::DescriptorsExhausted,
+        Some(Errno::ACCESS | Errno::PERM) => Kind::FileForbidden,
+        _ => Kind::FileUnreadable,
+    };
+    Error::io(kind, error)
 }
 
 /// Names that begin with a dot, and the manifest, which lists every file there is, also compressed.

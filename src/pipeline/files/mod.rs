@@ -10,7 +10,7 @@ mod render;
 mod select;
 
 pub(super) use self::{
-    answer::not_acceptable,
+    answer::{codings_alone, not_acceptable},
     lookup::{find, is_hidden},
     render::render,
     select::select,

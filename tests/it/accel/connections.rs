@@ -53,26 +53,31 @@ fn a_short_body_leaves_the_connection_usable() {
     }
 }
 
+/// What comes with the redirect is not read to its end; the next request gets another connection.
+#[track_caller]
+fn costs_the_connection(rest: &str) {
+    let directory = directory();
+    let origin = Origin::scripts([
+        vec![expect("GET / "), send(format!("{REDIRECT}{rest}")), until_closed()],
+        vec![expect("GET /next "), send(NEXT)],
+    ]);
+    let sideman = alone(&origin.url(), &directory).start();
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/").text(), TEXT);
+    origin.until_closed(1);
+    assert_eq!(client.get("/next").text(), "next");
+}
+
 #[test]
 fn a_body_that_was_announced_and_never_comes_is_not_waited_for() {
     // As django-sendfile2 answers under gunicorn's threads: the file's length, and nothing.
     for announced in ["Content-Length: 26\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1\r\n"] {
-        let directory = directory();
-        let origin = Origin::scripts([
-            vec![expect("GET / "), send(format!("{REDIRECT}{announced}")), until_closed()],
-            vec![expect("GET /next "), send(NEXT)],
-        ]);
-        let sideman = alone(&origin.url(), &directory).start();
-        let mut client = sideman.connect();
-        assert_eq!(client.get("/").text(), TEXT);
-        origin.until_closed(1);
-        assert_eq!(client.get("/next").text(), "next");
+        costs_the_connection(announced);
     }
 }
 
 #[test]
 fn a_long_body_costs_the_connection() {
-    let directory = directory();
     let long = String::from_utf8(pattern(100_000).iter().map(|byte| byte % 26 + b'a').collect());
     let long = long.unwrap();
     for body in [
@@ -80,15 +85,7 @@ fn a_long_body_costs_the_connection() {
         format!("Content-Length: 100000000\r\n\r\n{long}"),
         format!("Transfer-Encoding: chunked\r\n\r\n186a0\r\n{long}\r\n"),
     ] {
-        let origin = Origin::scripts([
-            vec![expect("GET / "), send(format!("{REDIRECT}{body}")), until_closed()],
-            vec![expect("GET /next "), send(NEXT)],
-        ]);
-        let sideman = alone(&origin.url(), &directory).start();
-        let mut client = sideman.connect();
-        assert_eq!(client.get("/").text(), TEXT);
-        origin.until_closed(1);
-        assert_eq!(client.get("/next").text(), "next");
+        costs_the_connection(&body);
     }
 }
 
