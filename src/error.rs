@@ -64,6 +64,24 @@ pub enum Kind {
     /// The answer named a file to be sent that lies outside of everything that may be
     /// (X-Accel-Redirect, X-Sendfile).
     AccelRefused,
+    /// The body is longer than `server.max_body`.
+    BodyTooLarge,
+    /// The host is not among `server.allowed_hosts`.
+    HostNotAllowed,
+    /// The head is larger than the application takes (`upstream.uwsgi_buffer_size`).
+    HeadTooLarge,
+    /// Bodies that wait have taken all of `buffers.memory` and `buffers.disk`.
+    BuffersFull,
+    /// The disk behind `buffers.directory` is full, or failed.
+    DiskFull,
+    /// The maintenance file exists.
+    Maintenance,
+    /// As many requests as `upstream.queue` wait already.
+    QueueFull,
+    /// No place at the application within `upstream.queue_timeout`.
+    QueueTimeout,
+    /// No complete answer within `upstream.total_timeout`.
+    UpstreamTotalTimeout,
 }
 
 /// Whose side a failure lies on.
@@ -123,6 +141,42 @@ impl std::error::Error for Error {
 // === impl Kind ===
 
 impl Kind {
+    pub const ALL: [Self; 33] = [
+        Self::HostMissing,
+        Self::HostRepeated,
+        Self::HostInvalid,
+        Self::CodingUnknown,
+        Self::TargetInvalid,
+        Self::ConnectMethod,
+        Self::ClientBody,
+        Self::ClientBodyTimeout,
+        Self::ClientGone,
+        Self::PathInvalid,
+        Self::FileUnreadable,
+        Self::FileForbidden,
+        Self::FileTruncated,
+        Self::FileChanged,
+        Self::DescriptorsExhausted,
+        Self::UpstreamUnresolved,
+        Self::UpstreamRefused,
+        Self::UpstreamConnectTimeout,
+        Self::UpstreamReadTimeout,
+        Self::UpstreamClosed,
+        Self::UpstreamGarbage,
+        Self::UpstreamHeadTooLarge,
+        Self::UpstreamTruncated,
+        Self::AccelRefused,
+        Self::BodyTooLarge,
+        Self::HostNotAllowed,
+        Self::HeadTooLarge,
+        Self::BuffersFull,
+        Self::DiskFull,
+        Self::Maintenance,
+        Self::QueueFull,
+        Self::QueueTimeout,
+        Self::UpstreamTotalTimeout,
+    ];
+
     /// The short name in the access log's `error` field.
     pub fn name(self) -> &'static str {
         match self {
@@ -150,6 +204,15 @@ impl Kind {
             Self::UpstreamHeadTooLarge => "upstream_head_too_large",
             Self::UpstreamTruncated => "upstream_truncated",
             Self::AccelRefused => "accel_refused",
+            Self::BodyTooLarge => "body_too_large",
+            Self::HostNotAllowed => "host_not_allowed",
+            Self::HeadTooLarge => "head_too_large",
+            Self::BuffersFull => "buffers_full",
+            Self::DiskFull => "disk_full",
+            Self::Maintenance => "maintenance",
+            Self::QueueFull => "queue_full",
+            Self::QueueTimeout => "queue_timeout",
+            Self::UpstreamTotalTimeout => "upstream_total_timeout",
         }
     }
 
@@ -165,12 +228,20 @@ impl Kind {
             | Self::ClientBody
             | Self::ClientBodyTimeout
             | Self::ClientGone
-            | Self::PathInvalid => Side::Client,
+            | Self::PathInvalid
+            | Self::BodyTooLarge
+            | Self::HostNotAllowed
+            | Self::HeadTooLarge => Side::Client,
             Self::FileUnreadable
             | Self::FileForbidden
             | Self::FileTruncated
             | Self::FileChanged
-            | Self::DescriptorsExhausted => Side::Us,
+            | Self::DescriptorsExhausted
+            | Self::BuffersFull
+            | Self::DiskFull
+            | Self::Maintenance
+            | Self::QueueFull
+            | Self::QueueTimeout => Side::Us,
             Self::UpstreamUnresolved
             | Self::UpstreamRefused
             | Self::UpstreamConnectTimeout
@@ -179,6 +250,7 @@ impl Kind {
             | Self::UpstreamGarbage
             | Self::UpstreamHeadTooLarge
             | Self::UpstreamTruncated
+            | Self::UpstreamTotalTimeout
             | Self::AccelRefused => Side::Upstream,
         }
     }

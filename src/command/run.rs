@@ -63,7 +63,11 @@ pub(super) fn show(
     let health = plan.health.path.clone();
     let log = Log { level: Level::Warn, ..plan.log };
     // Nobody has to look away first, and an open event stream would never end.
-    let shutdown = Shutdown { delay: Duration::ZERO, timeout: Duration::from_secs(3) };
+    let shutdown = Shutdown {
+        delay: Duration::ZERO,
+        timeout: Duration::from_secs(3),
+        tunnels: Duration::from_secs(3),
+    };
     let plan = Plan { log, shutdown, ..plan };
     let banner = |addresses: &Addresses| {
         let site = addresses.site.first().map_or(listen, |address| *address);

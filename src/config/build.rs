@@ -23,6 +23,17 @@ pub(super) fn plan(reader: &mut Reader<'_>) -> Option<Plan> {
     Some(Plan {
         server: server?,
         upstream: upstream?,
+        routes: Vec::new(),
+        unbuffered: Vec::new(),
+        fields: Vec::new(),
+        buffers: crate::plan::Buffers {
+            memory: 64 << 20,
+            each: 256 << 10,
+            spill: crate::plan::Spill::Auto,
+            disk: 4 << 30,
+            answer: 1 << 30,
+        },
+        pages: crate::plan::Pages::default(),
         files,
         media,
         missing,
@@ -62,6 +73,9 @@ fn server(reader: &mut Reader<'_>) -> Option<Server> {
         trusted_proxies: trusted?.concat(),
         idle_timeout: idle_timeout?,
         header_timeout: header_timeout?,
+        max_body: Some(100 * 1024 * 1024),
+        allowed_hosts: Vec::new(),
+        redirect_https: false,
     })
 }
 
@@ -74,11 +88,22 @@ fn upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
     let (protocol, target) = url?;
     Some(Upstream {
         protocol,
-        target,
+        targets: vec![target],
         connect_timeout: connect_timeout?,
         read_timeout: read_timeout?,
+        total_timeout: None,
         idle_timeout: idle_timeout?,
         max_idle: max_idle?,
+        max_age: std::time::Duration::from_secs(600),
+        admission: crate::plan::Admission {
+            max_in_flight: 100,
+            queue: 1024,
+            queue_timeout: std::time::Duration::from_secs(10),
+            wait: std::time::Duration::from_secs(10),
+        },
+        probe: None,
+        abort: false,
+        tunnel_timeout: std::time::Duration::from_secs(3600),
     })
 }
 
@@ -125,7 +150,7 @@ fn shutdown(reader: &mut Reader<'_>) -> Option<Shutdown> {
     if timeout < delay {
         reader.conflict("shutdown.timeout", "this is shorter than shutdown.delay: raise it");
     }
-    Some(Shutdown { delay, timeout })
+    Some(Shutdown { delay, timeout, tunnels: timeout })
 }
 
 /// Every two items.

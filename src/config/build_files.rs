@@ -4,7 +4,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use crate::plan::{
-    CacheRule, Cors, Fallback, Files, Missing, Protocol, Purpose, Root, Symlinks, Upstream,
+    Admission, CacheRule, Cors, Fallback, Files, Missing, Protocol, Purpose, Root, Symlinks,
+    Upstream,
 };
 
 use super::{caching, cors, media_type, path, reader::Reader, url};
@@ -18,6 +19,9 @@ const CORS: &str = "static.cors";
 const FALLBACK_IDLE: Duration = Duration::from_secs(30);
 /// Unused connections to the fallback that are kept, for each worker.
 const FALLBACK_MAX_IDLE: usize = 4;
+
+/// How long a connection to the fallback is used at all.
+const FALLBACK_AGE: Duration = Duration::from_secs(600);
 
 /// A prefix with its directories.
 type Place = (String, Vec<PathBuf>);
@@ -188,11 +192,23 @@ fn missing(reader: &mut Reader<'_>) -> Option<Missing> {
     let fallback = origin.map(|origin| Fallback {
         server: Upstream {
             protocol: Protocol::Http1,
-            target: origin.target(),
+            targets: vec![origin.target()],
             connect_timeout: timeout,
             read_timeout: timeout,
+            total_timeout: None,
             idle_timeout: FALLBACK_IDLE,
             max_idle: FALLBACK_MAX_IDLE,
+            max_age: FALLBACK_AGE,
+            // Its own bound stands in pipeline/fallback.rs; one that is away is not waited for.
+            admission: Admission {
+                max_in_flight: usize::MAX,
+                queue: 0,
+                queue_timeout: Duration::ZERO,
+                wait: Duration::ZERO,
+            },
+            probe: None,
+            abort: true,
+            tunnel_timeout: Duration::ZERO,
         },
         host: origin.name(),
         base: origin.base,

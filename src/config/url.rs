@@ -234,6 +234,7 @@ mod tests {
     fn reads(text: &str, expected: &str) {
         let read = match upstream(text) {
             Ok((Protocol::Http1, target)) => target.to_string(),
+            Ok((Protocol::Uwsgi(_), target)) => format!("uwsgi {target}"),
             Err(fault) => format!("no: {fault}"),
         };
         assert_eq!(read, expected, "{text:?}");

@@ -25,12 +25,14 @@ pub fn warnings(loaded: &Loaded) -> Vec<String> {
         let others = places.get(index + 1..).unwrap_or_default();
         warnings.extend(others.iter().filter_map(|other| mixed(place, other)));
     }
-    if let Target::Unix(path) = &upstream.target
-        && !secret("upstream.url")
-        && let Err(error) = fs::metadata(path)
-    {
-        let path = path.display();
-        warnings.push(format!("the socket {path} (upstream.url) is not there now: {error}"));
+    for target in &upstream.targets {
+        if let Target::Unix(path) = target
+            && !secret("upstream.url")
+            && let Err(error) = fs::metadata(path)
+        {
+            let path = path.display();
+            warnings.push(format!("the socket {path} (upstream.url) is not there now: {error}"));
+        }
     }
     if server.trusted_proxies.iter().any(|network| network.prefix_len() == 0) {
         warnings.push(

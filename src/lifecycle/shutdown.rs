@@ -87,8 +87,8 @@ async fn watch_application(app: &App, phase: &watch::Sender<Phase>) -> Infallibl
         }
         if !is_told && Instant::now() - since > WATCH_PAUSE * 10 {
             is_told = true;
-            let target = &app.plan.upstream.target;
-            tracing::info!(%target, "waiting for the application to accept connections");
+            let target = app.plan.upstream.names();
+            tracing::info!(target, "waiting for the application to accept connections");
         }
         sleep(WATCH_PAUSE).await;
     }

@@ -142,7 +142,7 @@ fn announce(plan: &Plan, addresses: &Addresses, workers: usize) {
         }
     }
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(version, workers, upstream = %plan.upstream.target, "started");
+    tracing::info!(version, workers, upstream = plan.upstream.names(), "started");
 }
 
 // === impl StartError ===

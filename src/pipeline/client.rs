@@ -17,7 +17,11 @@ use crate::body::Arrival;
 pub struct Client {
     /// The peer's address; IPv4 in IPv6 form is given as IPv4.
     pub address: IpAddr,
-    /// The same as text.
+    /// The peer's port.
+    pub(super) port: u16,
+    /// The port that it came to.
+    pub(super) server_port: u16,
+    /// The address as text.
     pub(super) text: String,
     activity: Cell<Activity>,
     /// How much of the request's body has come.
@@ -61,11 +65,13 @@ pub enum Departure {
 
 impl Client {
     /// A connection that was just accepted.
-    pub fn new(peer: SocketAddr, now: Instant) -> Self {
+    pub fn new(peer: SocketAddr, server_port: u16, now: Instant) -> Self {
         let address = peer.ip().to_canonical();
         let activity = Cell::new(Activity::Idle(now));
         Self {
             address,
+            port: peer.port(),
+            server_port,
             text: address.to_string(),
             activity,
             body: Rc::default(),

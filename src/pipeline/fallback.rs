@@ -8,14 +8,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::{
     body::{Body, RequestBody},
     error::Error,
     plan,
-    upstream::{Framing, RequestHead, Upstream},
+    upstream::{Framing, Origin, RequestHead, Upstream},
 };
 
 /// Requests to the fallback at the same time, for each worker: it is there for stragglers, and must not
@@ -77,7 +77,15 @@ impl Fallback {
         let target = format!("{}{path}", self.plan.base);
         let via = format!("1.1 {NAME}");
         let fields = fields(headers, &self.plan.host, &via, id);
-        let head = RequestHead { method, target: &target, fields };
+        let origin = Origin {
+            client: "",
+            client_port: None,
+            scheme: "http",
+            host: self.plan.host.as_bytes(),
+            port: 0,
+            version: Version::HTTP_11,
+        };
+        let head = RequestHead { method, target: &target, fields, origin };
         let reply = match self.server.send(&head, Framing::None, RequestBody::empty()).await {
             Ok(reply) => reply,
             Err(error) => return Fetched::Failed(Some(error)),
@@ -102,8 +110,8 @@ impl Fallback {
     }
 
     /// Where it is, for people.
-    pub(super) fn target(&self) -> &plan::Target {
-        &self.plan.server.target
+    pub(super) fn target(&self) -> String {
+        self.plan.server.names()
     }
 
     /// Closes connections that have been unused for too long; runs for ever.

@@ -87,6 +87,9 @@ impl Drop for Record {
         let duration = now.saturating_duration_since(self.begin);
         let metrics = &self.local.metrics;
         metrics.in_flight.subtract(1);
+        if let Some(kind) = self.error {
+            metrics.errors(kind).add(1);
+        }
         let method = MethodLabel::from(&self.parts.method);
         metrics.requests(self.route, method, status.into()).add(1);
         metrics.duration(self.route).observe(duration);
@@ -113,6 +116,7 @@ impl Record {
             status: status.as_u16(),
             bytes: self.bytes,
             duration,
+            queue: self.queued,
             upstream: self.first_byte,
             route: self.route,
             request_id: self.request_id(),

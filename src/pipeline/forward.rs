@@ -9,7 +9,7 @@ use http_body::Body;
 use super::record::{Record, X_FORWARDED_FOR};
 use crate::{
     rfc::fields,
-    upstream::{Framing, RequestHead},
+    upstream::{Framing, Origin, RequestHead},
 };
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -34,7 +34,9 @@ pub(super) fn head<'a>(
     let headers = &record.parts.headers;
     let has_named = fields::names_more(headers);
     let mut passed: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 4);
-    passed.push((b"host", record.host().unwrap_or(fallback_host.as_bytes())));
+    let host = record.host().unwrap_or(fallback_host.as_bytes());
+    let scheme = scheme(record);
+    passed.push((b"host", host));
     let mut forged = 0;
     for (name, value) in headers {
         match fate(name) {
@@ -45,7 +47,7 @@ pub(super) fn head<'a>(
         }
     }
     passed.push((b"x-forwarded-for", client.as_bytes()));
-    passed.push((b"x-forwarded-proto", scheme(record).as_bytes()));
+    passed.push((b"x-forwarded-proto", scheme.as_bytes()));
     passed.push((b"x-request-id", record.request_id()));
     if forged > 0 {
         record.local.metrics.headers_dropped.add(forged);
@@ -55,6 +57,15 @@ pub(super) fn head<'a>(
         method: &record.parts.method,
         target: record.parts.uri.path_and_query().map_or("/", |target| target.as_str()),
         fields: passed,
+        origin: Origin {
+            client,
+            client_port: (record.client == record.connection.address)
+                .then_some(record.connection.port),
+            scheme,
+            host,
+            port: record.connection.server_port,
+            version: record.parts.version,
+        },
     }
 }
 

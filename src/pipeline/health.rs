@@ -16,7 +16,7 @@ pub async fn application_accepts(app: &App) -> bool {
     match upstream::accepts(&app.plan.upstream).await {
         Ok(()) => true,
         Err(error) => {
-            tracing::debug!(%error, target = %app.plan.upstream.target, "application is away");
+            tracing::debug!(%error, target = app.plan.upstream.names(), "application is away");
             false
         }
     }

@@ -42,7 +42,7 @@ impl Local {
         Self {
             upstream: Upstream::new(&app.plan.upstream, Arc::clone(&metrics)),
             fallback: app.plan.missing.fallback.as_ref().map(Fallback::new),
-            fallback_host: fallback_host(&app.plan.upstream.target),
+            fallback_host: fallback_host(&app.plan.upstream.targets),
             app,
             metrics,
             log,
@@ -78,9 +78,9 @@ impl Local {
 }
 
 /// The `Host` for requests that have none.
-fn fallback_host(target: &Target) -> String {
-    match target {
-        Target::Tcp { .. } => target.to_string(),
-        Target::Unix(_) => "localhost".to_owned(),
+fn fallback_host(targets: &[Target]) -> String {
+    match targets.first() {
+        Some(target @ Target::Tcp { .. }) => target.to_string(),
+        Some(Target::Unix(_)) | None => "localhost".to_owned(),
     }
 }

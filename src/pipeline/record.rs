@@ -36,6 +36,8 @@ pub(super) struct Record {
     /// `None` until there is an answer.
     pub(super) status: Option<StatusCode>,
     pub(super) error: Option<Kind>,
+    /// How long it waited for a place at the application, if it did.
+    pub(super) queued: Option<Duration>,
     pub(super) first_byte: Option<Duration>,
     /// Body bytes handed to the connection.
     pub(super) bytes: u64,
@@ -72,6 +74,7 @@ impl Record {
             route: Route::None,
             status: None,
             error: None,
+            queued: None,
             first_byte: None,
             bytes: 0,
             is_complete: false,

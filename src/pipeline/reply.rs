@@ -75,8 +75,18 @@ fn status(kind: Kind) -> StatusCode {
         Kind::FileUnreadable | Kind::FileTruncated | Kind::FileChanged => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
-        Kind::DescriptorsExhausted => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::UpstreamConnectTimeout | Kind::UpstreamReadTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Kind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::HostNotAllowed => StatusCode::MISDIRECTED_REQUEST,
+        Kind::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Kind::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        Kind::DescriptorsExhausted
+        | Kind::BuffersFull
+        | Kind::Maintenance
+        | Kind::QueueFull
+        | Kind::QueueTimeout => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::UpstreamConnectTimeout | Kind::UpstreamReadTimeout | Kind::UpstreamTotalTimeout => {
+            StatusCode::GATEWAY_TIMEOUT
+        }
         Kind::UpstreamUnresolved
         | Kind::UpstreamRefused
         | Kind::UpstreamClosed
@@ -102,7 +112,14 @@ fn explanation(kind: Kind) -> &'static str {
         Kind::FileUnreadable | Kind::FileTruncated => "The file can't be read.",
         Kind::FileChanged => "The file has changed while it was read: ask again.",
         Kind::DescriptorsExhausted => "The server has no descriptor left: raise its limit.",
-        Kind::UpstreamConnectTimeout | Kind::UpstreamReadTimeout => {
+        Kind::BodyTooLarge => "The request's body is longer than this server takes.",
+        Kind::HostNotAllowed => "This server does not answer for the request's Host.",
+        Kind::HeadTooLarge => "The request's head is larger than the application takes.",
+        Kind::BuffersFull => "The server has no room for the request's body now: try again.",
+        Kind::DiskFull => "The server has no disk space for the request's body.",
+        Kind::Maintenance => "The site is being worked on. Please come back in a moment.",
+        Kind::QueueFull | Kind::QueueTimeout => "The server is busy. Please try again in a moment.",
+        Kind::UpstreamConnectTimeout | Kind::UpstreamReadTimeout | Kind::UpstreamTotalTimeout => {
             "The application did not answer in time."
         }
         Kind::UpstreamUnresolved | Kind::UpstreamRefused => "The application is not running.",
@@ -137,7 +154,7 @@ fn tell(record: &Record, error: &Error, side: Side) {
     if side == Side::Us {
         tracing::warn!(%error, path, missed, "a request failed here");
     } else {
-        let target = &app.plan.upstream.target;
+        let target = app.plan.upstream.names();
         tracing::warn!(%error, path, %target, missed, "the application failed a request");
     }
 }

@@ -3,14 +3,18 @@
 //! `config` makes a [`Plan`] out of text; nothing here parses, reads a file or logs. Every duration
 //! and size is already within its bounds.
 
+mod buffers;
 mod files;
+mod routes;
 mod upstream;
 
 pub use self::{
+    buffers::{Buffers, Spill},
     files::{
         CacheRule, Cors, Fallback, Files, Lifetime, Missing, Pattern, Purpose, Root, Symlinks,
     },
-    upstream::{Protocol, Target, Upstream},
+    routes::{FieldEdit, FieldRule, Pages, Route, Streaming, Unbuffered},
+    upstream::{Admission, Flavour, Probe, Protocol, Target, Upstream, Uwsgi},
 };
 
 use std::{net::SocketAddr, time::Duration};
@@ -21,7 +25,14 @@ use ipnet::IpNet;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     pub server: Server,
+    /// The application that answers what no route names another for.
     pub upstream: Upstream,
+    /// Other applications, by path.
+    pub routes: Vec<Route>,
+    pub unbuffered: Vec<Unbuffered>,
+    pub fields: Vec<FieldRule>,
+    pub buffers: Buffers,
+    pub pages: Pages,
     /// The site's own files.
     pub files: Files,
     /// What users uploaded, and what the application alone may send.
@@ -48,6 +59,13 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// How long a client may take from the first byte of a request's head to its last.
     pub header_timeout: Duration,
+    /// Bytes of a request's body; `None` is no limit.
+    pub max_body: Option<u64>,
+    /// Hosts that requests may be for, lower case; one that begins with a dot stands for every name
+    /// that ends with it. None at all stands for every host.
+    pub allowed_hosts: Vec<String>,
+    /// Whether a client that came to a trusted proxy by plain http is sent to https.
+    pub redirect_https: bool,
 }
 
 /// The answers for load balancers.
@@ -102,4 +120,6 @@ pub struct Shutdown {
     pub delay: Duration,
     /// From the signal: when the requests still running are cut. Never shorter than `delay`.
     pub timeout: Duration,
+    /// From the signal: when upgraded connections are closed. Never longer than `timeout`.
+    pub tunnels: Duration,
 }

@@ -1,35 +1,96 @@
-//! Where the application is and how it is spoken to.
+//! Where an application is, how it is spoken to, and how it is protected.
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-/// The application.
+/// One application: a server, or several that do the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     pub protocol: Protocol,
-    pub target: Target,
-    /// For one connection attempt, name resolution included.
+    /// At least one. A name with several addresses is several servers.
+    pub targets: Vec<Target>,
+    /// For one connection attempt.
     pub connect_timeout: Duration,
     /// For the head of the response, and for each pause between two reads or two writes.
     pub read_timeout: Duration,
-    /// How long an unused connection to the application is kept.
+    /// From the first byte sent to the application to the last of its answer; `None` is no limit.
+    pub total_timeout: Option<Duration>,
+    /// How long an unused connection to the application is kept, unless it says how long it does.
     pub idle_timeout: Duration,
-    /// Unused connections kept, for each worker.
+    /// Unused connections kept, for each worker and server.
     pub max_idle: usize,
+    /// How long a connection is used at all.
+    pub max_age: Duration,
+    pub admission: Admission,
+    /// How the servers are asked while nobody needs them; `None` is not at all.
+    pub probe: Option<Probe>,
+    /// Whether a request is cut off at the application when its client leaves before there is an
+    /// answer. Otherwise it runs to its end, and keeps its place in `max_in_flight`.
+    pub abort: bool,
+    /// How long an upgraded connection may be silent in both directions.
+    pub tunnel_timeout: Duration,
+}
+
+/// How many requests an application gets at the same time, and what becomes of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// Requests at each server at the same time: its workers x threads.
+    pub max_in_flight: usize,
+    /// Requests that may wait for a place; what comes beyond is refused.
+    pub queue: usize,
+    /// How long one may wait for a place.
+    pub queue_timeout: Duration,
+    /// How long one may wait for an application that is away.
+    pub wait: Duration,
+}
+
+/// Asks whether a server is well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    pub interval: Duration,
+    /// Asked for by GET, and well with a status below 500; `None` is a connection alone.
+    pub path: Option<String>,
 }
 
 /// The protocol spoken to the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     Http1,
+    Uwsgi(Uwsgi),
 }
 
-/// The application's address.
+/// What differs between servers of the uwsgi protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uwsgi {
+    pub flavour: Flavour,
+    /// Bytes of a request's variables, at the most: uWSGI's `buffer-size`.
+    pub buffer_size: usize,
+}
+
+/// Who speaks the uwsgi protocol at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavour {
+    /// uWSGI: `PATH_INFO` is decoded, a connection has one request.
+    Uwsgi,
+    /// gunicorn: it decodes `PATH_INFO` itself, and keeps connections.
+    Gunicorn,
+}
+
+/// A server's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// `host` is a name or an address, without brackets.
     Tcp { host: String, port: u16 },
     /// A unix socket; it may appear after the start.
     Unix(PathBuf),
+}
+
+// === impl Upstream ===
+
+impl Upstream {
+    /// All servers, for people.
+    pub fn names(&self) -> String {
+        self.targets.iter().map(Target::to_string).collect::<Vec<_>>().join(", ")
+    }
 }
 
 // === impl Target ===

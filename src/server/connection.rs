@@ -34,7 +34,8 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
     let _open = Open::count(&local.metrics);
     // Small answers must not wait for the acknowledgement of earlier ones.
     let _ = tcp.set_nodelay(true);
-    let client = Rc::new(Client::new(peer, Instant::now()));
+    let server_port = tcp.local_addr().map_or(0, |address| address.port());
+    let client = Rc::new(Client::new(peer, server_port, Instant::now()));
     let socket = Socket::new(tcp, Rc::clone(&client), Arc::clone(&local.metrics));
 
     let (service_local, service_client) = (Rc::clone(&local), Rc::clone(&client));

@@ -22,6 +22,8 @@ pub struct Line<'a> {
     /// Of the body.
     pub bytes: u64,
     pub duration: Duration,
+    /// In the queue before the application, if it had to wait.
+    pub queue: Option<Duration>,
     /// Until the application's head was there.
     pub upstream: Option<Duration>,
     pub route: Route,
@@ -52,6 +54,9 @@ impl Line<'_> {
         number(line, "status", self.status.into());
         number(line, "bytes", self.bytes);
         milliseconds(line, "duration_ms", self.duration);
+        if let Some(queue) = self.queue {
+            milliseconds(line, "queue_ms", queue);
+        }
         if let Some(upstream) = self.upstream {
             milliseconds(line, "upstream_ms", upstream);
         }
@@ -153,6 +158,7 @@ mod tests {
             status: 200,
             bytes: 12,
             duration: Duration::from_micros(1_234_567),
+            queue: Some(Duration::from_micros(2_500)),
             upstream: Some(Duration::from_micros(42)),
             route: Route::Proxy,
             request_id: b"abc",
@@ -172,7 +178,7 @@ mod tests {
             concat!(
                 r#"{"time":"1994-11-06T08:49:37.042Z","client":"198.51.100.7","method":"GET","#,
                 r#""host":"example.org","path":"/a\"b","query":"x=1","status":200,"bytes":12,"#,
-                r#""duration_ms":1234.567,"upstream_ms":0.042,"route":"proxy","#,
+                r#""duration_ms":1234.567,"queue_ms":2.500,"upstream_ms":0.042,"route":"proxy","#,
                 r#""request_id":"abc","user_agent":"curl/8"}"#,
                 "\n"
             )

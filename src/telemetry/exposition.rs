@@ -16,6 +16,7 @@ use super::{
     metrics::{Metrics, Process, Shard, StoreCounts},
     names::{self, Name},
 };
+use crate::error::Kind;
 use std::sync::{Arc, atomic::AtomicU64};
 
 /// The media type of [`render`]'s text.
@@ -144,6 +145,46 @@ impl Scrape {
         counters(e, names::ACCEL, "result", &accel)
     }
 
+    fn application(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        self.gauge(e, names::UPSTREAM_IN_FLIGHT, |shard| &shard.upstream_in_flight)?;
+        let process = self.metrics.process();
+        let servers = [
+            ("available", Process::read(&process.servers.available)),
+            ("away", Process::read(&process.servers.away)),
+        ];
+        gauges(e, names::UPSTREAM_SERVERS, "state", &servers)?;
+        single(e, names::UPSTREAM_EJECTIONS, Process::read(&process.servers.ejections))?;
+        self.gauge(e, names::QUEUE_LENGTH, |shard| &shard.queued)?;
+        let mut totals = Totals::default();
+        for shard in self.metrics.shards() {
+            totals.include(&shard.queue_wait);
+        }
+        histogram(describe(e, names::QUEUE_WAIT, MetricType::Histogram)?, &totals)?;
+        let abandoned = [
+            ("queue", self.metrics.sum(|shard| &shard.abandoned_queued)),
+            ("application", self.metrics.sum(|shard| &shard.abandoned_running)),
+        ];
+        counters(e, names::ABANDONED, "where", &abandoned)?;
+        let errors: Vec<(&'static str, u64)> = Kind::ALL
+            .into_iter()
+            .map(|kind| (kind.name(), self.metrics.sum(|shard| shard.errors(kind))))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        counters(e, names::ERRORS, "error", &errors)?;
+        let buffers = [
+            ("memory", Process::read(&process.buffers.memory)),
+            ("disk", Process::read(&process.buffers.disk)),
+        ];
+        gauges(e, names::BUFFER_BYTES, "kind", &buffers)?;
+        let spilled = [
+            ("request", self.metrics.sum(|shard| &shard.spilled_requests)),
+            ("answer", self.metrics.sum(|shard| &shard.spilled_answers)),
+        ];
+        counters(e, names::BUFFER_SPILLED, "body", &spilled)?;
+        self.gauge(e, names::TUNNELS, |shard| &shard.tunnels)?;
+        self.counter(e, names::TUNNELS_OPENED, |shard| &shard.tunnels_opened)
+    }
+
     fn phases(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let mut phases = describe(e, names::PHASE, MetricType::Gauge)?;
         for (name, is_current) in &self.phases {
@@ -177,6 +218,7 @@ impl Collector for Scrape {
         self.counter(e, names::UPSTREAM_REUSED, |shard| &shard.upstream_reused)?;
         self.counter(e, names::UPSTREAM_FAILED, |shard| &shard.upstream_failed)?;
         self.counter(e, names::UPSTREAM_RETRIES, |shard| &shard.upstream_retries)?;
+        self.application(e)?;
         self.counter(e, names::HEADERS_DROPPED, |shard| &shard.headers_dropped)?;
         self.counter(e, names::FILE_STORE_HITS, |shard| &shard.file_store_hits)?;
         self.counter(e, names::FILE_STORE_MISSES, |shard| &shard.file_store_misses)?;
@@ -207,6 +249,20 @@ fn counters(
     let mut family = describe(encoder, name, MetricType::Counter)?;
     for (value, count) in counts {
         ConstCounter::new(*count).encode(family.encode_family(&[(label, *value)])?)?;
+    }
+    Ok(())
+}
+
+fn gauges(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: Name,
+    label: &'static str,
+    values: &[(&'static str, u64)],
+) -> Result<(), Error> {
+    let mut family = describe(encoder, name, MetricType::Gauge)?;
+    for (value, number) in values {
+        let number = i64::try_from(*number).unwrap_or(i64::MAX);
+        ConstGauge::new(number).encode(family.encode_family(&[(label, *value)])?)?;
     }
     Ok(())
 }

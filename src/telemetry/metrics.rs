@@ -11,7 +11,9 @@ use super::{
     histogram::Histogram,
     labels::{MethodLabel, Route, StatusClass},
 };
+use crate::error::Kind;
 
+const KINDS: usize = Kind::ALL.len();
 const ROUTES: usize = Route::ALL.len();
 const METHODS: usize = MethodLabel::ALL.len();
 const CLASSES: usize = StatusClass::ALL.len();
@@ -42,6 +44,16 @@ pub struct Shard {
     pub upstream_reused: Counter,
     pub upstream_failed: Counter,
     pub upstream_retries: Counter,
+    errors: Errors,
+    pub upstream_in_flight: Counter,
+    pub queued: Counter,
+    pub queue_wait: Histogram,
+    pub abandoned_queued: Counter,
+    pub abandoned_running: Counter,
+    pub spilled_requests: Counter,
+    pub spilled_answers: Counter,
+    pub tunnels: Counter,
+    pub tunnels_opened: Counter,
     pub headers_dropped: Counter,
     pub file_store_hits: Counter,
     pub file_store_misses: Counter,
@@ -55,12 +67,41 @@ pub struct Shard {
     pub panics: Counter,
 }
 
+/// Bytes of bodies that wait, over all workers.
+#[derive(Debug, Default)]
+pub struct BufferCounts {
+    pub memory: AtomicU64,
+    pub disk: AtomicU64,
+}
+
+/// The servers of the applications.
+#[derive(Debug, Default)]
+pub struct ServerCounts {
+    pub available: AtomicU64,
+    pub away: AtomicU64,
+    pub ejections: AtomicU64,
+}
+
+/// A counter for each kind of failure.
+#[derive(Debug)]
+struct Errors([Counter; KINDS]);
+
+// === impl Errors ===
+
+impl Default for Errors {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
+}
+
 /// Numbers that any thread may write, away from the request path.
 #[derive(Debug, Default)]
 pub struct Process {
     pub accept_errors: AtomicU64,
     pub access_log_dropped: Arc<AtomicU64>,
     pub events_dropped: Arc<AtomicU64>,
+    pub buffers: Arc<BufferCounts>,
+    pub servers: Arc<ServerCounts>,
     /// The site's own files.
     pub static_store: Arc<StoreCounts>,
     /// What users uploaded.
@@ -122,6 +163,12 @@ impl Shard {
     pub fn requests(&self, route: Route, method: MethodLabel, class: StatusClass) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "each index is an enum's discriminant")]
         &self.requests[route as usize][method as usize][class as usize]
+    }
+
+    /// The counter of requests that failed in this way.
+    pub fn errors(&self, kind: Kind) -> &Counter {
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.errors.0[kind as usize]
     }
 
     /// The histogram of a route's durations.

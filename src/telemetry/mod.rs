@@ -19,6 +19,6 @@ pub use self::{
     labels::{MethodLabel, Route, StatusClass},
     log_buffer::LogBuffer,
     log_writer::LogSink,
-    metrics::{Metrics, Shard, StoreCounts},
+    metrics::{BufferCounts, Metrics, ServerCounts, Shard, StoreCounts},
     repeat::Repeat,
 };

@@ -102,8 +102,38 @@ pub const PANICS: Name = name("sideman_panics", "Connections ended by a bug in S
 pub const PHASE: Name = name("sideman_phase", "1 for the phase the process is in, 0 for others");
 pub const BUILD_INFO: Name = name("sideman_build", "The version of the running binary");
 
+pub const UPSTREAM_IN_FLIGHT: Name = name(
+    "sideman_upstream_in_flight",
+    "Requests that have a place at the application (upstream.max_in_flight)",
+);
+pub const UPSTREAM_SERVERS: Name =
+    name("sideman_upstream_servers", "Known servers of the applications, by state");
+pub const UPSTREAM_EJECTIONS: Name = name(
+    "sideman_upstream_ejections",
+    "Servers taken out of use because they refused connections or failed requests",
+);
+pub const QUEUE_LENGTH: Name =
+    name("sideman_queue_length", "Requests that wait for a place at the application");
+pub const QUEUE_WAIT: Name = name(
+    "sideman_queue_wait_seconds",
+    "How long requests waited for a place at the application, or until it was back",
+);
+pub const ABANDONED: Name = name(
+    "sideman_abandoned",
+    "Requests whose client left while they waited (queue) or while the application worked on them \
+     (application)",
+);
+pub const ERRORS: Name = name("sideman_errors", "Requests that failed, by the log's error");
+pub const BUFFER_BYTES: Name =
+    name("sideman_buffer_bytes", "Bytes of bodies that wait, in memory and in files");
+pub const BUFFER_SPILLED: Name =
+    name("sideman_buffer_spilled", "Bodies that were too long for memory, by direction");
+pub const TUNNELS: Name = name("sideman_tunnels", "Open upgraded connections (WebSocket)");
+pub const TUNNELS_OPENED: Name =
+    name("sideman_tunnels_opened", "Connections that were upgraded (WebSocket)");
+
 /// All of them, in the order of the exposition.
-pub const ALL: [Name; 29] = [
+pub const ALL: [Name; 40] = [
     REQUESTS,
     REQUEST_DURATION,
     UPSTREAM_FIRST_BYTE,
@@ -118,6 +148,17 @@ pub const ALL: [Name; 29] = [
     UPSTREAM_REUSED,
     UPSTREAM_FAILED,
     UPSTREAM_RETRIES,
+    UPSTREAM_IN_FLIGHT,
+    UPSTREAM_SERVERS,
+    UPSTREAM_EJECTIONS,
+    QUEUE_LENGTH,
+    QUEUE_WAIT,
+    ABANDONED,
+    ERRORS,
+    BUFFER_BYTES,
+    BUFFER_SPILLED,
+    TUNNELS,
+    TUNNELS_OPENED,
     HEADERS_DROPPED,
     FILE_STORE_HITS,
     FILE_STORE_MISSES,

@@ -16,7 +16,10 @@ use crate::{
 /// Opens one connection within `connect_timeout`, trying each address of a name in turn.
 pub(super) async fn connect(plan: &Upstream, resolver: &Resolver) -> Result<Stream, Error> {
     let attempt = async {
-        match &plan.target {
+        let Some(target) = plan.targets.first() else {
+            return Err(Error::new(Kind::UpstreamUnresolved));
+        };
+        match target {
             Target::Tcp { host, port } => tcp(host, *port, resolver).await,
             Target::Unix(path) => match UnixStream::connect(path).await {
                 Ok(unix) => Ok(Stream::Unix(unix)),

@@ -19,6 +19,6 @@ mod upload;
 
 pub use self::{
     probe::accepts,
-    request::{Framing, RequestHead},
+    request::{Framing, Origin, RequestHead},
     send::{Reply, Upstream},
 };

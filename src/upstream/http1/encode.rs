@@ -41,6 +41,7 @@ pub(in crate::upstream) fn encode(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::request::Origin;
     use http::Method;
 
     #[test]
@@ -49,6 +50,14 @@ mod tests {
             method: &Method::POST,
             target: "/a%2Fb?x=;",
             fields: vec![(b"host", b"example.org"), (b"cookie", b"\xe9")],
+            origin: Origin {
+                client: "192.0.2.1",
+                client_port: None,
+                scheme: "http",
+                host: b"example.org",
+                port: 80,
+                version: http::Version::HTTP_11,
+            },
         };
         let mut out = BytesMut::new();
         encode(&mut out, &head, Framing::Length(3), true);
