@@ -112,6 +112,11 @@ impl Error {
         self
     }
 
+    /// The I/O error behind it.
+    pub fn cause(&self) -> Option<&io::Error> {
+        self.cause.as_ref()
+    }
+
     /// What happened.
     pub fn kind(&self) -> Kind {
         self.kind

@@ -2,7 +2,7 @@
 //! for `shutdown.delay` while the load balancer looks away, then nothing new is accepted, idle
 //! connections close, and the process ends with its last request or at `shutdown.timeout`.
 
-use std::{convert::Infallible, io, pin::pin, time::Duration};
+use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     select,
@@ -35,6 +35,9 @@ pub enum Outcome {
 /// Serves until a signal comes, then drains.
 pub(super) async fn leave(parts: Parts) -> io::Result<Outcome> {
     let Parts { app, phase, accepting, workers, log, mut signals, events: _events } = parts;
+    // Also while draining: what still waits wants to know when the application is back.
+    let tending = Arc::clone(&app);
+    drop(tokio::task::spawn(async move { tending.tend().await }));
     let signal = select! {
         signal = signals.next() => signal,
         never = watch_application(&app, &phase) => match never {},

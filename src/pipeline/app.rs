@@ -5,11 +5,14 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
+use tokio::task::JoinSet;
+
 use super::family::Family;
 use crate::{
     files::Store,
-    plan::Plan,
+    plan::{Fallback, Plan},
     telemetry::{Metrics, Repeat},
+    upstream::Fleet,
 };
 
 /// Everything that a request needs besides its worker's own things. A request keeps the one that
@@ -21,6 +24,12 @@ pub struct App {
     pub files: Arc<Store>,
     /// What users uploaded, and what the application alone may send.
     pub media: Arc<Store>,
+    /// The application that answers what no route names another for.
+    pub(super) fleet: Arc<Fleet>,
+    /// Those of the plan's routes, in their order.
+    pub(super) routed: Vec<Arc<Fleet>>,
+    /// The server that has other releases' files.
+    pub(super) fallback: Option<Arc<Fleet>>,
     pub metrics: Arc<Metrics>,
     /// Whether somebody was told about forwarding headers from a stranger.
     pub(super) warned_of_stranger: AtomicBool,
@@ -36,7 +45,14 @@ impl App {
         let process = metrics.process();
         let files = Store::new(&plan.files, Arc::clone(&process.static_store));
         let media = Store::new(&plan.media, Arc::clone(&process.media_store));
+        let fleet = |upstream| Fleet::new(upstream, &process.servers);
+        let routed = plan.routes.iter().map(|route| fleet(&route.upstream)).collect();
+        // It is no application: what is counted of it stands elsewhere.
+        let uncounted = |fallback: &Fallback| Fleet::new(&fallback.server, &Arc::default());
         Self {
+            fleet: fleet(&plan.upstream),
+            routed,
+            fallback: plan.missing.fallback.as_ref().map(uncounted),
             plan,
             files,
             media,
@@ -44,6 +60,16 @@ impl App {
             warned_of_stranger: AtomicBool::new(false),
             trouble: Repeat::default(),
         }
+    }
+
+    /// Sees to the servers of all applications beside the requests; runs for ever.
+    pub async fn tend(&self) {
+        let mut all = JoinSet::new();
+        let others = self.routed.iter().chain(&self.fallback);
+        for fleet in others.chain([&self.fleet]) {
+            all.spawn(Arc::clone(fleet).tend());
+        }
+        while all.join_next().await.is_some() {}
     }
 
     /// The store that a family of prefixes has.

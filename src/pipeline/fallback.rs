@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -15,7 +16,7 @@ use crate::{
     body::{Body, RequestBody},
     error::Error,
     plan,
-    upstream::{Framing, Origin, RequestHead, Upstream},
+    upstream::{Fleet, Framing, Origin, RequestHead, Upstream},
 };
 
 /// Requests to the fallback at the same time, for each worker: it is there for stragglers, and must not
@@ -55,9 +56,9 @@ struct Rest {
 // === impl Fallback ===
 
 impl Fallback {
-    pub(super) fn new(plan: &plan::Fallback) -> Self {
+    pub(super) fn new(plan: &plan::Fallback, fleet: &Arc<Fleet>) -> Self {
         // Its connections are no application's: they are counted apart from those, by `fetch`'s caller.
-        let server = Upstream::new(&plan.server, std::sync::Arc::default());
+        let server = Upstream::new(Arc::clone(fleet), Arc::default());
         Self { plan: plan.clone(), server, running: Rc::default() }
     }
 
@@ -86,7 +87,11 @@ impl Fallback {
             version: Version::HTTP_11,
         };
         let head = RequestHead { method, target: &target, fields, origin };
-        let reply = match self.server.send(&head, Framing::None, RequestBody::empty()).await {
+        let reply = match self
+            .server
+            .send(&head, Framing::None, RequestBody::empty(), &Cell::new(None))
+            .await
+        {
             Ok(reply) => reply,
             Err(error) => return Fetched::Failed(Some(error)),
         };

@@ -116,7 +116,7 @@ impl Record {
             status: status.as_u16(),
             bytes: self.bytes,
             duration,
-            queue: self.queued,
+            queue: self.queued.get(),
             upstream: self.first_byte,
             route: self.route,
             request_id: self.request_id(),

@@ -3,23 +3,28 @@
 use std::{
     cell::{Cell, RefCell},
     hash::{BuildHasher, RandomState},
+    rc::Rc,
     sync::Arc,
     time::Instant,
 };
+
+use tokio::task::JoinSet;
 
 use super::{app::App, fallback::Fallback};
 use crate::{
     phase::Phase,
     plan::Target,
     telemetry::{LogBuffer, Shard},
-    upstream::Upstream,
+    upstream::{Fleet, Upstream},
 };
 
 /// A worker's own things.
 #[derive(Debug)]
 pub struct Local {
     pub app: Arc<App>,
-    pub upstream: Upstream,
+    upstream: Upstream,
+    /// The applications of the plan's routes, in their order.
+    routed: Vec<Upstream>,
     /// Where static files of other releases are fetched from.
     pub(super) fallback: Option<Fallback>,
     pub metrics: Arc<Shard>,
@@ -39,9 +44,17 @@ impl Local {
     pub fn new(app: Arc<App>, metrics: Arc<Shard>, log: LogBuffer, phase: Phase) -> Self {
         // A RandomState is seeded by the operating system.
         let seed = RandomState::new().hash_one("request ids");
+        let upstream = |fleet: &Arc<Fleet>| Upstream::new(Arc::clone(fleet), Arc::clone(&metrics));
         Self {
-            upstream: Upstream::new(&app.plan.upstream, Arc::clone(&metrics)),
-            fallback: app.plan.missing.fallback.as_ref().map(Fallback::new),
+            upstream: upstream(&app.fleet),
+            routed: app.routed.iter().map(upstream).collect(),
+            fallback: app
+                .plan
+                .missing
+                .fallback
+                .as_ref()
+                .zip(app.fallback.as_ref())
+                .map(|(plan, fleet)| Fallback::new(plan, fleet)),
             fallback_host: fallback_host(&app.plan.upstream.targets),
             app,
             metrics,
@@ -53,14 +66,24 @@ impl Local {
     }
 
     /// Closes connections that have been unused for too long; runs for ever.
-    pub async fn reap(&self) {
+    pub async fn reap(self: &Rc<Self>) {
         let fallback = async {
             match &self.fallback {
                 Some(fallback) => fallback.reap().await,
                 None => std::future::pending().await,
             }
         };
-        tokio::join!(self.upstream.reap(), fallback);
+        let mut routed = JoinSet::new();
+        for index in 0..self.routed.len() {
+            let local = Rc::clone(self);
+            routed.spawn_local(async move { local.application(Some(index)).reap().await });
+        }
+        tokio::join!(self.upstream.reap(), fallback, routed.join_all());
+    }
+
+    /// The application of a route, or the one for everything else.
+    pub(super) fn application(&self, route: Option<usize>) -> &Upstream {
+        route.and_then(|route| self.routed.get(route)).unwrap_or(&self.upstream)
     }
 
     /// A new request id: 32 hex digits.

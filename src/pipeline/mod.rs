@@ -81,6 +81,6 @@ async fn answer(
         Destination::Ready => Ok(health::ready(local, record).await),
         Destination::File(name) => files::serve(local, record, name).await,
         Destination::Undecodable => Err(Error::new(Kind::PathInvalid)),
-        Destination::Application => proxy::serve(local, record, body.take()).await,
+        Destination::Application(route) => proxy::serve(local, record, route, body.take()).await,
     }
 }

@@ -17,6 +17,7 @@ use crate::{
 pub(super) async fn serve(
     local: &Local,
     record: &mut Record,
+    route: Option<usize>,
     body: RequestBody,
 ) -> Result<Response<Body>, Error> {
     record.route = Route::Proxy;
@@ -29,7 +30,8 @@ pub(super) async fn serve(
         &through_proxies
     };
     let head = forward::head(record, client, &local.fallback_host);
-    let mut reply = local.upstream.send(&head, framing, body).await?;
+    let upstream = local.application(route);
+    let mut reply = upstream.send(&head, framing, body, &record.queued).await?;
     drop(head);
 
     record.first_byte = Some(reply.first_byte);

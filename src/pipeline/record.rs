@@ -2,6 +2,7 @@
 //! however it ended: then it is counted and logged, once.
 
 use std::{
+    cell::Cell,
     net::IpAddr,
     rc::Rc,
     time::{Duration, Instant},
@@ -37,7 +38,7 @@ pub(super) struct Record {
     pub(super) status: Option<StatusCode>,
     pub(super) error: Option<Kind>,
     /// How long it waited for a place at the application, if it did.
-    pub(super) queued: Option<Duration>,
+    pub(super) queued: Cell<Option<Duration>>,
     pub(super) first_byte: Option<Duration>,
     /// Body bytes handed to the connection.
     pub(super) bytes: u64,
@@ -74,7 +75,7 @@ impl Record {
             route: Route::None,
             status: None,
             error: None,
-            queued: None,
+            queued: Cell::new(None),
             first_byte: None,
             bytes: 0,
             is_complete: false,

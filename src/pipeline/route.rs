@@ -13,7 +13,8 @@ pub(super) enum Destination<'a> {
     Health,
     Ready,
     File(FileName<'a>),
-    Application,
+    /// The index of a route of the plan, or none of them.
+    Application(Option<usize>),
     /// Under a prefix for files, yet no name of any file.
     Undecodable,
 }
@@ -43,7 +44,7 @@ impl Destination<'_> {
 pub(super) fn decide<'a>(app: &App, uri: &'a Uri) -> Destination<'a> {
     let Some(normal) = path::normalize(uri.path()) else {
         let is_file = roots(app).any(|(_, _, root)| uri.path().starts_with(&root.prefix));
-        return if is_file { Destination::Undecodable } else { Destination::Application };
+        return if is_file { Destination::Undecodable } else { Destination::Application(None) };
     };
     let health = &app.plan.health;
     if *normal == *health.path.as_bytes() {
@@ -52,10 +53,20 @@ pub(super) fn decide<'a>(app: &App, uri: &'a Uri) -> Destination<'a> {
     if *normal == *health.ready_path.as_bytes() {
         return Destination::Ready;
     }
+    let application = application(app, &normal);
     match file(app, normal) {
         Some(name) => Destination::File(FileName { query: uri.query(), ..name }),
-        None => Destination::Application,
+        None => Destination::Application(application),
     }
+}
+
+/// The route with the longest prefix, if any has one that fits.
+fn application(app: &App, path: &[u8]) -> Option<usize> {
+    let routes = app.plan.routes.iter().enumerate();
+    routes
+        .filter(|(_, route)| path.starts_with(route.prefix.as_bytes()))
+        .max_by_key(|(_, route)| route.prefix.len())
+        .map(|(index, _)| index)
 }
 
 /// The file that a decoded path stands for, if it lies under one of the prefixes.

@@ -87,6 +87,11 @@ pub enum Target {
 // === impl Upstream ===
 
 impl Upstream {
+    /// Whether its servers keep connections open for the next request.
+    pub fn keeps_connections(&self) -> bool {
+        !matches!(self.protocol, Protocol::Uwsgi(Uwsgi { flavour: Flavour::Uwsgi, .. }))
+    }
+
     /// All servers, for people.
     pub fn names(&self) -> String {
         self.targets.iter().map(Target::to_string).collect::<Vec<_>>().join(", ")

@@ -3,7 +3,7 @@
 use std::{
     io::{self, IoSlice},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -23,8 +23,20 @@ pub(super) struct Connection {
     /// What waits to be written: heads and chunk sizes.
     pub(super) output: BytesMut,
     pub(super) deadline: Deadline,
+    /// When the answer must be complete (`upstream.total_timeout`).
+    pub(super) total: Option<Instant>,
+    pub(super) opened: Instant,
     /// Whether an earlier request went over it.
     pub(super) is_reused: bool,
+}
+
+/// What took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Late {
+    /// Nothing moved.
+    Pause,
+    /// The whole answer.
+    Total,
 }
 
 // === impl Connection ===
@@ -36,6 +48,8 @@ impl Connection {
             input: BytesMut::new(),
             output: BytesMut::new(),
             deadline: Deadline::default(),
+            total: None,
+            opened: Instant::now(),
             is_reused: false,
         }
     }
@@ -68,17 +82,22 @@ impl Connection {
         }
     }
 
-    /// Ready when nothing has moved for `pause`. The clock is read only when something did.
+    /// Ready when nothing has moved for `pause`, or the whole takes too long. The clock is read only
+    /// when something did.
     pub(super) fn poll_late(
         &mut self,
         pause: Duration,
         moved: bool,
         cx: &mut Context<'_>,
-    ) -> Poll<()> {
+    ) -> Poll<Late> {
         if moved || !self.deadline.is_set() {
-            self.deadline.set(pause);
+            let at = Instant::now() + pause;
+            self.deadline.set_at(self.total.map_or(at, |total| total.min(at)));
         }
-        self.deadline.poll_expired(cx)
+        let is_over = |total: Instant| Instant::now() >= total;
+        self.deadline
+            .poll_expired(cx)
+            .map(|()| if self.total.is_some_and(is_over) { Late::Total } else { Late::Pause })
     }
 
     /// Whether a request may go over it as far as can be told without asking.

@@ -6,7 +6,7 @@ use std::{future::poll_fn, io, task::Poll, time::Duration};
 use http::Method;
 
 use super::{
-    connection::Connection,
+    connection::{Connection, Late},
     http1::{self, ReplyHead},
     upload::{Progress, Upload},
 };
@@ -49,16 +49,17 @@ pub(super) async fn exchange(
                 Poll::Pending => break,
             }
         }
-        connection.poll_late(pause, moved, cx).map(|()| Err(fatal(timed_out(progress))))
+        connection.poll_late(pause, moved, cx).map(|late| Err(fatal(timed_out(late, progress))))
     })
     .await
 }
 
 /// Whose silence it was.
-fn timed_out(progress: Progress) -> Error {
-    Error::new(match progress {
-        Progress::AwaitsClient => Kind::ClientBodyTimeout,
-        Progress::Over | Progress::AwaitsApplication => Kind::UpstreamReadTimeout,
+fn timed_out(late: Late, progress: Progress) -> Error {
+    Error::new(match (late, progress) {
+        (Late::Total, _) => Kind::UpstreamTotalTimeout,
+        (Late::Pause, Progress::AwaitsClient) => Kind::ClientBodyTimeout,
+        (Late::Pause, Progress::Over | Progress::AwaitsApplication) => Kind::UpstreamReadTimeout,
     })
 }
 

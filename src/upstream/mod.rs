@@ -1,23 +1,27 @@
 //! Talks to the application: one [`Upstream`] for each worker, with its own pool of connections.
 //!
-//! `send` takes a connection (`pool`, or `connect` after `resolve`), lets `exchange` write the
-//! request (`http1::encode`, `upload`) while it waits for the head of the reply (`http1::parse`),
-//! and gives the reply with a body that returns the connection to the pool when it ends (`reply`).
+//! `send` takes a place (`fleet`: the servers and the queue, shared by all workers) and a connection
+//! (`pool`, or `connect`), makes an `attempt`: `exchange` writes the request (`http1::encode`, `upload`)
+//! while it waits for the head of the reply (`http1::parse`). It gives the reply with a body that
+//! returns the connection to the pool when it ends (`reply`), or tries again where that is safe.
 
+mod attempt;
 mod connect;
 mod connection;
 mod exchange;
+mod fleet;
 mod http1;
+mod permit;
 mod pool;
 mod probe;
 mod reply;
 mod request;
-mod resolve;
 mod send;
 mod stream;
 mod upload;
 
 pub use self::{
+    fleet::Fleet,
     probe::accepts,
     request::{Framing, Origin, RequestHead},
     send::{Reply, Upstream},

@@ -1,22 +1,34 @@
-//! Kept connections of one worker. They live shorter than the application keeps them (gunicorn:
-//! two seconds), so that a request rarely meets one that is just being closed.
+//! Kept connections of one worker to one server. They live shorter than the application keeps them
+//! (gunicorn: two seconds, or what it says in `Keep-Alive`), so that a request rarely meets one that is
+//! just being closed.
 
 use std::{
     cell::{Cell, RefCell},
+    rc::Rc,
     time::{Duration, Instant},
 };
 
-use tokio::{sync::Notify, time::sleep};
+use tokio::sync::Notify;
 
 use super::connection::Connection;
+use crate::plan;
+
+/// What is taken off the time that a server says it keeps connections: its clock began earlier.
+const MARGIN: Duration = Duration::from_millis(500);
+/// A connection is kept no longer, whatever a server says.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// Unused connections, the latest one last.
 #[derive(Debug)]
 pub(super) struct Pool {
     idle: RefCell<Vec<(Instant, Connection)>>,
     limit: usize,
-    lifetime: Duration,
-    filled: Notify,
+    /// How long an unused connection is kept.
+    lifetime: Cell<Duration>,
+    /// How long a connection is used at all.
+    max_age: Duration,
+    /// Told when the first connection comes; shared by a worker's pools.
+    filled: Rc<Notify>,
     /// Whether the application has shown that it keeps connections open. uWSGI's `--http-socket`
     /// answers as if it did, and closes.
     is_proven: Cell<bool>,
@@ -25,19 +37,20 @@ pub(super) struct Pool {
 // === impl Pool ===
 
 impl Pool {
-    pub(super) fn new(limit: usize, lifetime: Duration) -> Self {
+    pub(super) fn new(plan: &plan::Upstream, filled: Rc<Notify>) -> Self {
         Self {
             idle: RefCell::default(),
-            limit,
-            lifetime,
-            filled: Notify::new(),
+            limit: if plan.keeps_connections() { plan.max_idle } else { 0 },
+            lifetime: Cell::new(plan.idle_timeout),
+            max_age: plan.max_age,
+            filled,
             is_proven: Cell::new(false),
         }
     }
 
     /// Whether connections are kept at all.
     pub(super) fn is_on(&self) -> bool {
-        self.limit > 0 && !self.lifetime.is_zero()
+        self.limit > 0 && !self.lifetime.get().is_zero()
     }
 
     /// Whether kept connections can be relied on, so that even a request which can't be repeated may
@@ -51,11 +64,20 @@ impl Pool {
         self.is_proven.set(is_proven);
     }
 
+    /// The server has said how long it keeps connections.
+    pub(super) fn learn(&self, keeps: Duration) {
+        if !self.lifetime.get().is_zero() {
+            // Never nothing: it may say something else tomorrow, and would not be asked again.
+            let lifetime = keeps.saturating_sub(MARGIN).clamp(Duration::from_millis(1), LONGEST);
+            self.lifetime.set(lifetime);
+        }
+    }
+
     /// The connection used last, if it is still good: the others may grow old and be closed.
     pub(super) fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         while let Some((since, connection)) = idle.pop() {
-            if since.elapsed() >= self.lifetime {
+            if since.elapsed() >= self.lifetime.get() {
                 // The ones below it are older still.
                 idle.clear();
                 return None;
@@ -70,25 +92,24 @@ impl Pool {
     /// Keeps a connection on which a request has ended well.
     pub(super) fn put(&self, mut connection: Connection) {
         let mut idle = self.idle.borrow_mut();
-        if !self.is_on() || idle.len() >= self.limit {
+        let is_old = connection.opened.elapsed() >= self.max_age;
+        if !self.is_on() || idle.len() >= self.limit || is_old {
             return;
         }
         connection.is_reused = true;
         connection.deadline.clear();
+        connection.total = None;
         if idle.is_empty() {
             self.filled.notify_one();
         }
         idle.push((Instant::now(), connection));
     }
 
-    /// Closes connections that have been unused for too long; runs for ever.
-    pub(super) async fn reap(&self) {
-        loop {
-            self.filled.notified().await;
-            while !self.idle.borrow().is_empty() {
-                sleep(self.lifetime / 2).await;
-                self.idle.borrow_mut().retain(|(since, _)| since.elapsed() < self.lifetime);
-            }
-        }
+    /// Closes connections that have been unused for too long. The pause until that is worth doing again;
+    /// `None` if none is left.
+    pub(super) fn reap(&self) -> Option<Duration> {
+        let (mut idle, lifetime) = (self.idle.borrow_mut(), self.lifetime.get());
+        idle.retain(|(since, _)| since.elapsed() < lifetime);
+        (!idle.is_empty()).then_some(lifetime / 2)
     }
 }

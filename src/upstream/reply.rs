@@ -12,7 +12,13 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{connection::Connection, http1::BodyLength, pool::Pool, upload::Upload};
+use super::{
+    connection::{Connection, Late},
+    http1::BodyLength,
+    permit::Permit,
+    pool::Pool,
+    upload::Upload,
+};
 use crate::{
     error::{Error, Kind},
     rfc::chunked::{Decoder, Step},
@@ -27,6 +33,8 @@ pub(super) struct ReplyBody {
     left: Left,
     keep: bool,
     pool: Rc<Pool>,
+    /// Its place at the application.
+    permit: Option<Permit>,
     pause: Duration,
     /// Whether something was read since the deadline was set.
     has_moved: bool,
@@ -46,7 +54,7 @@ impl ReplyBody {
         connection: Connection,
         upload: Upload,
         length: BodyLength,
-        pool: Rc<Pool>,
+        permit: Permit,
         pause: Duration,
     ) -> Self {
         let left = match length {
@@ -56,12 +64,20 @@ impl ReplyBody {
             BodyLength::UntilClose => Left::UntilClose,
         };
         let connection = Some(connection);
-        Self { connection, upload, left, keep: false, pool, pause, has_moved: true }
+        let (pool, permit) = (Rc::clone(permit.pool()), Some(permit));
+        Self { connection, upload, left, keep: false, pool, permit, pause, has_moved: true }
     }
 
     /// Lets the connection be used again after this body.
     pub(super) fn keep(mut self, keep: bool) -> Self {
         self.keep = keep;
+        self
+    }
+
+    /// Gives the place at the application back before the end: a stream may go on for hours, and would
+    /// take the places of requests that end.
+    pub(super) fn without_place(mut self) -> Self {
+        self.permit = None;
         self
     }
 
@@ -102,8 +118,12 @@ impl ReplyBody {
             Poll::Pending => {
                 self.has_moved = false;
                 // A client that still sends its body is not what the reply waits for.
-                let late = || Err(Error::new(Kind::UpstreamReadTimeout));
-                connection.poll_late(self.pause, moved, cx).map(|()| late())
+                connection.poll_late(self.pause, moved, cx).map(|late| {
+                    Err(Error::new(match late {
+                        Late::Pause => Kind::UpstreamReadTimeout,
+                        Late::Total => Kind::UpstreamTotalTimeout,
+                    }))
+                })
             }
         }
     }
@@ -127,6 +147,12 @@ impl ReplyBody {
         }
     }
 
+    /// There is no more to come, and the connection is of no use.
+    fn give_up(&mut self) {
+        self.connection = None;
+        self.permit = None;
+    }
+
     /// The body is complete: keeps the connection if nothing speaks against it.
     fn finish(&mut self) {
         let Some(connection) = self.connection.take() else { return };
@@ -134,6 +160,8 @@ impl ReplyBody {
         if self.keep && self.upload.is_finished() && connection.input.is_empty() {
             self.pool.put(connection);
         }
+        // Whoever gets the place next finds the connection.
+        self.permit = None;
     }
 }
 
@@ -159,22 +187,22 @@ impl Body for ReplyBody {
                 }
                 Ok(Step::NeedMore) => {}
                 Err(error) => {
-                    self.connection = None;
+                    self.give_up();
                     return Poll::Ready(Some(Err(error)));
                 }
             }
             match ready!(self.poll_more(cx)) {
                 Ok(0) if matches!(self.left, Left::UntilClose) => {
-                    self.connection = None;
+                    self.give_up();
                     return Poll::Ready(None);
                 }
                 Ok(0) => {
-                    self.connection = None;
+                    self.give_up();
                     return Poll::Ready(Some(Err(Error::new(Kind::UpstreamTruncated))));
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    self.connection = None;
+                    self.give_up();
                     return Poll::Ready(Some(Err(error)));
                 }
             }

@@ -1,45 +1,61 @@
-//! Sends one request to the application and gives its reply.
+//! Sends one request to the application and gives its reply: a place, a connection, an attempt, and
+//! another one where that is safe.
 
 use std::{
+    cell::{Cell, RefCell},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, StatusCode};
-use http_body::Body as _;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use tokio::{sync::Notify, time::sleep};
 
 use super::{
+    attempt::{Attempt, Orphans, Watched},
     connect::connect,
     connection::Connection,
-    exchange::{Failure, exchange},
+    exchange::Failure,
+    fleet::{Fleet, Server},
     http1::{self, BodyLength, ReplyHead},
+    permit::Permit,
     pool::Pool,
-    reply::ReplyBody,
     request::{Framing, RequestHead},
-    resolve::Resolver,
     upload::Upload,
 };
 use crate::{
     body::{Body, RequestBody},
-    error::Error,
-    plan,
+    error::{Error, Kind},
+    plan::Protocol,
     telemetry::Shard,
 };
 
 /// A body up to this size is read before the reply goes on: one write to the client instead of
 /// two, and the connection is free at once.
 const SHORT: u64 = 64 * 1024;
-/// A request is sent again at most so often.
+/// A request that was sent is sent again at most so often.
 const RETRIES: u32 = 2;
+/// A server that dies closes its connections a moment before it stops to accept new ones.
+const LAST_BREATH: Duration = Duration::from_millis(20);
+/// How often a worker looks for connections that grew old, at the most.
+const REAP_PAUSE: Duration = Duration::from_millis(10);
 
 /// The application, as one worker sees it.
 #[derive(Debug)]
 pub struct Upstream {
-    plan: plan::Upstream,
-    pool: Rc<Pool>,
-    resolver: Resolver,
+    fleet: Arc<Fleet>,
+    known: RefCell<Known>,
+    pools: RefCell<Vec<(u64, Rc<Pool>)>>,
+    filled: Rc<Notify>,
+    orphans: Rc<Orphans>,
     metrics: Arc<Shard>,
+}
+
+/// A worker's copy of the list of servers.
+#[derive(Debug)]
+struct Known {
+    generation: u64,
+    servers: Arc<[Arc<Server>]>,
 }
 
 /// An answer of the application.
@@ -51,75 +67,203 @@ pub struct Reply {
     pub body: Body,
     /// From the start of the attempt that was answered to the head of the answer.
     pub first_byte: Duration,
+    /// Whether its body must go on as it comes: each byte, however few.
+    pub is_prompt: bool,
+}
+
+/// Counts a request that waits, and one that left the queue before its turn.
+struct Waiting<'a> {
+    metrics: &'a Shard,
+    waited: &'a Cell<Option<Duration>>,
+    since: Instant,
+    is_over: bool,
 }
 
 // === impl Upstream ===
 
 impl Upstream {
     /// Opens no connection yet.
-    pub fn new(plan: &plan::Upstream, metrics: Arc<Shard>) -> Self {
-        Self {
-            plan: plan.clone(),
-            pool: Rc::new(Pool::new(plan.max_idle, plan.idle_timeout)),
-            resolver: Resolver::default(),
-            metrics,
-        }
+    pub fn new(fleet: Arc<Fleet>, metrics: Arc<Shard>) -> Self {
+        let known = Known { generation: fleet.generation(), servers: fleet.servers() };
+        let orphans = Rc::new(Orphans::new(fleet.plan().abort));
+        let (known, pools) = (RefCell::new(known), RefCell::default());
+        Self { fleet, known, pools, filled: Rc::default(), orphans, metrics }
     }
 
-    /// Closes connections that have been unused for too long; runs for ever.
+    /// Closes connections that have been unused for too long, and sees to requests whose clients have
+    /// left; runs for ever.
     pub async fn reap(&self) {
-        self.pool.reap().await;
+        tokio::join!(self.orphans.adopt(), async {
+            loop {
+                self.filled.notified().await;
+                while let Some(pause) = self.reap_once() {
+                    sleep(pause.max(REAP_PAUSE)).await;
+                }
+            }
+        });
     }
 
-    /// Sends a request and waits for the head of its reply.
+    /// Sends a request and waits for the head of its reply. `waited` is told how long it had to wait for
+    /// a place, also if nothing comes of it.
     pub async fn send(
         &self,
         head: &RequestHead<'_>,
         framing: Framing,
         body: RequestBody,
+        waited: &Cell<Option<Duration>>,
     ) -> Result<Reply, Error> {
-        let is_repeatable = framing == Framing::None && head.method.is_idempotent();
+        let since = Instant::now();
         let mut upload = Upload::new(body, framing);
-        let mut retries = 0;
+        let (mut refusals, mut retries) = (0, 0);
+        let mut kept: Option<Permit> = None;
         loop {
+            let permit = match kept.take() {
+                Some(permit) => permit,
+                None => self.place(since, waited).await?,
+            };
+            let is_repeatable =
+                retries < RETRIES && head.method.is_idempotent() && upload.is_repeatable();
             // A request that can't be repeated must not meet a connection that is being closed.
-            let may_reuse = retries == 0 && (is_repeatable || self.pool.is_proven());
-            let mut connection = self.connection(may_reuse).await?;
-            let begin = Instant::now();
-            http1::encode(&mut connection.output, head, framing, self.pool.is_on());
-            let pause = self.plan.read_timeout;
-            match exchange(&mut connection, &mut upload, head.method, pause).await {
-                Ok(reply) => {
-                    if connection.is_reused || reply.says_keep {
-                        self.pool.set_proven(true);
+            let may_reuse = retries == 0 && (is_repeatable || permit.pool().is_proven());
+            let mut connection = match self.connection(&permit, may_reuse).await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    self.fleet.on_refused(permit.server(), &error);
+                    refusals += 1;
+                    let has_others = self.fleet.is_any_available()
+                        && refusals < self.known.borrow().servers.len();
+                    if has_others || self.may_wait(since, &error) {
+                        continue;
                     }
-                    let first_byte = begin.elapsed();
-                    self.metrics.upstream_first_byte.observe(first_byte);
-                    return self.reply(connection, upload, reply, first_byte).await;
+                    return Err(error);
                 }
-                Err(Failure { error, is_silent_close }) => {
-                    let is_stale = is_silent_close && connection.is_reused;
-                    if is_stale {
-                        self.pool.set_proven(false);
-                    }
-                    if !is_stale || !is_repeatable || retries == RETRIES {
-                        return Err(error);
-                    }
-                    retries += 1;
-                    self.metrics.upstream_retries.add(1);
-                    upload = upload.again();
+            };
+            self.encode(&mut connection, head, framing, &permit)?;
+            let attempt = self.attempt(head.method, connection, upload, permit);
+            let watched = Watched::new(attempt, &self.orphans, &self.metrics);
+            let Some((attempt, result)) = watched.run().await else {
+                return Err(Error::new(Kind::UpstreamClosed));
+            };
+            let Failure { error, is_silent_close } = match result {
+                Ok(head) => return self.reply(attempt, head).await,
+                Err(failure) => failure,
+            };
+            if !is_silent_close {
+                return Err(error);
+            }
+            let Attempt { connection, upload: rest, permit, .. } = attempt;
+            if rest.is_untouched() {
+                if !self.may_wait(since, &error) {
+                    return Err(error);
                 }
+                sleep(LAST_BREATH).await;
+            } else {
+                let is_ready = if connection.is_reused {
+                    permit.pool().set_proven(false);
+                    true
+                } else {
+                    self.fleet.on_failed(permit.server(), &error);
+                    head.method.is_safe() && self.is_dead(permit.server()).await
+                };
+                if !is_ready || !is_repeatable {
+                    return Err(error);
+                }
+                kept = connection.is_reused.then_some(permit);
+                retries += 1;
+            }
+            self.metrics.upstream_retries.add(1);
+            upload = rest.again();
+        }
+    }
+
+    /// Puts the head of a request into a connection's output.
+    fn encode(
+        &self,
+        connection: &mut Connection,
+        head: &RequestHead<'_>,
+        framing: Framing,
+        permit: &Permit,
+    ) -> Result<(), Error> {
+        match self.fleet.plan().protocol {
+            Protocol::Http1 => {
+                http1::encode(&mut connection.output, head, framing, permit.pool().is_on());
+                Ok(())
+            }
+            Protocol::Uwsgi(_) => Err(Error::new(Kind::UpstreamGarbage)),
+        }
+    }
+
+    /// A request that is ready to be written.
+    fn attempt(
+        &self,
+        method: &Method,
+        mut connection: Connection,
+        upload: Upload,
+        permit: Permit,
+    ) -> Attempt {
+        let plan = self.fleet.plan();
+        let begin = Instant::now();
+        connection.total = plan.total_timeout.map(|total| begin + total);
+        Attempt {
+            connection,
+            upload,
+            permit,
+            method: method.clone(),
+            pause: plan.read_timeout,
+            begin,
+        }
+    }
+
+    /// A place at the application, at once or in its turn.
+    async fn place(
+        &self,
+        since: Instant,
+        waited: &Cell<Option<Duration>>,
+    ) -> Result<Permit, Error> {
+        let slot = match self.fleet.try_admit(&self.servers()) {
+            Some(slot) => {
+                if waited.get().is_none() {
+                    self.metrics.queue_wait.observe(Duration::ZERO);
+                }
+                slot
+            }
+            None => {
+                let mut waiting = Waiting::begin(&self.metrics, waited);
+                let result = self.fleet.admit(since).await;
+                waiting.is_over = true;
+                result?
+            }
+        };
+        let pool = self.pool(&slot.server);
+        Ok(Permit::new(slot, pool, &self.metrics))
+    }
+
+    /// Whether a request that was not sent may wait for the application.
+    fn may_wait(&self, since: Instant, error: &Error) -> bool {
+        error.kind() != Kind::DescriptorsExhausted
+            && since.elapsed() < self.fleet.plan().admission.wait
+    }
+
+    /// Whether a server that broke off a request has gone altogether. Then the request has not ended it,
+    /// but was ended with it, and may be sent again if it is safe.
+    async fn is_dead(&self, server: &Server) -> bool {
+        sleep(LAST_BREATH).await;
+        match connect(&server.address, self.fleet.plan().connect_timeout).await {
+            Ok(_) => false,
+            Err(error) => {
+                self.fleet.on_refused(server, &error);
+                error.kind() != Kind::DescriptorsExhausted
             }
         }
     }
 
     /// A kept connection if allowed and there is one, else a new one.
-    async fn connection(&self, may_reuse: bool) -> Result<Connection, Error> {
-        if may_reuse && let Some(connection) = self.pool.take() {
+    async fn connection(&self, permit: &Permit, may_reuse: bool) -> Result<Connection, Error> {
+        if may_reuse && let Some(connection) = permit.pool().take() {
             self.metrics.upstream_reused.add(1);
             return Ok(connection);
         }
-        match connect(&self.plan, &self.resolver).await {
+        match connect(&permit.server().address, self.fleet.plan().connect_timeout).await {
             Ok(stream) => {
                 self.metrics.upstream_opened.add(1);
                 Ok(Connection::new(stream))
@@ -131,27 +275,86 @@ impl Upstream {
         }
     }
 
-    async fn reply(
-        &self,
-        connection: Connection,
-        upload: Upload,
-        head: ReplyHead,
-        first_byte: Duration,
-    ) -> Result<Reply, Error> {
-        let ReplyHead { status, headers, length, keep, is_prompt, .. } = head;
-        let pool = Rc::clone(&self.pool);
-        let rest = ReplyBody::new(connection, upload, length, pool, self.plan.read_timeout);
-        let rest = rest.keep(keep);
-        let body = match length {
+    async fn reply(&self, attempt: Attempt, mut head: ReplyHead) -> Result<Reply, Error> {
+        if attempt.connection.is_reused || head.says_keep {
+            attempt.permit.pool().set_proven(true);
+        }
+        if let Some(keeps) = head.keeps {
+            attempt.permit.pool().learn(keeps);
+        }
+        attempt.permit.server().on_answer();
+        let first_byte = attempt.begin.elapsed();
+        self.metrics.upstream_first_byte.observe(first_byte);
+        let is_stream = is_event_stream(&head.headers);
+        let is_prompt = head.is_prompt || is_stream;
+        let rest = attempt.into_body(&head);
+        let body = match head.length {
             BodyLength::None | BodyLength::Exact(0) => Body::from(rest.collect().await?),
             BodyLength::Exact(length) if length <= SHORT && !is_prompt => {
                 Body::from(rest.collect().await?)
             }
+            _ if is_stream => Body::stream(rest.without_place()),
             BodyLength::Exact(_) | BodyLength::Chunked | BodyLength::UntilClose => {
-                debug_assert!(!rest.is_end_stream(), "an empty body has a length");
                 Body::stream(rest)
             }
         };
-        Ok(Reply { status, headers, body, first_byte })
+        let headers = std::mem::take(&mut head.headers);
+        Ok(Reply { status: head.status, headers, body, first_byte, is_prompt })
+    }
+
+    /// The servers that are known now.
+    fn servers(&self) -> Arc<[Arc<Server>]> {
+        let generation = self.fleet.generation();
+        let mut known = self.known.borrow_mut();
+        if known.generation != generation {
+            *known = Known { generation, servers: self.fleet.servers() };
+        }
+        Arc::clone(&known.servers)
+    }
+
+    /// The kept connections to a server.
+    fn pool(&self, server: &Server) -> Rc<Pool> {
+        let mut pools = self.pools.borrow_mut();
+        if let Some((_, pool)) = pools.iter().find(|(id, _)| *id == server.id) {
+            return Rc::clone(pool);
+        }
+        let pool = Rc::new(Pool::new(self.fleet.plan(), Rc::clone(&self.filled)));
+        pools.push((server.id, Rc::clone(&pool)));
+        pool
+    }
+
+    /// Closes what is too old. The pause until the next look, unless nothing is left.
+    fn reap_once(&self) -> Option<Duration> {
+        let servers = self.servers();
+        let mut pools = self.pools.borrow_mut();
+        pools.retain(|(id, _)| servers.iter().any(|server| server.id == *id));
+        pools.iter().filter_map(|(_, pool)| pool.reap()).min()
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    const TYPE: &[u8] = b"text/event-stream";
+    let value = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    value.and_then(|value| value.get(..TYPE.len())).is_some_and(|t| t.eq_ignore_ascii_case(TYPE))
+}
+
+// === impl Waiting ===
+
+impl<'a> Waiting<'a> {
+    fn begin(metrics: &'a Shard, waited: &'a Cell<Option<Duration>>) -> Self {
+        metrics.queued.add(1);
+        Self { metrics, waited, since: Instant::now(), is_over: false }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.metrics.queued.subtract(1);
+        let now = self.since.elapsed();
+        self.waited.set(Some(self.waited.get().unwrap_or_default() + now));
+        self.metrics.queue_wait.observe(now);
+        if !self.is_over {
+            self.metrics.abandoned_queued.add(1);
+        }
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Upload {
     /// A chunk was begun whose closing CRLF is still owed.
     owes_crlf: bool,
     state: State,
+    /// Whether any byte of the request was taken by the other side.
+    has_begun: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +58,23 @@ impl Upload {
             is_chunked: framing == Framing::Chunked,
             owes_crlf: false,
             state: State::Writing,
+            has_begun: false,
         }
     }
 
     /// The same request for another connection; only for requests without a body.
     pub(super) fn again(self) -> Self {
-        Self { state: State::Writing, ..self }
+        Self { state: State::Writing, has_begun: false, ..self }
+    }
+
+    /// Whether it can be written to another connection.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.body.is_none() && self.chunk.is_empty()
+    }
+
+    /// Whether nothing of the request has left: the application can't know of it.
+    pub(super) fn is_untouched(&self) -> bool {
+        !self.has_begun
     }
 
     /// Whether everything was written.
@@ -87,7 +100,9 @@ impl Upload {
                 break;
             }
             match connection.poll_write(cx, &mut self.chunk) {
-                Poll::Ready(Ok(())) => *moved = true,
+                Poll::Ready(Ok(())) => {
+                    (*moved, self.has_begun) = (true, true);
+                }
                 Poll::Ready(Err(_)) => self.state = State::Refused,
                 Poll::Pending => return Ok(Progress::AwaitsApplication),
             }

@@ -1,6 +1,6 @@
 //! Reads a reply's head: strictly enough that nobody downstream can read it differently.
 
-use std::mem::MaybeUninit;
+use std::{mem::MaybeUninit, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -25,6 +25,8 @@ pub(in crate::upstream) struct ReplyHead {
     pub(in crate::upstream) keep: bool,
     /// Whether it said so in as many words.
     pub(in crate::upstream) says_keep: bool,
+    /// How long it keeps the connection open while that is unused, if it said so.
+    pub(in crate::upstream) keeps: Option<Duration>,
     /// Whether its body must not be waited for, however short it is.
     pub(in crate::upstream) is_prompt: bool,
 }
@@ -102,7 +104,7 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     let mut headers = HeaderMap::with_capacity(response.headers.len() + 1);
     let mut framing = Framing::default();
     let mut connection = ConnectionOptions::default();
-    let mut is_prompt = false;
+    let (mut is_prompt, mut keeps) = (false, None);
     for field in response.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| garbage())?;
         if name == header::CONTENT_LENGTH {
@@ -111,6 +113,8 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
             framing.add_coding(field.value)?;
         } else if name == header::CONNECTION {
             connection.add(field.value);
+        } else if name == "keep-alive" {
+            keeps = keep_alive(field.value);
         } else {
             is_prompt |= makes_prompt(&name, field.value);
         }
@@ -138,7 +142,16 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
         && length != BodyLength::UntilClose
         && !framing.may_send_forbidden_body(length, method);
     let says_keep = keep && connection.says_keep;
-    Ok(ReplyHead { status, headers, length, keep, says_keep, is_prompt })
+    Ok(ReplyHead { status, headers, length, keep, says_keep, keeps, is_prompt })
+}
+
+/// The time that `Keep-Alive: timeout=5, max=100` promises (RFC 2068, 19.7.1.1, and what servers make
+/// of it).
+fn keep_alive(value: &[u8]) -> Option<Duration> {
+    let mut parameters = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    let seconds = parameters.find_map(|parameter| parameter.strip_prefix(b"timeout="))?;
+    let seconds: u32 = std::str::from_utf8(seconds).ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds.into()))
 }
 
 /// Whether each byte is to go on when it comes; or whether another body is sent in place of this one:

@@ -1,0 +1,18 @@
+//! One application as the whole process sees it: its servers, how many requests they may have, and the
+//! queue before them. Shared by all workers; what each request touches are a few atomic numbers, the
+//! locks are for requests that have to wait and for servers that come and go.
+//!
+//! [`Fleet::admit`] gives a request its place, [`Fleet::tend`] runs beside the workers: it alone asks
+//! name servers, and tries servers that are away, while everybody else waits in the queue.
+
+mod admit;
+mod queue;
+mod server;
+mod state;
+mod tend;
+
+pub use self::state::Fleet;
+pub(super) use self::{
+    server::{Address, Server},
+    state::Slot,
+};

@@ -1,0 +1,149 @@
+//! The requests that wait for a place, and who goes next. First come, first served, while the wait is
+//! short; when the oldest has waited too long the newest goes first: under overload somebody has to
+//! wait in vain, and it shall not be everybody (adaptive LIFO).
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// While nobody has waited for longer, the oldest goes first.
+const SHORT_WAIT: Duration = Duration::from_millis(250);
+
+/// Waiting requests, the oldest first. `T` is how each is told.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    waiters: VecDeque<Waiter<T>>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Waiter<T> {
+    ticket: Ticket,
+    since: Instant,
+    tell: T,
+}
+
+/// A request's name in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket(u64);
+
+// === impl Queue ===
+
+impl<T> Queue<T> {
+    pub(super) fn len(&self) -> usize {
+        self.waiters.len()
+    }
+
+    /// Adds a request that waits since then: behind all that wait for longer.
+    pub(super) fn push(&mut self, since: Instant, tell: T) -> Ticket {
+        let ticket = Ticket(self.next);
+        self.next += 1;
+        let place = self.waiters.partition_point(|waiter| waiter.since <= since);
+        self.waiters.insert(place, Waiter { ticket, since, tell });
+        ticket
+    }
+
+    /// Takes out the request whose turn it is.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<T> {
+        let oldest = self.waiters.front()?;
+        let is_overloaded = now.saturating_duration_since(oldest.since) > SHORT_WAIT;
+        let next = if is_overloaded { self.waiters.pop_back() } else { self.waiters.pop_front() };
+        next.map(|waiter| waiter.tell)
+    }
+
+    /// Takes out a request that waits no more; `false` if it was not there.
+    pub(super) fn remove(&mut self, ticket: Ticket) -> bool {
+        let place = self.waiters.iter().position(|waiter| waiter.ticket == ticket);
+        place.and_then(|place| self.waiters.remove(place)).is_some()
+    }
+
+    /// Takes out all.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = T> {
+        self.waiters.drain(..).map(|waiter| waiter.tell)
+    }
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { waiters: VecDeque::new(), next: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn oldest_first_while_waits_are_short() {
+        let (mut queue, begin) = (Queue::default(), Instant::now());
+        for name in 0..3 {
+            queue.push(begin + ms(name), name);
+        }
+        let now = begin + ms(250);
+        assert_eq!(
+            [queue.pop(now), queue.pop(now), queue.pop(now), queue.pop(now)],
+            [Some(0), Some(1), Some(2), None]
+        );
+    }
+
+    #[test]
+    fn newest_first_when_the_oldest_has_waited_too_long() {
+        let (mut queue, begin) = (Queue::default(), Instant::now());
+        for name in 0..3 {
+            queue.push(begin + ms(name * 100), name);
+        }
+        assert_eq!(queue.pop(begin + ms(251)), Some(2));
+        assert_eq!(queue.pop(begin + ms(251)), Some(1));
+        queue.push(begin + ms(260), 9);
+        assert_eq!(queue.pop(begin + ms(261)), Some(9));
+        assert_eq!(queue.pop(begin + ms(261)), Some(0));
+    }
+
+    #[test]
+    fn a_request_that_comes_again_keeps_its_place() {
+        let (mut queue, begin) = (Queue::default(), Instant::now());
+        queue.push(begin + ms(1), 1);
+        queue.push(begin + ms(2), 2);
+        queue.push(begin, 0);
+        assert_eq!(queue.pop(begin + ms(3)), Some(0));
+        assert_eq!(queue.pop(begin + ms(3)), Some(1));
+    }
+
+    proptest! {
+        /// Whatever comes and goes: everybody is told once, or was removed, and nobody twice.
+        #[test]
+        fn nobody_is_lost(steps in prop::collection::vec((0..3_u8, 0..500_u64), 0..200)) {
+            let (mut queue, begin) = (Queue::default(), Instant::now());
+            let (mut now, mut here, mut tickets) = (begin, Vec::new(), Vec::new());
+            for (index, (step, pause)) in steps.into_iter().enumerate() {
+                now += ms(pause);
+                match step {
+                    0 => {
+                        tickets.push((queue.push(now, index), index));
+                        here.push(index);
+                    }
+                    1 => {
+                        let next = queue.pop(now);
+                        prop_assert_eq!(next.is_some(), !here.is_empty());
+                        if let Some(next) = next {
+                            prop_assert!(here.contains(&next));
+                            here.retain(|name| *name != next);
+                        }
+                    }
+                    _ => {
+                        let Some((ticket, name)) = tickets.pop() else { continue };
+                        prop_assert_eq!(queue.remove(ticket), here.contains(&name));
+                        here.retain(|other| *other != name);
+                    }
+                }
+                prop_assert_eq!(queue.len(), here.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! One server of an application: its address, how many requests it has, and whether it is away.
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::error::{Error, Kind};
+
+/// Requests that a server fails one after the other before it is left alone for a while.
+const PATIENCE: u32 = 3;
+/// The first pause between two attempts to reach a server that is away; each is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The first pause for one that accepts connections and fails requests.
+const FIRST_REST: Duration = Duration::from_secs(1);
+/// The longest pause while somebody waits and no other server is there.
+const EAGER: Duration = Duration::from_millis(100);
+/// The longest pause otherwise.
+const CALM: Duration = Duration::from_secs(1);
+/// The longest rest of a server that accepts connections and fails requests.
+const LONGEST_REST: Duration = Duration::from_secs(30);
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::upstream) enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// One server, shared by all workers.
+#[derive(Debug)]
+pub(in crate::upstream) struct Server {
+    /// Never used twice in a process.
+    pub(in crate::upstream) id: u64,
+    pub(in crate::upstream) address: Address,
+    /// Requests it has now.
+    in_flight: AtomicUsize,
+    is_away: AtomicBool,
+    /// Requests that it failed since the last one it answered.
+    failures: AtomicU32,
+    trouble: Mutex<Trouble>,
+}
+
+/// What is known of a server that is away.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// Attempts to reach it since it went away.
+    attempts: u32,
+    /// How often it was left alone since it last answered well.
+    rests: u32,
+    /// When it may be tried again.
+    not_before: Option<Instant>,
+    last: Option<Failure>,
+}
+
+/// Why a server is away.
+#[derive(Clone, Debug)]
+pub(in crate::upstream) struct Failure {
+    kind: Kind,
+    cause: Option<(io::ErrorKind, String)>,
+}
+
+// === impl Server ===
+
+impl Server {
+    pub(in crate::upstream) fn new(id: u64, address: Address) -> Self {
+        Self {
+            id,
+            address,
+            in_flight: AtomicUsize::new(0),
+            is_away: AtomicBool::new(false),
+            failures: AtomicU32::new(0),
+            trouble: Mutex::default(),
+        }
+    }
+
+    pub(in crate::upstream) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    pub(in crate::upstream) fn is_available(&self) -> bool {
+        !self.is_away.load(Ordering::Relaxed)
+    }
+
+    /// Takes a place, if one of `limit` is free.
+    pub(super) fn take(&self, limit: usize) -> bool {
+        let more = |taken: usize| (taken < limit).then_some(taken + 1);
+        self.in_flight.fetch_update(Ordering::SeqCst, Ordering::Relaxed, more).is_ok()
+    }
+
+    pub(super) fn give_back(&self) {
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// A request was answered.
+    pub(in crate::upstream) fn on_answer(&self) {
+        if self.failures.load(Ordering::Relaxed) != 0 {
+            self.failures.store(0, Ordering::Relaxed);
+            self.trouble().rests = 0;
+        }
+    }
+
+    /// A connection was closed before it brought an answer. Whether the server is better left alone.
+    pub(super) fn on_failure(&self) -> bool {
+        self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= PATIENCE
+    }
+
+    /// Takes it out of use; `false` if it was already.
+    pub(super) fn leave(&self, failure: Failure, rests: bool) -> bool {
+        let mut trouble = self.trouble();
+        trouble.last = Some(failure);
+        if self.is_away.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        trouble.attempts = 0;
+        let pause = if rests {
+            trouble.rests = trouble.rests.saturating_add(1);
+            doubled(FIRST_REST, trouble.rests - 1, LONGEST_REST)
+        } else {
+            FIRST_PAUSE
+        };
+        trouble.not_before = Some(Instant::now() + pause);
+        true
+    }
+
+    /// Puts it to use again; `false` if it was already.
+    pub(super) fn come_back(&self) -> bool {
+        self.failures.store(0, Ordering::Relaxed);
+        self.is_away.swap(false, Ordering::Relaxed)
+    }
+
+    /// An attempt to reach it has failed.
+    pub(super) fn stay_away(&self, failure: Failure, is_urgent: bool) {
+        let mut trouble = self.trouble();
+        trouble.attempts = trouble.attempts.saturating_add(1);
+        let longest = if is_urgent { EAGER } else { CALM };
+        let pause = doubled(FIRST_PAUSE, trouble.attempts, longest);
+        trouble.not_before = Some(Instant::now() + pause);
+        trouble.last = Some(failure);
+    }
+
+    /// When it may be tried again.
+    pub(super) fn not_before(&self) -> Option<Instant> {
+        self.trouble().not_before
+    }
+
+    /// Somebody waits for it now: a long pause is cut short, a rest is not.
+    pub(super) fn hurry(&self) {
+        let mut trouble = self.trouble();
+        let soon = Instant::now() + EAGER;
+        if trouble.attempts > 0 && trouble.not_before.is_some_and(|at| at > soon) {
+            trouble.not_before = Some(soon);
+        }
+    }
+
+    /// Why it is away.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        self.trouble().last.clone()
+    }
+
+    fn trouble(&self) -> std::sync::MutexGuard<'_, Trouble> {
+        // Plain values: one half written can't be worse than another.
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    let factor = 1_u32.checked_shl(times).unwrap_or(u32::MAX);
+    first.saturating_mul(factor).min(longest)
+}
+
+// === impl Address ===
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// The error for a request that has waited in vain. It was never sent.
+    pub(super) fn error(&self) -> Error {
+        match &self.cause {
+            Some((kind, text)) => Error::io(self.kind, io::Error::new(*kind, text.clone())),
+            None => Error::new(self.kind),
+        }
+        .unsent()
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let cause = error.cause().map(|cause| (cause.kind(), cause.to_string()));
+        Self { kind: error.kind(), cause }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> Server {
+        Server::new(1, Address::Unix("/run/app.sock".into()))
+    }
+
+    fn refused() -> Failure {
+        Failure::from(&Error::new(Kind::UpstreamRefused))
+    }
+
+    #[test]
+    fn places() {
+        let server = server();
+        assert!(server.take(2) && server.take(2));
+        assert!(!server.take(2));
+        server.give_back();
+        assert!(server.take(2));
+        assert_eq!(server.in_flight(), 2);
+    }
+
+    #[test]
+    fn pauses_grow_up_to_a_bound() {
+        let pauses: Vec<u128> =
+            (0..6).map(|times| doubled(FIRST_PAUSE, times, EAGER).as_millis()).collect();
+        assert_eq!(pauses, [10, 20, 40, 80, 100, 100]);
+        assert_eq!(doubled(FIRST_REST, u32::MAX, LONGEST_REST), LONGEST_REST);
+    }
+
+    #[test]
+    fn goes_away_once_and_comes_back() {
+        let server = server();
+        assert!(server.leave(refused(), false));
+        assert!(!server.leave(refused(), false) && !server.is_available());
+        assert_eq!(server.failure().unwrap().error().kind(), Kind::UpstreamRefused);
+        assert!(server.come_back() && !server.come_back() && server.is_available());
+    }
+
+    #[test]
+    fn rests_after_three_failures_in_a_row() {
+        let server = server();
+        assert!(!server.on_failure() && !server.on_failure());
+        server.on_answer();
+        assert!(!server.on_failure() && !server.on_failure() && server.on_failure());
+        for seconds in [1, 2, 4] {
+            assert!(server.leave(refused(), true));
+            let rest = server.not_before().unwrap() - Instant::now();
+            let expected = Duration::from_secs(seconds);
+            assert!(rest <= expected && rest > expected / 2, "{rest:?}");
+            server.come_back();
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What is known of one application: its servers and the queue before them, and how they come and go.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use tokio::sync::{Notify, oneshot};
+
+use super::{
+    queue::Queue,
+    server::{Address, Failure, Server},
+};
+use crate::{
+    error::{Error, Kind},
+    plan::{self, Target},
+    telemetry::ServerCounts,
+};
+
+/// One application.
+#[derive(Debug)]
+pub struct Fleet {
+    pub(super) plan: plan::Upstream,
+    counts: Arc<ServerCounts>,
+    pub(super) servers: Mutex<Arc<[Arc<Server>]>>,
+    /// Changes with `servers`, so that workers need not look there.
+    generation: AtomicU64,
+    next_id: AtomicU64,
+    pub(super) queue: Mutex<Queue<Tell>>,
+    /// Requests in the queue.
+    pub(super) waiting: AtomicUsize,
+    /// A server went away, or a name is needed.
+    pub(super) trouble: Notify,
+    /// A name's answer is in doubt.
+    pub(super) doubt: Notify,
+    /// Why no server is known.
+    pub(super) unresolved: Mutex<Option<Failure>>,
+}
+
+/// A place at a server, held for one request; given back when dropped.
+#[derive(Debug)]
+pub(in crate::upstream) struct Slot {
+    pub(super) fleet: Arc<Fleet>,
+    pub(in crate::upstream) server: Arc<Server>,
+}
+
+/// How a waiting request hears that it is its turn, or that there is nothing to wait for.
+type Tell = oneshot::Sender<Result<Slot, Error>>;
+
+// === impl Fleet ===
+
+impl Fleet {
+    /// Opens no connection and asks no name server.
+    pub fn new(plan: &plan::Upstream, counts: &Arc<ServerCounts>) -> Arc<Self> {
+        let fleet = Self {
+            plan: plan.clone(),
+            counts: Arc::clone(counts),
+            servers: Mutex::new(Arc::from([])),
+            generation: AtomicU64::new(0),
+            next_id: AtomicU64::new(0),
+            queue: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            trouble: Notify::new(),
+            doubt: Notify::new(),
+            unresolved: Mutex::default(),
+        };
+        let known = fleet.plan.targets.iter().filter_map(known_address).collect();
+        fleet.replace(known);
+        Arc::new(fleet)
+    }
+
+    /// The settings of the application.
+    pub(in crate::upstream) fn plan(&self) -> &plan::Upstream {
+        &self.plan
+    }
+
+    /// Changes when [`servers`](Self::servers) does.
+    pub(in crate::upstream) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The servers that are known now.
+    pub(in crate::upstream) fn servers(&self) -> Arc<[Arc<Server>]> {
+        Arc::clone(&lock(&self.servers))
+    }
+
+    /// A connection to a server could not be opened: it is away until it can.
+    pub(in crate::upstream) fn on_refused(&self, server: &Server, error: &Error) {
+        // A lack of descriptors here says nothing about the server.
+        if error.kind() == Kind::DescriptorsExhausted {
+            return;
+        }
+        if server.leave(error.into(), false) {
+            self.on_away(server, error);
+        }
+        if self.plan.admission.wait.is_zero() && !self.is_any_available() {
+            self.dismiss(error);
+        }
+        self.trouble.notify_one();
+        self.doubt.notify_one();
+    }
+
+    /// A server accepted a connection and closed it without an answer. One that does so again and again
+    /// is left alone for a while, unless it is the last one.
+    pub(in crate::upstream) fn on_failed(&self, server: &Server, error: &Error) {
+        let is_enough = server.on_failure();
+        let has_others =
+            self.servers().iter().any(|other| other.id != server.id && other.is_available());
+        if is_enough && has_others && server.leave(error.into(), true) {
+            self.on_away(server, error);
+            self.trouble.notify_one();
+        }
+    }
+
+    /// Whether any server is in use.
+    pub(in crate::upstream) fn is_any_available(&self) -> bool {
+        lock(&self.servers).iter().any(|server| server.is_available())
+    }
+
+    /// Why no server is there, if none is.
+    pub(super) fn absence(&self) -> Option<Error> {
+        let servers = self.servers();
+        if servers.iter().any(|server| server.is_available()) {
+            return None;
+        }
+        let failure = servers.iter().find_map(|server| server.failure());
+        let failure = failure.or_else(|| lock(&self.unresolved).clone());
+        Some(failure.map_or_else(
+            || Error::new(Kind::UpstreamUnresolved).unsent(),
+            |failure| failure.error(),
+        ))
+    }
+
+    pub(super) fn on_away(&self, server: &Server, error: &Error) {
+        let counts = &self.counts;
+        counts.available.fetch_sub(1, Ordering::Relaxed);
+        counts.away.fetch_add(1, Ordering::Relaxed);
+        counts.ejections.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(server = %server.address, %error, "a server of the application is away");
+    }
+
+    pub(super) fn on_back(&self, server: &Server) {
+        self.counts.away.fetch_sub(1, Ordering::Relaxed);
+        self.counts.available.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(server = %server.address, "a server of the application is back");
+    }
+
+    /// Makes these addresses the servers; those that stay keep what is known of them.
+    pub(super) fn replace(&self, addresses: Vec<Address>) {
+        let mut servers = lock(&self.servers);
+        let mut next: Vec<Arc<Server>> = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            if next.iter().any(|server| server.address == address) {
+                continue;
+            }
+            let known = servers.iter().find(|server| server.address == address);
+            next.push(known.cloned().unwrap_or_else(|| {
+                let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+                self.counts.available.fetch_add(1, Ordering::Relaxed);
+                Arc::new(Server::new(id, address))
+            }));
+        }
+        for gone in servers.iter().filter(|old| next.iter().all(|new| new.id != old.id)) {
+            let count =
+                if gone.is_available() { &self.counts.available } else { &self.counts.away };
+            count.fetch_sub(1, Ordering::Relaxed);
+        }
+        *servers = next.into();
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+}
+
+// === impl Slot ===
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.server.give_back();
+        if self.fleet.waiting.load(Ordering::SeqCst) > 0 {
+            self.fleet.dispatch();
+        }
+    }
+}
+
+/// A target that no name server has to be asked for.
+pub(super) fn known_address(target: &Target) -> Option<Address> {
+    match target {
+        Target::Unix(path) => Some(Address::Unix(path.clone())),
+        Target::Tcp { host, port } => {
+            let address: IpAddr = host.parse().ok()?;
+            Some(Address::Tcp((address, *port).into()))
+        }
+    }
+}
+
+/// Nothing under these locks can be left half done.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,196 @@
+//! What is done about the servers beside all requests: names are looked up, servers that are away are
+//! tried, and well ones are asked now and then. One of these runs for each application, so that a
+//! restart is met by one prober and not by a storm.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    net::lookup_host,
+    task::JoinSet,
+    time::{sleep, sleep_until, timeout},
+};
+
+use super::{
+    server::{Address, Failure, Server},
+    state::{Fleet, known_address, lock},
+};
+use crate::{
+    error::{Error, Kind},
+    plan::Target,
+    upstream::{connect::connect, probe},
+};
+
+/// How long the answer of a name server is used: container DNS changes at every deployment.
+const FRESH: Duration = Duration::from_secs(10);
+/// How long a name server may take.
+const LOOKUP: Duration = Duration::from_secs(5);
+/// The pause between two questions for a name that has no answer, or a doubtful one.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+// === impl Fleet ===
+
+impl Fleet {
+    /// Keeps the servers known and in use; runs for ever.
+    pub async fn tend(self: Arc<Self>) {
+        tokio::join!(self.keep_names(), self.bring_back(), self.ask_all());
+    }
+
+    /// Looks names up: at once, on a schedule, and when a connection has failed.
+    async fn keep_names(self: &Arc<Self>) {
+        if self.plan.targets.iter().all(|target| known_address(target).is_some()) {
+            return;
+        }
+        loop {
+            let begin = Instant::now();
+            self.look_up().await;
+            sleep_until((begin + ASK_AGAIN).into()).await;
+            if self.is_any_available() {
+                // Whichever comes first.
+                let _ = timeout(FRESH, self.doubt.notified()).await;
+            }
+        }
+    }
+
+    async fn look_up(self: &Arc<Self>) {
+        let before = self.servers();
+        // The other family of a name is the same server over again, and would count twice: it is for
+        // names of which no address of the first can be reached.
+        let wants_all = before.iter().all(|server| !server.is_available()) && !before.is_empty();
+        let mut addresses = Vec::new();
+        for target in &self.plan.targets {
+            let Target::Tcp { host, port } = target else {
+                addresses.extend(known_address(target));
+                continue;
+            };
+            match look_up(host, *port).await {
+                Ok(found) => addresses.extend(one_family(found, wants_all).map(Address::Tcp)),
+                Err(error) => {
+                    tracing::debug!(%error, host, "the application's name has no address");
+                    let error = Error::io(Kind::UpstreamUnresolved, error);
+                    *lock(&self.unresolved) = Some(Failure::from(&error));
+                    if before.is_empty() && self.plan.admission.wait.is_zero() {
+                        self.dismiss(&error);
+                    }
+                    // The last good answer is better than none.
+                    return;
+                }
+            }
+        }
+        let known = before.iter().map(|server| &server.address);
+        if !known.eq(addresses.iter()) {
+            self.replace(addresses);
+            self.dispatch();
+        }
+    }
+
+    /// Tries servers that are away until they are back.
+    async fn bring_back(self: &Arc<Self>) {
+        let mut attempts = JoinSet::new();
+        loop {
+            let away: Vec<Arc<Server>> =
+                self.servers().iter().filter(|server| !server.is_available()).cloned().collect();
+            let Some(next) = away.iter().filter_map(|server| server.not_before()).min() else {
+                self.trouble.notified().await;
+                continue;
+            };
+            tokio::select! {
+                () = sleep_until(next.into()) => {}
+                // Another has gone away, or somebody waits now: the pauses may be shorter.
+                () = self.trouble.notified() => continue,
+            }
+            let now = Instant::now();
+            for server in away {
+                if server.not_before().is_none_or(|at| at <= now) {
+                    let fleet = Arc::clone(self);
+                    attempts.spawn(async move { fleet.attempt(&server).await });
+                }
+            }
+            while attempts.join_next().await.is_some() {}
+        }
+    }
+
+    async fn attempt(self: &Arc<Self>, server: &Server) {
+        match connect(&server.address, self.plan.connect_timeout).await {
+            Ok(_) => self.welcome(server),
+            Err(error) => {
+                let is_urgent = self.waiting.load(Ordering::SeqCst) > 0;
+                server.stay_away(Failure::from(&error), is_urgent);
+                self.doubt.notify_one();
+            }
+        }
+    }
+
+    fn welcome(self: &Arc<Self>, server: &Server) {
+        if server.come_back() {
+            self.on_back(server);
+        }
+        self.dispatch();
+    }
+
+    /// Asks every server how it is, if the settings say so.
+    async fn ask_all(self: &Arc<Self>) {
+        let Some(plan) = &self.plan.probe else { return };
+        loop {
+            sleep(plan.interval).await;
+            for server in self.servers().iter() {
+                match probe::ask(&server.address, &self.plan, plan.path.as_deref()).await {
+                    Ok(()) => self.welcome(server),
+                    Err(error) => {
+                        let servers = self.servers();
+                        let mut others = servers.iter().filter(|other| other.id != server.id);
+                        // A bad answer of the last one is better than none.
+                        let may_leave =
+                            error.is_unsent() || others.any(|other| other.is_available());
+                        if may_leave && server.leave(Failure::from(&error), true) {
+                            self.on_away(server, &error);
+                            self.trouble.notify_one();
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let found: Vec<SocketAddr> = match timeout(LOOKUP, lookup_host((host, port))).await {
+        Ok(found) => found?.collect(),
+        Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "no name server answers")),
+    };
+    if found.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    }
+    Ok(found)
+}
+
+/// The addresses of one family, of IPv4 if there are any; or of both. In an order of their own: name
+/// servers shuffle.
+fn one_family(mut found: Vec<SocketAddr>, wants_all: bool) -> impl Iterator<Item = SocketAddr> {
+    found.sort_unstable();
+    let has_v4 = found.iter().any(SocketAddr::is_ipv4);
+    found.into_iter().filter(move |address| wants_all || !has_v4 || address.is_ipv4())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_family_unless_all_are_wanted() {
+        let all: Vec<SocketAddr> =
+            ["[::1]:80", "127.0.0.2:80", "127.0.0.1:80"].map(|text| text.parse().unwrap()).into();
+        let show = |wants_all| {
+            let kept = one_family(all.clone(), wants_all);
+            kept.map(|address| address.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(show(false), "127.0.0.1:80 127.0.0.2:80");
+        assert_eq!(show(true), "127.0.0.1:80 127.0.0.2:80 [::1]:80");
+        let six: Vec<SocketAddr> = vec!["[::1]:80".parse().unwrap()];
+        assert_eq!(one_family(six, false).count(), 1);
+    }
+}
