@@ -12,6 +12,8 @@ mod support;
 
 mod accel;
 mod access_log;
+mod admission;
+mod away;
 mod demo;
 mod django;
 mod forwarded;

@@ -3,7 +3,7 @@
 use std::{
     mem,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -17,6 +17,14 @@ use super::{
     state::{Fleet, Slot, lock},
 };
 use crate::error::{Error, Kind};
+
+/// How long a request may wait.
+struct Patience {
+    /// Why no server is there, if none is.
+    absence: Option<Error>,
+    /// Since it began to wait.
+    most: Duration,
+}
 
 /// A request in the queue; leaves it when dropped.
 #[derive(Debug)]
@@ -46,31 +54,39 @@ impl Fleet {
         self: &Arc<Self>,
         since: Instant,
     ) -> Result<Slot, Error> {
-        let limits = &self.plan.admission;
-        if let Some(error) = self.absence() {
-            if since.elapsed() >= limits.wait {
+        let mut patience = self.patience();
+        if let Some(error) = patience.absence.take() {
+            self.hurry();
+            if since.elapsed() >= patience.most {
                 return Err(error);
             }
-            self.servers().iter().for_each(|server| server.hurry());
-            self.trouble.notify_one();
         }
         let mut waiting = self.enqueue(since)?;
         loop {
-            let absence = self.absence();
-            let is_away = absence.is_some();
-            let most = if is_away { limits.wait } else { limits.queue_timeout };
-            let turn = timeout_at((since + most).into(), &mut waiting.turn).await;
+            let turn = timeout_at((since + patience.most).into(), &mut waiting.turn).await;
             if let Ok(turn) = turn {
                 // Nobody drops the other end without a word, except a process that ends.
                 return turn.unwrap_or_else(|_| Err(Error::new(Kind::QueueTimeout)));
             }
-            // It may have gone away, or come back, meanwhile: then the other bound counts.
-            let absence = self.absence();
-            let other = if absence.is_some() { limits.wait } else { limits.queue_timeout };
-            if absence.is_some() == is_away || since.elapsed() >= other {
-                return waiting.give_up(absence);
+            // It may have gone away, or come back, meanwhile: then another bound counts.
+            patience = self.patience();
+            if since.elapsed() >= patience.most {
+                return waiting.give_up(patience.absence);
             }
         }
+    }
+
+    /// What is waited for now, and how long.
+    fn patience(&self) -> Patience {
+        let limits = &self.plan.admission;
+        let absence = self.absence();
+        let most = match absence {
+            None => limits.queue_timeout,
+            // The first question to a name server belongs to connecting.
+            Some(_) if self.is_unknown() => limits.wait.max(self.plan.connect_timeout),
+            Some(_) => limits.wait,
+        };
+        Patience { absence, most }
     }
 
     /// Gives free places to those who wait.
@@ -179,7 +195,6 @@ mod tests {
     use std::{
         sync::atomic::{AtomicUsize, Ordering},
         thread,
-        time::Duration,
     };
 
     use super::*;

@@ -120,6 +120,18 @@ impl Fleet {
         lock(&self.servers).iter().any(|server| server.is_available())
     }
 
+    /// Whether no name server has said anything yet.
+    pub(super) fn is_unknown(&self) -> bool {
+        lock(&self.servers).is_empty() && lock(&self.unresolved).is_none()
+    }
+
+    /// Somebody waits for servers that are away.
+    pub(super) fn hurry(&self) {
+        self.servers().iter().for_each(|server| server.hurry());
+        self.trouble.notify_one();
+        self.doubt.notify_one();
+    }
+
     /// Why no server is there, if none is.
     pub(super) fn absence(&self) -> Option<Error> {
         let servers = self.servers();

@@ -45,22 +45,26 @@ impl Fleet {
         if self.plan.targets.iter().all(|target| known_address(target).is_some()) {
             return;
         }
+        let mut pause = ASK_AGAIN;
         loop {
-            let begin = Instant::now();
-            self.look_up().await;
-            sleep_until((begin + ASK_AGAIN).into()).await;
-            if self.is_any_available() {
-                // Whichever comes first.
-                let _ = timeout(FRESH, self.doubt.notified()).await;
-            }
+            pause = if self.look_up().await { FRESH } else { (pause * 2).min(FRESH) };
+            // Not more often, however many connections fail.
+            sleep(ASK_AGAIN).await;
+            let _ = timeout(pause, self.doubt.notified()).await;
         }
     }
 
-    async fn look_up(self: &Arc<Self>) {
+    /// Whether every name has an answer.
+    async fn look_up(self: &Arc<Self>) -> bool {
         let before = self.servers();
         // The other family of a name is the same server over again, and would count twice: it is for
         // names of which no address of the first can be reached.
-        let wants_all = before.iter().all(|server| !server.is_available()) && !before.is_empty();
+        let is_first_choice =
+            |address: &Address| !matches!(address, Address::Tcp(a) if a.is_ipv6());
+        let wants_all = !before.is_empty()
+            && !before
+                .iter()
+                .any(|server| server.is_available() && is_first_choice(&server.address));
         let mut addresses = Vec::new();
         for target in &self.plan.targets {
             let Target::Tcp { host, port } = target else {
@@ -77,7 +81,7 @@ impl Fleet {
                         self.dismiss(&error);
                     }
                     // The last good answer is better than none.
-                    return;
+                    return false;
                 }
             }
         }
@@ -86,6 +90,7 @@ impl Fleet {
             self.replace(addresses);
             self.dispatch();
         }
+        true
     }
 
     /// Tries servers that are away until they are back.

@@ -51,6 +51,8 @@ impl Settings {
             .set("server.workers", "2")
             .set("shutdown.delay", "0s")
             .set("shutdown.timeout", "10s")
+            // An application that is away fails at once, unless it is what a test is about.
+            .set("upstream.wait", "0s")
     }
 
     pub(crate) fn args(mut self, args: &[&str]) -> Self {

@@ -1,0 +1,93 @@
+//! Clients that leave: while they wait, and while the application works for them.
+
+use super::{Workers, ask, ask_in_queue, settings};
+use crate::support::{
+    Gate, Origin, Settings, close, expect, open, receive, send, until_closed, wait,
+};
+
+#[test]
+fn one_that_leaves_the_queue_never_reaches_the_application() {
+    let workers = Workers::start();
+    let sideman = settings(&workers, 1).start();
+    let mut first = ask(&sideman, "/1");
+    workers.until(&["/1"]);
+    let second = ask_in_queue(&sideman, "/2", 1);
+    second.leave();
+    sideman.until_metric("sideman_abandoned_total", &[("where", "queue")], 1.0);
+    sideman.until_metric("sideman_queue_length", &[], 0.0);
+    let line = sideman.log_of("/2");
+    assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_gone".into()));
+    assert!(line["queue_ms"].is_number(), "{line}");
+    let mut third = ask_in_queue(&sideman, "/3", 1);
+    for path in ["/1", "/3"] {
+        workers.finish(path);
+    }
+    assert_eq!((first.response().status, third.response().status), (200, 200));
+    assert_eq!(workers.paths(), ["/1", "/3"]);
+}
+
+#[test]
+fn an_orderly_close_is_noticed_in_the_queue_too() {
+    let workers = Workers::start();
+    let sideman = settings(&workers, 1).start();
+    let _first = ask(&sideman, "/1");
+    workers.until(&["/1"]);
+    drop(ask_in_queue(&sideman, "/2", 1));
+    sideman.until_metric("sideman_abandoned_total", &[("where", "queue")], 1.0);
+    workers.finish("/1");
+    assert_eq!(workers.paths(), ["/1"]);
+}
+
+#[test]
+fn what_the_application_works_on_keeps_its_place() {
+    let workers = Workers::start();
+    let sideman = settings(&workers, 1).set("server.workers", "1").start();
+    let first = ask(&sideman, "/1");
+    workers.until(&["/1"]);
+    first.leave();
+    sideman.until_metric("sideman_abandoned_total", &[("where", "application")], 1.0);
+    assert_eq!(sideman.log_of("/1")["status"], 499);
+    // Its worker is still busy with it.
+    let mut second = ask_in_queue(&sideman, "/2", 1);
+    assert_eq!(workers.paths(), ["/1"]);
+    workers.finish("/1");
+    workers.until(&["/1", "/2"]);
+    workers.finish("/2");
+    assert_eq!(second.response().text(), "/2");
+    // Its answer was read, though nobody wanted it: the connection is the same.
+    assert_eq!(workers.app.connections(), 1);
+    sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);
+}
+
+#[test]
+fn it_is_cut_off_if_the_settings_say_so() {
+    let (asked, gone) = (Gate::new(), Gate::new());
+    let origin = Origin::scripts([
+        vec![expect("GET /1 "), open(&asked), until_closed(), open(&gone)],
+        vec![expect("GET /2 "), send("HTTP/1.1 204 No Content\r\n\r\n")],
+    ]);
+    let settings = Settings::before(&origin.url()).set("upstream.max_in_flight", "1");
+    let sideman = settings.set("upstream.abort", "true").start();
+    let first = ask(&sideman, "/1");
+    asked.pass();
+    first.leave();
+    gone.pass();
+    assert_eq!(sideman.get("/2").status, 204);
+    assert_eq!(sideman.metric("sideman_abandoned_total", &[("where", "application")]), 1.0);
+}
+
+#[test]
+fn an_abandoned_answer_that_breaks_off_gives_the_place_back() {
+    let (asked, left) = (Gate::new(), Gate::new());
+    let origin = Origin::scripts([
+        vec![expect("GET /1 "), open(&asked), wait(&left), receive(""), close()],
+        vec![expect("GET /2 "), send("HTTP/1.1 204 No Content\r\n\r\n")],
+    ]);
+    let sideman = Settings::before(&origin.url()).set("upstream.max_in_flight", "1").start();
+    let first = ask(&sideman, "/1");
+    asked.pass();
+    first.leave();
+    sideman.until_metric("sideman_abandoned_total", &[("where", "application")], 1.0);
+    left.open();
+    assert_eq!(sideman.get("/2").status, 204);
+}

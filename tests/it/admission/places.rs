@@ -1,0 +1,115 @@
+//! The bounds: places, the queue, the time in it; and what never waits.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use super::{Workers, ask, ask_in_queue, settings};
+use crate::support::{App, Origin, Settings, TempDir, expect, send, until_closed};
+
+#[test]
+fn the_application_has_no_more_at_once_than_it_has_places() {
+    let workers = Workers::start();
+    // Two worker threads share the places.
+    let sideman = settings(&workers, 2).start();
+    let mut clients = vec![ask(&sideman, "/1")];
+    workers.until(&["/1"]);
+    clients.push(ask(&sideman, "/2"));
+    workers.until(&["/1", "/2"]);
+    for (number, path) in ["/3", "/4", "/5"].into_iter().enumerate() {
+        clients.push(ask_in_queue(&sideman, path, u32::try_from(number).unwrap() + 1));
+    }
+    assert_eq!(sideman.metric("sideman_upstream_in_flight", &[]), 2.0);
+    assert_eq!(workers.paths(), ["/1", "/2"]);
+    workers.finish("/1");
+    workers.until(&["/1", "/2", "/3"]);
+    for path in ["/2", "/3", "/4", "/5"] {
+        workers.finish(path);
+    }
+    for (number, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.response().text(), format!("/{}", number + 1));
+    }
+    assert!(sideman.log_of("/5")["queue_ms"].as_f64().unwrap() > 0.0);
+    assert!(sideman.log_of("/1")["queue_ms"].is_null());
+    sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);
+    sideman.until_metric("sideman_queue_length", &[], 0.0);
+    assert_eq!(sideman.metric("sideman_queue_wait_seconds_count", &[]), 5.0);
+}
+
+#[test]
+fn beyond_the_queue_there_is_503_at_once() {
+    let workers = Workers::start();
+    let sideman = settings(&workers, 1).set("upstream.queue", "1").start();
+    let _first = ask(&sideman, "/1");
+    workers.until(&["/1"]);
+    let mut second = ask_in_queue(&sideman, "/2", 1);
+    let refused = sideman.get("/3");
+    assert_eq!(refused.status, 503);
+    assert!(refused.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok()));
+    assert_eq!(sideman.log_of("/3")["error"], "queue_full");
+    assert_eq!(sideman.metric("sideman_errors_total", &[("error", "queue_full")]), 1.0);
+    workers.finish("/1");
+    workers.finish("/2");
+    assert_eq!(second.response().status, 200);
+    assert_eq!(workers.paths(), ["/1", "/2"]);
+}
+
+#[test]
+fn without_a_queue_everything_beyond_the_places_is_refused() {
+    let workers = Workers::start();
+    let sideman = settings(&workers, 1).set("upstream.queue", "0").start();
+    let mut first = ask(&sideman, "/1");
+    workers.until(&["/1"]);
+    assert_eq!(sideman.get("/2").status, 503);
+    workers.finish("/1");
+    assert_eq!(first.response().status, 200);
+    workers.finish("/3");
+    assert_eq!(sideman.get("/3").status, 200);
+}
+
+#[test]
+fn nobody_waits_longer_than_the_queue_allows() {
+    let workers = Workers::start();
+    let sideman = settings(&workers, 1).set("upstream.queue_timeout", "200ms").start();
+    let _first = ask(&sideman, "/1");
+    workers.until(&["/1"]);
+    let begin = Instant::now();
+    assert_eq!(sideman.get("/2").status, 503);
+    assert!(begin.elapsed() >= Duration::from_millis(200), "{:?}", begin.elapsed());
+    let line = sideman.log_of("/2");
+    assert_eq!(line["error"], "queue_timeout");
+    assert!(line["queue_ms"].as_f64().unwrap() >= 199.0, "{line}");
+    workers.finish("/1");
+    assert_eq!(workers.paths(), ["/1"]);
+}
+
+#[test]
+fn files_health_and_metrics_never_wait() {
+    let (workers, files) = (Workers::start(), TempDir::new());
+    fs::write(files.join("a.css"), "a{}").unwrap();
+    let settings = settings(&workers, 1).set("upstream.queue", "1");
+    let sideman = settings.files("/static/", files.path()).start();
+    let _first = ask(&sideman, "/1");
+    workers.until(&["/1"]);
+    let _second = ask_in_queue(&sideman, "/2", 1);
+    assert_eq!(sideman.get("/static/a.css").text(), "a{}");
+    assert_eq!(sideman.get("/healthz").status, 200);
+    assert_eq!(sideman.get("/readyz").status, 200);
+    assert_eq!(sideman.admin_get("/metrics").status, 200);
+    workers.finish("/1");
+    workers.finish("/2");
+}
+
+#[test]
+fn an_event_stream_takes_no_place() {
+    let event = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n";
+    let origin = Origin::scripts([
+        vec![expect("GET /events "), send(event), until_closed()],
+        vec![expect("GET /page "), send(App::reply(b"page"))],
+    ]);
+    let sideman = Settings::before(&origin.url()).set("upstream.max_in_flight", "1").start();
+    let mut stream = ask(&sideman, "/events");
+    stream.until("data: 1\n\n");
+    assert_eq!(sideman.get("/page").text(), "page");
+}

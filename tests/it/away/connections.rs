@@ -1,0 +1,85 @@
+//! How long connections to the application are kept, and how long an answer may take.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{
+    App, Gate, Origin, Settings, Sideman, expect, open, pause, send, until_closed,
+};
+
+fn kept(keep_alive: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n{keep_alive}Content-Length: 2\r\n\r\nok")
+}
+
+fn start(origin: &Origin, key: &str, value: &str) -> Sideman {
+    let settings = Settings::before(&origin.url()).set("server.workers", "1");
+    settings.set("upstream.idle_timeout", "5m").set(key, value).start()
+}
+
+#[test]
+fn the_application_says_how_long_it_keeps_them() {
+    let closed = Gate::new();
+    let origin = Origin::script([
+        expect("GET "),
+        send(kept("Keep-Alive: timeout=1, max=100\r\n")),
+        until_closed(),
+        open(&closed),
+    ]);
+    let sideman = start(&origin, "upstream.max_idle", "8");
+    let begin = Instant::now();
+    assert_eq!(sideman.get("/").text(), "ok");
+    closed.pass();
+    // Half a second before the application would; five minutes by the settings.
+    assert!(begin.elapsed() >= Duration::from_millis(500), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn an_old_one_is_not_kept() {
+    let origin = Origin::scripts([
+        vec![expect("GET /1 "), pause(Duration::from_millis(1100)), send(kept(""))],
+        vec![expect("GET /2 "), send(kept(""))],
+    ]);
+    let sideman = start(&origin, "upstream.max_age", "1s");
+    assert_eq!(sideman.get("/1").text(), "ok");
+    assert_eq!(sideman.get("/2").text(), "ok");
+}
+
+#[test]
+fn sync_workers_cost_no_failed_attempt() {
+    let app = App::start(|_| {
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok".to_vec()
+    });
+    let sideman = Settings::before(&app.url()).set("server.workers", "1").start();
+    for _ in 0..20 {
+        assert_eq!(sideman.get("/").text(), "ok");
+    }
+    assert_eq!(sideman.metric("sideman_upstream_connections_opened_total", &[]), 20.0);
+    assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 0.0);
+    assert_eq!(app.connections(), 20);
+}
+
+#[test]
+fn an_answer_has_a_total_time_before_its_head() {
+    let pauses = (0..20)
+        .flat_map(|number| [send(format!("X-{number}: a\r\n")), pause(Duration::from_millis(100))]);
+    let steps = [expect("GET "), send("HTTP/1.1 200 OK\r\n")].into_iter().chain(pauses);
+    // Its writes may fail once it is given up: it goes on for two seconds at the most.
+    let origin = Origin::script(steps.take(14).chain([until_closed()]));
+    let sideman = start(&origin, "upstream.total_timeout", "300ms");
+    assert_eq!(sideman.get("/slow").status, 504);
+    assert_eq!(sideman.log_of("/slow")["error"], "upstream_total_timeout");
+    assert_eq!(sideman.metric("sideman_errors_total", &[("error", "upstream_total_timeout")]), 1.0);
+}
+
+#[test]
+fn and_within_its_body() {
+    let origin = Origin::script([
+        expect("GET "),
+        send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\nX-Accel-Buffering: no\r\n\r\nabc"),
+        until_closed(),
+    ]);
+    let sideman = start(&origin, "upstream.total_timeout", "300ms");
+    let mut client = sideman.connect();
+    client.send("GET /cut HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    assert!(client.until_gone().ends_with(b"\r\n\r\nabc"));
+    assert_eq!(sideman.log_of("/cut")["error"], "upstream_total_timeout");
+}

@@ -1,0 +1,185 @@
+//! An application that comes back: nobody notices, as far as that is safe.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    os::unix::net::{UnixListener, UnixStream},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use super::ask;
+use crate::support::{App, ReservedPort, Settings, Sideman, TempDir};
+
+fn before_socket(path: &Path) -> Settings {
+    Settings::before(&format!("http+unix:{}", path.display())).set("upstream.wait", "15s")
+}
+
+/// Waits until so many requests wait for the application.
+#[track_caller]
+fn until_waiting(sideman: &Sideman, count: u32) {
+    sideman.until_metric("sideman_queue_length", &[], count.into());
+}
+
+/// Reads one head from a connection that carries a request; others are probes.
+fn accept_request(listener: &UnixListener) -> (UnixStream, String) {
+    loop {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            if stream.read(&mut byte).unwrap_or_default() == 0 {
+                break;
+            }
+            head.push(byte[0]);
+        }
+        if !head.is_empty() {
+            return (stream, String::from_utf8(head).unwrap());
+        }
+    }
+}
+
+fn answer(mut stream: UnixStream) {
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+        .unwrap();
+}
+
+#[test]
+fn requests_wait_for_a_port_that_refuses() {
+    let port = ReservedPort::new();
+    let sideman = Settings::before(&port.url()).set("upstream.wait", "15s").start();
+    let mut waiting = [
+        ask(&sideman, "GET", "/1", ""),
+        ask(&sideman, "POST", "/2", "order"),
+        ask(&sideman, "PUT", "/3", "x"),
+    ];
+    until_waiting(&sideman, 3);
+    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "away")]), 1.0);
+    let app = App::on(port.listen(), |request| App::reply(&request.body));
+    let texts: Vec<String> = waiting.iter_mut().map(|client| client.response().text()).collect();
+    assert_eq!(texts, ["", "order", "x"]);
+    assert_eq!(app.requests(), 3);
+    sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 0.0);
+    assert!(sideman.log_of("/2")["queue_ms"].as_f64().unwrap() > 0.0);
+    sideman.event("a server of the application is back");
+}
+
+#[test]
+fn requests_wait_for_a_missing_socket() {
+    let directory = TempDir::new();
+    let path = directory.join("app.sock");
+    let sideman = before_socket(&path).start();
+    let mut waiting = ask(&sideman, "GET", "/1", "");
+    until_waiting(&sideman, 1);
+    let listener = UnixListener::bind(&path).unwrap();
+    let (stream, head) = accept_request(&listener);
+    assert!(head.starts_with("GET /1 "), "{head}");
+    answer(stream);
+    assert_eq!(waiting.response().text(), "ok");
+}
+
+#[test]
+fn who_waits_makes_no_storm() {
+    let port = ReservedPort::new();
+    let sideman = Settings::before(&port.url()).set("upstream.wait", "15s").start();
+    let mut waiting: Vec<_> = (0..40).map(|_| ask(&sideman, "GET", "/", "")).collect();
+    until_waiting(&sideman, 40);
+    // Those that found out, at the same time on both workers at worst; everybody else asks nobody.
+    let failed = sideman.metric("sideman_upstream_connections_failed_total", &[]);
+    assert!(failed <= 40.0 / 4.0, "{failed} attempts");
+    let _app = App::on(port.listen(), |_| App::reply(b"ok"));
+    assert!(waiting.iter_mut().all(|client| client.response().status == 200));
+}
+
+#[test]
+fn patience_ends() {
+    let port = ReservedPort::new();
+    let sideman = Settings::before(&port.url()).set("upstream.wait", "300ms").start();
+    let begin = Instant::now();
+    let response = sideman.get("/1");
+    assert!(begin.elapsed() >= Duration::from_millis(300), "{:?}", begin.elapsed());
+    assert_eq!(response.status, 502);
+    let line = sideman.log_of("/1");
+    assert_eq!(line["error"], "upstream_refused");
+    assert!(line["queue_ms"].is_number(), "{line}");
+}
+
+#[test]
+fn a_name_without_an_address_is_waited_for_as_well() {
+    let settings = Settings::before("http://application.invalid:8000");
+    let sideman = settings.set("upstream.wait", "300ms").start();
+    let begin = Instant::now();
+    assert_eq!(sideman.get("/1").status, 502);
+    assert!(begin.elapsed() >= Duration::from_millis(300), "{:?}", begin.elapsed());
+    assert_eq!(sideman.log_of("/1")["error"], "upstream_unresolved");
+}
+
+#[test]
+fn a_safe_request_that_ended_with_its_application_is_sent_to_the_next_one() {
+    let directory = TempDir::new();
+    let path = directory.join("app.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let sideman = before_socket(&path).start();
+    let mut client = ask(&sideman, "GET", "/1", "");
+    let (stream, _) = accept_request(&listener);
+    // All of it dies at once, without an answer.
+    fs::remove_file(&path).unwrap();
+    drop(listener);
+    drop(stream);
+    until_waiting(&sideman, 1);
+    let listener = UnixListener::bind(&path).unwrap();
+    let (stream, head) = accept_request(&listener);
+    assert!(head.starts_with("GET /1 "), "{head}");
+    answer(stream);
+    assert_eq!(client.response().text(), "ok");
+    assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 1.0);
+}
+
+#[test]
+fn an_unsafe_one_is_not() {
+    for method in ["POST", "PATCH", "DELETE", "PUT"] {
+        let directory = TempDir::new();
+        let path = directory.join("app.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let sideman = before_socket(&path).start();
+        let mut client = ask(&sideman, method, "/1", "order");
+        let (mut stream, _) = accept_request(&listener);
+        let mut body = [0; 5];
+        stream.read_exact(&mut body).unwrap();
+        fs::remove_file(&path).unwrap();
+        drop(listener);
+        drop(stream);
+        assert_eq!(client.response().status, 502, "{method}");
+        assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 0.0);
+    }
+}
+
+#[test]
+fn a_request_that_ended_its_worker_is_not_sent_to_the_next_one() {
+    let directory = TempDir::new();
+    let path = directory.join("app.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let sideman = before_socket(&path).start();
+    let mut client = ask(&sideman, "GET", "/fatal", "");
+    let (stream, _) = accept_request(&listener);
+    // The others are there, and accept.
+    drop(stream);
+    assert_eq!(client.response().status, 502);
+    assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 0.0);
+    assert_eq!(sideman.log_of("/fatal")["error"], "upstream_closed");
+}
+
+#[test]
+fn those_who_wait_are_let_go_at_the_end() {
+    let port = ReservedPort::new();
+    let settings = Settings::before(&port.url()).set("upstream.wait", "15s");
+    let sideman = settings.set("shutdown.timeout", "500ms").start();
+    let mut client = ask(&sideman, "GET", "/1", "");
+    until_waiting(&sideman, 1);
+    let begin = Instant::now();
+    let (code, _) = sideman.leave();
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert_eq!(code, Some(1));
+    assert!(client.until_gone().is_empty());
+}

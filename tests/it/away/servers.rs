@@ -1,0 +1,145 @@
+//! Several servers: the least busy is next, those in trouble are left alone, and never all of them.
+
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+
+use super::ask;
+use crate::support::{App, Gate, Origin, ReservedPort, Settings, close, eventually, expect};
+
+fn before(urls: &[&str]) -> Settings {
+    Settings::before(urls[0])
+        .variable("SIDEMAN_UPSTREAM", "")
+        .args(&urls[1..].iter().flat_map(|&url| ["--upstream", url]).collect::<Vec<_>>())
+}
+
+#[test]
+fn the_least_busy_is_next() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let slow = App::start(move |_| {
+        held.pass();
+        App::reply(b"slow")
+    });
+    let fast = App::saying("fast");
+    let sideman = before(&[&slow.url(), &fast.url()]).start();
+    // Whoever gets it, one of the two that follow each other comes to the slow one, and stays.
+    let mut first = ask(&sideman, "GET", "/1", "");
+    eventually("a request at an application", || {
+        (slow.requests() + fast.requests() == 1).then_some(())
+    });
+    let mut second = ask(&sideman, "GET", "/2", "");
+    eventually("a request at the slow one", || (slow.requests() == 1).then_some(()));
+    for _ in 0..10 {
+        assert_eq!(sideman.get("/").text(), "fast");
+    }
+    assert_eq!(slow.requests(), 1);
+    gate.open();
+    let mut texts = [first.response().text(), second.response().text()];
+    texts.sort();
+    assert!(texts.contains(&"slow".to_owned()), "{texts:?}");
+}
+
+#[test]
+fn one_that_refuses_is_left_out_until_it_is_back() {
+    let (port, well) = (ReservedPort::new(), App::saying("well"));
+    let sideman = before(&[&port.url(), &well.url()]).set("upstream.wait", "0s").start();
+    for _ in 0..20 {
+        assert_eq!(sideman.get("/").text(), "well");
+    }
+    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "away")]), 1.0);
+    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "available")]), 1.0);
+    assert_eq!(sideman.metric("sideman_upstream_ejections_total", &[]), 1.0);
+    let back = App::on(port.listen(), |_| App::reply(b"back"));
+    eventually("a request at the one that is back", || {
+        sideman.get("/");
+        (back.requests() > 0).then_some(())
+    });
+    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "away")]), 0.0);
+}
+
+#[test]
+fn one_that_fails_requests_is_left_alone_for_a_while() {
+    let broken = Origin::scripts([(); 3].map(|()| vec![expect("POST "), close()]));
+    let well = App::saying("well");
+    let sideman = before(&[&broken.url(), &well.url()]).start();
+    let statuses: Vec<u16> =
+        (0..20).map(|_| sideman.connect().post("/", "", b"x").status).collect();
+    assert_eq!(statuses.iter().filter(|&&status| status == 502).count(), 3, "{statuses:?}");
+    assert_eq!(statuses[19], 200);
+    assert_eq!(sideman.metric("sideman_upstream_ejections_total", &[]), 1.0);
+}
+
+#[test]
+fn the_last_one_is_never_left_out_for_failing_requests() {
+    let broken = Origin::scripts([(); 6].map(|()| vec![expect("POST "), close()]));
+    let sideman = Settings::before(&broken.url()).start();
+    for _ in 0..6 {
+        assert_eq!(sideman.connect().post("/", "", b"x").status, 502);
+    }
+    assert_eq!(sideman.metric("sideman_upstream_ejections_total", &[]), 0.0);
+}
+
+#[test]
+fn a_name_is_looked_up_when_it_is_needed() {
+    let app = App::saying("four");
+    let port = app.url().rsplit(':').next().unwrap().to_owned();
+    let sideman = Settings::before(&format!("http://localhost:{port}")).start();
+    assert_eq!(sideman.get("/").text(), "four");
+    // Its other family is the same server.
+    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "available")]), 1.0);
+}
+
+#[test]
+fn the_other_family_of_a_name_is_tried_when_the_first_is_not_there() {
+    // A machine without ::1, or one whose localhost has no second address, has nothing to show.
+    let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else { return };
+    let has_both = std::net::ToSocketAddrs::to_socket_addrs("localhost:1")
+        .is_ok_and(|all| all.into_iter().any(|address| address.is_ipv6()));
+    let port = listener.local_addr().unwrap().port();
+    if !has_both || TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
+        return;
+    }
+    let settings = Settings::before(&format!("http://localhost:{port}"));
+    let sideman = settings.set("upstream.wait", "15s").start();
+    let _app = App::on(listener, |_| App::reply(b"six"));
+    assert_eq!(sideman.get("/").text(), "six");
+}
+
+#[test]
+fn a_probe_finds_out_before_any_request() {
+    let port = ReservedPort::new();
+    let well = App::saying("well");
+    let sideman = before(&[&port.url(), &well.url()]).set("upstream.probe", "1s").start();
+    sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 1.0);
+    assert_eq!(well.requests(), 0);
+    assert_eq!(sideman.metric("sideman_upstream_connections_failed_total", &[]), 0.0);
+}
+
+#[test]
+fn a_probe_for_a_path_goes_by_the_status() {
+    let sick = App::start(|_| b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let well = App::saying("well");
+    let settings = before(&[&sick.url(), &well.url()]).set("upstream.probe", "1s");
+    let sideman = settings.set("upstream.probe_path", "/health").start();
+    sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 1.0);
+    sideman.event("the probe was answered with 503");
+    assert_eq!(sideman.get("/").text(), "well");
+}
+
+#[test]
+fn routes_lead_to_other_applications() {
+    let (main, events, deep) = (App::saying("main"), App::saying("events"), App::saying("deep"));
+    let routes = format!("/ws/={},/ws/deep/={}", events.url(), deep.url());
+    let sideman = Settings::before(&main.url()).set("routes.upstreams", &routes).start();
+    for (path, text) in [
+        ("/", "main"),
+        ("/ws", "main"),
+        ("/ws/", "events"),
+        ("/ws/a?b", "events"),
+        ("/ws/deep/a", "deep"),
+        ("/%77s/a", "events"),
+        ("/x/../ws/a", "events"),
+        ("/wsx/", "main"),
+    ] {
+        assert_eq!(sideman.get(path).text(), text, "{path}");
+    }
+}
