@@ -1,5 +1,5 @@
 //! What can go wrong with one request: its kind, whose side it lies on, and whether sending the
-//! request again is safe. `pipeline/reply.rs` alone turns an error into a status.
+//! request again is safe. `pipeline/reply` alone turns an error into a status.
 
 use std::{fmt, io};
 

@@ -89,6 +89,7 @@ pub fn start(plan: Plan) -> Result<Running, StartError> {
     let (phase, watched) = watch::channel(first);
     let app = Arc::new(App::new(plan, metrics));
     app.files.begin();
+    app.watch_pages();
     let workers = Workers::start(&app, log.as_ref(), &watched)?;
     if let Some(listener) = admin_listener {
         Admin::new(Arc::clone(&app), watched).start(listener)?;

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use super::family::Family;
+use super::{family::Family, pages::Pages};
 use crate::{
     files::Store,
     plan::{Fallback, Plan},
@@ -31,6 +31,7 @@ pub struct App {
     /// The server that has other releases' files.
     pub(super) fallback: Option<Arc<Fleet>>,
     pub metrics: Arc<Metrics>,
+    pub(super) pages: Arc<Pages>,
     /// Whether somebody was told about forwarding headers from a stranger.
     pub(super) warned_of_stranger: AtomicBool,
     /// Keeps requests that fail from filling the event log.
@@ -49,6 +50,7 @@ impl App {
         let routed = plan.routes.iter().map(|route| fleet(&route.upstream)).collect();
         // It is no application: what is counted of it stands elsewhere.
         let uncounted = |fallback: &Fallback| Fleet::new(&fallback.server, &Arc::default());
+        let pages = Pages::new(&plan.pages);
         Self {
             fleet: fleet(&plan.upstream),
             routed,
@@ -57,6 +59,7 @@ impl App {
             files,
             media,
             metrics,
+            pages,
             warned_of_stranger: AtomicBool::new(false),
             trouble: Repeat::default(),
         }
@@ -70,6 +73,11 @@ impl App {
             all.spawn(Arc::clone(fleet).tend());
         }
         while all.join_next().await.is_some() {}
+    }
+
+    /// Begins to look at the operator's pages and the maintenance file.
+    pub fn watch_pages(&self) {
+        self.pages.begin();
     }
 
     /// The store that a family of prefixes has.

@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 use http::{HeaderName, HeaderValue, header};
 use http_body::Body;
 
-use super::record::{Record, X_FORWARDED_FOR};
+use super::record::{Record, X_FORWARDED_FOR, X_FORWARDED_PROTO};
 use crate::{
-    rfc::fields,
+    rfc::{fields, forwarded, host},
     upstream::{Framing, Origin, RequestHead},
 };
 
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 /// What happens to a field of the client's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,21 +25,23 @@ enum Fate {
 }
 
 /// The head that the application gets. `client` is the client's address as text; `fallback_host`
-/// is for HTTP/1.0 requests without one.
+/// is for HTTP/1.0 requests without one; `digits` is room for the port.
 pub(super) fn head<'a>(
     record: &'a Record,
     client: &'a str,
     fallback_host: &'a str,
+    digits: &'a mut itoa::Buffer,
 ) -> RequestHead<'a> {
     let headers = &record.parts.headers;
     let has_named = fields::names_more(headers);
-    let mut passed: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 4);
+    let mut passed: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 6);
     let host = record.host().unwrap_or(fallback_host.as_bytes());
     let scheme = scheme(record);
+    let port = port(record, host, scheme);
     passed.push((b"host", host));
     let mut forged = 0;
     for (name, value) in headers {
-        match fate(name) {
+        match fate(name, record.is_trusted) {
             Fate::Pass if has_named && fields::is_named_by_connection(headers, name) => {}
             Fate::Pass => passed.push((name.as_str().as_bytes(), value.as_bytes())),
             Fate::Rewritten => {}
@@ -48,6 +50,8 @@ pub(super) fn head<'a>(
     }
     passed.push((b"x-forwarded-for", client.as_bytes()));
     passed.push((b"x-forwarded-proto", scheme.as_bytes()));
+    passed.push((b"x-forwarded-port", digits.format(port).as_bytes()));
+    passed.push((b"x-real-ip", client.as_bytes()));
     passed.push((b"x-request-id", record.request_id()));
     if forged > 0 {
         record.local.metrics.headers_dropped.add(forged);
@@ -63,7 +67,7 @@ pub(super) fn head<'a>(
                 .then_some(record.connection.port),
             scheme,
             host,
-            port: record.connection.server_port,
+            port,
             version: record.parts.version,
         },
     }
@@ -78,12 +82,14 @@ pub(super) fn framing(record: &Record, body: &impl Body) -> Framing {
     }
 }
 
-fn fate(name: &HeaderName) -> Fate {
+fn fate(name: &HeaderName, is_trusted: bool) -> Fate {
     match name.as_str() {
-        "host" | "content-length" | "expect" | "x-request-id" | "x-forwarded-for"
-        | "x-forwarded-proto" => Fate::Rewritten,
+        "host" | "content-length" | "expect" | "x-request-id" => Fate::Rewritten,
+        "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-port" if is_trusted => {
+            Fate::Rewritten
+        }
         // CVE-2016-5385: CGI makes HTTP_PROXY of it.
-        "proxy" | "forwarded" | "x-real-ip" => Fate::Forged,
+        "proxy" | "forwarded" | "x-forwarded" | "x-real-ip" => Fate::Forged,
         name if name.starts_with("x-forwarded-") => Fate::Forged,
         // WSGI can't tell `X_Forwarded_For` from `X-Forwarded-For`.
         name if name.contains('_') => Fate::Forged,
@@ -94,10 +100,27 @@ fn fate(name: &HeaderName) -> Fate {
 
 /// The scheme that the client used, as far as it can be known.
 fn scheme(record: &Record) -> &'static str {
-    let told = record.parts.headers.get_all(X_FORWARDED_PROTO).iter().next_back();
-    let last = told.and_then(|value| value.as_bytes().rsplit(|&byte| byte == b',').next());
-    let is_https = last.is_some_and(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"));
-    if record.is_trusted && is_https { "https" } else { "http" }
+    let told = forwarded::last(record.parts.headers.get_all(X_FORWARDED_PROTO).iter());
+    // Some proxies name the scheme of a WebSocket's address.
+    let is = |name: &[u8]| told.is_some_and(|told| told.eq_ignore_ascii_case(name));
+    if record.is_trusted && (is(b"https") || is(b"wss")) { "https" } else { "http" }
+}
+
+/// The port that the client came to, as far as it can be known.
+fn port(record: &Record, host: &[u8], scheme: &str) -> u16 {
+    let told = forwarded::last(record.parts.headers.get_all(X_FORWARDED_PORT).iter());
+    if record.is_trusted
+        && let Some(port) = told.and_then(forwarded::port)
+    {
+        return port;
+    }
+    let named = host::split_port(host).and_then(|(_, digits)| forwarded::port(digits));
+    match (named, scheme) {
+        (Some(port), _) => port,
+        (None, _) if !record.is_trusted => record.connection.server_port,
+        (None, "https") => 443,
+        (None, _) => 80,
+    }
 }
 
 /// The usual mistake behind a load balancer, told once: it is not among the trusted proxies.

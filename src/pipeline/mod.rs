@@ -2,27 +2,32 @@
 //!
 //! 1. [`record`] notes what came, and [`finish`] logs and counts it when its answer has ended.
 //! 2. [`route`] decides who answers: [`health`], [`files`] or the application.
-//! 3. [`guard`] refuses what must not go further.
+//! 3. [`guard`] and [`hosts`] refuse what must not go further; [`redirect`] sends to https.
 //! 4. [`files`] finds the file and decides what of it is sent; or [`proxy`] sends the request that
 //!    [`forward`] has made fit to the application. [`accel`] sends a file in place of a reply that
 //!    names one.
-//! 5. [`reply`] turns an error into a status and a page.
-//! 6. [`leftover`] reads what the client still sends of a body that nobody wanted.
+//! 5. [`reply`] turns an error into a status and a page, which may come from [`pages`].
+//! 6. [`fields`] changes what the answer says about itself.
+//! 7. [`leftover`] reads what the client still sends of a body that nobody wanted.
 
 mod accel;
 mod app;
 mod client;
 mod fallback;
 mod family;
+mod fields;
 mod files;
 mod finish;
 mod forward;
 mod guard;
 mod health;
+mod hosts;
 mod leftover;
 mod local;
+mod pages;
 mod proxy;
 mod record;
+mod redirect;
 mod reply;
 mod route;
 mod sendable;
@@ -56,10 +61,11 @@ pub async fn handle(
     let (parts, body) = request.into_parts();
     let mut body = RequestBody::new(body, Rc::clone(client.arrival()));
     let mut record = Record::begin(Rc::clone(&local), client, parts);
-    let response = match answer(&local, &mut record, &mut body).await {
+    let mut response = match answer(&local, &mut record, &mut body).await {
         Ok(response) => response,
         Err(error) => reply::failure(&mut record, &error),
     };
+    fields::apply(&record, &mut response);
     leftover::read(&record.parts, body).await;
     finish::seal(record, response)
 }
@@ -75,12 +81,19 @@ async fn answer(
     // A load balancer asks for its health check with any Host, or none.
     if !destination.is_health() {
         guard::check(&record.parts)?;
+        hosts::check(record)?;
+        if let Some(response) = redirect::to_https(record)? {
+            return Ok(response);
+        }
     }
     match destination {
         Destination::Health => Ok(health::health(local, record)),
         Destination::Ready => Ok(health::ready(local, record).await),
         Destination::File(name) => files::serve(local, record, name).await,
         Destination::Undecodable => Err(Error::new(Kind::PathInvalid)),
-        Destination::Application(route) => proxy::serve(local, record, route, body.take()).await,
+        Destination::Application(route) => {
+            local.app.pages.check_maintenance()?;
+            proxy::serve(local, record, route, body.take()).await
+        }
     }
 }

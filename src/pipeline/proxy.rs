@@ -29,9 +29,9 @@ pub(super) async fn serve(
         through_proxies = record.client.to_string();
         &through_proxies
     };
-    let head = forward::head(record, client, &local.fallback_host);
-    let upstream = local.application(route);
-    let mut reply = upstream.send(&head, framing, body, &record.queued).await?;
+    let mut digits = itoa::Buffer::new();
+    let head = forward::head(record, client, &local.fallback_host, &mut digits);
+    let mut reply = local.application(route).send(&head, framing, body, &record.queued).await?;
     drop(head);
 
     record.first_byte = Some(reply.first_byte);

@@ -160,7 +160,7 @@ impl Listed {
         let token = pieces.next().unwrap_or_default();
         let quality = match pieces.next() {
             None => BEST,
-            Some(weight) => match weight_of(weight) {
+            Some(text) => match weight(text) {
                 Some(quality) => quality,
                 None => return,
             },
@@ -182,7 +182,7 @@ impl Listed {
 }
 
 /// `OWS "q=" qvalue OWS` in thousandths (RFC 9110, 12.4.2).
-fn weight_of(text: &[u8]) -> Option<u16> {
+pub(super) fn weight(text: &[u8]) -> Option<u16> {
     let [b'q' | b'Q', b'=', value @ ..] = text.trim_ascii() else { return None };
     let (whole, digits) = match value {
         [whole] => (whole, &[][..]),

@@ -1,7 +1,7 @@
 //! `X-Forwarded-For`, read from right to left: each proxy appends the peer it saw, so only the
 //! entries right of the first stranger are worth anything.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddrV4};
 
 use http::HeaderValue;
 
@@ -17,8 +17,11 @@ pub fn client<'a>(
         return client;
     }
     for value in entries.rev() {
-        let Ok(list) = value.to_str() else { return client };
-        for entry in list.rsplit(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+        for entry in value.as_bytes().rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            if entry.is_empty() {
+                continue;
+            }
+            // What stands left of it was written by whoever sent this, and is no better.
             let Some(address) = address(entry) else { return client };
             client = address;
             if !is_trusted(client) {
@@ -29,27 +32,65 @@ pub fn client<'a>(
     client
 }
 
-/// An entry: an address, perhaps quoted, in brackets, or with the port that an AWS load balancer
-/// can be told to add. IPv4 in IPv6 form is given as IPv4.
-pub fn address(entry: &str) -> Option<IpAddr> {
-    let entry = entry.trim_matches('"');
-    let address = if let Ok(address) = entry.parse::<IpAddr>() {
-        address
-    } else if let Ok(socket) = entry.parse::<SocketAddr>() {
-        socket.ip()
-    } else {
-        entry.strip_prefix('[')?.strip_suffix(']')?.parse::<IpAddr>().ok()?
+/// An entry: an address, perhaps quoted, in brackets, with a zone (RFC 4007, 11), or with the port
+/// that an AWS load balancer can be told to add. IPv4 in IPv6 form is given as IPv4.
+pub fn address(entry: &[u8]) -> Option<IpAddr> {
+    // Entry by entry: what a client has put before it may be of any bytes.
+    let entry = std::str::from_utf8(entry).ok()?;
+    let entry = entry.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(entry);
+    let address = match entry.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.split_once(']')?;
+            if !port.is_empty() {
+                self::port(port.strip_prefix(':')?.as_bytes())?;
+            }
+            IpAddr::V6(without_zone(address)?.parse().ok()?)
+        }
+        None => match entry.parse::<SocketAddrV4>() {
+            Ok(socket) => IpAddr::V4(*socket.ip()),
+            Err(_) => without_zone(entry)?.parse().ok()?,
+        },
     };
     Some(address.to_canonical())
+}
+
+/// What the last of the proxies says in a field such as `X-Forwarded-Proto`, which each of them
+/// writes anew or appends to.
+pub fn last<'a>(fields: impl DoubleEndedIterator<Item = &'a HeaderValue>) -> Option<&'a [u8]> {
+    let mut fields = fields;
+    let field = fields.next_back()?.as_bytes();
+    field.rsplit(|&byte| byte == b',').next().map(<[u8]>::trim_ascii)
+}
+
+/// A port in decimal digits; 0 is none.
+pub fn port(digits: &[u8]) -> Option<u16> {
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok().filter(|&port| port != 0)
+}
+
+/// An address without the name of the interface that it is behind, which means nothing elsewhere.
+fn without_zone(address: &str) -> Option<&str> {
+    match address.split_once('%') {
+        Some((address, zone)) if address.contains(':') && !zone.is_empty() => Some(address),
+        Some(_) => None,
+        None => Some(address),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn values(lists: &[&[u8]]) -> Vec<HeaderValue> {
+        lists.iter().map(|list| HeaderValue::from_bytes(list).unwrap()).collect()
+    }
 
     fn resolve(peer: &str, lists: &[&str]) -> String {
-        let values: Vec<HeaderValue> =
-            lists.iter().map(|list| HeaderValue::from_str(list).unwrap()).collect();
+        let lists: Vec<&[u8]> = lists.iter().map(|list| list.as_bytes()).collect();
+        let values = values(&lists);
         let trusted = |address: IpAddr| match address {
             IpAddr::V4(v4) => v4.is_private() || v4.is_loopback(),
             IpAddr::V6(v6) => v6.is_loopback(),
@@ -75,9 +116,122 @@ mod tests {
             ("10.0.0.1", &["198.51.100.1, "], "198.51.100.1"),
             ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
             ("10.0.0.1", &["::ffff:198.51.100.1"], "198.51.100.1"),
+            // What the client itself has written there hides nothing that is right of it.
+            ("10.0.0.1", &["caf\u{e9}, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["caf\u{e9}", "198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["198.51.100.1, caf\u{e9}"], "10.0.0.1"),
+            ("10.0.0.1", &["", ", ,\t", "198.51.100.1,,"], "198.51.100.1"),
+            ("10.0.0.1", &["198.51.100.1", "::1", "10.0.0.2:1"], "198.51.100.1"),
         ];
         for (peer, lists, expected) in cases {
             assert_eq!(resolve(peer, lists), *expected, "{peer} {lists:?}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        for (entry, expected) in [
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("192.0.2.1:1", Some("192.0.2.1")),
+            ("192.0.2.1:65535", Some("192.0.2.1")),
+            ("\"192.0.2.1:80\"", Some("192.0.2.1")),
+            ("2001:db8::7", Some("2001:db8::7")),
+            ("2001:DB8:0:0:0:0:0:7", Some("2001:db8::7")),
+            ("[2001:db8::7]", Some("2001:db8::7")),
+            ("[2001:db8::7]:443", Some("2001:db8::7")),
+            ("\"[2001:db8::7]\"", Some("2001:db8::7")),
+            ("fe80::1%eth0", Some("fe80::1")),
+            ("[fe80::1%25eth0]:80", Some("fe80::1")),
+            ("::ffff:192.0.2.1", Some("192.0.2.1")),
+            ("[::ffff:192.0.2.1]:80", Some("192.0.2.1")),
+            ("", None),
+            ("unknown", None),
+            ("_hidden", None),
+            ("example.org", None),
+            ("192.0.2", None),
+            ("192.0.2.256", None),
+            ("0300.0.2.1", None),
+            ("192.0.2.1:", None),
+            ("192.0.2.1:65536", None),
+            ("192.0.2.1:80:80", None),
+            ("192.0.2.1%eth0", None),
+            ("[192.0.2.1]", None),
+            ("[2001:db8::7", None),
+            ("2001:db8::7]", None),
+            ("[2001:db8::7]80", None),
+            ("[2001:db8::7]:", None),
+            ("[2001:db8::7]:0", None),
+            ("[2001:db8::7]:99999", None),
+            ("[]", None),
+            ("fe80::1%", None),
+            ("\"192.0.2.1", None),
+            ("\"", None),
+            ("for=192.0.2.1", None),
+            ("192.0.2.1 ", None),
+        ] {
+            let got = address(entry.as_bytes()).map(|address| address.to_string());
+            assert_eq!(got.as_deref(), expected, "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_word() {
+        for (lists, expected) in [
+            (&[][..], None),
+            (&["https"], Some("https")),
+            (&["http, https"], Some("https")),
+            (&["https", "http"], Some("http")),
+            (&["https,"], Some("")),
+            (&["https\t"], Some("https")),
+        ] {
+            let lists: Vec<&[u8]> = lists.iter().map(|list| list.as_bytes()).collect();
+            let values = values(&lists);
+            assert_eq!(last(values.iter()), expected.map(str::as_bytes), "{expected:?}");
+        }
+    }
+
+    #[test]
+    fn ports() {
+        for (digits, expected) in [
+            ("80", Some(80)),
+            ("65535", Some(65535)),
+            ("0443", Some(443)),
+            ("0", None),
+            ("", None),
+            ("65536", None),
+            ("+80", None),
+            ("-1", None),
+            ("8 0", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(port(digits.as_bytes()), expected, "{digits:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(list in proptest::collection::vec(0x20_u8..=0x7e, 0..80)) {
+            let values = values(&[&list]);
+            client([10, 0, 0, 1].into(), values.iter(), |_| true);
+        }
+
+        /// Whatever a client claims stands left of the entry that the first trusted proxy adds.
+        #[test]
+        fn no_claim_moves_the_client(
+            claims in proptest::collection::vec("[ -~]{0,30}", 0..4),
+            is_joined: bool,
+        ) {
+            let mut lists = claims;
+            if let (true, Some(last)) = (is_joined, lists.last_mut()) {
+                last.push_str(", 198.51.100.1");
+            } else {
+                lists.push("198.51.100.1".into());
+            }
+            let bytes: Vec<&[u8]> = lists.iter().map(|list| list.as_bytes()).collect();
+            let values = values(&bytes);
+            let peer = IpAddr::from([10, 0, 0, 1]);
+            let found = client(peer, values.iter(), |address| address == peer);
+            prop_assert_eq!(found, IpAddr::from([198, 51, 100, 1]), "{:?}", lists);
         }
     }
 }

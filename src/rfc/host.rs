@@ -11,22 +11,57 @@ use std::net::Ipv6Addr;
 /// assert!(!is_valid(b"a/b") && !is_valid(b"a b") && !is_valid(b"user@host") && !is_valid(b""));
 /// ```
 pub fn is_valid(value: &[u8]) -> bool {
-    let (host, port) = match value {
-        [b'[', ..] => match value.iter().position(|&byte| byte == b']') {
-            Some(end) => value.split_at(end + 1),
-            None => return false,
-        },
-        _ => match value.iter().position(|&byte| byte == b':') {
-            Some(colon) => value.split_at(colon),
-            None => (value, &b""[..]),
-        },
+    split(value).is_some_and(|(host, port)| is_host(host) && is_port(port))
+}
+
+/// The host alone, in brackets if it is an address of IPv6, and the port's digits, which may be
+/// none. `None` if a bracket is not closed.
+pub fn split_port(value: &[u8]) -> Option<(&[u8], &[u8])> {
+    split(value).map(|(host, port)| (host, port.strip_prefix(b":").unwrap_or_default()))
+}
+
+/// Whether a host, without its port, is the one of a list that `pattern` stands for. A pattern is
+/// lower case; one that begins with a dot stands for the name after the dot and all names below it.
+/// A dot at the host's end, which makes a name absolute (RFC 1034, 3.1), makes no difference.
+///
+/// ```
+/// use sideman::rfc::host::matches;
+/// assert!(matches(b"Example.org", "example.org") && matches(b"www.example.org.", ".example.org"));
+/// assert!(!matches(b"badexample.org", ".example.org"));
+/// ```
+pub fn matches(host: &[u8], pattern: &str) -> bool {
+    if let Some(address) = ipv6(host) {
+        // An address has many spellings.
+        return ipv6(pattern.as_bytes()).or_else(|| pattern.parse().ok()) == Some(address);
+    }
+    let host = host.strip_suffix(b".").unwrap_or(host);
+    let pattern = pattern.strip_suffix('.').unwrap_or(pattern).as_bytes();
+    let Some(parent) = pattern.strip_prefix(b".") else {
+        return host.eq_ignore_ascii_case(pattern);
     };
-    is_host(host) && is_port(port)
+    let below = host.len().checked_sub(pattern.len()).and_then(|start| host.get(start..));
+    host.eq_ignore_ascii_case(parent)
+        || below.is_some_and(|end| end.len() < host.len() && end.eq_ignore_ascii_case(pattern))
+}
+
+/// The host, and the port with its colon or nothing.
+fn split(value: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = match value {
+        [b'[', ..] => value.iter().position(|&byte| byte == b']')? + 1,
+        _ => value.iter().position(|&byte| byte == b':').unwrap_or(value.len()),
+    };
+    value.split_at_checked(end)
+}
+
+/// An address of IPv6 in its brackets.
+fn ipv6(host: &[u8]) -> Option<Ipv6Addr> {
+    let inner = host.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(inner).ok()?.parse().ok()
 }
 
 fn is_host(host: &[u8]) -> bool {
-    if let Some(inner) = host.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) {
-        return std::str::from_utf8(inner).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
+    if host.starts_with(b"[") {
+        return ipv6(host).is_some();
     }
     !host.is_empty()
         && host
@@ -56,6 +91,55 @@ mod tests {
             "a@b", "a\\b", "<a>", "a,b c", "\"a\"", "a\u{e9}",
         ] {
             assert!(!is_valid(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ports() {
+        for (value, expected) in [
+            ("a", Some(("a", ""))),
+            ("a:80", Some(("a", "80"))),
+            ("a:", Some(("a", ""))),
+            ("[::1]", Some(("[::1]", ""))),
+            ("[::1]:8000", Some(("[::1]", "8000"))),
+            ("", Some(("", ""))),
+            ("[::1", None),
+        ] {
+            let expected = expected.map(|(host, port)| (host.as_bytes(), port.as_bytes()));
+            assert_eq!(split_port(value.as_bytes()), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn patterns() {
+        for (host, pattern, expected) in [
+            ("example.org", "example.org", true),
+            ("EXAMPLE.org", "example.org", true),
+            ("example.org.", "example.org", true),
+            ("example.org", "example.org.", true),
+            ("example.org..", "example.org", false),
+            ("www.example.org", "example.org", false),
+            ("example.orga", "example.org", false),
+            ("example", "example.org", false),
+            ("example.org", ".example.org", true),
+            ("www.example.org", ".example.org", true),
+            ("a.b.Example.ORG.", ".example.org", true),
+            ("badexample.org", ".example.org", false),
+            (".example.org", ".example.org", false),
+            ("org", ".example.org", false),
+            ("", ".example.org", false),
+            ("", "", true),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.10", "127.0.0.1", false),
+            ("[::1]", "[::1]", true),
+            ("[0:0:0:0:0:0:0:1]", "[::1]", true),
+            ("[2001:DB8::7]", "2001:db8::7", true),
+            ("[::1]", "[::2]", false),
+            ("[::1]", "example.org", false),
+            ("[::1]", ".1]", false),
+            ("example.org", "[::1]", false),
+        ] {
+            assert_eq!(matches(host.as_bytes(), pattern), expected, "{host:?} and {pattern:?}");
         }
     }
 }

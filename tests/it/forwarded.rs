@@ -71,9 +71,28 @@ fn trust_goes_from_right_to_left() {
         ("X-Forwarded-For: 10.1.1.1, 10.0.0.5\r\n", "10.1.1.1"),
         ("X-Forwarded-For: \r\n", "127.0.0.1"),
         ("X-Forwarded-For: ,203.0.113.7,,\r\n", "203.0.113.7"),
+        ("X-Forwarded-For: fe80::1%eth0\r\n", "fe80::1"),
+        ("X-Forwarded-For: \"[2001:db8::7]:443\"\r\n", "2001:db8::7"),
+        ("X-Forwarded-For: ::ffff:203.0.113.7\r\n", "203.0.113.7"),
+        // Bytes that a client has put before it do not hide it.
+        ("X-Forwarded-For: caf\u{e9}, 203.0.113.7\r\n", "203.0.113.7"),
+        ("X-Forwarded-For: 203.0.113.7, caf\u{e9}\r\n", "127.0.0.1"),
     ] {
         assert_eq!(arrived(&sideman, fields, "x-forwarded-for"), [client], "{fields}");
+        assert_eq!(arrived(&sideman, fields, "x-real-ip"), [client], "{fields}");
     }
+}
+
+/// As many as a head has room for.
+#[test]
+fn a_long_list_is_read_from_its_end() {
+    let (_application, sideman) = start(PROXIES);
+    let claims = "X-Forwarded-For: 198.51.100.1, unknown, 10.0.0.1\r\n".repeat(80);
+    let fields = format!("{claims}X-Forwarded-For: 203.0.113.7\r\n");
+    assert_eq!(arrived(&sideman, &fields, "x-forwarded-for"), ["203.0.113.7"]);
+    let list = "10.0.0.1,".repeat(4000);
+    let fields = format!("X-Forwarded-For: 203.0.113.7,{list}\r\n");
+    assert_eq!(arrived(&sideman, &fields, "x-forwarded-for"), ["203.0.113.7"]);
 }
 
 #[test]
@@ -90,11 +109,104 @@ fn a_trusted_peer_tells_the_scheme() {
         ("", "http"),
         ("X-Forwarded-Proto: https\r\n", "https"),
         ("X-Forwarded-Proto: http\r\n", "http"),
+        ("X-Forwarded-Proto: HTTPS\r\n", "https"),
+        // Some proxies name the scheme of a WebSocket's address.
+        ("X-Forwarded-Proto: wss\r\n", "https"),
+        ("X-Forwarded-Proto: ws\r\n", "http"),
+        // The last word is the proxy's own.
+        ("X-Forwarded-Proto: https, http\r\n", "http"),
+        ("X-Forwarded-Proto: http\r\nX-Forwarded-Proto: https\r\n", "https"),
         ("X-Forwarded-Proto: ftp\r\n", "http"),
         ("X-Forwarded-Proto: https\" onload=x\r\n", "http"),
         ("Forwarded: proto=https\r\nX-Forwarded-Ssl: on\r\n", "http"),
     ] {
         assert_eq!(arrived(&sideman, fields, "x-forwarded-proto"), [scheme], "{fields}");
+    }
+}
+
+#[test]
+fn the_port_is_the_clients() {
+    for (trusted, host, fields, port) in [
+        (PROXIES, "a.test", "X-Forwarded-Port: 8443\r\n", Some(8443)),
+        (PROXIES, "a.test:81", "X-Forwarded-Port: 443\r\n", Some(443)),
+        (PROXIES, "a.test", "X-Forwarded-Port: 81, 443\r\n", Some(443)),
+        (PROXIES, "a.test", "X-Forwarded-Port: 81\r\nX-Forwarded-Port: 443\r\n", Some(443)),
+        // No port: that of Host.
+        (PROXIES, "a.test:81", "X-Forwarded-Port: 0\r\n", Some(81)),
+        (PROXIES, "a.test:81", "X-Forwarded-Port: 65536\r\n", Some(81)),
+        (PROXIES, "a.test:81", "X-Forwarded-Port: 443x\r\n", Some(81)),
+        (PROXIES, "[::1]:81", "", Some(81)),
+        // Nor there: that of the scheme.
+        (PROXIES, "a.test", "", Some(80)),
+        (PROXIES, "a.test:", "X-Forwarded-Proto: https\r\n", Some(443)),
+        (PROXIES, "a.test:99999", "X-Forwarded-Proto: https\r\n", Some(443)),
+        // Nobody knows more of a stranger than where it came.
+        ("none", "a.test:81", "X-Forwarded-Port: 443\r\n", Some(81)),
+        ("none", "a.test", "X-Forwarded-Port: 443\r\nX-Forwarded-Proto: https\r\n", None),
+        ("none", "[::1]", "", None),
+    ] {
+        let (_application, sideman) = start(trusted);
+        let mut client = sideman.connect();
+        client.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n"));
+        let all = client.response().json();
+        let named = all.as_array().unwrap().iter().filter(|field| field[0] == "x-forwarded-port");
+        let ports: Vec<&str> = named.map(|field| field[1].as_str().unwrap()).collect();
+        let port = port.unwrap_or_else(|| sideman.address().port()).to_string();
+        assert_eq!(ports, [port.as_str()], "{trusted} {host} {fields}");
+    }
+}
+
+/// Nothing else is added, and nothing is said twice.
+#[test]
+fn one_canonical_set_arrives() {
+    let (_application, sideman) = start(PROXIES);
+    let mut client = sideman.connect();
+    client.send(
+        "GET / HTTP/1.1\r\nHost: a.test:8443\r\nX-Forwarded-For: 198.51.100.1, 203.0.113.7\r\n\
+         X-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Host: b.test\r\n\
+         X-Real-IP: 198.51.100.1\r\nForwarded: for=198.51.100.1\r\nX-Request-ID: the-id\r\n\
+         Accept: */*\r\n\r\n",
+    );
+    let expected = json!([
+        ["accept", "*/*"],
+        ["host", "a.test:8443"],
+        ["x-forwarded-for", "203.0.113.7"],
+        ["x-forwarded-port", "443"],
+        ["x-forwarded-proto", "https"],
+        ["x-real-ip", "203.0.113.7"],
+        ["x-request-id", "the-id"],
+    ]);
+    let mut fields = client.response().json().as_array().unwrap().clone();
+    fields.sort_by_key(|field| field[0].as_str().unwrap().to_owned());
+    assert_eq!(json!(fields), expected);
+}
+
+#[test]
+fn traces_go_on() {
+    let (_application, sideman) = start("none");
+    for (name, value) in [
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("tracestate", "a=1,b=2"),
+        ("x-amzn-trace-id", "Self=1-a;Root=1-67891233-abcdef012345678912345678"),
+        ("x-request-id", "the-id"),
+    ] {
+        assert_eq!(arrived(&sideman, &format!("{name}: {value}\r\n"), name), [value]);
+    }
+}
+
+#[test]
+fn what_is_dropped_is_counted() {
+    const DROPPED: &str = "sideman_request_headers_dropped_total";
+    for (trusted, fields, count) in [
+        ("none", "Accept: */*\r\nX-Forwardedness: 1\r\n", 0.0),
+        ("none", "X-Forwarded-For: a\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 1\r\n", 3.0),
+        (PROXIES, "X-Forwarded-For: a\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 1\r\n", 0.0),
+        (PROXIES, "X-Forwarded-Host: a\r\nX-Forwarded-Host: b\r\nForwarded: for=a\r\n", 3.0),
+        (PROXIES, "X-Forwarded-Ssl: on\r\nX-Forwarded: a\r\nProxy: a\r\nX_A: 1\r\n_: 1\r\n", 5.0),
+    ] {
+        let (_application, sideman) = start(trusted);
+        sideman.connect().ask("GET", "/", fields);
+        assert_eq!(sideman.metric(DROPPED, &[]), count, "{trusted} {fields}");
     }
 }
 
@@ -113,6 +225,8 @@ fn what_could_be_forged_arrives_from_nobody() {
         "X-Forwarded-Ssl",
         "X-Forwarded-Protocol",
         "X-Forwarded-Server",
+        "X-Forwarded-Prefix",
+        "X-Forwarded",
         "X-Real-IP",
         "Forwarded",
         "Proxy",

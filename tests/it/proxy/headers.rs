@@ -12,7 +12,11 @@ fn the_target_arrives_byte_for_byte() {
     for target in [
         "/",
         "/?",
+        "/??",
         "/a?",
+        "/a;",
+        "/a;x=y;z/b;c?d;e",
+        "///",
         "/a?x=1&y=%20&x=2",
         "/a%2Fb//c/./d/../e",
         "/%7Euser/%e2%98%83/%E2%98%83",
@@ -32,6 +36,20 @@ fn the_target_arrives_byte_for_byte() {
         let bytes: String = target.bytes().map(char::from).collect();
         assert_eq!(response.text(), format!("[{bytes}]"), "{target}");
     }
+}
+
+/// A target is ASCII; UTF-8 is let through because browsers' address bars send it, and other bytes
+/// mean nothing that two servers would agree on.
+#[test]
+fn bytes_that_are_no_utf8_are_refused() {
+    let application = App::saying("served");
+    let sideman = Settings::before(&application.url()).start();
+    for target in [&b"/caf\xe9"[..], b"/?\xff", b"/\xc3"] {
+        let mut client = sideman.connect();
+        client.send([b"GET ", target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat());
+        assert_eq!(client.response().status, 400, "{}", target.escape_ascii());
+    }
+    assert_eq!(application.requests(), 0);
 }
 
 #[test]
@@ -138,15 +156,40 @@ fn fields_of_the_clients_connection_stay_here() {
 fn connection_can_not_remove_what_a_request_needs() {
     let application = App::start(|request| {
         let head = &request.head;
-        let names = ["host", "x-forwarded-for", "x-forwarded-proto", "x-request-id"];
+        let names = [
+            "host",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-forwarded-port",
+            "x-real-ip",
+            "x-request-id",
+        ];
         let counts: Vec<usize> = names.map(|name| head.all(name).len()).to_vec();
         App::reply(format!("{counts:?} {}", String::from_utf8_lossy(&request.body)).as_bytes())
     });
     let sideman = Settings::before(&application.url()).start();
     let fields = "Connection: Host, Content-Length, X-Forwarded-For, X-Forwarded-Proto, \
-                  X-Request-ID\r\n";
+                  X-Forwarded-Port, X-Real-IP, X-Request-ID\r\n";
     let response = sideman.connect().post("/", fields, b"body");
-    assert_eq!(response.text(), "[1, 1, 1, 1] body");
+    assert_eq!(response.text(), "[1, 1, 1, 1, 1, 1] body");
+}
+
+/// Nor what is known of the client: a proxy that passes `Connection` on would hide it otherwise.
+#[test]
+fn connection_can_not_hide_the_client() {
+    let application = App::start(|request| {
+        let head = &request.head;
+        let shown = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "cookie"]
+            .map(|name| head.all(name).join("|"));
+        App::reply(shown.join(" ").as_bytes())
+    });
+    let sideman =
+        Settings::before(&application.url()).set("server.trusted_proxies", "127.0.0.0/8").start();
+    let fields = "Connection: X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Port, Cookie\r\n\
+                  X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n\
+                  X-Forwarded-Port: 8443\r\nCookie: a=1\r\n";
+    // What it names of its own is gone, as it asked for (RFC 9110, 7.6.1).
+    assert_eq!(sideman.connect().ask("GET", "/", fields).text(), "203.0.113.7 https 8443 ");
 }
 
 #[test]

@@ -1,0 +1,148 @@
+//! Changes the fields of answers by the path that was asked for (`routes.fields`).
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, Response, Uri, header};
+
+use super::record::Record;
+use crate::{
+    body::Body,
+    plan::{FieldEdit, FieldRule},
+    rfc::{fields, path},
+    telemetry::Route,
+};
+
+/// Makes every change whose prefix fits, in the plan's order. Load balancers get their answers as
+/// they are.
+pub(super) fn apply(record: &Record, response: &mut Response<Body>) {
+    let rules = &record.local.app.plan.fields;
+    if rules.is_empty() || record.route == Route::Health {
+        return;
+    }
+    edit(rules, &record.parts.uri, response.headers_mut());
+}
+
+fn edit(rules: &[FieldRule], uri: &Uri, headers: &mut HeaderMap) {
+    let path = match uri.path() {
+        // `OPTIONS *` is about the server as a whole.
+        "*" => Cow::Borrowed(&b"/"[..]),
+        // One that does not decode is the application's matter, as it came.
+        raw => path::normalize(raw).unwrap_or(Cow::Borrowed(raw.as_bytes())),
+    };
+    for rule in rules.iter().filter(|rule| path.starts_with(rule.prefix.as_bytes())) {
+        match &rule.edit {
+            FieldEdit::Set(name, _) | FieldEdit::Add(name, _) | FieldEdit::Remove(name)
+                if frames(name) => {}
+            FieldEdit::Set(name, value) => {
+                headers.insert(name, value.clone());
+            }
+            FieldEdit::Add(name, value) => {
+                headers.append(name, value.clone());
+            }
+            FieldEdit::Remove(name) => {
+                headers.remove(name);
+            }
+        }
+    }
+}
+
+/// What tells where an answer ends, or whether its connection does, is not for rules: a wrong value
+/// would have the client take a part of one answer for another.
+fn frames(name: &HeaderName) -> bool {
+    name == header::CONTENT_LENGTH || fields::is_hop_by_hop(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn name(text: &'static str) -> HeaderName {
+        HeaderName::from_static(text)
+    }
+
+    fn rule(prefix: &str, edit: FieldEdit) -> FieldRule {
+        FieldRule { prefix: prefix.into(), edit }
+    }
+
+    fn set(prefix: &str, value: &'static str) -> FieldRule {
+        rule(prefix, FieldEdit::Set(name("x-a"), HeaderValue::from_static(value)))
+    }
+
+    fn add(prefix: &str, value: &'static str) -> FieldRule {
+        rule(prefix, FieldEdit::Add(name("x-a"), HeaderValue::from_static(value)))
+    }
+
+    fn remove(prefix: &str) -> FieldRule {
+        rule(prefix, FieldEdit::Remove(name("x-a")))
+    }
+
+    /// The values of `x-a`, of which there are two at first.
+    fn after(rules: &[FieldRule], target: &str) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        headers.append("x-a", HeaderValue::from_static("1"));
+        headers.append("x-a", HeaderValue::from_static("2"));
+        edit(rules, &target.parse().unwrap(), &mut headers);
+        headers.get_all("x-a").iter().map(|value| value.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn edits() {
+        let cases: &[(&[FieldRule], &[&str])] = &[
+            (&[], &["1", "2"]),
+            (&[set("/", "n")], &["n"]),
+            (&[add("/", "n")], &["1", "2", "n"]),
+            (&[remove("/")], &[]),
+            (&[remove("/"), add("/", "n")], &["n"]),
+            (&[add("/", "n"), remove("/")], &[]),
+            (&[set("/", "n"), set("/a/", "m")], &["m"]),
+            (&[set("/a/", "m"), set("/", "n")], &["n"]),
+            (&[set("/b/", "m")], &["1", "2"]),
+        ];
+        for (rules, expected) in cases {
+            assert_eq!(after(rules, "/a/b"), *expected, "{rules:?}");
+        }
+    }
+
+    #[test]
+    fn prefixes_are_compared_with_the_decoded_path() {
+        for (prefix, target, fits) in [
+            ("/a/", "/a/", true),
+            ("/a/", "/a/b?c", true),
+            ("/a/", "/a", false),
+            ("/a", "/ab", true),
+            ("/a/", "/%61/b", true),
+            ("/a/", "/x/../a/b", true),
+            ("/a/", "/a/../x", false),
+            ("/a/", "//a//b", true),
+            ("/a/", "/A/b", false),
+            ("/a/", "/a/%zz", true),
+            ("/b/", "/a/%zz", false),
+            ("/caf\u{e9}/", "/caf%C3%A9/x", true),
+            ("/", "*", true),
+            ("/a/", "*", false),
+            ("/a/", "http://example.org/a/b", true),
+        ] {
+            assert_eq!(after(&[remove(prefix)], target).is_empty(), fits, "{prefix} {target}");
+        }
+    }
+
+    #[test]
+    fn framing_is_not_touched() {
+        for framing in
+            ["content-length", "transfer-encoding", "connection", "keep-alive", "upgrade"]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(framing, HeaderValue::from_static("1"));
+            for edited in [
+                FieldEdit::Set(name(framing), HeaderValue::from_static("9")),
+                FieldEdit::Add(name(framing), HeaderValue::from_static("9")),
+                FieldEdit::Remove(name(framing)),
+            ] {
+                edit(&[rule("/", edited)], &"/".parse().unwrap(), &mut headers);
+            }
+            let left: Vec<_> = headers.get_all(framing).iter().collect();
+            assert_eq!(left, ["1"], "{framing}");
+        }
+    }
+}

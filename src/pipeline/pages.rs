@@ -1,0 +1,261 @@
+//! Files of the operator's that decide about Sideman's own answers: pages to send in place of the
+//! built-in ones, and the file whose existence says that the site is being worked on. A thread of
+//! their own looks at them once a second; requests see only what it found.
+
+use std::{
+    fs::{File, Metadata},
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::{
+    error::{Error, Kind},
+    plan,
+};
+
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A file must have been left alone for so long: it is written in steps, and its times move in
+/// steps of up to 10 ms.
+const REST: Duration = Duration::from_millis(20);
+/// Bytes of a page, at the most.
+const LARGEST: u64 = 1024 * 1024;
+
+/// What was found at the last look.
+#[derive(Debug)]
+pub(super) struct Pages {
+    plan: plan::Pages,
+    /// In the plan's order.
+    errors: Vec<Mutex<Option<Page>>>,
+    is_maintained: AtomicBool,
+}
+
+/// A page as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) media_type: &'static str,
+    pub(super) text: Bytes,
+}
+
+/// What the thread remembers from one look to the next.
+#[derive(Debug, Default)]
+struct Watch {
+    /// In the plan's order.
+    errors: Vec<Seen>,
+    maintenance: Seen,
+}
+
+/// What differs when a file is written to, or another takes its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Version {
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+}
+
+/// One file at the last look.
+#[derive(Debug, Default)]
+struct Seen {
+    version: Option<Version>,
+    /// Whether somebody was told what is wrong with it.
+    is_told: bool,
+}
+
+// === impl Pages ===
+
+impl Pages {
+    /// Touches no file.
+    pub(super) fn new(plan: &plan::Pages) -> Arc<Self> {
+        let errors = plan.errors.iter().map(|_| Mutex::default()).collect();
+        Arc::new(Self { plan: plan.clone(), errors, is_maintained: AtomicBool::new(false) })
+    }
+
+    /// Looks, and goes on looking until this is dropped.
+    pub(super) fn begin(self: &Arc<Self>) {
+        if self.plan == plan::Pages::default() {
+            return;
+        }
+        let mut watch = Watch::default();
+        watch.look(self);
+        let pages = Arc::downgrade(self);
+        let started = thread::Builder::new().name("pages".into()).spawn(move || {
+            loop {
+                thread::sleep(PAUSE);
+                let Some(pages) = pages.upgrade() else { return };
+                watch.look(&pages);
+            }
+        });
+        if let Err(error) = started {
+            tracing::warn!(%error, "no thread for pages: changes of their files are not seen");
+        }
+    }
+
+    /// The page that is set for a status, if its file could be read.
+    pub(super) fn error(&self, status: StatusCode) -> Option<Page> {
+        let place = self.plan.errors.iter().position(|(with, _)| *with == status)?;
+        self.errors.get(place).and_then(|page| lock(page).clone())
+    }
+
+    /// Refuses while the site is being worked on.
+    pub(super) fn check_maintenance(&self) -> Result<(), Error> {
+        if self.is_maintained.load(Ordering::Relaxed) {
+            return Err(Error::new(Kind::Maintenance));
+        }
+        Ok(())
+    }
+}
+
+// === impl Watch ===
+
+impl Watch {
+    fn look(&mut self, pages: &Pages) {
+        if let Some(path) = &pages.plan.maintenance {
+            self.look_for_maintenance(pages, path);
+        }
+        self.errors.resize_with(pages.errors.len(), Seen::default);
+        let files = pages.plan.errors.iter().zip(&pages.errors);
+        for (((status, path), kept), seen) in files.zip(&mut self.errors) {
+            match seen.read_if_changed(path) {
+                Ok(None) => {}
+                Ok(Some(text)) => {
+                    let media_type = media_type(path);
+                    *lock(kept) = Some(Page { media_type, text });
+                }
+                Err(error) => {
+                    *lock(kept) = None;
+                    if seen.tells() {
+                        let setting = format!("errors.{}", status.as_u16());
+                        tracing::warn!(
+                            setting, file = %path.display(), %error,
+                            "error page can't be read; the built-in one is sent until it can"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    fn look_for_maintenance(&mut self, pages: &Pages, path: &Path) {
+        let is_there = match path.metadata() {
+            Ok(_) => true,
+            Err(error) if is_absence(&error) => false,
+            Err(error) => {
+                if self.maintenance.tells() {
+                    tracing::warn!(
+                        setting = "maintenance.flag", file = %path.display(), %error,
+                        "can't see whether the file exists; maintenance stays as it was"
+                    );
+                }
+                return;
+            }
+        };
+        self.maintenance.is_told = false;
+        if pages.is_maintained.swap(is_there, Ordering::Relaxed) != is_there {
+            let file = path.display();
+            if is_there {
+                tracing::warn!(%file, "maintenance began: the application gets no requests");
+            } else {
+                tracing::info!(%file, "maintenance ended");
+            }
+        }
+    }
+}
+
+// === impl Seen ===
+
+impl Seen {
+    /// The contents, unless they are those of the last look.
+    fn read_if_changed(&mut self, path: &Path) -> io::Result<Option<Bytes>> {
+        let read = self.try_read(path);
+        if read.is_err() {
+            self.version = None;
+        }
+        read
+    }
+
+    fn try_read(&mut self, path: &Path) -> io::Result<Option<Bytes>> {
+        // Asked first: to open a pipe would wait for whoever writes to it.
+        let metadata = usable(path.metadata()?)?;
+        if self.version == Some(Version::of(&metadata)) {
+            return Ok(None);
+        }
+        let is_fresh = |metadata: &Metadata| {
+            let age = metadata.modified().ok().and_then(|when| when.elapsed().ok());
+            age.is_some_and(|age| age < REST)
+        };
+        if is_fresh(&metadata) {
+            thread::sleep(REST);
+        }
+        let file = File::open(path)?;
+        let before = usable(file.metadata()?)?;
+        let mut text = Vec::new();
+        (&file).take(LARGEST + 1).read_to_end(&mut text)?;
+        let after = usable(file.metadata()?)?;
+        let is_whole = text.len() as u64 == after.len();
+        if is_fresh(&after) || !is_whole || Version::of(&before) != Version::of(&after) {
+            // Somebody is writing to it: the next look will find it at rest.
+            return Ok(None);
+        }
+        self.version = Some(Version::of(&after));
+        self.is_told = false;
+        Ok(Some(text.into()))
+    }
+
+    /// Whether a fault is new.
+    fn tells(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_told, true)
+    }
+}
+
+// === impl Version ===
+
+impl Version {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+fn usable(metadata: Metadata) -> io::Result<Metadata> {
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    if metadata.len() > LARGEST {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    Ok(metadata)
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn media_type(path: &Path) -> &'static str {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    match extension.to_ascii_lowercase().as_str() {
+        "json" => "application/json",
+        "txt" => "text/plain; charset=utf-8",
+        _ => "text/html; charset=utf-8",
+    }
+}
+
+fn lock(page: &Mutex<Option<Page>>) -> MutexGuard<'_, Option<Page>> {
+    // Only whole pages are put in.
+    page.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,76 @@
+//! Sends clients that came to a trusted proxy by plain http to https (`server.redirect_https`).
+
+use http::{HeaderValue, Method, Response, StatusCode, header, uri::PathAndQuery};
+
+use super::record::{Record, X_FORWARDED_PROTO, X_REQUEST_ID};
+use crate::{
+    body::Body,
+    error::{Error, Kind},
+    rfc::{forwarded, host},
+};
+
+/// The redirect, if there must be one. Requests that say nothing of the scheme come from inside, past
+/// the proxy: they pass.
+pub(super) fn to_https(record: &Record) -> Result<Option<Response<Body>>, Error> {
+    if !record.local.app.plan.server.redirect_https || !record.is_trusted {
+        return Ok(None);
+    }
+    let scheme = forwarded::last(record.parts.headers.get_all(X_FORWARDED_PROTO).iter());
+    if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"http")) {
+        return Ok(None);
+    }
+    let target = record.parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    // `OPTIONS *` is about the server, which has no other address.
+    if !target.starts_with('/') {
+        return Ok(None);
+    }
+    let host = record.host().ok_or_else(|| Error::new(Kind::HostMissing))?;
+    let mut response = Response::new(Body::Empty);
+    // 308 keeps the method and the body (RFC 9110, 15.4.9); old clients know only 301.
+    let is_read = record.parts.method == Method::GET || record.parts.method == Method::HEAD;
+    *response.status_mut() =
+        if is_read { StatusCode::MOVED_PERMANENTLY } else { StatusCode::PERMANENT_REDIRECT };
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, location(host, target)?);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+    // A cache before the proxy that does not tell the schemes apart would send https to itself.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::from_bytes(record.request_id()) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    Ok(Some(response))
+}
+
+/// The same target by https. Both parts were checked: a host holds no `/`, `@` or `\`, and a target
+/// begins with `/`, so that the host of the whole is the one that was asked.
+fn location(host: &[u8], target: &str) -> Result<HeaderValue, Error> {
+    let host = match host::split_port(host) {
+        // The port of http says nothing about that of https; others were chosen by somebody.
+        Some((name, b"80" | b"")) => name,
+        Some(_) | None => host,
+    };
+    let url = [b"https://", host, target.as_bytes()].concat();
+    HeaderValue::from_bytes(&url).map_err(|_| Error::new(Kind::TargetInvalid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations() {
+        for (host, target, expected) in [
+            ("example.org", "/", "https://example.org/"),
+            ("example.org:80", "/a?", "https://example.org/a?"),
+            ("example.org:", "/a", "https://example.org/a"),
+            ("example.org:8443", "/a", "https://example.org:8443/a"),
+            ("example.org:8080", "/a", "https://example.org:8080/a"),
+            ("[::1]:80", "/a%2Fb;c?d=e|f", "https://[::1]/a%2Fb;c?d=e|f"),
+            ("Example.ORG.", "//other.test/x", "https://Example.ORG.//other.test/x"),
+        ] {
+            let location = location(host.as_bytes(), target).unwrap();
+            assert_eq!(location.as_bytes(), expected.as_bytes(), "{host} {target}");
+        }
+        assert!(location(b"example.org", "/a\r\nSet-Cookie: b=c").is_err());
+    }
+}

@@ -1,0 +1,200 @@
+//! What each kind of failure means for a client: the status, the words, and what to do next.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+use crate::error::Kind;
+
+/// For whoever found no place: clients that come back together would find none again, so a moment
+/// is enough, and it is the shortest that can be said (RFC 9110, 10.2.3).
+const MOMENT: u32 = 1;
+/// Work on a site takes minutes; half of one keeps the wait after its end short.
+const WORK: u32 = 30;
+
+pub(super) fn status(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::HostMissing
+        | Kind::HostRepeated
+        | Kind::HostInvalid
+        | Kind::TargetInvalid
+        | Kind::ClientBody
+        | Kind::ClientGone
+        | Kind::PathInvalid => StatusCode::BAD_REQUEST,
+        // RFC 9112, 6.1.
+        Kind::CodingUnknown => StatusCode::NOT_IMPLEMENTED,
+        Kind::ClientBodyTimeout => StatusCode::REQUEST_TIMEOUT,
+        Kind::ConnectMethod => StatusCode::METHOD_NOT_ALLOWED,
+        Kind::FileForbidden => StatusCode::FORBIDDEN,
+        Kind::FileUnreadable | Kind::FileTruncated | Kind::FileChanged => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        Kind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::HostNotAllowed => StatusCode::MISDIRECTED_REQUEST,
+        Kind::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Kind::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        Kind::DescriptorsExhausted
+        | Kind::BuffersFull
+        | Kind::Maintenance
+        | Kind::QueueFull
+        | Kind::QueueTimeout => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::UpstreamConnectTimeout | Kind::UpstreamReadTimeout | Kind::UpstreamTotalTimeout => {
+            StatusCode::GATEWAY_TIMEOUT
+        }
+        Kind::UpstreamUnresolved
+        | Kind::UpstreamRefused
+        | Kind::UpstreamClosed
+        | Kind::UpstreamGarbage
+        | Kind::UpstreamHeadTooLarge
+        | Kind::UpstreamTruncated
+        | Kind::AccelRefused => StatusCode::BAD_GATEWAY,
+    }
+}
+
+/// What happened, for whoever asked. A body may have so many bytes, if there is a limit.
+pub(super) fn explanation(kind: Kind, max_body: Option<u64>) -> Cow<'static, str> {
+    if kind == Kind::BodyTooLarge
+        && let Some(limit) = max_body
+    {
+        let limit = size(limit);
+        return format!("The request's body is longer than {limit} (server.max_body).").into();
+    }
+    Cow::Borrowed(text(kind))
+}
+
+fn text(kind: Kind) -> &'static str {
+    match kind {
+        Kind::HostMissing => "The request has no Host header.",
+        Kind::HostRepeated => "The request has more than one Host header.",
+        Kind::HostInvalid => "The request's Host is not a host name.",
+        Kind::CodingUnknown => "The only transfer coding that is understood is chunked.",
+        Kind::TargetInvalid => "The request's target has no path.",
+        Kind::ConnectMethod => "This server is no forward proxy.",
+        Kind::ClientBody | Kind::ClientGone => "The request's body broke off or was malformed.",
+        Kind::ClientBodyTimeout => "The request's body did not arrive in time.",
+        Kind::PathInvalid => "The request's path can't be decoded.",
+        Kind::FileForbidden => "The server may not read the file: check its owner and mode.",
+        Kind::FileUnreadable | Kind::FileTruncated => "The file can't be read.",
+        Kind::FileChanged => "The file has changed while it was read: ask again.",
+        Kind::DescriptorsExhausted => "The server has no descriptor left: raise its limit.",
+        Kind::BodyTooLarge => "The request's body is longer than this server takes.",
+        Kind::HostNotAllowed => "This server does not answer for the request's Host.",
+        Kind::HeadTooLarge => {
+            "The request's head is larger than the application takes (upstream.uwsgi_buffer_size)."
+        }
+        Kind::BuffersFull => "The server has no room for the request's body now: try again.",
+        Kind::DiskFull => "The server has no disk space for the request's body.",
+        Kind::Maintenance => "The site is being worked on. Please come back in a moment.",
+        Kind::QueueFull | Kind::QueueTimeout => "The server is busy. Please try again in a moment.",
+        Kind::UpstreamConnectTimeout | Kind::UpstreamReadTimeout | Kind::UpstreamTotalTimeout => {
+            "The application did not answer in time."
+        }
+        Kind::UpstreamUnresolved | Kind::UpstreamRefused => "The application is not running.",
+        Kind::UpstreamClosed
+        | Kind::UpstreamGarbage
+        | Kind::UpstreamHeadTooLarge
+        | Kind::UpstreamTruncated => "The application gave no valid answer.",
+        Kind::AccelRefused => "The application named a file that this server may not send.",
+    }
+}
+
+/// Seconds after which asking again is worth it.
+pub(super) fn retry_after(kind: Kind) -> Option<u32> {
+    if kind == Kind::Maintenance {
+        return Some(WORK);
+    }
+    (status(kind) == StatusCode::SERVICE_UNAVAILABLE).then_some(MOMENT)
+}
+
+/// After an error about where a request ends, nothing more can be read from its connection; and a
+/// body that is too long is not read.
+pub(super) fn closes(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::HostMissing
+            | Kind::HostRepeated
+            | Kind::HostInvalid
+            | Kind::CodingUnknown
+            | Kind::TargetInvalid
+            | Kind::ConnectMethod
+            | Kind::ClientBody
+            | Kind::ClientBodyTimeout
+            | Kind::ClientGone
+            | Kind::BodyTooLarge
+    )
+}
+
+/// A number of bytes, for people.
+fn size(bytes: u64) -> String {
+    for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
+        if bytes >= unit && bytes.is_multiple_of(unit) {
+            return format!("{} {name}", bytes / unit);
+        }
+    }
+    format!("{bytes} bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (bytes, expected) in [
+            (0, "0 bytes"),
+            (1023, "1023 bytes"),
+            (1024, "1 KiB"),
+            (1536, "1536 bytes"),
+            (100 << 20, "100 MiB"),
+            ((1 << 20) + 1024, "1025 KiB"),
+            (2 << 30, "2 GiB"),
+        ] {
+            assert_eq!(size(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn limits_are_named() {
+        let body = |limit| explanation(Kind::BodyTooLarge, limit).into_owned();
+        let expected = "The request's body is longer than 100 MiB (server.max_body).";
+        assert_eq!(body(Some(100 << 20)), expected);
+        assert_eq!(body(None), text(Kind::BodyTooLarge));
+        assert!(explanation(Kind::HeadTooLarge, None).contains("upstream.uwsgi_buffer_size"));
+    }
+
+    /// They stand in HTML as they are.
+    #[test]
+    fn texts_mean_nothing_to_html() {
+        for kind in Kind::ALL {
+            let text = explanation(kind, Some(1 << 20));
+            assert!(!text.contains(['<', '>', '&', '"']), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_503_says_when_to_come_back_and_nothing_else_does() {
+        for kind in Kind::ALL {
+            let is_503 = status(kind) == StatusCode::SERVICE_UNAVAILABLE;
+            assert_eq!(retry_after(kind).is_some(), is_503, "{kind:?}");
+        }
+        assert_eq!(retry_after(Kind::QueueFull), Some(1));
+        assert_eq!(retry_after(Kind::Maintenance), Some(30));
+    }
+
+    #[test]
+    fn statuses_are_those_of_the_side_that_failed() {
+        for kind in Kind::ALL {
+            let status = status(kind);
+            match kind.side() {
+                crate::error::Side::Client => {
+                    // RFC 9112, 6.1 has 501 for a coding that is not understood.
+                    assert!(status.is_client_error() || kind == Kind::CodingUnknown, "{kind:?}");
+                }
+                crate::error::Side::Us | crate::error::Side::Upstream => {
+                    let is_theirs = kind == Kind::FileForbidden;
+                    assert!(status.is_server_error() || is_theirs, "{kind:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The answers that Sideman gives itself. The only place where an error becomes a status: [`kinds`]
+//! knows what each one means, [`page`] writes it for whoever asked.
+
+mod kinds;
+mod page;
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use self::page::Message;
+use super::record::Record;
+use crate::{
+    body::Body,
+    error::{Error, Kind, Side},
+};
+
+const NOT_FOUND: Message<'_> = Message {
+    status: StatusCode::NOT_FOUND,
+    name: "not_found",
+    text: "There is no such file here.",
+};
+
+/// The answer to a request that failed.
+pub(super) fn failure(record: &mut Record, error: &Error) -> Response<Body> {
+    let kind = error.kind();
+    record.error = Some(kind);
+    match kind.side() {
+        // Somebody wanted it; that it began was told once.
+        Side::Us if kind == Kind::Maintenance => {}
+        Side::Client => tracing::debug!(%error, "request refused"),
+        Side::Us | Side::Upstream => tell(record, error, kind.side()),
+    }
+    let text = kinds::explanation(kind, record.local.app.plan.server.max_body);
+    let message = Message { status: kinds::status(kind), name: kind.name(), text: &text };
+    let mut response = page::answer(record, &message);
+    if kinds::closes(kind) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    if let Some(seconds) = kinds::retry_after(kind) {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// A file that is not there.
+pub(super) fn not_found(record: &Record) -> Response<Body> {
+    page::answer(record, &NOT_FOUND)
+}
+
+/// The same, for caches to keep for a moment. It names no request: it would be another's.
+pub(super) fn not_found_for_now(record: &Record) -> Response<Body> {
+    static PAGE: LazyLock<Bytes> = LazyLock::new(|| NOT_FOUND.html(None));
+    let mut response = page::answer_for_all(record, &NOT_FOUND, &PAGE);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=5"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+/// A client that accepts no coding there is (RFC 9110, 15.5.7).
+pub(super) fn not_acceptable(record: &Record) -> Response<Body> {
+    let text = "The file is not there in any coding that Accept-Encoding allows.";
+    let status = StatusCode::NOT_ACCEPTABLE;
+    page::answer(record, &Message { status, name: "not_acceptable", text })
+}
+
+/// 405 with the methods that are allowed.
+pub(super) fn method_not_allowed(record: &Record, allow: &'static str) -> Response<Body> {
+    let text = "This address can only be read.";
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let mut response = page::answer(record, &Message { status, name: "method_not_allowed", text });
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+fn tell(record: &Record, error: &Error, side: Side) {
+    let app = &record.local.app;
+    let Some(missed) = app.trouble.allow() else { return };
+    let path = record.parts.uri.path();
+    if side == Side::Us {
+        tracing::warn!(%error, path, missed, "a request failed here");
+    } else {
+        let target = app.plan.upstream.names();
+        tracing::warn!(%error, path, %target, missed, "the application failed a request");
+    }
+}

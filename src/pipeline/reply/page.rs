@@ -1,0 +1,120 @@
+//! Writes what Sideman has to say itself: the file that is set for the status, or else a small page,
+//! or JSON for whoever asks for that.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::{
+    body::Body,
+    pipeline::record::{Record, X_REQUEST_ID},
+    rfc::accept,
+};
+
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// What there is to say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Message<'a> {
+    pub(super) status: StatusCode,
+    /// For programs: the log's `error`, where there is one.
+    pub(super) name: &'static str,
+    /// For people: plain text that means nothing to HTML.
+    pub(super) text: &'a str,
+}
+
+/// The same as JSON.
+#[derive(Serialize)]
+struct Json<'a> {
+    status: u16,
+    error: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+/// Says it and names the request.
+pub(super) fn answer(record: &Record, message: &Message<'_>) -> Response<Body> {
+    // The id was either made here or checked to consist of harmless characters.
+    let id = String::from_utf8_lossy(record.request_id());
+    let (media_type, text) = match from_file(record, message.status) {
+        Some(page) => page,
+        None if accept::prefers_json(&record.parts.headers) => (JSON, message.json(Some(&id))),
+        None => (HTML, message.html(Some(&id))),
+    };
+    let mut response = respond(record, message.status, media_type, text);
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    response
+}
+
+/// Says it without naming the request. `html` is the page, made in advance.
+pub(super) fn answer_for_all(
+    record: &Record,
+    message: &Message<'_>,
+    html: &Bytes,
+) -> Response<Body> {
+    let (media_type, text) = match from_file(record, message.status) {
+        Some(page) => page,
+        None if accept::prefers_json(&record.parts.headers) => (JSON, message.json(None)),
+        None => (HTML, html.clone()),
+    };
+    respond(record, message.status, media_type, text)
+}
+
+// === impl Message ===
+
+impl Message<'_> {
+    /// A small page that names the status, what happened and the request.
+    pub(super) fn html(&self, id: Option<&str>) -> Bytes {
+        let Self { status, text, .. } = self;
+        let request = id.map(|id| format!("<p><small>Request {id}</small></p>\n"));
+        let more = request.as_deref().unwrap_or_default();
+        let title = status.canonical_reason().unwrap_or("Error");
+        let code = status.as_u16();
+        let page = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n<title>{code} {title}</title>\n\
+             <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:16vh auto;\
+             padding:0 1.5rem}}small{{opacity:.7;overflow-wrap:anywhere}}\
+             :root{{color-scheme:light dark}}</style>\n\
+             <h1>{code} {title}</h1>\n<p>{text}</p>\n{more}</html>\n"
+        );
+        page.into()
+    }
+
+    fn json(&self, id: Option<&str>) -> Bytes {
+        let Self { status, name, text } = *self;
+        let json = Json { status: status.as_u16(), error: name, message: text, request_id: id };
+        // Numbers and strings can always be written.
+        let mut text = serde_json::to_vec(&json).unwrap_or_default();
+        text.push(b'\n');
+        text.into()
+    }
+}
+
+/// The file that is set for a status. Whoever asks for JSON gets one that is JSON, or none.
+fn from_file(record: &Record, status: StatusCode) -> Option<(&'static str, Bytes)> {
+    let page = record.local.app.pages.error(status)?;
+    let suits = page.media_type == JSON || !accept::prefers_json(&record.parts.headers);
+    suits.then_some((page.media_type, page.text))
+}
+
+fn respond(
+    record: &Record,
+    status: StatusCode,
+    media_type: &'static str,
+    text: Bytes,
+) -> Response<Body> {
+    let length = text.len();
+    let is_head = record.parts.method == Method::HEAD;
+    let mut response = Response::new(if is_head { Body::Empty } else { text.into() });
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,4 @@
+//! Which site a request is for: hosts that are allowed, and the way to https.
+
+mod allowed;
+mod https;

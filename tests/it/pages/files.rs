@@ -1,0 +1,181 @@
+//! Pages from files in place of the built-in ones.
+
+use std::{fs, path::Path};
+
+use super::nonsense;
+use crate::support::{App, Response, Settings, Sideman, TempDir, eventually};
+
+fn start(application: &App, key: &str, page: &Path) -> Sideman {
+    Settings::before(&application.url()).set(key, page.to_str().unwrap()).start()
+}
+
+/// Waits until the 502 page is this text.
+#[track_caller]
+fn until_page(sideman: &Sideman, text: &str) -> Response {
+    eventually(&format!("the page {text:?}"), || {
+        Some(sideman.get("/")).filter(|response| response.text() == text)
+    })
+}
+
+/// Waits until the 502 page is the built-in one.
+#[track_caller]
+fn until_built_in(sideman: &Sideman) {
+    eventually("the built-in page", || {
+        sideman.get("/").text().starts_with("<!doctype html>").then_some(())
+    });
+}
+
+#[test]
+fn a_file_takes_the_place_of_the_page() {
+    let directory = TempDir::new();
+    for (name, text, media_type) in [
+        ("502.html", "<p>{status} Sorry</p>\n", "text/html; charset=utf-8"),
+        ("502.HTM", "<p>Sorry</p>\n", "text/html; charset=utf-8"),
+        ("502.json", "{\"sorry\": true}\n", "application/json"),
+        ("502.txt", "Sorry\n", "text/plain; charset=utf-8"),
+    ] {
+        let page = directory.write(name, text);
+        let application = nonsense();
+        let sideman = start(&application, "errors.502", &page);
+        // Read before the first request.
+        let response = sideman.connect().ask("GET", "/", "X-Request-ID: the-id\r\n");
+        assert_eq!((response.status, response.text().as_str()), (502, text), "{name}");
+        assert_eq!(response.header("content-type"), Some(media_type), "{name}");
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{name}");
+        assert_eq!(response.header("x-request-id"), Some("the-id"), "{name}");
+        let mut client = sideman.connect();
+        let head = client.ask("HEAD", "/", "");
+        let length = text.len().to_string();
+        assert_eq!(head.header("content-length"), Some(length.as_str()), "{name}");
+        assert_eq!(client.get("/").text(), text, "{name}");
+    }
+}
+
+#[test]
+fn who_asks_for_json_gets_no_html() {
+    let directory = TempDir::new();
+    for (name, error) in [("502.html", "upstream_garbage"), ("502.json", "of the file")] {
+        let page = directory.write(name, "{\"error\": \"of the file\"}");
+        let application = nonsense();
+        let sideman = start(&application, "errors.502", &page);
+        let response = sideman.connect().ask("GET", "/", "Accept: application/json\r\n");
+        assert_eq!(response.header("content-type"), Some("application/json"), "{name}");
+        assert_eq!(response.json()["error"], error, "{name}");
+    }
+}
+
+#[test]
+fn changes_are_seen() {
+    let directory = TempDir::new();
+    let page = directory.join("502.html");
+    let application = nonsense();
+    let sideman = start(&application, "errors.502", &page);
+    until_built_in(&sideman);
+    fs::write(&page, "one").unwrap();
+    until_page(&sideman, "one");
+    fs::write(&page, "two").unwrap();
+    until_page(&sideman, "two");
+    // As an editor saves, and as a release is switched.
+    fs::write(directory.join("new"), "six").unwrap();
+    fs::rename(directory.join("new"), &page).unwrap();
+    until_page(&sideman, "six");
+    fs::remove_file(&page).unwrap();
+    until_built_in(&sideman);
+    fs::write(&page, "").unwrap();
+    until_page(&sideman, "");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_once() {
+    let directory = TempDir::new();
+    let page = directory.join("none.html");
+    let clock = directory.write("clock.html", "0");
+    let application = nonsense();
+    let sideman = Settings::before(&application.url())
+        .files("/static/", directory.path())
+        .set("errors.502", page.to_str().unwrap())
+        .set("errors.404", clock.to_str().unwrap())
+        .start();
+    // Each change of another page takes a look to be seen.
+    let several_looks = || {
+        for tick in ["1", "2", "3"] {
+            fs::write(&clock, tick).unwrap();
+            eventually("another look", || {
+                (sideman.get("/static/none").text() == tick).then_some(())
+            });
+        }
+    };
+    until_built_in(&sideman);
+    several_looks();
+    let event = sideman.event("error page can't be read");
+    assert!(event.contains("errors.502"), "{event}");
+    assert!(event.contains(page.to_str().unwrap()), "{event}");
+    fs::write(&page, "here").unwrap();
+    until_page(&sideman, "here");
+    fs::remove_file(&page).unwrap();
+    until_built_in(&sideman);
+    several_looks();
+    fs::write(&page, "again").unwrap();
+    until_page(&sideman, "again");
+    let (_, events) = sideman.leave_for_events();
+    let told = events.iter().filter(|event| event.contains("error page")).count();
+    assert_eq!(told, 2, "once for each time it was away: {events:#?}");
+}
+
+#[test]
+fn what_is_no_page_is_not_sent() {
+    let directory = TempDir::new();
+    let large = directory.write("large.html", vec![b'x'; 1024 * 1024 + 1]);
+    let fifo = directory.join("fifo.html");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &fifo,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    for (page, reason) in [
+        (large.as_path(), "larger than 1 MiB"),
+        // Reading it would wait for whoever writes to it.
+        (fifo.as_path(), "no regular file"),
+        (directory.path(), "no regular file"),
+    ] {
+        let application = nonsense();
+        let sideman = start(&application, "errors.502", page);
+        until_built_in(&sideman);
+        assert!(sideman.event("error page can't be read").contains(reason));
+    }
+    let full = directory.write("full.html", vec![b'x'; 1024 * 1024]);
+    let application = nonsense();
+    let sideman = start(&application, "errors.502", &full);
+    assert_eq!(sideman.get("/").body.len(), 1024 * 1024);
+}
+
+#[test]
+fn only_sidemans_own_answers_of_that_status_have_it() {
+    let directory = TempDir::new();
+    let page = directory.write("page.html", "ours");
+    let files = directory.write("static/a.txt", "a file");
+    let application = App::start(|request| {
+        let status = request.target().trim_start_matches('/');
+        let head = format!("HTTP/1.1 {status} Odd\r\nConnection: keep-alive\r\n");
+        format!("{head}Content-Length: 5\r\n\r\ntheir").into_bytes()
+    });
+    let sideman = Settings::before(&application.url())
+        .files("/static/", files.parent().unwrap())
+        .set("errors.404", page.to_str().unwrap())
+        .set("errors.502", page.to_str().unwrap())
+        .start();
+    for status in [404, 502] {
+        let response = sideman.get(&format!("/{status}"));
+        assert_eq!((response.status, response.text().as_str()), (status, "their"));
+    }
+    let missing = sideman.get("/static/none.css");
+    assert_eq!((missing.status, missing.text().as_str()), (404, "ours"));
+    assert_eq!(missing.header("cache-control"), Some("public, max-age=5"));
+    let refused = sideman.connect().ask("POST", "/static/a.txt", "");
+    assert_eq!(refused.status, 405);
+    assert!(refused.text().contains("405 Method Not Allowed"));
+    assert_eq!(sideman.get("/static/a.txt").text(), "a file");
+}
