@@ -44,10 +44,23 @@ pub(crate) struct Reply {
     pub(crate) length: usize,
 }
 
+/// What became of a request that was answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Called {
+    pub(crate) status: u16,
+    /// Of the body, as far as it is known.
+    pub(crate) length: usize,
+    /// Whether the connection can be used again.
+    pub(crate) kept: bool,
+}
+
 /// What reading an answer needs to know of its head.
 struct Head {
     status: u16,
-    length: usize,
+    /// Of the body, if it is known.
+    length: Option<usize>,
+    /// Whether the server said that it ends the connection.
+    last: bool,
     /// Bytes of the head itself.
     size: usize,
     /// Bytes read so far, head included.
@@ -58,6 +71,22 @@ struct Head {
 pub(crate) fn request(address: SocketAddr, path: &str, fields: &str) -> Vec<u8> {
     format!(
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: load/1\r\nAccept: */*\r\n{fields}\r\n"
+    )
+    .into_bytes()
+}
+
+/// The bytes of a POST of this body.
+pub(crate) fn post(address: SocketAddr, path: &str, body: &[u8]) -> Vec<u8> {
+    let mut bytes = post_head(address, path, body.len());
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// The head of a POST whose body comes later.
+pub(crate) fn post_head(address: SocketAddr, path: &str, length: usize) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: load/1\r\nAccept: */*\r\n\
+         Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n"
     )
     .into_bytes()
 }
@@ -77,14 +106,14 @@ impl Client {
     pub(crate) async fn get(&mut self, ask: &Ask, received: &Cell<u64>) -> io::Result<()> {
         wire::write_all(&mut self.stream, &ask.request).await?;
         let head = self.head().await?;
-        if (head.status, head.length) != (ask.status, ask.length) {
+        let length = head.length()?;
+        if (head.status, length) != (ask.status, ask.length) {
             return Err(wrong(format!(
-                "{}: expected status {} with {} bytes, got {} with {}",
+                "{}: expected status {} with {} bytes, got {} with {length}",
                 ask.line(),
                 ask.status,
                 ask.length,
                 head.status,
-                head.length
             )));
         }
         let mut seen = head.filled - head.size;
@@ -92,16 +121,16 @@ impl Client {
         count(seen);
         // Reads into the whole buffer: a read that fills what it was given is followed by one more
         // system call to learn that nothing is left.
-        while seen < head.length {
-            let size = if head.length > LARGE { self.skip().await? } else { self.fill(0).await? };
+        while seen < length {
+            let size = if length > LARGE { self.skip().await? } else { self.fill(0).await? };
             count(size);
             seen += size;
         }
-        if seen > head.length {
+        if seen > length {
             return Err(wrong(format!(
                 "{}: {} bytes came after the end of the body",
                 ask.line(),
-                seen - head.length
+                seen - length
             )));
         }
         self.answered += 1;
@@ -116,6 +145,7 @@ impl Client {
     ) -> io::Result<Reply> {
         wire::write_all(&mut self.stream, request).await?;
         let head = self.head().await?;
+        let length = head.length()?;
         let (text, rest) = self
             .buffer
             .get(..head.filled)
@@ -128,19 +158,40 @@ impl Client {
             .collect();
         piece(rest);
         let mut seen = rest.len();
-        while seen < head.length {
+        while seen < length {
             let count = self.fill(0).await?;
             piece(self.buffer.get(..count).unwrap_or_default());
             seen += count;
         }
-        if seen > head.length {
-            return Err(wrong(format!(
-                "{} bytes came after the end of the body",
-                seen - head.length
-            )));
+        if seen > length {
+            return Err(wrong(format!("{} bytes came after the end of the body", seen - length)));
         }
         self.answered += 1;
-        Ok(Reply { status: head.status, headers, length: head.length })
+        Ok(Reply { status: head.status, headers, length })
+    }
+
+    /// Sends `request` and reads the answer through, whatever it says.
+    pub(crate) async fn call(&mut self, request: &[u8]) -> io::Result<Called> {
+        wire::write_all(&mut self.stream, request).await?;
+        let head = self.head().await?;
+        let length = match head.length {
+            Some(length) => length,
+            None if head.status == 200 => head.length()?,
+            // A server's own page that ends with the connection: its status is all that counts.
+            None => return Ok(Called { status: head.status, length: 0, kept: false }),
+        };
+        let mut seen = head.filled - head.size;
+        while seen < length {
+            seen += self.fill(0).await?;
+        }
+        self.answered += 1;
+        Ok(Called { status: head.status, length, kept: !head.last && seen == length })
+    }
+
+    /// Whether the server has neither closed the connection nor said anything unasked.
+    pub(crate) fn is_open(&self) -> bool {
+        let read = self.stream.try_read(&mut [0; 1]);
+        read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     async fn head(&mut self) -> io::Result<Head> {
@@ -190,6 +241,16 @@ impl Ask {
     }
 }
 
+// === impl Head ===
+
+impl Head {
+    fn length(&self) -> io::Result<usize> {
+        self.length.ok_or_else(|| {
+            wrong(format!("the answer {} has no usable Content-Length", self.status))
+        })
+    }
+}
+
 // === impl Reply ===
 
 impl Reply {
@@ -208,18 +269,21 @@ fn parse(bytes: &[u8]) -> io::Result<Option<Head>> {
         Err(error) => return Err(wrong(format!("the answer is not HTTP: {error}"))),
     };
     let status = response.code.unwrap_or(0);
-    let length = if status == NOT_MODIFIED {
-        // RFC 9112, 6.3: it ends with its head, whatever length it names.
-        0
-    } else {
+    let named = |name: &str| {
         response
             .headers
             .iter()
-            .find(|header| header.name.eq_ignore_ascii_case("content-length"))
-            .and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok())
-            .ok_or_else(|| wrong(format!("the answer {status} has no usable Content-Length")))?
+            .find(|header| header.name.eq_ignore_ascii_case(name))
+            .and_then(|header| std::str::from_utf8(header.value).ok())
     };
-    Ok(Some(Head { status, length, size, filled: bytes.len() }))
+    // RFC 9112, 6.3: a 304 ends with its head, whatever length it names.
+    let length = match status {
+        NOT_MODIFIED => Some(0),
+        _ => named("content-length").and_then(|value| value.parse().ok()),
+    };
+    let last = response.version == Some(0)
+        || named("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+    Ok(Some(Head { status, length, last, size, filled: bytes.len() }))
 }
 
 fn wrong(what: String) -> io::Error {

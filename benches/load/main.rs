@@ -1,7 +1,10 @@
 //! The load test: Sideman, alone or in turn with another server, under keep-alive load on loopback.
 //!
-//! `cargo bench --bench load` measures; `cargo test --benches` sends checked requests for each row,
-//! so that rows and configurations never rot. README.md has the method and the rules.
+//! `cargo bench --bench load -- --versus nginx` measures rows: what a request costs.
+//! `cargo bench --bench load -- --scenario all` runs scenarios before real gunicorn: what requests
+//! notice when clients are slow, too many come, or the application goes away.
+//! `cargo test --benches` sends checked requests for each row and through one scenario, so that
+//! rows and configurations never rot. README.md has the method and the rules.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -12,6 +15,8 @@
 mod client;
 mod content;
 mod generator;
+mod haproxy;
+mod machine;
 mod measure;
 mod nginx;
 mod options;
@@ -21,10 +26,12 @@ mod proc;
 mod reading;
 mod report;
 mod rows;
+mod scenarios;
 mod server;
 mod sideman;
 mod site;
 mod sweep;
+mod uwsgi;
 mod wire;
 
 use std::{io, process::ExitCode};
@@ -36,7 +43,7 @@ use self::{
     options::Options,
     origin::Origin,
     report::{Contender, Report},
-    rows::ROWS,
+    rows::{ROWS, Row},
     server::Kind,
     site::{Scale, Site},
 };
@@ -46,7 +53,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     let outcome =
-        if has("--bench") && !has("--test") { compare(&Options::parse()) } else { smoke() };
+        if has("--bench") && !has("--test") { measure(&Options::parse()) } else { smoke() };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -56,17 +63,30 @@ fn main() -> ExitCode {
     }
 }
 
+fn measure(options: &Options) -> io::Result<()> {
+    if options.scenario.is_empty() { compare(options) } else { scenarios::compare(options) }
+}
+
 /// Measures every chosen row, each server in turn within a round, and prints as rows complete.
 fn compare(options: &Options) -> io::Result<()> {
     let rows = rows::select(&options.rows).map_err(io::Error::other)?;
     let contenders = Contender::list(options.server, options.versus)?;
-    let bench = Bench { site: Site::make(&rows, Scale::Full)?, origin: Origin::start()? };
+    if contenders.iter().any(|contender| contender.kind.for_scenarios()) {
+        return Err(io::Error::other("HAProxy takes part in scenarios only: add --scenario all"));
+    }
+    let site = Site::make(&rows, Scale::Full)?;
+    let origin = Origin::start(site.directory())?;
+    let bench = Bench { site, origin };
     let load = options.load();
     let report = Report::new(&contenders, &load)?;
     println!("{}", report.heading());
 
     let mut runs = Vec::new();
     for row in rows {
+        if let Some(why) = refused(&bench.origin, row, contenders.iter().map(|one| one.kind))? {
+            println!("{} is skipped: {why}\n", row.name);
+            continue;
+        }
         let first = runs.len();
         for round in 1..=load.rounds {
             for (contender, Contender { kind, label, .. }) in contenders.iter().enumerate() {
@@ -81,19 +101,28 @@ fn compare(options: &Options) -> io::Result<()> {
         }
         println!("{}", report.row(row, runs.get(first..).unwrap_or_default()));
     }
-    if let Some(path) = &options.json {
-        std::fs::write(path, report.json(&runs)).map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()))
-        })?;
+    options.write_json(&report.json(&runs))
+}
+
+/// Why the row can't be run, if one of the servers can't speak to the application as it asks.
+fn refused(
+    origin: &Origin,
+    row: &Row,
+    mut kinds: impl Iterator<Item = Kind>,
+) -> io::Result<Option<String>> {
+    if kinds.any(|kind| kind == Kind::Sideman) {
+        return sideman::refuses(&origin.application(row.via));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Checked requests for each row, with fewer and smaller files, to every server this machine has.
 fn smoke() -> io::Result<()> {
     proc::self_check()?;
     let rows: Vec<_> = ROWS.iter().collect();
-    let bench = Bench { site: Site::make(&rows, Scale::Smoke)?, origin: Origin::start()? };
+    let site = Site::make(&rows, Scale::Smoke)?;
+    let origin = Origin::start(site.directory())?;
+    let bench = Bench { site, origin };
     let mut kinds = vec![Kind::Sideman];
     match nginx::find() {
         Ok(_) => kinds.extend([Kind::Nginx, Kind::NginxCopy, Kind::NginxThreads]),
@@ -101,10 +130,20 @@ fn smoke() -> io::Result<()> {
     }
     let mut failed = String::new();
     for kind in kinds {
-        match bench.smoke(kind, &rows) {
-            Ok(()) => println!("{kind}: {} rows answered", rows.len()),
+        let mut known = Vec::new();
+        for row in &rows {
+            match refused(&bench.origin, row, std::iter::once(kind))? {
+                Some(why) => println!("{kind}: {} is skipped: {why}", row.name),
+                None => known.push(*row),
+            }
+        }
+        match bench.smoke(kind, &known) {
+            Ok(()) => println!("{kind}: {} rows answered", known.len()),
             Err(error) => failed = format!("{failed}\n{kind}: {error}"),
         }
     }
-    if failed.is_empty() { Ok(()) } else { Err(io::Error::other(failed)) }
+    if !failed.is_empty() {
+        return Err(io::Error::other(failed));
+    }
+    scenarios::smoke()
 }

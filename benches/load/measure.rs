@@ -1,6 +1,10 @@
 //! One run: a fresh server, a look at its answer, the load, and what the server used meanwhile.
 
-use std::{cell::Cell, io, net::SocketAddr};
+use std::{
+    cell::Cell,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use crate::{
     client::Client,
@@ -10,7 +14,7 @@ use crate::{
     probe::{Probed, probe},
     proc::Tree,
     reading::{Reading, Sample},
-    rows::{Cold, Get, Row, Scenario},
+    rows::{Cold, Get, Row, Scenario, Via},
     server::{Kind, Server, Setup},
     site::Site,
     sweep,
@@ -42,9 +46,9 @@ impl Bench {
     /// Runs one row once against a server started for it.
     pub(crate) fn measure(&self, kind: Kind, row: &Row, load: &Load) -> io::Result<Reading> {
         let load = Load { connections: row.connections(load.connections), ..*load };
-        let server = self.start(kind, load.workers, load.connections)?;
+        let server = self.start(kind, row.via, load.workers, load.connections)?;
         match &row.scenario {
-            Scenario::KeepAlive(get) => self.keep_alive(server, get, &load),
+            Scenario::KeepAlive(get) => self.keep_alive(server, get, row.via, &load),
             Scenario::Large { get, .. } => self.large(server, get, &load),
             Scenario::Cold(cold) => self.cold(server, cold, &load),
         }
@@ -53,17 +57,26 @@ impl Bench {
     /// Looks closely at one answer for each row, and asks once more as the load would. The error
     /// names every row that failed.
     pub(crate) fn smoke(&self, kind: Kind, rows: &[&Row]) -> io::Result<()> {
-        let server = self.start(kind, 1, 1)?;
-        let mut requests = 0;
         let mut failed = Vec::new();
-        for row in rows {
-            match self.smoke_row(server.address, row) {
-                Ok(logged) => requests += logged,
-                Err(error) => failed.push(format!("\n  {}: {error}", row.name)),
+        for via in [Via::Http, Via::Unix, Via::Uwsgi] {
+            let rows: Vec<_> = rows.iter().filter(|row| row.via == via).collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let server = self.start(kind, via, 1, 1)?;
+            let (mut requests, before) = (0, failed.len());
+            for row in rows {
+                match self.smoke_row(server.address, row) {
+                    Ok(logged) => requests += logged,
+                    Err(error) => failed.push(format!("\n  {}: {error}", row.name)),
+                }
+            }
+            if failed.len() == before {
+                all_logged(server.stop()?, requests)?;
             }
         }
         if failed.is_empty() {
-            return all_logged(server.stop()?, requests);
+            return Ok(());
         }
         Err(io::Error::other(format!("{} rows failed:{}", failed.len(), failed.concat())))
     }
@@ -74,7 +87,7 @@ impl Bench {
         match &row.scenario {
             Scenario::KeepAlive(get) | Scenario::Large { get, .. } => {
                 let Probed { asks, requests } =
-                    runtime.block_on(probe(address, get, &self.site))?;
+                    runtime.block_on(probe(address, get, row.via, &self.site))?;
                 let received = Cell::new(0);
                 let once = async {
                     let mut client = Client::connect(address).await?;
@@ -90,13 +103,13 @@ impl Bench {
         }
     }
 
-    fn keep_alive(&self, server: Server, get: &Get, load: &Load) -> io::Result<Reading> {
-        let (measured, _) = self.press(server, get, load)?;
+    fn keep_alive(&self, server: Server, get: &Get, via: Via, load: &Load) -> io::Result<Reading> {
+        let (measured, _) = self.press(server, get, via, load)?;
         Ok(Reading::new(&measured, measured.requests as f64, load.connections))
     }
 
     fn large(&self, server: Server, get: &Get, load: &Load) -> io::Result<Reading> {
-        let (measured, length) = self.press(server, get, load)?;
+        let (measured, length) = self.press(server, get, Via::Http, load)?;
         let requests = measured.received as f64 / length as f64;
         Ok(Reading::new(&measured, requests, load.connections))
     }
@@ -124,11 +137,12 @@ impl Bench {
         &self,
         server: Server,
         get: &Get,
+        via: Via,
         load: &Load,
     ) -> io::Result<(Measured<Sample>, usize)> {
         let runtime = generator::runtime()?;
         let address = server.address;
-        let Probed { asks, requests } = runtime.block_on(probe(address, get, &self.site))?;
+        let Probed { asks, requests } = runtime.block_on(probe(address, get, via, &self.site))?;
         let length = asks.first().map_or(0, |ask| ask.length);
         let (tree, harness) = (server.tree()?, Tree::of_one(std::process::id()));
         let sample = || Sample::take(&tree, &harness);
@@ -147,10 +161,10 @@ impl Bench {
     ) -> io::Result<(Measured<T>, u64)> {
         let runtime = generator::runtime()?;
         let Probed { asks, mut requests } =
-            runtime.block_on(probe(address, &cold.get, &self.site))?;
+            runtime.block_on(probe(address, &cold.get, Via::Http, &self.site))?;
         let mut beside = None;
         if let Some(get) = &cold.beside {
-            let probed = runtime.block_on(probe(address, get, &self.site))?;
+            let probed = runtime.block_on(probe(address, get, Via::Http, &self.site))?;
             requests += probed.requests;
             beside = probed.asks.into_iter().next();
         }
@@ -161,17 +175,18 @@ impl Bench {
         Ok((measured, requests + answered))
     }
 
-    fn start(&self, kind: Kind, workers: u32, connections: u32) -> io::Result<Server> {
-        let origin = self.origin.address;
+    fn start(&self, kind: Kind, via: Via, workers: u32, connections: u32) -> io::Result<Server> {
+        let application = self.origin.application(via);
         let (root, directory) = (self.site.root(), self.site.server_directory()?);
         let setup = Setup {
             // Replaced by a free port.
-            listen: origin,
-            origin,
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            application: &application,
             root: &root,
             directory: &directory,
             workers,
             connections,
+            settings: &[],
         };
         Server::start(kind, &setup)
     }

@@ -11,7 +11,7 @@ use std::{
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::server::Setup;
+use crate::server::{Application, Setup};
 
 /// Debian keeps nginx where an ordinary user's PATH does not look.
 const PLACES: &[&str] = &["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
@@ -21,6 +21,37 @@ const OPEN_FILES: u64 = 51_000;
 const CONNECTIONS: u64 = 4_096;
 /// What nginx needs besides the files it keeps open: two for each proxied connection.
 const OTHER_DESCRIPTORS: u64 = 2 * CONNECTIONS;
+
+/// A body of 100 KiB fits the buffers: it never takes the way through a temporary file.
+const HTTP: &str = r#"proxy_pass http://application;
+            proxy_http_version 1.1;
+            proxy_buffers 16 16k;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Request-ID $request_name;"#;
+
+/// The variables are those of nginx's own file `uwsgi_params`.
+const UWSGI: &str = "uwsgi_pass application;
+            uwsgi_buffers 16 16k;
+            uwsgi_param QUERY_STRING $query_string;
+            uwsgi_param REQUEST_METHOD $request_method;
+            uwsgi_param CONTENT_TYPE $content_type;
+            uwsgi_param CONTENT_LENGTH $content_length;
+            uwsgi_param REQUEST_URI $request_uri;
+            uwsgi_param PATH_INFO $document_uri;
+            uwsgi_param DOCUMENT_ROOT $document_root;
+            uwsgi_param SERVER_PROTOCOL $server_protocol;
+            uwsgi_param REQUEST_SCHEME $scheme;
+            uwsgi_param HTTPS $https if_not_empty;
+            uwsgi_param REMOTE_ADDR $remote_addr;
+            uwsgi_param REMOTE_PORT $remote_port;
+            uwsgi_param SERVER_PORT $server_port;
+            uwsgi_param SERVER_NAME $server_name;
+            uwsgi_param HTTP_X_FORWARDED_FOR $remote_addr;
+            uwsgi_param HTTP_X_FORWARDED_PROTO $scheme;
+            uwsgi_param HTTP_X_REQUEST_ID $request_name;";
 
 /// The command that runs nginx as `setup` says; `sending` is how it sends files.
 pub(crate) fn command(setup: &Setup<'_>, sending: &str) -> io::Result<Command> {
@@ -70,7 +101,12 @@ fn text(setup: &Setup<'_>, sending: &str) -> io::Result<String> {
     let access_log = setup.access_log();
     let access_log = quoted(&access_log)?;
     let root = quoted(setup.root)?;
-    let Setup { listen, origin, workers, connections, .. } = setup;
+    let Setup { listen, workers, connections, .. } = setup;
+    let (server, pass) = match setup.application {
+        Application::Http(address) => (address.to_string(), HTTP),
+        Application::Unix(path) => (format!("\"unix:{}\"", quoted(path)?), HTTP),
+        Application::Uwsgi(address) => (address.to_string(), UWSGI),
+    };
     // Fewer kept connections than the load can have in flight would make nginx reconnect.
     let kept = (*connections).max(32);
     let descriptors = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
@@ -118,7 +154,7 @@ http {{
     access_log "{access_log}" json buffer=32k flush=1s;
 
     upstream application {{
-        server {origin};
+        server {server};
         keepalive {kept};
         keepalive_requests 1000000;
     }}
@@ -150,13 +186,7 @@ http {{
             }}
         }}
         location / {{
-            proxy_pass http://application;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $remote_addr;
-            proxy_set_header X-Forwarded-Proto $scheme;
-            proxy_set_header X-Request-ID $request_name;
+            {pass}
         }}
     }}
 }}

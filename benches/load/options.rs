@@ -1,8 +1,9 @@
 //! The command line of the load test, and the shape of the load that follows from it.
 
-use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{fs, io, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Parser};
+use serde_json::Value;
 
 use crate::server::Kind;
 
@@ -24,7 +25,22 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', value_name = "ROW")]
     pub(crate) rows: Vec<String>,
 
-    /// Runs of each row on each server [default: 5 with --versus, else 3]
+    /// Scenarios to run instead of rows, separated by commas, or `all`: real gunicorn while something
+    /// goes wrong, before each installed server, or the two named by `--server` and `--versus`
+    #[arg(long, value_delimiter = ',', value_name = "SCENARIO", conflicts_with = "rows")]
+    pub(crate) scenario: Vec<String>,
+
+    /// What Sideman is told in scenarios besides its defaults, separated by commas: variables without
+    /// SIDEMAN_. `--settings ''` is nothing
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "NAME=VALUE",
+        default_value = "UPSTREAM__MAX_IN_FLIGHT=4"
+    )]
+    settings: Vec<String>,
+
+    /// Runs of each row or scenario on each server [default: 5 with --versus, else 3; scenarios: 1]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
 
@@ -36,13 +52,13 @@ pub(crate) struct Options {
     #[arg(long, default_value = "32", value_parser = clap::value_parser!(u32).range(1..=1000))]
     connections: u32,
 
-    /// Worker threads of Sideman and worker processes of nginx
+    /// Worker threads of Sideman and HAProxy, worker processes of nginx
     #[arg(long, default_value = "1", value_parser = clap::value_parser!(u32).range(1..=256))]
     workers: u32,
 
     /// Write every run, the machine and the method to this file
     #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
+    json: Option<PathBuf>,
 
     /// Passed by `cargo bench`
     #[arg(long, hide = true, action = ArgAction::SetTrue)]
@@ -64,14 +80,40 @@ pub(crate) struct Load {
 impl Options {
     /// The load these options ask for.
     pub(crate) fn load(&self) -> Load {
-        let rounds = if self.versus.is_some() { 5 } else { 3 };
         Load {
-            rounds: self.rounds.unwrap_or(rounds),
+            rounds: self.rounds(),
             warmup: Duration::from_millis(300),
             window: self.seconds,
             connections: self.connections,
             workers: self.workers,
         }
+    }
+
+    /// Runs of each row or scenario on each server.
+    pub(crate) fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(match (self.scenario.is_empty(), self.versus) {
+            (false, _) => 1,
+            (true, Some(_)) => 5,
+            (true, None) => 3,
+        })
+    }
+
+    /// Worker threads of Sideman and HAProxy, worker processes of nginx.
+    pub(crate) fn workers(&self) -> u32 {
+        self.workers
+    }
+
+    /// Sideman's settings in scenarios.
+    pub(crate) fn settings(&self) -> Vec<String> {
+        self.settings.iter().filter(|setting| !setting.is_empty()).cloned().collect()
+    }
+
+    /// Writes the file of `--json`, if there is one.
+    pub(crate) fn write_json(&self, all: &Value) -> io::Result<()> {
+        let Some(path) = &self.json else { return Ok(()) };
+        fs::write(path, format!("{all:#}\n")).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()))
+        })
     }
 }
 

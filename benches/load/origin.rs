@@ -1,4 +1,5 @@
-//! The application's stand-in: answers 1 KiB at once, on a thread of this process.
+//! The application's stand-in: answers at once, on a thread of this process, over HTTP/1.1 on TCP
+//! and on a unix socket, and over the uwsgi protocol.
 //!
 //! Its CPU time is this process's, never the server's. It checks nothing that would slow it down;
 //! `probe` looks once, through `ECHO`, at what the server under test sends on.
@@ -6,62 +7,130 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
     sync::LazyLock,
     thread,
 };
 
+use memchr::memmem;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, UnixListener},
     runtime,
 };
 
-use crate::wire;
+use crate::{rows::Via, server::Application, uwsgi, wire};
 
-/// The path that answers with the request's own head.
+/// The path that answers with what came: the request's head, and its body.
 pub(crate) const ECHO: &str = "/echo";
-/// The body of every other answer.
-pub(crate) const BODY: [u8; 1 << 10] = [b'o'; 1 << 10];
+/// Below it an answer is of `LARGE` bytes.
+const LARGE_PATH: &[u8] = b" /large";
+/// Below it a connection ends after its answer.
+const LAST_PATH: &[u8] = b" /last";
+const SMALL: usize = 1 << 10;
+const LARGE: usize = 100 << 10;
+const MAX_HEADERS: usize = 64;
+/// No request of the load and no probe is longer.
+const BUFFER: usize = 16 << 10;
 
-static ANSWER: LazyLock<Vec<u8>> = LazyLock::new(|| answer(&BODY));
+static ANSWER: LazyLock<Vec<u8>> = LazyLock::new(|| answer(&body(SMALL), ""));
+static LARGE_ANSWER: LazyLock<Vec<u8>> = LazyLock::new(|| answer(&body(LARGE), ""));
+/// As gunicorn's sync workers say it.
+static LAST_ANSWER: LazyLock<Vec<u8>> =
+    LazyLock::new(|| answer(&body(SMALL), "Connection: close\r\n"));
 
 /// A running origin; it lives as long as the process.
 #[derive(Debug)]
 pub(crate) struct Origin {
-    pub(crate) address: SocketAddr,
+    http: SocketAddr,
+    socket: PathBuf,
+    uwsgi: SocketAddr,
+}
+
+/// What a whole request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Echo,
+    Large,
+    Last,
+    Small,
 }
 
 // === impl Origin ===
 
 impl Origin {
-    /// Starts the origin on a free port.
-    pub(crate) fn start() -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
+    /// Starts the origin on free ports and on a socket in `directory`.
+    pub(crate) fn start(directory: &Path) -> io::Result<Self> {
+        let (http, http_address) = free_port()?;
+        let (uwsgi, uwsgi_address) = free_port()?;
+        let socket = directory.join("origin.sock");
+        let unix = std::os::unix::net::UnixListener::bind(&socket).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot bind {}: {error}", socket.display()))
+        })?;
+        unix.set_nonblocking(true)?;
         let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
         thread::Builder::new().name("origin".into()).spawn(move || {
-            if let Err(error) = runtime.block_on(serve(listener)) {
+            let serve = async {
+                tokio::try_join!(
+                    serve(TcpListener::from_std(http)?),
+                    serve_unix(UnixListener::from_std(unix)?),
+                    serve_uwsgi(TcpListener::from_std(uwsgi)?),
+                )
+            };
+            if let Err(error) = runtime.block_on(serve) {
                 eprintln!("load: the origin stopped: {error}");
             }
         })?;
-        Ok(Self { address })
+        Ok(Self { http: http_address, socket, uwsgi: uwsgi_address })
+    }
+
+    /// Where and how a server under test reaches it.
+    pub(crate) fn application(&self, via: Via) -> Application {
+        match via {
+            Via::Http => Application::Http(self.http),
+            Via::Unix => Application::Unix(self.socket.clone()),
+            Via::Uwsgi => Application::Uwsgi(self.uwsgi),
+        }
     }
 }
 
-async fn serve(listener: std::net::TcpListener) -> io::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
+/// The body of an answer of this size.
+pub(crate) fn body(size: usize) -> Vec<u8> {
+    vec![b'o'; size]
+}
+
+fn free_port() -> io::Result<(std::net::TcpListener, SocketAddr)> {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+async fn serve(listener: TcpListener) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
-        tokio::spawn(async move {
-            // A server that hangs up does so when it is stopped; the load notices every other case.
-            let _ = connection(stream).await;
-        });
+        stream.set_nodelay(true)?;
+        // A server that hangs up does so when it is stopped; the load notices every other case.
+        tokio::spawn(async move { connection(stream).await.is_ok() });
     }
 }
 
-async fn connection(mut stream: TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut buffer = vec![0; 16 << 10];
+async fn serve_unix(listener: UnixListener) -> io::Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        tokio::spawn(async move { connection(stream).await.is_ok() });
+    }
+}
+
+async fn serve_uwsgi(listener: TcpListener) -> io::Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        tokio::spawn(async move { uwsgi_connection(stream).await.is_ok() });
+    }
+}
+
+async fn connection(mut stream: impl wire::Stream) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER];
     let mut filled = 0;
     loop {
         match wire::read(&mut stream, buffer.get_mut(filled..).unwrap_or_default()).await? {
@@ -69,22 +138,77 @@ async fn connection(mut stream: TcpStream) -> io::Result<()> {
             count => filled += count,
         }
         let request = buffer.get(..filled).unwrap_or_default();
-        // The load sends no bodies and waits for each answer: a head's end is the buffer's end.
-        if request.ends_with(b"\r\n\r\n") {
-            if request.starts_with(b"GET /echo ") {
-                wire::write_all(&mut stream, &answer(request)).await?;
-            } else {
-                wire::write_all(&mut stream, &ANSWER).await?;
-            }
-            filled = 0;
+        if !complete(request)? {
+            continue;
         }
+        match asked(request) {
+            Asked::Small => wire::write_all(&mut stream, &ANSWER).await?,
+            Asked::Large => wire::write_all(&mut stream, &LARGE_ANSWER).await?,
+            Asked::Last => return wire::write_all(&mut stream, &LAST_ANSWER).await,
+            Asked::Echo => wire::write_all(&mut stream, &answer(request, "")).await?,
+        }
+        filled = 0;
     }
 }
 
-/// A response with the headers of a plain Django page.
-fn answer(body: &[u8]) -> Vec<u8> {
+/// One request and its answer: uWSGI ends the connection after that.
+async fn uwsgi_connection(mut stream: impl wire::Stream) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER];
+    let mut filled = 0;
+    loop {
+        match wire::read(&mut stream, buffer.get_mut(filled..).unwrap_or_default()).await? {
+            0 => return Ok(()),
+            count => filled += count,
+        }
+        let request = buffer.get(..filled).unwrap_or_default();
+        // The load sends no bodies this way: a packet is the whole request.
+        let Some(variables) = uwsgi::variables(request) else { continue };
+        if memmem::find(variables, ECHO.as_bytes()).is_some() {
+            let lines = uwsgi::as_head(variables);
+            return wire::write_all(&mut stream, &answer(lines.as_bytes(), "")).await;
+        }
+        return wire::write_all(&mut stream, &ANSWER).await;
+    }
+}
+
+/// Whether the whole request is there. The load waits for each answer: a head without a body ends
+/// where the buffer ends.
+fn complete(request: &[u8]) -> io::Result<bool> {
+    if !request.starts_with(b"POST ") {
+        return Ok(request.ends_with(b"\r\n\r\n"));
+    }
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut parsed = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(size) = parsed.parse(request).map_err(io::Error::other)? else {
+        return Ok(false);
+    };
+    let length: usize = parsed
+        .headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("content-length"))
+        .and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok())
+        .ok_or_else(|| io::Error::other("a POST came without Content-Length"))?;
+    Ok(request.len() - size >= length)
+}
+
+fn asked(request: &[u8]) -> Asked {
+    let target = request.iter().position(|&byte| byte == b' ').unwrap_or_default();
+    let target = request.get(target..).unwrap_or_default();
+    if target.starts_with(LARGE_PATH) {
+        Asked::Large
+    } else if target.starts_with(LAST_PATH) {
+        Asked::Last
+    } else if target.get(1..).is_some_and(|target| target.starts_with(ECHO.as_bytes())) {
+        Asked::Echo
+    } else {
+        Asked::Small
+    }
+}
+
+/// A response with the headers of a plain Django page, and these lines.
+fn answer(body: &[u8], fields: &str) -> Vec<u8> {
     let mut bytes = format!(
-        "HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\n\
+        "HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\n{fields}\
          Content-Type: text/html; charset=utf-8\r\nX-Frame-Options: DENY\r\nVary: Cookie\r\n\
          Content-Length: {}\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: same-origin\r\n\
          Cross-Origin-Opener-Policy: same-origin\r\n\r\n",

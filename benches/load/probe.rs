@@ -12,13 +12,23 @@ use std::{
 
 use crate::{
     client::{self, Ask, Client, Reply},
-    origin::{self, BODY},
-    rows::{Answer, Get},
+    content, origin,
+    rows::{Answer, Get, Via},
     site::Site,
 };
 
 /// What every server under test must tell the application.
 const FORWARDED: &[&str] = &["x-forwarded-for:", "x-forwarded-proto:", "x-request-id:"];
+
+/// What an application that speaks uwsgi needs to know besides.
+const VARIABLES: &[&str] = &[
+    "request_method: get",
+    "request_uri: /echo",
+    "path_info: /echo",
+    "server_protocol: http/1.1",
+    "remote_addr: 127.0.0.1",
+    "server_port:",
+];
 
 /// What the load relies on after the probe.
 #[derive(Debug)]
@@ -34,6 +44,7 @@ struct Look<'a> {
     client: Client,
     address: SocketAddr,
     get: &'a Get,
+    via: Via,
     site: &'a Site,
     url: &'a str,
     requests: u64,
@@ -46,11 +57,16 @@ struct Comparison {
 }
 
 /// Asks a server what `get` asks, looks closely, and prepares the load.
-pub(crate) async fn probe(address: SocketAddr, get: &Get, site: &Site) -> io::Result<Probed> {
+pub(crate) async fn probe(
+    address: SocketAddr,
+    get: &Get,
+    via: Via,
+    site: &Site,
+) -> io::Result<Probed> {
     let urls = site.urls(get.path)?;
     let url = urls.first().ok_or_else(|| io::Error::other(format!("{} is empty", get.path)))?;
     let client = Client::connect(address).await?;
-    let mut look = Look { client, address, get, site, url, requests: 0 };
+    let mut look = Look { client, address, get, via, site, url, requests: 0 };
     let first = look.check().await?;
     let alike = |url: &String| Ask { request: client::request(address, url, ""), ..first.clone() };
     let others: Vec<_> = urls.iter().skip(1).map(alike).collect();
@@ -66,7 +82,7 @@ impl Look<'_> {
         match self.get.answer {
             Answer::Any => self.any(200).await,
             Answer::Missing => self.any(404).await,
-            Answer::Origin => self.origin().await,
+            Answer::Origin { posted, size } => self.origin(posted, size).await,
             Answer::File(_) | Answer::Tree { .. } => self.whole().await,
             Answer::Encoded(accepted) => self.encoded(accepted).await,
             Answer::Unchanged(_) => self.unchanged().await,
@@ -80,23 +96,27 @@ impl Look<'_> {
         Ok(self.ask("", &reply))
     }
 
-    async fn origin(&mut self) -> io::Result<Ask> {
+    async fn origin(&mut self, posted: usize, size: usize) -> io::Result<Ask> {
+        let sent = content::noise(posted as u64, posted);
+        let request = self.request_with(self.url, &sent);
         let mut body = Vec::new();
-        let reply = self.fetch("", |piece| body.extend_from_slice(piece)).await?;
+        self.requests += 2;
+        let reply = self.client.fetch(&request, |piece| body.extend_from_slice(piece)).await?;
         self.head(&reply, 200)?;
-        self.demand(body == BODY, || "the body is not the origin's".into())?;
+        self.demand(body == origin::body(size), || "the body is not the origin's".into())?;
 
         let mut echo = Vec::new();
-        let request = client::request(self.address, origin::ECHO, "");
-        self.client.fetch(&request, |piece| echo.extend_from_slice(piece)).await?;
-        self.requests += 1;
+        let again = self.request_with(origin::ECHO, &sent);
+        self.client.fetch(&again, |piece| echo.extend_from_slice(piece)).await?;
+        self.demand(echo.ends_with(&sent), || "the application was sent another body".into())?;
         let head = String::from_utf8_lossy(&echo).to_ascii_lowercase();
-        for name in FORWARDED {
-            self.demand(head.lines().any(|line| line.starts_with(name)), || {
-                format!("the application was not sent `{name}`")
+        let variables = if self.via == Via::Uwsgi { VARIABLES } else { &[] };
+        for &start in FORWARDED.iter().chain(variables) {
+            self.demand(head.lines().any(|line| line.starts_with(start)), || {
+                format!("the application was not sent `{start}`")
             })?;
         }
-        Ok(self.ask("", &reply))
+        Ok(Ask { request, status: reply.status, length: reply.length })
     }
 
     async fn whole(&mut self) -> io::Result<Ask> {
@@ -171,6 +191,14 @@ impl Look<'_> {
     async fn fetch(&mut self, fields: &str, piece: impl FnMut(&[u8])) -> io::Result<Reply> {
         self.requests += 1;
         self.client.fetch(&client::request(self.address, self.url, fields), piece).await
+    }
+
+    /// A GET, or the POST of a body.
+    fn request_with(&self, path: &str, body: &[u8]) -> Vec<u8> {
+        if body.is_empty() {
+            return client::request(self.address, path, "");
+        }
+        client::post(self.address, path, body)
     }
 
     /// The load's request, expected to be answered as it was now.

@@ -2,15 +2,14 @@
 
 use std::{
     fmt::Write,
-    fs, io,
-    thread::available_parallelism,
+    io,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use rustix::process::{Resource, getrlimit};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
+    machine::Machine,
     measure::Run,
     options::Load,
     proc,
@@ -28,7 +27,7 @@ pub(crate) struct Contender {
     pub(crate) kind: Kind,
     /// Its name in the table.
     pub(crate) label: String,
-    version: String,
+    pub(crate) version: String,
 }
 
 /// Turns runs into text.
@@ -37,15 +36,6 @@ pub(crate) struct Report<'a> {
     contenders: &'a [Contender],
     load: &'a Load,
     machine: Machine,
-}
-
-#[derive(Debug)]
-struct Machine {
-    processor: String,
-    cores: usize,
-    kernel: String,
-    /// How many descriptors a server may raise its limit to.
-    descriptors: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,15 +48,17 @@ struct Spread {
 // === impl Contender ===
 
 impl Contender {
+    /// A server under its own name.
+    pub(crate) fn new(kind: Kind) -> io::Result<Self> {
+        Ok(Self { kind, label: kind.to_string(), version: kind.version()? })
+    }
+
     /// The server under test and the one it is compared with.
     pub(crate) fn list(server: Kind, versus: Option<Kind>) -> io::Result<Vec<Self>> {
-        let new = |kind: Kind, label: String| -> io::Result<Self> {
-            Ok(Self { kind, label, version: kind.version()? })
-        };
-        let mut contenders = vec![new(server, server.to_string())?];
+        let mut contenders = vec![Self::new(server)?];
         if let Some(versus) = versus {
             let again = if versus == server { " again" } else { "" };
-            contenders.push(new(versus, format!("{versus}{again}"))?);
+            contenders.push(Self { label: format!("{versus}{again}"), ..Self::new(versus)? });
         }
         Ok(contenders)
     }
@@ -83,14 +75,13 @@ impl<'a> Report<'a> {
     /// What is measured, on what, and the names of the columns.
     pub(crate) fn heading(&self) -> String {
         let versions: Vec<_> = self.contenders.iter().map(|c| c.version.as_str()).collect();
-        let Machine { processor, cores, kernel, descriptors } = &self.machine;
-        let descriptors = descriptors.map_or("any number of".into(), |limit| limit.to_string());
+        let machine = self.machine.line();
         let Load { rounds, warmup, window, connections, workers } = self.load;
         format!(
             "{}\n\
              rounds: {rounds}, each {window:?} after {warmup:?}; connections: {connections}; \
              workers: {workers}\n\
-             {cores} x {processor}, Linux {kernel}, {descriptors} descriptors\n\
+             {machine}\n\
              CPU: user + system of the server's process tree, from {}; memory: PSS of the tree\n\n\
              {:<24} {:<13} {:>10} {:>8} {:>19} {:>8} {:>8} {:>7} {:>6}",
             versions.join(" in turn with "),
@@ -144,7 +135,7 @@ impl<'a> Report<'a> {
     }
 
     /// Every run with the machine and the method.
-    pub(crate) fn json(&self, runs: &[Run]) -> String {
+    pub(crate) fn json(&self, runs: &[Run]) -> Value {
         let runs: Vec<_> = runs
             .iter()
             .map(|Run { row, contender, round, reading }| {
@@ -172,14 +163,9 @@ impl<'a> Report<'a> {
             .map(|c| json!({"name": c.label, "version": c.version}))
             .collect();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let all = json!({
+        json!({
             "unix_time": now.as_secs(),
-            "machine": {
-                "processor": self.machine.processor,
-                "cores": self.machine.cores,
-                "kernel": self.machine.kernel,
-                "descriptors": self.machine.descriptors,
-            },
+            "machine": self.machine.json(),
             "servers": servers,
             "load": {
                 "rounds": self.load.rounds,
@@ -190,25 +176,6 @@ impl<'a> Report<'a> {
             },
             "cpu_source": proc::cpu_source(),
             "runs": runs,
-        });
-        format!("{all:#}\n")
-    }
-}
-
-// === impl Machine ===
-
-impl Machine {
-    fn look() -> io::Result<Self> {
-        let processors = fs::read_to_string("/proc/cpuinfo")?;
-        let processor = processors
-            .lines()
-            .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-            .map_or("unknown processor", |(_, name)| name.trim());
-        Ok(Self {
-            processor: processor.to_owned(),
-            cores: available_parallelism()?.get(),
-            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
-            descriptors: getrlimit(Resource::Nofile).maximum,
         })
     }
 }

@@ -11,12 +11,25 @@ pub(crate) struct Row {
     /// For who chooses rows.
     pub(crate) what: &'static str,
     pub(crate) scenario: Scenario,
+    /// How the server under test speaks to the application.
+    pub(crate) via: Via,
+}
+
+/// A protocol and the kind of socket it is spoken on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// HTTP/1.1 over TCP.
+    Http,
+    /// HTTP/1.1 over a unix socket.
+    Unix,
+    /// The uwsgi protocol over TCP.
+    Uwsgi,
 }
 
 /// How a row presses on the server.
 #[derive(Debug)]
 pub(crate) enum Scenario {
-    /// A fixed number of kept-alive connections, each with one GET at a time.
+    /// A fixed number of kept-alive connections, each with one request at a time.
     KeepAlive(Get),
     /// The same with so few connections, each busy with one answer for so long that the window
     /// begins and ends amid answers: they count by the bytes that came within it.
@@ -54,8 +67,8 @@ pub(crate) struct Get {
 pub(crate) enum Answer {
     /// 200 with anything, as long as it never changes.
     Any,
-    /// 200 with what the origin answers.
-    Origin,
+    /// 200 with so many bytes from the origin, to a GET or to a POST of so many.
+    Origin { posted: usize, size: usize },
     /// 200 with a file of so many bytes.
     File(usize),
     /// 200 with a file out of so many of the same size.
@@ -88,6 +101,9 @@ const UNCHANGED: &[&str] = &["etag", "cache-control"];
 /// 400 MiB: more than any budget of a server's own memory.
 const COLD: Answer = Answer::Tree { files: 4096, size: 100 << 10 };
 
+const PAGE: Answer = Answer::Origin { posted: 0, size: 1 << 10 };
+const TYPE: &[&str] = &["content-type"];
+
 /// Every row, in the order in which they run.
 pub(crate) const ROWS: &[Row] = &[
     Row {
@@ -99,6 +115,7 @@ pub(crate) const ROWS: &[Row] = &[
             headers: &[],
             logged: false,
         }),
+        via: Via::Http,
     },
     file("files_1k_keepalive", "1 KiB file", "/static/1k.@.bin", 1 << 10),
     file("files_10k_keepalive", "10 KiB file", "/static/10k.@.bin", 10 << 10),
@@ -111,6 +128,7 @@ pub(crate) const ROWS: &[Row] = &[
             get: get("/static/100m.@.bin", Answer::File(100 << 20), FILE),
             connections: 2,
         },
+        via: Via::Http,
     },
     kept(
         "files_css_keepalive",
@@ -154,6 +172,7 @@ pub(crate) const ROWS: &[Row] = &[
             connections: u32::MAX,
             beside: None,
         }),
+        via: Via::Http,
     },
     Row {
         name: "files_beside_cold",
@@ -163,11 +182,43 @@ pub(crate) const ROWS: &[Row] = &[
             connections: 8,
             beside: Some(get("/static/1k.@.bin", Answer::File(1 << 10), FILE)),
         }),
+        via: Via::Http,
     },
-    kept(
+    proxied(
         "proxy_1k_keepalive",
         "1 KiB from the application, connections kept on both sides",
-        get("/page?of=1", Answer::Origin, &["content-type"]),
+        get("/page?of=1", PAGE, TYPE),
+        Via::Http,
+    ),
+    proxied(
+        "proxy_100k_keepalive",
+        "100 KiB from the application, connections kept on both sides",
+        get("/large?of=1", Answer::Origin { posted: 0, size: 100 << 10 }, TYPE),
+        Via::Http,
+    ),
+    proxied(
+        "proxy_post_10k_keepalive",
+        "10 KiB to the application and 1 KiB back, connections kept on both sides",
+        get("/page?of=1", Answer::Origin { posted: 10 << 10, size: 1 << 10 }, TYPE),
+        Via::Http,
+    ),
+    proxied(
+        "proxy_1k_close",
+        "1 KiB from an application that ends each connection after its answer",
+        get("/last?of=1", PAGE, TYPE),
+        Via::Http,
+    ),
+    proxied(
+        "proxy_1k_unix",
+        "1 KiB from the application over a unix socket, connections kept on both sides",
+        get("/page?of=1", PAGE, TYPE),
+        Via::Unix,
+    ),
+    proxied(
+        "proxy_1k_uwsgi",
+        "1 KiB from the application over the uwsgi protocol, a connection for each request",
+        get("/page?of=1", PAGE, TYPE),
+        Via::Uwsgi,
     ),
 ];
 
@@ -221,7 +272,11 @@ const fn file(name: &'static str, what: &'static str, path: &'static str, size: 
 }
 
 const fn kept(name: &'static str, what: &'static str, get: Get) -> Row {
-    Row { name, what, scenario: Scenario::KeepAlive(get) }
+    proxied(name, what, get, Via::Http)
+}
+
+const fn proxied(name: &'static str, what: &'static str, get: Get, via: Via) -> Row {
+    Row { name, what, scenario: Scenario::KeepAlive(get), via }
 }
 
 const fn get(path: &'static str, answer: Answer, headers: &'static [&'static str]) -> Get {

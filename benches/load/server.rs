@@ -1,4 +1,5 @@
-//! A server under test: started, awaited, counted, ended. `sideman` and `nginx` say what to run.
+//! A server under test: started, awaited, counted, ended. `sideman`, `nginx` and
+//! `haproxy` say what to run.
 
 use std::{
     fmt,
@@ -14,7 +15,7 @@ use std::{
 use clap::ValueEnum;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{nginx, proc::Tree, sideman};
+use crate::{haproxy, nginx, proc::Tree, sideman};
 
 const START: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
@@ -32,19 +33,33 @@ pub(crate) enum Kind {
     NginxCopy,
     /// With `aio threads` besides sendfile: best where files come from the disk
     NginxThreads,
+    /// With a queue in which requests wait up to 10 s; for scenarios alone
+    Haproxy,
+    /// With a queue in which they wait 1.5 s; for scenarios alone
+    HaproxyShort,
 }
 
 /// What a server is told.
 #[derive(Debug)]
 pub(crate) struct Setup<'a> {
     pub(crate) listen: SocketAddr,
-    pub(crate) origin: SocketAddr,
+    pub(crate) application: &'a Application,
     /// Holds `static/`.
     pub(crate) root: &'a Path,
     /// The server's own, for logs and temporary files.
     pub(crate) directory: &'a Path,
     pub(crate) workers: u32,
     pub(crate) connections: u32,
+    /// Sideman's, besides its defaults: variables without their prefix, such as `LOG__LEVEL=warn`.
+    pub(crate) settings: &'a [String],
+}
+
+/// What the server passes requests to.
+#[derive(Clone, Debug)]
+pub(crate) enum Application {
+    Http(SocketAddr),
+    Unix(PathBuf),
+    Uwsgi(SocketAddr),
 }
 
 /// A running server; dropping it ends it.
@@ -58,11 +73,17 @@ pub(crate) struct Server {
 // === impl Kind ===
 
 impl Kind {
+    /// Whether it has nothing to offer but a queue before the application.
+    pub(crate) fn for_scenarios(self) -> bool {
+        matches!(self, Self::Haproxy | Self::HaproxyShort)
+    }
+
     /// The version that would run, in the server's own words.
     pub(crate) fn version(self) -> io::Result<String> {
         match self {
             Self::Sideman => sideman::version(),
             Self::Nginx | Self::NginxCopy | Self::NginxThreads => nginx::version(),
+            Self::Haproxy | Self::HaproxyShort => haproxy::version(),
         }
     }
 
@@ -72,6 +93,8 @@ impl Kind {
             Self::Nginx => nginx::command(setup, "sendfile on; tcp_nopush on;"),
             Self::NginxCopy => nginx::command(setup, "sendfile off;"),
             Self::NginxThreads => nginx::command(setup, "sendfile on; tcp_nopush on; aio threads;"),
+            Self::Haproxy => haproxy::command(setup, "10s"),
+            Self::HaproxyShort => haproxy::command(setup, "1500ms"),
         }
     }
 }
@@ -83,6 +106,8 @@ impl fmt::Display for Kind {
             Self::Nginx => "nginx",
             Self::NginxCopy => "nginx-copy",
             Self::NginxThreads => "nginx-threads",
+            Self::Haproxy => "haproxy",
+            Self::HaproxyShort => "haproxy-short",
         })
     }
 }
@@ -130,6 +155,16 @@ impl Server {
             return Err(io::Error::other(format!("the server ended with {status}{}", self.said())));
         }
         lines(&access_log(&self.directory))
+    }
+
+    /// Ends the server, which must still run; how it ends is not looked at.
+    pub(crate) fn end(mut self) -> io::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            let what = format!("the server ended during the run, with {status}{}", self.said());
+            return Err(io::Error::other(what));
+        }
+        self.terminate()?;
+        Ok(())
     }
 
     fn start_at(kind: Kind, setup: &Setup<'_>) -> io::Result<Self> {

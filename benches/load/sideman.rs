@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::server::Setup;
+use crate::server::{Application, Setup};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sideman");
 
@@ -19,7 +19,7 @@ pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
     command
         .arg("run")
         .args(["--listen", &setup.listen.to_string()])
-        .args(["--upstream", &format!("http://{}", setup.origin)])
+        .args(["--upstream", &url(setup.application)])
         .arg("--static")
         .arg(files)
         .args(["--admin", "127.0.0.1:0"])
@@ -33,7 +33,21 @@ pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
         .stdin(Stdio::null())
         .stdout(File::create(setup.access_log())?)
         .stderr(File::create(setup.error_log())?);
+    for setting in setup.settings {
+        let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+        command.env(format!("SIDEMAN_{name}"), value);
+    }
     Ok(command)
+}
+
+/// Why this Sideman does not speak to the application, if so, in its own words.
+pub(crate) fn refuses(application: &Application) -> io::Result<Option<String>> {
+    let mut command = Command::new(BINARY);
+    command.args(["check", "--upstream", &url(application)]).env_clear();
+    let output = command.stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said: Vec<_> = said.split_ascii_whitespace().collect();
+    Ok((!output.status.success()).then(|| said.join(" ")))
 }
 
 /// `sideman --version`.
@@ -41,4 +55,13 @@ pub(crate) fn version() -> io::Result<String> {
     let output = Command::new(BINARY).arg("--version").stdin(Stdio::null()).output()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     Ok(if text.is_empty() { "sideman, version unknown".into() } else { text })
+}
+
+/// The application as `upstream.url` wants it.
+fn url(application: &Application) -> String {
+    match application {
+        Application::Http(address) => format!("http://{address}"),
+        Application::Unix(path) => format!("http+unix:{}", path.display()),
+        Application::Uwsgi(address) => format!("uwsgi://{address}"),
+    }
 }

@@ -54,6 +54,11 @@ impl Site {
         Ok(site)
     }
 
+    /// The directory itself, for what belongs to no server.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The document root; its one entry, `static`, is the directory of the static files.
     pub(crate) fn root(&self) -> PathBuf {
         self.directory.join("root")
@@ -91,7 +96,7 @@ impl Site {
     /// Writes what a right answer needs; returns the URLs to ask for.
     fn add(&self, path: &str, answer: Answer) -> io::Result<Vec<String>> {
         let url = match answer {
-            Answer::Any | Answer::Origin | Answer::Missing => path.to_owned(),
+            Answer::Any | Answer::Origin { .. } | Answer::Missing => path.to_owned(),
             Answer::File(size) | Answer::Unchanged(size) | Answer::Part { size, .. } => {
                 self.write(path, &content::noise(size as u64, size))?
             }

@@ -11,15 +11,20 @@ use tokio::{
     net::TcpStream,
 };
 
+/// A socket of either kind.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
+
 /// Reads once; 0 is the end of the stream.
-pub(crate) async fn read(stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
+pub(crate) async fn read(stream: &mut impl Stream, into: &mut [u8]) -> io::Result<usize> {
     let mut into = ReadBuf::new(into);
     poll_fn(|context| Pin::new(&mut *stream).poll_read(context, &mut into)).await?;
     Ok(into.filled().len())
 }
 
 /// Writes everything.
-pub(crate) async fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+pub(crate) async fn write_all(stream: &mut impl Stream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         let count = poll_fn(|context| Pin::new(&mut *stream).poll_write(context, bytes)).await?;
         bytes = bytes.get(count..).unwrap_or_default();

@@ -1,0 +1,18 @@
+"""The application of the scenarios: as little Python as possible around 50 ms of waiting."""
+
+import time
+
+PAGE = b"p" * (1 << 10)
+LARGE = b"l" * (1 << 20)
+
+
+def application(environ, start_response):
+    environ["wsgi.input"].read()
+    if environ["PATH_INFO"] == "/large":
+        # Costs the workers what it takes to hand it over, and nothing else.
+        body = LARGE
+    else:
+        time.sleep(0.05)
+        body = PAGE
+    start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(body)))])
+    return [body]

@@ -1,0 +1,111 @@
+//! The load of a scenario: requests at a steady pace that nothing slows down (an open loop).
+//!
+//! A request's time runs from when it was due, so that neither a server that stands still nor a
+//! generator that is late is spared the requests of that time.
+
+use std::{
+    cell::RefCell,
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    task::JoinSet,
+    time::{sleep_until, timeout_at},
+};
+
+use super::plan::{Connections, Scenario};
+use crate::client::{self, Client};
+
+/// What app.py answers with.
+const PAGE: usize = 1 << 10;
+
+/// A request that came to its end.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// When it ended, from the beginning of the load.
+    pub(crate) at: Duration,
+    /// From when it was due.
+    pub(crate) took: Duration,
+    pub(crate) outcome: Outcome,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// 200 with the whole page.
+    Useful,
+    /// 503.
+    Refused,
+    /// The client's patience ended first.
+    GaveUp,
+    /// Another answer, or none.
+    Failed(String),
+}
+
+/// What the requests share.
+struct Load {
+    address: SocketAddr,
+    request: Vec<u8>,
+    /// Connections without a request on them.
+    kept: RefCell<Vec<Client>>,
+}
+
+/// Runs the load from `began` on, until its last request has ended.
+pub(crate) async fn run(address: SocketAddr, scenario: &Scenario, began: Instant) -> Vec<Done> {
+    let load = Rc::new(Load {
+        address,
+        request: client::request(address, "/", ""),
+        kept: RefCell::default(),
+    });
+    let mut requests = JoinSet::new();
+    let count = scenario.length.as_secs_f64() * f64::from(scenario.rate);
+    for index in 0..count as u32 {
+        let due = began + Duration::from_secs(1) * index / scenario.rate;
+        sleep_until(due.into()).await;
+        let mixed = scenario.connections == Connections::Mixed;
+        let keep = mixed && index % 2 == 1;
+        let (load, patience) = (Rc::clone(&load), scenario.patience);
+        requests.spawn_local(async move {
+            let outcome = load.outcome(keep, due + patience).await;
+            Done { at: began.elapsed(), took: due.elapsed(), outcome }
+        });
+    }
+    requests.join_all().await
+}
+
+// === impl Load ===
+
+impl Load {
+    async fn outcome(&self, keep: bool, deadline: Instant) -> Outcome {
+        match timeout_at(deadline.into(), self.call(keep)).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => Outcome::Failed(error.to_string()),
+            Err(_) => Outcome::GaveUp,
+        }
+    }
+
+    async fn call(&self, keep: bool) -> io::Result<Outcome> {
+        let mut client = match keep.then(|| self.idle()).flatten() {
+            Some(client) => client,
+            None => Client::connect(self.address).await?,
+        };
+        let called = client.call(&self.request).await?;
+        if keep && called.kept {
+            self.kept.borrow_mut().push(client);
+        }
+        Ok(match called.status {
+            200 if called.length == PAGE => Outcome::Useful,
+            503 => Outcome::Refused,
+            status => Outcome::Failed(format!("status {status} with {} bytes", called.length)),
+        })
+    }
+
+    /// A kept connection that the server has not closed meanwhile.
+    fn idle(&self) -> Option<Client> {
+        let mut kept = self.kept.borrow_mut();
+        std::iter::from_fn(|| kept.pop()).find(Client::is_open)
+    }
+}

@@ -1,0 +1,171 @@
+//! The table of scenarios: what happens, for how long, and what is asked of Sideman. Data only.
+
+use std::time::Duration;
+
+/// What happens to the application and at the clients for some seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    /// What gunicorn is told about its workers; they are four at a time in all.
+    pub(crate) workers: &'static [&'static str],
+    /// Requests per second, evenly spaced, whatever becomes of those before.
+    pub(crate) rate: u32,
+    pub(crate) length: Duration,
+    /// What ends sooner is not counted; with zero every request of the load is.
+    pub(crate) lead: Duration,
+    /// How long a client waits before it closes its connection.
+    pub(crate) patience: Duration,
+    pub(crate) connections: Connections,
+    /// So many slow uploads, and as many slow downloads.
+    pub(crate) slow: u32,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) target: Target,
+}
+
+/// What connections the requests are made on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connections {
+    /// One for each.
+    New,
+    /// One for every other, and kept ones for the rest, as load balancers keep them.
+    Mixed,
+}
+
+/// What is done to gunicorn, again and again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    pub(crate) first: Duration,
+    pub(crate) every: Duration,
+    pub(crate) kind: FaultKind,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum FaultKind {
+    /// SIGKILL for all of it, and a start after so long.
+    Kill { away: Duration },
+    /// SIGHUP.
+    Reload,
+}
+
+/// What Sideman must reach (DESIGN.md, section 1).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target {
+    /// Nothing fails, and p99 is no longer than so many milliseconds.
+    P99 { ms: f64 },
+    /// So many good answers per second, with a p50 of no more than so many milliseconds.
+    Useful { least: f64, p50_ms: f64 },
+    /// Nothing fails.
+    NoFailure,
+}
+
+const SYNC: &[&str] = &["--workers", "4"];
+const THREADS: &[&str] = &["--worker-class", "gthread", "--workers", "2", "--threads", "2"];
+
+/// Every scenario, in the order in which they run.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "slow",
+        what: "100 slow uploads and 100 slow downloads beside 20 requests/s",
+        workers: SYNC,
+        rate: 20,
+        length: Duration::from_secs(10),
+        lead: Duration::ZERO,
+        patience: Duration::from_secs(5),
+        connections: Connections::New,
+        slow: 100,
+        fault: None,
+        target: Target::P99 { ms: 60.0 },
+    },
+    Scenario {
+        name: "overload",
+        what: "240 requests/s where 80 can be done, clients that leave after 2 s",
+        workers: SYNC,
+        rate: 240,
+        length: Duration::from_secs(15),
+        lead: Duration::from_secs(3),
+        patience: Duration::from_secs(2),
+        connections: Connections::New,
+        slow: 0,
+        fault: None,
+        target: Target::Useful { least: 76.0, p50_ms: 150.0 },
+    },
+    Scenario {
+        name: "restart",
+        what: "gunicorn killed every 4 s and started 1 s later, 20 requests/s",
+        workers: SYNC,
+        rate: 20,
+        length: Duration::from_secs(16),
+        lead: Duration::ZERO,
+        patience: Duration::from_secs(15),
+        connections: Connections::Mixed,
+        slow: 0,
+        fault: Some(Fault {
+            first: Duration::from_secs(1),
+            every: Duration::from_secs(4),
+            kind: FaultKind::Kill { away: Duration::from_secs(1) },
+        }),
+        target: Target::NoFailure,
+    },
+    Scenario {
+        name: "hup",
+        what: "SIGHUP to gunicorn (sync) every 2 s, 40 requests/s",
+        workers: SYNC,
+        rate: 40,
+        length: Duration::from_secs(10),
+        lead: Duration::ZERO,
+        patience: Duration::from_secs(15),
+        connections: Connections::Mixed,
+        slow: 0,
+        fault: Some(HUP),
+        target: Target::NoFailure,
+    },
+    Scenario {
+        name: "hup_threads",
+        what: "SIGHUP to gunicorn (gthread, kept connections) every 2 s, 40 requests/s",
+        workers: THREADS,
+        rate: 40,
+        length: Duration::from_secs(10),
+        lead: Duration::ZERO,
+        patience: Duration::from_secs(15),
+        connections: Connections::Mixed,
+        slow: 0,
+        fault: Some(HUP),
+        target: Target::NoFailure,
+    },
+];
+
+const HUP: Fault =
+    Fault { first: Duration::from_secs(1), every: Duration::from_secs(2), kind: FaultKind::Reload };
+
+/// The scenarios with these names, in the table's order; all of them for `all`.
+pub(crate) fn select(names: &[String]) -> Result<Vec<Scenario>, String> {
+    let known =
+        |name: &&String| *name == "all" || SCENARIOS.iter().any(|scenario| scenario.name == **name);
+    if let Some(unknown) = names.iter().find(|name| !known(name)) {
+        let known = SCENARIOS.iter().map(|one| format!("\n  {:<12} {}", one.name, one.what));
+        return Err(format!(
+            "there is no scenario `{unknown}`; besides `all` there are{}",
+            known.collect::<String>()
+        ));
+    }
+    let asked =
+        |scenario: &Scenario| names.iter().any(|name| name == "all" || name == scenario.name);
+    Ok(SCENARIOS.iter().filter(|scenario| asked(scenario)).copied().collect())
+}
+
+// === impl Scenario ===
+
+impl Scenario {
+    /// The same within a second or two, for who only looks whether everything works.
+    pub(crate) fn smoke(self) -> Self {
+        Self {
+            length: Duration::from_secs(1),
+            lead: Duration::ZERO,
+            slow: self.slow.min(2),
+            rate: self.rate.min(20),
+            fault: self.fault.map(|fault| Fault { first: Duration::from_millis(200), ..fault }),
+            ..self
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! A virtual environment with gunicorn alone, made once under target/, of the version that the
+//! tests pin.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// For each of the two programs that make the environment.
+const LIMIT: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(20);
+const MARK: &str = ".complete";
+
+/// The Python of an environment that has gunicorn.
+pub(crate) fn with_gunicorn() -> io::Result<PathBuf> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("."));
+    let pins = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/django/requirements.txt");
+    let pins = fs::read_to_string(pins)?;
+    let pin = pins
+        .lines()
+        .find(|line| line.starts_with("gunicorn=="))
+        .ok_or_else(|| io::Error::other("tests/django/requirements.txt pins no gunicorn"))?;
+    let python = Command::new("python3").arg("--version").stdin(Stdio::null()).output();
+    let python = python.map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("no python3 ({error}): install python3 and python3-venv"),
+        )
+    })?;
+    let version = String::from_utf8_lossy(&python.stdout).trim().replace(' ', "-");
+    let environment = target.join(format!("load-{}-{version}", pin.replace("==", "-")));
+
+    // Two load tests side by side: one sets up, the other waits here.
+    let lock = File::create(target.join("load-python.lock"))?;
+    lock.lock()?;
+    let python = environment.join("bin/python");
+    if environment.join(MARK).is_file() {
+        return Ok(python);
+    }
+    match fs::remove_dir_all(&environment) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    bounded("python3 -m venv", Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+    bounded(
+        "pip",
+        Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(["--no-input", "--timeout", "15", "--retries", "2", pin]),
+    )?;
+    File::create(environment.join(MARK))?;
+    Ok(python)
+}
+
+/// Runs a program to its end, and kills it and its children when that takes too long.
+fn bounded(what: &str, command: &mut Command) -> io::Result<()> {
+    let mut child = command.stdin(Stdio::null()).process_group(0).spawn()?;
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            if status.success() {
+                return Ok(());
+            }
+            return Err(io::Error::other(format!(
+                "{what} ended with {status}: gunicorn can't be installed without python3-venv \
+                 and a package index"
+            )));
+        }
+        if Instant::now() > deadline {
+            kill_process_group(Pid::from_child(&child), Signal::KILL)?;
+            child.wait()?;
+            return Err(io::Error::other(format!("{what} had not ended after {LIMIT:?}")));
+        }
+        sleep(POLL);
+    }
+}
