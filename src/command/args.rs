@@ -43,9 +43,14 @@ pub struct SettingsArgs {
     /// Address to serve on, once or more [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<String>,
-    /// Where the application listens: http://HOST:PORT or http+unix:/PATH [also: SIDEMAN_UPSTREAM]
+    /// Where the application listens, once or more: http://HOST:PORT or http+unix:/PATH
+    /// [also: SIDEMAN_UPSTREAM]
     #[arg(long, value_name = "URL")]
-    pub upstream: Option<String>,
+    pub upstream: Vec<String>,
+    /// Requests at the application at the same time: its workers x threads
+    /// [also: SIDEMAN_MAX_IN_FLIGHT] [default: 100]
+    #[arg(long, value_name = "N")]
+    pub max_in_flight: Option<String>,
     /// Serve the files of DIR below the URL prefix, once or more [also: SIDEMAN_STATIC]
     #[arg(long = "static", value_name = "PREFIX=DIR")]
     pub roots: Vec<String>,
@@ -127,7 +132,8 @@ impl SettingsArgs {
         let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
         let mut values = vec![
             ("server.listen", self.listen.clone()),
-            ("upstream.url", one(&self.upstream)),
+            ("upstream.url", self.upstream.clone()),
+            ("upstream.max_in_flight", one(&self.max_in_flight)),
             ("static.roots", self.roots.clone()),
             ("media.roots", self.media.clone()),
             ("accel.roots", self.accel.clone()),

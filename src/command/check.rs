@@ -105,6 +105,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_there_for_the_application_is_a_warning() {
+        let (code, _, err) = run(&[
+            ("SIDEMAN_UPSTREAM", "http://app:8000"),
+            ("SIDEMAN_ROUTES__UPSTREAMS", "/ws/=http+unix:/nowhere/ws.sock"),
+            ("SIDEMAN_SERVER__REDIRECT_HTTPS", "true"),
+            ("SIDEMAN_BUFFERS__DIRECTORY", "/nowhere/spill"),
+            ("SIDEMAN_ERRORS__404", "/dev/null"),
+            ("SIDEMAN_ERRORS__502", "/nowhere/502.html"),
+            ("SIDEMAN_MAINTENANCE__FLAG", "/dev/null"),
+        ]);
+        assert_eq!(code, ExitCode::SUCCESS);
+        let warnings: Vec<&str> = err.lines().collect();
+        assert_eq!(warnings.len(), 6, "{err}");
+        for (warning, begin) in warnings.iter().zip([
+            "the socket /nowhere/ws.sock (routes.upstreams) is not there now",
+            "server.redirect_https has no effect",
+            "/nowhere/spill (buffers.directory) is not there now",
+            "/dev/null (errors.404) is not a file",
+            "/nowhere/502.html (errors.502) is not there now",
+            "/dev/null (maintenance.flag) is there",
+        ]) {
+            assert!(warning.starts_with(&format!("warning: {begin}")), "{warning}");
+        }
+    }
+
+    #[test]
     fn directories_inside_of_each_other_are_a_warning() {
         let check = |roots: [&str; 3], expected: Option<(&str, &str)>| {
             let names = ["SIDEMAN_STATIC", "SIDEMAN_MEDIA", "SIDEMAN_ACCEL"];

@@ -4,18 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 
-/// Where traffic from the same host, the same network or the same cloud comes from.
-const PRIVATE: [&str; 9] = [
-    "127.0.0.0/8",
-    "::1/128",
-    "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "100.64.0.0/10",
-    "fc00::/7",
-    "169.254.0.0/16",
-    "fe80::/10",
-];
+/// Where an AWS load balancer can be: the networks that a VPC can have.
+const ALB: [&str; 5] =
+    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+/// What `private` has besides: the same host, and the same link.
+const NEAR: [&str; 4] = ["127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10"];
 
 /// Reads `IP:PORT`, `:PORT` or `PORT`; without an IP it is every IPv4 address.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
@@ -73,10 +66,15 @@ pub(super) fn clash(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() != 0 && a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && overlap
 }
 
-/// Reads one network, one address, or the word `private`.
+/// Reads one network, one address, or a word for several.
 pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
-    if text == "private" {
-        return Ok(PRIVATE.iter().filter_map(|network| network.parse().ok()).collect());
+    let named = match text {
+        "alb" => Some(&[][..]),
+        "private" => Some(&NEAR[..]),
+        _ => None,
+    };
+    if let Some(more) = named {
+        return Ok(ALB.iter().chain(more).filter_map(|network| network.parse().ok()).collect());
     }
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Ok(vec![ip.into()]);
@@ -93,6 +91,7 @@ fn not_a_network(text: &str) -> String {
         "" => "it is empty".into(),
         "*" => "to believe every peer, write 0.0.0.0/0 and ::/0".into(),
         "localhost" => "names are not looked up: write 127.0.0.1".into(),
+        "ALB" | "elb" | "aws" => "write alb".into(),
         text if text.parse::<SocketAddr>().is_ok() => "write it without the port".into(),
         _ => "this is neither a network nor an address".into(),
     }
@@ -149,7 +148,8 @@ mod tests {
         check("10.0.0.0/8", Ok("10.0.0.0/8"));
         check("10.1.2.3", Ok("10.1.2.3/32"));
         check("::1", Ok("::1/128"));
-        check("private", Ok(&PRIVATE.join(" ")));
+        check("alb", Ok("10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 fc00::/7"));
+        check("private", Ok(&format!("{} {}", ALB.join(" "), NEAR.join(" "))));
         check("10.1.0.0/8", Err("the address has bits behind its prefix: write 10.0.0.0/8"));
         check("10.0.0.0/33", Err("this is neither a network nor an address"));
         check("10.0.0.1:80", Err("write it without the port"));

@@ -1,11 +1,16 @@
-//! Values to a [`Plan`], one function a section; those of files are in `build_files`. Each reads all
-//! of its keys before it gives up, so that every problem is found in one run.
+//! Values to a [`Plan`], one function a section; the larger ones have files of their own. Each reads
+//! all of its keys before it gives up, so that every problem is found in one run.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
-use crate::plan::{AccessLog, Admin, Health, Level, Log, Plan, Server, Shutdown, Upstream};
+use http::StatusCode;
 
-use super::{address, build_files, path, reader::Reader, url};
+use crate::plan::{AccessLog, Admin, Buffers, Health, Level, Log, Pages, Plan, Server, Shutdown};
+
+use super::{
+    address, build_files, build_routes, build_upstream, host, keys, local_path, path,
+    reader::Reader, repeated::repeated,
+};
 
 pub(super) const LISTEN: &str = "server.listen";
 pub(super) const HEALTH_PATH: &str = "health.path";
@@ -13,27 +18,29 @@ pub(super) const HEALTH_PATH: &str = "health.path";
 /// The plan, unless a problem was reported.
 pub(super) fn plan(reader: &mut Reader<'_>) -> Option<Plan> {
     let server = server(reader);
-    let upstream = upstream(reader);
+    let upstream = build_upstream::upstream(reader);
+    let routes = build_routes::routes(reader);
+    let buffers = buffers(reader);
+    let pages = pages(reader);
     let files = build_files::files(reader);
     let health = health(reader);
     let admin = admin(reader, server.as_ref());
     let log = log(reader);
     let shutdown = shutdown(reader);
+    if let (Some(routes), Some((files, media, _))) = (&routes, &files) {
+        routes.reachable(reader, [files, media]);
+    }
+    let (servers, manner) = upstream?;
     let (files, media, missing) = files?;
+    let routes = routes?;
     Some(Plan {
         server: server?,
-        upstream: upstream?,
-        routes: Vec::new(),
-        unbuffered: Vec::new(),
-        fields: Vec::new(),
-        buffers: crate::plan::Buffers {
-            memory: 64 << 20,
-            each: 256 << 10,
-            spill: crate::plan::Spill::Auto,
-            disk: 4 << 30,
-            answer: 1 << 30,
-        },
-        pages: crate::plan::Pages::default(),
+        upstream: manner.towards(servers)?,
+        routes: routes.upstreams(&manner),
+        unbuffered: routes.unbuffered,
+        fields: routes.fields,
+        buffers: buffers?,
+        pages: pages?,
         files,
         media,
         missing,
@@ -67,44 +74,59 @@ fn server(reader: &mut Reader<'_>) -> Option<Server> {
     });
     let idle_timeout = reader.duration("server.idle_timeout");
     let header_timeout = reader.duration("server.header_timeout");
+    let max_body = reader.size_or_word("server.max_body");
+    let allowed_hosts = allowed_hosts(reader);
+    let redirect_https = reader.boolean("server.redirect_https");
     Some(Server {
         listen: listen?,
         workers: workers?,
         trusted_proxies: trusted?.concat(),
         idle_timeout: idle_timeout?,
         header_timeout: header_timeout?,
-        max_body: Some(100 * 1024 * 1024),
-        allowed_hosts: Vec::new(),
-        redirect_https: false,
+        max_body: max_body?,
+        allowed_hosts: allowed_hosts?,
+        redirect_https: redirect_https?,
     })
 }
 
-fn upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
-    let url = reader.one("upstream.url", url::upstream, |(_, target)| url::show(target));
-    let connect_timeout = reader.duration("upstream.connect_timeout");
-    let read_timeout = reader.duration("upstream.read_timeout");
-    let idle_timeout = reader.duration("upstream.idle_timeout");
-    let max_idle = reader.integer("upstream.max_idle");
-    let (protocol, target) = url?;
-    Some(Upstream {
-        protocol,
-        targets: vec![target],
-        connect_timeout: connect_timeout?,
-        read_timeout: read_timeout?,
-        total_timeout: None,
-        idle_timeout: idle_timeout?,
-        max_idle: max_idle?,
-        max_age: std::time::Duration::from_secs(600),
-        admission: crate::plan::Admission {
-            max_in_flight: 100,
-            queue: 1024,
-            queue_timeout: std::time::Duration::from_secs(10),
-            wait: std::time::Duration::from_secs(10),
-        },
-        probe: None,
-        abort: false,
-        tunnel_timeout: std::time::Duration::from_secs(3600),
-    })
+fn allowed_hosts(reader: &mut Reader<'_>) -> Option<Vec<String>> {
+    const NAME: &str = "server.allowed_hosts";
+    let hosts = reader.list(NAME, host::allowed, String::clone)?;
+    for host in repeated(hosts.iter()) {
+        let fault = format!("{host} is here twice: leave one out");
+        reader.conflict_of(&[NAME], fault, "a host is here twice: leave one out");
+    }
+    Some(hosts)
+}
+
+fn buffers(reader: &mut Reader<'_>) -> Option<Buffers> {
+    const EACH: &str = "buffers.each";
+    let memory = reader.size("buffers.memory");
+    let each = reader.size(EACH);
+    let spill = reader.one("buffers.directory", local_path::spill, local_path::show_spill);
+    let disk = reader.size("buffers.disk");
+    let answer = reader.size("buffers.answer");
+    let (memory, each) = (memory?, each?);
+    if each > memory {
+        reader.conflict(EACH, "this is above buffers.memory: lower it, or raise that");
+    }
+    Some(Buffers { memory, each, spill: spill?, disk: disk?, answer: answer? })
+}
+
+/// The sections `errors` and `maintenance`.
+fn pages(reader: &mut Reader<'_>) -> Option<Pages> {
+    let show = |path: &PathBuf| path.display().to_string();
+    let mut errors = Vec::new();
+    let mut is_whole = true;
+    for key in keys::KEYS.iter().filter(|key| key.section() == "errors") {
+        let file = reader.one_or_none(key.name, local_path::file, show);
+        is_whole &= file.is_some();
+        if let (Some(Some(file)), Ok(status)) = (file, key.leaf().parse::<StatusCode>()) {
+            errors.push((status, file));
+        }
+    }
+    let maintenance = reader.one_or_none("maintenance.flag", local_path::file, show);
+    is_whole.then_some(Pages { errors, maintenance: maintenance? })
 }
 
 fn health(reader: &mut Reader<'_>) -> Option<Health> {
@@ -144,13 +166,20 @@ fn log(reader: &mut Reader<'_>) -> Option<Log> {
 }
 
 fn shutdown(reader: &mut Reader<'_>) -> Option<Shutdown> {
+    const TUNNELS: &str = "shutdown.tunnels";
     let delay = reader.duration("shutdown.delay");
     let timeout = reader.duration("shutdown.timeout");
+    let tunnels = reader.duration(TUNNELS);
     let (delay, timeout) = (delay?, timeout?);
     if timeout < delay {
         reader.conflict("shutdown.timeout", "this is shorter than shutdown.delay: raise it");
     }
-    Some(Shutdown { delay, timeout, tunnels: timeout })
+    let tunnels = tunnels?;
+    // The default goes along with a shorter timeout; whoever names a time means it.
+    if tunnels > timeout && !reader.is_default(TUNNELS) {
+        reader.conflict(TUNNELS, "this is longer than shutdown.timeout: lower it, or raise that");
+    }
+    Some(Shutdown { delay, timeout, tunnels: tunnels.min(timeout) })
 }
 
 /// Every two items.

@@ -8,7 +8,7 @@ use crate::plan::{
     Upstream,
 };
 
-use super::{caching, cors, media_type, path, reader::Reader, url};
+use super::{caching, cors, media_type, path, reader::Reader, repeated::repeated, url};
 
 const STATIC: &str = "static.roots";
 const MEDIA: &str = "media.roots";
@@ -297,17 +297,4 @@ fn cors_fits<'a>(
 /// What the list says about a prefix, or about all (`None`).
 fn cors_of(rules: &[cors::Rule], prefix: Option<&str>) -> Option<Cors> {
     rules.iter().find(|rule| rule.prefix.as_deref() == prefix).map(|rule| rule.cors)
-}
-
-/// Each item that stands there more than once.
-fn repeated<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
-    let (mut seen, mut repeated) = (Vec::new(), Vec::new());
-    for item in items {
-        match seen.contains(&item) {
-            true if !repeated.contains(&item) => repeated.push(item),
-            true => {}
-            false => seen.push(item),
-        }
-    }
-    repeated
 }

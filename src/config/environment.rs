@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    keys::{KEYS, Key},
+    field,
+    keys::{KEYS, Key, Kind},
     problem::Problem,
     sources::{Origin, Sources, Value},
     suggest, text_file,
@@ -67,8 +68,18 @@ pub(super) fn sort(environment: &Environment) -> Readings<'_> {
 }
 
 /// Splits a list as the environment and secrets write it.
-fn split_list(text: &str) -> Vec<String> {
-    text.split(',').map(|item| item.trim().to_owned()).collect()
+fn split_list(kind: Kind, text: &str) -> Vec<String> {
+    let mut items: Vec<String> = Vec::new();
+    for piece in text.split(',') {
+        match items.last_mut() {
+            Some(last) if kind == Kind::Fields && field::continues(piece) => {
+                last.push(',');
+                last.push_str(piece);
+            }
+            _ => items.push(piece.to_owned()),
+        }
+    }
+    items.iter().map(|item| item.trim().to_owned()).collect()
 }
 
 /// The name's kind of mistake and what to do about it, with the keys that were probably meant.
@@ -170,7 +181,10 @@ impl<'a> Readings<'a> {
             };
             match read {
                 Ok((text, origin)) => {
-                    let items = if key.kind.is_list() { split_list(&text) } else { vec![text] };
+                    let items = match key.kind.is_list() {
+                        true => split_list(key.kind, &text),
+                        false => vec![text],
+                    };
                     sources.set(key, Value { items, origin });
                 }
                 Err(problem) => {

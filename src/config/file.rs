@@ -168,7 +168,11 @@ fn items(kind: Kind, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Stri
                     None => Err("every item must be a string, in quotes".into()),
                 })
                 .collect(),
+            (None, Some(text)) if kind == Kind::Urls => Ok(vec![text.to_owned()]),
             (None, Some(text)) => Err(format!("this must be an array: write [{text:?}]")),
+            (None, None) if kind == Kind::Urls => {
+                Err(format!("{}: write a string, in quotes, or an array of strings", wrong()))
+            }
             (None, None) => Err(format!("{}: write an array of strings", wrong())),
         };
     }
@@ -211,9 +215,16 @@ fn items(kind: Kind, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Stri
         | Kind::CacheRules
         | Kind::Types
         | Kind::Cors
-        | Kind::Url
+        | Kind::Hosts
+        | Kind::Urls
+        | Kind::Routes
+        | Kind::Unbuffered
+        | Kind::Fields
         | Kind::HttpUrlOrNone
         | Kind::Path
+        | Kind::PathOrNone
+        | Kind::FileOrNone { .. }
+        | Kind::Spill
         | Kind::FileNameOrNone
         | Kind::CharsetOrNone
         | Kind::Choice(_) => match written.as_str() {

@@ -8,7 +8,10 @@ mod warnings;
 
 mod build;
 mod build_files;
+mod build_routes;
+mod build_upstream;
 mod reader;
+mod repeated;
 
 mod environment;
 mod file;
@@ -18,8 +21,13 @@ mod text_file;
 mod address;
 mod caching;
 mod cors;
+mod field;
+mod host;
+mod local_path;
 mod media_type;
 mod path;
+mod route;
+mod servers;
 mod url;
 mod value;
 

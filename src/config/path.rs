@@ -46,13 +46,23 @@ pub(super) fn prefix(text: &str) -> Result<String, String> {
             "/ alone would leave nothing to the application: write one such as /static/".into()
         );
     }
-    if prefix.split('/').any(|segment| segment == "." || segment == "..") || prefix.contains("//") {
-        return Err("//, . and .. are not possible as a segment".into());
-    }
-    if prefix.contains('%') {
-        return Err("% is not possible: write it decoded".into());
-    }
+    plain(&prefix)?;
     Ok(prefix)
+}
+
+/// Reads a prefix of the path as it stands: what is compared letter by letter, and may be `/`.
+pub(super) fn beginning(text: &str) -> Result<String, String> {
+    absolute(text)?;
+    if text != "/" {
+        plain(text)?;
+    }
+    Ok(text.into())
+}
+
+/// Reads the path that an application is asked for.
+pub(super) fn probe(text: &str) -> Result<String, String> {
+    absolute(text)?;
+    Ok(text.into())
 }
 
 /// Reads the name of a file that stands for its directory.
@@ -89,6 +99,17 @@ fn absolute(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Accepts what a decoded path without detours can look like.
+fn plain(prefix: &str) -> Result<(), &'static str> {
+    if prefix.split('/').any(|segment| segment == "." || segment == "..") || prefix.contains("//") {
+        return Err("//, . and .. are not possible as a segment");
+    }
+    if prefix.contains('%') {
+        return Err("% is not possible: write it decoded");
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -117,6 +138,34 @@ mod tests {
         reads("//a=/srv", Err(segments));
         reads("/a%20b=/srv", Err("in the prefix, % is not possible: write it decoded"));
         assert!(root("/=/srv").unwrap_err().contains("leave nothing to the application"));
+    }
+
+    #[test]
+    fn beginnings() {
+        let reads = |text: &str, expected: Result<&str, &str>| {
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(beginning(text), expected, "{text:?}");
+        };
+        reads("/", Ok("/"));
+        reads("/ws", Ok("/ws"));
+        reads("/ws/", Ok("/ws/"));
+        reads("/a.b/..c", Ok("/a.b/..c"));
+        reads("ws/", Err("the / in front is missing"));
+        reads("", Err("the / in front is missing"));
+        reads("//", Err("//, . and .. are not possible as a segment"));
+        reads("/a/./b", Err("//, . and .. are not possible as a segment"));
+        reads("/a%20b", Err("% is not possible: write it decoded"));
+        reads("/a?b", Err("a query or a fragment (? or #) is not possible"));
+        reads("/a b", Err("only visible ASCII characters are possible"));
+    }
+
+    #[test]
+    fn probed_paths() {
+        assert_eq!(probe("/"), Ok("/".into()));
+        assert_eq!(probe("/up%20now"), Ok("/up%20now".into()));
+        assert!(probe("up").is_err());
+        assert!(probe("/up?x").is_err());
+        assert!(probe("/u\r\np").is_err());
     }
 
     #[test]

@@ -50,6 +50,10 @@ impl<'a> Reader<'a> {
     pub(super) fn duration_or_word(&mut self, name: &str) -> Option<Option<Duration>> {
         self.scalar(name, |kind, text| {
             let Kind::DurationOrWord { least, most, word } = kind else { return Err(mismatch()) };
+            // What other programs write for it.
+            if word == "off" && matches!(text, "0" | "0s" | "none" | "never" | "false" | "no") {
+                return Err("write off".into());
+            }
             value::or_word(text, word, |text| value::duration(text, least, most))
         })
     }
@@ -66,7 +70,7 @@ impl<'a> Reader<'a> {
         self.scalar(name, |kind, text| {
             let Kind::SizeOrWord { least, most, word } = kind else { return Err(mismatch()) };
             // What other programs write for it.
-            if matches!(text, "0" | "0B" | "none" | "off") {
+            if text != word && matches!(text, "0" | "0B" | "none" | "off") {
                 return Err(format!("write {word}"));
             }
             value::or_word(text, word, |text| value::size(text, least, most))
@@ -170,6 +174,12 @@ impl<'a> Reader<'a> {
         };
         self.record(key, value, text);
         Some(parsed)
+    }
+
+    /// Whether nobody set this key.
+    pub(super) fn is_default(&self, name: &str) -> bool {
+        let value = keys::find(name).and_then(|key| self.sources.value(key));
+        value.is_some_and(|value| value.origin == Origin::Default)
     }
 
     /// Reports that a well-formed value does not go with another one.

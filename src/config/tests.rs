@@ -256,8 +256,11 @@ fn wrap(text: &mut String, comment: &str) {
 
 fn toml_value(key: &Key) -> String {
     let items = key.default.unwrap_or(&["http://127.0.0.1:8000"]);
-    if key.kind.is_list() {
-        return format!("{items:?}");
+    match (key.kind, items) {
+        // One address needs no array.
+        (Kind::Urls, [only]) => return format!("{only:?}"),
+        (kind, items) if kind.is_list() => return format!("{items:?}"),
+        _ => {}
     }
     match matches!(key.kind, Kind::Integer { .. } | Kind::Bool) {
         true => items[0].into(),

@@ -5,14 +5,17 @@ use std::{
     path::{self, Path, PathBuf},
 };
 
-use crate::plan::{Plan, Purpose, Root, Target};
+use http::StatusCode;
+
+use crate::plan::{Pages, Plan, Purpose, Root, Server, Spill, Target, Upstream};
 
 use super::load::Loaded;
 
 /// What `run` starts with all the same, because it may come right by itself.
 pub fn warnings(loaded: &Loaded) -> Vec<String> {
-    let Plan { files, media, upstream, server, .. } = &loaded.plan;
-    let secret = |name| loaded.settings.iter().any(|s| s.key.name == name && s.origin.is_secret());
+    let Plan { files, media, upstream, routes, server, .. } = &loaded.plan;
+    let secret =
+        |name: &str| loaded.settings.iter().any(|s| s.key.name == name && s.origin.is_secret());
     let places: Vec<Place<'_>> = files
         .roots
         .iter()
@@ -25,19 +28,81 @@ pub fn warnings(loaded: &Loaded) -> Vec<String> {
         let others = places.get(index + 1..).unwrap_or_default();
         warnings.extend(others.iter().filter_map(|other| mixed(place, other)));
     }
-    for target in &upstream.targets {
-        if let Target::Unix(path) = target
-            && !secret("upstream.url")
-            && let Err(error) = fs::metadata(path)
-        {
-            let path = path.display();
-            warnings.push(format!("the socket {path} (upstream.url) is not there now: {error}"));
-        }
+    if !secret("upstream.url") {
+        warnings.extend(sockets("upstream.url", upstream));
     }
+    if !secret("routes.upstreams") {
+        let others = routes.iter().map(|route| &route.upstream);
+        warnings.extend(others.flat_map(|upstream| sockets("routes.upstreams", upstream)));
+    }
+    warnings.extend(trust(server));
+    if !secret("buffers.directory") {
+        warnings.extend(spill(&loaded.plan.buffers.spill));
+    }
+    warnings.extend(pages(&loaded.plan.pages, secret));
+    warnings
+}
+
+/// Sockets that are not there: the application may make them later.
+fn sockets(name: &str, upstream: &Upstream) -> Vec<String> {
+    let missing = |target: &Target| match target {
+        Target::Unix(path) => {
+            let error = fs::metadata(path).err()?;
+            let path = path.display();
+            Some(format!("the socket {path} ({name}) is not there now: {error}"))
+        }
+        Target::Tcp { .. } => None,
+    };
+    upstream.targets.iter().filter_map(missing).collect()
+}
+
+fn trust(server: &Server) -> Option<String> {
     if server.trusted_proxies.iter().any(|network| network.prefix_len() == 0) {
-        warnings.push(
+        return Some(
             "server.trusted_proxies holds every address: any client can claim to be another".into(),
         );
+    }
+    (server.redirect_https && server.trusted_proxies.is_empty()).then(|| {
+        "server.redirect_https has no effect: server.trusted_proxies is none, so that nobody's \
+         X-Forwarded-Proto is believed"
+            .into()
+    })
+}
+
+fn spill(spill: &Spill) -> Option<String> {
+    let Spill::Directory(directory) = spill else { return None };
+    let (place, need) = (directory.display(), "long bodies have no other place");
+    match fs::metadata(directory) {
+        Ok(found) if found.is_dir() => None,
+        Ok(_) => Some(format!("{place} (buffers.directory) is not a directory: {need}")),
+        Err(error) => {
+            Some(format!("{place} (buffers.directory) is not there now: {error}; {need}"))
+        }
+    }
+}
+
+fn pages(pages: &Pages, secret: impl Fn(&str) -> bool) -> Vec<String> {
+    let missing = |(status, path): &(StatusCode, PathBuf)| {
+        let name = format!("errors.{}", status.as_str());
+        if secret(&name) {
+            return None;
+        }
+        let place = path.display();
+        match fs::metadata(path) {
+            Ok(found) if found.is_file() => None,
+            Ok(_) => Some(format!("{place} ({name}) is not a file: a page made here is sent")),
+            Err(error) => Some(format!(
+                "{place} ({name}) is not there now: {error}; a page made here is sent in its place"
+            )),
+        }
+    };
+    let mut warnings: Vec<String> = pages.errors.iter().filter_map(missing).collect();
+    let flag = pages.maintenance.as_ref().filter(|_| !secret("maintenance.flag"));
+    if let Some(flag) = flag.filter(|flag| fs::metadata(flag).is_ok()) {
+        warnings.push(format!(
+            "{} (maintenance.flag) is there: everything but files and health checks gets 503",
+            flag.display()
+        ));
     }
     warnings
 }

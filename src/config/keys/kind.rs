@@ -23,12 +23,26 @@ pub enum Kind {
     Types,
     /// A list of a word and exceptions of the form `PREFIX=WORD`.
     Cors,
-    /// The application's address.
-    Url,
+    /// A list of host names.
+    Hosts,
+    /// The addresses of the application's servers; one needs no array.
+    Urls,
+    /// A list of `PREFIX=URL`.
+    Routes,
+    /// A list of `PREFIX=DIRECTION`.
+    Unbuffered,
+    /// A list of `PREFIX=ACTION NAME: VALUE`.
+    Fields,
     /// Another server's address, or `none`.
     HttpUrlOrNone,
     /// A URL path.
     Path,
+    /// A URL path, or `none`.
+    PathOrNone,
+    /// The absolute path of a file, or `none`.
+    FileOrNone { example: &'static str },
+    /// A directory for temporary files, or one of two words.
+    Spill,
     /// The name of a file, without a directory, or `none`.
     FileNameOrNone,
     /// A charset, or `none`.
@@ -55,18 +69,30 @@ pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+pub(super) const TIB: u64 = 1 << 40;
+
 // === impl Kind ===
 
 impl Kind {
     /// Whether a value is a list: an array in the file, comma separated in the environment, a
     /// repeated flag.
     pub fn is_list(self) -> bool {
-        self.may_be_none() || matches!(self, Self::Listen | Self::Cors)
+        self.may_be_none() || matches!(self, Self::Listen | Self::Cors | Self::Urls)
     }
 
     /// Whether the word `none` stands for the empty list.
     pub fn may_be_none(self) -> bool {
-        matches!(self, Self::Networks | Self::Roots { .. } | Self::CacheRules | Self::Types)
+        matches!(
+            self,
+            Self::Networks
+                | Self::Hosts
+                | Self::Routes
+                | Self::Unbuffered
+                | Self::Fields
+                | Self::Roots { .. }
+                | Self::CacheRules
+                | Self::Types
+        )
     }
 
     /// What a value (or an item of a list) must look like, to follow the word "expected".
@@ -76,21 +102,37 @@ impl Kind {
             Self::ListenOrOff => "IP:PORT, such as 127.0.0.1:9180, or off".into(),
             Self::Workers { most } => format!("auto, or a number from 1 to {most}"),
             Self::Networks => {
-                "networks or addresses, such as 10.0.0.0/8; or private; or none".into()
+                "networks or addresses, such as 10.0.0.0/8; or alb, or private; or none".into()
             }
+            Self::Hosts => "hosts, such as example.org, or .example.org; or none".into(),
             Self::Roots { example } => format!("PREFIX=DIR, such as {example}; or none"),
             Self::CacheRules => "PATTERN=LIFETIME, such as *.pdf=1h, img/**=no-store or \
                                         vite=immutable; or none"
                 .into(),
             Self::Types => "EXT=TYPE/SUBTYPE, such as gpx=application/gpx+xml; or none".into(),
             Self::Cors => "fonts, all or none; or PREFIX=WORD, such as /static/=all".into(),
-            Self::Url => {
-                "http://HOST:PORT, such as http://127.0.0.1:8000, or http+unix:/PATH".into()
+            Self::Urls => "http://HOST:PORT, such as http://127.0.0.1:8000, http+unix:/PATH, \
+                                  uwsgi://HOST:PORT or uwsgi+unix:/PATH"
+                .into(),
+            Self::Routes => "PREFIX=URL, such as /ws/=http://127.0.0.1:9000; or none".into(),
+            Self::Unbuffered => {
+                "PREFIX=request, PREFIX=response or PREFIX=both, such as /events/=response; or none"
+                    .into()
+            }
+            Self::Fields => {
+                "PREFIX=set NAME: VALUE, PREFIX=add NAME: VALUE or PREFIX=remove NAME, such \
+                             as /=set X-Frame-Options: DENY; or none"
+                    .into()
             }
             Self::HttpUrlOrNone => {
                 "http://HOST[:PORT][/BASE], such as http://previous:8080; or none".into()
             }
             Self::Path => "a path, such as /healthz".into(),
+            Self::PathOrNone => "a path, such as /healthz; or none".into(),
+            Self::FileOrNone { example } => {
+                format!("the absolute path of a file, such as {example}; or none")
+            }
+            Self::Spill => "auto, memory, or a directory, such as /var/tmp".into(),
             Self::FileNameOrNone => "the name of a file, such as index.html; or none".into(),
             Self::CharsetOrNone => "a charset, such as utf-8; or none".into(),
             Self::Duration { least, most } => time(least, most),

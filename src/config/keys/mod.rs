@@ -5,16 +5,35 @@
 mod key;
 mod kind;
 
+mod buffers;
 mod files;
 mod operation;
-mod traffic;
+mod pages;
+mod routes;
+mod server;
+mod upstream;
 
 pub use self::{key::Key, kind::Kind};
 
 /// The sections of the settings file, in order, with a sentence or two on each.
 pub const SECTIONS: &[(&str, &str)] = &[
     ("server", "The side of the clients."),
-    ("upstream", "The application: gunicorn, or uWSGI with --http-socket."),
+    (
+        "upstream",
+        "The application: gunicorn, uWSGI, uvicorn, daphne; how it is spoken to and protected.",
+    ),
+    (
+        "routes",
+        "What differs below a prefix of the path. A prefix is compared letter by letter with the \
+         decoded path: /api/ is not /api, and /api is /apis too. The longest that fits decides.",
+    ),
+    ("buffers", "Bodies that wait: requests until they are complete, answers until they are read."),
+    (
+        "errors",
+        "Files that are sent in place of the pages that Sideman makes itself, by status; clients that \
+         ask for JSON get JSON all the same. What the application answers is never replaced.",
+    ),
+    ("maintenance", "Taking the application out of service, without a restart."),
     ("static", "Files that are served without asking the application."),
     (
         "media",
@@ -36,8 +55,12 @@ pub const SECTIONS: &[(&str, &str)] = &[
 pub const KEYS: &[Key] = &joined::<{ count(PARTS) }>(PARTS);
 
 const PARTS: &[&[Key]] = &[
-    traffic::SERVER,
-    traffic::UPSTREAM,
+    server::SERVER,
+    upstream::UPSTREAM,
+    routes::ROUTES,
+    buffers::BUFFERS,
+    pages::ERRORS,
+    pages::MAINTENANCE,
     files::STATIC,
     files::MEDIA,
     files::ACCEL,

@@ -93,4 +93,13 @@ pub(super) const SHUTDOWN: &[Key] = &[
         short_env: None,
         flag: None,
     },
+    Key {
+        name: "shutdown.tunnels",
+        default: Some(&["5s"]),
+        kind: Kind::Duration { least: Duration::ZERO, most: HOUR },
+        doc: "After the signal: when upgraded connections (WebSocket) are closed; not above \
+              shutdown.timeout. Where that is below the default, it holds instead.",
+        short_env: None,
+        flag: None,
+    },
 ];

@@ -1,0 +1,111 @@
+//! Hosts that requests may be for.
+
+use std::net::Ipv6Addr;
+
+/// What a name may be long (RFC 1035, 2.3.4).
+const LONGEST: usize = 253;
+
+/// Reads `example.org`, or `.example.org` for it and every name below; an IPv6 address stands in
+/// brackets, as in `Host`.
+pub(super) fn allowed(text: &str) -> Result<String, String> {
+    if text == "*" {
+        return Err("to allow every host, write none".into());
+    }
+    if let Some((_, rest)) = text.split_once("://") {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        return Err(format!("this is a URL: write {host}"));
+    }
+    if let Some(parent) = text.strip_prefix("*.") {
+        return Err(format!("write .{parent}"));
+    }
+    if !text.is_ascii() {
+        return Err("write it in ASCII, as browsers send it: xn--".into());
+    }
+    if let Ok(ip) = text.parse::<Ipv6Addr>() {
+        return Err(format!("write [{ip}]"));
+    }
+    if let Some(bracketed) = text.strip_prefix('[') {
+        let (ip, after) = bracketed.split_once(']').ok_or("the closing ] is missing")?;
+        let ip: Ipv6Addr =
+            ip.parse().map_err(|_| "between [ and ] there is no IPv6 address".to_owned())?;
+        return without_port(&format!("[{ip}]"), after);
+    }
+    let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+    name(host.strip_prefix('.').unwrap_or(host))?;
+    without_port(&host.to_ascii_lowercase(), port)
+}
+
+fn name(name: &str) -> Result<(), String> {
+    if let Some(name) = name.strip_suffix('.').filter(|name| !name.is_empty()) {
+        return Err(format!("write it without the dot at its end: {name}"));
+    }
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let label = |label: &str| !label.is_empty() && label.bytes().all(letter);
+    match name.len() <= LONGEST && name.split('.').all(label) {
+        true => Ok(()),
+        false => Err("this is not a host name".into()),
+    }
+}
+
+/// A host answers on every port that it can be reached at.
+fn without_port(host: &str, after: &str) -> Result<String, String> {
+    match after {
+        "" => Ok(host.into()),
+        after if after.starts_with(':') => Err(format!("write it without the port: {host}")),
+        _ => Err("this is not a host".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        let reads = |text: &str, expected: Result<&str, &str>| {
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(allowed(text), expected, "{text:?}");
+        };
+        reads("example.org", Ok("example.org"));
+        reads("Example.ORG", Ok("example.org"));
+        reads(".Example.org", Ok(".example.org"));
+        reads("web_1", Ok("web_1"));
+        reads("127.0.0.1", Ok("127.0.0.1"));
+        reads("[::1]", Ok("[::1]"));
+        reads("[0:0:0:0:0:0:0:1]", Ok("[::1]"));
+        reads("example.org:8000", Err("write it without the port: example.org"));
+        reads(".Example.org:443", Err("write it without the port: .example.org"));
+        reads("[::1]:80", Err("write it without the port: [::1]"));
+        reads("::1", Err("write [::1]"));
+        reads("[::1", Err("the closing ] is missing"));
+        reads("[a]", Err("between [ and ] there is no IPv6 address"));
+        reads("[::1]a", Err("this is not a host"));
+        reads("*", Err("to allow every host, write none"));
+        reads("*.example.org", Err("write .example.org"));
+        reads("https://example.org/", Err("this is a URL: write example.org"));
+        reads("example.org.", Err("write it without the dot at its end: example.org"));
+        reads("b\u{fc}cher.example", Err("write it in ASCII, as browsers send it: xn--"));
+        for text in ["", ".", "..a", "a..b", "a b", "a/b", "me@a", ":80", &"a".repeat(254)] {
+            reads(text, Err("this is not a host name"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_lower_case_and_reads_back(text in "\\.?[a-zA-Z0-9._:\\[\\]-]{0,12}") {
+            if let Ok(host) = allowed(&text) {
+                prop_assert_eq!(host.to_ascii_lowercase(), host.as_str());
+                prop_assert_eq!(allowed(&host), Ok(host.clone()));
+                prop_assert!(!host.is_empty() && host != ".");
+            }
+        }
+
+        #[test]
+        fn nothing_panics(text in any::<String>()) {
+            let _ = allowed(&text);
+            let _ = allowed(&format!("[{text}"));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The settings of the side of the clients.
+
+use super::{
+    key::Key,
+    kind::{HOUR, Kind, MINUTE, SECOND, TIB},
+};
+
+/// The side of the clients.
+pub(super) const SERVER: &[Key] = &[
+    Key {
+        name: "server.listen",
+        default: Some(&["0.0.0.0:8080"]),
+        kind: Kind::Listen,
+        doc: "Addresses to serve on; a port alone means every IPv4 address.",
+        short_env: Some("SIDEMAN_LISTEN"),
+        flag: Some("--listen"),
+    },
+    Key {
+        name: "server.workers",
+        default: Some(&["auto"]),
+        kind: Kind::Workers { most: 256 },
+        doc: "Worker threads; auto is one for each core that the container may use.",
+        short_env: None,
+        flag: Some("--workers"),
+    },
+    Key {
+        name: "server.trusted_proxies",
+        default: Some(&[]),
+        kind: Kind::Networks,
+        doc: "Peers whose X-Forwarded-* headers are believed, such as the load balancer's subnets; alb \
+              is every network that a VPC can have (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, \
+              100.64.0.0/10, fc00::/7); private is larger: those, loopback and link-local.",
+        short_env: Some("SIDEMAN_TRUSTED_PROXIES"),
+        flag: None,
+    },
+    Key {
+        name: "server.idle_timeout",
+        default: Some(&["75s"]),
+        kind: Kind::Duration { least: SECOND, most: HOUR },
+        doc: "How long a kept-alive client connection may wait for its next request, or take nothing of \
+              an answer; keep it above the load balancer's idle timeout.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "server.header_timeout",
+        default: Some(&["10s"]),
+        kind: Kind::Duration { least: SECOND, most: MINUTE.saturating_mul(10) },
+        doc: "How long a client may take to send the head of a request.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "server.max_body",
+        default: Some(&["100MiB"]),
+        kind: Kind::SizeOrWord { least: 1, most: TIB, word: "off" },
+        doc: "Bytes of a request's body, at the most; a longer one is answered with 413; off sets no limit.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "server.allowed_hosts",
+        default: Some(&[]),
+        kind: Kind::Hosts,
+        doc: "Hosts that requests may be for, without their port; .example.org is example.org and every \
+              name below it. All others are answered with 421, health checks excepted; none allows \
+              every host.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "server.redirect_https",
+        default: Some(&["false"]),
+        kind: Kind::Bool,
+        doc: "Whether a client that came to a trusted proxy by plain http (X-Forwarded-Proto) is sent to \
+              https; health checks are not.",
+        short_env: None,
+        flag: None,
+    },
+];

@@ -1,0 +1,106 @@
+//! Absolute paths in the file system: pages, flags, and the directory for temporary files.
+
+use std::path::PathBuf;
+
+use crate::plan::Spill;
+
+use super::suggest;
+
+/// Reads the path of a file.
+pub(super) fn file(text: &str) -> Result<PathBuf, String> {
+    let path = absolute(text)?;
+    match text.rsplit('/').next() {
+        Some("" | "." | "..") => {
+            Err("this is the path of a directory: write that of a file".into())
+        }
+        _ => Ok(path),
+    }
+}
+
+/// Reads `auto`, `memory`, or a directory.
+pub(super) fn spill(text: &str) -> Result<Spill, String> {
+    match text {
+        "auto" => Ok(Spill::Auto),
+        "memory" => Ok(Spill::Memory),
+        "none" | "off" | "false" | "no" => {
+            Err("for no files at all, set buffers.disk to 0B".into())
+        }
+        _ => match suggest::question(&suggest::nearest(text, ["auto", "memory"], "")) {
+            Some(question) if !text.starts_with('/') => Err(question),
+            _ => absolute(text).map(Spill::Directory),
+        },
+    }
+}
+
+/// The text that [`spill`] reads as this.
+pub(super) fn show_spill(spill: &Spill) -> String {
+    match spill {
+        Spill::Auto => "auto".into(),
+        Spill::Memory => "memory".into(),
+        Spill::Directory(path) => path.display().to_string(),
+    }
+}
+
+/// A relative one would depend on where the process was started.
+fn absolute(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("it is empty".into());
+    }
+    if !text.starts_with('/') {
+        return Err("the path must be absolute: the / in front is missing".into());
+    }
+    if text.contains('\0') {
+        return Err("the path must not hold a NUL".into());
+    }
+    Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn files() {
+        let reads = |text: &str, expected: Result<&str, &str>| {
+            let expected = expected.map(PathBuf::from).map_err(str::to_owned);
+            assert_eq!(file(text), expected, "{text:?}");
+        };
+        reads("/srv/502.html", Ok("/srv/502.html"));
+        reads("/srv/a, b.html", Ok("/srv/a, b.html"));
+        reads("", Err("it is empty"));
+        reads("502.html", Err("the path must be absolute: the / in front is missing"));
+        for directory in ["/", "/srv/", "/srv/.", "/srv/.."] {
+            reads(directory, Err("this is the path of a directory: write that of a file"));
+        }
+        reads("/a\0b", Err("the path must not hold a NUL"));
+    }
+
+    #[test]
+    fn spills() {
+        assert_eq!(spill("auto"), Ok(Spill::Auto));
+        assert_eq!(spill("memory"), Ok(Spill::Memory));
+        assert_eq!(spill("/var/tmp"), Ok(Spill::Directory("/var/tmp".into())));
+        assert_eq!(spill("Memory"), Err("did you mean memory?".into()));
+        assert_eq!(spill("off"), Err("for no files at all, set buffers.disk to 0B".into()));
+        let relative = "the path must be absolute: the / in front is missing";
+        assert_eq!(spill("tmp"), Err(relative.into()));
+        assert_eq!(spill(""), Err("it is empty".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_absolute_and_reads_back(text in "(auto|memory|/?[a-z/.\0]{0,8})") {
+            if let Ok(read) = spill(&text) {
+                prop_assert_eq!(spill(&show_spill(&read)), Ok(read.clone()));
+                if let Spill::Directory(path) = read {
+                    prop_assert!(path.is_absolute());
+                }
+            }
+            if let Ok(path) = file(&text) {
+                prop_assert!(path.is_absolute() && path.file_name().is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The servers of one application: each an address, all of one protocol.
+
+use crate::plan::{Protocol, Target};
+
+use super::{repeated::repeated, url};
+
+/// One server, and the protocol that its address asks for.
+pub(super) type Server = (Protocol, Target);
+
+/// Reads one server's address.
+pub(super) fn server(text: &str) -> Result<Server, String> {
+    url::upstream(text).map_err(|fault| match text.contains(',') {
+        true => {
+            "a comma parts them in the environment alone: repeat the flag, or write an array of \
+                 strings in the file"
+                .into()
+        }
+        false => fault,
+    })
+}
+
+/// The text that [`server`] reads as this.
+pub(super) fn show((_, target): &Server) -> String {
+    url::show(target)
+}
+
+/// What is wrong with these servers of one application, in sentences that hold parts of the
+/// addresses, each with one that does not.
+pub(super) fn faults(servers: &[Server]) -> Vec<(String, &'static str)> {
+    let twice = repeated(servers.iter().map(show)).into_iter().map(|server| {
+        (format!("{server} is here twice: leave one out"), "a server is here twice: leave one out")
+    });
+    let first = servers.first();
+    let other = servers.iter().find(|server| first.is_some_and(|first| !alike(first, server)));
+    let mixed = first.zip(other).map(|(first, other)| {
+        let (first, other) = (show(first), show(other));
+        let fault = format!(
+            "{first} and {other} are of two protocols, and the servers of one application are of \
+             one: leave some out, or give them a prefix in routes.upstreams"
+        );
+        (fault, "these are of two protocols, and the servers of one application are of one")
+    });
+    twice.chain(mixed).collect()
+}
+
+fn alike((a, _): &Server, (b, _): &Server) -> bool {
+    match (a, b) {
+        (Protocol::Http1, Protocol::Http1) | (Protocol::Uwsgi(_), Protocol::Uwsgi(_)) => true,
+        (Protocol::Http1, Protocol::Uwsgi(_)) | (Protocol::Uwsgi(_), Protocol::Http1) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::{Flavour, Uwsgi};
+
+    use super::*;
+
+    #[test]
+    fn a_comma_is_explained() {
+        assert!(server("http://a:1, http://b:2").unwrap_err().starts_with("a comma parts them"));
+        assert!(server("http+unix:/run/a,b.sock").is_ok());
+        assert_eq!(server("").unwrap_err(), "it is empty");
+    }
+
+    #[test]
+    fn servers_of_one_application_are_alike() {
+        let uwsgi = Protocol::Uwsgi(Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 4096 });
+        let at = |protocol, host: &str| (protocol, Target::Tcp { host: host.into(), port: 80 });
+        let (a, b) = (at(Protocol::Http1, "a"), at(Protocol::Http1, "b"));
+        let said = |servers: &[Server]| -> Vec<String> {
+            faults(servers).into_iter().map(|(fault, _)| fault).collect()
+        };
+        assert!(said(&[]).is_empty());
+        assert!(said(&[a.clone(), b.clone()]).is_empty());
+        assert!(said(&[at(uwsgi, "a"), at(uwsgi, "b")]).is_empty());
+        let found = said(&[a.clone(), b.clone(), a.clone(), a.clone()]);
+        assert_eq!(found, ["http://a:80 is here twice: leave one out"]);
+        let found = said(&[a, b, at(uwsgi, "c")]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("http://a:80 and "), "{found:?}");
+        assert!(found[0].contains("are of two protocols"), "{found:?}");
+    }
+}
