@@ -7,7 +7,6 @@ use crate::support::{App, Gate, Origin, ReservedPort, Settings, close, eventuall
 
 fn before(urls: &[&str]) -> Settings {
     Settings::before(urls[0])
-        .variable("SIDEMAN_UPSTREAM", "")
         .args(&urls[1..].iter().flat_map(|&url| ["--upstream", url]).collect::<Vec<_>>())
 }
 

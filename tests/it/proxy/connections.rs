@@ -146,7 +146,7 @@ fn requests_in_a_row_are_answered_though_no_more_comes() {
 fn a_request_whose_client_left_is_given_up() {
     let (asked, gone) = (Gate::new(), Gate::new());
     let origin = Origin::script([expect("GET / "), open(&asked), until_closed(), open(&gone)]);
-    let sideman = Settings::before(&origin.url()).start();
+    let sideman = Settings::before(&origin.url()).set("upstream.abort", "true").start();
     let mut client = sideman.connect();
     client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
     asked.pass();

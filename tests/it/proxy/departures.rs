@@ -42,7 +42,7 @@ fn one_that_left_is_noticed() {
         let body = if method == "GET " { receive("") } else { receive("hello") };
         let origin =
             Origin::script([expect(method), body, open(&asked), until_closed(), open(&gone)]);
-        let sideman = Settings::before(&origin.url()).start();
+        let sideman = Settings::before(&origin.url()).set("upstream.abort", "true").start();
         let mut client = sideman.connect();
         client.send(request);
         asked.pass();
