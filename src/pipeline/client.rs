@@ -1,15 +1,16 @@
 //! The connection that requests come over: who is at its other end, and what it waits for.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, RefCell, RefMut},
     net::{IpAddr, SocketAddr},
     rc::Rc,
     time::Instant,
 };
 
-use http::Version;
+use bytes::BytesMut;
+use http::{HeaderMap, Version};
 
-use super::sendable::Sendable;
+use super::{interim, sendable::Sendable};
 use crate::body::Arrival;
 
 /// One client connection.
@@ -35,6 +36,11 @@ pub struct Client {
     hides_end: Cell<bool>,
     /// Whether the end of what the client sends was seen since its last request began.
     saw_end: Cell<bool>,
+    /// Whether nothing of an answer waits in hyper's buffers.
+    is_flushed: Cell<bool>,
+    /// Interim answers on their way, and whether there are any.
+    interim: RefCell<BytesMut>,
+    has_interim: Cell<bool>,
     sendable: RefCell<Option<Sendable>>,
     has_sendable: Cell<bool>,
 }
@@ -80,6 +86,9 @@ impl Client {
             blocked: Cell::new(None),
             hides_end: Cell::new(false),
             saw_end: Cell::new(false),
+            is_flushed: Cell::new(true),
+            interim: RefCell::default(),
+            has_interim: Cell::new(false),
             sendable: RefCell::default(),
             has_sendable: Cell::new(false),
         }
@@ -178,9 +187,55 @@ impl Client {
         &self.body
     }
 
-    /// Whether an interim answer may be sent now.
+    /// Whether an interim answer may be sent now: not to HTTP/1.0 (RFC 9110, 15.2), and not in the
+    /// middle of an earlier answer.
     pub fn takes_interim(&self) -> bool {
-        self.takes_interim.get()
+        self.takes_interim.get() && self.is_flushed.get()
+    }
+
+    /// The application has sent early hints.
+    pub(super) fn on_hints(&self, fields: &HeaderMap) {
+        if self.takes_interim() {
+            interim::append(&mut self.interim.borrow_mut(), fields);
+            self.has_interim.set(true);
+        }
+    }
+
+    /// Interim answers to be written before anything else; empty when that is done.
+    pub fn interim(&self) -> Option<RefMut<'_, BytesMut>> {
+        self.has_interim.get().then(|| self.interim.borrow_mut())
+    }
+
+    /// Has the rest of an interim answer written.
+    pub fn set_interim(&self, rest: &[u8]) {
+        self.interim.borrow_mut().extend_from_slice(rest);
+        self.has_interim.set(!rest.is_empty());
+    }
+
+    /// All interim answers were written, or there is no place for them.
+    pub fn clear_interim(&self) {
+        self.has_interim.set(false);
+        self.interim.take();
+    }
+
+    /// Nothing of an answer waits in hyper's buffers.
+    pub fn on_flushed(&self) {
+        self.is_flushed.set(true);
+    }
+
+    /// The client still sends a body that nobody reads. Whoever reads it shares the cell.
+    pub(super) fn is_body_abandoned(&self) -> bool {
+        self.owes_body() && Rc::strong_count(&self.body) == 1
+    }
+
+    /// The last body has not come completely, for all that is known.
+    pub fn owes_body(&self) -> bool {
+        self.body.get() == Arrival::Coming
+    }
+
+    /// Whether the end of what it sends was seen.
+    pub fn has_ended(&self) -> bool {
+        self.saw_end.get()
     }
 
     /// A request's head has come.
@@ -194,6 +249,12 @@ impl Client {
     /// The head of the answer is about to be written.
     pub(super) fn on_answer(&self) {
         self.takes_interim.set(false);
+        self.is_flushed.set(false);
+    }
+
+    /// More of the answer is about to be written.
+    pub(super) fn on_more(&self) {
+        self.is_flushed.set(false);
     }
 
     pub(super) fn on_answered(&self, now: Instant) {

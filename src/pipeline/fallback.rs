@@ -16,7 +16,7 @@ use crate::{
     body::{Body, RequestBody},
     error::Error,
     plan,
-    upstream::{Fleet, Framing, Origin, RequestHead, Upstream},
+    upstream::{Fleet, Framing, Notes, Origin, RequestHead, Upstream},
 };
 
 /// Requests to the fallback at the same time, for each worker: it is there for stragglers, and must not
@@ -89,7 +89,12 @@ impl Fallback {
         let head = RequestHead { method, target: &target, fields, origin };
         let reply = match self
             .server
-            .send(&head, Framing::None, RequestBody::empty(), &Cell::new(None))
+            .send(
+                &head,
+                Framing::None,
+                RequestBody::empty(),
+                Notes { waited: &Cell::new(None), hints: None },
+            )
             .await
         {
             Ok(reply) => reply,

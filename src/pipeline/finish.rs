@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::record::Record;
+use super::{leftover, record::Record, tunnel::Tunnel};
 use crate::{
     body::Body,
     error::{Error, Kind},
@@ -24,7 +24,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Answer {
     body: Body,
-    record: Box<Record>,
+    /// `None` once a tunnel has it.
+    record: Option<Box<Record>>,
 }
 
 /// Puts the last touches to a response and ties its record to it.
@@ -33,13 +34,24 @@ pub(super) fn seal(mut record: Box<Record>, response: Response<Body>) -> Respons
     record.status = Some(parts.status);
     record.connection.on_answer();
     record.is_complete = body.is_end_stream();
-    if record.local.phase.get() >= Phase::Draining {
+    // What follows an unread body can't be found (RFC 9112, 9.3).
+    let is_unread = record.connection.is_body_abandoned() && !leftover::is_short(&record.parts);
+    let is_last = is_unread || record.local.phase.get() >= Phase::Draining;
+    if is_last && record.upgraded.is_none() {
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Response::from_parts(parts, Answer { body, record })
+    Response::from_parts(parts, Answer { body, record: Some(record) })
 }
 
 // === impl Answer ===
+
+impl Answer {
+    /// The tunnel that this answer opens, if it does; its record goes with it.
+    pub fn take_tunnel(&mut self) -> Option<Tunnel> {
+        let upgraded = self.record.as_mut()?.upgraded.take()?;
+        Some(Tunnel::open(self.record.take()?, upgraded))
+    }
+}
 
 impl HttpBody for Answer {
     type Data = Bytes;
@@ -51,10 +63,14 @@ impl HttpBody for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let Self { body, record } = self.get_mut();
         let polled = Pin::new(&mut *body).poll_frame(cx);
+        let Some(record) = record else { return polled };
+        if polled.is_ready() {
+            record.connection.on_more();
+        }
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                record.is_complete = body.is_end_stream();
+                record.is_complete = frame.is_trailers() || body.is_end_stream();
             }
             Poll::Ready(Some(Err(error))) => record.error = Some(error.kind()),
             Poll::Ready(None) => record.is_complete = true,
@@ -86,13 +102,17 @@ impl Drop for Record {
         }
         let duration = now.saturating_duration_since(self.begin);
         let metrics = &self.local.metrics;
-        metrics.in_flight.subtract(1);
+        if self.is_tunnel {
+            metrics.tunnels.subtract(1);
+        } else {
+            metrics.in_flight.subtract(1);
+            metrics.duration(self.route).observe(duration);
+        }
         if let Some(kind) = self.error {
             metrics.errors(kind).add(1);
         }
         let method = MethodLabel::from(&self.parts.method);
         metrics.requests(self.route, method, status.into()).add(1);
-        metrics.duration(self.route).observe(duration);
         if self.local.log.is_on() && !self.is_quiet {
             self.log(status, duration);
         }

@@ -8,7 +8,7 @@ use http_body::Body;
 
 use super::record::{Record, X_FORWARDED_FOR, X_FORWARDED_PROTO};
 use crate::{
-    rfc::{fields, forwarded, host},
+    rfc::{fields, forwarded, host, upgrade},
     upstream::{Framing, Origin, RequestHead},
 };
 
@@ -53,6 +53,9 @@ pub(super) fn head<'a>(
     passed.push((b"x-forwarded-port", digits.format(port).as_bytes()));
     passed.push((b"x-real-ip", client.as_bytes()));
     passed.push((b"x-request-id", record.request_id()));
+    if upgrade::asks_for_websocket(&record.parts) {
+        passed.extend([(&b"connection"[..], &b"upgrade"[..]), (b"upgrade", b"websocket")]);
+    }
     if forged > 0 {
         record.local.metrics.headers_dropped.add(forged);
     }

@@ -1,5 +1,5 @@
-//! The body of a request that is answered without it. Many clients send all of it before they read:
-//! closing while it comes would reset the connection and take the answer along (RFC 9112, 9.6).
+//! The body of a request that is answered without it. A short one is read, so that the connection can
+//! be used again; after a longer one it is closed, by and by (`server/linger.rs`).
 
 use std::{future::poll_fn, pin::Pin, time::Duration};
 
@@ -9,10 +9,16 @@ use tokio::time::timeout;
 
 use crate::body::RequestBody;
 
-/// Bytes that are read for courtesy, at the most.
-const MOST: u64 = 1024 * 1024;
-/// The time that is spent for courtesy, at the most.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Bytes that are read to keep a connection, at the most: about what is on its way already.
+const MOST: u64 = 64 * 1024;
+/// How long the answer waits for them, at the most: a new connection costs a client about as much.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Whether the body's rest is not worth a connection: hyper reads what is here of it by itself.
+pub(super) fn is_short(parts: &Parts) -> bool {
+    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length <= MOST)
+}
 
 /// Reads a short body and throws it away.
 pub(super) async fn read(parts: &Parts, mut body: RequestBody) {

@@ -9,6 +9,8 @@
 //! 5. [`reply`] turns an error into a status and a page, which may come from [`pages`].
 //! 6. [`fields`] changes what the answer says about itself.
 //! 7. [`leftover`] reads what the client still sends of a body that nobody wanted.
+//!
+//! What a request may also come to: [`interim`] answers before its own, and a [`tunnel`] after it.
 
 mod accel;
 mod app;
@@ -22,6 +24,7 @@ mod forward;
 mod guard;
 mod health;
 mod hosts;
+mod interim;
 mod leftover;
 mod local;
 mod pages;
@@ -31,6 +34,7 @@ mod redirect;
 mod reply;
 mod route;
 mod sendable;
+mod tunnel;
 
 pub use self::{
     app::App,
@@ -39,6 +43,7 @@ pub use self::{
     health::application_accepts,
     local::Local,
     sendable::Sendable,
+    tunnel::Tunnel,
 };
 
 use std::rc::Rc;

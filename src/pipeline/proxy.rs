@@ -1,16 +1,19 @@
 //! Hands a request to the application and its reply, or the file that this names, to the client.
 
-use http::Response;
+use http::{HeaderMap, Response, header};
 
 use super::{
     accel, forward,
     local::Local,
     record::{Record, X_REQUEST_ID},
+    tunnel,
 };
 use crate::{
     body::{Body, RequestBody},
     error::Error,
+    rfc::trailers,
     telemetry::Route,
+    upstream::Notes,
 };
 
 /// Answers with what the application says.
@@ -31,14 +34,20 @@ pub(super) async fn serve(
     };
     let mut digits = itoa::Buffer::new();
     let head = forward::head(record, client, &local.fallback_host, &mut digits);
-    let mut reply = local.application(route).send(&head, framing, body, &record.queued).await?;
+    let tell = |fields: &HeaderMap| record.connection.on_hints(fields);
+    let notes = Notes { waited: &record.queued, hints: Some(&tell) };
+    let mut reply = local.application(route).send(&head, framing, body, notes).await?;
     drop(head);
 
     record.first_byte = Some(reply.first_byte);
     let directives = accel::take(&mut reply.headers);
-    let mut response = match directives.target() {
-        Some(target) => accel::serve(local, record, &directives, target, reply).await?,
-        None => {
+    if reply.headers.contains_key(header::TRAILER) && !trailers::are_taken(&record.parts.headers) {
+        reply.headers.remove(header::TRAILER);
+    }
+    let mut response = match (reply.upgraded.take(), directives.target()) {
+        (Some(upgraded), _) => tunnel::accept(record, reply.headers, upgraded),
+        (None, Some(target)) => accel::serve(local, record, &directives, target, reply).await?,
+        (None, None) => {
             let mut response = Response::new(reply.body);
             *response.status_mut() = reply.status;
             *response.headers_mut() = reply.headers;

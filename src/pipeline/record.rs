@@ -15,6 +15,7 @@ use crate::{
     error::Kind,
     rfc::{forwarded, trace},
     telemetry::Route,
+    upstream::Upgraded,
 };
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -47,6 +48,10 @@ pub(super) struct Record {
     pub(super) is_complete: bool,
     /// Health answers are worth a line only when they are bad.
     pub(super) is_quiet: bool,
+    /// Whether it became a tunnel.
+    pub(super) is_tunnel: bool,
+    /// The application's side of a tunnel, once it has accepted one.
+    pub(super) upgraded: Option<Box<Upgraded>>,
 }
 
 // === impl Record ===
@@ -81,6 +86,8 @@ impl Record {
             bytes: 0,
             is_complete: false,
             is_quiet: false,
+            is_tunnel: false,
+            upgraded: None,
         })
     }
 

@@ -1,7 +1,10 @@
-//! The chunked transfer coding, decoded (RFC 9112, 7.1). Extensions and trailers are read and
-//! thrown away; their size is bounded.
+//! The chunked transfer coding, decoded (RFC 9112, 7.1). Extensions are read and thrown away, and so
+//! are trailers that must not be there; their size is bounded.
 
 use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::trailers;
 
 /// Bytes of one chunk line or one trailer section, at the most.
 const LINE_LIMIT: usize = 8 * 1024;
@@ -12,6 +15,7 @@ pub struct Decoder {
     state: State,
     /// Bytes of the trailer section seen so far.
     trailer: usize,
+    trailers: HeaderMap,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub enum Step {
     Data(Bytes),
     /// The buffer holds no complete element.
     NeedMore,
+    /// The fields behind the body, if there are any; it is complete then.
+    Trailers(HeaderMap),
     /// The body is complete; what the buffer still holds is not part of it.
     Done,
 }
@@ -78,12 +84,30 @@ impl Decoder {
                     if self.trailer > LINE_LIMIT {
                         return Err(Malformed);
                     }
-                    if line.is_empty() {
-                        self.state = State::Done;
+                    if !line.is_empty() {
+                        self.add_trailer(&line.freeze());
+                        continue;
+                    }
+                    self.state = State::Done;
+                    if !self.trailers.is_empty() {
+                        return Ok(Step::Trailers(std::mem::take(&mut self.trailers)));
                     }
                 }
                 State::Done => return Ok(Step::Done),
             }
+        }
+    }
+
+    /// Keeps a field if it is one that may stand here.
+    fn add_trailer(&mut self, line: &Bytes) {
+        let Some(colon) = memchr::memchr(b':', line) else { return };
+        let (name, value) = (line.slice(..colon), line.slice(colon + 1..));
+        let value = value.slice_ref(value.trim_ascii());
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(&name), HeaderValue::from_maybe_shared(value))
+            && trailers::is_allowed(&name)
+        {
+            self.trailers.append(name, value);
         }
     }
 }
@@ -132,6 +156,7 @@ mod tests {
             loop {
                 match decoder.decode(&mut buffer)? {
                     Step::Data(data) => body.extend_from_slice(&data),
+                    Step::Trailers(_) => {}
                     Step::NeedMore => break,
                     Step::Done => return Ok((body, true, buffer.len())),
                 }
@@ -162,6 +187,20 @@ mod tests {
             let expected = expected.map(|(body, done, left)| (body.to_vec(), done, left));
             assert_eq!(got, expected, "{:?}", String::from_utf8_lossy(bytes));
         }
+    }
+
+    #[test]
+    fn trailers_come_between_the_body_and_its_end() {
+        let wire = b"1\r\nx\r\n0\r\nX-Sum:  a b \r\nContent-Length: 5\r\nno field\r\n\
+                     bad name: 1\r\nX-Sum: c\r\nX-Bad: \x00\r\n\r\nrest";
+        let (mut decoder, mut buffer) = (Decoder::default(), BytesMut::from(&wire[..]));
+        assert_eq!(decoder.decode(&mut buffer), Ok(Step::Data(Bytes::from_static(b"x"))));
+        let Ok(Step::Trailers(map)) = decoder.decode(&mut buffer) else { panic!("no trailers") };
+        let fields: Vec<_> =
+            map.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        assert_eq!(fields, [("x-sum", &b"a b"[..]), ("x-sum", b"c")]);
+        assert_eq!(decoder.decode(&mut buffer), Ok(Step::Done));
+        assert_eq!(&buffer[..], b"rest");
     }
 
     #[test]

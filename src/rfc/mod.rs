@@ -12,3 +12,5 @@ pub mod multipart;
 pub mod path;
 pub mod range;
 pub mod trace;
+pub mod trailers;
+pub mod upgrade;

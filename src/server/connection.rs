@@ -1,26 +1,29 @@
-//! One client connection from accept to close: HTTP/1.1 by hyper, timers of our own. Here, and
-//! nowhere else, the pipeline becomes a tower `Service`: layers that only add may wrap it.
+//! One client connection from accept to close: HTTP/1.1 by hyper, timers of our own, and what may come
+//! after the last answer. Here, and nowhere else, the pipeline becomes a tower `Service`: layers that
+//! only add may wrap it.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     future::{Future, poll_fn},
     net::SocketAddr,
-    pin::pin,
+    pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
-use http::Request;
+use http::{Request, StatusCode};
 use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::net::TcpStream;
 
-use super::{drain::Ticket, socket::Socket};
+use super::{drain::Ticket, linger::linger, socket::Socket, tunnel};
 use crate::{
     body::Deadline,
+    error::Kind,
     pipeline::{self, Activity, Client, Departure, Local},
     plan,
     telemetry::{MethodLabel, Route, Shard, StatusClass},
@@ -31,19 +34,28 @@ const BUFFER: usize = 64 * 1024;
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ticket: Ticket) {
-    let _open = Open::count(&local.metrics);
+    let open = Open::count(&local.metrics);
     // Small answers must not wait for the acknowledgement of earlier ones.
     let _ = tcp.set_nodelay(true);
     let server_port = tcp.local_addr().map_or(0, |address| address.port());
     let client = Rc::new(Client::new(peer, server_port, Instant::now()));
     let socket = Socket::new(tcp, Rc::clone(&client), Arc::clone(&local.metrics));
 
+    let opened = Rc::new(Cell::new(None));
     let (service_local, service_client) = (Rc::clone(&local), Rc::clone(&client));
+    let service_opened = Rc::clone(&opened);
     let service = tower::service_fn(move |request: Request<Incoming>| {
         let (local, client) = (Rc::clone(&service_local), Rc::clone(&service_client));
+        let opened = Rc::clone(&service_opened);
         // Before the future is polled: hyper looks for the client's end in between.
         client.on_request(request.version(), !request.body().is_end_stream());
-        async move { Ok::<_, Infallible>(pipeline::handle(local, client, request).await) }
+        async move {
+            let mut response = pipeline::handle(local, client, request).await;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                opened.set(response.body_mut().take_tunnel());
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
 
     let mut http = http1::Builder::new();
@@ -52,9 +64,9 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
     // Bounds a request's head, and what waits in memory for a client that reads slowly.
     http.max_buf_size(BUFFER);
     // No header_read_timeout: hyper counts idle time as header time. See `Timer`.
-    let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
+    let mut connection =
+        http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
 
-    let mut connection = pin!(connection);
     let mut timer = Timer::new(&local.app.plan.server);
     let (mut listens, mut told) = (false, false);
     let ended = poll_fn(|cx| {
@@ -63,13 +75,13 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
             listens = true;
         }
         loop {
-            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+            if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
                 return Poll::Ready(Ended::Http(result.err()));
             }
             // Only after a poll: a request that has arrived already is answered first.
             if ticket.is_closing() && !told {
                 told = true;
-                connection.as_mut().graceful_shutdown();
+                Pin::new(&mut connection).graceful_shutdown();
                 continue;
             }
             if client.take_hidden_end() {
@@ -85,8 +97,22 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
     })
     .await;
 
+    // `Socket` has kept hyper from shutting it down.
+    let parts = connection.into_parts();
+    let socket = parts.io.into_inner().into_plain();
     match ended {
-        Ended::Http(None) => {}
+        Ended::Http(None) => {
+            if let Some(tunnel) = opened.take() {
+                let run = tunnel::run(socket, parts.read_buf, tunnel, &ticket, &local.metrics);
+                // Boxed, as what follows is: most connections never come here.
+                return Box::pin(run).await;
+            }
+            let is_unread = client.owes_body() || !parts.read_buf.is_empty();
+            if is_unread || !client.has_ended() && socket.has_more() {
+                drop(open);
+                Box::pin(linger(socket)).await;
+            }
+        }
         Ended::Http(Some(error)) => {
             if error.is_parse() {
                 // hyper has answered 400 or 431; no request has come of it.
@@ -94,6 +120,13 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
                 local.metrics.requests(Route::None, MethodLabel::Other, class).add(1);
             }
             tracing::debug!(%error, %peer, "client connection ended");
+            if let Some(mut tunnel) = opened.take() {
+                tunnel.fail(Kind::ClientGone);
+            }
+            if error.is_parse() && !client.has_ended() {
+                drop(open);
+                Box::pin(linger(socket)).await;
+            }
         }
         Ended::Head => local.metrics.header_timeouts.add(1),
         Ended::Idle => local.metrics.idle_timeouts.add(1),
@@ -126,7 +159,7 @@ struct Timer {
     looked: Instant,
 }
 
-/// Counts an open connection for as long as it lives.
+/// Counts an open connection until it has nothing more to say.
 struct Open<'a>(&'a Shard);
 
 // === impl Timer ===

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub(super) struct Drain {
     is_closing: Cell<bool>,
+    ends_tunnels: Cell<bool>,
     next: Cell<u64>,
     wakers: RefCell<BTreeMap<u64, Option<Waker>>>,
     emptied: Notify,
@@ -40,9 +41,13 @@ impl Drain {
     /// Tells all connections to end after the request they are at.
     pub(super) fn close(&self) {
         self.is_closing.set(true);
-        for waker in self.wakers.borrow().values().flatten() {
-            waker.wake_by_ref();
-        }
+        self.wake_all();
+    }
+
+    /// Tells all tunnels to end now.
+    pub(super) fn end_tunnels(&self) {
+        self.ends_tunnels.set(true);
+        self.wake_all();
     }
 
     /// Whether the connections were told to end.
@@ -61,6 +66,12 @@ impl Drain {
             self.emptied.notified().await;
         }
     }
+
+    fn wake_all(&self) {
+        for waker in self.wakers.borrow().values().flatten() {
+            waker.wake_by_ref();
+        }
+    }
 }
 
 // === impl Ticket ===
@@ -69,6 +80,11 @@ impl Ticket {
     /// Whether the connection should end after the request it is at.
     pub(super) fn is_closing(&self) -> bool {
         self.drain.is_closing()
+    }
+
+    /// Whether the time of tunnels is over.
+    pub(super) fn ends_tunnels(&self) -> bool {
+        self.drain.ends_tunnels.get()
     }
 
     /// Sets whom to wake; a task's waker stays good for its life.

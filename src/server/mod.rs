@@ -4,8 +4,11 @@ mod acceptor;
 mod admin;
 mod connection;
 mod drain;
+mod linger;
 mod listener;
+mod plain;
 mod socket;
+mod tunnel;
 mod workers;
 
 pub use self::{

@@ -1,4 +1,5 @@
-//! A client's socket that counts its bytes and tells its connection when some arrive.
+//! A client's socket under hyper: it counts its bytes, tells its connection when some arrive, and
+//! writes the interim answers that hyper can't.
 
 use std::{
     io::{self, IoSlice},
@@ -9,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Buf as _;
 use rustix::{
     fs::sendfile,
     net::{SendAncillaryBuffer, SendFlags, sendmsg},
@@ -19,6 +21,7 @@ use tokio::{
     net::TcpStream,
 };
 
+use super::plain::Plain;
 use crate::{
     body::Arrival,
     pipeline::{Client, Departure, Sendable},
@@ -35,8 +38,8 @@ pub(super) struct Socket {
     is_short: bool,
     /// The client takes bytes more slowly than they come.
     is_slow: bool,
-    /// The last write has not gone through.
-    is_blocked: bool,
+    /// The last write has not gone through, or only a part of it.
+    is_amid: bool,
 }
 
 /// Bytes that the kernel may hold unsent, once there is more than it takes at once. With a short queue they reach
@@ -56,7 +59,7 @@ const INTERIM: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Socket {
     pub(super) fn new(tcp: TcpStream, client: Rc<Client>, metrics: Arc<Shard>) -> Self {
-        Self { tcp, client, metrics, is_short: false, is_slow: false, is_blocked: false }
+        Self { tcp, client, metrics, is_short: false, is_slow: false, is_amid: false }
     }
 
     /// Writes slices of which one stands in a file: what is before it from memory, then it by
@@ -118,12 +121,19 @@ impl Socket {
         self.client.set_departure(match self.client.departure() {
             Departure::None => Departure::Suspected(now + QUICK_ANSWER),
             Departure::Suspected(at) | Departure::Probed(at) if now < at => return Ok(()),
-            // Nothing may be put in the middle of an earlier answer.
-            Departure::Suspected(_) if self.is_blocked || !self.client.takes_interim() => {
+            // Nothing may be put in the middle of another answer.
+            Departure::Suspected(_)
+                if self.is_amid
+                    || !self.client.takes_interim()
+                    || self.client.interim().is_some() =>
+            {
                 Departure::Suspected(now + LOOK_AGAIN)
             }
             Departure::Suspected(_) => match self.tcp.try_write(INTERIM) {
-                Ok(_) => Departure::Probed(now + ROUND_TRIP),
+                Ok(written) => {
+                    self.client.set_interim(INTERIM.get(written..).unwrap_or_default());
+                    Departure::Probed(now + ROUND_TRIP)
+                }
                 // A full buffer was not read for long: the next look may be luckier.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     Departure::Suspected(now + LOOK_AGAIN)
@@ -139,6 +149,32 @@ impl Socket {
             }
         });
         Ok(())
+    }
+
+    /// The socket alone, when HTTP is over.
+    pub(super) fn into_plain(self) -> Plain {
+        Plain::new(self.tcp, self.metrics)
+    }
+
+    /// Writes interim answers to their end: whatever comes after them must wait. hyper has either
+    /// nothing to write, or the final answer.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(mut queue) = self.client.interim() else { return Poll::Ready(Ok(())) };
+        if self.is_amid {
+            // hyper is at its own `100 Continue`, and the final answer may follow in the same buffer.
+            queue.clear();
+        }
+        while !queue.is_empty() {
+            let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, &queue))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            queue.advance(written);
+            self.metrics.sent_bytes.add(written as u64);
+        }
+        drop(queue);
+        self.client.clear_interim();
+        Poll::Ready(Ok(()))
     }
 
     /// Does one system call on the socket as soon as it is writable.
@@ -157,10 +193,14 @@ impl Socket {
         }
     }
 
-    /// Counts what was written. An answer that was handed over completely may still be on its way:
+    /// Counts what was written of `offered` bytes. An answer that was handed over completely may still be on its way:
     /// its client is not idle as long as it takes some.
-    fn on_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        self.is_blocked = written.is_pending();
+    fn on_written(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        offered: usize,
+    ) -> Poll<io::Result<usize>> {
+        self.is_amid = !matches!(written, Poll::Ready(Ok(count)) if count == offered);
         match &written {
             Poll::Ready(Ok(count)) => {
                 self.metrics.sent_bytes.add(*count as u64);
@@ -240,8 +280,9 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_interim(cx))?;
         let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
-        self.on_written(written)
+        self.on_written(written, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -249,22 +290,27 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_interim(cx))?;
         let written = match self.client.sendable() {
             Some(sendable) => self.poll_send(cx, slices, &sendable),
             None => Pin::new(&mut self.tcp).poll_write_vectored(cx, slices),
         };
-        self.on_written(written)
+        self.on_written(written, slices.iter().map(|slice| slice.len()).sum())
     }
 
     fn is_write_vectored(&self) -> bool {
         self.tcp.is_write_vectored()
     }
 
+    /// hyper calls it when it has written everything that it had, also when that was nothing.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.client.on_flushed();
+        ready!(self.poll_interim(cx))?;
         Pin::new(&mut self.tcp).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    /// The end of HTTP is not the end of the socket: `connection.rs` sees to that.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }

@@ -2,6 +2,7 @@
 //! that live and die on it.
 
 use std::{
+    future::pending,
     io,
     net::{SocketAddr, TcpStream},
     rc::Rc,
@@ -17,7 +18,7 @@ use tokio::{
     runtime::{Builder, Runtime},
     sync::{mpsc, watch},
     task::LocalSet,
-    time::sleep,
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{connection, drain::Drain};
@@ -197,13 +198,14 @@ fn run(
         };
         tokio::select! {
             () = accept => {}
-            () = follow(local, &mut phase) => {}
+            () = follow(local, &drain, &mut phase) => {}
         }
     };
     tasks.block_on(&runtime, serve);
-    // Once the idle ones were told to close, a connection that is left has an answer on its way.
+    // Once the idle ones were told to close, a connection that is left has an answer on its way, or is
+    // a tunnel, which is no request.
     let cut = if drain.is_closing() {
-        local.metrics.connections.value()
+        local.metrics.connections.value().saturating_sub(local.metrics.tunnels.value())
     } else {
         local.metrics.in_flight.value()
     };
@@ -215,13 +217,30 @@ fn run(
     Ended { cut }
 }
 
-/// Keeps the worker's copy of the phase; ends when the process must.
-async fn follow(local: &Local, phase: &mut watch::Receiver<Phase>) {
+/// Keeps the worker's copy of the phase, and ends tunnels when their time has come; ends when the
+/// process must.
+async fn follow(local: &Local, drain: &Drain, phase: &mut watch::Receiver<Phase>) {
+    let mut last_call = None;
     loop {
         let now = *phase.borrow_and_update();
         local.phase.set(now);
-        if now == Phase::Stopped || phase.changed().await.is_err() {
+        if now == Phase::Stopped {
             return;
+        }
+        if now == Phase::Draining && last_call.is_none() {
+            last_call = Some(Instant::now() + local.app.plan.shutdown.tunnels);
+        }
+        let tunnels_end = async {
+            match last_call {
+                Some(at) => sleep_until(at).await,
+                None => pending().await,
+            }
+            drain.end_tunnels();
+            pending::<()>().await;
+        };
+        tokio::select! {
+            changed = phase.changed() => if changed.is_err() { return },
+            () = tunnels_end => {}
         }
     }
 }

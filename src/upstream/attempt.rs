@@ -15,7 +15,7 @@ use tokio::{sync::Notify, task::spawn_local};
 use super::{
     connection::Connection,
     exchange::{Failure, exchange},
-    http1::{BodyLength, ReplyHead},
+    http1::{Asked, BodyLength, Hints, ReplyHead},
     permit::Permit,
     reply::ReplyBody,
     upload::Upload,
@@ -32,6 +32,8 @@ pub(super) struct Attempt {
     pub(super) upload: Upload,
     pub(super) permit: Permit,
     pub(super) method: Method,
+    /// Whether WebSocket was asked for.
+    pub(super) asks_upgrade: bool,
     /// Bounds each wait.
     pub(super) pause: Duration,
     pub(super) begin: Instant,
@@ -60,8 +62,9 @@ pub(super) struct Orphans {
 
 impl Attempt {
     /// Writes the request and waits for the head of the answer.
-    async fn run(&mut self) -> Result<ReplyHead, Failure> {
-        exchange(&mut self.connection, &mut self.upload, &self.method, self.pause).await
+    async fn run(&mut self, hints: Option<Hints<'_>>) -> Result<ReplyHead, Failure> {
+        let asked = Asked { method: &self.method, upgrade: self.asks_upgrade, hints };
+        exchange(&mut self.connection, &mut self.upload, asked, self.pause).await
     }
 
     /// What is left of the answer.
@@ -72,7 +75,7 @@ impl Attempt {
 
     /// Waits for an answer that nobody wants.
     async fn end(mut self) {
-        let Ok(head) = self.run().await else { return };
+        let Ok(head) = self.run(None).await else { return };
         let is_short = match head.length {
             BodyLength::None => true,
             BodyLength::Exact(length) => length <= MOST,
@@ -95,8 +98,11 @@ impl Watched {
     }
 
     /// Waits for the head of the answer. Dropping the future leaves the attempt to the orphans.
-    pub(super) async fn run(mut self) -> Option<(Attempt, Result<ReplyHead, Failure>)> {
-        let result = self.attempt.as_mut()?.run().await;
+    pub(super) async fn run(
+        mut self,
+        hints: Option<Hints<'_>>,
+    ) -> Option<(Attempt, Result<ReplyHead, Failure>)> {
+        let result = self.attempt.as_mut()?.run(hints).await;
         Some((self.attempt.take()?, result))
     }
 }

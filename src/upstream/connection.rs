@@ -54,6 +54,11 @@ impl Connection {
         }
     }
 
+    /// The stream, and what arrived and was not taken yet, for another protocol.
+    pub(super) fn into_parts(self) -> (Stream, BytesMut) {
+        (self.stream, self.input)
+    }
+
     /// Reads more into `input`; 0 is the end.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.input.capacity() - self.input.len() < READ / 2 {

@@ -3,11 +3,9 @@
 
 use std::{future::poll_fn, io, task::Poll, time::Duration};
 
-use http::Method;
-
 use super::{
     connection::{Connection, Late},
-    http1::{self, ReplyHead},
+    http1::{self, Asked, ReplyHead},
     upload::{Progress, Upload},
 };
 use crate::error::{Error, Kind};
@@ -24,7 +22,7 @@ pub(super) struct Failure {
 pub(super) async fn exchange(
     connection: &mut Connection,
     upload: &mut Upload,
-    method: &Method,
+    asked: Asked<'_>,
     pause: Duration,
 ) -> Result<ReplyHead, Failure> {
     let (mut seen, mut got_any) = (0, false);
@@ -39,7 +37,7 @@ pub(super) async fn exchange(
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(closed(None, got_any))),
                 Poll::Ready(Ok(_)) => {
                     (moved, got_any) = (true, true);
-                    match http1::parse(&mut connection.input, &mut seen, method) {
+                    match http1::parse(&mut connection.input, &mut seen, asked) {
                         Ok(Some(head)) => return Poll::Ready(Ok(head)),
                         Ok(None) => {}
                         Err(error) => return Poll::Ready(Err(fatal(error))),

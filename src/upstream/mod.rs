@@ -3,7 +3,9 @@
 //! `send` takes a place (`fleet`: the servers and the queue, shared by all workers) and a connection
 //! (`pool`, or `connect`), makes an `attempt`: `exchange` writes the request (`http1::encode`, `upload`)
 //! while it waits for the head of the reply (`http1::parse`). It gives the reply with a body that
-//! returns the connection to the pool when it ends (`reply`), or tries again where that is safe.
+//! returns the connection to the pool when it ends (`reply`), or
+//! with the connection itself if it speaks WebSocket from now on (`upgraded`), or tries again where that
+//! is safe.
 
 mod attempt;
 mod connect;
@@ -18,11 +20,13 @@ mod reply;
 mod request;
 mod send;
 mod stream;
+mod upgraded;
 mod upload;
 
 pub use self::{
     fleet::Fleet,
     probe::accepts,
-    request::{Framing, Origin, RequestHead},
+    request::{Framing, Notes, Origin, RequestHead},
     send::{Reply, Upstream},
+    upgraded::Upgraded,
 };

@@ -181,6 +181,11 @@ impl Body for ReplyBody {
                     }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
+                Ok(Step::Trailers(fields)) => {
+                    // Nobody asks for more after them.
+                    self.finish();
+                    return Poll::Ready(Some(Ok(Frame::trailers(fields))));
+                }
                 Ok(Step::Done) => {
                     self.finish();
                     return Poll::Ready(None);

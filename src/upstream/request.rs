@@ -1,6 +1,8 @@
 //! A request as the application shall get it: what a codec turns into bytes.
 
-use http::{Method, Version};
+use std::{cell::Cell, fmt, time::Duration};
+
+use http::{HeaderMap, Method, Version};
 
 /// The head of a request. All fields are final: codecs add only what their wire format needs.
 #[derive(Debug)]
@@ -29,6 +31,15 @@ pub struct Origin<'a> {
     pub version: Version,
 }
 
+/// What the sender of a request wants to know before it has the reply.
+#[derive(Clone, Copy)]
+pub struct Notes<'a> {
+    /// How long the request waited for a place, if it had to; also if nothing comes of it.
+    pub waited: &'a Cell<Option<Duration>>,
+    /// Gets the fields of each `103 Early Hints` (RFC 8297).
+    pub hints: Option<&'a dyn Fn(&HeaderMap)>,
+}
+
 /// How the end of a request's body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -37,4 +48,22 @@ pub enum Framing {
     /// So many bytes.
     Length(u64),
     Chunked,
+}
+
+// === impl RequestHead ===
+
+impl RequestHead<'_> {
+    /// Whether the application may answer with another protocol: only then is `Upgrade` among the
+    /// fields.
+    pub(super) fn asks_upgrade(&self) -> bool {
+        self.fields.iter().any(|(name, _)| *name == b"upgrade")
+    }
+}
+
+// === impl Notes ===
+
+impl fmt::Debug for Notes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Notes(waited: {:?})", self.waited.get())
+    }
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::{sync::Notify, time::sleep};
 
 use super::{
@@ -20,7 +20,8 @@ use super::{
     http1::{self, BodyLength, ReplyHead},
     permit::Permit,
     pool::Pool,
-    request::{Framing, RequestHead},
+    request::{Framing, Notes, RequestHead},
+    upgraded::Upgraded,
     upload::Upload,
 };
 use crate::{
@@ -69,6 +70,8 @@ pub struct Reply {
     pub first_byte: Duration,
     /// Whether its body must go on as it comes: each byte, however few.
     pub is_prompt: bool,
+    /// With status 101: the connection, which speaks WebSocket from now on.
+    pub upgraded: Option<Upgraded>,
 }
 
 /// Counts a request that waits, and one that left the queue before its turn.
@@ -103,14 +106,13 @@ impl Upstream {
         });
     }
 
-    /// Sends a request and waits for the head of its reply. `waited` is told how long it had to wait for
-    /// a place, also if nothing comes of it.
+    /// Sends a request and waits for the head of its reply.
     pub async fn send(
         &self,
         head: &RequestHead<'_>,
         framing: Framing,
         body: RequestBody,
-        waited: &Cell<Option<Duration>>,
+        notes: Notes<'_>,
     ) -> Result<Reply, Error> {
         let since = Instant::now();
         let mut upload = Upload::new(body, framing);
@@ -119,7 +121,7 @@ impl Upstream {
         loop {
             let permit = match kept.take() {
                 Some(permit) => permit,
-                None => self.place(since, waited).await?,
+                None => self.place(since, notes.waited).await?,
             };
             let is_repeatable =
                 retries < RETRIES && head.method.is_idempotent() && upload.is_repeatable();
@@ -139,9 +141,9 @@ impl Upstream {
                 }
             };
             self.encode(&mut connection, head, framing, &permit)?;
-            let attempt = self.attempt(head.method, connection, upload, permit);
+            let attempt = self.attempt(head, connection, upload, permit);
             let watched = Watched::new(attempt, &self.orphans, &self.metrics);
-            let Some((attempt, result)) = watched.run().await else {
+            let Some((attempt, result)) = watched.run(notes.hints).await else {
                 return Err(Error::new(Kind::UpstreamClosed));
             };
             let Failure { error, is_silent_close } = match result {
@@ -196,7 +198,7 @@ impl Upstream {
     /// A request that is ready to be written.
     fn attempt(
         &self,
-        method: &Method,
+        head: &RequestHead<'_>,
         mut connection: Connection,
         upload: Upload,
         permit: Permit,
@@ -208,7 +210,8 @@ impl Upstream {
             connection,
             upload,
             permit,
-            method: method.clone(),
+            method: head.method.clone(),
+            asks_upgrade: head.asks_upgrade(),
             pause: plan.read_timeout,
             begin,
         }
@@ -285,6 +288,9 @@ impl Upstream {
         attempt.permit.server().on_answer();
         let first_byte = attempt.begin.elapsed();
         self.metrics.upstream_first_byte.observe(first_byte);
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return self.switched(attempt, head, first_byte);
+        }
         let is_stream = is_event_stream(&head.headers);
         let is_prompt = head.is_prompt || is_stream;
         let rest = attempt.into_body(&head);
@@ -299,7 +305,24 @@ impl Upstream {
             }
         };
         let headers = std::mem::take(&mut head.headers);
-        Ok(Reply { status: head.status, headers, body, first_byte, is_prompt })
+        Ok(Reply { status: head.status, headers, body, first_byte, is_prompt, upgraded: None })
+    }
+
+    /// The connection changes to another protocol: it is no request any more, and takes no place.
+    fn switched(
+        &self,
+        attempt: Attempt,
+        head: ReplyHead,
+        first_byte: Duration,
+    ) -> Result<Reply, Error> {
+        if !attempt.upload.is_finished() {
+            return Err(Error::new(Kind::UpstreamGarbage));
+        }
+        let upgraded = Upgraded::new(attempt.connection, self.fleet.plan().tunnel_timeout);
+        let (status, headers) = (head.status, head.headers);
+        let body = Body::Empty;
+        let upgraded = Some(upgraded);
+        Ok(Reply { status, headers, body, first_byte, is_prompt: true, upgraded })
     }
 
     /// The servers that are known now.

@@ -28,4 +28,5 @@ mod proxy;
 mod serve_files;
 mod settings;
 mod tools;
+mod upgrades;
 mod upstream_trouble;

@@ -32,7 +32,8 @@ pub(in crate::upstream) fn encode(
         }
         Framing::Chunked => out.put_slice(b"transfer-encoding: chunked\r\n"),
     }
-    if !keep {
+    // A request for another protocol brings its own `Connection`.
+    if !keep && !head.asks_upgrade() {
         out.put_slice(b"connection: close\r\n");
     }
     out.put_slice(b"\r\n");

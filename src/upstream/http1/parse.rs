@@ -5,9 +5,10 @@ use std::{mem::MaybeUninit, time::Duration};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
+use super::framing::{BodyLength, ConnectionOptions, Framing, garbage};
 use crate::{
     error::{Error, Kind},
-    rfc::fields,
+    rfc::{fields, trailers, upgrade},
 };
 
 /// Bytes of a reply's head, at the most; a load balancer cuts at 32 KiB.
@@ -15,7 +16,8 @@ const HEAD_LIMIT: usize = 64 * 1024;
 /// Fields of a reply's head, at the most.
 const FIELDS: usize = 256;
 
-/// The head of a reply, its hop-by-hop fields already taken out.
+/// The head of a reply, its hop-by-hop fields already taken out; but for `Trailer`, of which those names
+/// are left that may be passed on.
 #[derive(Debug)]
 pub(in crate::upstream) struct ReplyHead {
     pub(in crate::upstream) status: StatusCode,
@@ -29,23 +31,30 @@ pub(in crate::upstream) struct ReplyHead {
     pub(in crate::upstream) keeps: Option<Duration>,
     /// Whether its body must not be waited for, however short it is.
     pub(in crate::upstream) is_prompt: bool,
+    /// Whether it names WebSocket as the protocol that it changes to.
+    names_websocket: bool,
 }
 
-/// How the end of a reply's body is told (RFC 9112, 6.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::upstream) enum BodyLength {
-    None,
-    Exact(u64),
-    Chunked,
-    UntilClose,
+/// What was asked, as far as it decides how the reply is to be read.
+#[derive(Clone, Copy)]
+pub(in crate::upstream) struct Asked<'a> {
+    pub(in crate::upstream) method: &'a Method,
+    /// Whether WebSocket was asked for.
+    pub(in crate::upstream) upgrade: bool,
+    /// Who wants to know of early hints (RFC 8297).
+    pub(in crate::upstream) hints: Option<Hints<'a>>,
 }
 
-/// Takes a final reply's head from the buffer; `None` if it is not complete yet. Interim replies
-/// are swallowed. `seen` is how much of the buffer was searched before.
+/// Gets the fields of each `103 Early Hints`.
+pub(in crate::upstream) type Hints<'a> = &'a dyn Fn(&HeaderMap);
+
+/// Takes a final reply's head from the buffer; `None` if it is not complete yet. Of interim replies
+/// early hints are told, and the others swallowed: they are about this connection.
+/// `seen` is how much of the buffer was searched before.
 pub(in crate::upstream) fn parse(
     input: &mut BytesMut,
     seen: &mut usize,
-    method: &Method,
+    asked: Asked<'_>,
 ) -> Result<Option<ReplyHead>, Error> {
     loop {
         let Some(end) = head_end(input, *seen) else {
@@ -60,10 +69,16 @@ pub(in crate::upstream) fn parse(
         }
         *seen = 0;
         let head = input.split_to(end).freeze();
-        let head = parse_head(&head, method)?;
+        let head = parse_head(&head, asked.method)?;
         match head.status.as_u16() {
-            // No upgrade was asked for, so none can have been accepted.
+            101 if asked.upgrade && head.names_websocket => return Ok(Some(head)),
+            // What was not asked for can't have been accepted.
             101 => return Err(garbage()),
+            103 => {
+                if let Some(tell) = asked.hints {
+                    tell(&head.headers);
+                }
+            }
             100..=199 => {}
             _ => return Ok(Some(head)),
         }
@@ -104,7 +119,8 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     let mut headers = HeaderMap::with_capacity(response.headers.len() + 1);
     let mut framing = Framing::default();
     let mut connection = ConnectionOptions::default();
-    let (mut is_prompt, mut keeps) = (false, None);
+    let (mut is_prompt, mut names_websocket, mut keeps) = (false, false, None);
+    let mut announced = Vec::new();
     for field in response.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| garbage())?;
         if name == header::CONTENT_LENGTH {
@@ -115,6 +131,10 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
             connection.add(field.value);
         } else if name == "keep-alive" {
             keeps = keep_alive(field.value);
+        } else if name == header::UPGRADE {
+            names_websocket |= upgrade::lists_websocket(field.value);
+        } else if name == header::TRAILER {
+            announced.extend(trailers::announced(field.value));
         } else {
             is_prompt |= makes_prompt(&name, field.value);
         }
@@ -133,6 +153,11 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     if framing.chunked {
         headers.remove(header::CONTENT_LENGTH);
     }
+    if length == BodyLength::Chunked {
+        for names in announced {
+            headers.append(header::TRAILER, names);
+        }
+    }
     // Both framings in one reply: the connection is not to be trusted with another.
     let ambiguous = framing.chunked && framing.length.is_some();
     let is_persistent = response.version == Some(1) || connection.says_keep;
@@ -142,7 +167,7 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
         && length != BodyLength::UntilClose
         && !framing.may_send_forbidden_body(length, method);
     let says_keep = keep && connection.says_keep;
-    Ok(ReplyHead { status, headers, length, keep, says_keep, keeps, is_prompt })
+    Ok(ReplyHead { status, headers, length, keep, says_keep, keeps, is_prompt, names_websocket })
 }
 
 /// The time that `Keep-Alive: timeout=5, max=100` promises (RFC 2068, 19.7.1.1, and what servers make
@@ -164,96 +189,18 @@ fn makes_prompt(name: &HeaderName, value: &[u8]) -> bool {
     }
 }
 
-/// What the `Connection` fields say.
-#[derive(Debug, Default)]
-struct ConnectionOptions {
-    closes: bool,
-    says_keep: bool,
-    /// Fields that belong to the connection besides those that always do.
-    named: Vec<HeaderName>,
-}
-
-#[derive(Debug, Default)]
-struct Framing {
-    length: Option<u64>,
-    chunked: bool,
-}
-
-// === impl ConnectionOptions ===
-
-impl ConnectionOptions {
-    fn add(&mut self, value: &[u8]) {
-        for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
-            if option.eq_ignore_ascii_case(b"close") {
-                self.closes = true;
-            } else if option.eq_ignore_ascii_case(b"keep-alive") {
-                self.says_keep = true;
-            } else if let Ok(name) = HeaderName::from_bytes(option) {
-                self.named.push(name);
-            }
-        }
-    }
-}
-
-// === impl Framing ===
-
-impl Framing {
-    /// Repeated lengths must agree (RFC 9112, 6.3).
-    fn add_length(&mut self, value: &[u8]) -> Result<(), Error> {
-        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-        let text = std::str::from_utf8(value).map_err(|_| garbage())?;
-        let length: u64 = text.parse().map_err(|_| garbage())?;
-        if !digits || self.length.is_some_and(|known| known != length) {
-            return Err(garbage());
-        }
-        self.length = Some(length);
-        Ok(())
-    }
-
-    /// `chunked` is the one coding that is understood, and it can be applied only once.
-    fn add_coding(&mut self, value: &[u8]) -> Result<(), Error> {
-        if self.chunked || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-            return Err(garbage());
-        }
-        self.chunked = true;
-        Ok(())
-    }
-
-    /// Some servers send the body along with the answer to HEAD, or with a 204 or 304 (gunicorn
-    /// up to 23 does), often a moment later: the next request on that connection would take it for
-    /// its own answer.
-    fn may_send_forbidden_body(&self, length: BodyLength, method: &Method) -> bool {
-        let announces_none = !self.chunked && self.length == Some(0);
-        let is_silent = !self.chunked && self.length.is_none() && method != Method::HEAD;
-        length == BodyLength::None && !announces_none && !is_silent
-    }
-
-    fn length(&self, status: StatusCode, method: &Method) -> BodyLength {
-        let is_bodiless = status.is_informational()
-            || status == StatusCode::NO_CONTENT
-            || status == StatusCode::NOT_MODIFIED
-            || method == Method::HEAD;
-        match self.length {
-            _ if is_bodiless => BodyLength::None,
-            _ if self.chunked => BodyLength::Chunked,
-            Some(length) => BodyLength::Exact(length),
-            None => BodyLength::UntilClose,
-        }
-    }
-}
-
-fn garbage() -> Error {
-    Error::new(Kind::UpstreamGarbage)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn plain(method: &Method) -> Asked<'_> {
+        Asked { method, upgrade: false, hints: None }
+    }
+
     fn parse_bytes(bytes: &[u8], method: &Method) -> Result<Option<(ReplyHead, usize)>, Kind> {
         let mut input = BytesMut::from(bytes);
-        match parse(&mut input, &mut 0, method) {
+        match parse(&mut input, &mut 0, plain(method)) {
             Ok(head) => Ok(head.map(|head| (head, input.len()))),
             Err(error) => Err(error.kind()),
         }
@@ -359,6 +306,58 @@ mod tests {
     }
 
     #[test]
+    fn another_protocol_is_what_was_asked_for() {
+        for (fields, upgrade, expected) in [
+            ("Upgrade: websocket\r\n", true, Ok(101)),
+            ("Connection: Upgrade\r\nUpgrade: WebSocket\r\n", true, Ok(101)),
+            ("Upgrade: websocket\r\n", false, Err(Kind::UpstreamGarbage)),
+            ("Upgrade: h2c\r\n", true, Err(Kind::UpstreamGarbage)),
+            ("", true, Err(Kind::UpstreamGarbage)),
+        ] {
+            let bytes = format!("HTTP/1.1 101 Switching Protocols\r\n{fields}\r\nearly");
+            let mut input = BytesMut::from(bytes.as_bytes());
+            let asked = Asked { method: &Method::GET, upgrade, hints: None };
+            let got = parse(&mut input, &mut 0, asked);
+            let got = got.map(|head| head.unwrap().status.as_u16()).map_err(|error| error.kind());
+            assert_eq!(got, expected, "{fields:?}");
+            if got.is_ok() {
+                assert!(&input[..] == b"early", "{input:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn hints_are_told_in_order() {
+        let told = std::cell::RefCell::new(Vec::new());
+        let tell = |fields: &HeaderMap| {
+            told.borrow_mut().push(fields["link"].to_str().unwrap().to_owned());
+        };
+        let bytes = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n\
+                     HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: b\r\n\r\n\
+                     HTTP/1.1 204 No Content\r\n\r\n";
+        let mut input = BytesMut::from(bytes);
+        let asked = Asked { method: &Method::GET, upgrade: false, hints: Some(&tell) };
+        let head = parse(&mut input, &mut 0, asked).unwrap().unwrap();
+        assert_eq!(
+            (head.status.as_u16(), told.take()),
+            (204, vec!["a".to_owned(), "b".to_owned()])
+        );
+    }
+
+    #[test]
+    fn trailers_are_announced_only_with_chunks() {
+        for (framing, expected) in
+            [("Transfer-Encoding: chunked", Some("x-sum")), ("Content-Length: 5", None)]
+        {
+            let bytes =
+                format!("HTTP/1.1 200 OK\r\nTrailer: X-Sum, Content-Length\r\n{framing}\r\n\r\n");
+            let (head, _) = parse_bytes(bytes.as_bytes(), &Method::GET).unwrap().unwrap();
+            let names = head.headers.get(header::TRAILER).map(HeaderValue::as_bytes);
+            assert_eq!(names, expected.map(str::as_bytes), "{framing}");
+        }
+    }
+
+    #[test]
     fn a_head_has_its_bounds() {
         let mut endless = b"HTTP/1.1 200 OK\r\n".to_vec();
         endless.resize(HEAD_LIMIT + 1, b'a');
@@ -379,7 +378,7 @@ mod tests {
             for piece in bytes.chunks(cut) {
                 input.extend_from_slice(piece);
                 if found.is_none() {
-                    found = parse(&mut input, &mut seen, &Method::GET).unwrap();
+                    found = parse(&mut input, &mut seen, plain(&Method::GET)).unwrap();
                 }
             }
             prop_assert_eq!(found.unwrap().length, BodyLength::Exact(4));

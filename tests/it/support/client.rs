@@ -117,6 +117,12 @@ impl Client {
         }
     }
 
+    /// So many bytes.
+    #[track_caller]
+    pub(crate) fn exact(&mut self, length: usize) -> Vec<u8> {
+        self.0.exact(length).unwrap_or_else(|failure| panic!("{failure}"))
+    }
+
     /// Everything until the connection is closed in an orderly way.
     #[track_caller]
     pub(crate) fn until_closed(&mut self) -> Vec<u8> {

@@ -1,0 +1,56 @@
+//! The application's early hints on their way to the client (RFC 8297): hyper sends final answers
+//! only, so the socket writes these (`server/socket.rs`).
+
+use bytes::{BufMut, BytesMut};
+use http::{HeaderMap, HeaderName, header};
+
+/// Bytes of hints that may wait for a client, at the most. What comes beyond is left out: a hint says
+/// nothing that the final answer does not.
+const LIMIT: usize = 32 * 1024;
+
+/// Appends an interim answer with these fields, if it is not too much.
+pub(super) fn append(queue: &mut BytesMut, fields: &HeaderMap) {
+    let before = queue.len();
+    queue.put_slice(b"HTTP/1.1 103 Early Hints\r\n");
+    for (name, value) in fields {
+        if is_for_clients(name) {
+            queue.put_slice(name.as_str().as_bytes());
+            queue.put_slice(b": ");
+            queue.put_slice(value.as_bytes());
+            queue.put_slice(b"\r\n");
+        }
+    }
+    queue.put_slice(b"\r\n");
+    if queue.len() > LIMIT {
+        queue.truncate(before);
+    }
+}
+
+/// Hop-by-hop fields are gone already.
+fn is_for_clients(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    *name != header::CONTENT_LENGTH && text != "x-sendfile" && !text.starts_with("x-accel-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn bytes_on_the_wire() {
+        let mut fields = HeaderMap::new();
+        fields.append(header::LINK, HeaderValue::from_static("</a.css>; rel=preload"));
+        fields.append(header::LINK, HeaderValue::from_static("</b.js>; rel=preload"));
+        fields.append(header::CONTENT_LENGTH, HeaderValue::from_static("5"));
+        fields.append("x-accel-redirect", HeaderValue::from_static("/secret"));
+        let mut queue = BytesMut::new();
+        append(&mut queue, &fields);
+        let expected = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\
+                        link: </b.js>; rel=preload\r\n\r\n";
+        assert_eq!(queue, expected);
+        fields.append("x-long", HeaderValue::from_bytes(&[b'x'; LIMIT]).unwrap());
+        append(&mut queue, &fields);
+        assert_eq!(queue, expected);
+    }
+}

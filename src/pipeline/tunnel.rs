@@ -1,0 +1,63 @@
+//! A connection that speaks WebSocket from now on: the application's 101 for the client, and what is
+//! known of the request until the last byte. `server/tunnel.rs` carries the bytes.
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use super::record::Record;
+use crate::{body::Body, error::Kind, upstream::Upgraded};
+
+/// The application's side of a tunnel, with the record of the request that opened it: its line is
+/// written when this is dropped.
+#[derive(Debug)]
+pub struct Tunnel {
+    record: Box<Record>,
+    upgraded: Box<Upgraded>,
+}
+
+/// The answer that opens a tunnel.
+pub(super) fn accept(
+    record: &mut Record,
+    mut headers: HeaderMap,
+    upgraded: Upgraded,
+) -> Response<Body> {
+    record.upgraded = Some(Box::new(upgraded));
+    // Framing fields have no place in it (RFC 9110, 8.6).
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = headers;
+    response
+}
+
+// === impl Tunnel ===
+
+impl Tunnel {
+    pub(super) fn open(mut record: Box<Record>, upgraded: Box<Upgraded>) -> Self {
+        let metrics = &record.local.metrics;
+        // It takes a place among the tunnels instead; see `Record::drop`.
+        metrics.in_flight.subtract(1);
+        metrics.tunnels.add(1);
+        metrics.tunnels_opened.add(1);
+        record.is_tunnel = true;
+        // However it ends, it has no length that it could miss.
+        record.is_complete = true;
+        Self { record, upgraded }
+    }
+
+    /// The application's end.
+    pub fn application(&mut self) -> &mut Upgraded {
+        &mut self.upgraded
+    }
+
+    /// How much the client was sent by now.
+    pub fn set_sent(&mut self, bytes: u64) {
+        self.record.bytes = bytes;
+    }
+
+    /// Notes what ended it before its time.
+    pub fn fail(&mut self, kind: Kind) {
+        self.record.error = Some(kind);
+    }
+}

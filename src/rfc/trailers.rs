@@ -1,0 +1,90 @@
+//! Fields behind a body (RFC 9110, 6.5): which may stand there, and who takes them.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::fields;
+
+/// Whether a field means the same behind a body as before it. Those that frame, route, authenticate
+/// or say how the body is to be read do not (RFC 9110, 6.5.1), and neither do cookies.
+pub fn is_allowed(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    let is_early = matches!(
+        text,
+        "age"
+            | "authorization"
+            | "cache-control"
+            | "cookie"
+            | "date"
+            | "etag"
+            | "expect"
+            | "expires"
+            | "forwarded"
+            | "host"
+            | "last-modified"
+            | "location"
+            | "max-forwards"
+            | "pragma"
+            | "range"
+            | "retry-after"
+            | "set-cookie"
+            | "strict-transport-security"
+            | "vary"
+            | "via"
+            | "warning"
+            | "www-authenticate"
+            | "x-real-ip"
+            | "x-request-id"
+            | "x-sendfile"
+    );
+    let is_of_a_kind = ["content-", "access-control-", "if-", "proxy-", "x-accel-", "x-forwarded-"]
+        .iter()
+        .any(|prefix| text.starts_with(prefix));
+    !is_early && !is_of_a_kind && !fields::is_hop_by_hop(name)
+}
+
+/// What may be announced of the names in one `Trailer` field; `None` if that is nothing.
+pub fn announced(value: &[u8]) -> Option<HeaderValue> {
+    let names = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    let names = names.filter_map(|name| HeaderName::from_bytes(name).ok());
+    let allowed: Vec<String> =
+        names.filter(is_allowed).map(|name| name.as_str().to_owned()).collect();
+    if allowed.is_empty() { None } else { HeaderValue::from_str(&allowed.join(", ")).ok() }
+}
+
+/// Whether a request says that trailers are welcome (RFC 9110, 10.1.4).
+pub fn are_taken(request: &HeaderMap) -> bool {
+    request.get_all(header::TE).iter().any(|value| {
+        let mut codings = value.as_bytes().split(|&byte| byte == b',');
+        codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_must_come_early_is_not_announced() {
+        for (value, expected) in [
+            ("X-Checksum", Some("x-checksum")),
+            ("X-Checksum,Server-Timing", Some("x-checksum, server-timing")),
+            ("Content-Length, X-Checksum , Transfer-Encoding", Some("x-checksum")),
+            ("Set-Cookie, Host, Authorization, Trailer, Connection", None),
+            ("Content-Type, Access-Control-Allow-Origin, X-Accel-Redirect", None),
+            ("bad name, , ", None),
+        ] {
+            let got = announced(value.as_bytes());
+            assert_eq!(got, expected.map(HeaderValue::from_static), "{value}");
+        }
+    }
+
+    #[test]
+    fn who_takes_them() {
+        for (value, expected) in
+            [("trailers", true), ("gzip;q=0.5, Trailers", true), ("gzip", false), ("", false)]
+        {
+            let headers = HeaderMap::from_iter([(header::TE, HeaderValue::from_static(value))]);
+            assert_eq!(are_taken(&headers), expected, "{value}");
+        }
+    }
+}

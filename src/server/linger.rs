@@ -1,0 +1,33 @@
+//! The end of a connection whose client still sends: a close would be a reset, and take the last
+//! answer along before it was read (RFC 9112, 9.6). So the answer's end is told, and what comes is
+//! read and thrown away until the client has closed its side too.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::timeout,
+};
+
+use super::plain::Plain;
+
+/// How long a client may send nothing; nginx's `lingering_timeout`.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long it may take altogether; nginx's `lingering_time`.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes thrown away at a time.
+const BUFFER: usize = 16 * 1024;
+
+/// Waits until the client has closed its side, or for long enough.
+pub(super) async fn linger(mut socket: Plain) {
+    if socket.shutdown().await.is_err() {
+        // Nobody is there any more.
+        return;
+    }
+    let rest = async {
+        let mut buffer = vec![0; BUFFER];
+        while let Ok(Ok(1..)) = timeout(PAUSE, socket.read(&mut buffer)).await {}
+    };
+    // Whether it came to its end or not: that was all there is to be done.
+    let _ = timeout(PATIENCE, rest).await;
+}

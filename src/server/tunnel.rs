@@ -1,0 +1,149 @@
+//! Carries bytes between a client and the application after both have agreed to speak WebSocket.
+//! It knows no frames: it ends when both sides have, or neither says anything for too long, or the
+//! process leaves.
+
+use std::{
+    future::poll_fn,
+    io,
+    mem::MaybeUninit,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{drain::Ticket, plain::Plain};
+use crate::{body::Deadline, error::Kind, pipeline::Tunnel, telemetry::Shard};
+
+/// Bytes read at a time, and held at the most for a side that takes them slowly.
+const BUFFER: usize = 16 * 1024;
+
+/// What is on its way from one side to the other. It holds memory only while the receiver is slow.
+#[derive(Debug)]
+struct Direction {
+    held: Bytes,
+    /// Bytes that have arrived.
+    carried: u64,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The sender has ended its side; the receiver was not told.
+    Ending,
+    Ended,
+}
+
+/// Which end of a direction failed.
+#[derive(Debug)]
+enum Fault {
+    Read(io::Error),
+    Write(io::Error),
+}
+
+/// Carries until the end. `early` is what the client has sent right behind its request.
+pub(super) async fn run(
+    mut client: Plain,
+    early: Bytes,
+    mut tunnel: Tunnel,
+    ticket: &Ticket,
+    metrics: &Shard,
+) {
+    let silence = tunnel.application().silence();
+    let (mut up, mut down) = (Direction::new(early), Direction::new(Bytes::new()));
+    let mut deadline = Deadline::default();
+    deadline.set(silence);
+    poll_fn(|cx| {
+        if ticket.ends_tunnels() {
+            return Poll::Ready(());
+        }
+        let before = (up.carried, down.carried, up.state, down.state);
+        let rising = up.poll(&mut client, tunnel.application(), cx);
+        let falling = down.poll(tunnel.application(), &mut client, cx);
+        tunnel.set_sent(down.carried);
+        let failure = match (&rising, &falling) {
+            (Poll::Ready(Err(Fault::Read(error))), _)
+            | (_, Poll::Ready(Err(Fault::Write(error)))) => Some((Kind::ClientGone, error)),
+            (Poll::Ready(Err(Fault::Write(error))), _)
+            | (_, Poll::Ready(Err(Fault::Read(error)))) => Some((Kind::UpstreamTruncated, error)),
+            (Poll::Ready(Ok(())) | Poll::Pending, Poll::Ready(Ok(())) | Poll::Pending) => None,
+        };
+        if let Some((kind, error)) = failure {
+            tracing::debug!(%error, kind = kind.name(), "tunnel broke");
+            tunnel.fail(kind);
+            return Poll::Ready(());
+        }
+        if rising.is_ready() && falling.is_ready() {
+            return Poll::Ready(());
+        }
+        if before != (up.carried, down.carried, up.state, down.state) {
+            deadline.set(silence);
+        }
+        ready!(deadline.poll_expired(cx));
+        metrics.idle_timeouts.add(1);
+        Poll::Ready(())
+    })
+    .await;
+}
+
+// === impl Direction ===
+
+impl Direction {
+    fn new(held: Bytes) -> Self {
+        Self { held, carried: 0, state: State::Open }
+    }
+
+    /// Carries what there is; ready when the sender has ended its side and the receiver knows.
+    fn poll(
+        &mut self,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Fault>> {
+        loop {
+            while !self.held.is_empty() {
+                let written = ready!(write(to, &self.held, cx))?;
+                self.held.advance(written);
+                self.carried += written as u64;
+            }
+            // What was sent is gone: no memory for a silent tunnel.
+            self.held = Bytes::new();
+            if self.state == State::Ending {
+                // One that has gone altogether need not be told.
+                let _ = ready!(Pin::new(&mut *to).poll_shutdown(cx));
+                self.state = State::Ended;
+            }
+            if self.state == State::Ended {
+                return Poll::Ready(Ok(()));
+            }
+            let mut space = [const { MaybeUninit::<u8>::uninit() }; BUFFER];
+            let mut buffer = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer)).map_err(Fault::Read)?;
+            let came = buffer.filled();
+            if came.is_empty() {
+                self.state = State::Ending;
+                continue;
+            }
+            let written = match write(to, came, cx) {
+                Poll::Ready(written) => written?,
+                Poll::Pending => 0,
+            };
+            self.carried += written as u64;
+            self.held = Bytes::copy_from_slice(came.get(written..).unwrap_or_default());
+        }
+    }
+}
+
+fn write(
+    to: &mut (impl AsyncWrite + Unpin),
+    bytes: &[u8],
+    cx: &mut Context<'_>,
+) -> Poll<Result<usize, Fault>> {
+    match ready!(Pin::new(to).poll_write(cx, bytes)) {
+        Ok(0) => Poll::Ready(Err(Fault::Write(io::ErrorKind::WriteZero.into()))),
+        Ok(written) => Poll::Ready(Ok(written)),
+        Err(error) => Poll::Ready(Err(Fault::Write(error))),
+    }
+}

@@ -1,0 +1,100 @@
+//! What a reply's head says about its body's end and its connection's.
+
+use http::{HeaderName, Method, StatusCode};
+
+use crate::error::{Error, Kind};
+
+/// How the end of a reply's body is told (RFC 9112, 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::upstream) enum BodyLength {
+    None,
+    Exact(u64),
+    Chunked,
+    UntilClose,
+}
+
+/// What the `Connection` fields say.
+#[derive(Debug, Default)]
+pub(super) struct ConnectionOptions {
+    pub(super) closes: bool,
+    pub(super) says_keep: bool,
+    /// Fields that belong to the connection besides those that always do.
+    pub(super) named: Vec<HeaderName>,
+}
+
+/// What the fields say about the body.
+#[derive(Debug, Default)]
+pub(super) struct Framing {
+    pub(super) length: Option<u64>,
+    pub(super) chunked: bool,
+}
+
+// === impl ConnectionOptions ===
+
+impl ConnectionOptions {
+    /// Takes what one of them says.
+    pub(super) fn add(&mut self, value: &[u8]) {
+        for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            if option.eq_ignore_ascii_case(b"close") {
+                self.closes = true;
+            } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                self.says_keep = true;
+            } else if let Ok(name) = HeaderName::from_bytes(option) {
+                self.named.push(name);
+            }
+        }
+    }
+}
+
+// === impl Framing ===
+
+impl Framing {
+    /// Repeated lengths must agree (RFC 9112, 6.3).
+    pub(super) fn add_length(&mut self, value: &[u8]) -> Result<(), Error> {
+        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        let text = std::str::from_utf8(value).map_err(|_| garbage())?;
+        let length: u64 = text.parse().map_err(|_| garbage())?;
+        if !digits || self.length.is_some_and(|known| known != length) {
+            return Err(garbage());
+        }
+        self.length = Some(length);
+        Ok(())
+    }
+
+    /// `chunked` is the one coding that is understood, and it can be applied only once.
+    pub(super) fn add_coding(&mut self, value: &[u8]) -> Result<(), Error> {
+        if self.chunked || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+            return Err(garbage());
+        }
+        self.chunked = true;
+        Ok(())
+    }
+
+    /// Some servers send the body along with the answer to HEAD, or with a 204 or 304 (gunicorn
+    /// up to 23 does), often a moment later: the next request on that connection would take it for
+    /// its own answer.
+    pub(super) fn may_send_forbidden_body(&self, length: BodyLength, method: &Method) -> bool {
+        let announces_none = !self.chunked && self.length == Some(0);
+        let is_silent = !self.chunked && self.length.is_none() && method != Method::HEAD;
+        length == BodyLength::None && !announces_none && !is_silent
+    }
+
+    /// How the end of this reply's body is told.
+    pub(super) fn length(&self, status: StatusCode, method: &Method) -> BodyLength {
+        let is_bodiless = status.is_informational()
+            || status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED
+            || method == Method::HEAD;
+        match self.length {
+            _ if is_bodiless => BodyLength::None,
+            _ if self.chunked => BodyLength::Chunked,
+            Some(length) => BodyLength::Exact(length),
+            None => BodyLength::UntilClose,
+        }
+    }
+}
+
+/// The application talks no HTTP, or not the way it has to.
+pub(super) fn garbage() -> Error {
+    Error::new(Kind::UpstreamGarbage)
+}

@@ -1,0 +1,75 @@
+//! The application's side of a connection that speaks another protocol from now on (101).
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{connection::Connection, stream::Stream};
+
+/// A byte stream to and from the application. It belongs to no pool, and takes no place among the
+/// requests.
+#[derive(Debug)]
+pub struct Upgraded {
+    stream: Stream,
+    /// What came right behind the head of the answer.
+    early: BytesMut,
+    silence: Duration,
+}
+
+// === impl Upgraded ===
+
+impl Upgraded {
+    pub(super) fn new(connection: Connection, silence: Duration) -> Self {
+        let (stream, early) = connection.into_parts();
+        Self { stream, early, silence }
+    }
+
+    /// How long both directions may be silent.
+    pub fn silence(&self) -> Duration {
+        self.silence
+    }
+}
+
+impl AsyncRead for Upgraded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.early.is_empty() {
+            return self.stream.poll_read_some(cx, buffer);
+        }
+        let count = self.early.len().min(buffer.remaining());
+        buffer.put_slice(self.early.get(..count).unwrap_or_default());
+        self.early.advance(count);
+        if self.early.is_empty() {
+            // A tunnel may live for hours.
+            self.early = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Upgraded {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.poll_write(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_shutdown(cx)
+    }
+}

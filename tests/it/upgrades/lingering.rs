@@ -1,0 +1,102 @@
+//! An answer to a client that still sends: it arrives, and the connection ends soon after.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Origin, Settings, TempDir, expect, pattern, receive, send, until_closed};
+
+const LONG: usize = 20 << 20;
+
+#[test]
+fn an_answer_to_a_long_body_is_read_by_a_client_that_sends_first() {
+    let directory = TempDir::new();
+    directory.write("a.css", "a{}");
+    let origin = Origin::scripts([]);
+    let sideman = Settings::before(&origin.url()).files("/static/", directory.path()).start();
+    for framing in [format!("Content-Length: {LONG}"), "Transfer-Encoding: chunked".to_owned()] {
+        let mut client = sideman.connect();
+        let head =
+            format!("POST /static/a.css HTTP/1.1\r\nHost: example.test\r\n{framing}\r\n\r\n");
+        let mut bytes = head.into_bytes();
+        if framing.starts_with("Transfer") {
+            bytes.extend_from_slice(format!("{LONG:x}\r\n").as_bytes());
+        }
+        bytes.extend(pattern(LONG));
+        // All of it, before a byte of the answer is read.
+        client.send(bytes);
+        let response = client.response();
+        assert_eq!(response.status, 405, "{framing}");
+        assert!(response.closes(), "{framing}: {response:?}");
+        assert!(client.until_closed().is_empty(), "{framing}");
+    }
+}
+
+#[test]
+fn an_early_answer_of_the_application_is_read_by_a_client_that_sends_first() {
+    let refusal = "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno";
+    let origin = Origin::script([expect("POST / "), send(refusal), until_closed()]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    let head = format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n");
+    client.send([head.into_bytes(), pattern(LONG)].concat());
+    let response = client.response();
+    assert_eq!((response.status, response.text().as_str()), (401, "no"));
+}
+
+#[test]
+fn an_upload_that_the_application_breaks_off_is_answered() {
+    let origin = Origin::script([expect("POST / "), receive("x"), crate::support::close()]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    let head = format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n");
+    client.send([head.into_bytes(), vec![b'x'; LONG]].concat());
+    let response = client.response();
+    assert_eq!(response.status, 502);
+    assert!(response.closes() && client.until_closed().is_empty());
+}
+
+#[test]
+fn a_request_that_is_none_is_answered_whatever_follows() {
+    let origin = Origin::scripts([]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    client.send([b"GET / HTTP/1.1\r\nno colon\r\n\r\n".as_slice(), &pattern(4 << 20)].concat());
+    assert_eq!(client.response().status, 400);
+    assert!(client.until_closed().is_empty());
+}
+
+#[test]
+fn a_client_that_sends_nothing_more_is_not_waited_for_long() {
+    let directory = TempDir::new();
+    let origin = Origin::scripts([]);
+    let sideman = Settings::before(&origin.url())
+        .files("/static/", directory.path())
+        .set("shutdown.timeout", "20s")
+        .start();
+    let mut client = sideman.connect();
+    client.send(format!(
+        "POST /static/x HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n"
+    ));
+    assert!(client.response().closes());
+    let begin = Instant::now();
+    // Its end is told at once.
+    assert!(client.until_closed().is_empty());
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    sideman.until_metric("sideman_client_connections", &[], 0.0);
+    // The process waits for no more than a few seconds of silence, and has cut no request.
+    assert_eq!(sideman.leave().0, Some(0));
+    let waited = begin.elapsed();
+    assert!(waited >= Duration::from_secs(4) && waited < Duration::from_secs(15), "{waited:?}");
+    drop(client);
+}
+
+#[test]
+fn a_short_body_that_nobody_wants_costs_no_connection() {
+    let directory = TempDir::new();
+    let origin = Origin::scripts([]);
+    let sideman = Settings::before(&origin.url()).files("/static/", directory.path()).start();
+    let mut client = sideman.connect();
+    for _ in 0..3 {
+        let response = client.post("/static/x", "", &pattern(10_000));
+        assert!(response.status == 405 && !response.closes(), "{response:?}");
+    }
+}

@@ -1,0 +1,36 @@
+//! Connections that become WebSockets, and what an answer may bring besides its head and body:
+//! interim answers, trailers, an end that is read by a client that still sends.
+
+mod handshakes;
+mod interim;
+mod lingering;
+mod trailers;
+mod tunnels;
+mod uvicorn;
+
+use crate::support::{Client, Sideman, Step, expect, send};
+
+/// What a browser sends, on the whole.
+const ASK: &str = "GET /ws HTTP/1.1\r\nHost: example.test\r\nConnection: keep-alive, Upgrade\r\n\
+                   Upgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// What an application says to that.
+const ACCEPT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                      Connection: Upgrade\r\n\
+                      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// The application's part of a handshake.
+fn accepts() -> [Step; 2] {
+    [expect("GET /ws "), send(ACCEPT)]
+}
+
+/// The client's part.
+#[track_caller]
+fn open_tunnel(sideman: &Sideman) -> Client {
+    let mut client = sideman.connect();
+    client.send(ASK);
+    client.until("HTTP/1.1 101 Switching Protocols\r\n");
+    client.until("\r\n\r\n");
+    client
+}
