@@ -4,8 +4,7 @@
 use std::{
     fmt,
     fs::{File, Metadata},
-    io::{self, IoSliceMut},
-    mem,
+    io, mem,
     ops::Range,
     os::unix::fs::{FileExt, MetadataExt},
     pin::Pin,
@@ -15,12 +14,10 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use rustix::{
-    fs::fstat,
-    io::{Errno, ReadWriteFlags, preadv2},
-};
+use rustix::fs::fstat;
 use tokio::task::JoinHandle;
 
+use super::reader::cached;
 use crate::error::{Error, Kind};
 
 /// The bytes `range` of a file, all of one version. A file that turns out shorter or changed ends
@@ -79,7 +76,8 @@ impl FileStream {
             None => {
                 let length = usize::try_from(self.left().min(CHUNK)).unwrap_or_default();
                 let mut memory = self.memory(length);
-                match self.read_cached(&mut memory, length) {
+                let target = memory.get_mut(..length).unwrap_or_default();
+                match cached(&self.file, target, self.range.start) {
                     Ok(Some(length)) => {
                         let checked = self.version.check(&self.file);
                         return Poll::Ready(checked.map(|()| Chunk { memory, length }));
@@ -99,20 +97,6 @@ impl FileStream {
         let result = ready!(Pin::new(read).poll(cx));
         self.cold_read = None;
         Poll::Ready(result.unwrap_or_else(|panic| Err(unreadable(io::Error::other(panic)))))
-    }
-
-    /// Reads what the page cache holds; `None` if it is not known to hold anything.
-    fn read_cached(&self, memory: &mut [u8], length: usize) -> io::Result<Option<usize>> {
-        let target = memory.get_mut(..length).unwrap_or_default();
-        let slices = &mut [IoSliceMut::new(target)];
-        match preadv2(&*self.file, slices, self.range.start, ReadWriteFlags::NOWAIT) {
-            // Linux 5.9 and 5.10 say so in the middle of a file as well (preadv2(2), BUGS).
-            Ok(0) => Ok(None),
-            Ok(count) => Ok(Some(count)),
-            // Not in the page cache; or a file system or sandbox without RWF_NOWAIT.
-            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Memory that nobody uses any more, or new memory.

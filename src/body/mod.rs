@@ -1,15 +1,31 @@
-//! The one response body of the program: hot variants inline, everything else in one boxed tail.
+//! The one response body of the program: hot variants inline, everything else in one boxed tail. And
+//! the body of a request, as it comes or collected.
+//!
+//! Bodies that wait, of requests ([`collected`]) and of answers ([`relay`]), share [`buffers`]: they
+//! stay in memory ([`waiting`]) within the [`budget`], then go to a file ([`spill`], [`reader`]).
 
+mod budget;
+mod buffers;
 mod chain;
+mod collected;
 mod deadline;
 mod file;
 mod rate;
+mod reader;
+mod relay;
 mod request;
+#[cfg(test)]
+mod script;
+mod spill;
+mod waiting;
 
 pub use self::{
+    budget::Budget,
+    buffers::{Buffers, Each},
     deadline::Deadline,
     file::{FileStream, Version},
     request::{Arrival, RequestBody},
+    spill::Place,
 };
 
 use std::{
@@ -22,7 +38,11 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use self::{chain::Chain, rate::Paced};
+use self::{
+    chain::Chain,
+    rate::Paced,
+    relay::{Begun, Relayed},
+};
 use crate::error::Error;
 
 /// A response body. Every variant knows whether it is at its end and how much is left.
@@ -49,6 +69,24 @@ impl Body {
     /// Makes one body of several, one after the other.
     pub fn chain(bodies: Vec<Self>) -> Self {
         Self::stream(Chain::new(bodies))
+    }
+
+    /// Reads a stream to its end as fast as it comes, ahead of whoever takes it, within the bounds of
+    /// `buffers`; what is here already becomes all of a body without a task. Fails if it has ended
+    /// with an error before anything of it was given. `on_spill` is called if some of it has to go to
+    /// a file.
+    pub async fn relayed(
+        self,
+        buffers: &Buffers,
+        on_spill: impl FnOnce() + 'static,
+    ) -> Result<Self, Error> {
+        match self {
+            Self::Empty | Self::Full(_) | Self::File(_) => Ok(self),
+            Self::Stream(_) => match Relayed::begin(self, buffers, on_spill).await? {
+                Begun::Whole(bytes) => Ok(Self::from(bytes)),
+                Begun::Relayed(relayed) => Ok(Self::stream(relayed)),
+            },
+        }
     }
 
     /// Lets through no more than so many bytes a second; 0 is no limit.

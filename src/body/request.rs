@@ -1,22 +1,43 @@
-//! The body of a request as it comes from the client.
+//! The body of a request: as it comes from the client, or collected before.
 
 use std::{
     cell::Cell,
+    io,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::{
+    buffers::Buffers,
+    collected::{Collected, collect},
+};
+use crate::error::{Error, Kind};
+
 /// A request's body that tells its connection when it has come completely.
 #[derive(Debug)]
 pub struct RequestBody {
-    /// `None` once taken.
-    incoming: Option<Incoming>,
+    source: Source,
     arrival: Rc<Cell<Arrival>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// There is none, or somebody else has it.
+    Nothing,
+    Coming {
+        incoming: Incoming,
+        /// Bytes that may still come.
+        left: u64,
+        /// Some of it was given away already.
+        is_begun: bool,
+    },
+    Collected(Collected),
 }
 
 /// How much of a body has come. hyper reads ahead of whoever takes it: when the connection finds the
@@ -39,31 +60,73 @@ pub enum Arrival {
 impl RequestBody {
     /// Keeps `arrival` up to date.
     pub fn new(incoming: Incoming, arrival: Rc<Cell<Arrival>>) -> Self {
-        Self { incoming: Some(incoming), arrival }
+        let source = Source::Coming { incoming, left: u64::MAX, is_begun: false };
+        Self { source, arrival }
     }
 
     /// The body of a request that is made here and has none.
     pub fn empty() -> Self {
-        Self { incoming: None, arrival: Rc::default() }
+        Self { source: Source::Nothing, arrival: Rc::default() }
     }
 
     /// The body, for somebody who wants it; what stays behind is at its end.
     #[must_use]
     pub fn take(&mut self) -> Self {
-        Self { incoming: self.incoming.take(), arrival: Rc::clone(&self.arrival) }
+        let source = std::mem::replace(&mut self.source, Source::Nothing);
+        Self { source, arrival: Rc::clone(&self.arrival) }
+    }
+
+    /// Ends it with an error as soon as more than so many bytes have come.
+    pub fn limit(&mut self, most: u64) {
+        if let Source::Coming { left, .. } = &mut self.source {
+            *left = most;
+        }
+    }
+
+    /// Takes all of it from the client, up to its limit, which may be silent no longer than `pause`;
+    /// gives whether it was too long for memory. After a failure what has not come is still to come.
+    pub async fn collect(&mut self, buffers: &Buffers, pause: Duration) -> Result<bool, Error> {
+        if !matches!(self.source, Source::Coming { .. }) {
+            return Ok(false);
+        }
+        let collected = collect(self, buffers, pause).await?;
+        let is_file = collected.is_file();
+        self.source = Source::Collected(collected);
+        Ok(is_file)
+    }
+
+    /// Begins again; `false` if that is not possible.
+    pub fn rewind(&mut self) -> bool {
+        match &mut self.source {
+            Source::Nothing => true,
+            Source::Coming { is_begun, .. } => !*is_begun,
+            Source::Collected(collected) => {
+                collected.rewind();
+                true
+            }
+        }
+    }
+
+    /// Whether it can be read several times.
+    pub fn is_repeatable(&self) -> bool {
+        matches!(self.source, Source::Nothing | Source::Collected(_)) || self.is_end_stream()
     }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Self { incoming, arrival } = self.get_mut();
-        let Some(incoming) = incoming else { return Poll::Ready(None) };
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let Self { source, arrival } = self.get_mut();
+        let (incoming, left, is_begun) = match source {
+            Source::Nothing => return Poll::Ready(None),
+            Source::Collected(collected) => return Pin::new(collected).poll_frame(cx),
+            Source::Coming { incoming, left, is_begun } => (incoming, left, is_begun),
+        };
         let polled = Pin::new(&mut *incoming).poll_frame(cx);
         let before = arrival.get();
         if matches!(polled, Poll::Ready(None)) || incoming.is_end_stream() {
@@ -75,14 +138,30 @@ impl Body for RequestBody {
             // The connection shall look at the end again.
             cx.waker().wake_by_ref();
         }
-        polled
+        let Some(frame) = ready!(polled) else { return Poll::Ready(None) };
+        *is_begun = true;
+        let broken = |error| Error::io(Kind::ClientBody, io::Error::other(error));
+        let frame = frame.map_err(broken).and_then(|frame| {
+            let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+            *left = left.checked_sub(length).ok_or_else(|| Error::new(Kind::BodyTooLarge))?;
+            Ok(frame)
+        });
+        Poll::Ready(Some(frame))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+        match &self.source {
+            Source::Nothing => true,
+            Source::Coming { incoming, .. } => incoming.is_end_stream(),
+            Source::Collected(collected) => collected.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        match &self.source {
+            Source::Nothing => SizeHint::with_exact(0),
+            Source::Coming { incoming, .. } => incoming.size_hint(),
+            Source::Collected(collected) => collected.size_hint(),
+        }
     }
 }

@@ -9,9 +9,10 @@ use tokio::task::JoinSet;
 
 use super::{family::Family, pages::Pages};
 use crate::{
+    body::{Budget, Buffers, Each, Place},
     files::Store,
-    plan::{Fallback, Plan},
-    telemetry::{Metrics, Repeat},
+    plan::{self, Fallback, Plan, Spill},
+    telemetry::{BufferCounts, Metrics, Repeat},
     upstream::Fleet,
 };
 
@@ -32,6 +33,8 @@ pub struct App {
     pub(super) fallback: Option<Arc<Fleet>>,
     pub metrics: Arc<Metrics>,
     pub(super) pages: Arc<Pages>,
+    /// Where bodies wait.
+    pub(super) buffers: Buffers,
     /// Whether somebody was told about forwarding headers from a stranger.
     pub(super) warned_of_stranger: AtomicBool,
     /// Keeps requests that fail from filling the event log.
@@ -43,7 +46,7 @@ pub struct App {
 impl App {
     /// Puts a plan to work. Touches no file and opens no connection.
     pub fn new(plan: Plan, metrics: Arc<Metrics>) -> Self {
-        let process = metrics.process();
+        let process = Arc::clone(metrics.process());
         let files = Store::new(&plan.files, Arc::clone(&process.static_store));
         let media = Store::new(&plan.media, Arc::clone(&process.media_store));
         let fleet = |upstream| Fleet::new(upstream, &process.servers);
@@ -55,13 +58,14 @@ impl App {
             fleet: fleet(&plan.upstream),
             routed,
             fallback: plan.missing.fallback.as_ref().map(uncounted),
-            plan,
             files,
             media,
+            buffers: buffers(&plan.buffers, &process.buffers),
             metrics,
             pages,
             warned_of_stranger: AtomicBool::new(false),
             trouble: Repeat::default(),
+            plan,
         }
     }
 
@@ -92,4 +96,18 @@ impl App {
     pub(super) fn is_trusted(&self, address: IpAddr) -> bool {
         self.plan.server.trusted_proxies.iter().any(|net| net.contains(&address))
     }
+}
+
+fn buffers(plan: &plan::Buffers, counts: &BufferCounts) -> Buffers {
+    let place = match &plan.spill {
+        Spill::Auto => Place::Auto,
+        Spill::Directory(directory) => Place::Directory(directory.clone()),
+        Spill::Memory => Place::Memory,
+    };
+    Buffers::new(
+        Budget::new(plan.memory, Arc::clone(&counts.memory)),
+        Budget::new(plan.disk, Arc::clone(&counts.disk)),
+        place,
+        Each { memory: plan.each, answer: plan.answer },
+    )
 }

@@ -4,8 +4,8 @@
 //! 2. [`route`] decides who answers: [`health`], [`files`] or the application.
 //! 3. [`guard`] and [`hosts`] refuse what must not go further; [`redirect`] sends to https.
 //! 4. [`files`] finds the file and decides what of it is sent; or [`proxy`] sends the request that
-//!    [`forward`] has made fit to the application. [`accel`] sends a file in place of a reply that
-//!    names one.
+//!    [`forward`] has made fit to the application, once [`collect`] has its body. [`accel`] sends a
+//!    file in place of a reply that names one.
 //! 5. [`reply`] turns an error into a status and a page, which may come from [`pages`].
 //! 6. [`fields`] changes what the answer says about itself.
 //! 7. [`leftover`] reads what the client still sends of a body that nobody wanted.
@@ -15,6 +15,7 @@
 mod accel;
 mod app;
 mod client;
+mod collect;
 mod fallback;
 mod family;
 mod fields;
@@ -98,7 +99,7 @@ async fn answer(
         Destination::Undecodable => Err(Error::new(Kind::PathInvalid)),
         Destination::Application(route) => {
             local.app.pages.check_maintenance()?;
-            proxy::serve(local, record, route, body.take()).await
+            proxy::serve(local, record, route, body).await
         }
     }
 }

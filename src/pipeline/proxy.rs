@@ -3,7 +3,7 @@
 use http::{HeaderMap, Response, header};
 
 use super::{
-    accel, forward,
+    accel, collect, forward,
     local::Local,
     record::{Record, X_REQUEST_ID},
     tunnel,
@@ -21,10 +21,13 @@ pub(super) async fn serve(
     local: &Local,
     record: &mut Record,
     route: Option<usize>,
-    body: RequestBody,
+    body: &mut RequestBody,
 ) -> Result<Response<Body>, Error> {
     record.route = Route::Proxy;
-    let framing = forward::framing(record, &body);
+    let upstream = local.application(route);
+    let streaming = collect::streaming(&local.app.plan, &record.parts.uri);
+    // Before the body is taken: what is left of one that is refused is read beside the answer.
+    let framing = collect::request(local, record, body, (upstream, streaming)).await?;
     let through_proxies;
     let client = if record.client == record.connection.address {
         &record.connection.text
@@ -36,10 +39,11 @@ pub(super) async fn serve(
     let head = forward::head(record, client, &local.fallback_host, &mut digits);
     let tell = |fields: &HeaderMap| record.connection.on_hints(fields);
     let notes = Notes { waited: &record.queued, hints: Some(&tell) };
-    let mut reply = local.application(route).send(&head, framing, body, notes).await?;
+    let mut reply = upstream.send(&head, framing, body.take(), notes).await?;
     drop(head);
 
     record.first_byte = Some(reply.first_byte);
+    let streams = streaming.response || reply.is_prompt;
     let directives = accel::take(&mut reply.headers);
     if reply.headers.contains_key(header::TRAILER) && !trailers::are_taken(&record.parts.headers) {
         reply.headers.remove(header::TRAILER);
@@ -48,7 +52,9 @@ pub(super) async fn serve(
         (Some(upgraded), _) => tunnel::accept(record, reply.headers, upgraded),
         (None, Some(target)) => accel::serve(local, record, &directives, target, reply).await?,
         (None, None) => {
-            let mut response = Response::new(reply.body);
+            let body =
+                if streams { reply.body } else { collect::answer(local, reply.body).await? };
+            let mut response = Response::new(body);
             *response.status_mut() = reply.status;
             *response.headers_mut() = reply.headers;
             directives.apply(&mut response);

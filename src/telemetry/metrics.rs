@@ -70,8 +70,8 @@ pub struct Shard {
 /// Bytes of bodies that wait, over all workers.
 #[derive(Debug, Default)]
 pub struct BufferCounts {
-    pub memory: AtomicU64,
-    pub disk: AtomicU64,
+    pub memory: Arc<AtomicU64>,
+    pub disk: Arc<AtomicU64>,
 }
 
 /// The servers of the applications.

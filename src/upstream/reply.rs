@@ -52,7 +52,7 @@ enum Left {
 impl ReplyBody {
     pub(super) fn new(
         connection: Connection,
-        upload: Upload,
+        mut upload: Upload,
         length: BodyLength,
         permit: Permit,
         pause: Duration,
@@ -63,6 +63,7 @@ impl ReplyBody {
             BodyLength::Chunked => Left::Chunked(Decoder::default()),
             BodyLength::UntilClose => Left::UntilClose,
         };
+        upload.forget();
         let connection = Some(connection);
         let (pool, permit) = (Rc::clone(permit.pool()), Some(permit));
         Self { connection, upload, left, keep: false, pool, permit, pause, has_moved: true }

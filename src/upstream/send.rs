@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use tokio::{sync::Notify, time::sleep};
 
 use super::{
@@ -106,6 +106,16 @@ impl Upstream {
         });
     }
 
+    /// How long a pause may be.
+    pub fn pause(&self) -> Duration {
+        self.fleet.plan().read_timeout
+    }
+
+    /// Whether it can be sent a body whose length nobody knows.
+    pub fn takes_chunks(&self) -> bool {
+        self.fleet.plan().protocol == Protocol::Http1
+    }
+
     /// Sends a request and waits for the head of its reply.
     pub async fn send(
         &self,
@@ -155,7 +165,7 @@ impl Upstream {
             }
             let Attempt { connection, upload: rest, permit, .. } = attempt;
             if rest.is_untouched() {
-                if !self.may_wait(since, &error) {
+                if !rest.is_repeatable() || !self.may_wait(since, &error) {
                     return Err(error);
                 }
                 sleep(LAST_BREATH).await;
@@ -291,15 +301,14 @@ impl Upstream {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return self.switched(attempt, head, first_byte);
         }
-        let is_stream = is_event_stream(&head.headers);
-        let is_prompt = head.is_prompt || is_stream;
+        let is_prompt = head.is_prompt || head.is_event_stream;
         let rest = attempt.into_body(&head);
         let body = match head.length {
             BodyLength::None | BodyLength::Exact(0) => Body::from(rest.collect().await?),
             BodyLength::Exact(length) if length <= SHORT && !is_prompt => {
                 Body::from(rest.collect().await?)
             }
-            _ if is_stream => Body::stream(rest.without_place()),
+            _ if head.is_event_stream => Body::stream(rest.without_place()),
             BodyLength::Exact(_) | BodyLength::Chunked | BodyLength::UntilClose => {
                 Body::stream(rest)
             }
@@ -353,12 +362,6 @@ impl Upstream {
         pools.retain(|(id, _)| servers.iter().any(|server| server.id == *id));
         pools.iter().filter_map(|(_, pool)| pool.reap()).min()
     }
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    const TYPE: &[u8] = b"text/event-stream";
-    let value = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    value.and_then(|value| value.get(..TYPE.len())).is_some_and(|t| t.eq_ignore_ascii_case(TYPE))
 }
 
 // === impl Waiting ===

@@ -1,7 +1,7 @@
 //! Writes a request: its head, then its body as it comes from the client.
 
 use std::{
-    fmt, io,
+    fmt,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -10,14 +10,14 @@ use bytes::{BufMut, Bytes};
 use http_body::Body;
 
 use super::{connection::Connection, request::Framing};
-use crate::{
-    body::RequestBody,
-    error::{Error, Kind},
-};
+use crate::{body::RequestBody, error::Error};
 
 /// The rest of a request that was not written yet.
 pub(super) struct Upload {
+    /// `None` if there is none, or it is not wanted any more.
     body: Option<RequestBody>,
+    /// All of the body was taken.
+    is_body_over: bool,
     chunk: Bytes,
     is_chunked: bool,
     /// A chunk was begun whose closing CRLF is still owed.
@@ -54,6 +54,7 @@ impl Upload {
         let body = (framing != Framing::None).then_some(body);
         Self {
             body,
+            is_body_over: false,
             chunk: Bytes::new(),
             is_chunked: framing == Framing::Chunked,
             owes_crlf: false,
@@ -62,19 +63,35 @@ impl Upload {
         }
     }
 
-    /// The same request for another connection; only for requests without a body.
-    pub(super) fn again(self) -> Self {
-        Self { state: State::Writing, has_begun: false, ..self }
-    }
-
     /// Whether it can be written to another connection.
     pub(super) fn is_repeatable(&self) -> bool {
-        self.body.is_none() && self.chunk.is_empty()
+        self.body.as_ref().is_none_or(RequestBody::is_repeatable)
     }
 
     /// Whether nothing of the request has left: the application can't know of it.
     pub(super) fn is_untouched(&self) -> bool {
         !self.has_begun
+    }
+
+    /// The same request for another connection; only for those whose body is repeatable.
+    pub(super) fn again(mut self) -> Self {
+        let rewound = self.body.as_mut().is_none_or(RequestBody::rewind);
+        debug_assert!(rewound, "a body that was given away can't be sent again");
+        Self {
+            is_body_over: false,
+            chunk: Bytes::new(),
+            owes_crlf: false,
+            state: State::Writing,
+            has_begun: false,
+            ..self
+        }
+    }
+
+    /// Lets go of what was sent: it will not be sent again.
+    pub(super) fn forget(&mut self) {
+        if self.is_body_over {
+            self.body = None;
+        }
     }
 
     /// Whether everything was written.
@@ -115,6 +132,9 @@ impl Upload {
     fn fill(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Result<bool, Error> {
         while self.chunk.is_empty() {
             let Some(body) = &mut self.body else { return Ok(false) };
+            if self.is_body_over {
+                return Ok(false);
+            }
             let frame = match Pin::new(&mut *body).poll_frame(cx) {
                 Poll::Pending => return Ok(true),
                 Poll::Ready(frame) => frame,
@@ -133,11 +153,9 @@ impl Upload {
                     }
                     self.chunk = data;
                 }
-                Some(Err(error)) => {
-                    return Err(Error::io(Kind::ClientBody, io::Error::other(error)));
-                }
+                Some(Err(error)) => return Err(error),
                 None => {
-                    self.body = None;
+                    self.is_body_over = true;
                     if self.is_chunked {
                         self.close_chunk(connection);
                         connection.output.put_slice(b"0\r\n\r\n");

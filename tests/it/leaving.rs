@@ -160,7 +160,10 @@ fn an_upload_is_waited_for() {
         send(OK),
         close(),
     ]);
-    let sideman = Settings::before(&origin.url()).set("shutdown.timeout", "1m").start();
+    let sideman = Settings::before(&origin.url())
+        .set("routes.unbuffered", "/=request")
+        .set("shutdown.timeout", "1m")
+        .start();
     let mut client = sideman.connect();
     let mut idle = sideman.connect();
     client.send("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 9\r\n\r\nfirst");

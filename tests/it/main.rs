@@ -14,6 +14,7 @@ mod accel;
 mod access_log;
 mod admission;
 mod away;
+mod buffering;
 mod demo;
 mod django;
 mod forwarded;

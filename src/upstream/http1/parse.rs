@@ -31,6 +31,8 @@ pub(in crate::upstream) struct ReplyHead {
     pub(in crate::upstream) keeps: Option<Duration>,
     /// Whether its body must not be waited for, however short it is.
     pub(in crate::upstream) is_prompt: bool,
+    /// Whether it is a stream that ends when it likes.
+    pub(in crate::upstream) is_event_stream: bool,
     /// Whether it names WebSocket as the protocol that it changes to.
     names_websocket: bool,
 }
@@ -119,7 +121,8 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     let mut headers = HeaderMap::with_capacity(response.headers.len() + 1);
     let mut framing = Framing::default();
     let mut connection = ConnectionOptions::default();
-    let (mut is_prompt, mut names_websocket, mut keeps) = (false, false, None);
+    let (mut is_prompt, mut is_event_stream, mut names_websocket) = (false, false, false);
+    let mut keeps = None;
     let mut announced = Vec::new();
     for field in response.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| garbage())?;
@@ -129,6 +132,8 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
             framing.add_coding(field.value)?;
         } else if name == header::CONNECTION {
             connection.add(field.value);
+        } else if name == header::CONTENT_TYPE {
+            is_event_stream = is_events(field.value);
         } else if name == "keep-alive" {
             keeps = keep_alive(field.value);
         } else if name == header::UPGRADE {
@@ -167,7 +172,17 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
         && length != BodyLength::UntilClose
         && !framing.may_send_forbidden_body(length, method);
     let says_keep = keep && connection.says_keep;
-    Ok(ReplyHead { status, headers, length, keep, says_keep, keeps, is_prompt, names_websocket })
+    Ok(ReplyHead {
+        status,
+        headers,
+        length,
+        keep,
+        says_keep,
+        keeps,
+        is_prompt,
+        is_event_stream,
+        names_websocket,
+    })
 }
 
 /// The time that `Keep-Alive: timeout=5, max=100` promises (RFC 2068, 19.7.1.1, and what servers make
@@ -177,6 +192,11 @@ fn keep_alive(value: &[u8]) -> Option<Duration> {
     let seconds = parameters.find_map(|parameter| parameter.strip_prefix(b"timeout="))?;
     let seconds: u32 = std::str::from_utf8(seconds).ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds.into()))
+}
+
+fn is_events(media_type: &[u8]) -> bool {
+    let essence = media_type.split(|&byte| byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }
 
 /// Whether each byte is to go on when it comes; or whether another body is sent in place of this one:

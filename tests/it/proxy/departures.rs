@@ -133,7 +133,7 @@ fn one_that_ends_in_its_body_is_no_waiting_one() {
         let asked = Gate::new();
         let origin =
             Origin::script([expect("POST /page "), receive("hello"), open(&asked), until_closed()]);
-        let sideman = Settings::before(&origin.url()).start();
+        let sideman = Settings::before(&origin.url()).set("routes.unbuffered", "/=request").start();
         let mut client = sideman.connect();
         client.send(format!("POST /page HTTP/1.1\r\nHost: example.test\r\n{part}"));
         asked.pass();

@@ -176,7 +176,10 @@ fn never_ends_the_line_it_began() {
 fn does_not_read_what_it_is_sent() {
     let logged = Gate::new();
     let origin = Origin::script([expect("POST / "), wait(&logged), until_closed()]);
-    let sideman = Settings::before(&origin.url()).set("upstream.read_timeout", "300ms").start();
+    let sideman = Settings::before(&origin.url())
+        .set("routes.unbuffered", "/=request")
+        .set("upstream.read_timeout", "300ms")
+        .start();
     let mut client = sideman.connect();
     client.send("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 64000000\r\n\r\n");
     let piece = vec![b'x'; 1_000_000];

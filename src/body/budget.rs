@@ -1,0 +1,179 @@
+//! What all bodies that wait may take together: one budget for memory and one for disk. Whoever
+//! keeps bytes holds a reservation for them, which gives them back when it is dropped.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// Bytes that may be held at the same time, over all workers.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<Pot>);
+
+#[derive(Debug)]
+struct Pot {
+    limit: u64,
+    /// Read by the metrics as well.
+    used: Arc<AtomicU64>,
+}
+
+/// A part of a budget, held until dropped.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    budget: Budget,
+    amount: u64,
+}
+
+// === impl Budget ===
+
+impl Budget {
+    /// Counts in `used`, which nobody else writes to.
+    pub fn new(limit: u64, used: Arc<AtomicU64>) -> Self {
+        Self(Arc::new(Pot { limit, used }))
+    }
+
+    /// A reservation of nothing, to be grown.
+    pub(super) fn nothing(&self) -> Reservation {
+        Reservation { budget: self.clone(), amount: 0 }
+    }
+
+    fn take(&self, amount: u64) -> bool {
+        let Pot { limit, used } = &*self.0;
+        let more = |used: u64| used.checked_add(amount).filter(|sum| sum <= limit);
+        // Only sums are kept in there: nothing else has to be seen in any order.
+        used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn give_back(&self, amount: u64) {
+        if amount > 0 {
+            self.0.used.fetch_sub(amount, Ordering::Relaxed);
+        }
+    }
+}
+
+// === impl Reservation ===
+
+impl Reservation {
+    /// Bytes that are held.
+    pub(super) fn amount(&self) -> u64 {
+        self.amount
+    }
+
+    /// Takes more, if the budget has it.
+    pub(super) fn grow(&mut self, more: u64) -> bool {
+        let fits = more == 0 || self.budget.take(more);
+        if fits {
+            self.amount += more;
+        }
+        fits
+    }
+
+    /// Gives back what is held beyond `amount`.
+    pub(super) fn shrink_to(&mut self, amount: u64) {
+        let surplus = self.amount.saturating_sub(amount);
+        self.budget.give_back(surplus);
+        self.amount -= surplus;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.budget.give_back(self.amount);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn budget(limit: u64) -> (Budget, Arc<AtomicU64>) {
+        let used = Arc::<AtomicU64>::default();
+        (Budget::new(limit, Arc::clone(&used)), used)
+    }
+
+    #[test]
+    fn the_last_byte_can_be_had_and_no_more() {
+        let (budget, used) = budget(10);
+        let (mut one, mut other) = (budget.nothing(), budget.nothing());
+        assert!(one.grow(4) && other.grow(6));
+        assert!(!one.grow(1) && !one.grow(u64::MAX) && one.grow(0));
+        assert_eq!((one.amount(), used.load(Ordering::Relaxed)), (4, 10));
+        drop(other);
+        assert!(one.grow(6));
+        drop(one);
+        assert_eq!(used.load(Ordering::Relaxed), 0);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Begin,
+        Grow(usize, u64),
+        Shrink(usize, u64),
+        Drop(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            Just(Step::Begin),
+            (0..8_usize, prop_oneof![0..100_u64, Just(u64::MAX)])
+                .prop_map(|(i, n)| Step::Grow(i, n)),
+            (0..8_usize, 0..100_u64).prop_map(|(i, n)| Step::Shrink(i, n)),
+            (0..8_usize).prop_map(Step::Drop),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_used_is_what_is_held(
+            limit in 0..300_u64,
+            steps in proptest::collection::vec(step(), 0..60),
+        ) {
+            let (budget, used) = budget(limit);
+            let mut held: Vec<Reservation> = Vec::new();
+            for step in steps {
+                let sum: u64 = held.iter().map(Reservation::amount).sum();
+                match step {
+                    Step::Begin => held.push(budget.nothing()),
+                    Step::Grow(index, more) => {
+                        let Some(one) = held.get_mut(index) else { continue };
+                        let fits = sum.checked_add(more).is_some_and(|sum| sum <= limit);
+                        prop_assert_eq!(one.grow(more), fits || more == 0);
+                    }
+                    Step::Shrink(index, to) => {
+                        let Some(one) = held.get_mut(index) else { continue };
+                        let before = one.amount();
+                        one.shrink_to(to);
+                        prop_assert_eq!(one.amount(), before.min(to));
+                    }
+                    Step::Drop(index) if index < held.len() => drop(held.swap_remove(index)),
+                    Step::Drop(_) => {}
+                }
+                let sum: u64 = held.iter().map(Reservation::amount).sum();
+                prop_assert_eq!(used.load(Ordering::Relaxed), sum);
+                prop_assert!(sum <= limit);
+            }
+            drop(held);
+            prop_assert_eq!(used.load(Ordering::Relaxed), 0);
+        }
+    }
+
+    #[test]
+    fn threads_never_take_more_than_there_is() {
+        let (budget, used) = budget(100);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for amount in (1..60).cycle().take(20_000) {
+                        let mut one = budget.nothing();
+                        if one.grow(amount) {
+                            assert!(used.load(Ordering::Relaxed) <= 100);
+                            one.shrink_to(amount / 2);
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(used.load(Ordering::Relaxed), 0);
+    }
+}

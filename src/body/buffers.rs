@@ -1,0 +1,35 @@
+//! Where bodies wait: the budgets that they share, and what one of them may take.
+
+use std::sync::Arc;
+
+use super::{
+    budget::Budget,
+    spill::{Files, Place},
+};
+
+/// The bounds of all bodies that wait, shared by the workers.
+#[derive(Debug)]
+pub struct Buffers {
+    pub(super) memory: Budget,
+    pub(super) files: Arc<Files>,
+    pub(super) each: Each,
+}
+
+/// What one body may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Each {
+    /// Bytes in memory.
+    pub memory: u64,
+    /// Bytes of an answer in a file.
+    pub answer: u64,
+}
+
+// === impl Buffers ===
+
+impl Buffers {
+    /// Touches no file before one is needed.
+    pub fn new(memory: Budget, disk: Budget, place: Place, each: Each) -> Self {
+        let files = Arc::new(Files::new(place, memory.clone(), disk));
+        Self { memory, files, each }
+    }
+}

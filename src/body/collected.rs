@@ -1,0 +1,316 @@
+//! The body of a request, taken from the client completely before anybody else sees it: in memory
+//! while it is short and the budget has room, else in a file. It can be read several times.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::{buffers::Buffers, deadline::Deadline, reader::Reader, spill::Spill, waiting::Waiting};
+use crate::error::{Error, Kind};
+
+/// A complete body.
+#[derive(Debug)]
+pub(super) struct Collected {
+    content: Content,
+    length: u64,
+    /// What was given since the beginning.
+    given: u64,
+}
+
+#[derive(Debug)]
+enum Content {
+    Memory {
+        parts: Waiting,
+        /// The number of the next one.
+        next: usize,
+    },
+    File {
+        /// Holds its part of the budget.
+        _spill: Spill,
+        reader: Reader,
+    },
+}
+
+/// Frames of this size are not copied: hyper reads as much at a time when a client is fast, and the
+/// memory behind them is not much larger.
+const LARGE: usize = 32 * 1024;
+
+/// Takes all of a body. `pause` bounds how long the client may be silent.
+pub(super) async fn collect<B>(
+    body: &mut B,
+    buffers: &Buffers,
+    pause: Duration,
+) -> Result<Collected, Error>
+where
+    B: Body<Data = Bytes, Error = Error> + Unpin,
+{
+    let mut waiting = Waiting::new(&buffers.memory, LARGE);
+    let mut spill: Option<Spill> = None;
+    let mut length: u64 = 0;
+    let mut timer = Deadline::default();
+    while !body.is_end_stream()
+        && let Some(frame) = next(body, &mut timer, pause).await?
+    {
+        // A client's trailers are not passed on (DESIGN: every body is framed anew).
+        let Ok(data) = frame.into_data() else { continue };
+        let is_first = length == 0;
+        length += data.len() as u64;
+        let fits = waiting.push(data) && waiting.len() <= buffers.each.memory;
+        // What came in one frame is in memory already, whatever the budget says.
+        let is_only = is_first && body.is_end_stream() && length <= buffers.each.memory;
+        if !fits && !is_only {
+            write(&mut spill, &mut waiting, buffers).await?;
+        }
+    }
+    if spill.is_some() && !waiting.is_empty() {
+        write(&mut spill, &mut waiting, buffers).await?;
+    }
+    let content = match spill {
+        Some(spill) => {
+            Content::File { reader: Reader::new(spill.file(), &buffers.memory), _spill: spill }
+        }
+        None => {
+            waiting.seal();
+            Content::Memory { parts: waiting, next: 0 }
+        }
+    };
+    Ok(Collected { content, length, given: 0 })
+}
+
+/// Brings what waits into the file, which is made for the first.
+async fn write(
+    spill: &mut Option<Spill>,
+    waiting: &mut Waiting,
+    buffers: &Buffers,
+) -> Result<(), Error> {
+    let bytes = waiting.take(&buffers.memory);
+    let written = match spill {
+        Some(spill) => spill.append(bytes).await,
+        None => buffers.files.create(bytes).await.map(|made| *spill = Some(made)),
+    };
+    written.map_err(|unwritten| unwritten.error)
+}
+
+/// The next frame, or what the client's silence comes to.
+async fn next<B>(
+    body: &mut B,
+    timer: &mut Deadline,
+    pause: Duration,
+) -> Result<Option<Frame<Bytes>>, Error>
+where
+    B: Body<Data = Bytes, Error = Error> + Unpin,
+{
+    timer.clear();
+    poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
+        Poll::Ready(frame) => Poll::Ready(frame.transpose()),
+        Poll::Pending => {
+            if !timer.is_set() {
+                timer.set(pause);
+            }
+            timer.poll_expired(cx).map(|()| Err(Error::new(Kind::ClientBodyTimeout)))
+        }
+    })
+    .await
+}
+
+// === impl Collected ===
+
+impl Collected {
+    /// Begins again.
+    pub(super) fn rewind(&mut self) {
+        self.given = 0;
+        match &mut self.content {
+            Content::Memory { next, .. } => *next = 0,
+            Content::File { reader, .. } => reader.rewind(),
+        }
+    }
+
+    /// Whether it was too long for memory.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self.content, Content::File { .. })
+    }
+}
+
+impl Body for Collected {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        let data = match &mut this.content {
+            Content::Memory { parts, next } => {
+                let Some(data) = parts.part(*next) else { return Poll::Ready(None) };
+                *next += 1;
+                data.clone()
+            }
+            Content::File { reader, .. } => {
+                if reader.position() == this.length {
+                    return Poll::Ready(None);
+                }
+                match ready!(reader.poll_chunk(this.length, cx)) {
+                    Ok(data) => data,
+                    Err(error) => return Poll::Ready(Some(Err(error))),
+                }
+            }
+        };
+        this.given += data.len() as u64;
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.given == self.length
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.length - self.given)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::{
+        buffers::Each,
+        script::{Room, Script, Step, pattern, run},
+        spill::Place,
+    };
+    use proptest::prelude::*;
+    use std::future::Future;
+
+    const PAUSE: Duration = Duration::from_secs(60);
+
+    fn room(memory: u64, disk: u64, place: Place, each: u64) -> Room {
+        Room::new(memory, disk, place, Each { memory: each, answer: 0 })
+    }
+
+    async fn read(body: &mut Collected) -> Result<Vec<u8>, Error> {
+        let mut all = Vec::new();
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
+            assert_eq!(body.size_hint().exact(), Some(body.length - body.given));
+            all.extend(frame?.into_data().unwrap());
+        }
+        assert!(body.is_end_stream());
+        Ok(all)
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0..3_000_usize).prop_map(Step::Data),
+            1 => (30_000..70_000_usize).prop_map(Step::Data),
+            2 => Just(Step::Later),
+        ]
+    }
+
+    fn place() -> impl Strategy<Value = Place> {
+        prop_oneof![Just(Place::Memory), Just(Place::Auto)]
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_is_the_same_however_often_it_is_read(
+            steps in proptest::collection::vec(step(), 0..30),
+            knows_length: bool,
+            each in 0..200_000_u64,
+            memory in prop_oneof![Just(1_u64 << 30), 0..100_000_u64],
+            fails: bool,
+        ) {
+            // On the disk there is room for all.
+            let room = room(memory, 1 << 30, Place::Auto, each);
+            let mut steps = steps;
+            if fails {
+                steps.push(Step::Later);
+                steps.push(Step::Fail(Kind::ClientBody));
+            }
+            let expected: usize = steps.iter().map(|s| if let Step::Data(n) = s { *n } else { 0 }).sum();
+            let mut body = Script::new(&steps, knows_length);
+            run(async {
+                let collected = collect(&mut body, &room.buffers, PAUSE).await;
+                // A body that ends with its length can't fail any more.
+                if fails && !body.is_end_stream() {
+                    assert_eq!(collected.unwrap_err().kind(), Kind::ClientBody);
+                    return;
+                }
+                let mut collected = collected.unwrap();
+                assert!(room.used().0 <= memory);
+                assert!(collected.is_file() || expected as u64 <= each);
+                assert_eq!(room.used().1, if collected.is_file() { expected as u64 } else { 0 });
+                for _ in 0..2 {
+                    assert!(read(&mut collected).await.unwrap() == pattern(expected));
+                    collected.rewind();
+                }
+            });
+            prop_assert_eq!(room.used(), (0, 0));
+        }
+
+        #[test]
+        fn a_full_budget_is_no_loss_and_no_leak(
+            steps in proptest::collection::vec(step(), 0..30),
+            each in 0..100_000_u64,
+            memory in 0..200_000_u64,
+            disk in 0..200_000_u64,
+            place in place(),
+        ) {
+            let room = room(memory, disk, place, each);
+            let expected: usize = steps.iter().map(|s| if let Step::Data(n) = s { *n } else { 0 }).sum();
+            run(async {
+                let mut body = Script::new(&steps, true);
+                match collect(&mut body, &room.buffers, PAUSE).await {
+                    Ok(mut collected) => {
+                        assert!(read(&mut collected).await.unwrap() == pattern(expected));
+                    }
+                    Err(error) => assert_eq!(error.kind(), Kind::BuffersFull),
+                }
+                let (in_memory, on_disk) = room.used();
+                assert!(in_memory <= memory && on_disk <= disk);
+            });
+            prop_assert_eq!(room.used(), (0, 0));
+        }
+    }
+
+    fn poll_once<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+        future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()))
+    }
+
+    #[test]
+    fn one_frame_stays_where_it_is() {
+        let room = room(0, 0, Place::Memory, 1 << 20);
+        let mut body = Script::new(&[Step::Data(50_000)], true);
+        // Without a runtime: nothing is spawned, and nothing is waited for.
+        let collected = poll_once(&mut Box::pin(collect(&mut body, &room.buffers, PAUSE)));
+        let Poll::Ready(Ok(collected)) = collected else { panic!("{collected:?}") };
+        assert!(!collected.is_file());
+    }
+
+    #[test]
+    fn a_silent_client_is_given_up() {
+        let room = room(1 << 20, 0, Place::Memory, 1 << 20);
+        let mut body = Script::new(&[Step::Data(5), Step::Never], false);
+        let pause = Duration::from_millis(20);
+        let failed = run(collect(&mut body, &room.buffers, pause)).unwrap_err();
+        assert_eq!(failed.kind(), Kind::ClientBodyTimeout);
+        assert_eq!(room.used(), (0, 0));
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_none() {
+        let place = Place::Directory("/nonexistent/sideman".into());
+        let room = room(1 << 20, 0, place, 1000);
+        let steps = vec![Step::Data(400); 100];
+        run(async {
+            let mut body = Script::new(&steps, true);
+            let mut collected = collect(&mut body, &room.buffers, PAUSE).await.unwrap();
+            assert!(collected.is_file() && room.used() == (40_000, 0), "{:?}", room.used());
+            assert!(read(&mut collected).await.unwrap() == pattern(40_000));
+        });
+        assert_eq!(room.used(), (0, 0));
+    }
+}

@@ -1,0 +1,125 @@
+//! Reading at a position without stalling the worker: what the kernel has in memory at once, what has
+//! to come from the disk on the blocking pool.
+
+use std::{
+    fs::File,
+    io::{self, IoSliceMut},
+    os::unix::fs::FileExt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use tokio::task::JoinHandle;
+
+use super::{
+    budget::{Budget, Reservation},
+    spill::Unnamed,
+};
+use crate::error::{Error, Kind};
+
+/// Reads a temporary file from its beginning, in chunks.
+#[derive(Debug)]
+pub(super) struct Reader {
+    file: Arc<Unnamed>,
+    at: u64,
+    cold: Option<JoinHandle<io::Result<Bytes>>>,
+    /// For one chunk, which is with whoever reads.
+    room: Reservation,
+}
+
+/// Bytes of a chunk; if the budget has no memory for them, only so many as one read of a socket
+/// might bring.
+const CHUNK: (u64, u64) = (64 * 1024, 8 * 1024);
+
+/// Reads what the kernel has in memory; `None` if it is not known to have anything.
+pub(super) fn cached(file: &File, target: &mut [u8], at: u64) -> io::Result<Option<usize>> {
+    match preadv2(file, &mut [IoSliceMut::new(target)], at, ReadWriteFlags::NOWAIT) {
+        // Linux 5.9 and 5.10 say so in the middle of a file as well (preadv2(2), BUGS).
+        Ok(0) => Ok(None),
+        Ok(count) => Ok(Some(count)),
+        // Not in the page cache; or a file system or sandbox without RWF_NOWAIT.
+        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+// === impl Reader ===
+
+impl Reader {
+    pub(super) fn new(file: &Arc<Unnamed>, memory: &Budget) -> Self {
+        Self { file: Arc::clone(file), at: 0, cold: None, room: memory.nothing() }
+    }
+
+    /// Where the next chunk begins.
+    pub(super) fn position(&self) -> u64 {
+        self.at
+    }
+
+    /// Begins again.
+    pub(super) fn rewind(&mut self) {
+        (self.at, self.cold) = (0, None);
+    }
+
+    /// The next chunk before `end`, which lies within the file.
+    pub(super) fn poll_chunk(
+        &mut self,
+        end: u64,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Bytes, Error>> {
+        let read = match &mut self.cold {
+            Some(read) => {
+                ready!(Pin::new(read).poll(cx)).unwrap_or_else(|e| Err(io::Error::other(e)))
+            }
+            None => match self.begin(end) {
+                Some(read) => read,
+                None => return self.poll_chunk(end, cx),
+            },
+        };
+        self.cold = None;
+        Poll::Ready(match read {
+            // Nobody else can have cut it.
+            Ok(data) if data.is_empty() => Err(failed(io::ErrorKind::UnexpectedEof.into())),
+            Ok(data) => {
+                self.at += data.len() as u64;
+                Ok(data)
+            }
+            Err(error) => Err(failed(error)),
+        })
+    }
+
+    /// What can be had at once; `None` if it is read elsewhere now.
+    fn begin(&mut self, end: u64) -> Option<io::Result<Bytes>> {
+        let has_room = self.room.amount() > 0 || self.room.grow(CHUNK.0);
+        let chunk = if has_room { CHUNK.0 } else { CHUNK.1 };
+        let length = usize::try_from(chunk.min(end.saturating_sub(self.at))).unwrap_or_default();
+        let (mut memory, at) = (BytesMut::zeroed(length), self.at);
+        let cut = |mut memory: BytesMut, count| {
+            memory.truncate(count);
+            memory.freeze()
+        };
+        let here = match self.file.get() {
+            Ok(file) if self.file.is_disk() => cached(file, &mut memory, at),
+            Ok(file) => file.read_at(&mut memory, at).map(Some),
+            Err(error) => Err(error),
+        };
+        match here {
+            Ok(Some(count)) => Some(Ok(cut(memory, count))),
+            Err(error) => Some(Err(error)),
+            Ok(None) => {
+                let file = Arc::clone(&self.file);
+                self.cold = Some(tokio::task::spawn_blocking(move || {
+                    let count = file.get()?.read_at(&mut memory, at)?;
+                    Ok(cut(memory, count))
+                }));
+                None
+            }
+        }
+    }
+}
+
+fn failed(error: io::Error) -> Error {
+    Error::io(Kind::DiskFull, error)
+}

@@ -1,0 +1,111 @@
+//! An answer that is taken from the application as fast as it writes, and given to the client as fast
+//! as it reads. What lies between waits in memory, then in a file; when both are full, the
+//! application is read more slowly. A task of its own does that ([`pump`]); it and the body for the
+//! client share a [`store`].
+
+mod pump;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::task::{AbortHandle, spawn_local};
+
+use self::store::Store;
+use super::buffers::Buffers;
+use crate::error::Error;
+
+/// The client's end. Dropping it ends the application's.
+pub(super) struct Relayed {
+    store: Rc<Store>,
+    /// What is still to be given, if that was known from the start.
+    left: Option<u64>,
+    task: Option<AbortHandle>,
+}
+
+/// What a body has come to without waiting for it.
+pub(super) enum Begun {
+    /// All of it.
+    Whole(Bytes),
+    /// It goes on, or has trailers.
+    Relayed(Relayed),
+}
+
+/// Bytes that are waited for by nobody: a body that is here already needs no task.
+const SHORT: u64 = 64 * 1024;
+
+// === impl Relayed ===
+
+impl Relayed {
+    /// Begins to read a body, in a task of the current thread unless all of it is here already.
+    /// `on_spill` is called when some of it goes to a file.
+    pub(super) async fn begin<B>(
+        mut body: B,
+        buffers: &Buffers,
+        on_spill: impl FnOnce() + 'static,
+    ) -> Result<Begun, Error>
+    where
+        B: Body<Data = Bytes, Error = Error> + Unpin + 'static,
+    {
+        let left = body.size_hint().exact();
+        let store = Rc::new(Store::new(buffers));
+        if left.is_none()
+            && let Some(whole) = store.fill(&mut body, SHORT).await?
+        {
+            return Ok(Begun::Whole(whole));
+        }
+        let mut this = Self { store, left, task: None };
+        if !this.store.has_ended() {
+            let pump = pump::run(body, Rc::clone(&this.store), on_spill);
+            this.task = Some(spawn_local(pump).abort_handle());
+        }
+        Ok(Begun::Relayed(this))
+    }
+}
+
+impl Body for Relayed {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let given = ready!(self.store.poll_give(cx));
+        if let (Some(Ok(frame)), Some(left)) = (&given, &mut self.left) {
+            *left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
+        }
+        Poll::Ready(given)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == Some(0) || self.store.is_over()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Relayed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relayed").field("left", &self.left).finish_non_exhaustive()
+    }
+}

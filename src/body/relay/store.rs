@@ -1,0 +1,358 @@
+//! What lies between the application and the client, in this order: the head in memory, what is in
+//! the file, what is on its way there, and the tail in memory. Shared by the two ends of a relayed
+//! body, which live on one thread.
+
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body, Frame};
+
+use crate::{
+    body::{
+        budget::Budget,
+        buffers::{Buffers, Each},
+        reader::Reader,
+        spill::{Files, Spill},
+        waiting::Waiting,
+    },
+    error::{Error, Kind},
+};
+
+pub(super) struct Store {
+    state: RefCell<State>,
+    memory: Budget,
+    pub(super) files: Arc<Files>,
+    each: Each,
+}
+
+struct State {
+    head: Waiting,
+    /// What can be read of the file; `None` as soon as the client has all of it.
+    file: Option<Written>,
+    /// Bytes behind that are being written to the file.
+    is_writing: bool,
+    tail: Waiting,
+    end: Option<End>,
+    /// The client's end waits for bytes.
+    client: Option<Waker>,
+    /// The application's end waits for room.
+    pump: Option<Waker>,
+    /// Something was taken since the pump has looked.
+    was_taken: bool,
+}
+
+struct Written {
+    reader: Reader,
+    end: u64,
+    /// The file's part of the budget, when nothing more will be written.
+    _spill: Option<Spill>,
+}
+
+/// How the application's body has ended.
+enum End {
+    Over(Option<HeaderMap>),
+    Failed(Error),
+}
+
+/// What is to be done before more is read.
+pub(super) enum Next {
+    /// There is room.
+    Read,
+    /// The client has to be given a chance to take some: it may be as fast as the application.
+    Ask,
+    /// These have to go to the file.
+    Write(Waiting),
+    /// The client has to take some.
+    Wait,
+}
+
+/// Frames of this size are not copied: replies are read 16 KiB at a time, of which no more than half
+/// stays unused.
+const LARGE: usize = 8 * 1024;
+
+/// Bytes that go to the file at once, at the most.
+const BATCH: u64 = 128 * 1024;
+
+// === impl Store ===
+
+impl Store {
+    pub(super) fn new(buffers: &Buffers) -> Self {
+        let memory = buffers.memory.clone();
+        let state = State {
+            head: Waiting::new(&memory, LARGE),
+            file: None,
+            is_writing: false,
+            tail: Waiting::new(&memory, LARGE),
+            end: None,
+            client: None,
+            pump: None,
+            was_taken: false,
+        };
+        let files = Arc::clone(&buffers.files);
+        Self { state: RefCell::new(state), memory, files, each: buffers.each }
+    }
+
+    /// Takes in what is here of a body, about `most` bytes, without waiting; gives all of it if that
+    /// was all.
+    pub(super) async fn fill<B>(&self, body: &mut B, most: u64) -> Result<Option<Bytes>, Error>
+    where
+        B: Body<Data = Bytes, Error = Error> + Unpin,
+    {
+        let most = most.min(self.each.memory);
+        poll_fn(|cx| {
+            while self.state.borrow().length() <= most {
+                match Pin::new(&mut *body).poll_frame(cx) {
+                    Poll::Pending => break,
+                    Poll::Ready(Some(Ok(frame))) => {
+                        if self.take_in(frame) {
+                            break;
+                        }
+                    }
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                    Poll::Ready(None) => return Poll::Ready(Ok(Some(self.whole()))),
+                }
+                if body.is_end_stream() {
+                    return Poll::Ready(Ok(Some(self.whole())));
+                }
+            }
+            Poll::Ready(Ok(None))
+        })
+        .await
+    }
+
+    /// Takes in a frame; `true` if it is the last.
+    pub(super) fn take_in(&self, frame: Frame<Bytes>) -> bool {
+        match frame.into_data() {
+            Ok(data) => {
+                let state = &mut *self.state.borrow_mut();
+                let is_head = state.file.is_none()
+                    && state.tail.is_empty()
+                    && state.head.len() < self.head_room();
+                if is_head {
+                    state.head.push(data)
+                } else {
+                    state.tail.push(data)
+                };
+                State::wake(&mut state.client);
+                false
+            }
+            Err(frame) => {
+                self.end(End::Over(frame.into_trailers().ok()));
+                true
+            }
+        }
+    }
+
+    pub(super) fn end_well(&self) {
+        self.end(End::Over(None));
+    }
+
+    pub(super) fn fail(&self, error: Error) {
+        self.end(End::Failed(error));
+    }
+
+    /// The first end is the one that counts.
+    fn end(&self, end: End) {
+        let state = &mut *self.state.borrow_mut();
+        if state.end.is_none() {
+            state.end = Some(end);
+        }
+        State::wake(&mut state.client);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.state.borrow().end.is_some()
+    }
+
+    /// Whether the client has everything.
+    pub(super) fn is_over(&self) -> bool {
+        let state = self.state.borrow();
+        state.is_empty() && matches!(state.end, Some(End::Over(None)))
+    }
+
+    /// Decides what comes before the next read. `written` is the length of the file so far.
+    pub(super) fn next(&self, written: u64, was_asked: bool) -> Next {
+        let state = &mut *self.state.borrow_mut();
+        let has_room = state.head.is_within_budget() && state.tail.is_within_budget();
+        if has_room && state.tail.len() < self.batch() {
+            return Next::Read;
+        }
+        if !was_asked {
+            return Next::Ask;
+        }
+        let bytes = match (&state.tail, &state.file) {
+            (tail, _) if !tail.is_empty() => &mut state.tail,
+            // It stands before everything else, so it may go there as well.
+            (_, None) if !state.head.is_empty() => &mut state.head,
+            _ => return Next::Wait,
+        };
+        if written + bytes.len() > self.each.answer {
+            return Next::Wait;
+        }
+        state.is_writing = true;
+        Next::Write(bytes.take(&self.memory))
+    }
+
+    /// The bytes that were to be written are in the file.
+    pub(super) fn on_written(&self, spill: &Spill) {
+        let state = &mut *self.state.borrow_mut();
+        state.is_writing = false;
+        match &mut state.file {
+            Some(file) => file.end = spill.len(),
+            None => {
+                let reader = Reader::new(spill.file(), &self.memory);
+                state.file = Some(Written { reader, end: spill.len(), _spill: None });
+            }
+        }
+        State::wake(&mut state.client);
+    }
+
+    /// Keeps the file until the client has all of it.
+    pub(super) fn keep(&self, spill: Spill) {
+        if let Some(file) = &mut self.state.borrow_mut().file {
+            file._spill = Some(spill);
+        }
+    }
+
+    /// The bytes are not in the file: they stay in memory. `None` if they are lost.
+    pub(super) fn on_unwritten(&self, error: Error, bytes: Option<Box<Waiting>>) {
+        let state = &mut *self.state.borrow_mut();
+        state.is_writing = false;
+        match bytes {
+            // Nothing has come since: the pump was waiting.
+            Some(bytes) => state.tail = *bytes,
+            None => state.end = Some(End::Failed(error)),
+        }
+        State::wake(&mut state.client);
+    }
+
+    /// Ready when the client has taken some since this was asked last.
+    pub(super) fn poll_taken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let state = &mut *self.state.borrow_mut();
+        if mem::take(&mut state.was_taken) {
+            return Poll::Ready(());
+        }
+        state.pump = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Whether the client has all of the file.
+    pub(super) fn is_file_done(&self) -> bool {
+        self.state.borrow().file.is_none()
+    }
+
+    /// The next frame for the client.
+    pub(super) fn poll_give(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let state = &mut *self.state.borrow_mut();
+        if let Some(data) = ready!(state.poll_data(cx)?) {
+            state.on_taken();
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        match &mut state.end {
+            None => {
+                state.client = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            Some(End::Over(trailers)) => Poll::Ready(trailers.take().map(Frame::trailers).map(Ok)),
+            Some(End::Failed(_)) => {
+                // Whatever asks again gets the same answer.
+                let again = End::Failed(Error::new(Kind::UpstreamTruncated));
+                match state.end.replace(again) {
+                    Some(End::Failed(error)) => Poll::Ready(Some(Err(error))),
+                    Some(End::Over(_)) | None => Poll::Ready(None),
+                }
+            }
+        }
+    }
+
+    /// Everything, as one piece; copied unless it came as one.
+    fn whole(&self) -> Bytes {
+        let state = &mut *self.state.borrow_mut();
+        let length = usize::try_from(state.length()).unwrap_or_default();
+        let first = state.head.pop().unwrap_or_default();
+        if first.len() == length {
+            return first;
+        }
+        let mut whole = BytesMut::with_capacity(length);
+        whole.extend_from_slice(&first);
+        while let Some(data) = state.head.pop().or_else(|| state.tail.pop()) {
+            whole.extend_from_slice(&data);
+        }
+        whole.freeze()
+    }
+
+    /// Bytes of the tail that go to the file together.
+    fn batch(&self) -> u64 {
+        (self.each.memory / 2).clamp(1, BATCH)
+    }
+
+    /// Bytes of the head.
+    fn head_room(&self) -> u64 {
+        self.each.memory.saturating_sub(self.batch()).max(1)
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// The next bytes; `None` if there are none.
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        loop {
+            if let Some(data) = self.head.pop() {
+                return Poll::Ready(Ok(Some(data)));
+            }
+            if let Some(file) = &mut self.file
+                && file.reader.position() < file.end
+            {
+                return file.reader.poll_chunk(file.end, cx).map_ok(Some);
+            }
+            if self.is_writing {
+                self.client = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            if self.file.take().is_some() {
+                // Its room is free for others now.
+                self.on_taken();
+            }
+            if self.tail.is_empty() {
+                return Poll::Ready(Ok(None));
+            }
+            mem::swap(&mut self.head, &mut self.tail);
+        }
+    }
+
+    /// Bytes in memory.
+    fn length(&self) -> u64 {
+        self.head.len() + self.tail.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        let is_read = |file: &Written| file.reader.position() == file.end;
+        self.head.is_empty()
+            && self.tail.is_empty()
+            && !self.is_writing
+            && self.file.as_ref().is_none_or(is_read)
+    }
+
+    fn on_taken(&mut self) {
+        self.was_taken = true;
+        Self::wake(&mut self.pump);
+    }
+
+    fn wake(waker: &mut Option<Waker>) {
+        if let Some(waker) = waker.take() {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Relayed bodies against what they are made of: slow and fast readers, little room, every end.
+
+use super::*;
+use crate::{
+    body::{
+        buffers::Each,
+        script::{Room, Script, Step, pattern, run},
+        spill::Place,
+    },
+    error::Kind,
+};
+use proptest::prelude::*;
+use std::{cell::Cell, future::poll_fn, time::Duration};
+use tokio::task::yield_now;
+
+const EACH: Each = Each { memory: 256 * 1024, answer: 1 << 30 };
+
+/// What a client has got, and how it ended.
+#[derive(Debug, PartialEq)]
+struct Got {
+    bytes: Vec<u8>,
+    has_trailers: bool,
+    failed: Option<Kind>,
+}
+
+fn sum(steps: &[Step]) -> usize {
+    steps.iter().map(|step| if let Step::Data(length) = step { *length } else { 0 }).sum()
+}
+
+async fn frame(body: &mut Relayed) -> Option<Result<Frame<Bytes>, Error>> {
+    poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
+}
+
+/// Reads to the end; before frame `i` it does something else `pauses[i % n]` times.
+async fn read(body: &mut Relayed, pauses: &[usize]) -> Got {
+    let mut got = Got { bytes: Vec::new(), has_trailers: false, failed: None };
+    for pause in pauses.iter().cycle() {
+        for _ in 0..*pause {
+            yield_now().await;
+        }
+        let before = body.size_hint().exact();
+        let Some(frame) = frame(body).await else { break };
+        match frame.map(Frame::into_data) {
+            Ok(Ok(data)) => {
+                assert!(!data.is_empty() || before.is_none());
+                let left = before.map(|before| before - data.len() as u64);
+                assert_eq!(body.size_hint().exact(), left);
+                got.bytes.extend(data);
+            }
+            Ok(Err(_)) => got.has_trailers = true,
+            Err(error) => {
+                got.failed = Some(error.kind());
+                break;
+            }
+        }
+    }
+    assert_eq!(body.is_end_stream(), got.failed.is_none(), "{got:?}");
+    got
+}
+
+async fn begin(script: Script, room: &Room) -> Result<Begun, Error> {
+    Relayed::begin(script, &room.buffers, || {}).await
+}
+
+async fn relayed(script: Script, room: &Room) -> Relayed {
+    match begin(script, room).await.unwrap() {
+        Begun::Relayed(relayed) => relayed,
+        Begun::Whole(bytes) => panic!("whole: {} bytes", bytes.len()),
+    }
+}
+
+/// Lets everything else happen until something is true.
+async fn until(what: &str, is_true: impl Fn() -> bool) {
+    for _ in 0..20_000 {
+        if is_true() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_micros(100)).await;
+    }
+    panic!("never: {what}");
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1..3_000_usize).prop_map(Step::Data),
+        2 => (5_000..40_000_usize).prop_map(Step::Data),
+        2 => Just(Step::Later),
+    ]
+}
+
+fn end() -> impl Strategy<Value = Option<Step>> {
+    prop_oneof![
+        2 => Just(None),
+        1 => Just(Some(Step::Trailers)),
+        2 => Just(Some(Step::Fail(Kind::UpstreamTruncated))),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #[test]
+    fn what_comes_is_what_is_given(
+        steps in proptest::collection::vec(step(), 0..60),
+        end in end(),
+        knows_length: bool,
+        pauses in proptest::collection::vec(0..40_usize, 1..6),
+        each in 1..100_000_u64,
+        answer in prop_oneof![Just(0_u64), Just(1 << 30), 0..200_000_u64],
+        memory in prop_oneof![Just(1_u64 << 30), 0..100_000_u64],
+        disk in prop_oneof![Just(1_u64 << 30), 0..100_000_u64],
+        is_memory: bool,
+    ) {
+        let place = if is_memory { Place::Memory } else { Place::Auto };
+        let room = Room::new(memory, disk, place, Each { memory: each, answer });
+        let expected = sum(&steps);
+        let mut steps = steps;
+        // A known length is reached before anything else can happen.
+        let end = if knows_length { None } else { end };
+        steps.extend(end.clone());
+        let failed = match &end {
+            Some(Step::Fail(kind)) => Some(*kind),
+            _ => None,
+        };
+        let has_trailers = matches!(end, Some(Step::Trailers));
+        if knows_length && expected == 0 {
+            return Ok(());
+        }
+        run(async {
+            let script = Script::new(&steps, knows_length);
+            let fate = Rc::clone(&script.fate);
+            match begin(script, &room).await {
+                Ok(Begun::Whole(bytes)) => {
+                    assert!(failed.is_none() && !has_trailers && !knows_length);
+                    assert!(bytes == pattern(expected));
+                }
+                Ok(Begun::Relayed(mut body)) => {
+                    let got = read(&mut body, &pauses).await;
+                    assert!(got.bytes == pattern(expected), "{} of {expected}", got.bytes.len());
+                    assert_eq!((got.failed, got.has_trailers), (failed, has_trailers));
+                    let (in_memory, on_disk) = room.used();
+                    assert!(in_memory <= memory && on_disk <= disk);
+                }
+                Err(error) => assert_eq!(Some(error.kind()), failed),
+            }
+            until("the body is dropped", || fate.is_dropped.get()).await;
+            until("everything is given back", || room.used() == (0, 0)).await;
+        });
+    }
+}
+
+#[test]
+fn the_application_is_done_long_before_the_client() {
+    run(async {
+        let room = Room::new(64 << 20, 1 << 30, Place::Auto, EACH);
+        let steps = vec![Step::Data(16 * 1024); 320];
+        let script = Script::new(&steps, true);
+        let fate = Rc::clone(&script.fate);
+        let spilled = Rc::new(Cell::new(0));
+        let count = Rc::clone(&spilled);
+        let on_spill = move || count.set(count.get() + 1);
+        let Ok(Begun::Relayed(mut body)) = Relayed::begin(script, &room.buffers, on_spill).await
+        else {
+            panic!("not relayed")
+        };
+        until("all of it is taken", || fate.is_dropped.get()).await;
+        assert_eq!(fate.given.get(), 5 << 20);
+        assert_eq!(spilled.get(), 1);
+        let (in_memory, on_disk) = room.used();
+        assert!(in_memory <= EACH.memory + 16 * 1024, "{in_memory}");
+        assert!(on_disk > 4 << 20, "{on_disk}");
+        assert_eq!(read(&mut body, &[0]).await.bytes.len(), 5 << 20);
+        until("everything is given back", || room.used() == (0, 0)).await;
+    });
+}
+
+#[test]
+fn without_room_the_application_waits_for_the_client() {
+    for (memory, disk, answer) in [(64 << 20, 0, 1 << 30), (64 << 20, 1 << 30, 0), (0, 0, 0)] {
+        run(async {
+            let each = Each { memory: 64 * 1024, answer };
+            let room = Room::new(memory, disk, Place::Auto, each);
+            let steps = vec![Step::Data(16 * 1024); 100];
+            let script = Script::new(&steps, true);
+            let fate = Rc::clone(&script.fate);
+            let mut body = relayed(script, &room).await;
+            for _ in 0..1000 {
+                yield_now().await;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert!(fate.given.get() <= (64 + 16) * 1024, "{}", fate.given.get());
+            assert!(!fate.is_dropped.get());
+            assert!(read(&mut body, &[1]).await.bytes == pattern(100 * 16 * 1024));
+        });
+    }
+}
+
+#[test]
+fn a_client_that_leaves_ends_the_application_s_end() {
+    run(async {
+        let room = Room::new(64 << 20, 1 << 30, Place::Auto, EACH);
+        for first in [vec![], vec![Step::Data(16 * 1024); 60]] {
+            let steps = [first, vec![Step::Never]].concat();
+            let script = Script::new(&steps, false);
+            let fate = Rc::clone(&script.fate);
+            let body = relayed(script, &room).await;
+            until("all of it is taken", || fate.given.get() == sum(&steps)).await;
+            assert!(!fate.is_dropped.get());
+            drop(body);
+            until("the body is dropped", || fate.is_dropped.get()).await;
+            until("everything is given back", || room.used() == (0, 0)).await;
+        }
+    });
+}
+
+#[test]
+fn what_is_here_needs_no_task() {
+    // Outside of a runtime, where nothing can be spawned.
+    let room = Room::new(64 << 20, 1 << 30, Place::Auto, EACH);
+    let waker = std::task::Waker::noop();
+    let mut begun = Box::pin(begin(Script::new(&vec![Step::Data(10_000); 6], false), &room));
+    let Poll::Ready(Ok(Begun::Whole(bytes))) = begun.as_mut().poll(&mut Context::from_waker(waker))
+    else {
+        panic!("not whole")
+    };
+    assert!(bytes == pattern(60_000));
+    let steps = [Step::Data(10), Step::Fail(Kind::UpstreamTruncated)];
+    let mut begun = Box::pin(begin(Script::new(&steps, false), &room));
+    let polled = begun.as_mut().poll(&mut Context::from_waker(waker));
+    assert!(matches!(polled, Poll::Ready(Err(_))));
+}
+
+#[test]
+fn a_frame_is_given_as_soon_as_it_comes() {
+    run(async {
+        let room = Room::new(64 << 20, 1 << 30, Place::Auto, EACH);
+        let steps = [Step::Later, Step::Data(5), Step::Never];
+        let mut body = relayed(Script::new(&steps, false), &room).await;
+        let data = frame(&mut body).await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(data, pattern(5));
+        assert!(!body.is_end_stream());
+    });
+}
+
+#[test]
+fn memory_is_used_again_once_the_file_was_read() {
+    run(async {
+        let each = Each { memory: 32 * 1024, answer: 1 << 30 };
+        let room = Room::new(64 << 20, 1 << 30, Place::Auto, each);
+        let many = vec![Step::Data(8 * 1024); 40];
+        let steps = [many, vec![Step::Never]].concat();
+        let mut body = relayed(Script::new(&steps, false), &room).await;
+        until("some is in the file", || room.used().1 > 128 * 1024).await;
+        let mut got = 0;
+        while got < 40 * 8 * 1024 {
+            got += frame(&mut body).await.unwrap().unwrap().into_data().unwrap().len();
+        }
+        let more = tokio::time::timeout(Duration::from_millis(1), frame(&mut body)).await;
+        assert!(more.is_err(), "{more:?}");
+        until("the file is let go", || room.used() == (0, 0)).await;
+    });
+}

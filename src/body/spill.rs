@@ -1,0 +1,300 @@
+//! A temporary file without a name, for what is too long for memory. Nobody else can open it, and
+//! nothing of it is left however the process ends.
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use rustix::{
+    fs::{MemfdFlags, Mode, OFlags, fstatfs, memfd_create, open},
+    io::Errno,
+};
+use tokio::{
+    runtime::Handle,
+    task::{JoinError, spawn_blocking},
+};
+
+use super::{
+    budget::{Budget, Reservation},
+    waiting::Waiting,
+};
+use crate::error::{Error, Kind};
+
+/// Where temporary files are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// `/tmp` if it can be written to, else memory files.
+    Auto,
+    /// This directory if it can be written to, else memory files.
+    Directory(PathBuf),
+    /// memfd(2).
+    Memory,
+}
+
+/// Makes temporary files. Looks for the place when the first is needed.
+#[derive(Debug)]
+pub(super) struct Files {
+    place: Place,
+    found: OnceLock<Medium>,
+    memory: Budget,
+    disk: Budget,
+}
+
+/// What files are made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Medium {
+    /// Writing may wait for it.
+    Disk(PathBuf),
+    /// A file system in memory that was named in the settings: its owner has bounded it.
+    Volume(PathBuf),
+    /// A file system in memory that was only found: it counts as the memory that it is.
+    Found(PathBuf),
+    /// memfd(2), which counts as memory.
+    Nameless,
+}
+
+/// One temporary file, which only grows.
+#[derive(Debug)]
+pub(super) struct Spill {
+    file: Arc<Unnamed>,
+    length: u64,
+    room: Reservation,
+}
+
+/// The open file itself, for all who write and read it.
+#[derive(Debug)]
+pub(super) struct Unnamed {
+    /// `None` in the moment when it is closed.
+    file: Option<File>,
+    is_disk: bool,
+}
+
+/// Why bytes were not written, and the bytes; none if they are lost.
+#[derive(Debug)]
+pub(super) struct Unwritten {
+    pub(super) error: Error,
+    pub(super) bytes: Option<Box<Waiting>>,
+}
+
+/// Where [`Place::Auto`] looks. A container that has it elsewhere names it in the settings.
+const TEMPORARY: &str = "/tmp";
+
+/// What `statfs` says of tmpfs and ramfs (statfs(2)).
+const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
+
+// === impl Files ===
+
+impl Files {
+    pub(super) fn new(place: Place, memory: Budget, disk: Budget) -> Self {
+        Self { place, found: OnceLock::new(), memory, disk }
+    }
+
+    /// A file that begins with these bytes.
+    pub(super) async fn create(self: &Arc<Self>, bytes: Waiting) -> Result<Spill, Unwritten> {
+        // Not before it is known that nothing has to be waited for.
+        if self.found.get().is_some_and(|medium| !medium.is_disk()) {
+            return self.make(bytes);
+        }
+        let this = Arc::clone(self);
+        spawn_blocking(move || this.make(bytes)).await.unwrap_or_else(lost)
+    }
+
+    fn make(&self, bytes: Waiting) -> Result<Spill, Unwritten> {
+        let medium = self.medium();
+        let mut spill = match medium.create() {
+            Ok(file) => {
+                let file = Arc::new(Unnamed { file: Some(file), is_disk: medium.is_disk() });
+                Spill { file, length: 0, room: self.budget(medium).nothing() }
+            }
+            Err(error) => return Err(Unwritten::new(failed(error), bytes)),
+        };
+        spill.reserve(bytes).and_then(|bytes| write(&spill.file, bytes, 0)).map(|length| {
+            spill.length = length;
+            spill
+        })
+    }
+
+    fn budget(&self, medium: &Medium) -> &Budget {
+        match medium {
+            Medium::Disk(_) | Medium::Volume(_) => &self.disk,
+            Medium::Found(_) | Medium::Nameless => &self.memory,
+        }
+    }
+
+    /// Where files go. May wait for the disk the first time.
+    fn medium(&self) -> &Medium {
+        self.found.get_or_init(|| {
+            let (directory, is_named) = match &self.place {
+                Place::Memory => return Medium::Nameless,
+                Place::Auto => (Path::new(TEMPORARY), false),
+                Place::Directory(directory) => (directory.as_path(), true),
+            };
+            match nameless(directory).and_then(|file| Ok(fstatfs(&file)?)) {
+                Ok(system) if IN_MEMORY.contains(&system.f_type) => {
+                    if is_named {
+                        Medium::Volume(directory.to_owned())
+                    } else {
+                        Medium::Found(directory.to_owned())
+                    }
+                }
+                Ok(_) => Medium::Disk(directory.to_owned()),
+                Err(error) => {
+                    tell(directory, is_named, &error);
+                    Medium::Nameless
+                }
+            }
+        })
+    }
+}
+
+/// Without a disk there is only the budget for memory: long bodies may be refused.
+fn tell(directory: &Path, is_named: bool, error: &io::Error) {
+    let directory = directory.display();
+    if is_named {
+        tracing::warn!(%directory, %error, "no file can be made in buffers.directory: long bodies \
+                       stay in memory, within buffers.memory; mount a volume there");
+    } else {
+        tracing::info!(%directory, %error, "no temporary file can be made: long bodies stay in \
+                       memory, within buffers.memory; set buffers.directory to have them elsewhere");
+    }
+}
+
+// === impl Medium ===
+
+impl Medium {
+    fn is_disk(&self) -> bool {
+        matches!(self, Self::Disk(_))
+    }
+
+    fn create(&self) -> io::Result<File> {
+        match self {
+            Self::Disk(directory) | Self::Volume(directory) | Self::Found(directory) => {
+                nameless(directory)
+            }
+            Self::Nameless => Ok(memfd_create("sideman-body", MemfdFlags::CLOEXEC)?.into()),
+        }
+    }
+}
+
+/// A file that has no name in its directory.
+fn nameless(directory: &Path) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR;
+    match open(directory, flags | OFlags::TMPFILE, mode) {
+        Ok(file) => Ok(file.into()),
+        // A file system or a kernel without O_TMPFILE (open(2)).
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {
+            let name = format!(".sideman-{:016x}", fastrand::u64(..));
+            let path = directory.join(name);
+            let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+            let file = open(&path, flags, mode)?;
+            rustix::fs::unlink(&path)?;
+            Ok(file.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+// === impl Spill ===
+
+impl Spill {
+    /// Bytes in it.
+    pub(super) fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// For those who read it.
+    pub(super) fn file(&self) -> &Arc<Unnamed> {
+        &self.file
+    }
+
+    /// Adds to its end. After a failure its length is what it was.
+    pub(super) async fn append(&mut self, bytes: Waiting) -> Result<(), Unwritten> {
+        let bytes = self.reserve(bytes)?;
+        let at = self.length;
+        let written = if self.file.is_disk {
+            let file = Arc::clone(&self.file);
+            spawn_blocking(move || write(&file, bytes, at)).await.unwrap_or_else(lost)
+        } else {
+            write(&self.file, bytes, at)
+        };
+        match &written {
+            Ok(length) => self.length += length,
+            Err(_) => self.room.shrink_to(self.length),
+        }
+        written.map(drop)
+    }
+
+    /// Makes sure that there is room before anything is written.
+    fn reserve(&mut self, bytes: Waiting) -> Result<Waiting, Unwritten> {
+        if self.room.grow(bytes.len()) {
+            return Ok(bytes);
+        }
+        Err(Unwritten::new(Error::new(Kind::BuffersFull), bytes))
+    }
+}
+
+// === impl Unnamed ===
+
+impl Unnamed {
+    /// The file, for reading.
+    pub(super) fn get(&self) -> io::Result<&File> {
+        self.file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Whether reading and writing may have to wait.
+    pub(super) fn is_disk(&self) -> bool {
+        self.is_disk
+    }
+}
+
+impl Drop for Unnamed {
+    fn drop(&mut self) {
+        // With the last handle its blocks are given back: a disk may take its time for that.
+        if self.is_disk
+            && let Some(file) = self.file.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            drop(runtime.spawn_blocking(move || drop(file)));
+        }
+    }
+}
+
+// === impl Unwritten ===
+
+impl Unwritten {
+    fn new(error: Error, bytes: Waiting) -> Self {
+        Self { error, bytes: Some(Box::new(bytes)) }
+    }
+}
+
+/// Writes everything, and gives its length; what the bytes have held of the budget is free then.
+fn write(file: &Unnamed, mut bytes: Waiting, at: u64) -> Result<u64, Unwritten> {
+    let mut position = at;
+    let written = file.get().and_then(|file| {
+        bytes.parts().try_for_each(|part| {
+            file.write_all_at(part, position)?;
+            position += part.len() as u64;
+            Ok(())
+        })
+    });
+    match written {
+        Ok(()) => Ok(bytes.len()),
+        Err(error) => Err(Unwritten::new(failed(error), bytes)),
+    }
+}
+
+fn lost<T>(panic: JoinError) -> Result<T, Unwritten> {
+    Err(Unwritten { error: failed(io::Error::other(panic)), bytes: None })
+}
+
+fn failed(error: io::Error) -> Error {
+    let raised = Errno::from_io_error(&error);
+    let is_out_of_files = matches!(raised, Some(Errno::MFILE | Errno::NFILE));
+    let kind = if is_out_of_files { Kind::DescriptorsExhausted } else { Kind::DiskFull };
+    Error::io(kind, error)
+}

@@ -1,0 +1,214 @@
+//! Bytes that wait in memory, within the budget. Small pieces are copied together: each would keep
+//! alive all of the memory that it was read into, and that is a thousand times more than a byte that
+//! comes alone.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+use super::budget::{Budget, Reservation};
+
+/// A queue of bytes. What goes in always fits; whether the budget has it as well is said then.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// Each with the memory behind it.
+    parts: VecDeque<(Bytes, u64)>,
+    /// Behind the parts: small pieces, copied together.
+    tail: BytesMut,
+    /// Bytes in parts and tail.
+    length: u64,
+    /// Memory behind them.
+    held: u64,
+    /// As much of `held` as the budget has given.
+    room: Reservation,
+    /// Pieces of this size are not copied.
+    large: usize,
+}
+
+/// The memory that small pieces are copied into, at the least and at the most.
+const SEGMENT: (u64, u64) = (4 * 1024, 32 * 1024);
+
+// === impl Waiting ===
+
+impl Waiting {
+    /// Nothing yet. Pieces of `large` bytes are kept as they are.
+    pub(super) fn new(memory: &Budget, large: usize) -> Self {
+        Self {
+            parts: VecDeque::new(),
+            tail: BytesMut::new(),
+            length: 0,
+            held: 0,
+            room: memory.nothing(),
+            large,
+        }
+    }
+
+    /// Bytes that wait.
+    pub(super) fn len(&self) -> u64 {
+        self.length
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Whether the budget has given all that is held.
+    pub(super) fn is_within_budget(&mut self) -> bool {
+        let missing = self.held.saturating_sub(self.room.amount());
+        missing == 0 || self.room.grow(missing)
+    }
+
+    /// Takes bytes in. `false` if the budget does not have them: then they have to leave soon.
+    pub(super) fn push(&mut self, data: Bytes) -> bool {
+        let length = data.len() as u64;
+        if length == 0 {
+            return self.is_within_budget();
+        }
+        // The first is most often the only one.
+        if self.length == 0 || data.len() >= self.large {
+            self.seal();
+            self.held += length;
+            self.parts.push_back((data, length));
+        } else {
+            let spare = self.tail.capacity() - self.tail.len();
+            if spare < data.len() {
+                self.seal();
+                self.tail = self.segment(data.len());
+            }
+            self.tail.extend_from_slice(&data);
+        }
+        self.length += length;
+        self.is_within_budget()
+    }
+
+    /// The first of the bytes.
+    pub(super) fn pop(&mut self) -> Option<Bytes> {
+        if self.parts.is_empty() {
+            self.seal();
+        }
+        let (part, behind) = self.parts.pop_front()?;
+        self.length -= part.len() as u64;
+        self.held -= behind;
+        self.room.shrink_to(self.held);
+        Some(part)
+    }
+
+    /// All of it, where it stands.
+    pub(super) fn parts(&mut self) -> impl Iterator<Item = &Bytes> {
+        self.seal();
+        self.parts.iter().map(|(part, _)| part)
+    }
+
+    /// The part with this number, once everything is [sealed](Self::seal).
+    pub(super) fn part(&self, index: usize) -> Option<&Bytes> {
+        self.parts.get(index).map(|(part, _)| part)
+    }
+
+    /// Leaves nothing behind.
+    pub(super) fn take(&mut self, memory: &Budget) -> Self {
+        let empty = Self::new(memory, self.large);
+        std::mem::replace(self, empty)
+    }
+
+    /// Memory for small pieces; more for a body that has shown to be longer, so that a thousand slow
+    /// clients hold little, and exactly as much as needed if the budget has no more.
+    fn segment(&mut self, least: usize) -> BytesMut {
+        let wish = self.held.clamp(SEGMENT.0, SEGMENT.1).max(least as u64);
+        let missing = (self.held + wish).saturating_sub(self.room.amount());
+        let capacity = if self.room.grow(missing) { wish } else { least as u64 };
+        let segment = BytesMut::with_capacity(usize::try_from(capacity).unwrap_or(least));
+        self.held += segment.capacity() as u64;
+        segment
+    }
+
+    /// Makes parts of everything.
+    pub(super) fn seal(&mut self) {
+        if !self.tail.is_empty() {
+            let tail = std::mem::take(&mut self.tail);
+            let reserved = tail.capacity() as u64;
+            // At least half of what is held is bytes.
+            let (part, behind) = if reserved > 2 * tail.len() as u64 {
+                (Bytes::copy_from_slice(&tail), tail.len() as u64)
+            } else {
+                (tail.freeze(), reserved)
+            };
+            self.held = self.held - reserved + behind;
+            self.room.shrink_to(self.held);
+            self.parts.push_back((part, behind));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    fn budget(limit: u64) -> (Budget, Arc<AtomicU64>) {
+        let used = Arc::<AtomicU64>::default();
+        (Budget::new(limit, Arc::clone(&used)), used)
+    }
+
+    #[test]
+    fn one_piece_is_not_copied() {
+        let (memory, used) = budget(1 << 20);
+        let data = Bytes::from(vec![1; 10_000]);
+        let mut waiting = Waiting::new(&memory, usize::MAX);
+        assert!(waiting.push(data.clone()));
+        assert_eq!(used.load(Ordering::Relaxed), 10_000);
+        assert_eq!(waiting.part(0).map(|part| part.as_ptr()), Some(data.as_ptr()));
+        drop(waiting);
+        assert_eq!(used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_byte_at_a_time_takes_about_its_size() {
+        let (memory, used) = budget(1 << 30);
+        let mut waiting = Waiting::new(&memory, 8192);
+        for _ in 0..100_000 {
+            assert!(waiting.push(Bytes::from_static(b"x")));
+        }
+        assert!(used.load(Ordering::Relaxed) <= 100_000 + SEGMENT.1);
+        assert!(waiting.parts.len() < 10);
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_out_as_they_went_in(
+            limit in 0..60_000_u64,
+            large in 1..9_000_usize,
+            steps in proptest::collection::vec(prop_oneof![
+                (0..6_000_usize).prop_map(Some), (0..10_usize).prop_map(Some), Just(None),
+            ], 0..60),
+        ) {
+            let (memory, used) = budget(limit);
+            let mut waiting = Waiting::new(&memory, large);
+            let (mut given, mut got) = (Vec::new(), Vec::new());
+            for step in steps {
+                match step {
+                    Some(length) => {
+                        let from = given.len();
+                        given.extend((from..from + length).map(|byte| (byte % 251) as u8));
+                        let fits = waiting.push(Bytes::copy_from_slice(&given[from..]));
+                        prop_assert!(!fits || used.load(Ordering::Relaxed) >= waiting.len());
+                    }
+                    None => got.extend(waiting.pop().unwrap_or_default()),
+                }
+                prop_assert!(used.load(Ordering::Relaxed) <= limit);
+                prop_assert_eq!(waiting.len() as usize, given.len() - got.len());
+                prop_assert_eq!(waiting.is_empty(), given.len() == got.len());
+                if waiting.is_empty() {
+                    prop_assert_eq!(used.load(Ordering::Relaxed), 0);
+                }
+            }
+            got.extend(waiting.parts().flatten());
+            prop_assert_eq!(got, given);
+            drop(waiting);
+            prop_assert_eq!(used.load(Ordering::Relaxed), 0);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Keeps slow clients away from the application: a request's body is complete before the application
+//! sees the request, and an answer is taken from it as fast as it writes. What is too long for memory
+//! waits in files (`body/`). Routes, and answers that say so, go on as they come.
+
+use std::sync::Arc;
+
+use http::Uri;
+use http_body::Body as _;
+
+use super::{forward, local::Local, record::Record};
+use crate::{
+    body::{Body, RequestBody},
+    error::{Error, Kind},
+    plan::{Plan, Streaming},
+    rfc::path,
+    upstream::{Framing, Upstream},
+};
+
+/// What of a request and its answer goes on as it comes.
+pub(super) fn streaming(plan: &Plan, uri: &Uri) -> Streaming {
+    if plan.unbuffered.is_empty() {
+        return Streaming::default();
+    }
+    let normal = path::normalize(uri.path());
+    let path = normal.as_deref().unwrap_or(uri.path().as_bytes());
+    let fitting = plan.unbuffered.iter().filter(|one| path.starts_with(one.prefix.as_bytes()));
+    let longest = fitting.max_by_key(|one| one.prefix.len());
+    longest.map_or_else(Streaming::default, |one| one.streaming)
+}
+
+/// Takes the body from the client, unless it is to be streamed. Gives how the application will know
+/// its end: by its length, whatever the client said. WSGI servers read nothing without one.
+pub(super) async fn request(
+    local: &Local,
+    record: &Record,
+    body: &mut RequestBody,
+    (upstream, streaming): (&Upstream, Streaming),
+) -> Result<Framing, Error> {
+    let limit = local.app.plan.server.max_body.unwrap_or(u64::MAX);
+    // Before anything is read: a client that asks first (Expect) is not told to go on.
+    if body.size_hint().lower() > limit {
+        return Err(Error::new(Kind::BodyTooLarge));
+    }
+    let framing = forward::framing(record, body);
+    if body.is_end_stream() {
+        return Ok(framing);
+    }
+    body.limit(limit);
+    // Not every protocol has a way to say where a body ends that has no length.
+    if streaming.request && (framing != Framing::Chunked || upstream.takes_chunks()) {
+        return Ok(framing);
+    }
+    if body.collect(&local.app.buffers, upstream.pause()).await? {
+        local.metrics.spilled_requests.add(1);
+    }
+    Ok(match body.size_hint().exact() {
+        Some(length) => Framing::Length(length),
+        None => framing,
+    })
+}
+
+/// Has the rest of an answer read as fast as the application writes.
+pub(super) async fn answer(local: &Local, body: Body) -> Result<Body, Error> {
+    let metrics = Arc::clone(&local.metrics);
+    body.relayed(&local.app.buffers, move || metrics.spilled_answers.add(1)).await
+}

@@ -1,0 +1,194 @@
+//! Answers: taken from the application as fast as it writes.
+
+use super::{KEPT, before, kept};
+use crate::support::{
+    Client, Gate, Origin, Sideman, close, eventually, expect, open, pattern, send, wait,
+};
+
+const SIZE: usize = 5 << 20;
+
+/// Asks for a page, and reads nothing of it.
+fn ask_only(sideman: &Sideman, target: &str) -> Client {
+    let mut client = Client::connect_narrowly(sideman.address(), 4096);
+    client.send(format!("GET {target} HTTP/1.1\r\nHost: example.test\r\n\r\n"));
+    client
+}
+
+/// A long answer with this framing.
+fn long(framing: &str) -> Vec<u8> {
+    let mut answer = format!("{KEPT}{framing}\r\n\r\n").into_bytes();
+    if framing.starts_with("Content-Length") {
+        answer.extend(pattern(SIZE));
+        return answer;
+    }
+    for piece in pattern(SIZE).chunks(30_011) {
+        answer.extend(format!("{:x}\r\n", piece.len()).into_bytes());
+        answer.extend(piece);
+        answer.extend(b"\r\n");
+    }
+    answer.extend(b"0\r\n\r\n");
+    answer
+}
+
+#[test]
+fn a_client_that_reads_nothing_holds_nothing() {
+    let length = format!("Content-Length: {SIZE}\r\nConnection: close");
+    for framing in [length.as_str(), "Transfer-Encoding: chunked\r\nConnection: close"] {
+        let origin = Origin::scripts([
+            vec![expect("GET /long "), send(long(framing))],
+            vec![expect("GET /next "), send(kept("next"))],
+        ]);
+        let sideman = before(&origin.url()).start();
+        let mut slow = ask_only(&sideman, "/long");
+        // Sideman has closed it: the application's worker is free.
+        origin.until_closed(1);
+        assert_eq!(sideman.get("/next").text(), "next");
+        assert_eq!(sideman.metric("sideman_buffer_spilled_total", &[("body", "answer")]), 1.0);
+        // The kernel takes some megabytes for a client that reads nothing.
+        assert!(sideman.metric("sideman_buffer_bytes", &[("kind", "disk")]) > 5e5);
+        let memory = sideman.metric("sideman_buffer_bytes", &[("kind", "memory")]);
+        // buffers.each, and as much again that small pieces may leave unused.
+        assert!(memory <= f64::from(512 << 10), "{memory} bytes in memory");
+        let response = slow.response();
+        assert!(response.status == 200 && response.body == pattern(SIZE), "{framing}");
+        for kind in ["disk", "memory"] {
+            sideman.until_metric("sideman_buffer_bytes", &[("kind", kind)], 0.0);
+        }
+    }
+}
+
+#[test]
+fn a_connection_is_used_again_before_its_answer_was_read() {
+    let sent = Gate::new();
+    let origin = Origin::script([
+        expect("GET /long "),
+        send(long(&format!("Content-Length: {SIZE}"))),
+        open(&sent),
+        expect("GET /next "),
+        send(kept("next")),
+    ]);
+    let sideman = before(&origin.url()).start();
+    let mut slow = ask_only(&sideman, "/long");
+    sent.pass();
+    // What the kernel still holds of it is read before: both are for the same worker, one after the other.
+    sideman.until_metric("sideman_requests_in_flight", &[], 1.0);
+    let all = || sideman.metric("sideman_buffer_bytes", &[("kind", "disk")]);
+    let mut last = all();
+    eventually("nothing more comes", || {
+        let now = all();
+        (std::mem::replace(&mut last, now) == now && now > 0.0).then_some(())
+    });
+    assert_eq!(sideman.get("/next").text(), "next");
+    assert!(slow.response().body == pattern(SIZE));
+}
+
+#[test]
+fn a_client_that_leaves_ends_it() {
+    let sent = Gate::new();
+    let origin =
+        Origin::script([expect("GET /long "), send(long("Content-Length: 5242880")), open(&sent)]);
+    let sideman = before(&origin.url()).start();
+    let slow = ask_only(&sideman, "/long");
+    sent.pass();
+    slow.leave();
+    for kind in ["disk", "memory"] {
+        sideman.until_metric("sideman_buffer_bytes", &[("kind", kind)], 0.0);
+    }
+    assert_eq!(sideman.log_of("/long")["error"], "client_gone");
+}
+
+#[test]
+fn without_room_it_is_only_slower() {
+    for (key, value) in [("buffers.disk", "0B"), ("buffers.answer", "0B")] {
+        let origin =
+            Origin::script([expect("GET /long "), send(long("Transfer-Encoding: chunked"))]);
+        let sideman = before(&origin.url()).set(key, value).start();
+        let mut slow = ask_only(&sideman, "/long");
+        eventually("bytes that wait", || {
+            let waiting = sideman.metric("sideman_buffer_bytes", &[("kind", "memory")]);
+            (waiting > 200_000.0).then_some(())
+        });
+        assert!(slow.response().body == pattern(SIZE), "{key}");
+        assert_eq!(sideman.metric("sideman_buffer_spilled_total", &[("body", "answer")]), 0.0);
+    }
+}
+
+#[test]
+fn what_is_cut_stays_cut() {
+    // Long ago, from the client's point of view: all of it waits in the file.
+    for (framing, first) in [
+        ("Content-Length: 9000000", pattern(SIZE)),
+        ("Transfer-Encoding: chunked", [b"500000\r\n", &pattern(SIZE)[..]].concat()),
+    ] {
+        let closed = Gate::new();
+        let origin = Origin::script([
+            expect("GET /cut "),
+            send(format!("{KEPT}{framing}\r\n\r\n")),
+            send(&first),
+            open(&closed),
+            close(),
+        ]);
+        let sideman = before(&origin.url()).start();
+        let mut slow = ask_only(&sideman, "/cut");
+        closed.pass();
+        origin.until_closed(1);
+        let failure = slow.try_response("GET").unwrap_err().to_string();
+        assert!(failure.contains("closed") || failure.contains("reset"), "{failure}");
+        assert_eq!(sideman.log_of("/cut")["error"], "upstream_truncated");
+    }
+}
+
+#[test]
+fn what_is_here_at_once_has_a_length() {
+    let chunked =
+        format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+    let origin = Origin::script([expect("GET / "), send(chunked)]);
+    let sideman = before(&origin.url()).start();
+    let response = sideman.get("/");
+    assert_eq!(response.text(), "hello world");
+    assert_eq!(response.header("content-length"), Some("11"), "{response:?}");
+}
+
+#[test]
+fn streams_are_not_held_up() {
+    for fields in ["Content-Type: text/event-stream", "X-Accel-Buffering: no", "X-Plain: yes"] {
+        let seen = Gate::new();
+        let origin = Origin::script([
+            expect("GET / "),
+            send(format!("{KEPT}{fields}\r\nTransfer-Encoding: chunked\r\n\r\n")),
+            send("5\r\nfirst\r\n"),
+            wait(&seen),
+            send("5\r\nafter\r\n0\r\n\r\n"),
+        ]);
+        let sideman = before(&origin.url()).start();
+        let mut client = sideman.connect();
+        client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
+        client.until("first");
+        seen.open();
+        client.until("after");
+    }
+}
+
+#[test]
+fn streams_are_not_read_ahead() {
+    // More than the kernel takes for a client that does not read.
+    const LONG: usize = 20 << 20;
+    for (fields, rule) in [
+        ("Content-Type: text/event-stream; charset=utf-8", "none"),
+        ("X-Accel-Buffering: no", "none"),
+        ("X-Plain: yes", "/=response"),
+        ("X-Plain: yes", "/=both"),
+    ] {
+        let head = format!("{KEPT}{fields}\r\nContent-Length: {LONG}\r\n\r\n");
+        let origin = Origin::script([expect("GET / "), send(head), send(pattern(LONG))]);
+        let sideman = before(&origin.url()).set("routes.unbuffered", rule).start();
+        let mut slow = ask_only(&sideman, "/");
+        // Long enough for a reader to run far ahead.
+        for _ in 0..50 {
+            sideman.get("/healthz");
+        }
+        assert_eq!(sideman.metric("sideman_buffer_bytes", &[]), 0.0, "{fields} {rule}");
+        assert!(slow.response().body == pattern(LONG), "{fields} {rule}");
+        assert_eq!(sideman.metric("sideman_buffer_spilled_total", &[]), 0.0, "{fields} {rule}");
+    }
+}

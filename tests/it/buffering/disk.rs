@@ -1,0 +1,91 @@
+//! A disk that is full harms those whose bodies have no room on it, and nobody else.
+
+use std::process::Command;
+
+use super::{KEPT, before};
+use crate::support::{App, Client, Settings, Sideman, TempDir, pattern};
+
+const SIZE: usize = 3 << 20;
+
+/// An upload that fails, while others do not.
+#[track_caller]
+fn check_harm(sideman: &Sideman, status: u16, error: &str) {
+    for framing in
+        ["Content-Length: 3145728\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n300000\r\n"]
+    {
+        let mut waiting = sideman.connect();
+        waiting
+            .send("POST /waiting HTTP/1.1\r\nHost: example.test\r\nContent-Length: 100000\r\n\r\n");
+        waiting.send(&pattern(100_000)[..60_000]);
+        let mut client = sideman.connect();
+        client.send(format!("POST /long HTTP/1.1\r\nHost: example.test\r\n{framing}"));
+        client.send(pattern(SIZE));
+        let response = client.response();
+        assert_eq!(response.status, status, "{}", response.text());
+        assert_eq!(sideman.log_of("/long")["error"], error);
+        assert_eq!(sideman.get("/").text(), "0");
+        assert_eq!(sideman.connect().post("/", "", &pattern(1000)).text(), "1000");
+        // What was under way goes on.
+        waiting.send(&pattern(100_000)[60_000..]);
+        assert_eq!(waiting.response().text(), "100000");
+    }
+    // A long answer is only slower.
+    let mut client = Client::connect_narrowly(sideman.address(), 4096);
+    client.send("GET /down HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    assert!(client.response().body == pattern(SIZE));
+    assert!(sideman.metric("sideman_errors_total", &[("error", error)]) >= 2.0);
+    for kind in ["disk", "memory"] {
+        sideman.until_metric("sideman_buffer_bytes", &[("kind", kind)], 0.0);
+    }
+}
+
+fn application() -> App {
+    App::start(|request| match request.target() {
+        "/down" => {
+            let head = format!("{KEPT}Content-Length: {SIZE}\r\n\r\n");
+            [head.as_bytes(), &pattern(SIZE)].concat()
+        }
+        _ => App::reply(format!("{}", request.body.len()).as_bytes()),
+    })
+}
+
+#[test]
+fn a_full_budget_is_503() {
+    let application = application();
+    for (key, value) in [("buffers.disk", "1MiB"), ("buffers.directory", "memory")] {
+        let settings: Settings = before(&application.url()).set("buffers.memory", "1MiB");
+        check_harm(&settings.set(key, value).start(), 503, "buffers_full");
+    }
+}
+
+#[test]
+fn a_full_disk_is_507() {
+    let directory = TempDir::new();
+    let Some(_mounted) = Mounted::small(&directory) else {
+        eprintln!("skipped: a file system of one megabyte can be mounted by root alone");
+        return;
+    };
+    let application = application();
+    let place = directory.path().display().to_string();
+    let sideman = before(&application.url()).set("buffers.directory", &place).start();
+    check_harm(&sideman, 507, "disk_full");
+}
+
+/// A file system of one megabyte, until it is dropped.
+struct Mounted<'a>(&'a TempDir);
+
+impl<'a> Mounted<'a> {
+    fn small(directory: &'a TempDir) -> Option<Self> {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(directory.path());
+        let mounted = mount.output().is_ok_and(|output| output.status.success());
+        mounted.then_some(Self(directory))
+    }
+}
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        // Lazily: the program under test may still have it open.
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).output();
+    }
+}

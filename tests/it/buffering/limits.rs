@@ -1,0 +1,93 @@
+//! `server.max_body`: what is too long is refused, and the client learns it.
+
+use super::{before, send_chunked};
+use crate::support::{App, Client, Sideman, pattern};
+
+fn start(application: &App) -> Sideman {
+    before(&application.url()).set("server.max_body", "1MiB").start()
+}
+
+/// 413 with its reason, and nothing reached the application.
+#[track_caller]
+fn check_refusal(sideman: &Sideman, client: &mut Client, path: &str) {
+    let response = client.response();
+    assert_eq!(response.status, 413, "{response:?}");
+    assert!(response.interim.is_empty(), "told to go on: {response:?}");
+    assert_eq!(sideman.log_of(path)["error"], "body_too_large");
+}
+
+#[test]
+fn the_limit_itself_passes() {
+    let application =
+        App::start(|request| App::reply(format!("{}", request.body.len()).as_bytes()));
+    let sideman = start(&application);
+    let mut client = sideman.connect();
+    assert_eq!(client.post("/", "", &pattern(1 << 20)).text(), "1048576");
+    send_chunked(&mut client, "/", &pattern(1 << 20), 50_000);
+    assert_eq!(client.response().text(), "1048576");
+}
+
+#[test]
+fn a_length_beyond_it_is_refused_at_once() {
+    let application = App::saying("never asked");
+    let sideman = start(&application);
+    for (path, expects) in [("/plain", ""), ("/asks", "Expect: 100-continue\r\n")] {
+        let mut client = sideman.connect();
+        client.send(format!(
+            "POST {path} HTTP/1.1\r\nHost: example.test\r\nContent-Length: 1048577\r\n{expects}\r\n"
+        ));
+        // Before a byte of the body was sent.
+        check_refusal(&sideman, &mut client, path);
+    }
+    assert_eq!(application.requests(), 0);
+}
+
+#[test]
+fn a_client_that_sends_all_before_it_reads_learns_it() {
+    // Closing with bytes unread would be a reset, which takes the answer with it (RFC 9112, 9.6).
+    let application = App::saying("never asked");
+    let sideman = start(&application);
+    let mut client = sideman.connect();
+    client.send("POST /length HTTP/1.1\r\nHost: example.test\r\nContent-Length: 8000000\r\n\r\n");
+    for piece in pattern(8_000_000).chunks(100_000) {
+        client.send(piece);
+    }
+    check_refusal(&sideman, &mut client, "/length");
+    let mut client = sideman.connect();
+    send_chunked(&mut client, "/chunked", &pattern(8_000_000), 100_000);
+    check_refusal(&sideman, &mut client, "/chunked");
+    assert_eq!(application.requests(), 0);
+    sideman.until_metric("sideman_client_connections", &[], 0.0);
+}
+
+#[test]
+fn it_holds_for_routes_that_stream() {
+    // Whether an application answers at all that gets a part of a body is its own affair.
+    let origin = crate::support::Origin::script([
+        crate::support::expect("POST /up "),
+        crate::support::until_closed(),
+    ]);
+    let sideman = before(&origin.url())
+        .set("server.max_body", "1MiB")
+        .set("routes.unbuffered", "/up=request")
+        .start();
+    let mut client = sideman.connect();
+    send_chunked(&mut client, "/up", &pattern(1_100_000), 50_000);
+    check_refusal(&sideman, &mut client, "/up");
+    client = sideman.connect();
+    client.send("POST /up HTTP/1.1\r\nHost: example.test\r\nContent-Length: 1048577\r\n\r\n");
+    assert_eq!(client.response().status, 413);
+}
+
+#[test]
+fn a_client_that_asks_first_is_told_to_go_on() {
+    let application = App::start(|request| App::reply(&request.body));
+    let sideman = start(&application);
+    let mut client = sideman.connect();
+    client.send(
+        "POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n",
+    );
+    assert_eq!(client.until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(application.requests(), 0);
+    assert_eq!(client.send("body").response().text(), "body");
+}

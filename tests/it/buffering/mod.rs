@@ -1,0 +1,33 @@
+//! Bodies that wait, so that slow clients hold nothing of the application.
+
+mod answers;
+mod disk;
+mod limits;
+mod memory;
+mod requests;
+
+use crate::support::{Client, Settings};
+
+/// An answer that keeps its connection.
+const KEPT: &str = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n";
+
+/// A whole answer that keeps its connection.
+fn kept(body: &str) -> String {
+    format!("{KEPT}Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// One worker, so that one pool has every connection to the application.
+fn before(upstream: &str) -> Settings {
+    Settings::before(upstream).set("server.workers", "1").set("upstream.idle_timeout", "1m")
+}
+
+/// Sends a body in chunks of this size.
+fn send_chunked(client: &mut Client, target: &str, body: &[u8], size: usize) {
+    client.send(format!(
+        "POST {target} HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ));
+    for piece in body.chunks(size) {
+        client.send([format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
+    }
+    client.send("0\r\n\r\n");
+}
