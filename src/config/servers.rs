@@ -20,8 +20,8 @@ pub(super) fn server(text: &str) -> Result<Server, String> {
 }
 
 /// The text that [`server`] reads as this.
-pub(super) fn show((_, target): &Server) -> String {
-    url::show(target)
+pub(super) fn show((protocol, target): &Server) -> String {
+    url::show(*protocol, target)
 }
 
 /// What is wrong with these servers of one application, in sentences that hold parts of the

@@ -1,10 +1,10 @@
-//! Addresses of other servers: the application's, `http://host:port` or `http+unix:/path.sock`, and
-//! the fallback's, `http://host:port/base`.
+//! Addresses of other servers: the application's, `http://host:port` or `http+unix:/path.sock`, or
+//! the same with `uwsgi`, and the fallback's, `http://host:port/base`.
 
 use std::net::Ipv6Addr;
 
 use crate::{
-    plan::{Protocol, Target},
+    plan::{Flavour, Protocol, Target, Uwsgi},
     rfc::path::normalize,
 };
 
@@ -12,8 +12,8 @@ use crate::{
 const DEFAULT_PORT: u16 = 80;
 /// What `sun_path` holds, without its closing NUL.
 const UNIX_PATH: usize = 107;
-const NO_UWSGI: &str = "this version does not speak the uwsgi protocol yet: start uWSGI with \
-                        --http-socket, or use gunicorn, and write";
+/// Until other settings say otherwise: uWSGI as it is by default.
+const UWSGI: Uwsgi = Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 4096 };
 
 const NO_USER: &str = "a user name or password is not possible here";
 const NO_FALLBACK_TLS: &str = "only plain http is spoken to the fallback: write http:// if it has a \
@@ -35,10 +35,10 @@ pub(super) fn upstream(text: &str) -> Result<(Protocol, Target), String> {
         return Err(no_scheme(text));
     };
     match scheme.to_ascii_lowercase().as_str() {
-        "http" => tcp(rest).map(|target| (Protocol::Http1, target)),
-        "http+unix" => unix(rest).map(|target| (Protocol::Http1, target)),
-        "uwsgi" => Err(format!("{NO_UWSGI} http:{rest}")),
-        "uwsgi+unix" => Err(format!("{NO_UWSGI} http+unix:{rest}")),
+        "http" => tcp("http", rest).map(|target| (Protocol::Http1, target)),
+        "http+unix" => unix("http", rest).map(|target| (Protocol::Http1, target)),
+        "uwsgi" => tcp("uwsgi", rest).map(|target| (Protocol::Uwsgi(UWSGI), target)),
+        "uwsgi+unix" => unix("uwsgi", rest).map(|target| (Protocol::Uwsgi(UWSGI), target)),
         "https" => {
             Err("TLS to the application is not possible, it stands beside sideman: give it a \
                         plain port, and write http://"
@@ -71,10 +71,14 @@ pub(super) fn show_fallback(origin: &Origin) -> String {
 }
 
 /// The text that [`upstream`] reads as this.
-pub(super) fn show(target: &Target) -> String {
+pub(super) fn show(protocol: Protocol, target: &Target) -> String {
+    let scheme = match protocol {
+        Protocol::Http1 => "http",
+        Protocol::Uwsgi(_) => "uwsgi",
+    };
     match target {
-        Target::Tcp { .. } => format!("http://{target}"),
-        Target::Unix(path) => format!("http+unix:{}", path.display()),
+        Target::Tcp { .. } => format!("{scheme}://{target}"),
+        Target::Unix(path) => format!("{scheme}+unix:{}", path.display()),
     }
 }
 
@@ -95,20 +99,26 @@ impl Origin {
     }
 }
 
-fn tcp(rest: &str) -> Result<Target, String> {
+fn tcp(scheme: &str, rest: &str) -> Result<Target, String> {
     let Some(rest) = rest.strip_prefix("//") else {
-        return Err("the // behind http: is missing".into());
+        return Err(format!("the // behind {scheme}: is missing"));
     };
+    // As in nginx.
     if let Some(path) = rest.strip_prefix("unix:") {
-        return Err(format!("write http+unix:{path}"));
+        return Err(format!("write {scheme}+unix:{path}"));
     }
     let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if !matches!(after, "" | "/") {
         return Err(format!(
-            "a path or a query is not possible, requests keep their own: write http://{authority}"
+            "a path or a query is not possible, requests keep their own: write {scheme}://{authority}"
         ));
     }
     let (host, port) = host_and_port(authority)?;
+    // http has a port that goes without saying; uwsgi has none.
+    let says_port = authority.rsplit(']').next().is_some_and(|behind| behind.contains(':'));
+    if scheme == "uwsgi" && !says_port {
+        return Err(format!("the port is missing, as in uwsgi://{authority}:3031"));
+    }
     Ok(Target::Tcp { host, port })
 }
 
@@ -135,10 +145,12 @@ fn host_and_port(authority: &str) -> Result<(String, u16), String> {
     Ok((host.to_ascii_lowercase(), port_of(port)?))
 }
 
-fn unix(rest: &str) -> Result<Target, String> {
+fn unix(scheme: &str, rest: &str) -> Result<Target, String> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if !path.starts_with('/') {
-        return Err("the path of the socket must be absolute, as in http+unix:/run/app.sock".into());
+        return Err(format!(
+            "the path of the socket must be absolute, as in {scheme}+unix:/run/app.sock"
+        ));
     }
     if path.ends_with('/') {
         return Err("this is the path of a directory, not of a socket".into());
@@ -216,10 +228,10 @@ fn no_scheme(text: &str) -> String {
         return format!("write http+unix:{text}");
     }
     if text.contains("://") {
-        return "only http:// and http+unix: are spoken".into();
+        return "only http://, http+unix:, uwsgi:// and uwsgi+unix: are spoken".into();
     }
     let guess = format!("//{text}");
-    match tcp(&guess) {
+    match tcp("http", &guess) {
         Ok(_) => format!("http:// is missing: write http:{guess}"),
         Err(_) => "this is not a URL".into(),
     }
@@ -284,11 +296,22 @@ mod tests {
     }
 
     #[test]
+    fn uwsgi() {
+        reads("uwsgi://app:3031", "uwsgi app:3031");
+        reads("UWSGI://[::1]:3031/", "uwsgi [::1]:3031");
+        reads("uwsgi+unix:/run/a.sock", "uwsgi unix:/run/a.sock");
+        reads("uwsgi://app", "no: the port is missing, as in uwsgi://app:3031");
+        reads("uwsgi://[::1]", "no: the port is missing, as in uwsgi://[::1]:3031");
+        reads("uwsgi:app:3031", "no: the // behind uwsgi: is missing");
+        reads("uwsgi://unix:/run/a.sock", "no: write uwsgi+unix:/run/a.sock");
+    }
+
+    #[test]
     fn other_schemes() {
-        reads("uwsgi://app:3031", &format!("no: {NO_UWSGI} http://app:3031"));
-        reads("uwsgi+unix:/run/a.sock", &format!("no: {NO_UWSGI} http+unix:/run/a.sock"));
         assert!(upstream("https://app").unwrap_err().contains("write http://"));
-        reads("ftp://app", "no: only http:// and http+unix: are spoken");
+        let others = "no: only http://, http+unix:, uwsgi:// and uwsgi+unix: are spoken";
+        reads("ftp://app", others);
+        reads("suwsgi://app:3031", others);
         reads("127.0.0.1:8000", "no: http:// is missing: write http://127.0.0.1:8000");
         reads("app", "no: http:// is missing: write http://app");
         reads("a b", "no: this is not a URL");
@@ -353,8 +376,13 @@ mod tests {
 
         #[test]
         fn a_shown_target_reads_back(host in "[a-z][a-z0-9._-]{0,20}", port in 1..=u16::MAX) {
-            let target = Target::Tcp { host, port };
-            prop_assert_eq!(upstream(&show(&target)), Ok((Protocol::Http1, target)));
+            let unix = Target::Unix(format!("/run/{host}").into());
+            for target in [Target::Tcp { host, port }, unix] {
+                for protocol in [Protocol::Http1, Protocol::Uwsgi(UWSGI)] {
+                    let read = upstream(&show(protocol, &target));
+                    prop_assert_eq!(read, Ok((protocol, target.clone())));
+                }
+            }
         }
 
         #[test]
@@ -364,6 +392,7 @@ mod tests {
             let _ = fallback(&format!("http://{rest}"));
             let _ = upstream(&format!("http://{rest}"));
             let _ = upstream(&format!("http+unix:{rest}"));
+            let _ = upstream(&format!("uwsgi://{rest}"));
         }
     }
 }

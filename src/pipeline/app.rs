@@ -39,6 +39,8 @@ pub struct App {
     pub(super) warned_of_stranger: AtomicBool,
     /// Keeps requests that fail from filling the event log.
     pub(super) trouble: Repeat,
+    /// The same for what clients alone can cause, so that they can't silence the others.
+    pub(super) large_heads: Repeat,
 }
 
 // === impl App ===
@@ -65,6 +67,7 @@ impl App {
             pages,
             warned_of_stranger: AtomicBool::new(false),
             trouble: Repeat::default(),
+            large_heads: Repeat::default(),
             plan,
         }
     }

@@ -20,7 +20,7 @@ use super::{
     reply::ReplyBody,
     upload::Upload,
 };
-use crate::telemetry::Shard;
+use crate::{plan::Protocol, telemetry::Shard};
 
 /// An answer's body up to this size is read for the connection's sake when nobody wants it.
 const MOST: u64 = 64 * 1024;
@@ -31,7 +31,10 @@ pub(super) struct Attempt {
     pub(super) connection: Connection,
     pub(super) upload: Upload,
     pub(super) permit: Permit,
+    pub(super) protocol: Protocol,
     pub(super) method: Method,
+    /// Whether its body may have been left unread, if it is refused.
+    pub(super) has_long_body: bool,
     /// Whether WebSocket was asked for.
     pub(super) asks_upgrade: bool,
     /// Bounds each wait.
@@ -63,7 +66,12 @@ pub(super) struct Orphans {
 impl Attempt {
     /// Writes the request and waits for the head of the answer.
     async fn run(&mut self, hints: Option<Hints<'_>>) -> Result<ReplyHead, Failure> {
-        let asked = Asked { method: &self.method, upgrade: self.asks_upgrade, hints };
+        let asked = Asked {
+            method: &self.method,
+            protocol: self.protocol,
+            upgrade: self.asks_upgrade,
+            hints,
+        };
         exchange(&mut self.connection, &mut self.upload, asked, self.pause).await
     }
 

@@ -7,8 +7,12 @@ use super::{
     connection::{Connection, Late},
     http1::{self, Asked, ReplyHead},
     upload::{Progress, Upload},
+    uwsgi,
 };
-use crate::error::{Error, Kind};
+use crate::{
+    error::{Error, Kind},
+    plan::Protocol,
+};
 
 /// Why no head of a reply came.
 #[derive(Debug)]
@@ -26,6 +30,10 @@ pub(super) async fn exchange(
     pause: Duration,
 ) -> Result<ReplyHead, Failure> {
     let (mut seen, mut got_any) = (0, false);
+    let parse = match asked.protocol {
+        Protocol::Http1 => http1::parse,
+        Protocol::Uwsgi(_) => uwsgi::parse,
+    };
     poll_fn(|cx| {
         let mut moved = false;
         let progress = match upload.poll(connection, cx, &mut moved) {
@@ -37,7 +45,7 @@ pub(super) async fn exchange(
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(closed(None, got_any))),
                 Poll::Ready(Ok(_)) => {
                     (moved, got_any) = (true, true);
-                    match http1::parse(&mut connection.input, &mut seen, asked) {
+                    match parse(&mut connection.input, &mut seen, asked) {
                         Ok(Some(head)) => return Poll::Ready(Ok(head)),
                         Ok(None) => {}
                         Err(error) => return Poll::Ready(Err(fatal(error))),

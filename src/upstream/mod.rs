@@ -1,8 +1,8 @@
 //! Talks to the application: one [`Upstream`] for each worker, with its own pool of connections.
 //!
 //! `send` takes a place (`fleet`: the servers and the queue, shared by all workers) and a connection
-//! (`pool`, or `connect`), makes an `attempt`: `exchange` writes the request (`http1::encode`, `upload`)
-//! while it waits for the head of the reply (`http1::parse`). It gives the reply with a body that
+//! (`pool`, or `connect`), makes an `attempt`: `exchange` writes the request (by `http1` or `uwsgi`, and `upload`)
+//! while it waits for the head of the reply. It gives the reply with a body that
 //! returns the connection to the pool when it ends (`reply`), or
 //! with the connection itself if it speaks WebSocket from now on (`upgraded`), or tries again where that
 //! is safe.
@@ -22,6 +22,8 @@ mod send;
 mod stream;
 mod upgraded;
 mod upload;
+mod uwsgi;
+mod waiting;
 
 pub use self::{
     fleet::Fleet,

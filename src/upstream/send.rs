@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::BytesMut;
 use http::{HeaderMap, StatusCode};
 use tokio::{sync::Notify, time::sleep};
 
@@ -23,6 +24,8 @@ use super::{
     request::{Framing, Notes, RequestHead},
     upgraded::Upgraded,
     upload::Upload,
+    uwsgi,
+    waiting::Waiting,
 };
 use crate::{
     body::{Body, RequestBody},
@@ -34,6 +37,8 @@ use crate::{
 /// A body up to this size is read before the reply goes on: one write to the client instead of
 /// two, and the connection is free at once.
 const SHORT: u64 = 64 * 1024;
+/// Of a body that nobody has read, gunicorn takes 64 KiB to keep the connection.
+const DRAINED: u64 = 32 * 1024;
 /// A request that was sent is sent again at most so often.
 const RETRIES: u32 = 2;
 /// A server that dies closes its connections a moment before it stops to accept new ones.
@@ -72,14 +77,6 @@ pub struct Reply {
     pub is_prompt: bool,
     /// With status 101: the connection, which speaks WebSocket from now on.
     pub upgraded: Option<Upgraded>,
-}
-
-/// Counts a request that waits, and one that left the queue before its turn.
-struct Waiting<'a> {
-    metrics: &'a Shard,
-    waited: &'a Cell<Option<Duration>>,
-    since: Instant,
-    is_over: bool,
 }
 
 // === impl Upstream ===
@@ -125,6 +122,8 @@ impl Upstream {
         notes: Notes<'_>,
     ) -> Result<Reply, Error> {
         let since = Instant::now();
+        // Before anything else: one that is too large for its server needs no place.
+        let packet = self.packet(head, framing)?;
         let mut upload = Upload::new(body, framing);
         let (mut refusals, mut retries) = (0, 0);
         let mut kept: Option<Permit> = None;
@@ -150,8 +149,15 @@ impl Upstream {
                     return Err(error);
                 }
             };
-            self.encode(&mut connection, head, framing, &permit)?;
-            let attempt = self.attempt(head, connection, upload, permit);
+            match &packet {
+                Some(packet) => connection.output.extend_from_slice(packet),
+                None => {
+                    let keep = permit.pool().is_on();
+                    http1::encode(&mut connection.output, head, framing, keep);
+                }
+            }
+            let mut attempt = self.attempt(head, connection, upload, permit);
+            attempt.has_long_body = is_long(framing);
             let watched = Watched::new(attempt, &self.orphans, &self.metrics);
             let Some((attempt, result)) = watched.run(notes.hints).await else {
                 return Err(Error::new(Kind::UpstreamClosed));
@@ -188,21 +194,13 @@ impl Upstream {
         }
     }
 
-    /// Puts the head of a request into a connection's output.
-    fn encode(
-        &self,
-        connection: &mut Connection,
-        head: &RequestHead<'_>,
-        framing: Framing,
-        permit: &Permit,
-    ) -> Result<(), Error> {
-        match self.fleet.plan().protocol {
-            Protocol::Http1 => {
-                http1::encode(&mut connection.output, head, framing, permit.pool().is_on());
-                Ok(())
-            }
-            Protocol::Uwsgi(_) => Err(Error::new(Kind::UpstreamGarbage)),
-        }
+    /// The head of a request as a uwsgi packet, if that is spoken.
+    fn packet(&self, head: &RequestHead<'_>, framing: Framing) -> Result<Option<BytesMut>, Error> {
+        let plan = self.fleet.plan();
+        let Protocol::Uwsgi(server) = plan.protocol else { return Ok(None) };
+        let mut packet = BytesMut::new();
+        uwsgi::encode(&mut packet, head, framing, server, plan.keeps_connections())?;
+        Ok(Some(packet))
     }
 
     /// A request that is ready to be written.
@@ -220,7 +218,9 @@ impl Upstream {
             connection,
             upload,
             permit,
+            protocol: plan.protocol,
             method: head.method.clone(),
+            has_long_body: false,
             asks_upgrade: head.asks_upgrade(),
             pause: plan.read_timeout,
             begin,
@@ -289,6 +289,9 @@ impl Upstream {
     }
 
     async fn reply(&self, attempt: Attempt, mut head: ReplyHead) -> Result<Reply, Error> {
+        // gunicorn says that it keeps the connection, finds too much left on it, and closes it under the
+        // next request.
+        head.keep &= !attempt.has_long_body || head.status.is_success();
         if attempt.connection.is_reused || head.says_keep {
             attempt.permit.pool().set_proven(true);
         }
@@ -364,23 +367,11 @@ impl Upstream {
     }
 }
 
-// === impl Waiting ===
-
-impl<'a> Waiting<'a> {
-    fn begin(metrics: &'a Shard, waited: &'a Cell<Option<Duration>>) -> Self {
-        metrics.queued.add(1);
-        Self { metrics, waited, since: Instant::now(), is_over: false }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.metrics.queued.subtract(1);
-        let now = self.since.elapsed();
-        self.waited.set(Some(self.waited.get().unwrap_or_default() + now));
-        self.metrics.queue_wait.observe(now);
-        if !self.is_over {
-            self.metrics.abandoned_queued.add(1);
-        }
+/// Whether a body that nobody has read is too long for the server to go on with its connection.
+fn is_long(framing: Framing) -> bool {
+    match framing {
+        Framing::None => false,
+        Framing::Length(length) => length > DRAINED,
+        Framing::Chunked => true,
     }
 }

@@ -31,3 +31,4 @@ mod settings;
 mod tools;
 mod upgrades;
 mod upstream_trouble;
+mod uwsgi;

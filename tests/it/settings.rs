@@ -185,7 +185,7 @@ fn a_bad_file_is_told_by_its_keys() {
 
 #[test]
 fn what_does_not_exist_yet_is_refused_clearly() {
-    for url in ["uwsgi://127.0.0.1:3031", "uwsgi+unix:/run/app.sock", "https://app:8000"] {
+    for url in ["suwsgi://127.0.0.1:3031", "https://app:8000"] {
         let ended = sideman(&["run", "--upstream", url]).run_to_end();
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert!(ended.stderr.contains(url) && ended.stderr.contains("upstream.url"), "{ended:?}");

@@ -29,6 +29,8 @@ pub(super) fn failure(record: &mut Record, error: &Error) -> Response<Body> {
     match kind.side() {
         // Somebody wanted it; that it began was told once.
         Side::Us if kind == Kind::Maintenance => {}
+        // The client can do little about cookies that the site has set; who runs it can.
+        Side::Client if kind == Kind::HeadTooLarge => tell_of_head(record, error),
         Side::Client => tracing::debug!(%error, "request refused"),
         Side::Us | Side::Upstream => tell(record, error, kind.side()),
     }
@@ -86,4 +88,10 @@ fn tell(record: &Record, error: &Error, side: Side) {
         let target = app.plan.upstream.names();
         tracing::warn!(%error, path, %target, missed, "the application failed a request");
     }
+}
+
+/// Which limit a request's head goes beyond, and where that is raised.
+fn tell_of_head(record: &Record, error: &Error) {
+    let Some(missed) = record.local.app.large_heads.allow() else { return };
+    tracing::warn!(%error, path = record.parts.uri.path(), missed, "a request's head is too large");
 }

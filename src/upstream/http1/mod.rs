@@ -7,5 +7,5 @@ mod parse;
 pub(super) use self::{
     encode::encode,
     framing::BodyLength,
-    parse::{Asked, Hints, ReplyHead, parse},
+    parse::{Asked, FIELDS, HEAD_LIMIT, Hints, ReplyHead, head_end, parse},
 };

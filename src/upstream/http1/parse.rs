@@ -8,13 +8,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use super::framing::{BodyLength, ConnectionOptions, Framing, garbage};
 use crate::{
     error::{Error, Kind},
+    plan::Protocol,
     rfc::{fields, trailers, upgrade},
 };
 
 /// Bytes of a reply's head, at the most; a load balancer cuts at 32 KiB.
-const HEAD_LIMIT: usize = 64 * 1024;
+pub(in crate::upstream) const HEAD_LIMIT: usize = 64 * 1024;
 /// Fields of a reply's head, at the most.
-const FIELDS: usize = 256;
+pub(in crate::upstream) const FIELDS: usize = 256;
 
 /// The head of a reply, its hop-by-hop fields already taken out; but for `Trailer`, of which those names
 /// are left that may be passed on.
@@ -41,6 +42,7 @@ pub(in crate::upstream) struct ReplyHead {
 #[derive(Clone, Copy)]
 pub(in crate::upstream) struct Asked<'a> {
     pub(in crate::upstream) method: &'a Method,
+    pub(in crate::upstream) protocol: Protocol,
     /// Whether WebSocket was asked for.
     pub(in crate::upstream) upgrade: bool,
     /// Who wants to know of early hints (RFC 8297).
@@ -88,7 +90,7 @@ pub(in crate::upstream) fn parse(
 }
 
 /// Where the head's empty line ends. A bare LF is taken for CRLF (RFC 9112, 2.2).
-fn head_end(input: &[u8], from: usize) -> Option<usize> {
+pub(in crate::upstream) fn head_end(input: &[u8], from: usize) -> Option<usize> {
     let searched = input.get(from..)?;
     memchr::memchr_iter(b'\n', searched).map(|at| from + at + 1).find_map(|line| {
         match input.get(line..)? {
@@ -215,7 +217,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn plain(method: &Method) -> Asked<'_> {
-        Asked { method, upgrade: false, hints: None }
+        Asked { method, protocol: Protocol::Http1, upgrade: false, hints: None }
     }
 
     fn parse_bytes(bytes: &[u8], method: &Method) -> Result<Option<(ReplyHead, usize)>, Kind> {
@@ -336,7 +338,8 @@ mod tests {
         ] {
             let bytes = format!("HTTP/1.1 101 Switching Protocols\r\n{fields}\r\nearly");
             let mut input = BytesMut::from(bytes.as_bytes());
-            let asked = Asked { method: &Method::GET, upgrade, hints: None };
+            let asked =
+                Asked { method: &Method::GET, protocol: Protocol::Http1, upgrade, hints: None };
             let got = parse(&mut input, &mut 0, asked);
             let got = got.map(|head| head.unwrap().status.as_u16()).map_err(|error| error.kind());
             assert_eq!(got, expected, "{fields:?}");
@@ -356,7 +359,12 @@ mod tests {
                      HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: b\r\n\r\n\
                      HTTP/1.1 204 No Content\r\n\r\n";
         let mut input = BytesMut::from(bytes);
-        let asked = Asked { method: &Method::GET, upgrade: false, hints: Some(&tell) };
+        let asked = Asked {
+            method: &Method::GET,
+            protocol: Protocol::Http1,
+            upgrade: false,
+            hints: Some(&tell),
+        };
         let head = parse(&mut input, &mut 0, asked).unwrap().unwrap();
         assert_eq!(
             (head.status.as_u16(), told.take()),

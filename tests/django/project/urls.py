@@ -18,5 +18,6 @@ urlpatterns = [
     path("events/<slug:token>/", views.events),
     path("release/<slug:token>/", views.release),
     path("slow/", views.slow),
+    path("constant/", views.constant),
     re_path("^echo", views.echo),
 ]

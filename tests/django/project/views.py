@@ -11,6 +11,7 @@ from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.http import content_disposition_header
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import etag
 
 # Byte i of a download is i % 251: a piece that is missing, doubled or moved shows.
 PATTERN = bytes(range(251))
@@ -95,6 +96,12 @@ def slow(request):
     """Answers after `?ms=` milliseconds."""
     time.sleep(int(request.GET["ms"]) / 1000)
     return HttpResponse("done\n", content_type="text/plain")
+
+
+@etag(lambda request: '"unchanged"')
+def constant(request):
+    """Never changes, and says so."""
+    return HttpResponse("constant\n", content_type="text/plain")
 
 
 @login_required

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Check, Site};
-use crate::support::{Response, Server, pattern};
+use crate::support::{Response, pattern};
 
 pub(super) const CHECKS: &[Check] = &[
     ("an upload arrives whole", upload),
@@ -88,12 +88,11 @@ fn many_requests(site: &Site) {
         assert_eq!(response.json()["target"], target);
     }
     let reused = site.sideman.metric("sideman_upstream_connections_reused_total", &[]);
-    match site.server {
-        Server::GunicornThreads | Server::GunicornUnix => {
-            assert!(reused > 20.0, "connections are not reused: {reused}");
-        }
-        // They close every connection; the router keeps them, and does not say so.
-        Server::GunicornSync | Server::UwsgiSocket | Server::UwsgiRouter => {}
+    if site.server.keeps_connections() {
+        assert!(reused > 20.0, "connections are not reused: {reused}");
+    }
+    if site.server.speaks_uwsgi() && !site.server.keeps_connections() {
+        assert_eq!(reused, 0.0, "uWSGI's connections are for one request");
     }
 }
 

@@ -42,7 +42,7 @@ impl Site {
 
     fn settings(wsgi: &Wsgi, django: &Django) -> Settings {
         let protected = wsgi.home().join("protected");
-        Settings::before(wsgi.url())
+        wsgi.settings()
             .files("/static/", &django.static_root)
             .args(&["--accel", &format!("/protected/={}", protected.display())])
     }
@@ -91,4 +91,24 @@ fn uwsgi_with_an_http_socket() {
 #[test]
 fn uwsgi_with_its_http_router() {
     check_all(Server::UwsgiRouter);
+}
+
+#[test]
+fn uwsgi_by_its_own_protocol() {
+    check_all(Server::UwsgiPackets);
+}
+
+#[test]
+fn uwsgi_by_its_own_protocol_on_a_unix_socket() {
+    check_all(Server::UwsgiPacketsUnix);
+}
+
+#[test]
+fn gunicorn_by_the_uwsgi_protocol() {
+    check_all(Server::GunicornPackets);
+}
+
+#[test]
+fn gunicorn_by_the_uwsgi_protocol_on_a_unix_socket() {
+    check_all(Server::GunicornPacketsUnix);
 }

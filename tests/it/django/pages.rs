@@ -11,6 +11,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("a page and its stylesheet", page),
     ("errors and redirects are Django's", errors_and_redirects),
     ("HEAD", head),
+    ("a page that has not changed", unchanged),
     ("a slow page is finished after SIGTERM", slow_page_is_finished),
     ("a page that is too slow is 504", too_slow_page),
 ];
@@ -115,6 +116,16 @@ fn head(site: &Site) {
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(head.header("content-length"), get.header("content-length"));
     assert_eq!(client.get("/download/3/").body, [0, 1, 2]);
+}
+
+fn unchanged(site: &Site) {
+    let mut client = site.sideman.connect();
+    let page = client.get("/constant/");
+    assert_eq!((page.status, page.header("etag")), (200, Some("\"unchanged\"")));
+    let again = client.ask("GET", "/constant/", "If-None-Match: \"unchanged\"\r\n");
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    let other = client.ask("GET", "/constant/", "If-None-Match: \"other\"\r\n");
+    assert_eq!((other.status, other.text().as_str()), (200, "constant\n"));
 }
 
 fn slow_page_is_finished(site: &Site) {

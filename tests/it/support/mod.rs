@@ -12,6 +12,7 @@ mod python;
 mod settings;
 mod sideman;
 mod step;
+mod uwsgi;
 mod wait;
 mod wire;
 mod wsgi;
@@ -26,9 +27,10 @@ pub(crate) use self::{
     settings::{Ended, Settings},
     sideman::Sideman,
     step::{
-        Gate, Step, body, close, expect, flood, half_close, open, pause, receive, reset, send,
-        until_closed, wait,
+        Gate, Step, body, close, expect, flood, half_close, open, packet, pause, receive, reset,
+        send, until_closed, wait,
     },
+    uwsgi::{After, Packet, UwsgiApp},
     wait::{eventually, eventually_is},
     wire::Request,
     wsgi::{Server, Wsgi},

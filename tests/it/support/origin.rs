@@ -77,6 +77,11 @@ impl Origin {
         format!("http://{}", self.address)
     }
 
+    /// For scripts that speak the uwsgi protocol.
+    pub(crate) fn uwsgi_url(&self) -> String {
+        format!("uwsgi://{}", self.address)
+    }
+
     /// Waits for the request with this number; its body is there if a step has read it.
     #[track_caller]
     pub(crate) fn request(&self, number: usize) -> Request {
@@ -184,6 +189,7 @@ impl Act<'_> {
     fn play(&mut self, step: Step) -> ControlFlow<()> {
         match step {
             Step::Expect(begin) => self.expect(&begin),
+            Step::Packet => self.packet(),
             Step::Body(expected) => self.body(&expected),
             Step::Receive(text) => match self.wire.until(text.as_bytes()) {
                 Ok(Some(_)) => {}
@@ -227,6 +233,12 @@ impl Act<'_> {
         let mut requests = lock(&self.shared.requests);
         self.pending = Some(requests.len());
         requests.push(Request { head, body: Vec::new() });
+    }
+
+    fn packet(&mut self) {
+        let header = self.wire.exact(4).unwrap_or_else(|failure| panic!("header: {failure}"));
+        let size = usize::from(u16::from_le_bytes([header[1], header[2]]));
+        self.wire.exact(size).unwrap_or_else(|failure| panic!("variables: {failure}"));
     }
 
     fn body(&mut self, expected: &[u8]) {

@@ -11,6 +11,7 @@ use super::wait::PATIENCE;
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Expect(String),
+    Packet,
     Body(Vec<u8>),
     Receive(String),
     Send(Vec<u8>),
@@ -31,6 +32,11 @@ pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
 /// Reads the head of a request, which begins with this.
 pub(crate) fn expect(begin: &str) -> Step {
     Step::Expect(begin.into())
+}
+
+/// Reads the variables of a request in the uwsgi protocol, and no byte of its body.
+pub(crate) fn packet() -> Step {
+    Step::Packet
 }
 
 /// Reads the body of the request by its framing; this is what it must be.

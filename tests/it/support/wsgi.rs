@@ -12,9 +12,9 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{TempDir, python::Django};
+use super::{TempDir, python::Django, settings::Settings};
 
-/// The ways in which people serve Django behind a proxy that speaks HTTP.
+/// The ways in which people serve Django behind a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Server {
     /// Closes every connection after its answer, and says so.
@@ -27,12 +27,21 @@ pub(crate) enum Server {
     UwsgiSocket,
     /// `--http`: uWSGI's own proxy before its workers, with kept connections, on a unix socket.
     UwsgiRouter,
+    /// `--uwsgi-socket`: the uwsgi protocol.
+    UwsgiPackets,
+    /// The same on a unix socket.
+    UwsgiPacketsUnix,
+    /// gunicorn with `--protocol uwsgi`, which keeps connections.
+    GunicornPackets,
+    /// The same on a unix socket.
+    GunicornPacketsUnix,
 }
 
 /// A running server; it and its workers are killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Wsgi {
     child: Child,
+    server: Server,
     url: String,
     socket: Socket,
     home: TempDir,
@@ -44,6 +53,11 @@ enum Socket {
     Unix(PathBuf),
 }
 
+const ASK_BY_HTTP: &[u8] = b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+/// gunicorn, too, closes when it is told to.
+const ASK_BY_UWSGI: &[u8] = b"\0\x65\0\0\
+    \x0e\0REQUEST_METHOD\x03\0GET\x09\0PATH_INFO\x05\0/echo\x0c\0QUERY_STRING\0\0\
+    \x09\0HTTP_HOST\x09\0localhost\x0f\0HTTP_CONNECTION\x05\0close";
 /// Python starts slowly on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
@@ -56,26 +70,45 @@ impl Wsgi {
         let log = File::create(home.join("server.log")).unwrap();
         let path = home.join("app.sock");
         let (socket, stdin) = match server {
-            Server::GunicornUnix | Server::UwsgiRouter => (Socket::Unix(path), Stdio::null()),
-            Server::GunicornSync | Server::GunicornThreads | Server::UwsgiSocket => inherited(),
+            Server::GunicornUnix
+            | Server::UwsgiRouter
+            | Server::UwsgiPacketsUnix
+            | Server::GunicornPacketsUnix => (Socket::Unix(path), Stdio::null()),
+            Server::GunicornSync
+            | Server::GunicornThreads
+            | Server::UwsgiSocket
+            | Server::UwsgiPackets
+            | Server::GunicornPackets => inherited(),
         };
         let bind = match &socket {
-            Socket::Unix(path) if server == Server::GunicornUnix => {
+            Socket::Unix(path)
+                if matches!(server, Server::GunicornUnix | Server::GunicornPacketsUnix) =>
+            {
                 format!("unix:{}", path.display())
             }
             Socket::Unix(path) => path.display().to_string(),
             Socket::Tcp(_) => "fd://0".to_owned(),
         };
+        let scheme = if server.speaks_uwsgi() { "uwsgi" } else { "http" };
         let url = match &socket {
-            Socket::Unix(path) => format!("http+unix:{}", path.display()),
-            Socket::Tcp(port) => format!("http://127.0.0.1:{port}"),
+            Socket::Unix(path) => format!("{scheme}+unix:{}", path.display()),
+            Socket::Tcp(port) => format!("{scheme}://127.0.0.1:{port}"),
         };
         let mut command = server.command(django, &home, &bind);
         command.stdin(stdin).stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let mut wsgi = Self { child, url, socket, home };
-        wsgi.until_it_answers(server);
+        let mut wsgi = Self { child, server, url, socket, home };
+        wsgi.until_it_answers();
         wsgi
+    }
+
+    /// Sideman in front of it.
+    pub(crate) fn settings(&self) -> Settings {
+        let settings = Settings::before(&self.url);
+        match self.server.speaks_uwsgi() {
+            true => settings.set("upstream.uwsgi_flavour", self.server.flavour()),
+            false => settings,
+        }
     }
 
     /// As `upstream.url` wants it.
@@ -88,9 +121,11 @@ impl Wsgi {
         &self.home
     }
 
-    fn until_it_answers(&mut self, server: Server) {
+    fn until_it_answers(&mut self) {
+        let server = self.server;
         let deadline = Instant::now() + START;
-        while !self.answers() {
+        let ask = if server.speaks_uwsgi() { ASK_BY_UWSGI } else { ASK_BY_HTTP };
+        while !self.answers(ask) {
             let ended = self.child.try_wait().unwrap();
             assert!(
                 ended.is_none() && Instant::now() < deadline,
@@ -102,9 +137,8 @@ impl Wsgi {
     }
 
     /// Whether a request gets any answer that is HTTP.
-    fn answers(&self) -> bool {
-        let mut answer = [0; 9];
-        let ask = b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    fn answers(&self, ask: &[u8]) -> bool {
+        let mut answer = [0; 7];
         let limit = Some(Duration::from_secs(5));
         let asked = match &self.socket {
             Socket::Tcp(port) => {
@@ -120,7 +154,7 @@ impl Wsgi {
                 stream.read_exact(&mut answer)
             }),
         };
-        asked.is_ok() && &answer == b"HTTP/1.1 "
+        asked.is_ok() && &answer == b"HTTP/1."
     }
 }
 
@@ -149,6 +183,42 @@ fn inherited() -> (Socket, Stdio) {
 // === impl Server ===
 
 impl Server {
+    /// Whether it speaks the uwsgi protocol.
+    pub(crate) fn speaks_uwsgi(self) -> bool {
+        use Server::{GunicornPackets, GunicornPacketsUnix, UwsgiPackets, UwsgiPacketsUnix};
+        matches!(self, UwsgiPackets | UwsgiPacketsUnix | GunicornPackets | GunicornPacketsUnix)
+    }
+
+    /// Whether it keeps connections, and says so.
+    pub(crate) fn keeps_connections(self) -> bool {
+        match self {
+            Self::GunicornThreads
+            | Self::GunicornUnix
+            | Self::GunicornPackets
+            | Self::GunicornPacketsUnix => true,
+            // They close every connection; the router keeps them, and does not say so.
+            Self::GunicornSync
+            | Self::UwsgiSocket
+            | Self::UwsgiRouter
+            | Self::UwsgiPackets
+            | Self::UwsgiPacketsUnix => false,
+        }
+    }
+
+    /// `upstream.uwsgi_flavour`.
+    pub(crate) fn flavour(self) -> &'static str {
+        match self {
+            Self::GunicornPackets | Self::GunicornPacketsUnix => "gunicorn",
+            Self::GunicornSync
+            | Self::GunicornThreads
+            | Self::GunicornUnix
+            | Self::UwsgiSocket
+            | Self::UwsgiRouter
+            | Self::UwsgiPackets
+            | Self::UwsgiPacketsUnix => "uwsgi",
+        }
+    }
+
     fn command(self, django: &Django, home: &TempDir, bind: &str) -> Command {
         let gunicorn = |arguments: &[&str]| {
             // `-m` because a long path to target/ would not fit into the script's first line.
@@ -173,6 +243,17 @@ impl Server {
             Self::GunicornThreads | Self::GunicornUnix => {
                 gunicorn(&["--worker-class", "gthread", "--workers", "2", "--threads", "4"])
             }
+            Self::GunicornPackets | Self::GunicornPacketsUnix => gunicorn(&[
+                "--protocol",
+                "uwsgi",
+                "--worker-class",
+                "gthread",
+                "--workers",
+                "2",
+                "--threads",
+                "4",
+            ]),
+            Self::UwsgiPackets | Self::UwsgiPacketsUnix => uwsgi(&["--uwsgi-socket", bind]),
             Self::UwsgiSocket => uwsgi(&["--http-socket", bind]),
             Self::UwsgiRouter => {
                 uwsgi(&["--http", bind, "--http-keepalive", "--http-auto-chunked"])

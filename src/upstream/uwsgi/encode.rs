@@ -1,0 +1,122 @@
+//! Writes a request's head as the variables of a packet: those of nginx's `uwsgi_params`, and every
+//! field as `HTTP_*`.
+
+use std::io;
+
+use bytes::{BufMut, BytesMut};
+use http::Version;
+
+use super::{packet::Packet, path_info};
+use crate::{
+    error::{Error, Kind},
+    plan::{Flavour, Uwsgi},
+    rfc::fields,
+    upstream::request::{Framing, Origin, RequestHead},
+};
+
+/// Appends a request's packet. One that the server would not take leaves the buffer as it was.
+///
+/// A body must have a length, because nothing else could tell its end: one without is refused.
+/// Buffered requests always have one.
+pub(in crate::upstream) fn encode(
+    out: &mut BytesMut,
+    head: &RequestHead<'_>,
+    framing: Framing,
+    server: Uwsgi,
+    keep: bool,
+) -> Result<(), Error> {
+    let mut digits = itoa::Buffer::new();
+    let content_length = match framing {
+        Framing::None => "",
+        Framing::Length(length) => digits.format(length),
+        Framing::Chunked => {
+            let cause = io::Error::other("the uwsgi protocol has no body of unknown length");
+            return Err(Error::io(Kind::CodingUnknown, cause));
+        }
+    };
+    let Origin { client, client_port, scheme, host, port, version } = head.origin;
+    let (path, query) = head.target.split_once('?').unwrap_or((head.target, ""));
+    let (server_name, own_port) = split_host(host);
+
+    // About as many bytes as a usual head needs, so that the buffer grows once.
+    out.reserve(
+        512 + head.fields.iter().map(|(name, value)| name.len() + value.len() + 9).sum::<usize>(),
+    );
+    let mut packet = Packet::begin(out);
+    packet.add("QUERY_STRING", query);
+    packet.add("REQUEST_METHOD", head.method.as_str());
+    packet.add_with("CONTENT_TYPE", |out| join(out, head, b"content-type"));
+    packet.add("CONTENT_LENGTH", content_length);
+    packet.add("REQUEST_URI", head.target);
+    packet.add_with("PATH_INFO", |out| path_info::append(out, path, server.flavour));
+    // There is no such directory. Empty, it keeps uWSGI's --check-static-docroot from searching.
+    packet.add("DOCUMENT_ROOT", "");
+    packet.add("SERVER_PROTOCOL", protocol(version));
+    packet.add("REQUEST_SCHEME", scheme);
+    if scheme == "https" {
+        packet.add("HTTPS", "on");
+    }
+    packet.add("REMOTE_ADDR", client);
+    packet.add_number("REMOTE_PORT", client_port);
+    // Where the client says which port it came to, it knows better than any listener on the way.
+    packet.add_number("SERVER_PORT", Some(own_port.unwrap_or(port)));
+    packet.add("SERVER_NAME", server_name);
+    for (index, (name, _)) in head.fields.iter().enumerate() {
+        let is_repeated = || head.fields.iter().take(index).any(|(earlier, _)| is(earlier, name));
+        if becomes_variable(name) && !is_repeated() {
+            packet.add_field(name, |out| join(out, head, name));
+        }
+    }
+    // uWSGI closes anyway.
+    if !keep && server.flavour == Flavour::Gunicorn {
+        packet.add("HTTP_CONNECTION", "close");
+    }
+    packet.finish(server)
+}
+
+/// Whether a field is told as `HTTP_*`. What frames the body or belongs to the connection must not
+/// be: `HTTP_TRANSFER_ENCODING` makes uWSGI, and `HTTP_CONTENT_LENGTH` gunicorn, believe in another
+/// body than the one that is sent. Nor a name with `_`, which would stand for another one with `-`.
+fn becomes_variable(name: &[u8]) -> bool {
+    !is(name, b"content-type")
+        && !is(name, b"content-length")
+        && !fields::is_hop_by_hop_name(name)
+        && !name.contains(&b'_')
+}
+
+/// Appends the values of all fields with this name as one value (RFC 9110, 5.3; RFC 6265, 5.4).
+fn join(out: &mut BytesMut, head: &RequestHead<'_>, name: &[u8]) {
+    let separator: &[u8] = if is(name, b"cookie") { b"; " } else { b", " };
+    let values = head.fields.iter().filter(|(other, _)| is(other, name)).map(|(_, value)| value);
+    for (index, value) in values.enumerate() {
+        if index > 0 {
+            out.put_slice(separator);
+        }
+        out.put_slice(value);
+    }
+}
+
+fn is(name: &[u8], other: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(other)
+}
+
+/// A host without its port, with the brackets of an IPv6 address (RFC 3875, 4.1.14), and the port.
+fn split_host(host: &[u8]) -> (&[u8], Option<u16>) {
+    let end = match host {
+        [b'[', ..] => memchr::memchr(b']', host).map(|at| at + 1),
+        _ => memchr::memchr(b':', host),
+    };
+    let (name, port) = host.split_at(end.unwrap_or(host.len()).min(host.len()));
+    let port = port.strip_prefix(b":").and_then(|digits| std::str::from_utf8(digits).ok());
+    (name, port.and_then(|digits| digits.parse().ok()))
+}
+
+/// As in the client's request line.
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2.0",
+        Version::HTTP_3 => "HTTP/3.0",
+        _ => "HTTP/1.1",
+    }
+}

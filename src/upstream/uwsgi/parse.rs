@@ -1,0 +1,233 @@
+//! Reads a reply's head: HTTP as in `http1::parse`, or fields alone with the status among them, as
+//! in CGI (RFC 3875, 6).
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+
+use crate::{
+    error::{Error, Kind},
+    upstream::http1::{self, Asked, FIELDS, HEAD_LIMIT, ReplyHead, head_end},
+};
+
+/// Takes a final reply's head from the buffer; `None` if it is not complete yet. `seen` is how much
+/// of the buffer was searched before.
+pub(in crate::upstream) fn parse(
+    input: &mut BytesMut,
+    seen: &mut usize,
+    asked: Asked<'_>,
+) -> Result<Option<ReplyHead>, Error> {
+    match begin(input) {
+        Begin::StatusLine => http1::parse(input, seen, asked),
+        Begin::Neither => Err(garbage()),
+        Begin::Field => match head_end(input, *seen) {
+            Some(end) if end <= HEAD_LIMIT => {
+                *seen = 0;
+                parse_fields(&input.split_to(end).freeze(), asked)
+            }
+            None if input.len() <= HEAD_LIMIT => {
+                *seen = input.len().saturating_sub(3);
+                Ok(None)
+            }
+            Some(_) | None => Err(Error::new(Kind::UpstreamHeadTooLarge)),
+        },
+    }
+}
+
+/// What a reply begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begin {
+    /// Or the first letters of one.
+    StatusLine,
+    Field,
+    /// Something else is spoken there.
+    Neither,
+}
+
+/// Tells as much as the bytes that are here allow. A field's name can't hold the slash of `HTTP/`.
+fn begin(input: &[u8]) -> Begin {
+    const MARK: &[u8] = b"HTTP/";
+    if MARK.iter().zip(input).all(|(expected, byte)| expected == byte) {
+        return Begin::StatusLine;
+    }
+    let end = memchr::memchr(b':', input).unwrap_or(input.len());
+    match input.get(..end) {
+        Some([]) | None => Begin::Neither,
+        Some(name) if name.iter().all(|&byte| is_token(byte)) => Begin::Field,
+        Some(_) => Begin::Neither,
+    }
+}
+
+/// RFC 9110, 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Makes a status line of what `Status` and `Location` say, and leaves the rest to `http1`, which
+/// takes the head for one of HTTP/1.0: it ends with its connection.
+fn parse_fields(fields: &Bytes, asked: Asked<'_>) -> Result<Option<ReplyHead>, Error> {
+    let status = status(fields)?;
+    let mut head = BytesMut::with_capacity(fields.len() + 16);
+    head.extend_from_slice(b"HTTP/1.0 ");
+    head.extend_from_slice(status.as_str().as_bytes());
+    head.extend_from_slice(b"\r\n");
+    head.extend_from_slice(fields);
+    let head = http1::parse(&mut head, &mut 0, asked)?;
+    let mut head = head.ok_or_else(garbage)?;
+    head.headers.remove("status");
+    (head.keep, head.says_keep) = (false, false);
+    Ok(Some(head))
+}
+
+/// The status of a head without a status line (RFC 3875, 6.3.3): 200 unless it says another, or 302
+/// where it only says where to go.
+fn status(fields: &[u8]) -> Result<StatusCode, Error> {
+    let mut slots = [httparse::EMPTY_HEADER; FIELDS];
+    let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(fields, &mut slots)
+    else {
+        return Err(garbage());
+    };
+    let mut told = None;
+    let mut otherwise = StatusCode::OK;
+    for field in fields {
+        if field.name.eq_ignore_ascii_case("status") {
+            if told.replace(code(field.value)?).is_some() {
+                return Err(garbage());
+            }
+        } else if field.name.eq_ignore_ascii_case("location") {
+            otherwise = StatusCode::FOUND;
+        }
+    }
+    Ok(told.unwrap_or(otherwise))
+}
+
+/// Reads `404` or `404 Not Found`. An interim status makes no sense here.
+fn code(value: &[u8]) -> Result<StatusCode, Error> {
+    let digits = value.split(|&byte| byte == b' ').next().unwrap_or_default();
+    match StatusCode::from_bytes(digits) {
+        Ok(code) if (200..600).contains(&code.as_u16()) => Ok(code),
+        Ok(_) | Err(_) => Err(garbage()),
+    }
+}
+
+fn garbage() -> Error {
+    Error::new(Kind::UpstreamGarbage)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use http::Method;
+
+    use super::*;
+    use crate::plan::{Flavour, Protocol, Uwsgi};
+
+    fn asked(method: &Method) -> Asked<'_> {
+        let server = Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 4096 };
+        Asked { method, protocol: Protocol::Uwsgi(server), upgrade: false, hints: None }
+    }
+
+    use crate::upstream::http1::BodyLength;
+
+    fn parse_bytes(bytes: &[u8], method: &Method) -> Result<Option<(ReplyHead, usize)>, Kind> {
+        let mut input = BytesMut::from(bytes);
+        match parse(&mut input, &mut 0, asked(method)) {
+            Ok(head) => Ok(head.map(|head| (head, input.len()))),
+            Err(error) => Err(error.kind()),
+        }
+    }
+
+    #[test]
+    fn heads_without_a_status_line() {
+        use BodyLength::{Exact, None, UntilClose};
+        for (bytes, status, length) in [
+            ("Status: 200 OK\r\nContent-Length: 5\r\n\r\n", 200, Exact(5)),
+            ("status: 404\r\n\r\n", 404, UntilClose),
+            ("Content-Type: a/b\nStatus: 500 Oh no\n\n", 500, UntilClose),
+            ("Status:204 No Content\r\n\r\n", 204, None),
+            ("Content-Type: text/plain\r\n\r\n", 200, UntilClose),
+            ("Location: /a\r\nContent-Length: 0\r\n\r\n", 302, Exact(0)),
+            ("Location: /a\r\nStatus: 301 Moved\r\n\r\n", 301, UntilClose),
+            ("HTTPS: yes\r\n\r\n", 200, UntilClose),
+            // The status line that is there is the one that counts.
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 200, Exact(5)),
+            ("HTTP/1.0 401 Unauthorized\r\n\r\n", 401, UntilClose),
+        ] {
+            let (head, left) = parse_bytes(bytes.as_bytes(), &Method::GET).unwrap().unwrap();
+            assert_eq!((head.status.as_u16(), head.length, left), (status, length, 0), "{bytes}");
+            assert!(!head.headers.contains_key("status"), "{bytes}");
+        }
+        let (head, left) =
+            parse_bytes(b"Status: 200\r\nConnection: keep-alive\r\n\r\nbody", &Method::HEAD)
+                .unwrap()
+                .unwrap();
+        assert_eq!((head.length, head.keep, head.says_keep, left), (None, false, false, 4));
+    }
+
+    #[test]
+    fn garbage_is_told_at_once() {
+        for bytes in [
+            "SSH-2.0-OpenSSH_9.6\r\n",
+            "<html>",
+            "\u{16}\u{3}\u{1}",
+            "\r\n\r\n",
+            ": nameless\r\n\r\n",
+            "Bad Name: x\r\n\r\n",
+            " folded: x\r\n\r\n",
+            "Status: 200\r\nno colon\r\n\r\n",
+            "Status: OK\r\n\r\n",
+            "Status: \r\n\r\n",
+            "Status: 20\r\n\r\n",
+            "Status: 2000\r\n\r\n",
+            "Status: 100 Continue\r\n\r\n",
+            "Status: 101\r\n\r\n",
+            "Status: 600\r\n\r\n",
+            "Status: 200\r\nStatus: 200\r\n\r\n",
+            "Status: 200\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+            "Status: 200\r\nTransfer-Encoding: gzip\r\n\r\n",
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "HTTP/1.1 abc OK\r\n\r\n",
+        ] {
+            let got = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
+            assert_eq!(got, Err(Kind::UpstreamGarbage), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_has_its_bounds() {
+        let mut endless = b"Status: 200\r\n".to_vec();
+        endless.resize(HEAD_LIMIT + 1, b'a');
+        let got = parse_bytes(&endless, &Method::GET).map(|head| head.is_some());
+        assert_eq!(got, Err(Kind::UpstreamHeadTooLarge));
+        endless.extend_from_slice(b": x\r\n\r\n");
+        let got = parse_bytes(&endless, &Method::GET).map(|head| head.is_some());
+        assert_eq!(got, Err(Kind::UpstreamHeadTooLarge));
+        let many = "a: b\r\n".repeat(FIELDS + 1) + "\r\n";
+        let got = parse_bytes(many.as_bytes(), &Method::GET).map(|head| head.is_some());
+        assert_eq!(got, Err(Kind::UpstreamGarbage));
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_gives_the_same_head(cut in 1_usize..20, has_line in any::<bool>()) {
+            let line = if has_line { "HTTP/1.1 203 Ok\r\n" } else { "Status: 203 Ok\r\n" };
+            let bytes = format!("{line}A: b\r\nContent-Length: 4\r\n\r\nbody");
+            let (mut input, mut seen, mut found) = (BytesMut::new(), 0, None);
+            for piece in bytes.as_bytes().chunks(cut) {
+                input.extend_from_slice(piece);
+                if found.is_none() {
+                    found = parse(&mut input, &mut seen, asked(&Method::GET)).unwrap();
+                }
+            }
+            let head = found.unwrap();
+            prop_assert_eq!((head.status.as_u16(), head.length), (203, BodyLength::Exact(4)));
+            prop_assert_eq!(&input[..], b"body");
+        }
+
+        #[test]
+        fn never_panics(bytes in "(Status|Location|A|HTTP/1.1 |:| |2|0|\r|\n|\\PC){0,24}") {
+            let _ = parse_bytes(bytes.as_bytes(), &Method::GET);
+            let _ = parse_bytes(format!("Status: {bytes}\r\n\r\n").as_bytes(), &Method::GET);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! An application that speaks the uwsgi protocol: it reads packets on its own, and answers each by a
+//! function.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    os::unix::net::{UnixListener, UnixStream},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
+
+use super::{TempDir, wait::PATIENCE};
+
+/// A request as it arrived. Bytes are kept one by one as `char`s of the same number.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Packet {
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Listens on a port or a unix socket of its own.
+#[derive(Debug)]
+pub(crate) struct UwsgiApp {
+    place: Place,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+    _directory: TempDir,
+}
+
+/// What becomes of a connection after its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// As uWSGI does.
+    Close,
+    /// As gunicorn does.
+    Keep,
+    /// Its answer comes before the body is read, and the body never is.
+    CloseUnread,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Port(u16),
+    Path(PathBuf),
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Connections that carried a packet; probes don't count.
+    connections: AtomicUsize,
+    ends: AtomicBool,
+}
+
+// === impl Packet ===
+
+impl Packet {
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.variables.get(key).map(String::as_str)
+    }
+
+    /// Reads one without its body; `None` if the connection ends before.
+    fn read(stream: &mut impl Read) -> io::Result<Option<Self>> {
+        let mut header = [0; 4];
+        if stream.read(&mut header[..1])? == 0 {
+            return Ok(None);
+        }
+        stream.read_exact(&mut header[1..])?;
+        let [modifier1, low, high, modifier2] = header;
+        assert_eq!((modifier1, modifier2), (0, 0), "modifiers");
+        let mut block = vec![0; usize::from(u16::from_le_bytes([low, high]))];
+        stream.read_exact(&mut block)?;
+        Ok(Some(Self { variables: variables(&block), body: Vec::new() }))
+    }
+
+    fn read_body(&mut self, stream: &mut impl Read) -> io::Result<()> {
+        let length = self.get("CONTENT_LENGTH").unwrap_or_default().parse().unwrap_or(0);
+        self.body.resize(length, 0);
+        stream.read_exact(&mut self.body)
+    }
+}
+
+/// Reads a packet's block of variables.
+fn variables(mut block: &[u8]) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    while !block.is_empty() {
+        let key = text(&mut block);
+        let value = text(&mut block);
+        assert!(!key.is_empty(), "an empty key before {value:?}");
+        let earlier = variables.insert(key.clone(), value);
+        assert!(earlier.is_none(), "{key} comes twice");
+    }
+    variables
+}
+
+fn text(block: &mut &[u8]) -> String {
+    let (length, rest) = block.split_first_chunk().expect("a length");
+    let (text, rest) = rest.split_at(usize::from(u16::from_le_bytes(*length)));
+    *block = rest;
+    text.iter().map(|&byte| char::from(byte)).collect()
+}
+
+// === impl UwsgiApp ===
+
+impl UwsgiApp {
+    /// On a port of its own. The function gives the bytes of a whole answer.
+    pub(crate) fn tcp(
+        after: After,
+        answer: impl Fn(&Packet) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let place = Place::Port(listener.local_addr().unwrap().port());
+        Self::start(place, TempDir::new(), after, answer, move || {
+            let (stream, _) = listener.accept().unwrap();
+            stream.set_nodelay(true).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream
+        })
+    }
+
+    /// The same on a unix socket.
+    pub(crate) fn unix(
+        after: After,
+        answer: impl Fn(&Packet) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        let directory = TempDir::new();
+        let path = directory.join("app.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        Self::start(Place::Path(path), directory, after, answer, move || {
+            let (stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream
+        })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        match &self.place {
+            Place::Port(port) => format!("uwsgi://127.0.0.1:{port}"),
+            Place::Path(path) => format!("uwsgi+unix:{}", path.display()),
+        }
+    }
+
+    /// How many connections have carried a packet.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    fn start<S: Read + Write + Send + 'static>(
+        place: Place,
+        directory: TempDir,
+        after: After,
+        answer: impl Fn(&Packet) -> Vec<u8> + Send + Sync + 'static,
+        accept: impl Fn() -> S + Send + 'static,
+    ) -> Self {
+        let shared = Arc::new(Shared::default());
+        let (for_acceptor, answer) = (Arc::clone(&shared), Arc::new(answer));
+        let acceptor = thread::spawn(move || {
+            loop {
+                let stream = accept();
+                if for_acceptor.ends.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (shared, answer) = (Arc::clone(&for_acceptor), Arc::clone(&answer));
+                thread::spawn(move || serve(stream, &shared, after, &*answer));
+            }
+        });
+        Self { place, shared, acceptor: Some(acceptor), _directory: directory }
+    }
+}
+
+impl Drop for UwsgiApp {
+    fn drop(&mut self) {
+        self.shared.ends.store(true, Ordering::Relaxed);
+        // Wakes the acceptor.
+        match &self.place {
+            Place::Port(port) => drop(TcpStream::connect((Ipv4Addr::LOCALHOST, *port))),
+            Place::Path(path) => drop(UnixStream::connect(path)),
+        }
+        if let Some(acceptor) = self.acceptor.take() {
+            // Its panic, if any, was printed when it happened.
+            let _ = acceptor.join();
+        }
+    }
+}
+
+/// Answers on one connection. The program under test may leave at any time: that is no failure of
+/// the application.
+fn serve(
+    mut stream: impl Read + Write,
+    shared: &Shared,
+    after: After,
+    answer: &(impl Fn(&Packet) -> Vec<u8> + ?Sized),
+) {
+    let mut is_new = true;
+    while let Ok(Some(mut packet)) = Packet::read(&mut stream) {
+        shared.connections.fetch_add(usize::from(is_new), Ordering::Relaxed);
+        is_new = false;
+        if after != After::CloseUnread && packet.read_body(&mut stream).is_err() {
+            return;
+        }
+        if stream.write_all(&answer(&packet)).is_err() || after != After::Keep {
+            return;
+        }
+    }
+}
