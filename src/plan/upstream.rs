@@ -87,9 +87,10 @@ pub enum Target {
 // === impl Upstream ===
 
 impl Upstream {
-    /// Whether its servers keep connections open for the next request.
+    /// Whether connections are kept for the next request.
     pub fn keeps_connections(&self) -> bool {
-        !matches!(self.protocol, Protocol::Uwsgi(Uwsgi { flavour: Flavour::Uwsgi, .. }))
+        let is_on = self.max_idle > 0 && !self.idle_timeout.is_zero();
+        is_on && !matches!(self.protocol, Protocol::Uwsgi(Uwsgi { flavour: Flavour::Uwsgi, .. }))
     }
 
     /// All servers, for people.

@@ -78,7 +78,7 @@ fn a_request_in_the_starting_phase_is_tried() {
     let sideman = Settings::before(&port.url()).start();
     assert_eq!(status(&sideman, "/"), 502);
     let _application = App::on(port.listen(), |_| App::reply(b"hello"));
-    assert_eq!(sideman.get("/").text(), "hello");
+    eventually_is("a page", &200, || status(&sideman, "/"));
     eventually_is("/healthz", &200, || status(&sideman, "/healthz"));
 }
 

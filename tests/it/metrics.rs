@@ -148,7 +148,7 @@ fn a_request_whose_client_left_is_not_in_flight() {
         crate::support::until_closed(),
         crate::support::open(&gone),
     ]);
-    let sideman = Settings::before(&origin.url()).start();
+    let sideman = Settings::before(&origin.url()).set("upstream.abort", "true").start();
     let mut client = sideman.connect();
     client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
     // It is in flight before it is on its way to the application.
