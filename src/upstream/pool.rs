@@ -15,6 +15,9 @@ use crate::plan;
 
 /// What is taken off the time that a server says it keeps connections: its clock began earlier.
 const MARGIN: Duration = Duration::from_millis(500);
+/// A connection that is open so long after its answer is meant to stay open: who does not keep it
+/// closes it at once.
+const PROOF: Duration = Duration::from_millis(50);
 /// A connection is kept no longer, whatever a server says.
 const LONGEST: Duration = Duration::from_secs(600);
 
@@ -56,6 +59,12 @@ impl Pool {
     /// Whether kept connections can be relied on, so that even a request which can't be repeated may
     /// go over one.
     pub(super) fn is_proven(&self) -> bool {
+        if !self.is_proven.get()
+            && let Some((since, oldest)) = self.idle.borrow().first()
+            && since.elapsed() >= PROOF
+        {
+            self.is_proven.set(oldest.is_quiet());
+        }
         self.is_proven.get()
     }
 
