@@ -9,8 +9,9 @@ use crate::config::Flags;
 
 /// The reverse-proxy sidecar for Django.
 ///
-/// Serves the collected static files, passes everything else to gunicorn or uWSGI, answers the load
-/// balancer's health checks, and says what happened.
+/// Serves the collected static files, passes everything else to gunicorn, uWSGI or an ASGI server, no
+/// more at a time than it can work on, answers the load balancer's health checks, and says what
+/// happened.
 #[derive(Clone, Debug, Parser)]
 #[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub struct Cli {
@@ -43,11 +44,11 @@ pub struct SettingsArgs {
     /// Address to serve on, once or more [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<String>,
-    /// Where the application listens, once or more: http://HOST:PORT or http+unix:/PATH
-    /// [also: SIDEMAN_UPSTREAM]
+    /// Where the application listens, once or more: http://HOST:PORT, http+unix:/PATH,
+    /// uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]
     #[arg(long, value_name = "URL")]
     pub upstream: Vec<String>,
-    /// Requests at the application at the same time: its workers x threads
+    /// Requests at the application at the same time: its workers x threads; others wait here
     /// [also: SIDEMAN_MAX_IN_FLIGHT] [default: 100]
     #[arg(long, value_name = "N")]
     pub max_in_flight: Option<String>,
@@ -92,7 +93,7 @@ pub struct DemoArgs {
 const EXAMPLES: &str = "\
 Examples:
   sideman demo
-  sideman run --upstream http://127.0.0.1:8000 --static /static/=/srv/static
+  sideman run --upstream http://127.0.0.1:8000 --max-in-flight 8 --static /static/=/srv/static
   sideman check --config /etc/sideman.toml
   sideman healthcheck";
 
@@ -102,7 +103,8 @@ SIDEMAN_SECTION__KEY; a name with _FILE behind it reads the value from that file
 Flags win over the environment, the environment over the file.
 
 Examples:
-  sideman run --upstream http://127.0.0.1:8000 --static /static/=/srv/static
+  sideman run --upstream http://127.0.0.1:8000 --max-in-flight 8 --static /static/=/srv/static
+  sideman run --upstream uwsgi://127.0.0.1:3031
   sideman run --upstream http+unix:/run/gunicorn.sock --listen 0.0.0.0:80 --listen [::]:80
   sideman run --upstream http://app:8000 --static /static/=/srv/static --static /static/=/srv/old
   sideman run --upstream http://app:8000 --media /media/=/srv/media --accel /private/=/srv/private
@@ -185,6 +187,9 @@ mod tests {
             let default = key.default.and_then(|items| items.first());
             let shown = default.is_none_or(|text| *text == "auto" || help.contains(text));
             assert!(shown, "{}", key.name);
+        }
+        for scheme in ["http://", "http+unix:", "uwsgi://", "uwsgi+unix:"] {
+            assert!(help.contains(scheme), "{scheme}");
         }
     }
 }

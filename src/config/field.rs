@@ -14,7 +14,10 @@ const ACTIONS: [&str; 3] = ["set", "add", "remove"];
 /// Reads one rule.
 pub(super) fn rule(text: &str) -> Result<FieldRule, String> {
     let Some((prefix, edit)) = text.split_once('=') else {
-        return Err("the = between prefix and change is missing".into());
+        return Err(match text.contains(':') && !text.starts_with('/') {
+            true => format!("prefix and action are missing: write /=set {text}"),
+            false => "the = between prefix and change is missing".into(),
+        });
     };
     let prefix = path::beginning(prefix).map_err(|fault| format!("in the prefix, {fault}"))?;
     let (action, field) = edit.split_once(' ').unwrap_or((edit, ""));
@@ -64,7 +67,8 @@ pub(super) fn continues(piece: &str) -> bool {
 
 fn name_and_value(prefix: &str, field: &str) -> Result<(HeaderName, HeaderValue), String> {
     let Some((name, value)) = field.split_once(':') else {
-        return Err(format!("the : between name and value is missing: write {field}: VALUE"));
+        let (name, value) = field.split_once(' ').unwrap_or((field, "VALUE"));
+        return Err(format!("the : between name and value is missing: write {name}: {value}"));
     };
     let name = field_name(name)?;
     let value = value.trim();
@@ -135,7 +139,8 @@ mod tests {
 
     #[test]
     fn what_is_no_rule() {
-        reads("X-A: b", "no: the = between prefix and change is missing");
+        reads("X-A: b", "no: prefix and action are missing: write /=set X-A: b");
+        reads("/a X-A: b", "no: the = between prefix and change is missing");
         reads("x=set X-A: b", "no: in the prefix, the / in front is missing");
         reads("/=X-A: b", "no: set or add is missing: write /=set X-A: b");
         reads("/=Set X-A: b", "no: did you mean set?");
@@ -145,6 +150,7 @@ mod tests {
         reads("/=", "no: behind the = stands set, add or remove");
         reads("/=set", "no: the : between name and value is missing: write : VALUE");
         reads("/=set X-A", "no: the : between name and value is missing: write X-A: VALUE");
+        reads("/=set X-A b c", "no: the : between name and value is missing: write X-A: b c");
         reads("/=set : b", "no: the name is missing");
         reads("/=set X A: b", "no: \"X A\" cannot be the name of a field");
         reads("/=set X-A : b", "no: \"X-A \" cannot be the name of a field");

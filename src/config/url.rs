@@ -101,7 +101,10 @@ impl Origin {
 
 fn tcp(scheme: &str, rest: &str) -> Result<Target, String> {
     let Some(rest) = rest.strip_prefix("//") else {
-        return Err(format!("the // behind {scheme}: is missing"));
+        return Err(match rest.starts_with('/') {
+            true => format!("write {scheme}+unix:{rest}"),
+            false => format!("the // behind {scheme}: is missing"),
+        });
     };
     // As in nginx.
     if let Some(path) = rest.strip_prefix("unix:") {
@@ -303,6 +306,7 @@ mod tests {
         reads("uwsgi://app", "no: the port is missing, as in uwsgi://app:3031");
         reads("uwsgi://[::1]", "no: the port is missing, as in uwsgi://[::1]:3031");
         reads("uwsgi:app:3031", "no: the // behind uwsgi: is missing");
+        reads("uwsgi:/run/a.sock", "no: write uwsgi+unix:/run/a.sock");
         reads("uwsgi://unix:/run/a.sock", "no: write uwsgi+unix:/run/a.sock");
     }
 

@@ -56,6 +56,7 @@ pub(super) fn size(text: &str, least: u64, most: u64) -> Result<u64, String> {
         None if unit.is_empty() => {
             return Err(match number < 1 << 20 {
                 _ if number == 0 => "the unit is missing: write 0B".into(),
+                true if number << 20 > most => format!("the unit is missing: write {number}B"),
                 true => format!("the unit is missing: write {number}MiB, or {number}B for bytes"),
                 false => format!("the unit is missing: write {}", show_size(number)),
             });
@@ -235,6 +236,8 @@ mod tests {
         reads_size("100B", Ok(100));
         reads_size("64", Err("the unit is missing: write 64MiB, or 64B for bytes"));
         reads_size("67108864", Err("the unit is missing: write 64MiB"));
+        let above = size("65536", 1, 65_535);
+        assert_eq!(above.unwrap_err(), "the unit is missing: write 65536B");
         reads_size("64m", Err("the unit \"m\" is unknown: write 64MiB"));
         reads_size("64mib", Err("the unit \"mib\" is unknown: write 64MiB"));
         reads_size("64mb", Err("the unit \"mb\" is unknown: write 64MB"));

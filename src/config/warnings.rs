@@ -71,13 +71,13 @@ fn trust(server: &Server) -> Option<String> {
 
 fn spill(spill: &Spill) -> Option<String> {
     let Spill::Directory(directory) = spill else { return None };
-    let (place, need) = (directory.display(), "long bodies have no other place");
+    let (place, need) = (directory.display(), "long bodies stay in memory, within buffers.memory");
     match fs::metadata(directory) {
         Ok(found) if found.is_dir() => None,
         Ok(_) => Some(format!("{place} (buffers.directory) is not a directory: {need}")),
-        Err(error) => {
-            Some(format!("{place} (buffers.directory) is not there now: {error}; {need}"))
-        }
+        Err(error) => Some(format!(
+            "{place} (buffers.directory) is not there now: {error}; without it {need}"
+        )),
     }
 }
 

@@ -143,7 +143,8 @@ fn announce(plan: &Plan, addresses: &Addresses, workers: usize) {
         }
     }
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(version, workers, upstream = plan.upstream.names(), "started");
+    let (upstream, max_in_flight) = (plan.upstream.names(), plan.upstream.admission.max_in_flight);
+    tracing::info!(version, workers, upstream, max_in_flight, "started");
 }
 
 // === impl StartError ===

@@ -140,8 +140,8 @@ fn tell_of_stranger(record: &Record) {
     tracing::warn!(
         peer = %record.connection.address,
         "X-Forwarded-For and X-Forwarded-Proto are ignored: the peer is not in \
-         server.trusted_proxies; if it is your load balancer, add its network there, for example \
-         SIDEMAN_TRUSTED_PROXIES=private"
+         server.trusted_proxies; if it is your load balancer, add its network there, such as \
+         SIDEMAN_TRUSTED_PROXIES=10.0.0.0/8, or alb on AWS, or private"
     );
 }
 

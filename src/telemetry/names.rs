@@ -49,7 +49,7 @@ pub const UPSTREAM_FAILED: Name = name(
 );
 pub const UPSTREAM_RETRIES: Name = name(
     "sideman_upstream_retries",
-    "Requests sent again because a kept connection had died unnoticed",
+    "Requests sent again because their connection ended before a byte of an answer",
 );
 pub const HEADERS_DROPPED: Name = name(
     "sideman_request_headers_dropped",
@@ -106,8 +106,10 @@ pub const UPSTREAM_IN_FLIGHT: Name = name(
     "sideman_upstream_in_flight",
     "Requests that have a place at the application (upstream.max_in_flight)",
 );
-pub const UPSTREAM_SERVERS: Name =
-    name("sideman_upstream_servers", "Known servers of the applications, by state");
+pub const UPSTREAM_SERVERS: Name = name(
+    "sideman_upstream_servers",
+    "Known servers of the applications, by state: available or away",
+);
 pub const UPSTREAM_EJECTIONS: Name = name(
     "sideman_upstream_ejections",
     "Servers taken out of use because they refused connections or failed requests",
@@ -125,9 +127,11 @@ pub const ABANDONED: Name = name(
 );
 pub const ERRORS: Name = name("sideman_errors", "Requests that failed, by the log's error");
 pub const BUFFER_BYTES: Name =
-    name("sideman_buffer_bytes", "Bytes of bodies that wait, in memory and in files");
-pub const BUFFER_SPILLED: Name =
-    name("sideman_buffer_spilled", "Bodies that were too long for memory, by direction");
+    name("sideman_buffer_bytes", "Bytes of bodies that wait, by kind: memory or disk");
+pub const BUFFER_SPILLED: Name = name(
+    "sideman_buffer_spilled",
+    "Bodies that went to a file, or were kept as one in memory: request or answer",
+);
 pub const TUNNELS: Name = name("sideman_tunnels", "Open upgraded connections (WebSocket)");
 pub const TUNNELS_OPENED: Name =
     name("sideman_tunnels_opened", "Connections that were upgraded (WebSocket)");

@@ -28,9 +28,9 @@ pub(super) const BUFFERS: &[Key] = &[
         name: "buffers.directory",
         default: Some(&["auto"]),
         kind: Kind::Spill,
-        doc: "Where the files are; they have no name there. auto is the directory for temporary files \
-              (TMPDIR, or /tmp) if it can be written to, else memory; memory is files in memory, \
-              which count in buffers.memory.",
+        doc: "Where the files are; they have no name there. auto is /tmp if it can be written to, else \
+              memory; memory is files in memory, which count in buffers.memory, as those in a /tmp \
+              that is a tmpfs do.",
         short_env: None,
         flag: None,
     },
@@ -40,7 +40,7 @@ pub(super) const BUFFERS: &[Key] = &[
         kind: Kind::Size { least: 0, most: TIB },
         doc: "Bytes in files, over all workers, at the most; a request that has no room is \
               answered with 503, an answer is read as fast as its client reads. 0B makes no \
-              files.",
+              files: longer bodies are then refused, unless buffers.directory is memory.",
         short_env: None,
         flag: None,
     },

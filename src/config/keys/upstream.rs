@@ -31,8 +31,8 @@ pub(super) const UPSTREAM: &[Key] = &[
         name: "upstream.queue",
         default: Some(&["1024"]),
         kind: Kind::Integer { least: 0, most: 1 << 16 },
-        doc: "Requests that may wait for a place at the application; what comes beyond is \
-              answered with 503 at once.",
+        doc: "Requests that may wait for a place at the application, or for it to be back; what \
+              comes beyond is answered with 503 at once.",
         short_env: None,
         flag: None,
     },
@@ -49,7 +49,7 @@ pub(super) const UPSTREAM: &[Key] = &[
         default: Some(&["10s"]),
         kind: Kind::Duration { least: Duration::ZERO, most: HOUR },
         doc: "How long a request may wait for an application that is away, such as while it \
-              restarts; then 502. 0s does not wait.",
+              restarts; then 502, or 504 if nothing answers at its address. 0s does not wait.",
         short_env: None,
         flag: None,
     },
@@ -66,8 +66,8 @@ pub(super) const UPSTREAM: &[Key] = &[
         name: "upstream.connect_timeout",
         default: Some(&["1s"]),
         kind: Kind::Duration { least: MILLISECOND, most: MINUTE },
-        doc: "How long one attempt to connect to the application may take, name resolution \
-              included.",
+        doc: "How long one attempt to connect to a server of the application may take; further \
+              ones follow within upstream.wait.",
         short_env: None,
         flag: None,
     },
@@ -75,8 +75,8 @@ pub(super) const UPSTREAM: &[Key] = &[
         name: "upstream.read_timeout",
         default: Some(&["60s"]),
         kind: Kind::Duration { least: MILLISECOND, most: DAY },
-        doc: "How long the application may take to begin its answer, and to pause within it; then \
-              504. A client's body may pause as long; then 408.",
+        doc: "How long the application may take to begin its answer, then 504; and to pause \
+              within it, then the answer breaks off. A client's body may pause as long; then 408.",
         short_env: None,
         flag: None,
     },
@@ -102,7 +102,8 @@ pub(super) const UPSTREAM: &[Key] = &[
         default: Some(&["1500ms"]),
         kind: Kind::Duration { least: Duration::ZERO, most: MINUTE.saturating_mul(10) },
         doc: "How long an unused connection to the application is kept, unless it says how long \
-              it does; below gunicorn's --keep-alive (2s by default); 0s never reuses one.",
+              it does (Keep-Alive: timeout=); below gunicorn's --keep-alive (2s by default); 0s \
+              never reuses one.",
         short_env: None,
         flag: None,
     },
@@ -118,8 +119,8 @@ pub(super) const UPSTREAM: &[Key] = &[
         name: "upstream.max_age",
         default: Some(&["10m"]),
         kind: Kind::Duration { least: MILLISECOND, most: DAY },
-        doc: "How long a connection to the application is used at all, so that a name that points \
-              elsewhere is followed.",
+        doc: "How long a connection to the application is used at all, so that a balancer behind \
+              its address gets to choose again.",
         short_env: None,
         flag: None,
     },

@@ -98,6 +98,57 @@ fn text(kind: Kind) -> &'static str {
     }
 }
 
+/// What to do about it, for whoever runs the site; nothing where the error says it, or nobody can.
+pub(super) fn advice(kind: Kind) -> Option<&'static str> {
+    Some(match kind {
+        Kind::QueueFull | Kind::QueueTimeout => {
+            "the application is busy: give it more workers, and set upstream.max_in_flight to their \
+             number"
+        }
+        Kind::BuffersFull => "raise buffers.memory or buffers.disk, as far as there is room",
+        Kind::DiskFull => "free space where buffers.directory is, or lower buffers.disk",
+        Kind::DescriptorsExhausted => "raise the container's limit of open files (nofile)",
+        Kind::FileForbidden => "give the user of this process the right to read the file",
+        Kind::UpstreamUnresolved => "see whether the host in upstream.url is known to DNS",
+        Kind::UpstreamRefused => "see whether the application runs, and listens at this address",
+        Kind::UpstreamConnectTimeout => {
+            "nothing answers at this address: see whether the way there is open (security groups), or \
+             the listen queue full"
+        }
+        Kind::UpstreamReadTimeout => {
+            "see what the application waits for, or raise upstream.read_timeout"
+        }
+        Kind::UpstreamTotalTimeout => {
+            "see what takes the application so long, or raise upstream.total_timeout"
+        }
+        Kind::UpstreamClosed | Kind::UpstreamTruncated => {
+            "see the application's log: its worker has ended or was killed, or has closed the connection"
+        }
+        Kind::UpstreamGarbage => {
+            "see whether the application speaks the protocol of upstream.url (http or uwsgi) there"
+        }
+        Kind::UpstreamHeadTooLarge => "have the application send fewer or shorter headers",
+        Kind::AccelRefused => "have the application name a file below one of accel.roots",
+        Kind::HostMissing
+        | Kind::HostRepeated
+        | Kind::HostInvalid
+        | Kind::CodingUnknown
+        | Kind::TargetInvalid
+        | Kind::ConnectMethod
+        | Kind::ClientBody
+        | Kind::ClientBodyTimeout
+        | Kind::ClientGone
+        | Kind::PathInvalid
+        | Kind::FileUnreadable
+        | Kind::FileTruncated
+        | Kind::FileChanged
+        | Kind::BodyTooLarge
+        | Kind::HostNotAllowed
+        | Kind::HeadTooLarge
+        | Kind::Maintenance => return None,
+    })
+}
+
 /// Seconds after which asking again is worth it.
 pub(super) fn retry_after(kind: Kind) -> Option<u32> {
     if kind == Kind::Maintenance {
@@ -137,6 +188,35 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_runs_the_site_is_told_what_to_do() {
+        use crate::error::Side;
+        // Of these the error says all there is to say, and maintenance was wanted.
+        let plain =
+            [Kind::FileUnreadable, Kind::FileTruncated, Kind::FileChanged, Kind::Maintenance];
+        for kind in Kind::ALL {
+            let is_told = kind.side() != Side::Client && !plain.contains(&kind);
+            assert_eq!(advice(kind).is_some(), is_told, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_guide_explains_every_error_with_its_status() {
+        let guide = include_str!("../../../docs/application.md");
+        let (_, rest) = guide.split_once("\n## What went wrong\n").unwrap();
+        let section = rest.split("\n## ").next().unwrap();
+        let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
+        for kind in Kind::ALL {
+            let begin = format!("| `{}` | ", kind.name());
+            let mut found = rows.iter().filter_map(|row| row.strip_prefix(&begin));
+            let (row, other) = (found.next().unwrap_or_default(), found.next());
+            // One that has left gets no answer.
+            let status = if kind == Kind::ClientGone { 499 } else { status(kind).as_u16() };
+            assert!(row.starts_with(&status.to_string()) && other.is_none(), "{kind:?}: {row:?}");
+        }
+        assert_eq!(rows.len(), Kind::ALL.len());
+    }
 
     #[test]
     fn sizes() {

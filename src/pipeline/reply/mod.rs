@@ -10,10 +10,14 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use self::page::Message;
-use super::record::Record;
+use super::{
+    record::Record,
+    route::{self, Destination},
+};
 use crate::{
     body::Body,
     error::{Error, Kind, Side},
+    plan::Upstream,
 };
 
 const NOT_FOUND: Message<'_> = Message {
@@ -82,12 +86,24 @@ fn tell(record: &Record, error: &Error, side: Side) {
     let app = &record.local.app;
     let Some(missed) = app.trouble.allow() else { return };
     let path = record.parts.uri.path();
+    let advice = kinds::advice(error.kind());
     if side == Side::Us {
-        tracing::warn!(%error, path, missed, "a request failed here");
+        tracing::warn!(%error, path, missed, advice, "a request failed here");
     } else {
-        let target = app.plan.upstream.names();
-        tracing::warn!(%error, path, %target, missed, "the application failed a request");
+        let target = application(record).names();
+        tracing::warn!(%error, path, %target, missed, advice, "the application failed a request");
     }
+}
+
+/// The application that a request was for.
+fn application(record: &Record) -> &Upstream {
+    let app = &record.local.app;
+    if let Destination::Application(Some(index)) = route::decide(app, &record.parts.uri)
+        && let Some(route) = app.plan.routes.get(index)
+    {
+        return &route.upstream;
+    }
+    &app.plan.upstream
 }
 
 /// Which limit a request's head goes beyond, and where that is raised.

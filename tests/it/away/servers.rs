@@ -136,3 +136,20 @@ fn routes_lead_to_other_applications() {
         assert_eq!(sideman.get(path).text(), text, "{path}");
     }
 }
+
+#[test]
+fn an_event_names_the_application_that_failed_and_what_to_do() {
+    let (main, gone) = (App::saying("main"), ReservedPort::new());
+    let routes = format!("/ws/={}", gone.url());
+    let sideman = Settings::before(&main.url())
+        .set("routes.upstreams", &routes)
+        .set("upstream.wait", "0s")
+        .start();
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/").text(), "main");
+    assert_eq!(client.get("/ws/chat").status, 502);
+    let event = sideman.event("the application failed a request");
+    let address = gone.url().replace("http://", "target=");
+    assert!(event.contains(&address), "{event}");
+    assert!(event.contains("see whether the application runs"), "{event}");
+}
