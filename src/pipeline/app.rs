@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::{family::Family, pages::Pages};
 use crate::{
     body::{Budget, Buffers, Each, Place},
+    error::Kind,
     files::Store,
     plan::{self, Fallback, Plan, Spill},
     telemetry::{BufferCounts, Metrics, Repeat},
@@ -37,10 +38,10 @@ pub struct App {
     pub(super) buffers: Buffers,
     /// Whether somebody was told about forwarding headers from a stranger.
     pub(super) warned_of_stranger: AtomicBool,
-    /// Keeps requests that fail from filling the event log.
+    /// Keeps requests that fail from filling the event log, each kind apart: none silences another.
+    troubles: [Repeat; Kind::ALL.len()],
+    /// The same for files that the application names, or the fallback has.
     pub(super) trouble: Repeat,
-    /// The same for what clients alone can cause, so that they can't silence the others.
-    pub(super) large_heads: Repeat,
 }
 
 // === impl App ===
@@ -67,7 +68,7 @@ impl App {
             pages,
             warned_of_stranger: AtomicBool::new(false),
             trouble: Repeat::default(),
-            large_heads: Repeat::default(),
+            troubles: std::array::from_fn(|_| Repeat::default()),
             plan,
         }
     }
@@ -93,6 +94,12 @@ impl App {
             Family::Static => &self.files,
             Family::Media => &self.media,
         }
+    }
+
+    /// What keeps a kind of failure from filling the event log.
+    pub(super) fn trouble(&self, kind: Kind) -> &Repeat {
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.troubles[kind as usize]
     }
 
     /// Whether a peer's `X-Forwarded-*` headers are believed.

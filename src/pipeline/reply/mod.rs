@@ -84,7 +84,7 @@ pub(super) fn method_not_allowed(record: &Record, allow: &'static str) -> Respon
 
 fn tell(record: &Record, error: &Error, side: Side) {
     let app = &record.local.app;
-    let Some(missed) = app.trouble.allow() else { return };
+    let Some(missed) = app.trouble(error.kind()).allow() else { return };
     let path = record.parts.uri.path();
     let advice = kinds::advice(error.kind());
     if side == Side::Us {
@@ -108,6 +108,6 @@ fn application(record: &Record) -> &Upstream {
 
 /// Which limit a request's head goes beyond, and where that is raised.
 fn tell_of_head(record: &Record, error: &Error) {
-    let Some(missed) = record.local.app.large_heads.allow() else { return };
+    let Some(missed) = record.local.app.trouble(error.kind()).allow() else { return };
     tracing::warn!(%error, path = record.parts.uri.path(), missed, "a request's head is too large");
 }

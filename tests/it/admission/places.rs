@@ -48,6 +48,8 @@ fn beyond_the_queue_there_is_503_at_once() {
     assert_eq!(refused.status, 503);
     assert!(refused.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok()));
     assert_eq!(sideman.log_of("/3")["error"], "queue_full");
+    // Whatever else was told a moment ago.
+    sideman.event("queue_full");
     assert_eq!(sideman.metric("sideman_errors_total", &[("error", "queue_full")]), 1.0);
     workers.finish("/1");
     workers.finish("/2");
