@@ -36,6 +36,8 @@ pub struct Client {
     hides_end: Cell<bool>,
     /// Whether the end of what the client sends was seen since its last request began.
     saw_end: Cell<bool>,
+    /// Whether the end of the connection is all that tells where the answer ends.
+    ends_open: Cell<bool>,
     /// Whether nothing of an answer waits in hyper's buffers.
     is_flushed: Cell<bool>,
     /// Interim answers on their way, and whether there are any.
@@ -86,6 +88,7 @@ impl Client {
             blocked: Cell::new(None),
             hides_end: Cell::new(false),
             saw_end: Cell::new(false),
+            ends_open: Cell::new(false),
             is_flushed: Cell::new(true),
             interim: RefCell::default(),
             has_interim: Cell::new(false),
@@ -246,8 +249,16 @@ impl Client {
         self.saw_end.set(false);
     }
 
-    /// The head of the answer is about to be written.
-    pub(super) fn on_answer(&self) {
+    /// Whether the answer's end is told by that of the connection alone: should it break off, an orderly
+    /// end would pass for its own.
+    pub fn ends_open(&self) -> bool {
+        self.ends_open.get()
+    }
+
+    /// The head of the answer is about to be written. `has_length` tells whether its length is known.
+    pub(super) fn on_answer(&self, version: Version, has_length: bool) {
+        // HTTP/1.0 knows no chunks.
+        self.ends_open.set(version < Version::HTTP_11 && !has_length);
         self.takes_interim.set(false);
         self.is_flushed.set(false);
     }

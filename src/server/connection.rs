@@ -99,7 +99,7 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
 
     // `Socket` has kept hyper from shutting it down.
     let parts = connection.into_parts();
-    let socket = parts.io.into_inner().into_plain();
+    let socket = parts.io.into_inner().into_plain(matches!(ended, Ended::Http(None)));
     match ended {
         Ended::Http(None) => {
             if let Some(tunnel) = opened.take() {
@@ -110,7 +110,7 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
             let is_unread = client.owes_body() || !parts.read_buf.is_empty();
             if is_unread || !client.has_ended() && socket.has_more() {
                 drop(open);
-                Box::pin(linger(socket)).await;
+                Box::pin(linger(socket, &ticket)).await;
             }
         }
         Ended::Http(Some(error)) => {
@@ -125,7 +125,7 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
             }
             if error.is_parse() && !client.has_ended() {
                 drop(open);
-                Box::pin(linger(socket)).await;
+                Box::pin(linger(socket, &ticket)).await;
             }
         }
         Ended::Head => local.metrics.header_timeouts.add(1),

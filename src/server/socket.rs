@@ -40,6 +40,8 @@ pub(super) struct Socket {
     is_slow: bool,
     /// The last write has not gone through, or only a part of it.
     is_amid: bool,
+    /// Whether a close is a reset, unless HTTP comes to its end.
+    is_open_ended: bool,
 }
 
 /// Bytes that the kernel may hold unsent, once there is more than it takes at once. With a short queue they reach
@@ -59,7 +61,15 @@ const INTERIM: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Socket {
     pub(super) fn new(tcp: TcpStream, client: Rc<Client>, metrics: Arc<Shard>) -> Self {
-        Self { tcp, client, metrics, is_short: false, is_slow: false, is_amid: false }
+        Self {
+            tcp,
+            client,
+            metrics,
+            is_short: false,
+            is_slow: false,
+            is_amid: false,
+            is_open_ended: false,
+        }
     }
 
     /// Writes slices of which one stands in a file: what is before it from memory, then it by
@@ -151,8 +161,19 @@ impl Socket {
         Ok(())
     }
 
-    /// The socket alone, when HTTP is over.
-    pub(super) fn into_plain(self) -> Plain {
+    /// Has the connection reset, however it ends, if the answer could not be told from one that was cut.
+    fn guard_end(&mut self) {
+        if !self.is_open_ended && self.client.ends_open() {
+            self.is_open_ended = true;
+            let _ = SockRef::from(&self.tcp).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    /// The socket alone, when HTTP is over; `is_well` tells whether the last answer was complete.
+    pub(super) fn into_plain(self, is_well: bool) -> Plain {
+        if self.is_open_ended && is_well {
+            let _ = SockRef::from(&self.tcp).set_linger(None);
+        }
         Plain::new(self.tcp, self.metrics)
     }
 
@@ -281,6 +302,7 @@ impl AsyncWrite for Socket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
+        self.guard_end();
         let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
         self.on_written(written, bytes.len())
     }
@@ -291,6 +313,7 @@ impl AsyncWrite for Socket {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
+        self.guard_end();
         let written = match self.client.sendable() {
             Some(sendable) => self.poll_send(cx, slices, &sendable),
             None => Pin::new(&mut self.tcp).poll_write_vectored(cx, slices),

@@ -83,6 +83,8 @@ impl Attempt {
 
     /// Waits for an answer that nobody wants.
     async fn end(mut self) {
+        // It is not sent again: others may have the room that its body takes.
+        self.upload.forget();
         let Ok(head) = self.run(None).await else { return };
         let is_short = match head.length {
             BodyLength::None => true,

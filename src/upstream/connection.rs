@@ -99,10 +99,14 @@ impl Connection {
             let at = Instant::now() + pause;
             self.deadline.set_at(self.total.map_or(at, |total| total.min(at)));
         }
-        let is_over = |total: Instant| Instant::now() >= total;
         self.deadline
             .poll_expired(cx)
-            .map(|()| if self.total.is_some_and(is_over) { Late::Total } else { Late::Pause })
+            .map(|()| if self.is_over_total() { Late::Total } else { Late::Pause })
+    }
+
+    /// Whether the whole takes too long. The clock is read only if there is such a bound.
+    pub(super) fn is_over_total(&self) -> bool {
+        self.total.is_some_and(|total| Instant::now() >= total)
     }
 
     /// Whether a request may go over it as far as can be told without asking.

@@ -108,6 +108,10 @@ impl ReplyBody {
     /// Reads more; 0 is the end.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(0)) };
+        // Also where there is always something to read, and nothing is ever waited for.
+        if connection.is_over_total() {
+            return Poll::Ready(Err(Error::new(Kind::UpstreamTotalTimeout)));
+        }
         let mut moved = self.has_moved;
         self.upload.poll(connection, cx, &mut moved)?;
         match connection.poll_fill(cx) {

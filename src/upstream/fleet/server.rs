@@ -44,6 +44,8 @@ pub(in crate::upstream) struct Server {
     is_away: AtomicBool,
     /// Requests that it failed since the last one it answered.
     failures: AtomicU32,
+    /// How often it was left alone since it last answered well.
+    rests: AtomicU32,
     trouble: Mutex<Trouble>,
 }
 
@@ -52,8 +54,6 @@ pub(in crate::upstream) struct Server {
 struct Trouble {
     /// Attempts to reach it since it went away.
     attempts: u32,
-    /// How often it was left alone since it last answered well.
-    rests: u32,
     /// When it may be tried again.
     not_before: Option<Instant>,
     last: Option<Failure>,
@@ -76,6 +76,7 @@ impl Server {
             in_flight: AtomicUsize::new(0),
             is_away: AtomicBool::new(false),
             failures: AtomicU32::new(0),
+            rests: AtomicU32::new(0),
             trouble: Mutex::default(),
         }
     }
@@ -100,9 +101,10 @@ impl Server {
 
     /// A request was answered.
     pub(in crate::upstream) fn on_answer(&self) {
-        if self.failures.load(Ordering::Relaxed) != 0 {
-            self.failures.store(0, Ordering::Relaxed);
-            self.trouble().rests = 0;
+        for count in [&self.failures, &self.rests] {
+            if count.load(Ordering::Relaxed) != 0 {
+                count.store(0, Ordering::Relaxed);
+            }
         }
     }
 
@@ -120,8 +122,7 @@ impl Server {
         }
         trouble.attempts = 0;
         let pause = if rests {
-            trouble.rests = trouble.rests.saturating_add(1);
-            doubled(FIRST_REST, trouble.rests - 1, LONGEST_REST)
+            doubled(FIRST_REST, self.rests.fetch_add(1, Ordering::Relaxed), LONGEST_REST)
         } else {
             FIRST_PAUSE
         };
@@ -258,5 +259,9 @@ mod tests {
             assert!(rest <= expected && rest > expected / 2, "{rest:?}");
             server.come_back();
         }
+        // It is well: what was is forgotten.
+        server.on_answer();
+        assert!(server.leave(refused(), true));
+        assert!(server.not_before().unwrap() - Instant::now() <= Duration::from_secs(1));
     }
 }

@@ -93,9 +93,7 @@ impl Fleet {
         if error.kind() == Kind::DescriptorsExhausted {
             return;
         }
-        if server.leave(error.into(), false) {
-            self.on_away(server, error);
-        }
+        self.leave(server, error, false);
         if self.plan.admission.wait.is_zero() && !self.is_any_available() {
             self.dismiss(error);
         }
@@ -109,8 +107,7 @@ impl Fleet {
         let is_enough = server.on_failure();
         let has_others =
             self.servers().iter().any(|other| other.id != server.id && other.is_available());
-        if is_enough && has_others && server.leave(error.into(), true) {
-            self.on_away(server, error);
+        if is_enough && has_others && self.leave(server, error, true) {
             self.trouble.notify_one();
         }
     }
@@ -146,17 +143,31 @@ impl Fleet {
         ))
     }
 
-    pub(super) fn on_away(&self, server: &Server, error: &Error) {
+    /// Takes a server out of use; `false` if it was already, or is none of ours any more.
+    pub(super) fn leave(&self, server: &Server, error: &Error, rests: bool) -> bool {
+        // Locked, so that one that a name has lost meanwhile, with requests under way, is not counted.
+        let servers = lock(&self.servers);
+        if !is_among(&servers, server) || !server.leave(error.into(), rests) {
+            return false;
+        }
         let counts = &self.counts;
         counts.available.fetch_sub(1, Ordering::Relaxed);
         counts.away.fetch_add(1, Ordering::Relaxed);
         counts.ejections.fetch_add(1, Ordering::Relaxed);
+        drop(servers);
         tracing::warn!(server = %server.address, %error, "a server of the application is away");
+        true
     }
 
-    pub(super) fn on_back(&self, server: &Server) {
+    /// Puts a server to use again.
+    pub(super) fn come_back(&self, server: &Server) {
+        let servers = lock(&self.servers);
+        if !is_among(&servers, server) || !server.come_back() {
+            return;
+        }
         self.counts.away.fetch_sub(1, Ordering::Relaxed);
         self.counts.available.fetch_add(1, Ordering::Relaxed);
+        drop(servers);
         tracing::info!(server = %server.address, "a server of the application is back");
     }
 
@@ -196,6 +207,10 @@ impl Drop for Slot {
     }
 }
 
+fn is_among(servers: &[Arc<Server>], server: &Server) -> bool {
+    servers.iter().any(|known| known.id == server.id)
+}
+
 /// A target that no name server has to be asked for.
 pub(super) fn known_address(target: &Target) -> Option<Address> {
     match target {
@@ -210,4 +225,56 @@ pub(super) fn known_address(target: &Target) -> Option<Address> {
 /// Nothing under these locks can be left half done.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn plan() -> plan::Upstream {
+        let second = Duration::from_secs(1);
+        plan::Upstream {
+            protocol: plan::Protocol::Http1,
+            targets: Vec::new(),
+            connect_timeout: second,
+            read_timeout: second,
+            total_timeout: None,
+            idle_timeout: second,
+            max_idle: 1,
+            max_age: second,
+            admission: plan::Admission {
+                max_in_flight: 1,
+                queue: 1,
+                queue_timeout: second,
+                wait: second,
+            },
+            probe: None,
+            abort: false,
+            tunnel_timeout: second,
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_gone_is_counted_no_more() {
+        let counts = Arc::<ServerCounts>::default();
+        let fleet = Fleet::new(&plan(), &counts);
+        let [first, second] = ["/run/1.sock", "/run/2.sock"].map(|path| Address::Unix(path.into()));
+        let now = || [&counts.available, &counts.away].map(|count| count.load(Ordering::Relaxed));
+        let error = Error::new(Kind::UpstreamRefused);
+        fleet.replace(vec![first.clone()]);
+        let old = Arc::clone(&fleet.servers()[0]);
+        fleet.replace(vec![second]);
+        // A request that was on its way there.
+        fleet.on_refused(&old, &error);
+        (0..3).for_each(|_| fleet.on_failed(&old, &error));
+        assert_eq!(now(), [1, 0]);
+        let new = Arc::clone(&fleet.servers()[0]);
+        fleet.on_refused(&new, &error);
+        assert_eq!(now(), [0, 1]);
+        fleet.replace(vec![first]);
+        // It was being tried.
+        fleet.come_back(&new);
+        assert_eq!(now(), [1, 0]);
+    }
 }

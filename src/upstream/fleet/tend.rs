@@ -46,16 +46,17 @@ impl Fleet {
             return;
         }
         let mut pause = ASK_AGAIN;
+        let mut known = vec![Vec::new(); self.plan.targets.len()];
         loop {
-            pause = if self.look_up().await { FRESH } else { (pause * 2).min(FRESH) };
+            pause = if self.look_up(&mut known).await { FRESH } else { (pause * 2).min(FRESH) };
             // Not more often, however many connections fail.
             sleep(ASK_AGAIN).await;
             let _ = timeout(pause, self.doubt.notified()).await;
         }
     }
 
-    /// Whether every name has an answer.
-    async fn look_up(self: &Arc<Self>) -> bool {
+    /// Whether every name has an answer. `known` are the last good ones, in the order of the targets.
+    async fn look_up(self: &Arc<Self>, known: &mut [Vec<Address>]) -> bool {
         let before = self.servers();
         // The other family of a name is the same server over again, and would count twice: it is for
         // names of which no address of the first can be reached.
@@ -65,32 +66,33 @@ impl Fleet {
             && !before
                 .iter()
                 .any(|server| server.is_available() && is_first_choice(&server.address));
-        let mut addresses = Vec::new();
-        for target in &self.plan.targets {
+        let mut has_all = true;
+        for (target, known) in self.plan.targets.iter().zip(&mut *known) {
             let Target::Tcp { host, port } = target else {
-                addresses.extend(known_address(target));
+                *known = known_address(target).into_iter().collect();
                 continue;
             };
             match look_up(host, *port).await {
-                Ok(found) => addresses.extend(one_family(found, wants_all).map(Address::Tcp)),
+                Ok(found) => *known = one_family(found, wants_all).map(Address::Tcp).collect(),
                 Err(error) => {
                     tracing::debug!(%error, host, "the application's name has no address");
                     let error = Error::io(Kind::UpstreamUnresolved, error);
                     *lock(&self.unresolved) = Some(Failure::from(&error));
-                    if before.is_empty() && self.plan.admission.wait.is_zero() {
-                        self.dismiss(&error);
-                    }
-                    // The last good answer is better than none.
-                    return false;
+                    // The last good answer is better than none, and other names may have theirs.
+                    has_all = false;
                 }
             }
         }
-        let known = before.iter().map(|server| &server.address);
-        if !known.eq(addresses.iter()) {
-            self.replace(addresses);
+        let addresses = known.iter().flatten();
+        if !before.iter().map(|server| &server.address).eq(addresses.clone()) {
+            self.replace(addresses.cloned().collect());
             self.dispatch();
         }
-        true
+        if !has_all && self.plan.admission.wait.is_zero() && self.servers().is_empty() {
+            let unresolved = lock(&self.unresolved).clone();
+            unresolved.inspect(|failure| self.dismiss(&failure.error()));
+        }
+        has_all
     }
 
     /// Tries servers that are away until they are back.
@@ -131,9 +133,7 @@ impl Fleet {
     }
 
     fn welcome(self: &Arc<Self>, server: &Server) {
-        if server.come_back() {
-            self.on_back(server);
-        }
+        self.come_back(server);
         self.dispatch();
     }
 
@@ -151,8 +151,8 @@ impl Fleet {
                         // A bad answer of the last one is better than none.
                         let may_leave =
                             error.is_unsent() || others.any(|other| other.is_available());
-                        if may_leave && server.leave(Failure::from(&error), true) {
-                            self.on_away(server, &error);
+                        // One that refuses is tried as ever: whoever waits for it is not to wait longer.
+                        if may_leave && self.leave(server, &error, !error.is_unsent()) {
                             self.trouble.notify_one();
                         }
                     }

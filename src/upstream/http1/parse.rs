@@ -75,7 +75,10 @@ pub(in crate::upstream) fn parse(
         let head = input.split_to(end).freeze();
         let head = parse_head(&head, asked.method)?;
         match head.status.as_u16() {
-            101 if asked.upgrade && head.names_websocket => return Ok(Some(head)),
+            // Whatever becomes of it, the connection speaks no HTTP any more.
+            101 if asked.upgrade && head.names_websocket => {
+                return Ok(Some(ReplyHead { keep: false, says_keep: false, ..head }));
+            }
             // What was not asked for can't have been accepted.
             101 => return Err(garbage()),
             103 => {
@@ -341,7 +344,9 @@ mod tests {
             let asked =
                 Asked { method: &Method::GET, protocol: Protocol::Http1, upgrade, hints: None };
             let got = parse(&mut input, &mut 0, asked);
-            let got = got.map(|head| head.unwrap().status.as_u16()).map_err(|error| error.kind());
+            let got = got.map(Option::unwrap).map_err(|error| error.kind());
+            assert!(got.as_ref().map_or(true, |head| !head.keep), "{fields:?}");
+            let got = got.map(|head| head.status.as_u16());
             assert_eq!(got, expected, "{fields:?}");
             if got.is_ok() {
                 assert!(&input[..] == b"early", "{input:?}");

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    App, Gate, Origin, Settings, Sideman, expect, open, pause, send, until_closed,
+    App, Client, Gate, Origin, Settings, Sideman, expect, open, pause, send, until_closed,
 };
 
 fn kept(keep_alive: &str) -> String {
@@ -79,4 +79,28 @@ fn and_within_its_body() {
     client.send("GET /cut HTTP/1.1\r\nHost: example.test\r\n\r\n");
     assert!(client.until_gone().ends_with(b"\r\n\r\nabc"));
     assert_eq!(sideman.log_of("/cut")["error"], "upstream_total_timeout");
+}
+
+#[test]
+fn nor_may_a_slow_client_draw_it_out() {
+    // There is always something to read, and nothing is ever waited for but the client.
+    const SIZE: usize = 20_000_000;
+    let answer = App::reply(&vec![b'x'; SIZE]);
+    let asked = Gate::new();
+    let app = App::start({
+        let asked = asked.clone();
+        move |_| {
+            asked.open();
+            answer.clone()
+        }
+    });
+    let settings = Settings::before(&app.url()).set("buffers.answer", "0B");
+    let sideman = settings.set("upstream.total_timeout", "1s").start();
+    let mut client = Client::connect_narrowly(sideman.address(), 4096);
+    client.send("GET /slow HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    asked.pass();
+    std::thread::sleep(Duration::from_millis(1100));
+    assert!(client.until_gone().len() < SIZE);
+    assert_eq!(sideman.log_of("/slow")["error"], "upstream_total_timeout");
+    sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);
 }

@@ -1,6 +1,9 @@
 //! Several servers: the least busy is next, those in trouble are left alone, and never all of them.
 
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, TcpListener},
+    time::{Duration, Instant},
+};
 
 use super::ask;
 use crate::support::{App, Gate, Origin, ReservedPort, Settings, close, eventually, expect};
@@ -95,6 +98,30 @@ fn the_other_family_of_a_name_is_tried_when_the_first_is_not_there() {
     let sideman = settings.set("upstream.wait", "15s").start();
     let _app = App::on(listener, |_| App::reply(b"six"));
     assert_eq!(sideman.get("/").text(), "six");
+}
+
+#[test]
+fn a_name_without_an_address_is_no_harm_to_the_others() {
+    let app = App::saying("known");
+    let port = app.url().rsplit(':').next().unwrap().to_owned();
+    let urls = ["http://name.invalid:1", &format!("http://localhost:{port}")];
+    let sideman = before(&urls).set("upstream.wait", "15s").start();
+    assert_eq!(sideman.get("/").text(), "known");
+    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "available")]), 1.0);
+}
+
+#[test]
+fn one_that_a_probe_finds_away_is_back_at_once() {
+    // Alone, and away when it is asked: a request that comes then waits for it, and not for its own sake.
+    let port = ReservedPort::new();
+    let settings = Settings::before(&port.url()).set("upstream.probe", "1s");
+    let sideman = settings.set("upstream.wait", "15s").start();
+    sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 1.0);
+    let _app = App::on(port.listen(), |_| App::reply(b"back"));
+    let begin = Instant::now();
+    assert_eq!(sideman.get("/").text(), "back");
+    // A rest would be a second, and longer each time.
+    assert!(begin.elapsed() < Duration::from_millis(700), "{:?}", begin.elapsed());
 }
 
 #[test]

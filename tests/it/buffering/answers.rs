@@ -70,14 +70,9 @@ fn a_connection_is_used_again_before_its_answer_was_read() {
     let sideman = before(&origin.url()).start();
     let mut slow = ask_only(&sideman, "/long");
     sent.pass();
-    // What the kernel still holds of it is read before: both are for the same worker, one after the other.
-    sideman.until_metric("sideman_requests_in_flight", &[], 1.0);
-    let all = || sideman.metric("sideman_buffer_bytes", &[("kind", "disk")]);
-    let mut last = all();
-    eventually("nothing more comes", || {
-        let now = all();
-        (std::mem::replace(&mut last, now) == now && now > 0.0).then_some(())
-    });
+    // What the kernel still holds of it is read before, and its place is free with the last byte.
+    sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);
+    assert_eq!(sideman.metric("sideman_requests_in_flight", &[]), 1.0);
     assert_eq!(sideman.get("/next").text(), "next");
     assert!(slow.response().body == pattern(SIZE));
 }
@@ -106,7 +101,8 @@ fn without_room_it_is_only_slower() {
         let mut slow = ask_only(&sideman, "/long");
         eventually("bytes that wait", || {
             let waiting = sideman.metric("sideman_buffer_bytes", &[("kind", "memory")]);
-            (waiting > 200_000.0).then_some(())
+            // Half of buffers.each fills up for certain; the other half is on its way to the client.
+            (waiting >= f64::from(128 << 10)).then_some(())
         });
         assert!(slow.response().body == pattern(SIZE), "{key}");
         assert_eq!(sideman.metric("sideman_buffer_spilled_total", &[("body", "answer")]), 0.0);

@@ -139,6 +139,16 @@ impl Client {
         }
     }
 
+    /// Everything until the connection is reset.
+    #[track_caller]
+    pub(crate) fn until_reset(&mut self) {
+        match self.0.rest() {
+            Ok(_) => panic!("an orderly end"),
+            Err(failure) if failure.to_string().contains("reset") => {}
+            Err(failure) => panic!("not reset: {failure}"),
+        }
+    }
+
     /// Tells the peer that nothing more will be sent.
     pub(crate) fn half_close(&mut self) {
         self.0.stream().shutdown(Shutdown::Write).unwrap();

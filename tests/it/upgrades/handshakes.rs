@@ -1,7 +1,9 @@
 //! Who may open a tunnel, and what goes each way when somebody asks.
 
 use super::{ACCEPT, ASK, accepts};
-use crate::support::{Origin, Settings, body, close, expect, receive, send, until_closed};
+use crate::support::{
+    Gate, Origin, Settings, body, close, expect, open, receive, send, until_closed, wait,
+};
 
 #[test]
 fn a_handshake_byte_for_byte() {
@@ -36,6 +38,25 @@ fn a_handshake_byte_for_byte() {
         assert_eq!(head.get(name), Some(value), "{name}");
     }
     assert!(!head.has("content-length") && !head.has("transfer-encoding"), "{head:?}");
+}
+
+#[test]
+fn one_that_nobody_waits_for_leaves_no_connection_to_others() {
+    let (asked, left) = (Gate::new(), Gate::new());
+    let [asks, answers] = accepts();
+    let abandoned = vec![asks, open(&asked), wait(&left), answers, until_closed()];
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    let origin = Origin::scripts([abandoned, vec![expect("GET /next "), send(ok)]]);
+    let sideman = Settings::before(&origin.url()).set("server.workers", "1").start();
+    let mut client = sideman.connect();
+    client.send(ASK);
+    asked.pass();
+    client.leave();
+    sideman.until_metric("sideman_abandoned_total", &[("where", "application")], 1.0);
+    left.open();
+    sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);
+    assert_eq!(sideman.get("/next").text(), "hello");
+    origin.until_closed(1);
 }
 
 #[test]

@@ -90,6 +90,31 @@ fn a_client_that_sends_nothing_more_is_not_waited_for_long() {
 }
 
 #[test]
+fn a_client_that_goes_on_sending_does_not_keep_the_process() {
+    let directory = TempDir::new();
+    let origin = Origin::scripts([]);
+    let sideman = Settings::before(&origin.url())
+        .files("/static/", directory.path())
+        .set("shutdown.timeout", "25s")
+        .start();
+    let mut client = sideman.connect();
+    client.send(format!(
+        "POST /static/x HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n"
+    ));
+    assert!(client.response().closes());
+    let feeding = std::thread::spawn(move || {
+        // Until the process has closed its socket.
+        while client.try_send("x").is_ok() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let begin = Instant::now();
+    assert_eq!(sideman.leave().0, Some(0));
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    feeding.join().unwrap();
+}
+
+#[test]
 fn a_short_body_that_nobody_wants_costs_no_connection() {
     let directory = TempDir::new();
     let origin = Origin::scripts([]);

@@ -84,6 +84,42 @@ fn resets_what_only_a_close_would_end() {
 }
 
 #[test]
+fn a_cut_is_seen_by_clients_that_know_no_chunks() {
+    // To HTTP/1.0 the end of the connection is the end of the answer: a reset is all that differs.
+    let chunked = "Transfer-Encoding: chunked\r\n\r\n";
+    for (end, is_cut) in [("5\r\nagain\r\n", true), ("5\r\nagain\r\n0\r\n\r\n", false)] {
+        let seen = Gate::new();
+        let begin = send(format!("{KEPT}{chunked}5\r\nfirst\r\n"));
+        let steps = [expect("GET /page "), begin, wait(&seen), send(end), close()];
+        let origin = Origin::script(steps);
+        let sideman = Settings::before(&origin.url()).start();
+        let mut client = sideman.connect();
+        client.send("GET /page HTTP/1.0\r\nHost: example.test\r\n\r\n").until("first");
+        seen.open();
+        if is_cut {
+            client.until_reset();
+        } else {
+            assert_eq!(client.until_closed(), b"again");
+        }
+        assert_eq!(sideman.log_of("/page")["error"].is_string(), is_cut);
+    }
+}
+
+#[test]
+fn what_is_cut_by_our_own_end_is_seen_as_well() {
+    let origin = Origin::script([
+        expect("GET /page "),
+        send(format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")),
+        until_closed(),
+    ]);
+    let sideman = Settings::before(&origin.url()).set("shutdown.timeout", "100ms").start();
+    let mut client = sideman.connect();
+    client.send("GET /page HTTP/1.0\r\nHost: example.test\r\n\r\n").until("first");
+    assert_eq!(sideman.leave().0, Some(3));
+    client.until_reset();
+}
+
+#[test]
 fn a_short_answer_that_is_cut_is_no_good_answer() {
     // Either nothing was passed on yet and it is 502, or it ends before its length.
     let origin = Origin::script([
