@@ -3,15 +3,28 @@
 use std::{
     io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpStream, ToSocketAddrs as _},
+    os::unix::net::UnixStream,
+    path::PathBuf,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
+use socket2::Socket;
+
 /// The answer is read up to here: enough for its head and a reason.
 const ANSWER: usize = 16 * 1024;
 /// A reason is cut here.
 const REASON: usize = 200;
+
+/// Whom to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// `host:port`.
+    Host(String),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
 
 /// The moment at which the check ends, whatever it is at.
 #[derive(Clone, Copy, Debug)]
@@ -28,11 +41,18 @@ impl Deadline {
     }
 }
 
-/// Asks for a path at `host:port`; anything but a 2xx answer within the time is a sentence on what
+/// Asks for a path; anything but a 2xx answer within the time is a sentence on what
 /// came instead.
-pub(super) fn ask(authority: &str, path: &str, time: Duration) -> Result<(), String> {
+pub(super) fn ask(peer: &Peer, path: &str, time: Duration) -> Result<(), String> {
     let deadline = Deadline(Instant::now() + time);
-    let mut stream = connect(authority, deadline)?;
+    let (mut stream, authority) = match peer {
+        Peer::Host(authority) => (connect(authority, deadline)?, authority.as_str()),
+        Peer::Unix(path) => {
+            let stream = UnixStream::connect(path);
+            let stream = stream.map_err(|error| format!("cannot connect: {error}"))?;
+            (stream.into(), "localhost")
+        }
+    };
     // HTTP/1.0 asks for an answer without chunks.
     let request = format!(
         "GET {path} HTTP/1.0\r\nHost: {authority}\r\nUser-Agent: sideman-healthcheck\r\n\
@@ -50,12 +70,12 @@ pub(super) fn ask(authority: &str, path: &str, time: Duration) -> Result<(), Str
     }
 }
 
-fn connect(authority: &str, deadline: Deadline) -> Result<TcpStream, String> {
+fn connect(authority: &str, deadline: Deadline) -> Result<Socket, String> {
     let mut last = String::from("the name has no address");
     for address in resolve(authority, deadline)? {
         let time = deadline.left().map_err(|error| describe(&error))?;
         match TcpStream::connect_timeout(&address, time) {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => return Ok(stream.into()),
             Err(error) => last = format!("cannot connect: {}", describe(&error)),
         }
     }
@@ -81,13 +101,13 @@ fn resolve(authority: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, Strin
     }
 }
 
-fn send(stream: &mut TcpStream, request: &[u8], deadline: Deadline) -> io::Result<()> {
+fn send(stream: &mut Socket, request: &[u8], deadline: Deadline) -> io::Result<()> {
     stream.set_write_timeout(Some(deadline.left()?))?;
     stream.write_all(request)
 }
 
 /// Reads until the verdict is certain: a good status, the end, or enough of a bad answer.
-fn receive(stream: &mut TcpStream, answer: &mut Vec<u8>, deadline: Deadline) -> io::Result<()> {
+fn receive(stream: &mut Socket, answer: &mut Vec<u8>, deadline: Deadline) -> io::Result<()> {
     let mut buffer = [0; 2048];
     while answer.len() < ANSWER && !matches!(status(answer), Some(200..=299)) {
         stream.set_read_timeout(Some(deadline.left()?))?;

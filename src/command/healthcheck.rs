@@ -8,16 +8,22 @@ use std::{
     time::Duration,
 };
 
-use crate::config::{self, Environment, HealthTarget};
+use crate::{
+    config::{self, Environment, HealthTarget},
+    plan::Listen,
+};
 
-use super::{args::HealthcheckArgs, ask};
+use super::{
+    args::HealthcheckArgs,
+    ask::{self, Peer},
+};
 
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// What to ask: the authority as a client writes it, and the path.
+/// What to ask: whom, and for which path.
 #[derive(Debug, PartialEq, Eq)]
 struct Question {
-    authority: String,
+    peer: Peer,
     path: String,
 }
 
@@ -45,10 +51,15 @@ fn check(args: &HealthcheckArgs, environment: &Environment) -> Result<(), String
         Some(url) => Question::of_url(url, || target().map(|target| target.path))?,
         None => Question::of_target(target()?)?,
     };
-    ask::ask(&question.authority, &question.path, timeout).map_err(|fault| {
+    ask::ask(&question.peer, &question.path, timeout).map_err(|fault| {
         // One line, whatever the answer held.
         let fault: String = fault.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        format!("GET http://{}{}: {fault}", question.authority, question.path)
+        match &question.peer {
+            Peer::Host(authority) => format!("GET http://{authority}{}: {fault}", question.path),
+            Peer::Unix(socket) => {
+                format!("GET {} at unix:{}: {fault}", question.path, socket.display())
+            }
+        }
     })
 }
 
@@ -57,18 +68,28 @@ fn check(args: &HealthcheckArgs, environment: &Environment) -> Result<(), String
 impl Question {
     /// The process that runs with the same settings.
     fn of_target(target: HealthTarget) -> Result<Self, String> {
-        let ip = match target.listen.ip() {
+        let path = target.path;
+        let address = match target.listen {
+            Some(Listen::Tcp(address)) => address,
+            Some(Listen::Unix(socket)) => {
+                return Ok(Self { peer: Peer::Unix(socket), path });
+            }
+            None => {
+                return Err("server.listen is none, and only plain HTTP can be asked: listen on \
+                            127.0.0.1:8080 as well"
+                    .into());
+            }
+        };
+        let ip = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
             ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
         };
-        match target.listen.port() {
+        match address.port() {
             0 => Err("server.listen has port 0, so that the port is not known before the start: \
                       give the URL, as in sideman healthcheck http://127.0.0.1:8080/healthz"
                 .into()),
-            port => {
-                Ok(Self { authority: SocketAddr::new(ip, port).to_string(), path: target.path })
-            }
+            port => Ok(Self { peer: Peer::Host(SocketAddr::new(ip, port).to_string()), path }),
         }
     }
 
@@ -97,7 +118,7 @@ impl Question {
             query if query.starts_with('?') => format!("/{query}"),
             path => path.to_owned(),
         };
-        Ok(Self { authority, path })
+        Ok(Self { peer: Peer::Host(authority), path })
     }
 }
 
@@ -204,6 +225,28 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_is_asked_too() {
+        let name = format!("sideman-health-{}-{:08x}.sock", std::process::id(), fastrand::u32(..));
+        let path = std::env::temp_dir().join(name);
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = vec![0; 512];
+            let count = stream.read(&mut request).unwrap();
+            stream.write_all(GOOD.as_bytes()).unwrap();
+            String::from_utf8_lossy(&request[..count]).into_owned()
+        });
+        let socket = format!("unix:{}", path.display());
+        let found = run(&["--listen", &socket], &[]);
+        assert_eq!(found, (ExitCode::SUCCESS, String::new()));
+        let request = server.join().unwrap();
+        assert!(request.starts_with("GET /healthz HTTP/1.0\r\nHost: localhost\r\n"), "{request}");
+        std::fs::remove_file(&path).unwrap();
+        let (_, err) = run(&["--listen", &socket], &[]);
+        assert!(err.starts_with(&format!("GET /healthz at {socket}: cannot connect: ")), "{err}");
+    }
+
+    #[test]
     fn nothing_listens() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -249,6 +292,8 @@ mod tests {
         check(&["http://a/\n"], &[], "only visible ASCII");
         check(&[], &[("SIDEMAN_LISTEN", "web:80")], "server.listen = \"web:80\" (SIDEMAN_LISTEN)");
         check(&["--listen", "127.0.0.1:0"], &[], "server.listen has port 0");
+        let tls = [("SIDEMAN_LISTEN", "none")];
+        check(&[], &tls, "server.listen is none, and only plain HTTP can be asked");
         check(&["--config", "/nowhere.toml"], &[], "cannot read /nowhere.toml");
     }
 
@@ -256,7 +301,8 @@ mod tests {
     fn urls() {
         let check = |url: &str, expected: &str| {
             let question = Question::of_url(url, || Ok("/healthz".into())).unwrap();
-            assert_eq!(format!("{} {}", question.authority, question.path), expected);
+            let Peer::Host(authority) = &question.peer else { panic!("{question:?}") };
+            assert_eq!(format!("{authority} {}", question.path), expected);
         };
         check("http://a", "a:80 /healthz");
         check("http://a:81", "a:81 /healthz");
@@ -265,11 +311,11 @@ mod tests {
         check("http://[::1]/up#x", "[::1]:80 /up");
         check("http://[::1]:81/up", "[::1]:81 /up");
         let target = |listen: &str| {
-            let target = HealthTarget { listen: listen.parse().unwrap(), path: "/healthz".into() };
-            Question::of_target(target).unwrap().authority
+            let listen = Some(Listen::Tcp(listen.parse().unwrap()));
+            Question::of_target(HealthTarget { listen, path: "/healthz".into() }).unwrap().peer
         };
-        assert_eq!(target("0.0.0.0:8080"), "127.0.0.1:8080");
-        assert_eq!(target("[::]:8080"), "[::1]:8080");
-        assert_eq!(target("10.0.0.1:8080"), "10.0.0.1:8080");
+        assert_eq!(target("0.0.0.0:8080"), Peer::Host("127.0.0.1:8080".into()));
+        assert_eq!(target("[::]:8080"), Peer::Host("[::1]:8080".into()));
+        assert_eq!(target("10.0.0.1:8080"), Peer::Host("10.0.0.1:8080".into()));
     }
 }

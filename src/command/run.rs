@@ -11,7 +11,7 @@ use super::demo;
 use crate::{
     config::{self, Environment, Flags},
     lifecycle::{self, Addresses, Outcome, StartError},
-    plan::{Level, Log, Plan, Shutdown},
+    plan::{Level, Listen, Log, Plan, Shutdown},
 };
 
 /// What the shell and orchestrators know as wrong usage.
@@ -70,7 +70,10 @@ pub(super) fn show(
     };
     let plan = Plan { log, shutdown, ..plan };
     let banner = |addresses: &Addresses| {
-        let site = addresses.site.first().map_or(listen, |address| *address);
+        let site = match addresses.site.first() {
+            Some((Listen::Tcp(address), _)) => *address,
+            Some((Listen::Unix(_), _)) | None => listen,
+        };
         let metrics = addresses.admin.map(|admin| format!("http://{admin}/metrics"));
         let text = demo::banner(
             &format!("http://{site}/"),

@@ -4,11 +4,34 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 
+use crate::plan::Listen;
+
+use super::local_path;
+
 /// Where an AWS load balancer can be: the networks that a VPC can have.
 const ALB: [&str; 5] =
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
 /// What `private` has besides: the same host, and the same link.
 const NEAR: [&str; 4] = ["127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10"];
+
+/// Bytes that the path of a socket may have (unix(7)).
+const SOCKET_PATH: usize = 107;
+
+/// Reads an address, or `unix:` and the path of a socket.
+pub(super) fn endpoint(text: &str) -> Result<Listen, String> {
+    if text.starts_with('/') {
+        return Err(format!("write unix:{text}"));
+    }
+    let Some(path) = text.strip_prefix("unix:") else { return listen(text).map(Listen::Tcp) };
+    if path.starts_with("//") {
+        return Err(format!("write unix:/{}", path.trim_start_matches('/')));
+    }
+    if path.len() > SOCKET_PATH {
+        let fault = format!("the path of a socket has {SOCKET_PATH} bytes at the most: shorten it");
+        return Err(fault);
+    }
+    local_path::file(path).map(Listen::Unix)
+}
 
 /// Reads `IP:PORT`, `:PORT` or `PORT`; without an IP it is every IPv4 address.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
@@ -23,7 +46,7 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
         return Err("it is empty".into());
     }
     if text.starts_with('/') || text.starts_with("unix:") {
-        return Err("listening on a unix socket is not possible".into());
+        return Err("listening on a unix socket is not possible here".into());
     }
     if text.contains("://") {
         return Err("this is a URL: write the address and the port only".into());
@@ -60,8 +83,17 @@ pub(super) fn listen_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
     }
 }
 
+/// Whether two listeners want the same.
+pub(super) fn same(a: &Listen, b: &Listen) -> bool {
+    match (a, b) {
+        (Listen::Tcp(a), Listen::Tcp(b)) => clash(*a, *b),
+        (Listen::Unix(a), Listen::Unix(b)) => a == b,
+        (Listen::Tcp(_), Listen::Unix(_)) | (Listen::Unix(_), Listen::Tcp(_)) => false,
+    }
+}
+
 /// Whether two listeners would ask the kernel for the same port. Port 0 is a new one each time.
-pub(super) fn clash(a: SocketAddr, b: SocketAddr) -> bool {
+fn clash(a: SocketAddr, b: SocketAddr) -> bool {
     let overlap = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
     a.port() != 0 && a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && overlap
 }
@@ -132,10 +164,41 @@ mod tests {
         listens("localhost:80", Err("names are not looked up: write 127.0.0.1:80"));
         listens("web:80", Err("names are not looked up: write an IP address"));
         listens("70000", Err("ports go up to 65535"));
-        listens("unix:/run/web.sock", Err("listening on a unix socket is not possible"));
+        listens("unix:/run/web.sock", Err("listening on a unix socket is not possible here"));
         listens("http://0.0.0.0:80", Err("this is a URL: write the address and the port only"));
         listens("+80", Err("this is not an address"));
         listens("127.0.0.1:http", Err("this is not an address"));
+    }
+
+    #[test]
+    fn sockets() {
+        let reads = |text: &str, expected: Result<&str, &str>| {
+            let read = endpoint(text).map(|listen| listen.to_string());
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(read, expected, "{text:?}");
+        };
+        reads("8080", Ok("0.0.0.0:8080"));
+        reads("[::1]:8443", Ok("[::1]:8443"));
+        reads("unix:/run/web.sock", Ok("unix:/run/web.sock"));
+        reads("/run/web.sock", Err("write unix:/run/web.sock"));
+        reads("unix:///run/web.sock", Err("write unix:/run/web.sock"));
+        reads("unix:web.sock", Err("the path must be absolute: the / in front is missing"));
+        reads("unix:", Err("it is empty"));
+        reads("unix:/run/", Err("this is the path of a directory: write that of a file"));
+        let longest = format!("unix:/{}", "s".repeat(106));
+        reads(&longest, Ok(&longest));
+        let fault = "the path of a socket has 107 bytes at the most: shorten it";
+        reads(&format!("{longest}s"), Err(fault));
+        reads("localhost:80", Err("names are not looked up: write 127.0.0.1:80"));
+    }
+
+    #[test]
+    fn sockets_that_clash() {
+        let check = |a: &str, b: &str| same(&endpoint(a).unwrap(), &endpoint(b).unwrap());
+        assert!(check("unix:/run/a", "unix:/run/a"));
+        assert!(!check("unix:/run/a", "unix:/run/b"));
+        assert!(!check("unix:/run/a", "80"));
+        assert!(check("80", "127.0.0.1:80"));
     }
 
     #[test]
@@ -178,6 +241,7 @@ mod tests {
         #[test]
         fn nothing_panics(text in any::<String>()) {
             let _ = listen_or_off(&text);
+            let _ = endpoint(&text);
             let _ = networks(&text);
         }
     }

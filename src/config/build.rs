@@ -5,10 +5,12 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use http::StatusCode;
 
-use crate::plan::{AccessLog, Admin, Buffers, Health, Level, Log, Pages, Plan, Server, Shutdown};
+use crate::plan::{
+    AccessLog, Admin, Buffers, Health, Level, Listen, Log, Pages, Plan, Server, Shutdown,
+};
 
 use super::{
-    address, build_files, build_routes, build_upstream, host, keys, local_path, path,
+    address, build_files, build_routes, build_tls, build_upstream, host, keys, local_path, path,
     reader::Reader, repeated::repeated,
 };
 
@@ -18,13 +20,16 @@ pub(super) const HEALTH_PATH: &str = "health.path";
 /// The plan, unless a problem was reported.
 pub(super) fn plan(reader: &mut Reader<'_>) -> Option<Plan> {
     let server = server(reader);
+    let tls = build_tls::tls(reader, server.as_ref().map(|server| server.listen.as_slice()));
     let upstream = build_upstream::upstream(reader);
     let routes = build_routes::routes(reader);
     let buffers = buffers(reader);
     let pages = pages(reader);
     let files = build_files::files(reader);
     let health = health(reader);
-    let admin = admin(reader, server.as_ref());
+    let tls_listen = tls.iter().flatten().flat_map(|tls| &tls.listen);
+    let taken = server.iter().flat_map(|server| &server.listen).chain(tls_listen);
+    let admin = admin(reader, taken);
     let log = log(reader);
     let shutdown = shutdown(reader);
     if let (Some(routes), Some((files, media, _))) = (&routes, &files) {
@@ -35,6 +40,7 @@ pub(super) fn plan(reader: &mut Reader<'_>) -> Option<Plan> {
     let routes = routes?;
     Some(Plan {
         server: server?,
+        tls: tls?,
         upstream: manner.towards(servers)?,
         routes: routes.upstreams(&manner),
         unbuffered: routes.unbuffered,
@@ -51,10 +57,10 @@ pub(super) fn plan(reader: &mut Reader<'_>) -> Option<Plan> {
     })
 }
 
-/// The addresses to listen on.
-pub(super) fn listen(reader: &mut Reader<'_>) -> Option<Vec<SocketAddr>> {
-    let listen = reader.list(LISTEN, address::listen, SocketAddr::to_string)?;
-    if pairs(&listen).any(|(a, b)| address::clash(*a, *b)) {
+/// Where plain HTTP is spoken.
+pub(super) fn listen(reader: &mut Reader<'_>) -> Option<Vec<Listen>> {
+    let listen = reader.list(LISTEN, address::endpoint, Listen::to_string)?;
+    if pairs(&listen).any(|(a, b)| address::same(a, b)) {
         reader.conflict(LISTEN, "two of these want the same port of the same IP: leave one out");
         return None;
     }
@@ -143,15 +149,20 @@ fn health(reader: &mut Reader<'_>) -> Option<Health> {
     })
 }
 
-fn admin(reader: &mut Reader<'_>, server: Option<&Server>) -> Option<Admin> {
+/// `taken` is what clients have.
+fn admin<'a>(
+    reader: &mut Reader<'_>,
+    mut taken: impl Iterator<Item = &'a Listen>,
+) -> Option<Admin> {
     let show = |listen: &Option<SocketAddr>| match listen {
         Some(address) => address.to_string(),
         None => "off".into(),
     };
     let listen = reader.one("admin.listen", address::listen_or_off, show)?;
-    let taken = |admin| server.is_some_and(|s| s.listen.iter().any(|l| address::clash(admin, *l)));
-    if listen.is_some_and(taken) {
-        reader.conflict("admin.listen", "server.listen has this port: use another, or off");
+    let own = listen.map(Listen::Tcp);
+    if own.is_some_and(|own| taken.any(|other| address::same(&own, other))) {
+        let fault = "server.listen or tls.listen has this port: use another, or off";
+        reader.conflict("admin.listen", fault);
     }
     Some(Admin { listen })
 }

@@ -209,6 +209,7 @@ fn items(kind: Kind, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Stri
             }
         }
         Kind::Listen
+        | Kind::Certificates
         | Kind::ListenOrOff
         | Kind::Networks
         | Kind::Roots { .. }

@@ -1,9 +1,9 @@
 //! The settings from all their sources: read, checked, and made into a plan. All problems come out
 //! together.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
-use crate::plan::Plan;
+use crate::plan::{Listen, Plan};
 
 use super::{
     build,
@@ -34,8 +34,8 @@ pub struct Loaded {
 /// What `healthcheck` needs to find the running process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthTarget {
-    /// The first address that is listened on; the IP may be unspecified.
-    pub listen: SocketAddr,
+    /// The first place where plain HTTP is spoken, if there is one; the IP may be unspecified.
+    pub listen: Option<Listen>,
     pub path: String,
 }
 
@@ -63,8 +63,10 @@ pub fn health_target(flags: &Flags, environment: &Environment) -> Result<HealthT
     let listen = build::listen(&mut reader);
     let path = build::health_path(&mut reader);
     let (_, problems) = reader.finish();
-    match (listen.and_then(|listen| listen.first().copied()), path) {
-        (Some(listen), Some(path)) if problems.is_empty() => Ok(HealthTarget { listen, path }),
+    match (listen, path) {
+        (Some(listen), Some(path)) if problems.is_empty() => {
+            Ok(HealthTarget { listen: listen.into_iter().next(), path })
+        }
         _ => Err(Problems::new(problems)),
     }
 }

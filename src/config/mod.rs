@@ -9,6 +9,7 @@ mod warnings;
 mod build;
 mod build_files;
 mod build_routes;
+mod build_tls;
 mod build_upstream;
 mod reader;
 mod repeated;

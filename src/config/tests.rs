@@ -345,7 +345,8 @@ fn a_health_check_needs_only_its_own_settings() {
     let read = |variables| health_target(&Flags::default(), &environment(variables));
     let variables = [("SIDEMAN_LOG__LEVEL", "loud"), ("SIDEMAN_LISTEN", "[::]:9,127.0.0.1:1")];
     let target = read(&variables).unwrap();
-    assert_eq!((target.listen, target.path.as_str()), ("[::]:9".parse().unwrap(), "/healthz"));
+    let first = Some(crate::plan::Listen::Tcp("[::]:9".parse().unwrap()));
+    assert_eq!((target.listen, target.path.as_str()), (first, "/healthz"));
 
     let found = read(&[("SIDEMAN_HEALTH__PATH", "up"), ("SIDEMAN_LOG__LEVEL", "loud")]);
     let found = found.unwrap_err().to_string();

@@ -7,13 +7,15 @@ use std::{
 
 use http::StatusCode;
 
-use crate::plan::{Pages, Plan, Purpose, Root, Server, Spill, Target, Upstream};
+use crate::plan::{
+    Certificates, Listen, Pages, Plan, Purpose, Root, Server, Spill, Target, Tls, Upstream,
+};
 
 use super::load::Loaded;
 
 /// What `run` starts with all the same, because it may come right by itself.
 pub fn warnings(loaded: &Loaded) -> Vec<String> {
-    let Plan { files, media, upstream, routes, server, .. } = &loaded.plan;
+    let Plan { files, media, upstream, routes, server, tls, .. } = &loaded.plan;
     let secret =
         |name: &str| loaded.settings.iter().any(|s| s.key.name == name && s.origin.is_secret());
     let places: Vec<Place<'_>> = files
@@ -35,7 +37,10 @@ pub fn warnings(loaded: &Loaded) -> Vec<String> {
         let others = routes.iter().map(|route| &route.upstream);
         warnings.extend(others.flat_map(|upstream| sockets("routes.upstreams", upstream)));
     }
-    warnings.extend(trust(server));
+    warnings.extend(trust(server, tls.as_ref()));
+    if let Some(tls) = tls.as_ref().filter(|_| !secret("tls.certificates")) {
+        warnings.extend(certificates(tls));
+    }
     if !secret("buffers.directory") {
         warnings.extend(spill(&loaded.plan.buffers.spill));
     }
@@ -56,13 +61,27 @@ fn sockets(name: &str, upstream: &Upstream) -> Vec<String> {
     upstream.targets.iter().filter_map(missing).collect()
 }
 
-fn trust(server: &Server) -> Option<String> {
+/// Without them nothing starts; but they may be there by then.
+fn certificates(tls: &Tls) -> Vec<String> {
+    let Certificates::Files(pairs) = &tls.certificates else { return Vec::new() };
+    let missing = |path: &PathBuf| {
+        let error = fs::metadata(path).err()?;
+        Some(format!("{} (tls.certificates) is not there now: {error}", path.display()))
+    };
+    pairs.iter().flat_map(|pair| [&pair.certificate, &pair.key]).filter_map(missing).collect()
+}
+
+fn trust(server: &Server, tls: Option<&Tls>) -> Option<String> {
     if server.trusted_proxies.iter().any(|network| network.prefix_len() == 0) {
         return Some(
             "server.trusted_proxies holds every address: any client can claim to be another".into(),
         );
     }
-    (server.redirect_https && server.trusted_proxies.is_empty()).then(|| {
+    // Who comes by a socket is believed.
+    let tls_listen = tls.iter().flat_map(|tls| &tls.listen);
+    let mut places = server.listen.iter().chain(tls_listen);
+    let has_socket = places.any(|listen| matches!(listen, Listen::Unix(_)));
+    (server.redirect_https && server.trusted_proxies.is_empty() && !has_socket).then(|| {
         "server.redirect_https has no effect: server.trusted_proxies is none, so that nobody's \
          X-Forwarded-Proto is believed"
             .into()

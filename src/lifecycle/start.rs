@@ -25,8 +25,8 @@ use super::{
 use crate::{
     phase::Phase,
     pipeline::App,
-    plan::{AccessLog, Plan},
-    server::{Accepting, Admin, BindError, Workers, bind},
+    plan::{AccessLog, Listen, Plan},
+    server::{Accepting, Admin, BindError, Listener, Tls, TlsError, Workers, bind},
     telemetry::{LogSink, Metrics, events, log_writer::Target},
 };
 
@@ -41,7 +41,8 @@ pub struct Running {
 /// What listens where, with the ports the system chose.
 #[derive(Clone, Debug)]
 pub struct Addresses {
-    pub site: Vec<SocketAddr>,
+    /// Each with whether clients speak TLS there.
+    pub site: Vec<(Listen, bool)>,
     pub admin: Option<SocketAddr>,
 }
 
@@ -49,6 +50,7 @@ pub struct Addresses {
 #[derive(Debug)]
 pub enum StartError {
     Bind(BindError),
+    Tls(TlsError),
     /// A thread or a runtime could not be made.
     System(io::Error),
 }
@@ -67,10 +69,14 @@ pub fn start(plan: Plan) -> Result<Running, StartError> {
         Signals::listen()?
     };
     limits::raise_descriptors();
-    let listeners = plan.server.listen.iter().map(|address| bind(*address));
-    let listeners = listeners.collect::<Result<Vec<TcpListener>, BindError>>()?;
+    let counts = &metrics.process().tls;
+    let tls = plan.tls.as_ref().map(|tls| Tls::start(tls, counts)).transpose()?;
+    let secure = plan.tls.iter().flat_map(|tls| &tls.listen).map(|place| (place, true));
+    let places = plan.server.listen.iter().map(|place| (place, false)).chain(secure);
+    let listeners = places.map(|(place, is_tls)| Listener::bind(place, is_tls));
+    let listeners = listeners.collect::<Result<Vec<_>, BindError>>()?;
     let admin_listener = plan.admin.listen.map(bind).transpose()?;
-    let site = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+    let site = listeners.iter().map(|one| (one.local().clone(), one.is_tls())).collect();
     let admin = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
     let log = match plan.log.access {
@@ -90,13 +96,13 @@ pub fn start(plan: Plan) -> Result<Running, StartError> {
     let app = Arc::new(App::new(plan, metrics));
     app.files.begin();
     app.watch_pages();
-    let workers = Workers::start(&app, log.as_ref(), &watched)?;
+    let workers = Workers::start(&app, tls.as_ref(), log.as_ref(), &watched)?;
     if let Some(listener) = admin_listener {
         Admin::new(Arc::clone(&app), watched).start(listener)?;
     }
 
     let process = Arc::clone(app.metrics.process());
-    let accepting = Accepting::start(listeners, workers.placement(), process)?;
+    let accepting = Accepting::start(listeners, tls, workers.placement(), process)?;
 
     let addresses = Addresses { site, admin };
     announce(&app.plan, &addresses, count);
@@ -125,8 +131,11 @@ fn tell_of_log(error: &io::Error) {
 }
 
 fn announce(plan: &Plan, addresses: &Addresses, workers: usize) {
-    for address in &addresses.site {
-        tracing::info!(%address, "listening");
+    for (address, is_tls) in &addresses.site {
+        match is_tls {
+            true => tracing::info!(%address, "listening for TLS"),
+            false => tracing::info!(%address, "listening"),
+        }
     }
     if let Some(address) = addresses.admin {
         tracing::info!(%address, "admin listening");
@@ -155,6 +164,12 @@ impl From<BindError> for StartError {
     }
 }
 
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
+    }
+}
+
 impl From<io::Error> for StartError {
     fn from(error: io::Error) -> Self {
         Self::System(error)
@@ -165,6 +180,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bind(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::System(error) => {
                 write!(f, "cannot start: {error}; check the limits of threads and descriptors")
             }

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell, RefMut},
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     rc::Rc,
     time::Instant,
 };
@@ -18,10 +18,9 @@ use crate::body::Arrival;
 pub struct Client {
     /// The peer's address; IPv4 in IPv6 form is given as IPv4.
     pub address: IpAddr,
-    /// The peer's port.
-    pub(super) port: u16,
-    /// The port that it came to.
-    pub(super) server_port: u16,
+    /// The peer's port, if it has one.
+    pub(super) port: Option<u16>,
+    way: Way,
     /// The address as text.
     pub(super) text: String,
     activity: Cell<Activity>,
@@ -45,6 +44,17 @@ pub struct Client {
     has_interim: Cell<bool>,
     sendable: RefCell<Option<Sendable>>,
     has_sendable: Cell<bool>,
+}
+
+/// How a connection came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// `None` is a unix socket.
+    pub peer: Option<SocketAddr>,
+    /// The port that it came to; 0 at a unix socket.
+    pub server_port: u16,
+    /// Whether TLS is spoken.
+    pub is_tls: bool,
 }
 
 /// What the connection waits for.
@@ -73,13 +83,14 @@ pub enum Departure {
 
 impl Client {
     /// A connection that was just accepted.
-    pub fn new(peer: SocketAddr, server_port: u16, now: Instant) -> Self {
-        let address = peer.ip().to_canonical();
+    pub fn new(way: Way, now: Instant) -> Self {
+        // Whoever comes by a unix socket is on this machine.
+        let address = way.peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| peer.ip().to_canonical());
         let activity = Cell::new(Activity::Idle(now));
         Self {
             address,
-            port: peer.port(),
-            server_port,
+            port: way.peer.map(|peer| peer.port()),
+            way,
             text: address.to_string(),
             activity,
             body: Rc::default(),
@@ -95,6 +106,27 @@ impl Client {
             sendable: RefCell::default(),
             has_sendable: Cell::new(false),
         }
+    }
+
+    /// The peer's address as text.
+    pub fn address(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it came by a unix socket. It is believed like a trusted proxy, as gunicorn does: the
+    /// socket's mode has let it in, and it has no address that a list could hold.
+    pub(super) fn is_local(&self) -> bool {
+        self.way.peer.is_none()
+    }
+
+    /// Whether the client speaks TLS with Sideman itself.
+    pub(super) fn is_tls(&self) -> bool {
+        self.way.is_tls
+    }
+
+    /// The port that it came to.
+    pub(super) fn server_port(&self) -> u16 {
+        self.way.server_port
     }
 
     /// What it waits for.

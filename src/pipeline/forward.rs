@@ -66,8 +66,10 @@ pub(super) fn head<'a>(
         fields: passed,
         origin: Origin {
             client,
-            client_port: (record.client == record.connection.address)
-                .then_some(record.connection.port),
+            client_port: match record.client == record.connection.address {
+                true => record.connection.port,
+                false => None,
+            },
             scheme,
             host,
             port,
@@ -104,9 +106,16 @@ fn fate(name: &HeaderName, is_trusted: bool) -> Fate {
 /// The scheme that the client used, as far as it can be known.
 fn scheme(record: &Record) -> &'static str {
     let told = forwarded::last(record.parts.headers.get_all(X_FORWARDED_PROTO).iter());
+    let told = told.filter(|_| record.is_trusted);
     // Some proxies name the scheme of a WebSocket's address.
     let is = |name: &[u8]| told.is_some_and(|told| told.eq_ignore_ascii_case(name));
-    if record.is_trusted && (is(b"https") || is(b"wss")) { "https" } else { "http" }
+    match (is(b"https") || is(b"wss"), is(b"http") || is(b"ws")) {
+        (true, _) => "https",
+        // A proxy may come by TLS with what it has got without.
+        (false, true) => "http",
+        (false, false) if record.connection.is_tls() => "https",
+        (false, false) => "http",
+    }
 }
 
 /// The port that the client came to, as far as it can be known.
@@ -120,7 +129,7 @@ fn port(record: &Record, host: &[u8], scheme: &str) -> u16 {
     let named = host::split_port(host).and_then(|(_, digits)| forwarded::port(digits));
     match (named, scheme) {
         (Some(port), _) => port,
-        (None, _) if !record.is_trusted => record.connection.server_port,
+        (None, _) if !record.is_trusted => record.connection.server_port(),
         (None, "https") => 443,
         (None, _) => 80,
     }

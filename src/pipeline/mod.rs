@@ -39,7 +39,7 @@ mod tunnel;
 
 pub use self::{
     app::App,
-    client::{Activity, Client, Departure},
+    client::{Activity, Client, Departure, Way},
     finish::Answer,
     health::application_accepts,
     local::Local,

@@ -60,10 +60,11 @@ impl Record {
     /// Notes a request. Boxed: it outlives the handler inside the answer's body.
     pub(super) fn begin(local: Rc<Local>, connection: Rc<Client>, parts: Parts) -> Box<Self> {
         local.metrics.in_flight.add(1);
-        let is_trusted = local.app.is_trusted(connection.address);
+        let is_trusted = connection.is_local() || local.app.is_trusted(connection.address);
         let client = if is_trusted {
             let entries = parts.headers.get_all(X_FORWARDED_FOR);
-            forwarded::client(connection.address, entries.iter(), |peer| local.app.is_trusted(peer))
+            let is_proxy = |peer| local.app.is_trusted(peer);
+            forwarded::behind(connection.address, entries.iter(), is_proxy)
         } else {
             connection.address
         };

@@ -5,7 +5,9 @@
 
 mod buffers;
 mod files;
+mod listen;
 mod routes;
+mod tls;
 mod upstream;
 
 pub use self::{
@@ -13,7 +15,9 @@ pub use self::{
     files::{
         CacheRule, Cors, Fallback, Files, Lifetime, Missing, Pattern, Purpose, Root, Symlinks,
     },
+    listen::Listen,
     routes::{FieldEdit, FieldRule, Pages, Route, Streaming, Unbuffered},
+    tls::{CertificateFiles, Certificates, Tls, TlsVersion},
     upstream::{Admission, Flavour, Probe, Protocol, Target, Upstream, Uwsgi},
 };
 
@@ -25,6 +29,8 @@ use ipnet::IpNet;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     pub server: Server,
+    /// `None` is no listener that speaks TLS.
+    pub tls: Option<Tls>,
     /// The application that answers what no route names another for.
     pub upstream: Upstream,
     /// Other applications, by path.
@@ -48,8 +54,8 @@ pub struct Plan {
 /// The client side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Server {
-    /// Addresses to listen on; at least one.
-    pub listen: Vec<SocketAddr>,
+    /// Where plain HTTP is spoken; at least one, unless TLS is spoken somewhere.
+    pub listen: Vec<Listen>,
     /// Worker threads; `None` is one per usable core.
     pub workers: Option<usize>,
     /// Peers whose `X-Forwarded-*` headers are believed.

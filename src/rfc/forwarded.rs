@@ -12,10 +12,16 @@ pub fn client<'a>(
     entries: impl DoubleEndedIterator<Item = &'a HeaderValue>,
     is_trusted: impl Fn(IpAddr) -> bool,
 ) -> IpAddr {
+    if is_trusted(peer) { behind(peer, entries, is_trusted) } else { peer }
+}
+
+/// The same for a peer that is trusted, whatever its address is.
+pub fn behind<'a>(
+    peer: IpAddr,
+    entries: impl DoubleEndedIterator<Item = &'a HeaderValue>,
+    is_trusted: impl Fn(IpAddr) -> bool,
+) -> IpAddr {
     let mut client = peer;
-    if !is_trusted(client) {
-        return client;
-    }
     for value in entries.rev() {
         for entry in value.as_bytes().rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
             if entry.is_empty() {

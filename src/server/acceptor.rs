@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, PipeReader, PipeWriter},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::SocketAddr,
     os::fd::OwnedFd,
     sync::{Arc, atomic::Ordering},
     thread,
@@ -16,11 +16,21 @@ use rustix::{
     net::{SocketFlags, acceptfrom_with},
 };
 
-use super::workers::Placement;
-use crate::telemetry::{Repeat, metrics::Process};
+use super::{
+    listener::Listener,
+    stream::Accepted,
+    tls::{Place, Tls},
+    workers::Placement,
+};
+use crate::{
+    plan::Listen,
+    telemetry::{Repeat, metrics::Process},
+};
 
 /// The pause after an accept that failed for want of something, such as descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The pause before TLS listeners are looked at again while there is no place for a handshake.
+const FULL: Duration = Duration::from_millis(10);
 
 /// The running acceptor. Dropping it closes the listening sockets, after every connection that the
 /// kernel had accepted by then was handed on.
@@ -30,11 +40,18 @@ pub struct Accepting {
     _stop: PipeWriter,
 }
 
+/// There is no place for another handshake.
+struct Full;
+
 #[derive(Debug)]
 struct Acceptor {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     stop: PipeReader,
+    /// Workers end after it is gone, and with it the listeners.
     placement: Arc<Placement>,
+    tls: Option<Arc<Tls>>,
+    /// Whether connections to TLS listeners wait for a place.
+    is_full: bool,
     metrics: Arc<Process>,
     trouble: Repeat,
 }
@@ -44,13 +61,15 @@ struct Acceptor {
 impl Accepting {
     /// Starts the acceptor's thread.
     pub fn start(
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Listener>,
+        tls: Option<Arc<Tls>>,
         placement: Arc<Placement>,
         metrics: Arc<Process>,
     ) -> io::Result<Self> {
         let (stop, writer) = io::pipe()?;
         let trouble = Repeat::default();
-        let acceptor = Acceptor { listeners, stop, placement, metrics, trouble };
+        let is_full = false;
+        let acceptor = Acceptor { listeners, stop, placement, tls, is_full, metrics, trouble };
         thread::Builder::new().name("acceptor".to_owned()).spawn(move || acceptor.run())?;
         Ok(Self { _stop: writer })
     }
@@ -59,23 +78,26 @@ impl Accepting {
 // === impl Acceptor ===
 
 impl Acceptor {
-    fn run(self) {
+    fn run(mut self) {
         while !self.wait() {
             if !self.accept_all() {
                 self.pause();
             }
         }
+        self.listeners.iter_mut().for_each(Listener::withdraw);
         // Closing a socket resets what waits in its queue: take that first.
         self.accept_all();
     }
 
     /// Waits for connections; `true` if it is time to stop.
     fn wait(&self) -> bool {
+        let looked_at = self.listeners.iter().filter(|one| !(self.is_full && one.is_tls()));
         let mut watched: Vec<PollFd<'_>> =
-            self.listeners.iter().map(|listener| PollFd::new(listener, PollFlags::IN)).collect();
+            looked_at.map(|listener| PollFd::new(listener, PollFlags::IN)).collect();
         watched.push(PollFd::new(&self.stop, PollFlags::IN));
+        let timeout = if self.is_full { Timespec::try_from(FULL).ok() } else { None };
         // An interrupted poll is as good as one that found nothing.
-        let _ = poll(&mut watched, None);
+        let _ = poll(&mut watched, timeout.as_ref());
         watched.last().is_some_and(|stop| !stop.revents().is_empty())
     }
 
@@ -86,12 +108,16 @@ impl Acceptor {
     }
 
     /// Accepts until no connection is left; `false` if something is lacking.
-    fn accept_all(&self) -> bool {
-        let mut is_well = true;
+    fn accept_all(&mut self) -> bool {
+        let (mut is_well, mut is_full) = (true, false);
         for listener in &self.listeners {
             loop {
+                let Ok(place) = self.place(listener) else {
+                    is_full |= has_arrivals(listener);
+                    break;
+                };
                 match accept(listener) {
-                    Ok(Some((tcp, peer))) => self.placement.place(tcp, peer),
+                    Ok(Some((socket, peer))) => self.placement.place(socket, peer, place),
                     Ok(None) => {}
                     Err(Errno::AGAIN) => break,
                     Err(error) => {
@@ -102,7 +128,18 @@ impl Acceptor {
                 }
             }
         }
+        if is_full && !self.is_full {
+            self.metrics.tls.postponed.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!("new TLS connections wait: tls.handshakes are in flight");
+        }
+        self.is_full = is_full;
         is_well
+    }
+
+    /// A place for the handshake that a connection begins with, if it does.
+    fn place(&self, listener: &Listener) -> Result<Option<Place>, Full> {
+        let Some(tls) = self.tls.as_ref().filter(|_| listener.is_tls()) else { return Ok(None) };
+        tls.places.take().map(Some).ok_or(Full)
     }
 
     fn tell(&self, error: Errno) {
@@ -118,15 +155,25 @@ impl Acceptor {
 }
 
 /// `None` if the client has left already, or was interrupted: the next one may be there.
-fn accept(listener: &TcpListener) -> Result<Option<(TcpStream, SocketAddr)>, Errno> {
+fn accept(listener: &Listener) -> Result<Option<(Accepted, Option<SocketAddr>)>, Errno> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let (socket, peer): (OwnedFd, _) = match acceptfrom_with(listener, flags) {
         Ok(accepted) => accepted,
         Err(Errno::CONNABORTED | Errno::INTR) => return Ok(None),
         Err(error) => return Err(error),
     };
+    if let Listen::Unix(_) = listener.local() {
+        return Ok(Some((Accepted::Unix(socket.into()), None)));
+    }
     // The peer of a TCP connection has an address; without one there is nothing to trust and
     // nothing to log.
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
-    Ok(peer.map(|peer| (TcpStream::from(socket), peer)))
+    Ok(peer.map(|peer| (Accepted::Tcp(socket.into()), Some(peer))))
+}
+
+/// Whether a connection waits to be accepted.
+fn has_arrivals(listener: &Listener) -> bool {
+    let mut watched = [PollFd::new(listener, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut watched, Some(&now)).is_ok_and(|count| count > 0)
 }

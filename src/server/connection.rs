@@ -18,13 +18,21 @@ use http::{Request, StatusCode};
 use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt as _, sync::Semaphore};
 
-use super::{drain::Ticket, linger::linger, socket::Socket, tunnel};
+use super::{
+    drain::Ticket,
+    linger::linger,
+    plain::Plain,
+    socket::Socket,
+    stream::{Stream, Transport},
+    tls::{self, Place, Shaken, Tls},
+    tunnel,
+};
 use crate::{
     body::Deadline,
     error::Kind,
-    pipeline::{self, Activity, Client, Departure, Local},
+    pipeline::{self, Activity, Client, Departure, Local, Way},
     plan,
     telemetry::{MethodLabel, Route, Shard, StatusClass},
 };
@@ -32,14 +40,46 @@ use crate::{
 /// Bytes of a request's head, and roughly of an answer on its way, at the most.
 const BUFFER: usize = 64 * 1024;
 
+/// What is told to one that speaks HTTP where TLS is spoken.
+const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    connection: close\r\n\r\nthis port speaks TLS: use https\n";
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) transport: Transport,
+    /// `None` came by a unix socket.
+    pub(super) peer: Option<SocketAddr>,
+    /// `None` speaks HTTP at once.
+    pub(super) handshake: Option<Box<Handshake>>,
+}
+
+/// What a handshake needs.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    pub(super) tls: Arc<Tls>,
+    pub(super) place: Place,
+    pub(super) turns: Rc<Semaphore>,
+}
+
 /// Serves a connection until it ends.
-pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ticket: Ticket) {
-    let open = Open::count(&local.metrics);
-    // Small answers must not wait for the acknowledgement of earlier ones.
-    let _ = tcp.set_nodelay(true);
-    let server_port = tcp.local_addr().map_or(0, |address| address.port());
-    let client = Rc::new(Client::new(peer, server_port, Instant::now()));
-    let socket = Socket::new(tcp, Rc::clone(&client), Arc::clone(&local.metrics));
+pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
+    let open = Open::count(Arc::clone(&local.metrics));
+    let Entry { transport, peer, handshake } = entry;
+    transport.set_nodelay();
+    let (server_port, is_tls) = (transport.local_port(), handshake.is_some());
+    let way = Way { peer, server_port, is_tls };
+    let stream = match handshake {
+        None => Stream::Bare(transport),
+        // Boxed: what it needs is given back before HTTP begins.
+        Some(handshake) => match Box::pin(shake(&local, transport, *handshake, &ticket)).await {
+            Some(stream) => stream,
+            None => return,
+        },
+    };
+    let _secure = is_tls.then(|| Secure::count(Arc::clone(&local.metrics)));
+    let client = Rc::new(Client::new(way, Instant::now()));
+    let socket = Socket::new(stream, Rc::clone(&client), Arc::clone(&local.metrics));
 
     let opened = Rc::new(Cell::new(None));
     let (service_local, service_client) = (Rc::clone(&local), Rc::clone(&client));
@@ -99,7 +139,7 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
 
     // `Socket` has kept hyper from shutting it down.
     let parts = connection.into_parts();
-    let socket = parts.io.into_inner().into_plain(matches!(ended, Ended::Http(None)));
+    let mut socket = parts.io.into_inner().into_plain(matches!(ended, Ended::Http(None)));
     match ended {
         Ended::Http(None) => {
             if let Some(tunnel) = opened.take() {
@@ -111,6 +151,8 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
             if is_unread || !client.has_ended() && socket.has_more() {
                 drop(open);
                 Box::pin(linger(socket, &ticket)).await;
+            } else {
+                socket.say_end();
             }
         }
         Ended::Http(Some(error)) => {
@@ -119,7 +161,7 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
                 let class = StatusClass::ClientError;
                 local.metrics.requests(Route::None, MethodLabel::Other, class).add(1);
             }
-            tracing::debug!(%error, %peer, "client connection ended");
+            tracing::debug!(%error, peer = client.address(), "client connection ended");
             if let Some(mut tunnel) = opened.take() {
                 tunnel.fail(Kind::ClientGone);
             }
@@ -128,8 +170,41 @@ pub(super) async fn serve(local: Rc<Local>, tcp: TcpStream, peer: SocketAddr, ti
                 Box::pin(linger(socket, &ticket)).await;
             }
         }
-        Ended::Head => local.metrics.header_timeouts.add(1),
-        Ended::Idle => local.metrics.idle_timeouts.add(1),
+        Ended::Head => {
+            local.metrics.header_timeouts.add(1);
+            socket.say_end();
+        }
+        Ended::Idle => {
+            local.metrics.idle_timeouts.add(1);
+            // An answer that was not taken is cut off.
+            if client.activity() != Activity::Busy {
+                socket.say_end();
+            }
+        }
+    }
+}
+
+/// The handshake, or what is to be done without one.
+async fn shake(
+    local: &Local,
+    transport: Transport,
+    handshake: Handshake,
+    ticket: &Ticket,
+) -> Option<Stream> {
+    let Handshake { tls, place, turns } = handshake;
+    let shaken = tls::shake(&tls, &turns, transport, &local.metrics, ticket).await;
+    drop(place);
+    match shaken {
+        Shaken::Hands(stream) => Some(stream),
+        Shaken::Http(transport) => {
+            let mut plain = Plain::new(Stream::Bare(transport), Arc::clone(&local.metrics));
+            // It fits into the socket's empty buffer, or the client has left.
+            if plain.write(NOT_TLS).await.is_ok() {
+                linger(plain, ticket).await;
+            }
+            None
+        }
+        Shaken::Nothing => None,
     }
 }
 
@@ -160,7 +235,10 @@ struct Timer {
 }
 
 /// Counts an open connection until it has nothing more to say.
-struct Open<'a>(&'a Shard);
+struct Open(Arc<Shard>);
+
+/// Counts a connection that speaks TLS.
+struct Secure(Arc<Shard>);
 
 // === impl Timer ===
 
@@ -199,19 +277,34 @@ impl Timer {
 
 // === impl Open ===
 
-impl<'a> Open<'a> {
-    fn count(metrics: &'a Shard) -> Self {
+impl Open {
+    fn count(metrics: Arc<Shard>) -> Self {
         metrics.connections.add(1);
         metrics.connections_accepted.add(1);
         Self(metrics)
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.connections.subtract(1);
         if std::thread::panicking() {
             self.0.panics.add(1);
         }
+    }
+}
+
+// === impl Secure ===
+
+impl Secure {
+    fn count(metrics: Arc<Shard>) -> Self {
+        metrics.tls_connections.add(1);
+        Self(metrics)
+    }
+}
+
+impl Drop for Secure {
+    fn drop(&mut self) {
+        self.0.tls_connections.subtract(1);
     }
 }

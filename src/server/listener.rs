@@ -1,20 +1,50 @@
-//! Listening sockets.
+//! Listening sockets: addresses, and sockets in the file system.
 
 use std::{
-    fmt, io,
+    fmt, fs,
+    io::{self, ErrorKind},
     net::{SocketAddr, TcpListener},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::{
+            fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+            net::UnixStream,
+        },
+    },
+    path::{Path, PathBuf},
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::plan::Listen;
 
 /// Connections that the kernel keeps until they are accepted; it may cap it (somaxconn).
 const BACKLOG: i32 = 4096;
+/// A socket's file is for the user and the group that Sideman runs as.
+const MODE: u32 = 0o660;
 
-/// An address that can't be listened on.
+/// Where clients connect. Dropping it closes the socket and takes its file away.
+#[derive(Debug)]
+pub struct Listener {
+    socket: OwnedFd,
+    local: Listen,
+    is_tls: bool,
+    file: Option<SocketFile>,
+}
+
+/// A place that can't be listened at.
 #[derive(Debug)]
 pub struct BindError {
-    address: SocketAddr,
+    place: Listen,
     cause: io::Error,
+}
+
+/// A socket's name in the file system. Taken away when dropped, unless it is another's by then.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    identity: (u64, u64),
 }
 
 /// Listens on an address.
@@ -31,32 +61,198 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
         socket.set_nonblocking(true)?;
         Ok(socket.into())
     };
-    listen().map_err(|cause| BindError { address, cause })
+    listen().map_err(|cause| BindError { place: Listen::Tcp(address), cause })
+}
+
+// === impl Listener ===
+
+impl Listener {
+    /// Listens for clients that speak TLS, or that do not.
+    pub fn bind(place: &Listen, is_tls: bool) -> Result<Self, BindError> {
+        let failed = |cause| BindError { place: place.clone(), cause };
+        match place {
+            Listen::Tcp(address) => {
+                let socket = bind(*address)?;
+                let local = Listen::Tcp(socket.local_addr().map_err(failed)?);
+                Ok(Self { socket: socket.into(), local, is_tls, file: None })
+            }
+            Listen::Unix(path) => {
+                let (socket, file) = bind_file(path).map_err(failed)?;
+                Ok(Self { socket, local: place.clone(), is_tls, file: Some(file) })
+            }
+        }
+    }
+
+    /// Where it listens, with the port that the system chose.
+    pub fn local(&self) -> &Listen {
+        &self.local
+    }
+
+    /// Whether clients speak TLS here.
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// Takes the name away, so that nobody comes any more; those who have can still be accepted.
+    pub(super) fn withdraw(&mut self) {
+        self.file = None;
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn bind_file(path: &Path) -> io::Result<(OwnedFd, SocketFile)> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let address = SockAddr::unix(path)?;
+    if let Err(error) = socket.bind(&address) {
+        if error.kind() != ErrorKind::AddrInUse {
+            return Err(error);
+        }
+        remove_stale(path)?;
+        socket.bind(&address)?;
+    }
+    let found = fs::symlink_metadata(path)?;
+    let file = SocketFile { path: path.to_owned(), identity: (found.dev(), found.ino()) };
+    // Nobody can connect before it listens, whatever the mode is until then.
+    fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok((socket.into(), file))
+}
+
+/// Removes the socket of a process that has ended without doing so, and nothing else.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        return Err(io::Error::new(ErrorKind::AlreadyExists, "a file that is no socket is there"));
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
+        // Somebody answers, or may be too busy to.
+        Ok(_) | Err(_) => Err(ErrorKind::AddrInUse.into()),
+    }
+}
+
+// === impl SocketFile ===
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let found = fs::symlink_metadata(&self.path).map(|found| (found.dev(), found.ino()));
+        if found.is_ok_and(|found| found == self.identity)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "the socket's file stays behind");
+        }
+    }
 }
 
 // === impl BindError ===
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, cause } = self;
-        write!(f, "cannot listen on {address}: {cause}; ")?;
+        let Self { place, cause } = self;
+        write!(f, "cannot listen on {place}: {cause}; ")?;
         let kind = cause.kind();
-        if kind == io::ErrorKind::AddrInUse {
-            let port = address.port();
-            return write!(f, "stop the program that uses port {port}, or choose another");
+        match place {
+            Listen::Tcp(address) if kind == ErrorKind::AddrInUse => {
+                let port = address.port();
+                write!(f, "stop the program that uses port {port}, or choose another")
+            }
+            Listen::Tcp(_) => f.write_str(if kind == ErrorKind::PermissionDenied {
+                "ports below 1024 need privileges: choose a higher one such as 8080"
+            } else if kind == ErrorKind::AddrNotAvailable {
+                "this machine has no such address: use 0.0.0.0 or [::] for all"
+            } else {
+                "check the address"
+            }),
+            Listen::Unix(_) => f.write_str(if kind == ErrorKind::AddrInUse {
+                "stop the program that listens there, or choose another path"
+            } else if kind == ErrorKind::AlreadyExists {
+                "remove it, or choose another path"
+            } else if kind == ErrorKind::NotFound {
+                "make its directory first"
+            } else if kind == ErrorKind::PermissionDenied {
+                "the user that this runs as needs to write to its directory"
+            } else {
+                "check the path"
+            }),
         }
-        f.write_str(if kind == io::ErrorKind::PermissionDenied {
-            "ports below 1024 need privileges: choose a higher one such as 8080"
-        } else if kind == io::ErrorKind::AddrNotAvailable {
-            "this machine has no such address: use 0.0.0.0 or [::] for all"
-        } else {
-            "check the address"
-        })
     }
 }
 
 impl std::error::Error for BindError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Directory(PathBuf);
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn directory() -> Directory {
+        let name = format!("sideman-sock-{}-{:08x}", std::process::id(), fastrand::u32(..));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Directory(path)
+    }
+
+    fn is_there(path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok()
+    }
+
+    #[test]
+    fn a_socket_has_its_mode_and_goes_with_its_listener() {
+        let directory = directory();
+        let path = directory.0.join("a.sock");
+        let mut listener = Listener::bind(&Listen::Unix(path.clone()), false).unwrap();
+        let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, MODE);
+        UnixStream::connect(&path).unwrap();
+        listener.withdraw();
+        assert!(!is_there(&path));
+        let other = Listener::bind(&Listen::Unix(path.clone()), true).unwrap();
+        // Somebody else's is left alone.
+        drop(listener);
+        assert!(is_there(&path));
+        drop(other);
+        assert!(!is_there(&path));
+    }
+
+    #[test]
+    fn only_a_socket_that_nobody_listens_at_is_replaced() {
+        let directory = directory();
+        let path = directory.0.join("a.sock");
+        let place = Listen::Unix(path.clone());
+        let bind = || Listener::bind(&place, false).map_err(|error| error.to_string());
+        let first = bind().unwrap();
+        let fault = bind().unwrap_err();
+        assert!(fault.contains("stop the program that listens there"), "{fault}");
+        assert!(UnixStream::connect(&path).is_ok());
+        drop(first);
+
+        // Left behind: closed without its name being taken away.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(is_there(&path));
+        drop(bind().unwrap());
+
+        fs::write(&path, "precious").unwrap();
+        let fault = bind().unwrap_err();
+        assert!(fault.contains("no socket is there; remove it"), "{fault}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+        let nowhere = Listen::Unix(directory.0.join("none/a.sock"));
+        let fault = Listener::bind(&nowhere, false).unwrap_err().to_string();
+        assert!(fault.contains("make its directory first"), "{fault}");
     }
 }

@@ -8,12 +8,15 @@ mod linger;
 mod listener;
 mod plain;
 mod socket;
+mod stream;
+mod tls;
 mod tunnel;
 mod workers;
 
 pub use self::{
     acceptor::Accepting,
     admin::Admin,
-    listener::{BindError, bind},
+    listener::{BindError, Listener, bind},
+    tls::{Tls, TlsError},
     workers::{Placement, Workers},
 };

@@ -7,31 +7,34 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::stream::Stream;
 use crate::telemetry::Shard;
 
 /// A byte stream that counts what passes.
 #[derive(Debug)]
 pub(super) struct Plain {
-    tcp: TcpStream,
+    stream: Stream,
     metrics: Arc<Shard>,
 }
 
 // === impl Plain ===
 
 impl Plain {
-    pub(super) fn new(tcp: TcpStream, metrics: Arc<Shard>) -> Self {
-        Self { tcp, metrics }
+    pub(super) fn new(stream: Stream, metrics: Arc<Shard>) -> Self {
+        Self { stream, metrics }
     }
 
     /// Whether something has come that nobody has read; costs no system call when nothing happened.
     /// For those who want none of it: it takes a byte.
-    pub(super) fn has_more(&self) -> bool {
-        self.tcp.try_read(&mut [0]).is_ok_and(|count| count > 0)
+    pub(super) fn has_more(&mut self) -> bool {
+        self.stream.has_more()
+    }
+
+    /// Before it is closed in an orderly way.
+    pub(super) fn say_end(&mut self) {
+        self.stream.say_end();
     }
 }
 
@@ -42,7 +45,7 @@ impl AsyncRead for Plain {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.tcp).poll_read(cx, buffer))?;
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         self.metrics.received_bytes.add((buffer.filled().len() - before) as u64);
         Poll::Ready(Ok(()))
     }
@@ -54,16 +57,16 @@ impl AsyncWrite for Plain {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, bytes))?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
         self.metrics.sent_bytes.add(written as u64);
         Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -21,17 +21,20 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::plain::Plain;
+use super::{
+    plain::Plain,
+    stream::{Stream, Transport},
+};
 use crate::{
     body::Arrival,
     pipeline::{Client, Departure, Sendable},
     telemetry::Shard,
 };
 
-/// A TCP stream with its counters.
+/// A byte stream with its counters.
 #[derive(Debug)]
 pub(super) struct Socket {
-    tcp: TcpStream,
+    stream: Stream,
     client: Rc<Client>,
     metrics: Arc<Shard>,
     /// Whether the kernel was told to keep its queue of unsent bytes short.
@@ -60,9 +63,9 @@ const INTERIM: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 // === impl Socket ===
 
 impl Socket {
-    pub(super) fn new(tcp: TcpStream, client: Rc<Client>, metrics: Arc<Shard>) -> Self {
+    pub(super) fn new(stream: Stream, client: Rc<Client>, metrics: Arc<Shard>) -> Self {
         Self {
-            tcp,
+            stream,
             client,
             metrics,
             is_short: false,
@@ -80,11 +83,15 @@ impl Socket {
         slices: &[IoSlice<'_>],
         sendable: &Sendable,
     ) -> Poll<io::Result<usize>> {
+        if self.stream.bare_tcp().is_none() {
+            self.client.clear_sendable();
+            return Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        }
         let found = slices.iter().enumerate().find_map(|(index, slice)| {
             sendable.position(slice).map(|position| (slices.get(..index), position, slice.len()))
         });
         let Some((Some(before), position, length)) = found else {
-            return Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);
+            return Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         };
         self.shorten();
         let head: usize = before.iter().map(|slice| slice.len()).sum();
@@ -117,7 +124,7 @@ impl Socket {
                 if head > 0 {
                     return Poll::Ready(Ok(head));
                 }
-                Pin::new(&mut self.tcp).poll_write_vectored(cx, slices)
+                Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
             }
         }
     }
@@ -126,7 +133,7 @@ impl Socket {
     /// interim answer, which any client of HTTP/1.1 must be able to skip (RFC 9110, 15.2): one that
     /// has left resets the connection. The connection's timer brings it here again. Fails if the
     /// client has left.
-    fn on_half_close(&mut self) -> io::Result<()> {
+    fn on_half_close(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let now = Instant::now();
         self.client.set_departure(match self.client.departure() {
             Departure::None => Departure::Suspected(now + QUICK_ANSWER),
@@ -139,7 +146,7 @@ impl Socket {
             {
                 Departure::Suspected(now + LOOK_AGAIN)
             }
-            Departure::Suspected(_) => match self.tcp.try_write(INTERIM) {
+            Departure::Suspected(_) => match self.stream.try_write(cx, INTERIM) {
                 Ok(written) => {
                     self.client.set_interim(INTERIM.get(written..).unwrap_or_default());
                     Departure::Probed(now + ROUND_TRIP)
@@ -152,7 +159,7 @@ impl Socket {
             },
             Departure::Probed(_) => {
                 // Linux goes on to tell the reader of the orderly end that came before a reset.
-                if let Some(error) = self.tcp.take_error()? {
+                if let Some(error) = self.stream.transport().take_error()? {
                     return Err(error);
                 }
                 Departure::Probed(now + LOOK_AGAIN)
@@ -165,16 +172,22 @@ impl Socket {
     fn guard_end(&mut self) {
         if !self.is_open_ended && self.client.ends_open() {
             self.is_open_ended = true;
-            let _ = SockRef::from(&self.tcp).set_linger(Some(Duration::ZERO));
+            self.set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    fn set_linger(&self, linger: Option<Duration>) {
+        if let Transport::Tcp(tcp) = self.stream.transport() {
+            let _ = SockRef::from(tcp).set_linger(linger);
         }
     }
 
     /// The socket alone, when HTTP is over; `is_well` tells whether the last answer was complete.
     pub(super) fn into_plain(self, is_well: bool) -> Plain {
         if self.is_open_ended && is_well {
-            let _ = SockRef::from(&self.tcp).set_linger(None);
+            self.set_linger(None);
         }
-        Plain::new(self.tcp, self.metrics)
+        Plain::new(self.stream, self.metrics)
     }
 
     /// Writes interim answers to their end: whatever comes after them must wait. hyper has either
@@ -186,7 +199,7 @@ impl Socket {
             queue.clear();
         }
         while !queue.is_empty() {
-            let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, &queue))?;
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &queue))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -204,9 +217,12 @@ impl Socket {
         cx: &mut Context<'_>,
         call: impl Fn(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
+        let Some(tcp) = self.stream.bare_tcp() else {
+            return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
+        };
         loop {
-            ready!(self.tcp.poll_write_ready(cx))?;
-            match self.tcp.try_io(Interest::WRITABLE, || call(&self.tcp)) {
+            ready!(tcp.poll_write_ready(cx))?;
+            match tcp.try_io(Interest::WRITABLE, || call(tcp)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => return Poll::Ready(result),
@@ -245,8 +261,10 @@ impl Socket {
     fn shorten(&mut self) {
         if !self.is_short {
             self.is_short = true;
-            // A kernel without the option sends just as well, only less cheaply.
-            let _ = SockRef::from(&self.tcp).set_tcp_notsent_lowat(UNSENT);
+            if let Transport::Tcp(tcp) = self.stream.transport() {
+                // A kernel without the option sends just as well, only less cheaply.
+                let _ = SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT);
+            }
         }
     }
 }
@@ -258,7 +276,7 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.tcp).poll_read(cx, buffer))?;
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let count = buffer.filled().len() - before;
         if count > 0 {
             self.client.on_read();
@@ -268,7 +286,7 @@ impl AsyncRead for Socket {
             match self.client.body() {
                 // hyper would take the end for a client that has left.
                 Some(Arrival::Over) => {
-                    self.on_half_close()?;
+                    self.on_half_close(cx)?;
                     self.client.hide_end();
                     return Poll::Pending;
                 }
@@ -303,7 +321,7 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
         self.guard_end();
-        let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.on_written(written, bytes.len())
     }
 
@@ -316,20 +334,20 @@ impl AsyncWrite for Socket {
         self.guard_end();
         let written = match self.client.sendable() {
             Some(sendable) => self.poll_send(cx, slices, &sendable),
-            None => Pin::new(&mut self.tcp).poll_write_vectored(cx, slices),
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
         };
         self.on_written(written, slices.iter().map(|slice| slice.len()).sum())
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     /// hyper calls it when it has written everything that it had, also when that was nothing.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.client.on_flushed();
         ready!(self.poll_interim(cx))?;
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     /// The end of HTTP is not the end of the socket: `connection.rs` sees to that.

@@ -4,7 +4,7 @@
 use std::{
     future::pending,
     io,
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     rc::Rc,
     sync::{
         Arc,
@@ -16,12 +16,17 @@ use std::{
 
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::LocalSet,
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{connection, drain::Drain};
+use super::{
+    connection::{self, Entry, Handshake},
+    drain::Drain,
+    stream::{Accepted, Transport},
+    tls::{Place, Tls},
+};
 use crate::{
     phase::Phase,
     pipeline::{App, Local},
@@ -68,8 +73,10 @@ struct Worker {
 
 #[derive(Debug)]
 struct Arrival {
-    tcp: TcpStream,
-    peer: SocketAddr,
+    socket: Accepted,
+    peer: Option<SocketAddr>,
+    /// Of a connection that begins with a handshake.
+    place: Option<Place>,
     seat: Seat,
 }
 
@@ -83,6 +90,7 @@ impl Workers {
     /// Starts one worker for each shard of the app's metrics.
     pub fn start(
         app: &Arc<App>,
+        tls: Option<&Arc<Tls>>,
         log: Option<&LogSink>,
         phase: &watch::Receiver<Phase>,
     ) -> io::Result<Self> {
@@ -92,6 +100,7 @@ impl Workers {
             let (connections, arrivals) = mpsc::unbounded_channel();
             workers.push(Worker { connections, open: Arc::default() });
             let (app, shard, log) = (Arc::clone(app), Arc::clone(shard), log.cloned());
+            let tls = tls.cloned();
             let (phase, report) = (phase.clone(), report.clone());
             let name = format!("worker-{index}");
             // Made here, so that a lack of descriptors ends the start and not one worker.
@@ -104,7 +113,7 @@ impl Workers {
                 let log = LogBuffer::new(form, log);
                 let first_phase = *phase.borrow();
                 let local = Local::new(app, shard, log, first_phase);
-                let ended = run(runtime, &Rc::new(local), arrivals, phase);
+                let ended = run(runtime, &Rc::new(local), tls.as_ref(), arrivals, phase);
                 // The receiver lives until all workers are joined.
                 let _ = report.send(ended);
             })?);
@@ -138,12 +147,12 @@ impl Workers {
 
 impl Placement {
     /// Brings a connection to the worker with the fewest.
-    pub(super) fn place(&self, tcp: TcpStream, peer: SocketAddr) {
+    pub(super) fn place(&self, socket: Accepted, peer: Option<SocketAddr>, place: Option<Place>) {
         let living = self.workers.iter().filter(|worker| !worker.connections.is_closed());
         let fewest = living.min_by_key(|worker| worker.open.load(Ordering::Relaxed));
         let Some(worker) = fewest else { return };
         let seat = Seat::take(&worker.open);
-        if worker.connections.send(Arrival { tcp, peer, seat }).is_err() {
+        if worker.connections.send(Arrival { socket, peer, place, seat }).is_err() {
             tracing::error!("a worker has ended: its connection is dropped");
         }
     }
@@ -168,22 +177,28 @@ impl Drop for Seat {
 fn run(
     runtime: Runtime,
     local: &Rc<Local>,
+    tls: Option<&Arc<Tls>>,
     mut arrivals: mpsc::UnboundedReceiver<Arrival>,
     mut phase: watch::Receiver<Phase>,
 ) -> Ended {
     let tasks = LocalSet::new();
     let drain = Rc::new(Drain::default());
+    let turns = Rc::new(Semaphore::new(1));
     let serve = async {
         tokio::task::spawn_local(flush_log(Rc::clone(local)));
         tokio::task::spawn_local(reap(Rc::clone(local)));
         let accept = async {
-            while let Some(Arrival { tcp, peer, seat }) = arrivals.recv().await {
-                match tokio::net::TcpStream::from_std(tcp) {
-                    Ok(tcp) => {
+            while let Some(Arrival { socket, peer, place, seat }) = arrivals.recv().await {
+                match Transport::new(socket) {
+                    Ok(transport) => {
                         let (local, ticket) = (Rc::clone(local), drain.enter());
+                        let handshake = place.zip(tls.cloned()).map(|(place, tls)| {
+                            Box::new(Handshake { tls, place, turns: Rc::clone(&turns) })
+                        });
+                        let entry = Entry { transport, peer, handshake };
                         tokio::task::spawn_local(async move {
                             let _seat = seat;
-                            connection::serve(local, tcp, peer, ticket).await;
+                            connection::serve(local, entry, ticket).await;
                         });
                     }
                     Err(error) => tracing::error!(%error, "a connection can't be served"),

@@ -12,7 +12,7 @@ use prometheus_client::{
 use super::{
     counter::Counter,
     histogram::{BOUNDS_MICROS, Totals},
-    labels::{MethodLabel, Route, StatusClass},
+    labels::{Handshake, MethodLabel, Route, StatusClass},
     metrics::{Metrics, Process, Shard, StoreCounts},
     names::{self, Name},
 };
@@ -185,6 +185,29 @@ impl Scrape {
         self.counter(e, names::TUNNELS_OPENED, |shard| &shard.tunnels_opened)
     }
 
+    fn tls(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let ends = Handshake::ALL.map(|end| {
+            let count = self.metrics.sum(|shard| shard.handshakes(end));
+            (end.name(), count)
+        });
+        counters(e, names::TLS_HANDSHAKES, "result", &ends)?;
+        let tls = &self.metrics.process().tls;
+        let handshaking = i64::try_from(Process::read(&tls.handshaking)).unwrap_or(i64::MAX);
+        let family = describe(e, names::TLS_HANDSHAKING, MetricType::Gauge)?;
+        ConstGauge::new(handshaking).encode(family)?;
+        single(e, names::TLS_POSTPONED, Process::read(&tls.postponed))?;
+        self.gauge(e, names::TLS_CONNECTIONS, |shard| &shard.tls_connections)?;
+        let changes =
+            [("used", Process::read(&tls.swapped)), ("rejected", Process::read(&tls.rejected))];
+        counters(e, names::TLS_CERTIFICATE_CHANGES, "result", &changes)?;
+        let mut family = describe(e, names::TLS_CERTIFICATE_EXPIRY, MetricType::Gauge)?;
+        for (certificate, end) in tls.expiries() {
+            let labels = [("certificate", certificate)];
+            ConstGauge::new(end).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
     fn phases(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let mut phases = describe(e, names::PHASE, MetricType::Gauge)?;
         for (name, is_current) in &self.phases {
@@ -214,6 +237,7 @@ impl Collector for Scrape {
         }
         let process = self.metrics.process();
         single(e, names::ACCEPT_ERRORS, Process::read(&process.accept_errors))?;
+        self.tls(e)?;
         self.counter(e, names::UPSTREAM_OPENED, |shard| &shard.upstream_opened)?;
         self.counter(e, names::UPSTREAM_REUSED, |shard| &shard.upstream_reused)?;
         self.counter(e, names::UPSTREAM_FAILED, |shard| &shard.upstream_failed)?;

@@ -39,6 +39,27 @@ pub enum StatusClass {
     ServerError,
 }
 
+/// How a client's handshake ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    /// All of it was done.
+    Full,
+    /// The client had a ticket.
+    Resumed,
+    /// It took longer than `tls.handshake_timeout`.
+    Timeout,
+    /// The client left in its midst.
+    Left,
+    /// What came was not TLS, such as plain HTTP.
+    NotTls,
+    /// No version, cipher or protocol that both know.
+    Incompatible,
+    /// The client wanted no more, mostly because of the certificate.
+    Refused,
+    /// The client broke the rules.
+    Broken,
+}
+
 // === impl Route ===
 
 impl Route {
@@ -128,6 +149,35 @@ impl From<StatusCode> for StatusClass {
             300..=399 => Self::Redirect,
             400..=499 => Self::ClientError,
             _ => Self::ServerError,
+        }
+    }
+}
+
+// === impl Handshake ===
+
+impl Handshake {
+    pub const ALL: [Self; 8] = [
+        Self::Full,
+        Self::Resumed,
+        Self::Timeout,
+        Self::Left,
+        Self::NotTls,
+        Self::Incompatible,
+        Self::Refused,
+        Self::Broken,
+    ];
+
+    /// The label's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Resumed => "resumed",
+            Self::Timeout => "timeout",
+            Self::Left => "left",
+            Self::NotTls => "not_tls",
+            Self::Incompatible => "incompatible",
+            Self::Refused => "refused",
+            Self::Broken => "broken",
         }
     }
 }

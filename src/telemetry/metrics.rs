@@ -2,14 +2,14 @@
 //! whole process.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
 use super::{
     counter::Counter,
     histogram::Histogram,
-    labels::{MethodLabel, Route, StatusClass},
+    labels::{Handshake, MethodLabel, Route, StatusClass},
 };
 use crate::error::Kind;
 
@@ -17,6 +17,7 @@ const KINDS: usize = Kind::ALL.len();
 const ROUTES: usize = Route::ALL.len();
 const METHODS: usize = MethodLabel::ALL.len();
 const CLASSES: usize = StatusClass::ALL.len();
+const HANDSHAKES: usize = Handshake::ALL.len();
 
 /// All numbers of the process.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Shard {
     pub connections_accepted: Counter,
     pub idle_timeouts: Counter,
     pub header_timeouts: Counter,
+    handshakes: [Counter; HANDSHAKES],
+    pub tls_connections: Counter,
     pub upstream_opened: Counter,
     pub upstream_reused: Counter,
     pub upstream_failed: Counter,
@@ -82,6 +85,35 @@ pub struct ServerCounts {
     pub ejections: AtomicU64,
 }
 
+/// What TLS towards clients counts, apart from the handshakes' ends.
+#[derive(Debug, Default)]
+pub struct TlsCounts {
+    /// Handshakes that have begun and not ended.
+    pub handshaking: Arc<AtomicU64>,
+    /// Times that new connections were left to wait because of `tls.handshakes`.
+    pub postponed: AtomicU64,
+    /// Certificates that were taken up after their files changed.
+    pub swapped: AtomicU64,
+    /// Files that changed and could not be used.
+    pub rejected: AtomicU64,
+    /// Each certificate in use, with its end in seconds since 1970.
+    expiries: Mutex<Vec<(String, i64)>>,
+}
+
+// === impl TlsCounts ===
+
+impl TlsCounts {
+    /// Notes when the certificates in use end.
+    pub fn set_expiries(&self, expiries: Vec<(String, i64)>) {
+        *self.expiries.lock().unwrap_or_else(PoisonError::into_inner) = expiries;
+    }
+
+    /// Each certificate in use, with its end in seconds since 1970.
+    pub fn expiries(&self) -> Vec<(String, i64)> {
+        self.expiries.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// A counter for each kind of failure.
 #[derive(Debug)]
 struct Errors([Counter; KINDS]);
@@ -102,6 +134,7 @@ pub struct Process {
     pub events_dropped: Arc<AtomicU64>,
     pub buffers: Arc<BufferCounts>,
     pub servers: Arc<ServerCounts>,
+    pub tls: Arc<TlsCounts>,
     /// The site's own files.
     pub static_store: Arc<StoreCounts>,
     /// What users uploaded.
@@ -169,6 +202,12 @@ impl Shard {
     pub fn errors(&self, kind: Kind) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.errors.0[kind as usize]
+    }
+
+    /// The counter of handshakes that ended in this way.
+    pub fn handshakes(&self, end: Handshake) -> &Counter {
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.handshakes[end as usize]
     }
 
     /// The histogram of a route's durations.

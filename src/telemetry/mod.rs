@@ -16,9 +16,9 @@ pub mod names;
 pub mod repeat;
 
 pub use self::{
-    labels::{MethodLabel, Route, StatusClass},
+    labels::{Handshake, MethodLabel, Route, StatusClass},
     log_buffer::LogBuffer,
     log_writer::LogSink,
-    metrics::{BufferCounts, Metrics, ServerCounts, Shard, StoreCounts},
+    metrics::{BufferCounts, Metrics, ServerCounts, Shard, StoreCounts, TlsCounts},
     repeat::Repeat,
 };

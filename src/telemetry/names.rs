@@ -37,6 +37,27 @@ pub const ACCEPT_ERRORS: Name = name(
     "sideman_accept_errors",
     "Connections that could not be accepted, for example for lack of descriptors",
 );
+pub const TLS_HANDSHAKES: Name = name(
+    "sideman_tls_handshakes",
+    "TLS handshakes, by result: full or resumed, or why there is no connection: timeout \
+     (tls.handshake_timeout), left, not_tls, incompatible, refused (by the client), broken",
+);
+pub const TLS_HANDSHAKING: Name =
+    name("sideman_tls_handshakes_in_flight", "TLS handshakes that have not ended (tls.handshakes)");
+pub const TLS_POSTPONED: Name = name(
+    "sideman_tls_handshakes_postponed",
+    "Times that new TLS connections were left to wait because tls.handshakes were in flight",
+);
+pub const TLS_CONNECTIONS: Name =
+    name("sideman_tls_connections", "Open client connections that speak TLS, handshakes apart");
+pub const TLS_CERTIFICATE_CHANGES: Name = name(
+    "sideman_tls_certificate_changes",
+    "Changes of the files of tls.certificates, by result: used, or rejected (the old one stays in use)",
+);
+pub const TLS_CERTIFICATE_EXPIRY: Name = name(
+    "sideman_tls_certificate_expiry_seconds",
+    "When each certificate in use ends, in seconds since 1970",
+);
 pub const REQUESTS_IN_FLIGHT: Name =
     name("sideman_requests_in_flight", "Requests whose answer is not complete");
 pub const UPSTREAM_OPENED: Name =
@@ -137,7 +158,7 @@ pub const TUNNELS_OPENED: Name =
     name("sideman_tunnels_opened", "Connections that were upgraded (WebSocket)");
 
 /// All of them, in the order of the exposition.
-pub const ALL: [Name; 40] = [
+pub const ALL: [Name; 46] = [
     REQUESTS,
     REQUEST_DURATION,
     UPSTREAM_FIRST_BYTE,
@@ -148,6 +169,12 @@ pub const ALL: [Name; 40] = [
     CLIENT_CONNECTIONS_ACCEPTED,
     CLIENT_TIMEOUTS,
     ACCEPT_ERRORS,
+    TLS_HANDSHAKES,
+    TLS_HANDSHAKING,
+    TLS_POSTPONED,
+    TLS_CONNECTIONS,
+    TLS_CERTIFICATE_CHANGES,
+    TLS_CERTIFICATE_EXPIRY,
     UPSTREAM_OPENED,
     UPSTREAM_REUSED,
     UPSTREAM_FAILED,

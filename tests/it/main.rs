@@ -28,6 +28,7 @@ mod pages;
 mod proxy;
 mod serve_files;
 mod settings;
+mod tls;
 mod tools;
 mod upgrades;
 mod upstream_trouble;

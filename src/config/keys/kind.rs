@@ -7,8 +7,10 @@ use crate::config::value::{show_duration, show_size};
 /// The form of a setting's value, with its bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A list of addresses to listen on.
+    /// A list of addresses and sockets to listen at.
     Listen,
+    /// A list of `CERTIFICATE=KEY`.
+    Certificates,
     /// One address to listen on, or `off`.
     ListenOrOff,
     /// A number of threads, or `auto`.
@@ -77,14 +79,16 @@ impl Kind {
     /// Whether a value is a list: an array in the file, comma separated in the environment, a
     /// repeated flag.
     pub fn is_list(self) -> bool {
-        self.may_be_none() || matches!(self, Self::Listen | Self::Cors | Self::Urls)
+        self.may_be_none() || matches!(self, Self::Cors | Self::Urls)
     }
 
     /// Whether the word `none` stands for the empty list.
     pub fn may_be_none(self) -> bool {
         matches!(
             self,
-            Self::Networks
+            Self::Listen
+                | Self::Certificates
+                | Self::Networks
                 | Self::Hosts
                 | Self::Routes
                 | Self::Unbuffered
@@ -98,7 +102,14 @@ impl Kind {
     /// What a value (or an item of a list) must look like, to follow the word "expected".
     pub fn expected(self) -> String {
         match self {
-            Self::Listen => "IP:PORT, such as 0.0.0.0:8080 or [::]:8080, or a port alone".into(),
+            Self::Listen => {
+                "IP:PORT, such as 0.0.0.0:8080 or [::]:8080, a port alone, or unix:/PATH; or \
+                             none"
+                    .into()
+            }
+            Self::Certificates => {
+                "CERTIFICATE=KEY, such as /run/tls/site.pem=/run/tls/site.key; or none".into()
+            }
             Self::ListenOrOff => "IP:PORT, such as 127.0.0.1:9180, or off".into(),
             Self::Workers { most } => format!("auto, or a number from 1 to {most}"),
             Self::Networks => {

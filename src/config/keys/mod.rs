@@ -11,6 +11,7 @@ mod operation;
 mod pages;
 mod routes;
 mod server;
+mod tls;
 mod upstream;
 
 pub use self::{key::Key, kind::Kind};
@@ -18,6 +19,11 @@ pub use self::{key::Key, kind::Kind};
 /// The sections of the settings file, in order, with a sentence or two on each.
 pub const SECTIONS: &[(&str, &str)] = &[
     ("server", "The side of the clients."),
+    (
+        "tls",
+        "TLS towards clients, versions 1.2 and 1.3, spoken where tls.listen says; everywhere else \
+         clients are spoken to by plain HTTP.",
+    ),
     (
         "upstream",
         "The application: gunicorn, uWSGI, uvicorn, daphne; how it is spoken to and protected.",
@@ -56,6 +62,7 @@ pub const KEYS: &[Key] = &joined::<{ count(PARTS) }>(PARTS);
 
 const PARTS: &[&[Key]] = &[
     server::SERVER,
+    tls::TLS,
     upstream::UPSTREAM,
     routes::ROUTES,
     buffers::BUFFERS,

@@ -11,7 +11,9 @@ pub(super) const SERVER: &[Key] = &[
         name: "server.listen",
         default: Some(&["0.0.0.0:8080"]),
         kind: Kind::Listen,
-        doc: "Addresses to serve on; a port alone means every IPv4 address.",
+        doc: "Addresses to serve on by plain HTTP; a port alone means every IPv4 address, unix:/PATH a \
+              socket in the file system. A peer there is believed as a trusted proxy; none is for \
+              those who have tls.listen alone.",
         short_env: Some("SIDEMAN_LISTEN"),
         flag: Some("--listen"),
     },

@@ -1,0 +1,41 @@
+//! TLS towards clients: where it is spoken, with which certificates, within which bounds.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::listen::Listen;
+
+/// The listeners that speak TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// At least one.
+    pub listen: Vec<Listen>,
+    pub certificates: Certificates,
+    pub min_version: TlsVersion,
+    /// From the accepted connection to the end of its handshake.
+    pub handshake_timeout: Duration,
+    /// Handshakes that the process is at, at the same time.
+    pub handshakes: usize,
+}
+
+/// Where certificates come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Certificates {
+    /// One made at the start, with a key that nobody else has.
+    SelfSigned,
+    /// At least one; the first is for clients that name no server, or an unknown one.
+    Files(Vec<CertificateFiles>),
+}
+
+/// A certificate with its chain, and its key; both in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsVersion {
+    V12,
+    V13,
+}

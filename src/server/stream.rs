@@ -1,0 +1,282 @@
+//! The byte stream that a client's connection is: TCP or a unix socket, bare or with TLS over it.
+
+use std::{
+    io::{self, ErrorKind, IoSlice},
+    os::{fd::AsFd, unix::net::UnixStream as StdUnixStream},
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use rustix::net::{RecvFlags, recv};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    net::{TcpStream, UnixStream},
+};
+use tokio_rustls::server::TlsStream;
+
+/// What the kernel gives.
+#[derive(Debug)]
+pub(super) enum Transport {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// An accepted socket on its way to the worker that registers it.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    Tcp(std::net::TcpStream),
+    Unix(StdUnixStream),
+}
+
+/// What HTTP is spoken over.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Bare(Transport),
+    Tls(Box<TlsStream<Transport>>),
+}
+
+// === impl Transport ===
+
+impl Transport {
+    /// Registers a socket with the worker's runtime.
+    pub(super) fn new(accepted: Accepted) -> io::Result<Self> {
+        match accepted {
+            Accepted::Tcp(tcp) => TcpStream::from_std(tcp).map(Self::Tcp),
+            Accepted::Unix(unix) => UnixStream::from_std(unix).map(Self::Unix),
+        }
+    }
+
+    /// The port that the client came to, if there is one.
+    pub(super) fn local_port(&self) -> u16 {
+        match self {
+            Self::Tcp(tcp) => tcp.local_addr().map_or(0, |address| address.port()),
+            Self::Unix(_) => 0,
+        }
+    }
+
+    /// Small answers must not wait for the acknowledgement of earlier ones.
+    pub(super) fn set_nodelay(&self) {
+        if let Self::Tcp(tcp) = self {
+            let _ = tcp.set_nodelay(true);
+        }
+    }
+
+    /// The first byte that the client sends, without taking it; `None` is the end.
+    pub(super) async fn peek(&self) -> io::Result<Option<u8>> {
+        match self {
+            Self::Tcp(tcp) => tcp.async_io(Interest::READABLE, || peek(tcp)).await,
+            Self::Unix(unix) => unix.async_io(Interest::READABLE, || peek(unix)).await,
+        }
+    }
+
+    /// What went wrong with the socket without anybody asking.
+    pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
+        match self {
+            Self::Tcp(tcp) => tcp.take_error(),
+            Self::Unix(unix) => unix.take_error(),
+        }
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(tcp) => tcp.try_write(bytes),
+            Self::Unix(unix) => unix.try_write(bytes),
+        }
+    }
+
+    fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(tcp) => tcp.try_read(bytes),
+            Self::Unix(unix) => unix.try_read(bytes),
+        }
+    }
+}
+
+fn peek(socket: &impl AsFd) -> io::Result<Option<u8>> {
+    let mut byte = [0];
+    let (_, count) = recv(socket, &mut byte[..], RecvFlags::PEEK)?;
+    Ok(byte.first().copied().filter(|_| count > 0))
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Self::Unix(unix) => Pin::new(unix).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Self::Unix(unix) => Pin::new(unix).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
+            Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Unix(unix) => Pin::new(unix).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+        }
+    }
+}
+
+// === impl Stream ===
+
+impl Stream {
+    /// The TCP connection, if nothing is between it and HTTP: there the kernel may send files.
+    pub(super) fn bare_tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Bare(Transport::Tcp(tcp)) => Some(tcp),
+            Self::Bare(Transport::Unix(_)) | Self::Tls(_) => None,
+        }
+    }
+
+    /// What is below.
+    pub(super) fn transport(&self) -> &Transport {
+        match self {
+            Self::Bare(transport) => transport,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Writes without waiting; fails with `WouldBlock` where it would have to.
+    pub(super) fn try_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Bare(transport) => transport.try_write(bytes),
+            Self::Tls(tls) => match Pin::new(&mut *tls).poll_write(cx, bytes) {
+                Poll::Ready(written) => {
+                    let written = written?;
+                    // What does not go out now does at hyper's next flush.
+                    match Pin::new(tls).poll_flush(cx) {
+                        Poll::Ready(Err(error)) => Err(error),
+                        Poll::Ready(Ok(())) | Poll::Pending => Ok(written),
+                    }
+                }
+                Poll::Pending => Err(ErrorKind::WouldBlock.into()),
+            },
+        }
+    }
+
+    /// Whether something has come that nobody has read; costs no system call when nothing happened.
+    /// It takes a byte.
+    pub(super) fn has_more(&mut self) -> bool {
+        let mut byte = [0];
+        match self {
+            Self::Bare(transport) => transport.try_read(&mut byte).is_ok_and(|count| count > 0),
+            Self::Tls(tls) => {
+                let mut buffer = ReadBuf::new(&mut byte);
+                let cx = &mut Context::from_waker(Waker::noop());
+                let read = Pin::new(tls).poll_read(cx, &mut buffer);
+                matches!(read, Poll::Ready(Ok(()))) && !buffer.filled().is_empty()
+            }
+        }
+    }
+
+    /// Tells a client of TLS that nothing was cut off (RFC 8446, 6.1), if it can be told at once. Without
+    /// TLS, closing says it.
+    pub(super) fn say_end(&mut self) {
+        if let Self::Tls(tls) = self {
+            let cx = &mut Context::from_waker(Waker::noop());
+            // One that is gone or takes nothing is not waited for.
+            let _ = Pin::new(tls).poll_shutdown(cx);
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Bare(transport) => Pin::new(transport).poll_read(cx, buffer),
+            Self::Tls(tls) => {
+                let polled = Pin::new(tls).poll_read(cx, buffer);
+                // Many clients close without a word. It cuts nothing off that would not be noticed:
+                // HTTP says where a request ends, and WebSocket where a message does.
+                if let Poll::Ready(Err(error)) = &polled
+                    && error.kind() == ErrorKind::UnexpectedEof
+                {
+                    return Poll::Ready(Ok(()));
+                }
+                polled
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Bare(transport) => Pin::new(transport).poll_write(cx, bytes),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Bare(transport) => Pin::new(transport).poll_write_vectored(cx, slices),
+            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Bare(transport) => Pin::new(transport).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Bare(transport) => Pin::new(transport).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! One certificate with its chain and key, as it is read from two files: fit to be used, or a sentence
+//! on what is wrong and what to do.
+
+use std::{fs::File, io::Read as _, path::Path, sync::Arc};
+
+use rustls::{
+    InconsistentKeys,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject as _},
+    sign::CertifiedKey,
+};
+use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+
+use crate::plan::CertificateFiles;
+
+/// Far more than any chain; a wrong path such as /dev/zero ends here.
+const LARGEST: u64 = 1 << 20;
+
+/// A certificate in use.
+#[derive(Debug)]
+pub(super) struct Certificate {
+    pub(super) key: Arc<CertifiedKey>,
+    /// The hosts that it is for, lower case; `*.` in front stands for one label.
+    pub(super) names: Vec<String>,
+    /// When it ends, in seconds since 1970.
+    pub(super) end: i64,
+    /// What it is called in metrics and events.
+    pub(super) label: String,
+}
+
+/// Reads a certificate and its key.
+pub(super) fn load(files: &CertificateFiles) -> Result<Certificate, String> {
+    let (chain_path, key_path) = (files.certificate.display(), files.key.display());
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(&read(&files.certificate)?)
+            .collect::<Result<_, pem::Error>>()
+            .map_err(|error| format!("{chain_path} is not PEM: {error}"))?;
+    if chain.is_empty() {
+        return Err(format!(
+            "{chain_path} holds no certificate: -----BEGIN CERTIFICATE----- is missing"
+        ));
+    }
+    let text = read(&files.key)?;
+    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
+        if !matches!(error, pem::Error::NoItemsFound) {
+            return format!("{key_path} is not PEM: {error}");
+        }
+        if is_encrypted(&text) {
+            return format!(
+                "the key in {key_path} needs a passphrase, which nobody could type: \
+                 write it without one (openssl pkey -in OLD -out NEW)"
+            );
+        }
+        format!("{key_path} holds no private key: -----BEGIN PRIVATE KEY----- is missing")
+    })?;
+    certify(chain, key, files.certificate.display().to_string()).map_err(|fault| match fault {
+        Fault::Certificate(fault) => format!("the certificate in {chain_path} can't be read: {fault}"),
+        Fault::Key(fault) => format!("the key in {key_path} can't be used: {fault}"),
+        Fault::Mismatch => format!(
+            "the key in {key_path} is not that of the certificate in {chain_path}: give the key that \
+             its request was made with, and put the site's own certificate first in the chain"
+        ),
+    })
+}
+
+/// Why a certificate and a key are not fit to be used.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Certificate(String),
+    Key(String),
+    Mismatch,
+}
+
+/// Puts a chain and its key together.
+pub(super) fn certify(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    label: String,
+) -> Result<Certificate, Fault> {
+    let (names, end) = {
+        let own = chain.first().ok_or_else(|| Fault::Certificate("it is missing".into()))?;
+        let (_, own) = X509Certificate::from_der(own)
+            .map_err(|error| Fault::Certificate(error.to_string()))?;
+        (names(&own), own.validity().not_after.timestamp())
+    };
+    let key = provider().key_provider.load_private_key(key);
+    let key = key.map_err(|error| Fault::Key(error.to_string()))?;
+    let key = CertifiedKey::new(chain, key);
+    match key.keys_match() {
+        // Where it can't be told, clients will.
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+        Err(rustls::Error::InconsistentKeys(_)) => return Err(Fault::Mismatch),
+        Err(error) => return Err(Fault::Certificate(error.to_string())),
+    }
+    Ok(Certificate { key: Arc::new(key), names, end, label })
+}
+
+/// The one library of ciphers.
+pub(super) fn provider() -> CryptoProvider {
+    aws_lc_rs::default_provider()
+}
+
+/// The hosts that a certificate is for. One without alternative names has its name in the subject, as
+/// long ago.
+fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    match certificate.subject_alternative_name() {
+        Ok(Some(extension)) => {
+            let all = extension.value.general_names.iter();
+            let hosts = all.filter_map(|name| {
+                let GeneralName::DNSName(host) = name else { return None };
+                Some(host.to_ascii_lowercase())
+            });
+            hosts.collect()
+        }
+        Ok(None) => {
+            let common = certificate.subject().iter_common_name();
+            common.filter_map(|name| name.as_str().ok()).map(str::to_ascii_lowercase).collect()
+        }
+        Err(_) => Vec::new(),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(format!("{} is larger than 1MiB: name the right file", path.display()));
+    }
+    Ok(bytes)
+}
+
+fn is_encrypted(text: &[u8]) -> bool {
+    memchr::memmem::find(text, b"-----BEGIN ENCRYPTED PRIVATE KEY-----").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use super::*;
+
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn write(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.0.join(name);
+            fs::write(&path, text).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn files_that_can_not_be_used() {
+        let name = format!("sideman-cert-{}-{:08x}", std::process::id(), fastrand::u32(..));
+        let directory = Directory(std::env::temp_dir().join(name));
+        fs::create_dir(&directory.0).unwrap();
+        let make = || rcgen::generate_simple_self_signed(["A.test".to_owned()]).unwrap();
+        let (own, other) = (make(), make());
+        let certificate = directory.write("a.pem", &own.cert.pem());
+        let key = directory.write("a.key", &own.signing_key.serialize_pem());
+        let read = |certificate: &Path, key: &Path| {
+            let files = CertificateFiles { certificate: certificate.into(), key: key.into() };
+            load(&files).map(|loaded| loaded.names)
+        };
+        assert_eq!(read(&certificate, &key), Ok(vec!["a.test".to_owned()]));
+        // One file may hold both, in any order.
+        let both = own.signing_key.serialize_pem() + &own.cert.pem() + &other.cert.pem();
+        let both = directory.write("both.pem", &both);
+        assert_eq!(read(&both, &both), Ok(vec!["a.test".to_owned()]));
+
+        let fails = |certificate: &Path, key: &Path, parts: &[&str]| {
+            let fault = read(certificate, key).unwrap_err();
+            assert!(parts.iter().all(|part| fault.contains(part)), "{fault}");
+        };
+        let strange = directory.write("b.key", &other.signing_key.serialize_pem());
+        fails(&certificate, &strange, &["a.pem", "b.key", "is not that of the certificate"]);
+        let backwards = directory.write("c.pem", &(other.cert.pem() + &own.cert.pem()));
+        fails(&backwards, &key, &["put the site's own certificate first"]);
+        let none = directory.0.join("none");
+        fails(&none, &key, &["none can't be read: No such file"]);
+        fails(&certificate, &none, &["none can't be read: No such file"]);
+        fails(Path::new("/dev/zero"), &key, &["/dev/zero is larger than 1MiB"]);
+        fails(&key, &key, &["a.key holds no certificate"]);
+        fails(&certificate, &certificate, &["a.pem holds no private key"]);
+        let text =
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        fails(&certificate, &directory.write("d.key", text), &["d.key needs a passphrase"]);
+        let cut = directory.write("e.pem", &own.cert.pem()[..200]);
+        fails(&cut, &key, &["e.pem is not PEM"]);
+        let empty = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+        fails(&directory.write("f.pem", empty), &key, &["f.pem can't be read"]);
+        let empty = "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n";
+        fails(&certificate, &directory.write("f.key", empty), &["f.key can't be used"]);
+    }
+}

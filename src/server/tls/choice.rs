@@ -1,0 +1,114 @@
+//! Which certificate a client gets: the one for the name that it asks for. The list is swapped whole
+//! while handshakes go on.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::{
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+
+use super::certificate::Certificate;
+
+/// The certificates in use, in the order of the settings.
+#[derive(Debug)]
+pub(super) struct Choice(Mutex<Arc<[Arc<Certificate>]>>);
+
+/// How well a certificate fits a name, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    Exact,
+    Wildcard,
+    No,
+}
+
+// === impl Choice ===
+
+impl Choice {
+    /// Of at least one.
+    pub(super) fn new(certificates: &[Arc<Certificate>]) -> Self {
+        Self(Mutex::new(certificates.into()))
+    }
+
+    /// Uses these from now on.
+    pub(super) fn swap(&self, certificates: &[Arc<Certificate>]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = certificates.into();
+    }
+
+    fn current(&self) -> Arc<[Arc<Certificate>]> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ResolvesServerCert for Choice {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let schemes = hello.signature_schemes();
+        let can = |one: &Certificate| one.key.key.choose_scheme(schemes).is_some();
+        let all = self.current();
+        choose(&all, hello.server_name(), can).map(|one| Arc::clone(&one.key))
+    }
+}
+
+/// The first of those that fit best and that the client can check; without such a one, the first of
+/// all, with which the handshake fails or not.
+fn choose<'a>(
+    all: &'a [Arc<Certificate>],
+    name: Option<&str>,
+    can: impl Fn(&Certificate) -> bool,
+) -> Option<&'a Arc<Certificate>> {
+    let usable = all.iter().filter(|one| can(one));
+    usable.min_by_key(|one| name.map_or(Fit::No, |name| fit(one, name))).or(all.first())
+}
+
+fn fit(certificate: &Certificate, name: &str) -> Fit {
+    // A wildcard stands for the whole of the first label (RFC 6125, 6.4.3).
+    let parent = name.split_once('.').map(|(_, parent)| parent);
+    let fits = certificate.names.iter().map(|known| match known.strip_prefix("*.") {
+        Some(known) if parent.is_some_and(|parent| parent.eq_ignore_ascii_case(known)) => {
+            Fit::Wildcard
+        }
+        None if known.eq_ignore_ascii_case(name) => Fit::Exact,
+        Some(_) | None => Fit::No,
+    });
+    fits.min().unwrap_or(Fit::No)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::self_signed, *};
+
+    #[test]
+    fn names_decide() {
+        let made = self_signed::make("a").unwrap();
+        let certificate = |label: &str, names: &[&str]| {
+            let names = names.iter().map(|&name| name.to_owned()).collect();
+            let (key, end) = (Arc::clone(&made.key), made.end);
+            Arc::new(Certificate { key, names, end, label: label.to_owned() })
+        };
+        let all = [
+            certificate("first", &["example.org", "www.example.org"]),
+            certificate("wild", &["*.example.org"]),
+            certificate("exact", &["api.example.org"]),
+            certificate("again", &["example.org"]),
+        ];
+        let check = |name: Option<&str>, expected: &str| {
+            let found = choose(&all, name, |_| true).unwrap();
+            assert_eq!(found.label, expected, "{name:?}");
+        };
+        check(None, "first");
+        check(Some("example.org"), "first");
+        check(Some("WWW.Example.org"), "first");
+        check(Some("api.example.org"), "exact");
+        check(Some("other.example.org"), "wild");
+        check(Some("a.b.example.org"), "first");
+        check(Some("example.com"), "first");
+        check(Some("org"), "first");
+        check(Some(""), "first");
+        // An old client takes the other of two keys.
+        let cannot = |one: &Certificate| one.label != "first";
+        assert_eq!(choose(&all, Some("example.org"), cannot).unwrap().label, "again");
+        assert_eq!(choose(&all, None, cannot).unwrap().label, "wild");
+        assert_eq!(choose(&all, None, |_| false).unwrap().label, "first");
+        assert!(choose(&[], None, |_| true).is_none());
+    }
+}

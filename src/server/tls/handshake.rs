@@ -1,0 +1,143 @@
+//! A client's handshake, bounded in time, and so that many at once do not hold up requests.
+
+use std::{
+    future::{Future as _, poll_fn},
+    io, mem,
+    pin::{Pin, pin},
+    task::Poll,
+};
+
+use rustls::{AlertDescription, HandshakeKind};
+use tokio::{sync::Semaphore, task::yield_now, time::timeout};
+use tokio_rustls::server::TlsStream;
+
+use super::terms::Tls;
+use crate::{
+    server::{
+        drain::Ticket,
+        stream::{Stream, Transport},
+    },
+    telemetry::{Handshake, Shard},
+};
+
+/// The type of the first record of a handshake (RFC 8446, 5.1).
+const HANDSHAKE: u8 = 22;
+
+/// What has come of a connection that was to begin with a handshake.
+#[derive(Debug)]
+pub(in crate::server) enum Shaken {
+    Hands(Stream),
+    /// The client speaks HTTP without TLS, and can be told so.
+    Http(Transport),
+    Nothing,
+}
+
+/// Why there is no handshake.
+enum Failure {
+    /// The process leaves, and the client has said nothing.
+    Unwanted,
+    /// What came is something else; this is its first byte.
+    Other(Transport, u8),
+    Ended(Handshake, Option<io::Error>),
+}
+
+/// Does the handshake, and counts how it ends. `turns` has one place for all that the worker is at.
+pub(in crate::server) async fn shake(
+    tls: &Tls,
+    turns: &Semaphore,
+    transport: Transport,
+    metrics: &Shard,
+    ticket: &Ticket,
+) -> Shaken {
+    let failure = match timeout(tls.timeout, begin(tls, turns, transport, ticket)).await {
+        Ok(Ok(stream)) => {
+            let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+            let end = if is_resumed { Handshake::Resumed } else { Handshake::Full };
+            metrics.handshakes(end).add(1);
+            return Shaken::Hands(Stream::Tls(Box::new(stream)));
+        }
+        Ok(Err(failure)) => failure,
+        Err(_) => Failure::Ended(Handshake::Timeout, None),
+    };
+    let (end, error, shaken) = match failure {
+        Failure::Unwanted => return Shaken::Nothing,
+        // The methods of HTTP begin with a capital letter.
+        Failure::Other(transport, b'A'..=b'Z') => {
+            (Handshake::NotTls, None, Shaken::Http(transport))
+        }
+        Failure::Other(..) => (Handshake::NotTls, None, Shaken::Nothing),
+        Failure::Ended(end, error) => (end, error, Shaken::Nothing),
+    };
+    metrics.handshakes(end).add(1);
+    tracing::debug!(result = end.name(), ?error, "no handshake");
+    shaken
+}
+
+async fn begin(
+    tls: &Tls,
+    turns: &Semaphore,
+    transport: Transport,
+    ticket: &Ticket,
+) -> Result<TlsStream<Transport>, Failure> {
+    match first_byte(&transport, ticket).await? {
+        HANDSHAKE => {}
+        other => return Err(Failure::Other(transport, other)),
+    }
+    let mut accept = tls.acceptor.accept(transport);
+    loop {
+        // A signature takes as long as many requests. So each worker does one step of one handshake
+        // at a time, and lets everything else that is ready go before it. The semaphore is never
+        // closed.
+        let turn = turns.acquire().await;
+        yield_now().await;
+        let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut accept).poll(cx))).await;
+        drop(turn);
+        match polled {
+            Poll::Ready(Ok(stream)) => return Ok(stream),
+            Poll::Ready(Err(error)) => return Err(Failure::Ended(reason(&error), Some(error))),
+            Poll::Pending => woken().await,
+        }
+    }
+}
+
+/// Waits for the client to say something. Until then it costs no more than its socket.
+async fn first_byte(transport: &Transport, ticket: &Ticket) -> Result<u8, Failure> {
+    let mut peek = pin!(transport.peek());
+    poll_fn(|cx| {
+        if let Poll::Ready(peeked) = peek.as_mut().poll(cx) {
+            return Poll::Ready(match peeked {
+                Ok(Some(byte)) => Ok(byte),
+                Ok(None) => Err(Failure::Ended(Handshake::Left, None)),
+                Err(error) => Err(Failure::Ended(reason(&error), Some(error))),
+            });
+        }
+        ticket.listen(cx.waker());
+        if ticket.is_closing() { Poll::Ready(Err(Failure::Unwanted)) } else { Poll::Pending }
+    })
+    .await
+}
+
+/// Waits for whoever was told to wake the task, just before.
+async fn woken() {
+    let mut is_asleep = false;
+    poll_fn(|_| if mem::replace(&mut is_asleep, true) { Poll::Ready(()) } else { Poll::Pending })
+        .await;
+}
+
+/// What a failure of the library or of the socket means.
+fn reason(error: &io::Error) -> Handshake {
+    use rustls::Error;
+    let Some(cause) = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>()) else {
+        // The socket's own.
+        return Handshake::Left;
+    };
+    if let Error::AlertReceived(alert) = cause {
+        let is_end =
+            matches!(alert, AlertDescription::CloseNotify | AlertDescription::UserCanceled);
+        return if is_end { Handshake::Left } else { Handshake::Refused };
+    }
+    match matches!(cause, Error::PeerIncompatible(_) | Error::NoApplicationProtocol) {
+        true => Handshake::Incompatible,
+        false => Handshake::Broken,
+    }
+}

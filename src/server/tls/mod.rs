@@ -1,0 +1,15 @@
+//! TLS towards clients: the certificates and what becomes of their files, and the handshake.
+
+mod certificate;
+mod choice;
+mod handshake;
+mod places;
+mod self_signed;
+mod terms;
+mod watch;
+
+pub use self::terms::{Tls, TlsError};
+pub(super) use self::{
+    handshake::{Shaken, shake},
+    places::Place,
+};

@@ -1,0 +1,312 @@
+//! Looks after the certificates while they are in use: takes up files that have changed, without
+//! touching a connection, and says in time that a certificate ends. On a thread of its own.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    sync::{Arc, Weak, atomic::Ordering},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    certificate::{self, Certificate},
+    choice::Choice,
+};
+use crate::{plan::CertificateFiles, telemetry::TlsCounts};
+
+/// The pause between two looks. A change is taken up at the second look that shows it: files are
+/// written in steps, and two of them one after the other.
+const PAUSE: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// A certificate that ends within this time is warned of, once a day.
+const NOTICE: i64 = 14 * 24 * 60 * 60;
+
+/// What the thread remembers from one look to the next.
+#[derive(Debug)]
+pub(super) struct Watch {
+    files: Vec<Watched>,
+    /// In the same order, unless there are no files.
+    certificates: Vec<Arc<Certificate>>,
+    /// When each was last warned of.
+    warned: Vec<Option<Instant>>,
+    /// Gone once nobody does handshakes any more.
+    choice: Weak<Choice>,
+    counts: Arc<TlsCounts>,
+}
+
+/// A certificate's two files.
+#[derive(Debug)]
+struct Watched {
+    files: CertificateFiles,
+    /// What was used or rejected.
+    known: Version,
+    /// What the last look showed.
+    seen: Version,
+}
+
+/// What differs when either of the files is written to, or another takes its name; `None` is one that
+/// can't be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Version([Option<Stamp>; 2]);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+}
+
+// === impl Version ===
+
+impl Version {
+    /// The files as they are now. Links are followed: Kubernetes swaps secrets by one.
+    pub(super) fn of(files: &CertificateFiles) -> Self {
+        Self([stamp(&files.certificate), stamp(&files.key)])
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let found = fs::metadata(path).ok()?;
+    Some(Stamp {
+        device: found.dev(),
+        inode: found.ino(),
+        size: found.size(),
+        modified: (found.mtime(), found.mtime_nsec()),
+    })
+}
+
+// === impl Watch ===
+
+impl Watch {
+    /// `files` are those that `certificates` come from, in the same order; or none.
+    pub(super) fn new(
+        files: Vec<(CertificateFiles, Version)>,
+        certificates: Vec<Arc<Certificate>>,
+        choice: &Arc<Choice>,
+        counts: Arc<TlsCounts>,
+    ) -> Self {
+        let watched = |(files, version)| Watched { files, known: version, seen: version };
+        let files = files.into_iter().map(watched).collect();
+        let warned = certificates.iter().map(|_| None).collect();
+        Self { files, certificates, warned, choice: Arc::downgrade(choice), counts }
+    }
+
+    /// Looks, and goes on looking.
+    pub(super) fn begin(mut self) {
+        self.tell();
+        self.warn(SystemTime::now(), Instant::now());
+        let started = thread::Builder::new().name("tls".into()).spawn(move || {
+            loop {
+                thread::sleep(PAUSE);
+                let Some(choice) = self.choice.upgrade() else { return };
+                self.look(&choice);
+                self.warn(SystemTime::now(), Instant::now());
+            }
+        });
+        if let Err(error) = started {
+            tracing::warn!(%error, "no thread for certificates: changes of their files are not seen");
+        }
+    }
+
+    /// Takes up what has changed.
+    fn look(&mut self, choice: &Choice) {
+        let mut has_changed = false;
+        let places = self.certificates.iter_mut().zip(&mut self.warned);
+        for (watched, (certificate, warned)) in self.files.iter_mut().zip(places) {
+            let Some(loaded) = watched.changed() else { continue };
+            match loaded {
+                Ok(new) => {
+                    self.counts.swapped.fetch_add(1, Ordering::Relaxed);
+                    let end = date(new.end);
+                    tracing::info!(certificate = new.label, end, "certificate taken up");
+                    *certificate = Arc::new(new);
+                    *warned = None;
+                    has_changed = true;
+                }
+                Err(fault) => {
+                    self.counts.rejected.fetch_add(1, Ordering::Relaxed);
+                    tracing::error!(
+                        certificate = certificate.label,
+                        fault,
+                        "changed certificate can't be used, the old one stays in use; mend the files"
+                    );
+                }
+            }
+        }
+        if has_changed {
+            choice.swap(&self.certificates);
+            self.tell();
+        }
+    }
+
+    /// Says once a day which certificates end soon.
+    fn warn(&mut self, now: SystemTime, tick: Instant) {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        for (certificate, warned) in self.certificates.iter().zip(&mut self.warned) {
+            let is_told = warned.is_some_and(|at| tick.saturating_duration_since(at) < DAY);
+            if is_told || certificate.end.saturating_sub(now) > NOTICE {
+                continue;
+            }
+            *warned = Some(tick);
+            let (label, end) = (&certificate.label, date(certificate.end));
+            if certificate.end < now {
+                tracing::error!(
+                    certificate = label,
+                    end,
+                    "certificate has ended, clients refuse it; put a new one in its place"
+                );
+            } else {
+                tracing::warn!(
+                    certificate = label,
+                    end,
+                    "certificate ends soon; put a new one in its place"
+                );
+            }
+        }
+    }
+
+    fn tell(&self) {
+        let ends = self.certificates.iter().map(|one| (one.label.clone(), one.end));
+        self.counts.set_expiries(ends.collect());
+    }
+}
+
+// === impl Watched ===
+
+impl Watched {
+    /// What has come of a change, if there was one and it has settled.
+    fn changed(&mut self) -> Option<Result<Certificate, String>> {
+        let now = Version::of(&self.files);
+        let before = std::mem::replace(&mut self.seen, now);
+        if now == self.known || now != before {
+            return None;
+        }
+        let loaded = certificate::load(&self.files);
+        // Written to while it was read: the next looks tell.
+        if Version::of(&self.files) != now {
+            return None;
+        }
+        self.known = now;
+        Some(loaded)
+    }
+}
+
+/// A moment as people read it.
+fn date(seconds: i64) -> String {
+    let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+    // The library takes no later one.
+    let last = Duration::from_secs(253_402_300_799);
+    httpdate::fmt_http_date(UNIX_EPOCH + since.min(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::{super::self_signed, *};
+
+    /// A certificate in two files, and who watches them.
+    struct Case {
+        directory: PathBuf,
+        files: CertificateFiles,
+        choice: Arc<Choice>,
+        counts: Arc<TlsCounts>,
+        watch: Watch,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            let name = format!("sideman-tls-{}-{:08x}", std::process::id(), fastrand::u32(..));
+            let directory = std::env::temp_dir().join(name);
+            fs::create_dir(&directory).unwrap();
+            let [certificate, key] = ["a.pem", "a.key"].map(|name| directory.join(name));
+            let files = CertificateFiles { certificate, key };
+            write(&files, &rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap());
+            let loaded = vec![Arc::new(certificate::load(&files).unwrap())];
+            let (choice, counts) = (Arc::new(Choice::new(&loaded)), Arc::<TlsCounts>::default());
+            let watched = vec![(files.clone(), Version::of(&files))];
+            let watch = Watch::new(watched, loaded, &choice, Arc::clone(&counts));
+            Self { directory, files, choice, counts, watch }
+        }
+
+        /// So many looks; gives the names in use, and how many changes were used and rejected.
+        fn look(&mut self, times: usize) -> (String, u64, u64) {
+            for _ in 0..times {
+                self.watch.look(&self.choice);
+            }
+            let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+            let used = self.watch.certificates[0].names.join(" ");
+            (used, count(&self.counts.swapped), count(&self.counts.rejected))
+        }
+    }
+
+    impl Drop for Case {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.directory);
+        }
+    }
+
+    fn write(files: &CertificateFiles, made: &rcgen::CertifiedKey<rcgen::KeyPair>) {
+        fs::write(&files.certificate, made.cert.pem()).unwrap();
+        fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    }
+
+    #[test]
+    fn a_change_is_taken_up_once_it_has_settled() {
+        let mut case = Case::new();
+        assert_eq!(case.look(3), ("a.test".into(), 0, 0));
+        let new = rcgen::generate_simple_self_signed(["longer.test".to_owned()]).unwrap();
+        fs::write(&case.files.certificate, new.cert.pem()).unwrap();
+        // Its key is not there yet, and nobody complains.
+        assert_eq!(case.look(1), ("a.test".into(), 0, 0));
+        fs::write(&case.files.key, new.signing_key.serialize_pem()).unwrap();
+        assert_eq!(case.look(1), ("a.test".into(), 0, 0));
+        assert_eq!(case.look(1), ("longer.test".into(), 1, 0));
+        assert_eq!(case.look(3), ("longer.test".into(), 1, 0));
+        assert_eq!(case.counts.expiries().len(), 1);
+    }
+
+    #[test]
+    fn a_bad_change_is_rejected_once() {
+        let mut case = Case::new();
+        fs::write(&case.files.key, "no key at all").unwrap();
+        assert_eq!(case.look(5), ("a.test".into(), 0, 1));
+        fs::remove_file(&case.files.key).unwrap();
+        assert_eq!(case.look(5), ("a.test".into(), 0, 2));
+        write(&case.files, &rcgen::generate_simple_self_signed(["b.test".to_owned()]).unwrap());
+        assert_eq!(case.look(5), ("b.test".into(), 1, 2));
+    }
+
+    #[test]
+    fn an_end_is_warned_of_once_a_day() {
+        let mut case = Case::new();
+        let end = 2_000_000_000;
+        let one = self_signed::make("a").unwrap();
+        case.watch.certificates = vec![Arc::new(Certificate { end, ..one })];
+        let begin = Instant::now();
+        let mut warns = |before_end: u64, at: Duration| {
+            case.watch.warned[0].take_if(|_| at.is_zero());
+            let told = case.watch.warned[0];
+            let now = UNIX_EPOCH + Duration::from_secs(end.unsigned_abs() - before_end);
+            case.watch.warn(now, begin + at);
+            case.watch.warned[0] != told
+        };
+        assert!(!warns(15 * 86_400, Duration::ZERO));
+        assert!(warns(14 * 86_400, Duration::ZERO));
+        assert!(!warns(14 * 86_400, DAY / 2));
+        assert!(warns(13 * 86_400, DAY));
+        assert!(warns(0, Duration::ZERO));
+    }
+
+    #[test]
+    fn dates() {
+        assert_eq!(date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(date(-1), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(date(i64::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+}

@@ -1,0 +1,216 @@
+//! Handshakes: what is agreed on, how they fail, and that those who drag theirs out hold nobody up.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+use rustls::{HandshakeKind, ProtocolVersion, version};
+
+use super::{
+    address,
+    client::{Tls, Trust},
+    connect, self_signed, until_handshakes, with,
+};
+use crate::support::{App, Client, eventually};
+
+#[test]
+fn both_versions_are_spoken() {
+    let application = App::saying("hello");
+    let sideman = self_signed(&application.url()).start().until_ready();
+    for (version, expected) in
+        [(&version::TLS12, ProtocolVersion::TLSv1_2), (&version::TLS13, ProtocolVersion::TLSv1_3)]
+    {
+        let mut client =
+            Tls::connect(address(&sideman), &Trust::Only(version).config(), "localhost");
+        assert_eq!(client.connection().protocol_version(), Some(expected));
+        let answer = client.get("/", "");
+        assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
+    }
+    until_handshakes(&sideman, "full", 2.0);
+    sideman.until_metric("sideman_tls_connections", &[], 0.0);
+    sideman.until_metric("sideman_tls_handshakes_in_flight", &[], 0.0);
+    // The plain listener is there as before.
+    assert_eq!(sideman.get("/").text(), "hello");
+}
+
+#[test]
+fn the_least_version_is_a_setting() {
+    let application = App::saying("hello");
+    let sideman = self_signed(&application.url()).set("tls.min_version", "1.3").start();
+    let old = Trust::Only(&version::TLS12).config();
+    assert!(Tls::try_connect(address(&sideman), &old, "localhost").is_err());
+    until_handshakes(&sideman, "incompatible", 1.0);
+    Tls::connect(address(&sideman), &Trust::Only(&version::TLS13).config(), "localhost");
+    until_handshakes(&sideman, "full", 1.0);
+}
+
+#[test]
+fn the_protocol_is_agreed_on() {
+    let application = App::saying("hello");
+    let sideman = self_signed(&application.url()).start();
+    let offers = |protocols: &[&str]| {
+        let protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let config = with(&Trust::Anyone.config(), |config| config.alpn_protocols = protocols);
+        let client = Tls::try_connect(address(&sideman), &config, "localhost").ok()?;
+        client.connection().alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned())
+    };
+    assert_eq!(offers(&["http/1.1"]).as_deref(), Some("http/1.1"));
+    assert_eq!(offers(&["http/1.0", "http/1.1"]).as_deref(), Some("http/1.1"));
+    assert_eq!(offers(&[]), None);
+    until_handshakes(&sideman, "full", 3.0);
+    assert_eq!(offers(&["spdy/3"]), None);
+    until_handshakes(&sideman, "incompatible", 1.0);
+}
+
+#[test]
+fn a_client_resumes_what_it_has_begun() {
+    let application = App::saying("hello");
+    let sideman = self_signed(&application.url()).start().until_ready();
+    for version in [&version::TLS12, &version::TLS13] {
+        let config = Trust::Only(version).config();
+        let mut first = Tls::connect(address(&sideman), &config, "localhost");
+        // Its tickets come before the answer.
+        assert_eq!(first.get("/", "").status, 200);
+        let mut second = Tls::connect(address(&sideman), &config, "localhost");
+        assert_eq!(second.connection().handshake_kind(), Some(HandshakeKind::Resumed));
+        assert_eq!(second.get("/", "").text(), "hello");
+    }
+    until_handshakes(&sideman, "resumed", 2.0);
+    until_handshakes(&sideman, "full", 2.0);
+}
+
+#[test]
+fn what_is_no_handshake_is_ended_and_counted() {
+    let application = App::saying("hello");
+    let sideman = self_signed(&application.url()).start();
+    let mut plain = Client::connect(address(&sideman));
+    plain.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    let response = plain.response();
+    assert_eq!(
+        (response.status, response.text().as_str()),
+        (400, "this port speaks TLS: use https\n")
+    );
+    assert!(response.closes());
+    until_handshakes(&sideman, "not_tls", 1.0);
+    let mut strange = Client::connect(address(&sideman));
+    strange.send([0_u8, 1, 2, 3]).until_gone();
+    until_handshakes(&sideman, "not_tls", 2.0);
+    // The right beginning, and nothing sensible behind it.
+    let mut broken = Client::connect(address(&sideman));
+    broken.send([&[22, 3, 1, 0, 8][..], &[0xff; 8]].concat()).until_gone();
+    until_handshakes(&sideman, "broken", 1.0);
+    let mut late = Client::connect(address(&sideman));
+    late.send([22, 3, 1]).half_close();
+    late.until_gone();
+    until_handshakes(&sideman, "left", 1.0);
+    Client::connect(address(&sideman)).leave();
+    until_handshakes(&sideman, "left", 2.0);
+    assert_eq!(connect(&sideman).get("/healthz", "").status, 200);
+}
+
+#[test]
+fn who_drags_the_handshake_out_is_sent_away_and_holds_nobody_up() {
+    const SILENT: usize = 200;
+    let application = App::saying("hello");
+    let sideman =
+        self_signed(&application.url()).set("tls.handshake_timeout", "2s").start().until_ready();
+    let begin = Instant::now();
+    let silent: Vec<TcpStream> = (0..SILENT)
+        .map(|number| {
+            let mut stream = TcpStream::connect(address(&sideman)).unwrap();
+            // Half of them begin.
+            if number % 2 == 0 {
+                stream.write_all(&[22, 3, 1]).unwrap();
+            }
+            stream
+        })
+        .collect();
+    let mut slowest = Duration::ZERO;
+    let mut kept = connect(&sideman);
+    while begin.elapsed() < Duration::from_secs(1) {
+        let asked = Instant::now();
+        assert_eq!(kept.get("/", "").text(), "hello");
+        assert_eq!(connect(&sideman).get("/", "").text(), "hello");
+        assert_eq!(sideman.get("/").text(), "hello");
+        slowest = slowest.max(asked.elapsed());
+    }
+    // Far below the time that the others take.
+    assert!(slowest < Duration::from_millis(900), "{slowest:?}");
+    for mut stream in silent {
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        // Closed, or reset because of what nobody wanted to read.
+        let read = stream.read(&mut [0; 64]);
+        assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+    }
+    assert!(begin.elapsed() >= Duration::from_secs(2));
+    until_handshakes(&sideman, "timeout", 200.0);
+    sideman.until_metric("sideman_tls_handshakes_in_flight", &[], 0.0);
+}
+
+#[test]
+fn beyond_the_limit_clients_wait_until_a_place_is_free() {
+    let application = App::saying("hello");
+    let sideman = self_signed(&application.url())
+        .set("tls.handshakes", "2")
+        .set("tls.handshake_timeout", "20s")
+        .start()
+        .until_ready();
+    let silent = [(); 2].map(|()| TcpStream::connect(address(&sideman)).unwrap());
+    sideman.until_metric("sideman_tls_handshakes_in_flight", &[], 2.0);
+    let address = address(&sideman);
+    let waiting = std::thread::spawn(move || {
+        Tls::connect(address, &Trust::Anyone.config(), "localhost").get("/", "").text()
+    });
+    sideman.until_metric("sideman_tls_handshakes_postponed_total", &[], 1.0);
+    // Nobody else is held up, and neither are those who have it behind them.
+    assert_eq!(sideman.get("/").text(), "hello");
+    assert!(!waiting.is_finished());
+    drop(silent);
+    assert_eq!(waiting.join().unwrap(), "hello");
+    until_handshakes(&sideman, "left", 2.0);
+}
+
+#[test]
+fn leaving_does_not_wait_for_the_silent() {
+    let application = App::saying("hello");
+    let sideman =
+        self_signed(&application.url()).set("tls.handshake_timeout", "20s").start().until_ready();
+    let silent = TcpStream::connect(address(&sideman)).unwrap();
+    sideman.until_metric("sideman_tls_handshakes_in_flight", &[], 1.0);
+    let mut idle = connect(&sideman);
+    assert_eq!(idle.get("/", "").text(), "hello");
+    let begin = Instant::now();
+    sideman.signal(Signal::TERM);
+    // An idle connection is told that nothing was cut off.
+    assert!(idle.until_closed().unwrap().is_empty());
+    let (code, _) = sideman.wait();
+    assert_eq!(code, Some(0));
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+    drop(silent);
+}
+
+#[test]
+fn many_at_once_are_all_served() {
+    let application = App::saying("hello");
+    let sideman = self_signed(&application.url()).set("tls.handshakes", "4").start().until_ready();
+    let address = address(&sideman);
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            std::thread::spawn(move || {
+                for _ in 0..20 {
+                    let config = Trust::Anyone.config();
+                    let mut client = Tls::connect(address, &config, "localhost");
+                    assert_eq!(client.get("/", "").text(), "hello");
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    until_handshakes(&sideman, "full", 160.0);
+    eventually("no connection left", || {
+        (sideman.metric("sideman_client_connections", &[]) == 0.0).then_some(())
+    });
+}

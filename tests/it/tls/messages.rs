@@ -1,0 +1,236 @@
+//! HTTP over TLS: the same bytes as without, and what the application is told of it.
+
+use std::time::Duration;
+
+use super::{
+    address,
+    client::{Tls, Trust},
+    connect, self_signed,
+};
+use crate::support::{
+    App, Gate, Origin, Request, Settings, TempDir, close, expect, open, pattern, receive, send,
+    until_closed,
+};
+
+const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// An application that repeats what it was told of the scheme.
+fn echo() -> App {
+    App::start(|request: &Request| {
+        let field = |name: &str| request.head.get(name).unwrap_or("-").to_owned();
+        let told = ["x-forwarded-proto", "x-forwarded-port", "x-forwarded-for"].map(field);
+        App::reply(told.join(" ").as_bytes())
+    })
+}
+
+#[test]
+fn files_are_the_same_byte_for_byte() {
+    let directory = TempDir::new();
+    let sizes = [0, 1, 1000, 16 * 1024, 100 * 1024, 1 << 20, 5 << 20];
+    for size in sizes {
+        directory.write(&format!("{size}.bin"), pattern(size));
+    }
+    let application = App::saying("hello");
+    let sideman = self_signed(&application.url()).files("/s/", directory.path()).start();
+    let mut client = connect(&sideman);
+    // The second time it comes from sealed memory, which the kernel could send without TLS.
+    for _ in 0..3 {
+        for size in sizes {
+            let answer = client.get(&format!("/s/{size}.bin"), "");
+            assert_eq!(answer.status, 200);
+            assert!(answer.body == pattern(size), "{size}");
+        }
+    }
+    let whole = pattern(1 << 20);
+    for (range, part) in [
+        ("0-0", &whole[..1]),
+        ("1000-300000", &whole[1000..=300_000]),
+        ("-70000", &whole[whole.len() - 70_000..]),
+    ] {
+        let answer = client.get("/s/1048576.bin", &format!("Range: bytes={range}\r\n"));
+        assert_eq!(answer.status, 206, "{range}");
+        assert!(answer.body == part, "{range}");
+    }
+}
+
+#[test]
+fn the_application_is_told_of_https() {
+    let application = echo();
+    let sideman = self_signed(&application.url()).start();
+    let port = address(&sideman).port();
+    let mut client = connect(&sideman);
+    // Nobody is believed who is not trusted.
+    for fields in ["", "X-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n"] {
+        assert_eq!(client.get("/", fields).text(), format!("https {port} 127.0.0.1"));
+    }
+    assert!(sideman.get("/").text().starts_with("http "));
+}
+
+#[test]
+fn a_trusted_proxy_knows_better() {
+    let application = echo();
+    let settings = self_signed(&application.url()).set("server.trusted_proxies", "127.0.0.1");
+    let sideman = settings.set("server.redirect_https", "true").start();
+    let mut client = connect(&sideman);
+    assert_eq!(client.get("/", "").text(), "https 443 127.0.0.1");
+    for told in ["https", "wss", "HTTPS"] {
+        let fields = format!("X-Forwarded-Proto: {told}\r\nX-Forwarded-For: 192.0.2.1\r\n");
+        assert_eq!(client.get("/", &fields).text(), "https 443 192.0.2.1");
+    }
+    // The balancer's client came without TLS, whatever the balancer itself speaks here.
+    let answer = client.get("/a", "X-Forwarded-Proto: http\r\n");
+    assert_eq!(answer.status, 301);
+    assert!(answer.head.contains("\r\nlocation: https://example.test/a\r\n"), "{}", answer.head);
+}
+
+#[test]
+fn who_is_there_by_tls_is_not_sent_to_https() {
+    let application = App::saying("here");
+    let settings = self_signed(&application.url()).set("server.redirect_https", "true");
+    let sideman = settings.start();
+    for fields in ["", "X-Forwarded-Proto: http\r\n"] {
+        assert_eq!(connect(&sideman).get("/", fields).text(), "here");
+    }
+}
+
+#[test]
+fn a_tunnel_carries_both_ways() {
+    const ASK: &str = "GET /ws HTTP/1.1\r\nHost: example.test\r\nConnection: Upgrade\r\n\
+                       Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    const ACCEPT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                          Connection: Upgrade\r\n\
+                          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let long = pattern(300_000);
+    for says_end in [true, false] {
+        let origin = Origin::script([
+            expect("GET /ws "),
+            send(ACCEPT),
+            receive("one"),
+            send("two"),
+            send(long.clone()),
+            until_closed(),
+            send("last words"),
+            close(),
+        ]);
+        let sideman = self_signed(&origin.url()).start();
+        let mut client = connect(&sideman);
+        client.send(ASK).until("\r\n\r\n");
+        sideman.until_metric("sideman_tunnels", &[], 1.0);
+        client.send("one").until("two");
+        if says_end {
+            client.say_end();
+        } else {
+            client.half_close();
+        }
+        let rest = client.until_closed().unwrap();
+        assert!(rest == [&long[..], b"last words"].concat(), "{} bytes", rest.len());
+        sideman.until_metric("sideman_tunnels", &[], 0.0);
+    }
+}
+
+#[test]
+fn a_client_that_has_said_all_gets_its_answer() {
+    for says_end in [true, false] {
+        let seen = Gate::new();
+        let origin = Origin::script([
+            expect("GET / "),
+            open(&seen),
+            crate::support::pause(Duration::from_millis(400)),
+            send(HELLO),
+        ]);
+        let sideman = self_signed(&origin.url()).start();
+        let mut client = connect(&sideman);
+        client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
+        seen.pass();
+        if says_end {
+            client.say_end();
+        } else {
+            client.half_close();
+        }
+        // It was asked whether it is still there.
+        assert!(client.until("\r\n\r\n").starts_with("HTTP/1.1 100 "));
+        assert_eq!(client.answer().text(), "hello");
+        assert!(client.until_closed().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_client_that_has_left_is_noticed() {
+    let seen = Gate::new();
+    let origin = Origin::script([
+        expect("GET / "),
+        open(&seen),
+        crate::support::pause(Duration::from_millis(800)),
+        send(HELLO),
+    ]);
+    let sideman = self_signed(&origin.url()).start();
+    let mut client = connect(&sideman);
+    client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    seen.pass();
+    client.leave();
+    let line = sideman.log_of("/");
+    assert_eq!(line["status"], 499, "{line}");
+    sideman.until_metric("sideman_tls_connections", &[], 0.0);
+}
+
+#[test]
+fn an_answer_to_a_long_body_is_read_by_a_client_that_sends_first() {
+    const LONG: usize = 8 << 20;
+    let origin = Origin::scripts([]);
+    let sideman = self_signed(&origin.url()).set("server.max_body", "1KiB").start();
+    let mut client = connect(&sideman);
+    let head = format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n");
+    client.send([head.as_bytes(), &pattern(LONG)].concat());
+    let answer = client.answer();
+    assert_eq!(answer.status, 413);
+    assert!(answer.head.contains("connection: close"), "{}", answer.head);
+    assert!(client.until_closed().unwrap().is_empty());
+}
+
+#[test]
+fn an_upload_arrives_whole() {
+    let application = App::start(|request: &Request| {
+        let is_whole = request.body == pattern(3 << 20);
+        App::reply(if is_whole { b"whole" } else { b"other" })
+    });
+    let sideman = self_signed(&application.url()).start();
+    let mut client = connect(&sideman);
+    let body = pattern(3 << 20);
+    let head = format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {}\r\n\r\n", body.len());
+    client.send([head.as_bytes(), &body].concat());
+    assert_eq!(client.answer().text(), "whole");
+}
+
+#[test]
+fn what_the_application_cuts_off_is_not_said_to_be_whole() {
+    let origin = Origin::script([
+        expect("GET / "),
+        send("HTTP/1.1 200 OK\r\n\r\nhalf"),
+        crate::support::reset(),
+    ]);
+    let settings: Settings = self_signed(&origin.url()).set("routes.unbuffered", "/=response");
+    let sideman = settings.start();
+    let mut client = connect(&sideman);
+    // Its body has no length and no chunks: only the connection's end says where it ends.
+    client.send("GET / HTTP/1.0\r\nHost: a.test\r\n\r\n");
+    let ended = client.until_closed();
+    assert!(
+        ended.is_err(),
+        "{:?}",
+        ended.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    );
+}
+
+#[test]
+fn an_orderly_end_is_said() {
+    let application = App::saying("hello");
+    let sideman = self_signed(&application.url()).set("server.idle_timeout", "1s").start();
+    let mut closing = connect(&sideman);
+    assert_eq!(closing.get("/", "Connection: close\r\n").text(), "hello");
+    assert!(closing.until_closed().unwrap().is_empty());
+    let mut idle = Tls::connect(address(&sideman), &Trust::Anyone.config(), "localhost");
+    assert_eq!(idle.get("/", "").text(), "hello");
+    assert!(idle.until_closed().unwrap().is_empty());
+    sideman.until_metric("sideman_client_timeouts_total", &[("timer", "idle")], 1.0);
+}

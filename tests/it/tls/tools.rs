@@ -1,0 +1,91 @@
+//! What people try it with: openssl s_client and curl.
+
+use std::{
+    io::Write as _,
+    process::{Command, Output, Stdio},
+};
+
+use super::{Pair, address, self_signed};
+use crate::support::{App, Settings, TempDir, pattern};
+
+/// Runs a program to its end; `None` where it is not installed.
+fn run(program: &str, arguments: &[&str], input: &str) -> Option<Output> {
+    let mut command = Command::new("timeout");
+    command.arg("20").arg(program).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // It may have ended without reading.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    if output.status.code() == Some(127) {
+        eprintln!("skipped: there is no {program}");
+        return None;
+    }
+    Some(output)
+}
+
+fn text(output: &Output) -> String {
+    let (out, err) = (&output.stdout, &output.stderr);
+    format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
+}
+
+#[test]
+fn openssl_agrees() {
+    let (application, directory) = (App::saying("hello"), TempDir::new());
+    let first = Pair::new(&["first.test"]).write(&directory, "a");
+    let second = Pair::new(&["second.test"]).write(&directory, "b");
+    let sideman = Settings::before(&application.url())
+        .set("tls.listen", "127.0.0.1:0")
+        .set("tls.certificates", &format!("{first},{second}"))
+        .start()
+        .until_ready();
+    let address = address(&sideman).to_string();
+    let root = directory.join("b.pem").display().to_string();
+    for (version, shown) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
+        let arguments = [
+            "s_client",
+            "-connect",
+            &address,
+            version,
+            "-alpn",
+            "h2,http/1.1",
+            "-servername",
+            "second.test",
+            "-CAfile",
+            &root,
+            "-verify_return_error",
+            "-ign_eof",
+        ];
+        let request = "GET / HTTP/1.1\r\nHost: second.test\r\nConnection: close\r\n\r\n";
+        let Some(output) = run("openssl", &arguments, request) else { return };
+        let found = text(&output);
+        assert!(output.status.success(), "{found}");
+        for part in ["ALPN protocol: http/1.1", shown, "Verification: OK", "\r\n\r\nhello"] {
+            assert!(found.contains(part), "{part}: {found}");
+        }
+    }
+    let arguments = ["s_client", "-connect", &address, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"];
+    let Some(output) = run("openssl", &arguments, "") else { return };
+    assert!(!output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn curl_gets_a_file() {
+    let (application, directory) = (App::saying("hello"), TempDir::new());
+    directory.write("a.bin", pattern(1 << 20));
+    let sideman = self_signed(&application.url()).files("/s/", directory.path()).start();
+    let url = format!("https://{}/s/a.bin", address(&sideman));
+    for flags in
+        [&["-sk"][..], &["-sk", "--http1.0"], &["-sk", "--tls-max", "1.2"], &["-sk", "-r", "5-"]]
+    {
+        let Some(output) = run("curl", &[flags, &[&url]].concat(), "") else { return };
+        assert!(output.status.success(), "{flags:?} {}", String::from_utf8_lossy(&output.stderr));
+        let whole = pattern(1 << 20);
+        let expected = if flags.contains(&"-r") { &whole[5..] } else { &whole[..] };
+        assert!(output.stdout == expected, "{flags:?}");
+    }
+    // Nobody has vouched for it.
+    let Some(output) = run("curl", &["-sS", &url], "") else { return };
+    assert!(!output.status.success());
+    sideman.until_metric("sideman_tls_handshakes_total", &[("result", "refused")], 1.0);
+}
