@@ -44,6 +44,8 @@ pub struct Client {
     has_interim: Cell<bool>,
     sendable: RefCell<Option<Sendable>>,
     has_sendable: Cell<bool>,
+    /// Whether this is one of several requests on a connection (HTTP/2).
+    is_stream: bool,
 }
 
 /// How a connection came in.
@@ -105,6 +107,7 @@ impl Client {
             has_interim: Cell::new(false),
             sendable: RefCell::default(),
             has_sendable: Cell::new(false),
+            is_stream: false,
         }
     }
 
@@ -127,6 +130,17 @@ impl Client {
     /// The port that it came to.
     pub(super) fn server_port(&self) -> u16 {
         self.way.server_port
+    }
+
+    /// For one of several requests on this connection.
+    #[must_use]
+    pub fn stream(&self) -> Self {
+        Self { is_stream: true, ..Self::new(self.way, Instant::now()) }
+    }
+
+    /// Whether it can be used for another request.
+    pub fn is_free(&self) -> bool {
+        matches!(self.activity.get(), Activity::Idle(_)) && Rc::strong_count(&self.body) == 1
     }
 
     /// What it waits for.
@@ -153,6 +167,9 @@ impl Client {
     }
 
     pub(super) fn set_sendable(&self, sendable: Sendable) {
+        if self.is_stream {
+            return;
+        }
         self.has_sendable.set(true);
         self.sendable.replace(Some(sendable));
     }
@@ -277,7 +294,7 @@ impl Client {
     pub fn on_request(&self, version: Version, has_body: bool) {
         self.activity.set(Activity::Busy);
         self.body.set(if has_body { Arrival::Coming } else { Arrival::Over });
-        self.takes_interim.set(version >= Version::HTTP_11);
+        self.takes_interim.set(version == Version::HTTP_11);
         self.saw_end.set(false);
     }
 

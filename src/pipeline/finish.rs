@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, Version, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{leftover, record::Record, tunnel::Tunnel};
@@ -37,7 +37,10 @@ pub(super) fn seal(mut record: Box<Record>, response: Response<Body>) -> Respons
     // What follows an unread body can't be found (RFC 9112, 9.3).
     let is_unread = record.connection.is_body_abandoned() && !leftover::is_short(&record.parts);
     let is_last = is_unread || record.local.phase.get() >= Phase::Draining;
-    if is_last && record.upgraded.is_none() {
+    if record.parts.version >= Version::HTTP_2 {
+        // A connection of many requests ends in another way (RFC 9113, 6.8 and 8.2.2).
+        parts.headers.remove(header::CONNECTION);
+    } else if is_last && record.upgraded.is_none() {
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Response::from_parts(parts, Answer { body, record: Some(record) })
@@ -50,6 +53,13 @@ impl Answer {
     pub fn take_tunnel(&mut self) -> Option<Tunnel> {
         let upgraded = self.record.as_mut()?.upgraded.take()?;
         Some(Tunnel::open(self.record.take()?, upgraded))
+    }
+
+    /// The client has left, or was cut off, before it had what was handed over of it.
+    pub fn cut_off(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.error.get_or_insert(Kind::ClientGone);
+        }
     }
 }
 

@@ -35,7 +35,20 @@ pub(super) fn check(parts: &Parts) -> Result<(), Error> {
     match host {
         // The effective host is the target's, yet a missing or broken field is still an error
         // (RFC 9112, 3.2).
-        None if parts.version >= Version::HTTP_11 => Err(Error::new(Kind::HostMissing)),
+        None if parts.version == Version::HTTP_11 => Err(Error::new(Kind::HostMissing)),
+        // `:authority` takes its place, and must not contradict it (RFC 9113, 8.3.1).
+        None if parts.version > Version::HTTP_11 && parts.uri.authority().is_none() => {
+            Err(Error::new(Kind::HostMissing))
+        }
+        Some(value)
+            if parts.version > Version::HTTP_11
+                && parts
+                    .uri
+                    .authority()
+                    .is_some_and(|name| !name.as_str().as_bytes().eq_ignore_ascii_case(value)) =>
+        {
+            Err(Error::new(Kind::HostInvalid))
+        }
         Some(value) if !host::is_valid(value) => Err(Error::new(Kind::HostInvalid)),
         _ if parts
             .uri

@@ -5,7 +5,7 @@ use std::{future::poll_fn, pin::Pin, time::Duration};
 
 use http::{header, request::Parts};
 use http_body::Body;
-use tokio::time::timeout;
+use tokio::{task::spawn_local, time::timeout};
 
 use crate::body::RequestBody;
 
@@ -14,10 +14,27 @@ const MOST: u64 = 64 * 1024;
 /// How long the answer waits for them, at the most: a new connection costs a client about as much.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long a client may go on to send what nobody wants, where that costs no connection.
+const LINGER: Duration = Duration::from_secs(30);
+
 /// Whether the body's rest is not worth a connection: hyper reads what is here of it by itself.
 pub(super) fn is_short(parts: &Parts) -> bool {
     let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length <= MOST)
+}
+
+/// Reads a stream's body beside its answer and throws it away: letting go of it would end the stream, and
+/// many clients take that for a failure (RFC 9113, 8.1).
+pub(super) fn read_beside(mut body: RequestBody) {
+    if body.is_end_stream() {
+        return;
+    }
+    drop(spawn_local(async move {
+        let rest = async {
+            while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {}
+        };
+        let _ = timeout(LINGER, rest).await;
+    }));
 }
 
 /// Reads a short body and throws it away.

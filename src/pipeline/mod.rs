@@ -49,13 +49,14 @@ pub use self::{
 
 use std::rc::Rc;
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
 use self::{record::Record, route::Destination};
 use crate::{
     body::{Body, RequestBody},
     error::{Error, Kind},
+    rfc,
 };
 
 /// Answers one request. Dropping the future is how a client leaves: the record notices.
@@ -64,7 +65,10 @@ pub async fn handle(
     client: Rc<Client>,
     request: Request<Incoming>,
 ) -> Response<Answer> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    if parts.version == Version::HTTP_2 {
+        rfc::fields::join_cookies(&mut parts.headers);
+    }
     let mut body = RequestBody::new(body, Rc::clone(client.arrival()));
     let mut record = Record::begin(Rc::clone(&local), client, parts);
     let mut response = match answer(&local, &mut record, &mut body).await {
@@ -72,7 +76,11 @@ pub async fn handle(
         Err(error) => reply::failure(&mut record, &error),
     };
     fields::apply(&record, &mut response);
-    leftover::read(&record.parts, body).await;
+    if record.parts.version == Version::HTTP_2 {
+        leftover::read_beside(body);
+    } else {
+        leftover::read(&record.parts, body).await;
+    }
     finish::seal(record, response)
 }
 

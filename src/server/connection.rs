@@ -22,6 +22,7 @@ use tokio::{io::AsyncWriteExt as _, sync::Semaphore};
 
 use super::{
     drain::Ticket,
+    http2,
     linger::linger,
     plain::Plain,
     socket::Socket,
@@ -139,7 +140,9 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
 
     // `Socket` has kept hyper from shutting it down.
     let parts = connection.into_parts();
-    let mut socket = parts.io.into_inner().into_plain(matches!(ended, Ended::Http(None)));
+    let socket = parts.io.into_inner();
+    let is_http2 = socket.is_http2();
+    let mut socket = socket.into_plain(matches!(ended, Ended::Http(None)));
     match ended {
         Ended::Http(None) => {
             if let Some(tunnel) = opened.take() {
@@ -153,6 +156,25 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
                 Box::pin(linger(socket, &ticket)).await;
             } else {
                 socket.say_end();
+            }
+        }
+        Ended::Http(Some(_)) if is_http2 => {
+            let begun = (parts.read_buf, socket);
+            match Box::pin(http2::serve(Rc::clone(&local), begun, Rc::clone(&client), &ticket))
+                .await
+            {
+                http2::Ended::Itself(None) => {}
+                http2::Ended::Itself(Some(error)) => {
+                    tracing::debug!(%error, peer = client.address(), "client connection ended");
+                }
+                http2::Ended::Idle => local.metrics.idle_timeouts.add(1),
+                http2::Ended::Flooded => {
+                    local.metrics.floods.add(1);
+                    tracing::debug!(
+                        peer = client.address(),
+                        "client took its requests back at once"
+                    );
+                }
             }
         }
         Ended::Http(Some(error)) => {

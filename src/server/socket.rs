@@ -23,6 +23,7 @@ use tokio::{
 
 use super::{
     plain::Plain,
+    preface::Opening,
     stream::{Stream, Transport},
 };
 use crate::{
@@ -37,6 +38,7 @@ pub(super) struct Socket {
     stream: Stream,
     client: Rc<Client>,
     metrics: Arc<Shard>,
+    opening: Opening,
     /// Whether the kernel was told to keep its queue of unsent bytes short.
     is_short: bool,
     /// The client takes bytes more slowly than they come.
@@ -68,6 +70,7 @@ impl Socket {
             stream,
             client,
             metrics,
+            opening: Opening::Held(0),
             is_short: false,
             is_slow: false,
             is_amid: false,
@@ -190,6 +193,36 @@ impl Socket {
         Plain::new(self.stream, self.metrics)
     }
 
+    /// Whether the client began to speak HTTP/2.
+    pub(super) fn is_http2(&self) -> bool {
+        self.opening == Opening::Http2
+    }
+
+    /// Reads, and counts what comes; gives how much there is to be seen of it.
+    fn poll_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let before = buffer.filled().len();
+        loop {
+            let Self { stream, opening, .. } = self;
+            let known = ready!(
+                opening.poll_read(buffer, |buffer| Pin::new(&mut *stream).poll_read(cx, buffer))
+            )?;
+            let (seen, held) = (buffer.filled().len() - before, opening.held());
+            let come = (seen + held).saturating_sub(known);
+            if come > 0 {
+                self.client.on_read();
+                self.is_slow = false;
+                self.metrics.received_bytes.add(come as u64);
+            }
+            if held == 0 {
+                return Poll::Ready(Ok(seen));
+            }
+        }
+    }
+
     /// Writes interim answers to their end: whatever comes after them must wait. hyper has either
     /// nothing to write, or the final answer.
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -275,14 +308,8 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        let count = buffer.filled().len() - before;
-        if count > 0 {
-            self.client.on_read();
-            self.is_slow = false;
-            self.metrics.received_bytes.add(count as u64);
-        } else if buffer.remaining() > 0 {
+        let count = ready!(self.poll_some(cx, buffer))?;
+        if count == 0 && buffer.remaining() > 0 {
             match self.client.body() {
                 // hyper would take the end for a client that has left.
                 Some(Arrival::Over) => {

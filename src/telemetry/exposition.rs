@@ -235,6 +235,8 @@ impl Collector for Scrape {
         ] {
             ConstCounter::new(count).encode(timeouts.encode_family(&[("timer", timer)])?)?;
         }
+        self.counter(e, names::STALLED_STREAMS, |shard| &shard.stalled_streams)?;
+        self.counter(e, names::FLOODS, |shard| &shard.floods)?;
         let process = self.metrics.process();
         single(e, names::ACCEPT_ERRORS, Process::read(&process.accept_errors))?;
         self.tls(e)?;

@@ -43,6 +43,8 @@ pub struct Shard {
     pub header_timeouts: Counter,
     handshakes: [Counter; HANDSHAKES],
     pub tls_connections: Counter,
+    pub stalled_streams: Counter,
+    pub floods: Counter,
     pub upstream_opened: Counter,
     pub upstream_reused: Counter,
     pub upstream_failed: Counter,

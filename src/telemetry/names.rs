@@ -33,6 +33,14 @@ pub const CLIENT_TIMEOUTS: Name = name(
     "Client connections closed by a timer: idle (server.idle_timeout) or header \
      (server.header_timeout)",
 );
+pub const STALLED_STREAMS: Name = name(
+    "sideman_client_stalled_streams",
+    "HTTP/2 requests cut off because the client took nothing of the answer (server.idle_timeout)",
+);
+pub const FLOODS: Name = name(
+    "sideman_client_floods",
+    "HTTP/2 connections closed because most of their requests were taken back at once",
+);
 pub const ACCEPT_ERRORS: Name = name(
     "sideman_accept_errors",
     "Connections that could not be accepted, for example for lack of descriptors",

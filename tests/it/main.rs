@@ -20,6 +20,7 @@ mod django;
 mod forwarded;
 mod health;
 mod hosts;
+mod http2;
 mod leaving;
 mod media;
 mod metrics;

@@ -18,9 +18,9 @@ use crate::{
     telemetry::TlsCounts,
 };
 
-/// What a client may choose by ALPN, the best first. A protocol is added here, and in
-/// `connection.rs`, which serves all of them as HTTP/1.
-const PROTOCOLS: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
+/// What a client may choose by ALPN, the best first. What it then speaks is told by its first bytes, as
+/// without TLS (`preface.rs`).
+const PROTOCOLS: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
 
 /// TLS put to work.
 pub struct Tls {

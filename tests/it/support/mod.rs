@@ -5,6 +5,7 @@ mod app;
 mod client;
 mod dir;
 mod head;
+pub(crate) mod http2;
 mod origin;
 mod port;
 mod prometheus;
@@ -21,6 +22,7 @@ pub(crate) use self::{
     app::App,
     client::{Client, Response},
     dir::TempDir,
+    http2::Http2,
     origin::Origin,
     port::ReservedPort,
     python::{Django, PASSWORD, USER},

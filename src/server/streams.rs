@@ -1,0 +1,222 @@
+//! The requests of one HTTP/2 connection. Each has a place, with a [`Client`] of its own, which is used
+//! again when its request is over; the place knows how much of an answer the client has not taken.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use tokio::task::{self, AbortHandle};
+
+use crate::{
+    error::{Error, Kind},
+    pipeline::{Activity, Client},
+};
+
+/// Requests that were taken back at once, before a connection is suspected of nothing else; Envoy's
+/// number. An attack has this many in a fraction of a second (CVE-2023-44487).
+const TAKEN_BACK: u64 = 500;
+/// What is still at once; Envoy's again. People who leave a slow page are no attack.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// The requests that run, and places for others.
+#[derive(Debug)]
+pub(super) struct Streams {
+    /// The connection before it had any request.
+    first: Rc<Client>,
+    places: RefCell<Vec<Rc<Stream>>>,
+    /// Tasks that answer requests which have no place yet: they take it when they first run.
+    tasks: RefCell<VecDeque<AbortHandle>>,
+    begun: Cell<u64>,
+    taken_back: Cell<u64>,
+}
+
+/// One request at a time.
+#[derive(Debug)]
+pub(super) struct Stream {
+    client: Rc<Client>,
+    task: RefCell<Option<AbortHandle>>,
+    begun: Cell<Instant>,
+    is_answered: Cell<bool>,
+    is_cut: Cell<bool>,
+    /// Bytes of the answer that were handed over and not written yet.
+    untaken: Cell<usize>,
+    /// Since when none of them was written.
+    since: Cell<Instant>,
+    /// Who waits until all of them are.
+    waiting: RefCell<Option<Waker>>,
+}
+
+/// What there is to be done for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Nothing for now; so many requests were cut off.
+    Again { at: Option<Instant>, cut: u64 },
+    /// It is to be closed.
+    Over,
+}
+
+// === impl Streams ===
+
+impl Streams {
+    pub(super) fn new(first: Rc<Client>) -> Self {
+        Self {
+            first,
+            places: RefCell::default(),
+            tasks: RefCell::default(),
+            begun: Cell::new(0),
+            taken_back: Cell::new(0),
+        }
+    }
+
+    /// A place for a new request, which its task asks for. They are never more than there were requests at once.
+    pub(super) fn begin(&self) -> Rc<Stream> {
+        self.begun.set(self.begun.get() + 1);
+        let mut places = self.places.borrow_mut();
+        let stream = if let Some(place) = places.iter().find(|place| place.is_free()) {
+            self.taken_back.set(self.taken_back.get() + u64::from(place.was_taken_back()));
+            place.begun.set(Instant::now());
+            place.is_answered.set(false);
+            place.is_cut.set(false);
+            Rc::clone(place)
+        } else {
+            let stream = Rc::new(Stream::new(self.first.stream()));
+            places.push(Rc::clone(&stream));
+            stream
+        };
+        let mut tasks = self.tasks.borrow_mut();
+        let own = tasks.iter().position(|task| Some(task.id()) == task::try_id());
+        stream.task.replace(own.and_then(|own| tasks.remove(own)));
+        stream
+    }
+
+    /// The task of a new request.
+    pub(super) fn adopt(&self, task: AbortHandle) {
+        self.tasks.borrow_mut().push_back(task);
+    }
+
+    /// Whether the client takes back most of its requests as soon as they have begun.
+    pub(super) fn is_flooded(&self) -> bool {
+        let taken_back = self.taken_back.get();
+        taken_back >= TAKEN_BACK && taken_back > self.begun.get() / 2
+    }
+
+    /// Cuts off requests of which the client has taken nothing for so long: they alone, since those beside
+    /// them may be other people's, behind a balancer. The connection is over when it has had no
+    /// request for so long, or has the end of an answer left that nothing else can take away.
+    pub(super) fn look(&self, now: Instant, idle: Duration) -> Look {
+        let idle_since = |client: &Client| match client.activity() {
+            Activity::Idle(since) | Activity::Head(since) => Some(since),
+            Activity::Busy => None,
+        };
+        let mut quiet = idle_since(&self.first);
+        let (mut is_busy, mut cut) = (false, 0);
+        for stream in self.places.borrow().iter() {
+            let is_stalled = stream.stalled().is_some_and(|since| since + idle <= now);
+            match idle_since(&stream.client) {
+                None => {
+                    is_busy = true;
+                    cut += u64::from(is_stalled && stream.cut());
+                }
+                Some(_) if is_stalled => return Look::Over,
+                Some(since) => quiet = quiet.max(Some(since)).max(stream.stalled()),
+            }
+        }
+        match quiet {
+            _ if is_busy => Look::Again { at: None, cut },
+            Some(since) if since + idle <= now => Look::Over,
+            quiet => Look::Again { at: quiet.map(|since| since + idle), cut },
+        }
+    }
+}
+
+// === impl Stream ===
+
+impl Stream {
+    fn new(client: Client) -> Self {
+        let now = Instant::now();
+        Self {
+            client: Rc::new(client),
+            task: RefCell::default(),
+            begun: Cell::new(now),
+            is_answered: Cell::new(false),
+            is_cut: Cell::new(false),
+            untaken: Cell::new(0),
+            since: Cell::new(now),
+            waiting: RefCell::default(),
+        }
+    }
+
+    pub(super) fn client(&self) -> Rc<Client> {
+        Rc::clone(&self.client)
+    }
+
+    /// There is an answer.
+    pub(super) fn on_answer(&self) {
+        self.is_answered.set(true);
+    }
+
+    /// A part of the answer is to be written.
+    pub(super) fn on_handed(&self, count: usize) {
+        if self.untaken.get() == 0 {
+            self.since.set(Instant::now());
+        }
+        self.untaken.set(self.untaken.get().saturating_add(count));
+    }
+
+    /// So much was written, or never will be.
+    pub(super) fn on_taken(&self, count: usize) {
+        let left = self.untaken.get().saturating_sub(count);
+        self.untaken.set(left);
+        if left > 0 {
+            self.since.set(Instant::now());
+        } else if let Some(waker) = self.waiting.take() {
+            waker.wake();
+        }
+    }
+
+    /// Waits until all that was handed over is written; fails when it is cut off.
+    pub(super) fn poll_taken(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        if self.is_cut.get() {
+            return Poll::Ready(Err(Error::new(Kind::ClientGone)));
+        }
+        if self.untaken.get() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        self.waiting.replace(Some(cx.waker().clone()));
+        Poll::Pending
+    }
+
+    /// Ends it; `false` if that was done before.
+    fn cut(&self) -> bool {
+        if self.is_cut.replace(true) {
+            return false;
+        }
+        if let Some(waker) = self.waiting.take() {
+            waker.wake();
+        } else if let Some(task) = self.task.take() {
+            // Its next part waits for the window to open, and h2 has nothing of it.
+            task.abort();
+        }
+        true
+    }
+
+    /// Since when the client takes nothing, if there is something for it.
+    fn stalled(&self) -> Option<Instant> {
+        (self.untaken.get() > 0).then(|| self.since.get())
+    }
+
+    /// Parts of an answer that are on their way hold the place as well.
+    fn is_free(self: &Rc<Self>) -> bool {
+        Rc::strong_count(self) == 1 && Rc::strong_count(&self.client) == 1 && self.client.is_free()
+    }
+
+    /// Whether its last request has ended at once and without an answer.
+    fn was_taken_back(&self) -> bool {
+        let Activity::Idle(end) = self.client.activity() else { return false };
+        !self.is_answered.get() && end.saturating_duration_since(self.begun.get()) < AT_ONCE
+    }
+}

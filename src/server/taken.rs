@@ -1,0 +1,131 @@
+//! An answer over HTTP/2, of which is known how much was written: only so can a client that reads slowly be
+//! told from one that does not read, and an answer be over when it is, and not when h2 has it.
+
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+
+use super::streams::Stream;
+use crate::{error::Error, pipeline::Answer};
+
+/// Of a longer answer, h2 gets a part when all before it was written, so that no more than one waits there, and an
+/// empty frame for its end: a stream whose end h2 has already can't be cut off any more. Shorter ones are not
+/// worth that: they fit in any window but a hostile one.
+const SHORT: u64 = 16 * 1024;
+
+/// An answer and the place of its request.
+#[derive(Debug)]
+pub(super) struct Taken {
+    answer: Answer,
+    stream: Rc<Stream>,
+    is_short: bool,
+    end: End,
+}
+
+/// How far the end of an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It is told with the last part, or has not come.
+    Open,
+    /// All of it was handed over, and not all was written.
+    Waiting,
+    Reached,
+}
+
+/// A part of it.
+#[derive(Debug)]
+pub(super) struct Piece {
+    bytes: Bytes,
+    stream: Rc<Stream>,
+}
+
+// === impl Taken ===
+
+impl Taken {
+    pub(super) fn new(answer: Answer, stream: Rc<Stream>) -> Self {
+        stream.on_answer();
+        let is_short = answer.size_hint().upper().is_some_and(|size| size <= SHORT);
+        Self { answer, stream, is_short, end: End::Open }
+    }
+}
+
+impl Body for Taken {
+    type Data = Piece;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Piece>, Error>>> {
+        let this = self.get_mut();
+        if !this.is_short {
+            ready!(this.stream.poll_taken(cx))?;
+        }
+        if this.end == End::Waiting {
+            this.end = End::Reached;
+            return Poll::Ready(None);
+        }
+        let frame = ready!(Pin::new(&mut this.answer).poll_frame(cx));
+        if !this.is_short && this.answer.is_end_stream() {
+            this.end = End::Waiting;
+        }
+        Poll::Ready(frame.map(|frame| Ok(frame?.map_data(|data| Piece::new(data, &this.stream)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self.end {
+            End::Open => self.answer.is_end_stream(),
+            End::Waiting => false,
+            End::Reached => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.answer.size_hint()
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if self.end == End::Waiting {
+            self.answer.cut_off();
+        }
+    }
+}
+
+// === impl Piece ===
+
+impl Piece {
+    fn new(bytes: Bytes, stream: &Rc<Stream>) -> Self {
+        stream.on_handed(bytes.len());
+        Self { bytes, stream: Rc::clone(stream) }
+    }
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        self.stream.on_taken(count);
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        if !self.bytes.is_empty() {
+            self.stream.on_taken(self.bytes.len());
+        }
+    }
+}

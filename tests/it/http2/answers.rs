@@ -1,0 +1,309 @@
+//! What the application gets of a request's head, and the client of its answers.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use super::connect;
+use crate::support::{
+    App, Gate, Origin, Settings, close, expect, http2::frame::code, open, pattern, send,
+    until_closed, wait,
+};
+
+#[test]
+fn a_page_and_its_line() {
+    let origin = Origin::script([
+        expect("GET /a%20b/?x=1&y=%22 HTTP/1.1"),
+        send(
+            "HTTP/1.1 201 Created\r\nConnection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\n\
+             Transfer-Encoding: chunked\r\nX-Kept: Yes\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n\
+             5\r\nhello\r\n0\r\n\r\n",
+        ),
+        close(),
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = connect(&sideman);
+    let fields = [
+        ("x-request-id", "the-id"),
+        ("user-agent", "tester/1.0"),
+        ("te", "trailers"),
+        ("cookie", "a=1"),
+        ("x-own", "one"),
+        ("cookie", "b=2"),
+        ("x-own", "two"),
+        ("cookie", "c=3"),
+        ("x_forged", "no"),
+    ];
+    let stream = client.ask("GET", "/a%20b/?x=1&y=%22", &fields);
+    let answer = client.answer(stream);
+    assert_eq!((answer.status, answer.text().as_str()), (201, "hello"));
+    for name in ["connection", "keep-alive", "transfer-encoding", "x-hop", "upgrade"] {
+        assert_eq!(answer.header(name), None, "{name}: {answer:?}");
+    }
+    assert_eq!(answer.header("x-kept"), Some("Yes"));
+    let cookies = answer.fields.iter().filter(|(name, _)| name == "set-cookie").count();
+    assert_eq!(cookies, 2);
+
+    let request = origin.request(0);
+    let head = &request.head;
+    assert_eq!(head.get("host"), Some("example.test"));
+    assert_eq!(head.get("cookie"), Some("a=1; b=2; c=3"));
+    assert_eq!(head.all("x-own"), ["one", "two"]);
+    assert_eq!(head.get("x-forwarded-proto"), Some("http"));
+    assert_eq!(head.get("x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(head.get("x-request-id"), Some("the-id"));
+    for name in ["te", "x_forged", "transfer-encoding", "content-length"] {
+        assert!(!head.has(name), "{name}: {head:?}");
+    }
+    assert!(!head.fields.iter().any(|(name, _)| name.starts_with(':')), "{head:?}");
+
+    let line = sideman.log_line("with the id", |line| line["request_id"] == "the-id");
+    for (key, expected) in [
+        ("client", "127.0.0.1"),
+        ("method", "GET"),
+        ("host", "example.test"),
+        ("path", "/a%20b/"),
+        ("query", "x=1&y=%22"),
+        ("route", "proxy"),
+        ("user_agent", "tester/1.0"),
+    ] {
+        assert_eq!(line[key], expected, "{key} in {line}");
+    }
+    assert_eq!((&line["status"], &line["bytes"]), (&201.into(), &5.into()));
+    assert_eq!(line["error"], serde_json::Value::Null);
+    let labels = [("route", "proxy"), ("method", "GET"), ("status", "2xx")];
+    sideman.until_metric("sideman_requests_total", &labels, 1.0);
+    sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
+    sideman.until_metric("sideman_client_connections", &[], 1.0);
+}
+
+#[test]
+fn many_at_once_get_each_their_own() {
+    let gate = Gate::new();
+    let waiting = Arc::<Mutex<BTreeSet<String>>>::default();
+    let seen = Arc::clone(&waiting);
+    let application = App::start(move |request| {
+        let target = request.target().to_owned();
+        let is_last = {
+            let mut seen = seen.lock().unwrap();
+            seen.insert(target.clone());
+            seen.len() == 32
+        };
+        if is_last {
+            gate.open();
+        }
+        gate.pass();
+        let number: usize = target.trim_start_matches('/').parse().unwrap();
+        App::reply(&pattern(100_000 + number))
+    });
+    let sideman = Settings::before(&application.url()).set("upstream.max_in_flight", "40").start();
+    let mut client = connect(&sideman);
+    let streams: Vec<u32> =
+        (0..32).map(|number| client.ask("GET", &format!("/{number}"), &[])).collect();
+    for (number, stream) in streams.iter().enumerate() {
+        let answer = client.answer(*stream);
+        assert_eq!((answer.status, answer.reset), (200, None));
+        assert!(answer.body == pattern(100_000 + number), "{number}");
+    }
+    let order: Vec<u32> = client.order.iter().copied().collect();
+    let turns = order.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(turns > 64, "one after the other: {order:?}");
+    assert_eq!(waiting.lock().unwrap().len(), 32);
+}
+
+#[test]
+fn requests_wait_for_places_as_others_do() {
+    let gate = Gate::new();
+    let passed = gate.clone();
+    let application = App::start(move |request| {
+        passed.pass();
+        App::reply(request.target().as_bytes())
+    });
+    let sideman = Settings::before(&application.url())
+        .set("upstream.max_in_flight", "2")
+        .set("upstream.queue", "3")
+        .start();
+    let mut client = connect(&sideman);
+    let streams: Vec<u32> =
+        (0..5).map(|number| client.ask("GET", &format!("/{number}"), &[])).collect();
+    sideman.until_metric("sideman_queue_length", &[], 3.0);
+    let refused = client.ask("GET", "/no", &[]);
+    let answer = client.answer(refused);
+    assert_eq!((answer.status, answer.header("retry-after").is_some()), (503, true));
+    // One that leaves the queue never reaches the application.
+    client.reset(streams[4], code::CANCEL);
+    sideman.until_metric("sideman_queue_length", &[], 2.0);
+    let line = sideman.log_of("/4");
+    assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_gone".into()));
+    sideman.until_metric("sideman_abandoned_total", &[("where", "queue")], 1.0);
+    gate.open();
+    for (number, stream) in streams[..4].iter().enumerate() {
+        assert_eq!(client.answer(*stream).text(), format!("/{number}"));
+    }
+    assert_eq!(application.requests(), 4);
+}
+
+#[test]
+fn one_that_leaves_is_noticed() {
+    for aborts in ["true", "false"] {
+        let (asked, answer, gone) = (Gate::new(), Gate::new(), Gate::new());
+        let last = if aborts == "true" { vec![until_closed()] } else { vec![wait(&answer)] };
+        let mut script = vec![expect("GET /left "), open(&asked)];
+        script.extend(last);
+        script.extend([open(&gone), close()]);
+        let origin = Origin::script(script);
+        let sideman = Settings::before(&origin.url()).set("upstream.abort", aborts).start();
+        let mut client = connect(&sideman);
+        let stream = client.ask("GET", "/left", &[]);
+        asked.pass();
+        client.reset(stream, code::CANCEL);
+        let line = sideman.log_of("/left");
+        assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_gone".into()));
+        let labels = [("where", "application")];
+        sideman.until_metric("sideman_abandoned_total", &labels, 1.0);
+        sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
+        answer.open();
+        gone.pass();
+        // The others' connection.
+        client.settle();
+    }
+}
+
+#[test]
+fn a_connection_that_is_lost_takes_its_requests_along() {
+    let (asked, gone) = (Gate::new(), Gate::new());
+    let script = || vec![expect("GET /lost "), open(&asked), until_closed(), open(&gone)];
+    let origin = Origin::script(script());
+    let sideman = Settings::before(&origin.url()).set("upstream.abort", "true").start();
+    let mut client = connect(&sideman);
+    client.ask("GET", "/lost", &[]);
+    asked.pass();
+    client.leave();
+    let line = sideman.log_of("/lost");
+    assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_gone".into()));
+    gone.pass();
+    sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
+    sideman.until_metric("sideman_client_connections", &[], 0.0);
+}
+
+#[test]
+fn one_that_leaves_in_the_middle_of_its_answer_is_noticed() {
+    let rest = Gate::new();
+    let origin = Origin::script([
+        expect("GET /half "),
+        send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 200000\r\n\r\nfirst"),
+        wait(&rest),
+        close(),
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = connect(&sideman);
+    let stream = client.ask("GET", "/half", &[]);
+    client.until("its beginning", |client| client.peek(stream).body == b"first");
+    client.reset(stream, code::CANCEL);
+    let line = sideman.log_of("/half");
+    assert_eq!((&line["status"], &line["error"]), (&200.into(), &"client_gone".into()));
+    rest.open();
+    client.settle();
+}
+
+#[test]
+fn an_answer_that_breaks_off_ends_its_stream_alone() {
+    let origin = Origin::scripts([
+        vec![
+            expect("GET /cut "),
+            send("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\nfirst"),
+            close(),
+        ],
+        vec![
+            expect("GET /whole "),
+            send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"),
+            close(),
+        ],
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = connect(&sideman);
+    let stream = client.ask("GET", "/cut", &[]);
+    let answer = client.answer(stream);
+    assert!(answer.reset.is_some() && !answer.is_complete, "{answer:?}");
+    let line = sideman.log_of("/cut");
+    assert_eq!(line["error"], "upstream_truncated", "{line}");
+    assert_eq!(client.get("/whole").text(), "hello");
+}
+
+/// Every client of HTTP/2 can tell them from the head (RFC 9113, 8.1): none has to ask for them.
+#[test]
+fn trailers_come_as_far_as_they_may_stand_there() {
+    let trailed = "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\
+                   Trailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 12\r\nSet-Cookie: a=b\r\n\r\n";
+    let script = || vec![expect("GET / "), send(trailed), close()];
+    let origin = Origin::scripts([script(), script()]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = connect(&sideman);
+    for fields in [&[("te", "trailers")][..], &[]] {
+        let stream = client.ask("GET", "/", fields);
+        let answer = client.answer(stream);
+        assert_eq!((answer.text().as_str(), answer.reset), ("hello", None));
+        assert_eq!(answer.trailers, Some(vec![("x-sum".to_owned(), "12".to_owned())]));
+    }
+}
+
+#[test]
+fn answers_to_head_and_without_a_body() {
+    let origin = Origin::scripts([
+        vec![
+            expect("HEAD / "),
+            send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\n"),
+            close(),
+        ],
+        vec![
+            expect("GET /304 "),
+            send("HTTP/1.1 304 Not Modified\r\nConnection: close\r\nETag: \"a\"\r\n\r\n"),
+            close(),
+        ],
+        vec![
+            expect("GET /204 "),
+            send("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"),
+            close(),
+        ],
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = connect(&sideman);
+    let stream = client.ask("HEAD", "/", &[]);
+    let answer = client.answer(stream);
+    assert_eq!((answer.status, answer.header("content-length")), (200, Some("5")));
+    assert!(answer.body.is_empty() && answer.reset.is_none());
+    for status in [304, 204] {
+        let answer = client.get(&format!("/{status}"));
+        assert_eq!((answer.status, answer.body.len(), answer.reset), (status, 0, None));
+        assert_eq!(sideman.log_of(&format!("/{status}"))["error"], serde_json::Value::Null);
+    }
+}
+
+#[test]
+fn events_come_as_they_happen() {
+    let more = Gate::new();
+    let origin = Origin::script([
+        expect("GET / "),
+        send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\n"),
+        send("data: 1\n\n"),
+        wait(&more),
+        send("data: 2\n\n"),
+        close(),
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = connect(&sideman);
+    let stream = client.ask("GET", "/", &[]);
+    client.until("the first", |client| client.peek(stream).body == b"data: 1\n\n");
+    more.open();
+    assert_eq!(client.answer(stream).text(), "data: 1\n\ndata: 2\n\n");
+}
+
+#[test]
+fn the_log_can_tell_the_version() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).set("log.access", "combined").start();
+    assert_eq!(connect(&sideman).get("/a?b").text(), "hello");
+    let line = sideman.out_line("/a?b");
+    assert!(line.contains("\"GET /a?b HTTP/2.0\" 200 5 "), "{line}");
+}

@@ -1,0 +1,132 @@
+//! Bodies of requests: what the application gets of them, and when.
+
+use super::connect;
+use crate::support::{
+    App, Gate, Origin, Settings, body, close, expect, http2::frame::code, open, pattern, receive,
+    send,
+};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
+
+#[test]
+fn the_application_gets_them_complete_and_with_their_length() {
+    let application = App::start(|request| {
+        let framing = request.head.get("content-length").unwrap_or("none").to_owned();
+        assert!(!request.head.has("transfer-encoding"));
+        let same = request.body == pattern(request.body.len());
+        App::reply(format!("{framing} {same}").as_bytes())
+    });
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = connect(&sideman);
+    for size in [0, 1, 5, 16_384, 65_535, 65_536, 300_000, 3 << 20] {
+        let length = size.to_string();
+        for fields in [&[("content-length", length.as_str())][..], &[]] {
+            let stream = client.post("/echo", fields, &pattern(size));
+            let answer = client.answer(stream);
+            let expected = format!("{size} true");
+            let none = size == 0 && answer.text() == "none true";
+            assert!(answer.status == 200 && (answer.text() == expected || none), "{answer:?}");
+        }
+    }
+    // Without a body from the start.
+    let stream = client.ask("POST", "/echo", &[("content-length", "0")]);
+    assert_eq!(client.answer(stream).text(), "0 true");
+}
+
+#[test]
+fn nothing_comes_before_all_is_there() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = connect(&sideman);
+    let slow = client.open(&crate::support::http2::usual("POST", "/slow", &[]), false);
+    client.data(slow, b"some", false);
+    client.settle();
+    // The connection is free for others meanwhile.
+    assert_eq!(client.get("/quick").text(), "hello");
+    assert_eq!(application.requests(), 1);
+    client.data(slow, b"rest", true);
+    assert_eq!(client.answer(slow).text(), "hello");
+    assert_eq!(application.requests(), 2);
+}
+
+#[test]
+fn trailers_stay_here() {
+    let origin = Origin::script([expect("POST / "), body("hello"), send(OK), close()]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = connect(&sideman);
+    let stream = client.open(&crate::support::http2::usual("POST", "/", &[]), false);
+    client.data(stream, b"hello", false);
+    client.write(&crate::support::http2::headers(stream, &[("x-sum", "12")], true));
+    assert_eq!(client.answer(stream).text(), "hello");
+    assert!(!origin.request(0).head.has("x-sum"));
+}
+
+#[test]
+fn they_can_be_passed_on_as_they_come() {
+    let arrived = Gate::new();
+    let origin = Origin::script([
+        expect("POST / "),
+        receive("first"),
+        open(&arrived),
+        receive("last"),
+        send(OK),
+        close(),
+    ]);
+    let sideman = Settings::before(&origin.url()).set("routes.unbuffered", "/=request").start();
+    let mut client = connect(&sideman);
+    let fields = [("content-length", "9")];
+    let stream = client.open(&crate::support::http2::usual("POST", "/", &fields), false);
+    client.data(stream, b"first", false);
+    arrived.pass();
+    client.data(stream, b"last", true);
+    assert_eq!(client.answer(stream).text(), "hello");
+}
+
+#[test]
+fn one_that_is_too_long_is_refused_while_it_comes() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).set("server.max_body", "100KiB").start();
+    let mut client = connect(&sideman);
+    let length = (1 << 20).to_string();
+    for fields in [&[("content-length", length.as_str())][..], &[]] {
+        let stream = client.post("/upload", fields, &pattern(1 << 20));
+        let answer = client.answer(stream);
+        assert_eq!(answer.status, 413, "{answer:?}");
+        assert!(answer.reset.is_none_or(|code| code == code::NO_ERROR), "{answer:?}");
+        // The connection lives, and its windows are open again.
+        assert_eq!(client.get("/after").text(), "hello");
+    }
+    let line = sideman.log_of("/upload");
+    assert_eq!((&line["status"], &line["error"]), (&413.into(), &"body_too_large".into()));
+    sideman.until_metric("sideman_buffer_bytes", &[], 0.0);
+}
+
+#[test]
+fn one_that_is_not_as_long_as_it_says_ends_its_stream_alone() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = connect(&sideman);
+    for (told, sent) in [("5", &b"hello!"[..]), ("5", b"hell"), ("0", b"x"), ("7", b"")] {
+        let fields = [("content-length", told)];
+        let stream = client.post("/liar", &fields, sent);
+        let answer = client.answer(stream);
+        let is_refused = answer.status == 400 || answer.reset == Some(code::PROTOCOL_ERROR);
+        assert!(is_refused, "{told} {sent:?}: {answer:?}");
+        client.settle();
+    }
+    assert_eq!(client.get("/").text(), "hello");
+    assert_eq!(application.requests(), 1);
+    sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
+}
+
+#[test]
+fn what_a_client_asks_first_is_answered() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = connect(&sideman);
+    let fields = [("expect", "100-continue"), ("content-length", "5")];
+    let stream = client.open(&crate::support::http2::usual("POST", "/", &fields), false);
+    client.settle();
+    client.data(stream, b"hello", true);
+    assert_eq!(client.answer(stream).text(), "hello");
+}

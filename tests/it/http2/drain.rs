@@ -1,0 +1,139 @@
+//! The end: running requests are answered, new ones are refused so that they can go elsewhere.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::connect;
+use crate::support::{
+    App, Gate, Http2, Settings, TempDir, http2::frame::code, http2::frame::kind, http2::setting,
+    http2::usual, pattern,
+};
+
+fn gated() -> (Gate, Gate, App) {
+    let (asked, gate) = (Gate::new(), Gate::new());
+    let (begun, passed) = (asked.clone(), gate.clone());
+    let application = App::start(move |request| {
+        if request.target() == "/waits" {
+            begun.open();
+            passed.pass();
+        }
+        App::reply(&pattern(300_000))
+    });
+    (asked, gate, application)
+}
+
+#[test]
+fn running_requests_are_answered() {
+    let (asked, gate, application) = gated();
+    let sideman = Settings::before(&application.url()).start();
+    let (mut client, mut idle) = (connect(&sideman), connect(&sideman));
+    idle.settle();
+    let waits = client.ask("GET", "/waits", &[]);
+    let upload = client.open(&usual("POST", "/upload", &[]), false);
+    client.data(upload, b"first", false);
+    asked.pass();
+    sideman.signal(Signal::TERM);
+    // Nothing keeps a connection that nobody uses; it is told.
+    assert_eq!(idle.until_gone(), Some(code::NO_ERROR));
+    // Two of them: that the end comes, and after a way there and back which requests still count.
+    client.until("the last word", |client| client.goaways.len() == 2);
+    assert_eq!(client.goaways[0], (0x7fff_ffff, code::NO_ERROR));
+    assert_eq!(client.goaways[1], (upload, code::NO_ERROR));
+    // A late one is not answered: its client knows that it may be sent again.
+    let late = client.ask("GET", "/late", &[]);
+    client.data(upload, b"last", true);
+    assert!(client.answer(upload).body == pattern(300_000));
+    gate.open();
+    assert!(client.answer(waits).body == pattern(300_000));
+    assert_eq!(client.until_gone(), Some(code::NO_ERROR));
+    assert_eq!(client.peek(late).status, 0);
+    let (code, lines) = sideman.wait();
+    assert_eq!((code, lines.len()), (Some(0), 2), "{lines:?}");
+}
+
+#[test]
+fn an_answer_that_is_on_its_way_comes_to_its_end() {
+    let directory = TempDir::new();
+    directory.write("large.bin", pattern(1 << 20));
+    let (_asked, _gate, application) = gated();
+    let sideman = Settings::before(&application.url()).files("/static/", directory.path()).start();
+    let settings = [(setting::INITIAL_WINDOW_SIZE, 1000)];
+    let mut client = Http2::with(sideman.address(), &settings).hold();
+    let streams = ["/static/large.bin", "/page"].map(|path| client.ask("GET", path, &[]));
+    for stream in streams {
+        client.until("its beginning", |client| client.peek(stream).body.len() == 1000);
+    }
+    sideman.signal(Signal::TERM);
+    client.until("the last word", |client| client.goaways.len() == 2);
+    client.widen(0, 1 << 24);
+    for (stream, size) in streams.into_iter().zip([1 << 20, 300_000]) {
+        client.widen(stream, 1 << 24);
+        assert!(client.answer(stream).body == pattern(size));
+    }
+    client.until_gone();
+    let (code, lines) = sideman.wait();
+    assert_eq!((code, lines.len()), (Some(0), 2), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("error")), "{lines:?}");
+}
+
+#[test]
+fn the_deadline_cuts_what_does_not_end() {
+    let (asked, gate, application) = gated();
+    let sideman = Settings::before(&application.url()).set("shutdown.timeout", "500ms").start();
+    let mut client = connect(&sideman);
+    client.ask("GET", "/waits", &[]);
+    asked.pass();
+    sideman.signal(Signal::TERM);
+    client.until_gone();
+    let (code, lines) = sideman.wait();
+    assert_eq!(code, Some(3));
+    assert!(lines.iter().any(|line| line.contains("/waits")), "{lines:?}");
+    gate.open();
+}
+
+#[test]
+fn a_connection_whose_client_says_goodbye_ends_with_its_requests() {
+    let (asked, gate, application) = gated();
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = connect(&sideman);
+    let waits = client.ask("GET", "/waits", &[]);
+    asked.pass();
+    client.frame(kind::GOAWAY, 0, 0, &[0; 8]);
+    client.settle();
+    gate.open();
+    assert!(client.answer(waits).body == pattern(300_000));
+    client.until_gone();
+    sideman.until_metric("sideman_client_connections", &[], 0.0);
+    // With an error, and without a request.
+    let mut client = connect(&sideman);
+    client.settle();
+    client.frame(kind::GOAWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 2, b'w', b'h', b'y']);
+    client.until_gone();
+    sideman.until_metric("sideman_client_connections", &[], 0.0);
+}
+
+/// As a balancer does: it reads the health check, and opens no new streams then.
+#[test]
+fn a_connection_serves_while_the_balancer_looks_away() {
+    let application = App::saying("hello");
+    let sideman =
+        Settings::before(&application.url()).set("shutdown.delay", "1s").start().until_ready();
+    let mut client = connect(&sideman);
+    assert_eq!(client.get("/healthz").status, 200);
+    sideman.signal(Signal::TERM);
+    let begin = std::time::Instant::now();
+    let mut served = 0;
+    loop {
+        let answer = client.get("/healthz");
+        assert!(client.goaways.is_empty() || begin.elapsed() > Duration::from_millis(900));
+        assert_eq!(client.get("/").text(), "hello");
+        served += 1;
+        if answer.status == 503 {
+            break;
+        }
+    }
+    assert!(served > 0 && begin.elapsed() < Duration::from_secs(1));
+    assert_eq!(client.until_gone(), Some(code::NO_ERROR));
+    assert_eq!(sideman.wait().0, Some(0));
+}

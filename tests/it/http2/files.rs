@@ -1,0 +1,128 @@
+//! Files: whole, in part, not at all.
+
+use super::connect;
+use crate::support::{App, Http2, Settings, Sideman, TempDir, http2::setting, pattern};
+
+const LARGE: usize = 1 << 20;
+const HUGE: usize = 5 << 20;
+
+fn start() -> (TempDir, Sideman) {
+    let directory = TempDir::new();
+    directory.write("small.bin", pattern(1024));
+    directory.write("large.bin", pattern(LARGE));
+    directory.write("huge.bin", pattern(HUGE));
+    directory.write("empty.bin", "");
+    let sideman =
+        Settings::before("http://127.0.0.1:9").files("/static/", directory.path()).start();
+    (directory, sideman)
+}
+
+#[test]
+fn whole_ones_come_byte_for_byte() {
+    let (_directory, sideman) = start();
+    let mut client = connect(&sideman);
+    // Twice: from the disk, then from memory.
+    for _ in 0..2 {
+        for (name, size) in
+            [("empty.bin", 0), ("small.bin", 1024), ("large.bin", LARGE), ("huge.bin", HUGE)]
+        {
+            let answer = client.get(&format!("/static/{name}"));
+            assert_eq!((answer.status, answer.reset), (200, None), "{name}");
+            assert!(answer.body == pattern(size), "{name}: {} bytes", answer.body.len());
+            assert_eq!(answer.header("content-length"), Some(size.to_string().as_str()));
+            assert_eq!(answer.header("connection"), None);
+            assert!(answer.header("etag").is_some() && answer.header("date").is_some());
+        }
+    }
+    let line = sideman.log_of("/static/large.bin");
+    assert_eq!((&line["status"], &line["bytes"]), (&200.into(), &LARGE.into()), "{line}");
+    assert_eq!(line["error"], serde_json::Value::Null, "{line}");
+}
+
+#[test]
+fn a_client_gets_as_much_as_its_window_allows() {
+    let (_directory, sideman) = start();
+    let settings = [(setting::INITIAL_WINDOW_SIZE, 1000)];
+    let mut client = Http2::with(sideman.address(), &settings).hold();
+    let stream = client.ask("GET", "/static/large.bin", &[]);
+    for opened in [1000, 1001, 17_000, 60_000] {
+        client.until("what is allowed", |client| client.peek(stream).body.len() >= opened);
+        client.settle();
+        assert_eq!(client.peek(stream).body.len(), opened, "no more than that");
+        let next = match opened {
+            1000 => 1,
+            1001 => 15_999,
+            _ => 43_000,
+        };
+        client.widen(stream, next);
+    }
+    // The connection's window is the next to be full.
+    client.until("all of the connection's", |client| client.peek(stream).body.len() >= 65_535);
+    client.widen(stream, LARGE as u32);
+    client.settle();
+    assert_eq!(client.peek(stream).body.len(), 65_535);
+    client.widen(0, LARGE as u32);
+    assert!(client.answer(stream).body == pattern(LARGE));
+}
+
+#[test]
+fn a_window_may_become_smaller_than_nothing() {
+    let (_directory, sideman) = start();
+    let mut client = connect(&sideman).hold();
+    let stream = client.ask("GET", "/static/large.bin", &[]);
+    client.until("the first window", |client| client.peek(stream).body.len() == 65_535);
+    // RFC 9113, 6.9.2: what was sent counts against the new one.
+    let settings = crate::support::http2::settings_frame(&[(setting::INITIAL_WINDOW_SIZE, 0)]);
+    client.write(&settings.bytes());
+    client.until("that", |client| client.acknowledged == 2);
+    client.widen(0, 1 << 20);
+    client.widen(stream, 65_535);
+    client.settle();
+    assert_eq!(client.peek(stream).body.len(), 65_535);
+    client.widen(stream, 1 << 20);
+    assert!(client.answer(stream).body == pattern(LARGE));
+}
+
+#[test]
+fn parts_and_conditions_are_as_over_http_1() {
+    let (_directory, sideman) = start();
+    let mut client = connect(&sideman);
+    let whole = client.get("/static/small.bin");
+    let tag = whole.header("etag").unwrap();
+    let path = "/static/small.bin";
+    for (method, path, fields, status, body) in [
+        ("GET", path, [("range", "bytes=10-19")], 206, pattern(1024)[10..20].to_vec()),
+        ("GET", path, [("range", "bytes=-4")], 206, pattern(1024)[1020..].to_vec()),
+        ("GET", path, [("range", "bytes=5000-")], 416, vec![]),
+        ("GET", path, [("if-none-match", tag)], 304, vec![]),
+        ("HEAD", path, [("if-none-match", "\"other\"")], 200, vec![]),
+        ("HEAD", path, [("range", "bytes=0-0")], 200, vec![]),
+        ("OPTIONS", path, [("accept", "*/*")], 204, vec![]),
+    ] {
+        let stream = client.ask(method, path, &fields);
+        let answer = client.answer(stream);
+        assert_eq!((answer.status, answer.reset), (status, None), "{method} {fields:?}");
+        if status != 416 {
+            assert_eq!(answer.body, body, "{method} {fields:?}");
+        }
+        if method == "HEAD" {
+            assert_eq!(answer.header("content-length"), Some("1024"));
+        }
+    }
+    let stream = client.ask("DELETE", "/static/small.bin", &[]);
+    assert_eq!(client.answer(stream).status, 405);
+    assert_eq!(client.get("/static/no.bin").status, 404);
+    assert_eq!(client.get("/static/../../etc/passwd").status, 400);
+}
+
+#[test]
+fn health_is_told() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).start().until_ready();
+    let mut client = connect(&sideman);
+    assert_eq!(client.get("/healthz").status, 200);
+    // A balancer may name no host.
+    let fields = [(":method", "GET"), (":scheme", "http"), (":path", "/healthz")];
+    let stream = client.open(&fields, true);
+    assert_eq!(client.answer(stream).status, 200);
+}

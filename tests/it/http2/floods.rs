@@ -1,0 +1,296 @@
+//! Attacks: each costs its connection, little memory and little of a processor, and no request of others.
+
+use std::time::{Duration, Instant};
+
+use super::{connect, resident, ticks};
+use crate::support::{
+    App, Http2, Settings, Sideman,
+    http2::{
+        frame::{Frame, code, flag, kind},
+        headers, hpack, setting, usual,
+    },
+};
+
+/// What an attack may cost: megabytes, seconds of a processor in a build for development.
+struct Bounds {
+    memory: u64,
+    seconds: u64,
+}
+
+const LITTLE: Bounds = Bounds { memory: 24, seconds: 8 };
+
+/// Attacks while somebody else is served, and looks at the costs.
+#[track_caller]
+fn attacked(what: &str, bounds: &Bounds, attack: impl FnOnce(&Sideman)) {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url())
+        .set("upstream.max_in_flight", "8")
+        .hold_stdout()
+        .start();
+    let mut other = connect(&sideman);
+    assert_eq!(other.get("/other").text(), "hello");
+    let (memory, used, begin) = (resident(&sideman), ticks(&sideman), Instant::now());
+    attack(&sideman);
+    assert_eq!(other.get("/other").text(), "hello", "{what}");
+    assert_eq!(sideman.get("/other").text(), "hello", "{what}");
+    let grown = resident(&sideman).saturating_sub(memory) >> 20;
+    let used = (ticks(&sideman) - used) / 100;
+    assert!(grown <= bounds.memory, "{what}: {grown} MiB");
+    assert!(used <= bounds.seconds, "{what}: {used} s of a processor");
+    assert!(begin.elapsed() < Duration::from_secs(30), "{what}: {:?}", begin.elapsed());
+    sideman.until_metric("sideman_client_connections", &[], 1.0);
+    sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
+    assert_eq!(sideman.metric("sideman_panics_total", &[]), 0.0);
+}
+
+/// Sends it again and again, as long as somebody takes it. What comes back is read all the time,
+/// unless it `holds` it. Gives the code of the end, if there was one.
+fn repeat(client: &mut Http2, bytes: &[u8], times: usize) -> bool {
+    (0..times).all(|_| client.try_write(bytes).is_ok())
+}
+
+/// Requests that are taken back at once (CVE-2023-44487).
+#[test]
+fn rapid_resets() {
+    attacked("rapid resets", &LITTLE, |sideman| {
+        let mut client = connect(sideman);
+        let fields = usual("GET", "/attack", &[]);
+        let mut sent = 0;
+        for _ in 0..10_000 {
+            let stream = client.new_stream();
+            let reset = Frame::new(kind::RST_STREAM, 0, stream, code::CANCEL.to_be_bytes());
+            let pair = [headers(stream, &fields, true), reset.bytes()].concat();
+            if client.try_write(&pair).is_err() {
+                break;
+            }
+            sent += 1;
+        }
+        let code = client.until_gone();
+        assert!(code.is_none_or(|code| code == code::ENHANCE_YOUR_CALM), "{code:?}");
+        assert!(sent <= 10_000);
+    });
+}
+
+/// The same, with each request well under way.
+#[test]
+fn patient_resets() {
+    attacked("patient resets", &LITTLE, |sideman| {
+        let mut client = connect(sideman);
+        let fields = usual("GET", "/attack", &[]);
+        let mut count = 0;
+        let code = loop {
+            let stream = client.new_stream();
+            if client.try_write(&headers(stream, &fields, true)).is_err() {
+                break client.until_gone();
+            }
+            let reset = Frame::new(kind::RST_STREAM, 0, stream, code::CANCEL.to_be_bytes());
+            let ping = Frame::new(kind::PING, 0, 0, [0; 8]).bytes();
+            if client.try_write(&[ping, reset.bytes()].concat()).is_err() {
+                break client.until_gone();
+            }
+            let pongs = client.pongs;
+            if !client.until_or_gone(|client| client.pongs > pongs) {
+                break client.goaways.last().map(|&(_, code)| code);
+            }
+            count += 1;
+            assert!(count < 10_000, "nobody minds");
+        };
+        assert!(code.is_none_or(|code| code == code::ENHANCE_YOUR_CALM), "{code:?}");
+    });
+}
+
+/// A head without an end (CVE-2024-27316 and its kin).
+#[test]
+fn continuations() {
+    attacked("continuations", &LITTLE, |sideman| {
+        for piece in
+            [hpack::encode(&[("a", "b")]), hpack::encode(&[("a", &"b".repeat(16_000))]), vec![]]
+        {
+            let mut client = connect(sideman);
+            let block = hpack::encode(&usual("GET", "/attack", &[]));
+            client.frame(kind::HEADERS, flag::END_STREAM, 1, &block);
+            let frame = Frame::new(kind::CONTINUATION, 0, 1, piece).bytes();
+            assert!(!repeat(&mut client, &frame, 200_000) || client.until_gone().is_some());
+        }
+    });
+}
+
+#[test]
+fn settings() {
+    attacked("settings", &LITTLE, |sideman| {
+        // One that reads the acknowledgements, and one that does not.
+        let mut client = connect(sideman);
+        let frame = Frame::new(kind::SETTINGS, 0, 0, []).bytes();
+        for _ in 0..100 {
+            repeat(&mut client, &frame, 100);
+            client.settle();
+        }
+        assert_eq!(client.acknowledged, 10_001);
+        drop(client);
+        let mut client = connect(sideman);
+        client.fill_up(&frame);
+    });
+}
+
+#[test]
+fn pings() {
+    attacked("pings", &LITTLE, |sideman| {
+        let mut client = connect(sideman);
+        let frame = Frame::new(kind::PING, 0, 0, [7; 8]).bytes();
+        for _ in 0..100 {
+            repeat(&mut client, &frame, 100);
+            client.settle();
+        }
+        drop(client);
+        let mut client = connect(sideman);
+        client.fill_up(&frame);
+    });
+}
+
+/// Frames of a body with nothing in them.
+#[test]
+fn empty_data() {
+    attacked("empty data", &LITTLE, |sideman| {
+        for payload in [&[][..], &[3, 0, 0, 0]] {
+            let mut client = connect(sideman);
+            let stream = client.open(&usual("POST", "/attack", &[]), false);
+            let flags = if payload.is_empty() { 0 } else { flag::PADDED };
+            let frame = Frame::new(kind::DATA, flags, stream, payload).bytes();
+            let all_taken = repeat(&mut client, &frame, 100_000);
+            if !all_taken {
+                assert_eq!(
+                    client.until_gone().unwrap_or(code::ENHANCE_YOUR_CALM),
+                    code::ENHANCE_YOUR_CALM
+                );
+            }
+        }
+    });
+}
+
+/// A small frame that stands for a large head.
+#[test]
+fn a_bomb_of_fields() {
+    attacked("a bomb", &LITTLE, |sideman| {
+        let mut client = connect(sideman);
+        // One field of 4,000 bytes to be remembered, then named again and again: 16,000 times 4 KB.
+        let mut block = hpack::encode(&usual("GET", "/attack", &[]));
+        block.push(0x40);
+        for text in ["a", &"b".repeat(4000)] {
+            hpack::put_integer(&mut block, 0, 7, text.len());
+            block.extend(text.bytes());
+        }
+        block.resize(16_000, 0xbe);
+        let (mut refused, mut gone) = (0, false);
+        for _ in 0..200 {
+            let stream = client.new_stream();
+            let head = Frame::new(
+                kind::HEADERS,
+                flag::END_HEADERS | flag::END_STREAM,
+                stream,
+                block.clone(),
+            );
+            gone = client.try_write(&head.bytes()).is_err()
+                || !client.until_or_gone(|client| client.peek(stream).is_over());
+            if gone {
+                break;
+            }
+            assert_eq!(client.peek(stream).status, 431);
+            refused += 1;
+        }
+        assert!(gone || refused == 200);
+    });
+}
+
+/// A tree of priorities that nobody has asked for (RFC 9113, 5.3 has taken them away).
+#[test]
+fn priorities() {
+    attacked("priorities", &LITTLE, |sideman| {
+        let mut client = connect(sideman);
+        for stream in (1..200_001).step_by(2) {
+            let mut payload = (stream + 2_u32).to_be_bytes().to_vec();
+            payload.push(255);
+            if client.try_write(&Frame::new(kind::PRIORITY, 0, stream, payload).bytes()).is_err() {
+                break;
+            }
+        }
+        // One that depends on itself is the client's mistake, of its stream at worst.
+        let fields = usual("GET", "/good", &[]);
+        let stream = 300_001;
+        client.write(&headers(stream, &fields, true));
+        assert_eq!(client.answer(stream).text(), "hello");
+    });
+}
+
+/// Requests that are begun and never finished: so many at a time, and no more.
+#[test]
+fn streams_that_do_nothing() {
+    attacked("idle streams", &LITTLE, |sideman| {
+        let mut client = connect(sideman);
+        client.settle();
+        let most = client.settings[&setting::MAX_CONCURRENT_STREAMS];
+        assert!((100..=256).contains(&most), "RFC 9113, 6.5.2 recommends 100 at least: {most}");
+        let open: Vec<u32> =
+            (0..most).map(|_| client.open(&usual("POST", "/attack", &[]), false)).collect();
+        client.settle();
+        let refused = client.ask("GET", "/more", &[]);
+        assert_eq!(client.answer(refused).reset, Some(code::REFUSED_STREAM));
+        client.data(open[0], b"hello", true);
+        assert_eq!(client.answer(open[0]).text(), "hello");
+        assert_eq!(client.get("/more").text(), "hello");
+        client.leave();
+    });
+}
+
+/// Bodies that nobody reads: what a client may send of them is bounded for all together.
+#[test]
+fn bodies_that_nobody_wants_yet() {
+    let gate = crate::support::Gate::new();
+    let passed = gate.clone();
+    let application = App::start(move |_| {
+        passed.pass();
+        App::reply(b"hello")
+    });
+    let sideman = Settings::before(&application.url())
+        .set("routes.unbuffered", "/=request")
+        .set("upstream.max_in_flight", "1")
+        .set("upstream.queue", "200")
+        .start();
+    let mut client = connect(&sideman);
+    let before = resident(&sideman);
+    let streams: Vec<u32> =
+        (0..100).map(|_| client.open(&usual("POST", "/", &[]), false)).collect();
+    client.settle();
+    let mut sent = 0;
+    for &stream in streams.iter().cycle().take(6400) {
+        let left = client.open_window();
+        if left < 16_384 {
+            break;
+        }
+        client.data(stream, &[0; 16_384], false);
+        sent += 16_384;
+    }
+    client.settle();
+    assert!(sent <= 8 << 20, "{sent} bytes are taken unread");
+    let grown = resident(&sideman).saturating_sub(before) >> 20;
+    assert!(grown < 24, "{grown} MiB");
+    gate.open();
+}
+
+#[test]
+fn mistakes_without_end() {
+    attacked("mistakes", &LITTLE, |sideman| {
+        let mut client = connect(sideman);
+        let fields = usual("GET", "/attack", &[("connection", "close")]);
+        let mut count = 0;
+        loop {
+            let stream = client.new_stream();
+            if client.try_write(&headers(stream, &fields, true)).is_err()
+                || !client.until_or_gone(|client| client.peek(stream).is_over())
+            {
+                break;
+            }
+            count += 1;
+            assert!(count < 10_000, "nobody minds");
+        }
+    });
+}
