@@ -43,6 +43,10 @@ const DRAINED: u64 = 32 * 1024;
 const RETRIES: u32 = 2;
 /// A server that dies closes its connections a moment before it stops to accept new ones.
 const LAST_BREATH: Duration = Duration::from_millis(20);
+/// The moment takes until the last of its processes was ended, which a busy machine gets to late:
+/// pauses before each look.
+const LAST_BREATHS: [Duration; 4] =
+    [LAST_BREATH, Duration::from_millis(40), Duration::from_millis(80), Duration::from_millis(160)];
 /// How often a worker looks for connections that grew old, at the most.
 const REAP_PAUSE: Duration = Duration::from_millis(10);
 
@@ -260,14 +264,14 @@ impl Upstream {
     /// Whether a server that broke off a request has gone altogether. Then the request has not ended it,
     /// but was ended with it, and may be sent again if it is safe.
     async fn is_dead(&self, server: &Server) -> bool {
-        sleep(LAST_BREATH).await;
-        match connect(&server.address, self.fleet.plan().connect_timeout).await {
-            Ok(_) => false,
-            Err(error) => {
+        for pause in LAST_BREATHS {
+            sleep(pause).await;
+            if let Err(error) = connect(&server.address, self.fleet.plan().connect_timeout).await {
                 self.fleet.on_refused(server, &error);
-                error.kind() != Kind::DescriptorsExhausted
+                return error.kind() != Kind::DescriptorsExhausted;
             }
         }
+        false
     }
 
     /// A kept connection if allowed and there is one, else a new one.

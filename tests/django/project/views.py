@@ -1,6 +1,8 @@
 """Pages that show a request as it arrived, and pages that stress what stands in front."""
 
+import asyncio
 import hashlib
+import os
 import time
 from pathlib import Path
 from urllib.parse import quote
@@ -38,12 +40,12 @@ def echo(request):
             "query": request.META["QUERY_STRING"],
             "secure": request.is_secure(),
             "url": request.build_absolute_uri(),
-            # gunicorn and uWSGI have different names for the bytes of the request line.
-            "target": request.META.get("RAW_URI") or request.META.get("REQUEST_URI"),
+            "target": target(request),
             "meta": {key: value for key, value in request.META.items() if isinstance(value, str)},
             "length": length,
             "sha256": digest.hexdigest(),
-        }
+        },
+        headers={"X-Process": os.getpid()},
     )
 
 
@@ -74,13 +76,15 @@ def download(request, size):
 
 def stream(request, token):
     """Sends its first line at once, its last when `/release/<token>/` was asked for."""
-    return StreamingHttpResponse(until_released(token, "{}\n"), content_type="text/plain")
+    return StreamingHttpResponse(
+        until_released(request, token, "{}\n"), content_type="text/plain"
+    )
 
 
 def events(request, token):
     """The same as server-sent events."""
     response = StreamingHttpResponse(
-        until_released(token, "data: {}\n\n"), content_type="text/event-stream"
+        until_released(request, token, "data: {}\n\n"), content_type="text/event-stream"
     )
     response["Cache-Control"] = "no-cache"
     return response
@@ -127,13 +131,40 @@ def send(request, name):
     return response
 
 
-def until_released(token, line):
+def target(request):
+    """The bytes of the request line, for which every server has another name."""
+    if not is_asgi(request):
+        return request.META.get("RAW_URI") or request.META.get("REQUEST_URI")
+    query = request.scope["query_string"]
+    return (request.scope["raw_path"] + (b"?" + query if query else b"")).decode("latin-1")
+
+
+def is_asgi(request):
+    return hasattr(request, "scope")
+
+
+def until_released(request, token, line):
+    # Under ASGI Django takes an ordinary generator whole before it sends a byte.
+    return released_async(token, line) if is_asgi(request) else released_sync(token, line)
+
+
+def released_sync(token, line):
     yield line.format("first")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not released(token).exists():
         if time.monotonic() > deadline:
             raise TimeoutError(f"nobody released {token}")
         time.sleep(0.01)
+    yield line.format("last")
+
+
+async def released_async(token, line):
+    yield line.format("first")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not released(token).exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nobody released {token}")
+        await asyncio.sleep(0.01)
     yield line.format("last")
 
 

@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::{Workers, ask, ask_in_queue, settings};
-use crate::support::{App, Origin, Settings, TempDir, expect, send, until_closed};
+use crate::support::{
+    App, Gate, Origin, Settings, TempDir, expect, open, send, until_closed, wait,
+};
 
 #[test]
 fn the_application_has_no_more_at_once_than_it_has_places() {
@@ -114,4 +116,61 @@ fn an_event_stream_takes_no_place() {
     let mut stream = ask(&sideman, "/events");
     stream.until("data: 1\n\n");
     assert_eq!(sideman.get("/page").text(), "page");
+}
+
+#[test]
+fn an_open_tunnel_takes_no_place_and_its_handshake_does() {
+    const ASK: &str = "GET /ws HTTP/1.1\r\nHost: example.test\r\nConnection: Upgrade\r\n\
+                       Upgrade: websocket\r\n\r\n";
+    let (asked, accepts) = (Gate::new(), Gate::new());
+    let accepted =
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+    let origin = Origin::scripts([
+        vec![expect("GET /ws "), open(&asked), wait(&accepts), send(accepted), until_closed()],
+        vec![expect("GET /page "), send(App::reply(b"page"))],
+    ]);
+    let sideman = Settings::before(&origin.url()).set("upstream.max_in_flight", "1").start();
+    let mut tunnel = sideman.connect();
+    tunnel.send(ASK);
+    asked.pass();
+    let mut page = ask_in_queue(&sideman, "/page", 1);
+    accepts.open();
+    tunnel.until("101");
+    assert_eq!(page.response().text(), "page");
+    assert_eq!(sideman.metric("sideman_tunnels", &[]), 1.0);
+}
+
+#[test]
+fn every_server_has_as_many_places() {
+    let (first, second) = (Workers::start(), Workers::start());
+    let sideman = settings(&first, 1).args(&["--upstream", &second.app.url()]).start();
+    let mut clients = vec![ask(&sideman, "/1")];
+    first.until(&["/1"]);
+    clients.push(ask(&sideman, "/2"));
+    second.until(&["/2"]);
+    clients.push(ask_in_queue(&sideman, "/3", 1));
+    second.finish("/2");
+    second.until(&["/2", "/3"]);
+    first.finish("/1");
+    second.finish("/3");
+    assert!(clients.iter_mut().all(|client| client.response().status == 200));
+}
+
+#[test]
+fn another_application_has_a_queue_of_its_own() {
+    let workers = Workers::start();
+    let other = App::start(|request| App::reply(request.target().as_bytes()));
+    let sideman = settings(&workers, 1)
+        .set("upstream.queue", "1")
+        .set("routes.upstreams", &format!("/ws/={}", other.url()))
+        .start();
+    let mut first = ask(&sideman, "/1");
+    workers.until(&["/1"]);
+    let mut second = ask_in_queue(&sideman, "/2", 1);
+    assert_eq!(sideman.get("/3").status, 503);
+    // With its prefix, as it is.
+    assert_eq!(sideman.get("/ws//a%2Fb?").text(), "/ws//a%2Fb?");
+    workers.finish("/1");
+    workers.finish("/2");
+    assert_eq!((first.response().status, second.response().status), (200, 200));
 }

@@ -1,7 +1,9 @@
 //! `server.max_body`: what is too long is refused, and the client learns it.
 
+use std::process::Command;
+
 use super::{before, send_chunked};
-use crate::support::{App, Client, Sideman, pattern};
+use crate::support::{App, Client, Sideman, TempDir, pattern};
 
 fn start(application: &App) -> Sideman {
     before(&application.url()).set("server.max_body", "1MiB").start()
@@ -90,4 +92,65 @@ fn a_client_that_asks_first_is_told_to_go_on() {
     assert_eq!(client.until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
     assert_eq!(application.requests(), 0);
     assert_eq!(client.send("body").response().text(), "body");
+}
+
+#[test]
+fn the_reason_comes_as_a_page_or_as_json() {
+    let application = App::saying("never asked");
+    let sideman = start(&application);
+    for (accept, kind) in
+        [("text/html", "text/html; charset=utf-8"), ("application/json", "application/json")]
+    {
+        let mut client = sideman.connect();
+        client.send(format!(
+            "POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 2000000\r\n\
+             Accept: {accept}\r\n\r\n"
+        ));
+        let response = client.response();
+        assert_eq!((response.status, response.header("content-type")), (413, Some(kind)));
+        let text = response.text();
+        assert!(text.contains("longer than 1 MiB (server.max_body)"), "{text}");
+        assert!(response.closes(), "{response:?}");
+        if accept == "application/json" {
+            assert_eq!(response.json()["error"], "body_too_large");
+        }
+    }
+    assert_eq!(sideman.metric("sideman_errors_total", &[("error", "body_too_large")]), 2.0);
+}
+
+/// A client as they are: it sends all that it has, or asks first, and shows what it was answered.
+#[test]
+fn curl_learns_it() {
+    let application = App::saying("never asked");
+    let sideman = start(&application);
+    let directory = TempDir::new();
+    let file = directory.write("upload", pattern(20 << 20));
+    let url = format!("http://{}/upload", sideman.address());
+    for expects in ["Expect:", "Expect: 100-continue"] {
+        for fields in [&[][..], &["-H", "Transfer-Encoding: chunked"]] {
+            let mut curl = Command::new("curl");
+            curl.args(["--silent", "--show-error", "--max-time", "20", "--noproxy", "*"])
+                .args(["--write-out", "\n%{http_code}", "-H", "Accept: application/json", "-H"])
+                .arg(expects)
+                .args(fields)
+                .arg("--data-binary")
+                .arg(format!("@{}", file.display()))
+                .arg(&url);
+            let output = match curl.output() {
+                Ok(output) => output,
+                Err(error) => {
+                    eprintln!("skipped: curl can't be run: {error}");
+                    return;
+                }
+            };
+            let shown = format!("{expects} {fields:?}: {output:?}");
+            let text = String::from_utf8_lossy(&output.stdout);
+            let (page, status) = text.rsplit_once('\n').unwrap();
+            assert_eq!(status, "413", "{shown}");
+            assert!(page.contains("\"error\":\"body_too_large\""), "{shown}");
+            // Neither a reset nor a broken pipe.
+            assert!(output.status.success(), "{shown}");
+        }
+    }
+    assert_eq!(application.requests(), 0);
 }

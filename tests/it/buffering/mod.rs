@@ -3,6 +3,7 @@
 mod answers;
 mod disk;
 mod limits;
+mod many;
 mod memory;
 mod requests;
 

@@ -7,6 +7,7 @@ use crate::support::{Response, pattern};
 
 pub(super) const CHECKS: &[Check] = &[
     ("an upload arrives whole", upload),
+    ("an upload in chunks arrives with its length", chunked_upload),
     ("a form with a file", form),
     ("a small form", small_form),
     ("an upload that waits for 100", expecting_upload),
@@ -18,6 +19,7 @@ pub(super) const CHECKS: &[Check] = &[
 const MIB: usize = 1 << 20;
 /// Of so much of the pattern.
 const SHA256_OF_5_MIB: &str = "16b632f11cf950dda67dc4c184a3f9e0aa1ffa4c18927bb8977e7da97ca25bca";
+const SHA256_OF_30_MIB: &str = "6191b1a20b230587a8f54ee140fe9dcb557a0c5144ba11f76c8c1a79b409279b";
 const SHA256_OF_1_MIB: &str = "631b84027d6b9e52b539c4e8373622d23032dfadc64d60af87339c9037e4f769";
 const SHA256_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -34,6 +36,19 @@ fn upload(site: &Site) {
     check_echo(&client.post("/echo", "", &pattern(5 * MIB)), 5 * MIB, SHA256_OF_5_MIB);
     check_echo(&client.post("/echo", "", &pattern(MIB)), MIB, SHA256_OF_1_MIB);
     check_echo(&client.post("/echo", "", b""), 0, SHA256_OF_NOTHING);
+    check_echo(&client.post("/echo", "", &pattern(30 * MIB)), 30 * MIB, SHA256_OF_30_MIB);
+}
+
+/// WSGI reads nothing without a length.
+fn chunked_upload(site: &Site) {
+    let mut client = site.sideman.connect();
+    client.send("POST /echo HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for piece in pattern(MIB).chunks(50_000) {
+        client.send(format!("{:x}\r\n", piece.len())).send(piece).send("\r\n");
+    }
+    let response = client.send("0\r\n\r\n").response();
+    check_echo(&response, MIB, SHA256_OF_1_MIB);
+    assert_eq!(response.json()["meta"]["CONTENT_LENGTH"], MIB.to_string());
 }
 
 fn form(site: &Site) {

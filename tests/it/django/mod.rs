@@ -1,4 +1,4 @@
-//! The main job: a real Django project behind real gunicorn and real uWSGI, behind Sideman.
+//! The main job: a real Django project behind real gunicorn, uWSGI and uvicorn, behind Sideman.
 //!
 //! A server takes a while to start, so each is started once, and all checks are made with it; one
 //! that fails does not hide the others.
@@ -9,6 +9,7 @@ mod files;
 mod login;
 mod manifest;
 mod pages;
+mod restarts;
 mod streams;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -81,6 +82,16 @@ fn gunicorn_threads() {
 #[test]
 fn gunicorn_on_a_unix_socket() {
     check_all(Server::GunicornUnix);
+}
+
+#[test]
+fn gunicorn_with_the_worker_of_uvicorn() {
+    check_all(Server::GunicornAsgi);
+}
+
+#[test]
+fn uvicorn_on_a_unix_socket() {
+    check_all(Server::UvicornUnix);
 }
 
 #[test]

@@ -42,7 +42,13 @@ impl Client {
         // Only before it connects does that bound what the server may send unread.
         socket.set_recv_buffer_size(room).unwrap();
         socket.connect_timeout(&address.into(), PATIENCE).unwrap();
-        Self(Wire::new(socket.into()))
+        Self(Wire::new(socket))
+    }
+
+    /// Waits so long for anything.
+    pub(crate) fn patient(mut self, patience: std::time::Duration) -> Self {
+        self.0.patience = patience;
+        self
     }
 
     #[track_caller]

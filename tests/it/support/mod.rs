@@ -7,6 +7,7 @@ mod dir;
 mod head;
 pub(crate) mod http2;
 mod origin;
+mod place;
 mod port;
 mod prometheus;
 mod python;
@@ -24,6 +25,7 @@ pub(crate) use self::{
     dir::TempDir,
     http2::Http2,
     origin::Origin,
+    place::{Place, Protocol, Way},
     port::ReservedPort,
     python::{Django, PASSWORD, USER},
     settings::{Ended, Settings},
@@ -33,7 +35,7 @@ pub(crate) use self::{
         send, until_closed, wait,
     },
     uwsgi::{After, Packet, UwsgiApp},
-    wait::{eventually, eventually_is},
+    wait::{eventually, eventually_is, eventually_within},
     wire::Request,
     wsgi::{Server, Wsgi},
 };

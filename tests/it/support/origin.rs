@@ -9,7 +9,8 @@ use std::{
     any::Any,
     collections::VecDeque,
     io,
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    mem::MaybeUninit,
+    net::Shutdown,
     ops::ControlFlow,
     panic,
     sync::{
@@ -20,18 +21,24 @@ use std::{
     time::Duration,
 };
 
+use socket2::Socket;
+
 use super::{
+    head::Head,
+    place::{Place, Protocol, Way},
+    settings::Settings,
     step::Step,
+    uwsgi,
     wait::{eventually, eventually_is},
     wire::{Request, Wire},
 };
 
-/// Listens on a port of its own.
+/// Listens on a port or a unix socket of its own.
 #[derive(Debug)]
 pub(crate) struct Origin {
-    address: SocketAddr,
+    place: Arc<Place>,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
+    acceptor: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug, Default)]
@@ -41,12 +48,15 @@ struct Shared {
     connections: Mutex<Vec<JoinHandle<()>>>,
     /// Scripts played to the end, with their connections closed.
     closed: AtomicUsize,
+    /// Nobody is accepted any more.
+    is_deaf: AtomicBool,
     ends: AtomicBool,
 }
 
 /// One connection under its script.
 struct Act<'a> {
     wire: Wire,
+    way: Way,
     shared: &'a Shared,
     /// The request whose body has not been read.
     pending: Option<usize>,
@@ -62,24 +72,34 @@ impl Origin {
 
     /// Expects as many connections as there are scripts.
     pub(crate) fn scripts(scripts: impl IntoIterator<Item = Vec<Step>>) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
+        Self::reached(Way { protocol: Protocol::Http, is_unix: false }, scripts)
+    }
+
+    /// The same in another way. `expect` reads the variables of the uwsgi protocol as the head they
+    /// were made of, so that one script will do for all.
+    pub(crate) fn reached(way: Way, scripts: impl IntoIterator<Item = Vec<Step>>) -> Self {
+        Self::at(&Arc::new(Place::new(way)), scripts)
+    }
+
+    /// At a place that the test has chosen.
+    pub(crate) fn at(place: &Arc<Place>, scripts: impl IntoIterator<Item = Vec<Step>>) -> Self {
+        let (listener, way) = (place.listen(), place.way());
         let scripts = Mutex::new(scripts.into_iter().collect());
         let shared = Arc::new(Shared { scripts, ..Shared::default() });
         let acceptor = {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || accept(&listener, &shared))
+            thread::spawn(move || accept(&listener, way, &shared))
         };
-        Self { address, shared, acceptor: Some(acceptor) }
+        Self { place: Arc::clone(place), shared, acceptor: Mutex::new(Some(acceptor)) }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.place.url()
     }
 
-    /// For scripts that speak the uwsgi protocol.
-    pub(crate) fn uwsgi_url(&self) -> String {
-        format!("uwsgi://{}", self.address)
+    /// Sideman in front of it, with one worker.
+    pub(crate) fn settings(&self) -> Settings {
+        self.place.settings()
     }
 
     /// Waits for the request with this number; its body is there if a step has read it.
@@ -101,11 +121,24 @@ impl Origin {
         eventually_is("closed connections", &count, || self.shared.closed.load(Ordering::Acquire));
     }
 
+    /// Refuses connections from now on; those that there are go on.
+    pub(crate) fn stop_listening(&self) {
+        if let Some(failure) = self.end_acceptor() {
+            panic::resume_unwind(failure);
+        }
+    }
+
+    fn end_acceptor(&self) -> Option<Box<dyn Any + Send>> {
+        let acceptor = lock(&self.acceptor).take()?;
+        self.shared.is_deaf.store(true, Ordering::Relaxed);
+        // Wakes it.
+        drop(self.place.connect());
+        acceptor.join().err()
+    }
+
     fn end(&mut self) -> Option<Box<dyn Any + Send>> {
         self.shared.ends.store(true, Ordering::Relaxed);
-        // Wakes the acceptor.
-        drop(TcpStream::connect(self.address));
-        let mut failure = self.acceptor.take().and_then(|thread| thread.join().err());
+        let mut failure = self.end_acceptor();
         let connections = std::mem::take(&mut *lock(&self.shared.connections));
         for thread in connections {
             failure = failure.or(thread.join().err());
@@ -128,16 +161,16 @@ impl Drop for Origin {
     }
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+fn accept(listener: &Socket, way: Way, shared: &Arc<Shared>) {
     loop {
         let (stream, _) = listener.accept().unwrap();
-        if shared.ends.load(Ordering::Relaxed) {
+        if shared.is_deaf.load(Ordering::Relaxed) {
             return;
         }
         let act = Arc::clone(shared);
         let thread = thread::spawn(move || {
             if speaks(&stream, &act) {
-                perform(stream, &act);
+                perform(stream, way, &act);
                 act.closed.fetch_add(1, Ordering::Release);
             }
         });
@@ -145,9 +178,9 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-fn perform(stream: TcpStream, shared: &Shared) {
+fn perform(stream: Socket, way: Way, shared: &Shared) {
     let script = lock(&shared.scripts).pop_front();
-    let mut act = Act { wire: Wire::new(stream), shared, pending: None };
+    let mut act = Act { wire: Wire::new(stream), way, shared, pending: None };
     let Some(script) = script else {
         let request = act.wire.request();
         panic!("a connection beyond the script came with {request:?}");
@@ -165,10 +198,10 @@ fn perform(stream: TcpStream, shared: &Shared) {
 }
 
 /// Waits for a byte without taking it; `false` if the connection ends, or the origin does.
-fn speaks(stream: &TcpStream, shared: &Shared) -> bool {
+fn speaks(stream: &Socket, shared: &Shared) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     loop {
-        match stream.peek(&mut [0]) {
+        match stream.peek(&mut [MaybeUninit::uninit()]) {
             Ok(0) => return false,
             Ok(_) => return true,
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return false,
@@ -189,7 +222,7 @@ impl Act<'_> {
     fn play(&mut self, step: Step) -> ControlFlow<()> {
         match step {
             Step::Expect(begin) => self.expect(&begin),
-            Step::Packet => self.packet(),
+            Step::Packet => drop(self.packet()),
             Step::Body(expected) => self.body(&expected),
             Step::Receive(text) => match self.wire.until(text.as_bytes()) {
                 Ok(Some(_)) => {}
@@ -224,10 +257,14 @@ impl Act<'_> {
     }
 
     fn expect(&mut self, begin: &str) {
-        let head = match self.wire.head() {
-            Ok(Some(head)) => head,
-            Ok(None) => panic!("closed before {begin:?}"),
-            Err(failure) => panic!("waiting for {begin:?}: {failure}"),
+        let head = if self.way.speaks_uwsgi() {
+            of_variables(&self.packet())
+        } else {
+            match self.wire.head() {
+                Ok(Some(head)) => head,
+                Ok(None) => panic!("closed before {begin:?}"),
+                Err(failure) => panic!("waiting for {begin:?}: {failure}"),
+            }
         };
         assert!(head.start.starts_with(begin), "expected {begin:?}, got {head:?}");
         let mut requests = lock(&self.shared.requests);
@@ -235,10 +272,10 @@ impl Act<'_> {
         requests.push(Request { head, body: Vec::new() });
     }
 
-    fn packet(&mut self) {
+    fn packet(&mut self) -> Vec<u8> {
         let header = self.wire.exact(4).unwrap_or_else(|failure| panic!("header: {failure}"));
         let size = usize::from(u16::from_le_bytes([header[1], header[2]]));
-        self.wire.exact(size).unwrap_or_else(|failure| panic!("variables: {failure}"));
+        self.wire.exact(size).unwrap_or_else(|failure| panic!("variables: {failure}"))
     }
 
     fn body(&mut self, expected: &[u8]) {
@@ -248,5 +285,21 @@ impl Act<'_> {
         let body = self.wire.body(framing).unwrap_or_else(|failure| panic!("body: {failure}"));
         assert!(body == expected, "{} bytes of body came: {}", body.len(), body.escape_ascii());
         lock(&self.shared.requests)[number].body = body;
+    }
+}
+
+/// The head of HTTP that these variables were made of.
+fn of_variables(block: &[u8]) -> Head {
+    let variables = uwsgi::variables(block);
+    let get = |key: &str| variables.get(key).map(String::as_str).unwrap_or_default();
+    let [method, target, version] = ["REQUEST_METHOD", "REQUEST_URI", "SERVER_PROTOCOL"].map(get);
+    let own = [("content-length", get("CONTENT_LENGTH")), ("content-type", get("CONTENT_TYPE"))];
+    let own = own.into_iter().filter(|(_, value)| !value.is_empty());
+    let sent = variables.iter().filter_map(|(key, value)| {
+        Some((key.strip_prefix("HTTP_")?.replace('_', "-").to_lowercase(), value.clone()))
+    });
+    Head {
+        start: format!("{method} {target} {version}"),
+        fields: own.map(|(name, value)| (name.to_owned(), value.to_owned())).chain(sent).collect(),
     }
 }

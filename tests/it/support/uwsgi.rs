@@ -85,7 +85,7 @@ impl Packet {
 }
 
 /// Reads a packet's block of variables.
-fn variables(mut block: &[u8]) -> BTreeMap<String, String> {
+pub(super) fn variables(mut block: &[u8]) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
     while !block.is_empty() {
         let key = text(&mut block);

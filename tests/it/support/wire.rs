@@ -4,9 +4,10 @@
 use std::{
     fmt,
     io::{self, Read as _, Write as _},
-    net::TcpStream,
     time::{Duration, Instant},
 };
+
+use socket2::Socket;
 
 use super::{
     head::{Framing, Head},
@@ -23,12 +24,12 @@ pub(crate) struct Request {
 /// One end of a connection.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Socket,
     /// Arrived and not taken yet.
     buffer: Vec<u8>,
     /// The end of all that ever arrived.
     recent: Vec<u8>,
-    patience: Duration,
+    pub(super) patience: Duration,
 }
 
 /// Why reading failed, and what arrived before.
@@ -55,13 +56,15 @@ impl Request {
 // === impl Wire ===
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        stream.set_nodelay(true).unwrap();
+    pub(crate) fn new(stream: impl Into<Socket>) -> Self {
+        let stream = stream.into();
+        // A unix socket has nothing of the kind.
+        let _ = stream.set_tcp_nodelay(true);
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self { stream, buffer: Vec::new(), recent: Vec::new(), patience: PATIENCE }
     }
 
-    pub(crate) fn stream(&self) -> &TcpStream {
+    pub(crate) fn stream(&self) -> &Socket {
         &self.stream
     }
 

@@ -1,18 +1,21 @@
-//! Real gunicorn and uWSGI with the project of tests/django.
+//! Real gunicorn, uWSGI and uvicorn with the project of tests/django.
 
 use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener, TcpStream},
-    os::{fd::OwnedFd, unix::net::UnixStream, unix::process::CommandExt as _},
-    path::PathBuf,
+    os::{fd::OwnedFd, unix::process::CommandExt as _},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::{TempDir, python::Django, settings::Settings};
+use super::{
+    TempDir,
+    place::{Place, Protocol, Way},
+    python::Django,
+    settings::Settings,
+};
 
 /// The ways in which people serve Django behind a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,10 @@ pub(crate) enum Server {
     GunicornPackets,
     /// The same on a unix socket.
     GunicornPacketsUnix,
+    /// gunicorn with uvicorn's worker: ASGI.
+    GunicornAsgi,
+    /// uvicorn alone, on a unix socket.
+    UvicornUnix,
 }
 
 /// A running server; it and its workers are killed when dropped.
@@ -43,14 +50,9 @@ pub(crate) struct Wsgi {
     child: Child,
     server: Server,
     url: String,
-    socket: Socket,
+    place: Place,
     home: TempDir,
-}
-
-#[derive(Clone, Debug)]
-enum Socket {
-    Tcp(u16),
-    Unix(PathBuf),
+    django: &'static Django,
 }
 
 const ASK_BY_HTTP: &[u8] = b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -65,41 +67,29 @@ const START: Duration = Duration::from_secs(60);
 
 impl Wsgi {
     /// Starts it and waits until it answers.
-    pub(crate) fn start(server: Server, django: &Django) -> Self {
-        let home = django.home();
-        let log = File::create(home.join("server.log")).unwrap();
-        let path = home.join("app.sock");
-        let (socket, stdin) = match server {
-            Server::GunicornUnix
-            | Server::UwsgiRouter
-            | Server::UwsgiPacketsUnix
-            | Server::GunicornPacketsUnix => (Socket::Unix(path), Stdio::null()),
-            Server::GunicornSync
-            | Server::GunicornThreads
-            | Server::UwsgiSocket
-            | Server::UwsgiPackets
-            | Server::GunicornPackets => inherited(),
-        };
-        let bind = match &socket {
-            Socket::Unix(path)
-                if matches!(server, Server::GunicornUnix | Server::GunicornPacketsUnix) =>
-            {
-                format!("unix:{}", path.display())
-            }
-            Socket::Unix(path) => path.display().to_string(),
-            Socket::Tcp(_) => "fd://0".to_owned(),
-        };
-        let scheme = if server.speaks_uwsgi() { "uwsgi" } else { "http" };
-        let url = match &socket {
-            Socket::Unix(path) => format!("{scheme}+unix:{}", path.display()),
-            Socket::Tcp(port) => format!("{scheme}://127.0.0.1:{port}"),
-        };
-        let mut command = server.command(django, &home, &bind);
-        command.stdin(stdin).stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
-        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let mut wsgi = Self { child, server, url, socket, home };
+    pub(crate) fn start(server: Server, django: &'static Django) -> Self {
+        let (home, place) = (django.home(), Place::new(server.way()));
+        let child = server.spawn(django, &home, &place);
+        let mut wsgi = Self { child, server, url: place.url(), place, home, django };
         wsgi.until_it_answers();
         wsgi
+    }
+
+    /// Ends all of it at once.
+    pub(crate) fn kill(&mut self) {
+        // The workers are in the group that the server was made the leader of.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        let _ = self.child.wait();
+    }
+
+    /// Starts what was killed again, and does not wait until it answers.
+    pub(crate) fn start_again(&mut self) {
+        self.child = self.server.spawn(self.django, &self.home, &self.place);
+    }
+
+    /// Has it load the application anew, while it serves.
+    pub(crate) fn reload(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
     }
 
     /// Sideman in front of it.
@@ -140,29 +130,18 @@ impl Wsgi {
     fn answers(&self, ask: &[u8]) -> bool {
         let mut answer = [0; 7];
         let limit = Some(Duration::from_secs(5));
-        let asked = match &self.socket {
-            Socket::Tcp(port) => {
-                TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).and_then(|mut stream| {
-                    stream.set_read_timeout(limit)?;
-                    stream.write_all(ask)?;
-                    stream.read_exact(&mut answer)
-                })
-            }
-            Socket::Unix(path) => UnixStream::connect(path).and_then(|mut stream| {
-                stream.set_read_timeout(limit)?;
-                stream.write_all(ask)?;
-                stream.read_exact(&mut answer)
-            }),
-        };
+        let asked = self.place.connect().and_then(|mut stream| {
+            stream.set_read_timeout(limit)?;
+            stream.write_all(ask)?;
+            stream.read_exact(&mut answer)
+        });
         asked.is_ok() && &answer == b"HTTP/1."
     }
 }
 
 impl Drop for Wsgi {
     fn drop(&mut self) {
-        // The workers are in the group that the server was made the leader of.
-        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
-        let _ = self.child.wait();
+        self.kill();
         if std::thread::panicking() {
             let log = fs::read_to_string(self.home.join("server.log")).unwrap_or_default();
             let skip = log.lines().count().saturating_sub(20);
@@ -172,17 +151,44 @@ impl Drop for Wsgi {
     }
 }
 
-/// A listening socket handed over as stdin: a port that is known before the server starts, and
-/// that nobody can take in between.
-fn inherited() -> (Socket, Stdio) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    (Socket::Tcp(port), Stdio::from(OwnedFd::from(listener)))
-}
-
 // === impl Server ===
 
 impl Server {
+    fn way(self) -> Way {
+        let protocol = match (self.speaks_uwsgi(), self.flavour()) {
+            (false, _) => Protocol::Http,
+            (true, "gunicorn") => Protocol::GunicornUwsgi,
+            (true, _) => Protocol::Uwsgi,
+        };
+        let is_unix = matches!(
+            self,
+            Self::GunicornUnix
+                | Self::UwsgiRouter
+                | Self::UwsgiPacketsUnix
+                | Self::GunicornPacketsUnix
+                | Self::UvicornUnix
+        );
+        Way { protocol, is_unix }
+    }
+
+    /// Whether Django runs under ASGI.
+    pub(crate) fn is_asgi(self) -> bool {
+        matches!(self, Self::GunicornAsgi | Self::UvicornUnix)
+    }
+
+    /// A port is handed over as a listening socket: known before the server starts, and nobody can take it
+    /// in between.
+    fn spawn(self, django: &Django, home: &TempDir, place: &Place) -> Child {
+        let log = File::options().create(true).append(true).open(home.join("server.log")).unwrap();
+        let (bind, stdin) = match place.path() {
+            Some(path) => (path.display().to_string(), Stdio::null()),
+            None => ("fd://0".to_owned(), Stdio::from(OwnedFd::from(place.listen()))),
+        };
+        let mut command = self.command(django, home, &bind);
+        command.stdin(stdin).stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
+        command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    }
+
     /// Whether it speaks the uwsgi protocol.
     pub(crate) fn speaks_uwsgi(self) -> bool {
         use Server::{GunicornPackets, GunicornPacketsUnix, UwsgiPackets, UwsgiPacketsUnix};
@@ -201,7 +207,10 @@ impl Server {
             | Self::UwsgiSocket
             | Self::UwsgiRouter
             | Self::UwsgiPackets
-            | Self::UwsgiPacketsUnix => false,
+            | Self::UwsgiPacketsUnix
+            // They keep them, and do not say so.
+            | Self::GunicornAsgi
+            | Self::UvicornUnix => false,
         }
     }
 
@@ -215,18 +224,21 @@ impl Server {
             | Self::UwsgiSocket
             | Self::UwsgiRouter
             | Self::UwsgiPackets
-            | Self::UwsgiPacketsUnix => "uwsgi",
+            | Self::UwsgiPacketsUnix
+            | Self::GunicornAsgi
+            | Self::UvicornUnix => "uwsgi",
         }
     }
 
     fn command(self, django: &Django, home: &TempDir, bind: &str) -> Command {
         let gunicorn = |arguments: &[&str]| {
+            let bind = if bind.starts_with('/') { format!("unix:{bind}") } else { bind.to_owned() };
             // `-m` because a long path to target/ would not fit into the script's first line.
             let mut command = django.command("python", home.path());
             command
-                .args(["-m", "gunicorn", "--no-control-socket", "--bind", bind])
+                .args(["-m", "gunicorn", "--no-control-socket", "--bind", &bind])
                 .args(arguments)
-                .arg("project.wsgi");
+                .arg(if self.is_asgi() { "project.asgi" } else { "project.wsgi" });
             command
         };
         let uwsgi = |arguments: &[&str]| {
@@ -255,6 +267,15 @@ impl Server {
             ]),
             Self::UwsgiPackets | Self::UwsgiPacketsUnix => uwsgi(&["--uwsgi-socket", bind]),
             Self::UwsgiSocket => uwsgi(&["--http-socket", bind]),
+            Self::GunicornAsgi => {
+                gunicorn(&["--worker-class", "uvicorn.workers.UvicornWorker", "--workers", "2"])
+            }
+            Self::UvicornUnix => {
+                let mut command = django.command("python", home.path());
+                command.args(["-m", "uvicorn", "--lifespan", "off", "--uds", bind]);
+                command.arg("project.asgi:application");
+                command
+            }
             Self::UwsgiRouter => {
                 uwsgi(&["--http", bind, "--http-keepalive", "--http-auto-chunked"])
             }

@@ -2,8 +2,8 @@
 
 use super::both;
 use crate::support::{
-    After, Origin, Settings, Step, UwsgiApp, half_close, packet, pattern, receive, reset, send,
-    until_closed,
+    After, Origin, Protocol, Settings, Step, UwsgiApp, Way, half_close, packet, pattern, receive,
+    reset, send, until_closed,
 };
 
 #[test]
@@ -107,7 +107,8 @@ fn the_same_from_one_that_resets_or_reads_no_more() {
     let ends = [vec![reset()], vec![half_close(), until_closed()]];
     for end in ends {
         let script: Vec<Step> = [packet(), send(REFUSAL)].into_iter().chain(end).collect();
-        let origin = Origin::scripts(std::iter::repeat_n(script, 10));
-        check_refusal(&origin.uwsgi_url());
+        let way = Way { protocol: Protocol::Uwsgi, is_unix: false };
+        let origin = Origin::reached(way, std::iter::repeat_n(script, 10));
+        check_refusal(&origin.url());
     }
 }

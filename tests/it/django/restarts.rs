@@ -1,0 +1,195 @@
+//! Servers that load the application anew, or are killed and started again, while clients go on asking:
+//! none of them notices.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use crate::support::{Django, Server, Sideman, Wsgi, eventually, eventually_within};
+
+/// Python starts slowly on a busy machine, several at once all the more.
+const START: Duration = Duration::from_secs(90);
+
+/// What the clients have seen.
+#[derive(Debug, Default)]
+struct Seen {
+    answers: AtomicUsize,
+    /// The processes that have answered.
+    processes: Mutex<BTreeSet<u64>>,
+    failures: Mutex<Vec<String>>,
+    ends: AtomicBool,
+}
+
+// === impl Seen ===
+
+impl Seen {
+    fn until_answers(&self, count: usize) {
+        let goal = self.answers.load(Ordering::Relaxed) + count;
+        eventually("more answers", || (self.answers.load(Ordering::Relaxed) >= goal).then_some(()));
+    }
+
+    fn processes(&self) -> BTreeSet<u64> {
+        self.processes.lock().unwrap().clone()
+    }
+}
+
+/// Asks until the end.
+fn client(sideman: &Sideman, seen: &Seen, method: &str, target: &str) {
+    let mut client = sideman.connect().patient(START);
+    while !seen.ends.load(Ordering::Relaxed) {
+        let (length, body) =
+            if method == "POST" { ("Content-Length: 5\r\n", "order") } else { ("", "") };
+        client.send(format!(
+            "{method} {target} HTTP/1.1\r\nHost: example.test\r\n{length}\r\n{body}"
+        ));
+        match client.try_response(method) {
+            Ok(response) if response.status == 200 => {
+                if let Some(process) = response.header("x-process") {
+                    seen.processes.lock().unwrap().insert(process.parse().unwrap());
+                }
+                seen.answers.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(other) => {
+                let text = format!("{method} {target}: {} {}", other.status, other.text());
+                seen.failures.lock().unwrap().push(text);
+            }
+            Err(failure) => {
+                seen.failures.lock().unwrap().push(format!("{method} {target}: {failure}"));
+                return;
+            }
+        }
+    }
+}
+
+/// Does this while a handful of clients ask, and finds no failure.
+#[track_caller]
+fn check(server: Server, requests: &[(&str, &str)], act: impl Fn(&Sideman, &mut Wsgi, &Seen)) {
+    let Some(django) = Django::prepared() else { return };
+    let mut wsgi = Wsgi::start(server, django);
+    let settings = wsgi
+        .settings()
+        .set("upstream.wait", "90s")
+        .set("upstream.queue_timeout", "90s")
+        .set("upstream.read_timeout", "90s");
+    let sideman = settings.start().until_ready();
+    let seen = Seen::default();
+    thread::scope(|scope| {
+        for &(method, target) in requests {
+            let (sideman, seen) = (&sideman, &seen);
+            scope.spawn(move || client(sideman, seen, method, target));
+        }
+        /// Lets the clients end, also when a condition was waited for in vain.
+        struct End<'a>(&'a Seen);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.ends.store(true, Ordering::Relaxed);
+            }
+        }
+        let _end = End(&seen);
+        seen.until_answers(20);
+        for _ in 0..2 {
+            let before = seen.processes();
+            act(&sideman, &mut wsgi, &seen);
+            eventually_within(START, "an answer of a new process", || {
+                seen.processes().difference(&before).next().map(|_| ())
+            });
+            seen.until_answers(50);
+        }
+    });
+    let failures = seen.failures.lock().unwrap();
+    assert!(failures.is_empty(), "{server:?}: {failures:#?}");
+}
+
+const PAGES: &[(&str, &str)] =
+    &[("GET", "/echo"), ("GET", "/echo"), ("GET", "/echo?a"), ("GET", "/slow/?ms=50")];
+/// Their answers are written in one piece: what of an answer that has begun is lost with its process
+/// is lost.
+const HEADS: &[(&str, &str)] =
+    &[("HEAD", "/echo"), ("HEAD", "/echo?a"), ("HEAD", "/slow/?ms=50"), ("HEAD", "/slow/?ms=20")];
+const FORMS_TOO: &[(&str, &str)] =
+    &[("GET", "/echo"), ("POST", "/echo"), ("POST", "/echo?a"), ("GET", "/slow/?ms=50")];
+
+#[track_caller]
+fn check_reload(server: Server, requests: &[(&str, &str)]) {
+    check(server, requests, |_, wsgi, _| wsgi.reload());
+}
+
+/// POST is left out, because one that was being worked on when its process was killed must fail.
+#[track_caller]
+fn check_kill(server: Server) {
+    check(server, HEADS, |sideman, wsgi, _| {
+        wsgi.kill();
+        // All of them: nobody is answered.
+        sideman.until_metric("sideman_queue_length", &[], 4.0);
+        wsgi.start_again();
+    });
+}
+
+#[test]
+fn gunicorn_sync_reloads() {
+    check_reload(Server::GunicornSync, FORMS_TOO);
+}
+
+#[test]
+fn gunicorn_threads_reload() {
+    check_reload(Server::GunicornThreads, PAGES);
+}
+
+#[test]
+fn gunicorn_with_the_worker_of_uvicorn_reloads() {
+    check_reload(Server::GunicornAsgi, PAGES);
+}
+
+#[test]
+fn gunicorn_by_the_uwsgi_protocol_reloads() {
+    check_reload(Server::GunicornPacketsUnix, PAGES);
+}
+
+#[test]
+fn uwsgi_reloads() {
+    check_reload(Server::UwsgiPackets, FORMS_TOO);
+    check_reload(Server::UwsgiPacketsUnix, FORMS_TOO);
+}
+
+#[test]
+fn uwsgi_with_an_http_socket_reloads() {
+    check_reload(Server::UwsgiSocket, FORMS_TOO);
+}
+
+#[test]
+fn gunicorn_sync_is_killed() {
+    check_kill(Server::GunicornSync);
+}
+
+#[test]
+fn gunicorn_threads_are_killed() {
+    check_kill(Server::GunicornThreads);
+    check_kill(Server::GunicornUnix);
+}
+
+#[test]
+fn gunicorn_with_the_worker_of_uvicorn_is_killed() {
+    check_kill(Server::GunicornAsgi);
+}
+
+#[test]
+fn gunicorn_by_the_uwsgi_protocol_is_killed() {
+    check_kill(Server::GunicornPackets);
+}
+
+#[test]
+fn uwsgi_is_killed() {
+    check_kill(Server::UwsgiPacketsUnix);
+    check_kill(Server::UwsgiSocket);
+}
+
+#[test]
+fn uvicorn_is_killed() {
+    check_kill(Server::UvicornUnix);
+}

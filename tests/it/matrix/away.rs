@@ -1,0 +1,123 @@
+//! An application that is not there, comes, goes and comes again.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use crate::support::{
+    Client, Gate, Origin, Place, Settings, Sideman, Way, body, close, expect, open, send, wait,
+};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
+
+fn patient(place: &Place) -> Settings {
+    place.settings().set("upstream.wait", "15s")
+}
+
+/// Asks without waiting for the answer.
+fn ask(sideman: &Sideman, method: &str, body: &str) -> Client {
+    let (mut client, length) = (sideman.connect(), body.len());
+    client.send(format!(
+        "{method} /page HTTP/1.1\r\nHost: example.test\r\nContent-Length: {length}\r\n\r\n{body}"
+    ));
+    client
+}
+
+#[track_caller]
+fn until_waiting(sideman: &Sideman, count: f64) {
+    sideman.until_metric("sideman_queue_length", &[], count);
+}
+
+#[test]
+fn without_patience_it_is_502_at_once() {
+    for way in Way::ALL {
+        let place = Place::new(way);
+        let sideman = place.settings().start();
+        for method in ["GET", "POST"] {
+            assert_eq!(ask(&sideman, method, "").response().status, 502, "{way:?}");
+        }
+        let line = sideman.log_of("/page");
+        assert_eq!((&line["status"], &line["error"]), (&502.into(), &"upstream_refused".into()));
+        let refused = sideman.metric("sideman_errors_total", &[("error", "upstream_refused")]);
+        assert_eq!(refused, 2.0, "{way:?}");
+    }
+}
+
+/// Whatever the method: nothing was sent.
+#[test]
+fn requests_wait_until_it_is_there() {
+    for way in Way::ALL {
+        let place = Arc::new(Place::new(way));
+        let sideman = patient(&place).start();
+        let mut get = ask(&sideman, "GET", "");
+        until_waiting(&sideman, 1.0);
+        let scripts = || {
+            let get = vec![expect("GET /page "), send(OK), close()];
+            let post = vec![expect("POST /page "), body("order"), send(OK), close()];
+            [get, post]
+        };
+        let [first, second] = scripts();
+        let origin = Origin::at(&place, [first]);
+        assert_eq!(get.response().text(), "ok", "{way:?}");
+        origin.until_closed(1);
+        drop(origin);
+
+        // It is gone again, and was known to be there.
+        let mut post = ask(&sideman, "POST", "order");
+        until_waiting(&sideman, 1.0);
+        let _origin = Origin::at(&place, [second]);
+        assert_eq!(post.response().text(), "ok", "{way:?}");
+        assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 0.0, "{way:?}");
+        assert!(
+            sideman.log_line("a POST", |line| line["method"] == "POST")["queue_ms"].is_number()
+        );
+    }
+}
+
+/// Killed in the midst of a request: what is safe is asked again of the next one, and what is not isn't.
+#[test]
+fn what_was_under_way_when_it_was_killed() {
+    for way in Way::ALL {
+        for (method, is_safe) in [("GET", true), ("POST", false), ("DELETE", false)] {
+            let place = Arc::new(Place::new(way));
+            let sideman = patient(&place).start();
+            let (came, killed) = (Gate::new(), Gate::new());
+            let request = || vec![expect(&format!("{method} /page ")), body("")];
+            let script = [request(), vec![open(&came), wait(&killed), close()]].concat();
+            let origin = Origin::at(&place, [script]);
+            let mut client = ask(&sideman, method, "");
+            came.pass();
+            origin.stop_listening();
+            killed.open();
+            if is_safe {
+                until_waiting(&sideman, 1.0);
+                drop(origin);
+                let _origin = Origin::at(&place, [[request(), vec![send(OK), close()]].concat()]);
+                assert_eq!(client.response().text(), "ok", "{way:?} {method}");
+                assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 1.0, "{way:?}");
+            } else {
+                assert_eq!(client.response().status, 502, "{way:?} {method}");
+                assert_eq!(sideman.log_of("/page")["error"], "upstream_closed", "{way:?} {method}");
+                assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 0.0, "{way:?}");
+            }
+        }
+    }
+}
+
+/// On a busy machine the last of its processes dies some time after the first.
+#[test]
+fn its_last_process_may_accept_a_moment_longer() {
+    for way in Way::ALL {
+        let place = Arc::new(Place::new(way));
+        let sideman = patient(&place).start();
+        let begin = || expect("GET /page ");
+        let origin = Origin::at(&place, [vec![begin(), close()]]);
+        let mut client = ask(&sideman, "GET", "");
+        origin.until_closed(1);
+        thread::sleep(Duration::from_millis(60));
+        origin.stop_listening();
+        until_waiting(&sideman, 1.0);
+        drop(origin);
+        let _origin = Origin::at(&place, [vec![begin(), send(OK), close()]]);
+        assert_eq!(client.response().text(), "ok", "{way:?}");
+        assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 1.0, "{way:?}");
+    }
+}

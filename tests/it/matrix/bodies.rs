@@ -1,0 +1,166 @@
+//! Bodies: complete before the application sees them, and taken from it as fast as it writes.
+
+use crate::support::{
+    Client, Gate, Origin, Settings, Step, Way, body, close, expect, open, pattern, receive, send,
+    wait,
+};
+
+const DONE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone";
+const LONG: usize = 5 << 20;
+
+/// Sends a body in two chunks; the second when the gate is open.
+fn send_chunked(client: &mut Client, target: &str, body: &[u8], middle: &Gate) {
+    let (first, second) = body.split_at(body.len() / 2);
+    let chunk =
+        |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+    client.send(format!(
+        "POST {target} HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ));
+    client.send(chunk(first));
+    middle.pass();
+    client.send([chunk(second), b"0\r\n\r\n".to_vec()].concat());
+}
+
+/// The gate is open from the beginning.
+fn opened() -> Gate {
+    let gate = Gate::new();
+    gate.open();
+    gate
+}
+
+#[test]
+fn a_chunked_upload_has_a_length() {
+    for way in Way::ALL {
+        for length in [2, 70_000, 300_000] {
+            let bytes = pattern(length);
+            let script = vec![expect("POST /up "), body(&bytes), send(DONE), close()];
+            let origin = Origin::reached(way, [script]);
+            let sideman = origin.settings().start();
+            let mut client = sideman.connect();
+            send_chunked(&mut client, "/up", &bytes, &opened());
+            assert_eq!(client.response().text(), "done", "{way:?}");
+            let head = origin.request(0).head;
+            assert_eq!(head.get("content-length"), Some(length.to_string().as_str()), "{way:?}");
+            assert!(!head.has("transfer-encoding"), "{way:?}: {head:?}");
+        }
+    }
+}
+
+/// The uwsgi protocol can't say that a body comes in chunks: there it is collected all the same.
+#[test]
+fn a_chunked_upload_to_a_route_that_streams() {
+    for way in Way::ALL {
+        let (arrived, bytes) = (Gate::new(), pattern(300_000));
+        let script = if way.speaks_uwsgi() {
+            arrived.open();
+            vec![expect("POST /up "), body(&bytes)]
+        } else {
+            vec![
+                expect("POST /up "),
+                receive("\u{1}\u{2}"),
+                open(&arrived),
+                receive("\r\n0\r\n\r\n"),
+            ]
+        };
+        let origin = Origin::reached(way, [[script, vec![send(DONE), close()]].concat()]);
+        let settings: Settings = origin.settings().set("routes.unbuffered", "/up=request");
+        let sideman = settings.start();
+        let mut client = sideman.connect();
+        send_chunked(&mut client, "/up", &bytes, &arrived);
+        assert_eq!(client.response().text(), "done", "{way:?}");
+        assert_eq!(origin.request(0).head.has("content-length"), way.speaks_uwsgi(), "{way:?}");
+    }
+}
+
+#[test]
+fn an_upload_arrives_when_it_is_complete() {
+    for way in Way::ALL {
+        let bytes = pattern(LONG);
+        let page = vec![expect("GET /page "), send(DONE), close()];
+        let upload = vec![expect("POST /up "), body(&bytes), send(DONE), close()];
+        // In this order: no byte of the upload may have come before the page was asked for.
+        let origin = Origin::reached(way, [page, upload]);
+        let sideman = origin.settings().start();
+        let mut slow = sideman.connect();
+        slow.send(format!(
+            "POST /up HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n"
+        ));
+        slow.send(&bytes[..LONG - 1]);
+        assert_eq!(sideman.get("/page").text(), "done", "{way:?}");
+        assert_eq!(slow.send(&bytes[LONG - 1..]).response().text(), "done", "{way:?}");
+        assert_eq!(sideman.metric("sideman_buffer_spilled_total", &[("body", "request")]), 1.0);
+    }
+}
+
+#[test]
+fn a_slow_reader_holds_no_worker() {
+    for way in Way::ALL {
+        let long = |framing: &str| format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n");
+        let chunks =
+            [format!("{LONG:x}\r\n").into_bytes(), pattern(LONG), b"\r\n0\r\n\r\n".to_vec()];
+        for (head, bytes) in [
+            (long(&format!("Content-Length: {LONG}\r\nConnection: close")), pattern(LONG)),
+            (long("Transfer-Encoding: chunked\r\nConnection: close"), chunks.concat()),
+            (long("Connection: close"), pattern(LONG)),
+        ] {
+            let script = vec![expect("GET /long "), send(&head), send(bytes), close()];
+            let page = vec![expect("GET /page "), send(DONE), close()];
+            let origin = Origin::reached(way, [script, page]);
+            let sideman = origin.settings().set("upstream.max_in_flight", "1").start();
+            let mut slow = Client::connect_narrowly(sideman.address(), 4096);
+            slow.send("GET /long HTTP/1.1\r\nHost: example.test\r\n\r\n");
+            // All of it was taken, and its place given back.
+            origin.until_closed(1);
+            assert_eq!(sideman.get("/page").text(), "done", "{way:?} {head}");
+            let response = slow.response();
+            assert!(response.status == 200 && response.body == pattern(LONG), "{way:?} {head}");
+        }
+    }
+}
+
+#[test]
+fn events_come_one_by_one() {
+    for way in Way::ALL {
+        for fields in ["Content-Type: text/event-stream", "X-Accel-Buffering: no"] {
+            let seen: Vec<Gate> = (0..3).map(|_| Gate::new()).collect();
+            let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n");
+            let events = seen
+                .iter()
+                .enumerate()
+                .flat_map(|(number, gate)| [send(format!("data: {number}\n\n")), wait(gate)]);
+            let script: Vec<Step> = [expect("GET /events "), send(head)]
+                .into_iter()
+                .chain(events)
+                .chain([close()])
+                .collect();
+            let origin = Origin::reached(way, [script]);
+            let sideman = origin.settings().start();
+            let mut client = sideman.connect();
+            client.send("GET /events HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n");
+            for (number, gate) in seen.iter().enumerate() {
+                client.until(&format!("data: {number}\n\n"));
+                gate.open();
+            }
+            client.until_closed();
+            assert!(sideman.log_of("/events")["error"].is_null(), "{way:?}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_asks_first_is_answered_here() {
+    for way in Way::ALL {
+        let origin =
+            Origin::reached(way, [vec![expect("POST /up "), body("body"), send(DONE), close()]]);
+        let sideman = origin.settings().start();
+        let mut client = sideman.connect();
+        client.send(
+            "POST /up HTTP/1.1\r\nHost: example.test\r\nContent-Length: 4\r\n\
+             Expect: 100-continue\r\n\r\n",
+        );
+        assert_eq!(client.until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n", "{way:?}");
+        assert!(origin.requests().is_empty(), "{way:?}");
+        assert_eq!(client.send("body").response().text(), "done", "{way:?}");
+        assert!(!origin.request(0).head.has("expect"), "{way:?}");
+    }
+}

@@ -1,0 +1,64 @@
+//! Which connections are used again.
+
+use crate::support::{Origin, Step, Way, body, close, expect, send, until_closed};
+
+const KEPT: &str = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 4\r\n\r\nkept";
+
+fn counted(sideman: &crate::support::Sideman) -> (f64, f64, f64) {
+    let metric = |name: &str| sideman.metric(&format!("sideman_upstream_{name}_total"), &[]);
+    (metric("connections_opened"), metric("connections_reused"), metric("retries"))
+}
+
+fn answers(paths: &[&str]) -> Vec<Step> {
+    let answer = |path: &&str| [expect(&format!("POST {path} ")), body("x"), send(KEPT)];
+    paths.iter().flat_map(answer).collect()
+}
+
+#[test]
+fn one_after_the_other_goes_over_one() {
+    const PATHS: [&str; 5] = ["/1", "/2", "/3", "/4", "/5"];
+    for way in Way::ALL {
+        let scripts = if way.keeps_connections() {
+            vec![answers(&PATHS)]
+        } else {
+            PATHS.iter().map(|path| [answers(&[path]), vec![until_closed()]].concat()).collect()
+        };
+        let origin = Origin::reached(way, scripts);
+        let sideman = origin.settings().start();
+        let mut client = sideman.connect();
+        for path in PATHS {
+            assert_eq!(client.post(path, "", b"x").text(), "kept", "{way:?}");
+        }
+        let expected = if way.keeps_connections() { (1.0, 4.0, 0.0) } else { (5.0, 0.0, 0.0) };
+        assert_eq!(counted(&sideman), expected, "{way:?}");
+    }
+}
+
+/// As gunicorn's sync worker does: it says so, and nobody tries.
+#[test]
+fn one_that_says_that_it_closes_costs_no_attempt() {
+    for way in Way::ALL {
+        let script = |path| {
+            let answer = KEPT.replace("keep-alive", "close");
+            vec![expect(&format!("POST {path} ")), body("x"), send(answer), close()]
+        };
+        let origin = Origin::reached(way, ["/1", "/2", "/3"].map(script));
+        let sideman = origin.settings().start();
+        let mut client = sideman.connect();
+        for path in ["/1", "/2", "/3"] {
+            assert_eq!(client.post(path, "", b"x").text(), "kept", "{way:?}");
+        }
+        assert_eq!(counted(&sideman), (3.0, 0.0, 0.0), "{way:?}");
+    }
+}
+
+#[test]
+fn an_idle_one_is_closed_in_time() {
+    for way in Way::keeping() {
+        let script = vec![expect("GET / "), send(KEPT), until_closed()];
+        let origin = Origin::reached(way, [script]);
+        let sideman = origin.settings().set("upstream.idle_timeout", "100ms").start();
+        assert_eq!(sideman.get("/").text(), "kept", "{way:?}");
+        origin.until_closed(1);
+    }
+}

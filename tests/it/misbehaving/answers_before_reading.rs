@@ -1,0 +1,42 @@
+//! Answers as soon as it has the head of an upload, and reads the rest never, later or in part.
+
+use super::{check_left, check_line, next, settings};
+use crate::support::{
+    Origin, Step, Way, close, expect, half_close, pattern, receive, reset, send, until_closed,
+};
+
+/// More than any socket holds unread: writing it can't be completed.
+const LONG: usize = 16 << 20;
+const REFUSAL: &str = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\n\r\nno!!!";
+
+/// The client gets the answer, and the connection is not used again.
+#[track_caller]
+fn check_refusal(fields: &str, end: &[Step]) {
+    for way in Way::ALL {
+        let answer = REFUSAL.replace("\r\n\r\n", &format!("\r\n{fields}\r\n"));
+        let script = [&[expect("POST /page "), send(answer)], end].concat();
+        let origin = Origin::reached(way, [script, next()]);
+        let sideman = settings(&origin).start();
+        let mut client = sideman.connect();
+        let response = client.post("/page", "", &pattern(LONG));
+        let got = (response.status, response.text());
+        assert_eq!(got, (413, "no!!!".to_owned()), "{way:?} {fields} {end:?}");
+        check_line(&sideman, 413, None, way);
+        assert_eq!(sideman.get("/next").text(), "last", "{way:?}");
+        check_left(&origin, &sideman, 2);
+    }
+}
+
+#[test]
+fn and_closes() {
+    for end in [[close()].as_slice(), &[reset()], &[half_close(), until_closed()]] {
+        check_refusal("Connection: close\r\n", end);
+        check_refusal("", end);
+    }
+}
+
+#[test]
+fn and_seems_to_go_on() {
+    check_refusal("Connection: keep-alive\r\n", &[until_closed()]);
+    check_refusal("Connection: keep-alive\r\n", &[receive("\u{1}\u{2}"), until_closed()]);
+}

@@ -1,0 +1,29 @@
+//! Closes as soon as it is connected to, or as soon as it has the request.
+
+use super::{CLOSED, check, check_get};
+use crate::support::{Way, body, close, expect, reset};
+
+#[test]
+fn after_the_head() {
+    check_get(CLOSED, &[close()]);
+    check_get(CLOSED, &[reset()]);
+}
+
+#[test]
+fn after_the_body() {
+    for way in Way::ALL {
+        for end in [close(), reset()] {
+            let script = vec![expect("POST /page "), body("order"), end];
+            check(way, CLOSED, script, |client| client.post("/page", "", b"order"));
+        }
+    }
+}
+
+#[test]
+fn before_it_reads_a_byte() {
+    for way in Way::ALL {
+        for end in [close(), reset()] {
+            check(way, CLOSED, vec![end], |client| client.get("/page"));
+        }
+    }
+}

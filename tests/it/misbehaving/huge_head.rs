@@ -1,0 +1,43 @@
+//! Sends a head without end, or one larger than any sensible one.
+
+use super::{GARBAGE, TOO_LARGE, check_get, check_left, check_line, settings};
+use crate::support::{Origin, Way, close, expect, flood, send, until_closed};
+
+/// What is taken at the most.
+const LIMIT: usize = 64 << 10;
+
+#[test]
+fn lines_without_end() {
+    check_get(TOO_LARGE, &[send("HTTP/1.1 200 OK\r\n"), flood(64 << 20), until_closed()]);
+}
+
+#[test]
+fn a_line_without_end() {
+    for begin in ["HTTP/1.1 200 OK\r\nX-Long: ", "HTTP/1.1 200 "] {
+        let line = begin.to_owned() + &"x".repeat(LIMIT);
+        check_get(TOO_LARGE, &[send(line), until_closed()]);
+    }
+}
+
+#[test]
+fn a_byte_too_many() {
+    let head = |size: usize| {
+        let rest = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nX-Long: \r\n\r\n";
+        let long = "x".repeat(size - rest.len());
+        rest.replace("X-Long: ", &format!("X-Long: {long}")) + "ok"
+    };
+    check_get(TOO_LARGE, &[send(head(LIMIT + 1)), until_closed()]);
+    for way in Way::ALL {
+        let origin = Origin::reached(way, [vec![expect("GET /page "), send(head(LIMIT)), close()]]);
+        let sideman = settings(&origin).start();
+        assert_eq!(sideman.get("/page").text(), "ok", "{way:?}");
+        check_line(&sideman, 200, None, way);
+        check_left(&origin, &sideman, 1);
+    }
+}
+
+#[test]
+fn too_many_fields() {
+    let many = "X-Field: 1\r\n".repeat(257);
+    check_get(GARBAGE, &[send(format!("HTTP/1.1 200 OK\r\n{many}\r\n")), until_closed()]);
+}

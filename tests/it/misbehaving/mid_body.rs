@@ -1,0 +1,42 @@
+//! Begins a body, and does not end it: a client must be able to tell.
+
+use super::{SILENT, TRUNCATED, check_cut, check_cut_over, check_get};
+use crate::support::{Way, close, reset, send, until_closed};
+
+const CHUNKED: &str = "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
+// Long enough not to be waited for: a short answer is taken from the application whole.
+const LONG: &str = "Content-Length: 1000000\r\n\r\nfirst";
+
+#[test]
+fn closes_before_the_end() {
+    for begin in [LONG, CHUNKED, "Transfer-Encoding: chunked\r\n\r\nff\r\nfirst"] {
+        check_cut(begin, &close(), "upstream_truncated");
+    }
+}
+
+#[test]
+fn resets_before_the_end() {
+    for begin in [LONG, CHUNKED] {
+        check_cut(begin, &reset(), "upstream_truncated");
+    }
+    // What only a close would end is told from that by a reset, which unix sockets don't have.
+    let tcp: Vec<Way> = Way::ALL.into_iter().filter(|way| !way.is_unix).collect();
+    check_cut_over(&tcp, "\r\nfirst", &reset(), "upstream_truncated");
+}
+
+#[test]
+fn stands_still() {
+    for begin in [LONG, CHUNKED, "\r\nfirst"] {
+        check_cut(begin, &until_closed(), "upstream_read_timeout");
+    }
+}
+
+/// Of a short answer nothing was passed on yet.
+#[test]
+fn a_short_answer_is_none() {
+    let begin = send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst");
+    for end in [close(), reset()] {
+        check_get(TRUNCATED, &[begin.clone(), end]);
+    }
+    check_get(SILENT, &[begin, until_closed()]);
+}

@@ -1,0 +1,157 @@
+//! Applications that misbehave, each file in one way, and each spoken to in every way: what the client
+//! gets, what the log line says, what the metrics count, and that nothing is left behind.
+
+mod after_reuse;
+mod answers_before_reading;
+mod byte_by_byte;
+mod closes_at_once;
+mod huge_head;
+mod mid_body;
+mod mid_head;
+mod never_answers;
+mod never_reads;
+mod sends_garbage;
+mod sends_too_much;
+
+use crate::support::{
+    Client, Gate, Origin, Response, Settings, Sideman, Step, Way, close, expect, send, wait,
+};
+
+/// An answer that ends its connection where that isn't the protocol's habit anyway.
+const LAST: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nlast";
+
+/// How a failure shows.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    status: u16,
+    error: &'static str,
+}
+
+const CLOSED: Failure = Failure { status: 502, error: "upstream_closed" };
+const TRUNCATED: Failure = Failure { status: 502, error: "upstream_truncated" };
+const GARBAGE: Failure = Failure { status: 502, error: "upstream_garbage" };
+const TOO_LARGE: Failure = Failure { status: 502, error: "upstream_head_too_large" };
+const SILENT: Failure = Failure { status: 504, error: "upstream_read_timeout" };
+
+/// One GET in each way to an application that does this with the connection once it has the head.
+#[track_caller]
+fn check_get(failure: Failure, steps: &[Step]) {
+    for way in Way::ALL {
+        check(way, failure, [&[expect("GET /page ")], steps].concat(), |client| {
+            client.get("/page")
+        });
+    }
+}
+
+/// The same for whatever is asked for `/page`.
+#[track_caller]
+fn check(way: Way, failure: Failure, script: Vec<Step>, ask: impl FnOnce(&mut Client) -> Response) {
+    let origin = Origin::reached(way, [script, next()]);
+    let sideman = settings(&origin).start();
+    let mut client = sideman.connect();
+    let response = ask(&mut client);
+    check_failure(&sideman, failure, &response, way);
+    // The client did nothing wrong, and keeps its connection.
+    assert_eq!(client.get("/next").text(), "last", "{way:?}");
+    check_left(&origin, &sideman, 2);
+}
+
+/// The client has the beginning, and then its connection ends without the answer's end.
+#[track_caller]
+fn check_cut(begin: &str, end: &Step, error: &'static str) {
+    check_cut_over(&Way::ALL, begin, end, error);
+}
+
+#[track_caller]
+fn check_cut_over(ways: &[Way], begin: &str, end: &Step, error: &'static str) {
+    for &way in ways {
+        let seen = Gate::new();
+        let head = "HTTP/1.1 200 OK\r\nX-From: application\r\n";
+        let origin = Origin::reached(
+            way,
+            [
+                vec![
+                    expect("GET /page "),
+                    send(format!("{head}{begin}")),
+                    wait(&seen),
+                    end.clone(),
+                ],
+                next(),
+            ],
+        );
+        let sideman = settings(&origin).start();
+        let mut client = sideman.connect();
+        client.send("GET /page HTTP/1.1\r\nHost: example.test\r\n\r\n");
+        let head = client.until("first");
+        assert!(head.starts_with("HTTP/1.1 200 "), "{way:?}: {head}");
+        seen.open();
+        let rest = String::from_utf8(client.until_gone()).unwrap();
+        assert!(!rest.contains("0\r\n\r\n"), "{way:?}: a clean end: {rest:?}");
+        assert!(!rest.contains("HTTP/1.1"), "{way:?}: a second answer: {rest:?}");
+        check_line(&sideman, 200, Some(error), way);
+        assert_eq!(sideman.get("/next").text(), "last", "{way:?}");
+        check_left(&origin, &sideman, 2);
+    }
+}
+
+/// The application is silent for 300 ms at the most, and has one place: who kept it would keep the
+/// next request from being answered.
+fn settings(origin: &Origin) -> Settings {
+    origin
+        .settings()
+        .set("upstream.read_timeout", "300ms")
+        .set("upstream.max_in_flight", "1")
+        .set("upstream.queue_timeout", "5s")
+}
+
+/// What an application does for the next request.
+fn next() -> Vec<Step> {
+    vec![expect("GET /next "), send(LAST), close()]
+}
+
+/// A page that says no more than it must, a line in the log that says why, and one failure counted.
+#[track_caller]
+fn check_failure(sideman: &Sideman, failure: Failure, response: &Response, way: Way) {
+    let Failure { status, error } = failure;
+    assert_eq!(response.status, status, "{way:?}: {}", response.text());
+    assert!(response.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
+    assert!(!response.text().contains("app.sock") && !response.text().contains("127.0.0.1"));
+    check_line(sideman, status, Some(error), way);
+    let labels = [("route", "proxy"), ("status", "5xx")];
+    assert_eq!(sideman.metric("sideman_requests_total", &labels), 1.0, "{way:?}");
+}
+
+/// What the log line of `/page` and the metrics say of it.
+#[track_caller]
+fn check_line(sideman: &Sideman, status: u16, error: Option<&str>, way: Way) {
+    let line = sideman.log_of("/page");
+    assert_eq!((&line["status"], &line["route"]), (&status.into(), &"proxy".into()), "{line}");
+    assert_eq!(line["error"].as_str(), error, "{way:?}: {line}");
+    match error {
+        Some(error) => {
+            for labels in [&[][..], &[("error", error)]] {
+                assert_eq!(
+                    sideman.metric("sideman_errors_total", labels),
+                    1.0,
+                    "{way:?} {labels:?}"
+                );
+            }
+        }
+        None => {
+            let metrics = sideman.admin_get("/metrics").text();
+            assert!(!metrics.contains("sideman_errors_total{"), "{way:?}: {metrics}");
+        }
+    }
+}
+
+/// So many connections were made and are closed; nothing waits or works, and nothing was sent twice.
+#[track_caller]
+fn check_left(origin: &Origin, sideman: &Sideman, connections: usize) {
+    origin.until_closed(connections);
+    for gauge in
+        ["sideman_upstream_in_flight", "sideman_requests_in_flight", "sideman_buffer_bytes"]
+    {
+        sideman.until_metric(gauge, &[], 0.0);
+    }
+    assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 0.0);
+}

@@ -1,0 +1,28 @@
+//! Takes a request and says nothing.
+
+use std::time::{Duration, Instant};
+
+use super::{SILENT, check, check_get};
+use crate::support::{Way, body, expect, pattern, send, until_closed};
+
+#[test]
+fn a_page_is_504_after_the_time_that_is_set() {
+    let begin = Instant::now();
+    check_get(SILENT, &[until_closed()]);
+    // Each of them.
+    let least = Duration::from_millis(300) * u32::try_from(Way::ALL.len()).unwrap();
+    assert!(begin.elapsed() >= least, "{:?}", begin.elapsed());
+}
+
+#[test]
+fn so_is_an_upload_that_it_has_read() {
+    for way in Way::ALL {
+        let script = vec![expect("POST /page "), body(pattern(400_000)), until_closed()];
+        check(way, SILENT, script, |client| client.post("/page", "", &pattern(400_000)));
+    }
+}
+
+#[test]
+fn interim_answers_are_no_answer() {
+    check_get(SILENT, &[send("HTTP/1.1 102 Processing\r\n\r\n"), until_closed()]);
+}

@@ -1,0 +1,32 @@
+//! Accepts a connection and reads nothing from it.
+
+use super::{SILENT, check};
+use crate::support::{Gate, Way, pattern, until_closed, wait};
+
+/// More than any socket holds unread.
+const LONG: usize = 16 << 20;
+
+#[test]
+fn a_long_upload_is_given_up() {
+    for way in Way::ALL {
+        // Until it was given up, no byte is read; then, only to see the end.
+        let answered = Gate::new();
+        check(way, SILENT, vec![wait(&answered), until_closed()], |client| {
+            let response = client.post("/page", "", &pattern(LONG));
+            answered.open();
+            response
+        });
+    }
+}
+
+#[test]
+fn a_page_is_given_up() {
+    for way in Way::ALL {
+        let answered = Gate::new();
+        check(way, SILENT, vec![wait(&answered), until_closed()], |client| {
+            let response = client.get("/page");
+            answered.open();
+            response
+        });
+    }
+}

@@ -1,0 +1,41 @@
+//! Talks something else than HTTP, or HTTP that can be understood in two ways.
+
+use super::{GARBAGE, check_cut, check_get};
+use crate::support::{send, until_closed};
+
+#[test]
+fn in_place_of_an_answer() {
+    for garbage in [
+        "SSH-2.0-OpenSSH_9.6\r\n",
+        "\u{16}\u{3}\u{1}\u{2}",
+        "<html>hello</html>\n\n",
+        "\r\n\r\n\r\n\r\n",
+        "HTTP/1.1 OK\r\n\r\n",
+        "HTTP/1.1 20 OK\r\n\r\n",
+        "HTTP/1.1 2000 OK\r\n\r\n",
+        "HTTP/1.1 abc OK\r\n\r\n",
+        "HTTP/2.0 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n: nameless\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked, chunked\r\n\r\n0\r\n\r\n",
+        // Nobody asked for another protocol.
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+    ] {
+        check_get(GARBAGE, &[send(garbage), until_closed()]);
+    }
+}
+
+/// Its head has left already, so the client's connection ends.
+#[test]
+fn within_a_body() {
+    for garbage in ["zz\r\n", "1\r\nabc\r\n", "-1\r\n", "fffffffffffffffff\r\n"] {
+        check_cut(
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n",
+            &send(garbage),
+            "upstream_garbage",
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! Sends bytes beyond the end of its answer: the client gets the answer, and nobody the bytes.
+
+use super::{check_left, check_line, next, settings};
+use crate::support::{Gate, Origin, Way, expect, open, send, until_closed, wait};
+
+const EVIL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+
+#[test]
+fn beyond_the_length_or_the_last_chunk() {
+    for way in Way::ALL {
+        for (method, answer, status, text) in [
+            ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, "hello"),
+            (
+                "GET",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                200,
+                "hello",
+            ),
+            ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200, ""),
+            ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", 200, ""),
+            ("GET", "HTTP/1.1 204 No Content\r\n\r\n", 204, ""),
+            ("GET", "HTTP/1.1 304 Not Modified\r\n\r\n", 304, ""),
+        ] {
+            let page = expect(&format!("{method} /page "));
+            // At once, so that it is there when the answer is complete.
+            let script = vec![page, send(format!("{answer}{EVIL}")), until_closed()];
+            let origin = Origin::reached(way, [script, next()]);
+            let sideman = settings(&origin).start();
+            let mut client = sideman.connect();
+            let response = client.ask(method, "/page", "");
+            assert_eq!((response.status, response.text().as_str()), (status, text), "{way:?}");
+            assert_eq!(client.get("/next").text(), "last", "{way:?} {answer}");
+            check_line(&sideman, status, None, way);
+            check_left(&origin, &sideman, 2);
+        }
+    }
+}
+
+#[test]
+fn a_moment_later() {
+    for way in Way::ALL {
+        let (late, sent) = (Gate::new(), Gate::new());
+        let origin = Origin::reached(
+            way,
+            [
+                vec![
+                    expect("GET /page "),
+                    send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+                    wait(&late),
+                    // Where connections are not kept, there may be nobody left to read it.
+                    if way.keeps_connections() { send(EVIL) } else { until_closed() },
+                    open(&sent),
+                    until_closed(),
+                ],
+                next(),
+            ],
+        );
+        let sideman = settings(&origin).start();
+        let mut client = sideman.connect();
+        assert_eq!(client.get("/page").text(), "hello", "{way:?}");
+        late.open();
+        sent.pass();
+        assert_eq!(client.get("/next").text(), "last", "{way:?}");
+        check_line(&sideman, 200, None, way);
+        check_left(&origin, &sideman, 2);
+    }
+}
