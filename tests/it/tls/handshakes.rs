@@ -59,8 +59,9 @@ fn the_protocol_is_agreed_on() {
     };
     assert_eq!(offers(&["http/1.1"]).as_deref(), Some("http/1.1"));
     assert_eq!(offers(&["http/1.0", "http/1.1"]).as_deref(), Some("http/1.1"));
+    assert_eq!(offers(&["http/1.1", "h2"]).as_deref(), Some("h2"));
     assert_eq!(offers(&[]), None);
-    until_handshakes(&sideman, "full", 3.0);
+    until_handshakes(&sideman, "full", 4.0);
     assert_eq!(offers(&["spdy/3"]), None);
     until_handshakes(&sideman, "incompatible", 1.0);
 }

@@ -48,7 +48,7 @@ fn openssl_agrees() {
             &address,
             version,
             "-alpn",
-            "h2,http/1.1",
+            "spdy/3,http/1.1",
             "-servername",
             "second.test",
             "-CAfile",
@@ -83,6 +83,11 @@ fn curl_gets_a_file() {
         let whole = pattern(1 << 20);
         let expected = if flags.contains(&"-r") { &whole[5..] } else { &whole[..] };
         assert!(output.stdout == expected, "{flags:?}");
+    }
+    for (flags, version) in [(&["-sk"][..], "2"), (&["-sk", "--http1.1"], "1.1")] {
+        let shown = ["-o", "/dev/null", "-w", "%{http_version}", &url];
+        let Some(output) = run("curl", &[flags, &shown].concat(), "") else { return };
+        assert_eq!(String::from_utf8_lossy(&output.stdout), version);
     }
     // Nobody has vouched for it.
     let Some(output) = run("curl", &["-sS", &url], "") else { return };
