@@ -166,7 +166,7 @@ pub const TUNNELS_OPENED: Name =
     name("sideman_tunnels_opened", "Connections that were upgraded (WebSocket)");
 
 /// All of them, in the order of the exposition.
-pub const ALL: [Name; 46] = [
+pub const ALL: [Name; 48] = [
     REQUESTS,
     REQUEST_DURATION,
     UPSTREAM_FIRST_BYTE,
@@ -177,6 +177,8 @@ pub const ALL: [Name; 46] = [
     CLIENT_CONNECTIONS_ACCEPTED,
     CLIENT_TIMEOUTS,
     ACCEPT_ERRORS,
+    STALLED_STREAMS,
+    FLOODS,
     TLS_HANDSHAKES,
     TLS_HANDSHAKING,
     TLS_POSTPONED,
