@@ -19,6 +19,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::{
+    body::Version,
     error::{Error, Kind},
     plan,
 };
@@ -57,18 +58,16 @@ struct Watch {
 
 /// What differs when a file is written to, or another takes its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Version {
+struct Identity {
     device: u64,
     inode: u64,
-    size: u64,
-    /// Seconds and nanoseconds.
-    modified: (i64, i64),
+    version: Version,
 }
 
 /// One file at the last look.
 #[derive(Debug, Default)]
 struct Seen {
-    version: Option<Version>,
+    identity: Option<Identity>,
     /// Whether somebody was told what is wrong with it.
     is_told: bool,
 }
@@ -180,7 +179,7 @@ impl Seen {
     fn read_if_changed(&mut self, path: &Path) -> io::Result<Option<Bytes>> {
         let read = self.try_read(path);
         if read.is_err() {
-            self.version = None;
+            self.identity = None;
         }
         read
     }
@@ -188,7 +187,7 @@ impl Seen {
     fn try_read(&mut self, path: &Path) -> io::Result<Option<Bytes>> {
         // Asked first: to open a pipe would wait for whoever writes to it.
         let metadata = usable(path.metadata()?)?;
-        if self.version == Some(Version::of(&metadata)) {
+        if self.identity == Some(Identity::of(&metadata)) {
             return Ok(None);
         }
         let is_fresh = |metadata: &Metadata| {
@@ -204,11 +203,11 @@ impl Seen {
         (&file).take(LARGEST + 1).read_to_end(&mut text)?;
         let after = usable(file.metadata()?)?;
         let is_whole = text.len() as u64 == after.len();
-        if is_fresh(&after) || !is_whole || Version::of(&before) != Version::of(&after) {
+        if is_fresh(&after) || !is_whole || Identity::of(&before) != Identity::of(&after) {
             // Somebody is writing to it: the next look will find it at rest.
             return Ok(None);
         }
-        self.version = Some(Version::of(&after));
+        self.identity = Some(Identity::of(&after));
         self.is_told = false;
         Ok(Some(text.into()))
     }
@@ -219,16 +218,11 @@ impl Seen {
     }
 }
 
-// === impl Version ===
+// === impl Identity ===
 
-impl Version {
+impl Identity {
     fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        }
+        Self { device: metadata.dev(), inode: metadata.ino(), version: Version::of(metadata) }
     }
 }
 

@@ -16,10 +16,10 @@ use crate::{
     pipeline::{Activity, Client},
 };
 
-/// Requests that were taken back at once, before a connection is suspected of nothing else; Envoy's
-/// number. An attack has this many in a fraction of a second (CVE-2023-44487).
+/// Requests that were taken back at once, before a connection is suspected of nothing else. An
+/// attack has this many in a fraction of a second (CVE-2023-44487).
 const TAKEN_BACK: u64 = 500;
-/// What is still at once; Envoy's again. People who leave a slow page are no attack.
+/// What is still at once. People who leave a slow page are no attack.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// The requests that run, and places for others.

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    App, Client, Gate, Origin, Settings, Sideman, expect, open, pause, send, until_closed,
+    App, Client, Gate, Origin, Settings, Sideman, eventually, expect, open, pause, send,
+    until_closed,
 };
 
 fn kept(keep_alive: &str) -> String {
@@ -99,7 +100,8 @@ fn nor_may_a_slow_client_draw_it_out() {
     let mut client = Client::connect_narrowly(sideman.address(), 4096);
     client.send("GET /slow HTTP/1.1\r\nHost: example.test\r\n\r\n");
     asked.pass();
-    std::thread::sleep(Duration::from_millis(1100));
+    let begin = Instant::now();
+    eventually("time", || (begin.elapsed() > Duration::from_millis(1100)).then_some(()));
     assert!(client.until_gone().len() < SIZE);
     assert_eq!(sideman.log_of("/slow")["error"], "upstream_total_timeout");
     sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);

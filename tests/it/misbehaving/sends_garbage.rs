@@ -14,6 +14,7 @@ fn in_place_of_an_answer() {
         "HTTP/1.1 20 OK\r\n\r\n",
         "HTTP/1.1 2000 OK\r\n\r\n",
         "HTTP/1.1 abc OK\r\n\r\n",
+        "HTTP/1.1 -20 OK\r\n\r\n",
         "HTTP/2.0 200 OK\r\n\r\n",
         "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
         "HTTP/1.1 200 OK\r\n: nameless\r\n\r\n",
