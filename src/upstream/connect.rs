@@ -1,35 +1,39 @@
 //! Opens connections to the application.
 
-use std::{io, time::Duration};
+use std::{future::poll_fn, io, pin::pin, task::Poll, time::Duration};
 
 use rustix::io::Errno;
-use tokio::{
-    net::{TcpStream, UnixStream},
-    time::timeout,
+use tokio::net::{TcpStream, UnixStream};
+
+use super::{connection::Connection, fleet::Address, stream::Stream};
+use crate::{
+    body::Deadline,
+    error::{Error, Kind},
 };
 
-use super::{fleet::Address, stream::Stream};
-use crate::error::{Error, Kind};
-
 /// Opens one connection to a server in time.
-pub(super) async fn connect(address: &Address, most: Duration) -> Result<Stream, Error> {
-    let attempt = async {
-        match address {
-            Address::Tcp(address) => {
-                let tcp = TcpStream::connect(address).await?;
-                // A head and the rest of a body are written apart: neither may wait for the other.
-                let _ = tcp.set_nodelay(true);
-                Ok(Stream::Tcp(tcp))
-            }
-            Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+pub(super) async fn connect(address: &Address, most: Duration) -> Result<Connection, Error> {
+    // The connection's own: an application that ends each connection would cost two timers a request.
+    let mut deadline = Deadline::default();
+    deadline.set(most);
+    let mut opening = pin!(open(address));
+    let opened = poll_fn(|cx| match opening.as_mut().poll(cx) {
+        Poll::Ready(stream) => Poll::Ready(stream.map_err(refused)),
+        Poll::Pending => {
+            deadline.poll_expired(cx).map(|()| Err(Error::new(Kind::UpstreamConnectTimeout)))
         }
-    };
-    match timeout(most, attempt).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(refused(error)),
-        Err(_) => Err(Error::new(Kind::UpstreamConnectTimeout)),
+    });
+    match opened.await {
+        Ok(stream) => Ok(Connection::new(stream, deadline)),
+        Err(error) => Err(error.unsent()),
     }
-    .map_err(Error::unsent)
+}
+
+async fn open(address: &Address) -> io::Result<Stream> {
+    match address {
+        Address::Tcp(address) => TcpStream::connect(address).await.map(Stream::Tcp),
+        Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+    }
 }
 
 /// Tells a lack of descriptors here from an application that is not there.

@@ -13,6 +13,8 @@ use crate::body::Deadline;
 
 /// Room made for each read: a usual page in one go, without holding much for idle connections.
 const READ: usize = 16 * 1024;
+/// Room made for each read of a body whose length is known.
+const READ_KNOWN: usize = 32 * 1024;
 
 /// A connection in use or in the pool.
 #[derive(Debug)]
@@ -28,6 +30,16 @@ pub(super) struct Connection {
     pub(super) opened: Instant,
     /// Whether an earlier request went over it.
     pub(super) is_reused: bool,
+    writes: Writes,
+}
+
+/// Whether a write may leave before the one in front of it was acknowledged (TCP_NODELAY). Many
+/// applications get one write a connection: it needs no system call to say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writes {
+    None,
+    One,
+    AtOnce,
 }
 
 /// What took too long.
@@ -42,20 +54,24 @@ pub(super) enum Late {
 // === impl Connection ===
 
 impl Connection {
-    pub(super) fn new(stream: Stream) -> Self {
+    /// `deadline` is what its opening was bounded by.
+    pub(super) fn new(stream: Stream, mut deadline: Deadline) -> Self {
+        deadline.clear();
         Self {
             stream,
             input: BytesMut::new(),
             output: BytesMut::new(),
-            deadline: Deadline::default(),
+            deadline,
             total: None,
             opened: Instant::now(),
             is_reused: false,
+            writes: Writes::None,
         }
     }
 
     /// The stream, and what arrived and was not taken yet, for another protocol.
-    pub(super) fn into_parts(self) -> (Stream, BytesMut) {
+    pub(super) fn into_parts(mut self) -> (Stream, BytesMut) {
+        self.write_at_once();
         (self.stream, self.input)
     }
 
@@ -67,16 +83,35 @@ impl Connection {
         self.stream.poll_read(cx, &mut self.input)
     }
 
+    /// The same when `left` bytes are known to come: in as few pieces as they may take memory.
+    pub(super) fn poll_fill_known(
+        &mut self,
+        left: u64,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let room = usize::try_from(left).unwrap_or(READ_KNOWN).clamp(1, READ_KNOWN);
+        if self.input.capacity() - self.input.len() < room.min(READ / 2) {
+            self.input.reserve(room);
+        }
+        self.stream.poll_read(cx, &mut self.input)
+    }
+
     /// Writes some of `output`, and of `chunk` behind it.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         chunk: &mut Bytes,
     ) -> Poll<io::Result<()>> {
+        if self.writes == Writes::One {
+            self.write_at_once();
+        }
         let slices = [IoSlice::new(&self.output), IoSlice::new(chunk)];
         match self.stream.poll_write(cx, &slices) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             Poll::Ready(Ok(written)) => {
+                if self.writes == Writes::None {
+                    self.writes = Writes::One;
+                }
                 let from_output = written.min(self.output.len());
                 self.output.advance(from_output);
                 chunk.advance(written - from_output);
@@ -85,6 +120,12 @@ impl Connection {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// From the second write on: none waits for the one before.
+    fn write_at_once(&mut self) {
+        self.stream.write_at_once();
+        self.writes = Writes::AtOnce;
     }
 
     /// Ready when nothing has moved for `pause`, or the whole takes too long. The clock is read only

@@ -50,9 +50,8 @@ pub(super) async fn ask(
     plan: &Upstream,
     path: Option<&str>,
 ) -> Result<(), Error> {
-    let stream = connect(address, plan.connect_timeout).await?;
+    let mut connection = connect(address, plan.connect_timeout).await?;
     let (Some(path), Protocol::Http1) = (path, plan.protocol) else { return Ok(()) };
-    let mut connection = Connection::new(stream);
     let host = match address {
         Address::Tcp(address) => address.to_string(),
         Address::Unix(_) => "localhost".to_owned(),

@@ -114,7 +114,11 @@ impl ReplyBody {
         }
         let mut moved = self.has_moved;
         self.upload.poll(connection, cx, &mut moved)?;
-        match connection.poll_fill(cx) {
+        let filled = match self.left {
+            Left::Exact(left) => connection.poll_fill_known(left, cx),
+            Left::Chunked(_) | Left::UntilClose => connection.poll_fill(cx),
+        };
+        match filled {
             Poll::Ready(Ok(count)) => {
                 self.has_moved = true;
                 Poll::Ready(Ok(count))

@@ -281,9 +281,9 @@ impl Upstream {
             return Ok(connection);
         }
         match connect(&permit.server().address, self.fleet.plan().connect_timeout).await {
-            Ok(stream) => {
+            Ok(connection) => {
                 self.metrics.upstream_opened.add(1);
-                Ok(Connection::new(stream))
+                Ok(connection)
             }
             Err(error) => {
                 self.metrics.upstream_failed.add(1);

@@ -22,6 +22,13 @@ pub(super) enum Stream {
 // === impl Stream ===
 
 impl Stream {
+    /// Lets no write wait for the one before. Best effort: without it, it is only slower.
+    pub(super) fn write_at_once(&self) {
+        if let Self::Tcp(tcp) = self {
+            let _ = tcp.set_nodelay(true);
+        }
+    }
+
     /// Reads what is there into the buffer's free space; 0 is the end.
     pub(super) fn poll_read(
         &mut self,

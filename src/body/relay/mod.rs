@@ -40,8 +40,11 @@ pub(super) enum Begun {
     Relayed(Relayed),
 }
 
-/// Bytes that are waited for by nobody: a body that is here already needs no task.
+/// A body that is here already needs no task. So much of one whose length nobody has announced is made
+/// one piece, whose length can be.
 const SHORT: u64 = 64 * 1024;
+/// So much of one that needs no copy: the client gets it while the processor's caches still have it.
+const AHEAD: u64 = 256 * 1024;
 
 // === impl Relayed ===
 
@@ -58,10 +61,9 @@ impl Relayed {
     {
         let left = body.size_hint().exact();
         let store = Rc::new(Store::new(buffers));
-        if left.is_none()
-            && let Some(whole) = store.fill(&mut body, SHORT).await?
-        {
-            return Ok(Begun::Whole(whole));
+        let most = if left.is_some() { AHEAD } else { SHORT };
+        if store.fill(&mut body, most).await? && store.len() <= SHORT {
+            return Ok(Begun::Whole(store.whole()));
         }
         let mut this = Self { store, left, task: None };
         if !this.store.has_ended() {

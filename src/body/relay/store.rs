@@ -100,15 +100,15 @@ impl Store {
         Self { state: RefCell::new(state), memory, files, each: buffers.each }
     }
 
-    /// Takes in what is here of a body, about `most` bytes, without waiting; gives all of it if that
-    /// was all.
-    pub(super) async fn fill<B>(&self, body: &mut B, most: u64) -> Result<Option<Bytes>, Error>
+    /// Takes in what is here of a body, about `most` bytes, without waiting. `true` if that was all, and
+    /// without trailers.
+    pub(super) async fn fill<B>(&self, body: &mut B, most: u64) -> Result<bool, Error>
     where
         B: Body<Data = Bytes, Error = Error> + Unpin,
     {
         let most = most.min(self.each.memory);
         poll_fn(|cx| {
-            while self.state.borrow().length() <= most {
+            while self.len() < most && self.may_read() {
                 match Pin::new(&mut *body).poll_frame(cx) {
                     Poll::Pending => break,
                     Poll::Ready(Some(Ok(frame))) => {
@@ -117,13 +117,17 @@ impl Store {
                         }
                     }
                     Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
-                    Poll::Ready(None) => return Poll::Ready(Ok(Some(self.whole()))),
+                    Poll::Ready(None) => {
+                        self.end_well();
+                        return Poll::Ready(Ok(true));
+                    }
                 }
                 if body.is_end_stream() {
-                    return Poll::Ready(Ok(Some(self.whole())));
+                    self.end_well();
+                    return Poll::Ready(Ok(true));
                 }
             }
-            Poll::Ready(Ok(None))
+            Poll::Ready(Ok(false))
         })
         .await
     }
@@ -180,14 +184,13 @@ impl Store {
 
     /// Decides what comes before the next read. `written` is the length of the file so far.
     pub(super) fn next(&self, written: u64, was_asked: bool) -> Next {
-        let state = &mut *self.state.borrow_mut();
-        let has_room = state.head.is_within_budget() && state.tail.is_within_budget();
-        if has_room && state.tail.len() < self.batch() {
+        if self.may_read() {
             return Next::Read;
         }
         if !was_asked {
             return Next::Ask;
         }
+        let state = &mut *self.state.borrow_mut();
         let bytes = match (&state.tail, &state.file) {
             (tail, _) if !tail.is_empty() => &mut state.tail,
             // It stands before everything else, so it may go there as well.
@@ -276,8 +279,13 @@ impl Store {
         }
     }
 
+    /// Bytes in memory.
+    pub(super) fn len(&self) -> u64 {
+        self.state.borrow().length()
+    }
+
     /// Everything, as one piece; copied unless it came as one.
-    fn whole(&self) -> Bytes {
+    pub(super) fn whole(&self) -> Bytes {
         let state = &mut *self.state.borrow_mut();
         let length = usize::try_from(state.length()).unwrap_or_default();
         let first = state.head.pop().unwrap_or_default();
@@ -290,6 +298,13 @@ impl Store {
             whole.extend_from_slice(&data);
         }
         whole.freeze()
+    }
+
+    /// Whether there is room for more, without the file.
+    fn may_read(&self) -> bool {
+        let state = &mut *self.state.borrow_mut();
+        let is_within_budget = state.head.is_within_budget() && state.tail.is_within_budget();
+        is_within_budget && state.tail.len() < self.batch()
     }
 
     /// Bytes of the tail that go to the file together.
