@@ -23,10 +23,38 @@ pub enum Kind {
     HostInvalid,
     /// A transfer coding besides `chunked`, or `chunked` twice.
     CodingUnknown,
-    /// A request target without a path.
+    /// A request target without a path, or with what no URI has.
     TargetInvalid,
     /// `CONNECT`, which only a forward proxy serves.
     ConnectMethod,
+    /// A bare CR or LF in the head of a request (RFC 9112, 2.2).
+    LineEndInvalid,
+    /// A first line that is no request line (RFC 9112, 3).
+    RequestLineInvalid,
+    /// A version besides HTTP/1.0 and HTTP/1.1.
+    VersionUnsupported,
+    /// A header line that is no field (RFC 9112, 5).
+    FieldInvalid,
+    /// A `Content-Length` that is no number (RFC 9110, 8.6).
+    LengthInvalid,
+    /// More than one `Content-Length`.
+    LengthRepeated,
+    /// `Content-Length` beside `Transfer-Encoding` (RFC 9112, 6.1).
+    LengthAndCoding,
+    /// A transfer coding in HTTP/1.0 (RFC 9112, 6.1).
+    CodingUnexpected,
+    /// `TRACE`, which shows a client's secrets to its scripts.
+    TraceMethod,
+    /// A target with another host or scheme than the rest of the request.
+    HostMismatch,
+    /// A request line longer than `server.max_request_line`.
+    RequestLineTooLong,
+    /// A header longer than `server.max_header`.
+    HeaderTooLong,
+    /// A head longer than `server.max_head`.
+    HeadersTooLong,
+    /// More headers than `server.max_headers`.
+    TooManyHeaders,
     /// The client's body broke off or was malformed.
     ClientBody,
     /// The client's body stood still for too long.
@@ -146,13 +174,27 @@ impl std::error::Error for Error {
 // === impl Kind ===
 
 impl Kind {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 47] = [
         Self::HostMissing,
         Self::HostRepeated,
         Self::HostInvalid,
         Self::CodingUnknown,
         Self::TargetInvalid,
         Self::ConnectMethod,
+        Self::LineEndInvalid,
+        Self::RequestLineInvalid,
+        Self::VersionUnsupported,
+        Self::FieldInvalid,
+        Self::LengthInvalid,
+        Self::LengthRepeated,
+        Self::LengthAndCoding,
+        Self::CodingUnexpected,
+        Self::TraceMethod,
+        Self::HostMismatch,
+        Self::RequestLineTooLong,
+        Self::HeaderTooLong,
+        Self::HeadersTooLong,
+        Self::TooManyHeaders,
         Self::ClientBody,
         Self::ClientBodyTimeout,
         Self::ClientGone,
@@ -191,6 +233,20 @@ impl Kind {
             Self::CodingUnknown => "coding_unknown",
             Self::TargetInvalid => "target_invalid",
             Self::ConnectMethod => "connect_method",
+            Self::LineEndInvalid => "line_end_invalid",
+            Self::RequestLineInvalid => "request_line_invalid",
+            Self::VersionUnsupported => "version_unsupported",
+            Self::FieldInvalid => "field_invalid",
+            Self::LengthInvalid => "length_invalid",
+            Self::LengthRepeated => "length_repeated",
+            Self::LengthAndCoding => "length_and_coding",
+            Self::CodingUnexpected => "coding_unexpected",
+            Self::TraceMethod => "trace_method",
+            Self::HostMismatch => "host_mismatch",
+            Self::RequestLineTooLong => "request_line_too_long",
+            Self::HeaderTooLong => "header_too_long",
+            Self::HeadersTooLong => "headers_too_long",
+            Self::TooManyHeaders => "too_many_headers",
             Self::ClientBody => "client_body",
             Self::ClientBodyTimeout => "client_body_timeout",
             Self::ClientGone => "client_gone",
@@ -230,6 +286,20 @@ impl Kind {
             | Self::CodingUnknown
             | Self::TargetInvalid
             | Self::ConnectMethod
+            | Self::LineEndInvalid
+            | Self::RequestLineInvalid
+            | Self::VersionUnsupported
+            | Self::FieldInvalid
+            | Self::LengthInvalid
+            | Self::LengthRepeated
+            | Self::LengthAndCoding
+            | Self::CodingUnexpected
+            | Self::TraceMethod
+            | Self::HostMismatch
+            | Self::RequestLineTooLong
+            | Self::HeaderTooLong
+            | Self::HeadersTooLong
+            | Self::TooManyHeaders
             | Self::ClientBody
             | Self::ClientBodyTimeout
             | Self::ClientGone

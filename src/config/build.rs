@@ -5,8 +5,9 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use http::StatusCode;
 
-use crate::plan::{
-    AccessLog, Admin, Buffers, Health, Level, Listen, Log, Pages, Plan, Server, Shutdown,
+use crate::{
+    plan::{AccessLog, Admin, Buffers, Health, Level, Listen, Log, Pages, Plan, Server, Shutdown},
+    rfc::request_head::Limits,
 };
 
 use super::{
@@ -80,6 +81,7 @@ fn server(reader: &mut Reader<'_>) -> Option<Server> {
     });
     let idle_timeout = reader.duration("server.idle_timeout");
     let header_timeout = reader.duration("server.header_timeout");
+    let head = head(reader);
     let max_body = reader.size_or_word("server.max_body");
     let allowed_hosts = allowed_hosts(reader);
     let redirect_https = reader.boolean("server.redirect_https");
@@ -89,10 +91,27 @@ fn server(reader: &mut Reader<'_>) -> Option<Server> {
         trusted_proxies: trusted?.concat(),
         idle_timeout: idle_timeout?,
         header_timeout: header_timeout?,
+        head: head?,
         max_body: max_body?,
         allowed_hosts: allowed_hosts?,
         redirect_https: redirect_https?,
     })
+}
+
+fn head(reader: &mut Reader<'_>) -> Option<Limits> {
+    const ALL: &str = "server.max_head";
+    let mut size = |name| reader.size(name).and_then(|bytes| usize::try_from(bytes).ok());
+    let (line, field, head) =
+        (size("server.max_request_line"), size("server.max_header"), size(ALL));
+    let fields = reader.integer("server.max_headers");
+    let limits = Limits { line: line?, field: field?, head: head?, fields: fields? };
+    if limits.head < limits.line.max(limits.field) {
+        reader.conflict(
+            ALL,
+            "this is less than server.max_request_line or server.max_header: raise it",
+        );
+    }
+    Some(limits)
 }
 
 fn allowed_hosts(reader: &mut Reader<'_>) -> Option<Vec<String>> {

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use http::{HeaderMap, Version};
 
 use super::{interim, sendable::Sendable};
-use crate::body::Arrival;
+use crate::{body::Arrival, error::Kind};
 
 /// One client connection.
 #[derive(Debug)]
@@ -24,6 +24,12 @@ pub struct Client {
     /// The address as text.
     pub(super) text: String,
     activity: Cell<Activity>,
+    /// Requests that have come.
+    requests: Cell<u64>,
+    /// Why the request after so many others is refused: what stands for it is not what came.
+    refusal: Cell<Option<(u64, Kind)>>,
+    /// The head after so many has more fields than usual.
+    wide: Cell<Option<u64>>,
     /// How much of the request's body has come.
     body: Rc<Cell<Arrival>>,
     /// Whether an interim answer may be sent before the final one, which has not begun.
@@ -95,6 +101,9 @@ impl Client {
             way,
             text: address.to_string(),
             activity,
+            requests: Cell::new(0),
+            refusal: Cell::new(None),
+            wide: Cell::new(None),
             body: Rc::default(),
             takes_interim: Cell::new(false),
             departure: Cell::new(Departure::None),
@@ -290,8 +299,41 @@ impl Client {
         self.saw_end.get()
     }
 
+    /// How many requests have come.
+    pub fn requests(&self) -> u64 {
+        self.requests.get()
+    }
+
+    /// Has the request refused that comes after so many others: its head can't be read, or may not.
+    pub fn refuse(&self, after: u64, kind: Kind) {
+        self.refusal.set(Some((after, kind)));
+    }
+
+    /// Why the request that is being answered is refused, if it is; nothing comes after it.
+    pub fn refusal(&self) -> Option<Kind> {
+        let (after, kind) = self.refusal.get()?;
+        (self.requests.get() > after).then_some(kind)
+    }
+
+    /// The head after so many has more fields than usual: hyper must make room before it gets it.
+    pub fn set_wide(&self, after: u64) {
+        self.wide.set(Some(after));
+    }
+
+    /// Whether room is to be made now: all answers before are on their way. Once.
+    pub fn take_wide(&self) -> bool {
+        let is_due = self.wide.get() == Some(self.requests.get())
+            && self.activity.get() != Activity::Busy
+            && self.is_flushed.get();
+        if is_due {
+            self.wide.set(None);
+        }
+        is_due
+    }
+
     /// A request's head has come.
     pub fn on_request(&self, version: Version, has_body: bool) {
+        self.requests.set(self.requests.get() + 1);
         self.activity.set(Activity::Busy);
         self.body.set(if has_body { Arrival::Coming } else { Arrival::Over });
         self.takes_interim.set(version == Version::HTTP_11);

@@ -104,7 +104,7 @@ fn fate(name: &HeaderName, is_trusted: bool) -> Fate {
 }
 
 /// The scheme that the client used, as far as it can be known.
-fn scheme(record: &Record) -> &'static str {
+pub(super) fn scheme(record: &Record) -> &'static str {
     let told = forwarded::last(record.parts.headers.get_all(X_FORWARDED_PROTO).iter());
     let told = told.filter(|_| record.is_trusted);
     // Some proxies name the scheme of a WebSocket's address.

@@ -1,25 +1,46 @@
-//! Refuses requests that must not go further: what two servers could read differently.
+//! Refuses requests that must not go further: what two servers could read differently. What can be
+//! seen in the bytes alone was refused before (`server/gate.rs`).
 
 use http::{HeaderValue, Method, Version, header, request::Parts, uri::PathAndQuery};
 
+use super::{forward, record::Record};
 use crate::{
     error::{Error, Kind},
-    rfc::host,
+    rfc::{host, request_head::Limits},
 };
 
-/// Checks a request's head.
-pub(super) fn check(parts: &Parts) -> Result<(), Error> {
+/// Checks how large a head of HTTP/2 is, by what it would be in HTTP/1; there, `server/gate.rs` has done it.
+pub(super) fn check_size(parts: &Parts, limits: &Limits) -> Result<(), Error> {
+    if parts.version <= Version::HTTP_11 {
+        return Ok(());
+    }
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let line = parts.method.as_str().len() + target + " ".len() + " HTTP/1.1".len();
+    if line > limits.line {
+        return Err(Error::new(Kind::RequestLineTooLong));
+    }
+    if parts.headers.len() > limits.fields {
+        return Err(Error::new(Kind::TooManyHeaders));
+    }
+    let mut head = line + "\r\n\r\n".len();
+    for (name, value) in &parts.headers {
+        let field = name.as_str().len() + value.len();
+        if field > limits.field {
+            return Err(Error::new(Kind::HeaderTooLong));
+        }
+        head += field + ": \r\n".len();
+    }
+    if head > limits.head { Err(Error::new(Kind::HeadersTooLong)) } else { Ok(()) }
+}
+
+/// Checks what a request's head says.
+pub(super) fn check(record: &Record) -> Result<(), Error> {
+    let parts = &record.parts;
     if parts.method == Method::CONNECT {
         return Err(Error::new(Kind::ConnectMethod));
     }
-    // Content-Length beside Transfer-Encoding (RFC 9112, 6.1) can't be seen here: hyper goes by the
-    // latter, takes the former away and closes the connection afterwards, as the RFC allows.
-    // hyper decodes the last coding of any list, and takes the others for the application's matter.
-    let mut codings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
-    if codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
-        || codings.next().is_some()
-    {
-        return Err(Error::new(Kind::CodingUnknown));
+    if parts.method == Method::TRACE {
+        return Err(Error::new(Kind::TraceMethod));
     }
     let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
     let is_asterisk = target == "*" && parts.method == Method::OPTIONS;
@@ -33,30 +54,30 @@ pub(super) fn check(parts: &Parts) -> Result<(), Error> {
         return Err(Error::new(Kind::HostRepeated));
     }
     match host {
-        // The effective host is the target's, yet a missing or broken field is still an error
-        // (RFC 9112, 3.2).
-        None if parts.version == Version::HTTP_11 => Err(Error::new(Kind::HostMissing)),
-        // `:authority` takes its place, and must not contradict it (RFC 9113, 8.3.1).
+        // A missing or broken field is an error also if the target names a host (RFC 9112, 3.2).
+        None if parts.version == Version::HTTP_11 => return Err(Error::new(Kind::HostMissing)),
+        // `:authority` takes its place (RFC 9113, 8.3.1).
         None if parts.version > Version::HTTP_11 && parts.uri.authority().is_none() => {
-            Err(Error::new(Kind::HostMissing))
+            return Err(Error::new(Kind::HostMissing));
         }
-        Some(value)
-            if parts.version > Version::HTTP_11
-                && parts
-                    .uri
-                    .authority()
-                    .is_some_and(|name| !name.as_str().as_bytes().eq_ignore_ascii_case(value)) =>
-        {
-            Err(Error::new(Kind::HostInvalid))
-        }
-        Some(value) if !host::is_valid(value) => Err(Error::new(Kind::HostInvalid)),
-        _ if parts
-            .uri
-            .authority()
-            .is_some_and(|name| !host::is_valid(name.as_str().as_bytes())) =>
-        {
-            Err(Error::new(Kind::HostInvalid))
-        }
-        None | Some(_) => Ok(()),
+        Some(value) if !host::is_valid(value) => return Err(Error::new(Kind::HostInvalid)),
+        None | Some(_) => {}
     }
+    // Nearly every target is a path alone.
+    let Some(authority) = parts.uri.authority() else { return Ok(()) };
+    let authority = authority.as_str().as_bytes();
+    if !host::is_valid(authority) {
+        return Err(Error::new(Kind::HostInvalid));
+    }
+    // RFC 9112, 3.2.2 lets the target win over the field; whoever stands before us may not know that.
+    let scheme = parts.uri.scheme_str().unwrap_or_default();
+    let is_same_host = host.is_none_or(|host| host::are_same(host, authority, scheme));
+    let is_same_scheme = match scheme {
+        // `:scheme` is what whoever ended TLS before us has made of it.
+        _ if parts.version > Version::HTTP_11 => true,
+        "http" => true,
+        "https" => forward::scheme(record) == "https",
+        _ => false,
+    };
+    if is_same_host && is_same_scheme { Ok(()) } else { Err(Error::new(Kind::HostMismatch)) }
 }

@@ -89,12 +89,16 @@ async fn answer(
     record: &mut Record,
     body: &mut RequestBody,
 ) -> Result<Response<Body>, Error> {
+    if let Some(kind) = record.connection.refusal() {
+        return Err(Error::new(kind));
+    }
+    guard::check_size(&record.parts, &local.app.plan.server.head)?;
     // The record is written to while the name is in use.
     let uri = record.parts.uri.clone();
     let destination = route::decide(&local.app, &uri);
     // A load balancer asks for its health check with any Host, or none.
     if !destination.is_health() {
-        guard::check(&record.parts)?;
+        guard::check(record)?;
         hosts::check(record)?;
         if let Some(response) = redirect::to_https(record)? {
             return Ok(response);

@@ -25,6 +25,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use ipnet::IpNet;
 
+use crate::rfc::request_head::Limits;
+
 /// Everything `run` needs to know.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -65,6 +67,8 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// How long a client may take from the first byte of a request's head to its last.
     pub header_timeout: Duration,
+    /// What a request's head may have.
+    pub head: Limits,
     /// Bytes of a request's body; `None` is no limit.
     pub max_body: Option<u64>,
     /// Hosts that requests may be for, lower case; one that begins with a dot stands for every name

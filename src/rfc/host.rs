@@ -3,7 +3,8 @@
 use std::net::Ipv6Addr;
 
 /// Whether the value is a host with an optional port. An empty value is valid by the grammar, but
-/// no application can do anything with it, so it is refused.
+/// no application can do anything with it, so it is refused; and so is a comma, which makes a list of it
+/// to whoever joins fields.
 ///
 /// ```
 /// use sideman::rfc::host::is_valid;
@@ -18,6 +19,26 @@ pub fn is_valid(value: &[u8]) -> bool {
 /// none. `None` if a bracket is not closed.
 pub fn split_port(value: &[u8]) -> Option<(&[u8], &[u8])> {
     split(value).map(|(host, port)| (host, port.strip_prefix(b":").unwrap_or_default()))
+}
+
+/// Whether two hosts with their ports are the same: the letters' case makes no difference, nor does the
+/// scheme's own port (RFC 3986, 6.2.2.1 and 6.2.3).
+///
+/// ```
+/// use sideman::rfc::host::are_same;
+/// assert!(are_same(b"Example.org", b"example.org:80", "http"));
+/// assert!(!are_same(b"example.org", b"example.org:80", "https"));
+/// ```
+pub fn are_same(one: &[u8], other: &[u8], scheme: &str) -> bool {
+    let own: &[u8] = if scheme == "https" { b"443" } else { b"80" };
+    let split =
+        |value| split_port(value).map(|(host, port)| (host, if port == own { b"" } else { port }));
+    match (split(one), split(other)) {
+        (Some((one, one_port)), Some((other, other_port))) => {
+            one.eq_ignore_ascii_case(other) && one_port == other_port
+        }
+        _ => false,
+    }
 }
 
 /// Whether a host, without its port, is the one of a list that `pattern` stands for. A pattern is
@@ -66,13 +87,19 @@ fn is_host(host: &[u8]) -> bool {
     !host.is_empty()
         && host
             .iter()
-            .all(|&byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte))
+            .all(|&byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%".contains(&byte))
 }
 
 fn is_port(port: &[u8]) -> bool {
     match port {
         [] => true,
-        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        [b':'] => true,
+        [b':', digits @ ..] => {
+            let number = std::str::from_utf8(digits).ok().and_then(|text| text.parse::<u32>().ok());
+            digits.iter().all(u8::is_ascii_digit)
+                && digits.len() <= 5
+                && number.is_some_and(|number| number <= u32::from(u16::MAX))
+        }
         _ => false,
     }
 }
@@ -87,8 +114,28 @@ mod tests {
             assert!(is_valid(good.as_bytes()), "{good}");
         }
         for bad in [
-            "", ":80", "a:b", "a:123456", "[::1", "[zz]", "[::1]x", "a b", "a/b", "a?b", "a#b",
-            "a@b", "a\\b", "<a>", "a,b c", "\"a\"", "a\u{e9}",
+            "",
+            ":80",
+            "a:b",
+            "a:123456",
+            "a:65536",
+            "a:+1",
+            "a:80:80",
+            "a,b",
+            "a:80,b:80",
+            "[::1",
+            "[zz]",
+            "[::1]x",
+            "a b",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a@b",
+            "a\\b",
+            "<a>",
+            "a,b c",
+            "\"a\"",
+            "a\u{e9}",
         ] {
             assert!(!is_valid(bad.as_bytes()), "{bad}");
         }

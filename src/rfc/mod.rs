@@ -1,6 +1,7 @@
 //! HTTP's grammar as pure functions, each citing its section. No I/O, no logging, no settings.
 
 pub mod accept;
+pub mod chunk_scan;
 pub mod chunked;
 pub mod conditional;
 pub mod date;
@@ -11,6 +12,7 @@ pub mod host;
 pub mod multipart;
 pub mod path;
 pub mod range;
+pub mod request_head;
 pub mod trace;
 pub mod trailers;
 pub mod upgrade;

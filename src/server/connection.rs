@@ -22,6 +22,7 @@ use tokio::{io::AsyncWriteExt as _, sync::Semaphore};
 
 use super::{
     drain::Ticket,
+    gate::Gate,
     http2,
     linger::linger,
     plain::Plain,
@@ -38,7 +39,7 @@ use crate::{
     telemetry::{MethodLabel, Route, Shard, StatusClass},
 };
 
-/// Bytes of a request's head, and roughly of an answer on its way, at the most.
+/// Bytes of an answer on its way, roughly, at the most; more if a request's head may have more.
 const BUFFER: usize = 64 * 1024;
 
 /// What is told to one that speaks HTTP where TLS is spoken.
@@ -80,7 +81,9 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
     };
     let _secure = is_tls.then(|| Secure::count(Arc::clone(&local.metrics)));
     let client = Rc::new(Client::new(way, Instant::now()));
-    let socket = Socket::new(stream, Rc::clone(&client), Arc::clone(&local.metrics));
+    let limits = local.app.plan.server.head;
+    let gate = Gate::new(limits);
+    let socket = Socket::new(stream, Rc::clone(&client), Arc::clone(&local.metrics), gate);
 
     let opened = Rc::new(Cell::new(None));
     let (service_local, service_client) = (Rc::clone(&local), Rc::clone(&client));
@@ -102,27 +105,29 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
     let mut http = http1::Builder::new();
     // Not that half-closed clients get no answer: `Socket` tells them from those that have left.
     http.half_close(false);
-    // Bounds a request's head, and what waits in memory for a client that reads slowly.
-    http.max_buf_size(BUFFER);
+    // Bounds what waits in memory for a client that reads slowly. What a head may have is up to `Gate`.
+    http.max_buf_size(BUFFER.max(limits.head));
     // No header_read_timeout: hyper counts idle time as header time. See `Timer`.
     let mut connection =
         http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
 
     let mut timer = Timer::new(&local.app.plan.server);
-    let (mut listens, mut told) = (false, false);
-    let ended = poll_fn(|cx| {
+    let (mut listens, told) = (false, Cell::new(false));
+    let mut poll = |connection: &mut Http1<_>, cx: &mut Context<'_>| {
         if !listens {
             ticket.listen(cx.waker());
             listens = true;
         }
         loop {
-            if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
+            if let Poll::Ready(result) = Pin::new(&mut *connection).poll(cx) {
                 return Poll::Ready(Ended::Http(result.err()));
             }
+            if client.take_wide() {
+                return Poll::Ready(Ended::Narrow);
+            }
             // Only after a poll: a request that has arrived already is answered first.
-            if ticket.is_closing() && !told {
-                told = true;
-                Pin::new(&mut connection).graceful_shutdown();
+            if ticket.is_closing() && !told.replace(true) {
+                Pin::new(&mut *connection).graceful_shutdown();
                 continue;
             }
             if client.take_hidden_end() {
@@ -135,22 +140,40 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
                 Expired::Look => {}
             }
         }
-    })
-    .await;
+    };
+    let mut ended = poll_fn(|cx| poll(&mut connection, cx)).await;
+    if let Ended::Narrow = ended {
+        // Everything before was answered. hyper can be told only at the beginning.
+        http.max_headers(limits.fields);
+        let mut parts = connection.into_parts();
+        parts.io.inner_mut().widen();
+        connection = http.serve_connection(parts.io, parts.service);
+        told.set(false);
+        ended = poll_fn(|cx| poll(&mut connection, cx)).await;
+    }
 
     // `Socket` has kept hyper from shutting it down.
     let parts = connection.into_parts();
     let socket = parts.io.into_inner();
     let is_http2 = socket.is_http2();
-    let mut socket = socket.into_plain(matches!(ended, Ended::Http(None)));
+    let (mut socket, held) = socket.into_plain(matches!(ended, Ended::Http(None)));
     match ended {
         Ended::Http(None) => {
             if let Some(tunnel) = opened.take() {
-                let run = tunnel::run(socket, parts.read_buf, tunnel, &ticket, &local.metrics);
+                // hyper has read at most what came before it was held.
+                let early = if held.is_empty() {
+                    parts.read_buf
+                } else {
+                    [parts.read_buf, held].concat().into()
+                };
+                let run = tunnel::run(socket, early, tunnel, &ticket, &local.metrics);
                 // Boxed, as what follows is: most connections never come here.
                 return Box::pin(run).await;
             }
-            let is_unread = client.owes_body() || !parts.read_buf.is_empty();
+            let is_unread = client.owes_body()
+                || client.refusal().is_some()
+                || !parts.read_buf.is_empty()
+                || !held.is_empty();
             if is_unread || !client.has_ended() && socket.has_more() {
                 drop(open);
                 Box::pin(linger(socket, &ticket)).await;
@@ -179,7 +202,7 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
         }
         Ended::Http(Some(error)) => {
             if error.is_parse() {
-                // hyper has answered 400 or 431; no request has come of it.
+                // hyper has answered 400, about what `Gate` has overlooked; no request has come of it.
                 let class = StatusClass::ClientError;
                 local.metrics.requests(Route::None, MethodLabel::Other, class).add(1);
             }
@@ -203,6 +226,8 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
                 socket.say_end();
             }
         }
+        // Once there is room, there is room.
+        Ended::Narrow => {}
     }
 }
 
@@ -230,9 +255,13 @@ async fn shake(
     }
 }
 
+type Http1<S> = http1::Connection<TokioIo<Socket>, S>;
+
 /// Why a connection ended.
 enum Ended {
     Http(Option<hyper::Error>),
+    /// The next head has more fields than hyper has room for.
+    Narrow,
     Head,
     Idle,
 }

@@ -4,6 +4,7 @@ mod acceptor;
 mod admin;
 mod connection;
 mod drain;
+mod gate;
 mod http2;
 mod linger;
 mod listener;

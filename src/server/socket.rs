@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Buf as _;
+use bytes::{Buf as _, Bytes};
 use rustix::{
     fs::sendfile,
     net::{SendAncillaryBuffer, SendFlags, sendmsg},
@@ -22,6 +22,7 @@ use tokio::{
 };
 
 use super::{
+    gate::{Demand, Gate},
     plain::Plain,
     preface::Opening,
     stream::{Stream, Transport},
@@ -39,6 +40,7 @@ pub(super) struct Socket {
     client: Rc<Client>,
     metrics: Arc<Shard>,
     opening: Opening,
+    gate: Gate,
     /// Whether the kernel was told to keep its queue of unsent bytes short.
     is_short: bool,
     /// The client takes bytes more slowly than they come.
@@ -65,12 +67,13 @@ const INTERIM: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 // === impl Socket ===
 
 impl Socket {
-    pub(super) fn new(stream: Stream, client: Rc<Client>, metrics: Arc<Shard>) -> Self {
+    pub(super) fn new(stream: Stream, client: Rc<Client>, metrics: Arc<Shard>, gate: Gate) -> Self {
         Self {
             stream,
             client,
             metrics,
             opening: Opening::Held(0),
+            gate,
             is_short: false,
             is_slow: false,
             is_amid: false,
@@ -185,12 +188,18 @@ impl Socket {
         }
     }
 
-    /// The socket alone, when HTTP is over; `is_well` tells whether the last answer was complete.
-    pub(super) fn into_plain(self, is_well: bool) -> Plain {
+    /// hyper takes as many fields as may be from now on.
+    pub(super) fn widen(&mut self) {
+        self.gate.widen(&self.client);
+    }
+
+    /// The socket alone, when HTTP is over, and what has come that hyper has not got; `is_well` tells
+    /// whether the last answer was complete.
+    pub(super) fn into_plain(self, is_well: bool) -> (Plain, Bytes) {
         if self.is_open_ended && is_well {
             self.set_linger(None);
         }
-        Plain::new(self.stream, self.metrics)
+        (Plain::new(self.stream, self.metrics), self.gate.into_held())
     }
 
     /// Whether the client began to speak HTTP/2.
@@ -290,26 +299,9 @@ impl Socket {
         written
     }
 
-    /// Has the kernel keep its queue of unsent bytes short from now on.
-    fn shorten(&mut self) {
-        if !self.is_short {
-            self.is_short = true;
-            if let Transport::Tcp(tcp) = self.stream.transport() {
-                // A kernel without the option sends just as well, only less cheaply.
-                let _ = SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT);
-            }
-        }
-    }
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let count = ready!(self.poll_some(cx, buffer))?;
-        if count == 0 && buffer.remaining() > 0 {
+    /// The client sends no more, unless there was no room to read.
+    fn poll_end(&mut self, cx: &mut Context<'_>, has_room: bool) -> Poll<io::Result<()>> {
+        if has_room {
             match self.client.body() {
                 // hyper would take the end for a client that has left.
                 Some(Arrival::Over) => {
@@ -337,6 +329,50 @@ impl AsyncRead for Socket {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Has the kernel keep its queue of unsent bytes short from now on.
+    fn shorten(&mut self) {
+        if !self.is_short {
+            self.is_short = true;
+            if let Transport::Tcp(tcp) = self.stream.transport() {
+                // A kernel without the option sends just as well, only less cheaply.
+                let _ = SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT);
+            }
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        loop {
+            if this.gate.demand(&this.client)? == Demand::Nothing {
+                return if this.gate.deliver(buffer) { Poll::Ready(Ok(())) } else { Poll::Pending };
+            }
+            if this.gate.deliver(buffer) {
+                this.client.on_read();
+                return Poll::Ready(Ok(()));
+            }
+            if ready!(this.poll_some(cx, buffer))? == 0 {
+                break;
+            }
+            if this.is_http2() {
+                return Poll::Ready(Ok(()));
+            }
+            let passed =
+                this.gate.admit(buffer.filled().get(before..).unwrap_or_default(), &this.client);
+            buffer.set_filled(before + passed);
+            if passed > 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        this.poll_end(cx, buffer.remaining() > 0)
     }
 }
 

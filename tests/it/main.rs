@@ -13,6 +13,7 @@ mod support;
 mod accel;
 mod access_log;
 mod admission;
+mod ambiguous;
 mod away;
 mod buffering;
 mod demo;

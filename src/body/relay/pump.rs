@@ -24,7 +24,12 @@ where
     let mut body = body;
     let mut on_spill = Some(on_spill);
     let mut spill: Option<Spill> = None;
-    while let Some(frame) = next(&mut body, &store, &mut spill).await {
+    loop {
+        make_room(&store, &mut spill, &mut on_spill).await;
+        if store.has_ended() {
+            break;
+        }
+        let Some(frame) = next(&mut body, &store, &mut spill).await else { break };
         match frame {
             Ok(frame) => {
                 if store.take_in(frame) {
@@ -37,10 +42,6 @@ where
             }
         }
         if body.is_end_stream() {
-            break;
-        }
-        make_room(&store, &mut spill, &mut on_spill).await;
-        if store.has_ended() {
             break;
         }
     }

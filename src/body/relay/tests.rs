@@ -173,6 +173,23 @@ fn the_application_is_done_long_before_the_client() {
     });
 }
 
+/// What is here goes to the file as well when the budget ends in it.
+#[test]
+fn a_beginning_that_fills_the_budget_stops_nothing() {
+    run(async {
+        for memory in (1..20).map(|frames| frames * 16 * 1024 - 1) {
+            let room = Room::new(memory, 1 << 30, Place::Auto, EACH);
+            let steps = vec![Step::Data(16 * 1024); 40];
+            let script = Script::new(&steps, true);
+            let fate = Rc::clone(&script.fate);
+            let mut body = relayed(script, &room).await;
+            until("all of it is taken", || fate.is_dropped.get()).await;
+            assert!(room.used().0 <= memory);
+            assert!(read(&mut body, &[0]).await.bytes == pattern(40 * 16 * 1024));
+        }
+    });
+}
+
 #[test]
 fn without_room_the_application_waits_for_the_client() {
     for (memory, disk, answer) in [(64 << 20, 0, 1 << 30), (64 << 20, 1 << 30, 0), (0, 0, 0)] {

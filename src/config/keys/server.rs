@@ -2,7 +2,7 @@
 
 use super::{
     key::Key,
-    kind::{HOUR, Kind, MINUTE, SECOND, TIB},
+    kind::{HOUR, KIB, Kind, MINUTE, SECOND, TIB},
 };
 
 /// The side of the clients.
@@ -49,6 +49,39 @@ pub(super) const SERVER: &[Key] = &[
         default: Some(&["10s"]),
         kind: Kind::Duration { least: SECOND, most: MINUTE.saturating_mul(10) },
         doc: "How long a client may take to send the head of a request.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "server.max_request_line",
+        default: Some(&["16KiB"]),
+        kind: Kind::Size { least: KIB, most: 32 * KIB },
+        doc: "Bytes of a request's first line, at the most; a longer one is answered with 414.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "server.max_header",
+        default: Some(&["16KiB"]),
+        kind: Kind::Size { least: KIB, most: 256 * KIB },
+        doc: "Bytes of one header's name and value, at the most; a longer one is answered with 431.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "server.max_head",
+        default: Some(&["96KiB"]),
+        kind: Kind::Size { least: 4 * KIB, most: 512 * KIB },
+        doc: "Bytes of a request's first line and all headers, at the most; more are answered with 431. A \
+              load balancer of AWS takes 16 KiB and 64 KiB, and adds some of its own.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "server.max_headers",
+        default: Some(&["200"]),
+        kind: Kind::Integer { least: 10, most: 1000 },
+        doc: "Headers of a request, at the most; more are answered with 431.",
         short_env: None,
         flag: None,
     },

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use crate::error::Kind;
+use crate::{error::Kind, rfc::request_head};
 
 /// For whoever found no place: clients that come back together would find none again, so a moment
 /// is enough, and it is the shortest that can be said (RFC 9110, 10.2.3).
@@ -17,21 +17,33 @@ pub(super) fn status(kind: Kind) -> StatusCode {
         Kind::HostMissing
         | Kind::HostRepeated
         | Kind::HostInvalid
+        | Kind::HostMismatch
         | Kind::TargetInvalid
+        | Kind::LineEndInvalid
+        | Kind::RequestLineInvalid
+        | Kind::FieldInvalid
+        | Kind::LengthInvalid
+        | Kind::LengthRepeated
+        | Kind::LengthAndCoding
+        | Kind::CodingUnexpected
         | Kind::ClientBody
         | Kind::ClientGone
         | Kind::PathInvalid => StatusCode::BAD_REQUEST,
         // RFC 9112, 6.1.
         Kind::CodingUnknown => StatusCode::NOT_IMPLEMENTED,
         Kind::ClientBodyTimeout => StatusCode::REQUEST_TIMEOUT,
-        Kind::ConnectMethod => StatusCode::METHOD_NOT_ALLOWED,
+        Kind::ConnectMethod | Kind::TraceMethod => StatusCode::METHOD_NOT_ALLOWED,
+        Kind::VersionUnsupported => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+        Kind::RequestLineTooLong => StatusCode::URI_TOO_LONG,
         Kind::FileForbidden => StatusCode::FORBIDDEN,
         Kind::FileUnreadable | Kind::FileTruncated | Kind::FileChanged => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
         Kind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::HostNotAllowed => StatusCode::MISDIRECTED_REQUEST,
-        Kind::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Kind::HeaderTooLong | Kind::HeadersTooLong | Kind::TooManyHeaders | Kind::HeadTooLarge => {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        }
         Kind::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         Kind::DescriptorsExhausted
         | Kind::BuffersFull
@@ -51,15 +63,26 @@ pub(super) fn status(kind: Kind) -> StatusCode {
     }
 }
 
-/// What happened, for whoever asked. A body may have so many bytes, if there is a limit.
-pub(super) fn explanation(kind: Kind, max_body: Option<u64>) -> Cow<'static, str> {
-    if kind == Kind::BodyTooLarge
-        && let Some(limit) = max_body
-    {
-        let limit = size(limit);
-        return format!("The request's body is longer than {limit} (server.max_body).").into();
-    }
-    Cow::Borrowed(text(kind))
+/// What happened, for whoever asked; a limit that was exceeded is told. A body may have so many bytes,
+/// if there is a limit.
+pub(super) fn explanation(
+    kind: Kind,
+    max_body: Option<u64>,
+    head: &request_head::Limits,
+) -> Cow<'static, str> {
+    let (what, limit, setting) = match (kind, max_body) {
+        (Kind::BodyTooLarge, Some(limit)) => ("body is", size(limit), "max_body"),
+        (Kind::RequestLineTooLong, _) => ("first line is", size(head.line), "max_request_line"),
+        (Kind::HeaderTooLong, _) => ("longest header is", size(head.field), "max_header"),
+        (Kind::HeadersTooLong, _) => ("headers together are", size(head.head), "max_head"),
+        (Kind::TooManyHeaders, _) => {
+            let most = head.fields;
+            return format!("The request has more than {most} headers (server.max_headers).")
+                .into();
+        }
+        _ => return Cow::Borrowed(text(kind)),
+    };
+    format!("The request's {what} longer than {limit} (server.{setting}).").into()
 }
 
 fn text(kind: Kind) -> &'static str {
@@ -68,7 +91,22 @@ fn text(kind: Kind) -> &'static str {
         Kind::HostRepeated => "The request has more than one Host header.",
         Kind::HostInvalid => "The request's Host is not a host name.",
         Kind::CodingUnknown => "The only transfer coding that is understood is chunked.",
-        Kind::TargetInvalid => "The request's target has no path.",
+        Kind::TargetInvalid => "The request's target is not the path of anything.",
+        Kind::HostMismatch => "The request's target names another host or scheme than the request.",
+        Kind::LineEndInvalid => "A line of the request's head does not end with CR and LF.",
+        Kind::RequestLineInvalid => "The request's first line is not a request line of HTTP/1.",
+        Kind::VersionUnsupported => "The request's version is neither HTTP/1.0 nor HTTP/1.1.",
+        Kind::FieldInvalid => "A line of the request's head is not a header.",
+        Kind::LengthInvalid => "The request's Content-Length is not a number of bytes.",
+        Kind::LengthRepeated => "The request has more than one Content-Length.",
+        Kind::LengthAndCoding => "The request has a Content-Length and a Transfer-Encoding.",
+        Kind::CodingUnexpected => "The request has a Transfer-Encoding, which HTTP/1.0 has not.",
+        Kind::TraceMethod => "This server does not answer TRACE.",
+        Kind::RequestLineTooLong => "The request's first line is longer than this server takes.",
+        Kind::HeaderTooLong => "A header of the request is longer than this server takes.",
+        Kind::HeadersTooLong | Kind::TooManyHeaders => {
+            "The request's headers are more than this server takes."
+        }
         Kind::ConnectMethod => "This server is no forward proxy.",
         Kind::ClientBody | Kind::ClientGone => "The request's body broke off or was malformed.",
         Kind::ClientBodyTimeout => "The request's body did not arrive in time.",
@@ -145,6 +183,20 @@ pub(super) fn advice(kind: Kind) -> Option<&'static str> {
         | Kind::BodyTooLarge
         | Kind::HostNotAllowed
         | Kind::HeadTooLarge
+        | Kind::HostMismatch
+        | Kind::LineEndInvalid
+        | Kind::RequestLineInvalid
+        | Kind::VersionUnsupported
+        | Kind::FieldInvalid
+        | Kind::LengthInvalid
+        | Kind::LengthRepeated
+        | Kind::LengthAndCoding
+        | Kind::CodingUnexpected
+        | Kind::TraceMethod
+        | Kind::RequestLineTooLong
+        | Kind::HeaderTooLong
+        | Kind::HeadersTooLong
+        | Kind::TooManyHeaders
         | Kind::Maintenance => return None,
     })
 }
@@ -166,8 +218,22 @@ pub(super) fn closes(kind: Kind) -> bool {
             | Kind::HostRepeated
             | Kind::HostInvalid
             | Kind::CodingUnknown
+            | Kind::HostMismatch
             | Kind::TargetInvalid
+            | Kind::LineEndInvalid
+            | Kind::RequestLineInvalid
+            | Kind::VersionUnsupported
+            | Kind::FieldInvalid
+            | Kind::LengthInvalid
+            | Kind::LengthRepeated
+            | Kind::LengthAndCoding
+            | Kind::CodingUnexpected
+            | Kind::RequestLineTooLong
+            | Kind::HeaderTooLong
+            | Kind::HeadersTooLong
+            | Kind::TooManyHeaders
             | Kind::ConnectMethod
+            | Kind::TraceMethod
             | Kind::ClientBody
             | Kind::ClientBodyTimeout
             | Kind::ClientGone
@@ -175,8 +241,16 @@ pub(super) fn closes(kind: Kind) -> bool {
     )
 }
 
+/// The methods that an answer about the method names (RFC 9110, 15.5.6): those that a web application
+/// may have. What it makes of them is its own matter.
+pub(super) fn allow(kind: Kind) -> Option<&'static str> {
+    let is_method = matches!(kind, Kind::ConnectMethod | Kind::TraceMethod);
+    is_method.then_some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+}
+
 /// A number of bytes, for people.
-fn size(bytes: u64) -> String {
+fn size(bytes: impl TryInto<u64>) -> String {
+    let bytes = bytes.try_into().unwrap_or(u64::MAX);
     for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
         if bytes >= unit && bytes.is_multiple_of(unit) {
             return format!("{} {name}", bytes / unit);
@@ -188,6 +262,9 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HEAD: request_head::Limits =
+        request_head::Limits { line: 16 << 10, field: 1 << 10, head: 96 << 10, fields: 200 };
 
     #[test]
     fn whoever_runs_the_site_is_told_what_to_do() {
@@ -221,7 +298,7 @@ mod tests {
     #[test]
     fn sizes() {
         for (bytes, expected) in [
-            (0, "0 bytes"),
+            (0_u64, "0 bytes"),
             (1023, "1023 bytes"),
             (1024, "1 KiB"),
             (1536, "1536 bytes"),
@@ -235,18 +312,27 @@ mod tests {
 
     #[test]
     fn limits_are_named() {
-        let body = |limit| explanation(Kind::BodyTooLarge, limit).into_owned();
+        let body = |limit| explanation(Kind::BodyTooLarge, limit, &HEAD).into_owned();
         let expected = "The request's body is longer than 100 MiB (server.max_body).";
         assert_eq!(body(Some(100 << 20)), expected);
         assert_eq!(body(None), text(Kind::BodyTooLarge));
-        assert!(explanation(Kind::HeadTooLarge, None).contains("upstream.uwsgi_buffer_size"));
+        let head = |kind| explanation(kind, None, &HEAD).into_owned();
+        assert!(head(Kind::HeadTooLarge).contains("upstream.uwsgi_buffer_size"));
+        for (kind, limit) in [
+            (Kind::RequestLineTooLong, "longer than 16 KiB (server.max_request_line)."),
+            (Kind::HeaderTooLong, "longer than 1 KiB (server.max_header)."),
+            (Kind::HeadersTooLong, "longer than 96 KiB (server.max_head)."),
+            (Kind::TooManyHeaders, "more than 200 headers (server.max_headers)."),
+        ] {
+            assert!(head(kind).ends_with(limit), "{}", head(kind));
+        }
     }
 
     /// They stand in HTML as they are.
     #[test]
     fn texts_mean_nothing_to_html() {
         for kind in Kind::ALL {
-            let text = explanation(kind, Some(1 << 20));
+            let text = explanation(kind, Some(1 << 20), &HEAD);
             assert!(!text.contains(['<', '>', '&', '"']), "{text}");
         }
     }
@@ -267,8 +353,10 @@ mod tests {
             let status = status(kind);
             match kind.side() {
                 crate::error::Side::Client => {
-                    // RFC 9112, 6.1 has 501 for a coding that is not understood.
-                    assert!(status.is_client_error() || kind == Kind::CodingUnknown, "{kind:?}");
+                    // RFC 9112, 6.1 has 501 for a coding that is not understood, and RFC 9110, 15.6.6
+                    // 505 for a version.
+                    let is_ours = matches!(kind, Kind::CodingUnknown | Kind::VersionUnsupported);
+                    assert!(status.is_client_error() || is_ours, "{kind:?}");
                 }
                 crate::error::Side::Us | crate::error::Side::Upstream => {
                     let is_theirs = kind == Kind::FileForbidden;

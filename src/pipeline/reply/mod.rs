@@ -38,12 +38,16 @@ pub(super) fn failure(record: &mut Record, error: &Error) -> Response<Body> {
         Side::Client => tracing::debug!(%error, "request refused"),
         Side::Us | Side::Upstream => tell(record, error, kind.side()),
     }
-    let text = kinds::explanation(kind, record.local.app.plan.server.max_body);
+    let server = &record.local.app.plan.server;
+    let text = kinds::explanation(kind, server.max_body, &server.head);
     let message = Message { status: kinds::status(kind), name: kind.name(), text: &text };
     let mut response = page::answer(record, &message);
     if kinds::closes(kind) {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
+    }
+    if let Some(methods) = kinds::allow(kind) {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
     }
     if let Some(seconds) = kinds::retry_after(kind) {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());

@@ -58,15 +58,17 @@ fn only_the_sites_own_hosts_get_an_answer() {
 }
 
 #[test]
-fn the_targets_host_is_the_one_that_counts() {
+fn the_targets_host_counts_too() {
     let (application, _directory, sideman) = start("example.org");
-    let mut client = sideman.connect();
     for (target, host, status) in [
-        ("http://example.org/", "evil.test", 200),
-        ("http://Example.org:81/", "evil.test", 200),
-        ("http://evil.test/", "example.org", 421),
-        ("http://evil.test:80/", "example.org", 421),
+        ("http://example.org/", "example.org", 200),
+        ("http://Example.org:81/", "example.org:81", 200),
+        ("http://evil.test/", "evil.test", 421),
+        // It must be the field's, too.
+        ("http://example.org/", "evil.test", 400),
+        ("http://evil.test/", "example.org", 400),
     ] {
+        let mut client = sideman.connect();
         client.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
         assert_eq!(client.response().status, status, "{target} with {host}");
     }

@@ -29,7 +29,7 @@ fn the_same_target_by_https() {
         ("example.org", "//evil.test/x", "https://example.org//evil.test/x"),
         ("example.org", "/\\evil.test", "https://example.org/\\evil.test"),
         ("example.org", "/?next=http://evil.test/", "https://example.org/?next=http://evil.test/"),
-        ("other.test", "http://example.org:80/a", "https://example.org/a"),
+        ("example.org", "http://example.org:80/a", "https://example.org/a"),
         ("example.org", "/static/a.txt", "https://example.org/static/a.txt"),
     ] {
         client.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{CAME_BY_HTTP}\r\n"));

@@ -209,10 +209,12 @@ fn one_that_leaves_in_the_middle_of_its_answer_is_noticed() {
 
 #[test]
 fn an_answer_that_breaks_off_ends_its_stream_alone() {
+    let seen = Gate::new();
     let origin = Origin::scripts([
         vec![
             expect("GET /cut "),
             send("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\nfirst"),
+            wait(&seen),
             close(),
         ],
         vec![
@@ -224,6 +226,8 @@ fn an_answer_that_breaks_off_ends_its_stream_alone() {
     let sideman = Settings::before(&origin.url()).start();
     let mut client = connect(&sideman);
     let stream = client.ask("GET", "/cut", &[]);
+    client.until("its beginning", |client| client.peek(stream).body == b"first");
+    seen.open();
     let answer = client.answer(stream);
     assert!(answer.reset.is_some() && !answer.is_complete, "{answer:?}");
     let line = sideman.log_of("/cut");

@@ -136,7 +136,7 @@ fn what_is_refused_by_an_answer_has_its_line() {
     let stream = client.ask("GET", "/other", &[("host", "other.test")]);
     assert_eq!(client.answer(stream).status, 400);
     let line = sideman.log_of("/other");
-    assert_eq!((&line["status"], &line["error"]), (&400.into(), &"host_invalid".into()));
+    assert_eq!((&line["status"], &line["error"]), (&400.into(), &"host_mismatch".into()));
     let stream = client.open(&[METHOD, SCHEME, (":path", "/none")], true);
     assert_eq!(client.answer(stream).status, 400);
     assert_eq!(sideman.log_of("/none")["error"], "host_missing");
@@ -176,17 +176,36 @@ fn a_head_that_is_too_large_is_refused_alone() {
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);
     let value = "v".repeat(15_000);
-    // RFC 9113, 6.5.2: 32 more for each field.
-    let large: Vec<_> = ["a", "b", "c", "d"].iter().map(|&name| (name, value.as_str())).collect();
+    let large: Vec<_> =
+        ["a", "b", "c", "d", "e", "f"].iter().map(|&name| (name, value.as_str())).collect();
     let stream = client.ask("GET", "/large", &large);
     assert_eq!(client.answer(stream).text(), "hello");
     let mut larger = large;
-    larger.push(("e", &value));
-    let stream = client.ask("GET", "/larger", &larger);
-    let answer = client.answer(stream);
-    assert_eq!(answer.status, 431, "{answer:?}");
+    larger.push(("g", &value));
+    let (longest, too_long) = ("v".repeat(16 * 1024 - 1), "v".repeat(16 * 1024));
+    let many: Vec<_> = (0..201).map(|_| ("x", "1")).collect();
+    let long_target = format!("/{}", "t".repeat(16 * 1024));
+    let stream = client.ask("GET", "/longest", &[("a", &longest)]);
+    assert_eq!(client.answer(stream).text(), "hello");
+    // As over HTTP/1: with the limit's name, a line in the log, and counted.
+    for (target, fields, status, error, setting) in [
+        ("/larger", &larger[..], 431, "headers_too_long", "server.max_head"),
+        ("/long", &[("a", too_long.as_str())], 431, "header_too_long", "server.max_header"),
+        ("/many", &many, 431, "too_many_headers", "server.max_headers"),
+        (&long_target, &[], 414, "request_line_too_long", "server.max_request_line"),
+    ] {
+        let stream = client.ask("GET", target, fields);
+        let answer = client.answer(stream);
+        assert_eq!(answer.status, status, "{error}");
+        assert!(answer.text().contains(setting), "{}", answer.text());
+        sideman.until_metric("sideman_errors_total", &[("error", error)], 1.0);
+    }
+    // Of what is far too large nothing is kept.
+    let vast: Vec<_> = (0..14).map(|_| ("a", value.as_str())).collect();
+    let stream = client.ask("GET", "/vast", &vast);
+    assert_eq!(client.answer(stream).status, 431);
     assert_eq!(client.get("/").text(), "hello");
-    assert_eq!(application.requests(), 2);
+    assert_eq!(application.requests(), 3);
 }
 
 #[test]

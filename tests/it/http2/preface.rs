@@ -74,7 +74,7 @@ fn what_is_neither_is_refused() {
     for bytes in ["PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "PRI * HTTP/2.0\r\nHost: a.test\r\n\r\n"] {
         let mut client = sideman.connect();
         let answer = client.send(bytes).until_closed();
-        assert!(answer.starts_with(b"HTTP/1.1 400 "), "{}", answer.escape_ascii());
+        assert!(answer.starts_with(b"HTTP/1.1 505 "), "{}", answer.escape_ascii());
     }
     // The connection's end in the middle of it.
     let mut client = sideman.connect();
@@ -94,7 +94,7 @@ fn it_may_not_come_later() {
     let settings = settings_frame(&[]).bytes();
     client.send([PREFACE, &settings].concat());
     let rest = client.until_gone();
-    assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 400 "), "{}", rest.escape_ascii());
+    assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 505 "), "{}", rest.escape_ascii());
     // Nor does an upgrade lead to it (RFC 9113, 3.1 has taken that away).
     let mut client = sideman.connect();
     let fields =

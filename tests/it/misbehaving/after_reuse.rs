@@ -35,7 +35,7 @@ fn counted(sideman: &Sideman) -> (f64, f64) {
 #[test]
 fn what_may_be_repeated_is_asked_again() {
     for way in Way::keeping() {
-        for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"] {
+        for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {
             let again = vec![expect(&format!("{method} /page ")), body(text(method)), send(KEPT)];
             let origin = Origin::reached(way, [dies(method, close()), again]);
             let sideman = origin.settings().start();

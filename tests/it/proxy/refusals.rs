@@ -89,30 +89,6 @@ fn this_is_no_forward_proxy() {
     assert_eq!(application.requests(), 0);
 }
 
-/// hyper goes by Transfer-Encoding alone and takes Content-Length away, so it can't be refused; what
-/// counts is that the application sees one framing, and that nothing more is read from there.
-#[test]
-fn two_framings_become_one_and_end_the_connection() {
-    let application = App::start(|request| {
-        let framing = (request.head.get("content-length"), request.head.get("transfer-encoding"));
-        App::reply(format!("{framing:?} {}", String::from_utf8_lossy(&request.body)).as_bytes())
-    });
-    let sideman = Settings::before(&application.url()).start();
-    for framing in [
-        "Content-Length: 6\r\nTransfer-Encoding: chunked",
-        "Transfer-Encoding: chunked\r\nContent-Length: 6",
-    ] {
-        let mut client = sideman.connect();
-        client.send(format!(
-            "POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n1\r\nx\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\
-             Host: a\r\n\r\n"
-        ));
-        assert_eq!(client.response().text(), "(Some(\"1\"), None) x", "{framing}");
-        assert!(client.until_closed().is_empty(), "{framing}");
-    }
-    assert_eq!(application.requests(), 2);
-}
-
 #[test]
 fn a_target_has_a_path() {
     let application = App::start(|request| App::reply(request.target().as_bytes()));

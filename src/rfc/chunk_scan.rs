@@ -1,0 +1,278 @@
+//! The chunked transfer coding as it comes from clients, looked at strictly and passed on as it is
+//! (RFC 9112, 7.1): where a body ends must not depend on who reads it. [`super::chunked`] decodes
+//! what applications send.
+
+/// Bytes of one chunk line, its extensions included, and of one trailer.
+const LINE: usize = 4096;
+/// The digits of the largest size that fits 63 bits, and zeros before it.
+const DIGITS: usize = 16;
+
+/// Looks at one body, of which more may come each time.
+#[derive(Debug, Default)]
+pub struct Scanner {
+    state: State,
+    /// What has come of the line that is not complete.
+    line: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Size,
+    Data(u64),
+    DataCr,
+    DataLf,
+    Trailer,
+}
+
+/// How far a body was followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// All bytes belong to it, and more will.
+    More,
+    /// It ends after so many bytes.
+    End(usize),
+    /// What comes after so many bytes is no chunked coding.
+    Malformed(usize),
+}
+
+// === impl Scanner ===
+
+impl Scanner {
+    /// Follows the body through the bytes that have come.
+    pub fn scan(&mut self, bytes: &[u8]) -> Step {
+        let mut rest = bytes;
+        loop {
+            let at = bytes.len() - rest.len();
+            if rest.is_empty() {
+                return Step::More;
+            }
+            self.state = match self.state {
+                State::Data(left) => {
+                    let here = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                    rest = rest.get(here..).unwrap_or_default();
+                    match left - here as u64 {
+                        0 => State::DataCr,
+                        left => State::Data(left),
+                    }
+                }
+                State::DataCr => match rest {
+                    [b'\r', after @ ..] => {
+                        rest = after;
+                        State::DataLf
+                    }
+                    _ => return Step::Malformed(at),
+                },
+                State::DataLf => match rest {
+                    [b'\n', after @ ..] => {
+                        rest = after;
+                        State::Size
+                    }
+                    _ => return Step::Malformed(at),
+                },
+                State::Size | State::Trailer => {
+                    let end = memchr::memchr(b'\n', rest);
+                    let (here, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
+                    if self.line.len() + here.len() > LINE {
+                        return Step::Malformed(at);
+                    }
+                    if end.is_none() {
+                        self.line.extend_from_slice(here);
+                        return Step::More;
+                    }
+                    rest = after;
+                    let begun = std::mem::take(&mut self.line);
+                    let joined;
+                    let line = if begun.is_empty() {
+                        here
+                    } else {
+                        joined = [&begun, here].concat();
+                        &joined
+                    };
+                    match (line.strip_suffix(b"\r\n"), self.state) {
+                        (None, _) => return Step::Malformed(at),
+                        (Some(b""), State::Trailer) => {
+                            return Step::End(bytes.len() - rest.len());
+                        }
+                        (Some(line), State::Trailer) if is_field(line) => State::Trailer,
+                        (Some(_), State::Trailer) => return Step::Malformed(at),
+                        (Some(line), _) => match size(line) {
+                            None => return Step::Malformed(at),
+                            Some(0) => State::Trailer,
+                            Some(size) => State::Data(size),
+                        },
+                    }
+                }
+            };
+        }
+    }
+}
+
+/// The size that a chunk line tells: digits, and extensions behind them.
+fn size(line: &[u8]) -> Option<u64> {
+    let end = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
+    let (digits, extensions) = line.split_at_checked(end)?;
+    if digits.is_empty() || digits.len() > DIGITS || !are_extensions(extensions) {
+        return None;
+    }
+    let size = u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    (size <= u64::MAX >> 1).then_some(size)
+}
+
+/// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112, 7.1.1).
+fn are_extensions(mut rest: &[u8]) -> bool {
+    while !rest.is_empty() {
+        let Some((b';', after)) = trim_start(rest).split_first() else { return false };
+        let Some(after) = skip_token(trim_start(after)) else { return false };
+        rest = after;
+        if let Some((b'=', value)) = trim_start(rest).split_first() {
+            let value = trim_start(value);
+            let Some(after) = skip_token(value).or_else(|| skip_quoted(value)) else {
+                return false;
+            };
+            rest = after;
+        }
+    }
+    true
+}
+
+fn trim_start(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// What stands behind a token (RFC 9110, 5.6.2), if there is one.
+fn skip_token(bytes: &[u8]) -> Option<&[u8]> {
+    let end = bytes.iter().position(|&byte| !is_token(byte)).unwrap_or(bytes.len());
+    if end > 0 { bytes.get(end..) } else { None }
+}
+
+/// What stands behind a quoted string (RFC 9110, 5.6.4), if there is one.
+fn skip_quoted(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes.strip_prefix(b"\"")?;
+    loop {
+        rest = match rest {
+            [b'"', after @ ..] => return Some(after),
+            [b'\\', byte, after @ ..] | [byte, after @ ..] if is_text(*byte) => after,
+            _ => return None,
+        };
+    }
+}
+
+/// Whether a trailer is a field. Sideman passes none on, so that its name makes no difference.
+fn is_field(line: &[u8]) -> bool {
+    skip_token(line).is_some_and(|rest| rest.starts_with(b":") && rest.iter().copied().all(is_text))
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_text(byte: u8) -> bool {
+    byte == b'\t' || byte >= b' ' && byte != 0x7f
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scan(pieces: &[&[u8]]) -> Step {
+        let (mut scanner, mut before) = (Scanner::default(), 0);
+        for piece in pieces {
+            match scanner.scan(piece) {
+                Step::More => before += piece.len(),
+                Step::End(length) => return Step::End(before + length),
+                Step::Malformed(length) => return Step::Malformed(before + length),
+            }
+        }
+        Step::More
+    }
+
+    #[test]
+    fn bodies_that_end() {
+        for body in [
+            "0\r\n\r\n",
+            "4\r\nbody\r\n0\r\n\r\n",
+            "0004\r\nbody\r\n000\r\n\r\n",
+            "A\r\n0\r\n\r\n01234\r\na\r\n0123456789\r\n0\r\n\r\n",
+            "4;a\r\nbody\r\n0;b=c ; d = \"e\\\"\t;\"\r\n\r\n",
+            "4 ;a\r\nbody\r\n0\r\n\r\n",
+            "0\r\nX-Sum: 1\r\nContent-Length:\r\n\r\n",
+        ] {
+            let followed = [body.as_bytes(), b"0\r\n\r\n"].concat();
+            let bytes: Vec<&[u8]> = followed.chunks(1).collect();
+            assert_eq!(scan(&[&followed]), Step::End(body.len()), "{body:?}");
+            assert_eq!(scan(&bytes), Step::End(body.len()), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn bodies_that_are_none() {
+        for body in [
+            "\r\n",
+            "x\r\n",
+            "-4\r\n",
+            "+4\r\n",
+            "0x4\r\n",
+            " 4\r\n",
+            "4 \r\n",
+            "4\n",
+            "4\r\r\n",
+            "4 4\r\n",
+            "10000000000000000\r\n",
+            "00000000000000004\r\n",
+            "ffffffffffffffff\r\n",
+            "8000000000000000\r\n",
+            "4;\r\n",
+            "4;;\r\n",
+            "4;a=\r\n",
+            "4;a=b c\r\n",
+            "4;a=\"b\r\n",
+            "4;a=\"\0\"\r\n",
+            "4;a=\"b\"c\r\n",
+            "4;a\rb\r\n",
+            "4;(\r\n",
+            "4;\u{e9}\r\n",
+            "4\r\nbody5\r\n",
+            "4\r\nbody\n",
+            "4\r\nbody\rX",
+            "0\r\nX\r\n",
+            "0\r\n: a\r\n",
+            "0\r\nX : a\r\n",
+            "0\r\n a\r\n",
+            "0\r\n\n",
+            "0\r\nX: a\nY: b\r\n",
+            "0\r\nX: \0\r\n",
+            "0\r\nX: a\r\n b\r\n",
+        ] {
+            assert!(matches!(scan(&[body.as_bytes()]), Step::Malformed(_)), "{body:?}");
+            let bytes: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
+            assert!(matches!(scan(&bytes), Step::Malformed(_)), "{body:?}");
+        }
+        // A line that never ends.
+        assert!(matches!(scan(&[b"4;", &[b'a'; LINE]]), Step::Malformed(_)));
+    }
+
+    #[test]
+    fn what_was_good_is_told() {
+        assert_eq!(scan(&[b"4\r\nbody\r\nx\r\n"]), Step::Malformed(9));
+        assert_eq!(scan(&[b"4\r\nbodyx"]), Step::Malformed(7));
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_make_no_difference(
+            body in "([0-4]{1,2}(;a(=\"b\")?)?\r\n[a-c]{0,4}\r\n){0,4}0\r\n(A: b\r\n){0,2}\r\n",
+            cut in 1_usize..8,
+        ) {
+            let pieces: Vec<&[u8]> = body.as_bytes().chunks(cut).collect();
+            match (scan(&[body.as_bytes()]), scan(&pieces)) {
+                (Step::Malformed(_), other) => prop_assert!(matches!(other, Step::Malformed(_))),
+                (whole, cut) => prop_assert_eq!(whole, cut),
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Why a head is refused, and how much it may have.
+
+/// The most that a head may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the request line, without its end.
+    pub line: usize,
+    /// Bytes of one field's name and value.
+    pub field: usize,
+    /// Bytes of the whole head.
+    pub head: usize,
+    /// Fields.
+    pub fields: usize,
+}
+
+/// Why a head is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A bare CR or LF (RFC 9112, 2.2).
+    LineEnd,
+    /// No method, target and version with one space between them (RFC 9112, 3).
+    RequestLine,
+    /// Another version than 1.0 and 1.1.
+    Version,
+    /// A target with a fragment, or with bytes that no URI has.
+    Target,
+    /// A name that is none, a folded line, a control character (RFC 9112, 5).
+    Field,
+    /// A `Content-Length` that is no number (RFC 9110, 8.6).
+    Length,
+    /// More than one length, be they equal.
+    LengthRepeated,
+    /// `Content-Length` beside `Transfer-Encoding` (RFC 9112, 6.1).
+    LengthAndCoding,
+    /// Another transfer coding than `chunked`, or more than one.
+    Coding,
+    /// A transfer coding in HTTP/1.0, which has none (RFC 9112, 6.1).
+    CodingTooEarly,
+    LineTooLong,
+    FieldTooLong,
+    HeadTooLong,
+    TooManyFields,
+}

@@ -1,0 +1,208 @@
+//! The lines of a head, each without its end.
+
+use http::Uri;
+
+use super::fault::{Fault, Limits};
+
+/// The longest method; those that are registered have at most 17 letters.
+const METHOD: usize = 32;
+
+/// The version that a request line names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    One,
+    OneOne,
+}
+
+/// What a byte may be part of.
+const TOKEN: u8 = 1;
+const TARGET: u8 = 2;
+
+/// The grammar of single bytes: a token (RFC 9110, 5.6.2), the usual target (RFC 3986, 3.3 and 3.4).
+#[expect(clippy::indexing_slicing, reason = "the compiler does it, and sees every index")]
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let value = byte as u8;
+        if value.is_ascii_alphanumeric() || is_among(b"!#$%&'*+-.^_`|~", value) {
+            classes[byte] |= TOKEN;
+        }
+        if value.is_ascii_alphanumeric() || is_among(b"-._~!$&'()*+,;=:@%/?", value) {
+            classes[byte] |= TARGET;
+        }
+        byte += 1;
+    }
+    classes
+};
+
+const fn is_among(list: &[u8], byte: u8) -> bool {
+    let mut list = list;
+    while let [first, rest @ ..] = list {
+        if *first == byte {
+            return true;
+        }
+        list = rest;
+    }
+    false
+}
+
+pub(super) fn is_token(byte: u8) -> bool {
+    is(byte, TOKEN)
+}
+
+fn is(byte: u8, class: u8) -> bool {
+    CLASSES.get(usize::from(byte)).is_some_and(|classes| classes & class != 0)
+}
+
+/// Whether all bytes are of a class. Without an early end, which the usual case would pay for.
+fn all(bytes: &[u8], class: u8) -> bool {
+    bytes.iter().fold(true, |all, &byte| all & is(byte, class))
+}
+
+/// A control character other than tab.
+fn is_control(byte: u8) -> bool {
+    (byte < b' ') & (byte != b'\t') | (byte == 0x7f)
+}
+
+/// Checks so many lines, of which each ends with CR and LF, for other control characters. They are
+/// counted for many bytes at a time, which costs less than to look at each line's value on its own.
+pub(super) fn check_controls(lines: &[u8], count: usize) -> Result<(), Fault> {
+    // So few at a time that their sum fits a byte.
+    let found = lines.chunks(255).map(|bytes| {
+        usize::from(bytes.iter().fold(0, |sum, &byte| sum + u8::from(is_control(byte))))
+    });
+    if found.sum::<usize>() == 2 * count {
+        return Ok(());
+    }
+    let mut lines =
+        lines.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let line = lines.find(|line| line.iter().any(|&byte| is_control(byte)));
+    Err(fault(line.unwrap_or_default(), Fault::Field))
+}
+
+/// Reads a request line.
+pub(super) fn request(line: &[u8], limits: &Limits) -> Result<Version, Fault> {
+    if line.len() > limits.line {
+        return Err(Fault::LineTooLong);
+    }
+    let (method, rest) = split_at(line, b' ').ok_or(Fault::RequestLine)?;
+    if method.is_empty() || method.len() > METHOD || !all(method, TOKEN) {
+        return Err(fault(line, Fault::RequestLine));
+    }
+    let Some(end) = memchr::memrchr(b' ', rest) else {
+        return Err(fault(line, Fault::RequestLine));
+    };
+    let (target, version) = rest.split_at_checked(end).ok_or(Fault::RequestLine)?;
+    let version = match version {
+        b" HTTP/1.1" => Version::OneOne,
+        b" HTTP/1.0" => Version::One,
+        [b' ', b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
+            return Err(Fault::Version);
+        }
+        _ => return Err(fault(line, Fault::RequestLine)),
+    };
+    if is_target(target) { Ok(version) } else { Err(fault(target, Fault::Target)) }
+}
+
+/// A field's name, and its value without the space around it; control characters are looked for apart.
+pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    match split_at(line, b':') {
+        Some((name, value)) if !name.is_empty() && all(name, TOKEN) => Ok((name, trim(value))),
+        _ => Err(fault(line, Fault::Field)),
+    }
+}
+
+/// The same for a line that nobody has looked at.
+pub(super) fn clean_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    if line.iter().any(|&byte| is_control(byte)) { None } else { field(line).ok() }
+}
+
+/// The method and the target of a line, where they can be read.
+pub(super) fn salvage(line: &[u8]) -> (&str, &str) {
+    let mut words = line.split(|&byte| byte == b' ');
+    let method = words.next().filter(|word| word.len() <= METHOD && all(word, TOKEN));
+    let target = words.next().filter(|word| word.starts_with(b"/") && all(word, TARGET));
+    let text = |word| std::str::from_utf8(word).ok().filter(|word| !word.is_empty());
+    (method.and_then(text).unwrap_or("-"), target.and_then(text).unwrap_or("*"))
+}
+
+/// Without spaces and tabs at both ends: other white space is none here.
+pub(super) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+fn split_at(line: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
+    let at = memchr::memchr(byte, line)?;
+    Some((line.get(..at)?, line.get(at + 1..)?))
+}
+
+/// Whether a target can be told to the application byte for byte. Bytes above ASCII belong into
+/// escapes, but curl and old crawlers send them, and servers agree about them if they are UTF-8.
+fn is_target(target: &[u8]) -> bool {
+    if target.first() == Some(&b'/') && all(target, TARGET) {
+        return true;
+    }
+    // The parser behind takes fragments, which it cuts off, and DEL. Whether a target that is no path
+    // suits its method is looked at later, by `pipeline/guard.rs`.
+    !target.iter().any(|byte| matches!(byte, b'#' | 0x7f)) && Uri::try_from(target).is_ok()
+}
+
+/// Why a line is refused that has a fault: what is worse than that is named first. A bare CR is a line's
+/// end to some.
+pub(super) fn fault(line: &[u8], other: Fault) -> Fault {
+    let is_value = matches!(other, Fault::Length | Fault::LengthRepeated | Fault::Coding);
+    if memchr::memchr(b'\r', line).is_some() {
+        Fault::LineEnd
+    } else if is_value && line.iter().any(|&byte| is_control(byte)) {
+        Fault::Field
+    } else {
+        other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is let pass here must come through the parser behind as it is.
+    #[test]
+    fn targets_are_whole_uris() {
+        for byte in 0..=u8::MAX {
+            for form in ["/a_b", "/_", "/?a_b", "http://a/_?_", "_"] {
+                let target: Vec<u8> =
+                    form.bytes().map(|one| if one == b'_' { byte } else { one }).collect();
+                if is_target(&target) {
+                    let Ok(uri) = Uri::try_from(target.as_slice()) else {
+                        panic!("{} is no URI", target.escape_ascii());
+                    };
+                    let shown = if form.starts_with('/') {
+                        uri.path_and_query().unwrap().as_str().to_owned()
+                    } else {
+                        uri.to_string()
+                    };
+                    let is_same = shown.as_bytes() == target || form == "_";
+                    assert!(is_same, "{} became {shown}", target.escape_ascii());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn controls() {
+        for byte in 0..=u8::MAX {
+            let expected = byte == b'\n' || byte == b'\t' || (byte >= b' ' && byte != 0x7f);
+            for pad in [0, 1, 300] {
+                let lines = [&b"A: "[..], &vec![b'a'; pad], &[byte], b"\r\nB: c\r\n"].concat();
+                // A bare LF was found before.
+                let found = check_controls(&lines, 2).is_ok();
+                assert_eq!(found, expected && byte != b'\n', "{byte} {pad}");
+            }
+        }
+        assert_eq!(check_controls(b"A: b\rc\r\n", 1), Err(Fault::LineEnd));
+        assert_eq!(check_controls(b"A: b\0c\r\n", 1), Err(Fault::Field));
+    }
+}

@@ -1,0 +1,113 @@
+//! The head of a request of HTTP/1 as it comes over the wire, looked at strictly (RFC 9112, 2 to 7):
+//! what two servers could read differently is a [`Fault`], never repaired. Every parser behind this
+//! one may be lenient, for it sees only heads that leave no choice.
+
+mod fault;
+mod framing;
+mod line;
+
+use self::framing::Fields;
+pub use self::{
+    fault::{Fault, Limits},
+    framing::Framing,
+};
+
+/// What there is to know of a head that may pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Bytes, with the empty line at its end.
+    pub length: usize,
+    pub framing: Framing,
+    /// How many fields it has.
+    pub fields: usize,
+    /// It may be followed by another protocol than HTTP.
+    pub asks_for_websocket: bool,
+}
+
+/// Looks at one head, of which more may come each time.
+#[derive(Debug, Default)]
+pub struct Scanner {
+    /// Where the line begins that is not complete.
+    begin: usize,
+    /// How far its end was looked for.
+    searched: usize,
+    /// `None` until the request line was read.
+    fields: Option<Fields>,
+    has_empty_line: bool,
+}
+
+// === impl Scanner ===
+
+impl Scanner {
+    /// Looks at what has come of a head from its first byte on; the same bytes as the last time, and
+    /// maybe more. `None` if the end is not among it.
+    pub fn scan(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<Head>, Fault> {
+        let unseen = self.begin;
+        let from = self.searched;
+        let mut lines = 0;
+        for found in memchr::memchr_iter(b'\n', bytes.get(from..).unwrap_or_default()) {
+            let at = from + found;
+            let line = bytes.get(self.begin..at).unwrap_or_default();
+            let Some(line) = line.strip_suffix(b"\r") else { return Err(Fault::LineEnd) };
+            (self.begin, self.searched) = (at + 1, at + 1);
+            lines += 1;
+            match &mut self.fields {
+                None if line.is_empty() && !self.has_empty_line => self.has_empty_line = true,
+                None => self.fields = Some(Fields::new(line::request(line, limits)?)),
+                Some(fields) if line.is_empty() => {
+                    if at >= limits.head {
+                        return Err(Fault::HeadTooLong);
+                    }
+                    let (framing, asks_for_websocket) = fields.end()?;
+                    let fields = fields.count();
+                    line::check_controls(bytes.get(unseen..=at).unwrap_or_default(), lines)?;
+                    return Ok(Some(Head { length: at + 1, framing, fields, asks_for_websocket }));
+                }
+                Some(fields) => {
+                    fields.add(line, limits).map_err(|fault| line::fault(line, fault))?
+                }
+            }
+        }
+        line::check_controls(bytes.get(unseen..self.begin).unwrap_or_default(), lines)?;
+        self.searched = bytes.len();
+        self.check_rest(bytes, limits)?;
+        Ok(None)
+    }
+
+    /// A line that has not ended must not grow for ever, and what is no HTTP need not go on.
+    fn check_rest(&self, bytes: &[u8], limits: &Limits) -> Result<(), Fault> {
+        let rest = bytes.get(self.begin..).unwrap_or_default();
+        let (limit, fault) = match self.fields {
+            None => (limits.line, Fault::LineTooLong),
+            // The colon and its space.
+            Some(_) => (limits.field + 2, Fault::FieldTooLong),
+        };
+        // The end may have come by half.
+        if rest.len() > limit + 1 {
+            return Err(fault);
+        }
+        if bytes.len() > limits.head {
+            return Err(Fault::HeadTooLong);
+        }
+        match (rest.first(), &self.fields) {
+            (Some(&first), None) if first != b'\r' && !line::is_token(first) => {
+                Err(Fault::RequestLine)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What can be told of a head that was refused: the method and the target, where they can be read,
+/// and the lines behind them that are fields.
+pub fn salvage(head: &[u8]) -> (&str, &str, impl Iterator<Item = (&[u8], &[u8])>) {
+    let mut lines = head.split(|&byte| byte == b'\n').map(|line| line.trim_ascii_end());
+    let start = lines.find(|line| !line.is_empty()).unwrap_or_default();
+    let (method, target) = line::salvage(start);
+    let fields =
+        lines.take_while(|line| !line.is_empty()).filter_map(|line| line::clean_field(line));
+    (method, target, fields)
+}
+
+#[cfg(test)]
+mod tests;

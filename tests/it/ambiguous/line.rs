@@ -1,0 +1,193 @@
+//! The request line: method, target, version (RFC 9112, 3).
+
+use super::{Case, apps::Seen, check, last, passed, refused};
+
+fn with(line: &str) -> String {
+    format!("{line}\r\nHost: a\r\n\r\n")
+}
+
+fn line(line: &str) -> Case {
+    refused(with(line), 400, "request_line_invalid")
+}
+
+fn target(line: &str) -> Case {
+    refused(with(line), 400, "target_invalid")
+}
+
+fn target_of(target: &str) -> Case {
+    passed(with(&format!("GET {target} HTTP/1.1")), Seen::of(&format!("GET {target}")))
+}
+
+#[test]
+fn lines() {
+    check(&[
+        line("GET"),
+        line("GET "),
+        line("GET /"),
+        line("GET / "),
+        line(" GET / HTTP/1.1"),
+        line("\tGET / HTTP/1.1"),
+        line("GET\t/\tHTTP/1.1"),
+        line("GET / HTTP/1.1 "),
+        line("GET / HTTP/1.1\t"),
+        line("GET / HTTP/1.1 x"),
+        line("GET /\tHTTP/1.1"),
+        line("GET /\x0bHTTP/1.1"),
+        line(" / HTTP/1.1"),
+        line("\0GET / HTTP/1.1"),
+        line("G\0ET / HTTP/1.1"),
+        line("G\x1bET / HTTP/1.1"),
+        line("G(ET / HTTP/1.1"),
+        line("GET: / HTTP/1.1"),
+        line("G\u{c9}T / HTTP/1.1"),
+        line("\u{feff}GET / HTTP/1.1"),
+        line("\"GET\" / HTTP/1.1"),
+        line(&format!("{} / HTTP/1.1", "A".repeat(33))),
+        line(&format!("{} / HTTP/1.1", "A".repeat(9000))),
+        line("HTTP/1.1 200 OK"),
+        // TLS that came to the wrong port.
+        refused(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "request_line_invalid"),
+        refused("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "request_line_invalid"),
+        refused("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "line_end_invalid"),
+        refused("\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "line_end_invalid"),
+        refused(" \r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "request_line_invalid"),
+        refused("GET /\rX HTTP/1.1\r\nHost: a\r\n\r\n", 400, "line_end_invalid"),
+        refused("GET /\nX HTTP/1.1\r\nHost: a\r\n\r\n", 400, "line_end_invalid"),
+        refused("GET / HTTP/1.1\r\r\nHost: a\r\n\r\n", 400, "line_end_invalid"),
+        // Some clients put an empty line behind a body (RFC 9112, 2.2).
+        passed("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Seen::of("GET /")),
+        passed(with("get / HTTP/1.1"), Seen::of("get /")),
+        passed(with("M-SEARCH / HTTP/1.1"), Seen::of("M-SEARCH /")),
+        passed(with("!#$%&'*+-.^_`|~ / HTTP/1.1"), Seen::of("!#$%&'*+-.^_`|~ /")),
+        passed(with("PRI / HTTP/1.1"), Seen::of("PRI /")),
+    ]);
+}
+
+#[test]
+fn versions() {
+    let version = |line: &str| refused(with(line), 505, "version_unsupported");
+    check(&[
+        version("GET / HTTP/0.9"),
+        version("GET / HTTP/1.2"),
+        version("GET / HTTP/1.9"),
+        version("GET / HTTP/2.0"),
+        version("GET / HTTP/3.0"),
+        version("GET / HTTP/0.0"),
+        line("GET / HTTP/1.10"),
+        line("GET / HTTP/01.1"),
+        line("GET / HTTP/1"),
+        line("GET / HTTP/2"),
+        line("GET / HTTP/1."),
+        line("GET / HTTP/1,1"),
+        line("GET / http/1.1"),
+        line("GET / HTTP /1.1"),
+        line("GET / HTTPS/1.1"),
+        line("GET / HTTP/-1.1"),
+        line("GET / ICE/1.1"),
+        last(with("GET / HTTP/1.0"), Seen::of("GET /").version("HTTP/1.0")),
+    ]);
+}
+
+#[test]
+fn methods_that_are_not_served() {
+    check(&[
+        refused(with("TRACE / HTTP/1.1"), 405, "trace_method"),
+        refused(with("TRACE * HTTP/1.1"), 405, "trace_method"),
+        refused(
+            "TRACE / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody",
+            405,
+            "trace_method",
+        ),
+        refused("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405, "connect_method"),
+        refused(with("CONNECT / HTTP/1.1"), 405, "connect_method"),
+        refused(with("CONNECT http://a/ HTTP/1.1"), 405, "connect_method"),
+        passed(with("trace / HTTP/1.1"), Seen::of("trace /")),
+    ]);
+}
+
+#[test]
+fn targets() {
+    let mut cases = vec![
+        target("GET  / HTTP/1.1"),
+        target("GET /  HTTP/1.1"),
+        target("GET /a b HTTP/1.1"),
+        target("GET /a HTTP/1.1 HTTP/1.1"),
+        target("GET / HTTP/1.0 HTTP/1.1"),
+        target("GET /\tb HTTP/1.1"),
+        target("GET /a\0b HTTP/1.1"),
+        target("GET /a\x0bb HTTP/1.1"),
+        target("GET /a\x7fb HTTP/1.1"),
+        target("GET /?a\x01b HTTP/1.1"),
+        target("GET /a#b HTTP/1.1"),
+        target("GET /# HTTP/1.1"),
+        target("GET /?a#b HTTP/1.1"),
+        target("GET # HTTP/1.1"),
+        target("GET /a<b> HTTP/1.1"),
+        target("GET /a`b HTTP/1.1"),
+        target("GET /?a\"b HTTP/1.1"),
+        target("GET /?a<b> HTTP/1.1"),
+        target("GET ?a HTTP/1.1"),
+        target("GET a HTTP/1.1"),
+        target("GET a/b HTTP/1.1"),
+        target("GET ../a HTTP/1.1"),
+        target("GET \\a HTTP/1.1"),
+        target("GET %2Fa HTTP/1.1"),
+        target("GET * HTTP/1.1"),
+        target("POST * HTTP/1.1"),
+        target("OPTIONS *a HTTP/1.1"),
+        target("OPTIONS ** HTTP/1.1"),
+        // The form with an authority is for CONNECT alone.
+        target("GET a:80 HTTP/1.1"),
+        target("OPTIONS a:80 HTTP/1.1"),
+        target("GET user@a:80 HTTP/1.1"),
+        refused(b"GET /\xe9 HTTP/1.1\r\nHost: a\r\n\r\n", 400, "target_invalid"),
+        refused(b"GET /\xc0\xaf HTTP/1.1\r\nHost: a\r\n\r\n", 400, "target_invalid"),
+        refused(b"GET /?\xff HTTP/1.1\r\nHost: a\r\n\r\n", 400, "target_invalid"),
+    ];
+    // Told as they are: what they mean is for the application alone to say.
+    cases.extend(
+        [
+            "/?",
+            "//",
+            "//b/c",
+            "/a//b",
+            "/a\\b",
+            "/..\\b",
+            "/./a/../b",
+            "/..",
+            "/;a=b",
+            "/a:80",
+            "/@",
+        ]
+        .map(target_of),
+    );
+    cases.extend(
+        ["/?a?b", "/?a=/../", "/?a|b{}`^\\", "/a|b{}^\"", "/?a%", "/http://b/"].map(target_of),
+    );
+    cases.extend(
+        [
+            ("/%2F%2f", "///"),
+            ("/%2e%2e/a", "/../a"),
+            ("/%", "/%"),
+            ("/%4", "/%4"),
+            ("/%zz", "/%zz"),
+            ("/%00", "/%00"),
+            ("/%0d%0aX:%201", "/\r\nX: 1"),
+            ("/%23a%3Fb", "/#a?b"),
+            ("/%252e", "/%2e"),
+            ("/%c3%a9", "/\u{c3}\u{a9}"),
+            ("/%ff", "/\u{ff}"),
+            ("/%u0041", "/%u0041"),
+        ]
+        .map(|(raw, decoded)| {
+            let seen = Seen::of(&format!("GET {raw}")).path_info(decoded);
+            passed(with(&format!("GET {raw} HTTP/1.1")), seen)
+        }),
+    );
+    // Unescaped UTF-8 comes through byte for byte.
+    cases.push(passed(with("GET /\u{e9} HTTP/1.1"), Seen::of("GET /\u{c3}\u{a9}")));
+    cases.push(passed(with("OPTIONS * HTTP/1.1"), Seen::of("OPTIONS *")));
+    let long = format!("/{}?{}", "a".repeat(600), "b".repeat(600));
+    cases.push(target_of(&long));
+    check(&cases);
+}
