@@ -2,9 +2,12 @@
 
 use std::{cell::Cell, io, net::SocketAddr};
 
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt as _;
 
-use crate::wire;
+use crate::{
+    door::{self, Door},
+    wire::{self, Socket},
+};
 
 /// Fits a head and the whole body of the small rows; larger bodies pass through in pieces.
 const BUFFER: usize = 128 << 10;
@@ -19,7 +22,7 @@ const NOT_MODIFIED: u16 = 304;
 /// A connection with at most one request on it.
 #[derive(Debug)]
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Socket,
     buffer: Vec<u8>,
     /// Never written to, so it takes no memory.
     room: Vec<u8>,
@@ -95,10 +98,22 @@ pub(crate) fn post_head(address: SocketAddr, path: &str, length: usize) -> Vec<u
 
 impl Client {
     /// Connects.
-    pub(crate) async fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+    pub(crate) async fn connect(door: &Door) -> io::Result<Self> {
+        let stream = door.enter().await?;
         Ok(Self { stream, buffer: vec![0; BUFFER], room: vec![0; STEP], answered: 0 })
+    }
+
+    /// Ends the connection as TLS and TCP have it, and makes a new one; what it had is forgotten.
+    pub(crate) async fn reconnect(&mut self, door: &Door) -> io::Result<()> {
+        self.stream.shutdown().await?;
+        self.stream = door.enter().await?;
+        self.answered = 0;
+        Ok(())
+    }
+
+    /// Whether the connection's TLS took up an earlier session; `None` without TLS.
+    pub(crate) fn resumed(&self) -> Option<bool> {
+        door::resumed(&self.stream)
     }
 
     /// Asks and reads the answer through, adding to `received` as its body comes in; an answer of
@@ -189,9 +204,8 @@ impl Client {
     }
 
     /// Whether the server has neither closed the connection nor said anything unasked.
-    pub(crate) fn is_open(&self) -> bool {
-        let read = self.stream.try_read(&mut [0; 1]);
-        read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    pub(crate) fn is_open(&mut self) -> bool {
+        self.stream.is_open()
     }
 
     async fn head(&mut self) -> io::Result<Head> {
@@ -216,7 +230,7 @@ impl Client {
 
     /// Throws away what has come.
     async fn skip(&mut self) -> io::Result<usize> {
-        let count = wire::discard(&self.stream, &mut self.room).await?;
+        let count = self.stream.discard(&mut self.room).await?;
         self.some(count)
     }
 

@@ -6,7 +6,6 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -19,6 +18,8 @@ use tokio::{
 
 use crate::{
     client::{Ask, Client},
+    door::Door,
+    http2,
     options::Load,
 };
 
@@ -30,11 +31,24 @@ const STEP: Duration = Duration::from_millis(20);
 const LAP: Duration = Duration::from_secs(60);
 
 /// What the connections ask for, each taking the next.
-#[derive(Debug)]
 pub(crate) struct Aim {
-    pub(crate) address: SocketAddr,
+    pub(crate) door: Door,
+    manner: Manner,
     asks: Vec<Ask>,
     next: Cell<usize>,
+}
+
+/// How each connection asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// One request at a time, the connection kept.
+    Kept,
+    /// HTTP/2 with so many requests at a time.
+    Streams(u32),
+    /// A new connection for each, with a full handshake.
+    Handshakes,
+    /// A new connection for each, which takes up the session of the one before.
+    Resumptions,
 }
 
 /// The measured window.
@@ -55,7 +69,7 @@ pub(crate) struct Measured<T> {
 
 /// What the connections share.
 #[derive(Debug, Default)]
-struct Progress {
+pub(crate) struct Progress {
     stop: Cell<bool>,
     answered: Cell<u64>,
     received: Cell<u64>,
@@ -67,8 +81,8 @@ struct Progress {
 
 impl Aim {
     /// Asks for these in turn.
-    pub(crate) fn new(address: SocketAddr, asks: Vec<Ask>) -> Self {
-        Self { address, asks, next: Cell::new(0) }
+    pub(crate) fn new(door: Door, manner: Manner, asks: Vec<Ask>) -> Self {
+        Self { door, manner, asks, next: Cell::new(0) }
     }
 
     /// The first of all.
@@ -84,10 +98,28 @@ impl Aim {
     }
 
     /// The next one, over and over.
-    fn next(&self) -> io::Result<&Ask> {
+    pub(crate) fn next(&self) -> io::Result<&Ask> {
         let next = self.next.get();
         self.next.set(if next + 1 < self.asks.len() { next + 1 } else { 0 });
         self.asks.get(next).ok_or_else(|| io::Error::other("there is nothing to ask for"))
+    }
+}
+
+// === impl Progress ===
+
+impl Progress {
+    /// Whether the load is over.
+    pub(crate) fn stopped(&self) -> bool {
+        self.stop.get()
+    }
+
+    /// Counts an answer to what was sent then.
+    pub(crate) fn count(&self, sent: Instant) {
+        self.answered.set(self.answered.get() + 1);
+        if self.measuring.get() {
+            let nanoseconds = u64::try_from(sent.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.nanoseconds.borrow_mut().push(nanoseconds);
+        }
     }
 }
 
@@ -98,6 +130,27 @@ pub(crate) async fn run<T>(
     sample: impl Fn() -> io::Result<T>,
 ) -> io::Result<Measured<T>> {
     LocalSet::new().run_until(press(Rc::new(aim), load, sample)).await
+}
+
+/// Asks for everything once, as the load would; returns how many requests that were.
+pub(crate) async fn once(aim: Aim) -> io::Result<u64> {
+    let tasks = async {
+        let (aim, progress) = (Rc::new(aim), Rc::new(Progress::default()));
+        let mut connections = JoinSet::new();
+        join(&mut connections, &aim, &progress).await?;
+        let began = Instant::now();
+        while progress.answered.get() <= aim.asks.len() as u64 && began.elapsed() < DRAIN {
+            hold(&mut connections, Duration::from_millis(1)).await?;
+        }
+        progress.stop.set(true);
+        while let Some(ended) = connections.join_next().await {
+            flatten(ended)?;
+        }
+        Ok(progress.answered.get())
+    };
+    LocalSet::new().run_until(timeout(LAP, tasks)).await.unwrap_or_else(|_| {
+        Err(io::Error::new(io::ErrorKind::TimedOut, "the requests did not end"))
+    })
 }
 
 /// The runtime the load runs on.
@@ -113,8 +166,7 @@ async fn press<T>(
     let progress = Rc::new(Progress::default());
     let mut connections = JoinSet::new();
     for _ in 0..load.connections {
-        let client = Client::connect(aim.address).await?;
-        connections.spawn_local(connection(client, Rc::clone(&aim), Rc::clone(&progress)));
+        join(&mut connections, &aim, &progress).await?;
     }
     hold(&mut connections, load.warmup).await?;
     // A server that keeps files is measured with what it keeps once it has seen them all.
@@ -170,16 +222,64 @@ async fn press<T>(
     })
 }
 
+/// Connects, and lets the connection take part.
+async fn join(
+    connections: &mut JoinSet<io::Result<()>>,
+    aim: &Rc<Aim>,
+    progress: &Rc<Progress>,
+) -> io::Result<()> {
+    let (aim, progress) = (Rc::clone(aim), Rc::clone(progress));
+    match aim.manner {
+        Manner::Kept => {
+            let client = Client::connect(&aim.door).await?;
+            connections.spawn_local(kept(client, aim, progress));
+        }
+        Manner::Streams(streams) => {
+            http2::join(connections, streams, &aim, &progress).await?;
+        }
+        Manner::Handshakes | Manner::Resumptions => {
+            let door = if aim.manner == Manner::Resumptions {
+                aim.door.resuming()
+            } else {
+                aim.door.clone()
+            };
+            let mut client = Client::connect(&door).await?;
+            // The tickets come with the first answer.
+            client.get(aim.next()?, &progress.received).await?;
+            progress.answered.set(progress.answered.get() + 1);
+            connections.spawn_local(anew(client, door, aim, progress));
+        }
+    }
+    Ok(())
+}
+
 /// One connection: the next request goes out when the answer to the last is complete.
-async fn connection(mut client: Client, aim: Rc<Aim>, progress: Rc<Progress>) -> io::Result<()> {
+async fn kept(mut client: Client, aim: Rc<Aim>, progress: Rc<Progress>) -> io::Result<()> {
     while !progress.stop.get() {
         let sent = Instant::now();
         client.get(aim.next()?, &progress.received).await?;
-        progress.answered.set(progress.answered.get() + 1);
-        if progress.measuring.get() {
-            let nanoseconds = u64::try_from(sent.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            progress.nanoseconds.borrow_mut().push(nanoseconds);
+        progress.count(sent);
+    }
+    Ok(())
+}
+
+/// A connection for each request; the time runs from its first segment on.
+async fn anew(
+    mut client: Client,
+    door: Door,
+    aim: Rc<Aim>,
+    progress: Rc<Progress>,
+) -> io::Result<()> {
+    let resumes = aim.manner == Manner::Resumptions;
+    while !progress.stop.get() {
+        let sent = Instant::now();
+        client.reconnect(&door).await?;
+        if client.resumed() != Some(resumes) {
+            let was = if resumes { "took up no session" } else { "was not a full one" };
+            return Err(io::Error::other(format!("a TLS handshake {was}")));
         }
+        client.get(aim.next()?, &progress.received).await?;
+        progress.count(sent);
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! The load test: Sideman, alone or in turn with another server, under keep-alive load on loopback.
 //!
 //! `cargo bench --bench load -- --versus nginx` measures rows: what a request costs.
-//! `cargo bench --bench load -- --scenario all` runs scenarios before real gunicorn: what requests
-//! notice when clients are slow, too many come, or the application goes away.
-//! `cargo test --benches` sends checked requests for each row and through one scenario, so that
+//! `cargo bench --bench load -- --scenario all` runs scenarios: what requests notice when clients are
+//! slow, too many come, the application goes away, or Sideman reloads.
+//! `cargo test --benches` sends checked requests for each row and through three scenarios, so that
 //! rows and configurations never rot. README.md has the method and the rules.
 #![allow(
     clippy::expect_used,
@@ -12,10 +12,13 @@
     reason = "a bench talks to a person and may stop"
 )]
 
+mod certificate;
 mod client;
 mod content;
+mod door;
 mod generator;
 mod haproxy;
+mod http2;
 mod machine;
 mod measure;
 mod nginx;
@@ -39,6 +42,7 @@ use std::{io, process::ExitCode};
 use clap::Parser;
 
 use self::{
+    certificate::Certificate,
     measure::{Bench, Run},
     options::Options,
     origin::Origin,
@@ -76,7 +80,8 @@ fn compare(options: &Options) -> io::Result<()> {
     }
     let site = Site::make(&rows, Scale::Full)?;
     let origin = Origin::start(site.directory())?;
-    let bench = Bench { site, origin };
+    let certificate = Certificate::make(site.directory())?;
+    let bench = Bench { site, origin, certificate };
     let load = options.load();
     let report = Report::new(&contenders, &load)?;
     println!("{}", report.heading());
@@ -122,7 +127,8 @@ fn smoke() -> io::Result<()> {
     let rows: Vec<_> = ROWS.iter().collect();
     let site = Site::make(&rows, Scale::Smoke)?;
     let origin = Origin::start(site.directory())?;
-    let bench = Bench { site, origin };
+    let certificate = Certificate::make(site.directory())?;
+    let bench = Bench { site, origin, certificate };
     let mut kinds = vec![Kind::Sideman];
     match nginx::find() {
         Ok(_) => kinds.extend([Kind::Nginx, Kind::NginxCopy, Kind::NginxThreads]),

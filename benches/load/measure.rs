@@ -1,21 +1,19 @@
 //! One run: a fresh server, a look at its answer, the load, and what the server used meanwhile.
 
-use std::{
-    cell::Cell,
-    io,
-    net::{Ipv4Addr, SocketAddr},
-};
+use std::{io, time::Duration};
 
 use crate::{
-    client::Client,
-    generator::{self, Aim, Measured},
+    certificate::Certificate,
+    door::{Door, Protocol},
+    generator::{self, Aim, Manner, Measured},
+    http2,
     options::Load,
     origin::Origin,
     probe::{Probed, probe},
     proc::Tree,
     reading::{Reading, Sample},
     rows::{Cold, Get, Row, Scenario, Via},
-    server::{Kind, Server, Setup},
+    server::{self, Kind, Server, Setup},
     site::Site,
     sweep,
 };
@@ -23,11 +21,16 @@ use crate::{
 /// The share of the cold files' bytes that must have come from the disk.
 const FROM_DISK: f64 = 0.99;
 
+/// Of servers that are only looked at.
+const ONE: Load =
+    Load { rounds: 1, warmup: Duration::ZERO, window: Duration::ZERO, connections: 1, workers: 1 };
+
 /// What all runs share.
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) site: Site,
     pub(crate) origin: Origin,
+    pub(crate) certificate: Certificate,
 }
 
 /// A reading and where it belongs.
@@ -46,10 +49,13 @@ impl Bench {
     /// Runs one row once against a server started for it.
     pub(crate) fn measure(&self, kind: Kind, row: &Row, load: &Load) -> io::Result<Reading> {
         let load = Load { connections: row.connections(load.connections), ..*load };
-        let server = self.start(kind, row.via, load.workers, load.connections)?;
+        let server = self.start(kind, row.via, row.tls().is_some(), &load)?;
         match &row.scenario {
-            Scenario::KeepAlive(get) => self.keep_alive(server, get, row.via, &load),
-            Scenario::Large { get, .. } => self.large(server, get, &load),
+            Scenario::KeepAlive(get)
+            | Scenario::Tls(get)
+            | Scenario::Http2 { get, .. }
+            | Scenario::Handshakes { get, .. } => self.whole(server, row, get, &load),
+            Scenario::Large { get, .. } => self.large(server, row, get, &load),
             Scenario::Cold(cold) => self.cold(server, cold, &load),
         }
     }
@@ -63,10 +69,11 @@ impl Bench {
             if rows.is_empty() {
                 continue;
             }
-            let server = self.start(kind, via, 1, 1)?;
+            let tls = rows.iter().any(|row| row.tls().is_some());
+            let server = self.start(kind, via, tls, &ONE)?;
             let (mut requests, before) = (0, failed.len());
             for row in rows {
-                match self.smoke_row(server.address, row) {
+                match self.smoke_row(&server, row) {
                     Ok(logged) => requests += logged,
                     Err(error) => failed.push(format!("\n  {}: {error}", row.name)),
                 }
@@ -82,34 +89,27 @@ impl Bench {
     }
 
     /// Returns how many requests must be in the access log.
-    fn smoke_row(&self, address: SocketAddr, row: &Row) -> io::Result<u64> {
-        let runtime = generator::runtime()?;
-        match &row.scenario {
-            Scenario::KeepAlive(get) | Scenario::Large { get, .. } => {
-                let Probed { asks, requests } =
-                    runtime.block_on(probe(address, get, row.via, &self.site))?;
-                let received = Cell::new(0);
-                let once = async {
-                    let mut client = Client::connect(address).await?;
-                    for ask in &asks {
-                        client.get(ask, &received).await?;
-                    }
-                    io::Result::Ok(())
-                };
-                runtime.block_on(once)?;
-                Ok(if get.logged { requests + asks.len() as u64 } else { 0 })
-            }
-            Scenario::Cold(cold) => Ok(self.sweep(address, cold, 2, || Ok(()))?.1),
-        }
+    fn smoke_row(&self, server: &Server, row: &Row) -> io::Result<u64> {
+        let get = match &row.scenario {
+            Scenario::KeepAlive(get)
+            | Scenario::Tls(get)
+            | Scenario::Http2 { get, .. }
+            | Scenario::Handshakes { get, .. }
+            | Scenario::Large { get, .. } => get,
+            Scenario::Cold(cold) => return Ok(self.sweep(server, cold, 2, || Ok(()))?.1),
+        };
+        let (aim, _, requests) = self.aim(server, row, get)?;
+        let answered = generator::runtime()?.block_on(generator::once(aim))?;
+        Ok(if get.logged { requests + answered } else { 0 })
     }
 
-    fn keep_alive(&self, server: Server, get: &Get, via: Via, load: &Load) -> io::Result<Reading> {
-        let (measured, _) = self.press(server, get, via, load)?;
+    fn whole(&self, server: Server, row: &Row, get: &Get, load: &Load) -> io::Result<Reading> {
+        let (measured, _) = self.press(server, row, get, load)?;
         Ok(Reading::new(&measured, measured.requests as f64, load.connections))
     }
 
-    fn large(&self, server: Server, get: &Get, load: &Load) -> io::Result<Reading> {
-        let (measured, length) = self.press(server, get, Via::Http, load)?;
+    fn large(&self, server: Server, row: &Row, get: &Get, load: &Load) -> io::Result<Reading> {
+        let (measured, length) = self.press(server, row, get, load)?;
         let requests = measured.received as f64 / length as f64;
         Ok(Reading::new(&measured, requests, load.connections))
     }
@@ -118,7 +118,7 @@ impl Bench {
         let (tree, harness) = (server.tree()?, Tree::of_one(std::process::id()));
         let before = tree.disk()?;
         let sample = || Sample::take(&tree, &harness);
-        let (measured, logged) = self.sweep(server.address, cold, load.connections, sample)?;
+        let (measured, logged) = self.sweep(&server, cold, load.connections, sample)?;
         let read = tree.disk()?.saturating_sub(before);
         if (read as f64) < FROM_DISK * measured.received as f64 {
             return Err(io::Error::other(format!(
@@ -136,56 +136,80 @@ impl Bench {
     fn press(
         &self,
         server: Server,
+        row: &Row,
         get: &Get,
-        via: Via,
         load: &Load,
     ) -> io::Result<(Measured<Sample>, usize)> {
         let runtime = generator::runtime()?;
-        let address = server.address;
-        let Probed { asks, requests } = runtime.block_on(probe(address, get, via, &self.site))?;
-        let length = asks.first().map_or(0, |ask| ask.length);
+        let (aim, length, requests) = self.aim(&server, row, get)?;
         let (tree, harness) = (server.tree()?, Tree::of_one(std::process::id()));
         let sample = || Sample::take(&tree, &harness);
-        let measured = runtime.block_on(generator::run(Aim::new(address, asks), load, sample))?;
+        let measured = runtime.block_on(generator::run(aim, load, sample))?;
         finish(server, &tree, get.logged.then_some(requests + measured.answered))?;
         Ok((measured, length))
+    }
+
+    /// Looks closely at one answer; returns what to ask from then on, the length of one answer, and
+    /// how many requests the look took.
+    fn aim(&self, server: &Server, row: &Row, get: &Get) -> io::Result<(Aim, usize, u64)> {
+        let runtime = generator::runtime()?;
+        let door = |protocol| Door::tls(server.tls, &self.certificate.known, protocol);
+        let near = match row.tls() {
+            None => Door::plain(server.address),
+            Some(_) => door(Protocol::Http1)?,
+        };
+        let Probed { asks, mut requests } =
+            runtime.block_on(probe(&near, get, row.via, &self.site))?;
+        let first = asks.first().ok_or_else(|| io::Error::other("there is nothing to ask for"))?;
+        let length = first.length;
+        let mut entered = near;
+        if row.tls() == Some(Protocol::Http2) {
+            entered = door(Protocol::Http2)?;
+            let url = self.site.urls(get.path)?.first().map_or("", String::as_str);
+            let file = self.site.file(url);
+            runtime.block_on(http2::look(&entered, first, get.headers, &file))?;
+            requests += 1;
+        }
+        Ok((Aim::new(entered, row.manner(), asks), length, requests))
     }
 
     /// Asks for each cold file once; returns how many requests the server answered in all.
     fn sweep<T>(
         &self,
-        address: SocketAddr,
+        server: &Server,
         cold: &Cold,
         connections: u32,
         sample: impl Fn() -> io::Result<T>,
     ) -> io::Result<(Measured<T>, u64)> {
         let runtime = generator::runtime()?;
+        let door = Door::plain(server.address);
         let Probed { asks, mut requests } =
-            runtime.block_on(probe(address, &cold.get, Via::Http, &self.site))?;
+            runtime.block_on(probe(&door, &cold.get, Via::Http, &self.site))?;
         let mut beside = None;
         if let Some(get) = &cold.beside {
-            let probed = runtime.block_on(probe(address, get, Via::Http, &self.site))?;
+            let probed = runtime.block_on(probe(&door, get, Via::Http, &self.site))?;
             requests += probed.requests;
             beside = probed.asks.into_iter().next();
         }
         self.site.chill(self.site.urls(cold.get.path)?)?;
-        let aim = Aim::new(address, asks);
+        let aim = Aim::new(door, Manner::Kept, asks);
         let measured = runtime.block_on(sweep::run(aim, beside, connections, sample))?;
         let answered = measured.answered;
         Ok((measured, requests + answered))
     }
 
-    fn start(&self, kind: Kind, via: Via, workers: u32, connections: u32) -> io::Result<Server> {
+    fn start(&self, kind: Kind, via: Via, tls: bool, load: &Load) -> io::Result<Server> {
         let application = self.origin.application(via);
         let (root, directory) = (self.site.root(), self.site.server_directory()?);
         let setup = Setup {
-            // Replaced by a free port.
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            listen: server::anywhere(),
+            tls: tls.then_some((server::anywhere(), &self.certificate)),
+            admin: server::anywhere(),
             application: &application,
             root: &root,
             directory: &directory,
-            workers,
-            connections,
+            workers: load.workers,
+            connections: load.connections,
             settings: &[],
         };
         Server::start(kind, &setup)

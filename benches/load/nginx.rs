@@ -11,7 +11,10 @@ use std::{
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::server::{Application, Setup};
+use crate::{
+    certificate::Certificate,
+    server::{Application, Setup},
+};
 
 /// Debian keeps nginx where an ordinary user's PATH does not look.
 const PLACES: &[&str] = &["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
@@ -19,8 +22,6 @@ const PLACES: &[&str] = &["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
 /// More files than any row asks for again.
 const OPEN_FILES: u64 = 51_000;
 const CONNECTIONS: u64 = 4_096;
-/// What nginx needs besides the files it keeps open: two for each proxied connection.
-const OTHER_DESCRIPTORS: u64 = 2 * CONNECTIONS;
 
 /// A body of 100 KiB fits the buffers: it never takes the way through a temporary file.
 const HTTP: &str = r#"proxy_pass http://application;
@@ -107,11 +108,28 @@ fn text(setup: &Setup<'_>, sending: &str) -> io::Result<String> {
         Application::Unix(path) => (format!("\"unix:{}\"", quoted(path)?), HTTP),
         Application::Uwsgi(address) => (address.to_string(), UWSGI),
     };
+    // Protocols, tickets and their number are nginx's defaults and Sideman's; a cache of sessions
+    // beside the tickets would be work that Sideman does not do.
+    let tls = match &setup.tls {
+        Some((listen, Certificate { chain, key, .. })) => format!(
+            r#"listen {listen} ssl http2 backlog=1024;
+        ssl_certificate "{}";
+        ssl_certificate_key "{}";
+        ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_session_tickets on;"#,
+            quoted(chain)?,
+            quoted(key)?
+        ),
+        None => String::new(),
+    };
     // Fewer kept connections than the load can have in flight would make nginx reconnect.
     let kept = (*connections).max(32);
+    // A proxied request takes two.
+    let clients = CONNECTIONS.max(2 * u64::from(*connections) + 1_000);
+    let others = 2 * clients;
     let descriptors = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
-    let descriptors = descriptors.min(OPEN_FILES + OTHER_DESCRIPTORS);
-    let open_files = descriptors.saturating_sub(OTHER_DESCRIPTORS).max(1_000);
+    let descriptors = descriptors.min(OPEN_FILES + others);
+    let open_files = descriptors.saturating_sub(others).max(1_000);
     // Files asked for in turn push each other out of a cache that does not hold them all.
     let for_tree = if open_files < OPEN_FILES { "open_file_cache off;" } else { "" };
     Ok(format!(
@@ -123,7 +141,7 @@ pid "{directory}/nginx.pid";
 error_log stderr warn;
 
 events {{
-    worker_connections {CONNECTIONS};
+    worker_connections {clients};
 }}
 
 http {{
@@ -161,6 +179,7 @@ http {{
 
     server {{
         listen {listen} backlog=1024;
+        {tls}
 
         location = /healthz {{
             access_log off;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::server::Kind;
 
+const WINDOW: Duration = Duration::from_secs(2);
 const SECONDS: RangeInclusive<f64> = 0.2..=60.0;
 
 /// Load test of Sideman on loopback: requests/s, CPU per request, latency and memory for each row.
@@ -25,8 +26,8 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', value_name = "ROW")]
     pub(crate) rows: Vec<String>,
 
-    /// Scenarios to run instead of rows, separated by commas, or `all`: real gunicorn while something
-    /// goes wrong, before each installed server, or the two named by `--server` and `--versus`
+    /// Scenarios to run instead of rows, separated by commas, or `all`: something goes wrong, mostly
+    /// with real gunicorn, before each installed server or the two named by `--server` and `--versus`
     #[arg(long, value_delimiter = ',', value_name = "SCENARIO", conflicts_with = "rows")]
     pub(crate) scenario: Vec<String>,
 
@@ -44,9 +45,14 @@ pub(crate) struct Options {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
 
-    /// Length of one measurement; the cold rows end when they have read every file
-    #[arg(long, default_value = "2", value_parser = seconds)]
-    seconds: Duration,
+    /// Length of one measurement; the cold rows end when they have read every file [default: 2;
+    /// scenarios: mixed 30, slowloris 12, the others have their own]
+    #[arg(long, value_parser = seconds)]
+    seconds: Option<Duration>,
+
+    /// Slow connections of the scenario slowloris
+    #[arg(long, default_value = "5000", value_parser = clap::value_parser!(u32).range(3..=20_000))]
+    pub(crate) slow: u32,
 
     /// Connections of the load generator, each with one request at a time; some rows use fewer
     #[arg(long, default_value = "32", value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -83,7 +89,7 @@ impl Options {
         Load {
             rounds: self.rounds(),
             warmup: Duration::from_millis(300),
-            window: self.seconds,
+            window: self.seconds.unwrap_or(WINDOW),
             connections: self.connections,
             workers: self.workers,
         }
@@ -101,6 +107,11 @@ impl Options {
     /// Worker threads of Sideman and HAProxy, worker processes of nginx.
     pub(crate) fn workers(&self) -> u32 {
         self.workers
+    }
+
+    /// The length of what is so long by default.
+    pub(crate) fn length(&self, by_default: Duration) -> Duration {
+        self.seconds.unwrap_or(by_default)
     }
 
     /// Sideman's settings in scenarios.

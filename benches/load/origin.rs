@@ -206,7 +206,7 @@ fn asked(request: &[u8]) -> Asked {
 }
 
 /// A response with the headers of a plain Django page, and these lines.
-fn answer(body: &[u8], fields: &str) -> Vec<u8> {
+pub(crate) fn answer(body: &[u8], fields: &str) -> Vec<u8> {
     let mut bytes = format!(
         "HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\n{fields}\
          Content-Type: text/html; charset=utf-8\r\nX-Frame-Options: DENY\r\nVary: Cookie\r\n\

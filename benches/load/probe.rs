@@ -12,7 +12,9 @@ use std::{
 
 use crate::{
     client::{self, Ask, Client, Reply},
-    content, origin,
+    content,
+    door::Door,
+    origin,
     rows::{Answer, Get, Via},
     site::Site,
 };
@@ -57,15 +59,11 @@ struct Comparison {
 }
 
 /// Asks a server what `get` asks, looks closely, and prepares the load.
-pub(crate) async fn probe(
-    address: SocketAddr,
-    get: &Get,
-    via: Via,
-    site: &Site,
-) -> io::Result<Probed> {
+pub(crate) async fn probe(door: &Door, get: &Get, via: Via, site: &Site) -> io::Result<Probed> {
+    let address = door.address;
     let urls = site.urls(get.path)?;
     let url = urls.first().ok_or_else(|| io::Error::other(format!("{} is empty", get.path)))?;
-    let client = Client::connect(address).await?;
+    let client = Client::connect(door).await?;
     let mut look = Look { client, address, get, via, site, url, requests: 0 };
     let first = look.check().await?;
     let alike = |url: &String| Ask { request: client::request(address, url, ""), ..first.clone() };

@@ -14,7 +14,7 @@ use std::{
 const TICK: Duration = Duration::from_millis(10);
 
 /// The processes that were there when the tree was made.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tree {
     processes: Vec<u32>,
 }

@@ -3,6 +3,8 @@
 //! A row of a known scenario is one entry here: its files are made by `site`. A new scenario is a
 //! new variant with a function beside `measure::Bench::keep_alive`.
 
+use crate::{door::Protocol, generator::Manner};
+
 /// One line of the result.
 #[derive(Debug)]
 pub(crate) struct Row {
@@ -31,7 +33,13 @@ pub(crate) enum Via {
 pub(crate) enum Scenario {
     /// A fixed number of kept-alive connections, each with one request at a time.
     KeepAlive(Get),
-    /// The same with so few connections, each busy with one answer for so long that the window
+    /// The same under TLS.
+    Tls(Get),
+    /// HTTP/2 under TLS, with so many requests at a time on each of so many connections.
+    Http2 { get: Get, streams: u32, connections: u32 },
+    /// A new TLS connection for each request, with a full handshake or a resumed one.
+    Handshakes { get: Get, resumed: bool },
+    /// Kept-alive connections, so few and each busy with one answer for so long that the window
     /// begins and ends amid answers: they count by the bytes that came within it.
     Large { get: Get, connections: u32 },
     /// Every file of a tree once, none of them in the page cache.
@@ -220,6 +228,32 @@ pub(crate) const ROWS: &[Row] = &[
         get("/page?of=1", PAGE, TYPE),
         Via::Uwsgi,
     ),
+    by_tls("tls_files_1k_keepalive", "1 KiB file, TLS 1.3", Scenario::Tls(small())),
+    by_tls(
+        "tls_files_100k_keepalive",
+        "100 KiB file, TLS 1.3",
+        Scenario::Tls(get("/static/100k.@.bin", Answer::File(100 << 10), FILE)),
+    ),
+    by_tls(
+        "h2_files_1k_1_stream",
+        "1 KiB file, HTTP/2 over TLS, one request at a time on a connection",
+        Scenario::Http2 { get: small(), streams: 1, connections: u32::MAX },
+    ),
+    by_tls(
+        "h2_files_1k_32_streams",
+        "1 KiB file, HTTP/2 over TLS, 32 requests at a time on each of 4 connections",
+        Scenario::Http2 { get: small(), streams: 32, connections: 4 },
+    ),
+    by_tls(
+        "tls_handshake",
+        "a new connection, a full handshake, a 1 KiB file; CPU time for all of it",
+        Scenario::Handshakes { get: small(), resumed: false },
+    ),
+    by_tls(
+        "tls_handshake_resumed",
+        "the same with a handshake that takes up the session before",
+        Scenario::Handshakes { get: small(), resumed: true },
+    ),
 ];
 
 /// The rows with these names, in the table's order; all of them when none is named.
@@ -243,7 +277,11 @@ impl Row {
     /// Everything that the row asks for.
     pub(crate) fn gets(&self) -> impl Iterator<Item = &Get> {
         let (get, beside) = match &self.scenario {
-            Scenario::KeepAlive(get) | Scenario::Large { get, .. } => (get, None),
+            Scenario::KeepAlive(get)
+            | Scenario::Tls(get)
+            | Scenario::Http2 { get, .. }
+            | Scenario::Handshakes { get, .. }
+            | Scenario::Large { get, .. } => (get, None),
             Scenario::Cold(cold) => (&cold.get, cold.beside.as_ref()),
         };
         std::iter::once(get).chain(beside)
@@ -252,9 +290,33 @@ impl Row {
     /// How many of the load's connections the row uses.
     pub(crate) fn connections(&self, load: u32) -> u32 {
         match &self.scenario {
-            Scenario::KeepAlive(_) => load,
-            Scenario::Large { connections, .. } => load.min(*connections),
+            Scenario::KeepAlive(_) | Scenario::Tls(_) | Scenario::Handshakes { .. } => load,
+            Scenario::Http2 { connections, .. } | Scenario::Large { connections, .. } => {
+                load.min(*connections)
+            }
             Scenario::Cold(cold) => load.min(cold.connections),
+        }
+    }
+
+    /// Whether its clients come by TLS, and what they speak there.
+    pub(crate) fn tls(&self) -> Option<Protocol> {
+        match &self.scenario {
+            Scenario::Tls(_) | Scenario::Handshakes { .. } => Some(Protocol::Http1),
+            Scenario::Http2 { .. } => Some(Protocol::Http2),
+            Scenario::KeepAlive(_) | Scenario::Large { .. } | Scenario::Cold(_) => None,
+        }
+    }
+
+    /// How its connections ask.
+    pub(crate) fn manner(&self) -> Manner {
+        match &self.scenario {
+            Scenario::Http2 { streams, .. } => Manner::Streams(*streams),
+            Scenario::Handshakes { resumed: false, .. } => Manner::Handshakes,
+            Scenario::Handshakes { resumed: true, .. } => Manner::Resumptions,
+            Scenario::KeepAlive(_)
+            | Scenario::Tls(_)
+            | Scenario::Large { .. }
+            | Scenario::Cold(_) => Manner::Kept,
         }
     }
 
@@ -262,7 +324,12 @@ impl Row {
     pub(crate) fn compared(&self) -> Compared {
         match &self.scenario {
             Scenario::Cold(Cold { beside: Some(_), .. }) => Compared::P99,
-            Scenario::KeepAlive(_) | Scenario::Large { .. } | Scenario::Cold(_) => Compared::Cpu,
+            Scenario::KeepAlive(_)
+            | Scenario::Tls(_)
+            | Scenario::Http2 { .. }
+            | Scenario::Handshakes { .. }
+            | Scenario::Large { .. }
+            | Scenario::Cold(_) => Compared::Cpu,
         }
     }
 }
@@ -277,6 +344,14 @@ const fn kept(name: &'static str, what: &'static str, get: Get) -> Row {
 
 const fn proxied(name: &'static str, what: &'static str, get: Get, via: Via) -> Row {
     Row { name, what, scenario: Scenario::KeepAlive(get), via }
+}
+
+const fn by_tls(name: &'static str, what: &'static str, scenario: Scenario) -> Row {
+    Row { name, what, scenario, via: Via::Http }
+}
+
+const fn small() -> Get {
+    get("/static/1k.@.bin", Answer::File(1 << 10), FILE)
 }
 
 const fn get(path: &'static str, answer: Answer, headers: &'static [&'static str]) -> Get {

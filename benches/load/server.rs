@@ -15,7 +15,7 @@ use std::{
 use clap::ValueEnum;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{haproxy, nginx, proc::Tree, sideman};
+use crate::{certificate::Certificate, haproxy, nginx, proc::Tree, sideman};
 
 const START: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
@@ -43,6 +43,10 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Setup<'a> {
     pub(crate) listen: SocketAddr,
+    /// Where TLS is spoken too, and with what.
+    pub(crate) tls: Option<(SocketAddr, &'a Certificate)>,
+    /// Where Sideman shows its metrics.
+    pub(crate) admin: SocketAddr,
     pub(crate) application: &'a Application,
     /// Holds `static/`.
     pub(crate) root: &'a Path,
@@ -66,6 +70,10 @@ pub(crate) enum Application {
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    /// Where it speaks TLS; nobody listens there if the setup has none.
+    pub(crate) tls: SocketAddr,
+    /// Sideman's metrics.
+    pub(crate) admin: SocketAddr,
     child: Child,
     directory: PathBuf,
 }
@@ -133,8 +141,14 @@ impl Server {
     pub(crate) fn start(kind: Kind, setup: &Setup<'_>) -> io::Result<Self> {
         let mut attempt = 1;
         loop {
-            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-            match Self::start_at(kind, &Setup { listen: free, ..*setup }) {
+            // Bound together, so that they are three.
+            let bind = || TcpListener::bind(anywhere());
+            let sockets = [bind()?, bind()?, bind()?];
+            let [listen, tls, admin] =
+                [sockets[0].local_addr()?, sockets[1].local_addr()?, sockets[2].local_addr()?];
+            drop(sockets);
+            let tls = setup.tls.map(|(_, certificate)| (tls, certificate));
+            match Self::start_at(kind, &Setup { listen, tls, admin, ..*setup }) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempt < ATTEMPTS => {
                     attempt += 1;
                 }
@@ -146,6 +160,11 @@ impl Server {
     /// The server's processes.
     pub(crate) fn tree(&self) -> io::Result<Tree> {
         Tree::of(self.child.id())
+    }
+
+    /// SIGHUP.
+    pub(crate) fn reload(&self) -> io::Result<()> {
+        signal(self.child.id(), Signal::HUP)
     }
 
     /// Ends the server in an orderly way and counts the lines of its access log.
@@ -171,8 +190,13 @@ impl Server {
         let child = kind.command(setup)?.spawn().map_err(|error| {
             io::Error::new(error.kind(), format!("cannot start {kind}: {error}"))
         })?;
-        let mut server =
-            Self { address: setup.listen, child, directory: setup.directory.to_owned() };
+        let mut server = Self {
+            address: setup.listen,
+            tls: setup.tls.map_or(setup.listen, |(tls, _)| tls),
+            admin: setup.admin,
+            child,
+            directory: setup.directory.to_owned(),
+        };
         let deadline = Instant::now() + START;
         loop {
             // First the process, then the port: an answer from a stranger on our port is not ours.
@@ -233,6 +257,11 @@ impl Drop for Server {
         // Logs are large, and the next server starts with none.
         let _ = fs::remove_dir_all(&self.directory);
     }
+}
+
+/// Replaced by a free port.
+pub(crate) fn anywhere() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
 }
 
 fn access_log(directory: &Path) -> PathBuf {

@@ -7,7 +7,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::server::{Application, Setup};
+use crate::{
+    certificate::Certificate,
+    server::{Application, Setup},
+};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sideman");
 
@@ -22,7 +25,7 @@ pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
         .args(["--upstream", &url(setup.application)])
         .arg("--static")
         .arg(files)
-        .args(["--admin", "127.0.0.1:0"])
+        .args(["--admin", &setup.admin.to_string()])
         .args(["--workers", &setup.workers.to_string()])
         // The caller's SIDEMAN_ variables would be settings of the server under test.
         .env_clear()
@@ -33,6 +36,11 @@ pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
         .stdin(Stdio::null())
         .stdout(File::create(setup.access_log())?)
         .stderr(File::create(setup.error_log())?);
+    if let Some((listen, Certificate { chain, key, .. })) = &setup.tls {
+        let pair = format!("{}={}", chain.display(), key.display());
+        command.env("SIDEMAN_TLS__LISTEN", listen.to_string());
+        command.env("SIDEMAN_TLS__CERTIFICATES", pair);
+    }
     for setting in setup.settings {
         let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
         command.env(format!("SIDEMAN_{name}"), value);

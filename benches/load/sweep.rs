@@ -117,7 +117,7 @@ async fn sweep<T>(
 
 /// A connection that the server has answered on once.
 async fn acquainted(aim: &Aim, ask: &Ask, progress: &Progress) -> io::Result<Client> {
-    let mut client = Client::connect(aim.address).await?;
+    let mut client = Client::connect(&aim.door).await?;
     client.get(ask, &progress.received).await?;
     progress.first.set(progress.first.get() + 1);
     Ok(client)

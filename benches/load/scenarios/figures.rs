@@ -19,15 +19,15 @@ pub(crate) const HEADING: &str = "\
 #[derive(Clone, Debug)]
 pub(crate) struct Figures {
     /// Requests that ended in the counted time.
-    requests: u64,
+    pub(super) requests: u64,
     /// Good answers per second of the counted time.
     good: f64,
     refused: u64,
     failed: u64,
     gave_up: u64,
     /// Of the good answers; not a number if there was none.
-    p50_ms: f64,
-    p99_ms: f64,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
     longest_ms: f64,
     /// How often what went wrong, in words.
     reasons: BTreeMap<String, u64>,
@@ -103,6 +103,11 @@ impl Figures {
         self.good > 0.0
     }
 
+    /// Requests without a good answer.
+    pub(crate) fn lost(&self) -> u64 {
+        self.refused + self.failed + self.gave_up
+    }
+
     /// A line of the table.
     pub(crate) fn line(&self, scenario: &Scenario, server: &str) -> String {
         format!(
@@ -146,7 +151,7 @@ impl Figures {
     }
 
     fn verdict(&self, target: Target) -> String {
-        let none_lost = self.refused + self.failed + self.gave_up == 0;
+        let none_lost = self.lost() == 0;
         let (met, what) = match target {
             Target::P99 { ms } => (none_lost && self.p99_ms <= ms, format!("p99 <= {ms}")),
             Target::Useful { least, p50_ms } => (

@@ -1,27 +1,31 @@
 //! The scenarios: a server before real gunicorn while something goes wrong, and what requests
 //! notice of it. Rows measure cost, scenarios protection.
 //!
+//! `mixed` and `slowloris` bring an application and tables of their own. For all others
 //! `plan` says what happens, `pace` and `crawl` are the clients, `disturb` what is done to
 //! `gunicorn`, `figures` the result.
 
+mod application;
 mod crawl;
 mod disturb;
 mod figures;
 mod gunicorn;
+mod mixed;
 mod pace;
 mod plan;
 mod python;
+mod slowloris;
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::mpsc,
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::LocalSet;
 
 use self::{crawl::Crowd, disturb::disturb, figures::Figures, gunicorn::Gunicorn, plan::Scenario};
@@ -31,7 +35,8 @@ use crate::{
     nginx,
     options::Options,
     report::Contender,
-    server::{Application, Kind, Server, Setup},
+    rows,
+    server::{self, Application, Kind, Server, Setup},
     site::{Scale, Site},
 };
 
@@ -46,74 +51,71 @@ struct Stage<'a> {
     settings: &'a [String],
 }
 
+/// Those that need no gunicorn.
+const OTHERS: &[(&str, &str)] = &[(mixed::NAME, mixed::WHAT), (slowloris::NAME, slowloris::WHAT)];
+/// The files that their clients ask for.
+const FILES: &[&str] = &["files_1k_keepalive", "files_100k_keepalive", "files_1m_keepalive"];
+
 /// Runs the chosen scenarios, each server in turn within a round, and prints as they complete.
 pub(crate) fn compare(options: &Options) -> io::Result<()> {
-    let scenarios = plan::select(&options.scenario).map_err(io::Error::other)?;
+    let scenarios = plan::select(&options.scenario, OTHERS).map_err(io::Error::other)?;
     let contenders = contenders(options)?;
     let settings = options.settings();
-    let stage = Stage {
-        python: python::with_gunicorn()?,
-        site: Site::make(&[], Scale::Full)?,
-        workers: options.workers(),
-        settings: &settings,
-    };
     let machine = Machine::look()?;
     let versions: Vec<_> = contenders.iter().map(|one| one.version.as_str()).collect();
     println!("{}", versions.join(" in turn with "));
-    println!("sideman's settings: {}", settings.join(", "));
-    println!("rounds: {}; {}\n\n{}", options.rounds(), machine.line(), figures::HEADING);
+    println!("rounds: {}; {}", options.rounds(), machine.line());
 
     let mut all = Vec::new();
-    for scenario in &scenarios {
-        let mut runs = Vec::new();
-        for round in 1..=options.rounds() {
-            for contender in &contenders {
-                let figures = stage.run(contender.kind, scenario).map_err(|error| {
-                    let (server, name) = (&contender.label, scenario.name);
-                    io::Error::new(error.kind(), format!("{server}, scenario {name}: {error}"))
-                })?;
-                all.push(json!({
-                    "scenario": scenario.name,
-                    "server": contender.label,
-                    "round": round,
-                    "figures": figures.json(),
-                }));
-                runs.push((&contender.label, figures));
-            }
-        }
-        for Contender { label, .. } in &contenders {
-            let runs: Vec<_> =
-                runs.iter().filter(|(of, _)| *of == label).map(|(_, figures)| figures).collect();
-            let together = Figures::together(&runs);
-            println!("{}", together.line(scenario, label));
-            if !together.reasons().is_empty() {
-                eprintln!("  {label}, failed: {}", together.reasons());
-            }
+    if !scenarios.is_empty() {
+        let stage = Stage {
+            python: python::with_gunicorn()?,
+            site: Site::make(&[], Scale::Full)?,
+            workers: options.workers(),
+            settings: &settings,
+        };
+        println!("sideman's settings: {}\n\n{}", settings.join(", "), figures::HEADING);
+        for scenario in &scenarios {
+            stage.compare(scenario, &contenders, options.rounds(), &mut all)?;
         }
     }
+    others(options, &contenders, &mut all)?;
     let servers: Vec<_> =
         contenders.iter().map(|one| json!({"name": one.label, "version": one.version})).collect();
     options.write_json(&json!({
         "machine": machine.json(),
         "servers": servers,
         "settings": settings,
-        "workers": stage.workers,
+        "workers": options.workers(),
         "runs": all,
     }))
 }
 
-/// A second of SIGHUP under load for every server that is installed: a good answer must come.
+/// A second of SIGHUP under load for every server that is installed: a good answer must come; and a
+/// second of the scenarios that need no gunicorn.
 pub(crate) fn smoke() -> io::Result<()> {
+    let site = site(Scale::Smoke)?;
+    let application = application::start()?;
+    let length = Duration::from_secs(1);
+    let extent = mixed::Extent { length, reloads: 2, workers: 1 };
+    mixed::run(&site, application, extent)?.check()?;
+    println!("sideman: scenario {} ran", mixed::NAME);
+    for kind in installed().into_iter().filter(|kind| !kind.for_scenarios()) {
+        let extent = slowloris::Extent { slow: 30, length, arrival: length / 2, workers: 1 };
+        slowloris::run(kind, &site, application, extent)?.check()?;
+        println!("{kind}: scenario {} ran", slowloris::NAME);
+    }
+
     let python = match python::with_gunicorn() {
         Ok(python) => python,
         Err(error) => {
-            println!("the scenarios are skipped: {error}");
+            println!("the scenarios before gunicorn are skipped: {error}");
             return Ok(());
         }
     };
-    let stage = Stage { python, site: Site::make(&[], Scale::Smoke)?, workers: 1, settings: &[] };
+    let stage = Stage { python, site, workers: 1, settings: &[] };
     let names = ["hup".to_owned()];
-    for scenario in plan::select(&names).map_err(io::Error::other)? {
+    for scenario in plan::select(&names, OTHERS).map_err(io::Error::other)? {
         for kind in installed() {
             let figures = stage.run(kind, &scenario.smoke())?;
             if !figures.any_good() {
@@ -124,6 +126,59 @@ pub(crate) fn smoke() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Runs those of the chosen scenarios that need no gunicorn.
+fn others(options: &Options, contenders: &[Contender], all: &mut Vec<Value>) -> io::Result<()> {
+    let chosen = |name| options.scenario.iter().any(|one| one == "all" || one == name);
+    if !chosen(mixed::NAME) && !chosen(slowloris::NAME) {
+        return Ok(());
+    }
+    let site = site(Scale::Full)?;
+    let application = application::start()?;
+    let workers = options.workers();
+    let rounds = 1..=options.rounds();
+    if chosen(mixed::NAME) {
+        for Contender { label, kind, .. } in contenders {
+            if *kind != Kind::Sideman {
+                println!("\n{label} is skipped in {}: it is about Sideman's reloads", mixed::NAME);
+                continue;
+            }
+            let length = options.length(mixed::LENGTH);
+            let extent = mixed::Extent { length, reloads: mixed::RELOADS, workers };
+            for round in rounds.clone() {
+                let outcome = mixed::run(&site, application, extent)?;
+                println!("\n{}, {label}, {length:?}:\n\n{}", mixed::NAME, outcome.said());
+                all.push(run(mixed::NAME, label, round, &outcome.json()));
+            }
+        }
+    }
+    if chosen(slowloris::NAME) {
+        println!("\n{}:\n\n{}", slowloris::NAME, slowloris::HEADING);
+        let length = options.length(slowloris::LENGTH);
+        let extent = slowloris::Extent::new(options.slow, length, workers);
+        for round in rounds {
+            // HAProxy has no files that slow readers could ask for.
+            for Contender { label, kind, .. } in
+                contenders.iter().filter(|one| !one.kind.for_scenarios())
+            {
+                let outcome = slowloris::run(*kind, &site, application, extent)?;
+                println!("{}", outcome.said());
+                all.push(run(slowloris::NAME, label, round, &outcome.json()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What one run came to, for programs.
+fn run(scenario: &str, server: &str, round: u32, figures: &Value) -> Value {
+    json!({ "scenario": scenario, "server": server, "round": round, "figures": figures })
+}
+
+fn site(scale: Scale) -> io::Result<Site> {
+    let names: Vec<_> = FILES.iter().map(|&name| name.to_owned()).collect();
+    Site::make(&rows::select(&names).map_err(io::Error::other)?, scale)
 }
 
 /// The server under test, and the one it is compared with: all that are installed, if none is named.
@@ -151,6 +206,37 @@ fn installed() -> Vec<Kind> {
 // === impl Stage ===
 
 impl Stage<'_> {
+    /// Runs one scenario and prints its lines.
+    fn compare(
+        &self,
+        scenario: &Scenario,
+        contenders: &[Contender],
+        rounds: u32,
+        all: &mut Vec<Value>,
+    ) -> io::Result<()> {
+        let mut runs = Vec::new();
+        for round in 1..=rounds {
+            for Contender { kind, label, .. } in contenders {
+                let figures = self.run(*kind, scenario).map_err(|error| {
+                    let name = scenario.name;
+                    io::Error::new(error.kind(), format!("{label}, scenario {name}: {error}"))
+                })?;
+                all.push(run(scenario.name, label, round, &figures.json()));
+                runs.push((label, figures));
+            }
+        }
+        for Contender { label, .. } in contenders {
+            let runs: Vec<_> =
+                runs.iter().filter(|(of, _)| *of == label).map(|(_, figures)| figures).collect();
+            let together = Figures::together(&runs);
+            println!("{}", together.line(scenario, label));
+            if !together.reasons().is_empty() {
+                eprintln!("  {label}, failed: {}", together.reasons());
+            }
+        }
+        Ok(())
+    }
+
     fn run(&self, kind: Kind, scenario: &Scenario) -> io::Result<Figures> {
         let (directory, root) = (self.site.server_directory()?, self.site.root());
         let mut gunicorn = Gunicorn::start(&self.python, scenario.workers, self.site.directory())?;
@@ -199,8 +285,9 @@ impl Stage<'_> {
     ) -> io::Result<Server> {
         let application = Application::Http(gunicorn);
         let setup = Setup {
-            // Replaced by a free port.
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            listen: server::anywhere(),
+            tls: None,
+            admin: server::anywhere(),
             application: &application,
             root,
             directory,

@@ -17,10 +17,16 @@ use tokio::{
 };
 
 use super::plan::{Connections, Scenario};
-use crate::client::{self, Client};
+use crate::{
+    client::{self, Client},
+    door::Door,
+};
 
 /// What app.py answers with.
 const PAGE: usize = 1 << 10;
+
+/// Timers count in milliseconds.
+const TIMER: Duration = Duration::from_millis(2);
 
 /// A request that came to its end.
 #[derive(Debug)]
@@ -47,7 +53,7 @@ pub(crate) enum Outcome {
 
 /// What the requests share.
 struct Load {
-    address: SocketAddr,
+    door: Door,
     request: Vec<u8>,
     /// Connections without a request on them.
     kept: RefCell<Vec<Client>>,
@@ -56,7 +62,7 @@ struct Load {
 /// Runs the load from `began` on, until its last request has ended.
 pub(crate) async fn run(address: SocketAddr, scenario: &Scenario, began: Instant) -> Vec<Done> {
     let load = Rc::new(Load {
-        address,
+        door: Door::plain(address),
         request: client::request(address, "/", ""),
         kept: RefCell::default(),
     });
@@ -65,6 +71,8 @@ pub(crate) async fn run(address: SocketAddr, scenario: &Scenario, began: Instant
     for index in 0..count as u32 {
         let due = began + Duration::from_secs(1) * index / scenario.rate;
         sleep_until(due.into()).await;
+        // The timer's own lateness is not the server's.
+        let due = if due.elapsed() < TIMER { Instant::now() } else { due };
         let mixed = scenario.connections == Connections::Mixed;
         let keep = mixed && index % 2 == 1;
         let (load, patience) = (Rc::clone(&load), scenario.patience);
@@ -90,7 +98,7 @@ impl Load {
     async fn call(&self, keep: bool) -> io::Result<Outcome> {
         let mut client = match keep.then(|| self.idle()).flatten() {
             Some(client) => client,
-            None => Client::connect(self.address).await?,
+            None => Client::connect(&self.door).await?,
         };
         let called = client.call(&self.request).await?;
         if keep && called.kept {
@@ -106,6 +114,11 @@ impl Load {
     /// A kept connection that the server has not closed meanwhile.
     fn idle(&self) -> Option<Client> {
         let mut kept = self.kept.borrow_mut();
-        std::iter::from_fn(|| kept.pop()).find(Client::is_open)
+        while let Some(mut client) = kept.pop() {
+            if client.is_open() {
+                return Some(client);
+            }
+        }
+        None
     }
 }

@@ -138,12 +138,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 const HUP: Fault =
     Fault { first: Duration::from_secs(1), every: Duration::from_secs(2), kind: FaultKind::Reload };
 
-/// The scenarios with these names, in the table's order; all of them for `all`.
-pub(crate) fn select(names: &[String]) -> Result<Vec<Scenario>, String> {
-    let known =
-        |name: &&String| *name == "all" || SCENARIOS.iter().any(|scenario| scenario.name == **name);
+/// The scenarios with these names, in the table's order; all of them for `all`. `others` are names of
+/// scenarios that are not in this table, and what they are.
+pub(crate) fn select(names: &[String], others: &[(&str, &str)]) -> Result<Vec<Scenario>, String> {
+    let all = || SCENARIOS.iter().map(|one| (one.name, one.what)).chain(others.iter().copied());
+    let known = |name: &&String| *name == "all" || all().any(|(one, _)| one == name.as_str());
     if let Some(unknown) = names.iter().find(|name| !known(name)) {
-        let known = SCENARIOS.iter().map(|one| format!("\n  {:<12} {}", one.name, one.what));
+        let known = all().map(|(name, what)| format!("\n  {name:<12} {what}"));
         return Err(format!(
             "there is no scenario `{unknown}`; besides `all` there are{}",
             known.collect::<String>()
