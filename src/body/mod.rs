@@ -24,7 +24,7 @@ pub use self::{
     buffers::{Buffers, Each},
     deadline::Deadline,
     file::{FileStream, Version},
-    request::{Arrival, RequestBody},
+    request::{Arrival, Arriving, RequestBody},
     spill::Place,
 };
 

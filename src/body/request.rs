@@ -23,7 +23,7 @@ use crate::error::{Error, Kind};
 #[derive(Debug)]
 pub struct RequestBody {
     source: Source,
-    arrival: Rc<Cell<Arrival>>,
+    arrival: Rc<Arriving>,
 }
 
 #[derive(Debug)]
@@ -55,11 +55,43 @@ pub enum Arrival {
     Broken,
 }
 
+/// What has come of a body, for its connection.
+#[derive(Debug, Default)]
+pub struct Arriving {
+    arrival: Cell<Arrival>,
+    bytes: Cell<u64>,
+}
+
+// === impl Arriving ===
+
+impl Arriving {
+    /// Another body begins.
+    pub fn begin(&self, arrival: Arrival) {
+        self.arrival.set(arrival);
+        self.bytes.set(0);
+    }
+
+    /// How much of it has come.
+    pub fn get(&self) -> Arrival {
+        self.arrival.get()
+    }
+
+    /// The same in bytes, as far as somebody took them.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// Notes how much of it has come.
+    pub fn set(&self, arrival: Arrival) {
+        self.arrival.set(arrival);
+    }
+}
+
 // === impl RequestBody ===
 
 impl RequestBody {
     /// Keeps `arrival` up to date.
-    pub fn new(incoming: Incoming, arrival: Rc<Cell<Arrival>>) -> Self {
+    pub fn new(incoming: Incoming, arrival: Rc<Arriving>) -> Self {
         let source = Source::Coming { incoming, left: u64::MAX, is_begun: false };
         Self { source, arrival }
     }
@@ -143,6 +175,7 @@ impl Body for RequestBody {
         let broken = |error| Error::io(Kind::ClientBody, io::Error::other(error));
         let frame = frame.map_err(broken).and_then(|frame| {
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+            arrival.bytes.set(arrival.bytes.get() + length);
             *left = left.checked_sub(length).ok_or_else(|| Error::new(Kind::BodyTooLarge))?;
             Ok(frame)
         });

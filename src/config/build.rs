@@ -6,13 +6,13 @@ use std::{net::SocketAddr, path::PathBuf};
 use http::StatusCode;
 
 use crate::{
-    plan::{AccessLog, Admin, Buffers, Health, Level, Listen, Log, Pages, Plan, Server, Shutdown},
+    plan::{Admin, Buffers, Health, Listen, Pages, Plan, Server, Shutdown},
     rfc::request_head::Limits,
 };
 
 use super::{
-    address, build_files, build_routes, build_tls, build_upstream, host, keys, local_path, path,
-    reader::Reader, repeated::repeated,
+    address, build_files, build_log, build_routes, build_tls, build_upstream, host, keys,
+    local_path, path, reader::Reader, repeated::repeated,
 };
 
 pub(super) const LISTEN: &str = "server.listen";
@@ -31,7 +31,7 @@ pub(super) fn plan(reader: &mut Reader<'_>) -> Option<Plan> {
     let tls_listen = tls.iter().flatten().flat_map(|tls| &tls.listen);
     let taken = server.iter().flat_map(|server| &server.listen).chain(tls_listen);
     let admin = admin(reader, taken);
-    let log = log(reader);
+    let log = build_log::log(reader);
     let shutdown = shutdown(reader);
     if let (Some(routes), Some((files, media, _))) = (&routes, &files) {
         routes.reachable(reader, [files, media]);
@@ -184,15 +184,6 @@ fn admin<'a>(
         reader.conflict("admin.listen", fault);
     }
     Some(Admin { listen })
-}
-
-fn log(reader: &mut Reader<'_>) -> Option<Log> {
-    const ACCESS: [AccessLog; 3] = [AccessLog::Json, AccessLog::Combined, AccessLog::Off];
-    const LEVELS: [Level; 5] = [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
-    let access = reader.choice("log.access", &ACCESS);
-    let level = reader.choice("log.level", &LEVELS);
-    let buffer = reader.size("log.buffer");
-    Some(Log { access: access?, level: level?, buffer: usize::try_from(buffer?).ok()? })
 }
 
 fn shutdown(reader: &mut Reader<'_>) -> Option<Shutdown> {

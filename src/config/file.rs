@@ -221,6 +221,8 @@ fn items(kind: Kind, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Stri
         | Kind::Routes
         | Kind::Unbuffered
         | Kind::Fields
+        | Kind::LogFields
+        | Kind::ParameterNames
         | Kind::HttpUrlOrNone
         | Kind::Path
         | Kind::PathOrNone

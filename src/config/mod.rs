@@ -8,6 +8,7 @@ mod warnings;
 
 mod build;
 mod build_files;
+mod build_log;
 mod build_routes;
 mod build_tls;
 mod build_upstream;

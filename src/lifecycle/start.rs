@@ -85,7 +85,8 @@ pub fn start(plan: Plan) -> Result<Running, StartError> {
             let target = Target {
                 out: Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
                 name: "access-log",
-                limit: plan.log.buffer,
+                limit: plan.log.limit(),
+                full_at: plan.log.full_at(),
                 on_error: tell_of_log,
             };
             Some(LogSink::start(target, Arc::clone(&metrics.process().access_log_dropped))?)

@@ -11,7 +11,11 @@ use bytes::BytesMut;
 use http::{HeaderMap, Version};
 
 use super::{interim, sendable::Sendable};
-use crate::{body::Arrival, error::Kind};
+use crate::{
+    body::{Arrival, Arriving},
+    error::Kind,
+    plan::TlsVersion,
+};
 
 /// One client connection.
 #[derive(Debug)]
@@ -31,7 +35,7 @@ pub struct Client {
     /// The head after so many has more fields than usual.
     wide: Cell<Option<u64>>,
     /// How much of the request's body has come.
-    body: Rc<Cell<Arrival>>,
+    body: Rc<Arriving>,
     /// Whether an interim answer may be sent before the final one, which has not begun.
     takes_interim: Cell<bool>,
     departure: Cell<Departure>,
@@ -61,8 +65,8 @@ pub struct Way {
     pub peer: Option<SocketAddr>,
     /// The port that it came to; 0 at a unix socket.
     pub server_port: u16,
-    /// Whether TLS is spoken.
-    pub is_tls: bool,
+    /// The version of TLS, if it is spoken.
+    pub tls: Option<TlsVersion>,
 }
 
 /// What the connection waits for.
@@ -133,7 +137,17 @@ impl Client {
 
     /// Whether the client speaks TLS with Sideman itself.
     pub(super) fn is_tls(&self) -> bool {
-        self.way.is_tls
+        self.way.tls.is_some()
+    }
+
+    /// The version of TLS that it speaks.
+    pub(super) fn tls(&self) -> Option<TlsVersion> {
+        self.way.tls
+    }
+
+    /// Bytes that have come of the body of its last request.
+    pub(super) fn received(&self) -> u64 {
+        self.body.bytes()
     }
 
     /// The port that it came to.
@@ -244,7 +258,7 @@ impl Client {
     }
 
     /// To be kept up to date by whoever takes the body.
-    pub(super) fn arrival(&self) -> &Rc<Cell<Arrival>> {
+    pub(super) fn arrival(&self) -> &Rc<Arriving> {
         &self.body
     }
 
@@ -335,7 +349,7 @@ impl Client {
     pub fn on_request(&self, version: Version, has_body: bool) {
         self.requests.set(self.requests.get() + 1);
         self.activity.set(Activity::Busy);
-        self.body.set(if has_body { Arrival::Coming } else { Arrival::Over });
+        self.body.begin(if has_body { Arrival::Coming } else { Arrival::Over });
         self.takes_interim.set(version == Version::HTTP_11);
         self.saw_end.set(false);
     }

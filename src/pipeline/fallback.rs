@@ -93,7 +93,7 @@ impl Fallback {
                 &head,
                 Framing::None,
                 RequestBody::empty(),
-                Notes { waited: &Cell::new(None), hints: None },
+                Notes { waited: &Cell::new(None), server: None, hints: None },
             )
             .await
         {

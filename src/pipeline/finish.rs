@@ -4,7 +4,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -16,8 +16,10 @@ use crate::{
     body::Body,
     error::{Error, Kind},
     phase::Phase,
+    plan::TlsVersion,
     rfc::trace,
-    telemetry::{MethodLabel, access_log::Line},
+    telemetry::{MethodLabel, Route, access_log::Line},
+    upstream::Served,
 };
 
 /// A response body together with the record of its request.
@@ -123,19 +125,37 @@ impl Drop for Record {
         }
         let method = MethodLabel::from(&self.parts.method);
         metrics.requests(self.route, method, status.into()).add(1);
-        if self.local.log.is_on() && !self.is_quiet {
+        if self.local.log.is_on() && self.is_told(status, duration) {
             self.log(status, duration);
         }
     }
 }
 
 impl Record {
-    fn log(&self, status: StatusCode, duration: std::time::Duration) {
+    /// Whether it has a line. What failed or was slow always has one.
+    fn is_told(&self, status: StatusCode, duration: Duration) -> bool {
+        let plan = &self.local.app.plan.log;
+        if self.is_quiet {
+            return plan.health;
+        }
+        let is_hit = self.route == Route::Static
+            && self.error.is_none()
+            && (status.is_success() || status.is_redirection())
+            && duration < plan.slow;
+        if is_hit && !self.local.log.is_in_sample() {
+            self.local.metrics.log_left_out.add(1);
+            return false;
+        }
+        true
+    }
+
+    fn log(&self, status: StatusCode, duration: Duration) {
         let field = |name: header::HeaderName| self.parts.headers.get(name);
         let text = |name: &'static str| field(header::HeaderName::from_static(name))?.to_str().ok();
         let trace_id = text("x-amzn-trace-id")
             .and_then(trace::amazon_root)
             .or_else(|| text("traceparent").and_then(trace::traceparent_id));
+        let server = self.server.take();
         self.local.log.push(&Line {
             client: self.client,
             method: self.parts.method.as_str(),
@@ -143,11 +163,14 @@ impl Record {
             path: self.parts.uri.path(),
             query: self.parts.uri.query(),
             version: self.parts.version,
+            tls: self.connection.tls().map(TlsVersion::name),
             status: status.as_u16(),
             bytes: self.bytes,
+            bytes_in: self.connection.received(),
             duration,
             queue: self.queued.get(),
-            upstream: self.first_byte,
+            upstream_time: self.first_byte,
+            upstream: server.as_ref().map(Served::name),
             route: self.route,
             request_id: self.request_id(),
             trace_id,

@@ -98,6 +98,10 @@ async fn answer(
     let destination = route::decide(&local.app, &uri);
     // A load balancer asks for its health check with any Host, or none.
     if !destination.is_health() {
+        if local.log.is_full() {
+            local.metrics.log_waits.add(1);
+            local.log.room().await;
+        }
         guard::check(record)?;
         hosts::check(record)?;
         if let Some(response) = redirect::to_https(record)? {

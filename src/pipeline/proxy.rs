@@ -11,6 +11,7 @@ use super::{
 use crate::{
     body::{Body, RequestBody},
     error::Error,
+    plan::LogField,
     rfc::trailers,
     telemetry::Route,
     upstream::Notes,
@@ -38,7 +39,8 @@ pub(super) async fn serve(
     let mut digits = itoa::Buffer::new();
     let head = forward::head(record, client, &local.fallback_host, &mut digits);
     let tell = |fields: &HeaderMap| record.connection.on_hints(fields);
-    let notes = Notes { waited: &record.queued, hints: Some(&tell) };
+    let server = local.log.tells(LogField::Upstream).then_some(&record.server);
+    let notes = Notes { waited: &record.queued, server, hints: Some(&tell) };
     let mut reply = upstream.send(&head, framing, body.take(), notes).await?;
     drop(head);
 

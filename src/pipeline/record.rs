@@ -2,7 +2,7 @@
 //! however it ended: then it is counted and logged, once.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     net::IpAddr,
     rc::Rc,
     time::{Duration, Instant},
@@ -15,7 +15,7 @@ use crate::{
     error::Kind,
     rfc::{forwarded, trace},
     telemetry::Route,
-    upstream::Upgraded,
+    upstream::{Served, Upgraded},
 };
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -41,6 +41,8 @@ pub(super) struct Record {
     pub(super) error: Option<Kind>,
     /// How long it waited for a place at the application, if it did.
     pub(super) queued: Cell<Option<Duration>>,
+    /// The server that had it, if the log tells that.
+    pub(super) server: RefCell<Option<Served>>,
     pub(super) first_byte: Option<Duration>,
     /// Body bytes handed to the connection.
     pub(super) bytes: u64,
@@ -83,6 +85,7 @@ impl Record {
             status: None,
             error: None,
             queued: Cell::new(None),
+            server: RefCell::default(),
             first_byte: None,
             bytes: 0,
             is_complete: false,

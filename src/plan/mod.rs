@@ -6,6 +6,7 @@
 mod buffers;
 mod files;
 mod listen;
+mod log;
 mod routes;
 mod tls;
 mod upstream;
@@ -16,6 +17,9 @@ pub use self::{
         CacheRule, Cors, Fallback, Files, Lifetime, Missing, Pattern, Purpose, Root, Symlinks,
     },
     listen::Listen,
+    log::{
+        AccessLog, Level, Log, LogField, LogFields, NamePattern, Redact, SECRET_NAMES, WhenSlow,
+    },
     routes::{FieldEdit, FieldRule, Pages, Route, Streaming, Unbuffered},
     tls::{CertificateFiles, Certificates, Tls, TlsVersion},
     upstream::{Admission, Flavour, Probe, Protocol, Target, Upstream, Uwsgi},
@@ -94,33 +98,6 @@ pub struct Health {
 pub struct Admin {
     /// `None` switches it off.
     pub listen: Option<SocketAddr>,
-}
-
-/// The access log (stdout) and events (stderr).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Log {
-    pub access: AccessLog,
-    pub level: Level,
-    /// Bytes of access-log lines that may wait for stdout; what comes beyond is dropped and counted.
-    pub buffer: usize,
-}
-
-/// The form of the access log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessLog {
-    Json,
-    Combined,
-    Off,
-}
-
-/// The least important events that are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
 }
 
 /// Leaving.

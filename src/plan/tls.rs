@@ -39,3 +39,15 @@ pub enum TlsVersion {
     V12,
     V13,
 }
+
+// === impl TlsVersion ===
+
+impl TlsVersion {
+    /// As OpenSSL and nginx call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V12 => "TLSv1.2",
+            Self::V13 => "TLSv1.3",
+        }
+    }
+}

@@ -70,7 +70,6 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
     let Entry { transport, peer, handshake } = entry;
     transport.set_nodelay();
     let (server_port, is_tls) = (transport.local_port(), handshake.is_some());
-    let way = Way { peer, server_port, is_tls };
     let stream = match handshake {
         None => Stream::Bare(transport),
         // Boxed: what it needs is given back before HTTP begins.
@@ -80,6 +79,7 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
         },
     };
     let _secure = is_tls.then(|| Secure::count(Arc::clone(&local.metrics)));
+    let way = Way { peer, server_port, tls: stream.tls_version() };
     let client = Rc::new(Client::new(way, Instant::now()));
     let limits = local.app.plan.server.head;
     let gate = Gate::new(limits);

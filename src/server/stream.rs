@@ -12,7 +12,9 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::{TcpStream, UnixStream},
 };
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{rustls::ProtocolVersion, server::TlsStream};
+
+use crate::plan::TlsVersion;
 
 /// What the kernel gives.
 #[derive(Debug)]
@@ -33,6 +35,18 @@ pub(super) enum Accepted {
 pub(super) enum Stream {
     Bare(Transport),
     Tls(Box<TlsStream<Transport>>),
+}
+
+// === impl Stream ===
+
+impl Stream {
+    /// The version of TLS, if it is spoken.
+    pub(super) fn tls_version(&self) -> Option<TlsVersion> {
+        let Self::Tls(stream) = self else { return None };
+        let (_, session) = stream.get_ref();
+        let is_older = session.protocol_version() == Some(ProtocolVersion::TLSv1_2);
+        Some(if is_older { TlsVersion::V12 } else { TlsVersion::V13 })
+    }
 }
 
 // === impl Transport ===

@@ -109,8 +109,7 @@ impl Workers {
                 .max_blocking_threads(BLOCKING)
                 .build()?;
             threads.push(thread::Builder::new().name(name).spawn(move || {
-                let form = app.plan.log.access;
-                let log = LogBuffer::new(form, log);
+                let log = LogBuffer::new(&app.plan.log, log);
                 let first_phase = *phase.borrow();
                 let local = Local::new(app, shard, log, first_phase);
                 let ended = run(runtime, &Rc::new(local), tls.as_ref(), arrivals, phase);

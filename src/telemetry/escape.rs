@@ -1,32 +1,121 @@
-//! Text from the network, made safe for a log line.
+//! Text from the network, made safe for a log line and no longer than it may be.
 
-/// Appends a JSON string with its quotes (RFC 8259, 7). Bytes that are no UTF-8 become U+FFFD, so
-/// that every line is valid JSON whatever a client sends.
-pub fn json_string(line: &mut Vec<u8>, bytes: &[u8]) {
-    line.push(b'"');
-    // Without an early end the compiler looks at many bytes at a time.
-    if bytes.iter().fold(true, |plain, byte| plain & is_plain(*byte)) {
-        line.extend_from_slice(bytes);
-    } else {
-        for chunk in bytes.utf8_chunks() {
-            json_chars(line, chunk.valid());
-            if !chunk.invalid().is_empty() {
-                line.extend_from_slice("\u{fffd}".as_bytes());
-            }
-        }
-    }
-    line.push(b'"');
+/// What a line is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Strings of JSON (RFC 8259, 7). Bytes that are no UTF-8 become U+FFFD, so that every line is
+    /// valid JSON whatever a client sends.
+    Json,
+    /// The way nginx and Apache escape what stands between quotes.
+    Combined,
 }
 
-/// Appends text between the quotes of a `combined` line, the way nginx and Apache escape it.
-pub fn combined_string(line: &mut Vec<u8>, bytes: &[u8]) {
-    for &byte in bytes {
-        if is_plain(byte) {
-            line.push(byte);
-        } else {
-            line.extend_from_slice(b"\\x");
-            line.extend_from_slice(&hex(byte).map(|digit| digit.to_ascii_uppercase()));
+/// A text in the making, at the end of a line. It is cut between two characters or escapes, also
+/// those of URLs, and a mark tells so.
+#[derive(Debug)]
+pub struct Text<'a> {
+    line: &'a mut Vec<u8>,
+    form: Form,
+    start: usize,
+    end: usize,
+    is_cut: bool,
+}
+
+/// Appends a text in quotes; of what is written for it, `most` bytes at the most.
+pub fn quoted(line: &mut Vec<u8>, form: Form, bytes: &[u8], most: usize) {
+    let mut text = Text::begin_quoted(line, form, most);
+    text.push(bytes);
+    text.end_quoted();
+}
+
+// === impl Text ===
+
+impl<'a> Text<'a> {
+    /// Begins one of at the most so many bytes, the mark not counted.
+    pub fn begin(line: &'a mut Vec<u8>, form: Form, most: usize) -> Self {
+        let start = line.len();
+        Self { line, form, start, end: start + most, is_cut: false }
+    }
+
+    /// The same with a quote in front.
+    pub fn begin_quoted(line: &'a mut Vec<u8>, form: Form, most: usize) -> Self {
+        line.push(b'"');
+        Self::begin(line, form, most)
+    }
+
+    /// Appends some of it. Must not be split within a character.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.is_cut {
+            return;
         }
+        let room = self.end.saturating_sub(self.line.len());
+        // Without an early end the compiler looks at many bytes at a time.
+        if bytes.iter().fold(true, |plain, byte| plain & is_plain(*byte)) {
+            self.line.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+            if bytes.len() > room {
+                self.cut();
+            }
+            return;
+        }
+        match self.form {
+            Form::Json => {
+                for chunk in bytes.utf8_chunks() {
+                    for char in chunk.valid().chars() {
+                        self.unit(|line| json_char(line, char));
+                    }
+                    if !chunk.invalid().is_empty() {
+                        self.unit(|line| line.extend_from_slice("\u{fffd}".as_bytes()));
+                    }
+                    if self.is_cut {
+                        return;
+                    }
+                }
+            }
+            Form::Combined => bytes.iter().for_each(|&byte| {
+                self.unit(|line| combined_byte(line, byte));
+            }),
+        }
+    }
+
+    /// Ends it, with the mark if something is missing.
+    pub fn end(self) {
+        if self.is_cut {
+            self.line.extend_from_slice(match self.form {
+                Form::Json => "\u{2026}".as_bytes(),
+                Form::Combined => b"...",
+            });
+        }
+    }
+
+    /// The same with a quote behind.
+    pub fn end_quoted(self) {
+        let Self { line, form, start, end, is_cut } = self;
+        Text { line: &mut *line, form, start, end, is_cut }.end();
+        line.push(b'"');
+    }
+
+    /// Appends what must not be torn.
+    fn unit(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.is_cut {
+            return;
+        }
+        let before = self.line.len();
+        write(self.line);
+        if self.line.len() > self.end {
+            self.line.truncate(before);
+            self.cut();
+        }
+    }
+
+    /// Takes back the beginning of a percent-encoded byte.
+    fn cut(&mut self) {
+        self.is_cut = true;
+        let begun = match self.line.get(self.start..).unwrap_or_default() {
+            [.., b'%'] => 1,
+            [.., b'%', digit] if digit.is_ascii_hexdigit() => 2,
+            _ => 0,
+        };
+        self.line.truncate(self.line.len().saturating_sub(begun));
     }
 }
 
@@ -35,20 +124,27 @@ fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\')
 }
 
-fn json_chars(line: &mut Vec<u8>, text: &str) {
-    for char in text.chars() {
-        match char {
-            '"' => line.extend_from_slice(b"\\\""),
-            '\\' => line.extend_from_slice(b"\\\\"),
-            '\0'..='\x1f' | '\x7f' => {
-                line.extend_from_slice(b"\\u00");
-                line.extend_from_slice(&hex(char as u8));
-            }
-            // Line separators of Unicode: legal in JSON, yet some readers split lines at them.
-            '\u{2028}' => line.extend_from_slice(b"\\u2028"),
-            '\u{2029}' => line.extend_from_slice(b"\\u2029"),
-            _ => line.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
+fn combined_byte(line: &mut Vec<u8>, byte: u8) {
+    if is_plain(byte) {
+        line.push(byte);
+    } else {
+        line.extend_from_slice(b"\\x");
+        line.extend_from_slice(&hex(byte).map(|digit| digit.to_ascii_uppercase()));
+    }
+}
+
+fn json_char(line: &mut Vec<u8>, char: char) {
+    match char {
+        '"' => line.extend_from_slice(b"\\\""),
+        '\\' => line.extend_from_slice(b"\\\\"),
+        '\0'..='\x1f' | '\x7f' => {
+            line.extend_from_slice(b"\\u00");
+            line.extend_from_slice(&hex(char as u8));
         }
+        // Line separators of Unicode: legal in JSON, yet some readers split lines at them.
+        '\u{2028}' => line.extend_from_slice(b"\\u2028"),
+        '\u{2029}' => line.extend_from_slice(b"\\u2029"),
+        _ => line.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
     }
 }
 
@@ -62,34 +158,82 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn written(form: Form, bytes: &[u8], most: usize) -> String {
+        let mut line = b"before ".to_vec();
+        quoted(&mut line, form, bytes, most);
+        String::from_utf8(line).unwrap().split_off("before ".len())
+    }
+
     #[test]
     fn table() {
-        let cases: &[(&[u8], &str)] = &[
-            (b"", r#""""#),
-            (b"plain /path", r#""plain /path""#),
-            (b"a\"b\\c", r#""a\"b\\c""#),
-            (b"a\nb\x7f", r#""a\u000ab\u007f""#),
-            ("gr\u{fc}n".as_bytes(), "\"gr\u{fc}n\""),
-            (b"\xff\xfe", "\"\u{fffd}\u{fffd}\""),
+        let cases: &[(&[u8], &str, &str)] = &[
+            (b"", r#""""#, r#""""#),
+            (b"plain /path", r#""plain /path""#, r#""plain /path""#),
+            (b"a\"b\\c", r#""a\"b\\c""#, r#""a\x22b\x5Cc""#),
+            (b"a\nb\x7f", r#""a\u000ab\u007f""#, r#""a\x0Ab\x7F""#),
+            ("gr\u{fc}n".as_bytes(), "\"gr\u{fc}n\"", r#""gr\xC3\xBCn""#),
+            (b"\xff\xfe", "\"\u{fffd}\u{fffd}\"", r#""\xFF\xFE""#),
+            ("\u{2028}".as_bytes(), r#""\u2028""#, r#""\xE2\x80\xA8""#),
         ];
-        for (bytes, expected) in cases {
-            let mut line = Vec::new();
-            json_string(&mut line, bytes);
-            assert_eq!(String::from_utf8(line).unwrap(), *expected);
+        for (bytes, json, combined) in cases {
+            assert_eq!(written(Form::Json, bytes, 100), *json);
+            assert_eq!(written(Form::Combined, bytes, 100), *combined);
         }
-        let mut line = Vec::new();
-        combined_string(&mut line, b"a\"b\xff c");
-        assert_eq!(line, b"a\\x22b\\xFF c");
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_says_so() {
+        for (text, most, json, combined) in [
+            ("abcd", 4, "abcd", "abcd"),
+            ("abcde", 4, "abcd\u{2026}", "abcd..."),
+            ("abc", 0, "\u{2026}", "..."),
+            // Not within an escape of the line ...
+            ("abc\"d", 4, "abc\u{2026}", "abc..."),
+            ("a\nb", 6, "a\u{2026}", "a\\x0Ab"),
+            // ... nor of the URL ...
+            ("ab%20c", 3, "ab\u{2026}", "ab..."),
+            ("ab%20c", 4, "ab\u{2026}", "ab..."),
+            ("ab%20c", 5, "ab%20\u{2026}", "ab%20..."),
+            ("\"b%20c", 4, "\\\"b\u{2026}", "\\x22..."),
+            // ... nor within a character.
+            ("ab\u{fc}c", 3, "ab\u{2026}", "ab..."),
+            ("ab\u{fc}c", 4, "ab\u{fc}\u{2026}", "ab..."),
+        ] {
+            assert_eq!(written(Form::Json, text.as_bytes(), most), format!("\"{json}\""), "{text}");
+            let found = written(Form::Combined, text.as_bytes(), most);
+            assert_eq!(found, format!("\"{combined}\""), "{text}");
+        }
     }
 
     proptest! {
         #[test]
-        fn any_bytes_make_valid_json(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn any_bytes_make_valid_json(
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+            most in 0_usize..400,
+        ) {
             let mut line = Vec::new();
-            json_string(&mut line, &bytes);
-            let parsed: String = serde_json::from_slice(&line).unwrap();
-            prop_assert_eq!(parsed, String::from_utf8_lossy(&bytes).into_owned());
+            quoted(&mut line, Form::Json, &bytes, most);
             prop_assert!(!line.contains(&b'\n'));
+            prop_assert!(line.len() <= most + 5, "{} > {most}", line.len());
+            let parsed: String = serde_json::from_slice(&line).unwrap();
+            let whole = String::from_utf8_lossy(&bytes).into_owned();
+            if parsed != whole {
+                prop_assert!(line.len() + 6 > most || whole.contains('%'), "cut too early");
+                let kept = parsed.strip_suffix('\u{2026}');
+                prop_assert!(kept.is_some_and(|kept| whole.starts_with(kept)), "{parsed:?}");
+            }
+        }
+
+        #[test]
+        fn any_bytes_stay_within_quotes(
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+            most in 0_usize..300,
+        ) {
+            let mut line = Vec::new();
+            quoted(&mut line, Form::Combined, &bytes, most);
+            prop_assert!(line.len() <= most + 5);
+            prop_assert!(line.iter().all(|byte| matches!(byte, b' '..=b'~')));
+            prop_assert_eq!(line.iter().filter(|byte| **byte == b'"').count(), 2);
         }
     }
 }

@@ -7,7 +7,11 @@ use std::{
 };
 
 use tracing_subscriber::{
-    Layer, filter::LevelFilter, fmt::MakeWriter, layer::SubscriberExt, registry::Registry,
+    Layer,
+    filter::{LevelFilter, Targets},
+    fmt::MakeWriter,
+    layer::SubscriberExt,
+    registry::Registry,
 };
 
 use super::log_writer::{LogSink, Target};
@@ -33,6 +37,7 @@ pub fn install(level: Level, lost: &Arc<AtomicU64>) -> io::Result<Events> {
         out: Box::new(io::stderr()),
         name: "events",
         limit: LIMIT,
+        full_at: None,
         // There is no other place to tell.
         on_error: |_| {},
     };
@@ -41,7 +46,8 @@ pub fn install(level: Level, lost: &Arc<AtomicU64>) -> io::Result<Events> {
         .with_writer(Hand(sink.clone()))
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
-        .with_filter(filter(level));
+        // Our own only: libraries tell what clients send, secrets among it, in their own.
+        .with_filter(Targets::new().with_target(env!("CARGO_CRATE_NAME"), filter(level)));
     let _ = tracing::subscriber::set_global_default(Registry::default().with(layer));
     // The usual hook would write to stderr itself, and wait for it.
     std::panic::set_hook(Box::new(|panic| {

@@ -250,6 +250,8 @@ impl Collector for Scrape {
         self.counter(e, names::FILE_STORE_MISSES, |shard| &shard.file_store_misses)?;
         self.stores(e)?;
         single(e, names::ACCESS_LOG_DROPPED, Process::read(&process.access_log_dropped))?;
+        self.counter(e, names::ACCESS_LOG_SAMPLED, |shard| &shard.log_left_out)?;
+        self.counter(e, names::ACCESS_LOG_WAITS, |shard| &shard.log_waits)?;
         single(e, names::EVENTS_DROPPED, Process::read(&process.events_dropped))?;
         self.counter(e, names::PANICS, |shard| &shard.panics)?;
         self.phases(e)?;

@@ -1,5 +1,6 @@
 //! A thread that writes lines to stdout or stderr. Whoever hands it lines never waits: what it can't
-//! take in time is dropped and counted.
+//! take in time is dropped and counted. Whoever is about to make lines may ask whether there is room,
+//! and wait for some.
 
 use std::{
     fmt, io,
@@ -12,6 +13,8 @@ use std::{
     thread,
     time::Duration,
 };
+
+use tokio::sync::Notify;
 
 /// The near end of a writer's thread.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub struct Target {
     pub name: &'static str,
     /// Bytes that may wait, at the most.
     pub limit: usize,
+    /// It is full when so many wait; `None` is never.
+    pub full_at: Option<usize>,
     /// Called with the first error of a series.
     pub on_error: fn(&io::Error),
 }
@@ -45,6 +50,9 @@ struct Shared {
     /// Bytes on their way.
     pending: AtomicUsize,
     limit: usize,
+    full_at: Option<usize>,
+    /// Told when it is full no more.
+    room: Notify,
     lost: Arc<AtomicU64>,
 }
 
@@ -54,7 +62,13 @@ impl LogSink {
     /// Starts the thread. Lines that are lost are counted in `lost`.
     pub fn start(target: Target, lost: Arc<AtomicU64>) -> io::Result<Self> {
         let (messages, incoming) = mpsc::channel();
-        let shared = Arc::new(Shared { pending: AtomicUsize::new(0), limit: target.limit, lost });
+        let shared = Arc::new(Shared {
+            pending: AtomicUsize::new(0),
+            limit: target.limit,
+            full_at: target.full_at,
+            room: Notify::new(),
+            lost,
+        });
         let sink = Self { messages, shared: Arc::clone(&shared) };
         thread::Builder::new()
             .name(target.name.to_owned())
@@ -62,14 +76,33 @@ impl LogSink {
         Ok(sink)
     }
 
-    /// Hands over `count` lines.
-    pub fn send(&self, bytes: Vec<u8>, count: u64) {
+    /// Hands over `count` lines; `false` if they are lost.
+    pub fn send(&self, bytes: Vec<u8>, count: u64) -> bool {
         let length = bytes.len();
-        let pending = self.shared.pending.fetch_add(length, Ordering::Relaxed);
+        let pending = self.shared.pending.fetch_add(length, Ordering::SeqCst);
         let fits = pending + length <= self.shared.limit;
-        if !fits || self.messages.send(Message::Lines { bytes, count }).is_err() {
-            self.shared.pending.fetch_sub(length, Ordering::Relaxed);
+        let is_sent = fits && self.messages.send(Message::Lines { bytes, count }).is_ok();
+        if !is_sent {
+            self.shared.take_off(length);
             self.shared.lost.fetch_add(count, Ordering::Relaxed);
+        }
+        is_sent
+    }
+
+    /// Whether as much waits as shall.
+    pub fn is_full(&self) -> bool {
+        self.shared.full_at.is_some_and(|most| self.shared.pending.load(Ordering::SeqCst) >= most)
+    }
+
+    /// Waits until it is full no more.
+    pub async fn room(&self) {
+        loop {
+            // Begun before the look: nothing that is told in between is missed.
+            let told = self.shared.room.notified();
+            if !self.is_full() {
+                return;
+            }
+            told.await;
         }
     }
 
@@ -89,6 +122,19 @@ impl fmt::Debug for Target {
     }
 }
 
+// === impl Shared ===
+
+impl Shared {
+    /// So many bytes wait no more.
+    fn take_off(&self, length: usize) {
+        let left = self.pending.fetch_sub(length, Ordering::SeqCst).saturating_sub(length);
+        // Not earlier: those who wait come all at once, and each brings a line.
+        if self.full_at.is_some_and(|most| left <= most / 2) {
+            self.room.notify_waiters();
+        }
+    }
+}
+
 fn write_all(mut target: Target, incoming: &mpsc::Receiver<Message>, shared: &Shared) {
     let mut has_failed = false;
     for message in incoming {
@@ -105,7 +151,7 @@ fn write_all(mut target: Target, incoming: &mpsc::Receiver<Message>, shared: &Sh
         let out = &mut target.out;
         let result =
             out.write_all(begin).and_then(|()| out.write_all(&bytes)).and_then(|()| out.flush());
-        shared.pending.fetch_sub(bytes.len(), Ordering::Relaxed);
+        shared.take_off(bytes.len());
         if let Err(error) = &result {
             shared.lost.fetch_add(count, Ordering::Relaxed);
             if !has_failed {
@@ -167,8 +213,17 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
 
     fn start(out: impl Write + Send + 'static, limit: usize) -> (LogSink, Arc<AtomicU64>) {
+        start_full_at(out, limit, None)
+    }
+
+    fn start_full_at(
+        out: impl Write + Send + 'static,
+        limit: usize,
+        full_at: Option<usize>,
+    ) -> (LogSink, Arc<AtomicU64>) {
         let lost = Arc::<AtomicU64>::default();
-        let target = Target { out: Box::new(out), name: "test", limit, on_error: |_| {} };
+        let (out, name) = (Box::new(out), "test");
+        let target = Target { out, name, limit, full_at, on_error: |_| {} };
         (LogSink::start(target, Arc::clone(&lost)).unwrap(), lost)
     }
 
@@ -206,5 +261,27 @@ mod tests {
         assert!(!sink.flush(Duration::from_millis(1)));
         drop(release);
         assert!(sink.flush(PATIENCE));
+    }
+
+    #[test]
+    fn whoever_waits_for_room_is_told() {
+        let (release, stuck) = mpsc::channel();
+        let (sink, lost) = start_full_at(Stuck(stuck), 40, Some(20));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let waits = |patience| {
+            runtime.block_on(async { tokio::time::timeout(patience, sink.room()).await.is_err() })
+        };
+        assert!(sink.send(vec![b'x'; 19], 1));
+        assert!(!waits(PATIENCE));
+        assert!(sink.send(vec![b'x'; 1], 1) && sink.is_full());
+        assert!(waits(Duration::from_millis(20)));
+        // What was under way has room all the same, and that has an end too.
+        assert!(sink.send(vec![b'x'; 20], 1));
+        assert!(!sink.send(vec![b'x'; 1], 1));
+        assert_eq!(lost.load(Ordering::Relaxed), 1);
+        let released = thread::spawn(move || drop(release));
+        assert!(!waits(PATIENCE));
+        released.join().unwrap();
+        assert!(sink.flush(PATIENCE) && !sink.is_full());
     }
 }

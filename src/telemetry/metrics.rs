@@ -69,6 +69,8 @@ pub struct Shard {
     pub accel_sent: Counter,
     pub accel_missing: Counter,
     pub accel_refused: Counter,
+    pub log_left_out: Counter,
+    pub log_waits: Counter,
     pub panics: Counter,
 }
 

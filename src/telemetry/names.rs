@@ -125,6 +125,14 @@ pub const ACCESS_LOG_DROPPED: Name = name(
     "sideman_access_log_dropped",
     "Access-log lines lost because stdout was slow (log.buffer) or failed",
 );
+pub const ACCESS_LOG_SAMPLED: Name = name(
+    "sideman_access_log_left_out",
+    "Successful answers with static files that have no access-log line (log.static_sample)",
+);
+pub const ACCESS_LOG_WAITS: Name = name(
+    "sideman_access_log_waits",
+    "Requests that waited for a slow stdout (log.when_slow = \"block\", log.buffer)",
+);
 pub const EVENTS_DROPPED: Name =
     name("sideman_events_dropped", "Events lost because stderr was slow or failed");
 pub const PANICS: Name = name("sideman_panics", "Connections ended by a bug in Sideman");
@@ -166,7 +174,7 @@ pub const TUNNELS_OPENED: Name =
     name("sideman_tunnels_opened", "Connections that were upgraded (WebSocket)");
 
 /// All of them, in the order of the exposition.
-pub const ALL: [Name; 48] = [
+pub const ALL: [Name; 50] = [
     REQUESTS,
     REQUEST_DURATION,
     UPSTREAM_FIRST_BYTE,
@@ -212,6 +220,8 @@ pub const ALL: [Name; 48] = [
     RESCUED_FILES,
     ACCEL,
     ACCESS_LOG_DROPPED,
+    ACCESS_LOG_SAMPLED,
+    ACCESS_LOG_WAITS,
     EVENTS_DROPPED,
     PANICS,
     PHASE,

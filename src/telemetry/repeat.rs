@@ -15,6 +15,11 @@ pub struct Repeat(Mutex<Option<(Instant, u64)>>);
 // === impl Repeat ===
 
 impl Repeat {
+    /// One that has let nothing through yet.
+    pub const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
     /// `Some(missed)` if the event should be reported now; `missed` were not since the last one.
     pub fn allow(&self) -> Option<u64> {
         self.allow_at(Instant::now())

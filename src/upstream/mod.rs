@@ -28,7 +28,7 @@ mod waiting;
 pub use self::{
     fleet::Fleet,
     probe::accepts,
-    request::{Framing, Notes, Origin, RequestHead},
+    request::{Framing, Notes, Origin, RequestHead, Served},
     send::{Reply, Upstream},
     upgraded::Upgraded,
 };

@@ -1,8 +1,15 @@
 //! A request as the application shall get it: what a codec turns into bytes.
 
-use std::{cell::Cell, fmt, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{HeaderMap, Method, Version};
+
+use super::fleet::Server;
 
 /// The head of a request. All fields are final: codecs add only what their wire format needs.
 #[derive(Debug)]
@@ -36,9 +43,15 @@ pub struct Origin<'a> {
 pub struct Notes<'a> {
     /// How long the request waited for a place, if it had to; also if nothing comes of it.
     pub waited: &'a Cell<Option<Duration>>,
+    /// Gets the server that has the request, if somebody wants to know.
+    pub server: Option<&'a RefCell<Option<Served>>>,
     /// Gets the fields of each `103 Early Hints` (RFC 8297).
     pub hints: Option<&'a dyn Fn(&HeaderMap)>,
 }
+
+/// The server that was given a request.
+#[derive(Clone, Debug)]
+pub struct Served(pub(super) Arc<Server>);
 
 /// How the end of a request's body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +70,15 @@ impl RequestHead<'_> {
     /// fields.
     pub(super) fn asks_upgrade(&self) -> bool {
         self.fields.iter().any(|(name, _)| *name == b"upgrade")
+    }
+}
+
+// === impl Served ===
+
+impl Served {
+    /// Its address: `IP:PORT`, or a path.
+    pub fn name(&self) -> &str {
+        self.0.name()
     }
 }
 

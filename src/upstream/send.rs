@@ -21,7 +21,7 @@ use super::{
     http1::{self, BodyLength, ReplyHead},
     permit::Permit,
     pool::Pool,
-    request::{Framing, Notes, RequestHead},
+    request::{Framing, Notes, RequestHead, Served},
     upgraded::Upgraded,
     upload::Upload,
     uwsgi,
@@ -136,6 +136,9 @@ impl Upstream {
                 Some(permit) => permit,
                 None => self.place(since, notes.waited).await?,
             };
+            if let Some(server) = notes.server {
+                server.replace(Some(Served(Arc::clone(permit.server()))));
+            }
             let is_repeatable =
                 retries < RETRIES && head.method.is_idempotent() && upload.is_repeatable();
             // A request that can't be repeated must not meet a connection that is being closed.

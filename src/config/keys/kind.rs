@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::config::value::{show_duration, show_size};
+use crate::{
+    config::value::{show_duration, show_size},
+    plan::LogField,
+};
 
 /// The form of a setting's value, with its bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,10 @@ pub enum Kind {
     Unbuffered,
     /// A list of `PREFIX=ACTION NAME: VALUE`.
     Fields,
+    /// A list of things that a line of the access log tells.
+    LogFields,
+    /// A list of names of query parameters.
+    ParameterNames,
     /// Another server's address, or `none`.
     HttpUrlOrNone,
     /// A URL path.
@@ -80,7 +87,7 @@ impl Kind {
     /// Whether a value is a list: an array in the file, comma separated in the environment, a
     /// repeated flag.
     pub fn is_list(self) -> bool {
-        self.may_be_none() || matches!(self, Self::Cors | Self::Urls)
+        self.may_be_none() || matches!(self, Self::Cors | Self::Urls | Self::LogFields)
     }
 
     /// Whether the word `none` stands for the empty list.
@@ -94,6 +101,7 @@ impl Kind {
                 | Self::Routes
                 | Self::Unbuffered
                 | Self::Fields
+                | Self::ParameterNames
                 | Self::Roots { .. }
                 | Self::CacheRules
                 | Self::Types
@@ -134,6 +142,14 @@ impl Kind {
             Self::Fields => {
                 "PREFIX=set NAME: VALUE, PREFIX=add NAME: VALUE or PREFIX=remove NAME, such \
                              as /=set X-Frame-Options: DENY; or none"
+                    .into()
+            }
+            Self::LogFields => {
+                let names: Vec<_> = LogField::ALL.iter().map(|field| field.name()).collect();
+                format!("default, {}", names.join(", "))
+            }
+            Self::ParameterNames => {
+                "default, or names such as token, *_key or *secret*, without regard to case; or none"
                     .into()
             }
             Self::HttpUrlOrNone => {

@@ -7,6 +7,7 @@ mod kind;
 
 mod buffers;
 mod files;
+mod log;
 mod operation;
 mod pages;
 mod routes;
@@ -73,7 +74,7 @@ const PARTS: &[&[Key]] = &[
     files::ACCEL,
     operation::HEALTH,
     operation::ADMIN,
-    operation::LOG,
+    log::LOG,
     operation::SHUTDOWN,
 ];
 

@@ -1,4 +1,4 @@
-//! The settings of running: health, metrics, logs, leaving.
+//! The settings of running: health, metrics, leaving.
 
 use std::time::Duration;
 
@@ -44,34 +44,6 @@ pub(super) const ADMIN: &[Key] = &[Key {
     short_env: Some("SIDEMAN_ADMIN"),
     flag: Some("--admin"),
 }];
-
-/// The access log and the events.
-pub(super) const LOG: &[Key] = &[
-    Key {
-        name: "log.access",
-        default: Some(&["json"]),
-        kind: Kind::Choice(&["json", "combined", "off"]),
-        doc: "The form of the access log: one JSON object a line, Apache's combined form, or none.",
-        short_env: None,
-        flag: None,
-    },
-    Key {
-        name: "log.level",
-        default: Some(&["info"]),
-        kind: Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
-        doc: "The least important events that are shown.",
-        short_env: None,
-        flag: None,
-    },
-    Key {
-        name: "log.buffer",
-        default: Some(&["8MiB"]),
-        kind: Kind::Size { least: 64 << 10, most: 1 << 30 },
-        doc: "Access-log lines that may wait for a slow stdout; what comes beyond is dropped and counted.",
-        short_env: None,
-        flag: None,
-    },
-];
 
 /// Leaving.
 pub(super) const SHUTDOWN: &[Key] = &[

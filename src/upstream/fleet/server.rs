@@ -39,6 +39,8 @@ pub(in crate::upstream) struct Server {
     /// Never used twice in a process.
     pub(in crate::upstream) id: u64,
     pub(in crate::upstream) address: Address,
+    /// The address as text.
+    name: String,
     /// Requests it has now.
     in_flight: AtomicUsize,
     is_away: AtomicBool,
@@ -72,6 +74,7 @@ impl Server {
     pub(in crate::upstream) fn new(id: u64, address: Address) -> Self {
         Self {
             id,
+            name: address.to_string(),
             address,
             in_flight: AtomicUsize::new(0),
             is_away: AtomicBool::new(false),
@@ -79,6 +82,10 @@ impl Server {
             rests: AtomicU32::new(0),
             trouble: Mutex::default(),
         }
+    }
+
+    pub(in crate::upstream) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(in crate::upstream) fn in_flight(&self) -> usize {

@@ -29,7 +29,8 @@ pub(crate) struct Sideman {
     admin: SocketAddr,
     stdout: Option<Lines>,
     stderr: Lines,
-    _held: Option<ChildStdout>,
+    /// What nobody reads.
+    held: Option<ChildStdout>,
 }
 
 /// The lines that a thread reads from a pipe.
@@ -156,6 +157,11 @@ impl Sideman {
         eventually_is(&what, &value, || self.metric(name, labels));
     }
 
+    /// Begins to read the stdout that was held.
+    pub(crate) fn read_stdout(&mut self) {
+        self.stdout = self.held.take().map(|pipe| Lines::read(pipe, None));
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).unwrap();
@@ -201,7 +207,7 @@ impl Sideman {
         };
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         // Made before it is known to run, so that a failure later kills it and shows its events.
-        Self { child, address: nowhere, admin: nowhere, stdout, stderr, _held: held }
+        Self { child, address: nowhere, admin: nowhere, stdout, stderr, held }
     }
 
     /// An address that is shown as `label  http://address/`.

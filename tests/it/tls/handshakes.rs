@@ -19,15 +19,18 @@ use crate::support::{App, Client, eventually};
 #[test]
 fn both_versions_are_spoken() {
     let application = App::saying("hello");
-    let sideman = self_signed(&application.url()).start().until_ready();
-    for (version, expected) in
-        [(&version::TLS12, ProtocolVersion::TLSv1_2), (&version::TLS13, ProtocolVersion::TLSv1_3)]
-    {
+    let settings = self_signed(&application.url()).set("log.fields", "path,tls");
+    let sideman = settings.start().until_ready();
+    for (version, expected, path) in [
+        (&version::TLS12, ProtocolVersion::TLSv1_2, "/TLSv1.2"),
+        (&version::TLS13, ProtocolVersion::TLSv1_3, "/TLSv1.3"),
+    ] {
         let mut client =
             Tls::connect(address(&sideman), &Trust::Only(version).config(), "localhost");
         assert_eq!(client.connection().protocol_version(), Some(expected));
-        let answer = client.get("/", "");
+        let answer = client.get(path, "");
         assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
+        assert_eq!(sideman.log_of(path)["tls"], path.trim_start_matches('/'));
     }
     until_handshakes(&sideman, "full", 2.0);
     sideman.until_metric("sideman_tls_connections", &[], 0.0);

@@ -1,4 +1,4 @@
-//! The access log: one line a request, whatever becomes of it.
+//! One line a request, whatever becomes of it.
 
 use std::collections::BTreeSet;
 

@@ -1,0 +1,257 @@
+//! What is written of requests and events.
+
+use std::{fmt, time::Duration};
+
+/// The names of query parameters whose values are hidden unless other names are set.
+pub const SECRET_NAMES: &[&str] = &[
+    "*token",
+    "*secret",
+    "*password",
+    "*passwd",
+    "pass",
+    "pwd",
+    "key",
+    "*apikey",
+    "*api_key",
+    "*api-key",
+    "*access_key",
+    "*private_key",
+    "*accesskeyid",
+    "*signature",
+    "sig",
+    "*credential",
+    "*credentials",
+    "*authorization",
+    "auth",
+    "code",
+    "otp",
+    "jwt",
+    "assertion",
+    "samlresponse",
+    "sid",
+    "*sessionid",
+    "*session_id",
+];
+
+/// The access log (stdout) and events (stderr).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Log {
+    pub access: AccessLog,
+    /// What a line tells, in this order.
+    pub fields: LogFields,
+    /// Query parameters whose values are hidden.
+    pub redact: Redact,
+    /// One of so many successful answers with static files has a line; 0 is none of them.
+    pub static_sample: u32,
+    /// What takes this long always has its line.
+    pub slow: Duration,
+    /// Whether health checks that went well have lines too.
+    pub health: bool,
+    pub level: Level,
+    /// Bytes of access-log lines that may wait for stdout.
+    pub buffer: usize,
+    pub when_slow: WhenSlow,
+}
+
+/// The form of the access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    Json,
+    Combined,
+    Off,
+}
+
+/// What is done about lines beyond `buffer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenSlow {
+    /// They are dropped and counted.
+    Drop,
+    /// Requests wait before anything is done about them, health checks apart.
+    Block,
+}
+
+/// The least important events that are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// Something that a line can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogField {
+    Time,
+    Client,
+    Method,
+    Host,
+    Path,
+    Query,
+    Protocol,
+    Tls,
+    Status,
+    Bytes,
+    BytesIn,
+    Duration,
+    Queue,
+    UpstreamTime,
+    Upstream,
+    Route,
+    RequestId,
+    TraceId,
+    UserAgent,
+    Referer,
+    Error,
+    /// All that Apache's combined form has, in that form.
+    Combined,
+}
+
+/// What a line tells, in order; nothing twice.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LogFields(pub Vec<LogField>);
+
+/// Names of query parameters, in lower case.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Redact(pub Vec<NamePattern>);
+
+/// A name in lower case, or a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamePattern {
+    Exact(String),
+    /// Names that begin with it.
+    Begin(String),
+    /// Names that end with it.
+    End(String),
+    /// Names that have it in them.
+    Within(String),
+}
+
+// === impl Log ===
+
+impl Log {
+    /// Bytes of lines that wait for stdout, at the most. Requests that had begun when it was full have
+    /// lines too.
+    pub fn limit(&self) -> usize {
+        match self.when_slow {
+            WhenSlow::Drop => self.buffer,
+            WhenSlow::Block => self.buffer.saturating_mul(2),
+        }
+    }
+
+    /// Bytes of lines at which requests begin to wait, if they do.
+    pub fn full_at(&self) -> Option<usize> {
+        (self.when_slow == WhenSlow::Block).then_some(self.buffer)
+    }
+}
+
+// === impl LogField ===
+
+impl LogField {
+    /// All that have a name of their own.
+    pub const ALL: [Self; 21] = [
+        Self::Time,
+        Self::Client,
+        Self::Method,
+        Self::Host,
+        Self::Path,
+        Self::Query,
+        Self::Protocol,
+        Self::Tls,
+        Self::Status,
+        Self::Bytes,
+        Self::BytesIn,
+        Self::Duration,
+        Self::Queue,
+        Self::UpstreamTime,
+        Self::Upstream,
+        Self::Route,
+        Self::RequestId,
+        Self::TraceId,
+        Self::UserAgent,
+        Self::Referer,
+        Self::Error,
+    ];
+
+    /// What a JSON line tells unless something else is asked for.
+    pub const DEFAULT: [Self; 18] = [
+        Self::Time,
+        Self::Client,
+        Self::Method,
+        Self::Host,
+        Self::Path,
+        Self::Query,
+        Self::Status,
+        Self::Bytes,
+        Self::BytesIn,
+        Self::Duration,
+        Self::Queue,
+        Self::UpstreamTime,
+        Self::Route,
+        Self::RequestId,
+        Self::TraceId,
+        Self::UserAgent,
+        Self::Referer,
+        Self::Error,
+    ];
+
+    /// Its name in settings and lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Client => "client",
+            Self::Method => "method",
+            Self::Host => "host",
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Protocol => "protocol",
+            Self::Tls => "tls",
+            Self::Status => "status",
+            Self::Bytes => "bytes",
+            Self::BytesIn => "bytes_in",
+            Self::Duration => "duration_ms",
+            Self::Queue => "queue_ms",
+            Self::UpstreamTime => "upstream_ms",
+            Self::Upstream => "upstream",
+            Self::Route => "route",
+            Self::RequestId => "request_id",
+            Self::TraceId => "trace_id",
+            Self::UserAgent => "user_agent",
+            Self::Referer => "referer",
+            Self::Error => "error",
+            Self::Combined => "combined",
+        }
+    }
+}
+
+// === impl LogFields ===
+
+impl fmt::Debug for LogFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.iter().map(|field| field.name()).collect();
+        write!(f, "LogFields({})", names.join(", "))
+    }
+}
+
+// === impl Redact ===
+
+impl fmt::Debug for Redact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        write!(f, "Redact({})", names.join(", "))
+    }
+}
+
+// === impl NamePattern ===
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::Begin(part) => write!(f, "{part}*"),
+            Self::End(part) => write!(f, "*{part}"),
+            Self::Within(part) => write!(f, "*{part}*"),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! How a line is written: settings made into a short list of steps once, at the start. A line allocates
+//! nothing: it goes to the end of a buffer that lives as long as its worker.
+
+use super::{
+    line::Line,
+    redact,
+    value::{address, digits3, milliseconds, number, protocol},
+};
+use crate::{
+    plan::{AccessLog, Log, LogField, Redact},
+    telemetry::{
+        clock::Clock,
+        escape::{Form, Text, quoted},
+    },
+};
+
+/// Bytes of a path, a query or a referer in a line.
+const LONG: usize = 2048;
+/// Bytes of a user agent.
+const AGENT: usize = 512;
+/// Bytes of any other text that comes from the network.
+const SHORT: usize = 256;
+/// No line is longer: Docker tears those that are. See the test of the longest one.
+pub const LONGEST_LINE: usize = 16 * 1024;
+
+/// What of a request is written, and how.
+#[derive(Debug)]
+pub struct Layout {
+    form: Form,
+    steps: Vec<Step>,
+    redact: Redact,
+}
+
+/// A field with what stands before its value.
+#[derive(Debug)]
+struct Step {
+    key: Box<[u8]>,
+    field: LogField,
+}
+
+/// Where a line is written to.
+struct Out<'a> {
+    bytes: &'a mut Vec<u8>,
+    form: Form,
+}
+
+// === impl Layout ===
+
+impl Layout {
+    /// What the settings ask for; `None` is no log.
+    pub fn new(plan: &Log) -> Option<Self> {
+        let form = match plan.access {
+            AccessLog::Json => Form::Json,
+            AccessLog::Combined => Form::Combined,
+            AccessLog::Off => return None,
+        };
+        let key = |field: LogField| match (form, field) {
+            (_, LogField::Combined) => String::new(),
+            (Form::Json, field) => format!("\"{}\":", field.name()),
+            (Form::Combined, field) => format!("{}=", field.name()),
+        };
+        let step = |field: &LogField| Step { key: key(*field).into_bytes().into(), field: *field };
+        let steps = plan.fields.0.iter().map(step).collect();
+        Some(Self { form, steps, redact: plan.redact.clone() })
+    }
+
+    /// Whether lines tell this.
+    pub fn tells(&self, field: LogField) -> bool {
+        self.steps.iter().any(|step| step.field == field)
+    }
+
+    /// Appends a line, its line end included.
+    pub fn write(&self, bytes: &mut Vec<u8>, line: &Line<'_>, clock: &Clock) {
+        let start = bytes.len();
+        let (open, between, close): (&[u8], _, &[u8]) = match self.form {
+            Form::Json => (b"{", b',', b"}\n"),
+            Form::Combined => (b"", b' ', b"\n"),
+        };
+        bytes.extend_from_slice(open);
+        let first = bytes.len();
+        for step in &self.steps {
+            let before = bytes.len();
+            if before > first {
+                bytes.push(between);
+            }
+            bytes.extend_from_slice(&step.key);
+            let mut out = Out { bytes: &mut *bytes, form: self.form };
+            if !self.value(&mut out, step.field, line, clock) {
+                bytes.truncate(before);
+            }
+        }
+        bytes.extend_from_slice(close);
+        debug_assert!(bytes.len() - start <= LONGEST_LINE, "a line is longer than it can be");
+    }
+
+    /// Appends a value; `false` if there is none.
+    fn value(&self, out: &mut Out<'_>, field: LogField, line: &Line<'_>, clock: &Clock) -> bool {
+        match field {
+            LogField::Time => out.quotes(|out| {
+                out.extend_from_slice(clock.rfc3339().as_bytes());
+                out.push(b'.');
+                digits3(out, clock.millisecond());
+                out.push(b'Z');
+            }),
+            LogField::Client => out.quotes(|out| address(out, line.client)),
+            LogField::Method => out.text(line.method.as_bytes(), SHORT),
+            LogField::Host => return out.optional(line.host, SHORT),
+            LogField::Path => out.text(line.path.as_bytes(), LONG),
+            LogField::Query => {
+                let Some(query) = line.query else { return false };
+                let mut text = Text::begin_quoted(out.bytes, out.form, LONG);
+                redact::query(&self.redact, query.as_bytes(), |part| text.push(part));
+                text.end_quoted();
+            }
+            LogField::Protocol => out.word(protocol(line.version)),
+            LogField::Tls => {
+                let Some(tls) = line.tls else { return false };
+                out.word(tls);
+            }
+            LogField::Status => number(out.bytes, line.status.into()),
+            LogField::Bytes => number(out.bytes, line.bytes),
+            LogField::BytesIn if line.bytes_in == 0 => return false,
+            LogField::BytesIn => number(out.bytes, line.bytes_in),
+            LogField::Duration => milliseconds(out.bytes, line.duration),
+            LogField::Queue => {
+                let Some(queue) = line.queue else { return false };
+                milliseconds(out.bytes, queue);
+            }
+            LogField::UpstreamTime => {
+                let Some(time) = line.upstream_time else { return false };
+                milliseconds(out.bytes, time);
+            }
+            LogField::Upstream => return out.optional(line.upstream.map(str::as_bytes), SHORT),
+            LogField::Route => out.word(line.route.name()),
+            LogField::RequestId => out.text(line.request_id, SHORT),
+            LogField::TraceId => return out.optional(line.trace_id.map(str::as_bytes), SHORT),
+            LogField::UserAgent => return out.optional(line.user_agent, AGENT),
+            LogField::Referer => {
+                let Some(referer) = line.referer else { return false };
+                let mut text = Text::begin_quoted(out.bytes, out.form, LONG);
+                redact::url(&self.redact, referer, |part| text.push(part));
+                text.end_quoted();
+            }
+            LogField::Error => return out.optional(line.error.map(str::as_bytes), SHORT),
+            LogField::Combined => self.combined(out.bytes, line, clock),
+        }
+        true
+    }
+
+    /// Apache's `combined` form.
+    fn combined(&self, out: &mut Vec<u8>, line: &Line<'_>, clock: &Clock) {
+        let text = |out: &mut Vec<u8>, bytes: &[u8], most| {
+            let mut text = Text::begin(out, Form::Combined, most);
+            text.push(bytes);
+            text.end();
+        };
+        address(out, line.client);
+        out.extend_from_slice(b" - - [");
+        out.extend_from_slice(clock.combined().as_bytes());
+        out.extend_from_slice(b"] \"");
+        text(out, line.method.as_bytes(), SHORT);
+        out.push(b' ');
+        text(out, line.path.as_bytes(), LONG);
+        if let Some(query) = line.query {
+            out.push(b'?');
+            let mut text = Text::begin(out, Form::Combined, LONG);
+            redact::query(&self.redact, query.as_bytes(), |part| text.push(part));
+            text.end();
+        }
+        out.push(b' ');
+        out.extend_from_slice(protocol(line.version).as_bytes());
+        out.extend_from_slice(b"\" ");
+        number(out, line.status.into());
+        out.push(b' ');
+        number(out, line.bytes);
+        out.extend_from_slice(b" \"");
+        let mut referer = Text::begin(out, Form::Combined, LONG);
+        redact::url(&self.redact, line.referer.unwrap_or(b"-"), |part| referer.push(part));
+        referer.end();
+        out.extend_from_slice(b"\" \"");
+        text(out, line.user_agent.unwrap_or(b"-"), AGENT);
+        out.push(b'"');
+    }
+}
+
+// === impl Out ===
+
+impl Out<'_> {
+    fn quotes(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.bytes.push(b'"');
+        write(self.bytes);
+        self.bytes.push(b'"');
+    }
+
+    /// A word of our own, which needs no escape.
+    fn word(&mut self, word: &str) {
+        self.quotes(|out| out.extend_from_slice(word.as_bytes()));
+    }
+
+    fn text(&mut self, bytes: &[u8], most: usize) {
+        quoted(self.bytes, self.form, bytes, most);
+    }
+
+    fn optional(&mut self, bytes: Option<&[u8]>, most: usize) -> bool {
+        let Some(bytes) = bytes else { return false };
+        self.text(bytes, most);
+        true
+    }
+}

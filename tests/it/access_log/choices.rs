@@ -1,0 +1,156 @@
+//! What can be chosen about the access log: fields, what is hidden, what has no line. And what never is
+//! in a log, whatever is chosen.
+
+use serde_json::Value;
+
+use crate::support::{App, ReservedPort, Settings, TempDir};
+
+/// Stands in every secret, and nowhere else.
+const SECRET: &str = "5EC2E7";
+
+#[test]
+fn secrets_are_in_no_log() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url())
+        .set("log.level", "trace")
+        .set("log.redact", "default,mine")
+        .set("routes.fields", &format!("/=set X-Own: {SECRET}"))
+        .start();
+    let target = format!(
+        "/a?b=1&Token={SECRET}&%70assword={SECRET}&mine={SECRET}&next=%2Fr%3Fcode%3D{SECRET}"
+    );
+    let fields = format!(
+        "Cookie: sessionid={SECRET}\r\nAuthorization: Bearer {SECRET}\r\n\
+         Proxy-Authorization: Basic {SECRET}\r\nX-Own: {SECRET}\r\n\
+         Referer: https://a.test/x?access_token={SECRET}&z=1\r\n"
+    );
+    let mut client = sideman.connect();
+    assert_eq!(client.ask("GET", &target, &fields).status, 200);
+    let line = sideman.log_of("/a");
+    assert_eq!(line["query"], "b=1&Token=***&%70assword=***&mine=***&next=%2Fr%3Fcode%3D***");
+    assert_eq!(line["referer"], "https://a.test/x?access_token=***&z=1");
+    assert!(!line.to_string().contains(SECRET), "{line}");
+    // One that fails has an event too.
+    drop(application);
+    assert_eq!(sideman.connect().ask("GET", &target, &fields).status, 502);
+    sideman.event("the application failed a request");
+    let (_, events) = sideman.leave_for_events();
+    assert!(!events.iter().any(|event| event.contains(SECRET)), "{events:?}");
+}
+
+#[test]
+fn redaction_can_be_switched_off() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).set("log.redact", "none").start();
+    sideman.get("/?token=1");
+    assert_eq!(sideman.log_of("/")["query"], "token=1");
+}
+
+#[test]
+fn fields_are_those_that_were_chosen_in_their_order() {
+    let application = App::saying("hello");
+    let url = application.url();
+    let server = url.strip_prefix("http://").unwrap();
+    let fields = "status,path,upstream,protocol,tls,bytes_in,error";
+    let sideman = Settings::before(&url).set("log.fields", fields).start();
+    sideman.connect().post("/p", "", b"12345");
+    let expected = format!(
+        r#"{{"status":200,"path":"/p","upstream":"{server}","protocol":"HTTP/1.1","bytes_in":5}}"#
+    );
+    assert_eq!(sideman.out_line("/p"), expected);
+    // What never came to the application has no server.
+    sideman.connect().send("GET /q HTTP/1.1\r\n\r\n").response();
+    assert!(sideman.out_line("/q").starts_with(r#"{"status":400,"path":"/q","protocol":"#));
+}
+
+#[test]
+fn the_combined_form_takes_more_fields() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url())
+        .set("log.access", "combined")
+        .set("log.fields", "host,default,request_id,queue_ms,route")
+        .start();
+    sideman.connect().ask("GET", "/x?key=1", "X-Request-ID: the-id\r\n");
+    let line = sideman.out_line("/x");
+    assert!(line.starts_with("host=\"example.test\" 127.0.0.1 - - ["), "{line}");
+    let end = "\"GET /x?key=*** HTTP/1.1\" 200 5 \"-\" \"-\" request_id=\"the-id\" route=\"proxy\"";
+    assert!(line.ends_with(end), "{line}");
+}
+
+#[test]
+fn what_is_too_long_is_cut() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).start();
+    let long = "%41".repeat(3000);
+    let fields = format!(
+        "X-Request-ID: long\r\nUser-Agent: {}\r\nReferer: {}\r\n",
+        "\u{fc}\"".repeat(2000),
+        "a".repeat(9000)
+    );
+    sideman.connect().ask("GET", &format!("/{long}?{long}"), &fields);
+    let text = sideman.out_line("\"long\"");
+    assert!(text.len() < 8 * 1024, "{}", text.len());
+    let line = sideman.log_line("the long one", |line| line["request_id"] == "long");
+    for (field, whole, most) in [("path", &format!("/{long}"), 2048), ("query", &long, 2048)] {
+        let kept = line[field].as_str().unwrap().strip_suffix('\u{2026}').unwrap();
+        assert!(kept.len() > most - 3 && kept.len() <= most, "{}", kept.len());
+        assert!(whole.starts_with(kept) && kept.ends_with("%41"), "{kept}");
+    }
+    assert_eq!(line["referer"], format!("{}\u{2026}", "a".repeat(2048)));
+    // Two bytes, and two for the quote and its escape.
+    assert_eq!(line["user_agent"], format!("{}\u{2026}", "\u{fc}\"".repeat(128)));
+}
+
+#[test]
+fn static_hits_can_be_left_out() {
+    let (directory, application) = (TempDir::new(), ReservedPort::new());
+    directory.write("a.txt", "0123456789");
+    let settings = Settings::before(&application.url()).files("/static/", directory.path());
+    let sideman = settings.clone().set("log.static_sample", "0").start();
+    let mut client = sideman.connect();
+    client.ask("GET", "/static/a.txt", "");
+    client.ask("GET", "/static/a.txt", "If-None-Match: *\r\n");
+    client.ask("GET", "/static/a.txt", "Range: bytes=99-\r\n");
+    client.get("/static/missing");
+    client.get("/page");
+    sideman.until_metric("sideman_access_log_left_out_total", &[], 2.0);
+    let (_, lines) = sideman.leave();
+    let status = |line: &String| serde_json::from_str::<Value>(line).unwrap()["status"].clone();
+    assert_eq!(lines.iter().map(status).collect::<Vec<_>>(), [416, 404, 502]);
+
+    // What is slow is told, whatever it is.
+    let sideman = settings.clone().set("log.static_sample", "0").set("log.slow", "0s").start();
+    sideman.get("/static/a.txt");
+    assert_eq!(sideman.log_of("/static/a.txt")["status"], 200);
+
+    let sideman = settings.set("log.static_sample", "2").start();
+    let mut client = sideman.connect();
+    const REQUESTS: u32 = 100;
+    for _ in 0..REQUESTS {
+        client.get("/static/a.txt");
+    }
+    client.get("/static/missing");
+    sideman.log_of("/static/missing");
+    let left_out = sideman.metric("sideman_access_log_left_out_total", &[]);
+    let (_, lines) = sideman.leave();
+    assert_eq!(lines.len() as f64 - 1.0 + left_out, f64::from(REQUESTS));
+    assert!(left_out > 0.0 && lines.len() > 1, "{left_out}");
+}
+
+#[test]
+fn health_checks_have_lines_when_they_are_wanted_or_fail() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).set("log.health", "all").start();
+    sideman.get("/readyz");
+    let line = sideman.log_of("/readyz");
+    assert_eq!((&line["status"], &line["route"]), (&200.into(), &"health".into()));
+
+    let sideman = Settings::before(&application.url()).start().until_ready();
+    sideman.get("/healthz");
+    sideman.connect().ask("POST", "/healthz", "Content-Length: 0\r\n");
+    sideman.get("/");
+    let (_, lines) = sideman.leave();
+    let told = |line: &&String| line.contains("\"/healthz\"") && line.contains("\"status\":200");
+    assert!(lines.iter().any(|line| line.contains("\"status\":405")), "{lines:?}");
+    assert_eq!(lines.iter().find(told), None);
+}

@@ -1,0 +1,6 @@
+//! The access log: what a line tells (`lines`), what can be chosen about it (`choices`), and what it does
+//! to requests when nobody reads it (`slow`).
+
+mod choices;
+mod lines;
+mod slow;
