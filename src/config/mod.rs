@@ -48,4 +48,6 @@ pub use self::{
 };
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -26,7 +26,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     phase::Phase,
     pipeline::App,
-    telemetry::exposition::{self, CONTENT_TYPE},
+    plan::Plan,
+    telemetry::{exposition, plain},
 };
 
 /// Connections served at once; scrapers need one each.
@@ -101,19 +102,55 @@ impl Admin {
             return response;
         }
         match request.uri().path() {
-            "/metrics" => {
-                let phases = Phase::ALL.map(Phase::name);
-                let phase = self.phase.borrow().name();
-                let metrics = exposition::render(&self.app.metrics, &phases, phase);
-                let mut response = text(StatusCode::OK, metrics);
-                let media_type = HeaderValue::from_static(CONTENT_TYPE);
-                response.headers_mut().insert(header::CONTENT_TYPE, media_type);
-                response
-            }
+            "/metrics" => self.metrics(request.headers()),
             "/" => text(StatusCode::OK, "Sideman. The metrics are at /metrics.\n"),
             _ => text(StatusCode::NOT_FOUND, "not found; the metrics are at /metrics\n"),
         }
     }
+
+    fn metrics(&self, asked: &HeaderMap) -> Response<String> {
+        let phases = Phase::ALL.map(Phase::name);
+        let phase = self.phase.borrow().name();
+        let limits = limits(&self.app.plan);
+        let metrics = exposition::render(&self.app.metrics, &limits, &phases, phase);
+        let (metrics, media_type) = match wants_open_metrics(asked) {
+            true => (metrics, exposition::CONTENT_TYPE),
+            false => (plain::from_open_metrics(&metrics), plain::CONTENT_TYPE),
+        };
+        let mut response = text(StatusCode::OK, metrics);
+        let media_type = HeaderValue::from_static(media_type);
+        let fields = response.headers_mut();
+        fields.insert(header::CONTENT_TYPE, media_type);
+        fields.insert(header::VARY, HeaderValue::from_static("Accept"));
+        response
+    }
+}
+
+/// Prometheus names it first among what it accepts; others, and people, get what all can read.
+fn wants_open_metrics(asked: &HeaderMap) -> bool {
+    let ranges = asked.get_all(header::ACCEPT).iter().filter_map(|field| field.to_str().ok());
+    ranges.flat_map(|field| field.split(',')).any(|range| {
+        let media_type = range.split(';').next().unwrap_or_default();
+        media_type.trim().eq_ignore_ascii_case("application/openmetrics-text")
+    })
+}
+
+/// The settings that bound what metrics count, by name.
+fn limits(plan: &Plan) -> Vec<(&'static str, u64)> {
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let admission = plan.upstream.admission;
+    let mut limits = vec![
+        ("upstream.max_in_flight", count(admission.max_in_flight)),
+        ("upstream.queue", count(admission.queue)),
+        ("buffers.memory", plan.buffers.memory),
+        ("buffers.disk", plan.buffers.disk),
+        ("static.memory", plan.files.memory),
+        ("static.entries", count(plan.files.entries)),
+        ("media.memory", plan.media.memory),
+        ("media.entries", count(plan.media.entries)),
+    ];
+    limits.extend(plan.tls.as_ref().map(|tls| ("tls.handshakes", count(tls.handshakes))));
+    limits
 }
 
 fn text(status: StatusCode, text: impl Into<String>) -> Response<String> {

@@ -109,6 +109,7 @@ impl Workers {
                 .max_blocking_threads(BLOCKING)
                 .build()?;
             threads.push(thread::Builder::new().name(name).spawn(move || {
+                shard.is_mine();
                 let log = LogBuffer::new(&app.plan.log, log);
                 let first_phase = *phase.borrow();
                 let local = Local::new(app, shard, log, first_phase);

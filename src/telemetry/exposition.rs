@@ -1,33 +1,43 @@
 //! The metrics as OpenMetrics text, which Prometheus reads.
 
-use std::fmt::{Error, Write};
+use std::{
+    fmt::{Error, Write},
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet},
+    encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
 
 use super::{
     counter::Counter,
-    histogram::{BOUNDS_MICROS, Totals},
+    families::{self, counters, describe, gauges, histogram, single},
+    histogram::Totals,
     labels::{Handshake, MethodLabel, Route, StatusClass},
     metrics::{Metrics, Process, Shard, StoreCounts},
     names::{self, Name},
 };
 use crate::error::Kind;
-use std::sync::{Arc, atomic::AtomicU64};
 
 /// The media type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Sums the shards and writes all metrics. `phase` is the index of the current one in `phases`.
-pub fn render(metrics: &Arc<Metrics>, phases: &[&'static str], phase: &'static str) -> String {
+/// Sums the shards and writes all metrics. `limits` are settings, `phase` is the current one of
+/// `phases`.
+pub fn render(
+    metrics: &Arc<Metrics>,
+    limits: &[(&'static str, u64)],
+    phases: &[&'static str],
+    phase: &'static str,
+) -> String {
     let mut registry = Registry::default();
     let phases = phases.iter().map(|name| (*name, *name == phase)).collect();
-    registry.register_collector(Box::new(Scrape { metrics: Arc::clone(metrics), phases }));
-    let mut text = String::with_capacity(16 * 1024);
+    let (metrics, limits) = (Arc::clone(metrics), limits.to_vec());
+    registry.register_collector(Box::new(Scrape { metrics, limits, phases }));
+    let mut text = String::with_capacity(32 * 1024);
     if prometheus_client::encoding::text::encode(&mut text, &registry).is_err() {
         // Writing to a String fails only if a name is malformed, which the tests would show.
         let _ = writeln!(text, "# the metrics could not be encoded");
@@ -38,6 +48,7 @@ pub fn render(metrics: &Arc<Metrics>, phases: &[&'static str], phase: &'static s
 #[derive(Debug)]
 struct Scrape {
     metrics: Arc<Metrics>,
+    limits: Vec<(&'static str, u64)>,
     phases: Vec<(&'static str, bool)>,
 }
 
@@ -68,18 +79,14 @@ impl Scrape {
     fn durations(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let mut family = describe(encoder, names::REQUEST_DURATION, MetricType::Histogram)?;
         for route in Route::ALL {
-            let mut totals = Totals::default();
-            for shard in self.metrics.shards() {
-                totals.include(shard.duration(route));
-            }
+            let shards = self.metrics.shards().iter();
+            let totals = Totals::sum(shards.map(|shard| shard.duration(route)));
             if totals.count() > 0 {
                 histogram(family.encode_family(&[("route", route.name())])?, &totals)?;
             }
         }
-        let mut totals = Totals::default();
-        for shard in self.metrics.shards() {
-            totals.include(&shard.upstream_first_byte);
-        }
+        let shards = self.metrics.shards().iter();
+        let totals = Totals::sum(shards.map(|shard| &shard.upstream_first_byte));
         let metric = describe(encoder, names::UPSTREAM_FIRST_BYTE, MetricType::Histogram)?;
         histogram(metric, &totals)
     }
@@ -155,21 +162,17 @@ impl Scrape {
         gauges(e, names::UPSTREAM_SERVERS, "state", &servers)?;
         single(e, names::UPSTREAM_EJECTIONS, Process::read(&process.servers.ejections))?;
         self.gauge(e, names::QUEUE_LENGTH, |shard| &shard.queued)?;
-        let mut totals = Totals::default();
-        for shard in self.metrics.shards() {
-            totals.include(&shard.queue_wait);
-        }
+        let shards = self.metrics.shards().iter();
+        let totals = Totals::sum(shards.map(|shard| &shard.queue_wait));
         histogram(describe(e, names::QUEUE_WAIT, MetricType::Histogram)?, &totals)?;
         let abandoned = [
             ("queue", self.metrics.sum(|shard| &shard.abandoned_queued)),
             ("application", self.metrics.sum(|shard| &shard.abandoned_running)),
         ];
         counters(e, names::ABANDONED, "where", &abandoned)?;
-        let errors: Vec<(&'static str, u64)> = Kind::ALL
-            .into_iter()
-            .map(|kind| (kind.name(), self.metrics.sum(|shard| shard.errors(kind))))
-            .filter(|(_, count)| *count > 0)
-            .collect();
+        // Zeros too: a rate does not see the first of a series that was not there.
+        let errors =
+            Kind::ALL.map(|kind| (kind.name(), self.metrics.sum(|shard| shard.errors(kind))));
         counters(e, names::ERRORS, "error", &errors)?;
         let buffers = [
             ("memory", Process::read(&process.buffers.memory)),
@@ -206,6 +209,27 @@ impl Scrape {
             ConstGauge::new(end).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+
+    fn workers(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        for (name, counter) in [
+            (names::WORKER_CONNECTIONS, (|s| &s.connections) as fn(&Shard) -> &Counter),
+            (names::WORKER_IN_FLIGHT, |s| &s.in_flight),
+        ] {
+            let mut family = describe(e, name, MetricType::Gauge)?;
+            for (worker, shard) in self.metrics.shards().iter().enumerate() {
+                let value = i64::try_from(counter(shard).value()).unwrap_or_default();
+                ConstGauge::new(value).encode(family.encode_family(&[("worker", worker)])?)?;
+            }
+        }
+        let mut family = describe(e, names::WORKER_CPU, MetricType::Counter)?;
+        for (worker, shard) in self.metrics.shards().iter().enumerate() {
+            if let Some(seconds) = shard.cpu_seconds() {
+                let labels = [("worker", worker)];
+                ConstCounter::new(seconds).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        gauges(e, names::LIMIT, "setting", &self.limits)
     }
 
     fn phases(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
@@ -255,75 +279,46 @@ impl Collector for Scrape {
         single(e, names::EVENTS_DROPPED, Process::read(&process.events_dropped))?;
         self.counter(e, names::PANICS, |shard| &shard.panics)?;
         self.phases(e)?;
+        self.workers(e)?;
+        families::process(e, self.metrics.began())?;
         let mut build = describe(e, names::BUILD_INFO, MetricType::Info)?;
         build.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
     }
 }
 
-fn describe<'a>(
-    encoder: &'a mut DescriptorEncoder<'_>,
-    name: Name,
-    kind: MetricType,
-) -> Result<MetricEncoder<'a>, Error> {
-    encoder.encode_descriptor(name.name, name.help, None, kind)
-}
-
-fn counters(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: Name,
-    label: &'static str,
-    counts: &[(&'static str, u64)],
-) -> Result<(), Error> {
-    let mut family = describe(encoder, name, MetricType::Counter)?;
-    for (value, count) in counts {
-        ConstCounter::new(*count).encode(family.encode_family(&[(label, *value)])?)?;
-    }
-    Ok(())
-}
-
-fn gauges(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: Name,
-    label: &'static str,
-    values: &[(&'static str, u64)],
-) -> Result<(), Error> {
-    let mut family = describe(encoder, name, MetricType::Gauge)?;
-    for (value, number) in values {
-        let number = i64::try_from(*number).unwrap_or(i64::MAX);
-        ConstGauge::new(number).encode(family.encode_family(&[(label, *value)])?)?;
-    }
-    Ok(())
-}
-
-fn single(encoder: &mut DescriptorEncoder<'_>, name: Name, count: u64) -> Result<(), Error> {
-    ConstCounter::new(count).encode(describe(encoder, name, MetricType::Counter)?)
-}
-
-fn histogram(mut metric: MetricEncoder<'_>, totals: &Totals) -> Result<(), Error> {
-    let bounds = BOUNDS_MICROS.iter().map(|micros| seconds(*micros)).chain([f64::INFINITY]);
-    let buckets: Vec<(f64, u64)> = bounds.zip(totals.buckets).collect();
-    let (sum, count) = (seconds(totals.sum_micros), totals.count());
-    metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a sum of durations need not be exact")]
-fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1e6
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use crate::telemetry::labels::LABELS;
+    use std::{collections::BTreeSet, time::Duration};
 
+    /// Every series that there can be, once; of two workers one has not started.
     fn rendered() -> String {
         let metrics = Arc::new(Metrics::new(2));
         for shard in metrics.shards() {
-            shard.requests(Route::Static, MethodLabel::Get, StatusClass::Success).add(3);
-            shard.duration(Route::Static).observe(Duration::from_millis(2));
+            for route in Route::ALL {
+                shard.duration(route).observe(Duration::from_millis(2));
+                for method in MethodLabel::ALL {
+                    for class in StatusClass::ALL {
+                        shard.requests(route, method, class).add(3);
+                    }
+                }
+            }
+            for kind in Kind::ALL {
+                shard.errors(kind).add(1);
+            }
             shard.in_flight.add(1);
         }
-        render(&metrics, &["starting", "ready"], "ready")
+        metrics.shards()[0].is_mine();
+        metrics.process().tls.set_expiries(vec![("example.org".into(), 1)]);
+        render(&metrics, &[("upstream.queue", 1024)], &["starting", "ready"], "ready")
+    }
+
+    fn series(text: &str) -> impl Iterator<Item = &str> {
+        text.lines().filter(|line| !line.starts_with('#')).map(|line| match line.find('}') {
+            Some(end) => &line[..=end],
+            None => line.split_once(' ').unwrap().0,
+        })
     }
 
     #[test]
@@ -337,6 +332,8 @@ mod tests {
             "sideman_requests_in_flight 2",
             "sideman_phase{phase=\"ready\"} 1",
             "sideman_phase{phase=\"starting\"} 0",
+            "sideman_worker_requests_in_flight{worker=\"1\"} 1",
+            "sideman_limit{setting=\"upstream.queue\"} 1024",
         ] {
             assert!(text.lines().any(|got| got == line), "{line} is missing in\n{text}");
         }
@@ -344,31 +341,47 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_shown_once() {
+    fn every_name_is_shown_once_with_its_type() {
         let text = rendered();
-        for name in names::ALL.iter().chain([&names::BUILD_INFO]) {
-            let header = format!("# HELP {} ", name.name);
-            assert_eq!(text.matches(&header).count(), 1, "{}", name.name);
+        for name in names::all() {
+            let help = format!("# HELP {} {}\n", name.name, name.help);
+            let kind = format!("# TYPE {} {}\n", name.name, name.kind.name());
+            for header in [help, kind] {
+                assert_eq!(text.matches(&header).count(), 1, "{header}in\n{text}");
+            }
         }
+        assert_eq!(text.matches("# TYPE ").count(), names::all().count());
     }
 
     #[test]
-    fn the_readme_lists_every_metric_with_its_help() {
-        let readme = include_str!("../../README.md");
+    fn every_label_is_a_known_one() {
         let text = rendered();
-        for name in names::ALL.iter().chain([&names::BUILD_INFO]) {
-            let kind = format!("# TYPE {} ", name.name);
-            let line = text.lines().find_map(|line| line.strip_prefix(&kind)).unwrap();
-            let suffix = match line {
-                "counter" => "_total",
-                "info" => "_info",
-                _ => "",
-            };
-            let row =
-                readme.lines().find(|row| row.starts_with(&format!("| `{}{suffix}` ", name.name)));
-            assert!(row.is_some_and(|row| row.contains(name.help)), "{}", name.name);
+        let mut shown = BTreeSet::new();
+        for series in series(&text) {
+            let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+            let owner = names::all().find(|known| {
+                let suffix = name.strip_prefix(&known.series());
+                suffix.is_some_and(|suffix| ["", "_bucket", "_sum", "_count"].contains(&suffix))
+            });
+            let owner = owner.unwrap_or_else(|| panic!("{series}"));
+            let labels = labels.trim_end_matches('}').split(',').filter(|label| !label.is_empty());
+            let labels = labels.map(|label| label.split_once('=').unwrap());
+            let mut keys = Vec::new();
+            for (key, value) in labels.filter(|(key, _)| *key != "le") {
+                keys.push(key);
+                let label = LABELS.iter().find(|label| label.name == key);
+                let label = label.unwrap_or_else(|| panic!("no row for {key} in labels.rs"));
+                let (values, value) = (label.values, value.trim_matches('"'));
+                assert!(values.is_empty() || values.contains(&value), "{key}={value}");
+                shown.insert((key, value.to_owned()));
+            }
+            assert_eq!(keys, owner.labels, "{series}");
         }
-        let rows = readme.lines().filter(|row| row.starts_with("| `sideman_")).count();
-        assert_eq!(rows, names::ALL.len() + 1);
+        // No row for what nobody shows; phases are a part here.
+        for label in LABELS.iter().filter(|label| label.name != "phase") {
+            for value in label.values {
+                assert!(shown.contains(&(label.name, (*value).to_owned())), "{value}");
+            }
+        }
     }
 }

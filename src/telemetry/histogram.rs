@@ -1,40 +1,73 @@
-//! Durations counted in buckets, by a single writer.
+//! Durations counted in buckets, by a single writer. What is measured decides on the buckets.
 
-use std::time::Duration;
+use std::{fmt::Debug, marker::PhantomData, time::Duration};
 
 use super::counter::Counter;
 
-/// Upper bounds of the buckets, in microseconds: from a file out of memory to a long poll.
-pub const BOUNDS_MICROS: [u64; 18] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
-    1_000_000, 2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
-];
+/// The buckets of one kind of duration.
+pub trait Scale: Debug + Default {
+    /// Upper bounds, in microseconds, growing; no more than [`BOUNDS`].
+    const MICROS: &'static [u64];
+}
 
-const BUCKETS: usize = BOUNDS_MICROS.len() + 1;
+/// How long an answer takes: close to each other from 100 ms to 1 s, where Django's pages are; 30 s is
+/// gunicorn's `--timeout`, 60 s what load balancers and `upstream.read_timeout` wait. A file out
+/// of memory is in the first: below a millisecond nobody acts on a difference.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Answering;
+
+/// How long a request waits for its place: all that had none to wait for are in the first, 250 ms is
+/// where the queue turns to the newest, 10 s where it gives up by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waiting;
 
 /// One histogram of one thread.
 #[derive(Debug, Default)]
-pub struct Histogram {
+pub struct Histogram<S> {
     buckets: [Counter; BUCKETS],
     sum_micros: Counter,
+    scale: PhantomData<S>,
 }
 
 /// A sum over the threads' histograms.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Totals {
-    /// Not cumulative; the last one has no upper bound.
-    pub buckets: [u64; BUCKETS],
-    pub sum_micros: u64,
+    bounds: &'static [u64],
+    /// Not cumulative; the one behind the bounds' has no upper bound.
+    buckets: [u64; BUCKETS],
+    sum_micros: u64,
+}
+
+/// Bounds that a scale may have.
+const BOUNDS: usize = 17;
+const BUCKETS: usize = BOUNDS + 1;
+
+// === impl Answering ===
+
+impl Scale for Answering {
+    const MICROS: &'static [u64] = &[
+        1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 200_000, 300_000, 500_000, 750_000,
+        1_000_000, 2_000_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
+    ];
+}
+
+// === impl Waiting ===
+
+impl Scale for Waiting {
+    const MICROS: &'static [u64] = &[
+        1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+        5_000_000, 10_000_000, 30_000_000, 60_000_000,
+    ];
 }
 
 // === impl Histogram ===
 
-impl Histogram {
+impl<S: Scale> Histogram<S> {
     /// Counts one duration; to be called by the owning thread only.
     pub fn observe(&self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let index = BOUNDS_MICROS.iter().position(|bound| micros <= *bound);
-        if let Some(bucket) = self.buckets.get(index.unwrap_or(BOUNDS_MICROS.len())) {
+        let index = S::MICROS.iter().position(|bound| micros <= *bound);
+        if let Some(bucket) = self.buckets.get(index.unwrap_or(S::MICROS.len())) {
             bucket.add(1);
         }
         self.sum_micros.add(micros);
@@ -44,17 +77,32 @@ impl Histogram {
 // === impl Totals ===
 
 impl Totals {
-    /// Adds one thread's counts.
-    pub fn include(&mut self, histogram: &Histogram) {
-        for (total, bucket) in self.buckets.iter_mut().zip(&histogram.buckets) {
-            *total += bucket.value();
+    /// The sum of one histogram of each thread.
+    pub fn sum<'a, S: Scale + 'a>(histograms: impl Iterator<Item = &'a Histogram<S>>) -> Self {
+        const { assert!(S::MICROS.len() <= BOUNDS) };
+        let mut totals = Self { bounds: S::MICROS, buckets: [0; BUCKETS], sum_micros: 0 };
+        for histogram in histograms {
+            for (total, bucket) in totals.buckets.iter_mut().zip(&histogram.buckets) {
+                *total += bucket.value();
+            }
+            totals.sum_micros = totals.sum_micros.wrapping_add(histogram.sum_micros.value());
         }
-        self.sum_micros = self.sum_micros.wrapping_add(histogram.sum_micros.value());
+        totals
     }
 
     /// How many durations were counted.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
+    }
+
+    /// All durations together.
+    pub fn sum_micros(&self) -> u64 {
+        self.sum_micros
+    }
+
+    /// Each bucket's upper bound in microseconds, and what is in it; the last has no bound.
+    pub fn buckets(&self) -> impl Iterator<Item = (Option<u64>, u64)> {
+        self.bounds.iter().copied().map(Some).chain([None]).zip(self.buckets)
     }
 }
 
@@ -64,16 +112,22 @@ mod tests {
 
     #[test]
     fn bounds_are_inclusive_and_the_last_bucket_is_open() {
-        let histogram = Histogram::default();
-        for micros in [0, 100, 101, 60_000_000, 60_000_001] {
+        let histogram = Histogram::<Waiting>::default();
+        for micros in [0, 1_000, 1_001, 60_000_000, 60_000_001] {
             histogram.observe(Duration::from_micros(micros));
         }
-        let mut totals = Totals::default();
-        totals.include(&histogram);
-        assert_eq!(totals.buckets[0], 2);
-        assert_eq!(totals.buckets[1], 1);
-        assert_eq!(totals.buckets[BUCKETS - 2], 1);
-        assert_eq!(totals.buckets[BUCKETS - 1], 1);
-        assert_eq!((totals.count(), totals.sum_micros), (5, 120_000_202));
+        let histograms = [histogram, Histogram::default()];
+        let totals = Totals::sum(histograms.iter());
+        let buckets: Vec<_> = totals.buckets().filter(|(_, count)| *count > 0).collect();
+        let expected = [(Some(1_000), 2), (Some(5_000), 1), (Some(60_000_000), 1), (None, 1)];
+        assert_eq!(buckets, expected);
+        assert_eq!((totals.count(), totals.sum_micros()), (5, 120_002_002));
+    }
+
+    #[test]
+    fn bounds_grow() {
+        for bounds in [Answering::MICROS, Waiting::MICROS] {
+            assert!(bounds.is_sorted_by(|a, b| a < b), "{bounds:?}");
+        }
     }
 }

@@ -60,6 +60,80 @@ pub enum Handshake {
     Broken,
 }
 
+/// A label of the metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct Label {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    /// All that there are, or none where they are too many to be listed here.
+    pub values: &'static [&'static str],
+}
+
+/// Every label of every metric, in the order of the alphabet.
+pub const LABELS: &[Label] = &[
+    label("body", "Whose body it is", &["request", "answer"]),
+    label("certificate", "The file of the certificate, or `self-signed`", &[]),
+    label(
+        "error",
+        "The word of the access log: [all of them](application.md#what-went-wrong), each with what to \
+         do",
+        &[],
+    ),
+    label("fault", "What is wrong with the file", &["missing", "mismatched"]),
+    label("found", "Where the file was found", &["directory", "fallback", "current", "failed"]),
+    label("kind", "Where the bodies are", &["memory", "disk"]),
+    label(
+        "method",
+        "The request's method; unusual ones are `other`",
+        &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"],
+    ),
+    label("phase", "Where the process stands", &["starting", "ready", "draining", "stopped"]),
+    label(
+        "result",
+        "How it ended",
+        &[
+            "full",
+            "resumed",
+            "timeout",
+            "left",
+            "not_tls",
+            "incompatible",
+            "refused",
+            "broken",
+            "used",
+            "rejected",
+            "sent",
+            "missing",
+        ],
+    ),
+    label(
+        "route",
+        "Who answered: `accel` is a file that the application had sent, `none` a request that was refused \
+         before it was routed",
+        &["none", "health", "static", "media", "proxy", "accel"],
+    ),
+    label("setting", "The [setting](settings.md) with this value", &[]),
+    label("state", "Whether it is asked", &["available", "away"]),
+    label("status", "The class of the status", &["1xx", "2xx", "3xx", "4xx", "5xx"]),
+    label(
+        "store",
+        "Whose files: `media` holds those that the application has sent, too",
+        &["static", "media"],
+    ),
+    label("timer", "What ran out", &["idle", "header"]),
+    label("version", "The version of the binary", &[]),
+    label("where", "Where the request was", &["queue", "application"]),
+    label("worker", "The worker thread, counted from 0", &[]),
+];
+
+const fn label(
+    name: &'static str,
+    meaning: &'static str,
+    values: &'static [&'static str],
+) -> Label {
+    Label { name, meaning, values }
+}
+
 // === impl Route ===
 
 impl Route {

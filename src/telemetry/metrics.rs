@@ -1,15 +1,19 @@
 //! What is counted: one shard for each worker, written by it alone, and a few numbers of the
 //! whole process.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::SystemTime,
 };
 
 use super::{
     counter::Counter,
-    histogram::Histogram,
+    histogram::{Answering, Histogram, Waiting},
     labels::{Handshake, MethodLabel, Route, StatusClass},
+    usage,
 };
 use crate::error::Kind;
 
@@ -24,6 +28,7 @@ const HANDSHAKES: usize = Handshake::ALL.len();
 pub struct Metrics {
     shards: Vec<Arc<Shard>>,
     process: Arc<Process>,
+    began: SystemTime,
 }
 
 /// One worker's numbers. Only that worker writes them. Aligned so that no two workers share a
@@ -31,9 +36,11 @@ pub struct Metrics {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Shard {
+    /// The worker, as the kernel knows it; 0 until it runs.
+    thread: AtomicU32,
     requests: [[[Counter; CLASSES]; METHODS]; ROUTES],
-    durations: [Histogram; ROUTES],
-    pub upstream_first_byte: Histogram,
+    durations: [Histogram<Answering>; ROUTES],
+    pub upstream_first_byte: Histogram<Answering>,
     pub in_flight: Counter,
     pub received_bytes: Counter,
     pub sent_bytes: Counter,
@@ -52,7 +59,7 @@ pub struct Shard {
     errors: Errors,
     pub upstream_in_flight: Counter,
     pub queued: Counter,
-    pub queue_wait: Histogram,
+    pub queue_wait: Histogram<Waiting>,
     pub abandoned_queued: Counter,
     pub abandoned_running: Counter,
     pub spilled_requests: Counter,
@@ -170,7 +177,7 @@ impl Metrics {
     /// Numbers for so many workers.
     pub fn new(workers: usize) -> Self {
         let shards = (0..workers).map(|_| Arc::default()).collect();
-        Self { shards, process: Arc::default() }
+        Self { shards, process: Arc::default(), began: SystemTime::now() }
     }
 
     /// Each worker's share.
@@ -181,6 +188,11 @@ impl Metrics {
     /// The numbers of the whole process.
     pub fn process(&self) -> &Arc<Process> {
         &self.process
+    }
+
+    /// When the process began; the metrics are among the first that it makes.
+    pub fn began(&self) -> SystemTime {
+        self.began
     }
 
     /// Requests whose answer is not complete, over all workers.
@@ -196,6 +208,16 @@ impl Metrics {
 // === impl Shard ===
 
 impl Shard {
+    /// Notes that the calling thread is the worker.
+    pub fn is_mine(&self) {
+        self.thread.store(usage::this_thread(), Ordering::Relaxed);
+    }
+
+    /// The worker's processor time in seconds, if it runs.
+    pub fn cpu_seconds(&self) -> Option<f64> {
+        usage::thread_cpu_seconds(self.thread.load(Ordering::Relaxed))
+    }
+
     /// The counter of requests with these labels.
     pub fn requests(&self, route: Route, method: MethodLabel, class: StatusClass) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "each index is an enum's discriminant")]
@@ -215,7 +237,7 @@ impl Shard {
     }
 
     /// The histogram of a route's durations.
-    pub fn duration(&self, route: Route) -> &Histogram {
+    pub fn duration(&self, route: Route) -> &Histogram<Answering> {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.durations[route as usize]
     }

@@ -7,13 +7,18 @@ pub mod counter;
 pub mod escape;
 pub mod events;
 pub mod exposition;
+mod families;
 pub mod histogram;
 pub mod labels;
 pub mod log_buffer;
 pub mod log_writer;
 pub mod metrics;
 pub mod names;
+pub mod plain;
+#[cfg(test)]
+mod reference;
 pub mod repeat;
+pub mod usage;
 
 pub use self::{
     labels::{Handshake, MethodLabel, Route, StatusClass},

@@ -32,6 +32,7 @@ mod pages;
 mod proxy;
 mod serve_files;
 mod settings;
+mod telemetry;
 mod tls;
 mod tools;
 mod upgrades;

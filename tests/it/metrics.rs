@@ -252,7 +252,7 @@ fn the_exposition_is_well_formed() {
         assert!(value.parse::<f64>().is_ok_and(|value| value >= 0.0), "{line}");
         assert!(seen.insert(series.to_owned()), "twice: {series}");
         let name = series.split('{').next().unwrap();
-        assert!(name.starts_with("sideman_"), "{name}");
+        assert!(name.starts_with("sideman_") || name.starts_with("process_"), "{name}");
         let family = ["_total", "_bucket", "_sum", "_count", "_info"]
             .iter()
             .find_map(|suffix| name.strip_suffix(suffix).filter(|name| types.contains_key(*name)))

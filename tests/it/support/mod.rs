@@ -27,6 +27,7 @@ pub(crate) use self::{
     origin::Origin,
     place::{Place, Protocol, Way},
     port::ReservedPort,
+    prometheus::samples,
     python::{Django, PASSWORD, USER},
     settings::{Ended, Settings},
     sideman::Sideman,

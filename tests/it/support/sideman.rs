@@ -132,6 +132,11 @@ impl Sideman {
         self.stderr.find_within(PATIENCE * 6, &format!("{part:?} on stderr"), wanted)
     }
 
+    /// Where the admin listener is.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// GET at the admin listener.
     #[track_caller]
     pub(crate) fn admin_get(&self, target: &str) -> Response {

@@ -1,0 +1,102 @@
+//! How numbers become metrics of the exposition, apart from where they come from.
+
+use std::{
+    fmt::Error,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use prometheus_client::{
+    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+};
+
+use super::{
+    histogram::Totals,
+    names::{self, Name},
+    usage::Usage,
+};
+
+/// Begins a metric.
+pub(super) fn describe<'a>(
+    encoder: &'a mut DescriptorEncoder<'_>,
+    name: Name,
+    kind: MetricType,
+) -> Result<MetricEncoder<'a>, Error> {
+    encoder.encode_descriptor(name.name, name.help, None, kind)
+}
+
+/// A counter for each value of one label.
+pub(super) fn counters(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: Name,
+    label: &'static str,
+    counts: &[(&'static str, u64)],
+) -> Result<(), Error> {
+    let mut family = describe(encoder, name, MetricType::Counter)?;
+    for (value, count) in counts {
+        ConstCounter::new(*count).encode(family.encode_family(&[(label, *value)])?)?;
+    }
+    Ok(())
+}
+
+/// A gauge for each value of one label.
+pub(super) fn gauges(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: Name,
+    label: &'static str,
+    values: &[(&'static str, u64)],
+) -> Result<(), Error> {
+    let mut family = describe(encoder, name, MetricType::Gauge)?;
+    for (value, number) in values {
+        let number = i64::try_from(*number).unwrap_or(i64::MAX);
+        ConstGauge::new(number).encode(family.encode_family(&[(label, *value)])?)?;
+    }
+    Ok(())
+}
+
+/// A counter without labels.
+pub(super) fn single(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: Name,
+    count: u64,
+) -> Result<(), Error> {
+    ConstCounter::new(count).encode(describe(encoder, name, MetricType::Counter)?)
+}
+
+/// The buckets, the sum and the count of a metric that was begun.
+pub(super) fn histogram(mut metric: MetricEncoder<'_>, totals: &Totals) -> Result<(), Error> {
+    let buckets =
+        totals.buckets().map(|(bound, count)| (bound.map_or(f64::INFINITY, seconds), count));
+    let buckets: Vec<(f64, u64)> = buckets.collect();
+    let (sum, count) = (seconds(totals.sum_micros()), totals.count());
+    metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+}
+
+/// What the process uses; what can't be read is left out.
+pub(super) fn process(encoder: &mut DescriptorEncoder<'_>, began: SystemTime) -> Result<(), Error> {
+    let usage = Usage::now();
+    if let Some(seconds) = usage.cpu_seconds {
+        let metric = describe(encoder, names::PROCESS_CPU, MetricType::Counter)?;
+        ConstCounter::new(seconds).encode(metric)?;
+    }
+    for (name, value) in [
+        (names::PROCESS_RESIDENT, usage.resident_bytes),
+        (names::PROCESS_VIRTUAL, usage.virtual_bytes),
+        (names::PROCESS_OPEN_FDS, usage.open_files),
+        (names::PROCESS_MAX_FDS, usage.max_files),
+        (names::PROCESS_THREADS, usage.threads),
+    ] {
+        if let Some(value) = value {
+            let value = i64::try_from(value).unwrap_or(i64::MAX);
+            ConstGauge::new(value).encode(describe(encoder, name, MetricType::Gauge)?)?;
+        }
+    }
+    let began = began.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let metric = describe(encoder, names::PROCESS_START, MetricType::Gauge)?;
+    ConstGauge::new(began.as_secs_f64()).encode(metric)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a sum of durations need not be exact")]
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}

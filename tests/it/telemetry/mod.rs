@@ -1,0 +1,5 @@
+//! What others read of the metrics: Prometheus itself, and the dashboard and alerts of config/deploy.
+
+mod names;
+mod promtool;
+mod usage;
