@@ -57,8 +57,12 @@ pub enum Kind {
     TooManyHeaders,
     /// The client's body broke off or was malformed.
     ClientBody,
-    /// The client's body stood still for too long.
+    /// The client's body stood still for `server.body_timeout`.
     ClientBodyTimeout,
+    /// The client's body came more slowly than `server.min_body_rate`.
+    ClientBodySlow,
+    /// The request's head was not complete within `server.header_timeout`.
+    ClientHeadTimeout,
     /// The client left before its answer was complete.
     ClientGone,
     /// A path under a static prefix that does not decode.
@@ -174,7 +178,7 @@ impl std::error::Error for Error {
 // === impl Kind ===
 
 impl Kind {
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 49] = [
         Self::HostMissing,
         Self::HostRepeated,
         Self::HostInvalid,
@@ -197,6 +201,8 @@ impl Kind {
         Self::TooManyHeaders,
         Self::ClientBody,
         Self::ClientBodyTimeout,
+        Self::ClientBodySlow,
+        Self::ClientHeadTimeout,
         Self::ClientGone,
         Self::PathInvalid,
         Self::FileUnreadable,
@@ -249,6 +255,8 @@ impl Kind {
             Self::TooManyHeaders => "too_many_headers",
             Self::ClientBody => "client_body",
             Self::ClientBodyTimeout => "client_body_timeout",
+            Self::ClientBodySlow => "client_body_slow",
+            Self::ClientHeadTimeout => "client_head_timeout",
             Self::ClientGone => "client_gone",
             Self::PathInvalid => "path_invalid",
             Self::FileUnreadable => "file_unreadable",
@@ -302,6 +310,8 @@ impl Kind {
             | Self::TooManyHeaders
             | Self::ClientBody
             | Self::ClientBodyTimeout
+            | Self::ClientBodySlow
+            | Self::ClientHeadTimeout
             | Self::ClientGone
             | Self::PathInvalid
             | Self::BodyTooLarge

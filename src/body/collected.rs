@@ -5,14 +5,13 @@ use std::{
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{buffers::Buffers, deadline::Deadline, reader::Reader, spill::Spill, waiting::Waiting};
-use crate::error::{Error, Kind};
+use super::{buffers::Buffers, reader::Reader, spill::Spill, waiting::Waiting};
+use crate::error::Error;
 
 /// A complete body.
 #[derive(Debug)]
@@ -41,21 +40,16 @@ enum Content {
 /// memory behind them is not much larger.
 const LARGE: usize = 32 * 1024;
 
-/// Takes all of a body. `pause` bounds how long the client may be silent.
-pub(super) async fn collect<B>(
-    body: &mut B,
-    buffers: &Buffers,
-    pause: Duration,
-) -> Result<Collected, Error>
+/// Takes all of a body.
+pub(super) async fn collect<B>(body: &mut B, buffers: &Buffers) -> Result<Collected, Error>
 where
     B: Body<Data = Bytes, Error = Error> + Unpin,
 {
     let mut waiting = Waiting::new(&buffers.memory, LARGE);
     let mut spill: Option<Spill> = None;
     let mut length: u64 = 0;
-    let mut timer = Deadline::default();
     while !body.is_end_stream()
-        && let Some(frame) = next(body, &mut timer, pause).await?
+        && let Some(frame) = next(body).await?
     {
         // A client's trailers are not passed on (DESIGN: every body is framed anew).
         let Ok(data) = frame.into_data() else { continue };
@@ -97,26 +91,11 @@ async fn write(
     written.map_err(|unwritten| unwritten.error)
 }
 
-/// The next frame, or what the client's silence comes to.
-async fn next<B>(
-    body: &mut B,
-    timer: &mut Deadline,
-    pause: Duration,
-) -> Result<Option<Frame<Bytes>>, Error>
+async fn next<B>(body: &mut B) -> Result<Option<Frame<Bytes>>, Error>
 where
     B: Body<Data = Bytes, Error = Error> + Unpin,
 {
-    timer.clear();
-    poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
-        Poll::Ready(frame) => Poll::Ready(frame.transpose()),
-        Poll::Pending => {
-            if !timer.is_set() {
-                timer.set(pause);
-            }
-            timer.poll_expired(cx).map(|()| Err(Error::new(Kind::ClientBodyTimeout)))
-        }
-    })
-    .await
+    poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await.transpose()
 }
 
 // === impl Collected ===
@@ -183,10 +162,9 @@ mod tests {
         script::{Room, Script, Step, pattern, run},
         spill::Place,
     };
+    use crate::error::Kind;
     use proptest::prelude::*;
     use std::future::Future;
-
-    const PAUSE: Duration = Duration::from_secs(60);
 
     fn room(memory: u64, disk: u64, place: Place, each: u64) -> Room {
         Room::new(memory, disk, place, Each { memory: each, answer: 0 })
@@ -233,7 +211,7 @@ mod tests {
             let expected: usize = steps.iter().map(|s| if let Step::Data(n) = s { *n } else { 0 }).sum();
             let mut body = Script::new(&steps, knows_length);
             run(async {
-                let collected = collect(&mut body, &room.buffers, PAUSE).await;
+                let collected = collect(&mut body, &room.buffers).await;
                 // A body that ends with its length can't fail any more.
                 if fails && !body.is_end_stream() {
                     assert_eq!(collected.unwrap_err().kind(), Kind::ClientBody);
@@ -263,7 +241,7 @@ mod tests {
             let expected: usize = steps.iter().map(|s| if let Step::Data(n) = s { *n } else { 0 }).sum();
             run(async {
                 let mut body = Script::new(&steps, true);
-                match collect(&mut body, &room.buffers, PAUSE).await {
+                match collect(&mut body, &room.buffers).await {
                     Ok(mut collected) => {
                         assert!(read(&mut collected).await.unwrap() == pattern(expected));
                     }
@@ -285,19 +263,9 @@ mod tests {
         let room = room(0, 0, Place::Memory, 1 << 20);
         let mut body = Script::new(&[Step::Data(50_000)], true);
         // Without a runtime: nothing is spawned, and nothing is waited for.
-        let collected = poll_once(&mut Box::pin(collect(&mut body, &room.buffers, PAUSE)));
+        let collected = poll_once(&mut Box::pin(collect(&mut body, &room.buffers)));
         let Poll::Ready(Ok(collected)) = collected else { panic!("{collected:?}") };
         assert!(!collected.is_file());
-    }
-
-    #[test]
-    fn a_silent_client_is_given_up() {
-        let room = room(1 << 20, 0, Place::Memory, 1 << 20);
-        let mut body = Script::new(&[Step::Data(5), Step::Never], false);
-        let pause = Duration::from_millis(20);
-        let failed = run(collect(&mut body, &room.buffers, pause)).unwrap_err();
-        assert_eq!(failed.kind(), Kind::ClientBodyTimeout);
-        assert_eq!(room.used(), (0, 0));
     }
 
     #[test]
@@ -307,7 +275,7 @@ mod tests {
         let steps = vec![Step::Data(400); 100];
         run(async {
             let mut body = Script::new(&steps, true);
-            let mut collected = collect(&mut body, &room.buffers, PAUSE).await.unwrap();
+            let mut collected = collect(&mut body, &room.buffers).await.unwrap();
             assert!(collected.is_file() && room.used() == (40_000, 0), "{:?}", room.used());
             assert!(read(&mut collected).await.unwrap() == pattern(40_000));
         });

@@ -10,6 +10,7 @@ mod chain;
 mod collected;
 mod deadline;
 mod file;
+mod patience;
 mod rate;
 mod reader;
 mod relay;
@@ -24,6 +25,7 @@ pub use self::{
     buffers::{Buffers, Each},
     deadline::Deadline,
     file::{FileStream, Version},
+    patience::Patience,
     request::{Arrival, Arriving, RequestBody},
     spill::Place,
 };

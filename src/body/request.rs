@@ -5,8 +5,7 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
-    time::Duration,
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use hyper::body::Incoming;
 use super::{
     buffers::Buffers,
     collected::{Collected, collect},
+    patience::{Patience, Wait},
 };
 use crate::error::{Error, Kind};
 
@@ -34,8 +34,13 @@ enum Source {
         incoming: Incoming,
         /// Bytes that may still come.
         left: u64,
+        /// Bytes that have come and were given away.
+        come: u64,
         /// Some of it was given away already.
         is_begun: bool,
+        patience: Option<Patience>,
+        /// Once there was something to wait for.
+        waiting: Option<Box<Wait>>,
     },
     Collected(Collected),
 }
@@ -92,7 +97,14 @@ impl Arriving {
 impl RequestBody {
     /// Keeps `arrival` up to date.
     pub fn new(incoming: Incoming, arrival: Rc<Arriving>) -> Self {
-        let source = Source::Coming { incoming, left: u64::MAX, is_begun: false };
+        let source = Source::Coming {
+            incoming,
+            left: u64::MAX,
+            come: 0,
+            is_begun: false,
+            patience: None,
+            waiting: None,
+        };
         Self { source, arrival }
     }
 
@@ -115,13 +127,20 @@ impl RequestBody {
         }
     }
 
-    /// Takes all of it from the client, up to its limit, which may be silent no longer than `pause`;
-    /// gives whether it was too long for memory. After a failure what has not come is still to come.
-    pub async fn collect(&mut self, buffers: &Buffers, pause: Duration) -> Result<bool, Error> {
+    /// Ends it with an error when the client is silent for too long, or too slow.
+    pub fn watch(&mut self, bounds: Patience) {
+        if let Source::Coming { patience, .. } = &mut self.source {
+            *patience = Some(bounds);
+        }
+    }
+
+    /// Takes all of it from the client, within its bounds; gives whether it was too long for memory.
+    /// After a failure what has not come is still to come.
+    pub async fn collect(&mut self, buffers: &Buffers) -> Result<bool, Error> {
         if !matches!(self.source, Source::Coming { .. }) {
             return Ok(false);
         }
-        let collected = collect(self, buffers, pause).await?;
+        let collected = collect(self, buffers).await?;
         let is_file = collected.is_file();
         self.source = Source::Collected(collected);
         Ok(is_file)
@@ -154,10 +173,12 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let Self { source, arrival } = self.get_mut();
-        let (incoming, left, is_begun) = match source {
+        let (incoming, left, come, is_begun, patience, waiting) = match source {
             Source::Nothing => return Poll::Ready(None),
             Source::Collected(collected) => return Pin::new(collected).poll_frame(cx),
-            Source::Coming { incoming, left, is_begun } => (incoming, left, is_begun),
+            Source::Coming { incoming, left, come, is_begun, patience, waiting } => {
+                (incoming, left, come, is_begun, patience, waiting)
+            }
         };
         let polled = Pin::new(&mut *incoming).poll_frame(cx);
         let before = arrival.get();
@@ -170,13 +191,22 @@ impl Body for RequestBody {
             // The connection shall look at the end again.
             cx.waker().wake_by_ref();
         }
-        let Some(frame) = ready!(polled) else { return Poll::Ready(None) };
+        let Poll::Ready(frame) = polled else {
+            let Some(patience) = *patience else { return Poll::Pending };
+            let waiting = waiting.get_or_insert_with(|| Box::new(Wait::new(patience, *come)));
+            return waiting.poll_late(cx).map(|kind| Some(Err(Error::new(kind))));
+        };
+        let Some(frame) = frame else { return Poll::Ready(None) };
         *is_begun = true;
         let broken = |error| Error::io(Kind::ClientBody, io::Error::other(error));
         let frame = frame.map_err(broken).and_then(|frame| {
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
             arrival.bytes.set(arrival.bytes.get() + length);
             *left = left.checked_sub(length).ok_or_else(|| Error::new(Kind::BodyTooLarge))?;
+            *come += length;
+            if let Some(waiting) = waiting {
+                waiting.on_bytes(length);
+            }
             Ok(frame)
         });
         Poll::Ready(Some(frame))

@@ -1,7 +1,7 @@
 //! Values to a [`Plan`], one function a section; the larger ones have files of their own. Each reads
 //! all of its keys before it gives up, so that every problem is found in one run.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf};
 
 use http::StatusCode;
 
@@ -81,6 +81,11 @@ fn server(reader: &mut Reader<'_>) -> Option<Server> {
     });
     let idle_timeout = reader.duration("server.idle_timeout");
     let header_timeout = reader.duration("server.header_timeout");
+    let body_timeout = reader.duration("server.body_timeout");
+    let min_body_rate = reader.size_or_word("server.min_body_rate");
+    let write_timeout = reader.duration("server.write_timeout");
+    let max_requests = reader.integer("server.max_requests");
+    let max_connections = reader.workers("server.max_connections");
     let head = head(reader);
     let max_body = reader.size_or_word("server.max_body");
     let allowed_hosts = allowed_hosts(reader);
@@ -92,6 +97,11 @@ fn server(reader: &mut Reader<'_>) -> Option<Server> {
         idle_timeout: idle_timeout?,
         header_timeout: header_timeout?,
         head: head?,
+        body_timeout: body_timeout?,
+        min_body_rate: min_body_rate?.and_then(NonZeroU64::new),
+        write_timeout: write_timeout?,
+        max_requests: max_requests? as u64,
+        max_connections: max_connections?,
         max_body: max_body?,
         allowed_hosts: allowed_hosts?,
         redirect_https: redirect_https?,

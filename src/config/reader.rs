@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A number of threads; `Some(None)` is `auto`.
+    /// A number; `Some(None)` is `auto`.
     pub(super) fn workers(&mut self, name: &str) -> Option<Option<usize>> {
         self.scalar(name, |kind, text| {
             let Kind::Workers { most } = kind else { return Err(mismatch()) };

@@ -34,6 +34,10 @@ pub struct Client {
     refusal: Cell<Option<(u64, Kind)>>,
     /// The head after so many has more fields than usual.
     wide: Cell<Option<u64>>,
+    /// A part of the next head has come.
+    has_begun: Cell<bool>,
+    /// Whether it is to end if it is idle.
+    is_let_go: Cell<bool>,
     /// How much of the request's body has come.
     body: Rc<Arriving>,
     /// Whether an interim answer may be sent before the final one, which has not begun.
@@ -108,6 +112,8 @@ impl Client {
             requests: Cell::new(0),
             refusal: Cell::new(None),
             wide: Cell::new(None),
+            has_begun: Cell::new(false),
+            is_let_go: Cell::new(false),
             body: Rc::default(),
             takes_interim: Cell::new(false),
             departure: Cell::new(Departure::None),
@@ -293,6 +299,11 @@ impl Client {
         self.interim.take();
     }
 
+    /// Whether nothing of an answer waits in hyper's buffers.
+    pub fn is_flushed(&self) -> bool {
+        self.is_flushed.get()
+    }
+
     /// Nothing of an answer waits in hyper's buffers.
     pub fn on_flushed(&self) {
         self.is_flushed.set(true);
@@ -345,6 +356,21 @@ impl Client {
         is_due
     }
 
+    /// Whether a part of the next head has come.
+    pub fn set_begun(&self, has_begun: bool) {
+        self.has_begun.set(has_begun);
+    }
+
+    /// Asks it to end if it is idle.
+    pub fn let_go(&self) {
+        self.is_let_go.set(true);
+    }
+
+    /// Whether it was asked to. Once: it need not if it was not idle then.
+    pub fn take_let_go(&self) -> bool {
+        self.is_let_go.replace(false)
+    }
+
     /// A request's head has come.
     pub fn on_request(&self, version: Version, has_body: bool) {
         self.requests.set(self.requests.get() + 1);
@@ -374,7 +400,9 @@ impl Client {
     }
 
     pub(super) fn on_answered(&self, now: Instant) {
-        self.activity.set(Activity::Idle(now));
+        // The next request may have begun behind this one.
+        let next = if self.has_begun.get() { Activity::Head(now) } else { Activity::Idle(now) };
+        self.activity.set(next);
         self.departure.set(Departure::None);
     }
 }

@@ -9,7 +9,7 @@ use http_body::Body as _;
 
 use super::{forward, local::Local, record::Record};
 use crate::{
-    body::{Body, RequestBody},
+    body::{Body, Patience, RequestBody},
     error::{Error, Kind},
     plan::{Plan, Streaming},
     rfc::path,
@@ -46,11 +46,13 @@ pub(super) async fn request(
         return Ok(framing);
     }
     body.limit(limit);
+    let server = &local.app.plan.server;
+    body.watch(Patience { pause: server.body_timeout, rate: server.min_body_rate });
     // Not every protocol has a way to say where a body ends that has no length.
     if streaming.request && (framing != Framing::Chunked || upstream.takes_chunks()) {
         return Ok(framing);
     }
-    if body.collect(&local.app.buffers, upstream.pause()).await? {
+    if body.collect(&local.app.buffers).await? {
         local.metrics.spilled_requests.add(1);
     }
     Ok(match body.size_hint().exact() {

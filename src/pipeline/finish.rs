@@ -42,10 +42,24 @@ pub(super) fn seal(mut record: Box<Record>, response: Response<Body>) -> Respons
     if record.parts.version >= Version::HTTP_2 {
         // A connection of many requests ends in another way (RFC 9113, 6.8 and 8.2.2).
         parts.headers.remove(header::CONNECTION);
-    } else if is_last && record.upgraded.is_none() {
+    } else if record.upgraded.is_none() && (is_last || is_used_up(&record)) {
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Response::from_parts(parts, Answer { body, record: Some(record) })
+}
+
+/// Whether its connection has had as many requests as it may.
+fn is_used_up(record: &Record) -> bool {
+    let most = record.local.app.plan.server.max_requests;
+    let is_used_up = record.connection.requests() >= most;
+    if is_used_up {
+        record.local.metrics.used_up.add(1);
+        tracing::debug!(
+            peer = record.connection.address(),
+            "client connection ends: it has had server.max_requests"
+        );
+    }
+    is_used_up
 }
 
 // === impl Answer ===

@@ -10,7 +10,8 @@
 //! 6. [`fields`] changes what the answer says about itself.
 //! 7. [`leftover`] reads what the client still sends of a body that nobody wanted.
 //!
-//! What a request may also come to: [`interim`] answers before its own, and a [`tunnel`] after it.
+//! What a request may also come to: [`interim`] answers before its own, and a [`tunnel`] after it; or
+//! nothing but the beginning of a head ([`late`]).
 
 mod accel;
 mod app;
@@ -26,6 +27,7 @@ mod guard;
 mod health;
 mod hosts;
 mod interim;
+mod late;
 mod leftover;
 mod local;
 mod pages;
@@ -42,6 +44,7 @@ pub use self::{
     client::{Activity, Client, Departure, Way},
     finish::Answer,
     health::application_accepts,
+    late::head_timeout,
     local::Local,
     sendable::Sendable,
     tunnel::Tunnel,

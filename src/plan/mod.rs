@@ -25,7 +25,7 @@ pub use self::{
     upstream::{Admission, Flavour, Probe, Protocol, Target, Upstream, Uwsgi},
 };
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU64, time::Duration};
 
 use ipnet::IpNet;
 
@@ -66,13 +66,23 @@ pub struct Server {
     pub workers: Option<usize>,
     /// Peers whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// How long a kept-alive client connection may wait for its next request, or take nothing of an
-    /// answer.
+    /// How long a kept-alive client connection may wait for its next request.
     pub idle_timeout: Duration,
-    /// How long a client may take from the first byte of a request's head to its last.
+    /// How long a client may take from the first byte of a request's head to its last, and from its
+    /// connection to the first byte.
     pub header_timeout: Duration,
     /// What a request's head may have.
     pub head: Limits,
+    /// How long a client may pause while it sends a body.
+    pub body_timeout: Duration,
+    /// Bytes a second that a client must send of a body; `None` is no limit.
+    pub min_body_rate: Option<NonZeroU64>,
+    /// How long a client may take nothing of an answer.
+    pub write_timeout: Duration,
+    /// Requests of one client connection.
+    pub max_requests: u64,
+    /// Open client connections; `None` is what the descriptors allow.
+    pub max_connections: Option<usize>,
     /// Bytes of a request's body; `None` is no limit.
     pub max_body: Option<u64>,
     /// Hosts that requests may be for, lower case; one that begins with a dot stands for every name

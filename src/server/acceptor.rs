@@ -18,6 +18,7 @@ use rustix::{
 
 use super::{
     listener::Listener,
+    room,
     stream::Accepted,
     tls::{Place, Tls},
     workers::Placement,
@@ -43,6 +44,14 @@ pub struct Accepting {
 /// There is no place for another handshake.
 struct Full;
 
+/// Whether there may be no more connections than `server.max_connections`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    Kept,
+    /// They have come already, and none will any more.
+    Ignored,
+}
+
 #[derive(Debug)]
 struct Acceptor {
     listeners: Vec<Listener>,
@@ -52,8 +61,11 @@ struct Acceptor {
     tls: Option<Arc<Tls>>,
     /// Whether connections to TLS listeners wait for a place.
     is_full: bool,
+    /// Whether connections to any listener wait for one to end.
+    is_crowded: bool,
     metrics: Arc<Process>,
     trouble: Repeat,
+    crowd: Repeat,
 }
 
 // === impl Accepting ===
@@ -67,9 +79,19 @@ impl Accepting {
         metrics: Arc<Process>,
     ) -> io::Result<Self> {
         let (stop, writer) = io::pipe()?;
-        let trouble = Repeat::default();
-        let is_full = false;
-        let acceptor = Acceptor { listeners, stop, placement, tls, is_full, metrics, trouble };
+        let (trouble, crowd) = (Repeat::default(), Repeat::default());
+        let (is_full, is_crowded) = (false, false);
+        let acceptor = Acceptor {
+            listeners,
+            stop,
+            placement,
+            tls,
+            is_full,
+            is_crowded,
+            metrics,
+            trouble,
+            crowd,
+        };
         thread::Builder::new().name("acceptor".to_owned()).spawn(move || acceptor.run())?;
         Ok(Self { _stop: writer })
     }
@@ -80,13 +102,15 @@ impl Accepting {
 impl Acceptor {
     fn run(mut self) {
         while !self.wait() {
-            if !self.accept_all() {
-                self.pause();
+            if !self.accept_all(Bound::Kept) {
+                self.pause(PAUSE);
+            } else if self.is_crowded {
+                self.pause(room::PAUSE);
             }
         }
         self.listeners.iter_mut().for_each(Listener::withdraw);
         // Closing a socket resets what waits in its queue: take that first.
-        self.accept_all();
+        self.accept_all(Bound::Ignored);
     }
 
     /// Waits for connections; `true` if it is time to stop.
@@ -102,16 +126,20 @@ impl Acceptor {
     }
 
     /// Lets the others end something, unless it is time to stop.
-    fn pause(&self) {
-        let timeout = Timespec::try_from(PAUSE).ok();
+    fn pause(&self, time: Duration) {
+        let timeout = Timespec::try_from(time).ok();
         let _ = poll(&mut [PollFd::new(&self.stop, PollFlags::IN)], timeout.as_ref());
     }
 
     /// Accepts until no connection is left; `false` if something is lacking.
-    fn accept_all(&mut self) -> bool {
-        let (mut is_well, mut is_full) = (true, false);
+    fn accept_all(&mut self, bound: Bound) -> bool {
+        let (mut is_well, mut is_full, mut is_crowded) = (true, false, false);
         for listener in &self.listeners {
             loop {
+                if bound == Bound::Kept && self.placement.is_full() {
+                    is_crowded |= has_arrivals(listener);
+                    break;
+                }
                 let Ok(place) = self.place(listener) else {
                     is_full |= has_arrivals(listener);
                     break;
@@ -133,6 +161,10 @@ impl Acceptor {
             tracing::debug!("new TLS connections wait: tls.handshakes are in flight");
         }
         self.is_full = is_full;
+        if is_crowded {
+            self.make_room();
+        }
+        self.is_crowded = is_crowded;
         is_well
     }
 
@@ -142,8 +174,28 @@ impl Acceptor {
         tls.places.take().map(Some).ok_or(Full)
     }
 
+    /// There are as many connections as there may be, and more want to come.
+    fn make_room(&self) {
+        self.placement.make_room();
+        if self.is_crowded {
+            return;
+        }
+        self.metrics.connections_full.fetch_add(1, Ordering::Relaxed);
+        if let Some(missed) = self.crowd.allow() {
+            tracing::warn!(
+                connections = self.placement.most(),
+                missed,
+                "new connections wait, and idle ones are closed for them: raise server.max_connections"
+            );
+        }
+    }
+
     fn tell(&self, error: Errno) {
         self.metrics.accept_errors.fetch_add(1, Ordering::Relaxed);
+        if matches!(error, Errno::MFILE | Errno::NFILE) {
+            self.metrics.descriptors_exhausted.fetch_add(1, Ordering::Relaxed);
+            self.placement.make_room();
+        }
         if let Some(missed) = self.trouble.allow() {
             tracing::error!(
                 %error, missed,

@@ -18,29 +18,32 @@ use http::{Request, StatusCode};
 use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use tokio::{io::AsyncWriteExt as _, sync::Semaphore};
+use tokio::{io::AsyncWriteExt as _, sync::Semaphore, time::timeout};
 
 use super::{
     drain::Ticket,
     gate::Gate,
     http2,
-    linger::linger,
+    linger::{self, linger},
     plain::Plain,
+    room::Guest,
     socket::Socket,
     stream::{Stream, Transport},
+    timer::{Expired, Timer},
     tls::{self, Place, Shaken, Tls},
     tunnel,
 };
 use crate::{
-    body::Deadline,
     error::Kind,
-    pipeline::{self, Activity, Client, Departure, Local, Way},
-    plan,
+    pipeline::{self, Activity, Client, Local, Way},
     telemetry::{MethodLabel, Route, Shard, StatusClass},
 };
 
 /// Bytes of an answer on its way, roughly, at the most; more if a request's head may have more.
 const BUFFER: usize = 64 * 1024;
+
+/// How long a client that was too slow is given to read why.
+const BRIEFLY: Duration = Duration::from_secs(2);
 
 /// What is told to one that speaks HTTP where TLS is spoken.
 const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
@@ -81,6 +84,7 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
     let _secure = is_tls.then(|| Secure::count(Arc::clone(&local.metrics)));
     let way = Way { peer, server_port, tls: stream.tls_version() };
     let client = Rc::new(Client::new(way, Instant::now()));
+    ticket.introduce(Rc::<Client>::clone(&client));
     let limits = local.app.plan.server.head;
     let gate = Gate::new(limits);
     let socket = Socket::new(stream, Rc::clone(&client), Arc::clone(&local.metrics), gate);
@@ -133,9 +137,14 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
             if client.take_hidden_end() {
                 continue;
             }
+            if client.take_let_go() && client.idle_since().is_some() {
+                return Poll::Ready(Ended::LetGo);
+            }
             match ready!(timer.poll(&client, cx)) {
                 Expired::Idle => return Poll::Ready(Ended::Idle),
+                Expired::Unbegun => return Poll::Ready(Ended::Unbegun),
                 Expired::Head => return Poll::Ready(Ended::Head),
+                Expired::Write => return Poll::Ready(Ended::Write),
                 // The next poll reads again.
                 Expired::Look => {}
             }
@@ -155,7 +164,7 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
     // `Socket` has kept hyper from shutting it down.
     let parts = connection.into_parts();
     let socket = parts.io.into_inner();
-    let is_http2 = socket.is_http2();
+    let (is_http2, may_be_http2) = (socket.is_http2(), socket.may_be_http2());
     let (mut socket, held) = socket.into_plain(matches!(ended, Ended::Http(None)));
     match ended {
         Ended::Http(None) => {
@@ -176,7 +185,7 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
                 || !held.is_empty();
             if is_unread || !client.has_ended() && socket.has_more() {
                 drop(open);
-                Box::pin(linger(socket, &ticket)).await;
+                Box::pin(linger(socket, &ticket, linger::PATIENCE)).await;
             } else {
                 socket.say_end();
             }
@@ -191,6 +200,8 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
                     tracing::debug!(%error, peer = client.address(), "client connection ended");
                 }
                 http2::Ended::Idle => local.metrics.idle_timeouts.add(1),
+                http2::Ended::Head => local.metrics.header_timeouts.add(1),
+                http2::Ended::Write => local.metrics.write_timeouts.add(1),
                 http2::Ended::Flooded => {
                     local.metrics.floods.add(1);
                     tracing::debug!(
@@ -212,22 +223,50 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
             }
             if error.is_parse() && !client.has_ended() {
                 drop(open);
-                Box::pin(linger(socket, &ticket)).await;
+                Box::pin(linger(socket, &ticket, linger::PATIENCE)).await;
             }
         }
-        Ended::Head => {
+        Ended::Unbegun => {
             local.metrics.header_timeouts.add(1);
             socket.say_end();
         }
+        Ended::Head => {
+            local.metrics.header_timeouts.add(1);
+            // The rest of a body that nobody wanted is no head, and what may be HTTP/2 understands no answer.
+            if client.owes_body() || may_be_http2 || !client.is_flushed() {
+                return socket.say_end();
+            }
+            drop(open);
+            let answer = pipeline::head_timeout(&local, client, &held);
+            Box::pin(refuse(socket, &answer, &ticket)).await;
+        }
+        Ended::Write => {
+            local.metrics.write_timeouts.add(1);
+            tracing::debug!(peer = client.address(), "client took nothing of its answer: cut off");
+            socket.reset_at_end();
+        }
         Ended::Idle => {
             local.metrics.idle_timeouts.add(1);
-            // An answer that was not taken is cut off.
-            if client.activity() != Activity::Busy {
-                socket.say_end();
-            }
+            socket.say_end();
+        }
+        Ended::LetGo => {
+            local.metrics.shed.add(1);
+            socket.say_end();
         }
         // Once there is room, there is room.
         Ended::Narrow => {}
+    }
+}
+
+/// Says the last word to a client that may still send. It fits into the socket's buffer, which is empty, or
+/// it is not worth waiting for.
+async fn refuse(mut socket: Plain, answer: &[u8], ticket: &Ticket) {
+    let said = async {
+        socket.write_all(answer).await?;
+        socket.flush().await
+    };
+    if let Ok(Ok(())) = timeout(BRIEFLY, said).await {
+        linger(socket, ticket, BRIEFLY).await;
     }
 }
 
@@ -247,7 +286,7 @@ async fn shake(
             let mut plain = Plain::new(Stream::Bare(transport), Arc::clone(&local.metrics));
             // It fits into the socket's empty buffer, or the client has left.
             if plain.write(NOT_TLS).await.is_ok() {
-                linger(plain, ticket).await;
+                linger(plain, ticket, linger::PATIENCE).await;
             }
             None
         }
@@ -262,27 +301,12 @@ enum Ended {
     Http(Option<hyper::Error>),
     /// The next head has more fields than hyper has room for.
     Narrow,
+    Unbegun,
     Head,
+    Write,
     Idle,
-}
-
-/// What a connection's timer was set for.
-enum Expired {
-    Head,
-    Idle,
-    /// It is time to look whether a client that has closed its side is still there.
-    Look,
-}
-
-/// Bounds how long a client may idle and how long it may take for a head. It costs a comparison
-/// when the connection is polled, and touches the runtime's timers about once a timeout.
-#[derive(Debug)]
-struct Timer {
-    idle: Duration,
-    header: Duration,
-    deadline: Deadline,
-    /// The last moment that was set for a look.
-    looked: Instant,
+    /// To make room for others.
+    LetGo,
 }
 
 /// Counts an open connection until it has nothing more to say.
@@ -291,38 +315,18 @@ struct Open(Arc<Shard>);
 /// Counts a connection that speaks TLS.
 struct Secure(Arc<Shard>);
 
-// === impl Timer ===
+// === impl Client ===
 
-impl Timer {
-    fn new(plan: &plan::Server) -> Self {
-        Self {
-            idle: plan.idle_timeout,
-            header: plan.header_timeout,
-            deadline: Deadline::default(),
-            looked: Instant::now(),
+impl Guest for Client {
+    fn idle_since(&self) -> Option<Instant> {
+        match self.activity() {
+            Activity::Idle(since) if self.blocked().is_none() => Some(since),
+            Activity::Idle(_) | Activity::Head(_) | Activity::Busy => None,
         }
     }
 
-    fn poll(&mut self, client: &Client, cx: &mut Context<'_>) -> Poll<Expired> {
-        let (at, expired) = match (client.activity(), client.departure()) {
-            // Whatever else it waits for: one that takes nothing of its answer keeps a place for nothing.
-            (Activity::Busy, _) if let Some(since) = client.blocked() => {
-                (since + self.idle, Expired::Idle)
-            }
-            (Activity::Idle(since), _) => (since + self.idle, Expired::Idle),
-            (Activity::Head(since), _) => (since + self.header, Expired::Head),
-            (Activity::Busy, Departure::Suspected(at) | Departure::Probed(at))
-                if at != self.looked =>
-            {
-                (at, Expired::Look)
-            }
-            (Activity::Busy, _) => return Poll::Pending,
-        };
-        self.deadline.set_at(at);
-        ready!(self.deadline.poll_expired(cx));
-        // One look for each moment: should hyper not read then, this must not go in circles.
-        self.looked = at;
-        Poll::Ready(expired)
+    fn let_go(&self) {
+        Self::let_go(self);
     }
 }
 

@@ -141,6 +141,7 @@ impl Gate {
             self.look_again(client);
             0
         };
+        client.set_begun(matches!(self.state, State::Head(_)) && self.held.len() > self.ready);
         if matches!(self.state, State::Upgrade) && !self.held.is_empty() {
             // Nothing else would wake the connection when the answer is no.
             client.hide_end();

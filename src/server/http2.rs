@@ -22,13 +22,16 @@ use tokio::task::spawn_local;
 
 use super::{
     drain::Ticket,
+    frames::Frames,
     prefixed::Prefixed,
     streams::{Look, Streams},
     taken::Taken,
+    timer::jittered,
 };
 use crate::{
     body::Deadline,
     pipeline::{self, Client, Local},
+    plan,
     telemetry::Shard,
 };
 
@@ -53,8 +56,12 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) enum Ended {
     /// By itself, with what went wrong if something did.
     Itself(Option<hyper::Error>),
-    /// It had no request for too long, or took nothing of an answer.
+    /// It had no request for too long.
     Idle,
+    /// The head of one was not complete in time, or it never began one.
+    Head,
+    /// It took nothing of an answer.
+    Write,
     /// It took back most of its requests at once.
     Flooded,
 }
@@ -63,9 +70,15 @@ pub(super) enum Ended {
 #[derive(Clone, Debug)]
 struct LocalExecutor(Rc<Streams>);
 
-/// Bounds how long a client may idle, and how long it may take nothing.
+/// Bounds how long a client may idle, take for a head, and take nothing.
 struct Timer {
     idle: Duration,
+    header: Duration,
+    /// How long it may take to begin the first request, if that is shorter than idling.
+    first: Option<Duration>,
+    write: Duration,
+    /// Of the head that comes.
+    head: Deadline,
     deadline: Deadline,
 }
 
@@ -105,28 +118,34 @@ where
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PONG);
-    let io = TokioIo::new(Prefixed::new(early, io));
+    let frames = Rc::new(Frames::new());
+    let io = TokioIo::new(Prefixed::new(early, io, Rc::clone(&frames)));
     let connection = http.serve_connection(io, TowerToHyperService::new(service));
     let mut connection = std::pin::pin!(connection);
 
-    let mut timer =
-        Timer { idle: local.app.plan.server.idle_timeout, deadline: Deadline::default() };
+    ticket.introduce(Rc::<Streams>::clone(&streams));
+
+    let plan = &local.app.plan.server;
+    let mut timer = Timer::new(plan);
     let mut told = false;
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                 return Poll::Ready(Ended::Itself(result.err()));
             }
-            if ticket.is_closing() && !told {
+            let is_used_up = streams.begun() >= plan.max_requests;
+            let is_let_go = streams.take_let_go();
+            if !told && (ticket.is_closing() || is_used_up || is_let_go) {
                 told = true;
+                local.metrics.used_up.add(u64::from(is_used_up));
+                local.metrics.shed.add(u64::from(is_let_go && !is_used_up));
                 connection.as_mut().graceful_shutdown();
                 continue;
             }
             if streams.is_flooded() {
                 return Poll::Ready(Ended::Flooded);
             }
-            ready!(timer.poll(&streams, &local.metrics, cx));
-            return Poll::Ready(Ended::Idle);
+            return timer.poll(&streams, &frames, &local.metrics, cx);
         }
     })
     .await
@@ -143,16 +162,47 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for LocalExecutor {
 // === impl Timer ===
 
 impl Timer {
-    fn poll(&mut self, streams: &Streams, metrics: &Shard, cx: &mut Context<'_>) -> Poll<()> {
+    fn new(plan: &plan::Server) -> Self {
+        Self {
+            idle: jittered(plan.idle_timeout),
+            header: plan.header_timeout,
+            first: Some(plan.header_timeout).filter(|header| *header < plan.idle_timeout),
+            write: plan.write_timeout,
+            head: Deadline::default(),
+            deadline: Deadline::default(),
+        }
+    }
+
+    fn poll(
+        &mut self,
+        streams: &Streams,
+        frames: &Frames,
+        metrics: &Shard,
+        cx: &mut Context<'_>,
+    ) -> Poll<Ended> {
+        if let Some(since) = frames.since() {
+            self.head.set_at(since + self.header);
+            if self.head.poll_expired(cx).is_ready() {
+                return Poll::Ready(Ended::Head);
+            }
+        }
         loop {
+            // Only one that has asked something may be silent for long.
+            let first = self.first.filter(|_| streams.begun() == 0);
             if !self.deadline.is_set() {
                 let now = Instant::now();
-                let Look::Again { at, cut } = streams.look(now, self.idle) else {
-                    return Poll::Ready(());
-                };
-                metrics.stalled_streams.add(cut);
-                // While requests run, a look once a second is enough.
-                self.deadline.set_at(at.map_or(now + LOOK, |at| at.max(now + LOOK)));
+                match streams.look(now, first.unwrap_or(self.idle), self.write) {
+                    Look::Again { at, cut } => {
+                        metrics.stalled_streams.add(cut);
+                        // While requests run, a look once a second is enough; and not much later than
+                        // the next may have begun and stalled.
+                        let (soon, late) = (now + LOOK, now + (self.write / 4).max(LOOK));
+                        self.deadline.set_at(at.map_or(soon, |at| at.clamp(soon, late)));
+                    }
+                    Look::Stalled => return Poll::Ready(Ended::Write),
+                    Look::Over if first.is_some() => return Poll::Ready(Ended::Head),
+                    Look::Over => return Poll::Ready(Ended::Idle),
+                }
             }
             ready!(self.deadline.poll_expired(cx));
             self.deadline.clear();

@@ -15,7 +15,7 @@ use super::{drain::Ticket, plain::Plain};
 /// How long a client may send nothing; nginx's `lingering_timeout`.
 const PAUSE: Duration = Duration::from_secs(5);
 /// How long it may take altogether; nginx's `lingering_time`.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// How much longer it may take when the process is to end: that shall not wait for a client that feeds it
 /// a byte now and then.
 const LAST: Duration = Duration::from_secs(5);
@@ -23,7 +23,7 @@ const LAST: Duration = Duration::from_secs(5);
 const BUFFER: usize = 16 * 1024;
 
 /// Waits until the client has closed its side, or for long enough.
-pub(super) async fn linger(mut socket: Plain, ticket: &Ticket) {
+pub(super) async fn linger(mut socket: Plain, ticket: &Ticket, patience: Duration) {
     if socket.shutdown().await.is_err() {
         // Nobody is there any more.
         return;
@@ -39,7 +39,7 @@ pub(super) async fn linger(mut socket: Plain, ticket: &Ticket) {
     };
     // Whether it came to its end or not: that was all there is to be done.
     select! {
-        _ = timeout(PATIENCE, rest) => {}
+        _ = timeout(patience, rest) => {}
         () = leaving => {}
     }
 }

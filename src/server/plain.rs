@@ -5,11 +5,13 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::stream::Stream;
+use super::stream::{Stream, Transport};
 use crate::telemetry::Shard;
 
 /// A byte stream that counts what passes.
@@ -30,6 +32,13 @@ impl Plain {
     /// For those who want none of it: it takes a byte.
     pub(super) fn has_more(&mut self) -> bool {
         self.stream.has_more()
+    }
+
+    /// Has it reset when it is dropped: what the client does not take must not wait in the kernel.
+    pub(super) fn reset_at_end(&self) {
+        if let Transport::Tcp(tcp) = self.stream.transport() {
+            let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO));
+        }
     }
 
     /// Before it is closed in an orderly way.

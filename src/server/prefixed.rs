@@ -1,26 +1,30 @@
-//! A byte stream of which the beginning was read already.
+//! A byte stream of which the beginning was read already, and whose frames are followed.
 
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll},
+    rc::Rc,
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::frames::Frames;
 
 /// Gives what was read before, then what comes.
 #[derive(Debug)]
 pub(super) struct Prefixed<I> {
     early: Bytes,
     io: I,
+    frames: Rc<Frames>,
 }
 
 // === impl Prefixed ===
 
 impl<I> Prefixed<I> {
-    pub(super) fn new(early: Bytes, io: I) -> Self {
-        Self { early, io }
+    pub(super) fn new(early: Bytes, io: I, frames: Rc<Frames>) -> Self {
+        Self { early, io, frames }
     }
 }
 
@@ -30,12 +34,15 @@ impl<I: AsyncRead + Unpin> AsyncRead for Prefixed<I> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         if self.early.is_empty() {
-            return Pin::new(&mut self.io).poll_read(cx, buffer);
+            ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
+        } else {
+            let count = self.early.len().min(buffer.remaining());
+            buffer.put_slice(self.early.get(..count).unwrap_or_default());
+            self.early.advance(count);
         }
-        let count = self.early.len().min(buffer.remaining());
-        buffer.put_slice(self.early.get(..count).unwrap_or_default());
-        self.early.advance(count);
+        self.frames.on_read(buffer.filled().get(before..).unwrap_or_default());
         Poll::Ready(Ok(()))
     }
 }

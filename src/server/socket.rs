@@ -207,6 +207,11 @@ impl Socket {
         self.opening == Opening::Http2
     }
 
+    /// Whether what has come may be the beginning of that.
+    pub(super) fn may_be_http2(&self) -> bool {
+        self.opening.held() > 0
+    }
+
     /// Reads, and counts what comes; gives how much there is to be seen of it.
     fn poll_some(
         &mut self,

@@ -11,6 +11,7 @@ use std::{
 
 use tokio::task::{self, AbortHandle};
 
+use super::room::Guest;
 use crate::{
     error::{Error, Kind},
     pipeline::{Activity, Client},
@@ -32,6 +33,7 @@ pub(super) struct Streams {
     tasks: RefCell<VecDeque<AbortHandle>>,
     begun: Cell<u64>,
     taken_back: Cell<u64>,
+    is_let_go: Cell<bool>,
 }
 
 /// One request at a time.
@@ -55,8 +57,10 @@ pub(super) struct Stream {
 pub(super) enum Look {
     /// Nothing for now; so many requests were cut off.
     Again { at: Option<Instant>, cut: u64 },
-    /// It is to be closed.
+    /// It is to be closed: it has had no request for too long.
     Over,
+    /// Or takes nothing of the end of an answer.
+    Stalled,
 }
 
 // === impl Streams ===
@@ -69,6 +73,7 @@ impl Streams {
             tasks: RefCell::default(),
             begun: Cell::new(0),
             taken_back: Cell::new(0),
+            is_let_go: Cell::new(false),
         }
     }
 
@@ -104,24 +109,30 @@ impl Streams {
         taken_back >= TAKEN_BACK && taken_back > self.begun.get() / 2
     }
 
-    /// Cuts off requests of which the client has taken nothing for so long: they alone, since those beside
+    /// Requests that have begun.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun.get()
+    }
+
+    /// Whether it is to end because others want its place, and may.
+    pub(super) fn take_let_go(&self) -> bool {
+        self.is_let_go.replace(false) && self.idle_since().is_some()
+    }
+
+    /// Cuts off requests of which the client has taken nothing for `write`: they alone, since those beside
     /// them may be other people's, behind a balancer. The connection is over when it has had no
-    /// request for so long, or has the end of an answer left that nothing else can take away.
-    pub(super) fn look(&self, now: Instant, idle: Duration) -> Look {
-        let idle_since = |client: &Client| match client.activity() {
-            Activity::Idle(since) | Activity::Head(since) => Some(since),
-            Activity::Busy => None,
-        };
+    /// request for `idle`, or has the end of an answer left that nothing else can take away.
+    pub(super) fn look(&self, now: Instant, idle: Duration, write: Duration) -> Look {
         let mut quiet = idle_since(&self.first);
         let (mut is_busy, mut cut) = (false, 0);
         for stream in self.places.borrow().iter() {
-            let is_stalled = stream.stalled().is_some_and(|since| since + idle <= now);
+            let is_stalled = stream.stalled().is_some_and(|since| since + write <= now);
             match idle_since(&stream.client) {
                 None => {
                     is_busy = true;
                     cut += u64::from(is_stalled && stream.cut());
                 }
-                Some(_) if is_stalled => return Look::Over,
+                Some(_) if is_stalled => return Look::Stalled,
                 Some(since) => quiet = quiet.max(Some(since)).max(stream.stalled()),
             }
         }
@@ -130,6 +141,30 @@ impl Streams {
             Some(since) if since + idle <= now => Look::Over,
             quiet => Look::Again { at: quiet.map(|since| since + idle), cut },
         }
+    }
+}
+
+impl Guest for Streams {
+    fn idle_since(&self) -> Option<Instant> {
+        let mut last = idle_since(&self.first)?;
+        for stream in self.places.borrow().iter() {
+            last = last.max(idle_since(&stream.client)?);
+            if stream.stalled().is_some() {
+                return None;
+            }
+        }
+        Some(last)
+    }
+
+    fn let_go(&self) {
+        self.is_let_go.set(true);
+    }
+}
+
+fn idle_since(client: &Client) -> Option<Instant> {
+    match client.activity() {
+        Activity::Idle(since) | Activity::Head(since) => Some(since),
+        Activity::Busy => None,
     }
 }
 

@@ -24,6 +24,7 @@ use tokio::{
 use super::{
     connection::{self, Entry, Handshake},
     drain::Drain,
+    room,
     stream::{Accepted, Transport},
     tls::{Place, Tls},
 };
@@ -63,12 +64,15 @@ struct Ended {
 #[derive(Debug)]
 pub struct Placement {
     workers: Vec<Worker>,
+    /// Connections that there may be.
+    most: usize,
 }
 
 #[derive(Debug)]
 struct Worker {
     connections: mpsc::UnboundedSender<Arrival>,
     open: Arc<AtomicUsize>,
+    room: Arc<room::Request>,
 }
 
 #[derive(Debug)]
@@ -98,7 +102,8 @@ impl Workers {
         let (mut threads, mut workers) = (Vec::new(), Vec::new());
         for (index, shard) in app.metrics.shards().iter().enumerate() {
             let (connections, arrivals) = mpsc::unbounded_channel();
-            workers.push(Worker { connections, open: Arc::default() });
+            let room = Arc::<room::Request>::default();
+            workers.push(Worker { connections, open: Arc::default(), room: Arc::clone(&room) });
             let (app, shard, log) = (Arc::clone(app), Arc::clone(shard), log.cloned());
             let tls = tls.cloned();
             let (phase, report) = (phase.clone(), report.clone());
@@ -113,12 +118,16 @@ impl Workers {
                 let log = LogBuffer::new(&app.plan.log, log);
                 let first_phase = *phase.borrow();
                 let local = Local::new(app, shard, log, first_phase);
-                let ended = run(runtime, &Rc::new(local), tls.as_ref(), arrivals, phase);
+                let ended = {
+                    let arrivals = (arrivals, room);
+                    run(runtime, &Rc::new(local), tls.as_ref(), arrivals, phase)
+                };
                 // The receiver lives until all workers are joined.
                 let _ = report.send(ended);
             })?);
         }
-        Ok(Self { threads, ended, placement: Arc::new(Placement { workers }) })
+        let most = room::most(app.plan.server.max_connections);
+        Ok(Self { threads, ended, placement: Arc::new(Placement { workers, most }) })
     }
 
     /// Where acceptors bring connections. When all acceptors and this are gone, workers close
@@ -156,6 +165,23 @@ impl Placement {
             tracing::error!("a worker has ended: its connection is dropped");
         }
     }
+
+    /// Connections that there may be.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Whether there are as many connections as there may be.
+    pub(super) fn is_full(&self) -> bool {
+        let open = self.workers.iter().map(|worker| worker.open.load(Ordering::Relaxed));
+        open.sum::<usize>() >= self.most
+    }
+
+    /// Has the workers close connections that nobody uses.
+    pub(super) fn make_room(&self) {
+        let share = room::share(self.most, self.workers.len());
+        self.workers.iter().for_each(|worker| worker.room.make(share));
+    }
 }
 
 // === impl Seat ===
@@ -178,7 +204,7 @@ fn run(
     runtime: Runtime,
     local: &Rc<Local>,
     tls: Option<&Arc<Tls>>,
-    mut arrivals: mpsc::UnboundedReceiver<Arrival>,
+    (mut arrivals, room): (mpsc::UnboundedReceiver<Arrival>, Arc<room::Request>),
     mut phase: watch::Receiver<Phase>,
 ) -> Ended {
     let tasks = LocalSet::new();
@@ -187,6 +213,7 @@ fn run(
     let serve = async {
         tokio::task::spawn_local(flush_log(Rc::clone(local)));
         tokio::task::spawn_local(reap(Rc::clone(local)));
+        tokio::task::spawn_local(make_room(Rc::clone(&drain), room));
         let accept = async {
             while let Some(Arrival { socket, peer, place, seat }) = arrivals.recv().await {
                 match Transport::new(socket) {
@@ -265,6 +292,13 @@ async fn flush_log(local: Rc<Local>) {
         local.log.first_line().await;
         sleep(LOG_PAUSE).await;
         local.log.flush();
+    }
+}
+
+async fn make_room(drain: Rc<Drain>, room: Arc<room::Request>) {
+    loop {
+        let count = room.made().await;
+        drain.let_go(count);
     }
 }
 

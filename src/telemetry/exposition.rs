@@ -256,12 +256,20 @@ impl Collector for Scrape {
         for (timer, count) in [
             ("idle", self.metrics.sum(|shard| &shard.idle_timeouts)),
             ("header", self.metrics.sum(|shard| &shard.header_timeouts)),
+            ("write", self.metrics.sum(|shard| &shard.write_timeouts)),
         ] {
             ConstCounter::new(count).encode(timeouts.encode_family(&[("timer", timer)])?)?;
         }
+        let process = self.metrics.process();
+        let limits = [
+            ("max_requests", self.metrics.sum(|shard| &shard.used_up)),
+            ("max_connections", Process::read(&process.connections_full)),
+            ("descriptors", Process::read(&process.descriptors_exhausted)),
+        ];
+        counters(e, names::CLIENT_LIMITS, "limit", &limits)?;
+        self.counter(e, names::CONNECTIONS_SHED, |shard| &shard.shed)?;
         self.counter(e, names::STALLED_STREAMS, |shard| &shard.stalled_streams)?;
         self.counter(e, names::FLOODS, |shard| &shard.floods)?;
-        let process = self.metrics.process();
         single(e, names::ACCEPT_ERRORS, Process::read(&process.accept_errors))?;
         self.tls(e)?;
         self.counter(e, names::UPSTREAM_OPENED, |shard| &shard.upstream_opened)?;

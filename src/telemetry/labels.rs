@@ -83,6 +83,11 @@ pub const LABELS: &[Label] = &[
     label("found", "Where the file was found", &["directory", "fallback", "current", "failed"]),
     label("kind", "Where the bodies are", &["memory", "disk"]),
     label(
+        "limit",
+        "What there was too much of, or too few of",
+        &["max_requests", "max_connections", "descriptors"],
+    ),
+    label(
         "method",
         "The request's method; unusual ones are `other`",
         &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"],
@@ -120,7 +125,7 @@ pub const LABELS: &[Label] = &[
         "Whose files: `media` holds those that the application has sent, too",
         &["static", "media"],
     ),
-    label("timer", "What ran out", &["idle", "header"]),
+    label("timer", "What ran out", &["idle", "header", "write"]),
     label("version", "The version of the binary", &[]),
     label("where", "Where the request was", &["queue", "application"]),
     label("worker", "The worker thread, counted from 0", &[]),

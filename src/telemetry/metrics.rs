@@ -48,6 +48,9 @@ pub struct Shard {
     pub connections_accepted: Counter,
     pub idle_timeouts: Counter,
     pub header_timeouts: Counter,
+    pub write_timeouts: Counter,
+    pub used_up: Counter,
+    pub shed: Counter,
     handshakes: [Counter; HANDSHAKES],
     pub tls_connections: Counter,
     pub stalled_streams: Counter,
@@ -141,6 +144,10 @@ impl Default for Errors {
 #[derive(Debug, Default)]
 pub struct Process {
     pub accept_errors: AtomicU64,
+    /// Times that new connections were left to wait because of `server.max_connections`.
+    pub connections_full: AtomicU64,
+    /// Times that no descriptor was left for a connection.
+    pub descriptors_exhausted: AtomicU64,
     pub access_log_dropped: Arc<AtomicU64>,
     pub events_dropped: Arc<AtomicU64>,
     pub buffers: Arc<BufferCounts>,

@@ -103,17 +103,28 @@ pub const CLIENT_CONNECTIONS_ACCEPTED: Name =
     counter("sideman_client_connections_accepted", "Client connections accepted");
 pub const CLIENT_TIMEOUTS: Name = counter(
     "sideman_client_timeouts",
-    "Client connections closed by a timer: idle (server.idle_timeout) or header \
-     (server.header_timeout)",
+    "Client connections closed by a timer: idle (server.idle_timeout), header \
+     (server.header_timeout) or write (server.write_timeout)",
 )
 .by(&["timer"]);
+pub const CLIENT_LIMITS: Name = counter(
+    "sideman_client_limits",
+    "Times that a limit of client connections acted: max_requests (server.max_requests), \
+     max_connections (server.max_connections) or descriptors (ulimits.nofile)",
+)
+.by(&["limit"]);
+pub const CONNECTIONS_SHED: Name = counter(
+    "sideman_client_connections_shed",
+    "Idle client connections closed to make room for new ones",
+);
 pub const ACCEPT_ERRORS: Name = counter(
     "sideman_accept_errors",
     "Connections that could not be accepted, for example for lack of descriptors",
 );
 pub const STALLED_STREAMS: Name = counter(
     "sideman_client_stalled_streams",
-    "HTTP/2 requests cut off because the client took nothing of the answer (server.idle_timeout)",
+    "HTTP/2 requests cut off because the client took nothing of the answer \
+     (server.write_timeout)",
 );
 pub const FLOODS: Name = counter(
     "sideman_client_floods",
@@ -315,6 +326,8 @@ pub const SECTIONS: &[(&str, &[Name])] = &[
             CLIENT_CONNECTIONS,
             CLIENT_CONNECTIONS_ACCEPTED,
             CLIENT_TIMEOUTS,
+            CLIENT_LIMITS,
+            CONNECTIONS_SHED,
             ACCEPT_ERRORS,
             STALLED_STREAMS,
             FLOODS,

@@ -9,7 +9,7 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::stream::Stream;
-use crate::body::Deadline;
+use crate::{body::Deadline, error::Kind};
 
 /// Room made for each read: a usual page in one go, without holding much for idle connections.
 const READ: usize = 16 * 1024;
@@ -49,6 +49,18 @@ pub(super) enum Late {
     Pause,
     /// The whole answer.
     Total,
+}
+
+// === impl Late ===
+
+impl Late {
+    /// What the failure is then.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Pause => Kind::UpstreamReadTimeout,
+            Self::Total => Kind::UpstreamTotalTimeout,
+        }
+    }
 }
 
 // === impl Connection ===

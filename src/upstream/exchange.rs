@@ -1,7 +1,12 @@
 //! One request and the head of its reply over one connection, written and read at the same time:
 //! an application may answer before it has read everything.
 
-use std::{future::poll_fn, io, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    task::{Poll, ready},
+    time::Duration,
+};
 
 use super::{
     connection::{Connection, Late},
@@ -55,18 +60,16 @@ pub(super) async fn exchange(
                 Poll::Pending => break,
             }
         }
-        connection.poll_late(pause, moved, cx).map(|late| Err(fatal(timed_out(late, progress))))
+        loop {
+            let late = ready!(connection.poll_late(pause, moved, cx));
+            // For how long it waits for the client is up to the body.
+            moved = progress == Progress::AwaitsClient && !upload.is_repeatable();
+            if late == Late::Total || !moved {
+                return Poll::Ready(Err(fatal(Error::new(late.kind()))));
+            }
+        }
     })
     .await
-}
-
-/// Whose silence it was.
-fn timed_out(late: Late, progress: Progress) -> Error {
-    Error::new(match (late, progress) {
-        (Late::Total, _) => Kind::UpstreamTotalTimeout,
-        (Late::Pause, Progress::AwaitsClient) => Kind::ClientBodyTimeout,
-        (Late::Pause, Progress::Over | Progress::AwaitsApplication) => Kind::UpstreamReadTimeout,
-    })
 }
 
 fn closed(error: Option<io::Error>, got_any: bool) -> Failure {

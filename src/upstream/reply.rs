@@ -13,11 +13,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    connection::{Connection, Late},
-    http1::BodyLength,
-    permit::Permit,
-    pool::Pool,
-    upload::Upload,
+    connection::Connection, http1::BodyLength, permit::Permit, pool::Pool, upload::Upload,
 };
 use crate::{
     error::{Error, Kind},
@@ -127,12 +123,8 @@ impl ReplyBody {
             Poll::Pending => {
                 self.has_moved = false;
                 // A client that still sends its body is not what the reply waits for.
-                connection.poll_late(self.pause, moved, cx).map(|late| {
-                    Err(Error::new(match late {
-                        Late::Pause => Kind::UpstreamReadTimeout,
-                        Late::Total => Kind::UpstreamTotalTimeout,
-                    }))
-                })
+                let late = connection.poll_late(self.pause, moved, cx);
+                late.map(|late| Err(Error::new(late.kind())))
             }
         }
     }

@@ -107,11 +107,6 @@ impl Upstream {
         });
     }
 
-    /// How long a pause may be.
-    pub fn pause(&self) -> Duration {
-        self.fleet.plan().read_timeout
-    }
-
     /// Whether it can be sent a body whose length nobody knows.
     pub fn takes_chunks(&self) -> bool {
         self.fleet.plan().protocol == Protocol::Http1

@@ -23,6 +23,7 @@ mod health;
 mod hosts;
 mod http2;
 mod leaving;
+mod limits;
 mod matrix;
 mod media;
 mod metrics;

@@ -16,7 +16,7 @@ pub enum Kind {
     Certificates,
     /// One address to listen on, or `off`.
     ListenOrOff,
-    /// A number of threads, or `auto`.
+    /// A number, or `auto`.
     Workers { most: usize },
     /// A list of networks.
     Networks,
@@ -79,6 +79,7 @@ pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) const KIB: u64 = 1 << 10;
+pub(super) const GIB: u64 = 1 << 30;
 pub(super) const TIB: u64 = 1 << 40;
 
 // === impl Kind ===

@@ -2,7 +2,7 @@
 
 use super::{
     key::Key,
-    kind::{HOUR, KIB, Kind, MINUTE, SECOND, TIB},
+    kind::{GIB, HOUR, KIB, Kind, MILLISECOND, MINUTE, SECOND, TIB},
 };
 
 /// The side of the clients.
@@ -39,8 +39,8 @@ pub(super) const SERVER: &[Key] = &[
         name: "server.idle_timeout",
         default: Some(&["75s"]),
         kind: Kind::Duration { least: SECOND, most: HOUR },
-        doc: "How long a kept-alive client connection may wait for its next request, or take nothing of \
-              an answer; keep it above the load balancer's idle timeout.",
+        doc: "How long a kept-alive client connection may wait for its next request, and up to a tenth \
+              longer; keep it above the load balancer's idle timeout.",
         short_env: None,
         flag: None,
     },
@@ -48,7 +48,51 @@ pub(super) const SERVER: &[Key] = &[
         name: "server.header_timeout",
         default: Some(&["10s"]),
         kind: Kind::Duration { least: SECOND, most: MINUTE.saturating_mul(10) },
-        doc: "How long a client may take to send the head of a request.",
+        doc: "How long a client may take to send the head of a request, from its first byte to its last \
+              (408), and to begin with the first one on a new connection.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "server.body_timeout",
+        default: Some(&["60s"]),
+        kind: Kind::Duration { least: MILLISECOND.saturating_mul(100), most: HOUR },
+        doc: "How long a client may pause while it sends the body of a request; then it is answered with \
+              408.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "server.min_body_rate",
+        default: Some(&["240B"]),
+        kind: Kind::SizeOrWord { least: 1, most: GIB, word: "off" },
+        doc: "Bytes a second that a client must send of a request's body beyond the first 20 s; \
+              a slower one is answered with 408; off sets no limit.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "server.write_timeout",
+        default: Some(&["60s"]),
+        kind: Kind::Duration { least: MILLISECOND.saturating_mul(100), most: HOUR },
+        doc: "How long a client may take nothing of an answer; then its connection is cut.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "server.max_requests",
+        default: Some(&["10000"]),
+        kind: Kind::Integer { least: 1, most: 1_000_000_000 },
+        doc: "Requests of one client connection; it is closed after the last of them.",
+        short_env: None,
+        flag: None,
+    },
+    Key {
+        name: "server.max_connections",
+        default: Some(&["auto"]),
+        kind: Kind::Workers { most: 1_000_000 },
+        doc: "Open client connections; beyond it those that are idle are closed, the longest first, and new \
+              ones wait. auto is three quarters of the limit of open files, and 10000 at the most.",
         short_env: None,
         flag: None,
     },

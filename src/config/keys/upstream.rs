@@ -76,7 +76,7 @@ pub(super) const UPSTREAM: &[Key] = &[
         default: Some(&["60s"]),
         kind: Kind::Duration { least: MILLISECOND, most: DAY },
         doc: "How long the application may take to begin its answer, then 504; and to pause \
-              within it, then the answer breaks off. A client's body may pause as long; then 408.",
+              within it, then the answer breaks off.",
         short_env: None,
         flag: None,
     },

@@ -31,7 +31,9 @@ pub(super) fn status(kind: Kind) -> StatusCode {
         | Kind::PathInvalid => StatusCode::BAD_REQUEST,
         // RFC 9112, 6.1.
         Kind::CodingUnknown => StatusCode::NOT_IMPLEMENTED,
-        Kind::ClientBodyTimeout => StatusCode::REQUEST_TIMEOUT,
+        Kind::ClientBodyTimeout | Kind::ClientBodySlow | Kind::ClientHeadTimeout => {
+            StatusCode::REQUEST_TIMEOUT
+        }
         Kind::ConnectMethod | Kind::TraceMethod => StatusCode::METHOD_NOT_ALLOWED,
         Kind::VersionUnsupported => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
         Kind::RequestLineTooLong => StatusCode::URI_TOO_LONG,
@@ -109,7 +111,13 @@ fn text(kind: Kind) -> &'static str {
         }
         Kind::ConnectMethod => "This server is no forward proxy.",
         Kind::ClientBody | Kind::ClientGone => "The request's body broke off or was malformed.",
-        Kind::ClientBodyTimeout => "The request's body did not arrive in time.",
+        Kind::ClientBodyTimeout => {
+            "The request's body stood still for too long (server.body_timeout)."
+        }
+        Kind::ClientBodySlow => "The request's body came too slowly (server.min_body_rate).",
+        Kind::ClientHeadTimeout => {
+            "The request's head was not complete in time (server.header_timeout)."
+        }
         Kind::PathInvalid => "The request's path can't be decoded.",
         Kind::FileForbidden => "The server may not read the file: check its owner and mode.",
         Kind::FileUnreadable | Kind::FileTruncated => "The file can't be read.",
@@ -175,6 +183,8 @@ pub(super) fn advice(kind: Kind) -> Option<&'static str> {
         | Kind::ConnectMethod
         | Kind::ClientBody
         | Kind::ClientBodyTimeout
+        | Kind::ClientBodySlow
+        | Kind::ClientHeadTimeout
         | Kind::ClientGone
         | Kind::PathInvalid
         | Kind::FileUnreadable
@@ -236,6 +246,8 @@ pub(super) fn closes(kind: Kind) -> bool {
             | Kind::TraceMethod
             | Kind::ClientBody
             | Kind::ClientBodyTimeout
+            | Kind::ClientBodySlow
+            | Kind::ClientHeadTimeout
             | Kind::ClientGone
             | Kind::BodyTooLarge
     )
@@ -317,7 +329,14 @@ mod tests {
         assert_eq!(body(Some(100 << 20)), expected);
         assert_eq!(body(None), text(Kind::BodyTooLarge));
         let head = |kind| explanation(kind, None, &HEAD).into_owned();
-        assert!(head(Kind::HeadTooLarge).contains("upstream.uwsgi_buffer_size"));
+        for (kind, setting) in [
+            (Kind::HeadTooLarge, "upstream.uwsgi_buffer_size"),
+            (Kind::ClientHeadTimeout, "server.header_timeout"),
+            (Kind::ClientBodyTimeout, "server.body_timeout"),
+            (Kind::ClientBodySlow, "server.min_body_rate"),
+        ] {
+            assert!(head(kind).contains(setting), "{kind:?}");
+        }
         for (kind, limit) in [
             (Kind::RequestLineTooLong, "longer than 16 KiB (server.max_request_line)."),
             (Kind::HeaderTooLong, "longer than 1 KiB (server.max_header)."),

@@ -128,7 +128,10 @@ fn slow_uploads_occupy_nothing() {
 #[test]
 fn a_silent_upload_ends_with_408() {
     let application = App::saying("never asked");
-    let sideman = before(&application.url()).set("upstream.read_timeout", "300ms").start();
+    let sideman = before(&application.url())
+        .set("server.body_timeout", "300ms")
+        .set("server.min_body_rate", "off")
+        .start();
     for part in
         ["Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"]
     {

@@ -1,5 +1,5 @@
 //! Clients that take little or nothing: one that takes something is served, however slowly; one that
-//! takes nothing for `server.idle_timeout` is cut, and its requests with it.
+//! takes nothing for `server.write_timeout` is cut, and its requests with it.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ fn settings(application: &str, directory: &TempDir) -> Settings {
     directory.write("huge.bin", pattern(8 << 20));
     Settings::before(application)
         .files("/static/", directory.path())
-        .set("server.idle_timeout", "1s")
+        .set("server.write_timeout", "1s")
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn one_that_never_opens_its_window_is_cut() {
     sideman.until_metric("sideman_buffer_bytes", &[], 0.0);
     // Either of them, or a connection that has had none for so long when it is looked at.
     let stalled = sideman.metric("sideman_client_stalled_streams_total", &[]);
-    let idle = sideman.metric("sideman_client_timeouts_total", &[("timer", "idle")]);
-    assert!(stalled > 0.0 && stalled + idle >= 7.0, "{stalled} and {idle}");
+    let closed = sideman.metric("sideman_client_timeouts_total", &[("timer", "write")]);
+    assert!(stalled > 0.0 && stalled + closed >= 7.0, "{stalled} and {closed}");
 }
 
 /// Takes some of it several times, each within the time, and all in more than the time.

@@ -16,7 +16,7 @@ fn start(directory: &TempDir, application: &ReservedPort) -> Sideman {
     directory.write("large.bin", pattern(SIZE));
     Settings::before(&application.url())
         .files("/static/", directory.path())
-        .set("server.idle_timeout", "1s")
+        .set("server.write_timeout", "1s")
         .start()
 }
 
@@ -32,7 +32,7 @@ fn one_that_takes_nothing_is_let_go() {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     let sideman = start(&directory, &application);
     let mut stream = ask(&sideman);
-    sideman.until_metric("sideman_client_timeouts_total", &[("timer", "idle")], 1.0);
+    sideman.until_metric("sideman_client_timeouts_total", &[("timer", "write")], 1.0);
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     let line = sideman.log_of("/static/large.bin");
     assert_eq!(line["error"], "client_gone");
@@ -59,5 +59,5 @@ fn one_that_takes_a_little_all_the_time_is_not() {
         let line = sideman.log_of("/static/large.bin");
         (line["bytes"] == SIZE && line.get("error").is_none()).then_some(())
     });
-    assert_eq!(sideman.metric("sideman_client_timeouts_total", &[("timer", "idle")]), 0.0);
+    assert_eq!(sideman.metric("sideman_client_timeouts_total", &[("timer", "write")]), 0.0);
 }

@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) stdout: Stdout,
     /// Whether stderr is left unread, once the program listens.
     pub(crate) holds_stderr: bool,
+    /// What it may have open.
+    descriptors: Option<u32>,
 }
 
 /// What becomes of what the program writes to stdout.
@@ -102,6 +104,12 @@ impl Settings {
         self
     }
 
+    /// Lets it have no more than so many descriptors.
+    pub(crate) fn descriptors(mut self, most: u32) -> Self {
+        self.descriptors = Some(most);
+        self
+    }
+
     /// Starts, and waits until it listens.
     #[track_caller]
     pub(crate) fn start(&self) -> Sideman {
@@ -141,7 +149,16 @@ impl Settings {
             Stdout::Read | Stdout::Held | Stdout::Lost => Stdio::piped(),
             Stdout::File(path) => File::options().write(true).open(path).unwrap().into(),
         };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sideman"));
+        let program = env!("CARGO_BIN_EXE_sideman");
+        let mut command = match self.descriptors {
+            None => Command::new(program),
+            Some(most) => {
+                // The shell is replaced: the process is the program.
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\""), program]);
+                shell
+            }
+        };
         command
             .args(&self.args)
             .env_clear()

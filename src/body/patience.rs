@@ -1,0 +1,170 @@
+//! How long a client is waited for while it sends a body: for each pause, and for all of them together
+//! by the rate at which its bytes come. Only waiting counts, and no clock is read without it.
+
+use std::{
+    num::NonZeroU64,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use super::deadline::Deadline;
+use crate::error::Kind;
+
+/// The bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// One pause.
+    pub pause: Duration,
+    /// Bytes a second, on average.
+    pub rate: Option<NonZeroU64>,
+}
+
+/// What is left of it for one body.
+#[derive(Debug)]
+pub(super) struct Wait {
+    patience: Patience,
+    /// How much longer the client may be waited for: its bytes earn it, and waiting spends it.
+    credit: Duration,
+    since: Option<Instant>,
+    timer: Deadline,
+}
+
+/// What a client may be waited for before its rate matters: networks of phones have pauses, and Apache
+/// (mod_reqtimeout) allows as much. Or one pause, if that is shorter.
+const GRACE: Duration = Duration::from_secs(20);
+
+// === impl Wait ===
+
+impl Wait {
+    /// For a body of which so many bytes have come.
+    pub(super) fn new(patience: Patience, come: u64) -> Self {
+        let credit = GRACE.min(patience.pause);
+        let mut wait = Self { patience, credit, since: None, timer: Deadline::default() };
+        wait.earn(come);
+        wait
+    }
+
+    /// Nothing has come. Ready when that has lasted too long, with what it was.
+    pub(super) fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Kind> {
+        let Patience { pause, rate } = self.patience;
+        let is_slow = rate.is_some() && self.credit < pause;
+        if self.since.is_none() {
+            let now = Instant::now();
+            self.since = Some(now);
+            self.timer.set_at(now + if is_slow { self.credit } else { pause });
+        }
+        ready!(self.timer.poll_expired(cx));
+        Poll::Ready(if is_slow { Kind::ClientBodySlow } else { Kind::ClientBodyTimeout })
+    }
+
+    /// So many bytes have come.
+    pub(super) fn on_bytes(&mut self, count: u64) {
+        if let Some(since) = self.since.take() {
+            self.credit = self.credit.saturating_sub(since.elapsed());
+            self.timer.clear();
+        }
+        self.earn(count);
+    }
+
+    /// A client that was fast may still pause once, but not live on that for hours.
+    fn earn(&mut self, count: u64) {
+        let Patience { pause, rate } = self.patience;
+        let Some(rate) = rate else { return };
+        let nanoseconds = u128::from(count) * 1_000_000_000 / u128::from(rate.get());
+        let earned = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+        self.credit = self.credit.saturating_add(earned).min(pause + GRACE.min(pause));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::{future::poll_fn, task::Waker};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn patience(pause: Duration, rate: u64) -> Patience {
+        Patience { pause, rate: NonZeroU64::new(rate) }
+    }
+
+    fn run<T>(test: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test)
+    }
+
+    async fn late(wait: &mut Wait) -> (Kind, Duration) {
+        let begin = Instant::now();
+        (poll_fn(|cx| wait.poll_late(cx)).await, begin.elapsed())
+    }
+
+    #[test]
+    fn a_pause_ends_it() {
+        run(async {
+            let pause = Duration::from_millis(30);
+            for (rate, come) in [(0, 0), (0, 1000), (1, 1000)] {
+                let mut wait = Wait::new(patience(pause, rate), come);
+                let (kind, after) = late(&mut wait).await;
+                assert_eq!(kind, Kind::ClientBodyTimeout, "{rate} {come}");
+                assert!(after >= pause, "{after:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn one_that_drips_has_spent_its_time_sooner_than_one_pause() {
+        run(async {
+            let pause = Duration::from_millis(60);
+            let mut wait = Wait::new(patience(pause, 1000), 0);
+            let begin = Instant::now();
+            let kind = loop {
+                let pause = Duration::from_millis(5);
+                let Ok((kind, _)) = tokio::time::timeout(pause, late(&mut wait)).await else {
+                    // Earns a millisecond, and has taken five.
+                    wait.on_bytes(1);
+                    continue;
+                };
+                break kind;
+            };
+            assert_eq!(kind, Kind::ClientBodySlow);
+            assert!(begin.elapsed() >= Duration::from_millis(50), "{:?}", begin.elapsed());
+        });
+    }
+
+    #[test]
+    fn credit_is_earned_by_bytes_and_has_a_bound() {
+        for (pause, rate, come, credit) in [
+            (SECOND * 60, 0, 1 << 40, SECOND * 20),
+            (SECOND * 60, 240, 0, SECOND * 20),
+            (SECOND * 60, 240, 240, SECOND * 21),
+            (SECOND * 60, 240, 1 << 40, SECOND * 80),
+            (SECOND * 60, 1, u64::MAX, SECOND * 80),
+            (SECOND, 240, 0, SECOND),
+            (SECOND, 240, 1 << 20, SECOND * 2),
+        ] {
+            assert_eq!(Wait::new(patience(pause, rate), come).credit, credit, "{pause:?} {rate}");
+        }
+    }
+
+    proptest! {
+        /// However its bytes are spread, what comes at the rate or faster is never too slow.
+        #[test]
+        fn at_the_rate_it_goes_on(
+            rate in 1_u64..100_000,
+            pieces in proptest::collection::vec(1_u64..50_000, 1..50),
+        ) {
+            run(async {
+                let mut wait = Wait::new(patience(SECOND * 60, rate), 0);
+                let mut cx = Context::from_waker(Waker::noop());
+                for piece in pieces {
+                    let before = wait.credit;
+                    assert!(wait.poll_late(&mut cx).is_pending());
+                    wait.on_bytes(piece);
+                    // What was waited for here are microseconds.
+                    let least = before.min(SECOND * 79);
+                    assert!(wait.credit + SECOND >= least, "{:?}", wait.credit);
+                    assert!(wait.since.is_none() && !wait.timer.is_set());
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `server.body_timeout` and `server.min_body_rate`: one pause, and all of them together.
+
+use std::time::{Duration, Instant};
+
+use super::{check_408, pass};
+use crate::support::{
+    App, Client, Http2, Origin, Settings, Sideman, body, close, expect, send, until_closed,
+};
+
+const POST: &str = "POST /slow HTTP/1.1\r\nHost: example.test\r\n";
+
+fn before(application: &str, rate: &str) -> Settings {
+    Settings::before(application).set("server.body_timeout", "1s").set("server.min_body_rate", rate)
+}
+
+/// Begins a body of this length, and sends pieces of it with a pause after each until it is complete or
+/// somebody answers.
+fn drip(sideman: &Sideman, length: usize, piece: usize, pause: u64) -> Client {
+    let mut client = sideman.connect();
+    client.send(format!("{POST}Content-Length: {length}\r\n\r\n"));
+    sideman.until_metric("sideman_requests_in_flight", &[], 1.0);
+    let mut left = length;
+    while left > 0 && client.try_send(vec![b'x'; piece.min(left)]).is_ok() {
+        left -= piece.min(left);
+        pass(pause);
+        if sideman.metric("sideman_requests_in_flight", &[]) == 0.0 {
+            break;
+        }
+    }
+    client
+}
+
+#[test]
+fn one_that_is_too_slow_is_answered() {
+    let application = App::saying("never asked");
+    let sideman = before(&application.url(), "1000B").start();
+    let begin = Instant::now();
+    // Each pause is far below the timeout: it would last for 50 s.
+    let mut client = drip(&sideman, 10_000, 10, 50);
+    let waited = begin.elapsed();
+    check_408(&client.response(), "server.min_body_rate");
+    assert!(waited >= Duration::from_secs(1), "{waited:?}");
+    assert!(waited < Duration::from_secs(15), "{waited:?}");
+    let line = sideman.log_of("/slow");
+    assert_eq!((&line["status"], &line["error"]), (&408.into(), &"client_body_slow".into()));
+    sideman.until_metric("sideman_errors_total", &[("error", "client_body_slow")], 1.0);
+    assert_eq!(application.requests(), 0);
+    // It was not the program that was slow.
+    assert_eq!(sideman.get("/next").text(), "never asked");
+}
+
+#[test]
+fn one_that_is_slow_enough_for_the_rate_is_served() {
+    let application = App::start(|request| App::reply(request.body.len().to_string().as_bytes()));
+    for rate in ["20B", "off"] {
+        let sideman = before(&application.url(), rate).start();
+        // Twice the time that it would have at no rate.
+        let mut client = drip(&sideman, 400, 10, 50);
+        assert_eq!(client.response().text(), "400", "{rate}");
+    }
+}
+
+#[test]
+fn one_that_pauses_is_answered() {
+    let application = App::saying("never asked");
+    let sideman = before(&application.url(), "off").start();
+    for framing in
+        ["Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"]
+    {
+        let begin = Instant::now();
+        let mut client = sideman.connect();
+        check_408(&client.send(format!("{POST}{framing}")).response(), "server.body_timeout");
+        assert!(begin.elapsed() >= Duration::from_secs(1), "{:?}", begin.elapsed());
+    }
+    sideman.until_metric("sideman_errors_total", &[("error", "client_body_timeout")], 2.0);
+    assert_eq!(application.requests(), 0);
+}
+
+#[test]
+fn an_unbuffered_body_has_the_same_limits() {
+    let head = || expect("POST /slow ");
+    let origin = Origin::scripts([
+        vec![head(), until_closed()],
+        vec![head(), until_closed()],
+        vec![
+            head(),
+            body("xxxx"),
+            send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"),
+            close(),
+        ],
+    ]);
+    let sideman = before(&origin.url(), "1000B")
+        .set("routes.unbuffered", "/=request")
+        // It is the application's, and the client takes none of it.
+        .set("upstream.read_timeout", "400ms")
+        .start();
+    let mut client = drip(&sideman, 10_000, 10, 50);
+    check_408(&client.response(), "server.min_body_rate");
+    let mut client = sideman.connect();
+    client.send(format!("{POST}Content-Length: 100000\r\n\r\n")).send(vec![b'x'; 99_999]);
+    check_408(&client.response(), "server.body_timeout");
+    let mut client = sideman.connect();
+    client.send(format!("{POST}Content-Length: 4\r\n\r\nxx"));
+    pass(800);
+    assert_eq!(client.send("xx").response().text(), "hello");
+}
+
+#[test]
+fn over_http2_it_is_one_request_of_several() {
+    let application = App::saying("hello");
+    let sideman = before(&application.url(), "1000B").start();
+    let mut client = Http2::connect(sideman.address());
+    let slow = client.open(&crate::support::http2::usual("POST", "/slow", &[]), false);
+    let begin = Instant::now();
+    while !client.peek(slow).is_over() && begin.elapsed() < Duration::from_secs(15) {
+        client.data(slow, b"0123456789", false);
+        pass(50);
+        client.settle();
+    }
+    let answer = client.answer(slow);
+    assert!(answer.status == 408 && answer.text().contains("server.min_body_rate"), "{answer:?}");
+    assert!(begin.elapsed() >= Duration::from_secs(1), "{:?}", begin.elapsed());
+    assert_eq!(client.get("/").text(), "hello");
+    assert_eq!(application.requests(), 1);
+}

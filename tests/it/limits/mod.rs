@@ -1,0 +1,44 @@
+//! What a client may take of the program: time for heads, bodies and answers, connections and requests
+//! on them. Each limit is set low, acts, names itself, is counted, and hits nobody else.
+
+mod answers;
+mod bodies;
+mod connections;
+mod crowd;
+mod descriptors;
+mod heads;
+
+use std::{thread, time::Duration};
+
+use crate::support::{Client, Response, Settings, Sideman};
+
+const TIMEOUTS: &str = "sideman_client_timeouts_total";
+const LIMITS: &str = "sideman_client_limits_total";
+const SHED: &str = "sideman_client_connections_shed_total";
+
+/// Healthy from the start.
+fn before(application: &str) -> Settings {
+    Settings::before(application).set("health.wait_for_application", "false")
+}
+
+/// Nothing else can be waited for: what is tested is that time passes.
+fn pass(millis: u64) {
+    thread::sleep(Duration::from_millis(millis));
+}
+
+/// A client that has asked something, and may ask again.
+#[track_caller]
+fn kept(sideman: &Sideman) -> Client {
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/healthz").status, 200);
+    client
+}
+
+/// A page that says which limit acted.
+#[track_caller]
+fn check_408(response: &Response, setting: &str) {
+    assert!(response.status == 408 && response.closes(), "{response:?}");
+    assert!(response.text().contains(&format!("({setting})")), "{}", response.text());
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    assert!(response.header("date").is_some() && response.header("x-request-id").is_some());
+}
