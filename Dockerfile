@@ -1,5 +1,5 @@
-# The image holds one file: a static binary. No shell, no libraries, no writable path needed.
-# The two stages build unchanged for amd64 and arm64.
+# The image holds one file, a static binary, and an empty /tmp: no shell, no libraries, nothing that
+# has to be writable. The two stages build unchanged for amd64 and arm64, with or without BuildKit.
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
@@ -17,10 +17,14 @@ RUN mkdir src \
     && rm -r src
 
 # Copied files keep their times: without the touch, cargo takes the empty program for the newer.
+# /tmp is for bodies that wait: a volume there takes over its owner and mode, and below a read-only
+# root it is no file system to write to, so that bodies wait in memory.
 COPY . .
 RUN touch src/lib.rs src/main.rs \
     && cargo build --release --locked --target "$(rustc --print host-tuple)" \
-    && cp "target/$(rustc --print host-tuple)/release/sideman" /sideman
+    && mkdir -p /image/tmp \
+    && chmod 1777 /image/tmp \
+    && cp "target/$(rustc --print host-tuple)/release/sideman" /image/sideman
 
 FROM scratch
 ARG VERSION=unknown
@@ -30,7 +34,7 @@ LABEL org.opencontainers.image.title="sideman" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
-COPY --from=build /sideman /sideman
+COPY --from=build /image/ /
 # Without /etc/host.conf the resolver takes only the first line of /etc/hosts for a name, and an
 # application that listens on [::1] alone would not be found at localhost.
 ENV RESOLV_MULTI=on

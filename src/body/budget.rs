@@ -27,7 +27,8 @@ pub(super) struct Reservation {
 // === impl Budget ===
 
 impl Budget {
-    /// Counts in `used`, which nobody else writes to.
+    /// Counts in `used`. Others may have the same one with a limit of their own: each counts what all of
+    /// them hold.
     pub fn new(limit: u64, used: Arc<AtomicU64>) -> Self {
         Self(Arc::new(Pot { limit, used }))
     }

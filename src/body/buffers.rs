@@ -8,7 +8,7 @@ use super::{
 };
 
 /// The bounds of all bodies that wait, shared by the workers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Buffers {
     pub(super) memory: Budget,
     pub(super) files: Arc<Files>,

@@ -4,13 +4,14 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
 use super::demo;
 use crate::{
-    config::{self, Environment, Flags},
-    lifecycle::{self, Addresses, Outcome, StartError},
+    config::{self, Environment, Flags, Loaded, Problem, Problems},
+    lifecycle::{self, Addresses, Outcome, Source, StartError},
     plan::{Level, Listen, Log, Plan, Shutdown},
 };
 
@@ -18,16 +19,36 @@ use crate::{
 const BAD_SETTINGS: u8 = 2;
 /// Requests were cut by the deadline or a second signal.
 const REQUESTS_CUT: u8 = 3;
+/// For those who start it for the first time, perhaps in a container.
+const EXAMPLE: &str = "
+
+for example, before gunicorn --bind 127.0.0.1:8000 --workers 4 --threads 2:
+  sideman run --upstream http://127.0.0.1:8000 --max-in-flight 8 --static /static/=/srv/static
+or by the environment, as in a container:
+  SIDEMAN_UPSTREAM=http://127.0.0.1:8000
+  SIDEMAN_MAX_IN_FLIGHT=8
+  SIDEMAN_STATIC=/static/=/srv/static
+sideman check shows all settings; sideman demo runs without any";
 
 /// Serves as the settings say, until a signal comes.
 pub(super) fn run(flags: &Flags, environment: &Environment, err: &mut dyn io::Write) -> ExitCode {
     match config::load(flags, environment) {
-        Ok(loaded) => serve(loaded.plan, err, |_| {}),
+        Ok(loaded) => {
+            let (flags, environment) = (flags.clone(), environment.clone());
+            let read = Arc::new(move || config::load(&flags, &environment));
+            serve(loaded, Some(Source(read)), err, |_| {})
+        }
         Err(problems) => {
-            let _ = writeln!(err, "{problems}");
+            let example = if lacks_all(&problems) { EXAMPLE } else { "" };
+            let _ = writeln!(err, "{problems}{example}");
             ExitCode::from(BAD_SETTINGS)
         }
     }
+}
+
+/// Whether nothing is wrong but that something has to be set.
+fn lacks_all(problems: &Problems) -> bool {
+    problems.iter().all(Problem::is_missing)
 }
 
 /// Serves a small application and its files, which come along.
@@ -53,8 +74,8 @@ pub(super) fn show(
         ],
     };
     // No environment: the demo is the same everywhere.
-    let plan = match config::load(&flags, &Environment::default()) {
-        Ok(loaded) => loaded.plan,
+    let Loaded { plan, settings } = match config::load(&flags, &Environment::default()) {
+        Ok(loaded) => loaded,
         Err(problems) => {
             let _ = writeln!(err, "{problems}");
             return ExitCode::from(BAD_SETTINGS);
@@ -82,11 +103,16 @@ pub(super) fn show(
         );
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     };
-    serve(plan, err, banner)
+    serve(Loaded { plan, settings }, None, err, banner)
 }
 
-fn serve(plan: Plan, err: &mut dyn io::Write, on_start: impl FnOnce(&Addresses)) -> ExitCode {
-    let outcome = lifecycle::start(plan).and_then(|running| {
+fn serve(
+    loaded: Loaded,
+    source: Option<Source>,
+    err: &mut dyn io::Write,
+    on_start: impl FnOnce(&Addresses),
+) -> ExitCode {
+    let outcome = lifecycle::start(loaded, source).and_then(|running| {
         on_start(&running.addresses);
         running.wait().map_err(StartError::System)
     });
@@ -96,6 +122,53 @@ fn serve(plan: Plan, err: &mut dyn io::Write, on_start: impl FnOnce(&Addresses))
         Err(error) => {
             let _ = writeln!(err, "{error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::args::{Cli, Command};
+
+    use super::*;
+
+    fn said(variables: &[(&str, &str)]) -> (ExitCode, String) {
+        let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let mut err = Vec::new();
+        let code = run(&Flags::default(), &environment.collect(), &mut err);
+        (code, String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn who_sets_nothing_gets_an_example_that_works() {
+        let (code, text) = said(&[]);
+        assert_eq!(code, ExitCode::from(BAD_SETTINGS));
+        assert!(text.contains("upstream.url (not set)"), "{text}");
+        let lines = text.lines().map(str::trim);
+        let pairs = lines.filter(|line| line.starts_with("SIDEMAN_"));
+        let pairs: Environment = pairs
+            .filter_map(|line| line.split_once('='))
+            .map(|(a, b)| (a.into(), b.into()))
+            .collect();
+        assert_eq!(pairs.len(), 3, "{text}");
+        let plan = config::load(&Flags::default(), &pairs).unwrap().plan;
+        let line = text.lines().find_map(|line| line.trim().strip_prefix("sideman run ")).unwrap();
+        let words = ["sideman", "run"].into_iter().chain(line.split(' '));
+        let cli = <Cli as clap::Parser>::try_parse_from(words).unwrap();
+        let Command::Run(settings) = cli.command else { panic!("{:?}", cli.command) };
+        let flagged = config::load(&settings.flags(), &Environment::default()).unwrap().plan;
+        assert_eq!(flagged, plan);
+    }
+
+    #[test]
+    fn who_errs_gets_no_example() {
+        for variables in [
+            [("SIDEMAN_UPSTREAM", "ftp://a"), ("SIDEMAN_LISTEN", "80")],
+            [("SIDEMAN_LISTEN", "nowhere"), ("SIDEMAN_ADMIN", "off")],
+        ] {
+            let (code, text) = said(&variables);
+            assert_eq!(code, ExitCode::from(BAD_SETTINGS));
+            assert!(!text.contains("for example"), "{text}");
         }
     }
 }

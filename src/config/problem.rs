@@ -14,6 +14,7 @@ pub struct Problem {
     subject: String,
     fault: String,
     expected: Option<String>,
+    is_missing: bool,
 }
 
 /// Everything that is wrong, in the order of the sources and then of the keys.
@@ -28,6 +29,11 @@ impl Problem {
         self.key
     }
 
+    /// Whether it is that nobody set a key that has no default.
+    pub fn is_missing(&self) -> bool {
+        self.is_missing
+    }
+
     /// A value that does not have the form its key asks for; `shown` is the part at fault.
     pub(super) fn bad_value(key: &Key, shown: &str, origin: &Origin, fault: &str) -> Self {
         // A fault repeats parts of the value, which a secret must not.
@@ -38,6 +44,7 @@ impl Problem {
             subject: format!("{} = {shown} ({origin})", key.name),
             fault: fault.into(),
             expected: Some(key.kind.expected()),
+            is_missing: false,
         }
     }
 
@@ -45,19 +52,20 @@ impl Problem {
     /// of a secret.
     pub(super) fn conflict(key: &Key, value: &Value, fault: String) -> Self {
         let subject = format!("{} = {} ({})", key.name, value.quoted(), value.origin);
-        Self { key: Some(key.name), subject, fault, expected: None }
+        Self { key: Some(key.name), subject, fault, expected: None, is_missing: false }
     }
 
     /// A required key that nobody set.
     pub(super) fn missing(key: &Key, fault: String) -> Self {
         let expected = Some(key.kind.expected());
-        Self { key: Some(key.name), subject: format!("{} (not set)", key.name), fault, expected }
+        let subject = format!("{} (not set)", key.name);
+        Self { key: Some(key.name), subject, fault, expected, is_missing: true }
     }
 
     /// Something that could not be read at all, or that nothing is known by.
     pub(super) fn about(key: Option<&Key>, subject: impl Into<String>, fault: String) -> Self {
         let key = key.map(|key| key.name);
-        Self { key, subject: subject.into(), fault, expected: None }
+        Self { key, subject: subject.into(), fault, expected: None, is_missing: false }
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     hash::{BuildHasherDefault, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -24,6 +24,8 @@ pub(super) struct Shelf {
     most_descriptors: u64,
     descriptors: AtomicU64,
     counts: Arc<StoreCounts>,
+    /// Nothing is kept any more.
+    is_closed: AtomicBool,
     shards: [Mutex<Shard>; SHARDS],
 }
 
@@ -54,6 +56,7 @@ impl Shelf {
             most_descriptors,
             descriptors: AtomicU64::default(),
             counts,
+            is_closed: AtomicBool::new(false),
             shards: Default::default(),
         }
     }
@@ -102,8 +105,19 @@ impl Shelf {
         entry.cost() <= self.budget
     }
 
+    /// Throws everything away, and keeps nothing from now on.
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.entries.values().for_each(|entry| self.subtract(entry));
+            *shard = Shard::default();
+        }
+    }
+
     fn put(&self, shard: &mut Shard, hash: u64, entry: Arc<Entry>) {
-        if !self.fits(&entry) {
+        // Asked under the shard's lock, which `close` takes afterwards.
+        if !self.fits(&entry) || self.is_closed.load(Ordering::SeqCst) {
             return;
         }
         self.counts.bytes.fetch_add(entry.cost(), Ordering::Relaxed);

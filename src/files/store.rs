@@ -86,6 +86,12 @@ impl Store {
         }
     }
 
+    /// Only requests that have begun use it now: the memory is given back at once, and they look at the
+    /// disk.
+    pub fn retire(&self) {
+        self.shelf.close();
+    }
+
     /// The prefixes, as the plan has them.
     pub fn roots(&self) -> &[plan::Root] {
         &self.plan.roots

@@ -1,12 +1,16 @@
-//! The life of the process: bind, start, watch the application, follow signals, drain, end.
+//! The life of the process: bind, start, watch the application, follow signals, reload, drain, end.
 
 mod limits;
 mod parts;
+mod prepare;
+mod reload;
 mod shutdown;
 mod signals;
+mod source;
 mod start;
 
 pub use self::{
     shutdown::Outcome,
+    source::Source,
     start::{Addresses, Running, StartError, start},
 };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::signals::Signals;
+use super::{reload::Reloader, signals::Signals};
 use crate::{
     phase::Phase,
     pipeline::App,
@@ -21,6 +21,7 @@ pub(super) struct Parts {
     pub(super) workers: Workers,
     pub(super) log: Option<LogSink>,
     pub(super) signals: Signals,
+    pub(super) reloader: Reloader,
     /// Dropped last: it writes the last events.
     pub(super) events: Events,
 }

@@ -2,7 +2,7 @@
 //! for `shutdown.delay` while the load balancer looks away, then nothing new is accepted, idle
 //! connections close, and the process ends with its last request or at `shutdown.timeout`.
 
-use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
+use std::{cell::RefCell, convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     select,
@@ -10,10 +10,11 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::parts::Parts;
+use super::{parts::Parts, reload::Subject, signals::Signals};
 use crate::{
     phase::Phase,
     pipeline::{self, App},
+    server::{Accepting, Workers},
     telemetry::LogSink,
 };
 
@@ -34,15 +35,34 @@ pub enum Outcome {
 
 /// Serves until a signal comes, then drains.
 pub(super) async fn leave(parts: Parts) -> io::Result<Outcome> {
-    let Parts { app, phase, accepting, workers, log, mut signals, events: _events } = parts;
+    let Parts { app, phase, accepting, workers, log, mut signals, mut reloader, events: _events } =
+        parts;
     // Also while draining: what still waits wants to know when the application is back.
-    let tending = Arc::clone(&app);
-    drop(tokio::task::spawn(async move { tending.tend().await }));
+    app.tend();
+    let app = RefCell::new(app);
+    let subject = Subject { app: &app, workers: &workers, accepting: &accepting };
     let signal = select! {
         signal = signals.next() => signal,
+        signal = reloader.run(subject) => signal,
         never = watch_application(&app, &phase) => match never {},
     };
+    let app = app.into_inner();
+    let drained = drain(&app, signal, &phase, (accepting, workers), &mut signals);
+    let (cut, begin) = select! {
+        drained = drained => drained,
+        never = reloader.refuse() => match never {},
+    };
+    Ok(finish(cut, log.as_ref(), begin))
+}
 
+/// Leaves; gives the number of requests that were cut, and when it began.
+async fn drain(
+    app: &App,
+    signal: &'static str,
+    phase: &watch::Sender<Phase>,
+    (accepting, workers): (Accepting, Workers),
+    signals: &mut Signals,
+) -> (u64, Instant) {
     let plan = app.plan.shutdown;
     let begin = Instant::now();
     let (accept_until, deadline) = (begin + plan.delay, begin + plan.timeout);
@@ -58,7 +78,7 @@ pub(super) async fn leave(parts: Parts) -> io::Result<Outcome> {
     let mut ended = pin!(workers.ended());
     if reason.is_none() {
         reason = select! {
-            cut = &mut ended => return Ok(finish(cut, log.as_ref(), begin)),
+            cut = &mut ended => return (cut, begin),
             () = sleep_until(deadline) => Some("shutdown.timeout has passed"),
             _ = signals.next() => Some("second signal"),
         };
@@ -66,7 +86,7 @@ pub(super) async fn leave(parts: Parts) -> io::Result<Outcome> {
     let in_flight = app.metrics.in_flight();
     tracing::warn!(reason, in_flight, "what still runs is cut");
     phase.send_replace(Phase::Stopped);
-    Ok(finish(ended.await, log.as_ref(), begin))
+    (ended.await, begin)
 }
 
 /// Writes the last log lines.
@@ -79,11 +99,14 @@ fn finish(cut: u64, log: Option<&LogSink>, begin: Instant) -> Outcome {
 }
 
 /// Watches for the application's first sign of life; never ends.
-async fn watch_application(app: &App, phase: &watch::Sender<Phase>) -> Infallible {
+async fn watch_application(app: &RefCell<Arc<App>>, phase: &watch::Sender<Phase>) -> Infallible {
     let since = Instant::now();
     let mut is_told = false;
     while *phase.borrow() == Phase::Starting {
-        if pipeline::application_accepts(app).await {
+        // The settings may have changed meanwhile.
+        let app = Arc::clone(&app.borrow());
+        let is_wanted = app.plan.health.wait_for_application;
+        if !is_wanted || pipeline::application_accepts(&app).await {
             phase.send_replace(Phase::Ready);
             tracing::info!(after = ?(Instant::now() - since), "ready");
             break;

@@ -9,26 +9,34 @@ use std::{
     os::fd::AsFd,
     sync::Arc,
     thread,
+    time::SystemTime,
 };
 
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::watch,
+    sync::{mpsc, watch},
 };
 
 use super::{
     limits,
     parts::Parts,
+    prepare::{places, tell_of_directories},
+    reload::Reloader,
     shutdown::{Outcome, leave},
-    signals::Signals,
+    signals::{HangUps, Signals},
+    source::Source,
 };
 use crate::{
+    config::Loaded,
     phase::Phase,
     pipeline::App,
     plan::{AccessLog, Listen, Plan},
-    server::{Accepting, Admin, BindError, Listener, Tls, TlsError, Workers, bind},
-    telemetry::{LogSink, Metrics, events, log_writer::Target},
+    server::{Accepting, Admin, BindError, Listener, LoadedTls, Tls, TlsError, Workers, bind},
+    telemetry::{LogSink, Metrics, events, limits as bounds, log_writer::Target},
 };
+
+/// Reloads that may be asked for at the same time.
+const ASKS: usize = 8;
 
 /// A process that serves; [`Running::wait`] stays until it has ended.
 #[derive(Debug)]
@@ -50,13 +58,14 @@ pub struct Addresses {
 #[derive(Debug)]
 pub enum StartError {
     Bind(BindError),
-    Tls(TlsError),
+    Tls(Vec<TlsError>),
     /// A thread or a runtime could not be made.
     System(io::Error),
 }
 
-/// Starts everything a plan asks for.
-pub fn start(plan: Plan) -> Result<Running, StartError> {
+/// Starts everything that the settings ask for; `source` reads them again.
+pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartError> {
+    let Loaded { plan, settings } = loaded;
     let count = match plan.server.workers {
         Some(count) => count,
         None => thread::available_parallelism()?.get(),
@@ -64,17 +73,16 @@ pub fn start(plan: Plan) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::new(count));
     let events = events::install(plan.log.level, &metrics.process().events_dropped)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let signals = {
+    let (signals, hang_ups) = {
         let _within = runtime.enter();
-        Signals::listen()?
+        (Signals::listen()?, HangUps::listen()?)
     };
     limits::raise_descriptors();
     let counts = &metrics.process().tls;
-    let tls = plan.tls.as_ref().map(|tls| Tls::start(tls, counts)).transpose()?;
-    let secure = plan.tls.iter().flat_map(|tls| &tls.listen).map(|place| (place, true));
-    let places = plan.server.listen.iter().map(|place| (place, false)).chain(secure);
-    let listeners = places.map(|(place, is_tls)| Listener::bind(place, is_tls));
+    let tls = plan.tls.as_ref().map(|tls| Tls::load(tls, counts, None)).transpose()?;
+    let listeners = places(&plan).into_iter().map(|(place, is_tls)| Listener::bind(&place, is_tls));
     let listeners = listeners.collect::<Result<Vec<_>, BindError>>()?;
+    let tls = tls.map(LoadedTls::begin);
     let admin_listener = plan.admin.listen.map(bind).transpose()?;
     let site = listeners.iter().map(|one| (one.local().clone(), one.is_tls())).collect();
     let admin = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
@@ -95,19 +103,23 @@ pub fn start(plan: Plan) -> Result<Running, StartError> {
     let first = if plan.health.wait_for_application { Phase::Starting } else { Phase::Ready };
     let (phase, watched) = watch::channel(first);
     let app = Arc::new(App::new(plan, metrics));
-    app.files.begin();
-    app.watch_pages();
-    let workers = Workers::start(&app, tls.as_ref(), log.as_ref(), &watched)?;
+    app.begin(None);
+    app.metrics.process().reloads.set_loaded(SystemTime::now());
+    app.metrics.process().limits.set(bounds::of(&app.plan));
+    let workers = Workers::start(&app, log.as_ref(), &watched)?;
+    let (ask, asks) = mpsc::channel(ASKS);
     if let Some(listener) = admin_listener {
-        Admin::new(Arc::clone(&app), watched).start(listener)?;
+        Admin::new(Arc::clone(&app.metrics), watched, ask).start(listener)?;
     }
 
     let process = Arc::clone(app.metrics.process());
-    let accepting = Accepting::start(listeners, tls, workers.placement(), process)?;
+    let accepting = Accepting::start(listeners, tls.clone(), workers.placement(), process)?;
+    let retired = Vec::new();
+    let reloader = Reloader { source, hang_ups, asks, settings, tls, retired };
 
     let addresses = Addresses { site, admin };
     announce(&app.plan, &addresses, count);
-    let parts = Parts { app, phase, accepting, workers, log, signals, events };
+    let parts = Parts { app, phase, accepting, workers, log, signals, reloader, events };
     Ok(Running { addresses, runtime, parts })
 }
 
@@ -141,17 +153,7 @@ fn announce(plan: &Plan, addresses: &Addresses, workers: usize) {
     if let Some(address) = addresses.admin {
         tracing::info!(%address, "admin listening");
     }
-    for root in plan.files.roots.iter().chain(&plan.media.roots) {
-        for directory in &root.directories {
-            // Not an error: a start-up container may still be collecting.
-            if let Err(error) = std::fs::read_dir(directory) {
-                tracing::warn!(
-                    prefix = root.prefix, directory = %directory.display(), %error,
-                    "directory can't be read; it is served as soon as it can"
-                );
-            }
-        }
-    }
+    tell_of_directories(plan, None);
     let version = env!("CARGO_PKG_VERSION");
     let (upstream, max_in_flight) = (plan.upstream.names(), plan.upstream.admission.max_in_flight);
     tracing::info!(version, workers, upstream, max_in_flight, "started");
@@ -165,9 +167,9 @@ impl From<BindError> for StartError {
     }
 }
 
-impl From<TlsError> for StartError {
-    fn from(error: TlsError) -> Self {
-        Self::Tls(error)
+impl From<Vec<TlsError>> for StartError {
+    fn from(errors: Vec<TlsError>) -> Self {
+        Self::Tls(errors)
     }
 }
 
@@ -181,7 +183,10 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bind(error) => error.fmt(f),
-            Self::Tls(error) => error.fmt(f),
+            Self::Tls(errors) => {
+                let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+                f.write_str(&lines.join("\n"))
+            }
             Self::System(error) => {
                 write!(f, "cannot start: {error}; check the limits of threads and descriptors")
             }

@@ -5,15 +5,17 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use tokio::task::JoinSet;
-
-use super::{family::Family, pages::Pages};
+use super::{
+    family::Family,
+    pages::Pages,
+    tended::{self, Tended},
+};
 use crate::{
     body::{Budget, Buffers, Each, Place},
     error::Kind,
     files::Store,
     plan::{self, Fallback, Plan, Spill},
-    telemetry::{BufferCounts, Metrics, Repeat},
+    telemetry::{BufferCounts, Metrics, Repeat, StoreCounts},
     upstream::Fleet,
 };
 
@@ -27,21 +29,21 @@ pub struct App {
     /// What users uploaded, and what the application alone may send.
     pub media: Arc<Store>,
     /// The application that answers what no route names another for.
-    pub(super) fleet: Arc<Fleet>,
+    fleet: Arc<Tended>,
     /// Those of the plan's routes, in their order.
-    pub(super) routed: Vec<Arc<Fleet>>,
+    routed: Vec<Arc<Tended>>,
     /// The server that has other releases' files.
-    pub(super) fallback: Option<Arc<Fleet>>,
+    fallback: Option<Arc<Tended>>,
     pub metrics: Arc<Metrics>,
     pub(super) pages: Arc<Pages>,
     /// Where bodies wait.
     pub(super) buffers: Buffers,
     /// Whether somebody was told about forwarding headers from a stranger.
-    pub(super) warned_of_stranger: AtomicBool,
+    pub(super) warned_of_stranger: Arc<AtomicBool>,
     /// Keeps requests that fail from filling the event log, each kind apart: none silences another.
-    troubles: [Repeat; Kind::ALL.len()],
+    troubles: Arc<[Repeat; Kind::ALL.len()]>,
     /// The same for files that the application names, or the fallback has.
-    pub(super) trouble: Repeat,
+    pub(super) trouble: Arc<Repeat>,
 }
 
 // === impl App ===
@@ -52,10 +54,8 @@ impl App {
         let process = Arc::clone(metrics.process());
         let files = Store::new(&plan.files, Arc::clone(&process.static_store));
         let media = Store::new(&plan.media, Arc::clone(&process.media_store));
-        let fleet = |upstream| Fleet::new(upstream, &process.servers);
+        let fleet = |plan| Tended::new(Fleet::new(plan, &process.servers));
         let routed = plan.routes.iter().map(|route| fleet(&route.upstream)).collect();
-        // It is no application: what is counted of it stands elsewhere.
-        let uncounted = |fallback: &Fallback| Fleet::new(&fallback.server, &Arc::default());
         let pages = Pages::new(&plan.pages);
         Self {
             fleet: fleet(&plan.upstream),
@@ -66,26 +66,122 @@ impl App {
             buffers: buffers(&plan.buffers, &process.buffers),
             metrics,
             pages,
-            warned_of_stranger: AtomicBool::new(false),
-            trouble: Repeat::default(),
-            troubles: std::array::from_fn(|_| Repeat::default()),
+            warned_of_stranger: Arc::default(),
+            trouble: Arc::default(),
+            troubles: Arc::new(std::array::from_fn(|_| Repeat::default())),
             plan,
         }
     }
 
-    /// Sees to the servers of all applications beside the requests; runs for ever.
-    pub async fn tend(&self) {
-        let mut all = JoinSet::new();
-        let others = self.routed.iter().chain(&self.fallback);
-        for fleet in others.chain([&self.fleet]) {
-            all.spawn(Arc::clone(fleet).tend());
+    /// Puts another plan to work, with what is known already where it says the same. Nothing of this one
+    /// changes before [`tend`](Self::tend).
+    pub fn next(&self, plan: Plan) -> Self {
+        let process = self.metrics.process();
+        let store =
+            |same: bool, old: &Arc<Store>, plan: &plan::Files, counts: &Arc<StoreCounts>| {
+                if same { Arc::clone(old) } else { Store::new(plan, Arc::clone(counts)) }
+            };
+        let files =
+            store(plan.files == self.plan.files, &self.files, &plan.files, &process.static_store);
+        let media =
+            store(plan.media == self.plan.media, &self.media, &plan.media, &process.media_store);
+        let mut known: Vec<_> = self.routed.iter().chain([&self.fleet]).map(Arc::clone).collect();
+        let wanted = plan.routes.iter().map(|route| &route.upstream).chain([&plan.upstream]);
+        let mut fleets = tended::matched(&mut known, wanted.collect(), |plan| {
+            Tended::new(Fleet::new(plan, &process.servers))
+        });
+        let fleet = match fleets.pop() {
+            Some(last) => last,
+            None => Tended::new(Fleet::new(&plan.upstream, &process.servers)),
+        };
+        let fallback = plan.missing.fallback.as_ref().map(|plan| {
+            let known = self.fallback.as_ref().filter(|known| known.fleet.serves(&plan.server));
+            known.map_or_else(|| uncounted(plan), Arc::clone)
+        });
+        let buffers = if plan.buffers == self.plan.buffers {
+            self.buffers.clone()
+        } else {
+            // They count what both hold.
+            buffers(&plan.buffers, &process.buffers)
+        };
+        let warned_of_stranger = if plan.server.trusted_proxies == self.plan.server.trusted_proxies
+        {
+            Arc::clone(&self.warned_of_stranger)
+        } else {
+            Arc::default()
+        };
+        Self {
+            fleet,
+            routed: fleets,
+            fallback,
+            files,
+            media,
+            buffers,
+            metrics: Arc::clone(&self.metrics),
+            pages: self.pages.next(&plan.pages),
+            warned_of_stranger,
+            trouble: Arc::clone(&self.trouble),
+            troubles: Arc::clone(&self.troubles),
+            plan,
         }
-        while all.join_next().await.is_some() {}
     }
 
-    /// Begins to look at the operator's pages and the maintenance file.
-    pub fn watch_pages(&self) {
-        self.pages.begin();
+    /// Begins what runs beside the requests, unless `before`, whose place it takes, has begun it. Reads
+    /// files.
+    pub fn begin(&self, before: Option<&Self>) {
+        if before.is_none_or(|before| !Arc::ptr_eq(&before.files, &self.files)) {
+            self.files.begin();
+        }
+        if before.is_none_or(|before| !Arc::ptr_eq(&before.pages, &self.pages)) {
+            self.pages.begin();
+        }
+    }
+
+    /// Sees to the servers of all applications beside the requests, as these settings say. To be called
+    /// within the runtime where that is done.
+    pub fn tend(&self) {
+        self.fleet.tend(&self.plan.upstream);
+        for (tended, route) in self.routed.iter().zip(&self.plan.routes) {
+            tended.tend(&route.upstream);
+        }
+        if let (Some(tended), Some(plan)) = (&self.fallback, &self.plan.missing.fallback) {
+            tended.tend(&plan.server);
+        }
+    }
+
+    /// Gives back what only requests that have begun use from now on: `next` has taken its place.
+    pub fn retire(&self, next: &Self) {
+        for (old, new) in [(&self.files, &next.files), (&self.media, &next.media)] {
+            if !Arc::ptr_eq(old, new) {
+                old.retire();
+            }
+        }
+        if !Arc::ptr_eq(&self.pages, &next.pages) {
+            self.pages.retire();
+        }
+        for old in self.routed.iter().chain([&self.fleet]) {
+            let mut used = next.routed.iter().chain([&next.fleet]);
+            if !used.any(|new| Arc::ptr_eq(old, new)) {
+                old.fleet.retire();
+            }
+        }
+    }
+
+    /// The application that answers what no route names another for.
+    pub(super) fn fleet(&self) -> &Arc<Fleet> {
+        &self.fleet.fleet
+    }
+
+    /// The applications of the plan's routes, in their order.
+    pub(super) fn routes(&self) -> impl Iterator<Item = (&plan::Upstream, &Arc<Fleet>)> {
+        let plans = self.plan.routes.iter().map(|route| &route.upstream);
+        plans.zip(self.routed.iter().map(|tended| &tended.fleet))
+    }
+
+    /// The server that has other releases' files.
+    pub(super) fn fallback(&self) -> Option<(&Fallback, &Arc<Fleet>)> {
+        let tended = self.fallback.as_ref()?;
+        self.plan.missing.fallback.as_ref().map(|plan| (plan, &tended.fleet))
     }
 
     /// The store that a family of prefixes has.
@@ -106,6 +202,11 @@ impl App {
     pub(super) fn is_trusted(&self, address: IpAddr) -> bool {
         self.plan.server.trusted_proxies.iter().any(|net| net.contains(&address))
     }
+}
+
+/// It is no application: what is counted of it stands elsewhere.
+fn uncounted(fallback: &Fallback) -> Arc<Tended> {
+    Tended::new(Fleet::new(&fallback.server, &Arc::default()))
 }
 
 fn buffers(plan: &plan::Buffers, counts: &BufferCounts) -> Buffers {

@@ -40,7 +40,7 @@ pub(super) enum Fetched {
 #[derive(Debug)]
 pub(super) struct Fallback {
     plan: plan::Fallback,
-    server: Upstream,
+    server: Rc<Upstream>,
     running: Rc<Cell<usize>>,
 }
 
@@ -56,10 +56,16 @@ struct Rest {
 // === impl Fallback ===
 
 impl Fallback {
-    pub(super) fn new(plan: &plan::Fallback, fleet: &Arc<Fleet>) -> Self {
+    /// To be called on a worker's thread.
+    pub(super) fn start(plan: &plan::Fallback, fleet: &Arc<Fleet>) -> Rc<Self> {
         // Its connections are no application's: they are counted apart from those, by `fetch`'s caller.
-        let server = Upstream::new(Arc::clone(fleet), Arc::default());
-        Self { plan: plan.clone(), server, running: Rc::default() }
+        let server = Upstream::start(&plan.server, fleet, Arc::default());
+        Rc::new(Self { plan: plan.clone(), server, running: Rc::default() })
+    }
+
+    /// Whether it is what this would start.
+    pub(super) fn is_like(&self, plan: &plan::Fallback, fleet: &Arc<Fleet>) -> bool {
+        self.plan == *plan && self.server.is_like(&plan.server, fleet)
     }
 
     /// Asks for what the client asks for. `path` is its own, still encoded.
@@ -122,11 +128,6 @@ impl Fallback {
     /// Where it is, for people.
     pub(super) fn target(&self) -> String {
         self.plan.server.names()
-    }
-
-    /// Closes connections that have been unused for too long; runs for ever.
-    pub(super) async fn reap(&self) {
-        self.server.reap().await;
     }
 }
 

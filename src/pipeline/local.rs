@@ -8,77 +8,84 @@ use std::{
     time::Instant,
 };
 
-use tokio::task::JoinSet;
-
 use super::{app::App, fallback::Fallback};
 use crate::{
     phase::Phase,
-    plan::Target,
+    plan::{self, Target},
     telemetry::{LogBuffer, Shard},
     upstream::{Fleet, Upstream},
 };
 
-/// A worker's own things.
+/// A worker's own things, under some settings. Others take its place when they change; a request keeps
+/// the one that it began with.
 #[derive(Debug)]
 pub struct Local {
     pub app: Arc<App>,
-    upstream: Upstream,
+    upstream: Rc<Upstream>,
     /// The applications of the plan's routes, in their order.
-    routed: Vec<Upstream>,
+    routed: Vec<Rc<Upstream>>,
     /// Where static files of other releases are fetched from.
-    pub(super) fallback: Option<Fallback>,
+    pub(super) fallback: Option<Rc<Fallback>>,
     pub metrics: Arc<Shard>,
-    pub log: LogBuffer,
-    pub phase: Cell<Phase>,
+    pub log: Rc<LogBuffer>,
+    pub phase: Rc<Cell<Phase>>,
     /// The `Host` for requests of HTTP/1.0 that have none.
     pub(super) fallback_host: String,
     /// When the application was last asked whether it accepts, and what it said.
     pub(super) probed: Cell<Option<(Instant, bool)>>,
-    random: RefCell<fastrand::Rng>,
+    random: Rc<RefCell<fastrand::Rng>>,
 }
 
 // === impl Local ===
 
 impl Local {
-    /// A worker's things, for the given share of the metrics and the log.
-    pub fn new(app: Arc<App>, metrics: Arc<Shard>, log: LogBuffer, phase: Phase) -> Self {
+    /// A worker's things, for the given share of the metrics and the log. To be called on its thread.
+    pub fn start(app: Arc<App>, metrics: Arc<Shard>, log: LogBuffer, phase: Phase) -> Rc<Self> {
         // A RandomState is seeded by the operating system.
         let seed = RandomState::new().hash_one("request ids");
-        let upstream = |fleet: &Arc<Fleet>| Upstream::new(Arc::clone(fleet), Arc::clone(&metrics));
-        Self {
-            upstream: upstream(&app.fleet),
-            routed: app.routed.iter().map(upstream).collect(),
-            fallback: app
-                .plan
-                .missing
-                .fallback
-                .as_ref()
-                .zip(app.fallback.as_ref())
-                .map(|(plan, fleet)| Fallback::new(plan, fleet)),
+        let upstream = |plan: &plan::Upstream, fleet: &Arc<Fleet>| {
+            Upstream::start(plan, fleet, Arc::clone(&metrics))
+        };
+        Rc::new(Self {
+            upstream: upstream(&app.plan.upstream, app.fleet()),
+            routed: app.routes().map(|(plan, fleet)| upstream(plan, fleet)).collect(),
+            fallback: app.fallback().map(|(plan, fleet)| Fallback::start(plan, fleet)),
             fallback_host: fallback_host(&app.plan.upstream.targets),
             app,
             metrics,
-            log,
-            phase: Cell::new(phase),
+            log: Rc::new(log),
+            phase: Rc::new(Cell::new(phase)),
             probed: Cell::new(None),
-            random: RefCell::new(fastrand::Rng::with_seed(seed)),
-        }
+            random: Rc::new(RefCell::new(fastrand::Rng::with_seed(seed))),
+        })
     }
 
-    /// Closes connections that have been unused for too long; runs for ever.
-    pub async fn reap(self: &Rc<Self>) {
-        let fallback = async {
-            match &self.fallback {
-                Some(fallback) => fallback.reap().await,
-                None => std::future::pending().await,
+    /// The same worker's things under other settings. What is set as it was goes on, with its kept
+    /// connections.
+    pub fn next(&self, app: Arc<App>) -> Rc<Self> {
+        let upstream = |plan: &plan::Upstream, fleet: &Arc<Fleet>| {
+            let mut known = self.routed.iter().chain([&self.upstream]);
+            match known.find(|known| known.is_like(plan, fleet)) {
+                Some(known) => Rc::clone(known),
+                None => Upstream::start(plan, fleet, Arc::clone(&self.metrics)),
             }
         };
-        let mut routed = JoinSet::new();
-        for index in 0..self.routed.len() {
-            let local = Rc::clone(self);
-            routed.spawn_local(async move { local.application(Some(index)).reap().await });
-        }
-        tokio::join!(self.upstream.reap(), fallback, routed.join_all());
+        let fallback = |(plan, fleet): (&plan::Fallback, &Arc<Fleet>)| {
+            let known = self.fallback.as_ref().filter(|known| known.is_like(plan, fleet));
+            known.cloned().unwrap_or_else(|| Fallback::start(plan, fleet))
+        };
+        Rc::new(Self {
+            upstream: upstream(&app.plan.upstream, app.fleet()),
+            routed: app.routes().map(|(plan, fleet)| upstream(plan, fleet)).collect(),
+            fallback: app.fallback().map(fallback),
+            fallback_host: fallback_host(&app.plan.upstream.targets),
+            app,
+            metrics: Arc::clone(&self.metrics),
+            log: Rc::clone(&self.log),
+            phase: Rc::clone(&self.phase),
+            probed: Cell::new(None),
+            random: Rc::clone(&self.random),
+        })
     }
 
     /// The application of a route, or the one for everything else.

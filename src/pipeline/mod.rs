@@ -37,6 +37,7 @@ mod redirect;
 mod reply;
 mod route;
 mod sendable;
+mod tended;
 mod tunnel;
 
 pub use self::{

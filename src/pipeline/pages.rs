@@ -39,6 +39,8 @@ pub(super) struct Pages {
     /// In the plan's order.
     errors: Vec<Mutex<Option<Page>>>,
     is_maintained: AtomicBool,
+    /// Only requests that have begun use it now: nobody looks any more.
+    is_retired: AtomicBool,
 }
 
 /// A page as it is sent.
@@ -78,10 +80,34 @@ impl Pages {
     /// Touches no file.
     pub(super) fn new(plan: &plan::Pages) -> Arc<Self> {
         let errors = plan.errors.iter().map(|_| Mutex::default()).collect();
-        Arc::new(Self { plan: plan.clone(), errors, is_maintained: AtomicBool::new(false) })
+        Arc::new(Self {
+            plan: plan.clone(),
+            errors,
+            is_maintained: AtomicBool::new(false),
+            is_retired: AtomicBool::new(false),
+        })
     }
 
-    /// Looks, and goes on looking until this is dropped.
+    /// The same if they are set in the same way, else others, which know what these do.
+    pub(super) fn next(self: &Arc<Self>, plan: &plan::Pages) -> Arc<Self> {
+        if self.plan == *plan {
+            return Arc::clone(self);
+        }
+        let next = Self::new(plan);
+        if self.plan.maintenance == plan.maintenance {
+            // It has not begun again.
+            let is_maintained = self.is_maintained.load(Ordering::Relaxed);
+            next.is_maintained.store(is_maintained, Ordering::Relaxed);
+        }
+        next
+    }
+
+    /// Looks no more.
+    pub(super) fn retire(&self) {
+        self.is_retired.store(true, Ordering::Relaxed);
+    }
+
+    /// Looks, and goes on looking until this is dropped or retired.
     pub(super) fn begin(self: &Arc<Self>) {
         if self.plan == plan::Pages::default() {
             return;
@@ -92,7 +118,8 @@ impl Pages {
         let started = thread::Builder::new().name("pages".into()).spawn(move || {
             loop {
                 thread::sleep(PAUSE);
-                let Some(pages) = pages.upgrade() else { return };
+                let used = |pages: &Arc<Self>| !pages.is_retired.load(Ordering::Relaxed);
+                let Some(pages) = pages.upgrade().filter(used) else { return };
                 watch.look(&pages);
             }
         });

@@ -1,11 +1,12 @@
 //! The acceptor: a thread that waits at all listening sockets and hands each new connection to the
-//! worker with the fewest. Nothing that goes wrong while accepting ends it.
+//! worker with the fewest. Nothing that goes wrong while accepting ends it. Other sockets may take the
+//! place of some while it runs.
 
 use std::{
-    io::{self, PipeReader, PipeWriter},
+    io::{self, PipeReader, PipeWriter, Read as _, Write as _},
     net::SocketAddr,
     os::fd::OwnedFd,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, atomic::Ordering, mpsc},
     thread,
     time::Duration,
 };
@@ -15,6 +16,8 @@ use rustix::{
     io::Errno,
     net::{SocketFlags, acceptfrom_with},
 };
+
+use tokio::sync::oneshot;
 
 use super::{
     listener::Listener,
@@ -37,8 +40,29 @@ const FULL: Duration = Duration::from_millis(10);
 /// kernel had accepted by then was handed on.
 #[derive(Debug)]
 pub struct Accepting {
-    /// Its other end reports the hang-up to the thread.
-    _stop: PipeWriter,
+    orders: mpsc::Sender<(Site, oneshot::Sender<()>)>,
+    /// A byte tells the thread of an order; the hang-up, that it is time to stop.
+    bell: PipeWriter,
+}
+
+/// Everywhere that clients come in.
+#[derive(Debug)]
+pub struct Site {
+    pub sockets: Vec<Socket>,
+    /// `None` if it is spoken nowhere.
+    pub tls: Option<Arc<Tls>>,
+}
+
+/// A place where clients come in.
+#[derive(Debug)]
+pub enum Socket {
+    New(Listener),
+    /// The one that is there already, at this place of the settings. TLS may begin or end to be spoken.
+    Kept {
+        place: Listen,
+        was_tls: bool,
+        is_tls: bool,
+    },
 }
 
 /// There is no place for another handshake.
@@ -55,7 +79,8 @@ enum Bound {
 #[derive(Debug)]
 struct Acceptor {
     listeners: Vec<Listener>,
-    stop: PipeReader,
+    bell: PipeReader,
+    orders: mpsc::Receiver<(Site, oneshot::Sender<()>)>,
     /// Workers end after it is gone, and with it the listeners.
     placement: Arc<Placement>,
     tls: Option<Arc<Tls>>,
@@ -78,22 +103,33 @@ impl Accepting {
         placement: Arc<Placement>,
         metrics: Arc<Process>,
     ) -> io::Result<Self> {
-        let (stop, writer) = io::pipe()?;
-        let (trouble, crowd) = (Repeat::default(), Repeat::default());
-        let (is_full, is_crowded) = (false, false);
+        let (reader, bell) = io::pipe()?;
+        let (orders, ordered) = mpsc::channel();
         let acceptor = Acceptor {
             listeners,
-            stop,
+            bell: reader,
+            orders: ordered,
             placement,
             tls,
-            is_full,
-            is_crowded,
+            is_full: false,
+            is_crowded: false,
             metrics,
-            trouble,
-            crowd,
+            trouble: Repeat::default(),
+            crowd: Repeat::default(),
         };
         thread::Builder::new().name("acceptor".to_owned()).spawn(move || acceptor.run())?;
-        Ok(Self { _stop: writer })
+        Ok(Self { orders, bell })
+    }
+
+    /// Listens there from now on, and nowhere else. Told when the sockets that are not wanted any more
+    /// are closed, after every connection that the kernel had accepted was handed on.
+    pub fn change(&self, site: Site) -> oneshot::Receiver<()> {
+        let (tell, done) = oneshot::channel();
+        // A thread that is gone has told everybody by dropping its ends.
+        if self.orders.send((site, tell)).is_ok() {
+            let _ = (&self.bell).write_all(&[1]);
+        }
+        done
     }
 }
 
@@ -113,22 +149,73 @@ impl Acceptor {
         self.accept_all(Bound::Ignored);
     }
 
-    /// Waits for connections; `true` if it is time to stop.
-    fn wait(&self) -> bool {
+    /// Waits for connections and does what is ordered; `true` if it is time to stop.
+    fn wait(&mut self) -> bool {
         let looked_at = self.listeners.iter().filter(|one| !(self.is_full && one.is_tls()));
         let mut watched: Vec<PollFd<'_>> =
             looked_at.map(|listener| PollFd::new(listener, PollFlags::IN)).collect();
-        watched.push(PollFd::new(&self.stop, PollFlags::IN));
+        watched.push(PollFd::new(&self.bell, PollFlags::IN));
         let timeout = if self.is_full { Timespec::try_from(FULL).ok() } else { None };
         // An interrupted poll is as good as one that found nothing.
         let _ = poll(&mut watched, timeout.as_ref());
-        watched.last().is_some_and(|stop| !stop.revents().is_empty())
+        let rings = watched.last().is_some_and(|bell| !bell.revents().is_empty());
+        rings && self.is_over()
+    }
+
+    /// Does what is ordered; `true` if nothing was, because nobody orders any more.
+    fn is_over(&mut self) -> bool {
+        match self.bell.read(&mut [0; 16]) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return true,
+        }
+        while let Ok((site, done)) = self.orders.try_recv() {
+            self.change(site);
+            // Whoever waited may have lost patience.
+            let _ = done.send(());
+        }
+        false
+    }
+
+    fn change(&mut self, site: Site) {
+        let mut old = std::mem::take(&mut self.listeners);
+        let mut next = Vec::with_capacity(site.sockets.len());
+        let mut switched = Vec::new();
+        for socket in site.sockets {
+            match socket {
+                Socket::New(listener) => next.push(listener),
+                Socket::Kept { place, was_tls, is_tls } => {
+                    let is_it = |one: &Listener| *one.place() == place && one.is_tls() == was_tls;
+                    let known = old.iter().position(is_it);
+                    if let Some(known) = known {
+                        let listener = old.swap_remove(known);
+                        if was_tls != is_tls {
+                            switched.push((next.len(), is_tls));
+                        }
+                        next.push(listener);
+                    }
+                }
+            }
+        }
+        // What has come to those that go, under the settings that it came for.
+        old.iter_mut().for_each(Listener::withdraw);
+        self.listeners = old;
+        self.accept_all(Bound::Ignored);
+        self.listeners = next;
+        for (place, is_tls) in switched {
+            if let Some(listener) = self.listeners.get_mut(place) {
+                listener.set_tls(is_tls);
+            }
+        }
+        self.tls = site.tls;
+        self.is_full = false;
     }
 
     /// Lets the others end something, unless it is time to stop.
     fn pause(&self, time: Duration) {
         let timeout = Timespec::try_from(time).ok();
-        let _ = poll(&mut [PollFd::new(&self.stop, PollFlags::IN)], timeout.as_ref());
+        let _ = poll(&mut [PollFd::new(&self.bell, PollFlags::IN)], timeout.as_ref());
     }
 
     /// Accepts until no connection is left; `false` if something is lacking.
@@ -140,12 +227,12 @@ impl Acceptor {
                     is_crowded |= has_arrivals(listener);
                     break;
                 }
-                let Ok(place) = self.place(listener) else {
+                let Ok(secure) = self.place(listener) else {
                     is_full |= has_arrivals(listener);
                     break;
                 };
                 match accept(listener) {
-                    Ok(Some((socket, peer))) => self.placement.place(socket, peer, place),
+                    Ok(Some((socket, peer))) => self.placement.place(socket, peer, secure),
                     Ok(None) => {}
                     Err(Errno::AGAIN) => break,
                     Err(error) => {
@@ -169,9 +256,9 @@ impl Acceptor {
     }
 
     /// A place for the handshake that a connection begins with, if it does.
-    fn place(&self, listener: &Listener) -> Result<Option<Place>, Full> {
+    fn place(&self, listener: &Listener) -> Result<Option<(Arc<Tls>, Place)>, Full> {
         let Some(tls) = self.tls.as_ref().filter(|_| listener.is_tls()) else { return Ok(None) };
-        tls.places.take().map(Some).ok_or(Full)
+        tls.places.take().map(|place| Some((Arc::clone(tls), place))).ok_or(Full)
     }
 
     /// There are as many connections as there may be, and more want to come.

@@ -1,4 +1,4 @@
-//! The admin listener: metrics, on a thread and runtime of its own, so that it answers while the
+//! The admin listener: metrics and the wish for a reload, on a thread and runtime of its own, so that it answers while the
 //! workers are busy. Nothing here is on the request path.
 
 use std::{
@@ -18,35 +18,55 @@ use hyper_util::{
 };
 use tokio::{
     runtime::Builder,
-    sync::{Semaphore, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
 };
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     phase::Phase,
-    pipeline::App,
-    plan::Plan,
-    telemetry::{exposition, plain},
+    telemetry::{Metrics, exposition, plain},
 };
 
 /// Connections served at once; scrapers need one each.
 const CONNECTIONS: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the admin pages show.
+/// Where a reload is asked for.
+const RELOAD: &str = "/-/reload";
+
+/// Somebody asks for a reload, and waits for what comes of it.
+pub type Ask = oneshot::Sender<Told>;
+
+/// What is told about a reload that was asked for, as text for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Requests begin with the new settings: what has changed.
+    Done(String),
+    /// Nothing has changed: everything that is wrong.
+    Failed(String),
+    /// Nothing was tried, and why.
+    Refused(String),
+}
+
+/// What the admin pages show, and whom they ask.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    app: Arc<App>,
+    metrics: Arc<Metrics>,
     phase: watch::Receiver<Phase>,
+    reloads: mpsc::Sender<Ask>,
 }
 
 // === impl Admin ===
 
 impl Admin {
-    /// Shows this app in this phase.
-    pub fn new(app: Arc<App>, phase: watch::Receiver<Phase>) -> Self {
-        Self { app, phase }
+    /// Shows these numbers in this phase; `reloads` takes the wishes for a reload.
+    pub fn new(
+        metrics: Arc<Metrics>,
+        phase: watch::Receiver<Phase>,
+        reloads: mpsc::Sender<Ask>,
+    ) -> Self {
+        Self { metrics, phase, reloads }
     }
 
     /// Serves on a thread of its own until the process ends; outlives the traffic.
@@ -80,8 +100,8 @@ impl Admin {
             tokio::spawn(async move {
                 let _place = place;
                 let answer = tower::service_fn(move |request: Request<Incoming>| {
-                    let response = admin.answer(&request);
-                    async move { Ok::<_, Infallible>(response) }
+                    let admin = admin.clone();
+                    async move { Ok::<_, Infallible>(admin.answer(&request).await) }
                 });
                 let service = ServiceBuilder::new().layer(CatchPanicLayer::new()).service(answer);
                 let served = http1::Builder::new()
@@ -95,15 +115,23 @@ impl Admin {
         }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<String> {
-        if request.method() != Method::GET && request.method() != Method::HEAD {
-            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here\n");
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
+    async fn answer(&self, request: &Request<Incoming>) -> Response<String> {
+        let (method, path) = (request.method(), request.uri().path());
+        if path == RELOAD {
+            return match *method == Method::POST {
+                true => self.reload().await,
+                false => not_allowed("POST"),
+            };
         }
-        match request.uri().path() {
+        if *method != Method::GET && *method != Method::HEAD {
+            return not_allowed("GET, HEAD");
+        }
+        match path {
             "/metrics" => self.metrics(request.headers()),
-            "/" => text(StatusCode::OK, "Sideman. The metrics are at /metrics.\n"),
+            "/" => text(
+                StatusCode::OK,
+                "Sideman. The metrics are at /metrics; POST /-/reload reads the settings again.\n",
+            ),
             _ => text(StatusCode::NOT_FOUND, "not found; the metrics are at /metrics\n"),
         }
     }
@@ -111,8 +139,7 @@ impl Admin {
     fn metrics(&self, asked: &HeaderMap) -> Response<String> {
         let phases = Phase::ALL.map(Phase::name);
         let phase = self.phase.borrow().name();
-        let limits = limits(&self.app.plan);
-        let metrics = exposition::render(&self.app.metrics, &limits, &phases, phase);
+        let metrics = exposition::render(&self.metrics, &phases, phase);
         let (metrics, media_type) = match wants_open_metrics(asked) {
             true => (metrics, exposition::CONTENT_TYPE),
             false => (plain::from_open_metrics(&metrics), plain::CONTENT_TYPE),
@@ -123,6 +150,20 @@ impl Admin {
         fields.insert(header::CONTENT_TYPE, media_type);
         fields.insert(header::VARY, HeaderValue::from_static("Accept"));
         response
+    }
+
+    /// Asks for a reload, and waits for what comes of it; it goes on if the client leaves.
+    async fn reload(&self) -> Response<String> {
+        let (ask, told) = oneshot::channel();
+        if self.reloads.try_send(ask).is_err() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "too many reloads wait: try again\n");
+        }
+        match told.await {
+            Ok(Told::Done(what)) => text(StatusCode::OK, what),
+            Ok(Told::Failed(problems)) => text(StatusCode::UNPROCESSABLE_ENTITY, problems),
+            Ok(Told::Refused(why)) => text(StatusCode::SERVICE_UNAVAILABLE, why),
+            Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "not reloaded: the process ends\n"),
+        }
     }
 }
 
@@ -135,22 +176,11 @@ fn wants_open_metrics(asked: &HeaderMap) -> bool {
     })
 }
 
-/// The settings that bound what metrics count, by name.
-fn limits(plan: &Plan) -> Vec<(&'static str, u64)> {
-    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let admission = plan.upstream.admission;
-    let mut limits = vec![
-        ("upstream.max_in_flight", count(admission.max_in_flight)),
-        ("upstream.queue", count(admission.queue)),
-        ("buffers.memory", plan.buffers.memory),
-        ("buffers.disk", plan.buffers.disk),
-        ("static.memory", plan.files.memory),
-        ("static.entries", count(plan.files.entries)),
-        ("media.memory", plan.media.memory),
-        ("media.entries", count(plan.media.entries)),
-    ];
-    limits.extend(plan.tls.as_ref().map(|tls| ("tls.handshakes", count(tls.handshakes))));
-    limits
+fn not_allowed(allowed: &'static str) -> Response<String> {
+    let mut response =
+        text(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed} is served here\n"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 fn text(status: StatusCode, text: impl Into<String>) -> Response<String> {

@@ -21,6 +21,7 @@ use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{io::AsyncWriteExt as _, sync::Semaphore, time::timeout};
 
 use super::{
+    current::Current,
     drain::Ticket,
     gate::Gate,
     http2,
@@ -35,7 +36,7 @@ use super::{
 };
 use crate::{
     error::Kind,
-    pipeline::{self, Activity, Client, Local, Way},
+    pipeline::{self, Activity, Client, Way},
     telemetry::{MethodLabel, Route, Shard, StatusClass},
 };
 
@@ -68,32 +69,35 @@ pub(super) struct Handshake {
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
-    let open = Open::count(Arc::clone(&local.metrics));
+pub(super) async fn serve(current: Rc<Current>, entry: Entry, ticket: Ticket) {
+    let local = current.get();
+    let metrics = Arc::clone(&local.metrics);
+    let open = Open::count(Arc::clone(&metrics));
     let Entry { transport, peer, handshake } = entry;
     transport.set_nodelay();
     let (server_port, is_tls) = (transport.local_port(), handshake.is_some());
     let stream = match handshake {
         None => Stream::Bare(transport),
         // Boxed: what it needs is given back before HTTP begins.
-        Some(handshake) => match Box::pin(shake(&local, transport, *handshake, &ticket)).await {
+        Some(handshake) => match Box::pin(shake(&metrics, transport, *handshake, &ticket)).await {
             Some(stream) => stream,
             None => return,
         },
     };
-    let _secure = is_tls.then(|| Secure::count(Arc::clone(&local.metrics)));
+    let _secure = is_tls.then(|| Secure::count(Arc::clone(&metrics)));
     let way = Way { peer, server_port, tls: stream.tls_version() };
     let client = Rc::new(Client::new(way, Instant::now()));
     ticket.introduce(Rc::<Client>::clone(&client));
     let limits = local.app.plan.server.head;
     let gate = Gate::new(limits);
-    let socket = Socket::new(stream, Rc::clone(&client), Arc::clone(&local.metrics), gate);
+    let socket = Socket::new(stream, Rc::clone(&client), Arc::clone(&metrics), gate);
 
     let opened = Rc::new(Cell::new(None));
-    let (service_local, service_client) = (Rc::clone(&local), Rc::clone(&client));
+    let (service_current, service_client) = (Rc::clone(&current), Rc::clone(&client));
     let service_opened = Rc::clone(&opened);
     let service = tower::service_fn(move |request: Request<Incoming>| {
-        let (local, client) = (Rc::clone(&service_local), Rc::clone(&service_client));
+        // It keeps these settings to its end; the next one may get others.
+        let (local, client) = (service_current.get(), Rc::clone(&service_client));
         let opened = Rc::clone(&service_opened);
         // Before the future is polled: hyper looks for the client's end in between.
         client.on_request(request.version(), !request.body().is_end_stream());
@@ -116,6 +120,8 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
         http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
 
     let mut timer = Timer::new(&local.app.plan.server);
+    // An idle connection holds nothing of settings that others have taken the place of.
+    drop(local);
     let (mut listens, told) = (false, Cell::new(false));
     let mut poll = |connection: &mut Http1<_>, cx: &mut Context<'_>| {
         if !listens {
@@ -175,7 +181,7 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
                 } else {
                     [parts.read_buf, held].concat().into()
                 };
-                let run = tunnel::run(socket, early, tunnel, &ticket, &local.metrics);
+                let run = tunnel::run(socket, early, tunnel, &ticket, &metrics);
                 // Boxed, as what follows is: most connections never come here.
                 return Box::pin(run).await;
             }
@@ -192,18 +198,18 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
         }
         Ended::Http(Some(_)) if is_http2 => {
             let begun = (parts.read_buf, socket);
-            match Box::pin(http2::serve(Rc::clone(&local), begun, Rc::clone(&client), &ticket))
+            match Box::pin(http2::serve(Rc::clone(&current), begun, Rc::clone(&client), &ticket))
                 .await
             {
                 http2::Ended::Itself(None) => {}
                 http2::Ended::Itself(Some(error)) => {
                     tracing::debug!(%error, peer = client.address(), "client connection ended");
                 }
-                http2::Ended::Idle => local.metrics.idle_timeouts.add(1),
-                http2::Ended::Head => local.metrics.header_timeouts.add(1),
-                http2::Ended::Write => local.metrics.write_timeouts.add(1),
+                http2::Ended::Idle => metrics.idle_timeouts.add(1),
+                http2::Ended::Head => metrics.header_timeouts.add(1),
+                http2::Ended::Write => metrics.write_timeouts.add(1),
                 http2::Ended::Flooded => {
-                    local.metrics.floods.add(1);
+                    metrics.floods.add(1);
                     tracing::debug!(
                         peer = client.address(),
                         "client took its requests back at once"
@@ -215,7 +221,7 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
             if error.is_parse() {
                 // hyper has answered 400, about what `Gate` has overlooked; no request has come of it.
                 let class = StatusClass::ClientError;
-                local.metrics.requests(Route::None, MethodLabel::Other, class).add(1);
+                metrics.requests(Route::None, MethodLabel::Other, class).add(1);
             }
             tracing::debug!(%error, peer = client.address(), "client connection ended");
             if let Some(mut tunnel) = opened.take() {
@@ -227,30 +233,30 @@ pub(super) async fn serve(local: Rc<Local>, entry: Entry, ticket: Ticket) {
             }
         }
         Ended::Unbegun => {
-            local.metrics.header_timeouts.add(1);
+            metrics.header_timeouts.add(1);
             socket.say_end();
         }
         Ended::Head => {
-            local.metrics.header_timeouts.add(1);
+            metrics.header_timeouts.add(1);
             // The rest of a body that nobody wanted is no head, and what may be HTTP/2 understands no answer.
             if client.owes_body() || may_be_http2 || !client.is_flushed() {
                 return socket.say_end();
             }
             drop(open);
-            let answer = pipeline::head_timeout(&local, client, &held);
+            let answer = pipeline::head_timeout(&current.get(), client, &held);
             Box::pin(refuse(socket, &answer, &ticket)).await;
         }
         Ended::Write => {
-            local.metrics.write_timeouts.add(1);
+            metrics.write_timeouts.add(1);
             tracing::debug!(peer = client.address(), "client took nothing of its answer: cut off");
             socket.reset_at_end();
         }
         Ended::Idle => {
-            local.metrics.idle_timeouts.add(1);
+            metrics.idle_timeouts.add(1);
             socket.say_end();
         }
         Ended::LetGo => {
-            local.metrics.shed.add(1);
+            metrics.shed.add(1);
             socket.say_end();
         }
         // Once there is room, there is room.
@@ -272,18 +278,18 @@ async fn refuse(mut socket: Plain, answer: &[u8], ticket: &Ticket) {
 
 /// The handshake, or what is to be done without one.
 async fn shake(
-    local: &Local,
+    metrics: &Arc<Shard>,
     transport: Transport,
     handshake: Handshake,
     ticket: &Ticket,
 ) -> Option<Stream> {
     let Handshake { tls, place, turns } = handshake;
-    let shaken = tls::shake(&tls, &turns, transport, &local.metrics, ticket).await;
+    let shaken = tls::shake(&tls, &turns, transport, metrics, ticket).await;
     drop(place);
     match shaken {
         Shaken::Hands(stream) => Some(stream),
         Shaken::Http(transport) => {
-            let mut plain = Plain::new(Stream::Bare(transport), Arc::clone(&local.metrics));
+            let mut plain = Plain::new(Stream::Bare(transport), Arc::clone(metrics));
             // It fits into the socket's empty buffer, or the client has left.
             if plain.write(NOT_TLS).await.is_ok() {
                 linger(plain, ticket, linger::PATIENCE).await;

@@ -6,6 +6,7 @@ use std::{
     convert::Infallible,
     future::{Future, poll_fn},
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -21,6 +22,7 @@ use hyper_util::{
 use tokio::task::spawn_local;
 
 use super::{
+    current::Current,
     drain::Ticket,
     frames::Frames,
     prefixed::Prefixed,
@@ -30,7 +32,7 @@ use super::{
 };
 use crate::{
     body::Deadline,
-    pipeline::{self, Client, Local},
+    pipeline::{self, Client},
     plan,
     telemetry::Shard,
 };
@@ -84,7 +86,7 @@ struct Timer {
 
 /// Serves a connection whose client has been heard to speak HTTP/2. `early` is what was read of it.
 pub(super) async fn serve<I>(
-    local: Rc<Local>,
+    current: Rc<Current>,
     (early, io): (Bytes, I),
     first: Rc<Client>,
     ticket: &Ticket,
@@ -93,9 +95,11 @@ where
     I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
 {
     let streams = Rc::new(Streams::new(first));
-    let (service_local, service_streams) = (Rc::clone(&local), Rc::clone(&streams));
+    let local = current.get();
+    let metrics = Arc::clone(&local.metrics);
+    let service_streams = Rc::clone(&streams);
     let service = tower::service_fn(move |request: Request<Incoming>| {
-        let (local, stream) = (Rc::clone(&service_local), service_streams.begin());
+        let (local, stream) = (current.get(), service_streams.begin());
         let client = stream.client();
         client.on_request(request.version(), !request.body().is_end_stream());
         async move {
@@ -125,27 +129,28 @@ where
 
     ticket.introduce(Rc::<Streams>::clone(&streams));
 
-    let plan = &local.app.plan.server;
-    let mut timer = Timer::new(plan);
+    let mut timer = Timer::new(&local.app.plan.server);
+    let max_requests = local.app.plan.server.max_requests;
+    drop(local);
     let mut told = false;
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                 return Poll::Ready(Ended::Itself(result.err()));
             }
-            let is_used_up = streams.begun() >= plan.max_requests;
+            let is_used_up = streams.begun() >= max_requests;
             let is_let_go = streams.take_let_go();
             if !told && (ticket.is_closing() || is_used_up || is_let_go) {
                 told = true;
-                local.metrics.used_up.add(u64::from(is_used_up));
-                local.metrics.shed.add(u64::from(is_let_go && !is_used_up));
+                metrics.used_up.add(u64::from(is_used_up));
+                metrics.shed.add(u64::from(is_let_go && !is_used_up));
                 connection.as_mut().graceful_shutdown();
                 continue;
             }
             if streams.is_flooded() {
                 return Poll::Ready(Ended::Flooded);
             }
-            return timer.poll(&streams, &frames, &local.metrics, cx);
+            return timer.poll(&streams, &frames, &metrics, cx);
         }
     })
     .await

@@ -27,6 +27,8 @@ const MODE: u32 = 0o660;
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
+    /// As the settings say it.
+    place: Listen,
     local: Listen,
     is_tls: bool,
     file: Option<SocketFile>,
@@ -74,13 +76,20 @@ impl Listener {
             Listen::Tcp(address) => {
                 let socket = bind(*address)?;
                 let local = Listen::Tcp(socket.local_addr().map_err(failed)?);
-                Ok(Self { socket: socket.into(), local, is_tls, file: None })
+                let place = place.clone();
+                Ok(Self { socket: socket.into(), place, local, is_tls, file: None })
             }
             Listen::Unix(path) => {
                 let (socket, file) = bind_file(path).map_err(failed)?;
-                Ok(Self { socket, local: place.clone(), is_tls, file: Some(file) })
+                let (place, local) = (place.clone(), place.clone());
+                Ok(Self { socket, place, local, is_tls, file: Some(file) })
             }
         }
+    }
+
+    /// The place in the settings.
+    pub fn place(&self) -> &Listen {
+        &self.place
     }
 
     /// Where it listens, with the port that the system chose.
@@ -91,6 +100,11 @@ impl Listener {
     /// Whether clients speak TLS here.
     pub fn is_tls(&self) -> bool {
         self.is_tls
+    }
+
+    /// Connections that are accepted from now on begin with a handshake, or do not.
+    pub(super) fn set_tls(&mut self, is_tls: bool) {
+        self.is_tls = is_tls;
     }
 
     /// Takes the name away, so that nobody comes any more; those who have can still be accepted.

@@ -3,6 +3,7 @@
 mod acceptor;
 mod admin;
 mod connection;
+mod current;
 mod drain;
 mod frames;
 mod gate;
@@ -23,9 +24,9 @@ mod tunnel;
 mod workers;
 
 pub use self::{
-    acceptor::Accepting,
-    admin::Admin,
+    acceptor::{Accepting, Site, Socket},
+    admin::{Admin, Ask, Told},
     listener::{BindError, Listener, bind},
-    tls::{Tls, TlsError},
+    tls::{LoadedTls, Tls, TlsError},
     workers::{Placement, Workers},
 };

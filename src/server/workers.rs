@@ -16,13 +16,14 @@ use std::{
 
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::{Semaphore, mpsc, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
     task::LocalSet,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
     connection::{self, Entry, Handshake},
+    current::Current,
     drain::Drain,
     room,
     stream::{Accepted, Transport},
@@ -31,7 +32,7 @@ use super::{
 use crate::{
     phase::Phase,
     pipeline::{App, Local},
-    telemetry::{LogBuffer, LogSink},
+    telemetry::{LogBuffer, LogSink, Shard},
 };
 
 /// How long the first line of a batch waits for others before it is written.
@@ -44,6 +45,10 @@ const BLOCKING: usize = 32;
 /// How long connections that were accepted last may take to bring a request before the idle ones
 /// are closed.
 const LAST_ARRIVALS: Duration = Duration::from_millis(100);
+
+/// How long the workers may take for other settings: none waits for anything, so that only one whose
+/// processor is taken away does not.
+const CHANGE: Duration = Duration::from_secs(5);
 
 /// The running workers.
 #[derive(Debug)]
@@ -65,14 +70,23 @@ struct Ended {
 pub struct Placement {
     workers: Vec<Worker>,
     /// Connections that there may be.
-    most: usize,
+    most: AtomicUsize,
 }
 
 #[derive(Debug)]
 struct Worker {
-    connections: mpsc::UnboundedSender<Arrival>,
+    messages: mpsc::UnboundedSender<Message>,
     open: Arc<AtomicUsize>,
     room: Arc<room::Request>,
+}
+
+/// What a worker is sent, and takes in this order: connections that come after other settings begin
+/// with them.
+#[derive(Debug)]
+enum Message {
+    Arrival(Arrival),
+    /// Told when requests begin with them.
+    Settings(Arc<App>, oneshot::Sender<()>),
 }
 
 #[derive(Debug)]
@@ -80,7 +94,7 @@ struct Arrival {
     socket: Accepted,
     peer: Option<SocketAddr>,
     /// Of a connection that begins with a handshake.
-    place: Option<Place>,
+    secure: Option<(Arc<Tls>, Place)>,
     seat: Seat,
 }
 
@@ -94,18 +108,16 @@ impl Workers {
     /// Starts one worker for each shard of the app's metrics.
     pub fn start(
         app: &Arc<App>,
-        tls: Option<&Arc<Tls>>,
         log: Option<&LogSink>,
         phase: &watch::Receiver<Phase>,
     ) -> io::Result<Self> {
         let (report, ended) = mpsc::unbounded_channel();
         let (mut threads, mut workers) = (Vec::new(), Vec::new());
         for (index, shard) in app.metrics.shards().iter().enumerate() {
-            let (connections, arrivals) = mpsc::unbounded_channel();
+            let (messages, received) = mpsc::unbounded_channel();
             let room = Arc::<room::Request>::default();
-            workers.push(Worker { connections, open: Arc::default(), room: Arc::clone(&room) });
+            workers.push(Worker { messages, open: Arc::default(), room: Arc::clone(&room) });
             let (app, shard, log) = (Arc::clone(app), Arc::clone(shard), log.cloned());
-            let tls = tls.cloned();
             let (phase, report) = (phase.clone(), report.clone());
             let name = format!("worker-{index}");
             // Made here, so that a lack of descriptors ends the start and not one worker.
@@ -115,18 +127,13 @@ impl Workers {
                 .build()?;
             threads.push(thread::Builder::new().name(name).spawn(move || {
                 shard.is_mine();
-                let log = LogBuffer::new(&app.plan.log, log);
-                let first_phase = *phase.borrow();
-                let local = Local::new(app, shard, log, first_phase);
-                let ended = {
-                    let arrivals = (arrivals, room);
-                    run(runtime, &Rc::new(local), tls.as_ref(), arrivals, phase)
-                };
+                let ended = run(runtime, (app, shard, log), (received, room), phase);
                 // The receiver lives until all workers are joined.
                 let _ = report.send(ended);
             })?);
         }
         let most = room::most(app.plan.server.max_connections);
+        let most = AtomicUsize::new(most);
         Ok(Self { threads, ended, placement: Arc::new(Placement { workers, most }) })
     }
 
@@ -134,6 +141,24 @@ impl Workers {
     /// idle connections and end with their last request.
     pub fn placement(&self) -> Arc<Placement> {
         Arc::clone(&self.placement)
+    }
+
+    /// Lets every request that begins from now on begin with these settings; waits until each worker has
+    /// taken them up.
+    pub async fn change(&self, app: &Arc<App>) {
+        let most = room::most(app.plan.server.max_connections);
+        self.placement.most.store(most, Ordering::Relaxed);
+        let send = |worker: &Worker| {
+            let (tell, taken) = oneshot::channel();
+            worker.messages.send(Message::Settings(Arc::clone(app), tell)).ok().map(|()| taken)
+        };
+        // All are told before any is waited for.
+        let told: Vec<_> = self.placement.workers.iter().filter_map(send).collect();
+        for taken in told {
+            if timeout(CHANGE, taken).await.is_err() {
+                tracing::warn!("a worker is slow to take up the new settings");
+            }
+        }
     }
 
     /// Waits for all workers to end and gives the number of requests that were cut.
@@ -156,30 +181,36 @@ impl Workers {
 
 impl Placement {
     /// Brings a connection to the worker with the fewest.
-    pub(super) fn place(&self, socket: Accepted, peer: Option<SocketAddr>, place: Option<Place>) {
-        let living = self.workers.iter().filter(|worker| !worker.connections.is_closed());
+    pub(super) fn place(
+        &self,
+        socket: Accepted,
+        peer: Option<SocketAddr>,
+        secure: Option<(Arc<Tls>, Place)>,
+    ) {
+        let living = self.workers.iter().filter(|worker| !worker.messages.is_closed());
         let fewest = living.min_by_key(|worker| worker.open.load(Ordering::Relaxed));
         let Some(worker) = fewest else { return };
         let seat = Seat::take(&worker.open);
-        if worker.connections.send(Arrival { socket, peer, place, seat }).is_err() {
+        let arrival = Message::Arrival(Arrival { socket, peer, secure, seat });
+        if worker.messages.send(arrival).is_err() {
             tracing::error!("a worker has ended: its connection is dropped");
         }
     }
 
     /// Connections that there may be.
     pub(super) fn most(&self) -> usize {
-        self.most
+        self.most.load(Ordering::Relaxed)
     }
 
     /// Whether there are as many connections as there may be.
     pub(super) fn is_full(&self) -> bool {
         let open = self.workers.iter().map(|worker| worker.open.load(Ordering::Relaxed));
-        open.sum::<usize>() >= self.most
+        open.sum::<usize>() >= self.most()
     }
 
     /// Has the workers close connections that nobody uses.
     pub(super) fn make_room(&self) {
-        let share = room::share(self.most, self.workers.len());
+        let share = room::share(self.most(), self.workers.len());
         self.workers.iter().for_each(|worker| worker.room.make(share));
     }
 }
@@ -202,30 +233,44 @@ impl Drop for Seat {
 /// One worker's life.
 fn run(
     runtime: Runtime,
-    local: &Rc<Local>,
-    tls: Option<&Arc<Tls>>,
-    (mut arrivals, room): (mpsc::UnboundedReceiver<Arrival>, Arc<room::Request>),
+    (app, shard, log): (Arc<App>, Arc<Shard>, Option<LogSink>),
+    (mut messages, room): (mpsc::UnboundedReceiver<Message>, Arc<room::Request>),
     mut phase: watch::Receiver<Phase>,
 ) -> Ended {
     let tasks = LocalSet::new();
     let drain = Rc::new(Drain::default());
     let turns = Rc::new(Semaphore::new(1));
+    let metrics = Arc::clone(&shard);
+    let log = LogBuffer::new(&app.plan.log, log);
+    let first_phase = *phase.borrow();
+    let begin = async { Local::start(app, shard, log, first_phase) };
+    let local = tasks.block_on(&runtime, begin);
+    let log = Rc::clone(&local.log);
+    let current = Rc::new(Current::new(local));
     let serve = async {
-        tokio::task::spawn_local(flush_log(Rc::clone(local)));
-        tokio::task::spawn_local(reap(Rc::clone(local)));
+        tokio::task::spawn_local(flush_log(Rc::clone(&log)));
         tokio::task::spawn_local(make_room(Rc::clone(&drain), room));
         let accept = async {
-            while let Some(Arrival { socket, peer, place, seat }) = arrivals.recv().await {
+            while let Some(message) = messages.recv().await {
+                let Arrival { socket, peer, secure, seat } = match message {
+                    Message::Arrival(arrival) => arrival,
+                    Message::Settings(app, taken) => {
+                        current.set(current.get().next(app));
+                        // Whoever waited may have lost patience.
+                        let _ = taken.send(());
+                        continue;
+                    }
+                };
                 match Transport::new(socket) {
                     Ok(transport) => {
-                        let (local, ticket) = (Rc::clone(local), drain.enter());
-                        let handshake = place.zip(tls.cloned()).map(|(place, tls)| {
+                        let (current, ticket) = (Rc::clone(&current), drain.enter());
+                        let handshake = secure.map(|(tls, place)| {
                             Box::new(Handshake { tls, place, turns: Rc::clone(&turns) })
                         });
                         let entry = Entry { transport, peer, handshake };
                         tokio::task::spawn_local(async move {
                             let _seat = seat;
-                            connection::serve(local, entry, ticket).await;
+                            connection::serve(current, entry, ticket).await;
                         });
                     }
                     Err(error) => tracing::error!(%error, "a connection can't be served"),
@@ -240,20 +285,20 @@ fn run(
         };
         tokio::select! {
             () = accept => {}
-            () = follow(local, &drain, &mut phase) => {}
+            () = follow(&current, &drain, &mut phase) => {}
         }
     };
     tasks.block_on(&runtime, serve);
     // Once the idle ones were told to close, a connection that is left has an answer on its way, or is
     // a tunnel, which is no request.
     let cut = if drain.is_closing() {
-        local.metrics.connections.value().saturating_sub(local.metrics.tunnels.value())
+        metrics.connections.value().saturating_sub(metrics.tunnels.value())
     } else {
-        local.metrics.in_flight.value()
+        metrics.in_flight.value()
     };
     // Drops what still runs; each record writes its line.
     drop(tasks);
-    local.log.flush();
+    log.flush();
     // Dropping it would wait for the blocking pool: a large file being hashed, a dead name server.
     runtime.shutdown_background();
     Ended { cut }
@@ -261,16 +306,17 @@ fn run(
 
 /// Keeps the worker's copy of the phase, and ends tunnels when their time has come; ends when the
 /// process must.
-async fn follow(local: &Local, drain: &Drain, phase: &mut watch::Receiver<Phase>) {
+async fn follow(current: &Current, drain: &Drain, phase: &mut watch::Receiver<Phase>) {
     let mut last_call = None;
     loop {
         let now = *phase.borrow_and_update();
-        local.phase.set(now);
+        // All settings share it.
+        current.get().phase.set(now);
         if now == Phase::Stopped {
             return;
         }
         if now == Phase::Draining && last_call.is_none() {
-            last_call = Some(Instant::now() + local.app.plan.shutdown.tunnels);
+            last_call = Some(Instant::now() + current.get().app.plan.shutdown.tunnels);
         }
         let tunnels_end = async {
             match last_call {
@@ -287,11 +333,11 @@ async fn follow(local: &Local, drain: &Drain, phase: &mut watch::Receiver<Phase>
     }
 }
 
-async fn flush_log(local: Rc<Local>) {
+async fn flush_log(log: Rc<LogBuffer>) {
     loop {
-        local.log.first_line().await;
+        log.first_line().await;
         sleep(LOG_PAUSE).await;
-        local.log.flush();
+        log.flush();
     }
 }
 
@@ -300,8 +346,4 @@ async fn make_room(drain: Rc<Drain>, room: Arc<room::Request>) {
         let count = room.made().await;
         drain.let_go(count);
     }
-}
-
-async fn reap(local: Rc<Local>) {
-    local.reap().await;
 }

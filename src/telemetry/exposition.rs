@@ -25,18 +25,12 @@ use crate::error::Kind;
 /// The media type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Sums the shards and writes all metrics. `limits` are settings, `phase` is the current one of
-/// `phases`.
-pub fn render(
-    metrics: &Arc<Metrics>,
-    limits: &[(&'static str, u64)],
-    phases: &[&'static str],
-    phase: &'static str,
-) -> String {
+/// Sums the shards and writes all metrics; `phase` is the current one of `phases`.
+pub fn render(metrics: &Arc<Metrics>, phases: &[&'static str], phase: &'static str) -> String {
     let mut registry = Registry::default();
     let phases = phases.iter().map(|name| (*name, *name == phase)).collect();
-    let (metrics, limits) = (Arc::clone(metrics), limits.to_vec());
-    registry.register_collector(Box::new(Scrape { metrics, limits, phases }));
+    let metrics = Arc::clone(metrics);
+    registry.register_collector(Box::new(Scrape { metrics, phases }));
     let mut text = String::with_capacity(32 * 1024);
     if prometheus_client::encoding::text::encode(&mut text, &registry).is_err() {
         // Writing to a String fails only if a name is malformed, which the tests would show.
@@ -48,7 +42,6 @@ pub fn render(
 #[derive(Debug)]
 struct Scrape {
     metrics: Arc<Metrics>,
-    limits: Vec<(&'static str, u64)>,
     phases: Vec<(&'static str, bool)>,
 }
 
@@ -229,7 +222,21 @@ impl Scrape {
                 ConstCounter::new(seconds).encode(family.encode_family(&labels)?)?;
             }
         }
-        gauges(e, names::LIMIT, "setting", &self.limits)
+        gauges(e, names::LIMIT, "setting", &self.metrics.process().limits.get())
+    }
+
+    fn reloads(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let reloads = &self.metrics.process().reloads;
+        let counts =
+            [("ok", Process::read(&reloads.ok)), ("failed", Process::read(&reloads.failed))];
+        counters(e, names::RELOADS, "result", &counts)?;
+        for (name, number) in
+            [(names::RELOAD_FAILED, &reloads.has_failed), (names::SETTINGS_LOADED, &reloads.loaded)]
+        {
+            let value = i64::try_from(Process::read(number)).unwrap_or(i64::MAX);
+            ConstGauge::new(value).encode(describe(e, name, MetricType::Gauge)?)?;
+        }
+        Ok(())
     }
 
     fn phases(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
@@ -286,6 +293,7 @@ impl Collector for Scrape {
         self.counter(e, names::ACCESS_LOG_WAITS, |shard| &shard.log_waits)?;
         single(e, names::EVENTS_DROPPED, Process::read(&process.events_dropped))?;
         self.counter(e, names::PANICS, |shard| &shard.panics)?;
+        self.reloads(e)?;
         self.phases(e)?;
         self.workers(e)?;
         families::process(e, self.metrics.began())?;
@@ -319,7 +327,8 @@ mod tests {
         }
         metrics.shards()[0].is_mine();
         metrics.process().tls.set_expiries(vec![("example.org".into(), 1)]);
-        render(&metrics, &[("upstream.queue", 1024)], &["starting", "ready"], "ready")
+        metrics.process().limits.set(vec![("upstream.queue", 1024)]);
+        render(&metrics, &["starting", "ready"], "ready")
     }
 
     fn series(text: &str) -> impl Iterator<Item = &str> {

@@ -109,6 +109,8 @@ pub const LABELS: &[Label] = &[
             "rejected",
             "sent",
             "missing",
+            "ok",
+            "failed",
         ],
     ),
     label(

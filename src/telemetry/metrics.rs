@@ -6,13 +6,14 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
-    time::SystemTime,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use super::{
     counter::Counter,
     histogram::{Answering, Histogram, Waiting},
     labels::{Handshake, MethodLabel, Route, StatusClass},
+    limits::Limits,
     usage,
 };
 use crate::error::Kind;
@@ -99,6 +100,34 @@ pub struct ServerCounts {
     pub ejections: AtomicU64,
 }
 
+/// How reading the settings again went.
+#[derive(Debug, Default)]
+pub struct ReloadCounts {
+    pub ok: AtomicU64,
+    pub failed: AtomicU64,
+    /// 1 if the last one failed.
+    pub has_failed: AtomicU64,
+    /// When the settings in use were taken up, in seconds since 1970.
+    pub loaded: AtomicU64,
+}
+
+// === impl ReloadCounts ===
+
+impl ReloadCounts {
+    /// Settings were taken up at this moment: at the start, or by a reload.
+    pub fn set_loaded(&self, now: SystemTime) {
+        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.loaded.store(seconds, Ordering::Relaxed);
+        self.has_failed.store(0, Ordering::Relaxed);
+    }
+
+    /// A reload has failed.
+    pub fn on_failure(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        self.has_failed.store(1, Ordering::Relaxed);
+    }
+}
+
 /// What TLS towards clients counts, apart from the handshakes' ends.
 #[derive(Debug, Default)]
 pub struct TlsCounts {
@@ -152,6 +181,8 @@ pub struct Process {
     pub events_dropped: Arc<AtomicU64>,
     pub buffers: Arc<BufferCounts>,
     pub servers: Arc<ServerCounts>,
+    pub reloads: ReloadCounts,
+    pub limits: Limits,
     pub tls: Arc<TlsCounts>,
     /// The site's own files.
     pub static_store: Arc<StoreCounts>,

@@ -10,6 +10,7 @@ pub mod exposition;
 mod families;
 pub mod histogram;
 pub mod labels;
+pub mod limits;
 pub mod log_buffer;
 pub mod log_writer;
 pub mod metrics;

@@ -287,6 +287,17 @@ pub const ACCESS_LOG_WAITS: Name = counter(
 pub const EVENTS_DROPPED: Name =
     counter("sideman_events_dropped", "Events lost because stderr was slow or failed");
 pub const PANICS: Name = counter("sideman_panics", "Connections ended by a bug in Sideman");
+pub const RELOADS: Name =
+    counter("sideman_reloads", "Times that the settings were read again, by result: ok or failed")
+        .by(&["result"]);
+pub const RELOAD_FAILED: Name = gauge(
+    "sideman_last_reload_failed",
+    "1 if the last reload failed, so that older settings are in use; else 0",
+);
+pub const SETTINGS_LOADED: Name = gauge(
+    "sideman_settings_loaded_timestamp_seconds",
+    "When the settings in use were taken up, in seconds since 1970: at the start or by a reload",
+);
 pub const PHASE: Name =
     gauge("sideman_phase", "1 for the phase the process is in, 0 for others").by(&["phase"]);
 pub const BUILD_INFO: Name =
@@ -386,6 +397,9 @@ pub const SECTIONS: &[(&str, &[Name])] = &[
             ACCESS_LOG_WAITS,
             EVENTS_DROPPED,
             PANICS,
+            RELOADS,
+            RELOAD_FAILED,
+            SETTINGS_LOADED,
             PHASE,
             BUILD_INFO,
         ],

@@ -3,7 +3,7 @@
 //! another request before it is free.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -59,6 +59,8 @@ pub(super) struct Orphans {
     arrived: Notify,
     /// Whether they are cut off instead.
     abort: bool,
+    /// No others will come.
+    is_over: Cell<bool>,
 }
 
 // === impl Attempt ===
@@ -136,13 +138,22 @@ impl Orphans {
         Self { abort, ..Self::default() }
     }
 
-    /// Sees to those who are left; runs for ever. They are no more than there are places.
-    pub(super) async fn adopt(&self) {
+    /// Sees to those who are left, until no others come. They are no more than there are places.
+    pub(super) async fn adopt(self: Rc<Self>) {
         loop {
             self.arrived.notified().await;
             for attempt in self.left.take() {
                 drop(spawn_local(attempt.end()));
             }
+            if self.is_over.get() {
+                return;
+            }
         }
+    }
+
+    /// No others will come; those that are here are seen to.
+    pub(super) fn end(&self) {
+        self.is_over.set(true);
+        self.arrived.notify_one();
     }
 }

@@ -3,14 +3,14 @@
 
 use std::{
     cell::{Cell, RefCell},
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
 use http::{HeaderMap, StatusCode};
-use tokio::{sync::Notify, time::sleep};
+use tokio::{sync::Notify, task::spawn_local, time::sleep};
 
 use super::{
     attempt::{Attempt, Orphans, Watched},
@@ -30,7 +30,7 @@ use super::{
 use crate::{
     body::{Body, RequestBody},
     error::{Error, Kind},
-    plan::Protocol,
+    plan::{self, Protocol},
     telemetry::Shard,
 };
 
@@ -53,6 +53,8 @@ const REAP_PAUSE: Duration = Duration::from_millis(10);
 /// The application, as one worker sees it.
 #[derive(Debug)]
 pub struct Upstream {
+    /// As its requests began with: those of the fleet may have changed since.
+    plan: plan::Upstream,
     fleet: Arc<Fleet>,
     known: RefCell<Known>,
     pools: RefCell<Vec<(u64, Rc<Pool>)>>,
@@ -86,30 +88,28 @@ pub struct Reply {
 // === impl Upstream ===
 
 impl Upstream {
-    /// Opens no connection yet.
-    pub fn new(fleet: Arc<Fleet>, metrics: Arc<Shard>) -> Self {
+    /// Opens no connection yet. Until it is dropped, tasks on this worker's thread close connections that
+    /// have been unused for too long, and see to requests whose clients have left.
+    pub fn start(plan: &plan::Upstream, fleet: &Arc<Fleet>, metrics: Arc<Shard>) -> Rc<Self> {
+        let fleet = Arc::clone(fleet);
         let known = Known { generation: fleet.generation(), servers: fleet.servers() };
-        let orphans = Rc::new(Orphans::new(fleet.plan().abort));
-        let (known, pools) = (RefCell::new(known), RefCell::default());
-        Self { fleet, known, pools, filled: Rc::default(), orphans, metrics }
+        let orphans = Rc::new(Orphans::new(plan.abort));
+        let (plan, known, pools) = (plan.clone(), RefCell::new(known), RefCell::default());
+        let upstream =
+            Rc::new(Self { plan, fleet, known, pools, filled: Rc::default(), orphans, metrics });
+        drop(spawn_local(Rc::clone(&upstream.orphans).adopt()));
+        drop(spawn_local(reap(Rc::downgrade(&upstream), Rc::clone(&upstream.filled))));
+        upstream
     }
 
-    /// Closes connections that have been unused for too long, and sees to requests whose clients have
-    /// left; runs for ever.
-    pub async fn reap(&self) {
-        tokio::join!(self.orphans.adopt(), async {
-            loop {
-                self.filled.notified().await;
-                while let Some(pause) = self.reap_once() {
-                    sleep(pause.max(REAP_PAUSE)).await;
-                }
-            }
-        });
+    /// Whether it is what this would start: the same servers under the same settings.
+    pub fn is_like(&self, plan: &plan::Upstream, fleet: &Arc<Fleet>) -> bool {
+        Arc::ptr_eq(&self.fleet, fleet) && self.plan == *plan
     }
 
     /// Whether it can be sent a body whose length nobody knows.
     pub fn takes_chunks(&self) -> bool {
-        self.fleet.plan().protocol == Protocol::Http1
+        self.plan.protocol == Protocol::Http1
     }
 
     /// Sends a request and waits for the head of its reply.
@@ -198,7 +198,7 @@ impl Upstream {
 
     /// The head of a request as a uwsgi packet, if that is spoken.
     fn packet(&self, head: &RequestHead<'_>, framing: Framing) -> Result<Option<BytesMut>, Error> {
-        let plan = self.fleet.plan();
+        let plan = &self.plan;
         let Protocol::Uwsgi(server) = plan.protocol else { return Ok(None) };
         let mut packet = BytesMut::new();
         uwsgi::encode(&mut packet, head, framing, server, plan.keeps_connections())?;
@@ -213,7 +213,7 @@ impl Upstream {
         upload: Upload,
         permit: Permit,
     ) -> Attempt {
-        let plan = self.fleet.plan();
+        let plan = &self.plan;
         let begin = Instant::now();
         connection.total = plan.total_timeout.map(|total| begin + total);
         Attempt {
@@ -255,8 +255,7 @@ impl Upstream {
 
     /// Whether a request that was not sent may wait for the application.
     fn may_wait(&self, since: Instant, error: &Error) -> bool {
-        error.kind() != Kind::DescriptorsExhausted
-            && since.elapsed() < self.fleet.plan().admission.wait
+        error.kind() != Kind::DescriptorsExhausted && since.elapsed() < self.plan.admission.wait
     }
 
     /// Whether a server that broke off a request has gone altogether. Then the request has not ended it,
@@ -264,7 +263,7 @@ impl Upstream {
     async fn is_dead(&self, server: &Server) -> bool {
         for pause in LAST_BREATHS {
             sleep(pause).await;
-            if let Err(error) = connect(&server.address, self.fleet.plan().connect_timeout).await {
+            if let Err(error) = connect(&server.address, self.plan.connect_timeout).await {
                 self.fleet.on_refused(server, &error);
                 return error.kind() != Kind::DescriptorsExhausted;
             }
@@ -278,7 +277,7 @@ impl Upstream {
             self.metrics.upstream_reused.add(1);
             return Ok(connection);
         }
-        match connect(&permit.server().address, self.fleet.plan().connect_timeout).await {
+        match connect(&permit.server().address, self.plan.connect_timeout).await {
             Ok(connection) => {
                 self.metrics.upstream_opened.add(1);
                 Ok(connection)
@@ -332,7 +331,7 @@ impl Upstream {
         if !attempt.upload.is_finished() {
             return Err(Error::new(Kind::UpstreamGarbage));
         }
-        let upgraded = Upgraded::new(attempt.connection, self.fleet.plan().tunnel_timeout);
+        let upgraded = Upgraded::new(attempt.connection, self.plan.tunnel_timeout);
         let (status, headers) = (head.status, head.headers);
         let body = Body::Empty;
         let upgraded = Some(upgraded);
@@ -355,7 +354,7 @@ impl Upstream {
         if let Some((_, pool)) = pools.iter().find(|(id, _)| *id == server.id) {
             return Rc::clone(pool);
         }
-        let pool = Rc::new(Pool::new(self.fleet.plan(), Rc::clone(&self.filled)));
+        let pool = Rc::new(Pool::new(&self.plan, Rc::clone(&self.filled)));
         pools.push((server.id, Rc::clone(&pool)));
         pool
     }
@@ -366,6 +365,26 @@ impl Upstream {
         let mut pools = self.pools.borrow_mut();
         pools.retain(|(id, _)| servers.iter().any(|server| server.id == *id));
         pools.iter().filter_map(|(_, pool)| pool.reap()).min()
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.orphans.end();
+        self.filled.notify_one();
+    }
+}
+
+/// Closes connections that have been unused for too long, until nobody has the application any more.
+async fn reap(upstream: Weak<Upstream>, filled: Rc<Notify>) {
+    loop {
+        filled.notified().await;
+        loop {
+            let Some(upstream) = upstream.upgrade() else { return };
+            let Some(pause) = upstream.reap_once() else { break };
+            drop(upstream);
+            sleep(pause.max(REAP_PAUSE)).await;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ mod self_signed;
 mod terms;
 mod watch;
 
-pub use self::terms::{Tls, TlsError};
+pub use self::terms::{LoadedTls, Tls, TlsError};
 pub(super) use self::{
     handshake::{Shaken, shake},
     places::Place,

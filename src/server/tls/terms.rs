@@ -1,13 +1,16 @@
-//! What Sideman speaks TLS on: versions, protocols, certificates, tickets. Made once; only the
-//! certificates change while it runs.
+//! What Sideman speaks TLS on: versions, protocols, certificates, tickets. Made at the start and at a
+//! reload; in between only the certificates change.
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use rustls::{ServerConfig, SupportedProtocolVersion, crypto::aws_lc_rs::Ticketer, version};
+use rustls::{
+    ServerConfig, SupportedProtocolVersion, crypto::aws_lc_rs::Ticketer, server::ProducesTickets,
+    version,
+};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    certificate,
+    certificate::{self, Certificate},
     choice::Choice,
     places::Places,
     self_signed,
@@ -27,6 +30,17 @@ pub struct Tls {
     pub(in crate::server) places: Places,
     pub(super) acceptor: TlsAcceptor,
     pub(super) timeout: Duration,
+    /// Goes on over reloads: a client resumes what it began before one.
+    tickets: Arc<dyn ProducesTickets>,
+    /// The one that was made, if it was.
+    own: Option<Arc<Certificate>>,
+}
+
+/// TLS that can be put to work: nothing of it is in use or watched yet.
+#[derive(Debug)]
+pub struct LoadedTls {
+    tls: Arc<Tls>,
+    watch: Watch,
 }
 
 /// Why TLS can't be spoken.
@@ -36,37 +50,78 @@ pub struct TlsError(String);
 // === impl Tls ===
 
 impl Tls {
-    /// Reads or makes the certificates, and watches their files from now on.
-    pub fn start(plan: &plan::Tls, counts: &Arc<TlsCounts>) -> Result<Arc<Self>, TlsError> {
-        let (files, certificates) = match &plan.certificates {
+    /// Reads or makes the certificates; gives everything that is wrong with them. What can go on of
+    /// `before` does.
+    pub fn load(
+        plan: &plan::Tls,
+        counts: &Arc<TlsCounts>,
+        before: Option<&Self>,
+    ) -> Result<LoadedTls, Vec<TlsError>> {
+        let (files, certificates, own) = match &plan.certificates {
             Certificates::SelfSigned => {
-                let name = rustix::system::uname();
-                let host = name.nodename().to_str().unwrap_or_default();
-                (Vec::new(), vec![Arc::new(self_signed::make(host).map_err(TlsError)?)])
+                let own = match before.and_then(|before| before.own.as_ref()) {
+                    Some(own) => Arc::clone(own),
+                    None => Arc::new(make().map_err(|error| vec![error])?),
+                };
+                (Vec::new(), vec![Arc::clone(&own)], Some(own))
             }
             Certificates::Files(pairs) => {
                 // Looked at first: what changes while it is read is read again.
                 let files = pairs.iter().map(|pair| (pair.clone(), Version::of(pair))).collect();
-                let load = |pair| certificate::load(pair).map(Arc::new).map_err(TlsError);
-                (files, pairs.iter().map(load).collect::<Result<Vec<_>, _>>()?)
+                let (mut certificates, mut errors) = (Vec::new(), Vec::new());
+                for pair in pairs {
+                    match certificate::load(pair) {
+                        Ok(certificate) => certificates.push(Arc::new(certificate)),
+                        Err(fault) => errors.push(TlsError(fault)),
+                    }
+                }
+                if !errors.is_empty() {
+                    return Err(errors);
+                }
+                (files, certificates, None)
             }
         };
         let choice = Arc::new(Choice::new(&certificates));
-        Watch::new(files, certificates, &choice, Arc::clone(counts)).begin();
-        let config = config(plan, choice).map_err(|error| {
-            TlsError(format!("TLS can't be set up: {error}; this is a mistake in sideman itself"))
+        let watch = Watch::new(files, certificates, &choice, Arc::clone(counts));
+        let known = before.map(|before| Arc::clone(&before.tickets));
+        let set_up = known.map_or_else(Ticketer::new, Ok).and_then(|tickets| {
+            let config = config(plan, choice, Arc::clone(&tickets))?;
+            Ok((config, tickets))
+        });
+        let (config, tickets) = set_up.map_err(|error| {
+            let fault = "this is a mistake in sideman itself";
+            vec![TlsError(format!("TLS can't be set up: {error}; {fault}"))]
         })?;
-        Ok(Arc::new(Self {
+        let tls = Self {
             places: Places::new(plan.handshakes, Arc::clone(&counts.handshaking)),
             acceptor: TlsAcceptor::from(Arc::new(config)),
             timeout: plan.handshake_timeout,
-        }))
+            tickets,
+            own,
+        };
+        Ok(LoadedTls { tls: Arc::new(tls), watch })
     }
+}
+
+// === impl LoadedTls ===
+
+impl LoadedTls {
+    /// Looks after the certificates' files from now on, for as long as this is in use.
+    pub fn begin(self) -> Arc<Tls> {
+        self.watch.begin();
+        self.tls
+    }
+}
+
+fn make() -> Result<Certificate, TlsError> {
+    let name = rustix::system::uname();
+    let host = name.nodename().to_str().unwrap_or_default();
+    self_signed::make(host).map_err(TlsError)
 }
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { places, timeout, acceptor: _ } = self;
+        let Self { places, timeout, acceptor: _, tickets: _, own: _ } = self;
         f.debug_struct("Tls")
             .field("places", places)
             .field("timeout", timeout)
@@ -74,7 +129,11 @@ impl fmt::Debug for Tls {
     }
 }
 
-fn config(plan: &plan::Tls, choice: Arc<Choice>) -> Result<ServerConfig, rustls::Error> {
+fn config(
+    plan: &plan::Tls,
+    choice: Arc<Choice>,
+    tickets: Arc<dyn ProducesTickets>,
+) -> Result<ServerConfig, rustls::Error> {
     const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
     const NEW: &[&SupportedProtocolVersion] = &[&version::TLS13];
     let versions = match plan.min_version {
@@ -88,7 +147,7 @@ fn config(plan: &plan::Tls, choice: Arc<Choice>) -> Result<ServerConfig, rustls:
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     // Keys that change every six hours and stay in this process: what a ticket holds is the client's
     // to keep, so that resuming costs no memory here.
-    config.ticketer = Ticketer::new()?;
+    config.ticketer = tickets;
     Ok(config)
 }
 

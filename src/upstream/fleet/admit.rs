@@ -78,12 +78,13 @@ impl Fleet {
 
     /// What is waited for now, and how long.
     fn patience(&self) -> Patience {
-        let limits = &self.plan.admission;
+        let settings = self.settings();
+        let limits = &settings.admission;
         let absence = self.absence();
         let most = match absence {
             None => limits.queue_timeout,
             // The first question to a name server belongs to connecting.
-            Some(_) if self.is_unknown() => limits.wait.max(self.plan.connect_timeout),
+            Some(_) if self.is_unknown() => limits.wait.max(settings.connect_timeout),
             Some(_) => limits.wait,
         };
         Patience { absence, most }
@@ -128,9 +129,10 @@ impl Fleet {
 
     fn enqueue(self: &Arc<Self>, since: Instant) -> Result<Waiting, Error> {
         let (tell, turn) = oneshot::channel();
+        let most = self.settings().admission.queue;
         let ticket = {
             let mut queue = lock(&self.queue);
-            if queue.len() >= self.plan.admission.queue {
+            if queue.len() >= most {
                 return Err(Error::new(Kind::QueueFull).unsent());
             }
             let ticket = queue.push(since, tell);
@@ -144,7 +146,7 @@ impl Fleet {
     }
 
     fn take(self: &Arc<Self>, servers: &[Arc<Server>]) -> Option<Slot> {
-        let limit = self.plan.admission.max_in_flight;
+        let limit = self.max_in_flight.load(Ordering::Relaxed);
         let take = |server: &Arc<Server>| {
             let slot = || Slot { fleet: Arc::clone(self), server: Arc::clone(server) };
             server.take(limit).then(slot)

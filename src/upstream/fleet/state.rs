@@ -4,7 +4,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -23,7 +23,16 @@ use crate::{
 /// One application.
 #[derive(Debug)]
 pub struct Fleet {
-    pub(super) plan: plan::Upstream,
+    /// What makes it the application that it is.
+    pub(super) targets: Vec<Target>,
+    /// May change while it is in use. No request that finds a place at once looks there.
+    settings: Mutex<Arc<plan::Upstream>>,
+    /// What of the settings every request needs.
+    pub(super) max_in_flight: AtomicUsize,
+    /// The settings have changed.
+    pub(super) changed: Notify,
+    /// Whether other settings have taken its place, so that its servers are counted no more.
+    is_retired: AtomicBool,
     counts: Arc<ServerCounts>,
     pub(super) servers: Mutex<Arc<[Arc<Server>]>>,
     /// Changes with `servers`, so that workers need not look there.
@@ -56,7 +65,11 @@ impl Fleet {
     /// Opens no connection and asks no name server.
     pub fn new(plan: &plan::Upstream, counts: &Arc<ServerCounts>) -> Arc<Self> {
         let fleet = Self {
-            plan: plan.clone(),
+            targets: plan.targets.clone(),
+            settings: Mutex::new(Arc::new(plan.clone())),
+            max_in_flight: AtomicUsize::new(plan.admission.max_in_flight),
+            changed: Notify::new(),
+            is_retired: AtomicBool::new(false),
             counts: Arc::clone(counts),
             servers: Mutex::new(Arc::from([])),
             generation: AtomicU64::new(0),
@@ -67,14 +80,39 @@ impl Fleet {
             doubt: Notify::new(),
             unresolved: Mutex::default(),
         };
-        let known = fleet.plan.targets.iter().filter_map(known_address).collect();
+        let known = fleet.targets.iter().filter_map(known_address).collect();
         fleet.replace(known);
         Arc::new(fleet)
     }
 
-    /// The settings of the application.
-    pub(in crate::upstream) fn plan(&self) -> &plan::Upstream {
-        &self.plan
+    /// Whether these settings are about the same servers, so that it can go on under them.
+    pub fn serves(&self, plan: &plan::Upstream) -> bool {
+        self.targets == plan.targets
+    }
+
+    /// The settings as they are now. Each worker has its own copy for its requests.
+    pub fn settings(&self) -> Arc<plan::Upstream> {
+        Arc::clone(&lock(&self.settings))
+    }
+
+    /// Goes on under these settings: servers, places taken and requests that wait stay.
+    pub fn change(self: &Arc<Self>, plan: &plan::Upstream) {
+        if *self.settings() == *plan {
+            return;
+        }
+        *lock(&self.settings) = Arc::new(plan.clone());
+        self.max_in_flight.store(plan.admission.max_in_flight, Ordering::SeqCst);
+        self.changed.notify_one();
+        // There may be more places now.
+        self.dispatch();
+    }
+
+    /// Only requests that have begun use it now: its servers are no part of the metrics any more.
+    pub fn retire(&self) {
+        let servers = lock(&self.servers);
+        if !self.is_retired.swap(true, Ordering::Relaxed) {
+            servers.iter().for_each(|server| self.uncount(server));
+        }
     }
 
     /// Changes when [`servers`](Self::servers) does.
@@ -94,7 +132,7 @@ impl Fleet {
             return;
         }
         self.leave(server, error, false);
-        if self.plan.admission.wait.is_zero() && !self.is_any_available() {
+        if self.settings().admission.wait.is_zero() && !self.is_any_available() {
             self.dismiss(error);
         }
         self.trouble.notify_one();
@@ -151,8 +189,10 @@ impl Fleet {
             return false;
         }
         let counts = &self.counts;
-        counts.available.fetch_sub(1, Ordering::Relaxed);
-        counts.away.fetch_add(1, Ordering::Relaxed);
+        if self.is_counted() {
+            counts.available.fetch_sub(1, Ordering::Relaxed);
+            counts.away.fetch_add(1, Ordering::Relaxed);
+        }
         counts.ejections.fetch_add(1, Ordering::Relaxed);
         drop(servers);
         tracing::warn!(server = %server.address, %error, "a server of the application is away");
@@ -165,8 +205,10 @@ impl Fleet {
         if !is_among(&servers, server) || !server.come_back() {
             return;
         }
-        self.counts.away.fetch_sub(1, Ordering::Relaxed);
-        self.counts.available.fetch_add(1, Ordering::Relaxed);
+        if self.is_counted() {
+            self.counts.away.fetch_sub(1, Ordering::Relaxed);
+            self.counts.available.fetch_add(1, Ordering::Relaxed);
+        }
         drop(servers);
         tracing::info!(server = %server.address, "a server of the application is back");
     }
@@ -182,17 +224,29 @@ impl Fleet {
             let known = servers.iter().find(|server| server.address == address);
             next.push(known.cloned().unwrap_or_else(|| {
                 let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-                self.counts.available.fetch_add(1, Ordering::Relaxed);
+                if self.is_counted() {
+                    self.counts.available.fetch_add(1, Ordering::Relaxed);
+                }
                 Arc::new(Server::new(id, address))
             }));
         }
         for gone in servers.iter().filter(|old| next.iter().all(|new| new.id != old.id)) {
-            let count =
-                if gone.is_available() { &self.counts.available } else { &self.counts.away };
-            count.fetch_sub(1, Ordering::Relaxed);
+            if self.is_counted() {
+                self.uncount(gone);
+            }
         }
         *servers = next.into();
         self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Asked under the lock of the servers only.
+    fn is_counted(&self) -> bool {
+        !self.is_retired.load(Ordering::Relaxed)
+    }
+
+    fn uncount(&self, server: &Server) {
+        let count = if server.is_available() { &self.counts.available } else { &self.counts.away };
+        count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -276,5 +330,14 @@ mod tests {
         // It was being tried.
         fleet.come_back(&new);
         assert_eq!(now(), [1, 0]);
+        // Other settings have taken its place, and its last requests go on.
+        fleet.retire();
+        fleet.retire();
+        assert_eq!(now(), [0, 0]);
+        let last = Arc::clone(&fleet.servers()[0]);
+        fleet.on_refused(&last, &error);
+        fleet.come_back(&last);
+        fleet.replace(Vec::new());
+        assert_eq!(now(), [0, 0]);
     }
 }

@@ -42,11 +42,11 @@ impl Fleet {
 
     /// Looks names up: at once, on a schedule, and when a connection has failed.
     async fn keep_names(self: &Arc<Self>) {
-        if self.plan.targets.iter().all(|target| known_address(target).is_some()) {
+        if self.targets.iter().all(|target| known_address(target).is_some()) {
             return;
         }
         let mut pause = ASK_AGAIN;
-        let mut known = vec![Vec::new(); self.plan.targets.len()];
+        let mut known = vec![Vec::new(); self.targets.len()];
         loop {
             pause = if self.look_up(&mut known).await { FRESH } else { (pause * 2).min(FRESH) };
             // Not more often, however many connections fail.
@@ -67,7 +67,7 @@ impl Fleet {
                 .iter()
                 .any(|server| server.is_available() && is_first_choice(&server.address));
         let mut has_all = true;
-        for (target, known) in self.plan.targets.iter().zip(&mut *known) {
+        for (target, known) in self.targets.iter().zip(&mut *known) {
             let Target::Tcp { host, port } = target else {
                 *known = known_address(target).into_iter().collect();
                 continue;
@@ -88,7 +88,7 @@ impl Fleet {
             self.replace(addresses.cloned().collect());
             self.dispatch();
         }
-        if !has_all && self.plan.admission.wait.is_zero() && self.servers().is_empty() {
+        if !has_all && self.settings().admission.wait.is_zero() && self.servers().is_empty() {
             let unresolved = lock(&self.unresolved).clone();
             unresolved.inspect(|failure| self.dismiss(&failure.error()));
         }
@@ -122,7 +122,7 @@ impl Fleet {
     }
 
     async fn attempt(self: &Arc<Self>, server: &Server) {
-        match connect(&server.address, self.plan.connect_timeout).await {
+        match connect(&server.address, self.settings().connect_timeout).await {
             Ok(_) => self.welcome(server),
             Err(error) => {
                 let is_urgent = self.waiting.load(Ordering::SeqCst) > 0;
@@ -139,11 +139,18 @@ impl Fleet {
 
     /// Asks every server how it is, if the settings say so.
     async fn ask_all(self: &Arc<Self>) {
-        let Some(plan) = &self.plan.probe else { return };
         loop {
-            sleep(plan.interval).await;
+            let settings = self.settings();
+            let Some(plan) = &settings.probe else {
+                self.changed.notified().await;
+                continue;
+            };
+            // Others are read again, and count from now on.
+            if timeout(plan.interval, self.changed.notified()).await.is_ok() {
+                continue;
+            }
             for server in self.servers().iter() {
-                match probe::ask(&server.address, &self.plan, plan.path.as_deref()).await {
+                match probe::ask(&server.address, &settings, plan.path.as_deref()).await {
                     Ok(()) => self.welcome(server),
                     Err(error) => {
                         let servers = self.servers();

@@ -143,6 +143,12 @@ impl Sideman {
         Client::connect(self.admin).get(target)
     }
 
+    /// POST at the admin listener, without a body.
+    #[track_caller]
+    pub(crate) fn admin_post(&self, target: &str) -> Response {
+        Client::connect(self.admin).post(target, "", b"")
+    }
+
     /// The sum of all samples with this name and these labels.
     #[track_caller]
     pub(crate) fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {

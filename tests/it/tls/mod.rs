@@ -4,6 +4,7 @@ mod certificates;
 mod client;
 mod handshakes;
 mod messages;
+mod reload;
 mod sockets;
 mod tools;
 

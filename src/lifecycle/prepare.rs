@@ -1,0 +1,207 @@
+//! The part of a reload that can fail, and that blocks: settings and certificates are read, new sockets
+//! bound. All problems come out together, and nothing that runs has changed then.
+
+use std::sync::Arc;
+
+use super::source::Read;
+use crate::{
+    config::{Loaded, Setting},
+    pipeline::App,
+    plan::{Listen, Plan},
+    server::{BindError, Listener, LoadedTls, Socket, Tls},
+};
+
+/// What runs.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) app: Arc<App>,
+    pub(super) tls: Option<Arc<Tls>>,
+}
+
+/// What can take its place.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) app: Arc<App>,
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) sockets: Vec<Socket>,
+    /// The new ones, with the ports that the system chose.
+    pub(super) opened: Vec<(Listen, bool)>,
+    /// Those of the settings that are not wanted any more.
+    pub(super) closed: Vec<Listen>,
+    pub(super) settings: Vec<Setting>,
+    /// Keys whose new value takes a restart.
+    pub(super) fixed: Vec<&'static str>,
+}
+
+/// Reads everything, and gets everything ready.
+pub(super) fn prepare(read: &Read, running: &Running) -> Result<Prepared, Vec<String>> {
+    let Loaded { mut plan, settings } = read().map_err(|problems| {
+        problems.iter().map(|problem| one_line(&problem.to_string())).collect::<Vec<_>>()
+    })?;
+    let old = &running.app;
+    let fixed = keep_fixed(&mut plan, &old.plan);
+
+    let mut problems = Vec::new();
+    let counts = &old.metrics.process().tls;
+    let tls = match plan.tls.as_ref().map(|tls| Tls::load(tls, counts, running.tls.as_deref())) {
+        Some(Ok(loaded)) => Some(loaded),
+        Some(Err(errors)) => {
+            problems.extend(errors.iter().map(ToString::to_string));
+            None
+        }
+        None => None,
+    };
+    let before = places(&old.plan);
+    let Matched { kept, closed } = matched(&before, &places(&plan));
+    let (mut sockets, mut opened) = (Vec::new(), Vec::new());
+    for (place, is_tls, was_tls) in kept {
+        match was_tls {
+            Some(was_tls) => sockets.push(Socket::Kept { place, was_tls, is_tls }),
+            None => match Listener::bind(&place, is_tls) {
+                Ok(listener) => {
+                    opened.push((listener.local().clone(), is_tls));
+                    sockets.push(Socket::New(listener));
+                }
+                Err(error) => problems.push(explained(&error, &place, &before)),
+            },
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+
+    // From here on nothing fails: what runs beside the requests begins.
+    tell_of_directories(&plan, Some(&old.plan));
+    let app = Arc::new(old.next(plan));
+    app.begin(Some(old));
+    let tls = tls.map(LoadedTls::begin);
+    Ok(Prepared { app, tls, sockets, opened, closed, settings, fixed })
+}
+
+/// Every place to listen at, with whether TLS is spoken there.
+pub(super) fn places(plan: &Plan) -> Vec<(Listen, bool)> {
+    let secure = plan.tls.iter().flat_map(|tls| &tls.listen).map(|place| (place.clone(), true));
+    plan.server.listen.iter().map(|place| (place.clone(), false)).chain(secure).collect()
+}
+
+/// Says which directories can't be read now, apart from those that were set before.
+pub(super) fn tell_of_directories(plan: &Plan, before: Option<&Plan>) {
+    let known = before.iter().flat_map(|plan| plan.files.roots.iter().chain(&plan.media.roots));
+    let known: Vec<_> = known.flat_map(|root| &root.directories).collect();
+    for root in plan.files.roots.iter().chain(&plan.media.roots) {
+        for directory in root.directories.iter().filter(|directory| !known.contains(directory)) {
+            // Not an error: a start-up container may still be collecting.
+            if let Err(error) = std::fs::read_dir(directory) {
+                tracing::warn!(
+                    prefix = root.prefix, directory = %directory.display(), %error,
+                    "directory can't be read; it is served as soon as it can"
+                );
+            }
+        }
+    }
+}
+
+/// Puts back what can't change while the process runs; gives the keys of what was to change.
+fn keep_fixed(plan: &mut Plan, old: &Plan) -> Vec<&'static str> {
+    fn keep<T: Clone + PartialEq>(new: &mut T, old: &T) -> bool {
+        let differs = new != old;
+        new.clone_from(old);
+        differs
+    }
+    let kept = [
+        ("server.workers", keep(&mut plan.server.workers, &old.server.workers)),
+        ("admin.listen", keep(&mut plan.admin, &old.admin)),
+        // A worker has one log for all its requests.
+        ("log.access", keep(&mut plan.log.access, &old.log.access)),
+        ("log.fields", keep(&mut plan.log.fields, &old.log.fields)),
+        ("log.redact", keep(&mut plan.log.redact, &old.log.redact)),
+        ("log.static_sample", keep(&mut plan.log.static_sample, &old.log.static_sample)),
+        ("log.slow", keep(&mut plan.log.slow, &old.log.slow)),
+        ("log.health", keep(&mut plan.log.health, &old.log.health)),
+        ("log.level", keep(&mut plan.log.level, &old.log.level)),
+        ("log.buffer", keep(&mut plan.log.buffer, &old.log.buffer)),
+        ("log.when_slow", keep(&mut plan.log.when_slow, &old.log.when_slow)),
+    ];
+    kept.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+}
+
+/// What becomes of the places.
+#[derive(Debug, PartialEq, Eq)]
+struct Matched {
+    /// Those that are wanted, with whether TLS is spoken there and was until now; `None` is a new one.
+    kept: Vec<(Listen, bool, Option<bool>)>,
+    closed: Vec<Listen>,
+}
+
+/// A socket stays if its place is wanted, even if TLS begins or ends to be spoken there: it could not be
+/// bound a second time.
+fn matched(old: &[(Listen, bool)], wanted: &[(Listen, bool)]) -> Matched {
+    let mut old = old.to_vec();
+    let mut take = |fits: &dyn Fn(&(Listen, bool)) -> bool| {
+        let place = old.iter().position(fits)?;
+        Some(old.swap_remove(place).1)
+    };
+    // The same place can be there twice, with a port that the system chooses.
+    let same: Vec<_> = wanted.iter().map(|one| take(&|old| old == one)).collect();
+    let kept = wanted.iter().zip(same).map(|((place, is_tls), same)| {
+        (place.clone(), *is_tls, same.or_else(|| take(&|(old, _)| old == place)))
+    });
+    let kept = kept.collect();
+    Matched { kept, closed: old.into_iter().map(|(place, _)| place).collect() }
+}
+
+/// A port in use may be our own: 0.0.0.0 in place of 127.0.0.1, or the other way round.
+fn explained(error: &BindError, place: &Listen, before: &[(Listen, bool)]) -> String {
+    let Listen::Tcp(address) = place else { return error.to_string() };
+    let is_ours = |(old, _): &(Listen, bool)| matches!(old, Listen::Tcp(old) if old.port() == address.port() && old.port() != 0);
+    if !before.iter().any(is_ours) {
+        return error.to_string();
+    }
+    format!(
+        "{error}; sideman itself has this port at another address: take that away in a reload before"
+    )
+}
+
+/// A problem as one line.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_stay_where_they_can() {
+        let place = |text: &str| match text.parse() {
+            Ok(address) => Listen::Tcp(address),
+            Err(_) => Listen::Unix(text.into()),
+        };
+        let all = |list: &[(&str, bool)]| -> Vec<_> {
+            list.iter().map(|(text, is_tls)| (place(text), *is_tls)).collect()
+        };
+        let check = |old: &[(&str, bool)],
+                     wanted: &[(&str, bool)],
+                     was: &[Option<bool>],
+                     closed: &[&str]| {
+            let found = matched(&all(old), &all(wanted));
+            let found_was: Vec<_> = found.kept.iter().map(|(_, _, was)| *was).collect();
+            assert_eq!(found_was, was, "{wanted:?}");
+            let closed: Vec<_> = closed.iter().map(|text| place(text)).collect();
+            assert_eq!(found.closed, closed, "{wanted:?}");
+        };
+        let (a, b, any) = ("127.0.0.1:80", "/run/b.sock", "127.0.0.1:0");
+        check(&[(a, false)], &[(a, false)], &[Some(false)], &[]);
+        check(&[(a, false)], &[(b, false), (a, false)], &[None, Some(false)], &[]);
+        check(&[(a, false), (b, false)], &[(b, false)], &[Some(false)], &[a]);
+        check(&[(a, false)], &[(a, true)], &[Some(false)], &[]);
+        // Ports that the system chose: each keeps its own way to be spoken to.
+        check(
+            &[(any, false), (any, true)],
+            &[(any, true), (any, false)],
+            &[Some(true), Some(false)],
+            &[],
+        );
+        check(&[(any, false)], &[(any, true), (any, false)], &[None, Some(false)], &[]);
+    }
+}

@@ -1,0 +1,195 @@
+//! Other settings without a restart: on SIGHUP, and when the admin listener is asked to. Everything
+//! that can fail is done first, on a thread that nothing waits for: settings and certificates are read,
+//! new sockets bound. Then the workers take the settings up, and each request keeps those that it began
+//! with.
+
+use std::{
+    cell::RefCell,
+    convert::Infallible,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::{
+    select,
+    sync::mpsc,
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
+
+use super::{
+    prepare::{Prepared, Running, prepare},
+    signals::{HangUp, HangUps},
+    source::Source,
+};
+use crate::{
+    config::Setting,
+    pipeline::App,
+    server::{Accepting, Ask, Site, Tls, Told, Workers},
+    telemetry::limits,
+};
+
+/// How long sockets may take to be closed. Nobody waits for it but whoever asked.
+const CLOSING: Duration = Duration::from_secs(5);
+/// The pause between two looks whether the last request under old settings has ended.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Reloads, one at a time.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    /// `None` if the settings are part of the program.
+    pub(super) source: Option<Source>,
+    pub(super) hang_ups: HangUps,
+    pub(super) asks: mpsc::Receiver<Ask>,
+    /// Those in use.
+    pub(super) settings: Vec<Setting>,
+    pub(super) tls: Option<Arc<Tls>>,
+    /// Under which requests may still run. They are dropped here and not by a worker, because a file
+    /// store is large.
+    pub(super) retired: Vec<Arc<App>>,
+}
+
+/// What a reload acts upon.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    /// Under the settings in use.
+    pub(super) app: &'a RefCell<Arc<App>>,
+    pub(super) workers: &'a Workers,
+    pub(super) accepting: &'a Accepting,
+}
+
+// === impl Reloader ===
+
+impl Reloader {
+    /// Reloads whenever it is asked to. Ends with the name of the signal if that was to end the process.
+    pub(super) async fn run(&mut self, subject: Subject<'_>) -> &'static str {
+        loop {
+            self.retired.retain(|app| Arc::strong_count(app) > 1);
+            let ask = select! {
+                hang_up = self.hang_ups.next() => match hang_up {
+                    HangUp::Terminal => return "SIGHUP",
+                    HangUp::Reload => None,
+                },
+                Some(ask) = self.asks.recv() => Some(ask),
+                () = sleep(LOOK), if !self.retired.is_empty() => continue,
+            };
+            let told = self.reload(subject).await;
+            if let Some(ask) = ask {
+                // Whoever asked may have left.
+                let _ = ask.send(told);
+            }
+        }
+    }
+
+    /// Refuses to reload, because the process leaves.
+    pub(super) async fn refuse(&mut self) -> Infallible {
+        loop {
+            let ask = select! {
+                _ = self.hang_ups.next() => None,
+                Some(ask) = self.asks.recv() => Some(ask),
+            };
+            tracing::warn!("not reloaded: the process is about to end");
+            if let Some(ask) = ask {
+                let _ =
+                    ask.send(Told::Refused("not reloaded: the process is about to end\n".into()));
+            }
+        }
+    }
+
+    async fn reload(&mut self, subject: Subject<'_>) -> Told {
+        let Some(source) = self.source.clone() else {
+            let why = "nothing to reload: the settings are part of the program";
+            tracing::warn!("{why}");
+            return Told::Refused(format!("{why}\n"));
+        };
+        let begin = Instant::now();
+        let old = Arc::clone(&subject.app.borrow());
+        let running = Running { app: Arc::clone(&old), tls: self.tls.clone() };
+        let prepared = spawn_blocking(move || prepare(&*source.0, &running)).await;
+        let prepared = prepared.unwrap_or_else(|panic| {
+            Err(vec![format!("this is a mistake in sideman itself: {panic}")])
+        });
+        match prepared {
+            Ok(next) => self.take_up(next, old, subject, begin).await,
+            Err(problems) => fail(&old, &problems),
+        }
+    }
+
+    /// Lets the new settings take the place of the old ones. Nothing here fails.
+    async fn take_up(
+        &mut self,
+        next: Prepared,
+        old: Arc<App>,
+        subject: Subject<'_>,
+        begin: Instant,
+    ) -> Told {
+        let Prepared { app, tls, sockets, opened, closed, settings, fixed } = next;
+        // At once: also a process that begins to leave in the middle of this goes by the new ones.
+        *subject.app.borrow_mut() = Arc::clone(&app);
+        app.tend();
+        subject.workers.change(&app).await;
+        // Only now, so that whoever comes by a new socket meets the new settings.
+        let done = subject.accepting.change(Site { sockets, tls: tls.clone() });
+        if timeout(CLOSING, done).await.is_err() {
+            tracing::warn!("the acceptor is slow to take up the new listeners");
+        }
+        let process = app.metrics.process();
+        if tls.is_none() {
+            process.tls.set_expiries(Vec::new());
+        }
+        old.retire(&app);
+        self.retired.push(old);
+        self.tls = tls;
+        process.reloads.ok.fetch_add(1, Ordering::Relaxed);
+        process.reloads.set_loaded(SystemTime::now());
+        process.limits.set(limits::of(&app.plan));
+
+        let changed = changed(&self.settings, &settings, &fixed);
+        self.settings = settings;
+        for (address, is_tls) in opened {
+            match is_tls {
+                true => tracing::info!(%address, "listening for TLS"),
+                false => tracing::info!(%address, "listening"),
+            }
+        }
+        for place in closed {
+            tracing::info!(address = %place, "no longer listening");
+        }
+        for setting in &fixed {
+            tracing::warn!(setting, "changed, but takes a restart: it stays as it was");
+        }
+        let changed = if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") };
+        tracing::info!(changed, after = ?begin.elapsed(), "reloaded");
+        let mut text = format!("reloaded; changed: {changed}\n");
+        if !fixed.is_empty() {
+            text.push_str(&format!("takes a restart: {}\n", fixed.join(", ")));
+        }
+        Told::Done(text)
+    }
+}
+
+/// Everything stays as it was.
+fn fail(app: &App, problems: &[String]) -> Told {
+    app.metrics.process().reloads.on_failure();
+    let mut text = "not reloaded, the settings stay as they were:\n".to_owned();
+    for (index, problem) in problems.iter().enumerate() {
+        tracing::error!(problem, "the new settings can't be used");
+        text.push_str(&format!("{:>3}. {problem}\n", index + 1));
+    }
+    let count = problems.len();
+    tracing::error!(
+        problems = count,
+        "not reloaded, the settings stay as they were; `sideman check` tries a file without using it"
+    );
+    Told::Failed(text)
+}
+
+/// The keys that have other values now, apart from those that need a restart.
+fn changed(old: &[Setting], new: &[Setting], fixed: &[&'static str]) -> Vec<&'static str> {
+    let differs = |new: &&Setting| {
+        let known = old.iter().find(|old| old.key.name == new.key.name);
+        // What a file of a secret holds is not shown, and may have changed.
+        known.is_none_or(|old| old.text != new.text) && !fixed.contains(&new.key.name)
+    };
+    new.iter().filter(differs).map(|setting| setting.key.name).collect()
+}

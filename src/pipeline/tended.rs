@@ -1,0 +1,114 @@
+//! An application together with whoever sees to its servers: that goes on for as long as any settings
+//! with this application are in use, be it by their last request.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+use crate::{plan, upstream::Fleet};
+
+/// An application that is seen to until this is dropped.
+#[derive(Debug)]
+pub(super) struct Tended {
+    pub(super) fleet: Arc<Fleet>,
+    /// Dropping it ends the task.
+    _ends: oneshot::Sender<Infallible>,
+    /// For the task, until it has begun.
+    end: Mutex<Option<oneshot::Receiver<Infallible>>>,
+}
+
+// === impl Tended ===
+
+impl Tended {
+    /// Begins nothing yet.
+    pub(super) fn new(fleet: Arc<Fleet>) -> Arc<Self> {
+        let (ends, end) = oneshot::channel();
+        Arc::new(Self { fleet, _ends: ends, end: Mutex::new(Some(end)) })
+    }
+
+    /// Sees to the servers under these settings from now on.
+    pub(super) fn tend(&self, plan: &plan::Upstream) {
+        self.fleet.change(plan);
+        let Some(end) = self.end.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
+        let fleet = Arc::clone(&self.fleet);
+        drop(tokio::spawn(async move {
+            tokio::select! {
+                () = fleet.tend() => {}
+                _ = end => {}
+            }
+        }));
+    }
+}
+
+/// For each of the plans an application out of those that are known, each of which is taken once: one
+/// with the same settings at best, one with the same servers else, or a new one.
+pub(super) fn matched(
+    known: &mut Vec<Arc<Tended>>,
+    plans: Vec<&plan::Upstream>,
+    new: impl Fn(&plan::Upstream) -> Arc<Tended>,
+) -> Vec<Arc<Tended>> {
+    let mut take = |fits: &dyn Fn(&Fleet) -> bool| {
+        let place = known.iter().position(|tended| fits(&tended.fleet))?;
+        Some(known.swap_remove(place))
+    };
+    let same: Vec<_> =
+        plans.iter().map(|plan| take(&|fleet| *fleet.settings() == **plan)).collect();
+    let found = plans.into_iter().zip(same).map(|(plan, same)| {
+        same.or_else(|| take(&|fleet| fleet.serves(plan))).unwrap_or_else(|| new(plan))
+    });
+    found.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn plan(path: &str, max_idle: usize) -> plan::Upstream {
+        let second = Duration::from_secs(1);
+        plan::Upstream {
+            protocol: plan::Protocol::Http1,
+            targets: vec![plan::Target::Unix(path.into())],
+            connect_timeout: second,
+            read_timeout: second,
+            total_timeout: None,
+            idle_timeout: second,
+            max_idle,
+            max_age: second,
+            admission: plan::Admission {
+                max_in_flight: 1,
+                queue: 1,
+                queue_timeout: second,
+                wait: second,
+            },
+            probe: None,
+            abort: false,
+            tunnel_timeout: second,
+        }
+    }
+
+    #[test]
+    fn what_is_known_goes_on() {
+        let new = |plan: &plan::Upstream| Tended::new(Fleet::new(plan, &Arc::default()));
+        let check = |old: &[(&str, usize)],
+                     wanted: &[(&str, usize)],
+                     expected: &[Option<usize>]| {
+            let old: Vec<_> = old.iter().map(|(path, idle)| new(&plan(path, *idle))).collect();
+            let plans: Vec<_> = wanted.iter().map(|(path, idle)| plan(path, *idle)).collect();
+            let found = matched(&mut old.clone(), plans.iter().collect(), new);
+            let places = found.iter().map(|one| old.iter().position(|old| Arc::ptr_eq(old, one)));
+            assert_eq!(places.collect::<Vec<_>>(), expected, "{wanted:?}");
+        };
+        check(&[], &[("/a", 1)], &[None]);
+        check(&[("/a", 1)], &[("/b", 1), ("/a", 1)], &[None, Some(0)]);
+        // Only one goes on with the queue and the places; the same settings go first.
+        check(&[("/a", 1)], &[("/a", 2), ("/a", 1)], &[None, Some(0)]);
+        check(&[("/a", 1), ("/a", 2)], &[("/a", 2), ("/a", 3)], &[Some(1), Some(0)]);
+        check(&[("/a", 1)], &[("/a", 9)], &[Some(0)]);
+    }
+}

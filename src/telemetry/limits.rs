@@ -1,0 +1,42 @@
+//! The settings that bound what metrics count, beside the counts: for dashboards and alerts that ask how
+//! full something is. Others take their place at a reload.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::plan::Plan;
+
+/// What is in force now, by the settings' names.
+#[derive(Debug, Default)]
+pub struct Limits(Mutex<Vec<(&'static str, u64)>>);
+
+// === impl Limits ===
+
+impl Limits {
+    /// These are in force from now on.
+    pub fn set(&self, limits: Vec<(&'static str, u64)>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    /// Each with its name.
+    pub fn get(&self) -> Vec<(&'static str, u64)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Those of a plan.
+pub fn of(plan: &Plan) -> Vec<(&'static str, u64)> {
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let admission = plan.upstream.admission;
+    let mut limits = vec![
+        ("upstream.max_in_flight", count(admission.max_in_flight)),
+        ("upstream.queue", count(admission.queue)),
+        ("buffers.memory", plan.buffers.memory),
+        ("buffers.disk", plan.buffers.disk),
+        ("static.memory", plan.files.memory),
+        ("static.entries", count(plan.files.entries)),
+        ("media.memory", plan.media.memory),
+        ("media.entries", count(plan.media.entries)),
+    ];
+    limits.extend(plan.tls.as_ref().map(|tls| ("tls.handshakes", count(tls.handshakes))));
+    limits
+}

@@ -1,0 +1,28 @@
+//! The examples of config/deploy, as files: what they say about Sideman is compared with Sideman, by
+//! the loader that it starts with. tests/docker/run starts one of them.
+
+mod cloudformation;
+mod compose;
+mod copilot;
+mod ecs;
+mod example;
+mod image;
+mod readme;
+mod rules;
+mod yaml;
+
+use std::{fs, path::Path};
+
+/// The text of a file of the project.
+#[track_caller]
+fn text(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// `30s`, as compose and Copilot write times.
+#[track_caller]
+fn seconds(text: &str) -> u64 {
+    let number = text.strip_suffix('s').unwrap_or_else(|| panic!("{text:?} is not in seconds"));
+    number.parse().unwrap()
+}

@@ -1,0 +1,175 @@
+//! What holds for every example, whatever its form. The settings are made into a plan by the loader
+//! that `sideman run` starts with.
+
+use std::time::Duration;
+
+use clap::Parser as _;
+use sideman::{
+    command::args::{Cli, Command},
+    config::{self, Environment, Flags, Loaded, Origin},
+    plan::{Listen, Protocol},
+};
+
+use super::example::{Balancer, Container, Example};
+
+const MIB: u64 = 1 << 20;
+/// For the program itself and its connections, beside what settings bound.
+const PROGRAM: u64 = 32 * MIB;
+/// An ALB keeps its connections for so long.
+const BALANCER_IDLE: Duration = Duration::from_secs(60);
+
+/// All rules; the containers are called `startup`, `app` and `sideman`.
+#[track_caller]
+pub(super) fn check(example: &Example, app: &str) {
+    let sideman = example.container("sideman");
+    let loaded = settings(&example.file, sideman);
+    check_application(example, example.container(app), &loaded);
+    check_files(example, app, &loaded);
+    check_container(&example.file, sideman, &loaded);
+    check_order(example, app, &loaded);
+    if let Some(balancer) = &example.balancer {
+        check_balancer(&example.file, balancer, sideman, &loaded);
+    }
+    let trusted = &loaded.plan.server.trusted_proxies;
+    let file = &example.file;
+    assert_eq!(trusted.is_empty(), example.balancer.is_none(), "{file}: who is believed");
+}
+
+/// Loads the container's environment. Each of its variables is Sideman's, and sets something.
+#[track_caller]
+pub(super) fn settings(file: &str, sideman: &Container) -> Loaded {
+    let variables = sideman.environment.iter();
+    let environment: Environment = variables.map(|(a, b)| (a.into(), b.into())).collect();
+    let loaded = config::load(&Flags::default(), &environment)
+        .unwrap_or_else(|problems| panic!("{file}: {problems}"));
+    for name in sideman.environment.keys() {
+        let is_it =
+            |origin: &Origin| matches!(origin, Origin::Environment { name: n } if n == name);
+        let count = loaded.settings.iter().filter(|one| is_it(&one.origin)).count();
+        assert_eq!(count, 1, "{file}: {name} sets nothing");
+    }
+    loaded
+}
+
+/// Where it listens and how much it does at once is what Sideman was told.
+fn check_application(example: &Example, app: &Container, loaded: &Loaded) {
+    let file = &example.file;
+    let upstream = &loaded.plan.upstream;
+    let (bind, concurrency) = match upstream.protocol {
+        Protocol::Http1 => gunicorn(app),
+        Protocol::Uwsgi(uwsgi) => {
+            let size = app.environment["UWSGI_BUFFER_SIZE"].parse::<usize>().unwrap();
+            assert_eq!(uwsgi.buffer_size, size, "{file}: the buffer size");
+            for name in ["UWSGI_MASTER", "UWSGI_DIE_ON_TERM"] {
+                assert_eq!(app.environment[name], "1", "{file}: {name}");
+            }
+            let number = |name: &str| app.environment[name].parse::<usize>().unwrap();
+            let bind = app.environment["UWSGI_UWSGI_SOCKET"].clone();
+            (bind, number("UWSGI_PROCESSES") * number("UWSGI_THREADS"))
+        }
+    };
+    // On a network of its own each container has an address; otherwise they share the loopback.
+    let reached = bind.replace("0.0.0.0:", &format!("{}:", app.name));
+    assert_eq!(upstream.names(), reached, "{file}: where the application listens");
+    assert_eq!(upstream.admission.max_in_flight, concurrency, "{file}: workers x threads");
+    assert!(app.ports.is_empty(), "{file}: the application is reached past Sideman");
+}
+
+/// `--bind`, and workers x threads.
+pub(super) fn gunicorn(app: &Container) -> (String, usize) {
+    let arguments = &app.environment["GUNICORN_CMD_ARGS"];
+    let value = |name: &str| {
+        let found = arguments.split(' ').find_map(|one| one.strip_prefix(name));
+        found.unwrap_or_else(|| panic!("no {name} in {arguments}")).to_owned()
+    };
+    let count = |name| value(name).parse::<usize>().unwrap();
+    (value("--bind="), count("--workers=") * count("--threads="))
+}
+
+/// Static files get from where they are collected to where they are served from.
+fn check_files(example: &Example, app: &str, loaded: &Loaded) {
+    let file = &example.file;
+    let [root] = loaded.plan.files.roots.as_slice() else { panic!("{file}: static.roots") };
+    let [directory] = root.directories.as_slice() else { panic!("{file}: static.roots") };
+    assert_eq!(root.prefix, "/static/", "{file}");
+    let mounts = &example.container("sideman").mounts;
+    let served = mounts.iter().find(|one| one.path == directory.to_str().unwrap());
+    let served = served.unwrap_or_else(|| panic!("{file}: no volume at {}", directory.display()));
+    assert!(served.is_read_only, "{file}: Sideman can write to {}", served.path);
+    let mount = |name: &str| {
+        let mut mounts = example.container(name).mounts.iter();
+        mounts.find(|one| one.volume == served.volume).unwrap_or_else(|| panic!("{file}: {name}"))
+    };
+    assert!(!mount("startup").is_read_only, "{file}: nothing can be collected");
+    // Django looks names up in the manifest there.
+    assert_eq!(mount(app).path, mount("startup").path, "{file}: STATIC_ROOT");
+    let startup = &example.container("startup").command;
+    for part in ["migrate --noinput", "collectstatic --noinput"] {
+        assert!(startup.contains(part), "{file}: startup runs no {part}");
+    }
+}
+
+/// What it may do, and what asks whether it is well.
+fn check_container(file: &str, sideman: &Container, loaded: &Loaded) {
+    let plan = &loaded.plan;
+    let port = match plan.server.listen.as_slice() {
+        [Listen::Tcp(address)] => address.port(),
+        other => panic!("{file}: {other:?}"),
+    };
+    assert_eq!(sideman.ports, [port], "{file}: ports");
+    assert!(sideman.has_read_only_root, "{file}: the root can be written to");
+    assert_eq!(sideman.user, None, "{file}: the image has a user of its own");
+    assert!(sideman.descriptors.is_none_or(|count| count >= 65536), "{file}: nofile");
+    if let Some(health) = &sideman.health {
+        assert_eq!(health.command, ["CMD", "/sideman", "healthcheck"], "{file}");
+        let Command::Healthcheck(arguments) = Cli::parse_from(["sideman", "healthcheck"]).command
+        else {
+            panic!("healthcheck is another command")
+        };
+        let own = arguments.timeout.trim_end_matches('s').parse::<u64>().unwrap();
+        // Its reason is lost when it is killed.
+        assert!(health.timeout > own && health.interval >= health.timeout, "{file}: {health:?}");
+        // The first connection of the application may take a while.
+        assert!(health.retries >= 2 && health.start >= 30, "{file}: {health:?}");
+    }
+    if let Some(memory) = sideman.memory {
+        let media = if plan.media.roots.is_empty() { 0 } else { plan.media.memory };
+        let most = plan.files.memory + media + plan.buffers.memory + PROGRAM;
+        assert!(memory >= most, "{file}: {most} bytes may be used of {memory}");
+    }
+}
+
+/// The application starts when everything is there, and is there until Sideman has ended.
+fn check_order(example: &Example, app: &str, loaded: &Loaded) {
+    let file = &example.file;
+    let has = |name: &str, on: &str, condition: &str| {
+        let depends = &example.container(name).depends;
+        assert!(depends.contains(&(on.to_owned(), condition.to_owned())), "{file}: {depends:?}");
+    };
+    has(app, "startup", "success");
+    has("sideman", app, "start");
+    assert!(example.is_ordered(app, "sideman") && !example.is_ordered("sideman", app), "{file}");
+    assert!(example.is_ordered("startup", "sideman"), "{file}");
+    assert!(!example.container("startup").is_essential, "{file}: its end would be that of all");
+    for name in [app, "sideman"] {
+        assert!(example.container(name).is_essential, "{file}: {name} is not essential");
+    }
+    let (shutdown, stop) = (loaded.plan.shutdown, example.container("sideman").stop_seconds);
+    assert!(shutdown.timeout < Duration::from_secs(stop), "{file}: killed after {stop} s");
+    assert!(shutdown.delay < shutdown.timeout, "{file}");
+}
+
+/// The load balancer talks to Sideman, at its port and its health path, and lets it end.
+fn check_balancer(file: &str, balancer: &Balancer, sideman: &Container, loaded: &Loaded) {
+    let plan = &loaded.plan;
+    assert_eq!(balancer.container, "sideman", "{file}: the target");
+    assert_eq!([balancer.port], sideman.ports.as_slice(), "{file}: the target's port");
+    assert_eq!(balancer.path, plan.health.path, "{file}: the health path");
+    assert_eq!(balancer.codes, "200", "{file}: what is healthy");
+    assert!(balancer.interval > balancer.timeout, "{file}: health checks overlap");
+    let deregistration = Duration::from_secs(balancer.deregistration);
+    assert!(deregistration >= plan.shutdown.timeout, "{file}: the balancer cuts what still runs");
+    let start = sideman.health.as_ref().map_or(0, |health| health.start);
+    assert!(balancer.grace >= start, "{file}: replaced while it starts");
+    assert!(plan.server.idle_timeout > BALANCER_IDLE, "{file}: closed under the balancer's hands");
+}

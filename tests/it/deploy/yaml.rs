@@ -1,0 +1,56 @@
+//! YAML as the same values that JSON has, so that all examples are read alike. Anchors and merge keys
+//! (`<<`) are resolved; tags are refused: the examples do without.
+
+use saphyr::{LoadableYamlNode as _, ScalarOwned, YamlOwned};
+use serde_json::{Map, Value};
+
+/// The one document of a file.
+#[track_caller]
+pub(super) fn parse(text: &str) -> Value {
+    let mut documents = YamlOwned::load_from_str(text).unwrap();
+    assert_eq!(documents.len(), 1, "one document");
+    value(documents.remove(0))
+}
+
+fn value(yaml: YamlOwned) -> Value {
+    match yaml {
+        YamlOwned::Value(ScalarOwned::Null) => Value::Null,
+        YamlOwned::Value(ScalarOwned::Boolean(flag)) => flag.into(),
+        YamlOwned::Value(ScalarOwned::Integer(number)) => number.into(),
+        YamlOwned::Value(ScalarOwned::FloatingPoint(number)) => number.0.into(),
+        YamlOwned::Value(ScalarOwned::String(text)) => text.into(),
+        YamlOwned::Sequence(items) => items.into_iter().map(value).collect(),
+        YamlOwned::Mapping(pairs) => {
+            let mut map = Map::new();
+            for (key, item) in pairs {
+                let Value::String(key) = value(key) else { panic!("a key is not text") };
+                match (key.as_str(), value(item)) {
+                    ("<<", Value::Object(merged)) => {
+                        // What stands beside it wins, before or behind.
+                        for (key, item) in merged {
+                            map.entry(key).or_insert(item);
+                        }
+                    }
+                    ("<<", other) => panic!("what is merged is no mapping: {other}"),
+                    (_, item) => drop(map.insert(key, item)),
+                }
+            }
+            Value::Object(map)
+        }
+        YamlOwned::Representation(..)
+        | YamlOwned::Tagged(..)
+        | YamlOwned::Alias(_)
+        | YamlOwned::BadValue => panic!("not plain YAML: {yaml:?}"),
+    }
+}
+
+#[test]
+fn yaml_is_read_as_json_is() {
+    let read = parse("a: &a {x: 1, y: '2'}\nb: {<<: *a, y: true}\nc: [*a, ~, 8080:8080]\n");
+    let expected = serde_json::json!({
+        "a": {"x": 1, "y": "2"},
+        "b": {"x": 1, "y": true},
+        "c": [{"x": 1, "y": "2"}, null, "8080:8080"],
+    });
+    assert_eq!(read, expected);
+}

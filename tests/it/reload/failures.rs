@@ -1,0 +1,137 @@
+//! A reload that can't be done changes nothing, and says everything that is in the way.
+
+use std::net::TcpListener;
+
+use rustix::process::Signal;
+
+use super::{File, ask, is_there, reload};
+use crate::support::{App, Client, TempDir};
+
+#[test]
+fn a_bad_file_changes_nothing() {
+    let (application, other) = (App::saying("hello"), App::saying("other"));
+    let file = File::before(&application.url());
+    let sideman = file.start();
+    let loaded = sideman.metric("sideman_settings_loaded_timestamp_seconds", &[]);
+    assert!(loaded > 1.7e9, "{loaded}");
+    assert_eq!(sideman.metric("sideman_last_reload_failed", &[]), 0.0);
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/").text(), "hello");
+
+    file.set("upstream.url", &format!("{:?}", other.url()))
+        .set("server.max_body", "\"lots\"")
+        .set("server.idle_timeout", "\"1ms\"")
+        .set("log.level", "\"loud\"")
+        .set("upstream.no_such_key", "1");
+    sideman.signal(Signal::HUP);
+    sideman.until_metric("sideman_reloads_total", &[("result", "failed")], 1.0);
+    let keys = ["server.max_body", "server.idle_timeout", "log.level", "upstream.no_such_key"];
+    for key in keys {
+        let event = sideman.event(&format!("the new settings can't be used problem=\"{key}"));
+        assert!(event.contains("ERROR"), "{event}");
+    }
+    assert!(sideman.event("not reloaded").contains("problems=4"));
+    assert_eq!(sideman.metric("sideman_last_reload_failed", &[]), 1.0);
+    assert_eq!(client.get("/").text(), "hello");
+
+    let answer = ask(&sideman);
+    assert_eq!(answer.status, 422);
+    assert!(keys.iter().all(|key| answer.text().contains(key)), "{}", answer.text());
+    assert_eq!(client.get("/").text(), "hello");
+    assert_eq!(sideman.metric("sideman_reloads_total", &[("result", "ok")]), 0.0);
+
+    for key in keys {
+        file.remove(key);
+    }
+    reload(&sideman);
+    assert_eq!(client.get("/").text(), "other");
+    assert_eq!(sideman.metric("sideman_last_reload_failed", &[]), 0.0);
+    assert_eq!(sideman.metric("sideman_reloads_total", &[("result", "failed")]), 2.0);
+    assert!(sideman.metric("sideman_settings_loaded_timestamp_seconds", &[]) >= loaded);
+    std::fs::remove_file(file.directory.join("sideman.toml")).unwrap();
+    assert_eq!(ask(&sideman).status, 422);
+    assert_eq!(client.get("/").text(), "other");
+}
+
+#[test]
+fn a_port_in_use_changes_nothing() {
+    let (application, other) = (App::saying("hello"), App::saying("other"));
+    let file = File::before(&application.url());
+    let sideman = file.start();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let socket = file.directory.join("new.sock");
+    let places = format!("[\"unix:{}\", \"{address}\", \"127.0.0.1:0\"]", socket.display());
+    file.set("server.listen", &places).set("upstream.url", &format!("{:?}", other.url()));
+    file.set("tls.listen", r#"["127.0.0.2:0"]"#)
+        .set("tls.certificates", r#"["/nowhere/a.pem=/nowhere/a.key"]"#);
+    let answer = ask(&sideman);
+    assert_eq!(answer.status, 422);
+    let text = answer.text();
+    assert!(text.contains(&format!("cannot listen on {address}")), "{text}");
+    assert!(text.contains("/nowhere/a.pem"), "{text}");
+    assert!(!is_there(&socket), "a listener is left of a reload that failed");
+    assert_eq!(sideman.get("/").text(), "hello");
+    // The same once the port is free.
+    drop(taken);
+    file.remove("tls.listen").remove("tls.certificates");
+    reload(&sideman);
+    assert_eq!(Client::connect(address).get("/").text(), "other");
+    assert_eq!(sideman.get("/").text(), "other");
+    assert!(is_there(&socket));
+}
+
+#[test]
+fn it_is_asked_for_by_post_alone() {
+    let application = App::saying("hello");
+    let file = File::before(&application.url());
+    let sideman = file.start();
+    let answer = sideman.admin_get("/-/reload");
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
+    let answer = sideman.admin_post("/metrics");
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
+    // Clients have no such path.
+    assert_eq!(sideman.connect().post("/-/reload", "", b"").text(), "hello");
+    assert_eq!(sideman.metric("sideman_reloads_total", &[]), 0.0);
+}
+
+#[test]
+fn a_process_that_leaves_does_not_reload() {
+    let application = App::saying("hello");
+    let file = File::before(&application.url());
+    file.set("shutdown.delay", "\"10s\"");
+    let sideman = file.start();
+    sideman.signal(Signal::TERM);
+    sideman.until_metric("sideman_phase", &[("phase", "draining")], 1.0);
+    let answer = ask(&sideman);
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().contains("about to end"), "{}", answer.text());
+    // Nor is a SIGHUP a second signal to end.
+    sideman.signal(Signal::HUP);
+    sideman.event("not reloaded: the process is about to end");
+    assert_eq!(sideman.get("/").text(), "hello");
+    sideman.signal(Signal::TERM);
+    assert_eq!(sideman.wait().0, Some(0));
+}
+
+#[test]
+fn the_demo_has_nothing_to_reload() {
+    let demo = crate::support::Settings::default().args(&["demo", "--listen", "127.0.0.1:0"]);
+    let sideman = demo.start_demo();
+    let answer = ask(&sideman);
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().contains("part of the program"), "{}", answer.text());
+}
+
+#[test]
+fn relative_paths_and_secrets_are_read_again() {
+    let (application, other) = (App::saying("hello"), App::saying("other"));
+    let secrets = TempDir::new();
+    let path = secrets.write("url", application.url());
+    let file = File::before(&application.url());
+    let settings = file.settings().variable("SIDEMAN_UPSTREAM_FILE", path.to_str().unwrap());
+    let sideman = settings.start().until_ready();
+    secrets.write("url", other.url());
+    reload(&sideman);
+    assert_eq!(sideman.get("/").text(), "other");
+}
