@@ -31,6 +31,8 @@ pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
         .env_clear()
         // Nobody looks away from this server when it is told to leave.
         .env("SIDEMAN_SHUTDOWN__DELAY", "0s")
+        // As in nginx.rs.
+        .env("SIDEMAN_SERVER__MAX_REQUESTS", "1000000")
         // The origin runs already, and a health check that fails is a line in the access log.
         .env("SIDEMAN_HEALTH__WAIT_FOR_APPLICATION", "false")
         .stdin(Stdio::null())

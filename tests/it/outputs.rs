@@ -54,6 +54,7 @@ fn events_that_nobody_reads_stop_nobody() {
         .files("/static/", directory.path())
         .set("log.level", "debug")
         .set("log.access", "off")
+        .set("server.max_requests", "1000000")
         .hold_stderr()
         .start();
     let mut client = sideman.connect();

@@ -25,6 +25,7 @@ fn fifty_thousand_files_are_served_at_once_and_in_bounds() {
         .files("/static/", directory.path())
         .set("static.memory", "32MiB")
         .set("static.compress", "false")
+        .set("server.max_requests", "1000000")
         .start();
     assert!(ask(&mut sideman.connect(), DIRECTORIES - 1, FILES - 1));
     // Listing so many files takes a multiple of that; a loaded machine is given time all the same.
