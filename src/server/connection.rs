@@ -205,6 +205,9 @@ pub(super) async fn serve(current: Rc<Current>, entry: Entry, ticket: Ticket) {
                 http2::Ended::Itself(Some(error)) => {
                     tracing::debug!(%error, peer = client.address(), "client connection ended");
                 }
+                http2::Ended::Broken(error) => {
+                    tracing::debug!(%error, peer = client.address(), "client connection ended");
+                }
                 http2::Ended::Idle => metrics.idle_timeouts.add(1),
                 http2::Ended::Head => metrics.header_timeouts.add(1),
                 http2::Ended::Write => metrics.write_timeouts.add(1),

@@ -5,6 +5,7 @@
 use std::{
     convert::Infallible,
     future::{Future, poll_fn},
+    io,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -22,6 +23,7 @@ use hyper_util::{
 use tokio::task::spawn_local;
 
 use super::{
+    corked::Corked,
     current::Current,
     drain::Ticket,
     frames::Frames,
@@ -58,6 +60,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) enum Ended {
     /// By itself, with what went wrong if something did.
     Itself(Option<hyper::Error>),
+    /// Nothing can be written any more.
+    Broken(io::Error),
     /// It had no request for too long.
     Idle,
     /// The head of one was not complete in time, or it never began one.
@@ -102,10 +106,11 @@ where
         let (local, stream) = (current.get(), service_streams.begin());
         let client = stream.client();
         client.on_request(request.version(), !request.body().is_end_stream());
-        async move {
+        // Boxed here: it is moved several times on its way to its task.
+        Box::pin(async move {
             let response = pipeline::handle(local, client, request).await;
             Ok::<_, Infallible>(response.map(|answer| Taken::new(answer, stream)))
-        }
+        })
     });
 
     // What is over the limit, but not by far, is read: the pipeline says so, logs and counts it. Of more,
@@ -123,7 +128,8 @@ where
         .keep_alive_interval(PING)
         .keep_alive_timeout(PONG);
     let frames = Rc::new(Frames::new());
-    let io = TokioIo::new(Prefixed::new(early, io, Rc::clone(&frames)));
+    let corked = Corked::new(Prefixed::new(early, io, Rc::clone(&frames)));
+    let io = TokioIo::new(corked.clone());
     let connection = http.serve_connection(io, TowerToHyperService::new(service));
     let mut connection = std::pin::pin!(connection);
 
@@ -149,6 +155,9 @@ where
             }
             if streams.is_flooded() {
                 return Poll::Ready(Ended::Flooded);
+            }
+            if let Poll::Ready(Err(error)) = corked.poll_drain(cx) {
+                return Poll::Ready(Ended::Broken(error));
             }
             return timer.poll(&streams, &frames, &metrics, cx);
         }

@@ -3,6 +3,7 @@
 mod acceptor;
 mod admin;
 mod connection;
+mod corked;
 mod current;
 mod drain;
 mod frames;

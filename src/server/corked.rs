@@ -1,0 +1,288 @@
+//! Gathers what h2 writes: it flushes each frame by itself, which over TLS is a record and a system call
+//! for nine bytes of a frame's head, and others for what it says. What is small waits here until the
+//! connection has had its turn, and leaves together.
+
+use std::{
+    cell::RefCell,
+    io::{self, IoSlice},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf as _, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes that are gathered, at the most: two records of TLS.
+const MOST: usize = 32 * 1024;
+/// What is so long leaves at once, uncopied, with what was gathered before.
+const LARGE: usize = 8 * 1024;
+/// Slices of one write, at the most; h2 has two.
+const SLICES: usize = 8;
+
+/// A byte stream; its owner and h2 share it.
+#[derive(Debug)]
+pub(super) struct Corked<I>(Rc<RefCell<Cork<I>>>);
+
+#[derive(Debug)]
+struct Cork<I> {
+    io: I,
+    gathered: BytesMut,
+}
+
+// === impl Corked ===
+
+impl<I> Corked<I> {
+    pub(super) fn new(io: I) -> Self {
+        Self(Rc::new(RefCell::new(Cork { io, gathered: BytesMut::new() })))
+    }
+}
+
+impl<I> Clone for Corked<I> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<I: AsyncWrite + Unpin> Corked<I> {
+    /// Writes what was gathered. To be called whenever h2 has had its turn.
+    pub(super) fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let cork = &mut *self.0.borrow_mut();
+        ready!(cork.poll_drain(cx))?;
+        Pin::new(&mut cork.io).poll_flush(cx)
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Corked<I> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.borrow_mut().io).poll_read(cx, buffer)
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Corked<I> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.borrow_mut().poll_write(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.borrow_mut().poll_write(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// Not yet: the owner drains.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let cork = &mut *self.0.borrow_mut();
+        ready!(cork.poll_drain(cx))?;
+        Pin::new(&mut cork.io).poll_shutdown(cx)
+    }
+}
+
+// === impl Cork ===
+
+impl<I: AsyncWrite + Unpin> Cork<I> {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length: usize = slices.iter().map(|slice| slice.len()).sum();
+        if length >= LARGE {
+            return self.poll_write_through(cx, slices);
+        }
+        if self.gathered.len() + length > MOST {
+            ready!(self.poll_drain(cx))?;
+        }
+        for slice in slices {
+            self.gathered.extend_from_slice(slice);
+        }
+        Poll::Ready(Ok(length))
+    }
+
+    /// Writes at once: what was gathered, and some of the slices behind it.
+    fn poll_write_through(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let mut all = [IoSlice::new(&[]); SLICES];
+            let mut count = 0;
+            let first = IoSlice::new(&self.gathered);
+            for (place, slice) in all.iter_mut().zip([&first].into_iter().chain(slices)) {
+                *place = *slice;
+                count += 1;
+            }
+            let all = all.get(..count).unwrap_or_default();
+            let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, all))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let gathered = self.gathered.len();
+            if written > gathered {
+                self.gathered = BytesMut::new();
+                return Poll::Ready(Ok(written - gathered));
+            }
+            self.gathered.advance(written);
+        }
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.gathered.is_empty() {
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &self.gathered))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.gathered.advance(written);
+        }
+        // An idle connection keeps nothing.
+        self.gathered = BytesMut::new();
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::task::Waker;
+
+    /// Takes as much as it is told to, and writes down each call.
+    #[derive(Debug, Default)]
+    struct Sink {
+        takes: Vec<usize>,
+        calls: Vec<usize>,
+        got: Vec<u8>,
+        is_ended: bool,
+    }
+
+    impl AsyncWrite for Sink {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let most = self.takes.pop().unwrap_or(usize::MAX);
+            if most == 0 {
+                return Poll::Pending;
+            }
+            let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+            let count = bytes.len().min(most);
+            self.got.extend(&bytes[..count]);
+            self.calls.push(count);
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.is_ended = true;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn many_small_frames_leave_together() {
+        let mut corked = Corked::new(Sink::default());
+        let cx = &mut Context::from_waker(Waker::noop());
+        for _ in 0..20 {
+            let slices = [IoSlice::new(&[1; 9]), IoSlice::new(&[2; 1000])];
+            assert!(Pin::new(&mut corked).poll_write_vectored(cx, &slices).is_ready());
+            assert!(Pin::new(&mut corked).poll_flush(cx).is_ready());
+        }
+        assert!(corked.0.borrow().io.calls.is_empty());
+        assert!(corked.poll_drain(cx).is_ready());
+        assert_eq!(corked.0.borrow().io.calls, [20 * 1009]);
+    }
+
+    #[test]
+    fn a_large_one_takes_those_before_it_along() {
+        let mut corked = Corked::new(Sink::default());
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut corked).poll_write(cx, &[1; 100]).is_ready());
+        let slices = [IoSlice::new(&[2; 9]), IoSlice::new(&[3; 16_384])];
+        let written = Pin::new(&mut corked).poll_write_vectored(cx, &slices);
+        assert!(matches!(written, Poll::Ready(Ok(16_393))));
+        assert_eq!(corked.0.borrow().io.calls, [16_493]);
+    }
+
+    #[test]
+    fn what_was_gathered_leaves_before_the_end() {
+        let mut corked = Corked::new(Sink { takes: vec![3, 0], ..Sink::default() });
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut corked).poll_write(cx, b"goodbye").is_ready());
+        assert!(Pin::new(&mut corked).poll_shutdown(cx).is_pending());
+        assert!(!corked.0.borrow().io.is_ended);
+        assert!(Pin::new(&mut corked).poll_shutdown(cx).is_ready());
+        let cork = corked.0.borrow();
+        assert!(cork.io.is_ended);
+        assert_eq!(cork.io.got, b"goodbye");
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_leave_as_they_came(
+            writes in proptest::collection::vec(
+                (0..100_usize, prop_oneof![0..2_000_usize, 7_000..20_000_usize], any::<bool>()),
+                0..60,
+            ),
+            takes in proptest::collection::vec(
+                prop_oneof![Just(0_usize), 1..5_000_usize, Just(usize::MAX)], 0..80,
+            ),
+        ) {
+            let mut corked = Corked::new(Sink { takes, ..Sink::default() });
+            let cx = &mut Context::from_waker(Waker::noop());
+            let mut given = Vec::new();
+            for (head, payload, drains) in writes {
+                let from = given.len();
+                let bytes: Vec<u8> = (from..from + head + payload).map(|i| (i % 251) as u8).collect();
+                let mut done = 0;
+                // As h2 does: what was not taken is offered again.
+                while done < bytes.len() {
+                    let middle = head.clamp(done, bytes.len());
+                    let slices =
+                        [IoSlice::new(&bytes[done..middle]), IoSlice::new(&bytes[middle..])];
+                    match Pin::new(&mut corked).poll_write_vectored(cx, &slices) {
+                        Poll::Ready(written) => done += written.unwrap(),
+                        Poll::Pending => {}
+                    }
+                    prop_assert!(corked.0.borrow().gathered.len() <= MOST);
+                }
+                given.extend(bytes);
+                if drains {
+                    let _ = corked.poll_drain(cx);
+                }
+            }
+            while corked.poll_drain(cx).is_pending() {}
+            prop_assert_eq!(&corked.0.borrow().io.got, &given);
+        }
+    }
+}
