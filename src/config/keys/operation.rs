@@ -35,12 +35,12 @@ pub(super) const HEALTH: &[Key] = &[
     },
 ];
 
-/// The listener for metrics.
+/// The listener for metrics and for whoever runs the site.
 pub(super) const ADMIN: &[Key] = &[Key {
     name: "admin.listen",
     default: Some(&["127.0.0.1:9180"]),
     kind: Kind::ListenOrOff,
-    doc: "The address that /metrics is served on; off serves none.",
+    doc: "The address that /metrics is served on, and POST /-/reload; off serves none. Not for strangers.",
     short_env: Some("SIDEMAN_ADMIN"),
     flag: Some("--admin"),
 }];

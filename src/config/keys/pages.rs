@@ -4,17 +4,30 @@ use super::{key::Key, kind::Kind};
 
 /// Files in place of the pages that are made here, by status.
 pub(super) const ERRORS: &[Key] = &[
-    page("errors.400", "A request that is no HTTP, or that has no valid Host."),
+    page(
+        "errors.400",
+        "A request that could be read in two ways, or has no valid Host; a body that broke off.",
+    ),
     page("errors.403", "A file that this process may not read."),
     page("errors.404", "A file that is not there."),
     page("errors.405", "A method that files do not have."),
-    page("errors.408", "The client's body stood still for too long."),
+    page(
+        "errors.408",
+        "A head or a body that came too slowly (server.header_timeout, body_timeout, min_body_rate).",
+    ),
     page("errors.413", "A body that is longer than server.max_body."),
+    page("errors.414", "A first line that is longer than server.max_request_line."),
     page("errors.421", "A host that is not among server.allowed_hosts."),
-    page("errors.431", "A head that is larger than the application takes."),
+    page(
+        "errors.431",
+        "A head that is larger than server.max_head, max_header and max_headers or the application allow.",
+    ),
     page("errors.500", "A file that could not be read, and other faults of Sideman's side."),
     page("errors.502", "The application is away, or gave no proper answer."),
-    page("errors.503", "The application is busy, bodies have no room, or there is maintenance."),
+    page(
+        "errors.503",
+        "The application is busy, bodies or descriptors have no room, or there is maintenance.",
+    ),
     page("errors.504", "The application took too long."),
     page("errors.507", "The disk for bodies that wait is full."),
 ];
