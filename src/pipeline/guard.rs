@@ -9,8 +9,9 @@ use crate::{
     rfc::{host, request_head::Limits},
 };
 
-/// Checks how large a head of HTTP/2 is, by what it would be in HTTP/1; there, `server/gate.rs` has done it.
-pub(super) fn check_size(parts: &Parts, limits: &Limits) -> Result<(), Error> {
+/// Checks what h2 leaves to be checked of a head of HTTP/2: its size, by what it would be in HTTP/1, and
+/// that there is one length, as `server/gate.rs` does there.
+pub(super) fn check_head(parts: &Parts, limits: &Limits) -> Result<(), Error> {
     if parts.version <= Version::HTTP_11 {
         return Ok(());
     }
@@ -21,6 +22,9 @@ pub(super) fn check_size(parts: &Parts, limits: &Limits) -> Result<(), Error> {
     }
     if parts.headers.len() > limits.fields {
         return Err(Error::new(Kind::TooManyHeaders));
+    }
+    if parts.headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Err(Error::new(Kind::LengthRepeated));
     }
     let mut head = line + "\r\n\r\n".len();
     for (name, value) in &parts.headers {

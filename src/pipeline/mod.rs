@@ -96,7 +96,7 @@ async fn answer(
     if let Some(kind) = record.connection.refusal() {
         return Err(Error::new(kind));
     }
-    guard::check_size(&record.parts, &local.app.plan.server.head)?;
+    guard::check_head(&record.parts, &local.app.plan.server.head)?;
     // The record is written to while the name is in use.
     let uri = record.parts.uri.clone();
     let destination = route::decide(&local.app, &uri);

@@ -90,6 +90,12 @@ const CASES: &[(&str, Fields, Refused)] = &[
         &[METHOD, SCHEME, PATH, NAME, ("content-length", "0"), ("content-length", "1")],
         RESET,
     ),
+    (
+        "the same length twice",
+        &[METHOD, SCHEME, PATH, NAME, ("content-length", "0"), ("content-length", "0")],
+        Refused::With(400),
+    ),
+    ("TRACE", &[(":method", "TRACE"), SCHEME, PATH, NAME], Refused::With(405)),
     ("a length without a body", &[METHOD, SCHEME, PATH, NAME, ("content-length", "1")], RESET),
     ("CONNECT", &[(":method", "CONNECT"), (":authority", "example.test:80")], Refused::With(405)),
     ("CONNECT with a path", &[(":method", "CONNECT"), SCHEME, PATH, NAME], RESET),
