@@ -26,6 +26,7 @@ pub use self::{
     deadline::Deadline,
     file::{FileStream, Version},
     patience::Patience,
+    relay::Strain,
     request::{Arrival, Arriving, RequestBody},
     spill::Place,
 };
@@ -75,16 +76,16 @@ impl Body {
 
     /// Reads a stream to its end as fast as it comes, ahead of whoever takes it, within the bounds of
     /// `buffers`; what is here already becomes all of a body without a task. Fails if it has ended
-    /// with an error before anything of it was given. `on_spill` is called if some of it has to go to
-    /// a file.
+    /// with an error before anything of it was given. `tell` is called the first time that some of it
+    /// has to go to a file, and that there is no room at all.
     pub async fn relayed(
         self,
         buffers: &Buffers,
-        on_spill: impl FnOnce() + 'static,
+        tell: impl Fn(Strain) + 'static,
     ) -> Result<Self, Error> {
         match self {
             Self::Empty | Self::Full(_) | Self::File(_) => Ok(self),
-            Self::Stream(_) => match Relayed::begin(self, buffers, on_spill).await? {
+            Self::Stream(_) => match Relayed::begin(self, buffers, tell).await? {
                 Begun::Whole(bytes) => Ok(Self::from(bytes)),
                 Begun::Relayed(relayed) => Ok(Self::stream(relayed)),
             },

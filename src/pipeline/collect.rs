@@ -9,7 +9,7 @@ use http_body::Body as _;
 
 use super::{forward, local::Local, record::Record};
 use crate::{
-    body::{Body, Patience, RequestBody},
+    body::{Body, Patience, RequestBody, Strain},
     error::{Error, Kind},
     plan::{Plan, Streaming},
     rfc::path,
@@ -64,5 +64,9 @@ pub(super) async fn request(
 /// Has the rest of an answer read as fast as the application writes.
 pub(super) async fn answer(local: &Local, body: Body) -> Result<Body, Error> {
     let metrics = Arc::clone(&local.metrics);
-    body.relayed(&local.app.buffers, move || metrics.spilled_answers.add(1)).await
+    let tell = move |strain| match strain {
+        Strain::Spilled => metrics.spilled_answers.add(1),
+        Strain::HeldUp => metrics.held_up_answers.add(1),
+    };
+    body.relayed(&local.app.buffers, tell).await
 }

@@ -177,6 +177,7 @@ impl Scrape {
             ("answer", self.metrics.sum(|shard| &shard.spilled_answers)),
         ];
         counters(e, names::BUFFER_SPILLED, "body", &spilled)?;
+        self.counter(e, names::BUFFER_HELD_UP, |shard| &shard.held_up_answers)?;
         self.gauge(e, names::TUNNELS, |shard| &shard.tunnels)?;
         self.counter(e, names::TUNNELS_OPENED, |shard| &shard.tunnels_opened)
     }

@@ -68,6 +68,7 @@ pub struct Shard {
     pub abandoned_running: Counter,
     pub spilled_requests: Counter,
     pub spilled_answers: Counter,
+    pub held_up_answers: Counter,
     pub tunnels: Counter,
     pub tunnels_opened: Counter,
     pub headers_dropped: Counter,

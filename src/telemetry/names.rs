@@ -210,6 +210,11 @@ pub const BUFFER_SPILLED: Name = counter(
     "Bodies that went to a file, or were kept as one in memory: request or answer",
 )
 .by(&["body"]);
+pub const BUFFER_HELD_UP: Name = counter(
+    "sideman_buffer_held_up",
+    "Answers for which the application had to wait until the client took some: buffers.answer, \
+     buffers.memory and buffers.disk had no room",
+);
 
 pub const FILE_STORE_HITS: Name = counter(
     "sideman_file_store_hits",
@@ -372,7 +377,7 @@ pub const SECTIONS: &[(&str, &[Name])] = &[
         "Servers of the application",
         &[UPSTREAM_SERVERS, UPSTREAM_EJECTIONS, UPSTREAM_OPENED, UPSTREAM_REUSED, UPSTREAM_FAILED],
     ),
-    ("Buffers", &[BUFFER_BYTES, BUFFER_SPILLED]),
+    ("Buffers", &[BUFFER_BYTES, BUFFER_SPILLED, BUFFER_HELD_UP]),
     (
         "Files",
         &[

@@ -5,6 +5,7 @@
 
 mod pump;
 mod store;
+mod strain;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,8 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::task::{AbortHandle, spawn_local};
+
+pub use self::strain::Strain;
 
 use self::store::Store;
 use super::buffers::Buffers;
@@ -50,11 +53,11 @@ const AHEAD: u64 = 256 * 1024;
 
 impl Relayed {
     /// Begins to read a body, in a task of the current thread unless all of it is here already.
-    /// `on_spill` is called when some of it goes to a file.
+    /// `tell` is called the first time that its memory does not suffice, and that nothing does.
     pub(super) async fn begin<B>(
         mut body: B,
         buffers: &Buffers,
-        on_spill: impl FnOnce() + 'static,
+        tell: impl Fn(Strain) + 'static,
     ) -> Result<Begun, Error>
     where
         B: Body<Data = Bytes, Error = Error> + Unpin + 'static,
@@ -67,7 +70,7 @@ impl Relayed {
         }
         let mut this = Self { store, left, task: None };
         if !this.store.has_ended() {
-            let pump = pump::run(body, Rc::clone(&this.store), on_spill);
+            let pump = pump::run(body, Rc::clone(&this.store), tell);
             this.task = Some(spawn_local(pump).abort_handle());
         }
         Ok(Begun::Relayed(this))

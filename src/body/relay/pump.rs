@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::task::yield_now;
 
-use super::store::{Next, Store};
+use super::{
+    store::{Next, Store},
+    strain::Strain,
+};
 use crate::{
     body::spill::Spill,
     error::{Error, Kind},
@@ -15,17 +18,23 @@ use crate::{
 /// Notes that the body has ended, whatever becomes of the task.
 struct Ending(Rc<Store>);
 
-/// Reads a body to its end. `on_spill` is called when some of it goes to a file.
-pub(super) async fn run<B>(body: B, store: Rc<Store>, on_spill: impl FnOnce())
+/// Says each thing once.
+struct Teller<T> {
+    tell: T,
+    told: Vec<Strain>,
+}
+
+/// Reads a body to its end. `tell` is called when its memory does not suffice.
+pub(super) async fn run<B>(body: B, store: Rc<Store>, tell: impl Fn(Strain))
 where
     B: Body<Data = Bytes, Error = Error> + Unpin,
 {
     let _ending = Ending(Rc::clone(&store));
     let mut body = body;
-    let mut on_spill = Some(on_spill);
+    let mut teller = Teller { tell, told: Vec::new() };
     let mut spill: Option<Spill> = None;
     loop {
-        make_room(&store, &mut spill, &mut on_spill).await;
+        make_room(&store, &mut spill, &mut teller).await;
         if store.has_ended() {
             break;
         }
@@ -77,7 +86,7 @@ where
 }
 
 /// Comes back when there is room for more.
-async fn make_room(store: &Store, spill: &mut Option<Spill>, on_spill: &mut Option<impl FnOnce()>) {
+async fn make_room(store: &Store, spill: &mut Option<Spill>, teller: &mut Teller<impl Fn(Strain)>) {
     let mut was_asked = false;
     loop {
         if store.is_file_done() {
@@ -92,6 +101,7 @@ async fn make_room(store: &Store, spill: &mut Option<Spill>, on_spill: &mut Opti
                 continue;
             }
             Next::Wait => {
+                teller.tell(Strain::HeldUp);
                 poll_fn(|cx| store.poll_taken(cx)).await;
                 continue;
             }
@@ -104,9 +114,7 @@ async fn make_room(store: &Store, spill: &mut Option<Spill>, on_spill: &mut Opti
         match (result, &spill) {
             (Ok(()), Some(spill)) => {
                 store.on_written(spill);
-                if let Some(on_spill) = on_spill.take() {
-                    on_spill();
-                }
+                teller.tell(Strain::Spilled);
             }
             (Ok(()), None) => {}
             (Err(unwritten), _) => {
@@ -115,8 +123,20 @@ async fn make_room(store: &Store, spill: &mut Option<Spill>, on_spill: &mut Opti
                     return;
                 }
                 // It is not lost, only slower. The next time may be luckier.
+                teller.tell(Strain::HeldUp);
                 poll_fn(|cx| store.poll_taken(cx)).await;
             }
+        }
+    }
+}
+
+// === impl Teller ===
+
+impl<T: Fn(Strain)> Teller<T> {
+    fn tell(&mut self, strain: Strain) {
+        if !self.told.contains(&strain) {
+            self.told.push(strain);
+            (self.tell)(strain);
         }
     }
 }

@@ -59,7 +59,7 @@ async fn read(body: &mut Relayed, pauses: &[usize]) -> Got {
 }
 
 async fn begin(script: Script, room: &Room) -> Result<Begun, Error> {
-    Relayed::begin(script, &room.buffers, || {}).await
+    Relayed::begin(script, &room.buffers, |_| {}).await
 }
 
 async fn relayed(script: Script, room: &Room) -> Relayed {
@@ -157,9 +157,11 @@ fn the_application_is_done_long_before_the_client() {
         let fate = Rc::clone(&script.fate);
         let spilled = Rc::new(Cell::new(0));
         let count = Rc::clone(&spilled);
-        let on_spill = move || count.set(count.get() + 1);
-        let Ok(Begun::Relayed(mut body)) = Relayed::begin(script, &room.buffers, on_spill).await
-        else {
+        let tell = move |strain| {
+            assert_eq!(strain, Strain::Spilled);
+            count.set(count.get() + 1);
+        };
+        let Ok(Begun::Relayed(mut body)) = Relayed::begin(script, &room.buffers, tell).await else {
             panic!("not relayed")
         };
         until("all of it is taken", || fate.is_dropped.get()).await;
@@ -199,14 +201,22 @@ fn without_room_the_application_waits_for_the_client() {
             let steps = vec![Step::Data(16 * 1024); 100];
             let script = Script::new(&steps, true);
             let fate = Rc::clone(&script.fate);
-            let mut body = relayed(script, &room).await;
-            for _ in 0..1000 {
-                yield_now().await;
-            }
+            let told = Rc::new(Cell::new(0));
+            let count = Rc::clone(&told);
+            let tell = move |strain| {
+                assert_eq!(strain, Strain::HeldUp);
+                count.set(count.get() + 1);
+            };
+            let Ok(Begun::Relayed(mut body)) = Relayed::begin(script, &room.buffers, tell).await
+            else {
+                panic!("not relayed")
+            };
+            until("it is held up", || told.get() == 1).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
             assert!(fate.given.get() <= (64 + 16) * 1024, "{}", fate.given.get());
             assert!(!fate.is_dropped.get());
             assert!(read(&mut body, &[1]).await.bytes == pattern(100 * 16 * 1024));
+            assert_eq!(told.get(), 1);
         });
     }
 }
