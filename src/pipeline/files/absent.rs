@@ -31,8 +31,9 @@ pub(super) async fn serve(
 ) -> Result<Response<Body>, Error> {
     let store = local.app.store(wanted.family);
     if wanted.family == Family::Static && store.looks_immutable(wanted.root, &wanted.name) {
+        // Boxed: it is rare, and large.
         if let Some(fallback) = &local.fallback
-            && let Some(mut response) = fetch(local, record, fallback).await
+            && let Some(mut response) = Box::pin(fetch(local, record, fallback)).await
         {
             if store.is_shared(wanted.root, &wanted.name) {
                 let anyone = HeaderValue::from_static("*");
