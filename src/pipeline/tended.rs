@@ -67,29 +67,10 @@ pub(super) fn matched(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn plan(path: &str, max_idle: usize) -> plan::Upstream {
-        let second = Duration::from_secs(1);
-        plan::Upstream {
-            protocol: plan::Protocol::Http1,
-            targets: vec![plan::Target::Unix(path.into())],
-            connect_timeout: second,
-            read_timeout: second,
-            total_timeout: None,
-            idle_timeout: second,
-            max_idle,
-            max_age: second,
-            admission: plan::Admission {
-                max_in_flight: 1,
-                queue: 1,
-                queue_timeout: second,
-                wait: second,
-            },
-            probe: None,
-            abort: false,
-            tunnel_timeout: second,
-        }
+        let targets = vec![plan::Target::Unix(path.into())];
+        plan::Upstream { max_idle, ..plan::Upstream::of_tests(targets) }
     }
 
     #[test]

@@ -110,3 +110,30 @@ impl fmt::Display for Target {
         }
     }
 }
+
+#[cfg(test)]
+impl Upstream {
+    /// One for tests, which take what matters to them from elsewhere: everything else is short and off.
+    pub fn of_tests(targets: Vec<Target>) -> Self {
+        let second = Duration::from_secs(1);
+        Self {
+            protocol: Protocol::Http1,
+            targets,
+            connect_timeout: second,
+            read_timeout: second,
+            total_timeout: None,
+            idle_timeout: second,
+            max_idle: 1,
+            max_age: second,
+            admission: Admission {
+                max_in_flight: 1,
+                queue: 1,
+                queue_timeout: second,
+                wait: second,
+            },
+            probe: None,
+            abort: false,
+            tunnel_timeout: second,
+        }
+    }
+}

@@ -203,20 +203,8 @@ mod tests {
     use crate::{plan, upstream::fleet::server::Address};
 
     fn plan(limits: plan::Admission) -> plan::Upstream {
-        plan::Upstream {
-            protocol: plan::Protocol::Http1,
-            targets: vec![plan::Target::Unix("/run/app.sock".into())],
-            connect_timeout: Duration::from_secs(1),
-            read_timeout: Duration::from_secs(1),
-            total_timeout: None,
-            idle_timeout: Duration::ZERO,
-            max_idle: 0,
-            max_age: Duration::ZERO,
-            admission: limits,
-            probe: None,
-            abort: false,
-            tunnel_timeout: Duration::ZERO,
-        }
+        let targets = vec![plan::Target::Unix("/run/app.sock".into())];
+        plan::Upstream { admission: limits, ..plan::Upstream::of_tests(targets) }
     }
 
     fn limits(max_in_flight: usize, queue: usize) -> plan::Admission {

@@ -284,35 +284,11 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-
-    fn plan() -> plan::Upstream {
-        let second = Duration::from_secs(1);
-        plan::Upstream {
-            protocol: plan::Protocol::Http1,
-            targets: Vec::new(),
-            connect_timeout: second,
-            read_timeout: second,
-            total_timeout: None,
-            idle_timeout: second,
-            max_idle: 1,
-            max_age: second,
-            admission: plan::Admission {
-                max_in_flight: 1,
-                queue: 1,
-                queue_timeout: second,
-                wait: second,
-            },
-            probe: None,
-            abort: false,
-            tunnel_timeout: second,
-        }
-    }
 
     #[test]
     fn a_server_that_is_gone_is_counted_no_more() {
         let counts = Arc::<ServerCounts>::default();
-        let fleet = Fleet::new(&plan(), &counts);
+        let fleet = Fleet::new(&plan::Upstream::of_tests(Vec::new()), &counts);
         let [first, second] = ["/run/1.sock", "/run/2.sock"].map(|path| Address::Unix(path.into()));
         let now = || [&counts.available, &counts.away].map(|count| count.load(Ordering::Relaxed));
         let error = Error::new(Kind::UpstreamRefused);

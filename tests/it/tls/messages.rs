@@ -234,3 +234,18 @@ fn an_orderly_end_is_said() {
     assert!(idle.until_closed().unwrap().is_empty());
     sideman.until_metric("sideman_client_timeouts_total", &[("timer", "idle")], 1.0);
 }
+
+#[test]
+fn a_head_that_takes_too_long_is_answered_here_too() {
+    let application = App::saying("hello");
+    let sideman = self_signed(&application.url()).set("server.header_timeout", "1s").start();
+    let mut client = connect(&sideman);
+    client.send("GET /late HTTP/1.1\r\nHost: a.t");
+    let answer = client.answer();
+    assert_eq!(answer.status, 408, "{}", answer.text());
+    assert!(answer.text().contains("server.header_timeout"), "{}", answer.text());
+    // Nothing was cut off: the end is said.
+    assert!(client.until_closed().unwrap().is_empty());
+    assert_eq!(sideman.log_of("/late")["error"], "client_head_timeout");
+    assert_eq!(application.requests(), 0);
+}

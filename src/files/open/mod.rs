@@ -1,0 +1,241 @@
+//! Opens a file that provably lies under its directory, whatever names and symbolic links say.
+//! Which links are followed is the owner's choice; what a name can't lead to is missing, not an error.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use rustix::{
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstatfs, openat, openat2, statat},
+    io::Errno,
+};
+
+use crate::plan::Symlinks;
+
+/// Set once the kernel or a sandbox has said that it has no `openat2`.
+static WITHOUT_OPENAT2: AtomicBool = AtomicBool::new(false);
+
+/// Non-blocking, so that a FIFO among the files can't hold the thread; and a terminal among them
+/// never becomes ours.
+const READ: OFlags =
+    OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+/// A place to look things up from; needs no permission to list it.
+const LOOK: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// `PATH_MAX` of Linux counts the NUL behind the name.
+const LONGEST: usize = 4095;
+
+/// How often a look-up that renames or a lease disturb is made: one that never rests is an error.
+const ATTEMPTS: u32 = 64;
+
+/// A directory as it is now. It is opened anew for each look, because it may be replaced while the
+/// process runs.
+#[derive(Debug)]
+pub(super) struct Directory {
+    fd: OwnedFd,
+    effort: Effort,
+}
+
+/// How far a look may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// Only as far as the kernel's memory reaches: what would wait for a disk fails with `WouldBlock`.
+    Memory,
+    /// To the disk.
+    Disk,
+}
+
+// === impl Directory ===
+
+impl Directory {
+    /// Opens a directory of the settings. Its own path may lead through links: whoever set it meant
+    /// what is there, such as `current` of a release.
+    pub(super) fn open(path: &Path, effort: Effort) -> io::Result<Self> {
+        let fd = match effort {
+            Effort::Disk => openat(CWD, path, LOOK, Mode::empty())?,
+            Effort::Memory => openat2(CWD, path, LOOK, Mode::empty(), ResolveFlags::CACHED)
+                .map_err(would_block)?,
+        };
+        Ok(Self { fd, effort })
+    }
+
+    /// The same; `None` while there is no such directory.
+    pub(super) fn find(path: &Path, effort: Effort) -> io::Result<Option<Self>> {
+        match Self::open(path, effort) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(error) if Errno::from_io_error(&error).is_some_and(is_missing) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How far looks from here may go.
+    pub(super) fn effort(&self) -> Effort {
+        self.effort
+    }
+
+    /// Whether what the kernel knows of the directory's files costs no network to confirm: those of
+    /// a network file system would hold up whoever only wanted to ask memory.
+    pub(super) fn is_local(&self) -> bool {
+        const LOCAL: [u64; 8] = [
+            0xef53,      // ext4
+            0x5846_5342, // xfs
+            0x9123_683e, // btrfs
+            0x0102_1994, // tmpfs
+            0x794c_7630, // overlay, a container's own
+            0xf2f5_2010, // f2fs
+            0x7371_7368, // squashfs
+            0xe0f5_e1e2, // erofs
+        ];
+        let kind = fstatfs(&self.fd).ok().and_then(|stat| u64::try_from(stat.f_type).ok());
+        kind.is_some_and(|kind| LOCAL.contains(&kind))
+    }
+
+    /// Opens what `name` stands for, for reading: a file, but a directory or a FIFO as well.
+    ///
+    /// `None` if there is nothing, or nothing that the policy lets the name lead to. A name that is
+    /// absolute, ends with a slash, or has an empty or dot segment is nobody's.
+    pub(super) fn open_file(&self, name: &[u8], symlinks: Symlinks) -> io::Result<Option<File>> {
+        Ok(found(self.resolve(name, symlinks, READ))?.map(File::from))
+    }
+
+    /// The same for a directory to look things up from.
+    pub(super) fn open_directory(
+        &self,
+        name: &[u8],
+        symlinks: Symlinks,
+    ) -> io::Result<Option<Self>> {
+        let effort = self.effort;
+        Ok(found(self.resolve(name, symlinks, LOOK))?.map(|fd| Self { fd, effort }))
+    }
+
+    /// What stands directly in this directory under a name without a slash; a link is not followed.
+    pub(super) fn kind(&self, segment: &[u8]) -> io::Result<Option<FileType>> {
+        let name = OsStr::from_bytes(segment);
+        let found = found(statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW))?;
+        Ok(found.map(|stat| FileType::from_raw_mode(stat.st_mode)))
+    }
+
+    fn resolve(&self, name: &[u8], symlinks: Symlinks, flags: OFlags) -> Result<OwnedFd, Errno> {
+        if !is_plain(name) {
+            return Err(Errno::NOENT);
+        }
+        if self.effort == Effort::Memory {
+            // What is mounted below may be a network's, whatever the directory itself is on.
+            let resolve = policy(symlinks) | ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
+            let name = OsStr::from_bytes(name);
+            return openat2(&self.fd, name, flags, Mode::empty(), resolve).map_err(would_block);
+        }
+        if !WITHOUT_OPENAT2.load(Ordering::Relaxed) {
+            match resolve_in_kernel(self.fd.as_fd(), name, symlinks, flags) {
+                Err(error @ (Errno::NOSYS | Errno::PERM)) => {
+                    // Kernels before 5.6 lack the call, some seccomp profiles refuse it. A file
+                    // system may refuse one file with the same word.
+                    let probe = openat2(&self.fd, ".", LOOK, Mode::empty(), ResolveFlags::BENEATH);
+                    if probe.is_ok() {
+                        return Err(error);
+                    }
+                    WITHOUT_OPENAT2.store(true, Ordering::Relaxed);
+                }
+                result => return result,
+            }
+        }
+        match symlinks {
+            Symlinks::Within | Symlinks::Never => walk(self.fd.as_fd(), name, flags),
+            // Magic links can't be told from others here.
+            Symlinks::Anywhere => openat(&self.fd, OsStr::from_bytes(name), flags, Mode::empty()),
+        }
+    }
+}
+
+fn resolve_in_kernel(
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+    symlinks: Symlinks,
+    flags: OFlags,
+) -> Result<OwnedFd, Errno> {
+    let resolve = policy(symlinks);
+    let mut result = Err(Errno::AGAIN);
+    for _ in 0..ATTEMPTS {
+        result = openat2(directory, OsStr::from_bytes(name), flags, Mode::empty(), resolve);
+        // A rename raced with the look-up, and openat2(2) says to try again; or another process
+        // holds a lease on the file (open(2)), which it may keep.
+        if !matches!(result, Err(Errno::AGAIN | Errno::INTR)) {
+            break;
+        }
+    }
+    result
+}
+
+fn policy(symlinks: Symlinks) -> ResolveFlags {
+    // Links of /proc lead to whatever this process has open: never.
+    ResolveFlags::NO_MAGICLINKS
+        | match symlinks {
+            Symlinks::Within => ResolveFlags::BENEATH,
+            Symlinks::Never => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+            Symlinks::Anywhere => ResolveFlags::empty(),
+        }
+}
+
+/// Memory does not tell: the kernel knows too little, is older than 5.12, or is not allowed to say; or
+/// the name leads out of the directory or into another file system, which are one error.
+fn would_block(error: Errno) -> Errno {
+    match error {
+        Errno::INTR | Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::XDEV => Errno::AGAIN,
+        other => other,
+    }
+}
+
+/// Without `openat2`: one component at a time, following no symbolic link at all.
+fn walk(directory: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    let mut components = name.split(|&byte| byte == b'/').map(OsStr::from_bytes);
+    let last = components.next_back().unwrap_or_default();
+    let mut above: Option<OwnedFd> = None;
+    for component in components {
+        let from = above.as_ref().map_or(directory, AsFd::as_fd);
+        above = Some(openat(from, component, LOOK | OFlags::NOFOLLOW, Mode::empty())?);
+    }
+    let from = above.as_ref().map_or(directory, AsFd::as_fd);
+    openat(from, last, flags | OFlags::NOFOLLOW, Mode::empty())
+}
+
+/// Whether a name can be looked up as it stands, by every policy alike.
+fn is_plain(name: &[u8]) -> bool {
+    name.len() <= LONGEST
+        && !name.contains(&0)
+        && !name.split(|&byte| byte == b'/').any(|part| matches!(part, b"" | b"." | b".."))
+}
+
+fn found<T>(result: Result<T, Errno>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if is_missing(error) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is the name's fault: it leads to nothing, through a file, out of the directory, in circles
+/// or through a link that is not followed, to a socket or a device without a driver, or is too long.
+fn is_missing(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::NOENT
+            | Errno::NOTDIR
+            | Errno::XDEV
+            | Errno::LOOP
+            | Errno::NXIO
+            | Errno::NODEV
+            | Errno::NAMETOOLONG
+    )
+}
+
+#[cfg(test)]
+mod tests;

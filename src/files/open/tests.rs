@@ -1,0 +1,231 @@
+//! Names that lead out of a root, odd files, and what the kernel makes of both.
+
+use super::*;
+use Symlinks::{Anywhere, Never, Within};
+use std::os::unix::{fs::symlink, net::UnixListener};
+use std::{fs, io::Read as _, path::PathBuf};
+
+/// A directory `root`, and something outside that must not be seen. Every file's content is
+/// its own path, so that what was opened tells where it was.
+struct Tree(PathBuf);
+
+impl Tree {
+    fn new(name: &str) -> Self {
+        let name = format!("sideman-open-{name}-{}", std::process::id());
+        let path = fs::canonicalize(std::env::temp_dir()).unwrap().join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(path.join("root")).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: impl AsRef<Path>) {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, path.as_os_str().as_bytes()).unwrap();
+    }
+
+    fn root(&self) -> Directory {
+        Directory::open(&self.0.join("root"), Effort::Disk).unwrap()
+    }
+
+    /// Where what was opened lies, if it is a file.
+    fn place(&self, opened: io::Result<Option<File>>) -> Option<PathBuf> {
+        let mut text = Vec::new();
+        opened.ok()??.read_to_end(&mut text).ok()?;
+        let place = Path::new(OsStr::from_bytes(&text));
+        Some(place.strip_prefix(&self.0).unwrap_or(place).to_owned())
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn walked(root: &Directory, name: &[u8]) -> io::Result<Option<File>> {
+    if !is_plain(name) {
+        return Ok(None);
+    }
+    Ok(found(walk(root.fd.as_fd(), name, READ))?.map(File::from))
+}
+
+#[test]
+fn each_policy_follows_its_links() {
+    let tree = Tree::new("policy");
+    tree.file("root/dir/file");
+    tree.file("secret");
+    let links = format!(
+        "inside dir/file, inside-dir dir, dir/up .., outside ../secret, absolute {0}/secret, \
+         back ../root/dir/file, absolute-inside {0}/root/dir/file, dir/out ../.., loop loop, \
+         dangling x, magic /proc/self/cwd",
+        tree.0.display()
+    );
+    for (name, target) in links.split(", ").filter_map(|link| link.split_once(' ')) {
+        symlink(target, tree.0.join("root").join(name)).unwrap();
+    }
+    let root = tree.root();
+    let (file, secret) = (Some("root/dir/file"), Some("secret"));
+    let nowhere = ["loop", "dangling", "magic/Cargo.toml", "none", "dir/file/below"];
+    // Nobody's names, whatever the policy.
+    let refused = ["../secret", "dir/../dir/file", "dir/./file", "dir//file", "/etc/passwd"];
+    let odd = ["dir/file/", "dir/", "", ".", "..", "dir/file\0"];
+    let none = [&nowhere[..], &refused, &odd].concat();
+    for (name, never, within, anywhere) in [
+        ("dir/file", file, file, file),
+        ("inside", None, file, file),
+        ("inside-dir/file", None, file, file),
+        ("dir/up/dir/file", None, file, file),
+        ("outside", None, None, secret),
+        ("absolute", None, None, secret),
+        ("dir/out/secret", None, None, secret),
+        // They end inside, but only by way of the outside.
+        ("back", None, None, file),
+        ("absolute-inside", None, None, file),
+    ]
+    .into_iter()
+    .chain(none.into_iter().map(|name| (name, None, None, None)))
+    {
+        let opened = |symlinks| {
+            let opened = root.open_file(name.as_bytes(), symlinks);
+            assert!(opened.is_ok(), "{name}: {opened:?}");
+            tree.place(opened)
+        };
+        assert_eq!(opened(Never).as_deref(), never.map(Path::new), "{name}, never");
+        assert_eq!(opened(Within).as_deref(), within.map(Path::new), "{name}, within");
+        assert_eq!(opened(Anywhere).as_deref(), anywhere.map(Path::new), "{name}, anywhere");
+        let walked = tree.place(walked(&root, name.as_bytes()));
+        assert_eq!(walked.as_deref(), never.map(Path::new), "{name}, on foot");
+    }
+}
+
+#[test]
+fn odd_names_are_opened_or_missing() {
+    let tree = Tree::new("odd");
+    let longest = [b'x'; 255];
+    for name in [&b"\xff\xfe.css"[..], b"a\\b", b"..\\c", b"a\nb", b"...", b" ", &longest] {
+        tree.file(Path::new("root").join(OsStr::from_bytes(name)));
+        for opened in [tree.root().open_file(name, Within), walked(&tree.root(), name)] {
+            assert!(tree.place(opened).is_some(), "{}", name.escape_ascii());
+        }
+    }
+    let deep = b"d/".repeat(2100);
+    for name in [&[b'x'; 256][..], &[b'x'; 5000], &deep[..4095], &deep[..4199]] {
+        for opened in [tree.root().open_file(name, Within), walked(&tree.root(), name)] {
+            assert!(opened.unwrap().is_none(), "{} bytes", name.len());
+        }
+    }
+}
+
+#[test]
+fn what_is_no_file_never_blocks() {
+    let tree = Tree::new("special");
+    let fifo = tree.0.join("root/fifo");
+    rustix::fs::mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
+    let _socket = UnixListener::bind(tree.0.join("root/socket")).unwrap();
+    fs::create_dir(tree.0.join("root/dir")).unwrap();
+    let opened = tree.root().open_file(b"fifo", Within).unwrap().unwrap();
+    assert!(!opened.metadata().unwrap().is_file());
+    assert!(tree.root().open_file(b"socket", Within).unwrap().is_none());
+    let opened = tree.root().open_file(b"dir", Within).unwrap().unwrap();
+    assert!(opened.metadata().unwrap().is_dir());
+    assert!(tree.root().open_directory(b"fifo", Within).unwrap().is_none());
+}
+
+#[test]
+fn a_root_that_is_not_there_has_no_files() {
+    let tree = Tree::new("absent");
+    assert!(Directory::find(&tree.0.join("root/later"), Effort::Disk).unwrap().is_none());
+    assert!(Directory::open(&tree.0.join("later"), Effort::Disk).is_err());
+    // A root is what its path leads to, by whichever links.
+    tree.file("root/file");
+    symlink("root", tree.0.join("current")).unwrap();
+    let current = Directory::open(&tree.0.join("current"), Effort::Disk).unwrap();
+    assert!(tree.place(current.open_file(b"file", Never)).is_some());
+}
+
+#[test]
+fn a_file_without_permission_is_an_error() {
+    let tree = Tree::new("denied");
+    tree.file("root/file");
+    let path = tree.0.join("root/file");
+    rustix::fs::chmod(&path, Mode::empty()).unwrap();
+    // Root may read everything: the kernel is asked what it would say.
+    let expected = File::open(&path).map_err(|error| error.kind()).err();
+    let opened = tree.root().open_file(b"file", Within).map_err(|error| error.kind()).err();
+    assert_eq!(opened, expected);
+    assert!(found::<()>(Err(Errno::ACCESS)).is_err(), "no permission is not missing");
+}
+
+const PARTS: [&str; 12] = ["a", "b", "c", "a", "b", "c", "a", "b", "c", "..", ".", ""];
+
+/// Trees full of links, names full of turns: whatever opens lies inside.
+#[test]
+fn a_resolved_path_never_leaves_its_root() {
+    let (mut within, mut never, mut escaped) = (0, 0, 0);
+    for seed in 0..150 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let tree = Tree::new(&format!("random-{seed}"));
+        // The same names outside, so that a wrong turn finds something.
+        for name in ["a", "c", "b/a", "b/c", "b/b/a"] {
+            tree.file(name);
+        }
+        grow(&tree, &mut random);
+        let root = tree.root();
+        for _ in 0..100 {
+            let name = path(&mut random, &PARTS);
+            let open = |symlinks| tree.place(root.open_file(name.as_bytes(), symlinks));
+            let [opened, strict, free] = [Within, Never, Anywhere].map(open);
+            let walked = tree.place(walked(&root, name.as_bytes()));
+            for place in [&opened, &strict, &walked].into_iter().flatten() {
+                assert!(place.starts_with("root"), "seed {seed}: {name} opens {place:?}");
+            }
+            assert_eq!(strict, walked, "seed {seed}: {name} by both ways");
+            within += usize::from(opened.is_some());
+            never += usize::from(strict.is_some());
+            escaped += usize::from(free.is_some_and(|place| !place.starts_with("root")));
+        }
+    }
+    // The trees are worth the name: links were followed, and there were ways out.
+    assert!(never > 100 && within > never + 50 && escaped > 100, "{within} {never} {escaped}");
+}
+
+fn grow(tree: &Tree, random: &mut fastrand::Rng) {
+    let root = tree.0.join("root");
+    for _ in 0..40 {
+        let place = root.join(path(random, &["a", "b", "c"]));
+        // What a link would carry outside is not made.
+        let real = place.ancestors().find_map(|above| above.canonicalize().ok()).unwrap();
+        if !real.starts_with(&root) || place.symlink_metadata().is_ok() {
+            continue;
+        }
+        let above = place.parent().unwrap();
+        let _ = match random.u8(..8) {
+            0..2 => fs::create_dir_all(&place),
+            2..4 => fs::create_dir_all(above).and_then(|()| {
+                let real = above.canonicalize()?.join(place.file_name().unwrap());
+                fs::write(&real, real.as_os_str().as_bytes())
+            }),
+            4 => symlink(tree.0.join(path(random, &["a", "b", "root"])), &place),
+            _ => symlink(path(random, &["a", "b", "c", "..", "../.."]), &place),
+        };
+    }
+}
+
+fn path(random: &mut fastrand::Rng, parts: &[&str]) -> String {
+    let parts = (0..random.usize(1..4)).map(|_| *random.choice(parts).unwrap());
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[test]
+fn memory_does_not_tell_of_other_file_systems() {
+    let open = |effort| {
+        let root = Directory::open(Path::new("/"), effort).unwrap();
+        root.open_file(b"proc/version", Within)
+    };
+    // The second time the kernel knows every part of the name.
+    for _ in 0..2 {
+        assert!(open(Effort::Disk).unwrap().is_some());
+        assert_eq!(open(Effort::Memory).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+}
