@@ -28,13 +28,11 @@ const MOST: u64 = 64 * 1024;
 /// A request that was given to the application.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    pub(super) connection: Connection,
+    pub(super) connection: Box<Connection>,
     pub(super) upload: Upload,
     pub(super) permit: Permit,
     pub(super) protocol: Protocol,
     pub(super) method: Method,
-    /// Whether its body may have been left unread, if it is refused.
-    pub(super) has_long_body: bool,
     /// Whether WebSocket was asked for.
     pub(super) asks_upgrade: bool,
     /// Bounds each wait.
@@ -109,13 +107,17 @@ impl Watched {
         Self { attempt: Some(attempt), orphans, metrics }
     }
 
-    /// Waits for the head of the answer. Dropping the future leaves the attempt to the orphans.
+    /// Waits for the head of the answer. Dropping this before it was taken back leaves the attempt to the orphans.
     pub(super) async fn run(
-        mut self,
+        &mut self,
         hints: Option<Hints<'_>>,
-    ) -> Option<(Attempt, Result<ReplyHead, Failure>)> {
-        let result = self.attempt.as_mut()?.run(hints).await;
-        Some((self.attempt.take()?, result))
+    ) -> Option<Result<ReplyHead, Failure>> {
+        Some(self.attempt.as_mut()?.run(hints).await)
+    }
+
+    /// Takes the attempt back.
+    pub(super) fn into_attempt(mut self) -> Option<Attempt> {
+        self.attempt.take()
     }
 }
 

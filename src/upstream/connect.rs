@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Opens one connection to a server in time.
-pub(super) async fn connect(address: &Address, most: Duration) -> Result<Connection, Error> {
+pub(super) async fn connect(address: &Address, most: Duration) -> Result<Box<Connection>, Error> {
     // The connection's own: an application that ends each connection would cost two timers a request.
     let mut deadline = Deadline::default();
     deadline.set(most);
@@ -24,7 +24,7 @@ pub(super) async fn connect(address: &Address, most: Duration) -> Result<Connect
         }
     });
     match opened.await {
-        Ok(stream) => Ok(Connection::new(stream, deadline)),
+        Ok(stream) => Ok(Box::new(Connection::new(stream, deadline))),
         Err(error) => Err(error.unsent()),
     }
 }

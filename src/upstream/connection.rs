@@ -15,6 +15,9 @@ use crate::{body::Deadline, error::Kind};
 const READ: usize = 16 * 1024;
 /// Room made for each read of a body whose length is known.
 const READ_KNOWN: usize = 32 * 1024;
+/// Room beyond the last byte: a read that fills all of its room leaves it open whether there is more, and the
+/// next request on the connection would have to look.
+const BEYOND: usize = 1;
 
 /// A connection in use or in the pool.
 #[derive(Debug)]
@@ -101,7 +104,7 @@ impl Connection {
         left: u64,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let room = usize::try_from(left).unwrap_or(READ_KNOWN).clamp(1, READ_KNOWN);
+        let room = usize::try_from(left).unwrap_or(READ_KNOWN).min(READ_KNOWN) + BEYOND;
         if self.input.capacity() - self.input.len() < room.min(READ / 2) {
             self.input.reserve(room);
         }
@@ -117,8 +120,14 @@ impl Connection {
         if self.writes == Writes::One {
             self.write_at_once();
         }
-        let slices = [IoSlice::new(&self.output), IoSlice::new(chunk)];
-        match self.stream.poll_write(cx, &slices) {
+        // Most requests have no body: one piece costs the kernel less than a list of them.
+        let written = if chunk.is_empty() {
+            self.stream.poll_write(cx, &self.output)
+        } else {
+            let slices = [IoSlice::new(&self.output), IoSlice::new(chunk)];
+            self.stream.poll_write_vectored(cx, &slices)
+        };
+        match written {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             Poll::Ready(Ok(written)) => {
                 if self.writes == Writes::None {

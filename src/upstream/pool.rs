@@ -24,7 +24,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// Unused connections, the latest one last.
 #[derive(Debug)]
 pub(super) struct Pool {
-    idle: RefCell<Vec<(Instant, Connection)>>,
+    idle: RefCell<Vec<(Instant, Box<Connection>)>>,
     limit: usize,
     /// How long an unused connection is kept.
     lifetime: Cell<Duration>,
@@ -83,10 +83,10 @@ impl Pool {
     }
 
     /// The connection used last, if it is still good: the others may grow old and be closed.
-    pub(super) fn take(&self) -> Option<Connection> {
+    pub(super) fn take(&self, now: Instant) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
         while let Some((since, connection)) = idle.pop() {
-            if since.elapsed() >= self.lifetime.get() {
+            if now.saturating_duration_since(since) >= self.lifetime.get() {
                 // The ones below it are older still.
                 idle.clear();
                 return None;
@@ -99,9 +99,9 @@ impl Pool {
     }
 
     /// Keeps a connection on which a request has ended well.
-    pub(super) fn put(&self, mut connection: Connection) {
-        let mut idle = self.idle.borrow_mut();
-        let is_old = connection.opened.elapsed() >= self.max_age;
+    pub(super) fn put(&self, mut connection: Box<Connection>) {
+        let (mut idle, now) = (self.idle.borrow_mut(), Instant::now());
+        let is_old = now.saturating_duration_since(connection.opened) >= self.max_age;
         if !self.is_on() || idle.len() >= self.limit || is_old {
             return;
         }
@@ -111,7 +111,7 @@ impl Pool {
         if idle.is_empty() {
             self.filled.notify_one();
         }
-        idle.push((Instant::now(), connection));
+        idle.push((now, connection));
     }
 
     /// Closes connections that have been unused for too long. The pause until that is worth doing again;

@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct ReplyBody {
     /// `None` once the body has ended.
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     upload: Upload,
     left: Left,
     keep: bool,
@@ -39,7 +39,8 @@ pub(super) struct ReplyBody {
 #[derive(Debug)]
 enum Left {
     Exact(u64),
-    Chunked(Decoder),
+    /// Boxed: few replies are, and all are moved.
+    Chunked(Box<Decoder>),
     UntilClose,
 }
 
@@ -47,7 +48,7 @@ enum Left {
 
 impl ReplyBody {
     pub(super) fn new(
-        connection: Connection,
+        connection: Box<Connection>,
         mut upload: Upload,
         length: BodyLength,
         permit: Permit,
@@ -56,7 +57,7 @@ impl ReplyBody {
         let left = match length {
             BodyLength::None => Left::Exact(0),
             BodyLength::Exact(length) => Left::Exact(length),
-            BodyLength::Chunked => Left::Chunked(Decoder::default()),
+            BodyLength::Chunked => Left::Chunked(Box::default()),
             BodyLength::UntilClose => Left::UntilClose,
         };
         upload.forget();

@@ -2,15 +2,15 @@
 //! another one where that is safe.
 
 use std::{
-    cell::{Cell, RefCell},
-    rc::{Rc, Weak},
+    cell::Cell,
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
 use http::{HeaderMap, StatusCode};
-use tokio::{sync::Notify, task::spawn_local, time::sleep};
+use tokio::{task::spawn_local, time::sleep};
 
 use super::{
     attempt::{Attempt, Orphans, Watched},
@@ -19,8 +19,8 @@ use super::{
     exchange::Failure,
     fleet::{Fleet, Server},
     http1::{self, BodyLength, ReplyHead},
+    known::Known,
     permit::Permit,
-    pool::Pool,
     request::{Framing, Notes, RequestHead, Served},
     upgraded::Upgraded,
     upload::Upload,
@@ -37,8 +37,6 @@ use crate::{
 /// A body up to this size is read before the reply goes on: one write to the client instead of
 /// two, and the connection is free at once.
 const SHORT: u64 = 64 * 1024;
-/// Of a body that nobody has read, gunicorn takes 64 KiB to keep the connection.
-const DRAINED: u64 = 32 * 1024;
 /// A request that was sent is sent again at most so often.
 const RETRIES: u32 = 2;
 /// A server that dies closes its connections a moment before it stops to accept new ones.
@@ -47,8 +45,6 @@ const LAST_BREATH: Duration = Duration::from_millis(20);
 /// pauses before each look.
 const LAST_BREATHS: [Duration; 4] =
     [LAST_BREATH, Duration::from_millis(40), Duration::from_millis(80), Duration::from_millis(160)];
-/// How often a worker looks for connections that grew old, at the most.
-const REAP_PAUSE: Duration = Duration::from_millis(10);
 
 /// The application, as one worker sees it.
 #[derive(Debug)]
@@ -56,18 +52,18 @@ pub struct Upstream {
     /// As its requests began with: those of the fleet may have changed since.
     plan: plan::Upstream,
     fleet: Arc<Fleet>,
-    known: RefCell<Known>,
-    pools: RefCell<Vec<(u64, Rc<Pool>)>>,
-    filled: Rc<Notify>,
+    known: Rc<Known>,
     orphans: Rc<Orphans>,
     metrics: Arc<Shard>,
 }
 
-/// A worker's copy of the list of servers.
-#[derive(Debug)]
-struct Known {
-    generation: u64,
-    servers: Arc<[Arc<Server>]>,
+/// How often a request was tried.
+struct Tries {
+    since: Instant,
+    refusals: usize,
+    retries: u32,
+    /// The place that it keeps for the next time.
+    kept: Option<Permit>,
 }
 
 /// An answer of the application.
@@ -91,15 +87,10 @@ impl Upstream {
     /// Opens no connection yet. Until it is dropped, tasks on this worker's thread close connections that
     /// have been unused for too long, and see to requests whose clients have left.
     pub fn start(plan: &plan::Upstream, fleet: &Arc<Fleet>, metrics: Arc<Shard>) -> Rc<Self> {
-        let fleet = Arc::clone(fleet);
-        let known = Known { generation: fleet.generation(), servers: fleet.servers() };
+        let (plan, known) = (plan.clone(), Known::start(fleet));
         let orphans = Rc::new(Orphans::new(plan.abort));
-        let (plan, known, pools) = (plan.clone(), RefCell::new(known), RefCell::default());
-        let upstream =
-            Rc::new(Self { plan, fleet, known, pools, filled: Rc::default(), orphans, metrics });
-        drop(spawn_local(Rc::clone(&upstream.orphans).adopt()));
-        drop(spawn_local(reap(Rc::downgrade(&upstream), Rc::clone(&upstream.filled))));
-        upstream
+        drop(spawn_local(Rc::clone(&orphans).adopt()));
+        Rc::new(Self { plan, fleet: Arc::clone(fleet), known, orphans, metrics })
     }
 
     /// Whether it is what this would start: the same servers under the same settings.
@@ -124,31 +115,28 @@ impl Upstream {
         // Before anything else: one that is too large for its server needs no place.
         let packet = self.packet(head, framing)?;
         let mut upload = Upload::new(body, framing);
-        let (mut refusals, mut retries) = (0, 0);
-        let mut kept: Option<Permit> = None;
+        let mut tries = Tries { since, refusals: 0, retries: 0, kept: None };
         loop {
-            let permit = match kept.take() {
+            let permit = match tries.kept.take() {
                 Some(permit) => permit,
                 None => self.place(since, notes.waited).await?,
             };
+            // Reading the clock costs as much as taking a connection.
+            let is_first = tries.refusals == 0 && tries.retries == 0;
+            let begin =
+                if is_first && notes.waited.get().is_none() { since } else { Instant::now() };
             if let Some(server) = notes.server {
                 server.replace(Some(Served(Arc::clone(permit.server()))));
             }
             let is_repeatable =
-                retries < RETRIES && head.method.is_idempotent() && upload.is_repeatable();
+                tries.retries < RETRIES && head.method.is_idempotent() && upload.is_repeatable();
             // A request that can't be repeated must not meet a connection that is being closed.
-            let may_reuse = retries == 0 && (is_repeatable || permit.pool().is_proven());
-            let mut connection = match self.connection(&permit, may_reuse).await {
+            let may_reuse = tries.retries == 0 && (is_repeatable || permit.pool().is_proven());
+            let mut connection = match self.connection(&permit, may_reuse, begin).await {
                 Ok(connection) => connection,
                 Err(error) => {
-                    self.fleet.on_refused(permit.server(), &error);
-                    refusals += 1;
-                    let has_others = self.fleet.is_any_available()
-                        && refusals < self.known.borrow().servers.len();
-                    if has_others || self.may_wait(since, &error) {
-                        continue;
-                    }
-                    return Err(error);
+                    self.after_refusal(permit.server(), error, &mut tries)?;
+                    continue;
                 }
             };
             match &packet {
@@ -158,42 +146,71 @@ impl Upstream {
                     http1::encode(&mut connection.output, head, framing, keep);
                 }
             }
-            let mut attempt = self.attempt(head, connection, upload, permit);
-            attempt.has_long_body = is_long(framing);
-            let watched = Watched::new(attempt, &self.orphans, &self.metrics);
-            let Some((attempt, result)) = watched.run(notes.hints).await else {
+            // The time to connect is not the application's.
+            let begin = if connection.is_reused { begin } else { Instant::now() };
+            let attempt = self.attempt(head, connection, upload, (permit, begin));
+            let mut watched = Watched::new(attempt, &self.orphans, &self.metrics);
+            let result = watched.run(notes.hints).await;
+            let (Some(result), Some(attempt)) = (result, watched.into_attempt()) else {
                 return Err(Error::new(Kind::UpstreamClosed));
             };
-            let Failure { error, is_silent_close } = match result {
+            upload = match result {
                 Ok(head) => return self.reply(attempt, head).await,
-                Err(failure) => failure,
+                Err(failure) => {
+                    self.after_failure(attempt, failure, is_repeatable, &mut tries).await?
+                }
             };
-            if !is_silent_close {
+        }
+    }
+
+    /// Decides whether a request goes on for which no connection could be opened.
+    fn after_refusal(
+        &self,
+        server: &Arc<Server>,
+        error: Error,
+        tries: &mut Tries,
+    ) -> Result<(), Error> {
+        self.fleet.on_refused(server, &error);
+        tries.refusals += 1;
+        let has_others =
+            self.fleet.is_any_available() && tries.refusals < self.known.servers().len();
+        if has_others || self.may_wait(tries.since, &error) { Ok(()) } else { Err(error) }
+    }
+
+    /// Decides whether a request that has got no answer is sent once more. Gives what is to be sent then.
+    async fn after_failure(
+        &self,
+        attempt: Attempt,
+        failure: Failure,
+        is_repeatable: bool,
+        tries: &mut Tries,
+    ) -> Result<Upload, Error> {
+        let Failure { error, is_silent_close } = failure;
+        if !is_silent_close {
+            return Err(error);
+        }
+        let Attempt { connection, upload, permit, method, .. } = attempt;
+        if upload.is_untouched() {
+            if !upload.is_repeatable() || !self.may_wait(tries.since, &error) {
                 return Err(error);
             }
-            let Attempt { connection, upload: rest, permit, .. } = attempt;
-            if rest.is_untouched() {
-                if !rest.is_repeatable() || !self.may_wait(since, &error) {
-                    return Err(error);
-                }
-                sleep(LAST_BREATH).await;
+            sleep(LAST_BREATH).await;
+        } else {
+            let is_ready = if connection.is_reused {
+                permit.pool().set_proven(false);
+                true
             } else {
-                let is_ready = if connection.is_reused {
-                    permit.pool().set_proven(false);
-                    true
-                } else {
-                    self.fleet.on_failed(permit.server(), &error);
-                    head.method.is_safe() && self.is_dead(permit.server()).await
-                };
-                if !is_ready || !is_repeatable {
-                    return Err(error);
-                }
-                kept = connection.is_reused.then_some(permit);
-                retries += 1;
+                self.fleet.on_failed(permit.server(), &error);
+                method.is_safe() && self.is_dead(permit.server()).await
+            };
+            if !is_ready || !is_repeatable {
+                return Err(error);
             }
-            self.metrics.upstream_retries.add(1);
-            upload = rest.again();
+            tries.kept = connection.is_reused.then_some(permit);
+            tries.retries += 1;
         }
+        self.metrics.upstream_retries.add(1);
+        Ok(upload.again())
     }
 
     /// The head of a request as a uwsgi packet, if that is spoken.
@@ -209,12 +226,11 @@ impl Upstream {
     fn attempt(
         &self,
         head: &RequestHead<'_>,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         upload: Upload,
-        permit: Permit,
+        (permit, begin): (Permit, Instant),
     ) -> Attempt {
         let plan = &self.plan;
-        let begin = Instant::now();
         connection.total = plan.total_timeout.map(|total| begin + total);
         Attempt {
             connection,
@@ -222,7 +238,6 @@ impl Upstream {
             permit,
             protocol: plan.protocol,
             method: head.method.clone(),
-            has_long_body: false,
             asks_upgrade: head.asks_upgrade(),
             pause: plan.read_timeout,
             begin,
@@ -235,7 +250,7 @@ impl Upstream {
         since: Instant,
         waited: &Cell<Option<Duration>>,
     ) -> Result<Permit, Error> {
-        let slot = match self.fleet.try_admit(&self.servers()) {
+        let slot = match self.fleet.try_admit(&self.known.servers()) {
             Some(slot) => {
                 if waited.get().is_none() {
                     self.metrics.queue_wait.observe(Duration::ZERO);
@@ -249,7 +264,7 @@ impl Upstream {
                 result?
             }
         };
-        let pool = self.pool(&slot.server);
+        let pool = self.known.pool(&slot.server, &self.plan);
         Ok(Permit::new(slot, pool, &self.metrics))
     }
 
@@ -272,8 +287,13 @@ impl Upstream {
     }
 
     /// A kept connection if allowed and there is one, else a new one.
-    async fn connection(&self, permit: &Permit, may_reuse: bool) -> Result<Connection, Error> {
-        if may_reuse && let Some(connection) = permit.pool().take() {
+    async fn connection(
+        &self,
+        permit: &Permit,
+        may_reuse: bool,
+        now: Instant,
+    ) -> Result<Box<Connection>, Error> {
+        if may_reuse && let Some(connection) = permit.pool().take(now) {
             self.metrics.upstream_reused.add(1);
             return Ok(connection);
         }
@@ -292,7 +312,7 @@ impl Upstream {
     async fn reply(&self, attempt: Attempt, mut head: ReplyHead) -> Result<Reply, Error> {
         // gunicorn says that it keeps the connection, finds too much left on it, and closes it under the
         // next request.
-        head.keep &= !attempt.has_long_body || head.status.is_success();
+        head.keep &= !attempt.upload.is_long() || head.status.is_success();
         if attempt.connection.is_reused || head.says_keep {
             attempt.permit.pool().set_proven(true);
         }
@@ -331,68 +351,16 @@ impl Upstream {
         if !attempt.upload.is_finished() {
             return Err(Error::new(Kind::UpstreamGarbage));
         }
-        let upgraded = Upgraded::new(attempt.connection, self.plan.tunnel_timeout);
+        let upgraded = Upgraded::new(*attempt.connection, self.plan.tunnel_timeout);
         let (status, headers) = (head.status, head.headers);
         let body = Body::Empty;
         let upgraded = Some(upgraded);
         Ok(Reply { status, headers, body, first_byte, is_prompt: true, upgraded })
-    }
-
-    /// The servers that are known now.
-    fn servers(&self) -> Arc<[Arc<Server>]> {
-        let generation = self.fleet.generation();
-        let mut known = self.known.borrow_mut();
-        if known.generation != generation {
-            *known = Known { generation, servers: self.fleet.servers() };
-        }
-        Arc::clone(&known.servers)
-    }
-
-    /// The kept connections to a server.
-    fn pool(&self, server: &Server) -> Rc<Pool> {
-        let mut pools = self.pools.borrow_mut();
-        if let Some((_, pool)) = pools.iter().find(|(id, _)| *id == server.id) {
-            return Rc::clone(pool);
-        }
-        let pool = Rc::new(Pool::new(&self.plan, Rc::clone(&self.filled)));
-        pools.push((server.id, Rc::clone(&pool)));
-        pool
-    }
-
-    /// Closes what is too old. The pause until the next look, unless nothing is left.
-    fn reap_once(&self) -> Option<Duration> {
-        let servers = self.servers();
-        let mut pools = self.pools.borrow_mut();
-        pools.retain(|(id, _)| servers.iter().any(|server| server.id == *id));
-        pools.iter().filter_map(|(_, pool)| pool.reap()).min()
     }
 }
 
 impl Drop for Upstream {
     fn drop(&mut self) {
         self.orphans.end();
-        self.filled.notify_one();
-    }
-}
-
-/// Closes connections that have been unused for too long, until nobody has the application any more.
-async fn reap(upstream: Weak<Upstream>, filled: Rc<Notify>) {
-    loop {
-        filled.notified().await;
-        loop {
-            let Some(upstream) = upstream.upgrade() else { return };
-            let Some(pause) = upstream.reap_once() else { break };
-            drop(upstream);
-            sleep(pause.max(REAP_PAUSE)).await;
-        }
-    }
-}
-
-/// Whether a body that nobody has read is too long for the server to go on with its connection.
-fn is_long(framing: Framing) -> bool {
-    match framing {
-        Framing::None => false,
-        Framing::Length(length) => length > DRAINED,
-        Framing::Chunked => true,
     }
 }

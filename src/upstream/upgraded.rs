@@ -1,7 +1,7 @@
 //! The application's side of a connection that speaks another protocol from now on (101).
 
 use std::{
-    io::{self, IoSlice},
+    io,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -62,7 +62,7 @@ impl AsyncWrite for Upgraded {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.stream.poll_write(cx, &[IoSlice::new(bytes)])
+        self.stream.poll_write(cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

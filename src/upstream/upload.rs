@@ -12,6 +12,9 @@ use http_body::Body;
 use super::{connection::Connection, request::Framing};
 use crate::{body::RequestBody, error::Error};
 
+/// Of a body that nobody has read, gunicorn takes 64 KiB to keep the connection.
+const DRAINED: u64 = 32 * 1024;
+
 /// The rest of a request that was not written yet.
 pub(super) struct Upload {
     /// `None` if there is none, or it is not wanted any more.
@@ -20,6 +23,8 @@ pub(super) struct Upload {
     is_body_over: bool,
     chunk: Bytes,
     is_chunked: bool,
+    /// Whether it is too long for a server that has not read it to go on with the connection.
+    is_long: bool,
     /// A chunk was begun whose closing CRLF is still owed.
     owes_crlf: bool,
     state: State,
@@ -57,10 +62,16 @@ impl Upload {
             is_body_over: false,
             chunk: Bytes::new(),
             is_chunked: framing == Framing::Chunked,
+            is_long: is_long(framing),
             owes_crlf: false,
             state: State::Writing,
             has_begun: false,
         }
+    }
+
+    /// Whether a server that has not read its body most likely closes the connection, whatever it says.
+    pub(super) fn is_long(&self) -> bool {
+        self.is_long
     }
 
     /// Whether it can be written to another connection.
@@ -171,6 +182,14 @@ impl Upload {
             connection.output.put_slice(b"\r\n");
             self.owes_crlf = false;
         }
+    }
+}
+
+fn is_long(framing: Framing) -> bool {
+    match framing {
+        Framing::None => false,
+        Framing::Length(length) => length > DRAINED,
+        Framing::Chunked => true,
     }
 }
 
