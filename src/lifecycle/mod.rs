@@ -1,8 +1,8 @@
 //! The life of the process: bind, start, watch the application, follow signals, reload, drain, end.
 
-mod limits;
 mod parts;
 mod prepare;
+mod process;
 mod reload;
 mod shutdown;
 mod signals;

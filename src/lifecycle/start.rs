@@ -18,9 +18,9 @@ use tokio::{
 };
 
 use super::{
-    limits,
     parts::Parts,
     prepare::{places, tell_of_directories},
+    process,
     reload::Reloader,
     shutdown::{Outcome, leave},
     signals::{HangUps, Signals},
@@ -32,7 +32,7 @@ use crate::{
     pipeline::App,
     plan::{AccessLog, Listen, Plan},
     server::{Accepting, Admin, BindError, Listener, LoadedTls, Tls, TlsError, Workers, bind},
-    telemetry::{LogSink, Metrics, events, limits as bounds, log_writer::Target},
+    telemetry::{LogSink, Metrics, events, limits, log_writer::Target},
 };
 
 /// Reloads that may be asked for at the same time.
@@ -65,6 +65,7 @@ pub enum StartError {
 
 /// Starts everything that the settings ask for; `source` reads them again.
 pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartError> {
+    process::refuse_huge_pages();
     let Loaded { plan, settings } = loaded;
     let count = match plan.server.workers {
         Some(count) => count,
@@ -77,7 +78,7 @@ pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartErr
         let _within = runtime.enter();
         (Signals::listen()?, HangUps::listen()?)
     };
-    limits::raise_descriptors();
+    process::raise_descriptors();
     let counts = &metrics.process().tls;
     let tls = plan.tls.as_ref().map(|tls| Tls::load(tls, counts, None)).transpose()?;
     let listeners = places(&plan).into_iter().map(|(place, is_tls)| Listener::bind(&place, is_tls));
@@ -105,7 +106,7 @@ pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartErr
     let app = Arc::new(App::new(plan, metrics));
     app.begin(None);
     app.metrics.process().reloads.set_loaded(SystemTime::now());
-    app.metrics.process().limits.set(bounds::of(&app.plan));
+    app.metrics.process().limits.set(limits::of(&app.plan));
     let workers = Workers::start(&app, log.as_ref(), &watched)?;
     let (ask, asks) = mpsc::channel(ASKS);
     if let Some(listener) = admin_listener {

@@ -3,7 +3,6 @@
 //! `cargo test --test it -- --ignored --nocapture a_thousand_uploads`
 
 use std::{
-    fs,
     io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
     sync::{
@@ -23,12 +22,7 @@ const LONG: Duration = Duration::from_secs(300);
 
 /// Memory of the process: its own, and that of memory files.
 fn resident(sideman: &Sideman) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", sideman.pid())).unwrap();
-    let kilobytes = |key: &str| -> u64 {
-        let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    };
-    (kilobytes("RssAnon:") + kilobytes("RssShmem:")) * 1024
+    sideman.memory("RssAnon") + sideman.memory("RssShmem")
 }
 
 /// Takes uploads and throws them away; says how long each was.

@@ -1,26 +1,19 @@
 //! The budget holds however many bodies come at the same time.
 
-use std::{fs, thread};
+use std::thread;
 
 use super::before;
-use crate::support::{App, Client, Sideman, eventually, pattern};
+use crate::support::{App, Client, eventually, pattern};
 
 const UPLOADS: usize = 100;
 const SIZE: usize = 2 << 20;
-
-/// Bytes of memory that the process has for itself.
-fn resident(sideman: &Sideman) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", sideman.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-}
 
 #[test]
 fn many_uploads_at_once_stay_within_it() {
     let application =
         App::start(|request| App::reply(format!("{}", request.body == pattern(SIZE)).as_bytes()));
     let sideman = before(&application.url()).set("buffers.memory", "4MiB").start();
-    let before = resident(&sideman);
+    let before = sideman.memory("RssAnon");
     let address = sideman.address();
     let body = pattern(SIZE);
     let mut most = 0;
@@ -35,12 +28,12 @@ fn many_uploads_at_once_stay_within_it() {
         for client in &mut clients {
             client.send(piece);
         }
-        most = most.max(resident(&sideman));
+        most = most.max(sideman.memory("RssAnon"));
     }
     let on_disk = || sideman.metric("sideman_buffer_bytes", &[("kind", "disk")]);
     let all = (UPLOADS * (SIZE - (300 << 10))) as f64;
     eventually("most of it on the disk", || (on_disk() > all).then_some(()));
-    most = most.max(resident(&sideman));
+    most = most.max(sideman.memory("RssAnon"));
     let in_memory = sideman.metric("sideman_buffer_bytes", &[("kind", "memory")]);
     assert!(in_memory <= f64::from(4 << 20), "{in_memory} bytes in memory");
     assert_eq!(application.requests(), 0);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{connect, resident, ticks};
+use super::{connect, ticks};
 use crate::support::{
     App, Http2, Settings, Sideman,
     http2::{
@@ -29,11 +29,11 @@ fn attacked(what: &str, bounds: &Bounds, attack: impl FnOnce(&Sideman)) {
         .start();
     let mut other = connect(&sideman);
     assert_eq!(other.get("/other").text(), "hello");
-    let (memory, used, begin) = (resident(&sideman), ticks(&sideman), Instant::now());
+    let (memory, used, begin) = (sideman.memory("RssAnon"), ticks(&sideman), Instant::now());
     attack(&sideman);
     assert_eq!(other.get("/other").text(), "hello", "{what}");
     assert_eq!(sideman.get("/other").text(), "hello", "{what}");
-    let grown = resident(&sideman).saturating_sub(memory) >> 20;
+    let grown = sideman.memory("RssAnon").saturating_sub(memory) >> 20;
     let used = (ticks(&sideman) - used) / 100;
     assert!(grown <= bounds.memory, "{what}: {grown} MiB");
     assert!(used <= bounds.seconds, "{what}: {used} s of a processor");
@@ -256,7 +256,7 @@ fn bodies_that_nobody_wants_yet() {
         .set("upstream.queue", "200")
         .start();
     let mut client = connect(&sideman);
-    let before = resident(&sideman);
+    let before = sideman.memory("RssAnon");
     let streams: Vec<u32> =
         (0..100).map(|_| client.open(&usual("POST", "/", &[]), false)).collect();
     client.settle();
@@ -271,7 +271,7 @@ fn bodies_that_nobody_wants_yet() {
     }
     client.settle();
     assert!(sent <= 8 << 20, "{sent} bytes are taken unread");
-    let grown = resident(&sideman).saturating_sub(before) >> 20;
+    let grown = sideman.memory("RssAnon").saturating_sub(before) >> 20;
     assert!(grown < 24, "{grown} MiB");
     gate.open();
 }

@@ -20,13 +20,6 @@ fn connect(sideman: &Sideman) -> Http2 {
     Http2::connect(sideman.address())
 }
 
-/// Bytes of memory that the process has for itself.
-fn resident(sideman: &Sideman) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", sideman.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-}
-
 /// Hundredths of a second for which the process has kept a processor.
 fn ticks(sideman: &Sideman) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", sideman.pid())).unwrap();

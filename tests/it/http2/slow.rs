@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{connect, resident};
+use super::connect;
 use crate::support::{App, Gate, Http2, Settings, Sideman, TempDir, http2::setting, pattern};
 
 const LARGE: usize = 1 << 20;
@@ -134,7 +134,7 @@ fn many_that_take_nothing_cost_little() {
         .start();
     let mut warm = connect(&sideman);
     assert_eq!(warm.get("/").body.len(), 1 << 20);
-    let before = resident(&sideman);
+    let before = sideman.memory("RssAnon");
     let settings = [(setting::INITIAL_WINDOW_SIZE, 1)];
     let mut client = Http2::with(sideman.address(), &settings).hold();
     let streams: Vec<u32> = (0..100).map(|_| client.ask("GET", "/", &[])).collect();
@@ -145,7 +145,7 @@ fn many_that_take_nothing_cost_little() {
         (application.requests() == 101).then_some(())
     });
     sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);
-    let grown = resident(&sideman).saturating_sub(before);
+    let grown = sideman.memory("RssAnon").saturating_sub(before);
     assert!(grown < 48 << 20, "{grown} bytes for 100 MiB of answers");
     client.leave();
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);

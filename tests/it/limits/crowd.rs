@@ -1,25 +1,17 @@
 //! Two hundred slow clients beside ordinary ones, who notice nothing; and the process stays small.
 
 use std::{
-    fs,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use super::pass;
-use crate::support::{App, Client, Settings, Sideman, TempDir, eventually, pattern};
+use crate::support::{App, Client, Settings, TempDir, eventually, pattern};
 
 const LARGE: usize = 8 << 20;
 /// More than there are places at the application.
 const EACH: usize = 70;
-
-/// Bytes of memory that the process has for itself.
-fn resident(sideman: &Sideman) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", sideman.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-}
 
 #[test]
 fn slow_clients_take_nothing_from_others() {
@@ -40,7 +32,7 @@ fn slow_clients_take_nothing_from_others() {
         format!("{method} {path} HTTP/1.1\r\nHost: example.test\r\n{more}")
     };
     assert_eq!(sideman.get("/static/large.bin").body.len(), LARGE);
-    let before = resident(&sideman);
+    let before = sideman.memory("RssAnon");
 
     let mut dripping: Vec<Client> = Vec::new();
     for index in 0..EACH {
@@ -87,7 +79,7 @@ fn slow_clients_take_nothing_from_others() {
     });
     // Milliseconds, unless the machine is busy with something else.
     assert!(slowest < Duration::from_secs(3), "{slowest:?}");
-    let grown = resident(&sideman).saturating_sub(before);
+    let grown = sideman.memory("RssAnon").saturating_sub(before);
     assert!(grown < 48 << 20, "{grown} bytes");
     // They are all there, and were not in anybody's way.
     assert!(sideman.metric("sideman_client_connections", &[]) >= 3.0 * EACH as f64);

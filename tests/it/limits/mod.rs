@@ -7,6 +7,7 @@ mod connections;
 mod crowd;
 mod descriptors;
 mod heads;
+mod memory;
 
 use std::{thread, time::Duration};
 

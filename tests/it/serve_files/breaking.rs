@@ -99,13 +99,6 @@ fn one_that_loses_its_name_is_sent_to_its_end() {
     }
 }
 
-/// A size in KiB from /proc/PID/status.
-fn kibibytes(sideman: &Sideman, name: &str) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{}/status", sideman.pid())).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().trim().parse().unwrap()
-}
-
 #[test]
 fn clients_that_do_not_read_cost_little_memory() {
     const CLIENTS: usize = 20;
@@ -119,7 +112,7 @@ fn clients_that_do_not_read_cost_little_memory() {
         .start();
     // What one transfer takes for itself is there already.
     assert_eq!(sideman.get(TARGET).body.len() as u64, LARGE);
-    let before = kibibytes(&sideman, "VmRSS");
+    let before = sideman.memory("VmRSS");
     let fields = ["", "Range: bytes=1-\r\n", "Range: bytes=0-9,1000-\r\n"];
     let mut clients: Vec<Client> =
         (0..CLIENTS).map(|number| waiting(&sideman, fields[number % 3])).collect();
@@ -130,9 +123,9 @@ fn clients_that_do_not_read_cost_little_memory() {
         last = if sent == last.0 { (sent, last.1 + 1) } else { (sent, 0) };
         (last.1 == 40).then_some(())
     });
-    let grown = kibibytes(&sideman, "VmHWM").saturating_sub(before);
+    let grown = sideman.memory("VmHWM").saturating_sub(before);
     // Of 1.25 GiB that are asked for: two chunks of 128 KiB each, and what hyper holds.
-    assert!(grown < 24 * 1024, "{grown} KiB for {CLIENTS} clients");
+    assert!(grown < 24 << 20, "{grown} bytes for {CLIENTS} clients");
     assert_eq!(sideman.metric("sideman_requests_in_flight", &[]), CLIENTS as f64);
 
     // They are served as soon as they read.
@@ -141,6 +134,6 @@ fn clients_that_do_not_read_cost_little_memory() {
     assert!(slow.until_closed().len() as u64 > LARGE);
     clients.into_iter().for_each(Client::leave);
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
-    let grown = kibibytes(&sideman, "VmHWM").saturating_sub(before);
-    assert!(grown < 24 * 1024, "{grown} KiB");
+    let grown = sideman.memory("VmHWM").saturating_sub(before);
+    assert!(grown < 24 << 20, "{grown} bytes");
 }

@@ -47,7 +47,7 @@ fn fifty_thousand_files_are_served_at_once_and_in_bounds() {
         entries + evicted >= 12_500.0 && evicted > 1000.0,
         "{entries} kept, {evicted} thrown away"
     );
-    let resident = resident(sideman.pid());
+    let resident = sideman.memory("VmRSS");
     assert!(resident < RESIDENT, "{} MiB", resident >> 20);
 }
 
@@ -58,12 +58,4 @@ fn content(d: usize, f: usize) -> String {
 fn ask(client: &mut crate::support::Client, d: usize, f: usize) -> bool {
     let response = client.get(&format!("/static/d{d}/f{f}.{:012x}.txt", d * FILES + f));
     response.status == 200 && response.text() == content(d, f)
-}
-
-/// Bytes of memory that a process has.
-fn resident(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    let kib: u64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
-    kib << 10
 }

@@ -1,7 +1,7 @@
 //! The program under test, running: its addresses, its log lines, its metrics, its end.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{BufRead as _, BufReader, Read as _},
     net::SocketAddr,
     os::fd::OwnedFd,
@@ -79,6 +79,20 @@ impl Sideman {
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What the kernel says about its process, under a name of /proc/PID/status.
+    #[track_caller]
+    pub(crate) fn status(&self, name: &str) -> String {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_else(|| panic!("no {name} in\n{status}")).trim().to_owned()
+    }
+
+    /// A size from there, in bytes: `RssAnon` is the memory that the process has for itself.
+    #[track_caller]
+    pub(crate) fn memory(&self, name: &str) -> u64 {
+        self.status(name).trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
     pub(crate) fn connect(&self) -> Client {

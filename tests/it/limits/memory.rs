@@ -1,0 +1,50 @@
+//! What the program keeps is what its budgets say and little more, so that it fits into a small container.
+
+use crate::support::{App, Settings, TempDir, eventually, pattern};
+
+const TEXTS: usize = 20;
+const TEXT: usize = 200_000;
+/// What `static.memory` is set to.
+const BUDGET: u64 = 8 << 20;
+/// For itself, when it has nothing to keep. It was 10 MiB with huge pages, of which a few bytes each were used.
+const IDLE: u64 = 6 << 20;
+
+#[test]
+fn a_few_bytes_keep_no_huge_page() {
+    let sideman = Settings::before("http://127.0.0.1:1")
+        .set("health.wait_for_application", "false")
+        .set("server.workers", "2")
+        .start();
+    assert_eq!(sideman.get("/healthz").status, 200);
+    assert_eq!(sideman.status("THP_enabled"), "0");
+    let own = sideman.memory("RssAnon");
+    assert!(own < IDLE, "{own} bytes");
+}
+
+/// Texts are read by one thread, compressed by another, and kept or thrown away by a third.
+#[test]
+fn texts_that_are_compressed_leave_nothing_behind() {
+    let directory = TempDir::new();
+    for index in 0..TEXTS {
+        let text: String =
+            pattern(TEXT).iter().map(|byte| char::from(b'a' + (byte ^ index as u8) % 23)).collect();
+        directory.write(&format!("{index}.css"), text);
+    }
+    let application = App::start(|_| App::reply(b"hello"));
+    let sideman = Settings::before(&application.url())
+        .files("/static/", directory.path())
+        .set("server.workers", "2")
+        .set("static.memory", "8MiB")
+        .start();
+    let ask = |index: usize| {
+        let target = format!("/static/{index}.css");
+        sideman.connect().ask("GET", &target, "Accept-Encoding: br\r\n")
+    };
+    for index in 0..TEXTS {
+        eventually("its compressed form", || {
+            (ask(index).header("content-encoding") == Some("br")).then_some(())
+        });
+    }
+    let own = sideman.memory("RssAnon");
+    assert!(own < BUDGET + 2 * IDLE, "{own} bytes");
+}
