@@ -6,6 +6,10 @@ use std::{
 };
 
 use http::StatusCode;
+use rustix::{
+    fs::{Access, access},
+    process::geteuid,
+};
 
 use crate::plan::{
     Certificates, Listen, Pages, Plan, Purpose, Root, Server, Spill, Target, Tls, Upstream,
@@ -92,7 +96,14 @@ fn spill(spill: &Spill) -> Option<String> {
     let Spill::Directory(directory) = spill else { return None };
     let (place, need) = (directory.display(), "long bodies stay in memory, within buffers.memory");
     match fs::metadata(directory) {
-        Ok(found) if found.is_dir() => None,
+        Ok(found) if found.is_dir() => {
+            // Without making a file. root may write where the file system can be written to.
+            let error = access(directory, Access::WRITE_OK | Access::EXEC_OK).err()?;
+            let user = geteuid().as_raw();
+            Some(format!(
+                "{place} (buffers.directory) can't be written to by user {user}: {error}; until it can, {need}"
+            ))
+        }
         Ok(_) => Some(format!("{place} (buffers.directory) is not a directory: {need}")),
         Err(error) => Some(format!(
             "{place} (buffers.directory) is not there now: {error}; without it {need}"

@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::MetadataExt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
 };
 
@@ -23,6 +23,9 @@ use crate::{
 
 /// What an open descriptor counts for in the budget: it bounds their number.
 const DESCRIPTOR: u64 = 64 * 1024;
+/// Uses between two looks for something to throw away that pay for compressing, if the result should be
+/// thrown away as well.
+const BUSY: u8 = 16;
 
 /// A file. It never changes: when the file does, another takes its place.
 #[derive(Debug)]
@@ -35,8 +38,9 @@ pub struct Entry {
     checked: AtomicU64,
     /// Whether the background thread has done what it can.
     is_improved: AtomicBool,
-    /// Whether it was asked for since the store last looked for something to throw away.
-    used: AtomicBool,
+    /// How often it was asked for since the store last looked for something to throw away, up to
+    /// [`BUSY`].
+    uses: AtomicU8,
 }
 
 /// The file in one content coding, with the head of its response.
@@ -102,16 +106,16 @@ impl Entry {
             stamps,
             is_improved: AtomicBool::default(),
             checked: AtomicU64::default(),
-            used: AtomicBool::default(),
+            uses: AtomicU8::default(),
         }
     }
 
-    /// The same file with more or better representations.
-    pub(super) fn improved(&self, representations: Vec<Representation>) -> Self {
+    /// The same file with more or better representations; `is_final` if they can't get better.
+    pub(super) fn improved(&self, representations: Vec<Representation>, is_final: bool) -> Self {
         Self {
-            is_improved: AtomicBool::new(true),
+            is_improved: AtomicBool::new(is_final),
             checked: AtomicU64::new(self.checked()),
-            used: AtomicBool::new(true),
+            uses: AtomicU8::new(1),
             ..Self::new(self.key.clone(), self.stamps, representations)
         }
     }
@@ -191,17 +195,24 @@ impl Entry {
         self.checked.store(now, Ordering::Relaxed);
     }
 
-    /// Notes that it was asked for again; whether it is for the first time since it was last forgotten.
+    /// Notes that it was asked for again; whether that changes what it is worth: for the first time since it was
+    /// last forgotten, and when it has become busy. Workers that count at the same time count once.
     pub(super) fn mark_used(&self) -> bool {
-        let is_first = !self.used.load(Ordering::Relaxed);
-        if is_first {
-            self.used.store(true, Ordering::Relaxed);
+        let uses = self.uses.load(Ordering::Relaxed);
+        if uses == BUSY {
+            return false;
         }
-        is_first
+        self.uses.store(uses + 1, Ordering::Relaxed);
+        uses == 0 || uses + 1 == BUSY
+    }
+
+    /// Whether it is asked for so often that it is worth room which others have.
+    pub(super) fn is_busy(&self) -> bool {
+        self.uses.load(Ordering::Relaxed) == BUSY
     }
 
     pub(super) fn take_used(&self) -> bool {
-        self.used.swap(false, Ordering::Relaxed)
+        self.uses.swap(0, Ordering::Relaxed) > 0
     }
 }
 

@@ -54,7 +54,8 @@ pub(super) fn improve(
             better.push(Representation { coding, content, size, head, etag, modified });
         }
     }
-    Ok(Some(entry.improved(better)))
+    let is_final = compresses || compressible(entry).is_none();
+    Ok(Some(entry.improved(better, is_final)))
 }
 
 /// Contents that the kernel could send, if it had them.

@@ -214,7 +214,7 @@ impl Store {
     /// Has done in the background what would make the entry better. What can't be kept would be done
     /// again for every request.
     fn improve_later(self: &Arc<Self>, hash: u64, entry: &Arc<Entry>) {
-        let compresses = self.plan.compress && !self.shelf.is_tight();
+        let compresses = self.plan.compress && (entry.is_busy() || !self.shelf.is_tight());
         if !improve::is_wanted(entry, compresses) || !self.shelf.fits(entry) {
             return;
         }
@@ -239,8 +239,10 @@ impl Store {
             Ok(Some(better)) => {
                 let made = better.codings() - entry.codings();
                 self.counts.compressed.fetch_add(made as u64, Ordering::Relaxed);
-                // Also if there is no room for the better one: the work would be done again each time.
-                entry.set_improved();
+                if better.is_improved() {
+                    // Also if there is no room for the better one: the work would be done again each time.
+                    entry.set_improved();
+                }
                 self.shelf.replace(hash, entry, Arc::new(better));
             }
             Ok(None) => {}

@@ -37,6 +37,7 @@ pub fn of(plan: &Plan) -> Vec<(&'static str, u64)> {
         ("media.memory", plan.media.memory),
         ("media.entries", count(plan.media.entries)),
     ];
+    limits.extend(plan.server.max_connections.map(|most| ("server.max_connections", count(most))));
     limits.extend(plan.tls.as_ref().map(|tls| ("tls.handshakes", count(tls.handshakes))));
     limits
 }

@@ -261,3 +261,39 @@ fn two_copies_with_other_dates_have_the_same_tags() {
         assert_eq!(one.3, other.3, "the weak tag is made of the hash in the name");
     }
 }
+
+/// Else what is deployed while the store is full of pictures would never be compressed.
+#[test]
+fn in_a_full_store_what_is_busy_is_compressed() {
+    let directory = TempDir::new();
+    let text = "body { color: rebeccapurple }\n".repeat(400);
+    directory.write("busy.css", &text);
+    directory.write("rare.css", &text);
+    for picture in 0..8 {
+        directory.write(&format!("{picture}.jpg"), vec![picture; 110_000]);
+    }
+    let application = ReservedPort::new();
+    let sideman = Settings::before(&application.url())
+        .files("/static/", directory.path())
+        .set("health.wait_for_application", "false")
+        .set("static.memory", "1MiB")
+        .start();
+    let mut client = sideman.connect();
+    for picture in (0..8).cycle().take(16) {
+        client.get(&format!("/static/{picture}.jpg"));
+    }
+    let bytes = sideman.metric("sideman_file_store_bytes", &[("store", "static")]);
+    assert!(bytes > 0.75 * f64::from(1 << 20), "{bytes}");
+
+    let mut coding = |name: &str| {
+        let response = accepting(&mut client, &format!("/static/{name}"), "gzip");
+        response.header("content-encoding").map(str::to_owned)
+    };
+    for _ in 0..10 {
+        assert_eq!(coding("rare.css"), None);
+    }
+    eventually("gzip of what is busy", || coding("busy.css"));
+    let made = &[("store", "static")];
+    assert_eq!(sideman.metric("sideman_file_store_compressed_total", made), 2.0, "of one text");
+    assert_eq!(coding("rare.css"), None);
+}

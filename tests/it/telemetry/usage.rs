@@ -7,7 +7,8 @@ const OPEN: &str = "application/openmetrics-text; version=1.0.0";
 fn start(workers: &str) -> (App, Sideman) {
     let application = App::saying("hello");
     let settings = Settings::before(&application.url()).set("server.workers", workers);
-    let sideman = settings.set("upstream.queue", "77").start().until_ready();
+    let settings = settings.set("upstream.queue", "77").set("server.max_connections", "5000");
+    let sideman = settings.start().until_ready();
     (application, sideman)
 }
 
@@ -60,6 +61,7 @@ fn limits_are_those_of_the_settings() {
     for (setting, value) in [
         ("upstream.queue", 77.0),
         ("upstream.max_in_flight", 100.0),
+        ("server.max_connections", 5000.0),
         ("buffers.memory", 67_108_864.0),
     ] {
         assert_eq!(sideman.metric("sideman_limit", &[("setting", setting)]), value, "{setting}");

@@ -49,7 +49,8 @@ fn old_clients_get_none() {
     client.send("GET / HTTP/1.0\r\nHost: example.test\r\n\r\n");
     let all = String::from_utf8(client.until_closed()).unwrap();
     assert!(all.starts_with("HTTP/1.0 200 OK\r\n") && all.ends_with("hello"), "{all}");
-    assert!(!all.contains("103"), "{all}");
+    // Digits alone may be those of the request's id.
+    assert!(!all.contains(" 103 "), "{all}");
 }
 
 #[test]
