@@ -33,8 +33,9 @@ fn brotli(text: &[u8]) -> io::Result<Vec<u8>> {
         // costs memory: at 9, a table of 32 MiB, half of what a small container has; from 10 on, twenty
         // times as much time.
         quality: 6,
-        // A window larger than the text costs memory on both sides.
-        lgwin: i32::try_from(bits.clamp(16, 20)).unwrap_or(20),
+        // A window larger than the text costs memory on both sides. One of 16 bits or less makes the crate
+        // take a table of 32 MiB, whatever the text.
+        lgwin: i32::try_from(bits.clamp(17, 20)).unwrap_or(20),
         size_hint: text.len(),
         ..BrotliEncoderParams::default()
     };

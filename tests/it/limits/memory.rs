@@ -4,6 +4,7 @@ use crate::support::{App, Settings, TempDir, eventually, pattern};
 
 const TEXTS: usize = 20;
 const TEXT: usize = 200_000;
+const SHORT: usize = 20_000;
 /// What `static.memory` is set to.
 const BUDGET: u64 = 8 << 20;
 /// For itself, when it has nothing to keep. It was 10 MiB with huge pages, of which a few bytes each were used.
@@ -28,7 +29,8 @@ fn texts_that_are_compressed_leave_nothing_behind() {
     for index in 0..TEXTS {
         let text: String =
             pattern(TEXT).iter().map(|byte| char::from(b'a' + (byte ^ index as u8) % 23)).collect();
-        directory.write(&format!("{index}.css"), text);
+        directory.write(&format!("{index}.css"), &text);
+        directory.write(&format!("{index}.js"), &text[..SHORT]);
     }
     let application = App::start(|_| App::reply(b"hello"));
     let sideman = Settings::before(&application.url())
@@ -36,15 +38,19 @@ fn texts_that_are_compressed_leave_nothing_behind() {
         .set("server.workers", "2")
         .set("static.memory", "8MiB")
         .start();
-    let ask = |index: usize| {
-        let target = format!("/static/{index}.css");
+    let first = sideman.memory("VmHWM");
+    let ask = |name: &str| {
+        let target = format!("/static/{name}");
         sideman.connect().ask("GET", &target, "Accept-Encoding: br\r\n")
     };
-    for index in 0..TEXTS {
+    let names = (0..TEXTS).flat_map(|index| [format!("{index}.js"), format!("{index}.css")]);
+    for name in names {
         eventually("its compressed form", || {
-            (ask(index).header("content-encoding") == Some("br")).then_some(())
+            (ask(&name).header("content-encoding") == Some("br")).then_some(())
         });
     }
+    let peak = sideman.memory("VmHWM") - first;
+    assert!(peak < BUDGET + 2 * IDLE, "{peak} bytes");
     let own = sideman.memory("RssAnon");
     assert!(own < BUDGET + 2 * IDLE, "{own} bytes");
 }
