@@ -4,7 +4,7 @@
 use std::{
     fs::{File, Metadata},
     io::{self, IoSliceMut},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{FileExt, MetadataExt},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -56,26 +56,24 @@ pub(super) fn contents(
     Err(io::Error::other("the file changes faster than it can be read"))
 }
 
-/// The contents; one byte more than expected would show that the file has grown.
+/// The first `size` bytes, or what there is of them. That there are no more, the look at the file afterwards tells.
 fn read_whole(file: &File, size: u64, effort: Effort) -> io::Result<Bytes> {
-    let flags = match effort {
-        // Hashing a long one holds up others as well.
-        Effort::Memory if size > QUICK => return Err(io::ErrorKind::WouldBlock.into()),
-        Effort::Memory => ReadWriteFlags::NOWAIT,
-        Effort::Disk => ReadWriteFlags::empty(),
-    };
-    let mut bytes = vec![0; usize::try_from(size).unwrap_or_default() + 1];
+    // Hashing a long one holds up others as well.
+    if effort == Effort::Memory && size > QUICK {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match preadv2(file, &mut [IoSliceMut::new(rest)], filled as u64, flags) {
+        let read = match effort {
+            Effort::Memory => read_cached(file, rest, filled as u64),
+            Effort::Disk => file.read_at(rest, filled as u64),
+        };
+        match read {
             Ok(0) => break,
             Ok(count) => filled += count,
-            Err(Errno::INTR) => {}
-            // A file system or a sandbox without RWF_NOWAIT.
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) if effort == Effort::Memory => {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            Err(error) => return Err(error.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
     // An empty read is no end yet for some kernels that were asked not to wait (preadv2(2), BUGS).
@@ -83,8 +81,16 @@ fn read_whole(file: &File, size: u64, effort: Effort) -> io::Result<Bytes> {
         return Err(io::ErrorKind::WouldBlock.into());
     }
     bytes.truncate(filled);
-    bytes.shrink_to_fit();
     Ok(Bytes::from(bytes))
+}
+
+/// Reads what the kernel has in memory.
+fn read_cached(file: &File, target: &mut [u8], at: u64) -> io::Result<usize> {
+    match preadv2(file, &mut [IoSliceMut::new(target)], at, ReadWriteFlags::NOWAIT) {
+        // A file system, a sandbox or an emulator without RWF_NOWAIT.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Err(io::ErrorKind::WouldBlock.into()),
+        read => Ok(read?),
+    }
 }
 
 /// How long to wait until a further change would show.
