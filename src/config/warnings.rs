@@ -8,7 +8,7 @@ use std::{
 use http::StatusCode;
 use rustix::{
     fs::{Access, access},
-    process::geteuid,
+    process::getuid,
 };
 
 use crate::plan::{
@@ -99,7 +99,7 @@ fn spill(spill: &Spill) -> Option<String> {
         Ok(found) if found.is_dir() => {
             // Without making a file. root may write where the file system can be written to.
             let error = access(directory, Access::WRITE_OK | Access::EXEC_OK).err()?;
-            let user = geteuid().as_raw();
+            let user = getuid().as_raw();
             Some(format!(
                 "{place} (buffers.directory) can't be written to by user {user}: {error}; until it can, {need}"
             ))

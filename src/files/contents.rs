@@ -56,7 +56,8 @@ pub(super) fn contents(
     Err(io::Error::other("the file changes faster than it can be read"))
 }
 
-/// The first `size` bytes, or what there is of them. That there are no more, the look at the file afterwards tells.
+/// The first `size` bytes, or what there is of them. That there are no more, the look at the file afterwards tells; of what
+/// has no size, such as a file of /proc, there is nothing.
 fn read_whole(file: &File, size: u64, effort: Effort) -> io::Result<Bytes> {
     // Hashing a long one holds up others as well.
     if effort == Effort::Memory && size > QUICK {

@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::MetadataExt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
 };
 
@@ -23,8 +23,8 @@ use crate::{
 
 /// What an open descriptor counts for in the budget: it bounds their number.
 const DESCRIPTOR: u64 = 64 * 1024;
-/// Uses between two looks for something to throw away that pay for compressing, if the result should be
-/// thrown away as well.
+/// Uses between two looks for something to throw away that are worth compressing for, even if others are
+/// thrown away for the result.
 const BUSY: u8 = 16;
 
 /// A file. It never changes: when the file does, another takes its place.
@@ -36,11 +36,20 @@ pub struct Entry {
     pub(super) stamps: Stamps,
     /// Milliseconds on the store's clock.
     checked: AtomicU64,
-    /// Whether the background thread has done what it can.
-    is_improved: AtomicBool,
+    progress: AtomicU8,
     /// How often it was asked for since the store last looked for something to throw away, up to
     /// [`BUSY`].
     uses: AtomicU8,
+}
+
+/// What the background thread has done for an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    None,
+    /// Everything but compressing, for which there was no room.
+    Plain,
+    /// All that it can.
+    Full,
 }
 
 /// The file in one content coding, with the head of its response.
@@ -104,16 +113,20 @@ impl Entry {
             representations: representations.into(),
             key,
             stamps,
-            is_improved: AtomicBool::default(),
+            progress: AtomicU8::new(Progress::None as u8),
             checked: AtomicU64::default(),
             uses: AtomicU8::default(),
         }
     }
 
-    /// The same file with more or better representations; `is_final` if they can't get better.
-    pub(super) fn improved(&self, representations: Vec<Representation>, is_final: bool) -> Self {
+    /// The same file with more or better representations.
+    pub(super) fn improved(
+        &self,
+        representations: Vec<Representation>,
+        progress: Progress,
+    ) -> Self {
         Self {
-            is_improved: AtomicBool::new(is_final),
+            progress: AtomicU8::new(progress as u8),
             checked: AtomicU64::new(self.checked()),
             uses: AtomicU8::new(1),
             ..Self::new(self.key.clone(), self.stamps, representations)
@@ -179,12 +192,16 @@ impl Entry {
         self.representations.iter().filter(holds_one).count() as u64
     }
 
-    pub(super) fn is_improved(&self) -> bool {
-        self.is_improved.load(Ordering::Relaxed)
+    pub(super) fn progress(&self) -> Progress {
+        match self.progress.load(Ordering::Relaxed) {
+            0 => Progress::None,
+            1 => Progress::Plain,
+            _ => Progress::Full,
+        }
     }
 
-    pub(super) fn set_improved(&self) {
-        self.is_improved.store(true, Ordering::Relaxed);
+    pub(super) fn set_progress(&self, progress: Progress) {
+        self.progress.store(progress as u8, Ordering::Relaxed);
     }
 
     pub(super) fn checked(&self) -> u64 {

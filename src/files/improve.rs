@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
     compress,
-    entry::{Content, Entry, Representation},
+    entry::{Content, Entry, Progress, Representation},
     hashes::Hashes,
     head::About,
     load,
@@ -19,16 +19,23 @@ const HASHED: u64 = 1024 * 1024 * 1024;
 
 /// Whether there is anything to do about an entry.
 pub(super) fn is_wanted(entry: &Entry, compresses: bool) -> bool {
-    !entry.is_improved()
-        && (entry.representations().iter().any(|one| needs_hash(one) || needs_seal(one))
-            || compresses && compressible(entry).is_some())
+    let compresses = compresses && compressible(entry).is_some();
+    match entry.progress() {
+        Progress::None => {
+            compresses
+                || entry.representations().iter().any(|one| needs_hash(one) || needs_seal(one))
+        }
+        Progress::Plain => compresses,
+        Progress::Full => false,
+    }
 }
 
-/// The entry as it should be; `None` if the file changed meanwhile.
+/// The entry as it should be; `None` if the file changed meanwhile. `is_last` if a text that is not
+/// compressed now never will be.
 pub(super) fn improve(
     entry: &Entry,
     about: &About,
-    compresses: bool,
+    (compresses, is_last): (bool, bool),
     known: &Hashes,
 ) -> io::Result<Option<Entry>> {
     let mut better = Vec::with_capacity(3);
@@ -54,8 +61,9 @@ pub(super) fn improve(
             better.push(Representation { coding, content, size, head, etag, modified });
         }
     }
-    let is_final = compresses || compressible(entry).is_none();
-    Ok(Some(entry.improved(better, is_final)))
+    let is_full = compresses || is_last || compressible(entry).is_none();
+    let progress = if is_full { Progress::Full } else { Progress::Plain };
+    Ok(Some(entry.improved(better, progress)))
 }
 
 /// Contents that the kernel could send, if it had them.

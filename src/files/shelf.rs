@@ -85,6 +85,30 @@ impl Shelf {
         self.shrink(hash);
     }
 
+    /// Throws away what is not busy until there is room for so many more bytes; `false` if that does not do.
+    /// The entry under this hash stays.
+    pub(super) fn make_room(&self, bytes: u64, hash: u64) -> bool {
+        let has_room =
+            || self.counts.bytes.load(Ordering::Relaxed).saturating_add(bytes) <= self.budget;
+        for step in 0..SHARDS as u64 {
+            let mut shard = self.shard(hash.wrapping_add(step));
+            for _ in 0..shard.queue.len() {
+                if has_room() {
+                    return true;
+                }
+                let Some(next) = shard.queue.pop_front() else { break };
+                let stays = |entry: &Arc<Entry>| next == hash || entry.is_busy();
+                if shard.entries.get(&next).is_some_and(stays) {
+                    shard.queue.push_back(next);
+                } else if let Some(entry) = shard.entries.remove(&next) {
+                    self.subtract(&entry);
+                    self.counts.evicted.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        has_room()
+    }
+
     /// Throws an entry away, unless another has taken its place.
     pub(super) fn remove(&self, hash: u64, entry: &Arc<Entry>) {
         let mut shard = self.shard(hash);

@@ -17,19 +17,23 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{
     background::Background,
-    entry::{Entry, Key},
+    entry::{Entry, Key, Progress},
     hashes::Hashes,
     head::{self, About},
     improve, kind,
     load::{self, Found},
     manifest::Manifest,
-    missing::Missing,
     open::Effort,
+    recent::Recent,
     shelf::Shelf,
     tree::Tree,
     verify::{Names, Report, Sample, verify},
 };
 use crate::{plan, telemetry::StoreCounts};
+
+/// In a full store a text is compressed once in so long, in milliseconds: what has to go for it may come back, and
+/// throw it out again.
+const PRESSED: u64 = 10 * 60 * 1000;
 
 /// Names that are missing are looked for again after so long, so that collected files soon appear.
 const MISSING: u64 = 500;
@@ -44,7 +48,9 @@ pub struct Store {
     seed: u64,
     begin: Instant,
     shelf: Shelf,
-    missing: Missing,
+    missing: Recent,
+    /// Texts that were compressed although the store was full.
+    pressed: Recent,
     hashes: Hashes,
     background: Background,
     counts: Arc<StoreCounts>,
@@ -62,7 +68,8 @@ impl Store {
             seed: fastrand::u64(..),
             begin: Instant::now(),
             shelf: Shelf::new(plan.memory, plan.entries, descriptors(), Arc::clone(&counts)),
-            missing: Missing::new(check_interval.min(MISSING)),
+            missing: Recent::new(check_interval.min(MISSING)),
+            pressed: Recent::new(PRESSED),
             hashes: Hashes::default(),
             background: Background::default(),
             counts,
@@ -190,7 +197,7 @@ impl Store {
             };
             if is_current {
                 entry.set_checked(now);
-                if entry.mark_used() || !entry.is_improved() {
+                if entry.mark_used() || entry.progress() != Progress::Full {
                     self.improve_later(hash, &entry);
                 }
                 return Ok(Found::File(entry));
@@ -214,35 +221,44 @@ impl Store {
     /// Has done in the background what would make the entry better. What can't be kept would be done
     /// again for every request.
     fn improve_later(self: &Arc<Self>, hash: u64, entry: &Arc<Entry>) {
-        let compresses = self.plan.compress && (entry.is_busy() || !self.shelf.is_tight());
+        let (now, is_tight) = (self.clock(Instant::now()), self.shelf.is_tight());
+        let may_press = entry.is_busy() && !self.pressed.knows(hash, now);
+        let compresses = self.plan.compress && (may_press || !is_tight);
         if !improve::is_wanted(entry, compresses) || !self.shelf.fits(entry) {
             return;
+        }
+        if compresses && is_tight {
+            self.pressed.note(hash, now);
         }
         // Weak: what is thrown away while it waits is not worth the work, and must not stay in memory.
         let (store, entry) = (Arc::clone(self), Arc::downgrade(entry));
         // What is put off is tried again when the file is asked for again.
         let _ = self.later(move || {
             if let Some(entry) = entry.upgrade() {
-                store.improve(hash, &entry, compresses);
+                store.improve(hash, &entry, compresses, is_tight);
             }
         });
     }
 
-    fn improve(&self, hash: u64, entry: &Arc<Entry>, compresses: bool) {
+    fn improve(&self, hash: u64, entry: &Arc<Entry>, compresses: bool, is_tight: bool) {
         let is_known = self.shelf.get(hash).is_some_and(|known| Arc::ptr_eq(&known, entry));
         let Some(tree) = self.trees.get(entry.key.root).filter(|_| is_known) else { return };
         let name = &entry.key.name;
         let manifest_says =
             tree.places.get(entry.stamps.directory).and_then(|place| place.known().says(name));
         let about = About::new(&self.plan, &tree.root, name, manifest_says);
-        match improve::improve(entry, &about, compresses, &self.hashes) {
+        let choice = (compresses, !self.plan.compress);
+        match improve::improve(entry, &about, choice, &self.hashes) {
             Ok(Some(better)) => {
+                // Also if there is no room for the better one: the work would be done again each time.
+                entry.set_progress(better.progress());
+                let more = better.cost().saturating_sub(entry.cost());
+                // What is busy as well is worth no less.
+                if compresses && is_tight && !self.shelf.make_room(more, hash) {
+                    return;
+                }
                 let made = better.codings() - entry.codings();
                 self.counts.compressed.fetch_add(made as u64, Ordering::Relaxed);
-                if better.is_improved() {
-                    // Also if there is no room for the better one: the work would be done again each time.
-                    entry.set_improved();
-                }
                 self.shelf.replace(hash, entry, Arc::new(better));
             }
             Ok(None) => {}

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     config::Setting,
     pipeline::App,
-    server::{Accepting, Ask, Site, Tls, Told, Workers},
+    server::{Accepting, Ask, Site, Tls, Told, Workers, most_connections},
     telemetry::limits,
 };
 
@@ -142,7 +142,8 @@ impl Reloader {
         self.tls = tls;
         process.reloads.ok.fetch_add(1, Ordering::Relaxed);
         process.reloads.set_loaded(SystemTime::now());
-        process.limits.set(limits::of(&app.plan));
+        let connections = most_connections(app.plan.server.max_connections);
+        process.limits.set(limits::of(&app.plan, connections));
 
         let changed = changed(&self.settings, &settings, &fixed);
         self.settings = settings;

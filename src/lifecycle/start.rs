@@ -31,7 +31,10 @@ use crate::{
     phase::Phase,
     pipeline::App,
     plan::{AccessLog, Listen, Plan},
-    server::{Accepting, Admin, BindError, Listener, LoadedTls, Tls, TlsError, Workers, bind},
+    server::{
+        Accepting, Admin, BindError, Listener, LoadedTls, Tls, TlsError, Workers, bind,
+        most_connections,
+    },
     telemetry::{LogSink, Metrics, events, limits, log_writer::Target},
 };
 
@@ -106,7 +109,8 @@ pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartErr
     let app = Arc::new(App::new(plan, metrics));
     app.begin(None);
     app.metrics.process().reloads.set_loaded(SystemTime::now());
-    app.metrics.process().limits.set(limits::of(&app.plan));
+    let connections = most_connections(app.plan.server.max_connections);
+    app.metrics.process().limits.set(limits::of(&app.plan, connections));
     let workers = Workers::start(&app, log.as_ref(), &watched)?;
     let (ask, asks) = mpsc::channel(ASKS);
     if let Some(listener) = admin_listener {

@@ -28,6 +28,7 @@ pub use self::{
     acceptor::{Accepting, Site, Socket},
     admin::{Admin, Ask, Told},
     listener::{BindError, Listener, bind},
+    room::most_connections,
     tls::{LoadedTls, Tls, TlsError},
     workers::{Placement, Workers},
 };

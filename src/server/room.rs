@@ -38,7 +38,7 @@ pub(super) trait Guest {
 }
 
 /// How many connections there may be.
-pub(super) fn most(set: Option<usize>) -> usize {
+pub fn most_connections(set: Option<usize>) -> usize {
     set.unwrap_or_else(|| by_descriptors(getrlimit(Resource::Nofile).current))
 }
 
@@ -105,7 +105,7 @@ mod tests {
         ] {
             assert_eq!(by_descriptors(descriptors), most, "{descriptors:?}");
         }
-        assert_eq!(most(Some(7)), 7);
+        assert_eq!(most_connections(Some(7)), 7);
     }
 
     #[test]

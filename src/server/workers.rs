@@ -132,7 +132,7 @@ impl Workers {
                 let _ = report.send(ended);
             })?);
         }
-        let most = room::most(app.plan.server.max_connections);
+        let most = room::most_connections(app.plan.server.max_connections);
         let most = AtomicUsize::new(most);
         Ok(Self { threads, ended, placement: Arc::new(Placement { workers, most }) })
     }
@@ -146,7 +146,7 @@ impl Workers {
     /// Lets every request that begins from now on begin with these settings; waits until each worker has
     /// taken them up.
     pub async fn change(&self, app: &Arc<App>) {
-        let most = room::most(app.plan.server.max_connections);
+        let most = room::most_connections(app.plan.server.max_connections);
         self.placement.most.store(most, Ordering::Relaxed);
         let send = |worker: &Worker| {
             let (tell, taken) = oneshot::channel();

@@ -23,11 +23,12 @@ impl Limits {
     }
 }
 
-/// Those of a plan.
-pub fn of(plan: &Plan) -> Vec<(&'static str, u64)> {
+/// Those of a plan. `connections` is what `server.max_connections` comes to.
+pub fn of(plan: &Plan, connections: usize) -> Vec<(&'static str, u64)> {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let admission = plan.upstream.admission;
     let mut limits = vec![
+        ("server.max_connections", count(connections)),
         ("upstream.max_in_flight", count(admission.max_in_flight)),
         ("upstream.queue", count(admission.queue)),
         ("buffers.memory", plan.buffers.memory),
@@ -37,7 +38,6 @@ pub fn of(plan: &Plan) -> Vec<(&'static str, u64)> {
         ("media.memory", plan.media.memory),
         ("media.entries", count(plan.media.entries)),
     ];
-    limits.extend(plan.server.max_connections.map(|most| ("server.max_connections", count(most))));
     limits.extend(plan.tls.as_ref().map(|tls| ("tls.handshakes", count(tls.handshakes))));
     limits
 }

@@ -17,7 +17,7 @@ const READ: usize = 16 * 1024;
 const READ_KNOWN: usize = 32 * 1024;
 /// Room beyond the last byte: a read that fills all of its room leaves it open whether there is more, and the
 /// next request on the connection would have to look.
-const BEYOND: usize = 1;
+pub(super) const BEYOND: usize = 1;
 
 /// A connection in use or in the pool.
 #[derive(Debug)]
@@ -104,7 +104,8 @@ impl Connection {
         left: u64,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let room = usize::try_from(left).unwrap_or(READ_KNOWN).min(READ_KNOWN) + BEYOND;
+        let wanted = usize::try_from(left).unwrap_or(READ_KNOWN).saturating_add(BEYOND);
+        let room = wanted.min(READ_KNOWN);
         if self.input.capacity() - self.input.len() < room.min(READ / 2) {
             self.input.reserve(room);
         }

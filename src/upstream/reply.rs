@@ -13,7 +13,11 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    connection::Connection, http1::BodyLength, permit::Permit, pool::Pool, upload::Upload,
+    connection::{BEYOND, Connection},
+    http1::BodyLength,
+    permit::Permit,
+    pool::Pool,
+    upload::Upload,
 };
 use crate::{
     error::{Error, Kind},
@@ -84,7 +88,10 @@ impl ReplyBody {
         let Left::Exact(length) = self.left else { return Ok(Bytes::new()) };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if let Some(connection) = &mut self.connection {
-            connection.input.reserve(length.saturating_sub(connection.input.len()));
+            let rest = length.saturating_sub(connection.input.len());
+            if rest > 0 {
+                connection.input.reserve(rest.saturating_add(BEYOND));
+            }
         }
         std::future::poll_fn(|cx| {
             while self.connection.as_ref().is_some_and(|here| here.input.len() < length) {

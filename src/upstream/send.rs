@@ -57,9 +57,11 @@ pub struct Upstream {
     metrics: Arc<Shard>,
 }
 
-/// How often a request was tried.
+/// What was tried for a request so far.
 struct Tries {
     since: Instant,
+    /// Whether nothing was.
+    is_first: bool,
     refusals: usize,
     retries: u32,
     /// The place that it keeps for the next time.
@@ -115,14 +117,14 @@ impl Upstream {
         // Before anything else: one that is too large for its server needs no place.
         let packet = self.packet(head, framing)?;
         let mut upload = Upload::new(body, framing);
-        let mut tries = Tries { since, refusals: 0, retries: 0, kept: None };
+        let mut tries = Tries { since, is_first: true, refusals: 0, retries: 0, kept: None };
         loop {
             let permit = match tries.kept.take() {
                 Some(permit) => permit,
                 None => self.place(since, notes.waited).await?,
             };
-            // Reading the clock costs as much as taking a connection.
-            let is_first = tries.refusals == 0 && tries.retries == 0;
+            // The clock is read again only if something was waited for.
+            let is_first = std::mem::replace(&mut tries.is_first, false);
             let begin =
                 if is_first && notes.waited.get().is_none() { since } else { Instant::now() };
             if let Some(server) = notes.server {

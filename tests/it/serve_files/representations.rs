@@ -297,3 +297,37 @@ fn in_a_full_store_what_is_busy_is_compressed() {
     assert_eq!(sideman.metric("sideman_file_store_compressed_total", made), 2.0, "of one text");
     assert_eq!(coding("rare.css"), None);
 }
+
+/// The texts fit, what is made of them does not: if one threw out another, each would come back and throw out
+/// the next.
+#[test]
+fn where_everything_is_busy_nothing_is_thrown_out() {
+    const TEXTS: usize = 8;
+    let directory = TempDir::new();
+    // Sixteen letters at random: half as long when compressed, once for each coding.
+    let mut state = 1_u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b'a' + (state >> 28) as u8
+    };
+    for index in 0..TEXTS {
+        let text: Vec<u8> = (0..30_000).map(|_| letter()).collect();
+        directory.write(&format!("{index}.css"), text);
+    }
+    let application = ReservedPort::new();
+    let sideman = Settings::before(&application.url())
+        .files("/static/", directory.path())
+        .set("health.wait_for_application", "false")
+        .set("static.memory", "290KiB")
+        .start();
+    let mut client = sideman.connect();
+    for _ in 0..200 {
+        for index in 0..TEXTS {
+            assert_eq!(accepting(&mut client, &format!("/static/{index}.css"), "br").status, 200);
+        }
+    }
+    let count = |name: &str| sideman.metric(name, &[("store", "static")]);
+    assert_eq!(count("sideman_file_store_entries"), TEXTS as f64);
+    assert_eq!(count("sideman_file_store_evicted_total"), 0.0);
+    assert_eq!(count("sideman_file_store_compressed_total"), 0.0);
+}

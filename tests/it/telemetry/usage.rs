@@ -73,6 +73,9 @@ fn limits_are_those_of_the_settings() {
         assert!(settings.contains(&format!("| `{setting}` |")), "{setting}");
     }
     assert!(!text.contains("setting=\"tls.handshakes\""), "there is no TLS");
+    let sideman = Settings::before("http://127.0.0.1:1").start();
+    let most = sideman.metric("sideman_limit", &[("setting", "server.max_connections")]);
+    assert!(most >= 1.0, "what auto comes to: {most}");
 }
 
 #[test]

@@ -1,38 +1,38 @@
-//! Names that were looked for in vain a moment ago: asking for them again costs no system call. A
-//! table of fixed size without a lock: one name pushes another out.
+//! Names of which something was noted a short while ago: that there is no such file, so that asking again costs
+//! no system call, or that its text was compressed at the cost of others. A table of fixed size without
+//! a lock: one name pushes another out.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const SLOTS: usize = 8192;
 
 /// Names are remembered as hashes: 13 bits choose the slot and 32 more must agree, so that the chance
-/// of a file being taken for a missing one is 2^-45 each time one that was not known is asked for,
-/// and lasts a moment.
+/// of one name being taken for another is 2^-45 each time, and it lasts a lifetime.
 #[derive(Debug)]
-pub(super) struct Missing {
+pub(super) struct Recent {
     /// 32 bits of the hash, 32 bits of the time; 0 is empty.
     slots: Box<[AtomicU64]>,
     /// Milliseconds.
     lifetime: u32,
 }
 
-// === impl Missing ===
+// === impl Recent ===
 
-impl Missing {
+impl Recent {
     /// Remembers names for so many milliseconds.
     pub(super) fn new(lifetime: u64) -> Self {
         let slots = (0..SLOTS).map(|_| AtomicU64::default()).collect();
         Self { slots, lifetime: u32::try_from(lifetime).unwrap_or(u32::MAX) }
     }
 
-    /// Notes that the name with this hash was not there at `now` (milliseconds).
+    /// Notes the name with this hash at `now` (milliseconds).
     pub(super) fn note(&self, hash: u64, now: u64) {
         if let Some(slot) = self.slots.get(index(hash)) {
             slot.store(tag(hash) << 32 | u64::from(time(now)), Ordering::Relaxed);
         }
     }
 
-    /// Whether the name with this hash was not there a moment before `now`.
+    /// Whether the name with this hash was noted less than a lifetime before `now`.
     pub(super) fn knows(&self, hash: u64, now: u64) -> bool {
         let Some(slot) = self.slots.get(index(hash)) else { return false };
         let noted = slot.load(Ordering::Relaxed);
@@ -50,7 +50,7 @@ fn tag(hash: u64) -> u64 {
     (hash >> 32).max(1)
 }
 
-/// The clock goes round every 49 days: then a name is missing for a moment again, if nothing has
+/// The clock goes round every 49 days: then a name is known for a lifetime again, if nothing has
 /// taken its slot in all that time.
 #[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
 fn time(milliseconds: u64) -> u32 {
@@ -63,29 +63,29 @@ mod tests {
 
     #[test]
     fn names_are_forgotten_in_time() {
-        let missing = Missing::new(1000);
+        let recent = Recent::new(1000);
         let hash = 0x1234_5678_9abc_def0;
-        assert!(!missing.knows(hash, 5000));
-        missing.note(hash, 5000);
-        assert!(missing.knows(hash, 5000) && missing.knows(hash, 5999));
-        assert!(!missing.knows(hash, 6000));
-        assert!(!missing.knows(hash ^ 1 << 40, 5000), "another name of the same slot");
-        missing.note(hash ^ 1 << 40, 5000);
-        assert!(!missing.knows(hash, 5000), "pushed out");
+        assert!(!recent.knows(hash, 5000));
+        recent.note(hash, 5000);
+        assert!(recent.knows(hash, 5000) && recent.knows(hash, 5999));
+        assert!(!recent.knows(hash, 6000));
+        assert!(!recent.knows(hash ^ 1 << 40, 5000), "another name of the same slot");
+        recent.note(hash ^ 1 << 40, 5000);
+        assert!(!recent.knows(hash, 5000), "pushed out");
     }
 
     #[test]
     fn the_clock_may_go_round() {
-        let missing = Missing::new(1000);
+        let recent = Recent::new(1000);
         let begin = u64::from(u32::MAX) - 10;
-        missing.note(7, begin);
-        assert!(missing.knows(7, begin + 500) && !missing.knows(7, begin + 1000));
+        recent.note(7, begin);
+        assert!(recent.knows(7, begin + 500) && !recent.knows(7, begin + 1000));
     }
 
     #[test]
     fn without_a_lifetime_nothing_is_remembered() {
-        let missing = Missing::new(0);
-        missing.note(7, 7);
-        assert!(!missing.knows(7, 7));
+        let recent = Recent::new(0);
+        recent.note(7, 7);
+        assert!(!recent.knows(7, 7));
     }
 }
