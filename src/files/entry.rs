@@ -46,7 +46,7 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
     None,
-    /// Everything but compressing, for which there was no room.
+    /// Everything but compressing: there was no room, or it is switched off.
     Plain,
     /// All that it can.
     Full,
@@ -226,6 +226,11 @@ impl Entry {
     /// Whether it is asked for so often that it is worth room which others have.
     pub(super) fn is_busy(&self) -> bool {
         self.uses.load(Ordering::Relaxed) == BUSY
+    }
+
+    /// Whether it is asked for at least half as often as what is busy.
+    pub(super) fn is_in_demand(&self) -> bool {
+        self.uses.load(Ordering::Relaxed) >= BUSY / 2
     }
 
     pub(super) fn take_used(&self) -> bool {

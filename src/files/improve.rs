@@ -30,12 +30,11 @@ pub(super) fn is_wanted(entry: &Entry, compresses: bool) -> bool {
     }
 }
 
-/// The entry as it should be; `None` if the file changed meanwhile. `is_last` if a text that is not
-/// compressed now never will be.
+/// The entry as it should be; `None` if the file changed meanwhile.
 pub(super) fn improve(
     entry: &Entry,
     about: &About,
-    (compresses, is_last): (bool, bool),
+    compresses: bool,
     known: &Hashes,
 ) -> io::Result<Option<Entry>> {
     let mut better = Vec::with_capacity(3);
@@ -61,7 +60,7 @@ pub(super) fn improve(
             better.push(Representation { coding, content, size, head, etag, modified });
         }
     }
-    let is_full = compresses || is_last || compressible(entry).is_none();
+    let is_full = compresses || compressible(entry).is_none();
     let progress = if is_full { Progress::Full } else { Progress::Plain };
     Ok(Some(entry.improved(better, progress)))
 }

@@ -85,8 +85,8 @@ impl Shelf {
         self.shrink(hash);
     }
 
-    /// Throws away what is not busy until there is room for so many more bytes; `false` if that does not do.
-    /// The entry under this hash stays.
+    /// Throws away what is not in demand until there is room for so many more bytes; `false` if that does
+    /// not do. The entry under this hash stays.
     pub(super) fn make_room(&self, bytes: u64, hash: u64) -> bool {
         let has_room =
             || self.counts.bytes.load(Ordering::Relaxed).saturating_add(bytes) <= self.budget;
@@ -97,7 +97,7 @@ impl Shelf {
                     return true;
                 }
                 let Some(next) = shard.queue.pop_front() else { break };
-                let stays = |entry: &Arc<Entry>| next == hash || entry.is_busy();
+                let stays = |entry: &Arc<Entry>| next == hash || entry.is_in_demand();
                 if shard.entries.get(&next).is_some_and(stays) {
                     shard.queue.push_back(next);
                 } else if let Some(entry) = shard.entries.remove(&next) {

@@ -247,13 +247,12 @@ impl Store {
         let manifest_says =
             tree.places.get(entry.stamps.directory).and_then(|place| place.known().says(name));
         let about = About::new(&self.plan, &tree.root, name, manifest_says);
-        let choice = (compresses, !self.plan.compress);
-        match improve::improve(entry, &about, choice, &self.hashes) {
+        match improve::improve(entry, &about, compresses, &self.hashes) {
             Ok(Some(better)) => {
                 // Also if there is no room for the better one: the work would be done again each time.
                 entry.set_progress(better.progress());
                 let more = better.cost().saturating_sub(entry.cost());
-                // What is busy as well is worth no less.
+                // What is as much in demand is worth no less.
                 if compresses && is_tight && !self.shelf.make_room(more, hash) {
                     return;
                 }

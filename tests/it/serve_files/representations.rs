@@ -262,6 +262,16 @@ fn two_copies_with_other_dates_have_the_same_tags() {
     }
 }
 
+/// A site whose files may take so much memory.
+fn with_memory(directory: &TempDir, memory: &str) -> (Sideman, ReservedPort) {
+    let application = ReservedPort::new();
+    let settings = Settings::before(&application.url())
+        .files("/static/", directory.path())
+        .set("health.wait_for_application", "false")
+        .set("static.memory", memory);
+    (settings.start(), application)
+}
+
 /// Else what is deployed while the store is full of pictures would never be compressed.
 #[test]
 fn in_a_full_store_what_is_busy_is_compressed() {
@@ -272,12 +282,7 @@ fn in_a_full_store_what_is_busy_is_compressed() {
     for picture in 0..8 {
         directory.write(&format!("{picture}.jpg"), vec![picture; 110_000]);
     }
-    let application = ReservedPort::new();
-    let sideman = Settings::before(&application.url())
-        .files("/static/", directory.path())
-        .set("health.wait_for_application", "false")
-        .set("static.memory", "1MiB")
-        .start();
+    let (sideman, _application) = with_memory(&directory, "1MiB");
     let mut client = sideman.connect();
     for picture in (0..8).cycle().take(16) {
         client.get(&format!("/static/{picture}.jpg"));
@@ -314,12 +319,7 @@ fn where_everything_is_busy_nothing_is_thrown_out() {
         let text: Vec<u8> = (0..30_000).map(|_| letter()).collect();
         directory.write(&format!("{index}.css"), text);
     }
-    let application = ReservedPort::new();
-    let sideman = Settings::before(&application.url())
-        .files("/static/", directory.path())
-        .set("health.wait_for_application", "false")
-        .set("static.memory", "290KiB")
-        .start();
+    let (sideman, _application) = with_memory(&directory, "290KiB");
     let mut client = sideman.connect();
     for _ in 0..200 {
         for index in 0..TEXTS {
