@@ -172,6 +172,11 @@ impl Connection {
         self.total.is_some_and(|total| Instant::now() >= total)
     }
 
+    /// Whether an error of its socket was not reported by a read or a write yet.
+    pub(super) fn has_failed(&self) -> bool {
+        self.stream.has_failed()
+    }
+
     /// Whether a request may go over it as far as can be told without asking.
     pub(super) fn is_quiet(&self) -> bool {
         self.input.is_empty() && self.stream.is_quiet()

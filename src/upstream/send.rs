@@ -16,7 +16,7 @@ use super::{
     attempt::{Attempt, Orphans, Watched},
     connect::connect,
     connection::Connection,
-    exchange::Failure,
+    exchange::{Failure, Sign},
     fleet::{Fleet, Server},
     http1::{self, BodyLength, ReplyHead},
     known::Known,
@@ -37,7 +37,7 @@ use crate::{
 /// A body up to this size is read before the reply goes on: one write to the client instead of
 /// two, and the connection is free at once.
 const SHORT: u64 = 64 * 1024;
-/// A request that was sent is sent again at most so often.
+/// A request that the application may have seen is sent again at most so often.
 const RETRIES: u32 = 2;
 /// A server that dies closes its connections a moment before it stops to accept new ones.
 const LAST_BREATH: Duration = Duration::from_millis(20);
@@ -64,6 +64,8 @@ struct Tries {
     is_first: bool,
     refusals: usize,
     retries: u32,
+    /// Connections that were closed before anybody had read it.
+    unread: usize,
     /// The place that it keeps for the next time.
     kept: Option<Permit>,
 }
@@ -81,6 +83,25 @@ pub struct Reply {
     pub is_prompt: bool,
     /// With status 101: the connection, which speaks WebSocket from now on.
     pub upgraded: Option<Upgraded>,
+}
+
+// === impl Tries ===
+
+impl Tries {
+    /// Whether a request that the application may have seen can be sent again.
+    fn count(&mut self) -> bool {
+        self.retries += 1;
+        self.retries <= RETRIES
+    }
+
+    /// Waits a moment for a worker that leaves with connections which it has accepted and not read, and for
+    /// the next such. `false` when they are no end.
+    async fn outlast(&mut self) -> bool {
+        let Some(&pause) = LAST_BREATHS.get(self.unread) else { return false };
+        self.unread += 1;
+        sleep(pause).await;
+        true
+    }
 }
 
 // === impl Upstream ===
@@ -117,7 +138,8 @@ impl Upstream {
         // Before anything else: one that is too large for its server needs no place.
         let packet = self.packet(head, framing)?;
         let mut upload = Upload::new(body, framing);
-        let mut tries = Tries { since, is_first: true, refusals: 0, retries: 0, kept: None };
+        let mut tries =
+            Tries { since, is_first: true, refusals: 0, retries: 0, unread: 0, kept: None };
         loop {
             let permit = match tries.kept.take() {
                 Some(permit) => permit,
@@ -130,10 +152,11 @@ impl Upstream {
             if let Some(server) = notes.server {
                 server.replace(Some(Served(Arc::clone(permit.server()))));
             }
-            let is_repeatable =
-                tries.retries < RETRIES && head.method.is_idempotent() && upload.is_repeatable();
+            let is_repeatable = head.method.is_idempotent() && upload.is_repeatable();
             // A request that can't be repeated must not meet a connection that is being closed.
-            let may_reuse = tries.retries == 0 && (is_repeatable || permit.pool().is_proven());
+            let may_reuse = tries.retries == 0
+                && tries.unread == 0
+                && (is_repeatable || permit.pool().is_proven());
             let mut connection = match self.connection(&permit, may_reuse, begin).await {
                 Ok(connection) => connection,
                 Err(error) => {
@@ -187,29 +210,34 @@ impl Upstream {
         is_repeatable: bool,
         tries: &mut Tries,
     ) -> Result<Upload, Error> {
-        let Failure { error, is_silent_close } = failure;
-        if !is_silent_close {
+        let Failure { error, sign } = failure;
+        if sign == Sign::Alive {
             return Err(error);
         }
         let Attempt { connection, upload, permit, method, .. } = attempt;
-        if upload.is_untouched() {
-            if !upload.is_repeatable() || !self.may_wait(tries.since, &error) {
-                return Err(error);
+        let goes_on = if upload.is_untouched() {
+            let may_wait = upload.is_repeatable() && self.may_wait(tries.since, &error);
+            if may_wait {
+                sleep(LAST_BREATH).await;
             }
-            sleep(LAST_BREATH).await;
+            may_wait
+        } else if connection.is_reused {
+            permit.pool().set_proven(false);
+            tries.kept = Some(permit);
+            is_repeatable && tries.count()
         } else {
-            let is_ready = if connection.is_reused {
-                permit.pool().set_proven(false);
-                true
+            self.fleet.on_failed(permit.server(), &error);
+            if sign == Sign::Unread && !upload.has_body() {
+                drop(permit);
+                is_repeatable && tries.outlast().await
             } else {
-                self.fleet.on_failed(permit.server(), &error);
-                method.is_safe() && self.is_dead(permit.server()).await
-            };
-            if !is_ready || !is_repeatable {
-                return Err(error);
+                // This very request may have ended its worker.
+                let is_harmless = is_repeatable && method.is_safe();
+                is_harmless && tries.count() && self.is_dead(permit.server()).await
             }
-            tries.kept = connection.is_reused.then_some(permit);
-            tries.retries += 1;
+        };
+        if !goes_on {
+            return Err(error);
         }
         self.metrics.upstream_retries.add(1);
         Ok(upload.again())

@@ -85,6 +85,15 @@ impl Stream {
         }
     }
 
+    /// Whether the socket has an error that no read or write has reported; takes it.
+    pub(super) fn has_failed(&self) -> bool {
+        let error = match self {
+            Self::Tcp(tcp) => tcp.take_error(),
+            Self::Unix(unix) => unix.take_error(),
+        };
+        matches!(error, Ok(Some(_)))
+    }
+
     /// Whether the other side has neither closed nor sent anything, as far as the event loop has
     /// heard; costs no system call when nothing happened.
     pub(super) fn is_quiet(&self) -> bool {

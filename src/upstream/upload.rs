@@ -79,6 +79,11 @@ impl Upload {
         self.body.as_ref().is_none_or(RequestBody::is_repeatable)
     }
 
+    /// Whether it has a body, of which the application need not have read all to work on the request.
+    pub(super) fn has_body(&self) -> bool {
+        self.body.is_some()
+    }
+
     /// Whether nothing of the request has left: the application can't know of it.
     pub(super) fn is_untouched(&self) -> bool {
         !self.has_begun

@@ -5,8 +5,8 @@ use crate::support::{Way, body, close, expect, reset};
 
 #[test]
 fn after_the_head() {
+    // After a reset it would be asked again: upstream_trouble/retries.rs.
     check_get(CLOSED, &[close()]);
-    check_get(CLOSED, &[reset()]);
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn after_the_body() {
 fn before_it_reads_a_byte() {
     for way in Way::ALL {
         for end in [close(), reset()] {
-            check(way, CLOSED, vec![end], |client| client.get("/page"));
+            check(way, CLOSED, vec![end], |client| client.post("/page", "", b"order"));
         }
     }
 }

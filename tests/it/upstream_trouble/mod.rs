@@ -86,11 +86,6 @@ fn closes_at_once() {
 }
 
 #[test]
-fn resets_at_once() {
-    check_answer(502, [reset()]);
-}
-
-#[test]
 fn closes_within_the_head() {
     check_answer(502, [send("HTTP/1.1 200 OK\r\nContent-Le"), close()]);
 }

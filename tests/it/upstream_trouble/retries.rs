@@ -1,7 +1,9 @@
 //! Kept connections that the application has closed in the meantime: the one failure that is no
 //! failure, because asking again is safe.
 
-use crate::support::{Gate, Origin, Settings, Sideman, body, close, expect, reset, send, wait};
+use crate::support::{
+    Gate, Origin, Settings, Sideman, Step, Way, body, close, expect, reset, send, wait,
+};
 
 /// An answer after which the connection may be used again.
 fn kept(text: &str) -> String {
@@ -93,4 +95,69 @@ fn a_connection_that_is_known_to_be_closed_is_not_used() {
     answered.open();
     origin.until_closed(1);
     assert_eq!(client.post("/2", "", b"order").text(), "two");
+}
+
+/// How a worker leaves that had accepted a connection and not come to read it.
+fn unread() -> Vec<Step> {
+    // A script begins when the first byte is there to be read.
+    vec![close()]
+}
+
+#[test]
+fn what_nobody_has_read_is_sent_again() {
+    for way in Way::ALL {
+        for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {
+            let answered = vec![expect(&format!("{method} /1 ")), send(kept("ok")), close()];
+            let origin = Origin::reached(way, [unread(), unread(), answered]);
+            let sideman = origin.settings().start();
+            let response = sideman.connect().ask(method, "/1", "");
+            assert_eq!(response.status, 200, "{way:?} {method}: {}", response.text());
+            assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 2.0);
+            assert_eq!(sideman.log_of("/1")["error"], serde_json::Value::Null);
+        }
+    }
+}
+
+#[test]
+fn also_behind_a_kept_connection_that_was_closed() {
+    let origin = Origin::scripts([
+        vec![expect("GET /1 "), send(kept("one")), expect("GET /2 "), close()],
+        unread(),
+        vec![expect("GET /2 "), send(kept("two")), close()],
+    ]);
+    let sideman = start(&origin);
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/1").text(), "one");
+    assert_eq!(client.get("/2").text(), "two");
+}
+
+#[test]
+fn not_without_end() {
+    // One that resets what it has read can't be told from one that has not read it.
+    let resets = || vec![expect("GET /1 "), reset()];
+    for script in [unread, resets] {
+        let origin = Origin::scripts((0..5).map(|_| script()));
+        let sideman = start(&origin);
+        assert_eq!(sideman.get("/1").status, 502);
+        assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 4.0);
+        assert_eq!(sideman.log_of("/1")["error"], "upstream_closed");
+    }
+}
+
+#[test]
+fn not_what_could_have_been_begun() {
+    // Of a body not all need be read to act on it; and POST only if nothing has left.
+    for (method, fields, order) in [
+        ("POST", "", ""),
+        ("POST", "Content-Length: 5\r\n", "order"),
+        ("PUT", "Content-Length: 5\r\n", "order"),
+        ("GET", "Content-Length: 5\r\n", "order"),
+    ] {
+        let origin = Origin::scripts([unread()]);
+        let sideman = start(&origin);
+        let mut client = sideman.connect();
+        client.send(format!("{method} /1 HTTP/1.1\r\nHost: example.test\r\n{fields}\r\n{order}"));
+        assert_eq!(client.response().status, 502, "{method} {fields}");
+        assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 0.0);
+    }
 }
