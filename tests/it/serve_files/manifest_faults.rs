@@ -104,6 +104,9 @@ fn a_changed_one_is_looked_at_again() {
         (faults == 2.0).then_some(())
     });
     until_faults(&site.sideman, 1.0, 1.0);
+    // They are counted before they are told.
+    site.sideman.event(MISSING);
+    site.sideman.event(MISMATCHED);
     drop(client);
     let (_, events) = site.sideman.leave_for_events();
     assert_eq!((count(&events, MISSING), count(&events, MISMATCHED)), (1, 1), "{events:#?}");
