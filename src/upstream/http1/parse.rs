@@ -159,8 +159,9 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     }
 
     let length = framing.length(status, method);
-    // A reply without a body may still tell the length it would have (HEAD, 304).
-    if framing.chunked {
+    // A reply without a body may still tell the length it would have (HEAD, 304), but not a 204
+    // (RFC 9110, 8.6).
+    if framing.chunked || status == StatusCode::NO_CONTENT {
         headers.remove(header::CONTENT_LENGTH);
     }
     if length == BodyLength::Chunked {

@@ -267,7 +267,8 @@ fn answers_to_head_and_without_a_body() {
         ],
         vec![
             expect("GET /204 "),
-            send("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"),
+            // As Django says it.
+            send("HTTP/1.1 204 No Content\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
             close(),
         ],
     ]);
@@ -280,6 +281,8 @@ fn answers_to_head_and_without_a_body() {
     for status in [304, 204] {
         let answer = client.get(&format!("/{status}"));
         assert_eq!((answer.status, answer.body.len(), answer.reset), (status, 0, None));
+        // RFC 9110, 8.6.
+        assert_eq!(answer.header("content-length"), None, "{status}");
         assert_eq!(sideman.log_of(&format!("/{status}"))["error"], serde_json::Value::Null);
     }
 }

@@ -61,6 +61,11 @@ fn an_answer_without_a_body_leaves_both_connections_usable() {
             None,
         ),
         (
+            "HEAD",
+            "HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n".into(),
+            None,
+        ),
+        (
             "GET",
             "HTTP/1.1 304 Not Modified\r\nConnection: keep-alive\r\nETag: \"x\"\r\n\r\n".to_owned(),
             None,
