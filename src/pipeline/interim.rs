@@ -1,5 +1,5 @@
 //! The application's early hints on their way to the client (RFC 8297): hyper sends final answers
-//! only, so the socket writes these (`server/socket.rs`).
+//! only, so the socket writes these (`server/socket`).
 
 use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, header};

@@ -165,6 +165,27 @@ where
     .await
 }
 
+// === impl Ended ===
+
+impl Ended {
+    /// Logs and counts it.
+    pub(super) fn note(&self, client: &Client, metrics: &Shard) {
+        let peer = client.address();
+        match self {
+            Self::Itself(None) => {}
+            Self::Itself(Some(error)) => tracing::debug!(%error, peer, "client connection ended"),
+            Self::Broken(error) => tracing::debug!(%error, peer, "client connection ended"),
+            Self::Idle => metrics.idle_timeouts.add(1),
+            Self::Head => metrics.header_timeouts.add(1),
+            Self::Write => metrics.write_timeouts.add(1),
+            Self::Flooded => {
+                metrics.floods.add(1);
+                tracing::debug!(peer, "client took its requests back at once");
+            }
+        }
+    }
+}
+
 // === impl LocalExecutor ===
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for LocalExecutor {

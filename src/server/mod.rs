@@ -6,6 +6,8 @@ mod connection;
 mod corked;
 mod current;
 mod drain;
+mod drive;
+mod ending;
 mod frames;
 mod gate;
 mod http2;

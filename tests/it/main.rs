@@ -38,6 +38,7 @@ mod settings;
 mod telemetry;
 mod tls;
 mod tools;
+mod unix_clients;
 mod upgrades;
 mod upstream_trouble;
 mod uwsgi;

@@ -1,25 +1,21 @@
 //! A client's socket under hyper: it counts its bytes, tells its connection when some arrive, and
 //! writes the interim answers that hyper can't.
 
+mod half_close;
+mod send;
+
 use std::{
     io::{self, IoSlice},
     pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::{Buf as _, Bytes};
-use rustix::{
-    fs::sendfile,
-    net::{SendAncillaryBuffer, SendFlags, sendmsg},
-};
 use socket2::SockRef;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     gate::{Demand, Gate},
@@ -27,11 +23,7 @@ use super::{
     preface::Opening,
     stream::{Stream, Transport},
 };
-use crate::{
-    body::Arrival,
-    pipeline::{Client, Departure, Sendable},
-    telemetry::Shard,
-};
+use crate::{pipeline::Client, telemetry::Shard};
 
 /// A byte stream with its counters.
 #[derive(Debug)]
@@ -56,14 +48,6 @@ pub(super) struct Socket {
 /// does not bound what is in flight, so long ways are not slowed down.
 const UNSENT: u32 = 128 * 1024;
 
-/// An answer within this time is given without asking whether a silent client is still there.
-const QUICK_ANSWER: Duration = Duration::from_millis(100);
-/// When a client that was sent something has most likely reset the connection, if it has left.
-const ROUND_TRIP: Duration = Duration::from_millis(50);
-/// The pause between two looks after that.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
-const INTERIM: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-
 // === impl Socket ===
 
 impl Socket {
@@ -79,99 +63,6 @@ impl Socket {
             is_amid: false,
             is_open_ended: false,
         }
-    }
-
-    /// Writes slices of which one stands in a file: what is before it from memory, then it by
-    /// sendfile(2). Whatever the kernel does not want to send that way is written from memory.
-    fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-        sendable: &Sendable,
-    ) -> Poll<io::Result<usize>> {
-        if self.stream.bare_tcp().is_none() {
-            self.client.clear_sendable();
-            return Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        }
-        let found = slices.iter().enumerate().find_map(|(index, slice)| {
-            sendable.position(slice).map(|position| (slices.get(..index), position, slice.len()))
-        });
-        let Some((Some(before), position, length)) = found else {
-            return Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        };
-        self.shorten();
-        let head: usize = before.iter().map(|slice| slice.len()).sum();
-        if head > 0 {
-            // More follows at once: both shall leave in the same segments.
-            let sent = ready!(self.poll_io(cx, |tcp| {
-                let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
-                Ok(sendmsg(tcp, before, &mut SendAncillaryBuffer::default(), flags)?)
-            }))?;
-            if sent < head {
-                return Poll::Ready(Ok(sent));
-            }
-        }
-        let sent = self.poll_io(cx, |tcp| {
-            let mut offset = position;
-            Ok(sendfile(tcp, &*sendable.file, Some(&mut offset), length)?)
-        });
-        match sent {
-            Poll::Ready(Ok(count)) if count > 0 => {
-                if sendable.ends_at(position + count as u64) {
-                    self.client.clear_sendable();
-                }
-                Poll::Ready(Ok(head + count))
-            }
-            Poll::Pending if head == 0 => Poll::Pending,
-            Poll::Pending => Poll::Ready(Ok(head)),
-            // The file has become shorter, or its file system can't: memory has it all.
-            Poll::Ready(_) => {
-                self.client.clear_sendable();
-                if head > 0 {
-                    return Poll::Ready(Ok(head));
-                }
-                Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-            }
-        }
-    }
-
-    /// The client has closed its side and waits for an answer. If that takes long it is sent an
-    /// interim answer, which any client of HTTP/1.1 must be able to skip (RFC 9110, 15.2): one that
-    /// has left resets the connection. The connection's timer brings it here again. Fails if the
-    /// client has left.
-    fn on_half_close(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let now = Instant::now();
-        self.client.set_departure(match self.client.departure() {
-            Departure::None => Departure::Suspected(now + QUICK_ANSWER),
-            Departure::Suspected(at) | Departure::Probed(at) if now < at => return Ok(()),
-            // Nothing may be put in the middle of another answer.
-            Departure::Suspected(_)
-                if self.is_amid
-                    || !self.client.takes_interim()
-                    || self.client.interim().is_some() =>
-            {
-                Departure::Suspected(now + LOOK_AGAIN)
-            }
-            Departure::Suspected(_) => match self.stream.try_write(cx, INTERIM) {
-                Ok(written) => {
-                    self.client.set_interim(INTERIM.get(written..).unwrap_or_default());
-                    Departure::Probed(now + ROUND_TRIP)
-                }
-                // A full buffer was not read for long: the next look may be luckier.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    Departure::Suspected(now + LOOK_AGAIN)
-                }
-                Err(error) => return Err(error),
-            },
-            Departure::Probed(_) => {
-                // Linux goes on to tell the reader of the orderly end that came before a reset.
-                if let Some(error) = self.stream.transport().take_error()? {
-                    return Err(error);
-                }
-                Departure::Probed(now + LOOK_AGAIN)
-            }
-        });
-        Ok(())
     }
 
     /// Has the connection reset, however it ends, if the answer could not be told from one that was cut.
@@ -258,25 +149,6 @@ impl Socket {
         Poll::Ready(Ok(()))
     }
 
-    /// Does one system call on the socket as soon as it is writable.
-    fn poll_io(
-        &self,
-        cx: &mut Context<'_>,
-        call: impl Fn(&TcpStream) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        let Some(tcp) = self.stream.bare_tcp() else {
-            return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
-        };
-        loop {
-            ready!(tcp.poll_write_ready(cx))?;
-            match tcp.try_io(Interest::WRITABLE, || call(tcp)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return Poll::Ready(result),
-            }
-        }
-    }
-
     /// Counts what was written of `offered` bytes. An answer that was handed over completely may still be on its way:
     /// its client is not idle as long as it takes some.
     fn on_written(
@@ -302,38 +174,6 @@ impl Socket {
             }
         }
         written
-    }
-
-    /// The client sends no more, unless there was no room to read.
-    fn poll_end(&mut self, cx: &mut Context<'_>, has_room: bool) -> Poll<io::Result<()>> {
-        if has_room {
-            match self.client.body() {
-                // hyper would take the end for a client that has left.
-                Some(Arrival::Over) => {
-                    self.on_half_close(cx)?;
-                    self.client.hide_end();
-                    return Poll::Pending;
-                }
-                Some(Arrival::Coming) => {
-                    self.client.on_end_of_body();
-                    self.client.hide_end();
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Some(Arrival::Ended) => {
-                    self.client.hide_end();
-                    return Poll::Pending;
-                }
-                // A request may have been read and not been handed over yet: hyper reads on first.
-                // The next time tells.
-                None if self.client.is_first_end() => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Some(Arrival::Broken) | None => {}
-            }
-        }
-        Poll::Ready(Ok(()))
     }
 
     /// Has the kernel keep its queue of unsent bytes short from now on.
@@ -418,7 +258,7 @@ impl AsyncWrite for Socket {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// The end of HTTP is not the end of the socket: `connection.rs` sees to that.
+    /// The end of HTTP is not the end of the socket: `ending.rs` sees to that.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

@@ -1,6 +1,10 @@
 //! A client that sends exactly the bytes it is told to, and reads answers by their framing.
 
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::{
+    net::{Shutdown, SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
+    path::Path,
+};
 
 use socket2::{Domain, Socket, Type};
 
@@ -34,6 +38,13 @@ impl Client {
 
     pub(crate) fn try_connect(address: SocketAddr) -> std::io::Result<Self> {
         TcpStream::connect_timeout(&address, PATIENCE).map(|stream| Self(Wire::new(stream)))
+    }
+
+    /// By a unix socket.
+    pub(crate) fn connect_to(path: &Path) -> Self {
+        let stream =
+            UnixStream::connect(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Self(Wire::new(stream))
     }
 
     /// A client that takes little at once: what it does not read soon stays with the server.

@@ -1,0 +1,202 @@
+//! Clients that come by a unix socket, as a proxy on the same machine: what TCP has and such sockets
+//! have not (addresses, resets, sendfile by parts) is missed by nobody.
+
+use std::{
+    fs,
+    io::ErrorKind::NotFound,
+    time::{Duration, Instant},
+};
+
+use crate::support::{
+    App, Client, Gate, Origin, Settings, Sideman, TempDir, close, eventually, expect, open,
+    pattern, receive, send, until_closed, wait,
+};
+
+/// A program that listens at a unix socket as well.
+struct Local {
+    sideman: Sideman,
+    directory: TempDir,
+}
+
+// === impl Local ===
+
+impl Local {
+    fn start(settings: Settings) -> Self {
+        let directory = TempDir::new();
+        let socket = format!("unix:{}", directory.join("web.sock").display());
+        let sideman = settings.args(&["--listen", &socket]).start();
+        Self { sideman, directory }
+    }
+
+    fn connect(&self) -> Client {
+        Client::connect_to(&self.directory.join("web.sock"))
+    }
+}
+
+#[test]
+fn pages_and_files_come_whole() {
+    let files = TempDir::new();
+    let large = pattern(3_000_000);
+    files.write("large.bin", &large);
+    let application = App::start(|request| App::reply(&request.body));
+    let local = Local::start(Settings::before(&application.url()).files("/static/", files.path()));
+    let mut client = local.connect();
+    let upload = pattern(200_000);
+    assert!(client.post("/", "", &upload).body == upload);
+    // From the second time on it stands in sealed memory, which TCP gets by sendfile(2).
+    for _ in 0..20 {
+        assert!(client.get("/static/large.bin").body == large);
+    }
+    let part = client.ask("GET", "/static/large.bin", "Range: bytes=1000000-2999998\r\n");
+    assert!(part.status == 206 && part.body == large[1_000_000..2_999_999]);
+    client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!((client.response().status, client.response().status), (200, 200));
+}
+
+#[test]
+fn the_proxy_behind_it_is_believed() {
+    let origin = Origin::script([
+        expect("GET /1 "),
+        send("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"),
+        expect("GET /2 "),
+        send("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"),
+    ]);
+    let local = Local::start(Settings::before(&origin.url()).set("server.workers", "1"));
+    let mut client = local.connect();
+    let fields = "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n";
+    assert_eq!(client.ask("GET", "/1", fields).status, 200);
+    assert_eq!(client.get("/2").status, 200);
+    let [first, second] = [0, 1].map(|number| origin.request(number).head);
+    let told = |name| [first.get(name), second.get(name)];
+    assert_eq!(told("x-forwarded-for"), [Some("203.0.113.7"), Some("127.0.0.1")]);
+    assert_eq!(told("x-forwarded-proto"), [Some("https"), Some("http")]);
+    assert_eq!(local.sideman.log_of("/1")["client"], "203.0.113.7");
+}
+
+#[test]
+fn one_that_left_is_noticed_and_one_that_waits_is_answered() {
+    for leaves in [true, false] {
+        let (asked, seen) = (Gate::new(), Gate::new());
+        let origin = Origin::script([
+            expect("GET /page "),
+            open(&asked),
+            wait(&seen),
+            send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"),
+            close(),
+        ]);
+        let local = Local::start(Settings::before(&origin.url()));
+        let mut client = local.connect();
+        client.send("GET /page HTTP/1.1\r\nHost: example.test\r\n\r\n");
+        asked.pass();
+        client.half_close();
+        let status = if leaves {
+            drop(client);
+            let line = local.sideman.log_of("/page");
+            seen.open();
+            line["status"].clone()
+        } else {
+            // It is asked whether it is still there, by an answer that it skips.
+            client.until("HTTP/1.1 100 Continue\r\n\r\n");
+            seen.open();
+            assert_eq!(client.response().text(), "ok");
+            local.sideman.log_of("/page")["status"].clone()
+        };
+        assert_eq!(status, if leaves { 499 } else { 200 });
+    }
+}
+
+#[test]
+fn time_is_bounded_there_too() {
+    let application = App::saying("hello");
+    let local = Local::start(
+        Settings::before(&application.url())
+            .set("server.header_timeout", "1s")
+            .set("server.idle_timeout", "2s"),
+    );
+    let (mut silent, mut slow, mut idle) = (local.connect(), local.connect(), local.connect());
+    assert_eq!(idle.get("/").text(), "hello");
+    slow.send("GET /slow HTTP/1.1\r\nHost: exa");
+    let response = slow.response();
+    assert_eq!(response.status, 408, "{response:?}");
+    assert!(silent.until_closed().is_empty());
+    assert!(idle.until_closed().is_empty());
+    let timeouts = "sideman_client_timeouts_total";
+    local.sideman.until_metric(timeouts, &[("timer", "header")], 2.0);
+    local.sideman.until_metric(timeouts, &[("timer", "idle")], 1.0);
+    assert_eq!(local.sideman.log_of("/slow")["error"], "client_head_timeout");
+}
+
+#[test]
+fn one_that_takes_nothing_is_cut_off() {
+    const SIZE: usize = 30_000_000;
+    let files = TempDir::new();
+    files.write("large.bin", vec![b'x'; SIZE]);
+    let application = App::saying("hello");
+    let local = Local::start(
+        Settings::before(&application.url())
+            .files("/static/", files.path())
+            .set("server.write_timeout", "1s"),
+    );
+    let mut client = local.connect();
+    client.send("GET /static/large.bin HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    client.until("\r\n\r\n");
+    let timeouts = "sideman_client_timeouts_total";
+    local.sideman.until_metric(timeouts, &[("timer", "write")], 1.0);
+    assert!(client.until_gone().len() < SIZE);
+    assert_eq!(local.sideman.log_of("/static/large.bin")["error"], "client_gone");
+}
+
+#[test]
+fn a_tunnel_goes_through() {
+    let origin = Origin::script([
+        expect("GET /ws "),
+        send(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+        ),
+        receive("one"),
+        send("two"),
+        until_closed(),
+    ]);
+    let local = Local::start(Settings::before(&origin.url()));
+    let mut client = local.connect();
+    client.send(
+        "GET /ws HTTP/1.1\r\nHost: example.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\none",
+    );
+    client.until("two");
+    client.half_close();
+    assert!(client.until_closed().is_empty());
+}
+
+#[test]
+fn its_last_requests_are_answered() {
+    let (asked, ends) = (Gate::new(), Gate::new());
+    let origin = Origin::script([
+        expect("GET /last "),
+        open(&asked),
+        wait(&ends),
+        send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"),
+        close(),
+    ]);
+    let local = Local::start(Settings::before(&origin.url()).set("shutdown.delay", "0s"));
+    let (mut client, mut idle) = (local.connect(), local.connect());
+    idle.get("/healthz");
+    client.send("GET /last HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    asked.pass();
+    let path = local.directory.join("web.sock");
+    let begin = Instant::now();
+    local.sideman.signal(rustix::process::Signal::TERM);
+    assert!(idle.until_closed().is_empty());
+    eventually("no file of the socket", || {
+        let gone = fs::symlink_metadata(&path).is_err_and(|error| error.kind() == NotFound);
+        gone.then_some(())
+    });
+    ends.open();
+    let response = client.response();
+    assert!(response.text() == "ok" && response.closes(), "{response:?}");
+    let Local { sideman, directory } = local;
+    assert_eq!(sideman.wait().0, Some(0));
+    assert!(begin.elapsed() < Duration::from_secs(10));
+    drop(directory);
+}
