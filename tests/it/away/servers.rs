@@ -113,15 +113,19 @@ fn a_name_without_an_address_is_no_harm_to_the_others() {
 #[test]
 fn one_that_a_probe_finds_away_is_back_at_once() {
     // Alone, and away when it is asked: a request that comes then waits for it, and not for its own sake.
-    let port = ReservedPort::new();
-    let settings = Settings::before(&port.url()).set("upstream.probe", "1s");
-    let sideman = settings.set("upstream.wait", "15s").start();
-    sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 1.0);
-    let _app = App::on(port.listen(), |_| App::reply(b"back"));
-    let begin = Instant::now();
-    assert_eq!(sideman.get("/").text(), "back");
-    // A rest would be a second, and longer each time.
-    assert!(begin.elapsed() < Duration::from_millis(700), "{:?}", begin.elapsed());
+    let answered_in = || {
+        let port = ReservedPort::new();
+        let settings = Settings::before(&port.url()).set("upstream.probe", "1s");
+        let sideman = settings.set("upstream.wait", "15s").start();
+        sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 1.0);
+        let _app = App::on(port.listen(), |_| App::reply(b"back"));
+        let begin = Instant::now();
+        assert_eq!(sideman.get("/").text(), "back");
+        begin.elapsed()
+    };
+    // A rest would be a second, always: a busy machine is slow now and then.
+    let quickest = (0..3).map(|_| answered_in()).min();
+    assert!(quickest < Some(Duration::from_millis(700)), "{quickest:?}");
 }
 
 #[test]

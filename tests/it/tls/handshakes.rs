@@ -120,7 +120,7 @@ fn who_drags_the_handshake_out_is_sent_away_and_holds_nobody_up() {
     const SILENT: usize = 200;
     let application = App::saying("hello");
     let sideman =
-        self_signed(&application.url()).set("tls.handshake_timeout", "2s").start().until_ready();
+        self_signed(&application.url()).set("tls.handshake_timeout", "5s").start().until_ready();
     let begin = Instant::now();
     let silent: Vec<TcpStream> = (0..SILENT)
         .map(|number| {
@@ -142,14 +142,14 @@ fn who_drags_the_handshake_out_is_sent_away_and_holds_nobody_up() {
         slowest = slowest.max(asked.elapsed());
     }
     // Far below the time that the others take.
-    assert!(slowest < Duration::from_millis(900), "{slowest:?}");
+    assert!(slowest < Duration::from_millis(2500), "{slowest:?}");
     for mut stream in silent {
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         // Closed, or reset because of what nobody wanted to read.
         let read = stream.read(&mut [0; 64]);
         assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
     }
-    assert!(begin.elapsed() >= Duration::from_secs(2));
+    assert!(begin.elapsed() >= Duration::from_secs(5));
     until_handshakes(&sideman, "timeout", 200.0);
     sideman.until_metric("sideman_tls_handshakes_in_flight", &[], 0.0);
 }
