@@ -186,8 +186,10 @@ impl Last {
                 tunnel::run(socket, early, tunnel, ticket, &open.0).await;
             }
             Self::Http2 { socket, early, open } => {
-                let ended =
-                    http2::serve(current, (early, socket), Rc::clone(&client), ticket).await;
+                // Boxed: a tunnel, which lives as long, is smaller.
+                let begun = (early, socket);
+                let serve = Box::pin(http2::serve(current, begun, Rc::clone(&client), ticket));
+                let ended = serve.await;
                 ended.note(&client, &open.0);
             }
         }

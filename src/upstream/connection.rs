@@ -172,9 +172,9 @@ impl Connection {
         self.total.is_some_and(|total| Instant::now() >= total)
     }
 
-    /// Whether an error of its socket was not reported by a read or a write yet.
-    pub(super) fn has_failed(&self) -> bool {
-        self.stream.has_failed()
+    /// Whether it was reset after its end was read.
+    pub(super) fn is_reset(&self) -> bool {
+        self.stream.is_reset()
     }
 
     /// Whether a request may go over it as far as can be told without asking.

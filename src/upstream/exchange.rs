@@ -33,9 +33,9 @@ pub(super) enum Sign {
     Alive,
     /// The connection was closed before a byte of a reply.
     Closed,
-    /// It was closed with something on it that nobody had read: the system resets it then, and only then
-    /// (RFC 9293, 3.6.1; unix sockets do the same).
-    Unread,
+    /// It was reset before that. The system does it when something on it was not read (RFC 9293, 3.6.1; unix
+    /// sockets do the same); what else resets (linger of 0 s, a balancer between) is rare.
+    Reset,
 }
 
 /// Writes the request and waits for the head of the reply. `pause` bounds each wait.
@@ -58,7 +58,7 @@ pub(super) async fn exchange(
         };
         loop {
             match connection.poll_fill(cx) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(closed(connection, None, got_any))),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(closed(None, got_any))),
                 Poll::Ready(Ok(_)) => {
                     (moved, got_any) = (true, true);
                     match parse(&mut connection.input, &mut seen, asked) {
@@ -67,9 +67,7 @@ pub(super) async fn exchange(
                         Err(error) => return Poll::Ready(Err(fatal(error))),
                     }
                 }
-                Poll::Ready(Err(error)) => {
-                    return Poll::Ready(Err(closed(connection, Some(error), got_any)));
-                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(closed(Some(error), got_any))),
                 Poll::Pending => break,
             }
         }
@@ -85,19 +83,15 @@ pub(super) async fn exchange(
     .await
 }
 
-fn closed(connection: &Connection, error: Option<io::Error>, got_any: bool) -> Failure {
-    let is_reset = match &error {
-        Some(error) => error.kind() == io::ErrorKind::ConnectionReset,
-        // Closed before the request came: the end is read first, the reset that answered the request is left.
-        None => connection.has_failed(),
-    };
+fn closed(error: Option<io::Error>, got_any: bool) -> Failure {
+    let is_reset = error.as_ref().is_some_and(|it| it.kind() == io::ErrorKind::ConnectionReset);
     let error = match error {
         Some(error) => Error::io(Kind::UpstreamClosed, error),
         None => Error::new(Kind::UpstreamClosed),
     };
     let sign = match (got_any, is_reset) {
         (true, _) => Sign::Alive,
-        (false, true) => Sign::Unread,
+        (false, true) => Sign::Reset,
         (false, false) => Sign::Closed,
     };
     Failure { error, sign }
@@ -105,33 +99,4 @@ fn closed(connection: &Connection, error: Option<io::Error>, got_any: bool) -> F
 
 fn fatal(error: Error) -> Failure {
     Failure { error, sign: Sign::Alive }
-}
-
-#[cfg(test)]
-mod tests {
-    use http::Method;
-    use tokio::net::{TcpListener, TcpStream};
-
-    use super::*;
-    use crate::{
-        body::{Deadline, RequestBody},
-        upstream::{request::Framing, stream::Stream},
-    };
-
-    #[tokio::test]
-    async fn a_request_to_one_that_has_left_already_is_unread() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (client, accepted) =
-            tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-        let client = client.unwrap();
-        drop(accepted);
-        client.readable().await.unwrap();
-        let mut connection = Connection::new(Stream::Tcp(client), Deadline::default());
-        connection.output.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n");
-        let mut upload = Upload::new(RequestBody::empty(), Framing::None);
-        let asked =
-            Asked { method: &Method::GET, protocol: Protocol::Http1, upgrade: false, hints: None };
-        let result = exchange(&mut connection, &mut upload, asked, Duration::from_secs(10)).await;
-        assert_eq!(result.unwrap_err().sign, Sign::Unread);
-    }
 }

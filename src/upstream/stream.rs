@@ -85,13 +85,15 @@ impl Stream {
         }
     }
 
-    /// Whether the socket has an error that no read or write has reported; takes it.
-    pub(super) fn has_failed(&self) -> bool {
+    /// Whether it was reset and no read or write has said so. Linux tells of the orderly end that came before
+    /// instead, and says EPIPE when it is asked for the rest.
+    pub(super) fn is_reset(&self) -> bool {
         let error = match self {
             Self::Tcp(tcp) => tcp.take_error(),
             Self::Unix(unix) => unix.take_error(),
         };
-        matches!(error, Ok(Some(_)))
+        let Ok(Some(error)) = error else { return false };
+        matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
     }
 
     /// Whether the other side has neither closed nor sent anything, as far as the event loop has
@@ -103,5 +105,42 @@ impl Stream {
             Self::Unix(unix) => unix.try_read(&mut byte),
         };
         matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+        time::sleep,
+    };
+
+    use super::*;
+
+    /// A server that closes before the request comes: its end is read first.
+    #[tokio::test]
+    async fn a_reset_is_known_behind_an_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        for writes in [true, false] {
+            let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+            let mut client = client.unwrap();
+            drop(accepted);
+            client.readable().await.unwrap();
+            if writes {
+                client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+            }
+            assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+            let stream = Stream::Tcp(client);
+            let mut looks = 0;
+            while !stream.is_reset() && looks < if writes { 1000 } else { 10 } {
+                looks += 1;
+                sleep(Duration::from_millis(10)).await;
+            }
+            assert_eq!(looks < 10, writes, "{looks} looks");
+        }
     }
 }

@@ -56,7 +56,8 @@ pub(super) enum Progress {
 impl Upload {
     /// `body` is sent behind what stands in the connection's output.
     pub(super) fn new(body: RequestBody, framing: Framing) -> Self {
-        let body = (framing != Framing::None).then_some(body);
+        let is_empty = matches!(framing, Framing::None | Framing::Length(0));
+        let body = (!is_empty).then_some(body);
         Self {
             body,
             is_body_over: false,

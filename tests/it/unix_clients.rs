@@ -113,8 +113,9 @@ fn time_is_bounded_there_too() {
             .set("server.header_timeout", "1s")
             .set("server.idle_timeout", "2s"),
     );
-    let (mut silent, mut slow, mut idle) = (local.connect(), local.connect(), local.connect());
+    let mut idle = local.connect();
     assert_eq!(idle.get("/").text(), "hello");
+    let (mut silent, mut slow) = (local.connect(), local.connect());
     slow.send("GET /slow HTTP/1.1\r\nHost: exa");
     let response = slow.response();
     assert_eq!(response.status, 408, "{response:?}");

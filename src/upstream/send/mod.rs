@@ -1,6 +1,9 @@
 //! Sends one request to the application and gives its reply: a place, a connection, an attempt, and
 //! another one where that is safe.
 
+mod again;
+mod tries;
+
 use std::{
     cell::Cell,
     rc::Rc,
@@ -10,14 +13,14 @@ use std::{
 
 use bytes::BytesMut;
 use http::{HeaderMap, StatusCode};
-use tokio::{task::spawn_local, time::sleep};
+use tokio::task::spawn_local;
 
+use self::tries::Tries;
 use super::{
     attempt::{Attempt, Orphans, Watched},
     connect::connect,
     connection::Connection,
-    exchange::{Failure, Sign},
-    fleet::{Fleet, Server},
+    fleet::Fleet,
     http1::{self, BodyLength, ReplyHead},
     known::Known,
     permit::Permit,
@@ -37,14 +40,6 @@ use crate::{
 /// A body up to this size is read before the reply goes on: one write to the client instead of
 /// two, and the connection is free at once.
 const SHORT: u64 = 64 * 1024;
-/// A request that the application may have seen is sent again at most so often.
-const RETRIES: u32 = 2;
-/// A server that dies closes its connections a moment before it stops to accept new ones.
-const LAST_BREATH: Duration = Duration::from_millis(20);
-/// The moment takes until the last of its processes was ended, which a busy machine gets to late:
-/// pauses before each look.
-const LAST_BREATHS: [Duration; 4] =
-    [LAST_BREATH, Duration::from_millis(40), Duration::from_millis(80), Duration::from_millis(160)];
 
 /// The application, as one worker sees it.
 #[derive(Debug)]
@@ -55,19 +50,6 @@ pub struct Upstream {
     known: Rc<Known>,
     orphans: Rc<Orphans>,
     metrics: Arc<Shard>,
-}
-
-/// What was tried for a request so far.
-struct Tries {
-    since: Instant,
-    /// Whether nothing was.
-    is_first: bool,
-    refusals: usize,
-    retries: u32,
-    /// Connections that were closed before anybody had read it.
-    unread: usize,
-    /// The place that it keeps for the next time.
-    kept: Option<Permit>,
 }
 
 /// An answer of the application.
@@ -83,25 +65,6 @@ pub struct Reply {
     pub is_prompt: bool,
     /// With status 101: the connection, which speaks WebSocket from now on.
     pub upgraded: Option<Upgraded>,
-}
-
-// === impl Tries ===
-
-impl Tries {
-    /// Whether a request that the application may have seen can be sent again.
-    fn count(&mut self) -> bool {
-        self.retries += 1;
-        self.retries <= RETRIES
-    }
-
-    /// Waits a moment for a worker that leaves with connections which it has accepted and not read, and for
-    /// the next such. `false` when they are no end.
-    async fn outlast(&mut self) -> bool {
-        let Some(&pause) = LAST_BREATHS.get(self.unread) else { return false };
-        self.unread += 1;
-        sleep(pause).await;
-        true
-    }
 }
 
 // === impl Upstream ===
@@ -138,8 +101,7 @@ impl Upstream {
         // Before anything else: one that is too large for its server needs no place.
         let packet = self.packet(head, framing)?;
         let mut upload = Upload::new(body, framing);
-        let mut tries =
-            Tries { since, is_first: true, refusals: 0, retries: 0, unread: 0, kept: None };
+        let mut tries = Tries::begin(since);
         loop {
             let permit = match tries.kept.take() {
                 Some(permit) => permit,
@@ -154,9 +116,7 @@ impl Upstream {
             }
             let is_repeatable = head.method.is_idempotent() && upload.is_repeatable();
             // A request that can't be repeated must not meet a connection that is being closed.
-            let may_reuse = tries.retries == 0
-                && tries.unread == 0
-                && (is_repeatable || permit.pool().is_proven());
+            let may_reuse = tries.may_reuse() && (is_repeatable || permit.pool().is_proven());
             let mut connection = match self.connection(&permit, may_reuse, begin).await {
                 Ok(connection) => connection,
                 Err(error) => {
@@ -186,61 +146,6 @@ impl Upstream {
                 }
             };
         }
-    }
-
-    /// Decides whether a request goes on for which no connection could be opened.
-    fn after_refusal(
-        &self,
-        server: &Arc<Server>,
-        error: Error,
-        tries: &mut Tries,
-    ) -> Result<(), Error> {
-        self.fleet.on_refused(server, &error);
-        tries.refusals += 1;
-        let has_others =
-            self.fleet.is_any_available() && tries.refusals < self.known.servers().len();
-        if has_others || self.may_wait(tries.since, &error) { Ok(()) } else { Err(error) }
-    }
-
-    /// Decides whether a request that has got no answer is sent once more. Gives what is to be sent then.
-    async fn after_failure(
-        &self,
-        attempt: Attempt,
-        failure: Failure,
-        is_repeatable: bool,
-        tries: &mut Tries,
-    ) -> Result<Upload, Error> {
-        let Failure { error, sign } = failure;
-        if sign == Sign::Alive {
-            return Err(error);
-        }
-        let Attempt { connection, upload, permit, method, .. } = attempt;
-        let goes_on = if upload.is_untouched() {
-            let may_wait = upload.is_repeatable() && self.may_wait(tries.since, &error);
-            if may_wait {
-                sleep(LAST_BREATH).await;
-            }
-            may_wait
-        } else if connection.is_reused {
-            permit.pool().set_proven(false);
-            tries.kept = Some(permit);
-            is_repeatable && tries.count()
-        } else {
-            self.fleet.on_failed(permit.server(), &error);
-            if sign == Sign::Unread && !upload.has_body() {
-                drop(permit);
-                is_repeatable && tries.outlast().await
-            } else {
-                // This very request may have ended its worker.
-                let is_harmless = is_repeatable && method.is_safe();
-                is_harmless && tries.count() && self.is_dead(permit.server()).await
-            }
-        };
-        if !goes_on {
-            return Err(error);
-        }
-        self.metrics.upstream_retries.add(1);
-        Ok(upload.again())
     }
 
     /// The head of a request as a uwsgi packet, if that is spoken.
@@ -296,24 +201,6 @@ impl Upstream {
         };
         let pool = self.known.pool(&slot.server, &self.plan);
         Ok(Permit::new(slot, pool, &self.metrics))
-    }
-
-    /// Whether a request that was not sent may wait for the application.
-    fn may_wait(&self, since: Instant, error: &Error) -> bool {
-        error.kind() != Kind::DescriptorsExhausted && since.elapsed() < self.plan.admission.wait
-    }
-
-    /// Whether a server that broke off a request has gone altogether. Then the request has not ended it,
-    /// but was ended with it, and may be sent again if it is safe.
-    async fn is_dead(&self, server: &Server) -> bool {
-        for pause in LAST_BREATHS {
-            sleep(pause).await;
-            if let Err(error) = connect(&server.address, self.plan.connect_timeout).await {
-                self.fleet.on_refused(server, &error);
-                return error.kind() != Kind::DescriptorsExhausted;
-            }
-        }
-        false
     }
 
     /// A kept connection if allowed and there is one, else a new one.

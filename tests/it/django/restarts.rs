@@ -69,9 +69,7 @@ fn client(sideman: &Sideman, seen: &Seen, method: &str, target: &str) {
 
 /// Does this while a handful of clients ask, and finds no failure.
 #[track_caller]
-fn check(server: Server, requests: &[(&str, &str)], act: impl Fn(&Sideman, &mut Wsgi, &Seen)) {
-    let Some(django) = Django::prepared() else { return };
-    let mut wsgi = Wsgi::start(server, django);
+fn check(wsgi: &mut Wsgi, requests: &[(&str, &str)], act: impl FnOnce(&Sideman, &mut Wsgi, &Seen)) {
     let settings = wsgi
         .settings()
         .set("upstream.wait", "90s")
@@ -93,17 +91,26 @@ fn check(server: Server, requests: &[(&str, &str)], act: impl Fn(&Sideman, &mut 
         }
         let _end = End(&seen);
         seen.until_answers(20);
+        act(&sideman, wsgi, &seen);
+    });
+    let failures = seen.failures.lock().unwrap();
+    assert!(failures.is_empty(), "{:?}: {failures:#?}", wsgi.server());
+}
+
+/// Twice, with new processes each time.
+#[track_caller]
+fn check_twice(server: Server, requests: &[(&str, &str)], act: impl Fn(&Sideman, &mut Wsgi)) {
+    let Some(django) = Django::prepared() else { return };
+    check(&mut Wsgi::start(server, django), requests, |sideman, wsgi, seen| {
         for _ in 0..2 {
             let before = seen.processes();
-            act(&sideman, &mut wsgi, &seen);
+            act(sideman, wsgi);
             eventually_within(START, "an answer of a new process", || {
                 seen.processes().difference(&before).next().map(|_| ())
             });
             seen.until_answers(50);
         }
     });
-    let failures = seen.failures.lock().unwrap();
-    assert!(failures.is_empty(), "{server:?}: {failures:#?}");
 }
 
 const PAGES: &[(&str, &str)] =
@@ -117,13 +124,30 @@ const FORMS_TOO: &[(&str, &str)] =
 
 #[track_caller]
 fn check_reload(server: Server, requests: &[(&str, &str)]) {
-    check(server, requests, |_, wsgi, _| wsgi.reload());
+    check_twice(server, requests, |_, wsgi| wsgi.reload());
+}
+
+/// Workers end after a number of requests, as is usual against memory that is never given back.
+#[track_caller]
+fn check_recycling(server: Server, requests: &[(&str, &str)]) {
+    const SETTINGS: &[(&str, &str)] = &[
+        ("GUNICORN_CMD_ARGS", "--max-requests=40 --max-requests-jitter=20"),
+        ("UWSGI_MAX_REQUESTS", "40"),
+        // A minute unless it is told otherwise.
+        ("UWSGI_MIN_WORKER_LIFETIME", "1"),
+    ];
+    let Some(django) = Django::prepared() else { return };
+    check(&mut Wsgi::start_with(server, django, SETTINGS), requests, |_, _, seen| {
+        eventually_within(START, "answers of ten processes", || {
+            (seen.processes().len() >= 10).then_some(())
+        });
+    });
 }
 
 /// POST is left out, because one that was being worked on when its process was killed must fail.
 #[track_caller]
 fn check_kill(server: Server) {
-    check(server, HEADS, |sideman, wsgi, _| {
+    check_twice(server, HEADS, |sideman, wsgi| {
         wsgi.kill();
         // All of them: nobody is answered.
         sideman.until_metric("sideman_queue_length", &[], 4.0);
@@ -160,6 +184,24 @@ fn uwsgi_reloads() {
 #[test]
 fn uwsgi_with_an_http_socket_reloads() {
     check_reload(Server::UwsgiSocket, FORMS_TOO);
+}
+
+#[test]
+fn workers_of_gunicorn_are_recycled() {
+    check_recycling(Server::GunicornSync, FORMS_TOO);
+    check_recycling(Server::GunicornThreads, PAGES);
+    check_recycling(Server::GunicornPackets, PAGES);
+}
+
+#[test]
+fn workers_of_uvicorn_are_recycled() {
+    check_recycling(Server::GunicornAsgi, PAGES);
+}
+
+#[test]
+fn workers_of_uwsgi_are_recycled() {
+    check_recycling(Server::UwsgiPackets, FORMS_TOO);
+    check_recycling(Server::UwsgiSocket, FORMS_TOO);
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub(crate) struct Wsgi {
     place: Place,
     home: TempDir,
     django: &'static Django,
+    /// Settings of its own.
+    variables: &'static [(&'static str, &'static str)],
 }
 
 const ASK_BY_HTTP: &[u8] = b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -68,9 +70,18 @@ const START: Duration = Duration::from_secs(60);
 impl Wsgi {
     /// Starts it and waits until it answers.
     pub(crate) fn start(server: Server, django: &'static Django) -> Self {
+        Self::start_with(server, django, &[])
+    }
+
+    /// The same with settings that gunicorn and uWSGI read from the environment.
+    pub(crate) fn start_with(
+        server: Server,
+        django: &'static Django,
+        variables: &'static [(&'static str, &'static str)],
+    ) -> Self {
         let (home, place) = (django.home(), Place::new(server.way()));
-        let child = server.spawn(django, &home, &place);
-        let mut wsgi = Self { child, server, url: place.url(), place, home, django };
+        let child = server.spawn(django, &home, &place, variables);
+        let mut wsgi = Self { child, server, url: place.url(), place, home, django, variables };
         wsgi.until_it_answers();
         wsgi
     }
@@ -84,7 +95,7 @@ impl Wsgi {
 
     /// Starts what was killed again, and does not wait until it answers.
     pub(crate) fn start_again(&mut self) {
-        self.child = self.server.spawn(self.django, &self.home, &self.place);
+        self.child = self.server.spawn(self.django, &self.home, &self.place, self.variables);
     }
 
     /// Has it load the application anew, while it serves.
@@ -99,6 +110,10 @@ impl Wsgi {
             true => settings.set("upstream.uwsgi_flavour", self.server.flavour()),
             false => settings,
         }
+    }
+
+    pub(crate) fn server(&self) -> Server {
+        self.server
     }
 
     /// As `upstream.url` wants it.
@@ -178,13 +193,20 @@ impl Server {
 
     /// A port is handed over as a listening socket: known before the server starts, and nobody can take it
     /// in between.
-    fn spawn(self, django: &Django, home: &TempDir, place: &Place) -> Child {
+    fn spawn(
+        self,
+        django: &Django,
+        home: &TempDir,
+        place: &Place,
+        variables: &[(&str, &str)],
+    ) -> Child {
         let log = File::options().create(true).append(true).open(home.join("server.log")).unwrap();
         let (bind, stdin) = match place.path() {
             Some(path) => (path.display().to_string(), Stdio::null()),
             None => ("fd://0".to_owned(), Stdio::from(OwnedFd::from(place.listen()))),
         };
         let mut command = self.command(django, home, &bind);
+        command.envs(variables.iter().copied());
         command.stdin(stdin).stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
         command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }

@@ -2,7 +2,7 @@
 //! failure, because asking again is safe.
 
 use crate::support::{
-    Gate, Origin, Settings, Sideman, Step, Way, body, close, expect, reset, send, wait,
+    Gate, Origin, Settings, Sideman, Step, Way, body, close, expect, open, reset, send, wait,
 };
 
 /// An answer after which the connection may be used again.
@@ -106,11 +106,13 @@ fn unread() -> Vec<Step> {
 #[test]
 fn what_nobody_has_read_is_sent_again() {
     for way in Way::ALL {
-        for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {
+        for (method, fields) in
+            [("GET", ""), ("HEAD", ""), ("OPTIONS", ""), ("GET", "Content-Length: 0\r\n")]
+        {
             let answered = vec![expect(&format!("{method} /1 ")), send(kept("ok")), close()];
             let origin = Origin::reached(way, [unread(), unread(), answered]);
             let sideman = origin.settings().start();
-            let response = sideman.connect().ask(method, "/1", "");
+            let response = sideman.connect().ask(method, "/1", fields);
             assert_eq!(response.status, 200, "{way:?} {method}: {}", response.text());
             assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 2.0);
             assert_eq!(sideman.log_of("/1")["error"], serde_json::Value::Null);
@@ -135,22 +137,51 @@ fn also_behind_a_kept_connection_that_was_closed() {
 fn not_without_end() {
     // One that resets what it has read can't be told from one that has not read it.
     let resets = || vec![expect("GET /1 "), reset()];
-    for script in [unread, resets] {
-        let origin = Origin::scripts((0..5).map(|_| script()));
-        let sideman = start(&origin);
-        assert_eq!(sideman.get("/1").status, 502);
-        assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 4.0);
-        assert_eq!(sideman.log_of("/1")["error"], "upstream_closed");
+    for way in Way::ALL {
+        // A unix socket knows no reset of what was read.
+        let scripts: &[fn() -> Vec<Step>] = if way.is_unix { &[unread] } else { &[unread, resets] };
+        for script in scripts {
+            let origin = Origin::reached(way, (0..5).map(|_| script()));
+            let sideman = origin.settings().start();
+            assert_eq!(sideman.get("/1").status, 502, "{way:?}");
+            assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 4.0);
+            assert_eq!(sideman.log_of("/1")["error"], "upstream_closed");
+        }
     }
 }
 
 #[test]
+fn a_server_whose_workers_come_and_go_is_a_good_one() {
+    let (asked, answer) = ([(); 2].map(|()| Gate::new()), Gate::new());
+    let origins = asked.each_ref().map(|asked| {
+        let last = vec![expect("GET "), open(asked), wait(&answer), send(kept("ok")), close()];
+        Origin::scripts([unread(), unread(), unread(), last])
+    });
+    let [first, second] = origins.each_ref().map(Origin::url);
+    let settings = Settings::before(&first).args(&["--upstream", &second]);
+    let sideman = settings.set("server.workers", "1").start();
+    let mut clients = [sideman.connect(), sideman.connect()];
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    }
+    // One at each.
+    asked.iter().for_each(Gate::pass);
+    answer.open();
+    assert!(clients.iter_mut().all(|client| client.response().text() == "ok"));
+    assert_eq!(sideman.metric("sideman_upstream_ejections_total", &[]), 0.0);
+    assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 6.0);
+}
+
+#[test]
 fn not_what_could_have_been_begun() {
-    // Of a body not all need be read to act on it; and POST only if nothing has left.
+    // Of a body not all need be read to act on it. And what resets may stand between: only what changes
+    // nothing is asked again then.
     for (method, fields, order) in [
         ("POST", "", ""),
         ("POST", "Content-Length: 5\r\n", "order"),
         ("PUT", "Content-Length: 5\r\n", "order"),
+        ("PUT", "", ""),
+        ("DELETE", "", ""),
         ("GET", "Content-Length: 5\r\n", "order"),
     ] {
         let origin = Origin::scripts([unread()]);

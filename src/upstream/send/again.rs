@@ -1,0 +1,125 @@
+//! What happens to a request whose attempt has failed: whether the application can have acted on it, and so
+//! whether it is sent again (docs/application.md has the table).
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
+
+use super::{
+    Upstream,
+    tries::{LAST_BREATH, LAST_BREATHS, Tries},
+};
+use crate::{
+    error::{Error, Kind},
+    upstream::{
+        attempt::Attempt,
+        connect::connect,
+        connection::Connection,
+        exchange::{Failure, Sign},
+        fleet::Server,
+        upload::Upload,
+    },
+};
+
+/// A worker that leaves is outlasted for so long also where nobody waits for an application that is away.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
+
+// === impl Upstream ===
+
+impl Upstream {
+    /// Decides whether a request goes on for which no connection could be opened.
+    pub(super) fn after_refusal(
+        &self,
+        server: &Arc<Server>,
+        error: Error,
+        tries: &mut Tries,
+    ) -> Result<(), Error> {
+        self.fleet.on_refused(server, &error);
+        tries.refusals += 1;
+        let has_others =
+            self.fleet.is_any_available() && tries.refusals < self.known.servers().len();
+        if has_others || self.may_wait(tries.since, &error) { Ok(()) } else { Err(error) }
+    }
+
+    /// Decides whether a request that has got no answer is sent once more. Gives what is to be sent then.
+    pub(super) async fn after_failure(
+        &self,
+        attempt: Attempt,
+        failure: Failure,
+        is_repeatable: bool,
+        tries: &mut Tries,
+    ) -> Result<Upload, Error> {
+        let Failure { error, sign } = failure;
+        if sign == Sign::Alive {
+            return Err(error);
+        }
+        let Attempt { connection, upload, permit, method, .. } = attempt;
+        let goes_on = if upload.is_untouched() {
+            let may_wait = upload.is_repeatable() && self.may_wait(tries.since, &error);
+            if may_wait {
+                sleep(LAST_BREATH).await;
+            }
+            may_wait
+        } else if connection.is_reused {
+            permit.pool().set_proven(false);
+            tries.kept = Some(permit);
+            is_repeatable && tries.count()
+        } else if !is_repeatable || !method.is_safe() {
+            self.fleet.on_failed(permit.server(), &error);
+            false
+        } else if !upload.has_body() && was_reset(&connection, sign).await {
+            // All of it had to be read before anybody worked on it: it has not ended its worker.
+            let goes_on = tries.since.elapsed() < self.outlasts() && tries.outlast().await;
+            if !goes_on {
+                self.fleet.on_failed(permit.server(), &error);
+            }
+            tries.kept = Some(permit);
+            goes_on
+        } else {
+            // This very request may have ended its worker.
+            self.fleet.on_failed(permit.server(), &error);
+            tries.count() && self.is_dead(permit.server()).await
+        };
+        if !goes_on {
+            return Err(error);
+        }
+        self.metrics.upstream_retries.add(1);
+        Ok(upload.again())
+    }
+
+    /// Whether a request that was not sent may wait for the application.
+    fn may_wait(&self, since: Instant, error: &Error) -> bool {
+        error.kind() != Kind::DescriptorsExhausted && since.elapsed() < self.plan.admission.wait
+    }
+
+    /// For how long a request is sent again that met resets.
+    fn outlasts(&self) -> Duration {
+        self.plan.admission.wait.max(LEAST_WAIT)
+    }
+
+    /// Whether a server that broke off a request has gone altogether. Then the request has not ended it,
+    /// but was ended with it, and may be sent again if it is safe.
+    async fn is_dead(&self, server: &Server) -> bool {
+        for pause in LAST_BREATHS {
+            sleep(pause).await;
+            if let Err(error) = connect(&server.address, self.plan.connect_timeout).await {
+                self.fleet.on_refused(server, &error);
+                return error.kind() != Kind::DescriptorsExhausted;
+            }
+        }
+        false
+    }
+}
+
+/// Whether a connection was closed before the request on it was read.
+async fn was_reset(connection: &Connection, sign: Sign) -> bool {
+    if sign == Sign::Closed {
+        // If the end came before the request, the reset that answers the request comes behind it.
+        sleep(LAST_BREATH).await;
+        return connection.is_reset();
+    }
+    sign == Sign::Reset
+}

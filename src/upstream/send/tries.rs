@@ -1,0 +1,57 @@
+//! What was tried for one request, and how often more may be.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::upstream::permit::Permit;
+
+/// A request that the application may have seen is sent again at most so often.
+const RETRIES: u32 = 2;
+/// A server that dies closes its connections a moment before it stops to accept new ones.
+pub(super) const LAST_BREATH: Duration = Duration::from_millis(20);
+/// The moment takes until the last of its processes was ended, which a busy machine gets to late:
+/// pauses before each look.
+pub(super) const LAST_BREATHS: [Duration; 4] =
+    [LAST_BREATH, Duration::from_millis(40), Duration::from_millis(80), Duration::from_millis(160)];
+
+/// What was tried for a request so far.
+pub(super) struct Tries {
+    pub(super) since: Instant,
+    /// Whether nothing was.
+    pub(super) is_first: bool,
+    pub(super) refusals: usize,
+    retries: u32,
+    /// Connections that were reset before anybody had read it.
+    resets: usize,
+    /// The place that it keeps for the next time.
+    pub(super) kept: Option<Permit>,
+}
+
+// === impl Tries ===
+
+impl Tries {
+    pub(super) fn begin(since: Instant) -> Self {
+        Self { since, is_first: true, refusals: 0, retries: 0, resets: 0, kept: None }
+    }
+
+    /// Whether a kept connection may be tried: one was closed already if not.
+    pub(super) fn may_reuse(&self) -> bool {
+        self.retries == 0 && self.resets == 0
+    }
+
+    /// Whether a request that the application may have seen can be sent again.
+    pub(super) fn count(&mut self) -> bool {
+        self.retries += 1;
+        self.retries <= RETRIES
+    }
+
+    /// Waits a moment for a worker that leaves with connections which it has accepted and not read, and for
+    /// the next such. `false` when they are no end.
+    pub(super) async fn outlast(&mut self) -> bool {
+        let Some(&pause) = LAST_BREATHS.get(self.resets) else { return false };
+        self.resets += 1;
+        sleep(pause).await;
+        true
+    }
+}
