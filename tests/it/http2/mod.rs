@@ -6,6 +6,7 @@ mod bodies;
 mod drain;
 mod files;
 mod floods;
+mod frames;
 mod malformed;
 mod preface;
 mod rules;
