@@ -168,7 +168,8 @@ pub(super) fn advice(kind: Kind) -> Option<&'static str> {
             "see what takes the application so long, or raise upstream.total_timeout"
         }
         Kind::UpstreamClosed | Kind::UpstreamTruncated => {
-            "see the application's log: its worker has ended or was killed, or has closed the connection"
+            "see the application's log: its worker has ended or was killed, or has closed the \
+             connection, as uWSGI does with a head longer than its buffer-size"
         }
         Kind::UpstreamGarbage => {
             "see whether the application speaks the protocol of upstream.url (http or uwsgi) there"

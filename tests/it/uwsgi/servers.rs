@@ -46,6 +46,20 @@ fn the_buffer_of_uwsgi() {
     assert_eq!(ask(&wide, room + 1), 502);
 }
 
+/// By HTTP nobody knows its limit here: the event names it.
+#[test]
+fn the_same_behind_its_http_socket() {
+    let Some(django) = Django::prepared() else { return };
+    let wsgi = Wsgi::start(Server::UwsgiSocket, django);
+    let sideman = wsgi.settings().start().until_ready();
+    let mut client = sideman.connect();
+    let long = format!("Cookie: a={}\r\n", "x".repeat(5000));
+    assert_eq!(client.ask("GET", "/echo", &long).status, 502);
+    let event = sideman.event("the application failed a request");
+    assert!(event.contains("Connection reset") && event.contains("buffer-size"), "{event}");
+    assert_eq!(client.get("/echo").status, 200);
+}
+
 #[test]
 fn as_many_fields_as_a_client_may_send() {
     for server in [Server::UwsgiPackets, Server::GunicornPackets] {
