@@ -10,6 +10,7 @@ use std::{
 use crate::support::{
     App, Client, Gate, Origin, Settings, Sideman, TempDir, close, eventually, expect, open,
     pattern, receive, send, until_closed, wait,
+    websocket::{ACCEPT, ASK},
 };
 
 /// A program that listens at a unix socket as well.
@@ -151,20 +152,14 @@ fn one_that_takes_nothing_is_cut_off() {
 fn a_tunnel_goes_through() {
     let origin = Origin::script([
         expect("GET /ws "),
-        send(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
-        ),
+        send(ACCEPT),
         receive("one"),
         send("two"),
         until_closed(),
     ]);
     let local = Local::start(Settings::before(&origin.url()));
     let mut client = local.connect();
-    client.send(
-        "GET /ws HTTP/1.1\r\nHost: example.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\none",
-    );
+    client.send(format!("{ASK}one"));
     client.until("two");
     client.half_close();
     assert!(client.until_closed().is_empty());

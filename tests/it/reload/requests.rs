@@ -4,6 +4,7 @@ use super::{File, reload};
 use crate::support::{
     App, Gate, Http2, Origin, body, close, eventually_is, expect, open, receive, send,
     until_closed, wait,
+    websocket::{ACCEPT, ASK},
 };
 
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nold";
@@ -61,10 +62,7 @@ fn an_upload_goes_where_it_was_going() {
 fn a_websocket_stays_open() {
     let origin = Origin::script([
         expect("GET /ws "),
-        send(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
-        ),
+        send(ACCEPT),
         receive("one"),
         send("two"),
         receive("three"),
@@ -75,10 +73,7 @@ fn a_websocket_stays_open() {
     let file = File::before(&origin.url());
     let sideman = file.start();
     let mut client = sideman.connect();
-    client.send(
-        "GET /ws HTTP/1.1\r\nHost: example.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-    );
+    client.send(ASK);
     client.until("\r\n\r\n");
     client.send("one").until("two");
     file.set("upstream.url", &format!("{:?}", new.url()));

@@ -16,6 +16,7 @@ mod sideman;
 mod step;
 mod uwsgi;
 mod wait;
+pub(crate) mod websocket;
 mod wire;
 mod wsgi;
 

@@ -10,6 +10,7 @@ use super::{
 use crate::support::{
     App, Gate, Origin, Request, Settings, TempDir, close, expect, open, pattern, receive, send,
     until_closed,
+    websocket::{ACCEPT, ASK},
 };
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
@@ -95,12 +96,6 @@ fn who_is_there_by_tls_is_not_sent_to_https() {
 
 #[test]
 fn a_tunnel_carries_both_ways() {
-    const ASK: &str = "GET /ws HTTP/1.1\r\nHost: example.test\r\nConnection: Upgrade\r\n\
-                       Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    const ACCEPT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-                          Connection: Upgrade\r\n\
-                          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
     let long = pattern(300_000);
     for says_end in [true, false] {
         let origin = Origin::script([

@@ -1,8 +1,9 @@
 //! Who may open a tunnel, and what goes each way when somebody asks.
 
-use super::{ACCEPT, ASK, accepts};
+use super::accepts;
 use crate::support::{
     Gate, Origin, Settings, body, close, expect, open, receive, send, until_closed, wait,
+    websocket::{ACCEPT, ASK},
 };
 
 #[test]

@@ -8,17 +8,10 @@ mod trailers;
 mod tunnels;
 mod uvicorn;
 
-use crate::support::{Client, Sideman, Step, expect, send};
-
-/// What a browser sends, on the whole.
-const ASK: &str = "GET /ws HTTP/1.1\r\nHost: example.test\r\nConnection: keep-alive, Upgrade\r\n\
-                   Upgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\n\
-                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
-/// What an application says to that.
-const ACCEPT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-                      Connection: Upgrade\r\n\
-                      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+use crate::support::{
+    Client, Sideman, Step, expect, send,
+    websocket::{ACCEPT, ASK},
+};
 
 /// The application's part of a handshake.
 fn accepts() -> [Step; 2] {

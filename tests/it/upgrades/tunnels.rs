@@ -8,6 +8,7 @@ use super::{accepts, open_tunnel};
 use crate::support::{
     Gate, Origin, Settings, Step, close, eventually, half_close, open, pattern, pause, receive,
     reset, send, until_closed, wait,
+    websocket::{ACCEPT, ASK},
 };
 
 fn script(steps: impl IntoIterator<Item = Step>) -> Origin {
@@ -86,7 +87,7 @@ fn a_client_that_ends_before_it_is_answered_ends_its_side_of_the_tunnel() {
     let origin = Origin::script([
         crate::support::expect("GET /ws "),
         wait(&asked),
-        send(super::ACCEPT),
+        send(ACCEPT),
         receive("early"),
         until_closed(),
         send("bye"),
@@ -94,7 +95,7 @@ fn a_client_that_ends_before_it_is_answered_ends_its_side_of_the_tunnel() {
     ]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();
-    client.send(format!("{}early", super::ASK)).half_close();
+    client.send(format!("{}early", ASK)).half_close();
     asked.open();
     client.until("\r\n\r\n");
     assert_eq!(client.until_closed(), b"bye");

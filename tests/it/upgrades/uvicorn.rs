@@ -6,8 +6,9 @@ use std::{
     process::{Child, Stdio},
 };
 
-use super::ASK;
-use crate::support::{Client, Django, Settings, Sideman, TempDir, eventually, pattern};
+use crate::support::{
+    Client, Django, Settings, Sideman, TempDir, eventually, pattern, websocket::ASK,
+};
 
 /// uvicorn with echo.py; killed when dropped.
 #[derive(Debug)]
