@@ -33,6 +33,7 @@ mod scenarios;
 mod server;
 mod sideman;
 mod site;
+mod skips;
 mod sweep;
 mod uwsgi;
 mod wire;
@@ -50,6 +51,7 @@ use self::{
     rows::{ROWS, Row},
     server::Kind,
     site::{Scale, Site},
+    skips::Skips,
 };
 
 fn main() -> ExitCode {
@@ -129,17 +131,18 @@ fn smoke() -> io::Result<()> {
     let origin = Origin::start(site.directory())?;
     let certificate = Certificate::make(site.directory())?;
     let bench = Bench { site, origin, certificate };
+    let mut skips = Skips::default();
     let mut kinds = vec![Kind::Sideman];
     match nginx::find() {
         Ok(_) => kinds.extend([Kind::Nginx, Kind::NginxCopy, Kind::NginxThreads]),
-        Err(error) => println!("nginx is skipped: {error}"),
+        Err(error) => skips.add("nginx", error),
     }
     let mut failed = String::new();
     for kind in kinds {
         let mut known = Vec::new();
         for row in &rows {
             match refused(&bench.origin, row, std::iter::once(kind))? {
-                Some(why) => println!("{kind}: {} is skipped: {why}", row.name),
+                Some(why) => skips.add(&format!("{kind}, row {}", row.name), why),
                 None => known.push(*row),
             }
         }
@@ -151,5 +154,6 @@ fn smoke() -> io::Result<()> {
     if !failed.is_empty() {
         return Err(io::Error::other(failed));
     }
-    scenarios::smoke()
+    scenarios::smoke(&mut skips)?;
+    skips.finish()
 }

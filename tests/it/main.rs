@@ -35,6 +35,7 @@ mod proxy;
 mod reload;
 mod serve_files;
 mod settings;
+mod skips;
 mod telemetry;
 mod tls;
 mod tools;

@@ -38,6 +38,7 @@ use crate::{
     rows,
     server::{self, Application, Kind, Server, Setup},
     site::{Scale, Site},
+    skips::Skips,
 };
 
 /// Bounds nothing in a scenario: more than the clients at any time.
@@ -93,14 +94,15 @@ pub(crate) fn compare(options: &Options) -> io::Result<()> {
 
 /// A second of SIGHUP under load for every server that is installed: a good answer must come; and a
 /// second of the scenarios that need no gunicorn.
-pub(crate) fn smoke() -> io::Result<()> {
+pub(crate) fn smoke(skips: &mut Skips) -> io::Result<()> {
     let site = site(Scale::Smoke)?;
     let application = application::start()?;
     let length = Duration::from_secs(1);
     let extent = mixed::Extent { length, reloads: 2, workers: 1 };
     mixed::run(&site, application, extent)?.check()?;
     println!("sideman: scenario {} ran", mixed::NAME);
-    for kind in installed().into_iter().filter(|kind| !kind.for_scenarios()) {
+    let kinds = installed(skips);
+    for kind in kinds.iter().copied().filter(|kind| !kind.for_scenarios()) {
         let extent = slowloris::Extent { slow: 30, length, arrival: length / 2, workers: 1 };
         slowloris::run(kind, &site, application, extent)?.check()?;
         println!("{kind}: scenario {} ran", slowloris::NAME);
@@ -109,14 +111,14 @@ pub(crate) fn smoke() -> io::Result<()> {
     let python = match python::with_gunicorn() {
         Ok(python) => python,
         Err(error) => {
-            println!("the scenarios before gunicorn are skipped: {error}");
+            skips.add("the scenarios before gunicorn", error);
             return Ok(());
         }
     };
     let stage = Stage { python, site, workers: 1, settings: &[] };
     let names = ["hup".to_owned()];
     for scenario in plan::select(&names, OTHERS).map_err(io::Error::other)? {
-        for kind in installed() {
+        for &kind in &kinds {
             let figures = stage.run(kind, &scenario.smoke())?;
             if !figures.any_good() {
                 let what = format!("{kind}, scenario {}: {}", scenario.name, figures.reasons());
@@ -186,19 +188,22 @@ fn contenders(options: &Options) -> io::Result<Vec<Contender>> {
     if options.versus.is_some() {
         return Contender::list(options.server, options.versus);
     }
-    let others = installed().into_iter().filter(|kind| *kind != options.server);
-    std::iter::once(options.server).chain(others).map(Contender::new).collect()
+    let mut skips = Skips::default();
+    let others = installed(&mut skips).into_iter().filter(|kind| *kind != options.server);
+    let contenders = std::iter::once(options.server).chain(others).map(Contender::new).collect();
+    skips.finish()?;
+    contenders
 }
 
-fn installed() -> Vec<Kind> {
+fn installed(skips: &mut Skips) -> Vec<Kind> {
     let mut kinds = vec![Kind::Sideman];
     match nginx::find() {
         Ok(_) => kinds.push(Kind::Nginx),
-        Err(error) => eprintln!("nginx is skipped: {error}"),
+        Err(error) => skips.add("nginx", error),
     }
     match haproxy::find() {
         Ok(_) => kinds.push(Kind::Haproxy),
-        Err(error) => eprintln!("HAProxy is skipped: {error}"),
+        Err(error) => skips.add("HAProxy", error),
     }
     kinds
 }

@@ -1,12 +1,14 @@
 //! Several servers: the least busy is next, those in trouble are left alone, and never all of them.
 
 use std::{
-    net::{Ipv4Addr, Ipv6Addr, TcpListener},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener},
     time::{Duration, Instant},
 };
 
 use super::ask;
-use crate::support::{App, Gate, Origin, ReservedPort, Settings, close, eventually, expect};
+use crate::support::{
+    App, Gate, Origin, ReservedPort, Settings, TempDir, can_mount, close, eventually, expect, skip,
+};
 
 fn before(urls: &[&str]) -> Settings {
     Settings::before(urls[0])
@@ -86,18 +88,29 @@ fn a_name_is_looked_up_when_it_is_needed() {
 
 #[test]
 fn the_other_family_of_a_name_is_tried_when_the_first_is_not_there() {
-    // A machine without ::1, or one whose localhost has no second address, has nothing to show.
-    let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else { return };
-    let has_both = std::net::ToSocketAddrs::to_socket_addrs("localhost:1")
-        .is_ok_and(|all| all.into_iter().any(|address| address.is_ipv6()));
-    let port = listener.local_addr().unwrap().port();
-    if !has_both || TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
+    if !can_mount() {
         return;
     }
-    let settings = Settings::before(&format!("http://localhost:{port}"));
-    let sideman = settings.set("upstream.wait", "15s").start();
-    let _app = App::on(listener, |_| App::reply(b"six"));
-    assert_eq!(sideman.get("/").text(), "six");
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return skip("the loopback has no ::1", "set net.ipv6.conf.lo.disable_ipv6 to 0");
+    }
+    // A machine's own localhost often has one address only.
+    let directory = TempDir::new();
+    let hosts = directory.write("hosts", "::1 both.test\n127.0.0.1 both.test\n");
+    let mount = format!("mount --bind {} /etc/hosts", hosts.display());
+    for here in [IpAddr::from(Ipv6Addr::LOCALHOST), IpAddr::from(Ipv4Addr::LOCALHOST)] {
+        let listener = eventually("a port that is free for both families", || {
+            let listener = TcpListener::bind((here, 0)).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let other = if here.is_ipv6() { "127.0.0.1" } else { "::1" };
+            TcpListener::bind((other, port)).is_ok().then_some(listener)
+        });
+        let port = listener.local_addr().unwrap().port();
+        let settings = Settings::before(&format!("http://both.test:{port}"));
+        let sideman = settings.set("upstream.wait", "15s").mounts(&mount).start();
+        let _app = App::on(listener, |_| App::reply(b"six or four"));
+        assert_eq!(sideman.get("/").text(), "six or four", "{here}");
+    }
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! A disk that is full harms those whose bodies have no room on it, and nobody else.
 
-use std::process::Command;
-
 use super::{KEPT, before};
-use crate::support::{App, Client, Settings, Sideman, TempDir, pattern};
+use crate::support::{App, Client, Settings, Sideman, TempDir, can_mount, pattern};
 
 const SIZE: usize = 3 << 20;
 
@@ -60,32 +58,13 @@ fn a_full_budget_is_503() {
 
 #[test]
 fn a_full_disk_is_507() {
-    let directory = TempDir::new();
-    let Some(_mounted) = Mounted::small(&directory) else {
-        eprintln!("skipped: a file system of one megabyte can be mounted by root alone");
+    if !can_mount() {
         return;
-    };
-    let application = application();
+    }
+    let (application, directory) = (application(), TempDir::new());
     let place = directory.path().display().to_string();
-    let sideman = before(&application.url()).set("buffers.directory", &place).start();
+    let small = format!("mount -t tmpfs -o size=1m tmpfs {place}");
+    let settings = before(&application.url()).set("buffers.directory", &place);
+    let sideman = settings.mounts(&small).start();
     check_harm(&sideman, 507, "disk_full");
-}
-
-/// A file system of one megabyte, until it is dropped.
-struct Mounted<'a>(&'a TempDir);
-
-impl<'a> Mounted<'a> {
-    fn small(directory: &'a TempDir) -> Option<Self> {
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(directory.path());
-        let mounted = mount.output().is_ok_and(|output| output.status.success());
-        mounted.then_some(Self(directory))
-    }
-}
-
-impl Drop for Mounted<'_> {
-    fn drop(&mut self) {
-        // Lazily: the program under test may still have it open.
-        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).output();
-    }
 }

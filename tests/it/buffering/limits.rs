@@ -1,9 +1,7 @@
 //! `server.max_body`: what is too long is refused, and the client learns it.
 
-use std::process::Command;
-
 use super::{before, send_chunked};
-use crate::support::{App, Client, Sideman, TempDir, pattern};
+use crate::support::{App, Client, Sideman, TempDir, Tool, pattern};
 
 fn start(application: &App) -> Sideman {
     before(&application.url()).set("server.max_body", "1MiB").start()
@@ -128,7 +126,7 @@ fn curl_learns_it() {
     let url = format!("http://{}/upload", sideman.address());
     for expects in ["Expect:", "Expect: 100-continue"] {
         for fields in [&[][..], &["-H", "Transfer-Encoding: chunked"]] {
-            let mut curl = Command::new("curl");
+            let Some(mut curl) = Tool::Curl.command() else { return };
             curl.args(["--silent", "--show-error", "--max-time", "20", "--noproxy", "*"])
                 .args(["--write-out", "\n%{http_code}", "-H", "Accept: application/json", "-H"])
                 .arg(expects)
@@ -136,13 +134,7 @@ fn curl_learns_it() {
                 .arg("--data-binary")
                 .arg(format!("@{}", file.display()))
                 .arg(&url);
-            let output = match curl.output() {
-                Ok(output) => output,
-                Err(error) => {
-                    eprintln!("skipped: curl can't be run: {error}");
-                    return;
-                }
-            };
+            let output = curl.output().unwrap();
             let shown = format!("{expects} {fields:?}: {output:?}");
             let text = String::from_utf8_lossy(&output.stdout);
             let (page, status) = text.rsplit_once('\n').unwrap();

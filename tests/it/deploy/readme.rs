@@ -23,8 +23,8 @@ const PAGES: [&str; 12] = [
     "docs/tls.md",
     "docs/troubleshooting.md",
 ];
-/// Compose's own, for the image; where the settings file is; and how every name is made.
-const OTHERS: [&str; 3] = ["IMAGE", "CONFIG", "SECTION__KEY"];
+/// Compose's own, for the image; where the settings file is; how every name is made; and the tests' own.
+const OTHERS: [&str; 4] = ["IMAGE", "CONFIG", "SECTION__KEY", "SKIP_NOTHING"];
 
 fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {

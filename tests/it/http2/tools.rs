@@ -1,19 +1,11 @@
 //! Other people's clients.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
-use crate::support::{App, Settings, Sideman, TempDir, pattern};
+use crate::support::{App, Settings, Sideman, TempDir, Tool, pattern};
 
-/// Runs a tool if there is one; says so if not.
-fn run(tool: &str, args: &[&str]) -> Option<Output> {
-    match Command::new(tool).args(args).output() {
-        Ok(output) => Some(output),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("skipped: {tool} is not installed");
-            None
-        }
-        Err(error) => panic!("{tool}: {error}"),
-    }
+fn run(tool: Tool, args: &[&str]) -> Option<Output> {
+    tool.run(args, "")
 }
 
 fn start() -> (App, TempDir, Sideman) {
@@ -30,7 +22,7 @@ fn curl() {
     let (_application, directory, sideman) = start();
     let url = |path: &str| format!("http://{}{path}", sideman.address());
     let known = ["--http2-prior-knowledge", "-sS", "--max-time", "20"];
-    let curl = |args: &[&str]| run("curl", &[&known[..], args].concat());
+    let curl = |args: &[&str]| run(Tool::Curl, &[&known[..], args].concat());
     let (small, large, echo) = (url("/static/a.txt"), url("/static/large.bin"), url("/echo"));
     let format = ["-w", " %{http_version} %{http_code}"];
     let Some(output) = curl(&[&format[..], &[&small]].concat()) else { return };
@@ -55,16 +47,20 @@ fn nghttp() {
     let url = format!("http://{}/static/a.txt", sideman.address());
     let large = format!("http://{}/static/large.bin", sideman.address());
     // Windows of 2^14 bytes, several requests, a body.
-    let Some(output) = run("nghttp", &["-w", "14", "-m", "5", "-t", "20", &url]) else { return };
+    let Some(output) = run(Tool::Nghttp, &["-w", "14", "-m", "5", "-t", "20", &url]) else {
+        return;
+    };
     assert_eq!(String::from_utf8_lossy(&output.stdout), "a file".repeat(5), "{output:?}");
-    let output = run("nghttp", &["-w", "14", "-W", "14", "-t", "20", &large]).unwrap();
+    let output = run(Tool::Nghttp, &["-w", "14", "-W", "14", "-t", "20", &large]).unwrap();
     assert!(output.stdout == pattern(1 << 20), "{output:?}");
     let echo = format!("http://{}/echo", sideman.address());
     let file = directory.join("large.bin");
-    let output = run("nghttp", &["-d", file.to_str().unwrap(), "-t", "20", &echo]).unwrap();
+    let output = run(Tool::Nghttp, &["-d", file.to_str().unwrap(), "-t", "20", &echo]).unwrap();
     assert!(output.stdout == pattern(1 << 20), "{} bytes", output.stdout.len());
-    let output =
-        run("nghttp", &["-n", "-v", "--trailer", "x-sum: 1", "-d", file.to_str().unwrap(), &echo]);
+    let output = run(
+        Tool::Nghttp,
+        &["-n", "-v", "--trailer", "x-sum: 1", "-d", file.to_str().unwrap(), &echo],
+    );
     assert!(String::from_utf8_lossy(&output.unwrap().stdout).contains(":status: 200"));
 }
 
@@ -73,7 +69,8 @@ fn h2load() {
     let (_application, _directory, sideman) = start();
     for path in ["/static/a.txt", "/static/large.bin", "/page"] {
         let url = format!("http://{}{path}", sideman.address());
-        let Some(output) = run("h2load", &["-n", "640", "-c", "4", "-m", "32", "-T", "20", &url])
+        let Some(output) =
+            run(Tool::H2load, &["-n", "640", "-c", "4", "-m", "32", "-T", "20", &url])
         else {
             return;
         };

@@ -13,6 +13,7 @@ mod prometheus;
 mod python;
 mod settings;
 mod sideman;
+mod skip;
 mod step;
 mod uwsgi;
 mod wait;
@@ -32,6 +33,7 @@ pub(crate) use self::{
     python::{Django, PASSWORD, USER},
     settings::{Ended, Settings},
     sideman::Sideman,
+    skip::{Tool, can_mount, skip},
     step::{
         Gate, Step, body, close, expect, flood, half_close, open, packet, pause, receive, reset,
         send, until_closed, wait,

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -11,7 +11,7 @@ use std::{
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::TempDir;
+use super::{TempDir, skip::skip};
 
 /// The project, ready to be served.
 #[derive(Debug)]
@@ -30,22 +30,20 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 const MARK: &str = ".complete";
 
+/// uWSGI is compiled.
+const REMEDY: &str =
+    "install the packages python3, python3-venv, python3-dev and gcc, and let pip reach an index";
+
 // === impl Django ===
 
 impl Django {
-    /// The project, or `None` after one line on stderr that says what is missing. With
-    /// `SIDEMAN_REQUIRE_DJANGO=1` that is a failure.
+    /// The project. Skips the test if it can't be set up on this machine.
+    #[track_caller]
     pub(crate) fn prepared() -> Option<&'static Self> {
         static DJANGO: OnceLock<Result<Django, String>> = OnceLock::new();
-        let prepared = DJANGO.get_or_init(|| {
-            Self::prepare().inspect_err(|missing| {
-                // Not by `eprintln!`, which the test runner hides unless the test fails.
-                let _ = writeln!(io::stderr(), "skipping the tests with Django: {missing}");
-            })
-        });
+        let prepared = DJANGO.get_or_init(Self::prepare);
         if let Err(missing) = prepared {
-            let required = std::env::var_os("SIDEMAN_REQUIRE_DJANGO");
-            assert!(required.is_none_or(|value| value != "1"), "{missing}");
+            skip(missing, REMEDY);
         }
         prepared.as_ref().ok()
     }
@@ -95,7 +93,7 @@ impl Django {
 
         let requirements = project().join("requirements.txt");
         let python = output(Command::new("python3").arg("--version"))
-            .map_err(|error| format!("no python3 ({error}): install python3 and python3-venv"))?;
+            .map_err(|error| format!("there is no python3 ({error})"))?;
         let mut pins = fs::read(&requirements).map_err(describe)?;
         pins.extend_from_slice(python.as_bytes());
         let environment = target.join(format!("django-venv-{:016x}", xxh3_64(&pins)));
@@ -151,17 +149,13 @@ fn once(directory: &Path, make: impl Fn(&Path) -> Result<(), String>) -> Result<
 
 fn install(environment: &Path, requirements: &Path) -> Result<(), String> {
     output(Command::new("python3").args(["-m", "venv"]).arg(environment))
-        .map_err(|error| format!("python3 -m venv fails ({error}): install python3-venv"))?;
+        .map_err(|error| format!("python3 -m venv fails ({error})"))?;
     let mut pip = Command::new(environment.join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
         .args(["--no-input", "--requirement"])
         .arg(requirements);
-    output(&mut pip).map_err(|error| {
-        format!(
-            "pip can't install Django, gunicorn and uWSGI ({error}): it needs a package index, \
-             and for uWSGI a C compiler and python3-dev"
-        )
-    })?;
+    output(&mut pip)
+        .map_err(|error| format!("pip can't install Django, gunicorn and uWSGI ({error})"))?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use super::{sideman::Sideman, wait::eventually};
+use super::{sideman::Sideman, skip, wait::eventually};
 
 /// A command line in the making.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,10 @@ pub(crate) struct Settings {
     pub(crate) holds_stderr: bool,
     /// What it may have open.
     descriptors: Option<u32>,
+    /// Shell commands that mount things for it alone.
+    mounts: Option<String>,
+    /// Whether it has no more rights than its user id gives it.
+    unprivileged: bool,
 }
 
 /// What becomes of what the program writes to stdout.
@@ -110,6 +114,18 @@ impl Settings {
         self
     }
 
+    /// Runs it where these shell commands have mounted something that no other process sees.
+    pub(crate) fn mounts(mut self, commands: &str) -> Self {
+        self.mounts = Some(commands.to_owned());
+        self
+    }
+
+    /// Runs it without capabilities, so that permissions hold even for root, who runs most tests.
+    pub(crate) fn unprivileged(mut self) -> Self {
+        self.unprivileged = true;
+        self
+    }
+
     /// Starts, and waits until it listens.
     #[track_caller]
     pub(crate) fn start(&self) -> Sideman {
@@ -149,16 +165,7 @@ impl Settings {
             Stdout::Read | Stdout::Held | Stdout::Lost => Stdio::piped(),
             Stdout::File(path) => File::options().write(true).open(path).unwrap().into(),
         };
-        let program = env!("CARGO_BIN_EXE_sideman");
-        let mut command = match self.descriptors {
-            None => Command::new(program),
-            Some(most) => {
-                // The shell is replaced: the process is the program.
-                let mut shell = Command::new("/bin/sh");
-                shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\""), program]);
-                shell
-            }
-        };
+        let mut command = self.program();
         command
             .args(&self.args)
             .env_clear()
@@ -167,6 +174,27 @@ impl Settings {
             .stdout(stdout)
             .stderr(Stdio::piped());
         command
+    }
+}
+
+impl Settings {
+    /// The program. What stands around it is replaced by it: the process is the program.
+    fn program(&self) -> Command {
+        let program = Path::new(env!("CARGO_BIN_EXE_sideman"));
+        if let Some(mounts) = &self.mounts {
+            return skip::mounted(mounts, program);
+        }
+        if let Some(most) = self.descriptors {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]).arg(program);
+            return shell;
+        }
+        if self.unprivileged && rustix::process::geteuid().is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--bounding-set=-all", "--inh-caps=-all"]).arg(program);
+            return command;
+        }
+        Command::new(program)
     }
 }
 

@@ -1,29 +1,12 @@
 //! Prometheus' own checks: `promtool check metrics`, `check rules`, and `test rules` for when alerts
 //! fire and when they do not.
 
-use std::{
-    io::Write as _,
-    path::Path,
-    process::{Command, Stdio},
-};
-
 use super::names::queries;
-use crate::support::{App, Settings, TempDir};
+use crate::support::{App, Settings, TempDir, Tool};
 
-/// What promtool says when it is content, which it has to be; `None` where it is not installed.
+/// What promtool says when it finds no fault, as it must; `None` where it is not installed.
 fn promtool(arguments: &[&str], input: &str) -> Option<String> {
-    let mut command = Command::new("timeout");
-    command.arg("60").arg("promtool").args(arguments);
-    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    // It may have ended without reading.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    if output.status.code() == Some(127) {
-        eprintln!("skipped: there is no promtool (Debian has it in the package prometheus)");
-        return None;
-    }
+    let output = Tool::Promtool.run(arguments, input)?;
     let (out, err) = (output.stdout, output.stderr);
     let said = format!("{}{}", String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
     assert!(output.status.success(), "promtool {arguments:?}: {said}");

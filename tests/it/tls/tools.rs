@@ -1,28 +1,9 @@
 //! What people try it with: openssl s_client and curl.
 
-use std::{
-    io::Write as _,
-    process::{Command, Output, Stdio},
-};
+use std::process::Output;
 
 use super::{Pair, address, self_signed};
-use crate::support::{App, Settings, TempDir, pattern};
-
-/// Runs a program to its end; `None` where it is not installed.
-fn run(program: &str, arguments: &[&str], input: &str) -> Option<Output> {
-    let mut command = Command::new("timeout");
-    command.arg("20").arg(program).args(arguments);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    // It may have ended without reading.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    if output.status.code() == Some(127) {
-        eprintln!("skipped: there is no {program}");
-        return None;
-    }
-    Some(output)
-}
+use crate::support::{App, Settings, TempDir, Tool, pattern};
 
 fn text(output: &Output) -> String {
     let (out, err) = (&output.stdout, &output.stderr);
@@ -57,7 +38,7 @@ fn openssl_agrees() {
             "-ign_eof",
         ];
         let request = "GET / HTTP/1.1\r\nHost: second.test\r\nConnection: close\r\n\r\n";
-        let Some(output) = run("openssl", &arguments, request) else { return };
+        let Some(output) = Tool::Openssl.run(&arguments, request) else { return };
         let found = text(&output);
         assert!(output.status.success(), "{found}");
         for part in ["ALPN protocol: http/1.1", shown, "Verification: OK", "\r\n\r\nhello"] {
@@ -65,7 +46,7 @@ fn openssl_agrees() {
         }
     }
     let arguments = ["s_client", "-connect", &address, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"];
-    let Some(output) = run("openssl", &arguments, "") else { return };
+    let Some(output) = Tool::Openssl.run(&arguments, "") else { return };
     assert!(!output.status.success(), "{}", text(&output));
 }
 
@@ -78,7 +59,7 @@ fn curl_gets_a_file() {
     for flags in
         [&["-sk"][..], &["-sk", "--http1.0"], &["-sk", "--tls-max", "1.2"], &["-sk", "-r", "5-"]]
     {
-        let Some(output) = run("curl", &[flags, &[&url]].concat(), "") else { return };
+        let Some(output) = Tool::Curl.run(&[flags, &[&url]].concat(), "") else { return };
         assert!(output.status.success(), "{flags:?} {}", String::from_utf8_lossy(&output.stderr));
         let whole = pattern(1 << 20);
         let expected = if flags.contains(&"-r") { &whole[5..] } else { &whole[..] };
@@ -86,11 +67,11 @@ fn curl_gets_a_file() {
     }
     for (flags, version) in [(&["-sk"][..], "2"), (&["-sk", "--http1.1"], "1.1")] {
         let shown = ["-o", "/dev/null", "-w", "%{http_version}", &url];
-        let Some(output) = run("curl", &[flags, &shown].concat(), "") else { return };
+        let Some(output) = Tool::Curl.run(&[flags, &shown].concat(), "") else { return };
         assert_eq!(String::from_utf8_lossy(&output.stdout), version);
     }
     // Nobody has vouched for it.
-    let Some(output) = run("curl", &["-sS", &url], "") else { return };
+    let Some(output) = Tool::Curl.run(&["-sS", &url], "") else { return };
     assert!(!output.status.success());
     sideman.until_metric("sideman_tls_handshakes_total", &[("result", "refused")], 1.0);
 }

@@ -1,0 +1,127 @@
+//! The one way for a test to leave out what this machine can't do. Each skip is listed after the
+//! results, with what to install, and `SIDEMAN_SKIP_NOTHING=1` turns each into a failure.
+
+use std::{
+    io::Write as _,
+    path::PathBuf,
+    process::{ChildStdin, Command, Output, Stdio},
+    sync::Mutex,
+    thread,
+};
+
+/// A program that is not part of Rust, and the Debian package that has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tool {
+    Curl,
+    H2load,
+    Nghttp,
+    Openssl,
+    Promtool,
+}
+
+/// Collects lines until the tests have ended, however that happens, then prints them. The test
+/// runner has no hook at its end, but the pipe closes with its process.
+const PRINTER: &str = r#"
+trap "" INT TERM
+lines=
+while IFS= read -r line; do
+    lines="$lines  $line
+"
+done
+printf '\nskipped:\n%s%s\n' "$lines" "$0" >&2
+"#;
+
+const FOOTER: &str = "With SIDEMAN_SKIP_NOTHING=1 each of these is a failure.";
+
+/// Leaves the rest of a test out: to be followed by `return`. Says what is missing and what to do.
+/// Fails the test under `SIDEMAN_SKIP_NOTHING=1`.
+#[track_caller]
+pub(crate) fn skip(missing: &str, remedy: &str) {
+    static LIST: Mutex<Option<ChildStdin>> = Mutex::new(None);
+    let strict = std::env::var_os("SIDEMAN_SKIP_NOTHING").is_some_and(|value| value == "1");
+    assert!(!strict, "nothing may be skipped here: {missing}; {remedy}");
+    let current = thread::current();
+    let line = format!("{}: {missing}; {remedy}", current.name().unwrap_or("a test"));
+    let mut list = LIST.lock().unwrap();
+    let printer = list.get_or_insert_with(|| {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", PRINTER, FOOTER]).stdin(Stdio::piped()).stdout(Stdio::null());
+        shell.spawn().unwrap().stdin.take().unwrap()
+    });
+    writeln!(printer, "{}", line.replace('\n', " ")).unwrap();
+}
+
+// === impl Tool ===
+
+impl Tool {
+    /// Its name, and where Debian has it.
+    const fn described(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Curl => ("curl", "curl"),
+            Self::H2load => ("h2load", "nghttp2-client"),
+            Self::Nghttp => ("nghttp", "nghttp2-client"),
+            Self::Openssl => ("openssl", "openssl"),
+            Self::Promtool => ("promtool", "prometheus"),
+        }
+    }
+
+    /// The program, which is ended after a minute. Skips the test if it is not installed.
+    #[track_caller]
+    pub(crate) fn command(self) -> Option<Command> {
+        let (name, package) = self.described();
+        let Some(path) = find(name) else {
+            skip(&format!("{name} is not installed"), &format!("install the package {package}"));
+            return None;
+        };
+        let mut command = Command::new("timeout");
+        command.arg("60").arg(path);
+        Some(command)
+    }
+
+    /// Runs the program to its end with this input. Skips the test if it is not installed.
+    #[track_caller]
+    pub(crate) fn run(self, arguments: &[&str], input: &str) -> Option<Output> {
+        let mut command = self.command()?;
+        command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // It may have ended without reading.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        Some(child.wait_with_output().unwrap())
+    }
+}
+
+/// Whether the program under test can be given mounts of its own (`Settings::mounts`). Skips the
+/// test if not.
+#[track_caller]
+pub(crate) fn can_mount() -> bool {
+    let mut probe = mounted("mount -t tmpfs -o size=1m tmpfs /mnt", "/bin/true".as_ref());
+    if probe.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success()) {
+        return true;
+    }
+    skip(
+        "nothing can be mounted",
+        "run as root, or allow user namespaces (unshare --map-root-user)",
+    );
+    false
+}
+
+/// A program in a mount namespace of its own, after a line of shell that mounts things there.
+pub(super) fn mounted(mounts: &str, program: &std::path::Path) -> Command {
+    let mut command = Command::new("unshare");
+    command.arg("--mount");
+    if !rustix::process::geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    let script = format!("{mounts} && exec \"$0\" \"$@\"");
+    command.args(["/bin/sh", "-c", &script]).arg(program);
+    command
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file())
+}
