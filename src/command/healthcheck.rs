@@ -54,11 +54,13 @@ fn check(args: &HealthcheckArgs, environment: &Environment) -> Result<(), String
     ask::ask(&question.peer, &question.path, timeout).map_err(|fault| {
         // One line, whatever the answer held.
         let fault: String = fault.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        // A query may hold a token.
+        let path = question.path.split('?').next().unwrap_or_default();
         match &question.peer {
-            Peer::Host(authority) => format!("GET http://{authority}{}: {fault}", question.path),
-            Peer::Unix(socket) => {
-                format!("GET {} at unix:{}: {fault}", question.path, socket.display())
+            Peer::Host(authority) => {
+                format!("GET {}: {fault}", config::masked_url(&format!("http://{authority}{path}")))
             }
+            Peer::Unix(socket) => format!("GET {path} at unix:{}: {fault}", socket.display()),
         }
     })
 }
@@ -95,7 +97,7 @@ impl Question {
 
     /// What was given on the command line; without a path the one of the settings is asked for.
     fn of_url(url: &str, path: impl Fn() -> Result<String, String>) -> Result<Self, String> {
-        let wrong = |fault: &str| Err(format!("{url:?}: {fault}"));
+        let wrong = |fault: &str| Err(format!("{:?}: {fault}", config::masked_url(url)));
         let Some(rest) = url.strip_prefix("http://") else {
             return wrong("write a URL such as http://127.0.0.1:8080/healthz");
         };

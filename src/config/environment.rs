@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -232,10 +233,11 @@ impl Variable<'_> {
         }
         if self.is_file {
             let path = Path::new(self.value);
-            let text = text_file::read(path)?;
-            let text = text.trim_end_matches(['\n', '\r']);
+            let shown = self.shown_path();
+            let text = text_file::read(path, &shown)?;
+            let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r']);
             if text.is_empty() {
-                return Err(format!("{} is empty: write the value into it", path.display()));
+                return Err(format!("{shown} is empty: write the value into it"));
             }
             return Ok((text.to_owned(), Origin::SecretFile { name, path: path.into() }));
         }
@@ -247,8 +249,20 @@ impl Variable<'_> {
 
     fn shown(&self) -> String {
         match self.is_file && !self.value.is_empty() {
-            true => format!("{}={}", self.name, Path::new(self.value).display()),
+            true => format!("{}={}", self.name, self.shown_path()),
             false => self.name.to_owned(),
+        }
+    }
+
+    /// The path of the file. Some write the secret itself where its path belongs: then it looks like none.
+    fn shown_path(&self) -> String {
+        let path = Path::new(self.value);
+        let is_path = ["/", "./", "../"]
+            .iter()
+            .any(|begin| self.value.as_encoded_bytes().starts_with(begin.as_bytes()));
+        match is_path || fs::metadata(path).is_ok() {
+            true => text_file::shown(path).into_owned(),
+            false => "(not shown: no absolute path)".into(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Settings from the TOML file, each with its line.
 
-use std::{ops::Range, path::Path};
+use std::{borrow::Cow, ops::Range, path::Path};
 
 use toml::{
     Spanned,
@@ -10,12 +10,10 @@ use toml::{
 use super::{
     keys::{self, KEYS, Key, Kind, SECTIONS},
     problem::Problem,
+    secret,
     sources::{Origin, Sources, Value},
     suggest, text_file, value,
 };
-
-/// Longer values are cut in messages.
-const SHOWN: usize = 60;
 
 /// One settings file while it is read; problems are sorted by line at the end.
 struct File<'a> {
@@ -31,7 +29,12 @@ pub(super) fn apply(
     sources: &mut Sources,
     problems: &mut Vec<Problem>,
 ) {
-    let text = match text_file::read(path) {
+    // The path may be a secret itself: `SIDEMAN_CONFIG_FILE` can name the wrong file.
+    let shown = match named_by.is_secret() {
+        true => Cow::Borrowed("the file"),
+        false => text_file::shown(path),
+    };
+    let text = match text_file::read(path, &shown) {
         Ok(text) => text,
         Err(fault) => {
             // What it would have set is unknown, so nothing may be said about what is missing.
@@ -40,6 +43,16 @@ pub(super) fn apply(
             return;
         }
     };
+    if text.contains("-----BEGIN ") {
+        sources.spoil_all();
+        let fault = "this is a key or a certificate, not a settings file: name the right file";
+        problems.push(Problem::about(
+            None,
+            format!("the settings file ({named_by})"),
+            fault.into(),
+        ));
+        return;
+    }
     let mut file = File { path, text: &text, problems: Vec::new() };
     match DeTable::parse(&text) {
         Ok(table) => file.sections(table.get_ref(), sources),
@@ -47,7 +60,7 @@ pub(super) fn apply(
             sources.spoil_all();
             let line = error.span().map_or(1, |span| file.line(&span));
             let subject = format!("{}:{line}", path.display());
-            let fault = format!("this is not valid TOML: {}", error.message());
+            let fault = format!("this is not valid TOML: {}", secret::masked(error.message()));
             file.problems.push((line, Problem::about(None, subject, fault)));
         }
     }
@@ -91,7 +104,7 @@ impl File<'_> {
                         true => "{...}".into(),
                         false => self.excerpt(&value.span()),
                     };
-                    self.problems.push((line, Problem::bad_value(key, &shown, &origin, &fault)));
+                    self.problems.push((line, Problem::bad_excerpt(key, &shown, &origin, &fault)));
                 }
             }
         }
@@ -134,7 +147,8 @@ impl File<'_> {
 
     fn report(&mut self, key: Option<&Key>, what: &str, span: &Range<usize>, fault: String) {
         let line = self.line(span);
-        let subject = format!("{} ({}:{line})", what.escape_debug(), self.path.display());
+        let name = what.escape_debug().to_string();
+        let subject = format!("{} ({}:{line})", secret::masked(&name), self.path.display());
         self.problems.push((line, Problem::about(key, subject, fault)));
     }
 
@@ -146,11 +160,7 @@ impl File<'_> {
     /// A value as it stands in the file, on one line.
     fn excerpt(&self, span: &Range<usize>) -> String {
         let text = self.text.get(span.clone()).unwrap_or_default();
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        match text.char_indices().nth(SHOWN) {
-            Some((end, _)) => format!("{}...", text.get(..end).unwrap_or(&text)),
-            None => text,
-        }
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }
 

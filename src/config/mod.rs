@@ -34,6 +34,7 @@ mod url;
 mod value;
 
 mod problem;
+mod secret;
 mod suggest;
 
 pub use self::{
@@ -42,6 +43,7 @@ pub use self::{
     load::{Flags, HealthTarget, Loaded, health_target, load},
     problem::{Problem, Problems},
     reader::Setting,
+    secret::{masked, masked_url},
     sources::Origin,
     value::duration,
     warnings::warnings,

@@ -4,8 +4,12 @@ use std::{error::Error, fmt};
 
 use super::{
     keys::Key,
+    secret,
     sources::{Origin, Value},
 };
+
+/// Longer pieces of a file are cut.
+const SHOWN: usize = 60;
 
 /// One thing that is wrong, where it was set, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,11 +38,29 @@ impl Problem {
         self.is_missing
     }
 
-    /// A value that does not have the form its key asks for; `shown` is the part at fault.
-    pub(super) fn bad_value(key: &Key, shown: &str, origin: &Origin, fault: &str) -> Self {
-        // A fault repeats parts of the value, which a secret must not.
-        let fault = if origin.is_secret() { "what the file holds is not valid" } else { fault };
-        let shown = if origin.is_secret() { "(from file)" } else { shown };
+    /// A value that does not have the form its key asks for; `text` is the part at fault.
+    pub(super) fn bad_value(key: &Key, text: &str, origin: &Origin, fault: &str) -> Self {
+        Self::bad(key, text, |text| format!("{text:?}"), origin, fault)
+    }
+
+    /// The same for a piece of a file, which has quotes of its own.
+    pub(super) fn bad_excerpt(key: &Key, text: &str, origin: &Origin, fault: &str) -> Self {
+        Self::bad(key, text, cut, origin, fault)
+    }
+
+    /// A fault repeats parts of the value, which what is secret must not.
+    fn bad(
+        key: &Key,
+        text: &str,
+        show: impl Fn(&str) -> String,
+        origin: &Origin,
+        fault: &str,
+    ) -> Self {
+        let (shown, fault) = match secret::hidden(key.kind, text) {
+            _ if origin.is_secret() => ("(from file)".into(), "what the file holds is not valid"),
+            Some(hidden) => (show(&hidden.shown), hidden.fault),
+            None => (show(text), fault),
+        };
         Self {
             key: Some(key.name),
             subject: format!("{} = {shown} ({origin})", key.name),
@@ -51,7 +73,7 @@ impl Problem {
     /// A value that is well formed but does not go with another one. The fault must hold no part
     /// of a secret.
     pub(super) fn conflict(key: &Key, value: &Value, fault: String) -> Self {
-        let subject = format!("{} = {} ({})", key.name, value.quoted(), value.origin);
+        let subject = format!("{} = {} ({})", key.name, value.quoted(key.kind), value.origin);
         Self { key: Some(key.name), subject, fault, expected: None, is_missing: false }
     }
 
@@ -66,6 +88,13 @@ impl Problem {
     pub(super) fn about(key: Option<&Key>, subject: impl Into<String>, fault: String) -> Self {
         let key = key.map(|key| key.name);
         Self { key, subject: subject.into(), fault, expected: None, is_missing: false }
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or(text)),
+        None => text.into(),
     }
 }
 

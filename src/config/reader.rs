@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
             }
         }
         if items.is_empty() && !key.kind.may_be_none() {
-            self.problems.push(Problem::bad_value(key, "[]", &value.origin, "the list is empty"));
+            self.problems.push(Problem::bad_excerpt(key, "[]", &value.origin, "the list is empty"));
             return None;
         }
         if parsed.len() < items.len() {
@@ -225,7 +225,7 @@ impl<'a> Reader<'a> {
     }
 
     fn bad_value(&mut self, key: &Key, text: &str, value: &Value, fault: &str) {
-        self.report(Problem::bad_value(key, &format!("{text:?}"), &value.origin, fault));
+        self.report(Problem::bad_value(key, text, &value.origin, fault));
     }
 
     /// Items of a list may be wrong in the same way: once is enough.

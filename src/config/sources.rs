@@ -6,7 +6,10 @@ use std::{
     path::PathBuf,
 };
 
-use super::keys::{KEYS, Key};
+use super::{
+    keys::{KEYS, Key, Kind},
+    secret,
+};
 
 /// Where a value was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,11 +66,15 @@ impl fmt::Display for Origin {
 
 impl Value {
     /// The text for a message, quoted, unless it is nobody's business.
-    pub(super) fn quoted(&self) -> String {
+    pub(super) fn quoted(&self, kind: Kind) -> String {
         if self.origin.is_secret() {
             return "(from file)".into();
         }
-        match self.items.as_slice() {
+        let shown = |item: &String| {
+            secret::hidden(kind, item).map_or_else(|| item.clone(), |hidden| hidden.shown)
+        };
+        let items: Vec<String> = self.items.iter().map(shown).collect();
+        match items.as_slice() {
             [] => "[]".into(),
             [item] => format!("{item:?}"),
             items => format!("{items:?}"),

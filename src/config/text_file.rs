@@ -1,18 +1,25 @@
 //! Reads a small text file whole: the settings file, or a secret.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{borrow::Cow, fs::File, io::Read as _, path::Path};
+
+use super::secret;
 
 /// More than any settings file or secret holds; a wrong path such as /dev/zero ends here.
 const LIMIT: u64 = 1 << 20;
 
-/// The file's text, or a sentence on why there is none.
-pub(super) fn read(path: &Path) -> Result<String, String> {
+/// The path as a message may show it.
+pub(super) fn shown(path: &Path) -> Cow<'static, str> {
+    Cow::Owned(secret::masked(&path.display().to_string()).into_owned())
+}
+
+/// The file's text, or a sentence on why there is none, which calls the file `shown`.
+pub(super) fn read(path: &Path, shown: &str) -> Result<String, String> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        .map_err(|error| format!("cannot read {shown}: {error}"))?;
     if bytes.len() as u64 > LIMIT {
-        return Err(format!("{} is larger than 1MiB: is it the right file?", path.display()));
+        return Err(format!("{shown} is larger than 1MiB: is it the right file?"));
     }
-    String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8 text", path.display()))
+    String::from_utf8(bytes).map_err(|_| format!("{shown} is not UTF-8 text"))
 }

@@ -8,6 +8,8 @@ use crate::{
     rfc::path::normalize,
 };
 
+use super::secret::NO_USER;
+
 /// What a URL without a port means, as in nginx.
 const DEFAULT_PORT: u16 = 80;
 /// What `sun_path` holds, without its closing NUL.
@@ -15,7 +17,6 @@ const UNIX_PATH: usize = 107;
 /// Until other settings say otherwise: uWSGI as it is by default.
 const UWSGI: Uwsgi = Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 4096 };
 
-const NO_USER: &str = "a user name or password is not possible here";
 const NO_FALLBACK_TLS: &str = "only plain http is spoken to the fallback: write http:// if it has a \
                                plain port, as buckets have, or name a proxy beside sideman that \
                                speaks TLS to it";

@@ -6,15 +6,20 @@ use std::{fs::File, io::Read as _, path::Path, sync::Arc};
 use rustls::{
     InconsistentKeys,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer},
     sign::CertifiedKey,
 };
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
+use super::pem::{self, Form, Label};
 use crate::plan::CertificateFiles;
 
 /// Far more than any chain; a wrong path such as /dev/zero ends here.
 const LARGEST: u64 = 1 << 20;
+
+const NOT_X509: &str = "it is no X.509 certificate, or damaged: write it again from its source";
+const UNUSABLE_KEY: &str = "it is damaged, or of a kind that is not spoken here: RSA from 2048 bits, \
+                            ECDSA (P-256, P-384, P-521) and Ed25519 are";
 
 /// A certificate in use.
 #[derive(Debug)]
@@ -28,33 +33,17 @@ pub(super) struct Certificate {
     pub(super) label: String,
 }
 
-/// Reads a certificate and its key.
+/// Reads a certificate and its key. No message holds anything of either file but its path.
 pub(super) fn load(files: &CertificateFiles) -> Result<Certificate, String> {
     let (chain_path, key_path) = (files.certificate.display(), files.key.display());
-    let chain: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_slice_iter(&read(&files.certificate)?)
-            .collect::<Result<_, pem::Error>>()
-            .map_err(|error| format!("{chain_path} is not PEM: {error}"))?;
-    if chain.is_empty() {
-        return Err(format!(
-            "{chain_path} holds no certificate: -----BEGIN CERTIFICATE----- is missing"
-        ));
-    }
+    let text = read(&files.certificate)?;
+    let chain = chain(&text).map_err(|fault| format!("{chain_path} {fault}"))?;
     let text = read(&files.key)?;
-    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
-        if !matches!(error, pem::Error::NoItemsFound) {
-            return format!("{key_path} is not PEM: {error}");
-        }
-        if is_encrypted(&text) {
-            return format!(
-                "the key in {key_path} needs a passphrase, which nobody could type: \
-                 write it without one (openssl pkey -in OLD -out NEW)"
-            );
-        }
-        format!("{key_path} holds no private key: -----BEGIN PRIVATE KEY----- is missing")
-    })?;
+    let key = key(&text).map_err(|fault| format!("{key_path} {fault}"))?;
     certify(chain, key, files.certificate.display().to_string()).map_err(|fault| match fault {
-        Fault::Certificate(fault) => format!("the certificate in {chain_path} can't be read: {fault}"),
+        Fault::Certificate(fault) => {
+            format!("the certificate in {chain_path} can't be read: {fault}")
+        }
         Fault::Key(fault) => format!("the key in {key_path} can't be used: {fault}"),
         Fault::Mismatch => format!(
             "the key in {key_path} is not that of the certificate in {chain_path}: give the key that \
@@ -63,11 +52,113 @@ pub(super) fn load(files: &CertificateFiles) -> Result<Certificate, String> {
     })
 }
 
+/// The certificates of a file, in order.
+fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let sections = pem::sections(text).map_err(no_pem)?;
+    let own = sections.iter().filter(|section| section.label == Label::Certificate);
+    let chain: Vec<_> = own
+        .map(|section| section.decode().map(CertificateDer::from))
+        .collect::<Result<_, pem::Fault>>()
+        .map_err(|fault| format!("is not proper PEM: {fault}"))?;
+    if chain.is_empty() {
+        return Err(no_certificate(sections.first().map(|section| section.label)).into());
+    }
+    Ok(chain)
+}
+
+/// The first private key of a file.
+fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+    let sections = pem::sections(text).map_err(no_pem)?;
+    let found = sections.iter().find_map(|section| {
+        let Label::Key(form) = section.label else { return None };
+        Some((section, form))
+    });
+    let Some((section, form)) = found else {
+        // A certificate beside it tells less than anything else.
+        let labels = || sections.iter().map(|section| section.label);
+        let other = labels().find(|label| !matches!(label, Label::Certificate | Label::Other));
+        return Err(no_key(other.or(labels().next())).into());
+    };
+    let der = section.decode().map_err(|fault| match fault {
+        pem::PASSPHRASE => format!("holds a key that can't be used: {fault}"),
+        fault => format!("is not proper PEM: {fault}"),
+    })?;
+    Ok(match form {
+        Form::Pkcs8 => PrivateKeyDer::Pkcs8(der.into()),
+        Form::Pkcs1 => PrivateKeyDer::Pkcs1(der.into()),
+        Form::Sec1 => PrivateKeyDer::Sec1(der.into()),
+    })
+}
+
+fn no_pem(fault: pem::Fault) -> String {
+    format!("is not proper PEM: {fault}")
+}
+
+/// What is said of a file without a certificate that begins with this.
+fn no_certificate(instead: Option<Label>) -> &'static str {
+    match instead {
+        Some(Label::Key(_) | Label::EncryptedKey | Label::OpenSshKey | Label::DsaKey) => {
+            "holds no certificate but a private key: name the certificate first, as in \
+             CERTIFICATE=KEY"
+        }
+        Some(Label::Request) => {
+            "holds no certificate but the request for one: name the certificate that was issued for it"
+        }
+        Some(Label::PublicKey) => {
+            "holds no certificate but a public key: name the certificate that was issued for it"
+        }
+        Some(Label::Pkcs7) => {
+            "holds no certificate but PKCS#7: convert it (openssl pkcs7 -print_certs -in OLD -out NEW)"
+        }
+        Some(Label::TrustedCertificate) => {
+            "holds no certificate but one in OpenSSL's own form: convert it (openssl x509 -in OLD \
+             -out NEW)"
+        }
+        Some(Label::Certificate | Label::Parameters | Label::Other) | None => {
+            "holds no certificate: -----BEGIN CERTIFICATE----- is missing"
+        }
+    }
+}
+
+/// What is said of a file without a usable private key that holds this.
+fn no_key(instead: Option<Label>) -> &'static str {
+    match instead {
+        Some(Label::EncryptedKey) => {
+            "holds a key that needs a passphrase, which nobody could type: write the key without one \
+             (openssl pkey -in OLD -out NEW)"
+        }
+        Some(Label::OpenSshKey) => {
+            "holds a key of OpenSSH: name the key that the certificate's request was made with, or \
+             convert it (ssh-keygen -p -m PEM -N '' -f KEY)"
+        }
+        Some(Label::DsaKey) => {
+            "holds a DSA key, which TLS does not use any more: make an ECDSA or RSA key, and have a \
+             certificate issued for it"
+        }
+        Some(Label::PublicKey) => {
+            "holds no private key but a public one: name the private key that belongs to it"
+        }
+        Some(Label::Request) => {
+            "holds no private key but a certificate request: name the key that it was made with"
+        }
+        Some(Label::Parameters) => {
+            "holds no private key but parameters for one: name the key that was made with them"
+        }
+        Some(Label::Certificate | Label::TrustedCertificate | Label::Pkcs7) => {
+            "holds no private key but a certificate: name the key second, as in CERTIFICATE=KEY"
+        }
+        Some(Label::Key(_) | Label::Other) | None => {
+            "holds no private key: -----BEGIN PRIVATE KEY----- is missing"
+        }
+    }
+}
+
 /// Why a certificate and a key are not fit to be used.
+/// Constants of the program: what a library says of bytes may repeat them.
 #[derive(Debug)]
 pub(super) enum Fault {
-    Certificate(String),
-    Key(String),
+    Certificate(&'static str),
+    Key(&'static str),
     Mismatch,
 }
 
@@ -78,19 +169,18 @@ pub(super) fn certify(
     label: String,
 ) -> Result<Certificate, Fault> {
     let (names, end) = {
-        let own = chain.first().ok_or_else(|| Fault::Certificate("it is missing".into()))?;
-        let (_, own) = X509Certificate::from_der(own)
-            .map_err(|error| Fault::Certificate(error.to_string()))?;
+        let own = chain.first().ok_or(Fault::Certificate("it is missing"))?;
+        let (_, own) = X509Certificate::from_der(own).map_err(|_| Fault::Certificate(NOT_X509))?;
         (names(&own), own.validity().not_after.timestamp())
     };
     let key = provider().key_provider.load_private_key(key);
-    let key = key.map_err(|error| Fault::Key(error.to_string()))?;
+    let key = key.map_err(|_| Fault::Key(UNUSABLE_KEY))?;
     let key = CertifiedKey::new(chain, key);
     match key.keys_match() {
         // Where it can't be told, clients will.
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
         Err(rustls::Error::InconsistentKeys(_)) => return Err(Fault::Mismatch),
-        Err(error) => return Err(Fault::Certificate(error.to_string())),
+        Err(_) => return Err(Fault::Certificate(NOT_X509)),
     }
     Ok(Certificate { key: Arc::new(key), names, end, label })
 }
@@ -129,10 +219,6 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         return Err(format!("{} is larger than 1MiB: name the right file", path.display()));
     }
     Ok(bytes)
-}
-
-fn is_encrypted(text: &[u8]) -> bool {
-    memchr::memmem::find(text, b"-----BEGIN ENCRYPTED PRIVATE KEY-----").is_some()
 }
 
 #[cfg(test)]
@@ -192,9 +278,13 @@ mod tests {
         fails(&certificate, &certificate, &["a.pem holds no private key"]);
         let text =
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n-----END ENCRYPTED PRIVATE KEY-----\n";
-        fails(&certificate, &directory.write("d.key", text), &["d.key needs a passphrase"]);
+        fails(
+            &certificate,
+            &directory.write("d.key", text),
+            &["d.key holds a key that needs a passphrase"],
+        );
         let cut = directory.write("e.pem", &own.cert.pem()[..200]);
-        fails(&cut, &key, &["e.pem is not PEM"]);
+        fails(&cut, &key, &["e.pem is not proper PEM", "cut off"]);
         let empty = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
         fails(&directory.write("f.pem", empty), &key, &["f.pem can't be read"]);
         let empty = "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n";

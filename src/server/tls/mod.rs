@@ -3,6 +3,7 @@
 mod certificate;
 mod choice;
 mod handshake;
+mod pem;
 mod places;
 mod self_signed;
 mod terms;

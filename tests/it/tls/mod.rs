@@ -5,6 +5,7 @@ mod client;
 mod handshakes;
 mod messages;
 mod reload;
+mod secrets;
 mod sockets;
 mod tools;
 

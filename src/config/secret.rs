@@ -1,0 +1,205 @@
+//! What a message must not repeat of a value: passwords in URLs, keys, tokens. Every message about a
+//! value is made with these functions (`problem.rs`, `sources.rs`).
+
+use std::borrow::Cow;
+
+use super::keys::Kind;
+
+/// What stands in place of what is hidden.
+const MASK: &str = "***";
+/// A run of so many letters of base64 is a key or a token: directories and hosts have shorter parts,
+/// and hashes have one case.
+const KEY: usize = 48;
+
+pub(super) const NO_USER: &str = "a user name or password is not possible here";
+const NO_QUERY: &str = "a query or a fragment (? or #) is not possible";
+const NO_PEM: &str = "this is a key or a certificate itself: write it to a file, and name that file where it belongs";
+const NO_KEY: &str = "this looks like a key or a token, and is not what is expected here";
+
+/// A value of which a part must not be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hidden {
+    /// The value without that part.
+    pub(super) shown: String,
+    /// What may be said about it: other faults repeat parts of the value.
+    pub(super) fault: &'static str,
+}
+
+/// What may be shown of a value; `None` if all of it may.
+pub(super) fn hidden(kind: Kind, text: &str) -> Option<Hidden> {
+    if text.contains("-----BEGIN") || text.contains("PRIVATE KEY") {
+        return Some(Hidden { shown: "(PEM, not shown)".into(), fault: NO_PEM });
+    }
+    let user = match is_address(kind) {
+        true => user_of_address(text),
+        false => user_of_url(text),
+    };
+    if let Some((begin, end)) = user {
+        let (before, rest) = text.split_at_checked(end)?;
+        let (before, user) = before.split_at_checked(begin)?;
+        // Behind a ? the @ may be that of a token.
+        let rest = if user.contains(['?', '#']) { "" } else { rest };
+        let shown = format!("{before}{MASK}{rest}");
+        return Some(Hidden { shown: without_query(kind, &shown).into_owned(), fault: NO_USER });
+    }
+    if let Cow::Owned(shown) = without_query(kind, text) {
+        return Some(Hidden { shown, fault: NO_QUERY });
+    }
+    let key = text.split(|c: char| !is_base64(c)).find(|run| is_key(run))?;
+    let shown = text.replace(key, &format!("({} characters, not shown)", key.len()));
+    Some(Hidden { shown, fault: NO_KEY })
+}
+
+/// The same for text of which nothing is known, such as an argument: as much of it as may be shown.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    match hidden(Kind::Choice(&[]), text) {
+        // There may be another one behind it.
+        Some(Hidden { shown, .. }) if shown != text => Cow::Owned(masked(&shown).into_owned()),
+        Some(_) | None => Cow::Borrowed(text),
+    }
+}
+
+/// The same for a URL.
+pub fn masked_url(text: &str) -> Cow<'_, str> {
+    hidden(Kind::Urls, text).map_or(Cow::Borrowed(text), |hidden| Cow::Owned(hidden.shown))
+}
+
+/// Whether an `@` can only stand behind a user name.
+fn is_address(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Listen
+            | Kind::ListenOrOff
+            | Kind::Networks
+            | Kind::Hosts
+            | Kind::Urls
+            | Kind::Routes
+            | Kind::HttpUrlOrNone
+    )
+}
+
+/// Where the user of an address begins and ends. A password may hold anything, so that the last `@`
+/// counts; only the path of a socket may have one too.
+fn user_of_address(text: &str) -> Option<(usize, usize)> {
+    let end = text.rfind('@')?;
+    let before = text.get(..end)?;
+    if before.contains("unix:") || before.ends_with(MASK) {
+        return None;
+    }
+    let scheme = before.find("//").map(|at| at + 2);
+    let prefix = before.find('=').filter(|_| text.starts_with('/')).map(|at| at + 1);
+    Some((scheme.or(prefix).unwrap_or_default(), end))
+}
+
+/// The same for a URL within other text.
+fn user_of_url(text: &str) -> Option<(usize, usize)> {
+    let mut from = 0;
+    while let Some(at) = text.get(from..)?.find("//") {
+        let begin = from + at + 2;
+        let rest = text.get(begin..)?;
+        let end = rest.find(['"', '\'', '\n']);
+        let url = rest.get(..end.unwrap_or(rest.len()))?;
+        match url.rfind('@') {
+            Some(end) if url.get(..end) != Some(MASK) => return Some((begin, begin + end)),
+            Some(_) | None => from = begin,
+        }
+    }
+    None
+}
+
+/// An address without what stands behind its `?` or `#`, which may be a token.
+fn without_query(kind: Kind, text: &str) -> Cow<'_, str> {
+    let at = text.find(['?', '#']).filter(|_| is_address(kind));
+    match at.and_then(|at| text.get(..=at)) {
+        Some(before) if before.len() < text.len() => Cow::Owned(format!("{before}{MASK}")),
+        Some(_) | None => Cow::Borrowed(text),
+    }
+}
+
+fn is_base64(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '-' | '_')
+}
+
+fn is_key(run: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| run.as_bytes().iter().any(is);
+    run.len() >= KEY
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECRET: &str = "hunter2";
+
+    fn shown(kind: Kind, text: &str) -> String {
+        hidden(kind, text).map_or_else(|| text.to_owned(), |hidden| hidden.shown)
+    }
+
+    #[test]
+    fn passwords_are_taken_out_of_addresses() {
+        for (text, expected) in [
+            ("http://me:hunter2@app:80", "http://***@app:80"),
+            ("http://hunter2@app", "http://***@app"),
+            ("me:hunter2@app:80", "***@app:80"),
+            ("http://me:hun/ter2@app/p", "http://***@app/p"),
+            ("http://me:hun/t#er?2@app/p", "http://***"),
+            ("http://app/?token=a@hunter2", "http://***"),
+            ("http://me:a@hunter2@app", "http://***@app"),
+            ("http://me: hunter2@app", "http://***@app"),
+            ("http://app:80/?token=hunter2", "http://app:80/?***"),
+            ("http://me:hunter2@app/?key=hunter2", "http://***@app/?***"),
+            ("http+unix:/run/a@b.sock", "http+unix:/run/a@b.sock"),
+            ("http://app:80", "http://app:80"),
+        ] {
+            assert_eq!(shown(Kind::Urls, text), expected);
+        }
+        assert_eq!(shown(Kind::Routes, "/ws/=http://me:hunter2@a"), "/ws/=http://***@a");
+        assert_eq!(shown(Kind::Routes, "/ws/=me:hunter2@a"), "/ws/=***@a");
+        assert_eq!(shown(Kind::Hosts, "https://me:hunter2@a.test"), "https://***@a.test");
+    }
+
+    #[test]
+    fn other_values_keep_what_is_no_secret() {
+        let bool = |text: &str| shown(Kind::Bool, text);
+        assert_eq!(bool("/srv/@app"), "/srv/@app");
+        assert_eq!(bool("redis://:hunter2@cache:6379/0"), "redis://***@cache:6379/0");
+        assert_eq!(bool("-----BEGIN PRIVATE KEY----- hunter2"), "(PEM, not shown)");
+        let key = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7";
+        assert_eq!(
+            bool(&format!("key {key}")),
+            format!("key ({} characters, not shown)", key.len())
+        );
+        let path =
+            "/var/lib/containers/5f2b6c0e9d7a4f1b8c3e2a1d0f9b8c7d5f2b6c0e9d7a4f1b8c3e2a1d/merged";
+        assert_eq!(bool(path), path);
+        let two = "unexpected argument 'http://me:hunter2@a', 'http://hunter2@b' found";
+        assert_eq!(masked(two), "unexpected argument 'http://***@a', 'http://***@b' found");
+    }
+
+    proptest! {
+        #[test]
+        fn a_password_is_never_shown(
+            user in "[a-z:/?#@ =,%]{0,6}",
+            behind in "[a-z:/?# =,%]{0,6}",
+            host in "[a-z.:/0-9]{0,8}",
+        ) {
+            for kind in [Kind::Urls, Kind::Routes, Kind::HttpUrlOrNone, Kind::Hosts] {
+                let text = format!("http://{user}{SECRET}{behind}@{host}");
+                prop_assert!(!shown(kind, &text).contains(SECRET), "{}", text);
+            }
+        }
+
+        #[test]
+        fn nothing_panics_or_hangs(text in any::<String>(), words in "[/@:'\" *?-]{0,12}") {
+            for text in [&text, &words] {
+                let _ = masked(text);
+                let _ = hidden(Kind::Urls, text);
+            }
+        }
+    }
+}
