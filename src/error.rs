@@ -9,6 +9,8 @@ pub struct Error {
     kind: Kind,
     /// The application cannot have acted on the request: sending it again is safe.
     unsent: bool,
+    /// The byte that is wrong, and how many are before it.
+    byte: Option<(u8, usize)>,
     cause: Option<io::Error>,
 }
 
@@ -129,12 +131,12 @@ pub enum Side {
 impl Error {
     /// A failure without an underlying I/O error.
     pub fn new(kind: Kind) -> Self {
-        Self { kind, unsent: false, cause: None }
+        Self { kind, unsent: false, byte: None, cause: None }
     }
 
     /// A failure with the I/O error behind it.
     pub fn io(kind: Kind, cause: io::Error) -> Self {
-        Self { kind, unsent: false, cause: Some(cause) }
+        Self { kind, unsent: false, byte: None, cause: Some(cause) }
     }
 
     /// Marks that the application cannot have acted on the request.
@@ -142,6 +144,18 @@ impl Error {
     pub fn unsent(mut self) -> Self {
         self.unsent = true;
         self
+    }
+
+    /// Names the byte that is wrong, and how many are before it.
+    #[must_use]
+    pub fn at(mut self, byte: u8, at: usize) -> Self {
+        self.byte = Some((byte, at));
+        self
+    }
+
+    /// The byte that is wrong, and how many are before it.
+    pub fn byte(&self) -> Option<(u8, usize)> {
+        self.byte
     }
 
     /// The I/O error behind it.
@@ -162,10 +176,11 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Some(cause) => write!(f, "{}: {cause}", self.kind.name()),
-            None => f.write_str(self.kind.name()),
+        f.write_str(self.kind.name())?;
+        if let Some((byte, at)) = self.byte {
+            write!(f, ": 0x{byte:02X} is byte {}", at + 1)?;
         }
+        self.cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
     }
 }
 

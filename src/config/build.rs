@@ -11,8 +11,8 @@ use crate::{
 };
 
 use super::{
-    address, build_files, build_log, build_routes, build_tls, build_upstream, host, keys,
-    local_path, path, reader::Reader, repeated::repeated,
+    address, build_files, build_log, build_routes, build_tls, build_upstream, header_name, host,
+    keys, local_path, path, reader::Reader, repeated::repeated,
 };
 
 pub(super) const LISTEN: &str = "server.listen";
@@ -79,6 +79,7 @@ fn server(reader: &mut Reader<'_>) -> Option<Server> {
     let trusted = reader.list("server.trusted_proxies", address::networks, |networks| {
         networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     });
+    let trusted_headers = trusted_headers(reader);
     let idle_timeout = reader.duration("server.idle_timeout");
     let header_timeout = reader.duration("server.header_timeout");
     let body_timeout = reader.duration("server.body_timeout");
@@ -94,6 +95,7 @@ fn server(reader: &mut Reader<'_>) -> Option<Server> {
         listen: listen?,
         workers: workers?,
         trusted_proxies: trusted?.concat(),
+        trusted_headers: trusted_headers?,
         idle_timeout: idle_timeout?,
         header_timeout: header_timeout?,
         head: head?,
@@ -132,6 +134,16 @@ fn allowed_hosts(reader: &mut Reader<'_>) -> Option<Vec<String>> {
         reader.conflict_of(&[NAME], fault, "a host is here twice: leave one out");
     }
     Some(hosts)
+}
+
+fn trusted_headers(reader: &mut Reader<'_>) -> Option<Vec<String>> {
+    const NAME: &str = "server.trusted_headers";
+    let names = reader.list(NAME, header_name::trusted, String::clone)?;
+    for name in repeated(names.iter()) {
+        let fault = format!("{name} is here twice: leave one out");
+        reader.conflict_of(&[NAME], fault, "a name is here twice: leave one out");
+    }
+    Some(names)
 }
 
 fn buffers(reader: &mut Reader<'_>) -> Option<Buffers> {

@@ -227,6 +227,7 @@ fn items(kind: Kind, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Stri
         | Kind::Types
         | Kind::Cors
         | Kind::Hosts
+        | Kind::HeaderNames
         | Kind::Urls
         | Kind::Routes
         | Kind::Unbuffered

@@ -24,6 +24,7 @@ mod address;
 mod caching;
 mod cors;
 mod field;
+mod header_name;
 mod host;
 mod local_path;
 mod media_type;

@@ -38,12 +38,20 @@ pub struct App {
     pub(super) pages: Arc<Pages>,
     /// Where bodies wait.
     pub(super) buffers: Buffers,
-    /// Whether somebody was told about forwarding headers from a stranger.
-    pub(super) warned_of_stranger: Arc<AtomicBool>,
+    pub(super) warned: Arc<Warned>,
     /// Keeps requests that fail from filling the event log, each kind apart: none silences another.
     troubles: Arc<[Repeat; Kind::ALL.len()]>,
     /// The same for files that the application names, or the fallback has.
     pub(super) trouble: Arc<Repeat>,
+}
+
+/// What was told once already of the peers, under these settings.
+#[derive(Debug, Default)]
+pub(super) struct Warned {
+    /// One that is not trusted sends forwarding headers.
+    pub(super) stranger: AtomicBool,
+    /// A trusted one sends a header that tells who the client is, and that is dropped.
+    pub(super) identity: AtomicBool,
 }
 
 // === impl App ===
@@ -66,7 +74,7 @@ impl App {
             buffers: buffers(&plan.buffers, &process.buffers),
             metrics,
             pages,
-            warned_of_stranger: Arc::default(),
+            warned: Arc::default(),
             trouble: Arc::default(),
             troubles: Arc::new(std::array::from_fn(|_| Repeat::default())),
             plan,
@@ -104,12 +112,11 @@ impl App {
             // They count what both hold.
             buffers(&plan.buffers, &process.buffers)
         };
-        let warned_of_stranger = if plan.server.trusted_proxies == self.plan.server.trusted_proxies
-        {
-            Arc::clone(&self.warned_of_stranger)
-        } else {
-            Arc::default()
+        let trust = |server: &plan::Server| {
+            (server.trusted_proxies.clone(), server.trusted_headers.clone())
         };
+        let is_same_trust = trust(&plan.server) == trust(&self.plan.server);
+        let warned = if is_same_trust { Arc::clone(&self.warned) } else { Arc::default() };
         Self {
             fleet,
             routed: fleets,
@@ -119,7 +126,7 @@ impl App {
             buffers,
             metrics: Arc::clone(&self.metrics),
             pages: self.pages.next(&plan.pages),
-            warned_of_stranger,
+            warned,
             trouble: Arc::clone(&self.trouble),
             troubles: Arc::clone(&self.troubles),
             plan,

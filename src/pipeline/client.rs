@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell, RefMut},
+    collections::VecDeque,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     rc::Rc,
     time::Instant,
@@ -15,6 +16,7 @@ use crate::{
     body::{Arrival, Arriving},
     error::Kind,
     plan::TlsVersion,
+    rfc::target::Misplaced,
 };
 
 /// One client connection.
@@ -31,7 +33,9 @@ pub struct Client {
     /// Requests that have come.
     requests: Cell<u64>,
     /// Why the request after so many others is refused: what stands for it is not what came.
-    refusal: Cell<Option<(u64, Kind)>>,
+    refusal: Cell<Option<(u64, Refusal)>>,
+    /// Targets that `http::Uri` does not take as they came, of the requests after so many others.
+    targets: RefCell<VecDeque<(u64, Box<str>)>>,
     /// The head after so many has more fields than usual.
     wide: Cell<Option<u64>>,
     /// A part of the next head has come.
@@ -60,6 +64,14 @@ pub struct Client {
     has_sendable: Cell<bool>,
     /// Whether this is one of several requests on a connection (HTTP/2).
     is_stream: bool,
+}
+
+/// Why a request's head is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub kind: Kind,
+    /// The byte of its target that may not be there.
+    pub misplaced: Option<Misplaced>,
 }
 
 /// How a connection came in.
@@ -111,6 +123,7 @@ impl Client {
             activity,
             requests: Cell::new(0),
             refusal: Cell::new(None),
+            targets: RefCell::default(),
             wide: Cell::new(None),
             has_begun: Cell::new(false),
             is_let_go: Cell::new(false),
@@ -330,14 +343,31 @@ impl Client {
     }
 
     /// Has the request refused that comes after so many others: its head can't be read, or may not.
-    pub fn refuse(&self, after: u64, kind: Kind) {
-        self.refusal.set(Some((after, kind)));
+    pub fn refuse(&self, after: u64, refusal: Refusal) {
+        self.refusal.set(Some((after, refusal)));
     }
 
     /// Why the request that is being answered is refused, if it is; nothing comes after it.
-    pub fn refusal(&self) -> Option<Kind> {
-        let (after, kind) = self.refusal.get()?;
-        (self.requests.get() > after).then_some(kind)
+    pub fn refusal(&self) -> Option<Refusal> {
+        let (after, refusal) = self.refusal.get()?;
+        (self.requests.get() > after).then_some(refusal)
+    }
+
+    /// Keeps the target of the request after so many others as it came.
+    pub fn keep_target(&self, after: u64, target: &[u8]) {
+        if let Ok(target) = std::str::from_utf8(target) {
+            self.targets.borrow_mut().push_back((after, target.into()));
+        }
+    }
+
+    /// The target of the request that has just begun as it came, if it was kept.
+    pub(super) fn take_target(&self) -> Option<Box<str>> {
+        let mut targets = self.targets.borrow_mut();
+        let (after, _) = targets.front()?;
+        if self.requests.get() != after + 1 {
+            return None;
+        }
+        targets.pop_front().map(|(_, target)| target)
     }
 
     /// The head after so many has more fields than usual: hyper must make room before it gets it.

@@ -1,10 +1,10 @@
-//! Changes the fields of answers by the path that was asked for (`routes.fields`).
+//! Changes the fields of answers: each names its request, and `routes.fields` has rules by the path that was asked for.
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderName, Response, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, Uri, header};
 
-use super::record::Record;
+use super::record::{Record, X_REQUEST_ID};
 use crate::{
     body::Body,
     plan::{FieldEdit, FieldRule},
@@ -12,9 +12,15 @@ use crate::{
     telemetry::Route,
 };
 
-/// Makes every change whose prefix fits, in the plan's order. Load balancers get their answers as
-/// they are.
+/// Gives the response the id of its request, unless the application did. Then makes every change whose prefix
+/// fits, in the plan's order, except for load balancers.
 pub(super) fn apply(record: &Record, response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    if !headers.contains_key(X_REQUEST_ID)
+        && let Ok(id) = HeaderValue::from_bytes(record.request_id())
+    {
+        headers.insert(X_REQUEST_ID, id);
+    }
     let rules = &record.local.app.plan.fields;
     if rules.is_empty() || record.route == Route::Health {
         return;
@@ -55,7 +61,6 @@ fn frames(name: &HeaderName) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn name(text: &'static str) -> HeaderName {
         HeaderName::from_static(text)

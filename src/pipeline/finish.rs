@@ -175,7 +175,7 @@ impl Record {
             method: self.parts.method.as_str(),
             host: self.host(),
             path: self.parts.uri.path(),
-            query: self.parts.uri.query(),
+            query: self.query(),
             version: self.parts.version,
             tls: self.connection.tls().map(TlsVersion::name),
             status: status.as_u16(),

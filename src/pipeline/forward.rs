@@ -1,14 +1,17 @@
 //! Makes a request fit for the application: what belongs to the client's connection and what a
 //! stranger could forge stays behind, one canonical set of forwarding headers goes with it.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, header};
 use http_body::Body;
 
-use super::record::{Record, X_FORWARDED_FOR, X_FORWARDED_PROTO};
+use super::{
+    max_forwards,
+    record::{Record, X_FORWARDED_FOR, X_FORWARDED_PROTO},
+};
 use crate::{
-    rfc::{fields, forwarded, host, upgrade},
+    rfc::{fields, forwarded, host, identity, upgrade},
     upstream::{Framing, Origin, RequestHead},
 };
 
@@ -22,35 +25,55 @@ enum Fate {
     Rewritten,
     /// It could make the application believe something.
     Forged,
+    /// The same: it tells who the client is, and is not among `server.trusted_headers`.
+    Identity,
+}
+
+/// Room for the numbers of a head.
+#[derive(Default)]
+pub(super) struct Digits {
+    port: itoa::Buffer,
+    hops: itoa::Buffer,
 }
 
 /// The head that the application gets. `client` is the client's address as text; `fallback_host`
-/// is for HTTP/1.0 requests without one; `digits` is room for the port.
+/// is for HTTP/1.0 requests without one.
 pub(super) fn head<'a>(
     record: &'a Record,
     client: &'a str,
     fallback_host: &'a str,
-    digits: &'a mut itoa::Buffer,
+    digits: &'a mut Digits,
 ) -> RequestHead<'a> {
     let headers = &record.parts.headers;
     let has_named = fields::names_more(headers);
     let mut passed: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 6);
     let host = record.host().unwrap_or(fallback_host.as_bytes());
     let scheme = scheme(record);
-    let port = port(record, host, scheme);
+    // The fallback's port is the application's own.
+    let named_port = record.host().and_then(named_port);
+    let port = port(record, named_port, scheme);
+    let hops = max_forwards::left(&record.parts).filter(|&hops| hops > 0);
     passed.push((b"host", host));
     let mut forged = 0;
     for (name, value) in headers {
-        match fate(name, record.is_trusted) {
+        match fate(name, record) {
             Fate::Pass if has_named && fields::is_named_by_connection(headers, name) => {}
+            Fate::Pass if hops.is_some() && name == header::MAX_FORWARDS => {}
             Fate::Pass => passed.push((name.as_str().as_bytes(), value.as_bytes())),
             Fate::Rewritten => {}
             Fate::Forged => forged += 1,
+            Fate::Identity => {
+                forged += 1;
+                tell_of_identity(record, name);
+            }
         }
+    }
+    if let Some(hops) = hops {
+        passed.push((b"max-forwards", digits.hops.format(hops - 1).as_bytes()));
     }
     passed.push((b"x-forwarded-for", client.as_bytes()));
     passed.push((b"x-forwarded-proto", scheme.as_bytes()));
-    passed.push((b"x-forwarded-port", digits.format(port).as_bytes()));
+    passed.push((b"x-forwarded-port", digits.port.format(port).as_bytes()));
     passed.push((b"x-real-ip", client.as_bytes()));
     passed.push((b"x-request-id", record.request_id()));
     if upgrade::asks_for_websocket(&record.parts) {
@@ -62,7 +85,7 @@ pub(super) fn head<'a>(
     tell_of_stranger(record);
     RequestHead {
         method: &record.parts.method,
-        target: record.parts.uri.path_and_query().map_or("/", |target| target.as_str()),
+        target: record.target(),
         fields: passed,
         origin: Origin {
             client,
@@ -72,7 +95,8 @@ pub(super) fn head<'a>(
             },
             scheme,
             host,
-            port,
+            // Where the client says which port it came to, it knows better than any listener on the way.
+            port: named_port.unwrap_or(port),
             version: record.parts.version,
         },
     }
@@ -87,14 +111,24 @@ pub(super) fn framing(record: &Record, body: &impl Body) -> Framing {
     }
 }
 
-fn fate(name: &HeaderName, is_trusted: bool) -> Fate {
+fn fate(name: &HeaderName, record: &Record) -> Fate {
+    let is_trusted = record.is_trusted;
+    let believed = &record.local.app.plan.server.trusted_headers;
     match name.as_str() {
+        name if believed.iter().any(|believed| believed == name) => {
+            if is_trusted {
+                Fate::Pass
+            } else {
+                Fate::Forged
+            }
+        }
         "host" | "content-length" | "expect" | "x-request-id" => Fate::Rewritten,
         "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-port" if is_trusted => {
             Fate::Rewritten
         }
         // CVE-2016-5385: CGI makes HTTP_PROXY of it.
         "proxy" | "forwarded" | "x-forwarded" | "x-real-ip" => Fate::Forged,
+        name if identity::is_identity(name) => Fate::Identity,
         name if name.starts_with("x-forwarded-") => Fate::Forged,
         // WSGI can't tell `X_Forwarded_For` from `X-Forwarded-For`.
         name if name.contains('_') => Fate::Forged,
@@ -118,15 +152,19 @@ pub(super) fn scheme(record: &Record) -> &'static str {
     }
 }
 
+/// The port that a host names.
+fn named_port(host: &[u8]) -> Option<u16> {
+    host::split_port(host).and_then(|(_, digits)| forwarded::port(digits))
+}
+
 /// The port that the client came to, as far as it can be known.
-fn port(record: &Record, host: &[u8], scheme: &str) -> u16 {
+fn port(record: &Record, named: Option<u16>, scheme: &str) -> u16 {
     let told = forwarded::last(record.parts.headers.get_all(X_FORWARDED_PORT).iter());
     if record.is_trusted
         && let Some(port) = told.and_then(forwarded::port)
     {
         return port;
     }
-    let named = host::split_port(host).and_then(|(_, digits)| forwarded::port(digits));
     match (named, scheme) {
         (Some(port), _) => port,
         (None, _) if !record.is_trusted => record.connection.server_port(),
@@ -135,26 +173,33 @@ fn port(record: &Record, host: &[u8], scheme: &str) -> u16 {
     }
 }
 
+/// Whether it is the first time.
+fn is_first(warned: &AtomicBool) -> bool {
+    !warned.load(Ordering::Relaxed) && !warned.swap(true, Ordering::Relaxed)
+}
+
 /// The usual mistake behind a load balancer, told once: it is not among the trusted proxies.
 fn tell_of_stranger(record: &Record) {
     if record.is_trusted || !record.parts.headers.contains_key(X_FORWARDED_FOR) {
         return;
     }
-    let app = &record.local.app;
-    if app.warned_of_stranger.load(Ordering::Relaxed)
-        || app.warned_of_stranger.swap(true, Ordering::Relaxed)
-    {
-        return;
+    if is_first(&record.local.app.warned.stranger) {
+        tracing::warn!(
+            peer = %record.connection.address,
+            "X-Forwarded-For and X-Forwarded-Proto are ignored: the peer is not in \
+             server.trusted_proxies; if it is your load balancer, add its network there, such as \
+             SIDEMAN_TRUSTED_PROXIES=10.0.0.0/8, or alb on AWS, or private"
+        );
     }
-    tracing::warn!(
-        peer = %record.connection.address,
-        "X-Forwarded-For and X-Forwarded-Proto are ignored: the peer is not in \
-         server.trusted_proxies; if it is your load balancer, add its network there, such as \
-         SIDEMAN_TRUSTED_PROXIES=10.0.0.0/8, or alb on AWS, or private"
-    );
 }
 
-/// Gives the answer the id of its request, unless the application did.
-pub(super) fn request_id(record: &Record) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(record.request_id()).ok()
+/// Without this, nobody would see why a login by proxy does not work. Told once. Strangers may send what they like.
+fn tell_of_identity(record: &Record, name: &HeaderName) {
+    if record.is_trusted && is_first(&record.local.app.warned.identity) {
+        tracing::warn!(
+            header = %name,
+            "a trusted proxy sends a header that tells who the client is, and the application does not get it: \
+             add it to server.trusted_headers if the proxy sets or removes it on every request"
+        );
+    }
 }

@@ -30,6 +30,7 @@ mod interim;
 mod late;
 mod leftover;
 mod local;
+mod max_forwards;
 mod pages;
 mod proxy;
 mod record;
@@ -42,7 +43,7 @@ mod tunnel;
 
 pub use self::{
     app::App,
-    client::{Activity, Client, Departure, Way},
+    client::{Activity, Client, Departure, Refusal, Way},
     finish::Answer,
     health::application_accepts,
     late::head_timeout,
@@ -60,7 +61,7 @@ use self::{record::Record, route::Destination};
 use crate::{
     body::{Body, RequestBody},
     error::{Error, Kind},
-    rfc,
+    rfc::{self, target::Misplaced},
 };
 
 /// Answers one request. Dropping the future is how a client leaves: the record notices.
@@ -72,6 +73,8 @@ pub async fn handle(
     let (mut parts, body) = request.into_parts();
     if parts.version == Version::HTTP_2 {
         rfc::fields::join_cookies(&mut parts.headers);
+    } else {
+        parts.uri = rfc::target::with_path(parts.uri);
     }
     let mut body = RequestBody::new(body, Rc::clone(client.arrival()));
     let mut record = Record::begin(Rc::clone(&local), client, parts);
@@ -93,8 +96,12 @@ async fn answer(
     record: &mut Record,
     body: &mut RequestBody,
 ) -> Result<Response<Body>, Error> {
-    if let Some(kind) = record.connection.refusal() {
-        return Err(Error::new(kind));
+    if let Some(Refusal { kind, misplaced }) = record.connection.refusal() {
+        let error = Error::new(kind);
+        return Err(match misplaced {
+            Some(Misplaced { byte, at }) => error.at(byte, at),
+            None => error,
+        });
     }
     guard::check_head(&record.parts, &local.app.plan.server.head)?;
     // The record is written to while the name is in use.
@@ -118,6 +125,9 @@ async fn answer(
         Destination::File(name) => files::serve(local, record, name).await,
         Destination::Undecodable => Err(Error::new(Kind::PathInvalid)),
         Destination::Application(route) => {
+            if let Some(response) = max_forwards::answer(record) {
+                return Ok(response);
+            }
             local.app.pages.check_maintenance()?;
             // Boxed: three times as large as all others together, and all of it is moved before it runs.
             Box::pin(proxy::serve(local, record, route, body)).await

@@ -2,12 +2,7 @@
 
 use http::{HeaderMap, Response, header};
 
-use super::{
-    accel, collect, forward,
-    local::Local,
-    record::{Record, X_REQUEST_ID},
-    tunnel,
-};
+use super::{accel, collect, forward, local::Local, record::Record, tunnel};
 use crate::{
     body::{Body, RequestBody},
     error::Error,
@@ -36,7 +31,7 @@ pub(super) async fn serve(
         through_proxies = record.client.to_string();
         &through_proxies
     };
-    let mut digits = itoa::Buffer::new();
+    let mut digits = forward::Digits::default();
     let head = forward::head(record, client, &local.fallback_host, &mut digits);
     let tell = |fields: &HeaderMap| record.connection.on_hints(fields);
     let server = local.log.tells(LogField::Upstream).then_some(&record.server);
@@ -50,7 +45,7 @@ pub(super) async fn serve(
     if reply.headers.contains_key(header::TRAILER) && !trailers::are_taken(&record.parts.headers) {
         reply.headers.remove(header::TRAILER);
     }
-    let mut response = match (reply.upgraded.take(), directives.target()) {
+    Ok(match (reply.upgraded.take(), directives.target()) {
         (Some(upgraded), _) => tunnel::accept(record, reply.headers, upgraded),
         (None, Some(target)) => accel::serve(local, record, &directives, target, reply).await?,
         (None, None) => {
@@ -62,11 +57,5 @@ pub(super) async fn serve(
             directives.apply(&mut response);
             response
         }
-    };
-    if !response.headers().contains_key(X_REQUEST_ID)
-        && let Some(id) = forward::request_id(record)
-    {
-        response.headers_mut().insert(X_REQUEST_ID, id);
-    }
-    Ok(response)
+    })
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts, uri::PathAndQuery};
 
 use super::{client::Client, local::Local};
 use crate::{
@@ -28,6 +28,9 @@ pub(super) struct Record {
     pub(super) local: Rc<Local>,
     pub(super) connection: Rc<Client>,
     pub(super) parts: Parts,
+    /// The path and the query as they came, if `http::Uri` does not take them so: a part of the query is hidden in
+    /// `parts` then.
+    target: Option<Box<str>>,
     pub(super) begin: Instant,
     /// Whether the peer's forwarding headers are believed.
     pub(super) is_trusted: bool,
@@ -73,10 +76,15 @@ impl Record {
         let given = parts.headers.get(X_REQUEST_ID).map(HeaderValue::as_bytes);
         let made_id =
             if given.is_some_and(trace::is_request_id) { None } else { Some(local.new_id()) };
+        let target = connection.take_target().and_then(|target| {
+            let (_, query) = target.split_once('?')?;
+            Some(format!("{}?{query}", parts.uri.path()).into())
+        });
         Box::new(Self {
             local,
             connection,
             parts,
+            target,
             begin: Instant::now(),
             is_trusted,
             client,
@@ -93,6 +101,22 @@ impl Record {
             is_tunnel: false,
             upgraded: None,
         })
+    }
+
+    /// The path and the query as they came.
+    pub(super) fn target(&self) -> &str {
+        match &self.target {
+            Some(target) => target,
+            None => self.parts.uri.path_and_query().map_or("/", PathAndQuery::as_str),
+        }
+    }
+
+    /// The query as it came.
+    pub(super) fn query(&self) -> Option<&str> {
+        match &self.target {
+            Some(target) => target.split_once('?').map(|(_, query)| query),
+            None => self.parts.uri.query(),
+        }
     }
 
     /// The client's id if it was fit to keep, else the one made here.

@@ -1,12 +1,12 @@
 //! Sends clients that came to a trusted proxy by plain http to https (`server.redirect_https`).
 
-use http::{HeaderValue, Method, Response, StatusCode, header, uri::PathAndQuery};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 
-use super::record::{Record, X_FORWARDED_PROTO, X_REQUEST_ID};
+use super::record::{Record, X_FORWARDED_PROTO};
 use crate::{
     body::Body,
     error::{Error, Kind},
-    rfc::{forwarded, host},
+    rfc::{forwarded, host, target},
 };
 
 /// The redirect, if there must be one. Requests that say nothing of the scheme come from inside, past
@@ -19,7 +19,7 @@ pub(super) fn to_https(record: &Record) -> Result<Option<Response<Body>>, Error>
     if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"http")) {
         return Ok(None);
     }
-    let target = record.parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let target = record.target();
     // `OPTIONS *` is about the server, which has no other address.
     if !target.starts_with('/') {
         return Ok(None);
@@ -31,13 +31,10 @@ pub(super) fn to_https(record: &Record) -> Result<Option<Response<Body>>, Error>
     *response.status_mut() =
         if is_read { StatusCode::MOVED_PERMANENTLY } else { StatusCode::PERMANENT_REDIRECT };
     let headers = response.headers_mut();
-    headers.insert(header::LOCATION, location(host, target)?);
+    headers.insert(header::LOCATION, location(host, &target::escape(target))?);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
     // A cache before the proxy that does not tell the schemes apart would send https to itself.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(id) = HeaderValue::from_bytes(record.request_id()) {
-        headers.insert(X_REQUEST_ID, id);
-    }
     Ok(Some(response))
 }
 

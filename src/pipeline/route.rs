@@ -27,7 +27,6 @@ pub(super) struct FileName<'a> {
     pub(super) root: usize,
     /// Relative to the root, decoded and without dot segments.
     pub(super) name: Cow<'a, [u8]>,
-    pub(super) query: Option<&'a str>,
 }
 
 // === impl Destination ===
@@ -55,7 +54,7 @@ pub(super) fn decide<'a>(app: &App, uri: &'a Uri) -> Destination<'a> {
     }
     let application = application(app, &normal);
     match file(app, normal) {
-        Some(name) => Destination::File(FileName { query: uri.query(), ..name }),
+        Some(name) => Destination::File(name),
         None => Destination::Application(application),
     }
 }
@@ -79,7 +78,7 @@ pub(super) fn file<'a>(app: &App, path: Cow<'a, [u8]>) -> Option<FileName<'a>> {
         Cow::Borrowed(path) => Cow::Borrowed(path.get(found.prefix.len()..)?),
         Cow::Owned(mut path) => Cow::Owned(path.split_off(found.prefix.len())),
     };
-    Some(FileName { family, root, name, query: None })
+    Some(FileName { family, root, name })
 }
 
 /// Every prefix, with its family and its index there.

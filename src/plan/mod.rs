@@ -66,6 +66,8 @@ pub struct Server {
     pub workers: Option<usize>,
     /// Peers whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Headers that are believed of these peers alone, in lower case.
+    pub trusted_headers: Vec<String>,
     /// How long a kept-alive client connection may wait for its next request.
     pub idle_timeout: Duration,
     /// How long a client may take from the first byte of a request's head to its last, and from its

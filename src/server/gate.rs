@@ -14,10 +14,11 @@ use tokio::io::ReadBuf;
 
 use crate::{
     error::Kind,
-    pipeline::{Activity, Client},
+    pipeline::{Activity, Client, Refusal},
     rfc::{
         chunk_scan,
         request_head::{self, Fault, Framing, Limits},
+        target,
     },
 };
 
@@ -119,16 +120,19 @@ impl Gate {
                 Ok(Demand::Nothing)
             }
             State::Upgrade | State::Refused => Ok(Demand::Nothing),
+            // What came before it is answered first.
+            State::Malformed if self.ready > 0 => Ok(Demand::Nothing),
             State::Malformed => {
                 Err(io::Error::new(io::ErrorKind::InvalidData, "malformed chunked body"))
             }
         }
     }
 
-    /// Looks at bytes that have come; gives how many of them may pass at once.
-    pub(super) fn admit(&mut self, bytes: &[u8], client: &Client) -> usize {
+    /// Looks at bytes that have come; gives how many of them may pass at once. What `http::Uri` does not take is
+    /// hidden in them, and the target kept as it came.
+    pub(super) fn admit(&mut self, bytes: &mut [u8], client: &Client) -> usize {
         let passed = if self.held.is_empty() {
-            let (passed, fault) = self.follow(bytes);
+            let (passed, fault) = self.follow(bytes, client);
             let rest = bytes.get(passed..).unwrap_or_default();
             match fault {
                 Some(fault) => self.refuse(fault, rest, client),
@@ -163,7 +167,7 @@ impl Gate {
 
     fn look_again(&mut self, client: &Client) {
         let mut held = std::mem::take(&mut self.held);
-        let (passed, fault) = self.follow(held.get(self.ready..).unwrap_or_default());
+        let (passed, fault) = self.follow(held.get_mut(self.ready..).unwrap_or_default(), client);
         self.ready += passed;
         if fault.is_none() && self.holds() {
             self.held = held;
@@ -178,10 +182,11 @@ impl Gate {
 
     /// Follows the requests through these bytes; gives how many may pass, and why not more of them if a
     /// head is refused. The state's scanner is at the first that may not.
-    fn follow(&mut self, bytes: &[u8]) -> (usize, Option<Fault>) {
+    fn follow(&mut self, bytes: &mut [u8], client: &Client) -> (usize, Option<Fault>) {
         let mut at = 0;
         loop {
-            let rest = bytes.get(at..).unwrap_or_default();
+            let length = bytes.len();
+            let rest = bytes.get_mut(at..).unwrap_or_default();
             if rest.is_empty() {
                 return (at, None);
             }
@@ -194,6 +199,10 @@ impl Gate {
                         return (at, None);
                     }
                     Ok(Some(head)) => {
+                        if let Some(target) = head.hidden.and_then(|range| rest.get_mut(range)) {
+                            client.keep_target(self.heads, target);
+                            target::hide(target);
+                        }
                         at += head.length;
                         self.heads += 1;
                         self.state = match head.framing {
@@ -213,7 +222,7 @@ impl Gate {
                     }
                 }
                 State::Chunks(scanner) => match scanner.scan(rest) {
-                    chunk_scan::Step::More => return (bytes.len(), None),
+                    chunk_scan::Step::More => return (length, None),
                     chunk_scan::Step::End(length) => {
                         at += length;
                         self.state = State::new_head();
@@ -233,7 +242,7 @@ impl Gate {
     /// Puts a head that can be read in place of one that must not be.
     fn refuse(&mut self, fault: Fault, head: &[u8], client: &Client) {
         self.state = State::Refused;
-        client.refuse(self.heads, kind(fault));
+        client.refuse(self.heads, refusal(fault));
         let (method, target, fields) = request_head::salvage(head);
         let target = if target.len() > TOLD_ONE { "*" } else { target };
         self.held.extend_from_slice(format!("{method} {target} HTTP/1.1\r\n").as_bytes());
@@ -272,12 +281,17 @@ impl State {
     }
 }
 
+fn refusal(fault: Fault) -> Refusal {
+    let misplaced = if let Fault::Target(misplaced) = fault { misplaced } else { None };
+    Refusal { kind: kind(fault), misplaced }
+}
+
 fn kind(fault: Fault) -> Kind {
     match fault {
         Fault::LineEnd => Kind::LineEndInvalid,
         Fault::RequestLine => Kind::RequestLineInvalid,
         Fault::Version => Kind::VersionUnsupported,
-        Fault::Target => Kind::TargetInvalid,
+        Fault::Target(_) => Kind::TargetInvalid,
         Fault::Field => Kind::FieldInvalid,
         Fault::Length => Kind::LengthInvalid,
         Fault::LengthRepeated => Kind::LengthRepeated,

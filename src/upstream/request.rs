@@ -33,7 +33,7 @@ pub struct Origin<'a> {
     pub scheme: &'static str,
     /// The host as the application shall know it, with its port if it has one.
     pub host: &'a [u8],
-    /// The port that the client came to, as far as it is known.
+    /// The port that the client came to, as far as it is known: the one in its `Host` before any other.
     pub port: u16,
     pub version: Version,
 }

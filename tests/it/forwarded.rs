@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Settings, Sideman};
+use crate::support::{After, App, Packet, Settings, Sideman, UwsgiApp};
 
 const PROXIES: &str = "127.0.0.0/8, 10.0.0.0/8, 2001:db8:ffff::/48";
 
@@ -290,4 +290,118 @@ fn the_applications_own_request_id_wins_on_the_way_back() {
     let sideman = Settings::before(&application.url()).start();
     let response = sideman.connect().ask("GET", "/", "X-Request-ID: of-the-client\r\n");
     assert_eq!(response.header("x-request-id"), Some("its-own"));
+}
+
+/// The application's own port is nobody else's.
+#[test]
+fn without_a_host_the_port_is_ours() {
+    for (trusted, fields, port) in [
+        ("none", "", None),
+        ("none", "X-Forwarded-Port: 444\r\nX-Forwarded-Proto: https\r\n", None),
+        (PROXIES, "", Some(80)),
+        (PROXIES, "X-Forwarded-Proto: https\r\n", Some(443)),
+        (PROXIES, "X-Forwarded-Port: 8443\r\n", Some(8443)),
+    ] {
+        let uwsgi = UwsgiApp::tcp(After::Close, |packet: &Packet| {
+            let shown = [packet.get("SERVER_PORT"), packet.get("HTTP_X_FORWARDED_PORT")];
+            format!("HTTP/1.1 200 OK\r\n\r\n{shown:?}").into_bytes()
+        });
+        let (_application, sideman) = start(trusted);
+        let before_uwsgi =
+            Settings::before(&uwsgi.url()).set("server.trusted_proxies", trusted).start();
+        for (sideman, is_uwsgi) in [(sideman, false), (before_uwsgi, true)] {
+            let port = port.unwrap_or_else(|| sideman.address().port()).to_string();
+            let mut client = sideman.connect();
+            let text = client.send(format!("GET / HTTP/1.0\r\n{fields}\r\n")).response().text();
+            let expected = match is_uwsgi {
+                true => format!("{:?}", [Some(&port), Some(&port)]),
+                false => format!("[\"x-forwarded-port\",\"{port}\"]"),
+            };
+            assert!(text.contains(&expected), "{trusted} {fields}: {text}");
+        }
+    }
+}
+
+const IDENTITIES: [&str; 24] = [
+    "Remote-User",
+    "REMOTE-USER",
+    "Remote-Groups",
+    "X-Remote-User",
+    "X-Remote-Group",
+    "X-Forwarded-User",
+    "X-Forwarded-Email",
+    "X-Forwarded-Groups",
+    "X-Forwarded-Preferred-Username",
+    "X-Auth-Request-User",
+    "X-Auth-Request-Email",
+    "X-Auth-Request-Groups",
+    "X-Auth-Request-Access-Token",
+    "X-Authentik-Username",
+    "X-WEBAUTH-USER",
+    "X-Goog-Authenticated-User-Email",
+    "X-MS-Client-Principal-Name",
+    "X-Amzn-Oidc-Identity",
+    "Ssl-Client-Verify",
+    "X-SSL-Client-S-DN",
+    "Client-Cert",
+    "X-Forwarded-Client-Cert",
+    "Tailscale-User-Login",
+    "X-Client-Verify",
+];
+
+#[test]
+fn identity_headers_arrive_from_nobody_unless_they_are_named() {
+    let lines: String = IDENTITIES.iter().map(|name| format!("{name}: forged\r\n")).collect();
+    for trusted in ["none", PROXIES] {
+        let (_application, sideman) = start(trusted);
+        let text = sideman.connect().ask("GET", "/", &format!("{lines}X-Kept: 1\r\n")).text();
+        assert!(text.contains("x-kept") && !text.contains("forged"), "{trusted}: {text}");
+        let dropped = sideman.metric("sideman_request_headers_dropped_total", &[]);
+        assert_eq!(dropped, IDENTITIES.len() as f64);
+        if trusted == PROXIES {
+            let event = sideman.event("server.trusted_headers");
+            assert!(event.contains("remote-user") && !event.contains("forged"), "{event}");
+        }
+    }
+}
+
+#[test]
+fn named_headers_arrive_from_trusted_proxies_alone() {
+    let named = "Remote-User, X-Forwarded-User, X-Forwarded-Host, X-Forwarded-Prefix, X-Own-Name";
+    let names: Vec<&str> = named.split(", ").collect();
+    let lines: String = names.iter().map(|name| format!("{name}: told\r\n")).collect();
+    let others = "X-Forwarded-Email: no\r\nX_Forwarded_User: no\r\nREMOTE_USER: no\r\n\
+                  X-Forwarded-Server: no\r\n";
+    for (trusted, count) in [("none", 0), ("10.0.0.0/8", 0), (PROXIES, names.len())] {
+        let application = App::start(|request| {
+            let fields =
+                request.head.fields.iter().map(|(name, value)| format!("{name}={value}\n"));
+            App::reply(fields.collect::<String>().as_bytes())
+        });
+        let sideman = Settings::before(&application.url())
+            .set("server.trusted_proxies", trusted)
+            .set("server.trusted_headers", named)
+            .start();
+        let text = sideman.connect().ask("GET", "/", &format!("{lines}{others}")).text();
+        assert_eq!(text.matches("=told").count(), count, "{trusted}: {text}");
+        assert!(!text.contains("=no"), "{trusted}: {text}");
+    }
+}
+
+/// uWSGI and gunicorn make `HTTP_REMOTE_USER` of it, which Django may be told to believe.
+#[test]
+fn identity_headers_become_no_variables() {
+    let shown = |packet: &Packet| {
+        let name = packet.get("HTTP_REMOTE_USER").unwrap_or("nobody");
+        format!("HTTP/1.1 200 OK\r\n\r\n{name}").into_bytes()
+    };
+    for (named, expected) in [("none", "nobody"), ("Remote-User", "alice")] {
+        let application = UwsgiApp::tcp(After::Close, shown);
+        let sideman = Settings::before(&application.url())
+            .set("server.trusted_proxies", PROXIES)
+            .set("server.trusted_headers", named)
+            .start();
+        let response = sideman.connect().ask("GET", "/", "Remote-User: alice\r\n");
+        assert_eq!(response.text(), expected, "{named}");
+    }
 }

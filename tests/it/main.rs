@@ -33,6 +33,7 @@ mod outputs;
 mod pages;
 mod proxy;
 mod reload;
+mod request_ids;
 mod serve_files;
 mod settings;
 mod skips;

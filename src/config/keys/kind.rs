@@ -30,6 +30,8 @@ pub enum Kind {
     Cors,
     /// A list of host names.
     Hosts,
+    /// A list of names of header fields.
+    HeaderNames,
     /// The addresses of the application's servers; one needs no array.
     Urls,
     /// A list of `PREFIX=URL`.
@@ -99,6 +101,7 @@ impl Kind {
                 | Self::Certificates
                 | Self::Networks
                 | Self::Hosts
+                | Self::HeaderNames
                 | Self::Routes
                 | Self::Unbuffered
                 | Self::Fields
@@ -126,6 +129,7 @@ impl Kind {
                 "networks or addresses, such as 10.0.0.0/8; or alb, or private; or none".into()
             }
             Self::Hosts => "hosts, such as example.org, or .example.org; or none".into(),
+            Self::HeaderNames => "names of headers, such as Remote-User; or none".into(),
             Self::Roots { example } => format!("PREFIX=DIR, such as {example}; or none"),
             Self::CacheRules => "PATTERN=LIFETIME, such as *.pdf=1h, img/**=no-store or \
                                         vite=immutable; or none"

@@ -36,6 +36,16 @@ pub(super) const SERVER: &[Key] = &[
         flag: None,
     },
     Key {
+        name: "server.trusted_headers",
+        default: Some(&[]),
+        kind: Kind::HeaderNames,
+        doc: "Headers that the application gets from trusted proxies, and from nobody else, such as \
+              Remote-User, X-Forwarded-User or X-Forwarded-Host. Headers that tell who the client is, and all \
+              X-Forwarded-*, are dropped unless they are named here.",
+        short_env: Some("SIDEMAN_TRUSTED_HEADERS"),
+        flag: None,
+    },
+    Key {
         name: "server.idle_timeout",
         default: Some(&["75s"]),
         kind: Kind::Duration { least: SECOND, most: HOUR },

@@ -121,7 +121,7 @@ fn sendfile(app: &App, value: &[u8]) -> Result<Wanted, &'static str> {
                 name.len() < *length || is_as_near && is_proper
             });
             if is_better {
-                let name = FileName { family, root, name: name.to_vec().into(), query: None };
+                let name = FileName { family, root, name: name.to_vec().into() };
                 let length = name.name.len();
                 let wanted = Wanted { name, directory: Some(index) };
                 best = Some((length, settings.purpose, wanted));

@@ -10,6 +10,7 @@ use crate::{
     files::Found,
     pipeline::{local::Local, record::Record, route::FileName},
     plan::Root,
+    rfc::target,
 };
 
 /// A directory's own address: the file that stands for it.
@@ -29,7 +30,7 @@ pub(super) async fn index(
 }
 
 /// Sends a client that left out the last slash of a directory there.
-pub(super) fn to_directory(root: &Root, wanted: &FileName<'_>) -> Response<Body> {
+pub(super) fn to_directory(record: &Record, root: &Root, wanted: &FileName<'_>) -> Response<Body> {
     let mut location = Vec::with_capacity(root.prefix.len() + wanted.name.len() + 1);
     // Encoded from the decoded path: what a client wrote could lead a browser to another host.
     for &byte in root.prefix.as_bytes().iter().chain(&*wanted.name).chain(b"/") {
@@ -40,9 +41,9 @@ pub(super) fn to_directory(root: &Root, wanted: &FileName<'_>) -> Response<Body>
             other => location.extend_from_slice(format!("%{other:02X}").as_bytes()),
         }
     }
-    if let Some(query) = wanted.query {
+    if let Some(query) = record.query() {
         location.push(b'?');
-        location.extend_from_slice(query.as_bytes());
+        location.extend_from_slice(target::escape(query).as_bytes());
     }
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::MOVED_PERMANENTLY;

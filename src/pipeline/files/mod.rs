@@ -64,7 +64,9 @@ pub(super) async fn serve(
             absent::count_elsewhere(local, &wanted, &entry);
             Ok(answer(record, &entry, root.rate))
         }
-        Found::Directory if root.index.is_some() => Ok(directory::to_directory(root, &wanted)),
+        Found::Directory if root.index.is_some() => {
+            Ok(directory::to_directory(record, root, &wanted))
+        }
         Found::Directory | Found::Missing => absent::serve(local, record, wanted).await,
     }
 }

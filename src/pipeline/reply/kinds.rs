@@ -87,6 +87,19 @@ pub(super) fn explanation(
     format!("The request's {what} longer than {limit} (server.{setting}).").into()
 }
 
+/// Which byte of a target is wrong, for whoever asked. Bytes are counted from 1.
+pub(super) fn misplaced(byte: u8, at: usize) -> String {
+    let name = match byte {
+        b' ' => "a space (0x20)".to_owned(),
+        b'!'..=b'~' => format!("{:?} (0x{byte:02X})", char::from(byte).to_string()),
+        _ => format!("0x{byte:02X}"),
+    };
+    let at = at + 1;
+    format!(
+        "The request's target has {name} as byte {at}, where it may not be: send it as %{byte:02X}."
+    )
+}
+
 fn text(kind: Kind) -> &'static str {
     match kind {
         Kind::HostMissing => "The request has no Host header.",
@@ -254,11 +267,13 @@ pub(super) fn closes(kind: Kind) -> bool {
     )
 }
 
-/// The methods that an answer about the method names (RFC 9110, 15.5.6): those that a web application
-/// may have. What it makes of them is its own matter.
+/// The methods that a web application may have. What it makes of them is its own matter.
+pub(in crate::pipeline) const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// The methods that an answer about the method names (RFC 9110, 15.5.6).
 pub(super) fn allow(kind: Kind) -> Option<&'static str> {
     let is_method = matches!(kind, Kind::ConnectMethod | Kind::TraceMethod);
-    is_method.then_some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+    is_method.then_some(METHODS)
 }
 
 /// A number of bytes, for people.
@@ -345,6 +360,21 @@ mod tests {
             (Kind::TooManyHeaders, "more than 200 headers (server.max_headers)."),
         ] {
             assert!(head(kind).ends_with(limit), "{}", head(kind));
+        }
+    }
+
+    #[test]
+    fn misplaced_bytes_are_named() {
+        for (byte, name) in [
+            (b' ', "a space (0x20) as byte 8"),
+            (b'#', "\"#\" (0x23) as byte 8"),
+            (b'<', "\"<\" (0x3C) as byte 8"),
+            (0, "0x00 as byte 8"),
+            (0xe9, "0xE9 as byte 8"),
+        ] {
+            let text = misplaced(byte, 7);
+            let end = format!("send it as %{byte:02X}.");
+            assert!(text.contains(name) && text.ends_with(&end), "{text}");
         }
     }
 

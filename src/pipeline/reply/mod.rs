@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
+pub(super) use self::kinds::METHODS;
 use self::page::Message;
 use super::{
     record::Record,
@@ -39,7 +40,10 @@ pub(super) fn failure(record: &mut Record, error: &Error) -> Response<Body> {
         Side::Us | Side::Upstream => tell(record, error, kind.side()),
     }
     let server = &record.local.app.plan.server;
-    let text = kinds::explanation(kind, server.max_body, &server.head);
+    let text = match error.byte() {
+        Some((byte, at)) => kinds::misplaced(byte, at).into(),
+        None => kinds::explanation(kind, server.max_body, &server.head),
+    };
     let message = Message { status: kinds::status(kind), name: kind.name(), text: &text };
     let mut response = page::answer(record, &message);
     if kinds::closes(kind) {

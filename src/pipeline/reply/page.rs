@@ -1,15 +1,13 @@
 //! Writes what Sideman has to say itself: the file that is set for the status, or else a small page,
 //! or JSON for whoever asks for that.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 
-use crate::{
-    body::Body,
-    pipeline::record::{Record, X_REQUEST_ID},
-    rfc::accept,
-};
+use crate::{body::Body, pipeline::record::Record, rfc::accept};
 
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
@@ -20,7 +18,7 @@ pub(super) struct Message<'a> {
     pub(super) status: StatusCode,
     /// For programs: the log's `error`, where there is one.
     pub(super) name: &'static str,
-    /// For people: plain text that means nothing to HTML.
+    /// For people: plain text.
     pub(super) text: &'a str,
 }
 
@@ -43,11 +41,7 @@ pub(super) fn answer(record: &Record, message: &Message<'_>) -> Response<Body> {
         None if accept::prefers_json(&record.parts.headers) => (JSON, message.json(Some(&id))),
         None => (HTML, message.html(Some(&id))),
     };
-    let mut response = respond(record, message.status, media_type, text);
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(X_REQUEST_ID, id);
-    }
-    response
+    respond(record, message.status, media_type, text)
 }
 
 /// Says it without naming the request. `html` is the page, made in advance.
@@ -69,7 +63,8 @@ pub(super) fn answer_for_all(
 impl Message<'_> {
     /// A small page that names the status, what happened and the request.
     pub(super) fn html(&self, id: Option<&str>) -> Bytes {
-        let Self { status, text, .. } = self;
+        let Self { status, .. } = self;
+        let text = escaped(self.text);
         let request = id.map(|id| format!("<p><small>Request {id}</small></p>\n"));
         let more = request.as_deref().unwrap_or_default();
         let title = status.canonical_reason().unwrap_or("Error");
@@ -93,6 +88,15 @@ impl Message<'_> {
         text.push(b'\n');
         text.into()
     }
+}
+
+/// A text as it stands in HTML.
+fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(['<', '>', '&', '"']) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    Cow::Owned(escaped.replace('"', "&quot;"))
 }
 
 /// The file that is set for a status. Whoever asks for JSON gets one that is JSON, or none.

@@ -1,5 +1,7 @@
 //! Why a head is refused, and how much it may have.
 
+use crate::rfc::target::Misplaced;
+
 /// The most that a head may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -22,8 +24,8 @@ pub enum Fault {
     RequestLine,
     /// Another version than 1.0 and 1.1.
     Version,
-    /// A target with a fragment, or with bytes that no URI has.
-    Target,
+    /// A target with a byte that it may not hold as it is, or that is otherwise none.
+    Target(Option<Misplaced>),
     /// A name that is none, a folded line, a control character (RFC 9112, 5).
     Field,
     /// A `Content-Length` that is no number (RFC 9110, 8.6).

@@ -6,6 +6,8 @@ mod fault;
 mod framing;
 mod line;
 
+use std::ops::Range;
+
 use self::framing::Fields;
 pub use self::{
     fault::{Fault, Limits},
@@ -13,7 +15,7 @@ pub use self::{
 };
 
 /// What there is to know of a head that may pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Bytes, with the empty line at its end.
     pub length: usize,
@@ -22,6 +24,8 @@ pub struct Head {
     pub fields: usize,
     /// It may be followed by another protocol than HTTP.
     pub asks_for_websocket: bool,
+    /// Where its target is, if a part of that must be hidden from `http::Uri`.
+    pub hidden: Option<Range<usize>>,
 }
 
 /// Looks at one head, of which more may come each time.
@@ -34,6 +38,7 @@ pub struct Scanner {
     /// `None` until the request line was read.
     fields: Option<Fields>,
     has_empty_line: bool,
+    hidden: Option<Range<usize>>,
 }
 
 // === impl Scanner ===
@@ -49,11 +54,17 @@ impl Scanner {
             let at = from + found;
             let line = bytes.get(self.begin..at).unwrap_or_default();
             let Some(line) = line.strip_suffix(b"\r") else { return Err(Fault::LineEnd) };
+            let begin = self.begin;
             (self.begin, self.searched) = (at + 1, at + 1);
             lines += 1;
             match &mut self.fields {
                 None if line.is_empty() && !self.has_empty_line => self.has_empty_line = true,
-                None => self.fields = Some(Fields::new(line::request(line, limits)?)),
+                None => {
+                    let line = line::request(line, limits)?;
+                    self.fields = Some(Fields::new(line.version));
+                    self.hidden =
+                        line.hidden.map(|target| begin + target.start..begin + target.end);
+                }
                 Some(fields) if line.is_empty() => {
                     if at >= limits.head {
                         return Err(Fault::HeadTooLong);
@@ -61,7 +72,8 @@ impl Scanner {
                     let (framing, asks_for_websocket) = fields.end()?;
                     let fields = fields.count();
                     line::check_controls(bytes.get(unseen..=at).unwrap_or_default(), lines)?;
-                    return Ok(Some(Head { length: at + 1, framing, fields, asks_for_websocket }));
+                    let (length, hidden) = (at + 1, self.hidden.take());
+                    return Ok(Some(Head { length, framing, fields, asks_for_websocket, hidden }));
                 }
                 Some(fields) => {
                     fields.add(line, limits).map_err(|fault| line::fault(line, fault))?

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::rfc::target::Misplaced;
 
 const LIMITS: Limits = Limits { line: 64, field: 48, head: 512, fields: 8 };
 
@@ -41,10 +42,30 @@ fn heads_that_pass() {
     ] {
         let fields = head.matches(':').count();
         let length = head.len();
-        let expected = Ok(Some(Head { length, framing, fields, asks_for_websocket }));
+        let expected = Ok(Some(Head { length, framing, fields, asks_for_websocket, hidden: None }));
         let followed = [head.as_bytes(), b"GET /2"].concat();
         assert_eq!(scan(&followed), expected, "{head}");
         assert_eq!(scan_slowly(&followed), expected, "{head}");
+    }
+}
+
+fn target(byte: u8, at: usize) -> Fault {
+    Fault::Target(Some(Misplaced { byte, at }))
+}
+
+#[test]
+fn targets_with_more_than_a_uri_holds_are_pointed_out() {
+    for (line, expected) in [
+        ("GET /?a=\"b\" HTTP/1.1", Some("/?a=\"b\"")),
+        ("\r\nGET http://a/?<> HTTP/1.1", Some("http://a/?<>")),
+        ("OPTIONS http://a?< HTTP/1.0", Some("http://a?<")),
+        ("GET /?a|b{}`^\\ HTTP/1.1", None),
+        ("GET /\"?a HTTP/1.1", None),
+    ] {
+        let head = format!("{line}\r\nA: b\r\n\r\n");
+        let whole = scan(head.as_bytes()).unwrap().unwrap();
+        assert_eq!(scan_slowly(head.as_bytes()).unwrap().unwrap(), whole);
+        assert_eq!(whole.hidden.map(|range| &head[range]), expected, "{line}");
     }
 }
 
@@ -56,7 +77,7 @@ fn heads_that_do_not() {
         ("\n", Fault::LineEnd),
         ("\r\n\r\n", Fault::RequestLine),
         ("GET /\r\n", Fault::RequestLine),
-        ("GET  / HTTP/1.1\r\n", Fault::Target),
+        ("GET  / HTTP/1.1\r\n", target(b' ', 0)),
         ("GET\t/ HTTP/1.1\r\n", Fault::RequestLine),
         (" GET / HTTP/1.1\r\n", Fault::RequestLine),
         ("GET / HTTP/1.1 \r\n", Fault::RequestLine),
@@ -67,10 +88,10 @@ fn heads_that_do_not() {
         ("G@T / HTTP/1.1\r\n", Fault::RequestLine),
         ("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHI / HTTP/1.1\r\n", Fault::RequestLine),
         ("\x16\x03", Fault::RequestLine),
-        ("GET /a b HTTP/1.1\r\n", Fault::Target),
-        ("GET /# HTTP/1.1\r\n", Fault::Target),
-        ("GET /\0 HTTP/1.1\r\n", Fault::Target),
-        ("GET http://[::1 HTTP/1.1\r\n", Fault::Target),
+        ("GET /a b HTTP/1.1\r\n", target(b' ', 2)),
+        ("GET /# HTTP/1.1\r\n", target(b'#', 1)),
+        ("GET /\0 HTTP/1.1\r\n", target(0, 1)),
+        ("GET http://[::1 HTTP/1.1\r\n", Fault::Target(None)),
     ] {
         assert_eq!(scan(head.as_bytes()), Err(fault), "{head:?}");
         assert_eq!(scan_slowly(head.as_bytes()), Err(fault), "{head:?}");

@@ -210,8 +210,8 @@ impl AsyncRead for Socket {
             if this.is_http2() {
                 return Poll::Ready(Ok(()));
             }
-            let passed =
-                this.gate.admit(buffer.filled().get(before..).unwrap_or_default(), &this.client);
+            let come = buffer.filled_mut().get_mut(before..).unwrap_or_default();
+            let passed = this.gate.admit(come, &this.client);
             buffer.set_filled(before + passed);
             if passed > 0 {
                 return Poll::Ready(Ok(()));

@@ -36,7 +36,7 @@ pub(in crate::upstream) fn encode(
     };
     let Origin { client, client_port, scheme, host, port, version } = head.origin;
     let (path, query) = head.target.split_once('?').unwrap_or((head.target, ""));
-    let (server_name, own_port) = split_host(host);
+    let server_name = without_port(host);
 
     // About as many bytes as a usual head needs, so that the buffer grows once.
     out.reserve(
@@ -58,8 +58,7 @@ pub(in crate::upstream) fn encode(
     }
     packet.add("REMOTE_ADDR", client);
     packet.add_number("REMOTE_PORT", client_port);
-    // Where the client says which port it came to, it knows better than any listener on the way.
-    packet.add_number("SERVER_PORT", Some(own_port.unwrap_or(port)));
+    packet.add_number("SERVER_PORT", Some(port));
     packet.add("SERVER_NAME", server_name);
     for (index, (name, _)) in head.fields.iter().enumerate() {
         let is_repeated = || head.fields.iter().take(index).any(|(earlier, _)| is(earlier, name));
@@ -100,15 +99,13 @@ fn is(name: &[u8], other: &[u8]) -> bool {
     name.eq_ignore_ascii_case(other)
 }
 
-/// A host without its port, with the brackets of an IPv6 address (RFC 3875, 4.1.14), and the port.
-fn split_host(host: &[u8]) -> (&[u8], Option<u16>) {
+/// A host without its port, with the brackets of an IPv6 address (RFC 3875, 4.1.14).
+fn without_port(host: &[u8]) -> &[u8] {
     let end = match host {
         [b'[', ..] => memchr::memchr(b']', host).map(|at| at + 1),
         _ => memchr::memchr(b':', host),
     };
-    let (name, port) = host.split_at(end.unwrap_or(host.len()).min(host.len()));
-    let port = port.strip_prefix(b":").and_then(|digits| std::str::from_utf8(digits).ok());
-    (name, port.and_then(|digits| digits.parse().ok()))
+    host.get(..end.unwrap_or(host.len())).unwrap_or(host)
 }
 
 /// As in the client's request line.

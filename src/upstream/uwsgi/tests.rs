@@ -105,6 +105,7 @@ fn a_usual_request() {
     );
     head.method = &Method::POST;
     head.origin.host = b"example.org:8443";
+    head.origin.port = 8443;
     let variables = encoded(&head, Framing::Length(12), UWSGI);
     check(
         &variables,
@@ -166,18 +167,22 @@ fn origins() {
     ];
     check(&variables, &told);
     for (host, name, port) in [
-        ("example.org", "example.org", "8080"),
-        ("example.org:", "example.org", "8080"),
-        ("example.org:81", "example.org", "81"),
-        ("example.org:99999", "example.org", "8080"),
-        ("[2001:db8::1]", "[2001:db8::1]", "8080"),
-        ("[2001:db8::1]:82", "[2001:db8::1]", "82"),
-        ("[2001:db8::1", "[2001:db8::1", "8080"),
-        ("", "", "8080"),
+        ("example.org", "example.org", 8080),
+        ("example.org:", "example.org", 8080),
+        ("example.org:81", "example.org", 81),
+        ("example.org:99999", "example.org", 8080),
+        ("[2001:db8::1]", "[2001:db8::1]", 8080),
+        ("[2001:db8::1]:82", "[2001:db8::1]", 82),
+        ("[2001:db8::1", "[2001:db8::1", 8080),
+        ("", "", 8080),
     ] {
         head.origin.host = host.as_bytes();
+        head.origin.port = port;
         let variables = encoded(&head, Framing::None, UWSGI);
-        check(&variables, &[("SERVER_NAME", Some(name)), ("SERVER_PORT", Some(port))]);
+        check(
+            &variables,
+            &[("SERVER_NAME", Some(name)), ("SERVER_PORT", Some(&*port.to_string()))],
+        );
     }
 }
 

@@ -106,7 +106,6 @@ fn targets_with_an_authority() {
         target("http:/a"),
         target("http:a"),
         other("://a/", "a"),
-        target("http://a?b"),
         target("http://a#b"),
         target("http://a/b#c"),
         target("http://[::1/"),

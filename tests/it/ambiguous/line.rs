@@ -1,6 +1,7 @@
 //! The request line: method, target, version (RFC 9112, 3).
 
 use super::{Case, apps::Seen, check, last, passed, refused};
+use crate::support::{App, Settings, TempDir};
 
 fn with(line: &str) -> String {
     format!("{line}\r\nHost: a\r\n\r\n")
@@ -124,8 +125,10 @@ fn targets() {
         target("GET # HTTP/1.1"),
         target("GET /a<b> HTTP/1.1"),
         target("GET /a`b HTTP/1.1"),
-        target("GET /?a\"b HTTP/1.1"),
-        target("GET /?a<b> HTTP/1.1"),
+        target("GET /?a b HTTP/1.1"),
+        target("GET http://a#b HTTP/1.1"),
+        target("GET http://a/<?b HTTP/1.1"),
+        target("GET http://?b HTTP/1.1"),
         target("GET ?a HTTP/1.1"),
         target("GET a HTTP/1.1"),
         target("GET a/b HTTP/1.1"),
@@ -184,10 +187,86 @@ fn targets() {
             passed(with(&format!("GET {raw} HTTP/1.1")), seen)
         }),
     );
+    // Browsers and curl send all of these as they are.
+    cases.extend(
+        [
+            "/?a\"b",
+            "/?a<b>",
+            "/?<",
+            "/a?\"\"&b=<>",
+            "/?{\"a\":[\"b|c\",\"`^\\\"]}",
+            "/\"?\"",
+            "/?!$&'()*+,-./:;=?@[]_~%",
+        ]
+        .map(target_of),
+    );
+    cases.push(passed(with("GET /?\u{e9}\"<\u{20ac}> HTTP/1.1"), {
+        Seen::of("GET /?\u{c3}\u{a9}\"<\u{e2}\u{82}\u{ac}>")
+    }));
+    // In absolute form the path may be left out (RFC 3986, 3.3).
+    cases.extend(
+        [("http://a?b=c", "/?b=c"), ("http://a?", "/?"), ("http://A?\"<b>/c?d", "/?\"<b>/c?d")]
+            .map(|(target, seen)| {
+                let seen = Seen::of(&format!("GET {seen}")).host(&target[7..8]);
+                passed(with(&format!("GET {target} HTTP/1.1")), seen)
+            }),
+    );
+    cases.push(last(with("GET http://a?b HTTP/1.0"), Seen::of("GET /?b").version("HTTP/1.0")));
     // Unescaped UTF-8 comes through byte for byte.
     cases.push(passed(with("GET /\u{e9} HTTP/1.1"), Seen::of("GET /\u{c3}\u{a9}")));
     cases.push(passed(with("OPTIONS * HTTP/1.1"), Seen::of("OPTIONS *")));
     let long = format!("/{}?{}", "a".repeat(600), "b".repeat(600));
     cases.push(target_of(&long));
     check(&cases);
+}
+
+#[test]
+fn the_byte_of_a_target_that_is_refused_is_named() {
+    let application = App::saying("not asked");
+    let sideman = Settings::before(&application.url()).start();
+    for (target, name) in [
+        (&b"/a#b"[..], "\"#\" (0x23) as byte 3, where it may not be: send it as %23."),
+        (b"/<b>", "\"<\" (0x3C) as byte 2, where it may not be: send it as %3C."),
+        (b"/?a=b c", "a space (0x20) as byte 6, where it may not be: send it as %20."),
+        (b"/?\x7f", "0x7F as byte 3, where it may not be: send it as %7F."),
+        (b"/?\"\xe9", "0xE9 as byte 4, where it may not be: send it as %E9."),
+        (b"http://a/`", "\"`\" (0x60) as byte 10, where it may not be: send it as %60."),
+    ] {
+        for (accept, as_page) in [("text/html", true), ("application/json", false)] {
+            let mut client = sideman.connect();
+            let fields = format!(" HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n");
+            client.send([b"GET ", target, fields.as_bytes()].concat());
+            let response = client.response();
+            assert_eq!(response.status, 400);
+            let text = if as_page {
+                let html = response.text();
+                assert!(!html.contains("has \""), "{html}");
+                html.replace("&quot;", "\"").replace("&lt;", "<")
+            } else {
+                response.json()["message"].as_str().unwrap().to_owned()
+            };
+            assert!(text.contains(name), "{}: {text}", target.escape_ascii());
+        }
+    }
+}
+
+/// What a client sends so reaches it again in an address, which must be one.
+#[test]
+fn an_address_is_given_back_with_escapes() {
+    let directory = TempDir::new();
+    directory.write("a/index.html", "index");
+    let application = App::saying("not asked");
+    let sideman = Settings::before(&application.url())
+        .files("/static/", directory.path())
+        .set("static.index", "index.html")
+        .set("server.redirect_https", "true")
+        .set("server.trusted_proxies", "127.0.0.1")
+        .start();
+    let response = sideman.connect().ask("GET", "/static/a?b=\"<c>|", "");
+    let location = response.header("location");
+    assert_eq!((response.status, location), (301, Some("/static/a/?b=%22%3Cc%3E|")));
+    let response = sideman.connect().ask("GET", "/?\"", "X-Forwarded-Proto: http\r\n");
+    assert_eq!(response.header("location"), Some("https://example.test/?%22"));
+    let line = sideman.log_line("of the redirect", |line| line["query"] == "\"");
+    assert_eq!(line["path"], "/");
 }

@@ -11,6 +11,7 @@ mod limits;
 mod line;
 mod others;
 mod pieces;
+mod splits;
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Request lines and header fields, both ways.
 
 use super::{KEPT, kept};
-use crate::support::{App, Origin, Settings, close, expect, send};
+use crate::support::{App, Origin, Settings, Way, close, expect, send};
 
 #[test]
 fn the_target_arrives_byte_for_byte() {
@@ -249,4 +249,41 @@ fn many_fields_pass() {
     let head = origin.request(0).head;
     assert!((0..60).all(|n| head.get(&format!("x-field-{n}")) == Some(n.to_string().as_str())));
     assert_eq!(head.get("x-long").map(str::len), Some(8000));
+}
+
+#[test]
+fn options_are_passed_on_as_often_as_max_forwards_says() {
+    for way in Way::ALL {
+        let script = vec![expect("OPTIONS /a "), send(kept("passed")), close()];
+        let origin = Origin::reached(way, [script]);
+        let sideman = origin.settings().start();
+        for target in ["/a", "*"] {
+            let response = sideman.connect().ask("OPTIONS", target, "Max-Forwards: 0\r\n");
+            assert_eq!((response.status, response.text().as_str()), (204, ""), "{way:?} {target}");
+            let allow = response.header("allow").unwrap();
+            assert!(allow.contains("GET") && allow.contains("OPTIONS"), "{allow}");
+        }
+        let response = sideman.connect().ask("OPTIONS", "/a", "Max-Forwards: 10\r\n");
+        assert_eq!((response.status, response.text().as_str()), (200, "passed"), "{way:?}");
+        assert_eq!(origin.request(0).head.all("max-forwards"), ["9"], "{way:?}");
+    }
+}
+
+/// For other methods, and where it is no number, it means nothing (RFC 9110, 7.6.2).
+#[test]
+fn max_forwards_of_other_requests_is_left_alone() {
+    let application =
+        App::start(|request| App::reply(request.head.all("max-forwards").join(" and ").as_bytes()));
+    let sideman = Settings::before(&application.url()).start();
+    for (method, fields, seen) in [
+        ("GET", "Max-Forwards: 0\r\n", "0"),
+        ("OPTIONS", "Max-Forwards: none\r\n", "none"),
+        ("OPTIONS", "Max-Forwards: 0\r\nMax-Forwards: 0\r\n", "0 and 0"),
+        ("OPTIONS", "Max-Forwards: 99999999999999999999999\r\n", "18446744073709551614"),
+    ] {
+        let response = sideman.connect().ask(method, "/", fields);
+        assert_eq!((response.status, response.text().as_str()), (200, seen), "{method} {fields}");
+    }
+    let response = sideman.connect().ask("TRACE", "/", "Max-Forwards: 0\r\n");
+    assert_eq!(response.status, 405);
 }

@@ -1,0 +1,64 @@
+//! `Max-Forwards` of an OPTIONS request: how many servers may still pass it on (RFC 9110, 7.6.2). TRACE, the other
+//! method that has it, is refused altogether; for all others it means nothing.
+
+use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
+
+use super::{record::Record, reply};
+use crate::body::Body;
+
+/// How often it may still be passed on; `None` if the field says nothing about this request, or is no number.
+pub(super) fn left(parts: &Parts) -> Option<u64> {
+    if parts.method != Method::OPTIONS {
+        return None;
+    }
+    let mut values = parts.headers.get_all(header::MAX_FORWARDS).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let digits = value.to_str().ok().filter(|text| !text.is_empty())?;
+    // The largest number that is known takes the place of any that is larger.
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    digits
+        .bytes()
+        .try_fold(0_u64, |sum, byte| Some(sum.saturating_mul(10).saturating_add(digit(byte)?)))
+}
+
+/// The response to a request that may not be passed on: Sideman is the last that it is for.
+pub(super) fn answer(record: &Record) -> Option<Response<Body>> {
+    if left(&record.parts)? > 0 {
+        return None;
+    }
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(reply::METHODS));
+    Some(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    #[test]
+    fn table() {
+        for (method, values, expected) in [
+            ("OPTIONS", &["0"][..], Some(0)),
+            ("OPTIONS", &["007"], Some(7)),
+            ("OPTIONS", &["18446744073709551615"], Some(u64::MAX)),
+            ("OPTIONS", &["99999999999999999999999"], Some(u64::MAX)),
+            ("OPTIONS", &[], None),
+            ("OPTIONS", &[""], None),
+            ("OPTIONS", &["-1"], None),
+            ("OPTIONS", &["+1"], None),
+            ("OPTIONS", &["1.5"], None),
+            ("OPTIONS", &["0", "0"], None),
+            ("options", &["0"], None),
+            ("GET", &["0"], None),
+        ] {
+            let mut request = Request::builder().method(method);
+            for value in values {
+                request = request.header("max-forwards", *value);
+            }
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            assert_eq!(left(&parts), expected, "{method} {values:?}");
+        }
+    }
+}
