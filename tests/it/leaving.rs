@@ -10,7 +10,7 @@ use std::{
 use rustix::process::Signal;
 
 use crate::support::{
-    App, Client, Gate, Origin, Settings, TempDir, close, eventually, expect, open, send,
+    App, Client, Gate, Origin, Settings, TempDir, close, eventually, expect, open, pace, send,
     until_closed, wait,
 };
 
@@ -248,7 +248,7 @@ fn under_load_not_one_request_fails() {
     directory.write("a.css", "a{}");
     let sideman = Settings::before(&application.url())
         .files("/static/", directory.path())
-        .set("shutdown.delay", "1s")
+        .set("shutdown.delay", "4s")
         .start()
         .until_ready();
     let address = sideman.address();
@@ -272,6 +272,7 @@ fn under_load_not_one_request_fails() {
                         if response.closes() {
                             break;
                         }
+                        pace();
                     }
                 }
             });

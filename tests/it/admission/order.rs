@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 use super::{Workers, ask, ask_in_queue, settings};
 use crate::support::eventually;
 
-#[test]
-fn first_come_first_served_while_waits_are_short() {
+/// The order in which three requests come to an application that takes one at a time, and how long
+/// the longest of them can have waited.
+fn order() -> (Vec<String>, Duration) {
     let workers = Workers::start();
     let sideman = settings(&workers, 1).start();
     let _first = ask(&sideman, "/1");
     workers.until(&["/1"]);
-    // On a machine that is busy with other things the wait may not stay short: then the order of this
-    // attempt says nothing.
     let begin = Instant::now();
     let _others = [ask_in_queue(&sideman, "/2", 1), ask_in_queue(&sideman, "/3", 2)];
     for path in ["/1", "/2", "/3"] {
@@ -22,9 +21,17 @@ fn first_come_first_served_while_waits_are_short() {
         let paths = workers.paths();
         (paths.len() == 3).then_some(paths)
     });
-    if begin.elapsed() < Duration::from_millis(250) {
-        assert_eq!(paths, ["/1", "/2", "/3"]);
-    }
+    (paths, begin.elapsed())
+}
+
+#[test]
+fn first_come_first_served_while_waits_are_short() {
+    // On a machine that is busy with other things a wait may not stay short: that attempt says nothing.
+    let short = |(_, waited): &(_, Duration)| *waited < Duration::from_millis(250);
+    let Some((paths, _)) = (0..50).map(|_| order()).find(short) else {
+        panic!("fifty times the requests waited for more than 250 ms");
+    };
+    assert_eq!(paths, ["/1", "/2", "/3"]);
 }
 
 #[test]

@@ -137,8 +137,8 @@ fn one_that_a_probe_finds_away_is_back_at_once() {
         begin.elapsed()
     };
     // A rest would be a second, always: a busy machine is slow now and then.
-    let quickest = (0..3).map(|_| answered_in()).min();
-    assert!(quickest < Some(Duration::from_millis(700)), "{quickest:?}");
+    let is_quick = |_| answered_in() < Duration::from_millis(700);
+    assert!((0..10).any(is_quick), "ten times it took longer");
 }
 
 #[test]

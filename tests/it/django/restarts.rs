@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Django, Server, Sideman, Wsgi, eventually, eventually_within};
+use crate::support::{Django, Server, Sideman, Wsgi, eventually, eventually_within, pace};
 
 /// Python starts slowly on a busy machine, several at once all the more.
 const START: Duration = Duration::from_secs(90);
@@ -54,10 +54,12 @@ fn client(sideman: &Sideman, seen: &Seen, method: &str, target: &str) {
                     seen.processes.lock().unwrap().insert(process.parse().unwrap());
                 }
                 seen.answers.fetch_add(1, Ordering::Relaxed);
+                pace();
             }
             Ok(other) => {
                 let text = format!("{method} {target}: {} {}", other.status, other.text());
                 seen.failures.lock().unwrap().push(text);
+                pace();
             }
             Err(failure) => {
                 seen.failures.lock().unwrap().push(format!("{method} {target}: {failure}"));

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use super::connect;
 use crate::support::{
     App, Gate, Http2, Settings, TempDir, http2::frame::code, http2::frame::kind, http2::setting,
-    http2::usual, pattern,
+    http2::usual, pace, pattern,
 };
 
 fn gated() -> (Gate, Gate, App) {
@@ -132,6 +132,7 @@ fn a_connection_serves_while_the_balancer_looks_away() {
         if answer.status == 503 {
             break;
         }
+        pace();
     }
     assert!(served > 0 && begin.elapsed() < Duration::from_secs(3));
     assert_eq!(client.until_gone(), Some(code::NO_ERROR));

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{File, hang_up, reload};
-use crate::support::{App, Client, Sideman, TempDir, eventually, eventually_is};
+use crate::support::{App, Client, Sideman, TempDir, eventually, eventually_is, pace};
 
 /// Entries of a directory of /proc.
 fn count(sideman: &Sideman, what: &str) -> usize {
@@ -46,6 +46,7 @@ fn no_request_fails_while_everything_changes() {
                         _ => assert_eq!(Client::connect(address).get("/").text(), "hello"),
                     }
                     served.fetch_add(1, Ordering::Relaxed);
+                    pace();
                 }
             })
         })

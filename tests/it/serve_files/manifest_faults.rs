@@ -1,15 +1,12 @@
 //! Whether the files that a manifest lists are there, and are what their names say: looked at in the
 //! background, told once, and counted.
 
-use std::{
-    fmt::Write as _,
-    time::{Duration, Instant},
-};
+use std::{fmt::Write as _, time::Duration};
 
 use md5::{Digest as _, Md5};
 
 use super::{IMMUTABLE, Site, manifest_of};
-use crate::support::{ReservedPort, Settings, Sideman, TempDir, eventually};
+use crate::support::{ReservedPort, Settings, Sideman, TempDir, eventually, repeat_for};
 
 /// The name that Django gives to this content.
 fn hashed(stem: &str, content: &str) -> String {
@@ -74,11 +71,10 @@ fn faults_are_found_at_the_start_and_told_once() {
 
     // Looking at the same manifest again, second after second, says nothing new.
     let mut client = site.sideman.connect();
-    let begin = Instant::now();
-    while begin.elapsed() < Duration::from_millis(2500) {
+    repeat_for(Duration::from_millis(2500), || {
         let response = client.get(&format!("/static/{good}"));
         assert_eq!(response.header("cache-control"), Some(IMMUTABLE));
-    }
+    });
     until_faults(&site.sideman, 2.0, 1.0);
     drop(client);
     let (_, events) = site.sideman.leave_for_events();

@@ -39,7 +39,7 @@ pub(crate) use self::{
         send, until_closed, wait,
     },
     uwsgi::{After, Packet, UwsgiApp},
-    wait::{eventually, eventually_is, eventually_within},
+    wait::{eventually, eventually_is, eventually_within, pace, repeat_for},
     wire::Request,
     wsgi::{Server, Wsgi},
 };

