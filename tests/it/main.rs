@@ -37,6 +37,7 @@ mod request_ids;
 mod serve_files;
 mod settings;
 mod skips;
+mod systems;
 mod telemetry;
 mod tls;
 mod tools;
