@@ -1,5 +1,7 @@
 //! Text from the network, made safe for a log line and no longer than it may be.
 
+use std::borrow::Cow;
+
 /// What a line is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -124,6 +126,40 @@ fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\')
 }
 
+/// Whether a character is not to be seen, or acts on what shows it: control characters, of which
+/// terminals follow U+009B as they follow ESC [, and some readers end a line at U+0085; line separators;
+/// those that turn the direction of text around; and those without a width, which hide in names.
+fn is_unseen(char: char) -> bool {
+    char.is_control()
+        || matches!(
+            char,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Text for an event: what is not to be seen is written as in Rust (`\n`, `\u{9b}`).
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unseen) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        match is_unseen(char) {
+            true => escaped.extend(char.escape_default()),
+            false => escaped.push(char),
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 fn combined_byte(line: &mut Vec<u8>, byte: u8) {
     if is_plain(byte) {
         line.push(byte);
@@ -137,13 +173,14 @@ fn json_char(line: &mut Vec<u8>, char: char) {
     match char {
         '"' => line.extend_from_slice(b"\\\""),
         '\\' => line.extend_from_slice(b"\\\\"),
-        '\0'..='\x1f' | '\x7f' => {
-            line.extend_from_slice(b"\\u00");
-            line.extend_from_slice(&hex(char as u8));
+        char if is_unseen(char) => {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                let [high, low] = unit.to_be_bytes();
+                line.extend_from_slice(b"\\u");
+                line.extend_from_slice(&hex(high));
+                line.extend_from_slice(&hex(low));
+            }
         }
-        // Line separators of Unicode: legal in JSON, yet some readers split lines at them.
-        '\u{2028}' => line.extend_from_slice(b"\\u2028"),
-        '\u{2029}' => line.extend_from_slice(b"\\u2029"),
         _ => line.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
     }
 }
@@ -174,6 +211,9 @@ mod tests {
             ("gr\u{fc}n".as_bytes(), "\"gr\u{fc}n\"", r#""gr\xC3\xBCn""#),
             (b"\xff\xfe", "\"\u{fffd}\u{fffd}\"", r#""\xFF\xFE""#),
             ("\u{2028}".as_bytes(), r#""\u2028""#, r#""\xE2\x80\xA8""#),
+            ("\u{85}\u{9b}31m".as_bytes(), r#""\u0085\u009b31m""#, r#""\xC2\x85\xC2\x9B31m""#),
+            ("\u{202e}\u{2066}".as_bytes(), r#""\u202e\u2066""#, r#""\xE2\x80\xAE\xE2\x81\xA6""#),
+            ("\u{e0041}".as_bytes(), r#""\udb40\udc41""#, r#""\xF3\xA0\x81\x81""#),
         ];
         for (bytes, json, combined) in cases {
             assert_eq!(written(Form::Json, bytes, 100), *json);
@@ -203,6 +243,29 @@ mod tests {
             let found = written(Form::Combined, text.as_bytes(), most);
             assert_eq!(found, format!("\"{combined}\""), "{text}");
         }
+    }
+
+    #[test]
+    fn characters_that_deceive_are_escaped_in_every_form() {
+        let ranges = [
+            0..=0x1f,
+            0x7f..=0x9f,
+            0x61c..=0x61c,
+            0x200e..=0x200f,
+            0x2028..=0x202e,
+            0x2066..=0x2069,
+            0xfeff..=0xfeff,
+        ];
+        for char in ranges.into_iter().flatten().filter_map(char::from_u32) {
+            let text = format!("a{char}b");
+            let json = written(Form::Json, text.as_bytes(), 100);
+            assert!(!json.contains(char), "{char:?} in {json}");
+            assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+            assert!(written(Form::Combined, text.as_bytes(), 100).is_ascii());
+            assert!(!visible(&text).contains(char), "{char:?}");
+        }
+        assert_eq!(visible("a\n\u{9b}31m\u{202e}"), "a\\n\\u{9b}31m\\u{202e}");
+        assert!(matches!(visible("gr\u{fc}n \u{4e2d}\u{6587} \u{1f600}"), Cow::Borrowed(_)));
     }
 
     proptest! {

@@ -1,20 +1,29 @@
 //! Events of the process on stderr: start, stop, trouble. Requests go to the access log instead.
 
 use std::{
+    fmt,
     io::{self, IsTerminal, Write},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
+use tracing::field::Field;
 use tracing_subscriber::{
     Layer,
+    field::MakeExt as _,
     filter::{LevelFilter, Targets},
-    fmt::MakeWriter,
+    fmt::{
+        MakeWriter,
+        format::{Writer, debug_fn},
+    },
     layer::SubscriberExt,
     registry::Registry,
 };
 
-use super::log_writer::{LogSink, Target};
+use super::{
+    escape::visible,
+    log_writer::{LogSink, Target},
+};
 use crate::plan::Level;
 
 /// Bytes of events that may wait for a slow stderr.
@@ -44,6 +53,8 @@ pub fn install(level: Level, lost: &Arc<AtomicU64>) -> io::Result<Events> {
     let sink = LogSink::start(target, Arc::clone(lost))?;
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(Hand(sink.clone()))
+        // A path or a name that a client or a server chose may stand in any field.
+        .fmt_fields(debug_fn(write_field).delimited(" "))
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
         // Our own only: libraries tell what clients send, secrets among it, in their own.
@@ -82,6 +93,15 @@ impl Write for &Hand {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// `NAME=VALUE`, or the message alone, on one line whatever is in it.
+fn write_field(out: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let text = format!("{value:?}");
+    match field.name() {
+        "message" => out.write_str(&visible(&text)),
+        name => write!(out, "{name}={}", visible(&text)),
     }
 }
 

@@ -31,12 +31,17 @@ pub(super) const LOG: &[Key] = &[
         name: "log.redact",
         default: Some(&["default"]),
         kind: Kind::ParameterNames,
-        doc: "Query parameters whose values are written as ***, in the query and in the referer; \
-              cookies and Authorization are never written. A * at the beginning or the end stands for \
-              anything. default stands for *token, *secret, *password, *passwd, pass, pwd, key, \
-              *apikey, *api_key, *api-key, *access_key, *private_key, *accesskeyid, *signature, sig, \
-              *credential, *credentials, *authorization, auth, code, otp, jwt, assertion, \
-              samlresponse, sid, *sessionid and *session_id.",
+        doc: "Query parameters whose values are written as ***, in the query and in the referer, \
+              with user names and passwords in URLs; cookies and Authorization are never written. \
+              A * at the beginning or the end stands for anything. A name is compared as a whole, \
+              part by part (a[token], api.key), and without its punctuation. default stands for \
+              *token*, *secret*, *password*, *passwd*, *passphrase*, *passcode*, *pass, *pwd, \
+              *key, *accesskeyid, *privatekey*, *signature*, sig, *hmac, *credential*, \
+              *authorization, *auth, *bearer*, jwt, *csrf*, *xsrf*, code, *authcode, \
+              *authorizationcode, *accesscode, *verificationcode, *confirmationcode, \
+              *securitycode, *recoverycode, *codeverifier, *otp, otp*, mfa*, 2fa*, pin, *_pin, \
+              *-pin, *pincode, cvv, cvc, ssn, *assertion, samlresponse, *session*, *sessid, sid, \
+              *cookie and *connectionstring.",
         short_env: None,
         flag: None,
     },

@@ -1,5 +1,6 @@
 //! Takes secrets out of a query: the values of parameters with certain names, as the application would
-//! read these names, and also where a whole URL with a query is the value of a parameter.
+//! read these names, and also where a whole URL with a query is the value of a parameter; and the users
+//! of URLs, with their passwords.
 
 use crate::plan::{NamePattern, Redact};
 
@@ -17,45 +18,66 @@ struct Name {
     is_longer: bool,
 }
 
+/// Looks for user names and passwords: what stands between `//` and the last `@` before the path.
+#[derive(Debug, Default)]
+struct Users {
+    slashes: u8,
+    begin: Option<usize>,
+    end: Option<usize>,
+}
+
 /// Gives the parts of a query one after the other, with [`MASK`] in place of what is hidden.
 pub(super) fn query<'a>(redact: &Redact, query: &'a [u8], mut give: impl FnMut(&'a [u8])) {
     if redact.0.is_empty() {
         return give(query);
     }
-    let (mut given, mut begin) = (0, 0);
+    let mut given = 0;
+    let mut begin = 0;
     for part in query.split(|byte| *byte == b'&') {
-        let end = begin + part.len();
-        if let Some(value) = secret(redact, part) {
-            give(query.get(given..begin + value).unwrap_or_default());
+        hide(redact, part, false, |from, to| {
+            give(query.get(given..begin + from).unwrap_or_default());
             give(MASK);
-            given = end;
-        }
-        begin = end + 1;
+            given = begin + to;
+        });
+        begin += part.len() + 1;
     }
     give(query.get(given..).unwrap_or_default());
 }
 
-/// The same for a URL that may have a query.
+/// The same for a URL that may have a user, parameters of its path, a query and a fragment.
 pub(super) fn url<'a>(redact: &Redact, url: &'a [u8], mut give: impl FnMut(&'a [u8])) {
-    match url.iter().position(|byte| *byte == b'?').and_then(|at| url.split_at_checked(at + 1)) {
-        Some((before, rest)) => {
-            give(before);
-            query(redact, rest, give);
-        }
-        None => give(url),
+    if redact.0.is_empty() {
+        return give(url);
+    }
+    let end = url.iter().position(|byte| matches!(byte, b'?' | b'#'));
+    let (path, rest) = url.split_at_checked(end.map_or(url.len(), |at| at + 1)).unwrap_or_default();
+    let mut given = 0;
+    hide(redact, path.strip_suffix(b"?").unwrap_or(path), true, |from, to| {
+        give(path.get(given..from).unwrap_or_default());
+        give(MASK);
+        given = to;
+    });
+    give(path.get(given..).unwrap_or_default());
+    if end.is_some() {
+        query(redact, rest, give);
     }
 }
 
-/// Where in a part of a query, which has no bare `&`, a value begins that must not be told. It ends
-/// with the part: what else is in there may belong to it.
-fn secret(redact: &Redact, part: &[u8]) -> Option<usize> {
+/// Names each piece that must not be told of a part of a query, which has no bare `&`, or of a path,
+/// which begins as a value does. A value ends with the part: what else is in there may belong to it.
+fn hide(redact: &Redact, part: &[u8], is_path: bool, mut hide: impl FnMut(usize, usize)) {
     let mut name = Name { bytes: [0; LONGEST], length: 0, is_longer: false };
-    let mut is_value = false;
+    let mut users = Users::default();
+    let mut is_value = is_path;
     let mut at = 0;
     while let Some((byte, length)) = decoded(part, at) {
+        if let Some((from, to)) = users.on(byte, at, length) {
+            hide(from, to);
+        }
         at += length;
         match byte {
             // Encoded ones begin a query, or another parameter of it, within the value.
+            b'&' if is_path => {}
             b'?' | b'&' | b';' | b'#' => {
                 name.clear();
                 is_value = false;
@@ -63,7 +85,10 @@ fn secret(redact: &Redact, part: &[u8]) -> Option<usize> {
             b'=' if !is_value => {
                 // An empty value hides nothing.
                 if name.is_secret(redact) && at < part.len() {
-                    return Some(at);
+                    if let Some((from, to)) = users.found() {
+                        hide(from, to);
+                    }
+                    return hide(at, part.len());
                 }
                 is_value = true;
             }
@@ -71,20 +96,68 @@ fn secret(redact: &Redact, part: &[u8]) -> Option<usize> {
             _ => {}
         }
     }
-    None
+    if let Some((from, to)) = users.found() {
+        hide(from, to);
+    }
 }
 
-/// The byte at a place, and how many bytes stand for it.
+/// The byte at a place, and how many bytes stand for it. What was encoded several times is decoded as
+/// often.
 fn decoded(part: &[u8], at: usize) -> Option<(u8, usize)> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
     match part.get(at..)? {
-        [b'%', high, low, ..] => match (digit(*high), digit(*low)) {
-            (Some(high), Some(low)) => Some((high << 4 | low, 3)),
-            _ => Some((b'%', 1)),
-        },
+        [b'%', rest @ ..] => {
+            let mut inner = rest;
+            while let Some(after) = inner.strip_prefix(b"25") {
+                inner = after;
+            }
+            let skipped = rest.len() - inner.len();
+            match inner {
+                [high, low, ..] => match (digit(*high), digit(*low)) {
+                    (Some(high), Some(low)) => Some((high << 4 | low, skipped + 3)),
+                    _ => Some((b'%', skipped + 1)),
+                },
+                _ => Some((b'%', skipped + 1)),
+            }
+        }
         [b'+', ..] => Some((b' ', 1)),
         [byte, ..] => Some((*byte, 1)),
         [] => None,
+    }
+}
+
+// === impl Users ===
+
+impl Users {
+    /// Takes the byte that stands at a place; gives where a user begins and ends, once that is known.
+    fn on(&mut self, byte: u8, at: usize, length: usize) -> Option<(usize, usize)> {
+        if byte == b'/' {
+            self.slashes += 1;
+            if self.slashes == 2 {
+                self.begin = Some(at + length);
+                self.end = None;
+                self.slashes = 0;
+                return None;
+            }
+        } else {
+            self.slashes = 0;
+        }
+        match byte {
+            b'@' if self.begin.is_some() => self.end = Some(at),
+            b'/' | b'?' | b'#' | b'\\' | b'"' | b'<' | b'>' => {
+                let found = self.found();
+                self.begin = None;
+                return found;
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// The user that was seen, if any. A user without a name and a password has nothing to hide.
+    fn found(&mut self) -> Option<(usize, usize)> {
+        let (begin, end) = self.begin.zip(self.end.take())?;
+        (begin < end).then_some((begin, end))
     }
 }
 
@@ -106,9 +179,21 @@ impl Name {
         }
     }
 
+    /// Looks at the name as a whole, at its parts (`a[token]`, `api.key`), and at it without
+    /// punctuation (`api_key`).
     fn is_secret(&self, redact: &Redact) -> bool {
         let name = self.bytes.get(..self.length).unwrap_or_default();
-        self.is_longer || redact.0.iter().any(|pattern| fits(pattern, name))
+        let mut bare = [0; LONGEST];
+        let mut length = 0;
+        let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
+        for (place, byte) in bare.iter_mut().zip(letters) {
+            *place = *byte;
+            length += 1;
+        }
+        let bare = bare.get(..length).unwrap_or_default();
+        let mut parts = name.split(|byte| matches!(byte, b'[' | b']' | b'.' | b':' | b' '));
+        let fits_any = |name: &[u8]| redact.0.iter().any(|pattern| fits(pattern, name));
+        self.is_longer || fits_any(name) || fits_any(bare) || parts.any(fits_any)
     }
 }
 
@@ -166,7 +251,17 @@ mod tests {
             ("next=/reset?token=a&b=1", "next=/reset?token=***&b=1"),
             ("next=%2Freset%3Fa%3D1%26token%3Da&b=1", "next=%2Freset%3Fa%3D1%26token%3D***&b=1"),
             ("next=%2Freset%3Fa=1%26b=2", "next=%2Freset%3Fa=1%26b=2"),
-            ("%zz=1&%6=2&%=3&key%=4", "%zz=1&%6=2&%=3&key%=4"),
+            ("%zz=1&%6=2&%=3&keys%=4", "%zz=1&%6=2&%=3&keys%=4"),
+            (
+                "a[token]=1&a%5Btoken%5D=2&a[b][key][]=3",
+                "a[token]=***&a%5Btoken%5D=***&a[b][key][]=***",
+            ),
+            ("api.key=1&a:key=2&k-e_y=3", "api.key=***&a:key=***&k-e_y=***"),
+            ("next=%252Freset%253Ftoken%253Da&b=1", "next=%252Freset%253Ftoken%253D***&b=1"),
+            ("%2574oken=1", "%2574oken=***"),
+            ("u=https://me:5ec@a/&b=1", "u=https://***@a/&b=1"),
+            ("u=https%3A%2F%2Fme%3A5ec%40a%2F%3Fkey=1", "u=https%3A%2F%2F***%40a%2F%3Fkey=***"),
+            ("u=a@b&c=//d@e@f", "u=a@b&c=//***@f"),
         ] {
             assert_eq!(redacted(from), to, "{from}");
         }
@@ -180,12 +275,130 @@ mod tests {
         for (from, to) in [
             ("https://a.test/?token=1&b=2", "https://a.test/?token=***&b=2"),
             ("https://a.test/key=1", "https://a.test/key=1"),
+            ("https://a.test/#key=1", "https://a.test/#key=***"),
+            ("https://a.test/;key=1?a=2", "https://a.test/;key=***?a=2"),
+            ("https://me:5ec@a.test/?b=2", "https://***@a.test/?b=2"),
+            ("https://5ec@a.test", "https://***@a.test"),
+            ("https://me:5;e&c@5ec@a.test/@me", "https://***@a.test/@me"),
+            ("//me:5ec@a.test/", "//***@a.test/"),
+            ("https://a.test/@me/a@b", "https://a.test/@me/a@b"),
+            ("https://a.test/https://me:5ec@b.test/", "https://a.test/https://***@b.test/"),
+            ("https://@a.test/", "https://@a.test/"),
+            (
+                "https://a.test?u=https%3A%2F%2Fme%3A5ec%40b",
+                "https://a.test?u=https%3A%2F%2F***%40b",
+            ),
             ("?", "?"),
             ("", ""),
         ] {
             let mut out = Vec::new();
             url(&names(), from.as_bytes(), |part| out.extend_from_slice(part));
             assert_eq!(String::from_utf8(out).unwrap(), to);
+        }
+    }
+
+    #[test]
+    fn well_known_names_are_built_in() {
+        use crate::plan::SECRET_NAMES;
+        let pattern = |name: &&str| {
+            let part = name.trim_matches('*').to_owned();
+            match (name.starts_with('*'), name.ends_with('*')) {
+                (false, false) => NamePattern::Exact(part),
+                (false, true) => NamePattern::Begin(part),
+                (true, false) => NamePattern::End(part),
+                (true, true) => NamePattern::Within(part),
+            }
+        };
+        let built_in = Redact(SECRET_NAMES.iter().map(pattern).collect());
+        let told = |name: &str| {
+            let mut out = Vec::new();
+            let query_text = format!("{name}=5EC2E7");
+            query(&built_in, query_text.as_bytes(), |part| out.extend_from_slice(part));
+            out.ends_with(b"5EC2E7")
+        };
+        for name in [
+            "token",
+            "a[token]",
+            "access_token",
+            "token_hint",
+            "tokens[]",
+            "api.key",
+            "api-key",
+            "API_KEY",
+            "x-api-key",
+            "key",
+            "secret",
+            "client_secret",
+            "password",
+            "password1",
+            "new_password2",
+            "old-password",
+            "userPass",
+            "pass",
+            "mysql_pwd",
+            "passphrase",
+            "pin",
+            "user_pin",
+            "pin_code",
+            "session",
+            "session_id",
+            "PHPSESSID",
+            "sessionid",
+            "JSESSIONID",
+            "connect.sid",
+            "bearer",
+            "auth",
+            "authcode",
+            "auth_code",
+            "authorization",
+            "oauth",
+            "code",
+            "code_verifier",
+            "jwt",
+            "otp",
+            "totp",
+            "otp_token",
+            "mfa_code",
+            "signature",
+            "sig",
+            "X-Amz-Signature",
+            "X-Amz-Credential",
+            "AWSAccessKeyId",
+            "X-Goog-Signature",
+            "credentials",
+            "private_key",
+            "csrfmiddlewaretoken",
+            "csrf",
+            "cookie",
+            "cvv",
+            "ssn",
+            "assertion",
+            "client_assertion",
+            "SAMLResponse",
+            "%74oken",
+            "a%5Btoken%5D",
+            "user%5Bpassword%5D%5B%5D",
+        ] {
+            assert!(!told(name), "{name}");
+        }
+        for name in [
+            "page",
+            "q",
+            "author",
+            "country_code",
+            "postcode",
+            "sort",
+            "next",
+            "email",
+            "keyword",
+            "shipping",
+            "opinion",
+            "state",
+            "id",
+            "a[b]",
+            "utm_source",
+        ] {
+            assert!(told(name), "{name}");
         }
     }
 

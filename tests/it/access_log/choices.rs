@@ -39,6 +39,28 @@ fn secrets_are_in_no_log() {
 }
 
 #[test]
+fn well_known_names_and_users_of_urls_are_hidden() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).start();
+    for (query, expected) in [
+        ("a[token]=5EC2E7&b=1", "a[token]=***&b=1"),
+        ("a%5Btoken%5D=5EC2E7", "a%5Btoken%5D=***"),
+        ("api.key=5EC2E7&PIN=5EC2E7", "api.key=***&PIN=***"),
+        ("session=5EC2E7&bearer=5EC2E7&authcode=5EC2E7", "session=***&bearer=***&authcode=***"),
+        ("x=1;%74oken=5EC2E7", "x=1;%74oken=***"),
+        ("url=https%3A%2F%2Fme%3A5EC2E7%40b.test%2F", "url=https%3A%2F%2F***%40b.test%2F"),
+        ("next=%252Fr%253Ftoken%253D5EC2E7", "next=%252Fr%253Ftoken%253D***"),
+        ("page=2&author=me&country_code=ch", "page=2&author=me&country_code=ch"),
+    ] {
+        let referer = format!("Referer: https://me:5EC2E7@a.test/p?{query}\r\n");
+        assert_eq!(sideman.connect().ask("GET", &format!("/q?{query}"), &referer).status, 200);
+        let line = sideman.log_line(expected, |line| line["query"] == expected);
+        assert_eq!(line["referer"], format!("https://***@a.test/p?{expected}"));
+        assert!(!line.to_string().contains(SECRET), "{line}");
+    }
+}
+
+#[test]
 fn redaction_can_be_switched_off() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).set("log.redact", "none").start();

@@ -2,5 +2,6 @@
 //! to requests when nobody reads it (`slow`).
 
 mod choices;
+mod escapes;
 mod lines;
 mod slow;
