@@ -5,6 +5,7 @@ pub mod chunk_scan;
 pub mod chunked;
 pub mod conditional;
 pub mod date;
+pub mod encoded_word;
 pub mod encoding;
 pub mod fields;
 pub mod forwarded;

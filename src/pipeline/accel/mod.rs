@@ -39,8 +39,8 @@ pub(super) async fn serve(
     let readings =
         target::resolve(&local.app, target).inspect_err(|_| local.metrics.accel_refused.add(1))?;
     let mut why = "there is none";
-    for wanted in readings {
-        let Wanted { name, directory } = &wanted;
+    for wanted in &readings {
+        let Wanted { name, directory } = wanted;
         if name.name.is_empty() || name.name.ends_with(b"/") || files::is_hidden(&name.name) {
             why = "directories, names that begin with a dot and staticfiles.json are not sent";
             continue;
@@ -55,7 +55,7 @@ pub(super) async fn serve(
         let rate = directives.rate(root.and_then(|root| root.rate));
         return Ok(answer(record, &entry, directives, &said.headers, rate));
     }
-    Ok(missing(local, record, target, why))
+    Ok(missing(local, record, target, &readings, why))
 }
 
 /// What is sent of a file: the request is taken for a GET of it, unless it is a HEAD.
@@ -92,11 +92,23 @@ fn answer(
 }
 
 /// A file that is not there: the application's mistake, or somebody has deleted it meanwhile.
-fn missing(local: &Local, record: &Record, target: Target<'_>, why: &str) -> Response<Body> {
+fn missing(
+    local: &Local,
+    record: &Record,
+    target: Target<'_>,
+    readings: &[Wanted],
+    why: &str,
+) -> Response<Body> {
     local.metrics.accel_missing.add(1);
     if let Some(missed) = local.app.trouble.allow() {
         let path = record.parts.uri.path();
-        tracing::warn!(%target, why, path, missed, "the application has a missing file sent");
+        let looked_for: Vec<String> =
+            readings.iter().map(|wanted| wanted.shown(&local.app)).collect();
+        let looked_for = looked_for.join(", ");
+        tracing::warn!(
+            %target, %looked_for, why, path, missed,
+            "the application has a missing file sent"
+        );
     }
     reply::not_found(record)
 }

@@ -6,6 +6,7 @@ use std::{
     io,
     os::unix::ffi::OsStrExt,
     path::{self, Path},
+    str,
 };
 
 use super::directives::Target;
@@ -16,7 +17,7 @@ use crate::{
         route::{self, FileName},
     },
     plan::Purpose,
-    rfc,
+    rfc::{self, encoded_word},
 };
 
 /// A file to look for.
@@ -40,8 +41,8 @@ enum Place {
 /// none can be sent.
 pub(super) fn resolve(app: &App, target: Target<'_>) -> Result<Vec<Wanted>, Error> {
     let resolved = match target {
-        Target::Redirect(value) => redirect(app, value),
-        Target::Sendfile(value) => sendfile(app, value).map(|wanted| vec![wanted]),
+        Target::Redirect(value) => plain(value).and_then(|value| redirect(app, &value)),
+        Target::Sendfile(value) => plain(value).and_then(|value| sendfile(app, &value)),
     };
     resolved.map_err(|why| {
         let text = format!("{target}: {why}");
@@ -49,23 +50,41 @@ pub(super) fn resolve(app: &App, target: Target<'_>) -> Result<Vec<Wanted>, Erro
     })
 }
 
+/// The value without the MIME that Django puts around names beyond Latin-1.
+fn plain(value: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
+    if !encoded_word::is_encoded(value) {
+        return Ok(value.into());
+    }
+    encoded_word::decode(value).map(Cow::Owned).ok_or(
+        "the value is MIME-encoded (RFC 2047) and can't be decoded: only UTF-8 and Latin-1 are \
+         understood; encode the path with urllib.parse.quote instead",
+    )
+}
+
+/// A name as it was written, and in UTF-8 if it was written in Latin-1. Django sends every name in Latin-1 that it can,
+/// and file systems mostly have UTF-8.
+fn with_utf8(written: Vec<Vec<u8>>) -> impl Iterator<Item = Vec<u8>> {
+    let is_beyond_ascii = |name: &&Vec<u8>| !name.is_ascii();
+    let utf8: Vec<Vec<u8>> = written
+        .iter()
+        .filter(is_beyond_ascii)
+        .map(|name| encoded_word::latin1_to_utf8(name))
+        .collect();
+    written.into_iter().chain(utf8)
+}
+
 /// nginx decodes, so that most applications encode; those that do not would lose every name with a
 /// percent or question mark, and are understood as well.
 fn redirect(app: &App, value: &[u8]) -> Result<Vec<Wanted>, &'static str> {
-    if value.starts_with(b"=?") {
-        return Err("the value is MIME-encoded, as Django does with names beyond Latin-1: \
-                    encode the path with urllib.parse.quote");
-    }
     if value.first() != Some(&b'/') {
         return Err("only a path that begins with / can be sent, below a prefix of accel.roots, \
                     media.roots or static.roots; there are no named locations (@name), and no \
                     other server is asked");
     }
     let path = value.split(|&byte| byte == b'?').next().unwrap_or(value);
-    let decoded = rfc::path::decode(path).map(Cow::Owned);
-    let readings = decoded.into_iter().chain([path.into(), value.into()]);
+    let readings = rfc::path::decode(path).into_iter().chain([path.into(), value.into()]);
     let mut names: Vec<FileName<'static>> = Vec::new();
-    for (index, reading) in readings.enumerate() {
+    for (index, reading) in with_utf8(readings.collect()).enumerate() {
         match below(app, &reading) {
             Place::Below(name) if !names.contains(&name) => names.push(name),
             // The likeliest reading decides: one that climbs is a mistake, however else it reads.
@@ -74,8 +93,17 @@ fn redirect(app: &App, value: &[u8]) -> Result<Vec<Wanted>, &'static str> {
         }
     }
     if names.is_empty() {
-        return Err("no prefix stands before this path: add it with its directory to accel.roots \
-                    (--accel PREFIX=DIR)");
+        return Err(match sendfile(app, value) {
+            Ok(_) => {
+                "this is a path in the file system, and X-Accel-Redirect takes a URL path: send \
+                 the path below a prefix of accel.roots (with django-sendfile2 set SENDFILE_URL to \
+                 the prefix), or send X-Sendfile"
+            }
+            Err(_) => {
+                "no prefix stands before this path: add it with its directory to accel.roots \
+                 (--accel PREFIX=DIR)"
+            }
+        });
     }
     Ok(names.into_iter().map(|name| Wanted { name, directory: None }).collect())
 }
@@ -94,8 +122,26 @@ fn below(app: &App, path: &[u8]) -> Place {
     }
 }
 
-/// The path is literal: no other server decodes it.
-fn sendfile(app: &App, value: &[u8]) -> Result<Wanted, &'static str> {
+/// The path counts as it stands. Who encodes it for the sake of names beyond ASCII is understood as well.
+fn sendfile(app: &App, value: &[u8]) -> Result<Vec<Wanted>, &'static str> {
+    let decoded = rfc::path::decode(value).filter(|path| path != value && !path.is_ascii());
+    let readings = [value.to_vec()].into_iter().chain(decoded).collect();
+    let (mut all, mut refusal) = (Vec::new(), None);
+    for reading in with_utf8(readings) {
+        match in_directory(app, &reading) {
+            Ok(wanted) => all.push(wanted),
+            // What is wrong with the likeliest reading is told.
+            Err(why) => refusal = refusal.or(Some(why)),
+        }
+    }
+    match refusal {
+        Some(why) if all.is_empty() => Err(why),
+        _ => Ok(all),
+    }
+}
+
+/// The file that a path in the file system stands for.
+fn in_directory(app: &App, value: &[u8]) -> Result<Wanted, &'static str> {
     const OUTSIDE: &str = "the file lies below no directory of accel.roots, media.roots or \
                            static.roots: add its directory to accel.roots (--accel PREFIX=DIR)";
     if value.first() != Some(&b'/') {
@@ -129,6 +175,23 @@ fn sendfile(app: &App, value: &[u8]) -> Result<Wanted, &'static str> {
         }
     }
     best.map(|(_, _, wanted)| wanted).ok_or(OUTSIDE)
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    /// Where the file was looked for, as it is printed.
+    pub(super) fn shown(&self, app: &App) -> String {
+        let root = app.store(self.name.family).roots().get(self.name.root);
+        let directory = root.and_then(|root| root.directories.get(self.directory.unwrap_or(0)));
+        let directory = directory.map(|path| path.as_os_str().as_bytes()).unwrap_or_default();
+        let path = [directory, b"/", &self.name.name].concat();
+        match str::from_utf8(&path) {
+            Ok(text) => text.escape_debug().to_string(),
+            // Not lossily: which bytes they are is what matters.
+            Err(_) => path.escape_ascii().to_string(),
+        }
+    }
 }
 
 /// A directory's path, without dots and without a slash at its end. It is compared only; opened is

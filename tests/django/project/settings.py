@@ -72,3 +72,5 @@ STORAGES = {
 }
 
 SITE_DATA = os.environ["SITE_DATA"]
+SENDFILE_ROOT = Path(SITE_DATA) / "protected"
+SENDFILE_URL = "/protected"

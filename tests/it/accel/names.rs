@@ -110,7 +110,10 @@ fn what_lies_below_no_prefix_is_refused() {
         b"protected/a.txt",
         b"@protected",
         b"http://127.0.0.1/protected/a.txt",
-        b"=?utf-8?b?L3Byb3RlY3RlZC9hLnR4dA==?=",
+        b"=?utf-8?b?L3NlY3JldC50eHQ=?=",
+        b"=?utf-8?b?L3Byb3RlY3RlZC8uLi9zZWNyZXQudHh0?=",
+        b"=?utf-8?b?L3Byb3RlY3RlZC9hLnR4dA?",
+        b"=?utf-16?b?L3Byb3RlY3RlZC9hLnR4dA==?=",
         b"",
         b"\xff",
     ];
@@ -141,7 +144,7 @@ fn the_operator_is_told_what_is_possible() {
         ("@named", &["@named", "accel.roots", "named locations"]),
         ("https://bucket.test/a", &["https://bucket.test/a", "no other server"]),
         ("/protected/../x", &["/protected/../x", "leaves its prefix"]),
-        ("=?utf-8?q?/protected/=C3=BC?=", &["MIME", "urllib.parse.quote"]),
+        ("=?windows-1252?q?/protected/=FC?=", &["MIME", "urllib.parse.quote"]),
     ] {
         let site = Site::with(&[]);
         assert_eq!(site.get(redirect(value)).status, 502);
@@ -228,4 +231,66 @@ fn nobody_asks_for_it_directly() {
         }
     }
     assert_eq!(site.application.requests(), 0);
+}
+
+/// Django sends a name in Latin-1 if it can, else as MIME; what is encoded before that comes as it is.
+#[test]
+fn name_beyond_ascii_is_found_however_it_is_sent() {
+    let site = Site::with(&[
+        ("protected/\u{fc}ber 100%.txt", b"latin"),
+        ("protected/\u{17c}\u{f3}\u{142}w.txt", b"beyond"),
+        ("protected/\u{17c}/\u{fc}.txt", b"below"),
+    ]);
+    let cases: [(&[u8], &str); 12] = [
+        // As Django sends them: Latin-1, then MIME.
+        (b"/protected/\xfcber 100%.txt", "latin"),
+        (b"=?utf-8?b?L3Byb3RlY3RlZC/FvMOzxYJ3LnR4dA==?=", "beyond"),
+        (b"=?utf-8?q?/protected/=C5=BC=C3=B3=C5=82w=2Etxt?=", "beyond"),
+        (b"=?UTF-8?Q?/protected/=c5=bc/=c3=bc.txt?=", "below"),
+        (b"=?utf-8?b?L3Byb3RlY3RlZC/FvMOz?= =?utf-8?b?xYJ3LnR4dA==?=", "beyond"),
+        (b"=?iso-8859-1?q?/protected/=FCber_100%.txt?=", "latin"),
+        // As an application sends them that encodes: UTF-8, then percent-encoded.
+        ("/protected/\u{fc}ber 100%.txt".as_bytes(), "latin"),
+        ("/protected/\u{17c}\u{f3}\u{142}w.txt".as_bytes(), "beyond"),
+        (b"/protected/%C3%BCber%20100%25.txt", "latin"),
+        (b"/protected/%C5%BC%C3%B3%C5%82w.txt", "beyond"),
+        (b"/protected/%c5%bc/%c3%bc.txt", "below"),
+        (b"/protected/%FCber%20100%25.txt", "latin"),
+    ];
+    for (value, body) in cases {
+        let shown = value.escape_ascii().to_string();
+        let response = site.get(redirect(value));
+        assert_eq!((response.status, response.text().as_str()), (200, body), "{shown}");
+        assert_silent(&response);
+    }
+}
+
+#[test]
+fn missing_file_is_named_with_every_path_that_was_looked_for() {
+    for (value, parts) in [
+        (
+            &b"/protected/\xfc.txt"[..],
+            &[r"X-Accel-Redirect: /protected/\xfc.txt", r"/\xfc.txt, ", "/\u{fc}.txt"][..],
+        ),
+        (b"=?utf-8?b?L3Byb3RlY3RlZC/FvC50eHQ=?=", &["=?utf-8?b?", "protected/\u{17c}.txt"]),
+        (b"/protected/a%20b.txt", &["protected/a b.txt", "protected/a%20b.txt"]),
+    ] {
+        let site = Site::with(&[]);
+        assert_eq!(site.get(redirect(value)).status, 404);
+        let event = site.sideman.event("missing file");
+        let directory = site.directory.path().display().to_string();
+        for part in parts.iter().chain([&directory.as_str(), &"looked_for="]) {
+            assert!(event.contains(part), "{part:?} in {event}");
+        }
+    }
+}
+
+#[test]
+fn path_in_the_file_system_is_told_from_one_below_no_prefix() {
+    // What django-sendfile2 sends with its nginx backend while SENDFILE_URL is not set.
+    let site = Site::with(&[]);
+    let path = site.directory.join("protected/a.txt").display().to_string();
+    assert_eq!(site.get(redirect(path)).status, 502);
+    let event = site.sideman.event("accel_refused");
+    assert!(event.contains("SENDFILE_URL") && event.contains("X-Sendfile"), "{event}");
 }

@@ -119,3 +119,55 @@ fn the_redirect_wins_over_it() {
     assert_eq!(response.text(), "media");
     assert_silent(&response);
 }
+
+#[test]
+fn name_beyond_ascii_is_found_however_it_is_sent() {
+    let names = ["\u{fc}ber 100%.txt", "\u{17c}\u{f3}\u{142}w.txt"];
+    let beside = TempDir::new();
+    for name in names {
+        beside.write(&format!("m\u{e9}dias/{name}"), name);
+    }
+    let directory = beside.join("m\u{e9}dias");
+    let application = super::obedient();
+    let root = format!("/p/={}", directory.display());
+    let sideman = Settings::before(&application.url()).args(&["--accel", &root]).start();
+    let latin1 = |text: &str| -> Vec<u8> {
+        text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect()
+    };
+    let escaped = |bytes: &[u8], mark: char| -> String {
+        let escape = |byte: &u8| match byte {
+            b'/' | b'.' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(*byte).to_string(),
+            other => format!("{mark}{other:02X}"),
+        };
+        bytes.iter().map(escape).collect()
+    };
+    for name in names {
+        let path = directory.join(name).display().to_string();
+        let mut values = vec![
+            path.clone().into_bytes(),
+            format!("=?utf-8?q?{}?=", escaped(path.as_bytes(), '=')).into_bytes(),
+            escaped(path.as_bytes(), '%').into_bytes(),
+        ];
+        if name.starts_with('\u{fc}') {
+            values.push(latin1(&path));
+            values.push(escaped(&latin1(&path), '%').into_bytes());
+        }
+        for value in values {
+            let said = [b"X-Sendfile: ", &value[..]].concat();
+            let response = sideman.get(&super::path(said));
+            let shown = value.escape_ascii().to_string();
+            assert_eq!((response.status, response.text().as_str()), (200, name), "{shown}");
+            assert_silent(&response);
+        }
+    }
+    // A missing one says where it was looked for; one that leads out is refused in each form.
+    let latin =
+        [&b"X-Sendfile: "[..], &latin1(&format!("{}/\u{e8}", directory.display()))].concat();
+    assert_eq!(sideman.get(&super::path(latin)).status, 404);
+    assert!(sideman.event("missing file").contains("m\u{e9}dias/\u{e8}"));
+    for climbing in ["/../secret", "/%2e%2e/secret\u{fc}", "/x/%2E%2E/%2e%2e/\u{fc}"] {
+        let said = format!("X-Sendfile: {}{climbing}", directory.display());
+        let status = sideman.get(&super::path(said)).status;
+        assert!(status == 404 || status == 502, "{climbing}: {status}");
+    }
+}
