@@ -8,14 +8,16 @@ use std::{
     ops::Range,
     os::unix::fs::{FileExt, MetadataExt},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll, ready},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use rustix::fs::fstat;
 use tokio::task::JoinHandle;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::reader::cached;
 use crate::error::{Error, Kind};
@@ -23,11 +25,16 @@ use crate::error::{Error, Kind};
 /// The bytes `range` of a file, all of one version. A file that turns out shorter or changed ends
 /// the body with an error: the client sees a broken transfer, never one that looks complete and is
 /// short or made of two versions.
+///
+/// A file that is appended to, as a log is, does not change in the part that was there. So what has become longer may be
+/// sent on: the end is held back until all that was sent has been read once more and is still the same.
 pub struct FileStream {
     file: Arc<File>,
     range: Range<u64>,
     version: Version,
-    cold_read: Option<JoinHandle<Result<Chunk, Error>>>,
+    /// What is known of a file that may change while it is sent; boxed, because few do.
+    changing: Option<Box<Changing>>,
+    cold_read: Option<JoinHandle<Result<(Chunk, Version), Error>>>,
     /// Memory of earlier chunks, to be used again when whoever sends them has let go of it.
     kept: Vec<Bytes>,
 }
@@ -45,6 +52,31 @@ pub struct Version {
     modified: (i64, i64),
 }
 
+/// What may happen to a file while it is sent without ending the transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// Nothing.
+    None,
+    /// It may become longer, once the first bytes were read.
+    Growth,
+    /// Anything: it never rests, and its version means nothing. What is sent must be the same when it is read again.
+    Any,
+}
+
+/// What is known of a file that may change.
+struct Changing {
+    allowed: Changes,
+    start: u64,
+    /// Of everything that was read.
+    sent: Xxh3,
+    /// Whether all that was sent must be read once more.
+    is_suspect: bool,
+    /// The last chunk, while that is done.
+    comparison: Option<(Chunk, JoinHandle<Result<(), Error>>)>,
+    /// Goes when the client does, and ends the comparison.
+    alive: Arc<()>,
+}
+
 /// Memory with what was read into its beginning.
 struct Chunk {
     memory: BytesMut,
@@ -53,6 +85,12 @@ struct Chunk {
 
 /// Memory of one read, whatever the size of the file.
 const CHUNK: u64 = 128 * 1024;
+
+/// Memory for reading once more what was sent.
+const COMPARED: usize = 1024 * 1024;
+
+/// A file that was changed so short a while ago may be one that grows, such as a log.
+const LIVELY: Duration = Duration::from_secs(600);
 
 /// Chunks whose memory is kept. hyper asks for the next chunk before it has sent the end of the
 /// last one, and for no more.
@@ -63,14 +101,86 @@ const KEPT: usize = 2;
 impl FileStream {
     /// Starts at `range.start`; nothing is read before the first poll.
     pub fn new(file: Arc<File>, range: Range<u64>, version: Version) -> Self {
-        Self { file, range, version, cold_read: None, kept: Vec::new() }
+        Self { file, range, version, changing: None, cold_read: None, kept: Vec::new() }
+    }
+
+    /// The same for a file that may change while it is sent.
+    pub fn allowing(self, allowed: Changes) -> Self {
+        let changing = Changing {
+            allowed,
+            start: self.range.start,
+            sent: Xxh3::new(),
+            is_suspect: allowed == Changes::Any,
+            comparison: None,
+            alive: Arc::default(),
+        };
+        let changing = (allowed != Changes::None).then(|| Box::new(changing));
+        Self { changing, ..self }
     }
 
     fn left(&self) -> u64 {
         self.range.end.saturating_sub(self.range.start)
     }
 
+    /// The next chunk; the last one of a file that has changed only when all of them are still the same.
+    fn poll_allowed(&mut self, cx: &mut Context<'_>) -> Poll<Result<Chunk, Error>> {
+        let held = self.changing.as_mut().and_then(|changing| changing.comparison.take());
+        let (chunk, mut comparison) = match held {
+            Some(held) => held,
+            None => {
+                let chunk = ready!(self.poll_chunk(cx))?;
+                match self.start_comparison(&chunk) {
+                    Some(comparison) => (chunk, comparison),
+                    None => return Poll::Ready(Ok(chunk)),
+                }
+            }
+        };
+        let Poll::Ready(result) = Pin::new(&mut comparison).poll(cx) else {
+            if let Some(changing) = &mut self.changing {
+                changing.comparison = Some((chunk, comparison));
+            }
+            return Poll::Pending;
+        };
+        let result = result.unwrap_or_else(|panic| Err(unreadable(io::Error::other(panic))));
+        Poll::Ready(result.map(|()| chunk))
+    }
+
+    /// Notes what is about to be sent; if it is the last of a file that has changed, compares all of it.
+    fn start_comparison(&mut self, chunk: &Chunk) -> Option<JoinHandle<Result<(), Error>>> {
+        let changing = self.changing.as_mut()?;
+        changing.sent.update(chunk.memory.get(..chunk.length).unwrap_or_default());
+        let end = self.range.start + chunk.length as u64;
+        if end < self.range.end || chunk.length == 0 || !changing.is_suspect {
+            return None;
+        }
+        let (file, range) = (Arc::clone(&self.file), changing.start..end);
+        let (sent, alive) = (changing.sent.digest128(), Arc::downgrade(&changing.alive));
+        Some(tokio::task::spawn_blocking(move || compare(&file, range, sent, &alive)))
+    }
+
+    /// The next chunk and a look at the file behind it.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Chunk, Error>> {
+        let result = ready!(self.poll_read(cx));
+        let (chunk, current) = result?;
+        if current == self.version {
+            return Poll::Ready(Ok(chunk));
+        }
+        let is_first = |changing: &Changing| changing.start == self.range.start;
+        let is_allowed = self.changing.as_ref().is_some_and(|changing| match changing.allowed {
+            Changes::None => false,
+            Changes::Growth => current.size > self.version.size && !is_first(changing),
+            Changes::Any => current.size >= self.range.end,
+        });
+        match &mut self.changing {
+            Some(changing) if is_allowed => {
+                changing.is_suspect = true;
+                Poll::Ready(Ok(chunk))
+            }
+            _ => Poll::Ready(Err(self.version.changed_to(current))),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Chunk, Version), Error>> {
         let read = match &mut self.cold_read {
             Some(read) => read,
             None => {
@@ -79,18 +189,18 @@ impl FileStream {
                 let target = memory.get_mut(..length).unwrap_or_default();
                 match cached(&self.file, target, self.range.start) {
                     Ok(Some(length)) => {
-                        let checked = self.version.check(&self.file);
-                        return Poll::Ready(checked.map(|()| Chunk { memory, length }));
+                        let current = Version::now(&self.file);
+                        let chunk = |version| (Chunk { memory, length }, version);
+                        return Poll::Ready(current.map(chunk));
                     }
                     Ok(None) => {}
                     Err(error) => return Poll::Ready(Err(unreadable(error))),
                 }
-                let (file, start, version) = (self.file.clone(), self.range.start, self.version);
+                let (file, start) = (self.file.clone(), self.range.start);
                 self.cold_read.insert(tokio::task::spawn_blocking(move || {
                     let target = memory.get_mut(..length).unwrap_or_default();
                     let length = file.read_at(target, start).map_err(unreadable)?;
-                    version.check(&file)?;
-                    Ok(Chunk { memory, length })
+                    Ok((Chunk { memory, length }, Version::now(&file)?))
                 }))
             }
         };
@@ -132,7 +242,7 @@ impl Body for FileStream {
         if self.left() == 0 {
             return Poll::Ready(None);
         }
-        let Chunk { memory, length } = match ready!(self.poll_chunk(cx)) {
+        let Chunk { memory, length } = match ready!(self.poll_allowed(cx)) {
             Ok(chunk) if chunk.length == 0 => {
                 return Poll::Ready(Some(Err(Error::new(Kind::FileTruncated))));
             }
@@ -176,20 +286,52 @@ impl Version {
         Self { size: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
     }
 
-    /// Fails if the file is another by now. Asked after each read: a write moves the time before it
-    /// moves the first byte, so what was read before is of this version.
-    fn check(self, file: &File) -> Result<(), Error> {
+    /// Whether the file was changed a short while ago.
+    pub fn is_lively(&self, now: SystemTime) -> bool {
+        let (seconds, _) = self.modified;
+        let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        let age = UNIX_EPOCH.checked_add(since).and_then(|at| now.duration_since(at).ok());
+        // A date that is still to come tells nothing.
+        age.is_none_or(|age| age < LIVELY)
+    }
+
+    /// What the file is by now. Asked after each read: a write moves the time before it
+    /// moves the first byte, so what was read before an unchanged look is of this version.
+    fn now(file: &File) -> Result<Self, Error> {
         // Cheaper than `File::metadata`, which asks for everything there is.
         let stat = fstat(file).map_err(|error| unreadable(error.into()))?;
         let size = u64::try_from(stat.st_size).unwrap_or_default();
         let nanoseconds = i64::try_from(stat.st_mtime_nsec).unwrap_or_default();
-        let current = Self { size, modified: (stat.st_mtime, nanoseconds) };
-        if current == self {
-            return Ok(());
-        }
-        let is_shorter = current.size < self.size;
-        Err(Error::new(if is_shorter { Kind::FileTruncated } else { Kind::FileChanged }))
+        Ok(Self { size, modified: (stat.st_mtime, nanoseconds) })
     }
+
+    fn changed_to(self, current: Self) -> Error {
+        let is_shorter = current.size < self.size;
+        Error::new(if is_shorter { Kind::FileTruncated } else { Kind::FileChanged })
+    }
+}
+
+/// Reads once more what was sent. If it is the same, then it is what the file held between the first pass and this one,
+/// whatever was written to it meanwhile.
+fn compare(file: &File, range: Range<u64>, sent: u128, alive: &Weak<()>) -> Result<(), Error> {
+    let (mut hasher, mut at) = (Xxh3::new(), range.start);
+    let mut memory = vec![0; COMPARED];
+    // Nobody waits for the rest of it any more.
+    while at < range.end && alive.strong_count() > 0 {
+        let wanted = usize::try_from(range.end - at).unwrap_or(COMPARED).min(COMPARED);
+        let target = memory.get_mut(..wanted).unwrap_or_default();
+        match file.read_at(target, at) {
+            Ok(0) => return Err(Error::new(Kind::FileTruncated)),
+            Ok(count) => {
+                hasher.update(target.get(..count).unwrap_or_default());
+                at += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+    }
+    let is_same = at == range.end && hasher.digest128() == sent;
+    if is_same { Ok(()) } else { Err(Error::new(Kind::FileChanged)) }
 }
 
 fn unreadable(error: io::Error) -> Error {
@@ -203,8 +345,8 @@ mod tests {
     use std::{
         fs::{self, FileTimes},
         future::poll_fn,
+        io::Write as _,
         path::PathBuf,
-        time::{Duration, SystemTime},
     };
 
     /// A file that goes with its test.
@@ -374,6 +516,88 @@ mod tests {
                 assert_eq!(next(&mut stream).await, Some(Err(*expected)), "{name}, again");
             });
         }
+    }
+
+    #[test]
+    fn file_that_may_change_is_sent_if_what_was_sent_is_still_the_same() {
+        type Change = fn(&Scratch);
+        fn append(file: &Scratch) {
+            let mut file = File::options().append(true).open(&file.0).unwrap();
+            file.write_all(b"more").unwrap();
+        }
+        fn touch(file: &Scratch) {
+            file.set_modified(Duration::from_secs(2_000_000));
+        }
+        fn overwrite(file: &Scratch) {
+            let mut content = content();
+            content[0] ^= 1;
+            file.write(&content);
+        }
+        fn rewrite(file: &Scratch) {
+            file.write(&[7; SIZE as usize + 1000]);
+        }
+        fn cut(file: &Scratch) {
+            file.write(&content()[..1000]);
+        }
+        fn nothing(_: &Scratch) {}
+        use Changes::{Any, Growth, None as Nothing};
+        use Kind::{FileChanged, FileTruncated};
+        let cases: &[(Changes, Change, Change, Result<(), Kind>)] = &[
+            (Nothing, nothing, nothing, Ok(())),
+            (Nothing, nothing, append, Err(FileChanged)),
+            (Growth, nothing, nothing, Ok(())),
+            (Growth, nothing, append, Ok(())),
+            (Growth, nothing, touch, Err(FileChanged)),
+            (Growth, nothing, overwrite, Err(FileChanged)),
+            (Growth, nothing, rewrite, Err(FileChanged)),
+            (Growth, nothing, cut, Err(FileTruncated)),
+            // What was looked at may be gone before anything of it was read.
+            (Growth, append, nothing, Err(FileChanged)),
+            (Growth, rewrite, nothing, Err(FileChanged)),
+            (Any, nothing, nothing, Ok(())),
+            (Any, append, append, Ok(())),
+            (Any, touch, touch, Ok(())),
+            (Any, nothing, overwrite, Err(FileChanged)),
+            (Any, nothing, rewrite, Err(FileChanged)),
+            (Any, cut, nothing, Err(FileTruncated)),
+            (Any, nothing, cut, Err(FileTruncated)),
+        ];
+        for (index, (allowed, before, after, expected)) in cases.iter().enumerate() {
+            let scratch = Scratch::new("growing", &content());
+            run(async {
+                let mut stream = scratch.stream(0..SIZE).allowing(*allowed);
+                before(&scratch);
+                let first = next(&mut stream).await.unwrap();
+                after(&scratch);
+                let got = match first {
+                    Ok(first) => rest(&mut stream).await.map(|rest| [&first[..], &rest].concat()),
+                    Err(kind) => Err(kind),
+                };
+                assert_eq!(got.as_ref().map(|_| ()).map_err(|kind| *kind), *expected, "{index}");
+                assert!(got.is_err() || got == Ok(content()), "{index}");
+                assert_eq!(stream.is_end_stream(), expected.is_ok(), "{index}");
+                if let Err(kind) = expected {
+                    assert_eq!(next(&mut stream).await, Some(Err(*kind)), "{index}, again");
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn part_of_a_growing_file_is_compared_with_itself() {
+        let scratch = Scratch::new("part", &content());
+        let range = CHUNK..3 * CHUNK;
+        run(async {
+            let mut stream = scratch.stream(range.clone()).allowing(Changes::Growth);
+            let first = next(&mut stream).await.unwrap().unwrap();
+            let mut changed = content();
+            // Beside the part.
+            changed[0] ^= 1;
+            changed.extend_from_slice(b"more");
+            scratch.write(&changed);
+            let all = [&first[..], &rest(&mut stream).await.unwrap()].concat();
+            assert!(all == content()[CHUNK as usize..3 * CHUNK as usize]);
+        });
     }
 
     #[test]

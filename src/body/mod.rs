@@ -24,7 +24,7 @@ pub use self::{
     budget::Budget,
     buffers::{Buffers, Each},
     deadline::Deadline,
-    file::{FileStream, Version},
+    file::{Changes, FileStream, Version},
     patience::Patience,
     relay::Strain,
     request::{Arrival, Arriving, RequestBody},

@@ -1,5 +1,5 @@
 //! Reads a file whole, and of one version: one that was written to a moment ago, or is written to
-//! while it is read, is waited for.
+//! while it is read, is waited for; one that is written to all the time is read as it is at one moment.
 
 use std::{
     fs::{File, Metadata},
@@ -23,18 +23,63 @@ const REST: Duration = Duration::from_millis(20);
 /// takes some ten microseconds; others on the blocking pool.
 const QUICK: u64 = 128 * 1024;
 
-/// How often a file is read that changes meanwhile.
-const ATTEMPTS: u32 = 16;
+/// How often a file that a client waits for is looked at until it rests: together at most 80 ms.
+const ATTEMPTS: u32 = 4;
 
-/// What a small file holds, and its metadata at that moment; for a large one the metadata alone.
+/// The same for a file that nobody waits for, and that is of no use while it is written.
+const PATIENT_ATTEMPTS: u32 = 16;
+
+/// How often a file that never rests is read twice, until both reads agree.
+const SNAPSHOTS: u32 = 8;
+
+/// A pause after which whoever has just emptied a file has most likely written to it.
+const EMPTY: Duration = Duration::from_millis(1);
+
+/// What a file held at one moment.
+#[derive(Debug)]
+pub(super) struct Contents {
+    pub(super) metadata: Metadata,
+    /// `None` for a file that is too large to be held, and for one that changes faster than it can be read.
+    pub(super) bytes: Option<Bytes>,
+    /// Whether the metadata identify this version. They do not while the file is being written.
+    pub(super) is_settled: bool,
+}
+
+/// What a file holds, up to `small` bytes of it. A file that does not come to rest within a short time is read
+/// as it is: its bytes are those of one moment, but nothing tells this version from the next.
 pub(super) fn contents(
     file: &File,
     first: Metadata,
     small: u64,
     effort: Effort,
+) -> io::Result<Contents> {
+    match settled(file, first, small, effort, ATTEMPTS)? {
+        Some((metadata, bytes)) => Ok(Contents { metadata, bytes, is_settled: true }),
+        None => snapshot(file, small),
+    }
+}
+
+/// The same for a file that is of no use while it is written: an error if it does not come to rest.
+pub(super) fn settled_contents(
+    file: &File,
+    first: Metadata,
+    small: u64,
+    effort: Effort,
 ) -> io::Result<(Metadata, Option<Bytes>)> {
+    settled(file, first, small, effort, PATIENT_ATTEMPTS)?
+        .ok_or_else(|| io::Error::other("the file changes faster than it can be read"))
+}
+
+/// Metadata and bytes of a version that was left alone for [`REST`]; `None` if there was none.
+fn settled(
+    file: &File,
+    first: Metadata,
+    small: u64,
+    effort: Effort,
+    attempts: u32,
+) -> io::Result<Option<(Metadata, Option<Bytes>)>> {
     let mut metadata = first;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..attempts {
         if let Some(rest) = unrested(&metadata) {
             if effort == Effort::Memory {
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -44,16 +89,40 @@ pub(super) fn contents(
             continue;
         }
         if metadata.len() > small {
-            return Ok((metadata, None));
+            return Ok(Some((metadata, None)));
         }
         let bytes = read_whole(file, metadata.len(), effort)?;
         let after = file.metadata()?;
         if bytes.len() as u64 == metadata.len() && Version::of(&after) == Version::of(&metadata) {
-            return Ok((metadata, Some(bytes)));
+            return Ok(Some((metadata, Some(bytes))));
         }
         metadata = after;
     }
-    Err(io::Error::other("the file changes faster than it can be read"))
+    Ok(None)
+}
+
+/// What a file that never rests holds at one moment. Two reads that agree show what it held between them, whatever
+/// its times say. What was appended since the first look is left out, so that a log ends with a whole line.
+fn snapshot(file: &File, small: u64) -> io::Result<Contents> {
+    for attempt in 0..SNAPSHOTS {
+        let metadata = file.metadata()?;
+        let size = metadata.len();
+        if size > small {
+            break;
+        }
+        if size == 0 && attempt + 1 < SNAPSHOTS {
+            thread::sleep(EMPTY);
+            continue;
+        }
+        let first = read_whole(file, size, Effort::Disk)?;
+        if first.len() as u64 == size && file.metadata()?.len() >= size {
+            let again = read_whole(file, size, Effort::Disk)?;
+            if first == again {
+                return Ok(Contents { metadata, bytes: Some(first), is_settled: false });
+            }
+        }
+    }
+    Ok(Contents { metadata: file.metadata()?, bytes: None, is_settled: false })
 }
 
 /// The first `size` bytes, or what there is of them. That there are no more, the look at the file afterwards tells; of what
@@ -102,4 +171,88 @@ fn unrested(metadata: &Metadata) -> Option<Duration> {
     // A time in the future was set on purpose, or by another clock: it tells nothing.
     let age = SystemTime::now().duration_since(modified).ok()?;
     REST.checked_sub(age).filter(|rest| !rest.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        fs::{self, OpenOptions},
+        io::Write as _,
+        path::PathBuf,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+
+    /// A file that goes with its test.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let name = format!("sideman-contents-{name}-{}", std::process::id());
+            Self(std::env::temp_dir().join(name))
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.0);
+        }
+    }
+
+    /// Runs `read` while `write` is called again and again.
+    fn while_written(mut write: impl FnMut() + Send, read: impl FnOnce()) {
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    write();
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+            read();
+            is_over.store(true, Ordering::Relaxed);
+        });
+    }
+
+    #[test]
+    fn file_that_is_appended_all_the_time_is_read_up_to_its_size() {
+        let scratch = Scratch::new("appended");
+        fs::write(&scratch.0, "0000000\n").unwrap();
+        let file = OpenOptions::new().append(true).open(&scratch.0).unwrap();
+        let mut line = 1;
+        let append = || {
+            (&file).write_all(format!("{line:07}\n").as_bytes()).unwrap();
+            line += 1;
+        };
+        while_written(append, || {
+            let file = File::open(&scratch.0).unwrap();
+            for _ in 0..5 {
+                let got = contents(&file, file.metadata().unwrap(), 1 << 20, Effort::Disk).unwrap();
+                let bytes = got.bytes.unwrap();
+                assert_eq!(bytes.len() as u64, got.metadata.len());
+                assert!(bytes.ends_with(b"\n"), "{bytes:?}");
+            }
+        });
+        let file = File::open(&scratch.0).unwrap();
+        let got = contents(&file, file.metadata().unwrap(), 1 << 20, Effort::Disk).unwrap();
+        assert!(got.is_settled, "it rests by now");
+    }
+
+    #[test]
+    fn file_that_is_overwritten_all_the_time_is_read_as_one_version() {
+        let scratch = Scratch::new("overwritten");
+        fs::write(&scratch.0, [b'a'; 100_000]).unwrap();
+        let file = OpenOptions::new().write(true).open(&scratch.0).unwrap();
+        let mut letters = (b'a'..=b'z').cycle();
+        let overwrite = || file.write_all_at(&[letters.next().unwrap(); 100_000], 0).unwrap();
+        while_written(overwrite, || {
+            let file = File::open(&scratch.0).unwrap();
+            for _ in 0..5 {
+                let got = contents(&file, file.metadata().unwrap(), 1 << 20, Effort::Disk).unwrap();
+                // Without bytes it is streamed, and compared there.
+                let Some(bytes) = got.bytes else { continue };
+                assert_eq!(bytes.len(), 100_000);
+            }
+        });
+    }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, header};
 
 use crate::{
     body::Version,
@@ -36,6 +36,8 @@ pub struct Entry {
     pub(super) stamps: Stamps,
     /// Milliseconds on the store's clock.
     checked: AtomicU64,
+    /// When a tag that is weak now may be strong, on the same clock.
+    weak_until: Option<u64>,
     progress: AtomicU8,
     /// How often it was asked for since the store last looked for something to throw away, up to
     /// [`BUSY`].
@@ -61,6 +63,14 @@ pub struct Representation {
     pub size: u64,
     /// Everything a 200 says except `Date` and `Connection`.
     pub head: HeaderMap,
+    /// `None` while the file is being written: nothing tells this version from the next.
+    pub(super) validity: Option<Validity>,
+}
+
+/// What identifies a version.
+#[derive(Clone, Debug)]
+pub(super) struct Validity {
+    /// As in the `ETag` field.
     pub(super) etag: String,
     /// Seconds since 1970: the original's.
     pub(super) modified: u64,
@@ -110,6 +120,7 @@ impl Entry {
     /// `representations` begins with identity.
     pub(super) fn new(key: Key, stamps: Stamps, representations: Vec<Representation>) -> Self {
         Self {
+            weak_until: None,
             representations: representations.into(),
             key,
             stamps,
@@ -129,8 +140,24 @@ impl Entry {
             progress: AtomicU8::new(progress as u8),
             checked: AtomicU64::new(self.checked()),
             uses: AtomicU8::new(1),
+            weak_until: self.weak_until,
             ..Self::new(self.key.clone(), self.stamps, representations)
         }
+    }
+
+    /// The same file, one of whose tags is weak until that moment on the store's clock.
+    pub(super) fn weak_until(self, moment: Option<u64>) -> Self {
+        Self { weak_until: moment, ..self }
+    }
+
+    /// Whether a tag that was weak when the file was looked at may be strong by now.
+    pub(super) fn is_due(&self, now: u64) -> bool {
+        self.weak_until.is_some_and(|moment| now >= moment)
+    }
+
+    /// Whether the file was not being written when it was looked at. Of one that was, nothing may be remembered.
+    pub(super) fn is_settled(&self) -> bool {
+        self.representations.iter().all(Representation::is_settled)
     }
 
     /// The representation that the client likes best; `None` if it accepts none (406).
@@ -243,7 +270,16 @@ impl Entry {
 impl Representation {
     /// The validators for preconditions.
     pub fn validators(&self) -> Validators<'_> {
-        Validators { etag: &self.etag, modified: self.modified }
+        let validity = self.validity.as_ref();
+        Validators {
+            etag: validity.map(|one| one.etag.as_str()),
+            modified: validity.map(|one| one.modified),
+        }
+    }
+
+    /// Whether the file was not being written when it was read or opened.
+    pub fn is_settled(&self) -> bool {
+        self.validity.is_some()
     }
 
     /// The head of a 304 (RFC 9110, 15.4.5).
@@ -263,28 +299,15 @@ impl Representation {
         head
     }
 
-    pub(super) fn is_weak(&self) -> bool {
-        self.etag.starts_with("W/")
-    }
-
-    /// The same with the strong tag that is known now.
-    pub(super) fn with_hash(&self, hash: u128) -> Self {
-        let etag = format!("\"{hash:032x}\"");
-        let mut head = self.head.clone();
-        if let Ok(value) = HeaderValue::try_from(&etag) {
-            head.insert(header::ETAG, value);
-        }
-        Self { head, etag, ..self.clone() }
-    }
-
     fn cost(&self) -> u64 {
         let content = match &self.content {
             Content::Memory(bytes, None) => bytes.len() as u64,
             Content::Memory(bytes, Some(_)) => DESCRIPTOR + bytes.len() as u64,
             Content::Disk(..) => DESCRIPTOR,
         };
+        let tag = self.validity.as_ref().map_or(0, |one| one.etag.len());
         // Names and values of the head are about 60 bytes long, its tables 108 a field.
-        content + (size_of::<Self>() + self.etag.len() + self.head.capacity() * 168) as u64
+        content + (size_of::<Self>() + tag + self.head.capacity() * 168) as u64
     }
 }
 

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{kind, pattern};
+use super::{entry::Validity, kind, pattern};
 use crate::{
     plan::{Cors, Files, Lifetime, Purpose, Root},
     rfc::{date, encoding::Coding},
@@ -13,6 +13,8 @@ use crate::{
 pub(super) struct About {
     pub(super) content_type: String,
     cache_control: HeaderValue,
+    /// Whether caches are told that the contents never change.
+    pub(super) is_immutable: bool,
     is_shared: bool,
     purpose: Purpose,
     /// Whether the site's makers decide what is in the file.
@@ -29,8 +31,10 @@ impl About {
     /// a manifest.
     pub(super) fn new(plan: &Files, root: &Root, name: &[u8], manifest_says: Option<bool>) -> Self {
         let content_type = kind::content_type(name, &plan.types, plan.charset.as_deref());
+        let lifetime = lifetime(root, name, manifest_says);
         Self {
-            cache_control: cache_control(root, name, manifest_says),
+            cache_control: cache_control(lifetime),
+            is_immutable: lifetime == Lifetime::Immutable,
             is_shared: is_shared(root, name),
             purpose: root.purpose,
             is_own: root.purpose == Purpose::Static,
@@ -40,8 +44,8 @@ impl About {
         }
     }
 
-    /// The head of a whole answer.
-    pub(super) fn head(&self, coding: Coding, size: u64, modified: u64, etag: &str) -> HeaderMap {
+    /// The head of a whole answer. Of what can't be told from the next version nothing may be kept.
+    pub(super) fn head(&self, coding: Coding, size: u64, validity: Option<&Validity>) -> HeaderMap {
         let mut head = HeaderMap::with_capacity(12);
         head.insert(header::CONTENT_TYPE, value(&self.content_type));
         head.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
@@ -51,9 +55,15 @@ impl About {
         if self.varies {
             head.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         }
-        head.insert(header::LAST_MODIFIED, value(&date::format(modified)));
-        head.insert(header::ETAG, value(etag));
-        head.insert(header::CACHE_CONTROL, self.cache_control.clone());
+        let cache_control = match validity {
+            Some(Validity { etag, modified }) => {
+                head.insert(header::LAST_MODIFIED, value(&date::format(*modified)));
+                head.insert(header::ETAG, value(etag));
+                self.cache_control.clone()
+            }
+            None => HeaderValue::from_static("no-store"),
+        };
+        head.insert(header::CACHE_CONTROL, cache_control);
         head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if self.is_shared {
@@ -94,16 +104,19 @@ pub(super) fn is_immutable_by_rule(root: &Root, name: &[u8]) -> bool {
     rule.is_some_and(|rule| rule.lifetime == Lifetime::Immutable)
 }
 
-fn cache_control(root: &Root, name: &[u8], manifest_says: Option<bool>) -> HeaderValue {
+fn lifetime(root: &Root, name: &[u8], manifest_says: Option<bool>) -> Lifetime {
     let rule = root.caching.iter().find(|rule| pattern::matches(&rule.pattern, name));
     let is_immutable = || {
         root.purpose == Purpose::Static && manifest_says.unwrap_or_else(|| kind::is_hashed(name))
     };
-    let lifetime = match rule {
+    match rule {
         Some(rule) => rule.lifetime,
         None if is_immutable() => Lifetime::Immutable,
         None => Lifetime::MaxAge(root.max_age),
-    };
+    }
+}
+
+fn cache_control(lifetime: Lifetime) -> HeaderValue {
     match lifetime {
         Lifetime::Immutable => HeaderValue::from_static("public, max-age=31536000, immutable"),
         Lifetime::NoStore => HeaderValue::from_static("no-store"),

@@ -1,5 +1,4 @@
-//! What makes an entry better once it is served again: a strong tag for a large file, compressed text,
-//! memory that the kernel can send.
+//! What makes an entry better once it is served again: compressed text, memory that the kernel can send.
 //! Runs on the background thread.
 
 use std::io;
@@ -8,42 +7,25 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
     compress,
-    entry::{Content, Entry, Progress, Representation},
-    hashes::Hashes,
+    entry::{Content, Entry, Progress, Representation, Validity},
     head::About,
-    load,
+    load, tag,
 };
-
-/// Reading more than this through the page cache costs the site more than a strong tag is worth.
-const HASHED: u64 = 1024 * 1024 * 1024;
 
 /// Whether there is anything to do about an entry.
 pub(super) fn is_wanted(entry: &Entry, compresses: bool) -> bool {
     let compresses = compresses && compressible(entry).is_some();
     match entry.progress() {
-        Progress::None => {
-            compresses
-                || entry.representations().iter().any(|one| needs_hash(one) || needs_seal(one))
-        }
+        Progress::None => compresses || entry.representations().iter().any(needs_seal),
         Progress::Plain => compresses,
         Progress::Full => false,
     }
 }
 
-/// The entry as it should be; `None` if the file changed meanwhile.
-pub(super) fn improve(
-    entry: &Entry,
-    about: &About,
-    compresses: bool,
-    known: &Hashes,
-) -> io::Result<Option<Entry>> {
+/// The entry as it should be.
+pub(super) fn improve(entry: &Entry, about: &About, compresses: bool) -> io::Result<Entry> {
     let mut better = Vec::with_capacity(3);
     for representation in entry.representations() {
-        if needs_hash(representation) {
-            let Some(hash) = load::hash(representation, known)? else { return Ok(None) };
-            better.push(representation.with_hash(hash));
-            continue;
-        }
         let mut one = representation.clone();
         if let Content::Memory(bytes, None) = &one.content {
             one.content = load::hold(bytes.clone());
@@ -53,25 +35,23 @@ pub(super) fn improve(
     if compresses && let Some((original, text)) = compressible(entry) {
         for coding in compress::CODINGS {
             let Some(packed) = compress::compress(text, coding)? else { continue };
-            let (size, modified) = (packed.len() as u64, original.modified);
-            let etag = format!("\"{:032x}\"", xxh3_128(&packed));
-            let head = about.head(coding, size, modified, &etag);
+            let (size, etag) = (packed.len() as u64, tag::of_hash(xxh3_128(&packed)));
+            // A text in memory of which this is made has both.
+            let Some(validity) = original.validity.as_ref() else { continue };
+            let validity = Some(Validity { etag, modified: validity.modified });
+            let head = about.head(coding, size, validity.as_ref());
             let content = load::hold(packed);
-            better.push(Representation { coding, content, size, head, etag, modified });
+            better.push(Representation { coding, content, size, head, validity });
         }
     }
     let is_full = compresses || compressible(entry).is_none();
     let progress = if is_full { Progress::Full } else { Progress::Plain };
-    Ok(Some(entry.improved(better, progress)))
+    Ok(entry.improved(better, progress))
 }
 
 /// Contents that the kernel could send, if it had them.
 fn needs_seal(representation: &Representation) -> bool {
     matches!(&representation.content, Content::Memory(bytes, None) if load::is_sendable(bytes.len() as u64))
-}
-
-fn needs_hash(representation: &Representation) -> bool {
-    representation.is_weak() && representation.size <= HASHED
 }
 
 /// A text in memory without any compressed sibling.

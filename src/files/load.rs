@@ -4,27 +4,28 @@
 use std::{
     fs::{File, Metadata},
     io,
-    os::unix::fs::{FileExt, MetadataExt},
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
-    contents::contents,
-    entry::{Content, Entry, Key, Representation, Stamp, Stamps},
-    hashes::Hashes,
+    contents::{Contents, contents},
+    entry::{Content, Entry, Key, Representation, Stamp, Stamps, Validity},
+    hashes::{HASHED, Hashes},
     head::About,
     kind,
-    open::{Directory, Effort},
-    sealed,
-    tree::Tree,
+    notices::Notices,
+    open::{Directory, Effort, Opened},
+    sealed, tag,
+    tree::{self, Tree},
 };
 use crate::{
     body::Version,
-    plan::Files,
+    plan::{Files, Symlinks},
     rfc::{date, encoding::Coding},
 };
 
@@ -57,122 +58,25 @@ enum Place {
     Missing,
 }
 
-/// Opens and reads a file, in the first of the root's directories that has it. Only trouble that is
-/// not the name's fault is an error.
-pub(super) fn load(
-    plan: &Files,
-    tree: &Tree,
-    key: &Key,
-    now: u64,
-    effort: Effort,
-) -> io::Result<Found> {
-    let mut found = Found::Missing;
-    for (index, place) in tree.places.iter().enumerate() {
-        let Some(directory) = place.open(effort)? else { continue };
-        match look(&directory, plan, &key.name)? {
-            Place::Missing => {}
-            Place::Directory => found = Found::Directory,
-            Place::File(file, metadata) => {
-                let manifest = place.manifest(&directory, plan.symlinks, now)?;
-                let manifest_says = manifest.says(&key.name);
-                let about = About::new(plan, &tree.root, &key.name, manifest_says);
-                let loader = Loader { plan, directory: &directory, about: &about, name: &key.name };
-                let mut representations = Vec::with_capacity(1 + SIBLINGS.len());
-                let original = loader.read(file, metadata, Coding::Identity, None)?;
-                let modified = original.stamp.modified;
-                representations.push(original.representation);
-                let mut siblings = [None; SIBLINGS.len()];
-                if about.varies {
-                    for (coding, stamp) in SIBLINGS.into_iter().zip(&mut siblings) {
-                        let Some(sibling) = loader.sibling(coding, modified)? else { continue };
-                        *stamp = Some(sibling.stamp);
-                        representations.extend(sibling.representation);
-                    }
-                }
-                let stamps = Stamps {
-                    directory: index,
-                    original: original.stamp,
-                    siblings,
-                    generation: manifest.generation,
-                };
-                let entry = Entry::new(key.clone(), stamps, representations);
-                return Ok(Found::File(Arc::new(entry)));
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// Whether the name still stands for the file of the entry, with its siblings unchanged.
-pub(super) fn is_current(
-    plan: &Files,
-    tree: &Tree,
-    entry: &Entry,
-    now: u64,
-    effort: Effort,
-) -> io::Result<bool> {
-    let stamps = &entry.stamps;
-    for (index, place) in tree.places.iter().enumerate() {
-        let Some(directory) = place.open(effort)? else { continue };
-        let Place::File(_, metadata) = look(&directory, plan, &entry.key.name)? else { continue };
-        if index != stamps.directory
-            || Stamp::of(&metadata) != stamps.original
-            || place.manifest(&directory, plan.symlinks, now)?.generation != stamps.generation
-        {
-            return Ok(false);
-        }
-        let varies = entry.identity().is_some_and(|one| one.head.contains_key(http::header::VARY));
-        if varies {
-            for (coding, stamp) in SIBLINGS.into_iter().zip(&stamps.siblings) {
-                let sibling = look_beside(&directory, plan, &entry.key.name, coding)?;
-                let now = match &sibling {
-                    Place::File(_, metadata) => Some(Stamp::of(metadata)),
-                    Place::Directory | Place::Missing => None,
-                };
-                if now != *stamp {
-                    return Ok(false);
-                }
-            }
-        }
-        return Ok(true);
-    }
-    Ok(false)
-}
-
-/// Hashes a large file, if it does not change meanwhile.
-pub(super) fn hash(representation: &Representation, known: &Hashes) -> io::Result<Option<u128>> {
-    let Content::Disk(file, version) = &representation.content else { return Ok(None) };
-    let metadata = file.metadata()?;
-    if Version::of(&metadata) != *version {
-        return Ok(None);
-    }
-    let before = Stamp::of(&metadata);
-    if let Some(hash) = known.get(&before) {
-        return Ok(Some(hash));
-    }
-    let mut hasher = Xxh3::new();
-    let mut chunk = vec![0; 256 * 1024];
-    let mut offset = 0;
-    loop {
-        let count = file.read_at(&mut chunk, offset)?;
-        let Some(read) = chunk.get(..count).filter(|read| !read.is_empty()) else { break };
-        hasher.update(read);
-        offset += count as u64;
-    }
-    let after = file.metadata()?;
-    if Version::of(&after) != *version || offset != representation.size {
-        return Ok(None);
-    }
-    let hash = hasher.digest128();
-    if Stamp::of(&after) == before {
-        known.insert(before, hash);
-    }
-    Ok(Some(hash))
+/// Looks for files of one prefix, as of one moment.
+pub(super) struct Lookup<'a> {
+    pub(super) plan: &'a Files,
+    pub(super) tree: &'a Tree,
+    pub(super) hashes: &'a Hashes,
+    pub(super) notices: &'a Notices,
+    /// Milliseconds on the store's clock.
+    pub(super) now: u64,
+    pub(super) effort: Effort,
 }
 
 /// What all representations of one file have in common.
 struct Loader<'a> {
-    plan: &'a Files,
+    lookup: &'a Lookup<'a>,
+    place: &'a tree::Place,
+    /// Of the place among its root's.
+    index: usize,
+    /// Of the manifest that was asked.
+    generation: u64,
     directory: &'a Directory,
     about: &'a About,
     name: &'a [u8],
@@ -181,90 +85,291 @@ struct Loader<'a> {
 struct Loaded {
     representation: Representation,
     stamp: Stamp,
+    /// How long its tag remains weak.
+    rests_in: Option<Duration>,
 }
 
-/// A sibling that was found; it is not served when it is older than the original.
+/// A sibling that was found; one that can't be used has no representation.
 struct Sibling {
-    representation: Option<Representation>,
+    loaded: Option<Loaded>,
     stamp: Stamp,
+}
+
+// === impl Lookup ===
+
+impl Lookup<'_> {
+    /// Opens and reads a file, in the first of the root's directories that has it. Only trouble that is
+    /// not the name's fault is an error.
+    pub(super) fn load(&self, key: &Key) -> io::Result<Found> {
+        let mut found = Found::Missing;
+        for (index, place) in self.tree.places.iter().enumerate() {
+            let Some(directory) = place.open(self.effort)? else { continue };
+            match self.look(place, &directory, &key.name)? {
+                Place::Missing => {}
+                Place::Directory => found = Found::Directory,
+                Place::File(file, metadata) => {
+                    let manifest = place.manifest(&directory, self.plan.symlinks, self.now)?;
+                    let manifest_says = manifest.says(&key.name);
+                    let about = About::new(self.plan, &self.tree.root, &key.name, manifest_says);
+                    let loader = Loader {
+                        lookup: self,
+                        place,
+                        index,
+                        generation: manifest.generation,
+                        directory: &directory,
+                        about: &about,
+                        name: &key.name,
+                    };
+                    let entry = loader.entry(key, file, metadata)?;
+                    return Ok(Found::File(Arc::new(entry)));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether the name still stands for the file of the entry, with its siblings unchanged.
+    pub(super) fn is_current(&self, entry: &Entry) -> io::Result<bool> {
+        let (stamps, name) = (&entry.stamps, &entry.key.name);
+        for (index, place) in self.tree.places.iter().enumerate() {
+            let Some(directory) = place.open(self.effort)? else { continue };
+            let Place::File(_, metadata) = self.look(place, &directory, name)? else { continue };
+            let manifest = || place.manifest(&directory, self.plan.symlinks, self.now);
+            if index != stamps.directory
+                || Stamp::of(&metadata) != stamps.original
+                || manifest()?.generation != stamps.generation
+            {
+                return Ok(false);
+            }
+            let varies =
+                entry.identity().is_some_and(|one| one.head.contains_key(http::header::VARY));
+            if varies {
+                for (coding, stamp) in SIBLINGS.into_iter().zip(&stamps.siblings) {
+                    let now = match self.look_beside(place, &directory, name, coding)? {
+                        Place::File(_, metadata) => Some(Stamp::of(&metadata)),
+                        Place::Directory | Place::Missing => None,
+                    };
+                    if now != *stamp {
+                        return Ok(false);
+                    }
+                }
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn look(&self, place: &tree::Place, directory: &Directory, name: &[u8]) -> io::Result<Place> {
+        let file = match directory.open_name(name, self.plan.symlinks)? {
+            Opened::File(file) => file,
+            Opened::Missing => return Ok(Place::Missing),
+            Opened::Refused => {
+                self.report_link(place, directory, name);
+                return Ok(Place::Missing);
+            }
+        };
+        let metadata = file.metadata()?;
+        Ok(match metadata.file_type() {
+            kind if kind.is_file() => Place::File(file, metadata),
+            kind if kind.is_dir() => Place::Directory,
+            _ => Place::Missing,
+        })
+    }
+
+    /// The same for a file's compressed sibling. One that may not be read is none: the file itself is there.
+    fn look_beside(
+        &self,
+        place: &tree::Place,
+        directory: &Directory,
+        name: &[u8],
+        coding: Coding,
+    ) -> io::Result<Place> {
+        let name = beside(name, coding);
+        match self.look(place, directory, &name) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.report_sibling(place, &name, "this process may not read it", b"");
+                Ok(Place::Missing)
+            }
+            found => found,
+        }
+    }
+
+    /// Says once that a link is not followed: for clients there is just no file.
+    fn report_link(&self, place: &tree::Place, directory: &Directory, name: &[u8]) {
+        let symlinks = self.plan.symlinks;
+        let Some(link) = directory.refused_link(name, symlinks) else { return };
+        let path = path_of(place, &link.name);
+        let Some(missed) = self.notices.should_report(&[&path, &link.target[..]].concat()) else {
+            return;
+        };
+        let (link, target) = (shown(&path), shown(&link.target));
+        let prefix = &self.tree.root.prefix;
+        if symlinks == Symlinks::Never {
+            tracing::warn!(
+                %link, %target, prefix, missed, "static.symlinks" = "never",
+                "symbolic link is not followed and what lies behind it is 404: put the file itself there, or set \
+                 static.symlinks to \"within\" or \"anywhere\""
+            );
+        } else {
+            tracing::warn!(
+                %link, %target, prefix, missed, "static.symlinks" = "within",
+                "symbolic link is absolute or leads out of its directory, so it is not followed and what lies behind \
+                 it is 404: put the file itself there (collectstatic without --link), make the link relative and keep \
+                 it within the directory, or set static.symlinks to \"anywhere\""
+            );
+        }
+    }
+
+    /// Says once that a compressed file is not used: clients get more bytes than whoever made it expects. It is said
+    /// again of another `version`.
+    fn report_sibling(&self, place: &tree::Place, name: &[u8], why: &str, version: &[u8]) {
+        let path = path_of(place, name);
+        let Some(missed) = self.notices.should_report(&[&path, version, why.as_bytes()].concat())
+        else {
+            return;
+        };
+        let original = name.iter().rposition(|&byte| byte == b'.');
+        let original = path_of(place, original.and_then(|dot| name.get(..dot)).unwrap_or(name));
+        let (file, original) = (shown(&path), shown(&original));
+        tracing::warn!(
+            %file, %original, why, missed,
+            "compressed file is not used: compress the original again, or delete the compressed file"
+        );
+    }
 }
 
 // === impl Loader ===
 
 impl Loader<'_> {
+    /// The file with its siblings.
+    fn entry(&self, key: &Key, file: File, metadata: Metadata) -> io::Result<Entry> {
+        let mut representations = Vec::with_capacity(1 + SIBLINGS.len());
+        let original = self.read(file, metadata, Coding::Identity, None)?;
+        let mut rests_in = original.rests_in;
+        // What is made of a file while that is written is not made of what is sent.
+        let is_settled = original.representation.is_settled();
+        representations.push(original.representation);
+        let mut siblings = [None; SIBLINGS.len()];
+        if self.about.varies && is_settled {
+            for (coding, stamp) in SIBLINGS.into_iter().zip(&mut siblings) {
+                let Some(sibling) = self.sibling(coding, original.stamp.modified)? else {
+                    continue;
+                };
+                *stamp = Some(sibling.stamp);
+                let Some(loaded) = sibling.loaded else { continue };
+                rests_in = rests_in.into_iter().chain(loaded.rests_in).min();
+                representations.push(loaded.representation);
+            }
+        }
+        let stamps = Stamps {
+            directory: self.index,
+            original: original.stamp,
+            siblings,
+            generation: self.generation,
+        };
+        // Rounded up: a look a moment too early would find it weak still.
+        let milliseconds = |rest: Duration| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX) + 1;
+        let weak_until = rests_in.map(|rest| self.lookup.now.saturating_add(milliseconds(rest)));
+        Ok(Entry::new(key.clone(), stamps, representations).weak_until(weak_until))
+    }
+
     fn read(
         &self,
         file: File,
         metadata: Metadata,
         coding: Coding,
-        modified: Option<u64>,
+        original: Option<(i64, i64)>,
     ) -> io::Result<Loaded> {
         let small = if self.about.is_own { SMALL } else { SMALL_UPLOAD };
-        let (metadata, bytes) = contents(&file, metadata, small, self.directory.effort())?;
-        let size = metadata.len();
-        let modified = modified.unwrap_or_else(|| u64::try_from(metadata.mtime()).unwrap_or(0));
-        let (content, etag) = match bytes {
-            Some(bytes) => {
-                let etag = format!("\"{:032x}\"", xxh3_128(&bytes));
-                (Content::Memory(bytes, None), etag)
-            }
-            None => {
-                let version = Version::of(&metadata);
-                (Content::Disk(Arc::new(file), version), self.weak_tag(modified, size))
-            }
-        };
+        let effort = self.lookup.effort;
+        let mut read = contents(&file, metadata, small, effort)?;
+        let mut hash = read.bytes.as_ref().map(|bytes| xxh3_128(bytes));
+        // Only the site's own files are copied to each task. All tasks share what users have uploaded.
+        if hash.is_none() && self.about.is_own && read.metadata.len() <= HASHED && read.is_settled {
+            hash = self.lookup.hashes.of(&file, &read.metadata, effort)?;
+            // It has changed meanwhile.
+            read.is_settled = hash.is_some();
+        }
+        let Contents { metadata, bytes, is_settled } = read;
+        let now = SystemTime::now();
+        let (mut tag, mut rests_in) = (String::new(), None);
+        if let Some(hash) = hash {
+            tag = tag::of_hash(hash);
+        } else if is_settled {
+            tag = self.tag(&metadata, coding);
+            rests_in = tag::rests_in(&metadata, now);
+        }
+        if rests_in.is_some() {
+            tag = tag::weak(&tag);
+        }
+        let (seconds, _) = original.unwrap_or((metadata.mtime(), 0));
         // A date that is still to come would be none (RFC 9110, 8.8.2.1).
-        let modified = modified.min(date::seconds(SystemTime::now()));
-        let head = self.about.head(coding, size, modified, &etag);
-        let stamp = Stamp::of(&metadata);
-        let representation = Representation { coding, content, size, head, etag, modified };
-        Ok(Loaded { representation, stamp })
+        let modified = u64::try_from(seconds).unwrap_or(0).min(date::seconds(now));
+        let validity = is_settled.then_some(Validity { etag: tag, modified });
+        let (size, stamp) = (metadata.len(), Stamp::of(&metadata));
+        let head = self.about.head(coding, size, validity.as_ref());
+        let content = match bytes {
+            Some(bytes) => Content::Memory(bytes, None),
+            None => Content::Disk(Arc::new(file), Version::of(&metadata)),
+        };
+        let representation = Representation { coding, content, size, head, validity };
+        Ok(Loaded { representation, stamp, rests_in })
     }
 
-    /// Until the contents are hashed. A hash in the name is as good as them where nobody cheats: copies of
-    /// the file that were written at other times have the same.
-    fn weak_tag(&self, modified: u64, size: u64) -> String {
+    /// The strong tag of a file that is too large to be hashed. A hash in the name is as good as the contents where
+    /// nobody cheats, but says nothing about how they were compressed.
+    fn tag(&self, metadata: &Metadata, coding: Coding) -> String {
         let hash = kind::hash(self.name).and_then(|range| self.name.get(range));
-        match hash.filter(|_| self.about.is_own) {
-            Some(hash) => format!("W/\"{}-{size:x}\"", String::from_utf8_lossy(hash)),
-            None => format!("W/\"{modified:x}-{size:x}\""),
+        let is_sure = self.about.is_own && self.about.is_immutable && coding == Coding::Identity;
+        match hash.filter(|_| is_sure) {
+            Some(hash) => tag::of_name(hash, metadata.len()),
+            None => tag::of_date(metadata),
         }
     }
 
+    /// The sibling in this coding. One that can't be used is reported, and never fails the file.
     fn sibling(&self, coding: Coding, original: (i64, i64)) -> io::Result<Option<Sibling>> {
-        let place = look_beside(self.directory, self.plan, self.name, coding)?;
+        let Lookup { effort, .. } = *self.lookup;
+        let place = self.lookup.look_beside(self.place, self.directory, self.name, coding)?;
         let Place::File(file, metadata) = place else { return Ok(None) };
         let stamp = Stamp::of(&metadata);
-        if is_stale(stamp.modified, original) || metadata.len() == 0 {
-            return Ok(Some(Sibling { representation: None, stamp }));
-        }
-        let modified = u64::try_from(original.0).unwrap_or(0);
-        let Loaded { representation, stamp } = self.read(file, metadata, coding, Some(modified))?;
-        Ok(Some(Sibling { representation: Some(representation), stamp }))
+        // The contents of an immutable name never change, so its age says nothing about them.
+        let is_stale = !self.about.is_immutable && is_stale(stamp.modified, original);
+        let why = if metadata.len() == 0 {
+            "it is empty".to_owned()
+        } else if is_stale {
+            let seconds = (original.0 - stamp.modified.0).max(1);
+            format!("it is older than its original, by {seconds} s")
+        } else {
+            match self.read(file, metadata, coding, Some(original)) {
+                Ok(loaded) if loaded.representation.is_settled() => {
+                    return Ok(Some(Sibling { stamp: loaded.stamp, loaded: Some(loaded) }));
+                }
+                // It is looked at again when it has changed, and it is about to.
+                Ok(_) => return Ok(Some(Sibling { loaded: None, stamp })),
+                // The same look is made again with more effort.
+                Err(error) if effort == Effort::Memory => return Err(error),
+                Err(error) => format!("it can't be read: {error}"),
+            }
+        };
+        let version = format!("{original:?} {:?}", stamp.modified);
+        let name = beside(self.name, coding);
+        self.lookup.report_sibling(self.place, &name, &why, version.as_bytes());
+        Ok(Some(Sibling { loaded: None, stamp }))
     }
 }
 
-fn look(directory: &Directory, plan: &Files, name: &[u8]) -> io::Result<Place> {
-    let Some(file) = directory.open_file(name, plan.symlinks)? else { return Ok(Place::Missing) };
-    let metadata = file.metadata()?;
-    Ok(match metadata.file_type() {
-        kind if kind.is_file() => Place::File(file, metadata),
-        kind if kind.is_dir() => Place::Directory,
-        _ => Place::Missing,
-    })
+fn beside(name: &[u8], coding: Coding) -> Vec<u8> {
+    [name, coding.suffix().as_bytes()].concat()
 }
 
-/// The same for a file's compressed sibling. One that may not be read is none: the file itself is there.
-fn look_beside(
-    directory: &Directory,
-    plan: &Files,
-    name: &[u8],
-    coding: Coding,
-) -> io::Result<Place> {
-    match look(directory, plan, &[name, coding.suffix().as_bytes()].concat()) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Place::Missing),
-        place => place,
-    }
+fn path_of(place: &tree::Place, name: &[u8]) -> Vec<u8> {
+    [place.path.as_os_str().as_bytes(), b"/", name].concat()
+}
+
+/// A path as it is printed: on one line, whatever its name.
+fn shown(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).escape_debug().to_string()
 }
 
 /// Whether a sibling is of an earlier original. Tools that give it the original's time round down: to

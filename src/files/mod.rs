@@ -12,12 +12,14 @@ mod kind;
 mod load;
 mod manifest;
 mod media_type;
+mod notices;
 mod open;
 mod pattern;
 mod recent;
 mod sealed;
 mod shelf;
 mod store;
+mod tag;
 mod tree;
 mod verify;
 

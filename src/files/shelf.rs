@@ -246,8 +246,7 @@ mod tests {
             content,
             size: 100,
             head: HeaderMap::new(),
-            etag: String::new(),
-            modified: 0,
+            validity: None,
         };
         let key = Key { root: 0, name: vec![number].into() };
         let stamps = Stamps { directory: 0, original, siblings: [None; 3], generation: 0 };

@@ -21,8 +21,9 @@ use super::{
     hashes::Hashes,
     head::{self, About},
     improve, kind,
-    load::{self, Found},
+    load::{Found, Lookup},
     manifest::Manifest,
+    notices::Notices,
     open::Effort,
     recent::Recent,
     shelf::Shelf,
@@ -52,6 +53,7 @@ pub struct Store {
     /// Texts that were compressed although the store was full.
     pressed: Recent,
     hashes: Hashes,
+    notices: Notices,
     background: Background,
     counts: Arc<StoreCounts>,
 }
@@ -71,6 +73,7 @@ impl Store {
             missing: Recent::new(check_interval.min(MISSING)),
             pressed: Recent::new(PRESSED),
             hashes: Hashes::default(),
+            notices: Notices::default(),
             background: Background::default(),
             counts,
             plan: plan.clone(),
@@ -111,7 +114,7 @@ impl Store {
         match self.known(hash, root, name) {
             Some(entry) => {
                 let is_old = now.saturating_sub(entry.checked()) > self.check_interval;
-                if is_old || entry.is_overwritten() {
+                if is_old || entry.is_due(now) || entry.is_overwritten() {
                     return None;
                 }
                 if entry.mark_used() {
@@ -188,12 +191,14 @@ impl Store {
     fn look(self: &Arc<Self>, key: &Key, effort: Effort) -> io::Result<Found> {
         let Some(tree) = self.trees.get(key.root) else { return Ok(Found::Missing) };
         let now = self.clock(Instant::now());
+        let Self { plan, hashes, notices, .. } = &**self;
+        let lookup = Lookup { plan, tree, hashes, notices, now, effort };
         let hash = self.hash(key.root, &key.name);
         if let Some(entry) = self.known(hash, key.root, &key.name) {
-            let is_current = match load::is_current(&self.plan, tree, &entry, now, effort) {
+            let is_current = match lookup.is_current(&entry) {
                 // Without a descriptor nothing new can be found out: what is known has to do.
                 Err(error) if is_exhausted(&error) => true,
-                other => other?,
+                other => other? && !entry.is_due(now),
             };
             if is_current {
                 entry.set_checked(now);
@@ -204,8 +209,10 @@ impl Store {
             }
             self.shelf.remove(hash, &entry);
         }
-        let found = load::load(&self.plan, tree, key, now, effort)?;
+        let found = lookup.load(key)?;
         match &found {
+            // Nobody else gets what was read of a file that is being written.
+            Found::File(entry) if !entry.is_settled() => {}
             Found::File(entry) => {
                 entry.set_checked(now);
                 self.shelf.insert(hash, Arc::clone(entry));
@@ -247,8 +254,8 @@ impl Store {
         let manifest_says =
             tree.places.get(entry.stamps.directory).and_then(|place| place.known().says(name));
         let about = About::new(&self.plan, &tree.root, name, manifest_says);
-        match improve::improve(entry, &about, compresses, &self.hashes) {
-            Ok(Some(better)) => {
+        match improve::improve(entry, &about, compresses) {
+            Ok(better) => {
                 // Also if there is no room for the better one: the work would be done again each time.
                 entry.set_progress(better.progress());
                 let more = better.cost().saturating_sub(entry.cost());
@@ -260,10 +267,9 @@ impl Store {
                 self.counts.compressed.fetch_add(made as u64, Ordering::Relaxed);
                 self.shelf.replace(hash, entry, Arc::new(better));
             }
-            Ok(None) => {}
             Err(error) => {
                 let name = String::from_utf8_lossy(name);
-                tracing::debug!(%name, %error, "file could not be hashed or compressed");
+                tracing::debug!(%name, %error, "file could not be compressed");
             }
         }
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    contents::contents,
+    contents::settled_contents,
     entry::Stamp,
     manifest::{Manifest, ManifestError},
     open::{Directory, Effort},
@@ -214,7 +214,7 @@ fn read(directory: &Directory, symlinks: Symlinks, known: Option<Stamp>) -> io::
     if directory.effort() == Effort::Memory {
         return Err(io::ErrorKind::WouldBlock.into());
     }
-    let (metadata, text) = contents(&file, metadata, MOST, Effort::Disk)?;
+    let (metadata, text) = settled_contents(&file, metadata, MOST, Effort::Disk)?;
     let stamp = Stamp::of(&metadata);
     let parsed = match text {
         Some(text) => Manifest::parse(&text),

@@ -15,13 +15,14 @@ pub enum Verdict {
     PreconditionFailed,
 }
 
-/// The validators of the representation that would be sent.
+/// The validators of the representation that would be sent. One that has none, because it changes all the time, matches
+/// no tag and is newer than any date.
 #[derive(Clone, Copy, Debug)]
 pub struct Validators<'a> {
     /// As in the `ETag` field: quoted, with `W/` in front if weak.
-    pub etag: &'a str,
+    pub etag: Option<&'a str>,
     /// Seconds since 1970.
-    pub modified: u64,
+    pub modified: Option<u64>,
 }
 
 /// Seconds after which a date of modification may count as a strong validator.
@@ -43,7 +44,7 @@ pub fn evaluate(method: &Method, headers: &HeaderMap, current: Validators<'_>) -
     let is_same = match names_current(headers, header::IF_MATCH, current, strong_eq) {
         Some(names_current) => names_current,
         None => date_field(headers, header::IF_UNMODIFIED_SINCE)
-            .is_none_or(|date| current.modified <= date),
+            .is_none_or(|date| current.is_unmodified_since(date)),
     };
     if !is_same {
         return Verdict::PreconditionFailed;
@@ -54,7 +55,7 @@ pub fn evaluate(method: &Method, headers: &HeaderMap, current: Validators<'_>) -
         Some(names_current) => names_current,
         // For GET and HEAD only (13.1.3).
         None if is_read => date_field(headers, header::IF_MODIFIED_SINCE)
-            .is_some_and(|date| current.modified <= date),
+            .is_some_and(|date| current.is_unmodified_since(date)),
         None => false,
     };
     match (is_known, is_read) {
@@ -75,11 +76,21 @@ pub fn range_allowed(headers: &HeaderMap, current: Validators<'_>, now: u64) -> 
     }
     let value = value.as_bytes();
     if value.starts_with(b"\"") || value.starts_with(b"W/") {
-        return strong_eq(value, current.etag.as_bytes());
+        return current.etag.is_some_and(|etag| strong_eq(value, etag.as_bytes()));
     }
     // The date must match exactly: a later one stands for another version as well.
-    std::str::from_utf8(value).ok().and_then(date::parse) == Some(current.modified)
-        && now >= current.modified.saturating_add(STRONG_AFTER)
+    let date = std::str::from_utf8(value).ok().and_then(date::parse);
+    current.modified.is_some_and(|modified| {
+        date == Some(modified) && now >= modified.saturating_add(STRONG_AFTER)
+    })
+}
+
+// === impl Validators ===
+
+impl Validators<'_> {
+    fn is_unmodified_since(&self, date: u64) -> bool {
+        self.modified.is_some_and(|modified| modified <= date)
+    }
 }
 
 /// Whether a field names the current representation, by `*` or by a tag; `None` without the field.
@@ -96,7 +107,7 @@ fn names_current(
     if second.is_none() && first.trim_ascii() == b"*" {
         return Some(true);
     }
-    let etag = current.etag.as_bytes();
+    let Some(etag) = current.etag.map(str::as_bytes) else { return Some(false) };
     let mut lists = std::iter::once(first).chain(second).chain(fields);
     Some(lists.any(|list| tags(list).any(|tag| is_equal(tag, etag))))
 }
@@ -149,8 +160,9 @@ mod tests {
     const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
     const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
     const OBSOLETE: [&str; 2] = ["Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"];
-    const STRONG: Validators<'_> = Validators { etag: "\"a\"", modified: MODIFIED };
-    const WEAK: Validators<'_> = Validators { etag: "W/\"a\"", modified: MODIFIED };
+    const STRONG: Validators<'_> = Validators { etag: Some("\"a\""), modified: Some(MODIFIED) };
+    const WEAK: Validators<'_> = Validators { etag: Some("W/\"a\""), modified: Some(MODIFIED) };
+    const NONE: Validators<'_> = Validators { etag: None, modified: None };
 
     type Fields<'a> = &'a [(&'static str, &'a str)];
 
@@ -165,7 +177,7 @@ mod tests {
     fn check(method: &Method, current: Validators<'_>, cases: &[(Fields<'_>, Verdict)]) {
         for (fields, expected) in cases {
             let got = evaluate(method, &headers(fields), current);
-            assert_eq!(got, *expected, "{method} {fields:?} {}", current.etag);
+            assert_eq!(got, *expected, "{method} {fields:?} {current:?}");
         }
     }
 
@@ -337,6 +349,29 @@ mod tests {
     }
 
     #[test]
+    fn without_validators_nothing_is_known_and_nothing_is_the_same() {
+        check(
+            &Method::GET,
+            NONE,
+            &[
+                (&[], Proceed),
+                (&[("if-none-match", "\"a\"")], Proceed),
+                (&[("if-none-match", "\"\"")], Proceed),
+                (&[("if-none-match", "*")], NotModified),
+                (&[("if-modified-since", AFTER)], Proceed),
+                (&[("if-match", "\"a\"")], PreconditionFailed),
+                (&[("if-match", "*")], Proceed),
+                (&[("if-unmodified-since", AFTER)], PreconditionFailed),
+            ],
+        );
+        for value in ["\"a\"", "\"\"", DATE] {
+            let headers = headers(&[("if-range", value)]);
+            assert!(!range_allowed(&headers, NONE, u64::MAX), "{value}");
+        }
+        assert!(range_allowed(&headers(&[]), NONE, 0));
+    }
+
+    #[test]
     fn a_young_date_is_weak() {
         let date = headers(&[("if-range", DATE)]);
         for (now, expected) in [
@@ -376,7 +411,7 @@ mod tests {
         ) {
             list.insert(place.min(list.len()), "\"the,one\"".to_owned());
             let headers = headers(&[("if-none-match", &list.join(&separator))]);
-            let current = Validators { etag: "\"the,one\"", modified: MODIFIED };
+            let current = Validators { etag: Some("\"the,one\""), modified: Some(MODIFIED) };
             prop_assert_eq!(evaluate(&Method::GET, &headers, current), NotModified);
         }
     }

@@ -14,7 +14,10 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstatfs, openat, openat2, statat},
+    fs::{
+        AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstatfs, openat, openat2, readlinkat,
+        statat,
+    },
     io::Errno,
 };
 
@@ -37,12 +40,33 @@ const LONGEST: usize = 4095;
 /// How often a look-up that renames or a lease disturb is made: one that never rests is an error.
 const ATTEMPTS: u32 = 64;
 
+/// Segments of a name and of the links on its way that are looked at for a report.
+const SEGMENTS: usize = 256;
+
 /// A directory as it is now. It is opened anew for each look, because it may be replaced while the
 /// process runs.
 #[derive(Debug)]
 pub(super) struct Directory {
     fd: OwnedFd,
     effort: Effort,
+}
+
+/// What a name stands for.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// A file, but a directory or a FIFO as well.
+    File(File),
+    Missing,
+    /// There may be something, and the policy does not let the name lead there.
+    Refused,
+}
+
+/// A symbolic link that is not followed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct RefusedLink {
+    /// Its name below the directory.
+    pub(super) name: Vec<u8>,
+    pub(super) target: Vec<u8>,
 }
 
 /// How far a look may go.
@@ -104,7 +128,64 @@ impl Directory {
     /// `None` if there is nothing, or nothing that the policy lets the name lead to. A name that is
     /// absolute, ends with a slash, or has an empty or dot segment is nobody's.
     pub(super) fn open_file(&self, name: &[u8], symlinks: Symlinks) -> io::Result<Option<File>> {
-        Ok(found(self.resolve(name, symlinks, READ))?.map(File::from))
+        match self.open_name(name, symlinks)? {
+            Opened::File(file) => Ok(Some(file)),
+            Opened::Missing | Opened::Refused => Ok(None),
+        }
+    }
+
+    /// The same, with what the policy refuses told from what is not there.
+    pub(super) fn open_name(&self, name: &[u8], symlinks: Symlinks) -> io::Result<Opened> {
+        match self.resolve(name, symlinks, READ) {
+            Ok(file) => Ok(Opened::File(file.into())),
+            // What is no directory may be a link that [`walk`] does not follow.
+            Err(Errno::XDEV | Errno::LOOP | Errno::NOTDIR) => Ok(Opened::Refused),
+            Err(error) if is_missing(error) => Ok(Opened::Missing),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The link on the way to a refused name that the policy does not follow, to be reported. Follows names only,
+    /// and opens nothing.
+    pub(super) fn refused_link(&self, name: &[u8], symlinks: Symlinks) -> Option<RefusedLink> {
+        let follows_none = symlinks == Symlinks::Never || WITHOUT_OPENAT2.load(Ordering::Relaxed);
+        if symlinks == Symlinks::Anywhere || !is_plain(name) {
+            return None;
+        }
+        let segments = |path: &[u8]| -> Vec<Vec<u8>> {
+            path.rsplit(|&byte| byte == b'/').map(<[u8]>::to_vec).collect()
+        };
+        // The next segment is the last one here.
+        let mut ahead = segments(name);
+        let mut behind: Vec<Vec<u8>> = Vec::new();
+        let mut link = None;
+        for _ in 0..SEGMENTS {
+            match ahead.pop()?.as_slice() {
+                b"" | b"." => continue,
+                // Out of the directory.
+                b".." if behind.pop().is_none() => return link,
+                b".." => continue,
+                segment => behind.push(segment.to_vec()),
+            }
+            let path = behind.join(&b'/');
+            match readlinkat(&self.fd, OsStr::from_bytes(&path), Vec::new()) {
+                Ok(target) => {
+                    let target = target.into_bytes();
+                    let is_absolute = target.starts_with(b"/");
+                    behind.pop();
+                    ahead.extend(segments(&target));
+                    let this = RefusedLink { name: path, target };
+                    if is_absolute || follows_none {
+                        return Some(this);
+                    }
+                    link = Some(this);
+                }
+                // No link.
+                Err(Errno::INVAL) => {}
+                Err(_) => return None,
+            }
+        }
+        None
     }
 
     /// The same for a directory to look things up from.
@@ -186,10 +267,13 @@ fn policy(symlinks: Symlinks) -> ResolveFlags {
 }
 
 /// Memory does not tell: the kernel knows too little, is older than 5.12, or is not allowed to say; or
-/// the name leads out of the directory or into another file system, which are one error.
+/// the name leads out of the directory or into another file system, which are one error, or through a link that is not
+/// followed, which is to be reported.
 fn would_block(error: Errno) -> Errno {
     match error {
-        Errno::INTR | Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::XDEV => Errno::AGAIN,
+        Errno::INTR | Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::XDEV | Errno::LOOP => {
+            Errno::AGAIN
+        }
         other => other,
     }
 }

@@ -1,13 +1,13 @@
 //! Turns what was decided about a file into a response.
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::select::Outcome;
 use crate::{
-    body::{Body, FileStream},
+    body::{Body, Changes, FileStream},
     files::{self, Content, Representation},
     pipeline::{record::Record, sendable::Sendable},
     rfc::{multipart, range::content_range},
@@ -92,15 +92,25 @@ fn single(
         record.connection.set_sendable(sendable);
         return Body::from(bytes);
     }
-    part(representation, range)
+    part(representation, range, changes(representation))
 }
 
-fn part(representation: &Representation, range: Range<u64>) -> Body {
+fn part(representation: &Representation, range: Range<u64>, changes: Changes) -> Body {
     match &representation.content {
         Content::Memory(bytes, _) => Body::from(slice(bytes, &range)),
         Content::Disk(file, version) => {
-            Body::File(FileStream::new(Arc::clone(file), range, *version))
+            let stream = FileStream::new(Arc::clone(file), range, *version);
+            Body::File(stream.allowing(changes))
         }
+    }
+}
+
+/// What may happen to the file while it is sent.
+fn changes(representation: &Representation) -> Changes {
+    match &representation.content {
+        Content::Disk(..) if !representation.is_settled() => Changes::Any,
+        Content::Disk(_, version) if version.is_lively(SystemTime::now()) => Changes::Growth,
+        Content::Disk(..) | Content::Memory(..) => Changes::None,
     }
 }
 
@@ -114,7 +124,8 @@ fn multiple(representation: &Representation, ranges: &[Range<u64>]) -> (Body, u6
     let mut bodies = Vec::with_capacity(ranges.len() * 2 + 1);
     for (before, range) in framing.before.into_iter().zip(ranges) {
         bodies.push(Body::from(Bytes::from(before)));
-        bodies.push(part(representation, range.clone()));
+        // Each part would be compared with itself alone.
+        bodies.push(part(representation, range.clone(), Changes::None));
     }
     bodies.push(Body::from(Bytes::from(framing.closing)));
     (Body::chain(bodies), framing.length, ascii(multipart::content_type(&boundary)))

@@ -55,6 +55,8 @@ fn outcome(method: &Method, headers: &HeaderMap, representation: &Representation
     match range::resolve(value, representation.size) {
         Requested::Whole => Outcome::Whole,
         Requested::Part(part) => Outcome::Part(part),
+        // Parts that are read one after the other would be of several versions.
+        Requested::Parts(_) if !representation.is_settled() => Outcome::Whole,
         Requested::Parts(parts) => Outcome::Parts(parts),
         Requested::Unsatisfiable => Outcome::RangeNotSatisfiable,
     }

@@ -98,3 +98,97 @@ fn a_link_that_is_turned_is_followed_anew() {
         });
     }
 }
+
+#[test]
+fn link_that_is_not_followed_is_reported_once() {
+    let (parent, application) = (TempDir::new(), ReservedPort::new());
+    parent.write("site/real/file.txt", "inside");
+    parent.write("outside/secret.txt", "outside");
+    let site = parent.join("site");
+    let outside = parent.join("outside");
+    let outside = outside.to_str().unwrap();
+    let inside = parent.join("site/real/file.txt").display().to_string();
+    let gone = "/nowhere/at/all.txt".to_owned();
+    // The name that is asked for, the link on its way, what it holds, and what each policy says of it.
+    let cases = [
+        ("absolute.txt", "absolute.txt", format!("{outside}/secret.txt"), [true, true]),
+        ("inside.txt", "inside.txt", inside, [true, true]),
+        ("gone.txt", "gone.txt", gone, [true, true]),
+        ("out.txt", "out.txt", "../outside/secret.txt".to_owned(), [true, true]),
+        ("dir/secret.txt", "dir", outside.to_owned(), [true, true]),
+        ("real/up.txt", "real/up.txt", "../../outside/secret.txt".to_owned(), [true, true]),
+        ("relative.txt", "relative.txt", "real/file.txt".to_owned(), [true, false]),
+        ("dangling.txt", "dangling.txt", "none.txt".to_owned(), [true, false]),
+    ];
+    for (_, link, target, _) in &cases {
+        symlink(target, site.join(link)).unwrap();
+    }
+    // By way of a link that is followed.
+    symlink("absolute.txt", site.join("chain.txt")).unwrap();
+    // A sibling is a file like others.
+    symlink(format!("{outside}/secret.txt"), site.join("real/file.txt.gz")).unwrap();
+
+    for (index, policy) in ["never", "within"].into_iter().enumerate() {
+        let sideman = Settings::before(&application.url())
+            .files("/static/", &site)
+            .set("static.symlinks", policy)
+            .set("static.check_interval", "0s")
+            .start();
+        let mut client = sideman.connect();
+        for _ in 0..3 {
+            for (name, _, _, reported) in &cases {
+                let expected = match (reported[index], *name) {
+                    (false, "relative.txt") => 200,
+                    _ => 404,
+                };
+                let response = client.get(&format!("/static/{name}"));
+                assert_eq!(response.status, expected, "{policy} {name}");
+            }
+            assert_eq!(client.get("/static/chain.txt").status, 404, "{policy}");
+            assert_eq!(client.get("/static/real/file.txt").status, 200, "{policy}");
+            // What is just not there is nobody's fault.
+            assert_eq!(client.get("/static/none.txt").status, 404);
+            assert_eq!(client.get("/static/real/file.txt/none").status, 404);
+        }
+        let (_, events) = sideman.leave_for_events();
+        let events: Vec<&String> =
+            events.iter().filter(|line| line.contains("symbolic link is")).collect();
+        for (_, link, target, reported) in &cases {
+            let link = format!("link={}/{link} target={target} ", site.display());
+            let found: Vec<_> = events.iter().filter(|line| line.contains(&link)).collect();
+            assert_eq!(found.len(), usize::from(reported[index]), "{policy} {link}: {events:#?}");
+            for line in found {
+                let setting = format!("static.symlinks=\"{policy}\"");
+                for part in [" WARN ", "static.symlinks to", setting.as_str()] {
+                    assert!(line.contains(part), "{part} in {line}");
+                }
+            }
+        }
+        let sibling = events.iter().filter(|line| line.contains("real/file.txt.gz ")).count();
+        assert_eq!(sibling, 1, "{events:#?}");
+        // With that of chain.txt, which is its own where no link is followed.
+        let all = cases.iter().filter(|case| case.3[index]).count() + 1 + usize::from(index == 0);
+        assert_eq!(events.len(), all, "{events:#?}");
+    }
+}
+
+#[test]
+fn many_links_do_not_flood_the_log() {
+    // As collectstatic --link leaves them.
+    let (parent, application) = (TempDir::new(), ReservedPort::new());
+    parent.write("site/a.txt", "a");
+    let source = parent.write("source.css", "a{}");
+    for number in 0..200 {
+        symlink(&source, parent.join(&format!("site/{number}.css"))).unwrap();
+    }
+    let sideman =
+        Settings::before(&application.url()).files("/static/", &parent.join("site")).start();
+    let mut client = sideman.connect();
+    for number in 0..200 {
+        assert_eq!(client.get(&format!("/static/{number}.css")).status, 404);
+    }
+    let (_, events) = sideman.leave_for_events();
+    let count = events.iter().filter(|line| line.contains("symbolic link is")).count();
+    assert!((1..60).contains(&count), "{count}");
+    assert!(events.iter().any(|line| line.contains("collectstatic without --link")), "{events:#?}");
+}

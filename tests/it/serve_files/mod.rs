@@ -28,6 +28,8 @@ mod readers;
 mod representations;
 mod sending;
 mod types;
+mod validators;
+mod written;
 
 use std::{
     collections::BTreeMap,

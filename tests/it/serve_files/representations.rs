@@ -331,3 +331,90 @@ fn where_everything_is_busy_nothing_is_thrown_out() {
     assert_eq!(count("sideman_file_store_evicted_total"), 0.0);
     assert_eq!(count("sideman_file_store_compressed_total"), 0.0);
 }
+
+/// Makes a file older than all others.
+fn age(directory: &TempDir, name: &str) {
+    let older = SystemTime::now() - Duration::from_secs(3601);
+    let file = File::options().write(true).open(directory.join(name)).unwrap();
+    file.set_modified(older).unwrap();
+}
+
+#[test]
+fn sibling_of_a_hashed_name_may_be_older() {
+    let files = [("a.0123456789ab.css", PLAIN), ("assets/b-x1.css", PLAIN), ("c.css", PLAIN)];
+    let site = Site::set(&[], |settings| settings.set("static.caching", "assets/**=immutable"));
+    let manifest = super::manifest_of(&[("a.css", "a.0123456789ab.css")]);
+    let listed = Site::with(&[("staticfiles.json", manifest.as_bytes())]);
+    // It only looks hashed: the manifest has not heard of it.
+    let unlisted = "d.0123456789ab.css";
+    listed.directory.write(unlisted, PLAIN);
+    listed.directory.write(&format!("{unlisted}.gz"), GZIP);
+    age(&listed.directory, &format!("{unlisted}.gz"));
+    for directory in [&site.directory, &listed.directory] {
+        for (name, content) in files {
+            directory.write(name, content);
+            directory.write(&format!("{name}.gz"), GZIP);
+            age(directory, &format!("{name}.gz"));
+        }
+    }
+    let coding = |site: &Site, name: &str| {
+        let mut client = site.sideman.connect();
+        let response = accepting(&mut client, &format!("/static/{name}"), "gzip");
+        assert_eq!(response.status, 200, "{name}");
+        response.header("content-encoding").map(str::to_owned)
+    };
+    let gzip = Some("gzip".to_owned());
+    assert_eq!(coding(&site, "a.0123456789ab.css"), gzip);
+    assert_eq!(coding(&site, "assets/b-x1.css"), gzip);
+    assert_eq!(coding(&site, "c.css"), None);
+    assert_eq!(coding(&listed, "a.0123456789ab.css"), gzip);
+    assert_eq!(coding(&listed, unlisted), None);
+}
+
+#[test]
+fn sibling_that_is_not_used_is_reported_once() {
+    let site = Site::set(
+        &[
+            ("old.css", PLAIN.as_bytes()),
+            ("old.css.gz", GZIP.as_bytes()),
+            ("empty.css", PLAIN.as_bytes()),
+            ("empty.css.br", b""),
+            ("good.css", PLAIN.as_bytes()),
+            ("good.css.gz", GZIP.as_bytes()),
+        ],
+        |settings| settings.set("static.check_interval", "0s"),
+    );
+    age(&site.directory, "old.css.gz");
+    let mut client = site.sideman.connect();
+    for _ in 0..5 {
+        for (name, coding) in [("old.css", None), ("empty.css", None), ("good.css", Some("gzip"))] {
+            let response = accepting(&mut client, &format!("/static/{name}"), "gzip, br");
+            assert_eq!(response.header("content-encoding"), coding, "{name}");
+        }
+    }
+    // A new original is a new reason.
+    let first = site.sideman.event("old.css.gz");
+    let young = SystemTime::now() - Duration::from_secs(60);
+    let file = File::options().write(true).open(site.directory.join("old.css")).unwrap();
+    file.set_modified(young).unwrap();
+    for _ in 0..5 {
+        accepting(&mut client, "/static/old.css", "gzip");
+    }
+    let directory = site.directory.path().display().to_string();
+    let Site { sideman, .. } = site;
+    let (_, events) = sideman.leave_for_events();
+    let of = |name: &str| -> Vec<&String> {
+        let name = format!("file={directory}/{name} ");
+        let is_notice =
+            |line: &&String| line.contains("compressed file is not used") && line.contains(&name);
+        events.iter().filter(is_notice).collect()
+    };
+    assert_eq!(of("old.css.gz").len(), 2, "{events:#?}");
+    for part in [" WARN ", "by 1 s", "compress the original again"] {
+        assert!(first.contains(part), "{part} in {first}");
+    }
+    assert!(first.contains(&format!("original={directory}/old.css ")), "{first}");
+    assert_eq!(of("empty.css.br").len(), 1, "{events:#?}");
+    assert!(of("empty.css.br")[0].contains("it is empty"));
+    assert_eq!(of("good.css.gz").len(), 0, "{events:#?}");
+}

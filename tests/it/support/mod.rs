@@ -25,6 +25,7 @@ pub(crate) use self::{
     app::App,
     client::{Client, Response},
     dir::TempDir,
+    head::Head,
     http2::Http2,
     origin::Origin,
     place::{Place, Protocol, Way},

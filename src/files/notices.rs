@@ -1,0 +1,56 @@
+//! What is wrong with single files and can be mended by whoever made the directory: each is reported once, though it
+//! is found again with every look.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::telemetry::Repeat;
+
+/// So many are reported at once; after that one every ten seconds, because a whole directory may have the same fault.
+const FIRST: usize = 32;
+/// So many are remembered.
+const MOST: usize = 4096;
+
+/// Which files were reported.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    reported: Mutex<HashSet<u64>>,
+    repeat: Repeat,
+}
+
+// === impl Notices ===
+
+impl Notices {
+    /// `Some(missed)` if this subject should be reported now; `missed` others were not since the last report.
+    pub(super) fn should_report(&self, subject: &[u8]) -> Option<u64> {
+        let subject = xxh3_64(subject);
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.contains(&subject) {
+            return None;
+        }
+        let missed = if reported.len() < FIRST { 0 } else { self.repeat.allow()? };
+        if reported.len() < MOST {
+            reported.insert(subject);
+        }
+        Some(missed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_subject_is_reported_once_and_many_do_not_flood_the_log() {
+        let notices = Notices::default();
+        assert_eq!(notices.should_report(b"a"), Some(0));
+        assert_eq!(notices.should_report(b"a"), None);
+        let first = (0..1000_u32).filter_map(|one| notices.should_report(&one.to_be_bytes()));
+        assert_eq!(first.count(), FIRST);
+        assert_eq!(notices.should_report(b"a"), None);
+    }
+}
