@@ -25,9 +25,9 @@ pub enum Command {
     /// Serve static files and health checks, and pass everything else to the application
     #[command(after_help = RUN_HELP)]
     Run(SettingsArgs),
-    /// Check the settings as `run` would read them, and print them
+    /// Check the settings as `run` would read them, and print those that were set
     #[command(after_help = CHECK_HELP)]
-    Check(SettingsArgs),
+    Check(CheckArgs),
     /// Ask the running process whether it is in service: exit status 0 or 1
     #[command(after_help = HEALTHCHECK_HELP)]
     Healthcheck(HealthcheckArgs),
@@ -68,6 +68,19 @@ pub struct SettingsArgs {
     /// Worker threads [default: one for each core that may be used]
     #[arg(long, value_name = "N")]
     pub workers: Option<String>,
+}
+
+/// What `check` prints, and what it makes of warnings.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Print every setting, also those that have their default
+    #[arg(long)]
+    pub all: bool,
+    /// Exit with status 1 if there is a warning
+    #[arg(long)]
+    pub strict: bool,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
 }
 
 /// What `healthcheck` asks, and how long it waits.
@@ -111,11 +124,12 @@ Examples:
   SIDEMAN_UPSTREAM=http://app:8000 SIDEMAN_UPSTREAM__READ_TIMEOUT=30s sideman run";
 
 const CHECK_HELP: &str = "\
-Prints every setting with its value and where it was set, and exits with status 0; or prints
-everything that is wrong, and exits with status 2.
+Prints the settings that were set, each with where, then warnings. Exit status 0; 1 if there is a
+warning and --strict was given; 2 if anything is wrong, and then everything that is.
 
 Examples:
-  sideman check --config /etc/sideman.toml
+  sideman check --strict --config /etc/sideman.toml
+  sideman check --all
   SIDEMAN_UPSTREAM=http://app:8000 sideman check";
 
 const HEALTHCHECK_HELP: &str = "\

@@ -2,26 +2,30 @@
 
 use std::{fmt::Write as _, io, process::ExitCode};
 
-use crate::config::{self, Environment, Flags, Setting};
+use super::args::CheckArgs;
+use crate::{
+    config::{self, Environment, Loaded, Setting},
+    lifecycle,
+};
 
 /// What the shell and orchestrators know as wrong usage.
 const BAD_SETTINGS: u8 = 2;
+/// There are warnings, and `--strict` was given.
+const WARNED: u8 = 1;
 /// Longer values push their origin to the right.
 const WIDTH: usize = 32;
 
 /// Prints the settings to `out`; problems and warnings to `err`.
 pub(super) fn check(
-    flags: &Flags,
+    args: &CheckArgs,
     environment: &Environment,
     out: &mut dyn io::Write,
     err: &mut dyn io::Write,
 ) -> ExitCode {
-    let (text, notes, code) = match config::load(flags, environment) {
+    let (text, notes, code) = match config::load(&args.settings.flags(), environment) {
         Ok(loaded) => {
-            let text = table(&loaded.settings);
-            let notes =
-                config::warnings(&loaded).iter().map(|w| format!("warning: {w}\n")).collect();
-            (text, notes, ExitCode::SUCCESS)
+            let (notes, code) = verdict(&loaded, args.strict);
+            (table(&loaded.settings, args.all), notes, code)
         }
         Err(problems) => (String::new(), format!("{problems}\n"), ExitCode::from(BAD_SETTINGS)),
     };
@@ -31,34 +35,81 @@ pub(super) fn check(
     code
 }
 
+/// What is said about valid settings, the gravest last, and the exit status.
+fn verdict(loaded: &Loaded, strict: bool) -> (String, ExitCode) {
+    let mut text = String::new();
+    for note in config::notes(loaded) {
+        let _ = writeln!(text, "note: {note}");
+    }
+    let warnings = config::warnings(loaded);
+    for warning in &warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
+    let faults = lifecycle::certificate_faults(&loaded.plan);
+    for fault in &faults {
+        let _ = writeln!(text, "error: {fault}");
+    }
+    let code = match (faults.is_empty(), warnings.is_empty()) {
+        (false, _) => ExitCode::from(BAD_SETTINGS),
+        (true, false) if strict => ExitCode::from(WARNED),
+        (true, _) => ExitCode::SUCCESS,
+    };
+    (text, code)
+}
+
 /// `key = value  (origin)`, in columns.
-fn table(settings: &[Setting]) -> String {
-    let keys = settings.iter().map(|setting| setting.key.name.len()).max().unwrap_or_default();
-    let values = settings.iter().map(|setting| setting.text.len());
+fn table(settings: &[Setting], all: bool) -> String {
+    let shown: Vec<&Setting> = settings.iter().filter(|setting| all || setting.is_set()).collect();
+    let keys = shown.iter().map(|setting| setting.key.name.len()).max().unwrap_or_default();
+    let values = shown.iter().map(|setting| setting.text.len());
     let values = values.filter(|len| *len <= WIDTH).max().unwrap_or_default();
-    settings.iter().fold(String::new(), |mut text, Setting { key, text: value, origin }| {
+    let mut text = String::new();
+    for Setting { key, text: value, origin } in &shown {
         let _ = writeln!(text, "{:keys$} = {value:values$}  ({origin})", key.name);
-        text
-    })
+    }
+    let defaults = settings.len() - shown.len();
+    if defaults > 0 {
+        let _ = writeln!(text, "{defaults} more have their defaults: --all shows them");
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::args::SettingsArgs;
 
-    fn run(variables: &[(&str, &str)]) -> (ExitCode, String, String) {
+    fn run_with(all: bool, strict: bool, variables: &[(&str, &str)]) -> (ExitCode, String, String) {
         let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = check(&Flags::default(), &environment.collect(), &mut out, &mut err);
+        let args = CheckArgs { all, strict, settings: SettingsArgs::default() };
+        let code = check(&args, &environment.collect(), &mut out, &mut err);
         (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    fn run(variables: &[(&str, &str)]) -> (ExitCode, String, String) {
+        run_with(false, false, variables)
     }
 
     #[test]
     fn good_settings_are_a_table() {
-        let (code, out, err) = run(&[
+        let variables = [
             ("SIDEMAN_UPSTREAM", "http://app:8000"),
             ("SIDEMAN_TRUSTED_PROXIES", "10.0.0.0/8,192.168.100.0/24,172.16.0.0/12"),
-        ]);
+        ];
+        let (code, out, err) = run(&variables);
+        assert_eq!((code, err.as_str()), (ExitCode::SUCCESS, ""));
+        let more = config::KEYS.len() - 2;
+        assert_eq!(
+            out,
+            format!(
+                "server.trusted_proxies = 10.0.0.0/8, 192.168.100.0/24, 172.16.0.0/12  \
+                 (SIDEMAN_TRUSTED_PROXIES)\n\
+                 upstream.url           = http://app:8000  (SIDEMAN_UPSTREAM)\n\
+                 {more} more have their defaults: --all shows them\n"
+            )
+        );
+        let (code, out, err) = run_with(true, true, &variables);
         assert_eq!((code, err.as_str()), (ExitCode::SUCCESS, ""));
         assert_eq!(out.lines().count(), config::KEYS.len());
         let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap();
@@ -94,6 +145,12 @@ mod tests {
             ("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/0"),
         ]);
         assert_eq!(code, ExitCode::SUCCESS);
+        let strictly = run_with(
+            false,
+            true,
+            &[("SIDEMAN_UPSTREAM", "http://app:8000"), ("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/0")],
+        );
+        assert_eq!(strictly.0, ExitCode::from(WARNED));
         let warnings: Vec<&str> = err.lines().collect();
         assert_eq!(warnings.len(), 6, "{err}");
         assert!(warnings[0].starts_with("warning: /nowhere/a (static.roots) is not there now"));

@@ -18,7 +18,7 @@ use self::args::{Cli, Command};
 pub fn call(cli: &Cli, environment: &Environment) -> ExitCode {
     match &cli.command {
         Command::Check(args) => {
-            check::check(&args.flags(), environment, &mut io::stdout(), &mut io::stderr())
+            check::check(args, environment, &mut io::stdout(), &mut io::stderr())
         }
         Command::Healthcheck(args) => {
             healthcheck::healthcheck(args, environment, &mut io::stderr())

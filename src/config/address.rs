@@ -8,8 +8,9 @@ use crate::plan::Listen;
 
 use super::local_path;
 
-/// Where an AWS load balancer can be: the networks that a VPC can have.
-const ALB: [&str; 5] =
+/// Where an AWS load balancer usually is: the private networks that a VPC can have. It can have public
+/// ranges and IPv6 networks of Amazon too.
+pub(super) const ALB: [&str; 5] =
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
 /// What `private` has besides: the same host, and the same link.
 const NEAR: [&str; 4] = ["127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10"];
@@ -116,6 +117,12 @@ pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
         return Err(format!("the address has bits behind its prefix: write {}", network.trunc()));
     }
     Ok(vec![network])
+}
+
+/// Whether all of what `alb` stands for is among these.
+pub(super) fn are_alb(networks: &[IpNet]) -> bool {
+    let mut all = ALB.iter().map(|network| network.parse::<IpNet>());
+    all.all(|network| network.is_ok_and(|network| networks.contains(&network)))
 }
 
 fn not_a_network(text: &str) -> String {

@@ -37,6 +37,7 @@ mod value;
 mod problem;
 mod secret;
 mod suggest;
+mod summary;
 
 pub use self::{
     environment::{Environment, environment},
@@ -46,8 +47,9 @@ pub use self::{
     reader::Setting,
     secret::{masked, masked_url},
     sources::Origin,
+    summary::summary,
     value::duration,
-    warnings::warnings,
+    warnings::{notes, warnings},
 };
 
 #[cfg(test)]

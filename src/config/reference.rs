@@ -10,8 +10,10 @@ const INTRODUCTION: &str = "# Settings
 <!-- Made from src/config/keys by `UPDATE_EXPECT=1 cargo test --lib reference`. -->
 
 Defaults, then a TOML file (`--config` or `SIDEMAN_CONFIG`), then the environment, then flags: what comes later wins.
-[config/sideman.toml](../config/sideman.toml) is a file with all of them, and `sideman check` shows every
-value with where it was set, or everything that is wrong.
+[config/sideman.toml](../config/sideman.toml) is a file with all of them. `sideman check` shows those that were
+set, with where, and what is worth a warning, or everything that is wrong: exit status 0, 2 if anything is wrong, and with
+`--strict` 1 if there is a warning. `--all` shows the defaults too. `run` writes the same warnings as events, and at its start
+the settings that were set (`started`), without those that came from a file.
 
 - Each setting has a name in the environment, `SIDEMAN_SECTION__KEY`; some have a shorter one beside it, and a flag.
 - With `_FILE` behind it, a name in the environment names a file that holds the value, as container secrets are given.

@@ -211,7 +211,7 @@ const HEADER: [&str; 4] = [
     "The environment wins over this file: SIDEMAN_UPSTREAM__READ_TIMEOUT=30s is read_timeout in \
      [upstream], and so on for every key; a list is comma separated, and a name with _FILE behind \
      it reads the value from that file. Flags win over the environment. Some keys have shorter names.",
-    "`sideman check` shows every value and where it was set, or everything that is wrong.",
+    "`sideman check --all` shows every value and where it was set, or everything that is wrong.",
 ];
 
 /// The file that the table describes. Every key is commented out, so that the file changes nothing

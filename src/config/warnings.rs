@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{self, Path, PathBuf},
 };
 
@@ -15,7 +16,7 @@ use crate::plan::{
     Certificates, Listen, Pages, Plan, Purpose, Root, Server, Spill, Target, Tls, Upstream,
 };
 
-use super::load::Loaded;
+use super::{address, load::Loaded};
 
 /// What `run` starts with all the same, because it may come right by itself.
 pub fn warnings(loaded: &Loaded) -> Vec<String> {
@@ -50,6 +51,22 @@ pub fn warnings(loaded: &Loaded) -> Vec<String> {
     }
     warnings.extend(pages(&loaded.plan.pages, secret));
     warnings
+}
+
+/// What is well, and may not be what is expected.
+pub fn notes(loaded: &Loaded) -> Vec<String> {
+    let trusted = &loaded.plan.server.trusted_proxies;
+    let setting = loaded.settings.iter().find(|one| one.key.name == "server.trusted_proxies");
+    let is_secret = setting.is_none_or(|setting| setting.origin.is_secret());
+    if is_secret || !address::are_alb(trusted) || trusted.iter().any(|one| one.prefix_len() == 0) {
+        return Vec::new();
+    }
+    vec![format!(
+        "server.trusted_proxies believes every private network, whoever is in it ({}), and no public \
+         range or IPv6 network of Amazon that a VPC may have: name the subnets of your load balancer in \
+         its place, see docs/ecs.md",
+        address::ALB.join(", ")
+    )]
 }
 
 /// Sockets that are not there: the application may make them later.
@@ -158,10 +175,26 @@ impl<'a> Place<'a> {
 
     fn missing(&self) -> Option<String> {
         let (prefix, place) = (&self.root.prefix, self.show());
+        let user = getuid().as_raw();
         match fs::metadata(self.directory) {
-            Ok(found) if found.is_dir() => None,
+            Ok(found) if found.is_dir() => {
+                // Names in it are looked up, which takes the right to search; nothing is listed.
+                let error = access(self.directory, Access::EXEC_OK).err()?;
+                Some(format!(
+                    "{place} can't be read by user {user}: {error}; until it can (chmod o+rx, or its \
+                     group), nothing below {prefix} comes from it"
+                ))
+            }
             Ok(_) => {
                 Some(format!("{place} is not a directory: nothing below {prefix} comes from it"))
+            }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                let refusing = refusing(self.directory).unwrap_or(self.directory);
+                let refusing = refusing.display();
+                Some(format!(
+                    "{place} can't be reached by user {user}: {refusing} refuses (chmod o+x, or its \
+                     group); until then nothing below {prefix} comes from it"
+                ))
             }
             Err(error) => Some(format!(
                 "{place} is not there now: {error}; until it is, nothing below {prefix} comes from it"
@@ -220,6 +253,13 @@ fn mixed(a: &Place<'_>, b: &Place<'_>) -> Option<String> {
     let relation = if inner.real == outer.real { "is the same as" } else { "is inside of" };
     let advice = "give each a directory of its own";
     Some(format!("{} {relation} {}: {danger}; {advice}", inner.show(), outer.show()))
+}
+
+/// The first directory on the way that may not be searched.
+fn refusing(path: &Path) -> Option<&Path> {
+    let ancestors: Vec<&Path> = path.ancestors().skip(1).collect();
+    let mut from_root = ancestors.into_iter().rev().filter(|one| !one.as_os_str().is_empty());
+    from_root.find(|ancestor| access(*ancestor, Access::EXEC_OK).is_err())
 }
 
 /// The path as the kernel would follow it, as far as it is there.

@@ -10,6 +10,7 @@ mod source;
 mod start;
 
 pub use self::{
+    prepare::certificate_faults,
     shutdown::Outcome,
     source::Source,
     start::{Addresses, Running, StartError, start},

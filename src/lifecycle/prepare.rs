@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::source::Read;
 use crate::{
-    config::{Loaded, Setting},
+    config::{self, Loaded, Setting},
     pipeline::App,
     plan::{Listen, Plan},
     server::{BindError, Listener, LoadedTls, Socket, Tls},
@@ -29,15 +29,25 @@ pub(super) struct Prepared {
     /// Those of the settings that are not wanted any more.
     pub(super) closed: Vec<Listen>,
     pub(super) settings: Vec<Setting>,
+    pub(super) advice: Advice,
     /// Keys whose new value takes a restart.
     pub(super) fixed: Vec<&'static str>,
 }
 
+/// What is worth a word although the settings are valid.
+#[derive(Debug, Default)]
+pub(super) struct Advice {
+    notes: Vec<String>,
+    warnings: Vec<String>,
+}
+
 /// Reads everything, and gets everything ready.
 pub(super) fn prepare(read: &Read, running: &Running) -> Result<Prepared, Vec<String>> {
-    let Loaded { mut plan, settings } = read().map_err(|problems| {
+    let loaded = read().map_err(|problems| {
         problems.iter().map(|problem| one_line(&problem.to_string())).collect::<Vec<_>>()
     })?;
+    let advice = Advice::of(&loaded);
+    let Loaded { mut plan, settings } = loaded;
     let old = &running.app;
     let fixed = keep_fixed(&mut plan, &old.plan);
 
@@ -71,11 +81,19 @@ pub(super) fn prepare(read: &Read, running: &Running) -> Result<Prepared, Vec<St
     }
 
     // From here on nothing fails: what runs beside the requests begins.
-    tell_of_directories(&plan, Some(&old.plan));
     let app = Arc::new(old.next(plan));
     app.begin(Some(old));
     let tls = tls.map(LoadedTls::begin);
-    Ok(Prepared { app, tls, sockets, opened, closed, settings, fixed })
+    Ok(Prepared { app, tls, sockets, opened, closed, settings, advice, fixed })
+}
+
+// === impl Advice ===
+
+impl Advice {
+    /// Looks at the settings, and at what they name.
+    pub(super) fn of(loaded: &Loaded) -> Self {
+        Self { notes: config::notes(loaded), warnings: config::warnings(loaded) }
+    }
 }
 
 /// Every place to listen at, with whether TLS is spoken there.
@@ -84,20 +102,18 @@ pub(super) fn places(plan: &Plan) -> Vec<(Listen, bool)> {
     plan.server.listen.iter().map(|place| (place.clone(), false)).chain(secure).collect()
 }
 
-/// Says which directories can't be read now, apart from those that were set before.
-pub(super) fn tell_of_directories(plan: &Plan, before: Option<&Plan>) {
-    let known = before.iter().flat_map(|plan| plan.files.roots.iter().chain(&plan.media.roots));
-    let known: Vec<_> = known.flat_map(|root| &root.directories).collect();
-    for root in plan.files.roots.iter().chain(&plan.media.roots) {
-        for directory in root.directories.iter().filter(|directory| !known.contains(directory)) {
-            // Not an error: a start-up container may still be collecting.
-            if let Err(error) = std::fs::read_dir(directory) {
-                tracing::warn!(
-                    prefix = root.prefix, directory = %directory.display(), %error,
-                    "directory can't be read; it is served as soon as it can"
-                );
-            }
-        }
+/// What is wrong with certificates that are there: nothing starts with them.
+pub fn certificate_faults(plan: &Plan) -> Vec<String> {
+    plan.tls.iter().flat_map(Tls::faults).map(|fault| fault.to_string()).collect()
+}
+
+/// Says what is worth a word about the settings, apart from what was said before: what `check` says.
+pub(super) fn tell_of_settings(advice: &Advice, before: &Advice) {
+    for note in advice.notes.iter().filter(|note| !before.notes.contains(note)) {
+        tracing::info!("{note}");
+    }
+    for warning in advice.warnings.iter().filter(|warning| !before.warnings.contains(warning)) {
+        tracing::warn!("{warning}");
     }
 }
 

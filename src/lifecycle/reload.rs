@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    prepare::{Prepared, Running, prepare},
+    prepare::{Advice, Prepared, Running, prepare, tell_of_settings},
     signals::{HangUp, HangUps},
     source::Source,
 };
@@ -43,6 +43,8 @@ pub(super) struct Reloader {
     pub(super) asks: mpsc::Receiver<Ask>,
     /// Those in use.
     pub(super) settings: Vec<Setting>,
+    /// What was said about them.
+    pub(super) advice: Advice,
     pub(super) tls: Option<Arc<Tls>>,
     /// Under which requests may still run. They are dropped here and not by a worker, because a file
     /// store is large.
@@ -123,7 +125,7 @@ impl Reloader {
         subject: Subject<'_>,
         begin: Instant,
     ) -> Told {
-        let Prepared { app, tls, sockets, opened, closed, settings, fixed } = next;
+        let Prepared { app, tls, sockets, opened, closed, settings, advice, fixed } = next;
         // At once: also a process that begins to leave in the middle of this goes by the new ones.
         *subject.app.borrow_mut() = Arc::clone(&app);
         app.tend();
@@ -147,6 +149,8 @@ impl Reloader {
 
         let changed = changed(&self.settings, &settings, &fixed);
         self.settings = settings;
+        tell_of_settings(&advice, &self.advice);
+        self.advice = advice;
         for (address, is_tls) in opened {
             match is_tls {
                 true => tracing::info!(%address, "listening for TLS"),

@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     parts::Parts,
-    prepare::{places, tell_of_directories},
+    prepare::{Advice, places, tell_of_settings},
     process,
     reload::Reloader,
     shutdown::{Outcome, leave},
@@ -27,7 +27,7 @@ use super::{
     source::Source,
 };
 use crate::{
-    config::Loaded,
+    config::{self, Loaded, Setting},
     phase::Phase,
     pipeline::App,
     plan::{AccessLog, Listen, Plan},
@@ -69,6 +69,7 @@ pub enum StartError {
 /// Starts everything that the settings ask for; `source` reads them again.
 pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartError> {
     process::refuse_huge_pages();
+    let advice = Advice::of(&loaded);
     let Loaded { plan, settings } = loaded;
     let count = match plan.server.workers {
         Some(count) => count,
@@ -120,10 +121,11 @@ pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartErr
     let process = Arc::clone(app.metrics.process());
     let accepting = Accepting::start(listeners, tls.clone(), workers.placement(), process)?;
     let retired = Vec::new();
-    let reloader = Reloader { source, hang_ups, asks, settings, tls, retired };
-
     let addresses = Addresses { site, admin };
-    announce(&app.plan, &addresses, count);
+    announce(&addresses);
+    tell_of_settings(&advice, &Advice::default());
+    started(&app.plan, &settings, count);
+    let reloader = Reloader { source, hang_ups, asks, settings, advice, tls, retired };
     let parts = Parts { app, phase, accepting, workers, log, signals, reloader, events };
     Ok(Running { addresses, runtime, parts })
 }
@@ -148,7 +150,7 @@ fn tell_of_log(error: &io::Error) {
     );
 }
 
-fn announce(plan: &Plan, addresses: &Addresses, workers: usize) {
+fn announce(addresses: &Addresses) {
     for (address, is_tls) in &addresses.site {
         match is_tls {
             true => tracing::info!(%address, "listening for TLS"),
@@ -158,10 +160,17 @@ fn announce(plan: &Plan, addresses: &Addresses, workers: usize) {
     if let Some(address) = addresses.admin {
         tracing::info!(%address, "admin listening");
     }
-    tell_of_directories(plan, None);
+}
+
+/// The event that says what is in force: where nobody can run `sideman check`, it alone does.
+fn started(plan: &Plan, settings: &[Setting], workers: usize) {
     let version = env!("CARGO_PKG_VERSION");
-    let (upstream, max_in_flight) = (plan.upstream.names(), plan.upstream.admission.max_in_flight);
-    tracing::info!(version, workers, upstream, max_in_flight, "started");
+    let is_secret =
+        settings.iter().any(|one| one.key.name == "upstream.url" && one.origin.is_secret());
+    let upstream = if is_secret { "(from file)".to_owned() } else { plan.upstream.names() };
+    let max_in_flight = plan.upstream.admission.max_in_flight;
+    let settings = config::summary(settings);
+    tracing::info!(version, workers, upstream, max_in_flight, settings, "started");
 }
 
 // === impl StartError ===

@@ -28,7 +28,8 @@ fn value<'a>(ended: &'a Ended, key: &str) -> &'a str {
 #[test]
 fn check_prints_the_plan() {
     let directory = TempDir::new();
-    let ended = sideman(&["check", "--upstream", "http://127.0.0.1:8000", "--workers", "3"])
+    let ended = sideman(&["check", "--all", "--upstream", "http://127.0.0.1:8000"])
+        .args(&["--workers", "3"])
         .args(&["--listen", "127.0.0.1:18080", "--listen", "[::1]:18080"])
         .files("/static/", directory.path())
         .set("upstream.read_timeout", "45s")
@@ -48,6 +49,116 @@ fn check_prints_the_plan() {
         ("log.access", "json"),
     ] {
         assert!(value(&ended, key).contains(part), "{key}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn check_shows_what_was_set_and_all_with_a_flag() {
+    let settings = sideman(&["check", "--upstream", "http://127.0.0.1:8000"])
+        .set("upstream.read_timeout", "45s");
+    let ended = settings.run_to_end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", ended.stdout);
+    assert!(lines[0].starts_with("upstream.url") && lines[0].ends_with("(--upstream)"));
+    assert!(lines[1].starts_with("upstream.read_timeout = 45s"), "{}", ended.stdout);
+    assert!(lines[1].ends_with("(SIDEMAN_UPSTREAM__READ_TIMEOUT)"), "{}", ended.stdout);
+    assert!(lines[2].contains("more have their defaults: --all"), "{}", ended.stdout);
+    let all = settings.args(&["--all"]).run_to_end();
+    assert!(all.stdout.lines().count() > 50, "{}", all.stdout);
+    assert!(value(&all, "log.access").ends_with("(default)"), "{}", all.stdout);
+}
+
+#[test]
+fn strict_check_fails_at_a_warning() {
+    let settings = sideman(&["check", "--strict", "--upstream", "http://127.0.0.1:8000"]);
+    assert_eq!(settings.run_to_end().code, Some(0));
+    let warned = settings.clone().variable("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/0").run_to_end();
+    assert_eq!(warned.code, Some(1), "{warned:?}");
+    assert!(warned.stderr.starts_with("warning: server.trusted_proxies"), "{warned:?}");
+    // A note is none.
+    let noted = settings.clone().variable("SIDEMAN_TRUSTED_PROXIES", "alb").run_to_end();
+    assert_eq!(noted.code, Some(0), "{noted:?}");
+    assert!(noted.stderr.starts_with("note: server.trusted_proxies"), "{noted:?}");
+    assert!(noted.stderr.contains("10.0.0.0/8") && noted.stderr.contains("fc00::/7"), "{noted:?}");
+    let wrong = settings.set("log.level", "loud").run_to_end();
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+}
+
+#[test]
+fn run_says_every_warning_of_check() {
+    let (application, directory) = (App::saying("hello"), TempDir::new());
+    directory.write("static/uploads/a.txt", "a");
+    let place = |prefix: &str, name: &str| format!("{prefix}={}", directory.join(name).display());
+    let both = |settings: Settings| {
+        settings
+            .args(&["--upstream", &application.url()])
+            .args(&["--static", &place("/static/", "static"), "--static", &place("/b/", "none")])
+            .args(&["--media", &place("/media/", "static/uploads")])
+            .set("errors.404", &directory.join("404.html").display().to_string())
+            .variable("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/0")
+            .args(&["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+    };
+    let checked = both(sideman(&["check"])).run_to_end();
+    let warnings: Vec<&str> =
+        checked.stderr.lines().map(|line| line.strip_prefix("warning: ").unwrap()).collect();
+    assert_eq!(warnings.len(), 4, "{checked:?}");
+    let sideman = both(sideman(&["run"])).start();
+    for warning in warnings {
+        let event = sideman.event(warning);
+        assert!(event.contains(" WARN "), "{event}");
+    }
+    let note = both(self::sideman(&["run"])).variable("SIDEMAN_TRUSTED_PROXIES", "alb").start();
+    assert!(note.event("believes every private network").contains(" INFO "));
+}
+
+#[test]
+fn reload_says_new_warnings_alone() {
+    let (application, directory) = (App::saying("hello"), TempDir::new());
+    let write = |second: &str| {
+        let text = format!(
+            "[server]\nlisten = [\"127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+             [upstream]\nurl = {:?}\n[shutdown]\ndelay = \"0s\"\n\
+             [static]\nroots = [\"/a/=/nowhere/a\"{second}]\n",
+            application.url()
+        );
+        directory.write("sideman.toml", text)
+    };
+    let file = write("");
+    let sideman = sideman(&["run", "--config", file.to_str().unwrap()]).start();
+    sideman.event("/nowhere/a (static.roots) is not there now");
+    write(", \"/b/=/nowhere/b\"");
+    assert_eq!(sideman.admin_post("/-/reload").status, 200);
+    sideman.event("/nowhere/b (static.roots) is not there now");
+    let (_, events) = sideman.leave_for_events();
+    let told = events.iter().filter(|event| event.contains("/nowhere/a"));
+    // Once as a warning, and once among the settings of the start.
+    assert_eq!(told.filter(|event| event.contains(" WARN ")).count(), 1, "{events:?}");
+}
+
+#[test]
+fn start_event_names_what_was_set() {
+    let (application, directory) = (App::saying("hello"), TempDir::new());
+    let secret = directory.write("secret", "1024B\n");
+    let file = directory.write("sideman.toml", "[log]\nlevel = \"info\"\n");
+    let sideman = Settings::before(&application.url())
+        .args(&["--config", file.to_str().unwrap()])
+        .set("upstream.read_timeout", "45s")
+        .set("routes.fields", "/=set X-Origin-Verify: hunter2")
+        .variable("SIDEMAN_SERVER__MIN_BODY_RATE_FILE", secret.to_str().unwrap())
+        .start();
+    let event = sideman.event(" started ");
+    for part in [
+        "server.listen=127.0.0.1:0 (--listen)",
+        "upstream.read_timeout=45s (SIDEMAN_UPSTREAM__READ_TIMEOUT)",
+        &format!("log.level=info ({}:2)", file.display()),
+        "server.min_body_rate=(from file) (SIDEMAN_SERVER__MIN_BODY_RATE_FILE=",
+        "routes.fields=(not shown) (SIDEMAN_ROUTES__FIELDS)",
+    ] {
+        assert!(event.contains(part), "nothing of {part}: {event}");
+    }
+    for part in ["hunter2", "1024", "health.path"] {
+        assert!(!event.contains(part), "{part} in {event}");
     }
 }
 
@@ -347,6 +458,27 @@ fn the_environment_alone_is_enough() {
         .variable("SIDEMAN_ADMIN", "127.0.0.1:0")
         .start();
     assert_eq!(sideman.get("/").text(), "hello");
+}
+
+#[test]
+fn directory_that_can_not_be_read_is_a_warning() {
+    let (application, directory) = (App::saying("hello"), TempDir::new());
+    directory.write("closed/inner/a.css", "a");
+    let closed = directory.join("closed");
+    fs::set_permissions(&closed, Permissions::from_mode(0o600)).unwrap();
+    for (root, part) in
+        [("closed", "can't be read by user"), ("closed/inner", "refuses (chmod o+x")]
+    {
+        let files = |settings: Settings| settings.files("/static/", &directory.join(root));
+        let check = files(sideman(&["check", "--upstream", "http://127.0.0.1:8000"]));
+        let ended = check.unprivileged().run_to_end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        for part in [part, closed.to_str().unwrap()] {
+            assert!(ended.stderr.contains(part), "nothing of {part}: {ended:?}");
+        }
+        files(Settings::before(&application.url())).unprivileged().start().event(part);
+    }
+    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
 }
 
 /// The user of an image has no rights but its own.

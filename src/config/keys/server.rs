@@ -30,8 +30,9 @@ pub(super) const SERVER: &[Key] = &[
         default: Some(&[]),
         kind: Kind::Networks,
         doc: "Peers whose X-Forwarded-* headers are believed, such as the load balancer's subnets; alb \
-              is every network that a VPC can have (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, \
-              100.64.0.0/10, fc00::/7); private is larger: those, loopback and link-local.",
+              is every private network (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, \
+              fc00::/7), whoever is in it: a VPC may have public ranges and IPv6 networks of Amazon \
+              too, which have to be named. private is larger: those, loopback and link-local.",
         short_env: Some("SIDEMAN_TRUSTED_PROXIES"),
         flag: None,
     },

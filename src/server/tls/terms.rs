@@ -1,7 +1,7 @@
 //! What Sideman speaks TLS on: versions, protocols, certificates, tickets. Made at the start and at a
 //! reload; in between only the certificates change.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, fs, sync::Arc, time::Duration};
 
 use rustls::{
     ServerConfig, SupportedProtocolVersion, crypto::aws_lc_rs::Ticketer, server::ProducesTickets,
@@ -100,6 +100,16 @@ impl Tls {
             own,
         };
         Ok(LoadedTls { tls: Arc::new(tls), watch })
+    }
+
+    /// What is wrong with the certificates that are there, so that nothing would start with them.
+    pub fn faults(plan: &plan::Tls) -> Vec<TlsError> {
+        let Certificates::Files(pairs) = &plan.certificates else { return Vec::new() };
+        let is_there = |pair: &&plan::CertificateFiles| {
+            fs::metadata(&pair.certificate).is_ok() && fs::metadata(&pair.key).is_ok()
+        };
+        let there = pairs.iter().filter(is_there);
+        there.filter_map(|pair| certificate::load(pair).err().map(TlsError)).collect()
     }
 }
 

@@ -128,6 +128,14 @@ fn damaged_key_is_refused_by_name_and_never_printed() {
     let files = pair.write(&directory, "a");
     for (case, text, expected) in damaged(&pair, &other) {
         directory.write("a.key", &text);
+        let checked = Settings::default()
+            .args(&["check", "--upstream", "http://127.0.0.1:8000"])
+            .set("tls.listen", "127.0.0.1:0")
+            .set("tls.certificates", &files)
+            .run_to_end();
+        assert_eq!(checked.code, Some(2), "{case}: {checked:?}");
+        assert!(checked.stderr.contains(expected), "{case}: {checked:?}");
+        holds_nothing_of(&pair.key, &said(&checked), case);
         let ended = settings("http://127.0.0.1:8000", &files).run_to_end();
         assert_eq!(ended.code, Some(1), "{case}: {ended:?}");
         assert!(ended.stderr.contains("a.key"), "{case}: {ended:?}");

@@ -1,0 +1,98 @@
+//! The settings that somebody has set, as one text for the event that a start writes: where nothing else
+//! shows them, as on ECS, the log does.
+
+use super::{keys::Kind, reader::Setting, sources::Origin};
+
+/// Characters of one value, at the most.
+const VALUE: usize = 120;
+/// Bytes of all of them, at the most: Docker tears lines of 16 KiB.
+const ALL: usize = 8 * 1024;
+
+/// `KEY=VALUE (SOURCE)` for each, separated by commas; values of files are not shown, long ones cut.
+pub fn summary(settings: &[Setting]) -> String {
+    let mut text = String::new();
+    let mut left_out = 0;
+    for setting in settings.iter().filter(|setting| setting.is_set()) {
+        let one = format!("{}={} ({})", setting.key.name, shown(setting), setting.origin);
+        if text.len() + one.len() > ALL {
+            left_out += 1;
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(&one);
+    }
+    if left_out > 0 {
+        text.push_str(&format!(" and {left_out} more, which `sideman check` shows"));
+    }
+    text
+}
+
+fn shown(setting: &Setting) -> String {
+    // A field may be there to be known by a CDN alone, and a log is read by many.
+    if setting.key.kind == Kind::Fields && setting.text != "none" {
+        return "(not shown)".into();
+    }
+    match setting.text.char_indices().nth(VALUE) {
+        Some((end, _)) => format!("{}...", setting.text.get(..end).unwrap_or_default()),
+        None => setting.text.clone(),
+    }
+}
+
+// === impl Setting ===
+
+impl Setting {
+    /// Whether somebody has set it.
+    pub fn is_set(&self) -> bool {
+        self.origin != Origin::Default
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::keys;
+
+    fn setting(name: &str, text: &str, origin: Origin) -> Setting {
+        Setting { key: keys::find(name).unwrap(), text: text.into(), origin }
+    }
+
+    #[test]
+    fn what_was_set_is_named_with_its_source() {
+        let environment = |name: &str| Origin::Environment { name: name.into() };
+        let settings = [
+            setting("server.listen", "0.0.0.0:80", Origin::Flag { name: "--listen" }),
+            setting("server.workers", "auto", Origin::Default),
+            setting(
+                "upstream.url",
+                "(from file)",
+                Origin::SecretFile {
+                    name: "SIDEMAN_UPSTREAM_FILE".into(),
+                    path: "/run/url".into(),
+                },
+            ),
+            setting("routes.fields", "/=set x-a: hunter2", environment("SIDEMAN_ROUTES__FIELDS")),
+            setting("log.level", "warn", Origin::File { path: "/etc/s.toml".into(), line: 3 }),
+        ];
+        assert_eq!(
+            summary(&settings),
+            "server.listen=0.0.0.0:80 (--listen), upstream.url=(from file) \
+             (SIDEMAN_UPSTREAM_FILE=/run/url), routes.fields=(not shown) (SIDEMAN_ROUTES__FIELDS), \
+             log.level=warn (/etc/s.toml:3)"
+        );
+        assert_eq!(summary(&[]), "");
+    }
+
+    #[test]
+    fn its_length_has_a_bound() {
+        let long = "x".repeat(100_000);
+        let origin = Origin::Environment { name: "SIDEMAN_STATIC".into() };
+        let settings: Vec<_> =
+            (0..100).map(|_| setting("static.roots", &long, origin.clone())).collect();
+        let text = summary(&settings);
+        assert!(text.len() <= ALL + 100, "{}", text.len());
+        assert!(text.ends_with("more, which `sideman check` shows"), "{text}");
+        assert!(text.contains("xxx... (SIDEMAN_STATIC)"), "{text}");
+    }
+}
