@@ -45,6 +45,10 @@ pub enum Kind {
     LengthAndCoding,
     /// A transfer coding in HTTP/1.0 (RFC 9112, 6.1).
     CodingUnexpected,
+    /// A pseudo-header of HTTP/2 that is missing, repeated, unknown or invalid (RFC 9113, 8.3).
+    PseudoHeaderInvalid,
+    /// A field about the connection, which HTTP/2 does not have (RFC 9113, 8.2.2).
+    ConnectionField,
     /// `TRACE`, which shows a client's secrets to its scripts.
     TraceMethod,
     /// A target with another host or scheme than the rest of the request.
@@ -193,7 +197,7 @@ impl std::error::Error for Error {
 // === impl Kind ===
 
 impl Kind {
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 51] = [
         Self::HostMissing,
         Self::HostRepeated,
         Self::HostInvalid,
@@ -208,6 +212,8 @@ impl Kind {
         Self::LengthRepeated,
         Self::LengthAndCoding,
         Self::CodingUnexpected,
+        Self::PseudoHeaderInvalid,
+        Self::ConnectionField,
         Self::TraceMethod,
         Self::HostMismatch,
         Self::RequestLineTooLong,
@@ -262,6 +268,8 @@ impl Kind {
             Self::LengthRepeated => "length_repeated",
             Self::LengthAndCoding => "length_and_coding",
             Self::CodingUnexpected => "coding_unexpected",
+            Self::PseudoHeaderInvalid => "pseudo_header_invalid",
+            Self::ConnectionField => "connection_field",
             Self::TraceMethod => "trace_method",
             Self::HostMismatch => "host_mismatch",
             Self::RequestLineTooLong => "request_line_too_long",
@@ -317,6 +325,8 @@ impl Kind {
             | Self::LengthRepeated
             | Self::LengthAndCoding
             | Self::CodingUnexpected
+            | Self::PseudoHeaderInvalid
+            | Self::ConnectionField
             | Self::TraceMethod
             | Self::HostMismatch
             | Self::RequestLineTooLong

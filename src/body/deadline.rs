@@ -20,6 +20,11 @@ pub struct Deadline {
 // === impl Deadline ===
 
 impl Deadline {
+    /// A deadline so long from now.
+    pub fn after(duration: Duration) -> Self {
+        Self { at: Some(Instant::now() + duration), timer: None }
+    }
+
     /// Moves the deadline to `after` from now.
     pub fn set(&mut self, after: Duration) {
         self.at = Some(Instant::now() + after);

@@ -7,6 +7,7 @@
 mod budget;
 mod buffers;
 mod chain;
+mod client;
 mod collected;
 mod deadline;
 mod file;
@@ -23,6 +24,7 @@ mod waiting;
 pub use self::{
     budget::Budget,
     buffers::{Buffers, Each},
+    client::{ClientBody, StreamBody},
     deadline::Deadline,
     file::{Changes, FileStream, Version},
     patience::Patience,

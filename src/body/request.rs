@@ -10,10 +10,10 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::{
     buffers::Buffers,
+    client::ClientBody,
     collected::{Collected, collect},
     patience::{Patience, Wait},
 };
@@ -31,7 +31,7 @@ enum Source {
     /// There is none, or somebody else has it.
     Nothing,
     Coming {
-        incoming: Incoming,
+        incoming: ClientBody,
         /// Bytes that may still come.
         left: u64,
         /// Bytes that have come and were given away.
@@ -65,6 +65,19 @@ pub enum Arrival {
 pub struct Arriving {
     arrival: Cell<Arrival>,
     bytes: Cell<u64>,
+    permission: Cell<Permission>,
+    fault: Cell<Option<Kind>>,
+}
+
+/// Whether a client waits to be told to send its body (RFC 9110, 10.1.1). Over HTTP/1.1 that is hyper's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Permission {
+    #[default]
+    NotAsked,
+    /// It asks; nobody wants the body so far.
+    Asked,
+    /// Somebody does, and nothing has come.
+    Granted,
 }
 
 // === impl Arriving ===
@@ -74,6 +87,27 @@ impl Arriving {
     pub fn begin(&self, arrival: Arrival) {
         self.arrival.set(arrival);
         self.bytes.set(0);
+        self.permission.set(Permission::NotAsked);
+        self.fault.set(None);
+    }
+
+    /// The client waits to be told to send it.
+    pub fn ask(&self) {
+        self.permission.set(Permission::Asked);
+    }
+
+    /// Whether the client is to be told to send it. Once.
+    pub fn take_permission(&self) -> bool {
+        let is_granted = self.permission.get() == Permission::Granted;
+        if is_granted {
+            self.permission.set(Permission::NotAsked);
+        }
+        is_granted
+    }
+
+    /// What is wrong with it, once it breaks off.
+    pub fn set_fault(&self, kind: Kind) {
+        self.fault.set(Some(kind));
     }
 
     /// How much of it has come.
@@ -96,7 +130,7 @@ impl Arriving {
 
 impl RequestBody {
     /// Keeps `arrival` up to date.
-    pub fn new(incoming: Incoming, arrival: Rc<Arriving>) -> Self {
+    pub fn new(incoming: ClientBody, arrival: Rc<Arriving>) -> Self {
         let source = Source::Coming {
             incoming,
             left: u64::MAX,
@@ -192,13 +226,18 @@ impl Body for RequestBody {
             cx.waker().wake_by_ref();
         }
         let Poll::Ready(frame) = polled else {
+            if arrival.permission.get() == Permission::Asked {
+                arrival.permission.set(Permission::Granted);
+            }
             let Some(patience) = *patience else { return Poll::Pending };
             let waiting = waiting.get_or_insert_with(|| Box::new(Wait::new(patience, *come)));
             return waiting.poll_late(cx).map(|kind| Some(Err(Error::new(kind))));
         };
         let Some(frame) = frame else { return Poll::Ready(None) };
         *is_begun = true;
-        let broken = |error| Error::io(Kind::ClientBody, io::Error::other(error));
+        arrival.permission.set(Permission::NotAsked);
+        let kind = arrival.fault.get().unwrap_or(Kind::ClientBody);
+        let broken = |error: io::Error| Error::io(kind, error);
         let frame = frame.map_err(broken).and_then(|frame| {
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
             arrival.bytes.set(arrival.bytes.get() + length);

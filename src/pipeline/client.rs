@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use http::{HeaderMap, Version};
+use http::{HeaderMap, Response, StatusCode, Version};
 
 use super::{interim, sendable::Sendable};
 use crate::{
@@ -59,6 +59,8 @@ pub struct Client {
     is_flushed: Cell<bool>,
     /// Interim answers on their way, and whether there are any.
     interim: RefCell<BytesMut>,
+    /// The same for one of several requests: its stream writes them.
+    stream_interim: RefCell<Vec<Response<()>>>,
     has_interim: Cell<bool>,
     sendable: RefCell<Option<Sendable>>,
     has_sendable: Cell<bool>,
@@ -136,6 +138,7 @@ impl Client {
             ends_open: Cell::new(false),
             is_flushed: Cell::new(true),
             interim: RefCell::default(),
+            stream_interim: RefCell::default(),
             has_interim: Cell::new(false),
             sendable: RefCell::default(),
             has_sendable: Cell::new(false),
@@ -276,6 +279,16 @@ impl Client {
         self.departure.set(departure);
     }
 
+    /// The client waits to be told to send the body of its request.
+    pub fn on_expectation(&self) {
+        self.body.ask();
+    }
+
+    /// The body of its request breaks off, for this reason.
+    pub fn on_body_fault(&self, kind: Kind) {
+        self.body.set_fault(kind);
+    }
+
     /// To be kept up to date by whoever takes the body.
     pub(super) fn arrival(&self) -> &Rc<Arriving> {
         &self.body
@@ -284,15 +297,35 @@ impl Client {
     /// Whether an interim answer may be sent now: not to HTTP/1.0 (RFC 9110, 15.2), and not in the
     /// middle of an earlier answer.
     pub fn takes_interim(&self) -> bool {
-        self.takes_interim.get() && self.is_flushed.get()
+        self.takes_interim.get() && (self.is_stream || self.is_flushed.get())
     }
 
     /// The application has sent early hints.
     pub(super) fn on_hints(&self, fields: &HeaderMap) {
-        if self.takes_interim() {
+        if !self.takes_interim() {
+            return;
+        }
+        if self.is_stream {
+            let mut queue = self.stream_interim.borrow_mut();
+            if queue.len() < interim::STREAM_LIMIT {
+                queue.push(interim::response(StatusCode::EARLY_HINTS, fields));
+                self.has_interim.set(true);
+            }
+        } else {
             interim::append(&mut self.interim.borrow_mut(), fields);
             self.has_interim.set(true);
         }
+    }
+
+    /// Interim answers of one of several requests, as they are to be written now.
+    pub fn take_stream_interim(&self) -> Vec<Response<()>> {
+        if self.body.take_permission() && self.takes_interim() {
+            let mut go_on = Response::new(());
+            *go_on.status_mut() = StatusCode::CONTINUE;
+            self.stream_interim.borrow_mut().push(go_on);
+            self.has_interim.set(true);
+        }
+        if self.has_interim.replace(false) { self.stream_interim.take() } else { Vec::new() }
     }
 
     /// Interim answers to be written before anything else; empty when that is done.
@@ -350,7 +383,12 @@ impl Client {
     /// Why the request that is being answered is refused, if it is; nothing comes after it.
     pub fn refusal(&self) -> Option<Refusal> {
         let (after, refusal) = self.refusal.get()?;
-        (self.requests.get() > after).then_some(refusal)
+        // On a connection of many requests others come after it.
+        let is_this = match self.is_stream {
+            true => self.requests.get() == after + 1,
+            false => self.requests.get() > after,
+        };
+        is_this.then_some(refusal)
     }
 
     /// Keeps the target of the request after so many others as it came.
@@ -406,7 +444,7 @@ impl Client {
         self.requests.set(self.requests.get() + 1);
         self.activity.set(Activity::Busy);
         self.body.begin(if has_body { Arrival::Coming } else { Arrival::Over });
-        self.takes_interim.set(version == Version::HTTP_11);
+        self.takes_interim.set(version >= Version::HTTP_11);
         self.saw_end.set(false);
     }
 

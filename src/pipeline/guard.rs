@@ -1,41 +1,13 @@
 //! Refuses requests that must not go further: what two servers could read differently. What can be
-//! seen in the bytes alone was refused before (`server/gate.rs`).
+//! seen in the bytes alone was refused before (`server/gate.rs`, `server/head_filter.rs`).
 
-use http::{HeaderValue, Method, Version, header, request::Parts, uri::PathAndQuery};
+use http::{HeaderValue, Method, Version, header, uri::PathAndQuery};
 
 use super::{forward, record::Record};
 use crate::{
     error::{Error, Kind},
-    rfc::{host, request_head::Limits},
+    rfc::host,
 };
-
-/// Checks what h2 leaves to be checked of a head of HTTP/2: its size, by what it would be in HTTP/1, and
-/// that there is one length, as `server/gate.rs` does there.
-pub(super) fn check_head(parts: &Parts, limits: &Limits) -> Result<(), Error> {
-    if parts.version <= Version::HTTP_11 {
-        return Ok(());
-    }
-    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    let line = parts.method.as_str().len() + target + " ".len() + " HTTP/1.1".len();
-    if line > limits.line {
-        return Err(Error::new(Kind::RequestLineTooLong));
-    }
-    if parts.headers.len() > limits.fields {
-        return Err(Error::new(Kind::TooManyHeaders));
-    }
-    if parts.headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some() {
-        return Err(Error::new(Kind::LengthRepeated));
-    }
-    let mut head = line + "\r\n\r\n".len();
-    for (name, value) in &parts.headers {
-        let field = name.as_str().len() + value.len();
-        if field > limits.field {
-            return Err(Error::new(Kind::HeaderTooLong));
-        }
-        head += field + ": \r\n".len();
-    }
-    if head > limits.head { Err(Error::new(Kind::HeadersTooLong)) } else { Ok(()) }
-}
 
 /// Checks what a request's head says.
 pub(super) fn check(record: &Record) -> Result<(), Error> {

@@ -2,11 +2,25 @@
 //! only, so the socket writes these (`server/socket`).
 
 use bytes::{BufMut, BytesMut};
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 
 /// Bytes of hints that may wait for a client, at the most. What comes beyond is left out: a hint says
 /// nothing that the final answer does not.
 const LIMIT: usize = 32 * 1024;
+
+/// How many may wait for one of several requests on a connection.
+pub(super) const STREAM_LIMIT: usize = 8;
+
+/// An interim answer with these fields.
+pub(super) fn response(status: StatusCode, fields: &HeaderMap) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in fields.iter().filter(|(name, _)| is_for_clients(name)) {
+        headers.append(name, value.clone());
+    }
+    response
+}
 
 /// Appends an interim answer with these fields, if it is not too much.
 pub(super) fn append(queue: &mut BytesMut, fields: &HeaderMap) {

@@ -55,26 +55,23 @@ pub use self::{
 use std::rc::Rc;
 
 use http::{Request, Response, Version};
-use hyper::body::Incoming;
 
 use self::{record::Record, route::Destination};
 use crate::{
-    body::{Body, RequestBody},
+    body::{Body, ClientBody, RequestBody},
     error::{Error, Kind},
-    rfc::{self, target::Misplaced},
+    rfc::target::{self, Misplaced},
 };
 
 /// Answers one request. Dropping the future is how a client leaves: the record notices.
 pub async fn handle(
     local: Rc<Local>,
     client: Rc<Client>,
-    request: Request<Incoming>,
+    request: Request<ClientBody>,
 ) -> Response<Answer> {
     let (mut parts, body) = request.into_parts();
-    if parts.version == Version::HTTP_2 {
-        rfc::fields::join_cookies(&mut parts.headers);
-    } else {
-        parts.uri = rfc::target::with_path(parts.uri);
+    if parts.version < Version::HTTP_2 {
+        parts.uri = target::with_path(parts.uri);
     }
     let mut body = RequestBody::new(body, Rc::clone(client.arrival()));
     let mut record = Record::begin(Rc::clone(&local), client, parts);
@@ -103,7 +100,6 @@ async fn answer(
             None => error,
         });
     }
-    guard::check_head(&record.parts, &local.app.plan.server.head)?;
     // The record is written to while the name is in use.
     let uri = record.parts.uri.clone();
     let destination = route::decide(&local.app, &uri);

@@ -1,7 +1,6 @@
 //! Header fields that belong to one connection and must not be passed on (RFC 9110, 7.6.1).
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, header};
 
 /// Whether a field always belongs to the connection, listed by `Connection` or not.
 ///
@@ -50,21 +49,6 @@ pub fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
         .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
         .map(<[u8]>::trim_ascii)
         .filter(|option| !option.is_empty())
-}
-
-/// Makes one `Cookie` field of several, into which a client of HTTP/2 may split it (RFC 9113, 8.2.3).
-pub fn join_cookies(headers: &mut HeaderMap) {
-    let mut cookies = headers.get_all(header::COOKIE).iter();
-    let (Some(first), Some(_)) = (cookies.next(), cookies.next()) else { return };
-    let mut joined = first.as_bytes().to_vec();
-    for cookie in headers.get_all(header::COOKIE).iter().skip(1) {
-        joined.extend_from_slice(b"; ");
-        joined.extend_from_slice(cookie.as_bytes());
-    }
-    // What consists of valid values is one.
-    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(joined)) {
-        headers.insert(header::COOKIE, value);
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod encoding;
 pub mod fields;
 pub mod forwarded;
 pub mod host;
+pub mod hpack;
 pub mod identity;
 pub mod multipart;
 pub mod path;

@@ -4,6 +4,7 @@
 
 use std::{cell::Cell, convert::Infallible, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1};
@@ -16,15 +17,17 @@ use super::{
     drive::{Driver, Ended},
     ending::{self, Open, Rest},
     gate::Gate,
+    http2,
     linger::{self, linger},
     plain::Plain,
     room::Guest,
     socket::Socket,
-    stream::{Stream, Transport},
+    stream::{Agreed, Stream, Transport},
     timer::Timer,
     tls::{self, Place, Shaken, Tls},
 };
 use crate::{
+    body::ClientBody,
     pipeline::{self, Activity, Answer, Client, Tunnel, Way},
     telemetry::Shard,
 };
@@ -80,6 +83,13 @@ pub(super) async fn serve(current: Rc<Current>, entry: Entry, ticket: Ticket) {
     let way = Way { peer, server_port, tls: stream.tls_version() };
     let client = Rc::new(Client::new(way, Instant::now()));
     ticket.introduce(Rc::<Client>::clone(&client));
+    if stream.agreed() == Agreed::Http2 {
+        drop(local);
+        let begun = (Bytes::new(), Plain::new(stream, Arc::clone(&metrics)));
+        // Boxed: as below.
+        let ended = Box::pin(http2::serve(current, begun, Rc::clone(&client), &ticket)).await;
+        return ended.note(&client, &metrics);
+    }
     let limits = local.app.plan.server.head;
     let socket = Socket::new(stream, Rc::clone(&client), metrics, Gate::new(limits));
     let opened = Opened::default();
@@ -134,6 +144,7 @@ fn service(
         // Before the future is polled: hyper looks for the client's end in between.
         client.on_request(request.version(), !request.body().is_end_stream());
         async move {
+            let request = request.map(ClientBody::Http1);
             let mut response = pipeline::handle(local, client, request).await;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 opened.set(response.body_mut().take_tunnel());

@@ -66,18 +66,6 @@ const FIELDS: usize = 100;
 /// Bytes that may wait for the answer to a request for WebSocket. Clients send none before.
 const EARLY: usize = 64 * 1024;
 
-/// Fields of a refused head that the log and the answer make use of.
-const TOLD: [&str; 9] = [
-    "accept",
-    "host",
-    "referer",
-    "traceparent",
-    "user-agent",
-    "x-amzn-trace-id",
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-request-id",
-];
 /// Bytes that are told of a refused head, and of one thing in it.
 const TOLD_MOST: usize = 4096;
 const TOLD_ONE: usize = 1024;
@@ -248,8 +236,7 @@ impl Gate {
         self.held.extend_from_slice(format!("{method} {target} HTTP/1.1\r\n").as_bytes());
         let begin = self.held.len();
         for (name, value) in fields {
-            let is_told = TOLD.iter().any(|told| name.eq_ignore_ascii_case(told.as_bytes()));
-            if is_told
+            if request_head::is_told(name)
                 && value.len() <= TOLD_ONE
                 && self.held.len() - begin + value.len() <= TOLD_MOST
             {
@@ -281,7 +268,8 @@ impl State {
     }
 }
 
-fn refusal(fault: Fault) -> Refusal {
+/// What a fault is to the client and to the log.
+pub(super) fn refusal(fault: Fault) -> Refusal {
     let misplaced = if let Fault::Target(misplaced) = fault { misplaced } else { None };
     Refusal { kind: kind(fault), misplaced }
 }
@@ -298,6 +286,10 @@ fn kind(fault: Fault) -> Kind {
         Fault::LengthAndCoding => Kind::LengthAndCoding,
         Fault::Coding => Kind::CodingUnknown,
         Fault::CodingTooEarly => Kind::CodingUnexpected,
+        Fault::Pseudo => Kind::PseudoHeaderInvalid,
+        Fault::ConnectionField => Kind::ConnectionField,
+        Fault::Authority => Kind::HostInvalid,
+        Fault::BodyMissing => Kind::ClientBody,
         Fault::LineTooLong => Kind::RequestLineTooLong,
         Fault::FieldTooLong => Kind::HeaderTooLong,
         Fault::HeadTooLong => Kind::HeadersTooLong,

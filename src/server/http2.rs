@@ -1,46 +1,52 @@
 //! HTTP/2 from clients (RFC 9113): a connection with many requests at once, each of which goes through
-//! the same pipeline as one of HTTP/1.1. Frames and flow control are h2's, under hyper; the bounds
-//! are set here, and a client that takes nothing of its answers, or asks nothing any more, is let go.
+//! the same pipeline as one of HTTP/1.1. Frames and flow control are h2's, without hyper: only so can a
+//! request have interim answers, a stream be reset for its own faults, and the end be said in time. Heads are
+//! read by the [`HeadFilter`]; the bounds are set here, and a client that takes nothing of its answers,
+//! or asks nothing any more, is let go.
+//!
+//! The end (6.8): a client is told by GOAWAY that it comes, and which requests still count once it has
+//! answered a PING. One that does not answer is told after [`GRACE`] all the same.
 
 use std::{
-    convert::Infallible,
-    future::{Future, poll_fn},
+    future::poll_fn,
     io,
+    pin::pin,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use http::Request;
-use http_body::Body as _;
-use hyper::{body::Incoming, rt::Executor, server::conn::http2};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
+use h2::{
+    Reason, RecvStream,
+    server::{Builder, Connection, SendResponse},
 };
-use tokio::task::spawn_local;
+use http::{Request, header};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
+    task::spawn_local,
+    time::timeout,
+};
 
 use super::{
     corked::Corked,
     current::Current,
     drain::Ticket,
-    frames::Frames,
+    head_filter::{Arrived, HeadFilter, STREAMS},
+    http2_response::{Exchange, Resets},
+    http2_timer::{Expired, Timer},
+    keepalive::Keepalive,
     prefixed::Prefixed,
-    streams::{Look, Streams},
-    taken::Taken,
-    timer::jittered,
+    streams::Streams,
+    taken::Piece,
 };
 use crate::{
-    body::Deadline,
-    pipeline::{self, Client},
-    plan,
-    telemetry::Shard,
+    body::{ClientBody, Deadline, StreamBody},
+    pipeline::Client,
+    telemetry::{MethodLabel, Route, Shard, StatusClass},
 };
 
-/// Requests at once on one connection.
-const STREAMS: u32 = 128;
 /// What a field counts besides its name and value (RFC 9113, 6.5.2).
 const FIELD: usize = 32;
 /// Bytes of a request's body that a client may send before they were read.
@@ -49,46 +55,54 @@ const WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Bytes of an answer that wait for a client that does not take them.
 const SEND_BUFFER: usize = 64 * 1024;
-/// How long a silent client is believed to be there before it is asked.
-const PING: Duration = Duration::from_secs(30);
-/// How long it may take to say so.
-const PONG: Duration = Duration::from_secs(20);
-/// The pause between two looks for clients that take nothing.
-const LOOK: Duration = Duration::from_secs(1);
+/// How long a client may take to answer the PING that is sent with the first GOAWAY, and to take the last.
+const GRACE: Duration = Duration::from_secs(1);
+/// To a client that does not begin as HTTP/2 does: no stream, PROTOCOL_ERROR (RFC 9113, 3.4 and 6.8).
+const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
 /// How a connection ended.
+#[derive(Debug)]
 pub(super) enum Ended {
     /// By itself, with what went wrong if something did.
-    Itself(Option<hyper::Error>),
+    Itself(Option<h2::Error>),
     /// Nothing can be written any more.
     Broken(io::Error),
-    /// It had no request for too long.
-    Idle,
-    /// The head of one was not complete in time, or it never began one.
-    Head,
-    /// It took nothing of an answer.
-    Write,
-    /// It took back most of its requests at once.
+    /// What came was no HTTP/2, after it was agreed upon.
+    Other,
+    /// What came broke the rules of frames or heads.
+    Malformed(Reason),
+    Expired(Expired),
+    /// It took back most of its requests at once, or most were malformed.
     Flooded,
 }
 
-/// Runs a connection's requests on the thread that the connection lives on.
-#[derive(Clone, Debug)]
-struct LocalExecutor(Rc<Streams>);
-
-/// Bounds how long a client may idle, take for a head, and take nothing.
-struct Timer {
-    idle: Duration,
-    header: Duration,
-    /// How long it may take to begin the first request, if that is shorter than idling.
-    first: Option<Duration>,
-    write: Duration,
-    /// Of the head that comes.
-    head: Deadline,
-    deadline: Deadline,
+/// How far the end of a connection is.
+enum End {
+    NotInSight,
+    /// The client was told; what it sends until it has answered still counts.
+    Told(Deadline),
+    /// It was given the time to answer: nothing counts any more.
+    Final,
+    /// The last word is on its way.
+    Closing(Deadline, Option<Ended>),
 }
 
-/// Serves a connection whose client has been heard to speak HTTP/2. `early` is what was read of it.
+/// One connection.
+struct Driver<'a, I> {
+    connection: Connection<Corked<Prefixed<I>>, Piece>,
+    corked: Corked<Prefixed<I>>,
+    filter: Rc<HeadFilter>,
+    streams: Rc<Streams>,
+    resets: Rc<Resets>,
+    current: Rc<Current>,
+    metrics: Arc<Shard>,
+    ticket: &'a Ticket,
+    max_requests: u64,
+    timer: Timer,
+    end: End,
+}
+
+/// Serves a connection whose client speaks HTTP/2. `early` is what was read of it.
 pub(super) async fn serve<I>(
     current: Rc<Current>,
     (early, io): (Bytes, I),
@@ -96,73 +110,227 @@ pub(super) async fn serve<I>(
     ticket: &Ticket,
 ) -> Ended
 where
-    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let streams = Rc::new(Streams::new(first));
     let local = current.get();
-    let metrics = Arc::clone(&local.metrics);
-    let service_streams = Rc::clone(&streams);
-    let service = tower::service_fn(move |request: Request<Incoming>| {
-        let (local, stream) = (current.get(), service_streams.begin());
-        let client = stream.client();
-        client.on_request(request.version(), !request.body().is_end_stream());
-        // Boxed here: it is moved several times on its way to its task.
-        Box::pin(async move {
-            let response = pipeline::handle(local, client, request).await;
-            Ok::<_, Infallible>(response.map(|answer| Taken::new(answer, stream)))
-        })
-    });
-
-    // What is over the limit, but not by far, is read: the pipeline says so, logs and counts it. Of more,
-    // h2 keeps nothing, and answers 431 alone.
-    let limits = &local.app.plan.server.head;
-    let most = 2 * limits.head + FIELD * limits.fields;
-    let most = u32::try_from(most).unwrap_or(u32::MAX);
-    let mut http = http2::Builder::new(LocalExecutor(Rc::clone(&streams)));
-    http.timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(most)
-        .initial_stream_window_size(WINDOW)
+    let server = &local.app.plan.server;
+    // What is over the limit, but not by far, is worth to be sent: it is answered, logged and counted.
+    let most = 2 * server.head.head + FIELD * server.head.fields;
+    let mut http = Builder::new();
+    http.max_concurrent_streams(u32::try_from(STREAMS).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(most).unwrap_or(u32::MAX))
+        .initial_window_size(WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buf_size(SEND_BUFFER)
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PONG);
-    let frames = Rc::new(Frames::new());
-    let corked = Corked::new(Prefixed::new(early, io, Rc::clone(&frames)));
-    let io = TokioIo::new(corked.clone());
-    let connection = http.serve_connection(io, TowerToHyperService::new(service));
-    let mut connection = std::pin::pin!(connection);
-
+        .max_send_buffer_size(SEND_BUFFER);
+    let filter = Rc::new(HeadFilter::new(server.head));
+    let corked = Corked::new(Prefixed::new(early, io, Rc::clone(&filter)));
+    let streams = Rc::new(Streams::new(first));
     ticket.introduce(Rc::<Streams>::clone(&streams));
 
-    let mut timer = Timer::new(&local.app.plan.server);
-    let max_requests = local.app.plan.server.max_requests;
+    let handshake = http.handshake::<_, Piece>(corked.clone());
+    let patience = Deadline::after(server.header_timeout);
+    let mut connection = match begin(handshake, &corked, patience, ticket).await {
+        Ok(connection) => connection,
+        Err(ended) => return ended,
+    };
+    let timer = Timer::new(server, Keepalive::new(connection.ping_pong()));
+    let mut driver = Driver {
+        connection,
+        corked,
+        filter,
+        streams,
+        resets: Rc::default(),
+        metrics: Arc::clone(&local.metrics),
+        ticket,
+        max_requests: server.max_requests,
+        timer,
+        end: End::NotInSight,
+        current,
+    };
+    // An idle connection holds nothing of settings that others have taken the place of.
     drop(local);
-    let mut told = false;
-    poll_fn(|cx| {
+    poll_fn(|cx| driver.poll(cx)).await
+}
+
+/// Waits for the preface, of which nothing has come if the protocol was agreed upon by ALPN.
+async fn begin<I>(
+    handshake: h2::server::Handshake<Corked<Prefixed<I>>, Piece>,
+    corked: &Corked<Prefixed<I>>,
+    mut patience: Deadline,
+    ticket: &Ticket,
+) -> Result<Connection<Corked<Prefixed<I>>, Piece>, Ended>
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let mut handshake = pin!(handshake);
+    let error = poll_fn(|cx| {
+        if let Poll::Ready(result) = handshake.as_mut().poll(cx) {
+            return Poll::Ready(result.map_err(|error| Ended::Itself(Some(error))));
+        }
+        ticket.listen(cx.waker());
+        if let Poll::Ready(Err(error)) = corked.poll_drain(cx) {
+            return Poll::Ready(Err(Ended::Broken(error)));
+        }
+        if ticket.is_closing() {
+            return Poll::Ready(Err(Ended::Itself(None)));
+        }
+        patience.poll_expired(cx).map(|()| Err(Ended::Expired(Expired::Head)))
+    });
+    match error.await {
+        Err(Ended::Itself(Some(error))) if error.is_go_away() => {
+            let mut corked = corked.clone();
+            let said = async {
+                corked.write_all(&GOAWAY).await?;
+                corked.shutdown().await
+            };
+            // One that takes nothing is not waited for.
+            let _ = timeout(GRACE, said).await;
+            Err(Ended::Other)
+        }
+        result => result,
+    }
+}
+
+// === impl Driver ===
+
+impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        self.ticket.listen(cx.waker());
+        let mut begun = 0;
         loop {
-            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-                return Poll::Ready(Ended::Itself(result.err()));
+            let accepted = pin!(self.connection.accept()).poll(cx);
+            match accepted {
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    self.begin(request, respond);
+                    begun += 1;
+                    // Their tasks run before there are more of them than places.
+                    if begun < STREAMS {
+                        continue;
+                    }
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(self.ended(Some(error))),
+                Poll::Ready(None) => return Poll::Ready(self.ended(None)),
+                Poll::Pending => {
+                    if self.filter.forget_refused() {
+                        continue;
+                    }
+                }
             }
-            let is_used_up = streams.begun() >= max_requests;
-            let is_let_go = streams.take_let_go();
-            if !told && (ticket.is_closing() || is_used_up || is_let_go) {
-                told = true;
-                metrics.used_up.add(u64::from(is_used_up));
-                metrics.shed.add(u64::from(is_let_go && !is_used_up));
-                connection.as_mut().graceful_shutdown();
+            while let Some((stream, kind)) = self.filter.take_refused_trailers() {
+                self.streams.on_body_fault(stream, kind);
+            }
+            if self.resets.send() {
                 continue;
             }
-            if streams.is_flooded() {
-                return Poll::Ready(Ended::Flooded);
+            if let End::Closing(deadline, ended) = &mut self.end {
+                return deadline
+                    .poll_expired(cx)
+                    .map(|()| ended.take().unwrap_or(Ended::Itself(None)));
             }
-            if let Poll::Ready(Err(error)) = corked.poll_drain(cx) {
+            if let Some(reason) = self.filter.fatal() {
+                self.close(reason, Ended::Malformed(reason));
+            } else if self.streams.is_flooded() {
+                self.close(Reason::ENHANCE_YOUR_CALM, Ended::Flooded);
+            } else if self.is_due() {
+                self.connection.graceful_shutdown();
+                self.end = End::Told(Deadline::after(GRACE));
+            } else if let Poll::Ready(Err(error)) = self.corked.poll_drain(cx) {
                 return Poll::Ready(Ended::Broken(error));
+            } else if self.is_over(cx) {
+                self.close(Reason::NO_ERROR, Ended::Itself(None));
+            } else {
+                let Self { timer, streams, filter, metrics, .. } = self;
+                match timer.poll(streams, filter, metrics, cx) {
+                    Poll::Pending => return Poll::Pending,
+                    // There is nobody to tell.
+                    Poll::Ready(expired @ (Expired::Write | Expired::Gone)) => {
+                        return Poll::Ready(Ended::Expired(expired));
+                    }
+                    Poll::Ready(expired @ (Expired::Idle | Expired::Head)) => {
+                        self.close(Reason::NO_ERROR, Ended::Expired(expired));
+                    }
+                }
             }
-            return timer.poll(&streams, &frames, &metrics, cx);
         }
-    })
-    .await
+    }
+
+    /// Has a request answered whose stream was accepted.
+    fn begin(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Piece>) {
+        let number = respond.stream_id().as_u32();
+        let Some(Arrived { head, refusal, .. }) = self.filter.take(number) else {
+            tracing::warn!(stream = number, "stream of HTTP/2 without a request: this is a bug");
+            respond.send_reset(Reason::INTERNAL_ERROR);
+            return;
+        };
+        if matches!(self.end, End::Final) {
+            respond.send_reset(Reason::REFUSED_STREAM);
+            return;
+        }
+        let stream = self.streams.begin(number);
+        let client = stream.client();
+        let incoming = request.into_body();
+        let has_body = refusal.is_none() && !incoming.is_end_stream();
+        let body = match has_body {
+            true => ClientBody::Http2(StreamBody::new(incoming, head.length)),
+            false => ClientBody::Empty,
+        };
+        if let Some(refusal) = refusal {
+            self.streams.on_malformed();
+            client.refuse(client.requests(), refusal);
+        }
+        if let Some(target) = &head.target {
+            client.keep_target(client.requests(), target);
+        }
+        client.on_request(head.parts.version, has_body);
+        let expects = head.parts.headers.get(header::EXPECT);
+        if has_body
+            && expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+        {
+            client.on_expectation();
+        }
+        let resets = refusal.map(|_| Rc::clone(&self.resets));
+        let exchange =
+            Exchange { local: self.current.get(), stream: Rc::clone(&stream), respond, resets };
+        let task = spawn_local(exchange.run(Request::from_parts(head.parts, body)));
+        stream.set_task(task.abort_handle());
+    }
+
+    /// Whether the client is to be told that the end comes. Once.
+    fn is_due(&self) -> bool {
+        if !matches!(self.end, End::NotInSight) {
+            return false;
+        }
+        let is_used_up = self.streams.begun() >= self.max_requests;
+        let is_let_go = self.streams.take_let_go();
+        self.metrics.used_up.add(u64::from(is_used_up));
+        self.metrics.shed.add(u64::from(is_let_go && !is_used_up));
+        self.ticket.is_closing() || is_used_up || is_let_go
+    }
+
+    /// Whether a client that was told has had the time to answer, and no request runs.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        if let End::Told(deadline) = &mut self.end
+            && deadline.poll_expired(cx).is_ready()
+        {
+            self.end = End::Final;
+        }
+        matches!(self.end, End::Final) && !self.connection.has_streams()
+    }
+
+    /// Says the last word, and ends when it was taken.
+    fn close(&mut self, reason: Reason, ended: Ended) {
+        self.connection.abrupt_shutdown(reason);
+        self.end = End::Closing(Deadline::after(GRACE), Some(ended));
+    }
+
+    /// It has ended; why, if the reason was not one of h2's.
+    fn ended(&mut self, error: Option<h2::Error>) -> Ended {
+        match &mut self.end {
+            End::Closing(_, ended) => ended.take().unwrap_or(Ended::Itself(error)),
+            End::NotInSight | End::Told(_) | End::Final => Ended::Itself(error),
+        }
+    }
 }
 
 // === impl Ended ===
@@ -172,75 +340,34 @@ impl Ended {
     pub(super) fn note(&self, client: &Client, metrics: &Shard) {
         let peer = client.address();
         match self {
-            Self::Itself(None) => {}
-            Self::Itself(Some(error)) => tracing::debug!(%error, peer, "client connection ended"),
+            Self::Itself(None) | Self::Expired(Expired::Gone) => {}
+            Self::Itself(Some(error)) => {
+                let is_flood =
+                    error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
+                metrics.floods.add(u64::from(is_flood));
+                tracing::debug!(%error, peer, "client connection ended");
+            }
             Self::Broken(error) => tracing::debug!(%error, peer, "client connection ended"),
-            Self::Idle => metrics.idle_timeouts.add(1),
-            Self::Head => metrics.header_timeouts.add(1),
-            Self::Write => metrics.write_timeouts.add(1),
+            Self::Other => {
+                // No request has come of it.
+                let class = StatusClass::ClientError;
+                metrics.requests(Route::None, MethodLabel::Other, class).add(1);
+                tracing::debug!(peer, "client does not speak the HTTP/2 that was agreed upon");
+            }
+            Self::Malformed(reason) => {
+                metrics.floods.add(u64::from(*reason == Reason::ENHANCE_YOUR_CALM));
+                tracing::debug!(%reason, peer, "client broke the rules of HTTP/2");
+            }
+            Self::Expired(Expired::Idle) => metrics.idle_timeouts.add(1),
+            Self::Expired(Expired::Head) => metrics.header_timeouts.add(1),
+            Self::Expired(Expired::Write) => metrics.write_timeouts.add(1),
             Self::Flooded => {
                 metrics.floods.add(1);
-                tracing::debug!(peer, "client took its requests back at once");
+                tracing::debug!(
+                    peer,
+                    "client took its requests back at once, or most were malformed"
+                );
             }
-        }
-    }
-}
-
-// === impl LocalExecutor ===
-
-impl<F: Future<Output = ()> + 'static> Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        self.0.adopt(spawn_local(future).abort_handle());
-    }
-}
-
-// === impl Timer ===
-
-impl Timer {
-    fn new(plan: &plan::Server) -> Self {
-        Self {
-            idle: jittered(plan.idle_timeout),
-            header: plan.header_timeout,
-            first: Some(plan.header_timeout).filter(|header| *header < plan.idle_timeout),
-            write: plan.write_timeout,
-            head: Deadline::default(),
-            deadline: Deadline::default(),
-        }
-    }
-
-    fn poll(
-        &mut self,
-        streams: &Streams,
-        frames: &Frames,
-        metrics: &Shard,
-        cx: &mut Context<'_>,
-    ) -> Poll<Ended> {
-        if let Some(since) = frames.since() {
-            self.head.set_at(since + self.header);
-            if self.head.poll_expired(cx).is_ready() {
-                return Poll::Ready(Ended::Head);
-            }
-        }
-        loop {
-            // Only one that has asked something may be silent for long.
-            let first = self.first.filter(|_| streams.begun() == 0);
-            if !self.deadline.is_set() {
-                let now = Instant::now();
-                match streams.look(now, first.unwrap_or(self.idle), self.write) {
-                    Look::Again { at, cut } => {
-                        metrics.stalled_streams.add(cut);
-                        // While requests run, a look once a second is enough; and not much later than
-                        // the next may have begun and stalled.
-                        let (soon, late) = (now + LOOK, now + (self.write / 4).max(LOOK));
-                        self.deadline.set_at(at.map_or(soon, |at| at.clamp(soon, late)));
-                    }
-                    Look::Stalled => return Poll::Ready(Ended::Write),
-                    Look::Over if first.is_some() => return Poll::Ready(Ended::Head),
-                    Look::Over => return Poll::Ready(Ended::Idle),
-                }
-            }
-            ready!(self.deadline.poll_expired(cx));
-            self.deadline.clear();
         }
     }
 }

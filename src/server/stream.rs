@@ -49,6 +49,30 @@ impl Stream {
     }
 }
 
+/// What client and server have agreed upon before HTTP begins (RFC 7301).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Agreed {
+    /// Nothing: the first bytes tell.
+    Nothing,
+    Http1,
+    Http2,
+}
+
+// === impl Stream ===
+
+impl Stream {
+    /// The protocol that was agreed upon.
+    pub(super) fn agreed(&self) -> Agreed {
+        let Self::Tls(stream) = self else { return Agreed::Nothing };
+        let (_, session) = stream.get_ref();
+        match session.alpn_protocol() {
+            Some(b"h2") => Agreed::Http2,
+            Some(_) => Agreed::Http1,
+            None => Agreed::Nothing,
+        }
+    }
+}
+
 // === impl Transport ===
 
 impl Transport {

@@ -3,13 +3,12 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
     rc::Rc,
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
-use tokio::task::{self, AbortHandle};
+use tokio::task::AbortHandle;
 
 use super::room::Guest;
 use crate::{
@@ -20,6 +19,8 @@ use crate::{
 /// Requests that were taken back at once, before a connection is suspected of nothing else. An
 /// attack has this many in a fraction of a second (CVE-2023-44487).
 const TAKEN_BACK: u64 = 500;
+/// Malformed requests, for the same reason. Each is answered, so that they cost as much as others.
+const MALFORMED: u64 = 500;
 /// What is still at once. People who leave a slow page are no attack.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
@@ -29,10 +30,9 @@ pub(super) struct Streams {
     /// The connection before it had any request.
     first: Rc<Client>,
     places: RefCell<Vec<Rc<Stream>>>,
-    /// Tasks that answer requests which have no place yet: they take it when they first run.
-    tasks: RefCell<VecDeque<AbortHandle>>,
     begun: Cell<u64>,
     taken_back: Cell<u64>,
+    malformed: Cell<u64>,
     is_let_go: Cell<bool>,
 }
 
@@ -40,6 +40,7 @@ pub(super) struct Streams {
 #[derive(Debug)]
 pub(super) struct Stream {
     client: Rc<Client>,
+    number: Cell<u32>,
     task: RefCell<Option<AbortHandle>>,
     begun: Cell<Instant>,
     is_answered: Cell<bool>,
@@ -70,15 +71,16 @@ impl Streams {
         Self {
             first,
             places: RefCell::default(),
-            tasks: RefCell::default(),
             begun: Cell::new(0),
             taken_back: Cell::new(0),
+            malformed: Cell::new(0),
             is_let_go: Cell::new(false),
         }
     }
 
-    /// A place for a new request, which its task asks for. They are never more than there were requests at once.
-    pub(super) fn begin(&self) -> Rc<Stream> {
+    /// A place for a new request with the number of its stream. They are never more than there were
+    /// requests at once.
+    pub(super) fn begin(&self, number: u32) -> Rc<Stream> {
         self.begun.set(self.begun.get() + 1);
         let mut places = self.places.borrow_mut();
         let stream = if let Some(place) = places.iter().find(|place| place.is_free()) {
@@ -92,21 +94,27 @@ impl Streams {
             places.push(Rc::clone(&stream));
             stream
         };
-        let mut tasks = self.tasks.borrow_mut();
-        let own = tasks.iter().position(|task| Some(task.id()) == task::try_id());
-        stream.task.replace(own.and_then(|own| tasks.remove(own)));
+        stream.number.set(number);
         stream
     }
 
-    /// The task of a new request.
-    pub(super) fn adopt(&self, task: AbortHandle) {
-        self.tasks.borrow_mut().push_back(task);
+    /// The request that has begun last is malformed.
+    pub(super) fn on_malformed(&self) {
+        self.malformed.set(self.malformed.get() + 1);
     }
 
-    /// Whether the client takes back most of its requests as soon as they have begun.
+    /// The body of a request breaks off, for this reason.
+    pub(super) fn on_body_fault(&self, number: u32, kind: Kind) {
+        let places = self.places.borrow();
+        if let Some(stream) = places.iter().find(|place| place.number.get() == number) {
+            stream.client.on_body_fault(kind);
+        }
+    }
+
+    /// Whether the client takes back most of its requests as soon as they have begun, or most are malformed.
     pub(super) fn is_flooded(&self) -> bool {
-        let taken_back = self.taken_back.get();
-        taken_back >= TAKEN_BACK && taken_back > self.begun.get() / 2
+        let is_most = |count: u64, least| count >= least && count > self.begun.get() / 2;
+        is_most(self.taken_back.get(), TAKEN_BACK) || is_most(self.malformed.get(), MALFORMED)
     }
 
     /// Requests that have begun.
@@ -175,6 +183,7 @@ impl Stream {
         let now = Instant::now();
         Self {
             client: Rc::new(client),
+            number: Cell::new(0),
             task: RefCell::default(),
             begun: Cell::new(now),
             is_answered: Cell::new(false),
@@ -187,6 +196,11 @@ impl Stream {
 
     pub(super) fn client(&self) -> Rc<Client> {
         Rc::clone(&self.client)
+    }
+
+    /// The task that answers its request.
+    pub(super) fn set_task(&self, task: AbortHandle) {
+        self.task.replace(Some(task));
     }
 
     /// There is an answer.

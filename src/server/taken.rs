@@ -52,6 +52,11 @@ impl Taken {
         let is_short = answer.size_hint().upper().is_some_and(|size| size <= SHORT);
         Self { answer, stream, is_short, end: End::Open }
     }
+
+    /// A part without a byte, which tells the end.
+    pub(super) fn nothing(&self) -> Piece {
+        Piece::new(Bytes::new(), &self.stream)
+    }
 }
 
 impl Body for Taken {
@@ -102,7 +107,9 @@ impl Drop for Taken {
 
 impl Piece {
     fn new(bytes: Bytes, stream: &Rc<Stream>) -> Self {
-        stream.on_handed(bytes.len());
+        if !bytes.is_empty() {
+            stream.on_handed(bytes.len());
+        }
         Self { bytes, stream: Rc::clone(stream) }
     }
 }

@@ -128,7 +128,7 @@ pub const STALLED_STREAMS: Name = counter(
 );
 pub const FLOODS: Name = counter(
     "sideman_client_floods",
-    "HTTP/2 connections closed because most of their requests were taken back at once",
+    "HTTP/2 connections closed because most of their requests were taken back at once or malformed, or because they sent frames without end",
 );
 pub const TUNNELS: Name = gauge("sideman_tunnels", "Open upgraded connections (WebSocket)");
 pub const TUNNELS_OPENED: Name =

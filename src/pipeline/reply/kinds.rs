@@ -26,6 +26,8 @@ pub(super) fn status(kind: Kind) -> StatusCode {
         | Kind::LengthRepeated
         | Kind::LengthAndCoding
         | Kind::CodingUnexpected
+        | Kind::PseudoHeaderInvalid
+        | Kind::ConnectionField
         | Kind::ClientBody
         | Kind::ClientGone
         | Kind::PathInvalid => StatusCode::BAD_REQUEST,
@@ -116,6 +118,11 @@ fn text(kind: Kind) -> &'static str {
         Kind::LengthRepeated => "The request has more than one Content-Length.",
         Kind::LengthAndCoding => "The request has a Content-Length and a Transfer-Encoding.",
         Kind::CodingUnexpected => "The request has a Transfer-Encoding, which HTTP/1.0 has not.",
+        Kind::PseudoHeaderInvalid => {
+            "A pseudo-header of the request (:method, :scheme, :path, :authority) is missing, repeated, \
+             unknown or not valid."
+        }
+        Kind::ConnectionField => "The request has a header that HTTP/2 does not allow.",
         Kind::TraceMethod => "This server does not answer TRACE.",
         Kind::RequestLineTooLong => "The request's first line is longer than this server takes.",
         Kind::HeaderTooLong => "A header of the request is longer than this server takes.",
@@ -216,6 +223,8 @@ pub(super) fn advice(kind: Kind) -> Option<&'static str> {
         | Kind::LengthRepeated
         | Kind::LengthAndCoding
         | Kind::CodingUnexpected
+        | Kind::PseudoHeaderInvalid
+        | Kind::ConnectionField
         | Kind::TraceMethod
         | Kind::RequestLineTooLong
         | Kind::HeaderTooLong
@@ -252,6 +261,8 @@ pub(super) fn closes(kind: Kind) -> bool {
             | Kind::LengthRepeated
             | Kind::LengthAndCoding
             | Kind::CodingUnexpected
+            | Kind::PseudoHeaderInvalid
+            | Kind::ConnectionField
             | Kind::RequestLineTooLong
             | Kind::HeaderTooLong
             | Kind::HeadersTooLong

@@ -38,6 +38,14 @@ pub enum Fault {
     Coding,
     /// A transfer coding in HTTP/1.0, which has none (RFC 9112, 6.1).
     CodingTooEarly,
+    /// A pseudo-header that is missing, repeated, unknown, invalid or out of place (RFC 9113, 8.3).
+    Pseudo,
+    /// A field that HTTP/2 has no use for: it means the connection (RFC 9113, 8.2.2).
+    ConnectionField,
+    /// An `:authority` that is none (RFC 9113, 8.3.1).
+    Authority,
+    /// A length, and no body (RFC 9113, 8.1.1).
+    BodyMissing,
     LineTooLong,
     FieldTooLong,
     HeadTooLong,

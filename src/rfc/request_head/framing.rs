@@ -79,7 +79,7 @@ impl Fields {
 }
 
 /// Digits alone: no sign, no list (RFC 9110, 8.6).
-fn length(value: &[u8]) -> Result<u64, Fault> {
+pub(super) fn length(value: &[u8]) -> Result<u64, Fault> {
     if value.contains(&b',') {
         return Err(Fault::LengthRepeated);
     }

@@ -58,6 +58,11 @@ const fn is_among(list: &[u8], byte: u8) -> bool {
     false
 }
 
+/// Whether this is a method (RFC 9110, 9.1), and none that is longer than any.
+pub(super) fn is_method(text: &[u8]) -> bool {
+    !text.is_empty() && text.len() <= METHOD && all(text, TOKEN)
+}
+
 pub(super) fn is_token(byte: u8) -> bool {
     is(byte, TOKEN)
 }
@@ -98,7 +103,7 @@ pub(super) fn request(line: &[u8], limits: &Limits) -> Result<Line, Fault> {
         return Err(Fault::LineTooLong);
     }
     let (method, rest) = split_at(line, b' ').ok_or(Fault::RequestLine)?;
-    if method.is_empty() || method.len() > METHOD || !all(method, TOKEN) {
+    if !is_method(method) {
         return Err(fault(line, Fault::RequestLine));
     }
     let Some(end) = memchr::memrchr(b' ', rest) else {
@@ -134,7 +139,7 @@ pub(super) fn clean_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The method and the target of a line, where they can be read.
 pub(super) fn salvage(line: &[u8]) -> (&str, &str) {
     let mut words = line.split(|&byte| byte == b' ');
-    let method = words.next().filter(|word| word.len() <= METHOD && all(word, TOKEN));
+    let method = words.next().filter(|word| is_method(word));
     let target = words.next().filter(|word| word.starts_with(b"/") && all(word, TARGET));
     let text = |word| std::str::from_utf8(word).ok().filter(|word| !word.is_empty());
     (method.and_then(text).unwrap_or("-"), target.and_then(text).unwrap_or("*"))
@@ -155,7 +160,7 @@ fn split_at(line: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
 
 /// Checks that a target can be told to the application byte for byte; gives whether something of it must be hidden
 /// from `http::Uri`. Whether a target that is no path suits its method is looked at later, by `pipeline/guard.rs`.
-fn check_target(target: &[u8]) -> Result<bool, Fault> {
+pub(super) fn check_target(target: &[u8]) -> Result<bool, Fault> {
     if target.first() == Some(&b'/') && all(target, TARGET) {
         return Ok(false);
     }

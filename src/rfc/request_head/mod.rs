@@ -4,7 +4,9 @@
 
 mod fault;
 mod framing;
+mod http2;
 mod line;
+mod told;
 
 use std::ops::Range;
 
@@ -12,6 +14,8 @@ use self::framing::Fields;
 pub use self::{
     fault::{Fault, Limits},
     framing::Framing,
+    http2::{FieldLines, Head as Http2Head, TrailerLines},
+    told::is_told,
 };
 
 /// What there is to know of a head that may pass.

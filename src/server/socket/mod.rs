@@ -21,7 +21,7 @@ use super::{
     gate::{Demand, Gate},
     plain::Plain,
     preface::Opening,
-    stream::{Stream, Transport},
+    stream::{Agreed, Stream, Transport},
 };
 use crate::{pipeline::Client, telemetry::Shard};
 
@@ -52,11 +52,16 @@ const UNSENT: u32 = 128 * 1024;
 
 impl Socket {
     pub(super) fn new(stream: Stream, client: Rc<Client>, metrics: Arc<Shard>, gate: Gate) -> Self {
+        // Who has agreed upon HTTP/1.1 may not begin with something else.
+        let opening = match stream.agreed() {
+            Agreed::Nothing => Opening::Held(0),
+            Agreed::Http1 | Agreed::Http2 => Opening::Http1,
+        };
         Self {
             stream,
             client,
             metrics,
-            opening: Opening::Held(0),
+            opening,
             gate,
             is_short: false,
             is_slow: false,

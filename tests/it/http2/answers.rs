@@ -314,3 +314,37 @@ fn the_log_can_tell_the_version() {
     let line = sideman.out_line("/a?b");
     assert!(line.contains("\"GET /a?b HTTP/2.0\" 200 5 "), "{line}");
 }
+
+/// RFC 8297: hints come as they are, before the answer; what is not for clients is taken out.
+#[test]
+fn early_hints_are_passed_on() {
+    let (hinted, gate) = (Gate::new(), Gate::new());
+    let origin = Origin::script([
+        expect("GET /a "),
+        send(
+            "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nLink: </b.js>; rel=preload\r\n",
+        ),
+        send("X-Accel-Redirect: /secret\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n"),
+        open(&hinted),
+        wait(&gate),
+        send("HTTP/1.1 103 Early Hints\r\nLink: </c.js>; rel=preload\r\n\r\n"),
+        send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+        expect("GET /b "),
+        send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = connect(&sideman);
+    let stream = client.ask("GET", "/a", &[]);
+    hinted.pass();
+    client.until("hints", |client| client.peek(stream).interim == [103]);
+    let fields = client.peek(stream).interim_fields;
+    let own: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(own, [":status", "link", "link"]);
+    gate.open();
+    let answer = client.answer(stream);
+    assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
+    assert_eq!(answer.interim, [103, 103]);
+    assert_eq!(answer.header("link"), None);
+    // They belong to their request alone.
+    assert_eq!(client.get("/b").interim, [0; 0]);
+}

@@ -2,8 +2,9 @@
 
 use super::connect;
 use crate::support::{
-    App, Gate, Origin, Settings, body, close, expect, http2::frame::code, open, pattern, receive,
-    send,
+    App, Gate, Origin, Settings, body, close, expect,
+    http2::{frame::code, usual},
+    open, pattern, receive, send,
 };
 
 const OK: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
@@ -38,7 +39,7 @@ fn nothing_comes_before_all_is_there() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);
-    let slow = client.open(&crate::support::http2::usual("POST", "/slow", &[]), false);
+    let slow = client.open(&usual("POST", "/slow", &[]), false);
     client.data(slow, b"some", false);
     client.settle();
     // The connection is free for others meanwhile.
@@ -54,7 +55,7 @@ fn trailers_stay_here() {
     let origin = Origin::script([expect("POST / "), body("hello"), send(OK), close()]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = connect(&sideman);
-    let stream = client.open(&crate::support::http2::usual("POST", "/", &[]), false);
+    let stream = client.open(&usual("POST", "/", &[]), false);
     client.data(stream, b"hello", false);
     client.write(&crate::support::http2::headers(stream, &[("x-sum", "12")], true));
     assert_eq!(client.answer(stream).text(), "hello");
@@ -75,7 +76,7 @@ fn they_can_be_passed_on_as_they_come() {
     let sideman = Settings::before(&origin.url()).set("routes.unbuffered", "/=request").start();
     let mut client = connect(&sideman);
     let fields = [("content-length", "9")];
-    let stream = client.open(&crate::support::http2::usual("POST", "/", &fields), false);
+    let stream = client.open(&usual("POST", "/", &fields), false);
     client.data(stream, b"first", false);
     arrived.pass();
     client.data(stream, b"last", true);
@@ -119,14 +120,50 @@ fn one_that_is_not_as_long_as_it_says_ends_its_stream_alone() {
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
 }
 
+/// RFC 9110, 10.1.1: one that asks is told to go on, once, before its body is waited for.
 #[test]
-fn what_a_client_asks_first_is_answered() {
+fn expect_100_continue_is_answered_when_the_body_is_wanted() {
+    let application = App::start(|request| {
+        assert!(!request.head.has("expect"));
+        App::reply(&request.body)
+    });
+    for unbuffered in ["/other/=request", "/=request"] {
+        let sideman =
+            Settings::before(&application.url()).set("routes.unbuffered", unbuffered).start();
+        let mut client = connect(&sideman);
+        for expectation in ["100-continue", "100-Continue"] {
+            for length in [&[("content-length", "5")][..], &[]] {
+                let fields = [&[("expect", expectation)], length].concat();
+                let stream = client.open(&usual("POST", "/", &fields), false);
+                client.until("100", |client| client.peek(stream).interim == [100]);
+                client.data(stream, b"hello", true);
+                let answer = client.answer(stream);
+                assert_eq!((answer.text().as_str(), answer.interim), ("hello", vec![100]));
+            }
+        }
+        // Whoever does not ask, or does not wait, is not told.
+        let stream = client.post("/", &[("content-length", "5")], b"hello");
+        assert_eq!(client.answer(stream).interim, [0; 0]);
+        let stream = client.ask("POST", "/", &[("expect", "100-continue")]);
+        assert_eq!(client.answer(stream).interim, [0; 0]);
+    }
+}
+
+#[test]
+fn expect_100_continue_is_not_answered_before_a_refusal() {
+    let directory = crate::support::TempDir::new();
+    directory.write("a.txt", "a file");
     let application = App::saying("hello");
-    let sideman = Settings::before(&application.url()).start();
+    let sideman = Settings::before(&application.url())
+        .files("/static/", directory.path())
+        .set("server.max_body", "1KiB")
+        .start();
     let mut client = connect(&sideman);
-    let fields = [("expect", "100-continue"), ("content-length", "5")];
-    let stream = client.open(&crate::support::http2::usual("POST", "/", &fields), false);
-    client.settle();
-    client.data(stream, b"hello", true);
-    assert_eq!(client.answer(stream).text(), "hello");
+    for (path, length, status) in [("/", "1025", 413), ("/static/a.txt", "5", 405)] {
+        let fields = [("expect", "100-continue"), ("content-length", length)];
+        let stream = client.open(&usual("POST", path, &fields), false);
+        let answer = client.answer(stream);
+        assert_eq!((answer.status, answer.interim), (status, vec![]), "{path}");
+    }
+    assert_eq!(application.requests(), 0);
 }

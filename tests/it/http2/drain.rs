@@ -138,3 +138,92 @@ fn a_connection_serves_while_the_balancer_looks_away() {
     assert_eq!(client.until_gone(), Some(code::NO_ERROR));
     assert_eq!(sideman.wait().0, Some(0));
 }
+
+/// RFC 9113, 6.8: one that is told that the end comes may take its time to say what it has heard, but no more
+/// than a moment.
+#[test]
+fn an_idle_client_that_answers_no_ping_does_not_hold_up_the_end() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).set("shutdown.timeout", "30s").start();
+    let mut client = connect(&sideman).mute();
+    assert_eq!(client.get("/").text(), "hello");
+    let begin = std::time::Instant::now();
+    sideman.signal(Signal::TERM);
+    assert_eq!(client.until_gone(), Some(code::NO_ERROR));
+    assert_eq!(client.goaways, [(0x7fff_ffff, code::NO_ERROR), (1, code::NO_ERROR)]);
+    let (code, lines) = sideman.wait();
+    assert_eq!((code, lines.len()), (Some(0), 1), "{lines:?}");
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn requests_that_run_are_answered_although_no_ping_is() {
+    let (asked, gate, application) = gated();
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = connect(&sideman).mute();
+    let waits = client.ask("GET", "/waits", &[]);
+    asked.pass();
+    sideman.signal(Signal::TERM);
+    client.until("the first word", |client| client.goaways.len() == 1);
+    // It does not know which requests still count: what is not answered was not begun.
+    let late = loop {
+        let late = client.ask("GET", "/late", &[]);
+        let answer = client.answer(late);
+        if let Some(reset) = answer.reset {
+            assert_eq!((answer.status, reset), (0, code::REFUSED_STREAM));
+            break late;
+        }
+        assert!(answer.body == pattern(300_000));
+    };
+    gate.open();
+    assert!(client.answer(waits).body == pattern(300_000));
+    assert_eq!(client.until_gone(), Some(code::NO_ERROR));
+    assert!(client.goaways.len() == 2 && client.goaways[1].0 <= late, "{:?}", client.goaways);
+    assert_eq!(sideman.wait().0, Some(0));
+}
+
+#[test]
+fn max_requests_ends_a_connection_that_answers_no_ping() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).set("server.max_requests", "3").start();
+    for is_mute in [false, true] {
+        let client = connect(&sideman);
+        let mut client = if is_mute { client.mute() } else { client };
+        for _ in 0..3 {
+            assert_eq!(client.get("/").text(), "hello");
+        }
+        assert_eq!(client.until_gone(), Some(code::NO_ERROR));
+        assert_eq!(client.goaways.last(), Some(&(5, code::NO_ERROR)));
+    }
+    sideman.until_metric("sideman_client_connections", &[], 0.0);
+}
+
+/// RFC 9113, 6.8: a client must be able to tell which of its requests were not begun.
+#[test]
+fn an_idle_connection_is_told_before_it_is_closed() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url())
+        .set("server.header_timeout", "1s")
+        .set("server.idle_timeout", "1s")
+        .start();
+    for is_mute in [false, true] {
+        let client = connect(&sideman);
+        let mut client = if is_mute { client.mute() } else { client };
+        for _ in 0..2 {
+            assert_eq!(client.get("/").text(), "hello");
+        }
+        assert_eq!(client.until_gone(), Some(code::NO_ERROR));
+        assert_eq!(client.goaways, [(3, code::NO_ERROR)]);
+    }
+    // One that has asked nothing, and one that does not finish what it asks.
+    let mut client = connect(&sideman);
+    client.settle();
+    assert_eq!(client.until_gone(), Some(code::NO_ERROR));
+    assert_eq!(client.goaways, [(0, code::NO_ERROR)]);
+    let mut client = connect(&sideman);
+    client.settle();
+    client.frame(kind::HEADERS, 0, 1, &[0x82]);
+    assert_eq!(client.until_gone(), Some(code::NO_ERROR));
+    assert_eq!(client.goaways, [(0, code::NO_ERROR)]);
+    sideman.until_metric("sideman_client_connections", &[], 0.0);
+}

@@ -237,15 +237,3 @@ fn the_rest_is_as_it_should_be() {
     assert_eq!(client.get("/").text(), "hello");
     assert_eq!(application.requests(), 2);
 }
-
-/// A malformed request (RFC 9113, 8.1), of which h2 does not tell. Nothing comes of the field, as of all trailers.
-#[test]
-fn a_pseudo_field_in_trailers_is_nothing() {
-    let application = App::start(|request| App::reply(request.head.start.as_bytes()));
-    let sideman = Settings::before(&application.url()).start();
-    let mut client = connect(&sideman);
-    let stream = client.new_stream();
-    client.frame(kind::HEADERS, HEAD, stream, &block("POST"));
-    client.frame(kind::HEADERS, ALL, stream, &hpack::encode(&[(":path", "/b")]));
-    assert_eq!(client.answer(stream).text(), "POST / HTTP/1.1");
-}

@@ -1,137 +1,336 @@
-//! Heads that no server must understand (RFC 9113, 8.1.1 and 8.2): each ends its stream, or is
-//! answered with 400, and none reaches the application.
+//! Heads that no server must understand (RFC 9113, 8.1.1 and 8.2): each is answered, ends its own stream,
+//! and reaches no application.
+
+use std::collections::BTreeMap;
 
 use super::connect;
 use crate::support::{
-    App, Http2, Settings,
+    App, Gate, Settings,
     http2::{
         frame::{Frame, code, flag, kind},
-        usual,
+        headers, hpack, usual,
     },
 };
 
 type Fields = &'static [(&'static str, &'static str)];
 
-/// How a request that nobody must see is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refused {
-    /// By an answer.
-    With(u16),
-    /// By ending the stream.
-    Reset(u32),
-    /// By ending the connection: what no field can be made of is no head at all for h2.
-    Gone(u32),
-}
-
-const RESET: Refused = Refused::Reset(code::PROTOCOL_ERROR);
-const GONE: Refused = Refused::Gone(code::PROTOCOL_ERROR);
 const METHOD: (&str, &str) = (":method", "GET");
 const SCHEME: (&str, &str) = (":scheme", "http");
 const PATH: (&str, &str) = (":path", "/");
 const NAME: (&str, &str) = (":authority", "example.test");
 
-const CASES: &[(&str, Fields, Refused)] = &[
-    ("no method", &[SCHEME, PATH, NAME], RESET),
-    ("no scheme", &[METHOD, PATH, NAME], RESET),
-    ("no path", &[METHOD, SCHEME, NAME], RESET),
-    ("an empty path", &[METHOD, SCHEME, (":path", ""), NAME], RESET),
-    ("a path without a slash", &[METHOD, SCHEME, (":path", "a/b"), NAME], RESET),
-    ("an asterisk", &[METHOD, SCHEME, (":path", "*"), NAME], Refused::With(400)),
-    ("a whole URL", &[METHOD, SCHEME, (":path", "http://a.test/"), NAME], RESET),
-    ("a query alone", &[METHOD, SCHEME, (":path", "?a"), NAME], Refused::With(400)),
-    ("a space in the path", &[METHOD, SCHEME, (":path", "/a b"), NAME], RESET),
-    ("a version in the path", &[METHOD, SCHEME, (":path", "/ HTTP/1.1\r\nA: b"), NAME], RESET),
-    ("a NUL in the path", &[METHOD, SCHEME, (":path", "/\0"), NAME], RESET),
-    ("two methods", &[METHOD, METHOD, SCHEME, PATH, NAME], RESET),
-    ("two schemes", &[METHOD, SCHEME, SCHEME, PATH, NAME], RESET),
-    ("two paths", &[METHOD, SCHEME, PATH, PATH, NAME], RESET),
-    ("two authorities", &[METHOD, SCHEME, PATH, NAME, NAME], RESET),
-    ("a status", &[METHOD, SCHEME, PATH, NAME, (":status", "200")], RESET),
-    ("another pseudo field", &[METHOD, SCHEME, PATH, NAME, (":x", "y")], GONE),
-    ("a protocol", &[METHOD, SCHEME, PATH, NAME, (":protocol", "websocket")], RESET),
-    ("a pseudo field behind", &[METHOD, SCHEME, ("a", "b"), PATH, NAME], RESET),
-    ("an empty method", &[(":method", ""), SCHEME, PATH, NAME], GONE),
-    ("a method with a space", &[(":method", "GET /"), SCHEME, PATH, NAME], GONE),
-    ("a scheme of signs", &[METHOD, (":scheme", "h ttp"), PATH, NAME], RESET),
-    ("no host at all", &[METHOD, SCHEME, PATH], Refused::With(400)),
-    ("an empty authority", &[METHOD, SCHEME, PATH, (":authority", "")], RESET),
-    ("userinfo", &[METHOD, SCHEME, PATH, (":authority", "u@example.test")], Refused::With(400)),
-    ("a space in the authority", &[METHOD, SCHEME, PATH, (":authority", "a b")], RESET),
-    ("a path in the authority", &[METHOD, SCHEME, PATH, (":authority", "a.test/b")], RESET),
-    ("a port of letters", &[METHOD, SCHEME, PATH, (":authority", "a.test:x")], Refused::With(400)),
-    ("another host", &[METHOD, SCHEME, PATH, NAME, ("host", "other.test")], Refused::With(400)),
+/// One more than a method may have.
+const LONG: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG";
+
+/// Refused by what they say, not by how: their streams end with the answer.
+const WELL_FORMED: [&str; 8] = [
+    "an asterisk",
+    "no host at all",
+    "another host",
+    "two hosts",
+    "a broken host",
+    "an empty host",
+    "TRACE",
+    "CONNECT",
+];
+
+const CASES: &[(&str, Fields, &str)] = &[
+    ("no method", &[SCHEME, PATH, NAME], "pseudo_header_invalid"),
+    ("no scheme", &[METHOD, PATH, NAME], "pseudo_header_invalid"),
+    ("no path", &[METHOD, SCHEME, NAME], "pseudo_header_invalid"),
+    ("an empty path", &[METHOD, SCHEME, (":path", ""), NAME], "target_invalid"),
+    ("a path without a slash", &[METHOD, SCHEME, (":path", "a/b"), NAME], "target_invalid"),
+    ("an asterisk", &[METHOD, SCHEME, (":path", "*"), NAME], "target_invalid"),
+    ("a whole URL", &[METHOD, SCHEME, (":path", "http://a.test/"), NAME], "target_invalid"),
+    ("a query alone", &[METHOD, SCHEME, (":path", "?a"), NAME], "target_invalid"),
+    ("a space in the path", &[METHOD, SCHEME, (":path", "/a b"), NAME], "target_invalid"),
+    (
+        "a version in the path",
+        &[METHOD, SCHEME, (":path", "/ HTTP/1.1\r\nA: b"), NAME],
+        "target_invalid",
+    ),
+    ("a NUL in the path", &[METHOD, SCHEME, (":path", "/\0"), NAME], "target_invalid"),
+    ("two methods", &[METHOD, METHOD, SCHEME, PATH, NAME], "pseudo_header_invalid"),
+    ("two schemes", &[METHOD, SCHEME, SCHEME, PATH, NAME], "pseudo_header_invalid"),
+    ("two paths", &[METHOD, SCHEME, PATH, PATH, NAME], "pseudo_header_invalid"),
+    ("two authorities", &[METHOD, SCHEME, PATH, NAME, NAME], "pseudo_header_invalid"),
+    ("a status", &[METHOD, SCHEME, PATH, NAME, (":status", "200")], "pseudo_header_invalid"),
+    ("another pseudo field", &[METHOD, SCHEME, PATH, NAME, (":x", "y")], "pseudo_header_invalid"),
+    (
+        "a protocol",
+        &[METHOD, SCHEME, PATH, NAME, (":protocol", "websocket")],
+        "pseudo_header_invalid",
+    ),
+    ("a pseudo field behind", &[METHOD, SCHEME, ("a", "b"), PATH, NAME], "pseudo_header_invalid"),
+    ("an empty method", &[(":method", ""), SCHEME, PATH, NAME], "pseudo_header_invalid"),
+    ("a method with a space", &[(":method", "GET /"), SCHEME, PATH, NAME], "pseudo_header_invalid"),
+    ("a scheme of signs", &[METHOD, (":scheme", "h ttp"), PATH, NAME], "pseudo_header_invalid"),
+    ("no host at all", &[METHOD, SCHEME, PATH], "host_missing"),
+    ("an empty authority", &[METHOD, SCHEME, PATH, (":authority", "")], "host_invalid"),
+    ("userinfo", &[METHOD, SCHEME, PATH, (":authority", "u@example.test")], "host_invalid"),
+    ("a space in the authority", &[METHOD, SCHEME, PATH, (":authority", "a b")], "host_invalid"),
+    (
+        "a path in the authority",
+        &[METHOD, SCHEME, PATH, (":authority", "a.test/b")],
+        "host_invalid",
+    ),
+    ("a port of letters", &[METHOD, SCHEME, PATH, (":authority", "a.test:x")], "host_invalid"),
+    ("another host", &[METHOD, SCHEME, PATH, NAME, ("host", "other.test")], "host_mismatch"),
     (
         "two hosts",
         &[METHOD, SCHEME, PATH, ("host", "example.test"), ("host", "example.test")],
-        Refused::With(400),
+        "host_repeated",
     ),
-    ("a broken host", &[METHOD, SCHEME, PATH, ("host", "a/b")], Refused::With(400)),
-    ("an empty host", &[METHOD, SCHEME, PATH, ("host", "")], Refused::With(400)),
-    ("large letters", &[METHOD, SCHEME, PATH, NAME, ("X-Name", "v")], GONE),
-    ("an empty name", &[METHOD, SCHEME, PATH, NAME, ("", "v")], GONE),
-    ("a space in a name", &[METHOD, SCHEME, PATH, NAME, ("a b", "v")], GONE),
-    ("a colon in a name", &[METHOD, SCHEME, PATH, NAME, ("a:b", "v")], GONE),
-    ("a line's end in a name", &[METHOD, SCHEME, PATH, NAME, ("a\r\nb", "v")], GONE),
-    ("a line's end in a value", &[METHOD, SCHEME, PATH, NAME, ("a", "b\r\nc: d")], GONE),
-    ("a line feed in a value", &[METHOD, SCHEME, PATH, NAME, ("a", "b\nc")], GONE),
-    ("a NUL in a value", &[METHOD, SCHEME, PATH, NAME, ("a", "b\0c")], GONE),
-    ("connection", &[METHOD, SCHEME, PATH, NAME, ("connection", "close")], RESET),
-    ("keep-alive", &[METHOD, SCHEME, PATH, NAME, ("keep-alive", "timeout=5")], RESET),
-    ("proxy-connection", &[METHOD, SCHEME, PATH, NAME, ("proxy-connection", "close")], RESET),
-    ("transfer-encoding", &[METHOD, SCHEME, PATH, NAME, ("transfer-encoding", "chunked")], RESET),
-    ("upgrade", &[METHOD, SCHEME, PATH, NAME, ("upgrade", "websocket")], RESET),
-    ("te", &[METHOD, SCHEME, PATH, NAME, ("te", "gzip")], RESET),
-    ("a list in te", &[METHOD, SCHEME, PATH, NAME, ("te", "trailers, gzip")], RESET),
-    ("a length of letters", &[METHOD, SCHEME, PATH, NAME, ("content-length", "x")], RESET),
-    ("a length with a sign", &[METHOD, SCHEME, PATH, NAME, ("content-length", "+0")], RESET),
-    ("a list of lengths", &[METHOD, SCHEME, PATH, NAME, ("content-length", "0, 0")], RESET),
+    ("a broken host", &[METHOD, SCHEME, PATH, ("host", "a/b")], "host_invalid"),
+    ("an empty host", &[METHOD, SCHEME, PATH, ("host", "")], "host_invalid"),
+    ("large letters", &[METHOD, SCHEME, PATH, NAME, ("X-Name", "v")], "field_invalid"),
+    ("an empty name", &[METHOD, SCHEME, PATH, NAME, ("", "v")], "field_invalid"),
+    ("a space in a name", &[METHOD, SCHEME, PATH, NAME, ("a b", "v")], "field_invalid"),
+    ("a colon in a name", &[METHOD, SCHEME, PATH, NAME, ("a:b", "v")], "field_invalid"),
+    ("a line's end in a name", &[METHOD, SCHEME, PATH, NAME, ("a\r\nb", "v")], "field_invalid"),
+    ("a line's end in a value", &[METHOD, SCHEME, PATH, NAME, ("a", "b\r\nc: d")], "field_invalid"),
+    ("a line feed in a value", &[METHOD, SCHEME, PATH, NAME, ("a", "b\nc")], "field_invalid"),
+    ("a NUL in a value", &[METHOD, SCHEME, PATH, NAME, ("a", "b\0c")], "field_invalid"),
+    ("connection", &[METHOD, SCHEME, PATH, NAME, ("connection", "close")], "connection_field"),
+    ("keep-alive", &[METHOD, SCHEME, PATH, NAME, ("keep-alive", "timeout=5")], "connection_field"),
+    (
+        "proxy-connection",
+        &[METHOD, SCHEME, PATH, NAME, ("proxy-connection", "close")],
+        "connection_field",
+    ),
+    (
+        "transfer-encoding",
+        &[METHOD, SCHEME, PATH, NAME, ("transfer-encoding", "chunked")],
+        "connection_field",
+    ),
+    ("upgrade", &[METHOD, SCHEME, PATH, NAME, ("upgrade", "websocket")], "connection_field"),
+    ("te", &[METHOD, SCHEME, PATH, NAME, ("te", "gzip")], "connection_field"),
+    ("a list in te", &[METHOD, SCHEME, PATH, NAME, ("te", "trailers, gzip")], "connection_field"),
+    (
+        "a length of letters",
+        &[METHOD, SCHEME, PATH, NAME, ("content-length", "x")],
+        "length_invalid",
+    ),
+    (
+        "a length with a sign",
+        &[METHOD, SCHEME, PATH, NAME, ("content-length", "+0")],
+        "length_invalid",
+    ),
+    (
+        "a list of lengths",
+        &[METHOD, SCHEME, PATH, NAME, ("content-length", "0, 0")],
+        "length_repeated",
+    ),
     (
         "two lengths",
         &[METHOD, SCHEME, PATH, NAME, ("content-length", "0"), ("content-length", "1")],
-        RESET,
+        "length_repeated",
     ),
     (
         "the same length twice",
         &[METHOD, SCHEME, PATH, NAME, ("content-length", "0"), ("content-length", "0")],
-        Refused::With(400),
+        "length_repeated",
     ),
-    ("TRACE", &[(":method", "TRACE"), SCHEME, PATH, NAME], Refused::With(405)),
-    ("a length without a body", &[METHOD, SCHEME, PATH, NAME, ("content-length", "1")], RESET),
-    ("CONNECT", &[(":method", "CONNECT"), (":authority", "example.test:80")], Refused::With(405)),
-    ("CONNECT with a path", &[(":method", "CONNECT"), SCHEME, PATH, NAME], RESET),
+    ("TRACE", &[(":method", "TRACE"), SCHEME, PATH, NAME], "trace_method"),
+    (
+        "a length without a body",
+        &[METHOD, SCHEME, PATH, NAME, ("content-length", "1")],
+        "client_body",
+    ),
+    ("CONNECT", &[(":method", "CONNECT"), (":authority", "example.test:80")], "connect_method"),
+    ("CONNECT with a path", &[(":method", "CONNECT"), SCHEME, PATH, NAME], "pseudo_header_invalid"),
+    ("an empty pseudo field", &[METHOD, SCHEME, PATH, NAME, (":", "y")], "pseudo_header_invalid"),
+    ("a method of 33 letters", &[(":method", LONG), SCHEME, PATH, NAME], "pseudo_header_invalid"),
+    ("a line's end in a method", &[(":method", "G\r\nT"), SCHEME, PATH, NAME], "field_invalid"),
+    (
+        "a method of Latin letters",
+        &[(":method", "G\u{e4}T"), SCHEME, PATH, NAME],
+        "pseudo_header_invalid",
+    ),
+    ("another scheme", &[METHOD, (":scheme", "ftp"), PATH, NAME], "pseudo_header_invalid"),
+    ("a scheme with more", &[METHOD, (":scheme", "https:"), PATH, NAME], "pseudo_header_invalid"),
+    ("an empty scheme", &[METHOD, (":scheme", ""), PATH, NAME], "pseudo_header_invalid"),
+    ("DEL in the path", &[METHOD, SCHEME, (":path", "/\x7f"), NAME], "target_invalid"),
+    ("half a letter in the path", &[METHOD, SCHEME, (":path", "/\u{e9}"), NAME], "target_invalid"),
+    ("a bracket in the path", &[METHOD, SCHEME, (":path", "/<"), NAME], "target_invalid"),
+    ("a bare CR in a value", &[METHOD, SCHEME, PATH, NAME, ("a", "b\rc")], "field_invalid"),
+    ("DEL in a value", &[METHOD, SCHEME, PATH, NAME, ("a", "b\x7f")], "field_invalid"),
+    ("a control byte in a value", &[METHOD, SCHEME, PATH, NAME, ("a", "\x01")], "field_invalid"),
+    ("a space before a value", &[METHOD, SCHEME, PATH, NAME, ("a", " b")], "field_invalid"),
+    ("a space behind a value", &[METHOD, SCHEME, PATH, NAME, ("a", "b ")], "field_invalid"),
+    ("a tab before a value", &[METHOD, SCHEME, PATH, NAME, ("a", "\tb")], "field_invalid"),
+    ("a tab behind a value", &[METHOD, SCHEME, PATH, NAME, ("a", "b\t")], "field_invalid"),
+    ("a space for a value", &[METHOD, SCHEME, PATH, NAME, ("a", " ")], "field_invalid"),
+    ("a space behind a cookie", &[METHOD, SCHEME, PATH, NAME, ("cookie", "a=b ")], "field_invalid"),
+    (
+        "a space behind a length",
+        &[METHOD, SCHEME, PATH, NAME, ("content-length", "0 ")],
+        "field_invalid",
+    ),
+    ("a large letter in a name", &[METHOD, SCHEME, PATH, NAME, ("nA", "v")], "field_invalid"),
+    ("a NUL in a name", &[METHOD, SCHEME, PATH, NAME, ("a\0", "v")], "field_invalid"),
+    ("a Latin letter in a name", &[METHOD, SCHEME, PATH, NAME, ("\u{e4}", "v")], "field_invalid"),
+    (
+        "a length beyond all numbers",
+        &[METHOD, SCHEME, PATH, NAME, ("content-length", "99999999999999999999")],
+        "length_invalid",
+    ),
 ];
 
-fn refusal(client: &mut Http2, stream: u32) -> Refused {
-    client.until("a refusal", |client| client.peek(stream).is_over() || !client.goaways.is_empty());
-    let answer = client.peek(stream);
-    match (answer.is_complete, answer.reset, client.goaways.last()) {
-        (true, _, _) => Refused::With(answer.status),
-        (false, Some(code), _) => Refused::Reset(code),
-        (false, None, Some(&(_, code))) => Refused::Gone(code),
-        (false, None, None) => unreachable!(),
+/// All over one connection, on which another request waits all the time: it was each stream's failure alone.
+#[test]
+fn malformed_requests_end_their_own_streams_alone() {
+    let gate = Gate::new();
+    let passed = gate.clone();
+    let application = App::start(move |request| {
+        if request.target() == "/waits" {
+            passed.pass();
+        }
+        App::reply(b"hello")
+    });
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = connect(&sideman);
+    let waits = client.ask("GET", "/waits", &[]);
+    let upload = client.open(&usual("POST", "/upload", &[]), false);
+    let mut wrong = Vec::new();
+    let mut counts = BTreeMap::new();
+    for &(what, fields, error) in CASES {
+        let status = if error.ends_with("_method") { 405 } else { 400 };
+        for ends in [true, false] {
+            if !ends && error == "client_body" {
+                continue;
+            }
+            let stream = client.open(fields, ends);
+            *counts.entry(error).or_insert(0.0) += 1.0;
+            let is_reset = !WELL_FORMED.contains(&what);
+            client.until("a refusal", |client| {
+                let answer = client.peek(stream);
+                answer.is_complete && (!is_reset || answer.reset.is_some())
+            });
+            let answer = client.peek(stream);
+            let reset = if is_reset { Some(code::PROTOCOL_ERROR) } else { answer.reset };
+            if (answer.status, answer.reset) != (status, reset) || answer.body.is_empty() {
+                wrong.push(format!("{what}: {answer:?}"));
+            }
+        }
     }
+    for (error, count) in counts {
+        sideman.until_metric("sideman_errors_total", &[("error", error)], count);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(client.get("/good").text(), "hello");
+    client.data(upload, b"body", true);
+    assert_eq!(client.answer(upload).text(), "hello");
+    gate.open();
+    assert_eq!(client.answer(waits).text(), "hello");
+    assert_eq!(client.goaways, []);
+    assert_eq!(application.requests(), 3, "the good ones alone");
 }
 
 #[test]
-fn none_reaches_the_application() {
+fn malformed_requests_have_a_line_with_what_can_be_told() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
-    let mut wrong = Vec::new();
-    for &(what, fields, expected) in CASES {
-        let mut client = connect(&sideman);
-        let stream = client.open(fields, true);
-        let refused = refusal(&mut client, stream);
-        if refused != expected {
-            wrong.push(format!("{what}: {refused:?} and not {expected:?}"));
+    let mut client = connect(&sideman);
+    let agent = ("user-agent", "tester/1");
+    for (path, fields, error) in [
+        ("/name", &[agent, ("X-Name", "v")][..], "field_invalid"),
+        ("/value", &[("a", "b\0"), agent], "field_invalid"),
+        ("/space", &[("a", "b "), agent, ("c", "d\n")], "field_invalid"),
+        ("/connection", &[agent, ("connection", "close")], "connection_field"),
+        ("/pseudo", &[agent, (":x", "y")], "pseudo_header_invalid"),
+    ] {
+        let stream = client.ask("PATCH", path, fields);
+        let answer = client.answer(stream);
+        assert_eq!(answer.status, 400, "{path}");
+        let line = sideman.log_of(path);
+        for (key, value) in [
+            ("method", "PATCH"),
+            ("host", "example.test"),
+            ("user_agent", "tester/1"),
+            ("error", error),
+        ] {
+            assert_eq!(line[key], value, "{path} {key}");
         }
-        // It was the stream's failure alone.
-        if !matches!(refused, Refused::Gone(_)) && client.get("/good").text() != "hello" {
-            wrong.push(format!("{what}: the connection is of no use any more"));
-        }
+        assert_eq!(line["status"], 400, "{path}");
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let expected = CASES.iter().filter(|case| !matches!(case.2, Refused::Gone(_))).count();
-    assert_eq!(application.requests(), expected, "the good ones alone");
+    // Of what can't be told there is a line as well.
+    client.open(&[(":method", "G T"), SCHEME, (":path", "/ b"), NAME], true);
+    let line = sideman.log_line("its line", |line| line["path"] == "*");
+    assert_eq!((&line["method"], &line["error"]), (&"-".into(), &"pseudo_header_invalid".into()));
+    assert_eq!(application.requests(), 0);
+}
+
+/// What was remembered of a malformed request can be referred to by those after it.
+#[test]
+fn the_table_of_fields_outlives_malformed_requests() {
+    let application =
+        App::start(|request| App::reply(request.head.get("x-good").unwrap_or("none").as_bytes()));
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = connect(&sideman);
+    let usual = hpack::encode(&usual("GET", "/", &[]));
+    let literal = |name: &str, value: &str| {
+        let mut field = hpack::encode(&[(name, value)]);
+        field[0] = 0x40;
+        field
+    };
+    let all = flag::END_HEADERS | flag::END_STREAM;
+    let mut ask = |block: Vec<u8>| {
+        let stream = client.new_stream();
+        client.frame(kind::HEADERS, all, stream, &block);
+        let answer = client.answer(stream);
+        (answer.status, answer.text())
+    };
+    let bad =
+        [&usual[..], &literal("x-good", "one"), &literal("X-Bad", "v"), &literal("x-bad", "\0")];
+    assert_eq!(ask(bad.concat()).0, 400);
+    // The newest is 62: `x-bad`, `X-Bad`, `x-good`.
+    assert_eq!(ask([&usual[..], &[0x80 | 64]].concat()), (200, "one".to_owned()));
+    assert_eq!(ask([&usual[..], &[0x80 | 63]].concat()).0, 400);
+    assert_eq!(ask([&usual[..], &[0x80 | 62]].concat()).0, 400);
+    // Its name with another value.
+    let named = [&usual[..], &[0x7f, 1, 3], b"two"].concat();
+    assert_eq!(ask(named), (200, "two".to_owned()));
+    assert_eq!(ask(usual.clone()), (200, "none".to_owned()));
+    assert_eq!(application.requests(), 3);
+}
+
+#[test]
+fn malformed_trailers_end_their_own_stream_alone() {
+    let application = App::start(|request| App::reply(&request.body));
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = connect(&sideman);
+    let other = client.open(&usual("POST", "/other", &[]), false);
+    for (number, (field, error)) in [
+        ((":path", "/b"), "pseudo_header_invalid"),
+        ((":method", "GET"), "pseudo_header_invalid"),
+        ((":status", "200"), "pseudo_header_invalid"),
+        ((":x", "y"), "pseudo_header_invalid"),
+        (("X-Sum", "1"), "field_invalid"),
+        (("x sum", "1"), "field_invalid"),
+        (("x-sum", "1 "), "field_invalid"),
+        (("x-sum", "\n"), "field_invalid"),
+        (("connection", "close"), "connection_field"),
+        (("transfer-encoding", "chunked"), "connection_field"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = format!("/trailers-{number}");
+        let stream = client.open(&usual("POST", &path, &[]), false);
+        client.data(stream, b"hello", false);
+        client.write(&headers(stream, &[("x-good", "1"), field], true));
+        assert_eq!(client.answer(stream).reset, Some(code::PROTOCOL_ERROR), "{field:?}");
+        assert_eq!(sideman.log_of(&path)["error"], error, "{field:?}");
+    }
+    client.data(other, b"hello", true);
+    assert_eq!(client.answer(other).text(), "hello");
+    assert_eq!(application.requests(), 1);
+    // Trailers without an end are none.
+    let stream = client.open(&usual("POST", "/open", &[]), false);
+    client.write(&headers(stream, &[("x-good", "1")], false));
+    assert_eq!(client.answer(stream).reset, Some(code::PROTOCOL_ERROR));
+    assert_eq!(client.get("/").status, 200);
 }
 
 #[test]
@@ -169,11 +368,34 @@ fn what_looks_odd_and_is_right_is_taken() {
             "OPTIONS * HTTP/1.1 example.test",
         ),
         (&[METHOD, SCHEME, (":path", "//a/../b?c#"), NAME], "GET //a/../b?c HTTP/1.1 example.test"),
+        (
+            &[METHOD, SCHEME, (":path", "/a?\"<>`{}|^\\[]'="), NAME],
+            "GET /a?\"<>`{}|^\\[]'= HTTP/1.1 example.test",
+        ),
+        (&[METHOD, SCHEME, (":path", "/{a}|^\"?"), NAME], "GET /{a}|^\"? HTTP/1.1 example.test"),
+        (&[METHOD, (":scheme", "HTTP"), PATH, NAME], "GET / HTTP/1.1 example.test"),
+        (
+            &[(":method", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF"), SCHEME, PATH, NAME],
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF / HTTP/1.1 example.test",
+        ),
+        (&[METHOD, SCHEME, PATH, NAME, ("a", ""), ("b", "c d\te")], "GET / HTTP/1.1 example.test"),
     ] {
         let stream = client.open(fields, true);
         let answer = client.answer(stream);
         assert_eq!((answer.status, answer.text().as_str()), (200, text), "{fields:?}");
     }
+    // The log has it as it came.
+    let line = sideman.log_line("its line", |line| line["path"] == "/a");
+    assert_eq!(line["query"], "\"<>`{}|^\\[]'=");
+}
+
+#[test]
+fn a_wrong_byte_of_the_path_is_named() {
+    let sideman = Settings::before("http://127.0.0.1:9").start();
+    let mut client = connect(&sideman);
+    let stream = client.open(&[METHOD, SCHEME, (":path", "/ab c"), NAME], true);
+    let answer = client.answer(stream);
+    assert!(answer.text().contains("a space (0x20) as byte 4"), "{}", answer.text());
 }
 
 #[test]
@@ -218,7 +440,7 @@ fn a_head_that_is_too_large_is_refused_alone() {
 fn frames_where_none_may_be_end_the_connection() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
-    let block = crate::support::http2::hpack::encode(&usual("GET", "/", &[]));
+    let block = hpack::encode(&usual("GET", "/", &[]));
     let all = flag::END_HEADERS | flag::END_STREAM;
     let frame = |kind, flags, stream, payload: &[u8]| Frame::new(kind, flags, stream, payload);
     for (what, frames, expected) in [

@@ -14,7 +14,15 @@ use super::{
     client::{Tls, Trust},
     connect, self_signed, until_handshakes, with,
 };
-use crate::support::{App, Client, eventually, repeat_for};
+use crate::support::{
+    App, Client, eventually,
+    http2::{
+        PREFACE,
+        frame::{Frame, kind},
+        headers, settings_frame, usual,
+    },
+    repeat_for,
+};
 
 #[test]
 fn both_versions_are_spoken() {
@@ -67,6 +75,44 @@ fn the_protocol_is_agreed_on() {
     until_handshakes(&sideman, "full", 4.0);
     assert_eq!(offers(&["spdy/3"]), None);
     until_handshakes(&sideman, "incompatible", 1.0);
+}
+
+/// RFC 7301 and RFC 9113, 3.2: what was agreed on is what is spoken.
+#[test]
+fn the_protocol_that_was_agreed_on_is_kept_to() {
+    let application = App::saying("hello");
+    let sideman = self_signed(&application.url()).start();
+    let connect = |protocols: &[&str]| {
+        let protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let config = with(&Trust::Anyone.config(), |config| config.alpn_protocols = protocols);
+        Tls::connect(address(&sideman), &config, "localhost")
+    };
+    let preface = [PREFACE, &settings_frame(&[]).bytes()].concat();
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    // SETTINGS, then GOAWAY with PROTOCOL_ERROR and no stream: nothing is answered.
+    for bytes in
+        [request, "INVALID CONNECTION PREFACE\r\n\r\n", "PRI * HTTP/1.1\r\nHost: a\r\n\r\n"]
+    {
+        let mut rest = connect(&["h2"]).send(bytes).until_closed().unwrap();
+        let mut frames: Vec<Frame> = std::iter::from_fn(|| Frame::take(&mut rest)).collect();
+        let last = frames.pop().unwrap();
+        assert_eq!((last.kind, last.number(0), last.number(4)), (kind::GOAWAY, 0, 1), "{bytes}");
+        assert!(frames.iter().all(|frame| frame.kind == kind::SETTINGS) && rest.is_empty());
+    }
+    for protocol in ["http/1.1", "http/1.0"] {
+        let answer = connect(&[protocol]).send(&preface).until_closed();
+        let answer = answer.unwrap_or_default();
+        assert!(answer.starts_with(b"HTTP/1.1 505 "), "{protocol}: {}", answer.escape_ascii());
+        assert_eq!(connect(&[protocol]).get("/", "").text(), "hello");
+    }
+    // Without an agreement the first bytes tell.
+    assert_eq!(connect(&[]).get("/", "").text(), "hello");
+    for protocols in [&["h2"][..], &[]] {
+        let mut client = connect(protocols);
+        client.send(&preface[..10]).send(&preface[10..]);
+        client.send(headers(1, &usual("GET", "/", &[]), true)).until("hello");
+    }
+    assert_eq!(application.requests(), 5);
 }
 
 #[test]

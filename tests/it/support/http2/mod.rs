@@ -45,6 +45,8 @@ pub(crate) struct Http2 {
     pub(crate) order: VecDeque<u32>,
     /// Whether bodies are taken as they come.
     takes: bool,
+    /// Whether pings are answered.
+    pongs_back: bool,
     is_gone: bool,
 }
 
@@ -87,6 +89,7 @@ impl Http2 {
             goaways: Vec::new(),
             order: VecDeque::new(),
             takes: true,
+            pongs_back: true,
             is_gone: false,
         }
     }
@@ -100,6 +103,12 @@ impl Http2 {
     /// Opens no window from now on: bodies are taken as far as they are open.
     pub(crate) fn hold(mut self) -> Self {
         self.takes = false;
+        self
+    }
+
+    /// Answers no pings from now on.
+    pub(crate) fn mute(mut self) -> Self {
+        self.pongs_back = false;
         self
     }
 
@@ -353,6 +362,7 @@ impl Http2 {
                 let _ = self.try_write(&Frame::new(kind::SETTINGS, flag::ACK, 0, []).bytes());
             }
             kind::PING if frame.has(flag::ACK) => self.pongs += 1,
+            kind::PING if !self.pongs_back => {}
             kind::PING => {
                 let pong = Frame::new(kind::PING, flag::ACK, 0, frame.payload);
                 let _ = self.try_write(&pong.bytes());
@@ -379,7 +389,11 @@ impl Http2 {
         let answer = self.answers.entry(frame.stream).or_default();
         let status = fields.first().filter(|(name, _)| name == ":status");
         match status.map(|(_, status)| status.parse().unwrap()) {
-            Some(interim @ 100..=199) => answer.interim.push(interim),
+            Some(interim @ 100..=199) => {
+                assert_eq!(answer.status, 0, "{interim} behind the answer");
+                answer.interim.push(interim);
+                answer.interim_fields.extend(fields);
+            }
             Some(status) => (answer.status, answer.fields) = (status, fields),
             None => answer.trailers = Some(fields),
         }

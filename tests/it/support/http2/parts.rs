@@ -20,6 +20,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) interim: Vec<u16>,
+    /// The fields of all of them.
+    pub(crate) interim_fields: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: Option<Vec<(String, String)>>,
     pub(crate) is_complete: bool,

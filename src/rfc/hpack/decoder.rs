@@ -1,0 +1,154 @@
+//! Blocks to fields (RFC 7541, 3.2 and 6).
+
+use http::HeaderValue;
+
+use super::{
+    field::{Field, Malformed, Name},
+    huffman,
+    table::Table,
+};
+
+/// What one direction of a connection remembers.
+#[derive(Debug)]
+pub struct Decoder {
+    table: Table,
+    /// Whether a block has begun: the table's size may change before its first field only.
+    is_amid: bool,
+    /// Where coded strings are decoded, one at a time.
+    scratch: Vec<u8>,
+}
+
+// === impl Decoder ===
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self { table: Table::new(), is_amid: false, scratch: Vec::new() }
+    }
+}
+
+impl Decoder {
+    /// Decodes the fields that are complete in these bytes of a block; gives how many bytes they took. The
+    /// rest is to be given again, with what follows it.
+    pub fn decode(
+        &mut self,
+        block: &[u8],
+        mut each: impl FnMut(Field),
+    ) -> Result<usize, Malformed> {
+        let mut rest = block;
+        while let Some(field) = self.next(&mut rest)? {
+            each(field);
+        }
+        Ok(block.len() - rest.len())
+    }
+
+    /// The block is complete.
+    pub fn end(&mut self) {
+        self.is_amid = false;
+        if self.scratch.capacity() > 1024 {
+            self.scratch = Vec::new();
+        }
+    }
+
+    /// Bytes and entries of the dynamic table.
+    #[cfg(test)]
+    pub(super) fn table(&self) -> (usize, usize) {
+        (self.table.size(), self.table.count())
+    }
+
+    /// The next field, if it is complete; takes it from the bytes.
+    fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<Field>, Malformed> {
+        let mut rest = *bytes;
+        loop {
+            let Some(&first) = rest.first() else { return Ok(None) };
+            if first & 0xe0 != 0x20 {
+                break;
+            }
+            if self.is_amid {
+                return Err(Malformed);
+            }
+            let Some(most) = integer(&mut rest, 5)? else { return Ok(None) };
+            self.table.resize(most)?;
+            *bytes = rest;
+        }
+        let Some(&first) = rest.first() else { return Ok(None) };
+        let field = if first & 0x80 != 0 {
+            let Some(index) = integer(&mut rest, 7)? else { return Ok(None) };
+            self.table.get(index)?
+        } else {
+            let is_indexed = first & 0x40 != 0;
+            let prefix = if is_indexed { 6 } else { 4 };
+            let Some(field) = self.literal(&mut rest, prefix)? else { return Ok(None) };
+            if is_indexed {
+                self.table.insert(field.clone());
+            }
+            field
+        };
+        *bytes = rest;
+        self.is_amid = true;
+        Ok(Some(field))
+    }
+
+    /// A field of which the value stands here, and maybe the name (RFC 7541, 6.2).
+    fn literal(&mut self, bytes: &mut &[u8], prefix: u32) -> Result<Option<Field>, Malformed> {
+        let Self { table, scratch, .. } = self;
+        let Some(index) = integer(bytes, prefix)? else { return Ok(None) };
+        let (name, name_length) = if index == 0 {
+            let named = string(bytes, scratch, |text| (Name::new(text), text.len()))?;
+            let Some(named) = named else { return Ok(None) };
+            named
+        } else {
+            table.name(index)?
+        };
+        string(bytes, scratch, |text| Field {
+            name,
+            name_length,
+            value: HeaderValue::from_bytes(text).ok(),
+            length: name_length + text.len(),
+        })
+    }
+}
+
+/// A number of which the first byte has so many bits (RFC 7541, 5.1); `None` if it is not complete.
+fn integer(bytes: &mut &[u8], prefix: u32) -> Result<Option<usize>, Malformed> {
+    let Some((&first, mut rest)) = bytes.split_first() else { return Ok(None) };
+    let most = (1_usize << prefix) - 1;
+    let mut number = usize::from(first) & most;
+    if number == most {
+        let mut shift = 0;
+        loop {
+            let Some((&next, behind)) = rest.split_first() else { return Ok(None) };
+            rest = behind;
+            number += (usize::from(next) & 127) << shift;
+            if next < 128 {
+                break;
+            }
+            shift += 7;
+            // Nothing that may be sent is so long.
+            if shift > 21 {
+                return Err(Malformed);
+            }
+        }
+    }
+    *bytes = rest;
+    Ok(Some(number))
+}
+
+/// Makes something of a string, which stands here as it is or coded (RFC 7541, 5.2); `None` if it is not
+/// complete.
+fn string<T>(
+    bytes: &mut &[u8],
+    scratch: &mut Vec<u8>,
+    make: impl FnOnce(&[u8]) -> T,
+) -> Result<Option<T>, Malformed> {
+    let Some(&first) = bytes.first() else { return Ok(None) };
+    let mut rest = *bytes;
+    let Some(length) = integer(&mut rest, 7)? else { return Ok(None) };
+    let Some((text, rest)) = rest.split_at_checked(length) else { return Ok(None) };
+    *bytes = rest;
+    if first & 0x80 == 0 {
+        return Ok(Some(make(text)));
+    }
+    scratch.clear();
+    huffman::decode(text, scratch)?;
+    Ok(Some(make(scratch)))
+}

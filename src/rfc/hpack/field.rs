@@ -1,0 +1,61 @@
+//! One field line as HPACK gives it.
+
+use http::{HeaderName, HeaderValue};
+
+/// A name as HTTP/2 knows it: pseudo-headers (RFC 9113, 8.3) and fields in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    Method,
+    Scheme,
+    Authority,
+    Path,
+    Status,
+    /// Another one that begins with a colon.
+    UnknownPseudo,
+    Field(HeaderName),
+    /// Not the name of a field: with a capital letter, a space, or nothing in it (RFC 9113, 8.2.1).
+    Malformed,
+}
+
+/// One field line.
+#[derive(Clone, Debug)]
+pub struct Field {
+    pub name: Name,
+    /// `None` has a control character in it.
+    pub value: Option<HeaderValue>,
+    /// Bytes of the name.
+    pub name_length: usize,
+    /// Bytes of the name and the value.
+    pub length: usize,
+}
+
+/// What cannot be decoded: nothing after it can be, so it ends the connection (RFC 9113, 4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+// === impl Name ===
+
+impl Name {
+    pub(super) fn new(text: &[u8]) -> Self {
+        match text {
+            b":method" => Self::Method,
+            b":scheme" => Self::Scheme,
+            b":authority" => Self::Authority,
+            b":path" => Self::Path,
+            b":status" => Self::Status,
+            [b':', ..] => Self::UnknownPseudo,
+            _ => HeaderName::from_lowercase(text).map_or(Self::Malformed, Self::Field),
+        }
+    }
+
+    /// Bytes of a name in the fixed table.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::Path => ":path".len(),
+            Self::Method | Self::Scheme | Self::Status => ":method".len(),
+            Self::Authority => ":authority".len(),
+            Self::Field(name) => name.as_str().len(),
+            Self::UnknownPseudo | Self::Malformed => 0,
+        }
+    }
+}

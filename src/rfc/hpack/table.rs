@@ -1,0 +1,159 @@
+//! The tables that HPACK refers to: the fixed one (RFC 7541, appendix A) and the one that a connection
+//! fills (RFC 7541, 2.3.2 and 4).
+
+use std::collections::VecDeque;
+
+use http::{HeaderName, HeaderValue, header};
+
+use super::field::{Field, Malformed, Name};
+
+/// Bytes that the dynamic table holds at most: the default of `SETTINGS_HEADER_TABLE_SIZE`.
+pub(super) const MOST: usize = 4096;
+/// What an entry counts besides its name and value (RFC 7541, 4.1).
+const OVERHEAD: usize = 32;
+
+/// The dynamic table. It keeps values as they are used, so that a request shares them and copies none.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// The newest first.
+    entries: VecDeque<Field>,
+    size: usize,
+    most: usize,
+}
+
+// === impl Table ===
+
+impl Table {
+    pub(super) fn new() -> Self {
+        Self { entries: VecDeque::new(), size: 0, most: MOST }
+    }
+
+    /// The field at an index of both tables together.
+    pub(super) fn get(&self, index: usize) -> Result<Field, Malformed> {
+        let fixed = index.checked_sub(1).ok_or(Malformed)?;
+        if let Some((name, value)) = FIXED.get(fixed) {
+            let (name_length, length) = (name.length(), name.length() + value.len());
+            let value = Some(HeaderValue::from_static(value));
+            return Ok(Field { name: name.clone(), name_length, value, length });
+        }
+        self.entries.get(fixed - FIXED.len()).cloned().ok_or(Malformed)
+    }
+
+    /// The name at an index, and its length.
+    pub(super) fn name(&self, index: usize) -> Result<(Name, usize), Malformed> {
+        let fixed = index.checked_sub(1).ok_or(Malformed)?;
+        if let Some((name, _)) = FIXED.get(fixed) {
+            return Ok((name.clone(), name.length()));
+        }
+        let field = self.entries.get(fixed - FIXED.len()).ok_or(Malformed)?;
+        Ok((field.name.clone(), field.name_length))
+    }
+
+    /// Adds a field; the oldest make room (RFC 7541, 4.4).
+    pub(super) fn insert(&mut self, field: Field) {
+        let size = field.length + OVERHEAD;
+        self.evict(self.most.saturating_sub(size));
+        if size <= self.most {
+            self.size += size;
+            self.entries.push_front(field);
+        }
+    }
+
+    /// Changes what the table may hold (RFC 7541, 4.3).
+    pub(super) fn resize(&mut self, most: usize) -> Result<(), Malformed> {
+        if most > MOST {
+            return Err(Malformed);
+        }
+        self.most = most;
+        self.evict(most);
+        Ok(())
+    }
+
+    /// Removes the oldest entries until those that stay take so many bytes.
+    fn evict(&mut self, most: usize) {
+        while self.size > most
+            && let Some(field) = self.entries.pop_back()
+        {
+            self.size -= field.length + OVERHEAD;
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+const fn field(name: HeaderName) -> Name {
+    Name::Field(name)
+}
+
+/// RFC 7541, appendix A.
+static FIXED: [(Name, &str); 61] = [
+    (Name::Authority, ""),
+    (Name::Method, "GET"),
+    (Name::Method, "POST"),
+    (Name::Path, "/"),
+    (Name::Path, "/index.html"),
+    (Name::Scheme, "http"),
+    (Name::Scheme, "https"),
+    (Name::Status, "200"),
+    (Name::Status, "204"),
+    (Name::Status, "206"),
+    (Name::Status, "304"),
+    (Name::Status, "400"),
+    (Name::Status, "404"),
+    (Name::Status, "500"),
+    (field(header::ACCEPT_CHARSET), ""),
+    (field(header::ACCEPT_ENCODING), "gzip, deflate"),
+    (field(header::ACCEPT_LANGUAGE), ""),
+    (field(header::ACCEPT_RANGES), ""),
+    (field(header::ACCEPT), ""),
+    (field(header::ACCESS_CONTROL_ALLOW_ORIGIN), ""),
+    (field(header::AGE), ""),
+    (field(header::ALLOW), ""),
+    (field(header::AUTHORIZATION), ""),
+    (field(header::CACHE_CONTROL), ""),
+    (field(header::CONTENT_DISPOSITION), ""),
+    (field(header::CONTENT_ENCODING), ""),
+    (field(header::CONTENT_LANGUAGE), ""),
+    (field(header::CONTENT_LENGTH), ""),
+    (field(header::CONTENT_LOCATION), ""),
+    (field(header::CONTENT_RANGE), ""),
+    (field(header::CONTENT_TYPE), ""),
+    (field(header::COOKIE), ""),
+    (field(header::DATE), ""),
+    (field(header::ETAG), ""),
+    (field(header::EXPECT), ""),
+    (field(header::EXPIRES), ""),
+    (field(header::FROM), ""),
+    (field(header::HOST), ""),
+    (field(header::IF_MATCH), ""),
+    (field(header::IF_MODIFIED_SINCE), ""),
+    (field(header::IF_NONE_MATCH), ""),
+    (field(header::IF_RANGE), ""),
+    (field(header::IF_UNMODIFIED_SINCE), ""),
+    (field(header::LAST_MODIFIED), ""),
+    (field(header::LINK), ""),
+    (field(header::LOCATION), ""),
+    (field(header::MAX_FORWARDS), ""),
+    (field(header::PROXY_AUTHENTICATE), ""),
+    (field(header::PROXY_AUTHORIZATION), ""),
+    (field(header::RANGE), ""),
+    (field(header::REFERER), ""),
+    (field(header::REFRESH), ""),
+    (field(header::RETRY_AFTER), ""),
+    (field(header::SERVER), ""),
+    (field(header::SET_COOKIE), ""),
+    (field(header::STRICT_TRANSPORT_SECURITY), ""),
+    (field(header::TRANSFER_ENCODING), ""),
+    (field(header::USER_AGENT), ""),
+    (field(header::VARY), ""),
+    (field(header::VIA), ""),
+    (field(header::WWW_AUTHENTICATE), ""),
+];

@@ -1,0 +1,341 @@
+//! The head of a request of HTTP/2, from its field lines (RFC 9113, 8.2 and 8.3), by the rules that hold
+//! for HTTP/1. Cookies that were split are joined (8.2.3), and sizes count as HTTP/1 would write them. A
+//! head with a fault is still described, as far as it can be: for the log, and for an answer.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header,
+    request::Parts,
+    uri::{self, Authority, PathAndQuery, Scheme},
+};
+
+use super::{
+    fault::{Fault, Limits},
+    framing, line,
+    told::is_told,
+};
+use crate::rfc::{
+    host,
+    hpack::{Field, Name},
+    target,
+};
+
+/// Bytes that are told of a target with a fault.
+const TOLD: usize = 1024;
+
+/// Takes the field lines of one request.
+#[derive(Debug)]
+pub struct FieldLines {
+    limits: Limits,
+    method: Option<HeaderValue>,
+    scheme: Option<HeaderValue>,
+    authority: Option<HeaderValue>,
+    path: Option<HeaderValue>,
+    headers: HeaderMap,
+    /// All cookies.
+    cookie: Vec<u8>,
+    length: Option<u64>,
+    /// Bytes that the header section would have in HTTP/1.
+    size: usize,
+    has_fields: bool,
+    fault: Option<Fault>,
+}
+
+/// A target as it came, if something of it is hidden from `http::Uri`.
+type Target = Option<Box<[u8]>>;
+
+/// A request, or what can be told of one with a fault.
+#[derive(Debug)]
+pub struct Head {
+    pub parts: Parts,
+    /// The target as it came, if something of it is hidden in `parts`.
+    pub target: Option<Box<[u8]>>,
+    /// The length of its body, if it says one.
+    pub length: Option<u64>,
+    pub fault: Option<Fault>,
+}
+
+// === impl FieldLines ===
+
+impl FieldLines {
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            method: None,
+            scheme: None,
+            authority: None,
+            path: None,
+            headers: HeaderMap::new(),
+            cookie: Vec::new(),
+            length: None,
+            size: "\r\n".len(),
+            has_fields: false,
+            fault: None,
+        }
+    }
+
+    /// Takes the next field line.
+    pub fn add(&mut self, field: Field) {
+        let Field { name, value, .. } = field;
+        let Some(value) = value.filter(|value| !has_outer_space(value.as_bytes())) else {
+            return self.refuse(if name == Name::Path {
+                Fault::Target(None)
+            } else {
+                Fault::Field
+            });
+        };
+        let place = match name {
+            Name::Method => &mut self.method,
+            Name::Scheme => &mut self.scheme,
+            Name::Authority => &mut self.authority,
+            Name::Path => &mut self.path,
+            Name::Status | Name::UnknownPseudo => return self.refuse(Fault::Pseudo),
+            Name::Malformed => return self.refuse(Fault::Field),
+            Name::Field(name) => {
+                self.has_fields = true;
+                return match self.fault {
+                    None => self.add_field(name, value).unwrap_or_else(|fault| self.refuse(fault)),
+                    Some(_) => self.keep_if_told(name, value),
+                };
+            }
+        };
+        if self.has_fields || place.replace(value).is_some() {
+            self.refuse(Fault::Pseudo);
+        }
+    }
+
+    /// The request; `ends_stream` tells that no body follows.
+    pub fn end(mut self, ends_stream: bool) -> Head {
+        let uri = self.finish(ends_stream);
+        let (mut parts, ()) = Request::new(()).into_parts();
+        let mut target = None;
+        parts.version = Version::HTTP_2;
+        let fault = match (self.fault, uri) {
+            (None, Ok((method, uri, kept))) => {
+                (parts.method, parts.uri, target) = (method, uri, kept);
+                None
+            }
+            (None, Err(fault)) | (Some(fault), _) => {
+                (parts.method, parts.uri) = self.salvage();
+                let kept = std::mem::take(&mut self.headers);
+                for (name, value) in &kept {
+                    self.keep_if_told(name.clone(), value.clone());
+                }
+                self.keep_host();
+                Some(fault)
+            }
+        };
+        parts.headers = self.headers;
+        Head { parts, target, length: self.length.filter(|_| fault.is_none()), fault }
+    }
+
+    fn refuse(&mut self, fault: Fault) {
+        if self.fault.is_none() {
+            self.fault = Some(fault);
+            // What is not told is not kept.
+            self.cookie = Vec::new();
+            let kept = std::mem::take(&mut self.headers);
+            for (name, value) in &kept {
+                self.keep_if_told(name.clone(), value.clone());
+            }
+        }
+    }
+
+    fn keep_if_told(&mut self, name: HeaderName, value: HeaderValue) {
+        let is_told = is_told(name.as_str().as_bytes()) && value.len() <= TOLD;
+        if is_told && !self.headers.contains_key(&name) {
+            self.headers.insert(name, value);
+        }
+    }
+
+    /// Tells the authority as the host.
+    fn keep_host(&mut self) {
+        let authority = self.authority.take().filter(|value| host::is_valid(value.as_bytes()));
+        if let Some(authority) = authority.filter(|value| value.len() <= TOLD) {
+            self.headers.entry(header::HOST).or_insert(authority);
+        }
+    }
+
+    fn add_field(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), Fault> {
+        match name.as_str() {
+            "cookie" => return self.add_cookie(value.as_bytes()),
+            "content-length" => {
+                let length = framing::length(value.as_bytes())?;
+                let earlier = self.length.replace(length);
+                earlier.map_or(Ok(()), |_| Err(Fault::LengthRepeated))?;
+            }
+            name if is_of_connection(name, &value) => return Err(Fault::ConnectionField),
+            _ => {}
+        }
+        self.count(name.as_str().len() + value.len())?;
+        if self.headers.len() >= self.limits.fields {
+            return Err(Fault::TooManyFields);
+        }
+        self.headers.try_append(name, value).map_err(|_| Fault::TooManyFields).map(drop)
+    }
+
+    /// A client may split a cookie, so that its parts are compressed (RFC 9113, 8.2.3).
+    fn add_cookie(&mut self, value: &[u8]) -> Result<(), Fault> {
+        let before = self.cookie.len();
+        if before > 0 {
+            self.cookie.extend_from_slice(b"; ");
+        }
+        if "cookie".len() + self.cookie.len() + value.len() > self.limits.field {
+            return Err(Fault::FieldTooLong);
+        }
+        self.cookie.extend_from_slice(value);
+        Ok(())
+    }
+
+    /// Counts the name and the value of a field.
+    fn count(&mut self, length: usize) -> Result<(), Fault> {
+        if length > self.limits.field {
+            return Err(Fault::FieldTooLong);
+        }
+        self.size += length + ": \r\n".len();
+        if self.size > self.limits.head { Err(Fault::HeadTooLong) } else { Ok(()) }
+    }
+
+    /// Looks at what can only be said of the whole; gives what the request is for.
+    fn finish(&mut self, ends_stream: bool) -> Result<(Method, Uri, Target), Fault> {
+        if !self.cookie.is_empty() {
+            let cookie = Bytes::from(std::mem::take(&mut self.cookie));
+            self.count("cookie".len() + cookie.len())?;
+            if self.headers.len() >= self.limits.fields {
+                return Err(Fault::TooManyFields);
+            }
+            // What consists of valid values is one.
+            let cookie = HeaderValue::from_maybe_shared(cookie).map_err(|_| Fault::Field)?;
+            self.headers.insert(header::COOKIE, cookie);
+        }
+        let method = self.method.as_ref().ok_or(Fault::Pseudo)?.as_bytes();
+        if !line::is_method(method) {
+            return Err(Fault::Pseudo);
+        }
+        let authority = self.authority.as_ref().map(HeaderValue::as_bytes);
+        let target = self.path.as_ref().map(HeaderValue::as_bytes);
+        let line = method.len() + target.map_or(0, <[u8]>::len) + "  HTTP/1.1\r\n".len();
+        if line - "\r\n".len() > self.limits.line {
+            return Err(Fault::LineTooLong);
+        }
+        if self.size + line > self.limits.head {
+            return Err(Fault::HeadTooLong);
+        }
+        let mut parts = uri::Parts::default();
+        let mut kept = None;
+        if authority.is_some_and(|authority| !host::is_valid(authority)) {
+            return Err(Fault::Authority);
+        }
+        let authority = authority.map(Authority::try_from).transpose();
+        parts.authority = authority.map_err(|_| Fault::Authority)?;
+        if method == b"CONNECT" {
+            // RFC 9113, 8.5.
+            if self.scheme.is_some() || target.is_some() || parts.authority.is_none() {
+                return Err(Fault::Pseudo);
+            }
+        } else {
+            let scheme = scheme(self.scheme.as_ref().ok_or(Fault::Pseudo)?)?;
+            let (path, hidden) = path(target.ok_or(Fault::Pseudo)?)?;
+            (parts.path_and_query, kept) = (Some(path), hidden);
+            // A URI has no scheme without an authority.
+            parts.scheme = parts.authority.is_some().then_some(scheme);
+        }
+        if ends_stream && self.length.is_some_and(|length| length > 0) {
+            return Err(Fault::BodyMissing);
+        }
+        let method = Method::from_bytes(method).map_err(|_| Fault::Pseudo)?;
+        Ok((method, Uri::from_parts(parts).map_err(|_| Fault::Target(None))?, kept))
+    }
+
+    /// The method and the path, where they can be told.
+    fn salvage(&self) -> (Method, Uri) {
+        let method = self.method.as_ref().map(HeaderValue::as_bytes);
+        let method = method.filter(|method| line::is_method(method)).unwrap_or(b"-");
+        let path = self.path.as_ref().map(HeaderValue::as_bytes);
+        let path = path.filter(|path| path.starts_with(b"/") && path.len() <= TOLD);
+        let path = path.and_then(|path| self::path(path).ok());
+        let uri = path.map_or_else(|| Uri::from_static("*"), |(path, _)| Uri::from(path));
+        (Method::from_bytes(method).unwrap_or_default(), uri)
+    }
+}
+
+/// Takes the field lines behind a request's body, of which nothing is kept: trailers are not passed on.
+#[derive(Debug)]
+pub struct TrailerLines {
+    limits: Limits,
+    count: usize,
+    size: usize,
+    fault: Option<Fault>,
+}
+
+// === impl TrailerLines ===
+
+impl TrailerLines {
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, count: 0, size: 0, fault: None }
+    }
+
+    /// Takes the next field line.
+    pub fn add(&mut self, field: &Field) {
+        self.count += 1;
+        self.size += field.length + ": \r\n".len();
+        let fault = match (&field.name, &field.value) {
+            (Name::Malformed, _) | (_, None) => Fault::Field,
+            (Name::Field(_), Some(value)) if has_outer_space(value.as_bytes()) => Fault::Field,
+            (Name::Field(name), Some(value)) if is_of_connection(name.as_str(), value) => {
+                Fault::ConnectionField
+            }
+            (Name::Field(_), Some(_)) if field.length > self.limits.field => Fault::FieldTooLong,
+            (Name::Field(_), Some(_)) if self.size > self.limits.head => Fault::HeadTooLong,
+            (Name::Field(_), Some(_)) if self.count > self.limits.fields => Fault::TooManyFields,
+            (Name::Field(_), Some(_)) => return,
+            // RFC 9113, 8.1.
+            _ => Fault::Pseudo,
+        };
+        self.fault.get_or_insert(fault);
+    }
+
+    /// What is wrong with them.
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+}
+
+/// Whether a field means the connection, which HTTP/2 says by its frames (RFC 9113, 8.2.2).
+fn is_of_connection(name: &str, value: &HeaderValue) -> bool {
+    match name {
+        "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" => true,
+        "te" => !value.as_bytes().eq_ignore_ascii_case(b"trailers"),
+        _ => false,
+    }
+}
+
+/// Whether a value has white space at an end (RFC 9113, 8.2.1).
+fn has_outer_space(value: &[u8]) -> bool {
+    matches!(value, [b' ' | b'\t', ..] | [.., b' ' | b'\t'])
+}
+
+/// Whoever ended TLS says `https` of what comes to us in the clear, and other schemes are not served.
+fn scheme(value: &HeaderValue) -> Result<Scheme, Fault> {
+    match value.as_bytes() {
+        scheme if scheme.eq_ignore_ascii_case(b"http") => Ok(Scheme::HTTP),
+        scheme if scheme.eq_ignore_ascii_case(b"https") => Ok(Scheme::HTTPS),
+        _ => Err(Fault::Pseudo),
+    }
+}
+
+/// A path with a query, or the asterisk of OPTIONS (RFC 9113, 8.3.1). A fragment is cut off. Gives the target as
+/// well, if something of it is hidden from `http::Uri`.
+fn path(value: &[u8]) -> Result<(PathAndQuery, Target), Fault> {
+    let value = value.split(|&byte| byte == b'#').next().unwrap_or_default();
+    if !value.starts_with(b"/") && value != b"*" {
+        return Err(Fault::Target(None));
+    }
+    if !line::check_target(value)? {
+        return Ok((PathAndQuery::try_from(value).map_err(|_| Fault::Target(None))?, None));
+    }
+    let mut shown = value.to_vec();
+    target::hide(&mut shown);
+    let shown = PathAndQuery::try_from(shown).map_err(|_| Fault::Target(None))?;
+    Ok((shown, Some(value.into())))
+}

@@ -1,0 +1,22 @@
+//! The moment of an answer, as its `Date` says it (RFC 9110, 6.6.1): written once a second and thread.
+
+use std::{cell::RefCell, time::SystemTime};
+
+use http::HeaderValue;
+
+use crate::rfc::date;
+
+thread_local! {
+    static LAST: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
+}
+
+/// This moment.
+pub(super) fn now() -> Option<HeaderValue> {
+    let now = date::seconds(SystemTime::now());
+    LAST.with_borrow_mut(|last| {
+        if last.as_ref().is_none_or(|(second, _)| *second != now) {
+            *last = Some((now, HeaderValue::try_from(date::format(now)).ok()?));
+        }
+        last.as_ref().map(|(_, value)| value.clone())
+    })
+}

@@ -1,0 +1,347 @@
+//! Stands between a client's socket and h2, as `gate` does between one and hyper: every header block of
+//! HTTP/2 is decoded here, by a decoder of our own, and checked by the rules that hold for HTTP/1. h2 gets
+//! the frames as they came, but of each request only a head of three bytes that is always valid; the
+//! request itself is handed to whoever accepts the stream.
+//!
+//! So a malformed request ends its own stream (RFC 9113, 8.1.1) and is answered, logged and counted,
+//! where h2's decoder would end the connection. What a head may take is known before anything of it is
+//! kept, and fields that a client refers to are shared, not copied.
+//!
+//! One head passes at a time: h2 gets no more bytes until its stream was accepted, or it was seen to read on
+//! without having one. So no more than one head waits here, and none is taken for another's.
+
+mod frame;
+mod open;
+
+use std::{
+    cell::RefCell,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use h2::Reason;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use self::{
+    frame::{CONTINUATION, END_STREAM, HEADER, HEADERS, Header},
+    open::{Block, OpenHead},
+};
+use super::{gate, preface::PREFACE};
+use crate::{
+    error::Kind,
+    pipeline::Refusal,
+    rfc::{
+        hpack::Decoder,
+        request_head::{Http2Head, Limits},
+    },
+};
+
+/// The largest frame that may come: the default of `SETTINGS_MAX_FRAME_SIZE`.
+const FRAME: usize = 16_384;
+/// Requests at once on one connection.
+pub(super) const STREAMS: usize = 128;
+/// Frames of one head, besides those that it needs.
+const SPARE_FRAMES: usize = 16;
+/// Room that is kept for the next head.
+const KEPT: usize = 1024;
+
+/// The incoming bytes of one connection.
+#[derive(Debug)]
+pub(super) struct HeadFilter(RefCell<State>);
+
+/// A request that h2 was given the stream of.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) stream: u32,
+    pub(super) head: Http2Head,
+    /// Why it is refused.
+    pub(super) refusal: Option<Refusal>,
+}
+
+#[derive(Debug)]
+struct State {
+    limits: Limits,
+    /// Frames that one head may have.
+    frames: usize,
+    decoder: Decoder,
+    /// What has come of a frame's header, or of a frame with a part of a head.
+    held: Vec<u8>,
+    /// What h2 gets next, and how much of it it has.
+    output: Vec<u8>,
+    given: usize,
+    /// Bytes of a frame, or of the preface, that pass as they come.
+    left: usize,
+    open: Option<OpenHead>,
+    /// The highest number of a stream that was begun.
+    last: u32,
+    arrived: Option<Arrived>,
+    /// Whether h2 has read on behind the head that has arrived.
+    has_read_on: bool,
+    /// Streams whose trailers are refused.
+    refused_trailers: Vec<(u32, Kind)>,
+    /// Why the connection ends.
+    fatal: Option<Reason>,
+    /// Since when a frame's header, or a head, is incomplete.
+    since: Option<Instant>,
+    /// Reads that gave something.
+    reads: u64,
+}
+
+// === impl HeadFilter ===
+
+impl HeadFilter {
+    /// Before the preface.
+    pub(super) fn new(limits: Limits) -> Self {
+        Self(RefCell::new(State {
+            limits,
+            frames: SPARE_FRAMES + 2 * limits.head / FRAME,
+            decoder: Decoder::default(),
+            held: Vec::new(),
+            output: Vec::new(),
+            given: 0,
+            left: PREFACE.len(),
+            open: None,
+            last: 0,
+            arrived: None,
+            has_read_on: false,
+            refused_trailers: Vec::new(),
+            fatal: None,
+            since: None,
+            reads: 0,
+        }))
+    }
+
+    /// Reads for h2.
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+        mut io: Pin<&mut impl AsyncRead>,
+    ) -> Poll<io::Result<()>> {
+        let mut state = self.0.borrow_mut();
+        loop {
+            if state.give(buffer) {
+                return Poll::Ready(Ok(()));
+            }
+            if state.arrived.is_some() {
+                // Whoever accepts streams asks h2 again at once.
+                state.has_read_on = true;
+                return Poll::Pending;
+            }
+            if state.fatal.is_some() {
+                return Poll::Pending;
+            }
+            if state.advance() {
+                continue;
+            }
+            let before = buffer.filled().len();
+            ready!(io.as_mut().poll_read(cx, buffer))?;
+            let come = buffer.filled().len() - before;
+            if come == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            state.reads += 1;
+            let passed = state.admit(buffer.filled().get(before..).unwrap_or_default());
+            buffer.set_filled(before + passed);
+            if passed > 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// The request whose stream was accepted.
+    pub(super) fn take(&self, stream: u32) -> Option<Arrived> {
+        let mut state = self.0.borrow_mut();
+        state.has_read_on = false;
+        state.arrived.take().filter(|arrived| arrived.stream == stream)
+    }
+
+    /// Forgets a request that h2 has refused the stream of, once that is certain; whether there was one.
+    pub(super) fn forget_refused(&self) -> bool {
+        let mut state = self.0.borrow_mut();
+        let is_refused = std::mem::take(&mut state.has_read_on);
+        if is_refused {
+            state.arrived = None;
+        }
+        is_refused
+    }
+
+    /// A stream whose trailers were refused, which h2 ends.
+    pub(super) fn take_refused_trailers(&self) -> Option<(u32, Kind)> {
+        self.0.borrow_mut().refused_trailers.pop()
+    }
+
+    /// Why the connection is to end, if what came is no HTTP/2.
+    pub(super) fn fatal(&self) -> Option<Reason> {
+        self.0.borrow().fatal
+    }
+
+    /// Since when the last head is incomplete, if it is.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.0.borrow().since
+    }
+
+    /// Reads that gave something.
+    pub(super) fn reads(&self) -> u64 {
+        self.0.borrow().reads
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// Gives h2 what is ready for it; `false` if nothing is.
+    fn give(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
+        let rest = self.output.get(self.given..).unwrap_or_default();
+        let count = rest.len().min(buffer.remaining());
+        buffer.put_slice(rest.get(..count).unwrap_or_default());
+        self.given += count;
+        if self.given == self.output.len() {
+            clear(&mut self.output);
+            self.given = 0;
+        }
+        count > 0
+    }
+
+    /// Looks at bytes that have come; gives how many of them h2 may have as they are.
+    fn admit(&mut self, bytes: &[u8]) -> usize {
+        let passed = if self.held.is_empty() { self.pass(bytes) } else { 0 };
+        self.held.extend_from_slice(bytes.get(passed..).unwrap_or_default());
+        if passed == bytes.len() {
+            self.since = None;
+        } else {
+            self.advance();
+        }
+        passed
+    }
+
+    /// How many of these bytes are of frames that pass as they are, from the first on.
+    fn pass(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        loop {
+            let skipped = self.left.min(bytes.len() - at);
+            self.left -= skipped;
+            at += skipped;
+            let Some(header) = Header::read(bytes.get(at..).unwrap_or_default()) else { return at };
+            if self.open.is_some() || matches!(header.kind, HEADERS | CONTINUATION) {
+                return at;
+            }
+            self.left = HEADER + header.length;
+        }
+    }
+
+    /// Goes through what is held, up to the next request; gives whether h2 can get something.
+    fn advance(&mut self) -> bool {
+        if self.held.is_empty() {
+            return false;
+        }
+        let mut held = std::mem::take(&mut self.held);
+        let (mut at, mut is_new) = (0, self.since.is_none());
+        while self.fatal.is_none() && self.arrived.is_none() {
+            let rest = held.get(at..).unwrap_or_default();
+            let passed = self.pass(rest);
+            self.output.extend_from_slice(rest.get(..passed).unwrap_or_default());
+            at += passed;
+            is_new |= passed > 0;
+            let rest = rest.get(passed..).unwrap_or_default();
+            let Some(header) = Header::read(rest) else { break };
+            if header.length > FRAME {
+                self.fatal = Some(Reason::FRAME_SIZE_ERROR);
+                break;
+            }
+            let length = HEADER + header.length;
+            let Some(payload) = rest.get(HEADER..length) else { break };
+            is_new |= self.open.is_none();
+            if let Err(reason) = self.on_frame(header, payload) {
+                self.fatal = Some(reason);
+            }
+            is_new |= self.open.is_none();
+            at += length;
+        }
+        held.drain(..at);
+        if held.is_empty() {
+            clear(&mut held);
+        }
+        self.held = held;
+        let is_amid = !self.held.is_empty() && self.arrived.is_none() || self.open.is_some();
+        if !is_amid {
+            self.since = None;
+        } else if is_new {
+            self.since = Some(Instant::now());
+        }
+        !self.output.is_empty()
+    }
+
+    /// Takes a frame that has a part of a head, or stands where one is missing.
+    fn on_frame(&mut self, header: Header, payload: &[u8]) -> Result<(), Reason> {
+        let (mut open, fragment) = match self.open.take() {
+            None => {
+                let open = OpenHead::begin(header, payload, self.last, self.limits)?;
+                if matches!(open.0.block, Block::Request(_)) {
+                    self.last = header.stream;
+                }
+                open
+            }
+            Some(mut open) if header.kind == CONTINUATION && header.stream == open.stream => {
+                open.frames += 1;
+                (open, payload)
+            }
+            // RFC 9113, 6.10.
+            Some(_) => return Err(Reason::PROTOCOL_ERROR),
+        };
+        if open.frames > self.frames {
+            return Err(Reason::ENHANCE_YOUR_CALM);
+        }
+        open.decode(fragment, &mut self.decoder)?;
+        if !header.ends_head() {
+            self.open = Some(open);
+            return Ok(());
+        }
+        if !open.is_decoded() {
+            return Err(Reason::COMPRESSION_ERROR);
+        }
+        self.decoder.end();
+        self.on_head(open);
+        Ok(())
+    }
+
+    /// A head is complete.
+    fn on_head(&mut self, open: OpenHead) {
+        let OpenHead { stream, ends_stream, priority, block, .. } = open;
+        match block {
+            Block::Request(lines) => {
+                let head = lines.end(ends_stream);
+                let refusal = head.fault.map(gate::refusal);
+                // The stream of one that is refused stays open for h2, so that it can be reset behind
+                // its answer.
+                let flags = if ends_stream && refusal.is_none() { END_STREAM } else { 0 };
+                frame::put_request(&mut self.output, (flags, stream), priority, head.length);
+                self.arrived = Some(Arrived { stream, head, refusal });
+            }
+            Block::Trailers(lines) => {
+                let fault = lines.fault();
+                // Without its end, h2 resets the stream.
+                let flags = if ends_stream && fault.is_none() { END_STREAM } else { 0 };
+                frame::put_empty(&mut self.output, (flags, stream), priority);
+                // There are not so many streams that this could be of use for.
+                if let Some(fault) = fault.filter(|_| self.refused_trailers.len() < STREAMS) {
+                    self.refused_trailers.push((stream, gate::refusal(fault).kind));
+                }
+            }
+        }
+    }
+}
+
+/// An idle connection keeps little.
+fn clear(bytes: &mut Vec<u8>) {
+    if bytes.capacity() > KEPT {
+        *bytes = Vec::new();
+    } else {
+        bytes.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests;

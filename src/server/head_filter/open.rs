@@ -1,0 +1,101 @@
+//! A head that comes: one HEADERS frame and those that continue it (RFC 9113, 6.2 and 6.10).
+
+use h2::Reason;
+
+use super::frame::{END_STREAM, HEADERS, Header, PADDED, PRIORITY};
+use crate::rfc::{
+    hpack::Decoder,
+    request_head::{FieldLines, Limits, TrailerLines},
+};
+
+/// What has come of a head.
+#[derive(Debug)]
+pub(super) struct OpenHead {
+    pub(super) stream: u32,
+    pub(super) ends_stream: bool,
+    pub(super) priority: Option<[u8; 5]>,
+    /// Frames that continue it.
+    pub(super) frames: usize,
+    pub(super) block: Block,
+    /// The beginning of a field of which the rest is to come.
+    rest: Vec<u8>,
+}
+
+/// Whose fields they are.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives shortly")]
+pub(super) enum Block {
+    Request(FieldLines),
+    /// Of a stream that was begun before, or that may not be begun: h2 knows which.
+    Trailers(TrailerLines),
+}
+
+// === impl OpenHead ===
+
+impl OpenHead {
+    /// Begins with a frame; gives its part of the block as well. `last` is the highest stream so far.
+    pub(super) fn begin(
+        header: Header,
+        mut payload: &[u8],
+        last: u32,
+        limits: Limits,
+    ) -> Result<(Self, &[u8]), Reason> {
+        if header.kind != HEADERS || header.stream == 0 {
+            return Err(Reason::PROTOCOL_ERROR);
+        }
+        let mut padding = 0;
+        if header.has(PADDED) {
+            let (&count, rest) = payload.split_first().ok_or(Reason::FRAME_SIZE_ERROR)?;
+            (padding, payload) = (usize::from(count), rest);
+        }
+        let mut priority = None;
+        if header.has(PRIORITY) {
+            let (first, rest) = payload.split_first_chunk().ok_or(Reason::FRAME_SIZE_ERROR)?;
+            (priority, payload) = (Some(*first), rest);
+        }
+        let length = payload.len().checked_sub(padding).ok_or(Reason::PROTOCOL_ERROR)?;
+        let fragment = payload.get(..length).unwrap_or_default();
+        // A client's streams are odd, and each is higher than those before (RFC 9113, 5.1.1).
+        let is_new = header.stream % 2 == 1 && header.stream > last;
+        let block = if is_new {
+            Block::Request(FieldLines::new(limits))
+        } else {
+            Block::Trailers(TrailerLines::new(limits))
+        };
+        let head = Self {
+            stream: header.stream,
+            ends_stream: header.has(END_STREAM),
+            priority,
+            frames: 0,
+            block,
+            rest: Vec::new(),
+        };
+        Ok((head, fragment))
+    }
+
+    /// Decodes the next part of the block, as far as its fields are complete.
+    pub(super) fn decode(&mut self, part: &[u8], decoder: &mut Decoder) -> Result<(), Reason> {
+        let Self { block, rest, .. } = self;
+        let mut decode = |bytes: &[u8]| {
+            match block {
+                Block::Request(lines) => decoder.decode(bytes, |field| lines.add(field)),
+                Block::Trailers(lines) => decoder.decode(bytes, |field| lines.add(&field)),
+            }
+            .map_err(|_| Reason::COMPRESSION_ERROR)
+        };
+        if rest.is_empty() {
+            let taken = decode(part)?;
+            rest.extend_from_slice(part.get(taken..).unwrap_or_default());
+        } else {
+            rest.extend_from_slice(part);
+            let taken = decode(rest)?;
+            rest.drain(..taken);
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is left that is no field.
+    pub(super) fn is_decoded(&self) -> bool {
+        self.rest.is_empty()
+    }
+}

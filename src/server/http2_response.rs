@@ -1,0 +1,206 @@
+//! One request of HTTP/2, on a task of its own: the pipeline answers it, and the answer goes to h2 as fast as
+//! the client takes it. Interim answers go before it, and a refused request is reset behind it.
+
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Buf as _;
+use h2::{Reason, SendStream, server::SendResponse};
+use http::{HeaderMap, HeaderName, Request, Response, header};
+use http_body::Body as _;
+
+use super::{
+    date,
+    streams::Stream,
+    taken::{Piece, Taken},
+};
+use crate::{
+    body::ClientBody,
+    pipeline::{self, Answer, Local},
+};
+
+/// Streams of malformed requests that were answered: they are reset once that was written (RFC 9113, 8.1.1).
+#[derive(Default)]
+pub(super) struct Resets(RefCell<Vec<SendStream<Piece>>>);
+
+/// A request's stream.
+pub(super) struct Exchange {
+    pub(super) local: Rc<Local>,
+    pub(super) stream: Rc<Stream>,
+    pub(super) respond: SendResponse<Piece>,
+    /// Where it is put if it is to be reset.
+    pub(super) resets: Option<Rc<Resets>>,
+}
+
+/// A body on its way to h2.
+struct Pipe<'a> {
+    body: Taken,
+    output: &'a mut SendStream<Piece>,
+    /// The next part, until there is a window for it; and whether it is the last.
+    next: Option<(Piece, bool)>,
+}
+
+// === impl Resets ===
+
+impl Resets {
+    /// Ends them; whether there were any.
+    pub(super) fn send(&self) -> bool {
+        let mut streams = self.0.borrow_mut();
+        let has_any = !streams.is_empty();
+        for mut stream in streams.drain(..) {
+            stream.send_reset(Reason::PROTOCOL_ERROR);
+        }
+        has_any
+    }
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// Answers a request.
+    pub(super) async fn run(mut self, request: Request<ClientBody>) {
+        let Some(response) = self.handle(request).await else { return };
+        let Self { stream, mut respond, resets, .. } = self;
+        let (parts, answer) = response.into_parts();
+        let is_end = answer.is_end_stream();
+        let mut head = Response::from_parts(parts, ());
+        finish_head(head.headers_mut(), &answer);
+        let body = Taken::new(answer, stream);
+        let mut output = match respond.send_response(head, is_end) {
+            Ok(output) => output,
+            Err(error) => {
+                tracing::debug!(%error, "answer over HTTP/2 not sent");
+                respond.send_reset(Reason::INTERNAL_ERROR);
+                return;
+            }
+        };
+        if !is_end {
+            let mut pipe = Pipe { body, output: &mut output, next: None };
+            if let Err(error) = poll_fn(|cx| pipe.poll(cx)).await {
+                tracing::debug!(%error, "answer over HTTP/2 broke off");
+                return;
+            }
+        }
+        if let Some(resets) = resets {
+            resets.0.borrow_mut().push(output);
+        }
+    }
+
+    /// What the pipeline says; `None` if the client did not wait for it.
+    async fn handle(&mut self, request: Request<ClientBody>) -> Option<Response<Answer>> {
+        let client = self.stream.client();
+        let respond = &mut self.respond;
+        // Boxed: its memory is given back before the body is sent.
+        let local = Rc::clone(&self.local);
+        let mut handling = Box::pin(pipeline::handle(local, Rc::clone(&client), request));
+        poll_fn(|cx| {
+            let polled = handling.as_mut().poll(cx);
+            for interim in client.take_stream_interim() {
+                // It says nothing that the final answer does not.
+                let _ = respond.send_informational(interim);
+            }
+            match polled {
+                Poll::Ready(response) => Poll::Ready(Some(response)),
+                Poll::Pending => respond.poll_reset(cx).map(|_| None),
+            }
+        })
+        .await
+    }
+}
+
+/// Fields that mean a connection of HTTP/1 (RFC 9113, 8.2.2).
+const OF_CONNECTION: [HeaderName; 5] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Completes the head of an answer as HTTP/2 wants it.
+fn finish_head(headers: &mut HeaderMap, answer: &Answer) {
+    for name in &OF_CONNECTION {
+        headers.remove(name);
+    }
+    headers.remove(header::TE);
+    if !headers.contains_key(header::DATE)
+        && let Some(now) = date::now()
+    {
+        headers.insert(header::DATE, now);
+    }
+    if !answer.is_end_stream()
+        && !headers.contains_key(header::CONTENT_LENGTH)
+        && let Some(length) = answer.size_hint().exact()
+    {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+}
+
+// === impl Pipe ===
+
+impl Pipe<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        loop {
+            // Also has the task woken when the client resets the stream.
+            if let Poll::Ready(reason) = self.output.poll_reset(cx)? {
+                return Poll::Ready(Err(reason.into()));
+            }
+            if let Some((piece, is_last)) = self.next.take() {
+                if self.output.capacity() == 0 && self.poll_capacity(cx)?.is_pending() {
+                    self.next = Some((piece, is_last));
+                    return Poll::Pending;
+                }
+                self.output.send_data(piece, is_last)?;
+                if is_last {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
+                return Poll::Ready(self.output.send_data(self.body.nothing(), true));
+            };
+            let Ok(frame) = frame else {
+                self.output.send_reset(Reason::INTERNAL_ERROR);
+                return Poll::Ready(Err(Reason::INTERNAL_ERROR.into()));
+            };
+            match frame.into_data() {
+                Ok(piece) => {
+                    let is_last = self.body.is_end_stream();
+                    if piece.has_remaining() {
+                        // As little as there can be: h2 asks for the rest when it has the bytes, and what
+                        // is reserved here is taken from other streams.
+                        self.output.reserve_capacity(1);
+                        self.next = Some((piece, is_last));
+                    } else {
+                        self.output.send_data(piece, is_last)?;
+                        if is_last {
+                            return Poll::Ready(Ok(()));
+                        }
+                    }
+                }
+                Err(frame) => {
+                    let Ok(trailers) = frame.into_trailers() else { continue };
+                    self.output.reserve_capacity(0);
+                    return Poll::Ready(self.output.send_trailers(trailers));
+                }
+            }
+        }
+    }
+
+    /// Waits for a window.
+    fn poll_capacity(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, h2::Error> {
+        loop {
+            match self.output.poll_capacity(cx) {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(Some(Ok(0))) => {}
+                Poll::Ready(Some(Ok(_))) => return Ok(Poll::Ready(())),
+                Poll::Ready(Some(Err(error))) => return Err(error),
+                Poll::Ready(None) => return Err(Reason::CANCEL.into()),
+            }
+        }
+    }
+}
