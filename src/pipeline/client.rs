@@ -300,19 +300,19 @@ impl Client {
         self.takes_interim.get() && (self.is_stream || self.is_flushed.get())
     }
 
-    /// The application has sent early hints.
-    pub(super) fn on_hints(&self, fields: &HeaderMap) {
+    /// The application has sent an interim answer.
+    pub(super) fn on_interim(&self, status: StatusCode, fields: &HeaderMap) {
         if !self.takes_interim() {
             return;
         }
         if self.is_stream {
             let mut queue = self.stream_interim.borrow_mut();
             if queue.len() < interim::STREAM_LIMIT {
-                queue.push(interim::response(StatusCode::EARLY_HINTS, fields));
+                queue.push(interim::response(status, fields));
                 self.has_interim.set(true);
             }
         } else {
-            interim::append(&mut self.interim.borrow_mut(), fields);
+            interim::append(&mut self.interim.borrow_mut(), status, fields);
             self.has_interim.set(true);
         }
     }

@@ -99,7 +99,7 @@ impl Fallback {
                 &head,
                 Framing::None,
                 RequestBody::empty(),
-                Notes { waited: &Cell::new(None), server: None, hints: None },
+                Notes { waited: &Cell::new(None), server: None, interim: None },
             )
             .await
         {

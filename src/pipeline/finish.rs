@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, Version, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::{leftover, record::Record, tunnel::Tunnel};
+use super::{leftover, record::Record, reply, tunnel::Tunnel};
 use crate::{
     body::Body,
     error::{Error, Kind},
@@ -98,7 +98,10 @@ impl HttpBody for Answer {
                 record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                 record.is_complete = frame.is_trailers() || body.is_end_stream();
             }
-            Poll::Ready(Some(Err(error))) => record.error = Some(error.kind()),
+            Poll::Ready(Some(Err(error))) => {
+                record.error = Some(error.kind());
+                reply::report_broken(record, error);
+            }
             Poll::Ready(None) => record.is_complete = true,
             Poll::Pending => {}
         }

@@ -1,11 +1,11 @@
-//! The application's early hints on their way to the client (RFC 8297): hyper sends final answers
-//! only, so the socket writes these (`server/socket`).
+//! The application's interim responses on their way to the client (RFC 9110, 15.2), such as early hints (RFC 8297): hyper
+//! sends final responses only, so the socket writes these (`server/socket`).
 
 use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 
-/// Bytes of hints that may wait for a client, at the most. What comes beyond is left out: a hint says
-/// nothing that the final answer does not.
+/// Bytes that may wait for a client, at the most. What comes beyond is left out: an interim response says
+/// nothing that the final one does not.
 const LIMIT: usize = 32 * 1024;
 
 /// How many may wait for one of several requests on a connection.
@@ -22,10 +22,14 @@ pub(super) fn response(status: StatusCode, fields: &HeaderMap) -> Response<()> {
     response
 }
 
-/// Appends an interim answer with these fields, if it is not too much.
-pub(super) fn append(queue: &mut BytesMut, fields: &HeaderMap) {
+/// Appends an interim response with these fields, if it is not too much.
+pub(super) fn append(queue: &mut BytesMut, status: StatusCode, fields: &HeaderMap) {
     let before = queue.len();
-    queue.put_slice(b"HTTP/1.1 103 Early Hints\r\n");
+    queue.put_slice(b"HTTP/1.1 ");
+    queue.put_slice(status.as_str().as_bytes());
+    queue.put_u8(b' ');
+    queue.put_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    queue.put_slice(b"\r\n");
     for (name, value) in fields {
         if is_for_clients(name) {
             queue.put_slice(name.as_str().as_bytes());
@@ -59,12 +63,12 @@ mod tests {
         fields.append(header::CONTENT_LENGTH, HeaderValue::from_static("5"));
         fields.append("x-accel-redirect", HeaderValue::from_static("/secret"));
         let mut queue = BytesMut::new();
-        append(&mut queue, &fields);
+        append(&mut queue, StatusCode::EARLY_HINTS, &fields);
         let expected = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\
                         link: </b.js>; rel=preload\r\n\r\n";
         assert_eq!(queue, expected);
         fields.append("x-long", HeaderValue::from_bytes(&[b'x'; LIMIT]).unwrap());
-        append(&mut queue, &fields);
+        append(&mut queue, StatusCode::EARLY_HINTS, &fields);
         assert_eq!(queue, expected);
     }
 }

@@ -1,6 +1,7 @@
 //! Hands a request to the application and its reply, or the file that this names, to the client.
 
-use http::{HeaderMap, Response, header};
+use http::{HeaderMap, Response, StatusCode, header};
+use hyper::ext::ReasonPhrase;
 
 use super::{accel, collect, forward, local::Local, record::Record, tunnel};
 use crate::{
@@ -33,9 +34,10 @@ pub(super) async fn serve(
     };
     let mut digits = forward::Digits::default();
     let head = forward::head(record, client, &local.fallback_host, &mut digits);
-    let tell = |fields: &HeaderMap| record.connection.on_hints(fields);
+    let on_interim =
+        |status: StatusCode, fields: &HeaderMap| record.connection.on_interim(status, fields);
     let server = local.log.tells(LogField::Upstream).then_some(&record.server);
-    let notes = Notes { waited: &record.queued, server, hints: Some(&tell) };
+    let notes = Notes { waited: &record.queued, server, interim: Some(&on_interim) };
     let mut reply = upstream.send(&head, framing, body.take(), notes).await?;
     drop(head);
 
@@ -54,6 +56,11 @@ pub(super) async fn serve(
             let mut response = Response::new(body);
             *response.status_mut() = reply.status;
             *response.headers_mut() = reply.headers;
+            if let Some(reason) =
+                reply.reason.and_then(|reason| ReasonPhrase::try_from(reason).ok())
+            {
+                response.extensions_mut().insert(reason);
+            }
             directives.apply(&mut response);
             response
         }

@@ -15,9 +15,10 @@ use tokio::{sync::Notify, task::spawn_local};
 use super::{
     connection::Connection,
     exchange::{Failure, exchange},
-    http1::{Asked, BodyLength, Hints, ReplyHead},
+    http1::{Asked, BodyLength, ReplyHead},
     permit::Permit,
     reply::ReplyBody,
+    request::OnInterim,
     upload::Upload,
 };
 use crate::{plan::Protocol, telemetry::Shard};
@@ -65,12 +66,12 @@ pub(super) struct Orphans {
 
 impl Attempt {
     /// Writes the request and waits for the head of the answer.
-    async fn run(&mut self, hints: Option<Hints<'_>>) -> Result<ReplyHead, Failure> {
+    async fn run(&mut self, interim: Option<OnInterim<'_>>) -> Result<ReplyHead, Failure> {
         let asked = Asked {
             method: &self.method,
             protocol: self.protocol,
             upgrade: self.asks_upgrade,
-            hints,
+            interim,
         };
         exchange(&mut self.connection, &mut self.upload, asked, self.pause).await
     }
@@ -110,9 +111,9 @@ impl Watched {
     /// Waits for the head of the answer. Dropping this before it was taken back leaves the attempt to the orphans.
     pub(super) async fn run(
         &mut self,
-        hints: Option<Hints<'_>>,
+        interim: Option<OnInterim<'_>>,
     ) -> Option<Result<ReplyHead, Failure>> {
-        Some(self.attempt.as_mut()?.run(hints).await)
+        Some(self.attempt.as_mut()?.run(interim).await)
     }
 
     /// Takes the attempt back.

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     connection::{Connection, Late},
-    http1::{self, Asked, ReplyHead},
+    http1::{self, Asked, HeadProgress, ReplyHead},
     upload::{Progress, Upload},
     uwsgi,
 };
@@ -45,23 +45,25 @@ pub(super) async fn exchange(
     asked: Asked<'_>,
     pause: Duration,
 ) -> Result<ReplyHead, Failure> {
-    let (mut seen, mut got_any) = (0, false);
+    let (mut progress, mut got_any) = (HeadProgress::default(), false);
     let parse = match asked.protocol {
         Protocol::Http1 => http1::parse,
         Protocol::Uwsgi(_) => uwsgi::parse,
     };
     poll_fn(|cx| {
         let mut moved = false;
-        let progress = match upload.poll(connection, cx, &mut moved) {
-            Ok(progress) => progress,
+        let uploaded = match upload.poll(connection, cx, &mut moved) {
+            Ok(uploaded) => uploaded,
             Err(error) => return Poll::Ready(Err(fatal(error))),
         };
         loop {
             match connection.poll_fill(cx) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(closed(None, got_any))),
                 Poll::Ready(Ok(_)) => {
-                    (moved, got_any) = (true, true);
-                    match parse(&mut connection.input, &mut seen, asked) {
+                    // What comes before the end of the head does not prolong the wait: interim responses may
+                    // have no end.
+                    got_any = true;
+                    match parse(&mut connection.input, &mut progress, asked) {
                         Ok(Some(head)) => return Poll::Ready(Ok(head)),
                         Ok(None) => {}
                         Err(error) => return Poll::Ready(Err(fatal(error))),
@@ -74,7 +76,7 @@ pub(super) async fn exchange(
         loop {
             let late = ready!(connection.poll_late(pause, moved, cx));
             // For how long it waits for the client is up to the body.
-            moved = progress == Progress::AwaitsClient && !upload.is_repeatable();
+            moved = uploaded == Progress::AwaitsClient && !upload.is_repeatable();
             if late == Late::Total || !moved {
                 return Poll::Ready(Err(fatal(Error::new(late.kind()))));
             }

@@ -29,7 +29,7 @@ mod waiting;
 pub use self::{
     fleet::Fleet,
     probe::accepts,
-    request::{Framing, Notes, Origin, RequestHead, Served},
+    request::{Framing, Notes, OnInterim, Origin, RequestHead, Served},
     send::{Reply, Upstream},
     upgraded::Upgraded,
 };

@@ -2,7 +2,6 @@
 //! goes back to the pool.
 
 use std::{
-    io,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
@@ -14,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::{
     connection::{BEYOND, Connection},
-    http1::BodyLength,
+    http1::{BodyLength, garbage},
     permit::Permit,
     pool::Pool,
     upload::Upload,
@@ -143,9 +142,9 @@ impl ReplyBody {
         let input = &mut connection.input;
         match &mut self.left {
             Left::Exact(0) => Ok(Step::Done),
-            Left::Chunked(decoder) => decoder
-                .decode(input)
-                .map_err(|_| Error::io(Kind::UpstreamGarbage, io::Error::other("malformed chunk"))),
+            Left::Chunked(decoder) => {
+                decoder.decode(input).map_err(|_| garbage("a chunk of its body is malformed"))
+            }
             Left::Exact(_) | Left::UntilClose if input.is_empty() => Ok(Step::NeedMore),
             Left::Exact(left) => {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Method, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 
 use super::fleet::Server;
 
@@ -38,6 +38,9 @@ pub struct Origin<'a> {
     pub version: Version,
 }
 
+/// Gets the status and the fields of each interim response that is for the client.
+pub type OnInterim<'a> = &'a dyn Fn(StatusCode, &HeaderMap);
+
 /// What the sender of a request wants to know before it has the reply.
 #[derive(Clone, Copy)]
 pub struct Notes<'a> {
@@ -45,8 +48,8 @@ pub struct Notes<'a> {
     pub waited: &'a Cell<Option<Duration>>,
     /// Gets the server that has the request, if somebody wants to know.
     pub server: Option<&'a RefCell<Option<Served>>>,
-    /// Gets the fields of each `103 Early Hints` (RFC 8297).
-    pub hints: Option<&'a dyn Fn(&HeaderMap)>,
+    /// Gets interim responses (RFC 9110, 15.2), if somebody wants them.
+    pub interim: Option<OnInterim<'a>>,
 }
 
 /// The server that was given a request.

@@ -192,7 +192,8 @@ pub(super) fn advice(kind: Kind) -> Option<&'static str> {
              connection, as uWSGI does with a head longer than its buffer-size"
         }
         Kind::UpstreamGarbage => {
-            "see whether the application speaks the protocol of upstream.url (http or uwsgi) there"
+            "mend what the application sends, or see whether upstream.url names the protocol that it speaks \
+             (http or uwsgi)"
         }
         Kind::UpstreamHeadTooLarge => "have the application send fewer or shorter headers",
         Kind::AccelRefused => "have the application name a file below one of accel.roots",

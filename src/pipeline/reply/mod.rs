@@ -90,6 +90,14 @@ pub(super) fn method_not_allowed(record: &Record, allow: &'static str) -> Respon
     response
 }
 
+/// Logs why a response broke off after its head had left.
+pub(super) fn report_broken(record: &Record, error: &Error) {
+    match error.kind().side() {
+        Side::Client => {}
+        side @ (Side::Us | Side::Upstream) => tell(record, error, side),
+    }
+}
+
 fn tell(record: &Record, error: &Error, side: Side) {
     let app = &record.local.app;
     let Some(missed) = app.trouble(error.kind()).allow() else { return };

@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::error::{Error, Kind};
+use crate::{
+    error::{Error, Kind},
+    telemetry::Repeat,
+};
 
 /// Requests that a server fails one after the other before it is left alone for a while.
 const PATIENCE: u32 = 3;
@@ -49,6 +52,10 @@ pub(in crate::upstream) struct Server {
     /// How often it was left alone since it last answered well.
     rests: AtomicU32,
     trouble: Mutex<Trouble>,
+    /// Outages are logged once in ten seconds: one that comes and goes would fill the log.
+    outages: Repeat,
+    /// Whether the log says that it is unavailable.
+    is_logged: AtomicBool,
 }
 
 /// What is known of a server that is away.
@@ -81,6 +88,8 @@ impl Server {
             failures: AtomicU32::new(0),
             rests: AtomicU32::new(0),
             trouble: Mutex::default(),
+            outages: Repeat::new(),
+            is_logged: AtomicBool::new(false),
         }
     }
 
@@ -151,6 +160,23 @@ impl Server {
         let pause = doubled(FIRST_PAUSE, trouble.attempts, longest);
         trouble.not_before = Some(Instant::now() + pause);
         trouble.last = Some(failure);
+    }
+
+    /// Logs that it is unavailable, unless the log says so or has said so a moment ago.
+    pub(super) fn log_outage(&self, error: &Error) {
+        if self.is_logged.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(missed) = self.outages.allow() else { return };
+        self.is_logged.store(true, Ordering::Relaxed);
+        tracing::warn!(server = %self.address, %error, missed, "upstream server unavailable");
+    }
+
+    /// Logs that it is back, if the log says that it is unavailable.
+    pub(super) fn log_return(&self) {
+        if self.is_logged.swap(false, Ordering::Relaxed) {
+            tracing::info!(server = %self.address, "upstream server available again");
+        }
     }
 
     /// When it may be tried again.

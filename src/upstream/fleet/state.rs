@@ -195,7 +195,7 @@ impl Fleet {
         }
         counts.ejections.fetch_add(1, Ordering::Relaxed);
         drop(servers);
-        tracing::warn!(server = %server.address, %error, "a server of the application is away");
+        server.log_outage(error);
         true
     }
 
@@ -210,7 +210,7 @@ impl Fleet {
             self.counts.available.fetch_add(1, Ordering::Relaxed);
         }
         drop(servers);
-        tracing::info!(server = %server.address, "a server of the application is back");
+        server.log_return();
     }
 
     /// Makes these addresses the servers; those that stay keep what is known of them.

@@ -127,6 +127,8 @@ impl Fleet {
             Err(error) => {
                 let is_urgent = self.waiting.load(Ordering::SeqCst) > 0;
                 server.stay_away(Failure::from(&error), is_urgent);
+                // It may have gone again too soon after the last time to be logged then.
+                server.log_outage(&error);
                 self.doubt.notify_one();
             }
         }

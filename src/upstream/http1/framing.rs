@@ -1,5 +1,7 @@
 //! What a reply's head says about its body's end and its connection's.
 
+use std::io;
+
 use http::{HeaderName, Method, StatusCode};
 
 use crate::error::{Error, Kind};
@@ -52,10 +54,14 @@ impl Framing {
     /// Repeated lengths must agree (RFC 9112, 6.3).
     pub(super) fn add_length(&mut self, value: &[u8]) -> Result<(), Error> {
         let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-        let text = std::str::from_utf8(value).map_err(|_| garbage())?;
-        let length: u64 = text.parse().map_err(|_| garbage())?;
-        if !digits || self.length.is_some_and(|known| known != length) {
-            return Err(garbage());
+        let number = std::str::from_utf8(value).ok().filter(|_| digits);
+        let number = number.and_then(|digits| digits.parse::<u64>().ok());
+        // Larger numbers are negative to some clients, and nobody has as much to send.
+        let Some(length) = number.filter(|&length| length <= u64::MAX >> 1) else {
+            return Err(garbage("its Content-Length is not a number below 2^63"));
+        };
+        if self.length.is_some_and(|known| known != length) {
+            return Err(garbage("it has two different Content-Length fields"));
         }
         self.length = Some(length);
         Ok(())
@@ -64,7 +70,7 @@ impl Framing {
     /// `chunked` is the one coding that is understood, and it can be applied only once.
     pub(super) fn add_coding(&mut self, value: &[u8]) -> Result<(), Error> {
         if self.chunked || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-            return Err(garbage());
+            return Err(garbage("it has another transfer coding than chunked"));
         }
         self.chunked = true;
         Ok(())
@@ -94,7 +100,7 @@ impl Framing {
     }
 }
 
-/// The application talks no HTTP, or not the way it has to.
-pub(super) fn garbage() -> Error {
-    Error::new(Kind::UpstreamGarbage)
+/// The application's response is not HTTP, or not in the way it has to be: says how.
+pub(in crate::upstream) fn garbage(what: &'static str) -> Error {
+    Error::io(Kind::UpstreamGarbage, io::Error::other(what))
 }

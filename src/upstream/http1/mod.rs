@@ -6,6 +6,6 @@ mod parse;
 
 pub(super) use self::{
     encode::encode,
-    framing::BodyLength,
-    parse::{Asked, FIELDS, HEAD_LIMIT, Hints, ReplyHead, head_end, parse},
+    framing::{BodyLength, garbage},
+    parse::{Asked, HEAD_LIMIT, HeadProgress, ReplyHead, head_end, parse},
 };

@@ -1,6 +1,6 @@
 //! Reads a reply's head: strictly enough that nobody downstream can read it differently.
 
-use std::{mem::MaybeUninit, time::Duration};
+use std::{io, mem::MaybeUninit, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -10,18 +10,23 @@ use crate::{
     error::{Error, Kind},
     plan::Protocol,
     rfc::{fields, trailers, upgrade},
+    upstream::request::OnInterim,
 };
 
 /// Bytes of a reply's head, at the most; a load balancer cuts at 32 KiB.
 pub(in crate::upstream) const HEAD_LIMIT: usize = 64 * 1024;
 /// Fields of a reply's head, at the most.
-pub(in crate::upstream) const FIELDS: usize = 256;
+const FIELDS: usize = 1024;
+/// Interim responses before the final one, at the most: an application that sends no end of them is not at work.
+const INTERIM: usize = 1000;
 
 /// The head of a reply, its hop-by-hop fields already taken out; but for `Trailer`, of which those names
 /// are left that may be passed on.
 #[derive(Debug)]
 pub(in crate::upstream) struct ReplyHead {
     pub(in crate::upstream) status: StatusCode,
+    /// Its reason phrase, if that is not the usual one of the status.
+    pub(in crate::upstream) reason: Option<Bytes>,
     pub(in crate::upstream) headers: HeaderMap,
     pub(in crate::upstream) length: BodyLength,
     /// Whether the application keeps the connection open.
@@ -38,6 +43,15 @@ pub(in crate::upstream) struct ReplyHead {
     names_websocket: bool,
 }
 
+/// How far the head of a reply was read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::upstream) struct HeadProgress {
+    /// Bytes of the buffer that were searched for its end.
+    pub(in crate::upstream) searched: usize,
+    /// Interim responses that came before it.
+    interim: usize,
+}
+
 /// What was asked, as far as it decides how the reply is to be read.
 #[derive(Clone, Copy)]
 pub(in crate::upstream) struct Asked<'a> {
@@ -45,33 +59,29 @@ pub(in crate::upstream) struct Asked<'a> {
     pub(in crate::upstream) protocol: Protocol,
     /// Whether WebSocket was asked for.
     pub(in crate::upstream) upgrade: bool,
-    /// Who wants to know of early hints (RFC 8297).
-    pub(in crate::upstream) hints: Option<Hints<'a>>,
+    /// Gets interim responses, if somebody wants them.
+    pub(in crate::upstream) interim: Option<OnInterim<'a>>,
 }
 
-/// Gets the fields of each `103 Early Hints`.
-pub(in crate::upstream) type Hints<'a> = &'a dyn Fn(&HeaderMap);
-
-/// Takes a final reply's head from the buffer; `None` if it is not complete yet. Of interim replies
-/// early hints are told, and the others swallowed: they are about this connection.
-/// `seen` is how much of the buffer was searched before.
+/// Takes a final reply's head from the buffer; `None` if it is not complete yet. Interim responses go to
+/// whoever asked (RFC 9110, 15.2), but for `100 Continue`, which is about this connection.
 pub(in crate::upstream) fn parse(
     input: &mut BytesMut,
-    seen: &mut usize,
+    progress: &mut HeadProgress,
     asked: Asked<'_>,
 ) -> Result<Option<ReplyHead>, Error> {
     loop {
-        let Some(end) = head_end(input, *seen) else {
-            *seen = input.len().saturating_sub(3);
+        let Some(end) = head_end(input, progress.searched) else {
+            progress.searched = input.len().saturating_sub(3);
             if input.len() > HEAD_LIMIT {
                 return Err(Error::new(Kind::UpstreamHeadTooLarge));
             }
-            return if looks_like_http(input) { Ok(None) } else { Err(garbage()) };
+            return if looks_like_http(input) { Ok(None) } else { Err(garbage("it is not HTTP")) };
         };
         if end > HEAD_LIMIT {
             return Err(Error::new(Kind::UpstreamHeadTooLarge));
         }
-        *seen = 0;
+        progress.searched = 0;
         let head = input.split_to(end).freeze();
         let head = parse_head(&head, asked.method)?;
         match head.status.as_u16() {
@@ -79,15 +89,18 @@ pub(in crate::upstream) fn parse(
             101 if asked.upgrade && head.names_websocket => {
                 return Ok(Some(ReplyHead { keep: false, says_keep: false, ..head }));
             }
-            // What was not asked for can't have been accepted.
-            101 => return Err(garbage()),
-            103 => {
-                if let Some(tell) = asked.hints {
-                    tell(&head.headers);
+            101 => return Err(garbage("it changes to a protocol that was not asked for")),
+            100 => {}
+            102..=199 => {
+                if let Some(on_interim) = asked.interim {
+                    on_interim(head.status, &head.headers);
                 }
             }
-            100..=199 => {}
             _ => return Ok(Some(head)),
+        }
+        progress.interim += 1;
+        if progress.interim > INTERIM {
+            return Err(garbage("it has more than 1000 interim responses"));
         }
     }
 }
@@ -112,16 +125,29 @@ fn looks_like_http(input: &[u8]) -> bool {
 fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     let mut slots = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; FIELDS];
     let mut response = httparse::Response::new(&mut []);
-    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-        &mut response,
-        head,
-        &mut slots,
-    );
-    if !matches!(parsed, Ok(httparse::Status::Complete(_))) {
-        return Err(garbage());
+    let mut parser = httparse::ParserConfig::default();
+    // A proxy takes that space away (RFC 9112, 5.1).
+    parser.allow_spaces_after_header_name_in_responses(true);
+    let parsed = parser.parse_response_with_uninit_headers(&mut response, head, &mut slots);
+    match parsed {
+        Ok(httparse::Status::Complete(_)) => {}
+        Err(httparse::Error::TooManyHeaders) => {
+            let text = format!("it has more than {FIELDS} header fields");
+            return Err(Error::io(Kind::UpstreamHeadTooLarge, io::Error::other(text)));
+        }
+        Ok(httparse::Status::Partial) | Err(_) => {
+            return Err(garbage("its status line or a header field is malformed"));
+        }
     }
-    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
-    let status = status.ok_or_else(garbage)?;
+    // Others mean nothing to clients and caches (RFC 9110, 15).
+    let code = response.code.filter(|code| (100..600).contains(code));
+    let status = code.and_then(|code| StatusCode::from_u16(code).ok());
+    let status = status.ok_or_else(|| garbage("its status is not between 100 and 599"))?;
+
+    let reason = response
+        .reason
+        .filter(|reason| !reason.is_empty() && Some(*reason) != status.canonical_reason());
+    let reason = reason.map(|reason| head.slice_ref(reason.as_bytes()));
 
     let mut headers = HeaderMap::with_capacity(response.headers.len() + 1);
     let mut framing = Framing::default();
@@ -130,7 +156,8 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     let mut keeps = None;
     let mut announced = Vec::new();
     for field in response.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| garbage())?;
+        let name = HeaderName::from_bytes(field.name.as_bytes())
+            .map_err(|_| garbage("the name of a header field is malformed"))?;
         if name == header::CONTENT_LENGTH {
             framing.add_length(field.value)?;
         } else if name == header::TRANSFER_ENCODING {
@@ -152,7 +179,8 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
             continue;
         }
         let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
-        headers.append(name, value.map_err(|_| garbage())?);
+        headers
+            .append(name, value.map_err(|_| garbage("the value of a header field is malformed"))?);
     }
     for name in connection.named {
         headers.remove(name);
@@ -169,8 +197,9 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
             headers.append(header::TRAILER, names);
         }
     }
-    // Both framings in one reply: the connection is not to be trusted with another.
-    let ambiguous = framing.chunked && framing.length.is_some();
+    // Both framings in one reply, or chunks in HTTP/1.0, which has none: the connection is not to be trusted with
+    // another (RFC 9112, 6.1).
+    let ambiguous = framing.chunked && (framing.length.is_some() || response.version == Some(0));
     let is_persistent = response.version == Some(1) || connection.says_keep;
     let keep = is_persistent
         && !connection.closes
@@ -180,6 +209,7 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     let says_keep = keep && connection.says_keep;
     Ok(ReplyHead {
         status,
+        reason,
         headers,
         length,
         keep,
@@ -221,12 +251,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn plain(method: &Method) -> Asked<'_> {
-        Asked { method, protocol: Protocol::Http1, upgrade: false, hints: None }
+        Asked { method, protocol: Protocol::Http1, upgrade: false, interim: None }
     }
 
     fn parse_bytes(bytes: &[u8], method: &Method) -> Result<Option<(ReplyHead, usize)>, Kind> {
         let mut input = BytesMut::from(bytes);
-        match parse(&mut input, &mut 0, plain(method)) {
+        match parse(&mut input, &mut HeadProgress::default(), plain(method)) {
             Ok(head) => Ok(head.map(|head| (head, input.len()))),
             Err(error) => Err(error.kind()),
         }
@@ -265,6 +295,19 @@ mod tests {
                 Chunked,
                 false,
             ),
+            // HTTP/1.0 knows no chunks.
+            (
+                "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n",
+                200,
+                Chunked,
+                false,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\n",
+                200,
+                Exact(u64::MAX >> 1),
+                true,
+            ),
             ("HTTP/1.1 200 OK\r\n\r\n", 200, UntilClose, false),
             ("HTTP/1.1 204 No Content\r\n\r\n", 204, None, true),
             ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304, None, false),
@@ -287,6 +330,11 @@ mod tests {
             "HTTP/2.0 200 OK\r\n\r\n",
             "HTTP/1.1 abc OK\r\n\r\n",
             "HTTP/1.1 99 Low\r\n\r\n",
+            "HTTP/1.1 099 Low\r\n\r\n",
+            "HTTP/1.1 600 High\r\n\r\n",
+            "HTTP/1.1 999 Highest\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n",
             "HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
@@ -343,8 +391,8 @@ mod tests {
             let bytes = format!("HTTP/1.1 101 Switching Protocols\r\n{fields}\r\nearly");
             let mut input = BytesMut::from(bytes.as_bytes());
             let asked =
-                Asked { method: &Method::GET, protocol: Protocol::Http1, upgrade, hints: None };
-            let got = parse(&mut input, &mut 0, asked);
+                Asked { method: &Method::GET, protocol: Protocol::Http1, upgrade, interim: None };
+            let got = parse(&mut input, &mut HeadProgress::default(), asked);
             let got = got.map(Option::unwrap).map_err(|error| error.kind());
             assert!(got.as_ref().map_or(true, |head| !head.keep), "{fields:?}");
             let got = got.map(|head| head.status.as_u16());
@@ -356,25 +404,55 @@ mod tests {
     }
 
     #[test]
-    fn hints_are_told_in_order() {
-        let told = std::cell::RefCell::new(Vec::new());
-        let tell = |fields: &HeaderMap| {
-            told.borrow_mut().push(fields["link"].to_str().unwrap().to_owned());
+    fn interim_responses_are_given_in_order() {
+        let given = std::cell::RefCell::new(Vec::new());
+        let on_interim = |status: StatusCode, fields: &HeaderMap| {
+            given.borrow_mut().push((status.as_u16(), fields.contains_key("link")));
         };
         let bytes = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n\
-                     HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: b\r\n\r\n\
+                     HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 Mine\r\nLink: b\r\n\r\n\
                      HTTP/1.1 204 No Content\r\n\r\n";
         let mut input = BytesMut::from(bytes);
-        let asked = Asked {
-            method: &Method::GET,
-            protocol: Protocol::Http1,
-            upgrade: false,
-            hints: Some(&tell),
-        };
-        let head = parse(&mut input, &mut 0, asked).unwrap().unwrap();
+        let asked = Asked { interim: Some(&on_interim), ..plain(&Method::GET) };
+        let head = parse(&mut input, &mut HeadProgress::default(), asked).unwrap().unwrap();
+        assert_eq!(head.status.as_u16(), 204);
+        assert_eq!(given.take(), [(103, true), (102, false), (199, true)]);
+    }
+
+    #[test]
+    fn interim_responses_have_an_end() {
+        let interim = "HTTP/1.1 102 Processing\r\n\r\n";
+        let last = "HTTP/1.1 204 No Content\r\n\r\n";
+        let bytes = interim.repeat(INTERIM) + last;
+        assert!(parse_bytes(bytes.as_bytes(), &Method::GET).is_ok());
+        let bytes = interim.repeat(INTERIM + 1) + last;
+        let got = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
+        assert_eq!(got, Err(Kind::UpstreamGarbage));
+    }
+
+    #[test]
+    fn reason_phrases_of_its_own_are_kept() {
+        for (line, reason) in [
+            ("200 OK", None),
+            ("200 ", None),
+            ("200", None),
+            ("200 All Right", Some("All Right")),
+            ("404 No Such Page", Some("No Such Page")),
+            ("299 OK", Some("OK")),
+        ] {
+            let bytes = format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n");
+            let (head, _) = parse_bytes(bytes.as_bytes(), &Method::GET).unwrap().unwrap();
+            assert_eq!(head.reason.as_deref(), reason.map(str::as_bytes), "{line}");
+        }
+    }
+
+    #[test]
+    fn space_behind_a_name_is_no_part_of_it() {
+        let bytes = b"HTTP/1.1 200 OK\r\nX-A : 1\r\nContent-Length \t: 5\r\n\r\n";
+        let (head, _) = parse_bytes(bytes, &Method::GET).unwrap().unwrap();
         assert_eq!(
-            (head.status.as_u16(), told.take()),
-            (204, vec!["a".to_owned(), "b".to_owned()])
+            (head.headers["x-a"].as_bytes(), head.length),
+            (&b"1"[..], BodyLength::Exact(5))
         );
     }
 
@@ -401,18 +479,19 @@ mod tests {
         many.extend_from_slice("a: b\r\n".repeat(FIELDS + 1).as_bytes());
         many.extend_from_slice(b"\r\n");
         let got = parse_bytes(&many, &Method::GET).map(|head| head.is_some());
-        assert_eq!(got, Err(Kind::UpstreamGarbage));
+        assert_eq!(got, Err(Kind::UpstreamHeadTooLarge));
     }
 
     proptest! {
         #[test]
         fn any_cut_gives_the_same_head(cut in 1_usize..20) {
             let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\n\r\nbody";
-            let (mut input, mut seen, mut found) = (BytesMut::new(), 0, None);
+            let (mut input, mut found) = (BytesMut::new(), None);
+            let mut progress = HeadProgress::default();
             for piece in bytes.chunks(cut) {
                 input.extend_from_slice(piece);
                 if found.is_none() {
-                    found = parse(&mut input, &mut seen, plain(&Method::GET)).unwrap();
+                    found = parse(&mut input, &mut progress, plain(&Method::GET)).unwrap();
                 }
             }
             prop_assert_eq!(found.unwrap().length, BodyLength::Exact(4));

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use tokio::task::spawn_local;
 
@@ -56,6 +56,8 @@ pub struct Upstream {
 #[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
+    /// Its reason phrase, if that is not the usual one of the status.
+    pub reason: Option<Bytes>,
     /// Without hop-by-hop fields.
     pub headers: HeaderMap,
     pub body: Body,
@@ -135,7 +137,7 @@ impl Upstream {
             let begin = if connection.is_reused { begin } else { Instant::now() };
             let attempt = self.attempt(head, connection, upload, (permit, begin));
             let mut watched = Watched::new(attempt, &self.orphans, &self.metrics);
-            let result = watched.run(notes.hints).await;
+            let result = watched.run(notes.interim).await;
             let (Some(result), Some(attempt)) = (result, watched.into_attempt()) else {
                 return Err(Error::new(Kind::UpstreamClosed));
             };
@@ -254,8 +256,8 @@ impl Upstream {
                 Body::stream(rest)
             }
         };
-        let headers = std::mem::take(&mut head.headers);
-        Ok(Reply { status: head.status, headers, body, first_byte, is_prompt, upgraded: None })
+        let (status, reason, headers) = (head.status, head.reason, head.headers);
+        Ok(Reply { status, reason, headers, body, first_byte, is_prompt, upgraded: None })
     }
 
     /// The connection changes to another protocol: it is no request any more, and takes no place.
@@ -266,13 +268,13 @@ impl Upstream {
         first_byte: Duration,
     ) -> Result<Reply, Error> {
         if !attempt.upload.is_finished() {
-            return Err(Error::new(Kind::UpstreamGarbage));
+            return Err(http1::garbage("it changes the protocol before it has read the request"));
         }
         let upgraded = Upgraded::new(*attempt.connection, self.plan.tunnel_timeout);
         let (status, headers) = (head.status, head.headers);
         let body = Body::Empty;
-        let upgraded = Some(upgraded);
-        Ok(Reply { status, headers, body, first_byte, is_prompt: true, upgraded })
+        let (reason, upgraded) = (None, Some(upgraded));
+        Ok(Reply { status, reason, headers, body, first_byte, is_prompt: true, upgraded })
     }
 }
 

@@ -62,7 +62,7 @@ fn requests_wait_for_a_port_that_refuses() {
     assert_eq!(app.requests(), 3);
     sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 0.0);
     assert!(sideman.log_of("/2")["queue_ms"].as_f64().unwrap() > 0.0);
-    sideman.event("a server of the application is back");
+    sideman.event("upstream server available again");
 }
 
 #[test]

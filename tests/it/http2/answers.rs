@@ -348,3 +348,19 @@ fn early_hints_are_passed_on() {
     // They belong to their request alone.
     assert_eq!(client.get("/b").interim, [0; 0]);
 }
+
+/// RFC 9110, 15.2: all but `100 Continue`, which is about the application's own connection.
+#[test]
+fn other_interim_responses_are_passed_on() {
+    let interim = ["100 Continue", "102 Processing", "104 Upload Resumption Supported", "199 Mine"]
+        .map(|status| format!("HTTP/1.1 {status}\r\nX-Interim: a\r\n\r\n"));
+    let origin = Origin::script([
+        expect("GET /a "),
+        send(interim.concat()),
+        send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let answer = connect(&sideman).get("/a");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
+    assert_eq!(answer.interim, [102, 104, 199]);
+}

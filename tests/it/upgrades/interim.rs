@@ -26,6 +26,8 @@ fn hints_come_at_once_and_before_the_answer() {
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();
     client.send("GET /first HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    // Not `100 Continue`, which is about the application's connection.
+    assert_eq!(client.until("\r\n\r\n"), "HTTP/1.1 102 Processing\r\n\r\n");
     assert_eq!(client.until("\r\n\r\n"), PASSED);
     seen.open();
     assert_eq!(client.until("\r\n\r\n"), PASSED.replace("a.css", "b.css"));

@@ -1,6 +1,7 @@
 //! Applications that misbehave, each in one way: what the client gets, and what is logged.
 
 mod cuts;
+mod heads;
 mod retries;
 mod unproven;
 

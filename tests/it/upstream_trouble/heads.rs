@@ -1,0 +1,167 @@
+//! Heads of responses that are unusual, and what goes on to the client.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use crate::support::{Gate, Origin, Settings, close, expect, send, wait};
+
+/// What a client gets, byte by byte, of a response that begins like this.
+fn relayed(head: &str) -> String {
+    let origin = Origin::script([expect("GET / "), send(format!("{head}\r\nok"))]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    client.send("GET / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n");
+    String::from_utf8(client.until_closed()).unwrap()
+}
+
+#[test]
+fn custom_reason_phrase_is_kept() {
+    for (line, expected) in [
+        ("HTTP/1.1 200 Alles Gut", "HTTP/1.1 200 Alles Gut\r\n"),
+        ("HTTP/1.1 404 No Such Page", "HTTP/1.1 404 No Such Page\r\n"),
+        ("HTTP/1.1 299 Mine", "HTTP/1.1 299 Mine\r\n"),
+        ("HTTP/1.1 200 OK", "HTTP/1.1 200 OK\r\n"),
+        ("HTTP/1.1 200", "HTTP/1.1 200 OK\r\n"),
+    ] {
+        let response = relayed(&format!("{line}\r\nContent-Length: 2\r\n"));
+        assert!(response.starts_with(expected), "{line}: {response}");
+    }
+}
+
+#[test]
+fn space_before_a_colon_is_removed() {
+    let response = relayed("HTTP/1.1 200 OK\r\nX-Spaced : a\r\nContent-Length : 2\r\n");
+    assert!(response.contains("\r\nx-spaced: a\r\n") && response.ends_with("ok"), "{response}");
+}
+
+#[test]
+fn many_fields_are_relayed() {
+    let fields: String = (0..600).map(|number| format!("X-Field-{number}: a\r\n")).collect();
+    let response = relayed(&format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 2\r\n"));
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+    assert!(response.contains("\r\nx-field-599: a\r\n"), "{response}");
+}
+
+/// RFC 9112, 6.1: the message is read, and its connection is not used again.
+#[test]
+fn chunks_in_http10_end_the_connection() {
+    let chunked = "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n\
+                   2\r\nok\r\n0\r\n\r\n";
+    let plain = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext";
+    let origin = Origin::scripts([
+        vec![expect("GET /1 "), send(chunked)],
+        vec![expect("GET /2 "), send(plain)],
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/1").text(), "ok");
+    assert_eq!(client.get("/2").text(), "next");
+}
+
+#[test]
+fn interim_responses_are_relayed_in_order() {
+    for status in ["102 Processing", "103 Early Hints", "104 Upload Resumption Supported", "199 X"]
+    {
+        let interim = format!("HTTP/1.1 {status}\r\nX-Interim: a\r\n\r\n");
+        let response = relayed(&format!(
+            "HTTP/1.1 100 Continue\r\n\r\n{interim}{interim}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
+        ));
+        let code = status.split(' ').next().unwrap();
+        let lines: Vec<&str> =
+            response.lines().filter(|line| line.starts_with("HTTP/1.1 ")).collect();
+        assert_eq!(lines.len(), 3, "{response}");
+        let begin = format!("HTTP/1.1 {code} ");
+        assert!(lines[0].starts_with(&begin) && lines[1].starts_with(&begin), "{response}");
+        assert!(response.matches("\r\nx-interim: a\r\n").count() == 2, "{response}");
+        assert!(lines[2] == "HTTP/1.1 200 OK" && response.ends_with("ok"), "{response}");
+    }
+}
+
+/// An application that sends this at once and then again, every 20 ms, for no longer than 10 s.
+fn drips(text: &'static str) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let thread = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        for _ in 0..500 {
+            if stream.write_all(text.as_bytes()).is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    (address, thread)
+}
+
+#[test]
+fn endless_interim_responses_meet_the_read_timeout() {
+    let (address, application) = drips("HTTP/1.1 102 Processing\r\n\r\n");
+    let sideman = Settings::before(&format!("http://{address}"))
+        .set("upstream.read_timeout", "300ms")
+        .start();
+    let begin = Instant::now();
+    let response = sideman.get("/");
+    assert_eq!(response.status, 504, "{}", response.text());
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert_eq!(sideman.log_of("/")["error"], "upstream_read_timeout");
+    application.join().unwrap();
+}
+
+#[test]
+fn a_head_that_drips_meets_the_read_timeout() {
+    let (address, application) = drips("H");
+    let sideman = Settings::before(&format!("http://{address}"))
+        .set("upstream.read_timeout", "300ms")
+        .start();
+    // What comes can't be HTTP from its second byte on.
+    assert_eq!(sideman.get("/").status, 502);
+    drop(sideman);
+    application.join().unwrap();
+}
+
+#[test]
+fn too_many_interim_responses_are_502() {
+    let many = "HTTP/1.1 102 Processing\r\n\r\n".repeat(1001);
+    let response = relayed(&format!("{many}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"));
+    assert!(response.contains("HTTP/1.1 502 "), "{response}");
+}
+
+#[test]
+fn what_is_wrong_with_a_response_is_logged() {
+    for (head, expected) in [
+        ("HTTP/1.1 700 X\r\nContent-Length: 2\r\n", "its status is not between 100 and 599"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n", "its Content-Length"),
+        ("HTTP/1.1 200 OK\r\nno colon\r\n", "a header field is malformed"),
+    ] {
+        let origin = Origin::script([expect("GET / "), send(format!("{head}\r\nok"))]);
+        let sideman = Settings::before(&origin.url()).start();
+        assert_eq!(sideman.get("/").status, 502);
+        let event = sideman.event("the application failed a request");
+        assert!(event.contains(expected) && event.contains("upstream_garbage"), "{event}");
+    }
+    let many = "X-Field: 1\r\n".repeat(1100);
+    let origin = Origin::script([expect("GET / "), send(format!("HTTP/1.1 200 OK\r\n{many}\r\n"))]);
+    let sideman = Settings::before(&origin.url()).start();
+    assert_eq!(sideman.get("/").status, 502);
+    let event = sideman.event("the application failed a request");
+    assert!(event.contains("more than 1024 header fields"), "{event}");
+}
+
+#[test]
+fn a_response_that_breaks_off_is_logged() {
+    let seen = Gate::new();
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\nbegin";
+    let origin = Origin::script([expect("GET /page "), send(head), wait(&seen), close()]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    client.send("GET /page HTTP/1.1\r\nHost: example.test\r\n\r\n").until("begin");
+    seen.open();
+    client.until_gone();
+    let event = sideman.event("upstream_truncated");
+    assert!(event.contains("/page") && event.contains("advice="), "{event}");
+}
