@@ -139,7 +139,10 @@ mod tests {
     fn what_may_come_right_is_a_warning() {
         let (code, _, err) = run(&[
             ("SIDEMAN_UPSTREAM", "http+unix:/nowhere/app.sock"),
-            ("SIDEMAN_STATIC", "/a/=/nowhere/a,/b/=/dev/null"),
+            (
+                "SIDEMAN_STATIC",
+                concat!("/a/=/nowhere/a,/b/=", env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+            ),
             ("SIDEMAN_MEDIA", "/m/=/nowhere/m"),
             ("SIDEMAN_ACCEL", "/p/=/nowhere/p"),
             ("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/0"),
@@ -154,11 +157,13 @@ mod tests {
         let warnings: Vec<&str> = err.lines().collect();
         assert_eq!(warnings.len(), 6, "{err}");
         assert!(warnings[0].starts_with("warning: /nowhere/a (static.roots) is not there now"));
-        assert!(warnings[1].starts_with("warning: /dev/null (static.roots) is not a directory"));
+        assert!(warnings[1].contains("Cargo.toml (static.roots) is not a directory"));
         assert!(warnings[2].starts_with("warning: /nowhere/m (media.roots) is not there now"));
         assert!(warnings[3].starts_with("warning: /nowhere/p (accel.roots) is not there now"));
         assert!(warnings[4].starts_with("warning: the socket /nowhere/app.sock (upstream.url)"));
-        assert!(warnings[5].starts_with("warning: server.trusted_proxies holds every address"));
+        assert!(
+            warnings[5].starts_with("warning: server.trusted_proxies holds every IPv4 address")
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::plan::Listen;
 
@@ -110,13 +110,21 @@ pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
         return Ok(ALB.iter().chain(more).filter_map(|network| network.parse().ok()).collect());
     }
     if let Ok(ip) = text.parse::<IpAddr>() {
-        return Ok(vec![ip.into()]);
+        return Ok(vec![ip.to_canonical().into()]);
     }
     let network: IpNet = text.parse().map_err(|_| not_a_network(text))?;
     if network.trunc() != network {
         return Err(format!("the address has bits behind its prefix: write {}", network.trunc()));
     }
-    Ok(vec![network])
+    Ok(vec![unmapped(network)])
+}
+
+/// A network of IPv4 in the form of IPv6 as the one of IPv4: peers are compared in that form.
+fn unmapped(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    let mapped = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
+    let v4 = mapped.and_then(|(address, length)| Ipv4Net::new(address, length).ok());
+    v4.map_or(network, IpNet::V4)
 }
 
 /// Whether all of what `alb` stands for is among these.
@@ -218,6 +226,14 @@ mod tests {
         check("10.0.0.0/8", Ok("10.0.0.0/8"));
         check("10.1.2.3", Ok("10.1.2.3/32"));
         check("::1", Ok("::1/128"));
+        check("::ffff:127.0.0.1", Ok("127.0.0.1/32"));
+        check("::ffff:10.0.0.0/104", Ok("10.0.0.0/8"));
+        check("::ffff:7f00:1/128", Ok("127.0.0.1/32"));
+        check("::ffff:0:0/96", Ok("0.0.0.0/0"));
+        check("::/0", Ok("::/0"));
+        check("::/64", Ok("::/64"));
+        let behind = "the address has bits behind its prefix: write ::ffff:10.0.0.0/104";
+        check("::ffff:10.1.0.0/104", Err(behind));
         check("alb", Ok("10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 fc00::/7"));
         check("private", Ok(&format!("{} {}", ALB.join(" "), NEAR.join(" "))));
         check("10.1.0.0/8", Err("the address has bits behind its prefix: write 10.0.0.0/8"));

@@ -24,12 +24,31 @@ const CONFIG: &str = "SIDEMAN_CONFIG";
 const PREFIX: &str = "SIDEMAN_";
 const FILE: &str = "_FILE";
 
+/// What other programs call settings, and how they are called here.
+const CALLED: [(&str, &str); 14] = [
+    ("ADDRESS", "LISTEN"),
+    ("BACKEND", "UPSTREAM"),
+    ("BIND", "LISTEN"),
+    ("HOST", "LISTEN"),
+    ("HTTP_PORT", "LISTEN"),
+    ("LISTEN_ADDRESS", "LISTEN"),
+    ("LISTEN_HOST", "LISTEN"),
+    ("LISTEN_PORT", "LISTEN"),
+    ("MEDIA_ROOT", "MEDIA"),
+    ("PORT", "LISTEN"),
+    ("STATIC_ROOT", "STATIC"),
+    ("TARGET", "UPSTREAM"),
+    ("UPSTREAM_HOST", "UPSTREAM"),
+    ("UPSTREAM_URL", "UPSTREAM"),
+];
+
 /// What the environment says, sorted by what it is about.
 #[derive(Debug)]
 pub(super) struct Readings<'a> {
     config: Vec<Variable<'a>>,
     keys: Vec<(&'static Key, Vec<Variable<'a>>)>,
-    unknown: Vec<String>,
+    /// Each with its value.
+    unknown: Vec<(String, &'a OsStr)>,
 }
 
 /// A variable whose name means something.
@@ -62,7 +81,7 @@ pub(super) fn sort(environment: &Environment) -> Readings<'_> {
         }
         let known = name.to_str().is_some_and(|name| readings.sort_one(name, value));
         if !known {
-            readings.unknown.push(lossy.into_owned());
+            readings.unknown.push((lossy.into_owned(), value.as_os_str()));
         }
     }
     readings
@@ -84,7 +103,7 @@ fn split_list(kind: Kind, text: &str) -> Vec<String> {
 }
 
 /// The name's kind of mistake and what to do about it, with the keys that were probably meant.
-fn unknown(name: &str) -> (Problem, Vec<&'static Key>) {
+fn unknown(name: &str, value: &OsStr) -> (Problem, Vec<&'static Key>) {
     let names: Vec<String> = KEYS
         .iter()
         .flat_map(|key| [Some(key.env_name()), key.short_env.map(str::to_owned)])
@@ -99,12 +118,24 @@ fn unknown(name: &str) -> (Problem, Vec<&'static Key>) {
     // The common beginning would make every name look alike.
     let rest = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
     let rests: Vec<String> = names.iter().map(|name| rest(name)).collect();
-    let near = suggest::nearest(&rest(stem), rests.iter().map(String::as_str), "__");
+    let stem = rest(stem);
+    let called = CALLED.iter().find(|(called, _)| *called == stem).map(|(_, known)| *known);
+    let near = match called {
+        Some(known) => vec![known],
+        None => suggest::nearest(&stem, rests.iter().map(String::as_str), "__"),
+    };
+    // LISTEN_PORT is LISTEN and more.
+    let begins =
+        |known: &&String| stem.strip_prefix(known.as_str()).is_some_and(|s| s.starts_with('_'));
+    let near = match rests.iter().filter(begins).max_by_key(|known| known.len()) {
+        Some(longest) if near.is_empty() => vec![longest.as_str()],
+        _ => near,
+    };
     let near: Vec<String> = near.iter().map(|near| format!("{PREFIX}{near}")).collect();
     let meant = KEYS.iter().filter(|key| near.iter().any(|near| is_name_of(key, near))).collect();
     let near: Vec<String> = near.iter().map(|near| format!("{near}{suffix}")).collect();
 
-    let fault = if is_service_link(&upper) {
+    let fault = if is_service_link(&upper, value) {
         "there is no such setting; if Kubernetes sets it for a Service called sideman, put \
          enableServiceLinks: false into the pod's spec"
             .into()
@@ -122,12 +153,20 @@ fn is_name_of(key: &Key, name: &str) -> bool {
     key.short_env == Some(name) || key.env_name() == name
 }
 
-/// Whether the name is one of those that Kubernetes gives every container for each Service.
-fn is_service_link(name: &str) -> bool {
+/// Whether the variable is one of those that Kubernetes gives every container for each Service: names of
+/// two parts that nothing else ends with, or a `PORT` whose value is an address.
+fn is_service_link(name: &str, value: &OsStr) -> bool {
+    let value = value.to_string_lossy();
+    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|begin| value.starts_with(begin));
+    let of_protocol = |(_, after): (&str, &str)| {
+        let (port, rest) = after.split_once('_').unwrap_or((after, ""));
+        port.parse::<u16>().is_ok()
+            && ["TCP", "UDP", "SCTP"].iter().any(|one| rest.starts_with(one))
+    };
     name.ends_with("_SERVICE_HOST")
         || name.contains("_SERVICE_PORT")
-        || name.ends_with("_PORT")
-        || (name.contains("_PORT_") && (name.contains("_TCP") || name.contains("_UDP")))
+        || (name.ends_with("_PORT") && is_address)
+        || name.rsplit_once("_PORT_").is_some_and(of_protocol)
 }
 
 // === impl Readings ===
@@ -167,8 +206,8 @@ impl<'a> Readings<'a> {
 
     /// Puts every value on top of those of lower sources.
     pub(super) fn apply(&self, sources: &mut Sources, problems: &mut Vec<Problem>) {
-        for name in &self.unknown {
-            let (problem, meant) = unknown(name);
+        for (name, value) in &self.unknown {
+            let (problem, meant) = unknown(name, value);
             problems.push(problem);
             meant.iter().for_each(|key| sources.excuse(key));
         }

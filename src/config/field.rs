@@ -77,11 +77,41 @@ fn name_and_value(prefix: &str, field: &str) -> Result<(HeaderName, HeaderValue)
             "the value is missing: to take the field away, write {prefix}=remove {name}"
         ));
     }
+    if let Some(variable) = variable(value) {
+        return Err(format!(
+            "there are no variables: {variable} would be sent as it stands; write the value itself, or let \
+             the application set this field"
+        ));
+    }
     // RFC 9110, 5.5, without what is obsolete: a quoted or encoded form exists for everything else.
     match HeaderValue::from_str(value) {
         Ok(value) if value.to_str().is_ok() => Ok((name, value)),
         _ => Err("in the value, only visible ASCII characters and spaces are possible".into()),
     }
+}
+
+/// What nginx (`$host`, `${host}`), Apache (`%{HOST}e`), HAProxy (`%[src]`) or Caddy (`{http.x}`) would
+/// put something else for.
+fn variable(value: &str) -> Option<&str> {
+    let begins = |at: &usize| {
+        let rest = value.as_bytes().get(*at..).unwrap_or_default();
+        match rest {
+            [b'$', next, ..] => next.is_ascii_alphabetic() || matches!(next, b'_' | b'{'),
+            [b'%', b'{' | b'[', ..] => true,
+            rest => rest.starts_with(b"{http."),
+        }
+    };
+    let start = (0..value.len()).find(begins)?;
+    let rest = value.get(start..)?;
+    let end = match rest.find(['}', ']']) {
+        Some(end) if !rest.starts_with('$') || rest.starts_with("${") => end + 1,
+        _ => rest
+            .char_indices()
+            .skip(1)
+            .find(|(_, c)| !c.is_ascii_alphanumeric() && *c != '_')
+            .map_or(rest.len(), |(at, _)| at),
+    };
+    rest.get(..end)
 }
 
 /// Reads a name that Sideman leaves to others.
@@ -165,6 +195,27 @@ mod tests {
             "/=set Set-Cookie: a=b",
             "no: this would throw away the application's cookies: write /=add Set-Cookie: a=b",
         );
+    }
+
+    #[test]
+    fn variables_of_other_programs_are_refused() {
+        for (value, variable) in [
+            ("$host", "$host"),
+            ("a $request_id; b", "$request_id"),
+            ("https://${http_host}/x", "${http_host}"),
+            ("%{HTTP_HOST}e", "%{HTTP_HOST}"),
+            ("%[src] a", "%[src]"),
+            ("{http.request.host}", "{http.request.host}"),
+        ] {
+            let fault = rule(&format!("/=set X-A: {value}")).unwrap_err();
+            let begin = format!("there are no variables: {variable} would be sent");
+            assert!(fault.starts_with(&begin), "{fault}");
+        }
+        for value in
+            ["$5", "a$", "100%", "{\"group\":\"a\"}", "a=%20", "$", "${".trim_end_matches('{')]
+        {
+            assert!(rule(&format!("/=add X-A: {value}")).is_ok(), "{value}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! then flags, each above the one before. `load` is the file to read first; `keys` is the table of
 //! everything that can be set. Nothing after the start reads a setting's text again.
 
+mod inert;
 mod keys;
 mod load;
 mod warnings;

@@ -1,14 +1,34 @@
 //! URL paths, the directories behind URL prefixes, and the file that stands for a directory.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
+
+use crate::rfc::path::normalize;
+
+/// Where the kernel shows itself as files. In the last there may be a directory of one's own.
+const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
+const SHARED_MEMORY: &str = "/dev/shm";
 
 /// Reads the path of a health check.
 pub(super) fn health(text: &str) -> Result<String, String> {
     absolute(text)?;
-    if text == "/" {
+    // Requests are compared by their decoded path, without detours.
+    let Some(path) = normalize(text) else {
+        return Err("no request can have this path: choose one without % and ..".into());
+    };
+    if *path == *b"/" {
         return Err("the application's first page would never be seen: choose another".into());
     }
-    Ok(text.into())
+    if *path == *text.as_bytes() {
+        return Ok(text.into());
+    }
+    Err(match std::str::from_utf8(&path).ok().filter(|path| absolute(path).is_ok()) {
+        Some(path) => {
+            format!("a request's path is decoded first, and never this one: write {path}")
+        }
+        None => {
+            "a request's path is decoded first, and never this one: choose one without %".into()
+        }
+    })
 }
 
 /// Reads `PREFIX=DIR`; a prefix without its last `/` gets it.
@@ -21,6 +41,12 @@ pub(super) fn root(text: &str) -> Result<(String, PathBuf), String> {
             _ => "the = between prefix and directory is missing".into(),
         });
     };
+    if is_name_of_file(prefix) {
+        return Err(format!(
+            "{prefix} is the name of a file, and a prefix stands for a directory: serve the directory \
+             that holds the file, or write {prefix}/ if it is one"
+        ));
+    }
     let prefix = self::prefix(prefix).map_err(|fault| format!("in the prefix, {fault}"))?;
     if directory.trim().is_empty() {
         return Err("the directory is missing".into());
@@ -28,10 +54,42 @@ pub(super) fn root(text: &str) -> Result<(String, PathBuf), String> {
     if directory.contains('\0') {
         return Err("the directory must not hold a NUL".into());
     }
-    if directory.bytes().all(|byte| byte == b'/') {
+    let plain = without_detours(Path::new(directory));
+    if plain == Path::new("/") {
         return Err("this would publish the whole file system".into());
     }
+    let is_kernel = KERNEL.iter().any(|kernel| plain.starts_with(kernel));
+    if is_kernel && (plain == Path::new(SHARED_MEMORY) || !plain.starts_with(SHARED_MEMORY)) {
+        return Err(
+            "there the kernel shows itself, secrets of processes among it: name a directory \
+                    of the site's own"
+                .into(),
+        );
+    }
     Ok((prefix, directory.into()))
+}
+
+/// Whether a prefix without its last `/` looks like a file: `/favicon.ico`.
+fn is_name_of_file(prefix: &str) -> bool {
+    let last = prefix.rsplit('/').next().unwrap_or_default();
+    let Some((stem, extension)) = last.rsplit_once('.') else { return false };
+    let letters = extension.bytes().any(|byte| byte.is_ascii_alphabetic());
+    !stem.is_empty() && letters && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// A path without `.`, and without `..` as far as what stands before it is no link.
+fn without_detours(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut plain, component| {
+        match component {
+            Component::ParentDir if plain.has_root() => drop(plain.pop()),
+            Component::CurDir => {}
+            Component::ParentDir
+            | Component::RootDir
+            | Component::Prefix(_)
+            | Component::Normal(_) => plain.push(component),
+        }
+        plain
+    })
 }
 
 /// Reads a URL prefix; without its last `/` it gets one.
@@ -175,6 +233,64 @@ mod tests {
         assert!(health("/up?x").is_err());
         assert!(health("/u p").is_err());
         assert!(health("/").is_err());
+        let first = "the application's first page would never be seen: choose another";
+        let never = "a request's path is decoded first, and never this one: write ";
+        for (text, expected) in [
+            ("/%41", format!("{never}/A")),
+            ("//a", format!("{never}/a")),
+            ("/a/../b", format!("{never}/b")),
+            ("/a/./b", format!("{never}/a/b")),
+            ("/a/.", format!("{never}/a/")),
+            ("/a//", format!("{never}/a/")),
+            ("/.", first.to_owned()),
+            ("/a/..", first.to_owned()),
+            ("/%2F", first.to_owned()),
+            ("/../a", "no request can have this path: choose one without % and ..".to_owned()),
+            ("/%zz", "no request can have this path: choose one without % and ..".to_owned()),
+        ] {
+            assert_eq!(health(text), Err(expected), "{text}");
+        }
+        assert!(health("/a%20b").unwrap_err().ends_with("choose one without %"));
+        for text in ["/healthz", "/health/", "/.well-known/up", "/a.b", "/..a", "/~a;b=c"] {
+            assert_eq!(health(text), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn directories_that_are_nobodys_site() {
+        for directory in [
+            "/",
+            "//",
+            "/.",
+            "/srv/..",
+            "/../.",
+            "/proc",
+            "/proc/self",
+            "/sys/",
+            "/dev",
+            "/dev/shm",
+            "/srv/../proc",
+            "/./dev/fd",
+        ] {
+            assert!(root(&format!("/s/={directory}")).is_err(), "{directory}");
+        }
+        for directory in
+            ["/dev/shm/site", "/process", "/devel", "srv", "../srv", "/srv/../www", "."]
+        {
+            assert_eq!(root(&format!("/s/={directory}")).unwrap().1, PathBuf::from(directory));
+        }
+    }
+
+    #[test]
+    fn prefix_that_is_the_name_of_a_file_is_refused() {
+        for prefix in ["/favicon.ico", "/robots.txt", "/a/b.c.html", "/sw.js", "/song.mp3"] {
+            let fault = root(&format!("{prefix}=/srv")).unwrap_err();
+            assert!(fault.contains("is the name of a file"), "{fault}");
+            assert!(root(&format!("{prefix}/=/srv")).is_ok());
+        }
+        for prefix in ["/v1.2", "/.well-known", "/static", "/a.b/c"] {
+            assert!(root(&format!("{prefix}=/srv")).is_ok(), "{prefix}");
+        }
     }
 
     #[test]

@@ -3,10 +3,12 @@
 use std::{
     fs,
     io::ErrorKind,
+    net::Ipv6Addr,
     path::{self, Path, PathBuf},
 };
 
 use http::StatusCode;
+use ipnet::IpNet;
 use rustix::{
     fs::{Access, access},
     process::getuid,
@@ -16,7 +18,16 @@ use crate::plan::{
     Certificates, Listen, Pages, Plan, Purpose, Root, Server, Spill, Target, Tls, Upstream,
 };
 
-use super::{address, load::Loaded};
+use super::{address, inert, load::Loaded};
+
+/// Directories that hold more than one program's files, and are nobody's site as a whole.
+const SYSTEM: [&str; 14] = [
+    "/", "/bin", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/run", "/sbin", "/tmp",
+    "/usr", "/var", "/dev/shm",
+];
+/// Directories below which are secrets.
+const SECRET: [&str; 7] =
+    ["/boot", "/etc", "/proc", "/root", "/run/secrets", "/sys", "/var/lib/docker"];
 
 /// What `run` starts with all the same, because it may come right by itself.
 pub fn warnings(loaded: &Loaded) -> Vec<String> {
@@ -31,6 +42,7 @@ pub fn warnings(loaded: &Loaded) -> Vec<String> {
         .flat_map(Place::all)
         .collect();
     let mut warnings: Vec<String> = places.iter().filter_map(Place::missing).collect();
+    warnings.extend(places.iter().filter_map(Place::not_a_site));
     for (index, place) in places.iter().enumerate() {
         let others = places.get(index + 1..).unwrap_or_default();
         warnings.extend(others.iter().filter_map(|other| mixed(place, other)));
@@ -42,6 +54,9 @@ pub fn warnings(loaded: &Loaded) -> Vec<String> {
         let others = routes.iter().map(|route| &route.upstream);
         warnings.extend(others.flat_map(|upstream| sockets("routes.upstreams", upstream)));
     }
+    if !secret("server.trusted_proxies") {
+        warnings.extend(wide(&server.trusted_proxies));
+    }
     warnings.extend(trust(server, tls.as_ref()));
     if let Some(tls) = tls.as_ref().filter(|_| !secret("tls.certificates")) {
         warnings.extend(certificates(tls));
@@ -50,6 +65,7 @@ pub fn warnings(loaded: &Loaded) -> Vec<String> {
         warnings.extend(spill(&loaded.plan.buffers.spill));
     }
     warnings.extend(pages(&loaded.plan.pages, secret));
+    warnings.extend(inert::warnings(loaded));
     warnings
 }
 
@@ -92,12 +108,44 @@ fn certificates(tls: &Tls) -> Vec<String> {
     pairs.iter().flat_map(|pair| [&pair.certificate, &pair.key]).filter_map(missing).collect()
 }
 
-fn trust(server: &Server, tls: Option<&Tls>) -> Option<String> {
-    if server.trusted_proxies.iter().any(|network| network.prefix_len() == 0) {
-        return Some(
-            "server.trusted_proxies holds every address: any client can claim to be another".into(),
-        );
+/// Networks that hold clients, and not only proxies. Those of one family hold no address of the other.
+fn wide(networks: &[IpNet]) -> Vec<String> {
+    let every = |is_v4: bool| {
+        networks.iter().any(|one| one.prefix_len() == 0 && one.addr().is_ipv4() == is_v4)
+    };
+    let whom = match (every(true), every(false)) {
+        (true, true) => "address: any client can claim to be another",
+        (true, false) => "IPv4 address, and no IPv6 one: any client can claim to be another",
+        (false, true) => {
+            "IPv6 address, and no IPv4 one: any client can claim to be another; for IPv4 write 0.0.0.0/0"
+        }
+        (false, false) => {
+            let public = networks.iter().filter(|one| is_public(one));
+            let warning = |network: &IpNet| {
+                format!(
+                    "server.trusted_proxies holds {network}, a large part of the Internet: any client in \
+                     it can claim to be another"
+                )
+            };
+            return public.map(warning).collect();
+        }
+    };
+    vec![format!("server.trusted_proxies holds every {whom}")]
+}
+
+/// Whether a network is larger than anybody's own, outside of what is private (RFC 1918, RFC 4193).
+fn is_public(network: &IpNet) -> bool {
+    match network {
+        IpNet::V4(v4) => v4.prefix_len() < 8,
+        // All that is routed is in 2000::/3.
+        IpNet::V6(v6) => {
+            let global = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
+            v6.prefix_len() < 16 && (v6.contains(&global) || v6.addr().segments()[0] >> 13 == 1)
+        }
     }
+}
+
+fn trust(server: &Server, tls: Option<&Tls>) -> Option<String> {
     // Who comes by a socket is believed.
     let tls_listen = tls.iter().flat_map(|tls| &tls.listen);
     let mut places = server.listen.iter().chain(tls_listen);
@@ -200,6 +248,28 @@ impl<'a> Place<'a> {
                 "{place} is not there now: {error}; until it is, nothing below {prefix} comes from it"
             )),
         }
+    }
+
+    /// A directory that holds more than a site's files.
+    fn not_a_site(&self) -> Option<String> {
+        let (prefix, place, real) = (&self.root.prefix, self.show(), &self.real);
+        let whole = SYSTEM.iter().any(|system| real == Path::new(system));
+        let within = SECRET.iter().any(|secret| real.starts_with(secret));
+        if whole || within {
+            let real = real.display();
+            return Some(format!(
+                "{place} is {real}, where the system or other programs keep their files: what user {} \
+                 can read in it is served below {prefix}; give the site a directory of its own",
+                getuid().as_raw()
+            ));
+        }
+        let project = real.join("manage.py");
+        fs::metadata(&project).is_ok_and(|found| found.is_file()).then(|| {
+            format!(
+                "{place} holds manage.py, so that the project's source is served below {prefix}; name \
+                 the directory that collectstatic fills (STATIC_ROOT)"
+            )
+        })
     }
 
     fn show(&self) -> String {

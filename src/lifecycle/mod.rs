@@ -11,6 +11,7 @@ mod start;
 
 pub use self::{
     prepare::certificate_faults,
+    process::TooFewDescriptors,
     shutdown::Outcome,
     source::Source,
     start::{Addresses, Running, StartError, start},

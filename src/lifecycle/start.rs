@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     parts::Parts,
     prepare::{Advice, places, tell_of_settings},
-    process,
+    process::{self, TooFewDescriptors},
     reload::Reloader,
     shutdown::{Outcome, leave},
     signals::{HangUps, Signals},
@@ -64,6 +64,7 @@ pub enum StartError {
     Tls(Vec<TlsError>),
     /// A thread or a runtime could not be made.
     System(io::Error),
+    Descriptors(TooFewDescriptors),
 }
 
 /// Starts everything that the settings ask for; `source` reads them again.
@@ -121,6 +122,7 @@ pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartErr
     let process = Arc::clone(app.metrics.process());
     let accepting = Accepting::start(listeners, tls.clone(), workers.placement(), process)?;
     let retired = Vec::new();
+    process::check_descriptors()?;
     let addresses = Addresses { site, admin };
     announce(&addresses);
     tell_of_settings(&advice, &Advice::default());
@@ -187,6 +189,12 @@ impl From<Vec<TlsError>> for StartError {
     }
 }
 
+impl From<TooFewDescriptors> for StartError {
+    fn from(error: TooFewDescriptors) -> Self {
+        Self::Descriptors(error)
+    }
+}
+
 impl From<io::Error> for StartError {
     fn from(error: io::Error) -> Self {
         Self::System(error)
@@ -201,6 +209,11 @@ impl fmt::Display for StartError {
                 let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
                 f.write_str(&lines.join("\n"))
             }
+            Self::Descriptors(TooFewDescriptors { limit, least }) => write!(
+                f,
+                "cannot start: no more than {limit} files may be open, and serving takes {least} at the \
+                 least; raise the container's limit of open files (nofile), best to 1024 or more"
+            ),
             Self::System(error) => {
                 write!(f, "cannot start: {error}; check the limits of threads and descriptors")
             }

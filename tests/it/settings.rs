@@ -163,6 +163,95 @@ fn start_event_names_what_was_set() {
 }
 
 #[test]
+fn settings_that_could_never_act_are_refused_with_a_remedy() {
+    for (name, value, parts) in [
+        ("SIDEMAN_LISTEN_PORT", "8080", &["did you mean SIDEMAN_LISTEN?"][..]),
+        ("SIDEMAN_PORT", "8080", &["did you mean SIDEMAN_LISTEN?"]),
+        ("SIDEMAN_PORT", "tcp://10.0.0.1:80", &["enableServiceLinks"]),
+        ("SIDEMAN_WEB_SERVICE_HOST", "10.0.0.1", &["enableServiceLinks"]),
+        ("SIDEMAN_ROUTES__FIELDS", "/=set X-A: $host", &["no variables", "$host"]),
+        ("SIDEMAN_STATIC", "/favicon.ico=/srv", &["the name of a file", "/favicon.ico/"]),
+        ("SIDEMAN_STATIC", "/s/=/proc/self", &["the kernel shows itself"]),
+        ("SIDEMAN_MEDIA", "/s/=/sys", &["the kernel shows itself"]),
+        ("SIDEMAN_ACCEL", "/s/=/dev", &["the kernel shows itself"]),
+        ("SIDEMAN_STATIC", "/s/=/srv/..", &["the whole file system"]),
+        ("SIDEMAN_HEALTH__PATH", "/%41", &["write /A"]),
+        ("SIDEMAN_HEALTH__PATH", "//a", &["write /a"]),
+        ("SIDEMAN_HEALTH__READY_PATH", "/a/../b", &["write /b"]),
+        ("SIDEMAN_HEALTH__READY_PATH", "/.", &["choose another"]),
+    ] {
+        for command in ["check", "run"] {
+            let settings = sideman(&[command, "--upstream", "http://127.0.0.1:8000"]);
+            let ended = settings.variable(name, value).run_to_end();
+            assert_eq!(ended.code, Some(2), "{name}={value}: {ended:?}");
+            for part in parts {
+                assert!(ended.stderr.contains(part), "{name}={value}: {}", ended.stderr);
+            }
+        }
+    }
+}
+
+#[test]
+fn settings_that_mean_more_or_less_than_they_say_are_warned_of() {
+    let directory = TempDir::new();
+    directory.write("project/manage.py", "");
+    symlink("/etc", directory.join("link")).unwrap();
+    let project = format!("/s/={}", directory.join("project").display());
+    let link = format!("/s/={}", directory.join("link").display());
+    for (name, value, part) in [
+        ("SIDEMAN_TRUSTED_PROXIES", "::/0", "holds every IPv6 address, and no IPv4 one"),
+        ("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/0", "holds every IPv4 address, and no IPv6 one"),
+        ("SIDEMAN_TRUSTED_PROXIES", "::ffff:0:0/96", "holds every IPv4 address"),
+        ("SIDEMAN_TRUSTED_PROXIES", "::/0,0.0.0.0/0", "holds every address"),
+        ("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/1,128.0.0.0/1", "holds 0.0.0.0/1, a large part"),
+        ("SIDEMAN_TRUSTED_PROXIES", "2000::/3", "holds 2000::/3, a large part"),
+        ("SIDEMAN_STATIC", "/s/=/etc", "where the system or other programs keep their files"),
+        ("SIDEMAN_MEDIA", "/s/=/var", "where the system or other programs keep their files"),
+        ("SIDEMAN_STATIC", &link, "is /etc, where the system"),
+        ("SIDEMAN_STATIC", &project, "holds manage.py"),
+        ("SIDEMAN_TLS__MIN_VERSION", "1.3", "tls.min_version has no effect: tls.listen is none"),
+        ("SIDEMAN_LOG__SLOW", "9s", "log.slow has no effect"),
+    ] {
+        let settings = sideman(&["check", "--strict", "--upstream", "http://127.0.0.1:8000"]);
+        let ended = settings.variable(name, value).run_to_end();
+        assert_eq!(ended.code, Some(1), "{name}={value}: {ended:?}");
+        assert!(ended.stderr.contains(part), "{name}={value}: {}", ended.stderr);
+    }
+    for value in ["10.0.0.0/8,fc00::/7", "2001:db8::/32", "none"] {
+        let settings = sideman(&["check", "--strict", "--upstream", "http://127.0.0.1:8000"]);
+        let ended = settings.variable("SIDEMAN_TRUSTED_PROXIES", value).run_to_end();
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{value}");
+    }
+}
+
+#[test]
+fn proxies_of_ipv4_in_the_form_of_ipv6_are_believed() {
+    let application = App::saying("hello");
+    for network in ["::ffff:127.0.0.1", "::ffff:127.0.0.0/104", "::ffff:7f00:1/128"] {
+        let sideman = Settings::before(&application.url())
+            .variable("SIDEMAN_TRUSTED_PROXIES", network)
+            .start();
+        sideman.connect().ask("GET", "/", "X-Forwarded-For: 198.51.100.7\r\n");
+        assert_eq!(sideman.log_of("/")["client"], "198.51.100.7", "{network}");
+    }
+}
+
+#[test]
+fn too_few_descriptors_are_refused_at_the_start() {
+    let application = App::saying("hello");
+    for most in [28, 30, 32] {
+        let ended = Settings::before(&application.url()).descriptors(most).run_to_end();
+        assert_eq!(ended.code, Some(1), "{most}: {ended:?}");
+        assert!(ended.stderr.contains("nofile"), "{most}: {ended:?}");
+    }
+    // What starts can serve.
+    let sideman = Settings::before(&application.url()).descriptors(56).start();
+    for _ in 0..3 {
+        assert_eq!(sideman.get("/").text(), "hello");
+    }
+}
+
+#[test]
 fn flags_win_over_the_environment_and_that_over_the_file() {
     let directory = TempDir::new();
     let file = directory.write(

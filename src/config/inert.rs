@@ -1,0 +1,420 @@
+//! Settings that are valid and never act, because another one keeps them from it. A table of which needs
+//! which, and the rules of lists that others hide.
+
+use crate::plan::{
+    AccessLog, CacheRule, FieldEdit, FieldRule, LogField, Pattern, Plan, Protocol, Purpose, Root,
+    Spill, Upstream,
+};
+
+use super::{caching, field, keys::Key, load::Loaded, reader::Setting, route};
+
+/// When a setting acts, and why it does not else.
+struct Need {
+    keys: &'static [&'static str],
+    acts: fn(&Plan) -> bool,
+    why: &'static str,
+}
+
+const NEEDS: &[Need] = &[
+    Need {
+        keys: &["tls.min_version", "tls.handshake_timeout", "tls.handshakes"],
+        acts: |plan| plan.tls.is_some(),
+        why: "tls.listen is none",
+    },
+    Need {
+        keys: &["upstream.queue_timeout"],
+        acts: |plan| plan.upstream.admission.queue > 0,
+        why: "upstream.queue is 0, so that nothing is queued",
+    },
+    Need {
+        keys: &["upstream.read_timeout"],
+        acts: |plan| {
+            plan.upstream.total_timeout.is_none_or(|total| plan.upstream.read_timeout < total)
+        },
+        why: "upstream.total_timeout is not longer",
+    },
+    Need {
+        keys: &["upstream.max_idle"],
+        acts: |plan| {
+            plan.upstream.max_idle == 0 || keeps(plan) && !plan.upstream.idle_timeout.is_zero()
+        },
+        why: "no connection is kept: upstream.idle_timeout is 0s, or uWSGI takes one request on each",
+    },
+    Need {
+        keys: &["upstream.idle_timeout"],
+        acts: |plan| {
+            plan.upstream.idle_timeout.is_zero() || keeps(plan) && plan.upstream.max_idle > 0
+        },
+        why: "no connection is kept: upstream.max_idle is 0, or uWSGI takes one request on each",
+    },
+    Need {
+        keys: &["upstream.idle_timeout"],
+        acts: |plan| plan.upstream.idle_timeout <= plan.upstream.max_age,
+        why: "upstream.max_age is shorter",
+    },
+    Need {
+        keys: &["upstream.max_age"],
+        acts: |plan| {
+            keeps(plan) && plan.upstream.max_idle > 0 && !plan.upstream.idle_timeout.is_zero()
+        },
+        why: "no connection is kept: upstream.max_idle is 0, upstream.idle_timeout is 0s, or uWSGI \
+              takes one request on each",
+    },
+    Need {
+        keys: &["upstream.uwsgi_flavour", "upstream.uwsgi_buffer_size"],
+        acts: |plan| upstreams(plan).any(|one| matches!(one.protocol, Protocol::Uwsgi(_))),
+        why: "no address begins with uwsgi:// or uwsgi+unix:",
+    },
+    Need {
+        keys: &["buffers.directory"],
+        acts: |plan| plan.buffers.disk > 0 || !matches!(plan.buffers.spill, Spill::Directory(_)),
+        why: "buffers.disk is 0B",
+    },
+    Need {
+        keys: &["buffers.answer"],
+        acts: |plan| {
+            plan.buffers.answer <= plan.buffers.disk || plan.buffers.spill == Spill::Memory
+        },
+        why: "buffers.disk is lower",
+    },
+    Need {
+        keys: &[
+            "static.memory",
+            "static.entries",
+            "static.max_age",
+            "static.caching",
+            "static.index",
+            "static.compress",
+            "static.fallback",
+            "static.fallback_timeout",
+            "static.serve_current",
+            "log.static_sample",
+        ],
+        acts: |plan| !plan.files.roots.is_empty(),
+        why: "static.roots is none",
+    },
+    Need {
+        keys: &["static.check_interval", "static.symlinks", "static.charset", "static.types"],
+        acts: |plan| roots(plan).next().is_some(),
+        why: "static.roots, media.roots and accel.roots are none",
+    },
+    Need {
+        keys: &["media.memory", "media.entries"],
+        acts: |plan| !plan.media.roots.is_empty(),
+        why: "media.roots and accel.roots are none",
+    },
+    Need {
+        keys: &["media.max_age", "media.cors", "media.rate"],
+        acts: |plan| roots(plan).any(|root| root.purpose == Purpose::Media),
+        why: "media.roots is none",
+    },
+    Need {
+        keys: &["static.fallback_timeout"],
+        acts: |plan| plan.missing.fallback.is_some() || plan.files.roots.is_empty(),
+        why: "static.fallback is none",
+    },
+    Need {
+        keys: &[
+            "log.fields",
+            "log.redact",
+            "log.static_sample",
+            "log.slow",
+            "log.health",
+            "log.buffer",
+            "log.when_slow",
+        ],
+        acts: |plan| plan.log.access != AccessLog::Off,
+        why: "log.access is off",
+    },
+    Need {
+        keys: &["log.slow"],
+        acts: |plan| plan.log.static_sample != 1 || plan.log.access == AccessLog::Off,
+        why: "log.static_sample is 1, so that no line is left out",
+    },
+    Need {
+        keys: &["log.redact"],
+        acts: |plan| {
+            let shows = [LogField::Query, LogField::Referer, LogField::Combined];
+            plan.log.access == AccessLog::Off
+                || plan.log.fields.0.iter().any(|field| shows.contains(field))
+        },
+        why: "log.fields has neither query nor referer",
+    },
+    Need {
+        keys: &["errors.421"],
+        acts: |plan| !plan.server.allowed_hosts.is_empty(),
+        why: "server.allowed_hosts is none, so that no request is answered with 421",
+    },
+    Need {
+        keys: &["errors.403"],
+        acts: |plan| roots(plan).next().is_some(),
+        why: "static.roots, media.roots and accel.roots are none, so that 403 is never sent",
+    },
+];
+
+/// A sentence on each setting that somebody has set and that never acts.
+pub(super) fn warnings(loaded: &Loaded) -> Vec<String> {
+    let plan = &loaded.plan;
+    let mut warnings = Vec::new();
+    for setting in loaded.settings.iter().filter(|setting| differs(setting)) {
+        let needs = NEEDS.iter().filter(|need| need.keys.contains(&setting.key.name));
+        // One reason is enough.
+        if let Some(need) = needs.into_iter().find(|need| !(need.acts)(plan)) {
+            warnings.push(format!("{} has no effect: {}", setting.key.name, need.why));
+        }
+    }
+    let is_secret = |name: &str| {
+        loaded.settings.iter().any(|one| one.key.name == name && one.origin.is_secret())
+    };
+    if !is_secret("static.caching") {
+        let rules = plan.files.roots.first().map(|root| root.caching.as_slice());
+        warnings.extend(hidden_caching(rules.unwrap_or_default()));
+    }
+    if !is_secret("routes.fields") {
+        warnings.extend(undone_fields(&plan.fields));
+    }
+    if !["routes.unbuffered", "static.roots", "media.roots", "accel.roots"]
+        .into_iter()
+        .any(is_secret)
+    {
+        warnings.extend(unbuffered_files(plan));
+    }
+    warnings
+}
+
+/// Whether it was set to something else than its default.
+fn differs(setting: &Setting) -> bool {
+    let default = |key: &Key| match key.default {
+        None | Some([]) => "none".to_owned(),
+        Some(items) => items.join(", "),
+    };
+    setting.is_set() && setting.text != default(setting.key)
+}
+
+fn upstreams(plan: &Plan) -> impl Iterator<Item = &Upstream> {
+    std::iter::once(&plan.upstream).chain(plan.routes.iter().map(|route| &route.upstream))
+}
+
+/// Whether any application can be spoken to with a connection that is kept.
+fn keeps(plan: &Plan) -> bool {
+    upstreams(plan).any(|one| {
+        let kept = Upstream { max_idle: 1, idle_timeout: one.max_age, ..one.clone() };
+        kept.keeps_connections()
+    })
+}
+
+fn roots(plan: &Plan) -> impl Iterator<Item = &Root> {
+    plan.files.roots.iter().chain(&plan.media.roots)
+}
+
+/// Caching rules behind one that matches all that they match.
+fn hidden_caching(rules: &[CacheRule]) -> Vec<String> {
+    let hides = |(index, rule): (usize, &CacheRule)| {
+        let before = rules.get(..index).unwrap_or_default();
+        let hiding = before.iter().find(|one| covers(&one.pattern, &rule.pattern))?;
+        Some(format!(
+            "the rule {} (static.caching) has no effect: {} stands before it and matches all that it \
+             matches; put the narrower one first",
+            caching::show(rule),
+            caching::show_pattern(&hiding.pattern)
+        ))
+    };
+    rules.iter().enumerate().filter_map(hides).collect()
+}
+
+/// Whether a pattern surely matches all that another one matches; what is doubtful is not.
+fn covers(wide: &Pattern, narrow: &Pattern) -> bool {
+    let Pattern::Glob(wide) = wide else { return wide == narrow };
+    // Alone they match every name.
+    if matches!(wide.as_str(), "*" | "**" | "**/*") {
+        return true;
+    }
+    let Pattern::Glob(narrow) = narrow else { return false };
+    let last = narrow.rsplit('/').next().unwrap_or(narrow);
+    match wide.contains('/') {
+        true => narrow.contains('/') && covers_text(wide.as_bytes(), narrow.as_bytes()),
+        // Without a slash the last part of a name counts.
+        false => !last.contains("**") && covers_text(wide.as_bytes(), last.as_bytes()),
+    }
+}
+
+/// Whether the wildcards of one can stand for the text of another, wildcards included.
+fn covers_text(wide: &[u8], narrow: &[u8]) -> bool {
+    match (wide, narrow) {
+        ([], []) => true,
+        ([b'*', b'*', rest @ ..], _) => (0..=narrow.len())
+            .any(|at| narrow.get(at..).is_some_and(|left| covers_text(rest, left))),
+        ([b'*', rest @ ..], _) => {
+            let end = narrow.iter().position(|byte| *byte == b'/').unwrap_or(narrow.len());
+            let deep = narrow.windows(2).position(|pair| pair == b"**").unwrap_or(narrow.len());
+            (0..=end.min(deep))
+                .any(|at| narrow.get(at..).is_some_and(|left| covers_text(rest, left)))
+        }
+        ([b'?', wide @ ..], [byte, narrow @ ..]) if !matches!(byte, b'*' | b'/') => {
+            covers_text(wide, narrow)
+        }
+        ([one, wide @ ..], [other, narrow @ ..]) if one == other && *one != b'?' => {
+            covers_text(wide, narrow)
+        }
+        _ => false,
+    }
+}
+
+/// Rules for fields that a later one sets anew or takes away, wherever they apply.
+fn undone_fields(rules: &[FieldRule]) -> Vec<String> {
+    let name = |edit: &FieldEdit| match edit {
+        FieldEdit::Set(name, _) | FieldEdit::Add(name, _) | FieldEdit::Remove(name) => name.clone(),
+    };
+    let undone = |(index, rule): (usize, &FieldRule)| {
+        // A field that is taken away first is one that was there before.
+        if matches!(rule.edit, FieldEdit::Remove(_)) {
+            return None;
+        }
+        let after = rules.get(index + 1..).unwrap_or_default();
+        let undoes = |later: &&FieldRule| {
+            !matches!(later.edit, FieldEdit::Add(..))
+                && name(&later.edit) == name(&rule.edit)
+                && rule.prefix.starts_with(&later.prefix)
+        };
+        let later = after.iter().find(undoes)?;
+        Some(format!(
+            "the rule {} (routes.fields) has no effect: {} stands behind it and replaces it; put the \
+             wider one first",
+            field::show(rule),
+            field::show(later)
+        ))
+    };
+    rules.iter().enumerate().filter_map(undone).collect()
+}
+
+/// Prefixes that are not to be buffered and are files, which nothing buffers.
+fn unbuffered_files(plan: &Plan) -> Vec<String> {
+    let files = |prefix: &str| roots(plan).find(|root| prefix.starts_with(&root.prefix));
+    let warning = |rule: &crate::plan::Unbuffered| {
+        let root = files(&rule.prefix)?;
+        Some(format!(
+            "the rule {} (routes.unbuffered) has no effect: what is below {} is files, which no \
+             application is asked for",
+            route::show_unbuffered(rule),
+            root.prefix
+        ))
+    };
+    plan.unbuffered.iter().filter_map(warning).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Flags, keys, load};
+
+    fn warned(variables: &[(&str, &str)]) -> Vec<String> {
+        let all = [("upstream.url", "http://app:8000")];
+        // Of two of one name the later counts.
+        let all = all.iter().chain(variables).map(|(name, value)| {
+            let name = format!("SIDEMAN_{}", name.replace('.', "__").to_uppercase());
+            (name.into(), (*value).into())
+        });
+        let loaded = load(&Flags::default(), &all.collect());
+        warnings(&loaded.unwrap_or_else(|problems| panic!("{problems}")))
+    }
+
+    #[test]
+    fn every_need_names_settings_that_exist() {
+        for name in NEEDS.iter().flat_map(|need| need.keys) {
+            assert!(keys::find(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn settings_that_never_act_are_warned_of() {
+        let files = ("static.roots", "/s/=/srv");
+        let cases: &[(&[(&str, &str)], &str)] = &[
+            (&[("tls.min_version", "1.3")], "tls.min_version"),
+            (&[("tls.handshake_timeout", "9s")], "tls.handshake_timeout"),
+            (&[("tls.handshakes", "9")], "tls.handshakes"),
+            (
+                &[("upstream.queue", "0"), ("upstream.queue_timeout", "9s")],
+                "upstream.queue_timeout",
+            ),
+            (
+                &[("upstream.total_timeout", "30s"), ("upstream.read_timeout", "45s")],
+                "upstream.read_timeout",
+            ),
+            (&[("upstream.max_idle", "9"), ("upstream.idle_timeout", "0s")], "upstream.max_idle"),
+            (
+                &[("upstream.max_idle", "0"), ("upstream.idle_timeout", "9s")],
+                "upstream.idle_timeout",
+            ),
+            (&[("upstream.max_idle", "0"), ("upstream.max_age", "9s")], "upstream.max_age"),
+            (&[("upstream.url", "uwsgi://a:1"), ("upstream.max_idle", "9")], "upstream.max_idle"),
+            (
+                &[("upstream.idle_timeout", "9m"), ("upstream.max_age", "1m")],
+                "upstream.idle_timeout",
+            ),
+            (&[("upstream.uwsgi_flavour", "gunicorn")], "upstream.uwsgi_flavour"),
+            (&[("upstream.uwsgi_buffer_size", "8KiB")], "upstream.uwsgi_buffer_size"),
+            (&[("buffers.disk", "0B"), ("buffers.directory", "/srv")], "buffers.directory"),
+            (&[("buffers.disk", "1MiB"), ("buffers.answer", "2MiB")], "buffers.answer"),
+            (&[("static.memory", "1MiB")], "static.memory"),
+            (&[("static.caching", "*.js=1h")], "static.caching"),
+            (&[("static.fallback", "http://a")], "static.fallback"),
+            (&[files, ("static.fallback_timeout", "9s")], "static.fallback_timeout"),
+            (&[("static.symlinks", "never")], "static.symlinks"),
+            (&[files, ("media.rate", "1MiB")], "media.rate"),
+            (&[files, ("media.memory", "1MiB")], "media.memory"),
+            (&[("log.static_sample", "9")], "log.static_sample"),
+            (&[("log.access", "off"), ("log.fields", "path")], "log.fields"),
+            (&[("log.access", "off"), ("log.health", "all")], "log.health"),
+            (&[("log.slow", "9s")], "log.slow"),
+            (&[("log.fields", "path"), ("log.redact", "none")], "log.redact"),
+            (&[("errors.421", "/srv/421.html")], "errors.421"),
+            (&[("errors.403", "/srv/403.html")], "errors.403"),
+            (&[files, ("static.caching", "**=1h,app.js=2h")], "the rule app.js=2h"),
+            (&[files, ("static.caching", "*.js=1h,app.*.js=2h")], "the rule app.*.js=2h"),
+            (&[files, ("static.caching", "img/**=1h,img/*.png=2h")], "the rule img/*.png=2h"),
+            (&[files, ("static.caching", "*=1h,vite=immutable")], "the rule vite=immutable"),
+            (
+                &[("routes.fields", "/a/=set X-A: 1,/=set X-A: 2")],
+                "the rule /a/=set x-a: 1 (routes.fields)",
+            ),
+            (&[("routes.fields", "/=add X-A: 1,/=remove X-A")], "the rule /=add x-a: 1"),
+            (&[files, ("routes.unbuffered", "/s/big/=both")], "the rule /s/big/=both"),
+        ];
+        for (variables, begin) in cases {
+            let found = warned(variables);
+            assert_eq!(found.len(), 1, "{variables:?}: {found:?}");
+            assert!(found[0].starts_with(begin), "{variables:?}: {found:?}");
+            assert!(found[0].contains("has no effect: "), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn settings_that_act_are_not() {
+        let files = ("static.roots", "/s/=/srv");
+        let cases: &[&[(&str, &str)]] = &[
+            &[],
+            // What is written as it is anyway is no mistake.
+            &[("tls.min_version", "1.2"), ("static.memory", "64MiB"), ("log.slow", "1s")],
+            &[("upstream.total_timeout", "2m"), ("upstream.read_timeout", "45s")],
+            &[("upstream.max_idle", "0")],
+            &[("upstream.idle_timeout", "0s")],
+            &[("upstream.url", "uwsgi://a:1"), ("upstream.uwsgi_flavour", "gunicorn")],
+            &[("routes.upstreams", "/a/=uwsgi://a:1"), ("upstream.uwsgi_buffer_size", "8KiB")],
+            &[("accel.roots", "/p/=/srv"), ("media.memory", "1MiB"), ("static.symlinks", "never")],
+            &[files, ("log.static_sample", "9"), ("log.slow", "9s")],
+            &[files, ("static.caching", "app.js=2h,*.js=1h,*.css=1h,a/*.png=1h")],
+            &[files, ("static.caching", "a/*=1h,b/*=2h,a/b/*=3h,a?=1h,ab=2h")],
+            &[files, ("static.caching", "*.js=1h,img/**=2h,vite=immutable")],
+            &[("routes.fields", "/=set X-A: 1,/a/=set X-A: 2,/=add X-A: 3,/=remove X-B")],
+            &[("routes.fields", "/=remove X-A,/=set X-A: 2")],
+            &[files, ("routes.unbuffered", "/=both,/sse=response")],
+            &[("server.allowed_hosts", "a.test"), ("errors.421", "/srv/421.html")],
+        ];
+        for variables in cases {
+            // Of these, one hides the other: a? matches ab.
+            let found = warned(variables);
+            let expected = usize::from(variables.iter().any(|(_, value)| value.contains("a?=1h")));
+            assert_eq!(found.len(), expected, "{variables:?}: {found:?}");
+        }
+    }
+}
