@@ -104,6 +104,8 @@ pub enum Kind {
     AccelRefused,
     /// The body is longer than `server.max_body`.
     BodyTooLarge,
+    /// The body is longer than `buffers.memory` and `buffers.disk` can ever hold.
+    BodyBeyondBuffers,
     /// The host is not among `server.allowed_hosts`.
     HostNotAllowed,
     /// The head is larger than the application takes (`upstream.uwsgi_buffer_size`).
@@ -197,7 +199,7 @@ impl std::error::Error for Error {
 // === impl Kind ===
 
 impl Kind {
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 52] = [
         Self::HostMissing,
         Self::HostRepeated,
         Self::HostInvalid,
@@ -241,6 +243,7 @@ impl Kind {
         Self::UpstreamTruncated,
         Self::AccelRefused,
         Self::BodyTooLarge,
+        Self::BodyBeyondBuffers,
         Self::HostNotAllowed,
         Self::HeadTooLarge,
         Self::BuffersFull,
@@ -297,6 +300,7 @@ impl Kind {
             Self::UpstreamTruncated => "upstream_truncated",
             Self::AccelRefused => "accel_refused",
             Self::BodyTooLarge => "body_too_large",
+            Self::BodyBeyondBuffers => "body_beyond_buffers",
             Self::HostNotAllowed => "host_not_allowed",
             Self::HeadTooLarge => "head_too_large",
             Self::BuffersFull => "buffers_full",
@@ -340,6 +344,7 @@ impl Kind {
             | Self::ClientGone
             | Self::PathInvalid
             | Self::BodyTooLarge
+            | Self::BodyBeyondBuffers
             | Self::HostNotAllowed
             | Self::HeadTooLarge => Side::Client,
             Self::FileUnreadable

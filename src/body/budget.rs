@@ -33,6 +33,11 @@ impl Budget {
         Self(Arc::new(Pot { limit, used }))
     }
 
+    /// Bytes that may be held at the most.
+    pub(super) fn limit(&self) -> u64 {
+        self.0.limit
+    }
+
     /// A reservation of nothing, to be grown.
     pub(super) fn nothing(&self) -> Reservation {
         Reservation { budget: self.clone(), amount: 0 }
@@ -58,6 +63,11 @@ impl Reservation {
     /// Bytes that are held.
     pub(super) fn amount(&self) -> u64 {
         self.amount
+    }
+
+    /// Whether so many more could be taken if nobody else held any.
+    pub(super) fn may_ever_grow(&self, more: u64) -> bool {
+        self.amount.checked_add(more).is_some_and(|sum| sum <= self.budget.limit())
     }
 
     /// Takes more, if the budget has it.

@@ -32,4 +32,9 @@ impl Buffers {
         let files = Arc::new(Files::new(place, memory.clone(), disk));
         Self { memory, files, each }
     }
+
+    /// Whether a body of this length could wait here, if no other did.
+    pub async fn may_hold(&self, length: u64) -> bool {
+        length <= self.each.memory || self.files.may_hold(length).await
+    }
 }

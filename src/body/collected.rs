@@ -237,6 +237,7 @@ mod tests {
             disk in 0..200_000_u64,
             place in place(),
         ) {
+            let is_memory = place == Place::Memory;
             let room = room(memory, disk, place, each);
             let expected: usize = steps.iter().map(|s| if let Step::Data(n) = s { *n } else { 0 }).sum();
             run(async {
@@ -245,7 +246,12 @@ mod tests {
                     Ok(mut collected) => {
                         assert!(read(&mut collected).await.unwrap() == pattern(expected));
                     }
-                    Err(error) => assert_eq!(error.kind(), Kind::BuffersFull),
+                    Err(error) => {
+                        // Nobody else holds any: on the disk, what does not fit never will. In memory a part is
+                        // held twice while it is copied.
+                        let is_for_ever = error.kind() == Kind::BodyBeyondBuffers;
+                        assert!(is_for_ever || is_memory && error.kind() == Kind::BuffersFull, "{error}");
+                    }
                 }
                 let (in_memory, on_disk) = room.used();
                 assert!(in_memory <= memory && on_disk <= disk);

@@ -63,6 +63,8 @@ pub(super) struct Spill {
     file: Arc<Unnamed>,
     length: u64,
     room: Reservation,
+    /// It counts as memory.
+    is_memory: bool,
 }
 
 /// The open file itself, for all who write and read it.
@@ -103,12 +105,32 @@ impl Files {
         spawn_blocking(move || this.make(bytes)).await.unwrap_or_else(lost)
     }
 
+    /// Whether a body of this length fits into a file, if nobody else has one. Looks for the place of files if that
+    /// decides about it.
+    pub(super) async fn may_hold(self: &Arc<Self>, length: u64) -> bool {
+        let (memory, disk) = (length <= self.memory.limit(), length <= self.disk.limit());
+        if memory == disk {
+            return memory;
+        }
+        let is_memory = match self.found.get() {
+            Some(medium) => medium.is_memory(),
+            None => {
+                let this = Arc::clone(self);
+                // What can't be found out is no reason to refuse.
+                let found = spawn_blocking(move || this.medium().is_memory()).await;
+                found.unwrap_or(memory)
+            }
+        };
+        if is_memory { memory } else { disk }
+    }
+
     fn make(&self, bytes: Waiting) -> Result<Spill, Unwritten> {
         let medium = self.medium();
         let mut spill = match medium.create() {
             Ok(file) => {
                 let file = Arc::new(Unnamed { file: Some(file), is_disk: medium.is_disk() });
-                Spill { file, length: 0, room: self.budget(medium).nothing() }
+                let (room, is_memory) = (self.budget(medium).nothing(), medium.is_memory());
+                Spill { file, length: 0, room, is_memory }
             }
             Err(error) => return Err(Unwritten::new(failed(error), bytes)),
         };
@@ -119,10 +141,7 @@ impl Files {
     }
 
     fn budget(&self, medium: &Medium) -> &Budget {
-        match medium {
-            Medium::Disk(_) | Medium::Volume(_) => &self.disk,
-            Medium::Found(_) | Medium::Nameless => &self.memory,
-        }
+        if medium.is_memory() { &self.memory } else { &self.disk }
     }
 
     /// Where files go. May wait for the disk the first time.
@@ -168,6 +187,11 @@ fn tell(directory: &Path, is_named: bool, error: &io::Error) {
 impl Medium {
     fn is_disk(&self) -> bool {
         matches!(self, Self::Disk(_))
+    }
+
+    /// Whether its files count as memory.
+    fn is_memory(&self) -> bool {
+        matches!(self, Self::Found(_) | Self::Nameless)
     }
 
     fn create(&self) -> io::Result<File> {
@@ -234,7 +258,11 @@ impl Spill {
         if self.room.grow(bytes.len()) {
             return Ok(bytes);
         }
-        Err(Unwritten::new(Error::new(Kind::BuffersFull), bytes))
+        // In memory, what is written is held by both for a moment.
+        let need = if self.is_memory { 2 * bytes.len() } else { bytes.len() };
+        let is_for_now = self.room.may_ever_grow(need);
+        let kind = if is_for_now { Kind::BuffersFull } else { Kind::BodyBeyondBuffers };
+        Err(Unwritten::new(Error::new(kind), bytes))
     }
 }
 

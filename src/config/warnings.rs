@@ -10,7 +10,7 @@ use std::{
 use http::StatusCode;
 use ipnet::IpNet;
 use rustix::{
-    fs::{Access, access},
+    fs::{Access, access, statfs},
     process::getuid,
 };
 
@@ -18,7 +18,7 @@ use crate::plan::{
     Certificates, Listen, Pages, Plan, Purpose, Root, Server, Spill, Target, Tls, Upstream,
 };
 
-use super::{address, inert, load::Loaded};
+use super::{address, inert, load::Loaded, value::show_size};
 
 /// Directories that hold more than one program's files, and are nobody's site as a whole.
 const SYSTEM: [&str; 14] = [
@@ -64,6 +64,8 @@ pub fn warnings(loaded: &Loaded) -> Vec<String> {
     if !secret("buffers.directory") {
         warnings.extend(spill(&loaded.plan.buffers.spill));
     }
+    let sizes = ["server.max_body", "buffers.memory", "buffers.disk"];
+    warnings.extend(longest_body(&loaded.plan, sizes.into_iter().any(secret)));
     warnings.extend(pages(&loaded.plan.pages, secret));
     warnings.extend(inert::warnings(loaded));
     warnings
@@ -174,6 +176,44 @@ fn spill(spill: &Spill) -> Option<String> {
             "{place} (buffers.directory) is not there now: {error}; without it {need}"
         )),
     }
+}
+
+/// A limit for bodies that is above what they can ever wait in, unless none has to.
+fn longest_body(plan: &Plan, is_secret: bool) -> Option<String> {
+    if plan.unbuffered.iter().any(|one| one.prefix == "/" && one.streaming.request) {
+        return None;
+    }
+    let buffers = &plan.buffers;
+    let (most, name) = match spills_to_disk(&buffers.spill) {
+        true => (buffers.disk.max(buffers.each), "buffers.disk"),
+        false => (buffers.memory, "buffers.memory, where they wait without a disk"),
+    };
+    if plan.server.max_body.is_some_and(|limit| limit <= most) {
+        return None;
+    }
+    let shown =
+        |bytes: u64| if is_secret { String::new() } else { format!(" ({})", show_size(bytes)) };
+    let limit = plan.server.max_body.map_or(" (off)".to_owned(), shown);
+    Some(format!(
+        "server.max_body{limit} is more than {name}{} can hold: longer bodies are answered with 413; raise \
+         buffers.memory, give buffers.directory a disk, or lower server.max_body",
+        shown(most)
+    ))
+}
+
+/// Whether long bodies go to a disk, or a volume in memory that was named: as `body/spill.rs` decides it, without
+/// making a file.
+fn spills_to_disk(spill: &Spill) -> bool {
+    /// What `statfs` says of tmpfs and ramfs (statfs(2)).
+    const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
+    let directory = match spill {
+        Spill::Memory => return false,
+        Spill::Directory(directory) => directory.as_path(),
+        Spill::Auto => Path::new("/tmp"),
+    };
+    let is_named = *spill != Spill::Auto;
+    access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+        && statfs(directory).is_ok_and(|system| is_named || !IN_MEMORY.contains(&system.f_type))
 }
 
 fn pages(pages: &Pages, secret: impl Fn(&str) -> bool) -> Vec<String> {

@@ -55,6 +55,8 @@ pub struct Client {
     saw_end: Cell<bool>,
     /// Whether the end of the connection is all that tells where the answer ends.
     ends_open: Cell<bool>,
+    /// Whether the answer goes on as it comes, and may be silent for as long as it likes.
+    streams: Cell<bool>,
     /// Whether nothing of an answer waits in hyper's buffers.
     is_flushed: Cell<bool>,
     /// Interim answers on their way, and whether there are any.
@@ -136,6 +138,7 @@ impl Client {
             hides_end: Cell::new(false),
             saw_end: Cell::new(false),
             ends_open: Cell::new(false),
+            streams: Cell::new(false),
             is_flushed: Cell::new(true),
             interim: RefCell::default(),
             stream_interim: RefCell::default(),
@@ -454,8 +457,15 @@ impl Client {
         self.ends_open.get()
     }
 
-    /// The head of the answer is about to be written. `has_length` tells whether its length is known.
-    pub(super) fn on_answer(&self, version: Version, has_length: bool) {
+    /// Whether an answer has begun that goes on as it comes.
+    pub fn streams(&self) -> bool {
+        self.streams.get()
+    }
+
+    /// The head of the answer is about to be written. `has_length` tells whether its length is known, `streams`
+    /// whether it goes on as it comes.
+    pub(super) fn on_answer(&self, version: Version, has_length: bool, streams: bool) {
+        self.streams.set(streams);
         // HTTP/1.0 knows no chunks.
         self.ends_open.set(version < Version::HTTP_11 && !has_length);
         self.takes_interim.set(false);
@@ -472,5 +482,6 @@ impl Client {
         let next = if self.has_begun.get() { Activity::Head(now) } else { Activity::Idle(now) };
         self.activity.set(next);
         self.departure.set(Departure::None);
+        self.streams.set(false);
     }
 }

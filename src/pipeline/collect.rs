@@ -45,11 +45,15 @@ pub(super) async fn request(
     if body.is_end_stream() {
         return Ok(framing);
     }
+    // Not every protocol has a way to say where a body ends that has no length.
+    let streams = streaming.request && (framing != Framing::Chunked || upstream.takes_chunks());
+    if !streams && !local.app.buffers.may_hold(body.size_hint().lower()).await {
+        return Err(Error::new(Kind::BodyBeyondBuffers));
+    }
     body.limit(limit);
     let server = &local.app.plan.server;
     body.watch(Patience { pause: server.body_timeout, rate: server.min_body_rate });
-    // Not every protocol has a way to say where a body ends that has no length.
-    if streaming.request && (framing != Framing::Chunked || upstream.takes_chunks()) {
+    if streams {
         return Ok(framing);
     }
     if body.collect(&local.app.buffers).await? {

@@ -34,7 +34,8 @@ pub struct Answer {
 pub(super) fn seal(mut record: Box<Record>, response: Response<Body>) -> Response<Answer> {
     let (mut parts, body) = response.into_parts();
     record.status = Some(parts.status);
-    record.connection.on_answer(record.parts.version, body.size_hint().exact().is_some());
+    let has_length = body.size_hint().exact().is_some();
+    record.connection.on_answer(record.parts.version, has_length, record.streams);
     record.is_complete = body.is_end_stream();
     // What follows an unread body can't be found (RFC 9112, 9.3).
     let is_unread = record.connection.is_body_abandoned() && !leftover::is_short(&record.parts);

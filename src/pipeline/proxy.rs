@@ -51,6 +51,7 @@ pub(super) async fn serve(
         (Some(upgraded), _) => tunnel::accept(record, reply.headers, upgraded),
         (None, Some(target)) => accel::serve(local, record, &directives, target, reply).await?,
         (None, None) => {
+            record.streams = streams;
             let body =
                 if streams { reply.body } else { collect::answer(local, reply.body).await? };
             let mut response = Response::new(body);

@@ -53,6 +53,8 @@ pub(super) struct Record {
     pub(super) is_complete: bool,
     /// Health answers are worth a line only when they are bad.
     pub(super) is_quiet: bool,
+    /// Whether its answer goes on as the application writes it.
+    pub(super) streams: bool,
     /// Whether it became a tunnel.
     pub(super) is_tunnel: bool,
     /// The application's side of a tunnel, once it has accepted one.
@@ -98,6 +100,7 @@ impl Record {
             bytes: 0,
             is_complete: false,
             is_quiet: false,
+            streams: false,
             is_tunnel: false,
             upgraded: None,
         })

@@ -516,6 +516,35 @@ fn uploads_below_the_static_directory_are_a_warning() {
 }
 
 #[test]
+fn a_limit_for_bodies_above_all_buffers_is_a_warning() {
+    let directory = TempDir::new();
+    let volume = directory.path().to_str().unwrap();
+    for (settings, warns) in [
+        (&[][..], false),
+        (&[("buffers.directory", "memory")], true),
+        (&[("buffers.directory", "memory"), ("server.max_body", "64MiB")], false),
+        (&[("buffers.directory", "memory"), ("buffers.memory", "100MiB")], false),
+        (&[("buffers.directory", "memory"), ("routes.unbuffered", "/=request")], false),
+        (&[("buffers.directory", "memory"), ("routes.unbuffered", "/a/=request")], true),
+        (&[("buffers.disk", "99MiB")], true),
+        (&[("buffers.directory", volume), ("buffers.disk", "99MiB")], true),
+        (&[("buffers.directory", volume), ("buffers.disk", "100MiB")], false),
+        (&[("server.max_body", "off")], true),
+        (&[("server.max_body", "5GiB")], true),
+    ] {
+        let mut check = sideman(&["check", "--upstream", "http://127.0.0.1:8000"]);
+        for (key, value) in settings {
+            check = check.set(key, value);
+        }
+        let ended = check.run_to_end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let warning = ended.stderr.lines().find(|line| line.contains("server.max_body"));
+        assert_eq!(warning.is_some(), warns, "{settings:?}: {}", ended.stderr);
+        assert!(warning.is_none_or(|text| text.contains("413") && text.contains("buffers.")));
+    }
+}
+
+#[test]
 fn a_prefix_is_of_one_kind() {
     let settings = Settings::default()
         .variable("SIDEMAN_UPSTREAM", "http://127.0.0.1:8000")

@@ -43,7 +43,7 @@ pub(super) fn status(kind: Kind) -> StatusCode {
         Kind::FileUnreadable | Kind::FileTruncated | Kind::FileChanged => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
-        Kind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::BodyTooLarge | Kind::BodyBeyondBuffers => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::HostNotAllowed => StatusCode::MISDIRECTED_REQUEST,
         Kind::HeaderTooLong | Kind::HeadersTooLong | Kind::TooManyHeaders | Kind::HeadTooLarge => {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
@@ -144,6 +144,7 @@ fn text(kind: Kind) -> &'static str {
         Kind::FileChanged => "The file has changed while it was read: ask again.",
         Kind::DescriptorsExhausted => "The server has no descriptor left: raise its limit.",
         Kind::BodyTooLarge => "The request's body is longer than this server takes.",
+        Kind::BodyBeyondBuffers => "The request's body is longer than this server can hold.",
         Kind::HostNotAllowed => "This server does not answer for the request's Host.",
         Kind::HeadTooLarge => {
             "The request's head is larger than the application takes (upstream.uwsgi_buffer_size)."
@@ -170,6 +171,10 @@ pub(super) fn advice(kind: Kind) -> Option<&'static str> {
         Kind::QueueFull | Kind::QueueTimeout => {
             "the application is busy: give it more workers, and set upstream.max_in_flight to their \
              number"
+        }
+        Kind::BodyBeyondBuffers => {
+            "raise buffers.disk (or buffers.memory, where files are in memory), or lower server.max_body; \
+             routes.unbuffered holds nothing back"
         }
         Kind::BuffersFull => "raise buffers.memory or buffers.disk, as far as there is room",
         Kind::DiskFull => "free space where buffers.directory is, or lower buffers.disk",
@@ -276,6 +281,7 @@ pub(super) fn closes(kind: Kind) -> bool {
             | Kind::ClientHeadTimeout
             | Kind::ClientGone
             | Kind::BodyTooLarge
+            | Kind::BodyBeyondBuffers
     )
 }
 
@@ -313,7 +319,8 @@ mod tests {
         let plain =
             [Kind::FileUnreadable, Kind::FileTruncated, Kind::FileChanged, Kind::Maintenance];
         for kind in Kind::ALL {
-            let is_told = kind.side() != Side::Client && !plain.contains(&kind);
+            let is_ours = kind.side() != Side::Client || kind == Kind::BodyBeyondBuffers;
+            let is_told = is_ours && !plain.contains(&kind);
             assert_eq!(advice(kind).is_some(), is_told, "{kind:?}");
         }
     }

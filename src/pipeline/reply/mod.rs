@@ -36,6 +36,7 @@ pub(super) fn failure(record: &mut Record, error: &Error) -> Response<Body> {
         Side::Us if kind == Kind::Maintenance => {}
         // The client can do little about cookies that the site has set; who runs it can.
         Side::Client if kind == Kind::HeadTooLarge => tell_of_head(record, error),
+        Side::Client if kind == Kind::BodyBeyondBuffers => tell_of_body(record, error),
         Side::Client => tracing::debug!(%error, "request refused"),
         Side::Us | Side::Upstream => tell(record, error, kind.side()),
     }
@@ -126,4 +127,11 @@ fn application(record: &Record) -> &Upstream {
 fn tell_of_head(record: &Record, error: &Error) {
     let Some(missed) = record.local.app.trouble(error.kind()).allow() else { return };
     tracing::warn!(%error, path = record.parts.uri.path(), missed, "a request's head is too large");
+}
+
+/// That `server.max_body` promises more than bodies can wait in.
+fn tell_of_body(record: &Record, error: &Error) {
+    let Some(missed) = record.local.app.trouble(error.kind()).allow() else { return };
+    let (path, advice) = (record.parts.uri.path(), kinds::advice(error.kind()));
+    tracing::warn!(%error, path, missed, advice, "a request's body is longer than can wait here");
 }

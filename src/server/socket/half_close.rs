@@ -1,5 +1,8 @@
 //! Clients that have closed their side: they wait for an answer, or have left, and the end of what they send does
-//! not tell which.
+//! not tell which. One that does so in the midst of an answer that goes on as it comes (an event stream, an answer
+//! that is not buffered) is taken for one that has left, as nginx does: that is how browsers leave, and a stream
+//! that is silent sends nothing that would show it. Who has closed it before gets the stream: its head has shown
+//! whether they are there.
 
 use std::{
     io,
@@ -64,6 +67,10 @@ impl Socket {
     fn on_half_close(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let now = Instant::now();
         self.client.set_departure(match self.client.departure() {
+            Departure::None if self.client.streams() => {
+                let why = "the client has left a stream";
+                return Err(io::Error::new(io::ErrorKind::ConnectionAborted, why));
+            }
             Departure::None => Departure::Suspected(now + QUICK_ANSWER),
             Departure::Suspected(at) | Departure::Probed(at) if now < at => return Ok(()),
             // Nothing may be put in the middle of another answer.
@@ -72,6 +79,8 @@ impl Socket {
                     || !self.client.takes_interim()
                     || self.client.interim().is_some() =>
             {
+                // What has come of that answer would have been answered with a reset.
+                self.check_reset()?;
                 Departure::Suspected(now + LOOK_AGAIN)
             }
             Departure::Suspected(_) => match self.stream.try_write(cx, INTERIM) {
@@ -86,13 +95,16 @@ impl Socket {
                 Err(error) => return Err(error),
             },
             Departure::Probed(_) => {
-                // Linux goes on to tell the reader of the orderly end that came before a reset.
-                if let Some(error) = self.stream.transport().take_error()? {
-                    return Err(error);
-                }
+                self.check_reset()?;
                 Departure::Probed(now + LOOK_AGAIN)
             }
         });
         Ok(())
+    }
+
+    /// Fails if the client has reset the connection. Linux goes on to tell the reader of the orderly end that came
+    /// before.
+    fn check_reset(&self) -> io::Result<()> {
+        self.stream.transport().take_error()?.map_or(Ok(()), Err)
     }
 }

@@ -1,7 +1,7 @@
 //! A disk that is full harms those whose bodies have no room on it, and nobody else.
 
 use super::{KEPT, before};
-use crate::support::{App, Client, Settings, Sideman, TempDir, can_mount, pattern};
+use crate::support::{App, Client, Settings, Sideman, TempDir, can_mount, eventually, pattern};
 
 const SIZE: usize = 3 << 20;
 
@@ -32,6 +32,9 @@ fn check_harm(sideman: &Sideman, status: u16, error: &str) {
     client.send("GET /down HTTP/1.1\r\nHost: example.test\r\n\r\n");
     assert!(client.response().body == pattern(SIZE));
     assert!(sideman.metric("sideman_errors_total", &[("error", error)]) >= 2.0);
+}
+
+fn check_nothing_is_held(sideman: &Sideman) {
     for kind in ["disk", "memory"] {
         sideman.until_metric("sideman_buffer_bytes", &[("kind", kind)], 0.0);
     }
@@ -50,9 +53,34 @@ fn application() -> App {
 #[test]
 fn a_full_budget_is_503() {
     let application = application();
+    for (key, value) in [("buffers.disk", "5MiB"), ("buffers.directory", "memory")] {
+        let settings: Settings = before(&application.url()).set("buffers.memory", "5MiB");
+        let sideman = settings.set(key, value).start();
+        // Another upload has most of it.
+        let mut other = sideman.connect();
+        other.send("POST /other HTTP/1.1\r\nHost: example.test\r\nContent-Length: 3145728\r\n\r\n");
+        other.send(&pattern(SIZE)[..SIZE - 100]);
+        eventually("the other upload", || {
+            (sideman.metric("sideman_buffer_bytes", &[]) > 2.6e6).then_some(())
+        });
+        check_harm(&sideman, 503, "buffers_full");
+        assert_eq!(other.send(&pattern(SIZE)[SIZE - 100..]).response().text(), "3145728");
+        check_nothing_is_held(&sideman);
+    }
+}
+
+#[test]
+fn a_body_beyond_all_buffers_is_413() {
+    let application = application();
     for (key, value) in [("buffers.disk", "1MiB"), ("buffers.directory", "memory")] {
         let settings: Settings = before(&application.url()).set("buffers.memory", "1MiB");
-        check_harm(&settings.set(key, value).start(), 503, "buffers_full");
+        let sideman = settings.set(key, value).start();
+        check_harm(&sideman, 413, "body_beyond_buffers");
+        let event = sideman.event("body_beyond_buffers");
+        for part in ["buffers.disk", "buffers.memory", "server.max_body", "WARN"] {
+            assert!(event.contains(part), "{event}");
+        }
+        check_nothing_is_held(&sideman);
     }
 }
 

@@ -1,7 +1,7 @@
 //! `server.max_body`: what is too long is refused, and the client learns it.
 
 use super::{before, send_chunked};
-use crate::support::{App, Client, Sideman, TempDir, Tool, pattern};
+use crate::support::{App, Client, Http2, Sideman, TempDir, Tool, http2::usual, pattern};
 
 fn start(application: &App) -> Sideman {
     before(&application.url()).set("server.max_body", "1MiB").start()
@@ -90,6 +90,47 @@ fn a_client_that_asks_first_is_told_to_go_on() {
     assert_eq!(client.until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
     assert_eq!(application.requests(), 0);
     assert_eq!(client.send("body").response().text(), "body");
+}
+
+/// Nobody reads for minutes what can't be kept in the end.
+#[test]
+fn a_length_beyond_all_buffers_is_refused_at_once() {
+    let application =
+        App::start(|request| App::reply(format!("{}", request.body.len()).as_bytes()));
+    for (directory, disk) in [("auto", "1MiB"), ("memory", "4GiB"), ("auto", "0B")] {
+        let sideman = before(&application.url())
+            .set("buffers.memory", "1MiB")
+            .set("buffers.each", "512KiB")
+            .set("buffers.directory", directory)
+            .set("buffers.disk", disk)
+            .set("routes.unbuffered", "/streams/=request")
+            .start();
+        for (path, expects) in [("/plain", ""), ("/asks", "Expect: 100-continue\r\n")] {
+            let mut client = sideman.connect();
+            client.send(format!(
+                "POST {path} HTTP/1.1\r\nHost: example.test\r\nContent-Length: 1048577\r\n{expects}\r\n"
+            ));
+            let response = client.response();
+            assert!(
+                response.status == 413 && response.closes(),
+                "{directory} {disk}: {response:?}"
+            );
+            assert!(response.interim.is_empty(), "told to go on: {response:?}");
+            assert_eq!(sideman.log_of(path)["error"], "body_beyond_buffers");
+        }
+        let mut http2 = Http2::connect(sideman.address());
+        let fields = usual("POST", "/h2", &[("content-length", "1048577")]);
+        let stream = http2.open(&fields, false);
+        assert_eq!(http2.answer(stream).status, 413);
+        // What streams is not held.
+        let body = pattern(1_048_577);
+        assert_eq!(sideman.connect().post("/streams/", "", &body).text(), "1048577");
+        // What fits in memory is.
+        assert_eq!(sideman.connect().post("/", "", &body[..1 << 19]).text(), "524288");
+        if disk == "1MiB" {
+            assert_eq!(sideman.connect().post("/", "", &body[..1 << 20]).text(), "1048576");
+        }
+    }
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! left or have only said everything, until they are sent something.
 
 use crate::support::{
-    App, Client, Gate, Origin, Settings, Sideman, close, expect, open, receive, send, until_closed,
-    wait,
+    App, Client, Gate, Origin, Settings, Sideman, Step, Way, close, expect, open, receive, send,
+    until_closed, wait,
 };
 
 const GET: &str = "GET /page HTTP/1.1\r\nHost: example.test\r\n\r\n";
@@ -158,4 +158,91 @@ fn none_that_left_at_its_answer_is_kept() {
         client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n").half_close();
     }
     sideman.until_metric("sideman_client_connections", &[], 0.0);
+}
+
+/// Heads of answers that go on as they come, and the setting that makes them, if one does.
+const STREAMS: [(&str, Option<&str>); 3] = [
+    ("Content-Type: text/event-stream\r\n", None),
+    ("X-Accel-Buffering: no\r\n", None),
+    ("Content-Type: text/plain\r\n", Some("/=response")),
+];
+
+fn stream(fields: &str, then: impl IntoIterator<Item = Step>) -> Vec<Step> {
+    let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\nfirst");
+    [expect("GET /page "), send(head)].into_iter().chain(then).collect()
+}
+
+/// Nothing is sent that could show it: the end of what the client sends must.
+#[test]
+fn one_that_leaves_a_silent_stream_is_noticed() {
+    for way in Way::ALL {
+        for (fields, unbuffered) in STREAMS {
+            for resets in [false, true] {
+                let gone = Gate::new();
+                let script = stream(fields, [until_closed(), open(&gone)]);
+                let origin = Origin::reached(way, [script]);
+                let settings = origin.settings().set("upstream.read_timeout", "1h");
+                let sideman =
+                    settings.set("routes.unbuffered", unbuffered.unwrap_or("none")).start();
+                let mut client = sideman.connect();
+                client.send(GET).until("first");
+                if resets {
+                    client.leave()
+                } else {
+                    drop(client)
+                }
+                gone.pass();
+                let line = sideman.log_of("/page");
+                assert_eq!((&line["status"], &line["error"]), (&200.into(), &"client_gone".into()));
+                sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
+                sideman.until_metric("sideman_client_connections", &[], 0.0);
+            }
+        }
+    }
+}
+
+/// Whether the stream has begun before the end was seen or after.
+#[test]
+fn one_that_leaves_while_a_stream_begins_is_noticed() {
+    let streams = |_| stream("Content-Type: text/event-stream\r\n", [until_closed()]);
+    let origin = Origin::scripts((0..40).map(streams).collect::<Vec<_>>());
+    let sideman = Settings::before(&origin.url()).set("upstream.read_timeout", "1h").start();
+    for _ in 0..40 {
+        sideman.connect().send(GET);
+    }
+    sideman.until_metric("sideman_client_connections", &[], 0.0);
+    sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
+}
+
+#[test]
+fn one_that_closed_its_side_before_gets_all_of_a_stream() {
+    for (fields, unbuffered) in STREAMS {
+        let (begin, rest) = (Gate::new(), Gate::new());
+        let origin = Origin::scripts([
+            [expect("GET /page "), wait(&begin)]
+                .into_iter()
+                .chain([send(format!("HTTP/1.1 200 OK\r\n{fields}\r\nfirst")), wait(&rest)])
+                .chain([send("second"), close()])
+                .collect(),
+            vec![expect("GET /page "), until_closed()],
+            vec![expect("GET /page "), until_closed()],
+        ]);
+        let sideman = Settings::before(&origin.url())
+            .set("server.workers", "1")
+            .set("routes.unbuffered", unbuffered.unwrap_or("none"))
+            .start();
+        let mut client = half_closed(&sideman, GET);
+        assert_eq!(client.until("\r\n\r\n"), INTERIM);
+        begin.open();
+        client.until("first");
+        let others = [let_one_wait(&sideman), let_one_wait(&sideman)];
+        rest.open();
+        let end = String::from_utf8_lossy(&client.until_closed()).into_owned();
+        assert!(end.contains("second"), "{fields}: {end}");
+        drop(others);
+        assert_eq!(
+            sideman.log_line("of the stream", |line| line["status"] == 200)["error"],
+            serde_json::Value::Null
+        );
+    }
 }
