@@ -243,6 +243,9 @@ impl Acceptor {
                 }
             }
         }
+        if is_full && let Some(tls) = &self.tls {
+            self.placement.make_room_for_handshakes(tls.places.most());
+        }
         if is_full && !self.is_full {
             self.metrics.tls.postponed.fetch_add(1, Ordering::Relaxed);
             tracing::debug!("new TLS connections wait: tls.handshakes are in flight");
@@ -272,7 +275,8 @@ impl Acceptor {
             tracing::warn!(
                 connections = self.placement.most(),
                 missed,
-                "new connections wait, and idle ones are closed for them: raise server.max_connections"
+                "new connections wait, and idle ones are closed for them, and those that ask nothing: \
+                 raise server.max_connections"
             );
         }
     }

@@ -20,7 +20,7 @@ use super::{
     http2,
     linger::{self, linger},
     plain::Plain,
-    room::Guest,
+    room::{Guest, Stage},
     socket::Socket,
     stream::{Agreed, Stream, Transport},
     timer::Timer,
@@ -183,8 +183,17 @@ async fn shake(
 impl Guest for Client {
     fn idle_since(&self) -> Option<Instant> {
         match self.activity() {
-            Activity::Idle(since) if self.blocked().is_none() => Some(since),
+            Activity::Idle(since) | Activity::Head(since) if self.blocked().is_none() => {
+                Some(since)
+            }
             Activity::Idle(_) | Activity::Head(_) | Activity::Busy => None,
+        }
+    }
+
+    fn stage(&self) -> Stage {
+        match self.activity() {
+            Activity::Idle(_) if self.requests() > 0 => Stage::Kept,
+            Activity::Idle(_) | Activity::Head(_) | Activity::Busy => Stage::Unproven,
         }
     }
 

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::room::{self, Guest};
+use super::room::{self, Guest, Stage, Wanted};
 
 /// The open connections of one worker.
 #[derive(Debug, Default)]
@@ -25,11 +25,20 @@ pub(super) struct Drain {
 }
 
 /// What is known of one connection.
-#[derive(Default)]
 struct Connection {
     waker: Option<Waker>,
-    /// Once it speaks HTTP.
-    guest: Option<Rc<dyn Guest>>,
+    part: Part,
+    /// When it was let go, for the last time.
+    let_go: Option<Instant>,
+}
+
+/// How far a connection is.
+enum Part {
+    /// It has begun then, and speaks no HTTP yet.
+    Handshake(Instant),
+    Http(Rc<dyn Guest>),
+    /// It only waits for its client to close, since then.
+    Lingering(Instant),
 }
 
 /// One open connection; leaves the list when dropped.
@@ -46,7 +55,9 @@ impl Drain {
     pub(super) fn enter(self: &Rc<Self>) -> Ticket {
         let number = self.next.get();
         self.next.set(number + 1);
-        self.connections.borrow_mut().insert(number, Connection::default());
+        let part = Part::Handshake(Instant::now());
+        let connection = Connection { waker: None, part, let_go: None };
+        self.connections.borrow_mut().insert(number, connection);
         Ticket { drain: Rc::clone(self), number }
     }
 
@@ -79,16 +90,23 @@ impl Drain {
         }
     }
 
-    /// Lets go of so many that have been idle for the longest.
-    pub(super) fn let_go(&self, count: usize) {
-        let connections = self.connections.borrow();
-        let guests = connections.values().filter_map(|one| {
-            let guest = one.guest.as_ref()?;
-            Some(((guest, one.waker.as_ref()), guest.idle_since()))
+    /// Lets go of so many, the oldest first.
+    pub(super) fn let_go(&self, wanted: Wanted) {
+        let now = Instant::now();
+        let mut connections = self.connections.borrow_mut();
+        let waiting = connections.values_mut().filter_map(|one| {
+            let (since, stage) = one.waits()?;
+            // One that was told already may take its time to end.
+            let is_told =
+                one.let_go.is_some_and(|told| now.saturating_duration_since(told) < room::QUIET);
+            (!is_told).then_some((one, since, stage))
         });
-        for (guest, waker) in room::longest_idle(guests, count, Instant::now()) {
-            guest.let_go();
-            if let Some(waker) = waker {
+        for one in room::choose(waiting, wanted, now) {
+            one.let_go = Some(now);
+            if let Part::Http(guest) = &one.part {
+                guest.let_go();
+            }
+            if let Some(waker) = &one.waker {
                 waker.wake_by_ref();
             }
         }
@@ -102,6 +120,17 @@ impl Drain {
 }
 
 // === impl Connection ===
+
+impl Connection {
+    /// Since when it waits for its client, and at what, if it does.
+    fn waits(&self) -> Option<(Instant, Stage)> {
+        match &self.part {
+            Part::Handshake(since) => Some((*since, Stage::Handshake)),
+            Part::Lingering(since) => Some((*since, Stage::Kept)),
+            Part::Http(guest) => guest.idle_since().map(|since| (since, guest.stage())),
+        }
+    }
+}
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,10 +158,25 @@ impl Ticket {
         }
     }
 
-    /// Sets whom to let go.
+    /// Sets whom to let go, once there is HTTP.
     pub(super) fn introduce(&self, guest: Rc<dyn Guest>) {
+        self.set_part(Part::Http(guest));
+    }
+
+    /// The connection only waits for its client to close.
+    pub(super) fn linger(&self) {
+        self.set_part(Part::Lingering(Instant::now()));
+    }
+
+    /// Whether the connection was let go in this part of its life. One that speaks HTTP is told by its guest.
+    pub(super) fn is_let_go(&self) -> bool {
+        let connections = self.drain.connections.borrow();
+        connections.get(&self.number).is_some_and(|one| one.let_go.is_some())
+    }
+
+    fn set_part(&self, part: Part) {
         if let Some(one) = self.drain.connections.borrow_mut().get_mut(&self.number) {
-            one.guest = Some(guest);
+            (one.part, one.let_go) = (part, None);
         }
     }
 }

@@ -32,14 +32,18 @@ pub(super) async fn linger(mut socket: Plain, ticket: &Ticket, patience: Duratio
         let mut buffer = vec![0; BUFFER];
         while let Ok(Ok(1..)) = timeout(PAUSE, socket.read(&mut buffer)).await {}
     };
+    ticket.linger();
+    // The ticket wakes the task that listened.
     let leaving = async {
-        // The ticket wakes the task that listened.
         poll_fn(|_| if ticket.is_closing() { Poll::Ready(()) } else { Poll::Pending }).await;
         sleep(LAST).await;
     };
+    // Others want its place.
+    let let_go = poll_fn(|_| if ticket.is_let_go() { Poll::Ready(()) } else { Poll::Pending });
     // Whether it came to its end or not: that was all there is to be done.
     select! {
         _ = timeout(patience, rest) => {}
         () = leaving => {}
+        () = let_go => {}
     }
 }

@@ -1,12 +1,10 @@
 //! Room for new connections (`server.max_connections`, descriptors). While there is none they wait in
-//! the kernel, where a health check is served as soon as there is, and idle connections are closed to
-//! make some: the longest idle first, and none that may have a request on its way.
+//! the kernel, where a health check is served as soon as there is, and connections are closed to make some: idle
+//! ones, and those that have not asked anything yet, with a part of a head or of a handshake at the most. The oldest
+//! go first, and none that may have a request on its way.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -19,20 +17,48 @@ const MOST: u64 = 10_000;
 const OTHERS: u64 = 64;
 /// A connection that was used so recently may be about to be used again: a close would meet the request.
 pub(super) const QUIET: Duration = Duration::from_secs(1);
+/// One that has not asked anything gets so long for it where others wait: most clients send a head at once, and a
+/// handshake takes them two round trips.
+const BRIEF: Duration = Duration::from_millis(250);
+/// As many more of these are closed at once: they come back only if they mean it.
+const UNPROVEN: usize = 10;
 /// The pause before it is tried again.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
 /// What one worker is asked to close.
 #[derive(Debug, Default)]
 pub(super) struct Request {
-    count: AtomicUsize,
+    any: AtomicUsize,
+    handshakes: AtomicUsize,
     made: Notify,
+}
+
+/// How many connections are to be closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// Of each kind, and more of those that are not proven.
+    pub(super) any: usize,
+    /// Of those in a handshake.
+    pub(super) handshakes: usize,
+}
+
+/// What a connection does while it has no request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// A handshake has not come to its end.
+    Handshake,
+    /// No request was ever complete, or a part of the next one's head has come.
+    Unproven,
+    /// It has had a request, and may be used again.
+    Kept,
 }
 
 /// One that can be let go if it does nothing.
 pub(super) trait Guest {
-    /// Since when it has had no request.
+    /// Since when it has had no complete request.
     fn idle_since(&self) -> Option<Instant>;
+    /// What it does meanwhile.
+    fn stage(&self) -> Stage;
     /// Lets it go, if it is idle when it hears of it.
     fn let_go(&self);
 }
@@ -54,34 +80,60 @@ pub(super) fn share(most: usize, workers: usize) -> usize {
     (most / 100).clamp(1, 256).div_ceil(workers.max(1))
 }
 
-/// Chooses those that have been idle for the longest.
-pub(super) fn longest_idle<T>(
-    guests: impl Iterator<Item = (T, Option<Instant>)>,
-    count: usize,
+/// How many of so many handshakes are let go at once, every 10 ms.
+pub(super) fn handshakes(most: usize, workers: usize) -> usize {
+    (most / 10).max(1).div_ceil(workers.max(1))
+}
+
+/// Chooses the oldest of each kind.
+pub(super) fn choose<T>(
+    guests: impl Iterator<Item = (T, Instant, Stage)>,
+    wanted: Wanted,
     now: Instant,
 ) -> Vec<T> {
-    let is_quiet = |since: &Instant| now.saturating_duration_since(*since) >= QUIET;
-    let mut idle: Vec<(Instant, T)> =
-        guests.filter_map(|(guest, since)| Some((since.filter(is_quiet)?, guest))).collect();
-    if count < idle.len() {
-        idle.select_nth_unstable_by_key(count, |(since, _)| *since);
+    let (mut kept, mut unproven) = (Vec::new(), Vec::new());
+    for (guest, since, stage) in guests {
+        let age = now.saturating_duration_since(since);
+        match stage {
+            Stage::Kept if age >= QUIET => kept.push((since, guest)),
+            Stage::Handshake if age >= BRIEF => unproven.push((since, guest)),
+            Stage::Unproven if age >= BRIEF && wanted.any > 0 => unproven.push((since, guest)),
+            Stage::Kept | Stage::Handshake | Stage::Unproven => {}
+        }
     }
-    idle.into_iter().take(count).map(|(_, guest)| guest).collect()
+    let count = wanted.any.saturating_mul(UNPROVEN).max(wanted.handshakes);
+    let mut chosen = oldest(unproven, count);
+    chosen.extend(oldest(kept, wanted.any));
+    chosen
+}
+
+fn oldest<T>(mut guests: Vec<(Instant, T)>, count: usize) -> Vec<T> {
+    if count < guests.len() {
+        guests.select_nth_unstable_by_key(count, |(since, _)| *since);
+    }
+    guests.into_iter().take(count).map(|(_, guest)| guest).collect()
 }
 
 // === impl Request ===
 
 impl Request {
     /// Asks for so many to be closed; what was asked for before counts no more.
-    pub(super) fn make(self: &Arc<Self>, count: usize) {
-        self.count.store(count, Ordering::Relaxed);
+    pub(super) fn make(&self, count: usize) {
+        self.any.store(count, Ordering::Relaxed);
+        self.made.notify_one();
+    }
+
+    /// The same for those in a handshake alone.
+    pub(super) fn make_for_handshakes(&self, count: usize) {
+        self.handshakes.store(count, Ordering::Relaxed);
         self.made.notify_one();
     }
 
     /// Waits until some are asked for.
-    pub(super) async fn made(&self) -> usize {
+    pub(super) async fn made(&self) -> Wanted {
         self.made.notified().await;
-        self.count.load(Ordering::Relaxed)
+        let take = |count: &AtomicUsize| count.swap(0, Ordering::Relaxed);
+        Wanted { any: take(&self.any), handshakes: take(&self.handshakes) }
     }
 }
 
@@ -117,20 +169,35 @@ mod tests {
         }
     }
 
+    fn stage() -> impl Strategy<Value = Stage> {
+        prop_oneof![Just(Stage::Handshake), Just(Stage::Unproven), Just(Stage::Kept)]
+    }
+
     proptest! {
         #[test]
-        fn the_longest_idle_go(
-            ages in proptest::collection::vec(proptest::option::of(0_u64..5000), 0..60),
-            count in 0_usize..70,
+        fn the_oldest_go(
+            guests in proptest::collection::vec((0_u64..5000, stage()), 0..60),
+            any in 0_usize..8,
+            handshakes in 0_usize..8,
         ) {
             let now = Instant::now() + Duration::from_secs(10);
-            let since = |age: &Option<u64>| age.map(|age| now - Duration::from_millis(age));
-            let chosen = longest_idle(ages.iter().map(|age| (*age, since(age))), count, now);
-            let mut expected: Vec<u64> = ages.iter().flatten().copied().filter(|age| *age >= 1000).collect();
-            expected.sort_unstable_by(|a, b| b.cmp(a));
-            expected.truncate(count);
-            let mut got: Vec<u64> = chosen.into_iter().flatten().collect();
-            got.sort_unstable_by(|a, b| b.cmp(a));
+            let since = |age: u64| now - Duration::from_millis(age);
+            let all = guests.iter().map(|&(age, stage)| ((age, stage), since(age), stage));
+            let mut got = choose(all, Wanted { any, handshakes }, now);
+            let of = |wanted: &dyn Fn(Stage) -> bool, least: u64, count: usize| {
+                let fitting = guests.iter().filter(|(age, stage)| wanted(*stage) && *age >= least);
+                let mut ages: Vec<u64> = fitting.map(|(age, _)| *age).collect();
+                ages.sort_unstable_by(|a, b| b.cmp(a));
+                ages.truncate(count);
+                ages
+            };
+            let is_unproven =
+                |stage| stage == Stage::Handshake || stage == Stage::Unproven && any > 0;
+            let mut expected = of(&is_unproven, 250, (any * 10).max(handshakes));
+            expected.extend(of(&|stage| stage == Stage::Kept, 1000, any));
+            expected.sort_unstable();
+            got.sort_unstable_by_key(|(age, _)| *age);
+            let got: Vec<u64> = got.into_iter().map(|(age, _)| age).collect();
             prop_assert_eq!(got, expected);
         }
     }

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::task::AbortHandle;
 
-use super::room::Guest;
+use super::room::{Guest, Stage};
 use crate::{
     error::{Error, Kind},
     pipeline::{Activity, Client},
@@ -162,6 +162,10 @@ impl Guest for Streams {
             }
         }
         Some(last)
+    }
+
+    fn stage(&self) -> Stage {
+        if self.begun.get() == 0 { Stage::Unproven } else { Stage::Kept }
     }
 
     fn let_go(&self) {

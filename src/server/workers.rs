@@ -208,10 +208,16 @@ impl Placement {
         open.sum::<usize>() >= self.most()
     }
 
-    /// Has the workers close connections that nobody uses.
+    /// Has the workers close connections that nobody uses, or that ask nothing.
     pub(super) fn make_room(&self) {
         let share = room::share(self.most(), self.workers.len());
         self.workers.iter().for_each(|worker| worker.room.make(share));
+    }
+
+    /// Has the workers close connections that drag their handshakes out, of so many.
+    pub(super) fn make_room_for_handshakes(&self, most: usize) {
+        let share = room::handshakes(most, self.workers.len());
+        self.workers.iter().for_each(|worker| worker.room.make_for_handshakes(share));
     }
 }
 
@@ -343,7 +349,7 @@ async fn flush_log(log: Rc<LogBuffer>) {
 
 async fn make_room(drain: Rc<Drain>, room: Arc<room::Request>) {
     loop {
-        let count = room.made().await;
-        drain.let_go(count);
+        let wanted = room.made().await;
+        drain.let_go(wanted);
     }
 }

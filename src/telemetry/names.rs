@@ -115,7 +115,7 @@ pub const CLIENT_LIMITS: Name = counter(
 .by(&["limit"]);
 pub const CONNECTIONS_SHED: Name = counter(
     "sideman_client_connections_shed",
-    "Idle client connections closed to make room for new ones",
+    "Client connections that were idle or asked nothing, closed to make room for new ones",
 );
 pub const ACCEPT_ERRORS: Name = counter(
     "sideman_accept_errors",

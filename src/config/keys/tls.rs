@@ -54,7 +54,7 @@ pub(super) const TLS: &[Key] = &[
         default: Some(&["512"]),
         kind: Kind::Integer { least: 1, most: 65_536 },
         doc: "Handshakes at the same time; further connections to tls.listen wait in the kernel until \
-              one has ended.",
+              one has ended; the oldest are closed for them.",
         short_env: None,
         flag: None,
     },

@@ -36,6 +36,8 @@ pub(in crate::server) enum Shaken {
 enum Failure {
     /// The process leaves, and the client has said nothing.
     Unwanted,
+    /// Others want its place.
+    LetGo,
     /// What came is something else; this is its first byte.
     Other(Transport, u8),
     Ended(Handshake, Option<io::Error>),
@@ -61,6 +63,10 @@ pub(in crate::server) async fn shake(
     };
     let (end, error, shaken) = match failure {
         Failure::Unwanted => return Shaken::Nothing,
+        Failure::LetGo => {
+            metrics.shed.add(1);
+            return Shaken::Nothing;
+        }
         // The methods of HTTP begin with a capital letter.
         Failure::Other(transport, b'A'..=b'Z') => {
             (Handshake::NotTls, None, Shaken::Http(transport))
@@ -97,6 +103,9 @@ async fn begin(
             Poll::Ready(Err(error)) => return Err(Failure::Ended(reason(&error), Some(error))),
             Poll::Pending => woken().await,
         }
+        if ticket.is_let_go() {
+            return Err(Failure::LetGo);
+        }
     }
 }
 
@@ -112,6 +121,9 @@ async fn first_byte(transport: &Transport, ticket: &Ticket) -> Result<u8, Failur
             });
         }
         ticket.listen(cx.waker());
+        if ticket.is_let_go() {
+            return Poll::Ready(Err(Failure::LetGo));
+        }
         if ticket.is_closing() { Poll::Ready(Err(Failure::Unwanted)) } else { Poll::Pending }
     })
     .await

@@ -25,6 +25,11 @@ impl Places {
         Self { most: most as u64, taken }
     }
 
+    /// How many there are.
+    pub(in crate::server) fn most(&self) -> usize {
+        usize::try_from(self.most).unwrap_or(usize::MAX)
+    }
+
     /// Takes one if there is one. Only the acceptor does.
     pub(in crate::server) fn take(&self) -> Option<Place> {
         if self.taken.load(Ordering::Relaxed) >= self.most {

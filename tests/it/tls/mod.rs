@@ -2,6 +2,7 @@
 
 mod certificates;
 mod client;
+mod crowd;
 mod handshakes;
 mod messages;
 mod reload;

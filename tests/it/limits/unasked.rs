@@ -1,0 +1,121 @@
+//! Connections that ask nothing: where there are as many as there may be, they make room for those that do.
+
+use std::{
+    io::Write as _,
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use super::{LIMITS, SHED, before, kept};
+use crate::support::{App, Client, Gate, Settings, Sideman, TempDir, eventually, pattern};
+
+const MOST: usize = 300;
+
+/// What each of them says, which is no request.
+const SAID: &[(&str, &[u8])] = &[
+    ("nothing", b""),
+    ("a byte", b"G"),
+    ("a part of a head", b"GET / HTTP/1.1\r\nHost: a\r\nX"),
+    ("an empty line", b"\r\n"),
+    ("a part of the preface", b"PRI * HT"),
+];
+
+fn crowd(address: SocketAddr, said: &[u8], count: usize) -> Vec<TcpStream> {
+    let one = |_| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        // Some are closed already.
+        let _ = stream.write_all(said);
+        stream
+    };
+    (0..count).map(one).collect()
+}
+
+/// Far below `server.header_timeout`, after which they would be closed in any case.
+#[track_caller]
+fn check_health(what: &str, ask: impl FnOnce() -> u16) {
+    let begin = Instant::now();
+    assert_eq!(ask(), 200, "{what}");
+    assert!(begin.elapsed() < Duration::from_secs(5), "{what}: {:?}", begin.elapsed());
+}
+
+fn settings(application: &App) -> Settings {
+    before(&application.url())
+        .set("server.max_connections", &MOST.to_string())
+        .set("server.header_timeout", "1m")
+        .set("server.idle_timeout", "1h")
+}
+
+#[test]
+fn connections_without_a_complete_head_make_room() {
+    let application = App::saying("hello");
+    for (what, said) in SAID {
+        let sideman = settings(&application).start();
+        let crowd = crowd(sideman.address(), said, 2 * MOST);
+        check_health(what, || sideman.get("/healthz").status);
+        assert!(sideman.metric(SHED, &[]) >= MOST as f64, "{what}");
+        assert_eq!(sideman.metric(LIMITS, &[("limit", "max_connections")]), 1.0, "{what}");
+        drop(crowd);
+    }
+}
+
+/// A head that has begun behind an answer is no better than a first one.
+#[test]
+fn kept_connections_with_a_part_of_a_head_make_room() {
+    let application = App::saying("hello");
+    let sideman = settings(&application).set("server.max_connections", "20").start();
+    let crowd: Vec<Client> = (0..20)
+        .map(|_| {
+            let mut client = kept(&sideman);
+            client.send("GET");
+            client
+        })
+        .collect();
+    check_health("kept", || sideman.get("/healthz").status);
+    drop(crowd);
+}
+
+#[test]
+fn connections_that_only_linger_make_room() {
+    let application = App::saying("hello");
+    let sideman = settings(&application).set("server.max_connections", "20").start();
+    let crowd = crowd(sideman.address(), b"GET / HTTP/9.9\r\n\r\n", 20);
+    check_health("lingering", || sideman.get("/healthz").status);
+    drop(crowd);
+}
+
+/// Whatever there is of the others: who has asked is served.
+#[test]
+fn what_was_asked_is_answered_beside_them() {
+    let (asked, gate) = (Gate::new(), Gate::new());
+    let (begun, passed) = (asked.clone(), gate.clone());
+    let application = App::start(move |request| {
+        begun.open();
+        passed.pass();
+        App::reply(&request.body)
+    });
+    let directory = TempDir::new();
+    directory.write("large.bin", pattern(8 << 20));
+    let sideman = settings(&application).files("/static/", directory.path()).start();
+    let mut working = sideman.connect();
+    working.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    asked.pass();
+    let mut uploading = sideman.connect();
+    uploading.send("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\nfirst");
+    let mut reading = Client::connect_narrowly(sideman.address(), 4096);
+    reading.send("GET /static/large.bin HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    sideman.until_metric("sideman_requests_in_flight", &[], 3.0);
+    let crowd = crowd(sideman.address(), b"G", 2 * MOST);
+    check_health("one byte", || sideman.get("/healthz").status);
+    wait_until_shed(&sideman);
+    gate.open();
+    assert_eq!(working.response().status, 200);
+    assert_eq!(uploading.send("after").response().text(), "firstafter");
+    assert!(reading.response().body == pattern(8 << 20));
+    drop(crowd);
+}
+
+fn wait_until_shed(sideman: &Sideman) {
+    eventually("those that ask nothing", || {
+        (sideman.metric(SHED, &[]) >= MOST as f64).then_some(())
+    });
+}
