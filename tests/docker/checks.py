@@ -1,6 +1,7 @@
 """What a site behind Sideman has to do: real requests to it, by Python's standard library alone.
 
-Usage: checks.py HOST:PORT USER PASSWORD. Ends with status 1 at the first thing that is wrong.
+Usage: checks.py HOST:PORT USER PASSWORD [CHECK...]: all checks, or those that are named. Ends with status 1
+at the first thing that is wrong.
 """
 
 import hashlib
@@ -16,7 +17,9 @@ from urllib.parse import urlencode
 FOREIGN = "10.0.3.7:8080"
 SITE = "example.test"
 
-address, user, password = sys.argv[1:4]
+address, user, password, *names = sys.argv[1:]
+# What the check `media` uploads, and `kept` finds again.
+KEPT = ("kept.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>\n")
 
 
 class Answer:
@@ -129,13 +132,8 @@ def forged():
 
 def upload():
     body = random.randbytes(20 << 20)
-    limit = "limit-of-the-parts"
-    head = (
-        f"--{limit}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.bin\"\r\n"
-        "Content-Type: application/octet-stream\r\n\r\n"
-    )
-    form = head.encode() + body + f"\r\n--{limit}--\r\n".encode()
-    answer = ask("POST", "/upload/", form, Content_Type=f"multipart/form-data; boundary={limit}")
+    sent, kind = form("a.bin", body)
+    answer = ask("POST", "/upload/", sent, Content_Type=kind)
     expect("the upload's status", answer.status, 200)
     [file] = json.loads(answer.text)["files"]
     expect("the upload's length", file["size"], len(body))
@@ -147,6 +145,35 @@ def upload():
            (1 << 20, str(1 << 20)))
 
 
+def form(name, body):
+    """A form with one file, as its body and type."""
+    limit = "limit-of-the-parts"
+    head = (
+        f'--{limit}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    return head.encode() + body + f"\r\n--{limit}--\r\n".encode(), f"multipart/form-data; boundary={limit}"
+
+
+def media():
+    """An upload is written by the application and served by Sideman."""
+    body, kind = form(*KEPT)
+    answer = ask("POST", "/keep/", body, Content_Type=kind)
+    expect("the status of what is kept", answer.status, 200)
+    expect("where it is", json.loads(answer.text)["url"], f"/media/{KEPT[0]}")
+    kept()
+
+
+def kept():
+    path = f"/media/{KEPT[0]}"
+    answer = ask("GET", path)
+    expect(f"{path}: the file", (answer.status, answer.body), (200, KEPT[1]))
+    expect(f"{path}: guessing", answer.headers["X-Content-Type-Options"], "nosniff")
+    has(f"{path}: the policy", answer.headers["Content-Security-Policy"], "sandbox")
+    # The user too is there, or was there before: the database is another container.
+    login()
+
+
 def health():
     for path in ("/healthz", "/readyz"):
         answer = ask("GET", path, host=FOREIGN)
@@ -154,6 +181,7 @@ def health():
     expect("Django for another Host", ask("GET", "/", host=FOREIGN).status, 400)
 
 
-for check in (page, static, login, forged, upload, health):
+every = (page, static, login, forged, upload, media, health)
+for check in [globals()[name] for name in names] or every:
     check()
     print(f"  {check.__name__}: well")

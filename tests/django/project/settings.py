@@ -1,19 +1,21 @@
-"""A small but real project: admin, sessions on sqlite, hashed static files.
+"""A small but real project: admin, sessions, hashed static files, uploads.
 
-Where things lie comes from the environment, so that every test has its own database:
-SITE_DATABASE (a sqlite file), SITE_STATIC_ROOT (the collected files), SITE_DATA (a directory for
-what the pages leave behind).
+Deployed it reads SECRET_KEY, ALLOWED_HOSTS and DATABASE_URL, as usual projects do. Where things lie in
+the tests comes from the environment too, so that each has its own database: SITE_DATABASE (a sqlite
+file), SITE_STATIC_ROOT (the collected files), SITE_DATA (a directory for what the pages leave behind).
 """
 
 import os
+import tempfile
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 BASE_DIR = Path(__file__).resolve().parent
 
-SECRET_KEY = "only-for-the-tests-of-sideman-which-hold-no-secret"
+SECRET_KEY = os.environ.get("SECRET_KEY", "only-for-the-tests-of-sideman-which-hold-no-secret")
 DEBUG = False
 # Never `*`: a health check that reached Django with a load balancer's Host would be a 400.
-ALLOWED_HOSTS = ["example.test", "localhost", "127.0.0.1"]
+ALLOWED_HOSTS = ["example.test", *os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1").split(",")]
 # As a deployment behind a proxy has it: the proxy must be right about this header.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
@@ -50,13 +52,27 @@ TEMPLATES = [
         },
     },
 ]
-DATABASES = {
-    "default": {
+
+
+def database():
+    if url := os.environ.get("DATABASE_URL"):
+        parts = urlsplit(url)
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": parts.path[1:],
+            "USER": unquote(parts.username),
+            "PASSWORD": unquote(parts.password),
+            "HOST": parts.hostname,
+            "PORT": parts.port,
+        }
+    return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ["SITE_DATABASE"],
         "OPTIONS": {"timeout": 20},
     }
-}
+
+
+DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # The tests log in often, and not to learn how slow a good password hash is.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -64,13 +80,15 @@ LOGIN_REDIRECT_URL = "/private/"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = os.environ["SITE_STATIC_ROOT"]
+STATIC_ROOT = os.environ.get("SITE_STATIC_ROOT", BASE_DIR.parent / "staticfiles")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
 }
 
-SITE_DATA = os.environ["SITE_DATA"]
+SITE_DATA = os.environ.get("SITE_DATA", tempfile.gettempdir())
 SENDFILE_ROOT = Path(SITE_DATA) / "protected"
 SENDFILE_URL = "/protected"
+MEDIA_URL = "/media/"
+MEDIA_ROOT = os.environ.get("SITE_MEDIA_ROOT", BASE_DIR.parent / "media")

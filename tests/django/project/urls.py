@@ -13,6 +13,7 @@ urlpatterns = [
     path("private/", views.private),
     path("send/<str:name>/", views.send),
     path("upload/", views.upload),
+    path("keep/", views.keep),
     path("download/<int:size>/", views.download),
     path("stream/<slug:token>/", views.stream),
     path("events/<slug:token>/", views.events),

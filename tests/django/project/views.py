@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.core.files.storage import default_storage
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.http import content_disposition_header
@@ -66,6 +67,13 @@ def upload(request):
             ],
         }
     )
+
+
+@csrf_exempt
+def keep(request):
+    """Keeps an uploaded file, and tells where it is served."""
+    kept = default_storage.save(request.FILES["file"].name, request.FILES["file"])
+    return JsonResponse({"url": default_storage.url(kept)})
 
 
 def download(request, size):

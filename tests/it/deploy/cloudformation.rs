@@ -1,93 +1,67 @@
-//! config/deploy/ecs/cloudformation.yaml: its functions are evaluated as far as the examples use them,
-//! its task definition is read like the others.
+//! config/deploy/ecs/cloudformation.yaml: what it makes, with the parameters that people set.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
+    aws::Checker,
     ecs,
     example::{Balancer, Example, list, number, port, word},
-    rules, text, yaml,
+    rules,
+    template::Template,
+    text, yaml,
 };
 
 const FILE: &str = "config/deploy/ecs/cloudformation.yaml";
+const GUNICORN: &[(&str, &str)] = &[("Application", "project.wsgi"), ("Host", "www.example.org")];
+const UWSGI: &[(&str, &str)] =
+    &[("Application", "project.wsgi"), ("Host", "www.example.org"), ("Server", "uwsgi")];
+/// Everything that can be left out.
+const EVERYTHING: &[(&str, &str)] = &[
+    ("Application", "shop.wsgi:application"),
+    ("AssignPublicIp", "DISABLED"),
+    ("Architecture", "ARM64"),
+    ("DatabaseSecurityGroup", "sg-database"),
+    ("EnvironmentFile", "arn:aws:s3:::bucket/site/site.env"),
+    ("MaxInFlight", "12"),
+    ("MediaAccessPoint", "fsap-1"),
+    ("MediaFileSystem", "fs-1"),
+    ("Metrics", "prometheus"),
+    ("MoreSecurityGroups", "sg-1,sg-2"),
+    ("PrometheusWorkspace", "ws-1"),
+    ("SecretsKey", "arn:aws:kms:eu-central-1:111122223333:key/1"),
+    ("TrustedProxies", "10.1.0.0/16,2001:db8::/56"),
+    ("Workers", "6"),
+];
+const CLOUDWATCH: &[(&str, &str)] = &[("Metrics", "cloudwatch"), ("Server", "uwsgi")];
+const VARIANTS: [&[(&str, &str)]; 4] = [GUNICORN, UWSGI, EVERYTHING, CLOUDWATCH];
 
-/// A template and the values of its parameters.
-struct Template {
-    file: Value,
-    server: &'static str,
+fn template(values: &[(&str, &str)]) -> Template {
+    Template::new(&text(FILE), values)
 }
 
-// === impl Template ===
-
-impl Template {
-    fn new(server: &'static str) -> Self {
-        Self { file: yaml::parse(&text(FILE)), server }
-    }
-
-    /// A resource's properties, evaluated.
-    #[track_caller]
-    fn properties(&self, name: &str, kind: &str) -> Value {
-        let resource = &self.file["Resources"][name];
-        assert_eq!(resource["Type"], kind, "{name}");
-        self.value(&resource["Properties"])
-    }
-
-    fn value(&self, value: &Value) -> Value {
-        match value {
-            Value::Object(map) if map.len() == 1 => {
-                let (name, argument) = map.iter().next().unwrap();
-                match name.as_str() {
-                    "Ref" => self.reference(argument.as_str().unwrap()),
-                    "Fn::FindInMap" => {
-                        let keys = list(argument, |one| word(&self.value(one)));
-                        let found = &self.file["Mappings"][&keys[0]][&keys[1]][&keys[2]];
-                        assert!(found.is_string(), "{keys:?} is in no mapping");
-                        found.clone()
-                    }
-                    "Fn::GetAtt" => {
-                        let of = word(&argument[0]);
-                        assert!(self.file["Resources"][&of].is_object(), "there is no {of}");
-                        json!(format!("{of}.{}", word(&argument[1])))
-                    }
-                    "Fn::Sub" => argument.clone(),
-                    other => {
-                        assert!(!other.starts_with("Fn::"), "{other} is not known here");
-                        Value::Object(Map::from_iter([(name.clone(), self.value(argument))]))
-                    }
-                }
-            }
-            Value::Object(map) => {
-                map.iter().map(|(key, item)| (key.clone(), self.value(item))).collect()
-            }
-            Value::Array(items) => items.iter().map(|item| self.value(item)).collect(),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
-        }
-    }
-
-    /// A parameter's default, or the name of what is not known before.
-    fn reference(&self, name: &str) -> Value {
-        let parameter = &self.file["Parameters"][name];
-        if name == "Server" {
-            assert!(list(&parameter["AllowedValues"], word).contains(&self.server.to_owned()));
-            return self.server.into();
-        }
-        let is_known = name.starts_with("AWS::")
-            || parameter.is_object()
-            || self.file["Resources"][name].is_object();
-        assert!(is_known, "{name} is referred to, and there is no such thing");
-        parameter.get("Default").cloned().unwrap_or_else(|| name.into())
-    }
+/// A task definition as the API has it.
+fn task(values: &[(&str, &str)], name: &str) -> Value {
+    camel(&template(values).properties(name, "AWS::ECS::TaskDefinition"))
 }
 
-/// `ContainerPort` to `containerPort`; names of variables and options are values here, and stay.
+/// `ContainerPort` to `containerPort`, where CloudFormation has other words than the API too; names of
+/// variables are values here, and stay.
 fn camel(value: &Value) -> Value {
     match value {
         Value::Object(map) => map
             .iter()
             .map(|(key, item)| {
-                let mut letters = key.chars();
-                let first = letters.next().map(|letter| letter.to_ascii_lowercase());
-                (first.into_iter().chain(letters).collect::<String>(), camel(item))
+                let name = match key.as_str() {
+                    "EFSVolumeConfiguration" => "efsVolumeConfiguration".into(),
+                    "FilesystemId" => "fileSystemId".into(),
+                    "IAM" => "iam".into(),
+                    key => {
+                        let mut letters = key.chars();
+                        let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+                        first.into_iter().chain(letters).collect::<String>()
+                    }
+                };
+                (name, camel(item))
             })
             .collect(),
         Value::Array(items) => items.iter().map(camel).collect(),
@@ -97,7 +71,7 @@ fn camel(value: &Value) -> Value {
 
 /// What the target group and the service say.
 pub(super) fn balancer() -> Balancer {
-    let template = Template::new("gunicorn");
+    let template = template(GUNICORN);
     let group = template.properties("TargetGroup", "AWS::ElasticLoadBalancingV2::TargetGroup");
     let service = template.properties("Service", "AWS::ECS::Service");
     assert_eq!(
@@ -124,31 +98,71 @@ pub(super) fn balancer() -> Balancer {
     }
 }
 
+/// A container of a task definition.
+fn container(task: &Value, name: &str) -> Value {
+    let all = list(&task["containerDefinitions"], Clone::clone);
+    all.into_iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("no {name}"))
+}
+
+/// The statements of a role's own policies.
+fn statements(template: &Template, role: &str) -> Vec<Value> {
+    let role = template.properties(role, "AWS::IAM::Role");
+    let policies = list(&role["Policies"], |one| one["PolicyDocument"]["Statement"].clone());
+    policies.iter().flat_map(|one| one.as_array().unwrap().clone()).collect()
+}
+
+/// What a role may do with something.
+fn allowed(statements: &[Value], resource: &Value) -> Vec<String> {
+    let words = |value: &Value| match value.as_array() {
+        Some(items) => items.iter().map(word).collect(),
+        None => vec![word(value)],
+    };
+    let about = |one: &&Value| words(&one["Resource"]).contains(&word(resource));
+    statements.iter().filter(about).flat_map(|one| words(&one["Action"])).collect()
+}
+
 #[test]
-fn both_servers() {
-    for server in ["gunicorn", "uwsgi"] {
-        let template = Template::new(server);
-        let task = camel(&template.properties("TaskDefinition", "AWS::ECS::TaskDefinition"));
-        let file = format!("{FILE} with {server}");
+fn every_variant_keeps_the_rules() {
+    for values in VARIANTS {
+        let task = task(values, "TaskDefinition");
+        let file = format!("{FILE} with {values:?}");
         let containers = ecs::containers(&file, &task);
-        rules::check(&Example { file, containers, balancer: Some(balancer()) }, "app");
+        let example = Example { file, containers, balancer: Some(balancer()) };
+        rules::check(&example, "app");
+        let has_media = values == EVERYTHING;
+        let sideman = example.container("sideman");
+        assert_eq!(sideman.environment.contains_key("SIDEMAN_MEDIA"), has_media);
+    }
+}
+
+#[test]
+fn ecs_accepts_every_variant() {
+    let Some(checker) = Checker::prepared() else { return };
+    for values in VARIANTS {
+        for name in ["TaskDefinition", "ManageDefinition"] {
+            let found = checker.input("RegisterTaskDefinition", &task(values, name));
+            assert_eq!(found, [] as [&str; 0], "{name} with {values:?}");
+        }
     }
 }
 
 #[test]
 fn it_is_the_task_definition_of_the_json() {
-    for server in ["gunicorn", "uwsgi"] {
-        let template = Template::new(server);
-        let task = camel(&template.properties("TaskDefinition", "AWS::ECS::TaskDefinition"));
-        let json = text(&format!("config/deploy/ecs/{server}.json"));
-        let json: Value = serde_json::from_str(&json).unwrap();
-        for (one, other) in list(&task["containerDefinitions"], Clone::clone)
-            .iter()
-            .zip(list(&json["containerDefinitions"], Clone::clone))
-        {
+    for (server, values) in [("gunicorn", GUNICORN), ("uwsgi", UWSGI)] {
+        let task = task(values, "TaskDefinition");
+        let json: Value =
+            serde_json::from_str(&text(&format!("config/deploy/ecs/{server}.json"))).unwrap();
+        for field in ["cpu", "memory", "runtimePlatform", "volumes"] {
+            assert_eq!(task[field], json[field], "{server}: {field}");
+        }
+        let both = [&task, &json].map(|one| list(&one["containerDefinitions"], Clone::clone));
+        assert_eq!(both[0].len(), both[1].len());
+        for (one, other) in both[0].iter().zip(&both[1]) {
+            let name = &one["name"];
             for field in [
                 "name",
                 "essential",
+                "entryPoint",
                 "command",
                 "mountPoints",
                 "dependsOn",
@@ -158,39 +172,221 @@ fn it_is_the_task_definition_of_the_json() {
                 "ulimits",
                 "user",
             ] {
-                assert_eq!(one[field], other[field], "{server}: {field} of {}", one["name"]);
+                assert_eq!(one[field], other[field], "{server}: {field} of {name}");
+            }
+            let secrets = |container: &Value| list(&container["secrets"], |one| word(&one["name"]));
+            assert_eq!(secrets(one), secrets(other), "{server}: secrets of {name}");
+            if name != "sideman" {
+                assert_eq!(one["environment"], other["environment"], "{server}: {name}");
             }
         }
     }
 }
 
 #[test]
+fn manage_has_what_the_application_has() {
+    for values in VARIANTS {
+        let [task, manage] = ["TaskDefinition", "ManageDefinition"].map(|name| task(values, name));
+        for field in ["cpu", "memory", "runtimePlatform", "executionRoleArn", "taskRoleArn"] {
+            assert!(task[field] == manage[field] && !task[field].is_null(), "{field}");
+        }
+        let (app, one) = (container(&task, "app"), container(&manage, "manage"));
+        for field in ["image", "environment", "secrets", "environmentFiles"] {
+            assert!(app[field] == one[field] && !app[field].is_null(), "{field}");
+        }
+        // A task that is run with another command is that command, and its end is the task's.
+        assert_eq!(one["entryPoint"], json!(["python", "manage.py"]));
+        assert_eq!(
+            (list(&manage["containerDefinitions"], |_| ()).len(), &one["essential"]),
+            (1, &json!(true))
+        );
+        ecs::check_log(FILE, &one);
+    }
+}
+
+#[test]
+fn the_execution_role_reads_what_tasks_name_and_nothing_else() {
+    for values in VARIANTS {
+        let template = template(values);
+        let own = statements(&template, "ExecutionRole");
+        let task = task(values, "TaskDefinition");
+        for container in list(&task["containerDefinitions"], Clone::clone) {
+            for secret in list(&container["secrets"], Clone::clone) {
+                let may = allowed(&own, &secret["valueFrom"]);
+                assert_eq!(may, ["secretsmanager:GetSecretValue", "ssm:GetParameters"], "{secret}");
+            }
+            for file in list(&container["environmentFiles"], Clone::clone) {
+                assert_eq!(allowed(&own, &file["value"]), ["s3:GetObject"]);
+                assert_eq!(allowed(&own, &json!("arn:aws:s3:::bucket")), ["s3:GetBucketLocation"]);
+            }
+        }
+        let key = EVERYTHING.iter().find(|(name, _)| *name == "SecretsKey").unwrap().1;
+        let expected: &[&str] = if values == EVERYTHING { &["kms:Decrypt"] } else { &[] };
+        assert_eq!(allowed(&own, &json!(key)), expected);
+        assert_eq!(allowed(&own, &json!("*")), [] as [&str; 0], "scoped");
+        let role = template.properties("ExecutionRole", "AWS::IAM::Role");
+        assert!(word(&role["ManagedPolicyArns"][0]).ends_with("/AmazonECSTaskExecutionRolePolicy"));
+    }
+}
+
+#[test]
+fn ecs_exec_reaches_the_application() {
+    let template = template(GUNICORN);
+    assert_eq!(template.properties("Service", "AWS::ECS::Service")["EnableExecuteCommand"], true);
+    assert_eq!(task(GUNICORN, "TaskDefinition")["taskRoleArn"], "TaskRole.Arn");
+    let may = allowed(&statements(&template, "TaskRole"), &json!("*"));
+    for name in ["Create", "Open"] {
+        for channel in ["Control", "Data"] {
+            let action = format!("ssmmessages:{name}{channel}Channel");
+            assert!(may.contains(&action), "{action}");
+        }
+    }
+    // A read-only root takes no session.
+    let app = container(&task(GUNICORN, "TaskDefinition"), "app");
+    assert!(app["readonlyRootFilesystem"].is_null());
+}
+
+#[test]
 fn tasks_take_requests_from_the_balancer_alone() {
-    let template = Template::new("gunicorn");
+    let template = template(GUNICORN);
     let group = template.properties("SecurityGroup", "AWS::EC2::SecurityGroup");
     let [rule] = list(&group["SecurityGroupIngress"], Clone::clone).try_into().unwrap();
     let port = balancer().port;
     assert_eq!((number(&rule["FromPort"]), number(&rule["ToPort"])), (port.into(), port.into()));
     assert_eq!(rule["SourceSecurityGroupId"], "LoadBalancerSecurityGroup");
-    let service = template.properties("Service", "AWS::ECS::Service");
-    let network = &service["NetworkConfiguration"]["AwsvpcConfiguration"];
-    assert_eq!(network["SecurityGroups"], json!(["SecurityGroup"]));
     // Without this the service is created before its target group has a balancer, which fails.
     assert_eq!(template.file["Resources"]["Service"]["DependsOn"], "ListenerRule");
-    let log = template.properties("TaskDefinition", "AWS::ECS::TaskDefinition");
-    for container in list(&log["ContainerDefinitions"], Clone::clone) {
-        assert_eq!(container["LogConfiguration"]["Options"]["awslogs-group"], "LogGroup");
+}
+
+#[test]
+fn tasks_are_in_the_networks_that_they_need() {
+    for (values, groups, public) in [
+        (GUNICORN, json!(["SecurityGroup.GroupId"]), "ENABLED"),
+        (EVERYTHING, json!(["SecurityGroup.GroupId", "sg-1", "sg-2"]), "DISABLED"),
+    ] {
+        let service = template(values).properties("Service", "AWS::ECS::Service");
+        let network = &service["NetworkConfiguration"]["AwsvpcConfiguration"];
+        assert_eq!(network["SecurityGroups"], groups);
+        assert_eq!(network["AssignPublicIp"], public);
     }
-    assert!(template.properties("LogGroup", "AWS::Logs::LogGroup")["RetentionInDays"].is_u64());
+    assert!(!template(GUNICORN).has("DatabaseIngress"));
+    let template = template(EVERYTHING);
+    let rule = template.properties("DatabaseIngress", "AWS::EC2::SecurityGroupIngress");
+    assert_eq!(
+        (&rule["GroupId"], &rule["SourceSecurityGroupId"]),
+        (&json!("sg-database"), &json!("SecurityGroup.GroupId"))
+    );
+    // The service is created after it, since startup needs the database.
+    let service = template.properties("Service", "AWS::ECS::Service");
+    assert_eq!(service["Tags"][0]["Value"], "DatabaseIngress");
+    assert_eq!(
+        template.value(&template.file["Outputs"]["SecurityGroup"]["Value"]),
+        "SecurityGroup.GroupId"
+    );
+}
+
+#[test]
+fn tasks_are_scaled_and_updates_leave_their_number() {
+    let template = template(GUNICORN);
+    let target =
+        template.properties("ScalableTarget", "AWS::ApplicationAutoScaling::ScalableTarget");
+    assert!(number(&target["MinCapacity"]) < number(&target["MaxCapacity"]));
+    assert_eq!(target["ResourceId"], "service/default/Service.Name");
+    assert_eq!(target["ScalableDimension"], "ecs:service:DesiredCount");
+    let policy = template.properties("ScalingPolicy", "AWS::ApplicationAutoScaling::ScalingPolicy");
+    assert_eq!(policy["ScalingTargetId"], "ScalableTarget");
+    assert!(template.properties("Service", "AWS::ECS::Service")["DesiredCount"].is_null());
+}
+
+#[test]
+fn logs_outlive_the_stack() {
+    for values in VARIANTS {
+        let template = template(values);
+        let group = &template.file["Resources"]["LogGroup"];
+        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
+            assert_eq!(group[policy], "Retain", "{policy}");
+        }
+        assert!(template.properties("LogGroup", "AWS::Logs::LogGroup")["RetentionInDays"].is_u64());
+        for name in ["TaskDefinition", "ManageDefinition"] {
+            for container in list(&task(values, name)["containerDefinitions"], Clone::clone) {
+                let options = &container["logConfiguration"]["options"];
+                assert_eq!(options["awslogs-group"], "LogGroup", "{}", container["name"]);
+            }
+        }
+    }
+}
+
+/// The collector's own configuration, in a variable.
+fn collector(values: &[(&str, &str)]) -> Value {
+    let container = container(&task(values, "TaskDefinition"), "metrics");
+    assert_eq!(container["essential"], false);
+    let [variable] = list(&container["environment"], Clone::clone).try_into().unwrap();
+    assert_eq!(variable["name"], "AOT_CONFIG_CONTENT");
+    yaml::parse(&word(&variable["value"]))
+}
+
+#[test]
+fn metrics_get_from_the_admin_listener_to_aws() {
+    let names: Vec<String> =
+        list(&task(GUNICORN, "TaskDefinition")["containerDefinitions"], |one| word(&one["name"]));
+    assert_eq!(names, ["startup", "app", "sideman"]);
+    for (values, exporter) in [(EVERYTHING, "prometheusremotewrite"), (CLOUDWATCH, "awsemf")] {
+        let config = collector(values);
+        let scrape = &config["receivers"]["prometheus"]["config"]["scrape_configs"][0];
+        assert_eq!(scrape["static_configs"][0]["targets"], json!(["127.0.0.1:9180"]));
+        let pipeline = &config["service"]["pipelines"]["metrics"];
+        assert_eq!(pipeline["exporters"], json!([exporter]));
+        for part in ["receivers", "processors", "exporters"] {
+            let used = list(&pipeline[part], word);
+            let defined: Vec<&String> = config[part].as_object().unwrap().keys().collect();
+            assert!(
+                used.len() == defined.len() && used.iter().all(|one| defined.contains(&one)),
+                "{part}"
+            );
+        }
+        // Every name that it keeps is one of Sideman's.
+        let known = text("docs/metrics.md");
+        let keep = scrape["metric_relabel_configs"][0]["regex"].as_str().unwrap_or_default();
+        for name in keep.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_') {
+            let name = name.trim_start_matches("sideman_").trim_matches('_');
+            assert!(known.contains(name), "{name}");
+        }
+    }
+    let admin = text("docs/settings.md");
+    assert!(admin.contains("| `admin.listen` | `127.0.0.1:9180` |"), "where metrics are");
+
+    let config = collector(EVERYTHING);
+    let exporter = &config["exporters"]["prometheusremotewrite"];
+    let endpoint =
+        "https://aps-workspaces.AWS::Region.amazonaws.com/workspaces/ws-1/api/v1/remote_write";
+    assert_eq!(exporter["endpoint"], endpoint);
+    // Tasks are told apart by their ARN: each has the same address of its own.
+    assert_eq!(exporter["resource_to_telemetry_conversion"]["enabled"], true);
+    assert_eq!(config["service"]["extensions"], json!(["sigv4auth"]));
+    let may = |values, resource: &str| {
+        allowed(&statements(&template(values), "TaskRole"), &json!(resource))
+    };
+    let workspace = "arn:AWS::Partition:aps:AWS::Region:AWS::AccountId:workspace/ws-1";
+    assert_eq!(may(EVERYTHING, workspace), ["aps:RemoteWrite"]);
+
+    let config = collector(CLOUDWATCH);
+    assert_eq!(config["exporters"]["awsemf"]["log_group_name"], "LogGroup");
+    assert!(may(CLOUDWATCH, "LogGroup.Arn").contains(&"logs:PutLogEvents".to_owned()));
+    assert_eq!(may(GUNICORN, "LogGroup.Arn"), [] as [&str; 0]);
 }
 
 #[test]
 fn every_parameter_and_resource_is_used() {
     let source = text(FILE);
-    let template = Template::new("gunicorn");
+    let template = template(EVERYTHING);
     let file = &template.file;
     for name in file["Parameters"].as_object().unwrap().keys() {
-        assert!(source.contains(&format!("Ref: {name}}}")), "{name} is not used");
+        let used = [format!("Ref: {name}}}"), format!("${{{name}}}")];
+        assert!(used.iter().any(|one| source.contains(one)), "{name} is not used");
+    }
+    for name in file["Conditions"].as_object().unwrap().keys() {
+        let uses = source.matches(name.as_str()).count();
+        assert!(uses >= 2, "{name} is not used");
     }
     for name in file["Resources"].as_object().unwrap().keys() {
         // Every one of them evaluates, so that nothing refers to what is not there.

@@ -1,5 +1,7 @@
 //! config/deploy/compose.yaml.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::{
@@ -27,16 +29,12 @@ fn container((name, service): (&String, &Value)) -> Container {
     let published = list(&service["ports"], |one| expand(&word(one)));
     Container {
         name: name.clone(),
-        environment: variables.map(|(key, value)| (key.clone(), word(value))).collect(),
-        command: list(&service["command"], word).join(" "),
+        environment: variables.map(|(key, value)| (key.clone(), expand(&word(value)))).collect(),
+        secrets: BTreeMap::new(),
+        command: [list(&service["entrypoint"], word), list(&service["command"], word)].concat(),
         health: None,
         ports: published.iter().map(|one| port(&one.rsplit(':').next().unwrap().into())).collect(),
-        mounts: list(&service["volumes"], |one| {
-            let text = word(one);
-            let parts: Vec<&str> = text.split(':').collect();
-            let is_read_only = parts.get(2).is_some_and(|mode| *mode == "ro");
-            Mount { volume: parts[0].into(), path: parts[1].into(), is_read_only }
-        }),
+        mounts: list(&service["volumes"], mount),
         depends: service["depends_on"].as_object().into_iter().flatten().map(depends).collect(),
         // Here the end of one is not the end of all.
         is_essential: name != "startup",
@@ -50,23 +48,45 @@ fn container((name, service): (&String, &Value)) -> Container {
     }
 }
 
+/// `volume:path`, or the long form.
+fn mount(value: &Value) -> Mount {
+    if let Some(text) = value.as_str() {
+        let (volume, path) = text.split_once(':').unwrap();
+        return Mount { volume: volume.into(), path: path.into(), is_read_only: false };
+    }
+    assert_eq!(value["type"], "volume");
+    Mount {
+        volume: word(&value["source"]),
+        path: word(&value["target"]),
+        is_read_only: value["read_only"] == true,
+    }
+}
+
 fn depends((name, how): (&String, &Value)) -> (String, String) {
     let condition = match word(&how["condition"]).as_str() {
         "service_completed_successfully" => "success",
         "service_started" => "start",
+        "service_healthy" => "healthy",
         other => panic!("{name}: {other}"),
     };
     (name.clone(), condition.to_owned())
 }
 
+fn file() -> Value {
+    yaml::parse(&text(FILE))
+}
+
+fn example() -> Example {
+    let services = file()["services"].clone();
+    let containers = services.as_object().unwrap().iter().map(container).collect();
+    Example { file: FILE.into(), containers, balancer: None }
+}
+
 #[test]
 fn compose() {
-    let file = yaml::parse(&text(FILE));
-    let services = file["services"].as_object().unwrap();
-    let containers: Vec<Container> = services.iter().map(container).collect();
-    let example = Example { file: FILE.into(), containers, balancer: None };
+    let (file, example) = (file(), example());
     rules::check(&example, "app");
-
+    let services = &file["services"];
     let volumes = file["volumes"].as_object().unwrap();
     for container in &example.containers {
         for mount in &container.mounts {
@@ -84,26 +104,78 @@ fn compose() {
 }
 
 #[test]
-fn the_project_reads_what_compose_sets() {
-    let file = yaml::parse(&text(FILE));
-    let settings = text("tests/django/project/settings.py");
-    let read: Vec<&str> = settings
-        .split("os.environ[\"")
-        .skip(1)
-        .map(|rest| &rest[..rest.find('"').unwrap()])
-        .collect();
-    assert!(!read.is_empty());
-    for name in ["startup", "app"] {
-        let environment = &file["services"][name]["environment"];
-        for variable in &read {
-            assert!(environment[variable].is_string(), "{name} has no {variable}");
-        }
+fn compose_comes_back_after_a_crash_or_a_reboot() {
+    for (name, service) in file()["services"].as_object().unwrap() {
+        // startup has an end.
+        let expected = if name == "startup" { Value::Null } else { "unless-stopped".into() };
+        assert_eq!(service["restart"], expected, "{name}");
     }
-    let environment = &file["services"]["startup"]["environment"];
-    let mounted = list(&file["services"]["startup"]["volumes"], word);
-    assert!(mounted.contains(&format!("static:{}", word(&environment["SITE_STATIC_ROOT"]))));
-    let build = word(&file["services"]["app"]["build"]);
-    assert_eq!(build, "../../tests/django", "the context, from where the file is");
+}
+
+#[test]
+fn compose_has_a_database_and_uploads() {
+    let (file, example) = (file(), example());
+    let database = &file["services"]["database"];
+    let set = |name: &str| expand(&word(&database["environment"][name]));
+    let expected = format!(
+        "postgres://{}:{}@database:5432/{}",
+        set("POSTGRES_USER"),
+        set("POSTGRES_PASSWORD"),
+        set("POSTGRES_DB")
+    );
+    assert_eq!(example.container("app").environment["DATABASE_URL"], expected);
+    // One password, wherever it is set.
+    let source = text(FILE);
+    assert_eq!(source.matches("${DATABASE_PASSWORD:-site}").count(), 2);
+    let check = list(&database["healthcheck"]["test"], word);
+    assert_eq!(check[..3], ["CMD", "pg_isready", "--host=127.0.0.1"]);
+    let startup = example.container("startup");
+    assert!(startup.depends.contains(&("database".to_owned(), "healthy".to_owned())));
+    assert!(database["ports"].is_null() && database["volumes"].is_array());
+
+    // startup makes the volume for uploads one that any user may write to.
+    let media = startup.mounts.iter().find(|one| one.volume == "media").unwrap();
+    assert!(startup.command.join(" ").contains(&format!("chmod 1777 {} ", media.path)));
+    assert_eq!(startup.user.as_deref(), Some("0"));
+    // The engine would give it the owner of the image's directory again.
+    for name in ["startup", "app"] {
+        let mounts = file["services"][name]["volumes"].as_array().unwrap();
+        let media = mounts.iter().find(|one| one["source"] == "media").unwrap();
+        assert_eq!(media["volume"]["nocopy"], true, "{name}");
+    }
+}
+
+/// What has to be changed stands at the top, and nowhere else.
+#[test]
+fn compose_has_three_values_to_change() {
+    let source = text(FILE);
+    let marks: Vec<usize> =
+        ["\n# 1. ", "\n# 2. ", "\n# 3. "].map(|mark| source.find(mark).unwrap()).to_vec();
+    assert!(marks.is_sorted() && source.find("\nservices:").unwrap() > marks[2]);
+    let (file, example) = (file(), example());
+    let app = example.container("app");
+    for (mark, directory) in [("x-static-root", "static"), ("x-media-root", "media")] {
+        let mount = app.mounts.iter().find(|one| one.volume == directory).unwrap();
+        assert_eq!(mount.path, word(&file[mark]));
+        assert_eq!(source.matches(&word(&file[mark])).count(), 1, "{mark}");
+    }
+    let application = word(&file["x-application"]);
+    assert_eq!(source.matches(&application).count(), 1);
+    assert!(app.command.ends_with(&[application]));
+}
+
+/// The project of the tests is a usual one: it starts with the example as it is.
+#[test]
+fn the_project_reads_what_compose_sets() {
+    let settings = text("tests/django/project/settings.py");
+    for name in example().container("app").environment.keys() {
+        assert!(settings.contains(&format!("os.environ.get(\"{name}\"")), "{name} is not read");
+    }
     let dockerfile = text("tests/django/Dockerfile");
-    assert!(dockerfile.contains(&word(&environment["SITE_STATIC_ROOT"])), "who owns STATIC_ROOT");
+    // Flags that would win over GUNICORN_CMD_ARGS, and a place where nobody looks.
+    let command = dockerfile.lines().rfind(|line| line.starts_with("CMD ")).unwrap();
+    assert!(command.contains("--bind=127.0.0.1:8001"), "{command}");
+    // tests/docker/run starts it so.
+    assert!(text("tests/docker/run").contains("SITE_BUILD="));
+    assert!(text("README.md").contains("SITE_BUILD=../../tests/django docker compose"));
 }

@@ -10,6 +10,7 @@ use super::{
 };
 
 const FILE: &str = "config/deploy/copilot/manifest.yml";
+const PATCHES: &str = "config/deploy/copilot/overrides/cfn.patches.yml";
 
 /// What an environment says lies above the rest, key by key.
 fn overlay(below: &mut Value, above: &Value) {
@@ -27,20 +28,32 @@ fn environment(value: &Value) -> BTreeMap<String, String> {
     value.as_object().into_iter().flatten().map(|(key, one)| (key.clone(), word(one))).collect()
 }
 
-/// What the rules of `taskdef_overrides` set for the container of that number.
-fn overrides(manifest: &Value, index: usize) -> BTreeMap<String, Value> {
-    let prefix = format!("ContainerDefinitions[{index}].");
-    let rules =
-        list(&manifest["taskdef_overrides"], |rule| (word(&rule["path"]), rule["value"].clone()));
-    rules
+/// Where Copilot puts a container: the application, what it adds by itself, the sidecars by name.
+fn place(manifest: &Value, name: &str) -> usize {
+    let sidecars = manifest["sidecars"].as_object().unwrap();
+    let own = ["logging", "observability"].into_iter().filter(|key| manifest[*key].is_object());
+    let mut names: Vec<&String> = sidecars.keys().collect();
+    names.sort();
+    1 + own.count() + names.iter().position(|one| *one == name).unwrap()
+}
+
+/// What cfn.patches.yml sets for a sidecar.
+fn patches(manifest: &Value, name: &str) -> BTreeMap<String, Value> {
+    let place = place(manifest, name);
+    let prefix = format!("/Resources/TaskDefinition/Properties/ContainerDefinitions/{place}/");
+    let patches = list(&yaml::parse(&text(PATCHES)), |patch| {
+        assert_eq!(patch["op"], "add", "Copilot knows add, remove and replace");
+        (word(&patch["path"]), patch["value"].clone())
+    });
+    patches
         .into_iter()
         .filter_map(|(path, value)| Some((path.strip_prefix(&prefix)?.to_owned(), value)))
         .collect()
 }
 
-fn sidecar(manifest: &Value, index: usize, name: &str) -> Container {
+fn sidecar(manifest: &Value, name: &str) -> Container {
     let sidecar = &manifest["sidecars"][name];
-    let overrides = overrides(manifest, index);
+    let patches = patches(manifest, name);
     let health = sidecar.get("healthcheck").map(|check| Health {
         command: list(&check["command"], word),
         interval: seconds(&word(&check["interval"])),
@@ -51,7 +64,8 @@ fn sidecar(manifest: &Value, index: usize, name: &str) -> Container {
     Container {
         name: name.to_owned(),
         environment: environment(&sidecar["variables"]),
-        command: list(&sidecar["command"], word).join(" "),
+        secrets: environment(&sidecar["secrets"]),
+        command: [list(&sidecar["entrypoint"], word), list(&sidecar["command"], word)].concat(),
         health,
         ports: sidecar.get("port").map(port).into_iter().collect(),
         mounts: list(&sidecar["mount_points"], |one| Mount {
@@ -61,13 +75,14 @@ fn sidecar(manifest: &Value, index: usize, name: &str) -> Container {
         }),
         depends: environment(&sidecar["depends_on"]).into_iter().collect(),
         is_essential: sidecar["essential"] != false,
-        stop_seconds: overrides.get("StopTimeout").map_or(30, number),
-        has_read_only_root: overrides
+        // Fargate's own.
+        stop_seconds: 30,
+        has_read_only_root: patches
             .get("ReadonlyRootFilesystem")
             .is_some_and(|value| *value == true),
-        descriptors: overrides.get("Ulimits[-]").map(|one| number(&one["SoftLimit"])),
+        descriptors: None,
         memory: None,
-        user: overrides.get("User").map(word),
+        user: patches.get("User").map(word),
     }
 }
 
@@ -78,11 +93,14 @@ fn example(file: String, manifest: &Value) -> Example {
     let app = Container {
         name,
         environment: environment(&manifest["variables"]),
+        secrets: environment(&manifest["secrets"]),
+        command: [list(&manifest["entrypoint"], word), list(&manifest["command"], word)].concat(),
         mounts: volumes
             .iter()
             .map(|(volume, how)| {
-                // With it the files would lie on a network file system.
-                assert!(how.get("efs").is_none(), "{file}: {volume} is not of the task");
+                // Static files are the task's own, uploads are everybody's.
+                let is_shared = how["efs"] == true;
+                assert_eq!(is_shared, volume == "media", "{file}: {volume}");
                 Mount {
                     volume: volume.clone(),
                     path: word(&how["path"]),
@@ -100,11 +118,8 @@ fn example(file: String, manifest: &Value) -> Example {
         bind.ends_with(&format!(":{}", number(&manifest["image"]["port"]))),
         "{file}: image.port"
     );
-    // Copilot puts the sidecars behind the application, in the order of their names.
-    let mut names: Vec<&String> = manifest["sidecars"].as_object().unwrap().keys().collect();
-    names.sort();
-    let sidecars = names.iter().enumerate().map(|(at, name)| sidecar(manifest, at + 1, name));
-    let mut containers: Vec<Container> = sidecars.collect();
+    let names = manifest["sidecars"].as_object().unwrap().keys();
+    let mut containers: Vec<Container> = names.map(|name| sidecar(manifest, name)).collect();
     let http = &manifest["http"];
     let check = &http["healthcheck"];
     let target = word(&http["target_container"]);
@@ -137,11 +152,11 @@ fn every_environment() {
 }
 
 #[test]
-fn whoever_runs_the_application_has_its_secrets() {
+fn startup_has_what_the_application_has() {
     let manifest = yaml::parse(&text(FILE));
+    let startup = &manifest["sidecars"]["startup"];
+    assert_eq!(startup["image"]["build"], manifest["image"]["build"]);
     let secrets = manifest["secrets"].as_object().unwrap();
-    assert_eq!(manifest["sidecars"]["startup"]["secrets"].as_object(), Some(secrets));
-    assert_eq!(manifest["sidecars"]["startup"]["image"]["build"], manifest["image"]["build"]);
     for (name, parameter) in secrets {
         let expected = format!(
             "/copilot/${{COPILOT_APPLICATION_NAME}}/${{COPILOT_ENVIRONMENT_NAME}}/secrets/{name}"
@@ -151,4 +166,63 @@ fn whoever_runs_the_application_has_its_secrets() {
     // On Fargate a volume belongs to root.
     let user = example(FILE.into(), &manifest).container("startup").user.clone();
     assert_eq!(user.as_deref(), Some("0"));
+}
+
+/// A value that stands in several places has the same mark in each.
+#[test]
+fn every_place_to_change_is_marked() {
+    let manifest = yaml::parse(&text(FILE));
+    let source = text(FILE);
+    let marked = |value: &str| {
+        let lines = source.lines().filter(|line| line.split('#').next().unwrap().contains(value));
+        let marks: Vec<&str> = lines
+            .map(|line| {
+                let mark = line.split_once("# ").unwrap_or_else(|| panic!("no mark: {line}")).1;
+                mark.split('.').next().unwrap()
+            })
+            .collect();
+        assert!(
+            marks.len() >= 2 && marks.iter().all(|mark| *mark == marks[0]),
+            "{value}: {marks:?}"
+        );
+    };
+    // The container is called as the service is.
+    let name = word(&manifest["name"]);
+    let depends = environment(&manifest["sidecars"]["sideman"]["depends_on"]);
+    assert!(depends.contains_key(&name));
+    for line in [format!("name: {name} "), format!("{name}: start")] {
+        let line = source.lines().find(|one| one.trim().starts_with(&line)).unwrap();
+        assert!(line.contains("# 1. "), "{line}");
+    }
+    marked("build: Dockerfile");
+    for mark in ["# 3. ", "# 4. ", "# 5. ", "# 6. "] {
+        assert!(source.contains(mark), "{mark}");
+    }
+}
+
+#[test]
+fn every_patch_is_for_a_container_of_the_manifest() {
+    let manifest = yaml::parse(&text(FILE));
+    let known = ["startup", "sideman"].map(|name| patches(&manifest, name).len());
+    assert_eq!(known.iter().sum::<usize>(), yaml::parse(&text(PATCHES)).as_array().unwrap().len());
+    // Deprecated, and so is what it says about places.
+    assert!(manifest["taskdef_overrides"].is_null());
+    // Copilot's own containers come before the sidecars.
+    let mut logged = manifest;
+    logged["logging"] = serde_json::json!({"enableMetadata": true});
+    assert_eq!(["sideman", "startup"].map(|name| place(&logged, name)), [2, 3]);
+}
+
+#[test]
+fn tasks_are_scaled_in_every_environment_that_people_use() {
+    let manifest = yaml::parse(&text(FILE));
+    let range = |count: &Value| {
+        let (least, most) = count["range"].as_str().unwrap().split_once('-').unwrap();
+        (least.parse::<u32>().unwrap(), most.parse::<u32>().unwrap())
+    };
+    for count in [&manifest["count"], &manifest["environments"]["production"]["count"]] {
+        let (least, most) = range(count);
+        assert!(least >= 2 && most > least, "{count}");
+    }
+    assert!(number(&manifest["count"]["cpu_percentage"]) <= 75);
 }

@@ -9,46 +9,23 @@ use super::{
     rules, text,
 };
 
-/// Fields that the API knows, as far as they are used.
-const FIELDS: [&str; 20] = [
-    "command",
-    "dependsOn",
-    "entryPoint",
-    "environment",
-    "essential",
-    "healthCheck",
-    "image",
-    "linuxParameters",
-    "logConfiguration",
-    "memory",
-    "mountPoints",
-    "name",
-    "portMappings",
-    "readonlyRootFilesystem",
-    "secrets",
-    "stopTimeout",
-    "ulimits",
-    "user",
-    "cpu",
-    "dockerLabels",
-];
-
 /// The containers of a task definition, and that it is one.
 #[track_caller]
 pub(super) fn containers(file: &str, task: &Value) -> Vec<Container> {
     assert_eq!(task["networkMode"], "awsvpc", "{file}: the containers share an address");
     assert_eq!(task["requiresCompatibilities"], serde_json::json!(["FARGATE"]), "{file}");
     assert!(task["executionRoleArn"].is_string(), "{file}: nobody may fetch images");
+    for field in ["cpu", "memory"] {
+        assert!(task[field].is_string(), "{file}: {field}");
+    }
+    assert!(task["runtimePlatform"]["cpuArchitecture"].is_string(), "{file}: the processor");
     let volumes: BTreeSet<String> =
         list(&task["volumes"], |one| word(&one["name"])).into_iter().collect();
     let definitions = list(&task["containerDefinitions"], Clone::clone);
     let memory: u64 = definitions.iter().filter_map(|one| one.get("memory")).map(number).sum();
     assert!(memory < number(&task["memory"]), "{file}: the application has no memory left");
     for definition in &definitions {
-        for field in definition.as_object().unwrap().keys() {
-            assert!(FIELDS.contains(&field.as_str()), "{file}: {field}");
-        }
-        assert_eq!(definition["logConfiguration"]["logDriver"], "awslogs", "{file}");
+        check_log(file, definition);
         let mounts = list(&definition["mountPoints"], |one| word(&one["sourceVolume"]));
         assert!(mounts.iter().all(|one| volumes.contains(one)), "{file}: {mounts:?}");
         assert!(definition["image"].is_string(), "{file}");
@@ -57,9 +34,31 @@ pub(super) fn containers(file: &str, task: &Value) -> Vec<Container> {
     let startup = definitions.iter().find(|one| one["name"] == "startup").unwrap();
     assert_eq!(startup["user"], "0", "{file}: startup can't write to the volume");
     let sideman = definitions.iter().find(|one| one["name"] == "sideman").unwrap();
+    // Larger bodies wait in a volume that startup gives to everybody.
+    let spool = |one: &&Value| one["sourceVolume"] == "spool";
+    let path = |container: &Value| {
+        let mounts = container["mountPoints"].as_array().unwrap();
+        word(&mounts.iter().find(spool).unwrap_or_else(|| panic!("{file}"))["containerPath"])
+    };
+    let opened = format!("chmod 1777 {} ", path(startup));
+    assert!(word(&startup["command"][0]).contains(&opened), "{file}: {opened}");
+    assert_eq!(path(sideman), "/tmp", "{file}");
     let dropped = &sideman["linuxParameters"]["capabilities"]["drop"];
     assert_eq!(*dropped, serde_json::json!(["ALL"]), "{file}");
     definitions.iter().map(container).collect()
+}
+
+/// The driver's default mode has changed once, and can be another in each account.
+pub(super) fn check_log(file: &str, definition: &Value) {
+    let (name, log) = (&definition["name"], &definition["logConfiguration"]);
+    assert_eq!(log["logDriver"], "awslogs", "{file}: {name}");
+    let options = &log["options"];
+    // Sideman goes on by itself, and counts what it drops; nobody else does.
+    let mode = if name == "sideman" { "blocking" } else { "non-blocking" };
+    assert_eq!(options["mode"], mode, "{file}: {name}");
+    assert_eq!(options["max-buffer-size"].is_string(), mode == "non-blocking", "{file}: {name}");
+    // The managed policy of the execution role has no logs:CreateLogGroup.
+    assert!(options["awslogs-create-group"].is_null(), "{file}: {name}");
 }
 
 fn container(definition: &Value) -> Container {
@@ -80,7 +79,11 @@ fn container(definition: &Value) -> Container {
         })
         .into_iter()
         .collect(),
-        command: list(&definition["command"], word).join(" "),
+        secrets: list(&definition["secrets"], |one| (word(&one["name"]), word(&one["valueFrom"])))
+            .into_iter()
+            .collect(),
+        command: [list(&definition["entryPoint"], word), list(&definition["command"], word)]
+            .concat(),
         health,
         ports: list(&definition["portMappings"], |one| port(&one["containerPort"])),
         mounts: list(&definition["mountPoints"], |one| Mount {
@@ -120,8 +123,11 @@ fn task_definitions() {
     let (gunicorn, uwsgi) = (check("gunicorn"), check("uwsgi"));
     // They differ in what speaks to whom, and in nothing else.
     let without = |mut task: Value| {
-        for container in task["containerDefinitions"].as_array_mut().unwrap() {
-            container.as_object_mut().unwrap().remove("environment");
+        let containers = task["containerDefinitions"].as_array_mut().unwrap();
+        for (name, field) in [("app", "entryPoint"), ("app", "command"), ("sideman", "environment")]
+        {
+            let container = containers.iter_mut().find(|one| one["name"] == name).unwrap();
+            assert!(container.as_object_mut().unwrap().remove(field).is_some(), "{name}: {field}");
         }
         task
     };

@@ -19,8 +19,10 @@ pub(super) struct Example {
 pub(super) struct Container {
     pub(super) name: String,
     pub(super) environment: BTreeMap<String, String>,
-    /// In place of the image's.
-    pub(super) command: String,
+    /// Variables whose values are kept elsewhere, and where.
+    pub(super) secrets: BTreeMap<String, String>,
+    /// Entry point and command, in place of the image's.
+    pub(super) command: Vec<String>,
     /// `None` is the image's own.
     pub(super) health: Option<Health>,
     /// Ports that others reach.

@@ -1,6 +1,7 @@
 //! The examples of config/deploy, as files: what they say about Sideman is compared with Sideman, by
 //! the loader that it starts with. tests/docker/run starts one of them.
 
+mod aws;
 mod cloudformation;
 mod compose;
 mod copilot;
@@ -9,6 +10,7 @@ mod example;
 mod image;
 mod readme;
 mod rules;
+mod template;
 mod yaml;
 
 use std::{fs, path::Path};

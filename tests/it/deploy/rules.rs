@@ -24,7 +24,9 @@ pub(super) fn check(example: &Example, app: &str) {
     let sideman = example.container("sideman");
     let loaded = settings(&example.file, sideman);
     check_application(example, example.container(app), &loaded);
+    check_environment(example, app);
     check_files(example, app, &loaded);
+    check_uploads(example, app, &loaded);
     check_container(&example.file, sideman, &loaded);
     check_order(example, app, &loaded);
     if let Some(balancer) = &example.balancer {
@@ -58,14 +60,15 @@ fn check_application(example: &Example, app: &Container, loaded: &Loaded) {
     let (bind, concurrency) = match upstream.protocol {
         Protocol::Http1 => gunicorn(app),
         Protocol::Uwsgi(uwsgi) => {
-            let size = app.environment["UWSGI_BUFFER_SIZE"].parse::<usize>().unwrap();
+            assert_eq!(app.command[0], "uwsgi", "{file}");
+            let size: usize = option(app, "--buffer-size=").parse().unwrap();
             assert_eq!(uwsgi.buffer_size, size, "{file}: the buffer size");
-            for name in ["UWSGI_MASTER", "UWSGI_DIE_ON_TERM"] {
-                assert_eq!(app.environment[name], "1", "{file}: {name}");
+            for name in ["--master", "--die-on-term", "--need-app"] {
+                assert!(app.command.iter().any(|one| one == name), "{file}: {name}");
             }
-            let number = |name: &str| app.environment[name].parse::<usize>().unwrap();
-            let bind = app.environment["UWSGI_UWSGI_SOCKET"].clone();
-            (bind, number("UWSGI_PROCESSES") * number("UWSGI_THREADS"))
+            let number = |name: &str| option(app, name).parse::<usize>().unwrap();
+            let bind = option(app, "--uwsgi-socket=").to_owned();
+            (bind, number("--processes=") * number("--threads="))
         }
     };
     // On a network of its own each container has an address; otherwise they share the loopback.
@@ -75,15 +78,61 @@ fn check_application(example: &Example, app: &Container, loaded: &Loaded) {
     assert!(app.ports.is_empty(), "{file}: the application is reached past Sideman");
 }
 
-/// `--bind`, and workers x threads.
+/// `--bind`, and workers x threads. The command is a whole one, whatever the image's is.
+#[track_caller]
 pub(super) fn gunicorn(app: &Container) -> (String, usize) {
-    let arguments = &app.environment["GUNICORN_CMD_ARGS"];
-    let value = |name: &str| {
-        let found = arguments.split(' ').find_map(|one| one.strip_prefix(name));
-        found.unwrap_or_else(|| panic!("no {name} in {arguments}")).to_owned()
+    assert_eq!(app.command.first().map(String::as_str), Some("gunicorn"), "{}", app.name);
+    assert!(!app.command.last().unwrap().starts_with('-'), "{:?}: no application", app.command);
+    let count = |name| option(app, name).parse::<usize>().unwrap();
+    (option(app, "--bind=").to_owned(), count("--workers=") * count("--threads="))
+}
+
+/// An option's value in the command.
+#[track_caller]
+fn option<'a>(app: &'a Container, name: &str) -> &'a str {
+    let mut found = app.command.iter().filter_map(|one| one.strip_prefix(name));
+    let value = found.next().unwrap_or_else(|| panic!("no {name} in {:?}", app.command));
+    assert!(found.next().is_none(), "{name} twice in {:?}", app.command);
+    value
+}
+
+/// Migrations need what the application needs. Flags of the image's command win over what
+/// GUNICORN_CMD_ARGS says, so that nothing depends on it.
+fn check_environment(example: &Example, app: &str) {
+    let file = &example.file;
+    let (startup, app) = (example.container("startup"), example.container(app));
+    assert_eq!(startup.environment, app.environment, "{file}: the variables of startup");
+    assert_eq!(startup.secrets, app.secrets, "{file}: the secrets of startup");
+    for name in ["DATABASE_URL", "SECRET_KEY"] {
+        let is_set = app.environment.contains_key(name) || app.secrets.contains_key(name);
+        assert!(is_set, "{file}: {name}");
+        // A template for AWS is in version control, and task definitions are shown to many.
+        let is_kept = app.secrets.contains_key(name) || example.balancer.is_none();
+        assert!(is_kept, "{file}: the value of {name}");
+    }
+    for name in app.environment.keys() {
+        assert!(!name.starts_with("GUNICORN_") && !name.starts_with("UWSGI_"), "{file}: {name}");
+    }
+}
+
+/// Uploads get from where the application writes them to where they are served from.
+fn check_uploads(example: &Example, app: &str, loaded: &Loaded) {
+    let file = &example.file;
+    let [root] = loaded.plan.media.roots.as_slice() else {
+        assert!(
+            example.containers.iter().all(|one| one.mounts.iter().all(|it| it.volume != "media"))
+        );
+        return;
     };
-    let count = |name| value(name).parse::<usize>().unwrap();
-    (value("--bind="), count("--workers=") * count("--threads="))
+    let [directory] = root.directories.as_slice() else { panic!("{file}: media.roots") };
+    assert_eq!(root.prefix, "/media/", "{file}");
+    let mounts = &example.container("sideman").mounts;
+    let served = mounts.iter().find(|one| one.path == directory.to_str().unwrap());
+    let served = served.unwrap_or_else(|| panic!("{file}: no volume at {}", directory.display()));
+    assert!(served.is_read_only, "{file}: Sideman can write to {}", served.path);
+    let mut mounts = example.container(app).mounts.iter();
+    let written = mounts.find(|one| one.volume == served.volume);
+    assert!(written.is_some_and(|one| !one.is_read_only), "{file}: nothing can be uploaded");
 }
 
 /// Static files get from where they are collected to where they are served from.
@@ -103,7 +152,7 @@ fn check_files(example: &Example, app: &str, loaded: &Loaded) {
     assert!(!mount("startup").is_read_only, "{file}: nothing can be collected");
     // Django looks names up in the manifest there.
     assert_eq!(mount(app).path, mount("startup").path, "{file}: STATIC_ROOT");
-    let startup = &example.container("startup").command;
+    let startup = example.container("startup").command.join(" ");
     for part in ["migrate --noinput", "collectstatic --noinput"] {
         assert!(startup.contains(part), "{file}: startup runs no {part}");
     }

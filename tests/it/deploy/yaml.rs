@@ -1,7 +1,9 @@
 //! YAML as the same values that JSON has, so that all examples are read alike. Anchors and merge keys
-//! (`<<`) are resolved; tags are refused: the examples do without.
+//! (`<<`) are resolved, which not everything that reads YAML does: see `sharing`. Tags are refused: the
+//! examples do without.
 
 use saphyr::{LoadableYamlNode as _, ScalarOwned, YamlOwned};
+use saphyr_parser::{Event, Parser};
 use serde_json::{Map, Value};
 
 /// The one document of a file.
@@ -10,6 +12,38 @@ pub(super) fn parse(text: &str) -> Value {
     let mut documents = YamlOwned::load_from_str(text).unwrap();
     assert_eq!(documents.len(), 1, "one document");
     value(documents.remove(0))
+}
+
+/// The anchors, aliases and merge keys of a file, with their lines: CloudFormation refuses them.
+#[track_caller]
+pub(super) fn sharing(text: &str) -> Vec<String> {
+    let events = Parser::new_from_str(text).map(Result::unwrap);
+    let found = events.filter_map(|(event, span)| {
+        let anchor = match &event {
+            Event::Scalar(_, _, anchor, _)
+            | Event::SequenceStart(anchor, _)
+            | Event::MappingStart(anchor, _) => *anchor,
+            Event::Alias(_)
+            | Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd
+            | Event::SequenceEnd
+            | Event::MappingEnd => 0,
+        };
+        let what = if matches!(event, Event::Alias(_)) {
+            "alias"
+        } else if anchor != 0 {
+            "anchor"
+        } else if matches!(&event, Event::Scalar(text, ..) if text == "<<") {
+            "merge key"
+        } else {
+            return None;
+        };
+        Some(format!("line {}: {what}", span.start.line()))
+    });
+    found.collect()
 }
 
 fn value(yaml: YamlOwned) -> Value {
@@ -53,4 +87,16 @@ fn yaml_is_read_as_json_is() {
         "c": [{"x": 1, "y": "2"}, null, "8080:8080"],
     });
     assert_eq!(read, expected);
+}
+
+#[test]
+fn anchors_aliases_and_merge_keys_are_found() {
+    let kinds = |text: &str| -> Vec<String> {
+        sharing(text).iter().map(|one| one.split(": ").nth(1).unwrap().to_owned()).collect()
+    };
+    assert_eq!(kinds("a: {x: '&b', y: '*c'}\nb: [1 << 2, a & b]\n"), [] as [&str; 0]);
+    assert_eq!(kinds("a: &a 1\n"), ["anchor"]);
+    assert_eq!(kinds("a: &a [1]\nb: *a\n"), ["anchor", "alias"]);
+    assert_eq!(kinds("a: &a\n  b: 1\nc:\n  <<: *a\n"), ["anchor", "merge key", "alias"]);
+    assert_eq!(kinds("a: {\"<<\": {b: 1}}\n"), ["merge key"]);
 }

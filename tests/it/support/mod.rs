@@ -10,7 +10,7 @@ mod origin;
 mod place;
 mod port;
 mod prometheus;
-mod python;
+pub(crate) mod python;
 mod settings;
 mod sideman;
 mod skip;

@@ -31,7 +31,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 const MARK: &str = ".complete";
 
 /// uWSGI is compiled.
-const REMEDY: &str =
+pub(crate) const REMEDY: &str =
     "install the packages python3, python3-venv, python3-dev and gcc, and let pip reach an index";
 
 // === impl Django ===
@@ -59,6 +59,9 @@ impl Django {
             .env("SITE_DATA", home)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("PYTHONUNBUFFERED", "1")
+            .env_remove("ALLOWED_HOSTS")
+            .env_remove("DATABASE_URL")
+            .env_remove("SECRET_KEY")
             .env_remove("PYTHONHOME")
             .env_remove("PYTHONPATH")
             .stdin(Stdio::null());
@@ -84,24 +87,12 @@ impl Django {
     }
 
     fn prepare() -> Result<Self, String> {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
         let describe = |error: io::Error| format!("the Django project can't be set up: {error}");
-        // Test processes run side by side: one sets up, the others wait here. The lock goes with
-        // the process that holds it.
-        let lock = File::create(target.join("django.lock")).map_err(describe)?;
-        lock.lock().map_err(describe)?;
-
-        let requirements = project().join("requirements.txt");
-        let python = output(Command::new("python3").arg("--version"))
-            .map_err(|error| format!("there is no python3 ({error})"))?;
-        let mut pins = fs::read(&requirements).map_err(describe)?;
-        pins.extend_from_slice(python.as_bytes());
-        let environment = target.join(format!("django-venv-{:016x}", xxh3_64(&pins)));
-        once(&environment, |directory| install(directory, &requirements))?;
-
-        let mut content = pins;
+        let environment = environment("django", &project().join("requirements.txt"))?;
+        let _lock = lock("django").map_err(describe)?;
+        let mut content = environment.as_os_str().as_encoded_bytes().to_vec();
         read_all(&project(), &mut content).map_err(describe)?;
-        let site = target.join(format!("django-site-{:016x}", xxh3_64(&content)));
+        let site = target().join(format!("django-site-{:016x}", xxh3_64(&content)));
         let django = Self {
             environment,
             static_root: site.join("static"),
@@ -130,6 +121,31 @@ pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/django")
 }
 
+/// A virtual environment with what a file of pinned requirements names: made once, under target/.
+pub(crate) fn environment(name: &str, requirements: &Path) -> Result<PathBuf, String> {
+    let describe = |error: io::Error| format!("the environment {name} can't be set up: {error}");
+    let _lock = lock(name).map_err(describe)?;
+    let python = output(Command::new("python3").arg("--version"))
+        .map_err(|error| format!("there is no python3 ({error})"))?;
+    let mut pins = fs::read(requirements).map_err(describe)?;
+    pins.extend_from_slice(python.as_bytes());
+    let environment = target().join(format!("{name}-venv-{:016x}", xxh3_64(&pins)));
+    once(&environment, |directory| install(directory, requirements))?;
+    Ok(environment)
+}
+
+fn target() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()
+}
+
+/// Test processes run side by side: one sets up, the others wait here. The lock goes with the file,
+/// or with the process.
+fn lock(name: &str) -> io::Result<File> {
+    let lock = File::create(target().join(format!("{name}.lock")))?;
+    lock.lock()?;
+    Ok(lock)
+}
+
 /// Makes a directory unless it is there and complete.
 fn once(directory: &Path, make: impl Fn(&Path) -> Result<(), String>) -> Result<(), String> {
     let describe = |error: io::Error| format!("{}: {error}", directory.display());
@@ -155,7 +171,7 @@ fn install(environment: &Path, requirements: &Path) -> Result<(), String> {
         .args(["--no-input", "--requirement"])
         .arg(requirements);
     output(&mut pip)
-        .map_err(|error| format!("pip can't install Django, gunicorn and uWSGI ({error})"))?;
+        .map_err(|error| format!("pip can't install {} ({error})", requirements.display()))?;
     Ok(())
 }
 
