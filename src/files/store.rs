@@ -338,10 +338,9 @@ fn is_exhausted(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
-/// Descriptors that one store may hold, at the most: of two a half, so that as many are left for
-/// connections, whatever is asked for.
+/// Descriptors that one store may hold, at the most, whatever is asked for.
 fn descriptors() -> u64 {
-    getrlimit(Resource::Nofile).current.map_or(u64::MAX, |limit| limit / 4)
+    getrlimit(Resource::Nofile).current.map_or(u64::MAX, plan::Files::most_descriptors)
 }
 
 fn milliseconds(duration: Duration) -> u64 {

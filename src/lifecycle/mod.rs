@@ -1,5 +1,6 @@
 //! The life of the process: bind, start, watch the application, follow signals, reload, drain, end.
 
+mod descriptors;
 mod parts;
 mod prepare;
 mod process;

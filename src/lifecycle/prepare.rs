@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::source::Read;
+use super::{descriptors::divide, source::Read};
 use crate::{
     config::{self, Loaded, Setting},
     pipeline::App,
@@ -81,6 +81,9 @@ pub(super) fn prepare(read: &Read, running: &Running) -> Result<Prepared, Vec<St
     }
 
     // From here on nothing fails: what runs beside the requests begins.
+    if let Some(division) = divide(&mut plan, old.metrics.shards().len()) {
+        division.report();
+    }
     let app = Arc::new(old.next(plan));
     app.begin(Some(old));
     let tls = tls.map(LoadedTls::begin);

@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use super::{
+    descriptors::divide,
     parts::Parts,
     prepare::{Advice, places, tell_of_settings},
     process::{self, TooFewDescriptors},
@@ -71,7 +72,7 @@ pub enum StartError {
 pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartError> {
     process::refuse_huge_pages();
     let advice = Advice::of(&loaded);
-    let Loaded { plan, settings } = loaded;
+    let Loaded { mut plan, settings } = loaded;
     let count = match plan.server.workers {
         Some(count) => count,
         None => thread::available_parallelism()?.get(),
@@ -84,6 +85,7 @@ pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartErr
         (Signals::listen()?, HangUps::listen()?)
     };
     process::raise_descriptors();
+    let division = divide(&mut plan, count);
     let counts = &metrics.process().tls;
     let tls = plan.tls.as_ref().map(|tls| Tls::load(tls, counts, None)).transpose()?;
     let listeners = places(&plan).into_iter().map(|(place, is_tls)| Listener::bind(&place, is_tls));
@@ -126,6 +128,7 @@ pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartErr
     let addresses = Addresses { site, admin };
     announce(&addresses);
     tell_of_settings(&advice, &Advice::default());
+    division.as_ref().inspect(|division| division.report());
     started(&app.plan, &settings, count);
     let reloader = Reloader { source, hang_ups, asks, settings, advice, tls, retired };
     let parts = Parts { app, phase, accepting, workers, log, signals, reloader, events };

@@ -24,6 +24,15 @@ pub struct Files {
     pub types: Vec<(String, String)>,
 }
 
+// === impl Files ===
+
+impl Files {
+    /// Open files that one store may hold where the process may have `limit`. Of few, connections need more.
+    pub fn most_descriptors(limit: u64) -> u64 {
+        if limit < 512 { limit / 32 } else { limit / 16 }
+    }
+}
+
 /// One URL prefix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Root {

@@ -276,7 +276,7 @@ impl Acceptor {
                 connections = self.placement.most(),
                 missed,
                 "new connections wait, and idle ones are closed for them, and those that ask nothing: \
-                 raise server.max_connections"
+                 raise server.max_connections, or the limit of open files (ulimits.nofile) if that is auto"
             );
         }
     }

@@ -8,13 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Resource, getrlimit};
 use tokio::sync::Notify;
 
-/// Connections beyond which more descriptors do not raise the default: memory is not without bound.
-const MOST: u64 = 10_000;
-/// Descriptors that are kept for others, where there are enough.
-const OTHERS: u64 = 64;
 /// A connection that was used so recently may be about to be used again: a close would meet the request.
 pub(super) const QUIET: Duration = Duration::from_secs(1);
 /// One that has not asked anything gets so long for it where others wait: most clients send a head at once, and a
@@ -63,16 +58,9 @@ pub(super) trait Guest {
     fn let_go(&self);
 }
 
-/// How many connections there may be.
+/// How many connections there may be. What `auto` comes to is in the plan by the start (`lifecycle/descriptors.rs`).
 pub fn most_connections(set: Option<usize>) -> usize {
-    set.unwrap_or_else(|| by_descriptors(getrlimit(Resource::Nofile).current))
-}
-
-/// Most of the descriptors: the rest is for the application, for files and for the process itself.
-fn by_descriptors(descriptors: Option<u64>) -> usize {
-    let others = |limit: u64| (limit / 4).max(OTHERS).min(limit / 2);
-    let most = descriptors.map_or(MOST, |limit| (limit - others(limit)).clamp(1, MOST));
-    usize::try_from(most).unwrap_or(usize::MAX)
+    set.unwrap_or(usize::MAX)
 }
 
 /// How many of so many are let go at once: few enough that it is no storm when they come back.
@@ -141,24 +129,6 @@ impl Request {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn the_default_leaves_descriptors_for_others() {
-        for (descriptors, most) in [
-            (Some(0), 1),
-            (Some(1), 1),
-            (Some(64), 32),
-            (Some(128), 64),
-            (Some(256), 192),
-            (Some(1024), 768),
-            (Some(65_536), 10_000),
-            (Some(u64::MAX), 10_000),
-            (None, 10_000),
-        ] {
-            assert_eq!(by_descriptors(descriptors), most, "{descriptors:?}");
-        }
-        assert_eq!(most_connections(Some(7)), 7);
-    }
 
     #[test]
     fn few_are_let_go_at_once() {

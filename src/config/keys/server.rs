@@ -103,7 +103,8 @@ pub(super) const SERVER: &[Key] = &[
         default: Some(&["auto"]),
         kind: Kind::Workers { most: 1_000_000 },
         doc: "Open client connections; beyond it those that are idle or have not asked anything are closed, the \
-              oldest first, and new ones wait. auto is three quarters of the limit of open files, and 10000 at the most.",
+              oldest first, and new ones wait. auto is half of the open files (ulimits.nofile) that are left for \
+              clients and the application, and 10000 at the most.",
         short_env: None,
         flag: None,
     },

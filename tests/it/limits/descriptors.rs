@@ -1,5 +1,7 @@
 //! A process that runs out of descriptors: it goes on with those it has, and gets well by itself.
 
+use std::{thread, time::Duration};
+
 use super::{LIMITS, SHED, before, kept};
 use crate::support::App;
 
@@ -51,4 +53,64 @@ fn the_default_keeps_some_for_others() {
     assert_eq!(kept(&sideman).get("/").text(), "hello");
     assert!(sideman.metric(LIMITS, &[("limit", "max_connections")]) >= 1.0);
     assert_eq!(sideman.metric(LIMITS, &DESCRIPTORS), 0.0);
+}
+
+/// An application that takes a while for each request.
+fn slow() -> App {
+    App::start(|_| {
+        thread::sleep(Duration::from_millis(20));
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec()
+    })
+}
+
+#[test]
+fn requests_wait_their_turn_where_descriptors_are_few() {
+    const CLIENTS: usize = 150;
+    const EACH: usize = 10;
+    let application = slow();
+    // The default of max_in_flight, and more than this many descriptors allow.
+    for (in_flight, is_lowered) in [("100", false), ("400", true)] {
+        let sideman = before(&application.url())
+            .descriptors(256)
+            .set("upstream.max_in_flight", in_flight)
+            .start();
+        thread::scope(|scope| {
+            for _ in 0..CLIENTS {
+                scope.spawn(|| {
+                    for _ in 0..EACH {
+                        let fields = "Connection: close\r\n";
+                        let response = sideman.connect().ask("GET", "/", fields);
+                        assert_eq!((response.status, response.text().as_str()), (200, "hello"));
+                    }
+                });
+            }
+        });
+        assert_eq!(sideman.metric(LIMITS, &DESCRIPTORS), 0.0);
+        assert_eq!(sideman.metric("sideman_accept_errors_total", &[]), 0.0);
+        let set: f64 = in_flight.parse().unwrap();
+        let in_force = sideman.metric("sideman_limit", &[("setting", "upstream.max_in_flight")]);
+        let connections = sideman.metric("sideman_limit", &[("setting", "server.max_connections")]);
+        assert_eq!(in_force < set, is_lowered, "{in_force}");
+        assert!(in_force + connections < 256.0, "{in_force} {connections}");
+        // Who has how many is said at the start.
+        let (_, events) = sideman.leave_for_events();
+        let divided = events.iter().find(|line| line.contains("open files are divided")).unwrap();
+        for part in ["limit=256", &format!("connections={connections}"), "files=", "process="] {
+            assert!(divided.contains(part), "{part} in {divided}");
+        }
+        let warning = events.iter().find(|line| line.contains("for upstream.max_in_flight"));
+        assert_eq!(warning.is_some(), is_lowered, "{events:#?}");
+        assert!(warning.is_none_or(|line| line.contains("ulimits.nofile")), "{warning:?}");
+    }
+}
+
+#[test]
+fn settings_that_need_more_descriptors_than_there_are_are_told() {
+    let application = App::saying("hello");
+    let sideman =
+        before(&application.url()).descriptors(256).set("server.max_connections", "200").start();
+    let event = sideman.event("need more open files than there are");
+    for part in [" WARN ", "limit=256", "connections=200", "ulimits.nofile"] {
+        assert!(event.contains(part), "{part} in {event}");
+    }
 }

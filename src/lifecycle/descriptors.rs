@@ -1,0 +1,203 @@
+//! Divides the files that the process may have open (`ulimits.nofile`) among clients, the application and files, so that
+//! none of them lacks what another could do without.
+
+use rustix::process::{Resource, getrlimit};
+
+use crate::plan::{Files, Plan, Upstream};
+
+/// Open files of the process itself: standard streams, the admin listener and who asks there, signals, threads.
+const OWN: u64 = 24;
+/// The same for each worker.
+const OWN_PER_WORKER: u64 = 4;
+/// Connections beyond which more descriptors do not raise the default: memory is not without bound.
+const MOST_CONNECTIONS: u64 = 10_000;
+/// Unused connections that each worker may keep to each server, whatever is left: without any, each request opens one.
+const LEAST_IDLE: usize = 4;
+
+/// Who may have how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Division {
+    limit: u64,
+    process: u64,
+    files: u64,
+    connections: u64,
+    /// Requests at all applications at the same time.
+    in_flight: u64,
+    /// The same as set.
+    wanted: u64,
+}
+
+/// Puts into a plan what the process may have open: `server.max_connections` if it is `auto`, and
+/// `upstream.max_in_flight` if that is too much.
+pub(super) fn divide(plan: &mut Plan, workers: usize) -> Option<Division> {
+    let limit = getrlimit(Resource::Nofile).current;
+    if limit.is_none() {
+        plan.server.max_connections.get_or_insert(count_of(MOST_CONNECTIONS));
+    }
+    limit.map(|limit| divide_limit(plan, limit, workers))
+}
+
+fn divide_limit(plan: &mut Plan, limit: u64, workers: usize) -> Division {
+    let listeners = plan.server.listen.len() + usize::from(plan.tls.is_some());
+    let process = OWN + OWN_PER_WORKER * number(workers) + number(listeners);
+    // Of two stores.
+    let files = 2 * Files::most_descriptors(limit);
+    let rest = limit.saturating_sub(process + files);
+    // Each client may want something of the application, and has it by a connection of its own; so have
+    // event streams and WebSockets, which are not among the requests in flight.
+    let half = rest / 2;
+    let connections = match plan.server.max_connections {
+        Some(set) => number(set),
+        None => half.clamp(1, MOST_CONNECTIONS),
+    };
+    plan.server.max_connections = Some(count_of(connections));
+    let most = rest.saturating_sub(connections).max(half).max(1);
+
+    let all = |plan: &Plan, count: fn(&Upstream) -> usize| {
+        let upstreams = plan.routes.iter().map(|route| &route.upstream).chain([&plan.upstream]);
+        upstreams.map(|one| number(count(one))).fold(0, u64::saturating_add)
+    };
+    let in_flight = |one: &Upstream| one.admission.max_in_flight.saturating_mul(one.targets.len());
+    let idle = |one: &Upstream| one.max_idle.saturating_mul(one.targets.len());
+    let wanted = all(plan, in_flight);
+    for_each(plan, |one| {
+        let lowered = scaled(one.admission.max_in_flight, most, wanted);
+        one.admission.max_in_flight = lowered.max(1);
+    });
+    let in_flight = all(plan, in_flight);
+    let (kept, left) =
+        (all(plan, idle).saturating_mul(number(workers)), most.saturating_sub(in_flight));
+    for_each(plan, |one| {
+        one.max_idle = scaled(one.max_idle, left, kept).max(one.max_idle.min(LEAST_IDLE));
+    });
+    Division { limit, process, files, connections, in_flight, wanted }
+}
+
+fn for_each(plan: &mut Plan, change: impl Fn(&mut Upstream)) {
+    plan.routes.iter_mut().for_each(|route| change(&mut route.upstream));
+    change(&mut plan.upstream);
+}
+
+/// A part of `all`, if only `most` of that can be had.
+fn scaled(part: usize, most: u64, all: u64) -> usize {
+    if all <= most {
+        return part;
+    }
+    let scaled = number(part) as u128 * u128::from(most) / u128::from(all.max(1));
+    usize::try_from(scaled).unwrap_or(part)
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn count_of(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+// === impl Division ===
+
+impl Division {
+    /// Says who may have how many, and what to do if that is less than was asked for.
+    pub(super) fn report(&self) {
+        let Self { limit, process, files, connections, in_flight, wanted } = *self;
+        tracing::info!(limit, connections, in_flight, files, process, "open files are divided");
+        if in_flight < wanted {
+            let needed = (process + 2 * wanted.min(u64::MAX / 64)) * 8 / 7 + 1;
+            tracing::warn!(
+                limit,
+                wanted,
+                in_flight,
+                needed,
+                "too few open files for upstream.max_in_flight: it is lowered, and more requests wait in the queue; \
+                 raise the limit of open files (ulimits.nofile)"
+            );
+        } else if process + files + connections + in_flight > limit {
+            tracing::warn!(
+                limit,
+                connections,
+                in_flight,
+                files,
+                process,
+                "server.max_connections and upstream.max_in_flight together need more open files than there are: lower \
+                 server.max_connections, or raise the limit of open files (ulimits.nofile)"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Flags, load};
+    use proptest::prelude::*;
+
+    fn plan(connections: Option<usize>, in_flight: usize) -> Plan {
+        let variables = [
+            ("SIDEMAN_UPSTREAM", "http://127.0.0.1:1"),
+            ("SIDEMAN_ROUTES__UPSTREAMS", "/api/=http://127.0.0.1:2"),
+        ];
+        let environment: Environment =
+            variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let mut plan = load(&Flags::default(), &environment).unwrap().plan;
+        plan.server.max_connections = connections;
+        plan.upstream.admission.max_in_flight = in_flight;
+        plan.routes[0].upstream.admission.max_in_flight = 10;
+        plan
+    }
+
+    #[test]
+    fn clients_and_the_application_get_as_many_each() {
+        for (limit, connections, in_flight, is_lowered) in [
+            (0, 1, 2, true),
+            (64, 13, 13, true),
+            (128, 43, 43, true),
+            (256, 103, 100, true),
+            (300, 124, 110, false),
+            (1024, 431, 110, false),
+            (65_535, 10_000, 110, false),
+            (u64::MAX, 10_000, 110, false),
+        ] {
+            let mut plan = plan(None, 100);
+            let division = divide_limit(&mut plan, limit, 2);
+            assert_eq!(division.connections, connections, "{limit}");
+            assert_eq!(plan.server.max_connections, Some(count_of(connections)), "{limit}");
+            assert!(division.in_flight.abs_diff(in_flight) <= 3, "{limit} {division:?}");
+            assert_eq!(division.in_flight < division.wanted, is_lowered, "{limit} {division:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_set_stays_as_far_as_it_can() {
+        let mut many = plan(Some(1000), 100);
+        let division = divide_limit(&mut many, 256, 2);
+        assert_eq!((division.connections, many.server.max_connections), (1000, Some(1000)));
+        let mut few = plan(Some(20), 100);
+        let division = divide_limit(&mut few, 256, 2);
+        assert_eq!((division.connections, division.in_flight), (20, 110));
+        let kept = few.upstream.max_idle;
+        assert!((LEAST_IDLE..32).contains(&kept), "{kept} of what is left");
+        let mut unlimited = plan(None, 100);
+        divide_limit(&mut unlimited, u64::MAX, 2);
+        assert_eq!(unlimited.upstream, plan(None, 100).upstream);
+    }
+
+    proptest! {
+        #[test]
+        fn the_parts_are_no_more_than_there_is(
+            limit in prop_oneof![0_u64..2000, any::<u64>()],
+            in_flight in prop_oneof![1_usize..2000, any::<usize>().prop_map(|most| most.max(1))],
+            workers in 1_usize..64,
+        ) {
+            let mut plan = plan(None, in_flight);
+            let division = divide_limit(&mut plan, limit, workers);
+            prop_assert!(division.connections >= 1 && division.in_flight >= 2);
+            prop_assert!(division.in_flight <= division.wanted);
+            let Division { process, files, connections, in_flight, .. } = division;
+            let parts = process.saturating_add(files).saturating_add(connections);
+            // One for each application there is, however few there are.
+            prop_assert!(parts.saturating_add(in_flight) <= limit.max(process + files + 3));
+            division.report();
+        }
+    }
+}
