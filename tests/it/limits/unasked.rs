@@ -7,7 +7,9 @@ use std::{
 };
 
 use super::{LIMITS, SHED, before, kept};
-use crate::support::{App, Client, Gate, Settings, Sideman, TempDir, eventually, pattern};
+use crate::support::{
+    App, Client, Gate, Settings, Sideman, TempDir, eventually, http2::PREFACE, pattern,
+};
 
 const MOST: usize = 300;
 
@@ -18,6 +20,8 @@ const SAID: &[(&str, &[u8])] = &[
     ("a part of a head", b"GET / HTTP/1.1\r\nHost: a\r\nX"),
     ("an empty line", b"\r\n"),
     ("a part of the preface", b"PRI * HT"),
+    ("the preface alone", PREFACE),
+    ("a part of a frame", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x10\x01"),
 ];
 
 fn crowd(address: SocketAddr, said: &[u8], count: usize) -> Vec<TcpStream> {
