@@ -2,6 +2,9 @@
 //! to read first. Modules stand in reading order, from the ground up; tests/architecture.rs holds
 //! the arrows between them.
 
+#[cfg(any(test, fuzzing))]
+mod fuzz_input;
+
 pub mod error;
 pub mod phase;
 pub mod rfc;
@@ -21,3 +24,6 @@ pub mod config;
 pub mod lifecycle;
 
 pub mod command;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;

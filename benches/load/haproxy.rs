@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::server::{Application, Setup};
+use crate::setup::{Application, Setup};
 
 /// Debian keeps HAProxy where an ordinary user's PATH does not look.
 const PLACES: &[&str] = &["haproxy", "/usr/sbin/haproxy", "/usr/local/sbin/haproxy"];

@@ -10,9 +10,9 @@ use http::{HeaderMap, Request, header};
 use tokio::task::JoinSet;
 
 use crate::{
+    aim::{Aim, Progress},
     client::Ask,
     door::Door,
-    generator::{Aim, Progress},
     wire::Socket,
 };
 

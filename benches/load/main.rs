@@ -12,6 +12,7 @@
     reason = "a bench talks to a person and may stop"
 )]
 
+mod aim;
 mod certificate;
 mod client;
 mod content;
@@ -31,6 +32,7 @@ mod report;
 mod rows;
 mod scenarios;
 mod server;
+mod setup;
 mod sideman;
 mod site;
 mod skips;

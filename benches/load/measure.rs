@@ -3,9 +3,10 @@
 use std::{io, time::Duration};
 
 use crate::{
+    aim::{Aim, Manner},
     certificate::Certificate,
     door::{Door, Protocol},
-    generator::{self, Aim, Manner, Measured},
+    generator::{self, Measured},
     http2,
     options::Load,
     origin::Origin,
@@ -13,7 +14,8 @@ use crate::{
     proc::Tree,
     reading::{Reading, Sample},
     rows::{Cold, Get, Row, Scenario, Via},
-    server::{self, Kind, Server, Setup},
+    server::{self, Kind, Server},
+    setup::Setup,
     site::Site,
     sweep,
 };

@@ -13,7 +13,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::{
     certificate::Certificate,
-    server::{Application, Setup},
+    setup::{Application, Setup},
 };
 
 /// Debian keeps nginx where an ordinary user's PATH does not look.

@@ -18,7 +18,7 @@ use tokio::{
     runtime,
 };
 
-use crate::{rows::Via, server::Application, uwsgi, wire};
+use crate::{rows::Via, setup::Application, uwsgi, wire};
 
 /// The path that answers with what came: the request's head, and its body.
 pub(crate) const ECHO: &str = "/echo";

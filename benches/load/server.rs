@@ -15,7 +15,12 @@ use std::{
 use clap::ValueEnum;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{certificate::Certificate, haproxy, nginx, proc::Tree, sideman};
+use crate::{
+    haproxy, nginx,
+    proc::Tree,
+    setup::{self, Setup},
+    sideman,
+};
 
 const START: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
@@ -37,33 +42,6 @@ pub(crate) enum Kind {
     Haproxy,
     /// With a queue in which they wait 1.5 s; for scenarios alone
     HaproxyShort,
-}
-
-/// What a server is told.
-#[derive(Debug)]
-pub(crate) struct Setup<'a> {
-    pub(crate) listen: SocketAddr,
-    /// Where TLS is spoken too, and with what.
-    pub(crate) tls: Option<(SocketAddr, &'a Certificate)>,
-    /// Where Sideman shows its metrics.
-    pub(crate) admin: SocketAddr,
-    pub(crate) application: &'a Application,
-    /// Holds `static/`.
-    pub(crate) root: &'a Path,
-    /// The server's own, for logs and temporary files.
-    pub(crate) directory: &'a Path,
-    pub(crate) workers: u32,
-    pub(crate) connections: u32,
-    /// Sideman's, besides its defaults: variables without their prefix, such as `LOG__LEVEL=warn`.
-    pub(crate) settings: &'a [String],
-}
-
-/// What the server passes requests to.
-#[derive(Clone, Debug)]
-pub(crate) enum Application {
-    Http(SocketAddr),
-    Unix(PathBuf),
-    Uwsgi(SocketAddr),
 }
 
 /// A running server; dropping it ends it.
@@ -120,20 +98,6 @@ impl fmt::Display for Kind {
     }
 }
 
-// === impl Setup ===
-
-impl Setup<'_> {
-    /// Where the access log goes.
-    pub(crate) fn access_log(&self) -> PathBuf {
-        access_log(self.directory)
-    }
-
-    /// Where the server's complaints go.
-    pub(crate) fn error_log(&self) -> PathBuf {
-        error_log(self.directory)
-    }
-}
-
 // === impl Server ===
 
 impl Server {
@@ -173,7 +137,7 @@ impl Server {
         if !status.success() {
             return Err(io::Error::other(format!("the server ended with {status}{}", self.said())));
         }
-        lines(&access_log(&self.directory))
+        lines(&setup::access_log(&self.directory))
     }
 
     /// Ends the server, which must still run; how it ends is not looked at.
@@ -242,7 +206,7 @@ impl Server {
 
     /// The end of what the server wrote to its error log, for an error message.
     fn said(&self) -> String {
-        let text = fs::read(error_log(&self.directory)).unwrap_or_default();
+        let text = fs::read(setup::error_log(&self.directory)).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let last: Vec<_> = text.lines().rev().take(5).collect();
         last.into_iter().rev().fold(String::new(), |all, line| all + "\n  | " + line)
@@ -262,14 +226,6 @@ impl Drop for Server {
 /// Replaced by a free port.
 pub(crate) fn anywhere() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
-}
-
-fn access_log(directory: &Path) -> PathBuf {
-    directory.join("access.log")
-}
-
-fn error_log(directory: &Path) -> PathBuf {
-    directory.join("error.log")
 }
 
 fn healthy(address: SocketAddr) -> bool {

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     certificate::Certificate,
-    server::{Application, Setup},
+    setup::{Application, Setup},
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sideman");

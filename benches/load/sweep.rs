@@ -16,8 +16,9 @@ use tokio::{
 };
 
 use crate::{
+    aim::Aim,
     client::{Ask, Client},
-    generator::{Aim, Measured, flatten, quantile},
+    generator::{Measured, flatten, quantile},
 };
 
 /// Time between two requests beside the sweep, by connections that take turns: so many that a

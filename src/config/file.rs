@@ -43,6 +43,17 @@ pub(super) fn apply(
             return;
         }
     };
+    apply_text(path, &text, named_by, sources, problems);
+}
+
+/// The same for a file that was read.
+pub(super) fn apply_text(
+    path: &Path,
+    text: &str,
+    named_by: &Origin,
+    sources: &mut Sources,
+    problems: &mut Vec<Problem>,
+) {
     if text.contains("-----BEGIN ") {
         sources.spoil_all();
         let fault = "this is a key or a certificate, not a settings file: name the right file";
@@ -53,8 +64,8 @@ pub(super) fn apply(
         ));
         return;
     }
-    let mut file = File { path, text: &text, problems: Vec::new() };
-    match DeTable::parse(&text) {
+    let mut file = File { path, text, problems: Vec::new() };
+    match DeTable::parse(text) {
         Ok(table) => file.sections(table.get_ref(), sources),
         Err(error) => {
             sources.spoil_all();

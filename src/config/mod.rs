@@ -18,6 +18,8 @@ mod repeated;
 
 mod environment;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod sources;
 mod text_file;
 

@@ -1,6 +1,6 @@
 //! What is wrong with the settings: every problem is collected, then all are shown at once.
 
-use std::{error::Error, fmt};
+use std::{borrow::Cow, error::Error, fmt};
 
 use super::{
     keys::Key,
@@ -98,9 +98,26 @@ fn cut(text: &str) -> String {
     }
 }
 
+/// Parts of values stand in a fault, and a terminal or a log must not obey what is in them.
+fn printable(text: &str) -> Cow<'_, str> {
+    let obeyed = |letter: char| letter.is_control() && letter != '\n';
+    if !text.contains(obeyed) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        if obeyed(letter) {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown.into()
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n     {}", self.subject, self.fault)?;
+        write!(f, "{}\n     {}", printable(&self.subject), printable(&self.fault))?;
         match &self.expected {
             Some(expected) => write!(f, "\n     expected: {expected}"),
             None => Ok(()),
@@ -135,3 +152,14 @@ impl fmt::Display for Problems {
 }
 
 impl Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_of_values_are_escaped() {
+        let problem = Problem::about(None, "a\tb", "write \u{1b}[2J\u{7f}\u{9b}c\nd".into());
+        assert_eq!(problem.to_string(), "a\\tb\n     write \\u{1b}[2J\\u{7f}\\u{9b}c\nd");
+    }
+}

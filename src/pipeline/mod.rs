@@ -23,6 +23,8 @@ mod fields;
 mod files;
 mod finish;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod guard;
 mod health;
 mod hosts;

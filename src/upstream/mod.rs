@@ -12,6 +12,8 @@ mod connect;
 mod connection;
 mod exchange;
 mod fleet;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod http1;
 mod known;
 mod permit;

@@ -254,6 +254,28 @@ fn a_file_past_the_limit_is_too_long_and_its_tests_do_not_count() {
 }
 
 #[test]
+fn the_load_test_has_no_circles_and_no_long_files() {
+    let long = "\n".repeat(500);
+    assert_eq!(
+        violations(&[
+            ("benches/load/main.rs", "mod nginx;\nmod server;\nfn main() { println!(); }"),
+            ("benches/load/nginx.rs", "use crate::server::Setup;"),
+            // A module of its own, not the library.
+            ("benches/load/sideman.rs", "use crate::long;"),
+            ("benches/load/server.rs", "use crate::{nginx, sideman};\nfn f() { sideman::run() }"),
+            ("benches/load/long.rs", &long),
+            // The same names mean other modules there.
+            ("src/plan/mod.rs", ""),
+        ]),
+        [
+            "benches/load/nginx.rs:2 -> benches/load/server.rs:2 -> benches/load/nginx.rs is an \
+             import cycle; move what they share into a file below them",
+            "benches/load/long.rs: 501 lines without tests; the limit is 500: split it by duty",
+        ]
+    );
+}
+
+#[test]
 fn every_file_needs_a_header() {
     let sources = Sources::from([
         ("src/error.rs".to_owned(), "use std::io;\n".to_owned()),

@@ -6,9 +6,6 @@ use std::collections::BTreeSet;
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use syn::{spanned::Spanned, visit, visit::Visit};
 
-/// The crate's own name, by which the binary and the tests call the library.
-const CRATE: &str = "sideman";
-
 /// Everything the rules look at, in one file.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
@@ -42,6 +39,8 @@ pub(crate) struct Print {
 
 /// Walks the syntax tree of one file.
 struct Collector {
+    /// The library's name, where it stands for the crate's root.
+    library: Option<&'static str>,
     /// The module the walk is in.
     module: Vec<String>,
     /// Its child modules: a path may begin with their names.
@@ -59,10 +58,16 @@ struct Segment {
 // === impl Facts ===
 
 impl Facts {
-    /// Reads a file that holds `module`.
-    pub(crate) fn read(module: &[String], source: &str) -> Result<Self, syn::Error> {
+    /// Reads a file that holds `module`. Where the binary and the library are one crate to the rules, `library` is
+    /// the name by which the one calls the other.
+    pub(crate) fn read(
+        module: &[String],
+        source: &str,
+        library: Option<&'static str>,
+    ) -> Result<Self, syn::Error> {
         let file = syn::parse_file(source)?;
         let mut collector = Collector {
+            library,
             module: module.to_vec(),
             children: children(&file.items),
             facts: Self::default(),
@@ -262,7 +267,8 @@ impl Collector {
         };
         let Some((first, rest)) = path.split_first() else { return };
         let (mut base, rest) = match first.name.as_str() {
-            "crate" | CRATE => (Vec::new(), rest),
+            "crate" => (Vec::new(), rest),
+            name if self.library == Some(name) => (Vec::new(), rest),
             "self" => (self.module.clone(), rest),
             "super" => (self.module.clone(), path),
             "std" => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
     Sources, table,
-    tree::{Tree, top},
+    tree::{BENCH, PROGRAM, Tree, top},
 };
 
 /// Lines of one file, its tests left out.
@@ -12,7 +12,7 @@ const LIMIT: usize = 500;
 
 /// Everything that is wrong, in the order of the rules.
 pub(crate) fn check(sources: &Sources) -> Vec<String> {
-    let tree = Tree::read(sources);
+    let tree = Tree::read(sources, PROGRAM);
     let mut violations = headers(sources);
     violations.extend(tree.unreadable.iter().cloned());
     violations.extend(unknown_modules(&tree));
@@ -21,6 +21,17 @@ pub(crate) fn check(sources: &Sources) -> Vec<String> {
     violations.extend(lengths(&tree));
     violations.extend(environment(&tree));
     violations.extend(prints(&tree));
+    violations.extend(detours(&tree));
+    violations.extend(bench(sources));
+    violations
+}
+
+/// The load test has no layers, and prints; all else is as in the program.
+fn bench(sources: &Sources) -> Vec<String> {
+    let tree = Tree::read(sources, BENCH);
+    let mut violations = tree.unreadable.clone();
+    violations.extend(cycles(&tree));
+    violations.extend(lengths(&tree));
     violations.extend(detours(&tree));
     violations
 }

@@ -4,7 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Sources, facts::Facts};
 
-/// All files below `src/`, tests left out.
+/// A crate whose modules are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Crate {
+    /// The directory of its root module.
+    root: &'static str,
+    /// The name by which its parts call its root, besides `crate`.
+    library: Option<&'static str>,
+}
+
+/// The library and the binary, as one.
+pub(crate) const PROGRAM: Crate = Crate { root: "src/", library: Some("sideman") };
+/// The load test. `sideman` is one of its modules.
+pub(crate) const BENCH: Crate = Crate { root: "benches/load/", library: None };
+
+/// All files of one crate, tests left out.
 #[derive(Debug)]
 pub(crate) struct Tree<'a> {
     pub(crate) files: Vec<File<'a>>,
@@ -24,11 +38,12 @@ pub(crate) struct File<'a> {
 // === impl Tree ===
 
 impl<'a> Tree<'a> {
-    pub(crate) fn read(sources: &'a Sources) -> Self {
+    pub(crate) fn read(sources: &'a Sources, of: Crate) -> Self {
+        let module = |name: &str| module(name, of.root);
         let mut files = Vec::new();
         let mut unreadable = Vec::new();
-        for (name, source) in sources {
-            match Facts::read(&module(name), source) {
+        for (name, source) in sources.iter().filter(|(name, _)| name.starts_with(of.root)) {
+            match Facts::read(&module(name), source, of.library) {
                 Ok(facts) => files.push(File { name, lines: source.lines().count(), facts }),
                 Err(error) => unreadable.push(format!(
                     "{name}:{}: cannot be parsed: {error}",
@@ -47,8 +62,8 @@ impl<'a> Tree<'a> {
         });
         let holders = files
             .iter()
-            .filter(|file| !matches!(top(file.name), "lib" | "main"))
             .map(|file| (module(file.name), file.name))
+            .filter(|(module, _)| !module.is_empty())
             .collect();
         Self { files, unreadable, holders }
     }
@@ -60,8 +75,8 @@ impl<'a> Tree<'a> {
 }
 
 /// The module that a file holds, from the root: `src/a/mod.rs` is `[a]`.
-fn module(file: &str) -> Vec<String> {
-    let path = file.strip_prefix("src/").unwrap_or(file);
+fn module(file: &str, root: &str) -> Vec<String> {
+    let path = file.strip_prefix(root).unwrap_or(file);
     let path = path.strip_suffix(".rs").unwrap_or(path);
     let path = path.strip_suffix("/mod").unwrap_or(path);
     match path {

@@ -36,7 +36,8 @@ use crate::{
     options::Options,
     report::Contender,
     rows,
-    server::{self, Application, Kind, Server, Setup},
+    server::{self, Kind, Server},
+    setup::{Application, Setup},
     site::{Scale, Site},
     skips::Skips,
 };

@@ -37,7 +37,8 @@ impl Fields {
         if self.count > limits.fields {
             return Err(Fault::TooManyFields);
         }
-        if name.len() + value.len() > limits.field {
+        // White space counts beyond the colon's own, as it does while the line still comes (`Scanner::check_rest`).
+        if name.len() + value.len() > limits.field || line.len() > limits.field + 2 {
             return Err(Fault::FieldTooLong);
         }
         match name.len() {

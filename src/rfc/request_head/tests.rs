@@ -148,6 +148,9 @@ fn limits_are_exact() {
         (line(65), Some(Fault::LineTooLong)),
         (format!("{start}{}\r\n", field(48)), None),
         (format!("{start}{}\r\n", field(49)), Some(Fault::FieldTooLong)),
+        // White space makes a line longer, and its value no longer.
+        (format!("{start}A: b{}\r\n\r\n", " ".repeat(46)), None),
+        (format!("{start}A: b{}\r\n\r\n", " ".repeat(47)), Some(Fault::FieldTooLong)),
         (count(8), None),
         (count(9), Some(Fault::TooManyFields)),
         (head(450), None),

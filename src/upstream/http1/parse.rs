@@ -49,7 +49,7 @@ pub(in crate::upstream) struct HeadProgress {
     /// Bytes of the buffer that were searched for its end.
     pub(in crate::upstream) searched: usize,
     /// Interim responses that came before it.
-    interim: usize,
+    pub(in crate::upstream) interim: usize,
 }
 
 /// What was asked, as far as it decides how the reply is to be read.
@@ -71,12 +71,16 @@ pub(in crate::upstream) fn parse(
     asked: Asked<'_>,
 ) -> Result<Option<ReplyHead>, Error> {
     loop {
+        // Before its end is looked for, so that a head in one piece is read as one that comes in several.
+        if !looks_like_http(input) {
+            return Err(garbage("it is not HTTP"));
+        }
         let Some(end) = head_end(input, progress.searched) else {
             progress.searched = input.len().saturating_sub(3);
             if input.len() > HEAD_LIMIT {
                 return Err(Error::new(Kind::UpstreamHeadTooLarge));
             }
-            return if looks_like_http(input) { Ok(None) } else { Err(garbage("it is not HTTP")) };
+            return Ok(None);
         };
         if end > HEAD_LIMIT {
             return Err(Error::new(Kind::UpstreamHeadTooLarge));
@@ -328,6 +332,9 @@ mod tests {
             "SSH-2.0-OpenSSH\r\n",
             "<html>",
             "HTTP/2.0 200 OK\r\n\r\n",
+            // Byte by byte it was always refused.
+            "\r\nHTTP/1.1 204 No Content\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
             "HTTP/1.1 abc OK\r\n\r\n",
             "HTTP/1.1 99 Low\r\n\r\n",
             "HTTP/1.1 099 Low\r\n\r\n",

@@ -15,6 +15,10 @@ pub(in crate::upstream) fn parse(
     progress: &mut HeadProgress,
     asked: Asked<'_>,
 ) -> Result<Option<ReplyHead>, Error> {
+    // What follows an interim response is HTTP as well, whether it comes along with it or later.
+    if progress.interim > 0 {
+        return http1::parse(input, progress, asked);
+    }
     match begin(input) {
         Begin::StatusLine => http1::parse(input, progress, asked),
         Begin::Neither => Err(garbage("it begins with neither a status line nor a header field")),
@@ -204,6 +208,21 @@ mod tests {
         let many = "a: b\r\n".repeat(2000) + "\r\n";
         let got = parse_bytes(many.as_bytes(), &Method::GET).map(|head| head.is_some());
         assert_eq!(got, Err(Kind::UpstreamHeadTooLarge));
+    }
+
+    #[test]
+    fn after_an_interim_response_comes_a_status_line() {
+        let bytes = b"HTTP/1.1 103 Early Hints\r\n\r\nStatus: 200\r\n\r\n";
+        for length in [bytes.len(), 1] {
+            let (mut input, mut progress) = (BytesMut::new(), HeadProgress::default());
+            let result = bytes.chunks(length).try_for_each(|piece| {
+                input.extend_from_slice(piece);
+                parse(&mut input, &mut progress, asked(&Method::GET))
+                    .map(|head| assert!(head.is_none()))
+            });
+            let kind = result.map_err(|error| error.kind());
+            assert_eq!(kind, Err(Kind::UpstreamGarbage), "in pieces of {length}");
+        }
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 //!
 //! `visitors` are the clients, `reloads` what is done to Sideman, `tally` the result.
 
+mod extent;
 mod reloads;
 mod tally;
 mod visitors;
@@ -17,6 +18,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::task::{JoinSet, LocalSet};
 
+pub(super) use self::extent::Extent;
 use self::{
     reloads::{Plan, Reloads},
     tally::Tally,
@@ -26,7 +28,8 @@ use crate::{
     certificate::Certificate,
     door::{Door, Protocol},
     generator,
-    server::{self, Application, Kind, Server, Setup},
+    server::{self, Kind, Server},
+    setup::{Application, Setup},
     site::Site,
 };
 
@@ -45,14 +48,6 @@ const CONNECTIONS: u32 = 100;
 pub(super) struct Outcome {
     tally: Tally,
     reloads: Reloads,
-}
-
-/// How much of it there is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Extent {
-    pub(super) length: Duration,
-    pub(super) reloads: u32,
-    pub(super) workers: u32,
 }
 
 /// Runs it once.

@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::time::{sleep, sleep_until};
 
-use super::Extent;
+use super::extent::Extent;
 use crate::{
     certificate::Certificate,
     client::{self, Client},

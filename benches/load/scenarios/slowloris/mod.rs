@@ -30,7 +30,8 @@ use super::{
 use crate::{
     generator,
     proc::Tree,
-    server::{self, Application, Kind, Server, Setup},
+    server::{self, Kind, Server},
+    setup::{Application, Setup},
     site::Site,
 };
 

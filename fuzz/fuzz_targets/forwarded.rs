@@ -1,0 +1,4 @@
+//! X-Forwarded-For.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sideman::fuzzing::forwarded(data));

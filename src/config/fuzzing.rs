@@ -1,0 +1,61 @@
+//! Targets of [`crate::fuzzing`]: settings. Any text gives a plan, or problems that say what to do; never both, and
+//! never nothing.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+    path::Path,
+};
+
+use super::{
+    build,
+    environment::{self, Environment},
+    file,
+    problem::{Problem, Problems},
+    reader::Reader,
+    sources::{Origin, Sources},
+};
+
+/// Tries the text of a settings file.
+pub fn settings_file(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (mut sources, mut problems) = (Sources::defaults(), Vec::new());
+    let origin = Origin::Flag { name: "--config" };
+    file::apply_text(Path::new("/etc/sideman.toml"), text, &origin, &mut sources, &mut problems);
+    planned(&sources, problems);
+}
+
+/// Tries variables, `NAME=value` each on its line.
+pub fn settings_environment(data: &[u8]) {
+    let mut variables: Environment = BTreeMap::new();
+    for line in data.split(|&byte| byte == b'\n').take(32) {
+        let end = line.iter().position(|&byte| byte == b'=').unwrap_or(line.len());
+        let (name, value) = line.split_at_checked(end).unwrap_or((line, b""));
+        // No target looks at files.
+        if name.is_empty() || name.ends_with(b"_FILE") || name.contains(&0) {
+            continue;
+        }
+        let value = value.strip_prefix(b"=").unwrap_or(value);
+        let owned = |bytes: &[u8]| -> OsString { OsStr::from_bytes(bytes).into() };
+        variables.insert(owned(name), owned(value));
+    }
+    let (mut sources, mut problems) = (Sources::defaults(), Vec::new());
+    environment::sort(&variables).apply(&mut sources, &mut problems);
+    planned(&sources, problems);
+}
+
+fn planned(sources: &Sources, problems: Vec<Problem>) {
+    let mut reader = Reader::new(sources, problems);
+    let plan = build::plan(&mut reader);
+    let (settings, problems) = reader.finish();
+    assert!(plan.is_some() || !problems.is_empty(), "neither a plan nor a problem");
+    for setting in settings {
+        assert!(!setting.text.contains("(from file)"), "{setting:?}");
+    }
+    if !problems.is_empty() {
+        let told = Problems::new(problems).to_string();
+        let is_plain = |letter: char| letter == '\n' || !letter.is_control();
+        assert!(told.chars().all(is_plain), "control characters reach the terminal: {told:?}");
+    }
+}

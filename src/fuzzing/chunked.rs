@@ -1,0 +1,131 @@
+//! The chunked coding: what comes from clients is scanned, what comes from applications is decoded. Both are compared
+//! with a plain reading of the whole body, and it makes no difference in how many pieces the body comes.
+
+use bytes::BytesMut;
+
+use crate::fuzz_input as input;
+use crate::rfc::{
+    chunk_scan,
+    chunked::{Decoder, Malformed, Step},
+};
+
+/// Inputs up to here meet no limit of either that the other lacks.
+const SHORT: usize = 4000;
+
+/// What a body comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcome {
+    More,
+    /// After so many bytes.
+    End(usize),
+    Malformed,
+}
+
+/// Tries one body, with whatever follows it.
+pub fn check(data: &[u8]) {
+    let scanned: Vec<_> = input::cuts(data).iter().map(|cut| scan(cut)).collect();
+    assert!(scanned.iter().all(|outcome| *outcome == scanned[0]), "cuts: {scanned:?}");
+    let decoded: Vec<_> = input::cuts(data).iter().map(|cut| decode(cut)).collect();
+    assert!(decoded.iter().all(|outcome| *outcome == decoded[0]), "cuts: {decoded:?}");
+    if data.len() > SHORT {
+        return;
+    }
+    let (model, body) = read(data);
+    match (&scanned[0], &model) {
+        (Outcome::End(length), _) => {
+            assert_eq!(model, Outcome::End(*length));
+            assert_eq!(decoded[0], Ok((body.clone(), data.len() - length, true)));
+        }
+        (Outcome::More, _) => assert_eq!(model, Outcome::More),
+        // Stricter than the model: extensions, trailers.
+        (Outcome::Malformed, _) => {}
+    }
+    match (&decoded[0], model) {
+        (Ok((got, left, true)), Outcome::End(length)) => {
+            assert_eq!((got, *left), (&body, data.len() - length));
+        }
+        (Ok((got, _, false)), Outcome::More) => assert_eq!(got, &body),
+        (Err(Malformed), Outcome::Malformed | Outcome::More) => {}
+        // The break behind a chunk is looked at when both of its bytes are here.
+        (Ok((_, 1, false)), Outcome::Malformed) => {}
+        (decoded, model) => panic!("decoded {decoded:?}, model {model:?}"),
+    }
+}
+
+fn scan(pieces: &[&[u8]]) -> Outcome {
+    let (mut scanner, mut before) = (chunk_scan::Scanner::default(), 0);
+    for piece in pieces {
+        match scanner.scan(piece) {
+            chunk_scan::Step::More => before += piece.len(),
+            chunk_scan::Step::End(length) => return Outcome::End(before + length),
+            chunk_scan::Step::Malformed(length) => {
+                assert!(length <= piece.len());
+                return Outcome::Malformed;
+            }
+        }
+    }
+    Outcome::More
+}
+
+/// The body, the bytes behind it, and whether it is complete.
+type Decoded = Result<(Vec<u8>, usize, bool), Malformed>;
+
+fn decode(pieces: &[&[u8]]) -> Decoded {
+    let (mut decoder, mut buffer, mut body) = (Decoder::default(), BytesMut::new(), Vec::new());
+    let mut is_done = false;
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        while !is_done {
+            match decoder.decode(&mut buffer)? {
+                Step::Data(data) => {
+                    assert!(!data.is_empty(), "a step without a byte");
+                    body.extend_from_slice(&data);
+                }
+                Step::Trailers(fields) => assert!(!fields.is_empty()),
+                Step::NeedMore => break,
+                Step::Done => is_done = true,
+            }
+        }
+    }
+    Ok((body, buffer.len(), is_done))
+}
+
+/// RFC 9112, 7.1 by the letter of its grammar, but for what extensions and trailers look like.
+fn read(data: &[u8]) -> (Outcome, Vec<u8>) {
+    let (mut at, mut body) = (0, Vec::new());
+    let line = |at: usize| memchr::memchr(b'\n', &data[at..]).map(|end| &data[at..=at + end]);
+    loop {
+        let Some(first) = line(at) else { return (Outcome::More, body) };
+        at += first.len();
+        let Some(first) = first.strip_suffix(b"\r\n") else { return (Outcome::Malformed, body) };
+        let digits = first.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii_end();
+        let text = String::from_utf8_lossy(digits);
+        let is_number =
+            (1..=16).contains(&digits.len()) && digits.iter().all(u8::is_ascii_hexdigit);
+        let size = u64::from_str_radix(&text, 16).ok().filter(|_| is_number);
+        let Some(size) = size else { return (Outcome::Malformed, body) };
+        if size == 0 {
+            break;
+        }
+        let here = usize::try_from(size).unwrap_or(usize::MAX).min(data.len() - at);
+        body.extend_from_slice(&data[at..at + here]);
+        at += here;
+        if (here as u64) < size {
+            return (Outcome::More, body);
+        }
+        match &data[at..] {
+            [] | [b'\r'] => return (Outcome::More, body),
+            [b'\r', b'\n', ..] => at += 2,
+            _ => return (Outcome::Malformed, body),
+        }
+    }
+    loop {
+        let Some(field) = line(at) else { return (Outcome::More, body) };
+        at += field.len();
+        match field.strip_suffix(b"\r\n") {
+            Some([]) => return (Outcome::End(at), body),
+            Some(_) => {}
+            None => return (Outcome::Malformed, body),
+        }
+    }
+}

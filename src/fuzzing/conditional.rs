@@ -1,0 +1,109 @@
+//! Preconditions and dates: a first line with method, entity tag and time of change, then header fields.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+
+use crate::fuzz_input as input;
+use crate::rfc::{
+    conditional::{Validators, Verdict, evaluate, range_allowed},
+    date, identity, trace, trailers, upgrade,
+};
+
+const CONDITIONS: [HeaderName; 4] = [
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+];
+
+/// Tries the fields of one request.
+pub fn check(data: &[u8]) {
+    let (first, rest) = input::first_line(data);
+    let first = String::from_utf8_lossy(first);
+    let mut words = first.split(' ');
+    let method = words.next().and_then(|word| Method::from_bytes(word.as_bytes()).ok());
+    let method = method.unwrap_or(Method::GET);
+    let etag = words.next().filter(|word| is_tag(word));
+    let modified = words.next().and_then(|word| word.parse().ok()).filter(|time| *time < 1 << 40);
+    let current = Validators { etag, modified };
+    let mut headers = input::fields(rest);
+
+    let is_read = method == Method::GET || method == Method::HEAD;
+    let has = |name: &HeaderName| headers.contains_key(name);
+    let verdict = evaluate(&method, &headers, current);
+    match verdict {
+        Verdict::Proceed => {}
+        Verdict::NotModified => {
+            assert!(is_read && (has(&header::IF_NONE_MATCH) || has(&header::IF_MODIFIED_SINCE)));
+        }
+        Verdict::PreconditionFailed => assert!(CONDITIONS.iter().any(has)),
+    }
+    // Dates count only where there is no tag.
+    if has(&header::IF_MATCH) && has(&header::IF_NONE_MATCH) {
+        let mut tags_alone = headers.clone();
+        tags_alone.remove(header::IF_MODIFIED_SINCE);
+        tags_alone.remove(header::IF_UNMODIFIED_SINCE);
+        assert_eq!(evaluate(&method, &tags_alone, current), verdict);
+    }
+    knows_itself(&method, current, is_read);
+
+    let allowed = range_allowed(&headers, current, 1 << 41);
+    let is_weak = etag.is_none_or(|etag| etag.starts_with("W/"));
+    if is_weak && modified.is_none() {
+        assert_eq!(allowed, !headers.contains_key(header::IF_RANGE));
+    }
+    if range_allowed(&headers, current, 0) {
+        assert!(allowed, "time makes a date stronger");
+    }
+    headers.remove(header::IF_RANGE);
+    assert!(range_allowed(&headers, current, 0));
+    values(&headers);
+}
+
+/// A client that repeats the validators it was given is told that nothing has changed.
+fn knows_itself(method: &Method, current: Validators<'_>, is_read: bool) {
+    let fields = [
+        (header::IF_NONE_MATCH, current.etag.map(str::to_owned)),
+        (header::IF_MODIFIED_SINCE, current.modified.map(date::format)),
+    ];
+    for (name, value) in fields {
+        let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) else {
+            continue;
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value);
+        if is_read && (current.modified.is_none_or(|time| time < 250_000_000_000)) {
+            assert_eq!(evaluate(method, &headers, current), Verdict::NotModified, "{headers:?}");
+        }
+    }
+}
+
+/// What else is read of single values.
+fn values(headers: &HeaderMap) {
+    for (name, value) in headers {
+        if let Some(moment) = value.to_str().ok().and_then(date::parse) {
+            assert_eq!(date::parse(&date::format(moment)), Some(moment));
+        }
+        if let Some(id) = value.to_str().ok().and_then(trace::traceparent_id) {
+            assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+        }
+        if let Some(root) = value.to_str().ok().and_then(trace::amazon_root) {
+            assert!(value.as_bytes().windows(root.len()).any(|part| part == root.as_bytes()));
+        }
+        if trace::is_request_id(value.as_bytes()) {
+            assert!(value.as_bytes().iter().all(u8::is_ascii_graphic), "{value:?}");
+        }
+        if let Some(names) = trailers::announced(value.as_bytes()) {
+            let names = names.to_str().expect("names are ASCII");
+            assert!(!names.is_empty() && names.split(", ").all(|one| one != "content-length"));
+        }
+        let _ = upgrade::lists_websocket(value.as_bytes());
+        let _ = identity::is_identity(name.as_str());
+    }
+}
+
+/// `entity-tag` of RFC 9110, 8.8.3.
+fn is_tag(word: &str) -> bool {
+    let opaque = word.strip_prefix("W/").unwrap_or(word);
+    let inner = opaque.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'))
+}

@@ -1,0 +1,50 @@
+//! `Accept-Encoding` and `Accept`: header fields, one a line.
+
+use http::{HeaderMap, HeaderValue, header};
+
+use crate::fuzz_input as input;
+use crate::rfc::{
+    accept::prefers_json,
+    encoding::{Accepted, Coding, choose},
+};
+
+const CODINGS: [Coding; 4] = [Coding::Identity, Coding::Gzip, Coding::Brotli, Coding::Zstd];
+
+/// Tries the fields of one request.
+pub fn check(data: &[u8]) {
+    let headers = input::fields(data);
+    let accepted = Accepted::of(&headers);
+    assert_eq!(accepted, Accepted::of(&joined(&headers)), "one field or several");
+    assert!(CODINGS.iter().all(|coding| accepted.quality(*coding) <= 1000));
+    let sizes = [1000, 400, 300, 350];
+    let available = || CODINGS.into_iter().zip(sizes);
+    match choose(accepted, available()) {
+        None => assert!(CODINGS.iter().all(|coding| accepted.quality(*coding) == 0)),
+        Some(index) => {
+            let quality = accepted.quality(CODINGS[index]);
+            assert!(quality > 0, "a coding that is refused");
+            for (coding, size) in available() {
+                let other = accepted.quality(coding);
+                assert!(other < quality || other == quality && size >= sizes[index]);
+            }
+        }
+    }
+    if !headers.contains_key(header::ACCEPT_ENCODING) {
+        assert_eq!(choose(accepted, available()), Some(0));
+    }
+    assert_eq!(prefers_json(&headers), prefers_json(&joined(&headers)));
+    if !headers.contains_key(header::ACCEPT) {
+        assert!(!prefers_json(&headers));
+    }
+}
+
+/// The same with one field in place of several (RFC 9110, 5.3).
+fn joined(headers: &HeaderMap) -> HeaderMap {
+    let mut joined = HeaderMap::new();
+    for name in headers.keys() {
+        let values: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        let value = HeaderValue::from_bytes(&values.join(&b", "[..]));
+        joined.insert(name, value.expect("values joined are a value"));
+    }
+    joined
+}

@@ -1,0 +1,129 @@
+//! Heads of requests. What the scanner lets pass, httparse must read in the same way, and so must a reader that only
+//! splits lines; and it makes no difference in how many pieces a head comes.
+
+use http::Uri;
+
+use crate::fuzz_input as input;
+use crate::rfc::{
+    request_head::{Fault, Framing, Head, Limits, Scanner, salvage},
+    target, upgrade,
+};
+
+/// As a server may have them, and so small that short inputs reach them.
+const LIMITS: [Limits; 2] = [
+    Limits { line: 8192, field: 16_384, head: 32_768, fields: 100 },
+    Limits { line: 24, field: 24, head: 96, fields: 3 },
+];
+
+/// Tries one head.
+pub fn check(data: &[u8]) {
+    for limits in &LIMITS {
+        let mut outcomes = Vec::new();
+        for cut in input::cuts(data) {
+            outcomes.push(scan(&cut, limits));
+        }
+        for outcome in &outcomes {
+            match (&outcomes[0], outcome) {
+                // Which of several faults is met first depends on what has come.
+                (Err(_), Err(_)) => {}
+                (whole, cut) => assert_eq!(whole, cut, "cuts make a difference"),
+            }
+        }
+        if let Ok(Some(head)) = &outcomes[0] {
+            accepted(&data[..head.length], head, limits);
+        }
+    }
+    let (method, target, fields) = salvage(data);
+    assert!(!method.is_empty() && method.is_ascii(), "method {method:?}");
+    assert!(target == "*" || target.starts_with('/'), "target {target:?}");
+    for (name, value) in fields {
+        assert!(!name.is_empty() && name.is_ascii());
+        assert!(!value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
+    }
+}
+
+fn scan(pieces: &[&[u8]], limits: &Limits) -> Result<Option<Head>, Fault> {
+    let (mut scanner, mut come) = (Scanner::default(), Vec::new());
+    for piece in pieces {
+        come.extend_from_slice(piece);
+        if let Some(head) = scanner.scan(&come, limits)? {
+            return Ok(Some(head));
+        }
+    }
+    Ok(None)
+}
+
+/// A head that passes leaves no choice to whoever reads it.
+fn accepted(bytes: &[u8], head: &Head, limits: &Limits) {
+    let text = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+    let text = text.strip_suffix(b"\r\n\r\n").expect("an empty line at its end");
+    let mut lines =
+        text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let start = lines.next().unwrap_or_default();
+    let words: Vec<&[u8]> = start.split(|&byte| byte == b' ').collect();
+    let [method, path, version] = words.as_slice() else { panic!("a request line of three words") };
+    let fields: Vec<(&[u8], &[u8])> = lines
+        .map(|line| {
+            let colon = memchr::memchr(b':', line).expect("a colon");
+            (&line[..colon], trim(&line[colon + 1..]))
+        })
+        .collect();
+
+    assert!(bytes.len() <= limits.head && start.len() <= limits.line);
+    assert!(fields.len() <= limits.fields && fields.len() == head.fields);
+    assert!(fields.iter().all(|(name, value)| name.len() + value.len() <= limits.field));
+
+    let mut shown = bytes.to_vec();
+    if let Some(hidden) = &head.hidden {
+        assert_eq!(&&shown[hidden.clone()], path, "what is hidden is in the target");
+        target::hide(&mut shown[hidden.clone()]);
+    }
+    let mut slots = [httparse::EMPTY_HEADER; 100];
+    let mut request = httparse::Request::new(&mut slots);
+    assert_eq!(request.parse(&shown), Ok(httparse::Status::Complete(bytes.len())));
+    assert_eq!(request.method.map(str::as_bytes), Some(*method));
+    let expected: &[u8] = if request.version == Some(1) { b"HTTP/1.1" } else { b"HTTP/1.0" };
+    assert_eq!(*version, expected);
+    let told = request.path.unwrap_or_default();
+    match &head.hidden {
+        None => assert_eq!(told.as_bytes(), *path),
+        Some(_) => assert_eq!(told.len(), path.len()),
+    }
+    assert!(Uri::try_from(told).is_ok(), "{told:?}");
+    assert_eq!(target::misplaced(path), None);
+    assert_eq!(request.headers.len(), fields.len());
+    for (theirs, (name, value)) in request.headers.iter().zip(&fields) {
+        assert_eq!((theirs.name.as_bytes(), trim(theirs.value)), (*name, *value));
+    }
+    framing(head, &fields, *version == b"HTTP/1.0");
+}
+
+/// Its end is told once, and nothing says otherwise.
+fn framing(head: &Head, fields: &[(&[u8], &[u8])], is_old: bool) {
+    let all = |wanted: &str| -> Vec<&[u8]> {
+        let named = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()));
+        named.map(|(_, value)| *value).collect()
+    };
+    match (all("content-length").as_slice(), all("transfer-encoding").as_slice()) {
+        ([], []) => assert_eq!(head.framing, Framing::Length(0)),
+        ([digits], []) => {
+            let number = String::from_utf8_lossy(digits).parse().expect("a number");
+            assert!(digits.iter().all(u8::is_ascii_digit));
+            assert_eq!(head.framing, Framing::Length(number));
+        }
+        ([], [coding]) => {
+            assert!(coding.eq_ignore_ascii_case(b"chunked") && !is_old);
+            assert_eq!(head.framing, Framing::Chunked);
+        }
+        (lengths, codings) => panic!("ambiguous: {lengths:?} {codings:?}"),
+    }
+    let asks = all("upgrade").iter().any(|value| upgrade::lists_websocket(value));
+    assert_eq!(head.asks_for_websocket, asks && head.framing == Framing::Length(0));
+}
+
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}

@@ -1,0 +1,120 @@
+//! Targets of [`crate::fuzzing`]: heads of replies. Nothing that belongs to the connection, and nothing that two
+//! readers could take differently, leaves the parsers; and it makes no difference in how many pieces a head comes.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a target fails by panicking, and nothing of it is in the program"
+)]
+
+use bytes::BytesMut;
+use http::{HeaderMap, Method, StatusCode, header};
+
+use super::{
+    http1::{self, Asked, BodyLength, HeadProgress, ReplyHead},
+    uwsgi,
+};
+use crate::{
+    error::{Error, Kind},
+    fuzz_input,
+    plan::{Flavour, Protocol, Uwsgi},
+    rfc::fields,
+};
+
+const UWSGI: Protocol = Protocol::Uwsgi(Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 65_535 });
+
+type Parse = fn(&mut BytesMut, &mut HeadProgress, Asked<'_>) -> Result<Option<ReplyHead>, Error>;
+
+/// What can be compared of a head, and the bytes behind it.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    status: StatusCode,
+    headers: HeaderMap,
+    length: BodyLength,
+    keep: bool,
+    rest: Vec<u8>,
+}
+
+/// Tries the reply of an application that speaks HTTP.
+pub fn reply_http1(data: &[u8]) {
+    reply(data, http1::parse, Protocol::Http1);
+}
+
+/// Tries the reply of an application that speaks uwsgi.
+pub fn reply_uwsgi(data: &[u8]) {
+    reply(data, uwsgi::parse, UWSGI);
+    if !data.starts_with(b"HTTP/") {
+        let asked = Asked { method: &Method::GET, protocol: UWSGI, upgrade: false, interim: None };
+        if let Ok(Some(head)) =
+            uwsgi::parse(&mut BytesMut::from(data), &mut HeadProgress::default(), asked)
+        {
+            assert!(!head.keep && !head.says_keep, "a reply without a version is the last one");
+            assert!(!head.headers.contains_key("status"));
+        }
+    }
+}
+
+fn reply(data: &[u8], parse: Parse, protocol: Protocol) {
+    for (method, upgrade) in [(Method::GET, false), (Method::HEAD, false), (Method::GET, true)] {
+        let asked = Asked { method: &method, protocol, upgrade, interim: None };
+        let cuts = fuzz_input::cuts(data);
+        let outcomes: Vec<_> = cuts.iter().map(|cut| run(cut, parse, asked)).collect();
+        for outcome in &outcomes {
+            match (&outcomes[0], outcome) {
+                // Which of several faults is met first depends on what has come.
+                (Err(_), Err(_)) => {}
+                (whole, cut) => assert_eq!(whole, cut, "cuts make a difference"),
+            }
+        }
+        if let Ok(Some(seen)) = &outcomes[0] {
+            relayed(seen, &method, upgrade);
+        }
+    }
+}
+
+fn run(pieces: &[&[u8]], parse: Parse, asked: Asked<'_>) -> Result<Option<Seen>, Kind> {
+    let (mut buffer, mut found) = (BytesMut::new(), None);
+    let mut progress = HeadProgress::default();
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        if found.is_none() {
+            found = parse(&mut buffer, &mut progress, asked).map_err(|error| error.kind())?;
+            assert!(progress.searched <= buffer.len());
+        }
+    }
+    Ok(found.map(|head| {
+        assert!(head.keep || !head.says_keep);
+        let ReplyHead { status, headers, length, keep, .. } = head;
+        Seen { status, headers, length, keep, rest: buffer.to_vec() }
+    }))
+}
+
+/// What goes on to the client.
+fn relayed(seen: &Seen, method: &Method, upgrade: bool) {
+    let Seen { status, headers, length, keep, rest: _ } = seen;
+    assert!(status.as_u16() >= 200 || (status.as_u16() == 101 && upgrade), "{status}");
+    for (name, value) in headers {
+        let is_trailer = name == header::TRAILER && *length == BodyLength::Chunked;
+        assert!(is_trailer || !fields::is_hop_by_hop(name), "{name} goes on");
+        assert!(
+            !value.as_bytes().iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)),
+            "{value:?}"
+        );
+    }
+    let lengths: Vec<_> = headers.get_all(header::CONTENT_LENGTH).iter().collect();
+    match length {
+        BodyLength::Exact(exact) => {
+            let is_same = |text: &&http::HeaderValue| {
+                text.to_str().is_ok_and(|text| text.parse() == Ok(*exact))
+            };
+            assert!(lengths.iter().all(is_same), "{lengths:?} for {exact}");
+        }
+        BodyLength::Chunked => assert!(lengths.is_empty()),
+        BodyLength::UntilClose => assert!(lengths.is_empty() && !keep),
+        BodyLength::None => {}
+    }
+    let is_bodiless = method == Method::HEAD || matches!(status.as_u16(), 101 | 204 | 304);
+    assert_eq!(is_bodiless, *length == BodyLength::None);
+    if status.as_u16() == 101 {
+        assert!(!keep);
+    }
+}
