@@ -201,6 +201,47 @@ fn a_bomb_of_fields() {
     });
 }
 
+/// The same within the limits, on all streams of eight connections whose answers are not taken: what is
+/// remembered once must not be copied for each request.
+#[test]
+fn a_field_that_is_named_again_and_again_is_kept_once() {
+    const CONNECTIONS: usize = 8;
+    let application = App::saying("hello");
+    for (name, status) in [("cookie", 431), ("x-field", 200)] {
+        let sideman = Settings::before(&application.url())
+            .set("upstream.max_in_flight", "8")
+            .set("upstream.queue", "5000")
+            .hold_stdout()
+            .start();
+        let before = sideman.memory("RssAnon");
+        let mut first = hpack::encode(&usual("GET", "/attack", &[]));
+        first.push(0x40);
+        for text in [name, &"b".repeat(3900)] {
+            hpack::put_integer(&mut first, 0, 7, text.len());
+            first.extend(text.bytes());
+        }
+        let mut block = hpack::encode(&usual("GET", "/attack", &[]));
+        block.extend([0xbe; 23]);
+        let mut clients = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let settings = [(setting::INITIAL_WINDOW_SIZE, 0)];
+            let mut client = Http2::with(sideman.address(), &settings).hold();
+            client.settle();
+            let all = flag::END_HEADERS | flag::END_STREAM;
+            let mut last = client.new_stream();
+            client.frame(kind::HEADERS, all, last, &first);
+            for _ in 1..client.settings[&setting::MAX_CONCURRENT_STREAMS] {
+                last = client.new_stream();
+                client.frame(kind::HEADERS, all, last, &block);
+            }
+            client.until("the last head", |client| client.peek(last).status == status);
+            clients.push(client);
+        }
+        let grown = sideman.memory("RssAnon").saturating_sub(before) >> 20;
+        assert!(grown <= 24, "{name}: {grown} MiB");
+    }
+}
+
 /// A tree of priorities that nobody has asked for (RFC 9113, 5.3 has taken them away).
 #[test]
 fn priorities() {
