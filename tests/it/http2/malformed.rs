@@ -227,6 +227,22 @@ fn malformed_requests_end_their_own_streams_alone() {
     assert_eq!(application.requests(), 3, "the good ones alone");
 }
 
+/// What a client still sends of a body goes the way of its request, and takes no window from others.
+#[test]
+fn bodies_of_malformed_requests_are_thrown_away() {
+    let application = App::start(|request| App::reply(request.body.len().to_string().as_bytes()));
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = connect(&sideman);
+    for _ in 0..30 {
+        let stream = client.open(&usual("POST", "/bad", &[("a", "b ")]), false);
+        client.data(stream, &[0; 100_000], true);
+        assert_eq!(client.answer(stream).status, 400);
+    }
+    let stream = client.post("/good", &[], &[0; 600_000]);
+    assert_eq!(client.answer(stream).text(), "600000");
+    assert_eq!((application.requests(), client.goaways.len()), (1, 0));
+}
+
 #[test]
 fn malformed_requests_have_a_line_with_what_can_be_told() {
     let application = App::saying("hello");
