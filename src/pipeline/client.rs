@@ -63,6 +63,8 @@ pub struct Client {
     interim: RefCell<BytesMut>,
     /// The same for one of several requests: its stream writes them.
     stream_interim: RefCell<Vec<Response<()>>>,
+    /// Bytes of these for the last request, whether they were written or not.
+    interim_size: Cell<usize>,
     has_interim: Cell<bool>,
     sendable: RefCell<Option<Sendable>>,
     has_sendable: Cell<bool>,
@@ -142,6 +144,7 @@ impl Client {
             is_flushed: Cell::new(true),
             interim: RefCell::default(),
             stream_interim: RefCell::default(),
+            interim_size: Cell::new(0),
             has_interim: Cell::new(false),
             sendable: RefCell::default(),
             has_sendable: Cell::new(false),
@@ -309,9 +312,10 @@ impl Client {
             return;
         }
         if self.is_stream {
-            let mut queue = self.stream_interim.borrow_mut();
-            if queue.len() < interim::STREAM_LIMIT {
-                queue.push(interim::response(status, fields));
+            let size = self.interim_size.get() + interim::size(fields);
+            if size <= interim::LIMIT {
+                self.interim_size.set(size);
+                self.stream_interim.borrow_mut().push(interim::response(status, fields));
                 self.has_interim.set(true);
             }
         } else {
@@ -449,6 +453,7 @@ impl Client {
         self.body.begin(if has_body { Arrival::Coming } else { Arrival::Over });
         self.takes_interim.set(version >= Version::HTTP_11);
         self.saw_end.set(false);
+        self.interim_size.set(0);
     }
 
     /// Whether the answer's end is told by that of the connection alone: should it break off, an orderly

@@ -6,10 +6,15 @@ use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 
 /// Bytes that may wait for a client, at the most. What comes beyond is left out: an interim response says
 /// nothing that the final one does not.
-const LIMIT: usize = 32 * 1024;
+pub(super) const LIMIT: usize = 32 * 1024;
 
-/// How many may wait for one of several requests on a connection.
-pub(super) const STREAM_LIMIT: usize = 8;
+/// What a status counts in HTTP/2, where nothing tells how many interim responses wait: all of a request count.
+const STATUS: usize = 64;
+
+/// Bytes of an interim response with these fields in HTTP/2, about.
+pub(super) fn size(fields: &HeaderMap) -> usize {
+    STATUS + fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>()
+}
 
 /// An interim answer with these fields.
 pub(super) fn response(status: StatusCode, fields: &HeaderMap) -> Response<()> {

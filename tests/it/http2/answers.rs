@@ -349,6 +349,21 @@ fn early_hints_are_passed_on() {
     assert_eq!(client.get("/b").interim, [0; 0]);
 }
 
+/// What waits for a client has a bound: a hint says nothing that the answer does not.
+#[test]
+fn hints_beyond_a_bound_are_left_out() {
+    let hint = format!("HTTP/1.1 103 Early Hints\r\nX-Hint: {}\r\n\r\n", "h".repeat(4000));
+    let origin = Origin::script([
+        expect("GET /a "),
+        send(hint.repeat(100)),
+        send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let answer = connect(&sideman).get("/a");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
+    assert_eq!(answer.interim, [103; 8]);
+}
+
 /// RFC 9110, 15.2: all but `100 Continue`, which is about the application's own connection.
 #[test]
 fn other_interim_responses_are_passed_on() {
