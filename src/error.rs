@@ -112,8 +112,10 @@ pub enum Kind {
     HeadTooLarge,
     /// Bodies that wait have taken all of `buffers.memory` and `buffers.disk`.
     BuffersFull,
-    /// The disk behind `buffers.directory` is full, or failed.
+    /// The disk behind `buffers.directory` is full.
     DiskFull,
+    /// A buffered body could not be written or read, for another reason than a full disk.
+    BufferFailed,
     /// The maintenance file exists.
     Maintenance,
     /// As many requests as `upstream.queue` wait already.
@@ -199,7 +201,7 @@ impl std::error::Error for Error {
 // === impl Kind ===
 
 impl Kind {
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 53] = [
         Self::HostMissing,
         Self::HostRepeated,
         Self::HostInvalid,
@@ -248,6 +250,7 @@ impl Kind {
         Self::HeadTooLarge,
         Self::BuffersFull,
         Self::DiskFull,
+        Self::BufferFailed,
         Self::Maintenance,
         Self::QueueFull,
         Self::QueueTimeout,
@@ -305,6 +308,7 @@ impl Kind {
             Self::HeadTooLarge => "head_too_large",
             Self::BuffersFull => "buffers_full",
             Self::DiskFull => "disk_full",
+            Self::BufferFailed => "buffer_failed",
             Self::Maintenance => "maintenance",
             Self::QueueFull => "queue_full",
             Self::QueueTimeout => "queue_timeout",
@@ -354,6 +358,7 @@ impl Kind {
             | Self::DescriptorsExhausted
             | Self::BuffersFull
             | Self::DiskFull
+            | Self::BufferFailed
             | Self::Maintenance
             | Self::QueueFull
             | Self::QueueTimeout => Side::Us,

@@ -120,6 +120,8 @@ impl Reader {
     }
 }
 
+/// Reading needs no room: whatever it is, the disk is not full.
 fn failed(error: io::Error) -> Error {
-    Error::io(Kind::DiskFull, error)
+    let text = format!("reading a buffered body failed: {error}");
+    Error::io(Kind::BufferFailed, io::Error::new(error.kind(), text))
 }

@@ -320,9 +320,36 @@ fn lost<T>(panic: JoinError) -> Result<T, Unwritten> {
     Err(Unwritten { error: failed(io::Error::other(panic)), bytes: None })
 }
 
+/// The failure of a file to be made or written. Only a lack of room is one of room.
 fn failed(error: io::Error) -> Error {
-    let raised = Errno::from_io_error(&error);
-    let is_out_of_files = matches!(raised, Some(Errno::MFILE | Errno::NFILE));
-    let kind = if is_out_of_files { Kind::DescriptorsExhausted } else { Kind::DiskFull };
+    let kind = match Errno::from_io_error(&error) {
+        Some(Errno::MFILE | Errno::NFILE) => Kind::DescriptorsExhausted,
+        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Kind::DiskFull,
+        Some(_) | None => Kind::BufferFailed,
+    };
     Error::io(kind, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_lack_of_room_is_a_full_disk() {
+        for (raised, kind) in [
+            (Errno::NOSPC, Kind::DiskFull),
+            (Errno::DQUOT, Kind::DiskFull),
+            (Errno::FBIG, Kind::DiskFull),
+            (Errno::MFILE, Kind::DescriptorsExhausted),
+            (Errno::NFILE, Kind::DescriptorsExhausted),
+            (Errno::IO, Kind::BufferFailed),
+            (Errno::ROFS, Kind::BufferFailed),
+            (Errno::ACCESS, Kind::BufferFailed),
+            (Errno::STALE, Kind::BufferFailed),
+            (Errno::NOENT, Kind::BufferFailed),
+        ] {
+            assert_eq!(failed(raised.into()).kind(), kind, "{raised:?}");
+        }
+        assert_eq!(failed(io::Error::other("a panic")).kind(), Kind::BufferFailed);
+    }
 }

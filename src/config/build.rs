@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     address, build_files, build_log, build_routes, build_tls, build_upstream, header_name, host,
-    keys, local_path, path, reader::Reader, repeated::repeated,
+    keys, local_path, own_address, path, reader::Reader, repeated::repeated,
 };
 
 pub(super) const LISTEN: &str = "server.listen";
@@ -30,9 +30,20 @@ pub(super) fn plan(reader: &mut Reader<'_>) -> Option<Plan> {
     let health = health(reader);
     let tls_listen = tls.iter().flatten().flat_map(|tls| &tls.listen);
     let taken = server.iter().flat_map(|server| &server.listen).chain(tls_listen);
-    let admin = admin(reader, taken);
+    let admin = admin(reader, taken.clone());
     let log = build_log::log(reader);
     let shutdown = shutdown(reader);
+    let listening: Vec<&Listen> = taken.clone().collect();
+    if let Some((servers, _)) = &upstream {
+        own_address::check_default(reader, servers, &listening);
+    }
+    if let Some(routes) = &routes {
+        routes.elsewhere(reader, &listening);
+    }
+    if let Some((_, _, missing)) = &files {
+        let targets = missing.fallback.iter().flat_map(|fallback| &fallback.server.targets);
+        own_address::check(reader, ("static.fallback", targets), &listening);
+    }
     if let (Some(routes), Some((files, media, _))) = (&routes, &files) {
         routes.reachable(reader, [files, media]);
     }

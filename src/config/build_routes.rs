@@ -1,10 +1,10 @@
 //! The section `routes`, which says what differs below a prefix of the path.
 
-use crate::plan::{FieldEdit, FieldRule, Files, Purpose, Route, Unbuffered};
+use crate::plan::{FieldEdit, FieldRule, Files, Listen, Purpose, Route, Unbuffered};
 
 use super::{
     build_upstream::Manner,
-    field,
+    field, own_address,
     reader::Reader,
     repeated::repeated,
     route,
@@ -43,6 +43,13 @@ impl Routes {
             Some(Route { prefix: prefix.clone(), upstream })
         };
         self.places.iter().filter_map(route).collect()
+    }
+
+    /// Reports each application that leads back to where Sideman listens.
+    pub(super) fn elsewhere(&self, reader: &mut Reader<'_>, listening: &[&Listen]) {
+        let servers = self.places.iter().flat_map(|(_, servers)| servers);
+        let targets = servers.map(|(_, target)| target);
+        own_address::check(reader, (UPSTREAMS, targets), listening);
     }
 
     /// Reports each application that nothing would reach, because its prefix is one of files: what

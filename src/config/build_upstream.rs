@@ -10,7 +10,7 @@ use super::{
     servers::{self, Server},
 };
 
-const URL: &str = "upstream.url";
+pub(super) const URL: &str = "upstream.url";
 /// What uWSGI has without a setting of its own.
 const UWSGI_BUFFER: u64 = 4096;
 /// What the uwsgi protocol can say, and gunicorn takes.

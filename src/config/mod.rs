@@ -31,6 +31,7 @@ mod header_name;
 mod host;
 mod local_path;
 mod media_type;
+mod own_address;
 mod path;
 mod route;
 mod servers;

@@ -1,11 +1,24 @@
 //! Asks servers how they are, apart from all requests.
 
-use std::{future::poll_fn, io, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    task::{Poll, ready},
+    time::Duration,
+};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use http::{Method, Version};
 use tokio::{net::lookup_host, time::timeout};
 
-use super::{connect::connect, connection::Connection, fleet::Address};
+use super::{
+    connect::connect,
+    connection::Connection,
+    fleet::Address,
+    http1::{self, Asked, HeadProgress, ReplyHead},
+    request::{Framing, Origin, RequestHead},
+    uwsgi,
+};
 use crate::{
     error::{Error, Kind},
     plan::{Protocol, Target, Upstream},
@@ -13,8 +26,6 @@ use crate::{
 
 /// How long a server may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes of an answer that are looked at: its status is among the first.
-const STATUS: usize = b"HTTP/1.1 200".len();
 
 /// Whether any server of the application accepts a connection now.
 pub async fn accepts(plan: &Upstream) -> Result<(), Error> {
@@ -43,55 +54,100 @@ pub async fn accepts(plan: &Upstream) -> Result<(), Error> {
     Err(last)
 }
 
-/// Whether a server is well: accepts a connection and, if it is to be asked for a path, answers with a
-/// status below 500. An error is marked unsent if not even the connection was accepted.
+/// Whether a server is well: accepts a connection and, if it is to be asked for a path, answers in its protocol with
+/// a status below 500. An error is marked unsent if not even the connection was accepted.
 pub(super) async fn ask(
     address: &Address,
     plan: &Upstream,
     path: Option<&str>,
 ) -> Result<(), Error> {
-    let mut connection = connect(address, plan.connect_timeout).await?;
-    let (Some(path), Protocol::Http1) = (path, plan.protocol) else { return Ok(()) };
+    let Some(path) = path else { return connect(address, plan.connect_timeout).await.map(drop) };
     let host = match address {
         Address::Tcp(address) => address.to_string(),
         Address::Unix(_) => "localhost".to_owned(),
     };
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: sideman-probe\r\nconnection: close\r\n\r\n"
-    );
-    connection.output = BytesMut::from(request.as_bytes());
-    match timeout(PATIENCE, status(&mut connection)).await {
-        Ok(Ok(status)) if status < 500 => Ok(()),
-        Ok(Ok(status)) => {
-            let text = format!("the probe was answered with {status}");
-            Err(Error::io(Kind::UpstreamClosed, io::Error::other(text)))
+    let question =
+        Question { method: &Method::GET, path, host: host.as_bytes(), patience: PATIENCE };
+    let head = question.ask(address, plan.protocol, plan.connect_timeout).await?;
+    if head.status.is_server_error() {
+        let text = format!("the probe was answered with {}", head.status.as_u16());
+        return Err(Error::io(Kind::UpstreamClosed, io::Error::other(text)));
+    }
+    Ok(())
+}
+
+/// A request of Sideman's own.
+pub(super) struct Question<'a> {
+    pub(super) method: &'a Method,
+    pub(super) path: &'a str,
+    pub(super) host: &'a [u8],
+    /// How long the server may take for the head of its answer.
+    pub(super) patience: Duration,
+}
+
+// === impl Question ===
+
+impl Question<'_> {
+    /// Asks over a connection of its own. Only the head of the answer is read.
+    pub(super) async fn ask(
+        &self,
+        address: &Address,
+        protocol: Protocol,
+        connect_timeout: Duration,
+    ) -> Result<ReplyHead, Error> {
+        let Self { method, path, host, patience } = *self;
+        let mut connection = connect(address, connect_timeout).await?;
+        let head = RequestHead {
+            method,
+            target: path,
+            fields: vec![(b"host", host), (b"user-agent", b"sideman-probe")],
+            origin: Origin {
+                client: "127.0.0.1",
+                client_port: None,
+                scheme: "http",
+                host,
+                port: 80,
+                version: Version::HTTP_11,
+            },
+        };
+        match protocol {
+            Protocol::Http1 => http1::encode(&mut connection.output, &head, Framing::None, false),
+            Protocol::Uwsgi(server) => {
+                uwsgi::encode(&mut connection.output, &head, Framing::None, server, false)?;
+            }
         }
-        Ok(Err(error)) => Err(Error::io(Kind::UpstreamClosed, error)),
-        Err(_) => Err(Error::new(Kind::UpstreamReadTimeout)),
+        let answer = answer(&mut connection, protocol, method);
+        timeout(patience, answer)
+            .await
+            .unwrap_or_else(|_| Err(Error::new(Kind::UpstreamReadTimeout)))
     }
 }
 
-/// Sends what waits and reads the answer's status.
-async fn status(connection: &mut Connection) -> io::Result<u16> {
-    let mut nothing = Bytes::new();
+/// Sends what waits and reads the head of the answer. (`exchange` belongs to a worker's thread.)
+async fn answer(
+    connection: &mut Connection,
+    protocol: Protocol,
+    method: &Method,
+) -> Result<ReplyHead, Error> {
+    let (mut nothing, mut progress) = (Bytes::new(), HeadProgress::default());
+    let closed = |error| Error::io(Kind::UpstreamClosed, error);
+    let parse = match protocol {
+        Protocol::Http1 => http1::parse,
+        Protocol::Uwsgi(_) => uwsgi::parse,
+    };
     poll_fn(|cx| {
         while !connection.output.is_empty() {
-            match connection.poll_write(cx, &mut nothing) {
-                Poll::Ready(result) => result?,
-                Poll::Pending => return Poll::Pending,
+            ready!(connection.poll_write(cx, &mut nothing)).map_err(closed)?;
+        }
+        loop {
+            if ready!(connection.poll_fill(cx)).map_err(closed)? == 0 {
+                return Poll::Ready(Err(closed(io::ErrorKind::UnexpectedEof.into())));
+            }
+            let asked = Asked { method, protocol, upgrade: false, interim: None };
+            if let Some(head) = parse(&mut connection.input, &mut progress, asked)? {
+                return Poll::Ready(Ok(head));
             }
         }
-        while connection.input.len() < STATUS {
-            match connection.poll_fill(cx) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        let digits = connection.input.get(STATUS - 3..STATUS).unwrap_or_default();
-        let status = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
-        Poll::Ready(status.ok_or_else(|| io::ErrorKind::InvalidData.into()))
     })
     .await
 }

@@ -40,7 +40,7 @@ pub(super) fn status(kind: Kind) -> StatusCode {
         Kind::VersionUnsupported => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
         Kind::RequestLineTooLong => StatusCode::URI_TOO_LONG,
         Kind::FileForbidden => StatusCode::FORBIDDEN,
-        Kind::FileUnreadable | Kind::FileTruncated | Kind::FileChanged => {
+        Kind::FileUnreadable | Kind::FileTruncated | Kind::FileChanged | Kind::BufferFailed => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
         Kind::BodyTooLarge | Kind::BodyBeyondBuffers => StatusCode::PAYLOAD_TOO_LARGE,
@@ -67,26 +67,24 @@ pub(super) fn status(kind: Kind) -> StatusCode {
     }
 }
 
-/// What happened, for whoever asked; a limit that was exceeded is told. A body may have so many bytes,
-/// if there is a limit.
+/// What happened, for whoever asked: the limit that was exceeded, and no setting, which means nothing to
+/// users. [`advice`] has that. `max_body` is the limit of a body, if there is one.
 pub(super) fn explanation(
     kind: Kind,
     max_body: Option<u64>,
     head: &request_head::Limits,
 ) -> Cow<'static, str> {
-    let (what, limit, setting) = match (kind, max_body) {
-        (Kind::BodyTooLarge, Some(limit)) => ("body is", size(limit), "max_body"),
-        (Kind::RequestLineTooLong, _) => ("first line is", size(head.line), "max_request_line"),
-        (Kind::HeaderTooLong, _) => ("longest header is", size(head.field), "max_header"),
-        (Kind::HeadersTooLong, _) => ("headers together are", size(head.head), "max_head"),
+    let (what, limit) = match (kind, max_body) {
+        (Kind::BodyTooLarge, Some(limit)) => ("body is", size(limit)),
+        (Kind::RequestLineTooLong, _) => ("first line is", size(head.line)),
+        (Kind::HeaderTooLong, _) => ("longest header is", size(head.field)),
+        (Kind::HeadersTooLong, _) => ("headers together are", size(head.head)),
         (Kind::TooManyHeaders, _) => {
-            let most = head.fields;
-            return format!("The request has more than {most} headers (server.max_headers).")
-                .into();
+            return format!("The request has more than {} headers.", head.fields).into();
         }
         _ => return Cow::Borrowed(text(kind)),
     };
-    format!("The request's {what} longer than {limit} (server.{setting}).").into()
+    format!("The request's {what} longer than {limit}.").into()
 }
 
 /// Which byte of a target is wrong, for whoever asked. Bytes are counted from 1.
@@ -131,36 +129,36 @@ fn text(kind: Kind) -> &'static str {
         }
         Kind::ConnectMethod => "This server is no forward proxy.",
         Kind::ClientBody | Kind::ClientGone => "The request's body broke off or was malformed.",
-        Kind::ClientBodyTimeout => {
-            "The request's body stood still for too long (server.body_timeout)."
-        }
-        Kind::ClientBodySlow => "The request's body came too slowly (server.min_body_rate).",
-        Kind::ClientHeadTimeout => {
-            "The request's head was not complete in time (server.header_timeout)."
-        }
+        Kind::ClientBodyTimeout => "The request's body stood still for too long.",
+        Kind::ClientBodySlow => "The request's body came too slowly.",
+        Kind::ClientHeadTimeout => "The request's head was not complete in time.",
         Kind::PathInvalid => "The request's path can't be decoded.",
-        Kind::FileForbidden => "The server may not read the file: check its owner and mode.",
+        Kind::FileForbidden => "The server is not permitted to read the file.",
         Kind::FileUnreadable | Kind::FileTruncated => "The file can't be read.",
         Kind::FileChanged => "The file has changed while it was read: ask again.",
-        Kind::DescriptorsExhausted => "The server has no descriptor left: raise its limit.",
+        Kind::DescriptorsExhausted => {
+            "The server has too many open files and connections. Please try again in a moment."
+        }
         Kind::BodyTooLarge => "The request's body is longer than this server takes.",
         Kind::BodyBeyondBuffers => "The request's body is longer than this server can hold.",
         Kind::HostNotAllowed => "This server does not answer for the request's Host.",
-        Kind::HeadTooLarge => {
-            "The request's head is larger than the application takes (upstream.uwsgi_buffer_size)."
-        }
+        Kind::HeadTooLarge => "The request's head is larger than the application takes.",
         Kind::BuffersFull => "The server has no room for the request's body now: try again.",
         Kind::DiskFull => "The server has no disk space for the request's body.",
+        Kind::BufferFailed => "The server could not store the request's body.",
         Kind::Maintenance => "The site is being worked on. Please come back in a moment.",
         Kind::QueueFull | Kind::QueueTimeout => "The server is busy. Please try again in a moment.",
         Kind::UpstreamConnectTimeout | Kind::UpstreamReadTimeout | Kind::UpstreamTotalTimeout => {
             "The application did not answer in time."
         }
-        Kind::UpstreamUnresolved | Kind::UpstreamRefused => "The application is not running.",
-        Kind::UpstreamClosed
-        | Kind::UpstreamGarbage
-        | Kind::UpstreamHeadTooLarge
-        | Kind::UpstreamTruncated => "The application gave no valid answer.",
+        Kind::UpstreamUnresolved => "The application's host name could not be resolved.",
+        Kind::UpstreamRefused => "The application does not accept connections.",
+        Kind::UpstreamClosed => "The application closed the connection without a response.",
+        Kind::UpstreamTruncated => "The application's response ended too early.",
+        Kind::UpstreamGarbage => "The application's response is not valid HTTP.",
+        Kind::UpstreamHeadTooLarge => {
+            "The application's response has too many or too long headers."
+        }
         Kind::AccelRefused => "The application named a file that this server may not send.",
     }
 }
@@ -177,6 +175,9 @@ pub(super) fn advice(kind: Kind) -> Option<&'static str> {
              routes.unbuffered holds nothing back"
         }
         Kind::BuffersFull => "raise buffers.memory or buffers.disk, as far as there is room",
+        Kind::BufferFailed => {
+            "see the error: the disk or the file system of buffers.directory fails; set another directory"
+        }
         Kind::DiskFull => "free space where buffers.directory is, or lower buffers.disk",
         Kind::DescriptorsExhausted => "raise the container's limit of open files (nofile)",
         Kind::FileForbidden => "give the user of this process the right to read the file",
@@ -202,6 +203,18 @@ pub(super) fn advice(kind: Kind) -> Option<&'static str> {
         }
         Kind::UpstreamHeadTooLarge => "have the application send fewer or shorter headers",
         Kind::AccelRefused => "have the application name a file below one of accel.roots",
+        Kind::BodyTooLarge => "raise server.max_body, if such uploads are right",
+        Kind::RequestLineTooLong => "raise server.max_request_line, if such addresses are right",
+        Kind::HeaderTooLong => "raise server.max_header, or have the site set fewer cookies",
+        Kind::HeadersTooLong => "raise server.max_head, or have the site set fewer cookies",
+        Kind::TooManyHeaders => "raise server.max_headers, if such requests are right",
+        Kind::ClientBodyTimeout => "raise server.body_timeout, if such clients are right",
+        Kind::ClientBodySlow => "lower server.min_body_rate, if such clients are right",
+        Kind::ClientHeadTimeout => "raise server.header_timeout, if such clients are right",
+        Kind::HostNotAllowed => "add the host to server.allowed_hosts, if it is yours",
+        Kind::HeadTooLarge => {
+            "raise the application server's buffer-size and upstream.uwsgi_buffer_size"
+        }
         Kind::HostMissing
         | Kind::HostRepeated
         | Kind::HostInvalid
@@ -209,17 +222,11 @@ pub(super) fn advice(kind: Kind) -> Option<&'static str> {
         | Kind::TargetInvalid
         | Kind::ConnectMethod
         | Kind::ClientBody
-        | Kind::ClientBodyTimeout
-        | Kind::ClientBodySlow
-        | Kind::ClientHeadTimeout
         | Kind::ClientGone
         | Kind::PathInvalid
         | Kind::FileUnreadable
         | Kind::FileTruncated
         | Kind::FileChanged
-        | Kind::BodyTooLarge
-        | Kind::HostNotAllowed
-        | Kind::HeadTooLarge
         | Kind::HostMismatch
         | Kind::LineEndInvalid
         | Kind::RequestLineInvalid
@@ -232,10 +239,6 @@ pub(super) fn advice(kind: Kind) -> Option<&'static str> {
         | Kind::PseudoHeaderInvalid
         | Kind::ConnectionField
         | Kind::TraceMethod
-        | Kind::RequestLineTooLong
-        | Kind::HeaderTooLong
-        | Kind::HeadersTooLong
-        | Kind::TooManyHeaders
         | Kind::Maintenance => return None,
     })
 }
@@ -318,10 +321,53 @@ mod tests {
         // Of these the error says all there is to say, and maintenance was wanted.
         let plain =
             [Kind::FileUnreadable, Kind::FileTruncated, Kind::FileChanged, Kind::Maintenance];
+        // These are up to a setting.
+        let limits = [
+            Kind::BodyTooLarge,
+            Kind::RequestLineTooLong,
+            Kind::HeaderTooLong,
+            Kind::HeadersTooLong,
+            Kind::TooManyHeaders,
+            Kind::ClientBodyTimeout,
+            Kind::ClientBodySlow,
+            Kind::ClientHeadTimeout,
+            Kind::HostNotAllowed,
+            Kind::HeadTooLarge,
+        ];
         for kind in Kind::ALL {
-            let is_ours = kind.side() != Side::Client || kind == Kind::BodyBeyondBuffers;
+            let is_ours = kind.side() != Side::Client
+                || kind == Kind::BodyBeyondBuffers
+                || limits.contains(&kind);
             let is_told = is_ours && !plain.contains(&kind);
             assert_eq!(advice(kind).is_some(), is_told, "{kind:?}");
+        }
+        for kind in limits {
+            let names_setting =
+                |advice: &str| advice.contains("server.") || advice.contains("upstream.");
+            assert!(advice(kind).is_some_and(names_setting), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn pages_name_no_setting() {
+        const SECTIONS: [&str; 12] = [
+            "server.",
+            "upstream.",
+            "buffers.",
+            "routes.",
+            "static.",
+            "media.",
+            "accel.",
+            "tls.",
+            "log.",
+            "shutdown.",
+            "limits.",
+            "nofile",
+        ];
+        for kind in Kind::ALL {
+            let text = explanation(kind, Some(1 << 20), &HEAD);
+            let found = SECTIONS.iter().find(|section| text.contains(**section));
+            assert_eq!(found, None, "{kind:?}: {text}");
         }
     }
 
@@ -360,23 +406,15 @@ mod tests {
     #[test]
     fn limits_are_named() {
         let body = |limit| explanation(Kind::BodyTooLarge, limit, &HEAD).into_owned();
-        let expected = "The request's body is longer than 100 MiB (server.max_body).";
+        let expected = "The request's body is longer than 100 MiB.";
         assert_eq!(body(Some(100 << 20)), expected);
         assert_eq!(body(None), text(Kind::BodyTooLarge));
         let head = |kind| explanation(kind, None, &HEAD).into_owned();
-        for (kind, setting) in [
-            (Kind::HeadTooLarge, "upstream.uwsgi_buffer_size"),
-            (Kind::ClientHeadTimeout, "server.header_timeout"),
-            (Kind::ClientBodyTimeout, "server.body_timeout"),
-            (Kind::ClientBodySlow, "server.min_body_rate"),
-        ] {
-            assert!(head(kind).contains(setting), "{kind:?}");
-        }
         for (kind, limit) in [
-            (Kind::RequestLineTooLong, "longer than 16 KiB (server.max_request_line)."),
-            (Kind::HeaderTooLong, "longer than 1 KiB (server.max_header)."),
-            (Kind::HeadersTooLong, "longer than 96 KiB (server.max_head)."),
-            (Kind::TooManyHeaders, "more than 200 headers (server.max_headers)."),
+            (Kind::RequestLineTooLong, "longer than 16 KiB."),
+            (Kind::HeaderTooLong, "longer than 1 KiB."),
+            (Kind::HeadersTooLong, "longer than 96 KiB."),
+            (Kind::TooManyHeaders, "more than 200 headers."),
         ] {
             assert!(head(kind).ends_with(limit), "{}", head(kind));
         }

@@ -34,10 +34,8 @@ pub(super) fn failure(record: &mut Record, error: &Error) -> Response<Body> {
     match kind.side() {
         // Somebody wanted it; that it began was told once.
         Side::Us if kind == Kind::Maintenance => {}
-        // The client can do little about cookies that the site has set; who runs it can.
-        Side::Client if kind == Kind::HeadTooLarge => tell_of_head(record, error),
         Side::Client if kind == Kind::BodyBeyondBuffers => tell_of_body(record, error),
-        Side::Client => tracing::debug!(%error, "request refused"),
+        Side::Client => report_refused(record, error),
         Side::Us | Side::Upstream => tell(record, error, kind.side()),
     }
     let server = &record.local.app.plan.server;
@@ -123,10 +121,22 @@ fn application(record: &Record) -> &Upstream {
     &app.plan.upstream
 }
 
-/// Which limit a request's head goes beyond, and where that is raised.
-fn tell_of_head(record: &Record, error: &Error) {
-    let Some(missed) = record.local.app.trouble(error.kind()).allow() else { return };
-    tracing::warn!(%error, path = record.parts.uri.path(), missed, "a request's head is too large");
+/// Reports a request that is the client's fault. Where a setting decides that, whoever runs the site can change it,
+/// and the page does not name it.
+fn report_refused(record: &Record, error: &Error) {
+    let kind = error.kind();
+    let Some(advice) = kinds::advice(kind) else {
+        tracing::debug!(%error, "request refused");
+        return;
+    };
+    let Some(missed) = record.local.app.trouble(kind).allow() else { return };
+    let path = record.parts.uri.path();
+    if kind == Kind::HeadTooLarge {
+        // The client can do little about cookies that the site has set.
+        tracing::warn!(%error, path, missed, advice, "a request's head is too large");
+    } else {
+        tracing::info!(%error, path, missed, advice, "a request exceeded a limit");
+    }
 }
 
 /// That `server.max_body` promises more than bodies can wait in.

@@ -31,6 +31,10 @@ const FRESH: Duration = Duration::from_secs(10);
 const LOOKUP: Duration = Duration::from_secs(5);
 /// The pause between two questions for a name that has no answer, or a doubtful one.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
+/// The same while requests wait for the first address.
+const ASK_EAGERLY: Duration = Duration::from_millis(100);
+/// The longest pause while no address is known.
+const ASK_CALMLY: Duration = Duration::from_secs(1);
 
 // === impl Fleet ===
 
@@ -48,11 +52,21 @@ impl Fleet {
         let mut pause = ASK_AGAIN;
         let mut known = vec![Vec::new(); self.targets.len()];
         loop {
-            pause = if self.look_up(&mut known).await { FRESH } else { (pause * 2).min(FRESH) };
+            let has_all = self.look_up(&mut known).await;
+            let is_unknown = self.servers().is_empty();
+            let longest = if is_unknown { ASK_CALMLY } else { FRESH };
+            pause = if has_all { FRESH } else { (pause * 2).min(longest) };
             // Not more often, however many connections fail.
-            sleep(ASK_AGAIN).await;
-            let _ = timeout(pause, self.doubt.notified()).await;
+            sleep(if is_unknown { ASK_EAGERLY } else { ASK_AGAIN }).await;
+            // Whoever waits for a name is no further notice: it is asked for again and again.
+            if !(is_unknown && self.is_waited_for()) {
+                let _ = timeout(pause, self.doubt.notified()).await;
+            }
         }
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
     }
 
     /// Whether every name has an answer. `known` are the last good ones, in the order of the targets.

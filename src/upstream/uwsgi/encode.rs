@@ -66,8 +66,12 @@ pub(in crate::upstream) fn encode(
             packet.add_field(name, |out| join(out, head, name));
         }
     }
-    // uWSGI closes anyway.
-    if !keep && server.flavour == Flavour::Gunicorn {
+    if head.asks_upgrade() {
+        // As nginx passes it on: uWSGI and applications look for both.
+        packet.add("HTTP_UPGRADE", "websocket");
+        packet.add("HTTP_CONNECTION", "Upgrade");
+    } else if !keep && server.flavour == Flavour::Gunicorn {
+        // uWSGI closes anyway.
         packet.add("HTTP_CONNECTION", "close");
     }
     packet.finish(server)

@@ -106,12 +106,12 @@ fn status(fields: &[u8]) -> Result<&[u8], Error> {
     Ok(told.unwrap_or(otherwise))
 }
 
-/// Checks `404` or `404 Not Found`. An interim status makes no sense here.
+/// Checks `404` or `404 Not Found`. Of the interim ones only `101 Switching Protocols` makes sense here.
 fn check_code(value: &[u8]) -> Result<(), Error> {
     let digits = value.split(|&byte| byte == b' ').next().unwrap_or_default();
     match StatusCode::from_bytes(digits) {
-        Ok(code) if (200..600).contains(&code.as_u16()) => Ok(()),
-        Ok(_) | Err(_) => Err(garbage("its Status is not between 200 and 599")),
+        Ok(code) if code.as_u16() == 101 || (200..600).contains(&code.as_u16()) => Ok(()),
+        Ok(_) | Err(_) => Err(garbage("its Status is neither 101 nor between 200 and 599")),
     }
 }
 

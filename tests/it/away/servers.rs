@@ -7,7 +7,8 @@ use std::{
 
 use super::ask;
 use crate::support::{
-    App, Gate, Origin, ReservedPort, Settings, TempDir, can_mount, close, eventually, expect, skip,
+    After, App, Gate, Origin, Packet, ReservedPort, Settings, TempDir, UwsgiApp, can_mount, close,
+    eventually, expect, repeat_for, skip,
 };
 
 fn before(urls: &[&str]) -> Settings {
@@ -160,6 +161,71 @@ fn a_probe_for_a_path_goes_by_the_status() {
     sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 1.0);
     sideman.event("the probe was answered with 503");
     assert_eq!(sideman.get("/").text(), "well");
+}
+
+/// What is no answer in the server's own protocol is none, wherever there is a 200 in it.
+#[test]
+fn a_probe_believes_no_other_bytes() {
+    for nonsense in [
+        "XXXXXXXXX200 OK\r\n\r\n",
+        "SSH-2.0-a200 OK\r\n\r\n",
+        "HTTP/2.0 200 OK\r\n\r\n",
+        "HTTP/1.1 2000 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno field\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\n\r\n",
+    ] {
+        let sick = App::start(|_| [nonsense.as_bytes(), b"\r\n\r\n"].concat());
+        let well = App::saying("well");
+        let settings = before(&[&sick.url(), &well.url()]).set("upstream.probe", "1s");
+        let sideman = settings.set("upstream.probe_path", "/health").start();
+        sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 1.0);
+        assert_eq!(sideman.get("/").text(), "well", "{nonsense:?}");
+    }
+}
+
+#[test]
+fn a_probe_speaks_the_uwsgi_protocol() {
+    let answer = |status: &str| {
+        let status = status.to_owned();
+        UwsgiApp::tcp(After::Close, move |packet: &Packet| {
+            let is_probe = packet.get("REQUEST_URI") == Some("/health");
+            let status = if is_probe { &status } else { "200 OK" };
+            format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nok").into_bytes()
+        })
+    };
+    let (sick, well) = (answer("500 No"), answer("404 Not Found"));
+    let settings = before(&[&sick.url(), &well.url()]).set("upstream.probe", "1s");
+    let sideman = settings.set("upstream.probe_path", "/health").start();
+    sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 1.0);
+    sideman.event("the probe was answered with 500");
+    assert_eq!(sideman.get("/").text(), "ok");
+}
+
+/// Names are asked for more and more rarely while nobody needs them.
+#[test]
+fn a_request_that_waits_for_a_name_goes_on_when_it_is_known() {
+    if !can_mount() {
+        return;
+    }
+    let app = App::saying("here");
+    let port = app.url().rsplit(':').next().unwrap().to_owned();
+    let directory = TempDir::new();
+    let hosts = directory.write("hosts", "127.0.0.1 localhost\n");
+    let mount = format!("mount --bind {} /etc/hosts", hosts.display());
+    let settings = Settings::before(&format!("http://late.test:{port}"));
+    let sideman = settings.set("upstream.wait", "20s").mounts(&mount).start();
+    let mut client = sideman.connect();
+    client.send("GET /late HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    // As long as it takes for the pauses to grow.
+    let is_queued = || sideman.metric("sideman_queue_length", &[]);
+    sideman.until_metric("sideman_queue_length", &[], 1.0);
+    repeat_for(Duration::from_secs(5), || assert_eq!(is_queued(), 1.0));
+    // In place: the mount is of this file, and not of its name.
+    std::fs::write(&hosts, "127.0.0.1 localhost late.test\n").unwrap();
+    let begin = Instant::now();
+    assert_eq!(client.response().text(), "here");
+    let took = begin.elapsed();
+    assert!(took < Duration::from_millis(1500), "{took:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod answers;
 mod disk;
+mod failing;
 mod limits;
 mod many;
 mod memory;

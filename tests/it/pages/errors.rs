@@ -37,7 +37,7 @@ fn who_asks_for_json_gets_json() {
             let expected = json!({
                 "status": 502,
                 "error": "upstream_garbage",
-                "message": "The application gave no valid answer.",
+                "message": "The application's response is not valid HTTP.",
                 "request_id": "the-id",
             });
             assert_eq!(response.json(), expected, "{accept:?}");

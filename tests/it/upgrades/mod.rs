@@ -4,6 +4,7 @@
 mod handshakes;
 mod interim;
 mod lingering;
+mod over_uwsgi;
 mod trailers;
 mod tunnels;
 mod uvicorn;

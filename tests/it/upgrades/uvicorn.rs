@@ -19,15 +19,15 @@ struct Uvicorn {
 
 /// A frame as it came.
 #[derive(Debug, PartialEq, Eq)]
-struct Frame {
+pub(super) struct Frame {
     /// FIN and the opcode.
-    first: u8,
-    payload: Vec<u8>,
+    pub(super) first: u8,
+    pub(super) payload: Vec<u8>,
 }
 
-const TEXT: u8 = 0x81;
-const BINARY: u8 = 0x82;
-const CLOSE: u8 = 0x88;
+pub(super) const TEXT: u8 = 0x81;
+pub(super) const BINARY: u8 = 0x82;
+pub(super) const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 
@@ -82,7 +82,7 @@ fn the_application_may_refuse_and_may_close() {
 }
 
 /// Clients mask what they send (RFC 6455, 5.3).
-fn send_frame(client: &mut Client, first: u8, payload: &[u8]) {
+pub(super) fn send_frame(client: &mut Client, first: u8, payload: &[u8]) {
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
     let mut frame = vec![first];
     match payload.len() {
@@ -102,7 +102,7 @@ fn send_frame(client: &mut Client, first: u8, payload: &[u8]) {
 }
 
 #[track_caller]
-fn next_frame(client: &mut Client) -> Frame {
+pub(super) fn next_frame(client: &mut Client) -> Frame {
     let head = client.exact(2);
     let length = match head[1] {
         126 => usize::from(u16::from_be_bytes(client.exact(2).try_into().unwrap())),

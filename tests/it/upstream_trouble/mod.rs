@@ -2,6 +2,7 @@
 
 mod cuts;
 mod heads;
+mod loops;
 mod retries;
 mod unproven;
 

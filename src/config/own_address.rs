@@ -1,0 +1,103 @@
+//! An application's address that leads back to Sideman: each request would come in again, until nothing is left.
+
+use std::net::IpAddr;
+
+use crate::plan::{Listen, Target};
+
+use super::{build_upstream::URL, reader::Reader, servers::Server};
+
+/// Reports each application whose address is one that Sideman listens at.
+pub(super) fn check<'a>(
+    reader: &mut Reader<'_>,
+    (name, servers): (&str, impl Iterator<Item = &'a Target>),
+    listening: &[&Listen],
+) {
+    for target in servers {
+        let Some(own) = listening.iter().find(|own| is_reached(target, own)) else { continue };
+        let fault = format!(
+            "{target} is where Sideman itself listens ({own}): write the address of the application"
+        );
+        let plain = "this is where Sideman itself listens: write the address of the application";
+        reader.conflict_of(&[name, "server.listen", "tls.listen"], fault, plain);
+    }
+}
+
+/// The same for the application that answers by default.
+pub(super) fn check_default(reader: &mut Reader<'_>, servers: &[Server], listening: &[&Listen]) {
+    check(reader, (URL, servers.iter().map(|(_, target)| target)), listening);
+}
+
+/// Whether who connects to this comes to a listener, as far as it shows without asking a name server or the system.
+fn is_reached(target: &Target, listen: &Listen) -> bool {
+    match (target, listen) {
+        (Target::Unix(path), Listen::Unix(own)) => path == own,
+        (Target::Tcp { host, port }, Listen::Tcp(own)) if *port == own.port() => {
+            let own = own.ip().to_canonical();
+            match host.parse::<IpAddr>() {
+                Ok(address) => is_same(address.to_canonical(), own),
+                Err(_) => is_localhost(host) && (own.is_loopback() || own.is_unspecified()),
+            }
+        }
+        (Target::Tcp { .. } | Target::Unix(_), Listen::Tcp(_) | Listen::Unix(_)) => false,
+    }
+}
+
+/// A listener of IPv6 takes no IPv4. To connect to 0.0.0.0 is to connect to this machine.
+fn is_same(address: IpAddr, own: IpAddr) -> bool {
+    let is_here = |address: IpAddr| address.is_loopback() || address.is_unspecified();
+    address == own
+        || address.is_ipv4() == own.is_ipv4()
+            && ((own.is_unspecified() && is_here(address))
+                || (address.is_unspecified() && own.is_loopback()))
+}
+
+/// RFC 6761, 6.3.
+fn is_localhost(host: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_addresses_are_recognised() {
+        let tcp = |host: &str, port| Target::Tcp { host: host.into(), port };
+        let at = |text: &str| match text.parse() {
+            Ok(address) => Listen::Tcp(address),
+            Err(_) => Listen::Unix(text.into()),
+        };
+        for (host, port, own, expected) in [
+            ("127.0.0.1", 8080, "127.0.0.1:8080", true),
+            ("127.0.0.1", 8000, "127.0.0.1:8080", false),
+            ("127.0.0.2", 8080, "127.0.0.1:8080", false),
+            ("127.0.0.2", 8080, "0.0.0.0:8080", true),
+            ("127.0.0.1", 8080, "[::]:8080", false),
+            ("::1", 8080, "[::]:8080", true),
+            ("::1", 8080, "[::1]:8080", true),
+            ("::1", 8080, "0.0.0.0:8080", false),
+            ("::ffff:127.0.0.1", 8080, "0.0.0.0:8080", true),
+            ("0.0.0.0", 8080, "0.0.0.0:8080", true),
+            ("0.0.0.0", 8080, "127.0.0.1:8080", true),
+            ("0.0.0.0", 8080, "192.0.2.1:8080", false),
+            ("192.0.2.1", 8080, "192.0.2.1:8080", true),
+            // Nothing here tells whether it is this machine's.
+            ("192.0.2.1", 8080, "0.0.0.0:8080", false),
+            ("localhost", 8080, "0.0.0.0:8080", true),
+            ("LOCALHOST.", 8080, "127.0.0.1:8080", true),
+            ("app.localhost", 8080, "[::1]:8080", true),
+            ("localhost", 8080, "192.0.2.1:8080", false),
+            ("localhost", 8000, "0.0.0.0:8080", false),
+            ("app", 8080, "0.0.0.0:8080", false),
+            ("127.0.0.1", 8080, "/run/a.sock", false),
+        ] {
+            assert_eq!(is_reached(&tcp(host, port), &at(own)), expected, "{host}:{port} {own}");
+        }
+        let unix = |path: &str| Target::Unix(path.into());
+        assert!(is_reached(&unix("/run/a.sock"), &at("/run/a.sock")));
+        assert!(is_reached(&unix("/run//./a.sock"), &at("/run/a.sock")));
+        assert!(!is_reached(&unix("/run/b.sock"), &at("/run/a.sock")));
+        assert!(!is_reached(&unix("/run/a.sock"), &at("127.0.0.1:80")));
+    }
+}
