@@ -81,12 +81,12 @@ impl Reader {
         self.cold = None;
         Poll::Ready(match read {
             // Nobody else can have cut it.
-            Ok(data) if data.is_empty() => Err(failed(io::ErrorKind::UnexpectedEof.into())),
+            Ok(data) if data.is_empty() => Err(failed(&io::ErrorKind::UnexpectedEof.into())),
             Ok(data) => {
                 self.at += data.len() as u64;
                 Ok(data)
             }
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(failed(&error)),
         })
     }
 
@@ -121,7 +121,7 @@ impl Reader {
 }
 
 /// Reading needs no room: whatever it is, the disk is not full.
-fn failed(error: io::Error) -> Error {
+fn failed(error: &io::Error) -> Error {
     let text = format!("reading a buffered body failed: {error}");
     Error::io(Kind::BufferFailed, io::Error::new(error.kind(), text))
 }
