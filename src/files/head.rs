@@ -24,6 +24,10 @@ pub(super) struct About {
     pub(super) varies: bool,
 }
 
+/// A browser that is led to audio or video makes a page with a player, which fetches the same address again.
+/// In a sandbox that page is of no origin, and may not.
+const PLAYER_POLICY: &str = "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'";
+
 // === impl About ===
 
 impl About {
@@ -77,15 +81,25 @@ impl About {
 
     /// Whatever a user has uploaded must not run in the site's name (issue 3.9).
     fn harden(&self, head: &mut HeaderMap) {
-        // A browser's own viewer shows PDF apart from the site, and does not start in a sandbox.
-        if self.content_type != "application/pdf" {
-            let sandbox = HeaderValue::from_static("sandbox");
-            head.insert(header::CONTENT_SECURITY_POLICY, sandbox);
+        if let Some(policy) = media_policy(&self.content_type) {
+            let policy = HeaderValue::from_static(policy);
+            head.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
         if kind::is_active(&self.content_type) {
             let attachment = HeaderValue::from_static("attachment");
             head.insert(header::CONTENT_DISPOSITION, attachment);
         }
+    }
+}
+
+/// The content security policy of an upload of this type: no script in it runs in the origin of the site.
+pub fn media_policy(content_type: &str) -> Option<&'static str> {
+    match content_type {
+        // A browser's own viewer shows PDF apart from the site, and does not start in a sandbox.
+        "application/pdf" => None,
+        _ if kind::is_active(content_type) => Some("sandbox"),
+        _ if kind::is_playable(content_type) => Some(PLAYER_POLICY),
+        _ => Some("sandbox"),
     }
 }
 

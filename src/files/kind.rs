@@ -70,6 +70,12 @@ pub(super) fn is_active(content_type: &str) -> bool {
         )
 }
 
+/// Whether a browser that is led to a document of this type shows a player for it.
+pub(super) fn is_playable(content_type: &str) -> bool {
+    let essence = essence(content_type);
+    essence.starts_with("audio/") || essence.starts_with("video/") || essence == "application/ogg"
+}
+
 /// Whether files of this type become much smaller when compressed.
 ///
 /// Besides text: WebAssembly, fonts that are bare tables (WOFF is compressed already), and icons and

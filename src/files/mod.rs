@@ -25,6 +25,7 @@ mod verify;
 
 pub use self::{
     entry::{Content, Entry, Representation},
+    head::media_policy,
     kind::{is_hashed, unhashed},
     load::{Found, is_sendable},
     manifest::{Manifest, ManifestError},

@@ -5,7 +5,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::media_type;
-use crate::body::Body;
+use crate::{body::Body, files};
 
 /// What a field of the application's is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,9 @@ pub(super) fn within(head: &mut HeaderMap, said: &HeaderMap) {
     let keeps_type = said
         .get(header::CONTENT_TYPE)
         .is_some_and(|said| media_type::is_chosen(said, head.get(header::CONTENT_TYPE)));
+    if keeps_type {
+        renew_policy(head, said);
+    }
     for name in said.keys() {
         match about(name) {
             About::Dropped => {}
@@ -71,6 +74,21 @@ fn about(name: &HeaderName) -> About {
         "cache-control" | "expires" => About::Caching,
         "vary" => About::Choice,
         _ => About::Other,
+    }
+}
+
+/// Lets an upload have the policy of the type that the application gives it, which its name may not tell.
+fn renew_policy(head: &mut HeaderMap, said: &HeaderMap) {
+    // Nothing but an upload has one.
+    if head.remove(header::CONTENT_SECURITY_POLICY).is_none() {
+        return;
+    }
+    // Several values are no type.
+    let types: Vec<&[u8]> =
+        said.get_all(header::CONTENT_TYPE).iter().map(HeaderValue::as_bytes).collect();
+    let content_type = types.join(&b", "[..]);
+    if let Some(policy) = files::media_policy(&String::from_utf8_lossy(&content_type)) {
+        head.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     }
 }
 

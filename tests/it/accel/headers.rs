@@ -124,6 +124,31 @@ fn media_stays_harmless_unless_the_application_says_otherwise() {
     assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
 }
 
+/// Uploads often have names that say nothing, and the application knows their type.
+#[test]
+fn the_policy_of_media_is_that_of_the_type_which_is_sent() {
+    let site = Site::with(&[("media/0c5d", b"content"), ("media/a.mp4", b"content")]);
+    const PLAYER: &str = "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'";
+    for (name, said, expected) in [
+        ("0c5d", "", Some("sandbox")),
+        ("0c5d", "Content-Type: video/mp4", Some(PLAYER)),
+        ("0c5d", "Content-Type: Audio/Ogg; codecs=opus", Some(PLAYER)),
+        ("0c5d", "Content-Type: application/pdf", None),
+        ("0c5d", "Content-Type: image/svg+xml", Some("sandbox")),
+        ("a.mp4", "", Some(PLAYER)),
+        ("a.mp4", "Content-Type: image/svg+xml", Some("sandbox")),
+        ("a.mp4", "Content-Type: video/x+xml", Some("sandbox")),
+        ("a.mp4", "Content-Type: video/mp4\r\nContent-Type: text/html", Some("sandbox")),
+        ("a.mp4", "Content-Type: video", Some("sandbox")),
+        ("a.mp4", "Content-Security-Policy: sandbox allow-forms", Some("sandbox allow-forms")),
+    ] {
+        let between = if said.is_empty() { "" } else { "\r\n" };
+        let response = site.get(format!("X-Accel-Redirect: /media/{name}{between}{said}"));
+        let policy = response.header("content-security-policy");
+        assert_eq!(policy, expected, "{name} {said}");
+    }
+}
+
 #[test]
 fn nothing_said_to_the_server_is_shown_to_clients() {
     let application = obedient();

@@ -1,7 +1,9 @@
 //! What users uploaded: served like other files, and never able to act in the site's name.
 
+mod browser;
 mod hardened;
 mod limits;
+mod samples;
 
 use std::{
     fs::File,

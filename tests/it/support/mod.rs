@@ -2,6 +2,7 @@
 //! exactly what a test says, and real Python servers.
 
 mod app;
+mod browser;
 mod client;
 mod dir;
 mod head;
@@ -23,6 +24,7 @@ mod wsgi;
 
 pub(crate) use self::{
     app::App,
+    browser::Browser,
     client::{Client, Response},
     dir::TempDir,
     head::Head,

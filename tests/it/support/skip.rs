@@ -12,6 +12,7 @@ use std::{
 /// A program that is not part of Rust, and the Debian package that has it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Tool {
+    Chromium,
     Curl,
     H2load,
     Nghttp,
@@ -57,6 +58,7 @@ impl Tool {
     /// Its name, and where Debian has it.
     const fn described(self) -> (&'static str, &'static str) {
         match self {
+            Self::Chromium => ("chromium", "chromium"),
             Self::Curl => ("curl", "curl"),
             Self::H2load => ("h2load", "nghttp2-client"),
             Self::Nghttp => ("nghttp", "nghttp2-client"),
@@ -65,14 +67,21 @@ impl Tool {
         }
     }
 
+    /// Where the program is. Skips the test if it is not installed.
+    #[track_caller]
+    pub(crate) fn path(self) -> Option<PathBuf> {
+        let (name, package) = self.described();
+        let path = find(name);
+        if path.is_none() {
+            skip(&format!("{name} is not installed"), &format!("install the package {package}"));
+        }
+        path
+    }
+
     /// The program, which is ended after a minute. Skips the test if it is not installed.
     #[track_caller]
     pub(crate) fn command(self) -> Option<Command> {
-        let (name, package) = self.described();
-        let Some(path) = find(name) else {
-            skip(&format!("{name} is not installed"), &format!("install the package {package}"));
-            return None;
-        };
+        let path = self.path()?;
         let mut command = Command::new("timeout");
         command.arg("60").arg(path);
         Some(command)
