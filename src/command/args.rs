@@ -101,6 +101,9 @@ pub struct DemoArgs {
     /// Address of the site
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Address of /metrics [default: 127.0.0.1:9180, or a free port if that is taken]
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<SocketAddr>,
 }
 
 const EXAMPLES: &str = "\

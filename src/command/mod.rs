@@ -24,6 +24,8 @@ pub fn call(cli: &Cli, environment: &Environment) -> ExitCode {
             healthcheck::healthcheck(args, environment, &mut io::stderr())
         }
         Command::Run(args) => run::run(&args.flags(), environment, &mut io::stderr()),
-        Command::Demo(args) => run::show(args.listen, &mut io::stdout(), &mut io::stderr()),
+        Command::Demo(args) => {
+            run::show(args.listen, args.admin, &mut io::stdout(), &mut io::stderr())
+        }
     }
 }

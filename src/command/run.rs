@@ -1,8 +1,8 @@
 //! `sideman run` and `sideman demo`: start, serve, leave.
 
 use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
+    io::{self, IsTerminal as _},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -10,7 +10,7 @@ use std::{
 
 use super::demo;
 use crate::{
-    config::{self, Environment, Flags, Loaded, Problem, Problems},
+    config::{self, Environment, Flags, Loaded, Origin, Problem, Problems, Setting},
     lifecycle::{self, Addresses, Outcome, Source, StartError},
     plan::{Level, Listen, Log, Plan, Shutdown},
 };
@@ -32,10 +32,10 @@ sideman check shows all settings; sideman demo runs without any";
 
 /// Serves as the settings say, until a signal comes.
 pub(super) fn run(flags: &Flags, environment: &Environment, err: &mut dyn io::Write) -> ExitCode {
-    match config::load(flags, environment) {
+    match config::load(flags, environment).map(at_terminal) {
         Ok(loaded) => {
             let (flags, environment) = (flags.clone(), environment.clone());
-            let read = Arc::new(move || config::load(&flags, &environment));
+            let read = Arc::new(move || config::load(&flags, &environment).map(at_terminal));
             serve(loaded, Some(Source(read)), err, |_| {})
         }
         Err(problems) => {
@@ -46,14 +46,39 @@ pub(super) fn run(flags: &Flags, environment: &Environment, err: &mut dyn io::Wr
     }
 }
 
+/// Started by hand, no load balancer has to look away first: the default of `shutdown.delay` is 0 there.
+/// The first process of a container was not started by hand, even if it was given a terminal.
+fn at_terminal(mut loaded: Loaded) -> Loaded {
+    let is_set = |setting: &Setting| {
+        setting.key.name == "shutdown.delay" && setting.origin != Origin::Default
+    };
+    let is_by_hand = io::stdin().is_terminal() && std::process::id() != 1;
+    if is_by_hand && !loaded.settings.iter().any(is_set) {
+        loaded.plan.shutdown.delay = Duration::ZERO;
+    }
+    loaded
+}
+
 /// Whether nothing is wrong but that something has to be set.
 fn lacks_all(problems: &Problems) -> bool {
     problems.iter().all(Problem::is_missing)
 }
 
+/// Where the metrics of the demo are: where those of `run` are, or at a free port if that one is taken.
+fn demo_admin(wanted: Option<SocketAddr>) -> SocketAddr {
+    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, 9180));
+    let is_free = || TcpListener::bind(usual).is_ok();
+    match wanted {
+        Some(wanted) => wanted,
+        None if is_free() => usual,
+        None => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+    }
+}
+
 /// Serves a small application and its files, which come along.
 pub(super) fn show(
     listen: SocketAddr,
+    admin: Option<SocketAddr>,
     out: &mut dyn io::Write,
     err: &mut dyn io::Write,
 ) -> ExitCode {
@@ -70,7 +95,7 @@ pub(super) fn show(
             ("server.listen", vec![listen.to_string()]),
             ("upstream.url", vec![format!("http://{}", demo.application)]),
             ("static.roots", vec![format!("/static/={}", demo.static_directory.display())]),
-            ("admin.listen", vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).to_string()]),
+            ("admin.listen", vec![demo_admin(admin).to_string()]),
         ],
     };
     // No environment: the demo is the same everywhere.

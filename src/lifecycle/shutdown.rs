@@ -69,6 +69,9 @@ async fn drain(
     phase.send_replace(Phase::Draining);
     let in_flight = app.metrics.in_flight();
     tracing::info!(signal, in_flight, delay = ?plan.delay, timeout = ?plan.timeout, "draining");
+    if signals.has_terminal() && signal == "SIGINT" {
+        tracing::warn!("waiting for requests to end; press Ctrl-C again to end at once");
+    }
     let mut reason = select! {
         () = sleep_until(accept_until) => None,
         _ = signals.next() => Some("second signal"),

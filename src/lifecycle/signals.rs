@@ -12,6 +12,7 @@ use tokio::{
 /// The signals that were listened to.
 #[derive(Debug)]
 pub(super) struct Signals {
+    has_terminal: bool,
     terminate: Signal,
     interrupt: Signal,
     quit: Signal,
@@ -40,12 +41,18 @@ impl Signals {
     /// Must be called within a runtime.
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {
+            has_terminal: io::stdin().is_terminal(),
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             user1: signal(SignalKind::user_defined1())?,
             user2: signal(SignalKind::user_defined2())?,
         })
+    }
+
+    /// Whether a person at a terminal can send one with a key.
+    pub(super) fn has_terminal(&self) -> bool {
+        self.has_terminal
     }
 
     /// Waits for the next one that ends the process, and gives its name.

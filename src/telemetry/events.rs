@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -56,7 +56,8 @@ pub fn install(level: Level, lost: &Arc<AtomicU64>) -> io::Result<Events> {
         // A path or a name that a client or a server chose may stand in any field.
         .fmt_fields(debug_fn(write_field).delimited(" "))
         .with_target(false)
-        .with_ansi(io::stderr().is_terminal())
+        // Colours would end up in whatever collects the events.
+        .with_ansi(false)
         // Our own only: libraries tell what clients send, secrets among it, in their own.
         .with_filter(Targets::new().with_target(env!("CARGO_CRATE_NAME"), filter(level)));
     let _ = tracing::subscriber::set_global_default(Registry::default().with(layer));

@@ -1,6 +1,6 @@
 //! `sideman demo`: everything at work without an application of one's own.
 
-use std::fs;
+use std::{fs, net::TcpListener};
 
 use rustix::process::Signal;
 
@@ -9,7 +9,7 @@ use crate::support::{Settings, Sideman, TempDir};
 /// Its files are put below this directory.
 fn start(temporary: &TempDir) -> Sideman {
     Settings::default()
-        .args(&["demo", "--listen", "127.0.0.1:0"])
+        .args(&["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
         .variable("TMPDIR", temporary.path().to_str().unwrap())
         .start_demo()
 }
@@ -60,4 +60,25 @@ fn its_events_come_one_by_one() {
     sideman.signal(Signal::INT);
     assert_eq!(sideman.wait().0, Some(0));
     assert_eq!(entries(&temporary), 0);
+}
+
+/// README.md names it.
+#[test]
+fn its_metrics_are_at_the_usual_port_unless_that_is_taken() {
+    let temporary = TempDir::new();
+    let start = || {
+        let settings = Settings::default().args(&["demo", "--listen", "127.0.0.1:0"]);
+        settings.variable("TMPDIR", temporary.path().to_str().unwrap()).start_demo()
+    };
+    // Another program on this machine may have it.
+    let taken = TcpListener::bind("127.0.0.1:9180");
+    let sideman = start();
+    assert_ne!(sideman.admin().port(), 9180);
+    assert_eq!(sideman.admin_get("/metrics").status, 200);
+    if taken.is_ok() {
+        drop(taken);
+        let sideman = start();
+        assert_eq!(sideman.admin().port(), 9180);
+        assert_eq!(sideman.admin_get("/metrics").status, 200);
+    }
 }

@@ -39,6 +39,7 @@ mod settings;
 mod skips;
 mod systems;
 mod telemetry;
+mod terminal;
 mod tls;
 mod tools;
 mod unix_clients;

@@ -52,7 +52,7 @@ pub(super) const SHUTDOWN: &[Key] = &[
         default: Some(&["5s"]),
         kind: Kind::Duration { least: Duration::ZERO, most: MINUTE.saturating_mul(10) },
         doc: "After the signal: how long new connections are still served, so that the load balancer \
-              can look away first.",
+              can look away first. The default is 0s when stdin is a terminal.",
         short_env: None,
         flag: None,
     },

@@ -18,6 +18,7 @@ pub(crate) enum Tool {
     Nghttp,
     Openssl,
     Promtool,
+    Python,
 }
 
 /// Collects lines until the tests have ended, however that happens, then prints them. The test
@@ -63,6 +64,7 @@ impl Tool {
             Self::H2load => ("h2load", "nghttp2-client"),
             Self::Nghttp => ("nghttp", "nghttp2-client"),
             Self::Openssl => ("openssl", "openssl"),
+            Self::Python => ("python3", "python3"),
             Self::Promtool => ("promtool", "prometheus"),
         }
     }

@@ -1,0 +1,135 @@
+//! What is different for a person at a terminal.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::Duration,
+};
+
+use crate::support::{App, Gate, Origin, Settings, Tool, expect, open, until_closed};
+
+/// Runs a program at a terminal of its own, and passes on what is typed and shown.
+const TERMINAL: &str =
+    "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+const CTRL_C: &[u8] = b"\x03";
+
+/// A program at a terminal.
+struct Terminal {
+    child: Child,
+    shown: Receiver<String>,
+}
+
+// === impl Terminal ===
+
+impl Terminal {
+    fn start(settings: &Settings) -> Option<Self> {
+        let python = Tool::Python.path()?;
+        let program = settings.command();
+        let mut command = Command::new(python);
+        command.args(["-c", TERMINAL]).arg(program.get_program()).args(program.get_args());
+        command.env_clear();
+        for (name, value) in program.get_envs() {
+            command.env(name, value.unwrap());
+        }
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (sender, shown) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Some(Self { child, shown })
+    }
+
+    /// Waits for a line with this.
+    #[track_caller]
+    fn until(&self, part: &str) -> String {
+        let mut before = Vec::new();
+        loop {
+            match self.shown.recv_timeout(Duration::from_secs(30)) {
+                Ok(line) if line.contains(part) => return line,
+                Ok(line) => before.push(line),
+                Err(error) => panic!("never {part:?} ({error}), but {before:#?}"),
+            }
+        }
+    }
+
+    fn press(&mut self, key: &[u8]) {
+        self.child.stdin.as_mut().unwrap().write_all(key).unwrap();
+    }
+
+    fn wait(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // With its terminal goes what runs at it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// In front of an application, at free ports, with the default of everything else.
+fn run(upstream: &str) -> Settings {
+    Settings::default()
+        .args(&["run", "--upstream", upstream, "--listen", "127.0.0.1:0"])
+        .args(&["--admin", "127.0.0.1:0"])
+}
+
+const AGAIN: &str = "press Ctrl-C again to end at once";
+
+#[test]
+fn at_a_terminal_nothing_is_waited_for_and_a_second_ctrl_c_is_offered() {
+    let application = App::saying("hello");
+    let Some(mut terminal) = Terminal::start(&run(&application.url())) else { return };
+    terminal.until(" ready ");
+    terminal.press(CTRL_C);
+    assert!(terminal.until("draining").contains("delay=0ns"));
+    terminal.until(AGAIN);
+    assert_eq!(terminal.wait(), Some(0));
+}
+
+#[test]
+fn a_delay_that_is_set_holds_at_a_terminal_until_the_second_ctrl_c() {
+    let asked = Gate::new();
+    let origin = Origin::script([expect("GET / "), open(&asked), until_closed()]);
+    let settings = run(&origin.url()).set("shutdown.delay", "5m").set("shutdown.timeout", "10m");
+    let Some(mut terminal) = Terminal::start(&settings) else { return };
+    let line = terminal.until(" listening ");
+    let (_, address) = line.trim_end().rsplit_once("address=").unwrap();
+    let mut client = crate::support::Client::connect(address.parse().unwrap());
+    client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\n");
+    asked.pass();
+    terminal.press(CTRL_C);
+    assert!(terminal.until("draining").contains("delay=300s"));
+    terminal.until(AGAIN);
+    terminal.press(CTRL_C);
+    // A request was cut.
+    assert_eq!(terminal.wait(), Some(3));
+}
+
+#[test]
+fn without_a_terminal_the_delay_is_that_of_a_load_balancer() {
+    let application = App::saying("hello");
+    let sideman = run(&application.url()).start().until_ready();
+    sideman.signal(rustix::process::Signal::INT);
+    assert!(sideman.event("draining").contains("delay=5s"));
+    let (code, events) = sideman.leave_for_events();
+    assert_eq!(code, Some(0));
+    assert!(!events.iter().any(|line| line.contains(AGAIN)), "{events:#?}");
+}
+
+#[test]
+fn the_demo_says_that_a_second_ctrl_c_ends_it() {
+    let settings =
+        Settings::default().args(&["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    let Some(mut terminal) = Terminal::start(&settings) else { return };
+    terminal.until("Metrics ");
+    terminal.press(CTRL_C);
+    terminal.until(AGAIN);
+    assert_eq!(terminal.wait(), Some(0));
+}
