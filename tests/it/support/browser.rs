@@ -70,10 +70,10 @@ impl Browser {
         });
         let mut browser =
             Self { child, commands, messages, last_id: 0, session: None, _profile: profile };
-        browser.call("Browser.setDownloadBehavior", json!({ "behavior": "deny" })).unwrap();
-        let page = browser.call("Target.createTarget", json!({ "url": "about:blank" })).unwrap();
+        browser.call("Browser.setDownloadBehavior", &json!({ "behavior": "deny" })).unwrap();
+        let page = browser.call("Target.createTarget", &json!({ "url": "about:blank" })).unwrap();
         let target = json!({ "targetId": page["targetId"], "flatten": true });
-        let attached = browser.call("Target.attachToTarget", target).unwrap();
+        let attached = browser.call("Target.attachToTarget", &target).unwrap();
         browser.session = Some(attached["sessionId"].as_str().unwrap().to_owned());
         Some(browser)
     }
@@ -81,14 +81,14 @@ impl Browser {
     /// Goes to an address; does not wait for what comes.
     #[track_caller]
     pub(crate) fn open(&mut self, url: &str) {
-        self.call("Page.navigate", json!({ "url": url })).unwrap();
+        self.call("Page.navigate", &json!({ "url": url })).unwrap();
     }
 
     /// What a script in the page says, or its promise; an error if it throws.
     pub(crate) fn evaluate(&mut self, script: &str) -> Result<Value, String> {
         let arguments =
             json!({ "expression": script, "awaitPromise": true, "returnByValue": true });
-        let answer = self.call("Runtime.evaluate", arguments)?;
+        let answer = self.call("Runtime.evaluate", &arguments)?;
         match answer.get("exceptionDetails") {
             Some(exception) => Err(exception.to_string()),
             None => Ok(answer["result"]["value"].clone()),
@@ -110,7 +110,7 @@ impl Browser {
     }
 
     /// One command and its answer. Events are passed over.
-    fn call(&mut self, method: &str, arguments: Value) -> Result<Value, String> {
+    fn call(&mut self, method: &str, arguments: &Value) -> Result<Value, String> {
         self.last_id += 1;
         let mut command = json!({ "id": self.last_id, "method": method, "params": arguments });
         if let Some(session) = &self.session {
