@@ -87,6 +87,8 @@ pub enum Kind {
     UpstreamUnresolved,
     /// Nothing accepted the connection.
     UpstreamRefused,
+    /// This process may not connect to the application's unix socket.
+    UpstreamForbidden,
     /// No connection within `upstream.connect_timeout`.
     UpstreamConnectTimeout,
     /// No bytes moved within `upstream.read_timeout`.
@@ -201,7 +203,7 @@ impl std::error::Error for Error {
 // === impl Kind ===
 
 impl Kind {
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 54] = [
         Self::HostMissing,
         Self::HostRepeated,
         Self::HostInvalid,
@@ -237,6 +239,7 @@ impl Kind {
         Self::DescriptorsExhausted,
         Self::UpstreamUnresolved,
         Self::UpstreamRefused,
+        Self::UpstreamForbidden,
         Self::UpstreamConnectTimeout,
         Self::UpstreamReadTimeout,
         Self::UpstreamClosed,
@@ -295,6 +298,7 @@ impl Kind {
             Self::DescriptorsExhausted => "descriptors_exhausted",
             Self::UpstreamUnresolved => "upstream_unresolved",
             Self::UpstreamRefused => "upstream_refused",
+            Self::UpstreamForbidden => "upstream_forbidden",
             Self::UpstreamConnectTimeout => "upstream_connect_timeout",
             Self::UpstreamReadTimeout => "upstream_read_timeout",
             Self::UpstreamClosed => "upstream_closed",
@@ -364,6 +368,7 @@ impl Kind {
             | Self::QueueTimeout => Side::Us,
             Self::UpstreamUnresolved
             | Self::UpstreamRefused
+            | Self::UpstreamForbidden
             | Self::UpstreamConnectTimeout
             | Self::UpstreamReadTimeout
             | Self::UpstreamClosed

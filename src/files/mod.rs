@@ -19,6 +19,7 @@ mod recent;
 mod sealed;
 mod shelf;
 mod store;
+mod survey;
 mod tag;
 mod tree;
 mod verify;

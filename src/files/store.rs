@@ -2,8 +2,10 @@
 //! in `check_interval`, and only for files in use.
 
 use std::{
+    ffi::OsStr,
     io,
-    path::Path,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     thread,
     time::{Duration, Instant},
@@ -27,6 +29,7 @@ use super::{
     open::Effort,
     recent::Recent,
     shelf::Shelf,
+    survey,
     tree::Tree,
     verify::{Names, Report, Sample, verify},
 };
@@ -90,6 +93,7 @@ impl Store {
                 store.read_manifests(tree);
                 store.verify_later(root);
             }
+            store.trees.iter().for_each(survey::report);
         });
         if let Err(error) = started {
             tracing::warn!(%error, "no thread for manifests: they are read with the first requests");
@@ -105,6 +109,18 @@ impl Store {
     /// The prefixes, as the plan has them.
     pub fn roots(&self) -> &[plan::Root] {
         &self.plan.roots
+    }
+
+    /// Where a name is looked for.
+    pub fn places(&self, root: usize, name: &[u8]) -> Vec<PathBuf> {
+        let places = self.trees.get(root).map(|tree| &tree.places);
+        places.into_iter().flatten().map(|place| place.path.join(OsStr::from_bytes(name))).collect()
+    }
+
+    /// Whether this is the first name below a prefix that is not there, which is worth an event.
+    pub fn is_first_missing(&self, root: usize) -> bool {
+        let tree = self.trees.get(root);
+        tree.is_some_and(|tree| !tree.has_missed.swap(true, Ordering::Relaxed))
     }
 
     /// What is known of a name since a moment ago. `name` is relative, without dot segments.

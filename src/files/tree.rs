@@ -29,6 +29,8 @@ const INTERVAL: u64 = 1000;
 pub(super) struct Tree {
     pub(super) root: Root,
     pub(super) places: Vec<Place>,
+    /// Whether a name that is in none of them was asked for.
+    pub(super) has_missed: AtomicBool,
 }
 
 /// One of its directories.
@@ -69,7 +71,11 @@ impl Tree {
             reading: Mutex::default(),
             known: Mutex::default(),
         };
-        Self { root: root.clone(), places: root.directories.iter().map(place).collect() }
+        Self {
+            root: root.clone(),
+            places: root.directories.iter().map(place).collect(),
+            has_missed: AtomicBool::new(false),
+        }
     }
 
     /// Whether one of the manifests that are known lists a name as one with a content hash.

@@ -4,6 +4,7 @@
 pub mod access_log;
 pub mod clock;
 pub mod counter;
+pub mod denied;
 pub mod escape;
 pub mod events;
 pub mod exposition;

@@ -9,6 +9,7 @@ use super::{connection::Connection, fleet::Address, stream::Stream};
 use crate::{
     body::Deadline,
     error::{Error, Kind},
+    telemetry::denied,
 };
 
 /// Opens one connection to a server in time.
@@ -18,7 +19,7 @@ pub(super) async fn connect(address: &Address, most: Duration) -> Result<Box<Con
     deadline.set(most);
     let mut opening = pin!(open(address));
     let opened = poll_fn(|cx| match opening.as_mut().poll(cx) {
-        Poll::Ready(stream) => Poll::Ready(stream.map_err(refused)),
+        Poll::Ready(stream) => Poll::Ready(stream.map_err(|error| refused(error, address))),
         Poll::Pending => {
             deadline.poll_expired(cx).map(|()| Err(Error::new(Kind::UpstreamConnectTimeout)))
         }
@@ -37,7 +38,11 @@ async fn open(address: &Address) -> io::Result<Stream> {
 }
 
 /// Tells a lack of descriptors here from an application that is not there.
-fn refused(error: io::Error) -> Error {
+fn refused(error: io::Error, address: &Address) -> Error {
+    if let (Address::Unix(path), io::ErrorKind::PermissionDenied) = (address, error.kind()) {
+        let cause = denied::describe(path, denied::Wanted::Connect);
+        return Error::io(Kind::UpstreamForbidden, io::Error::new(error.kind(), cause));
+    }
     let kind = match Errno::from_io_error(&error) {
         Some(Errno::MFILE | Errno::NFILE) => Kind::DescriptorsExhausted,
         _ => Kind::UpstreamRefused,

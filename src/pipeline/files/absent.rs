@@ -48,6 +48,15 @@ pub(super) async fn serve(
             return Ok(response);
         }
     }
+    if store.is_first_missing(wanted.root) {
+        let path = record.parts.uri.path();
+        let looked_for = store.places(wanted.root, &wanted.name);
+        tracing::info!(
+            path,
+            ?looked_for,
+            "first 404 below this prefix; later ones are in the access log"
+        );
+    }
     Ok(missing(record, store, &wanted))
 }
 

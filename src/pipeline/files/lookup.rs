@@ -1,6 +1,6 @@
 //! Looks for files, and knows which names nobody may ask for.
 
-use std::{io, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 use rustix::io::Errno;
 
@@ -8,6 +8,7 @@ use crate::{
     error::{Error, Kind},
     files::Found,
     pipeline::{local::Local, record::Record, route::FileName},
+    telemetry::denied,
 };
 
 /// Looks for a file in memory, then on disk.
@@ -23,7 +24,30 @@ pub(in crate::pipeline) async fn find(
     }
     local.metrics.file_store_misses.add(1);
     let found = Arc::clone(store).find(wanted.root, &wanted.name).await;
-    found.map_err(failure)
+    match found.map_err(failure) {
+        Err(error) if error.kind() == Kind::FileForbidden => {
+            Err(forbidden(store.places(wanted.root, &wanted.name), error).await)
+        }
+        found => found,
+    }
+}
+
+/// The error with what refuses in place of the system's words.
+async fn forbidden(places: Vec<PathBuf>, error: Error) -> Error {
+    let explain = move || {
+        // The first of several that is there, or that can't be looked at.
+        let is_there = |path: &&PathBuf| {
+            !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        places.iter().find(is_there).map(|path| denied::describe(path, denied::Wanted::Read))
+    };
+    match tokio::task::spawn_blocking(explain).await {
+        Ok(Some(cause)) => {
+            let cause = io::Error::new(io::ErrorKind::PermissionDenied, cause);
+            Error::io(Kind::FileForbidden, cause)
+        }
+        Ok(None) | Err(_) => error,
+    }
 }
 
 /// What kept a file from being found or read.

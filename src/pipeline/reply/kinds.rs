@@ -59,6 +59,7 @@ pub(super) fn status(kind: Kind) -> StatusCode {
         }
         Kind::UpstreamUnresolved
         | Kind::UpstreamRefused
+        | Kind::UpstreamForbidden
         | Kind::UpstreamClosed
         | Kind::UpstreamGarbage
         | Kind::UpstreamHeadTooLarge
@@ -152,7 +153,9 @@ fn text(kind: Kind) -> &'static str {
             "The application did not answer in time."
         }
         Kind::UpstreamUnresolved => "The application's host name could not be resolved.",
-        Kind::UpstreamRefused => "The application does not accept connections.",
+        Kind::UpstreamRefused | Kind::UpstreamForbidden => {
+            "The application does not accept connections."
+        }
         Kind::UpstreamClosed => "The application closed the connection without a response.",
         Kind::UpstreamTruncated => "The application's response ended too early.",
         Kind::UpstreamGarbage => "The application's response is not valid HTTP.",
@@ -180,8 +183,15 @@ pub(super) fn advice(kind: Kind) -> Option<&'static str> {
         }
         Kind::DiskFull => "free space where buffers.directory is, or lower buffers.disk",
         Kind::DescriptorsExhausted => "raise the container's limit of open files (nofile)",
-        Kind::FileForbidden => "give the user of this process the right to read the file",
+        Kind::FileForbidden => {
+            "give the user or group of this process r on the file and x on the directories above it, or run \
+             it as the user that writes them (FILE_UPLOAD_PERMISSIONS, umask)"
+        }
         Kind::UpstreamUnresolved => "see whether the host in upstream.url is known to DNS",
+        Kind::UpstreamForbidden => {
+            "let the user or group of this process use the socket: a common group and gunicorn --umask 007, \
+             uWSGI chmod-socket = 660 and chown-socket, or both as the same user; and x on its directories"
+        }
         Kind::UpstreamRefused => "see whether the application runs, and listens at this address",
         Kind::UpstreamConnectTimeout => {
             "nothing answers at this address: see whether the way there is open (security groups), or \

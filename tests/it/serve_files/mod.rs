@@ -27,6 +27,7 @@ mod ranges;
 mod readers;
 mod representations;
 mod sending;
+mod survey;
 mod types;
 mod validators;
 mod written;

@@ -1,6 +1,7 @@
 //! Applications that misbehave, each in one way: what the client gets, and what is logged.
 
 mod cuts;
+mod forbidden;
 mod heads;
 mod loops;
 mod retries;

@@ -1,0 +1,78 @@
+//! Says once, at the start, what is below each prefix: a directory that is empty, or one level off, shows
+//! there and not only as 404.
+
+use std::{ffi::OsStr, fs, io, os::unix::ffi::OsStrExt as _, path::Path};
+
+use super::tree::{MANIFEST, Tree};
+use crate::plan::Purpose;
+
+/// More entries of a directory than this are not counted.
+const MOST: usize = 10_000;
+
+/// What was counted.
+#[derive(Debug, PartialEq, Eq)]
+struct Count {
+    files: usize,
+    is_whole: bool,
+}
+
+/// One event for each directory of a prefix. What can't be read at all is a warning of the settings.
+pub(super) fn report(tree: &Tree) {
+    if tree.root.purpose == Purpose::Internal {
+        return;
+    }
+    for place in &tree.places {
+        let Ok(Count { files, is_whole }) = count(&place.path, MOST) else { continue };
+        let (prefix, directory) = (&tree.root.prefix, place.path.display());
+        let is_static = tree.root.purpose == Purpose::Static;
+        if files == 0 && is_whole && is_static {
+            tracing::warn!(
+                prefix, %directory, files,
+                "directory has no files: see whether it is STATIC_ROOT, and whether collectstatic has run"
+            );
+            continue;
+        }
+        let files = if is_whole { files.to_string() } else { format!("{files}+") };
+        let manifest = is_static.then(|| place.path.join(OsStr::from_bytes(MANIFEST)).is_file());
+        tracing::info!(prefix, %directory, %files, manifest, "serving files");
+    }
+}
+
+/// Counts the files of a directory and of those below it, without following links to directories.
+fn count(directory: &Path, most: usize) -> io::Result<Count> {
+    let (mut files, mut seen) = (0, 0);
+    let mut open = vec![fs::read_dir(directory)?];
+    while let Some(entries) = open.last_mut() {
+        let Some(entry) = entries.next() else {
+            open.pop();
+            continue;
+        };
+        seen += 1;
+        if seen > most {
+            return Ok(Count { files, is_whole: false });
+        }
+        let Ok(entry) = entry else { continue };
+        match entry.file_type() {
+            // One that can't be read has nothing to serve.
+            Ok(kind) if kind.is_dir() => open.extend(fs::read_dir(entry.path())),
+            Ok(_) => files += 1,
+            Err(_) => {}
+        }
+    }
+    Ok(Count { files, is_whole: true })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counting_has_a_bound() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let whole = count(&sources, MOST).unwrap();
+        assert!(whole.is_whole && whole.files > 100, "{whole:?}");
+        let part = count(&sources, 50).unwrap();
+        assert!(!part.is_whole && part.files <= 50, "{part:?}");
+        assert!(count(&sources.join("none"), MOST).is_err());
+    }
+}
