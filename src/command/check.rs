@@ -179,11 +179,12 @@ mod tests {
         ]);
         assert_eq!(code, ExitCode::SUCCESS);
         let warnings: Vec<&str> = err.lines().collect();
-        assert_eq!(warnings.len(), 6, "{err}");
+        assert_eq!(warnings.len(), 7, "{err}");
         for (warning, begin) in warnings.iter().zip([
             "the socket /nowhere/ws.sock (routes.upstreams) is not there now",
             "server.redirect_https has no effect",
             "/nowhere/spill (buffers.directory) is not there now",
+            "server.max_body (100MiB) is more than buffers.memory",
             "/dev/null (errors.404) is not a file",
             "/nowhere/502.html (errors.502) is not there now",
             "/dev/null (maintenance.flag) is there",

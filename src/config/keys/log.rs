@@ -35,13 +35,13 @@ pub(super) const LOG: &[Key] = &[
               with user names and passwords in URLs; cookies and Authorization are never written. \
               A * at the beginning or the end stands for anything. A name is compared as a whole, \
               part by part (a[token], api.key), and without its punctuation. default stands for \
-              *token*, *secret*, *password*, *passwd*, *passphrase*, *passcode*, *pass, *pwd, \
+              *token*, *secret*, *password*, *passwd*, *passphrase*, *passcode*, *pass, *pwd, pw, \
               *key, *accesskeyid, *privatekey*, *signature*, sig, *hmac, *credential*, \
               *authorization, *auth, *bearer*, jwt, *csrf*, *xsrf*, code, *authcode, \
               *authorizationcode, *accesscode, *verificationcode, *confirmationcode, \
-              *securitycode, *recoverycode, *codeverifier, *otp, otp*, mfa*, 2fa*, pin, *_pin, \
+              *securitycode, *recoverycode, *verifier, *otp, otp*, mfa*, 2fa*, pin, *_pin, \
               *-pin, *pincode, cvv, cvc, ssn, *assertion, samlresponse, *session*, *sessid, sid, \
-              *cookie and *connectionstring.",
+              ticket, *cookie and *connectionstring.",
         short_env: None,
         flag: None,
     },

@@ -324,10 +324,9 @@ fn scheme(value: &HeaderValue) -> Result<Scheme, Fault> {
     }
 }
 
-/// A path with a query, or the asterisk of OPTIONS (RFC 9113, 8.3.1). A fragment is cut off. Gives the target as
+/// A path with a query, or the asterisk of OPTIONS (RFC 9113, 8.3.1). Gives the target as
 /// well, if something of it is hidden from `http::Uri`.
 fn path(value: &[u8]) -> Result<(PathAndQuery, Target), Fault> {
-    let value = value.split(|&byte| byte == b'#').next().unwrap_or_default();
     if !value.starts_with(b"/") && value != b"*" {
         return Err(Fault::Target(None));
     }

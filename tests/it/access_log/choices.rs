@@ -50,6 +50,7 @@ fn well_known_names_and_users_of_urls_are_hidden() {
         ("x=1;%74oken=5EC2E7", "x=1;%74oken=***"),
         ("url=https%3A%2F%2Fme%3A5EC2E7%40b.test%2F", "url=https%3A%2F%2F***%40b.test%2F"),
         ("next=%252Fr%253Ftoken%253D5EC2E7", "next=%252Fr%253Ftoken%253D***"),
+        ("pw=5EC2E7&oauth_verifier=5EC2E7&ticket=5EC2E7", "pw=***&oauth_verifier=***&ticket=***"),
         ("page=2&author=me&country_code=ch", "page=2&author=me&country_code=ch"),
     ] {
         let referer = format!("Referer: https://me:5EC2E7@a.test/p?{query}\r\n");

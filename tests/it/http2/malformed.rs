@@ -49,6 +49,7 @@ const CASES: &[(&str, Fields, &str)] = &[
         &[METHOD, SCHEME, (":path", "/ HTTP/1.1\r\nA: b"), NAME],
         "target_invalid",
     ),
+    ("a fragment", &[METHOD, SCHEME, (":path", "/a#b"), NAME], "target_invalid"),
     ("a NUL in the path", &[METHOD, SCHEME, (":path", "/\0"), NAME], "target_invalid"),
     ("two methods", &[METHOD, METHOD, SCHEME, PATH, NAME], "pseudo_header_invalid"),
     ("two schemes", &[METHOD, SCHEME, SCHEME, PATH, NAME], "pseudo_header_invalid"),
