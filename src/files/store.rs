@@ -83,8 +83,12 @@ impl Store {
         })
     }
 
-    /// Looks at the manifests and verifies them, in the background.
+    /// Looks at the manifests and verifies them, and says what is below each prefix, in the background.
     pub fn begin(self: &Arc<Self>) {
+        // Without prefixes that clients see there is nothing to read or to say.
+        if self.trees.iter().all(|tree| tree.root.purpose == plan::Purpose::Internal) {
+            return;
+        }
         let store = Arc::clone(self);
         // Requests wait for a manifest that is being read: not at the lowest priority, while the
         // application that starts beside this keeps the processors busy.

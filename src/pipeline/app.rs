@@ -139,6 +139,9 @@ impl App {
         if before.is_none_or(|before| !Arc::ptr_eq(&before.files, &self.files)) {
             self.files.begin();
         }
+        if before.is_none_or(|before| !Arc::ptr_eq(&before.media, &self.media)) {
+            self.media.begin();
+        }
         if before.is_none_or(|before| !Arc::ptr_eq(&before.pages, &self.pages)) {
             self.pages.begin();
         }

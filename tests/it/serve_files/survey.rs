@@ -24,9 +24,9 @@ fn a_start_says_what_is_below_each_prefix_and_warns_of_an_empty_one() {
         ("empty", 0, &[" WARN ", "has no files", "collectstatic"]),
         ("media", 4, &[" INFO "]),
     ] {
-        let line = sideman.event(&format!("files={files}"));
         let place = directory.join(name).display().to_string();
-        for part in [&[&*place, &format!("/{name}/")], parts].concat() {
+        let line = sideman.event(&format!("{place} files={files}"));
+        for part in [&[&*format!("/{name}/")], parts].concat() {
             assert!(line.contains(part), "{part} in {line}");
         }
     }
