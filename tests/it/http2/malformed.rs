@@ -432,17 +432,17 @@ fn a_head_that_is_too_large_is_refused_alone() {
     let long_target = format!("/{}", "t".repeat(16 * 1024));
     let stream = client.ask("GET", "/longest", &[("a", &longest)]);
     assert_eq!(client.answer(stream).text(), "hello");
-    // As over HTTP/1: with the limit's name, a line in the log, and counted.
-    for (target, fields, status, error, setting) in [
-        ("/larger", &larger[..], 431, "headers_too_long", "server.max_head"),
-        ("/long", &[("a", too_long.as_str())], 431, "header_too_long", "server.max_header"),
-        ("/many", &many, 431, "too_many_headers", "server.max_headers"),
-        (&long_target, &[], 414, "request_line_too_long", "server.max_request_line"),
+    // As over HTTP/1: with the limit, a line in the log, and counted.
+    for (target, fields, status, error, limit) in [
+        ("/larger", &larger[..], 431, "headers_too_long", "96 KiB."),
+        ("/long", &[("a", too_long.as_str())], 431, "header_too_long", "16 KiB."),
+        ("/many", &many, 431, "too_many_headers", "200 headers."),
+        (&long_target, &[], 414, "request_line_too_long", "16 KiB."),
     ] {
         let stream = client.ask("GET", target, fields);
         let answer = client.answer(stream);
         assert_eq!(answer.status, status, "{error}");
-        assert!(answer.text().contains(setting), "{}", answer.text());
+        assert!(answer.text().contains(limit), "{}", answer.text());
         sideman.until_metric("sideman_errors_total", &[("error", error)], 1.0);
     }
     // Of what is far too large nothing is kept.
