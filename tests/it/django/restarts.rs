@@ -121,6 +121,8 @@ const PAGES: &[(&str, &str)] =
 /// is lost.
 const HEADS: &[(&str, &str)] =
     &[("HEAD", "/echo"), ("HEAD", "/echo?a"), ("HEAD", "/slow/?ms=50"), ("HEAD", "/slow/?ms=20")];
+/// Not before uWSGI's --http-socket: a worker that ends resets connections that it has accepted, and nobody can
+/// know whether it had begun with a POST on one of them (docs/application.md).
 const FORMS_TOO: &[(&str, &str)] =
     &[("GET", "/echo"), ("POST", "/echo"), ("POST", "/echo?a"), ("GET", "/slow/?ms=50")];
 
@@ -185,7 +187,7 @@ fn uwsgi_reloads() {
 
 #[test]
 fn uwsgi_with_an_http_socket_reloads() {
-    check_reload(Server::UwsgiSocket, FORMS_TOO);
+    check_reload(Server::UwsgiSocket, PAGES);
 }
 
 #[test]
@@ -203,7 +205,7 @@ fn workers_of_uvicorn_are_recycled() {
 #[test]
 fn workers_of_uwsgi_are_recycled() {
     check_recycling(Server::UwsgiPackets, FORMS_TOO);
-    check_recycling(Server::UwsgiSocket, FORMS_TOO);
+    check_recycling(Server::UwsgiSocket, PAGES);
 }
 
 #[test]
