@@ -118,6 +118,8 @@ pub enum Kind {
     DiskFull,
     /// A buffered body could not be written or read, for another reason than a full disk.
     BufferFailed,
+    /// The request came back to the process that had passed it on.
+    LoopDetected,
     /// The maintenance file exists.
     Maintenance,
     /// As many requests as `upstream.queue` wait already.
@@ -203,7 +205,7 @@ impl std::error::Error for Error {
 // === impl Kind ===
 
 impl Kind {
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 55] = [
         Self::HostMissing,
         Self::HostRepeated,
         Self::HostInvalid,
@@ -254,6 +256,7 @@ impl Kind {
         Self::BuffersFull,
         Self::DiskFull,
         Self::BufferFailed,
+        Self::LoopDetected,
         Self::Maintenance,
         Self::QueueFull,
         Self::QueueTimeout,
@@ -313,6 +316,7 @@ impl Kind {
             Self::BuffersFull => "buffers_full",
             Self::DiskFull => "disk_full",
             Self::BufferFailed => "buffer_failed",
+            Self::LoopDetected => "loop_detected",
             Self::Maintenance => "maintenance",
             Self::QueueFull => "queue_full",
             Self::QueueTimeout => "queue_timeout",
@@ -363,6 +367,7 @@ impl Kind {
             | Self::BuffersFull
             | Self::DiskFull
             | Self::BufferFailed
+            | Self::LoopDetected
             | Self::Maintenance
             | Self::QueueFull
             | Self::QueueTimeout => Side::Us,

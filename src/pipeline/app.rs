@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     family::Family,
+    loops::LoopToken,
     pages::Pages,
     tended::{self, Tended},
 };
@@ -36,6 +37,8 @@ pub struct App {
     fallback: Option<Arc<Tended>>,
     pub metrics: Arc<Metrics>,
     pub(super) pages: Arc<Pages>,
+    /// The name of this process towards the application: the same through all reloads.
+    pub(super) loop_token: LoopToken,
     /// Where bodies wait.
     pub(super) buffers: Buffers,
     pub(super) warned: Arc<Warned>,
@@ -74,6 +77,7 @@ impl App {
             buffers: buffers(&plan.buffers, &process.buffers),
             metrics,
             pages,
+            loop_token: LoopToken::new(),
             warned: Arc::default(),
             trouble: Arc::default(),
             troubles: Arc::new(std::array::from_fn(|_| Repeat::default())),
@@ -126,6 +130,7 @@ impl App {
             buffers,
             metrics: Arc::clone(&self.metrics),
             pages: self.pages.next(&plan.pages),
+            loop_token: self.loop_token.clone(),
             warned,
             trouble: Arc::clone(&self.trouble),
             troubles: Arc::clone(&self.troubles),

@@ -46,7 +46,7 @@ pub(super) fn head<'a>(
 ) -> RequestHead<'a> {
     let headers = &record.parts.headers;
     let has_named = fields::names_more(headers);
-    let mut passed: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 6);
+    let mut passed: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 7);
     let host = record.host().unwrap_or(fallback_host.as_bytes());
     let scheme = scheme(record);
     // The fallback's port is the application's own.
@@ -76,6 +76,7 @@ pub(super) fn head<'a>(
     passed.push((b"x-forwarded-port", digits.port.format(port).as_bytes()));
     passed.push((b"x-real-ip", client.as_bytes()));
     passed.push((b"x-request-id", record.request_id()));
+    passed.push(record.local.app.loop_token.field());
     if upgrade::asks_for_websocket(&record.parts) {
         passed.extend([(&b"connection"[..], &b"upgrade"[..]), (b"upgrade", b"websocket")]);
     }

@@ -2,7 +2,7 @@
 //!
 //! 1. [`record`] notes what came, and [`finish`] logs and counts it when its answer has ended.
 //! 2. [`route`] decides who answers: [`health`], [`files`] or the application.
-//! 3. [`guard`] and [`hosts`] refuse what must not go further; [`redirect`] sends to https.
+//! 3. [`guard`], [`hosts`] and [`loops`] refuse what must not go further; [`redirect`] sends to https.
 //! 4. [`files`] finds the file and decides what of it is sent; or [`proxy`] sends the request that
 //!    [`forward`] has made fit to the application, once [`collect`] has its body. [`accel`] sends a
 //!    file in place of a reply that names one.
@@ -32,6 +32,7 @@ mod interim;
 mod late;
 mod leftover;
 mod local;
+mod loops;
 mod max_forwards;
 mod pages;
 mod proxy;
@@ -113,6 +114,7 @@ async fn answer(
         }
         guard::check(record)?;
         hosts::check(record)?;
+        local.app.loop_token.check(&record.parts.headers)?;
         if let Some(response) = redirect::to_https(record)? {
             return Ok(response);
         }

@@ -49,6 +49,7 @@ pub(super) fn status(kind: Kind) -> StatusCode {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
         }
         Kind::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        Kind::LoopDetected => StatusCode::LOOP_DETECTED,
         Kind::DescriptorsExhausted
         | Kind::BuffersFull
         | Kind::Maintenance
@@ -147,6 +148,7 @@ fn text(kind: Kind) -> &'static str {
         Kind::BuffersFull => "The server has no room for the request's body now: try again.",
         Kind::DiskFull => "The server has no disk space for the request's body.",
         Kind::BufferFailed => "The server could not store the request's body.",
+        Kind::LoopDetected => "The request came back to the server that had passed it on.",
         Kind::Maintenance => "The site is being worked on. Please come back in a moment.",
         Kind::QueueFull | Kind::QueueTimeout => "The server is busy. Please try again in a moment.",
         Kind::UpstreamConnectTimeout | Kind::UpstreamReadTimeout | Kind::UpstreamTotalTimeout => {
@@ -180,6 +182,10 @@ pub(super) fn advice(kind: Kind) -> Option<&'static str> {
         Kind::BuffersFull => "raise buffers.memory or buffers.disk, as far as there is room",
         Kind::BufferFailed => {
             "see the error: the disk or the file system of buffers.directory fails; set another directory"
+        }
+        Kind::LoopDetected => {
+            "name the application's own address in upstream.url (or routes.upstreams): this one leads back to \
+             Sideman, perhaps through a name, a load balancer or another proxy"
         }
         Kind::DiskFull => "free space where buffers.directory is, or lower buffers.disk",
         Kind::DescriptorsExhausted => "raise the container's limit of open files (nofile)",

@@ -158,6 +158,8 @@ impl Application {
         let app = UwsgiApp::tcp(After::Close, move |packet: &Packet| {
             let mut variables = packet.variables.clone();
             variables.remove("REMOTE_PORT");
+            // It names the process: upstream_trouble::loops.
+            variables.remove("HTTP_CDN_LOOP");
             if let Some(id) = variables.get_mut("HTTP_X_REQUEST_ID") {
                 *id = masked(id);
             }
@@ -201,7 +203,10 @@ fn serve(mut stream: TcpStream, record: &Record) {
             if bytes.len() >= whole {
                 let id = head.split("\r\nx-request-id: ").nth(1).unwrap();
                 let id = id.split("\r\n").next().unwrap();
-                record.lock().unwrap().push(text(&bytes[..whole]).replace(id, &masked(id)));
+                let token = head.split("\r\n").find(|line| line.starts_with("cdn-loop: ")).unwrap();
+                let seen = text(&bytes[..whole]).replace(id, &masked(id));
+                // It names the process: upstream_trouble::loops.
+                record.lock().unwrap().push(seen.replace(&format!("{token}\r\n"), ""));
                 bytes.drain(..whole);
                 if stream.write_all(ANSWER).is_err() {
                     return;

@@ -1,6 +1,8 @@
 //! An application's address that leads back to Sideman itself.
 
-use crate::support::{ReservedPort, Settings};
+use std::{os::unix::fs::symlink, path::Path};
+
+use crate::support::{App, Client, ReservedPort, Settings, TempDir};
 
 #[test]
 fn an_own_address_is_refused_at_the_start() {
@@ -29,4 +31,60 @@ fn an_own_address_is_refused_at_the_start() {
     let ended = settings.set("routes.upstreams", &route).run_to_end();
     assert!(ended.stderr.contains("routes.upstreams"), "{}", ended.stderr);
     assert!(ended.stderr.contains("where Sideman itself listens"), "{}", ended.stderr);
+}
+
+#[test]
+fn the_process_is_named_beside_others() {
+    let application =
+        App::start(|request| App::reply(request.head.all("cdn-loop").join(" | ").as_bytes()));
+    let sideman = Settings::before(&application.url()).start();
+    let named = sideman.get("/").text();
+    let digits = named.strip_prefix("sideman-").unwrap_or_else(|| panic!("{named}"));
+    assert!(digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()), "{named}");
+    let others = sideman.connect().ask("GET", "/", "CDN-Loop: cloudflare, sideman-0\r\n").text();
+    assert_eq!(others, format!("cloudflare, sideman-0 | {named}"));
+    let own = format!("CDN-Loop: cloudflare,{named} , other\r\n");
+    assert_eq!(sideman.connect().ask("GET", "/", &own).status, 508);
+    assert_eq!(sideman.connect().ask("GET", "/healthz", &own).status, 200);
+}
+
+#[test]
+fn a_request_that_comes_back_is_508_at_once() {
+    let directory = TempDir::new();
+    let (own, link) = (directory.join("own.sock"), directory.join("link.sock"));
+    // Not the same path, so that the settings do not show it.
+    symlink(&own, &link).unwrap();
+    let upstream = format!("http+unix:{}", link.display());
+    let listen = format!("unix:{}", own.display());
+    let settings = Settings::before(&upstream).args(&["--listen", &listen]);
+    let sideman = settings.set("upstream.max_in_flight", "1").start();
+    let response = Client::connect_to(&own).ask("GET", "/page", "Accept: application/json\r\n");
+    assert_eq!((response.status, &response.json()["error"]), (508, &"loop_detected".into()));
+    let line = sideman.log_line("the request that came back", |line| {
+        line["path"] == "/page" && line["error"] == "loop_detected"
+    });
+    assert_eq!(line["status"], 508);
+    assert_eq!(sideman.metric("sideman_errors_total", &[("error", "loop_detected")]), 1.0);
+    let event = sideman.event("loop_detected");
+    assert!(event.contains("upstream.url"), "{event}");
+    // One with a long body as well.
+    let body = vec![b'x'; 300_000];
+    assert_eq!(Client::connect_to(&own).post("/upload", "", &body).status, 508);
+}
+
+#[test]
+fn a_loop_through_another_proxy_is_508() {
+    let directory = TempDir::new();
+    let [first, second] = ["first.sock", "second.sock"].map(|name| directory.join(name));
+    let start = |own: &Path, other: &Path| {
+        let upstream = format!("http+unix:{}", other.display());
+        let listen = format!("unix:{}", own.display());
+        Settings::before(&upstream).args(&["--listen", &listen]).start()
+    };
+    let (one, other) = (start(&first, &second), start(&second, &first));
+    assert_eq!(Client::connect_to(&first).get("/").status, 508);
+    let loops = |sideman: &crate::support::Sideman| {
+        sideman.metric("sideman_errors_total", &[("error", "loop_detected")])
+    };
+    assert_eq!((loops(&one), loops(&other)), (1.0, 0.0));
 }

@@ -24,7 +24,13 @@ fn arrived(settings: impl Fn(Settings) -> Settings, request: impl AsRef<[u8]>) -
     let mut packets = std::mem::take(&mut *packets.lock().unwrap());
     let (mut second, mut first) = (packets.pop().unwrap(), packets.pop().unwrap());
     // Each of the two programs has ports and ids of its own.
-    for key in ["REMOTE_PORT", "SERVER_PORT", "HTTP_X_FORWARDED_PORT", "HTTP_X_REQUEST_ID"] {
+    for key in [
+        "REMOTE_PORT",
+        "SERVER_PORT",
+        "HTTP_X_FORWARDED_PORT",
+        "HTTP_X_REQUEST_ID",
+        "HTTP_CDN_LOOP",
+    ] {
         let pair = (first.variables.remove(key), second.variables.remove(key));
         assert!(
             matches!(&pair, (Some(first), Some(second)) if !first.is_empty() && !second.is_empty()),
