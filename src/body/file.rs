@@ -67,6 +67,8 @@ pub enum Changes {
 struct Changing {
     allowed: Changes,
     start: u64,
+    /// The first chunk, if it was read before the head of the response was made.
+    first: Option<Chunk>,
     /// Of everything that was read.
     sent: Xxh3,
     /// Whether all that was sent must be read once more.
@@ -89,6 +91,9 @@ const CHUNK: u64 = 128 * 1024;
 /// Memory for reading once more what was sent.
 const COMPARED: usize = 1024 * 1024;
 
+/// How often the beginning of a file is read that becomes longer meanwhile.
+const LOOKS: usize = 16;
+
 /// A file that was changed so short a while ago may be one that grows, such as a log.
 const LIVELY: Duration = Duration::from_secs(600);
 
@@ -109,6 +114,7 @@ impl FileStream {
         let changing = Changing {
             allowed,
             start: self.range.start,
+            first: None,
             sent: Xxh3::new(),
             is_suspect: allowed == Changes::Any,
             comparison: None,
@@ -116,6 +122,29 @@ impl FileStream {
         };
         let changing = (allowed != Changes::None).then(|| Box::new(changing));
         Self { changing, ..self }
+    }
+
+    /// All of a file that never rests, as long as it is now, and that length. Its beginning is read at once, while
+    /// the length stays the same: so the length and what is sent belong together. `None` if it does not stay the
+    /// same, or the beginning has to come from the disk.
+    pub fn of_now(file: &Arc<File>) -> Option<(Self, u64)> {
+        for _ in 0..LOOKS {
+            let before = Version::now(file).ok()?;
+            let length = usize::try_from(before.size.min(CHUNK)).ok()?;
+            let mut memory = BytesMut::zeroed(length);
+            // A writer may keep it from being read for a moment.
+            let read = cached(file, memory.get_mut(..length)?, 0).ok()?;
+            let after = Version::now(file).ok()?;
+            if before.size == after.size && read == Some(length) {
+                let mut stream = Self::new(Arc::clone(file), 0..after.size, after);
+                stream = stream.allowing(Changes::Any);
+                if let Some(changing) = &mut stream.changing {
+                    changing.first = Some(Chunk { memory, length });
+                }
+                return Some((stream, after.size));
+            }
+        }
+        None
     }
 
     fn left(&self) -> u64 {
@@ -166,9 +195,13 @@ impl FileStream {
             return Poll::Ready(Ok(chunk));
         }
         let is_first = |changing: &Changing| changing.start == self.range.start;
+        let is_all = self.range == (0..self.version.size);
         let is_allowed = self.changing.as_ref().is_some_and(|changing| match changing.allowed {
             Changes::None => false,
             Changes::Growth => current.size > self.version.size && !is_first(changing),
+            // Another length before the first byte was read may be that of another version, of which a part would
+            // pass for all.
+            Changes::Any if is_first(changing) && is_all => current.size == self.version.size,
             Changes::Any => current.size >= self.range.end,
         });
         match &mut self.changing {
@@ -181,6 +214,9 @@ impl FileStream {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Chunk, Version), Error>> {
+        if let Some(first) = self.changing.as_mut().and_then(|changing| changing.first.take()) {
+            return Poll::Ready(Ok((first, self.version)));
+        }
         let read = match &mut self.cold_read {
             Some(read) => read,
             None => {
@@ -555,7 +591,9 @@ mod tests {
             (Growth, append, nothing, Err(FileChanged)),
             (Growth, rewrite, nothing, Err(FileChanged)),
             (Any, nothing, nothing, Ok(())),
-            (Any, append, append, Ok(())),
+            (Any, append, nothing, Err(FileChanged)),
+            (Any, rewrite, nothing, Err(FileChanged)),
+            (Any, nothing, append, Ok(())),
             (Any, touch, touch, Ok(())),
             (Any, nothing, overwrite, Err(FileChanged)),
             (Any, nothing, rewrite, Err(FileChanged)),

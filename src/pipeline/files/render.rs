@@ -24,6 +24,11 @@ pub(in crate::pipeline) fn render(
 ) -> Response<Body> {
     let is_get = method == Method::GET;
     let (status, headers, body) = match outcome {
+        Outcome::Whole if is_get && let Some((stream, size)) = unsettled(representation) => {
+            let mut headers = representation.head.clone();
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+            (StatusCode::OK, headers, Some(Body::File(stream)))
+        }
         Outcome::Whole => {
             let whole = 0..representation.size;
             let body = is_get.then(|| single(record, representation, whole, rate));
@@ -102,6 +107,14 @@ fn part(representation: &Representation, range: Range<u64>, changes: Changes) ->
             let stream = FileStream::new(Arc::clone(file), range, *version);
             Body::File(stream.allowing(changes))
         }
+    }
+}
+
+/// A file that never rests: as long as it is now, and not when it was found.
+fn unsettled(representation: &Representation) -> Option<(FileStream, u64)> {
+    match &representation.content {
+        Content::Disk(file, _) if !representation.is_settled() => FileStream::of_now(file),
+        Content::Disk(..) | Content::Memory(..) => None,
     }
 }
 
