@@ -6,7 +6,31 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::plan::Listen;
 
-use super::local_path;
+use super::{
+    format::{Text, Traits},
+    local_path,
+};
+
+/// Where clients come in.
+pub(super) const ENDPOINT: Text<Listen> = Text::address(
+    "IP:PORT, such as 0.0.0.0:8080 or [::]:8080, a port alone, or unix:/PATH",
+    endpoint,
+    Listen::to_string,
+);
+
+/// One address to listen on, or `off`.
+pub(super) const LISTEN_OR_OFF: Text<Option<SocketAddr>> =
+    Text::address("IP:PORT, such as 127.0.0.1:9180, or off", listen_or_off, |listen| {
+        listen.map_or_else(|| "off".into(), |address| address.to_string())
+    });
+
+/// Peers: each item may stand for several networks.
+pub(super) const NETWORKS: Text<Vec<IpNet>> = Text::new(
+    "networks or addresses, such as 10.0.0.0/8; or alb, or private",
+    networks,
+    |networks| networks.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", "),
+)
+.with(Traits::ADDRESS);
 
 /// Where an AWS load balancer usually is: the private networks that a VPC can have. It can have public
 /// ranges and IPv6 networks of Amazon too.
@@ -19,7 +43,7 @@ const NEAR: [&str; 4] = ["127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10"
 const SOCKET_PATH: usize = 107;
 
 /// Reads an address, or `unix:` and the path of a socket.
-pub(super) fn endpoint(text: &str) -> Result<Listen, String> {
+fn endpoint(text: &str) -> Result<Listen, String> {
     if text.starts_with('/') {
         return Err(format!("write unix:{text}"));
     }
@@ -35,7 +59,7 @@ pub(super) fn endpoint(text: &str) -> Result<Listen, String> {
 }
 
 /// Reads `IP:PORT`, `:PORT` or `PORT`; without an IP it is every IPv4 address.
-pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+fn listen(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
@@ -76,7 +100,7 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Reads an address to listen on, or `off`.
-pub(super) fn listen_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
+fn listen_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
     match text {
         "off" => Ok(None),
         "none" | "false" | "no" => Err("write off".into()),
@@ -100,7 +124,7 @@ fn clash(a: SocketAddr, b: SocketAddr) -> bool {
 }
 
 /// Reads one network, one address, or a word for several.
-pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
+fn networks(text: &str) -> Result<Vec<IpNet>, String> {
     let named = match text {
         "alb" => Some(&[][..]),
         "private" => Some(&NEAR[..]),

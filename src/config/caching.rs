@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use crate::plan::{CacheRule, Lifetime, Pattern};
 
-use super::{suggest, value};
+use super::{format::Text, suggest, value};
+
+/// How long caches keep what a pattern matches.
+pub(super) const RULE: Text<CacheRule> =
+    Text::new("PATTERN=LIFETIME, such as *.pdf=1h, img/**=no-store or vite=immutable", rule, show);
 
 const BUNDLERS: [(&str, Pattern); 3] =
     [("vite", Pattern::Vite), ("webpack", Pattern::Webpack), ("esbuild", Pattern::Esbuild)];
@@ -14,7 +18,7 @@ const LIFETIMES: [(&str, Lifetime); 2] =
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Reads one rule. A lifetime holds no `=`, a file's name may.
-pub(super) fn rule(text: &str) -> Result<CacheRule, String> {
+fn rule(text: &str) -> Result<CacheRule, String> {
     let Some((pattern, lifetime)) = text.rsplit_once('=') else {
         // A list in braces was cut at its commas.
         return Err(match pattern(text) {

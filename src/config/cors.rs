@@ -2,12 +2,15 @@
 
 use crate::plan::Cors;
 
-use super::{path, value};
+use super::{format::Text, path, value};
 
-/// The words, in the order of [`ALL`].
-const WORDS: &[&str] = &["none", "fonts", "all"];
-/// What [`WORDS`] stand for.
-pub(super) const ALL: [Cors; 3] = [Cors::None, Cors::Fonts, Cors::All];
+/// The words, and what they stand for.
+pub(super) const WORDS: &[(&str, Cors)] =
+    &[("none", Cors::None), ("fonts", Cors::Fonts), ("all", Cors::All)];
+
+/// A word for all prefixes, or for one.
+pub(super) const RULE: Text<Rule> =
+    Text::new("fonts, all or none; or PREFIX=WORD, such as /static/=all", rule, show);
 
 /// One item of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +21,7 @@ pub(super) struct Rule {
 }
 
 /// Reads a word, or `PREFIX=WORD`.
-pub(super) fn rule(text: &str) -> Result<Rule, String> {
+fn rule(text: &str) -> Result<Rule, String> {
     if text.contains("://") {
         return Err("single origins are not possible: write all, or none".into());
     }
@@ -33,12 +36,8 @@ pub(super) fn rule(text: &str) -> Result<Rule, String> {
 }
 
 /// The text that [`rule`] reads as this.
-pub(super) fn show(rule: &Rule) -> String {
-    let word = match rule.cors {
-        Cors::None => "none",
-        Cors::Fonts => "fonts",
-        Cors::All => "all",
-    };
+fn show(rule: &Rule) -> String {
+    let word = value::word_of(&rule.cors, WORDS);
     match &rule.prefix {
         Some(prefix) => format!("{prefix}={word}"),
         None => word.into(),
@@ -49,8 +48,7 @@ fn word(text: &str) -> Result<Cors, String> {
     if text == "*" {
         return Err("write all".into());
     }
-    let place = value::choice(text, WORDS)?;
-    ALL.get(place).copied().ok_or_else(|| "this is not one of the choices".into())
+    value::choice(text, WORDS)
 }
 
 #[cfg(test)]

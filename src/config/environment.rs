@@ -9,8 +9,7 @@ use std::{
 };
 
 use super::{
-    field,
-    keys::{KEYS, Key, Kind},
+    keys::{KEYS, Key},
     problem::Problem,
     sources::{Origin, Sources, Value},
     suggest, text_file,
@@ -88,11 +87,11 @@ pub(super) fn sort(environment: &Environment) -> Readings<'_> {
 }
 
 /// Splits a list as the environment and secrets write it.
-fn split_list(kind: Kind, text: &str) -> Vec<String> {
+fn split_list(text: &str, continues: fn(&str) -> bool) -> Vec<String> {
     let mut items: Vec<String> = Vec::new();
     for piece in text.split(',') {
         match items.last_mut() {
-            Some(last) if kind == Kind::Fields && field::continues(piece) => {
+            Some(last) if continues(piece) => {
                 last.push(',');
                 last.push_str(piece);
             }
@@ -222,7 +221,7 @@ impl<'a> Readings<'a> {
             match read {
                 Ok((text, origin)) => {
                     let items = match key.kind.is_list() {
-                        true => split_list(key.kind, &text),
+                        true => split_list(&text, key.kind.traits().continues),
                         false => vec![text],
                     };
                     sources.set(key, Value { items, origin });

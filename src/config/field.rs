@@ -7,12 +7,24 @@ use crate::{
     rfc::fields,
 };
 
-use super::{path, suggest};
+use super::{
+    format::{Text, Traits},
+    path, suggest,
+};
+
+/// A change to one field. It may be there to be known by a CDN alone.
+pub(super) const RULE: Text<FieldRule> = Text::new(
+    "PREFIX=set NAME: VALUE, PREFIX=add NAME: VALUE or PREFIX=remove NAME, such as \
+               /=set X-Frame-Options: DENY",
+    rule,
+    show,
+)
+.with(Traits { is_private: true, continues, ..Traits::PLAIN });
 
 const ACTIONS: [&str; 3] = ["set", "add", "remove"];
 
 /// Reads one rule.
-pub(super) fn rule(text: &str) -> Result<FieldRule, String> {
+fn rule(text: &str) -> Result<FieldRule, String> {
     let Some((prefix, edit)) = text.split_once('=') else {
         return Err(match text.contains(':') && !text.starts_with('/') {
             true => format!("prefix and action are missing: write /=set {text}"),
@@ -59,7 +71,7 @@ pub(super) fn show(FieldRule { prefix, edit }: &FieldRule) -> String {
 
 /// Whether what stands behind a comma of the environment is still the value before it. What looks
 /// like a rule is none: its prefix was written without the `/` in front.
-pub(super) fn continues(piece: &str) -> bool {
+fn continues(piece: &str) -> bool {
     let begun = piece.trim_start();
     let is_rule = || ACTIONS.iter().any(|action| piece.contains(&format!("={action} ")));
     !begun.is_empty() && !begun.starts_with('/') && !is_rule()

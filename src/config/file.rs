@@ -8,11 +8,12 @@ use toml::{
 };
 
 use super::{
-    keys::{self, KEYS, Key, Kind, SECTIONS},
+    format::Toml,
+    keys::{self, KEYS, Key, SECTIONS},
     problem::Problem,
     secret,
     sources::{Origin, Sources, Value},
-    suggest, text_file, value,
+    suggest, text_file,
 };
 
 /// One settings file while it is read; problems are sorted by line at the end.
@@ -107,7 +108,7 @@ impl File<'_> {
             };
             let line = self.line(&leaf.span());
             let origin = Origin::File { path: self.path.into(), line };
-            match items(key.kind, value) {
+            match items(key, value) {
                 Ok(items) => sources.set(key, Value { items, origin }),
                 Err(fault) => {
                     sources.spoil(key);
@@ -175,12 +176,12 @@ impl File<'_> {
     }
 }
 
-/// A value's text, if it has the TOML type that its kind is written in.
-fn items(kind: Kind, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, String> {
+/// A value's text, if it has the TOML type that it is written in.
+fn items(key: &Key, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, String> {
     let written = written.get_ref();
-    let unitless = |fault: String| format!("{fault}; it stands in quotes");
+    let traits = key.kind.traits();
     let wrong = || format!("this is {}", with_article(written.type_str()));
-    if kind.is_list() {
+    if key.kind.is_list() {
         return match (written.as_array(), written.as_str()) {
             (Some(array), _) => array
                 .iter()
@@ -189,70 +190,39 @@ fn items(kind: Kind, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Stri
                     None => Err("every item must be a string, in quotes".into()),
                 })
                 .collect(),
-            (None, Some(text)) if kind == Kind::Urls => Ok(vec![text.to_owned()]),
+            (None, Some(text)) if traits.stands_alone => Ok(vec![text.to_owned()]),
             (None, Some(text)) => Err(format!("this must be an array: write [{text:?}]")),
-            (None, None) if kind == Kind::Urls => {
+            (None, None) if traits.stands_alone => {
                 Err(format!("{}: write a string, in quotes, or an array of strings", wrong()))
             }
             (None, None) => Err(format!("{}: write an array of strings", wrong())),
         };
     }
-    let text = match kind {
-        Kind::Bool => match (written.as_bool(), written.as_str()) {
+    let text = match traits.toml {
+        Toml::Bool => match (written.as_bool(), written.as_str()) {
             (Some(on), _) => Some(on.to_string()),
             (None, Some("true" | "false")) => return Err("write it without quotes".into()),
             (None, _) => None,
         },
-        Kind::Integer { .. } => match (written.as_integer(), written.as_str()) {
+        Toml::Number => match (written.as_integer(), written.as_str()) {
             (Some(number), _) => Some(number.to_string()),
             (None, Some(_)) => return Err("write a number without quotes".into()),
             (None, None) => None,
         },
-        Kind::Workers { .. } => {
+        Toml::NumberOrText => {
             let number = written.as_integer().map(ToString::to_string);
             number.or_else(|| written.as_str().map(str::to_owned))
         }
         // Without a unit it cannot be right: the parser knows what is missing.
-        Kind::Duration { least, most } | Kind::DurationOrWord { least, most, .. } => {
-            match written.as_integer() {
-                Some(number) => value::duration(&number.to_string(), least, most)
-                    .map(|_| None)
-                    .map_err(unitless)?,
-                None => written.as_str().map(str::to_owned),
+        Toml::Quantity => match written.as_integer() {
+            Some(number) => {
+                let unitless = |fault| format!("{fault}; it stands in quotes");
+                key.kind.check(&number.to_string()).map_err(unitless)?;
+                None
             }
-        }
-        Kind::Size { least, most } | Kind::SizeOrWord { least, most, .. } => {
-            match written.as_integer() {
-                Some(number) => {
-                    value::size(&number.to_string(), least, most).map(|_| None).map_err(unitless)?
-                }
-                None => written.as_str().map(str::to_owned),
-            }
-        }
-        Kind::Listen
-        | Kind::Certificates
-        | Kind::ListenOrOff
-        | Kind::Networks
-        | Kind::Roots { .. }
-        | Kind::CacheRules
-        | Kind::Types
-        | Kind::Cors
-        | Kind::Hosts
-        | Kind::HeaderNames
-        | Kind::Urls
-        | Kind::Routes
-        | Kind::Unbuffered
-        | Kind::Fields
-        | Kind::LogFields
-        | Kind::ParameterNames
-        | Kind::HttpUrlOrNone
-        | Kind::Path
-        | Kind::PathOrNone
-        | Kind::FileOrNone { .. }
-        | Kind::Spill
-        | Kind::FileNameOrNone
-        | Kind::CharsetOrNone
-        | Kind::Choice(_) => match written.as_str() {
+            None => written.as_str().map(str::to_owned),
+        },
+        Toml::Text => match written.as_str() {
             Some(text) => Some(text.to_owned()),
             None => return Err(format!("{}: write a string, in quotes", wrong())),
         },

@@ -9,11 +9,10 @@ use std::{
 };
 
 use super::{
-    build,
     environment::{self, Environment},
     file,
     problem::{Problem, Problems},
-    reader::Reader,
+    read::read,
     sources::{Origin, Sources},
 };
 
@@ -46,15 +45,14 @@ pub fn settings_environment(data: &[u8]) {
 }
 
 fn planned(sources: &Sources, problems: Vec<Problem>) {
-    let mut reader = Reader::new(sources, problems);
-    let plan = build::plan(&mut reader);
-    let (settings, problems) = reader.finish();
-    assert!(plan.is_some() || !problems.is_empty(), "neither a plan nor a problem");
-    for setting in settings {
+    let reading = read(sources, problems, |_| true);
+    for setting in reading.settings {
         assert!(!setting.text.contains("(from file)"), "{setting:?}");
     }
-    if !problems.is_empty() {
-        let told = Problems::new(problems).to_string();
+    if reading.problems.is_empty() {
+        drop(reading.draft.into_plan());
+    } else {
+        let told = Problems::new(reading.problems).to_string();
         let is_plain = |letter: char| letter == '\n' || !letter.is_control();
         assert!(told.chars().all(is_plain), "control characters reach the terminal: {told:?}");
     }

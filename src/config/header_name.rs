@@ -4,8 +4,14 @@ use http::HeaderName;
 
 use crate::rfc::fields;
 
+use super::format::Text;
+
+/// The name of a header that is passed on from trusted proxies, in lower case.
+pub(super) const TRUSTED: Text<String> =
+    Text::new("names of headers, such as Remote-User", trusted, String::clone);
+
 /// Reads the name of a header that is passed on from trusted proxies; gives it in lower case.
-pub(super) fn trusted(text: &str) -> Result<String, String> {
+fn trusted(text: &str) -> Result<String, String> {
     let name = HeaderName::try_from(text).map_err(|_| "this is not the name of a header")?;
     let lower = name.as_str();
     if lower.contains('*') {

@@ -2,12 +2,18 @@
 
 use std::net::Ipv6Addr;
 
+use super::format::Text;
+
+/// A host that requests may be for.
+pub(super) const ALLOWED: Text<String> =
+    Text::address("hosts, such as example.org, or .example.org", allowed, String::clone);
+
 /// What a name may be long (RFC 1035, 2.3.4).
 const LONGEST: usize = 253;
 
 /// Reads `example.org`, or `.example.org` for it and every name below; an IPv6 address stands in
 /// brackets, as in `Host`.
-pub(super) fn allowed(text: &str) -> Result<String, String> {
+fn allowed(text: &str) -> Result<String, String> {
     if text == "*" {
         return Err("to allow every host, write none".into());
     }

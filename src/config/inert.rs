@@ -6,7 +6,7 @@ use crate::plan::{
     Spill, Upstream,
 };
 
-use super::{caching, field, keys::Key, load::Loaded, reader::Setting, route};
+use super::{caching, field, keys::Key, load::Loaded, read::Setting, route};
 
 /// When a setting acts, and why it does not else.
 struct Need {

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use crate::plan::{Listen, Plan};
 
 use super::{
-    build,
     environment::{self, Environment},
     file, keys,
     problem::{Problem, Problems},
-    reader::{Reader, Setting},
+    read::{Setting, read},
     sources::{Origin, Sources, Value},
 };
 
@@ -42,33 +41,29 @@ pub struct HealthTarget {
 /// Reads every source and makes the plan.
 pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, Problems> {
     let (sources, problems) = gather(flags, environment);
-    let mut reader = Reader::new(&sources, problems);
-    let plan = build::plan(&mut reader);
-    let (settings, problems) = reader.finish();
-    match plan {
-        Some(plan) if problems.is_empty() => Ok(Loaded { plan, settings }),
-        _ => Err(Problems::new(problems)),
+    let reading = read(&sources, problems, |_| true);
+    match reading.problems.is_empty() {
+        true => Ok(Loaded { plan: reading.draft.into_plan(), settings: reading.settings }),
+        false => Err(Problems::new(reading.problems)),
     }
 }
 
 /// Reads only what a health check needs: it runs in the same container as `run`, but without its
 /// flags, so that a setting it has no use for may be missing or wrong.
 pub fn health_target(flags: &Flags, environment: &Environment) -> Result<HealthTarget, Problems> {
+    const NEEDED: [&str; 2] = ["server.listen", "health.path"];
     let (sources, problems) = gather(flags, environment);
     let needed = |problem: &Problem| match problem.key() {
-        Some(key) => key == build::LISTEN || key == build::HEALTH_PATH,
+        Some(key) => NEEDED.contains(&key),
         None => true,
     };
-    let mut reader = Reader::new(&sources, problems.into_iter().filter(needed).collect());
-    let listen = build::listen(&mut reader);
-    let path = build::health_path(&mut reader);
-    let (_, problems) = reader.finish();
-    match (listen, path) {
-        (Some(listen), Some(path)) if problems.is_empty() => {
-            Ok(HealthTarget { listen: listen.into_iter().next(), path })
-        }
-        _ => Err(Problems::new(problems)),
+    let problems = problems.into_iter().filter(needed).collect();
+    let reading = read(&sources, problems, |key| NEEDED.contains(&key.name));
+    if !reading.problems.is_empty() {
+        return Err(Problems::new(reading.problems));
     }
+    let plan = reading.draft.plan;
+    Ok(HealthTarget { listen: plan.server.listen.into_iter().next(), path: plan.health.path })
 }
 
 /// The sources on top of each other: defaults, file, environment, flags.

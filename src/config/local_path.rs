@@ -4,7 +4,16 @@ use std::path::PathBuf;
 
 use crate::plan::Spill;
 
-use super::suggest;
+use super::{format::Text, suggest};
+
+/// A directory for temporary files, or one of two words.
+pub(super) const SPILL: Text<Spill> =
+    Text::new("auto, memory, or a directory, such as /var/tmp", spill, show_spill);
+
+/// The absolute path of a file.
+pub(super) const fn file_format(expected: &'static str) -> Text<PathBuf> {
+    Text::new(expected, file, |path| path.display().to_string())
+}
 
 /// Reads the path of a file.
 pub(super) fn file(text: &str) -> Result<PathBuf, String> {
@@ -18,7 +27,7 @@ pub(super) fn file(text: &str) -> Result<PathBuf, String> {
 }
 
 /// Reads `auto`, `memory`, or a directory.
-pub(super) fn spill(text: &str) -> Result<Spill, String> {
+fn spill(text: &str) -> Result<Spill, String> {
     match text {
         "auto" => Ok(Spill::Auto),
         "memory" => Ok(Spill::Memory),
@@ -33,7 +42,7 @@ pub(super) fn spill(text: &str) -> Result<Spill, String> {
 }
 
 /// The text that [`spill`] reads as this.
-pub(super) fn show_spill(spill: &Spill) -> String {
+fn show_spill(spill: &Spill) -> String {
     match spill {
         Spill::Auto => "auto".into(),
         Spill::Memory => "memory".into(),

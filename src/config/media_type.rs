@@ -1,8 +1,21 @@
 //! Media types of one's own, and charsets.
 
+use super::format::Text;
+
+/// A type, by the extension of a name.
+pub(super) const BY_EXTENSION: Text<(String, String)> = Text::new(
+    "EXT=TYPE/SUBTYPE, such as gpx=application/gpx+xml",
+    by_extension,
+    |(extension, media_type)| format!("{extension}={media_type}"),
+);
+
+/// A charset.
+pub(super) const CHARSET: Text<String> =
+    Text::new("a charset, such as utf-8", charset, String::clone);
+
 /// Reads `EXT=TYPE/SUBTYPE`, also with parameters: the extension in lower case and without its dot,
 /// and the type as it is sent.
-pub(super) fn by_extension(text: &str) -> Result<(String, String), String> {
+fn by_extension(text: &str) -> Result<(String, String), String> {
     let Some((extension, media_type)) = text.split_once('=') else {
         return Err("the = between extension and type is missing".into());
     };
@@ -14,7 +27,7 @@ pub(super) fn by_extension(text: &str) -> Result<(String, String), String> {
 }
 
 /// Reads a charset.
-pub(super) fn charset(text: &str) -> Result<String, String> {
+fn charset(text: &str) -> Result<String, String> {
     if text.eq_ignore_ascii_case("utf8") {
         return Err("write utf-8".into());
     }

@@ -1,20 +1,17 @@
 //! Text settings to a [`Plan`](crate::plan::Plan): defaults, then a TOML file, then the environment,
 //! then flags, each above the one before. `load` is the file to read first; `keys` is the table of
-//! everything that can be set. Nothing after the start reads a setting's text again.
+//! everything that can be set, and says where in the `draft` of the plan each value lands. Nothing after the start
+//! reads a setting's text again.
 
 mod inert;
 mod keys;
 mod load;
 mod warnings;
 
-mod build;
-mod build_files;
-mod build_log;
-mod build_routes;
-mod build_tls;
-mod build_upstream;
-mod reader;
-mod repeated;
+mod draft;
+mod fault;
+mod read;
+mod rules;
 
 mod environment;
 mod file;
@@ -25,11 +22,14 @@ mod text_file;
 
 mod address;
 mod caching;
+mod certificates;
 mod cors;
 mod field;
+mod format;
 mod header_name;
 mod host;
 mod local_path;
+mod log_names;
 mod media_type;
 mod own_address;
 mod path;
@@ -45,10 +45,10 @@ mod summary;
 
 pub use self::{
     environment::{Environment, environment},
-    keys::{KEYS, Key, Kind, SECTIONS},
+    keys::{KEYS, Key, SECTIONS},
     load::{Flags, HealthTarget, Loaded, health_target, load},
     problem::{Problem, Problems},
-    reader::Setting,
+    read::Setting,
     secret::{masked, masked_url},
     sources::Origin,
     summary::summary,

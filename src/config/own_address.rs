@@ -4,27 +4,22 @@ use std::net::IpAddr;
 
 use crate::plan::{Listen, Target};
 
-use super::{build_upstream::URL, reader::Reader, servers::Server};
+use super::fault::Fault;
 
-/// Reports each application whose address is one that Sideman listens at.
-pub(super) fn check<'a>(
-    reader: &mut Reader<'_>,
-    (name, servers): (&str, impl Iterator<Item = &'a Target>),
+/// A fault for each server whose address is one that Sideman listens at.
+pub(super) fn faults<'a>(
+    servers: impl Iterator<Item = &'a Target>,
     listening: &[&Listen],
-) {
-    for target in servers {
-        let Some(own) = listening.iter().find(|own| is_reached(target, own)) else { continue };
-        let fault = format!(
+) -> Vec<Fault> {
+    let fault = |target: &Target| {
+        let own = listening.iter().find(|own| is_reached(target, own))?;
+        let text = format!(
             "{target} is where Sideman itself listens ({own}): write the address of the application"
         );
         let plain = "this is where Sideman itself listens: write the address of the application";
-        reader.conflict_of(&[name, "server.listen", "tls.listen"], fault, plain);
-    }
-}
-
-/// The same for the application that answers by default.
-pub(super) fn check_default(reader: &mut Reader<'_>, servers: &[Server], listening: &[&Listen]) {
-    check(reader, (URL, servers.iter().map(|(_, target)| target)), listening);
+        Some(Fault::new(text, plain))
+    };
+    servers.filter_map(fault).collect()
 }
 
 /// Whether who connects to this comes to a listener, as far as it shows without asking a name server or the system.

@@ -4,12 +4,35 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::rfc::path::normalize;
 
+use super::format::Text;
+
+/// The path of a health check.
+pub(super) const HEALTH: Text<String> = path("a path, such as /healthz", health);
+/// The path that an application is asked for.
+pub(super) const PROBE: Text<String> = path("a path, such as /healthz", probe);
+/// The file that stands for its directory.
+pub(super) const INDEX: Text<String> = path("the name of a file, such as index.html", index);
+
 /// Where the kernel shows itself as files. In the last there may be a directory of one's own.
 const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 const SHARED_MEMORY: &str = "/dev/shm";
 
+/// A prefix of URLs, and the directory that its files are in.
+pub(super) const fn root_format(expected: &'static str) -> Text<(String, PathBuf)> {
+    Text::new(expected, root, show_root)
+}
+
+/// The text that a root is read from.
+pub(super) fn show_root((prefix, directory): &(String, PathBuf)) -> String {
+    format!("{prefix}={}", directory.display())
+}
+
+const fn path(expected: &'static str, read: fn(&str) -> Result<String, String>) -> Text<String> {
+    Text::new(expected, read, String::clone)
+}
+
 /// Reads the path of a health check.
-pub(super) fn health(text: &str) -> Result<String, String> {
+fn health(text: &str) -> Result<String, String> {
     absolute(text)?;
     // Requests are compared by their decoded path, without detours.
     let Some(path) = normalize(text) else {
@@ -32,7 +55,7 @@ pub(super) fn health(text: &str) -> Result<String, String> {
 }
 
 /// Reads `PREFIX=DIR`; a prefix without its last `/` gets it.
-pub(super) fn root(text: &str) -> Result<(String, PathBuf), String> {
+fn root(text: &str) -> Result<(String, PathBuf), String> {
     let Some((prefix, directory)) = text.split_once('=') else {
         return Err(match text.split_once(':') {
             Some((prefix, directory)) if prefix.starts_with('/') && !directory.is_empty() => {
@@ -118,13 +141,13 @@ pub(super) fn beginning(text: &str) -> Result<String, String> {
 }
 
 /// Reads the path that an application is asked for.
-pub(super) fn probe(text: &str) -> Result<String, String> {
+fn probe(text: &str) -> Result<String, String> {
     absolute(text)?;
     Ok(text.into())
 }
 
 /// Reads the name of a file that stands for its directory.
-pub(super) fn index(text: &str) -> Result<String, String> {
+fn index(text: &str) -> Result<String, String> {
     if let Some((_, name)) = text.rsplit_once('/') {
         return Err(match name {
             "" => "this is a directory: write the name of a file".into(),

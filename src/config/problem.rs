@@ -3,7 +3,7 @@
 use std::{borrow::Cow, error::Error, fmt};
 
 use super::{
-    keys::Key,
+    keys::{Bad, Key},
     secret,
     sources::{Origin, Value},
 };
@@ -38,9 +38,12 @@ impl Problem {
         self.is_missing
     }
 
-    /// A value that does not have the form its key asks for; `text` is the part at fault.
-    pub(super) fn bad_value(key: &Key, text: &str, origin: &Origin, fault: &str) -> Self {
-        Self::bad(key, text, |text| format!("{text:?}"), origin, fault)
+    /// A value that does not have the form its key asks for.
+    pub(super) fn bad_value(key: &Key, bad: &Bad, origin: &Origin) -> Self {
+        match &bad.item {
+            Some(item) => Self::bad(key, item, |text| format!("{text:?}"), origin, &bad.fault),
+            None => Self::bad(key, "[]", str::to_owned, origin, &bad.fault),
+        }
     }
 
     /// The same for a piece of a file, which has quotes of its own.
@@ -56,7 +59,7 @@ impl Problem {
         origin: &Origin,
         fault: &str,
     ) -> Self {
-        let (shown, fault) = match secret::hidden(key.kind, text) {
+        let (shown, fault) = match secret::hidden(text, key.kind.traits().is_address) {
             _ if origin.is_secret() => ("(from file)".into(), "what the file holds is not valid"),
             Some(hidden) => (show(&hidden.shown), hidden.fault),
             None => (show(text), fault),
@@ -73,7 +76,7 @@ impl Problem {
     /// A value that is well formed but does not go with another one. The fault must hold no part
     /// of a secret.
     pub(super) fn conflict(key: &Key, value: &Value, fault: String) -> Self {
-        let subject = format!("{} = {} ({})", key.name, value.quoted(key.kind), value.origin);
+        let subject = format!("{} = {} ({})", key.name, value.quoted(key), value.origin);
         Self { key: Some(key.name), subject, fault, expected: None, is_missing: false }
     }
 

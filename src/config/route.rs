@@ -3,15 +3,31 @@
 use crate::plan::{Streaming, Unbuffered};
 
 use super::{
+    format::Text,
     path,
     servers::{self, Server},
     value,
 };
 
-const DIRECTIONS: &[&str] = &["request", "response", "both"];
+const DIRECTIONS: &[(&str, Streaming)] = &[
+    ("request", Streaming { request: true, response: false }),
+    ("response", Streaming { request: false, response: true }),
+    ("both", Streaming { request: true, response: true }),
+];
+
+/// A server of another application.
+pub(super) const UPSTREAM: Text<(String, Server)> =
+    Text::address("PREFIX=URL, such as /ws/=http://127.0.0.1:9000", upstream, show_upstream);
+
+/// What is not buffered below a prefix.
+pub(super) const UNBUFFERED: Text<Unbuffered> = Text::new(
+    "PREFIX=request, PREFIX=response or PREFIX=both, such as /events/=response",
+    unbuffered,
+    show_unbuffered,
+);
 
 /// Reads a server of another application, with its prefix.
-pub(super) fn upstream(text: &str) -> Result<(String, Server), String> {
+fn upstream(text: &str) -> Result<(String, Server), String> {
     let Some((prefix, url)) = text.split_once('=') else {
         return Err(match servers::server(text) {
             Ok(_) => format!("the prefix is missing: write /PREFIX/={text}"),
@@ -27,12 +43,12 @@ pub(super) fn upstream(text: &str) -> Result<(String, Server), String> {
 }
 
 /// The text that [`upstream`] reads as this.
-pub(super) fn show_upstream((prefix, server): &(String, Server)) -> String {
+fn show_upstream((prefix, server): &(String, Server)) -> String {
     format!("{prefix}={}", servers::show(server))
 }
 
 /// Reads what is not buffered below a prefix.
-pub(super) fn unbuffered(text: &str) -> Result<Unbuffered, String> {
+fn unbuffered(text: &str) -> Result<Unbuffered, String> {
     let Some((prefix, word)) = text.rsplit_once('=') else {
         return Err(match text.starts_with('/') {
             true => format!("the direction is missing: write {text}=response"),
@@ -40,20 +56,12 @@ pub(super) fn unbuffered(text: &str) -> Result<Unbuffered, String> {
         });
     };
     let prefix = self::prefix(prefix)?;
-    let word = value::choice(word, DIRECTIONS)?;
-    let streaming = Streaming { request: word != 1, response: word != 0 };
-    Ok(Unbuffered { prefix, streaming })
+    Ok(Unbuffered { prefix, streaming: value::choice(word, DIRECTIONS)? })
 }
 
 /// The text that [`unbuffered`] reads as this.
 pub(super) fn show_unbuffered(Unbuffered { prefix, streaming }: &Unbuffered) -> String {
-    let word = match (streaming.request, streaming.response) {
-        (true, false) => "request",
-        (false, true) => "response",
-        (true, true) => "both",
-        (false, false) => "neither",
-    };
-    format!("{prefix}={word}")
+    format!("{prefix}={}", value::word_of(streaming, DIRECTIONS))
 }
 
 fn prefix(text: &str) -> Result<String, String> {

@@ -3,8 +3,6 @@
 
 use std::borrow::Cow;
 
-use super::keys::Kind;
-
 /// What stands in place of what is hidden.
 const MASK: &str = "***";
 /// A run of so many letters of base64 is a key or a token: directories and hosts have shorter parts,
@@ -25,12 +23,12 @@ pub(super) struct Hidden {
     pub(super) fault: &'static str,
 }
 
-/// What may be shown of a value; `None` if all of it may.
-pub(super) fn hidden(kind: Kind, text: &str) -> Option<Hidden> {
+/// What may be shown of a value; `None` if all of it may. In an address an `@` can only stand behind a user name.
+pub(super) fn hidden(text: &str, is_address: bool) -> Option<Hidden> {
     if text.contains("-----BEGIN") || text.contains("PRIVATE KEY") {
         return Some(Hidden { shown: "(PEM, not shown)".into(), fault: NO_PEM });
     }
-    let user = match is_address(kind) {
+    let user = match is_address {
         true => user_of_address(text),
         false => user_of_url(text),
     };
@@ -40,9 +38,12 @@ pub(super) fn hidden(kind: Kind, text: &str) -> Option<Hidden> {
         // Behind a ? the @ may be that of a token.
         let rest = if user.contains(['?', '#']) { "" } else { rest };
         let shown = format!("{before}{MASK}{rest}");
-        return Some(Hidden { shown: without_query(kind, &shown).into_owned(), fault: NO_USER });
+        return Some(Hidden {
+            shown: without_query(&shown, is_address).into_owned(),
+            fault: NO_USER,
+        });
     }
-    if let Cow::Owned(shown) = without_query(kind, text) {
+    if let Cow::Owned(shown) = without_query(text, is_address) {
         return Some(Hidden { shown, fault: NO_QUERY });
     }
     let key = text.split(|c: char| !is_base64(c)).find(|run| is_key(run))?;
@@ -52,7 +53,7 @@ pub(super) fn hidden(kind: Kind, text: &str) -> Option<Hidden> {
 
 /// The same for text of which nothing is known, such as an argument: as much of it as may be shown.
 pub fn masked(text: &str) -> Cow<'_, str> {
-    match hidden(Kind::Choice(&[]), text) {
+    match hidden(text, false) {
         // There may be another one behind it.
         Some(Hidden { shown, .. }) if shown != text => Cow::Owned(masked(&shown).into_owned()),
         Some(_) | None => Cow::Borrowed(text),
@@ -61,21 +62,7 @@ pub fn masked(text: &str) -> Cow<'_, str> {
 
 /// The same for a URL.
 pub fn masked_url(text: &str) -> Cow<'_, str> {
-    hidden(Kind::Urls, text).map_or(Cow::Borrowed(text), |hidden| Cow::Owned(hidden.shown))
-}
-
-/// Whether an `@` can only stand behind a user name.
-fn is_address(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Listen
-            | Kind::ListenOrOff
-            | Kind::Networks
-            | Kind::Hosts
-            | Kind::Urls
-            | Kind::Routes
-            | Kind::HttpUrlOrNone
-    )
+    hidden(text, true).map_or(Cow::Borrowed(text), |hidden| Cow::Owned(hidden.shown))
 }
 
 /// Where the user of an address begins and ends. A password may hold anything, so that the last `@`
@@ -108,8 +95,8 @@ fn user_of_url(text: &str) -> Option<(usize, usize)> {
 }
 
 /// An address without what stands behind its `?` or `#`, which may be a token.
-fn without_query(kind: Kind, text: &str) -> Cow<'_, str> {
-    let at = text.find(['?', '#']).filter(|_| is_address(kind));
+fn without_query(text: &str, is_address: bool) -> Cow<'_, str> {
+    let at = text.find(['?', '#']).filter(|_| is_address);
     match at.and_then(|at| text.get(..=at)) {
         Some(before) if before.len() < text.len() => Cow::Owned(format!("{before}{MASK}")),
         Some(_) | None => Cow::Borrowed(text),
@@ -136,8 +123,8 @@ mod tests {
 
     const SECRET: &str = "hunter2";
 
-    fn shown(kind: Kind, text: &str) -> String {
-        hidden(kind, text).map_or_else(|| text.to_owned(), |hidden| hidden.shown)
+    fn shown(text: &str, is_address: bool) -> String {
+        hidden(text, is_address).map_or_else(|| text.to_owned(), |hidden| hidden.shown)
     }
 
     #[test]
@@ -156,27 +143,27 @@ mod tests {
             ("http+unix:/run/a@b.sock", "http+unix:/run/a@b.sock"),
             ("http://app:80", "http://app:80"),
         ] {
-            assert_eq!(shown(Kind::Urls, text), expected);
+            assert_eq!(shown(text, true), expected);
         }
-        assert_eq!(shown(Kind::Routes, "/ws/=http://me:hunter2@a"), "/ws/=http://***@a");
-        assert_eq!(shown(Kind::Routes, "/ws/=me:hunter2@a"), "/ws/=***@a");
-        assert_eq!(shown(Kind::Hosts, "https://me:hunter2@a.test"), "https://***@a.test");
+        assert_eq!(shown("/ws/=http://me:hunter2@a", true), "/ws/=http://***@a");
+        assert_eq!(shown("/ws/=me:hunter2@a", true), "/ws/=***@a");
+        assert_eq!(shown("https://me:hunter2@a.test", true), "https://***@a.test");
     }
 
     #[test]
     fn other_values_keep_what_is_no_secret() {
-        let bool = |text: &str| shown(Kind::Bool, text);
-        assert_eq!(bool("/srv/@app"), "/srv/@app");
-        assert_eq!(bool("redis://:hunter2@cache:6379/0"), "redis://***@cache:6379/0");
-        assert_eq!(bool("-----BEGIN PRIVATE KEY----- hunter2"), "(PEM, not shown)");
+        let plain = |text: &str| shown(text, false);
+        assert_eq!(plain("/srv/@app"), "/srv/@app");
+        assert_eq!(plain("redis://:hunter2@cache:6379/0"), "redis://***@cache:6379/0");
+        assert_eq!(plain("-----BEGIN PRIVATE KEY----- hunter2"), "(PEM, not shown)");
         let key = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7";
         assert_eq!(
-            bool(&format!("key {key}")),
+            plain(&format!("key {key}")),
             format!("key ({} characters, not shown)", key.len())
         );
         let path =
             "/var/lib/containers/5f2b6c0e9d7a4f1b8c3e2a1d0f9b8c7d5f2b6c0e9d7a4f1b8c3e2a1d/merged";
-        assert_eq!(bool(path), path);
+        assert_eq!(plain(path), path);
         let two = "unexpected argument 'http://me:hunter2@a', 'http://hunter2@b' found";
         assert_eq!(masked(two), "unexpected argument 'http://***@a', 'http://***@b' found");
     }
@@ -188,17 +175,15 @@ mod tests {
             behind in "[a-z:/?# =,%]{0,6}",
             host in "[a-z.:/0-9]{0,8}",
         ) {
-            for kind in [Kind::Urls, Kind::Routes, Kind::HttpUrlOrNone, Kind::Hosts] {
-                let text = format!("http://{user}{SECRET}{behind}@{host}");
-                prop_assert!(!shown(kind, &text).contains(SECRET), "{}", text);
-            }
+            let text = format!("http://{user}{SECRET}{behind}@{host}");
+            prop_assert!(!shown(&text, true).contains(SECRET), "{}", text);
         }
 
         #[test]
         fn nothing_panics_or_hangs(text in any::<String>(), words in "[/@:'\" *?-]{0,12}") {
             for text in [&text, &words] {
                 let _ = masked(text);
-                let _ = hidden(Kind::Urls, text);
+                let _ = hidden(text, true);
             }
         }
     }

@@ -2,7 +2,20 @@
 
 use crate::plan::{Protocol, Target};
 
-use super::{repeated::repeated, url};
+use super::{
+    fault::{self, Fault},
+    format::{Text, Traits},
+    url,
+};
+
+/// The address of a server; one needs no array.
+pub(super) const SERVER: Text<Server> = Text::new(
+    "http://HOST:PORT, such as http://127.0.0.1:8000, http+unix:/PATH, uwsgi://HOST:PORT or \
+               uwsgi+unix:/PATH",
+    server,
+    show,
+)
+.with(Traits { stands_alone: true, ..Traits::ADDRESS });
 
 /// One server, and the protocol that its address asks for.
 pub(super) type Server = (Protocol, Target);
@@ -24,23 +37,22 @@ pub(super) fn show((protocol, target): &Server) -> String {
     url::show(*protocol, target)
 }
 
-/// What is wrong with these servers of one application, in sentences that hold parts of the
-/// addresses, each with one that does not.
-pub(super) fn faults(servers: &[Server]) -> Vec<(String, &'static str)> {
-    let twice = repeated(servers.iter().map(show)).into_iter().map(|server| {
-        (format!("{server} is here twice: leave one out"), "a server is here twice: leave one out")
-    });
+/// What is wrong with these servers of one application.
+pub(super) fn faults(servers: &[Server]) -> Vec<Fault> {
+    let mut faults =
+        fault::twice(servers.iter().map(show), "a server is here twice: leave one out");
     let first = servers.first();
     let other = servers.iter().find(|server| first.is_some_and(|first| !alike(first, server)));
-    let mixed = first.zip(other).map(|(first, other)| {
+    if let Some((first, other)) = first.zip(other) {
         let (first, other) = (show(first), show(other));
         let fault = format!(
             "{first} and {other} are of two protocols, and the servers of one application are of \
              one: leave some out, or give them a prefix in routes.upstreams"
         );
-        (fault, "these are of two protocols, and the servers of one application are of one")
-    });
-    twice.chain(mixed).collect()
+        let plain = "these are of two protocols, and the servers of one application are of one";
+        faults.push(Fault::new(fault, plain));
+    }
+    faults
 }
 
 fn alike((a, _): &Server, (b, _): &Server) -> bool {
@@ -69,7 +81,7 @@ mod tests {
         let at = |protocol, host: &str| (protocol, Target::Tcp { host: host.into(), port: 80 });
         let (a, b) = (at(Protocol::Http1, "a"), at(Protocol::Http1, "b"));
         let said = |servers: &[Server]| -> Vec<String> {
-            faults(servers).into_iter().map(|(fault, _)| fault).collect()
+            faults(servers).into_iter().map(|fault| fault.text).collect()
         };
         assert!(said(&[]).is_empty());
         assert!(said(&[a.clone(), b.clone()]).is_empty());

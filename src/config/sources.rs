@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    keys::{KEYS, Key, Kind},
+    keys::{KEYS, Key},
     secret,
 };
 
@@ -66,12 +66,13 @@ impl fmt::Display for Origin {
 
 impl Value {
     /// The text for a message, quoted, unless it is nobody's business.
-    pub(super) fn quoted(&self, kind: Kind) -> String {
+    pub(super) fn quoted(&self, key: &Key) -> String {
         if self.origin.is_secret() {
             return "(from file)".into();
         }
+        let is_address = key.kind.traits().is_address;
         let shown = |item: &String| {
-            secret::hidden(kind, item).map_or_else(|| item.clone(), |hidden| hidden.shown)
+            secret::hidden(item, is_address).map_or_else(|| item.clone(), |hidden| hidden.shown)
         };
         let items: Vec<String> = self.items.iter().map(shown).collect();
         match items.as_slice() {

@@ -1,7 +1,7 @@
 //! The settings that somebody has set, as one text for the event that a start writes: where nothing else
 //! shows them, as on ECS, the log does.
 
-use super::{keys::Kind, reader::Setting, sources::Origin};
+use super::{read::Setting, sources::Origin};
 
 /// Characters of one value, at the most.
 const VALUE: usize = 120;
@@ -30,8 +30,8 @@ pub fn summary(settings: &[Setting]) -> String {
 }
 
 fn shown(setting: &Setting) -> String {
-    // A field may be there to be known by a CDN alone, and a log is read by many.
-    if setting.key.kind == Kind::Fields && setting.text != "none" {
+    // A log is read by many.
+    if setting.key.kind.traits().is_private && setting.text != "none" {
         return "(not shown)".into();
     }
     match setting.text.char_indices().nth(VALUE) {

@@ -8,7 +8,14 @@ use crate::{
     rfc::path::normalize,
 };
 
-use super::secret::NO_USER;
+use super::{format::Text, secret::NO_USER};
+
+/// Another server's address.
+pub(super) const FALLBACK: Text<Origin> = Text::address(
+    "http://HOST[:PORT][/BASE], such as http://previous:8080",
+    fallback,
+    show_fallback,
+);
 
 /// What a URL without a port means, as in nginx.
 const DEFAULT_PORT: u16 = 80;
@@ -51,7 +58,7 @@ pub(super) fn upstream(text: &str) -> Result<(Protocol, Target), String> {
 }
 
 /// Reads the address of the server that has the files of other releases.
-pub(super) fn fallback(text: &str) -> Result<Origin, String> {
+fn fallback(text: &str) -> Result<Origin, String> {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
         None => return Err(no_fallback_scheme(text)),
@@ -67,7 +74,7 @@ pub(super) fn fallback(text: &str) -> Result<Origin, String> {
 }
 
 /// The text that [`fallback`] reads as this.
-pub(super) fn show_fallback(origin: &Origin) -> String {
+fn show_fallback(origin: &Origin) -> String {
     format!("http://{}{}", origin.target(), origin.base)
 }
 

@@ -115,12 +115,18 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The position of `text` among `words`.
-pub(super) fn choice(text: &str, words: &'static [&'static str]) -> Result<usize, String> {
-    words.iter().position(|word| *word == text).ok_or_else(|| {
-        suggest::question(&suggest::nearest(text, words.iter().copied(), ""))
+/// What the word `text` stands for.
+pub(super) fn choice<T: Clone>(text: &str, choices: &[(&'static str, T)]) -> Result<T, String> {
+    let chosen = choices.iter().find(|(word, _)| *word == text);
+    chosen.map(|(_, value)| value.clone()).ok_or_else(|| {
+        suggest::question(&suggest::nearest(text, choices.iter().map(|(word, _)| *word), ""))
             .unwrap_or_else(|| "this is not one of the choices".into())
     })
+}
+
+/// The word that stands for `value`.
+pub(super) fn word_of<T: PartialEq>(value: &T, choices: &[(&'static str, T)]) -> &'static str {
+    choices.iter().find(|(_, chosen)| chosen == value).map_or("", |(word, _)| *word)
 }
 
 /// The shortest text that [`duration`] reads as this, to the millisecond.
@@ -252,9 +258,11 @@ mod tests {
 
     #[test]
     fn words() {
-        assert_eq!(choice("off", &["json", "off"]), Ok(1));
-        assert_eq!(choice("JSON", &["json", "off"]), Err("did you mean json?".into()));
-        assert_eq!(choice("xml", &["json", "off"]), Err("this is not one of the choices".into()));
+        let words = &[("json", 1), ("off", 2)];
+        assert_eq!(choice("off", words), Ok(2));
+        assert_eq!(choice("JSON", words), Err("did you mean json?".into()));
+        assert_eq!(choice("xml", words), Err("this is not one of the choices".into()));
+        assert_eq!(word_of(&2, words), "off");
         let or_never = |text| or_word(text, "never", |text| integer(text, 1, 8));
         assert_eq!(or_never("never"), Ok(None));
         assert_eq!(or_never("3"), Ok(Some(3)));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// The bounds of all bodies that wait, of requests and of answers together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Buffers {
     /// Bytes in memory, over all workers.
     pub memory: u64,
@@ -18,9 +18,10 @@ pub struct Buffers {
 }
 
 /// Where bodies go that are too long for memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Spill {
     /// The directory for temporary files if it can be written to, else memory files.
+    #[default]
     Auto,
     Directory(PathBuf),
     /// memfd(2), which counts as memory.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::upstream::Upstream;
 
 /// One store: a family of prefixes whose files share a memory and the way they are looked at.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Files {
     /// A longer prefix wins over a shorter one; no two are the same.
     pub roots: Vec<Root>,
@@ -34,7 +34,7 @@ impl Files {
 }
 
 /// One URL prefix.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Root {
     /// Begins and ends with `/`; decoded.
     pub prefix: String,
@@ -54,20 +54,22 @@ pub struct Root {
 }
 
 /// What the files under a prefix are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Purpose {
     /// The site's own, collected by Django.
     Static,
     /// Uploaded by users: nothing in them may act in the site's name.
     Media,
     /// Sent only when the application says so (X-Accel-Redirect, X-Sendfile).
+    #[default]
     Internal,
 }
 
 /// Which symbolic links are followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Symlinks {
     /// Those that stay below the directory.
+    #[default]
     Within,
     /// None.
     Never,
@@ -107,8 +109,9 @@ pub enum Lifetime {
 }
 
 /// Which files scripts and pages of other origins may read (`Access-Control-Allow-Origin: *`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cors {
+    #[default]
     None,
     Fonts,
     All,

@@ -3,62 +3,18 @@
 use std::{fmt, time::Duration};
 
 /// The names of query parameters whose values are hidden unless other names are set. Punctuation in a
-/// name is left out where it is compared, so that `*privatekey*` is `private_key` and `private-key` too.
-pub const SECRET_NAMES: &[&str] = &[
-    "*token*",
-    "*secret*",
-    "*password*",
-    "*passwd*",
-    "*passphrase*",
-    "*passcode*",
-    "*pass",
-    "*pwd",
-    "pw",
-    "*key",
-    "*accesskeyid",
-    "*privatekey*",
-    "*signature*",
-    "sig",
-    "*hmac",
-    "*credential*",
-    "*authorization",
-    "*auth",
-    "*bearer*",
-    "jwt",
-    "*csrf*",
-    "*xsrf*",
-    "code",
-    "*authcode",
-    "*authorizationcode",
-    "*accesscode",
-    "*verificationcode",
-    "*confirmationcode",
-    "*securitycode",
-    "*recoverycode",
-    "*verifier",
-    "*otp",
-    "otp*",
-    "mfa*",
-    "2fa*",
-    "pin",
-    "*_pin",
-    "*-pin",
-    "*pincode",
-    "cvv",
-    "cvc",
-    "ssn",
-    "*assertion",
-    "samlresponse",
-    "*session*",
-    "*sessid",
-    "sid",
-    "ticket",
-    "*cookie",
-    "*connectionstring",
-];
+/// name is left out where it is compared, so that `*privatekey*` is `private_key` and `private-key` too. Spaces part
+/// them.
+pub const SECRET_NAMES: &str = "\
+    *token* *secret* *password* *passwd* *passphrase* *passcode* *pass *pwd pw *key \
+    *accesskeyid *privatekey* *signature* sig *hmac *credential* *authorization *auth *bearer* \
+    jwt *csrf* *xsrf* code *authcode *authorizationcode *accesscode *verificationcode \
+    *confirmationcode *securitycode *recoverycode *verifier *otp otp* mfa* 2fa* pin *_pin \
+    *-pin *pincode cvv cvc ssn *assertion samlresponse *session* *sessid sid ticket *cookie \
+    *connectionstring";
 
 /// The access log (stdout) and events (stderr).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Log {
     pub access: AccessLog,
     /// What a line tells, in this order.
@@ -78,27 +34,30 @@ pub struct Log {
 }
 
 /// The form of the access log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AccessLog {
+    #[default]
     Json,
     Combined,
     Off,
 }
 
 /// What is done about lines beyond `buffer`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenSlow {
     /// They are dropped and counted.
+    #[default]
     Drop,
     /// Requests wait before anything is done about them, health checks apart.
     Block,
 }
 
 /// The least important events that are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Level {
     Error,
     Warn,
+    #[default]
     Info,
     Debug,
     Trace,
@@ -133,11 +92,11 @@ pub enum LogField {
 }
 
 /// What a line tells, in order; nothing twice.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct LogFields(pub Vec<LogField>);
 
 /// Names of query parameters, in lower case.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Redact(pub Vec<NamePattern>);
 
 /// A name in lower case, or a part of one.
@@ -198,27 +157,10 @@ impl LogField {
         Self::Error,
     ];
 
-    /// What a JSON line tells unless something else is asked for.
-    pub const DEFAULT: [Self; 18] = [
-        Self::Time,
-        Self::Client,
-        Self::Method,
-        Self::Host,
-        Self::Path,
-        Self::Query,
-        Self::Status,
-        Self::Bytes,
-        Self::BytesIn,
-        Self::Duration,
-        Self::Queue,
-        Self::UpstreamTime,
-        Self::Route,
-        Self::RequestId,
-        Self::TraceId,
-        Self::UserAgent,
-        Self::Referer,
-        Self::Error,
-    ];
+    /// Whether a JSON line tells it unless something else is asked for.
+    pub fn is_default(self) -> bool {
+        !matches!(self, Self::Protocol | Self::Tls | Self::Upstream | Self::Combined)
+    }
 
     /// Its name in settings and lines.
     pub fn name(self) -> &'static str {

@@ -1,7 +1,8 @@
 //! The validated, immutable settings that the rest of the program reads: data only.
 //!
 //! `config` makes a [`Plan`] out of text; nothing here parses, reads a file or logs. Every duration
-//! and size is already within its bounds.
+//! and size is already within its bounds. `Default` is blank here, for `config` to fill in: the values that hold
+//! unless others are set are in `config/keys`.
 
 mod buffers;
 mod files;
@@ -32,7 +33,7 @@ use ipnet::IpNet;
 use crate::rfc::request_head::Limits;
 
 /// Everything `run` needs to know.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     pub server: Server,
     /// `None` is no listener that speaks TLS.
@@ -58,7 +59,7 @@ pub struct Plan {
 }
 
 /// The client side.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Server {
     /// Where plain HTTP is spoken; at least one, unless TLS is spoken somewhere.
     pub listen: Vec<Listen>,
@@ -95,7 +96,7 @@ pub struct Server {
 }
 
 /// The answers for load balancers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     /// Whether this process is in service.
     pub path: String,
@@ -106,14 +107,14 @@ pub struct Health {
 }
 
 /// The listener for metrics.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admin {
     /// `None` switches it off.
     pub listen: Option<SocketAddr>,
 }
 
 /// Leaving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shutdown {
     /// From the signal: how long new connections are still accepted.
     pub delay: Duration,

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::listen::Listen;
 
 /// The listeners that speak TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
     /// At least one.
     pub listen: Vec<Listen>,
@@ -18,9 +18,10 @@ pub struct Tls {
 }
 
 /// Where certificates come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Certificates {
     /// One made at the start, with a key that nobody else has.
+    #[default]
     SelfSigned,
     /// At least one; the first is for clients that name no server, or an unknown one.
     Files(Vec<CertificateFiles>),
@@ -34,8 +35,9 @@ pub struct CertificateFiles {
 }
 
 /// A version of TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TlsVersion {
+    #[default]
     V12,
     V13,
 }

@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 /// One application: a server, or several that do the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upstream {
     pub protocol: Protocol,
     /// At least one. A name with several addresses is several servers.
@@ -31,7 +31,7 @@ pub struct Upstream {
 }
 
 /// How many requests an application gets at the same time, and what becomes of the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Admission {
     /// Requests at each server at the same time: its workers x threads.
     pub max_in_flight: usize,
@@ -52,8 +52,9 @@ pub struct Probe {
 }
 
 /// The protocol spoken to the application.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
+    #[default]
     Http1,
     Uwsgi(Uwsgi),
 }
@@ -67,9 +68,10 @@ pub struct Uwsgi {
 }
 
 /// Who speaks the uwsgi protocol at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Flavour {
     /// uWSGI: `PATH_INFO` is decoded, a connection has one request.
+    #[default]
     Uwsgi,
     /// gunicorn: it decodes `PATH_INFO` itself, and keeps connections.
     Gunicorn,

@@ -4,7 +4,20 @@ use std::time::Duration;
 
 use super::{
     key::Key,
-    kind::{DAY, HOUR, Kind, MILLISECOND, MINUTE},
+    kind::{List, One},
+};
+use crate::{
+    config::{
+        caching, cors,
+        format::{
+            Bool, Choice, DAY, GIB, HOUR, KIB, MILLISECOND, MINUTE, Number, OrNone, OrWord, Size,
+            Time, size_or,
+        },
+        media_type,
+        path::{self, root_format},
+        url,
+    },
+    plan::Symlinks,
 };
 
 /// The site's own files.
@@ -12,7 +25,10 @@ pub(super) const STATIC: &[Key] = &[
     Key {
         name: "static.roots",
         default: Some(&[]),
-        kind: Kind::Roots { example: "/static/=/srv/static" },
+        kind: &List::or_none(
+            root_format("PREFIX=DIR, such as /static/=/srv/static"),
+            |to, roots| to.static_roots = roots,
+        ),
         doc: "URL prefixes and the directories that their files are in, as STATIC_URL and \
               STATIC_ROOT; a prefix may stand here several times: its directories are tried in \
               this order.",
@@ -22,128 +38,124 @@ pub(super) const STATIC: &[Key] = &[
     Key {
         name: "static.memory",
         default: Some(&["64MiB"]),
-        kind: MEMORY,
+        kind: &One(MEMORY, |to, bytes| to.plan.files.memory = bytes),
         doc: "File contents kept in memory, at the most; a file that is kept open counts for 64KiB.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "static.entries",
         default: Some(&["65536"]),
-        kind: ENTRIES,
+        kind: &One(ENTRIES, |to, count| to.plan.files.entries = count),
         doc: "Files known at the same time, at the most.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "static.max_age",
         default: Some(&["60s"]),
-        kind: MAX_AGE,
+        kind: &One(MAX_AGE, |to, time| to.static_root.max_age = time),
         doc: "Cache-Control max-age of files whose name holds no content hash; \
               those with one are immutable for a year.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "static.caching",
         default: Some(&[]),
-        kind: Kind::CacheRules,
+        kind: &List::or_none(caching::RULE, |to, rules| to.static_root.caching = rules),
         doc: "How long caches keep the files that a pattern matches; the first that matches decides, \
               over content hashes and max_age too. LIFETIME is a time, immutable or no-store. \
               PATTERN is a name below the directory: * stands for anything but /, ** for anything, \
               ? for one character, and without a / the last part of the name counts; vite, webpack \
               and esbuild stand for the names that these write with a content hash.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "static.index",
         default: Some(&["none"]),
-        kind: Kind::FileNameOrNone,
+        kind: &One(OrNone(path::INDEX), |to, name| to.static_root.index = name),
         doc: "The file that is sent for a directory; there are no listings.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "static.compress",
         default: Some(&["true"]),
-        kind: Kind::Bool,
+        kind: &One(Bool, |to, on| to.plan.files.compress = on),
         doc: "Whether text from 1KiB to 1MiB that has no .br, .zst or .gz file beside it is compressed \
               in the background once it is asked for again, and kept in memory.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "static.check_interval",
         default: Some(&["1s"]),
-        kind: Kind::DurationOrWord { least: Duration::ZERO, most: HOUR, word: "never" },
+        kind: &One(
+            OrWord { format: Time(Duration::ZERO, HOUR), word: "never", meant: &[] },
+            |to, time| to.plan.files.check_interval = time,
+        ),
         doc: "How long a file is believed unchanged before the disk is asked again; never is for \
               directories that do not change while this runs, such as those of an image.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "static.symlinks",
         default: Some(&["within"]),
-        kind: Kind::Choice(&["within", "never", "anywhere"]),
+        kind: &One(
+            Choice(&[
+                ("within", Symlinks::Within),
+                ("never", Symlinks::Never),
+                ("anywhere", Symlinks::Anywhere),
+            ]),
+            |to, symlinks| to.plan.files.symlinks = symlinks,
+        ),
         doc: "Which symbolic links are followed: relative ones that stay within the directory, none, \
               or all, wherever they lead, such as those of collectstatic --link.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "static.charset",
         default: Some(&["utf-8"]),
-        kind: Kind::CharsetOrNone,
+        kind: &One(OrNone(media_type::CHARSET), |to, charset| to.plan.files.charset = charset),
         doc: "The charset that Content-Type names for text.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "static.types",
         default: Some(&[]),
-        kind: Kind::Types,
+        kind: &List::or_none(media_type::BY_EXTENSION, |to, types| to.plan.files.types = types),
         doc: "Content-Type by the extension of the name, before the built-in ones.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "static.cors",
         default: Some(&["fonts"]),
-        kind: Kind::Cors,
+        kind: &List::at_least_one(cors::RULE, |to, rules| to.cors = rules),
         doc: "Which files scripts and pages of other origins may use \
               (Access-Control-Allow-Origin: *): one word for all prefixes of this section, and \
               PREFIX=WORD for one prefix of this section or of [media].",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "static.fallback",
         default: Some(&["none"]),
-        kind: Kind::HttpUrlOrNone,
+        kind: &One(OrNone(url::FALLBACK), |to, origin| to.fallback = origin),
         doc: "Where a file with Django's content hash in its name is fetched from when no directory \
               has it, such as the previous release or a bucket; BASE stands before the request's \
               path.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "static.fallback_timeout",
         default: Some(&["5s"]),
-        kind: Kind::Duration { least: MILLISECOND, most: MINUTE },
+        kind: &One(Time(MILLISECOND, MINUTE), |to, time| to.fallback_timeout = time),
         doc: "How long the fallback may take to accept a connection, to begin its answer, and to \
               pause within it.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "static.serve_current",
         default: Some(&["false"]),
-        kind: Kind::Bool,
+        kind: &One(Bool, |to, on| to.plan.missing.serve_current = on),
         doc: "Whether the current version of a file is sent, with no-store, when the one with the \
               content hash that was asked for is nowhere.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
 ];
 
@@ -152,7 +164,9 @@ pub(super) const MEDIA: &[Key] = &[
     Key {
         name: "media.roots",
         default: Some(&[]),
-        kind: Kind::Roots { example: "/media/=/srv/media" },
+        kind: &List::or_none(root_format("PREFIX=DIR, such as /media/=/srv/media"), |to, roots| {
+            to.media_roots = roots
+        }),
         doc: "URL prefixes and the directories that their files are in, as MEDIA_URL and MEDIA_ROOT; \
               a prefix may stand here several times, as in [static].",
         short_env: Some("SIDEMAN_MEDIA"),
@@ -161,44 +175,39 @@ pub(super) const MEDIA: &[Key] = &[
     Key {
         name: "media.memory",
         default: Some(&["16MiB"]),
-        kind: MEMORY,
+        kind: &One(MEMORY, |to, bytes| to.plan.media.memory = bytes),
         doc: "Contents of these files and of those of [accel] kept in memory, at the most; a file that \
               is kept open counts for 64KiB.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "media.entries",
         default: Some(&["16384"]),
-        kind: ENTRIES,
+        kind: &One(ENTRIES, |to, count| to.plan.media.entries = count),
         doc: "Files known at the same time, at the most.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "media.max_age",
         default: Some(&["60s"]),
-        kind: MAX_AGE,
+        kind: &One(MAX_AGE, |to, time| to.media_root.max_age = time),
         doc: "Cache-Control max-age; nothing here is immutable.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "media.cors",
         default: Some(&["none"]),
-        kind: Kind::Choice(&["none", "fonts", "all"]),
+        kind: &One(Choice(cors::WORDS), |to, cors| to.media_root.cors = cors),
         doc: "Which files scripts and pages of other origins may use, below prefixes that static.cors \
               does not name.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "media.rate",
         default: Some(&["unlimited"]),
-        kind: Kind::SizeOrWord { least: 1 << 10, most: 1 << 30, word: "unlimited" },
+        kind: &One(size_or(KIB, GIB, "unlimited"), |to, rate| to.media_root.rate = rate),
         doc: "Bytes a second that one answer is sent with, at the most.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
 ];
 
@@ -206,7 +215,10 @@ pub(super) const MEDIA: &[Key] = &[
 pub(super) const ACCEL: &[Key] = &[Key {
     name: "accel.roots",
     default: Some(&[]),
-    kind: Kind::Roots { example: "/protected/=/srv/protected" },
+    kind: &List::or_none(
+        root_format("PREFIX=DIR, such as /protected/=/srv/protected"),
+        |to, roots| to.accel_roots = roots,
+    ),
     doc: "URL prefixes, 404 to clients, and the directories that their files are in; the application \
           names a file below a prefix in X-Accel-Redirect, or below a directory in X-Sendfile. A \
           prefix may stand here several times, as in [static].",
@@ -215,6 +227,6 @@ pub(super) const ACCEL: &[Key] = &[Key {
 }];
 
 const YEAR: Duration = DAY.saturating_mul(365);
-const MEMORY: Kind = Kind::Size { least: 0, most: 64 << 30 };
-const ENTRIES: Kind = Kind::Integer { least: 16, most: 4 << 20 };
-const MAX_AGE: Kind = Kind::Duration { least: Duration::ZERO, most: YEAR };
+const MEMORY: Size = Size(0, 64 * GIB);
+const ENTRIES: Number = Number(16, 4 << 20);
+const MAX_AGE: Time = Time(Duration::ZERO, YEAR);

@@ -1,16 +1,19 @@
 //! One row of the table of settings, and the names that follow from it.
 
-use super::kind::Kind;
+use std::fmt;
+
+use super::kind::{Kind, One};
+use crate::config::format::Bool;
 
 /// One setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Key {
     /// `section.key`, as in the TOML file.
     pub name: &'static str,
-    /// The default as text, one item unless the kind is a list; `None` when the key must be set.
+    /// The default as text, one item unless it is a list; `None` when the key must be set.
     pub default: Option<&'static [&'static str]>,
-    /// What its values look like.
-    pub kind: Kind,
+    /// What its values look like, and where in the draft of the plan they land.
+    pub(in crate::config) kind: &'static dyn Kind,
     /// One sentence on what it does.
     pub doc: &'static str,
     /// A shorter name in the environment, beside [`Key::env_name`].
@@ -22,6 +25,16 @@ pub struct Key {
 // === impl Key ===
 
 impl Key {
+    /// What a row leaves out.
+    pub(super) const BLANK: Self = Self {
+        name: "",
+        default: None,
+        kind: &One(Bool, |_, _| {}),
+        doc: "",
+        short_env: None,
+        flag: None,
+    };
+
     /// The name in the environment that every key has: `SIDEMAN_SECTION__KEY`.
     pub fn env_name(&self) -> String {
         format!("SIDEMAN_{}", self.name.replace('.', "__").to_ascii_uppercase())
@@ -37,3 +50,17 @@ impl Key {
         self.name.split_once('.').map_or(self.name, |(_, leaf)| leaf)
     }
 }
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Key {}

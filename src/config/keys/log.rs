@@ -4,7 +4,14 @@ use std::time::Duration;
 
 use super::{
     key::Key,
-    kind::{HOUR, Kind},
+    kind::{List, One},
+};
+use crate::{
+    config::{
+        format::{Choice, GIB, HOUR, KIB, Number, Size, Time},
+        log_names::{self, redact_of},
+    },
+    plan::{AccessLog, Level, WhenSlow},
 };
 
 /// The access log and the events.
@@ -12,25 +19,32 @@ pub(super) const LOG: &[Key] = &[
     Key {
         name: "log.access",
         default: Some(&["json"]),
-        kind: Kind::Choice(&["json", "combined", "off"]),
+        kind: &One(
+            Choice(&[
+                ("json", AccessLog::Json),
+                ("combined", AccessLog::Combined),
+                ("off", AccessLog::Off),
+            ]),
+            |to, form| to.plan.log.access = form,
+        ),
         doc: "The form of the access log: one JSON object a line, Apache's combined form, or none.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "log.fields",
         default: Some(&["default"]),
-        kind: Kind::LogFields,
+        kind: &List::at_least_one(log_names::Fields, |to, fields| to.log_fields = fields),
         doc: "What a line tells, in this order; what there is not of a request is left out. default \
               stands for all but protocol, tls and upstream; in the combined form, for Apache's own \
               line, before and behind which others stand as NAME=VALUE.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "log.redact",
         default: Some(&["default"]),
-        kind: Kind::ParameterNames,
+        kind: &List::or_none(log_names::PARAMETERS, |to, names| {
+            to.plan.log.redact = redact_of(names)
+        }),
         doc: "Query parameters whose values are written as ***, in the query and in the referer, \
               with user names and passwords in URLs; cookies and Authorization are never written. \
               A * at the beginning or the end stands for anything. A name is compared as a whole, \
@@ -42,58 +56,64 @@ pub(super) const LOG: &[Key] = &[
               *securitycode, *recoverycode, *verifier, *otp, otp*, mfa*, 2fa*, pin, *_pin, \
               *-pin, *pincode, cvv, cvc, ssn, *assertion, samlresponse, *session*, *sessid, sid, \
               ticket, *cookie and *connectionstring.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "log.static_sample",
         default: Some(&["1"]),
-        kind: Kind::Integer { least: 0, most: 1_000_000 },
+        kind: &One(Number(0, 1_000_000), |to, count| to.plan.log.static_sample = count as u32),
         doc: "One of so many answers with static files has a line, by chance; 0 is none. Those that \
               failed or were slow (log.slow) always have one; what is left out is counted.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "log.slow",
         default: Some(&["1s"]),
-        kind: Kind::Duration { least: Duration::ZERO, most: HOUR },
+        kind: &One(Time(Duration::ZERO, HOUR), |to, time| to.plan.log.slow = time),
         doc: "What takes this long is slow: log.static_sample leaves none of it out.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "log.health",
         default: Some(&["failing"]),
-        kind: Kind::Choice(&["failing", "all"]),
+        kind: &One(Choice(&[("failing", false), ("all", true)]), |to, all| {
+            to.plan.log.health = all
+        }),
         doc: "Which health checks have a line: those that are not answered with 200, or all.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "log.level",
         default: Some(&["info"]),
-        kind: Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
+        kind: &One(
+            Choice(&[
+                ("error", Level::Error),
+                ("warn", Level::Warn),
+                ("info", Level::Info),
+                ("debug", Level::Debug),
+                ("trace", Level::Trace),
+            ]),
+            |to, level| to.plan.log.level = level,
+        ),
         doc: "The least important events that are shown.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "log.buffer",
         default: Some(&["8MiB"]),
-        kind: Kind::Size { least: 64 << 10, most: 1 << 30 },
+        kind: &One(Size(64 * KIB, GIB), |to, bytes| to.plan.log.buffer = bytes as usize),
         doc: "Access-log lines that may wait for a slow stdout.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "log.when_slow",
         default: Some(&["drop"]),
-        kind: Kind::Choice(&["drop", "block"]),
+        kind: &One(Choice(&[("drop", WhenSlow::Drop), ("block", WhenSlow::Block)]), |to, what| {
+            to.plan.log.when_slow = what
+        }),
         doc: "What happens when log.buffer is full: drop loses lines and counts them; block lets \
               requests wait (health checks apart), so that a log collector that hangs takes the site \
               with it. Lines of requests that had begun before are kept up to twice log.buffer.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
 ];

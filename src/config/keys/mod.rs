@@ -1,6 +1,8 @@
-//! The table of everything that can be set, a file for a few sections. It drives the names in the
-//! environment, the suggestions for misspelt names, the bounds that `reader` enforces, and
-//! `config/sideman.toml`.
+//! The table of everything that can be set, a file for a few sections. A row says all there is to say of a
+//! setting: names, default, format with its bounds, where in the plan the value lands, and what it does. From it
+//! come the file, the environment, the flags, docs/settings.md, config/sideman.toml and all messages. To add a
+//! setting, add a row here and a field in `plan/`; `format` and the parsers beside it have the formats, `rules`
+//! what must hold between settings.
 
 mod key;
 mod kind;
@@ -15,7 +17,10 @@ mod server;
 mod tls;
 mod upstream;
 
-pub use self::{key::Key, kind::Kind};
+use std::sync::LazyLock;
+
+pub use self::key::Key;
+pub(super) use self::kind::Bad;
 
 /// The sections of the settings file, in order, with a sentence or two on each.
 pub const SECTIONS: &[(&str, &str)] = &[
@@ -59,50 +64,27 @@ pub const SECTIONS: &[(&str, &str)] = &[
 ];
 
 /// Every setting, in the order of [`SECTIONS`].
-pub const KEYS: &[Key] = &joined::<{ count(PARTS) }>(PARTS);
-
-const PARTS: &[&[Key]] = &[
-    server::SERVER,
-    tls::TLS,
-    upstream::UPSTREAM,
-    routes::ROUTES,
-    buffers::BUFFERS,
-    pages::ERRORS,
-    pages::MAINTENANCE,
-    files::STATIC,
-    files::MEDIA,
-    files::ACCEL,
-    operation::HEALTH,
-    operation::ADMIN,
-    log::LOG,
-    operation::SHUTDOWN,
-];
+pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+    let sections = [
+        server::SERVER,
+        tls::TLS,
+        upstream::UPSTREAM,
+        routes::ROUTES,
+        buffers::BUFFERS,
+        pages::ERRORS,
+        pages::MAINTENANCE,
+        files::STATIC,
+        files::MEDIA,
+        files::ACCEL,
+        operation::HEALTH,
+        operation::ADMIN,
+        log::LOG,
+        operation::SHUTDOWN,
+    ];
+    sections.concat()
+});
 
 /// The key called `name`, if there is one.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
-}
-
-const fn count(mut parts: &[&[Key]]) -> usize {
-    let mut count = 0;
-    while let Some((part, others)) = parts.split_first() {
-        count += part.len();
-        parts = others;
-    }
-    count
-}
-
-/// The parts behind each other; the compiler does it, and refuses a `COUNT` that is not theirs.
-const fn joined<const COUNT: usize>(mut parts: &[&[Key]]) -> [Key; COUNT] {
-    const BLANK: Key =
-        Key { name: "", default: None, kind: Kind::Bool, doc: "", short_env: None, flag: None };
-    let mut keys = [BLANK; COUNT];
-    let mut rest: &mut [Key] = &mut keys;
-    while let Some((part, others)) = parts.split_first() {
-        let (here, after) = rest.split_at_mut(part.len());
-        here.copy_from_slice(part);
-        (rest, parts) = (after, others);
-    }
-    assert!(rest.is_empty());
-    keys
 }

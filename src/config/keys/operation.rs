@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::{
-    key::Key,
-    kind::{HOUR, Kind, MINUTE},
+use super::{key::Key, kind::One};
+use crate::config::{
+    address,
+    format::{Bool, HOUR, MINUTE, Time},
+    path,
 };
 
 /// The answers for load balancers.
@@ -12,26 +14,23 @@ pub(super) const HEALTH: &[Key] = &[
     Key {
         name: "health.path",
         default: Some(&["/healthz"]),
-        kind: Kind::Path,
+        kind: &One(path::HEALTH, |to, path| to.plan.health.path = path),
         doc: "Answers 200 while this process is in service, 503 while it starts or drains.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "health.ready_path",
         default: Some(&["/readyz"]),
-        kind: Kind::Path,
+        kind: &One(path::HEALTH, |to, path| to.plan.health.ready_path = path),
         doc: "Answers 200 if the application accepts connections now, else 503.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "health.wait_for_application",
         default: Some(&["true"]),
-        kind: Kind::Bool,
+        kind: &One(Bool, |to, on| to.plan.health.wait_for_application = on),
         doc: "Whether health.path stays 503 until the application accepted its first connection.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
 ];
 
@@ -39,7 +38,7 @@ pub(super) const HEALTH: &[Key] = &[
 pub(super) const ADMIN: &[Key] = &[Key {
     name: "admin.listen",
     default: Some(&["127.0.0.1:9180"]),
-    kind: Kind::ListenOrOff,
+    kind: &One(address::LISTEN_OR_OFF, |to, listen| to.plan.admin.listen = listen),
     doc: "The address that /metrics is served on, and POST /-/reload; off serves none. Not for strangers.",
     short_env: Some("SIDEMAN_ADMIN"),
     flag: Some("--admin"),
@@ -50,28 +49,27 @@ pub(super) const SHUTDOWN: &[Key] = &[
     Key {
         name: "shutdown.delay",
         default: Some(&["5s"]),
-        kind: Kind::Duration { least: Duration::ZERO, most: MINUTE.saturating_mul(10) },
+        kind: &One(Time(Duration::ZERO, MINUTE.saturating_mul(10)), |to, time| {
+            to.plan.shutdown.delay = time
+        }),
         doc: "After the signal: how long new connections are still served, so that the load balancer \
               can look away first. The default is 0s when stdin is a terminal.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "shutdown.timeout",
         default: Some(&["28s"]),
-        kind: Kind::Duration { least: Duration::ZERO, most: HOUR },
+        kind: &One(Time(Duration::ZERO, HOUR), |to, time| to.plan.shutdown.timeout = time),
         doc: "After the signal: when the requests still running are cut; not below shutdown.delay, and \
               below the orchestrator's stop timeout (30s on ECS).",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "shutdown.tunnels",
         default: Some(&["5s"]),
-        kind: Kind::Duration { least: Duration::ZERO, most: HOUR },
+        kind: &One(Time(Duration::ZERO, HOUR), |to, time| to.plan.shutdown.tunnels = time),
         doc: "After the signal: when upgraded connections (WebSocket) are closed; not above \
               shutdown.timeout. Where that is below the default, it holds instead.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
 ];

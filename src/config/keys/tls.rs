@@ -2,7 +2,14 @@
 
 use super::{
     key::Key,
-    kind::{Kind, MINUTE, SECOND},
+    kind::{List, One},
+};
+use crate::{
+    config::{
+        address, certificates,
+        format::{Bool, Choice, MINUTE, Number, SECOND, Time},
+    },
+    plan::TlsVersion,
 };
 
 /// TLS towards clients.
@@ -10,52 +17,48 @@ pub(super) const TLS: &[Key] = &[
     Key {
         name: "tls.listen",
         default: Some(&[]),
-        kind: Kind::Listen,
+        kind: &List::or_none(address::ENDPOINT, |to, listen| to.tls.listen = listen),
         doc: "Addresses to serve on by TLS, beside those of server.listen.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "tls.certificates",
         default: Some(&[]),
-        kind: Kind::Certificates,
+        kind: &List::or_none(certificates::PAIR, |to, pairs| to.certificates = pairs),
         doc: "Certificates with their chains, and their keys, in PEM. Clients get the one that has the \
               name they ask for, else the first. Files that change are taken up within seconds.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "tls.self_signed",
         default: Some(&["false"]),
-        kind: Kind::Bool,
+        kind: &One(Bool, |to, on| to.self_signed = on),
         doc: "Whether a certificate is made at the start in place of tls.certificates; for load \
               balancers that do not verify it, such as an ALB.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "tls.min_version",
         default: Some(&["1.2"]),
-        kind: Kind::Choice(&["1.2", "1.3"]),
+        kind: &One(Choice(&[("1.2", TlsVersion::V12), ("1.3", TlsVersion::V13)]), |to, version| {
+            to.tls.min_version = version
+        }),
         doc: "The lowest version of TLS that is spoken.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "tls.handshake_timeout",
         default: Some(&["5s"]),
-        kind: Kind::Duration { least: SECOND, most: MINUTE },
+        kind: &One(Time(SECOND, MINUTE), |to, time| to.tls.handshake_timeout = time),
         doc: "How long a client may take for its handshake, from the accepted connection on.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
     Key {
         name: "tls.handshakes",
         default: Some(&["512"]),
-        kind: Kind::Integer { least: 1, most: 65_536 },
+        kind: &One(Number(1, 65_536), |to, count| to.tls.handshakes = count),
         doc: "Handshakes at the same time; further connections to tls.listen wait in the kernel until \
               one has ended; the oldest are closed for them.",
-        short_env: None,
-        flag: None,
+        ..Key::BLANK
     },
 ];

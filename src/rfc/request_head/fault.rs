@@ -3,7 +3,7 @@
 use crate::rfc::target::Misplaced;
 
 /// The most that a head may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the request line, without its end.
     pub line: usize,

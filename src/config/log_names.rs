@@ -1,74 +1,67 @@
-//! The section `log`: values to the plan's part, and the two lists that it has.
+//! The names in the lists of the section `log`: what a line tells, and which parameters are hidden.
 
-use crate::plan::{
-    AccessLog, Level, Log, LogField, LogFields, NamePattern, Redact, SECRET_NAMES, WhenSlow,
+use crate::plan::{AccessLog, LogField, LogFields, NamePattern, Redact, SECRET_NAMES};
+
+use super::{
+    format::{Format, Text},
+    suggest,
 };
 
-use super::{reader::Reader, repeated::repeated, suggest};
-
-const FIELDS: &str = "log.fields";
 const DEFAULT: &str = "default";
 
 /// An item of a list whose built-in items have a word together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Item<T> {
+pub(super) enum Item<T> {
     Default,
     One(T),
 }
 
-/// Reads the section.
-pub(super) fn log(reader: &mut Reader<'_>) -> Option<Log> {
-    const ACCESS: [AccessLog; 3] = [AccessLog::Json, AccessLog::Combined, AccessLog::Off];
-    const LEVELS: [Level; 5] = [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
-    let access = reader.choice("log.access", &ACCESS);
-    let fields = fields(reader);
-    let redact = reader.list("log.redact", name_pattern, show(NamePattern::to_string));
-    let static_sample = reader.integer("log.static_sample");
-    let slow = reader.duration("log.slow");
-    let health = reader.choice("log.health", &[false, true]);
-    let level = reader.choice("log.level", &LEVELS);
-    let buffer = reader.size("log.buffer");
-    let when_slow = reader.choice("log.when_slow", &[WhenSlow::Drop, WhenSlow::Block]);
-    let access = access?;
-    Some(Log {
-        access,
-        fields: fields_of(access, &fields?),
-        redact: redact_of(redact?),
-        static_sample: u32::try_from(static_sample?).ok()?,
-        slow: slow?,
-        health: health?,
-        level: level?,
-        buffer: usize::try_from(buffer?).ok()?,
-        when_slow: when_slow?,
-    })
-}
+/// What a line tells.
+pub(super) struct Fields;
 
-fn fields(reader: &mut Reader<'_>) -> Option<Vec<Item<LogField>>> {
-    let fields = reader.list(FIELDS, field, show(|field: &LogField| field.name().to_owned()))?;
-    let names: Vec<&str> = fields
-        .iter()
-        .map(|item| match item {
-            Item::Default => DEFAULT,
-            Item::One(field) => field.name(),
-        })
-        .collect();
-    for name in repeated(names.iter()) {
-        let fault = format!("{name} is here twice: leave one out");
-        reader.conflict_of(&[FIELDS], fault, "a name is here twice: leave one out");
+/// Names of query parameters.
+pub(super) const PARAMETERS: Text<Item<NamePattern>> = Text::new(
+    "default, or names such as token, *_key or *secret*, without regard to case",
+    name_pattern,
+    |item| show(item, NamePattern::to_string),
+);
+
+// === impl Fields ===
+
+impl Format for Fields {
+    type Value = Item<LogField>;
+
+    fn expected(&self) -> String {
+        let names: Vec<_> = LogField::ALL.iter().map(|field| field.name()).collect();
+        format!("default, {}", names.join(", "))
     }
-    Some(fields)
+
+    fn read(&self, text: &str) -> Result<Item<LogField>, String> {
+        field(text)
+    }
+
+    fn show(&self, _text: &str, item: &Item<LogField>) -> String {
+        show_field(item)
+    }
 }
 
-/// What stands in `default` and also alone is told where it stands first.
-fn fields_of(access: AccessLog, items: &[Item<LogField>]) -> LogFields {
-    let built_in: &[LogField] = match access {
-        AccessLog::Json | AccessLog::Off => &LogField::DEFAULT,
-        AccessLog::Combined => &[LogField::Combined],
+/// The name of a field, or of all built-in ones.
+pub(super) fn show_field(item: &Item<LogField>) -> String {
+    show(item, |field| field.name().to_owned())
+}
+
+/// The fields of a line: what stands in `default` and also alone is told where it stands first.
+pub(super) fn fields_of(access: AccessLog, items: &[Item<LogField>]) -> LogFields {
+    let built_in = match access {
+        AccessLog::Json | AccessLog::Off => {
+            LogField::ALL.into_iter().filter(|field| field.is_default()).collect()
+        }
+        AccessLog::Combined => vec![LogField::Combined],
     };
     let mut fields = Vec::new();
     for item in items {
         let these = match item {
-            Item::Default => built_in,
+            Item::Default => built_in.as_slice(),
             Item::One(field) => std::slice::from_ref(field),
         };
         for field in these {
@@ -80,11 +73,12 @@ fn fields_of(access: AccessLog, items: &[Item<LogField>]) -> LogFields {
     LogFields(fields)
 }
 
-fn redact_of(items: Vec<Item<NamePattern>>) -> Redact {
+/// The names that are hidden.
+pub(super) fn redact_of(items: Vec<Item<NamePattern>>) -> Redact {
     let mut patterns: Vec<NamePattern> = Vec::new();
     for item in items {
         match item {
-            Item::Default => patterns.extend(SECRET_NAMES.iter().map(|name| pattern_of(name))),
+            Item::Default => patterns.extend(SECRET_NAMES.split(' ').map(pattern_of)),
             Item::One(pattern) => patterns.push(pattern),
         }
     }
@@ -132,8 +126,8 @@ fn pattern_of(text: &str) -> NamePattern {
     }
 }
 
-fn show<T>(one: impl Fn(&T) -> String) -> impl Fn(&Item<T>) -> String {
-    move |item| match item {
+fn show<T>(item: &Item<T>, one: impl Fn(&T) -> String) -> String {
+    match item {
         Item::Default => DEFAULT.to_owned(),
         Item::One(item) => one(item),
     }
@@ -149,7 +143,7 @@ mod tests {
     #[test]
     fn names_of_parameters() {
         let reads = |text: &str, expected: &str| {
-            let read = name_pattern(text).map(|item| show(NamePattern::to_string)(&item));
+            let read = name_pattern(text).map(|item| show(&item, NamePattern::to_string));
             assert_eq!(read.unwrap_or_else(|fault| format!("no: {fault}")), expected, "{text:?}");
         };
         reads("default", "default");
@@ -174,7 +168,7 @@ mod tests {
         let items = [Item::One(Tls), Item::One(Path), Item::Default];
         let json = fields_of(AccessLog::Json, &items).0;
         assert_eq!(json[..2], [Tls, Path]);
-        assert_eq!(json.len(), LogField::DEFAULT.len() + 1);
+        assert_eq!(json.len(), LogField::ALL.len() - 2);
         assert_eq!(fields_of(AccessLog::Combined, &items).0, [Tls, Path, Combined]);
     }
 
@@ -184,7 +178,6 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), LogField::ALL.len());
-        assert!(LogField::DEFAULT.iter().all(|field| LogField::ALL.contains(field)));
     }
 
     #[test]
@@ -192,9 +185,9 @@ mod tests {
         let key = KEYS.iter().find(|key| key.name == "log.redact").unwrap();
         let (_, list) = key.doc.split_once("default stands for ").unwrap();
         let list = list.trim_end_matches('.').replace(" and ", ", ");
-        assert_eq!(list.split(", ").collect::<Vec<_>>(), SECRET_NAMES);
+        assert_eq!(list.replace(',', ""), SECRET_NAMES);
         // Each could have been written by hand.
-        assert!(SECRET_NAMES.iter().all(|name| name_pattern(name).is_ok()));
+        assert!(SECRET_NAMES.split(' ').all(|name| name_pattern(name).is_ok()));
     }
 
     #[test]
@@ -203,19 +196,19 @@ mod tests {
         let rows = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
         let told: Vec<_> = rows.map(|(name, rest)| (name, rest.starts_with("yes |"))).collect();
         let fields = LogField::ALL.iter();
-        let known = fields.map(|field| (field.name(), LogField::DEFAULT.contains(field)));
+        let known = fields.map(|field| (field.name(), field.is_default()));
         assert_eq!(told, known.collect::<Vec<_>>());
         let (_, names) = guide.split_once("Built in:\n\n").unwrap();
         let (names, _) = names.split_once("\n\n").unwrap();
         let names: Vec<_> = names.split(',').map(|name| name.trim().trim_matches('`')).collect();
-        assert_eq!(names, SECRET_NAMES);
+        assert_eq!(names.join(" "), SECRET_NAMES);
     }
 
     proptest! {
         #[test]
         fn what_is_read_reads_back(text in "[*]?[!-~]{1,6}[*]?") {
             if let Ok(read) = name_pattern(&text) {
-                let shown = show(NamePattern::to_string)(&read);
+                let shown = show(&read, NamePattern::to_string);
                 prop_assert_eq!(name_pattern(&shown), Ok(read));
             }
         }

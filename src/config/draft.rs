@@ -1,0 +1,232 @@
+//! Where the values of the settings land, one by one, and the plan that they make together.
+
+use std::{path::PathBuf, time::Duration};
+
+use http::StatusCode;
+
+use crate::plan::{
+    Admission, CertificateFiles, Certificates, Cors, Fallback, Files, Flavour, LogField, Plan,
+    Probe, Protocol, Purpose, Root, Route, Shutdown, Tls, Upstream, Uwsgi,
+};
+
+use super::{
+    cors,
+    log_names::{self, Item},
+    servers::Server,
+    url::Origin,
+};
+
+/// What uWSGI has without a setting of its own.
+const UWSGI_BUFFER: u64 = 4096;
+/// What the uwsgi protocol can say, and gunicorn takes.
+const GUNICORN_BUFFER: u64 = u16::MAX as u64;
+
+/// How long an unused connection to the fallback is kept: it is asked rarely, during deployments.
+const FALLBACK_IDLE: Duration = Duration::from_secs(30);
+/// Unused connections to the fallback that are kept, for each worker.
+const FALLBACK_MAX_IDLE: usize = 4;
+/// How long a connection to the fallback is used at all.
+const FALLBACK_AGE: Duration = Duration::from_secs(600);
+
+/// The value of every setting. Most land in the plan as they are; beside it are those that depend on
+/// others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Draft {
+    /// Its `upstream` is what holds for every application, whatever its servers are.
+    pub(super) plan: Plan,
+    pub(super) tls: Tls,
+    pub(super) certificates: Vec<CertificateFiles>,
+    pub(super) self_signed: bool,
+    pub(super) servers: Vec<Server>,
+    pub(super) uwsgi_flavour: Flavour,
+    pub(super) uwsgi_buffer: Option<u64>,
+    pub(super) probe: Option<Duration>,
+    pub(super) probe_path: Option<String>,
+    /// Servers of other applications, each with its prefix.
+    pub(super) routes: Vec<(String, Server)>,
+    pub(super) static_roots: Vec<Place>,
+    /// What holds for every root of static files.
+    pub(super) static_root: Root,
+    pub(super) cors: Vec<cors::Rule>,
+    pub(super) fallback: Option<Origin>,
+    pub(super) fallback_timeout: Duration,
+    pub(super) media_roots: Vec<Place>,
+    /// What holds for every root of uploads.
+    pub(super) media_root: Root,
+    pub(super) accel_roots: Vec<Place>,
+    pub(super) log_fields: Vec<Item<LogField>>,
+}
+
+/// A directory, with the prefix of its URLs.
+pub(super) type Place = (String, PathBuf);
+
+// === impl Draft ===
+
+impl Draft {
+    /// The plan, if nothing is wrong.
+    pub(super) fn into_plan(self) -> Plan {
+        let upstream = self.application(self.servers.clone());
+        let other = |(prefix, servers)| Route { prefix, upstream: self.application(servers) };
+        let routes = grouped(&self.routes).into_iter().map(other).collect();
+        let media = self.media();
+        let static_roots = self.static_roots();
+        let fallback = self.fallback.map(|origin| fallback(origin, self.fallback_timeout));
+        let mut plan = self.plan;
+        plan.tls = (!self.tls.listen.is_empty()).then_some(Tls {
+            certificates: match self.self_signed {
+                true => Certificates::SelfSigned,
+                false => Certificates::Files(self.certificates),
+            },
+            ..self.tls
+        });
+        plan.upstream = upstream;
+        plan.routes = routes;
+        plan.media = media;
+        plan.files.roots = static_roots;
+        plan.missing.fallback = fallback;
+        plan.log.fields = log_names::fields_of(plan.log.access, &self.log_fields);
+        let Shutdown { timeout, tunnels, .. } = plan.shutdown;
+        plan.shutdown.tunnels = tunnels.min(timeout);
+        plan
+    }
+
+    /// Notes the file that is sent with a status.
+    pub(super) fn page(&mut self, status: u16, file: Option<PathBuf>) {
+        let status = StatusCode::from_u16(status).ok();
+        self.plan.pages.errors.extend(status.zip(file));
+    }
+
+    /// The application that these servers are.
+    fn application(&self, servers: Vec<Server>) -> Upstream {
+        let usual = match self.uwsgi_flavour {
+            Flavour::Uwsgi => UWSGI_BUFFER,
+            Flavour::Gunicorn => GUNICORN_BUFFER,
+        };
+        let buffer_size = self.uwsgi_buffer.unwrap_or(usual) as usize;
+        let protocol = match servers.first() {
+            // What an address says of it is that it is uwsgi.
+            Some((Protocol::Uwsgi(_), _)) => {
+                Protocol::Uwsgi(Uwsgi { flavour: self.uwsgi_flavour, buffer_size })
+            }
+            Some((Protocol::Http1, _)) | None => Protocol::Http1,
+        };
+        let path = self.probe_path.clone();
+        Upstream {
+            protocol,
+            targets: servers.into_iter().map(|(_, target)| target).collect(),
+            probe: self.probe.map(|interval| Probe { interval, path }),
+            ..self.plan.upstream.clone()
+        }
+    }
+
+    fn static_roots(&self) -> Vec<Root> {
+        let root = |(prefix, directories): (String, _)| Root {
+            cors: self.cors_of(Some(&prefix)).or(self.cors_of(None)).unwrap_or(Cors::Fonts),
+            prefix,
+            directories,
+            purpose: Purpose::Static,
+            ..self.static_root.clone()
+        };
+        grouped(&self.static_roots).into_iter().map(root).collect()
+    }
+
+    /// What users uploaded, together with what the application alone may send: that says nothing by
+    /// itself, because the application decides.
+    fn media(&self) -> Files {
+        let media = |(prefix, directories): (String, _)| Root {
+            cors: self.cors_of(Some(&prefix)).unwrap_or(self.media_root.cors),
+            prefix,
+            directories,
+            purpose: Purpose::Media,
+            ..self.media_root.clone()
+        };
+        let accel = |(prefix, directories)| Root {
+            prefix,
+            directories,
+            purpose: Purpose::Internal,
+            ..Root::default()
+        };
+        let media_roots = grouped(&self.media_roots).into_iter().map(media);
+        let accel_roots = grouped(&self.accel_roots).into_iter().map(accel);
+        Files {
+            roots: media_roots.chain(accel_roots).collect(),
+            memory: self.plan.media.memory,
+            entries: self.plan.media.entries,
+            compress: false,
+            ..self.plan.files.clone()
+        }
+    }
+
+    /// What the list says about a prefix, or about all (`None`).
+    fn cors_of(&self, prefix: Option<&str>) -> Option<Cors> {
+        self.cors.iter().find(|rule| rule.prefix.as_deref() == prefix).map(|rule| rule.cors)
+    }
+}
+
+fn fallback(origin: Origin, timeout: Duration) -> Fallback {
+    let server = Upstream {
+        targets: vec![origin.target()],
+        connect_timeout: timeout,
+        read_timeout: timeout,
+        idle_timeout: FALLBACK_IDLE,
+        max_idle: FALLBACK_MAX_IDLE,
+        max_age: FALLBACK_AGE,
+        // Its own bound stands in pipeline/fallback.rs; one that is away is not waited for.
+        admission: Admission { max_in_flight: usize::MAX, ..Admission::default() },
+        abort: true,
+        ..Upstream::default()
+    };
+    Fallback { server, host: origin.name(), base: origin.base }
+}
+
+/// What has the same prefix stands together, in the order of the list.
+pub(super) fn grouped<T: Clone>(items: &[(String, T)]) -> Vec<(String, Vec<T>)> {
+    let mut groups: Vec<(String, Vec<T>)> = Vec::new();
+    for (prefix, item) in items {
+        match groups.iter_mut().find(|(known, _)| known == prefix) {
+            Some((_, group)) => group.push(item.clone()),
+            None => groups.push((prefix.clone(), vec![item.clone()])),
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        config::{
+            keys,
+            read::read,
+            sources::{Origin, Sources, Value},
+        },
+        plan::Target,
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_settings_of_uwsgi_are_those_of_its_servers() {
+        let (flavour, size) = ("upstream.uwsgi_flavour", "upstream.uwsgi_buffer_size");
+        for (settings, flavour, buffer_size) in [
+            (&[][..], Flavour::Uwsgi, 4096),
+            (&[(flavour, "gunicorn")], Flavour::Gunicorn, 65_535),
+            (&[(size, "32KiB")], Flavour::Uwsgi, 32_768),
+            (&[(flavour, "gunicorn"), (size, "8KiB")], Flavour::Gunicorn, 8_192),
+        ] {
+            let mut sources = Sources::defaults();
+            for (name, text) in settings {
+                let origin = Origin::Environment { name: (*name).into() };
+                let value = Value { items: vec![(*text).into()], origin };
+                sources.set(keys::find(name).unwrap(), value);
+            }
+            let draft = read(&sources, Vec::new(), |_| true).draft;
+            let at = |protocol| (protocol, Target::Unix("/run/app.sock".into()));
+            let said = Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 1 };
+            let uwsgi = draft.application(vec![at(Protocol::Uwsgi(said))]);
+            assert_eq!(uwsgi.protocol, Protocol::Uwsgi(Uwsgi { flavour, buffer_size }));
+            let http = draft.application(vec![at(Protocol::Http1)]);
+            assert_eq!(http.protocol, Protocol::Http1);
+            assert_eq!((http.targets.len(), http.admission), (1, uwsgi.admission));
+        }
+    }
+}

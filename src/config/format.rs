@@ -1,0 +1,306 @@
+//! How a value is written. A format is described once: what is expected, how it is read and shown, and what the
+//! sources must know of it. Those of numbers and words are here; all others stand beside their parsers, as a [`Text`].
+
+use std::time::Duration;
+
+use super::value::{self, show_duration, show_size};
+
+/// How one value, or one item of a list, is written.
+pub(super) trait Format: Sync {
+    type Value;
+
+    /// What a value must look like, to follow the word "expected".
+    fn expected(&self) -> String;
+
+    /// The value, or a sentence on what to write instead.
+    fn read(&self, text: &str) -> Result<Self::Value, String>;
+
+    /// A value as it is in force: as it was written, if nothing else is said.
+    fn show(&self, text: &str, _value: &Self::Value) -> String {
+        text.to_owned()
+    }
+
+    fn traits(&self) -> Traits {
+        Traits::PLAIN
+    }
+}
+
+/// What the sources and the messages must know of a format.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Traits {
+    pub(super) toml: Toml,
+    /// Whether it is an address: an `@` can only stand behind a user name, and a token behind a `?`.
+    pub(super) is_address: bool,
+    /// Whether a value may be known to few, so that no log shows it.
+    pub(super) is_private: bool,
+    /// Whether a list of one item needs no array in the settings file.
+    pub(super) stands_alone: bool,
+    /// Whether a piece behind a comma of the environment belongs to the item in front of it.
+    pub(super) continues: fn(&str) -> bool,
+}
+
+/// The TOML type that a value is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Toml {
+    Text,
+    Bool,
+    Number,
+    /// A number, or a word in its place.
+    NumberOrText,
+    /// A number with its unit, as text.
+    Quantity,
+}
+
+/// Text with a parser of its own.
+pub(super) struct Text<T> {
+    pub(super) expected: &'static str,
+    pub(super) read: fn(&str) -> Result<T, String>,
+    /// The text that `read` reads as this.
+    pub(super) show: fn(&T) -> String,
+    pub(super) traits: Traits,
+}
+
+/// A time span from the first to the second.
+pub(super) struct Time(pub(super) Duration, pub(super) Duration);
+
+/// A number of bytes from the first to the second.
+pub(super) struct Size(pub(super) u64, pub(super) u64);
+
+/// A whole number from the first to the second.
+pub(super) struct Number(pub(super) usize, pub(super) usize);
+
+/// A number from 1 to this, or `auto`, which is `None`.
+pub(super) struct Auto(pub(super) usize);
+
+/// `true` or `false`.
+pub(super) struct Bool;
+
+/// One of a few words, and what each stands for.
+pub(super) struct Choice<T: 'static>(pub(super) &'static [(&'static str, T)]);
+
+/// Another format, or `none`.
+pub(super) struct OrNone<F>(pub(super) F);
+
+/// Another format, or a word for `None`.
+pub(super) struct OrWord<F> {
+    pub(super) format: F,
+    pub(super) word: &'static str,
+    /// What other programs write for the word.
+    pub(super) meant: &'static [&'static str],
+}
+
+pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub(super) const KIB: u64 = 1 << 10;
+pub(super) const GIB: u64 = 1 << 30;
+pub(super) const TIB: u64 = 1 << 40;
+
+/// A size, or a word for any size.
+pub(super) const fn size_or(least: u64, most: u64, word: &'static str) -> OrWord<Size> {
+    OrWord { format: Size(least, most), word, meant: &["0", "0B", "none", "off"] }
+}
+
+/// A time span, or `off` for one without an end.
+pub(super) const fn time_or_off(least: Duration, most: Duration) -> OrWord<Time> {
+    let meant = &["0", "0s", "none", "never", "false", "no"];
+    OrWord { format: Time(least, most), word: "off", meant }
+}
+
+// === impl Traits ===
+
+impl Traits {
+    pub(super) const PLAIN: Self = Self {
+        toml: Toml::Text,
+        is_address: false,
+        is_private: false,
+        stands_alone: false,
+        continues: |_| false,
+    };
+    pub(super) const ADDRESS: Self = Self { is_address: true, ..Self::PLAIN };
+    const QUANTITY: Self = Self { toml: Toml::Quantity, ..Self::PLAIN };
+}
+
+// === impl Text ===
+
+impl<T> Text<T> {
+    pub(super) const fn new(
+        expected: &'static str,
+        read: fn(&str) -> Result<T, String>,
+        show: fn(&T) -> String,
+    ) -> Self {
+        Self { expected, read, show, traits: Traits::PLAIN }
+    }
+
+    pub(super) const fn address(
+        expected: &'static str,
+        read: fn(&str) -> Result<T, String>,
+        show: fn(&T) -> String,
+    ) -> Self {
+        Self::new(expected, read, show).with(Traits::ADDRESS)
+    }
+
+    /// With what the sources must know of it.
+    pub(super) const fn with(self, traits: Traits) -> Self {
+        Self { traits, ..self }
+    }
+}
+
+// === impl Format ===
+
+impl<T> Format for Text<T> {
+    type Value = T;
+
+    fn expected(&self) -> String {
+        self.expected.into()
+    }
+
+    fn read(&self, text: &str) -> Result<T, String> {
+        (self.read)(text)
+    }
+
+    fn show(&self, _text: &str, value: &T) -> String {
+        (self.show)(value)
+    }
+
+    fn traits(&self) -> Traits {
+        self.traits
+    }
+}
+
+impl Format for Time {
+    type Value = Duration;
+
+    fn expected(&self) -> String {
+        let (least, most) = (show_duration(self.0), show_duration(self.1));
+        format!("a time from {least} to {most}, with its unit: ms, s, m, h or d")
+    }
+
+    fn read(&self, text: &str) -> Result<Duration, String> {
+        value::duration(text, self.0, self.1)
+    }
+
+    fn traits(&self) -> Traits {
+        Traits::QUANTITY
+    }
+}
+
+impl Format for Size {
+    type Value = u64;
+
+    fn expected(&self) -> String {
+        let (least, most) = (show_size(self.0), show_size(self.1));
+        format!("a size from {least} to {most}, with its unit: B, KiB, MiB, GiB, KB, MB or GB")
+    }
+
+    fn read(&self, text: &str) -> Result<u64, String> {
+        value::size(text, self.0, self.1)
+    }
+
+    fn traits(&self) -> Traits {
+        Traits::QUANTITY
+    }
+}
+
+impl Format for Number {
+    type Value = usize;
+
+    fn expected(&self) -> String {
+        format!("a whole number from {} to {}", self.0, self.1)
+    }
+
+    fn read(&self, text: &str) -> Result<usize, String> {
+        value::integer(text, self.0, self.1)
+    }
+
+    fn traits(&self) -> Traits {
+        Traits { toml: Toml::Number, ..Traits::PLAIN }
+    }
+}
+
+impl Format for Auto {
+    type Value = Option<usize>;
+
+    fn expected(&self) -> String {
+        format!("auto, or a number from 1 to {}", self.0)
+    }
+
+    fn read(&self, text: &str) -> Result<Option<usize>, String> {
+        value::or_word(text, "auto", |text| value::integer(text, 1, self.0))
+    }
+
+    fn traits(&self) -> Traits {
+        Traits { toml: Toml::NumberOrText, ..Traits::PLAIN }
+    }
+}
+
+impl Format for Bool {
+    type Value = bool;
+
+    fn expected(&self) -> String {
+        "true or false".into()
+    }
+
+    fn read(&self, text: &str) -> Result<bool, String> {
+        value::boolean(text)
+    }
+
+    fn traits(&self) -> Traits {
+        Traits { toml: Toml::Bool, ..Traits::PLAIN }
+    }
+}
+
+impl<T: Clone + Sync> Format for Choice<T> {
+    type Value = T;
+
+    fn expected(&self) -> String {
+        let words: Vec<_> = self.0.iter().map(|(word, _)| *word).collect();
+        words.join(", ")
+    }
+
+    fn read(&self, text: &str) -> Result<T, String> {
+        value::choice(text, self.0)
+    }
+}
+
+impl<F: Format> Format for OrNone<F> {
+    type Value = Option<F::Value>;
+
+    fn expected(&self) -> String {
+        format!("{}; or none", self.0.expected())
+    }
+
+    fn read(&self, text: &str) -> Result<Self::Value, String> {
+        value::or_none(text, |text| self.0.read(text))
+    }
+
+    fn show(&self, text: &str, value: &Self::Value) -> String {
+        value.as_ref().map_or_else(|| "none".into(), |value| self.0.show(text, value))
+    }
+
+    fn traits(&self) -> Traits {
+        self.0.traits()
+    }
+}
+
+impl<F: Format> Format for OrWord<F> {
+    type Value = Option<F::Value>;
+
+    fn expected(&self) -> String {
+        format!("{}; or {}", self.format.expected(), self.word)
+    }
+
+    fn read(&self, text: &str) -> Result<Self::Value, String> {
+        if text != self.word && self.meant.contains(&text) {
+            return Err(format!("write {}", self.word));
+        }
+        value::or_word(text, self.word, |text| self.format.read(text))
+    }
+
+    fn traits(&self) -> Traits {
+        self.format.traits()
+    }
+}
