@@ -8,6 +8,7 @@ mod fuzz_input;
 pub mod error;
 pub mod phase;
 pub mod rfc;
+mod sync;
 
 pub mod body;
 pub mod plan;

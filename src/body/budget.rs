@@ -1,10 +1,9 @@
 //! What all bodies that wait may take together: one budget for memory and one for disk. Whoever
 //! keeps bytes holds a reservation for them, which gives them back when it is dropped.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
+
+use crate::sync::AtomicU64;
 
 /// Bytes that may be held at the same time, over all workers.
 #[derive(Clone, Debug)]
@@ -95,8 +94,12 @@ impl Drop for Reservation {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Mutex;
+
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::sync::explore::{Script, Thread, explore};
 
     fn budget(limit: u64) -> (Budget, Arc<AtomicU64>) {
         let used = Arc::<AtomicU64>::default();
@@ -167,6 +170,67 @@ mod tests {
             drop(held);
             prop_assert_eq!(used.load(Ordering::Relaxed), 0);
         }
+    }
+
+    /// Takes so much, and gives back all but `rest` of it before the rest.
+    fn grow(budget: &Budget, amount: u64, rest: u64) -> Thread {
+        let budget = budget.clone();
+        Box::new(move || {
+            let mut held = budget.nothing();
+            if held.grow(amount) {
+                assert!(budget.0.used.load(Ordering::Relaxed) <= budget.limit());
+                held.shrink_to(rest);
+            } else {
+                assert!(!held.grow(budget.limit() + 1), "it never had so much");
+            }
+        })
+    }
+
+    #[test]
+    fn budget_is_kept_and_returned_in_any_order() {
+        explore("budget", || {
+            let (budget, used) = budget(3);
+            let threads = vec![grow(&budget, 2, 1), grow(&budget, 2, 0)];
+            let end = Box::new(move || assert_eq!(used.load(Ordering::Relaxed), 0));
+            Script { threads, end }
+        });
+    }
+
+    #[test]
+    fn budget_of_three_is_kept_and_returned_in_any_order() {
+        explore("budget of three", || {
+            let (budget, used) = budget(2);
+            let one = || -> Thread {
+                let budget = budget.clone();
+                Box::new(move || {
+                    let mut held = budget.nothing();
+                    held.grow(1);
+                })
+            };
+            let end = Box::new(move || assert_eq!(used.load(Ordering::Relaxed), 0));
+            Script { threads: vec![one(), one(), one()], end }
+        });
+    }
+
+    #[test]
+    fn last_of_a_budget_goes_to_one_of_two_in_any_order() {
+        explore("last of a budget", || {
+            let (budget, used) = budget(1);
+            let kept = Arc::<Mutex<Vec<Reservation>>>::default();
+            let one = || -> Thread {
+                let (mut held, kept) = (budget.nothing(), Arc::clone(&kept));
+                Box::new(move || {
+                    held.grow(1);
+                    kept.lock().unwrap().push(held);
+                })
+            };
+            let threads = vec![one(), one()];
+            let end = move || {
+                let amounts = kept.lock().unwrap().iter().map(Reservation::amount).sum();
+                assert_eq!((1, used.load(Ordering::Relaxed)), (amounts, 1));
+            };
+            Script { threads, end: Box::new(end) }
+        });
     }
 
     #[test]

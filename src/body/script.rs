@@ -5,10 +5,7 @@ use std::{
     collections::VecDeque,
     pin::Pin,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
@@ -21,7 +18,10 @@ use super::{
     buffers::{Buffers, Each},
     spill::Place,
 };
-use crate::error::{Error, Kind};
+use crate::{
+    error::{Error, Kind},
+    sync::AtomicU64,
+};
 
 /// What comes next.
 #[derive(Clone, Debug)]

@@ -143,10 +143,9 @@ impl Waiting {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    };
+    use std::sync::{Arc, atomic::Ordering};
+
+    use crate::sync::AtomicU64;
 
     fn budget(limit: u64) -> (Budget, Arc<AtomicU64>) {
         let used = Arc::<AtomicU64>::default();

@@ -2,7 +2,10 @@
 
 use std::{
     fmt::{Error, Write},
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use prometheus_client::{
@@ -168,8 +171,8 @@ impl Scrape {
             Kind::ALL.map(|kind| (kind.name(), self.metrics.sum(|shard| shard.errors(kind))));
         counters(e, names::ERRORS, "error", &errors)?;
         let buffers = [
-            ("memory", Process::read(&process.buffers.memory)),
-            ("disk", Process::read(&process.buffers.disk)),
+            ("memory", process.buffers.memory.load(Ordering::Relaxed)),
+            ("disk", process.buffers.disk.load(Ordering::Relaxed)),
         ];
         gauges(e, names::BUFFER_BYTES, "kind", &buffers)?;
         let spilled = [

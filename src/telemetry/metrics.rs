@@ -16,7 +16,7 @@ use super::{
     limits::Limits,
     usage,
 };
-use crate::error::Kind;
+use crate::{error::Kind, sync::AtomicU64 as SharedBytes};
 
 const KINDS: usize = Kind::ALL.len();
 const ROUTES: usize = Route::ALL.len();
@@ -89,8 +89,8 @@ pub struct Shard {
 /// Bytes of bodies that wait, over all workers.
 #[derive(Debug, Default)]
 pub struct BufferCounts {
-    pub memory: Arc<AtomicU64>,
-    pub disk: Arc<AtomicU64>,
+    pub memory: Arc<SharedBytes>,
+    pub disk: Arc<SharedBytes>,
 }
 
 /// The servers of the applications.

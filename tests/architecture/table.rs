@@ -14,18 +14,19 @@ pub(crate) const TABLE: &[Module] = &[
     Module { name: "error", may_import: &[] },
     Module { name: "phase", may_import: &[] },
     Module { name: "rfc", may_import: &[] },
+    Module { name: "sync", may_import: &[] },
     // What fuzz targets make of their bytes: for those that stand beside private parsers too.
     Module { name: "fuzz_input", may_import: &[] },
     // Layer 1. The phase is a value that telemetry shows, as settings are.
     Module { name: "plan", may_import: &["rfc"] },
-    Module { name: "body", may_import: &["error"] },
-    Module { name: "telemetry", may_import: &["error", "phase", "plan"] },
+    Module { name: "body", may_import: &["error", "sync"] },
+    Module { name: "telemetry", may_import: &["error", "phase", "sync", "plan"] },
     // Layer 2: never each other.
     Module { name: "files", may_import: FOR_PARTS },
     Module { name: "cache", may_import: FOR_PARTS },
     Module {
         name: "upstream",
-        may_import: &["error", "rfc", "fuzz_input", "plan", "body", "telemetry"],
+        may_import: &["error", "rfc", "sync", "fuzz_input", "plan", "body", "telemetry"],
     },
     // Layer 3: everything below. Health answers with the phase.
     Module {

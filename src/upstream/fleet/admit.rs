@@ -6,17 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::oneshot::{self, Receiver},
-    time::timeout_at,
-};
+use tokio::time::timeout_at;
 
 use super::{
     queue::Ticket,
     server::{Failure, Server},
-    state::{Fleet, Slot, lock},
+    state::{Fleet, Slot},
 };
-use crate::error::{Error, Kind};
+use crate::{
+    error::{Error, Kind},
+    sync::{
+        lock,
+        oneshot::{self, Receiver},
+    },
+};
 
 /// How long a request may wait.
 struct Patience {
@@ -54,8 +57,8 @@ impl Fleet {
         self: &Arc<Self>,
         since: Instant,
     ) -> Result<Slot, Error> {
-        let mut patience = self.patience();
-        if let Some(error) = patience.absence.take() {
+        let patience = self.patience();
+        if let Some(error) = patience.absence {
             self.hurry();
             if since.elapsed() >= patience.most {
                 return Err(error);
@@ -63,15 +66,16 @@ impl Fleet {
         }
         let mut waiting = self.enqueue(since)?;
         loop {
+            // The servers may be gone, or back, meanwhile: then another limit counts. If they left before this request
+            // was in the queue, nobody else reports it.
+            let patience = self.patience();
+            if since.elapsed() >= patience.most {
+                return waiting.give_up(patience.absence);
+            }
             let turn = timeout_at((since + patience.most).into(), &mut waiting.turn).await;
             if let Ok(turn) = turn {
                 // Nobody drops the other end without a word, except a process that ends.
                 return turn.unwrap_or_else(|_| Err(Error::new(Kind::QueueTimeout)));
-            }
-            // It may have gone away, or come back, meanwhile: then another bound counts.
-            patience = self.patience();
-            if since.elapsed() >= patience.most {
-                return waiting.give_up(patience.absence);
             }
         }
     }

@@ -7,6 +7,8 @@
 
 mod admit;
 mod queue;
+#[cfg(test)]
+mod schedules;
 mod server;
 mod state;
 mod tend;

@@ -4,15 +4,13 @@ use std::{
     fmt, io,
     net::SocketAddr,
     path::PathBuf,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
 use crate::{
     error::{Error, Kind},
+    sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, lock},
     telemetry::Repeat,
 };
 
@@ -108,7 +106,7 @@ impl Server {
     /// Takes a place, if one of `limit` is free.
     pub(super) fn take(&self, limit: usize) -> bool {
         let more = |taken: usize| (taken < limit).then_some(taken + 1);
-        self.in_flight.fetch_update(Ordering::SeqCst, Ordering::Relaxed, more).is_ok()
+        self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).is_ok()
     }
 
     pub(super) fn give_back(&self) {
@@ -198,9 +196,9 @@ impl Server {
         self.trouble().last.clone()
     }
 
-    fn trouble(&self) -> std::sync::MutexGuard<'_, Trouble> {
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
         // Plain values: one half written can't be worse than another.
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.trouble)
     }
 }
 

@@ -2,13 +2,10 @@
 
 use std::{
     net::IpAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use super::{
     queue::Queue,
@@ -17,6 +14,7 @@ use super::{
 use crate::{
     error::{Error, Kind},
     plan::{self, Target},
+    sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, copy, lock, oneshot},
     telemetry::ServerCounts,
 };
 
@@ -92,7 +90,7 @@ impl Fleet {
 
     /// The settings as they are now. Each worker has its own copy for its requests.
     pub fn settings(&self) -> Arc<plan::Upstream> {
-        Arc::clone(&lock(&self.settings))
+        copy(&self.settings)
     }
 
     /// Goes on under these settings: servers, places taken and requests that wait stay.
@@ -122,7 +120,7 @@ impl Fleet {
 
     /// The servers that are known now.
     pub(in crate::upstream) fn servers(&self) -> Arc<[Arc<Server>]> {
-        Arc::clone(&lock(&self.servers))
+        copy(&self.servers)
     }
 
     /// A connection to a server could not be opened: it is away until it can.
@@ -152,12 +150,12 @@ impl Fleet {
 
     /// Whether any server is in use.
     pub(in crate::upstream) fn is_any_available(&self) -> bool {
-        lock(&self.servers).iter().any(|server| server.is_available())
+        self.servers().iter().any(|server| server.is_available())
     }
 
     /// Whether no name server has said anything yet.
     pub(super) fn is_unknown(&self) -> bool {
-        lock(&self.servers).is_empty() && lock(&self.unresolved).is_none()
+        self.servers().is_empty() && copy(&self.unresolved).is_none()
     }
 
     /// Somebody waits for servers that are away.
@@ -174,7 +172,7 @@ impl Fleet {
             return None;
         }
         let failure = servers.iter().find_map(|server| server.failure());
-        let failure = failure.or_else(|| lock(&self.unresolved).clone());
+        let failure = failure.or_else(|| copy(&self.unresolved));
         Some(failure.map_or_else(
             || Error::new(Kind::UpstreamUnresolved).unsent(),
             |failure| failure.error(),
@@ -274,11 +272,6 @@ pub(super) fn known_address(target: &Target) -> Option<Address> {
             Some(Address::Tcp((address, *port).into()))
         }
     }
-}
-
-/// Nothing under these locks can be left half done.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -17,11 +17,12 @@ use tokio::{
 
 use super::{
     server::{Address, Failure, Server},
-    state::{Fleet, known_address, lock},
+    state::{Fleet, known_address},
 };
 use crate::{
     error::{Error, Kind},
     plan::Target,
+    sync::{copy, lock},
     upstream::{connect::connect, probe},
 };
 
@@ -103,7 +104,7 @@ impl Fleet {
             self.dispatch();
         }
         if !has_all && self.settings().admission.wait.is_zero() && self.servers().is_empty() {
-            let unresolved = lock(&self.unresolved).clone();
+            let unresolved = copy(&self.unresolved);
             unresolved.inspect(|failure| self.dismiss(&failure.error()));
         }
         has_all

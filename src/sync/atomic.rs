@@ -1,0 +1,285 @@
+//! Atomic numbers that remember what was stored in them during a run. A load returns any value that the memory model
+//! allows: not one that is older than what its thread knows of, nor, with `SeqCst`, than the last `SeqCst` store.
+//! Stores are in the order in which they happen, and what changes a value sees the last one.
+
+use std::{
+    fmt,
+    panic::Location,
+    sync::{
+        Mutex,
+        atomic::{self, Ordering},
+    },
+};
+
+use super::{
+    explore::{Here, here},
+    order::{Access, Clock, THREADS, join},
+};
+
+/// A number, and what was stored in it during a run.
+pub(super) struct Cell {
+    number: atomic::AtomicU64,
+    history: Mutex<History>,
+}
+
+#[derive(Default)]
+struct History {
+    run: u64,
+    stores: Vec<Store>,
+    /// The last one that each thread has read or made, and when.
+    seen: [(usize, u32); THREADS],
+}
+
+struct Store {
+    value: u64,
+    /// Who made it, and when by that thread's clock.
+    thread: usize,
+    time: u32,
+    /// What whoever reads it with `Acquire` knows from then on.
+    release: Option<Clock>,
+    is_ordered: bool,
+}
+
+// === impl Cell ===
+
+impl Cell {
+    const fn new(number: u64) -> Self {
+        let history = History { run: 0, stores: Vec::new(), seen: [(0, 0); THREADS] };
+        Self { number: atomic::AtomicU64::new(number), history: Mutex::new(history) }
+    }
+
+    #[track_caller]
+    fn load(&self, order: Ordering) -> u64 {
+        let Some(here) = here() else { return self.number.load(Ordering::SeqCst) };
+        here.stop(Access::Read(self.address()), Location::caller());
+        let mut history = self.history(&here);
+        let oldest = history.oldest(&here, order);
+        let index = oldest + here.choose(history.stores.len() - oldest);
+        history.read(&here, index, order)
+    }
+
+    #[track_caller]
+    fn store(&self, value: u64, order: Ordering) {
+        let Some(here) = here() else { return self.number.store(value, Ordering::SeqCst) };
+        here.stop(Access::Write(self.address()), Location::caller());
+        self.history(&here).store(&here, value, order, None);
+        self.number.store(value, Ordering::SeqCst);
+    }
+
+    /// Changes the value by what `change` makes of it, and returns what it was.
+    #[track_caller]
+    fn change(&self, order: Ordering, mut change: impl FnMut(u64) -> u64) -> u64 {
+        let Some(here) = here() else {
+            let changed = self
+                .number
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| Some(change(now)));
+            return changed.unwrap_or_else(|now| now);
+        };
+        here.stop(Access::Write(self.address()), Location::caller());
+        let mut history = self.history(&here);
+        self.exchange(&mut history, &here, order, change)
+    }
+
+    fn exchange(
+        &self,
+        history: &mut History,
+        here: &Here,
+        order: Ordering,
+        change: impl FnOnce(u64) -> u64,
+    ) -> u64 {
+        let last = history.stores.len() - 1;
+        let before = history.read(here, last, order);
+        let value = change(before);
+        let release = history.stores[last].release;
+        history.store(here, value, order, release);
+        self.number.store(value, Ordering::SeqCst);
+        before
+    }
+
+    /// As the standard library does it: a load, then compare and exchange until nobody was faster.
+    #[track_caller]
+    fn update(
+        &self,
+        set: Ordering,
+        fetch: Ordering,
+        mut change: impl FnMut(u64) -> Option<u64>,
+    ) -> Result<u64, u64> {
+        let Some(here) = here() else {
+            return self.number.fetch_update(Ordering::SeqCst, Ordering::SeqCst, change);
+        };
+        let mut before = self.load(fetch);
+        while let Some(next) = change(before) {
+            here.stop(Access::Write(self.address()), Location::caller());
+            let mut history = self.history(&here);
+            let last = history.stores.len() - 1;
+            let now = history.stores[last].value;
+            if now == before {
+                return Ok(self.exchange(&mut history, &here, set, |_| next));
+            }
+            before = history.read(&here, last, fetch);
+        }
+        Err(before)
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    fn history(&self, here: &Here) -> std::sync::MutexGuard<'_, History> {
+        let mut history = self.history.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if history.run != here.run.id {
+            let value = self.number.load(Ordering::SeqCst);
+            let first = Store { value, thread: 0, time: 0, release: None, is_ordered: true };
+            *history = History { run: here.run.id, stores: vec![first], ..History::default() };
+        }
+        history
+    }
+}
+
+// === impl History ===
+
+impl History {
+    /// The oldest store that a load may read.
+    fn oldest(&self, here: &Here, order: Ordering) -> usize {
+        let clock = here.clock();
+        let known = |store: &Store| {
+            store.time <= clock[store.thread] || order == Ordering::SeqCst && store.is_ordered
+        };
+        let stored = self.stores.iter().rposition(known).unwrap_or(0);
+        let seen = self.seen.iter().zip(clock).filter(|((_, time), now)| time <= now);
+        seen.map(|((index, _), _)| *index).fold(stored, usize::max)
+    }
+
+    fn read(&mut self, here: &Here, index: usize, order: Ordering) -> u64 {
+        let store = &self.stores[index];
+        let value = store.value;
+        if let (Some(release), true) = (&store.release, acquires(order)) {
+            here.learn(release);
+        }
+        self.see(here, index);
+        value
+    }
+
+    fn store(&mut self, here: &Here, value: u64, order: Ordering, kept: Option<Clock>) {
+        let clock = here.clock();
+        let mut release = kept;
+        if releases(order) {
+            join(release.get_or_insert_default(), &clock);
+        }
+        let (thread, is_ordered) = (here.thread, order == Ordering::SeqCst);
+        self.stores.push(Store { value, thread, time: clock[thread], release, is_ordered });
+        self.see(here, self.stores.len() - 1);
+    }
+
+    fn see(&mut self, here: &Here, index: usize) {
+        self.seen[here.thread] = (index, here.clock()[here.thread]);
+    }
+}
+
+fn acquires(order: Ordering) -> bool {
+    matches!(order, Ordering::Acquire | Ordering::AcqRel | Ordering::SeqCst)
+}
+
+fn releases(order: Ordering) -> bool {
+    matches!(order, Ordering::Release | Ordering::AcqRel | Ordering::SeqCst)
+}
+
+macro_rules! number {
+    ($name:ident, $number:ty) => {
+        /// The same as in the standard library.
+        #[allow(unreachable_pub, reason = "public types have such numbers")]
+        pub struct $name(Cell);
+
+        #[allow(dead_code, reason = "each has what any of them needs")]
+        #[allow(clippy::as_conversions, reason = "no number is longer than 64 bits")]
+        impl $name {
+            pub(crate) const fn new(number: $number) -> Self {
+                Self(Cell::new(number as u64))
+            }
+
+            #[track_caller]
+            pub(crate) fn load(&self, order: Ordering) -> $number {
+                self.0.load(order) as $number
+            }
+
+            #[track_caller]
+            pub(crate) fn store(&self, number: $number, order: Ordering) {
+                self.0.store(number as u64, order);
+            }
+
+            #[track_caller]
+            pub(crate) fn swap(&self, number: $number, order: Ordering) -> $number {
+                self.0.change(order, |_| number as u64) as $number
+            }
+
+            #[track_caller]
+            pub(crate) fn fetch_add(&self, more: $number, order: Ordering) -> $number {
+                self.0.change(order, |now| (now as $number).wrapping_add(more) as u64) as $number
+            }
+
+            #[track_caller]
+            pub(crate) fn fetch_sub(&self, less: $number, order: Ordering) -> $number {
+                self.0.change(order, |now| (now as $number).wrapping_sub(less) as u64) as $number
+            }
+
+            #[track_caller]
+            pub(crate) fn fetch_update(
+                &self,
+                set: Ordering,
+                fetch: Ordering,
+                mut change: impl FnMut($number) -> Option<$number>,
+            ) -> Result<$number, $number> {
+                let change = |now| change(now as $number).map(|next| next as u64);
+                match self.0.update(set, fetch, change) {
+                    Ok(before) => Ok(before as $number),
+                    Err(now) => Err(now as $number),
+                }
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new(0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.number.fmt(f)
+            }
+        }
+    };
+}
+
+number!(AtomicU64, u64);
+number!(AtomicUsize, usize);
+
+/// The same as in the standard library.
+pub(crate) struct AtomicBool(Cell);
+
+impl AtomicBool {
+    pub(crate) const fn new(value: bool) -> Self {
+        Self(Cell::new(value as u64))
+    }
+
+    #[track_caller]
+    pub(crate) fn load(&self, order: Ordering) -> bool {
+        self.0.load(order) != 0
+    }
+
+    #[track_caller]
+    pub(crate) fn store(&self, value: bool, order: Ordering) {
+        self.0.store(value.into(), order);
+    }
+
+    #[track_caller]
+    pub(crate) fn swap(&self, value: bool, order: Ordering) -> bool {
+        self.0.change(order, |_| value.into()) != 0
+    }
+}
+
+impl fmt::Debug for AtomicBool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.number.fmt(f)
+    }
+}

@@ -1,0 +1,99 @@
+//! tokio's channel for one value, with its two ends' accesses decided by a run.
+
+use std::{
+    future::Future,
+    panic::Location,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use tokio::sync::oneshot;
+pub(crate) use tokio::sync::oneshot::error;
+
+use super::{
+    explore::here,
+    order::{Access, Clock, join},
+};
+
+/// What whoever receives the value knows; its address is the channel's name.
+type Known = Arc<Mutex<Clock>>;
+
+/// The same as in tokio.
+#[derive(Debug)]
+pub(crate) struct Sender<T> {
+    inner: oneshot::Sender<T>,
+    known: Known,
+}
+
+/// The same as in tokio.
+#[derive(Debug)]
+pub(crate) struct Receiver<T> {
+    inner: Option<oneshot::Receiver<T>>,
+    known: Known,
+}
+
+pub(crate) fn channel<T>() -> (Sender<T>, Receiver<T>) {
+    let (sender, receiver) = oneshot::channel();
+    let known = Known::default();
+    let sender = Sender { inner: sender, known: Arc::clone(&known) };
+    (sender, Receiver { inner: Some(receiver), known })
+}
+
+// === impl Sender ===
+
+impl<T> Sender<T> {
+    #[track_caller]
+    pub(crate) fn send(self, value: T) -> Result<(), T> {
+        stop(&self.known);
+        if let Some(here) = here() {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            join(&mut known, &here.clock());
+        }
+        self.inner.send(value)
+    }
+}
+
+// === impl Receiver ===
+
+impl<T> Receiver<T> {
+    #[track_caller]
+    pub(crate) fn try_recv(&mut self) -> Result<T, error::TryRecvError> {
+        stop(&self.known);
+        let received = self.inner.as_mut().unwrap().try_recv();
+        self.learn(received.is_ok());
+        received
+    }
+
+    fn learn(&self, has_received: bool) {
+        if let (Some(here), true) = (here(), has_received) {
+            here.learn(&self.known.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+impl<T> Future for Receiver<T> {
+    type Output = Result<T, error::RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        stop(&self.known);
+        let received = Pin::new(self.inner.as_mut().unwrap()).poll(cx);
+        self.learn(matches!(received, Poll::Ready(Ok(_))));
+        received
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        stop(&self.known);
+        // A value in it is dropped here, and may come to a stop again.
+        self.inner = None;
+    }
+}
+
+#[track_caller]
+fn stop(known: &Known) {
+    if let Some(here) = here() {
+        here.stop(Access::Write(Arc::as_ptr(known).addr()), Location::caller());
+    }
+}

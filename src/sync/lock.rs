@@ -1,0 +1,114 @@
+//! A lock that a run decides about.
+
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+    panic::Location,
+    sync::{self, LockResult, PoisonError},
+};
+
+use super::{
+    explore::{Here, here},
+    order::{Access, Clock, join},
+};
+
+/// The same as in the standard library.
+#[derive(Default)]
+pub(crate) struct Mutex<T> {
+    inner: sync::Mutex<T>,
+    /// What whoever locks it knows, in a run.
+    known: sync::Mutex<(u64, Clock)>,
+}
+
+/// The same as in the standard library.
+pub(crate) struct MutexGuard<'a, T> {
+    mutex: &'a Mutex<T>,
+    guard: Option<sync::MutexGuard<'a, T>>,
+    here: Option<Here>,
+}
+
+// === impl Mutex ===
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { inner: sync::Mutex::new(value), known: sync::Mutex::default() }
+    }
+
+    #[track_caller]
+    pub(crate) fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
+        let here = here();
+        if let Some(here) = &here {
+            here.stop(Access::Lock(self.address()), Location::caller());
+            self.tell(here);
+        }
+        let guard = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(MutexGuard { mutex: self, guard: Some(guard), here })
+    }
+
+    /// A copy of the value.
+    #[track_caller]
+    pub(crate) fn copy(&self) -> T
+    where
+        T: Clone,
+    {
+        if let Some(here) = here() {
+            here.stop(Access::Copy(self.address()), Location::caller());
+            self.tell(&here);
+        }
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What those who had the lock before knew.
+    fn tell(&self, here: &Here) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0 == here.run.id {
+            here.learn(&known.1);
+        }
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Mutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+// === impl MutexGuard ===
+
+impl<T> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.guard.as_ref().unwrap()
+    }
+}
+
+impl<T> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.guard.as_mut().unwrap()
+    }
+}
+
+impl<T> Drop for MutexGuard<'_, T> {
+    fn drop(&mut self) {
+        if let Some(here) = &self.here {
+            here.stop(Access::Unlock(self.mutex.address()), Location::caller());
+            let mut known = self.mutex.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.0 != here.run.id {
+                *known = (here.run.id, Clock::default());
+            }
+            join(&mut known.1, &here.clock());
+        }
+        self.guard = None;
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.guard.fmt(f)
+    }
+}

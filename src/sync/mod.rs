@@ -1,0 +1,50 @@
+//! Atomic numbers, locks and channels of what all workers share: those of the standard library and of tokio.
+//!
+//! In unit tests they are look-alikes that also work under `explore`: there a test runs the real code in every order
+//! in which its threads may touch them, with every value that a load may return.
+
+#[cfg(test)]
+mod atomic;
+#[cfg(test)]
+pub(crate) mod channel;
+#[cfg(test)]
+pub(crate) mod explore;
+#[cfg(test)]
+mod lock;
+#[cfg(test)]
+mod order;
+#[cfg(test)]
+mod tests;
+
+use std::sync::PoisonError;
+#[cfg(not(test))]
+pub(crate) use std::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicU64, AtomicUsize},
+};
+
+#[cfg(not(test))]
+pub(crate) use tokio::sync::oneshot;
+
+#[cfg(test)]
+pub(crate) use self::{
+    atomic::{AtomicBool, AtomicU64, AtomicUsize},
+    channel as oneshot,
+    lock::{Mutex, MutexGuard},
+};
+
+/// Locks a value that nobody leaves half done: a panic while it was locked makes no difference.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A copy of such a value.
+#[cfg(not(test))]
+pub(crate) fn copy<T: Clone>(mutex: &Mutex<T>) -> T {
+    lock(mutex).clone()
+}
+
+#[cfg(test)]
+pub(crate) fn copy<T: Clone>(mutex: &Mutex<T>) -> T {
+    mutex.copy()
+}
