@@ -18,18 +18,20 @@ mod relay;
 mod request;
 #[cfg(test)]
 mod script;
+mod sealed;
 mod spill;
 mod waiting;
 
 pub use self::{
     budget::Budget,
     buffers::{Buffers, Each},
-    client::{ClientBody, StreamBody},
+    client::ClientBody,
     deadline::Deadline,
     file::{Changes, FileStream, Version},
     patience::Patience,
     relay::Strain,
-    request::{Arrival, Arriving, RequestBody},
+    request::RequestBody,
+    sealed::SealedPart,
     spill::Place,
 };
 
@@ -57,6 +59,8 @@ pub enum Body {
     Empty,
     /// All of it, in memory.
     Full(Bytes),
+    /// The same, and in a sealed file as well.
+    Sealed(SealedPart),
     /// A part of a file.
     File(FileStream),
     /// What comes from elsewhere while it is sent.
@@ -86,12 +90,20 @@ impl Body {
         tell: impl Fn(Strain) + 'static,
     ) -> Result<Self, Error> {
         match self {
-            Self::Empty | Self::Full(_) | Self::File(_) => Ok(self),
+            Self::Empty | Self::Full(_) | Self::Sealed(_) | Self::File(_) => Ok(self),
             Self::Stream(_) => match Relayed::begin(self, buffers, tell).await? {
                 Begun::Whole(bytes) => Ok(Self::from(bytes)),
                 Begun::Relayed(relayed) => Ok(Self::stream(relayed)),
             },
         }
+    }
+
+    /// Takes all of it, if it is in a sealed file.
+    pub fn take_sealed(&mut self) -> Option<SealedPart> {
+        if !matches!(self, Self::Sealed(_)) {
+            return None;
+        }
+        if let Self::Sealed(part) = mem::take(self) { Some(part) } else { None }
     }
 
     /// Lets through no more than so many bytes a second; 0 is no limit.
@@ -125,6 +137,11 @@ impl HttpBody for Body {
                 *self = Self::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
+            Self::Sealed(part) => {
+                let bytes = mem::take(&mut part.bytes);
+                *self = Self::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
             Self::File(file) => Pin::new(file).poll_frame(cx),
             Self::Stream(body) => body.as_mut().poll_frame(cx),
         }
@@ -133,7 +150,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Full(_) => false,
+            Self::Full(_) | Self::Sealed(_) => false,
             Self::File(file) => file.is_end_stream(),
             Self::Stream(body) => body.is_end_stream(),
         }
@@ -143,6 +160,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Sealed(part) => SizeHint::with_exact(part.bytes.len() as u64),
             Self::File(file) => file.size_hint(),
             Self::Stream(body) => body.size_hint(),
         }
@@ -154,6 +172,7 @@ impl fmt::Debug for Body {
         match self {
             Self::Empty => f.write_str("Empty"),
             Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
+            Self::Sealed(part) => write!(f, "Sealed({} bytes)", part.bytes.len()),
             Self::File(file) => file.fmt(f),
             Self::Stream(_) => f.write_str("Stream"),
         }

@@ -2,7 +2,6 @@
 
 use std::{
     cell::Cell,
-    io,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -19,11 +18,12 @@ use super::{
 };
 use crate::error::{Error, Kind};
 
-/// A request's body that tells its connection when it has come completely.
+/// A request's body, within its bounds.
 #[derive(Debug)]
 pub struct RequestBody {
     source: Source,
-    arrival: Rc<Arriving>,
+    /// Bytes that were taken from the client; `None` if there never were any.
+    received: Option<Rc<Cell<u64>>>,
 }
 
 #[derive(Debug)]
@@ -45,92 +45,14 @@ enum Source {
     Collected(Collected),
 }
 
-/// How much of a body has come. hyper reads ahead of whoever takes it: when the connection finds the
-/// end of what the client sends, all of the body may be here already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Arrival {
-    /// All of it.
-    #[default]
-    Over,
-    /// Some of it, for all that is known.
-    Coming,
-    /// The client sends no more; whether that was all is known when the rest was taken.
-    Ended,
-    /// The client sends no more, and that was not all.
-    Broken,
-}
-
-/// What has come of a body, for its connection.
-#[derive(Debug, Default)]
-pub struct Arriving {
-    arrival: Cell<Arrival>,
-    bytes: Cell<u64>,
-    permission: Cell<Permission>,
-    fault: Cell<Option<Kind>>,
-}
-
-/// Whether a client waits to be told to send its body (RFC 9110, 10.1.1). Over HTTP/1.1 that is hyper's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Permission {
-    #[default]
-    NotAsked,
-    /// It asks; nobody wants the body so far.
-    Asked,
-    /// Somebody does, and nothing has come.
-    Granted,
-}
-
-// === impl Arriving ===
-
-impl Arriving {
-    /// Another body begins.
-    pub fn begin(&self, arrival: Arrival) {
-        self.arrival.set(arrival);
-        self.bytes.set(0);
-        self.permission.set(Permission::NotAsked);
-        self.fault.set(None);
-    }
-
-    /// The client waits to be told to send it.
-    pub fn ask(&self) {
-        self.permission.set(Permission::Asked);
-    }
-
-    /// Whether the client is to be told to send it. Once.
-    pub fn take_permission(&self) -> bool {
-        let is_granted = self.permission.get() == Permission::Granted;
-        if is_granted {
-            self.permission.set(Permission::NotAsked);
-        }
-        is_granted
-    }
-
-    /// What is wrong with it, once it breaks off.
-    pub fn set_fault(&self, kind: Kind) {
-        self.fault.set(Some(kind));
-    }
-
-    /// How much of it has come.
-    pub fn get(&self) -> Arrival {
-        self.arrival.get()
-    }
-
-    /// The same in bytes, as far as somebody took them.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.get()
-    }
-
-    /// Notes how much of it has come.
-    pub fn set(&self, arrival: Arrival) {
-        self.arrival.set(arrival);
-    }
-}
-
 // === impl RequestBody ===
 
 impl RequestBody {
-    /// Keeps `arrival` up to date.
-    pub fn new(incoming: ClientBody, arrival: Rc<Arriving>) -> Self {
+    /// The body of a client's request.
+    pub fn new(incoming: ClientBody) -> Self {
+        if matches!(incoming, ClientBody::Empty) {
+            return Self::empty();
+        }
         let source = Source::Coming {
             incoming,
             left: u64::MAX,
@@ -139,19 +61,24 @@ impl RequestBody {
             patience: None,
             waiting: None,
         };
-        Self { source, arrival }
+        Self { source, received: Some(Rc::default()) }
+    }
+
+    /// Bytes that were taken from the client so far, also of what is taken later; `None` if there is no body.
+    pub fn received(&self) -> Option<Rc<Cell<u64>>> {
+        self.received.clone()
     }
 
     /// The body of a request that is made here and has none.
     pub fn empty() -> Self {
-        Self { source: Source::Nothing, arrival: Rc::default() }
+        Self { source: Source::Nothing, received: None }
     }
 
     /// The body, for somebody who wants it; what stays behind is at its end.
     #[must_use]
     pub fn take(&mut self) -> Self {
         let source = std::mem::replace(&mut self.source, Source::Nothing);
-        Self { source, arrival: Rc::clone(&self.arrival) }
+        Self { source, received: self.received.clone() }
     }
 
     /// Ends it with an error as soon as more than so many bytes have come.
@@ -206,7 +133,7 @@ impl Body for RequestBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let Self { source, arrival } = self.get_mut();
+        let Self { source, received } = self.get_mut();
         let (incoming, left, come, is_begun, patience, waiting) = match source {
             Source::Nothing => return Poll::Ready(None),
             Source::Collected(collected) => return Pin::new(collected).poll_frame(cx),
@@ -214,33 +141,18 @@ impl Body for RequestBody {
                 (incoming, left, come, is_begun, patience, waiting)
             }
         };
-        let polled = Pin::new(&mut *incoming).poll_frame(cx);
-        let before = arrival.get();
-        if matches!(polled, Poll::Ready(None)) || incoming.is_end_stream() {
-            arrival.set(Arrival::Over);
-        } else if polled.is_pending() && before == Arrival::Ended {
-            arrival.set(Arrival::Broken);
-        }
-        if before == Arrival::Ended && arrival.get() != before {
-            // The connection shall look at the end again.
-            cx.waker().wake_by_ref();
-        }
-        let Poll::Ready(frame) = polled else {
-            if arrival.permission.get() == Permission::Asked {
-                arrival.permission.set(Permission::Granted);
-            }
+        let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(cx) else {
             let Some(patience) = *patience else { return Poll::Pending };
             let waiting = waiting.get_or_insert_with(|| Box::new(Wait::new(patience, *come)));
             return waiting.poll_late(cx).map(|kind| Some(Err(Error::new(kind))));
         };
         let Some(frame) = frame else { return Poll::Ready(None) };
         *is_begun = true;
-        arrival.permission.set(Permission::NotAsked);
-        let kind = arrival.fault.get().unwrap_or(Kind::ClientBody);
-        let broken = |error: io::Error| Error::io(kind, error);
-        let frame = frame.map_err(broken).and_then(|frame| {
+        let frame = frame.and_then(|frame| {
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-            arrival.bytes.set(arrival.bytes.get() + length);
+            if let Some(received) = received {
+                received.set(received.get() + length);
+            }
             *left = left.checked_sub(length).ok_or_else(|| Error::new(Kind::BodyTooLarge))?;
             *come += length;
             if let Some(waiting) = waiting {

@@ -114,7 +114,7 @@ impl Fallback {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
                 let body = match reply.body {
                     Body::Stream(_) => Body::stream(Rest { body: reply.body, _running: running }),
-                    here @ (Body::Empty | Body::Full(_) | Body::File(_)) => here,
+                    here @ (Body::Empty | Body::Full(_) | Body::Sealed(_) | Body::File(_)) => here,
                 };
                 Fetched::Reply(passed_on(method, reply.status, &reply.headers, body))
             }

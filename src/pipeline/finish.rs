@@ -8,14 +8,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, Version, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::{leftover, record::Record, reply, tunnel::Tunnel};
+use super::{record::Record, reply, tunnel::Tunnel};
 use crate::{
-    body::Body,
+    body::{Body, SealedPart},
     error::{Error, Kind},
-    phase::Phase,
     plan::TlsVersion,
     rfc::trace,
     telemetry::{MethodLabel, Route, access_log::Line},
@@ -32,35 +31,10 @@ pub struct Answer {
 
 /// Puts the last touches to a response and ties its record to it.
 pub(super) fn seal(mut record: Box<Record>, response: Response<Body>) -> Response<Answer> {
-    let (mut parts, body) = response.into_parts();
+    let (parts, body) = response.into_parts();
     record.status = Some(parts.status);
-    let has_length = body.size_hint().exact().is_some();
-    record.connection.on_answer(record.parts.version, has_length, record.streams);
     record.is_complete = body.is_end_stream();
-    // What follows an unread body can't be found (RFC 9112, 9.3).
-    let is_unread = record.connection.is_body_abandoned() && !leftover::is_short(&record.parts);
-    let is_last = is_unread || record.local.phase.get() >= Phase::Draining;
-    if record.parts.version >= Version::HTTP_2 {
-        // A connection of many requests ends in another way (RFC 9113, 6.8 and 8.2.2).
-        parts.headers.remove(header::CONNECTION);
-    } else if record.upgraded.is_none() && (is_last || is_used_up(&record)) {
-        parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
     Response::from_parts(parts, Answer { body, record: Some(record) })
-}
-
-/// Whether its connection has had as many requests as it may.
-fn is_used_up(record: &Record) -> bool {
-    let most = record.local.app.plan.server.max_requests;
-    let is_used_up = record.connection.requests() >= most;
-    if is_used_up {
-        record.local.metrics.used_up.add(1);
-        tracing::debug!(
-            peer = record.connection.address(),
-            "client connection ends: it has had server.max_requests"
-        );
-    }
-    is_used_up
 }
 
 // === impl Answer ===
@@ -70,6 +44,29 @@ impl Answer {
     pub fn take_tunnel(&mut self) -> Option<Tunnel> {
         let upgraded = self.record.as_mut()?.upgraded.take()?;
         Some(Tunnel::open(self.record.take()?, upgraded))
+    }
+
+    /// Whether its body goes on as the application writes it, and may be silent for as long as that likes.
+    pub fn streams(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.streams)
+    }
+
+    /// Takes all of its body, if that is in a sealed file which the kernel can send.
+    pub fn take_sealed(&mut self) -> Option<SealedPart> {
+        let part = self.body.take_sealed()?;
+        if let Some(record) = &mut self.record {
+            record.bytes += part.bytes.len() as u64;
+            record.is_complete = true;
+        }
+        Some(part)
+    }
+
+    /// Its body is not sent: the client asked for none, or the status allows none.
+    pub fn omit_body(&mut self) {
+        self.body = Body::Empty;
+        if let Some(record) = &mut self.record {
+            record.is_complete = true;
+        }
     }
 
     /// The client has left, or was cut off, before it had what was handed over of it.
@@ -91,9 +88,6 @@ impl HttpBody for Answer {
         let Self { body, record } = self.get_mut();
         let polled = Pin::new(&mut *body).poll_frame(cx);
         let Some(record) = record else { return polled };
-        if polled.is_ready() {
-            record.connection.on_more();
-        }
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -123,7 +117,6 @@ impl HttpBody for Answer {
 impl Drop for Record {
     fn drop(&mut self) {
         let now = Instant::now();
-        self.connection.on_answered(now);
         // 499 is nginx's number for a client that left before there was an answer.
         let left = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
         let status = self.status.unwrap_or(left);
@@ -181,10 +174,10 @@ impl Record {
             path: self.parts.uri.path(),
             query: self.query(),
             version: self.parts.version,
-            tls: self.connection.tls().map(TlsVersion::name),
+            tls: self.connection.tls.map(TlsVersion::name),
             status: status.as_u16(),
             bytes: self.bytes,
-            bytes_in: self.connection.received(),
+            bytes_in: self.received.as_ref().map_or(0, |received| received.get()),
             duration,
             queue: self.queued.get(),
             upstream_time: self.first_byte,

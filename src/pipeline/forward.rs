@@ -168,7 +168,7 @@ fn port(record: &Record, named: Option<u16>, scheme: &str) -> u16 {
     }
     match (named, scheme) {
         (Some(port), _) => port,
-        (None, _) if !record.is_trusted => record.connection.server_port(),
+        (None, _) if !record.is_trusted => record.connection.server_port,
         (None, "https") => 443,
         (None, _) => 80,
     }

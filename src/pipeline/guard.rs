@@ -1,5 +1,5 @@
 //! Refuses requests that must not go further: what two servers could read differently. What can be
-//! seen in the bytes alone was refused before (`server/gate.rs`, `server/head_filter.rs`).
+//! seen in the bytes alone was refused before (`rfc/request_head`).
 
 use http::{HeaderValue, Method, Version, header, uri::PathAndQuery};
 

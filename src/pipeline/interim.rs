@@ -1,23 +1,54 @@
-//! The application's interim responses on their way to the client (RFC 9110, 15.2), such as early hints (RFC 8297): hyper
-//! sends final responses only, so the socket writes these (`server/socket`).
+//! The application's interim responses on their way to the client (RFC 9110, 15.2), such as early hints (RFC 8297): the
+//! pipeline queues them, the server that has the connection writes them before the final response.
 
-use bytes::{BufMut, BytesMut};
+use std::{
+    cell::{Cell, RefCell},
+    mem,
+};
+
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 
 /// Bytes that may wait for a client, at the most. What comes beyond is left out: an interim response says
 /// nothing that the final one does not.
-pub(super) const LIMIT: usize = 32 * 1024;
-
-/// What a status counts in HTTP/2, where nothing tells how many interim responses wait: all of a request count.
+pub const LIMIT: usize = 32 * 1024;
+/// What a status counts besides its fields.
 const STATUS: usize = 64;
 
-/// Bytes of an interim response with these fields in HTTP/2, about.
-pub(super) fn size(fields: &HeaderMap) -> usize {
-    STATUS + fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>()
+/// Interim responses that were not written yet.
+#[derive(Debug, Default)]
+pub struct InterimResponses {
+    waiting: RefCell<Vec<Response<()>>>,
+    /// Bytes of all that were queued since [`InterimResponses::restart`].
+    size: Cell<usize>,
 }
 
-/// An interim answer with these fields.
-pub(super) fn response(status: StatusCode, fields: &HeaderMap) -> Response<()> {
+// === impl InterimResponses ===
+
+impl InterimResponses {
+    /// Nothing waits any more: the limit holds for what comes from now on.
+    pub fn restart(&self) {
+        self.waiting.borrow_mut().clear();
+        self.size.set(0);
+    }
+
+    /// Takes what waits.
+    pub fn take(&self) -> Vec<Response<()>> {
+        mem::take(&mut *self.waiting.borrow_mut())
+    }
+
+    /// Queues an interim response with these fields, if that is not too much.
+    pub(super) fn push(&self, status: StatusCode, fields: &HeaderMap) {
+        let of_fields = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+        let size = self.size.get() + STATUS + of_fields.sum::<usize>();
+        if size <= LIMIT {
+            self.size.set(size);
+            self.waiting.borrow_mut().push(response(status, fields));
+        }
+    }
+}
+
+/// An interim response with the fields that clients may see. Hop-by-hop fields are gone already.
+fn response(status: StatusCode, fields: &HeaderMap) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -27,29 +58,6 @@ pub(super) fn response(status: StatusCode, fields: &HeaderMap) -> Response<()> {
     response
 }
 
-/// Appends an interim response with these fields, if it is not too much.
-pub(super) fn append(queue: &mut BytesMut, status: StatusCode, fields: &HeaderMap) {
-    let before = queue.len();
-    queue.put_slice(b"HTTP/1.1 ");
-    queue.put_slice(status.as_str().as_bytes());
-    queue.put_u8(b' ');
-    queue.put_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    queue.put_slice(b"\r\n");
-    for (name, value) in fields {
-        if is_for_clients(name) {
-            queue.put_slice(name.as_str().as_bytes());
-            queue.put_slice(b": ");
-            queue.put_slice(value.as_bytes());
-            queue.put_slice(b"\r\n");
-        }
-    }
-    queue.put_slice(b"\r\n");
-    if queue.len() > LIMIT {
-        queue.truncate(before);
-    }
-}
-
-/// Hop-by-hop fields are gone already.
 fn is_for_clients(name: &HeaderName) -> bool {
     let text = name.as_str();
     *name != header::CONTENT_LENGTH && text != "x-sendfile" && !text.starts_with("x-accel-")
@@ -60,20 +68,50 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    #[test]
-    fn bytes_on_the_wire() {
+    fn fields(list: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut fields = HeaderMap::new();
-        fields.append(header::LINK, HeaderValue::from_static("</a.css>; rel=preload"));
-        fields.append(header::LINK, HeaderValue::from_static("</b.js>; rel=preload"));
-        fields.append(header::CONTENT_LENGTH, HeaderValue::from_static("5"));
-        fields.append("x-accel-redirect", HeaderValue::from_static("/secret"));
-        let mut queue = BytesMut::new();
-        append(&mut queue, StatusCode::EARLY_HINTS, &fields);
-        let expected = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\
-                        link: </b.js>; rel=preload\r\n\r\n";
-        assert_eq!(queue, expected);
-        fields.append("x-long", HeaderValue::from_bytes(&[b'x'; LIMIT]).unwrap());
-        append(&mut queue, StatusCode::EARLY_HINTS, &fields);
-        assert_eq!(queue, expected);
+        for (name, value) in list {
+            fields.append(*name, HeaderValue::from_static(value));
+        }
+        fields
+    }
+
+    #[test]
+    fn what_clients_may_see_is_queued() {
+        let queue = InterimResponses::default();
+        queue.push(
+            StatusCode::EARLY_HINTS,
+            &fields(&[
+                ("link", "</a.css>; rel=preload"),
+                ("link", "</b.js>; rel=preload"),
+                ("content-length", "5"),
+                ("x-accel-redirect", "/secret"),
+                ("x-sendfile", "/secret"),
+            ]),
+        );
+        let taken = queue.take();
+        let [response] = &taken[..] else { panic!("{taken:?}") };
+        assert_eq!(response.status(), 103);
+        let links: Vec<_> = response.headers().get_all("link").iter().collect();
+        assert_eq!(links, ["</a.css>; rel=preload", "</b.js>; rel=preload"]);
+        assert_eq!(response.headers().len(), 2);
+        assert!(queue.take().is_empty());
+    }
+
+    #[test]
+    fn what_is_too_much_is_left_out() {
+        let queue = InterimResponses::default();
+        let mut long = HeaderMap::new();
+        long.append("x-long", HeaderValue::from_bytes(&[b'x'; LIMIT / 2]).unwrap());
+        for _ in 0..3 {
+            queue.push(StatusCode::EARLY_HINTS, &long);
+        }
+        assert_eq!(queue.take().len(), 1);
+        // All of a request count, whether they were written or not.
+        queue.push(StatusCode::EARLY_HINTS, &long);
+        assert!(queue.take().is_empty());
+        queue.restart();
+        queue.push(StatusCode::EARLY_HINTS, &long);
+        assert_eq!(queue.take().len(), 1);
     }
 }

@@ -17,12 +17,6 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// How long a client may go on to send what nobody wants, where that costs no connection.
 const LINGER: Duration = Duration::from_secs(30);
 
-/// Whether the body's rest is not worth a connection: hyper reads what is here of it by itself.
-pub(super) fn is_short(parts: &Parts) -> bool {
-    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length <= MOST)
-}
-
 /// Reads a stream's body beside its answer and throws it away: letting go of it would end the stream, and
 /// many clients take that for a failure (RFC 9113, 8.1).
 pub(super) fn read_beside(mut body: RequestBody) {

@@ -10,13 +10,13 @@
 //! 6. [`fields`] changes what the answer says about itself.
 //! 7. [`leftover`] reads what the client still sends of a body that nobody wanted.
 //!
-//! What a request may also come to: [`interim`] answers before its own, and a [`tunnel`] after it; or
-//! nothing but the beginning of a head ([`late`]).
+//! A server gives [`handle`] a [`request`] and what is known of its connection ([`connection_info`]). What a request may
+//! also come to: [`interim`] responses before its own, and a [`tunnel`] after it.
 
 mod accel;
 mod app;
-mod client;
 mod collect;
+mod connection_info;
 mod fallback;
 mod family;
 mod fields;
@@ -29,7 +29,6 @@ mod guard;
 mod health;
 mod hosts;
 mod interim;
-mod late;
 mod leftover;
 mod local;
 mod loops;
@@ -39,29 +38,29 @@ mod proxy;
 mod record;
 mod redirect;
 mod reply;
+mod request;
 mod route;
-mod sendable;
 mod tended;
 mod tunnel;
 
 pub use self::{
     app::App,
-    client::{Activity, Client, Departure, Refusal, Way},
+    connection_info::ConnectionInfo,
     finish::Answer,
     health::application_accepts,
-    late::head_timeout,
+    interim::{InterimResponses, LIMIT as INTERIM_LIMIT},
     local::Local,
-    sendable::Sendable,
+    request::{ClientRequest, Refusal},
     tunnel::Tunnel,
 };
 
 use std::rc::Rc;
 
-use http::{Request, Response, Version};
+use http::{Response, Version};
 
 use self::{record::Record, route::Destination};
 use crate::{
-    body::{Body, ClientBody, RequestBody},
+    body::{Body, RequestBody},
     error::{Error, Kind},
     rfc::target::{self, Misplaced},
 };
@@ -69,16 +68,22 @@ use crate::{
 /// Answers one request. Dropping the future is how a client leaves: the record notices.
 pub async fn handle(
     local: Rc<Local>,
-    client: Rc<Client>,
-    request: Request<ClientBody>,
+    connection: Rc<ConnectionInfo>,
+    request: ClientRequest,
 ) -> Response<Answer> {
-    let (mut parts, body) = request.into_parts();
+    let ClientRequest { mut parts, target, refusal, body, interim } = request;
     if parts.version < Version::HTTP_2 {
         parts.uri = target::with_path(parts.uri);
     }
-    let mut body = RequestBody::new(body, Rc::clone(client.arrival()));
-    let mut record = Record::begin(Rc::clone(&local), client, parts);
-    let mut response = match answer(&local, &mut record, &mut body).await {
+    let mut body = RequestBody::new(body);
+    let mut record = Record::begin(Rc::clone(&local), connection, parts, target);
+    record.received = body.received();
+    record.interim = interim;
+    let answered = match refusal {
+        None => answer(&local, &mut record, &mut body).await,
+        Some(refusal) => Err(refused(refusal)),
+    };
+    let mut response = match answered {
         Ok(response) => response,
         Err(error) => reply::failure(&mut record, &error),
     };
@@ -91,18 +96,20 @@ pub async fn handle(
     finish::seal(record, response)
 }
 
+/// Why a server refuses a request, as an error.
+fn refused(Refusal { kind, misplaced }: Refusal) -> Error {
+    let error = Error::new(kind);
+    match misplaced {
+        Some(Misplaced { byte, at }) => error.at(byte, at),
+        None => error,
+    }
+}
+
 async fn answer(
     local: &Local,
     record: &mut Record,
     body: &mut RequestBody,
 ) -> Result<Response<Body>, Error> {
-    if let Some(Refusal { kind, misplaced }) = record.connection.refusal() {
-        let error = Error::new(kind);
-        return Err(match misplaced {
-            Some(Misplaced { byte, at }) => error.at(byte, at),
-            None => error,
-        });
-    }
     // The record is written to while the name is in use.
     let uri = record.parts.uri.clone();
     let destination = route::decide(&local.app, &uri);

@@ -34,8 +34,12 @@ pub(super) async fn serve(
     };
     let mut digits = forward::Digits::default();
     let head = forward::head(record, client, &local.fallback_host, &mut digits);
-    let on_interim =
-        |status: StatusCode, fields: &HeaderMap| record.connection.on_interim(status, fields);
+    let interim = record.interim.clone();
+    let on_interim = |status: StatusCode, fields: &HeaderMap| {
+        if let Some(interim) = &interim {
+            interim.push(status, fields);
+        }
+    };
     let server = local.log.tells(LogField::Upstream).then_some(&record.server);
     let notes = Notes { waited: &record.queued, server, interim: Some(&on_interim) };
     let mut reply = upstream.send(&head, framing, body.take(), notes).await?;

@@ -10,7 +10,7 @@ use std::{
 
 use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts, uri::PathAndQuery};
 
-use super::{client::Client, local::Local};
+use super::{connection_info::ConnectionInfo, interim::InterimResponses, local::Local};
 use crate::{
     error::Kind,
     rfc::{forwarded, trace},
@@ -26,7 +26,7 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) local: Rc<Local>,
-    pub(super) connection: Rc<Client>,
+    pub(super) connection: Rc<ConnectionInfo>,
     pub(super) parts: Parts,
     /// The path and the query as they came, if `http::Uri` does not take them so: a part of the query is hidden in
     /// `parts` then.
@@ -59,13 +59,22 @@ pub(super) struct Record {
     pub(super) is_tunnel: bool,
     /// The application's side of a tunnel, once it has accepted one.
     pub(super) upgraded: Option<Box<Upgraded>>,
+    /// Bytes of the request's body that were taken, if it has one.
+    pub(super) received: Option<Rc<Cell<u64>>>,
+    /// Where interim responses go, if the client knows them.
+    pub(super) interim: Option<Rc<InterimResponses>>,
 }
 
 // === impl Record ===
 
 impl Record {
     /// Notes a request. Boxed: it outlives the handler inside the answer's body.
-    pub(super) fn begin(local: Rc<Local>, connection: Rc<Client>, parts: Parts) -> Box<Self> {
+    pub(super) fn begin(
+        local: Rc<Local>,
+        connection: Rc<ConnectionInfo>,
+        parts: Parts,
+        target: Option<Box<str>>,
+    ) -> Box<Self> {
         local.metrics.in_flight.add(1);
         let is_trusted = connection.is_local() || local.app.is_trusted(connection.address);
         let client = if is_trusted {
@@ -78,7 +87,7 @@ impl Record {
         let given = parts.headers.get(X_REQUEST_ID).map(HeaderValue::as_bytes);
         let made_id =
             if given.is_some_and(trace::is_request_id) { None } else { Some(local.new_id()) };
-        let target = connection.take_target().and_then(|target| {
+        let target = target.and_then(|target| {
             let (_, query) = target.split_once('?')?;
             Some(format!("{}?{query}", parts.uri.path()).into())
         });
@@ -103,6 +112,8 @@ impl Record {
             streams: false,
             is_tunnel: false,
             upgraded: None,
+            received: None,
+            interim: None,
         })
     }
 

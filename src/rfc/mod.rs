@@ -1,7 +1,6 @@
 //! HTTP's grammar as pure functions, each citing its section. No I/O, no logging, no settings.
 
 pub mod accept;
-pub mod chunk_scan;
 pub mod chunked;
 pub mod conditional;
 pub mod date;
@@ -15,6 +14,7 @@ pub mod identity;
 pub mod multipart;
 pub mod path;
 pub mod range;
+pub mod request_chunks;
 pub mod request_head;
 pub mod target;
 pub mod trace;

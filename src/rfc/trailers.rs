@@ -51,6 +51,12 @@ pub fn announced(value: &[u8]) -> Option<HeaderValue> {
     if allowed.is_empty() { None } else { HeaderValue::from_str(&allowed.join(", ")).ok() }
 }
 
+/// Whether a `Trailer` field lists a name.
+pub fn lists(announced: &HeaderValue, name: &HeaderName) -> bool {
+    let mut names = announced.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    names.any(|one| one.eq_ignore_ascii_case(name.as_str().as_bytes()))
+}
+
 /// Whether a request says that trailers are welcome (RFC 9110, 10.1.4).
 pub fn are_taken(request: &HeaderMap) -> bool {
     request.get_all(header::TE).iter().any(|value| {

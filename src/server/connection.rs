@@ -1,39 +1,23 @@
-//! One client connection from accept to close: a handshake if there is one, then HTTP/1.1 by hyper. Here,
-//! and nowhere else, the pipeline becomes a tower `Service`: layers that only add may wrap it. How hyper is
-//! driven stands in `drive`, what may come after it in `ending`.
+//! One client connection from accept to close: a handshake if there is one, then HTTP/1.1 ([`http1`]) or HTTP/2
+//! ([`http2`]), and what comes behind HTTP/1.1: a tunnel, or patience with a client that still sends.
 
-use std::{cell::Cell, convert::Infallible, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body::Body as _;
-use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{io::AsyncWriteExt as _, sync::Semaphore};
 
 use super::{
+    counted_stream::CountedStream,
     current::Current,
     drain::Ticket,
-    drive::{Driver, Ended},
-    ending::{self, Open, Rest},
-    gate::Gate,
+    http1::{self, NextStep},
     http2,
     linger::{self, linger},
-    plain::Plain,
-    room::{Guest, Stage},
-    socket::Socket,
     stream::{Agreed, Stream, Transport},
-    timer::Timer,
     tls::{self, Place, Shaken, Tls},
+    tunnel,
 };
-use crate::{
-    body::ClientBody,
-    pipeline::{self, Activity, Answer, Client, Tunnel, Way},
-    telemetry::Shard,
-};
-
-/// Bytes of an answer on its way, roughly, at the most; more if a request's head may have more.
-const BUFFER: usize = 64 * 1024;
+use crate::{pipeline::ConnectionInfo, telemetry::Shard};
 
 /// What is told to one that speaks HTTP where TLS is spoken.
 const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
@@ -57,8 +41,8 @@ pub(super) struct Handshake {
     pub(super) turns: Rc<Semaphore>,
 }
 
-/// Where the pipeline leaves the tunnel that its answer opens.
-type Opened = Rc<Cell<Option<Tunnel>>>;
+/// Counts an open connection until it has nothing more to say.
+struct Open(Arc<Shard>);
 
 /// Counts a connection that speaks TLS.
 struct Secure(Arc<Shard>);
@@ -80,78 +64,47 @@ pub(super) async fn serve(current: Rc<Current>, entry: Entry, ticket: Ticket) {
         },
     };
     let _secure = is_tls.then(|| Secure::count(Arc::clone(&metrics)));
-    let way = Way { peer, server_port, tls: stream.tls_version() };
-    let client = Rc::new(Client::new(way, Instant::now()));
-    ticket.introduce(Rc::<Client>::clone(&client));
-    if stream.agreed() == Agreed::Http2 {
-        drop(local);
-        let begun = (Bytes::new(), Plain::new(stream, Arc::clone(&metrics)));
-        // Boxed: as below.
-        let ended = Box::pin(http2::serve(current, begun, Rc::clone(&client), &ticket)).await;
-        return ended.note(&client, &metrics);
-    }
-    let limits = local.app.plan.server.head;
-    let socket = Socket::new(stream, Rc::clone(&client), metrics, Gate::new(limits));
-    let opened = Opened::default();
-    let service = service(Rc::clone(&current), Rc::clone(&client), Rc::clone(&opened));
-
-    let mut http = http1::Builder::new();
-    // Not that half-closed clients get no answer: `Socket` tells them from those that have left.
-    http.half_close(false);
-    // Bounds what waits in memory for a client that reads slowly. What a head may have is up to `Gate`.
-    http.max_buf_size(BUFFER.max(limits.head));
-    // No header_read_timeout: hyper counts idle time as header time. See `Timer`.
-    let mut connection =
-        http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
-    let mut driver = Driver::new(&client, &ticket, Timer::new(&local.app.plan.server));
+    let info = Rc::new(ConnectionInfo::new(peer, server_port, stream.tls_version()));
+    let is_http2 = stream.agreed() == Agreed::Http2;
+    let stream = CountedStream::new(stream, Arc::clone(&metrics));
     // An idle connection holds nothing of settings that others have taken the place of.
     drop(local);
-    let mut ended = driver.run(&mut connection).await;
-    if let Ended::Narrow = ended {
-        // Everything before was answered. hyper can be told only at the beginning.
-        http.max_headers(limits.fields);
-        let mut parts = connection.into_parts();
-        parts.io.inner_mut().widen();
-        connection = http.serve_connection(parts.io, parts.service);
-        driver.begin_again();
-        ended = driver.run(&mut connection).await;
-    }
-
-    // `Socket` has kept hyper from shutting it down.
-    let parts = connection.into_parts();
-    let rest = Rest::new(parts.io.into_inner(), &ended, parts.read_buf, opened.take());
-    if let Some(last) = ending::decide(ended, rest, &client, open) {
-        // Boxed: most connections never come here.
-        Box::pin(last.run(current, client, &ticket)).await;
-    }
+    let (stream, next) = if is_http2 {
+        (stream, NextStep::Http2(Bytes::new()))
+    } else {
+        match http1::serve(&current, &info, &ticket, stream, &metrics).await {
+            Some(ended) => ended,
+            None => return,
+        }
+    };
+    // Boxed: an idle connection needs nothing of it.
+    Box::pin(go_on(current, info, &ticket, (stream, next), open)).await;
 }
 
-/// The pipeline for the requests of one connection.
-fn service(
+/// Does what comes after HTTP/1.1, to the end of the connection.
+async fn go_on(
     current: Rc<Current>,
-    client: Rc<Client>,
-    opened: Opened,
-) -> impl tower::Service<
-    Request<Incoming>,
-    Response = Response<Answer>,
-    Error = Infallible,
-    Future = impl Future<Output = Result<Response<Answer>, Infallible>>,
-> + Clone {
-    tower::service_fn(move |request: Request<Incoming>| {
-        // It keeps these settings to its end; the next one may get others.
-        let (local, client) = (current.get(), Rc::clone(&client));
-        let opened = Rc::clone(&opened);
-        // Before the future is polled: hyper looks for the client's end in between.
-        client.on_request(request.version(), !request.body().is_end_stream());
-        async move {
-            let request = request.map(ClientBody::Http1);
-            let mut response = pipeline::handle(local, client, request).await;
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                opened.set(response.body_mut().take_tunnel());
-            }
-            Ok(response)
+    info: Rc<ConnectionInfo>,
+    ticket: &Ticket,
+    (mut stream, next): (CountedStream, NextStep),
+    open: Open,
+) {
+    match next {
+        NextStep::Close => stream.say_end(),
+        NextStep::Abort => {}
+        NextStep::Linger(patience) => {
+            // It has nothing more to say.
+            drop(open);
+            linger(stream, ticket, patience).await;
         }
-    })
+        NextStep::Tunnel(tunnel, early) => {
+            tunnel::run(stream, early, *tunnel, ticket, &open.0).await;
+        }
+        NextStep::Http2(early) => {
+            let ended = http2::serve(current, (early, stream), Rc::clone(&info), ticket).await;
+            ended.note(&info, &open.0);
+        }
+    }
 }
 
 /// The handshake, or what is to be done without one.
@@ -167,7 +120,7 @@ async fn shake(
     match shaken {
         Shaken::Hands(stream) => Some(stream),
         Shaken::Http(transport) => {
-            let mut plain = Plain::new(Stream::Bare(transport), Arc::clone(metrics));
+            let mut plain = CountedStream::new(Stream::Bare(transport), Arc::clone(metrics));
             // It fits into the socket's empty buffer, or the client has left.
             if plain.write(NOT_TLS).await.is_ok() {
                 linger(plain, ticket, linger::PATIENCE).await;
@@ -178,27 +131,22 @@ async fn shake(
     }
 }
 
-// === impl Client ===
+// === impl Open ===
 
-impl Guest for Client {
-    fn idle_since(&self) -> Option<Instant> {
-        match self.activity() {
-            Activity::Idle(since) | Activity::Head(since) if self.blocked().is_none() => {
-                Some(since)
-            }
-            Activity::Idle(_) | Activity::Head(_) | Activity::Busy => None,
-        }
+impl Open {
+    fn count(metrics: Arc<Shard>) -> Self {
+        metrics.connections.add(1);
+        metrics.connections_accepted.add(1);
+        Self(metrics)
     }
+}
 
-    fn stage(&self) -> Stage {
-        match self.activity() {
-            Activity::Idle(_) if self.requests() > 0 => Stage::Kept,
-            Activity::Idle(_) | Activity::Head(_) | Activity::Busy => Stage::Unproven,
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.subtract(1);
+        if std::thread::panicking() {
+            self.0.panics.add(1);
         }
-    }
-
-    fn let_go(&self) {
-        Self::let_go(self);
     }
 }
 

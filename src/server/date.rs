@@ -1,7 +1,8 @@
-//! The moment of an answer, as its `Date` says it (RFC 9110, 6.6.1): written once a second and thread.
+//! The moment of a response, as its `Date` says it (RFC 9110, 6.6.1): written once a second and thread.
 
 use std::{cell::RefCell, time::SystemTime};
 
+use bytes::{BufMut as _, BytesMut};
 use http::HeaderValue;
 
 use crate::rfc::date;
@@ -12,11 +13,20 @@ thread_local! {
 
 /// This moment.
 pub(super) fn now() -> Option<HeaderValue> {
+    with(HeaderValue::clone)
+}
+
+/// Appends this moment.
+pub(super) fn append(out: &mut BytesMut) {
+    with(|value| out.put_slice(value.as_bytes()));
+}
+
+fn with<T>(then: impl FnOnce(&HeaderValue) -> T) -> Option<T> {
     let now = date::seconds(SystemTime::now());
     LAST.with_borrow_mut(|last| {
         if last.as_ref().is_none_or(|(second, _)| *second != now) {
             *last = Some((now, HeaderValue::try_from(date::format(now)).ok()?));
         }
-        last.as_ref().map(|(_, value)| value.clone())
+        last.as_ref().map(|(_, value)| then(value))
     })
 }

@@ -14,7 +14,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -34,6 +34,7 @@ use super::{
     current::Current,
     drain::Ticket,
     head_filter::{Arrived, HeadFilter, STREAMS},
+    http2_body::{BodyFacts, StreamBody},
     http2_response::{Exchange, Resets},
     http2_timer::{Expired, Timer},
     keepalive::Keepalive,
@@ -42,8 +43,8 @@ use super::{
     taken::Piece,
 };
 use crate::{
-    body::{ClientBody, Deadline, StreamBody},
-    pipeline::Client,
+    body::{ClientBody, Deadline},
+    pipeline::{ClientRequest, ConnectionInfo},
     telemetry::{MethodLabel, Route, Shard, StatusClass},
 };
 
@@ -95,6 +96,7 @@ struct Driver<'a, I> {
     streams: Rc<Streams>,
     resets: Rc<Resets>,
     current: Rc<Current>,
+    info: Rc<ConnectionInfo>,
     metrics: Arc<Shard>,
     ticket: &'a Ticket,
     max_requests: u64,
@@ -106,7 +108,7 @@ struct Driver<'a, I> {
 pub(super) async fn serve<I>(
     current: Rc<Current>,
     (early, io): (Bytes, I),
-    first: Rc<Client>,
+    info: Rc<ConnectionInfo>,
     ticket: &Ticket,
 ) -> Ended
 where
@@ -124,7 +126,7 @@ where
         .max_send_buffer_size(SEND_BUFFER);
     let filter = Rc::new(HeadFilter::new(server.head));
     let corked = Corked::new(Prefixed::new(early, io, Rc::clone(&filter)));
-    let streams = Rc::new(Streams::new(first));
+    let streams = Rc::new(Streams::new(Instant::now()));
     ticket.introduce(Rc::<Streams>::clone(&streams));
 
     let handshake = http.handshake::<_, Piece>(corked.clone());
@@ -146,6 +148,7 @@ where
         timer,
         end: End::NotInSight,
         current,
+        info,
     };
     // An idle connection holds nothing of settings that others have taken the place of.
     drop(local);
@@ -267,32 +270,39 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
             respond.send_reset(Reason::REFUSED_STREAM);
             return;
         }
-        let stream = self.streams.begin(number);
-        let client = stream.client();
         let incoming = request.into_body();
         let has_body = refusal.is_none() && !incoming.is_end_stream();
-        let body = match has_body {
-            true => ClientBody::Http2(StreamBody::new(incoming, head.length)),
-            false => ClientBody::Empty,
-        };
-        if let Some(refusal) = refusal {
-            self.streams.on_malformed();
-            client.refuse(client.requests(), refusal);
-        }
-        if let Some(target) = &head.target {
-            client.keep_target(client.requests(), target);
-        }
-        client.on_request(head.parts.version, has_body);
         let expects = head.parts.headers.get(header::EXPECT);
-        if has_body
-            && expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
-        {
-            client.on_expectation();
+        let expects =
+            expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let facts = has_body.then(|| Rc::new(BodyFacts::new(expects)));
+        let body = match &facts {
+            Some(facts) => {
+                let body = StreamBody::new(incoming, head.length, Rc::clone(facts));
+                ClientBody::Coming(Box::pin(body))
+            }
+            None => ClientBody::Empty,
+        };
+        if refusal.is_some() {
+            self.streams.on_malformed();
         }
-        let resets = refusal.map(|_| Rc::clone(&self.resets));
-        let exchange =
-            Exchange { local: self.current.get(), stream: Rc::clone(&stream), respond, resets };
-        let task = spawn_local(exchange.run(Request::from_parts(head.parts, body)));
+        let stream = self.streams.begin(number, facts);
+        let target = head.target.and_then(|target| String::from_utf8(target.into()).ok());
+        let request = ClientRequest {
+            parts: head.parts,
+            target: target.map(Into::into),
+            refusal,
+            body,
+            interim: Some(stream.interim()),
+        };
+        let exchange = Exchange {
+            local: self.current.get(),
+            info: Rc::clone(&self.info),
+            stream: Rc::clone(&stream),
+            respond,
+            resets: refusal.map(|_| Rc::clone(&self.resets)),
+        };
+        let task = spawn_local(exchange.run(request));
         stream.set_task(task.abort_handle());
     }
 
@@ -337,8 +347,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
 
 impl Ended {
     /// Logs and counts it.
-    pub(super) fn note(&self, client: &Client, metrics: &Shard) {
-        let peer = client.address();
+    pub(super) fn note(&self, info: &ConnectionInfo, metrics: &Shard) {
+        let peer = info.address();
         match self {
             Self::Itself(None) | Self::Expired(Expired::Gone) => {}
             Self::Itself(Some(error)) => {

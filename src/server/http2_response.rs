@@ -11,18 +11,15 @@ use std::{
 
 use bytes::Buf as _;
 use h2::{Reason, SendStream, server::SendResponse};
-use http::{HeaderMap, HeaderName, Request, Response, header};
+use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use http_body::Body as _;
 
 use super::{
     date,
-    streams::Stream,
+    streams::{Running, Stream},
     taken::{Piece, Taken},
 };
-use crate::{
-    body::ClientBody,
-    pipeline::{self, Answer, Local},
-};
+use crate::pipeline::{self, Answer, ClientRequest, ConnectionInfo, Local};
 
 /// Streams of malformed requests that were answered: they are reset once that was written (RFC 9113, 8.1.1).
 #[derive(Default)]
@@ -31,6 +28,7 @@ pub(super) struct Resets(RefCell<Vec<SendStream<Piece>>>);
 /// A request's stream.
 pub(super) struct Exchange {
     pub(super) local: Rc<Local>,
+    pub(super) info: Rc<ConnectionInfo>,
     pub(super) stream: Rc<Stream>,
     pub(super) respond: SendResponse<Piece>,
     /// Where it is put if it is to be reset.
@@ -63,7 +61,8 @@ impl Resets {
 
 impl Exchange {
     /// Answers a request.
-    pub(super) async fn run(mut self, request: Request<ClientBody>) {
+    pub(super) async fn run(mut self, request: ClientRequest) {
+        let _running = Running::begin(&self.stream);
         let Some(response) = self.handle(request).await else { return };
         let Self { stream, mut respond, resets, .. } = self;
         let (parts, answer) = response.into_parts();
@@ -92,17 +91,23 @@ impl Exchange {
     }
 
     /// What the pipeline says; `None` if the client did not wait for it.
-    async fn handle(&mut self, request: Request<ClientBody>) -> Option<Response<Answer>> {
-        let client = self.stream.client();
+    async fn handle(&mut self, request: ClientRequest) -> Option<Response<Answer>> {
+        let stream = &self.stream;
+        let interim = stream.interim();
         let respond = &mut self.respond;
         // Boxed: its memory is given back before the body is sent.
         let local = Rc::clone(&self.local);
-        let mut handling = Box::pin(pipeline::handle(local, Rc::clone(&client), request));
+        let mut handling = Box::pin(pipeline::handle(local, Rc::clone(&self.info), request));
         poll_fn(|cx| {
             let polled = handling.as_mut().poll(cx);
-            for interim in client.take_stream_interim() {
-                // It says nothing that the final answer does not.
-                let _ = respond.send_informational(interim);
+            if stream.takes_permission() {
+                let mut go_on = Response::new(());
+                *go_on.status_mut() = StatusCode::CONTINUE;
+                let _ = respond.send_informational(go_on);
+            }
+            for response in interim.take() {
+                // It says nothing that the final response does not.
+                let _ = respond.send_informational(response);
             }
             match polled {
                 Poll::Ready(response) => Poll::Ready(Some(response)),

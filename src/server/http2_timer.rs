@@ -7,9 +7,9 @@ use std::{
 
 use super::{
     head_filter::HeadFilter,
+    jitter::jittered,
     keepalive::Keepalive,
     streams::{Look, Streams},
-    timer::jittered,
 };
 use crate::{body::Deadline, plan, telemetry::Shard};
 

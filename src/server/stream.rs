@@ -115,13 +115,6 @@ impl Transport {
         }
     }
 
-    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(tcp) => tcp.try_write(bytes),
-            Self::Unix(unix) => unix.try_write(bytes),
-        }
-    }
-
     fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(tcp) => tcp.try_read(bytes),
@@ -207,24 +200,6 @@ impl Stream {
         match self {
             Self::Bare(transport) => transport,
             Self::Tls(tls) => tls.get_ref().0,
-        }
-    }
-
-    /// Writes without waiting; fails with `WouldBlock` where it would have to.
-    pub(super) fn try_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Bare(transport) => transport.try_write(bytes),
-            Self::Tls(tls) => match Pin::new(&mut *tls).poll_write(cx, bytes) {
-                Poll::Ready(written) => {
-                    let written = written?;
-                    // What does not go out now does at hyper's next flush.
-                    match Pin::new(tls).poll_flush(cx) {
-                        Poll::Ready(Err(error)) => Err(error),
-                        Poll::Ready(Ok(())) | Poll::Pending => Ok(written),
-                    }
-                }
-                Poll::Pending => Err(ErrorKind::WouldBlock.into()),
-            },
         }
     }
 

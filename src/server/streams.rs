@@ -1,5 +1,5 @@
-//! The requests of one HTTP/2 connection. Each has a place, with a [`Client`] of its own, which is used
-//! again when its request is over; the place knows how much of an answer the client has not taken.
+//! The requests of one HTTP/2 connection. Each has a place, which is used again when its request is over; the place
+//! knows how much of an answer the client has not taken.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,10 +10,13 @@ use std::{
 
 use tokio::task::AbortHandle;
 
-use super::room::{Guest, Stage};
+use super::{
+    http2_body::BodyFacts,
+    room::{Guest, Stage},
+};
 use crate::{
     error::{Error, Kind},
-    pipeline::{Activity, Client},
+    pipeline::InterimResponses,
 };
 
 /// Requests that were taken back at once, before a connection is suspected of nothing else. An
@@ -27,8 +30,8 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// The requests that run, and places for others.
 #[derive(Debug)]
 pub(super) struct Streams {
-    /// The connection before it had any request.
-    first: Rc<Client>,
+    /// When the connection began.
+    first: Instant,
     places: RefCell<Vec<Rc<Stream>>>,
     begun: Cell<u64>,
     taken_back: Cell<u64>,
@@ -39,7 +42,11 @@ pub(super) struct Streams {
 /// One request at a time.
 #[derive(Debug)]
 pub(super) struct Stream {
-    client: Rc<Client>,
+    /// When its last request was over; `None` while one runs.
+    idle: Cell<Option<Instant>>,
+    interim: Rc<InterimResponses>,
+    /// Of its request's body, if it has one.
+    body: RefCell<Option<Rc<BodyFacts>>>,
     number: Cell<u32>,
     task: RefCell<Option<AbortHandle>>,
     begun: Cell<Instant>,
@@ -52,6 +59,10 @@ pub(super) struct Stream {
     /// Who waits until all of them are.
     waiting: RefCell<Option<Waker>>,
 }
+
+/// A request that runs until this is dropped, however it ends.
+#[derive(Debug)]
+pub(super) struct Running(Rc<Stream>);
 
 /// What there is to be done for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +78,7 @@ pub(super) enum Look {
 // === impl Streams ===
 
 impl Streams {
-    pub(super) fn new(first: Rc<Client>) -> Self {
+    pub(super) fn new(first: Instant) -> Self {
         Self {
             first,
             places: RefCell::default(),
@@ -80,7 +91,7 @@ impl Streams {
 
     /// A place for a new request with the number of its stream. They are never more than there were
     /// requests at once.
-    pub(super) fn begin(&self, number: u32) -> Rc<Stream> {
+    pub(super) fn begin(&self, number: u32, body: Option<Rc<BodyFacts>>) -> Rc<Stream> {
         self.begun.set(self.begun.get() + 1);
         let mut places = self.places.borrow_mut();
         let stream = if let Some(place) = places.iter().find(|place| place.is_free()) {
@@ -90,11 +101,14 @@ impl Streams {
             place.is_cut.set(false);
             Rc::clone(place)
         } else {
-            let stream = Rc::new(Stream::new(self.first.stream()));
+            let stream = Rc::new(Stream::new());
             places.push(Rc::clone(&stream));
             stream
         };
         stream.number.set(number);
+        stream.idle.set(None);
+        stream.interim.restart();
+        stream.body.replace(body);
         stream
     }
 
@@ -106,8 +120,10 @@ impl Streams {
     /// The body of a request breaks off, for this reason.
     pub(super) fn on_body_fault(&self, number: u32, kind: Kind) {
         let places = self.places.borrow();
-        if let Some(stream) = places.iter().find(|place| place.number.get() == number) {
-            stream.client.on_body_fault(kind);
+        if let Some(stream) = places.iter().find(|place| place.number.get() == number)
+            && let Some(body) = &*stream.body.borrow()
+        {
+            body.set_fault(kind);
         }
     }
 
@@ -131,11 +147,11 @@ impl Streams {
     /// them may be other people's, behind a balancer. The connection is over when it has had no
     /// request for `idle`, or has the end of an answer left that nothing else can take away.
     pub(super) fn look(&self, now: Instant, idle: Duration, write: Duration) -> Look {
-        let mut quiet = idle_since(&self.first);
+        let mut quiet = Some(self.first);
         let (mut is_busy, mut cut) = (false, 0);
         for stream in self.places.borrow().iter() {
             let is_stalled = stream.stalled().is_some_and(|since| since + write <= now);
-            match idle_since(&stream.client) {
+            match stream.idle.get() {
                 None => {
                     is_busy = true;
                     cut += u64::from(is_stalled && stream.cut());
@@ -154,9 +170,9 @@ impl Streams {
 
 impl Guest for Streams {
     fn idle_since(&self) -> Option<Instant> {
-        let mut last = idle_since(&self.first)?;
+        let mut last = self.first;
         for stream in self.places.borrow().iter() {
-            last = last.max(idle_since(&stream.client)?);
+            last = last.max(stream.idle.get()?);
             if stream.stalled().is_some() {
                 return None;
             }
@@ -173,20 +189,15 @@ impl Guest for Streams {
     }
 }
 
-fn idle_since(client: &Client) -> Option<Instant> {
-    match client.activity() {
-        Activity::Idle(since) | Activity::Head(since) => Some(since),
-        Activity::Busy => None,
-    }
-}
-
 // === impl Stream ===
 
 impl Stream {
-    fn new(client: Client) -> Self {
+    fn new() -> Self {
         let now = Instant::now();
         Self {
-            client: Rc::new(client),
+            idle: Cell::new(None),
+            interim: Rc::default(),
+            body: RefCell::default(),
             number: Cell::new(0),
             task: RefCell::default(),
             begun: Cell::new(now),
@@ -198,8 +209,14 @@ impl Stream {
         }
     }
 
-    pub(super) fn client(&self) -> Rc<Client> {
-        Rc::clone(&self.client)
+    /// Where its request's interim responses wait.
+    pub(super) fn interim(&self) -> Rc<InterimResponses> {
+        Rc::clone(&self.interim)
+    }
+
+    /// Whether the client is to be told to send the body of its request. Once.
+    pub(super) fn takes_permission(&self) -> bool {
+        self.body.borrow().as_ref().is_some_and(|body| body.take_permission())
     }
 
     /// The task that answers its request.
@@ -264,12 +281,26 @@ impl Stream {
 
     /// Parts of an answer that are on their way hold the place as well.
     fn is_free(self: &Rc<Self>) -> bool {
-        Rc::strong_count(self) == 1 && Rc::strong_count(&self.client) == 1 && self.client.is_free()
+        Rc::strong_count(self) == 1 && self.idle.get().is_some()
     }
 
     /// Whether its last request has ended at once and without an answer.
     fn was_taken_back(&self) -> bool {
-        let Activity::Idle(end) = self.client.activity() else { return false };
+        let Some(end) = self.idle.get() else { return false };
         !self.is_answered.get() && end.saturating_duration_since(self.begun.get()) < AT_ONCE
+    }
+}
+
+// === impl Running ===
+
+impl Running {
+    pub(super) fn begin(stream: &Rc<Stream>) -> Self {
+        Self(Rc::clone(stream))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.idle.set(Some(Instant::now()));
     }
 }

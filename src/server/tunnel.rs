@@ -13,7 +13,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{drain::Ticket, plain::Plain};
+use super::{counted_stream::CountedStream, drain::Ticket};
 use crate::{body::Deadline, error::Kind, pipeline::Tunnel, telemetry::Shard};
 
 /// Bytes read at a time, and held at the most for a side that takes them slowly.
@@ -45,7 +45,7 @@ enum Fault {
 
 /// Carries until the end. `early` is what the client has sent right behind its request.
 pub(super) async fn run(
-    mut client: Plain,
+    mut client: CountedStream,
     early: Bytes,
     mut tunnel: Tunnel,
     ticket: &Ticket,

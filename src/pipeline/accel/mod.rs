@@ -83,7 +83,7 @@ fn answer(
     let mut representation = representation.clone();
     carry::within(&mut representation.head, said);
     directives.set_charset(&mut representation.head);
-    let mut response = files::render(record, method, &representation, outcome, rate);
+    let mut response = files::render(method, &representation, outcome, rate);
     // The heads of these are made of a few fields of the file's; all others have all of it.
     if !response.status().is_success() {
         carry::beside(&mut response, said);

@@ -17,7 +17,7 @@ pub(in crate::pipeline) fn answer(
 ) -> Response<Body> {
     let method = &record.parts.method;
     match select(method, &record.parts.headers, entry) {
-        Some((representation, outcome)) => render(record, method, representation, outcome, rate),
+        Some((representation, outcome)) => render(method, representation, outcome, rate),
         None => not_acceptable(record),
     }
 }
@@ -27,9 +27,7 @@ pub(in crate::pipeline) fn answer(
 pub(super) fn whole(record: &Record, entry: &Entry) -> Response<Body> {
     let parts = &record.parts;
     match select(&parts.method, &codings_alone(&parts.headers), entry) {
-        Some((representation, outcome)) => {
-            render(record, &parts.method, representation, outcome, None)
-        }
+        Some((representation, outcome)) => render(&parts.method, representation, outcome, None),
         None => not_acceptable(record),
     }
 }

@@ -7,16 +7,14 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::select::Outcome;
 use crate::{
-    body::{Body, Changes, FileStream},
+    body::{Body, Changes, FileStream, SealedPart},
     files::{self, Content, Representation},
-    pipeline::{record::Record, sendable::Sendable},
     rfc::{multipart, range::content_range},
 };
 
 /// The response to a request for a file, which counts as one with this method. `rate` is in bytes a
 /// second.
 pub(in crate::pipeline) fn render(
-    record: &Record,
     method: &Method,
     representation: &Representation,
     outcome: Outcome,
@@ -31,7 +29,7 @@ pub(in crate::pipeline) fn render(
         }
         Outcome::Whole => {
             let whole = 0..representation.size;
-            let body = is_get.then(|| single(record, representation, whole, rate));
+            let body = is_get.then(|| single(representation, whole, rate));
             (StatusCode::OK, representation.head.clone(), body)
         }
         Outcome::Part(range) => {
@@ -40,7 +38,7 @@ pub(in crate::pipeline) fn render(
             headers.insert(header::CONTENT_RANGE, ascii(text));
             let length = HeaderValue::from(range.end - range.start);
             headers.insert(header::CONTENT_LENGTH, length);
-            let body = single(record, representation, range, rate);
+            let body = single(representation, range, rate);
             (StatusCode::PARTIAL_CONTENT, headers, Some(body))
         }
         Outcome::Parts(ranges) => {
@@ -81,21 +79,14 @@ fn refusal(representation: &Representation) -> HeaderMap {
     headers
 }
 
-fn single(
-    record: &Record,
-    representation: &Representation,
-    range: Range<u64>,
-    rate: Option<u64>,
-) -> Body {
+fn single(representation: &Representation, range: Range<u64>, rate: Option<u64>) -> Body {
     if let Content::Memory(bytes, Some(file)) = &representation.content
         && rate.is_none()
         // A short part is cheaper to copy.
         && files::is_sendable(range.end - range.start)
     {
         let bytes = slice(bytes, &range);
-        let sendable = Sendable::new(Arc::clone(file), bytes.clone(), range.start);
-        record.connection.set_sendable(sendable);
-        return Body::from(bytes);
+        return Body::Sealed(SealedPart { bytes, file: Arc::clone(file), offset: range.start });
     }
     part(representation, range, changes(representation))
 }

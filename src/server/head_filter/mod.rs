@@ -1,4 +1,4 @@
-//! Stands between a client's socket and h2, as `gate` does between one and hyper: every header block of
+//! Stands between a client's socket and h2, as the scanner of HTTP/1.1 does before its loop: every header block of
 //! HTTP/2 is decoded here, by a decoder of our own, and checked by the rules that hold for HTTP/1. h2 gets
 //! the frames as they came, but of each request only a head of three bytes that is always valid; the
 //! request itself is handed to whoever accepts the stream.
@@ -28,7 +28,7 @@ use self::{
     frame::{CONTINUATION, END_STREAM, HEADER, HEADERS, Header},
     open::{Block, OpenHead},
 };
-use super::{gate, preface::PREFACE};
+use super::refusal::refusal;
 use crate::{
     error::Kind,
     pipeline::Refusal,
@@ -38,6 +38,8 @@ use crate::{
     },
 };
 
+/// What a client begins with (RFC 9113, 3.4). It stands for no request of any version of HTTP/1.
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The largest frame that may come: the default of `SETTINGS_MAX_FRAME_SIZE`.
 const FRAME: usize = 16_384;
 /// Requests at once on one connection.
@@ -313,7 +315,7 @@ impl State {
         match block {
             Block::Request(lines) => {
                 let head = lines.end(ends_stream);
-                let refusal = head.fault.map(gate::refusal);
+                let refusal = head.fault.map(refusal);
                 // The stream of one that is refused stays open for h2, so that it can be reset behind
                 // its answer.
                 let flags = if ends_stream && refusal.is_none() { END_STREAM } else { 0 };
@@ -327,7 +329,7 @@ impl State {
                 frame::put_empty(&mut self.output, (flags, stream), priority);
                 // There are not so many streams that this could be of use for.
                 if let Some(fault) = fault.filter(|_| self.refused_trailers.len() < STREAMS) {
-                    self.refused_trailers.push((stream, gate::refusal(fault).kind));
+                    self.refused_trailers.push((stream, refusal(fault).kind));
                 }
             }
         }

@@ -194,7 +194,7 @@ fn large_heads_are_refused_by_the_limit() {
         let filter = HeadFilter::new(LIMITS);
         let block = [&GET[..], &fields].concat();
         let seen = seen(&filter, &[PREFACE.to_vec(), frame(HEADERS, 5, 1, &block)], 8192);
-        assert_eq!(seen.requests, [(1, "GET /".to_owned(), Some(gate::refusal(fault).kind))]);
+        assert_eq!(seen.requests, [(1, "GET /".to_owned(), Some(refusal(fault).kind))]);
         assert!(filter.0.borrow().output.capacity() <= KEPT);
     }
 }

@@ -1,18 +1,22 @@
-//! The chunked transfer coding as it comes from clients, looked at strictly and passed on as it is
-//! (RFC 9112, 7.1): where a body ends must not depend on who reads it. [`super::chunked`] decodes
-//! what applications send.
+//! The chunked transfer coding of a request's body, read strictly (RFC 9112, 7.1): where a body ends must not depend on
+//! who reads it. [`super::chunked`] decodes what applications send.
 
 /// Bytes of one chunk line, its extensions included, and of one trailer.
 const LINE: usize = 4096;
+/// Bytes of all extensions of a body, and of all its trailers: they mean nothing here, and must not be most of what is
+/// read.
+const UNUSED: usize = 16 * 1024;
 /// The digits of the largest size that fits 63 bits, and zeros before it.
 const DIGITS: usize = 16;
 
-/// Looks at one body, of which more may come each time.
+/// Decodes one body, of which more may come each time.
 #[derive(Debug, Default)]
-pub struct Scanner {
+pub struct Decoder {
     state: State,
     /// What has come of the line that is not complete.
     line: Vec<u8>,
+    /// Bytes of extensions and trailers so far.
+    unused: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,22 +29,24 @@ enum State {
     Trailer,
 }
 
-/// How far a body was followed.
+/// What the next bytes of a body are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// All bytes belong to it, and more will.
+    /// After `skip` bytes of the coding come `length` bytes of data.
+    Data { skip: usize, length: usize },
+    /// All of them belong to the coding, and more must come.
     More,
-    /// It ends after so many bytes.
+    /// The body ends after so many bytes, none of which is data.
     End(usize),
     /// What comes after so many bytes is no chunked coding.
     Malformed(usize),
 }
 
-// === impl Scanner ===
+// === impl Decoder ===
 
-impl Scanner {
-    /// Follows the body through the bytes that have come.
-    pub fn scan(&mut self, bytes: &[u8]) -> Step {
+impl Decoder {
+    /// Decodes up to the next data or the end. The bytes that a step describes are not given again.
+    pub fn decode(&mut self, bytes: &[u8]) -> Step {
         let mut rest = bytes;
         loop {
             let at = bytes.len() - rest.len();
@@ -49,12 +55,12 @@ impl Scanner {
             }
             self.state = match self.state {
                 State::Data(left) => {
-                    let here = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-                    rest = rest.get(here..).unwrap_or_default();
-                    match left - here as u64 {
+                    let length = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                    self.state = match left - length as u64 {
                         0 => State::DataCr,
                         left => State::Data(left),
-                    }
+                    };
+                    return Step::Data { skip: at, length };
                 }
                 State::DataCr => match rest {
                     [b'\r', after @ ..] => {
@@ -94,13 +100,24 @@ impl Scanner {
                         (Some(b""), State::Trailer) => {
                             return Step::End(bytes.len() - rest.len());
                         }
-                        (Some(line), State::Trailer) if is_field(line) => State::Trailer,
-                        (Some(_), State::Trailer) => return Step::Malformed(at),
-                        (Some(line), _) => match size(line) {
-                            None => return Step::Malformed(at),
-                            Some(0) => State::Trailer,
-                            Some(size) => State::Data(size),
-                        },
+                        (Some(line), State::Trailer) => {
+                            self.unused += line.len() + "\r\n".len();
+                            if !is_field(line) || self.unused > UNUSED {
+                                return Step::Malformed(at);
+                            }
+                            State::Trailer
+                        }
+                        (Some(line), _) => {
+                            let Some((size, extensions)) = size(line) else {
+                                return Step::Malformed(at);
+                            };
+                            self.unused += extensions;
+                            match size {
+                                _ if self.unused > UNUSED => return Step::Malformed(at),
+                                0 => State::Trailer,
+                                size => State::Data(size),
+                            }
+                        }
                     }
                 }
             };
@@ -108,15 +125,15 @@ impl Scanner {
     }
 }
 
-/// The size that a chunk line tells: digits, and extensions behind them.
-fn size(line: &[u8]) -> Option<u64> {
+/// The size that a chunk line tells: digits, and extensions behind them, of which the length is given.
+fn size(line: &[u8]) -> Option<(u64, usize)> {
     let end = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
     let (digits, extensions) = line.split_at_checked(end)?;
     if digits.is_empty() || digits.len() > DIGITS || !are_extensions(extensions) {
         return None;
     }
     let size = u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    (size <= u64::MAX >> 1).then_some(size)
+    (size <= u64::MAX >> 1).then_some((size, extensions.len()))
 }
 
 /// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112, 7.1.1).
@@ -179,16 +196,33 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn scan(pieces: &[&[u8]]) -> Step {
-        let (mut scanner, mut before) = (Scanner::default(), 0);
+    /// What pieces of a body come to: its data, and the bytes before its end or before what is malformed.
+    fn decode(pieces: &[&[u8]]) -> (Vec<u8>, Step) {
+        let (mut decoder, mut before, mut data) = (Decoder::default(), 0, Vec::new());
         for piece in pieces {
-            match scanner.scan(piece) {
-                Step::More => before += piece.len(),
-                Step::End(length) => return Step::End(before + length),
-                Step::Malformed(length) => return Step::Malformed(before + length),
+            let mut rest = *piece;
+            loop {
+                let step = decoder.decode(rest);
+                match step {
+                    Step::Data { skip, length } => {
+                        data.extend_from_slice(&rest[skip..skip + length]);
+                        rest = &rest[skip + length..];
+                        before += skip + length;
+                    }
+                    Step::More => {
+                        before += rest.len();
+                        break;
+                    }
+                    Step::End(length) => return (data, Step::End(before + length)),
+                    Step::Malformed(length) => return (data, Step::Malformed(before + length)),
+                }
             }
         }
-        Step::More
+        (data, Step::More)
+    }
+
+    fn end(pieces: &[&[u8]]) -> Step {
+        decode(pieces).1
     }
 
     #[test]
@@ -204,8 +238,8 @@ mod tests {
         ] {
             let followed = [body.as_bytes(), b"0\r\n\r\n"].concat();
             let bytes: Vec<&[u8]> = followed.chunks(1).collect();
-            assert_eq!(scan(&[&followed]), Step::End(body.len()), "{body:?}");
-            assert_eq!(scan(&bytes), Step::End(body.len()), "{body:?}");
+            assert_eq!(end(&[&followed]), Step::End(body.len()), "{body:?}");
+            assert_eq!(end(&bytes), Step::End(body.len()), "{body:?}");
         }
     }
 
@@ -248,18 +282,41 @@ mod tests {
             "0\r\nX: \0\r\n",
             "0\r\nX: a\r\n b\r\n",
         ] {
-            assert!(matches!(scan(&[body.as_bytes()]), Step::Malformed(_)), "{body:?}");
+            assert!(matches!(end(&[body.as_bytes()]), Step::Malformed(_)), "{body:?}");
             let bytes: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
-            assert!(matches!(scan(&bytes), Step::Malformed(_)), "{body:?}");
+            assert!(matches!(end(&bytes), Step::Malformed(_)), "{body:?}");
         }
+        // Lines that have no end.
+        for line in
+            [&b"1;aaaaaaaaaaaaaaaaaaaaaaa\r\nb\r\n"[..], b"0\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaa\r\n"]
+        {
+            let (first, more) = if line[0] == b'0' { line.split_at(3) } else { (&b""[..], line) };
+            let body = [first, &more.repeat(1000)].concat();
+            assert!(matches!(end(&[&body]), Step::Malformed(_)), "{}", line.escape_ascii());
+            let few = [first, &more.repeat(400)].concat();
+            assert_eq!(end(&[&few]), Step::More, "{}", line.escape_ascii());
+        }
+        // Small chunks without extensions may be as many as there are.
+        assert_eq!(end(&[&b"1\r\nb\r\n".repeat(50_000)]), Step::More);
         // A line that never ends.
-        assert!(matches!(scan(&[b"4;", &[b'a'; LINE]]), Step::Malformed(_)));
+        assert!(matches!(end(&[b"4;", &[b'a'; LINE]]), Step::Malformed(_)));
+    }
+
+    #[test]
+    fn data_without_its_coding() {
+        let body = b"A\r\n0\r\n\r\n01234\r\na;b=c\r\n0123456789\r\n0\r\nA: b\r\n\r\nGET";
+        let bytes: Vec<&[u8]> = body.chunks(1).collect();
+        for pieces in [&[&body[..]][..], &bytes] {
+            let (data, step) = decode(pieces);
+            assert_eq!(data, b"0\r\n\r\n012340123456789");
+            assert_eq!(step, Step::End(body.len() - 3));
+        }
     }
 
     #[test]
     fn what_was_good_is_told() {
-        assert_eq!(scan(&[b"4\r\nbody\r\nx\r\n"]), Step::Malformed(9));
-        assert_eq!(scan(&[b"4\r\nbodyx"]), Step::Malformed(7));
+        assert_eq!(end(&[b"4\r\nbody\r\nx\r\n"]), Step::Malformed(9));
+        assert_eq!(end(&[b"4\r\nbodyx"]), Step::Malformed(7));
     }
 
     proptest! {
@@ -269,9 +326,10 @@ mod tests {
             cut in 1_usize..8,
         ) {
             let pieces: Vec<&[u8]> = body.as_bytes().chunks(cut).collect();
-            match (scan(&[body.as_bytes()]), scan(&pieces)) {
+            let (whole, cut) = (decode(&[body.as_bytes()]), decode(&pieces));
+            match (whole.1, cut.1) {
                 (Step::Malformed(_), other) => prop_assert!(matches!(other, Step::Malformed(_))),
-                (whole, cut) => prop_assert_eq!(whole, cut),
+                _ => prop_assert_eq!(whole, cut),
             }
         }
     }

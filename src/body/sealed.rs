@@ -1,0 +1,14 @@
+//! A response body that is in memory and in a sealed file: the kernel can send it from there without copying it.
+
+use std::{fs::File, sync::Arc};
+
+use bytes::Bytes;
+
+/// A part of a file that nobody can change (`files/sealed.rs`), and the same bytes in memory.
+#[derive(Clone, Debug)]
+pub struct SealedPart {
+    pub bytes: Bytes,
+    pub file: Arc<File>,
+    /// Where the bytes begin in the file.
+    pub offset: u64,
+}

@@ -1,0 +1,191 @@
+//! A client's byte stream that counts what passes, and what the kernel can be told about it.
+
+use std::{
+    fs::File,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use rustix::{
+    fs::sendfile,
+    net::{SendFlags, send},
+};
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    net::TcpStream,
+};
+
+use super::stream::{Agreed, Stream, Transport};
+use crate::telemetry::Shard;
+
+/// Bytes that the kernel may hold unsent, once there is more than it takes at once. With a short queue they reach
+/// the client while they are still in the processor's cache: a file of 1 MiB costs half as much. It
+/// does not bound what is in flight, so long ways are not slowed down.
+const UNSENT: u32 = 128 * 1024;
+
+/// A byte stream with its counters.
+#[derive(Debug)]
+pub(super) struct CountedStream {
+    stream: Stream,
+    metrics: Arc<Shard>,
+    /// Whether the kernel was told to keep its queue of unsent bytes short.
+    has_short_queue: bool,
+}
+
+// === impl CountedStream ===
+
+impl CountedStream {
+    pub(super) fn new(stream: Stream, metrics: Arc<Shard>) -> Self {
+        Self { stream, metrics, has_short_queue: false }
+    }
+
+    /// The protocol that was agreed upon by ALPN.
+    pub(super) fn agreed(&self) -> Agreed {
+        self.stream.agreed()
+    }
+
+    /// Whether something has come that nobody has read; costs no system call when nothing happened.
+    /// For those who want none of it: it takes a byte.
+    pub(super) fn has_more(&mut self) -> bool {
+        self.stream.has_more()
+    }
+
+    /// Has it reset when it is dropped, or not any more: what the client does not take must not wait in the kernel, and
+    /// an orderly end must not pass for the end of a response that was cut.
+    pub(super) fn reset_at_end(&self, resets: bool) {
+        if let Transport::Tcp(tcp) = self.stream.transport() {
+            let _ = SockRef::from(tcp).set_linger(resets.then_some(Duration::ZERO));
+        }
+    }
+
+    /// Before it is closed in an orderly way.
+    pub(super) fn say_end(&mut self) {
+        self.stream.say_end();
+    }
+
+    /// Fails if the client has reset the connection. Linux goes on to tell the reader of the orderly end that came
+    /// before.
+    pub(super) fn check_reset(&self) -> io::Result<()> {
+        self.stream.transport().take_error()?.map_or(Ok(()), Err)
+    }
+
+    /// Has the kernel keep its queue of unsent bytes short from now on: a client that takes a long response slowly must
+    /// not cost the kernel megabytes.
+    pub(super) fn shorten_queue(&mut self) {
+        if !self.has_short_queue {
+            self.has_short_queue = true;
+            if let Transport::Tcp(tcp) = self.stream.transport() {
+                // A kernel without the option sends just as well, only less cheaply.
+                let _ = SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT);
+            }
+        }
+    }
+
+    /// Whether the kernel can send files over it: nothing is between TCP and HTTP.
+    pub(super) fn takes_files(&self) -> bool {
+        self.stream.bare_tcp().is_some()
+    }
+
+    /// Writes bytes behind which more follow at once: both shall leave in the same segments.
+    pub(super) fn poll_write_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        let sent = self.poll_io(cx, |tcp| Ok(send(tcp, bytes, flags)?));
+        self.count(sent)
+    }
+
+    /// Sends a part of a file from the system's cache, by sendfile(2); 0 if the kernel has nothing more of it.
+    pub(super) fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: &File,
+        offset: u64,
+        length: usize,
+    ) -> Poll<io::Result<usize>> {
+        let sent = self.poll_io(cx, |tcp| {
+            let mut offset = offset;
+            Ok(sendfile(tcp, file, Some(&mut offset), length)?)
+        });
+        self.count(sent)
+    }
+
+    /// Does one system call on the socket as soon as it is writable.
+    fn poll_io(
+        &self,
+        cx: &mut Context<'_>,
+        call: impl Fn(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let Some(tcp) = self.stream.bare_tcp() else {
+            return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
+        };
+        loop {
+            ready!(tcp.poll_write_ready(cx))?;
+            match tcp.try_io(Interest::WRITABLE, || call(tcp)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn count(&self, sent: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = &sent {
+            self.metrics.sent_bytes.add(*count as u64);
+        }
+        sent
+    }
+}
+
+impl AsyncRead for CountedStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        self.metrics.received_bytes.add((buffer.filled().len() - before) as u64);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for CountedStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        self.metrics.sent_bytes.add(written as u64);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
+        self.metrics.sent_bytes.add(written as u64);
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

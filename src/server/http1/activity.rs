@@ -1,0 +1,78 @@
+//! What a connection does, for those who choose which ones to close when there are too many (`room.rs`).
+
+use std::{cell::Cell, time::Instant};
+
+use crate::server::room::{Guest, Stage};
+
+/// What a connection of HTTP/1.1 does at the moment.
+#[derive(Debug)]
+pub(super) struct Activity {
+    state: Cell<State>,
+    /// Whether a request was ever complete.
+    has_asked: Cell<bool>,
+    is_let_go: Cell<bool>,
+}
+
+/// What it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The first byte of a request.
+    Idle(Instant),
+    /// The rest of a request's head.
+    Head(Instant),
+    /// The response, or the client taking it.
+    Busy,
+}
+
+// === impl Activity ===
+
+impl Activity {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            state: Cell::new(State::Idle(now)),
+            has_asked: Cell::new(false),
+            is_let_go: Cell::new(false),
+        }
+    }
+
+    /// It waits for a request.
+    pub(super) fn set_idle(&self, since: Instant) {
+        self.state.set(State::Idle(since));
+    }
+
+    /// A part of a head has come.
+    pub(super) fn set_head(&self, since: Instant) {
+        self.state.set(State::Head(since));
+    }
+
+    /// A request is complete.
+    pub(super) fn set_busy(&self) {
+        self.state.set(State::Busy);
+        self.has_asked.set(true);
+    }
+
+    /// Whether it was asked to end. Once: a request that has come meanwhile is answered.
+    pub(super) fn take_let_go(&self) -> bool {
+        self.is_let_go.replace(false)
+    }
+}
+
+impl Guest for Activity {
+    fn idle_since(&self) -> Option<Instant> {
+        match self.state.get() {
+            State::Idle(since) | State::Head(since) => Some(since),
+            State::Busy => None,
+        }
+    }
+
+    fn stage(&self) -> Stage {
+        match self.state.get() {
+            State::Idle(_) if self.has_asked.get() => Stage::Kept,
+            State::Idle(_) | State::Head(_) | State::Busy => Stage::Unproven,
+        }
+    }
+
+    fn let_go(&self) {
+        self.is_let_go.set(true);
+    }
+}

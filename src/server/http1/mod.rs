@@ -1,0 +1,312 @@
+//! A client's connection under HTTP/1.1, as the protocol goes. Read [`serve`] first: one request after the other, until
+//! something is the end of it. Each step is a file of its own:
+//!
+//! 1. [`read_head`] waits for the next request, within its [`timeouts`]; [`request_head`] makes of its bytes what the
+//!    pipeline wants. What must not pass, and what comes too late (408), is a request with a refusal.
+//! 2. [`request_body`] is what the pipeline gets to read the body from: it shares the [`socket`] with the loop.
+//! 3. While the response is awaited, [`departure`] notices clients that have left.
+//! 4. [`response_head`] writes the head, [`write`] the body behind it.
+//!
+//! [`activity`] tells others what the connection does, so that they can close it to make room.
+
+mod activity;
+mod connection;
+mod departure;
+mod read_head;
+mod request_body;
+mod request_head;
+mod response_head;
+mod socket;
+mod timeouts;
+mod write;
+
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    rc::Rc,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{Response, StatusCode, Version, header};
+use http_body::Body as _;
+
+use self::{
+    activity::Activity,
+    connection::Connection,
+    departure::{Departure, Waits},
+    read_head::{Arrived, Over},
+    request_body::SocketBody,
+    request_head::RequestHead,
+    response_head::Asked,
+    socket::ClientSocket,
+    timeouts::Timeouts,
+    write::Broken,
+};
+use super::{counted_stream::CountedStream, current::Current, drain::Ticket, linger};
+use crate::{
+    body::Deadline,
+    error::Kind,
+    phase::Phase,
+    pipeline::{self, Answer, ClientRequest, ConnectionInfo, INTERIM_LIMIT, Local, Tunnel},
+    telemetry::Shard,
+};
+
+/// How long a client that was too slow is given to read why.
+const BRIEFLY: Duration = Duration::from_secs(2);
+
+/// What comes after HTTP/1.1 on a connection.
+#[derive(Debug)]
+pub(super) enum NextStep {
+    /// It is closed in an orderly way.
+    Close,
+    /// It is closed without a word: the client has left, or a response broke off and must not seem whole.
+    Abort,
+    /// What the client may still be sending is thrown away for so long, then it is closed.
+    Linger(Duration),
+    /// It carries another protocol to the application; with what the client has sent of that.
+    Tunnel(Box<Tunnel>, Bytes),
+    /// The client has begun to speak HTTP/2, with these bytes.
+    Http2(Bytes),
+}
+
+/// Serves a connection until HTTP/1.1 is over.
+pub(super) async fn serve(
+    current: &Current,
+    info: &Rc<ConnectionInfo>,
+    ticket: &Ticket,
+    stream: CountedStream,
+    metrics: &Shard,
+) -> Option<(CountedStream, NextStep)> {
+    let begin = Instant::now();
+    let activity = Rc::new(Activity::new(begin));
+    ticket.introduce(Rc::<Activity>::clone(&activity));
+    let agreed = stream.agreed();
+    let socket = Rc::new(RefCell::new(ClientSocket::new(stream)));
+    let timeouts = Timeouts::new(&current.get().app.plan.server);
+    poll_fn(|cx| {
+        ticket.listen(cx.waker());
+        socket.borrow_mut().set_task(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    let mut connection = Connection {
+        current,
+        info,
+        ticket,
+        metrics,
+        agreed,
+        socket,
+        activity,
+        interim: Rc::default(),
+        timeouts,
+        deadline: Deadline::default(),
+    };
+    let mut since = begin;
+    let next = loop {
+        let head = match read_head::read(&mut connection, since).await {
+            Arrived::Request(head) => head,
+            Arrived::Http2 => break NextStep::Http2(connection.take_input()),
+            Arrived::Over(over) => break connection.over(&over),
+        };
+        connection.activity.set_busy();
+        // Boxed: an idle connection needs nothing of it.
+        match Box::pin(connection.exchange(*head)).await {
+            None => {}
+            Some(next) => break next,
+        }
+        since = Instant::now();
+        connection.activity.set_idle(since);
+    };
+    // Whoever reads a body holds the socket weakly, and not now.
+    let socket = Rc::into_inner(connection.socket)?.into_inner();
+    Some((socket.stream, next))
+}
+
+// === impl Connection ===
+
+impl Connection<'_> {
+    /// Answers one request; `None` if another one may follow.
+    async fn exchange(&mut self, head: RequestHead) -> Option<NextStep> {
+        let local = self.current.get();
+        let asked = Asked { method: head.parts.method.clone(), version: head.parts.version };
+        let (keeps, refusal) = (head.keeps, head.refusal.map(|refusal| refusal.kind));
+        if refusal == Some(Kind::ClientHeadTimeout) {
+            self.metrics.header_timeouts.add(1);
+        }
+        let mut departure = Departure::default();
+        let request = self.request(head);
+        let Some(response) = self.respond(Rc::clone(&local), request, &mut departure).await else {
+            return Some(NextStep::Abort);
+        };
+        let (parts, mut answer) = response.into_parts();
+        let is_switch = parts.status == StatusCode::SWITCHING_PROTOCOLS;
+        let tunnel = if is_switch { answer.take_tunnel() } else { None };
+        let delimiter = response_head::delimiter(&asked, &parts, answer.size_hint().exact());
+        let is_last = tunnel.is_none()
+            && (!keeps
+                || delimiter == response_head::Delimiter::Close
+                || response_head::says_close(&parts)
+                || self.is_last(&local));
+        {
+            let mut socket = self.socket.borrow_mut();
+            socket.takes_interim = false;
+            response_head::encode(&mut socket.output, &asked, &parts, delimiter, is_last);
+        }
+        let trailer = parts.headers.get(header::TRAILER).cloned();
+        drop(parts);
+        // Should it break off, however that comes, an orderly end would pass for its own.
+        let is_open_ended = delimiter == response_head::Delimiter::Close;
+        if is_open_ended {
+            self.socket.borrow().stream.reset_at_end(true);
+        }
+        let written = write::write(self, &mut answer, (delimiter, trailer), &mut departure).await;
+        drop(answer);
+        match (written, tunnel) {
+            (Ok(()), None) => {}
+            (Ok(()), Some(tunnel)) => {
+                return Some(NextStep::Tunnel(Box::new(tunnel), self.take_input()));
+            }
+            (Err(broken), tunnel) => {
+                if let Some(mut tunnel) = tunnel {
+                    tunnel.fail(Kind::ClientGone);
+                }
+                return Some(self.broken(broken));
+            }
+        }
+        if is_open_ended {
+            self.socket.borrow().stream.reset_at_end(false);
+        }
+        if is_last || !self.socket.borrow().is_body_complete() {
+            return Some(self.last_word(refusal));
+        }
+        None
+    }
+
+    /// The request as the pipeline wants it.
+    fn request(&self, head: RequestHead) -> ClientRequest {
+        let RequestHead { parts, target, refusal, framing, expects_continue, .. } = head;
+        let takes_interim = parts.version == Version::HTTP_11 && refusal.is_none();
+        let number = self.socket.borrow_mut().begin_request(framing, takes_interim);
+        let body = SocketBody::of_request(&self.socket, number, expects_continue && takes_interim);
+        self.interim.restart();
+        let interim = takes_interim.then(|| Rc::clone(&self.interim));
+        ClientRequest { parts, target, refusal, body, interim }
+    }
+
+    /// What the pipeline says, with interim responses before it; `None` if the client did not wait for it.
+    async fn respond(
+        &self,
+        local: Rc<Local>,
+        request: ClientRequest,
+        departure: &mut Departure,
+    ) -> Option<Response<Answer>> {
+        // Boxed: its memory is given back before the response is written.
+        let mut handling = Box::pin(pipeline::handle(local, Rc::clone(self.info), request));
+        poll_fn(|cx| {
+            let polled = handling.as_mut().poll(cx);
+            let socket = &mut *self.socket.borrow_mut();
+            self.queue_interim(&mut socket.output);
+            if let Poll::Ready(response) = polled {
+                return Poll::Ready(Some(response));
+            }
+            while !socket.output.is_empty() {
+                match socket.poll_write(cx, &[], &[]) {
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Ready(Err(_)) => return Poll::Ready(None),
+                    Poll::Pending => break,
+                }
+            }
+            if let Poll::Ready(Err(_)) = socket.poll_flush(cx) {
+                return Poll::Ready(None);
+            }
+            departure.poll(socket, Waits::Response, cx).map(|()| None)
+        })
+        .await
+    }
+
+    /// Writes down the interim responses that have come, unless too many wait already.
+    fn queue_interim(&self, output: &mut BytesMut) {
+        for response in self.interim.take() {
+            let before = output.len();
+            response_head::encode_interim(output, response);
+            if output.len() > INTERIM_LIMIT {
+                output.truncate(before);
+            }
+        }
+        if output.is_empty() {
+            self.interim.restart();
+        }
+    }
+
+    /// Whether the connection ends with this request, for reasons that are not the request's own.
+    fn is_last(&self, local: &Local) -> bool {
+        let socket = self.socket.borrow();
+        let is_used_up = socket.requests() >= local.app.plan.server.max_requests;
+        if is_used_up {
+            self.metrics.used_up.add(1);
+            let peer = self.info.address();
+            tracing::debug!(peer, "client connection ends: it has had server.max_requests");
+        }
+        // What follows a body that nobody reads can't be found (RFC 9112, 9.3).
+        let is_unread = !socket.is_body_complete() && !socket.is_body_held;
+        let is_draining = local.phase.get() >= Phase::Draining || self.ticket.is_closing();
+        is_used_up || is_unread || is_draining
+    }
+
+    /// All that has come behind the last request.
+    fn take_input(&self) -> Bytes {
+        let mut socket = self.socket.borrow_mut();
+        let length = socket.input.len();
+        socket.take_input(length)
+    }
+
+    /// The last response was written.
+    fn last_word(&self, refusal: Option<Kind>) -> NextStep {
+        let socket = &mut *self.socket.borrow_mut();
+        if refusal == Some(Kind::ClientHeadTimeout) {
+            return NextStep::Linger(BRIEFLY);
+        }
+        if socket.has_ended {
+            return NextStep::Close;
+        }
+        let is_unread = refusal.is_some()
+            || !socket.is_body_complete()
+            || !socket.input.is_empty()
+            || socket.stream.has_more();
+        if is_unread { NextStep::Linger(linger::PATIENCE) } else { NextStep::Close }
+    }
+
+    /// A response was not written to its end.
+    fn broken(&self, broken: Broken) -> NextStep {
+        let peer = self.info.address();
+        match broken {
+            Broken::Left => tracing::debug!(peer, "client has left"),
+            Broken::Body => {
+                tracing::debug!(peer, "client connection ends with a response that broke off")
+            }
+            Broken::Stalled => {
+                self.metrics.write_timeouts.add(1);
+                tracing::debug!(peer, "client took nothing of its answer: cut off");
+                self.socket.borrow().stream.reset_at_end(true);
+            }
+        }
+        NextStep::Abort
+    }
+
+    /// No request was there to be answered.
+    fn over(&self, over: &Over) -> NextStep {
+        match over {
+            Over::Closed | Over::Draining => {}
+            Over::Broken(error) => {
+                tracing::debug!(%error, peer = self.info.address(), "client connection ended");
+                return NextStep::Abort;
+            }
+            Over::Unbegun | Over::HalfHttp2 => self.metrics.header_timeouts.add(1),
+            Over::Idle => self.metrics.idle_timeouts.add(1),
+            Over::LetGo => self.metrics.shed.add(1),
+        }
+        NextStep::Close
+    }
+}

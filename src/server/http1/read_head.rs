@@ -1,0 +1,186 @@
+//! Waits for the head of the next request: until it is complete, must be refused, or the connection is over. A head
+//! that is refused, or late, is a request as well: it is answered, logged and counted like any other.
+
+use std::{
+    future::poll_fn,
+    io,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use super::{
+    connection::Connection,
+    request_head::{self, RequestHead},
+    socket::ClientSocket,
+};
+use crate::{
+    error::Kind,
+    pipeline::Refusal,
+    rfc::request_head::{Limits, Scanner},
+    server::{
+        head_filter::PREFACE,
+        refusal::{self, refusal},
+        stream::Agreed,
+    },
+};
+
+/// What came of the wait for a request.
+#[derive(Debug)]
+pub(super) enum Arrived {
+    Request(Box<RequestHead>),
+    /// The client speaks HTTP/2.
+    Http2,
+    /// No further request is read.
+    Over(Over),
+}
+
+/// Why a connection without a request is over.
+#[derive(Debug)]
+pub(super) enum Over {
+    /// The client has closed its side.
+    Closed,
+    /// It closed or reset the connection in the midst of a head.
+    Broken(io::Error),
+    /// No request was ever begun.
+    Unbegun,
+    /// What has come may be the beginning of HTTP/2, whose clients understand no response.
+    HalfHttp2,
+    Idle,
+    /// To make room for others.
+    LetGo,
+    /// The process, or this worker, is to end.
+    Draining,
+}
+
+/// A head on its way.
+struct Reader {
+    scanner: Scanner,
+    limits: Limits,
+    /// Bytes that were looked at.
+    seen: usize,
+    /// Since when the client was idle before it.
+    since: Instant,
+    /// When its first byte came.
+    begun: Option<Instant>,
+    /// Whether it may be the preface of HTTP/2 instead.
+    may_be_http2: bool,
+}
+
+/// Waits for the next request; the connection has been idle since then.
+pub(super) async fn read(connection: &mut Connection<'_>, since: Instant) -> Arrived {
+    let limits = connection.current.get().app.plan.server.head;
+    let is_first = connection.socket.borrow().requests() == 0;
+    let mut reader = Reader {
+        scanner: Scanner::default(),
+        limits,
+        seen: 0,
+        since,
+        begun: None,
+        // Who has agreed upon HTTP/1.1 may not begin with something else.
+        may_be_http2: is_first && connection.agreed == Agreed::Nothing,
+    };
+    poll_fn(|cx| reader.poll(connection, cx)).await
+}
+
+// === impl Reader ===
+
+impl Reader {
+    fn poll(&mut self, connection: &mut Connection<'_>, cx: &mut Context<'_>) -> Poll<Arrived> {
+        let socket = Rc::clone(&connection.socket);
+        let mut socket = socket.borrow_mut();
+        loop {
+            if let Some(arrived) = self.look(&mut socket) {
+                return Poll::Ready(arrived);
+            }
+            if self.begun.is_none() && !socket.input.is_empty() {
+                let now = Instant::now();
+                self.begun = Some(now);
+                connection.activity.set_head(now);
+            }
+            // What has come before the end of the client's side counts.
+            let filled = if socket.has_ended { Poll::Ready(Ok(0)) } else { socket.poll_fill(cx) };
+            match filled {
+                Poll::Ready(Ok(0)) if socket.input.is_empty() => {
+                    return Poll::Ready(Arrived::Over(Over::Closed));
+                }
+                Poll::Ready(Ok(0)) => {
+                    let error = io::ErrorKind::UnexpectedEof.into();
+                    return Poll::Ready(Arrived::Over(Over::Broken(error)));
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Arrived::Over(Over::Broken(error)));
+                }
+                Poll::Pending => break,
+            }
+        }
+        // Only now: a request that has arrived already is answered first.
+        if connection.ticket.is_closing() && self.begun.is_none() {
+            return Poll::Ready(Arrived::Over(Over::Draining));
+        }
+        if connection.activity.take_let_go() {
+            return Poll::Ready(Arrived::Over(Over::LetGo));
+        }
+        self.poll_late(connection, &mut socket, cx)
+    }
+
+    /// Looks at what has come since the last time.
+    fn look(&mut self, socket: &mut ClientSocket) -> Option<Arrived> {
+        if socket.input.len() == self.seen {
+            return None;
+        }
+        if self.may_be_http2 {
+            if socket.input.starts_with(PREFACE) {
+                return Some(Arrived::Http2);
+            }
+            if PREFACE.starts_with(&socket.input) {
+                self.seen = socket.input.len();
+                return None;
+            }
+            self.may_be_http2 = false;
+        }
+        match self.scanner.scan(&socket.input, &self.limits) {
+            Ok(Some(head)) => {
+                let bytes = socket.take_input(head.length);
+                Some(Arrived::Request(Box::new(request_head::read(&bytes, &head))))
+            }
+            Ok(None) => {
+                self.seen = socket.input.len();
+                None
+            }
+            Err(fault) => {
+                let parts = refusal::salvage(&socket.input);
+                let refused = RequestHead::refused(parts, refusal(fault));
+                Some(Arrived::Request(Box::new(refused)))
+            }
+        }
+    }
+
+    /// The client has sent nothing more. Ready when that has lasted too long.
+    fn poll_late(
+        &self,
+        connection: &mut Connection<'_>,
+        socket: &mut ClientSocket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Arrived> {
+        let timeouts = &connection.timeouts;
+        let first = timeouts.first.filter(|_| socket.requests() == 0);
+        let at = match (self.begun, first) {
+            (Some(begun), _) => begun + timeouts.header,
+            (None, Some(first)) => self.since + first,
+            (None, None) => self.since + timeouts.idle,
+        };
+        connection.deadline.set_at(at);
+        connection.deadline.poll_expired(cx).map(|()| match (self.begun, first) {
+            (Some(_), _) if self.may_be_http2 => Arrived::Over(Over::HalfHttp2),
+            (Some(_), _) => {
+                let late = Refusal { kind: Kind::ClientHeadTimeout, misplaced: None };
+                let parts = refusal::salvage_begun(&socket.input);
+                Arrived::Request(Box::new(RequestHead::refused(parts, late)))
+            }
+            (None, Some(_)) => Arrived::Over(Over::Unbegun),
+            (None, None) => Arrived::Over(Over::Idle),
+        })
+    }
+}

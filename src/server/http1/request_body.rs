@@ -1,0 +1,94 @@
+//! The body of a request of HTTP/1.1, read from the socket as somebody wants it.
+
+use std::{
+    cell::RefCell,
+    pin::Pin,
+    rc::{Rc, Weak},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::socket::ClientSocket;
+use crate::{
+    body::ClientBody,
+    error::{Error, Kind},
+};
+
+/// A body that comes from the socket. It holds the socket weakly: at the end of the connection the loop takes that back
+/// whole.
+#[derive(Debug)]
+pub(super) struct SocketBody {
+    socket: Weak<RefCell<ClientSocket>>,
+    /// The request that it belongs to.
+    number: u64,
+    /// Whether the client waits to be told to send it (RFC 9110, 10.1.1).
+    is_awaited: bool,
+}
+
+// === impl SocketBody ===
+
+impl SocketBody {
+    /// The body of the request with this number.
+    pub(super) fn of_request(
+        socket: &Rc<RefCell<ClientSocket>>,
+        number: u64,
+        is_awaited: bool,
+    ) -> ClientBody {
+        if socket.borrow().is_body_complete() {
+            return ClientBody::Empty;
+        }
+        ClientBody::Coming(Box::pin(Self { socket: Rc::downgrade(socket), number, is_awaited }))
+    }
+
+    /// The socket, as long as this is the body that it is at.
+    fn socket(&self) -> Option<Rc<RefCell<ClientSocket>>> {
+        self.socket.upgrade().filter(|socket| socket.borrow().requests() == self.number)
+    }
+}
+
+impl Body for SocketBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let Some(socket) = self.socket() else {
+            return Poll::Ready(Some(Err(Error::new(Kind::ClientBody))));
+        };
+        let mut socket = socket.borrow_mut();
+        let polled = socket.poll_body(cx);
+        if self.is_awaited {
+            self.is_awaited = false;
+            if polled.is_pending() {
+                socket.ask_for_body(cx);
+            }
+        }
+        polled.map(|data| data.map(|data| data.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.socket().is_none_or(|socket| socket.borrow().is_body_complete())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.socket() {
+            None => SizeHint::with_exact(0),
+            Some(socket) => {
+                let left = socket.borrow().body_left();
+                left.map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
+        }
+    }
+}
+
+impl Drop for SocketBody {
+    fn drop(&mut self) {
+        if let Some(socket) = self.socket() {
+            socket.borrow_mut().abandon_body();
+        }
+    }
+}

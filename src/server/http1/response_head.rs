@@ -1,0 +1,238 @@
+//! The head of a response as it is written (RFC 9112, 4 to 6), and how the end of its body is told.
+
+use bytes::{BufMut as _, BytesMut};
+use http::{
+    HeaderName, HeaderValue, Method, Response, StatusCode, Version, header, response::Parts,
+};
+use hyper::ext::ReasonPhrase;
+
+use crate::server::date;
+
+/// How the end of a body is told (RFC 9112, 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delimiter {
+    /// There is no body.
+    Nothing,
+    /// By its length.
+    Length(u64),
+    Chunked,
+    /// By the end of the connection. HTTP/1.0 knows no chunks.
+    Close,
+}
+
+/// What was asked, as far as it decides how the response is written.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) version: Version,
+}
+
+/// How the body's end is told; `exact` is the body's length, if that is known.
+pub(super) fn delimiter(asked: &Asked, response: &Parts, exact: Option<u64>) -> Delimiter {
+    let status = response.status;
+    if asked.method == Method::HEAD
+        || status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+    {
+        return Delimiter::Nothing;
+    }
+    let said = response.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    match (said.and_then(|length| length.parse().ok()).or(exact), asked.version) {
+        (Some(length), _) => Delimiter::Length(length),
+        (None, Version::HTTP_10) => Delimiter::Close,
+        (None, _) => Delimiter::Chunked,
+    }
+}
+
+/// Appends the head of a final response. `is_last` tells that the connection ends with it.
+pub(super) fn encode(
+    out: &mut BytesMut,
+    asked: &Asked,
+    response: &Parts,
+    delimiter: Delimiter,
+    is_last: bool,
+) {
+    let headers = &response.headers;
+    let size: usize =
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    out.reserve(size + 160);
+    out.put_slice(if asked.version == Version::HTTP_10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
+    status(out, response);
+    // Only a chunked body has trailers (RFC 9112, 7.1.2).
+    let has_trailers = delimiter == Delimiter::Chunked;
+    fields(out, headers.iter().filter(|(name, _)| has_trailers || *name != header::TRAILER));
+    match delimiter {
+        Delimiter::Length(length) if !headers.contains_key(header::CONTENT_LENGTH) => {
+            out.put_slice(b"content-length: ");
+            out.put_slice(itoa::Buffer::new().format(length).as_bytes());
+            out.put_slice(b"\r\n");
+        }
+        Delimiter::Chunked => out.put_slice(b"transfer-encoding: chunked\r\n"),
+        Delimiter::Nothing | Delimiter::Length(_) | Delimiter::Close => {}
+    }
+    if response.status != StatusCode::SWITCHING_PROTOCOLS
+        && !headers.contains_key(header::CONNECTION)
+    {
+        if is_last {
+            out.put_slice(b"connection: close\r\n");
+        } else if asked.version == Version::HTTP_10 {
+            out.put_slice(b"connection: keep-alive\r\n");
+        }
+    }
+    if !headers.contains_key(header::DATE) {
+        out.put_slice(b"date: ");
+        date::append(out);
+        out.put_slice(b"\r\n");
+    }
+    out.put_slice(b"\r\n");
+}
+
+/// Appends an interim response (RFC 9110, 15.2).
+pub(super) fn encode_interim(out: &mut BytesMut, response: Response<()>) {
+    let (parts, ()) = response.into_parts();
+    out.put_slice(b"HTTP/1.1 ");
+    status(out, &parts);
+    fields(out, parts.headers.iter());
+    out.put_slice(b"\r\n");
+}
+
+fn status(out: &mut BytesMut, response: &Parts) {
+    out.put_slice(response.status.as_str().as_bytes());
+    out.put_u8(b' ');
+    match response.extensions.get::<ReasonPhrase>() {
+        Some(reason) => out.put_slice(reason.as_bytes()),
+        None => out.put_slice(response.status.canonical_reason().unwrap_or_default().as_bytes()),
+    }
+    out.put_slice(b"\r\n");
+}
+
+fn fields<'a>(out: &mut BytesMut, fields: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>) {
+    for (name, value) in fields {
+        out.put_slice(name.as_str().as_bytes());
+        out.put_slice(b": ");
+        out.put_slice(value.as_bytes());
+        out.put_slice(b"\r\n");
+    }
+}
+
+/// Whether a response says that the connection ends with it.
+pub(super) fn says_close(response: &Parts) -> bool {
+    let value = response.headers.get(header::CONNECTION).map(HeaderValue::as_bytes);
+    value.is_some_and(|value| value.eq_ignore_ascii_case(b"close"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(status: u16, fields: &[(&'static str, &'static str)]) -> Parts {
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        for (name, value) in fields {
+            response.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        response.into_parts().0
+    }
+
+    fn asked(method: &Method, version: Version) -> Asked {
+        Asked { method: method.clone(), version }
+    }
+
+    #[test]
+    fn how_the_end_is_told() {
+        use Delimiter::{Chunked, Close, Length, Nothing};
+        let long = [("content-length", "5")];
+        for (method, version, status, fields, exact, expected) in [
+            (&Method::GET, Version::HTTP_11, 200, &long[..], None, Length(5)),
+            (&Method::GET, Version::HTTP_11, 200, &[], Some(7), Length(7)),
+            (&Method::GET, Version::HTTP_11, 200, &[], None, Chunked),
+            (&Method::GET, Version::HTTP_10, 200, &[], None, Close),
+            (&Method::GET, Version::HTTP_10, 200, &[], Some(0), Length(0)),
+            (&Method::HEAD, Version::HTTP_11, 200, &long, Some(0), Nothing),
+            (&Method::HEAD, Version::HTTP_11, 200, &[], None, Nothing),
+            (&Method::GET, Version::HTTP_11, 204, &[], Some(0), Nothing),
+            (&Method::GET, Version::HTTP_11, 304, &long, Some(0), Nothing),
+            (&Method::GET, Version::HTTP_11, 101, &[], Some(0), Nothing),
+        ] {
+            let got = delimiter(&asked(method, version), &parts(status, fields), exact);
+            assert_eq!(got, expected, "{method} {version:?} {status} {fields:?} {exact:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_on_the_wire() {
+        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let head =
+            |version, status, fields: &[(&'static str, &'static str)], delimiter, is_last| {
+                let mut out = BytesMut::new();
+                let asked = asked(&Method::GET, version);
+                encode(&mut out, &asked, &parts(status, fields), delimiter, is_last);
+                String::from_utf8(out.to_vec()).unwrap()
+            };
+        for (version, status, fields, delimiter, is_last, expected) in [
+            (
+                Version::HTTP_11,
+                200,
+                &[("x-a", "b"), date][..],
+                Delimiter::Length(5),
+                false,
+                "HTTP/1.1 200 OK\r\nx-a: b\r\ndate: @\r\ncontent-length: 5\r\n\r\n",
+            ),
+            (
+                Version::HTTP_11,
+                404,
+                &[("content-length", "5"), date],
+                Delimiter::Length(5),
+                true,
+                "HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\ndate: @\r\nconnection: close\r\n\r\n",
+            ),
+            (
+                Version::HTTP_11,
+                200,
+                &[date],
+                Delimiter::Chunked,
+                false,
+                "HTTP/1.1 200 OK\r\ndate: @\r\ntransfer-encoding: chunked\r\n\r\n",
+            ),
+            (
+                Version::HTTP_10,
+                299,
+                &[date],
+                Delimiter::Close,
+                true,
+                "HTTP/1.0 299 \r\ndate: @\r\nconnection: close\r\n\r\n",
+            ),
+            (
+                Version::HTTP_10,
+                204,
+                &[date],
+                Delimiter::Nothing,
+                false,
+                "HTTP/1.0 204 No Content\r\ndate: @\r\nconnection: keep-alive\r\n\r\n",
+            ),
+            (
+                Version::HTTP_11,
+                101,
+                &[("connection", "upgrade"), ("upgrade", "websocket"), date],
+                Delimiter::Nothing,
+                false,
+                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                 date: @\r\n\r\n",
+            ),
+        ] {
+            let got = head(version, status, fields, delimiter, is_last);
+            assert_eq!(got, expected.replace('@', date.1), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_head_without_a_date_gets_one() {
+        let mut out = BytesMut::new();
+        let asked = asked(&Method::GET, Version::HTTP_11);
+        encode(&mut out, &asked, &parts(200, &[]), Delimiter::Nothing, false);
+        let text = String::from_utf8(out.to_vec()).unwrap();
+        let date = text.split_once("\r\ndate: ").and_then(|(_, rest)| rest.split_once("\r\n"));
+        assert!(date.is_some_and(|(date, _)| date.ends_with(" GMT")), "{text}");
+    }
+}

@@ -1,0 +1,316 @@
+//! A client's socket under HTTP/1.1: what was read and not used, what is to be written, and the body that is being
+//! read. The connection's loop and the body of its request share it; each borrows it inside of a poll only.
+
+use std::{
+    io::{self, IoSlice},
+    mem::{self, MaybeUninit},
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
+
+use crate::{
+    error::{Error, Kind},
+    rfc::{
+        request_chunks::{Decoder, Step},
+        request_head::Framing,
+    },
+    server::counted_stream::CountedStream,
+};
+
+/// Bytes read at a time where a head is expected: an idle connection holds no buffer, the stack has it.
+const HEAD: usize = 8 * 1024;
+/// Bytes of a body read at a time. `body/collected.rs` keeps large reads without a copy.
+const BODY: usize = 64 * 1024;
+
+/// Pieces of an unwanted body that are thrown away at a time.
+const DISCARDED: usize = 16;
+
+/// To a client that waits to be told to send its body (RFC 9110, 10.1.1), and one that may have left
+/// (`departure.rs`).
+pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// A client's socket.
+#[derive(Debug)]
+pub(super) struct ClientSocket {
+    pub(super) stream: CountedStream,
+    /// Bytes that were read and not used yet.
+    pub(super) input: BytesMut,
+    /// Bytes to be written before anything else: interim responses, the head of a response.
+    pub(super) output: BytesMut,
+    /// Whether the client has closed its side.
+    pub(super) has_ended: bool,
+    /// The body of the request that is being answered.
+    body: Incoming,
+    /// Whether somebody may still read that body.
+    pub(super) is_body_held: bool,
+    /// Which request of the connection it belongs to.
+    number: u64,
+    /// Whether interim responses may be written: the final one has not begun, and the client knows them.
+    pub(super) takes_interim: bool,
+    /// The task of the connection's loop.
+    task: Option<Waker>,
+}
+
+/// How much of a request's body is still to come.
+#[derive(Debug)]
+enum Incoming {
+    /// Nothing.
+    Complete,
+    /// So many bytes.
+    Length(u64),
+    Chunked(Decoder),
+    /// It broke off, or its coding is malformed: nobody knows where it would end.
+    Broken,
+}
+
+// === impl ClientSocket ===
+
+impl ClientSocket {
+    pub(super) fn new(stream: CountedStream) -> Self {
+        Self {
+            stream,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            has_ended: false,
+            body: Incoming::Complete,
+            is_body_held: false,
+            number: 0,
+            takes_interim: false,
+            task: None,
+        }
+    }
+
+    /// Whom to wake when the body is complete, or nobody wants it any more.
+    pub(super) fn set_task(&mut self, waker: &Waker) {
+        self.task = Some(waker.clone());
+    }
+
+    /// Another request begins, with its body; gives its number.
+    pub(super) fn begin_request(&mut self, framing: Framing, takes_interim: bool) -> u64 {
+        self.body = match framing {
+            Framing::Length(0) => Incoming::Complete,
+            Framing::Length(length) => Incoming::Length(length),
+            Framing::Chunked => Incoming::Chunked(Decoder::default()),
+        };
+        self.is_body_held = !self.is_body_complete();
+        self.takes_interim = takes_interim;
+        self.number += 1;
+        self.number
+    }
+
+    /// How many requests there were, and which is the last.
+    pub(super) fn requests(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether all of the request's body was read: what follows is the next request.
+    pub(super) fn is_body_complete(&self) -> bool {
+        matches!(self.body, Incoming::Complete)
+    }
+
+    /// Bytes that are still to come of the body, if that is known.
+    pub(super) fn body_left(&self) -> Option<u64> {
+        match self.body {
+            Incoming::Complete => Some(0),
+            Incoming::Length(left) => Some(left),
+            Incoming::Chunked(_) | Incoming::Broken => None,
+        }
+    }
+
+    /// Nobody reads the body any more.
+    pub(super) fn abandon_body(&mut self) {
+        self.is_body_held = false;
+        self.wake();
+    }
+
+    /// Reads what has come behind what is here; 0 is the end of what the client sends.
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut space = [const { MaybeUninit::<u8>::uninit() }; HEAD];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        let come = buffer.filled();
+        self.input.extend_from_slice(come);
+        self.has_ended |= come.is_empty();
+        Poll::Ready(Ok(come.len()))
+    }
+
+    /// Takes the first bytes of what is here.
+    pub(super) fn take_input(&mut self, length: usize) -> Bytes {
+        if length == self.input.len() {
+            // Nothing is left, and no memory held for it.
+            return mem::take(&mut self.input).freeze();
+        }
+        self.input.split_to(length).freeze()
+    }
+
+    /// Reads more of the request's body; `None` is its end.
+    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let polled = loop {
+            let step = match &mut self.body {
+                Incoming::Complete => return Poll::Ready(None),
+                Incoming::Broken => break Poll::Ready(Some(Err(Error::new(Kind::ClientBody)))),
+                Incoming::Length(left) => {
+                    let most = usize::try_from(*left).unwrap_or(usize::MAX);
+                    let piece = if self.input.is_empty() {
+                        match ready!(poll_piece(&mut self.stream, most.min(BODY), cx)) {
+                            Ok(piece) if !piece.is_empty() => piece,
+                            result => break Poll::Ready(Some(Err(self.break_body(result.err())))),
+                        }
+                    } else {
+                        self.take_input(most.min(self.input.len()))
+                    };
+                    // Borrowed anew: taking from the input needs all of it.
+                    if let Incoming::Length(left) = &mut self.body {
+                        *left -= piece.len() as u64;
+                        if *left == 0 {
+                            self.body = Incoming::Complete;
+                        }
+                    }
+                    break Poll::Ready(Some(Ok(piece)));
+                }
+                Incoming::Chunked(_) if self.input.is_empty() => {
+                    match ready!(poll_piece(&mut self.stream, BODY, cx)) {
+                        Ok(piece) if !piece.is_empty() => {
+                            self.input = BytesMut::from(piece);
+                            continue;
+                        }
+                        result => break Poll::Ready(Some(Err(self.break_body(result.err())))),
+                    }
+                }
+                Incoming::Chunked(decoder) => decoder.decode(&self.input),
+            };
+            match step {
+                Step::Data { skip, length } => {
+                    self.input.advance(skip);
+                    break Poll::Ready(Some(Ok(self.take_input(length))));
+                }
+                Step::More => self.input = BytesMut::new(),
+                Step::End(length) => {
+                    drop(self.take_input(length));
+                    self.body = Incoming::Complete;
+                    break Poll::Ready(None);
+                }
+                Step::Malformed(_) => {
+                    self.body = Incoming::Broken;
+                    let cause =
+                        io::Error::new(io::ErrorKind::InvalidData, "malformed chunked body");
+                    break Poll::Ready(Some(Err(Error::io(Kind::ClientBody, cause))));
+                }
+            }
+        };
+        if self.is_body_complete() {
+            self.wake_another(cx);
+        }
+        polled
+    }
+
+    /// Reads what there is of a body that nobody wants and throws it away: a client may read nothing of the response
+    /// until it has sent everything.
+    pub(super) fn discard_abandoned_body(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..DISCARDED {
+            if self.is_body_held || self.is_body_complete() {
+                return;
+            }
+            match self.poll_body(cx) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(_)) | None) | Poll::Pending => return,
+            }
+        }
+        // There is more, and others on this worker have their turn first.
+        cx.waker().wake_by_ref();
+    }
+
+    /// The client has closed its side, or the connection, in the midst of a body.
+    fn break_body(&mut self, error: Option<io::Error>) -> Error {
+        self.body = Incoming::Broken;
+        self.has_ended = true;
+        let cause = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+        Error::io(Kind::ClientBody, cause)
+    }
+
+    /// Tells a client that waits for it to send the body.
+    pub(super) fn ask_for_body(&mut self, cx: &mut Context<'_>) {
+        if self.takes_interim && self.input.is_empty() && !self.is_body_complete() {
+            self.output.extend_from_slice(CONTINUE);
+            // What can't be written now is by the loop; its errors show there.
+            let _ = self.poll_write(cx, &[], &[]);
+            self.wake_another(cx);
+        }
+    }
+
+    /// Writes some of the output, of `data` and of `tail` behind it, in this order; gives how much of `data` and `tail`
+    /// was written. A client of TLS may not have got it yet.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &[u8],
+        tail: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(&mut self.stream);
+        let written = if data.is_empty() && tail.is_empty() {
+            ready!(stream.poll_write(cx, &self.output))?
+        } else {
+            let slices = [IoSlice::new(&self.output), IoSlice::new(data), IoSlice::new(tail)];
+            let first = usize::from(self.output.is_empty());
+            ready!(stream.poll_write_vectored(cx, slices.get(first..).unwrap_or_default()))?
+        };
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        Poll::Ready(Ok(written - self.advance_output(written)))
+    }
+
+    /// So much was written; gives how much of it was output.
+    pub(super) fn advance_output(&mut self, written: usize) -> usize {
+        let of_output = written.min(self.output.len());
+        if of_output == self.output.len() {
+            self.output = BytesMut::new();
+        } else {
+            self.output.advance(of_output);
+        }
+        of_output
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn wake(&self) {
+        if let Some(task) = &self.task {
+            task.wake_by_ref();
+        }
+    }
+
+    /// Wakes the loop, unless it is what runs.
+    fn wake_another(&self, cx: &Context<'_>) {
+        if let Some(task) = &self.task
+            && !task.will_wake(cx.waker())
+        {
+            task.wake_by_ref();
+        }
+    }
+}
+
+/// Reads up to `most` bytes into memory that is no larger than it has to be: a client that sends little by little must
+/// not hold much. None are the end.
+fn poll_piece(
+    stream: &mut CountedStream,
+    most: usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<Bytes>> {
+    if most <= HEAD {
+        let mut space = [const { MaybeUninit::<u8>::uninit() }; HEAD];
+        let mut buffer = ReadBuf::uninit(space.get_mut(..most).unwrap_or_default());
+        ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+        return Poll::Ready(Ok(Bytes::copy_from_slice(buffer.filled())));
+    }
+    let mut memory = BytesMut::with_capacity(most);
+    let come = {
+        let mut room = (&mut memory).limit(most);
+        ready!(pin!(stream.read_buf(&mut room)).poll(cx))?
+    };
+    Poll::Ready(Ok(if come < most / 2 { Bytes::copy_from_slice(&memory) } else { memory.freeze() }))
+}

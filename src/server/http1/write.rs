@@ -1,0 +1,325 @@
+//! Writes a response: its head together with what there is of the body, then the rest as it comes and as the client
+//! takes it. Nothing waits in between: what is here leaves, in as few system calls as can be.
+
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue};
+use http_body::Body as _;
+
+use super::{
+    connection::Connection,
+    departure::{Departure, Waits},
+    response_head::Delimiter,
+    socket::ClientSocket,
+};
+use crate::{body::SealedPart, pipeline::Answer, rfc::trailers};
+
+/// Pieces of a body up to this size are copied behind what is to be written, so that both leave in one call.
+const SMALL: usize = 16 * 1024;
+/// So much is gathered of small pieces before it is written.
+const ENOUGH: usize = 64 * 1024;
+/// What ends a chunk, and a chunked body without trailers (RFC 9112, 7.1).
+const CHUNK_END: &[u8] = b"\r\n";
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+
+/// Why a response was not written to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// The client has left.
+    Left,
+    /// It took nothing of it for too long.
+    Stalled,
+    /// The body broke off.
+    Body,
+}
+
+/// A response on its way; its head is in the socket's output.
+struct Writer<'a> {
+    answer: &'a mut Answer,
+    delimiter: Delimiter,
+    /// The trailers that were announced.
+    trailer: Option<HeaderValue>,
+    departure: &'a mut Departure,
+    /// A piece of the body, and what is behind it.
+    data: Bytes,
+    tail: &'static [u8],
+    /// A body that the kernel sends by itself.
+    sealed: Option<SealedPart>,
+    source: Source,
+    /// Whether everything that was written has left this process (TLS).
+    is_flushed: bool,
+    /// Since when the client takes nothing.
+    blocked: Option<Instant>,
+}
+
+/// Whether more of the body comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Open,
+    Over,
+    Broken,
+}
+
+/// Writes the output and the body of a response to its end.
+pub(super) async fn write(
+    connection: &mut Connection<'_>,
+    answer: &mut Answer,
+    (delimiter, trailer): (Delimiter, Option<HeaderValue>),
+    departure: &mut Departure,
+) -> Result<(), Broken> {
+    if delimiter == Delimiter::Nothing {
+        answer.omit_body();
+    }
+    let mut writer = Writer {
+        answer,
+        delimiter,
+        trailer,
+        departure,
+        data: Bytes::new(),
+        tail: b"",
+        sealed: None,
+        source: Source::Open,
+        is_flushed: true,
+        blocked: None,
+    };
+    writer.take_sealed(connection);
+    let result = poll_fn(|cx| writer.poll(connection, cx)).await;
+    if result.is_err() {
+        writer.answer.cut_off();
+    }
+    result
+}
+
+// === impl Writer ===
+
+impl Writer<'_> {
+    /// A body in a sealed file is the kernel's to send, where nothing is between it and the client.
+    fn take_sealed(&mut self, connection: &Connection<'_>) {
+        let mut socket = connection.socket.borrow_mut();
+        if socket.stream.takes_files()
+            && let Some(part) = self.answer.take_sealed()
+        {
+            socket.stream.shorten_queue();
+            self.sealed = Some(part);
+            self.source = Source::Over;
+        }
+    }
+
+    fn poll(
+        &mut self,
+        connection: &mut Connection<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Broken>> {
+        let socket = Rc::clone(&connection.socket);
+        loop {
+            self.gather(&socket, cx);
+            let socket = &mut *socket.borrow_mut();
+            if self.is_written(socket) {
+                return match self.source {
+                    Source::Broken => Poll::Ready(Err(Broken::Body)),
+                    Source::Over if self.is_flushed => Poll::Ready(Ok(())),
+                    Source::Open if self.is_flushed => self.poll_departure(socket, cx),
+                    Source::Over | Source::Open => match socket.poll_flush(cx) {
+                        Poll::Ready(Ok(())) => {
+                            self.is_flushed = true;
+                            continue;
+                        }
+                        Poll::Ready(Err(_)) => Poll::Ready(Err(Broken::Left)),
+                        Poll::Pending => self.poll_blocked(connection, socket, cx),
+                    },
+                };
+            }
+            match self.poll_some(socket, cx) {
+                Poll::Ready(Ok(())) => {
+                    self.blocked = None;
+                    self.is_flushed = false;
+                }
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(Broken::Left)),
+                Poll::Pending => return self.poll_blocked(connection, socket, cx),
+            }
+        }
+    }
+
+    fn is_written(&self, socket: &ClientSocket) -> bool {
+        socket.output.is_empty()
+            && self.data.is_empty()
+            && self.tail.is_empty()
+            && self.sealed.is_none()
+    }
+
+    /// Takes what there is of the body, as far as one write may have it.
+    fn gather(&mut self, socket: &RefCell<ClientSocket>, cx: &mut Context<'_>) {
+        while self.source == Source::Open
+            && self.data.is_empty()
+            && self.tail.is_empty()
+            && socket.borrow().output.len() < ENOUGH
+        {
+            // The body may be read from this very socket: not while it is borrowed.
+            let polled = Pin::new(&mut *self.answer).poll_frame(cx);
+            let output = &mut socket.borrow_mut().output;
+            match polled {
+                Poll::Pending => return,
+                Poll::Ready(None) => self.end(output, None),
+                Poll::Ready(Some(Err(_))) => self.source = Source::Broken,
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => self.take(output, data),
+                    Err(frame) => self.end(output, frame.into_trailers().ok().as_ref()),
+                },
+            }
+            // So that the end leaves with what is before it.
+            if self.source == Source::Open && self.answer.is_end_stream() {
+                self.end(output, None);
+            }
+        }
+    }
+
+    /// Takes a piece of the body.
+    fn take(&mut self, output: &mut BytesMut, mut data: Bytes) {
+        if let Delimiter::Length(left) = &mut self.delimiter {
+            // What is beyond the length that was told would be taken for the next response.
+            data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= data.len() as u64;
+        }
+        if data.is_empty() {
+            return;
+        }
+        let is_chunked = self.delimiter == Delimiter::Chunked;
+        if is_chunked {
+            write_size(output, data.len());
+        }
+        if data.len() <= SMALL {
+            output.extend_from_slice(&data);
+            if is_chunked {
+                output.extend_from_slice(CHUNK_END);
+            }
+            return;
+        }
+        self.data = data;
+        if is_chunked {
+            self.tail = CHUNK_END;
+        }
+    }
+
+    /// The body has come to its end.
+    fn end(&mut self, output: &mut BytesMut, trailers: Option<&HeaderMap>) {
+        self.source = match self.delimiter {
+            // It is shorter than was told.
+            Delimiter::Length(1..) => Source::Broken,
+            Delimiter::Nothing | Delimiter::Length(0) | Delimiter::Chunked | Delimiter::Close => {
+                Source::Over
+            }
+        };
+        if self.delimiter != Delimiter::Chunked {
+            return;
+        }
+        if !self.data.is_empty() {
+            // Trailers would come apart.
+            self.tail = LAST_CHUNK;
+            return;
+        }
+        output.put_slice(b"0\r\n");
+        for (name, value) in trailers.into_iter().flatten() {
+            if self.trailer.as_ref().is_some_and(|names| trailers::lists(names, name)) {
+                for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                    output.put_slice(part);
+                }
+            }
+        }
+        output.put_slice(b"\r\n");
+    }
+
+    /// Writes some of what is here.
+    fn poll_some(
+        &mut self,
+        socket: &mut ClientSocket,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.sealed.is_some() {
+            return self.poll_sealed(socket, cx);
+        }
+        let mut written = ready!(socket.poll_write(cx, &self.data, self.tail))?;
+        let of_data = written.min(self.data.len());
+        written -= of_data;
+        if of_data == self.data.len() {
+            // Its memory may be wanted for the next piece.
+            self.data = Bytes::new();
+            self.tail = self.tail.get(written..).unwrap_or_default();
+        } else {
+            self.data.advance(of_data);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes the head, then has the kernel send the body. What it does not want to send that way is written from
+    /// memory.
+    fn poll_sealed(
+        &mut self,
+        socket: &mut ClientSocket,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Some(part) = &mut self.sealed else { return Poll::Ready(Ok(())) };
+        if !socket.output.is_empty() {
+            let written = ready!(socket.stream.poll_write_more(cx, &socket.output))?;
+            socket.advance_output(written);
+            return Poll::Ready(Ok(()));
+        }
+        match ready!(socket.stream.poll_send_file(cx, &part.file, part.offset, part.bytes.len())) {
+            Ok(count) if count > 0 => {
+                part.offset += count as u64;
+                part.bytes.advance(count);
+                if part.bytes.is_empty() {
+                    self.sealed = None;
+                }
+            }
+            Ok(_) | Err(_) => {
+                self.data = std::mem::take(&mut part.bytes);
+                self.sealed = None;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// All of the body that is here was written. Ready when the client has left.
+    fn poll_departure(
+        &mut self,
+        socket: &mut ClientSocket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Broken>> {
+        let waits = if self.answer.streams() { Waits::Stream } else { Waits::More };
+        self.departure.poll(socket, waits, cx).map(|()| Err(Broken::Left))
+    }
+
+    /// The client takes nothing at the moment. Ready when that has lasted too long.
+    fn poll_blocked(
+        &mut self,
+        connection: &mut Connection<'_>,
+        socket: &mut ClientSocket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Broken>> {
+        socket.stream.shorten_queue();
+        socket.discard_abandoned_body(cx);
+        let since = *self.blocked.get_or_insert_with(Instant::now);
+        connection.deadline.set_at(since + connection.timeouts.write);
+        connection.deadline.poll_expired(cx).map(|()| Err(Broken::Stalled))
+    }
+}
+
+/// The line that begins a chunk.
+fn write_size(output: &mut BytesMut, size: usize) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let nibbles = (usize::BITS - size.leading_zeros()).div_ceil(4).max(1);
+    for nibble in (0..nibbles).rev() {
+        let digit = (size >> (nibble * 4)) & 15;
+        output.put_u8(DIGITS.get(digit).copied().unwrap_or_default());
+    }
+    output.put_slice(b"\r\n");
+}

@@ -1,0 +1,127 @@
+//! The body of one request of HTTP/2. The client may send more of it as its bytes are taken.
+
+use std::{
+    cell::Cell,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::error::{Error, Kind};
+
+/// A stream's data.
+#[derive(Debug)]
+pub(super) struct StreamBody {
+    stream: RecvStream,
+    /// Bytes that are to come, if the client has said how many.
+    left: Option<u64>,
+    facts: Rc<BodyFacts>,
+}
+
+/// What a body and its connection tell each other.
+#[derive(Debug, Default)]
+pub(super) struct BodyFacts {
+    permission: Cell<Permission>,
+    /// Why it breaks off, if that is known.
+    fault: Cell<Option<Kind>>,
+}
+
+/// Whether a client waits to be told to send its body (RFC 9110, 10.1.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Permission {
+    #[default]
+    NotAsked,
+    /// It asks; nobody wants the body so far.
+    Asked,
+    /// Somebody does, and nothing has come.
+    Granted,
+}
+
+// === impl BodyFacts ===
+
+impl BodyFacts {
+    /// `asks` tells that the client waits to be told to send it.
+    pub(super) fn new(asks: bool) -> Self {
+        let permission = if asks { Permission::Asked } else { Permission::NotAsked };
+        Self { permission: Cell::new(permission), fault: Cell::new(None) }
+    }
+
+    /// Whether the client is to be told to send it. Once.
+    pub(super) fn take_permission(&self) -> bool {
+        let is_granted = self.permission.get() == Permission::Granted;
+        if is_granted {
+            self.permission.set(Permission::NotAsked);
+        }
+        is_granted
+    }
+
+    /// What is wrong with it, once it breaks off.
+    pub(super) fn set_fault(&self, kind: Kind) {
+        self.fault.set(Some(kind));
+    }
+}
+
+// === impl StreamBody ===
+
+impl StreamBody {
+    /// `length` is what the client says of it.
+    pub(super) fn new(stream: RecvStream, length: Option<u64>, facts: Rc<BodyFacts>) -> Self {
+        Self { stream, left: length, facts }
+    }
+
+    /// More bytes; none are the end. Trailers are not passed on, so nobody waits for them.
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
+        let Some(data) = ready!(self.stream.poll_data(cx)) else {
+            // The end was not told by the data: trailers follow, which may be refused.
+            let trailers = ready!(self.stream.poll_trailers(cx));
+            return Poll::Ready(trailers.err().map(Err));
+        };
+        let data = data?;
+        self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
+        // Fails only if more is released than came.
+        let _ = self.stream.flow_control().release_capacity(data.len());
+        Poll::Ready(Some(Ok(data)))
+    }
+}
+
+impl Body for StreamBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        let polled = this.poll_data(cx);
+        let permission = &this.facts.permission;
+        let Poll::Ready(data) = polled else {
+            if permission.get() == Permission::Asked {
+                permission.set(Permission::Granted);
+            }
+            return Poll::Pending;
+        };
+        permission.set(Permission::NotAsked);
+        let broken = |error| {
+            let kind = this.facts.fault.get().unwrap_or(Kind::ClientBody);
+            Error::io(kind, io::Error::other(error))
+        };
+        Poll::Ready(data.map(|data| data.map(Frame::data).map_err(broken)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.stream.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.stream.is_end_stream() {
+            return SizeHint::with_exact(0);
+        }
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
