@@ -1,7 +1,7 @@
-//! The answers that Sideman gives itself. The only place where an error becomes a status: [`kinds`]
-//! knows what each one means, [`page`] writes it for whoever asked.
+//! The answers that Sideman gives itself. The only place where an error becomes an answer: [`crate::error::Kind`] is
+//! the table of what each one means, [`explain`] puts it into words, and [`page`] writes it for whoever asked.
 
-mod kinds;
+mod explain;
 mod page;
 
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
-pub(super) use self::kinds::METHODS;
+pub(super) use self::explain::METHODS;
 use self::page::Message;
 use super::{
     record::Record,
@@ -40,19 +40,19 @@ pub(super) fn failure(record: &mut Record, error: &Error) -> Response<Body> {
     }
     let server = &record.local.app.plan.server;
     let text = match error.byte() {
-        Some((byte, at)) => kinds::misplaced(byte, at).into(),
-        None => kinds::explanation(kind, server.max_body, &server.head),
+        Some((byte, at)) => explain::misplaced(byte, at).into(),
+        None => explain::explanation(kind, server.max_body, &server.head),
     };
-    let message = Message { status: kinds::status(kind), name: kind.name(), text: &text };
+    let message = Message { status: kind.status(), name: kind.name(), text: &text };
     let mut response = page::answer(record, &message);
-    if kinds::closes(kind) {
+    if kind.row().closes {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }
-    if let Some(methods) = kinds::allow(kind) {
+    if let Some(methods) = explain::allow(kind) {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
     }
-    if let Some(seconds) = kinds::retry_after(kind) {
+    if let Some(seconds) = kind.row().retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
@@ -101,7 +101,7 @@ fn tell(record: &Record, error: &Error, side: Side) {
     let app = &record.local.app;
     let Some(missed) = app.trouble(error.kind()).allow() else { return };
     let path = record.parts.uri.path();
-    let advice = kinds::advice(error.kind());
+    let advice = error.kind().row().advice;
     if side == Side::Us {
         tracing::warn!(%error, path, missed, advice, "a request failed here");
     } else {
@@ -125,7 +125,7 @@ fn application(record: &Record) -> &Upstream {
 /// and the page does not name it.
 fn report_refused(record: &Record, error: &Error) {
     let kind = error.kind();
-    let Some(advice) = kinds::advice(kind) else {
+    let Some(advice) = kind.row().advice else {
         tracing::debug!(%error, "request refused");
         return;
     };
@@ -142,6 +142,6 @@ fn report_refused(record: &Record, error: &Error) {
 /// That `server.max_body` promises more than bodies can wait in.
 fn tell_of_body(record: &Record, error: &Error) {
     let Some(missed) = record.local.app.trouble(error.kind()).allow() else { return };
-    let (path, advice) = (record.parts.uri.path(), kinds::advice(error.kind()));
+    let (path, advice) = (record.parts.uri.path(), error.kind().row().advice);
     tracing::warn!(%error, path, missed, advice, "a request's body is longer than can wait here");
 }

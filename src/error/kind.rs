@@ -1,0 +1,361 @@
+//! Everything that can go wrong with a request, a row each: what happened (which docs/application.md tells too),
+//! the name, whose side it lies on, the status, what the client is told, and what to do about it. To add a kind,
+//! add a row, and run `UPDATE_EXPECT=1 cargo test --lib reference`.
+
+use http::StatusCode;
+
+use Side::{Client, Us};
+
+/// Whose side a failure lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Client,
+    Us,
+    Upstream,
+}
+
+/// What a kind of failure means.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The word in the access log's `error` field and in the metrics.
+    pub name: &'static str,
+    pub side: Side,
+    /// The status of the answer, if it has not begun.
+    pub status: u16,
+    /// What happened, for whoever asked. It names no setting, which means nothing to users.
+    pub text: &'static str,
+    /// What to do about it, for whoever runs the site; `None` where the error says it, or nobody can.
+    pub advice: Option<&'static str>,
+    /// The same in the guide, where that has more to say, or there is no advice.
+    pub remedy: Option<&'static str>,
+    /// Whether the connection ends: after an error about where a request ends, nothing more can be read from it;
+    /// and a body that is too long is not read.
+    pub closes: bool,
+    /// Whether it can happen after the answer has begun, which breaks off then.
+    pub breaks_off: bool,
+    /// Seconds after which asking again is worth it.
+    pub retry_after: Option<u32>,
+    /// What happened, for whoever runs the site.
+    pub cause: &'static str,
+}
+
+/// For whoever found no place: clients that come back together would find none again, so a moment
+/// is enough, and it is the shortest that can be said (RFC 9110, 10.2.3).
+const MOMENT: u32 = 1;
+/// Work on a site takes minutes; half of one keeps the wait after its end short.
+const WORK: u32 = 30;
+
+/// Makes the enum, the list of all kinds, and the way from a kind to its row. The comment of a kind is its cause.
+macro_rules! kinds {
+    ($($(#[doc = $cause:literal])+ $kind:ident: $row:expr;)+) => {
+        /// The kinds of failure.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind {
+            $($(#[doc = $cause])+ $kind,)+
+        }
+
+        impl Kind {
+            pub const ALL: [Self; [$(Kind::$kind),+].len()] = [$(Self::$kind),+];
+
+            /// What it means.
+            pub const fn row(self) -> &'static Row {
+                match self {
+                    $(Self::$kind => const { &Row { cause: concat!($($cause),+), ..$row } },)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// `upstream.queue` requests wait already.
+    QueueFull: row("queue_full", Us, 503, "The server is busy. Please try again in a moment.")
+        .retry_after(MOMENT)
+        .advice("the application is busy: give it more workers, and set upstream.max_in_flight to \
+            their number");
+    /// No place was free within `upstream.queue_timeout`.
+    QueueTimeout: row("queue_timeout", Us, 503, "The server is busy. Please try again in a moment.")
+        .retry_after(MOMENT)
+        .advice("the application is busy: give it more workers, and set upstream.max_in_flight to \
+            their number");
+    /// The request came back to the Sideman that had passed it on.
+    LoopDetected: row("loop_detected", Us, 508, "The request came back to the server that had passed it on.")
+        .advice("name the application's own address in upstream.url (or routes.upstreams): this one leads back to \
+            Sideman, perhaps through a name, a load balancer or another proxy");
+    /// The file of `maintenance.flag` exists.
+    Maintenance: row("maintenance", Us, 503, "The site is being worked on. Please come back in a moment.")
+        .retry_after(WORK)
+        .remedy("remove it");
+    /// Bodies that wait have filled `buffers.memory` and `buffers.disk`.
+    BuffersFull: row("buffers_full", Us, 503, "The server has no room for the request's body now: try again.")
+        .retry_after(MOMENT)
+        .advice("raise buffers.memory or buffers.disk, as far as there is room")
+        .remedy("raise them; name a volume in buffers.directory");
+    /// The body is longer than `buffers.disk`, or than `buffers.memory` where there is no disk: it could never wait
+    /// here, and is refused before it is read.
+    BodyBeyondBuffers:
+        row("body_beyond_buffers", Client, 413, "The request's body is longer than this server can hold.")
+        .closes()
+        .advice("raise buffers.disk (or buffers.memory, where files are in memory), or lower server.max_body; \
+            routes.unbuffered holds nothing back")
+        .remedy("raise these, name a volume in buffers.directory, lower server.max_body, or let the path stream \
+            (routes.unbuffered)");
+    /// The disk of `buffers.directory` has no room.
+    DiskFull: row("disk_full", Us, 507, "The server has no disk space for the request's body.")
+        .advice("free space where buffers.directory is, or lower buffers.disk");
+    /// A buffered body could not be written or read, although there is room.
+    BufferFailed: row("buffer_failed", Us, 500, "The server could not store the request's body.")
+        .breaks_off()
+        .advice("see the error: the disk or the file system of buffers.directory fails; set another directory");
+    /// The body is longer than `server.max_body`.
+    BodyTooLarge: row("body_too_large", Client, 413, "The request's body is longer than this server takes.")
+        .closes()
+        .advice("raise server.max_body, if such uploads are right");
+    /// The head is larger than the uwsgi server takes.
+    HeadTooLarge:
+        row("head_too_large", Client, 431, "The request's head is larger than the application takes.")
+        .advice("raise the application server's buffer-size and upstream.uwsgi_buffer_size");
+    /// This process may not connect to the unix socket; the event names the file or directory that refuses, and the
+    /// process's user.
+    UpstreamForbidden: upstream("upstream_forbidden", 502, "The application does not accept connections.")
+        .advice("let the user or group of this process use the socket: a common group and gunicorn --umask 007, \
+            uWSGI chmod-socket = 660 and chown-socket, or both as the same user; and x on its directories");
+    /// Nothing accepted a connection within `upstream.wait`.
+    UpstreamRefused: upstream("upstream_refused", 502, "The application does not accept connections.")
+        .advice("see whether the application runs, and listens at this address");
+    /// The host's name had no address within `upstream.wait`.
+    UpstreamUnresolved:
+        upstream("upstream_unresolved", 502, "The application's host name could not be resolved.")
+        .advice("see whether the host in upstream.url is known to DNS");
+    /// Nothing answered at the address within `upstream.connect_timeout`, and `upstream.wait`.
+    UpstreamConnectTimeout:
+        upstream("upstream_connect_timeout", 504, "The application did not answer in time.")
+        .advice("nothing answers at this address: see whether the way there is open (security groups), or \
+            the listen queue full")
+        .remedy("security groups; a full listen queue: lower upstream.max_in_flight");
+    /// The application was silent for `upstream.read_timeout`.
+    UpstreamReadTimeout: upstream("upstream_read_timeout", 504, "The application did not answer in time.")
+        .breaks_off()
+        .advice("see what the application waits for, or raise upstream.read_timeout");
+    /// The answer was not complete within `upstream.total_timeout`.
+    UpstreamTotalTimeout: upstream("upstream_total_timeout", 504, "The application did not answer in time.")
+        .breaks_off()
+        .advice("see what takes the application so long, or raise upstream.total_timeout");
+    /// The connection ended before the head of an answer.
+    UpstreamClosed:
+        upstream("upstream_closed", 502, "The application closed the connection without a response.")
+        .advice(ENDED)
+        .remedy("the application's log: a worker was killed (memory, `--timeout`, `harakiri`)");
+    /// The connection ended in the midst of the answer.
+    UpstreamTruncated: upstream("upstream_truncated", 502, "The application's response ended too early.")
+        .breaks_off()
+        .advice(ENDED)
+        .remedy("the same");
+    /// The response is not HTTP, or not as HTTP allows it: a status outside 100 to 599, a `Content-Length` of 2^63 or
+    /// more, a malformed field, more than 1000 interim responses; the event says which.
+    UpstreamGarbage: upstream("upstream_garbage", 502, "The application's response is not valid HTTP.")
+        .breaks_off()
+        .advice("mend what the application sends, or see whether upstream.url names the protocol that it speaks \
+            (http or uwsgi)");
+    /// The response's head has more than 64 KiB, or more than 1024 fields.
+    UpstreamHeadTooLarge:
+        upstream("upstream_head_too_large", 502, "The application's response has too many or too long headers.")
+        .advice("have the application send fewer or shorter headers")
+        .remedy("fewer or shorter headers and cookies");
+    /// `X-Accel-Redirect` or `X-Sendfile` names nothing that may be sent.
+    AccelRefused: upstream("accel_refused", 502, "The application named a file that this server may not send.")
+        .advice("have the application name a file below one of accel.roots");
+    /// No descriptor was left.
+    DescriptorsExhausted:
+        row("descriptors_exhausted", Us, 503,
+            "The server has too many open files and connections. Please try again in a moment.")
+        .retry_after(MOMENT)
+        .advice("raise the container's limit of open files (nofile)");
+    /// The client left.
+    ClientGone: row("client_gone", Client, 400, "The request's body broke off or was malformed.")
+        .closes()
+        .breaks_off()
+        .remedy("nothing; if there are many, look at `duration_ms`");
+    /// The request's body broke off, or was malformed.
+    ClientBody: row("client_body", Client, 400, "The request's body broke off or was malformed.")
+        .closes();
+    /// The client sent nothing of its body for `server.body_timeout`.
+    ClientBodyTimeout: row("client_body_timeout", Client, 408, "The request's body stood still for too long.")
+        .closes()
+        .advice("raise server.body_timeout, if such clients are right")
+        .remedy("the client's line; raise it");
+    /// The client's body came more slowly than `server.min_body_rate`.
+    ClientBodySlow: row("client_body_slow", Client, 408, "The request's body came too slowly.")
+        .closes()
+        .advice("lower server.min_body_rate, if such clients are right")
+        .remedy("the same; lower it");
+    /// The request's head was not complete within `server.header_timeout`.
+    ClientHeadTimeout: row("client_head_timeout", Client, 408, "The request's head was not complete in time.")
+        .closes()
+        .advice("raise server.header_timeout, if such clients are right")
+        .remedy("nothing: it was no browser");
+    /// The host is not among `server.allowed_hosts`.
+    HostNotAllowed: row("host_not_allowed", Client, 421, "This server does not answer for the request's Host.")
+        .advice("add the host to server.allowed_hosts, if it is yours");
+    /// HTTP/1.1 without `Host` (RFC 9112, 3.2).
+    HostMissing: row("host_missing", Client, 400, "The request has no Host header.").closes();
+    /// More than one `Host`.
+    HostRepeated: row("host_repeated", Client, 400, "The request has more than one Host header.").closes();
+    /// `Host` is no host and port.
+    HostInvalid: row("host_invalid", Client, 400, "The request's Host is not a host name.").closes();
+    /// The target names another host or scheme than the request.
+    HostMismatch:
+        row("host_mismatch", Client, 400, "The request's target names another host or scheme than the request.")
+        .closes();
+    /// The request's target has no path, or what no URI has.
+    TargetInvalid: row("target_invalid", Client, 400, "The request's target is not the path of anything.").closes();
+    /// A path below a prefix for files does not decode.
+    PathInvalid: row("path_invalid", Client, 400, "The request's path can't be decoded.");
+    /// A transfer coding besides `chunked`, or that twice.
+    CodingUnknown:
+        row("coding_unknown", Client, 501, "The only transfer coding that is understood is chunked.").closes();
+    /// `CONNECT`: somebody looks for an open proxy.
+    ConnectMethod: row("connect_method", Client, 405, "This server is no forward proxy.")
+        .closes()
+        .remedy("nothing");
+    /// `TRACE`, which shows scripts what they must not see.
+    TraceMethod: row("trace_method", Client, 405, "This server does not answer TRACE.")
+        .closes()
+        .remedy("nothing");
+    /// A bare CR or LF in the head (RFC 9112, 2.2): [what is refused, and why](requests.md).
+    LineEndInvalid:
+        row("line_end_invalid", Client, 400, "A line of the request's head does not end with CR and LF.").closes();
+    /// The first line is no request line (RFC 9112, 3); TLS on a plain port.
+    RequestLineInvalid:
+        row("request_line_invalid", Client, 400, "The request's first line is not a request line of HTTP/1.")
+        .closes();
+    /// Neither HTTP/1.0 nor HTTP/1.1.
+    VersionUnsupported:
+        row("version_unsupported", Client, 505, "The request's version is neither HTTP/1.0 nor HTTP/1.1.").closes();
+    /// A line of the head is no header (RFC 9112, 5).
+    FieldInvalid: row("field_invalid", Client, 400, "A line of the request's head is not a header.").closes();
+    /// `Content-Length` is not a number (RFC 9110, 8.6).
+    LengthInvalid:
+        row("length_invalid", Client, 400, "The request's Content-Length is not a number of bytes.").closes();
+    /// More than one `Content-Length`.
+    LengthRepeated: row("length_repeated", Client, 400, "The request has more than one Content-Length.").closes();
+    /// `Content-Length` and `Transfer-Encoding` (RFC 9112, 6.1).
+    LengthAndCoding:
+        row("length_and_coding", Client, 400, "The request has a Content-Length and a Transfer-Encoding.").closes();
+    /// `Transfer-Encoding` in HTTP/1.0 (RFC 9112, 6.1).
+    CodingUnexpected:
+        row("coding_unexpected", Client, 400, "The request has a Transfer-Encoding, which HTTP/1.0 has not.")
+        .closes();
+    /// Over HTTP/2 a `:method`, `:scheme`, `:path` or `:authority` is missing, repeated, invalid or out of place, or
+    /// there is another pseudo-header (RFC 9113, 8.3).
+    PseudoHeaderInvalid:
+        row("pseudo_header_invalid", Client, 400,
+            "A pseudo-header of the request (:method, :scheme, :path, :authority) is missing, repeated, \
+            unknown or not valid.")
+        .closes();
+    /// Over HTTP/2 a header about the connection (RFC 9113, 8.2.2): `Connection`, `Keep-Alive`, `Proxy-Connection`,
+    /// `Transfer-Encoding`, `Upgrade`, or `TE` with more than `trailers`.
+    ConnectionField:
+        row("connection_field", Client, 400, "The request has a header that HTTP/2 does not allow.").closes();
+    /// The first line is longer than `server.max_request_line`.
+    RequestLineTooLong:
+        row("request_line_too_long", Client, 414, "The request's first line is longer than this server takes.")
+        .closes()
+        .advice("raise server.max_request_line, if such addresses are right");
+    /// A header is longer than `server.max_header`.
+    HeaderTooLong:
+        row("header_too_long", Client, 431, "A header of the request is longer than this server takes.")
+        .closes()
+        .advice("raise server.max_header, or have the site set fewer cookies");
+    /// The head is longer than `server.max_head`.
+    HeadersTooLong:
+        row("headers_too_long", Client, 431, "The request's headers are more than this server takes.")
+        .closes()
+        .advice("raise server.max_head, or have the site set fewer cookies");
+    /// More headers than `server.max_headers`.
+    TooManyHeaders:
+        row("too_many_headers", Client, 431, "The request's headers are more than this server takes.")
+        .closes()
+        .advice("raise server.max_headers, if such requests are right");
+    /// A file that this process may not read; the event names the file or directory that refuses, and Sideman's user.
+    FileForbidden: row("file_forbidden", Us, 403, "The server is not permitted to read the file.")
+        .advice("give the user or group of this process r on the file and x on the directories above it, or run \
+            it as the user that writes them (FILE_UPLOAD_PERMISSIONS, umask)");
+    /// A file could not be read.
+    FileUnreadable: row("file_unreadable", Us, 500, "The file can't be read.")
+        .breaks_off()
+        .remedy("the disk; the event says why");
+    /// A file became shorter while it was sent.
+    FileTruncated: row("file_truncated", Us, 500, "The file can't be read.")
+        .breaks_off()
+        .remedy("replace files by renaming, don't write into them");
+    /// A file changed while it was sent.
+    FileChanged: row("file_changed", Us, 500, "The file has changed while it was read: ask again.")
+        .breaks_off()
+        .remedy("the same");
+}
+
+const ENDED: &str = "see the application's log: its worker has ended or was killed, or has closed the \
+                     connection, as uWSGI does with a head longer than its buffer-size";
+
+const fn row(name: &'static str, side: Side, status: u16, text: &'static str) -> Row {
+    Row {
+        name,
+        side,
+        status,
+        text,
+        advice: None,
+        remedy: None,
+        closes: false,
+        breaks_off: false,
+        retry_after: None,
+        cause: "",
+    }
+}
+
+const fn upstream(name: &'static str, status: u16, text: &'static str) -> Row {
+    row(name, Side::Upstream, status, text)
+}
+
+// === impl Row ===
+
+impl Row {
+    const fn advice(self, advice: &'static str) -> Self {
+        Self { advice: Some(advice), ..self }
+    }
+
+    const fn remedy(self, remedy: &'static str) -> Self {
+        Self { remedy: Some(remedy), ..self }
+    }
+
+    const fn closes(self) -> Self {
+        Self { closes: true, ..self }
+    }
+
+    const fn breaks_off(self) -> Self {
+        Self { breaks_off: true, ..self }
+    }
+
+    const fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// The word in the access log's `error` field.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Whose side it lies on.
+    pub fn side(self) -> Side {
+        self.row().side
+    }
+
+    /// The status of the answer, if it has not begun.
+    pub fn status(self) -> StatusCode {
+        StatusCode::from_u16(self.row().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}

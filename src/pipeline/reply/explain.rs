@@ -1,0 +1,208 @@
+//! Says to a client what happened: the text of the kind of failure, with the limit or the byte that it is about.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+use crate::{error::Kind, rfc::request_head};
+
+/// What happened, for whoever asked: the limit that was exceeded, and no setting, which means nothing to
+/// users. The advice has that. `max_body` is the limit of a body, if there is one.
+pub(super) fn explanation(
+    kind: Kind,
+    max_body: Option<u64>,
+    head: &request_head::Limits,
+) -> Cow<'static, str> {
+    let (what, limit) = match (kind, max_body) {
+        (Kind::BodyTooLarge, Some(limit)) => ("body is", size(limit)),
+        (Kind::RequestLineTooLong, _) => ("first line is", size(head.line)),
+        (Kind::HeaderTooLong, _) => ("longest header is", size(head.field)),
+        (Kind::HeadersTooLong, _) => ("headers together are", size(head.head)),
+        (Kind::TooManyHeaders, _) => {
+            return format!("The request has more than {} headers.", head.fields).into();
+        }
+        _ => return Cow::Borrowed(kind.row().text),
+    };
+    format!("The request's {what} longer than {limit}.").into()
+}
+
+/// Which byte of a target is wrong, for whoever asked. Bytes are counted from 1.
+pub(super) fn misplaced(byte: u8, at: usize) -> String {
+    let name = match byte {
+        b' ' => "a space (0x20)".to_owned(),
+        b'!'..=b'~' => format!("{:?} (0x{byte:02X})", char::from(byte).to_string()),
+        _ => format!("0x{byte:02X}"),
+    };
+    let at = at + 1;
+    format!(
+        "The request's target has {name} as byte {at}, where it may not be: send it as %{byte:02X}."
+    )
+}
+
+/// The methods that a web application may have. What it makes of them is its own matter.
+pub(in crate::pipeline) const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// The methods that an answer about the method names (RFC 9110, 15.5.6).
+pub(super) fn allow(kind: Kind) -> Option<&'static str> {
+    (kind.status() == StatusCode::METHOD_NOT_ALLOWED).then_some(METHODS)
+}
+
+/// A number of bytes, for people.
+fn size(bytes: impl TryInto<u64>) -> String {
+    let bytes = bytes.try_into().unwrap_or(u64::MAX);
+    for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
+        if bytes >= unit && bytes.is_multiple_of(unit) {
+            return format!("{} {name}", bytes / unit);
+        }
+    }
+    format!("{bytes} bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: request_head::Limits =
+        request_head::Limits { line: 16 << 10, field: 1 << 10, head: 96 << 10, fields: 200 };
+
+    #[test]
+    fn whoever_runs_the_site_is_told_what_to_do() {
+        use crate::error::Side;
+        // Of these the error says all there is to say, and maintenance was wanted.
+        let plain =
+            [Kind::FileUnreadable, Kind::FileTruncated, Kind::FileChanged, Kind::Maintenance];
+        // These are up to a setting.
+        let limits = [
+            Kind::BodyTooLarge,
+            Kind::RequestLineTooLong,
+            Kind::HeaderTooLong,
+            Kind::HeadersTooLong,
+            Kind::TooManyHeaders,
+            Kind::ClientBodyTimeout,
+            Kind::ClientBodySlow,
+            Kind::ClientHeadTimeout,
+            Kind::HostNotAllowed,
+            Kind::HeadTooLarge,
+        ];
+        for kind in Kind::ALL {
+            let is_ours = kind.side() != Side::Client
+                || kind == Kind::BodyBeyondBuffers
+                || limits.contains(&kind);
+            let is_told = is_ours && !plain.contains(&kind);
+            assert_eq!(kind.row().advice.is_some(), is_told, "{kind:?}");
+        }
+        for kind in limits {
+            let names_setting =
+                |advice: &str| advice.contains("server.") || advice.contains("upstream.");
+            assert!(kind.row().advice.is_some_and(names_setting), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn pages_name_no_setting() {
+        const SECTIONS: [&str; 12] = [
+            "server.",
+            "upstream.",
+            "buffers.",
+            "routes.",
+            "static.",
+            "media.",
+            "accel.",
+            "tls.",
+            "log.",
+            "shutdown.",
+            "limits.",
+            "nofile",
+        ];
+        for kind in Kind::ALL {
+            let text = explanation(kind, Some(1 << 20), &HEAD);
+            let found = SECTIONS.iter().find(|section| text.contains(**section));
+            assert_eq!(found, None, "{kind:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (bytes, expected) in [
+            (0_u64, "0 bytes"),
+            (1023, "1023 bytes"),
+            (1024, "1 KiB"),
+            (1536, "1536 bytes"),
+            (100 << 20, "100 MiB"),
+            ((1 << 20) + 1024, "1025 KiB"),
+            (2 << 30, "2 GiB"),
+        ] {
+            assert_eq!(size(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn limits_are_named() {
+        let body = |limit| explanation(Kind::BodyTooLarge, limit, &HEAD).into_owned();
+        let expected = "The request's body is longer than 100 MiB.";
+        assert_eq!(body(Some(100 << 20)), expected);
+        assert_eq!(body(None), Kind::BodyTooLarge.row().text);
+        let head = |kind| explanation(kind, None, &HEAD).into_owned();
+        for (kind, limit) in [
+            (Kind::RequestLineTooLong, "longer than 16 KiB."),
+            (Kind::HeaderTooLong, "longer than 1 KiB."),
+            (Kind::HeadersTooLong, "longer than 96 KiB."),
+            (Kind::TooManyHeaders, "more than 200 headers."),
+        ] {
+            assert!(head(kind).ends_with(limit), "{}", head(kind));
+        }
+    }
+
+    #[test]
+    fn misplaced_bytes_are_named() {
+        for (byte, name) in [
+            (b' ', "a space (0x20) as byte 8"),
+            (b'#', "\"#\" (0x23) as byte 8"),
+            (b'<', "\"<\" (0x3C) as byte 8"),
+            (0, "0x00 as byte 8"),
+            (0xe9, "0xE9 as byte 8"),
+        ] {
+            let text = misplaced(byte, 7);
+            let end = format!("send it as %{byte:02X}.");
+            assert!(text.contains(name) && text.ends_with(&end), "{text}");
+        }
+    }
+
+    /// They stand in HTML as they are.
+    #[test]
+    fn texts_mean_nothing_to_html() {
+        for kind in Kind::ALL {
+            let text = explanation(kind, Some(1 << 20), &HEAD);
+            assert!(!text.contains(['<', '>', '&', '"']), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_503_says_when_to_come_back_and_nothing_else_does() {
+        for kind in Kind::ALL {
+            let is_503 = kind.status() == StatusCode::SERVICE_UNAVAILABLE;
+            assert_eq!(kind.row().retry_after.is_some(), is_503, "{kind:?}");
+        }
+        assert_eq!(Kind::QueueFull.row().retry_after, Some(1));
+        assert_eq!(Kind::Maintenance.row().retry_after, Some(30));
+    }
+
+    #[test]
+    fn statuses_are_those_of_the_side_that_failed() {
+        for kind in Kind::ALL {
+            let status = kind.status();
+            match kind.side() {
+                crate::error::Side::Client => {
+                    // RFC 9112, 6.1 has 501 for a coding that is not understood, and RFC 9110, 15.6.6
+                    // 505 for a version.
+                    let is_ours = matches!(kind, Kind::CodingUnknown | Kind::VersionUnsupported);
+                    assert!(status.is_client_error() || is_ours, "{kind:?}");
+                }
+                crate::error::Side::Us | crate::error::Side::Upstream => {
+                    let is_theirs = kind == Kind::FileForbidden;
+                    assert!(status.is_server_error() || is_theirs, "{kind:?}");
+                }
+            }
+        }
+    }
+}
