@@ -174,6 +174,7 @@ fn fallback(origin: Origin, timeout: Duration) -> Fallback {
         // Its own bound stands in pipeline/fallback.rs; one that is away is not waited for.
         admission: Admission { max_in_flight: usize::MAX, ..Admission::default() },
         abort: true,
+        trusts_protocol: true,
         ..Upstream::default()
     };
     Fallback { server, host: origin.name(), base: origin.base }

@@ -136,7 +136,8 @@ kinds! {
     /// The application was silent for `upstream.read_timeout`.
     UpstreamReadTimeout: upstream("upstream_read_timeout", 504, "The application did not answer in time.")
         .breaks_off()
-        .advice("see what the application waits for, or raise upstream.read_timeout");
+        .advice("see what the application waits for, or raise upstream.read_timeout; if it never answers, see \
+            whether upstream.url names the protocol that it speaks (http or uwsgi)");
     /// The answer was not complete within `upstream.total_timeout`.
     UpstreamTotalTimeout: upstream("upstream_total_timeout", 504, "The application did not answer in time.")
         .breaks_off()
@@ -144,7 +145,9 @@ kinds! {
     /// The connection ended before the head of an answer.
     UpstreamClosed:
         upstream("upstream_closed", 502, "The application closed the connection without a response.")
-        .advice(ENDED)
+        .advice("see the application's log: its worker has ended or was killed, or has closed the connection, as \
+            uWSGI does with a head longer than its buffer-size, or with HTTP at a uwsgi socket (then upstream.url \
+            begins with uwsgi)")
         .remedy("the application's log: a worker was killed (memory, `--timeout`, `harakiri`)");
     /// The connection ended in the midst of the answer.
     UpstreamTruncated: upstream("upstream_truncated", 502, "The application's response ended too early.")
@@ -157,6 +160,14 @@ kinds! {
         .breaks_off()
         .advice("mend what the application sends, or see whether upstream.url names the protocol that it speaks \
             (http or uwsgi)");
+    /// The server answers the other protocol: HTTP where `upstream.url` begins with `uwsgi`, or the reverse; the event
+    /// says which URL is right.
+    UpstreamProtocol:
+        upstream("upstream_protocol", 502, "The application does not speak the protocol that this server expects.")
+        .advice("set the URL that the error names in upstream.url (or routes.upstreams), or have the application \
+            server speak the other protocol")
+        .remedy("write this URL in `upstream.url` or `routes.upstreams`; [how it is found \
+            out](#the-uwsgi-protocol)");
     /// The response's head has more than 64 KiB, or more than 1024 fields.
     UpstreamHeadTooLarge:
         upstream("upstream_head_too_large", 502, "The application's response has too many or too long headers.")

@@ -26,6 +26,8 @@ pub struct Upstream {
     /// Whether a request is cut off at the application when its client leaves before there is an
     /// answer. Otherwise it runs to its end, and keeps its place in `max_in_flight`.
     pub abort: bool,
+    /// Whether no server is asked in the other protocol, whatever fails.
+    pub trusts_protocol: bool,
     /// How long an upgraded connection may be silent in both directions.
     pub tunnel_timeout: Duration,
 }
@@ -135,6 +137,7 @@ impl Upstream {
             },
             probe: None,
             abort: false,
+            trusts_protocol: false,
             tunnel_timeout: second,
         }
     }

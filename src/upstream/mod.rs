@@ -19,6 +19,7 @@ mod known;
 mod permit;
 mod pool;
 mod probe;
+mod refusal;
 mod reply;
 mod request;
 mod send;

@@ -62,10 +62,7 @@ pub(super) async fn ask(
     path: Option<&str>,
 ) -> Result<(), Error> {
     let Some(path) = path else { return connect(address, plan.connect_timeout).await.map(drop) };
-    let host = match address {
-        Address::Tcp(address) => address.to_string(),
-        Address::Unix(_) => "localhost".to_owned(),
-    };
+    let host = host(address);
     let question =
         Question { method: &Method::GET, path, host: host.as_bytes(), patience: PATIENCE };
     let head = question.ask(address, plan.protocol, plan.connect_timeout).await?;
@@ -74,6 +71,14 @@ pub(super) async fn ask(
         return Err(Error::io(Kind::UpstreamClosed, io::Error::other(text)));
     }
     Ok(())
+}
+
+/// What a server is called when it is asked and nobody has said how.
+pub(super) fn host(address: &Address) -> String {
+    match address {
+        Address::Tcp(address) => address.to_string(),
+        Address::Unix(_) => "localhost".to_owned(),
+    }
 }
 
 /// A request of Sideman's own.

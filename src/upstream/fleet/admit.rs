@@ -85,8 +85,10 @@ impl Fleet {
         let settings = self.settings();
         let limits = &settings.admission;
         let absence = self.absence();
-        let most = match absence {
+        let most = match &absence {
             None => limits.queue_timeout,
+            // It does not come back by itself.
+            Some(error) if error.kind() == Kind::UpstreamProtocol => Duration::ZERO,
             // The first question to a name server belongs to connecting.
             Some(_) if self.is_unknown() => limits.wait.max(settings.connect_timeout),
             Some(_) => limits.wait,

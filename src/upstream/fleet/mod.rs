@@ -3,9 +3,12 @@
 //! locks are for requests that have to wait and for servers that come and go.
 //!
 //! [`Fleet::admit`] gives a request its place, [`Fleet::tend`] runs beside the workers: it alone asks
-//! name servers, and tries servers that are away, while everybody else waits in the queue.
+//! name servers, and tries servers that are away, while everybody else waits in the queue. A server that was never
+//! understood is asked in the other protocol when requests fail there (`mismatch`).
 
 mod admit;
+mod mismatch;
+mod protocol;
 mod queue;
 #[cfg(test)]
 mod schedules;

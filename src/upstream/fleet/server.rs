@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::protocol::ProtocolCheck;
 use crate::{
     error::{Error, Kind},
     sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, lock},
@@ -26,6 +27,9 @@ const EAGER: Duration = Duration::from_millis(100);
 const CALM: Duration = Duration::from_secs(1);
 /// The longest rest of a server that accepts connections and fails requests.
 const LONGEST_REST: Duration = Duration::from_secs(30);
+
+/// The pause between two looks whether a server still speaks the other protocol.
+const RECHECK: Duration = Duration::from_secs(2);
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +53,7 @@ pub(in crate::upstream) struct Server {
     failures: AtomicU32,
     /// How often it was left alone since it last answered well.
     rests: AtomicU32,
+    pub(in crate::upstream) protocol: ProtocolCheck,
     trouble: Mutex<Trouble>,
     /// Outages are logged once in ten seconds: one that comes and goes would fill the log.
     outages: Repeat,
@@ -85,6 +90,7 @@ impl Server {
             is_away: AtomicBool::new(false),
             failures: AtomicU32::new(0),
             rests: AtomicU32::new(0),
+            protocol: ProtocolCheck::new(),
             trouble: Mutex::default(),
             outages: Repeat::new(),
             is_logged: AtomicBool::new(false),
@@ -130,12 +136,15 @@ impl Server {
     /// Takes it out of use; `false` if it was already.
     pub(super) fn leave(&self, failure: Failure, rests: bool) -> bool {
         let mut trouble = self.trouble();
+        let is_other_protocol = failure.is_other_protocol();
         trouble.last = Some(failure);
         if self.is_away.swap(true, Ordering::Relaxed) {
             return false;
         }
         trouble.attempts = 0;
-        let pause = if rests {
+        let pause = if is_other_protocol {
+            RECHECK
+        } else if rests {
             doubled(FIRST_REST, self.rests.fetch_add(1, Ordering::Relaxed), LONGEST_REST)
         } else {
             FIRST_PAUSE
@@ -147,7 +156,11 @@ impl Server {
     /// Puts it to use again; `false` if it was already.
     pub(super) fn come_back(&self) -> bool {
         self.failures.store(0, Ordering::Relaxed);
-        self.is_away.swap(false, Ordering::Relaxed)
+        let was_away = self.is_away.swap(false, Ordering::Relaxed);
+        if was_away {
+            self.protocol.forget();
+        }
+        was_away
     }
 
     /// An attempt to reach it has failed.
@@ -155,7 +168,10 @@ impl Server {
         let mut trouble = self.trouble();
         trouble.attempts = trouble.attempts.saturating_add(1);
         let longest = if is_urgent { EAGER } else { CALM };
-        let pause = doubled(FIRST_PAUSE, trouble.attempts, longest);
+        let pause = match failure.is_other_protocol() {
+            true => RECHECK,
+            false => doubled(FIRST_PAUSE, trouble.attempts, longest),
+        };
         trouble.not_before = Some(Instant::now() + pause);
         trouble.last = Some(failure);
     }
@@ -186,7 +202,11 @@ impl Server {
     pub(super) fn hurry(&self) {
         let mut trouble = self.trouble();
         let soon = Instant::now() + EAGER;
-        if trouble.attempts > 0 && trouble.not_before.is_some_and(|at| at > soon) {
+        let is_other_protocol = trouble.last.as_ref().is_some_and(Failure::is_other_protocol);
+        if trouble.attempts > 0
+            && !is_other_protocol
+            && trouble.not_before.is_some_and(|at| at > soon)
+        {
             trouble.not_before = Some(soon);
         }
     }
@@ -194,6 +214,12 @@ impl Server {
     /// Why it is away.
     pub(super) fn failure(&self) -> Option<Failure> {
         self.trouble().last.clone()
+    }
+
+    /// Whether it is away because it speaks the other protocol.
+    pub(super) fn speaks_other(&self) -> bool {
+        let trouble = self.trouble();
+        !self.is_available() && trouble.last.as_ref().is_some_and(Failure::is_other_protocol)
     }
 
     fn trouble(&self) -> MutexGuard<'_, Trouble> {
@@ -221,6 +247,11 @@ impl fmt::Display for Address {
 // === impl Failure ===
 
 impl Failure {
+    /// Whether it is there, and speaks the other protocol.
+    pub(super) fn is_other_protocol(&self) -> bool {
+        self.kind == Kind::UpstreamProtocol
+    }
+
     /// The error for a request that has waited in vain. It was never sent.
     pub(super) fn error(&self) -> Error {
         match &self.cause {

@@ -1,6 +1,7 @@
 //! What is known of one application: its servers and the queue before them, and how they come and go.
 
 use std::{
+    mem,
     net::IpAddr,
     sync::{Arc, atomic::Ordering},
 };
@@ -41,6 +42,8 @@ pub struct Fleet {
     pub(super) waiting: AtomicUsize,
     /// A server went away, or a name is needed.
     pub(super) trouble: Notify,
+    /// A server is to be asked in the other protocol.
+    pub(super) unproven: Notify,
     /// A name's answer is in doubt.
     pub(super) doubt: Notify,
     /// Why no server is known.
@@ -75,6 +78,7 @@ impl Fleet {
             queue: Mutex::default(),
             waiting: AtomicUsize::new(0),
             trouble: Notify::new(),
+            unproven: Notify::new(),
             doubt: Notify::new(),
             unresolved: Mutex::default(),
         };
@@ -95,14 +99,28 @@ impl Fleet {
 
     /// Goes on under these settings: servers, places taken and requests that wait stay.
     pub fn change(self: &Arc<Self>, plan: &plan::Upstream) {
-        if *self.settings() == *plan {
+        let before = self.settings();
+        if *before == *plan {
             return;
         }
         *lock(&self.settings) = Arc::new(plan.clone());
         self.max_in_flight.store(plan.admission.max_in_flight, Ordering::SeqCst);
         self.changed.notify_one();
+        if mem::discriminant(&before.protocol) != mem::discriminant(&plan.protocol) {
+            self.forget_protocols();
+        }
         // There may be more places now.
         self.dispatch();
+    }
+
+    /// Another protocol is spoken to the servers from now on.
+    fn forget_protocols(&self) {
+        for server in self.servers().iter() {
+            server.protocol.forget();
+            if server.speaks_other() {
+                self.come_back(server);
+            }
+        }
     }
 
     /// Only requests that have begun use it now: its servers are no part of the metrics any more.
@@ -171,7 +189,9 @@ impl Fleet {
         if servers.iter().any(|server| server.is_available()) {
             return None;
         }
-        let failure = servers.iter().find_map(|server| server.failure());
+        // One that speaks the other protocol is not waited for; another may be worth it.
+        let failures = servers.iter().filter_map(|server| server.failure());
+        let failure = failures.min_by_key(Failure::is_other_protocol);
         let failure = failure.or_else(|| copy(&self.unresolved));
         Some(failure.map_or_else(
             || Error::new(Kind::UpstreamUnresolved).unsent(),

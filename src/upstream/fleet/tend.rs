@@ -42,7 +42,7 @@ const ASK_CALMLY: Duration = Duration::from_secs(1);
 impl Fleet {
     /// Keeps the servers known and in use; runs for ever.
     pub async fn tend(self: Arc<Self>) {
-        tokio::join!(self.keep_names(), self.bring_back(), self.ask_all());
+        tokio::join!(self.keep_names(), self.bring_back(), self.ask_all(), self.check_protocols());
     }
 
     /// Looks names up: at once, on a schedule, and when a connection has failed.
@@ -138,7 +138,13 @@ impl Fleet {
 
     async fn attempt(self: &Arc<Self>, server: &Server) {
         match connect(&server.address, self.settings().connect_timeout).await {
-            Ok(_) => self.welcome(server),
+            Ok(_) => {
+                if server.speaks_other() && self.still_speaks_other(server).await {
+                    server.stay_away(Failure::from(&self.mismatch_error(server)), false);
+                } else {
+                    self.welcome(server);
+                }
+            }
             Err(error) => {
                 let is_urgent = self.waiting.load(Ordering::SeqCst) > 0;
                 server.stay_away(Failure::from(&error), is_urgent);
@@ -168,8 +174,13 @@ impl Fleet {
             }
             for server in self.servers().iter() {
                 match probe::ask(&server.address, &settings, plan.path.as_deref()).await {
+                    // That it accepts connections is known; `bring_back` asks for more.
+                    Ok(()) if server.speaks_other() => {}
                     Ok(()) => self.welcome(server),
                     Err(error) => {
+                        if !error.is_unsent() {
+                            self.suspect(server, probe::host(&server.address).as_bytes());
+                        }
                         let servers = self.servers();
                         let mut others = servers.iter().filter(|other| other.id != server.id);
                         // A bad answer of the last one is better than none.

@@ -3,6 +3,7 @@
 
 mod again;
 mod tries;
+mod unproven;
 
 use std::{
     cell::Cell,
@@ -103,7 +104,7 @@ impl Upstream {
         // Before anything else: one that is too large for its server needs no place.
         let packet = self.packet(head, framing)?;
         let mut upload = Upload::new(body, framing);
-        let mut tries = Tries::begin(since);
+        let (mut tries, host) = (Tries::begin(since), head.origin.host);
         loop {
             let permit = match tries.kept.take() {
                 Some(permit) => permit,
@@ -135,16 +136,46 @@ impl Upstream {
             }
             // The time to connect is not the application's.
             let begin = if connection.is_reused { begin } else { Instant::now() };
+            // Until an application has answered there.
+            let unproven =
+                (!permit.server().protocol.is_proven()).then(|| Arc::clone(permit.server()));
             let attempt = self.attempt(head, connection, upload, (permit, begin));
             let mut watched = Watched::new(attempt, &self.orphans, &self.metrics);
-            let result = watched.run(notes.interim).await;
+            let result = match &unproven {
+                None => watched.run(notes.interim).await,
+                Some(server) => {
+                    let run = self.run_unproven(&mut watched, server, host, notes.interim);
+                    match Box::pin(run).await {
+                        Ok(result) => result,
+                        Err(error) => {
+                            // Nobody goes on waiting for it.
+                            drop(watched.into_attempt());
+                            return Err(error);
+                        }
+                    }
+                }
+            };
             let (Some(result), Some(attempt)) = (result, watched.into_attempt()) else {
                 return Err(Error::new(Kind::UpstreamClosed));
             };
             upload = match result {
-                Ok(head) => return self.reply(attempt, head).await,
+                Ok(reply) => {
+                    if unproven.is_some()
+                        && let Some(error) =
+                            Box::pin(self.judge_answer(&attempt, &reply, host)).await
+                    {
+                        return Err(error);
+                    }
+                    return self.reply(attempt, reply).await;
+                }
                 Err(failure) => {
-                    self.after_failure(attempt, failure, is_repeatable, &mut tries).await?
+                    match self.after_failure(attempt, failure, is_repeatable, &mut tries).await {
+                        Ok(upload) => upload,
+                        Err(error) => {
+                            let Some(server) = unproven else { return Err(error) };
+                            return Err(Box::pin(self.judge_failure(&server, host, error)).await);
+                        }
+                    }
                 }
             };
         }

@@ -29,6 +29,21 @@ fn the_application_and_its_routes() {
     sideman.until_metric("sideman_reloads_total", &[("result", "ok")], 4.0);
 }
 
+/// What was found out about the other protocol is no more: the server is used at once.
+#[test]
+fn the_protocol_of_the_application() {
+    let app = App::saying("well");
+    let file = File::before(&app.url().replace("http", "uwsgi"));
+    let sideman = file.start();
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/wrong").status, 502);
+    assert_eq!(sideman.log_of("/wrong")["error"], "upstream_protocol");
+    file.set("upstream.url", &format!("{:?}", app.url()));
+    assert_eq!(reload(&sideman), "reloaded; changed: upstream.url\n");
+    assert_eq!(client.get("/").text(), "well");
+    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "away")]), 0.0);
+}
+
 #[test]
 fn directories_and_what_is_said_about_their_files() {
     let application = App::saying("hello");

@@ -3,7 +3,8 @@
 //! dropped, or earlier where a test looks.
 //!
 //! A connection that is closed without a byte is a probe for the application's health, and no part
-//! of any script.
+//! of any script. Nor is one that begins in the other protocol: a server that fails before it has answered anything is
+//! asked in that.
 
 use std::{
     any::Any,
@@ -169,7 +170,7 @@ fn accept(listener: &Socket, way: Way, shared: &Arc<Shared>) {
         }
         let act = Arc::clone(shared);
         let thread = thread::spawn(move || {
-            if speaks(&stream, &act) {
+            if speaks(&stream, &act) && speaks_as_expected(&stream, way) {
                 perform(stream, way, &act);
                 act.closed.fetch_add(1, Ordering::Release);
             }
@@ -209,6 +210,15 @@ fn speaks(stream: &Socket, shared: &Shared) -> bool {
             Err(_) => {}
         }
     }
+}
+
+/// Whether the first byte, which is there, is one of the protocol that is spoken here.
+fn speaks_as_expected(stream: &Socket, way: Way) -> bool {
+    let mut first = [0xff];
+    let read = rustix::net::recv(stream, &mut first, rustix::net::RecvFlags::PEEK);
+    assert!(read.is_ok(), "{read:?}");
+    // The first byte of a packet, and of no request of HTTP.
+    (first == [0]) == way.speaks_uwsgi()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

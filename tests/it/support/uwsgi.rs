@@ -69,6 +69,10 @@ impl Packet {
         if stream.read(&mut header[..1])? == 0 {
             return Ok(None);
         }
+        if header[0] == b'H' {
+            // Asked by HTTP, since nothing sensible was answered before.
+            return Ok(None);
+        }
         stream.read_exact(&mut header[1..])?;
         let [modifier1, low, high, modifier2] = header;
         assert_eq!((modifier1, modifier2), (0, 0), "modifiers");

@@ -4,6 +4,7 @@ mod cuts;
 mod forbidden;
 mod heads;
 mod loops;
+mod protocol;
 mod retries;
 mod unproven;
 

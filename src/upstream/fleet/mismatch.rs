@@ -1,0 +1,161 @@
+//! Finds out that a server speaks the other protocol: HTTP where `upstream.url` says uwsgi, or the reverse.
+//!
+//! Such a server is never understood, and each pair fails in its own way. gunicorn, waitress and uWSGI's HTTP
+//! router wait for the end of a line that the uwsgi protocol has not, uWSGI's `http-socket` does so for 4 s. uvicorn
+//! answers a packet with 400. uWSGI closes the connection of an HTTP request at once, or with a large `buffer-size`
+//! after 4 s, since it waits for the rest of a packet. gunicorn with `--protocol uwsgi` answers one with 500.
+//!
+//! None of this proves anything: a slow start, a crash and a bad request look the same. So a server that has
+//! never been understood and fails is asked once in the other protocol, beside all requests, and not again for a while.
+//! Only an answer that an application has made counts.
+
+use std::{
+    io, mem,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::Method;
+use tokio::task::JoinSet;
+
+use super::{
+    server::{Address, Server},
+    state::Fleet,
+};
+use crate::{
+    error::{Error, Kind},
+    plan::{self, Flavour, Protocol, Target, Uwsgi},
+    upstream::{probe::Question, refusal::is_refusal},
+};
+
+/// How long a server may take to answer in the other protocol.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// What is assumed about a server that is asked by the uwsgi protocol: uWSGI's defaults.
+const UWSGI: Uwsgi = Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 4096 };
+
+// === impl Fleet ===
+
+impl Fleet {
+    /// Something is wrong with a server that was never understood: it is asked in the other protocol, unless it was
+    /// a while ago.
+    pub(in crate::upstream) fn suspect(&self, server: &Server, host: &[u8]) {
+        if !server.protocol.is_proven()
+            && !self.settings().trusts_protocol
+            && server.protocol.request(host, Instant::now())
+        {
+            self.unproven.notify_one();
+        }
+    }
+
+    /// The same, and waits for what comes of it: the error that names the protocol, if that is the cause.
+    pub(in crate::upstream) async fn mismatch(
+        &self,
+        server: &Server,
+        host: &[u8],
+        patience: Duration,
+    ) -> Option<Error> {
+        self.suspect(server, host);
+        server.protocol.is_other(patience).await.then(|| self.mismatch_error(server))
+    }
+
+    /// What a request fails with at a server that speaks the other protocol.
+    pub(in crate::upstream) fn mismatch_error(&self, server: &Server) -> Error {
+        let plan = self.settings();
+        let (spoken, set) = match plan.protocol {
+            Protocol::Http1 => ("the uwsgi protocol", "HTTP"),
+            Protocol::Uwsgi(_) => ("HTTP", "the uwsgi protocol"),
+        };
+        let (name, url) = (server.name(), url(&plan, server));
+        let text = format!("{name} answers {spoken}, not {set}: its URL is {url}");
+        Error::io(Kind::UpstreamProtocol, io::Error::other(text))
+    }
+
+    /// Asks the servers that are under suspicion; runs for ever.
+    pub(super) async fn check_protocols(self: &Arc<Self>) {
+        let mut checks = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = self.unproven.notified() => {}
+                Some(_) = checks.join_next() => continue,
+            }
+            for server in self.servers().iter() {
+                if let Some(host) = server.protocol.begin() {
+                    let (fleet, server) = (Arc::clone(self), Arc::clone(server));
+                    checks.spawn(async move { fleet.check_protocol(&server, &host).await });
+                }
+            }
+        }
+    }
+
+    async fn check_protocol(self: &Arc<Self>, server: &Server, host: &[u8]) {
+        let protocol = self.settings().protocol;
+        let is_other = self.speaks_other(server, host).await
+            && !server.protocol.is_proven()
+            // A reload may have set it meanwhile.
+            && mem::discriminant(&protocol) == mem::discriminant(&self.settings().protocol);
+        if is_other {
+            let error = self.mismatch_error(server);
+            if self.leave(server, &error, false) {
+                self.trouble.notify_one();
+            }
+            // Nobody waits for what does not come.
+            if let Some(error) = self.absence().filter(|it| it.kind() == Kind::UpstreamProtocol) {
+                self.dismiss(&error);
+            }
+        }
+        server.protocol.finish(is_other, Instant::now());
+    }
+
+    /// Whether a server that spoke the other protocol still does.
+    pub(super) async fn still_speaks_other(&self, server: &Server) -> bool {
+        let host = server.protocol.host();
+        self.speaks_other(server, &host).await
+    }
+
+    /// Asks for `HEAD /`, as many health checks do: what a server answers by itself, such as to `OPTIONS *`, would
+    /// not tell.
+    async fn speaks_other(&self, server: &Server, host: &[u8]) -> bool {
+        let plan = self.settings();
+        let other = match plan.protocol {
+            Protocol::Http1 => Protocol::Uwsgi(UWSGI),
+            Protocol::Uwsgi(_) => Protocol::Http1,
+        };
+        let question = Question { method: &Method::HEAD, path: "/", host, patience: PATIENCE };
+        let most = plan.connect_timeout.min(PATIENCE);
+        question.ask(&server.address, other, most).await.is_ok_and(|head| !is_refusal(&head))
+    }
+}
+
+/// What should be set for this server, which speaks the other protocol.
+fn url(plan: &plan::Upstream, server: &Server) -> String {
+    let scheme = match plan.protocol {
+        Protocol::Http1 => "uwsgi",
+        Protocol::Uwsgi(_) => "http",
+    };
+    match (&server.address, plan.targets.as_slice()) {
+        (Address::Unix(path), _) => format!("{scheme}+unix:{}", path.display()),
+        // As it was written, if it was a name.
+        (Address::Tcp(_), [target @ Target::Tcp { .. }]) => format!("{scheme}://{target}"),
+        (Address::Tcp(address), _) => format!("{scheme}://{address}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_what_was_written() {
+        let of = |protocol, targets: Vec<Target>, address| {
+            let plan = plan::Upstream { protocol, ..plan::Upstream::of_tests(targets) };
+            url(&plan, &Server::new(1, address))
+        };
+        let tcp = Address::Tcp("10.0.0.1:8000".parse().unwrap());
+        let named = || vec![Target::Tcp { host: "app".into(), port: 8000 }];
+        let unix = Address::Unix("/run/app.sock".into());
+        assert_eq!(of(Protocol::Uwsgi(UWSGI), named(), tcp.clone()), "http://app:8000");
+        assert_eq!(of(Protocol::Http1, named(), tcp.clone()), "uwsgi://app:8000");
+        assert_eq!(of(Protocol::Http1, [named(), named()].concat(), tcp), "uwsgi://10.0.0.1:8000");
+        assert_eq!(of(Protocol::Http1, Vec::new(), unix), "uwsgi+unix:/run/app.sock");
+    }
+}

@@ -1,0 +1,171 @@
+//! What is known about the protocol that a server speaks, and when it is asked (`mismatch`).
+
+use std::{
+    mem,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::watch, time::timeout};
+
+/// The pause after the first question without a result; each is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// What is known about the protocol of one server.
+#[derive(Debug)]
+pub(in crate::upstream) struct ProtocolCheck {
+    /// Whether an application has answered in the protocol that is set.
+    is_proven: AtomicBool,
+    verdict: watch::Sender<Verdict>,
+    questions: Mutex<Questions>,
+}
+
+/// What came of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Open,
+    /// The question was requested, and has no answer yet.
+    Asking,
+    /// The server speaks the other protocol.
+    Other,
+}
+
+/// When a server is asked, and how.
+#[derive(Debug, Default)]
+struct Questions {
+    /// How many had no result.
+    count: u32,
+    not_before: Option<Instant>,
+    /// `Host`, as the request had it that failed: Django answers no other.
+    host: Box<[u8]>,
+    /// Whether nobody has begun with the one that was requested.
+    is_requested: bool,
+}
+
+// === impl ProtocolCheck ===
+
+impl ProtocolCheck {
+    pub(super) fn new() -> Self {
+        Self {
+            is_proven: AtomicBool::new(false),
+            verdict: watch::Sender::new(Verdict::Open),
+            questions: Mutex::default(),
+        }
+    }
+
+    pub(in crate::upstream) fn is_proven(&self) -> bool {
+        self.is_proven.load(Ordering::Relaxed)
+    }
+
+    /// An application has answered in the protocol that is set.
+    pub(in crate::upstream) fn prove(&self) {
+        self.is_proven.store(true, Ordering::Relaxed);
+    }
+
+    /// Forgets everything: another server may be at the address now.
+    pub(super) fn forget(&self) {
+        self.is_proven.store(false, Ordering::Relaxed);
+        *self.questions() = Questions::default();
+        self.verdict.send_replace(Verdict::Open);
+    }
+
+    /// Waits until the server turns out to speak the other protocol, for ever if it does not.
+    pub(in crate::upstream) async fn turns_out_other(&self) {
+        // The sender is `self`.
+        let _ = self.verdict.subscribe().wait_for(|verdict| *verdict == Verdict::Other).await;
+    }
+
+    /// Waits for the question that is under way, if one is. Whether the server speaks the other protocol.
+    pub(super) async fn is_other(&self, patience: Duration) -> bool {
+        let mut verdict = self.verdict.subscribe();
+        let over = verdict.wait_for(|verdict| *verdict != Verdict::Asking);
+        matches!(timeout(patience, over).await, Ok(Ok(verdict)) if *verdict == Verdict::Other)
+    }
+
+    /// Requests a question. `false` if there is nothing to ask, or it is too early.
+    pub(super) fn request(&self, host: &[u8], now: Instant) -> bool {
+        let mut questions = self.questions();
+        let is_early = questions.not_before.is_some_and(|at| now < at);
+        if self.is_proven() || is_early || *self.verdict.borrow() != Verdict::Open {
+            return false;
+        }
+        questions.host = host.into();
+        questions.is_requested = true;
+        self.verdict.send_replace(Verdict::Asking);
+        true
+    }
+
+    /// The `Host` to ask with, if a question was requested.
+    pub(super) fn begin(&self) -> Option<Box<[u8]>> {
+        let mut questions = self.questions();
+        mem::take(&mut questions.is_requested).then(|| questions.host.clone())
+    }
+
+    pub(super) fn finish(&self, is_other: bool, now: Instant) {
+        let mut questions = self.questions();
+        let factor = 1_u32.checked_shl(questions.count).unwrap_or(u32::MAX);
+        questions.not_before = Some(now + FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE));
+        questions.count = questions.count.saturating_add(1);
+        // Unless everything was forgotten meanwhile.
+        self.verdict.send_if_modified(|verdict| {
+            let is_asking = *verdict == Verdict::Asking;
+            if is_asking {
+                *verdict = if is_other { Verdict::Other } else { Verdict::Open };
+            }
+            is_asking
+        });
+    }
+
+    /// The `Host` that it was asked with.
+    pub(super) fn host(&self) -> Box<[u8]> {
+        self.questions().host.clone()
+    }
+
+    fn questions(&self) -> std::sync::MutexGuard<'_, Questions> {
+        // Plain values: one half written can't be worse than another.
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: &[u8] = b"example.test";
+
+    #[test]
+    fn question_is_asked_once_in_a_while() {
+        let (check, begin) = (ProtocolCheck::new(), Instant::now());
+        assert!(check.begin().is_none());
+        assert!(check.request(HOST, begin));
+        assert!(!check.request(b"other", begin), "one is under way");
+        assert_eq!(check.begin().as_deref(), Some(HOST));
+        assert!(check.begin().is_none(), "it was begun");
+        let mut now = begin;
+        for seconds in [5, 10, 20, 40, 80, 160, 300, 300] {
+            check.finish(false, now);
+            let pause = Duration::from_secs(seconds);
+            assert!(!check.request(HOST, now + pause - Duration::from_millis(1)), "{seconds}");
+            now += pause;
+            assert!(check.request(HOST, now), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn proven_server_is_not_asked_until_it_was_away() {
+        let (check, now) = (ProtocolCheck::new(), Instant::now());
+        check.prove();
+        assert!(check.is_proven() && !check.request(HOST, now));
+        check.forget();
+        assert!(!check.is_proven() && check.request(HOST, now));
+        check.finish(true, now);
+        assert!(!check.request(HOST, now + LONGEST_PAUSE), "it is known");
+        check.forget();
+        assert!(check.request(HOST, now));
+    }
+}
