@@ -3,9 +3,12 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, value_parser};
 
-use crate::config::Flags;
+use crate::config::{Flag, Flags, KEYS, Key};
+
+/// Names the settings file; it stands beside the keys because a file cannot name itself.
+const CONFIG: &str = "config";
 
 /// The reverse-proxy sidecar for Django.
 ///
@@ -35,40 +38,9 @@ pub enum Command {
     Demo(DemoArgs),
 }
 
-/// The settings that have a flag; all others are set in the file or in the environment.
-#[derive(Args, Clone, Debug, Default)]
-pub struct SettingsArgs {
-    /// Settings file in TOML [also: SIDEMAN_CONFIG]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Address to serve on, once or more [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]
-    #[arg(long, value_name = "ADDR")]
-    pub listen: Vec<String>,
-    /// Where the application listens, once or more: http://HOST:PORT, http+unix:/PATH,
-    /// uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]
-    #[arg(long, value_name = "URL")]
-    pub upstream: Vec<String>,
-    /// Requests at the application at the same time: its workers x threads; others wait here
-    /// [also: SIDEMAN_MAX_IN_FLIGHT] [default: 100]
-    #[arg(long, value_name = "N")]
-    pub max_in_flight: Option<String>,
-    /// Serve the files of DIR below the URL prefix, once or more [also: SIDEMAN_STATIC]
-    #[arg(long = "static", value_name = "PREFIX=DIR")]
-    pub roots: Vec<String>,
-    /// The same for files that users uploaded, hardened [also: SIDEMAN_MEDIA]
-    #[arg(long, value_name = "PREFIX=DIR")]
-    pub media: Vec<String>,
-    /// The same for files that only the application may send, by X-Accel-Redirect or X-Sendfile
-    /// [also: SIDEMAN_ACCEL]
-    #[arg(long, value_name = "PREFIX=DIR")]
-    pub accel: Vec<String>,
-    /// Address of the metrics, or off [also: SIDEMAN_ADMIN] [default: 127.0.0.1:9180]
-    #[arg(long, value_name = "ADDR")]
-    pub admin: Option<String>,
-    /// Worker threads [default: one for each core that may be used]
-    #[arg(long, value_name = "N")]
-    pub workers: Option<String>,
-}
+/// The settings that have a flag in their table; all others are set in the file or in the environment.
+#[derive(Clone, Debug, Default)]
+pub struct SettingsArgs(Flags);
 
 /// What `check` prints, and what it makes of warnings.
 #[derive(Args, Clone, Debug)]
@@ -148,20 +120,61 @@ Examples:
 impl SettingsArgs {
     /// The flags that were given, each with the key it sets.
     pub fn flags(&self) -> Flags {
-        let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
-        let mut values = vec![
-            ("server.listen", self.listen.clone()),
-            ("upstream.url", self.upstream.clone()),
-            ("upstream.max_in_flight", one(&self.max_in_flight)),
-            ("static.roots", self.roots.clone()),
-            ("media.roots", self.media.clone()),
-            ("accel.roots", self.accel.clone()),
-            ("admin.listen", one(&self.admin)),
-            ("server.workers", one(&self.workers)),
-        ];
-        values.retain(|(_, items)| !items.is_empty());
-        Flags { config: self.config.clone(), values }
+        self.0.clone()
     }
+}
+
+impl Args for SettingsArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let config = Arg::new(CONFIG)
+            .long(CONFIG)
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("Settings file in TOML [also: SIDEMAN_CONFIG]");
+        let mut flags: Vec<_> = with_flag().collect();
+        // Those without a short name of another kind are needed least.
+        flags.sort_by_key(|(key, _)| key.short_env.is_none());
+        command.arg(config).args(flags.into_iter().map(|(key, flag)| argument(key, flag)))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingsArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let values = |(key, _): (&'static Key, Flag)| {
+            let given = matches.get_many::<String>(key.name)?;
+            Some((key.name, given.cloned().collect()))
+        };
+        let values = with_flag().filter_map(values).collect();
+        Ok(Self(Flags { config: matches.get_one(CONFIG).cloned(), values }))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn with_flag() -> impl Iterator<Item = (&'static Key, Flag)> {
+    KEYS.iter().filter_map(|key| Some((key, key.flag?)))
+}
+
+fn argument(key: &'static Key, flag: Flag) -> Arg {
+    let mut help = flag.help.to_owned();
+    if let Some(name) = key.short_env {
+        help += &format!(" [also: {name}]");
+    }
+    if let Some([default, ..]) = key.default.filter(|default| **default != ["auto"]) {
+        help += &format!(" [default: {default}]");
+    }
+    Arg::new(key.name)
+        .long(flag.name.trim_start_matches("--"))
+        .value_name(flag.value)
+        .action(if key.is_list() { ArgAction::Append } else { ArgAction::Set })
+        .help(help)
 }
 
 #[cfg(test)]
@@ -169,8 +182,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use clap::CommandFactory as _;
-
-    use crate::config::KEYS;
 
     use super::*;
 
@@ -181,16 +192,15 @@ mod tests {
 
     #[test]
     fn every_flag_of_the_table_sets_its_key() {
-        let with_flag = || KEYS.iter().filter_map(|key| Some((key, key.flag?)));
         for (key, flag) in with_flag() {
-            let cli = Cli::try_parse_from(["sideman", "run", flag, "text"]).unwrap();
+            let cli = Cli::try_parse_from(["sideman", "run", flag.name, "text"]).unwrap();
             let Command::Run(args) = cli.command else { panic!("{:?}", cli.command) };
             assert_eq!(args.flags().values, [(key.name, vec!["text".to_owned()])]);
         }
         let command = Cli::command();
         let run = command.find_subcommand("run").unwrap();
         let flags = run.get_arguments().filter_map(|arg| arg.get_long()).map(|n| format!("--{n}"));
-        let known = with_flag().map(|(_, flag)| flag.to_owned()).chain(["--config".into()]);
+        let known = with_flag().map(|(_, flag)| flag.name.to_owned()).chain(["--config".into()]);
         assert_eq!(flags.collect::<BTreeSet<_>>(), known.collect::<BTreeSet<_>>());
     }
 

@@ -90,7 +90,7 @@ fn gather(flags: &Flags, environment: &Environment) -> (Sources, Vec<Problem>) {
     for (name, items) in &flags.values {
         match keys::find(name).and_then(|key| Some((key, key.flag?))) {
             Some((key, flag)) => {
-                let origin = Origin::Flag { name: flag };
+                let origin = Origin::Flag { name: flag.name };
                 sources.set(key, Value { items: items.clone(), origin });
             }
             None => {

@@ -45,7 +45,7 @@ mod summary;
 
 pub use self::{
     environment::{Environment, environment},
-    keys::{KEYS, Key, SECTIONS},
+    keys::{Flag, KEYS, Key, SECTIONS},
     load::{Flags, HealthTarget, Loaded, health_target, load},
     problem::{Problem, Problems},
     read::Setting,

@@ -97,7 +97,7 @@ impl Reading {
 /// A required key that no source has.
 fn missing(key: &Key) -> Problem {
     let mut ways: Vec<String> = Vec::new();
-    ways.extend(key.flag.map(str::to_owned));
+    ways.extend(key.flag.map(|flag| flag.name.to_owned()));
     ways.push(key.short_env.map_or_else(|| key.env_name(), str::to_owned));
     ways.push(format!("{} in [{}] of the settings file", key.leaf(), key.section()));
     let fault = format!("it must be set: use {}", ways.join(", or "));

@@ -74,7 +74,7 @@ fn row(text: &mut String, key: &Key) {
     }
     let mut names: Vec<_> = key.short_env.into_iter().map(str::to_owned).collect();
     names.extend([key.env_name()]);
-    names.extend(key.flag.map(str::to_owned));
+    names.extend(key.flag.map(|flag| flag.name.to_owned()));
     let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     let (expected, names, doc) = (escaped(&expected), names.join(", "), escaped(key.doc));
     writeln!(text, "| `{}` | {default} | {expected} | {names} | {doc} |", key.name).unwrap();

@@ -122,7 +122,7 @@ fn add_flag(flags: &mut Flags, line: &str) {
         flags.config = Some(value.into());
         return;
     }
-    let key = KEYS.iter().find(|key| key.flag == Some(flag)).unwrap();
+    let key = KEYS.iter().find(|key| key.flag.is_some_and(|known| known.name == flag)).unwrap();
     match flags.values.iter_mut().find(|(name, _)| *name == key.name) {
         Some((_, values)) => values.push(value.into()),
         None => flags.values.push((key.name, vec![value.into()])),
@@ -220,7 +220,11 @@ fn every_name_is_there_once_and_in_its_section() {
     let mut names: Vec<String> = KEYS
         .iter()
         .flat_map(|key| {
-            [Some(key.env_name()), key.short_env.map(Into::into), key.flag.map(Into::into)]
+            [
+                Some(key.env_name()),
+                key.short_env.map(Into::into),
+                key.flag.map(|flag| flag.name.into()),
+            ]
         })
         .flatten()
         .collect();
@@ -273,7 +277,8 @@ fn template() -> String {
         writeln!(text, "[{section}]").unwrap();
         for key in KEYS.iter().filter(|key| key.section() == *section) {
             writeln!(text).unwrap();
-            let names: Vec<_> = key.short_env.into_iter().chain(key.flag).collect();
+            let names: Vec<_> =
+                key.short_env.into_iter().chain(key.flag.map(|flag| flag.name)).collect();
             wrap(&mut text, key.doc);
             wrap(&mut text, &format!("Expected: {}.", key.kind.expected()));
             if !names.is_empty() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    key::Key,
+    key::{Key, flag},
     kind::{List, One},
 };
 use crate::{
@@ -33,7 +33,11 @@ pub(super) const STATIC: &[Key] = &[
               STATIC_ROOT; a prefix may stand here several times: its directories are tried in \
               this order.",
         short_env: Some("SIDEMAN_STATIC"),
-        flag: Some("--static"),
+        flag: flag(
+            "--static",
+            "PREFIX=DIR",
+            "Serve the files of DIR below the URL prefix, once or more",
+        ),
     },
     Key {
         name: "static.memory",
@@ -170,7 +174,7 @@ pub(super) const MEDIA: &[Key] = &[
         doc: "URL prefixes and the directories that their files are in, as MEDIA_URL and MEDIA_ROOT; \
               a prefix may stand here several times, as in [static].",
         short_env: Some("SIDEMAN_MEDIA"),
-        flag: Some("--media"),
+        flag: flag("--media", "PREFIX=DIR", "The same for files that users uploaded, hardened"),
     },
     Key {
         name: "media.memory",
@@ -223,7 +227,12 @@ pub(super) const ACCEL: &[Key] = &[Key {
           names a file below a prefix in X-Accel-Redirect, or below a directory in X-Sendfile. A \
           prefix may stand here several times, as in [static].",
     short_env: Some("SIDEMAN_ACCEL"),
-    flag: Some("--accel"),
+    flag: flag(
+        "--accel",
+        "PREFIX=DIR",
+        "The same for files that only the application may send, by \
+              X-Accel-Redirect or X-Sendfile",
+    ),
 }];
 
 const YEAR: Duration = DAY.saturating_mul(365);

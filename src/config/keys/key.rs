@@ -18,8 +18,26 @@ pub struct Key {
     pub doc: &'static str,
     /// A shorter name in the environment, beside [`Key::env_name`].
     pub short_env: Option<&'static str>,
-    /// The command line flag, with its dashes.
-    pub flag: Option<&'static str>,
+    pub flag: Option<Flag>,
+}
+
+/// A flag of the command line.
+#[derive(Clone, Copy, Debug)]
+pub struct Flag {
+    /// With its dashes.
+    pub name: &'static str,
+    /// What stands for its value.
+    pub value: &'static str,
+    /// What `--help` says of it, without its other names and its default.
+    pub help: &'static str,
+}
+
+pub(super) const fn flag(
+    name: &'static str,
+    value: &'static str,
+    help: &'static str,
+) -> Option<Flag> {
+    Some(Flag { name, value, help })
 }
 
 // === impl Key ===
@@ -38,6 +56,11 @@ impl Key {
     /// The name in the environment that every key has: `SIDEMAN_SECTION__KEY`.
     pub fn env_name(&self) -> String {
         format!("SIDEMAN_{}", self.name.replace('.', "__").to_ascii_uppercase())
+    }
+
+    /// Whether it is a list: an array in the file, comma separated in the environment, a repeated flag.
+    pub fn is_list(&self) -> bool {
+        self.kind.is_list()
     }
 
     /// The part before the dot.

@@ -19,7 +19,7 @@ mod upstream;
 
 use std::sync::LazyLock;
 
-pub use self::key::Key;
+pub use self::key::{Flag, Key};
 pub(super) use self::kind::Bad;
 
 /// The sections of the settings file, in order, with a sentence or two on each.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{key::Key, kind::One};
+use super::{
+    key::{Key, flag},
+    kind::One,
+};
 use crate::config::{
     address,
     format::{Bool, HOUR, MINUTE, Time},
@@ -41,7 +44,7 @@ pub(super) const ADMIN: &[Key] = &[Key {
     kind: &One(address::LISTEN_OR_OFF, |to, listen| to.plan.admin.listen = listen),
     doc: "The address that /metrics is served on, and POST /-/reload; off serves none. Not for strangers.",
     short_env: Some("SIDEMAN_ADMIN"),
-    flag: Some("--admin"),
+    flag: flag("--admin", "ADDR", "Address of the metrics, or off"),
 }];
 
 /// Leaving.

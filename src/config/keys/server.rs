@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use super::{
-    key::Key,
+    key::{Key, flag},
     kind::{List, One},
 };
 use crate::config::{
@@ -24,14 +24,18 @@ pub(super) const SERVER: &[Key] = &[
               socket in the file system. A peer there is believed as a trusted proxy; none is for \
               those who have tls.listen alone.",
         short_env: Some("SIDEMAN_LISTEN"),
-        flag: Some("--listen"),
+        flag: flag("--listen", "ADDR", "Address to serve on, once or more"),
     },
     Key {
         name: "server.workers",
         default: Some(&["auto"]),
         kind: &One(Auto(256), |to, count| to.plan.server.workers = count),
         doc: "Worker threads; auto is one for each core that the container may use.",
-        flag: Some("--workers"),
+        flag: flag(
+            "--workers",
+            "N",
+            "Worker threads [default: one for each core that may be used]",
+        ),
         ..Key::BLANK
     },
     Key {

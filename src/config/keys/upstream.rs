@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    key::Key,
+    key::{Key, flag},
     kind::{List, One},
 };
 use crate::{
@@ -26,7 +26,12 @@ pub(super) const UPSTREAM: &[Key] = &[
         doc: "Where the application listens; several are servers of one application, all of one \
               protocol: each request goes to the one that has the fewest.",
         short_env: Some("SIDEMAN_UPSTREAM"),
-        flag: Some("--upstream"),
+        flag: flag(
+            "--upstream",
+            "URL",
+            "Where the application listens, once or more: http://HOST:PORT, \
+              http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH",
+        ),
     },
     Key {
         name: "upstream.max_in_flight",
@@ -37,7 +42,12 @@ pub(super) const UPSTREAM: &[Key] = &[
         doc: "Requests at each server at the same time, over all workers: set it to the \
               application's workers x threads; what comes beyond waits here.",
         short_env: Some("SIDEMAN_MAX_IN_FLIGHT"),
-        flag: Some("--max-in-flight"),
+        flag: flag(
+            "--max-in-flight",
+            "N",
+            "Requests at the application at the same time: its workers x \
+              threads; others wait here",
+        ),
     },
     Key {
         name: "upstream.queue",
