@@ -45,11 +45,19 @@ pub struct FileStream {
 /// name to another, and this one is complete and unchanged then. What is written within the tick of
 /// the file system's clock in which the version came to be, a few milliseconds, does not show unless
 /// it changes the size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Version {
     size: u64,
     /// Seconds and nanoseconds.
     modified: (i64, i64),
+}
+
+/// What differs when a file is written to, or another takes its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileIdentity {
+    device: u64,
+    inode: u64,
+    version: Version,
 }
 
 /// What may happen to a file while it is sent without ending the transfer.
@@ -322,6 +330,11 @@ impl Version {
         Self { size: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
     }
 
+    /// When it was changed last: seconds and nanoseconds.
+    pub fn modified(self) -> (i64, i64) {
+        self.modified
+    }
+
     /// Whether the file was changed a short while ago.
     pub fn is_lively(&self, now: SystemTime) -> bool {
         let (seconds, _) = self.modified;
@@ -344,6 +357,20 @@ impl Version {
     fn changed_to(self, current: Self) -> Error {
         let is_shorter = current.size < self.size;
         Error::new(if is_shorter { Kind::FileTruncated } else { Kind::FileChanged })
+    }
+}
+
+// === impl FileIdentity ===
+
+impl FileIdentity {
+    /// The identity that was seen with this metadata.
+    pub fn of(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino(), version: Version::of(metadata) }
+    }
+
+    /// Its size and the time of its last change.
+    pub fn version(&self) -> Version {
+        self.version
     }
 }
 

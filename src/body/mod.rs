@@ -10,6 +10,7 @@ mod chain;
 mod client;
 mod collected;
 mod deadline;
+mod discard;
 mod file;
 mod patience;
 mod rate;
@@ -27,7 +28,8 @@ pub use self::{
     buffers::{Buffers, Each},
     client::ClientBody,
     deadline::Deadline,
-    file::{Changes, FileStream, Version},
+    discard::discard,
+    file::{Changes, FileIdentity, FileStream, Version},
     patience::Patience,
     relay::Strain,
     request::RequestBody,

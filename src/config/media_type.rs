@@ -1,6 +1,7 @@
 //! Media types of one's own, and charsets.
 
 use super::format::Text;
+use crate::rfc::token::is_token;
 
 /// A type, by the extension of a name.
 pub(super) const BY_EXTENSION: Text<(String, String)> = Text::new(
@@ -34,7 +35,7 @@ fn charset(text: &str) -> Result<String, String> {
     if let Some(name) = text.strip_prefix("charset=") {
         return Err(format!("write {name} alone"));
     }
-    match is_token(text) {
+    match is_token(text.as_bytes()) {
         true => Ok(text.into()),
         false => Err("a charset has letters, digits and - only".into()),
     }
@@ -55,7 +56,7 @@ fn extension(text: &str) -> Result<String, String> {
             last => format!("only what stands behind the last dot of a name counts: write {last}"),
         });
     }
-    if !is_token(bare) {
+    if !is_token(bare.as_bytes()) {
         return Err("the extension must not hold spaces or punctuation".into());
     }
     Ok(bare.to_ascii_lowercase())
@@ -68,14 +69,15 @@ fn media_type(text: &str) -> Result<String, String> {
     let Some((kind, subtype)) = essence.split_once('/') else {
         return Err("the type needs two parts, as in text/plain".into());
     };
-    if !is_token(kind) || !is_token(subtype) {
+    if !is_token(kind.as_bytes()) || !is_token(subtype.as_bytes()) {
         return Err("this is not a type, as in text/plain".into());
     }
     let mut normal = essence.to_ascii_lowercase();
     for parameter in parts {
         let well_formed = |(name, value): (&str, &str)| {
             let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-            is_token(name) && inner.map_or_else(|| is_token(value), is_quotable)
+            is_token(name.as_bytes())
+                && inner.map_or_else(|| is_token(value.as_bytes()), is_quotable)
         };
         if !parameter.split_once('=').is_some_and(well_formed) {
             return Err("behind the ; of a type stands NAME=VALUE, as in charset=utf-8".into());
@@ -84,12 +86,6 @@ fn media_type(text: &str) -> Result<String, String> {
         normal.push_str(parameter);
     }
     Ok(normal)
-}
-
-/// RFC 9110, 5.6.2.
-fn is_token(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(allowed)
 }
 
 /// What stands between quotes as it is (RFC 9110, 5.6.4); nothing needs escapes here.

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 
 use crate::{
-    body::Version,
+    body::{FileIdentity, Version},
     rfc::{
         conditional::Validators,
         encoding::{self, Accepted, Coding},
@@ -107,10 +107,8 @@ pub(super) struct Stamps {
 /// What changes when a file on disk does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    pub(super) modified: (i64, i64),
+    identity: FileIdentity,
+    /// By the file system's own clock, which nobody can set.
     changed: (i64, i64),
 }
 
@@ -316,11 +314,12 @@ impl Representation {
 impl Stamp {
     pub(super) fn of(metadata: &Metadata) -> Self {
         Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            identity: FileIdentity::of(metadata),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+
+    pub(super) fn modified(&self) -> (i64, i64) {
+        self.identity.version().modified()
     }
 }

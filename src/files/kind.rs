@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::media_type;
+use crate::rfc::{media_type::essence, token::is_token};
 
 /// The `Content-Type` for a name, which may be a path. The site's own `types` come first, by the
 /// longest extension that fits; `charset` is named for the types that have such a parameter.
@@ -47,7 +48,7 @@ pub(super) fn is_font(name: &[u8]) -> bool {
 pub(super) fn is_active(content_type: &str) -> bool {
     let essence = essence(content_type);
     let Some((kind, subtype)) = essence.split_once('/') else { return true };
-    if !is_token(kind) || !is_token(subtype) {
+    if !is_token(kind.as_bytes()) || !is_token(subtype.as_bytes()) {
         return true;
     }
     // Any XML may hold elements of XHTML or SVG, and with them scripts.
@@ -158,17 +159,6 @@ fn takes_charset(media_type: &str) -> bool {
     !media_type.contains(';')
         && (media_type.starts_with("text/") || OLD_NAMES.contains(&media_type))
         && !WITHOUT.contains(&media_type)
-}
-
-/// A media type without its parameters, in lower case.
-fn essence(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-/// RFC 9110, section 5.6.2.
-fn is_token(text: &str) -> bool {
-    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(is_tchar)
 }
 
 /// What stands behind the last dot; a name that only begins with a dot has none.

@@ -252,7 +252,7 @@ impl Loader<'_> {
         let mut siblings = [None; SIBLINGS.len()];
         if self.about.varies && is_settled {
             for (coding, stamp) in SIBLINGS.into_iter().zip(&mut siblings) {
-                let Some(sibling) = self.sibling(coding, original.stamp.modified)? else {
+                let Some(sibling) = self.sibling(coding, original.stamp.modified())? else {
                     continue;
                 };
                 *stamp = Some(sibling.stamp);
@@ -334,11 +334,11 @@ impl Loader<'_> {
         let Place::File(file, metadata) = place else { return Ok(None) };
         let stamp = Stamp::of(&metadata);
         // The contents of an immutable name never change, so its age says nothing about them.
-        let is_stale = !self.about.is_immutable && is_stale(stamp.modified, original);
+        let is_stale = !self.about.is_immutable && is_stale(stamp.modified(), original);
         let why = if metadata.len() == 0 {
             "it is empty".to_owned()
         } else if is_stale {
-            let seconds = (original.0 - stamp.modified.0).max(1);
+            let seconds = (original.0 - stamp.modified().0).max(1);
             format!("it is older than its original, by {seconds} s")
         } else {
             match self.read(file, metadata, coding, Some(original)) {
@@ -352,7 +352,7 @@ impl Loader<'_> {
                 Err(error) => format!("it can't be read: {error}"),
             }
         };
-        let version = format!("{original:?} {:?}", stamp.modified);
+        let version = format!("{original:?} {:?}", stamp.modified());
         let name = beside(self.name, coding);
         self.lookup.report_sibling(self.place, &name, &why, version.as_bytes());
         Ok(Some(Sibling { loaded: None, stamp }))

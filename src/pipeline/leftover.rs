@@ -1,13 +1,13 @@
 //! The body of a request that is answered without it. A short one is read, so that the connection can
 //! be used again; after a longer one it is closed, by and by (`server/linger.rs`).
 
-use std::{future::poll_fn, pin::Pin, time::Duration};
+use std::time::Duration;
 
 use http::{header, request::Parts};
 use http_body::Body;
 use tokio::{task::spawn_local, time::timeout};
 
-use crate::body::RequestBody;
+use crate::body::{self, RequestBody};
 
 /// Bytes that are read to keep a connection, at the most: about what is on its way already.
 const MOST: u64 = 64 * 1024;
@@ -19,35 +19,19 @@ const LINGER: Duration = Duration::from_secs(30);
 
 /// Reads a stream's body beside its answer and throws it away: letting go of it would end the stream, and
 /// many clients take that for a failure (RFC 9113, 8.1).
-pub(super) fn read_beside(mut body: RequestBody) {
-    if body.is_end_stream() {
-        return;
+pub(super) fn read_beside(body: RequestBody) {
+    if !body.is_end_stream() {
+        drop(spawn_local(timeout(LINGER, body::discard(body, u64::MAX))));
     }
-    drop(spawn_local(async move {
-        let rest = async {
-            while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {}
-        };
-        let _ = timeout(LINGER, rest).await;
-    }));
 }
 
 /// Reads a short body and throws it away.
-pub(super) async fn read(parts: &Parts, mut body: RequestBody) {
+pub(super) async fn read(parts: &Parts, body: RequestBody) {
     let is_short = body.size_hint().exact().is_none_or(|size| size <= MOST);
     // A client that asks first has sent nothing yet.
     if body.is_end_stream() || !is_short || parts.headers.contains_key(header::EXPECT) {
         return;
     }
-    let mut left = MOST;
-    let rest = async {
-        while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            let size = frame.data_ref().map_or(0, |data| data.len() as u64);
-            left = left.saturating_sub(size);
-            if left == 0 {
-                return;
-            }
-        }
-    };
     // Whether it came to its end or not: the answer is the same.
-    let _ = timeout(PATIENCE, rest).await;
+    let _ = timeout(PATIENCE, body::discard(body, MOST)).await;
 }

@@ -5,7 +5,6 @@
 use std::{
     fs::{File, Metadata},
     io::{self, Read},
-    os::unix::fs::MetadataExt,
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -19,7 +18,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::{
-    body::Version,
+    body::FileIdentity,
     error::{Error, Kind},
     plan,
 };
@@ -58,18 +57,10 @@ struct Watch {
     maintenance: Seen,
 }
 
-/// What differs when a file is written to, or another takes its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    version: Version,
-}
-
 /// One file at the last look.
 #[derive(Debug, Default)]
 struct Seen {
-    identity: Option<Identity>,
+    identity: Option<FileIdentity>,
     /// Whether somebody was told what is wrong with it.
     is_told: bool,
 }
@@ -214,7 +205,7 @@ impl Seen {
     fn try_read(&mut self, path: &Path) -> io::Result<Option<Bytes>> {
         // Asked first: to open a pipe would wait for whoever writes to it.
         let metadata = usable(path.metadata()?)?;
-        if self.identity == Some(Identity::of(&metadata)) {
+        if self.identity == Some(FileIdentity::of(&metadata)) {
             return Ok(None);
         }
         let is_fresh = |metadata: &Metadata| {
@@ -230,11 +221,11 @@ impl Seen {
         (&file).take(LARGEST + 1).read_to_end(&mut text)?;
         let after = usable(file.metadata()?)?;
         let is_whole = text.len() as u64 == after.len();
-        if is_fresh(&after) || !is_whole || Identity::of(&before) != Identity::of(&after) {
+        if is_fresh(&after) || !is_whole || FileIdentity::of(&before) != FileIdentity::of(&after) {
             // Somebody is writing to it: the next look will find it at rest.
             return Ok(None);
         }
-        self.identity = Some(Identity::of(&after));
+        self.identity = Some(FileIdentity::of(&after));
         self.is_told = false;
         Ok(Some(text.into()))
     }
@@ -242,14 +233,6 @@ impl Seen {
     /// Whether a fault is new.
     fn tells(&mut self) -> bool {
         !std::mem::replace(&mut self.is_told, true)
-    }
-}
-
-// === impl Identity ===
-
-impl Identity {
-    fn of(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino(), version: Version::of(metadata) }
     }
 }
 

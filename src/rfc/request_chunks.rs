@@ -1,6 +1,8 @@
 //! The chunked transfer coding of a request's body, read strictly (RFC 9112, 7.1): where a body ends must not depend on
 //! who reads it. [`super::chunked`] decodes what applications send.
 
+use super::token::is_token_byte;
+
 /// Bytes of one chunk line, its extensions included, and of one trailer.
 const LINE: usize = 4096;
 /// Bytes of all extensions of a body, and of all its trailers: they mean nothing here, and must not be most of what is
@@ -162,7 +164,7 @@ fn trim_start(mut bytes: &[u8]) -> &[u8] {
 
 /// What stands behind a token (RFC 9110, 5.6.2), if there is one.
 fn skip_token(bytes: &[u8]) -> Option<&[u8]> {
-    let end = bytes.iter().position(|&byte| !is_token(byte)).unwrap_or(bytes.len());
+    let end = bytes.iter().position(|&byte| !is_token_byte(byte)).unwrap_or(bytes.len());
     if end > 0 { bytes.get(end..) } else { None }
 }
 
@@ -181,10 +183,6 @@ fn skip_quoted(bytes: &[u8]) -> Option<&[u8]> {
 /// Whether a trailer is a field. Sideman passes none on, so that its name makes no difference.
 fn is_field(line: &[u8]) -> bool {
     skip_token(line).is_some_and(|rest| rest.starts_with(b":") && rest.iter().copied().all(is_text))
-}
-
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn is_text(byte: u8) -> bool {

@@ -6,7 +6,7 @@ use std::{fmt, str};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
 use super::media_type;
-use crate::body::Body;
+use crate::{body::Body, rfc::token::is_token};
 
 /// What a reply says to us. `X-Accel-Buffering` is not among it: it is obeyed where replies are read
 /// (`upstream/http1/parse.rs`). `X-Accel-Expires` is for a cache, which there is none: it is only
@@ -68,9 +68,7 @@ fn number(value: &[u8]) -> Option<u64> {
 /// `off` is no charset: nginx takes it for the word of its own setting.
 fn charset(value: &[u8]) -> Option<String> {
     let text = str::from_utf8(value).ok()?;
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    let is_charset =
-        !text.is_empty() && text.bytes().all(is_token) && !text.eq_ignore_ascii_case("off");
+    let is_charset = is_token(value) && !text.eq_ignore_ascii_case("off");
     is_charset.then(|| text.to_owned())
 }
 

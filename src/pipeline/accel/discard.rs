@@ -3,7 +3,6 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::Pin,
     task::Poll,
     time::Duration,
 };
@@ -11,7 +10,7 @@ use std::{
 use http_body::Body as _;
 use tokio::{task::spawn_local, time::timeout};
 
-use crate::body::Body;
+use crate::body::{self, Body};
 
 /// Bytes that are read, at the most: opening a connection costs less than more of them.
 const MOST: u64 = 64 * 1024;
@@ -25,23 +24,12 @@ pub(super) async fn discard(body: Body) {
     if body.is_end_stream() || body.size_hint().lower() > MOST {
         return;
     }
-    let mut rest = Box::pin(read(body));
+    let mut rest = Box::pin(body::discard(body, MOST));
     // Usually it came along with the head.
     let is_over = poll_fn(|cx| Poll::Ready(rest.as_mut().poll(cx).is_ready())).await;
     if !is_over {
         // How it ends is all the same: the body's own drop closes the connection.
         drop(spawn_local(async { drop(timeout(PATIENCE, rest).await) }));
-    }
-}
-
-async fn read(mut body: Body) {
-    let mut left = MOST;
-    while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let size = frame.data_ref().map_or(0, |data| data.len() as u64);
-        match left.checked_sub(size) {
-            Some(less) => left = less,
-            None => return,
-        }
     }
 }
 
@@ -51,7 +39,7 @@ mod tests {
     use crate::error::Error;
     use bytes::Bytes;
     use http_body::{Frame, SizeHint};
-    use std::{cell::Cell, rc::Rc, task::Context, time::Instant};
+    use std::{cell::Cell, pin::Pin, rc::Rc, task::Context, time::Instant};
     use tokio::{
         sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
         task::{LocalSet, yield_now},

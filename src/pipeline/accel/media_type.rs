@@ -2,6 +2,8 @@
 
 use http::HeaderValue;
 
+use crate::rfc::media_type::essence;
+
 /// Whether the application has chosen this type: frameworks call everything HTML that nobody has
 /// called otherwise, with a charset, and with nothing else.
 pub(super) fn is_chosen(said: &HeaderValue, file: Option<&HeaderValue>) -> bool {
@@ -46,11 +48,6 @@ fn is_text(essence: &str) -> bool {
 fn is_charset(parameter: &str) -> bool {
     let name = parameter.split('=').next().unwrap_or_default();
     name.trim().eq_ignore_ascii_case("charset")
-}
-
-/// Type and subtype, in lower case.
-fn essence(text: &str) -> String {
-    sections(text).next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn parameters(text: &str) -> impl Iterator<Item = &str> {

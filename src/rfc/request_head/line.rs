@@ -5,7 +5,7 @@ use std::ops::Range;
 use http::Uri;
 
 use super::fault::{Fault, Limits};
-use crate::rfc::target;
+use crate::rfc::{target, token};
 
 /// The longest method; those that are registered have at most 17 letters.
 const METHOD: usize = 32;
@@ -36,7 +36,7 @@ const CLASSES: [u8; 256] = {
     let mut byte = 0;
     while byte < 256 {
         let value = byte as u8;
-        if value.is_ascii_alphanumeric() || is_among(b"!#$%&'*+-.^_`|~", value) {
+        if token::is_token_byte(value) {
             classes[byte] |= TOKEN;
         }
         if value.is_ascii_alphanumeric() || is_among(b"-._~!$&'()*+,;=:@%/?", value) {

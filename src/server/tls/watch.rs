@@ -3,8 +3,6 @@
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt as _,
-    path::Path,
     sync::{Arc, Weak, atomic::Ordering},
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -14,7 +12,7 @@ use super::{
     certificate::{self, Certificate},
     choice::Choice,
 };
-use crate::{plan::CertificateFiles, telemetry::TlsCounts};
+use crate::{body::FileIdentity, plan::CertificateFiles, telemetry::TlsCounts};
 
 /// The pause between two looks. A change is taken up at the second look that shows it: files are
 /// written in steps, and two of them one after the other.
@@ -49,34 +47,16 @@ struct Watched {
 /// What differs when either of the files is written to, or another takes its name; `None` is one that
 /// can't be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Version([Option<Stamp>; 2]);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    /// Seconds and nanoseconds.
-    modified: (i64, i64),
-}
+pub(super) struct Version([Option<FileIdentity>; 2]);
 
 // === impl Version ===
 
 impl Version {
     /// The files as they are now. Links are followed: Kubernetes swaps secrets by one.
     pub(super) fn of(files: &CertificateFiles) -> Self {
-        Self([stamp(&files.certificate), stamp(&files.key)])
+        let identity = |path| fs::metadata(path).ok().map(|found| FileIdentity::of(&found));
+        Self([identity(&files.certificate), identity(&files.key)])
     }
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let found = fs::metadata(path).ok()?;
-    Some(Stamp {
-        device: found.dev(),
-        inode: found.ino(),
-        size: found.size(),
-        modified: (found.mtime(), found.mtime_nsec()),
-    })
 }
 
 // === impl Watch ===

@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use crate::{
     error::{Error, Kind},
+    rfc::token::is_token,
     upstream::http1::{self, Asked, HEAD_LIMIT, HeadProgress, ReplyHead, garbage, head_end},
 };
 
@@ -57,15 +58,9 @@ fn begin(input: &[u8]) -> Begin {
     let name = input.get(..end).unwrap_or_default();
     let blanks = name.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     match name.get(..end - blanks) {
-        Some([]) | None => Begin::Neither,
-        Some(name) if name.iter().all(|&byte| is_token(byte)) => Begin::Field,
-        Some(_) => Begin::Neither,
+        Some(name) if is_token(name) => Begin::Field,
+        Some(_) | None => Begin::Neither,
     }
-}
-
-/// RFC 9110, 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Makes a status line of what `Status` and `Location` say, and leaves the rest to `http1`, which
