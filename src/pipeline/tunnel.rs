@@ -3,8 +3,12 @@
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use super::record::Record;
-use crate::{body::Body, error::Kind, upstream::Upgraded};
+use super::{record::Record, reply};
+use crate::{
+    body::Body,
+    error::{Error, Kind},
+    upstream::Upgraded,
+};
 
 /// The application's side of a tunnel, with the record of the request that opened it: its line is
 /// written when this is dropped.
@@ -56,8 +60,9 @@ impl Tunnel {
         self.record.bytes = bytes;
     }
 
-    /// Notes what ended it before its time.
+    /// Notes what ended it before its time, and logs it as for a response that breaks off.
     pub fn fail(&mut self, kind: Kind) {
+        reply::report_broken(&self.record, &Error::new(kind));
         self.record.error = Some(kind);
     }
 }

@@ -110,12 +110,18 @@ fn a_side_that_breaks_off_ends_the_other() {
     end.open();
     client.until_gone();
     assert_eq!(sideman.log_of("/ws")["error"], "upstream_truncated");
+    let event = sideman.event("the application failed a request");
+    assert!(event.contains("upstream_truncated path=\"/ws\""), "{event}");
+    assert!(event.contains("advice="), "{event}");
 
     let origin = script([until_closed()]);
     let sideman = Settings::before(&origin.url()).start();
     open_tunnel(&sideman).leave();
     origin.until_closed(1);
     assert_eq!(sideman.log_of("/ws")["error"], "client_gone");
+    // That is no failure of the application.
+    let (_, events) = sideman.leave_for_events();
+    assert!(!events.iter().any(|line| line.contains("failed a request")), "{events:?}");
 }
 
 #[test]
