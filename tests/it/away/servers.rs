@@ -7,8 +7,8 @@ use std::{
 
 use super::ask;
 use crate::support::{
-    After, App, Gate, Origin, Packet, ReservedPort, Settings, TempDir, UwsgiApp, can_mount, close,
-    eventually, expect, repeat_for, skip,
+    After, App, Gate, Origin, Packet, Place, Protocol, ReservedPort, Settings, TempDir, UwsgiApp,
+    Way, can_mount, close, eventually, expect, repeat_for, skip,
 };
 
 fn before(urls: &[&str]) -> Settings {
@@ -262,4 +262,37 @@ fn an_event_names_the_application_that_failed_and_what_to_do() {
     let address = gone.url().replace("http://", "target=");
     assert!(event.contains(&address), "{event}");
     assert!(event.contains("see whether the application runs"), "{event}");
+}
+
+/// One that comes and goes would fill the log.
+#[test]
+fn outages_are_logged_once_in_ten_seconds() {
+    let place = Place::new(Way { protocol: Protocol::Http, is_unix: false });
+    let sideman = Settings::before(&place.url()).start();
+    let mut outages = 0;
+    let mut come_and_go = || {
+        let app = App::on(place.listen().into(), |_| App::reply(b"here"));
+        eventually("an answer", || (sideman.get("/").status == 200).then_some(()));
+        drop(app);
+        eventually("an outage", || (sideman.get("/").status == 502).then_some(()));
+        outages += 1;
+    };
+    let begin = Instant::now();
+    come_and_go();
+    repeat_for(Duration::from_secs(10), &mut come_and_go);
+    // Now one may be logged again.
+    come_and_go();
+    let most = 1 + begin.elapsed().as_secs() / 10;
+    // Far more than there are lines.
+    assert!(outages > 10, "{outages}");
+    let ejections = sideman.metric("sideman_upstream_ejections_total", &[]);
+    assert!(ejections >= f64::from(outages), "{ejections} of {outages}");
+    let (_, events) = sideman.leave_for_events();
+    let with = |part: &str| events.iter().filter(|line| line.contains(part)).collect::<Vec<_>>();
+    let lines = with("upstream server unavailable");
+    assert!(lines.len() >= 2 && lines.len() as u64 <= most, "{most}: {lines:#?}");
+    assert!(lines[0].contains("upstream_refused") && lines[0].contains("missed=0"), "{lines:#?}");
+    // The others are counted.
+    assert!(!lines[1].contains("missed=0"), "{lines:#?}");
+    assert!(with("upstream server available again").len() <= lines.len(), "{events:#?}");
 }
