@@ -2,7 +2,9 @@
 
 use std::{os::unix::fs::symlink, path::Path};
 
-use crate::support::{App, Client, ReservedPort, Settings, TempDir};
+use crate::support::{
+    After, App, Client, Http2, ReservedPort, Settings, Sideman, TempDir, UwsgiApp,
+};
 
 #[test]
 fn an_own_address_is_refused_at_the_start() {
@@ -83,8 +85,58 @@ fn a_loop_through_another_proxy_is_508() {
     };
     let (one, other) = (start(&first, &second), start(&second, &first));
     assert_eq!(Client::connect_to(&first).get("/").status, 508);
-    let loops = |sideman: &crate::support::Sideman| {
-        sideman.metric("sideman_errors_total", &[("error", "loop_detected")])
-    };
+    let loops =
+        |sideman: &Sideman| sideman.metric("sideman_errors_total", &[("error", "loop_detected")]);
     assert_eq!((loops(&one), loops(&other)), (1.0, 0.0));
+}
+
+/// Whoever turns packets into requests again may send them here.
+#[test]
+fn a_request_that_comes_back_from_uwsgi_is_508() {
+    let application = UwsgiApp::tcp(After::Close, |packet| {
+        let named = packet.get("HTTP_CDN_LOOP").unwrap_or_default();
+        let length = named.len();
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{named}").into_bytes()
+    });
+    let sideman = Settings::before(&application.url()).start();
+    let named = sideman.get("/").text();
+    assert!(named.starts_with("sideman-"), "{named}");
+    let others = sideman.connect().ask("GET", "/", "CDN-Loop: cloudflare\r\n").text();
+    // One variable has both.
+    assert_eq!(others, format!("cloudflare, {named}"));
+    let before = application.connections();
+    check_comes_back(&sideman, &others);
+    assert_eq!(application.connections(), before);
+}
+
+#[test]
+fn a_request_that_comes_back_over_http2_is_508() {
+    let application =
+        App::start(|request| App::reply(request.head.all("cdn-loop").join(",").as_bytes()));
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = Http2::connect(sideman.address());
+    let named = client.get("/").text();
+    assert!(named.starts_with("sideman-"), "{named}");
+    let before = application.requests();
+    check_comes_back(&sideman, &named);
+    assert_eq!(application.requests(), before);
+    // The others on its connection are served.
+    let fields = [("cdn-loop", named.as_str())];
+    let (first, second) = (client.ask("GET", "/again", &fields), client.ask("GET", "/", &[]));
+    assert_eq!(client.answer(first).status, 508);
+    assert_eq!(client.answer(second).text(), named);
+    let third = client.post("/again", &fields, b"order");
+    assert_eq!(client.answer(third).status, 508);
+    assert_eq!(client.get("/").text(), named);
+}
+
+/// A request that was passed on with this name, over each protocol that clients speak.
+#[track_caller]
+fn check_comes_back(sideman: &Sideman, named: &str) {
+    let field = format!("CDN-Loop: {named}\r\n");
+    assert_eq!(sideman.connect().ask("GET", "/again", &field).status, 508);
+    let mut client = Http2::connect(sideman.address());
+    let stream = client.ask("GET", "/again", &[("cdn-loop", named)]);
+    assert_eq!(client.answer(stream).status, 508);
+    assert_eq!(sideman.log_of("/again")["error"], "loop_detected");
 }
