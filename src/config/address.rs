@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 use crate::plan::Listen;
 
 use super::{
-    format::{Text, Traits},
+    format::{Properties, Text},
     local_path,
 };
 
@@ -30,7 +30,7 @@ pub(super) const NETWORKS: Text<Vec<IpNet>> = Text::new(
     networks,
     |networks| networks.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", "),
 )
-.with(Traits::ADDRESS);
+.with(Properties::ADDRESS);
 
 /// Where an AWS load balancer usually is: the private networks that a VPC can have. It can have public
 /// ranges and IPv6 networks of Amazon too.

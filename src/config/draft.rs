@@ -1,4 +1,4 @@
-//! Where the values of the settings land, one by one, and the plan that they make together.
+//! The draft of a plan: each setting is stored in it on its own, then it becomes the plan.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -28,11 +28,11 @@ const FALLBACK_MAX_IDLE: usize = 4;
 /// How long a connection to the fallback is used at all.
 const FALLBACK_AGE: Duration = Duration::from_secs(600);
 
-/// The value of every setting. Most land in the plan as they are; beside it are those that depend on
-/// others.
+/// The values of all settings. Most are stored in the plan as they are; values that depend on other settings are beside
+/// it until all are known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Draft {
-    /// Its `upstream` is what holds for every application, whatever its servers are.
+    /// Its `upstream` has the settings that all applications share, and no servers.
     pub(super) plan: Plan,
     pub(super) tls: Tls,
     pub(super) certificates: Vec<CertificateFiles>,
@@ -42,28 +42,28 @@ pub(super) struct Draft {
     pub(super) uwsgi_buffer: Option<u64>,
     pub(super) probe: Option<Duration>,
     pub(super) probe_path: Option<String>,
-    /// Servers of other applications, each with its prefix.
+    /// The servers of other applications, each with its prefix.
     pub(super) routes: Vec<(String, Server)>,
-    pub(super) static_roots: Vec<Place>,
-    /// What holds for every root of static files.
+    pub(super) static_roots: Vec<PrefixedDirectory>,
+    /// A template for all roots of static files.
     pub(super) static_root: Root,
     pub(super) cors: Vec<cors::Rule>,
     pub(super) fallback: Option<Origin>,
     pub(super) fallback_timeout: Duration,
-    pub(super) media_roots: Vec<Place>,
-    /// What holds for every root of uploads.
+    pub(super) media_roots: Vec<PrefixedDirectory>,
+    /// A template for all roots of uploads.
     pub(super) media_root: Root,
-    pub(super) accel_roots: Vec<Place>,
+    pub(super) accel_roots: Vec<PrefixedDirectory>,
     pub(super) log_fields: Vec<Item<LogField>>,
 }
 
-/// A directory, with the prefix of its URLs.
-pub(super) type Place = (String, PathBuf);
+/// A URL prefix with one of its directories.
+pub(super) type PrefixedDirectory = (String, PathBuf);
 
 // === impl Draft ===
 
 impl Draft {
-    /// The plan, if nothing is wrong.
+    /// Returns the plan. Must be called only if no setting is invalid and no constraint is violated.
     pub(super) fn into_plan(self) -> Plan {
         let upstream = self.application(self.servers.clone());
         let other = |(prefix, servers)| Route { prefix, upstream: self.application(servers) };
@@ -90,13 +90,13 @@ impl Draft {
         plan
     }
 
-    /// Notes the file that is sent with a status.
+    /// Stores the error page for a status.
     pub(super) fn page(&mut self, status: u16, file: Option<PathBuf>) {
         let status = StatusCode::from_u16(status).ok();
         self.plan.pages.errors.extend(status.zip(file));
     }
 
-    /// The application that these servers are.
+    /// Returns the application with these servers.
     fn application(&self, servers: Vec<Server>) -> Upstream {
         let usual = match self.uwsgi_flavour {
             Flavour::Uwsgi => UWSGI_BUFFER,
@@ -130,8 +130,7 @@ impl Draft {
         grouped(&self.static_roots).into_iter().map(root).collect()
     }
 
-    /// What users uploaded, together with what the application alone may send: that says nothing by
-    /// itself, because the application decides.
+    /// Uploads, and files for X-Accel-Redirect. The latter have no caching rules: the application sends its own headers.
     fn media(&self) -> Files {
         let media = |(prefix, directories): (String, _)| Root {
             cors: self.cors_of(Some(&prefix)).unwrap_or(self.media_root.cors),
@@ -157,7 +156,7 @@ impl Draft {
         }
     }
 
-    /// What the list says about a prefix, or about all (`None`).
+    /// The rule for a prefix, or for all prefixes (`None`).
     fn cors_of(&self, prefix: Option<&str>) -> Option<Cors> {
         self.cors.iter().find(|rule| rule.prefix.as_deref() == prefix).map(|rule| rule.cors)
     }
@@ -180,7 +179,7 @@ fn fallback(origin: Origin, timeout: Duration) -> Fallback {
     Fallback { server, host: origin.name(), base: origin.base }
 }
 
-/// What has the same prefix stands together, in the order of the list.
+/// Groups items by prefix, in the order of the list.
 pub(super) fn grouped<T: Clone>(items: &[(String, T)]) -> Vec<(String, Vec<T>)> {
     let mut groups: Vec<(String, Vec<T>)> = Vec::new();
     for (prefix, item) in items {

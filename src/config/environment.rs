@@ -221,7 +221,7 @@ impl<'a> Readings<'a> {
             match read {
                 Ok((text, origin)) => {
                     let items = match key.kind.is_list() {
-                        true => split_list(&text, key.kind.traits().continues),
+                        true => split_list(&text, key.kind.properties().continues),
                         false => vec![text],
                     };
                     sources.set(key, Value { items, origin });

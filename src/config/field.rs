@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    format::{Text, Traits},
+    format::{Properties, Text},
     path, suggest,
 };
 
@@ -19,7 +19,7 @@ pub(super) const RULE: Text<FieldRule> = Text::new(
     rule,
     show,
 )
-.with(Traits { is_private: true, continues, ..Traits::PLAIN });
+.with(Properties { is_private: true, continues, ..Properties::PLAIN });
 
 const ACTIONS: [&str; 3] = ["set", "add", "remove"];
 

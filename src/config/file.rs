@@ -8,7 +8,7 @@ use toml::{
 };
 
 use super::{
-    format::Toml,
+    format::TomlType,
     keys::{self, KEYS, Key, SECTIONS},
     problem::Problem,
     secret,
@@ -179,7 +179,7 @@ impl File<'_> {
 /// A value's text, if it has the TOML type that it is written in.
 fn items(key: &Key, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, String> {
     let written = written.get_ref();
-    let traits = key.kind.traits();
+    let properties = key.kind.properties();
     let wrong = || format!("this is {}", with_article(written.type_str()));
     if key.kind.is_list() {
         return match (written.as_array(), written.as_str()) {
@@ -190,31 +190,31 @@ fn items(key: &Key, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Strin
                     None => Err("every item must be a string, in quotes".into()),
                 })
                 .collect(),
-            (None, Some(text)) if traits.stands_alone => Ok(vec![text.to_owned()]),
+            (None, Some(text)) if properties.stands_alone => Ok(vec![text.to_owned()]),
             (None, Some(text)) => Err(format!("this must be an array: write [{text:?}]")),
-            (None, None) if traits.stands_alone => {
+            (None, None) if properties.stands_alone => {
                 Err(format!("{}: write a string, in quotes, or an array of strings", wrong()))
             }
             (None, None) => Err(format!("{}: write an array of strings", wrong())),
         };
     }
-    let text = match traits.toml {
-        Toml::Bool => match (written.as_bool(), written.as_str()) {
+    let text = match properties.toml {
+        TomlType::Bool => match (written.as_bool(), written.as_str()) {
             (Some(on), _) => Some(on.to_string()),
             (None, Some("true" | "false")) => return Err("write it without quotes".into()),
             (None, _) => None,
         },
-        Toml::Number => match (written.as_integer(), written.as_str()) {
+        TomlType::Number => match (written.as_integer(), written.as_str()) {
             (Some(number), _) => Some(number.to_string()),
             (None, Some(_)) => return Err("write a number without quotes".into()),
             (None, None) => None,
         },
-        Toml::NumberOrText => {
+        TomlType::NumberOrText => {
             let number = written.as_integer().map(ToString::to_string);
             number.or_else(|| written.as_str().map(str::to_owned))
         }
         // Without a unit it cannot be right: the parser knows what is missing.
-        Toml::Quantity => match written.as_integer() {
+        TomlType::Quantity => match written.as_integer() {
             Some(number) => {
                 let unitless = |fault| format!("{fault}; it stands in quotes");
                 key.kind.check(&number.to_string()).map_err(unitless)?;
@@ -222,7 +222,7 @@ fn items(key: &Key, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Strin
             }
             None => written.as_str().map(str::to_owned),
         },
-        Toml::Text => match written.as_str() {
+        TomlType::Text => match written.as_str() {
             Some(text) => Some(text.to_owned()),
             None => return Err(format!("{}: write a string, in quotes", wrong())),
         },

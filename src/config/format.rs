@@ -1,53 +1,54 @@
-//! How a value is written. A format is described once: what is expected, how it is read and shown, and what the
-//! sources must know of it. Those of numbers and words are here; all others stand beside their parsers, as a [`Text`].
+//! Formats of values. A format says what it expects, how it reads and shows a value, and what the file, the environment
+//! and messages need to know about it. Formats of numbers and words are here; every other one is a [`Text`] beside its
+//! parser.
 
 use std::time::Duration;
 
 use super::value::{self, show_duration, show_size};
 
-/// How one value, or one item of a list, is written.
+/// The format of one value, or of one item of a list.
 pub(super) trait Format: Sync {
     type Value;
 
-    /// What a value must look like, to follow the word "expected".
+    /// Describes valid values; messages and docs put it after "expected".
     fn expected(&self) -> String;
 
-    /// The value, or a sentence on what to write instead.
+    /// Returns the value, or a sentence that says what to write instead.
     fn read(&self, text: &str) -> Result<Self::Value, String>;
 
-    /// A value as it is in force: as it was written, if nothing else is said.
+    /// Shows a value in its canonical form; by default that is the text as it was written.
     fn show(&self, text: &str, _value: &Self::Value) -> String {
         text.to_owned()
     }
 
-    fn traits(&self) -> Traits {
-        Traits::PLAIN
+    fn properties(&self) -> Properties {
+        Properties::PLAIN
     }
 }
 
-/// What the sources and the messages must know of a format.
+/// Facts about a format that sources and messages need.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Traits {
-    pub(super) toml: Toml,
-    /// Whether it is an address: an `@` can only stand behind a user name, and a token behind a `?`.
+pub(super) struct Properties {
+    pub(super) toml: TomlType,
+    /// Whether values are addresses, in which user names, passwords and queries are hidden.
     pub(super) is_address: bool,
-    /// Whether a value may be known to few, so that no log shows it.
+    /// Whether logs must not show values.
     pub(super) is_private: bool,
-    /// Whether a list of one item needs no array in the settings file.
+    /// Whether the settings file may have a string in place of an array with one item.
     pub(super) stands_alone: bool,
-    /// Whether a piece behind a comma of the environment belongs to the item in front of it.
+    /// Whether text after a comma in the environment continues the item before the comma.
     pub(super) continues: fn(&str) -> bool,
 }
 
-/// The TOML type that a value is written in.
+/// The TOML type of a value in the settings file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Toml {
+pub(super) enum TomlType {
     Text,
     Bool,
     Number,
-    /// A number, or a word in its place.
+    /// A number or a word.
     NumberOrText,
-    /// A number with its unit, as text.
+    /// Text that is a number with its unit.
     Quantity,
 }
 
@@ -55,9 +56,9 @@ pub(super) enum Toml {
 pub(super) struct Text<T> {
     pub(super) expected: &'static str,
     pub(super) read: fn(&str) -> Result<T, String>,
-    /// The text that `read` reads as this.
+    /// Returns a text that `read` reads as this value.
     pub(super) show: fn(&T) -> String,
-    pub(super) traits: Traits,
+    pub(super) properties: Properties,
 }
 
 /// A time span from the first to the second.
@@ -75,17 +76,17 @@ pub(super) struct Auto(pub(super) usize);
 /// `true` or `false`.
 pub(super) struct Bool;
 
-/// One of a few words, and what each stands for.
+/// One of a few words, each with its value.
 pub(super) struct Choice<T: 'static>(pub(super) &'static [(&'static str, T)]);
 
 /// Another format, or `none`.
 pub(super) struct OrNone<F>(pub(super) F);
 
-/// Another format, or a word for `None`.
+/// Another format, or a word that means `None`.
 pub(super) struct OrWord<F> {
     pub(super) format: F,
     pub(super) word: &'static str,
-    /// What other programs write for the word.
+    /// What other programs have in place of the word; messages name the word then.
     pub(super) meant: &'static [&'static str],
 }
 
@@ -110,18 +111,18 @@ pub(super) const fn time_or_off(least: Duration, most: Duration) -> OrWord<Time>
     OrWord { format: Time(least, most), word: "off", meant }
 }
 
-// === impl Traits ===
+// === impl Properties ===
 
-impl Traits {
+impl Properties {
     pub(super) const PLAIN: Self = Self {
-        toml: Toml::Text,
+        toml: TomlType::Text,
         is_address: false,
         is_private: false,
         stands_alone: false,
         continues: |_| false,
     };
     pub(super) const ADDRESS: Self = Self { is_address: true, ..Self::PLAIN };
-    const QUANTITY: Self = Self { toml: Toml::Quantity, ..Self::PLAIN };
+    const QUANTITY: Self = Self { toml: TomlType::Quantity, ..Self::PLAIN };
 }
 
 // === impl Text ===
@@ -132,7 +133,7 @@ impl<T> Text<T> {
         read: fn(&str) -> Result<T, String>,
         show: fn(&T) -> String,
     ) -> Self {
-        Self { expected, read, show, traits: Traits::PLAIN }
+        Self { expected, read, show, properties: Properties::PLAIN }
     }
 
     pub(super) const fn address(
@@ -140,12 +141,12 @@ impl<T> Text<T> {
         read: fn(&str) -> Result<T, String>,
         show: fn(&T) -> String,
     ) -> Self {
-        Self::new(expected, read, show).with(Traits::ADDRESS)
+        Self::new(expected, read, show).with(Properties::ADDRESS)
     }
 
-    /// With what the sources must know of it.
-    pub(super) const fn with(self, traits: Traits) -> Self {
-        Self { traits, ..self }
+    /// Sets the properties.
+    pub(super) const fn with(self, properties: Properties) -> Self {
+        Self { properties, ..self }
     }
 }
 
@@ -166,8 +167,8 @@ impl<T> Format for Text<T> {
         (self.show)(value)
     }
 
-    fn traits(&self) -> Traits {
-        self.traits
+    fn properties(&self) -> Properties {
+        self.properties
     }
 }
 
@@ -183,8 +184,8 @@ impl Format for Time {
         value::duration(text, self.0, self.1)
     }
 
-    fn traits(&self) -> Traits {
-        Traits::QUANTITY
+    fn properties(&self) -> Properties {
+        Properties::QUANTITY
     }
 }
 
@@ -200,8 +201,8 @@ impl Format for Size {
         value::size(text, self.0, self.1)
     }
 
-    fn traits(&self) -> Traits {
-        Traits::QUANTITY
+    fn properties(&self) -> Properties {
+        Properties::QUANTITY
     }
 }
 
@@ -216,8 +217,8 @@ impl Format for Number {
         value::integer(text, self.0, self.1)
     }
 
-    fn traits(&self) -> Traits {
-        Traits { toml: Toml::Number, ..Traits::PLAIN }
+    fn properties(&self) -> Properties {
+        Properties { toml: TomlType::Number, ..Properties::PLAIN }
     }
 }
 
@@ -232,8 +233,8 @@ impl Format for Auto {
         value::or_word(text, "auto", |text| value::integer(text, 1, self.0))
     }
 
-    fn traits(&self) -> Traits {
-        Traits { toml: Toml::NumberOrText, ..Traits::PLAIN }
+    fn properties(&self) -> Properties {
+        Properties { toml: TomlType::NumberOrText, ..Properties::PLAIN }
     }
 }
 
@@ -248,8 +249,8 @@ impl Format for Bool {
         value::boolean(text)
     }
 
-    fn traits(&self) -> Traits {
-        Traits { toml: Toml::Bool, ..Traits::PLAIN }
+    fn properties(&self) -> Properties {
+        Properties { toml: TomlType::Bool, ..Properties::PLAIN }
     }
 }
 
@@ -281,8 +282,8 @@ impl<F: Format> Format for OrNone<F> {
         value.as_ref().map_or_else(|| "none".into(), |value| self.0.show(text, value))
     }
 
-    fn traits(&self) -> Traits {
-        self.0.traits()
+    fn properties(&self) -> Properties {
+        self.0.properties()
     }
 }
 
@@ -300,7 +301,7 @@ impl<F: Format> Format for OrWord<F> {
         value::or_word(text, self.word, |text| self.format.read(text))
     }
 
-    fn traits(&self) -> Traits {
-        self.format.traits()
+    fn properties(&self) -> Properties {
+        self.format.properties()
     }
 }

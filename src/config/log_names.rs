@@ -17,7 +17,7 @@ pub(super) enum Item<T> {
 }
 
 /// What a line tells.
-pub(super) struct Fields;
+pub(super) struct LogFieldFormat;
 
 /// Names of query parameters.
 pub(super) const PARAMETERS: Text<Item<NamePattern>> = Text::new(
@@ -26,9 +26,9 @@ pub(super) const PARAMETERS: Text<Item<NamePattern>> = Text::new(
     |item| show(item, NamePattern::to_string),
 );
 
-// === impl Fields ===
+// === impl LogFieldFormat ===
 
-impl Format for Fields {
+impl Format for LogFieldFormat {
     type Value = Item<LogField>;
 
     fn expected(&self) -> String {

@@ -8,10 +8,10 @@ mod keys;
 mod load;
 mod warnings;
 
+mod conflict;
+mod constraints;
 mod draft;
-mod fault;
 mod read;
-mod rules;
 
 mod environment;
 mod file;

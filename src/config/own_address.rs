@@ -4,22 +4,22 @@ use std::net::IpAddr;
 
 use crate::plan::{Listen, Target};
 
-use super::fault::Fault;
+use super::conflict::Conflict;
 
-/// A fault for each server whose address is one that Sideman listens at.
-pub(super) fn faults<'a>(
+/// Returns a conflict for each server whose address is one of Sideman's own listeners.
+pub(super) fn conflicts<'a>(
     servers: impl Iterator<Item = &'a Target>,
     listening: &[&Listen],
-) -> Vec<Fault> {
-    let fault = |target: &Target| {
+) -> Vec<Conflict> {
+    let conflict = |target: &Target| {
         let own = listening.iter().find(|own| is_reached(target, own))?;
         let text = format!(
             "{target} is where Sideman itself listens ({own}): write the address of the application"
         );
         let plain = "this is where Sideman itself listens: write the address of the application";
-        Some(Fault::new(text, plain))
+        Some(Conflict::new(text, plain))
     };
-    servers.filter_map(fault).collect()
+    servers.filter_map(conflict).collect()
 }
 
 /// Whether who connects to this comes to a listener, as far as it shows without asking a name server or the system.

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, error::Error, fmt};
 
 use super::{
-    keys::{Bad, Key},
+    keys::{InvalidValue, Key},
     secret,
     sources::{Origin, Value},
 };
@@ -39,10 +39,10 @@ impl Problem {
     }
 
     /// A value that does not have the form its key asks for.
-    pub(super) fn bad_value(key: &Key, bad: &Bad, origin: &Origin) -> Self {
-        match &bad.item {
-            Some(item) => Self::bad(key, item, |text| format!("{text:?}"), origin, &bad.fault),
-            None => Self::bad(key, "[]", str::to_owned, origin, &bad.fault),
+    pub(super) fn bad_value(key: &Key, invalid: &InvalidValue, origin: &Origin) -> Self {
+        match &invalid.item {
+            Some(item) => Self::bad(key, item, |text| format!("{text:?}"), origin, &invalid.fault),
+            None => Self::bad(key, "[]", str::to_owned, origin, &invalid.fault),
         }
     }
 
@@ -59,7 +59,7 @@ impl Problem {
         origin: &Origin,
         fault: &str,
     ) -> Self {
-        let (shown, fault) = match secret::hidden(text, key.kind.traits().is_address) {
+        let (shown, fault) = match secret::hidden(text, key.kind.properties().is_address) {
             _ if origin.is_secret() => ("(from file)".into(), "what the file holds is not valid"),
             Some(hidden) => (show(&hidden.shown), hidden.fault),
             None => (show(text), fault),

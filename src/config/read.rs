@@ -1,11 +1,11 @@
-//! Reads every setting of the table, one by one, and then holds them against each other. Every problem is found
-//! in one run, and a bad value never becomes a default.
+//! Reads all settings of the table, one by one, then checks the constraints between them. It reports all problems in one
+//! run; an invalid value never falls back to the default.
 
 use super::{
+    constraints::{CONSTRAINTS, Constraint},
     draft::Draft,
     keys::{KEYS, Key},
     problem::Problem,
-    rules::{RULES, Rule},
     sources::{Origin, Sources},
 };
 
@@ -18,17 +18,17 @@ pub struct Setting {
     pub origin: Origin,
 }
 
-/// What came of the text.
+/// The result of reading settings.
 #[derive(Debug)]
 pub(super) struct Reading {
-    /// What could not be read is blank in it.
+    /// Invalid settings are blank in it.
     pub(super) draft: Draft,
-    /// What could be read, in the order of the table.
+    /// Valid settings, in the order of the table.
     pub(super) settings: Vec<Setting>,
     pub(super) problems: Vec<Problem>,
 }
 
-/// Reads the settings that are wanted. `problems` are those of the sources themselves.
+/// Reads the wanted settings. `problems` are the problems of the sources themselves.
 pub(super) fn read(
     sources: &Sources,
     problems: Vec<Problem>,
@@ -36,10 +36,10 @@ pub(super) fn read(
 ) -> Reading {
     let mut reading = Reading { draft: Draft::default(), settings: Vec::new(), problems };
     for key in KEYS.iter().filter(|key| is_wanted(key)) {
-        reading.land(key, sources);
+        reading.store(key, sources);
     }
-    for rule in RULES {
-        reading.apply(rule, sources);
+    for constraint in CONSTRAINTS {
+        reading.check(constraint, sources);
     }
     reading
 }
@@ -47,41 +47,41 @@ pub(super) fn read(
 // === impl Reading ===
 
 impl Reading {
-    fn land(&mut self, key: &'static Key, sources: &Sources) {
+    fn store(&mut self, key: &'static Key, sources: &Sources) {
         let Some(value) = sources.value(key) else {
             if !sources.is_excused(key) {
                 self.problems.push(missing(key));
             }
             return;
         };
-        match key.kind.land(&value.items, &mut self.draft) {
+        match key.kind.store(&value.items, &mut self.draft) {
             Ok(text) => {
                 let text = if value.origin.is_secret() { "(from file)".into() } else { text };
                 self.settings.push(Setting { key, text, origin: value.origin.clone() });
             }
-            Err(bad) => {
-                for bad in bad {
-                    self.report(Problem::bad_value(key, &bad, &value.origin));
+            Err(invalid) => {
+                for one in invalid {
+                    self.report(Problem::bad_value(key, &one, &value.origin));
                 }
             }
         }
     }
 
-    /// Reports what is wrong by a rule, unless one of its settings could not be read.
-    fn apply(&mut self, rule: &Rule, sources: &Sources) {
+    /// Reports the conflicts of a constraint, unless one of its settings is invalid.
+    fn check(&mut self, constraint: &Constraint, sources: &Sources) {
         let found = |name: &&str| self.settings.iter().find(|setting| setting.key.name == *name);
-        let Some(settings) = rule.keys.iter().map(found).collect::<Option<Vec<_>>>() else {
+        let Some(settings) = constraint.keys.iter().map(found).collect::<Option<Vec<_>>>() else {
             return;
         };
         let Some(first) = settings.first() else { return };
-        if rule.only_if_set && first.origin == Origin::Default {
+        if constraint.only_if_set && first.origin == Origin::Default {
             return;
         }
         let is_secret = settings.iter().any(|setting| setting.origin.is_secret());
         let Some(value) = sources.value(first.key) else { return };
         let key = first.key;
-        for fault in (rule.faults)(&self.draft) {
-            let text = if is_secret { fault.plain.into() } else { fault.text };
+        for conflict in (constraint.conflicts)(&self.draft) {
+            let text = if is_secret { conflict.plain.into() } else { conflict.text };
             self.report(Problem::conflict(key, value, text));
         }
     }

@@ -3,8 +3,8 @@
 use crate::plan::{Protocol, Target};
 
 use super::{
-    fault::{self, Fault},
-    format::{Text, Traits},
+    conflict::{self, Conflict},
+    format::{Properties, Text},
     url,
 };
 
@@ -15,7 +15,7 @@ pub(super) const SERVER: Text<Server> = Text::new(
     server,
     show,
 )
-.with(Traits { stands_alone: true, ..Traits::ADDRESS });
+.with(Properties { stands_alone: true, ..Properties::ADDRESS });
 
 /// One server, and the protocol that its address asks for.
 pub(super) type Server = (Protocol, Target);
@@ -37,10 +37,10 @@ pub(super) fn show((protocol, target): &Server) -> String {
     url::show(*protocol, target)
 }
 
-/// What is wrong with these servers of one application.
-pub(super) fn faults(servers: &[Server]) -> Vec<Fault> {
-    let mut faults =
-        fault::twice(servers.iter().map(show), "a server is here twice: leave one out");
+/// Returns the conflicts between servers of one application.
+pub(super) fn conflicts(servers: &[Server]) -> Vec<Conflict> {
+    let mut conflicts =
+        conflict::twice(servers.iter().map(show), "a server is here twice: leave one out");
     let first = servers.first();
     let other = servers.iter().find(|server| first.is_some_and(|first| !alike(first, server)));
     if let Some((first, other)) = first.zip(other) {
@@ -50,9 +50,9 @@ pub(super) fn faults(servers: &[Server]) -> Vec<Fault> {
              one: leave some out, or give them a prefix in routes.upstreams"
         );
         let plain = "these are of two protocols, and the servers of one application are of one";
-        faults.push(Fault::new(fault, plain));
+        conflicts.push(Conflict::new(fault, plain));
     }
-    faults
+    conflicts
 }
 
 fn alike((a, _): &Server, (b, _): &Server) -> bool {
@@ -81,7 +81,7 @@ mod tests {
         let at = |protocol, host: &str| (protocol, Target::Tcp { host: host.into(), port: 80 });
         let (a, b) = (at(Protocol::Http1, "a"), at(Protocol::Http1, "b"));
         let said = |servers: &[Server]| -> Vec<String> {
-            faults(servers).into_iter().map(|fault| fault.text).collect()
+            conflicts(servers).into_iter().map(|conflict| conflict.text).collect()
         };
         assert!(said(&[]).is_empty());
         assert!(said(&[a.clone(), b.clone()]).is_empty());

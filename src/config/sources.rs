@@ -70,7 +70,7 @@ impl Value {
         if self.origin.is_secret() {
             return "(from file)".into();
         }
-        let is_address = key.kind.traits().is_address;
+        let is_address = key.kind.properties().is_address;
         let shown = |item: &String| {
             secret::hidden(item, is_address).map_or_else(|| item.clone(), |hidden| hidden.shown)
         };

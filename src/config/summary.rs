@@ -31,7 +31,7 @@ pub fn summary(settings: &[Setting]) -> String {
 
 fn shown(setting: &Setting) -> String {
     // A log is read by many.
-    if setting.key.kind.traits().is_private && setting.text != "none" {
+    if setting.key.kind.properties().is_private && setting.text != "none" {
         return "(not shown)".into();
     }
     match setting.text.char_indices().nth(VALUE) {

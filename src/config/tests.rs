@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     environment::Environment,
-    format::Toml,
+    format::TomlType,
     keys::{KEYS, Key, SECTIONS},
     load::{Flags, Loaded, health_target, load},
     sources::Origin,
@@ -160,9 +160,10 @@ fn every_key_is_read_and_refuses_garbage() {
     }
 }
 
-/// Two rows that land in one place would give one plan, and a row that lands nowhere the one before.
+/// A row that stores its value nowhere would not change the plan; two rows that store it in one field would make one
+/// plan of it.
 #[test]
-fn every_setting_lands_in_a_place_of_its_own() {
+fn every_setting_has_its_own_field_in_the_plan() {
     let base = [
         ("SIDEMAN_UPSTREAM", "uwsgi://app:3031"),
         ("SIDEMAN_UPSTREAM__PROBE", "9s"),
@@ -172,7 +173,7 @@ fn every_setting_lands_in_a_place_of_its_own() {
         ("SIDEMAN_TLS__LISTEN", "8443"),
         ("SIDEMAN_TLS__SELF_SIGNED", "true"),
     ];
-    // The one is the other's way out: the cases of tests/golden/plan have them.
+    // Each of these two is only valid without the other; the cases of tests/golden/plan have both.
     let keys =
         KEYS.iter().filter(|key| !["tls.self_signed", "tls.certificates"].contains(&key.name));
     let flags = Flags::default();
@@ -189,7 +190,7 @@ fn every_setting_lands_in_a_place_of_its_own() {
         let plan = values
             .filter_map(|value| {
                 let mut variables = environment(&base);
-                // A short name beside it would be the same setting twice.
+                // With its short name, the setting would be there twice.
                 variables.retain(|name, _| key.short_env.is_none_or(|short| name != short));
                 variables.insert(key.env_name().into(), value.into());
                 load(&flags, &variables).ok()
@@ -198,7 +199,7 @@ fn every_setting_lands_in_a_place_of_its_own() {
             .find(|plan| *plan != before)
             .unwrap_or_else(|| panic!("{} changes nothing", key.name));
         if let Some((other, _)) = plans.iter().find(|(_, known)| *known == plan) {
-            panic!("{} and {other} land in the same place", key.name);
+            panic!("{} and {other} are stored in the same field", key.name);
         }
         plans.push((key.name, plan));
     }
@@ -306,13 +307,13 @@ fn wrap(text: &mut String, comment: &str) {
 
 fn toml_value(key: &Key) -> String {
     let items = key.default.unwrap_or(&["http://127.0.0.1:8000"]);
-    let traits = key.kind.traits();
+    let properties = key.kind.properties();
     match items {
-        [only] if traits.stands_alone => return format!("{only:?}"),
+        [only] if properties.stands_alone => return format!("{only:?}"),
         items if key.kind.is_list() => return format!("{items:?}"),
         _ => {}
     }
-    match matches!(traits.toml, Toml::Number | Toml::Bool) {
+    match matches!(properties.toml, TomlType::Number | TomlType::Bool) {
         true => items[0].into(),
         false => format!("{:?}", items[0]),
     }

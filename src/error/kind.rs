@@ -1,6 +1,6 @@
-//! Everything that can go wrong with a request, a row each: what happened (which docs/application.md tells too),
-//! the name, whose side it lies on, the status, what the client is told, and what to do about it. To add a kind,
-//! add a row, and run `UPDATE_EXPECT=1 cargo test --lib reference`.
+//! The table of all failures of requests. A row has everything about a kind: its comment says what happened, and is in
+//! docs/application.md too; then name, side, status, the text for the client and advice for the operator. To add a kind,
+//! add a row and run `UPDATE_EXPECT=1 cargo test --lib reference`.
 
 use http::StatusCode;
 
@@ -14,38 +14,37 @@ pub enum Side {
     Upstream,
 }
 
-/// What a kind of failure means.
+/// Everything about a kind of failure.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The word in the access log's `error` field and in the metrics.
     pub name: &'static str,
     pub side: Side,
-    /// The status of the answer, if it has not begun.
+    /// The status of the response, unless that has begun.
     pub status: u16,
-    /// What happened, for whoever asked. It names no setting, which means nothing to users.
+    /// The text for the client. It names no settings, because clients can't change them.
     pub text: &'static str,
-    /// What to do about it, for whoever runs the site; `None` where the error says it, or nobody can.
+    /// Advice for the operator, in the event; `None` if the error says it, or nothing can be done.
     pub advice: Option<&'static str>,
-    /// The same in the guide, where that has more to say, or there is no advice.
+    /// Replaces the advice in docs/application.md.
     pub remedy: Option<&'static str>,
-    /// Whether the connection ends: after an error about where a request ends, nothing more can be read from it;
-    /// and a body that is too long is not read.
+    /// Whether the connection is closed: nothing more can be read from it if the end of the request is unknown, or if
+    /// the rest of a body is too long to read.
     pub closes: bool,
-    /// Whether it can happen after the answer has begun, which breaks off then.
+    /// Whether it can happen after the response has begun, which is aborted then.
     pub breaks_off: bool,
-    /// Seconds after which asking again is worth it.
+    /// The seconds in `Retry-After`.
     pub retry_after: Option<u32>,
-    /// What happened, for whoever runs the site.
+    /// What happened, for the operator: the comment of the row.
     pub cause: &'static str,
 }
 
-/// For whoever found no place: clients that come back together would find none again, so a moment
-/// is enough, and it is the shortest that can be said (RFC 9110, 10.2.3).
+/// For short overload: the shortest time that `Retry-After` can say (RFC 9110, 10.2.3).
 const MOMENT: u32 = 1;
-/// Work on a site takes minutes; half of one keeps the wait after its end short.
+/// For maintenance, which takes minutes: short enough that clients return soon after its end.
 const WORK: u32 = 30;
 
-/// Makes the enum, the list of all kinds, and the way from a kind to its row. The comment of a kind is its cause.
+/// Makes the enum, the list of all kinds and `Kind::row` from the rows. The comment of a row is its cause.
 macro_rules! kinds {
     ($($(#[doc = $cause:literal])+ $kind:ident: $row:expr;)+) => {
         /// The kinds of failure.
@@ -57,7 +56,7 @@ macro_rules! kinds {
         impl Kind {
             pub const ALL: [Self; [$(Kind::$kind),+].len()] = [$(Self::$kind),+];
 
-            /// What it means.
+            /// Everything about this kind.
             pub const fn row(self) -> &'static Row {
                 match self {
                     $(Self::$kind => const { &Row { cause: concat!($($cause),+), ..$row } },)+
@@ -365,7 +364,7 @@ impl Kind {
         self.row().side
     }
 
-    /// The status of the answer, if it has not begun.
+    /// The status of the response, unless that has begun.
     pub fn status(self) -> StatusCode {
         StatusCode::from_u16(self.row().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

@@ -1,8 +1,8 @@
 //! The validated, immutable settings that the rest of the program reads: data only.
 //!
 //! `config` makes a [`Plan`] out of text; nothing here parses, reads a file or logs. Every duration
-//! and size is already within its bounds. `Default` is blank here, for `config` to fill in: the values that hold
-//! unless others are set are in `config/keys`.
+//! and size is already within its bounds. `Default` is blank here, and `config` fills it in; the defaults
+//! of settings are in `config/keys`.
 
 mod buffers;
 mod files;

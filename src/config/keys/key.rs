@@ -12,7 +12,7 @@ pub struct Key {
     pub name: &'static str,
     /// The default as text, one item unless it is a list; `None` when the key must be set.
     pub default: Option<&'static [&'static str]>,
-    /// What its values look like, and where in the draft of the plan they land.
+    /// The format of its values, and a function that stores the value in the draft of the plan.
     pub(in crate::config) kind: &'static dyn Kind,
     /// One sentence on what it does.
     pub doc: &'static str,
@@ -24,11 +24,11 @@ pub struct Key {
 /// A flag of the command line.
 #[derive(Clone, Copy, Debug)]
 pub struct Flag {
-    /// With its dashes.
+    /// The name, with its dashes.
     pub name: &'static str,
-    /// What stands for its value.
+    /// The placeholder of its value in `--help`.
     pub value: &'static str,
-    /// What `--help` says of it, without its other names and its default.
+    /// Its text in `--help`, without other names and default, which are added.
     pub help: &'static str,
 }
 
@@ -43,7 +43,7 @@ pub(super) const fn flag(
 // === impl Key ===
 
 impl Key {
-    /// What a row leaves out.
+    /// The fields that most rows leave out.
     pub(super) const BLANK: Self = Self {
         name: "",
         default: None,

@@ -1,31 +1,31 @@
-//! What a setting is: one value or a list, in a format, and where it lands.
+//! Kinds of settings: one value or a list, with the format and a function that stores the value.
 
 use crate::config::{
     draft::Draft,
-    format::{Format, Traits},
+    format::{Format, Properties},
 };
 
-/// What the table says of a setting's values, whatever their type.
+/// A kind of setting, without the type of its value.
 pub(in crate::config) trait Kind: Sync {
-    /// What a value (or an item of a list) must look like, to follow the word "expected".
+    /// Describes valid values, or items of a list; messages and docs put it after "expected".
     fn expected(&self) -> String;
 
-    fn traits(&self) -> Traits;
+    fn properties(&self) -> Properties;
 
     /// Whether a value is a list: an array in the file, comma separated in the environment, a repeated flag.
     fn is_list(&self) -> bool;
 
-    /// What is wrong with one item.
+    /// Checks one value, or one item of a list.
     fn check(&self, item: &str) -> Result<(), String>;
 
-    /// Reads the items and puts the value into its place. Gives the text as it is in force, or every bad item.
-    fn land(&self, items: &[String], draft: &mut Draft) -> Result<String, Vec<Bad>>;
+    /// Reads the value, stores it in the draft and returns its canonical text, or returns all invalid items.
+    fn store(&self, items: &[String], draft: &mut Draft) -> Result<String, Vec<InvalidValue>>;
 }
 
-/// Why a value could not be read.
+/// An invalid value, and why.
 #[derive(Debug)]
-pub(in crate::config) struct Bad {
-    /// `None` is the list as a whole.
+pub(in crate::config) struct InvalidValue {
+    /// The item that is invalid; `None` is the list as a whole.
     pub(in crate::config) item: Option<String>,
     pub(in crate::config) fault: String,
 }
@@ -37,7 +37,7 @@ pub(super) struct One<F: Format>(pub(super) F, pub(super) fn(&mut Draft, F::Valu
 pub(super) struct List<F: Format> {
     format: F,
     set: fn(&mut Draft, Vec<F::Value>),
-    /// The word `none` stands for the empty list.
+    /// Whether the word `none` means the empty list.
     may_be_none: bool,
 }
 
@@ -70,8 +70,8 @@ impl<F: Format> Kind for One<F> {
         self.0.expected()
     }
 
-    fn traits(&self) -> Traits {
-        self.0.traits()
+    fn properties(&self) -> Properties {
+        self.0.properties()
     }
 
     fn is_list(&self) -> bool {
@@ -82,9 +82,9 @@ impl<F: Format> Kind for One<F> {
         self.0.read(item).map(drop)
     }
 
-    fn land(&self, items: &[String], draft: &mut Draft) -> Result<String, Vec<Bad>> {
+    fn store(&self, items: &[String], draft: &mut Draft) -> Result<String, Vec<InvalidValue>> {
         let text = items.first().map_or("", String::as_str);
-        let value = self.0.read(text).map_err(|fault| vec![Bad::item(text, fault)])?;
+        let value = self.0.read(text).map_err(|fault| vec![InvalidValue::item(text, fault)])?;
         let shown = self.0.show(text, &value);
         (self.1)(draft, value);
         Ok(shown)
@@ -97,8 +97,8 @@ impl<F: Format> Kind for List<F> {
         if self.may_be_none { format!("{expected}; or none") } else { expected }
     }
 
-    fn traits(&self) -> Traits {
-        self.format.traits()
+    fn properties(&self) -> Properties {
+        self.format.properties()
     }
 
     fn is_list(&self) -> bool {
@@ -109,35 +109,35 @@ impl<F: Format> Kind for List<F> {
         self.item(item).map(drop)
     }
 
-    fn land(&self, items: &[String], draft: &mut Draft) -> Result<String, Vec<Bad>> {
+    fn store(&self, items: &[String], draft: &mut Draft) -> Result<String, Vec<InvalidValue>> {
         let items = match items {
             [only] if only == NONE && self.may_be_none => &[],
             [] if !self.may_be_none => {
-                return Err(vec![Bad { item: None, fault: "the list is empty".into() }]);
+                return Err(vec![InvalidValue { item: None, fault: "the list is empty".into() }]);
             }
             items => items,
         };
-        let (mut values, mut shown, mut bad) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut values, mut shown, mut invalid) = (Vec::new(), Vec::new(), Vec::new());
         for item in items {
             match self.item(item) {
                 Ok(value) => {
                     shown.push(self.format.show(item, &value));
                     values.push(value);
                 }
-                Err(fault) => bad.push(Bad::item(item, fault)),
+                Err(fault) => invalid.push(InvalidValue::item(item, fault)),
             }
         }
-        if !bad.is_empty() {
-            return Err(bad);
+        if !invalid.is_empty() {
+            return Err(invalid);
         }
         (self.set)(draft, values);
         Ok(if shown.is_empty() { NONE.into() } else { shown.join(", ") })
     }
 }
 
-// === impl Bad ===
+// === impl InvalidValue ===
 
-impl Bad {
+impl InvalidValue {
     fn item(text: &str, fault: String) -> Self {
         Self { item: Some(text.into()), fault }
     }

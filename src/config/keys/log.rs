@@ -33,7 +33,7 @@ pub(super) const LOG: &[Key] = &[
     Key {
         name: "log.fields",
         default: Some(&["default"]),
-        kind: &List::at_least_one(log_names::Fields, |to, fields| to.log_fields = fields),
+        kind: &List::at_least_one(log_names::LogFieldFormat, |to, fields| to.log_fields = fields),
         doc: "What a line tells, in this order; what there is not of a request is left out. default \
               stands for all but protocol, tls and upstream; in the combined form, for Apache's own \
               line, before and behind which others stand as NAME=VALUE.",

@@ -1,8 +1,7 @@
-//! The table of everything that can be set, a file for a few sections. A row says all there is to say of a
-//! setting: names, default, format with its bounds, where in the plan the value lands, and what it does. From it
-//! come the file, the environment, the flags, docs/settings.md, config/sideman.toml and all messages. To add a
-//! setting, add a row here and a field in `plan/`; `format` and the parsers beside it have the formats, `rules`
-//! what must hold between settings.
+//! The table of all settings, a file for a few sections. A row has everything about a setting: names, default, format
+//! and bounds, where its value is stored in the plan, and its documentation. File, environment, flags, docs/settings.md,
+//! config/sideman.toml and messages use the rows. To add a setting, add a row here and a field in `plan/`. Formats are
+//! in `config/format.rs` and beside their parsers, constraints between settings in `config/constraints.rs`.
 
 mod key;
 mod kind;
@@ -20,7 +19,7 @@ mod upstream;
 use std::sync::LazyLock;
 
 pub use self::key::{Flag, Key};
-pub(super) use self::kind::Bad;
+pub(super) use self::kind::InvalidValue;
 
 /// The sections of the settings file, in order, with a sentence or two on each.
 pub const SECTIONS: &[(&str, &str)] = &[
