@@ -10,6 +10,9 @@ use rustix::{
     mm::{MapFlags, ProtFlags, mmap, munmap},
 };
 
+#[cfg(test)]
+use rustix::mm::mmap_anonymous;
+
 /// A mapping of a whole sealed memfd.
 struct Mapping {
     start: ptr::NonNull<u8>,
@@ -41,6 +44,18 @@ impl Mapping {
         // that of the file; the kernel refuses 0.
         let start =
             unsafe { mmap(ptr::null_mut(), length, ProtFlags::READ, MapFlags::PRIVATE, file, 0)? };
+        let start = ptr::NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { start, length })
+    }
+
+    /// Maps memory without a file, with these contents: what Miri can follow.
+    #[cfg(test)]
+    fn anonymous(contents: &[u8]) -> io::Result<Self> {
+        let (length, access) = (contents.len(), ProtFlags::READ | ProtFlags::WRITE);
+        // SAFETY: the address is the kernel's choice, so no memory in use is mapped over.
+        let start = unsafe { mmap_anonymous(ptr::null_mut(), length, access, MapFlags::PRIVATE)? };
+        // SAFETY: the mapping is writable, new, and as long as the contents.
+        unsafe { ptr::copy_nonoverlapping(contents.as_ptr(), start.cast(), length) };
         let start = ptr::NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { start, length })
     }
@@ -78,7 +93,34 @@ mod tests {
     use super::*;
     use std::os::unix::fs::FileExt;
 
-    // Miri has no memfd and maps no files: these run on the kernel only.
+    // Miri has no memfd and maps no files: it runs the first two, and the others run on the kernel only.
+    // cargo +nightly miri test --lib files::sealed
+
+    #[test]
+    fn parts_of_a_mapping_outlive_it_on_other_threads() {
+        let contents: Vec<u8> = (0..=255).cycle().take(5000).collect();
+        let memory = Bytes::from_owner(Mapping::anonymous(&contents).unwrap());
+        assert!(memory == contents);
+        let readers = [0..5000, 4095..4097, 4999..5000, 17..17].map(|range| {
+            let (part, expected) = (memory.slice(range.clone()), contents[range].to_vec());
+            std::thread::spawn(move || assert!(part == expected))
+        });
+        drop(memory);
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    }
+
+    #[test]
+    fn mapping_ends_once() {
+        let (first, second) =
+            (Mapping::anonymous(b"first").unwrap(), Mapping::anonymous(b"second").unwrap());
+        let start = first.start;
+        drop(first);
+        assert_eq!(second.as_ref(), b"second");
+        // The address may be used again, and the new mapping is not the old one's to end.
+        let third = Mapping::anonymous(b"third").unwrap();
+        assert_eq!((third.as_ref(), second.as_ref()), (&b"third"[..], &b"second"[..]));
+        assert!(start != second.start);
+    }
 
     #[test]
     #[cfg_attr(miri, ignore)]
@@ -115,6 +157,22 @@ mod tests {
         let part = memory.slice(3..);
         drop(memory);
         assert_eq!(std::thread::spawn(move || part.to_vec()).join().unwrap(), b"tents");
+    }
+
+    /// Miri does not miss a mapping that is never ended.
+    #[test]
+    #[cfg_attr(miri, ignore)]
+    fn mapping_is_gone_with_its_last_slice() {
+        // As long as no other test's.
+        let (memory, file) = seal(&vec![7; 12_345_678]).unwrap();
+        let begin = memory.as_ptr().addr();
+        let range = format!("{begin:x}-{:x} ", begin + 12_345_678_usize.next_multiple_of(4096));
+        let is_mapped = || std::fs::read_to_string("/proc/self/maps").unwrap().contains(&range);
+        let part = memory.slice(1..2);
+        drop((memory, file));
+        assert!(is_mapped());
+        drop(part);
+        assert!(!is_mapped());
     }
 
     #[test]
