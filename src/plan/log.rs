@@ -63,32 +63,54 @@ pub enum Level {
     Trace,
 }
 
-/// Something that a line can tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogField {
-    Time,
-    Client,
-    Method,
-    Host,
-    Path,
-    Query,
-    Protocol,
-    Tls,
-    Status,
-    Bytes,
-    BytesIn,
-    Duration,
-    Queue,
-    UpstreamTime,
-    Upstream,
-    Route,
-    RequestId,
-    TraceId,
-    UserAgent,
-    Referer,
-    Error,
-    /// All that Apache's combined form has, in that form.
-    Combined,
+/// Makes the enum, the list of all fields with a name of their own, and the names from one row a field.
+macro_rules! log_fields {
+    ($($field:ident: $name:literal,)+) => {
+        /// Something that a line can tell.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum LogField {
+            $($field,)+
+            /// All that Apache's combined form has, in that form.
+            Combined,
+        }
+
+        impl LogField {
+            /// All that have a name of their own.
+            pub const ALL: [Self; [$(LogField::$field),+].len()] = [$(Self::$field),+];
+
+            /// Its name in settings and lines.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$field => $name,)+
+                    Self::Combined => "combined",
+                }
+            }
+        }
+    };
+}
+
+log_fields! {
+    Time: "time",
+    Client: "client",
+    Method: "method",
+    Host: "host",
+    Path: "path",
+    Query: "query",
+    Protocol: "protocol",
+    Tls: "tls",
+    Status: "status",
+    Bytes: "bytes",
+    BytesIn: "bytes_in",
+    Duration: "duration_ms",
+    Queue: "queue_ms",
+    UpstreamTime: "upstream_ms",
+    Upstream: "upstream",
+    Route: "route",
+    RequestId: "request_id",
+    TraceId: "trace_id",
+    UserAgent: "user_agent",
+    Referer: "referer",
+    Error: "error",
 }
 
 /// What a line tells, in order; nothing twice.
@@ -132,62 +154,9 @@ impl Log {
 // === impl LogField ===
 
 impl LogField {
-    /// All that have a name of their own.
-    pub const ALL: [Self; 21] = [
-        Self::Time,
-        Self::Client,
-        Self::Method,
-        Self::Host,
-        Self::Path,
-        Self::Query,
-        Self::Protocol,
-        Self::Tls,
-        Self::Status,
-        Self::Bytes,
-        Self::BytesIn,
-        Self::Duration,
-        Self::Queue,
-        Self::UpstreamTime,
-        Self::Upstream,
-        Self::Route,
-        Self::RequestId,
-        Self::TraceId,
-        Self::UserAgent,
-        Self::Referer,
-        Self::Error,
-    ];
-
     /// Whether a JSON line tells it unless something else is asked for.
     pub fn is_default(self) -> bool {
         !matches!(self, Self::Protocol | Self::Tls | Self::Upstream | Self::Combined)
-    }
-
-    /// Its name in settings and lines.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Time => "time",
-            Self::Client => "client",
-            Self::Method => "method",
-            Self::Host => "host",
-            Self::Path => "path",
-            Self::Query => "query",
-            Self::Protocol => "protocol",
-            Self::Tls => "tls",
-            Self::Status => "status",
-            Self::Bytes => "bytes",
-            Self::BytesIn => "bytes_in",
-            Self::Duration => "duration_ms",
-            Self::Queue => "queue_ms",
-            Self::UpstreamTime => "upstream_ms",
-            Self::Upstream => "upstream",
-            Self::Route => "route",
-            Self::RequestId => "request_id",
-            Self::TraceId => "trace_id",
-            Self::UserAgent => "user_agent",
-            Self::Referer => "referer",
-            Self::Error => "error",
-            Self::Combined => "combined",
-        }
     }
 }
 
