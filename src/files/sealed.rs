@@ -94,7 +94,7 @@ mod tests {
     use std::os::unix::fs::FileExt;
 
     // Miri has no memfd and maps no files: it runs the first two, and the others run on the kernel only.
-    // cargo +nightly miri test --lib files::sealed
+    // fuzz/README.md says how.
 
     #[test]
     fn parts_of_a_mapping_outlive_it_on_other_threads() {
