@@ -18,6 +18,7 @@ use crate::{
     rfc::{
         conditional::Validators,
         encoding::{self, Accepted, Coding},
+        request_parts::{Headers, Name},
     },
 };
 
@@ -63,6 +64,8 @@ pub struct Representation {
     pub size: u64,
     /// Everything a 200 says except `Date` and `Connection`.
     pub head: HeaderMap,
+    /// The same as HTTP/1 writes it, each line with its end.
+    lines: Bytes,
     /// `None` while the file is being written: nothing tells this version from the next.
     pub(super) validity: Option<Validity>,
 }
@@ -159,9 +162,9 @@ impl Entry {
     }
 
     /// The representation that the client likes best; `None` if it accepts none (406).
-    pub fn negotiate(&self, headers: &HeaderMap) -> Option<&Representation> {
+    pub fn negotiate(&self, headers: &Headers) -> Option<&Representation> {
         if let [only] = &*self.representations
-            && !headers.contains_key(header::ACCEPT_ENCODING)
+            && !headers.contains(Name::AcceptEncoding)
         {
             return Some(only);
         }
@@ -266,6 +269,27 @@ impl Entry {
 // === impl Representation ===
 
 impl Representation {
+    /// `head` is what a 200 says.
+    pub(super) fn new(
+        (coding, size): (Coding, u64),
+        content: Content,
+        head: HeaderMap,
+        validity: Option<Validity>,
+    ) -> Self {
+        let mut lines = Vec::new();
+        for (name, value) in &head {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                lines.extend_from_slice(part);
+            }
+        }
+        Self { coding, content, size, head, lines: lines.into(), validity }
+    }
+
+    /// The header lines of a 200, ready to be written. Not for one whose `head` was changed since.
+    pub fn lines(&self) -> Bytes {
+        self.lines.clone()
+    }
+
     /// The validators for preconditions.
     pub fn validators(&self) -> Validators<'_> {
         let validity = self.validity.as_ref();
@@ -305,7 +329,8 @@ impl Representation {
         };
         let tag = self.validity.as_ref().map_or(0, |one| one.etag.len());
         // Names and values of the head are about 60 bytes long, its tables 108 a field.
-        content + (size_of::<Self>() + tag + self.head.capacity() * 168) as u64
+        let head = self.head.capacity() * 168 + self.lines.len();
+        content + (size_of::<Self>() + tag + head) as u64
     }
 }
 

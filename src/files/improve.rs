@@ -41,7 +41,7 @@ pub(super) fn improve(entry: &Entry, about: &About, compresses: bool) -> io::Res
             let validity = Some(Validity { etag, modified: validity.modified });
             let head = about.head(coding, size, validity.as_ref());
             let content = load::hold(packed);
-            better.push(Representation { coding, content, size, head, validity });
+            better.push(Representation::new((coding, size), content, head, validity));
         }
     }
     let is_full = compresses || compressible(entry).is_none();

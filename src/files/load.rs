@@ -312,7 +312,7 @@ impl Loader<'_> {
             Some(bytes) => Content::Memory(bytes, None),
             None => Content::Disk(Arc::new(file), Version::of(&metadata)),
         };
-        let representation = Representation { coding, content, size, head, validity };
+        let representation = Representation::new((coding, size), content, head, validity);
         Ok(Loaded { representation, stamp, rests_in })
     }
 

@@ -241,13 +241,7 @@ mod tests {
             true => Content::Disk(Arc::new(file), Version::of(&metadata)),
             false => Content::Memory(Bytes::from(vec![number; 100]), None),
         };
-        let one = Representation {
-            coding: Coding::Identity,
-            content,
-            size: 100,
-            head: HeaderMap::new(),
-            validity: None,
-        };
+        let one = Representation::new((Coding::Identity, 100), content, HeaderMap::new(), None);
         let key = Key { root: 0, name: vec![number].into() };
         let stamps = Stamps { directory: 0, original, siblings: [None; 3], generation: 0 };
         Arc::new(Entry::new(key, stamps, vec![one]))

@@ -5,7 +5,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use crate::fuzz_input as input;
 use crate::rfc::{
     conditional::{Validators, Verdict, evaluate, range_allowed},
-    date, identity, trace, trailers, upgrade,
+    date, identity,
+    request_parts::Headers,
+    trace, trailers, upgrade,
 };
 
 const CONDITIONS: [HeaderName; 4] = [
@@ -29,7 +31,7 @@ pub fn check(data: &[u8]) {
 
     let is_read = method == Method::GET || method == Method::HEAD;
     let has = |name: &HeaderName| headers.contains_key(name);
-    let verdict = evaluate(&method, &headers, current);
+    let verdict = evaluate(&method, &light(&headers), current);
     match verdict {
         Verdict::Proceed => {}
         Verdict::NotModified => {
@@ -42,21 +44,26 @@ pub fn check(data: &[u8]) {
         let mut tags_alone = headers.clone();
         tags_alone.remove(header::IF_MODIFIED_SINCE);
         tags_alone.remove(header::IF_UNMODIFIED_SINCE);
-        assert_eq!(evaluate(&method, &tags_alone, current), verdict);
+        assert_eq!(evaluate(&method, &light(&tags_alone), current), verdict);
     }
     knows_itself(&method, current, is_read);
 
-    let allowed = range_allowed(&headers, current, 1 << 41);
+    let allowed = range_allowed(&light(&headers), current, 1 << 41);
     let is_weak = etag.is_none_or(|etag| etag.starts_with("W/"));
     if is_weak && modified.is_none() {
         assert_eq!(allowed, !headers.contains_key(header::IF_RANGE));
     }
-    if range_allowed(&headers, current, 0) {
+    if range_allowed(&light(&headers), current, 0) {
         assert!(allowed, "time makes a date stronger");
     }
     headers.remove(header::IF_RANGE);
-    assert!(range_allowed(&headers, current, 0));
+    assert!(range_allowed(&light(&headers), current, 0));
     values(&headers);
+}
+
+/// The same fields as the program has them.
+fn light(headers: &HeaderMap) -> Headers {
+    headers.iter().collect()
 }
 
 /// A client that repeats the validators it was given is told that nothing has changed.
@@ -72,7 +79,11 @@ fn knows_itself(method: &Method, current: Validators<'_>, is_read: bool) {
         let mut headers = HeaderMap::new();
         headers.insert(name, value);
         if is_read && (current.modified.is_none_or(|time| time < 250_000_000_000)) {
-            assert_eq!(evaluate(method, &headers, current), Verdict::NotModified, "{headers:?}");
+            assert_eq!(
+                evaluate(method, &light(&headers), current),
+                Verdict::NotModified,
+                "{headers:?}"
+            );
         }
     }
 }

@@ -16,14 +16,14 @@ pub fn check(data: &[u8]) {
     let joined: Vec<&[u8]> = values.iter().map(HeaderValue::as_bytes).collect();
     let joined = [HeaderValue::from_bytes(&joined.join(&b","[..])).expect("a value")];
 
-    assert_eq!(client(PEER, values.iter(), |_| false), PEER, "a stranger is never believed");
+    assert_eq!(client(PEER, bytes(&values), |_| false), PEER, "a stranger is never believed");
     let is_private = |address: IpAddr| match address {
         IpAddr::V4(address) => address.is_private(),
         IpAddr::V6(address) => address.is_loopback(),
     };
     for is_trusted in [is_private, |_: IpAddr| true] {
-        let found = behind(PEER, values.iter(), is_trusted);
-        assert_eq!(found, behind(PEER, joined.iter(), is_trusted), "one field or several");
+        let found = behind(PEER, bytes(&values), is_trusted);
+        assert_eq!(found, behind(PEER, bytes(&joined), is_trusted), "one field or several");
         assert_eq!(found, found.to_canonical());
         assert_eq!(found, plain(joined[0].as_bytes(), is_trusted));
     }
@@ -36,9 +36,13 @@ pub fn check(data: &[u8]) {
             assert_eq!(port(number.to_string().as_bytes()), Some(number));
         }
     }
-    if let Some(value) = last(values.iter()) {
+    if let Some(value) = last(bytes(&values)) {
         assert!(!value.contains(&b',') && value.trim_ascii() == value);
     }
+}
+
+fn bytes(values: &[HeaderValue]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    values.iter().map(HeaderValue::as_bytes)
 }
 
 /// From left to right: the entry behind the last one that is not believed, or the first that is good.

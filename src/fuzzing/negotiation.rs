@@ -6,6 +6,7 @@ use crate::fuzz_input as input;
 use crate::rfc::{
     accept::prefers_json,
     encoding::{Accepted, Coding, choose},
+    request_parts::Headers,
 };
 
 const CODINGS: [Coding; 4] = [Coding::Identity, Coding::Gzip, Coding::Brotli, Coding::Zstd];
@@ -13,8 +14,8 @@ const CODINGS: [Coding; 4] = [Coding::Identity, Coding::Gzip, Coding::Brotli, Co
 /// Tries the fields of one request.
 pub fn check(data: &[u8]) {
     let headers = input::fields(data);
-    let accepted = Accepted::of(&headers);
-    assert_eq!(accepted, Accepted::of(&joined(&headers)), "one field or several");
+    let accepted = Accepted::of(&light(&headers));
+    assert_eq!(accepted, Accepted::of(&light(&joined(&headers))), "one field or several");
     assert!(CODINGS.iter().all(|coding| accepted.quality(*coding) <= 1000));
     let sizes = [1000, 400, 300, 350];
     let available = || CODINGS.into_iter().zip(sizes);
@@ -32,10 +33,15 @@ pub fn check(data: &[u8]) {
     if !headers.contains_key(header::ACCEPT_ENCODING) {
         assert_eq!(choose(accepted, available()), Some(0));
     }
-    assert_eq!(prefers_json(&headers), prefers_json(&joined(&headers)));
+    assert_eq!(prefers_json(&light(&headers)), prefers_json(&light(&joined(&headers))));
     if !headers.contains_key(header::ACCEPT) {
-        assert!(!prefers_json(&headers));
+        assert!(!prefers_json(&light(&headers)));
     }
+}
+
+/// The same fields as the program has them.
+fn light(headers: &HeaderMap) -> Headers {
+    headers.iter().collect()
 }
 
 /// The same with one field in place of several (RFC 9110, 5.3).

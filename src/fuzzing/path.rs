@@ -3,8 +3,6 @@
 
 use std::path::{Component, Path};
 
-use http::Uri;
-
 use crate::fuzz_input as input;
 use crate::rfc::{path, target};
 
@@ -52,11 +50,6 @@ fn is_normal(normal: &[u8]) {
 
 /// The target as other parsers see it.
 fn shown(data: &[u8]) {
-    let mut hidden = data.to_vec();
-    target::hide(&mut hidden);
-    assert_eq!(hidden.len(), data.len());
-    assert!(!target::is_hidden(&hidden));
-    assert_eq!(target::is_hidden(data), hidden != data);
     if let Some(misplaced) = target::misplaced(data) {
         assert_eq!(data.get(misplaced.at), Some(&misplaced.byte));
         return;
@@ -65,9 +58,4 @@ fn shown(data: &[u8]) {
     let escaped = target::escape(text);
     assert!(!escaped.contains(['"', '<', '>', ' ', '\r', '\n']), "{escaped:?}");
     assert_eq!(target::escape(&escaped), escaped, "not idempotent");
-    if let Ok(uri) = Uri::try_from(hidden) {
-        let with_path = target::with_path(uri.clone());
-        assert_eq!(with_path.query(), uri.query());
-        assert_eq!(target::with_path(with_path.clone()), with_path);
-    }
 }

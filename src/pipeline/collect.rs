@@ -4,25 +4,22 @@
 
 use std::sync::Arc;
 
-use http::Uri;
 use http_body::Body as _;
 
-use super::{forward, local::Local, record::Record};
+use super::{forward, local::Local, normal_path::NormalPath, record::Record};
 use crate::{
     body::{Body, Patience, RequestBody, Strain},
     error::{Error, Kind},
     plan::{Plan, Streaming},
-    rfc::path,
     upstream::{Framing, Upstream},
 };
 
 /// What of a request and its answer goes on as it comes.
-pub(super) fn streaming(plan: &Plan, uri: &Uri) -> Streaming {
+pub(super) fn streaming(plan: &Plan, path: &NormalPath) -> Streaming {
     if plan.unbuffered.is_empty() {
         return Streaming::default();
     }
-    let normal = path::normalize(uri.path());
-    let path = normal.as_deref().unwrap_or(uri.path().as_bytes());
+    let path = path.or_raw();
     let fitting = plan.unbuffered.iter().filter(|one| path.starts_with(one.prefix.as_bytes()));
     let longest = fitting.max_by_key(|one| one.prefix.len());
     longest.map_or_else(Streaming::default, |one| one.streaming)

@@ -16,6 +16,7 @@ use crate::{
     body::{Body, RequestBody},
     error::Error,
     plan,
+    rfc::request_parts::{Headers, Name},
     upstream::{Fleet, Framing, Notes, Origin, RequestHead, Upstream},
 };
 
@@ -73,10 +74,10 @@ impl Fallback {
         &self,
         method: &Method,
         path: &str,
-        headers: &HeaderMap,
+        headers: &Headers,
         id: &[u8],
     ) -> Fetched {
-        let mut passed_by = headers.get_all(header::VIA).iter().map(HeaderValue::as_bytes);
+        let mut passed_by = headers.get_all(Name::Via);
         if passed_by.any(|via| memchr::memmem::find(via, NAME.as_bytes()).is_some()) {
             return Fetched::Missing;
         }
@@ -138,24 +139,23 @@ fn is_page(headers: &HeaderMap) -> bool {
 
 /// What the fallback needs to know: nothing about the client, no cookie.
 fn fields<'a>(
-    headers: &'a HeaderMap,
+    headers: &'a Headers,
     host: &'a str,
     via: &'a str,
     id: &'a [u8],
 ) -> Vec<(&'a [u8], &'a [u8])> {
-    const PASSED: [HeaderName; 7] = [
-        header::ACCEPT,
-        header::ACCEPT_ENCODING,
-        header::IF_NONE_MATCH,
-        header::IF_MODIFIED_SINCE,
-        header::IF_RANGE,
-        header::RANGE,
-        header::USER_AGENT,
+    const PASSED: [Name; 7] = [
+        Name::Accept,
+        Name::AcceptEncoding,
+        Name::IfNoneMatch,
+        Name::IfModifiedSince,
+        Name::IfRange,
+        Name::Range,
+        Name::UserAgent,
     ];
     let mut fields: Vec<(&[u8], &[u8])> = vec![(b"host", host.as_bytes())];
-    for name in &PASSED {
-        let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-        fields.extend(values.map(|value| (name.as_str().as_bytes(), value)));
+    for name in PASSED {
+        fields.extend(headers.get_all(name).map(|value| (name.text().as_bytes(), value)));
     }
     fields.extend([(&b"via"[..], via.as_bytes()), (b"x-request-id", id)]);
     fields

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{record::Record, reply, tunnel::Tunnel};
@@ -16,7 +16,7 @@ use crate::{
     body::{Body, SealedPart},
     error::{Error, Kind},
     plan::TlsVersion,
-    rfc::trace,
+    rfc::{request_parts::Name, trace},
     telemetry::{MethodLabel, Route, access_log::Line},
     upstream::Served,
 };
@@ -25,7 +25,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Answer {
     body: Body,
-    /// `None` once a tunnel has it.
+    /// `None` once a tunnel has it, or the request is over.
     record: Option<Box<Record>>,
 }
 
@@ -46,6 +46,12 @@ impl Answer {
         Some(Tunnel::open(self.record.take()?, upgraded))
     }
 
+    /// The id of its request, if its head is to get one that has none.
+    pub fn request_id(&self) -> Option<&[u8]> {
+        let record = self.record.as_ref()?;
+        record.takes_ready_lines().then(|| record.request_id())
+    }
+
     /// Whether its body goes on as the application writes it, and may be silent for as long as that likes.
     pub fn streams(&self) -> bool {
         self.record.as_ref().is_some_and(|record| record.streams)
@@ -53,12 +59,15 @@ impl Answer {
 
     /// Takes all of its body, if that is in a sealed file which the kernel can send.
     pub fn take_sealed(&mut self) -> Option<SealedPart> {
-        let part = self.body.take_sealed()?;
+        self.body.take_sealed()
+    }
+
+    /// So much of what was taken was sent; `is_all` tells that nothing is left.
+    pub fn on_sealed_sent(&mut self, bytes: usize, is_all: bool) {
         if let Some(record) = &mut self.record {
-            record.bytes += part.bytes.len() as u64;
-            record.is_complete = true;
+            record.bytes += bytes as u64;
+            record.is_complete = is_all;
         }
-        Some(part)
     }
 
     /// Its body is not sent: the client asked for none, or the status allows none.
@@ -67,6 +76,11 @@ impl Answer {
         if let Some(record) = &mut self.record {
             record.is_complete = true;
         }
+    }
+
+    /// All of it is about to be written at once: the request is over, and counted before its client can know.
+    pub fn finish(&mut self) {
+        self.record = None;
     }
 
     /// The client has left, or was cut off, before it had what was handed over of it.
@@ -161,18 +175,18 @@ impl Record {
     }
 
     fn log(&self, status: StatusCode, duration: Duration) {
-        let field = |name: header::HeaderName| self.parts.headers.get(name);
-        let text = |name: &'static str| field(header::HeaderName::from_static(name))?.to_str().ok();
-        let trace_id = text("x-amzn-trace-id")
+        let headers = &self.parts.headers;
+        let trace_id = headers
+            .get_str(Name::XAmznTraceId)
             .and_then(trace::amazon_root)
-            .or_else(|| text("traceparent").and_then(trace::traceparent_id));
+            .or_else(|| headers.get_str(Name::Traceparent).and_then(trace::traceparent_id));
         let server = self.server.take();
         self.local.log.push(&Line {
             client: self.client,
             method: self.parts.method.as_str(),
             host: self.host(),
-            path: self.parts.uri.path(),
-            query: self.query(),
+            path: self.path.raw(),
+            query: self.parts.query(),
             version: self.parts.version,
             tls: self.connection.tls.map(TlsVersion::name),
             status: status.as_u16(),
@@ -185,8 +199,8 @@ impl Record {
             route: self.route,
             request_id: self.request_id(),
             trace_id,
-            user_agent: field(header::USER_AGENT).map(HeaderValue::as_bytes),
-            referer: field(header::REFERER).map(HeaderValue::as_bytes),
+            user_agent: headers.get(Name::UserAgent),
+            referer: headers.get(Name::Referer),
             error: self.error.map(Kind::name),
         });
     }

@@ -3,19 +3,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::{HeaderName, header};
 use http_body::Body;
 
-use super::{
-    max_forwards,
-    record::{Record, X_FORWARDED_FOR, X_FORWARDED_PROTO},
-};
+use super::{max_forwards, record::Record};
 use crate::{
-    rfc::{fields, forwarded, host, identity, upgrade},
+    rfc::{fields, forwarded, host, identity, request_parts::Name, upgrade},
     upstream::{Framing, Origin, RequestHead},
 };
-
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 /// What happens to a field of the client's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +49,11 @@ pub(super) fn head<'a>(
     let hops = max_forwards::left(&record.parts).filter(|&hops| hops > 0);
     passed.push((b"host", host));
     let mut forged = 0;
-    for (name, value) in headers {
-        match fate(name, record) {
+    for (known, name, value) in headers.iter() {
+        match fate(known, name, record) {
             Fate::Pass if has_named && fields::is_named_by_connection(headers, name) => {}
-            Fate::Pass if hops.is_some() && name == header::MAX_FORWARDS => {}
-            Fate::Pass => passed.push((name.as_str().as_bytes(), value.as_bytes())),
+            Fate::Pass if hops.is_some() && known == Name::MaxForwards => {}
+            Fate::Pass => passed.push((name, value)),
             Fate::Rewritten => {}
             Fate::Forged => forged += 1,
             Fate::Identity => {
@@ -86,7 +80,7 @@ pub(super) fn head<'a>(
     tell_of_stranger(record);
     RequestHead {
         method: &record.parts.method,
-        target: record.target(),
+        target: record.parts.path_and_query(),
         fields: passed,
         origin: Origin {
             client,
@@ -106,41 +100,49 @@ pub(super) fn head<'a>(
 /// How the body's end will be told: by its length if the client told it.
 pub(super) fn framing(record: &Record, body: &impl Body) -> Framing {
     match body.size_hint().exact() {
-        Some(0) if !record.parts.headers.contains_key(header::CONTENT_LENGTH) => Framing::None,
+        Some(0) if !record.parts.headers.contains(Name::ContentLength) => Framing::None,
         Some(length) => Framing::Length(length),
         None => Framing::Chunked,
     }
 }
 
-fn fate(name: &HeaderName, record: &Record) -> Fate {
+#[expect(clippy::wildcard_enum_match_arm, reason = "most names are listed because they are common")]
+fn fate(known: Name, name: &[u8], record: &Record) -> Fate {
     let is_trusted = record.is_trusted;
     let believed = &record.local.app.plan.server.trusted_headers;
-    match name.as_str() {
-        name if believed.iter().any(|believed| believed == name) => {
-            if is_trusted {
-                Fate::Pass
-            } else {
-                Fate::Forged
-            }
-        }
-        "host" | "content-length" | "expect" | "x-request-id" => Fate::Rewritten,
-        "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-port" if is_trusted => {
+    if believed.iter().any(|believed| believed.as_str().as_bytes() == name) {
+        return if is_trusted { Fate::Pass } else { Fate::Forged };
+    }
+    match known {
+        Name::Host | Name::ContentLength | Name::Expect | Name::XRequestId => Fate::Rewritten,
+        Name::XForwardedFor | Name::XForwardedProto | Name::XForwardedPort if is_trusted => {
             Fate::Rewritten
         }
+        Name::XForwardedFor | Name::XForwardedProto | Name::XForwardedPort => Fate::Forged,
         // CVE-2016-5385: CGI makes HTTP_PROXY of it.
-        "proxy" | "forwarded" | "x-forwarded" | "x-real-ip" => Fate::Forged,
-        name if identity::is_identity(name) => Fate::Identity,
-        name if name.starts_with("x-forwarded-") => Fate::Forged,
-        // WSGI can't tell `X_Forwarded_For` from `X-Forwarded-For`.
-        name if name.contains('_') => Fate::Forged,
-        _ if fields::is_hop_by_hop(name) => Fate::Rewritten,
+        Name::Proxy | Name::Forwarded | Name::XForwarded | Name::XRealIp => Fate::Forged,
+        Name::Other => fate_of_other(name),
+        _ if fields::is_hop_by_hop_name(name) => Fate::Rewritten,
         _ => Fate::Pass,
     }
 }
 
+/// The same of a name that is not listed: none of those is hop-by-hop.
+fn fate_of_other(name: &[u8]) -> Fate {
+    let text = std::str::from_utf8(name).unwrap_or_default();
+    if identity::is_identity(text) {
+        return Fate::Identity;
+    }
+    // WSGI can't tell `X_Forwarded_For` from `X-Forwarded-For`.
+    if text.starts_with("x-forwarded-") || text.contains('_') {
+        return Fate::Forged;
+    }
+    Fate::Pass
+}
+
 /// The scheme that the client used, as far as it can be known.
 pub(super) fn scheme(record: &Record) -> &'static str {
-    let told = forwarded::last(record.parts.headers.get_all(X_FORWARDED_PROTO).iter());
+    let told = forwarded::last(record.parts.headers.get_all(Name::XForwardedProto));
     let told = told.filter(|_| record.is_trusted);
     // Some proxies name the scheme of a WebSocket's address.
     let is = |name: &[u8]| told.is_some_and(|told| told.eq_ignore_ascii_case(name));
@@ -160,7 +162,7 @@ fn named_port(host: &[u8]) -> Option<u16> {
 
 /// The port that the client came to, as far as it can be known.
 fn port(record: &Record, named: Option<u16>, scheme: &str) -> u16 {
-    let told = forwarded::last(record.parts.headers.get_all(X_FORWARDED_PORT).iter());
+    let told = forwarded::last(record.parts.headers.get_all(Name::XForwardedPort));
     if record.is_trusted
         && let Some(port) = told.and_then(forwarded::port)
     {
@@ -181,7 +183,7 @@ fn is_first(warned: &AtomicBool) -> bool {
 
 /// The usual mistake behind a load balancer, told once: it is not among the trusted proxies.
 fn tell_of_stranger(record: &Record) {
-    if record.is_trusted || !record.parts.headers.contains_key(X_FORWARDED_FOR) {
+    if record.is_trusted || !record.parts.headers.contains(Name::XForwardedFor) {
         return;
     }
     if is_first(&record.local.app.warned.stranger) {
@@ -195,10 +197,10 @@ fn tell_of_stranger(record: &Record) {
 }
 
 /// Without this, nobody would see why a login by proxy does not work. Told once. Strangers may send what they like.
-fn tell_of_identity(record: &Record, name: &HeaderName) {
+fn tell_of_identity(record: &Record, name: &[u8]) {
     if record.is_trusted && is_first(&record.local.app.warned.identity) {
         tracing::warn!(
-            header = %name,
+            header = %name.escape_ascii(),
             "a trusted proxy sends a header that tells who the client is, and the application does not get it: \
              add it to server.trusted_headers if the proxy sets or removes it on every request"
         );

@@ -1,12 +1,12 @@
 //! Refuses requests that must not go further: what two servers could read differently. What can be
 //! seen in the bytes alone was refused before (`rfc/request_head`).
 
-use http::{HeaderValue, Method, Version, header, uri::PathAndQuery};
+use http::{Method, Version};
 
 use super::{forward, record::Record};
 use crate::{
     error::{Error, Kind},
-    rfc::host,
+    rfc::{host, request_parts::Name},
 };
 
 /// Checks what a request's head says.
@@ -18,14 +18,14 @@ pub(super) fn check(record: &Record) -> Result<(), Error> {
     if parts.method == Method::TRACE {
         return Err(Error::new(Kind::TraceMethod));
     }
-    let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let target = parts.path_and_query();
     let is_asterisk = target == "*" && parts.method == Method::OPTIONS;
     // `http://host?query` has no path, `host:80` is for CONNECT: neither may reach the application.
     if !target.starts_with('/') && !is_asterisk {
         return Err(Error::new(Kind::TargetInvalid));
     }
-    let mut hosts = parts.headers.get_all(header::HOST).iter();
-    let host = hosts.next().map(HeaderValue::as_bytes);
+    let mut hosts = parts.headers.get_all(Name::Host);
+    let host = hosts.next();
     if hosts.next().is_some() {
         return Err(Error::new(Kind::HostRepeated));
     }
@@ -33,20 +33,19 @@ pub(super) fn check(record: &Record) -> Result<(), Error> {
         // A missing or broken field is an error also if the target names a host (RFC 9112, 3.2).
         None if parts.version == Version::HTTP_11 => return Err(Error::new(Kind::HostMissing)),
         // `:authority` takes its place (RFC 9113, 8.3.1).
-        None if parts.version > Version::HTTP_11 && parts.uri.authority().is_none() => {
+        None if parts.version > Version::HTTP_11 && parts.authority().is_none() => {
             return Err(Error::new(Kind::HostMissing));
         }
         Some(value) if !host::is_valid(value) => return Err(Error::new(Kind::HostInvalid)),
         None | Some(_) => {}
     }
     // Nearly every target is a path alone.
-    let Some(authority) = parts.uri.authority() else { return Ok(()) };
-    let authority = authority.as_str().as_bytes();
+    let Some(authority) = parts.authority().map(str::as_bytes) else { return Ok(()) };
     if !host::is_valid(authority) {
         return Err(Error::new(Kind::HostInvalid));
     }
     // RFC 9112, 3.2.2 lets the target win over the field; whoever stands before us may not know that.
-    let scheme = parts.uri.scheme_str().unwrap_or_default();
+    let scheme = parts.scheme().unwrap_or_default();
     let is_same_host = host.is_none_or(|host| host::are_same(host, authority, scheme));
     let is_same_scheme = match scheme {
         // `:scheme` is what whoever ended TLS before us has made of it.

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
-use http::{header, request::Parts};
 use http_body::Body;
 use tokio::{task::spawn_local, time::timeout};
 
-use crate::body::{self, RequestBody};
+use crate::{
+    body::{self, RequestBody},
+    rfc::request_parts::{Name, RequestParts},
+};
 
 /// Bytes that are read to keep a connection, at the most: about what is on its way already.
 const MOST: u64 = 64 * 1024;
@@ -26,10 +28,10 @@ pub(super) fn read_beside(body: RequestBody) {
 }
 
 /// Reads a short body and throws it away.
-pub(super) async fn read(parts: &Parts, body: RequestBody) {
+pub(super) async fn read(parts: &RequestParts, body: RequestBody) {
     let is_short = body.size_hint().exact().is_none_or(|size| size <= MOST);
     // A client that asks first has sent nothing yet.
-    if body.is_end_stream() || !is_short || parts.headers.contains_key(header::EXPECT) {
+    if body.is_end_stream() || !is_short || parts.headers.contains(Name::Expect) {
         return;
     }
     // Whether it came to its end or not: the answer is the same.

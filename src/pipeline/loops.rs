@@ -2,11 +2,12 @@
 //! balancer or another proxy, where the settings do not show it. Each request that is passed on names this
 //! process in `CDN-Loop` (RFC 8586), beside whoever is named there already.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderValue;
 
-use crate::error::{Error, Kind};
-
-const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
+use crate::{
+    error::{Error, Kind},
+    rfc::request_parts::{Headers, Name},
+};
 
 /// The name of this process in `CDN-Loop`. A stranger who has seen it can have his own requests refused with
 /// it, and no others.
@@ -22,9 +23,9 @@ impl LoopToken {
     }
 
     /// Refuses a request that this process has passed on.
-    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Error> {
-        for value in headers.get_all(CDN_LOOP) {
-            let mut names = value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    pub(super) fn check(&self, headers: &Headers) -> Result<(), Error> {
+        for value in headers.get_all(Name::CdnLoop) {
+            let mut names = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
             if names.any(|name| name == self.0.as_bytes()) {
                 return Err(Error::new(Kind::LoopDetected));
             }

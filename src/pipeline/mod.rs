@@ -33,8 +33,10 @@ mod leftover;
 mod local;
 mod loops;
 mod max_forwards;
+mod normal_path;
 mod pages;
 mod proxy;
+mod ready_lines;
 mod record;
 mod redirect;
 mod reply;
@@ -50,6 +52,7 @@ pub use self::{
     health::application_accepts,
     interim::{InterimResponses, LIMIT as INTERIM_LIMIT},
     local::Local,
+    ready_lines::ReadyLines,
     request::{ClientRequest, Refusal},
     tunnel::Tunnel,
 };
@@ -62,7 +65,7 @@ use self::{record::Record, route::Destination};
 use crate::{
     body::{Body, RequestBody},
     error::{Error, Kind},
-    rfc::target::{self, Misplaced},
+    rfc::target::Misplaced,
 };
 
 /// Answers one request. Dropping the future is how a client leaves: the record notices.
@@ -71,12 +74,9 @@ pub async fn handle(
     connection: Rc<ConnectionInfo>,
     request: ClientRequest,
 ) -> Response<Answer> {
-    let ClientRequest { mut parts, target, refusal, body, interim } = request;
-    if parts.version < Version::HTTP_2 {
-        parts.uri = target::with_path(parts.uri);
-    }
+    let ClientRequest { parts, refusal, body, interim } = request;
     let mut body = RequestBody::new(body);
-    let mut record = Record::begin(Rc::clone(&local), connection, parts, target);
+    let mut record = Record::begin(Rc::clone(&local), connection, parts);
     record.received = body.received();
     record.interim = interim;
     let answered = match refusal {
@@ -111,8 +111,8 @@ async fn answer(
     body: &mut RequestBody,
 ) -> Result<Response<Body>, Error> {
     // The record is written to while the name is in use.
-    let uri = record.parts.uri.clone();
-    let destination = route::decide(&local.app, &uri);
+    let path = Rc::clone(&record.path);
+    let destination = route::decide(&local.app, &path);
     // A load balancer asks for its health check with any Host, or none.
     if !destination.is_health() {
         if local.log.is_full() {

@@ -22,7 +22,7 @@ pub(super) async fn serve(
 ) -> Result<Response<Body>, Error> {
     record.route = Route::Proxy;
     let upstream = local.application(route);
-    let streaming = collect::streaming(&local.app.plan, &record.parts.uri);
+    let streaming = collect::streaming(&local.app.plan, &record.path);
     // Before the body is taken: what is left of one that is refused is read beside the answer.
     let framing = collect::request(local, record, body, (upstream, streaming)).await?;
     let through_proxies;

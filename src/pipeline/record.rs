@@ -8,18 +8,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderName, HeaderValue, StatusCode, header, request::Parts, uri::PathAndQuery};
+use http::{HeaderName, StatusCode, Version};
 
-use super::{connection_info::ConnectionInfo, interim::InterimResponses, local::Local};
+use super::{
+    connection_info::ConnectionInfo, interim::InterimResponses, local::Local,
+    normal_path::NormalPath,
+};
 use crate::{
     error::Kind,
-    rfc::{forwarded, trace},
+    rfc::{
+        forwarded,
+        request_parts::{Name, RequestParts},
+        trace,
+    },
     telemetry::Route,
     upstream::{Served, Upgraded},
 };
 
-pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// One request, from the end of its head to the end of its answer.
@@ -27,10 +32,9 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 pub(super) struct Record {
     pub(super) local: Rc<Local>,
     pub(super) connection: Rc<ConnectionInfo>,
-    pub(super) parts: Parts,
-    /// The path and the query as they came, if `http::Uri` does not take them so: a part of the query is hidden in
-    /// `parts` then.
-    target: Option<Box<str>>,
+    pub(super) parts: RequestParts,
+    /// Its path as routes, files and rules see it.
+    pub(super) path: Rc<NormalPath>,
     pub(super) begin: Instant,
     /// Whether the peer's forwarding headers are believed.
     pub(super) is_trusted: bool,
@@ -72,30 +76,26 @@ impl Record {
     pub(super) fn begin(
         local: Rc<Local>,
         connection: Rc<ConnectionInfo>,
-        parts: Parts,
-        target: Option<Box<str>>,
+        parts: RequestParts,
     ) -> Box<Self> {
         local.metrics.in_flight.add(1);
         let is_trusted = connection.is_local() || local.app.is_trusted(connection.address);
         let client = if is_trusted {
-            let entries = parts.headers.get_all(X_FORWARDED_FOR);
+            let entries = parts.headers.get_all(Name::XForwardedFor);
             let is_proxy = |peer| local.app.is_trusted(peer);
-            forwarded::behind(connection.address, entries.iter(), is_proxy)
+            forwarded::behind(connection.address, entries, is_proxy)
         } else {
             connection.address
         };
-        let given = parts.headers.get(X_REQUEST_ID).map(HeaderValue::as_bytes);
+        let given = parts.headers.get(Name::XRequestId);
         let made_id =
             if given.is_some_and(trace::is_request_id) { None } else { Some(local.new_id()) };
-        let target = target.and_then(|target| {
-            let (_, query) = target.split_once('?')?;
-            Some(format!("{}?{query}", parts.uri.path()).into())
-        });
+        let path = Rc::new(NormalPath::of(parts.path()));
         Box::new(Self {
             local,
             connection,
             parts,
-            target,
+            path,
             begin: Instant::now(),
             is_trusted,
             client,
@@ -117,35 +117,24 @@ impl Record {
         })
     }
 
-    /// The path and the query as they came.
-    pub(super) fn target(&self) -> &str {
-        match &self.target {
-            Some(target) => target,
-            None => self.parts.uri.path_and_query().map_or("/", PathAndQuery::as_str),
-        }
-    }
-
-    /// The query as it came.
-    pub(super) fn query(&self) -> Option<&str> {
-        match &self.target {
-            Some(target) => target.split_once('?').map(|(_, query)| query),
-            None => self.parts.uri.query(),
-        }
+    /// Whether the header of its response may be lines that were made before: nothing changes single fields of it.
+    pub(super) fn takes_ready_lines(&self) -> bool {
+        self.parts.version < Version::HTTP_2 && self.local.app.plan.fields.is_empty()
     }
 
     /// The client's id if it was fit to keep, else the one made here.
     pub(super) fn request_id(&self) -> &[u8] {
         match &self.made_id {
             Some(id) => id,
-            None => self.parts.headers.get(X_REQUEST_ID).map_or(b"", HeaderValue::as_bytes),
+            None => self.parts.headers.get(Name::XRequestId).unwrap_or_default(),
         }
     }
 
     /// The host that the request is for: the target's wins over the field (RFC 9112, 3.2.2).
     pub(super) fn host(&self) -> Option<&[u8]> {
-        match self.parts.uri.authority() {
-            Some(authority) => Some(authority.as_str().as_bytes()),
-            None => self.parts.headers.get(header::HOST).map(HeaderValue::as_bytes),
+        match self.parts.authority() {
+            Some(authority) => Some(authority.as_bytes()),
+            None => self.parts.headers.get(Name::Host),
         }
     }
 }

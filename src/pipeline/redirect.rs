@@ -2,11 +2,11 @@
 
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
-use super::record::{Record, X_FORWARDED_PROTO};
+use super::record::Record;
 use crate::{
     body::Body,
     error::{Error, Kind},
-    rfc::{forwarded, host, target},
+    rfc::{forwarded, host, request_parts::Name, target},
 };
 
 /// The redirect, if there must be one. Requests that say nothing of the scheme come from inside, past
@@ -15,11 +15,11 @@ pub(super) fn to_https(record: &Record) -> Result<Option<Response<Body>>, Error>
     if !record.local.app.plan.server.redirect_https || !record.is_trusted {
         return Ok(None);
     }
-    let scheme = forwarded::last(record.parts.headers.get_all(X_FORWARDED_PROTO).iter());
+    let scheme = forwarded::last(record.parts.headers.get_all(Name::XForwardedProto));
     if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"http")) {
         return Ok(None);
     }
-    let target = record.target();
+    let target = record.parts.path_and_query();
     // `OPTIONS *` is about the server, which has no other address.
     if !target.starts_with('/') {
         return Ok(None);

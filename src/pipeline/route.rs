@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use http::Uri;
-
-use super::{app::App, family::Family};
-use crate::{plan::Root, rfc::path};
+use super::{app::App, family::Family, normal_path::NormalPath};
+use crate::plan::Root;
 
 /// Who answers.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,9 +38,9 @@ impl Destination<'_> {
 
 /// Decides by the decoded path. One that does not decode goes to the application, which may know
 /// better, unless it lies under a prefix for files.
-pub(super) fn decide<'a>(app: &App, uri: &'a Uri) -> Destination<'a> {
-    let Some(normal) = path::normalize(uri.path()) else {
-        let is_file = roots(app).any(|(_, _, root)| uri.path().starts_with(&root.prefix));
+pub(super) fn decide<'a>(app: &App, path: &'a NormalPath) -> Destination<'a> {
+    let Some(normal) = path.normal() else {
+        let is_file = roots(app).any(|(_, _, root)| path.raw().starts_with(&root.prefix));
         return if is_file { Destination::Undecodable } else { Destination::Application(None) };
     };
     let health = &app.plan.health;
@@ -52,10 +50,9 @@ pub(super) fn decide<'a>(app: &App, uri: &'a Uri) -> Destination<'a> {
     if *normal == *health.ready_path.as_bytes() {
         return Destination::Ready;
     }
-    let application = application(app, &normal);
-    match file(app, normal) {
+    match file(app, Cow::Borrowed(normal)) {
         Some(name) => Destination::File(name),
-        None => Destination::Application(application),
+        None => Destination::Application(application(app, normal)),
     }
 }
 

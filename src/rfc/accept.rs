@@ -1,9 +1,10 @@
 //! Media types that a client accepts (RFC 9110, 12.5.1), as far as an error page needs them: JSON or
 //! HTML.
 
-use http::{HeaderMap, header};
-
-use super::encoding::weight;
+use super::{
+    encoding::weight,
+    request_parts::{Headers, Name},
+};
 
 /// A weight that is not given (RFC 9110, 12.4.2).
 const BEST: u16 = 1000;
@@ -39,10 +40,10 @@ enum Precision {
 /// headers.insert("accept", http::HeaderValue::from_static("application/json, text/html;q=0.9"));
 /// assert!(prefers_json(&headers));
 /// ```
-pub fn prefers_json(headers: &HeaderMap) -> bool {
+pub fn prefers_json(headers: &Headers) -> bool {
     let (mut json, mut html) = (Liking::default(), Liking::default());
-    for field in headers.get_all(header::ACCEPT) {
-        for member in field.as_bytes().split(|&byte| byte == b',') {
+    for field in headers.get_all(Name::Accept) {
+        for member in field.split(|&byte| byte == b',') {
             let Some((range, quality)) = member_of(member) else { continue };
             json.learn(json_precision(range), quality);
             html.learn(html_precision(range), quality);
@@ -105,11 +106,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn asked(fields: &[&[u8]]) -> bool {
-        let mut headers = HeaderMap::new();
-        for field in fields {
-            headers.append(header::ACCEPT, HeaderValue::from_bytes(field).unwrap());
-        }
-        prefers_json(&headers)
+        prefers_json(&fields.iter().map(|field| ("accept", field)).collect())
     }
 
     #[test]

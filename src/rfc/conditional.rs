@@ -1,8 +1,11 @@
 //! Conditional requests: entity tags and the order of preconditions (RFC 9110, 8.8 and 13).
 
-use http::{HeaderMap, HeaderName, Method, header};
+use http::Method;
 
-use super::date;
+use super::{
+    date,
+    request_parts::{Headers, Name},
+};
 
 /// What the preconditions of a request lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,15 +38,15 @@ const STRONG_AFTER: u64 = 60;
 
 /// Evaluates `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since` in the
 /// order of RFC 9110, 13.2.2. There is a current representation: its validators are given.
-pub fn evaluate(method: &Method, headers: &HeaderMap, current: Validators<'_>) -> Verdict {
+pub fn evaluate(method: &Method, headers: &Headers, current: Validators<'_>) -> Verdict {
     // Methods that neither select nor change a representation know no conditions (13.2.1).
     if matches!(*method, Method::OPTIONS | Method::CONNECT | Method::TRACE) {
         return Verdict::Proceed;
     }
 
-    let is_same = match names_current(headers, header::IF_MATCH, current, strong_eq) {
+    let is_same = match names_current(headers, Name::IfMatch, current, strong_eq) {
         Some(names_current) => names_current,
-        None => date_field(headers, header::IF_UNMODIFIED_SINCE)
+        None => date_field(headers, Name::IfUnmodifiedSince)
             .is_none_or(|date| current.is_unmodified_since(date)),
     };
     if !is_same {
@@ -51,10 +54,10 @@ pub fn evaluate(method: &Method, headers: &HeaderMap, current: Validators<'_>) -
     }
 
     let is_read = *method == Method::GET || *method == Method::HEAD;
-    let is_known = match names_current(headers, header::IF_NONE_MATCH, current, weak_eq) {
+    let is_known = match names_current(headers, Name::IfNoneMatch, current, weak_eq) {
         Some(names_current) => names_current,
         // For GET and HEAD only (13.1.3).
-        None if is_read => date_field(headers, header::IF_MODIFIED_SINCE)
+        None if is_read => date_field(headers, Name::IfModifiedSince)
             .is_some_and(|date| current.is_unmodified_since(date)),
         None => false,
     };
@@ -68,13 +71,12 @@ pub fn evaluate(method: &Method, headers: &HeaderMap, current: Validators<'_>) -
 /// Whether a `Range` may be honoured in view of `If-Range` (RFC 9110, 13.1.5), `now` being seconds
 /// since 1970. Whatever is no strong validator of the current representation takes the range away,
 /// also if it is malformed or there are several.
-pub fn range_allowed(headers: &HeaderMap, current: Validators<'_>, now: u64) -> bool {
-    let mut fields = headers.get_all(header::IF_RANGE).iter();
+pub fn range_allowed(headers: &Headers, current: Validators<'_>, now: u64) -> bool {
+    let mut fields = headers.get_all(Name::IfRange);
     let Some(value) = fields.next() else { return true };
     if fields.next().is_some() {
         return false;
     }
-    let value = value.as_bytes();
     if value.starts_with(b"\"") || value.starts_with(b"W/") {
         return current.etag.is_some_and(|etag| strong_eq(value, etag.as_bytes()));
     }
@@ -95,12 +97,12 @@ impl Validators<'_> {
 
 /// Whether a field names the current representation, by `*` or by a tag; `None` without the field.
 fn names_current(
-    headers: &HeaderMap,
-    name: HeaderName,
+    headers: &Headers,
+    name: Name,
     current: Validators<'_>,
     is_equal: fn(&[u8], &[u8]) -> bool,
 ) -> Option<bool> {
-    let mut fields = headers.get_all(name).iter().map(|value| value.as_bytes());
+    let mut fields = headers.get_all(name);
     let first = fields.next()?;
     let second = fields.next();
     // An asterisk is the whole value or none at all (13.1.1, 13.1.2).
@@ -113,13 +115,13 @@ fn names_current(
 }
 
 /// A date; `None` also for what is no date, and for several: they are ignored (13.1.3, 13.1.4).
-fn date_field(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
-    let mut fields = headers.get_all(name).iter();
+fn date_field(headers: &Headers, name: Name) -> Option<u64> {
+    let mut fields = headers.get_all(name);
     let value = fields.next()?;
     if fields.next().is_some() {
         return None;
     }
-    date::parse(value.to_str().ok()?)
+    date::parse(std::str::from_utf8(value).ok()?)
 }
 
 /// The entity tags of a list, up to where it is malformed. A tag may hold commas, so the list can't
@@ -166,12 +168,8 @@ mod tests {
 
     type Fields<'a> = &'a [(&'static str, &'a str)];
 
-    fn headers(fields: Fields<'_>) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in fields {
-            map.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
-        }
-        map
+    fn headers(fields: Fields<'_>) -> Headers {
+        fields.iter().copied().collect()
     }
 
     fn check(method: &Method, current: Validators<'_>, cases: &[(Fields<'_>, Verdict)]) {

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use http::{HeaderMap, header};
+use super::request_parts::{Headers, Name};
 
 /// A coding in which a representation may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,8 +44,7 @@ const BEST: u16 = 1000;
 ///
 /// ```
 /// use sideman::rfc::encoding::{choose, Accepted, Coding};
-/// let mut headers = http::HeaderMap::new();
-/// headers.insert("accept-encoding", http::HeaderValue::from_static("gzip, br;q=0.9"));
+/// let headers = sideman::rfc::request_parts::Headers::from_iter([("accept-encoding", "gzip, br;q=0.9")]);
 /// let available = [(Coding::Identity, 900), (Coding::Brotli, 200), (Coding::Gzip, 300)];
 /// assert_eq!(choose(Accepted::of(&headers), available.into_iter()), Some(2));
 /// ```
@@ -101,8 +100,8 @@ impl Accepted {
     /// The RFC gives no quality to identity where it is acceptable without being listed. It is as
     /// good as `*` then, or else as the coding that the client likes least: what the client asks for
     /// comes first, and among equals the size decides.
-    pub fn of(headers: &HeaderMap) -> Self {
-        let mut fields = headers.get_all(header::ACCEPT_ENCODING).iter().peekable();
+    pub fn of(headers: &Headers) -> Self {
+        let mut fields = headers.get_all(Name::AcceptEncoding).peekable();
         if fields.peek().is_none() {
             return Self::UNSAID;
         }
@@ -114,7 +113,7 @@ impl Accepted {
             others: UNLISTED,
         };
         for field in fields {
-            for member in field.as_bytes().split(|byte| *byte == b',') {
+            for member in field.split(|byte| *byte == b',') {
                 listed.add(member);
             }
         }
@@ -212,11 +211,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn accepted(fields: &[&[u8]]) -> Accepted {
-        let mut headers = HeaderMap::new();
-        for field in fields {
-            headers.append(header::ACCEPT_ENCODING, HeaderValue::from_bytes(field).unwrap());
-        }
-        Accepted::of(&headers)
+        Accepted::of(&fields.iter().map(|field| ("accept-encoding", field)).collect())
     }
 
     #[test]

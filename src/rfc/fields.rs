@@ -1,6 +1,8 @@
 //! Header fields that belong to one connection and must not be passed on (RFC 9110, 7.6.1).
 
-use http::{HeaderMap, HeaderName, header};
+use http::HeaderName;
+
+use super::request_parts::{Headers, Name};
 
 /// Whether a field always belongs to the connection, listed by `Connection` or not.
 ///
@@ -30,23 +32,22 @@ pub fn is_hop_by_hop_name(name: &[u8]) -> bool {
 
 /// Whether the `Connection` field names anything besides the usual `close` and `keep-alive`,
 /// which is rare enough to be looked at apart.
-pub fn names_more(headers: &HeaderMap) -> bool {
+pub fn names_more(headers: &Headers) -> bool {
     connection_options(headers).any(|option| {
         !option.eq_ignore_ascii_case(b"close") && !option.eq_ignore_ascii_case(b"keep-alive")
     })
 }
 
 /// Whether the `Connection` field names this field (RFC 9110, 7.6.1).
-pub fn is_named_by_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
-    connection_options(headers).any(|option| option.eq_ignore_ascii_case(name.as_str().as_bytes()))
+pub fn is_named_by_connection(headers: &Headers, name: &[u8]) -> bool {
+    connection_options(headers).any(|option| option.eq_ignore_ascii_case(name))
 }
 
 /// The options of all `Connection` fields.
-pub fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+pub fn connection_options(headers: &Headers) -> impl Iterator<Item = &[u8]> {
     headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .get_all(Name::Connection)
+        .flat_map(|value| value.split(|&byte| byte == b','))
         .map(<[u8]>::trim_ascii)
         .filter(|option| !option.is_empty())
 }
@@ -54,18 +55,16 @@ pub fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::header;
 
     #[test]
     fn connection_names_fields() {
-        let mut headers = HeaderMap::new();
-        headers.append(header::CONNECTION, HeaderValue::from_static("keep-alive, , X-Secret"));
-        headers.append(header::CONNECTION, HeaderValue::from_static("close"));
+        let headers =
+            Headers::from_iter([("Connection", "keep-alive, , X-Secret"), ("connection", "close")]);
         assert!(names_more(&headers));
-        assert!(is_named_by_connection(&headers, &HeaderName::from_static("x-secret")));
-        assert!(!is_named_by_connection(&headers, &HeaderName::from_static("x-other")));
-        headers.remove(header::CONNECTION);
-        headers.append(header::CONNECTION, HeaderValue::from_static("Keep-Alive,close"));
+        assert!(is_named_by_connection(&headers, b"x-secret"));
+        assert!(!is_named_by_connection(&headers, b"x-other"));
+        let headers = Headers::from_iter([("connection", "Keep-Alive,close")]);
         assert!(!names_more(&headers));
     }
 

@@ -17,6 +17,7 @@ pub mod path;
 pub mod range;
 pub mod request_chunks;
 pub mod request_head;
+pub mod request_parts;
 pub mod target;
 pub mod token;
 pub mod trace;

@@ -1,12 +1,9 @@
 //! The target of a request (RFC 9112, 3.2): which bytes it may hold as they are, in the path and in the query.
 //!
 //! RFC 3986 has fewer; but browsers and curl send more, and servers agree about what they mean as long as none of
-//! them ends the target or begins a fragment. `http::Uri` takes nearly as many: what it does not take is hidden
-//! from it, and told beside it.
+//! them ends the target or begins a fragment.
 
 use std::borrow::Cow;
-
-use http::{Uri, uri::PathAndQuery};
 
 /// A byte that a target may not hold where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +12,6 @@ pub struct Misplaced {
     /// How many bytes of the target are before it.
     pub at: usize,
 }
-
-/// Takes the place of what is hidden.
-const HIDDEN: u8 = b'_';
 
 /// The first byte that may not be where it is: a space, a control character, `#`; in the path also `<`, `>` and
 /// the backtick, which every browser escapes there; and what is not UTF-8.
@@ -36,18 +30,6 @@ pub fn misplaced(target: &[u8]) -> Option<Misplaced> {
     Some(Misplaced { byte: *target.get(at)?, at })
 }
 
-/// Whether something in the target must be hidden from `http::Uri`.
-pub fn is_hidden(target: &[u8]) -> bool {
-    target.get(query(target)..).is_some_and(|query| query.iter().any(|&byte| hides(byte)))
-}
-
-/// Puts something harmless in the place of what `http::Uri` does not take, byte for byte.
-pub fn hide(target: &mut [u8]) {
-    let query = query(target);
-    let hidden = target.get_mut(query..).unwrap_or_default().iter_mut();
-    hidden.filter(|byte| hides(**byte)).for_each(|byte| *byte = HIDDEN);
-}
-
 /// A target as it may stand in a `Location`, which is a URI (RFC 9110, 10.2.2): what it may not hold is escaped.
 ///
 /// ```
@@ -56,38 +38,17 @@ pub fn hide(target: &mut [u8]) {
 /// assert_eq!(escape("/a?b=\"c|"), "/a?b=%22c|");
 /// ```
 pub fn escape(target: &str) -> Cow<'_, str> {
-    if !target.bytes().any(hides) {
+    if !target.bytes().any(is_escaped) {
         return Cow::Borrowed(target);
     }
     let mut escaped = String::with_capacity(target.len() + 16);
     for one in target.chars() {
         match u8::try_from(one) {
-            Ok(byte) if hides(byte) => escaped.push_str(&format!("%{byte:02X}")),
+            Ok(byte) if is_escaped(byte) => escaped.push_str(&format!("%{byte:02X}")),
             _ => escaped.push(one),
         }
     }
     Cow::Owned(escaped)
-}
-
-/// Gives a target in absolute form the path that it may leave out before a query: `http://host?a` is
-/// `http://host/?a` (RFC 3986, 3.3 path-abempty; RFC 9110, 4.2.3).
-///
-/// ```
-/// use sideman::rfc::target::with_path;
-/// let uri = with_path("http://host?a=b".parse().unwrap());
-/// assert_eq!(uri.path_and_query().unwrap().as_str(), "/?a=b");
-/// ```
-#[must_use]
-pub fn with_path(uri: Uri) -> Uri {
-    let text = uri.path_and_query().map_or("", PathAndQuery::as_str);
-    if uri.authority().is_none() || !text.starts_with('?') {
-        return uri;
-    }
-    let with_path = PathAndQuery::try_from(format!("/{text}"));
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = with_path.ok();
-    // Too long for a URI by one: refused as what it is, without a path.
-    Uri::from_parts(parts).unwrap_or(uri)
 }
 
 /// Where the query begins.
@@ -104,8 +65,8 @@ fn is_allowed(byte: u8, is_query: bool) -> bool {
     }
 }
 
-/// What `http::Uri` does not take in a query.
-fn hides(byte: u8) -> bool {
+/// What a URI does not hold as it is (RFC 3986, 2).
+fn is_escaped(byte: u8) -> bool {
     matches!(byte, b'"' | b'<' | b'>')
 }
 
@@ -148,44 +109,5 @@ mod tests {
         }
         assert_eq!(misplaced("/\u{e9}?\u{20ac}".as_bytes()), None);
         assert_eq!(misplaced(b""), None);
-    }
-
-    /// All that may pass comes through `http::Uri` as it is, once that is hidden which it does not take.
-    #[test]
-    fn what_passes_is_a_uri_once_it_is_hidden() {
-        for byte in 0..=u8::MAX {
-            for form in ["/a_b", "/_", "/?a_b", "/a?_", "http://a/_?_", "http://a?_"] {
-                let target: Vec<u8> =
-                    form.bytes().map(|one| if one == b'_' { byte } else { one }).collect();
-                if misplaced(&target).is_some() {
-                    continue;
-                }
-                let mut hidden = target.clone();
-                hide(&mut hidden);
-                assert_eq!(hidden != target, is_hidden(&target));
-                let Ok(uri) = Uri::try_from(hidden.as_slice()) else {
-                    panic!("{} is no URI", target.escape_ascii());
-                };
-                let shown = uri.to_string();
-                let is_same = shown.as_bytes() == hidden || shown == with_path(uri).to_string();
-                assert!(is_same, "{} became {shown}", target.escape_ascii());
-            }
-        }
-    }
-
-    #[test]
-    fn only_the_absolute_form_may_leave_out_its_path() {
-        for (target, expected) in [
-            ("http://a?b", "http://a/?b"),
-            ("http://a:80?", "http://a:80/?"),
-            ("https://a?b?/c", "https://a/?b?/c"),
-            ("http://a/?b", "http://a/?b"),
-            ("http://a", "http://a/"),
-            ("/?b", "/?b"),
-            ("a:80", "a:80"),
-            ("*", "*"),
-        ] {
-            assert_eq!(with_path(target.parse().unwrap()).to_string(), expected, "{target}");
-        }
     }
 }

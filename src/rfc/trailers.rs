@@ -1,8 +1,11 @@
 //! Fields behind a body (RFC 9110, 6.5): which may stand there, and who takes them.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue};
 
-use super::fields;
+use super::{
+    fields,
+    request_parts::{Headers, Name},
+};
 
 /// Whether a field means the same behind a body as before it. Those that frame, route, authenticate
 /// or say how the body is to be read do not (RFC 9110, 6.5.1), and neither do cookies.
@@ -58,9 +61,9 @@ pub fn lists(announced: &HeaderValue, name: &HeaderName) -> bool {
 }
 
 /// Whether a request says that trailers are welcome (RFC 9110, 10.1.4).
-pub fn are_taken(request: &HeaderMap) -> bool {
-    request.get_all(header::TE).iter().any(|value| {
-        let mut codings = value.as_bytes().split(|&byte| byte == b',');
+pub fn are_taken(request: &Headers) -> bool {
+    request.get_all(Name::Te).any(|value| {
+        let mut codings = value.split(|&byte| byte == b',');
         codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
     })
 }
@@ -89,7 +92,7 @@ mod tests {
         for (value, expected) in
             [("trailers", true), ("gzip;q=0.5, Trailers", true), ("gzip", false), ("", false)]
         {
-            let headers = HeaderMap::from_iter([(header::TE, HeaderValue::from_static(value))]);
+            let headers = Headers::from_iter([("te", value)]);
             assert_eq!(are_taken(&headers), expected, "{value}");
         }
     }

@@ -1,27 +1,30 @@
 //! Another protocol on the same connection (RFC 9110, 7.8). WebSocket is the only one that goes on:
 //! `h2c` and the like would carry requests past every rule there is.
 
-use http::{HeaderMap, Method, Version, header, request::Parts};
+use http::{Method, Version};
 
-use super::fields;
+use super::{
+    fields,
+    request_parts::{Headers, Name, RequestParts},
+};
 
 /// Whether a request asks for WebSocket in a way that can be passed on (RFC 6455, 4.1): by GET, in
 /// HTTP/1.1, without a body.
-pub fn asks_for_websocket(request: &Parts) -> bool {
+pub fn asks_for_websocket(request: &RequestParts) -> bool {
     let headers = &request.headers;
     // First what hardly any request has.
-    headers.contains_key(header::UPGRADE)
+    headers.contains(Name::Upgrade)
         && request.method == Method::GET
         && request.version == Version::HTTP_11
-        && !headers.contains_key(header::CONTENT_LENGTH)
-        && !headers.contains_key(header::TRANSFER_ENCODING)
+        && !headers.contains(Name::ContentLength)
+        && !headers.contains(Name::TransferEncoding)
         && fields::connection_options(headers).any(|name| name.eq_ignore_ascii_case(b"upgrade"))
         && names_websocket(headers)
 }
 
 /// Whether `websocket` is among the protocols of the `Upgrade` fields.
-pub fn names_websocket(headers: &HeaderMap) -> bool {
-    headers.get_all(header::UPGRADE).iter().any(|value| lists_websocket(value.as_bytes()))
+pub fn names_websocket(headers: &Headers) -> bool {
+    headers.get_all(Name::Upgrade).any(lists_websocket)
 }
 
 /// Whether `websocket` is among the protocols of one `Upgrade` field.
@@ -33,14 +36,13 @@ pub fn lists_websocket(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::Request;
+    use crate::rfc::request_parts::RequestTarget;
 
     fn asks(method: &str, version: Version, fields: &[(&str, &str)]) -> bool {
-        let mut request = Request::builder().method(method).version(version).uri("/");
-        for (name, value) in fields {
-            request = request.header(*name, *value);
-        }
-        asks_for_websocket(&request.body(()).unwrap().into_parts().0)
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = RequestParts::new(method, version, RequestTarget::new("/"));
+        request.headers = fields.iter().copied().collect();
+        asks_for_websocket(&request)
     }
 
     #[test]

@@ -22,7 +22,7 @@ use h2::{
     Reason, RecvStream,
     server::{Builder, Connection, SendResponse},
 };
-use http::{Request, header};
+use http::Request;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     task::spawn_local,
@@ -45,6 +45,7 @@ use super::{
 use crate::{
     body::{ClientBody, Deadline},
     pipeline::{ClientRequest, ConnectionInfo},
+    rfc::request_parts::Name,
     telemetry::{MethodLabel, Route, Shard, StatusClass},
 };
 
@@ -272,9 +273,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
         }
         let incoming = request.into_body();
         let has_body = refusal.is_none() && !incoming.is_end_stream();
-        let expects = head.parts.headers.get(header::EXPECT);
-        let expects =
-            expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let expects = head.parts.headers.get(Name::Expect);
+        let expects = expects.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
         let facts = has_body.then(|| Rc::new(BodyFacts::new(expects)));
         let body = match &facts {
             Some(facts) => {
@@ -287,14 +287,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
             self.streams.on_malformed();
         }
         let stream = self.streams.begin(number, facts);
-        let target = head.target.and_then(|target| String::from_utf8(target.into()).ok());
-        let request = ClientRequest {
-            parts: head.parts,
-            target: target.map(Into::into),
-            refusal,
-            body,
-            interim: Some(stream.interim()),
-        };
+        let request =
+            ClientRequest { parts: head.parts, refusal, body, interim: Some(stream.interim()) };
         let exchange = Exchange {
             local: self.current.get(),
             info: Rc::clone(&self.info),

@@ -1,11 +1,14 @@
 //! Requests that are refused for their heads alone, and what is told of them.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Version};
 
 use crate::{
     error::Kind,
     pipeline::Refusal,
-    rfc::request_head::{self, Fault},
+    rfc::{
+        request_head::{self, Fault},
+        request_parts::{Headers, RequestParts, RequestTarget},
+    },
 };
 
 /// Bytes that are told of a refused head, and of one thing in it.
@@ -20,26 +23,24 @@ pub(super) fn refusal(fault: Fault) -> Refusal {
 
 /// What can be told of a request whose head is refused: the method and the target, where they can be read, and the
 /// fields that the log and the page make use of.
-pub(super) fn salvage(head: &[u8]) -> Parts {
-    let (mut parts, ()) = Request::new(()).into_parts();
+pub(super) fn salvage(head: &[u8]) -> RequestParts {
     let (method, target, fields) = request_head::salvage(head);
     // `-` is what the access log has for what is not known.
-    parts.method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-    let uri = Some(target).filter(|target| target.len() <= TOLD_ONE);
-    parts.uri =
-        uri.and_then(|target| Uri::try_from(target).ok()).unwrap_or_else(|| Uri::from_static("*"));
+    let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
+    let target = if target.len() <= TOLD_ONE { target } else { "*" };
+    let mut parts = RequestParts::new(method, Version::HTTP_11, RequestTarget::new(target));
     parts.headers = told(fields);
     parts
 }
 
 /// The same of a head that did not become complete: of its lines those that did.
-pub(super) fn salvage_begun(begun: &[u8]) -> Parts {
+pub(super) fn salvage_begun(begun: &[u8]) -> RequestParts {
     let complete = memchr::memrchr(b'\n', begun).map_or(0, |end| end + 1);
     salvage(begun.get(..complete).unwrap_or_default())
 }
 
-fn told<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> HeaderMap {
-    let (mut headers, mut size) = (HeaderMap::new(), 0);
+fn told<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Headers {
+    let (mut headers, mut size) = (Vec::new(), 0);
     for (name, value) in fields {
         if !request_head::is_told(name) || value.len() > TOLD_ONE || size + value.len() > TOLD_MOST
         {
@@ -49,10 +50,10 @@ fn told<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> HeaderMap {
             (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
         {
             size += name.as_str().len() + value.len();
-            headers.append(name, value);
+            headers.push((name, value));
         }
     }
-    headers
+    Headers::shared(headers)
 }
 
 fn kind(fault: Fault) -> Kind {
@@ -98,22 +99,19 @@ mod tests {
             ("\r\n", "-", "*"),
         ] {
             let parts = salvage_begun(begun.as_bytes());
-            let told = (parts.method.as_str(), &*parts.uri.to_string());
+            let told = (parts.method.as_str(), parts.path_and_query());
             assert_eq!(told, (method, target), "{begun:?}");
             assert!(parts.headers.is_empty(), "{begun:?}");
         }
         let long = format!("GET /{} HTTP/1.1\r\n", "a".repeat(TOLD_ONE));
-        assert_eq!(salvage(long.as_bytes()).uri, "*");
+        assert_eq!(salvage(long.as_bytes()).path(), "*");
     }
 
     #[test]
     fn fields_for_the_log_are_told() {
         let head = b"GET / HTTP/1.1\r\nHost: a.test\r\nCookie: secret\r\nUser-Agent: b\r\nReferer";
         let parts = salvage_begun(head);
-        let names: Vec<&str> = parts.headers.keys().map(HeaderName::as_str).collect();
-        assert_eq!(
-            (names, parts.headers["host"].as_bytes()),
-            (vec!["host", "user-agent"], &b"a.test"[..])
-        );
+        let told: Vec<_> = parts.headers.iter().map(|(_, name, value)| (name, value)).collect();
+        assert_eq!(told, [(&b"host"[..], &b"a.test"[..]), (b"user-agent", b"b")]);
     }
 }

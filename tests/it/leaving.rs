@@ -125,6 +125,47 @@ fn the_last_request_is_waited_for() {
     assert_eq!((code, lines.len()), (Some(0), 1), "{lines:?}");
 }
 
+/// An empty line, or a part of HTTP/2's preface, is no request; and a head that has begun is waited for, but not for long.
+#[test]
+fn beginnings_of_requests_do_not_hold_up_the_end() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).set("server.header_timeout", "1m").start();
+    let mut clients: Vec<Client> = Vec::new();
+    for beginning in ["\r\n", "PRI * HT", "GET / HTTP/1.1\r\nHost: exam"] {
+        clients.push(sideman.connect());
+        let mut used = sideman.connect();
+        assert_eq!(used.get("/").text(), "hello");
+        clients.push(used);
+        for client in clients.iter_mut().rev().take(2) {
+            client.send(beginning);
+        }
+    }
+    let begin = Instant::now();
+    sideman.signal(Signal::TERM);
+    for client in &mut clients {
+        client.until_gone();
+    }
+    assert_eq!(sideman.wait().0, Some(0));
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_head_that_has_begun_is_waited_for() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = sideman.connect();
+    assert_eq!(client.get("/").text(), "hello");
+    client.send("GET / HTTP/1.1\r\nHost: example.test\r\n");
+    // The rest is on its way before Sideman hears of the end, or comes shortly after.
+    sideman.signal(Signal::TERM);
+    client.send("\r\n");
+    let response = client.response();
+    assert_eq!(response.text(), "hello");
+    assert!(response.closes());
+    assert!(client.until_closed().is_empty());
+    assert_eq!(sideman.wait().0, Some(0));
+}
+
 #[test]
 fn the_last_stream_is_waited_for() {
     let answer = Gate::new();

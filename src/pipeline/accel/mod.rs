@@ -83,7 +83,8 @@ fn answer(
     let mut representation = representation.clone();
     carry::within(&mut representation.head, said);
     directives.set_charset(&mut representation.head);
-    let mut response = files::render(method, &representation, outcome, rate);
+    let mut response =
+        files::render(method, &representation, outcome, (rate, files::Fields::Apart));
     // The heads of these are made of a few fields of the file's; all others have all of it.
     if !response.status().is_success() {
         carry::beside(&mut response, said);
@@ -101,7 +102,7 @@ fn missing(
 ) -> Response<Body> {
     local.metrics.accel_missing.add(1);
     if let Some(missed) = local.app.trouble.allow() {
-        let path = record.parts.uri.path();
+        let path = record.parts.path();
         let looked_for: Vec<String> =
             readings.iter().map(|wanted| wanted.shown(&local.app)).collect();
         let looked_for = looked_for.join(", ");

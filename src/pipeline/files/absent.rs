@@ -49,7 +49,7 @@ pub(super) async fn serve(
         }
     }
     if store.is_first_missing(wanted.root) {
-        let path = record.parts.uri.path();
+        let path = record.parts.path();
         let looked_for = store.places(wanted.root, &wanted.name);
         tracing::info!(
             path,
@@ -63,7 +63,7 @@ pub(super) async fn serve(
 /// What the fallback has, if it has it. Counted and told whatever comes of it.
 async fn fetch(local: &Local, record: &Record, fallback: &Fallback) -> Option<Response<Body>> {
     let parts = &record.parts;
-    let path = parts.uri.path();
+    let path = parts.path();
     let cause = match fallback.fetch(&parts.method, path, &parts.headers, record.request_id()).await
     {
         Fetched::Reply(response) => {

@@ -1,12 +1,16 @@
 //! Answers with a file that was found.
 
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderValue, Response, header};
 
-use super::{render::render, select::select};
+use super::{
+    render::{Fields, render},
+    select::select,
+};
 use crate::{
     body::Body,
     files::Entry,
     pipeline::{record::Record, reply},
+    rfc::request_parts::{Headers, Name},
 };
 
 /// Sends what the request asks for of a file that was found. `rate` is in bytes a second.
@@ -17,7 +21,14 @@ pub(in crate::pipeline) fn answer(
 ) -> Response<Body> {
     let method = &record.parts.method;
     match select(method, &record.parts.headers, entry) {
-        Some((representation, outcome)) => render(method, representation, outcome, rate),
+        Some((representation, outcome)) => {
+            // Rules change single fields, and HTTP/2 writes them in its own way.
+            let fields = match record.takes_ready_lines() {
+                true => Fields::Ready,
+                false => Fields::Apart,
+            };
+            render(method, representation, outcome, (rate, fields))
+        }
         None => not_acceptable(record),
     }
 }
@@ -27,15 +38,16 @@ pub(in crate::pipeline) fn answer(
 pub(super) fn whole(record: &Record, entry: &Entry) -> Response<Body> {
     let parts = &record.parts;
     match select(&parts.method, &codings_alone(&parts.headers), entry) {
-        Some((representation, outcome)) => render(&parts.method, representation, outcome, None),
+        Some((representation, outcome)) => {
+            render(&parts.method, representation, outcome, (None, Fields::Apart))
+        }
         None => not_acceptable(record),
     }
 }
 
 /// Of a request's fields those that choose a representation: neither preconditions nor ranges.
-pub(in crate::pipeline) fn codings_alone(headers: &HeaderMap) -> HeaderMap {
-    let values = headers.get_all(header::ACCEPT_ENCODING).iter();
-    values.map(|value| (header::ACCEPT_ENCODING, value.clone())).collect()
+pub(in crate::pipeline) fn codings_alone(headers: &Headers) -> Headers {
+    headers.only(&[Name::AcceptEncoding])
 }
 
 /// Tells a client that accepts no coding which the file is there in.

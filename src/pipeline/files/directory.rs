@@ -41,7 +41,7 @@ pub(super) fn to_directory(record: &Record, root: &Root, wanted: &FileName<'_>) 
             other => location.extend_from_slice(format!("%{other:02X}").as_bytes()),
         }
     }
-    if let Some(query) = record.query() {
+    if let Some(query) = record.parts.query() {
         location.push(b'?');
         location.extend_from_slice(target::escape(query).as_bytes());
     }

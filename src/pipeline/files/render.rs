@@ -6,11 +6,21 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::select::Outcome;
+use crate::pipeline::ready_lines::ReadyLines;
 use crate::{
     body::{Body, Changes, FileStream, SealedPart},
     files::{self, Content, Representation},
     rfc::{multipart, range::content_range},
 };
+
+/// How a response says what there is to be said of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) enum Fields {
+    /// By its header fields.
+    Apart,
+    /// By lines that were made before, if nothing is to be changed in them.
+    Ready,
+}
 
 /// The response to a request for a file, which counts as one with this method. `rate` is in bytes a
 /// second.
@@ -18,8 +28,15 @@ pub(in crate::pipeline) fn render(
     method: &Method,
     representation: &Representation,
     outcome: Outcome,
-    rate: Option<u64>,
+    (rate, fields): (Option<u64>, Fields),
 ) -> Response<Body> {
+    if fields == Fields::Ready && outcome == Outcome::Whole && representation.is_settled() {
+        let whole = 0..representation.size;
+        let body = (method == Method::GET).then(|| single(representation, whole, rate));
+        let mut response = Response::new(body.unwrap_or_default().paced(rate.unwrap_or(0)));
+        response.extensions_mut().insert(ReadyLines(representation.lines()));
+        return response;
+    }
     let is_get = method == Method::GET;
     let (status, headers, body) = match outcome {
         Outcome::Whole if is_get && let Some((stream, size)) = unsettled(representation) => {

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, time::SystemTime};
 
-use http::{HeaderMap, Method, header};
+use http::Method;
 
 use crate::{
     files::{Entry, Representation},
@@ -10,6 +10,7 @@ use crate::{
         conditional::{self, Verdict},
         date,
         range::{self, Requested},
+        request_parts::{Headers, Name},
     },
 };
 
@@ -28,14 +29,14 @@ pub(in crate::pipeline) enum Outcome {
 /// The representation and what of it is sent; `None` if the client accepts no coding there is.
 pub(in crate::pipeline) fn select<'a>(
     method: &Method,
-    headers: &HeaderMap,
+    headers: &Headers,
     entry: &'a Entry,
 ) -> Option<(&'a Representation, Outcome)> {
     let representation = entry.negotiate(headers)?;
     Some((representation, outcome(method, headers, representation)))
 }
 
-fn outcome(method: &Method, headers: &HeaderMap, representation: &Representation) -> Outcome {
+fn outcome(method: &Method, headers: &Headers, representation: &Representation) -> Outcome {
     match conditional::evaluate(method, headers, representation.validators()) {
         Verdict::NotModified => return Outcome::NotModified,
         Verdict::PreconditionFailed => return Outcome::PreconditionFailed,
@@ -45,9 +46,9 @@ fn outcome(method: &Method, headers: &HeaderMap, representation: &Representation
     if method != Method::GET {
         return Outcome::Whole;
     }
-    let mut ranges = headers.get_all(header::RANGE).iter();
+    let mut ranges = headers.get_all(Name::Range);
     let (Some(value), None) = (ranges.next(), ranges.next()) else { return Outcome::Whole };
-    let Ok(value) = value.to_str() else { return Outcome::Whole };
+    let Ok(value) = std::str::from_utf8(value) else { return Outcome::Whole };
     let now = date::seconds(SystemTime::now());
     if !conditional::range_allowed(headers, representation.validators(), now) {
         return Outcome::Whole;

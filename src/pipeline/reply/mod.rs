@@ -100,7 +100,7 @@ pub(super) fn report_broken(record: &Record, error: &Error) {
 fn tell(record: &Record, error: &Error, side: Side) {
     let app = &record.local.app;
     let Some(missed) = app.trouble(error.kind()).allow() else { return };
-    let path = record.parts.uri.path();
+    let path = record.parts.path();
     let advice = error.kind().row().advice;
     if side == Side::Us {
         tracing::warn!(%error, path, missed, advice, "a request failed here");
@@ -113,7 +113,7 @@ fn tell(record: &Record, error: &Error, side: Side) {
 /// The application that a request was for.
 fn application(record: &Record) -> &Upstream {
     let app = &record.local.app;
-    if let Destination::Application(Some(index)) = route::decide(app, &record.parts.uri)
+    if let Destination::Application(Some(index)) = route::decide(app, &record.path)
         && let Some(route) = app.plan.routes.get(index)
     {
         return &route.upstream;
@@ -130,7 +130,7 @@ fn report_refused(record: &Record, error: &Error) {
         return;
     };
     let Some(missed) = record.local.app.trouble(kind).allow() else { return };
-    let path = record.parts.uri.path();
+    let path = record.parts.path();
     if kind == Kind::HeadTooLarge {
         // The client can do little about cookies that the site has set.
         tracing::warn!(%error, path, missed, advice, "a request's head is too large");
@@ -142,6 +142,6 @@ fn report_refused(record: &Record, error: &Error) {
 /// That `server.max_body` promises more than bodies can wait in.
 fn tell_of_body(record: &Record, error: &Error) {
     let Some(missed) = record.local.app.trouble(error.kind()).allow() else { return };
-    let (path, advice) = (record.parts.uri.path(), error.kind().row().advice);
+    let (path, advice) = (record.parts.path(), error.kind().row().advice);
     tracing::warn!(%error, path, missed, advice, "a request's body is longer than can wait here");
 }

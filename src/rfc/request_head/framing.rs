@@ -4,7 +4,7 @@ use super::{
     fault::{Fault, Limits},
     line::{self, Version},
 };
-use crate::rfc::upgrade;
+use crate::rfc::request_parts::{Line, Name};
 
 /// How a request's end is told (RFC 9112, 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,69 +14,87 @@ pub enum Framing {
     Chunked,
 }
 
+/// Fields that most requests have room for.
+const USUAL: usize = 16;
+
 /// What is known from the fields so far.
 #[derive(Debug)]
 pub(super) struct Fields {
     version: Version,
-    count: usize,
+    lines: Vec<Line>,
     length: Option<u64>,
     is_chunked: bool,
-    names_websocket: bool,
 }
 
 // === impl Fields ===
 
 impl Fields {
     pub(super) fn new(version: Version) -> Self {
-        Self { version, count: 0, length: None, is_chunked: false, names_websocket: false }
+        Self { version, lines: Vec::with_capacity(USUAL), length: None, is_chunked: false }
     }
 
-    pub(super) fn add(&mut self, line: &[u8], limits: &Limits) -> Result<(), Fault> {
+    /// Takes a line that begins at `begin` in the head.
+    pub(super) fn add(&mut self, line: &[u8], begin: usize, limits: &Limits) -> Result<(), Fault> {
         let (name, value) = line::field(line)?;
-        self.count += 1;
-        if self.count > limits.fields {
+        if self.lines.len() >= limits.fields {
             return Err(Fault::TooManyFields);
         }
         // White space counts beyond the colon's own, as it does while the line still comes (`Scanner::check_rest`).
         if name.len() + value.len() > limits.field || line.len() > limits.field + 2 {
             return Err(Fault::FieldTooLong);
         }
-        match name.len() {
-            7 if name.eq_ignore_ascii_case(b"upgrade") => {
-                self.names_websocket |= upgrade::lists_websocket(value);
+        let known = Name::of(name);
+        if known == Name::ContentLength {
+            let earlier = self.length.replace(length(value)?);
+            earlier.map_or(Ok(()), |_| Err(Fault::LengthRepeated))?;
+        } else if known == Name::TransferEncoding {
+            if self.version == Version::One {
+                return Err(Fault::CodingTooEarly);
             }
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
-                let length = length(value)?;
-                let earlier = self.length.replace(length);
-                earlier.map_or(Ok(()), |_| Err(Fault::LengthRepeated))?;
+            if self.is_chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Fault::Coding);
             }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                if self.version == Version::One {
-                    return Err(Fault::CodingTooEarly);
-                }
-                if self.is_chunked || !value.eq_ignore_ascii_case(b"chunked") {
-                    return Err(Fault::Coding);
-                }
-                self.is_chunked = true;
-            }
-            _ => {}
+            self.is_chunked = true;
         }
+        // The value begins behind the name, the colon and the space that was trimmed.
+        let rest = line.get(name.len() + 1..).unwrap_or_default();
+        let value_at = begin + line.len() - trim_start(rest).len();
+        self.lines.push(Line {
+            name: known,
+            name_at: number(begin)?,
+            name_length: number(name.len())?,
+            value_at: number(value_at)?,
+            value_length: number(value.len())?,
+        });
         Ok(())
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.count
+    pub(super) fn version(&self) -> Version {
+        self.version
     }
 
-    /// The end of the head; also whether it may be followed by WebSocket.
-    pub(super) fn end(&self) -> Result<(Framing, bool), Fault> {
+    /// The end of the head: how the request's end is told, and where the fields are.
+    pub(super) fn end(self) -> Result<(Framing, Vec<Line>), Fault> {
         let framing = match (self.length, self.is_chunked) {
             (Some(_), true) => return Err(Fault::LengthAndCoding),
             (None, true) => Framing::Chunked,
             (length, false) => Framing::Length(length.unwrap_or(0)),
         };
-        Ok((framing, self.names_websocket && framing == Framing::Length(0)))
+        Ok((framing, self.lines))
     }
+}
+
+/// Without spaces and tabs at its beginning.
+fn trim_start(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    value
+}
+
+/// A head is never so long that a place in it does not fit.
+fn number(place: usize) -> Result<u32, Fault> {
+    u32::try_from(place).map_err(|_| Fault::HeadTooLong)
 }
 
 /// Digits alone: no sign, no list (RFC 9110, 8.6).

@@ -3,11 +3,7 @@
 //! head with a fault is still described, as far as it can be: for the log, and for an answer.
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header,
-    request::Parts,
-    uri::{self, Authority, PathAndQuery, Scheme},
-};
+use http::{HeaderName, HeaderValue, Method, Version, header, uri::Authority};
 
 use super::{
     fault::{Fault, Limits},
@@ -17,7 +13,7 @@ use super::{
 use crate::rfc::{
     host,
     hpack::{Field, Name},
-    target,
+    request_parts::{Headers, RequestParts, RequestTarget},
 };
 
 /// Bytes that are told of a target with a fault.
@@ -31,7 +27,7 @@ pub struct FieldLines {
     scheme: Option<HeaderValue>,
     authority: Option<HeaderValue>,
     path: Option<HeaderValue>,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// All cookies.
     cookie: Vec<u8>,
     length: Option<u64>,
@@ -41,15 +37,10 @@ pub struct FieldLines {
     fault: Option<Fault>,
 }
 
-/// A target as it came, if something of it is hidden from `http::Uri`.
-type Target = Option<Box<[u8]>>;
-
 /// A request, or what can be told of one with a fault.
 #[derive(Debug)]
 pub struct Head {
-    pub parts: Parts,
-    /// The target as it came, if something of it is hidden in `parts`.
-    pub target: Option<Box<[u8]>>,
+    pub parts: RequestParts,
     /// The length of its body, if it says one.
     pub length: Option<u64>,
     pub fault: Option<Fault>,
@@ -65,7 +56,7 @@ impl FieldLines {
             scheme: None,
             authority: None,
             path: None,
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
             cookie: Vec::new(),
             length: None,
             size: "\r\n".len(),
@@ -106,27 +97,19 @@ impl FieldLines {
 
     /// The request; `ends_stream` tells that no body follows.
     pub fn end(mut self, ends_stream: bool) -> Head {
-        let uri = self.finish(ends_stream);
-        let (mut parts, ()) = Request::new(()).into_parts();
-        let mut target = None;
-        parts.version = Version::HTTP_2;
-        let fault = match (self.fault, uri) {
-            (None, Ok((method, uri, kept))) => {
-                (parts.method, parts.uri, target) = (method, uri, kept);
-                None
-            }
+        let finished = self.finish(ends_stream);
+        let (method, target, fault) = match (self.fault, finished) {
+            (None, Ok((method, target))) => (method, target, None),
             (None, Err(fault)) | (Some(fault), _) => {
-                (parts.method, parts.uri) = self.salvage();
-                let kept = std::mem::take(&mut self.headers);
-                for (name, value) in &kept {
-                    self.keep_if_told(name.clone(), value.clone());
-                }
+                let (method, target) = self.salvage();
+                self.keep_told();
                 self.keep_host();
-                Some(fault)
+                (method, target, Some(fault))
             }
         };
-        parts.headers = self.headers;
-        Head { parts, target, length: self.length.filter(|_| fault.is_none()), fault }
+        let mut parts = RequestParts::new(method, Version::HTTP_2, target);
+        parts.headers = Headers::shared(self.headers);
+        Head { parts, length: self.length.filter(|_| fault.is_none()), fault }
     }
 
     fn refuse(&mut self, fault: Fault) {
@@ -134,25 +117,35 @@ impl FieldLines {
             self.fault = Some(fault);
             // What is not told is not kept.
             self.cookie = Vec::new();
-            let kept = std::mem::take(&mut self.headers);
-            for (name, value) in &kept {
-                self.keep_if_told(name.clone(), value.clone());
-            }
+            self.keep_told();
         }
+    }
+
+    /// Lets go of what is not told.
+    fn keep_told(&mut self) {
+        for (name, value) in std::mem::take(&mut self.headers) {
+            self.keep_if_told(name, value);
+        }
+    }
+
+    fn contains(&self, name: &HeaderName) -> bool {
+        self.headers.iter().any(|(one, _)| one == name)
     }
 
     fn keep_if_told(&mut self, name: HeaderName, value: HeaderValue) {
         let is_told = is_told(name.as_str().as_bytes()) && value.len() <= TOLD;
-        if is_told && !self.headers.contains_key(&name) {
-            self.headers.insert(name, value);
+        if is_told && !self.contains(&name) {
+            self.headers.push((name, value));
         }
     }
 
     /// Tells the authority as the host.
     fn keep_host(&mut self) {
         let authority = self.authority.take().filter(|value| host::is_valid(value.as_bytes()));
-        if let Some(authority) = authority.filter(|value| value.len() <= TOLD) {
-            self.headers.entry(header::HOST).or_insert(authority);
+        if let Some(authority) = authority.filter(|value| value.len() <= TOLD)
+            && !self.contains(&header::HOST)
+        {
+            self.headers.push((header::HOST, authority));
         }
     }
 
@@ -171,7 +164,8 @@ impl FieldLines {
         if self.headers.len() >= self.limits.fields {
             return Err(Fault::TooManyFields);
         }
-        self.headers.try_append(name, value).map_err(|_| Fault::TooManyFields).map(drop)
+        self.headers.push((name, value));
+        Ok(())
     }
 
     /// A client may split a cookie, so that its parts are compressed (RFC 9113, 8.2.3).
@@ -197,7 +191,7 @@ impl FieldLines {
     }
 
     /// Looks at what can only be said of the whole; gives what the request is for.
-    fn finish(&mut self, ends_stream: bool) -> Result<(Method, Uri, Target), Fault> {
+    fn finish(&mut self, ends_stream: bool) -> Result<(Method, RequestTarget), Fault> {
         if !self.cookie.is_empty() {
             let cookie = Bytes::from(std::mem::take(&mut self.cookie));
             self.count("cookie".len() + cookie.len())?;
@@ -206,7 +200,7 @@ impl FieldLines {
             }
             // What consists of valid values is one.
             let cookie = HeaderValue::from_maybe_shared(cookie).map_err(|_| Fault::Field)?;
-            self.headers.insert(header::COOKIE, cookie);
+            self.headers.push((header::COOKIE, cookie));
         }
         let method = self.method.as_ref().ok_or(Fault::Pseudo)?.as_bytes();
         if !line::is_method(method) {
@@ -221,41 +215,41 @@ impl FieldLines {
         if self.size + line > self.limits.head {
             return Err(Fault::HeadTooLong);
         }
-        let mut parts = uri::Parts::default();
-        let mut kept = None;
         if authority.is_some_and(|authority| !host::is_valid(authority)) {
             return Err(Fault::Authority);
         }
         let authority = authority.map(Authority::try_from).transpose();
-        parts.authority = authority.map_err(|_| Fault::Authority)?;
-        if method == b"CONNECT" {
+        let authority = authority.map_err(|_| Fault::Authority)?;
+        let (scheme, target) = if method == b"CONNECT" {
             // RFC 9113, 8.5.
-            if self.scheme.is_some() || target.is_some() || parts.authority.is_none() {
+            if self.scheme.is_some() || target.is_some() || authority.is_none() {
                 return Err(Fault::Pseudo);
             }
+            (None, RequestTarget::new(""))
         } else {
             let scheme = scheme(self.scheme.as_ref().ok_or(Fault::Pseudo)?)?;
-            let (path, hidden) = path(target.ok_or(Fault::Pseudo)?)?;
-            (parts.path_and_query, kept) = (Some(path), hidden);
-            // A URI has no scheme without an authority.
-            parts.scheme = parts.authority.is_some().then_some(scheme);
-        }
+            (Some(scheme), path(target.ok_or(Fault::Pseudo)?)?)
+        };
+        let target = match authority {
+            Some(authority) => target.at(scheme, authority.as_str()),
+            None => target,
+        };
         if ends_stream && self.length.is_some_and(|length| length > 0) {
             return Err(Fault::BodyMissing);
         }
         let method = Method::from_bytes(method).map_err(|_| Fault::Pseudo)?;
-        Ok((method, Uri::from_parts(parts).map_err(|_| Fault::Target(None))?, kept))
+        Ok((method, target))
     }
 
     /// The method and the path, where they can be told.
-    fn salvage(&self) -> (Method, Uri) {
+    fn salvage(&self) -> (Method, RequestTarget) {
         let method = self.method.as_ref().map(HeaderValue::as_bytes);
         let method = method.filter(|method| line::is_method(method)).unwrap_or(b"-");
         let path = self.path.as_ref().map(HeaderValue::as_bytes);
         let path = path.filter(|path| path.starts_with(b"/") && path.len() <= TOLD);
-        let path = path.and_then(|path| self::path(path).ok());
-        let uri = path.map_or_else(|| Uri::from_static("*"), |(path, _)| Uri::from(path));
-        (Method::from_bytes(method).unwrap_or_default(), uri)
+        let target = path.and_then(|path| self::path(path).ok());
+        let target = target.unwrap_or_else(|| RequestTarget::new("*"));
+        (Method::from_bytes(method).unwrap_or_default(), target)
     }
 }
 
@@ -316,25 +310,20 @@ fn has_outer_space(value: &[u8]) -> bool {
 }
 
 /// Whoever ended TLS says `https` of what comes to us in the clear, and other schemes are not served.
-fn scheme(value: &HeaderValue) -> Result<Scheme, Fault> {
+fn scheme(value: &HeaderValue) -> Result<&'static str, Fault> {
     match value.as_bytes() {
-        scheme if scheme.eq_ignore_ascii_case(b"http") => Ok(Scheme::HTTP),
-        scheme if scheme.eq_ignore_ascii_case(b"https") => Ok(Scheme::HTTPS),
+        scheme if scheme.eq_ignore_ascii_case(b"http") => Ok("http"),
+        scheme if scheme.eq_ignore_ascii_case(b"https") => Ok("https"),
         _ => Err(Fault::Pseudo),
     }
 }
 
-/// A path with a query, or the asterisk of OPTIONS (RFC 9113, 8.3.1). Gives the target as
-/// well, if something of it is hidden from `http::Uri`.
-fn path(value: &[u8]) -> Result<(PathAndQuery, Target), Fault> {
+/// A path with a query, or the asterisk of OPTIONS (RFC 9113, 8.3.1).
+fn path(value: &[u8]) -> Result<RequestTarget, Fault> {
     if !value.starts_with(b"/") && value != b"*" {
         return Err(Fault::Target(None));
     }
-    if !line::check_target(value)? {
-        return Ok((PathAndQuery::try_from(value).map_err(|_| Fault::Target(None))?, None));
-    }
-    let mut shown = value.to_vec();
-    target::hide(&mut shown);
-    let shown = PathAndQuery::try_from(shown).map_err(|_| Fault::Target(None))?;
-    Ok((shown, Some(value.into())))
+    line::check_target(value)?;
+    let text = std::str::from_utf8(value).map_err(|_| Fault::Target(None))?;
+    Ok(RequestTarget::new(text))
 }

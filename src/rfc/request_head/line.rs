@@ -21,8 +21,10 @@ pub(super) enum Version {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) version: Version,
-    /// Where its target is, if a part of that must be hidden from `http::Uri`.
-    pub(super) hidden: Option<Range<usize>>,
+    /// Bytes of the method, which the line begins with.
+    pub(super) method: usize,
+    /// Where its target is.
+    pub(super) target: Range<usize>,
 }
 
 /// What a byte may be part of.
@@ -119,8 +121,8 @@ pub(super) fn request(line: &[u8], limits: &Limits) -> Result<Line, Fault> {
         _ => return Err(fault(line, Fault::RequestLine)),
     };
     let begin = method.len() + 1;
-    let hides = check_target(target)?;
-    Ok(Line { version, hidden: hides.then(|| begin..begin + target.len()) })
+    check_target(target)?;
+    Ok(Line { version, method: method.len(), target: begin..begin + target.len() })
 }
 
 /// A field's name, and its value without the space around it; control characters are looked for apart.
@@ -158,25 +160,28 @@ fn split_at(line: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     Some((line.get(..at)?, line.get(at + 1..)?))
 }
 
-/// Checks that a target can be told to the application byte for byte; gives whether something of it must be hidden
-/// from `http::Uri`. Whether a target that is no path suits its method is looked at later, by `pipeline/guard.rs`.
-pub(super) fn check_target(target: &[u8]) -> Result<bool, Fault> {
-    if target.first() == Some(&b'/') && all(target, TARGET) {
-        return Ok(false);
+/// Checks that a target can be told to the application byte for byte. Whether one that is no path suits its method is
+/// looked at later, by `pipeline/guard.rs`.
+pub(super) fn check_target(target: &[u8]) -> Result<(), Fault> {
+    let is_path = target.first() == Some(&b'/');
+    if is_path && all(target, TARGET) {
+        return Ok(());
     }
     let misplaced = target::misplaced(target);
     if misplaced.is_some() {
         return Err(fault(target, Fault::Target(misplaced)));
     }
-    let hides = target::is_hidden(target);
-    let is_uri = if hides {
-        let mut shown = target.to_vec();
-        target::hide(&mut shown);
-        Uri::try_from(shown).is_ok()
-    } else {
-        Uri::try_from(target).is_ok()
+    if is_path {
+        return Ok(());
+    }
+    // Only the absolute form has a query behind something else than a path.
+    let site = match memchr::memchr(b'?', target) {
+        Some(query) if memchr::memmem::find(target, b"://").is_some_and(|at| at < query) => {
+            target.get(..query).unwrap_or_default()
+        }
+        _ => target,
     };
-    if is_uri { Ok(hides) } else { Err(Fault::Target(None)) }
+    if Uri::try_from(site).is_ok() { Ok(()) } else { Err(Fault::Target(None)) }
 }
 
 /// Why a line is refused that has a fault: what is worse than that is named first. A bare CR is a line's

@@ -10,6 +10,8 @@ mod told;
 
 use std::ops::Range;
 
+use bytes::BytesMut;
+
 use self::framing::Fields;
 pub use self::{
     fault::{Fault, Limits},
@@ -17,6 +19,7 @@ pub use self::{
     http2::{FieldLines, Head as Http2Head, TrailerLines},
     told::is_told,
 };
+use super::request_parts::{Line, RequestParts};
 
 /// What there is to know of a head that may pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +27,10 @@ pub struct Head {
     /// Bytes, with the empty line at its end.
     pub length: usize,
     pub framing: Framing,
-    /// How many fields it has.
-    pub fields: usize,
-    /// It may be followed by another protocol than HTTP.
-    pub asks_for_websocket: bool,
-    /// Where its target is, if a part of that must be hidden from `http::Uri`.
-    pub hidden: Option<Range<usize>>,
+    version: line::Version,
+    method: Range<usize>,
+    target: Range<usize>,
+    lines: Vec<Line>,
 }
 
 /// Looks at one head, of which more may come each time.
@@ -42,7 +43,8 @@ pub struct Scanner {
     /// `None` until the request line was read.
     fields: Option<Fields>,
     has_empty_line: bool,
-    hidden: Option<Range<usize>>,
+    method: Range<usize>,
+    target: Range<usize>,
 }
 
 // === impl Scanner ===
@@ -66,21 +68,29 @@ impl Scanner {
                 None => {
                     let line = line::request(line, limits)?;
                     self.fields = Some(Fields::new(line.version));
-                    self.hidden =
-                        line.hidden.map(|target| begin + target.start..begin + target.end);
+                    self.method = begin..begin + line.method;
+                    self.target = begin + line.target.start..begin + line.target.end;
                 }
-                Some(fields) if line.is_empty() => {
+                Some(_) if line.is_empty() => {
                     if at >= limits.head {
                         return Err(Fault::HeadTooLong);
                     }
-                    let (framing, asks_for_websocket) = fields.end()?;
-                    let fields = fields.count();
+                    let fields = self.fields.take().ok_or(Fault::RequestLine)?;
+                    let version = fields.version();
+                    let (framing, of_fields) = fields.end()?;
                     line::check_controls(bytes.get(unseen..=at).unwrap_or_default(), lines)?;
-                    let (length, hidden) = (at + 1, self.hidden.take());
-                    return Ok(Some(Head { length, framing, fields, asks_for_websocket, hidden }));
+                    return Ok(Some(Head {
+                        length: at + 1,
+                        framing,
+                        version,
+                        method: self.method.clone(),
+                        target: self.target.clone(),
+                        lines: of_fields,
+                    }));
                 }
                 Some(fields) => {
-                    fields.add(line, limits).map_err(|fault| line::fault(line, fault))?
+                    let added = fields.add(line, begin, limits);
+                    added.map_err(|fault| line::fault(line, fault))?;
                 }
             }
         }
@@ -111,6 +121,19 @@ impl Scanner {
             }
             _ => Ok(()),
         }
+    }
+}
+
+// === impl Head ===
+
+impl Head {
+    /// What it says; `bytes` are those that were scanned, as many as it has.
+    pub fn into_parts(self, bytes: BytesMut) -> RequestParts {
+        let version = match self.version {
+            line::Version::One => http::Version::HTTP_10,
+            line::Version::OneOne => http::Version::HTTP_11,
+        };
+        RequestParts::of_head(bytes, (self.method, self.target), version, self.lines)
     }
 }
 

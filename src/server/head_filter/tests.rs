@@ -65,7 +65,12 @@ fn seen(filter: &HeadFilter, pieces: &[Vec<u8>], room: usize) -> Seen {
                 let arrived = filter.0.borrow_mut().arrived.take();
                 let Some(Arrived { stream, head, refusal }) = arrived else { break };
                 filter.0.borrow_mut().has_read_on = false;
-                let what = format!("{} {}", head.parts.method, head.parts.uri);
+                let parts = &head.parts;
+                let site = parts.authority().map(|authority| {
+                    format!("{}://{authority}", parts.scheme().unwrap_or_default())
+                });
+                let (method, path) = (&parts.method, parts.path_and_query());
+                let what = format!("{method} {}{path}", site.unwrap_or_default());
                 seen.requests.push((stream, what, refusal.map(|refusal| refusal.kind)));
             }
         }

@@ -18,7 +18,7 @@ const ROUND_TRIP: Duration = Duration::from_millis(50);
 /// The pause between two looks after that.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Bytes that are read behind a request while it is answered: requests that come behind it.
-const READ_AHEAD: usize = 64 * 1024;
+const READ_AHEAD: usize = 16 * 1024;
 
 /// What is known of a client that has closed its side.
 #[derive(Debug, Default)]
@@ -52,8 +52,8 @@ pub(super) enum Waits {
 // === impl Departure ===
 
 impl Departure {
-    /// Ready when the client has left. Reads what the client sends behind its request, once that is complete: until
-    /// then, whoever reads the body finds out.
+    /// Ready when the client has left. Reads what the client sends behind its request, once that is complete; as
+    /// long as somebody reads the body, that finds out.
     pub(super) fn poll(
         &mut self,
         socket: &mut ClientSocket,
@@ -61,7 +61,13 @@ impl Departure {
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         if !socket.is_body_complete() {
-            return Poll::Pending;
+            if socket.is_body_held {
+                return Poll::Pending;
+            }
+            socket.discard_abandoned_body(cx);
+            if !socket.is_body_complete() && !socket.has_ended {
+                return Poll::Pending;
+            }
         }
         while !socket.has_ended {
             if socket.input.len() >= READ_AHEAD {

@@ -142,9 +142,8 @@ impl Connection<'_> {
         };
         let (parts, mut answer) = response.into_parts();
         let is_switch = parts.status == StatusCode::SWITCHING_PROTOCOLS;
-        let tunnel = if is_switch { answer.take_tunnel() } else { None };
         let delimiter = response_head::delimiter(&asked, &parts, answer.size_hint().exact());
-        let is_last = tunnel.is_none()
+        let is_last = !is_switch
             && (!keeps
                 || delimiter == response_head::Delimiter::Close
                 || response_head::says_close(&parts)
@@ -152,10 +151,12 @@ impl Connection<'_> {
         {
             let mut socket = self.socket.borrow_mut();
             socket.takes_interim = false;
-            response_head::encode(&mut socket.output, &asked, &parts, delimiter, is_last);
+            let last = (is_last, answer.request_id());
+            response_head::encode(&mut socket.output, &asked, &parts, delimiter, last);
         }
         let trailer = parts.headers.get(header::TRAILER).cloned();
         drop(parts);
+        let tunnel = if is_switch { answer.take_tunnel() } else { None };
         // Should it break off, however that comes, an orderly end would pass for its own.
         let is_open_ended = delimiter == response_head::Delimiter::Close;
         if is_open_ended {
@@ -186,13 +187,13 @@ impl Connection<'_> {
 
     /// The request as the pipeline wants it.
     fn request(&self, head: RequestHead) -> ClientRequest {
-        let RequestHead { parts, target, refusal, framing, expects_continue, .. } = head;
+        let RequestHead { parts, refusal, framing, expects_continue, .. } = head;
         let takes_interim = parts.version == Version::HTTP_11 && refusal.is_none();
         let number = self.socket.borrow_mut().begin_request(framing, takes_interim);
         let body = SocketBody::of_request(&self.socket, number, expects_continue && takes_interim);
         self.interim.restart();
         let interim = takes_interim.then(|| Rc::clone(&self.interim));
-        ClientRequest { parts, target, refusal, body, interim }
+        ClientRequest { parts, refusal, body, interim }
     }
 
     /// What the pipeline says, with interim responses before it; `None` if the client did not wait for it.

@@ -6,14 +6,10 @@ use std::{
     io,
     rc::Rc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use super::{
-    connection::Connection,
-    request_head::{self, RequestHead},
-    socket::ClientSocket,
-};
+use super::{connection::Connection, request_head::RequestHead, socket::ClientSocket};
 use crate::{
     error::Kind,
     pipeline::Refusal,
@@ -65,7 +61,12 @@ struct Reader {
     begun: Option<Instant>,
     /// Whether it may be the preface of HTTP/2 instead.
     may_be_http2: bool,
+    /// Since when the end of all serving is near.
+    closing: Option<Instant>,
 }
+
+/// How long a head that has begun is waited for when the end of all serving is near: most come in one piece.
+const LAST_HEAD: Duration = Duration::from_secs(1);
 
 /// Waits for the next request; the connection has been idle since then.
 pub(super) async fn read(connection: &mut Connection<'_>, since: Instant) -> Arrived {
@@ -79,8 +80,14 @@ pub(super) async fn read(connection: &mut Connection<'_>, since: Instant) -> Arr
         begun: None,
         // Who has agreed upon HTTP/1.1 may not begin with something else.
         may_be_http2: is_first && connection.agreed == Agreed::Nothing,
+        closing: None,
     };
     poll_fn(|cx| reader.poll(connection, cx)).await
+}
+
+/// Whether more has come than the empty line that may stand before a request (RFC 9112, 2.2).
+fn has_begun(input: &[u8]) -> bool {
+    !b"\r\n".starts_with(input)
 }
 
 // === impl Reader ===
@@ -93,7 +100,7 @@ impl Reader {
             if let Some(arrived) = self.look(&mut socket) {
                 return Poll::Ready(arrived);
             }
-            if self.begun.is_none() && !socket.input.is_empty() {
+            if self.begun.is_none() && has_begun(&socket.input) {
                 let now = Instant::now();
                 self.begun = Some(now);
                 connection.activity.set_head(now);
@@ -101,7 +108,7 @@ impl Reader {
             // What has come before the end of the client's side counts.
             let filled = if socket.has_ended { Poll::Ready(Ok(0)) } else { socket.poll_fill(cx) };
             match filled {
-                Poll::Ready(Ok(0)) if socket.input.is_empty() => {
+                Poll::Ready(Ok(0)) if !has_begun(&socket.input) => {
                     return Poll::Ready(Arrived::Over(Over::Closed));
                 }
                 Poll::Ready(Ok(0)) => {
@@ -116,8 +123,11 @@ impl Reader {
             }
         }
         // Only now: a request that has arrived already is answered first.
-        if connection.ticket.is_closing() && self.begun.is_none() {
-            return Poll::Ready(Arrived::Over(Over::Draining));
+        if connection.ticket.is_closing() {
+            if self.begun.is_none() || self.may_be_http2 {
+                return Poll::Ready(Arrived::Over(Over::Draining));
+            }
+            self.closing.get_or_insert_with(Instant::now);
         }
         if connection.activity.take_let_go() {
             return Poll::Ready(Arrived::Over(Over::LetGo));
@@ -142,8 +152,8 @@ impl Reader {
         }
         match self.scanner.scan(&socket.input, &self.limits) {
             Ok(Some(head)) => {
-                let bytes = socket.take_input(head.length);
-                Some(Arrived::Request(Box::new(request_head::read(&bytes, &head))))
+                let bytes = socket.take_head(head.length);
+                Some(Arrived::Request(Box::new(RequestHead::read(bytes, head))))
             }
             Ok(None) => {
                 self.seen = socket.input.len();
@@ -171,8 +181,11 @@ impl Reader {
             (None, Some(first)) => self.since + first,
             (None, None) => self.since + timeouts.idle,
         };
+        let last = self.closing.map(|since| since + LAST_HEAD);
+        let at = last.map_or(at, |last| at.min(last));
         connection.deadline.set_at(at);
         connection.deadline.poll_expired(cx).map(|()| match (self.begun, first) {
+            _ if last == Some(at) => Arrived::Over(Over::Draining),
             (Some(_), _) if self.may_be_http2 => Arrived::Over(Over::HalfHttp2),
             (Some(_), _) => {
                 let late = Refusal { kind: Kind::ClientHeadTimeout, misplaced: None };

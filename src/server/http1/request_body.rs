@@ -27,6 +27,15 @@ pub(super) struct SocketBody {
     is_awaited: bool,
 }
 
+/// Where a body is to be read from.
+enum Place {
+    Here(Rc<RefCell<ClientSocket>>),
+    /// It has come to its end, and another request may have begun.
+    Over,
+    /// The connection is no more.
+    Gone,
+}
+
 // === impl SocketBody ===
 
 impl SocketBody {
@@ -42,9 +51,14 @@ impl SocketBody {
         ClientBody::Coming(Box::pin(Self { socket: Rc::downgrade(socket), number, is_awaited }))
     }
 
-    /// The socket, as long as this is the body that it is at.
-    fn socket(&self) -> Option<Rc<RefCell<ClientSocket>>> {
-        self.socket.upgrade().filter(|socket| socket.borrow().requests() == self.number)
+    /// Where the body is.
+    fn place(&self) -> Place {
+        match self.socket.upgrade() {
+            None => Place::Gone,
+            // Another request begins only behind a complete one.
+            Some(socket) if socket.borrow().requests() != self.number => Place::Over,
+            Some(socket) => Place::Here(socket),
+        }
     }
 }
 
@@ -56,8 +70,10 @@ impl Body for SocketBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let Some(socket) = self.socket() else {
-            return Poll::Ready(Some(Err(Error::new(Kind::ClientBody))));
+        let socket = match self.place() {
+            Place::Here(socket) => socket,
+            Place::Over => return Poll::Ready(None),
+            Place::Gone => return Poll::Ready(Some(Err(Error::new(Kind::ClientBody)))),
         };
         let mut socket = socket.borrow_mut();
         let polled = socket.poll_body(cx);
@@ -71,13 +87,18 @@ impl Body for SocketBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.socket().is_none_or(|socket| socket.borrow().is_body_complete())
+        match self.place() {
+            Place::Here(socket) => socket.borrow().is_body_complete(),
+            Place::Over => true,
+            Place::Gone => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.socket() {
-            None => SizeHint::with_exact(0),
-            Some(socket) => {
+        match self.place() {
+            Place::Over => SizeHint::with_exact(0),
+            Place::Gone => SizeHint::default(),
+            Place::Here(socket) => {
                 let left = socket.borrow().body_left();
                 left.map_or_else(SizeHint::default, SizeHint::with_exact)
             }
@@ -87,7 +108,7 @@ impl Body for SocketBody {
 
 impl Drop for SocketBody {
     fn drop(&mut self) {
-        if let Some(socket) = self.socket() {
+        if let Place::Here(socket) = self.place() {
             socket.borrow_mut().abandon_body();
         }
     }

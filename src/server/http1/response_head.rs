@@ -6,7 +6,9 @@ use http::{
 };
 use hyper::ext::ReasonPhrase;
 
-use crate::server::date;
+use crate::{pipeline::ReadyLines, server::date};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How the end of a body is told (RFC 9112, 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,19 +53,23 @@ pub(super) fn encode(
     asked: &Asked,
     response: &Parts,
     delimiter: Delimiter,
-    is_last: bool,
+    (is_last, request_id): (bool, Option<&[u8]>),
 ) {
     let headers = &response.headers;
+    let ready = response.extensions.get::<ReadyLines>().map_or(&[][..], |ready| &ready.0);
     let size: usize =
         headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    out.reserve(size + 160);
+    out.reserve(ready.len() + size + 200);
     out.put_slice(if asked.version == Version::HTTP_10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
     status(out, response);
+    out.put_slice(ready);
     // Only a chunked body has trailers (RFC 9112, 7.1.2).
     let has_trailers = delimiter == Delimiter::Chunked;
     fields(out, headers.iter().filter(|(name, _)| has_trailers || *name != header::TRAILER));
     match delimiter {
-        Delimiter::Length(length) if !headers.contains_key(header::CONTENT_LENGTH) => {
+        Delimiter::Length(length)
+            if ready.is_empty() && !headers.contains_key(header::CONTENT_LENGTH) =>
+        {
             out.put_slice(b"content-length: ");
             out.put_slice(itoa::Buffer::new().format(length).as_bytes());
             out.put_slice(b"\r\n");
@@ -79,6 +85,13 @@ pub(super) fn encode(
         } else if asked.version == Version::HTTP_10 {
             out.put_slice(b"connection: keep-alive\r\n");
         }
+    }
+    if let Some(id) = request_id
+        && !headers.contains_key(X_REQUEST_ID)
+    {
+        out.put_slice(b"x-request-id: ");
+        out.put_slice(id);
+        out.put_slice(b"\r\n");
     }
     if !headers.contains_key(header::DATE) {
         out.put_slice(b"date: ");
@@ -167,7 +180,7 @@ mod tests {
             |version, status, fields: &[(&'static str, &'static str)], delimiter, is_last| {
                 let mut out = BytesMut::new();
                 let asked = asked(&Method::GET, version);
-                encode(&mut out, &asked, &parts(status, fields), delimiter, is_last);
+                encode(&mut out, &asked, &parts(status, fields), delimiter, (is_last, None));
                 String::from_utf8(out.to_vec()).unwrap()
             };
         for (version, status, fields, delimiter, is_last, expected) in [
@@ -230,9 +243,23 @@ mod tests {
     fn a_head_without_a_date_gets_one() {
         let mut out = BytesMut::new();
         let asked = asked(&Method::GET, Version::HTTP_11);
-        encode(&mut out, &asked, &parts(200, &[]), Delimiter::Nothing, false);
+        encode(&mut out, &asked, &parts(200, &[]), Delimiter::Nothing, (false, Some(b"7")));
         let text = String::from_utf8(out.to_vec()).unwrap();
         let date = text.split_once("\r\ndate: ").and_then(|(_, rest)| rest.split_once("\r\n"));
         assert!(date.is_some_and(|(date, _)| date.ends_with(" GMT")), "{text}");
+        assert!(text.contains("\r\nx-request-id: 7\r\n"), "{text}");
+    }
+
+    #[test]
+    fn lines_that_are_ready_come_first() {
+        let mut parts = parts(200, &[("x-a", "b"), ("x-request-id", "its own")]);
+        let lines = bytes::Bytes::from_static(b"content-length: 5\r\nvary: x\r\n");
+        parts.extensions.insert(ReadyLines(lines));
+        let mut out = BytesMut::new();
+        let asked = asked(&Method::GET, Version::HTTP_11);
+        encode(&mut out, &asked, &parts, Delimiter::Length(5), (false, Some(b"7")));
+        let expected = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nvary: x\r\nx-a: b\r\n\
+                        x-request-id: its own\r\ndate: ";
+        assert!(out.starts_with(expected.as_bytes()), "{out:?}");
     }
 }

@@ -139,11 +139,16 @@ impl ClientSocket {
 
     /// Takes the first bytes of what is here.
     pub(super) fn take_input(&mut self, length: usize) -> Bytes {
+        self.take_head(length).freeze()
+    }
+
+    /// The same, to be changed.
+    pub(super) fn take_head(&mut self, length: usize) -> BytesMut {
         if length == self.input.len() {
             // Nothing is left, and no memory held for it.
-            return mem::take(&mut self.input).freeze();
+            return mem::take(&mut self.input);
         }
-        self.input.split_to(length).freeze()
+        self.input.split_to(length)
     }
 
     /// Reads more of the request's body; `None` is its end.

@@ -25,7 +25,7 @@ use crate::{body::SealedPart, pipeline::Answer, rfc::trailers};
 
 /// Pieces of a body up to this size are copied behind what is to be written, so that both leave in one call.
 const SMALL: usize = 16 * 1024;
-/// So much is gathered of small pieces before it is written.
+/// So much is gathered of small pieces before it is written. The kernel takes as much at once.
 const ENOUGH: usize = 64 * 1024;
 /// What ends a chunk, and a chunked body without trailers (RFC 9112, 7.1).
 const CHUNK_END: &[u8] = b"\r\n";
@@ -123,6 +123,12 @@ impl Writer<'_> {
         loop {
             self.gather(&socket, cx);
             let socket = &mut *socket.borrow_mut();
+            if self.source == Source::Over
+                && self.sealed.is_none()
+                && socket.output.len() + self.data.len() <= ENOUGH
+            {
+                self.answer.finish();
+            }
             if self.is_written(socket) {
                 return match self.source {
                     Source::Broken => Poll::Ready(Err(Broken::Body)),
@@ -165,6 +171,7 @@ impl Writer<'_> {
         {
             // The body may be read from this very socket: not while it is borrowed.
             let polled = Pin::new(&mut *self.answer).poll_frame(cx);
+            let is_end = self.answer.is_end_stream();
             let output = &mut socket.borrow_mut().output;
             match polled {
                 Poll::Pending => return,
@@ -176,7 +183,7 @@ impl Writer<'_> {
                 },
             }
             // So that the end leaves with what is before it.
-            if self.source == Source::Open && self.answer.is_end_stream() {
+            if self.source == Source::Open && is_end {
                 self.end(output, None);
             }
         }
@@ -276,11 +283,13 @@ impl Writer<'_> {
             Ok(count) if count > 0 => {
                 part.offset += count as u64;
                 part.bytes.advance(count);
+                self.answer.on_sealed_sent(count, part.bytes.is_empty());
                 if part.bytes.is_empty() {
                     self.sealed = None;
                 }
             }
             Ok(_) | Err(_) => {
+                self.answer.on_sealed_sent(part.bytes.len(), true);
                 self.data = std::mem::take(&mut part.bytes);
                 self.sealed = None;
             }

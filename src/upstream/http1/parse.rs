@@ -183,8 +183,13 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
             continue;
         }
         let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
-        headers
-            .append(name, value.map_err(|_| garbage("the value of a header field is malformed"))?);
+        let value = value.map_err(|_| garbage("the value of a header field is malformed"))?;
+        if name == header::CONTENT_LENGTH {
+            // One that is repeated goes on once (RFC 9110, 8.6).
+            headers.insert(name, value);
+        } else {
+            headers.append(name, value);
+        }
     }
     for name in connection.named {
         headers.remove(name);

@@ -285,8 +285,9 @@ fn outages_are_logged_once_in_ten_seconds() {
     let most = 1 + begin.elapsed().as_secs() / 10;
     // Far more than there are lines.
     assert!(outages > 10, "{outages}");
+    // Nearly each of them: an application that ends while it is asked is met by another error.
     let ejections = sideman.metric("sideman_upstream_ejections_total", &[]);
-    assert!(ejections >= f64::from(outages), "{ejections} of {outages}");
+    assert!(ejections > f64::from(outages) * 0.9, "{ejections} of {outages}");
     let (_, events) = sideman.leave_for_events();
     let with = |part: &str| events.iter().filter(|line| line.contains(part)).collect::<Vec<_>>();
     let lines = with("upstream server unavailable");

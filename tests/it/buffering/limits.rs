@@ -92,6 +92,22 @@ fn a_client_that_asks_first_is_told_to_go_on() {
     assert_eq!(client.send("body").response().text(), "body");
 }
 
+/// What follows a body that nobody has asked for can't be found (RFC 9110, 10.1.1), and the client is told so.
+#[test]
+fn a_body_that_is_not_wanted_ends_the_connection_and_says_so() {
+    let application = App::saying("hello");
+    let sideman = start(&application);
+    let mut client = sideman.connect();
+    client.send(
+        "POST /healthz HTTP/1.1\r\nHost: example.test\r\nContent-Length: 4\r\n\
+         Expect: other\r\nExpect: 100-continue\r\n\r\n",
+    );
+    let response = client.response();
+    assert!(response.status == 405 && response.closes(), "{response:?}");
+    assert!(client.until_gone().is_empty());
+    assert_eq!(application.requests(), 0);
+}
+
 /// Nobody reads for minutes what can't be kept in the end.
 #[test]
 fn a_length_beyond_all_buffers_is_refused_at_once() {

@@ -23,6 +23,19 @@ fn start(header: &str, idle: &str) -> (App, Sideman) {
     (application, sideman)
 }
 
+/// RFC 9112, 2.2: some clients send one behind a request.
+#[test]
+fn an_empty_line_is_no_head_that_has_begun() {
+    let (_application, sideman) = start("1s", "3s");
+    let mut client = kept(&sideman);
+    let begin = Instant::now();
+    client.send("\r\n");
+    assert!(client.until_gone().is_empty());
+    let waited = begin.elapsed();
+    assert!(waited >= Duration::from_secs(3), "{waited:?}");
+    sideman.until_metric(TIMEOUTS, &[("timer", "idle")], 1.0);
+}
+
 #[test]
 fn a_dripped_head_is_answered_at_the_deadline() {
     let (application, sideman) = start("2s", "1h");

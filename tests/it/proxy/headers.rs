@@ -92,6 +92,11 @@ fn the_absolute_form_becomes_the_origin_form() {
         client.send(format!("GET {target} HTTP/1.1\r\nHost: real.test\r\n\r\n"));
         assert_eq!(client.response().text(), expected, "{target}");
     }
+    // RFC 9112, 3.2.4: without a path this is about the server as a whole.
+    for (target, expected) in [("http://real.test", "*"), ("http://real.test/", "/")] {
+        client.send(format!("OPTIONS {target} HTTP/1.1\r\nHost: real.test\r\n\r\n"));
+        assert_eq!(client.response().text(), expected, "{target}");
+    }
 }
 
 #[test]

@@ -33,6 +33,13 @@ fn custom_reason_phrase_is_kept() {
 }
 
 #[test]
+fn a_length_that_is_repeated_goes_on_once() {
+    let response = relayed("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n");
+    assert_eq!(response.matches("content-length: 2\r\n").count(), 1, "{response}");
+    assert!(response.ends_with("\r\n\r\nok"), "{response}");
+}
+
+#[test]
 fn space_before_a_colon_is_removed() {
     let response = relayed("HTTP/1.1 200 OK\r\nX-Spaced : a\r\nContent-Length : 2\r\n");
     assert!(response.contains("\r\nx-spaced: a\r\n") && response.ends_with("ok"), "{response}");

@@ -1,0 +1,156 @@
+//! The header fields of a request as they came: bytes, and where in them names and values are. Nothing is copied
+//! or allocated for a field.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+
+use super::name::Name;
+
+/// Header fields in the order in which they came.
+#[derive(Clone, Debug, Default)]
+pub struct Headers {
+    text: Text,
+    lines: Vec<Line>,
+    /// A bit for each listed name that occurs.
+    present: u64,
+}
+
+/// Where the bytes of the fields are.
+#[derive(Clone, Debug)]
+enum Text {
+    /// In the head that they came in (HTTP/1).
+    Head(Bytes),
+    /// Each for itself: HTTP/2 shares those that a client refers to again, so that a small head can't become a large
+    /// one in memory.
+    Shared(Vec<(HeaderName, HeaderValue)>),
+}
+
+/// Where one field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub name: Name,
+    /// Where its name begins in the head, and its value, with their lengths.
+    pub name_at: u32,
+    pub name_length: u32,
+    pub value_at: u32,
+    pub value_length: u32,
+}
+
+// === impl Headers ===
+
+impl Headers {
+    /// The fields of a head, whose names are in lower case.
+    pub(super) fn of_head(head: Bytes, lines: Vec<Line>) -> Self {
+        let present = lines.iter().fold(0, |bits, line| bits | line.name.bit());
+        Self { text: Text::Head(head), lines, present }
+    }
+
+    /// Fields that have their own memory.
+    pub fn shared(fields: Vec<(HeaderName, HeaderValue)>) -> Self {
+        let line = |(name, _): &(HeaderName, HeaderValue)| Line {
+            name: Name::of(name.as_str().as_bytes()),
+            name_at: 0,
+            name_length: 0,
+            value_at: 0,
+            value_length: 0,
+        };
+        let lines: Vec<Line> = fields.iter().map(line).collect();
+        let present = lines.iter().fold(0, |bits, line| bits | line.name.bit());
+        Self { text: Text::Shared(fields), lines, present }
+    }
+
+    /// The same fields, but only those with these names.
+    #[must_use]
+    pub fn only(&self, names: &[Name]) -> Self {
+        let kept = self.iter().filter(|(name, ..)| names.contains(name));
+        let owned = kept.filter_map(|(_, name, value)| {
+            Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?))
+        });
+        Self::shared(owned.collect())
+    }
+
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Whether a field of this name is among them.
+    pub fn contains(&self, name: Name) -> bool {
+        self.present & name.bit() != 0
+    }
+
+    /// The value of the first field of this name.
+    pub fn get(&self, name: Name) -> Option<&[u8]> {
+        self.get_all(name).next()
+    }
+
+    /// The value of the first field of this name, if it is visible ASCII.
+    pub fn get_str(&self, name: Name) -> Option<&str> {
+        let value = std::str::from_utf8(self.get(name)?).ok()?;
+        value.bytes().all(|byte| byte == b'\t' || (b' '..0x7f).contains(&byte)).then_some(value)
+    }
+
+    /// The values of all fields of this name, in their order.
+    pub fn get_all(&self, name: Name) -> impl DoubleEndedIterator<Item = &[u8]> {
+        let lines = if self.contains(name) { self.lines.as_slice() } else { &[] };
+        let lines = lines.iter().enumerate().filter(move |(_, line)| line.name == name);
+        lines.map(|(index, line)| self.value(index, line))
+    }
+
+    /// All fields in their order: each with its number, its name in lower case and its value.
+    pub fn iter(&self) -> impl Iterator<Item = (Name, &[u8], &[u8])> {
+        let lines = self.lines.iter().enumerate();
+        lines.map(|(index, line)| (line.name, self.name(index, line), self.value(index, line)))
+    }
+
+    /// Bytes of the head.
+    pub(super) fn head(&self) -> &[u8] {
+        match &self.text {
+            Text::Head(bytes) => bytes,
+            Text::Shared(_) => b"",
+        }
+    }
+
+    fn name(&self, index: usize, line: &Line) -> &[u8] {
+        match &self.text {
+            Text::Head(bytes) => span(bytes, line.name_at, line.name_length),
+            Text::Shared(fields) => {
+                fields.get(index).map_or(b"", |(name, _)| name.as_str().as_bytes())
+            }
+        }
+    }
+
+    fn value(&self, index: usize, line: &Line) -> &[u8] {
+        match &self.text {
+            Text::Head(bytes) => span(bytes, line.value_at, line.value_length),
+            Text::Shared(fields) => fields.get(index).map_or(b"", |(_, value)| value.as_bytes()),
+        }
+    }
+}
+
+fn span(bytes: &[u8], at: u32, length: u32) -> &[u8] {
+    let (at, length) = (at as usize, length as usize);
+    bytes.get(at..at + length).unwrap_or_default()
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self::Shared(Vec::new())
+    }
+}
+
+/// For tests: fields that are known to be valid; others are left out.
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
+        let owned = fields.into_iter().filter_map(|(name, value)| {
+            let name = HeaderName::from_bytes(name.as_ref()).ok()?;
+            Some((name, HeaderValue::from_bytes(value.as_ref()).ok()?))
+        });
+        Self::shared(owned.collect())
+    }
+}

@@ -1,0 +1,77 @@
+//! What a request's head says (RFC 9112, 3 and 5; RFC 9113, 8.3), whichever version it came by.
+
+mod headers;
+mod name;
+mod target;
+
+pub use self::{
+    headers::{Headers, Line},
+    name::Name,
+    target::RequestTarget,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{Method, Version};
+
+/// The head of a request.
+#[derive(Clone, Debug)]
+pub struct RequestParts {
+    pub method: Method,
+    pub version: Version,
+    pub target: RequestTarget,
+    pub headers: Headers,
+}
+
+// === impl RequestParts ===
+
+impl RequestParts {
+    /// A request without fields.
+    pub fn new(method: Method, version: Version, target: RequestTarget) -> Self {
+        Self { method, version, target, headers: Headers::default() }
+    }
+
+    /// The head of a request of HTTP/1 that was scanned: its method and its target are there, its fields at `lines`.
+    /// The names are put into lower case.
+    pub(in crate::rfc) fn of_head(
+        mut head: BytesMut,
+        (method, target): (std::ops::Range<usize>, std::ops::Range<usize>),
+        version: Version,
+        lines: Vec<Line>,
+    ) -> Self {
+        for line in &lines {
+            let (at, length) = (line.name_at as usize, line.name_length as usize);
+            if let Some(name) = head.get_mut(at..at + length) {
+                name.make_ascii_lowercase();
+            }
+        }
+        let head: Bytes = head.freeze();
+        let method = Method::from_bytes(head.get(method).unwrap_or_default()).unwrap_or_default();
+        let target = RequestTarget::of_head(&head, target, &method);
+        Self { method, version, target, headers: Headers::of_head(head, lines) }
+    }
+
+    /// The path as it came; `*` is one, and a target without any has none.
+    pub fn path(&self) -> &str {
+        self.target.path(self.headers.head())
+    }
+
+    /// The query as it came.
+    pub fn query(&self) -> Option<&str> {
+        self.target.query(self.headers.head())
+    }
+
+    /// Both, as they came.
+    pub fn path_and_query(&self) -> &str {
+        self.target.path_and_query(self.headers.head())
+    }
+
+    /// The host that the target names, with its port if it has one.
+    pub fn authority(&self) -> Option<&str> {
+        self.target.authority()
+    }
+
+    /// The scheme that the target names.
+    pub fn scheme(&self) -> Option<&str> {
+        self.target.scheme()
+    }
+}
