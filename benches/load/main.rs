@@ -3,6 +3,8 @@
 //! `cargo bench --bench load -- --versus nginx` measures rows: what a request costs.
 //! `cargo bench --bench load -- --scenario all` runs scenarios: what requests notice when clients are
 //! slow, too many come, the application goes away, or Sideman reloads.
+//! `cargo bench --bench load -- --instructions` counts user-space instructions and compares them with
+//! a committed baseline.
 //! `cargo test --benches` sends checked requests for each row and through three scenarios, so that
 //! rows and configurations never rot. README.md has the method and the rules.
 #![allow(
@@ -20,6 +22,7 @@ mod door;
 mod generator;
 mod haproxy;
 mod http2;
+mod instructions;
 mod machine;
 mod measure;
 mod nginx;
@@ -72,6 +75,9 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> io::Result<()> {
+    if options.instructions {
+        return instructions::compare(options);
+    }
     if options.scenario.is_empty() { compare(options) } else { scenarios::compare(options) }
 }
 
@@ -156,6 +162,9 @@ fn smoke() -> io::Result<()> {
     if !failed.is_empty() {
         return Err(io::Error::other(failed));
     }
+    // Each site has the directory to itself.
+    drop(bench);
+    instructions::smoke(&mut skips)?;
     scenarios::smoke(&mut skips)?;
     skips.finish()
 }

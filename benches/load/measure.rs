@@ -213,6 +213,7 @@ impl Bench {
             workers: load.workers,
             connections: load.connections,
             settings: &[],
+            launcher: &[],
         };
         Server::start(kind, &setup)
     }
@@ -231,7 +232,7 @@ fn finish(server: Server, tree: &Tree, logged: Option<u64>) -> io::Result<()> {
 }
 
 /// A server that drops log lines under load saves work that the others do.
-fn all_logged(lines: u64, answered: u64) -> io::Result<()> {
+pub(crate) fn all_logged(lines: u64, answered: u64) -> io::Result<()> {
     if lines == answered {
         return Ok(());
     }

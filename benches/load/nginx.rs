@@ -58,7 +58,7 @@ const UWSGI: &str = "uwsgi_pass application;
 pub(crate) fn command(setup: &Setup<'_>, sending: &str) -> io::Result<Command> {
     let configuration = setup.directory.join("nginx.conf");
     fs::write(&configuration, text(setup, sending)?)?;
-    let mut command = Command::new(find()?);
+    let mut command = setup.program(find()?);
     command
         .arg("-p")
         .arg(setup.directory)
@@ -132,9 +132,12 @@ fn text(setup: &Setup<'_>, sending: &str) -> io::Result<String> {
     let open_files = descriptors.saturating_sub(others).max(1_000);
     // Files asked for in turn push each other out of a cache that does not hold them all.
     let for_tree = if open_files < OPEN_FILES { "open_file_cache off;" } else { "" };
+    // A launcher sees one process only: the master then does the worker's work.
+    let single = if setup.launcher.is_empty() { "" } else { "master_process off;" };
     Ok(format!(
         r#"{user}
 daemon off;
+{single}
 worker_processes {workers};
 worker_rlimit_nofile {descriptors};
 pid "{directory}/nginx.pid";

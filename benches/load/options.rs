@@ -31,6 +31,18 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', value_name = "SCENARIO", conflicts_with = "rows")]
     pub(crate) scenario: Vec<String>,
 
+    /// Count user-space instructions of a request under valgrind instead, for Sideman and for nginx if it
+    /// is installed; fails when a row takes over 3 % more than benches/load/instructions.txt says
+    #[arg(
+        long,
+        conflicts_with_all = ["scenario", "rows", "versus", "server", "rounds", "seconds", "connections", "workers", "json"]
+    )]
+    pub(crate) instructions: bool,
+
+    /// With `--instructions`: write the counts to benches/load/instructions.txt
+    #[arg(long, requires = "instructions")]
+    pub(crate) update: bool,
+
     /// What Sideman is told in scenarios besides its defaults, separated by commas: variables without
     /// SIDEMAN_. `--settings ''` is nothing
     #[arg(

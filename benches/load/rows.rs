@@ -350,7 +350,8 @@ const fn by_tls(name: &'static str, what: &'static str, scenario: Scenario) -> R
     Row { name, what, scenario, via: Via::Http }
 }
 
-const fn small() -> Get {
+/// What the rows of a 1 KiB file ask for.
+pub(crate) const fn small() -> Get {
     get("/static/1k.@.bin", Answer::File(1 << 10), FILE)
 }
 

@@ -23,7 +23,10 @@ use crate::{
 };
 
 const START: Duration = Duration::from_secs(10);
+/// Behind a launcher, which may slow it down fifty times.
+const LAUNCHED_START: Duration = Duration::from_secs(90);
 const STOP: Duration = Duration::from_secs(10);
+const LAUNCHED_STOP: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
 /// Someone else may take the free port between our look and the server's start.
 const ATTEMPTS: u32 = 3;
@@ -54,6 +57,8 @@ pub(crate) struct Server {
     pub(crate) admin: SocketAddr,
     child: Child,
     directory: PathBuf,
+    /// How long its end may take.
+    stop: Duration,
 }
 
 // === impl Kind ===
@@ -126,6 +131,11 @@ impl Server {
         Tree::of(self.child.id())
     }
 
+    /// The id of the process that was started.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGHUP.
     pub(crate) fn reload(&self) -> io::Result<()> {
         signal(self.child.id(), Signal::HUP)
@@ -154,14 +164,19 @@ impl Server {
         let child = kind.command(setup)?.spawn().map_err(|error| {
             io::Error::new(error.kind(), format!("cannot start {kind}: {error}"))
         })?;
+        let (start, stop) = match setup.launcher {
+            [] => (START, STOP),
+            _ => (LAUNCHED_START, LAUNCHED_STOP),
+        };
         let mut server = Self {
             address: setup.listen,
             tls: setup.tls.map_or(setup.listen, |(tls, _)| tls),
             admin: setup.admin,
             child,
             directory: setup.directory.to_owned(),
+            stop,
         };
-        let deadline = Instant::now() + START;
+        let deadline = Instant::now() + start;
         loop {
             // First the process, then the port: an answer from a stranger on our port is not ours.
             if let Some(status) = server.child.try_wait()? {
@@ -176,7 +191,7 @@ impl Server {
                 return Ok(server);
             }
             if Instant::now() > deadline {
-                let what = format!("{kind} was not ready after {START:?}{}", server.said());
+                let what = format!("{kind} was not ready after {start:?}{}", server.said());
                 return Err(io::Error::new(io::ErrorKind::TimedOut, what));
             }
             sleep(POLL);
@@ -190,7 +205,7 @@ impl Server {
         }
         let tree = self.tree()?;
         signal(self.child.id(), Signal::TERM)?;
-        let deadline = Instant::now() + STOP;
+        let deadline = Instant::now() + self.stop;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);

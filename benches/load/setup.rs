@@ -1,8 +1,10 @@
 //! What a server under test is told. `sideman`, `nginx` and `haproxy` write it in each one's own words.
 
 use std::{
+    ffi::{OsStr, OsString},
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use crate::certificate::Certificate;
@@ -24,6 +26,9 @@ pub(crate) struct Setup<'a> {
     pub(crate) connections: u32,
     /// Sideman's, besides its defaults: variables without their prefix, such as `LOG__LEVEL=warn`.
     pub(crate) settings: &'a [String],
+    /// What is run in the server's place and starts it in the same process: a program and its options,
+    /// or nothing.
+    pub(crate) launcher: &'a [OsString],
 }
 
 /// What the server passes requests to.
@@ -37,6 +42,16 @@ pub(crate) enum Application {
 // === impl Setup ===
 
 impl Setup<'_> {
+    /// The command that runs `program`, behind the launcher if there is one.
+    pub(crate) fn program(&self, program: impl AsRef<OsStr>) -> Command {
+        let Some((launcher, options)) = self.launcher.split_first() else {
+            return Command::new(program);
+        };
+        let mut command = Command::new(launcher);
+        command.args(options).arg(program);
+        command
+    }
+
     /// Where the access log goes.
     pub(crate) fn access_log(&self) -> PathBuf {
         access_log(self.directory)

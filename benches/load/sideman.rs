@@ -12,13 +12,16 @@ use crate::{
     setup::{Application, Setup},
 };
 
-const BINARY: &str = env!("CARGO_BIN_EXE_sideman");
+/// Built by cargo, with this bench's profile.
+const BUILT: &str = env!("CARGO_BIN_EXE_sideman");
+/// Names another program to run in its place.
+const BINARY: &str = "SIDEMAN_BINARY";
 
 /// The command that runs Sideman as `setup` says.
 pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
     let mut files = OsString::from("/static/=");
     files.push(setup.root.join("static"));
-    let mut command = Command::new(BINARY);
+    let mut command = setup.program(binary());
     command
         .arg("run")
         .args(["--listen", &setup.listen.to_string()])
@@ -52,7 +55,7 @@ pub(crate) fn command(setup: &Setup<'_>) -> io::Result<Command> {
 
 /// Why this Sideman does not speak to the application, if so, in its own words.
 pub(crate) fn refuses(application: &Application) -> io::Result<Option<String>> {
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command.args(["check", "--upstream", &url(application)]).env_clear();
     let output = command.stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -62,9 +65,17 @@ pub(crate) fn refuses(application: &Application) -> io::Result<Option<String>> {
 
 /// `sideman --version`.
 pub(crate) fn version() -> io::Result<String> {
-    let output = Command::new(BINARY).arg("--version").stdin(Stdio::null()).output()?;
+    let output =
+        Command::new(binary()).arg("--version").stdin(Stdio::null()).output().map_err(|error| {
+            let binary = binary().display().to_string();
+            io::Error::new(error.kind(), format!("cannot run {binary}: {error}"))
+        })?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     Ok(if text.is_empty() { "sideman, version unknown".into() } else { text })
+}
+
+fn binary() -> OsString {
+    std::env::var_os(BINARY).unwrap_or_else(|| BUILT.into())
 }
 
 /// The application as `upstream.url` wants it.

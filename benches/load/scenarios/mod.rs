@@ -300,6 +300,7 @@ impl Stage<'_> {
             workers: self.workers,
             connections: CONNECTIONS,
             settings: self.settings,
+            launcher: &[],
         };
         Server::start(kind, &setup)
     }

@@ -66,6 +66,7 @@ pub(super) fn run(site: &Site, application: SocketAddr, extent: Extent) -> io::R
         workers: extent.workers,
         connections: CONNECTIONS,
         settings: &[format!("CONFIG={}", plan.settings.display())],
+        launcher: &[],
     };
     let server = Server::start(Kind::Sideman, &setup)?;
     let visitors = visitors(&server, &certificate, site)?;

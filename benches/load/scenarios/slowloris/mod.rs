@@ -105,6 +105,7 @@ pub(super) fn run(
         workers: extent.workers,
         connections: extent.slow + 1_000,
         settings: &[],
+        launcher: &[],
     };
     let server = Server::start(kind, &setup)?;
     let file = site.urls("/static/1m.@.bin")?.first().cloned().unwrap_or_default();
