@@ -52,7 +52,11 @@ pub(super) fn url<'a>(redact: &Redact, url: &'a [u8], mut give: impl FnMut(&'a [
     let end = url.iter().position(|byte| matches!(byte, b'?' | b'#'));
     let (path, rest) = url.split_at_checked(end.map_or(url.len(), |at| at + 1)).unwrap_or_default();
     let mut given = 0;
-    hide(redact, path.strip_suffix(b"?").unwrap_or(path), true, |from, to| {
+    let is_plain = |byte: &u8| !matches!(byte, b'@' | b'%' | b'&' | b';' | b'=' | b'+');
+    // Neither a user nor a parameter can be in there.
+    let inner = path.strip_suffix(b"?").unwrap_or(path);
+    let inner = if inner.iter().fold(true, |all, byte| all & is_plain(byte)) { b"" } else { inner };
+    hide(redact, inner, true, |from, to| {
         give(path.get(given..from).unwrap_or_default());
         give(MASK);
         given = to;
@@ -190,10 +194,16 @@ impl Name {
             *place = *byte;
             length += 1;
         }
-        let bare = bare.get(..length).unwrap_or_default();
-        let mut parts = name.split(|byte| matches!(byte, b'[' | b']' | b'.' | b':' | b' '));
         let fits_any = |name: &[u8]| redact.0.iter().any(|pattern| fits(pattern, name));
-        self.is_longer || fits_any(name) || fits_any(bare) || parts.any(fits_any)
+        if self.is_longer || fits_any(name) {
+            return true;
+        }
+        // Most names have no punctuation: they are their only part.
+        if length == name.len() {
+            return false;
+        }
+        let mut parts = name.split(|byte| matches!(byte, b'[' | b']' | b'.' | b':' | b' '));
+        fits_any(bare.get(..length).unwrap_or_default()) || parts.any(fits_any)
     }
 }
 
