@@ -15,7 +15,7 @@ pub enum Framing {
 }
 
 /// Fields that most requests have room for.
-const USUAL: usize = 16;
+const USUAL: usize = 24;
 
 /// What is known from the fields so far.
 #[derive(Debug)]

@@ -39,7 +39,7 @@ pub struct Line {
 // === impl Headers ===
 
 impl Headers {
-    /// The fields of a head, whose names are in lower case.
+    /// The fields of a head, whose names are in lower case unless they are listed.
     pub(super) fn of_head(head: Bytes, lines: Vec<Line>) -> Self {
         let present = lines.iter().fold(0, |bits, line| bits | line.name.bit());
         Self { text: Text::Head(head), lines, present }
@@ -117,6 +117,9 @@ impl Headers {
     }
 
     fn name(&self, index: usize, line: &Line) -> &[u8] {
+        if line.name != Name::Other {
+            return line.name.text().as_bytes();
+        }
         match &self.text {
             Text::Head(bytes) => span(bytes, line.name_at, line.name_length),
             Text::Shared(fields) => {

@@ -31,14 +31,14 @@ impl RequestParts {
     }
 
     /// The head of a request of HTTP/1 that was scanned: its method and its target are there, its fields at `lines`.
-    /// The names are put into lower case.
+    /// Names that are not listed are put into lower case; of others nobody reads the bytes.
     pub(in crate::rfc) fn of_head(
         mut head: BytesMut,
         (method, target): (std::ops::Range<usize>, std::ops::Range<usize>),
         version: Version,
         lines: Vec<Line>,
     ) -> Self {
-        for line in &lines {
+        for line in lines.iter().filter(|line| line.name == Name::Other) {
             let (at, length) = (line.name_at as usize, line.name_length as usize);
             if let Some(name) = head.get_mut(at..at + length) {
                 name.make_ascii_lowercase();

@@ -208,13 +208,20 @@ impl Name {
 }
 
 fn fits(pattern: &NamePattern, name: &[u8]) -> bool {
+    let (NamePattern::Exact(text)
+    | NamePattern::Begin(text)
+    | NamePattern::End(text)
+    | NamePattern::Within(text)) = pattern;
+    // Most patterns are longer than most names.
+    if text.len() > name.len() {
+        return false;
+    }
+    let text = text.as_bytes();
     match pattern {
-        NamePattern::Exact(text) => name == text.as_bytes(),
-        NamePattern::Begin(text) => name.starts_with(text.as_bytes()),
-        NamePattern::End(text) => name.ends_with(text.as_bytes()),
-        NamePattern::Within(text) => {
-            name.windows(text.len().max(1)).any(|part| part == text.as_bytes())
-        }
+        NamePattern::Exact(_) => name == text,
+        NamePattern::Begin(_) => name.starts_with(text),
+        NamePattern::End(_) => name.ends_with(text),
+        NamePattern::Within(_) => name.windows(text.len().max(1)).any(|part| part == text),
     }
 }
 

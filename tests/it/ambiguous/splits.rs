@@ -207,8 +207,11 @@ fn segments_that_come_while_an_answer_is_awaited_are_each_answered_and_counted()
             waits.pass();
             App::reply(request.target().as_bytes())
         });
-        let sideman =
-            Settings::before(&application.url()).set("upstream.max_in_flight", "400").start();
+        // All connect at once, which is more than wait in the application's queue of connections.
+        let sideman = Settings::before(&application.url())
+            .set("upstream.max_in_flight", "400")
+            .set("upstream.connect_timeout", "30s")
+            .start();
         check(Some(&gate), &sideman, &[sequence]);
     }
 }
