@@ -34,10 +34,9 @@ enum Precision {
 /// `application/problem+json`) more than HTML. One that says nothing, or accepts anything, does not.
 ///
 /// ```
-/// use sideman::rfc::accept::prefers_json;
-/// let mut headers = http::HeaderMap::new();
-/// assert!(!prefers_json(&headers));
-/// headers.insert("accept", http::HeaderValue::from_static("application/json, text/html;q=0.9"));
+/// use sideman::rfc::{accept::prefers_json, request_parts::Headers};
+/// assert!(!prefers_json(&Headers::default()));
+/// let headers = Headers::from_iter([("accept", "application/json, text/html;q=0.9")]);
 /// assert!(prefers_json(&headers));
 /// ```
 pub fn prefers_json(headers: &Headers) -> bool {
