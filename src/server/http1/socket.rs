@@ -20,8 +20,9 @@ use crate::{
     server::counted_stream::CountedStream,
 };
 
-/// Bytes read at a time where a head is expected: an idle connection holds no buffer, the stack has it.
-const HEAD: usize = 8 * 1024;
+/// Bytes read at a time where a head is expected, and with it a short body: an idle connection holds no buffer, the stack
+/// has it.
+const HEAD: usize = 16 * 1024;
 /// Bytes of a body read at a time. `body/collected.rs` keeps large reads without a copy.
 const BODY: usize = 64 * 1024;
 
