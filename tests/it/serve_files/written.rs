@@ -99,8 +99,8 @@ fn log_that_grows_all_the_time_is_served_whole() {
         // Once it rests, it is a file like any other.
         eventually("a tag", || {
             let (head, body) = ask(&site.sideman, "/static/app.log", "");
-            assert!(body == fs::read(&path).unwrap());
-            head.has("etag").then_some(())
+            // The version of a moment ago may be asked for once more.
+            (head.has("etag") && body == fs::read(&path).unwrap()).then_some(())
         });
     }
 }
