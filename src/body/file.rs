@@ -52,7 +52,7 @@ pub struct Version {
     modified: (i64, i64),
 }
 
-/// What differs when a file is written to, or another takes its name.
+/// Identifies one state of a file on disk. It changes when the file is written to or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileIdentity {
     device: u64,
@@ -207,8 +207,8 @@ impl FileStream {
         let is_allowed = self.changing.as_ref().is_some_and(|changing| match changing.allowed {
             Changes::None => false,
             Changes::Growth => current.size > self.version.size && !is_first(changing),
-            // Another length before the first byte was read may be that of another version, of which a part would
-            // pass for all.
+            // If the length changed before the first read, the response head may belong to another version. A part
+            // of the new version would look complete.
             Changes::Any if is_first(changing) && is_all => current.size == self.version.size,
             Changes::Any => current.size >= self.range.end,
         });

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand,
 
 use crate::config::{Flag, Flags, KEYS, Key};
 
-/// Names the settings file; it stands beside the keys because a file cannot name itself.
+/// The flag with the path of the settings file. It is no key, because a file cannot name itself.
 const CONFIG: &str = "config";
 
 /// The reverse-proxy sidecar for Django.

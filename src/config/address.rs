@@ -24,7 +24,7 @@ pub(super) const LISTEN_OR_OFF: Text<Option<SocketAddr>> =
         listen.map_or_else(|| "off".into(), |address| address.to_string())
     });
 
-/// Peers: each item may stand for several networks.
+/// A list of networks and addresses. A word such as `alb` means several networks.
 pub(super) const NETWORKS: Text<Vec<IpNet>> = Text::new(
     "networks or addresses, such as 10.0.0.0/8; or alb, or private",
     networks,

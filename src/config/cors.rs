@@ -4,7 +4,7 @@ use crate::plan::Cors;
 
 use super::{format::Text, path, value};
 
-/// The words, and what they stand for.
+/// The accepted words with their values.
 pub(super) const WORDS: &[(&str, Cors)] =
     &[("none", Cors::None), ("fonts", Cors::Fonts), ("all", Cors::All)];
 

@@ -18,7 +18,7 @@ use super::{
 
 /// What uWSGI has without a setting of its own.
 const UWSGI_BUFFER: u64 = 4096;
-/// What the uwsgi protocol can say, and gunicorn takes.
+/// Bytes that gunicorn accepts: the largest length that the uwsgi protocol can express.
 const GUNICORN_BUFFER: u64 = u16::MAX as u64;
 
 /// How long an unused connection to the fallback is kept: it is asked rarely, during deployments.
@@ -104,7 +104,7 @@ impl Draft {
         };
         let buffer_size = self.uwsgi_buffer.unwrap_or(usual) as usize;
         let protocol = match servers.first() {
-            // What an address says of it is that it is uwsgi.
+            // A `uwsgi://` address sets the protocol; its details come from other settings.
             Some((Protocol::Uwsgi(_), _)) => {
                 Protocol::Uwsgi(Uwsgi { flavour: self.uwsgi_flavour, buffer_size })
             }
@@ -170,7 +170,7 @@ fn fallback(origin: Origin, timeout: Duration) -> Fallback {
         idle_timeout: FALLBACK_IDLE,
         max_idle: FALLBACK_MAX_IDLE,
         max_age: FALLBACK_AGE,
-        // Its own bound stands in pipeline/fallback.rs; one that is away is not waited for.
+        // `pipeline/fallback.rs` limits its requests. They do not wait while it is unavailable.
         admission: Admission { max_in_flight: usize::MAX, ..Admission::default() },
         abort: true,
         trusts_protocol: true,

@@ -18,7 +18,7 @@ use super::{
 /// The variables of the environment.
 pub type Environment = BTreeMap<OsString, OsString>;
 
-/// Names the settings file; it stands beside the keys because a file cannot name itself.
+/// The variable with the path of the settings file. It is no key, because a file cannot name itself.
 const CONFIG: &str = "SIDEMAN_CONFIG";
 const PREFIX: &str = "SIDEMAN_";
 const FILE: &str = "_FILE";

@@ -1,13 +1,13 @@
 //! One request from top to bottom. Read [`handle`] first; each step is a file of its own:
 //!
 //! 1. [`record`] notes what came, and [`finish`] logs and counts it when its answer has ended.
-//! 2. [`route`] decides who answers: [`health`], [`files`] or the application.
+//! 2. [`route`] decides by the path, which [`normal_path`] has decoded once: [`health`], [`files`] or the application.
 //! 3. [`guard`], [`hosts`] and [`loops`] refuse what must not go further; [`redirect`] sends to https.
 //! 4. [`files`] finds the file and decides what of it is sent; or [`proxy`] sends the request that
 //!    [`forward`] has made fit to the application, once [`collect`] has its body. [`accel`] sends a
 //!    file in place of a reply that names one.
 //! 5. [`reply`] turns an error into a status and a page, which may come from [`pages`].
-//! 6. [`fields`] changes what the answer says about itself.
+//! 6. [`fields`] changes the header of the response. A file's header may be [`ready_lines`] if no rule changes it.
 //! 7. [`leftover`] reads what the client still sends of a body that nobody wanted.
 //!
 //! A server gives [`handle`] a [`request`] and what is known of its connection ([`connection_info`]). What a request may

@@ -84,7 +84,7 @@ fn answer(
     carry::within(&mut representation.head, said);
     directives.set_charset(&mut representation.head);
     let mut response =
-        files::render(method, &representation, outcome, (rate, files::Fields::Apart));
+        files::render(method, &representation, outcome, (rate, files::HeaderSource::Fields));
     // The heads of these are made of a few fields of the file's; all others have all of it.
     if !response.status().is_success() {
         carry::beside(&mut response, said);

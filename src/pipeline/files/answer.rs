@@ -3,7 +3,7 @@
 use http::{HeaderValue, Response, header};
 
 use super::{
-    render::{Fields, render},
+    render::{HeaderSource, render},
     select::select,
 };
 use crate::{
@@ -23,11 +23,11 @@ pub(in crate::pipeline) fn answer(
     match select(method, &record.parts.headers, entry) {
         Some((representation, outcome)) => {
             // Rules change single fields, and HTTP/2 writes them in its own way.
-            let fields = match record.takes_ready_lines() {
-                true => Fields::Ready,
-                false => Fields::Apart,
+            let source = match record.takes_ready_lines() {
+                true => HeaderSource::ReadyLines,
+                false => HeaderSource::Fields,
             };
-            render(method, representation, outcome, (rate, fields))
+            render(method, representation, outcome, (rate, source))
         }
         None => not_acceptable(record),
     }
@@ -39,7 +39,7 @@ pub(super) fn whole(record: &Record, entry: &Entry) -> Response<Body> {
     let parts = &record.parts;
     match select(&parts.method, &codings_alone(&parts.headers), entry) {
         Some((representation, outcome)) => {
-            render(&parts.method, representation, outcome, (None, Fields::Apart))
+            render(&parts.method, representation, outcome, (None, HeaderSource::Fields))
         }
         None => not_acceptable(record),
     }

@@ -12,7 +12,7 @@ mod select;
 pub(super) use self::{
     answer::{codings_alone, not_acceptable},
     lookup::{find, is_hidden},
-    render::{Fields, render},
+    render::{HeaderSource, render},
     select::select,
 };
 

@@ -13,13 +13,13 @@ use crate::{
     rfc::{multipart, range::content_range},
 };
 
-/// How a response says what there is to be said of a file.
+/// Where the header of a file's response comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::pipeline) enum Fields {
-    /// By its header fields.
-    Apart,
-    /// By lines that were made before, if nothing is to be changed in them.
-    Ready,
+pub(in crate::pipeline) enum HeaderSource {
+    /// The representation's fields, one by one.
+    Fields,
+    /// Its header lines as HTTP/1 writes them, made when the file was loaded. No field can be changed.
+    ReadyLines,
 }
 
 /// The response to a request for a file, which counts as one with this method. `rate` is in bytes a
@@ -28,9 +28,12 @@ pub(in crate::pipeline) fn render(
     method: &Method,
     representation: &Representation,
     outcome: Outcome,
-    (rate, fields): (Option<u64>, Fields),
+    (rate, source): (Option<u64>, HeaderSource),
 ) -> Response<Body> {
-    if fields == Fields::Ready && outcome == Outcome::Whole && representation.is_settled() {
+    if source == HeaderSource::ReadyLines
+        && outcome == Outcome::Whole
+        && representation.is_settled()
+    {
         let whole = 0..representation.size;
         let body = (method == Method::GET).then(|| single(representation, whole, rate));
         let mut response = Response::new(body.unwrap_or_default().paced(rate.unwrap_or(0)));

@@ -4,7 +4,7 @@ use super::{
     fault::{Fault, Limits},
     line::{self, Version},
 };
-use crate::rfc::request_parts::{Line, Name};
+use crate::rfc::request_parts::{FieldSpan, Name};
 
 /// How a request's end is told (RFC 9112, 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ const USUAL: usize = 24;
 #[derive(Debug)]
 pub(super) struct Fields {
     version: Version,
-    lines: Vec<Line>,
+    lines: Vec<FieldSpan>,
     length: Option<u64>,
     is_chunked: bool,
 }
@@ -59,7 +59,7 @@ impl Fields {
         // The value begins behind the name, the colon and the space that was trimmed.
         let rest = line.get(name.len() + 1..).unwrap_or_default();
         let value_at = begin + line.len() - trim_start(rest).len();
-        self.lines.push(Line {
+        self.lines.push(FieldSpan {
             name: known,
             name_at: number(begin)?,
             name_length: number(name.len())?,
@@ -74,7 +74,7 @@ impl Fields {
     }
 
     /// The end of the head: how the request's end is told, and where the fields are.
-    pub(super) fn end(self) -> Result<(Framing, Vec<Line>), Fault> {
+    pub(super) fn end(self) -> Result<(Framing, Vec<FieldSpan>), Fault> {
         let framing = match (self.length, self.is_chunked) {
             (Some(_), true) => return Err(Fault::LengthAndCoding),
             (None, true) => Framing::Chunked,

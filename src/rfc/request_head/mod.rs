@@ -19,7 +19,7 @@ pub use self::{
     http2::{FieldLines, Head as Http2Head, TrailerLines},
     told::is_told,
 };
-use super::request_parts::{Line, RequestParts};
+use super::request_parts::{FieldSpan, RequestParts};
 
 /// What there is to know of a head that may pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Head {
     version: line::Version,
     method: Range<usize>,
     target: Range<usize>,
-    lines: Vec<Line>,
+    lines: Vec<FieldSpan>,
 }
 
 /// Looks at one head, of which more may come each time.

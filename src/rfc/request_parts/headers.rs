@@ -10,7 +10,7 @@ use super::name::Name;
 #[derive(Clone, Debug, Default)]
 pub struct Headers {
     text: Text,
-    lines: Vec<Line>,
+    lines: Vec<FieldSpan>,
     /// A bit for each listed name that occurs.
     present: u64,
 }
@@ -27,7 +27,7 @@ enum Text {
 
 /// Where one field is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct FieldSpan {
     pub name: Name,
     /// Where its name begins in the head, and its value, with their lengths.
     pub name_at: u32,
@@ -40,21 +40,21 @@ pub struct Line {
 
 impl Headers {
     /// The fields of a head, whose names are in lower case unless they are listed.
-    pub(super) fn of_head(head: Bytes, lines: Vec<Line>) -> Self {
+    pub(super) fn of_head(head: Bytes, lines: Vec<FieldSpan>) -> Self {
         let present = lines.iter().fold(0, |bits, line| bits | line.name.bit());
         Self { text: Text::Head(head), lines, present }
     }
 
     /// Fields that have their own memory.
     pub fn shared(fields: Vec<(HeaderName, HeaderValue)>) -> Self {
-        let line = |(name, _): &(HeaderName, HeaderValue)| Line {
+        let line = |(name, _): &(HeaderName, HeaderValue)| FieldSpan {
             name: Name::of(name.as_str().as_bytes()),
             name_at: 0,
             name_length: 0,
             value_at: 0,
             value_length: 0,
         };
-        let lines: Vec<Line> = fields.iter().map(line).collect();
+        let lines: Vec<FieldSpan> = fields.iter().map(line).collect();
         let present = lines.iter().fold(0, |bits, line| bits | line.name.bit());
         Self { text: Text::Shared(fields), lines, present }
     }
@@ -116,7 +116,7 @@ impl Headers {
         }
     }
 
-    fn name(&self, index: usize, line: &Line) -> &[u8] {
+    fn name(&self, index: usize, line: &FieldSpan) -> &[u8] {
         if line.name != Name::Other {
             return line.name.text().as_bytes();
         }
@@ -128,7 +128,7 @@ impl Headers {
         }
     }
 
-    fn value(&self, index: usize, line: &Line) -> &[u8] {
+    fn value(&self, index: usize, line: &FieldSpan) -> &[u8] {
         match &self.text {
             Text::Head(bytes) => span(bytes, line.value_at, line.value_length),
             Text::Shared(fields) => fields.get(index).map_or(b"", |(_, value)| value.as_bytes()),

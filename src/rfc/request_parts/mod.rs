@@ -5,7 +5,7 @@ mod name;
 mod target;
 
 pub use self::{
-    headers::{Headers, Line},
+    headers::{FieldSpan, Headers},
     name::Name,
     target::RequestTarget,
 };
@@ -36,7 +36,7 @@ impl RequestParts {
         mut head: BytesMut,
         (method, target): (std::ops::Range<usize>, std::ops::Range<usize>),
         version: Version,
-        lines: Vec<Line>,
+        lines: Vec<FieldSpan>,
     ) -> Self {
         for line in lines.iter().filter(|line| line.name == Name::Other) {
             let (at, length) = (line.name_at as usize, line.name_length as usize);
