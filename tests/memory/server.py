@@ -1,0 +1,115 @@
+"""A Sideman process in a cgroup, with the settings of config/deploy/compose.yaml."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMPOSE = REPOSITORY / "config/deploy/compose.yaml"
+# With as many open files as a container has, server.max_connections is this; set for machines with fewer.
+MOST_CONNECTIONS = 10_000
+START_SECONDS = 10
+
+
+def compose_service():
+    """The lines of the service sideman."""
+    lines = COMPOSE.read_text().splitlines()
+    start = lines.index("  sideman:") + 1
+    end = next(i for i in range(start, len(lines)) if lines[i] and not lines[i].startswith("    "))
+    return lines[start:end]
+
+
+def compose_environment():
+    pattern = re.compile(r'^      (SIDEMAN_\w+): "?([^"#]*?)"?\s*(?:#.*)?$')
+    matches = (pattern.match(line) for line in compose_service())
+    return {match[1]: match[2] for match in matches if match}
+
+
+def compose_limit():
+    """mem_limit in bytes."""
+    match = re.search(r"^    mem_limit: (\d+)m$", "\n".join(compose_service()), re.MULTILINE)
+    return int(match[1]) << 20
+
+
+def binary():
+    """The program under test: SIDEMAN_BINARY, or a release build of this tree."""
+    if "SIDEMAN_BINARY" in os.environ:
+        return Path(os.environ["SIDEMAN_BINARY"]).resolve()
+    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=REPOSITORY, check=True)
+    return REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target") / "release/sideman"
+
+
+def drop_from_page_cache(file):
+    """The cgroup that reads it next is charged for it, as a container on a fresh machine."""
+    with open(file, "rb") as opened:
+        os.fsync(opened.fileno())
+        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+class Server:
+    """Starts when it is made, and listens then."""
+
+    def __init__(self, program, cgroup, work, application_port, settings):
+        self.cgroup = cgroup
+        self.log = work / "events.log"
+        copy = work / "sideman"
+        if not copy.exists():
+            shutil.copy2(program, copy)
+        drop_from_page_cache(copy)
+        environment = compose_environment() | {
+            "SIDEMAN_UPSTREAM": f"http://127.0.0.1:{application_port}",
+            "SIDEMAN_STATIC": f"/static/={work}/static",
+            "SIDEMAN_MEDIA": f"/media/={work}/media",
+            # The volume that is /tmp there.
+            "SIDEMAN_BUFFERS__DIRECTORY": f"{work}/spool",
+            "SIDEMAN_LISTEN": "127.0.0.1:0",
+            "SIDEMAN_ADMIN": "127.0.0.1:0",
+            "SIDEMAN_SERVER__MAX_CONNECTIONS": str(MOST_CONNECTIONS),
+        } | settings
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                cgroup.command([str(copy), "run"]), env=environment | {"PATH": os.environ["PATH"]},
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+        self.port = self.address("listening")
+        self.admin_port = self.address("admin listening")
+        self.wait_for(" INFO ready")
+
+    def wait_for(self, pattern):
+        deadline = time.monotonic() + START_SECONDS
+        while not (match := re.search(pattern, self.log.read_text(errors="replace"))):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"sideman did not start:\n{self.log.read_text(errors='replace')}")
+            time.sleep(0.01)
+        return match
+
+    def address(self, event):
+        """The port of a listener, as its event at the start names it."""
+        return int(self.wait_for(rf" INFO {event} address=127\.0\.0\.1:(\d+)")[1])
+
+    def is_alive(self):
+        return self.process.poll() is None
+
+    def memory(self):
+        """PSS and anonymous memory in bytes; nothing once it has ended."""
+        try:
+            rollup = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        except OSError:
+            return None
+        found = dict(re.findall(r"^(Pss|Anonymous): +(\d+) kB$", rollup, re.MULTILINE))
+        return {name: int(kilobytes) << 10 for name, kilobytes in found.items()} or None
+
+    def stop(self):
+        """Ends it at once: the second signal does not wait for requests."""
+        if self.is_alive():
+            self.process.send_signal(signal.SIGTERM)
+            time.sleep(0.05)
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
