@@ -3,6 +3,7 @@
 
 use std::{
     fs::{File, Metadata},
+    ops::Deref,
     os::unix::fs::MetadataExt,
     sync::{
         Arc,
@@ -68,6 +69,13 @@ pub struct Representation {
     lines: Bytes,
     /// `None` while the file is being written: nothing tells this version from the next.
     pub(super) validity: Option<Validity>,
+}
+
+/// The representation that a client gets (RFC 9110, 3.2), with its entry, which it keeps in memory.
+#[derive(Debug)]
+pub struct SelectedRepresentation {
+    entry: Arc<Entry>,
+    index: usize,
 }
 
 /// What identifies a version.
@@ -161,16 +169,15 @@ impl Entry {
         self.representations.iter().all(Representation::is_settled)
     }
 
-    /// The representation that the client likes best; `None` if it accepts none (406).
-    pub fn negotiate(&self, headers: &Headers) -> Option<&Representation> {
-        if let [only] = &*self.representations
-            && !headers.contains(Name::AcceptEncoding)
-        {
-            return Some(only);
-        }
-        let accepted = Accepted::of(headers);
-        let available = self.representations.iter().map(|one| (one.coding, one.size));
-        self.representations.get(encoding::choose(accepted, available)?)
+    /// Selects the representation that the client likes best; `None` if it accepts none (406).
+    pub fn negotiate(self: Arc<Self>, headers: &Headers) -> Option<SelectedRepresentation> {
+        let index = if self.codings() == 1 && !headers.contains(Name::AcceptEncoding) {
+            0
+        } else {
+            let available = self.representations.iter().map(|one| (one.coding, one.size));
+            encoding::choose(Accepted::of(headers), available)?
+        };
+        Some(SelectedRepresentation { entry: self, index })
     }
 
     /// Whether a large file was changed in place since it was looked at: what would be sent of it is
@@ -263,6 +270,20 @@ impl Entry {
 
     pub(super) fn take_used(&self) -> bool {
         self.uses.swap(0, Ordering::Relaxed) > 0
+    }
+}
+
+// === impl SelectedRepresentation ===
+
+impl Deref for SelectedRepresentation {
+    type Target = Representation;
+
+    fn deref(&self) -> &Representation {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "the index is of the same entry, which never changes"
+        )]
+        &self.entry.representations[self.index]
     }
 }
 

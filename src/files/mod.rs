@@ -25,7 +25,7 @@ mod tree;
 mod verify;
 
 pub use self::{
-    entry::{Content, Entry, Representation},
+    entry::{Content, Entry, Representation, SelectedRepresentation},
     head::media_policy,
     kind::{is_hashed, unhashed},
     load::{Found, is_sendable},

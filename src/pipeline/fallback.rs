@@ -1,6 +1,7 @@
 //! Fetches a file with a content hash from the server that has other releases' files.
 
 use std::{
+    borrow::Cow,
     cell::Cell,
     pin::Pin,
     rc::Rc,
@@ -25,17 +26,6 @@ use crate::{
 const AT_ONCE: usize = 32;
 /// How this server calls itself in `Via`, by which a ring of fallbacks is noticed.
 const NAME: &str = "sideman-fallback";
-
-/// What came of it.
-#[derive(Debug)]
-pub(super) enum Fetched {
-    Reply(Response<Body>),
-    Missing,
-    /// It gave no answer, or said that it is in trouble.
-    Failed(Option<Error>),
-    /// It is asked for too much already.
-    Busy,
-}
 
 /// The other server, as one worker sees it.
 #[derive(Debug)]
@@ -69,19 +59,20 @@ impl Fallback {
         self.plan == *plan && self.server.is_like(&plan.server, fleet)
     }
 
-    /// Asks for what the client asks for. `path` is its own, still encoded.
+    /// Requests the file that the client requests. `path` is the client's, still encoded. Returns `None` if the fallback
+    /// does not have the file, and as an error why it could not be asked or failed.
     pub(super) async fn fetch(
         &self,
         method: &Method,
         path: &str,
         headers: &Headers,
         id: &[u8],
-    ) -> Fetched {
+    ) -> Result<Option<Response<Body>>, Cow<'static, str>> {
         let mut passed_by = headers.get_all(Name::Via);
         if passed_by.any(|via| memchr::memmem::find(via, NAME.as_bytes()).is_some()) {
-            return Fetched::Missing;
+            return Ok(None);
         }
-        let Some(running) = Running::begin(&self.running) else { return Fetched::Busy };
+        let running = Running::begin(&self.running).ok_or("it has too many requests already")?;
         let target = format!("{}{path}", self.plan.base);
         let via = format!("1.1 {NAME}");
         let fields = fields(headers, &self.plan.host, &via, id);
@@ -94,7 +85,7 @@ impl Fallback {
             version: Version::HTTP_11,
         };
         let head = RequestHead { method, target: &target, fields, origin };
-        let reply = match self
+        let reply = self
             .server
             .send(
                 &head,
@@ -103,27 +94,22 @@ impl Fallback {
                 Notes { waited: &Cell::new(None), server: None, interim: None },
             )
             .await
-        {
-            Ok(reply) => reply,
-            Err(error) => return Fetched::Failed(Some(error)),
-        };
-        match reply.status {
+            .map_err(|error| error.to_string())?;
+        Ok(match reply.status {
             // A bucket may say with 200, and a page, that it has no such file.
-            StatusCode::OK if is_page(&reply.headers) && !path.ends_with(".html") => {
-                Fetched::Missing
-            }
+            StatusCode::OK if is_page(&reply.headers) && !path.ends_with(".html") => None,
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
                 let body = match reply.body {
                     Body::Stream(_) => Body::stream(Rest { body: reply.body, _running: running }),
                     here @ (Body::Empty | Body::Full(_) | Body::Sealed(_) | Body::File(_)) => here,
                 };
-                Fetched::Reply(passed_on(method, reply.status, &reply.headers, body))
+                Some(passed_on(method, reply.status, &reply.headers, body))
             }
-            StatusCode::RANGE_NOT_SATISFIABLE => Fetched::Reply(unsatisfiable(reply.headers)),
-            status if status.is_server_error() => Fetched::Failed(None),
+            StatusCode::RANGE_NOT_SATISFIABLE => Some(unsatisfiable(reply.headers)),
+            status if status.is_server_error() => return Err("it answered with an error".into()),
             // A bucket says 403 for what it does not have.
-            _ => Fetched::Missing,
-        }
+            _ => None,
+        })
     }
 
     /// Where it is, for people.

@@ -13,6 +13,8 @@ mod target;
 
 pub(super) use self::directives::{Directives, Target, take};
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Method, Response};
 
 use self::target::Wanted;
@@ -20,7 +22,8 @@ use super::{files, local::Local, record::Record, reply};
 use crate::{
     body::Body,
     error::Error,
-    files::{Entry, Found},
+    files::{Entry, Found, Representation},
+    rfc::request_parts::Name,
     telemetry::Route,
     upstream::Reply,
 };
@@ -53,7 +56,7 @@ pub(super) async fn serve(
         local.metrics.accel_sent.add(1);
         let root = local.app.store(name.family).roots().get(name.root);
         let rate = directives.rate(root.and_then(|root| root.rate));
-        return Ok(answer(record, &entry, directives, &said.headers, rate));
+        return Ok(answer(record, entry, directives, &said.headers, rate));
     }
     Ok(missing(local, record, target, &readings, why))
 }
@@ -61,7 +64,7 @@ pub(super) async fn serve(
 /// What is sent of a file: the request is taken for a GET of it, unless it is a HEAD.
 fn answer(
     record: &Record,
-    entry: &Entry,
+    entry: Arc<Entry>,
     directives: &Directives,
     said: &HeaderMap,
     rate: Option<u64>,
@@ -72,19 +75,19 @@ fn answer(
         (&parts.method, &parts.headers)
     } else {
         // The preconditions and ranges of a POST are about its own resource, not about this file.
-        coding_alone = files::codings_alone(&parts.headers);
+        coding_alone = parts.headers.only(&[Name::AcceptEncoding]);
         (&Method::GET, &coding_alone)
     };
-    let Some((representation, outcome)) = files::select(method, headers, entry) else {
-        let mut response = files::not_acceptable(record);
+    let Some((selected, status)) = files::select(method, headers, entry) else {
+        let mut response = reply::not_acceptable(record);
         carry::beside(&mut response, said);
         return response;
     };
-    let mut representation = representation.clone();
+    let mut representation = Representation::clone(&selected);
     carry::within(&mut representation.head, said);
     directives.set_charset(&mut representation.head);
     let mut response =
-        files::render(method, &representation, outcome, (rate, files::HeaderSource::Fields));
+        files::render(method, &representation, status, (rate, files::HeaderSource::Fields));
     // The heads of these are made of a few fields of the file's; all others have all of it.
     if !response.status().is_success() {
         carry::beside(&mut response, said);

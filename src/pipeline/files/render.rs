@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc, time::SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
-use super::select::Outcome;
+use super::select::FileStatus;
 use crate::pipeline::ready_lines::ReadyLines;
 use crate::{
     body::{Body, Changes, FileStream, SealedPart},
@@ -27,11 +27,11 @@ pub(in crate::pipeline) enum HeaderSource {
 pub(in crate::pipeline) fn render(
     method: &Method,
     representation: &Representation,
-    outcome: Outcome,
+    status: FileStatus,
     (rate, source): (Option<u64>, HeaderSource),
 ) -> Response<Body> {
     if source == HeaderSource::ReadyLines
-        && outcome == Outcome::Whole
+        && status == FileStatus::Whole
         && representation.is_settled()
     {
         let whole = 0..representation.size;
@@ -41,18 +41,18 @@ pub(in crate::pipeline) fn render(
         return response;
     }
     let is_get = method == Method::GET;
-    let (status, headers, body) = match outcome {
-        Outcome::Whole if is_get && let Some((stream, size)) = unsettled(representation) => {
+    let (status, headers, body) = match status {
+        FileStatus::Whole if is_get && let Some((stream, size)) = unsettled(representation) => {
             let mut headers = representation.head.clone();
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
             (StatusCode::OK, headers, Some(Body::File(stream)))
         }
-        Outcome::Whole => {
+        FileStatus::Whole => {
             let whole = 0..representation.size;
             let body = is_get.then(|| single(representation, whole, rate));
             (StatusCode::OK, representation.head.clone(), body)
         }
-        Outcome::Part(range) => {
+        FileStatus::Part(range) => {
             let mut headers = representation.head.clone();
             let text = content_range(&range, representation.size);
             headers.insert(header::CONTENT_RANGE, ascii(text));
@@ -61,18 +61,18 @@ pub(in crate::pipeline) fn render(
             let body = single(representation, range, rate);
             (StatusCode::PARTIAL_CONTENT, headers, Some(body))
         }
-        Outcome::Parts(ranges) => {
+        FileStatus::Parts(ranges) => {
             let mut headers = representation.head.clone();
             let (body, length, media_type) = multiple(representation, &ranges);
             headers.insert(header::CONTENT_TYPE, media_type);
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
             (StatusCode::PARTIAL_CONTENT, headers, Some(body))
         }
-        Outcome::NotModified => (StatusCode::NOT_MODIFIED, representation.not_modified(), None),
-        Outcome::PreconditionFailed => {
+        FileStatus::NotModified => (StatusCode::NOT_MODIFIED, representation.not_modified(), None),
+        FileStatus::PreconditionFailed => {
             (StatusCode::PRECONDITION_FAILED, refusal(representation), None)
         }
-        Outcome::RangeNotSatisfiable => {
+        FileStatus::RangeNotSatisfiable => {
             let mut headers = refusal(representation);
             let size = ascii(format!("bytes */{}", representation.size));
             headers.insert(header::CONTENT_RANGE, size);

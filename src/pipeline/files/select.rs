@@ -1,11 +1,11 @@
 //! Decides which representation of a file is sent, and what of it (RFC 9110, 13.2.2 and 14.2).
 
-use std::{ops::Range, time::SystemTime};
+use std::{ops::Range, sync::Arc, time::SystemTime};
 
 use http::Method;
 
 use crate::{
-    files::{Entry, Representation},
+    files::{Entry, Representation, SelectedRepresentation},
     rfc::{
         conditional::{self, Verdict},
         date,
@@ -14,9 +14,9 @@ use crate::{
     },
 };
 
-/// What is sent of a representation.
+/// The status of a response with a file, and what of the representation is sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::pipeline) enum Outcome {
+pub(in crate::pipeline) enum FileStatus {
     Whole,
     Part(Range<u64>),
     /// At least two, each within the size.
@@ -26,39 +26,40 @@ pub(in crate::pipeline) enum Outcome {
     RangeNotSatisfiable,
 }
 
-/// The representation and what of it is sent; `None` if the client accepts no coding there is.
-pub(in crate::pipeline) fn select<'a>(
+/// Selects a representation and what of it is sent; `None` if the client accepts no coding there is.
+pub(in crate::pipeline) fn select(
     method: &Method,
     headers: &Headers,
-    entry: &'a Entry,
-) -> Option<(&'a Representation, Outcome)> {
+    entry: Arc<Entry>,
+) -> Option<(SelectedRepresentation, FileStatus)> {
     let representation = entry.negotiate(headers)?;
-    Some((representation, outcome(method, headers, representation)))
+    let status = status(method, headers, &representation);
+    Some((representation, status))
 }
 
-fn outcome(method: &Method, headers: &Headers, representation: &Representation) -> Outcome {
+fn status(method: &Method, headers: &Headers, representation: &Representation) -> FileStatus {
     match conditional::evaluate(method, headers, representation.validators()) {
-        Verdict::NotModified => return Outcome::NotModified,
-        Verdict::PreconditionFailed => return Outcome::PreconditionFailed,
+        Verdict::NotModified => return FileStatus::NotModified,
+        Verdict::PreconditionFailed => return FileStatus::PreconditionFailed,
         Verdict::Proceed => {}
     }
     // A range is defined for GET only (RFC 9110, 14.2).
     if method != Method::GET {
-        return Outcome::Whole;
+        return FileStatus::Whole;
     }
     let mut ranges = headers.get_all(Name::Range);
-    let (Some(value), None) = (ranges.next(), ranges.next()) else { return Outcome::Whole };
-    let Ok(value) = std::str::from_utf8(value) else { return Outcome::Whole };
+    let (Some(value), None) = (ranges.next(), ranges.next()) else { return FileStatus::Whole };
+    let Ok(value) = std::str::from_utf8(value) else { return FileStatus::Whole };
     let now = date::seconds(SystemTime::now());
     if !conditional::range_allowed(headers, representation.validators(), now) {
-        return Outcome::Whole;
+        return FileStatus::Whole;
     }
     match range::resolve(value, representation.size) {
-        Requested::Whole => Outcome::Whole,
-        Requested::Part(part) => Outcome::Part(part),
+        Requested::Whole => FileStatus::Whole,
+        Requested::Part(part) => FileStatus::Part(part),
         // Parts that are read one after the other would be of several versions.
-        Requested::Parts(_) if !representation.is_settled() => Outcome::Whole,
-        Requested::Parts(parts) => Outcome::Parts(parts),
-        Requested::Unsatisfiable => Outcome::RangeNotSatisfiable,
+        Requested::Parts(_) if !representation.is_settled() => FileStatus::Whole,
+        Requested::Parts(parts) => FileStatus::Parts(parts),
+        Requested::Unsatisfiable => FileStatus::RangeNotSatisfiable,
     }
 }

@@ -77,7 +77,10 @@ pub(super) fn not_found_for_now(record: &Record) -> Response<Body> {
 pub(super) fn not_acceptable(record: &Record) -> Response<Body> {
     let text = "The file is not there in any coding that Accept-Encoding allows.";
     let status = StatusCode::NOT_ACCEPTABLE;
-    page::answer(record, &Message { status, name: "not_acceptable", text })
+    let mut response = page::answer(record, &Message { status, name: "not_acceptable", text });
+    let vary = HeaderValue::from_static("accept-encoding");
+    response.headers_mut().insert(header::VARY, vary);
+    response
 }
 
 /// 405 with the methods that are allowed.

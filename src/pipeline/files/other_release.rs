@@ -1,0 +1,61 @@
+//! Files of other releases. While a release rolls out, a page of one asks for files of another
+//! (issue 3.7): they come from the fallback, or the current version is sent, if set.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Response, header};
+
+use super::lookup::{failure, find, is_hidden};
+use crate::{
+    body::Body,
+    error::Error,
+    files::{Entry, Found},
+    pipeline::{fallback::Fallback, local::Local, record::Record, route::FileName},
+};
+
+/// Returns the fallback's response if it has the file. Whatever it says is counted, and failures are logged.
+pub(super) async fn fetch(
+    local: &Local,
+    record: &Record,
+    fallback: &Fallback,
+    wanted: &FileName<'_>,
+) -> Option<Box<Response<Body>>> {
+    let parts = &record.parts;
+    let path = parts.path();
+    let cause = match fallback.fetch(&parts.method, path, &parts.headers, record.request_id()).await
+    {
+        Ok(None) => return None,
+        Ok(Some(mut response)) => {
+            local.metrics.rescued_fallback.add(1);
+            if local.app.store(wanted.family).is_shared(wanted.root, &wanted.name) {
+                let anyone = HeaderValue::from_static("*");
+                response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anyone);
+            }
+            return Some(Box::new(response));
+        }
+        Err(cause) => cause,
+    };
+    local.metrics.fallback_failed.add(1);
+    if let Some(missed) = local.app.trouble.allow() {
+        let server = fallback.target();
+        tracing::warn!(cause = &*cause, path, %server, missed, "static.fallback failed a request");
+    }
+    None
+}
+
+/// Finds the current version of the same original file.
+pub(super) async fn current(
+    local: &Local,
+    record: &Record,
+    wanted: &FileName<'_>,
+) -> Result<Option<Arc<Entry>>, Error> {
+    let store = Arc::clone(local.app.store(wanted.family));
+    let current = store.current(wanted.root, &wanted.name).await;
+    let visible = current.map_err(failure)?.filter(|name| !is_hidden(name));
+    let Some(name) = visible else { return Ok(None) };
+    let wanted = FileName { name: name.into(), ..*wanted };
+    match find(local, record, &wanted).await? {
+        Found::File(entry) => Ok(Some(entry)),
+        Found::Directory | Found::Missing => Ok(None),
+    }
+}

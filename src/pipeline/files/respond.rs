@@ -1,0 +1,95 @@
+//! Makes the response of what was decided about a request for a file.
+
+use http::{HeaderValue, Response, StatusCode, header};
+
+use super::{
+    render::{HeaderSource, render},
+    resolve::Outcome,
+    select::FileStatus,
+};
+use crate::{
+    body::Body,
+    pipeline::{record::Record, reply},
+    plan::Cors,
+    rfc::target,
+};
+
+const ALLOW: &str = "GET, HEAD, OPTIONS";
+
+/// Returns the response that an outcome stands for.
+pub(super) fn respond(record: &Record, outcome: Outcome) -> Response<Body> {
+    let method = &record.parts.method;
+    match outcome {
+        Outcome::File { representation, status, rate } => {
+            // Rules change single fields, and HTTP/2 writes them in its own way.
+            let source = match record.takes_ready_lines() {
+                true => HeaderSource::ReadyLines,
+                false => HeaderSource::Fields,
+            };
+            render(method, &representation, status, (rate, source))
+        }
+        Outcome::CurrentVersion(representation) => {
+            // It is not what was asked for. So preconditions and ranges do not apply, and nobody may keep it.
+            let whole = (None, HeaderSource::Fields);
+            let mut response = render(method, &representation, FileStatus::Whole, whole);
+            let forget = HeaderValue::from_static("no-store");
+            response.headers_mut().insert(header::CACHE_CONTROL, forget);
+            response
+        }
+        Outcome::Fallback(response) => *response,
+        Outcome::NotAcceptable => reply::not_acceptable(record),
+        Outcome::RedirectToDirectory => redirect_to_directory(record),
+        Outcome::Options(cors) => options(cors),
+        Outcome::MethodNotAllowed => reply::method_not_allowed(record, ALLOW),
+        Outcome::NotFound { is_cacheable: true } => reply::not_found_for_now(record),
+        Outcome::NotFound { is_cacheable: false } => reply::not_found(record),
+    }
+}
+
+/// Redirects to the path with a slash at its end.
+fn redirect_to_directory(record: &Record) -> Response<Body> {
+    let path = record.path.or_raw();
+    let mut location = Vec::with_capacity(path.len() + 1);
+    // Encoded from the decoded path: what a client wrote could lead a browser to another host.
+    for &byte in path.iter().chain(b"/") {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                location.push(byte);
+            }
+            other => location.extend_from_slice(format!("%{other:02X}").as_bytes()),
+        }
+    }
+    if let Some(query) = record.parts.query() {
+        location.push(b'?');
+        location.extend_from_slice(target::escape(query).as_bytes());
+    }
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    let headers = response.headers_mut();
+    if let Ok(location) = HeaderValue::from_bytes(&location) {
+        headers.insert(header::LOCATION, location);
+    }
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+    let brief = HeaderValue::from_static("public, max-age=60");
+    headers.insert(header::CACHE_CONTROL, brief);
+    response
+}
+
+/// Says what may be done with a file (RFC 9110, 9.3.7), also in response to a preflight.
+fn options(cors: Cors) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, HeaderValue::from_static(ALLOW));
+    if cors != Cors::None {
+        for (name, value) in [
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD"),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, "range, if-range"),
+            (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    response
+}
