@@ -7,7 +7,7 @@ use std::{
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::{
-            fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+            fs::{FileTypeExt as _, PermissionsExt as _},
             net::UnixStream,
         },
     },
@@ -16,7 +16,7 @@ use std::{
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::plan::Listen;
+use crate::{body::FileIdentity, plan::Listen};
 
 /// Connections that the kernel keeps until they are accepted; it may cap it (somaxconn).
 const BACKLOG: i32 = 4096;
@@ -45,8 +45,7 @@ pub struct BindError {
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
-    /// Device and inode.
-    identity: (u64, u64),
+    identity: FileIdentity,
 }
 
 /// Listens on an address.
@@ -129,8 +128,8 @@ fn bind_file(path: &Path) -> io::Result<(OwnedFd, SocketFile)> {
         remove_stale(path)?;
         socket.bind(&address)?;
     }
-    let found = fs::symlink_metadata(path)?;
-    let file = SocketFile { path: path.to_owned(), identity: (found.dev(), found.ino()) };
+    let identity = FileIdentity::of(&fs::symlink_metadata(path)?);
+    let file = SocketFile { path: path.to_owned(), identity };
     // Nobody can connect before it listens, whatever the mode is until then.
     fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
     socket.listen(BACKLOG)?;
@@ -154,8 +153,8 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let found = fs::symlink_metadata(&self.path).map(|found| (found.dev(), found.ino()));
-        if found.is_ok_and(|found| found == self.identity)
+        let found = fs::symlink_metadata(&self.path);
+        if found.is_ok_and(|found| FileIdentity::of(&found) == self.identity)
             && let Err(error) = fs::remove_file(&self.path)
         {
             tracing::warn!(path = %self.path.display(), %error, "the socket's file stays behind");
