@@ -6,6 +6,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use super::{
@@ -40,6 +41,16 @@ const CALLED: [(&str, &str); 14] = [
     ("UPSTREAM_HOST", "UPSTREAM"),
     ("UPSTREAM_URL", "UPSTREAM"),
 ];
+
+/// The names of all variables without `SIDEMAN_`, each with its setting. The path of the settings file has none.
+static NAMES: LazyLock<Vec<(String, Option<&'static Key>)>> = LazyLock::new(|| {
+    let names = |key: &'static Key| {
+        let names = [Some(key.env_name()), key.short_env.map(str::to_owned)];
+        names.into_iter().flatten().map(move |name| (name, Some(key)))
+    };
+    let all = KEYS.iter().flat_map(names).chain([(CONFIG.to_owned(), None)]);
+    all.map(|(name, key)| (without_prefix(&name).to_owned(), key)).collect()
+});
 
 /// What the environment says, sorted by what it is about.
 #[derive(Debug)]
@@ -103,36 +114,28 @@ fn split_list(text: &str, continues: fn(&str) -> bool) -> Vec<String> {
 
 /// The name's kind of mistake and what to do about it, with the keys that were probably meant.
 fn unknown(name: &str, value: &OsStr) -> (Problem, Vec<&'static Key>) {
-    let names: Vec<String> = KEYS
-        .iter()
-        .flat_map(|key| [Some(key.env_name()), key.short_env.map(str::to_owned)])
-        .flatten()
-        .chain([CONFIG.to_owned()])
-        .collect();
     let upper = name.to_ascii_uppercase();
     let (stem, suffix) = match upper.strip_suffix(FILE) {
         Some(stem) => (stem, FILE),
         None => (upper.as_str(), ""),
     };
     // The common beginning would make every name look alike.
-    let rest = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
-    let rests: Vec<String> = names.iter().map(|name| rest(name)).collect();
-    let stem = rest(stem);
+    let stem = without_prefix(stem);
+    let names = NAMES.iter().map(|(name, _)| name.as_str());
     let called = CALLED.iter().find(|(called, _)| *called == stem).map(|(_, known)| *known);
     let near = match called {
         Some(known) => vec![known],
-        None => suggest::nearest(&stem, rests.iter().map(String::as_str), "__"),
+        None => suggest::nearest(stem, names.clone(), "__"),
     };
     // LISTEN_PORT is LISTEN and more.
-    let begins =
-        |known: &&String| stem.strip_prefix(known.as_str()).is_some_and(|s| s.starts_with('_'));
-    let near = match rests.iter().filter(begins).max_by_key(|known| known.len()) {
-        Some(longest) if near.is_empty() => vec![longest.as_str()],
+    let begins = |known: &&str| stem.strip_prefix(*known).is_some_and(|s| s.starts_with('_'));
+    let near = match names.filter(begins).max_by_key(|known| known.len()) {
+        Some(longest) if near.is_empty() => vec![longest],
         _ => near,
     };
-    let near: Vec<String> = near.iter().map(|near| format!("{PREFIX}{near}")).collect();
-    let meant = KEYS.iter().filter(|key| near.iter().any(|near| is_name_of(key, near))).collect();
-    let near: Vec<String> = near.iter().map(|near| format!("{near}{suffix}")).collect();
+    let meant = NAMES.iter().filter(|(name, _)| near.contains(&name.as_str()));
+    let meant = meant.filter_map(|(_, key)| *key).collect();
+    let near: Vec<String> = near.iter().map(|near| format!("{PREFIX}{near}{suffix}")).collect();
 
     let fault = if is_service_link(&upper, value) {
         "there is no such setting; if Kubernetes sets it for a Service called sideman, put \
@@ -148,8 +151,8 @@ fn unknown(name: &str, value: &OsStr) -> (Problem, Vec<&'static Key>) {
     (Problem::about(None, name.escape_debug().to_string(), fault), meant)
 }
 
-fn is_name_of(key: &Key, name: &str) -> bool {
-    key.short_env == Some(name) || key.env_name() == name
+fn without_prefix(name: &str) -> &str {
+    name.strip_prefix(PREFIX).unwrap_or(name)
 }
 
 /// Whether the variable is one of those that Kubernetes gives every container for each Service: names of
@@ -239,15 +242,14 @@ impl<'a> Readings<'a> {
         for (stem, is_file) in [(Some(name), false), (name.strip_suffix(FILE), true)] {
             let Some(stem) = stem else { continue };
             let variable = Variable { name, value, is_file };
-            if stem == CONFIG {
-                self.config.push(variable);
-                return true;
-            }
+            let Some(stem) = stem.strip_prefix(PREFIX) else { continue };
+            let Some((_, key)) = NAMES.iter().find(|(known, _)| known == stem) else { continue };
             let mut keys = self.keys.iter_mut();
-            if let Some((_, variables)) = keys.find(|(key, _)| is_name_of(key, stem)) {
-                variables.push(variable);
-                return true;
+            match key.and_then(|key| keys.find(|(one, _)| std::ptr::eq(*one, key))) {
+                Some((_, variables)) => variables.push(variable),
+                None => self.config.push(variable),
             }
+            return true;
         }
         false
     }
