@@ -22,6 +22,8 @@ READ_AT_ONCE = 4096
 CREEP = 1024
 BOMB_COOKIE = 3900
 BOMB_REPEATS = 23
+# Together less than server.max_header, so that the requests are served.
+BOMB_REPEATS_ALLOWED = 4
 BOMB_STREAMS = 128
 
 
@@ -77,17 +79,18 @@ def full_queue():
 class Bomb(Client):
     """An HTTP/2 connection that names one large cookie again and again, and never opens its window."""
 
-    def __init__(self):
-        super().__init__(http2.start(0) + b"".join(map(self.request, range(BOMB_STREAMS))))
+    def __init__(self, repeats):
+        requests = b"".join(self.request(number, repeats) for number in range(BOMB_STREAMS))
+        super().__init__(http2.start(0) + requests)
         self.frames = http2.Frames()
         self.responses = Counter({"no response": BOMB_STREAMS})
 
     @staticmethod
-    def request(number):
+    def request(number, repeats):
         cookie = http2.indexed(http2.FIRST_DYNAMIC)
         first = http2.remembered(http2.COOKIE, b"c=" + b"x" * (BOMB_COOKIE - 2)) if number == 0 else cookie
         path = b"/page" if number % 2 else SMALL_FILE.encode()
-        return http2.request(2 * number + 1, path, first + cookie * (BOMB_REPEATS - 1))
+        return http2.request(2 * number + 1, path, first + cookie * (repeats - 1))
 
     def read(self, data):
         for kind, flags, _, payload in self.frames.feed(data):
@@ -110,7 +113,12 @@ class Bomb(Client):
 
 def header_bombs():
     """60 HTTP/2 connections with 128 requests that name a cookie of 3.9 KB 23 times, and a window of 0."""
-    return (Bomb() for _ in range(60))
+    return (Bomb(BOMB_REPEATS) for _ in range(60))
+
+
+def allowed_bombs():
+    """The same with the cookie named 4 times: 15.6 KB together, which server.max_header allows."""
+    return (Bomb(BOMB_REPEATS_ALLOWED) for _ in range(60))
 
 
 def websockets():
@@ -123,7 +131,7 @@ def websockets():
 
 
 ATTACKS = {attack.__name__.replace("_", "-"): attack for attack in (
-    idle, large_heads, slow_files, slow_responses, uploads, full_queue, header_bombs, websockets)}
+    idle, large_heads, slow_files, slow_responses, uploads, full_queue, header_bombs, allowed_bombs, websockets)}
 
 
 def main():
