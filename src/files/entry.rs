@@ -20,6 +20,7 @@ use crate::{
         conditional::Validators,
         encoding::{self, Accepted, Coding},
         request_parts::{Headers, Name},
+        response_lines::ResponseLines,
     },
 };
 
@@ -66,7 +67,7 @@ pub struct Representation {
     /// Everything a 200 says except `Date` and `Connection`.
     pub head: HeaderMap,
     /// The same as HTTP/1 writes it, each line with its end.
-    lines: Bytes,
+    lines: ResponseLines,
     /// `None` while the file is being written: nothing tells this version from the next.
     pub(super) validity: Option<Validity>,
 }
@@ -297,17 +298,12 @@ impl Representation {
         head: HeaderMap,
         validity: Option<Validity>,
     ) -> Self {
-        let mut lines = Vec::new();
-        for (name, value) in &head {
-            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                lines.extend_from_slice(part);
-            }
-        }
-        Self { coding, content, size, head, lines: lines.into(), validity }
+        let lines = ResponseLines::from(&head);
+        Self { coding, content, size, head, lines, validity }
     }
 
     /// The header lines of a 200, ready to be written. Not for one whose `head` was changed since.
-    pub fn lines(&self) -> Bytes {
+    pub fn lines(&self) -> ResponseLines {
         self.lines.clone()
     }
 
@@ -350,7 +346,7 @@ impl Representation {
         };
         let tag = self.validity.as_ref().map_or(0, |one| one.etag.len());
         // Names and values of the head are about 60 bytes long, its tables 108 a field.
-        let head = self.head.capacity() * 168 + self.lines.len();
+        let head = self.head.capacity() * 168 + self.lines.as_bytes().len();
         content + (size_of::<Self>() + tag + head) as u64
     }
 }

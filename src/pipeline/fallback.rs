@@ -95,17 +95,18 @@ impl Fallback {
             )
             .await
             .map_err(|error| error.to_string())?;
+        let headers = reply.fields.to_map();
         Ok(match reply.status {
             // A bucket may say with 200, and a page, that it has no such file.
-            StatusCode::OK if is_page(&reply.headers) && !path.ends_with(".html") => None,
+            StatusCode::OK if is_page(&headers) && !path.ends_with(".html") => None,
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
                 let body = match reply.body {
                     Body::Stream(_) => Body::stream(Rest { body: reply.body, _running: running }),
                     here @ (Body::Empty | Body::Full(_) | Body::Sealed(_) | Body::File(_)) => here,
                 };
-                Some(passed_on(method, reply.status, &reply.headers, body))
+                Some(passed_on(method, reply.status, &headers, body))
             }
-            StatusCode::RANGE_NOT_SATISFIABLE => Some(unsatisfiable(reply.headers)),
+            StatusCode::RANGE_NOT_SATISFIABLE => Some(unsatisfiable(headers)),
             status if status.is_server_error() => return Err("it answered with an error".into()),
             // A bucket says 403 for what it does not have.
             _ => None,

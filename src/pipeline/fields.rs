@@ -16,7 +16,7 @@ use crate::{
 /// Gives the response the id of its request, unless the application did. Then makes every change whose prefix
 /// fits, in the plan's order, except for load balancers.
 pub(super) fn apply(record: &Record, response: &mut Response<Body>) {
-    if record.takes_ready_lines() {
+    if record.takes_response_lines() {
         // The server writes it: see `Answer::request_id`.
         return;
     }

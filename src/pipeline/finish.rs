@@ -49,7 +49,7 @@ impl Answer {
     /// The id of its request, if its head is to get one that has none.
     pub fn request_id(&self) -> Option<&[u8]> {
         let record = self.record.as_ref()?;
-        record.takes_ready_lines().then(|| record.request_id())
+        record.takes_response_lines().then(|| record.request_id())
     }
 
     /// Whether its body goes on as the application writes it, and may be silent for as long as that likes.

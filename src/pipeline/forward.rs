@@ -122,7 +122,7 @@ fn fate(known: Name, name: &[u8], record: &Record) -> Fate {
         // CVE-2016-5385: CGI makes HTTP_PROXY of it.
         Name::Proxy | Name::Forwarded | Name::XForwarded | Name::XRealIp => Fate::Forged,
         Name::Other => fate_of_other(name),
-        _ if fields::is_hop_by_hop_name(name) => Fate::Rewritten,
+        _ if fields::is_hop_by_hop_name(known) => Fate::Rewritten,
         _ => Fate::Pass,
     }
 }

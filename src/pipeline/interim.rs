@@ -6,7 +6,9 @@ use std::{
     mem,
 };
 
-use http::{HeaderMap, HeaderName, Response, StatusCode, header};
+use http::{Response, StatusCode};
+
+use crate::rfc::response_lines::ResponseLines;
 
 /// Bytes that may wait for a client, at the most. What comes beyond is left out: an interim response says
 /// nothing that the final one does not.
@@ -37,9 +39,8 @@ impl InterimResponses {
     }
 
     /// Queues an interim response with these fields, if that is not too much.
-    pub(super) fn push(&self, status: StatusCode, fields: &HeaderMap) {
-        let of_fields = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
-        let size = self.size.get() + STATUS + of_fields.sum::<usize>();
+    pub(super) fn push(&self, status: StatusCode, fields: &ResponseLines) {
+        let size = self.size.get() + STATUS + fields.as_bytes().len();
         if size <= LIMIT {
             self.size.set(size);
             self.waiting.borrow_mut().push(response(status, fields));
@@ -48,32 +49,28 @@ impl InterimResponses {
 }
 
 /// An interim response with the fields that clients may see. Hop-by-hop fields are gone already.
-fn response(status: StatusCode, fields: &HeaderMap) -> Response<()> {
+fn response(status: StatusCode, fields: &ResponseLines) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    for (name, value) in fields.iter().filter(|(name, _)| is_for_clients(name)) {
-        headers.append(name, value.clone());
-    }
+    *response.headers_mut() = fields.filtered(is_for_clients).to_map();
     response
 }
 
-fn is_for_clients(name: &HeaderName) -> bool {
-    let text = name.as_str();
-    *name != header::CONTENT_LENGTH && text != "x-sendfile" && !text.starts_with("x-accel-")
+fn is_for_clients(name: &[u8]) -> bool {
+    name != b"content-length" && name != b"x-sendfile" && !name.starts_with(b"x-accel-")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderValue};
 
-    fn fields(list: &[(&'static str, &'static str)]) -> HeaderMap {
+    fn fields(list: &[(&'static str, &'static str)]) -> ResponseLines {
         let mut fields = HeaderMap::new();
         for (name, value) in list {
             fields.append(*name, HeaderValue::from_static(value));
         }
-        fields
+        ResponseLines::from(&fields)
     }
 
     #[test]
@@ -101,8 +98,8 @@ mod tests {
     #[test]
     fn what_is_too_much_is_left_out() {
         let queue = InterimResponses::default();
-        let mut long = HeaderMap::new();
-        long.append("x-long", HeaderValue::from_bytes(&[b'x'; LIMIT / 2]).unwrap());
+        let long = String::from_utf8(vec![b'x'; LIMIT / 2]).unwrap();
+        let long = fields(&[("x-long", long.leak())]);
         for _ in 0..3 {
             queue.push(StatusCode::EARLY_HINTS, &long);
         }

@@ -7,7 +7,8 @@
 //!    [`forward`] has made fit to the application, once [`collect`] has its body. [`accel`] sends a
 //!    file in place of a reply that names one.
 //! 5. [`reply`] turns an error into a status and a page, which may come from [`pages`].
-//! 6. [`fields`] changes the header of the response. A file's header may be [`ready_lines`] if no rule changes it.
+//! 6. [`fields`] changes the header of the response. The header of a file or of
+//!    the application goes on as lines (`rfc::response_lines`) if no rule changes it.
 //! 7. [`leftover`] reads what the client still sends of a body that nobody wanted.
 //!
 //! A server gives [`handle`] a [`request`] and what is known of its connection ([`connection_info`]). What a request may
@@ -36,7 +37,6 @@ mod max_forwards;
 mod normal_path;
 mod pages;
 mod proxy;
-mod ready_lines;
 mod record;
 mod redirect;
 mod reply;
@@ -52,7 +52,6 @@ pub use self::{
     health::application_accepts,
     interim::{InterimResponses, LIMIT as INTERIM_LIMIT},
     local::Local,
-    ready_lines::ReadyLines,
     request::{ClientRequest, Refusal},
     tunnel::Tunnel,
 };

@@ -8,7 +8,7 @@ use crate::{
     body::{Body, RequestBody},
     error::Error,
     plan::LogField,
-    rfc::trailers,
+    rfc::{response_lines::ResponseLines, trailers},
     telemetry::Route,
     upstream::Notes,
 };
@@ -35,7 +35,7 @@ pub(super) async fn serve(
     let mut digits = forward::Digits::default();
     let head = forward::head(record, client, &local.fallback_host, &mut digits);
     let interim = record.interim.clone();
-    let on_interim = |status: StatusCode, fields: &HeaderMap| {
+    let on_interim = |status: StatusCode, fields: &ResponseLines| {
         if let Some(interim) = &interim {
             interim.push(status, fields);
         }
@@ -47,20 +47,29 @@ pub(super) async fn serve(
 
     record.first_byte = Some(reply.first_byte);
     let streams = streaming.response || reply.is_prompt;
-    let directives = accel::take(&mut reply.headers);
-    if reply.headers.contains_key(header::TRAILER) && !trailers::are_taken(&record.parts.headers) {
-        reply.headers.remove(header::TRAILER);
+    // Where nobody changes single fields, the lines go on as they are.
+    let is_relayed =
+        !reply.has_directives && reply.upgraded.is_none() && record.takes_response_lines();
+    let mut headers = if is_relayed { HeaderMap::new() } else { reply.fields.to_map() };
+    if let Some(names) = reply.announced.filter(|_| trailers::are_taken(&record.parts.headers)) {
+        headers.insert(header::TRAILER, names);
     }
+    let directives = accel::take(&mut headers);
     Ok(match (reply.upgraded.take(), directives.target()) {
-        (Some(upgraded), _) => tunnel::accept(record, reply.headers, upgraded),
-        (None, Some(target)) => accel::serve(local, record, &directives, target, reply).await?,
+        (Some(upgraded), _) => tunnel::accept(record, headers, upgraded),
+        (None, Some(target)) => {
+            accel::serve(local, record, &directives, target, (headers, reply.body)).await?
+        }
         (None, None) => {
             record.streams = streams;
             let body =
                 if streams { reply.body } else { collect::answer(local, reply.body).await? };
             let mut response = Response::new(body);
             *response.status_mut() = reply.status;
-            *response.headers_mut() = reply.headers;
+            *response.headers_mut() = headers;
+            if is_relayed {
+                response.extensions_mut().insert(reply.fields);
+            }
             if let Some(reason) =
                 reply.reason.and_then(|reason| ReasonPhrase::try_from(reason).ok())
             {

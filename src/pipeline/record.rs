@@ -118,7 +118,7 @@ impl Record {
     }
 
     /// Whether the header of its response may be lines that were made before: nothing changes single fields of it.
-    pub(super) fn takes_ready_lines(&self) -> bool {
+    pub(super) fn takes_response_lines(&self) -> bool {
         self.parts.version < Version::HTTP_2 && self.local.app.plan.fields.is_empty()
     }
 

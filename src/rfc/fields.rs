@@ -9,24 +9,24 @@ use super::request_parts::{Headers, Name};
 /// `Trailer` goes with the trailers themselves; `Proxy-Authenticate` and its kin are between a
 /// client and its forward proxy.
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
-    is_hop_by_hop_name(name.as_str().as_bytes())
+    is_hop_by_hop_name(Name::of(name.as_str().as_bytes()))
 }
 
-/// The same for a name in lower case.
-pub fn is_hop_by_hop_name(name: &[u8]) -> bool {
+/// The same for a name that was looked up; those that are not listed are not hop-by-hop.
+pub fn is_hop_by_hop_name(name: Name) -> bool {
     matches!(
         name,
-        b"connection"
-            | b"keep-alive"
-            | b"proxy-authenticate"
-            | b"proxy-authorization"
-            | b"proxy-authentication-info"
-            | b"proxy-connection"
-            | b"te"
-            | b"trailer"
-            | b"transfer-encoding"
-            | b"upgrade"
-            | b"http2-settings"
+        Name::Connection
+            | Name::KeepAlive
+            | Name::ProxyAuthenticate
+            | Name::ProxyAuthorization
+            | Name::ProxyAuthenticationInfo
+            | Name::ProxyConnection
+            | Name::Te
+            | Name::Trailer
+            | Name::TransferEncoding
+            | Name::Upgrade
+            | Name::Http2Settings
     )
 }
 

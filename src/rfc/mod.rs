@@ -18,6 +18,8 @@ pub mod range;
 pub mod request_chunks;
 pub mod request_head;
 pub mod request_parts;
+pub mod response_head;
+pub mod response_lines;
 pub mod target;
 pub mod token;
 pub mod trace;

@@ -45,9 +45,10 @@ pub fn is_allowed(name: &HeaderName) -> bool {
     !is_early && !is_of_a_kind && !fields::is_hop_by_hop(name)
 }
 
-/// What may be announced of the names in one `Trailer` field; `None` if that is nothing.
-pub fn announced(value: &[u8]) -> Option<HeaderValue> {
-    let names = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+/// What may be announced of the names in the `Trailer` fields; `None` if that is nothing.
+pub fn announced(values: &[&[u8]]) -> Option<HeaderValue> {
+    let names = values.iter().flat_map(|value| value.split(|&byte| byte == b','));
+    let names = names.map(<[u8]>::trim_ascii);
     let names = names.filter_map(|name| HeaderName::from_bytes(name).ok());
     let allowed: Vec<String> =
         names.filter(is_allowed).map(|name| name.as_str().to_owned()).collect();
@@ -82,7 +83,7 @@ mod tests {
             ("Content-Type, Access-Control-Allow-Origin, X-Accel-Redirect", None),
             ("bad name, , ", None),
         ] {
-            let got = announced(value.as_bytes());
+            let got = announced(&[value.as_bytes()]);
             assert_eq!(got, expected.map(HeaderValue::from_static), "{value}");
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Kind},
     fuzz_input,
     plan::{Flavour, Protocol, Uwsgi},
-    rfc::fields,
+    rfc::{fields, response_lines::ResponseLines},
 };
 
 const UWSGI: Protocol = Protocol::Uwsgi(Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 65_535 });
@@ -48,7 +48,7 @@ pub fn reply_uwsgi(data: &[u8]) {
             uwsgi::parse(&mut BytesMut::from(data), &mut HeadProgress::default(), asked)
         {
             assert!(!head.keep && !head.says_keep, "a reply without a version is the last one");
-            assert!(!head.headers.contains_key("status"));
+            assert!(head.fields.iter().all(|(name, _)| name != b"status"));
         }
     }
 }
@@ -83,7 +83,10 @@ fn run(pieces: &[&[u8]], parse: Parse, asked: Asked<'_>) -> Result<Option<Seen>,
     }
     Ok(found.map(|head| {
         assert!(head.keep || !head.says_keep);
-        let ReplyHead { status, headers, length, keep, .. } = head;
+        let ReplyHead { status, fields, announced, length, keep, .. } = head;
+        let mut headers = fields.to_map();
+        headers.extend(announced.map(|names| (Some(header::TRAILER), names)));
+        assert_eq!(ResponseLines::from(&headers).length, fields.length, "lengths agree");
         Seen { status, headers, length, keep, rest: buffer.to_vec() }
     }))
 }

@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 
 use super::fleet::Server;
+use crate::rfc::response_lines::ResponseLines;
 
 /// The head of a request. All fields are final: codecs add only what their wire format needs.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub struct Origin<'a> {
 }
 
 /// Gets the status and the fields of each interim response that is for the client.
-pub type OnInterim<'a> = &'a dyn Fn(StatusCode, &HeaderMap);
+pub type OnInterim<'a> = &'a dyn Fn(StatusCode, &ResponseLines);
 
 /// What the sender of a request wants to know before it has the reply.
 #[derive(Clone, Copy)]

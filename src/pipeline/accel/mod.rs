@@ -25,7 +25,6 @@ use crate::{
     files::{Entry, Found, Representation},
     rfc::request_parts::Name,
     telemetry::Route,
-    upstream::Reply,
 };
 
 /// Answers with the file that the application has named. Its status is ignored, as by nginx.
@@ -34,11 +33,11 @@ pub(super) async fn serve(
     record: &mut Record,
     directives: &Directives,
     target: Target<'_>,
-    said: Reply,
+    (said, body): (HeaderMap, Body),
 ) -> Result<Response<Body>, Error> {
     record.route = Route::Accel;
     let record = &*record;
-    discard::discard(said.body).await;
+    discard::discard(body).await;
     let readings =
         target::resolve(&local.app, target).inspect_err(|_| local.metrics.accel_refused.add(1))?;
     let mut why = "there is none";
@@ -56,7 +55,7 @@ pub(super) async fn serve(
         local.metrics.accel_sent.add(1);
         let root = local.app.store(name.family).roots().get(name.root);
         let rate = directives.rate(root.and_then(|root| root.rate));
-        return Ok(answer(record, entry, directives, &said.headers, rate));
+        return Ok(answer(record, entry, directives, &said, rate));
     }
     Ok(missing(local, record, target, &readings, why))
 }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::select::FileStatus;
-use crate::pipeline::ready_lines::ReadyLines;
 use crate::{
     body::{Body, Changes, FileStream, SealedPart},
     files::{self, Content, Representation},
@@ -19,7 +18,7 @@ pub(in crate::pipeline) enum HeaderSource {
     /// The representation's fields, one by one.
     Fields,
     /// Its header lines as HTTP/1 writes them, made when the file was loaded. No field can be changed.
-    ReadyLines,
+    Lines,
 }
 
 /// The response to a request for a file, which counts as one with this method. `rate` is in bytes a
@@ -30,14 +29,14 @@ pub(in crate::pipeline) fn render(
     status: FileStatus,
     (rate, source): (Option<u64>, HeaderSource),
 ) -> Response<Body> {
-    if source == HeaderSource::ReadyLines
+    if source == HeaderSource::Lines
         && status == FileStatus::Whole
         && representation.is_settled()
     {
         let whole = 0..representation.size;
         let body = (method == Method::GET).then(|| single(representation, whole, rate));
         let mut response = Response::new(body.unwrap_or_default().paced(rate.unwrap_or(0)));
-        response.extensions_mut().insert(ReadyLines(representation.lines()));
+        response.extensions_mut().insert(representation.lines());
         return response;
     }
     let is_get = method == Method::GET;

@@ -22,8 +22,8 @@ pub(super) fn respond(record: &Record, outcome: Outcome) -> Response<Body> {
     match outcome {
         Outcome::File { representation, status, rate } => {
             // Rules change single fields, and HTTP/2 writes them in its own way.
-            let source = match record.takes_ready_lines() {
-                true => HeaderSource::ReadyLines,
+            let source = match record.takes_response_lines() {
+                true => HeaderSource::Lines,
                 false => HeaderSource::Fields,
             };
             render(method, &representation, status, (rate, source))

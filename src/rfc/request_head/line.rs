@@ -128,7 +128,7 @@ pub(super) fn request(line: &[u8], limits: &Limits) -> Result<Line, Fault> {
 /// A field's name, and its value without the space around it; control characters are looked for apart.
 pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     // A colon is no part of a token: the first byte that is none has to be one.
-    let end = line.iter().position(|&byte| !is(byte, TOKEN)).unwrap_or(line.len());
+    let end = token::length(line);
     match line.split_at_checked(end) {
         Some((name, [b':', value @ ..])) if end > 0 => Ok((name, trim(value))),
         _ => Err(fault(line, Fault::Field)),

@@ -31,6 +31,7 @@ names! {
     ContentLength = "content-length",
     ContentType = "content-type",
     Cookie = "cookie",
+    Date = "date",
     Dnt = "dnt",
     Expect = "expect",
     Forwarded = "forwarded",

@@ -6,7 +6,8 @@ use http::{
 };
 use hyper::ext::ReasonPhrase;
 
-use crate::{pipeline::ReadyLines, server::date};
+use super::write::SMALL;
+use crate::{rfc::response_lines::ResponseLines, server::date};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -39,15 +40,23 @@ pub(super) fn delimiter(asked: &Asked, response: &Parts, exact: Option<u64>) -> 
     {
         return Delimiter::Nothing;
     }
-    let said = response.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    match (said.and_then(|length| length.parse().ok()).or(exact), asked.version) {
+    match (told_length(response).or(exact), asked.version) {
         (Some(length), _) => Delimiter::Length(length),
         (None, Version::HTTP_10) => Delimiter::Close,
         (None, _) => Delimiter::Chunked,
     }
 }
 
-/// Appends the head of a final response. `is_last` tells that the connection ends with it.
+/// What its `Content-Length` says.
+fn told_length(response: &Parts) -> Option<u64> {
+    if let Some(lines) = response.extensions.get::<ResponseLines>() {
+        return lines.length;
+    }
+    response.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Appends the head of a final response. Fields in the form of lines come first; no other has the name of one of them.
+/// `is_last` tells that the connection ends with it.
 pub(super) fn encode(
     out: &mut BytesMut,
     asked: &Asked,
@@ -56,19 +65,25 @@ pub(super) fn encode(
     (is_last, request_id): (bool, Option<&[u8]>),
 ) {
     let headers = &response.headers;
-    let ready = response.extensions.get::<ReadyLines>().map_or(&[][..], |ready| &ready.0);
+    let none = ResponseLines::default();
+    let lines = response.extensions.get::<ResponseLines>().unwrap_or(&none);
     let size: usize =
         headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    out.reserve(ready.len() + size + 200);
+    // A small body comes behind it.
+    let body = match delimiter {
+        Delimiter::Length(length) => usize::try_from(length).ok().filter(|&it| it <= SMALL),
+        Delimiter::Nothing | Delimiter::Chunked | Delimiter::Close => None,
+    };
+    out.reserve(lines.as_bytes().len() + size + 200 + body.unwrap_or_default());
     out.put_slice(if asked.version == Version::HTTP_10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
     status(out, response);
-    out.put_slice(ready);
+    out.put_slice(lines.as_bytes());
     // Only a chunked body has trailers (RFC 9112, 7.1.2).
     let has_trailers = delimiter == Delimiter::Chunked;
     fields(out, headers.iter().filter(|(name, _)| has_trailers || *name != header::TRAILER));
     match delimiter {
         Delimiter::Length(length)
-            if ready.is_empty() && !headers.contains_key(header::CONTENT_LENGTH) =>
+            if lines.length.is_none() && !headers.contains_key(header::CONTENT_LENGTH) =>
         {
             out.put_slice(b"content-length: ");
             out.put_slice(itoa::Buffer::new().format(length).as_bytes());
@@ -87,13 +102,14 @@ pub(super) fn encode(
         }
     }
     if let Some(id) = request_id
+        && !lines.has_request_id
         && !headers.contains_key(X_REQUEST_ID)
     {
         out.put_slice(b"x-request-id: ");
         out.put_slice(id);
         out.put_slice(b"\r\n");
     }
-    if !headers.contains_key(header::DATE) {
+    if !lines.has_date && !headers.contains_key(header::DATE) {
         out.put_slice(b"date: ");
         date::append(out);
         out.put_slice(b"\r\n");
@@ -138,6 +154,7 @@ pub(super) fn says_close(response: &Parts) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rfc::{request_parts::Name, response_lines::ResponseLinesBuilder};
 
     fn parts(status: u16, fields: &[(&'static str, &'static str)]) -> Parts {
         let mut response = Response::new(());
@@ -253,8 +270,10 @@ mod tests {
     #[test]
     fn lines_that_are_ready_come_first() {
         let mut parts = parts(200, &[("x-a", "b"), ("x-request-id", "its own")]);
-        let lines = bytes::Bytes::from_static(b"content-length: 5\r\nvary: x\r\n");
-        parts.extensions.insert(ReadyLines(lines));
+        let mut lines = ResponseLinesBuilder::default();
+        lines.set_length(5);
+        lines.push(Name::Other, b"vary", b"x");
+        parts.extensions.insert(lines.build());
         let mut out = BytesMut::new();
         let asked = asked(&Method::GET, Version::HTTP_11);
         encode(&mut out, &asked, &parts, Delimiter::Length(5), (false, Some(b"7")));

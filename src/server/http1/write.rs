@@ -24,7 +24,7 @@ use super::{
 use crate::{body::SealedPart, pipeline::Answer, rfc::trailers};
 
 /// Pieces of a body up to this size are copied behind what is to be written, so that both leave in one call.
-const SMALL: usize = 16 * 1024;
+pub(super) const SMALL: usize = 16 * 1024;
 /// So much is gathered of small pieces before it is written. The kernel takes as much at once.
 const ENOUGH: usize = 64 * 1024;
 /// What ends a chunk, and a chunked body without trailers (RFC 9112, 7.1).

@@ -1,15 +1,21 @@
 //! Reads a reply's head: strictly enough that nobody downstream can read it differently.
 
-use std::{io, mem::MaybeUninit, time::Duration};
+use std::{io, time::Duration};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::{HeaderValue, Method, StatusCode};
 
 use super::framing::{BodyLength, ConnectionOptions, Framing, garbage};
 use crate::{
     error::{Error, Kind},
     plan::Protocol,
-    rfc::{fields, trailers, upgrade},
+    rfc::{
+        fields,
+        request_parts::Name,
+        response_head,
+        response_lines::{ResponseLines, ResponseLinesBuilder},
+        trailers, upgrade,
+    },
     upstream::request::OnInterim,
 };
 
@@ -20,14 +26,17 @@ const FIELDS: usize = 1024;
 /// Interim responses before the final one, at the most: an application that sends no end of them is not at work.
 const INTERIM: usize = 1000;
 
-/// The head of a reply, its hop-by-hop fields already taken out; but for `Trailer`, of which those names
-/// are left that may be passed on.
+/// The head of a reply, its hop-by-hop fields already taken out.
 #[derive(Debug)]
 pub(in crate::upstream) struct ReplyHead {
     pub(in crate::upstream) status: StatusCode,
     /// Its reason phrase, if that is not the usual one of the status.
     pub(in crate::upstream) reason: Option<Bytes>,
-    pub(in crate::upstream) headers: HeaderMap,
+    pub(in crate::upstream) fields: ResponseLines,
+    /// The names of trailers that may be passed on, if it announces any.
+    pub(in crate::upstream) announced: Option<HeaderValue>,
+    /// Whether some of its fields are for the server in front of the application, and not for the client.
+    pub(in crate::upstream) has_directives: bool,
     pub(in crate::upstream) length: BodyLength,
     /// Whether the application keeps the connection open.
     pub(in crate::upstream) keep: bool,
@@ -86,8 +95,8 @@ pub(in crate::upstream) fn parse(
             return Err(Error::new(Kind::UpstreamHeadTooLarge));
         }
         progress.searched = 0;
-        let head = input.split_to(end).freeze();
-        let head = parse_head(&head, asked.method)?;
+        let head = parse_head(input.get(..end).unwrap_or_default(), asked.method)?;
+        input.advance(end);
         match head.status.as_u16() {
             // Whatever becomes of it, the connection speaks no HTTP any more.
             101 if asked.upgrade && head.names_websocket => {
@@ -97,7 +106,7 @@ pub(in crate::upstream) fn parse(
             100 => {}
             102..=199 => {
                 if let Some(on_interim) = asked.interim {
-                    on_interim(head.status, &head.headers);
+                    on_interim(head.status, &head.fields);
                 }
             }
             _ => return Ok(Some(head)),
@@ -126,90 +135,75 @@ fn looks_like_http(input: &[u8]) -> bool {
     b"HTTP/1.".iter().zip(input).all(|(expected, byte)| expected == byte)
 }
 
-fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
-    let mut slots = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; FIELDS];
-    let mut response = httparse::Response::new(&mut []);
-    let mut parser = httparse::ParserConfig::default();
-    // A proxy takes that space away (RFC 9112, 5.1).
-    parser.allow_spaces_after_header_name_in_responses(true);
-    let parsed = parser.parse_response_with_uninit_headers(&mut response, head, &mut slots);
-    match parsed {
-        Ok(httparse::Status::Complete(_)) => {}
-        Err(httparse::Error::TooManyHeaders) => {
-            let text = format!("it has more than {FIELDS} header fields");
-            return Err(Error::io(Kind::UpstreamHeadTooLarge, io::Error::other(text)));
-        }
-        Ok(httparse::Status::Partial) | Err(_) => {
-            return Err(garbage("its status line or a header field is malformed"));
-        }
-    }
+#[expect(clippy::wildcard_enum_match_arm, reason = "most names are listed because they are common")]
+fn parse_head(head: &[u8], method: &Method) -> Result<ReplyHead, Error> {
+    let (line, lines) = response_head::split(head)
+        .ok_or_else(|| garbage("its status line or a header field is malformed"))?;
     // Others mean nothing to clients and caches (RFC 9110, 15).
-    let code = response.code.filter(|code| (100..600).contains(code));
+    let code = Some(line.code).filter(|code| (100..600).contains(code));
     let status = code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or_else(|| garbage("its status is not between 100 and 599"))?;
+    let is_usual = line.reason.is_empty() || Some(line.reason) == status.canonical_reason();
+    let reason = (!is_usual).then(|| Bytes::copy_from_slice(line.reason.as_bytes()));
 
-    let reason = response
-        .reason
-        .filter(|reason| !reason.is_empty() && Some(*reason) != status.canonical_reason());
-    let reason = reason.map(|reason| head.slice_ref(reason.as_bytes()));
-
-    let mut headers = HeaderMap::with_capacity(response.headers.len() + 1);
+    let mut fields = ResponseLinesBuilder::with_capacity(head.len());
     let mut framing = Framing::default();
     let mut connection = ConnectionOptions::default();
     let (mut is_prompt, mut is_event_stream, mut names_websocket) = (false, false, false);
-    let mut keeps = None;
-    let mut announced = Vec::new();
-    for field in response.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes())
-            .map_err(|_| garbage("the name of a header field is malformed"))?;
-        if name == header::CONTENT_LENGTH {
-            framing.add_length(field.value)?;
-        } else if name == header::TRANSFER_ENCODING {
-            framing.add_coding(field.value)?;
-        } else if name == header::CONNECTION {
-            connection.add(field.value);
-        } else if name == header::CONTENT_TYPE {
-            is_event_stream = is_events(field.value);
-        } else if name == "keep-alive" {
-            keeps = keep_alive(field.value);
-        } else if name == header::UPGRADE {
-            names_websocket |= upgrade::lists_websocket(field.value);
-        } else if name == header::TRAILER {
-            announced.extend(trailers::announced(field.value));
-        } else {
-            is_prompt |= makes_prompt(&name, field.value);
+    let (mut has_directives, mut keeps, mut announced) = (false, None, Vec::new());
+    for (count, line) in lines.enumerate() {
+        if count == FIELDS {
+            let text = format!("it has more than {FIELDS} header fields");
+            return Err(Error::io(Kind::UpstreamHeadTooLarge, io::Error::other(text)));
         }
-        if fields::is_hop_by_hop(&name) {
-            continue;
+        let (name, value) = response_head::field(line)
+            .ok_or_else(|| garbage("its status line or a header field is malformed"))?;
+        let known = Name::of(name);
+        match known {
+            Name::ContentLength => {
+                // One that is repeated goes on once (RFC 9110, 8.6).
+                framing.add_length(value)?;
+                continue;
+            }
+            Name::TransferEncoding => framing.add_coding(value)?,
+            Name::Connection => connection.add(value),
+            Name::ContentType => is_event_stream = is_events(value),
+            Name::KeepAlive => keeps = keep_alive(value),
+            Name::Upgrade => names_websocket |= upgrade::lists_websocket(value),
+            Name::Trailer => announced.push(value),
+            Name::Other if is_directive(name) => {
+                has_directives = true;
+                is_prompt |= makes_prompt(name, value);
+            }
+            _ => {}
         }
-        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
-        let value = value.map_err(|_| garbage("the value of a header field is malformed"))?;
-        if name == header::CONTENT_LENGTH {
-            // One that is repeated goes on once (RFC 9110, 8.6).
-            headers.insert(name, value);
-        } else {
-            headers.append(name, value);
+        if !fields::is_hop_by_hop_name(known) {
+            fields.push_line(known, (name, value), line);
         }
-    }
-    for name in connection.named {
-        headers.remove(name);
     }
 
     let length = framing.length(status, method);
     // A reply without a body may still tell the length it would have (HEAD, 304), but not a 204
     // (RFC 9110, 8.6).
-    if framing.chunked || status == StatusCode::NO_CONTENT {
-        headers.remove(header::CONTENT_LENGTH);
+    if let Some(length) = framing.length
+        && !framing.chunked
+        && status != StatusCode::NO_CONTENT
+    {
+        fields.set_length(length);
     }
-    if length == BodyLength::Chunked {
-        for names in announced {
-            headers.append(header::TRAILER, names);
-        }
+    let mut fields = fields.build();
+    if !connection.named.is_empty() {
+        let named = &connection.named;
+        fields = fields.filtered(|name| named.iter().all(|one| one.as_str().as_bytes() != name));
     }
+    let announced = match length {
+        BodyLength::Chunked => trailers::announced(&announced),
+        BodyLength::None | BodyLength::Exact(_) | BodyLength::UntilClose => None,
+    };
     // Both framings in one reply, or chunks in HTTP/1.0, which has none: the connection is not to be trusted with
     // another (RFC 9112, 6.1).
-    let ambiguous = framing.chunked && (framing.length.is_some() || response.version == Some(0));
-    let is_persistent = response.version == Some(1) || connection.says_keep;
+    let ambiguous = framing.chunked && (framing.length.is_some() || !line.is_http11);
+    let is_persistent = line.is_http11 || connection.says_keep;
     let keep = is_persistent
         && !connection.closes
         && !ambiguous
@@ -219,7 +213,9 @@ fn parse_head(head: &Bytes, method: &Method) -> Result<ReplyHead, Error> {
     Ok(ReplyHead {
         status,
         reason,
-        headers,
+        fields,
+        announced,
+        has_directives,
         length,
         keep,
         says_keep,
@@ -244,14 +240,20 @@ fn is_events(media_type: &[u8]) -> bool {
     essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }
 
+/// Whether a field is for the server in front of the application: no client gets it.
+fn is_directive(name: &[u8]) -> bool {
+    const PREFIX: &[u8] = b"x-accel-";
+    name.eq_ignore_ascii_case(b"x-sendfile")
+        || name.get(..PREFIX.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(PREFIX))
+}
+
 /// Whether each byte is to go on when it comes; or whether another body is sent in place of this one:
 /// some applications announce that one's length here, and then send nothing (django-sendfile2).
-fn makes_prompt(name: &HeaderName, value: &[u8]) -> bool {
-    match name.as_str() {
-        "x-accel-buffering" => value.eq_ignore_ascii_case(b"no"),
-        "x-accel-redirect" | "x-sendfile" => true,
-        _ => false,
+fn makes_prompt(name: &[u8], value: &[u8]) -> bool {
+    if name.eq_ignore_ascii_case(b"x-accel-buffering") {
+        return value.eq_ignore_ascii_case(b"no");
     }
+    name.eq_ignore_ascii_case(b"x-accel-redirect") || name.eq_ignore_ascii_case(b"x-sendfile")
 }
 
 #[cfg(test)]
@@ -369,9 +371,8 @@ mod tests {
             b"HTTP/1.1 200 OK\r\nConnection: X-Mine, close\r\nX-Mine: 1\r\nKeep-Alive: 5\r\n\
                       X-Yours: 2\r\nContent-Length: 0\r\n\r\nrest";
         let (head, left) = parse_bytes(bytes, &Method::GET).unwrap().unwrap();
-        let mut names: Vec<&str> = head.headers.keys().map(HeaderName::as_str).collect();
-        names.sort_unstable();
-        assert_eq!((names, left), (vec!["content-length", "x-yours"], 4));
+        assert_eq!(head.fields.as_bytes(), b"x-yours: 2\r\ncontent-length: 0\r\n");
+        assert_eq!((head.fields.length, left), (Some(0), 4));
     }
 
     #[test]
@@ -418,8 +419,9 @@ mod tests {
     #[test]
     fn interim_responses_are_given_in_order() {
         let given = std::cell::RefCell::new(Vec::new());
-        let on_interim = |status: StatusCode, fields: &HeaderMap| {
-            given.borrow_mut().push((status.as_u16(), fields.contains_key("link")));
+        let on_interim = |status: StatusCode, fields: &ResponseLines| {
+            let has_link = fields.iter().any(|(name, _)| name == b"link");
+            given.borrow_mut().push((status.as_u16(), has_link));
         };
         let bytes = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n\
                      HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 Mine\r\nLink: b\r\n\r\n\
@@ -463,8 +465,8 @@ mod tests {
         let bytes = b"HTTP/1.1 200 OK\r\nX-A : 1\r\nContent-Length \t: 5\r\n\r\n";
         let (head, _) = parse_bytes(bytes, &Method::GET).unwrap().unwrap();
         assert_eq!(
-            (head.headers["x-a"].as_bytes(), head.length),
-            (&b"1"[..], BodyLength::Exact(5))
+            (head.fields.as_bytes(), head.length),
+            (&b"x-a: 1\r\ncontent-length: 5\r\n"[..], BodyLength::Exact(5))
         );
     }
 
@@ -476,7 +478,7 @@ mod tests {
             let bytes =
                 format!("HTTP/1.1 200 OK\r\nTrailer: X-Sum, Content-Length\r\n{framing}\r\n\r\n");
             let (head, _) = parse_bytes(bytes.as_bytes(), &Method::GET).unwrap().unwrap();
-            let names = head.headers.get(header::TRAILER).map(HeaderValue::as_bytes);
+            let names = head.announced.as_ref().map(HeaderValue::as_bytes);
             assert_eq!(names, expected.map(str::as_bytes), "{framing}");
         }
     }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderValue, StatusCode};
 use tokio::task::spawn_local;
 
 use self::tries::Tries;
@@ -35,6 +35,7 @@ use crate::{
     body::{Body, RequestBody},
     error::{Error, Kind},
     plan::{self, Protocol},
+    rfc::response_lines::ResponseLines,
     telemetry::Shard,
 };
 
@@ -60,7 +61,11 @@ pub struct Reply {
     /// Its reason phrase, if that is not the usual one of the status.
     pub reason: Option<Bytes>,
     /// Without hop-by-hop fields.
-    pub headers: HeaderMap,
+    pub fields: ResponseLines,
+    /// The names of trailers that its body may have, if it announces any.
+    pub announced: Option<HeaderValue>,
+    /// Whether some of its fields are for the server in front of the application, and not for the client.
+    pub has_directives: bool,
     pub body: Body,
     /// From the start of the attempt that was answered to the head of the answer.
     pub first_byte: Duration,
@@ -287,8 +292,7 @@ impl Upstream {
                 Body::stream(rest)
             }
         };
-        let (status, reason, headers) = (head.status, head.reason, head.headers);
-        Ok(Reply { status, reason, headers, body, first_byte, is_prompt, upgraded: None })
+        Ok(Reply::new(head, body, first_byte))
     }
 
     /// The connection changes to another protocol: it is no request any more, and takes no place.
@@ -302,10 +306,25 @@ impl Upstream {
             return Err(http1::garbage("it changes the protocol before it has read the request"));
         }
         let upgraded = Upgraded::new(*attempt.connection, self.plan.tunnel_timeout);
-        let (status, headers) = (head.status, head.headers);
-        let body = Body::Empty;
-        let (reason, upgraded) = (None, Some(upgraded));
-        Ok(Reply { status, reason, headers, body, first_byte, is_prompt: true, upgraded })
+        Ok(Reply { upgraded: Some(upgraded), ..Reply::new(head, Body::Empty, first_byte) })
+    }
+}
+
+// === impl Reply ===
+
+impl Reply {
+    fn new(head: ReplyHead, body: Body, first_byte: Duration) -> Self {
+        Self {
+            status: head.status,
+            reason: head.reason,
+            is_prompt: head.is_prompt || head.is_event_stream,
+            fields: head.fields,
+            announced: head.announced,
+            has_directives: head.has_directives,
+            body,
+            first_byte,
+            upgraded: None,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{packet::Packet, path_info};
 use crate::{
     error::{Error, Kind},
     plan::{Flavour, Uwsgi},
-    rfc::fields,
+    rfc::{fields, request_parts::Name},
     upstream::request::{Framing, Origin, RequestHead},
 };
 
@@ -83,7 +83,7 @@ pub(in crate::upstream) fn encode(
 fn becomes_variable(name: &[u8]) -> bool {
     !is(name, b"content-type")
         && !is(name, b"content-length")
-        && !fields::is_hop_by_hop_name(name)
+        && !fields::is_hop_by_hop_name(Name::of(name))
         && !name.contains(&b'_')
 }
 

@@ -1,0 +1,222 @@
+//! Header fields of a response as HTTP/1 writes them (RFC 9112, 5): a response of the application or of a file in
+//! memory is relayed in this form, without a map in between.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::request_parts::Name;
+
+/// Lines of fields, each with its CRLF; names are in lower case, with a colon behind them.
+#[derive(Clone, Debug, Default)]
+pub struct ResponseLines {
+    text: Bytes,
+    /// What its `Content-Length` says, if it has one.
+    pub length: Option<u64>,
+    pub has_date: bool,
+    pub has_request_id: bool,
+}
+
+/// Header lines that are being collected.
+#[derive(Debug, Default)]
+pub struct ResponseLinesBuilder {
+    text: Vec<u8>,
+    length: Option<u64>,
+    has_date: bool,
+    has_request_id: bool,
+}
+
+// === impl ResponseLines ===
+
+impl ResponseLines {
+    /// The lines as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Names and values, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest = &self.text[..];
+        std::iter::from_fn(move || {
+            let (name, value, behind) = split(rest)?;
+            rest = behind;
+            Some((name, value))
+        })
+    }
+
+    /// The same fields, but for those of a name for which `is_kept` says no.
+    #[must_use]
+    pub fn filtered(&self, is_kept: impl Fn(&[u8]) -> bool) -> Self {
+        let mut kept = ResponseLinesBuilder::with_capacity(self.text.len());
+        for (name, value) in self.iter().filter(|(name, _)| is_kept(name)) {
+            match (Name::of(name), self.length) {
+                (Name::ContentLength, Some(length)) => kept.set_length(length),
+                (known, _) => kept.push(known, name, value),
+            }
+        }
+        kept.build()
+    }
+
+    /// The fields as a map, for those who change or look up single ones.
+    pub fn to_map(&self) -> HeaderMap {
+        let mut map = HeaderMap::with_capacity(self.iter().count());
+        for (name, value) in self.iter() {
+            if let (Ok(name), Ok(value)) = (
+                HeaderName::from_bytes(name),
+                HeaderValue::from_maybe_shared(self.text.slice_ref(value)),
+            ) {
+                map.append(name, value);
+            }
+        }
+        map
+    }
+}
+
+/// The first line's name and value, and what is behind it.
+fn split(lines: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let end = memchr::memchr(b'\r', lines)?;
+    let line = lines.get(..end)?;
+    let colon = memchr::memchr(b':', line)?;
+    Some((line.get(..colon)?, line.get(colon + 1..)?.trim_ascii(), lines.get(end + 2..)?))
+}
+
+impl From<&HeaderMap> for ResponseLines {
+    fn from(map: &HeaderMap) -> Self {
+        let mut lines = ResponseLinesBuilder::default();
+        for (name, value) in map {
+            let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+            let known = Name::of(name);
+            let text = std::str::from_utf8(value).unwrap_or_default();
+            match text.parse() {
+                Ok(length) if known == Name::ContentLength => lines.set_length(length),
+                Ok(_) | Err(_) => lines.push(known, name, value),
+            }
+        }
+        lines.build()
+    }
+}
+
+// === impl ResponseLinesBuilder ===
+
+impl ResponseLinesBuilder {
+    /// With room for so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { text: Vec::with_capacity(bytes), ..Self::default() }
+    }
+
+    /// Appends a field other than `Content-Length`. `name` is a token in any case, `value` has no control characters
+    /// but tabs.
+    pub fn push(&mut self, known: Name, name: &[u8], value: &[u8]) {
+        let at = self.text.len();
+        for part in [name, b": ", value, b"\r\n"] {
+            self.text.extend_from_slice(part);
+        }
+        self.note(known, at..at + name.len());
+    }
+
+    /// Appends the line of such a field as it came, with its end. What a proxy has to repair is repaired
+    /// (`rfc::response_head`).
+    pub fn push_line(&mut self, known: Name, (name, value): (&[u8], &[u8]), line: &[u8]) {
+        let is_clean = line.ends_with(b"\r\n") && line.get(name.len()) == Some(&b':');
+        if !is_clean {
+            return self.push(known, name, value);
+        }
+        let at = self.text.len();
+        self.text.extend_from_slice(line);
+        self.note(known, at..at + name.len());
+    }
+
+    /// Puts the name of a new line into lower case.
+    fn note(&mut self, known: Name, name: Range<usize>) {
+        self.has_date |= known == Name::Date;
+        self.has_request_id |= known == Name::XRequestId;
+        let Some(name) = self.text.get_mut(name) else { return };
+        if known == Name::Other {
+            name.make_ascii_lowercase();
+        } else {
+            name.copy_from_slice(known.text().as_bytes());
+        }
+    }
+
+    /// Appends `Content-Length`. To be called once at most.
+    pub fn set_length(&mut self, length: u64) {
+        self.text.extend_from_slice(b"content-length: ");
+        self.text.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+        self.text.extend_from_slice(b"\r\n");
+        self.length = Some(length);
+    }
+
+    /// What was appended.
+    pub fn build(self) -> ResponseLines {
+        let Self { text, length, has_date, has_request_id } = self;
+        ResponseLines { text: text.into(), length, has_date, has_request_id }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn lines(fields: &[(&str, &str)]) -> ResponseLines {
+        let mut lines = ResponseLinesBuilder::default();
+        for (name, value) in fields {
+            lines.push(Name::of(name.as_bytes()), name.as_bytes(), value.as_bytes());
+        }
+        lines.build()
+    }
+
+    #[test]
+    fn lines_come_as_they_are_or_repaired() {
+        let mut lines = ResponseLinesBuilder::with_capacity(64);
+        lines.push_line(Name::Date, (b"Date", b"x"), b"Date:x\r\n");
+        lines.push_line(Name::Other, (b"X-A", b""), b"X-A : \r\n");
+        lines.push_line(Name::Other, (b"x-b", b"c"), b"x-b: c\n");
+        lines.set_length(5);
+        let lines = lines.build();
+        let text = b"date:x\r\nx-a: \r\nx-b: c\r\ncontent-length: 5\r\n";
+        assert_eq!(lines.as_bytes(), text);
+        let fields: Vec<_> = lines.iter().take(2).collect();
+        assert_eq!(fields, [(&b"date"[..], &b"x"[..]), (b"x-a", b"")]);
+        assert_eq!((lines.length, lines.has_date, lines.has_request_id), (Some(5), true, false));
+    }
+
+    #[test]
+    fn filtered_lines_know_what_they_have_left() {
+        let mut all = ResponseLinesBuilder::default();
+        all.push(Name::XRequestId, b"x-request-id", b"7");
+        all.push(Name::Date, b"date", b"x");
+        all.push(Name::Other, b"x-a", b"b");
+        all.set_length(5);
+        let all = all.build();
+        let left = all.filtered(|name| name != b"date" && name != b"content-length");
+        assert_eq!(left.as_bytes(), b"x-request-id: 7\r\nx-a: b\r\n");
+        assert_eq!((left.length, left.has_date, left.has_request_id), (None, false, true));
+        let same = all.filtered(|_| true);
+        assert_eq!(same.as_bytes(), all.as_bytes());
+        assert_eq!((same.length, same.has_date), (Some(5), true));
+    }
+
+    #[test]
+    fn a_map_has_each_value() {
+        let map = lines(&[("Set-Cookie", "a=1"), ("x-a", "b: c"), ("set-cookie", "b=2")]).to_map();
+        let cookies: Vec<_> = map.get_all("set-cookie").iter().collect();
+        assert_eq!(cookies, ["a=1", "b=2"]);
+        assert_eq!(map["x-a"], "b: c");
+    }
+
+    proptest! {
+        #[test]
+        fn maps_and_lines_say_the_same(
+            fields in prop::collection::vec(("[a-z][a-z-]{0,8}", "[!-~]([ -~]{0,8}[!-~])?"), 0..8),
+        ) {
+            let mut map = HeaderMap::new();
+            for (name, value) in &fields {
+                let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+                map.append(name, HeaderValue::from_str(value).unwrap());
+            }
+            prop_assert_eq!(ResponseLines::from(&map).to_map(), map);
+        }
+    }
+}
