@@ -10,9 +10,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::response::Response;
 use crate::{
     body::{Body, RequestBody},
     error::Error,
@@ -67,7 +68,7 @@ impl Fallback {
         path: &str,
         headers: &Headers,
         id: &[u8],
-    ) -> Result<Option<Response<Body>>, Cow<'static, str>> {
+    ) -> Result<Option<Response>, Cow<'static, str>> {
         let mut passed_by = headers.get_all(Name::Via);
         if passed_by.any(|via| memchr::memmem::find(via, NAME.as_bytes()).is_some()) {
             return Ok(None);
@@ -149,7 +150,7 @@ fn fields<'a>(
 }
 
 /// The answer for the client: what is said about the file, and nothing about the server.
-fn passed_on(method: &Method, status: StatusCode, given: &HeaderMap, body: Body) -> Response<Body> {
+fn passed_on(method: &Method, status: StatusCode, given: &HeaderMap, body: Body) -> Response {
     const KEPT: [HeaderName; 10] = [
         header::CONTENT_TYPE,
         header::CONTENT_LENGTH,
@@ -162,9 +163,9 @@ fn passed_on(method: &Method, status: StatusCode, given: &HeaderMap, body: Body)
         header::ACCEPT_RANGES,
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
     ];
-    let mut response = Response::new(if method == Method::HEAD { Body::Empty } else { body });
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
+    let mut response =
+        Response::new(status, if method == Method::HEAD { Body::Empty } else { body });
+    let headers = &mut response.head.headers;
     for name in KEPT {
         // All of its values: a list may come in several lines (RFC 9110, 5.3).
         for value in given.get_all(&name) {
@@ -180,10 +181,9 @@ fn passed_on(method: &Method, status: StatusCode, given: &HeaderMap, body: Body)
 }
 
 /// The file is there, and shorter than the client thinks (RFC 9110, 15.5.17).
-fn unsatisfiable(mut given: HeaderMap) -> Response<Body> {
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-    let headers = response.headers_mut();
+fn unsatisfiable(mut given: HeaderMap) -> Response {
+    let mut response = Response::new(StatusCode::RANGE_NOT_SATISFIABLE, Body::Empty);
+    let headers = &mut response.head.headers;
     if let Some(size) = given.remove(header::CONTENT_RANGE) {
         headers.insert(header::CONTENT_RANGE, size);
     }
@@ -250,7 +250,7 @@ mod tests {
             given.append(name, HeaderValue::from_static(value));
         }
         let response = passed_on(&Method::GET, StatusCode::OK, &given, Body::Empty);
-        let all = |name| -> Vec<_> { response.headers().get_all(name).iter().collect() };
+        let all = |name| -> Vec<_> { response.head.headers.get_all(name).iter().collect() };
         assert_eq!(all("vary"), ["Origin", "Accept-Encoding"]);
         assert_eq!(all("cache-control"), ["max-age=60", "private"]);
         assert!(all("set-cookie").is_empty());

@@ -1,13 +1,13 @@
 //! Changes the fields of answers: each names its request, and `routes.fields` has rules by the path that was asked for.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
     normal_path::NormalPath,
     record::{Record, X_REQUEST_ID},
+    response::Response,
 };
 use crate::{
-    body::Body,
     plan::{FieldEdit, FieldRule},
     rfc::fields,
     telemetry::Route,
@@ -15,12 +15,12 @@ use crate::{
 
 /// Gives the response the id of its request, unless the application did. Then makes every change whose prefix
 /// fits, in the plan's order, except for load balancers.
-pub(super) fn apply(record: &Record, response: &mut Response<Body>) {
+pub(super) fn apply(record: &Record, response: &mut Response) {
     if record.takes_response_lines() {
         // The server writes it: see `Answer::request_id`.
         return;
     }
-    let headers = response.headers_mut();
+    let headers = &mut response.head.headers;
     if !headers.contains_key(X_REQUEST_ID)
         && let Ok(id) = HeaderValue::from_bytes(record.request_id())
     {
@@ -30,7 +30,7 @@ pub(super) fn apply(record: &Record, response: &mut Response<Body>) {
     if rules.is_empty() || record.route == Route::Health {
         return;
     }
-    edit(rules, &record.path, response.headers_mut());
+    edit(rules, &record.path, &mut response.head.headers);
 }
 
 fn edit(rules: &[FieldRule], path: &NormalPath, headers: &mut HeaderMap) {

@@ -8,10 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::StatusCode;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::{record::Record, reply, tunnel::Tunnel};
+use super::{record::Record, reply, response::Response, tunnel::Tunnel};
 use crate::{
     body::{Body, SealedPart},
     error::{Error, Kind},
@@ -30,11 +30,11 @@ pub struct Answer {
 }
 
 /// Puts the last touches to a response and ties its record to it.
-pub(super) fn seal(mut record: Box<Record>, response: Response<Body>) -> Response<Answer> {
-    let (parts, body) = response.into_parts();
-    record.status = Some(parts.status);
+pub(super) fn seal(mut record: Box<Record>, response: Response) -> Response<Answer> {
+    let Response { head, body } = response;
+    record.status = Some(head.status);
     record.is_complete = body.is_end_stream();
-    Response::from_parts(parts, Answer { body, record: Some(record) })
+    Response { head, body: Answer { body, record: Some(record) } }
 }
 
 // === impl Answer ===

@@ -5,9 +5,9 @@
     reason = "a target fails by panicking, and nothing of it is in the program"
 )]
 
-use http::{HeaderMap, Response, header};
+use http::{HeaderMap, StatusCode, header};
 
-use super::accel;
+use super::{accel, response::Response};
 use crate::{body::Body, fuzz_input, rfc::encoded_word};
 
 /// Tries the fields of a reply, one a line.
@@ -31,10 +31,10 @@ pub fn accel(data: &[u8]) {
         assert!(shown.is_ascii() && !shown.contains(['\r', '\n']) && shown.len() < 2048, "{shown}");
     }
 
-    let mut response = Response::new(Body::Empty);
-    *response.headers_mut() = headers.clone();
+    let mut response = Response::new(StatusCode::OK, Body::Empty);
+    response.head.headers = headers.clone();
     directives.apply(&mut response);
-    let types: Vec<_> = response.headers().get_all(header::CONTENT_TYPE).iter().collect();
+    let types: Vec<_> = response.head.headers.get_all(header::CONTENT_TYPE).iter().collect();
     assert!(types.len() <= headers.get_all(header::CONTENT_TYPE).iter().count());
     if let (Some(before), Some(after)) = (headers.get(header::CONTENT_TYPE), types.first()) {
         assert_eq!(essence(before.as_bytes()), essence(after.as_bytes()), "another type");

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 
-use super::{app::App, local::Local, record::Record, reply};
+use super::{app::App, local::Local, record::Record, reply, response::Response};
 use crate::{body::Body, phase::Phase, telemetry::Route, upstream};
 
 /// How long an answer of the application counts: checks by several balancers share one probe.
@@ -23,7 +23,7 @@ pub async fn application_accepts(app: &App) -> bool {
 }
 
 /// Whether this process is in service.
-pub(super) fn health(local: &Local, record: &mut Record) -> Response<Body> {
+pub(super) fn health(local: &Local, record: &mut Record) -> Response {
     let reason = match local.phase.get() {
         Phase::Starting => Some("starting: the application has not accepted a connection yet\n"),
         Phase::Ready => None,
@@ -33,7 +33,7 @@ pub(super) fn health(local: &Local, record: &mut Record) -> Response<Body> {
 }
 
 /// Whether the application accepts connections now.
-pub(super) async fn ready(local: &Local, record: &mut Record) -> Response<Body> {
+pub(super) async fn ready(local: &Local, record: &mut Record) -> Response {
     if local.phase.get() >= Phase::Draining {
         return verdict(record, Some("draining: this process is about to end\n"));
     }
@@ -48,7 +48,7 @@ pub(super) async fn ready(local: &Local, record: &mut Record) -> Response<Body> 
     verdict(record, (!accepts).then_some("the application accepts no connections\n"))
 }
 
-fn verdict(record: &mut Record, reason: Option<&'static str>) -> Response<Body> {
+fn verdict(record: &mut Record, reason: Option<&'static str>) -> Response {
     record.route = Route::Health;
     let method = &record.parts.method;
     if method != Method::GET && method != Method::HEAD {
@@ -58,11 +58,9 @@ fn verdict(record: &mut Record, reason: Option<&'static str>) -> Response<Body> 
     let text = reason.unwrap_or("ok\n").as_bytes();
     let body =
         if record.parts.method == Method::HEAD { Body::Empty } else { Body::Full(text.into()) };
-    let mut response = Response::new(body);
-    if reason.is_some() {
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    }
-    let headers = response.headers_mut();
+    let status = reason.map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
+    let mut response = Response::new(status, body);
+    let headers = &mut response.head.headers;
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     headers.insert(header::CONTENT_TYPE, plain);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));

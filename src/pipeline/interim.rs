@@ -6,8 +6,9 @@ use std::{
     mem,
 };
 
-use http::{Response, StatusCode};
+use http::StatusCode;
 
+use super::response::ResponseHead;
 use crate::rfc::response_lines::ResponseLines;
 
 /// Bytes that may wait for a client, at the most. What comes beyond is left out: an interim response says
@@ -19,7 +20,7 @@ const STATUS: usize = 64;
 /// Interim responses that were not written yet.
 #[derive(Debug, Default)]
 pub struct InterimResponses {
-    waiting: RefCell<Vec<Response<()>>>,
+    waiting: RefCell<Vec<ResponseHead>>,
     /// Bytes of all that were queued since [`InterimResponses::restart`].
     size: Cell<usize>,
 }
@@ -34,7 +35,7 @@ impl InterimResponses {
     }
 
     /// Takes what waits.
-    pub fn take(&self) -> Vec<Response<()>> {
+    pub fn take(&self) -> Vec<ResponseHead> {
         mem::take(&mut *self.waiting.borrow_mut())
     }
 
@@ -49,11 +50,9 @@ impl InterimResponses {
 }
 
 /// An interim response with the fields that clients may see. Hop-by-hop fields are gone already.
-fn response(status: StatusCode, fields: &ResponseLines) -> Response<()> {
-    let mut response = Response::new(());
-    *response.status_mut() = status;
-    *response.headers_mut() = fields.filtered(is_for_clients).to_map();
-    response
+fn response(status: StatusCode, fields: &ResponseLines) -> ResponseHead {
+    let headers = fields.filtered(is_for_clients).to_map();
+    ResponseHead { status, headers, ..ResponseHead::default() }
 }
 
 fn is_for_clients(name: &[u8]) -> bool {
@@ -88,10 +87,10 @@ mod tests {
         );
         let taken = queue.take();
         let [response] = &taken[..] else { panic!("{taken:?}") };
-        assert_eq!(response.status(), 103);
-        let links: Vec<_> = response.headers().get_all("link").iter().collect();
+        assert_eq!(response.status, 103);
+        let links: Vec<_> = response.headers.get_all("link").iter().collect();
         assert_eq!(links, ["</a.css>; rel=preload", "</b.js>; rel=preload"]);
-        assert_eq!(response.headers().len(), 2);
+        assert_eq!(response.headers.len(), 2);
         assert!(queue.take().is_empty());
     }
 

@@ -1,9 +1,9 @@
 //! `Max-Forwards` of an OPTIONS request: how many servers may still pass it on (RFC 9110, 7.6.2). TRACE, the other
 //! method that has it, is refused altogether; for all others it means nothing.
 
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 
-use super::{record::Record, reply};
+use super::{record::Record, reply, response::Response};
 use crate::{
     body::Body,
     rfc::request_parts::{Name, RequestParts},
@@ -25,13 +25,12 @@ pub(super) fn left(parts: &RequestParts) -> Option<u64> {
 }
 
 /// The response to a request that may not be passed on: Sideman is the last that it is for.
-pub(super) fn answer(record: &Record) -> Option<Response<Body>> {
+pub(super) fn answer(record: &Record) -> Option<Response> {
     if left(&record.parts)? > 0 {
         return None;
     }
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(reply::METHODS));
+    let mut response = Response::new(StatusCode::NO_CONTENT, Body::Empty);
+    response.head.headers.insert(header::ALLOW, HeaderValue::from_static(reply::METHODS));
     Some(response)
 }
 

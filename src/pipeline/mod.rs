@@ -41,6 +41,7 @@ mod record;
 mod redirect;
 mod reply;
 mod request;
+mod response;
 mod route;
 mod tended;
 mod tunnel;
@@ -53,16 +54,17 @@ pub use self::{
     interim::{InterimResponses, LIMIT as INTERIM_LIMIT},
     local::Local,
     request::{ClientRequest, Refusal},
+    response::{Response, ResponseHead},
     tunnel::Tunnel,
 };
 
 use std::rc::Rc;
 
-use http::{Response, Version};
+use http::Version;
 
 use self::{record::Record, route::Destination};
 use crate::{
-    body::{Body, RequestBody},
+    body::RequestBody,
     error::{Error, Kind},
     rfc::target::Misplaced,
 };
@@ -108,7 +110,7 @@ async fn answer(
     local: &Local,
     record: &mut Record,
     body: &mut RequestBody,
-) -> Result<Response<Body>, Error> {
+) -> Result<Response, Error> {
     // The record is written to while the name is in use.
     let path = Rc::clone(&record.path);
     let destination = route::decide(&local.app, &path);

@@ -1,11 +1,10 @@
 //! Hands a request to the application and its reply, or the file that this names, to the client.
 
-use http::{HeaderMap, Response, StatusCode, header};
-use hyper::ext::ReasonPhrase;
+use http::{HeaderMap, StatusCode, header};
 
-use super::{accel, collect, forward, local::Local, record::Record, tunnel};
+use super::{accel, collect, forward, local::Local, record::Record, response::Response, tunnel};
 use crate::{
-    body::{Body, RequestBody},
+    body::RequestBody,
     error::Error,
     plan::LogField,
     rfc::{response_lines::ResponseLines, trailers},
@@ -19,7 +18,7 @@ pub(super) async fn serve(
     record: &mut Record,
     route: Option<usize>,
     body: &mut RequestBody,
-) -> Result<Response<Body>, Error> {
+) -> Result<Response, Error> {
     record.route = Route::Proxy;
     let upstream = local.application(route);
     let streaming = collect::streaming(&local.app.plan, &record.path);
@@ -64,16 +63,11 @@ pub(super) async fn serve(
             record.streams = streams;
             let body =
                 if streams { reply.body } else { collect::answer(local, reply.body).await? };
-            let mut response = Response::new(body);
-            *response.status_mut() = reply.status;
-            *response.headers_mut() = headers;
+            let mut response = Response::new(reply.status, body);
+            response.head.headers = headers;
+            response.head.reason = reply.reason;
             if is_relayed {
-                response.extensions_mut().insert(reply.fields);
-            }
-            if let Some(reason) =
-                reply.reason.and_then(|reason| ReasonPhrase::try_from(reason).ok())
-            {
-                response.extensions_mut().insert(reason);
+                response.head.lines = reply.fields;
             }
             directives.apply(&mut response);
             response

@@ -1,8 +1,8 @@
 //! Sends clients that came to a trusted proxy by plain http to https (`server.redirect_https`).
 
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 
-use super::record::Record;
+use super::{record::Record, response::Response};
 use crate::{
     body::Body,
     error::{Error, Kind},
@@ -11,7 +11,7 @@ use crate::{
 
 /// The redirect, if there must be one. Requests that say nothing of the scheme come from inside, past
 /// the proxy: they pass.
-pub(super) fn to_https(record: &Record) -> Result<Option<Response<Body>>, Error> {
+pub(super) fn to_https(record: &Record) -> Result<Option<Response>, Error> {
     if !record.local.app.plan.server.redirect_https || !record.is_trusted {
         return Ok(None);
     }
@@ -25,12 +25,12 @@ pub(super) fn to_https(record: &Record) -> Result<Option<Response<Body>>, Error>
         return Ok(None);
     }
     let host = record.host().ok_or_else(|| Error::new(Kind::HostMissing))?;
-    let mut response = Response::new(Body::Empty);
     // 308 keeps the method and the body (RFC 9110, 15.4.9); old clients know only 301.
     let is_read = record.parts.method == Method::GET || record.parts.method == Method::HEAD;
-    *response.status_mut() =
+    let status =
         if is_read { StatusCode::MOVED_PERMANENTLY } else { StatusCode::PERMANENT_REDIRECT };
-    let headers = response.headers_mut();
+    let mut response = Response::new(status, Body::Empty);
+    let headers = &mut response.head.headers;
     headers.insert(header::LOCATION, location(host, &target::escape(target))?);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
     // A cache before the proxy that does not tell the schemes apart would send https to itself.

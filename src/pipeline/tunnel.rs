@@ -1,9 +1,9 @@
 //! A connection that speaks WebSocket from now on: the application's 101 for the client, and what is
 //! known of the request until the last byte. `server/tunnel.rs` carries the bytes.
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{record::Record, reply};
+use super::{record::Record, reply, response::Response};
 use crate::{
     body::Body,
     error::{Error, Kind},
@@ -19,19 +19,14 @@ pub struct Tunnel {
 }
 
 /// The answer that opens a tunnel.
-pub(super) fn accept(
-    record: &mut Record,
-    mut headers: HeaderMap,
-    upgraded: Upgraded,
-) -> Response<Body> {
+pub(super) fn accept(record: &mut Record, mut headers: HeaderMap, upgraded: Upgraded) -> Response {
     record.upgraded = Some(Box::new(upgraded));
     // Framing fields have no place in it (RFC 9110, 8.6).
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    *response.headers_mut() = headers;
+    let mut response = Response::new(StatusCode::SWITCHING_PROTOCOLS, Body::Empty);
+    response.head.headers = headers;
     response
 }
 

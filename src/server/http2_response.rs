@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Buf as _;
 use h2::{Reason, SendStream, server::SendResponse};
-use http::{HeaderMap, HeaderName, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use http_body::Body as _;
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
     streams::{Running, Stream},
     taken::{Piece, Taken},
 };
-use crate::pipeline::{self, Answer, ClientRequest, ConnectionInfo, Local};
+use crate::pipeline::{self, Answer, ClientRequest, ConnectionInfo, Local, Response, ResponseHead};
 
 /// Streams of malformed requests that were answered: they are reset once that was written (RFC 9113, 8.1.1).
 #[derive(Default)]
@@ -65,12 +65,11 @@ impl Exchange {
         let _running = Running::begin(&self.stream);
         let Some(response) = self.handle(request).await else { return };
         let Self { stream, mut respond, resets, .. } = self;
-        let (parts, answer) = response.into_parts();
+        let Response { mut head, body: answer } = response;
         let is_end = answer.is_end_stream();
-        let mut head = Response::from_parts(parts, ());
-        finish_head(head.headers_mut(), &answer);
+        finish_head(&mut head.headers, &answer);
         let body = Taken::new(answer, stream);
-        let mut output = match respond.send_response(head, is_end) {
+        let mut output = match respond.send_response(head_for_h2(head), is_end) {
             Ok(output) => output,
             Err(error) => {
                 tracing::debug!(%error, "answer over HTTP/2 not sent");
@@ -101,13 +100,13 @@ impl Exchange {
         poll_fn(|cx| {
             let polled = handling.as_mut().poll(cx);
             if stream.takes_permission() {
-                let mut go_on = Response::new(());
-                *go_on.status_mut() = StatusCode::CONTINUE;
-                let _ = respond.send_informational(go_on);
+                let go_on =
+                    ResponseHead { status: StatusCode::CONTINUE, ..ResponseHead::default() };
+                let _ = respond.send_informational(head_for_h2(go_on));
             }
             for response in interim.take() {
                 // It says nothing that the final response does not.
-                let _ = respond.send_informational(response);
+                let _ = respond.send_informational(head_for_h2(response));
             }
             match polled {
                 Poll::Ready(response) => Poll::Ready(Some(response)),
@@ -144,6 +143,13 @@ fn finish_head(headers: &mut HeaderMap, answer: &Answer) {
     {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }
+}
+
+fn head_for_h2(head: ResponseHead) -> http::Response<()> {
+    let mut response = http::Response::new(());
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    response
 }
 
 // === impl Pipe ===

@@ -2,10 +2,10 @@
 //! application's and drops its security headers with the rest; here everything is kept that is not
 //! about the body which was dropped.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::media_type;
-use crate::{body::Body, files};
+use crate::{files, pipeline::response::Response};
 
 /// What a field of the application's is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +51,9 @@ pub(super) fn within(head: &mut HeaderMap, said: &HeaderMap) {
 }
 
 /// Brings them into an answer that is about a file without being one: 304, 406, 412 and 416.
-pub(super) fn beside(response: &mut Response<Body>, said: &HeaderMap) {
-    let is_fresh = response.status() == StatusCode::NOT_MODIFIED;
-    let headers = response.headers_mut();
+pub(super) fn beside(response: &mut Response, said: &HeaderMap) {
+    let is_fresh = response.head.status == StatusCode::NOT_MODIFIED;
+    let headers = &mut response.head.headers;
     for name in said.keys() {
         match about(name) {
             About::Other => replace(headers, name, said),
@@ -122,6 +122,7 @@ fn join_vary(head: &mut HeaderMap, said: &HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body::Body;
 
     fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -251,10 +252,9 @@ mod tests {
             (StatusCode::PRECONDITION_FAILED, &["set-cookie", "x-custom"]),
             (StatusCode::RANGE_NOT_SATISFIABLE, &["set-cookie", "x-custom"]),
         ] {
-            let mut response = Response::new(Body::Empty);
-            *response.status_mut() = status;
+            let mut response = Response::new(status, Body::Empty);
             beside(&mut response, &said);
-            let mut got: Vec<&str> = response.headers().keys().map(HeaderName::as_str).collect();
+            let mut got: Vec<&str> = response.head.headers.keys().map(HeaderName::as_str).collect();
             got.sort_unstable();
             assert_eq!(got, names, "{status}");
         }

@@ -3,10 +3,10 @@
 
 use std::{fmt, str};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::media_type;
-use crate::{body::Body, rfc::token::is_token};
+use crate::{body::Body, pipeline::response::Response, rfc::token::is_token};
 
 /// What a reply says to us. `X-Accel-Buffering` is not among it: it is obeyed where replies are read
 /// (`upstream/http1/parse.rs`). `X-Accel-Expires` is for a cache, which there is none: it is only
@@ -82,11 +82,10 @@ impl Directives {
     }
 
     /// Applies what is about every reply.
-    pub(in crate::pipeline) fn apply(&self, response: &mut Response<Body>) {
-        self.set_charset(response.headers_mut());
+    pub(in crate::pipeline) fn apply(&self, response: &mut Response) {
+        self.set_charset(&mut response.head.headers);
         if let Some(rate) = self.rate(None) {
-            let body = std::mem::take(response.body_mut());
-            *response.body_mut() = Body::paced(body, rate);
+            response.body = Body::paced(std::mem::take(&mut response.body), rate);
         }
     }
 

@@ -15,7 +15,7 @@ pub(super) use self::directives::{Directives, Target, take};
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method};
 
 use self::target::Wanted;
 use super::{files, local::Local, record::Record, reply};
@@ -23,6 +23,7 @@ use crate::{
     body::Body,
     error::Error,
     files::{Entry, Found, Representation},
+    pipeline::response::Response,
     rfc::request_parts::Name,
     telemetry::Route,
 };
@@ -34,7 +35,7 @@ pub(super) async fn serve(
     directives: &Directives,
     target: Target<'_>,
     (said, body): (HeaderMap, Body),
-) -> Result<Response<Body>, Error> {
+) -> Result<Response, Error> {
     record.route = Route::Accel;
     let record = &*record;
     discard::discard(body).await;
@@ -67,7 +68,7 @@ fn answer(
     directives: &Directives,
     said: &HeaderMap,
     rate: Option<u64>,
-) -> Response<Body> {
+) -> Response {
     let parts = &record.parts;
     let coding_alone;
     let (method, headers) = if parts.method == Method::GET || parts.method == Method::HEAD {
@@ -88,7 +89,7 @@ fn answer(
     let mut response =
         files::render(method, &representation, status, (rate, files::HeaderSource::Fields));
     // The heads of these are made of a few fields of the file's; all others have all of it.
-    if !response.status().is_success() {
+    if !response.head.status.is_success() {
         carry::beside(&mut response, said);
     }
     response
@@ -101,7 +102,7 @@ fn missing(
     target: Target<'_>,
     readings: &[Wanted],
     why: &str,
-) -> Response<Body> {
+) -> Response {
     local.metrics.accel_missing.add(1);
     if let Some(missed) = local.app.trouble.allow() {
         let path = record.parts.path();

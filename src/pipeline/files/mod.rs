@@ -16,17 +16,15 @@ pub(super) use self::{
     select::select,
 };
 
-use http::Response;
-
 use super::{family::Family, local::Local, record::Record, route::FileName};
-use crate::{body::Body, error::Error, telemetry::Route};
+use crate::{error::Error, pipeline::response::Response, telemetry::Route};
 
 /// Answers with a file under one of the prefixes.
 pub(super) async fn serve(
     local: &Local,
     record: &mut Record,
     wanted: FileName<'_>,
-) -> Result<Response<Body>, Error> {
+) -> Result<Response, Error> {
     record.route = match wanted.family {
         Family::Static => Route::Static,
         Family::Media => Route::Media,

@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, header};
 
 use super::lookup::{failure, find, is_hidden};
 use crate::{
-    body::Body,
     error::Error,
     files::{Entry, Found},
-    pipeline::{fallback::Fallback, local::Local, record::Record, route::FileName},
+    pipeline::{
+        fallback::Fallback, local::Local, record::Record, response::Response, route::FileName,
+    },
 };
 
 /// Returns the fallback's response if it has the file. Whatever it says is counted, and failures are logged.
@@ -19,7 +20,7 @@ pub(super) async fn fetch(
     record: &Record,
     fallback: &Fallback,
     wanted: &FileName<'_>,
-) -> Option<Box<Response<Body>>> {
+) -> Option<Box<Response>> {
     let parts = &record.parts;
     let path = parts.path();
     let cause = match fallback.fetch(&parts.method, path, &parts.headers, record.request_id()).await
@@ -29,7 +30,7 @@ pub(super) async fn fetch(
             local.metrics.rescued_fallback.add(1);
             if local.app.store(wanted.family).is_shared(wanted.root, &wanted.name) {
                 let anyone = HeaderValue::from_static("*");
-                response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anyone);
+                response.head.headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anyone);
             }
             return Some(Box::new(response));
         }

@@ -3,12 +3,13 @@
 use std::{ops::Range, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::select::FileStatus;
 use crate::{
     body::{Body, Changes, FileStream, SealedPart},
     files::{self, Content, Representation},
+    pipeline::response::Response,
     rfc::{multipart, range::content_range},
 };
 
@@ -28,15 +29,13 @@ pub(in crate::pipeline) fn render(
     representation: &Representation,
     status: FileStatus,
     (rate, source): (Option<u64>, HeaderSource),
-) -> Response<Body> {
-    if source == HeaderSource::Lines
-        && status == FileStatus::Whole
-        && representation.is_settled()
-    {
+) -> Response {
+    if source == HeaderSource::Lines && status == FileStatus::Whole && representation.is_settled() {
         let whole = 0..representation.size;
         let body = (method == Method::GET).then(|| single(representation, whole, rate));
-        let mut response = Response::new(body.unwrap_or_default().paced(rate.unwrap_or(0)));
-        response.extensions_mut().insert(representation.lines());
+        let mut response =
+            Response::new(StatusCode::OK, body.unwrap_or_default().paced(rate.unwrap_or(0)));
+        response.head.lines = representation.lines();
         return response;
     }
     let is_get = method == Method::GET;
@@ -79,9 +78,8 @@ pub(in crate::pipeline) fn render(
         }
     };
     let body = body.unwrap_or_default().paced(rate.unwrap_or(0));
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
+    let mut response = Response::new(status, body);
+    response.head.headers = headers;
     response
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, Response};
+use http::Method;
 
 use super::{
     lookup::{find, is_hidden},
@@ -10,10 +10,9 @@ use super::{
     select::{FileStatus, select},
 };
 use crate::{
-    body::Body,
     error::Error,
     files::{Found, SelectedRepresentation, Store},
-    pipeline::{family::Family, local::Local, record::Record, route::FileName},
+    pipeline::{family::Family, local::Local, record::Record, response::Response, route::FileName},
     plan::{Cors, Purpose},
 };
 
@@ -29,7 +28,7 @@ pub(super) enum Outcome {
     /// The current version of a file of another release.
     CurrentVersion(SelectedRepresentation),
     /// The fallback's response. Boxed because it is rare and large.
-    Fallback(Box<Response<Body>>),
+    Fallback(Box<Response>),
     /// The client accepts no coding that the file is available in.
     NotAcceptable,
     /// The path of a directory lacks its last slash.

@@ -1,6 +1,6 @@
 //! Makes the response of what was decided about a request for a file.
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 
 use super::{
     render::{HeaderSource, render},
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    pipeline::{record::Record, reply},
+    pipeline::{record::Record, reply, response::Response},
     plan::Cors,
     rfc::target,
 };
@@ -17,7 +17,7 @@ use crate::{
 const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// Returns the response that an outcome stands for.
-pub(super) fn respond(record: &Record, outcome: Outcome) -> Response<Body> {
+pub(super) fn respond(record: &Record, outcome: Outcome) -> Response {
     let method = &record.parts.method;
     match outcome {
         Outcome::File { representation, status, rate } => {
@@ -33,7 +33,7 @@ pub(super) fn respond(record: &Record, outcome: Outcome) -> Response<Body> {
             let whole = (None, HeaderSource::Fields);
             let mut response = render(method, &representation, FileStatus::Whole, whole);
             let forget = HeaderValue::from_static("no-store");
-            response.headers_mut().insert(header::CACHE_CONTROL, forget);
+            response.head.headers.insert(header::CACHE_CONTROL, forget);
             response
         }
         Outcome::Fallback(response) => *response,
@@ -47,7 +47,7 @@ pub(super) fn respond(record: &Record, outcome: Outcome) -> Response<Body> {
 }
 
 /// Redirects to the path with a slash at its end.
-fn redirect_to_directory(record: &Record) -> Response<Body> {
+fn redirect_to_directory(record: &Record) -> Response {
     let path = record.path.or_raw();
     let mut location = Vec::with_capacity(path.len() + 1);
     // Encoded from the decoded path: what a client wrote could lead a browser to another host.
@@ -63,9 +63,8 @@ fn redirect_to_directory(record: &Record) -> Response<Body> {
         location.push(b'?');
         location.extend_from_slice(target::escape(query).as_bytes());
     }
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
-    let headers = response.headers_mut();
+    let mut response = Response::new(StatusCode::MOVED_PERMANENTLY, Body::Empty);
+    let headers = &mut response.head.headers;
     if let Ok(location) = HeaderValue::from_bytes(&location) {
         headers.insert(header::LOCATION, location);
     }
@@ -76,10 +75,9 @@ fn redirect_to_directory(record: &Record) -> Response<Body> {
 }
 
 /// Says what may be done with a file (RFC 9110, 9.3.7), also in response to a preflight.
-fn options(cors: Cors) -> Response<Body> {
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
+fn options(cors: Cors) -> Response {
+    let mut response = Response::new(StatusCode::NO_CONTENT, Body::Empty);
+    let headers = &mut response.head.headers;
     headers.insert(header::ALLOW, HeaderValue::from_static(ALLOW));
     if cors != Cors::None {
         for (name, value) in [

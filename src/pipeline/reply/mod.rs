@@ -7,7 +7,7 @@ mod page;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 
 pub(super) use self::explain::METHODS;
 use self::page::Message;
@@ -16,8 +16,8 @@ use super::{
     route::{self, Destination},
 };
 use crate::{
-    body::Body,
     error::{Error, Kind, Side},
+    pipeline::response::Response,
     plan::Upstream,
 };
 
@@ -28,7 +28,7 @@ const NOT_FOUND: Message<'_> = Message {
 };
 
 /// The answer to a request that failed.
-pub(super) fn failure(record: &mut Record, error: &Error) -> Response<Body> {
+pub(super) fn failure(record: &mut Record, error: &Error) -> Response {
     let kind = error.kind();
     record.error = Some(kind);
     match kind.side() {
@@ -47,48 +47,48 @@ pub(super) fn failure(record: &mut Record, error: &Error) -> Response<Body> {
     let mut response = page::answer(record, &message);
     if kind.row().closes {
         let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(header::CONNECTION, close);
+        response.head.headers.insert(header::CONNECTION, close);
     }
     if let Some(methods) = explain::allow(kind) {
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+        response.head.headers.insert(header::ALLOW, HeaderValue::from_static(methods));
     }
     if let Some(seconds) = kind.row().retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        response.head.headers.insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }
 
 /// A file that is not there.
-pub(super) fn not_found(record: &Record) -> Response<Body> {
+pub(super) fn not_found(record: &Record) -> Response {
     page::answer(record, &NOT_FOUND)
 }
 
 /// The same, for caches to keep for a moment. It names no request: it would be another's.
-pub(super) fn not_found_for_now(record: &Record) -> Response<Body> {
+pub(super) fn not_found_for_now(record: &Record) -> Response {
     static PAGE: LazyLock<Bytes> = LazyLock::new(|| NOT_FOUND.html(None));
     let mut response = page::answer_for_all(record, &NOT_FOUND, &PAGE);
-    let headers = response.headers_mut();
+    let headers = &mut response.head.headers;
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=5"));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     response
 }
 
 /// A client that accepts no coding there is (RFC 9110, 15.5.7).
-pub(super) fn not_acceptable(record: &Record) -> Response<Body> {
+pub(super) fn not_acceptable(record: &Record) -> Response {
     let text = "The file is not there in any coding that Accept-Encoding allows.";
     let status = StatusCode::NOT_ACCEPTABLE;
     let mut response = page::answer(record, &Message { status, name: "not_acceptable", text });
     let vary = HeaderValue::from_static("accept-encoding");
-    response.headers_mut().insert(header::VARY, vary);
+    response.head.headers.insert(header::VARY, vary);
     response
 }
 
 /// 405 with the methods that are allowed.
-pub(super) fn method_not_allowed(record: &Record, allow: &'static str) -> Response<Body> {
+pub(super) fn method_not_allowed(record: &Record, allow: &'static str) -> Response {
     let text = "This address can only be read.";
     let status = StatusCode::METHOD_NOT_ALLOWED;
     let mut response = page::answer(record, &Message { status, name: "method_not_allowed", text });
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    response.head.headers.insert(header::ALLOW, HeaderValue::from_static(allow));
     response
 }
 

@@ -4,10 +4,10 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 
-use crate::{body::Body, pipeline::record::Record, rfc::accept};
+use crate::{body::Body, pipeline::record::Record, pipeline::response::Response, rfc::accept};
 
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
@@ -33,7 +33,7 @@ struct Json<'a> {
 }
 
 /// Says it and names the request.
-pub(super) fn answer(record: &Record, message: &Message<'_>) -> Response<Body> {
+pub(super) fn answer(record: &Record, message: &Message<'_>) -> Response {
     // The id was either made here or checked to consist of harmless characters.
     let id = String::from_utf8_lossy(record.request_id());
     let (media_type, text) = match from_file(record, message.status) {
@@ -45,11 +45,7 @@ pub(super) fn answer(record: &Record, message: &Message<'_>) -> Response<Body> {
 }
 
 /// Says it without naming the request. `html` is the page, made in advance.
-pub(super) fn answer_for_all(
-    record: &Record,
-    message: &Message<'_>,
-    html: &Bytes,
-) -> Response<Body> {
+pub(super) fn answer_for_all(record: &Record, message: &Message<'_>, html: &Bytes) -> Response {
     let (media_type, text) = match from_file(record, message.status) {
         Some(page) => page,
         None if accept::prefers_json(&record.parts.headers) => (JSON, message.json(None)),
@@ -106,17 +102,11 @@ fn from_file(record: &Record, status: StatusCode) -> Option<(&'static str, Bytes
     suits.then_some((page.media_type, page.text))
 }
 
-fn respond(
-    record: &Record,
-    status: StatusCode,
-    media_type: &'static str,
-    text: Bytes,
-) -> Response<Body> {
+fn respond(record: &Record, status: StatusCode, media_type: &'static str, text: Bytes) -> Response {
     let length = text.len();
     let is_head = record.parts.method == Method::HEAD;
-    let mut response = Response::new(if is_head { Body::Empty } else { text.into() });
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
+    let mut response = Response::new(status, if is_head { Body::Empty } else { text.into() });
+    let headers = &mut response.head.headers;
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -29,7 +29,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{Response, StatusCode, Version, header};
+use http::{StatusCode, Version, header};
 use http_body::Body as _;
 
 use self::{
@@ -49,7 +49,9 @@ use crate::{
     body::Deadline,
     error::Kind,
     phase::Phase,
-    pipeline::{self, Answer, ClientRequest, ConnectionInfo, INTERIM_LIMIT, Local, Tunnel},
+    pipeline::{
+        self, Answer, ClientRequest, ConnectionInfo, INTERIM_LIMIT, Local, Response, Tunnel,
+    },
     telemetry::Shard,
 };
 
@@ -140,22 +142,22 @@ impl Connection<'_> {
         let Some(response) = self.respond(Rc::clone(&local), request, &mut departure).await else {
             return Some(NextStep::Abort);
         };
-        let (parts, mut answer) = response.into_parts();
-        let is_switch = parts.status == StatusCode::SWITCHING_PROTOCOLS;
-        let delimiter = response_head::delimiter(&asked, &parts, answer.size_hint().exact());
+        let Response { head, body: mut answer } = response;
+        let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        let delimiter = response_head::delimiter(&asked, &head, answer.size_hint().exact());
         let is_last = !is_switch
             && (!keeps
                 || delimiter == response_head::Delimiter::Close
-                || response_head::says_close(&parts)
+                || response_head::says_close(&head)
                 || self.is_last(&local));
         {
             let mut socket = self.socket.borrow_mut();
             socket.takes_interim = false;
             let last = (is_last, answer.request_id());
-            response_head::encode(&mut socket.output, &asked, &parts, delimiter, last);
+            response_head::encode(&mut socket.output, &asked, &head, delimiter, last);
         }
-        let trailer = parts.headers.get(header::TRAILER).cloned();
-        drop(parts);
+        let trailer = head.headers.get(header::TRAILER).cloned();
+        drop(head);
         let tunnel = if is_switch { answer.take_tunnel() } else { None };
         // Should it break off, however that comes, an orderly end would pass for its own.
         let is_open_ended = delimiter == response_head::Delimiter::Close;
@@ -231,7 +233,7 @@ impl Connection<'_> {
     fn queue_interim(&self, output: &mut BytesMut) {
         for response in self.interim.take() {
             let before = output.len();
-            response_head::encode_interim(output, response);
+            response_head::encode_interim(output, &response);
             if output.len() > INTERIM_LIMIT {
                 output.truncate(before);
             }

@@ -1,15 +1,14 @@
 //! The head of a response as it is written (RFC 9112, 4 to 6), and how the end of its body is told.
 
 use bytes::{BufMut as _, BytesMut};
-use http::{
-    HeaderName, HeaderValue, Method, Response, StatusCode, Version, header, response::Parts,
-};
-use hyper::ext::ReasonPhrase;
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 
-use super::write::SMALL;
-use crate::{rfc::response_lines::ResponseLines, server::date};
+use crate::{pipeline::ResponseHead, server::date};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Pieces of a body up to this size are copied behind what is to be written, so that both leave in one call.
+pub(super) const SMALL: usize = 16 * 1024;
 
 /// How the end of a body is told (RFC 9112, 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +30,7 @@ pub(super) struct Asked {
 }
 
 /// How the body's end is told; `exact` is the body's length, if that is known.
-pub(super) fn delimiter(asked: &Asked, response: &Parts, exact: Option<u64>) -> Delimiter {
+pub(super) fn delimiter(asked: &Asked, response: &ResponseHead, exact: Option<u64>) -> Delimiter {
     let status = response.status;
     if asked.method == Method::HEAD
         || status.is_informational()
@@ -48,11 +47,9 @@ pub(super) fn delimiter(asked: &Asked, response: &Parts, exact: Option<u64>) -> 
 }
 
 /// What its `Content-Length` says.
-fn told_length(response: &Parts) -> Option<u64> {
-    if let Some(lines) = response.extensions.get::<ResponseLines>() {
-        return lines.length;
-    }
-    response.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+fn told_length(response: &ResponseHead) -> Option<u64> {
+    let of_headers = || response.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    response.lines.length.or_else(of_headers)
 }
 
 /// Appends the head of a final response. Fields in the form of lines come first; no other has the name of one of them.
@@ -60,13 +57,12 @@ fn told_length(response: &Parts) -> Option<u64> {
 pub(super) fn encode(
     out: &mut BytesMut,
     asked: &Asked,
-    response: &Parts,
+    response: &ResponseHead,
     delimiter: Delimiter,
     (is_last, request_id): (bool, Option<&[u8]>),
 ) {
     let headers = &response.headers;
-    let none = ResponseLines::default();
-    let lines = response.extensions.get::<ResponseLines>().unwrap_or(&none);
+    let lines = &response.lines;
     let size: usize =
         headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     // A small body comes behind it.
@@ -118,21 +114,18 @@ pub(super) fn encode(
 }
 
 /// Appends an interim response (RFC 9110, 15.2).
-pub(super) fn encode_interim(out: &mut BytesMut, response: Response<()>) {
-    let (parts, ()) = response.into_parts();
+pub(super) fn encode_interim(out: &mut BytesMut, response: &ResponseHead) {
     out.put_slice(b"HTTP/1.1 ");
-    status(out, &parts);
-    fields(out, parts.headers.iter());
+    status(out, response);
+    fields(out, response.headers.iter());
     out.put_slice(b"\r\n");
 }
 
-fn status(out: &mut BytesMut, response: &Parts) {
+fn status(out: &mut BytesMut, response: &ResponseHead) {
     out.put_slice(response.status.as_str().as_bytes());
     out.put_u8(b' ');
-    match response.extensions.get::<ReasonPhrase>() {
-        Some(reason) => out.put_slice(reason.as_bytes()),
-        None => out.put_slice(response.status.canonical_reason().unwrap_or_default().as_bytes()),
-    }
+    let usual = || response.status.canonical_reason().unwrap_or_default().as_bytes();
+    out.put_slice(response.reason.as_deref().unwrap_or_else(usual));
     out.put_slice(b"\r\n");
 }
 
@@ -146,7 +139,7 @@ fn fields<'a>(out: &mut BytesMut, fields: impl Iterator<Item = (&'a HeaderName, 
 }
 
 /// Whether a response says that the connection ends with it.
-pub(super) fn says_close(response: &Parts) -> bool {
+pub(super) fn says_close(response: &ResponseHead) -> bool {
     let value = response.headers.get(header::CONNECTION).map(HeaderValue::as_bytes);
     value.is_some_and(|value| value.eq_ignore_ascii_case(b"close"))
 }
@@ -156,13 +149,13 @@ mod tests {
     use super::*;
     use crate::rfc::{request_parts::Name, response_lines::ResponseLinesBuilder};
 
-    fn parts(status: u16, fields: &[(&'static str, &'static str)]) -> Parts {
-        let mut response = Response::new(());
-        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    fn parts(status: u16, fields: &[(&'static str, &'static str)]) -> ResponseHead {
+        let status = StatusCode::from_u16(status).unwrap();
+        let mut response = ResponseHead { status, ..ResponseHead::default() };
         for (name, value) in fields {
-            response.headers_mut().append(*name, HeaderValue::from_static(value));
+            response.headers.append(*name, HeaderValue::from_static(value));
         }
-        response.into_parts().0
+        response
     }
 
     fn asked(method: &Method, version: Version) -> Asked {
@@ -273,7 +266,7 @@ mod tests {
         let mut lines = ResponseLinesBuilder::default();
         lines.set_length(5);
         lines.push(Name::Other, b"vary", b"x");
-        parts.extensions.insert(lines.build());
+        parts.lines = lines.build();
         let mut out = BytesMut::new();
         let asked = asked(&Method::GET, Version::HTTP_11);
         encode(&mut out, &asked, &parts, Delimiter::Length(5), (false, Some(b"7")));

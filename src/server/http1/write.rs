@@ -18,13 +18,11 @@ use http_body::Body as _;
 use super::{
     connection::Connection,
     departure::{Departure, Waits},
-    response_head::Delimiter,
+    response_head::{Delimiter, SMALL},
     socket::ClientSocket,
 };
 use crate::{body::SealedPart, pipeline::Answer, rfc::trailers};
 
-/// Pieces of a body up to this size are copied behind what is to be written, so that both leave in one call.
-pub(super) const SMALL: usize = 16 * 1024;
 /// So much is gathered of small pieces before it is written. The kernel takes as much at once.
 const ENOUGH: usize = 64 * 1024;
 /// What ends a chunk, and a chunked body without trailers (RFC 9112, 7.1).
