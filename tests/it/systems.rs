@@ -14,7 +14,7 @@ fn a_build_for_another_system_stops_with_a_remedy() {
     ] {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(env!("CARGO_MANIFEST_DIR")).arg("check").arg("--target-dir");
-        cargo.arg(directory.path()).args(["--locked", "--offline", "--color=never"]);
+        cargo.arg(directory.path()).args(["--locked", "--color=never"]);
         let output = cargo.args(["--bin", "sideman", "--target", target]).output().unwrap();
         assert!(!output.status.success(), "{target}");
         let printed = String::from_utf8_lossy(&output.stderr);
