@@ -20,6 +20,12 @@ pub struct Deadline {
 // === impl Deadline ===
 
 impl Deadline {
+    /// This moment by the clock that deadlines go by, which a test can stop: what is counted from here and given to
+    /// [`set_at`](Self::set_at) must be counted by it too.
+    pub fn now() -> std::time::Instant {
+        Instant::now().into_std()
+    }
+
     /// A deadline so long from now.
     pub fn after(duration: Duration) -> Self {
         Self { at: Some(Instant::now() + duration), timer: None }

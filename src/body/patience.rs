@@ -49,7 +49,7 @@ impl Wait {
         let Patience { pause, rate } = self.patience;
         let is_slow = rate.is_some() && self.credit < pause;
         if self.since.is_none() {
-            let now = Instant::now();
+            let now = Deadline::now();
             self.since = Some(now);
             self.timer.set_at(now + if is_slow { self.credit } else { pause });
         }
@@ -60,7 +60,7 @@ impl Wait {
     /// So many bytes have come.
     pub(super) fn on_bytes(&mut self, count: u64) {
         if let Some(since) = self.since.take() {
-            self.credit = self.credit.saturating_sub(since.elapsed());
+            self.credit = self.credit.saturating_sub(Deadline::now() - since);
             self.timer.clear();
         }
         self.earn(count);

@@ -159,7 +159,7 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Poll<Late> {
         if moved || !self.deadline.is_set() {
-            let at = Instant::now() + pause;
+            let at = Deadline::now() + pause;
             self.deadline.set_at(self.total.map_or(at, |total| total.min(at)));
         }
         self.deadline

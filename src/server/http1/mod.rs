@@ -20,13 +20,7 @@ mod socket;
 mod timeouts;
 mod write;
 
-use std::{
-    cell::RefCell,
-    future::poll_fn,
-    rc::Rc,
-    task::Poll,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{StatusCode, Version, header};
@@ -81,7 +75,7 @@ pub(super) async fn serve(
     stream: CountedStream,
     metrics: &Shard,
 ) -> Option<(CountedStream, NextStep)> {
-    let begin = Instant::now();
+    let begin = Deadline::now();
     let activity = Rc::new(Activity::new(begin));
     ticket.introduce(Rc::<Activity>::clone(&activity));
     let agreed = stream.agreed();
@@ -118,7 +112,7 @@ pub(super) async fn serve(
             None => {}
             Some(next) => break next,
         }
-        since = Instant::now();
+        since = Deadline::now();
         connection.activity.set_idle(since);
     };
     // Whoever reads a body holds the socket weakly, and not now.

@@ -11,6 +11,7 @@ use std::{
 
 use super::{connection::Connection, request_head::RequestHead, socket::ClientSocket};
 use crate::{
+    body::Deadline,
     error::Kind,
     pipeline::Refusal,
     rfc::request_head::{Limits, Scanner},
@@ -101,7 +102,7 @@ impl Reader {
                 return Poll::Ready(arrived);
             }
             if self.begun.is_none() && has_begun(&socket.input) {
-                let now = Instant::now();
+                let now = Deadline::now();
                 self.begun = Some(now);
                 connection.activity.set_head(now);
             }
@@ -127,7 +128,7 @@ impl Reader {
             if self.begun.is_none() || self.may_be_http2 {
                 return Poll::Ready(Arrived::Over(Over::Draining));
             }
-            self.closing.get_or_insert_with(Instant::now);
+            self.closing.get_or_insert_with(Deadline::now);
         }
         if connection.activity.take_let_go() {
             return Poll::Ready(Arrived::Over(Over::LetGo));

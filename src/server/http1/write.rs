@@ -21,7 +21,11 @@ use super::{
     response_head::{Delimiter, SMALL},
     socket::ClientSocket,
 };
-use crate::{body::SealedPart, pipeline::Answer, rfc::trailers};
+use crate::{
+    body::{Deadline, SealedPart},
+    pipeline::Answer,
+    rfc::trailers,
+};
 
 /// So much is gathered of small pieces before it is written. The kernel takes as much at once.
 const ENOUGH: usize = 64 * 1024;
@@ -314,7 +318,7 @@ impl Writer<'_> {
     ) -> Poll<Result<(), Broken>> {
         socket.stream.shorten_queue();
         socket.discard_abandoned_body(cx);
-        let since = *self.blocked.get_or_insert_with(Instant::now);
+        let since = *self.blocked.get_or_insert_with(Deadline::now);
         connection.deadline.set_at(since + connection.timeouts.write);
         connection.deadline.poll_expired(cx).map(|()| Err(Broken::Stalled))
     }
