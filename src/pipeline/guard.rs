@@ -20,7 +20,7 @@ pub(super) fn check(record: &Record) -> Result<(), Error> {
     }
     let target = parts.path_and_query();
     let is_asterisk = target == "*" && parts.method == Method::OPTIONS;
-    // `http://host?query` has no path, `host:80` is for CONNECT: neither may reach the application.
+    // `?query` alone has no path, `host:80` is for CONNECT: neither may reach the application.
     if !target.starts_with('/') && !is_asterisk {
         return Err(Error::new(Kind::TargetInvalid));
     }
