@@ -29,5 +29,6 @@ pub use self::{
 pub use crate::{
     config::fuzzing::{settings_environment, settings_file},
     pipeline::fuzzing::accel,
+    server::fuzzing::connection,
     upstream::fuzzing::{reply_http1, reply_uwsgi},
 };

@@ -12,7 +12,8 @@ use std::{
 
 use fastrand::Rng;
 
-/// Mutations of each target's corpus in a usual run; a tenth of settings, each of which is a whole plan.
+/// Mutations of each target's corpus in a usual run; a tenth of settings, each of which is a whole plan, and of
+/// connections.
 const INPUTS: u64 = 20_000;
 /// Bytes of one mutation, at the most.
 const LONGEST: usize = 2048;
@@ -53,6 +54,7 @@ targets!(
     accel,
     chunked,
     conditional,
+    connection,
     forwarded,
     host,
     negotiation,
@@ -98,7 +100,8 @@ fn run(name: &str, check: fn(&[u8])) {
     let corpus = corpus(name);
     corpus.iter().for_each(|input| one(name, input, check));
 
-    let usual = if name.starts_with("settings_") { INPUTS / 10 } else { INPUTS };
+    let usual =
+        if name.starts_with("settings_") || name == "connection" { INPUTS / 10 } else { INPUTS };
     let inputs = variable("SIDEMAN_FUZZ_INPUTS").unwrap_or(usual);
     let mut mutator = Mutator::new(&corpus, variable("SIDEMAN_FUZZ_SEED").unwrap_or(1));
     let began = Instant::now();

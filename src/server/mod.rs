@@ -8,6 +8,8 @@ mod counted_stream;
 mod current;
 mod date;
 mod drain;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod head_filter;
 mod http1;
 mod http2;

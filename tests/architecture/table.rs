@@ -47,7 +47,16 @@ pub(crate) const TABLE: &[Module] = &[
     // Layer 4: reaches the parts through the pipeline alone.
     Module {
         name: "server",
-        may_import: &["error", "phase", "rfc", "plan", "body", "telemetry", "pipeline"],
+        may_import: &[
+            "error",
+            "phase",
+            "rfc",
+            "fuzz_input",
+            "plan",
+            "body",
+            "telemetry",
+            "pipeline",
+        ],
     },
     // Layer 5.
     Module { name: "config", may_import: &["plan", "rfc"] },
@@ -58,7 +67,7 @@ pub(crate) const TABLE: &[Module] = &[
     // Compiled for tests and for cargo-fuzz: reaches the parsers that it tries.
     Module {
         name: "fuzzing",
-        may_import: &["rfc", "fuzz_input", "upstream", "pipeline", "config"],
+        may_import: &["rfc", "fuzz_input", "upstream", "pipeline", "server", "config"],
     },
     // Layer 6. `check` prints the plan, `demo` waits for a phase.
     Module { name: "command", may_import: &["config", "lifecycle", "plan", "phase"] },

@@ -1,0 +1,137 @@
+//! The client of a script, on its end of the socket.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixStream,
+    select,
+    time::{sleep, timeout},
+};
+
+use super::script::Step;
+
+/// How long it goes on to write where nothing is taken.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Pauses altogether in which no time of the server's runs out, which is 5 s at the least.
+const PROMPT: Duration = Duration::from_secs(3);
+
+/// A client, and what it has seen.
+#[derive(Debug)]
+pub(super) struct Client {
+    /// `None` once it has closed the connection.
+    stream: Option<UnixStream>,
+    /// What the kernel has taken of its bytes.
+    pub(super) sent: Vec<u8>,
+    pub(super) received: Vec<u8>,
+    /// Whether it reads what comes.
+    is_reading: bool,
+    /// Whether it has read everything at once, and never let a time of the server's run out.
+    pub(super) is_good: bool,
+    pub(super) has_ended_writing: bool,
+    /// Whether the server has ended the connection.
+    pub(super) has_seen_end: bool,
+    paused: Duration,
+}
+
+// === impl Client ===
+
+impl Client {
+    pub(super) fn new(stream: UnixStream) -> Self {
+        Self {
+            stream: Some(stream),
+            sent: Vec::new(),
+            received: Vec::new(),
+            is_reading: true,
+            is_good: true,
+            has_ended_writing: false,
+            has_seen_end: false,
+            paused: Duration::ZERO,
+        }
+    }
+
+    /// Does one step.
+    pub(super) async fn play(&mut self, step: &Step) {
+        match step {
+            Step::Write(bytes) => self.write(bytes).await,
+            Step::Pause(pause) => self.pause(*pause).await,
+            Step::EndWriting => {
+                self.has_ended_writing = true;
+                if let Some(stream) = &mut self.stream {
+                    // The server may have gone.
+                    let _ = stream.shutdown().await;
+                }
+            }
+            Step::Close => {
+                self.is_good = false;
+                self.stream = None;
+            }
+            Step::StopReading => {
+                self.is_good = false;
+                self.is_reading = false;
+            }
+            Step::Read => self.is_reading = true,
+        }
+    }
+
+    async fn write(&mut self, mut bytes: &[u8]) {
+        while !self.has_ended_writing && !bytes.is_empty() {
+            let Some(stream) = &mut self.stream else { return };
+            let (mut reader, mut writer) = stream.split();
+            let (received, has_seen_end) = (&mut self.received, &mut self.has_seen_end);
+            let is_reading = self.is_reading && !*has_seen_end;
+            let reading = async {
+                *has_seen_end |= reader.read_buf(received).await.is_ok_and(|count| count == 0);
+            };
+            select! {
+                biased;
+                written = writer.write(bytes) => match written {
+                    Ok(count) => {
+                        self.sent.extend_from_slice(&bytes[..count]);
+                        bytes = &bytes[count..];
+                    }
+                    // The server has gone.
+                    Err(_) => return,
+                },
+                () = reading, if is_reading => {}
+                () = sleep(PATIENCE) => {
+                    // It is not to leave out a part of what it writes.
+                    self.has_ended_writing = true;
+                    self.is_good = false;
+                }
+            }
+        }
+    }
+
+    async fn pause(&mut self, pause: Duration) {
+        self.paused += pause;
+        self.is_good &= self.paused < PROMPT;
+        let wakes = sleep(pause);
+        if self.is_reading {
+            // The pause goes on behind the end.
+            let _ = timeout(pause, self.read()).await;
+        }
+        wakes.await;
+    }
+
+    /// Reads to the end of the connection, as long as it reads at all.
+    pub(super) async fn finish(&mut self) {
+        if self.is_reading {
+            self.read().await;
+        }
+    }
+
+    /// Reads what is left when the server has gone.
+    pub(super) async fn finish_late(&mut self) {
+        self.read().await;
+    }
+
+    async fn read(&mut self) {
+        let Some(stream) = &mut self.stream else { return };
+        while !self.has_seen_end {
+            // A reset is an end too.
+            let count = stream.read_buf(&mut self.received).await.unwrap_or(0);
+            self.has_seen_end = count == 0;
+        }
+    }
+}

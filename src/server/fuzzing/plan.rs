@@ -1,0 +1,75 @@
+//! The settings of the server: small limits and short times, so that short scripts reach them.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::{
+    plan::{
+        Admission, Buffers, Health, Log, LogField, LogFields, Plan, Server, Spill, Streaming,
+        Target, Unbuffered, Upstream,
+    },
+    rfc::request_head::Limits,
+};
+
+/// For an application that listens under this abstract name.
+pub(super) fn plan(name: &str) -> Plan {
+    let seconds = Duration::from_secs;
+    Plan {
+        server: Server {
+            idle_timeout: seconds(10),
+            header_timeout: seconds(5),
+            head: Limits { line: 120, field: 160, head: 600, fields: 12 },
+            body_timeout: seconds(5),
+            write_timeout: seconds(8),
+            max_requests: 8,
+            max_body: Some(100_000),
+            ..Server::default()
+        },
+        upstream: Upstream {
+            targets: vec![Target::Unix(PathBuf::from(format!("\0{name}")))],
+            connect_timeout: seconds(2),
+            read_timeout: seconds(6),
+            idle_timeout: seconds(30),
+            max_idle: 4,
+            max_age: seconds(3600),
+            admission: Admission {
+                max_in_flight: 4,
+                queue: 4,
+                queue_timeout: seconds(10),
+                wait: Duration::ZERO,
+            },
+            trusts_protocol: true,
+            tunnel_timeout: seconds(20),
+            ..Upstream::default()
+        },
+        unbuffered: vec![Unbuffered {
+            prefix: "/u".to_owned(),
+            streaming: Streaming { request: true, response: true },
+        }],
+        buffers: Buffers {
+            memory: 512 * 1024,
+            each: 32 * 1024,
+            spill: Spill::Memory,
+            disk: 1024 * 1024,
+            answer: 64 * 1024,
+        },
+        health: Health {
+            path: "/h".to_owned(),
+            ready_path: "/ready".to_owned(),
+            wait_for_application: false,
+        },
+        log: Log {
+            fields: LogFields(vec![
+                LogField::Method,
+                LogField::Path,
+                LogField::Status,
+                LogField::Bytes,
+                LogField::Error,
+            ]),
+            static_sample: 1,
+            health: true,
+            buffer: 1024 * 1024,
+            ..Log::default()
+        },
+        ..Plan::default()
+    }
+}
