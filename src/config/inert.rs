@@ -394,7 +394,7 @@ mod tests {
         let cases: &[&[(&str, &str)]] = &[
             &[],
             // What is written as it is anyway is no mistake.
-            &[("tls.min_version", "1.2"), ("static.memory", "64MiB"), ("log.slow", "1s")],
+            &[("tls.min_version", "1.2"), ("static.memory", "auto"), ("log.slow", "1s")],
             &[("upstream.total_timeout", "2m"), ("upstream.read_timeout", "45s")],
             &[("upstream.max_idle", "0")],
             &[("upstream.idle_timeout", "0s")],

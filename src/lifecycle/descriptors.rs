@@ -9,7 +9,7 @@ use crate::plan::{Files, Plan, Upstream};
 const OWN: u64 = 24;
 /// The same for each worker.
 const OWN_PER_WORKER: u64 = 4;
-/// Connections beyond which more descriptors do not raise the default: memory is not without bound.
+/// Connections beyond which neither more descriptors nor more memory raise the default.
 const MOST_CONNECTIONS: u64 = 10_000;
 /// Unused connections that each worker may keep to each server, whatever is left: without any, each request opens one.
 const LEAST_IDLE: usize = 4;
@@ -28,16 +28,17 @@ pub(super) struct Division {
 }
 
 /// Puts into a plan what the process may have open: `server.max_connections` if it is `auto`, and
-/// `upstream.max_in_flight` if that is too much.
-pub(super) fn divide(plan: &mut Plan, workers: usize) -> Option<Division> {
+/// `upstream.max_in_flight` if that is too much. There is memory for so many connections.
+pub(super) fn divide(plan: &mut Plan, workers: usize, connections: u64) -> Option<Division> {
     let limit = getrlimit(Resource::Nofile).current;
+    let most = connections.min(MOST_CONNECTIONS);
     if limit.is_none() {
-        plan.server.max_connections.get_or_insert(count_of(MOST_CONNECTIONS));
+        plan.server.max_connections.get_or_insert(count_of(most));
     }
-    limit.map(|limit| divide_limit(plan, limit, workers))
+    limit.map(|limit| divide_limit(plan, limit, workers, most))
 }
 
-fn divide_limit(plan: &mut Plan, limit: u64, workers: usize) -> Division {
+fn divide_limit(plan: &mut Plan, limit: u64, workers: usize, most_connections: u64) -> Division {
     let listeners = plan.server.listen.len() + usize::from(plan.tls.is_some());
     let process = OWN + OWN_PER_WORKER * number(workers) + number(listeners);
     // Of two stores.
@@ -48,7 +49,7 @@ fn divide_limit(plan: &mut Plan, limit: u64, workers: usize) -> Division {
     let half = rest / 2;
     let connections = match plan.server.max_connections {
         Some(set) => number(set),
-        None => half.clamp(1, MOST_CONNECTIONS),
+        None => half.clamp(1, most_connections),
     };
     plan.server.max_connections = Some(count_of(connections));
     let most = rest.saturating_sub(connections).max(half).max(1);
@@ -159,7 +160,7 @@ mod tests {
             (u64::MAX, 10_000, 110, false),
         ] {
             let mut plan = plan(None, 100);
-            let division = divide_limit(&mut plan, limit, 2);
+            let division = divide_limit(&mut plan, limit, 2, MOST_CONNECTIONS);
             assert_eq!(division.connections, connections, "{limit}");
             assert_eq!(plan.server.max_connections, Some(count_of(connections)), "{limit}");
             assert!(division.in_flight.abs_diff(in_flight) <= 3, "{limit} {division:?}");
@@ -170,15 +171,15 @@ mod tests {
     #[test]
     fn what_was_set_stays_as_far_as_it_can() {
         let mut many = plan(Some(1000), 100);
-        let division = divide_limit(&mut many, 256, 2);
+        let division = divide_limit(&mut many, 256, 2, MOST_CONNECTIONS);
         assert_eq!((division.connections, many.server.max_connections), (1000, Some(1000)));
         let mut few = plan(Some(20), 100);
-        let division = divide_limit(&mut few, 256, 2);
+        let division = divide_limit(&mut few, 256, 2, MOST_CONNECTIONS);
         assert_eq!((division.connections, division.in_flight), (20, 110));
         let kept = few.upstream.max_idle;
         assert!((LEAST_IDLE..32).contains(&kept), "{kept} of what is left");
         let mut unlimited = plan(None, 100);
-        divide_limit(&mut unlimited, u64::MAX, 2);
+        divide_limit(&mut unlimited, u64::MAX, 2, MOST_CONNECTIONS);
         assert_eq!(unlimited.upstream, plan(None, 100).upstream);
     }
 
@@ -190,7 +191,7 @@ mod tests {
             workers in 1_usize..64,
         ) {
             let mut plan = plan(None, in_flight);
-            let division = divide_limit(&mut plan, limit, workers);
+            let division = divide_limit(&mut plan, limit, workers, MOST_CONNECTIONS);
             prop_assert!(division.connections >= 1 && division.in_flight >= 2);
             prop_assert!(division.in_flight <= division.wanted);
             let Division { process, files, connections, in_flight, .. } = division;

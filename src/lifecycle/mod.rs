@@ -1,6 +1,8 @@
 //! The life of the process: bind, start, watch the application, follow signals, reload, drain, end.
 
+mod cgroup;
 mod descriptors;
+mod memory;
 mod parts;
 mod prepare;
 mod process;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{descriptors::divide, source::Read};
+use super::{cgroup::MemoryGroup, descriptors, memory, source::Read};
 use crate::{
     config::{self, Loaded, Setting},
     pipeline::App,
@@ -81,7 +81,10 @@ pub(super) fn prepare(read: &Read, running: &Running) -> Result<Prepared, Vec<St
     }
 
     // From here on nothing fails: what runs beside the requests begins.
-    if let Some(division) = divide(&mut plan, old.metrics.shards().len()) {
+    let memory = memory::divide(&mut plan, MemoryGroup::find().as_ref());
+    memory.report();
+    let workers = old.metrics.shards().len();
+    if let Some(division) = descriptors::divide(&mut plan, workers, memory.connections) {
         division.report();
     }
     let app = Arc::new(old.next(plan));

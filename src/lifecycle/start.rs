@@ -18,7 +18,8 @@ use tokio::{
 };
 
 use super::{
-    descriptors::divide,
+    cgroup::MemoryGroup,
+    descriptors, memory,
     parts::Parts,
     prepare::{Advice, places, tell_of_settings},
     process::{self, TooFewDescriptors},
@@ -85,7 +86,8 @@ pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartErr
         (Signals::listen()?, HangUps::listen()?)
     };
     process::raise_descriptors();
-    let division = divide(&mut plan, count);
+    let memory = memory::divide(&mut plan, MemoryGroup::find().as_ref());
+    let division = descriptors::divide(&mut plan, count, memory.connections);
     let counts = &metrics.process().tls;
     let tls = plan.tls.as_ref().map(|tls| Tls::load(tls, counts, None)).transpose()?;
     let listeners = places(&plan).into_iter().map(|(place, is_tls)| Listener::bind(&place, is_tls));
@@ -128,6 +130,7 @@ pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartErr
     let addresses = Addresses { site, admin };
     announce(&addresses);
     tell_of_settings(&advice, &Advice::default());
+    memory.report();
     division.as_ref().inspect(|division| division.report());
     started(&app.plan, &settings, count);
     let reloader = Reloader { source, hang_ups, asks, settings, advice, tls, retired };

@@ -8,6 +8,7 @@ mod buffers;
 mod files;
 mod listen;
 mod log;
+mod memory;
 mod routes;
 mod tls;
 mod upstream;
@@ -21,6 +22,7 @@ pub use self::{
     log::{
         AccessLog, Level, Log, LogField, LogFields, NamePattern, Redact, SECRET_NAMES, WhenSlow,
     },
+    memory::Memory,
     routes::{FieldEdit, FieldRule, Pages, Route, Streaming, Unbuffered},
     tls::{CertificateFiles, Certificates, Tls, TlsVersion},
     upstream::{Admission, Flavour, Probe, Protocol, Target, Upstream, Uwsgi},
@@ -44,6 +46,7 @@ pub struct Plan {
     pub routes: Vec<Route>,
     pub unbuffered: Vec<Unbuffered>,
     pub fields: Vec<FieldRule>,
+    pub memory: Memory,
     pub buffers: Buffers,
     pub pages: Pages,
     /// The site's own files.

@@ -31,6 +31,7 @@ pub fn of(plan: &Plan, connections: usize) -> Vec<(&'static str, u64)> {
         ("server.max_connections", count(connections)),
         ("upstream.max_in_flight", count(admission.max_in_flight)),
         ("upstream.queue", count(admission.queue)),
+        ("memory.limit", plan.memory.limit.unwrap_or(u64::MAX)),
         ("buffers.memory", plan.buffers.memory),
         ("buffers.disk", plan.buffers.disk),
         ("static.memory", plan.files.memory),

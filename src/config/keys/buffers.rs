@@ -1,8 +1,8 @@
 //! The settings of bodies that wait.
 
-use super::{key::Key, kind::One};
+use super::{key::Key, kind::One, memory};
 use crate::config::{
-    format::{GIB, KIB, Size, TIB},
+    format::{GIB, KIB, MIB, Size, TIB},
     local_path,
 };
 
@@ -10,10 +10,13 @@ use crate::config::{
 pub(super) const BUFFERS: &[Key] = &[
     Key {
         name: "buffers.memory",
-        default: Some(&["64MiB"]),
-        kind: &One(Size(64 * KIB, 64 * GIB), |to, bytes| to.plan.buffers.memory = bytes),
+        default: Some(&["auto"]),
+        kind: &One(memory::share(64 * KIB), |to, bytes| {
+            to.plan.memory.is_buffers_auto = bytes.is_none();
+            to.plan.buffers.memory = bytes.unwrap_or(64 * MIB);
+        }),
         doc: "Bytes of bodies in memory, over all workers, at the most; what comes beyond goes to \
-              files.",
+              files. auto is three sixteenths of memory.limit, and 64MiB at the most.",
         ..Key::BLANK
     },
     Key {

@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::{
     key::{Key, flag},
     kind::{List, One},
+    memory,
 };
 use crate::{
     config::{
         caching, cors,
         format::{
-            Bool, Choice, DAY, GIB, HOUR, KIB, MILLISECOND, MINUTE, Number, OrNone, OrWord, Size,
+            Bool, Choice, DAY, GIB, HOUR, KIB, MIB, MILLISECOND, MINUTE, Number, OrNone, OrWord,
             Time, size_or,
         },
         media_type,
@@ -41,9 +42,13 @@ pub(super) const STATIC: &[Key] = &[
     },
     Key {
         name: "static.memory",
-        default: Some(&["64MiB"]),
-        kind: &One(MEMORY, |to, bytes| to.plan.files.memory = bytes),
-        doc: "File contents kept in memory, at the most; a file that is kept open counts for 64KiB.",
+        default: Some(&["auto"]),
+        kind: &One(memory::share(0), |to, bytes| {
+            to.plan.memory.is_static_auto = bytes.is_none();
+            to.plan.files.memory = bytes.unwrap_or(64 * MIB);
+        }),
+        doc: "File contents kept in memory, at the most; a file that is kept open counts for 64KiB. auto is an eighth \
+              of memory.limit, and 64MiB at the most.",
         ..Key::BLANK
     },
     Key {
@@ -178,10 +183,13 @@ pub(super) const MEDIA: &[Key] = &[
     },
     Key {
         name: "media.memory",
-        default: Some(&["16MiB"]),
-        kind: &One(MEMORY, |to, bytes| to.plan.media.memory = bytes),
+        default: Some(&["auto"]),
+        kind: &One(memory::share(0), |to, bytes| {
+            to.plan.memory.is_media_auto = bytes.is_none();
+            to.plan.media.memory = bytes.unwrap_or(16 * MIB);
+        }),
         doc: "Contents of these files and of those of [accel] kept in memory, at the most; a file that \
-              is kept open counts for 64KiB.",
+              is kept open counts for 64KiB. auto is a thirty-second of memory.limit, and 16MiB at the most.",
         ..Key::BLANK
     },
     Key {
@@ -236,6 +244,5 @@ pub(super) const ACCEL: &[Key] = &[Key {
 }];
 
 const YEAR: Duration = DAY.saturating_mul(365);
-const MEMORY: Size = Size(0, 64 * GIB);
 const ENTRIES: Number = Number(16, 4 << 20);
 const MAX_AGE: Time = Time(Duration::ZERO, YEAR);

@@ -9,6 +9,7 @@ mod kind;
 mod buffers;
 mod files;
 mod log;
+mod memory;
 mod operation;
 mod pages;
 mod routes;
@@ -37,6 +38,11 @@ pub const SECTIONS: &[(&str, &str)] = &[
         "routes",
         "What differs below a prefix of the path. A prefix is compared letter by letter with the \
          decoded path: /api/ is not /api, and /api is /apis too. The longest that fits decides.",
+    ),
+    (
+        "memory",
+        "What the process may take of the machine's memory. Parts of it have bounds of their own: buffers.memory, \
+         static.memory, media.memory.",
     ),
     ("buffers", "Bodies that wait: requests until they are complete, answers until they are read."),
     (
@@ -69,6 +75,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         tls::TLS,
         upstream::UPSTREAM,
         routes::ROUTES,
+        memory::MEMORY,
         buffers::BUFFERS,
         pages::ERRORS,
         pages::MAINTENANCE,

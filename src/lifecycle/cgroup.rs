@@ -1,0 +1,161 @@
+//! The memory limit of the container that the process is in, as the kernel keeps it (cgroups(7)).
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Where the kernel shows control groups.
+const ROOT: &str = "/sys/fs/cgroup";
+
+/// The files of a control group that say how much memory it may take and takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MemoryGroup {
+    /// Bytes that may be taken: the least of this group and all above it that can be seen.
+    pub(super) limit: u64,
+    directory: PathBuf,
+    version: Version,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+// === impl MemoryGroup ===
+
+impl MemoryGroup {
+    /// The group of this process, if it has a limit.
+    pub(super) fn find() -> Option<Self> {
+        let list = fs::read_to_string("/proc/self/cgroup").ok()?;
+        Self::among(&list, Path::new(ROOT))
+    }
+
+    fn among(list: &str, root: &Path) -> Option<Self> {
+        let groups = list.lines().filter_map(|line| {
+            let mut parts = line.splitn(3, ':');
+            let (number, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+            if number == "0" && controllers.is_empty() {
+                return Some((Version::Two, root.to_owned(), path));
+            }
+            let has_memory = controllers.split(',').any(|one| one == "memory");
+            has_memory.then(|| (Version::One, root.join("memory"), path))
+        });
+        let found = groups.filter_map(|(version, root, path)| Self::limited(version, &root, path));
+        found.min_by_key(|group| group.limit)
+    }
+
+    /// The group at a path, or one above it. In a container the path may be that of another mount: then the root is
+    /// the container's own group.
+    fn limited(version: Version, root: &Path, path: &str) -> Option<Self> {
+        let below = root.join(path.trim_start_matches('/'));
+        let limits = below.ancestors().take_while(|directory| directory.starts_with(root));
+        let limits = limits.filter_map(|directory| {
+            let text = fs::read_to_string(directory.join(version.limit_file())).ok()?;
+            Some((bytes(&text)?, directory.to_owned()))
+        });
+        let (limit, directory) = limits.min_by_key(|(limit, _)| *limit)?;
+        Some(Self { limit, directory, version })
+    }
+
+    /// Bytes that are taken and that the kernel can't take back by itself: all but the page cache.
+    pub(super) fn taken(&self) -> Option<u64> {
+        let read = |name: &str| fs::read_to_string(self.directory.join(name)).ok();
+        let current = bytes(&read(self.version.usage_file())?)?;
+        let details = read("memory.stat")?;
+        let of = |name: &str| {
+            details
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+        };
+        // What is shared, such as memory files, is among the page cache and can't be taken back.
+        let (cache, shared) = match self.version {
+            Version::Two => (of("file"), of("shmem")),
+            Version::One => (of("total_cache"), of("total_shmem")),
+        };
+        let reclaimable = u64::saturating_sub(cache.unwrap_or(0), shared.unwrap_or(0));
+        Some(current.saturating_sub(reclaimable))
+    }
+}
+
+// === impl Version ===
+
+impl Version {
+    fn limit_file(self) -> &'static str {
+        match self {
+            Self::One => "memory.limit_in_bytes",
+            Self::Two => "memory.max",
+        }
+    }
+
+    fn usage_file(self) -> &'static str {
+        match self {
+            Self::One => "memory.usage_in_bytes",
+            Self::Two => "memory.current",
+        }
+    }
+}
+
+/// A number; `max`, and the huge one that version 1 has in its place, is no limit.
+fn bytes(text: &str) -> Option<u64> {
+    text.trim().parse().ok().filter(|bytes| *bytes < 1 << 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{env, process};
+
+    /// A directory that looks like the kernel's, with these files.
+    fn tree(name: &str, files: &[(&str, &str)]) -> PathBuf {
+        let root = env::temp_dir().join(format!("sideman-cgroup-{name}-{}", process::id()));
+        for (path, text) in files {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn the_least_limit_on_the_way_up_counts() {
+        let root = tree(
+            "two",
+            &[
+                ("memory.max", "max\n"),
+                ("a/memory.max", "67108864\n"),
+                ("a/memory.current", "30000000\n"),
+                ("a/memory.stat", "anon 1\nfile 20000000\nkernel 5\nshmem 4000000\n"),
+                ("a/b/memory.max", "134217728\n"),
+            ],
+        );
+        let group = MemoryGroup::among("0::/a/b\n", &root).unwrap();
+        assert_eq!(group.limit, 67_108_864);
+        assert_eq!(group.taken(), Some(14_000_000));
+        assert_eq!(MemoryGroup::among("0::/\n", &root), None);
+        // In a container: its path is not to be seen, and the root is its own group.
+        fs::write(root.join("memory.max"), "1000000\n").unwrap();
+        assert_eq!(MemoryGroup::among("0::/not/here\n", &root).unwrap().limit, 1_000_000);
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn version_one_has_other_names() {
+        let root = tree(
+            "one",
+            &[
+                ("memory/memory.limit_in_bytes", "9223372036854771712\n"),
+                ("memory/c/memory.limit_in_bytes", "1048576\n"),
+                ("memory/c/memory.usage_in_bytes", "900000\n"),
+                ("memory/c/memory.stat", "cache 7\ntotal_cache 300000\ntotal_shmem 100000\n"),
+            ],
+        );
+        let list = "5:cpu,cpuacct:/c\n4:memory:/c\n0::/c\n";
+        let group = MemoryGroup::among(list, &root).unwrap();
+        assert_eq!((group.limit, group.taken()), (1_048_576, Some(700_000)));
+        assert_eq!(MemoryGroup::among("4:memory:/\n", &root), None);
+        assert_eq!(MemoryGroup::among("", &root), None);
+        fs::remove_dir_all(root).unwrap();
+    }
+}

@@ -1,0 +1,136 @@
+//! Divides the memory that the process may take among files, bodies, heads of requests and connections, so that what one
+//! of them takes is never what another one needs.
+
+use super::cgroup::MemoryGroup;
+use crate::plan::Plan;
+
+/// The limit where neither the settings nor the system have one.
+const DEFAULT: u64 = 512 * MIB;
+/// What is left of a container's limit for the page cache, in which the program itself is as well.
+const OF_CONTAINER: (u64, u64) = (4, 5);
+/// An idle connection, with what the kernel needs for it (measured: 2.6 KiB and 3.8 KiB).
+const CONNECTION: u64 = 6656;
+/// Connections that are always let in, however little memory there is.
+const LEAST_CONNECTIONS: u64 = 256;
+
+const MIB: u64 = 1 << 20;
+
+/// Who may have how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MemoryDivision {
+    limit: u64,
+    /// Where the limit comes from.
+    source: &'static str,
+    files: u64,
+    media: u64,
+    bodies: u64,
+    heads: u64,
+    /// As many connections as half of the limit is enough for, while they are idle.
+    pub(super) connections: u64,
+}
+
+/// Puts into a plan what each part may take, where the settings leave it open.
+pub(super) fn divide(plan: &mut Plan, container: Option<&MemoryGroup>) -> MemoryDivision {
+    let (limit, source) = match (plan.memory.limit, container) {
+        (Some(limit), _) => (limit, "memory.limit"),
+        (None, Some(group)) => (group.limit / OF_CONTAINER.1 * OF_CONTAINER.0, "container"),
+        (None, None) => (DEFAULT, "default"),
+    };
+    let memory = &mut plan.memory;
+    if memory.is_static_auto {
+        plan.files.memory = (limit / 8).min(64 * MIB);
+    }
+    if memory.is_media_auto {
+        plan.media.memory = (limit / 32).min(16 * MIB);
+    }
+    if memory.is_buffers_auto {
+        plan.buffers.memory = (limit / 16 * 3).min(64 * MIB);
+        plan.buffers.each = plan.buffers.each.min(plan.buffers.memory);
+    }
+    memory.heads = (limit / 8).min(64 * MIB);
+    memory.limit = Some(limit);
+    MemoryDivision {
+        limit,
+        source,
+        files: plan.files.memory,
+        media: plan.media.memory,
+        bodies: plan.buffers.memory,
+        heads: memory.heads,
+        connections: (limit / 2 / CONNECTION).max(LEAST_CONNECTIONS),
+    }
+}
+
+// === impl MemoryDivision ===
+
+impl MemoryDivision {
+    /// Says who may have how much, and what to do if the parts are more than there is.
+    pub(super) fn report(&self) {
+        let Self { limit, source, files, media, bodies, heads, connections } = *self;
+        tracing::info!(
+            limit,
+            source,
+            files,
+            media,
+            bodies,
+            heads,
+            connections,
+            "memory is divided"
+        );
+        if files + media + bodies + heads > limit {
+            tracing::warn!(
+                limit,
+                source,
+                "static.memory, media.memory and buffers.memory together are more than memory.limit: lower them, \
+                 leave them out, or give the container more memory"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Flags, load};
+    use proptest::prelude::*;
+
+    fn plan(settings: &[(&str, &str)]) -> Plan {
+        let all = settings.iter().chain(&[("SIDEMAN_UPSTREAM", "http://127.0.0.1:1")]);
+        let environment: Environment =
+            all.map(|(name, value)| (name.into(), value.into())).collect();
+        load(&Flags::default(), &environment).unwrap().plan
+    }
+
+    #[test]
+    fn without_a_container_there_is_as_much_as_ever() {
+        let mut plan = plan(&[]);
+        let division = divide(&mut plan, None);
+        assert_eq!((division.limit, division.source), (512 * MIB, "default"));
+        assert_eq!((plan.files.memory, plan.media.memory), (64 * MIB, 16 * MIB));
+        assert_eq!((plan.buffers.memory, plan.buffers.each), (64 * MIB, 256 * 1024));
+        assert!(division.connections > 10_000);
+    }
+
+    #[test]
+    fn what_was_set_stays() {
+        let mut plan = plan(&[
+            ("SIDEMAN_MEMORY__LIMIT", "64MiB"),
+            ("SIDEMAN_STATIC__MEMORY", "60MiB"),
+            ("SIDEMAN_STATIC", "/static/=/srv"),
+        ]);
+        let division = divide(&mut plan, None);
+        assert_eq!((plan.files.memory, plan.media.memory), (60 * MIB, 2 * MIB));
+        assert_eq!((plan.buffers.memory, division.heads), (12 * MIB, 8 * MIB));
+        assert_eq!((division.source, division.connections), ("memory.limit", 5041));
+    }
+
+    proptest! {
+        #[test]
+        fn the_parts_are_no_more_than_there_is(limit in 32 * MIB..1 << 50) {
+            let mut plan = plan(&[]);
+            plan.memory.limit = Some(limit);
+            let MemoryDivision { files, media, bodies, heads, connections, .. } = divide(&mut plan, None);
+            prop_assert!(files + media + bodies + heads + connections * CONNECTION <= limit);
+            prop_assert!(plan.buffers.each <= plan.buffers.memory);
+        }
+    }
+}
