@@ -18,7 +18,7 @@ struct Pot {
 
 /// A part of a budget, held until dropped.
 #[derive(Debug)]
-pub(super) struct Reservation {
+pub struct Reservation {
     budget: Budget,
     amount: u64,
 }
@@ -38,7 +38,7 @@ impl Budget {
     }
 
     /// A reservation of nothing, to be grown.
-    pub(super) fn nothing(&self) -> Reservation {
+    pub fn nothing(&self) -> Reservation {
         Reservation { budget: self.clone(), amount: 0 }
     }
 
@@ -60,7 +60,7 @@ impl Budget {
 
 impl Reservation {
     /// Bytes that are held.
-    pub(super) fn amount(&self) -> u64 {
+    pub fn amount(&self) -> u64 {
         self.amount
     }
 
@@ -70,7 +70,7 @@ impl Reservation {
     }
 
     /// Takes more, if the budget has it.
-    pub(super) fn grow(&mut self, more: u64) -> bool {
+    pub fn grow(&mut self, more: u64) -> bool {
         let fits = more == 0 || self.budget.take(more);
         if fits {
             self.amount += more;

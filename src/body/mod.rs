@@ -24,7 +24,7 @@ mod spill;
 mod waiting;
 
 pub use self::{
-    budget::Budget,
+    budget::{Budget, Reservation},
     buffers::{Buffers, Each},
     client::ClientBody,
     deadline::Deadline,

@@ -85,6 +85,11 @@ kinds! {
     Maintenance: row("maintenance", Us, 503, "The site is being worked on. Please come back in a moment.")
         .retry_after(WORK)
         .remedy("remove it");
+    /// Long heads of requests have taken their share of `memory.limit`.
+    HeadsFull: row("heads_full", Us, 503, "The server has no room for the request's head now: try again.")
+        .retry_after(MOMENT)
+        .closes()
+        .advice("raise memory.limit, as far as there is memory, or lower server.max_head");
     /// Bodies that wait have filled `buffers.memory` and `buffers.disk`.
     BuffersFull: row("buffers_full", Us, 503, "The server has no room for the request's body now: try again.")
         .retry_after(MOMENT)

@@ -3,6 +3,7 @@
 mod cgroup;
 mod descriptors;
 mod memory;
+mod memory_watch;
 mod parts;
 mod prepare;
 mod process;

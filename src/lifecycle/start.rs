@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     cgroup::MemoryGroup,
-    descriptors, memory,
+    descriptors, memory, memory_watch,
     parts::Parts,
     prepare::{Advice, places, tell_of_settings},
     process::{self, TooFewDescriptors},
@@ -86,7 +86,8 @@ pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartErr
         (Signals::listen()?, HangUps::listen()?)
     };
     process::raise_descriptors();
-    let memory = memory::divide(&mut plan, MemoryGroup::find().as_ref());
+    let container = MemoryGroup::find();
+    let memory = memory::divide(&mut plan, container.as_ref());
     let division = descriptors::divide(&mut plan, count, memory.connections);
     let counts = &metrics.process().tls;
     let tls = plan.tls.as_ref().map(|tls| Tls::load(tls, counts, None)).transpose()?;
@@ -124,6 +125,7 @@ pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartErr
     }
 
     let process = Arc::clone(app.metrics.process());
+    memory_watch::start(container, Arc::clone(&process), Arc::downgrade(&workers.placement()))?;
     let accepting = Accepting::start(listeners, tls.clone(), workers.placement(), process)?;
     let retired = Vec::new();
     process::check_descriptors()?;

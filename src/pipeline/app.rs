@@ -12,13 +12,16 @@ use super::{
     tended::{self, Tended},
 };
 use crate::{
-    body::{Budget, Buffers, Each, Place},
+    body::{Budget, Buffers, Each, Place, Reservation},
     error::Kind,
     files::Store,
     plan::{self, Fallback, Plan, Spill},
     telemetry::{BufferCounts, Metrics, Repeat, StoreCounts},
     upstream::Fleet,
 };
+
+/// Bytes of a request's head that need no room among the long ones: most heads have fewer.
+const USUAL_HEAD: usize = 4 * 1024;
 
 /// Everything that a request needs besides its worker's own things. A request keeps the one that
 /// it began with.
@@ -41,6 +44,8 @@ pub struct App {
     pub(super) loop_token: LoopToken,
     /// Where bodies wait.
     pub(super) buffers: Buffers,
+    /// What the heads of requests may take that are longer than usual.
+    heads: Budget,
     pub(super) warned: Arc<Warned>,
     /// Keeps requests that fail from filling the event log, each kind apart: none silences another.
     troubles: Arc<[Repeat; Kind::ALL.len()]>,
@@ -75,6 +80,7 @@ impl App {
             files,
             media,
             buffers: buffers(&plan.buffers, &process.buffers),
+            heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics,
             pages,
             loop_token: LoopToken::new(),
@@ -128,6 +134,7 @@ impl App {
             files,
             media,
             buffers,
+            heads: Budget::new(plan.memory.heads, Arc::clone(&process.buffers.heads)),
             metrics: Arc::clone(&self.metrics),
             pages: self.pages.next(&plan.pages),
             loop_token: self.loop_token.clone(),
@@ -180,6 +187,16 @@ impl App {
                 old.fleet.retire();
             }
         }
+    }
+
+    /// Makes room for a head of so many bytes in all, beyond what was reserved for it. `false` if long heads have
+    /// taken all there is. Those of usual length need none.
+    pub fn reserve_head(&self, room: &mut Option<Reservation>, bytes: usize) -> bool {
+        if bytes <= USUAL_HEAD {
+            return true;
+        }
+        let room = room.get_or_insert_with(|| self.heads.nothing());
+        room.grow((bytes as u64).saturating_sub(room.amount()))
     }
 
     /// The application that answers what no route names another for.

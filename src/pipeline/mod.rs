@@ -75,11 +75,12 @@ pub async fn handle(
     connection: Rc<ConnectionInfo>,
     request: ClientRequest,
 ) -> Response<Answer> {
-    let ClientRequest { parts, refusal, body, interim } = request;
+    let ClientRequest { parts, refusal, head_room, body, interim } = request;
     let mut body = RequestBody::new(body);
     let mut record = Record::begin(Rc::clone(&local), connection, parts);
     record.received = body.received();
     record.interim = interim;
+    record.head_room = head_room;
     let answered = match refusal {
         None => answer(&local, &mut record, &mut body).await,
         Some(refusal) => Err(refused(refusal)),

@@ -15,6 +15,7 @@ use super::{
     normal_path::NormalPath,
 };
 use crate::{
+    body::Reservation,
     error::Kind,
     rfc::{
         forwarded,
@@ -65,6 +66,8 @@ pub(super) struct Record {
     pub(super) upgraded: Option<Box<Upgraded>>,
     /// Bytes of the request's body that were taken, if it has one.
     pub(super) received: Option<Rc<Cell<u64>>>,
+    /// The memory of its head, if that is longer than usual.
+    pub(super) head_room: Option<Reservation>,
     /// Where interim responses go, if the client knows them.
     pub(super) interim: Option<Rc<InterimResponses>>,
 }
@@ -113,6 +116,7 @@ impl Record {
             is_tunnel: false,
             upgraded: None,
             received: None,
+            head_room: None,
             interim: None,
         })
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::interim::InterimResponses;
 use crate::{
-    body::ClientBody,
+    body::{ClientBody, Reservation},
     error::Kind,
     rfc::{request_parts::RequestParts, target::Misplaced},
 };
@@ -15,6 +15,8 @@ pub struct ClientRequest {
     pub parts: RequestParts,
     /// Why it is refused, if it is. `parts` has what can be read of it then.
     pub refusal: Option<Refusal>,
+    /// The memory of its head, if that is longer than usual.
+    pub head_room: Option<Reservation>,
     pub body: ClientBody,
     /// Where interim responses go; `None` for clients that know none (HTTP/1.0).
     pub interim: Option<Rc<InterimResponses>>,

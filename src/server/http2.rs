@@ -44,7 +44,8 @@ use super::{
 };
 use crate::{
     body::{ClientBody, Deadline},
-    pipeline::{ClientRequest, ConnectionInfo},
+    error::Kind,
+    pipeline::{ClientRequest, ConnectionInfo, Refusal},
     rfc::request_parts::Name,
     telemetry::{MethodLabel, Route, Shard, StatusClass},
 };
@@ -262,7 +263,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
     /// Has a request answered whose stream was accepted.
     fn begin(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Piece>) {
         let number = respond.stream_id().as_u32();
-        let Some(Arrived { head, refusal, .. }) = self.filter.take(number) else {
+        let Some(Arrived { head, mut refusal, .. }) = self.filter.take(number) else {
             tracing::warn!(stream = number, "stream of HTTP/2 without a request: this is a bug");
             respond.send_reset(Reason::INTERNAL_ERROR);
             return;
@@ -270,6 +271,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
         if matches!(self.end, End::Final) {
             respond.send_reset(Reason::REFUSED_STREAM);
             return;
+        }
+        let local = self.current.get();
+        let mut head_room = None;
+        if refusal.is_none() && !local.app.reserve_head(&mut head_room, head.parts.headers.bytes())
+        {
+            refusal = Some(Refusal { kind: Kind::HeadsFull, misplaced: None });
         }
         let incoming = request.into_body();
         let has_body = refusal.is_none() && !incoming.is_end_stream();
@@ -283,14 +290,19 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
             }
             None => ClientBody::Empty,
         };
-        if refusal.is_some() {
+        if refusal.is_some_and(|refusal| refusal.kind != Kind::HeadsFull) {
             self.streams.on_malformed();
         }
         let stream = self.streams.begin(number, facts);
-        let request =
-            ClientRequest { parts: head.parts, refusal, body, interim: Some(stream.interim()) };
+        let request = ClientRequest {
+            parts: head.parts,
+            refusal,
+            head_room,
+            body,
+            interim: Some(stream.interim()),
+        };
         let exchange = Exchange {
-            local: self.current.get(),
+            local,
             info: Rc::clone(&self.info),
             stream: Rc::clone(&stream),
             respond,

@@ -209,7 +209,7 @@ impl Placement {
     }
 
     /// Has the workers close connections that nobody uses, or that ask nothing.
-    pub(super) fn make_room(&self) {
+    pub fn make_room(&self) {
         let share = room::share(self.most(), self.workers.len());
         self.workers.iter().for_each(|worker| worker.room.make(share));
     }

@@ -17,7 +17,7 @@ use prometheus_client::{
 
 use super::{
     counter::Counter,
-    families::{self, counters, describe, gauges, histogram, single},
+    families::{self, counters, describe, gauge, gauges, histogram, single},
     histogram::Totals,
     labels::{Handshake, MethodLabel, Route, StatusClass},
     metrics::{Metrics, Process, Shard, StoreCounts},
@@ -173,6 +173,7 @@ impl Scrape {
         let buffers = [
             ("memory", process.buffers.memory.load(Ordering::Relaxed)),
             ("disk", process.buffers.disk.load(Ordering::Relaxed)),
+            ("heads", process.buffers.heads.load(Ordering::Relaxed)),
         ];
         gauges(e, names::BUFFER_BYTES, "kind", &buffers)?;
         let spilled = [
@@ -276,6 +277,7 @@ impl Collector for Scrape {
             ("max_requests", self.metrics.sum(|shard| &shard.used_up)),
             ("max_connections", Process::read(&process.connections_full)),
             ("descriptors", Process::read(&process.descriptors_exhausted)),
+            ("memory", Process::read(&process.memory_exceeded)),
         ];
         counters(e, names::CLIENT_LIMITS, "limit", &limits)?;
         self.counter(e, names::CONNECTIONS_SHED, |shard| &shard.shed)?;
@@ -300,6 +302,8 @@ impl Collector for Scrape {
         self.reloads(e)?;
         self.phases(e)?;
         self.workers(e)?;
+        let taken = Process::read(&self.metrics.process().memory_taken);
+        gauge(e, names::MEMORY, taken)?;
         families::process(e, self.metrics.began())?;
         let mut build = describe(e, names::BUILD_INFO, MetricType::Info)?;
         build.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])

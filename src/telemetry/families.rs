@@ -72,6 +72,16 @@ pub(super) fn histogram(mut metric: MetricEncoder<'_>, totals: &Totals) -> Resul
     metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
 }
 
+/// A gauge without labels.
+pub(super) fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: Name,
+    value: u64,
+) -> Result<(), Error> {
+    let value = i64::try_from(value).unwrap_or(i64::MAX);
+    ConstGauge::new(value).encode(describe(encoder, name, MetricType::Gauge)?)
+}
+
 /// What the process uses; what can't be read is left out.
 pub(super) fn process(encoder: &mut DescriptorEncoder<'_>, began: SystemTime) -> Result<(), Error> {
     let usage = Usage::now();
@@ -87,8 +97,7 @@ pub(super) fn process(encoder: &mut DescriptorEncoder<'_>, began: SystemTime) ->
         (names::PROCESS_THREADS, usage.threads),
     ] {
         if let Some(value) = value {
-            let value = i64::try_from(value).unwrap_or(i64::MAX);
-            ConstGauge::new(value).encode(describe(encoder, name, MetricType::Gauge)?)?;
+            gauge(encoder, name, value)?;
         }
     }
     let began = began.duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -81,11 +81,11 @@ pub const LABELS: &[Label] = &[
     ),
     label("fault", "What is wrong with the file", &["missing", "mismatched"]),
     label("found", "Where the file was found", &["directory", "fallback", "current", "failed"]),
-    label("kind", "Where the bodies are", &["memory", "disk"]),
+    label("kind", "Where the bodies are, or heads", &["memory", "disk", "heads"]),
     label(
         "limit",
         "What there was too much of, or too few of",
-        &["max_requests", "max_connections", "descriptors"],
+        &["max_requests", "max_connections", "descriptors", "memory"],
     ),
     label(
         "method",

@@ -17,6 +17,12 @@ impl Limits {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
+    /// The one with this name.
+    pub fn find(&self, name: &str) -> Option<u64> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().find(|(known, _)| *known == name).map(|(_, limit)| *limit)
+    }
+
     /// Each with its name.
     pub fn get(&self) -> Vec<(&'static str, u64)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -91,6 +91,8 @@ pub struct Shard {
 pub struct BufferCounts {
     pub memory: Arc<SharedBytes>,
     pub disk: Arc<SharedBytes>,
+    /// Heads of requests that are longer than usual.
+    pub heads: Arc<SharedBytes>,
 }
 
 /// The servers of the applications.
@@ -176,6 +178,10 @@ pub struct Process {
     pub accept_errors: AtomicU64,
     /// Times that new connections were left to wait because of `server.max_connections`.
     pub connections_full: AtomicU64,
+    /// Times that the process began to take more than `memory.limit`.
+    pub memory_exceeded: AtomicU64,
+    /// Bytes that it takes, as the kernel counts them.
+    pub memory_taken: AtomicU64,
     /// Times that no descriptor was left for a connection.
     pub descriptors_exhausted: AtomicU64,
     pub access_log_dropped: Arc<AtomicU64>,

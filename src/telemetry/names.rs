@@ -110,7 +110,7 @@ pub const CLIENT_TIMEOUTS: Name = counter(
 pub const CLIENT_LIMITS: Name = counter(
     "sideman_client_limits",
     "Times that a limit of client connections acted: max_requests (server.max_requests), \
-     max_connections (server.max_connections) or descriptors (ulimits.nofile)",
+     max_connections (server.max_connections), descriptors (ulimits.nofile) or memory (memory.limit)",
 )
 .by(&["limit"]);
 pub const CONNECTIONS_SHED: Name = counter(
@@ -202,9 +202,11 @@ pub const UPSTREAM_FAILED: Name = counter(
     "Connection attempts that the application refused or let time out",
 );
 
-pub const BUFFER_BYTES: Name =
-    gauge("sideman_buffer_bytes", "Bytes of bodies that wait, by kind: memory or disk")
-        .by(&["kind"]);
+pub const BUFFER_BYTES: Name = gauge(
+    "sideman_buffer_bytes",
+    "Bytes of bodies that wait, in memory or on disk, and of long request heads (heads)",
+)
+.by(&["kind"]);
 pub const BUFFER_SPILLED: Name = counter(
     "sideman_buffer_spilled",
     "Bodies that went to a file, or were kept as one in memory: request or answer",
@@ -308,6 +310,11 @@ pub const PHASE: Name =
 pub const BUILD_INFO: Name =
     info("sideman_build", "The version of the running binary").by(&["version"]);
 
+pub const MEMORY: Name = gauge(
+    "sideman_memory_bytes",
+    "Memory that memory.limit is about: all of the container's but the page cache, or the process's own where no \
+     container has a limit",
+);
 pub const PROCESS_CPU: Name =
     counter("process_cpu_seconds", "Processor time of the process, in user and kernel mode");
 pub const PROCESS_RESIDENT: Name =
@@ -412,6 +419,7 @@ pub const SECTIONS: &[(&str, &[Name])] = &[
     (
         "Process",
         &[
+            MEMORY,
             PROCESS_CPU,
             PROCESS_RESIDENT,
             PROCESS_VIRTUAL,

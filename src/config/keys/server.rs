@@ -125,7 +125,7 @@ pub(super) const SERVER: &[Key] = &[
         kind: &One(Auto(1_000_000), |to, count| to.plan.server.max_connections = count),
         doc: "Open client connections; beyond it those that are idle or have not asked anything are closed, the \
               oldest first, and new ones wait. auto is half of the open files (ulimits.nofile) that are left for \
-              clients and the application, and 10000 at the most.",
+              clients and the application, 10000 at the most, and no more than half of memory.limit is enough for.",
         ..Key::BLANK
     },
     Key {

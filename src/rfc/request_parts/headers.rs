@@ -69,6 +69,11 @@ impl Headers {
         Self::shared(owned.collect())
     }
 
+    /// Bytes of all names and values.
+    pub fn bytes(&self) -> usize {
+        self.iter().map(|(_, name, value)| name.len() + value.len()).sum()
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.lines.len()

@@ -183,13 +183,13 @@ impl Connection<'_> {
 
     /// The request as the pipeline wants it.
     fn request(&self, head: RequestHead) -> ClientRequest {
-        let RequestHead { parts, refusal, framing, expects_continue, .. } = head;
+        let RequestHead { parts, refusal, framing, expects_continue, room, .. } = head;
         let takes_interim = parts.version == Version::HTTP_11 && refusal.is_none();
         let number = self.socket.borrow_mut().begin_request(framing, takes_interim);
         let body = SocketBody::of_request(&self.socket, number, expects_continue && takes_interim);
         self.interim.restart();
         let interim = takes_interim.then(|| Rc::clone(&self.interim));
-        ClientRequest { parts, refusal, body, interim }
+        ClientRequest { parts, refusal, head_room: room, body, interim }
     }
 
     /// What the pipeline says, with interim responses before it; `None` if the client did not wait for it.

@@ -11,7 +11,7 @@ use std::{
 
 use super::{connection::Connection, request_head::RequestHead, socket::ClientSocket};
 use crate::{
-    body::Deadline,
+    body::{Deadline, Reservation},
     error::Kind,
     pipeline::Refusal,
     rfc::request_head::{Limits, Scanner},
@@ -56,6 +56,8 @@ struct Reader {
     limits: Limits,
     /// Bytes that were looked at.
     seen: usize,
+    /// The memory of what has come, if that is more than usual.
+    room: Option<Reservation>,
     /// Since when the client was idle before it.
     since: Instant,
     /// When its first byte came.
@@ -77,6 +79,7 @@ pub(super) async fn read(connection: &mut Connection<'_>, since: Instant) -> Arr
         scanner: Scanner::default(),
         limits,
         seen: 0,
+        room: None,
         since,
         begun: None,
         // Who has agreed upon HTTP/1.1 may not begin with something else.
@@ -89,6 +92,12 @@ pub(super) async fn read(connection: &mut Connection<'_>, since: Instant) -> Arr
 /// Whether more has come than the empty line that may stand before a request (RFC 9112, 2.2).
 fn has_begun(input: &[u8]) -> bool {
     !b"\r\n".starts_with(input)
+}
+
+/// The answer to a head that is not complete.
+fn refused(input: &[u8], kind: Kind) -> Arrived {
+    let parts = refusal::salvage_begun(input);
+    Arrived::Request(Box::new(RequestHead::refused(parts, Refusal { kind, misplaced: None })))
 }
 
 // === impl Reader ===
@@ -116,7 +125,12 @@ impl Reader {
                     let error = io::ErrorKind::UnexpectedEof.into();
                     return Poll::Ready(Arrived::Over(Over::Broken(error)));
                 }
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(_)) => {
+                    let app = &connection.current.get().app;
+                    if !app.reserve_head(&mut self.room, socket.input.capacity()) {
+                        return Poll::Ready(refused(&socket.input, Kind::HeadsFull));
+                    }
+                }
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Arrived::Over(Over::Broken(error)));
                 }
@@ -154,7 +168,7 @@ impl Reader {
         match self.scanner.scan(&socket.input, &self.limits) {
             Ok(Some(head)) => {
                 let bytes = socket.take_head(head.length);
-                Some(Arrived::Request(Box::new(RequestHead::read(bytes, head))))
+                Some(Arrived::Request(Box::new(RequestHead::read(bytes, head, self.room.take()))))
             }
             Ok(None) => {
                 self.seen = socket.input.len();
@@ -188,11 +202,7 @@ impl Reader {
         connection.deadline.poll_expired(cx).map(|()| match (self.begun, first) {
             _ if last == Some(at) => Arrived::Over(Over::Draining),
             (Some(_), _) if self.may_be_http2 => Arrived::Over(Over::HalfHttp2),
-            (Some(_), _) => {
-                let late = Refusal { kind: Kind::ClientHeadTimeout, misplaced: None };
-                let parts = refusal::salvage_begun(&socket.input);
-                Arrived::Request(Box::new(RequestHead::refused(parts, late)))
-            }
+            (Some(_), _) => refused(&socket.input, Kind::ClientHeadTimeout),
             (None, Some(_)) => Arrived::Over(Over::Unbegun),
             (None, None) => Arrived::Over(Over::Idle),
         })

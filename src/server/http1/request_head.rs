@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use http::Version;
 
 use crate::{
+    body::Reservation,
     pipeline::Refusal,
     rfc::{
         fields,
@@ -22,13 +23,15 @@ pub(super) struct RequestHead {
     pub(super) keeps: bool,
     /// Whether it waits to be told to send the body (RFC 9110, 10.1.1).
     pub(super) expects_continue: bool,
+    /// The memory of its head, if that is longer than usual.
+    pub(super) room: Option<Reservation>,
 }
 
 // === impl RequestHead ===
 
 impl RequestHead {
     /// A head that was scanned; `bytes` are its own.
-    pub(super) fn read(bytes: BytesMut, head: Head) -> Self {
+    pub(super) fn read(bytes: BytesMut, head: Head, room: Option<Reservation>) -> Self {
         let framing = head.framing;
         let parts = head.into_parts(bytes);
         Self {
@@ -37,6 +40,7 @@ impl RequestHead {
             refusal: None,
             framing,
             parts,
+            room,
         }
     }
 
@@ -48,6 +52,7 @@ impl RequestHead {
             framing: Framing::Length(0),
             keeps: false,
             expects_continue: false,
+            room: None,
         }
     }
 }

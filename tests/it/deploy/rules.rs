@@ -182,8 +182,14 @@ fn check_container(file: &str, sideman: &Container, loaded: &Loaded) {
         assert!(health.retries >= 2 && health.start >= 30, "{file}: {health:?}");
     }
     if let Some(memory) = sideman.memory {
-        let media = if plan.media.roots.is_empty() { 0 } else { plan.media.memory };
-        let most = plan.files.memory + media + plan.buffers.memory + PROGRAM;
+        // Those that are auto are shares of the container's memory (`lifecycle/memory.rs`).
+        let set = [
+            (plan.memory.is_static_auto, plan.files.memory),
+            (plan.memory.is_media_auto || plan.media.roots.is_empty(), plan.media.memory),
+            (plan.memory.is_buffers_auto, plan.buffers.memory),
+        ];
+        let set = set.iter().filter(|(is_auto, _)| !is_auto).map(|(_, bytes)| bytes);
+        let most = set.sum::<u64>() + PROGRAM;
         assert!(memory >= most, "{file}: {most} bytes may be used of {memory}");
     }
 }

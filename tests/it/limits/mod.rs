@@ -8,6 +8,7 @@ mod crowd;
 mod descriptors;
 mod heads;
 mod memory;
+mod shares;
 mod unasked;
 
 use std::{thread, time::Duration};

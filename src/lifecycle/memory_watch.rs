@@ -1,0 +1,89 @@
+//! A thread that compares what the process takes with `memory.limit`: shares bound what is counted, this what is not, such
+//! as the kernel's memory for sockets. While it is too much, idle connections are closed, the oldest first.
+
+use std::{
+    fs, io, mem,
+    sync::{Arc, Weak, atomic::Ordering},
+    thread,
+    time::Duration,
+};
+
+use super::cgroup::MemoryGroup;
+use crate::{
+    server::Placement,
+    telemetry::{Repeat, metrics::Process},
+};
+
+/// How often is looked. A look costs about 50 us.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Starts the thread. It ends when the workers have.
+pub(super) fn start(
+    group: Option<MemoryGroup>,
+    process: Arc<Process>,
+    placement: Weak<Placement>,
+) -> io::Result<()> {
+    let watch = move || {
+        let (repeat, mut is_exceeded) = (Repeat::default(), false);
+        while let Some(placement) = placement.upgrade() {
+            // A reload may change it.
+            let limit = process.limits.find("memory.limit").unwrap_or(u64::MAX);
+            if let Some(taken) = taken(group.as_ref()) {
+                process.memory_taken.store(taken, Ordering::Relaxed);
+                let was_exceeded = mem::replace(&mut is_exceeded, taken > limit);
+                if is_exceeded {
+                    placement.make_room();
+                }
+                if is_exceeded && !was_exceeded {
+                    report(&process, &repeat, taken, limit);
+                }
+            }
+            drop(placement);
+            thread::sleep(INTERVAL);
+        }
+    };
+    thread::Builder::new().name("memory".to_owned()).spawn(watch).map(drop)
+}
+
+fn report(process: &Process, repeat: &Repeat, taken: u64, limit: u64) {
+    process.memory_exceeded.fetch_add(1, Ordering::Relaxed);
+    if let Some(missed) = repeat.allow() {
+        tracing::warn!(
+            taken,
+            limit,
+            missed,
+            "memory.limit is exceeded: idle connections are closed; give the container more memory, or lower \
+             server.max_connections"
+        );
+    }
+}
+
+/// Bytes that are taken: of the container, which counts sockets too, or else of the process alone.
+fn taken(group: Option<&MemoryGroup>) -> Option<u64> {
+    match group {
+        Some(group) => group.taken(),
+        None => own(&fs::read_to_string("/proc/self/status").ok()?),
+    }
+}
+
+/// The memory of the process that is no file's (proc(5)).
+fn own(status: &str) -> Option<u64> {
+    let of = |name: &str| -> Option<u64> {
+        let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+        value.trim().strip_suffix(" kB")?.trim().parse().ok()
+    };
+    Some((of("RssAnon:")? + of("RssShmem:")?) * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_of_the_process_do_not_count() {
+        let status = "Name:\tsideman\nRssAnon:\t    1500 kB\nRssFile:\t   10500 kB\nRssShmem:\t      24 kB\n";
+        assert_eq!(own(status), Some(1524 * 1024));
+        assert_eq!(own("Name:\tsideman\n"), None);
+        assert!(taken(None).is_some_and(|bytes| bytes > 0));
+    }
+}
