@@ -21,6 +21,9 @@ const UWSGI_BUFFER: u64 = 4096;
 /// Bytes that gunicorn accepts: the largest length that the uwsgi protocol can express.
 const GUNICORN_BUFFER: u64 = u16::MAX as u64;
 
+/// Bytes of long request heads where there is plenty of memory: the start lowers it.
+const MOST_HEADS: u64 = 64 << 20;
+
 /// How long an unused connection to the fallback is kept: it is asked rarely, during deployments.
 const FALLBACK_IDLE: Duration = Duration::from_secs(30);
 /// Unused connections to the fallback that are kept, for each worker.
@@ -72,6 +75,7 @@ impl Draft {
         let static_roots = self.static_roots();
         let fallback = self.fallback.map(|origin| fallback(origin, self.fallback_timeout));
         let mut plan = self.plan;
+        plan.memory.heads = MOST_HEADS;
         plan.tls = (!self.tls.listen.is_empty()).then_some(Tls {
             certificates: match self.self_signed {
                 true => Certificates::SelfSigned,

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Bytes of a request's head that need no room among the long ones: most heads have fewer.
-const USUAL_HEAD: usize = 4 * 1024;
+pub const USUAL_HEAD: usize = 4 * 1024;
 
 /// Everything that a request needs besides its worker's own things. A request keeps the one that
 /// it began with.

@@ -47,7 +47,7 @@ mod tended;
 mod tunnel;
 
 pub use self::{
-    app::App,
+    app::{App, USUAL_HEAD},
     connection_info::ConnectionInfo,
     finish::Answer,
     health::application_accepts,

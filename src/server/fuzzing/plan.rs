@@ -4,8 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     plan::{
-        Admission, Buffers, Health, Log, LogField, LogFields, Plan, Server, Spill, Streaming,
-        Target, Unbuffered, Upstream,
+        Admission, Buffers, Health, Log, LogField, LogFields, Memory, Plan, Server, Spill,
+        Streaming, Target, Unbuffered, Upstream,
     },
     rfc::request_head::Limits,
 };
@@ -45,6 +45,7 @@ pub(super) fn plan(name: &str) -> Plan {
             prefix: "/u".to_owned(),
             streaming: Streaming { request: true, response: true },
         }],
+        memory: Memory { heads: 1 << 20, ..Memory::default() },
         buffers: Buffers {
             memory: 512 * 1024,
             each: 32 * 1024,

@@ -13,7 +13,7 @@ use super::{connection::Connection, request_head::RequestHead, socket::ClientSoc
 use crate::{
     body::{Deadline, Reservation},
     error::Kind,
-    pipeline::Refusal,
+    pipeline::{Refusal, USUAL_HEAD},
     rfc::request_head::{Limits, Scanner},
     server::{
         head_filter::PREFACE,
@@ -107,7 +107,7 @@ impl Reader {
         let socket = Rc::clone(&connection.socket);
         let mut socket = socket.borrow_mut();
         loop {
-            if let Some(arrived) = self.look(&mut socket) {
+            if let Some(arrived) = self.look(connection, &mut socket) {
                 return Poll::Ready(arrived);
             }
             if self.begun.is_none() && has_begun(&socket.input) {
@@ -125,12 +125,7 @@ impl Reader {
                     let error = io::ErrorKind::UnexpectedEof.into();
                     return Poll::Ready(Arrived::Over(Over::Broken(error)));
                 }
-                Poll::Ready(Ok(_)) => {
-                    let app = &connection.current.get().app;
-                    if !app.reserve_head(&mut self.room, socket.input.capacity()) {
-                        return Poll::Ready(refused(&socket.input, Kind::HeadsFull));
-                    }
-                }
+                Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Arrived::Over(Over::Broken(error)));
                 }
@@ -151,7 +146,7 @@ impl Reader {
     }
 
     /// Looks at what has come since the last time.
-    fn look(&mut self, socket: &mut ClientSocket) -> Option<Arrived> {
+    fn look(&mut self, connection: &Connection<'_>, socket: &mut ClientSocket) -> Option<Arrived> {
         if socket.input.len() == self.seen {
             return None;
         }
@@ -167,12 +162,16 @@ impl Reader {
         }
         match self.scanner.scan(&socket.input, &self.limits) {
             Ok(Some(head)) => {
+                if !self.reserve(connection, head.length) {
+                    return Some(refused(&socket.input, Kind::HeadsFull));
+                }
                 let bytes = socket.take_head(head.length);
                 Some(Arrived::Request(Box::new(RequestHead::read(bytes, head, self.room.take()))))
             }
             Ok(None) => {
                 self.seen = socket.input.len();
-                None
+                let fits = self.reserve(connection, socket.input.capacity());
+                (!fits).then(|| refused(&socket.input, Kind::HeadsFull))
             }
             Err(fault) => {
                 let parts = refusal::salvage(&socket.input);
@@ -180,6 +179,11 @@ impl Reader {
                 Some(Arrived::Request(Box::new(refused)))
             }
         }
+    }
+
+    /// Makes room for a head of so many bytes; `false` if there is none.
+    fn reserve(&mut self, connection: &Connection<'_>, bytes: usize) -> bool {
+        bytes <= USUAL_HEAD || connection.current.get().app.reserve_head(&mut self.room, bytes)
     }
 
     /// The client has sent nothing more. Ready when that has lasted too long.
