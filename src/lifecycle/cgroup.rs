@@ -75,7 +75,13 @@ impl MemoryGroup {
             Version::One => (of("total_cache"), of("total_shmem")),
         };
         let reclaimable = u64::saturating_sub(cache.unwrap_or(0), shared.unwrap_or(0));
-        Some(current.saturating_sub(reclaimable))
+        // Version 1 counts what TCP holds apart, and only where that is asked for.
+        let apart = match self.version {
+            Version::One => read("memory.kmem.tcp.usage_in_bytes"),
+            Version::Two => None,
+        };
+        let apart = apart.and_then(|text| bytes(&text)).unwrap_or(0);
+        Some(current.saturating_sub(reclaimable) + apart)
     }
 }
 
@@ -148,12 +154,13 @@ mod tests {
                 ("memory/memory.limit_in_bytes", "9223372036854771712\n"),
                 ("memory/c/memory.limit_in_bytes", "1048576\n"),
                 ("memory/c/memory.usage_in_bytes", "900000\n"),
+                ("memory/c/memory.kmem.tcp.usage_in_bytes", "4096\n"),
                 ("memory/c/memory.stat", "cache 7\ntotal_cache 300000\ntotal_shmem 100000\n"),
             ],
         );
         let list = "5:cpu,cpuacct:/c\n4:memory:/c\n0::/c\n";
         let group = MemoryGroup::among(list, &root).unwrap();
-        assert_eq!((group.limit, group.taken()), (1_048_576, Some(700_000)));
+        assert_eq!((group.limit, group.taken()), (1_048_576, Some(704_096)));
         assert_eq!(MemoryGroup::among("4:memory:/\n", &root), None);
         assert_eq!(MemoryGroup::among("", &root), None);
         fs::remove_dir_all(root).unwrap();

@@ -10,8 +10,6 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPOSE = REPOSITORY / "config/deploy/compose.yaml"
-# With as many open files as a container has, server.max_connections is this; set for machines with fewer.
-MOST_CONNECTIONS = 10_000
 START_SECONDS = 10
 
 
@@ -68,7 +66,6 @@ class Server:
             "SIDEMAN_BUFFERS__DIRECTORY": f"{work}/spool",
             "SIDEMAN_LISTEN": "127.0.0.1:0",
             "SIDEMAN_ADMIN": "127.0.0.1:0",
-            "SIDEMAN_SERVER__MAX_CONNECTIONS": str(MOST_CONNECTIONS),
         } | settings
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
