@@ -1,0 +1,44 @@
+"""What stands around a Sideman under test: a directory with files, and an application."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import server
+from attacks import LARGE_FILES
+
+# Small files: what the probe asks for, and what attackers do.
+SMALL = {"probe.css": 1024, "small.css": 1024}
+LARGE = 1 << 20
+HERE = Path(__file__).resolve().parent
+
+
+@contextlib.contextmanager
+def work_directory():
+    """On the disk of the build, whose pages a cgroup is charged for."""
+    parent = server.REPOSITORY / "target/tmp"
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="memory-", dir=parent) as name:
+        work = Path(name)
+        for directory in ("static", "media", "spool"):
+            (work / directory).mkdir()
+        for file, size in SMALL.items():
+            (work / "static" / file).write_bytes(b"x" * size)
+        # Not compressible, and all of them different.
+        for number in range(LARGE_FILES):
+            (work / f"static/large-{number}.bin").write_bytes(os.urandom(LARGE))
+        yield work
+
+
+@contextlib.contextmanager
+def application():
+    process = subprocess.Popen([sys.executable, HERE / "application.py"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
