@@ -19,13 +19,7 @@ use rustix::{
 
 use tokio::sync::oneshot;
 
-use super::{
-    listener::Listener,
-    room,
-    stream::Accepted,
-    tls::{Place, Tls},
-    workers::Placement,
-};
+use super::{listener::Listener, room, stream::Accepted, tls::Tls, workers::Placement};
 use crate::{
     plan::Listen,
     telemetry::{Repeat, metrics::Process},
@@ -33,8 +27,6 @@ use crate::{
 
 /// The pause after an accept that failed for want of something, such as descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
-/// The pause before TLS listeners are looked at again while there is no place for a handshake.
-const FULL: Duration = Duration::from_millis(10);
 
 /// The running acceptor. Dropping it closes the listening sockets, after every connection that the
 /// kernel had accepted by then was handed on.
@@ -65,9 +57,6 @@ pub enum Socket {
     },
 }
 
-/// There is no place for another handshake.
-struct Full;
-
 /// Whether there may be no more connections than `server.max_connections`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bound {
@@ -84,8 +73,6 @@ struct Acceptor {
     /// Workers end after it is gone, and with it the listeners.
     placement: Arc<Placement>,
     tls: Option<Arc<Tls>>,
-    /// Whether connections to TLS listeners wait for a place.
-    is_full: bool,
     /// Whether connections to any listener wait for one to end.
     is_crowded: bool,
     metrics: Arc<Process>,
@@ -111,7 +98,6 @@ impl Accepting {
             orders: ordered,
             placement,
             tls,
-            is_full: false,
             is_crowded: false,
             metrics,
             trouble: Repeat::default(),
@@ -151,13 +137,12 @@ impl Acceptor {
 
     /// Waits for connections and does what is ordered; `true` if it is time to stop.
     fn wait(&mut self) -> bool {
-        let looked_at = self.listeners.iter().filter(|one| !(self.is_full && one.is_tls()));
+        let listeners = self.listeners.iter();
         let mut watched: Vec<PollFd<'_>> =
-            looked_at.map(|listener| PollFd::new(listener, PollFlags::IN)).collect();
+            listeners.map(|listener| PollFd::new(listener, PollFlags::IN)).collect();
         watched.push(PollFd::new(&self.bell, PollFlags::IN));
-        let timeout = if self.is_full { Timespec::try_from(FULL).ok() } else { None };
         // An interrupted poll is as good as one that found nothing.
-        let _ = poll(&mut watched, timeout.as_ref());
+        let _ = poll(&mut watched, None);
         let rings = watched.last().is_some_and(|bell| !bell.revents().is_empty());
         rings && self.is_over()
     }
@@ -209,7 +194,6 @@ impl Acceptor {
             }
         }
         self.tls = site.tls;
-        self.is_full = false;
     }
 
     /// Lets the others end something, unless it is time to stop.
@@ -220,19 +204,18 @@ impl Acceptor {
 
     /// Accepts until no connection is left; `false` if something is lacking.
     fn accept_all(&mut self, bound: Bound) -> bool {
-        let (mut is_well, mut is_full, mut is_crowded) = (true, false, false);
+        let (mut is_well, mut is_crowded) = (true, false);
         for listener in &self.listeners {
             loop {
                 if bound == Bound::Kept && self.placement.is_full() {
                     is_crowded |= has_arrivals(listener);
                     break;
                 }
-                let Ok(secure) = self.place(listener) else {
-                    is_full |= has_arrivals(listener);
-                    break;
-                };
                 match accept(listener) {
-                    Ok(Some((socket, peer))) => self.placement.place(socket, peer, secure),
+                    Ok(Some((socket, peer))) => {
+                        let tls = self.tls.as_ref().filter(|_| listener.is_tls());
+                        self.placement.place(socket, peer, tls.cloned());
+                    }
                     Ok(None) => {}
                     Err(Errno::AGAIN) => break,
                     Err(error) => {
@@ -243,25 +226,11 @@ impl Acceptor {
                 }
             }
         }
-        if is_full && let Some(tls) = &self.tls {
-            self.placement.make_room_for_handshakes(tls.places.most());
-        }
-        if is_full && !self.is_full {
-            self.metrics.tls.postponed.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!("new TLS connections wait: tls.handshakes are in flight");
-        }
-        self.is_full = is_full;
         if is_crowded {
             self.make_room();
         }
         self.is_crowded = is_crowded;
         is_well
-    }
-
-    /// A place for the handshake that a connection begins with, if it does.
-    fn place(&self, listener: &Listener) -> Result<Option<(Arc<Tls>, Place)>, Full> {
-        let Some(tls) = self.tls.as_ref().filter(|_| listener.is_tls()) else { return Ok(None) };
-        tls.places.take().map(|place| Some((Arc::clone(tls), place))).ok_or(Full)
     }
 
     /// There are as many connections as there may be, and more want to come.

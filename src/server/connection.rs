@@ -14,7 +14,7 @@ use super::{
     http2,
     linger::{self, linger},
     stream::{Agreed, Stream, Transport},
-    tls::{self, Place, Shaken, Tls},
+    tls::{self, Shaken, Tls},
     tunnel,
 };
 use crate::{pipeline::ConnectionInfo, telemetry::Shard};
@@ -37,7 +37,6 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Handshake {
     pub(super) tls: Arc<Tls>,
-    pub(super) place: Place,
     pub(super) turns: Rc<Semaphore>,
 }
 
@@ -114,9 +113,8 @@ async fn shake(
     handshake: Handshake,
     ticket: &Ticket,
 ) -> Option<Stream> {
-    let Handshake { tls, place, turns } = handshake;
+    let Handshake { tls, turns } = handshake;
     let shaken = tls::shake(&tls, &turns, transport, metrics, ticket).await;
-    drop(place);
     match shaken {
         Shaken::Hands(stream) => Some(stream),
         Shaken::Http(transport) => {

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::room::{self, Guest, Stage, Wanted};
+use super::room::{self, Guest, Stage};
 
 /// The open connections of one worker.
 #[derive(Debug, Default)]
@@ -91,7 +91,7 @@ impl Drain {
     }
 
     /// Lets go of so many, the oldest first.
-    pub(super) fn let_go(&self, wanted: Wanted) {
+    pub(super) fn let_go(&self, wanted: usize) {
         let now = Instant::now();
         let mut connections = self.connections.borrow_mut();
         let waiting = connections.values_mut().filter_map(|one| {
@@ -125,7 +125,7 @@ impl Connection {
     /// Since when it waits for its client, and at what, if it does.
     fn waits(&self) -> Option<(Instant, Stage)> {
         match &self.part {
-            Part::Handshake(since) => Some((*since, Stage::Handshake)),
+            Part::Handshake(since) => Some((*since, Stage::Unproven)),
             Part::Lingering(since) => Some((*since, Stage::Kept)),
             Part::Http(guest) => guest.idle_since().map(|since| (since, guest.stage())),
         }

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 pub(super) const QUIET: Duration = Duration::from_secs(1);
 /// One that has not asked anything gets so long for it where others wait: most clients send a head at once, and a
 /// handshake takes them two round trips.
-const BRIEF: Duration = Duration::from_millis(250);
+pub(super) const BRIEF: Duration = Duration::from_millis(250);
 /// As many more of these are closed at once: they come back only if they mean it.
 const UNPROVEN: usize = 10;
 /// The pause before it is tried again.
@@ -23,26 +23,14 @@ pub(super) const PAUSE: Duration = Duration::from_millis(20);
 /// What one worker is asked to close.
 #[derive(Debug, Default)]
 pub(super) struct Request {
-    any: AtomicUsize,
-    handshakes: AtomicUsize,
+    wanted: AtomicUsize,
     made: Notify,
-}
-
-/// How many connections are to be closed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wanted {
-    /// Of each kind, and more of those that are not proven.
-    pub(super) any: usize,
-    /// Of those in a handshake.
-    pub(super) handshakes: usize,
 }
 
 /// What a connection does while it has no request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// A handshake has not come to its end.
-    Handshake,
-    /// No request was ever complete, or a part of the next one's head has come.
+    /// No request was ever complete, nor the handshake before it, or a part of the next one's head has come.
     Unproven,
     /// It has had a request, and may be used again.
     Kept,
@@ -68,15 +56,10 @@ pub(super) fn share(most: usize, workers: usize) -> usize {
     (most / 100).clamp(1, 256).div_ceil(workers.max(1))
 }
 
-/// How many of so many handshakes are let go at once, every 10 ms.
-pub(super) fn handshakes(most: usize, workers: usize) -> usize {
-    (most / 10).max(1).div_ceil(workers.max(1))
-}
-
-/// Chooses the oldest of each kind.
+/// Chooses so many of the oldest of each kind, and more of those that are not proven.
 pub(super) fn choose<T>(
     guests: impl Iterator<Item = (T, Instant, Stage)>,
-    wanted: Wanted,
+    wanted: usize,
     now: Instant,
 ) -> Vec<T> {
     let (mut kept, mut unproven) = (Vec::new(), Vec::new());
@@ -84,14 +67,12 @@ pub(super) fn choose<T>(
         let age = now.saturating_duration_since(since);
         match stage {
             Stage::Kept if age >= QUIET => kept.push((since, guest)),
-            Stage::Handshake if age >= BRIEF => unproven.push((since, guest)),
-            Stage::Unproven if age >= BRIEF && wanted.any > 0 => unproven.push((since, guest)),
-            Stage::Kept | Stage::Handshake | Stage::Unproven => {}
+            Stage::Unproven if age >= BRIEF => unproven.push((since, guest)),
+            Stage::Kept | Stage::Unproven => {}
         }
     }
-    let count = wanted.any.saturating_mul(UNPROVEN).max(wanted.handshakes);
-    let mut chosen = oldest(unproven, count);
-    chosen.extend(oldest(kept, wanted.any));
+    let mut chosen = oldest(unproven, wanted.saturating_mul(UNPROVEN));
+    chosen.extend(oldest(kept, wanted));
     chosen
 }
 
@@ -107,21 +88,14 @@ fn oldest<T>(mut guests: Vec<(Instant, T)>, count: usize) -> Vec<T> {
 impl Request {
     /// Asks for so many to be closed; what was asked for before counts no more.
     pub(super) fn make(&self, count: usize) {
-        self.any.store(count, Ordering::Relaxed);
-        self.made.notify_one();
-    }
-
-    /// The same for those in a handshake alone.
-    pub(super) fn make_for_handshakes(&self, count: usize) {
-        self.handshakes.store(count, Ordering::Relaxed);
+        self.wanted.store(count, Ordering::Relaxed);
         self.made.notify_one();
     }
 
     /// Waits until some are asked for.
-    pub(super) async fn made(&self) -> Wanted {
+    pub(super) async fn made(&self) -> usize {
         self.made.notified().await;
-        let take = |count: &AtomicUsize| count.swap(0, Ordering::Relaxed);
-        Wanted { any: take(&self.any), handshakes: take(&self.handshakes) }
+        self.wanted.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -140,31 +114,28 @@ mod tests {
     }
 
     fn stage() -> impl Strategy<Value = Stage> {
-        prop_oneof![Just(Stage::Handshake), Just(Stage::Unproven), Just(Stage::Kept)]
+        prop_oneof![Just(Stage::Unproven), Just(Stage::Kept)]
     }
 
     proptest! {
         #[test]
         fn the_oldest_go(
             guests in proptest::collection::vec((0_u64..5000, stage()), 0..60),
-            any in 0_usize..8,
-            handshakes in 0_usize..8,
+            wanted in 0_usize..8,
         ) {
             let now = Instant::now() + Duration::from_secs(10);
             let since = |age: u64| now - Duration::from_millis(age);
             let all = guests.iter().map(|&(age, stage)| ((age, stage), since(age), stage));
-            let mut got = choose(all, Wanted { any, handshakes }, now);
-            let of = |wanted: &dyn Fn(Stage) -> bool, least: u64, count: usize| {
-                let fitting = guests.iter().filter(|(age, stage)| wanted(*stage) && *age >= least);
+            let mut got = choose(all, wanted, now);
+            let of = |wanted: Stage, least: u64, count: usize| {
+                let fitting = guests.iter().filter(|(age, stage)| *stage == wanted && *age >= least);
                 let mut ages: Vec<u64> = fitting.map(|(age, _)| *age).collect();
                 ages.sort_unstable_by(|a, b| b.cmp(a));
                 ages.truncate(count);
                 ages
             };
-            let is_unproven =
-                |stage| stage == Stage::Handshake || stage == Stage::Unproven && any > 0;
-            let mut expected = of(&is_unproven, 250, (any * 10).max(handshakes));
-            expected.extend(of(&|stage| stage == Stage::Kept, 1000, any));
+            let mut expected = of(Stage::Unproven, 250, wanted * 10);
+            expected.extend(of(Stage::Kept, 1000, wanted));
             expected.sort_unstable();
             got.sort_unstable_by_key(|(age, _)| *age);
             let got: Vec<u64> = got.into_iter().map(|(age, _)| age).collect();

@@ -27,7 +27,7 @@ use super::{
     drain::Drain,
     room,
     stream::{Accepted, Transport},
-    tls::{Place, Tls},
+    tls::Tls,
 };
 use crate::{
     phase::Phase,
@@ -94,7 +94,7 @@ struct Arrival {
     socket: Accepted,
     peer: Option<SocketAddr>,
     /// Of a connection that begins with a handshake.
-    secure: Option<(Arc<Tls>, Place)>,
+    secure: Option<Arc<Tls>>,
     seat: Seat,
 }
 
@@ -185,7 +185,7 @@ impl Placement {
         &self,
         socket: Accepted,
         peer: Option<SocketAddr>,
-        secure: Option<(Arc<Tls>, Place)>,
+        secure: Option<Arc<Tls>>,
     ) {
         let living = self.workers.iter().filter(|worker| !worker.messages.is_closed());
         let fewest = living.min_by_key(|worker| worker.open.load(Ordering::Relaxed));
@@ -212,12 +212,6 @@ impl Placement {
     pub fn make_room(&self) {
         let share = room::share(self.most(), self.workers.len());
         self.workers.iter().for_each(|worker| worker.room.make(share));
-    }
-
-    /// Has the workers close connections that drag their handshakes out, of so many.
-    pub(super) fn make_room_for_handshakes(&self, most: usize) {
-        let share = room::handshakes(most, self.workers.len());
-        self.workers.iter().for_each(|worker| worker.room.make_for_handshakes(share));
     }
 }
 
@@ -270,9 +264,8 @@ fn run(
                 match Transport::new(socket) {
                     Ok(transport) => {
                         let (current, ticket) = (Rc::clone(&current), drain.enter());
-                        let handshake = secure.map(|(tls, place)| {
-                            Box::new(Handshake { tls, place, turns: Rc::clone(&turns) })
-                        });
+                        let handshake =
+                            secure.map(|tls| Box::new(Handshake { tls, turns: Rc::clone(&turns) }));
                         let entry = Entry { transport, peer, handshake };
                         tokio::task::spawn_local(async move {
                             let _seat = seat;

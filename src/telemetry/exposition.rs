@@ -192,12 +192,10 @@ impl Scrape {
             (end.name(), count)
         });
         counters(e, names::TLS_HANDSHAKES, "result", &ends)?;
-        let tls = &self.metrics.process().tls;
-        let handshaking = i64::try_from(Process::read(&tls.handshaking)).unwrap_or(i64::MAX);
-        let family = describe(e, names::TLS_HANDSHAKING, MetricType::Gauge)?;
-        ConstGauge::new(handshaking).encode(family)?;
-        single(e, names::TLS_POSTPONED, Process::read(&tls.postponed))?;
+        self.gauge(e, names::TLS_HANDSHAKING, |shard| &shard.handshaking)?;
+        self.counter(e, names::TLS_POSTPONED, |shard| &shard.handshakes_postponed)?;
         self.gauge(e, names::TLS_CONNECTIONS, |shard| &shard.tls_connections)?;
+        let tls = &self.metrics.process().tls;
         let changes =
             [("used", Process::read(&tls.swapped)), ("rejected", Process::read(&tls.rejected))];
         counters(e, names::TLS_CERTIFICATE_CHANGES, "result", &changes)?;

@@ -53,6 +53,8 @@ pub struct Shard {
     pub used_up: Counter,
     pub shed: Counter,
     handshakes: [Counter; HANDSHAKES],
+    pub handshaking: Counter,
+    pub handshakes_postponed: Counter,
     pub tls_connections: Counter,
     pub stalled_streams: Counter,
     pub floods: Counter,
@@ -134,10 +136,6 @@ impl ReloadCounts {
 /// What TLS towards clients counts, apart from the handshakes' ends.
 #[derive(Debug, Default)]
 pub struct TlsCounts {
-    /// Handshakes that have begun and not ended.
-    pub handshaking: Arc<AtomicU64>,
-    /// Times that new connections were left to wait because of `tls.handshakes`.
-    pub postponed: AtomicU64,
     /// Certificates that were taken up after their files changed.
     pub swapped: AtomicU64,
     /// Files that changed and could not be used.

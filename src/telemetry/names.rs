@@ -142,11 +142,11 @@ pub const TLS_HANDSHAKES: Name = counter(
 .by(&["result"]);
 pub const TLS_HANDSHAKING: Name = gauge(
     "sideman_tls_handshakes_in_flight",
-    "TLS handshakes that have not ended (tls.handshakes)",
+    "TLS handshakes that have begun and not ended (tls.handshakes)",
 );
 pub const TLS_POSTPONED: Name = counter(
     "sideman_tls_handshakes_postponed",
-    "Times that new TLS connections were left to wait because tls.handshakes were in flight",
+    "TLS handshakes that had to wait because tls.handshakes were in flight",
 );
 pub const TLS_CONNECTIONS: Name =
     gauge("sideman_tls_connections", "Open client connections that speak TLS, handshakes apart");

@@ -50,15 +50,15 @@ pub(super) const TLS: &[Key] = &[
         name: "tls.handshake_timeout",
         default: Some(&["5s"]),
         kind: &One(Time(SECOND, MINUTE), |to, time| to.tls.handshake_timeout = time),
-        doc: "How long a client may take for its handshake, from the accepted connection on.",
+        doc: "How long a new connection may stay silent, and how long a handshake may take then.",
         ..Key::BLANK
     },
     Key {
         name: "tls.handshakes",
         default: Some(&["512"]),
         kind: &One(Number(1, 65_536), |to, count| to.tls.handshakes = count),
-        doc: "Handshakes at the same time; further connections to tls.listen wait in the kernel until \
-              one has ended; the oldest are closed for them.",
+        doc: "Handshakes at the same time; further ones wait until one has ended, and the oldest are \
+              ended for them. Silent connections don't count.",
         ..Key::BLANK
     },
 ];

@@ -1,7 +1,7 @@
-//! A client's handshake, bounded in time, and so that many at once do not hold up requests.
+//! A client's handshake, bounded in time and number, and so that many at once do not hold up requests.
 
 use std::{
-    future::{Future as _, poll_fn},
+    future::poll_fn,
     io, mem,
     pin::{Pin, pin},
     task::Poll,
@@ -51,15 +51,15 @@ pub(in crate::server) async fn shake(
     metrics: &Shard,
     ticket: &Ticket,
 ) -> Shaken {
-    let failure = match timeout(tls.timeout, begin(tls, turns, transport, ticket)).await {
-        Ok(Ok(stream)) => {
+    let begun = begin(tls, turns, transport, metrics, ticket);
+    let failure = match unless_let_go(ticket, begun).await.unwrap_or(Err(Failure::LetGo)) {
+        Ok(stream) => {
             let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
             let end = if is_resumed { Handshake::Resumed } else { Handshake::Full };
             metrics.handshakes(end).add(1);
             return Shaken::Hands(Stream::Tls(Box::new(stream)));
         }
-        Ok(Err(failure)) => failure,
-        Err(_) => Failure::Ended(Handshake::Timeout, None),
+        Err(failure) => failure,
     };
     let (end, error, shaken) = match failure {
         Failure::Unwanted => return Shaken::Nothing,
@@ -83,13 +83,31 @@ async fn begin(
     tls: &Tls,
     turns: &Semaphore,
     transport: Transport,
+    metrics: &Shard,
     ticket: &Ticket,
 ) -> Result<TlsStream<Transport>, Failure> {
-    match first_byte(&transport, ticket).await? {
-        HANDSHAKE => {}
-        other => return Err(Failure::Other(transport, other)),
-    }
+    let permit = async {
+        match first_byte(&transport, ticket).await? {
+            HANDSHAKE => Ok(Ok(tls.limit.acquire(metrics).await)),
+            other => Ok(Err(other)),
+        }
+    };
+    let _permit = match in_time(tls, permit).await? {
+        Ok(permit) => permit,
+        Err(other) => return Err(Failure::Other(transport, other)),
+    };
+    // The time begins anew: what a client has waited for others is none of its own.
+    in_time(tls, agree(tls, turns, transport)).await
+}
+
+/// Does the handshake of a client that has a permit.
+async fn agree(
+    tls: &Tls,
+    turns: &Semaphore,
+    transport: Transport,
+) -> Result<TlsStream<Transport>, Failure> {
     let mut accept = tls.acceptor.accept(transport);
+    let mut outlasted = pin!(tls.limit.outlasted());
     loop {
         // A signature takes as long as many requests. So each worker does one step of one handshake
         // at a time, and lets everything else that is ready go before it. The semaphore is never
@@ -101,12 +119,39 @@ async fn begin(
         match polled {
             Poll::Ready(Ok(stream)) => return Ok(stream),
             Poll::Ready(Err(error)) => return Err(Failure::Ended(reason(&error), Some(error))),
-            Poll::Pending => woken().await,
+            Poll::Pending => {}
         }
-        if ticket.is_let_go() {
-            return Err(Failure::LetGo);
-        }
+        // The handshake has told the task's waker what it waits for.
+        let mut is_asleep = false;
+        let woken = poll_fn(|cx| {
+            if outlasted.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(Failure::LetGo));
+            }
+            if mem::replace(&mut is_asleep, true) { Poll::Ready(Ok(())) } else { Poll::Pending }
+        });
+        woken.await?;
     }
+}
+
+/// The result, if it comes within `tls.handshake_timeout`.
+async fn in_time<T>(
+    tls: &Tls,
+    future: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    timeout(tls.timeout, future).await.unwrap_or(Err(Failure::Ended(Handshake::Timeout, None)))
+}
+
+/// The result, unless the connection is closed for others before; `None` if it is.
+async fn unless_let_go<T>(ticket: &Ticket, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(result));
+        }
+        ticket.listen(cx.waker());
+        if ticket.is_let_go() { Poll::Ready(None) } else { Poll::Pending }
+    })
+    .await
 }
 
 /// Waits for the client to say something. Until then it costs no more than its socket.
@@ -120,20 +165,9 @@ async fn first_byte(transport: &Transport, ticket: &Ticket) -> Result<u8, Failur
                 Err(error) => Err(Failure::Ended(reason(&error), Some(error))),
             });
         }
-        ticket.listen(cx.waker());
-        if ticket.is_let_go() {
-            return Poll::Ready(Err(Failure::LetGo));
-        }
         if ticket.is_closing() { Poll::Ready(Err(Failure::Unwanted)) } else { Poll::Pending }
     })
     .await
-}
-
-/// Waits for whoever was told to wake the task, just before.
-async fn woken() {
-    let mut is_asleep = false;
-    poll_fn(|_| if mem::replace(&mut is_asleep, true) { Poll::Ready(()) } else { Poll::Pending })
-        .await;
 }
 
 /// What a failure of the library or of the socket means.

@@ -3,14 +3,11 @@
 mod certificate;
 mod choice;
 mod handshake;
+mod handshake_limit;
 mod pem;
-mod places;
 mod self_signed;
 mod terms;
 mod watch;
 
+pub(super) use self::handshake::{Shaken, shake};
 pub use self::terms::{LoadedTls, Tls, TlsError};
-pub(super) use self::{
-    handshake::{Shaken, shake},
-    places::Place,
-};

@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     certificate::{self, Certificate},
     choice::Choice,
-    places::Places,
+    handshake_limit::HandshakeLimit,
     self_signed,
     watch::{Version, Watch},
 };
@@ -27,7 +27,7 @@ const PROTOCOLS: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
 
 /// TLS put to work.
 pub struct Tls {
-    pub(in crate::server) places: Places,
+    pub(super) limit: HandshakeLimit,
     pub(super) acceptor: TlsAcceptor,
     pub(super) timeout: Duration,
     /// Goes on over reloads: a client resumes what it began before one.
@@ -93,7 +93,7 @@ impl Tls {
             vec![TlsError(format!("TLS can't be set up: {error}; {fault}"))]
         })?;
         let tls = Self {
-            places: Places::new(plan.handshakes, Arc::clone(&counts.handshaking)),
+            limit: HandshakeLimit::new(plan.handshakes),
             acceptor: TlsAcceptor::from(Arc::new(config)),
             timeout: plan.handshake_timeout,
             tickets,
@@ -131,9 +131,9 @@ fn make() -> Result<Certificate, TlsError> {
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { places, timeout, acceptor: _, tickets: _, own: _ } = self;
+        let Self { limit, timeout, acceptor: _, tickets: _, own: _ } = self;
         f.debug_struct("Tls")
-            .field("places", places)
+            .field("limit", limit)
             .field("timeout", timeout)
             .finish_non_exhaustive()
     }

@@ -208,7 +208,11 @@ fn beyond_the_limit_clients_wait_until_a_place_is_free() {
         .set("tls.handshake_timeout", "20s")
         .start()
         .until_ready();
-    let silent = [(); 2].map(|()| TcpStream::connect(address(&sideman)).unwrap());
+    let begun = [(); 2].map(|()| {
+        let mut stream = TcpStream::connect(address(&sideman)).unwrap();
+        stream.write_all(&[22]).unwrap();
+        stream
+    });
     sideman.until_metric("sideman_tls_handshakes_in_flight", &[], 2.0);
     let address = address(&sideman);
     let waiting = std::thread::spawn(move || {
@@ -217,10 +221,11 @@ fn beyond_the_limit_clients_wait_until_a_place_is_free() {
     sideman.until_metric("sideman_tls_handshakes_postponed_total", &[], 1.0);
     // Nobody else is held up, and neither are those who have it behind them.
     assert_eq!(sideman.get("/").text(), "hello");
-    assert!(!waiting.is_finished());
-    drop(silent);
     assert_eq!(waiting.join().unwrap(), "hello");
-    until_handshakes(&sideman, "left", 2.0);
+    // The oldest was ended for it, and no other.
+    sideman.until_metric("sideman_client_connections_shed_total", &[], 1.0);
+    drop(begun);
+    until_handshakes(&sideman, "left", 1.0);
 }
 
 #[test]
@@ -229,7 +234,8 @@ fn leaving_does_not_wait_for_the_silent() {
     let sideman =
         self_signed(&application.url()).set("tls.handshake_timeout", "20s").start().until_ready();
     let silent = TcpStream::connect(address(&sideman)).unwrap();
-    sideman.until_metric("sideman_tls_handshakes_in_flight", &[], 1.0);
+    sideman.until_metric("sideman_client_connections", &[], 1.0);
+    assert_eq!(sideman.metric("sideman_tls_handshakes_in_flight", &[]), 0.0);
     let mut idle = connect(&sideman);
     assert_eq!(idle.get("/", "").text(), "hello");
     let begin = Instant::now();

@@ -1,0 +1,158 @@
+//! How many handshakes the process does at the same time (`tls.handshakes`): each takes memory of its own. A client
+//! takes a permit when its first byte is there, not before: silent connections are in nobody's way. Where others wait
+//! for a permit, the handshakes that have held one for the longest are ended.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::{
+    sync::{Notify, Semaphore, SemaphorePermit},
+    time::sleep,
+};
+
+use crate::{server::room::BRIEF, telemetry::Shard};
+
+/// The permits that there are.
+#[derive(Debug)]
+pub(super) struct HandshakeLimit {
+    permits: Semaphore,
+    /// Handshakes that wait for one.
+    waiting: AtomicUsize,
+    /// Asks the handshake that has held one for the longest to end.
+    wanted: Notify,
+}
+
+/// The right to do a handshake, until dropped.
+pub(super) struct HandshakePermit<'a> {
+    _permit: SemaphorePermit<'a>,
+    metrics: &'a Shard,
+}
+
+/// A handshake that waits, until dropped.
+struct Waits<'a>(&'a AtomicUsize);
+
+// === impl HandshakeLimit ===
+
+impl HandshakeLimit {
+    /// So many at the same time.
+    pub(super) fn new(most: usize) -> Self {
+        let permits = Semaphore::new(most);
+        Self { permits, waiting: AtomicUsize::new(0), wanted: Notify::new() }
+    }
+
+    /// Takes a permit, in the order of asking.
+    pub(super) async fn acquire<'a>(&'a self, metrics: &'a Shard) -> HandshakePermit<'a> {
+        if let Ok(permit) = self.permits.try_acquire() {
+            return HandshakePermit::new(permit, metrics);
+        }
+        metrics.handshakes_postponed.add(1);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let waits = Waits(&self.waiting);
+        self.wanted.notify_one();
+        let Ok(permit) = self.permits.acquire().await else { unreachable!("it is never closed") };
+        drop(waits);
+        // `wanted` remembers one wish alone: who gets a permit makes the next one's.
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.wanted.notify_one();
+        }
+        HandshakePermit::new(permit, metrics)
+    }
+
+    /// Waits until whoever has just got a permit has held it for the longest, for more than [`BRIEF`], and another
+    /// waits for it.
+    pub(super) async fn outlasted(&self) {
+        sleep(BRIEF).await;
+        loop {
+            // The first to wait is the first to be woken.
+            self.wanted.notified().await;
+            if self.waiting.load(Ordering::Relaxed) > 0 {
+                return;
+            }
+        }
+    }
+}
+
+// === impl HandshakePermit ===
+
+impl<'a> HandshakePermit<'a> {
+    fn new(permit: SemaphorePermit<'a>, metrics: &'a Shard) -> Self {
+        metrics.handshaking.add(1);
+        Self { _permit: permit, metrics }
+    }
+}
+
+impl Drop for HandshakePermit<'_> {
+    fn drop(&mut self) {
+        self.metrics.handshaking.subtract(1);
+    }
+}
+
+// === impl Waits ===
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{rc::Rc, time::Duration};
+
+    use tokio::{
+        task::{LocalSet, spawn_local, yield_now},
+        time::timeout,
+    };
+
+    use super::*;
+
+    /// Handshakes of clients that say no more: each ends only for others.
+    async fn hold(limit: &HandshakeLimit, metrics: &Shard) {
+        let _permit = limit.acquire(metrics).await;
+        limit.outlasted().await;
+    }
+
+    #[tokio::test]
+    async fn oldest_end_for_those_who_wait_and_no_more_of_them() {
+        let (limit, metrics) = (Rc::new(HandshakeLimit::new(3)), Rc::<Shard>::default());
+        let tasks = LocalSet::new();
+        tasks
+            .run_until(async {
+                let holder = || {
+                    let (limit, metrics) = (Rc::clone(&limit), Rc::clone(&metrics));
+                    spawn_local(async move { hold(&limit, &metrics).await })
+                };
+                let mut holders = Vec::new();
+                for _ in 0..3 {
+                    holders.push(holder());
+                    sleep(Duration::from_millis(2)).await;
+                }
+                let (one, other) = tokio::join!(limit.acquire(&metrics), limit.acquire(&metrics));
+                let ended: Vec<bool> = holders.iter().map(|one| one.is_finished()).collect();
+                assert_eq!(ended, [true, true, false]);
+                assert_eq!(metrics.handshakes_postponed.value(), 2);
+                assert_eq!(metrics.handshaking.value(), 3);
+                // Nobody waits: the last one has all the time that it wants.
+                drop((one, other));
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+                assert_eq!(metrics.handshaking.value(), 1);
+                assert!(holders.iter().any(|one| !one.is_finished()));
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_leaves_nothing_behind() {
+        let (limit, metrics) = (HandshakeLimit::new(1), Shard::default());
+        let permit = limit.acquire(&metrics).await;
+        let waits = timeout(Duration::from_millis(100), limit.acquire(&metrics));
+        assert!(waits.await.is_err());
+        assert_eq!(limit.waiting.load(Ordering::Relaxed), 0);
+        let outlasted = timeout(BRIEF * 2, limit.outlasted());
+        assert!(outlasted.await.is_err());
+        drop(permit);
+        drop(limit.acquire(&metrics).await);
+        assert_eq!(metrics.handshaking.value(), 0);
+    }
+}
