@@ -5,6 +5,7 @@
 //! of settings are in `config/keys`.
 
 mod buffers;
+mod client_network;
 mod files;
 mod listen;
 mod log;
@@ -15,6 +16,7 @@ mod upstream;
 
 pub use self::{
     buffers::{Buffers, Spill},
+    client_network::ClientNetwork,
     files::{
         CacheRule, Cors, Fallback, Files, Lifetime, Missing, Pattern, Purpose, Root, Symlinks,
     },

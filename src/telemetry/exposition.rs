@@ -233,6 +233,11 @@ impl Scrape {
         let counts =
             [("ok", Process::read(&reloads.ok)), ("failed", Process::read(&reloads.failed))];
         counters(e, names::RELOADS, "result", &counts)?;
+        let admin = &self.metrics.process().admin;
+        let refused =
+            [("slow", &admin.slow), ("crowded", &admin.crowded), ("reload", &admin.reload)];
+        let refused = refused.map(|(cause, count)| (cause, Process::read(count)));
+        counters(e, names::ADMIN_REFUSED, "cause", &refused)?;
         for (name, number) in
             [(names::RELOAD_FAILED, &reloads.has_failed), (names::SETTINGS_LOADED, &reloads.loaded)]
         {

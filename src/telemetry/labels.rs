@@ -72,6 +72,7 @@ pub struct Label {
 /// Every label of every metric, in the order of the alphabet.
 pub const LABELS: &[Label] = &[
     label("body", "Whose body it is", &["request", "answer"]),
+    label("cause", "Why it was refused", &["slow", "crowded", "reload"]),
     label("certificate", "The file of the certificate, or `self-signed`", &[]),
     label(
         "error",

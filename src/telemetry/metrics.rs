@@ -105,6 +105,17 @@ pub struct ServerCounts {
     pub ejections: AtomicU64,
 }
 
+/// What the admin listener has refused.
+#[derive(Debug, Default)]
+pub struct AdminCounts {
+    /// Connections that took too long.
+    pub slow: AtomicU64,
+    /// Connections that were closed for others.
+    pub crowded: AtomicU64,
+    /// Requests for a reload that a browser could have been made to send.
+    pub reload: AtomicU64,
+}
+
 /// How reading the settings again went.
 #[derive(Debug, Default)]
 pub struct ReloadCounts {
@@ -187,6 +198,7 @@ pub struct Process {
     pub buffers: Arc<BufferCounts>,
     pub servers: Arc<ServerCounts>,
     pub reloads: ReloadCounts,
+    pub admin: AdminCounts,
     pub limits: Limits,
     pub tls: Arc<TlsCounts>,
     /// The site's own files.

@@ -301,6 +301,12 @@ pub const RELOAD_FAILED: Name = gauge(
     "sideman_last_reload_failed",
     "1 if the last reload failed, so that older settings are in use; else 0",
 );
+pub const ADMIN_REFUSED: Name = counter(
+    "sideman_admin_refused",
+    "What the admin listener refused, by cause: connections that were slow (15 s) or crowded (closed for \
+     others: 16 of one client, 64 of all), or a reload without the header Sideman-Reload or for another Host",
+)
+.by(&["cause"]);
 pub const SETTINGS_LOADED: Name = gauge(
     "sideman_settings_loaded_timestamp_seconds",
     "When the settings in use were taken up, in seconds since 1970: at the start or by a reload",
@@ -411,6 +417,7 @@ pub const SECTIONS: &[(&str, &[Name])] = &[
             PANICS,
             RELOADS,
             RELOAD_FAILED,
+            ADMIN_REFUSED,
             SETTINGS_LOADED,
             PHASE,
             BUILD_INFO,

@@ -157,10 +157,11 @@ impl Sideman {
         Client::connect(self.admin).get(target)
     }
 
-    /// POST at the admin listener, without a body.
+    /// POST at the admin listener, without a body, as for a reload.
     #[track_caller]
     pub(crate) fn admin_post(&self, target: &str) -> Response {
-        Client::connect(self.admin).post(target, "", b"")
+        let head = format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n");
+        Client::connect(self.admin).send(head + "Sideman-Reload: 1\r\n\r\n").response()
     }
 
     /// The sum of all samples with this name and these labels.

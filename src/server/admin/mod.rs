@@ -1,39 +1,47 @@
 //! The admin listener: metrics and the wish for a reload, on a thread and runtime of its own, so that it answers while the
-//! workers are busy. Nothing here is on the request path.
+//! workers are busy. Nothing here is on the request path. Each connection carries one request and has a bounded time,
+//! and one client has a part of the connections only (`clients`): nobody can hold it up.
+
+mod clients;
+mod reload_guard;
 
 use std::{
     convert::Infallible,
     io,
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     thread,
     time::Duration,
 };
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
+    net::TcpStream,
     runtime::Builder,
-    sync::{Semaphore, mpsc, oneshot, watch},
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
 };
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use self::clients::Clients;
 use crate::{
     phase::Phase,
-    telemetry::{Metrics, exposition, plain},
+    plan::ClientNetwork,
+    telemetry::{Metrics, Repeat, exposition, plain},
 };
 
-/// Connections served at once; scrapers need one each.
-const CONNECTIONS: usize = 64;
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time of a connection, from accept to close.
+const TIME: Duration = Duration::from_secs(15);
+/// How long a reload is waited for. It takes milliseconds, unless a disk hangs.
+const RELOAD_TIME: Duration = Duration::from_secs(10);
 
 /// Where a reload is asked for.
 const RELOAD: &str = "/-/reload";
+
+static REFUSED: Repeat = Repeat::new();
 
 /// Somebody asks for a reload, and waits for what comes of it.
 pub type Ask = oneshot::Sender<Told>;
@@ -84,10 +92,8 @@ impl Admin {
     }
 
     async fn accept(self, listener: &tokio::net::TcpListener) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut clients = Clients::default();
         loop {
-            // The semaphore is never closed.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let (tcp, peer): (_, SocketAddr) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -96,22 +102,30 @@ impl Admin {
                     continue;
                 }
             };
+            let connection = tokio::spawn(self.clone().serve(tcp, peer)).abort_handle();
+            if clients.enter(ClientNetwork::of(peer.ip()), connection) {
+                self.metrics.process().admin.crowded.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    async fn serve(self, tcp: TcpStream, peer: SocketAddr) {
+        let metrics = Arc::clone(&self.metrics);
+        let answer = tower::service_fn(move |request: Request<Incoming>| {
             let admin = self.clone();
-            tokio::spawn(async move {
-                let _place = place;
-                let answer = tower::service_fn(move |request: Request<Incoming>| {
-                    let admin = admin.clone();
-                    async move { Ok::<_, Infallible>(admin.answer(&request).await) }
-                });
-                let service = ServiceBuilder::new().layer(CatchPanicLayer::new()).service(answer);
-                let served = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEADER_TIMEOUT)
-                    .serve_connection(TokioIo::new(tcp), TowerToHyperService::new(service));
-                if let Err(error) = served.await {
-                    tracing::debug!(%error, %peer, "admin connection ended");
-                }
-            });
+            async move { Ok::<_, Infallible>(admin.answer(&request).await) }
+        });
+        let service = ServiceBuilder::new().layer(CatchPanicLayer::new()).service(answer);
+        let served = http1::Builder::new()
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(tcp), TowerToHyperService::new(service));
+        match timeout(TIME, served).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, %peer, "admin connection ended"),
+            Err(_) => {
+                metrics.process().admin.slow.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(%peer, "admin connection closed: too slow");
+            }
         }
     }
 
@@ -119,7 +133,7 @@ impl Admin {
         let (method, path) = (request.method(), request.uri().path());
         if path == RELOAD {
             return match *method == Method::POST {
-                true => self.reload().await,
+                true => self.reload(request.headers()).await,
                 false => not_allowed("POST"),
             };
         }
@@ -130,7 +144,8 @@ impl Admin {
             "/metrics" => self.metrics(request.headers()),
             "/" => text(
                 StatusCode::OK,
-                "Sideman. The metrics are at /metrics; POST /-/reload reads the settings again.\n",
+                "Sideman. The metrics are at /metrics; POST /-/reload with the header Sideman-Reload reads the settings \
+                 again.\n",
             ),
             _ => text(StatusCode::NOT_FOUND, "not found; the metrics are at /metrics\n"),
         }
@@ -153,12 +168,23 @@ impl Admin {
     }
 
     /// Asks for a reload, and waits for what comes of it; it goes on if the client leaves.
-    async fn reload(&self) -> Response<String> {
+    async fn reload(&self, fields: &HeaderMap) -> Response<String> {
+        if let Some(refusal) = reload_guard::refusal(fields) {
+            self.metrics.process().admin.reload.fetch_add(1, Ordering::Relaxed);
+            if let Some(missed) = REFUSED.allow() {
+                let reason = refusal.trim_end();
+                tracing::warn!(reason, missed, "a request for a reload was refused");
+            }
+            return text(StatusCode::FORBIDDEN, refusal);
+        }
         let (ask, told) = oneshot::channel();
         if self.reloads.try_send(ask).is_err() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "too many reloads wait: try again\n");
         }
-        match told.await {
+        let Ok(told) = timeout(RELOAD_TIME, told).await else {
+            return text(StatusCode::ACCEPTED, "the reload goes on: the log says how it ends\n");
+        };
+        match told {
             Ok(Told::Done(what)) => text(StatusCode::OK, what),
             Ok(Told::Failed(problems)) => text(StatusCode::UNPROCESSABLE_ENTITY, problems),
             Ok(Told::Refused(why)) => text(StatusCode::SERVICE_UNAVAILABLE, why),

@@ -1,0 +1,100 @@
+//! The connections of the admin listener, of which one client has only a part. Where there are too many, the oldest is
+//! closed for the new one: a request takes milliseconds, so that it is one that says nothing, or that reads slowly.
+
+use std::collections::HashMap;
+
+use tokio::task::AbortHandle;
+
+use crate::plan::ClientNetwork;
+
+/// Connections at the same time; scrapers need one each.
+const MOST: usize = 64;
+/// Connections of one client at the same time.
+const EACH: usize = 16;
+
+/// The open connections, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Clients(Vec<(ClientNetwork, AbortHandle)>);
+
+// === impl Clients ===
+
+impl Clients {
+    /// Lists a new connection; `true` if another was closed for it.
+    pub(super) fn enter(&mut self, client: ClientNetwork, connection: AbortHandle) -> bool {
+        self.0.retain(|(_, connection)| !connection.is_finished());
+        let crowded = self.crowded(client);
+        let oldest = self.0.iter().position(|(client, _)| Some(*client) == crowded);
+        if let Some(oldest) = oldest {
+            let (_, connection) = self.0.remove(oldest);
+            connection.abort();
+        }
+        self.0.push((client, connection));
+        oldest.is_some()
+    }
+
+    /// Whose oldest connection is closed for one of this client, if any is.
+    fn crowded(&self, client: ClientNetwork) -> Option<ClientNetwork> {
+        let mut counts = HashMap::<ClientNetwork, usize>::new();
+        for (client, _) in &self.0 {
+            *counts.entry(*client).or_default() += 1;
+        }
+        if counts.get(&client).is_some_and(|count| *count >= EACH) {
+            return Some(client);
+        }
+        let most = || counts.into_iter().max_by_key(|(_, count)| *count);
+        if self.0.len() >= MOST { most().map(|(client, _)| client) } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, net::Ipv4Addr};
+
+    use super::*;
+
+    fn client(number: u8) -> ClientNetwork {
+        ClientNetwork::of(Ipv4Addr::new(192, 0, 2, number).into())
+    }
+
+    #[tokio::test]
+    async fn client_with_most_connections_makes_room() {
+        let mut clients = Clients::default();
+        let mut enter = |number| {
+            let connection = tokio::spawn(pending::<()>());
+            (clients.enter(client(number), connection.abort_handle()), connection)
+        };
+        let mut many = Vec::new();
+        for index in 0..EACH + 3 {
+            let (closes, connection) = enter(1);
+            assert_eq!(closes, index >= EACH);
+            many.push(connection);
+        }
+        for number in 0..MOST - EACH {
+            let (closes, _) = enter(u8::try_from(number).unwrap() + 2);
+            assert!(!closes, "{number}");
+        }
+        let (closes, other) = enter(250);
+        assert!(closes);
+        for (index, connection) in many.into_iter().enumerate() {
+            // The oldest: three for others of its client, and one for another client.
+            if index < 4 {
+                assert!(connection.await.unwrap_err().is_cancelled(), "{index}");
+            } else {
+                assert!(!connection.is_finished(), "{index}");
+            }
+        }
+        assert!(!other.is_finished());
+    }
+
+    #[tokio::test]
+    async fn connections_that_have_ended_count_no_more() {
+        let mut clients = Clients::default();
+        for _ in 0..2 * MOST {
+            let connection = tokio::spawn(async {});
+            let handle = connection.abort_handle();
+            connection.await.unwrap();
+            assert!(!clients.enter(client(1), handle));
+        }
+        assert_eq!(clients.0.len(), 1);
+    }
+}
