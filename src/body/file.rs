@@ -1,25 +1,26 @@
-//! A part of an open file, read in chunks. What the page cache holds is read at once; what has to
-//! come from the disk is read on the blocking pool, so that a slow disk never stalls a worker.
+//! A part of an open file, read piece by piece as the client takes it. What the page cache holds is read at once; what
+//! has to come from the disk is read on the blocking pool, so that a slow disk never stalls a worker.
 
 use std::{
     fmt,
-    fs::{File, Metadata},
-    io, mem,
+    fs::File,
+    io,
     ops::Range,
-    os::unix::fs::{FileExt, MetadataExt},
+    os::unix::fs::FileExt,
     pin::Pin,
     sync::{Arc, Weak},
     task::{Context, Poll, ready},
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use rustix::fs::fstat;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::reader::cached;
+use super::{
+    reader::cached,
+    version::{Version, unreadable},
+};
 use crate::error::{Error, Kind};
 
 /// The bytes `range` of a file, all of one version. A file that turns out shorter or changed ends
@@ -28,36 +29,42 @@ use crate::error::{Error, Kind};
 ///
 /// A file that is appended to, as a log is, does not change in the part that was there. So what has become longer may be
 /// sent on: the end is held back until all that was sent has been read once more and is still the same.
+///
+/// Whoever sends it brings the memory, and reads when the client can take something: a client that takes nothing costs
+/// no memory here, but for the few KiB of an end that was compared.
 pub struct FileStream {
     file: Arc<File>,
     range: Range<u64>,
     version: Version,
+    /// Whether bytes of the file never become others.
+    is_write_once: bool,
+    /// Whether the kernel may send them by itself, from its cache.
+    is_sendable: bool,
+    /// Bytes that are looked for in that cache before.
+    window: u64,
     /// What is known of a file that may change while it is sent; boxed, because few do.
     changing: Option<Box<Changing>>,
-    cold_read: Option<JoinHandle<Result<(Chunk, Version), Error>>>,
-    /// Memory of earlier chunks, to be used again when whoever sends them has let go of it.
-    kept: Vec<Bytes>,
+    cold_read: Option<ColdRead>,
 }
 
-/// What tells a version of an open file from the next, taken when the head of its response is made.
-///
-/// The time of the last change to the inode is left out on purpose: it moves when the file loses its
-/// name to another, and this one is complete and unchanged then. What is written within the tick of
-/// the file system's clock in which the version came to be, a few milliseconds, does not show unless
-/// it changes the size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Version {
-    size: u64,
-    /// Seconds and nanoseconds.
-    modified: (i64, i64),
+/// Bytes that the blocking pool reads, and the version of the file afterwards.
+type ColdRead = JoinHandle<Result<(Vec<u8>, Version), Error>>;
+
+/// Where the next bytes of a file are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FilePiece {
+    /// In the memory that was brought, so many of them.
+    Read(usize),
+    /// In memory of their own: they came from the disk, or were compared.
+    Held(Bytes),
 }
 
-/// Identifies one state of a file on disk. It changes when the file is written to or replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FileIdentity {
-    device: u64,
-    inode: u64,
-    version: Version,
+/// Bytes that the kernel can send by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct CachedPart<'a> {
+    pub file: &'a File,
+    pub offset: u64,
+    pub length: usize,
 }
 
 /// What may happen to a file while it is sent without ending the transfer.
@@ -75,26 +82,27 @@ pub enum Changes {
 struct Changing {
     allowed: Changes,
     start: u64,
-    /// The first chunk, if it was read before the head of the response was made.
-    first: Option<Chunk>,
-    /// Of everything that was read.
+    /// Of everything that was sent.
     sent: Xxh3,
     /// Whether all that was sent must be read once more.
     is_suspect: bool,
-    /// The last chunk, while that is done.
-    comparison: Option<(Chunk, JoinHandle<Result<(), Error>>)>,
+    /// What comes next, read before: the beginning, or an end that was compared.
+    held: Option<Bytes>,
+    /// The end, while all before it is compared.
+    comparison: Option<(Bytes, JoinHandle<Result<(), Error>>)>,
     /// Goes when the client does, and ends the comparison.
     alive: Arc<()>,
 }
 
-/// Memory with what was read into its beginning.
-struct Chunk {
-    memory: BytesMut,
-    length: usize,
-}
+/// Memory of one frame for those who bring none.
+const FRAME: u64 = 32 * 1024;
 
-/// Memory of one read, whatever the size of the file.
-const CHUNK: u64 = 128 * 1024;
+/// Bytes that are read on the blocking pool at a time, whose memory is held until the worker comes to it.
+const COLD: usize = 128 * 1024;
+
+/// Bytes of a file that may change which are held until it was compared, and of one that never rests until its head is
+/// made.
+const HELD: usize = 16 * 1024;
 
 /// Memory for reading once more what was sent.
 const COMPARED: usize = 1024 * 1024;
@@ -102,19 +110,36 @@ const COMPARED: usize = 1024 * 1024;
 /// How often the beginning of a file is read that becomes longer meanwhile.
 const LOOKS: usize = 16;
 
-/// A file that was changed so short a while ago may be one that grows, such as a log.
-const LIVELY: Duration = Duration::from_secs(600);
+/// The least that the kernel had better send by itself: below, the second system call costs more than the copy (measured
+/// on loopback).
+const SENDABLE: u64 = 32 * 1024;
 
-/// Chunks whose memory is kept. hyper asks for the next chunk before it has sent the end of the
-/// last one, and for no more.
-const KEPT: usize = 2;
+/// Bytes that are looked for in the page cache before the kernel sends them by itself.
+const WINDOW: u64 = 1024 * 1024;
+
+/// Where one of them is, those up to the next most likely are: the kernel reads ahead as much.
+const STEP: u64 = 128 * 1024;
 
 // === impl FileStream ===
 
 impl FileStream {
     /// Starts at `range.start`; nothing is read before the first poll.
     pub fn new(file: Arc<File>, range: Range<u64>, version: Version) -> Self {
-        Self { file, range, version, changing: None, cold_read: None, kept: Vec::new() }
+        Self {
+            file,
+            range,
+            version,
+            is_write_once: false,
+            is_sendable: false,
+            window: 2 * STEP,
+            changing: None,
+            cold_read: None,
+        }
+    }
+
+    /// The same for a file whose bytes never become others; it may still grow.
+    pub fn write_once(self) -> Self {
+        Self { is_write_once: true, is_sendable: self.left() >= SENDABLE, ..self }
     }
 
     /// The same for a file that may change while it is sent.
@@ -122,9 +147,9 @@ impl FileStream {
         let changing = Changing {
             allowed,
             start: self.range.start,
-            first: None,
             sent: Xxh3::new(),
             is_suspect: allowed == Changes::Any,
+            held: None,
             comparison: None,
             alive: Arc::default(),
         };
@@ -138,16 +163,16 @@ impl FileStream {
     pub fn of_now(file: &Arc<File>) -> Option<(Self, u64)> {
         for _ in 0..LOOKS {
             let before = Version::now(file).ok()?;
-            let length = usize::try_from(before.size.min(CHUNK)).ok()?;
-            let mut memory = BytesMut::zeroed(length);
+            let length = usize::try_from(before.size).map_or(HELD, |size| size.min(HELD));
+            let mut memory = vec![0; length];
             // A writer may keep it from being read for a moment.
-            let read = cached(file, memory.get_mut(..length)?, 0).ok()?;
+            let read = cached(file, &mut memory, 0).ok()?;
             let after = Version::now(file).ok()?;
             if before.size == after.size && read == Some(length) {
                 let mut stream = Self::new(Arc::clone(file), 0..after.size, after);
                 stream = stream.allowing(Changes::Any);
                 if let Some(changing) = &mut stream.changing {
-                    changing.first = Some(Chunk { memory, length });
+                    changing.held = Some(Bytes::from(memory));
                 }
                 return Some((stream, after.size));
             }
@@ -155,52 +180,156 @@ impl FileStream {
         None
     }
 
-    fn left(&self) -> u64 {
+    /// Bytes that were not taken yet.
+    pub fn left(&self) -> u64 {
         self.range.end.saturating_sub(self.range.start)
     }
 
-    /// The next chunk; the last one of a file that has changed only when all of them are still the same.
-    fn poll_allowed(&mut self, cx: &mut Context<'_>) -> Poll<Result<Chunk, Error>> {
-        let held = self.changing.as_mut().and_then(|changing| changing.comparison.take());
-        let (chunk, mut comparison) = match held {
-            Some(held) => held,
-            None => {
-                let chunk = ready!(self.poll_chunk(cx))?;
-                match self.start_comparison(&chunk) {
-                    Some(comparison) => (chunk, comparison),
-                    None => return Poll::Ready(Ok(chunk)),
-                }
-            }
-        };
-        let Poll::Ready(result) = Pin::new(&mut comparison).poll(cx) else {
-            if let Some(changing) = &mut self.changing {
-                changing.comparison = Some((chunk, comparison));
-            }
-            return Poll::Pending;
-        };
-        let result = result.unwrap_or_else(|panic| Err(unreadable(io::Error::other(panic))));
-        Poll::Ready(result.map(|()| chunk))
-    }
-
-    /// Notes what is about to be sent; if it is the last of a file that has changed, compares all of it.
-    fn start_comparison(&mut self, chunk: &Chunk) -> Option<JoinHandle<Result<(), Error>>> {
-        let changing = self.changing.as_mut()?;
-        changing.sent.update(chunk.memory.get(..chunk.length).unwrap_or_default());
-        let end = self.range.start + chunk.length as u64;
-        if end < self.range.end || chunk.length == 0 || !changing.is_suspect {
-            return None;
+    /// The next bytes, read into `memory` unless they are held elsewhere. They are the next ones until they are taken
+    /// by [`advance`](Self::advance), however often they are read: each time a look at the file stands behind them.
+    /// Never none, unless `memory` is empty.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        memory: &mut [u8],
+    ) -> Poll<Result<FilePiece, Error>> {
+        if let Some(held) = ready!(self.poll_held(cx))? {
+            return Poll::Ready(Ok(FilePiece::Held(held)));
         }
-        let (file, range) = (Arc::clone(&self.file), changing.start..end);
-        let (sent, alive) = (changing.sent.digest128(), Arc::downgrade(&changing.alive));
-        Some(tokio::task::spawn_blocking(move || compare(&file, range, sent, &alive)))
+        let wanted =
+            usize::try_from(self.left()).map_or(memory.len(), |left| left.min(memory.len()));
+        let memory = memory.get_mut(..wanted).unwrap_or_default();
+        let (mut piece, current) = ready!(self.poll_bytes(cx, memory))?;
+        self.check(current)?;
+        let bytes = match &piece {
+            FilePiece::Read(count) => memory.get(..*count).unwrap_or_default(),
+            FilePiece::Held(bytes) => bytes,
+        };
+        if bytes.is_empty() && wanted > 0 {
+            return Poll::Ready(Err(Error::new(Kind::FileTruncated)));
+        }
+        let Some(compared) = self.compared_length(bytes.len()) else {
+            return Poll::Ready(Ok(piece));
+        };
+        if compared > HELD {
+            // The end comes by itself.
+            match &mut piece {
+                FilePiece::Read(count) => *count = compared - HELD,
+                FilePiece::Held(bytes) => bytes.truncate(compared - HELD),
+            }
+            return Poll::Ready(Ok(piece));
+        }
+        let end = Bytes::copy_from_slice(bytes);
+        self.start_comparison(end);
+        self.poll_read(cx, &mut [])
     }
 
-    /// The next chunk and a look at the file behind it.
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Chunk, Error>> {
-        let result = ready!(self.poll_read(cx));
-        let (chunk, current) = result?;
+    /// The next bytes were sent, these.
+    pub fn advance(&mut self, sent: &[u8]) {
+        self.range.start += sent.len() as u64;
+        if let Some(changing) = &mut self.changing {
+            changing.sent.update(sent);
+            if let Some(held) = &mut changing.held {
+                held.advance(sent.len().min(held.len()));
+            }
+            changing.held.take_if(|held| held.is_empty());
+        }
+    }
+
+    /// Where the next bytes are for the kernel to send them by itself, and how many, all of them in its cache; `None`
+    /// if they are to be read. Those that have to come from the disk are read on the blocking pool first.
+    pub fn poll_sendable(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<CachedPart<'_>>, Error>> {
+        if !self.is_sendable {
+            return Poll::Ready(Ok(None));
+        }
+        let mut length = self.cached_length();
+        if length == 0 {
+            let read = match &mut self.cold_read {
+                Some(read) => read,
+                None => self.start_cold_read(COLD),
+            };
+            let result = ready!(Pin::new(read).poll(cx));
+            self.cold_read = None;
+            joined(result)?;
+            length = self.cached_length();
+        }
+        self.check(Version::now(&self.file)?)?;
+        if length == 0 {
+            // Here the cache keeps nothing, or nobody can ask what it has.
+            self.is_sendable = false;
+            return Poll::Ready(Ok(None));
+        }
+        let length = usize::try_from(length).unwrap_or_default();
+        Poll::Ready(Ok(Some(CachedPart { file: &self.file, offset: self.range.start, length })))
+    }
+
+    /// The kernel has sent so many bytes; `None` if it does not send them by itself. None at all are the end of the file.
+    pub fn advance_sent(&mut self, count: Option<usize>) -> Result<(), Error> {
+        match count {
+            None => self.is_sendable = false,
+            Some(0) => return Err(Error::new(Kind::FileTruncated)),
+            Some(count) => {
+                self.range.start += count as u64;
+                self.window = (count as u64 * 2).clamp(STEP, WINDOW);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many of the next bytes the page cache most likely holds, as a look at some of them tells.
+    fn cached_length(&self) -> u64 {
+        let most = self.left().min(self.window);
+        let is_cached = |at: u64| matches!(cached(&self.file, &mut [0], at), Ok(Some(1)));
+        let mut length = 0;
+        while length < most && is_cached(self.range.start + length) {
+            // Up to where the next look is, and in the end up to the last byte.
+            length = (length + STEP).min(most);
+        }
+        // What is behind the last look is only guessed.
+        match length {
+            0 => 0,
+            _ if is_cached(self.range.start + length - 1) => length,
+            _ => length.saturating_sub(STEP),
+        }
+    }
+
+    /// What is held of the next bytes; waits for a comparison.
+    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        let Some(changing) = &mut self.changing else { return Poll::Ready(Ok(None)) };
+        if let Some((_, comparison)) = &mut changing.comparison {
+            let result = ready!(Pin::new(comparison).poll(cx));
+            let end = changing.comparison.take().map(|(end, _)| end);
+            joined(result)?;
+            changing.held = end;
+        }
+        Poll::Ready(Ok(changing.held.clone()))
+    }
+
+    /// If the end of a file that has changed is among the next `count` bytes: how many they are. All that is sent is
+    /// compared before it goes.
+    fn compared_length(&self, count: usize) -> Option<usize> {
+        let is_suspect = self.changing.as_ref().is_some_and(|changing| changing.is_suspect);
+        (is_suspect && count as u64 == self.left()).then_some(count)
+    }
+
+    /// Compares all that was sent, and the end which follows it.
+    fn start_comparison(&mut self, end: Bytes) {
+        let Some(changing) = &mut self.changing else { return };
+        let mut sent = changing.sent.clone();
+        sent.update(&end);
+        let (file, range) = (Arc::clone(&self.file), changing.start..self.range.end);
+        let (sent, alive) = (sent.digest128(), Arc::downgrade(&changing.alive));
+        let comparison = tokio::task::spawn_blocking(move || compare(&file, range, sent, &alive));
+        changing.comparison = Some((end, comparison));
+    }
+
+    /// What the look at the file after a read tells.
+    fn check(&mut self, current: Version) -> Result<(), Error> {
         if current == self.version {
-            return Poll::Ready(Ok(chunk));
+            return Ok(());
         }
         let is_first = |changing: &Changing| changing.start == self.range.start;
         let is_all = self.range == (0..self.version.size);
@@ -214,64 +343,49 @@ impl FileStream {
         });
         match &mut self.changing {
             Some(changing) if is_allowed => {
-                changing.is_suspect = true;
-                Poll::Ready(Ok(chunk))
+                changing.is_suspect |= !self.is_write_once;
+                Ok(())
             }
-            _ => Poll::Ready(Err(self.version.changed_to(current))),
+            _ => Err(self.version.changed_to(current)),
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Chunk, Version), Error>> {
-        if let Some(first) = self.changing.as_mut().and_then(|changing| changing.first.take()) {
-            return Poll::Ready(Ok((first, self.version)));
-        }
-        let read = match &mut self.cold_read {
-            Some(read) => read,
-            None => {
-                let length = usize::try_from(self.left().min(CHUNK)).unwrap_or_default();
-                let mut memory = self.memory(length);
-                let target = memory.get_mut(..length).unwrap_or_default();
-                match cached(&self.file, target, self.range.start) {
-                    Ok(Some(length)) => {
-                        let current = Version::now(&self.file);
-                        let chunk = |version| (Chunk { memory, length }, version);
-                        return Poll::Ready(current.map(chunk));
-                    }
-                    Ok(None) => {}
-                    Err(error) => return Poll::Ready(Err(unreadable(error))),
+    /// Reads what is next, with a look at the file afterwards.
+    fn poll_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+        memory: &mut [u8],
+    ) -> Poll<Result<(FilePiece, Version), Error>> {
+        if self.cold_read.is_none() {
+            match cached(&self.file, memory, self.range.start) {
+                Ok(Some(count)) => {
+                    let current = Version::now(&self.file);
+                    return Poll::Ready(current.map(|current| (FilePiece::Read(count), current)));
                 }
-                let (file, start) = (self.file.clone(), self.range.start);
-                self.cold_read.insert(tokio::task::spawn_blocking(move || {
-                    let target = memory.get_mut(..length).unwrap_or_default();
-                    let length = file.read_at(target, start).map_err(unreadable)?;
-                    Ok((Chunk { memory, length }, Version::now(&file)?))
-                }))
+                Ok(None) => {
+                    self.start_cold_read(memory.len().min(COLD));
+                }
+                Err(error) => return Poll::Ready(Err(unreadable(error))),
             }
-        };
+        }
+        let Some(read) = &mut self.cold_read else { return Poll::Pending };
         let result = ready!(Pin::new(read).poll(cx));
         self.cold_read = None;
-        Poll::Ready(result.unwrap_or_else(|panic| Err(unreadable(io::Error::other(panic)))))
+        let (bytes, current) = joined(result)?;
+        Poll::Ready(Ok((FilePiece::Held(Bytes::from(bytes)), current)))
     }
 
-    /// Memory that nobody uses any more, or new memory.
-    fn memory(&mut self, length: usize) -> BytesMut {
-        for kept in &mut self.kept {
-            match mem::take(kept).try_into_mut() {
-                Ok(memory) if memory.len() >= length => return memory,
-                Ok(_) => {}
-                Err(in_use) => *kept = in_use,
-            }
-        }
-        BytesMut::zeroed(length)
-    }
-
-    /// Keeps the memory of a chunk that goes out; the oldest is let go if there is too much.
-    fn keep(&mut self, memory: Bytes) {
-        self.kept.retain(|kept| !kept.is_empty());
-        if self.kept.len() == KEPT {
-            self.kept.remove(0);
-        }
-        self.kept.push(memory);
+    /// Reads up to `most` of the next bytes on the blocking pool. Its threads bring the memory: many clients that wait
+    /// for the disk hold none meanwhile.
+    fn start_cold_read(&mut self, most: usize) -> &mut ColdRead {
+        let (file, start) = (Arc::clone(&self.file), self.range.start);
+        let length = usize::try_from(self.left()).map_or(most, |left| left.min(most));
+        self.cold_read.insert(tokio::task::spawn_blocking(move || {
+            let mut memory = vec![0; length];
+            let count = file.read_at(&mut memory, start).map_err(unreadable)?;
+            memory.truncate(count);
+            Ok((memory, Version::now(&file)?))
+        }))
     }
 }
 
@@ -286,19 +400,17 @@ impl Body for FileStream {
         if self.left() == 0 {
             return Poll::Ready(None);
         }
-        let Chunk { memory, length } = match ready!(self.poll_allowed(cx)) {
-            Ok(chunk) if chunk.length == 0 => {
-                return Poll::Ready(Some(Err(Error::new(Kind::FileTruncated))));
+        let length = usize::try_from(self.left().min(FRAME)).unwrap_or_default();
+        let mut memory = BytesMut::zeroed(length);
+        let data = match ready!(self.poll_read(cx, &mut memory)) {
+            Ok(FilePiece::Held(bytes)) => bytes,
+            Ok(FilePiece::Read(count)) => {
+                memory.truncate(count);
+                memory.freeze()
             }
-            Ok(chunk) => chunk,
             Err(error) => return Poll::Ready(Some(Err(error))),
         };
-        self.range.start += length as u64;
-        let mut data = memory.freeze();
-        if self.left() > 0 {
-            self.keep(data.clone());
-        }
-        data.truncate(length);
+        self.advance(&data);
         Poll::Ready(Some(Ok(Frame::data(data))))
     }
 
@@ -322,56 +434,8 @@ impl fmt::Debug for FileStream {
     }
 }
 
-// === impl Version ===
-
-impl Version {
-    /// The version that was seen with this metadata.
-    pub fn of(metadata: &Metadata) -> Self {
-        Self { size: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
-    }
-
-    /// When it was changed last: seconds and nanoseconds.
-    pub fn modified(self) -> (i64, i64) {
-        self.modified
-    }
-
-    /// Whether the file was changed a short while ago.
-    pub fn is_lively(&self, now: SystemTime) -> bool {
-        let (seconds, _) = self.modified;
-        let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-        let age = UNIX_EPOCH.checked_add(since).and_then(|at| now.duration_since(at).ok());
-        // A date that is still to come tells nothing.
-        age.is_none_or(|age| age < LIVELY)
-    }
-
-    /// What the file is by now. Asked after each read: a write moves the time before it
-    /// moves the first byte, so what was read before an unchanged look is of this version.
-    fn now(file: &File) -> Result<Self, Error> {
-        // Cheaper than `File::metadata`, which asks for everything there is.
-        let stat = fstat(file).map_err(|error| unreadable(error.into()))?;
-        let size = u64::try_from(stat.st_size).unwrap_or_default();
-        let nanoseconds = i64::try_from(stat.st_mtime_nsec).unwrap_or_default();
-        Ok(Self { size, modified: (stat.st_mtime, nanoseconds) })
-    }
-
-    fn changed_to(self, current: Self) -> Error {
-        let is_shorter = current.size < self.size;
-        Error::new(if is_shorter { Kind::FileTruncated } else { Kind::FileChanged })
-    }
-}
-
-// === impl FileIdentity ===
-
-impl FileIdentity {
-    /// The identity that was seen with this metadata.
-    pub fn of(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino(), version: Version::of(metadata) }
-    }
-
-    /// Its size and the time of its last change.
-    pub fn version(&self) -> Version {
-        self.version
-    }
+fn joined<T>(result: Result<Result<T, Error>, JoinError>) -> Result<T, Error> {
+    result.unwrap_or_else(|panic| Err(unreadable(io::Error::other(panic))))
 }
 
 /// Reads once more what was sent. If it is the same, then it is what the file held between the first pass and this one,
@@ -397,10 +461,6 @@ fn compare(file: &File, range: Range<u64>, sent: u128, alive: &Weak<()>) -> Resu
     if is_same { Ok(()) } else { Err(Error::new(Kind::FileChanged)) }
 }
 
-fn unreadable(error: io::Error) -> Error {
-    Error::io(Kind::FileUnreadable, error)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -410,6 +470,7 @@ mod tests {
         future::poll_fn,
         io::Write as _,
         path::PathBuf,
+        time::{Duration, SystemTime},
     };
 
     /// A file that goes with its test.
@@ -454,6 +515,7 @@ mod tests {
         }
     }
 
+    const CHUNK: u64 = FRAME;
     const SIZE: u64 = 3 * CHUNK + 1000;
 
     fn content() -> Vec<u8> {
@@ -473,7 +535,7 @@ mod tests {
         let mut all = Vec::new();
         while let Some(data) = next(stream).await {
             let data = data?;
-            assert!(!data.is_empty() && data.len() as u64 <= CHUNK);
+            assert!(!data.is_empty() && data.len() as u64 <= FRAME);
             all.extend_from_slice(&data);
         }
         Ok(all)
@@ -494,48 +556,60 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_used_again() {
-        let scratch = Scratch::new("memory", &content());
+    fn bytes_that_were_not_taken_are_read_again() {
+        let (scratch, content) = (Scratch::new("again", &content()), content());
         run(async {
-            let mut stream = scratch.stream(0..SIZE);
-            let (mut places, mut blockers) = (Vec::new(), Vec::new());
-            while let Some(data) = next(&mut stream).await {
-                places.push(data.unwrap().as_ptr());
-                // Memory that was given back would be taken by this.
-                blockers.push(vec![1_u8; CHUNK as usize]);
+            for allowed in [Changes::None, Changes::Growth, Changes::Any] {
+                scratch.evict();
+                let mut stream = scratch.stream(1..SIZE).allowing(allowed);
+                let (mut memory, mut got) = (vec![0; 50_000], Vec::new());
+                while stream.left() > 0 {
+                    let piece = poll_fn(|cx| stream.poll_read(cx, &mut memory)).await.unwrap();
+                    let bytes = match &piece {
+                        FilePiece::Read(count) => &memory[..*count],
+                        FilePiece::Held(bytes) => bytes,
+                    };
+                    let taken = &bytes[..bytes.len().min(7_777)];
+                    got.extend_from_slice(taken);
+                    stream.advance(taken);
+                }
+                assert!(got == content[1..], "{allowed:?}");
             }
-            assert!(places.len() >= 4);
-            assert!(places.iter().all(|place| *place == places[0]), "{places:?}");
-            assert!(stream.kept.len() <= 1);
         });
     }
 
     #[test]
-    fn a_chunk_that_is_being_sent_is_left_alone() {
-        let (scratch, content) = (Scratch::new("overlap", &content()), content());
+    fn only_what_never_becomes_other_is_for_the_kernel_to_send() {
+        let scratch = Scratch::new("sendable", &content());
         run(async {
-            // As hyper does it: the last chunk goes when the next one is there.
             let mut stream = scratch.stream(0..SIZE);
-            let (mut last, mut places, mut at) = (Bytes::new(), Vec::new(), 0);
-            while let Some(data) = next(&mut stream).await {
-                assert!(content[at - last.len()..].starts_with(&last), "overwritten");
-                last = data.unwrap();
-                at += last.len();
-                places.push(last.as_ptr());
+            assert!(
+                poll_fn(|cx| stream.poll_sendable(cx).map_ok(|part| part.is_none())).await.unwrap()
+            );
+            for range in [0..SIZE, 0..SENDABLE, 1..SENDABLE] {
+                scratch.evict();
+                let mut stream = scratch.stream(range.clone()).write_once();
+                let mut at = range.start;
+                while stream.left() > 0 {
+                    let part = poll_fn(|cx| {
+                        stream
+                            .poll_sendable(cx)
+                            .map_ok(|part| part.map(|part| (part.offset, part.length)))
+                    });
+                    let Some((offset, length)) = part.await.unwrap() else { break };
+                    assert!(offset == at && length > 0 && length as u64 <= stream.left());
+                    stream.advance_sent(Some(length)).unwrap();
+                    at += length as u64;
+                }
+                let is_long = range.end - range.start >= SENDABLE;
+                assert_eq!(at, if is_long { range.end } else { range.start });
             }
-            assert_eq!(at, content.len());
-            places.sort_unstable();
-            places.dedup();
-            assert_eq!(places.len(), 2);
-
-            // Whoever keeps them all gets all of them right, and the stream forgets the oldest.
-            let mut stream = scratch.stream(0..SIZE);
-            let mut all = Vec::new();
-            while let Some(data) = next(&mut stream).await {
-                all.push(data.unwrap());
-                assert!(stream.kept.len() <= KEPT);
-            }
-            assert!(all.concat() == content);
+            // It is still looked at.
+            let mut stream = scratch.stream(0..SIZE).write_once();
+            scratch.write(b"new");
+            let error = poll_fn(|cx| stream.poll_sendable(cx).map_ok(|_| ())).await.unwrap_err();
+            assert_eq!(error.kind(), Kind::FileTruncated);
+            assert!(stream.advance_sent(Some(0)).is_err());
         });
     }
 

@@ -21,6 +21,7 @@ mod request;
 mod script;
 mod sealed;
 mod spill;
+mod version;
 mod waiting;
 
 pub use self::{
@@ -29,12 +30,13 @@ pub use self::{
     client::ClientBody,
     deadline::Deadline,
     discard::discard,
-    file::{Changes, FileIdentity, FileStream, Version},
+    file::{CachedPart, Changes, FilePiece, FileStream},
     patience::Patience,
     relay::Strain,
     request::RequestBody,
     sealed::SealedPart,
     spill::Place,
+    version::{FileIdentity, Version},
 };
 
 use std::{

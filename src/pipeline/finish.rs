@@ -13,7 +13,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{record::Record, reply, response::Response, tunnel::Tunnel};
 use crate::{
-    body::{Body, SealedPart},
+    body::{Body, FileStream, SealedPart},
     error::{Error, Kind},
     plan::TlsVersion,
     rfc::{request_parts::Name, trace},
@@ -67,6 +67,24 @@ impl Answer {
         if let Some(record) = &mut self.record {
             record.bytes += bytes as u64;
             record.is_complete = is_all;
+        }
+    }
+
+    /// Its body, if that is a part of a file. What is sent of it that way is to be told.
+    pub fn file(&mut self) -> Option<&mut FileStream> {
+        if let Body::File(file) = &mut self.body { Some(file) } else { None }
+    }
+
+    /// So many bytes of the file are sent, or about to be.
+    pub fn on_file_sent(&mut self, bytes: usize, is_all: bool) {
+        self.on_sealed_sent(bytes, is_all);
+    }
+
+    /// The file can't be sent to its end.
+    pub fn on_file_broken(&mut self, error: &Error) {
+        if let Some(record) = &mut self.record {
+            record.error = Some(error.kind());
+            reply::report_broken(record, error);
         }
     }
 

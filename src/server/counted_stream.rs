@@ -22,10 +22,10 @@ use tokio::{
 use super::stream::{Agreed, Stream, Transport};
 use crate::telemetry::Shard;
 
-/// Bytes that the kernel may hold unsent, once there is more than it takes at once. With a short queue they reach
-/// the client while they are still in the processor's cache: a file of 1 MiB costs half as much. It
-/// does not bound what is in flight, so long ways are not slowed down.
-const UNSENT: u32 = 128 * 1024;
+/// Bytes that the kernel may hold unsent of a long response. With a short queue they reach the client while they are still
+/// in the processor's cache, and a client that takes nothing costs little. It does not bound what is in flight, so
+/// long ways are not slowed down.
+const UNSENT: u32 = 16 * 1024;
 
 /// A byte stream with its counters.
 #[derive(Debug)]
@@ -114,6 +114,11 @@ impl CountedStream {
             Ok(sendfile(tcp, file, Some(&mut offset), length)?)
         });
         self.count(sent)
+    }
+
+    /// Whether the kernel takes bytes. Under TLS some may wait in this process all the same.
+    pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.transport().poll_write_ready(cx)
     }
 
     /// Does one system call on the socket as soon as it is writable.

@@ -107,6 +107,14 @@ impl Transport {
         }
     }
 
+    /// Whether the kernel takes bytes.
+    pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(tcp) => tcp.poll_write_ready(cx),
+            Self::Unix(unix) => unix.poll_write_ready(cx),
+        }
+    }
+
     /// What went wrong with the socket without anybody asking.
     pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
         match self {

@@ -19,6 +19,7 @@ mod response_head;
 mod socket;
 mod timeouts;
 mod write;
+mod write_file;
 
 use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 

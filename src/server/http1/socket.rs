@@ -26,6 +26,9 @@ const HEAD: usize = 16 * 1024;
 /// Bytes of a body read at a time. `body/collected.rs` keeps large reads without a copy.
 const BODY: usize = 64 * 1024;
 
+/// So much is gathered of small pieces before it is written. The kernel takes as much at once.
+pub(super) const ENOUGH: usize = 64 * 1024;
+
 /// Pieces of an unwanted body that are thrown away at a time.
 const DISCARDED: usize = 16;
 

@@ -19,7 +19,8 @@ use super::{
     connection::Connection,
     departure::{Departure, Waits},
     response_head::{Delimiter, SMALL},
-    socket::ClientSocket,
+    socket::{ClientSocket, ENOUGH},
+    write_file::{FileStep, FileWriter},
 };
 use crate::{
     body::{Deadline, SealedPart},
@@ -27,8 +28,6 @@ use crate::{
     rfc::trailers,
 };
 
-/// So much is gathered of small pieces before it is written. The kernel takes as much at once.
-const ENOUGH: usize = 64 * 1024;
 /// What ends a chunk, and a chunked body without trailers (RFC 9112, 7.1).
 const CHUNK_END: &[u8] = b"\r\n";
 const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
@@ -56,6 +55,8 @@ struct Writer<'a> {
     tail: &'static [u8],
     /// A body that the kernel sends by itself.
     sealed: Option<SealedPart>,
+    /// A body that is read, or sent by the kernel, when the client can take some of it.
+    file: Option<FileWriter>,
     source: Source,
     /// Whether everything that was written has left this process (TLS).
     is_flushed: bool,
@@ -89,11 +90,13 @@ pub(super) async fn write(
         data: Bytes::new(),
         tail: b"",
         sealed: None,
+        file: None,
         source: Source::Open,
         is_flushed: true,
         blocked: None,
     };
     writer.take_sealed(connection);
+    writer.take_file(connection);
     let result = poll_fn(|cx| writer.poll(connection, cx)).await;
     if result.is_err() {
         writer.answer.cut_off();
@@ -116,15 +119,45 @@ impl Writer<'_> {
         }
     }
 
+    /// A file is read when the client can take some of it. Not if it is as long as nobody has said.
+    fn take_file(&mut self, connection: &Connection<'_>) {
+        if let Delimiter::Length(length) = self.delimiter
+            && let Some(file) = self.answer.file()
+            && file.left() == length
+        {
+            connection.socket.borrow_mut().stream.shorten_queue();
+            self.file = Some(FileWriter::new());
+        }
+    }
+
     fn poll(
         &mut self,
         connection: &mut Connection<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Broken>> {
         let socket = Rc::clone(&connection.socket);
+        if let Some(file) = &mut self.file {
+            file.begin_turn();
+        }
         loop {
             self.gather(&socket, cx);
             let socket = &mut *socket.borrow_mut();
+            if let Some(file) = &mut self.file {
+                match file.poll(self.answer, socket, cx) {
+                    FileStep::Written => {
+                        self.blocked = None;
+                        self.is_flushed = false;
+                        continue;
+                    }
+                    FileStep::Enough => return Poll::Pending,
+                    FileStep::Blocked => return self.poll_blocked(connection, socket, cx),
+                    FileStep::Left => return Poll::Ready(Err(Broken::Left)),
+                    // What is here leaves meanwhile.
+                    FileStep::Reading => {}
+                    FileStep::Over => (self.file, self.source) = (None, Source::Over),
+                    FileStep::Broken => (self.file, self.source) = (None, Source::Broken),
+                }
+            }
             if self.source == Source::Over
                 && self.sealed.is_none()
                 && socket.output.len() + self.data.len() <= ENOUGH
@@ -167,6 +200,7 @@ impl Writer<'_> {
     /// Takes what there is of the body, as far as one write may have it.
     fn gather(&mut self, socket: &RefCell<ClientSocket>, cx: &mut Context<'_>) {
         while self.source == Source::Open
+            && self.file.is_none()
             && self.data.is_empty()
             && self.tail.is_empty()
             && socket.borrow().output.len() < ENOUGH
@@ -254,6 +288,10 @@ impl Writer<'_> {
     ) -> Poll<io::Result<()>> {
         if self.sealed.is_some() {
             return self.poll_sealed(socket, cx);
+        }
+        if self.data.len() > ENOUGH {
+            // The memory is given back as the client takes it, not as the kernel does.
+            socket.stream.shorten_queue();
         }
         let mut written = ready!(socket.poll_write(cx, &self.data, self.tail))?;
         let of_data = written.min(self.data.len());
