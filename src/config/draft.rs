@@ -155,6 +155,7 @@ impl Draft {
             roots: media_roots.chain(accel_roots).collect(),
             memory: self.plan.media.memory,
             entries: self.plan.media.entries,
+            write_once: self.plan.media.write_once,
             compress: false,
             ..self.plan.files.clone()
         }

@@ -85,6 +85,7 @@ const NEEDS: &[Need] = &[
             "static.caching",
             "static.index",
             "static.compress",
+            "static.write_once",
             "static.fallback",
             "static.fallback_timeout",
             "static.serve_current",
@@ -94,12 +95,18 @@ const NEEDS: &[Need] = &[
         why: "static.roots is none",
     },
     Need {
-        keys: &["static.check_interval", "static.symlinks", "static.charset", "static.types"],
+        keys: &[
+            "static.check_interval",
+            "static.hash_rate",
+            "static.symlinks",
+            "static.charset",
+            "static.types",
+        ],
         acts: |plan| roots(plan).next().is_some(),
         why: "static.roots, media.roots and accel.roots are none",
     },
     Need {
-        keys: &["media.memory", "media.entries"],
+        keys: &["media.memory", "media.entries", "media.write_once"],
         acts: |plan| !plan.media.roots.is_empty(),
         why: "media.roots and accel.roots are none",
     },

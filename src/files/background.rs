@@ -1,13 +1,14 @@
-//! The thread that does what no request may wait for: hashing large files, compressing, verifying
-//! manifests. One for a store, of the lowest priority, started when there is something to do.
+//! The thread that does what no request may wait for: compressing, verifying manifests, closing files that are gone. One
+//! for a store, of the lowest priority, started when there is something to do.
 
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::{
         OnceLock,
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use rustix::process::setpriority_process;
@@ -15,7 +16,18 @@ use rustix::process::setpriority_process;
 /// Jobs that may wait; what comes beyond is done when the file is looked at again.
 const WAITING: usize = 1024;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// What the thread is asked for.
+enum Job {
+    Once(Box<dyn FnOnce() + Send>),
+    Repeated(Repeated),
+}
+
+/// Something that is done again and again, until it says `false`.
+struct Repeated {
+    period: Duration,
+    next: Instant,
+    run: Box<dyn FnMut() -> bool + Send>,
+}
 
 /// Takes jobs.
 #[derive(Debug, Default)]
@@ -26,8 +38,23 @@ pub(super) struct Background(OnceLock<Option<SyncSender<Job>>>);
 impl Background {
     /// Hands over a job; `false` if too many are waiting.
     pub(super) fn push(&self, job: impl FnOnce() + Send + 'static) -> bool {
+        self.send(Job::Once(Box::new(job)))
+    }
+
+    /// Has something done once in each period, until it gives `false`; it takes the place of what was done so before.
+    /// `false` if too many jobs are waiting.
+    pub(super) fn repeat(
+        &self,
+        period: Duration,
+        run: impl FnMut() -> bool + Send + 'static,
+    ) -> bool {
+        let next = Instant::now() + period;
+        self.send(Job::Repeated(Repeated { period, next, run: Box::new(run) }))
+    }
+
+    fn send(&self, job: Job) -> bool {
         let sender = self.0.get_or_init(start);
-        sender.as_ref().is_some_and(|sender| sender.try_send(Box::new(job)).is_ok())
+        sender.as_ref().is_some_and(|sender| sender.try_send(job).is_ok())
     }
 }
 
@@ -48,9 +75,35 @@ fn work(receiver: &Receiver<Job>) {
     // The application and the workers go first. Linux knows priorities by thread; where it is not
     // allowed, the thread works all the same.
     let _ = setpriority_process(None, 19);
-    for job in receiver {
-        // A bug costs one job. The panic hook has logged it.
-        let _ = panic::catch_unwind(AssertUnwindSafe(job));
+    let mut repeated: Option<Repeated> = None;
+    loop {
+        let received = match &repeated {
+            Some(one) => receiver.recv_timeout(one.next.saturating_duration_since(Instant::now())),
+            None => receiver.recv().map_err(RecvTimeoutError::from),
+        };
+        match received {
+            // A bug costs one job. The panic hook has logged it.
+            Ok(Job::Once(job)) => drop(panic::catch_unwind(AssertUnwindSafe(job))),
+            Ok(Job::Repeated(one)) => repeated = Some(one),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        // Also between many jobs.
+        repeated = repeated.and_then(Repeated::run_if_due);
+    }
+}
+
+// === impl Repeated ===
+
+impl Repeated {
+    /// Does it if its time has come; `None` if it is not wanted again.
+    fn run_if_due(mut self) -> Option<Self> {
+        if Instant::now() < self.next {
+            return Some(self);
+        }
+        let is_wanted = panic::catch_unwind(AssertUnwindSafe(&mut self.run)).unwrap_or(true);
+        self.next = Instant::now() + self.period;
+        is_wanted.then_some(self)
     }
 }
 
@@ -79,6 +132,23 @@ mod tests {
         drop((open, done));
         assert_eq!(count.iter().count(), WAITING);
         assert!(background.push(|| {}));
+    }
+
+    #[test]
+    fn what_is_repeated_ends_when_it_says_so() {
+        let background = Background::default();
+        let (done, count) = channel();
+        let mut left = 3;
+        assert!(background.repeat(Duration::from_millis(1), move || {
+            left -= 1;
+            done.send(()).unwrap();
+            left > 0
+        }));
+        // Ends when what was repeated is dropped.
+        assert_eq!(count.iter().count(), 3);
+        let (done, count) = channel();
+        assert!(background.push(move || done.send(()).unwrap()));
+        assert_eq!(count.iter().count(), 1);
     }
 
     #[test]

@@ -39,8 +39,8 @@ pub struct Entry {
     pub(super) stamps: Stamps,
     /// Milliseconds on the store's clock.
     checked: AtomicU64,
-    /// When a tag that is weak now may be strong, on the same clock.
-    weak_until: Option<u64>,
+    /// When it may be had better, with a strong tag or from memory, on the same clock.
+    better_at: Option<u64>,
     progress: AtomicU8,
     /// How often it was asked for since the store last looked for something to throw away, up to
     /// [`BUSY`].
@@ -68,6 +68,8 @@ pub struct Representation {
     pub head: HeaderMap,
     /// The same as HTTP/1 writes it, each line with its end.
     lines: ResponseLines,
+    /// Whether its bytes never become others, on disk too.
+    pub is_write_once: bool,
     /// `None` while the file is being written: nothing tells this version from the next.
     pub(super) validity: Option<Validity>,
 }
@@ -82,8 +84,8 @@ pub struct SelectedRepresentation {
 /// What identifies a version.
 #[derive(Clone, Debug)]
 pub(super) struct Validity {
-    /// As in the `ETag` field.
-    pub(super) etag: String,
+    /// As in the `ETag` field; `None` until the contents were read for it.
+    pub(super) etag: Option<String>,
     /// Seconds since 1970: the original's.
     pub(super) modified: u64,
 }
@@ -130,7 +132,7 @@ impl Entry {
     /// `representations` begins with identity.
     pub(super) fn new(key: Key, stamps: Stamps, representations: Vec<Representation>) -> Self {
         Self {
-            weak_until: None,
+            better_at: None,
             representations: representations.into(),
             key,
             stamps,
@@ -150,19 +152,19 @@ impl Entry {
             progress: AtomicU8::new(progress as u8),
             checked: AtomicU64::new(self.checked()),
             uses: AtomicU8::new(1),
-            weak_until: self.weak_until,
+            better_at: self.better_at,
             ..Self::new(self.key.clone(), self.stamps, representations)
         }
     }
 
-    /// The same file, one of whose tags is weak until that moment on the store's clock.
-    pub(super) fn weak_until(self, moment: Option<u64>) -> Self {
-        Self { weak_until: moment, ..self }
+    /// The same file, which is worth another look at that moment on the store's clock.
+    pub(super) fn better_at(self, moment: Option<u64>) -> Self {
+        Self { better_at: moment, ..self }
     }
 
-    /// Whether a tag that was weak when the file was looked at may be strong by now.
+    /// Whether it may be had better by now.
     pub(super) fn is_due(&self, now: u64) -> bool {
-        self.weak_until.is_some_and(|moment| now >= moment)
+        self.better_at.is_some_and(|moment| now >= moment)
     }
 
     /// Whether the file was not being written when it was looked at. Of one that was, nothing may be remembered.
@@ -226,6 +228,12 @@ impl Entry {
     pub(super) fn descriptors(&self) -> u64 {
         let holds_one = |one: &&Representation| !matches!(one.content, Content::Memory(_, None));
         self.representations.iter().filter(holds_one).count() as u64
+    }
+
+    /// Files on disk that it holds open: as long as it does, their space is not free when they are deleted.
+    pub(super) fn open_files(&self) -> u64 {
+        let is_open = |one: &&Representation| matches!(one.content, Content::Disk(..));
+        self.representations.iter().filter(is_open).count() as u64
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -299,7 +307,7 @@ impl Representation {
         validity: Option<Validity>,
     ) -> Self {
         let lines = ResponseLines::from(&head);
-        Self { coding, content, size, head, lines, validity }
+        Self { coding, content, size, head, lines, is_write_once: false, validity }
     }
 
     /// The header lines of a 200, ready to be written. Not for one whose `head` was changed since.
@@ -311,7 +319,7 @@ impl Representation {
     pub fn validators(&self) -> Validators<'_> {
         let validity = self.validity.as_ref();
         Validators {
-            etag: validity.map(|one| one.etag.as_str()),
+            etag: validity.and_then(|one| one.etag.as_deref()),
             modified: validity.map(|one| one.modified),
         }
     }
@@ -344,7 +352,7 @@ impl Representation {
             Content::Memory(bytes, Some(_)) => DESCRIPTOR + bytes.len() as u64,
             Content::Disk(..) => DESCRIPTOR,
         };
-        let tag = self.validity.as_ref().map_or(0, |one| one.etag.len());
+        let tag = self.validity.as_ref().and_then(|one| one.etag.as_ref()).map_or(0, String::len);
         // Names and values of the head are about 60 bytes long, its tables 108 a field.
         let head = self.head.capacity() * 168 + self.lines.as_bytes().len();
         content + (size_of::<Self>() + tag + head) as u64

@@ -1,12 +1,17 @@
 //! The hashes of files that are too large to be held in memory. A file is read for its hash once: one that was
-//! thrown out of memory and comes back is not read again from its beginning to its end.
+//! thrown out of memory and comes back is not read again from its beginning to its end. And no more is read in a second than
+//! the settings allow: clients who ask for a byte of each of many files must not keep the disk busy.
 
 use std::{
     collections::HashMap,
     fs::{File, Metadata},
     io,
     os::unix::fs::FileExt,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use xxhash_rust::xxh3::Xxh3;
@@ -24,43 +29,91 @@ const MOST: usize = 4096;
 /// Bytes of one read.
 const CHUNK: usize = 256 * 1024;
 
+/// So much of the time to come may be spent at once, in milliseconds.
+const AHEAD: u64 = 1000;
+
 /// Content hashes, by what would show that the contents are others.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Hashes {
+    /// Bytes a second.
+    rate: Option<u64>,
+    /// When all that was read would have been read at that rate, in milliseconds on the store's clock.
+    busy_until: AtomicU64,
     known: Mutex<HashMap<Stamp, u128>>,
     /// Held while a file is hashed: of many who ask for the same file at once only one reads it.
     turn: Mutex<()>,
 }
 
+/// What is known of a file's contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ContentHash {
+    Of(u128),
+    /// They are others than those that were looked at.
+    Changed,
+    /// They may be read after so long, not now.
+    Later(Duration),
+}
+
 // === impl Hashes ===
 
 impl Hashes {
-    /// The hash of a file's contents; `None` if they are others than those that `metadata` describe. Reads the
+    /// None are known; so many bytes may be read a second.
+    pub(super) fn new(rate: Option<u64>) -> Self {
+        Self {
+            rate,
+            busy_until: AtomicU64::new(0),
+            known: Mutex::default(),
+            turn: Mutex::default(),
+        }
+    }
+
+    /// The hash of a file's contents, of which `metadata` was seen at `now` (milliseconds on the store's clock). Reads the
     /// file if it must.
     pub(super) fn of(
         &self,
         file: &File,
         metadata: &Metadata,
-        effort: Effort,
-    ) -> io::Result<Option<u128>> {
+        (effort, now): (Effort, u64),
+    ) -> io::Result<ContentHash> {
         let stamp = Stamp::of(metadata);
         if let Some(hash) = self.get(&stamp) {
-            return Ok(Some(hash));
+            return Ok(ContentHash::Of(hash));
+        }
+        if let Some(wait) = self.wait(now) {
+            return Ok(ContentHash::Later(wait));
         }
         if effort == Effort::Memory {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(hash) = self.get(&stamp) {
-            return Ok(Some(hash));
+            return Ok(ContentHash::Of(hash));
         }
+        if let Some(wait) = self.wait(now) {
+            return Ok(ContentHash::Later(wait));
+        }
+        self.spend(metadata.len(), now);
         let (hash, size) = read(file, metadata.len())?;
         let after = file.metadata()?;
         if size != metadata.len() || Version::of(&after) != Version::of(metadata) {
-            return Ok(None);
+            return Ok(ContentHash::Changed);
         }
         self.insert(stamp, hash);
-        Ok(Some(hash))
+        Ok(ContentHash::Of(hash))
+    }
+
+    /// How long nothing may be read.
+    fn wait(&self, now: u64) -> Option<Duration> {
+        let busy = self.busy_until.load(Ordering::Relaxed).saturating_sub(now);
+        busy.checked_sub(AHEAD).filter(|wait| *wait > 0).map(Duration::from_millis)
+    }
+
+    /// So many bytes are read. Nobody else reads.
+    fn spend(&self, bytes: u64, now: u64) {
+        let Some(rate) = self.rate else { return };
+        let took = bytes.saturating_mul(1000).div_ceil(rate.max(1));
+        let from = self.busy_until.load(Ordering::Relaxed).max(now);
+        self.busy_until.store(from.saturating_add(took), Ordering::Relaxed);
     }
 
     fn get(&self, stamp: &Stamp) -> Option<u128> {
@@ -95,4 +148,28 @@ fn read(file: &File, size: u64) -> io::Result<(u128, u64)> {
         }
     }
     Ok((hasher.digest128(), at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_read_in_a_second_than_is_allowed() {
+        let hashes = Hashes::new(Some(1000));
+        assert_eq!(hashes.wait(0), None);
+        // More than a second's bytes at once, for one file must always be possible.
+        hashes.spend(5000, 0);
+        assert_eq!(hashes.wait(0), Some(Duration::from_secs(4)));
+        assert_eq!(hashes.wait(3999), Some(Duration::from_millis(1)));
+        assert_eq!(hashes.wait(4000), None);
+        hashes.spend(1, 4000);
+        assert_eq!(hashes.wait(4000), Some(Duration::from_millis(1)));
+        // What was not read is not made up for.
+        hashes.spend(1500, 100_000);
+        assert_eq!(hashes.wait(100_000), Some(Duration::from_millis(500)));
+        let unlimited = Hashes::new(None);
+        unlimited.spend(u64::MAX, 0);
+        assert_eq!(unlimited.wait(0), None);
+    }
 }

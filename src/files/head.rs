@@ -62,7 +62,9 @@ impl About {
         let cache_control = match validity {
             Some(Validity { etag, modified }) => {
                 head.insert(header::LAST_MODIFIED, value(&date::format(*modified)));
-                head.insert(header::ETAG, value(etag));
+                if let Some(etag) = etag {
+                    head.insert(header::ETAG, value(etag));
+                }
                 self.cache_control.clone()
             }
             None => HeaderValue::from_static("no-store"),

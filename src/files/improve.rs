@@ -9,6 +9,7 @@ use super::{
     compress,
     entry::{Content, Entry, Progress, Representation, Validity},
     head::About,
+    held::HeldBytes,
     load, tag,
 };
 
@@ -23,24 +24,29 @@ pub(super) fn is_wanted(entry: &Entry, compresses: bool) -> bool {
 }
 
 /// The entry as it should be.
-pub(super) fn improve(entry: &Entry, about: &About, compresses: bool) -> io::Result<Entry> {
+pub(super) fn improve(
+    entry: &Entry,
+    about: &About,
+    (compresses, held): (bool, &HeldBytes),
+) -> io::Result<Entry> {
     let mut better = Vec::with_capacity(3);
     for representation in entry.representations() {
         let mut one = representation.clone();
         if let Content::Memory(bytes, None) = &one.content {
-            one.content = load::hold(bytes.clone());
+            one.content = load::hold(bytes.clone(), held);
         }
         better.push(one);
     }
     if compresses && let Some((original, text)) = compressible(entry) {
         for coding in compress::CODINGS {
             let Some(packed) = compress::compress(text, coding)? else { continue };
-            let (size, etag) = (packed.len() as u64, tag::of_hash(xxh3_128(&packed)));
+            let (size, etag) = (packed.len() as u64, Some(tag::of_hash(xxh3_128(&packed))));
             // A text in memory of which this is made has both.
             let Some(validity) = original.validity.as_ref() else { continue };
             let validity = Some(Validity { etag, modified: validity.modified });
             let head = about.head(coding, size, validity.as_ref());
-            let content = load::hold(packed);
+            let room = held.take(size);
+            let content = load::hold(room.hold(packed), held);
             better.push(Representation::new((coding, size), content, head, validity));
         }
     }

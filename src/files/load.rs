@@ -5,7 +5,7 @@ use std::{
     fs::{File, Metadata},
     io,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -15,8 +15,9 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{
     contents::{Contents, contents},
     entry::{Content, Entry, Key, Representation, Stamp, Stamps, Validity},
-    hashes::{HASHED, Hashes},
+    hashes::{ContentHash, HASHED, Hashes},
     head::About,
+    held::HeldBytes,
     kind,
     notices::Notices,
     open::{Directory, Effort, Opened},
@@ -27,14 +28,20 @@ use crate::{
     body::Version,
     plan::{Files, Symlinks},
     rfc::{date, encoding::Coding},
+    telemetry::StoreCounts,
 };
 
 /// Files up to this size are kept in memory.
 const SMALL: u64 = 1024 * 1024;
 
-/// The same where users decide how many files there are: what is being sent of files that were thrown
-/// out of memory since is in nobody's budget.
+/// The same where users decide how many files there are.
 const SMALL_UPLOAD: u64 = 128 * 1024;
+
+/// So many files of the largest size that is kept fit in the memory there is, at the least.
+const LEAST_KEPT: u64 = 8;
+
+/// A file that was not kept because responses hold too much is looked at again after so long, in milliseconds.
+const NEXT_TRY: Duration = Duration::from_secs(10);
 
 /// From this size on it costs half as much to let the kernel send pages than to copy them; below, the
 /// second system call costs more than the copy (measured on loopback).
@@ -63,6 +70,8 @@ pub(super) struct Lookup<'a> {
     pub(super) plan: &'a Files,
     pub(super) tree: &'a Tree,
     pub(super) hashes: &'a Hashes,
+    pub(super) held: &'a HeldBytes,
+    pub(super) counts: &'a StoreCounts,
     pub(super) notices: &'a Notices,
     /// Milliseconds on the store's clock.
     pub(super) now: u64,
@@ -85,8 +94,8 @@ struct Loader<'a> {
 struct Loaded {
     representation: Representation,
     stamp: Stamp,
-    /// How long its tag remains weak.
-    rests_in: Option<Duration>,
+    /// How long until it may be had better: with a strong tag, or from memory.
+    better_in: Option<Duration>,
 }
 
 /// A sibling that was found; one that can't be used has no representation.
@@ -245,7 +254,7 @@ impl Loader<'_> {
     fn entry(&self, key: &Key, file: File, metadata: Metadata) -> io::Result<Entry> {
         let mut representations = Vec::with_capacity(1 + SIBLINGS.len());
         let original = self.read(file, metadata, Coding::Identity, None)?;
-        let mut rests_in = original.rests_in;
+        let mut better_in = original.better_in;
         // What is made of a file while that is written is not made of what is sent.
         let is_settled = original.representation.is_settled();
         representations.push(original.representation);
@@ -257,7 +266,7 @@ impl Loader<'_> {
                 };
                 *stamp = Some(sibling.stamp);
                 let Some(loaded) = sibling.loaded else { continue };
-                rests_in = rests_in.into_iter().chain(loaded.rests_in).min();
+                better_in = better_in.into_iter().chain(loaded.better_in).min();
                 representations.push(loaded.representation);
             }
         }
@@ -269,8 +278,8 @@ impl Loader<'_> {
         };
         // Rounded up: a look a moment too early would find it weak still.
         let milliseconds = |rest: Duration| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX) + 1;
-        let weak_until = rests_in.map(|rest| self.lookup.now.saturating_add(milliseconds(rest)));
-        Ok(Entry::new(key.clone(), stamps, representations).weak_until(weak_until))
+        let better_at = better_in.map(|wait| self.lookup.now.saturating_add(milliseconds(wait)));
+        Ok(Entry::new(key.clone(), stamps, representations).better_at(better_at))
     }
 
     fn read(
@@ -280,27 +289,36 @@ impl Loader<'_> {
         coding: Coding,
         original: Option<(i64, i64)>,
     ) -> io::Result<Loaded> {
-        let small = if self.about.is_own { SMALL } else { SMALL_UPLOAD };
-        let effort = self.lookup.effort;
-        let mut read = contents(&file, metadata, small, effort)?;
+        let Lookup { plan, effort, held, .. } = *self.lookup;
+        let most =
+            if self.about.is_own { SMALL } else { SMALL_UPLOAD }.min(plan.memory / LEAST_KEPT);
+        let is_small = metadata.len() <= most;
+        let room = if is_small { held.reserve(metadata.len()) } else { None };
+        let is_crowded = is_small && room.is_none();
+        let mut read = contents(&file, metadata, if room.is_some() { most } else { 0 }, effort)?;
+        let mut hashed_in = None;
         let mut hash = read.bytes.as_ref().map(|bytes| xxh3_128(bytes));
-        // Only the site's own files are copied to each task. All tasks share what users have uploaded.
-        if hash.is_none() && self.about.is_own && read.metadata.len() <= HASHED && read.is_settled {
-            hash = self.lookup.hashes.of(&file, &read.metadata, effort)?;
-            // It has changed meanwhile.
-            read.is_settled = hash.is_some();
+        // Only the site's own files are copied to each task. All tasks share what users have uploaded: of that, only what
+        // is kept in memory where there is room has always had a hash.
+        let hashed = if self.about.is_own { HASHED } else { SMALL_UPLOAD };
+        if hash.is_none() && read.metadata.len() <= hashed && read.is_settled {
+            match self.lookup.hashes.of(&file, &read.metadata, (effort, self.lookup.now))? {
+                ContentHash::Of(known) => hash = Some(known),
+                ContentHash::Changed => read.is_settled = false,
+                ContentHash::Later(wait) => hashed_in = Some(wait),
+            }
         }
         let Contents { metadata, bytes, is_settled } = read;
         let now = SystemTime::now();
-        let (mut tag, mut rests_in) = (String::new(), None);
+        let (mut tag, mut better_in) = (None, hashed_in);
         if let Some(hash) = hash {
-            tag = tag::of_hash(hash);
+            tag = Some(tag::of_hash(hash));
+        } else if hashed_in.is_some() {
+            self.lookup.counts.unhashed.fetch_add(1, Ordering::Relaxed);
         } else if is_settled {
-            tag = self.tag(&metadata, coding);
-            rests_in = tag::rests_in(&metadata, now);
-        }
-        if rests_in.is_some() {
-            tag = tag::weak(&tag);
+            let strong = self.tag(&metadata, coding);
+            better_in = tag::rests_in(&metadata, now);
+            tag = Some(if better_in.is_some() { tag::weak(&strong) } else { strong });
         }
         let (seconds, _) = original.unwrap_or((metadata.mtime(), 0));
         // A date that is still to come would be none (RFC 9110, 8.8.2.1).
@@ -308,12 +326,19 @@ impl Loader<'_> {
         let validity = is_settled.then_some(Validity { etag: tag, modified });
         let (size, stamp) = (metadata.len(), Stamp::of(&metadata));
         let head = self.about.head(coding, size, validity.as_ref());
-        let content = match bytes {
-            Some(bytes) => Content::Memory(bytes, None),
-            None => Content::Disk(Arc::new(file), Version::of(&metadata)),
+        let content = match (bytes, room) {
+            (Some(bytes), Some(room)) => Content::Memory(room.hold(bytes), None),
+            // Empty.
+            (Some(bytes), None) => Content::Memory(bytes, None),
+            (None, _) => Content::Disk(Arc::new(file), Version::of(&metadata)),
         };
-        let representation = Representation::new((coding, size), content, head, validity);
-        Ok(Loaded { representation, stamp, rests_in })
+        if is_crowded {
+            self.lookup.counts.streamed.fetch_add(1, Ordering::Relaxed);
+            better_in = Some(better_in.map_or(NEXT_TRY, |wait| wait.min(NEXT_TRY)));
+        }
+        let mut representation = Representation::new((coding, size), content, head, validity);
+        representation.is_write_once = is_settled && (plan.write_once || self.about.is_immutable);
+        Ok(Loaded { representation, stamp, better_in })
     }
 
     /// The strong tag of a file that is too large to be hashed. A hash in the name is as good as the contents where
@@ -385,12 +410,15 @@ pub fn is_sendable(length: u64) -> bool {
 }
 
 /// Contents in memory, such that the kernel can send them if that is worthwhile.
-pub(super) fn hold(bytes: Bytes) -> Content {
+pub(super) fn hold(bytes: Bytes, held: &HeldBytes) -> Content {
     if !is_sendable(bytes.len() as u64) {
         return Content::Memory(bytes, None);
     }
     match sealed::seal(&bytes) {
-        Ok((bytes, file)) => Content::Memory(bytes, Some(file)),
+        Ok((bytes, file)) => {
+            let room = held.take(bytes.len() as u64);
+            Content::Memory(room.hold(bytes), Some(file))
+        }
         // Without descriptors, or without memfd: it costs more to send, and is the same.
         Err(_) => Content::Memory(bytes, None),
     }

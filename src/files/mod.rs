@@ -7,6 +7,7 @@ mod contents;
 mod entry;
 mod hashes;
 mod head;
+mod held;
 mod improve;
 mod kind;
 mod load;

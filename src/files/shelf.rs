@@ -23,6 +23,8 @@ pub(super) struct Shelf {
     most: u64,
     most_descriptors: u64,
     descriptors: AtomicU64,
+    /// Files on disk that are kept open.
+    open_files: AtomicU64,
     counts: Arc<StoreCounts>,
     /// Nothing is kept any more.
     is_closed: AtomicBool,
@@ -55,6 +57,7 @@ impl Shelf {
             most: most as u64,
             most_descriptors,
             descriptors: AtomicU64::default(),
+            open_files: AtomicU64::default(),
             counts,
             is_closed: AtomicBool::new(false),
             shards: Default::default(),
@@ -129,6 +132,23 @@ impl Shelf {
         entry.cost() <= self.budget
     }
 
+    /// Whether files on disk are kept open.
+    pub(super) fn has_open_files(&self) -> bool {
+        self.open_files.load(Ordering::SeqCst) > 0
+    }
+
+    /// What keeps files on disk open and was looked at before `moment` (milliseconds on the store's clock), with its hash.
+    pub(super) fn open_since(&self, moment: u64) -> Vec<(u64, Arc<Entry>)> {
+        let is_wanted = |entry: &Arc<Entry>| entry.open_files() > 0 && entry.checked() < moment;
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let entries = shard.entries.iter().filter(|(_, entry)| is_wanted(entry));
+            found.extend(entries.map(|(hash, entry)| (*hash, Arc::clone(entry))));
+        }
+        found
+    }
+
     /// Throws everything away, and keeps nothing from now on.
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
@@ -147,6 +167,7 @@ impl Shelf {
         self.counts.bytes.fetch_add(entry.cost(), Ordering::Relaxed);
         self.counts.entries.fetch_add(1, Ordering::Relaxed);
         self.descriptors.fetch_add(entry.descriptors(), Ordering::Relaxed);
+        self.open_files.fetch_add(entry.open_files(), Ordering::SeqCst);
         if let Some(replaced) = shard.entries.insert(hash, entry) {
             self.subtract(&replaced);
         } else {
@@ -158,6 +179,7 @@ impl Shelf {
         self.counts.bytes.fetch_sub(entry.cost(), Ordering::Relaxed);
         self.counts.entries.fetch_sub(1, Ordering::Relaxed);
         self.descriptors.fetch_sub(entry.descriptors(), Ordering::Relaxed);
+        self.open_files.fetch_sub(entry.open_files(), Ordering::SeqCst);
     }
 
     fn is_over(&self) -> bool {
@@ -262,6 +284,9 @@ mod tests {
         }
         let evicted = shelf.counts.evicted.load(Ordering::Relaxed);
         assert_eq!(counted(&shelf).0 + evicted, 100);
+        assert!(shelf.has_open_files());
+        assert_eq!(shelf.open_since(1).len() as u64, counted(&shelf).2);
+        assert_eq!(shelf.open_since(0).len(), 0);
     }
 
     #[test]
@@ -294,6 +319,7 @@ mod tests {
             }
         }
         assert_eq!(counted(&shelf), (0, 0, 0));
+        assert!(!shelf.has_open_files());
         assert!(shelf.shards.iter().all(|shard| shard.lock().unwrap().queue.is_empty()));
     }
 }

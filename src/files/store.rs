@@ -6,7 +6,10 @@ use std::{
     io,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -22,6 +25,7 @@ use super::{
     entry::{Entry, Key, Progress},
     hashes::Hashes,
     head::{self, About},
+    held::HeldBytes,
     improve, kind,
     load::{Found, Lookup},
     manifest::Manifest,
@@ -38,6 +42,9 @@ use crate::{plan, telemetry::StoreCounts};
 /// In a full store a text is compressed once in so long, in milliseconds: what has to go for it may come back, and
 /// throw it out again.
 const PRESSED: u64 = 10 * 60 * 1000;
+
+/// How often open files are looked at that nobody asks for: ten times `check_interval`, within these bounds.
+const SWEEPS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Names that are missing are looked for again after so long, so that collected files soon appear.
 const MISSING: u64 = 500;
@@ -56,8 +63,11 @@ pub struct Store {
     /// Texts that were compressed although the store was full.
     pressed: Recent,
     hashes: Hashes,
+    held: HeldBytes,
     notices: Notices,
     background: Background,
+    /// Whether the background looks for files that are open and gone.
+    is_sweeping: AtomicBool,
     counts: Arc<StoreCounts>,
 }
 
@@ -75,9 +85,11 @@ impl Store {
             shelf: Shelf::new(plan.memory, plan.entries, descriptors(), Arc::clone(&counts)),
             missing: Recent::new(check_interval.min(MISSING)),
             pressed: Recent::new(PRESSED),
-            hashes: Hashes::default(),
+            hashes: Hashes::new(plan.hash_rate),
+            held: HeldBytes::new(plan.memory),
             notices: Notices::default(),
             background: Background::default(),
+            is_sweeping: AtomicBool::new(false),
             counts,
             plan: plan.clone(),
         })
@@ -211,8 +223,8 @@ impl Store {
     fn look(self: &Arc<Self>, key: &Key, effort: Effort) -> io::Result<Found> {
         let Some(tree) = self.trees.get(key.root) else { return Ok(Found::Missing) };
         let now = self.clock(Instant::now());
-        let Self { plan, hashes, notices, .. } = &**self;
-        let lookup = Lookup { plan, tree, hashes, notices, now, effort };
+        let Self { plan, hashes, held, counts, notices, .. } = &**self;
+        let lookup = Lookup { plan, tree, hashes, held, counts, notices, now, effort };
         let hash = self.hash(key.root, &key.name);
         if let Some(entry) = self.known(hash, key.root, &key.name) {
             let is_current = match lookup.is_current(&entry) {
@@ -236,6 +248,7 @@ impl Store {
             Found::File(entry) => {
                 entry.set_checked(now);
                 self.shelf.insert(hash, Arc::clone(entry));
+                self.sweep_later();
             }
             // As of the look's beginning: what has come meanwhile is found when that is too long ago.
             Found::Missing => self.missing.note(hash, now),
@@ -274,7 +287,7 @@ impl Store {
         let manifest_says =
             tree.places.get(entry.stamps.directory).and_then(|place| place.known().says(name));
         let about = About::new(&self.plan, &tree.root, name, manifest_says);
-        match improve::improve(entry, &about, compresses) {
+        match improve::improve(entry, &about, (compresses, &self.held)) {
             Ok(better) => {
                 // Also if there is no room for the better one: the work would be done again each time.
                 entry.set_progress(better.progress());
@@ -292,6 +305,44 @@ impl Store {
                 tracing::debug!(%name, %error, "file could not be compressed");
             }
         }
+    }
+
+    /// Has files that are open looked at from time to time, as long as there are any.
+    fn sweep_later(self: &Arc<Self>) {
+        // Where nothing changes, nothing is deleted.
+        let Some(interval) = self.plan.check_interval else { return };
+        if !self.shelf.has_open_files() || self.is_sweeping.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let store = Arc::downgrade(self);
+        let sweep = move || store.upgrade().is_some_and(|store| store.sweep());
+        let (least, most) = SWEEPS;
+        let period = interval.saturating_mul(10).clamp(least, most);
+        if !self.background.repeat(period, sweep) {
+            self.is_sweeping.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// Closes files that were deleted or replaced, though nobody asks for them; `false` if no more are open.
+    fn sweep(&self) -> bool {
+        let now = self.clock(Instant::now());
+        let Self { plan, hashes, held, counts, notices, .. } = self;
+        for (hash, entry) in self.shelf.open_since(now.saturating_sub(self.check_interval)) {
+            let Some(tree) = self.trees.get(entry.key.root) else { continue };
+            let effort = Effort::Disk;
+            let lookup = Lookup { plan, tree, hashes, held, counts, notices, now, effort };
+            // Of one that can't be looked at nothing is known: its next request sees what is wrong.
+            match lookup.is_current(&entry) {
+                Ok(true) | Err(_) => {}
+                Ok(false) => self.shelf.remove(hash, &entry),
+            }
+        }
+        if self.shelf.has_open_files() {
+            return true;
+        }
+        self.is_sweeping.store(false, Ordering::SeqCst);
+        // One that was opened since found somebody who sweeps.
+        self.shelf.has_open_files() && !self.is_sweeping.swap(true, Ordering::SeqCst)
     }
 
     /// Hands manifests that nobody has verified to the background.

@@ -16,6 +16,10 @@ pub struct Files {
     /// How long a file found is believed unchanged without another look; `None` is for ever.
     pub check_interval: Option<Duration>,
     pub symlinks: Symlinks,
+    /// Whether bytes of a file never become others: what changes is another file, renamed over the old one.
+    pub write_once: bool,
+    /// Bytes a second that are read for the hashes of files which are not kept in memory; `None` is no limit.
+    pub hash_rate: Option<u64>,
     /// Whether text that has no compressed sibling is compressed in the background.
     pub compress: bool,
     /// The charset of text types; `None` says none.

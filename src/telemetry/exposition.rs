@@ -124,6 +124,8 @@ impl Scrape {
             (names::FILE_STORE_EVICTED, (|s| &s.evicted) as fn(&StoreCounts) -> &AtomicU64),
             (names::FILE_STORE_COMPRESSED, |s| &s.compressed),
             (names::FILE_STORE_POSTPONED, |s| &s.postponed),
+            (names::FILE_STORE_STREAMED, |s| &s.streamed),
+            (names::FILE_STORE_UNHASHED, |s| &s.unhashed),
         ] {
             let counts = stores.map(|(store, counts)| (store, Process::read(number(counts))));
             counters(e, name, "store", &counts)?;

@@ -220,6 +220,10 @@ pub struct StoreCounts {
     pub compressed: AtomicU64,
     /// Jobs that found too many others waiting.
     pub postponed: AtomicU64,
+    /// Files that were not read into memory, because responses held too much of others.
+    pub streamed: AtomicU64,
+    /// Files that have no tag for now, because too much was read for those of others.
+    pub unhashed: AtomicU64,
     /// Files that a manifest lists and that are not there.
     pub manifest_missing: AtomicU64,
     /// Files whose contents are not what their names say.

@@ -247,6 +247,17 @@ pub const FILE_STORE_POSTPONED: Name = counter(
     "Compressing, hashing or verifying put off because 1024 such jobs were waiting, by store",
 )
 .by(&["store"]);
+pub const FILE_STORE_STREAMED: Name = counter(
+    "sideman_file_store_streamed",
+    "Files not read into memory because responses held a quarter more than static.memory or \
+     media.memory, by store",
+)
+.by(&["store"]);
+pub const FILE_STORE_UNHASHED: Name = counter(
+    "sideman_file_store_unhashed",
+    "Files found without an ETag because static.hash_rate had been read for others, by store",
+)
+.by(&["store"]);
 pub const MANIFEST_FAULTS: Name = counter(
     "sideman_manifest_faults",
     "Files that a staticfiles.json lists and that are missing, or whose contents are not what the \
@@ -401,6 +412,8 @@ pub const SECTIONS: &[(&str, &[Name])] = &[
             FILE_STORE_EVICTED,
             FILE_STORE_COMPRESSED,
             FILE_STORE_POSTPONED,
+            FILE_STORE_STREAMED,
+            FILE_STORE_UNHASHED,
             MANIFEST_FAULTS,
             RESCUED_FILES,
             ACCEL,

@@ -104,6 +104,23 @@ pub(super) const STATIC: &[Key] = &[
         ..Key::BLANK
     },
     Key {
+        name: "static.write_once",
+        default: Some(&["false"]),
+        kind: &One(Bool, |to, on| to.plan.files.write_once = on),
+        doc: WRITE_ONCE,
+        ..Key::BLANK
+    },
+    Key {
+        name: "static.hash_rate",
+        default: Some(&["64MiB"]),
+        kind: &One(size_or(64 * KIB, 64 * GIB, "unlimited"), |to, rate| {
+            to.plan.files.hash_rate = rate
+        }),
+        doc: "Bytes a second that are read to make the ETags of files that are not kept in memory, at the \
+              most, beyond those of one second at once; a file has no ETag until it is its turn.",
+        ..Key::BLANK
+    },
+    Key {
         name: "static.symlinks",
         default: Some(&["within"]),
         kind: &One(
@@ -200,6 +217,13 @@ pub(super) const MEDIA: &[Key] = &[
         ..Key::BLANK
     },
     Key {
+        name: "media.write_once",
+        default: Some(&["false"]),
+        kind: &One(Bool, |to, on| to.plan.media.write_once = on),
+        doc: "The same as static.write_once for these files and those of [accel].",
+        ..Key::BLANK
+    },
+    Key {
         name: "media.max_age",
         default: Some(&["60s"]),
         kind: &One(MAX_AGE, |to, time| to.media_root.max_age = time),
@@ -243,6 +267,9 @@ pub(super) const ACCEL: &[Key] = &[Key {
     ),
 }];
 
+const WRITE_ONCE: &str = "Whether files are never rewritten in place: what changes comes as another file, renamed over \
+     the old one. Then the kernel sends large files by itself, without copying them (sendfile); one that is rewritten \
+     all the same may reach clients as a mixture. Files that are immutable are sent so in any case.";
 const YEAR: Duration = DAY.saturating_mul(365);
 const ENTRIES: Number = Number(16, 4 << 20);
 const MAX_AGE: Time = Time(Duration::ZERO, YEAR);

@@ -113,7 +113,8 @@ fn part(representation: &Representation, range: Range<u64>, changes: Changes) ->
         Content::Memory(bytes, _) => Body::from(slice(bytes, &range)),
         Content::Disk(file, version) => {
             let stream = FileStream::new(Arc::clone(file), range, *version);
-            Body::File(stream.allowing(changes))
+            let stream = stream.allowing(changes);
+            Body::File(if representation.is_write_once { stream.write_once() } else { stream })
         }
     }
 }

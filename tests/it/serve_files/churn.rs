@@ -32,6 +32,9 @@ const NAMES: [(&str, usize); 9] = [
     ("deep/h.0123456789ab.bin", 2_500_000),
     ("i.html", 12_000),
 ];
+/// Its contents are declared never to change, and it is too large for memory: the kernel sends it. So it changes by other
+/// files in its place only.
+const IMMUTABLE: &str = "deep/h.0123456789ab.bin";
 /// A version begins with its number and its length: 16 hex digits each and a line's end.
 const MARK: usize = 33;
 
@@ -171,6 +174,9 @@ fn change(directory: &Path, seed: u64, versions: &Versions, end: Instant) {
         let turn = versions.turn.lock().unwrap();
         // Another writer may have taken the file away: that is part of it.
         let _ = match random.u8(..10) {
+            0..=6 | 8.. if name == IMMUTABLE => {
+                replace(directory, &path, seed, &versions.make(size, &mut random))
+            }
             0..=3 => replace(directory, &path, seed, &versions.make(size, &mut random)),
             4..=5 => rewrite(&path, &versions.make(size, &mut random), versions),
             6 => truncate(&path, versions, &mut random),

@@ -100,6 +100,8 @@ fn store(directory: &Path, symlinks: Symlinks) -> Arc<Store> {
         entries: 100,
         check_interval: Some(Duration::ZERO),
         symlinks,
+        write_once: false,
+        hash_rate: None,
         compress: false,
         charset: None,
         types: Vec::new(),
