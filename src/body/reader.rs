@@ -25,7 +25,8 @@ use crate::error::{Error, Kind};
 pub(super) struct Reader {
     file: Arc<Unnamed>,
     at: u64,
-    cold: Option<JoinHandle<io::Result<Bytes>>>,
+    /// A read on a blocking thread: the memory that was read into, and what came of it.
+    cold: Option<JoinHandle<(BytesMut, io::Result<usize>)>>,
     /// For one chunk, which is with whoever reads.
     room: Reservation,
 }
@@ -70,9 +71,10 @@ impl Reader {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Bytes, Error>> {
         let read = match &mut self.cold {
-            Some(read) => {
-                ready!(Pin::new(read).poll(cx)).unwrap_or_else(|e| Err(io::Error::other(e)))
-            }
+            Some(read) => match ready!(Pin::new(read).poll(cx)) {
+                Ok((memory, count)) => count.map(|count| cut(memory, count)),
+                Err(panic) => Err(io::Error::other(panic)),
+            },
             None => match self.begin(end) {
                 Some(read) => read,
                 None => return self.poll_chunk(end, cx),
@@ -96,10 +98,6 @@ impl Reader {
         let chunk = if has_room { CHUNK.0 } else { CHUNK.1 };
         let length = usize::try_from(chunk.min(end.saturating_sub(self.at))).unwrap_or_default();
         let (mut memory, at) = (BytesMut::zeroed(length), self.at);
-        let cut = |mut memory: BytesMut, count| {
-            memory.truncate(count);
-            memory.freeze()
-        };
         let here = match self.file.get() {
             Ok(file) if self.file.is_disk() => cached(file, &mut memory, at),
             Ok(file) => file.read_at(&mut memory, at).map(Some),
@@ -111,13 +109,20 @@ impl Reader {
             Ok(None) => {
                 let file = Arc::clone(&self.file);
                 self.cold = Some(tokio::task::spawn_blocking(move || {
-                    let count = file.get()?.read_at(&mut memory, at)?;
-                    Ok(cut(memory, count))
+                    let count = file.get().and_then(|file| file.read_at(&mut memory, at));
+                    // Nothing is allocated here that would be freed there.
+                    (memory, count)
                 }));
                 None
             }
         }
     }
+}
+
+/// The first bytes.
+fn cut(mut memory: BytesMut, count: usize) -> Bytes {
+    memory.truncate(count);
+    memory.freeze()
 }
 
 /// Reading needs no room: whatever it is, the disk is not full.

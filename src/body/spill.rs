@@ -13,10 +13,7 @@ use rustix::{
     fs::{MemfdFlags, Mode, OFlags, fstatfs, memfd_create, open},
     io::Errno,
 };
-use tokio::{
-    runtime::Handle,
-    task::{JoinError, spawn_blocking},
-};
+use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{
     budget::{Budget, Reservation},
@@ -75,6 +72,16 @@ pub(super) struct Unnamed {
     is_disk: bool,
 }
 
+/// A new file, before anybody shares it.
+#[derive(Debug)]
+struct Made {
+    file: File,
+    length: u64,
+    room: Reservation,
+    is_disk: bool,
+    is_memory: bool,
+}
+
 /// Why bytes were not written, and the bytes; none if they are lost.
 #[derive(Debug)]
 pub(super) struct Unwritten {
@@ -97,12 +104,17 @@ impl Files {
 
     /// A file that begins with these bytes.
     pub(super) async fn create(self: &Arc<Self>, bytes: Waiting) -> Result<Spill, Unwritten> {
+        let mut bytes = bytes;
         // Not before it is known that nothing has to be waited for.
         if self.found.get().is_some_and(|medium| !medium.is_disk()) {
-            return self.make(bytes);
+            return match self.make(&mut bytes) {
+                Ok(made) => Ok(Spill::new(made)),
+                Err(error) => Err(Unwritten::new(error, bytes)),
+            };
         }
         let this = Arc::clone(self);
-        spawn_blocking(move || this.make(bytes)).await.unwrap_or_else(lost)
+        let made = on_blocking_thread(bytes, move |bytes| this.make(bytes)).await;
+        made.map(Spill::new)
     }
 
     /// Whether a body of this length fits into a file, if nobody else has one. Looks for the place of files if that
@@ -124,20 +136,14 @@ impl Files {
         if is_memory { memory } else { disk }
     }
 
-    fn make(&self, bytes: Waiting) -> Result<Spill, Unwritten> {
+    fn make(&self, bytes: &mut Waiting) -> Result<Made, Error> {
         let medium = self.medium();
-        let mut spill = match medium.create() {
-            Ok(file) => {
-                let file = Arc::new(Unnamed { file: Some(file), is_disk: medium.is_disk() });
-                let (room, is_memory) = (self.budget(medium).nothing(), medium.is_memory());
-                Spill { file, length: 0, room, is_memory }
-            }
-            Err(error) => return Err(Unwritten::new(failed(error), bytes)),
-        };
-        spill.reserve(bytes).and_then(|bytes| write(&spill.file, bytes, 0)).map(|length| {
-            spill.length = length;
-            spill
-        })
+        let file = medium.create().map_err(failed)?;
+        let (is_disk, is_memory) = (medium.is_disk(), medium.is_memory());
+        let mut room = self.budget(medium).nothing();
+        reserve(&mut room, bytes.len(), is_memory)?;
+        write(&file, bytes, 0).map_err(failed)?;
+        Ok(Made { file, length: bytes.len(), room, is_disk, is_memory })
     }
 
     fn budget(&self, medium: &Medium) -> &Budget {
@@ -226,6 +232,12 @@ fn nameless(directory: &Path) -> io::Result<File> {
 // === impl Spill ===
 
 impl Spill {
+    fn new(made: Made) -> Self {
+        let Made { file, length, room, is_disk, is_memory } = made;
+        let file = Arc::new(Unnamed { file: Some(file), is_disk });
+        Self { file, length, room, is_memory }
+    }
+
     /// Bytes in it.
     pub(super) fn len(&self) -> u64 {
         self.length
@@ -238,31 +250,23 @@ impl Spill {
 
     /// Adds to its end. After a failure its length is what it was.
     pub(super) async fn append(&mut self, bytes: Waiting) -> Result<(), Unwritten> {
-        let bytes = self.reserve(bytes)?;
-        let at = self.length;
+        let (at, more, mut bytes) = (self.length, bytes.len(), bytes);
+        if let Err(error) = reserve(&mut self.room, more, self.is_memory) {
+            return Err(Unwritten::new(error, bytes));
+        }
         let written = if self.file.is_disk {
             let file = Arc::clone(&self.file);
-            spawn_blocking(move || write(&file, bytes, at)).await.unwrap_or_else(lost)
+            let job = move |bytes: &mut Waiting| file.get().and_then(|file| write(file, bytes, at));
+            on_blocking_thread(bytes, move |bytes| job(bytes).map_err(failed)).await
         } else {
-            write(&self.file, bytes, at)
+            let written = self.file.get().and_then(|file| write(file, &mut bytes, at));
+            written.map_err(|error| Unwritten::new(failed(error), bytes))
         };
         match &written {
-            Ok(length) => self.length += length,
+            Ok(()) => self.length += more,
             Err(_) => self.room.shrink_to(self.length),
         }
-        written.map(drop)
-    }
-
-    /// Makes sure that there is room before anything is written.
-    fn reserve(&mut self, bytes: Waiting) -> Result<Waiting, Unwritten> {
-        if self.room.grow(bytes.len()) {
-            return Ok(bytes);
-        }
-        // In memory, what is written is held by both for a moment.
-        let need = if self.is_memory { 2 * bytes.len() } else { bytes.len() };
-        let is_for_now = self.room.may_ever_grow(need);
-        let kind = if is_for_now { Kind::BuffersFull } else { Kind::BodyBeyondBuffers };
-        Err(Unwritten::new(Error::new(kind), bytes))
+        written
     }
 }
 
@@ -300,24 +304,43 @@ impl Unwritten {
     }
 }
 
-/// Writes everything, and gives its length; what the bytes have held of the budget is free then.
-fn write(file: &Unnamed, mut bytes: Waiting, at: u64) -> Result<u64, Unwritten> {
-    let mut position = at;
-    let written = file.get().and_then(|file| {
-        bytes.parts().try_for_each(|part| {
-            file.write_all_at(part, position)?;
-            position += part.len() as u64;
-            Ok(())
-        })
+/// Has a blocking thread do something with bytes, which come back to be freed here: memory that another thread
+/// frees stays with the allocator until the thread that has allocated it finds it.
+async fn on_blocking_thread<T: Send + 'static>(
+    mut bytes: Waiting,
+    job: impl FnOnce(&mut Waiting) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Unwritten> {
+    bytes.seal();
+    let done = spawn_blocking(move || {
+        let result = job(&mut bytes);
+        (result, bytes)
     });
-    match written {
-        Ok(()) => Ok(bytes.len()),
-        Err(error) => Err(Unwritten::new(failed(error), bytes)),
+    match done.await {
+        Ok((Ok(value), _)) => Ok(value),
+        Ok((Err(error), bytes)) => Err(Unwritten::new(error, bytes)),
+        Err(panic) => Err(Unwritten { error: failed(io::Error::other(panic)), bytes: None }),
     }
 }
 
-fn lost<T>(panic: JoinError) -> Result<T, Unwritten> {
-    Err(Unwritten { error: failed(io::Error::other(panic)), bytes: None })
+/// Makes sure that there is room for more bytes of a file, before any is written.
+fn reserve(room: &mut Reservation, more: u64, is_memory: bool) -> Result<(), Error> {
+    if room.grow(more) {
+        return Ok(());
+    }
+    // In memory, what is written is held by both for a moment.
+    let need = if is_memory { more.saturating_mul(2) } else { more };
+    let is_for_now = room.may_ever_grow(need);
+    Err(Error::new(if is_for_now { Kind::BuffersFull } else { Kind::BodyBeyondBuffers }))
+}
+
+/// Writes everything.
+fn write(file: &File, bytes: &mut Waiting, at: u64) -> io::Result<()> {
+    let mut position = at;
+    bytes.parts().try_for_each(|part| {
+        file.write_all_at(part, position)?;
+        position += part.len() as u64;
+        Ok(())
+    })
 }
 
 /// The failure of a file to be made or written. Only a lack of room is one of room.

@@ -25,7 +25,7 @@ use super::{
     connection::{self, Entry, Handshake},
     current::Current,
     drain::Drain,
-    room,
+    freed_memory, room,
     stream::{Accepted, Transport},
     tls::Tls,
 };
@@ -40,7 +40,10 @@ const LOG_PAUSE: Duration = Duration::from_millis(100);
 
 /// Threads of a worker that may wait for the disk at the same time. Each has memory of its own, and a
 /// disk that is slower than so many at once does not become faster by more.
-const BLOCKING: usize = 32;
+const BLOCKING: usize = 8;
+
+/// How long a thread that waited for the disk is kept without work: its memory goes with it.
+const BLOCKING_IDLE: Duration = Duration::from_secs(2);
 
 /// How long connections that were accepted last may take to bring a request before the idle ones
 /// are closed.
@@ -124,6 +127,7 @@ impl Workers {
             let runtime = Builder::new_current_thread()
                 .enable_all()
                 .max_blocking_threads(BLOCKING)
+                .thread_keep_alive(BLOCKING_IDLE)
                 .build()?;
             threads.push(thread::Builder::new().name(name).spawn(move || {
                 shard.is_mine();
