@@ -10,6 +10,7 @@ mod date;
 mod drain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod freed_memory;
 mod head_filter;
 mod http1;
 mod http2;

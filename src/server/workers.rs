@@ -251,7 +251,9 @@ fn run(
     let local = tasks.block_on(&runtime, begin);
     let log = Rc::clone(&local.log);
     let current = Rc::new(Current::new(local));
+    let runtime_metrics = runtime.metrics();
     let serve = async {
+        tokio::task::spawn_local(freed_memory::give_back(runtime_metrics));
         tokio::task::spawn_local(flush_log(Rc::clone(&log)));
         tokio::task::spawn_local(make_room(Rc::clone(&drain), room));
         let accept = async {

@@ -1,9 +1,9 @@
-//! The budget holds however many bodies come at the same time.
+//! The budget holds however many bodies come at the same time, and their memory goes back to the system.
 
-use std::thread;
+use std::{thread, time::Duration};
 
 use super::before;
-use crate::support::{App, Client, eventually, pattern};
+use crate::support::{App, Client, eventually, eventually_within, pattern};
 
 const UPLOADS: usize = 100;
 const SIZE: usize = 2 << 20;
@@ -50,4 +50,32 @@ fn many_uploads_at_once_stay_within_it() {
     for kind in ["disk", "memory"] {
         sideman.until_metric("sideman_buffer_bytes", &[("kind", kind)], 0.0);
     }
+}
+
+#[test]
+fn freed_memory_goes_back_to_the_system_while_idle() {
+    const BODIES: usize = 200;
+    const LENGTH: usize = 200 << 10;
+    let application = App::start(|_| App::reply(b"done"));
+    let sideman = before(&application.url()).start();
+    let body = pattern(LENGTH - 1);
+    let at_start = sideman.memory("RssAnon");
+    let head = format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LENGTH}\r\n\r\n");
+    let mut clients: Vec<_> =
+        (0..BODIES).map(|_| Client::connect(sideman.address())).collect();
+    for client in &mut clients {
+        client.send(&head);
+        client.send(&body);
+    }
+    let all = (BODIES * (LENGTH - 1)) as f64;
+    let in_memory = || sideman.metric("sideman_buffer_bytes", &[("kind", "memory")]);
+    eventually("all of it in memory", || (in_memory() >= all).then_some(()));
+    let full = sideman.memory("RssAnon");
+    assert!(full > at_start + (all as u64) * 9 / 10, "{at_start} bytes became {full}");
+    drop(clients);
+    sideman.until_metric("sideman_buffer_bytes", &[("kind", "memory")], 0.0);
+    // Nothing else happens meanwhile. Other processors may be busy with other tests.
+    eventually_within(Duration::from_secs(10), "the memory has gone back", || {
+        (sideman.memory("RssAnon") < at_start + (6 << 20)).then_some(())
+    });
 }
