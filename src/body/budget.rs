@@ -1,5 +1,5 @@
-//! What all bodies that wait may take together: one budget for memory and one for disk. Whoever
-//! keeps bytes holds a reservation for them, which gives them back when it is dropped.
+//! What all bodies that wait may take together: one budget for memory and one for disk, of which responses may take a
+//! part only. Whoever keeps bytes holds a reservation for them, which gives them back when it is dropped.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -14,6 +14,15 @@ struct Pot {
     limit: u64,
     /// Read by the metrics as well.
     used: Arc<AtomicU64>,
+    /// What this is a part of.
+    whole: Option<Budget>,
+}
+
+/// What bodies of one kind may take together.
+#[derive(Clone, Debug)]
+pub struct Budgets {
+    pub memory: Budget,
+    pub disk: Budget,
 }
 
 /// A part of a budget, held until dropped.
@@ -29,7 +38,14 @@ impl Budget {
     /// Counts in `used`. Others may have the same one with a limit of their own: each counts what all of
     /// them hold.
     pub fn new(limit: u64, used: Arc<AtomicU64>) -> Self {
-        Self(Arc::new(Pot { limit, used }))
+        Self(Arc::new(Pot { limit, used, whole: None }))
+    }
+
+    /// A half of this one for those who must leave the rest to others: what they take is taken of both.
+    #[must_use]
+    pub fn half(&self, used: Arc<AtomicU64>) -> Self {
+        let limit = self.limit() / 2;
+        Self(Arc::new(Pot { limit, used, whole: Some(self.clone()) }))
     }
 
     /// Bytes that may be held at the most.
@@ -43,15 +59,24 @@ impl Budget {
     }
 
     fn take(&self, amount: u64) -> bool {
-        let Pot { limit, used } = &*self.0;
+        let Pot { limit, used, whole } = &*self.0;
         let more = |used: u64| used.checked_add(amount).filter(|sum| sum <= limit);
         // Only sums are kept in there: nothing else has to be seen in any order.
-        used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        let fits = used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
+        if fits && whole.as_ref().is_some_and(|whole| !whole.take(amount)) {
+            used.fetch_sub(amount, Ordering::Relaxed);
+            return false;
+        }
+        fits
     }
 
     fn give_back(&self, amount: u64) {
         if amount > 0 {
-            self.0.used.fetch_sub(amount, Ordering::Relaxed);
+            let Pot { used, whole, .. } = &*self.0;
+            if let Some(whole) = whole {
+                whole.give_back(amount);
+            }
+            used.fetch_sub(amount, Ordering::Relaxed);
         }
     }
 }
@@ -119,9 +144,28 @@ mod tests {
         assert_eq!(used.load(Ordering::Relaxed), 0);
     }
 
+    #[test]
+    fn rest_is_left_to_others_by_those_who_have_a_half() {
+        let (whole, used) = budget(11);
+        let of_half = Arc::<AtomicU64>::default();
+        let half = whole.half(Arc::clone(&of_half));
+        let (mut responses, mut requests) = (half.nothing(), whole.nothing());
+        assert!(!responses.grow(6) && responses.grow(5) && !responses.grow(1));
+        assert!(!responses.may_ever_grow(1) && requests.may_ever_grow(11));
+        assert!(requests.grow(6) && !requests.grow(1));
+        assert_eq!((used.load(Ordering::Relaxed), of_half.load(Ordering::Relaxed)), (11, 5));
+        responses.shrink_to(2);
+        // Others may take what a half has not taken.
+        assert!(requests.grow(3) && !responses.grow(1));
+        assert_eq!((used.load(Ordering::Relaxed), of_half.load(Ordering::Relaxed)), (11, 2));
+        drop((responses, requests));
+        assert_eq!((used.load(Ordering::Relaxed), of_half.load(Ordering::Relaxed)), (0, 0));
+    }
+
     #[derive(Clone, Debug)]
     enum Step {
         Begin,
+        BeginOfHalf,
         Grow(usize, u64),
         Shrink(usize, u64),
         Drop(usize),
@@ -130,6 +174,7 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             Just(Step::Begin),
+            Just(Step::BeginOfHalf),
             (0..8_usize, prop_oneof![0..100_u64, Just(u64::MAX)])
                 .prop_map(|(i, n)| Step::Grow(i, n)),
             (0..8_usize, 0..100_u64).prop_map(|(i, n)| Step::Shrink(i, n)),
@@ -144,14 +189,25 @@ mod tests {
             steps in proptest::collection::vec(step(), 0..60),
         ) {
             let (budget, used) = budget(limit);
+            let used_of_half = Arc::<AtomicU64>::default();
+            let half = budget.half(Arc::clone(&used_of_half));
+            let is_of_half = |one: &Reservation| one.budget.0.whole.is_some();
+            let sums = |held: &[Reservation]| {
+                let of_half = held.iter().filter(|one| is_of_half(one));
+                let all = held.iter().map(Reservation::amount).sum::<u64>();
+                (all, of_half.map(Reservation::amount).sum::<u64>())
+            };
             let mut held: Vec<Reservation> = Vec::new();
             for step in steps {
-                let sum: u64 = held.iter().map(Reservation::amount).sum();
+                let (sum, sum_of_half) = sums(&held);
                 match step {
                     Step::Begin => held.push(budget.nothing()),
+                    Step::BeginOfHalf => held.push(half.nothing()),
                     Step::Grow(index, more) => {
                         let Some(one) = held.get_mut(index) else { continue };
-                        let fits = sum.checked_add(more).is_some_and(|sum| sum <= limit);
+                        let has = |sum: u64, limit| sum.checked_add(more).is_some_and(|sum| sum <= limit);
+                        let fits_half = !is_of_half(one) || has(sum_of_half, limit / 2);
+                        let fits = has(sum, limit) && fits_half;
                         prop_assert_eq!(one.grow(more), fits || more == 0);
                     }
                     Step::Shrink(index, to) => {
@@ -163,12 +219,14 @@ mod tests {
                     Step::Drop(index) if index < held.len() => drop(held.swap_remove(index)),
                     Step::Drop(_) => {}
                 }
-                let sum: u64 = held.iter().map(Reservation::amount).sum();
+                let (sum, sum_of_half) = sums(&held);
                 prop_assert_eq!(used.load(Ordering::Relaxed), sum);
-                prop_assert!(sum <= limit);
+                prop_assert_eq!(used_of_half.load(Ordering::Relaxed), sum_of_half);
+                prop_assert!(sum <= limit && sum_of_half <= limit / 2);
             }
             drop(held);
             prop_assert_eq!(used.load(Ordering::Relaxed), 0);
+            prop_assert_eq!(used_of_half.load(Ordering::Relaxed), 0);
         }
     }
 
@@ -194,6 +252,24 @@ mod tests {
             let end = Box::new(move || assert_eq!(used.load(Ordering::Relaxed), 0));
             Script { threads, end }
         });
+    }
+
+    #[test]
+    fn half_is_kept_and_returned_in_any_order() {
+        for is_other_of_half in [false, true] {
+            explore("half of a budget", || {
+                let (budget, used) = budget(2);
+                let of_half = Arc::<AtomicU64>::default();
+                let half = budget.half(Arc::clone(&of_half));
+                let other = if is_other_of_half { &half } else { &budget };
+                let threads = vec![grow(&half, 1, 0), grow(other, 2, 1)];
+                let end = Box::new(move || {
+                    assert_eq!(used.load(Ordering::Relaxed), 0);
+                    assert_eq!(of_half.load(Ordering::Relaxed), 0);
+                });
+                Script { threads, end }
+            });
+        }
     }
 
     #[test]

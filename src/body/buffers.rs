@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::{
-    budget::Budget,
+    budget::Budgets,
     spill::{Files, Place},
 };
 
 /// The bounds of all bodies that wait, shared by the workers.
 #[derive(Clone, Debug)]
 pub struct Buffers {
-    pub(super) memory: Budget,
+    pub(super) requests: Budgets,
+    pub(super) responses: Budgets,
     pub(super) files: Arc<Files>,
     pub(super) each: Each,
 }
@@ -28,13 +29,12 @@ pub struct Each {
 
 impl Buffers {
     /// Touches no file before one is needed.
-    pub fn new(memory: Budget, disk: Budget, place: Place, each: Each) -> Self {
-        let files = Arc::new(Files::new(place, memory.clone(), disk));
-        Self { memory, files, each }
+    pub fn new(requests: Budgets, responses: Budgets, place: Place, each: Each) -> Self {
+        Self { requests, responses, files: Arc::new(Files::new(place)), each }
     }
 
-    /// Whether a body of this length could wait here, if no other did.
+    /// Whether a request's body of this length could wait here, if no other did.
     pub async fn may_hold(&self, length: u64) -> bool {
-        length <= self.each.memory || self.files.may_hold(length).await
+        length <= self.each.memory || self.files.may_hold(length, &self.requests).await
     }
 }

@@ -45,7 +45,8 @@ pub(super) async fn collect<B>(body: &mut B, buffers: &Buffers) -> Result<Collec
 where
     B: Body<Data = Bytes, Error = Error> + Unpin,
 {
-    let mut waiting = Waiting::new(&buffers.memory, LARGE);
+    let memory = &buffers.requests.memory;
+    let mut waiting = Waiting::new(memory, LARGE);
     let mut spill: Option<Spill> = None;
     let mut length: u64 = 0;
     while !body.is_end_stream()
@@ -66,9 +67,7 @@ where
         write(&mut spill, &mut waiting, buffers).await?;
     }
     let content = match spill {
-        Some(spill) => {
-            Content::File { reader: Reader::new(spill.file(), &buffers.memory), _spill: spill }
-        }
+        Some(spill) => Content::File { reader: Reader::new(spill.file(), memory), _spill: spill },
         None => {
             waiting.seal();
             Content::Memory { parts: waiting, next: 0 }
@@ -83,10 +82,11 @@ async fn write(
     waiting: &mut Waiting,
     buffers: &Buffers,
 ) -> Result<(), Error> {
-    let bytes = waiting.take(&buffers.memory);
+    let Buffers { requests, files, .. } = buffers;
+    let bytes = waiting.take(&requests.memory);
     let written = match spill {
         Some(spill) => spill.append(bytes).await,
-        None => buffers.files.create(bytes).await.map(|made| *spill = Some(made)),
+        None => files.create(bytes, requests).await.map(|made| *spill = Some(made)),
     };
     written.map_err(|unwritten| unwritten.error)
 }

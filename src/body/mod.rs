@@ -25,7 +25,7 @@ mod version;
 mod waiting;
 
 pub use self::{
-    budget::{Budget, Reservation},
+    budget::{Budget, Budgets, Reservation},
     buffers::{Buffers, Each},
     client::ClientBody,
     deadline::Deadline,

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    budget::Budget,
+    budget::{Budget, Budgets},
     buffers::{Buffers, Each},
     spill::Place,
 };
@@ -137,7 +137,10 @@ impl Room {
         let (used, on_disk) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let memory = Budget::new(memory, Arc::clone(&used));
         let disk = Budget::new(disk, Arc::clone(&on_disk));
-        Self { buffers: Buffers::new(memory, disk, place, each), memory: used, disk: on_disk }
+        // Each test has one kind of body, which may take everything.
+        let both = Budgets { memory, disk };
+        let buffers = Buffers::new(both.clone(), both, place, each);
+        Self { buffers, memory: used, disk: on_disk }
     }
 
     /// Bytes taken of memory and of the disk.

@@ -16,7 +16,7 @@ use rustix::{
 use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{
-    budget::{Budget, Reservation},
+    budget::{Budget, Budgets, Reservation},
     waiting::Waiting,
 };
 use crate::error::{Error, Kind};
@@ -37,8 +37,6 @@ pub enum Place {
 pub(super) struct Files {
     place: Place,
     found: OnceLock<Medium>,
-    memory: Budget,
-    disk: Budget,
 }
 
 /// What files are made of.
@@ -98,29 +96,33 @@ const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 // === impl Files ===
 
 impl Files {
-    pub(super) fn new(place: Place, memory: Budget, disk: Budget) -> Self {
-        Self { place, found: OnceLock::new(), memory, disk }
+    pub(super) fn new(place: Place) -> Self {
+        Self { place, found: OnceLock::new() }
     }
 
     /// A file that begins with these bytes.
-    pub(super) async fn create(self: &Arc<Self>, bytes: Waiting) -> Result<Spill, Unwritten> {
+    pub(super) async fn create(
+        self: &Arc<Self>,
+        bytes: Waiting,
+        budgets: &Budgets,
+    ) -> Result<Spill, Unwritten> {
         let mut bytes = bytes;
         // Not before it is known that nothing has to be waited for.
         if self.found.get().is_some_and(|medium| !medium.is_disk()) {
-            return match self.make(&mut bytes) {
+            return match self.make(&mut bytes, budgets) {
                 Ok(made) => Ok(Spill::new(made)),
                 Err(error) => Err(Unwritten::new(error, bytes)),
             };
         }
-        let this = Arc::clone(self);
-        let made = on_blocking_thread(bytes, move |bytes| this.make(bytes)).await;
+        let (this, budgets) = (Arc::clone(self), budgets.clone());
+        let made = on_blocking_thread(bytes, move |bytes| this.make(bytes, &budgets)).await;
         made.map(Spill::new)
     }
 
     /// Whether a body of this length fits into a file, if nobody else has one. Looks for the place of files if that
     /// decides about it.
-    pub(super) async fn may_hold(self: &Arc<Self>, length: u64) -> bool {
-        let (memory, disk) = (length <= self.memory.limit(), length <= self.disk.limit());
+    pub(super) async fn may_hold(self: &Arc<Self>, length: u64, budgets: &Budgets) -> bool {
+        let (memory, disk) = (length <= budgets.memory.limit(), length <= budgets.disk.limit());
         if memory == disk {
             return memory;
         }
@@ -136,18 +138,15 @@ impl Files {
         if is_memory { memory } else { disk }
     }
 
-    fn make(&self, bytes: &mut Waiting) -> Result<Made, Error> {
+    fn make(&self, bytes: &mut Waiting, budgets: &Budgets) -> Result<Made, Error> {
         let medium = self.medium();
         let file = medium.create().map_err(failed)?;
         let (is_disk, is_memory) = (medium.is_disk(), medium.is_memory());
-        let mut room = self.budget(medium).nothing();
+        let budget: &Budget = if is_memory { &budgets.memory } else { &budgets.disk };
+        let mut room = budget.nothing();
         reserve(&mut room, bytes.len(), is_memory)?;
         write(&file, bytes, 0).map_err(failed)?;
         Ok(Made { file, length: bytes.len(), room, is_disk, is_memory })
-    }
-
-    fn budget(&self, medium: &Medium) -> &Budget {
-        if medium.is_memory() { &self.memory } else { &self.disk }
     }
 
     /// Where files go. May wait for the disk the first time.

@@ -73,9 +73,9 @@ const NEEDS: &[Need] = &[
     Need {
         keys: &["buffers.answer"],
         acts: |plan| {
-            plan.buffers.answer <= plan.buffers.disk || plan.buffers.spill == Spill::Memory
+            plan.buffers.answer <= plan.buffers.disk / 2 || plan.buffers.spill == Spill::Memory
         },
-        why: "buffers.disk is lower",
+        why: "answers may take half of buffers.disk, which is lower",
     },
     Need {
         keys: &[

@@ -12,7 +12,7 @@ use super::{
     tended::{self, Tended},
 };
 use crate::{
-    body::{Budget, Buffers, Each, Place, Reservation},
+    body::{Budget, Budgets, Buffers, Each, Place, Reservation},
     error::Kind,
     files::Store,
     plan::{self, Fallback, Plan, Spill},
@@ -247,10 +247,14 @@ fn buffers(plan: &plan::Buffers, counts: &BufferCounts) -> Buffers {
         Spill::Directory(directory) => Place::Directory(directory.clone()),
         Spill::Memory => Place::Memory,
     };
-    Buffers::new(
-        Budget::new(plan.memory, Arc::clone(&counts.memory)),
-        Budget::new(plan.disk, Arc::clone(&counts.disk)),
-        place,
-        Each { memory: plan.each, answer: plan.answer },
-    )
+    let requests = Budgets {
+        memory: Budget::new(plan.memory, Arc::clone(&counts.memory)),
+        disk: Budget::new(plan.disk, Arc::clone(&counts.disk)),
+    };
+    // Clients that read slowly must not keep others from sending.
+    let responses = Budgets {
+        memory: requests.memory.half(Arc::clone(&counts.memory_of_answers)),
+        disk: requests.disk.half(Arc::clone(&counts.disk_of_answers)),
+    };
+    Buffers::new(requests, responses, place, Each { memory: plan.each, answer: plan.answer })
 }

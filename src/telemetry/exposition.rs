@@ -178,6 +178,11 @@ impl Scrape {
             ("heads", process.buffers.heads.load(Ordering::Relaxed)),
         ];
         gauges(e, names::BUFFER_BYTES, "kind", &buffers)?;
+        let answers = [
+            ("memory", process.buffers.memory_of_answers.load(Ordering::Relaxed)),
+            ("disk", process.buffers.disk_of_answers.load(Ordering::Relaxed)),
+        ];
+        gauges(e, names::BUFFER_ANSWER_BYTES, "kind", &answers)?;
         let spilled = [
             ("request", self.metrics.sum(|shard| &shard.spilled_requests)),
             ("answer", self.metrics.sum(|shard| &shard.spilled_answers)),

@@ -93,6 +93,9 @@ pub struct Shard {
 pub struct BufferCounts {
     pub memory: Arc<SharedBytes>,
     pub disk: Arc<SharedBytes>,
+    /// Of these, bytes of answers.
+    pub memory_of_answers: Arc<SharedBytes>,
+    pub disk_of_answers: Arc<SharedBytes>,
     /// Heads of requests that are longer than usual.
     pub heads: Arc<SharedBytes>,
 }

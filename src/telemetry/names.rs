@@ -207,6 +207,12 @@ pub const BUFFER_BYTES: Name = gauge(
     "Bytes of bodies that wait, in memory or on disk, and of long request heads (heads)",
 )
 .by(&["kind"]);
+pub const BUFFER_ANSWER_BYTES: Name = gauge(
+    "sideman_buffer_answer_bytes",
+    "The part of sideman_buffer_bytes that answers take, by kind: memory or disk. At most half of \
+     buffers.memory and buffers.disk; the other half is for requests alone",
+)
+.by(&["kind"]);
 pub const BUFFER_SPILLED: Name = counter(
     "sideman_buffer_spilled",
     "Bodies that went to a file, or were kept as one in memory: request or answer",
@@ -214,8 +220,8 @@ pub const BUFFER_SPILLED: Name = counter(
 .by(&["body"]);
 pub const BUFFER_HELD_UP: Name = counter(
     "sideman_buffer_held_up",
-    "Answers for which the application had to wait until the client took some: buffers.answer, \
-     buffers.memory and buffers.disk had no room",
+    "Answers for which the application had to wait until the client took some: buffers.answer, and the \
+     halves of buffers.memory and buffers.disk that answers may take, had no room",
 );
 
 pub const FILE_STORE_HITS: Name = counter(
@@ -401,7 +407,7 @@ pub const SECTIONS: &[(&str, &[Name])] = &[
         "Servers of the application",
         &[UPSTREAM_SERVERS, UPSTREAM_EJECTIONS, UPSTREAM_OPENED, UPSTREAM_REUSED, UPSTREAM_FAILED],
     ),
-    ("Buffers", &[BUFFER_BYTES, BUFFER_SPILLED, BUFFER_HELD_UP]),
+    ("Buffers", &[BUFFER_BYTES, BUFFER_ANSWER_BYTES, BUFFER_SPILLED, BUFFER_HELD_UP]),
     (
         "Files",
         &[

@@ -109,7 +109,7 @@ async fn make_room(store: &Store, spill: &mut Option<Spill>, teller: &mut Teller
         };
         let result = match spill {
             Some(spill) => spill.append(bytes).await,
-            None => store.files.create(bytes).await.map(|made| *spill = Some(made)),
+            None => store.create(bytes).await.map(|made| *spill = Some(made)),
         };
         match (result, &spill) {
             (Ok(()), Some(spill)) => {

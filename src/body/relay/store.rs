@@ -17,10 +17,10 @@ use http_body::{Body, Frame};
 
 use crate::{
     body::{
-        budget::Budget,
+        budget::Budgets,
         buffers::{Buffers, Each},
         reader::Reader,
-        spill::{Files, Spill},
+        spill::{Files, Spill, Unwritten},
         waiting::Waiting,
     },
     error::{Error, Kind},
@@ -28,8 +28,8 @@ use crate::{
 
 pub(super) struct Store {
     state: RefCell<State>,
-    memory: Budget,
-    pub(super) files: Arc<Files>,
+    budgets: Budgets,
+    files: Arc<Files>,
     each: Each,
 }
 
@@ -85,19 +85,24 @@ const BATCH: u64 = 128 * 1024;
 
 impl Store {
     pub(super) fn new(buffers: &Buffers) -> Self {
-        let memory = buffers.memory.clone();
+        let budgets = buffers.responses.clone();
         let state = State {
-            head: Waiting::new(&memory, LARGE),
+            head: Waiting::new(&budgets.memory, LARGE),
             file: None,
             is_writing: false,
-            tail: Waiting::new(&memory, LARGE),
+            tail: Waiting::new(&budgets.memory, LARGE),
             end: None,
             client: None,
             pump: None,
             was_taken: false,
         };
         let files = Arc::clone(&buffers.files);
-        Self { state: RefCell::new(state), memory, files, each: buffers.each }
+        Self { state: RefCell::new(state), budgets, files, each: buffers.each }
+    }
+
+    /// A file that begins with these bytes.
+    pub(super) async fn create(&self, bytes: Waiting) -> Result<Spill, Unwritten> {
+        self.files.create(bytes, &self.budgets).await
     }
 
     /// Takes in what is here of a body, about `most` bytes, without waiting. `true` if that was all, and
@@ -201,7 +206,7 @@ impl Store {
             return Next::Wait;
         }
         state.is_writing = true;
-        Next::Write(bytes.take(&self.memory))
+        Next::Write(bytes.take(&self.budgets.memory))
     }
 
     /// The bytes that were to be written are in the file.
@@ -211,7 +216,7 @@ impl Store {
         match &mut state.file {
             Some(file) => file.end = spill.len(),
             None => {
-                let reader = Reader::new(spill.file(), &self.memory);
+                let reader = Reader::new(spill.file(), &self.budgets.memory);
                 state.file = Some(Written { reader, end: spill.len(), _spill: None });
             }
         }

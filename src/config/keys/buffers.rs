@@ -16,7 +16,8 @@ pub(super) const BUFFERS: &[Key] = &[
             to.plan.buffers.memory = bytes.unwrap_or(64 * MIB);
         }),
         doc: "Bytes of bodies in memory, over all workers, at the most; what comes beyond goes to \
-              files. auto is three sixteenths of memory.limit, and 64MiB at the most.",
+              files. Answers take at most half of them: the rest is for requests alone. auto is three \
+              sixteenths of memory.limit, and 64MiB at the most.",
         ..Key::BLANK
     },
     Key {
@@ -39,8 +40,8 @@ pub(super) const BUFFERS: &[Key] = &[
         name: "buffers.disk",
         default: Some(&["4GiB"]),
         kind: &One(Size(0, TIB), |to, bytes| to.plan.buffers.disk = bytes),
-        doc: "Bytes in files, over all workers, at the most; a request that has no room is \
-              answered with 503, an answer is read as fast as its client reads. 0B makes no \
+        doc: "Bytes in files, over all workers, at the most, of which answers take at most half; a request \
+              that has no room is answered with 503, an answer is read as fast as its client reads. 0B makes no \
               files: longer bodies are then refused, unless buffers.directory is memory.",
         ..Key::BLANK
     },

@@ -2,7 +2,7 @@
 
 use super::{KEPT, before, kept};
 use crate::support::{
-    Client, Gate, Origin, Sideman, close, eventually, expect, open, pattern, send, wait,
+    App, Client, Gate, Origin, Sideman, close, eventually, expect, open, pattern, send, wait,
 };
 
 const SIZE: usize = 5 << 20;
@@ -186,5 +186,30 @@ fn streams_are_not_read_ahead() {
         assert_eq!(sideman.metric("sideman_buffer_bytes", &[]), 0.0, "{fields} {rule}");
         assert!(slow.response().body == pattern(LONG), "{fields} {rule}");
         assert_eq!(sideman.metric("sideman_buffer_spilled_total", &[]), 0.0, "{fields} {rule}");
+    }
+}
+
+#[test]
+fn slow_readers_leave_half_of_the_memory_to_requests() {
+    let application = App::start(|request| match request.target() {
+        "/up" => App::reply(format!("{}", request.body.len()).as_bytes()),
+        _ => long(&format!("Content-Length: {SIZE}")),
+    });
+    let sideman = before(&application.url())
+        .set("buffers.memory", "1MiB")
+        .set("buffers.each", "256KiB")
+        .set("buffers.disk", "0B")
+        .start();
+    let readers: Vec<_> = (0..8).map(|_| ask_only(&sideman, "/down")).collect();
+    let of_answers = || sideman.metric("sideman_buffer_answer_bytes", &[("kind", "memory")]);
+    eventually("answers have their half", || (of_answers() > 450e3).then_some(()));
+    for _ in 0..10 {
+        assert_eq!(sideman.connect().post("/up", "", &pattern(200_000)).text(), "200000");
+        let taken = of_answers();
+        assert!(taken <= f64::from(512 << 10), "{taken} bytes");
+    }
+    readers.into_iter().for_each(Client::leave);
+    for name in ["sideman_buffer_answer_bytes", "sideman_buffer_bytes"] {
+        sideman.until_metric(name, &[("kind", "memory")], 0.0);
     }
 }
