@@ -14,10 +14,25 @@ use crate::error::Error;
 /// A body that comes from a client. Each protocol has its own reader.
 pub enum ClientBody {
     Empty,
-    Coming(Pin<Box<dyn Body<Data = Bytes, Error = Error>>>),
+    Coming(Pin<Box<dyn BodyReader>>),
+}
+
+/// What reads a body from a client.
+pub trait BodyReader: Body<Data = Bytes, Error = Error> {
+    /// Reads less at a time from now on: there is no room for it.
+    fn spare_memory(self: Pin<&mut Self>);
 }
 
 // === impl ClientBody ===
+
+impl ClientBody {
+    /// Has less read at a time from now on.
+    pub(super) fn spare_memory(&mut self) {
+        if let Self::Coming(body) = self {
+            body.as_mut().spare_memory();
+        }
+    }
+}
 
 impl Body for ClientBody {
     type Data = Bytes;

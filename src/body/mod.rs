@@ -27,7 +27,7 @@ mod waiting;
 pub use self::{
     budget::{Budget, Budgets, Reservation},
     buffers::{Buffers, Each},
-    client::ClientBody,
+    client::{BodyReader, ClientBody},
     deadline::Deadline,
     discard::discard,
     file::{CachedPart, Changes, FilePiece, FileStream},

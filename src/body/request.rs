@@ -101,7 +101,12 @@ impl RequestBody {
         if !matches!(self.source, Source::Coming { .. }) {
             return Ok(false);
         }
-        let collected = collect(self, buffers).await?;
+        let spare = |this: &mut Self| {
+            if let Source::Coming { incoming, .. } = &mut this.source {
+                incoming.spare_memory();
+            }
+        };
+        let collected = collect(self, buffers, spare).await?;
         let is_file = collected.is_file();
         self.source = Source::Collected(collected);
         Ok(is_file)

@@ -144,7 +144,7 @@ impl Files {
         let (is_disk, is_memory) = (medium.is_disk(), medium.is_memory());
         let budget: &Budget = if is_memory { &budgets.memory } else { &budgets.disk };
         let mut room = budget.nothing();
-        reserve(&mut room, bytes.len(), is_memory)?;
+        reserve(&mut room, bytes, is_memory)?;
         write(&file, bytes, 0).map_err(failed)?;
         Ok(Made { file, length: bytes.len(), room, is_disk, is_memory })
     }
@@ -250,7 +250,7 @@ impl Spill {
     /// Adds to its end. After a failure its length is what it was.
     pub(super) async fn append(&mut self, bytes: Waiting) -> Result<(), Unwritten> {
         let (at, more, mut bytes) = (self.length, bytes.len(), bytes);
-        if let Err(error) = reserve(&mut self.room, more, self.is_memory) {
+        if let Err(error) = reserve(&mut self.room, &bytes, self.is_memory) {
             return Err(Unwritten::new(error, bytes));
         }
         let written = if self.file.is_disk {
@@ -322,12 +322,13 @@ async fn on_blocking_thread<T: Send + 'static>(
 }
 
 /// Makes sure that there is room for more bytes of a file, before any is written.
-fn reserve(room: &mut Reservation, more: u64, is_memory: bool) -> Result<(), Error> {
+fn reserve(room: &mut Reservation, bytes: &Waiting, is_memory: bool) -> Result<(), Error> {
+    let more = bytes.len();
     if room.grow(more) {
         return Ok(());
     }
     // In memory, what is written is held by both for a moment.
-    let need = if is_memory { more.saturating_mul(2) } else { more };
+    let need = if is_memory { more.saturating_add(bytes.held()) } else { more };
     let is_for_now = room.may_ever_grow(need);
     Err(Error::new(if is_for_now { Kind::BuffersFull } else { Kind::BodyBeyondBuffers }))
 }

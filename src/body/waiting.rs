@@ -19,7 +19,9 @@ pub(super) struct Waiting {
     length: u64,
     /// Memory behind them.
     held: u64,
-    /// As much of `held` as the budget has given.
+    /// Room of the part that was given last: whoever asks for the next has done with it.
+    in_hand: u64,
+    /// As much of `held` as the budget has given, and `in_hand`.
     room: Reservation,
     /// Pieces of this size are not copied.
     large: usize,
@@ -27,6 +29,14 @@ pub(super) struct Waiting {
 
 /// The memory that small pieces are copied into, at the least and at the most.
 const SEGMENT: (u64, u64) = (4 * 1024, 32 * 1024);
+/// The largest buffer that pieces are read into.
+const BUFFER: u64 = 64 * 1024;
+
+/// What a piece of so many bytes keeps of memory, about: it was read into a buffer of a round size, and its neighbours in
+/// there may be gone.
+fn memory_behind(length: u64) -> u64 {
+    if length <= BUFFER { length.next_power_of_two() } else { length }
+}
 
 // === impl Waiting ===
 
@@ -38,6 +48,7 @@ impl Waiting {
             tail: BytesMut::new(),
             length: 0,
             held: 0,
+            in_hand: 0,
             room: memory.nothing(),
             large,
         }
@@ -48,13 +59,18 @@ impl Waiting {
         self.length
     }
 
+    /// Memory behind them.
+    pub(super) fn held(&self) -> u64 {
+        self.held
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.length == 0
     }
 
     /// Whether the budget has given all that is held.
     pub(super) fn is_within_budget(&mut self) -> bool {
-        let missing = self.held.saturating_sub(self.room.amount());
+        let missing = (self.held + self.in_hand).saturating_sub(self.room.amount());
         missing == 0 || self.room.grow(missing)
     }
 
@@ -67,8 +83,9 @@ impl Waiting {
         // The first is most often the only one.
         if self.length == 0 || data.len() >= self.large {
             self.seal();
-            self.held += length;
-            self.parts.push_back((data, length));
+            let behind = memory_behind(length);
+            self.held += behind;
+            self.parts.push_back((data, behind));
         } else {
             let spare = self.tail.capacity() - self.tail.len();
             if spare < data.len() {
@@ -81,15 +98,17 @@ impl Waiting {
         self.is_within_budget()
     }
 
-    /// The first of the bytes.
+    /// The first of the bytes. Their room is taken until the next are asked for.
     pub(super) fn pop(&mut self) -> Option<Bytes> {
         if self.parts.is_empty() {
             self.seal();
         }
+        self.in_hand = 0;
+        self.room.shrink_to(self.held);
         let (part, behind) = self.parts.pop_front()?;
         self.length -= part.len() as u64;
         self.held -= behind;
-        self.room.shrink_to(self.held);
+        self.in_hand = self.room.amount().saturating_sub(self.held);
         Some(part)
     }
 
@@ -114,7 +133,7 @@ impl Waiting {
     /// clients hold little, and exactly as much as needed if the budget has no more.
     fn segment(&mut self, least: usize) -> BytesMut {
         let wish = self.held.clamp(SEGMENT.0, SEGMENT.1).max(least as u64);
-        let missing = (self.held + wish).saturating_sub(self.room.amount());
+        let missing = (self.held + self.in_hand + wish).saturating_sub(self.room.amount());
         let capacity = if self.room.grow(missing) { wish } else { least as u64 };
         let segment = BytesMut::with_capacity(usize::try_from(capacity).unwrap_or(least));
         self.held += segment.capacity() as u64;
@@ -133,7 +152,7 @@ impl Waiting {
                 (tail.freeze(), reserved)
             };
             self.held = self.held - reserved + behind;
-            self.room.shrink_to(self.held);
+            self.room.shrink_to(self.held + self.in_hand);
             self.parts.push_back((part, behind));
         }
     }
@@ -158,7 +177,7 @@ mod tests {
         let data = Bytes::from(vec![1; 10_000]);
         let mut waiting = Waiting::new(&memory, usize::MAX);
         assert!(waiting.push(data.clone()));
-        assert_eq!(used.load(Ordering::Relaxed), 10_000);
+        assert_eq!(used.load(Ordering::Relaxed), 16_384);
         assert_eq!(waiting.part(0).map(|part| part.as_ptr()), Some(data.as_ptr()));
         drop(waiting);
         assert_eq!(used.load(Ordering::Relaxed), 0);
@@ -173,6 +192,26 @@ mod tests {
         }
         assert!(used.load(Ordering::Relaxed) <= 100_000 + SEGMENT.1);
         assert!(waiting.parts.len() < 10);
+    }
+
+    #[test]
+    fn part_in_hand_counts_until_the_next_is_asked_for() {
+        let (memory, used) = budget(1 << 20);
+        let mut waiting = Waiting::new(&memory, 1024);
+        assert!(
+            waiting.push(Bytes::from(vec![1; 3000])) && waiting.push(Bytes::from(vec![2; 2000]))
+        );
+        let counts: Vec<_> =
+            (0..4).map(|_| (waiting.pop().is_some(), used.load(Ordering::Relaxed))).collect();
+        assert_eq!(counts, [(true, 4096 + 2048), (true, 2048), (false, 0), (false, 0)]);
+    }
+
+    #[test]
+    fn part_in_hand_without_room_keeps_nothing_from_coming() {
+        let (memory, _) = budget(0);
+        let mut waiting = Waiting::new(&memory, 1024);
+        assert!(!waiting.push(Bytes::from(vec![1; 3000])));
+        assert!(waiting.pop().is_some() && waiting.is_within_budget());
     }
 
     proptest! {
@@ -200,7 +239,7 @@ mod tests {
                 prop_assert!(used.load(Ordering::Relaxed) <= limit);
                 prop_assert_eq!(waiting.len() as usize, given.len() - got.len());
                 prop_assert_eq!(waiting.is_empty(), given.len() == got.len());
-                if waiting.is_empty() {
+                if waiting.is_empty() && waiting.pop().is_none() {
                     prop_assert_eq!(used.load(Ordering::Relaxed), 0);
                 }
             }

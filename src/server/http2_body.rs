@@ -12,7 +12,10 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::error::{Error, Kind};
+use crate::{
+    body::BodyReader,
+    error::{Error, Kind},
+};
 
 /// A stream's data.
 #[derive(Debug)]
@@ -87,6 +90,11 @@ impl StreamBody {
         let _ = self.stream.flow_control().release_capacity(data.len());
         Poll::Ready(Some(Ok(data)))
     }
+}
+
+impl BodyReader for StreamBody {
+    /// Its frames are small.
+    fn spare_memory(self: Pin<&mut Self>) {}
 }
 
 impl Body for StreamBody {

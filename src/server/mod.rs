@@ -8,9 +8,9 @@ mod counted_stream;
 mod current;
 mod date;
 mod drain;
+mod freed_memory;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-mod freed_memory;
 mod head_filter;
 mod http1;
 mod http2;

@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::socket::ClientSocket;
 use crate::{
-    body::ClientBody,
+    body::{BodyReader, ClientBody},
     error::{Error, Kind},
 };
 
@@ -58,6 +58,14 @@ impl SocketBody {
             // Another request begins only behind a complete one.
             Some(socket) if socket.borrow().requests() != self.number => Place::Over,
             Some(socket) => Place::Here(socket),
+        }
+    }
+}
+
+impl BodyReader for SocketBody {
+    fn spare_memory(self: Pin<&mut Self>) {
+        if let Place::Here(socket) = self.place() {
+            socket.borrow_mut().spare_memory();
         }
     }
 }

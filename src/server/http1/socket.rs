@@ -29,6 +29,9 @@ const BODY: usize = 64 * 1024;
 /// So much is gathered of small pieces before it is written. The kernel takes as much at once.
 pub(super) const ENOUGH: usize = 64 * 1024;
 
+/// What stands behind a head in the same memory and is worth a copy of the head.
+const LONG_REST: usize = 4 * 1024;
+
 /// Pieces of an unwanted body that are thrown away at a time.
 const DISCARDED: usize = 16;
 
@@ -48,6 +51,8 @@ pub(super) struct ClientSocket {
     pub(super) has_ended: bool,
     /// The body of the request that is being answered.
     body: Incoming,
+    /// Bytes of it that are read at a time.
+    piece: usize,
     /// Whether somebody may still read that body.
     pub(super) is_body_held: bool,
     /// Which request of the connection it belongs to.
@@ -80,6 +85,7 @@ impl ClientSocket {
             output: BytesMut::new(),
             has_ended: false,
             body: Incoming::Complete,
+            piece: BODY,
             is_body_held: false,
             number: 0,
             takes_interim: false,
@@ -99,6 +105,7 @@ impl ClientSocket {
             Framing::Length(length) => Incoming::Length(length),
             Framing::Chunked => Incoming::Chunked(Decoder::default()),
         };
+        self.piece = BODY;
         self.is_body_held = !self.is_body_complete();
         self.takes_interim = takes_interim;
         self.number += 1;
@@ -122,6 +129,11 @@ impl ClientSocket {
             Incoming::Length(left) => Some(left),
             Incoming::Chunked(_) | Incoming::Broken => None,
         }
+    }
+
+    /// Reads less of the body at a time from now on.
+    pub(super) fn spare_memory(&mut self) {
+        self.piece = HEAD;
     }
 
     /// Nobody reads the body any more.
@@ -152,6 +164,12 @@ impl ClientSocket {
             // Nothing is left, and no memory held for it.
             return mem::take(&mut self.input);
         }
+        if self.input.len() - length >= LONG_REST {
+            // It may be held for as long as the body takes to come: not together with the first piece of that.
+            let head = BytesMut::from(self.input.get(..length).unwrap_or_default());
+            self.input.advance(length);
+            return head;
+        }
         self.input.split_to(length)
     }
 
@@ -164,7 +182,7 @@ impl ClientSocket {
                 Incoming::Length(left) => {
                     let most = usize::try_from(*left).unwrap_or(usize::MAX);
                     let piece = if self.input.is_empty() {
-                        match ready!(poll_piece(&mut self.stream, most.min(BODY), cx)) {
+                        match ready!(poll_piece(&mut self.stream, most.min(self.piece), cx)) {
                             Ok(piece) if !piece.is_empty() => piece,
                             result => break Poll::Ready(Some(Err(self.break_body(result.err())))),
                         }
@@ -181,7 +199,7 @@ impl ClientSocket {
                     break Poll::Ready(Some(Ok(piece)));
                 }
                 Incoming::Chunked(_) if self.input.is_empty() => {
-                    match ready!(poll_piece(&mut self.stream, BODY, cx)) {
+                    match ready!(poll_piece(&mut self.stream, self.piece, cx)) {
                         Ok(piece) if !piece.is_empty() => {
                             self.input = BytesMut::from(piece);
                             continue;

@@ -28,6 +28,8 @@ use crate::{
     rfc::trailers,
 };
 
+/// What is gathered for a client that is slower than the body comes: it waits here while the client takes nothing.
+const ENOUGH_OF_SLOW: usize = 16 * 1024;
 /// What ends a chunk, and a chunked body without trailers (RFC 9112, 7.1).
 const CHUNK_END: &[u8] = b"\r\n";
 const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
@@ -62,6 +64,8 @@ struct Writer<'a> {
     is_flushed: bool,
     /// Since when the client takes nothing.
     blocked: Option<Instant>,
+    /// So much is gathered before it is written.
+    enough: usize,
 }
 
 /// Whether more of the body comes.
@@ -94,6 +98,7 @@ pub(super) async fn write(
         source: Source::Open,
         is_flushed: true,
         blocked: None,
+        enough: ENOUGH,
     };
     writer.take_sealed(connection);
     writer.take_file(connection);
@@ -203,7 +208,7 @@ impl Writer<'_> {
             && self.file.is_none()
             && self.data.is_empty()
             && self.tail.is_empty()
-            && socket.borrow().output.len() < ENOUGH
+            && socket.borrow().output.len() < self.enough
         {
             // The body may be read from this very socket: not while it is borrowed.
             let polled = Pin::new(&mut *self.answer).poll_frame(cx);
@@ -239,7 +244,7 @@ impl Writer<'_> {
         if is_chunked {
             write_size(output, data.len());
         }
-        if data.len() <= SMALL {
+        if data.len() <= SMALL && output.len() + data.len() <= self.enough {
             output.extend_from_slice(&data);
             if is_chunked {
                 output.extend_from_slice(CHUNK_END);
@@ -356,6 +361,7 @@ impl Writer<'_> {
     ) -> Poll<Result<(), Broken>> {
         socket.stream.shorten_queue();
         socket.discard_abandoned_body(cx);
+        self.enough = ENOUGH_OF_SLOW;
         let since = *self.blocked.get_or_insert_with(Deadline::now);
         connection.deadline.set_at(since + connection.timeouts.write);
         connection.deadline.poll_expired(cx).map(|()| Err(Broken::Stalled))

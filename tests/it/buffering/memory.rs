@@ -61,8 +61,7 @@ fn freed_memory_goes_back_to_the_system_while_idle() {
     let body = pattern(LENGTH - 1);
     let at_start = sideman.memory("RssAnon");
     let head = format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LENGTH}\r\n\r\n");
-    let mut clients: Vec<_> =
-        (0..BODIES).map(|_| Client::connect(sideman.address())).collect();
+    let mut clients: Vec<_> = (0..BODIES).map(|_| Client::connect(sideman.address())).collect();
     for client in &mut clients {
         client.send(&head);
         client.send(&body);
@@ -78,4 +77,33 @@ fn freed_memory_goes_back_to_the_system_while_idle() {
     eventually_within(Duration::from_secs(10), "the memory has gone back", || {
         (sideman.memory("RssAnon") < at_start + (6 << 20)).then_some(())
     });
+}
+
+#[test]
+fn slow_readers_hold_little() {
+    const READERS: usize = 40;
+    // The kernel takes some megabytes for each.
+    const LONG: usize = 6 << 20;
+    let application = App::start(|_| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LONG}\r\n\r\n");
+        [head.as_bytes(), &pattern(LONG)].concat()
+    });
+    let settings = before(&application.url()).set("buffers.memory", "1MiB");
+    let sideman = settings.set("upstream.max_in_flight", "4").start();
+    let before = sideman.memory("RssAnon");
+    let readers: Vec<_> = (0..READERS)
+        .map(|_| {
+            let mut client = Client::connect_narrowly(sideman.address(), 4096);
+            client.send("GET /long HTTP/1.1\r\nHost: example.test\r\n\r\n");
+            client
+        })
+        .collect();
+    eventually("the application has had all", || {
+        let in_flight = sideman.metric("sideman_upstream_in_flight", &[]);
+        (application.requests() == READERS && in_flight == 0.0).then_some(())
+    });
+    // Half of the budget, and for each the 16 KiB that it has in hand beside its task.
+    let grown = sideman.memory("RssAnon").saturating_sub(before);
+    assert!(grown < (1 << 20) + READERS as u64 * (96 << 10), "grown by {grown}");
+    drop(readers);
 }
