@@ -3,17 +3,14 @@
 //! another request before it is free.
 
 use std::{
-    cell::{Cell, RefCell},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use http::Method;
-use tokio::{sync::Notify, task::spawn_local};
-
 use super::{
     connection::Connection,
+    detached::Detached,
     exchange::{Failure, exchange},
     http1::{Asked, BodyLength, ReplyHead},
     permit::Permit,
@@ -22,6 +19,7 @@ use super::{
     upload::Upload,
 };
 use crate::{plan::Protocol, telemetry::Shard};
+use http::Method;
 
 /// An answer's body up to this size is read for the connection's sake when nobody wants it.
 const MOST: u64 = 64 * 1024;
@@ -46,20 +44,9 @@ pub(super) struct Attempt {
 pub(super) struct Watched {
     /// `None` once it is over.
     attempt: Option<Attempt>,
-    /// Who takes it when nobody waits any more.
-    orphans: Rc<Orphans>,
+    /// Who takes it when nobody waits any more; nobody, if it is cut off instead.
+    detached: Option<Rc<Detached>>,
     metrics: Arc<Shard>,
-}
-
-/// Attempts that nobody waits for.
-#[derive(Debug, Default)]
-pub(super) struct Orphans {
-    left: RefCell<Vec<Attempt>>,
-    arrived: Notify,
-    /// Whether they are cut off instead.
-    abort: bool,
-    /// No others will come.
-    is_over: Cell<bool>,
 }
 
 // === impl Attempt ===
@@ -103,12 +90,15 @@ impl Attempt {
 // === impl Watched ===
 
 impl Watched {
-    pub(super) fn new(attempt: Attempt, orphans: &Rc<Orphans>, metrics: &Arc<Shard>) -> Self {
-        let (orphans, metrics) = (Rc::clone(orphans), Arc::clone(metrics));
-        Self { attempt: Some(attempt), orphans, metrics }
+    pub(super) fn new(
+        attempt: Attempt,
+        detached: Option<Rc<Detached>>,
+        metrics: &Arc<Shard>,
+    ) -> Self {
+        Self { attempt: Some(attempt), detached, metrics: Arc::clone(metrics) }
     }
 
-    /// Waits for the head of the answer. Dropping this before it was taken back leaves the attempt to the orphans.
+    /// Waits for the head of the answer. Dropping this before it was taken back detaches the attempt.
     pub(super) async fn run(
         &mut self,
         interim: Option<OnInterim<'_>>,
@@ -127,36 +117,10 @@ impl Drop for Watched {
         let Some(attempt) = self.attempt.take() else { return };
         self.metrics.abandoned_running.add(1);
         // One that has not got all of its request can't work on it.
-        if !self.orphans.abort && attempt.upload.is_finished() {
-            self.orphans.left.borrow_mut().push(attempt);
-            self.orphans.arrived.notify_one();
+        if let Some(detached) = &self.detached
+            && attempt.upload.is_finished()
+        {
+            detached.push(attempt.end());
         }
-    }
-}
-
-// === impl Orphans ===
-
-impl Orphans {
-    pub(super) fn new(abort: bool) -> Self {
-        Self { abort, ..Self::default() }
-    }
-
-    /// Sees to those who are left, until no others come. They are no more than there are places.
-    pub(super) async fn adopt(self: Rc<Self>) {
-        loop {
-            self.arrived.notified().await;
-            for attempt in self.left.take() {
-                drop(spawn_local(attempt.end()));
-            }
-            if self.is_over.get() {
-                return;
-            }
-        }
-    }
-
-    /// No others will come; those that are here are seen to.
-    pub(super) fn end(&self) {
-        self.is_over.set(true);
-        self.arrived.notify_one();
     }
 }

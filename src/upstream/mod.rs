@@ -5,17 +5,19 @@
 //! writes the request (by `http1` or `uwsgi`, and `upload`) while it waits for the head of the reply. It
 //! gives the reply with a body that returns the connection to the pool when it ends (`reply`), or
 //! with the connection itself if it speaks WebSocket from now on (`upgraded`), or tries again where that
-//! is safe.
+//! is safe. What a client leaves behind is `detached`, an attempt as well as a connection that is `opening`.
 
 mod attempt;
 mod connect;
 mod connection;
+mod detached;
 mod exchange;
 mod fleet;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod http1;
 mod known;
+mod opening;
 mod permit;
 mod pool;
 mod probe;

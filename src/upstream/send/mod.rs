@@ -18,12 +18,13 @@ use tokio::task::spawn_local;
 
 use self::tries::Tries;
 use super::{
-    attempt::{Attempt, Orphans, Watched},
-    connect::connect,
+    attempt::{Attempt, Watched},
     connection::Connection,
+    detached::Detached,
     fleet::Fleet,
     http1::{self, BodyLength, ReplyHead},
     known::Known,
+    opening::WatchedOpening,
     permit::Permit,
     request::{Framing, Notes, RequestHead, Served},
     upgraded::Upgraded,
@@ -50,7 +51,7 @@ pub struct Upstream {
     plan: plan::Upstream,
     fleet: Arc<Fleet>,
     known: Rc<Known>,
-    orphans: Rc<Orphans>,
+    detached: Rc<Detached>,
     metrics: Arc<Shard>,
 }
 
@@ -82,9 +83,9 @@ impl Upstream {
     /// have been unused for too long, and see to requests whose clients have left.
     pub fn start(plan: &plan::Upstream, fleet: &Arc<Fleet>, metrics: Arc<Shard>) -> Rc<Self> {
         let (plan, known) = (plan.clone(), Known::start(fleet));
-        let orphans = Rc::new(Orphans::new(plan.abort));
-        drop(spawn_local(Rc::clone(&orphans).adopt()));
-        Rc::new(Self { plan, fleet: Arc::clone(fleet), known, orphans, metrics })
+        let detached = Rc::new(Detached::default());
+        drop(spawn_local(Rc::clone(&detached).run()));
+        Rc::new(Self { plan, fleet: Arc::clone(fleet), known, detached, metrics })
     }
 
     /// Whether it is what this would start: the same servers under the same settings.
@@ -125,7 +126,8 @@ impl Upstream {
             let is_repeatable = head.method.is_idempotent() && upload.is_repeatable();
             // A request that can't be repeated must not meet a connection that is being closed.
             let may_reuse = tries.may_reuse() && (is_repeatable || permit.pool().is_proven());
-            let mut connection = match self.connection(&permit, may_reuse, begin).await {
+            let (permit, connection) = self.connection(permit, may_reuse, begin).await?;
+            let mut connection = match connection {
                 Ok(connection) => connection,
                 Err(error) => {
                     self.after_refusal(permit.server(), error, &mut tries)?;
@@ -145,7 +147,8 @@ impl Upstream {
             let unproven =
                 (!permit.server().protocol.is_proven()).then(|| Arc::clone(permit.server()));
             let attempt = self.attempt(head, connection, upload, (permit, begin));
-            let mut watched = Watched::new(attempt, &self.orphans, &self.metrics);
+            let detached = (!self.plan.abort).then(|| Rc::clone(&self.detached));
+            let mut watched = Watched::new(attempt, detached, &self.metrics);
             let result = match &unproven {
                 None => watched.run(notes.interim).await,
                 Some(server) => {
@@ -241,27 +244,26 @@ impl Upstream {
         Ok(Permit::new(slot, pool, &self.metrics))
     }
 
-    /// A kept connection if allowed and there is one, else a new one.
+    /// A kept connection if allowed and there is one, else a new one. The permit is given back.
     async fn connection(
         &self,
-        permit: &Permit,
+        permit: Permit,
         may_reuse: bool,
         now: Instant,
-    ) -> Result<Box<Connection>, Error> {
+    ) -> Result<(Permit, Result<Box<Connection>, Error>), Error> {
         if may_reuse && let Some(connection) = permit.pool().take(now) {
             self.metrics.upstream_reused.add(1);
-            return Ok(connection);
+            return Ok((permit, Ok(connection)));
         }
-        match connect(&permit.server().address, self.plan.connect_timeout).await {
-            Ok(connection) => {
-                self.metrics.upstream_opened.add(1);
-                Ok(connection)
-            }
-            Err(error) => {
-                self.metrics.upstream_failed.add(1);
-                Err(error)
-            }
+        let opening = WatchedOpening::begin(permit, self.plan.connect_timeout, &self.detached);
+        let Some((permit, result)) = opening.wait().await else {
+            return Err(Error::new(Kind::UpstreamRefused));
+        };
+        match &result {
+            Ok(_) => self.metrics.upstream_opened.add(1),
+            Err(_) => self.metrics.upstream_failed.add(1),
         }
+        Ok((permit, result))
     }
 
     async fn reply(&self, attempt: Attempt, mut head: ReplyHead) -> Result<Reply, Error> {
@@ -330,6 +332,6 @@ impl Reply {
 
 impl Drop for Upstream {
     fn drop(&mut self) {
-        self.orphans.end();
+        self.detached.end();
     }
 }

@@ -75,6 +75,11 @@ impl App {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
+    /// How many connections were accepted, also those that carried nothing.
+    pub(crate) fn accepted(&self) -> usize {
+        self.shared.open.lock().unwrap().len()
+    }
+
     /// How many requests have come.
     pub(crate) fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::Relaxed)

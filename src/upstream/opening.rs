@@ -1,0 +1,67 @@
+//! A connection to the application that is being opened for a request. It holds the request's permit until it is open, also
+//! when the client leaves meanwhile: otherwise clients that leave at once could have any number of connections wait to be
+//! accepted, and an application's listen queue is short.
+
+use std::{future::poll_fn, pin::Pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
+
+use super::{connect::connect, connection::Connection, detached::Detached, permit::Permit};
+use crate::error::Error;
+
+type Connecting = Pin<Box<dyn Future<Output = Result<Box<Connection>, Error>>>>;
+
+/// A connection that is not open yet.
+struct Opening {
+    connecting: Connecting,
+    permit: Permit,
+}
+
+/// One that a request waits for.
+pub(super) struct WatchedOpening {
+    /// `None` once it is over.
+    opening: Option<Opening>,
+    /// Who takes it when nobody waits any more.
+    detached: Rc<Detached>,
+}
+
+// === impl Opening ===
+
+impl Opening {
+    /// Waits for a connection that no request needs any more. It is kept if the application keeps connections: one that
+    /// does not would have a worker wait for a request.
+    async fn end(self) {
+        let Self { connecting, permit } = self;
+        if let Ok(connection) = connecting.await
+            && permit.pool().is_proven()
+        {
+            permit.pool().put(connection);
+        }
+    }
+}
+
+// === impl WatchedOpening ===
+
+impl WatchedOpening {
+    pub(super) fn begin(permit: Permit, most: Duration, detached: &Rc<Detached>) -> Self {
+        let server = Arc::clone(permit.server());
+        let connecting = Box::pin(async move { connect(&server.address, most).await });
+        Self { opening: Some(Opening { connecting, permit }), detached: Rc::clone(detached) }
+    }
+
+    /// Waits until it is open, or has failed; gives the permit back. Dropping this detaches both.
+    pub(super) async fn wait(mut self) -> Option<(Permit, Result<Box<Connection>, Error>)> {
+        let result = poll_fn(|cx| match &mut self.opening {
+            Some(opening) => opening.connecting.as_mut().poll(cx).map(Some),
+            None => Poll::Ready(None),
+        });
+        let result = result.await?;
+        Some((self.opening.take()?.permit, result))
+    }
+}
+
+impl Drop for WatchedOpening {
+    fn drop(&mut self) {
+        if let Some(opening) = self.opening.take() {
+            self.detached.push(opening.end());
+        }
+    }
+}
