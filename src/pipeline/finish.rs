@@ -96,6 +96,13 @@ impl Answer {
         }
     }
 
+    /// Its client has the head, and takes its time for the body: what else is known of the request is given back.
+    pub fn release_request_head(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.release_head();
+        }
+    }
+
     /// All of it is about to be written at once: the request is over, and counted before its client can know.
     pub fn finish(&mut self) {
         self.record = None;

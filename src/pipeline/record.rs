@@ -17,6 +17,7 @@ use super::{
 use crate::{
     body::Reservation,
     error::Kind,
+    plan::LogField,
     rfc::{
         forwarded,
         request_parts::{Name, RequestParts},
@@ -70,7 +71,21 @@ pub(super) struct Record {
     pub(super) head_room: Option<Reservation>,
     /// Where interim responses go, if the client knows them.
     pub(super) interim: Option<Rc<InterimResponses>>,
+    /// Whether only what the log needs is left of the head.
+    is_head_released: bool,
 }
+
+/// The header fields that a line of the log is made of.
+const LOGGED: [(LogField, Name); 8] = [
+    (LogField::Host, Name::Host),
+    (LogField::RequestId, Name::XRequestId),
+    (LogField::TraceId, Name::XAmznTraceId),
+    (LogField::TraceId, Name::Traceparent),
+    (LogField::UserAgent, Name::UserAgent),
+    (LogField::Referer, Name::Referer),
+    (LogField::Combined, Name::UserAgent),
+    (LogField::Combined, Name::Referer),
+];
 
 // === impl Record ===
 
@@ -118,7 +133,23 @@ impl Record {
             received: None,
             head_room: None,
             interim: None,
+            is_head_released: false,
         })
+    }
+
+    /// Gives back what nobody reads any more once the response has begun: all of the head that the log does not tell. A
+    /// client may take its time for the response, and the head may be large.
+    pub(super) fn release_head(&mut self) {
+        if self.is_head_released {
+            return;
+        }
+        self.is_head_released = true;
+        let log = &self.local.log;
+        let told = LOGGED.iter().filter(|(field, _)| log.tells(*field));
+        let names: Vec<Name> = told.map(|(_, name)| *name).collect();
+        self.parts.keep_only(&names);
+        // It tells nothing to a client any more.
+        self.interim = None;
     }
 
     /// Whether the header of its response may be lines that were made before: nothing changes single fields of it.

@@ -42,6 +42,7 @@ impl Tunnel {
         record.is_tunnel = true;
         // However it ends, it has no length that it could miss.
         record.is_complete = true;
+        record.release_head();
         Self { record, upgraded }
     }
 

@@ -79,7 +79,14 @@ impl Exchange {
         };
         if !is_end {
             let mut pipe = Pipe { body, output: &mut output, next: None };
-            if let Err(error) = poll_fn(|cx| pipe.poll(cx)).await {
+            let piped = poll_fn(|cx| {
+                let polled = pipe.poll(cx);
+                if polled.is_pending() {
+                    pipe.body.release_request_head();
+                }
+                polled
+            });
+            if let Err(error) = piped.await {
                 tracing::debug!(%error, "answer over HTTP/2 broke off");
                 return;
             }

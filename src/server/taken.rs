@@ -53,6 +53,11 @@ impl Taken {
         Self { answer, stream, is_short, end: End::Open }
     }
 
+    /// It was not taken at once.
+    pub(super) fn release_request_head(&mut self) {
+        self.answer.release_request_head();
+    }
+
     /// A part without a byte, which tells the end.
     pub(super) fn nothing(&self) -> Piece {
         Piece::new(Bytes::new(), &self.stream)

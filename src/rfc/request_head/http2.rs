@@ -28,8 +28,10 @@ pub struct FieldLines {
     authority: Option<HeaderValue>,
     path: Option<HeaderValue>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// All cookies.
-    cookie: Vec<u8>,
+    /// The only cookie so far.
+    cookie: Option<HeaderValue>,
+    /// All of them, once there is another.
+    cookies: Vec<u8>,
     length: Option<u64>,
     /// Bytes that the header section would have in HTTP/1.
     size: usize,
@@ -57,7 +59,8 @@ impl FieldLines {
             authority: None,
             path: None,
             headers: Vec::new(),
-            cookie: Vec::new(),
+            cookie: None,
+            cookies: Vec::new(),
             length: None,
             size: "\r\n".len(),
             has_fields: false,
@@ -116,7 +119,8 @@ impl FieldLines {
         if self.fault.is_none() {
             self.fault = Some(fault);
             // What is not told is not kept.
-            self.cookie = Vec::new();
+            self.cookie = None;
+            self.cookies = Vec::new();
             self.keep_told();
         }
     }
@@ -151,7 +155,7 @@ impl FieldLines {
 
     fn add_field(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), Fault> {
         match name.as_str() {
-            "cookie" => return self.add_cookie(value.as_bytes()),
+            "cookie" => return self.add_cookie(value),
             "content-length" => {
                 let length = framing::length(value.as_bytes())?;
                 let earlier = self.length.replace(length);
@@ -169,16 +173,33 @@ impl FieldLines {
     }
 
     /// A client may split a cookie, so that its parts are compressed (RFC 9113, 8.2.3).
-    fn add_cookie(&mut self, value: &[u8]) -> Result<(), Fault> {
-        let before = self.cookie.len();
-        if before > 0 {
-            self.cookie.extend_from_slice(b"; ");
-        }
-        if "cookie".len() + self.cookie.len() + value.len() > self.limits.field {
+    fn add_cookie(&mut self, value: HeaderValue) -> Result<(), Fault> {
+        let first = self.cookie.as_ref().map(HeaderValue::as_bytes);
+        let before = first.unwrap_or(&self.cookies).len();
+        let between = if before > 0 { "; ".len() } else { 0 };
+        if "cookie".len() + before + between + value.len() > self.limits.field {
             return Err(Fault::FieldTooLong);
         }
-        self.cookie.extend_from_slice(value);
+        if before == 0 {
+            self.cookie = Some(value);
+            return Ok(());
+        }
+        if let Some(first) = self.cookie.take() {
+            self.cookies.extend_from_slice(first.as_bytes());
+        }
+        self.cookies.extend_from_slice(b"; ");
+        self.cookies.extend_from_slice(value.as_bytes());
         Ok(())
+    }
+
+    /// The cookie, in as much memory as it takes.
+    fn take_cookie(&mut self) -> Result<Option<HeaderValue>, Fault> {
+        if self.cookies.is_empty() {
+            return Ok(self.cookie.take().filter(|cookie| !cookie.is_empty()));
+        }
+        let cookies = Bytes::from(std::mem::take(&mut self.cookies).into_boxed_slice());
+        // What consists of valid values is one.
+        HeaderValue::from_maybe_shared(cookies).map(Some).map_err(|_| Fault::Field)
     }
 
     /// Counts the name and the value of a field.
@@ -192,14 +213,11 @@ impl FieldLines {
 
     /// Looks at what can only be said of the whole; gives what the request is for.
     fn finish(&mut self, ends_stream: bool) -> Result<(Method, RequestTarget), Fault> {
-        if !self.cookie.is_empty() {
-            let cookie = Bytes::from(std::mem::take(&mut self.cookie));
+        if let Some(cookie) = self.take_cookie()? {
             self.count("cookie".len() + cookie.len())?;
             if self.headers.len() >= self.limits.fields {
                 return Err(Fault::TooManyFields);
             }
-            // What consists of valid values is one.
-            let cookie = HeaderValue::from_maybe_shared(cookie).map_err(|_| Fault::Field)?;
             self.headers.push((header::COOKIE, cookie));
         }
         let method = self.method.as_ref().ok_or(Fault::Pseudo)?.as_bytes();

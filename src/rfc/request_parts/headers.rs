@@ -74,6 +74,17 @@ impl Headers {
         self.iter().map(|(_, name, value)| name.len() + value.len()).sum()
     }
 
+    /// Keeps only the fields with these names, and no memory of the others. HTTP/2's own stay shared.
+    pub(super) fn keep_only(&mut self, names: &[Name]) {
+        let kept = |name: &HeaderName| names.contains(&Name::of(name.as_str().as_bytes()));
+        *self = match &mut self.text {
+            Text::Head(_) => self.only(names),
+            Text::Shared(fields) => {
+                Self::shared(fields.drain(..).filter(|(name, _)| kept(name)).collect())
+            }
+        };
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.lines.len()
@@ -160,5 +171,24 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
             Some((name, HeaderValue::from_bytes(value.as_ref()).ok()?))
         });
         Self::shared(owned.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_these_are_kept() {
+        let mut headers: Headers =
+            [("cookie", "a=b"), ("user-agent", "tester"), ("x-a", "b"), ("referer", "c")]
+                .into_iter()
+                .collect();
+        headers.keep_only(&[Name::Referer, Name::UserAgent, Name::Host]);
+        let kept: Vec<_> = headers.iter().map(|(name, _, value)| (name, value)).collect();
+        assert_eq!(kept, [(Name::UserAgent, &b"tester"[..]), (Name::Referer, &b"c"[..])]);
+        assert!(!headers.contains(Name::Cookie));
+        headers.keep_only(&[]);
+        assert!(headers.is_empty());
     }
 }

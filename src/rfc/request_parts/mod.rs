@@ -50,6 +50,12 @@ impl RequestParts {
         Self { method, version, target, headers: Headers::of_head(head, lines) }
     }
 
+    /// Gives back the memory of the head but for the target and the fields with these names.
+    pub fn keep_only(&mut self, names: &[Name]) {
+        self.target.detach(self.headers.head());
+        self.headers.keep_only(names);
+    }
+
     /// The path as it came; `*` is one, and a target without any has none.
     pub fn path(&self) -> &str {
         self.target.path(self.headers.head())

@@ -74,6 +74,13 @@ impl RequestTarget {
         target.at(Some(&scheme.to_ascii_lowercase()), authority)
     }
 
+    /// Takes its part of the head, which is given back.
+    pub(super) fn detach(&mut self, head: &[u8]) {
+        if let Text::Within(_) = &self.text {
+            self.text = Text::Own(self.path_and_query(head).into());
+        }
+    }
+
     pub(super) fn path<'a>(&'a self, head: &'a [u8]) -> &'a str {
         let text = self.path_and_query(head);
         let end = self.query.map_or(text.len(), |query| query - 1);

@@ -348,6 +348,7 @@ impl Writer<'_> {
         socket: &mut ClientSocket,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Broken>> {
+        self.answer.release_request_head();
         let waits = if self.answer.streams() { Waits::Stream } else { Waits::More };
         self.departure.poll(socket, waits, cx).map(|()| Err(Broken::Left))
     }
@@ -360,6 +361,7 @@ impl Writer<'_> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Broken>> {
         socket.stream.shorten_queue();
+        self.answer.release_request_head();
         socket.discard_abandoned_body(cx);
         self.enough = ENOUGH_OF_SLOW;
         let since = *self.blocked.get_or_insert_with(Deadline::now);

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::support::{
-    App, Gate, Origin, ReservedPort, Settings, TempDir, close, expect, open, pause, send,
-    until_closed,
+    App, Gate, Http2, Origin, ReservedPort, Settings, TempDir, close, expect, http2::setting, open,
+    pause, send, until_closed,
 };
 
 #[test]
@@ -27,6 +27,17 @@ fn a_proxied_request_is_told_in_full() {
     ));
     assert_eq!(client.response().status, 201);
     let line = sideman.log_line("with the id", |line| line["request_id"] == "the-id");
+    check_request(&line);
+    assert_eq!((&line["status"], &line["bytes"]), (&201.into(), &5.into()));
+    assert_eq!(line["error"], Value::Null);
+    let (whole, upstream) =
+        (line["duration_ms"].as_f64().unwrap(), line["upstream_ms"].as_f64().unwrap());
+    assert!((60.0..=whole).contains(&upstream) && whole < 20_000.0, "{line}");
+    check_time(line["time"].as_str().unwrap());
+}
+
+#[track_caller]
+fn check_request(line: &Value) {
     for (key, expected) in [
         ("client", "127.0.0.1"),
         ("method", "POST"),
@@ -40,12 +51,53 @@ fn a_proxied_request_is_told_in_full() {
     ] {
         assert_eq!(line[key], expected, "{key} in {line}");
     }
-    assert_eq!((&line["status"], &line["bytes"]), (&201.into(), &5.into()));
-    assert_eq!(line["error"], Value::Null);
-    let (whole, upstream) =
-        (line["duration_ms"].as_f64().unwrap(), line["upstream_ms"].as_f64().unwrap());
-    assert!((60.0..=whole).contains(&upstream) && whole < 20_000.0, "{line}");
-    check_time(line["time"].as_str().unwrap());
+}
+
+/// While a body waits, only what the log tells is kept of its request.
+#[test]
+fn a_request_whose_response_is_slow_is_told_in_full() {
+    let origin = Origin::script([
+        expect("POST /a%20b/"),
+        send(
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nX-Accel-Buffering: no\r\nContent-Length: 5\r\n\r\nhel",
+        ),
+        pause(std::time::Duration::from_millis(60)),
+        send("lo"),
+        close(),
+    ]);
+    let sideman = Settings::before(&origin.url()).start();
+    let mut client = sideman.connect();
+    client.send(
+        "POST /a%20b/?x=1&y=%22 HTTP/1.1\r\nHost: example.test:81\r\nContent-Length: 0\r\n\
+         X-Request-ID: the-id\r\nUser-Agent: tester/1.0\r\nReferer: http://a.test/\r\n\
+         traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n",
+    );
+    assert_eq!(client.response().text(), "hello");
+    check_request(&sideman.log_line("with the id", |line| line["request_id"] == "the-id"));
+}
+
+#[test]
+fn a_request_of_http2_whose_client_takes_its_time_is_told_in_full() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).start();
+    let mut client = Http2::with(sideman.address(), &[(setting::INITIAL_WINDOW_SIZE, 0)]);
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "example.test:81"),
+        (":path", "/a%20b/?x=1&y=%22"),
+        ("x-request-id", "the-id"),
+        ("user-agent", "tester/1.0"),
+        ("cookie", "a=b"),
+        ("referer", "http://a.test/"),
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    ];
+    let stream = client.open(&fields, true);
+    client.until("its head", |client| client.peek(stream).status == 200);
+    client.settle();
+    client.widen(stream, 100);
+    assert_eq!(client.answer(stream).text(), "hello");
+    check_request(&sideman.log_line("with the id", |line| line["request_id"] == "the-id"));
 }
 
 /// `2026-11-22T05:54:36.123Z`
