@@ -11,7 +11,7 @@ use std::{
 use http::{HeaderName, StatusCode, Version};
 
 use super::{
-    connection_info::ConnectionInfo, interim::InterimResponses, local::Local,
+    app::USUAL_HEAD, connection_info::ConnectionInfo, interim::InterimResponses, local::Local,
     normal_path::NormalPath,
 };
 use crate::{
@@ -148,6 +148,9 @@ impl Record {
         let told = LOGGED.iter().filter(|(field, _)| log.tells(*field));
         let names: Vec<Name> = told.map(|(_, name)| *name).collect();
         self.parts.keep_only(&names);
+        if self.parts.headers.bytes() <= USUAL_HEAD {
+            self.head_room = None;
+        }
         // It tells nothing to a client any more.
         self.interim = None;
     }

@@ -33,6 +33,7 @@ use super::{
     corked::Corked,
     current::Current,
     drain::Ticket,
+    frame_budget::FrameBudget,
     head_filter::{Arrived, HeadFilter, STREAMS},
     http2_body::{BodyFacts, StreamBody},
     http2_response::{Exchange, Resets},
@@ -47,7 +48,7 @@ use crate::{
     error::Kind,
     pipeline::{ClientRequest, ConnectionInfo, Refusal},
     rfc::request_parts::Name,
-    telemetry::{MethodLabel, Route, Shard, StatusClass},
+    telemetry::{Flood, MethodLabel, Repeat, Route, Shard, StatusClass},
 };
 
 /// What a field counts besides its name and value (RFC 9113, 6.5.2).
@@ -75,8 +76,8 @@ pub(super) enum Ended {
     /// What came broke the rules of frames or heads.
     Malformed(Reason),
     Expired(Expired),
-    /// It took back most of its requests at once, or most were malformed.
-    Flooded,
+    /// It sent too much of something.
+    Flooded(Flood),
 }
 
 /// How far the end of a connection is.
@@ -126,9 +127,10 @@ where
         .initial_window_size(WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER);
-    let filter = Rc::new(HeadFilter::new(server.head));
+    let budget = Rc::new(FrameBudget::new());
+    let filter = Rc::new(HeadFilter::new(server.head, Rc::clone(&budget)));
     let corked = Corked::new(Prefixed::new(early, io, Rc::clone(&filter)));
-    let streams = Rc::new(Streams::new(Instant::now()));
+    let streams = Rc::new(Streams::new(Instant::now(), budget));
     ticket.introduce(Rc::<Streams>::clone(&streams));
 
     let handshake = http.handshake::<_, Piece>(corked.clone());
@@ -234,12 +236,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
                     .map(|()| ended.take().unwrap_or(Ended::Itself(None)));
             }
             if let Some(reason) = self.filter.fatal() {
-                self.close(reason, Ended::Malformed(reason));
-            } else if self.streams.is_flooded() {
-                self.close(Reason::ENHANCE_YOUR_CALM, Ended::Flooded);
+                let ended = self.filter.flood().map_or(Ended::Malformed(reason), Ended::Flooded);
+                self.close(reason, ended);
+            } else if let Some(flood) = self.streams.flood() {
+                self.close(Reason::ENHANCE_YOUR_CALM, Ended::Flooded(flood));
             } else if self.is_due() {
-                self.connection.graceful_shutdown();
-                self.end = End::Told(Deadline::after(GRACE));
+                self.tell_end();
             } else if let Poll::Ready(Err(error)) = self.corked.poll_drain(cx) {
                 return Poll::Ready(Ended::Broken(error));
             } else if self.is_over(cx) {
@@ -248,6 +250,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
                 let Self { timer, streams, filter, metrics, .. } = self;
                 match timer.poll(streams, filter, metrics, cx) {
                     Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Expired::Grown) => {
+                        if matches!(self.end, End::NotInSight) {
+                            self.metrics.grown.add(1);
+                            self.tell_end();
+                        }
+                    }
                     // There is nobody to tell.
                     Poll::Ready(expired @ (Expired::Write | Expired::Gone)) => {
                         return Poll::Ready(Ended::Expired(expired));
@@ -274,8 +282,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
         }
         let local = self.current.get();
         let mut head_room = None;
-        if refusal.is_none() && !local.app.reserve_head(&mut head_room, head.parts.headers.bytes())
-        {
+        if refusal.is_none() && !local.app.reserve_head(&mut head_room, head.memory) {
             refusal = Some(Refusal { kind: Kind::HeadsFull, misplaced: None });
         }
         let incoming = request.into_body();
@@ -324,6 +331,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
         self.ticket.is_closing() || is_used_up || is_let_go
     }
 
+    /// Tells the client that the end comes.
+    fn tell_end(&mut self) {
+        self.connection.graceful_shutdown();
+        self.end = End::Told(Deadline::after(GRACE));
+    }
+
     /// Whether a client that was told has had the time to answer, and no request runs.
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         if let End::Told(deadline) = &mut self.end
@@ -356,13 +369,11 @@ impl Ended {
     pub(super) fn note(&self, info: &ConnectionInfo, metrics: &Shard) {
         let peer = info.address();
         match self {
-            Self::Itself(None) | Self::Expired(Expired::Gone) => {}
-            Self::Itself(Some(error)) => {
-                let is_flood =
-                    error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
-                metrics.floods.add(u64::from(is_flood));
-                tracing::debug!(%error, peer, "client connection ended");
+            Self::Itself(None) | Self::Expired(Expired::Gone | Expired::Grown) => {}
+            Self::Itself(Some(error)) if is_flood(error) => {
+                report(Flood::Other, Some(error), peer, metrics);
             }
+            Self::Itself(Some(error)) => tracing::debug!(%error, peer, "client connection ended"),
             Self::Broken(error) => tracing::debug!(%error, peer, "client connection ended"),
             Self::Other => {
                 // No request has come of it.
@@ -371,19 +382,28 @@ impl Ended {
                 tracing::debug!(peer, "client does not speak the HTTP/2 that was agreed upon");
             }
             Self::Malformed(reason) => {
-                metrics.floods.add(u64::from(*reason == Reason::ENHANCE_YOUR_CALM));
                 tracing::debug!(%reason, peer, "client broke the rules of HTTP/2");
             }
             Self::Expired(Expired::Idle) => metrics.idle_timeouts.add(1),
             Self::Expired(Expired::Head) => metrics.header_timeouts.add(1),
             Self::Expired(Expired::Write) => metrics.write_timeouts.add(1),
-            Self::Flooded => {
-                metrics.floods.add(1);
-                tracing::debug!(
-                    peer,
-                    "client took its requests back at once, or most were malformed"
-                );
-            }
+            Self::Flooded(flood) => report(*flood, None, peer, metrics),
         }
+    }
+}
+
+/// Whether h2 has ended the connection because of one of its own limits.
+fn is_flood(error: &h2::Error) -> bool {
+    error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM)
+}
+
+/// Counts a flood, and logs it once in ten seconds.
+fn report(flood: Flood, error: Option<&h2::Error>, peer: &str, metrics: &Shard) {
+    static REPORTS: Repeat = Repeat::new();
+    metrics.floods(flood).add(1);
+    if let Some(missed) = REPORTS.allow() {
+        let flood = flood.name();
+        let error = error.map(tracing::field::display);
+        tracing::warn!(flood, error, peer, missed, "client connection closed: a flood over HTTP/2");
     }
 }

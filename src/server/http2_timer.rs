@@ -40,6 +40,8 @@ pub(super) enum Expired {
     Write,
     /// It does not answer.
     Gone,
+    /// It holds the memory of many requests and has none.
+    Grown,
 }
 
 // === impl Timer ===
@@ -70,6 +72,9 @@ impl Timer {
                 return Poll::Ready(Expired::Head);
             }
         }
+        if streams.take_new_place() && self.deadline.is_set() {
+            self.deadline.set_at(Instant::now() + LOOK);
+        }
         loop {
             // Only one that has asked something may be silent for long.
             let first = self.first.filter(|_| streams.begun() == 0);
@@ -86,6 +91,7 @@ impl Timer {
                         let (soon, late) = (now + LOOK, now + (self.write / 4).max(LOOK));
                         self.deadline.set_at(at.map_or(soon, |at| at.clamp(soon, late)));
                     }
+                    Look::Grown => return Poll::Ready(Expired::Grown),
                     Look::Stalled => return Poll::Ready(Expired::Write),
                     Look::Over if first.is_some() => return Poll::Ready(Expired::Head),
                     Look::Over => return Poll::Ready(Expired::Idle),

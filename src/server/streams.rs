@@ -11,12 +11,14 @@ use std::{
 use tokio::task::AbortHandle;
 
 use super::{
+    frame_budget::FrameBudget,
     http2_body::BodyFacts,
     room::{Guest, Stage},
 };
 use crate::{
     error::{Error, Kind},
     pipeline::InterimResponses,
+    telemetry::Flood,
 };
 
 /// Requests that were taken back at once, before a connection is suspected of nothing else. An
@@ -26,17 +28,29 @@ const TAKEN_BACK: u64 = 500;
 const MALFORMED: u64 = 500;
 /// What is still at once. People who leave a slow page are no attack.
 const AT_ONCE: Duration = Duration::from_secs(1);
+/// How long a connection keeps the places that it does not need, for the next burst of requests.
+const SPARE: Duration = Duration::from_secs(1);
+/// Requests at once that h2 keeps so much memory for, until the connection ends, that an idle connection is closed for
+/// it: about 1 KiB for each. Few pages make a browser ask for more.
+const MANY: usize = 32;
+/// How long a connection that had more may idle.
+const GROWN_IDLE: Duration = Duration::from_secs(5);
 
 /// The requests that run, and places for others.
 #[derive(Debug)]
 pub(super) struct Streams {
     /// When the connection began.
     first: Instant,
+    budget: Rc<FrameBudget>,
     places: RefCell<Vec<Rc<Stream>>>,
     begun: Cell<u64>,
     taken_back: Cell<u64>,
     malformed: Cell<u64>,
     is_let_go: Cell<bool>,
+    /// Whether there was a new place since [`Streams::take_new_place`].
+    has_new_place: Cell<bool>,
+    /// Whether there were more than [`MANY`] requests at once.
+    is_grown: Cell<bool>,
 }
 
 /// One request at a time.
@@ -44,6 +58,8 @@ pub(super) struct Streams {
 pub(super) struct Stream {
     /// When its last request was over; `None` while one runs.
     idle: Cell<Option<Instant>>,
+    /// Each frame of an answer that is written adds to it.
+    budget: Rc<FrameBudget>,
     interim: Rc<InterimResponses>,
     /// Of its request's body, if it has one.
     body: RefCell<Option<Rc<BodyFacts>>>,
@@ -71,6 +87,8 @@ pub(super) enum Look {
     Again { at: Option<Instant>, cut: u64 },
     /// It is to be closed: it has had no request for too long.
     Over,
+    /// It is to end, because it holds the memory of many requests and has none.
+    Grown,
     /// Or takes nothing of the end of an answer.
     Stalled,
 }
@@ -78,14 +96,17 @@ pub(super) enum Look {
 // === impl Streams ===
 
 impl Streams {
-    pub(super) fn new(first: Instant) -> Self {
+    pub(super) fn new(first: Instant, budget: Rc<FrameBudget>) -> Self {
         Self {
             first,
+            budget,
             places: RefCell::default(),
             begun: Cell::new(0),
             taken_back: Cell::new(0),
             malformed: Cell::new(0),
             is_let_go: Cell::new(false),
+            has_new_place: Cell::new(false),
+            is_grown: Cell::new(false),
         }
     }
 
@@ -101,8 +122,10 @@ impl Streams {
             place.is_cut.set(false);
             Rc::clone(place)
         } else {
-            let stream = Rc::new(Stream::new());
+            let stream = Rc::new(Stream::new(Rc::clone(&self.budget)));
             places.push(Rc::clone(&stream));
+            self.has_new_place.set(true);
+            self.is_grown.set(self.is_grown.get() || places.len() > MANY);
             stream
         };
         stream.number.set(number);
@@ -128,14 +151,25 @@ impl Streams {
     }
 
     /// Whether the client takes back most of its requests as soon as they have begun, or most are malformed.
-    pub(super) fn is_flooded(&self) -> bool {
+    pub(super) fn flood(&self) -> Option<Flood> {
         let is_most = |count: u64, least| count >= least && count > self.begun.get() / 2;
-        is_most(self.taken_back.get(), TAKEN_BACK) || is_most(self.malformed.get(), MALFORMED)
+        if is_most(self.taken_back.get(), TAKEN_BACK) {
+            Some(Flood::Resets)
+        } else if is_most(self.malformed.get(), MALFORMED) {
+            Some(Flood::Malformed)
+        } else {
+            None
+        }
     }
 
     /// Requests that have begun.
     pub(super) fn begun(&self) -> u64 {
         self.begun.get()
+    }
+
+    /// Whether there is a new place, which is looked at soon after it is free. Once.
+    pub(super) fn take_new_place(&self) -> bool {
+        self.has_new_place.replace(false)
     }
 
     /// Whether it is to end because others want its place, and may.
@@ -145,7 +179,8 @@ impl Streams {
 
     /// Cuts off requests of which the client has taken nothing for `write`: they alone, since those beside
     /// them may be other people's, behind a balancer. The connection is over when it has had no
-    /// request for `idle`, or has the end of an answer left that nothing else can take away.
+    /// request for `idle`, or has the end of an answer left that nothing else can take away. One that is idle gives
+    /// back the places that it does not need.
     pub(super) fn look(&self, now: Instant, idle: Duration, write: Duration) -> Look {
         let mut quiet = Some(self.first);
         let (mut is_busy, mut cut) = (false, 0);
@@ -163,8 +198,45 @@ impl Streams {
         match quiet {
             _ if is_busy => Look::Again { at: None, cut },
             Some(since) if since + idle <= now => Look::Over,
-            quiet => Look::Again { at: quiet.map(|since| since + idle), cut },
+            Some(since) if self.is_grown.get() && since + GROWN_IDLE <= now => {
+                // It is told once.
+                self.is_grown.set(false);
+                Look::Grown
+            }
+            quiet => {
+                let at = quiet.map(|since| self.next_look(since, now, since + idle));
+                Look::Again { at, cut }
+            }
         }
+    }
+
+    /// Gives back spare places of a connection that is idle since then, and until `over`; gives when there will be
+    /// something to do.
+    fn next_look(&self, since: Instant, now: Instant, over: Instant) -> Instant {
+        if since + SPARE <= now {
+            self.shrink();
+        }
+        if self.places.borrow().len() > 1 {
+            over.min(since + SPARE)
+        } else if self.is_grown.get() {
+            over.min(since + GROWN_IDLE)
+        } else {
+            over
+        }
+    }
+
+    /// Gives back all free places but one.
+    fn shrink(&self) {
+        let mut places = self.places.borrow_mut();
+        let mut kept = 0;
+        places.retain(|place| {
+            let is_kept = kept == 0 || !place.is_free();
+            kept += usize::from(is_kept);
+            let is_taken_back = !is_kept && place.was_taken_back();
+            self.taken_back.set(self.taken_back.get() + u64::from(is_taken_back));
+            is_kept
+        });
+        places.shrink_to_fit();
     }
 }
 
@@ -192,10 +264,11 @@ impl Guest for Streams {
 // === impl Stream ===
 
 impl Stream {
-    fn new() -> Self {
+    fn new(budget: Rc<FrameBudget>) -> Self {
         let now = Instant::now();
         Self {
             idle: Cell::new(None),
+            budget,
             interim: Rc::default(),
             body: RefCell::default(),
             number: Cell::new(0),
@@ -246,6 +319,11 @@ impl Stream {
         } else if let Some(waker) = self.waiting.take() {
             waker.wake();
         }
+    }
+
+    /// A frame of the answer was written, which the client may open windows for.
+    pub(super) fn on_frame_written(&self) {
+        self.budget.earn();
     }
 
     /// Waits until all that was handed over is written; fails when it is cut off.
@@ -302,5 +380,62 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.idle.set(Some(Instant::now()));
+        // A handle keeps the memory of its task.
+        self.0.task.take();
+        self.0.body.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(75);
+    const WRITE: Duration = Duration::from_secs(60);
+
+    /// So many requests at once, which have ended when this returns.
+    fn burst(streams: &Streams, count: u32) {
+        let running: Vec<Running> =
+            (0..count).map(|number| Running::begin(&streams.begin(number, None))).collect();
+        assert_eq!(streams.places.borrow().len(), running.len());
+    }
+
+    #[test]
+    fn idle_connection_gives_spare_places_back() {
+        let begin = Instant::now();
+        let streams = Streams::new(begin, Rc::new(FrameBudget::new()));
+        burst(&streams, 8);
+        assert!(streams.take_new_place());
+        assert!(!streams.take_new_place());
+        let ended = streams.idle_since().unwrap();
+        let at = Some(ended + SPARE);
+        assert_eq!(streams.look(ended, IDLE, WRITE), Look::Again { at, cut: 0 });
+        assert_eq!(streams.places.borrow().len(), 8);
+        let later = streams.look(ended + SPARE, IDLE, WRITE);
+        assert!(matches!(later, Look::Again { at: Some(at), .. } if at > ended + SPARE));
+        assert_eq!(streams.places.borrow().len(), 1);
+        // Each was taken back at once, as far as anybody knows.
+        assert_eq!(streams.taken_back.get(), 7);
+    }
+
+    #[test]
+    fn grown_connection_ends_once_it_is_idle() {
+        let streams = Streams::new(Instant::now(), Rc::new(FrameBudget::new()));
+        burst(&streams, 33);
+        let ended = streams.idle_since().unwrap();
+        let after = |pause| streams.look(ended + pause, IDLE, WRITE);
+        assert_eq!(after(SPARE), Look::Again { at: Some(ended + GROWN_IDLE), cut: 0 });
+        assert_eq!(after(GROWN_IDLE), Look::Grown);
+        assert!(matches!(after(GROWN_IDLE), Look::Again { .. }), "it is told once");
+    }
+
+    #[test]
+    fn connection_with_a_request_keeps_all_places() {
+        let streams = Streams::new(Instant::now(), Rc::new(FrameBudget::new()));
+        burst(&streams, 33);
+        let _running = Running::begin(&streams.begin(101, None));
+        let later = Instant::now() + 2 * GROWN_IDLE;
+        assert_eq!(streams.look(later, IDLE, WRITE), Look::Again { at: None, cut: 0 });
+        assert_eq!(streams.places.borrow().len(), 33);
     }
 }

@@ -131,6 +131,7 @@ impl Buf for Piece {
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
         self.stream.on_taken(count);
+        self.stream.on_frame_written();
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     counter::Counter,
     families::{self, counters, describe, gauge, gauges, histogram, single},
     histogram::Totals,
-    labels::{Handshake, MethodLabel, Route, StatusClass},
+    labels::{Flood, Handshake, MethodLabel, Route, StatusClass},
     metrics::{Metrics, Process, Shard, StoreCounts},
     names::{self, Name},
 };
@@ -288,11 +288,14 @@ impl Collector for Scrape {
             ("max_connections", Process::read(&process.connections_full)),
             ("descriptors", Process::read(&process.descriptors_exhausted)),
             ("memory", Process::read(&process.memory_exceeded)),
+            ("idle_memory", self.metrics.sum(|shard| &shard.grown)),
         ];
         counters(e, names::CLIENT_LIMITS, "limit", &limits)?;
         self.counter(e, names::CONNECTIONS_SHED, |shard| &shard.shed)?;
         self.counter(e, names::STALLED_STREAMS, |shard| &shard.stalled_streams)?;
-        self.counter(e, names::FLOODS, |shard| &shard.floods)?;
+        let floods =
+            Flood::ALL.map(|flood| (flood.name(), self.metrics.sum(|shard| shard.floods(flood))));
+        counters(e, names::FLOODS, "flood", &floods)?;
         single(e, names::ACCEPT_ERRORS, Process::read(&process.accept_errors))?;
         self.tls(e)?;
         self.counter(e, names::UPSTREAM_OPENED, |shard| &shard.upstream_opened)?;

@@ -60,6 +60,21 @@ pub enum Handshake {
     Broken,
 }
 
+/// What a client of HTTP/2 sent too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flood {
+    /// Frames that move no request on, such as PING and SETTINGS.
+    ControlFrames,
+    /// Frames of one head.
+    HeadFrames,
+    /// Requests that it took back at once.
+    Resets,
+    /// Malformed requests.
+    Malformed,
+    /// What h2 has a limit for.
+    Other,
+}
+
 /// A label of the metrics.
 #[derive(Clone, Copy, Debug)]
 pub struct Label {
@@ -81,12 +96,19 @@ pub const LABELS: &[Label] = &[
         &[],
     ),
     label("fault", "What is wrong with the file", &["missing", "mismatched"]),
+    label(
+        "flood",
+        "What was sent without end: frames that move no request on (PING, SETTINGS, WINDOW_UPDATE, PRIORITY, \
+         RST_STREAM, unknown ones), frames of one head, requests that were taken back at once, malformed requests, others (such \
+         as DATA without bytes)",
+        &["control_frames", "head_frames", "resets", "malformed", "other"],
+    ),
     label("found", "Where the file was found", &["directory", "fallback", "current", "failed"]),
     label("kind", "Where the bodies are, or heads", &["memory", "disk", "heads"]),
     label(
         "limit",
         "What there was too much of, or too few of",
-        &["max_requests", "max_connections", "descriptors", "memory"],
+        &["max_requests", "max_connections", "descriptors", "memory", "idle_memory"],
     ),
     label(
         "method",
@@ -231,6 +253,24 @@ impl From<StatusCode> for StatusClass {
             300..=399 => Self::Redirect,
             400..=499 => Self::ClientError,
             _ => Self::ServerError,
+        }
+    }
+}
+
+// === impl Flood ===
+
+impl Flood {
+    pub const ALL: [Self; 5] =
+        [Self::ControlFrames, Self::HeadFrames, Self::Resets, Self::Malformed, Self::Other];
+
+    /// The label's value, also in events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ControlFrames => "control_frames",
+            Self::HeadFrames => "head_frames",
+            Self::Resets => "resets",
+            Self::Malformed => "malformed",
+            Self::Other => "other",
         }
     }
 }

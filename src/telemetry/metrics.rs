@@ -12,7 +12,7 @@ use std::{
 use super::{
     counter::Counter,
     histogram::{Answering, Histogram, Waiting},
-    labels::{Handshake, MethodLabel, Route, StatusClass},
+    labels::{Flood, Handshake, MethodLabel, Route, StatusClass},
     limits::Limits,
     usage,
 };
@@ -23,6 +23,7 @@ const ROUTES: usize = Route::ALL.len();
 const METHODS: usize = MethodLabel::ALL.len();
 const CLASSES: usize = StatusClass::ALL.len();
 const HANDSHAKES: usize = Handshake::ALL.len();
+const FLOODS: usize = Flood::ALL.len();
 
 /// All numbers of the process.
 #[derive(Debug)]
@@ -52,12 +53,13 @@ pub struct Shard {
     pub write_timeouts: Counter,
     pub used_up: Counter,
     pub shed: Counter,
+    pub grown: Counter,
     handshakes: [Counter; HANDSHAKES],
     pub handshaking: Counter,
     pub handshakes_postponed: Counter,
     pub tls_connections: Counter,
     pub stalled_streams: Counter,
-    pub floods: Counter,
+    floods: [Counter; FLOODS],
     pub upstream_opened: Counter,
     pub upstream_reused: Counter,
     pub upstream_failed: Counter,
@@ -290,6 +292,12 @@ impl Shard {
     pub fn errors(&self, kind: Kind) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.errors.0[kind as usize]
+    }
+
+    /// The counter of connections that ended with this flood.
+    pub fn floods(&self, flood: Flood) -> &Counter {
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.floods[flood as usize]
     }
 
     /// The counter of handshakes that ended in this way.

@@ -23,7 +23,7 @@ pub mod repeat;
 pub mod usage;
 
 pub use self::{
-    labels::{Handshake, MethodLabel, Route, StatusClass},
+    labels::{Flood, Handshake, MethodLabel, Route, StatusClass},
     log_buffer::LogBuffer,
     log_writer::LogSink,
     metrics::{BufferCounts, Metrics, ServerCounts, Shard, StoreCounts, TlsCounts},

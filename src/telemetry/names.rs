@@ -110,7 +110,8 @@ pub const CLIENT_TIMEOUTS: Name = counter(
 pub const CLIENT_LIMITS: Name = counter(
     "sideman_client_limits",
     "Times that a limit of client connections acted: max_requests (server.max_requests), \
-     max_connections (server.max_connections), descriptors (ulimits.nofile) or memory (memory.limit)",
+     max_connections (server.max_connections), descriptors (ulimits.nofile), memory (memory.limit) or \
+     idle_memory (an HTTP/2 connection that had many requests at once was closed when it was idle)",
 )
 .by(&["limit"]);
 pub const CONNECTIONS_SHED: Name = counter(
@@ -128,8 +129,9 @@ pub const STALLED_STREAMS: Name = counter(
 );
 pub const FLOODS: Name = counter(
     "sideman_client_floods",
-    "HTTP/2 connections closed because most of their requests were taken back at once or malformed, or because they sent frames without end",
-);
+    "HTTP/2 connections closed with ENHANCE_YOUR_CALM, by what they sent without end",
+)
+.by(&["flood"]);
 pub const TUNNELS: Name = gauge("sideman_tunnels", "Open upgraded connections (WebSocket)");
 pub const TUNNELS_OPENED: Name =
     counter("sideman_tunnels_opened", "Connections that were upgraded (WebSocket)");

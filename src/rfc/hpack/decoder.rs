@@ -79,7 +79,7 @@ impl Decoder {
             let prefix = if is_indexed { 6 } else { 4 };
             let Some(field) = self.literal(&mut rest, prefix)? else { return Ok(None) };
             if is_indexed {
-                self.table.insert(field.clone());
+                self.table.insert(Field { own: 0, ..field.clone() });
             }
             field
         };
@@ -104,6 +104,7 @@ impl Decoder {
             name_length,
             value: HeaderValue::from_bytes(text).ok(),
             length: name_length + text.len(),
+            own: text.len() + if index == 0 { name_length } else { 0 },
         })
     }
 }

@@ -27,6 +27,8 @@ pub struct Field {
     pub name_length: usize,
     /// Bytes of the name and the value.
     pub length: usize,
+    /// Bytes that it shares with no table.
+    pub own: usize,
 }
 
 /// What cannot be decoded: nothing after it can be, so it ends the connection (RFC 9113, 4.3).

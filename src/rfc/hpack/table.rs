@@ -34,7 +34,7 @@ impl Table {
         if let Some((name, value)) = FIXED.get(fixed) {
             let (name_length, length) = (name.length(), name.length() + value.len());
             let value = Some(HeaderValue::from_static(value));
-            return Ok(Field { name: name.clone(), name_length, value, length });
+            return Ok(Field { name: name.clone(), name_length, value, length, own: 0 });
         }
         self.entries.get(fixed - FIXED.len()).cloned().ok_or(Malformed)
     }

@@ -13,11 +13,13 @@ use super::{
 use crate::rfc::{
     host,
     hpack::{Field, Name},
-    request_parts::{Headers, RequestParts, RequestTarget},
+    request_parts::{FieldSpan, Headers, RequestParts, RequestTarget},
 };
 
 /// Bytes that are told of a target with a fault.
 const TOLD: usize = 1024;
+/// Bytes that a field takes besides its name and value.
+const PLACE: usize = size_of::<(HeaderName, HeaderValue)>() + size_of::<FieldSpan>();
 
 /// Takes the field lines of one request.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct FieldLines {
     /// All of them, once there is another.
     cookies: Vec<u8>,
     length: Option<u64>,
+    /// Bytes of memory that no other request shares.
+    memory: usize,
     /// Bytes that the header section would have in HTTP/1.
     size: usize,
     has_fields: bool,
@@ -46,6 +50,8 @@ pub struct Head {
     /// The length of its body, if it says one.
     pub length: Option<u64>,
     pub fault: Option<Fault>,
+    /// Bytes of memory that its fields take. What a client refers to again is shared, and does not count.
+    pub memory: usize,
 }
 
 // === impl FieldLines ===
@@ -62,6 +68,7 @@ impl FieldLines {
             cookie: None,
             cookies: Vec::new(),
             length: None,
+            memory: 0,
             size: "\r\n".len(),
             has_fields: false,
             fault: None,
@@ -70,7 +77,7 @@ impl FieldLines {
 
     /// Takes the next field line.
     pub fn add(&mut self, field: Field) {
-        let Field { name, value, .. } = field;
+        let Field { name, value, own, .. } = field;
         let Some(value) = value.filter(|value| !has_outer_space(value.as_bytes())) else {
             return self.refuse(if name == Name::Path {
                 Fault::Target(None)
@@ -87,6 +94,7 @@ impl FieldLines {
             Name::Malformed => return self.refuse(Fault::Field),
             Name::Field(name) => {
                 self.has_fields = true;
+                self.memory += PLACE + own;
                 return match self.fault {
                     None => self.add_field(name, value).unwrap_or_else(|fault| self.refuse(fault)),
                     Some(_) => self.keep_if_told(name, value),
@@ -112,7 +120,8 @@ impl FieldLines {
         };
         let mut parts = RequestParts::new(method, Version::HTTP_2, target);
         parts.headers = Headers::shared(self.headers);
-        Head { parts, length: self.length.filter(|_| fault.is_none()), fault }
+        let length = self.length.filter(|_| fault.is_none());
+        Head { parts, length, fault, memory: self.memory }
     }
 
     fn refuse(&mut self, fault: Fault) {
@@ -197,6 +206,7 @@ impl FieldLines {
         if self.cookies.is_empty() {
             return Ok(self.cookie.take().filter(|cookie| !cookie.is_empty()));
         }
+        self.memory += self.cookies.len();
         let cookies = Bytes::from(std::mem::take(&mut self.cookies).into_boxed_slice());
         // What consists of valid values is one.
         HeaderValue::from_maybe_shared(cookies).map(Some).map_err(|_| Fault::Field)

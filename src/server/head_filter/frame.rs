@@ -2,6 +2,7 @@
 
 /// Bytes of a frame's header.
 pub(super) const HEADER: usize = 9;
+pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
 pub(super) const CONTINUATION: u8 = 9;
 pub(super) const END_STREAM: u8 = 1;
@@ -41,6 +42,12 @@ impl Header {
 
     pub(super) fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
+    }
+
+    /// Whether the frame moves no request on: it is no part of a head or of a body. (h2 has a budget for small parts of
+    /// bodies.)
+    pub(super) fn is_control(&self) -> bool {
+        !matches!(self.kind, DATA | HEADERS | CONTINUATION)
     }
 
     pub(super) fn ends_head(&self) -> bool {

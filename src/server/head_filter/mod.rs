@@ -17,6 +17,7 @@ use std::{
     cell::RefCell,
     io,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, ready},
     time::Instant,
 };
@@ -28,7 +29,7 @@ use self::{
     frame::{CONTINUATION, END_STREAM, HEADER, HEADERS, Header},
     open::{Block, OpenHead},
 };
-use super::refusal::refusal;
+use super::{frame_budget::FrameBudget, refusal::refusal};
 use crate::{
     error::Kind,
     pipeline::Refusal,
@@ -36,6 +37,7 @@ use crate::{
         hpack::Decoder,
         request_head::{Http2Head, Limits},
     },
+    telemetry::Flood,
 };
 
 /// What a client begins with (RFC 9113, 3.4). It stands for no request of any version of HTTP/1.
@@ -65,6 +67,8 @@ pub(super) struct Arrived {
 #[derive(Debug)]
 struct State {
     limits: Limits,
+    /// For frames that move no request on.
+    budget: Rc<FrameBudget>,
     /// Frames that one head may have.
     frames: usize,
     decoder: Decoder,
@@ -95,9 +99,10 @@ struct State {
 
 impl HeadFilter {
     /// Before the preface.
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, budget: Rc<FrameBudget>) -> Self {
         Self(RefCell::new(State {
             limits,
+            budget,
             frames: SPARE_FRAMES + 2 * limits.head / FRAME,
             decoder: Decoder::default(),
             held: Vec::new(),
@@ -180,6 +185,15 @@ impl HeadFilter {
         self.0.borrow().fatal
     }
 
+    /// What there was too much of, if that is why.
+    pub(super) fn flood(&self) -> Option<Flood> {
+        let state = self.0.borrow();
+        state.fatal.filter(|reason| *reason == Reason::ENHANCE_YOUR_CALM).map(|_| {
+            let is_exceeded = state.budget.is_exceeded();
+            if is_exceeded { Flood::ControlFrames } else { Flood::HeadFrames }
+        })
+    }
+
     /// Since when the last head is incomplete, if it is.
     pub(super) fn since(&self) -> Option<Instant> {
         self.0.borrow().since
@@ -228,6 +242,10 @@ impl State {
             at += skipped;
             let Some(header) = Header::read(bytes.get(at..).unwrap_or_default()) else { return at };
             if self.open.is_some() || matches!(header.kind, HEADERS | CONTINUATION) {
+                return at;
+            }
+            if header.is_control() && !self.budget.take() {
+                self.fatal = Some(Reason::ENHANCE_YOUR_CALM);
                 return at;
             }
             self.left = HEADER + header.length;
@@ -314,6 +332,7 @@ impl State {
         let OpenHead { stream, ends_stream, priority, block, .. } = open;
         match block {
             Block::Request(lines) => {
+                self.budget.earn();
                 let head = lines.end(ends_stream);
                 let refusal = head.fault.map(refusal);
                 // The stream of one that is refused stays open for h2, so that it can be reset behind

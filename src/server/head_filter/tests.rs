@@ -4,14 +4,20 @@ use std::{collections::VecDeque, slice, task::Waker};
 
 use proptest::prelude::*;
 
-use super::{frame::END_HEADERS, *};
+use super::{
+    frame::{DATA, END_HEADERS},
+    *,
+};
 use crate::rfc::request_head::Fault;
 
-const DATA: u8 = 0;
 const SETTINGS: u8 = 4;
 const LIMITS: Limits = Limits { line: 200, field: 300, head: 2000, fields: 20 };
 /// `:method: GET`, `:scheme: http`, `:path: /`.
 const GET: [u8; 3] = [0x82, 0x86, 0x84];
+
+fn filter() -> HeadFilter {
+    HeadFilter::new(LIMITS, Rc::new(FrameBudget::new()))
+}
 
 /// Bytes that come in pieces, and then no more for now.
 #[derive(Default)]
@@ -82,7 +88,7 @@ fn seen(filter: &HeadFilter, pieces: &[Vec<u8>], room: usize) -> Seen {
 
 /// What comes of these frames behind the preface.
 fn after(frames: &[Vec<u8>]) -> Seen {
-    let filter = HeadFilter::new(LIMITS);
+    let filter = filter();
     let mut seen = seen(&filter, &[&[PREFACE.to_vec()], frames].concat(), 8192);
     assert_eq!(seen.output.drain(..PREFACE.len().min(seen.output.len())).as_slice(), PREFACE);
     seen
@@ -146,7 +152,7 @@ fn trailers_are_told_without_their_fields() {
         (END_STREAM, b"\x00\x01A\x01b", 0),
         (0, b"\x00\x01a\x01b", 0),
     ] {
-        let filter = HeadFilter::new(LIMITS);
+        let filter = filter();
         let trailers = frame(HEADERS, END_HEADERS | flags, 1, block);
         let seen = seen(&filter, &[PREFACE.to_vec(), head.clone(), trailers], 8192);
         let given = frame(HEADERS, END_HEADERS | expected, 1, &[]);
@@ -196,7 +202,7 @@ fn large_heads_are_refused_by_the_limit() {
             Fault::FieldTooLong,
         ),
     ] {
-        let filter = HeadFilter::new(LIMITS);
+        let filter = filter();
         let block = [&GET[..], &fields].concat();
         let seen = seen(&filter, &[PREFACE.to_vec(), frame(HEADERS, 5, 1, &block)], 8192);
         assert_eq!(seen.requests, [(1, "GET /".to_owned(), Some(refusal(fault).kind))]);
@@ -235,7 +241,7 @@ fn a_head_is_incomplete_until_its_end() {
 
 #[test]
 fn the_time_of_each_begins_anew() {
-    let filter = HeadFilter::new(LIMITS);
+    let filter = filter();
     let come = |bytes: &[u8]| drop(seen(&filter, &[bytes.to_vec()], 8192));
     come(PREFACE);
     come(&frame(HEADERS, 0, 1, &GET));
@@ -278,9 +284,9 @@ proptest! {
         room in 1..40_usize,
     ) {
         let bytes = [PREFACE.to_vec(), frames.concat()].concat();
-        let whole = seen(&HeadFilter::new(LIMITS), slice::from_ref(&bytes), 100_000);
+        let whole = seen(&filter(), slice::from_ref(&bytes), 100_000);
         let pieces: Vec<Vec<u8>> = bytes.chunks(cut).map(<[u8]>::to_vec).collect();
-        let cut = seen(&HeadFilter::new(LIMITS), &pieces, room);
+        let cut = seen(&filter(), &pieces, room);
         prop_assert_eq!(&whole.output, &cut.output);
         prop_assert_eq!(&whole.requests, &cut.requests);
         prop_assert_eq!(whole.fatal, cut.fatal);

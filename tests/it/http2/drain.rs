@@ -6,8 +6,8 @@ use rustix::process::Signal;
 
 use super::connect;
 use crate::support::{
-    App, Gate, Http2, Settings, TempDir, http2::frame::code, http2::frame::kind, http2::setting,
-    http2::usual, pace, pattern,
+    App, Gate, Http2, Settings, TempDir, http2::frame::code, http2::frame::kind, http2::headers,
+    http2::setting, http2::usual, pace, pattern,
 };
 
 fn gated() -> (Gate, Gate, App) {
@@ -226,4 +226,27 @@ fn an_idle_connection_is_told_before_it_is_closed() {
     assert_eq!(client.until_gone(), Some(code::NO_ERROR));
     assert_eq!(client.goaways, [(0, code::NO_ERROR)]);
     sideman.until_metric("sideman_client_connections", &[], 0.0);
+}
+
+/// h2 keeps the memory of as many requests as there were at once: a browser comes back on another connection.
+#[test]
+fn idle_connection_that_had_many_requests_at_once_is_closed() {
+    let application = App::saying("hello");
+    let sideman = Settings::before(&application.url()).start();
+    let mut usual_one = connect(&sideman);
+    assert_eq!(usual_one.get("/").text(), "hello");
+    let mut client = connect(&sideman);
+    client.settle();
+    let all: Vec<u8> = (0..40)
+        .flat_map(|_| {
+            let stream = client.new_stream();
+            headers(stream, &usual("GET", "/", &[]), true)
+        })
+        .collect();
+    client.write(&all);
+    assert_eq!(client.until_gone(), Some(code::NO_ERROR));
+    assert!((1..80).step_by(2).all(|stream| client.peek(stream).status == 200));
+    let limit = [("limit", "idle_memory")];
+    sideman.until_metric("sideman_client_limits_total", &limit, 1.0);
+    assert_eq!(usual_one.get("/").text(), "hello");
 }

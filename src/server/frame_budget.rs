@@ -1,0 +1,109 @@
+//! How many frames a client of HTTP/2 may send that move no request on (RFC 9113, 10.5): each costs time, and most an answer, but
+//! no other limit counts them. The [`HeadFilter`](super::head_filter::HeadFilter) takes one from the budget for each, in
+//! front of h2.
+
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+/// Frames at once, far more than any client sends in advance.
+const BURST: u32 = 2000;
+/// Frames a second beyond these. A client that probes the delay of its path sends a tenth.
+const RATE: u32 = 200;
+/// Frames that come with each request (its windows, priorities, its reset) and with each frame of an answer (two
+/// windows, where a client opens them at once).
+const EARNED: u32 = 8;
+
+/// What a connection may still send.
+#[derive(Debug)]
+pub(super) struct FrameBudget {
+    left: Cell<u32>,
+    /// Since when no time was counted.
+    since: Cell<Instant>,
+    is_exceeded: Cell<bool>,
+}
+
+// === impl FrameBudget ===
+
+impl FrameBudget {
+    pub(super) fn new() -> Self {
+        Self {
+            left: Cell::new(BURST),
+            since: Cell::new(Instant::now()),
+            is_exceeded: Cell::new(false),
+        }
+    }
+
+    /// Takes a frame; `false` if it is one too many.
+    pub(super) fn take(&self) -> bool {
+        // The clock is read once in many frames.
+        if self.left.get() == 0 {
+            self.refill(Instant::now());
+        }
+        match self.left.get().checked_sub(1) {
+            Some(left) => self.left.set(left),
+            None => self.is_exceeded.set(true),
+        }
+        !self.is_exceeded.get()
+    }
+
+    /// There was a request, or a frame of an answer.
+    pub(super) fn earn(&self) {
+        self.left.set((self.left.get() + EARNED).min(BURST));
+    }
+
+    /// Whether there was one too many.
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.is_exceeded.get()
+    }
+
+    fn refill(&self, now: Instant) {
+        // As long as a burst lasts, at the most.
+        let most = Duration::from_secs(u64::from(BURST.div_ceil(RATE)));
+        let passed = now.saturating_duration_since(self.since.get()).min(most);
+        let earned = u32::try_from(passed.as_millis() * u128::from(RATE) / 1000).unwrap_or(BURST);
+        if earned > 0 {
+            self.since.set(now);
+            self.left.set((self.left.get() + earned).min(BURST));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frames that are taken one after the other.
+    fn taken(budget: &FrameBudget) -> u32 {
+        (0..3 * BURST).take_while(|_| budget.take()).count().try_into().unwrap()
+    }
+
+    #[test]
+    fn burst_is_taken_and_ends() {
+        let budget = FrameBudget::new();
+        assert!(taken(&budget) >= BURST);
+        assert!(budget.is_exceeded());
+    }
+
+    #[test]
+    fn time_gives_more() {
+        let budget = FrameBudget::new();
+        let begin = budget.since.get();
+        for (passed, left) in [(0, 0), (4, 0), (5, 1), (1005, 201), (60_000, BURST)] {
+            budget.left.set(budget.left.get().min(1));
+            budget.refill(begin + Duration::from_millis(passed));
+            assert!(budget.left.get().abs_diff(left) <= 1, "{passed} ms: {:?}", budget.left);
+        }
+    }
+
+    #[test]
+    fn requests_and_answers_give_more() {
+        let budget = FrameBudget::new();
+        for _ in 0..3 * BURST {
+            budget.earn();
+            assert!((0..EARNED).all(|_| budget.take()));
+        }
+        assert!(!budget.is_exceeded());
+    }
+}
