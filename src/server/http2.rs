@@ -53,6 +53,9 @@ use crate::{
 
 /// What a field counts besides its name and value (RFC 9113, 6.5.2).
 const FIELD: usize = 32;
+/// Requests of a connection that begin before others have their turn: each takes some KiB until it has its answer, and most
+/// have it at once.
+const TURN: usize = 32;
 /// Bytes of a request's body that a client may send before they were read.
 const WINDOW: u32 = 256 * 1024;
 /// The same for all requests of a connection together.
@@ -210,8 +213,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     self.begin(request, respond);
                     begun += 1;
-                    // Their tasks run before there are more of them than places.
-                    if begun < STREAMS {
+                    // Their tasks run before there are more of them.
+                    if begun < TURN {
                         continue;
                     }
                     cx.waker().wake_by_ref();
@@ -271,7 +274,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
     /// Has a request answered whose stream was accepted.
     fn begin(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Piece>) {
         let number = respond.stream_id().as_u32();
-        let Some(Arrived { head, mut refusal, .. }) = self.filter.take(number) else {
+        let Some(Arrived { mut head, mut refusal, .. }) = self.filter.take(number) else {
             tracing::warn!(stream = number, "stream of HTTP/2 without a request: this is a bug");
             respond.send_reset(Reason::INTERNAL_ERROR);
             return;
@@ -284,6 +287,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
         let mut head_room = None;
         if refusal.is_none() && !local.app.reserve_head(&mut head_room, head.memory) {
             refusal = Some(Refusal { kind: Kind::HeadsFull, misplaced: None });
+            head.keep_told();
         }
         let incoming = request.into_body();
         let has_body = refusal.is_none() && !incoming.is_end_stream();

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Method, Version, header, uri::Authority};
 use super::{
     fault::{Fault, Limits},
     framing, line,
-    told::is_told,
+    told::{self, is_told},
 };
 use crate::rfc::{
     host,
@@ -52,6 +52,15 @@ pub struct Head {
     pub fault: Option<Fault>,
     /// Bytes of memory that its fields take. What a client refers to again is shared, and does not count.
     pub memory: usize,
+}
+
+// === impl Head ===
+
+impl Head {
+    /// Keeps only what is told of a request that is refused.
+    pub fn keep_told(&mut self) {
+        self.parts.keep_only(&told::TOLD);
+    }
 }
 
 // === impl FieldLines ===
