@@ -1,9 +1,9 @@
 //! Opens connections to the application.
 
-use std::{future::poll_fn, io, pin::pin, task::Poll, time::Duration};
+use std::{future::poll_fn, io, net::SocketAddr, pin::pin, task::Poll, time::Duration};
 
 use rustix::io::Errno;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
 use super::{connection::Connection, fleet::Address, stream::Stream};
 use crate::{
@@ -11,6 +11,11 @@ use crate::{
     error::{Error, Kind},
     telemetry::denied,
 };
+
+/// Bytes that the kernel keeps of what an application on this machine has sent and nobody has read. It would make that
+/// tcp_rmem's 6 MiB or more, for each request in flight whose client is slow, and without a distance more than this makes
+/// nothing faster.
+const UNREAD: u32 = 256 * 1024;
 
 /// Opens one connection to a server in time.
 pub(super) async fn connect(address: &Address, most: Duration) -> Result<Box<Connection>, Error> {
@@ -32,9 +37,18 @@ pub(super) async fn connect(address: &Address, most: Duration) -> Result<Box<Con
 
 async fn open(address: &Address) -> io::Result<Stream> {
     match address {
-        Address::Tcp(address) => TcpStream::connect(address).await.map(Stream::Tcp),
+        Address::Tcp(address) => open_tcp(*address).await.map(Stream::Tcp),
         Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
     }
+}
+
+async fn open_tcp(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if address.ip().is_loopback() {
+        // Without it only memory is lost.
+        let _ = socket.set_recv_buffer_size(UNREAD);
+    }
+    socket.connect(address).await
 }
 
 /// Tells a lack of descriptors here from an application that is not there.
@@ -48,4 +62,24 @@ fn refused(error: io::Error, address: &Address) -> Error {
         _ => Kind::UpstreamRefused,
     };
     Error::io(kind, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::SockRef;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn unread_bytes_of_a_local_application_are_bounded() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = open_tcp(listener.local_addr().unwrap()).await.unwrap();
+        let usual = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let bound = |stream| SockRef::from(stream).recv_buffer_size().unwrap();
+        let unread = bound(&stream);
+        // Linux counts its own part as well (socket(7)), and may allow less (rmem_max).
+        assert!(unread <= 2 * UNREAD as usize, "{unread} bytes");
+        // That of others grows as they are read.
+        assert_ne!(unread, bound(&usual));
+    }
 }
