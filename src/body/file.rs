@@ -45,10 +45,12 @@ pub struct FileStream {
     /// What is known of a file that may change while it is sent; boxed, because few do.
     changing: Option<Box<Changing>>,
     cold_read: Option<ColdRead>,
+    /// Whether the blocking pool has read what comes next into the page cache.
+    was_loaded: bool,
 }
 
-/// Bytes that the blocking pool reads, and the version of the file afterwards.
-type ColdRead = JoinHandle<Result<(Vec<u8>, Version), Error>>;
+/// Bytes that the blocking pool reads, and the version of the file afterwards; `None` if the page cache has them now.
+type ColdRead = JoinHandle<Result<Option<(Vec<u8>, Version)>, Error>>;
 
 /// Where the next bytes of a file are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,12 +99,15 @@ struct Changing {
 /// Memory of one frame for those who bring none.
 const FRAME: u64 = 32 * 1024;
 
-/// Bytes that are read on the blocking pool at a time, whose memory is held until the worker comes to it.
+/// Bytes that are read on the blocking pool at a time.
 const COLD: usize = 128 * 1024;
 
-/// Bytes of a file that may change which are held until it was compared, and of one that never rests until its head is
-/// made.
+/// Bytes that are held until the client takes them: of a file that may change until it was compared, of one that never
+/// rests until its head is made, of one that the page cache does not keep.
 const HELD: usize = 16 * 1024;
+
+/// Bytes read at a time into the page cache alone.
+const LOADED: usize = 16 * 1024;
 
 /// Memory for reading once more what was sent.
 const COMPARED: usize = 1024 * 1024;
@@ -134,6 +139,7 @@ impl FileStream {
             window: 2 * STEP,
             changing: None,
             cold_read: None,
+            was_loaded: false,
         }
     }
 
@@ -256,6 +262,7 @@ impl FileStream {
             joined(result)?;
             length = self.cached_length();
         }
+        self.was_loaded = false;
         self.check(Version::now(&self.file)?)?;
         if length == 0 {
             // Here the cache keeps nothing, or nobody can ask what it has.
@@ -356,35 +363,45 @@ impl FileStream {
         cx: &mut Context<'_>,
         memory: &mut [u8],
     ) -> Poll<Result<(FilePiece, Version), Error>> {
-        if self.cold_read.is_none() {
-            match cached(&self.file, memory, self.range.start) {
-                Ok(Some(count)) => {
-                    let current = Version::now(&self.file);
-                    return Poll::Ready(current.map(|current| (FilePiece::Read(count), current)));
+        loop {
+            if self.cold_read.is_none() {
+                match cached(&self.file, memory, self.range.start) {
+                    Ok(Some(count)) => {
+                        self.was_loaded = false;
+                        let current = Version::now(&self.file)?;
+                        return Poll::Ready(Ok((FilePiece::Read(count), current)));
+                    }
+                    Ok(None) => {}
+                    Err(error) => return Poll::Ready(Err(unreadable(error))),
                 }
-                Ok(None) => {
-                    self.start_cold_read(memory.len().min(COLD));
-                }
-                Err(error) => return Poll::Ready(Err(unreadable(error))),
+            }
+            let most = if self.was_loaded { HELD } else { COLD };
+            let read = match &mut self.cold_read {
+                Some(read) => read,
+                None => self.start_cold_read(memory.len().min(most)),
+            };
+            let result = ready!(Pin::new(read).poll(cx));
+            self.cold_read = None;
+            if let Some((bytes, current)) = joined(result)? {
+                return Poll::Ready(Ok((FilePiece::Held(Bytes::from(bytes)), current)));
             }
         }
-        let Some(read) = &mut self.cold_read else { return Poll::Pending };
-        let result = ready!(Pin::new(read).poll(cx));
-        self.cold_read = None;
-        let (bytes, current) = joined(result)?;
-        Poll::Ready(Ok((FilePiece::Held(Bytes::from(bytes)), current)))
     }
 
-    /// Reads up to `most` of the next bytes on the blocking pool. Its threads bring the memory: many clients that wait
-    /// for the disk hold none meanwhile.
+    /// Has the blocking pool read up to `most` of the next bytes into the page cache; if that was in vain, into memory.
+    /// Many clients that wait for the disk hold no memory meanwhile.
     fn start_cold_read(&mut self, most: usize) -> &mut ColdRead {
         let (file, start) = (Arc::clone(&self.file), self.range.start);
         let length = usize::try_from(self.left()).map_or(most, |left| left.min(most));
+        let is_kept = std::mem::replace(&mut self.was_loaded, true);
         self.cold_read.insert(tokio::task::spawn_blocking(move || {
+            if !is_kept {
+                return load(&file, start..start + length as u64).map(|()| None);
+            }
             let mut memory = vec![0; length];
             let count = file.read_at(&mut memory, start).map_err(unreadable)?;
             memory.truncate(count);
-            Ok((memory, Version::now(&file)?))
+            Ok(Some((memory, Version::now(&file)?)))
         }))
     }
 }
@@ -432,6 +449,23 @@ impl fmt::Debug for FileStream {
             .field("version", &self.version)
             .finish_non_exhaustive()
     }
+}
+
+/// Reads a part of a file for the page cache to have it.
+fn load(file: &File, mut range: Range<u64>) -> Result<(), Error> {
+    // On the stack: what threads of the pool allocate, others would have to give back.
+    let mut memory = [0; LOADED];
+    while range.start < range.end {
+        let wanted = usize::try_from(range.end - range.start).unwrap_or(LOADED).min(LOADED);
+        match file.read_at(memory.get_mut(..wanted).unwrap_or_default(), range.start) {
+            // What is missing shows when it is read.
+            Ok(0) => return Ok(()),
+            Ok(count) => range.start += count as u64,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+    }
+    Ok(())
 }
 
 fn joined<T>(result: Result<Result<T, Error>, JoinError>) -> Result<T, Error> {
