@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use tokio::{runtime::RuntimeMetrics, time::sleep};
 
-/// The pause while something happens, and once all has been given back.
+/// The pause while something happens, and while nothing does.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONG_PAUSE: Duration = Duration::from_secs(5);
 
-/// How often a worker that does nothing else wakes in a pause: for this task, and for timers that move on.
-const OWN_WAKES: u64 = 2;
-/// A worker that wakes more often in a pause has work to do, and would ask for the same pages again.
-const FEW_WAKES: u64 = 50;
+/// How often a worker that does nothing else parks in a pause, at the most: three to five times for this task, whose
+/// timer moves on through the runtime's wheel.
+const OWN_PARKS: u64 = 8;
+/// A worker that parks more often in a pause has work to do, and would ask for the same pages again.
+const FEW_PARKS: u64 = 50;
 
 /// What of a worker's memory to give back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,24 +30,23 @@ enum Effort {
 
 /// Gives memory back as long as the worker of this runtime lives.
 pub(super) async fn give_back(metrics: RuntimeMetrics) {
-    let (mut wakes, mut is_done) = (0, false);
+    let (mut parks, mut pause) = (0, PAUSE);
     loop {
-        sleep(if is_done { LONG_PAUSE } else { PAUSE }).await;
-        let before = std::mem::replace(&mut wakes, metrics.worker_park_count(0));
-        let woken = wakes.saturating_sub(before);
-        if let Some(effort) = effort(woken, is_done) {
-            collect(effort);
-        }
-        is_done = woken <= OWN_WAKES;
+        sleep(pause).await;
+        let before = std::mem::replace(&mut parks, metrics.worker_park_count(0));
+        let effort;
+        (effort, pause) = next(parks.saturating_sub(before));
+        collect(effort);
     }
 }
 
-/// What to do after a pause in which the worker woke so many times.
-fn effort(woken: u64, is_done: bool) -> Option<Effort> {
-    match woken {
-        0..=OWN_WAKES if is_done => None,
-        0..=FEW_WAKES => Some(Effort::All),
-        _ => Some(Effort::Old),
+/// What to do after a pause in which the worker parked so many times, and how long the next one is. Waking once may be
+/// enough to free the memory of many connections, so that something is always done.
+fn next(parked: u64) -> (Effort, Duration) {
+    match parked {
+        0..=OWN_PARKS => (Effort::All, LONG_PAUSE),
+        ..=FEW_PARKS => (Effort::All, PAUSE),
+        _ => (Effort::Old, PAUSE),
     }
 }
 
@@ -67,13 +67,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn idle_worker_gives_all_back_once() {
-        assert_eq!(effort(100_000, true), Some(Effort::Old));
-        assert_eq!(effort(FEW_WAKES, false), Some(Effort::All));
-        assert_eq!(effort(OWN_WAKES, false), Some(Effort::All));
-        assert_eq!(effort(OWN_WAKES, true), None);
-        // One wake may free the memory of many connections.
-        assert_eq!(effort(OWN_WAKES + 1, true), Some(Effort::All));
+    fn idle_worker_gives_all_back_and_sleeps_longer() {
+        assert_eq!(next(100_000), (Effort::Old, PAUSE));
+        assert_eq!(next(FEW_PARKS), (Effort::All, PAUSE));
+        assert_eq!(next(0), (Effort::All, LONG_PAUSE));
+    }
+
+    /// Of a worker that does nothing else.
+    #[test]
+    fn own_parks_are_told_from_work() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let metrics = runtime.metrics();
+        runtime.block_on(async {
+            sleep(PAUSE).await;
+            let before = metrics.worker_park_count(0);
+            sleep(PAUSE).await;
+            let parked = metrics.worker_park_count(0) - before;
+            assert!((1..=OWN_PARKS).contains(&parked), "{parked}");
+        });
     }
 
     #[test]
