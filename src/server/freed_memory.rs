@@ -43,11 +43,8 @@ pub(super) async fn give_back(metrics: RuntimeMetrics) {
 /// What to do after a pause in which the worker parked so many times, and how long the next one is. Waking once may be
 /// enough to free the memory of many connections, so that something is always done.
 fn next(parked: u64) -> (Effort, Duration) {
-    match parked {
-        0..=OWN_PARKS => (Effort::All, LONG_PAUSE),
-        ..=FEW_PARKS => (Effort::All, PAUSE),
-        _ => (Effort::Old, PAUSE),
-    }
+    let effort = if parked <= FEW_PARKS { Effort::All } else { Effort::Old };
+    (effort, if parked <= OWN_PARKS { LONG_PAUSE } else { PAUSE })
 }
 
 #[expect(
