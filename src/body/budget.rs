@@ -3,11 +3,16 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use super::client_shares::{self, ClientShare, ClientShares};
 use crate::sync::AtomicU64;
 
 /// Bytes that may be held at the same time, over all workers.
 #[derive(Clone, Debug)]
-pub struct Budget(Arc<Pot>);
+pub struct Budget {
+    pot: Arc<Pot>,
+    /// Who holds what is reserved, if that is bounded too.
+    client: Option<ClientShare>,
+}
 
 #[derive(Debug)]
 struct Pot {
@@ -16,6 +21,8 @@ struct Pot {
     used: Arc<AtomicU64>,
     /// What this is a part of.
     whole: Option<Budget>,
+    /// What each client holds of it.
+    shares: Option<ClientShares>,
 }
 
 /// What bodies of one kind may take together.
@@ -38,19 +45,37 @@ impl Budget {
     /// Counts in `used`. Others may have the same one with a limit of their own: each counts what all of
     /// them hold.
     pub fn new(limit: u64, used: Arc<AtomicU64>) -> Self {
-        Self(Arc::new(Pot { limit, used, whole: None }))
+        Self::of(Pot { limit, used, whole: None, shares: None })
     }
 
     /// A half of this one for those who must leave the rest to others: what they take is taken of both.
     #[must_use]
     pub fn half(&self, used: Arc<AtomicU64>) -> Self {
         let limit = self.limit() / 2;
-        Self(Arc::new(Pot { limit, used, whole: Some(self.clone()) }))
+        Self::of(Pot { limit, used, whole: Some(self.clone()), shares: None })
+    }
+
+    /// The same, of which one client may hold a part only; `refused` counts how often one was refused more.
+    #[must_use]
+    pub fn in_shares(&self, refused: Arc<AtomicU64>) -> Self {
+        let Pot { limit, used, whole, .. } = &*self.pot;
+        let shares = Some(ClientShares::new(refused));
+        Self::of(Pot { limit: *limit, used: Arc::clone(used), whole: whole.clone(), shares })
+    }
+
+    fn of(pot: Pot) -> Self {
+        Self { pot: Arc::new(pot), client: None }
+    }
+
+    /// The budget as this client may use it.
+    pub(super) fn of_client(&self, client: ClientShare) -> Self {
+        Self { pot: Arc::clone(&self.pot), client: self.pot.shares.as_ref().map(|_| client) }
     }
 
     /// Bytes that may be held at the most.
     pub(super) fn limit(&self) -> u64 {
-        self.0.limit
+        let limit = self.pot.limit;
+        if self.client.is_some() { client_shares::most(limit) } else { limit }
     }
 
     /// A reservation of nothing, to be grown.
@@ -59,25 +84,43 @@ impl Budget {
     }
 
     fn take(&self, amount: u64) -> bool {
-        let Pot { limit, used, whole } = &*self.0;
+        let Pot { limit, used, whole, .. } = &*self.pot;
         let more = |used: u64| used.checked_add(amount).filter(|sum| sum <= limit);
         // Only sums are kept in there: nothing else has to be seen in any order.
-        let fits = used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
-        if fits && whole.as_ref().is_some_and(|whole| !whole.take(amount)) {
+        let Ok(before) = used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) else {
+            return false;
+        };
+        if !self.share_takes(amount, before + amount) {
             used.fetch_sub(amount, Ordering::Relaxed);
             return false;
+        }
+        let fits = whole.as_ref().is_none_or(|whole| whole.take(amount));
+        if !fits {
+            self.give_back_own(amount);
         }
         fits
     }
 
+    /// Counts as the client's, who may hold so much more; with that, `used` is held by all.
+    fn share_takes(&self, amount: u64, used: u64) -> bool {
+        let share = self.pot.shares.as_ref().zip(self.client);
+        share.is_none_or(|(shares, client)| shares.take(client, amount, used, self.pot.limit))
+    }
+
     fn give_back(&self, amount: u64) {
         if amount > 0 {
-            let Pot { used, whole, .. } = &*self.0;
-            if let Some(whole) = whole {
+            if let Some(whole) = &self.pot.whole {
                 whole.give_back(amount);
             }
-            used.fetch_sub(amount, Ordering::Relaxed);
+            self.give_back_own(amount);
         }
+    }
+
+    fn give_back_own(&self, amount: u64) {
+        if let Some((shares, client)) = self.pot.shares.as_ref().zip(self.client) {
+            shares.give_back(client, amount);
+        }
+        self.pot.used.fetch_sub(amount, Ordering::Relaxed);
     }
 }
 
@@ -162,6 +205,40 @@ mod tests {
         assert_eq!((used.load(Ordering::Relaxed), of_half.load(Ordering::Relaxed)), (0, 0));
     }
 
+    #[test]
+    fn one_client_leaves_the_last_quarter_to_others() {
+        let (whole, used) = budget(200);
+        let (of_half, refused) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        // A quarter of what there is of a half.
+        let budget = whole.half(Arc::clone(&of_half)).in_shares(Arc::clone(&refused));
+        let client = |name| budget.of_client(ClientShare::of(name));
+        let (one, other) = (client("one"), client("other"));
+        let (mut many, mut few) = (one.nothing(), other.nothing());
+        assert!(many.grow(75) && !many.grow(1) && !many.may_ever_grow(1));
+        assert!(few.grow(25) && !few.grow(1));
+        assert_eq!((of_half.load(Ordering::Relaxed), refused.load(Ordering::Relaxed)), (100, 1));
+        // It is room for everybody again only where nobody is short.
+        many.shrink_to(50);
+        assert!(!many.grow(1) && few.grow(0));
+        drop(few);
+        assert!(many.grow(25));
+        drop(many);
+        // Whoever is no single client takes what there is.
+        let mut all = budget.nothing();
+        assert!(all.grow(100));
+        drop(all);
+        // What the whole refuses is nobody's.
+        let mut rest = whole.nothing();
+        assert!(rest.grow(150));
+        let mut again = one.nothing();
+        assert!(!again.grow(60) && again.grow(50));
+        drop((rest, again));
+        let mut again = one.nothing();
+        assert!(again.grow(75));
+        drop(again);
+        assert_eq!((of_half.load(Ordering::Relaxed), used.load(Ordering::Relaxed)), (0, 0));
+    }
+
     #[derive(Clone, Debug)]
     enum Step {
         Begin,
@@ -191,7 +268,7 @@ mod tests {
             let (budget, used) = budget(limit);
             let used_of_half = Arc::<AtomicU64>::default();
             let half = budget.half(Arc::clone(&used_of_half));
-            let is_of_half = |one: &Reservation| one.budget.0.whole.is_some();
+            let is_of_half = |one: &Reservation| one.budget.pot.whole.is_some();
             let sums = |held: &[Reservation]| {
                 let of_half = held.iter().filter(|one| is_of_half(one));
                 let all = held.iter().map(Reservation::amount).sum::<u64>();
@@ -236,7 +313,7 @@ mod tests {
         Box::new(move || {
             let mut held = budget.nothing();
             if held.grow(amount) {
-                assert!(budget.0.used.load(Ordering::Relaxed) <= budget.limit());
+                assert!(budget.pot.used.load(Ordering::Relaxed) <= budget.pot.limit);
                 held.shrink_to(rest);
             } else {
                 assert!(!held.grow(budget.limit() + 1), "it never had so much");
@@ -270,6 +347,25 @@ mod tests {
                 Script { threads, end }
             });
         }
+    }
+
+    #[test]
+    fn shares_are_kept_and_returned_in_any_order() {
+        explore("shares", || {
+            let (budget, used) = budget(4);
+            let budget = budget.in_shares(Arc::default());
+            let client = |name| budget.of_client(ClientShare::of(name));
+            let (one, other) = (client("one"), client("other"));
+            let threads = vec![grow(&one, 2, 1), grow(&one, 2, 0)];
+            let end = Box::new(move || {
+                assert_eq!(used.load(Ordering::Relaxed), 0);
+                // Nothing of it is held any more: each may take what a single client may.
+                for budget in [&one, &other] {
+                    assert!(budget.nothing().grow(3));
+                }
+            });
+            Script { threads, end }
+        });
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Where bodies wait: the budgets that they share, and what one of them may take.
 
-use std::sync::Arc;
+use std::{hash::Hash, sync::Arc};
 
 use super::{
     budget::Budgets,
+    client_shares::ClientShare,
     spill::{Files, Place},
 };
 
@@ -31,6 +32,16 @@ impl Buffers {
     /// Touches no file before one is needed.
     pub fn new(requests: Budgets, responses: Budgets, place: Place, each: Each) -> Self {
         Self { requests, responses, files: Arc::new(Files::new(place)), each }
+    }
+
+    /// The same for the bodies of one client, who may hold a part of the memory only.
+    #[must_use]
+    pub fn of_client(&self, client: impl Hash) -> Self {
+        let client = ClientShare::of(client);
+        let part =
+            |of: &Budgets| Budgets { memory: of.memory.of_client(client), disk: of.disk.clone() };
+        let (requests, responses) = (part(&self.requests), part(&self.responses));
+        Self { requests, responses, files: Arc::clone(&self.files), each: self.each }
     }
 
     /// Whether a request's body of this length could wait here, if no other did.

@@ -8,6 +8,7 @@ mod budget;
 mod buffers;
 mod chain;
 mod client;
+mod client_shares;
 mod collected;
 mod deadline;
 mod discard;
@@ -28,6 +29,7 @@ pub use self::{
     budget::{Budget, Budgets, Reservation},
     buffers::{Buffers, Each},
     client::{BodyReader, ClientBody},
+    client_shares::{ClientShare, ClientShares},
     deadline::Deadline,
     discard::discard,
     file::{CachedPart, Changes, FilePiece, FileStream},

@@ -247,13 +247,14 @@ fn buffers(plan: &plan::Buffers, counts: &BufferCounts) -> Buffers {
         Spill::Directory(directory) => Place::Directory(directory.clone()),
         Spill::Memory => Place::Memory,
     };
+    let in_shares = |memory: Budget| memory.in_shares(Arc::clone(&counts.share_exceeded));
     let requests = Budgets {
-        memory: Budget::new(plan.memory, Arc::clone(&counts.memory)),
+        memory: in_shares(Budget::new(plan.memory, Arc::clone(&counts.memory))),
         disk: Budget::new(plan.disk, Arc::clone(&counts.disk)),
     };
     // Clients that read slowly must not keep others from sending.
     let responses = Budgets {
-        memory: requests.memory.half(Arc::clone(&counts.memory_of_answers)),
+        memory: in_shares(requests.memory.half(Arc::clone(&counts.memory_of_answers))),
         disk: requests.disk.half(Arc::clone(&counts.disk_of_answers)),
     };
     Buffers::new(requests, responses, place, Each { memory: plan.each, answer: plan.answer })

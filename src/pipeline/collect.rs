@@ -8,9 +8,9 @@ use http_body::Body as _;
 
 use super::{forward, local::Local, normal_path::NormalPath, record::Record};
 use crate::{
-    body::{Body, Patience, RequestBody, Strain},
+    body::{Body, Buffers, Patience, RequestBody, Strain},
     error::{Error, Kind},
-    plan::{Plan, Streaming},
+    plan::{ClientNetwork, Plan, Streaming},
     upstream::{Framing, Upstream},
 };
 
@@ -44,7 +44,8 @@ pub(super) async fn request(
     }
     // Not every protocol has a way to say where a body ends that has no length.
     let streams = streaming.request && (framing != Framing::Chunked || upstream.takes_chunks());
-    if !streams && !local.app.buffers.may_hold(body.size_hint().lower()).await {
+    let buffers = buffers(local, record);
+    if !streams && !buffers.may_hold(body.size_hint().lower()).await {
         return Err(Error::new(Kind::BodyBeyondBuffers));
     }
     body.limit(limit);
@@ -53,7 +54,7 @@ pub(super) async fn request(
     if streams {
         return Ok(framing);
     }
-    if body.collect(&local.app.buffers).await? {
+    if body.collect(&buffers).await? {
         local.metrics.spilled_requests.add(1);
     }
     Ok(match body.size_hint().exact() {
@@ -63,11 +64,21 @@ pub(super) async fn request(
 }
 
 /// Has the rest of an answer read as fast as the application writes.
-pub(super) async fn answer(local: &Local, body: Body) -> Result<Body, Error> {
+pub(super) async fn answer(local: &Local, record: &Record, body: Body) -> Result<Body, Error> {
     let metrics = Arc::clone(&local.metrics);
     let tell = move |strain| match strain {
         Strain::Spilled => metrics.spilled_answers.add(1),
         Strain::HeldUp => metrics.held_up_answers.add(1),
     };
-    body.relayed(&local.app.buffers, tell).await
+    body.relayed(&buffers(local, record), tell).await
+}
+
+/// The room for bodies of this request's client. Behind a proxy that does not say who it is, there is no single one.
+fn buffers(local: &Local, record: &Record) -> Buffers {
+    let is_proxy = record.is_trusted
+        && (record.client == record.connection.address || local.app.is_trusted(record.client));
+    match is_proxy {
+        true => local.app.buffers.clone(),
+        false => local.app.buffers.of_client(ClientNetwork::of(record.client)),
+    }
 }

@@ -61,8 +61,11 @@ pub(super) async fn serve(
         }
         (None, None) => {
             record.streams = streams;
-            let body =
-                if streams { reply.body } else { collect::answer(local, reply.body).await? };
+            let body = if streams {
+                reply.body
+            } else {
+                collect::answer(local, record, reply.body).await?
+            };
             let mut response = Response::new(reply.status, body);
             response.head.headers = headers;
             response.head.reason = reply.reason;

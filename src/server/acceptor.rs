@@ -78,6 +78,7 @@ struct Acceptor {
     metrics: Arc<Process>,
     trouble: Repeat,
     crowd: Repeat,
+    greed: Repeat,
 }
 
 // === impl Accepting ===
@@ -102,6 +103,7 @@ impl Accepting {
             metrics,
             trouble: Repeat::default(),
             crowd: Repeat::default(),
+            greed: Repeat::default(),
         };
         thread::Builder::new().name("acceptor".to_owned()).spawn(move || acceptor.run())?;
         Ok(Self { orders, bell })
@@ -214,7 +216,9 @@ impl Acceptor {
                 match accept(listener) {
                     Ok(Some((socket, peer))) => {
                         let tls = self.tls.as_ref().filter(|_| listener.is_tls());
-                        self.placement.place(socket, peer, tls.cloned());
+                        if !self.placement.place(socket, peer, tls.cloned()) {
+                            self.tell_of_share(peer);
+                        }
                     }
                     Ok(None) => {}
                     Err(Errno::AGAIN) => break,
@@ -231,6 +235,20 @@ impl Acceptor {
         }
         self.is_crowded = is_crowded;
         is_well
+    }
+
+    /// A client has so many connections that others might find none.
+    fn tell_of_share(&self, peer: Option<SocketAddr>) {
+        if let Some(missed) = self.greed.allow() {
+            let client = peer.map(|peer| peer.ip().to_string()).unwrap_or_default();
+            tracing::warn!(
+                client,
+                connections = self.placement.most(),
+                missed,
+                "new connections of a client that has most of server.max_connections are closed: if it is a \
+                 proxy, name it in server.trusted_proxies"
+            );
+        }
     }
 
     /// There are as many connections as there may be, and more want to come.

@@ -8,6 +8,7 @@ mod counted_stream;
 mod current;
 mod date;
 mod drain;
+mod fair_share;
 mod frame_budget;
 mod freed_memory;
 #[cfg(any(test, fuzzing))]

@@ -25,11 +25,13 @@ use super::{
     connection::{self, Entry, Handshake},
     current::Current,
     drain::Drain,
+    fair_share::FairShare,
     freed_memory, room,
     stream::{Accepted, Transport},
     tls::Tls,
 };
 use crate::{
+    body::{ClientShare, ClientShares},
     phase::Phase,
     pipeline::{App, Local},
     telemetry::{LogBuffer, LogSink, Shard},
@@ -74,12 +76,13 @@ pub struct Placement {
     workers: Vec<Worker>,
     /// Connections that there may be.
     most: AtomicUsize,
+    fair: FairShare,
 }
 
 #[derive(Debug)]
 struct Worker {
     messages: mpsc::UnboundedSender<Message>,
-    open: Arc<AtomicUsize>,
+    open: Arc<Open>,
     room: Arc<room::Request>,
 }
 
@@ -101,9 +104,19 @@ struct Arrival {
     seat: Seat,
 }
 
+/// The connections of a worker, and of each client at all workers.
+#[derive(Debug)]
+struct Open {
+    count: AtomicUsize,
+    shares: Arc<ClientShares>,
+}
+
 /// One place at a worker, taken until dropped.
 #[derive(Debug)]
-struct Seat(Arc<AtomicUsize>);
+struct Seat {
+    open: Arc<Open>,
+    share: Option<ClientShare>,
+}
 
 // === impl Workers ===
 
@@ -116,10 +129,13 @@ impl Workers {
     ) -> io::Result<Self> {
         let (report, ended) = mpsc::unbounded_channel();
         let (mut threads, mut workers) = (Vec::new(), Vec::new());
+        let refused = Arc::clone(&app.metrics.process().connection_share_exceeded);
+        let shares = Arc::new(ClientShares::new(refused));
         for (index, shard) in app.metrics.shards().iter().enumerate() {
             let (messages, received) = mpsc::unbounded_channel();
             let room = Arc::<room::Request>::default();
-            workers.push(Worker { messages, open: Arc::default(), room: Arc::clone(&room) });
+            let open = Arc::new(Open { count: AtomicUsize::new(0), shares: Arc::clone(&shares) });
+            workers.push(Worker { messages, open, room: Arc::clone(&room) });
             let (app, shard, log) = (Arc::clone(app), Arc::clone(shard), log.cloned());
             let (phase, report) = (phase.clone(), report.clone());
             let name = format!("worker-{index}");
@@ -138,7 +154,9 @@ impl Workers {
         }
         let most = room::most_connections(app.plan.server.max_connections);
         let most = AtomicUsize::new(most);
-        Ok(Self { threads, ended, placement: Arc::new(Placement { workers, most }) })
+        let fair = FairShare::new(shares);
+        fair.set_trusted(&app.plan.server.trusted_proxies);
+        Ok(Self { threads, ended, placement: Arc::new(Placement { workers, most, fair }) })
     }
 
     /// Where acceptors bring connections. When all acceptors and this are gone, workers close
@@ -152,6 +170,7 @@ impl Workers {
     pub async fn change(&self, app: &Arc<App>) {
         let most = room::most_connections(app.plan.server.max_connections);
         self.placement.most.store(most, Ordering::Relaxed);
+        self.placement.fair.set_trusted(&app.plan.server.trusted_proxies);
         let send = |worker: &Worker| {
             let (tell, taken) = oneshot::channel();
             worker.messages.send(Message::Settings(Arc::clone(app), tell)).ok().map(|()| taken)
@@ -184,21 +203,25 @@ impl Workers {
 // === impl Placement ===
 
 impl Placement {
-    /// Brings a connection to the worker with the fewest.
+    /// Brings a connection to the worker with the fewest; `false` if it was closed, because its client has its share.
     pub(super) fn place(
         &self,
         socket: Accepted,
         peer: Option<SocketAddr>,
         secure: Option<Arc<Tls>>,
-    ) {
+    ) -> bool {
+        let Some(share) = self.fair.admit(peer, self.open() + 1, self.most()) else {
+            return false;
+        };
         let living = self.workers.iter().filter(|worker| !worker.messages.is_closed());
-        let fewest = living.min_by_key(|worker| worker.open.load(Ordering::Relaxed));
-        let Some(worker) = fewest else { return };
-        let seat = Seat::take(&worker.open);
+        let fewest = living.min_by_key(|worker| worker.open.count.load(Ordering::Relaxed));
+        let Some(worker) = fewest else { return true };
+        let seat = Seat::take(&worker.open, share);
         let arrival = Message::Arrival(Arrival { socket, peer, secure, seat });
         if worker.messages.send(arrival).is_err() {
             tracing::error!("a worker has ended: its connection is dropped");
         }
+        true
     }
 
     /// Connections that there may be.
@@ -208,8 +231,12 @@ impl Placement {
 
     /// Whether there are as many connections as there may be.
     pub(super) fn is_full(&self) -> bool {
-        let open = self.workers.iter().map(|worker| worker.open.load(Ordering::Relaxed));
-        open.sum::<usize>() >= self.most()
+        self.open() >= self.most()
+    }
+
+    /// Connections that there are.
+    fn open(&self) -> usize {
+        self.workers.iter().map(|worker| worker.open.count.load(Ordering::Relaxed)).sum()
     }
 
     /// Has the workers close connections that nobody uses, or that ask nothing.
@@ -222,15 +249,18 @@ impl Placement {
 // === impl Seat ===
 
 impl Seat {
-    fn take(open: &Arc<AtomicUsize>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(open))
+    fn take(open: &Arc<Open>, share: Option<ClientShare>) -> Self {
+        open.count.fetch_add(1, Ordering::Relaxed);
+        Self { open: Arc::clone(open), share }
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.open.count.fetch_sub(1, Ordering::Relaxed);
+        if let Some(share) = self.share {
+            self.open.shares.give_back(share, 1);
+        }
     }
 }
 

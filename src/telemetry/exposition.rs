@@ -289,6 +289,8 @@ impl Collector for Scrape {
             ("descriptors", Process::read(&process.descriptors_exhausted)),
             ("memory", Process::read(&process.memory_exceeded)),
             ("idle_memory", self.metrics.sum(|shard| &shard.grown)),
+            ("connection_share", process.connection_share_exceeded.load(Ordering::Relaxed)),
+            ("buffer_share", process.buffers.share_exceeded.load(Ordering::Relaxed)),
         ];
         counters(e, names::CLIENT_LIMITS, "limit", &limits)?;
         self.counter(e, names::CONNECTIONS_SHED, |shard| &shard.shed)?;

@@ -108,7 +108,15 @@ pub const LABELS: &[Label] = &[
     label(
         "limit",
         "What there was too much of, or too few of",
-        &["max_requests", "max_connections", "descriptors", "memory", "idle_memory"],
+        &[
+            "max_requests",
+            "max_connections",
+            "descriptors",
+            "memory",
+            "idle_memory",
+            "connection_share",
+            "buffer_share",
+        ],
     ),
     label(
         "method",

@@ -100,6 +100,8 @@ pub struct BufferCounts {
     pub disk_of_answers: Arc<SharedBytes>,
     /// Heads of requests that are longer than usual.
     pub heads: Arc<SharedBytes>,
+    /// Times that a client was refused memory for bodies that others may need.
+    pub share_exceeded: Arc<SharedBytes>,
 }
 
 /// The servers of the applications.
@@ -192,6 +194,8 @@ pub struct Process {
     pub accept_errors: AtomicU64,
     /// Times that new connections were left to wait because of `server.max_connections`.
     pub connections_full: AtomicU64,
+    /// New connections of clients that had most of `server.max_connections`.
+    pub connection_share_exceeded: Arc<SharedBytes>,
     /// Times that the process began to take more than `memory.limit`.
     pub memory_exceeded: AtomicU64,
     /// Bytes that it takes, as the kernel counts them.

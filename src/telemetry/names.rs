@@ -110,8 +110,9 @@ pub const CLIENT_TIMEOUTS: Name = counter(
 pub const CLIENT_LIMITS: Name = counter(
     "sideman_client_limits",
     "Times that a limit of client connections acted: max_requests (server.max_requests), \
-     max_connections (server.max_connections), descriptors (ulimits.nofile), memory (memory.limit) or \
-     idle_memory (an HTTP/2 connection that had many requests at once was closed when it was idle)",
+     max_connections (server.max_connections), descriptors (ulimits.nofile), memory (memory.limit), \
+     idle_memory (an HTTP/2 connection that had many requests at once was closed when it was idle), connection_share or \
+     buffer_share (one client had more than its part of server.max_connections or of buffers.memory)",
 )
 .by(&["limit"]);
 pub const CONNECTIONS_SHED: Name = counter(

@@ -6,6 +6,7 @@ mod bodies;
 mod connections;
 mod crowd;
 mod descriptors;
+mod fair;
 mod heads;
 mod memory;
 mod shares;

@@ -1,0 +1,130 @@
+//! How much of something each client holds, where one must not take what others need: the last quarter is for clients
+//! that hold less than a quarter. Clients share counters by a hash: no lock, no memory that grows with them, and two of
+//! them have the same counter so rarely that it does no harm.
+
+use std::{
+    hash::{BuildHasher as _, DefaultHasher, Hash, Hasher as _, RandomState},
+    sync::{Arc, LazyLock, atomic::Ordering},
+};
+
+use crate::sync::AtomicU64;
+
+/// How many counters there are.
+const COUNTERS: u64 = 4096;
+
+/// What each client holds.
+#[derive(Debug)]
+pub struct ClientShares {
+    held: Vec<AtomicU64>,
+    /// Times that a client was refused more.
+    refused: Arc<AtomicU64>,
+}
+
+/// The number of a client's counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientShare(u16);
+
+/// Of this process alone: nobody can choose addresses that share a counter. Tests shall not depend on who does.
+static SEED: LazyLock<u64> =
+    LazyLock::new(|| if cfg!(test) { 0 } else { RandomState::new().hash_one(0) });
+
+// === impl ClientShare ===
+
+impl ClientShare {
+    /// The counter of a client, the same wherever there are any.
+    pub fn of(client: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (*SEED, client).hash(&mut hasher);
+        Self((hasher.finish() % COUNTERS) as u16)
+    }
+}
+
+// === impl ClientShares ===
+
+impl ClientShares {
+    /// Nobody holds any yet; counts refusals in `refused`.
+    pub fn new(refused: Arc<AtomicU64>) -> Self {
+        let held = (0..COUNTERS).map(|_| AtomicU64::default()).collect();
+        Self { held, refused }
+    }
+
+    /// Notes that a client takes `amount` more, where all take `used` with that; `false` if it may not, and has
+    /// not taken any.
+    pub fn take(&self, share: ClientShare, amount: u64, used: u64, limit: u64) -> bool {
+        let Some(held) = self.held.get(usize::from(share.0)) else { return true };
+        // Sums alone are kept: nothing else has to be seen in any order.
+        let now = held.fetch_add(amount, Ordering::Relaxed).saturating_add(amount);
+        if used <= most(limit) || now <= limit / 4 {
+            return true;
+        }
+        held.fetch_sub(amount, Ordering::Relaxed);
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+
+    /// Notes that a client has given `amount` back.
+    pub fn give_back(&self, share: ClientShare, amount: u64) {
+        if let Some(held) = self.held.get(usize::from(share.0)) {
+            held.fetch_sub(amount, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What one client can hold when nobody else holds any.
+pub(super) fn most(limit: u64) -> u64 {
+    limit - limit / 4
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shares() -> (ClientShares, Arc<AtomicU64>) {
+        let refused = Arc::<AtomicU64>::default();
+        (ClientShares::new(Arc::clone(&refused)), refused)
+    }
+
+    proptest! {
+        #[test]
+        fn small_clients_always_have_the_last_quarter(
+            limit in 0..200_u64,
+            steps in proptest::collection::vec((0..3_u16, 1..60_u64, any::<bool>()), 0..80),
+        ) {
+            let (shares, refused) = shares();
+            let mut held = [0_u64; 3];
+            let mut refusals = 0;
+            for (client, amount, gives_back) in steps {
+                let (share, held) = (ClientShare(client), &mut held);
+                let client = usize::from(client);
+                if gives_back {
+                    let amount = amount.min(held[client]);
+                    held[client] -= amount;
+                    shares.give_back(share, amount);
+                    continue;
+                }
+                let used = held.iter().sum::<u64>() + amount;
+                if used > limit {
+                    continue;
+                }
+                let may = shares.take(share, amount, used, limit);
+                // Whoever holds little may take all that is left; who holds much leaves a quarter.
+                prop_assert_eq!(may, held[client] + amount <= limit / 4 || used <= limit - limit / 4);
+                if may { held[client] += amount } else { refusals += 1 }
+            }
+            prop_assert_eq!(refused.load(Ordering::Relaxed), refusals);
+            for (client, amount) in (0..).zip(held) {
+                shares.give_back(ClientShare(client), amount);
+                prop_assert_eq!(shares.held[usize::from(client)].load(Ordering::Relaxed), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn client_keeps_its_counter() {
+        assert_eq!(ClientShare::of("192.0.2.1"), ClientShare::of("192.0.2.1"));
+        let different = (0..100).map(|number| ClientShare::of(number).0);
+        assert!(different.collect::<std::collections::BTreeSet<_>>().len() > 80);
+    }
+}

@@ -1,0 +1,150 @@
+//! Who gets one of the last connections: a client that holds more than a quarter of `server.max_connections` leaves the
+//! last quarter of them to others, if others have come lately. A trusted proxy is no single client: a load balancer
+//! has one address for all.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use ipnet::IpNet;
+
+use crate::{
+    body::{ClientShare, ClientShares},
+    plan::ClientNetwork,
+};
+
+/// Others may come again for so long after they have: health checks come more often.
+const LATELY: Duration = Duration::from_mins(2);
+
+/// What each client holds. Only the acceptor asks, once for each connection.
+#[derive(Debug)]
+pub(super) struct FairShare {
+    shares: Arc<ClientShares>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    trusted_proxies: Vec<IpNet>,
+    arrivals: Arrivals,
+}
+
+/// The last arrival, and the last one of another client. `None` is whoever is no single client.
+#[derive(Debug, Default)]
+struct Arrivals {
+    last: Option<(Option<ClientNetwork>, Instant)>,
+    other: Option<Instant>,
+}
+
+// === impl FairShare ===
+
+impl FairShare {
+    pub(super) fn new(shares: Arc<ClientShares>) -> Self {
+        Self { shares, known: Mutex::default() }
+    }
+
+    /// Connections of these are nobody's.
+    pub(super) fn set_trusted(&self, trusted_proxies: &[IpNet]) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.trusted_proxies = trusted_proxies.to_vec();
+    }
+
+    /// Counts a new connection where `used` of `most` are open with it: `Some` says as whose, `None` that it has to
+    /// be closed.
+    pub(super) fn admit(
+        &self,
+        peer: Option<SocketAddr>,
+        used: usize,
+        most: usize,
+    ) -> Option<Option<ClientShare>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = peer.and_then(|peer| known.client(peer.ip()));
+        let is_alone = known.arrivals.note(client, Instant::now());
+        let Some(client) = client else { return Some(None) };
+        let share = ClientShare::of(client);
+        let limit = if is_alone { u64::MAX } else { most as u64 };
+        self.shares.take(share, 1, used as u64, limit).then_some(Some(share))
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    fn client(&self, address: IpAddr) -> Option<ClientNetwork> {
+        let address = address.to_canonical();
+        let is_proxy = self.trusted_proxies.iter().any(|proxy| proxy.contains(&address));
+        (!is_proxy).then(|| ClientNetwork::of(address))
+    }
+}
+
+// === impl Arrivals ===
+
+impl Arrivals {
+    /// Notes an arrival; `true` if no other client has come lately.
+    fn note(&mut self, client: Option<ClientNetwork>, now: Instant) -> bool {
+        if let Some((last, at)) = self.last
+            && last != client
+        {
+            self.other = Some(at);
+        }
+        self.last = Some((client, now));
+        self.other.is_none_or(|at| now.saturating_duration_since(at) > LATELY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(text: &str) -> Option<SocketAddr> {
+        Some(SocketAddr::new(text.parse().unwrap(), 1234))
+    }
+
+    fn fair_share() -> FairShare {
+        let fair = FairShare::new(Arc::new(ClientShares::new(Arc::default())));
+        fair.set_trusted(&["10.0.0.0/8".parse().unwrap()]);
+        fair
+    }
+
+    #[test]
+    fn last_quarter_is_for_those_who_hold_little() {
+        let fair = fair_share();
+        assert!(fair.admit(peer("192.0.2.1"), 1, 8).is_some());
+        let mut held = 1;
+        while fair.admit(peer("2001:db8::1"), held + 1, 8).is_some() {
+            held += 1;
+        }
+        assert_eq!(held, 6);
+        // Of the same client.
+        assert!(fair.admit(peer("2001:db8::2"), 7, 8).is_none());
+        assert!(fair.admit(peer("192.0.2.1"), 7, 8).is_some());
+        // One that was never there, a proxy that is trusted, and a unix socket.
+        for other in [peer("2001:db8:0:1::1"), peer("10.1.2.3"), None] {
+            assert!(fair.admit(other, 8, 8).is_some());
+        }
+    }
+
+    #[test]
+    fn client_that_is_alone_has_all() {
+        let fair = fair_share();
+        for used in 1..=8 {
+            assert!(fair.admit(peer("192.0.2.1"), used, 8).is_some());
+        }
+    }
+
+    #[test]
+    fn others_count_for_a_while() {
+        let (mut arrivals, begin) = (Arrivals::default(), Instant::now());
+        let client = |number: u8| Some(ClientNetwork::of(IpAddr::from([192, 0, 2, number])));
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        assert!(arrivals.note(client(1), at(0)));
+        assert!(arrivals.note(client(1), at(10)));
+        assert!(!arrivals.note(client(2), at(20)));
+        assert!(!arrivals.note(client(1), at(30)));
+        assert!(!arrivals.note(client(1), at(140)));
+        assert!(arrivals.note(client(1), at(141)));
+        assert!(!arrivals.note(None, at(150)));
+    }
+}

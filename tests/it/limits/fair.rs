@@ -1,0 +1,127 @@
+//! One client can't take what others need: the last quarter of connections, and of the memory for bodies.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use socket2::{Domain, Socket, Type};
+
+use super::{LIMITS, before};
+use crate::support::{App, Client, eventually, pattern};
+
+/// Asks from another address of this machine; gives the first bytes of the answer.
+fn health_from(address: [u8; 4], server: SocketAddr) -> String {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
+    socket.connect_timeout(&server.into(), Duration::from_secs(20)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut socket = socket;
+    socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer.chars().take(15).collect()
+}
+
+#[test]
+fn connections_of_one_client_leave_some_to_others() {
+    const MOST: usize = 16;
+    let application = App::saying("hello");
+    let sideman = before(&application.url())
+        .set("server.max_connections", &MOST.to_string())
+        .set("upstream.max_in_flight", "100")
+        .start();
+    let other = || health_from([127, 0, 0, 2], sideman.address());
+    assert_eq!(other(), "HTTP/1.1 200 OK");
+    // Requests that run are never closed for others.
+    let mut running: Vec<Client> = Vec::new();
+    let mut begin = || {
+        let mut client = sideman.connect();
+        // Some are closed already.
+        let _ = client.try_send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst");
+        running.push(client);
+    };
+    let in_flight = || sideman.metric("sideman_requests_in_flight", &[]);
+    let part = (MOST * 3 / 4) as f64;
+    eventually("three quarters to be taken", || {
+        begin();
+        (in_flight() >= part).then_some(())
+    });
+    (0..MOST).for_each(|_| begin());
+    eventually("all others to be closed", || {
+        (sideman.metric(LIMITS, &[("limit", "connection_share")]) >= MOST as f64).then_some(())
+    });
+    let begin = Instant::now();
+    // No more of them than may still be closing.
+    for _ in 0..3 {
+        assert_eq!(other(), "HTTP/1.1 200 OK");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    let event = sideman.event("new connections of a client");
+    assert!(event.contains("client=\"127.0.0.1\""), "{event}");
+    sideman.until_metric("sideman_requests_in_flight", &[], part);
+    let answer = |client: &mut Client| {
+        let response = client.try_send("after").ok().and_then(|()| client.try_response("GET").ok());
+        response.is_some_and(|response| response.text() == "hello")
+    };
+    assert_eq!(running.iter_mut().filter_map(|client| answer(client).then_some(())).count(), 12);
+}
+
+#[test]
+fn connections_of_a_trusted_proxy_are_many_clients() {
+    let application = App::saying("hello");
+    let sideman = before(&application.url())
+        .set("server.max_connections", "16")
+        .set("server.trusted_proxies", "127.0.0.1")
+        .start();
+    assert_eq!(health_from([127, 0, 0, 2], sideman.address()), "HTTP/1.1 200 OK");
+    let mut all: Vec<Client> = Vec::new();
+    for _ in 0..16 {
+        let mut client = sideman.connect();
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst");
+        all.push(client);
+    }
+    sideman.until_metric("sideman_requests_in_flight", &[], 16.0);
+    assert_eq!(sideman.metric(LIMITS, &[("limit", "connection_share")]), 0.0);
+}
+
+#[test]
+fn bodies_of_one_client_leave_memory_to_others() {
+    const MEMORY: usize = 1 << 20;
+    let application =
+        App::start(|request| App::reply(format!("{}", request.body.len()).as_bytes()));
+    let sideman = before(&application.url())
+        .set("server.trusted_proxies", "127.0.0.1")
+        .set("buffers.memory", "1MiB")
+        .set("buffers.each", "256KiB")
+        .start();
+    let begin = |client: &str, length: usize| {
+        format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {client}\r\nContent-Length: {length}\r\n\r\n"
+        )
+    };
+    let mut many: Vec<Client> = (0..20).map(|_| sideman.connect()).collect();
+    for (number, client) in many.iter_mut().enumerate() {
+        // One client: all addresses are of one /64.
+        let client = client.send(begin(&format!("2001:db8::{number:x}"), 200_000));
+        client.send(&pattern(200_000)[..199_999]);
+    }
+    let bytes = |kind| sideman.metric("sideman_buffer_bytes", &[("kind", kind)]);
+    eventually("the rest of them on the disk", || {
+        (bytes("memory") + bytes("disk") > 3_500_000.0).then_some(())
+    });
+    assert!(bytes("memory") <= (MEMORY * 3 / 4) as f64, "{}", bytes("memory"));
+    assert!(sideman.metric(LIMITS, &[("limit", "buffer_share")]) >= 1.0);
+    // Another client's body waits in memory, as ever.
+    let mut other = sideman.connect();
+    other.send(begin("2001:db8:0:1::1", 200_000)).send(pattern(200_000));
+    assert_eq!(other.response().text(), "200000");
+    let spilled = [("body", "request")];
+    assert_eq!(sideman.metric("sideman_buffer_spilled_total", &spilled), 0.0);
+    for client in &mut many {
+        assert_eq!(client.send(&pattern(200_000)[199_999..]).response().text(), "200000");
+    }
+    sideman.until_metric("sideman_buffer_bytes", &[], 0.0);
+    assert!(sideman.metric("sideman_buffer_spilled_total", &spilled) >= 10.0);
+}
