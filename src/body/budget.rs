@@ -1,5 +1,5 @@
-//! What all bodies that wait may take together: one budget for memory and one for disk, of which responses may take a
-//! part only. Whoever keeps bytes holds a reservation for them, which gives them back when it is dropped.
+//! The budgets that all buffered bodies share, one for memory and one for disk; responses may use only a part of each.
+//! The holder of buffered bytes has a reservation, which returns them to the budget when it is dropped.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -10,7 +10,7 @@ use crate::sync::AtomicU64;
 #[derive(Clone, Debug)]
 pub struct Budget {
     pot: Arc<Pot>,
-    /// Who holds what is reserved, if that is bounded too.
+    /// The client that reservations count for, if each client is limited too.
     client: Option<ClientShare>,
 }
 
@@ -19,13 +19,13 @@ struct Pot {
     limit: u64,
     /// Read by the metrics as well.
     used: Arc<AtomicU64>,
-    /// What this is a part of.
+    /// The budget that this one is a part of.
     whole: Option<Budget>,
-    /// What each client holds of it.
+    /// The bytes that each client holds.
     shares: Option<ClientShares>,
 }
 
-/// What bodies of one kind may take together.
+/// The budgets of one kind of bodies.
 #[derive(Clone, Debug)]
 pub struct Budgets {
     pub memory: Budget,

@@ -1,12 +1,12 @@
-//! Divides the memory that the process may take among files, bodies, heads of requests and connections, so that what one
-//! of them takes is never what another one needs.
+//! Divides the memory limit of the process among files, bodies, request heads and connections, so that none of them
+//! uses memory that another one needs.
 
 use super::cgroup::MemoryGroup;
 use crate::plan::Plan;
 
 /// The limit where neither the settings nor the system have one.
 const DEFAULT: u64 = 512 * MIB;
-/// What is left of a container's limit for the page cache, in which the program itself is as well.
+/// The part of a container's limit that is used. The rest is for the page cache, which holds the program itself too.
 const OF_CONTAINER: (u64, u64) = (4, 5);
 /// An idle connection, with what the kernel needs for it (measured: 2.6 KiB and 3.8 KiB).
 const CONNECTION: u64 = 6656;
@@ -15,7 +15,7 @@ const LEAST_CONNECTIONS: u64 = 256;
 
 const MIB: u64 = 1 << 20;
 
-/// Who may have how much.
+/// The share of each part, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MemoryDivision {
     limit: u64,
@@ -29,7 +29,7 @@ pub(super) struct MemoryDivision {
     pub(super) connections: u64,
 }
 
-/// Puts into a plan what each part may take, where the settings leave it open.
+/// Lowers the shares in a plan that are `auto`; it has the maximum of each.
 pub(super) fn divide(plan: &mut Plan, container: Option<&MemoryGroup>) -> MemoryDivision {
     let (limit, source) = match (plan.memory.limit, container) {
         (Some(limit), _) => (limit, "memory.limit"),
@@ -38,16 +38,16 @@ pub(super) fn divide(plan: &mut Plan, container: Option<&MemoryGroup>) -> Memory
     };
     let memory = &mut plan.memory;
     if memory.is_static_auto {
-        plan.files.memory = (limit / 8).min(64 * MIB);
+        plan.files.memory = plan.files.memory.min(limit / 8);
     }
     if memory.is_media_auto {
-        plan.media.memory = (limit / 32).min(16 * MIB);
+        plan.media.memory = plan.media.memory.min(limit / 32);
     }
     if memory.is_buffers_auto {
-        plan.buffers.memory = (limit / 16 * 3).min(64 * MIB);
+        plan.buffers.memory = plan.buffers.memory.min(limit / 16 * 3);
         plan.buffers.each = plan.buffers.each.min(plan.buffers.memory);
     }
-    memory.heads = (limit / 8).min(64 * MIB);
+    memory.heads = memory.heads.min(limit / 8);
     memory.limit = Some(limit);
     MemoryDivision {
         limit,
@@ -63,7 +63,7 @@ pub(super) fn divide(plan: &mut Plan, container: Option<&MemoryGroup>) -> Memory
 // === impl MemoryDivision ===
 
 impl MemoryDivision {
-    /// Says who may have how much, and what to do if the parts are more than there is.
+    /// Logs the shares, with a warning if they exceed the limit.
     pub(super) fn report(&self) {
         let Self { limit, source, files, media, bodies, heads, connections } = *self;
         tracing::info!(

@@ -40,8 +40,8 @@ pub(super) const BUFFERS: &[Key] = &[
         name: "buffers.disk",
         default: Some(&["4GiB"]),
         kind: &One(Size(0, TIB), |to, bytes| to.plan.buffers.disk = bytes),
-        doc: "Bytes in files, over all workers, at the most, of which answers take at most half; a request \
-              that has no room is answered with 503, an answer is read as fast as its client reads. 0B makes no \
+        doc: "The limit for bytes in files, over all workers. Responses use at most half of it. A request that \
+              does not fit gets 503; a response that does not fit is read as fast as its client reads. 0B makes no \
               files: longer bodies are then refused, unless buffers.directory is memory.",
         ..Key::BLANK
     },

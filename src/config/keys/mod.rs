@@ -41,8 +41,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "memory",
-        "What the process may take of the machine's memory. Parts of it have bounds of their own: buffers.memory, \
-         static.memory, media.memory.",
+        "The memory of the process. buffers.memory, static.memory and media.memory are shares of it.",
     ),
     ("buffers", "Bodies that wait: requests until they are complete, answers until they are read."),
     (

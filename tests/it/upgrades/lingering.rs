@@ -51,7 +51,8 @@ fn an_upload_that_the_application_breaks_off_is_answered() {
     client.send([head.into_bytes(), vec![b'x'; LONG]].concat());
     let response = client.response();
     assert_eq!(response.status, 502);
-    assert!(response.closes() && client.until_closed().is_empty());
+    assert!(response.closes(), "{response:?}");
+    assert!(client.until_closed().is_empty());
 }
 
 #[test]
