@@ -265,6 +265,9 @@ impl State {
             self.output.extend_from_slice(rest.get(..passed).unwrap_or_default());
             at += passed;
             is_new |= passed > 0;
+            if self.fatal.is_some() {
+                break;
+            }
             let rest = rest.get(passed..).unwrap_or_default();
             let Some(header) = Header::read(rest) else { break };
             if header.length > FRAME {

@@ -188,6 +188,19 @@ fn what_cannot_be_followed_ends_the_connection() {
 }
 
 /// What is too large is counted, and not kept.
+/// However the frames of a flood are cut into reads.
+#[test]
+fn one_frame_too_many_is_called_a_flood() {
+    let flood = [PREFACE.to_vec(), frame(SETTINGS, 0, 0, &[]).repeat(3000)].concat();
+    for size in [1, 8, 9, 10, 100, 4096, flood.len()] {
+        let filter = filter();
+        let pieces: Vec<_> = flood.chunks(size).map(<[u8]>::to_vec).collect();
+        let seen = seen(&filter, &pieces, 4096);
+        assert_eq!(seen.fatal, Some(Reason::ENHANCE_YOUR_CALM), "in pieces of {size}");
+        assert!(matches!(filter.flood(), Some(Flood::ControlFrames)), "in pieces of {size}");
+    }
+}
+
 #[test]
 fn large_heads_are_refused_by_the_limit() {
     let value = |length: u8| [&[0x40, 1, b'a', length][..], &vec![b'v'; length.into()]].concat();
