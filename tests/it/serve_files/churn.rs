@@ -32,9 +32,10 @@ const NAMES: [(&str, usize); 9] = [
     ("deep/h.0123456789ab.bin", 2_500_000),
     ("i.html", 12_000),
 ];
-/// Its contents are declared never to change, and it is too large for memory: the kernel sends it. So it changes by other
-/// files in its place only.
-const IMMUTABLE: &str = "deep/h.0123456789ab.bin";
+/// What stands in names whose contents are declared never to change.
+const HASH: &str = ".0123456789ab.";
+/// Bytes of the largest file that is held in memory here, where it is compared after it was read.
+const HELD: u64 = 100_000;
 /// A version begins with its number and its length: 16 hex digits each and a line's end.
 const MARK: usize = 33;
 
@@ -174,7 +175,7 @@ fn change(directory: &Path, seed: u64, versions: &Versions, end: Instant) {
         let turn = versions.turn.lock().unwrap();
         // Another writer may have taken the file away: that is part of it.
         let _ = match random.u8(..10) {
-            0..=6 | 8.. if name == IMMUTABLE => {
+            0..=6 | 8.. if is_write_once(name, size, &path) => {
                 replace(directory, &path, seed, &versions.make(size, &mut random))
             }
             0..=3 => replace(directory, &path, seed, &versions.make(size, &mut random)),
@@ -191,6 +192,13 @@ fn change(directory: &Path, seed: u64, versions: &Versions, end: Instant) {
         // Between two changes, so that most answers are of a file at rest.
         thread::sleep(Duration::from_millis(random.u64(..30)));
     }
+}
+
+/// Whether the kernel sends this file without comparing it: its name says that it never changes, and it is too large for
+/// memory, by itself or by a new name. It is replaced by other files, and is not written to.
+fn is_write_once(name: &str, size: usize, path: &Path) -> bool {
+    let is_large = || fs::metadata(path).map_or(true, |metadata| metadata.len() > HELD);
+    name.contains(HASH) && (size as u64 > HELD || is_large())
 }
 
 /// As collectstatic and deploys ought to.
