@@ -5,6 +5,7 @@ Usage: attacks.py NAME PORT SECONDS. Prints what came of the connections as JSON
 
 import json
 import os
+import socket
 import sys
 import time
 from collections import Counter
@@ -25,6 +26,7 @@ BOMB_REPEATS = 23
 # Together less than server.max_header, so that the requests are served.
 BOMB_REPEATS_ALLOWED = 4
 BOMB_STREAMS = 128
+FLOOD_FRAMES = 1_000_000
 
 
 def get(path, headers=""):
@@ -121,6 +123,21 @@ def allowed_bombs():
     return (Bomb(BOMB_REPEATS_ALLOWED) for _ in range(60))
 
 
+class Flood(Client):
+    """An HTTP/2 connection that sends PING frames as fast as they are taken, and reads none of the answers."""
+
+    def receive(self):
+        """Nothing: only the end of the connection is of interest."""
+        if self.socket.recv(1, socket.MSG_PEEK) == b"":
+            self.end("closed")
+
+
+def floods():
+    """500 HTTP/2 connections that send a million PING frames each, and read no answer."""
+    flood = http2.start(1 << 16) + http2.frame(http2.PING, 0, 0, bytes(8)) * FLOOD_FRAMES
+    return (Flood(flood) for _ in range(500))
+
+
 def websockets():
     """1,000 WebSockets, each of which sends one message of 1 KiB."""
     headers = ("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -131,7 +148,10 @@ def websockets():
 
 
 ATTACKS = {attack.__name__.replace("_", "-"): attack for attack in (
-    idle, large_heads, slow_files, slow_responses, uploads, full_queue, header_bombs, allowed_bombs, websockets)}
+    idle, large_heads, slow_files, slow_responses, uploads, full_queue, header_bombs, allowed_bombs, floods,
+    websockets)}
+# HTTP/2 without TLS, from the first byte on.
+OVER_HTTP2 = ("header-bombs", "allowed-bombs", "floods")
 
 
 def main():

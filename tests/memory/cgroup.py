@@ -93,6 +93,10 @@ class Cgroup:
         """The command, begun within this cgroup: what it reads and allocates is counted from the start."""
         return ["sh", "-c", 'echo $$ >"$0" && exec "$@"', str(self.path / "cgroup.procs"), *command]
 
+    def processes(self):
+        """The numbers of the processes in it."""
+        return [int(line) for line in (self.path / "cgroup.procs").read_text().split()]
+
     def balance(self, usage):
         """Makes the limit hold for the total; version 2 does so by itself."""
 

@@ -18,6 +18,8 @@ HEADINGS = (
 @dataclass
 class Result:
     name: str
+    # The program, if it is not Sideman.
+    version: str
     # In memory, as watch.Memory has it: before, at the peak, and 10 s after the end.
     before: object
     peak: object
@@ -53,7 +55,7 @@ class Result:
     def row(self):
         peak, rest = self.peak, self.rest
         return [
-            self.name, self.process(), str(len(self.probes)), str(len(self.failed_probes())),
+            f"{self.version} {self.name}".strip(), self.process(), str(len(self.probes)), str(len(self.failed_probes())),
             f"{self.percentile(0.5):.1f}", f"{self.percentile(0.99):.1f}", f"{self.percentile(1):.1f}",
             *map(mebibytes, (
                 max(peak.usage.total, self.kernel_peak), peak.usage.anon, peak.usage.shmem, peak.usage.file,

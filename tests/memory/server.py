@@ -6,11 +6,16 @@ import shutil
 import signal
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPOSE = REPOSITORY / "config/deploy/compose.yaml"
 START_SECONDS = 10
+# What Sideman counts when a limit acts.
+COUNTERS = re.compile(
+    r"^(sideman_(?:errors|client_limits|client_connections_shed|client_timeouts|client_floods"
+    r"|client_stalled_streams|accept_errors|panics|buffer_spilled|buffer_held_up)_total(?:{.*})?) ([1-9]\S*)$", re.MULTILINE)
 
 
 def compose_service():
@@ -48,6 +53,19 @@ def drop_from_page_cache(file):
         os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+def memory_of(processes):
+    """PSS and anonymous memory in bytes; nothing once all have ended."""
+    total = {}
+    for process in processes:
+        try:
+            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        for name, kilobytes in re.findall(r"^(Pss|Anonymous): +(\d+) kB$", rollup, re.MULTILINE):
+            total[name] = total.get(name, 0) + (int(kilobytes) << 10)
+    return total or None
+
+
 class Server:
     """Starts when it is made, and listens then."""
 
@@ -71,7 +89,8 @@ class Server:
             self.process = subprocess.Popen(
                 cgroup.command([str(copy), "run"]), env=environment | {"PATH": os.environ["PATH"]},
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
-        self.port = self.address("listening")
+        # One listener takes both versions of HTTP.
+        self.port = self.http2_port = self.address("listening")
         self.admin_port = self.address("admin listening")
         self.wait_for(" INFO ready")
 
@@ -91,13 +110,16 @@ class Server:
         return self.process.poll() is None
 
     def memory(self):
-        """PSS and anonymous memory in bytes; nothing once it has ended."""
+        return memory_of([self.process.pid])
+
+    def counted(self):
+        """What it has counted of limits that acted; nothing once it has died."""
         try:
-            rollup = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5) as response:
+                text = response.read().decode()
         except OSError:
-            return None
-        found = dict(re.findall(r"^(Pss|Anonymous): +(\d+) kB$", rollup, re.MULTILINE))
-        return {name: int(kilobytes) << 10 for name, kilobytes in found.items()} or None
+            return {}
+        return {match[1].removeprefix("sideman_"): int(float(match[2])) for match in COUNTERS.finditer(text)}
 
     def stop(self):
         """Ends it at once: the second signal does not wait for requests."""
