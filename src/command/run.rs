@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use super::demo;
+use super::demo::Demo;
 use crate::{
     config::{self, Environment, Flags, Loaded, Origin, Problem, Problems, Setting},
     lifecycle::{self, Addresses, Outcome, Source, StartError},
-    plan::{Level, Listen, Log, Plan, Shutdown},
+    plan::{Level, Listen, Shutdown},
 };
 
 /// What the shell and orchestrators know as wrong usage.
@@ -75,58 +75,52 @@ fn demo_admin(wanted: Option<SocketAddr>) -> SocketAddr {
     }
 }
 
-/// Serves a small application and its files, which come along.
+/// Serves the demo's application and files.
 pub(super) fn show(
     listen: SocketAddr,
     admin: Option<SocketAddr>,
     out: &mut dyn io::Write,
     err: &mut dyn io::Write,
 ) -> ExitCode {
-    let demo = match demo::start() {
+    let demo = match Demo::start() {
         Ok(demo) => demo,
         Err(error) => {
-            let _ = writeln!(err, "the demo can't start: {error}");
+            let advice = "set TMPDIR to a writable directory with a short path";
+            let _ = writeln!(err, "cannot write the demo's files: {error}; {advice}");
             return ExitCode::FAILURE;
         }
     };
-    let flags = Flags {
-        config: None,
-        values: vec![
-            ("server.listen", vec![listen.to_string()]),
-            ("upstream.url", vec![format!("http://{}", demo.application)]),
-            ("static.roots", vec![format!("/static/={}", demo.static_directory.display())]),
-            ("admin.listen", vec![demo_admin(admin).to_string()]),
-        ],
-    };
+    let mut values = demo.settings().to_vec();
+    values.push(("server.listen", vec![listen.to_string()]));
+    values.push(("admin.listen", vec![demo_admin(admin).to_string()]));
     // No environment: the demo is the same everywhere.
-    let Loaded { plan, settings } = match config::load(&flags, &Environment::default()) {
+    let loaded = config::load(&Flags { config: None, values }, &Environment::default());
+    let Loaded { mut plan, settings } = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => {
             let _ = writeln!(err, "{problems}");
             return ExitCode::from(BAD_SETTINGS);
         }
     };
+    plan.log.level = Level::Warn;
+    // There is no load balancer to wait for, and an open event stream never ends.
+    let tunnels = Duration::from_secs(3);
+    plan.shutdown = Shutdown { delay: Duration::ZERO, timeout: tunnels, tunnels };
     let health = plan.health.path.clone();
-    let log = Log { level: Level::Warn, ..plan.log };
-    // Nobody has to look away first, and an open event stream would never end.
-    let shutdown = Shutdown {
-        delay: Duration::ZERO,
-        timeout: Duration::from_secs(3),
-        tunnels: Duration::from_secs(3),
-    };
-    let plan = Plan { log, shutdown, ..plan };
     let banner = |addresses: &Addresses| {
         let site = match addresses.site.first() {
             Some((Listen::Tcp(address), _)) => *address,
             Some((Listen::Unix(_), _)) | None => listen,
         };
         let metrics = addresses.admin.map(|admin| format!("http://{admin}/metrics"));
-        let text = demo::banner(
-            &format!("http://{site}/"),
-            &format!("http://{site}{health}"),
-            &metrics.unwrap_or_default(),
+        let metrics = metrics.unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "Sideman demo\n  Site      http://{site}/\n  Health    http://{site}{health}\n  \
+             Metrics   {metrics}\n\nOpen the site in a browser. Each request becomes one line here; \
+             Ctrl-C ends the demo.\n"
         );
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let _ = out.flush();
     };
     serve(Loaded { plan, settings }, None, err, banner)
 }

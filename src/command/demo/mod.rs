@@ -1,85 +1,67 @@
-//! What `sideman demo` puts behind Sideman: a small application that plays Django's part, and the
-//! static files of its pages. Nothing here knows of Sideman's own modules, and nothing prints: the
-//! command that starts the server in front says what there is to say.
+//! What `sideman demo` puts behind Sideman: a small application in Django's place, and its static files.
 
 mod app;
-mod assets;
-mod body;
-mod html;
-mod multipart;
-mod pages;
-mod site;
-mod sound;
 #[cfg(test)]
 mod tests;
 
-use self::{app::serve, site::Site};
-
 use std::{
+    fs::{self, DirBuilder},
     io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::PathBuf,
-    thread::JoinHandle,
+    os::unix::{fs::DirBuilderExt as _, net::UnixListener},
+    path::{Path, PathBuf},
+    thread,
 };
 
-use tokio::sync::oneshot;
+use md5::{Digest as _, Md5};
 
-/// The running application and its static files; dropping it ends the one and removes the other.
+use self::app::App;
+
+/// The application, which runs until the process ends, and its files: removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Demo {
-    /// Where the application listens.
-    pub(super) application: SocketAddr,
-    /// The directory to serve below `/static/`.
-    pub(super) static_directory: PathBuf,
-    thread: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
-    _site: Site,
-}
-
-/// Writes the static files and starts the application on a thread of its own.
-pub(super) fn start() -> io::Result<Demo> {
-    let site = Site::new()?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    listener.set_nonblocking(true)?;
-    let application = listener.local_addr()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (stop, stopped) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("demo-app".into()).spawn(move || {
-        runtime.block_on(async {
-            match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => tokio::select! {
-                    () = serve(listener) => {}
-                    _ = stopped => {}
-                },
-                Err(error) => tracing::error!(%error, "the demo's application could not start"),
-            }
-        });
-    })?;
-    Ok(Demo {
-        application,
-        static_directory: site.directory().to_owned(),
-        thread: Some((stop, thread)),
-        _site: site,
-    })
-}
-
-/// The lines that tell a person where to look; the three are whole URLs.
-pub(super) fn banner(site: &str, health: &str, metrics: &str) -> String {
-    format!(
-        "\n  Sideman demo\n  ────────────\n  \
-         Site      {site}\n  \
-         Health    {health}\n  \
-         Metrics   {metrics}\n\n  \
-         Open the site in a browser. Every request becomes one line here; Ctrl-C ends the demo.\n\n"
-    )
+    directory: PathBuf,
 }
 
 // === impl Demo ===
 
+impl Demo {
+    /// Writes the files to a private directory, and starts the application there on threads of its own.
+    pub(super) fn start() -> io::Result<Self> {
+        let name = format!("sideman-demo-{:012x}", fastrand::u64(..) >> 16);
+        let demo = Self { directory: std::env::temp_dir().join(name) };
+        DirBuilder::new().mode(0o700).create(&demo.directory)?;
+        let (files, socket) = (demo.directory.join("static"), demo.directory.join("app.sock"));
+        fs::create_dir(&files)?;
+        let style = write_hashed(&files, "demo", "css", include_str!("assets/demo.css"))?;
+        let script = write_hashed(&files, "demo", "js", include_str!("assets/demo.js"))?;
+        let app = App { style, script, ..App::default() };
+        let listener = UnixListener::bind(&socket)?;
+        thread::Builder::new().spawn(move || app.serve(listener, &socket))?;
+        Ok(demo)
+    }
+
+    /// Settings that put Sideman in front of it.
+    pub(super) fn settings(&self) -> [(&'static str, Vec<String>); 3] {
+        let directory = self.directory.display();
+        [
+            ("upstream.url", vec![format!("http+unix:{directory}/app.sock")]),
+            ("upstream.max_in_flight", vec![app::WORKERS.to_string()]),
+            ("static.roots", vec![format!("/static/={directory}/static")]),
+        ]
+    }
+}
+
 impl Drop for Demo {
     fn drop(&mut self) {
-        if let Some((stop, thread)) = self.thread.take() {
-            let _ = stop.send(());
-            let _ = thread.join();
-        }
+        let _ = fs::remove_dir_all(&self.directory);
     }
+}
+
+/// Writes a file under the name that Django's ManifestStaticFilesStorage gives it, and returns the name.
+fn write_hashed(directory: &Path, stem: &str, extension: &str, text: &str) -> io::Result<String> {
+    let digest: String =
+        Md5::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let name = format!("{stem}.{digest}.{extension}");
+    fs::write(directory.join(&name), text)?;
+    Ok(name)
 }

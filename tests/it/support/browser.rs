@@ -84,6 +84,12 @@ impl Browser {
         self.call("Page.navigate", &json!({ "url": url })).unwrap();
     }
 
+    /// A command of the DevTools protocol whose result does not matter.
+    #[track_caller]
+    pub(crate) fn command(&mut self, method: &str, arguments: &Value) {
+        self.call(method, arguments).unwrap();
+    }
+
     /// What a script in the page says, or its promise; an error if it throws.
     pub(crate) fn evaluate(&mut self, script: &str) -> Result<Value, String> {
         let arguments =

@@ -1,110 +1,62 @@
-// What the demo's pages do beyond plain HTML; every page also works without this.
-"use strict";
-
-const one = (selector, within = document) => within.querySelector(selector);
-
-// The health check, asked from here.
-for (const place of document.querySelectorAll("[data-probe]")) {
-  fetch(place.dataset.probe, { cache: "no-store" })
-    .then((answer) => {
-      place.textContent = answer.ok ? "health: ready" : `health: ${answer.status}`;
-      place.classList.add(answer.ok ? "good" : "bad");
-    })
-    .catch(() => {
-      place.textContent = "health: no answer";
-      place.classList.add("bad");
-    });
-}
-
-// A slow page: count while waiting.
-const wait = one("form[data-wait]");
-if (wait) {
-  let timer;
-  wait.addEventListener("submit", () => {
-    const start = performance.now();
-    const output = one("[data-elapsed]", wait);
-    clearInterval(timer);
-    timer = setInterval(() => {
-      output.textContent = `${((performance.now() - start) / 1000).toFixed(1)} s …`;
-    }, 100);
-  });
-  // The page may come back from the browser's memory with its clock still running.
-  addEventListener("pageshow", () => {
-    clearInterval(timer);
-    one("[data-elapsed]", wait).textContent = "";
-  });
-}
-
-// An upload: say what was chosen, and refuse early what the application would refuse late.
-const upload = one("form[data-upload]");
-if (upload) {
-  const input = one("input[type=file]", upload);
-  const chosen = one("[data-chosen]", upload);
-  const size = () => [...input.files].reduce((sum, file) => sum + file.size, 0);
-  input.addEventListener("change", () => {
-    const tooMuch = size() > Number(upload.dataset.limit);
-    input.setCustomValidity(tooMuch ? "That is more than 64 MiB." : "");
-    const files = input.files.length === 1 ? "1 file" : `${input.files.length} files`;
-    chosen.textContent = input.files.length
-      ? `${files}, ${size().toLocaleString("en")} bytes.${tooMuch ? " That is too much." : ""}`
-      : "Nothing chosen yet.";
-  });
-  upload.addEventListener("submit", () => {
-    chosen.textContent = "On its way …";
-  });
-}
-
-// The event stream.
-const events = one("[data-events]");
-if (events) {
-  const cells = events.querySelectorAll(".beats i");
-  const start = one("[data-start]", events);
-  const stop = one("[data-stop]", events);
-  const state = one("[data-state]", events);
-  let source;
-  const close = (text) => {
-    source?.close();
-    source = undefined;
-    start.disabled = false;
-    stop.disabled = true;
-    state.textContent = text;
-  };
-  start.addEventListener("click", () => {
-    cells.forEach((cell) => cell.classList.remove("on"));
-    start.disabled = true;
-    stop.disabled = false;
-    state.textContent = "Connecting …";
-    source = new EventSource("/events/stream");
-    source.addEventListener("beat", (event) => {
-      const { beat, of, sent } = JSON.parse(event.data);
-      cells[beat - 1]?.classList.add("on");
-      const late = Math.max(0, Date.now() - sent);
-      state.textContent = `Beat ${beat} of ${of}, ${late} ms after it was sent.`;
-    });
-    source.addEventListener("end", () => close("That was the last one."));
-    source.addEventListener("error", () => {
-      if (source?.readyState === EventSource.CLOSED) close("The stream ended.");
-      else state.textContent = "Interrupted; connecting again …";
-    });
-  });
-  stop.addEventListener("click", () => close("Stopped."));
-}
-
-// Static files: ask for each, then ask again with the ETag that came.
-const files = one("[data-files]");
-if (files) {
-  const ask = async (row) => {
-    const file = row.dataset.file;
-    const first = await fetch(file, { method: "HEAD", cache: "no-store" });
-    one("[data-cell=cache]", row).textContent = first.headers.get("cache-control") ?? "none";
-    const tag = first.headers.get("etag");
-    const headers = tag ? { "If-None-Match": tag } : {};
-    const again = await fetch(file, { method: "HEAD", cache: "no-store", headers });
-    one("[data-cell=again]", row).textContent = tag ? String(again.status) : "no ETag";
-  };
-  for (const row of files.querySelectorAll("tr[data-file]")) {
-    ask(row).catch(() => {
-      one("[data-cell=again]", row).textContent = "no answer";
-    });
-  }
-}
+const script = document.currentScript.src;
+const timer = (start = performance.now()) => () => `${Math.round(performance.now() - start)} ms`;
+// Without the browser's own cache, every fetch reaches Sideman.
+const ask = async (url, options) => {
+  const time = timer();
+  const response = await fetch(url, { cache: "no-store", ...options });
+  return { status: response.status, headers: response.headers, text: await response.text(), time: time() };
+};
+const shows = {
+  async files(say, first = ask(script)) {
+    const { status, headers, time } = await first;
+    const again = await ask(script, { headers: { "If-None-Match": headers.get("etag") } });
+    // The ETag changes once, when Sideman has compressed the file in the background.
+    if (again.status !== 304) return shows.files(say, again);
+    say(`${status} in ${time}\n${headers.get("cache-control")}\n${again.status} in ${again.time}, asked with its ETag`);
+  },
+  async queue(say) {
+    const visit = async (most) => {
+      const { status, text, time } = await ask("/work");
+      say(`${status} ${"█".repeat(parseInt(time) / 50)} ${time}`);
+      return Math.max(most, text);
+    };
+    // Browsers open six connections to a server: one is left for the file.
+    const visits = [0, 0, 0, 0, 0].map((most) => visit(most).then(visit).then(visit));
+    say(`A static file meanwhile: ${(await ask(script)).time}`);
+    say(`In flight at the application: at most ${Math.max(...(await Promise.all(visits)))}`);
+  },
+  async restart(say) {
+    const { status, time } = await ask("/restart", { method: "POST" }).then(() => ask("/work"));
+    say(`${status} after ${time}`);
+  },
+  async upload(say) {
+    const body = document.querySelector("input").files[0] ?? new Uint8Array(20_000_000);
+    const { status, text, time } = await ask("/upload", { method: "POST", body });
+    say(`${status} in ${time}\nThe application: ${text}`);
+  },
+  async hints(say) {
+    const { status, time } = await ask("/?hints");
+    const timing = performance.getEntriesByName(`${location.origin}/?hints`).at(-1);
+    say(`103 in ${Math.round(timing.firstInterimResponseStart - timing.startTime)} ms, ${status} in ${time}`);
+  },
+  events: (say) => new Promise((done) => {
+    const [time, source] = [timer(), new EventSource("/events")];
+    source.onmessage = ({ data }) => say(`${data}, after ${time()}`);
+    setTimeout(() => done(source.close()), 2500);
+  }),
+  socket: (say) => new Promise((done, fail) => {
+    const [time, socket] = [timer(), new WebSocket(`ws://${location.host}/socket`)];
+    socket.onopen = () => socket.send("hello");
+    socket.onmessage = ({ data }) => done(say(`“${data}” came back after ${time()}`), socket.close());
+    socket.onerror = () => fail(new Error("no connection"));
+  }),
+};
+const run = async (button) => {
+  const output = button.nextElementSibling;
+  [output.textContent, button.disabled] = ["", true];
+  await shows[button.dataset.run]((line) => output.append(`${line}\n`)).catch((error) => output.append(error));
+  [output.dataset.done, button.disabled] = ["", false];
+};
+const buttons = [...document.querySelectorAll("section button")];
+for (const button of buttons) button.onclick = () => run(button);
+document.querySelector("#all").onclick = async () => { for (const button of buttons) await run(button); };
