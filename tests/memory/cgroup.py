@@ -28,12 +28,12 @@ class Usage:
     sock: int = 0
 
 
-def create(limit, counts_sockets=True):
+def create(limit, counts_sockets=True, name="attacked"):
     """A new cgroup. `limit` is in bytes, or None; `counts_sockets` says whether version 1 has them in it too."""
     if os.geteuid() != 0:
         raise Unavailable("only root can make a cgroup")
     path, kind = find_hierarchy()
-    path /= f"sideman-memory-{os.getpid()}"
+    path /= f"sideman-memory-{os.getpid()}-{name}"
     try:
         path.mkdir()
     except OSError as error:

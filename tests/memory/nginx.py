@@ -67,7 +67,7 @@ def free_port():
 class Nginx:
     """Starts when it is made, and listens then."""
 
-    def __init__(self, binary, cgroup, work, application_port, _settings):
+    def __init__(self, binary, cgroup, work, application_port, _settings, _name="attacked"):
         self.cgroup = cgroup
         self.port, self.http2_port = free_port(), free_port()
         drop_from_page_cache(binary)

@@ -9,7 +9,7 @@ WARN_P99 = 20
 WARN_REST = 4 << 20
 
 HEADINGS = (
-    "attack", "process", "probes", "failed", "p50 ms", "p99 ms", "max ms",
+    "attack", "process", "probes", "failed", "p50 ms", "p99 ms", "max ms", "baseline p99",
     "peak", "anon", "shmem", "file", "kernel", "sock", "PSS", "process anon",
     "rest", "rest anon", "rest PSS",
 )
@@ -32,6 +32,8 @@ class Result:
     died_after: float
     exit_status: int
     probes: list
+    # Of the server that nobody attacks.
+    baseline_probes: list
     clients: dict
     counters: dict = field(default_factory=dict)
 
@@ -39,8 +41,10 @@ class Result:
         return [probe for probe in self.probes if probe[3] is not None]
 
     def percentile(self, share):
-        times = sorted(probe[2] for probe in self.probes)
-        return times[min(len(times) - 1, int(len(times) * share))] if times else 0
+        return percentile(self.probes, share)
+
+    def baseline_p99(self):
+        return percentile(self.baseline_probes, 0.99)
 
     def process(self):
         if self.kills:
@@ -57,6 +61,7 @@ class Result:
         return [
             f"{self.version} {self.name}".strip(), self.process(), str(len(self.probes)), str(len(self.failed_probes())),
             f"{self.percentile(0.5):.1f}", f"{self.percentile(0.99):.1f}", f"{self.percentile(1):.1f}",
+            f"{self.baseline_p99():.1f}",
             *map(mebibytes, (
                 max(peak.usage.total, self.kernel_peak), peak.usage.anon, peak.usage.shmem, peak.usage.file,
                 peak.usage.kernel, peak.usage.sock, peak.pss, peak.anonymous,
@@ -73,7 +78,8 @@ class Result:
         for why, times in sorted(self.failures().items()):
             yield f"FAILED: {len(times)} probes ({why}), from {min(times):.1f} s to {max(times):.1f} s"
         if self.percentile(0.99) > WARN_P99:
-            yield f"warning: p99 of the probe is above {WARN_P99} ms"
+            yield (f"warning: p99 of the probe is above {WARN_P99} ms; "
+                   f"at the server that nobody attacks it is {self.baseline_p99():.1f} ms")
         left = self.rest.anonymous - self.before.anonymous
         if left > WARN_REST:
             yield f"warning: {mebibytes(left)} MiB more than before are left 10 s after its end"
@@ -86,6 +92,12 @@ class Result:
 
     def as_json(self):
         return json.dumps(vars(self), default=vars)
+
+
+def percentile(probes, share):
+    """The milliseconds that this share of the probes took at the most."""
+    times = sorted(probe[2] for probe in probes)
+    return times[min(len(times) - 1, int(len(times) * share))] if times else 0
 
 
 def mebibytes(count):

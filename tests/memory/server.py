@@ -69,10 +69,11 @@ def memory_of(processes):
 class Server:
     """Starts when it is made, and listens then."""
 
-    def __init__(self, program, cgroup, work, application_port, settings):
+    def __init__(self, program, cgroup, work, application_port, settings, name="attacked"):
         self.cgroup = cgroup
-        self.log = work / "events.log"
-        copy = work / "sideman"
+        self.log = work / f"{name}.log"
+        # Of its own: the pages of a program count for the cgroup that reads them first.
+        copy = work / f"sideman-{name}"
         if not copy.exists():
             shutil.copy2(program, copy)
         drop_from_page_cache(copy)
