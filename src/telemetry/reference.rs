@@ -50,9 +50,9 @@ fn names_keep_the_customs_of_prometheus() {
 }
 
 #[test]
-fn the_readme_names_metrics_that_exist() {
-    let readme = include_str!("../../README.md");
-    let rows = readme.lines().filter_map(|row| row.strip_prefix("| `sideman_"));
+fn the_page_about_operation_names_metrics_that_exist() {
+    let page = include_str!("../../docs/operation.md");
+    let rows = page.lines().filter_map(|row| row.strip_prefix("| `sideman_"));
     let mut count = 0;
     for row in rows {
         let (name, _) = row.split_once(['`', '{']).unwrap();

@@ -3,6 +3,7 @@
 
 mod aws;
 mod cloudformation;
+mod commands;
 mod compose;
 mod copilot;
 mod ecs;

@@ -9,8 +9,11 @@ use sideman::config;
 
 use super::text;
 
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 18] = [
+    "CODE_OF_CONDUCT.md",
+    "CONTRIBUTING.md",
     "README.md",
+    "SECURITY.md",
     "config/deploy/README.md",
     "docs/application.md",
     "docs/compose.md",
@@ -18,6 +21,9 @@ const PAGES: [&str; 12] = [
     "docs/files.md",
     "docs/limits.md",
     "docs/logging.md",
+    "docs/nginx.md",
+    "docs/operation.md",
+    "docs/performance.md",
     "docs/reload.md",
     "docs/requests.md",
     "docs/tls.md",
@@ -65,8 +71,38 @@ fn every_variable_and_link_exists() {
         let home = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
         for link in text.split("](").skip(1) {
             let link = link.split([')', '#']).next().unwrap();
+            if link.starts_with("https://") {
+                continue;
+            }
             let path = home.parent().unwrap().join(link);
             assert!(link.is_empty() || fs::metadata(&path).is_ok(), "{page}: {link}");
         }
     }
+}
+
+/// Pages that lead people to a file by its path.
+#[test]
+fn every_path_exists() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut count = 0;
+    for page in ["CONTRIBUTING.md", "SECURITY.md"] {
+        let text = text(page);
+        for word in text.split('`').skip(1).step_by(2) {
+            let top = ["src/", "tests/", "docs/", "config/", "fuzz/", "benches/"];
+            if top.iter().any(|top| word.starts_with(top)) && !word.contains("SECTION") {
+                assert!(fs::metadata(home.join(word)).is_ok(), "{page}: {word}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 20, "{count} paths");
+}
+
+/// The licences that Cargo.toml names are there, and what cargo packs is what a build needs.
+#[test]
+fn licences_are_there() {
+    let manifest = text("Cargo.toml");
+    assert!(manifest.contains("license = \"MIT OR Apache-2.0\""));
+    assert!(text("LICENSE-MIT").contains("Permission is hereby granted, free of charge"));
+    assert!(text("LICENSE-APACHE").contains("Apache License\n"));
 }

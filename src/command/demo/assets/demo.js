@@ -17,13 +17,13 @@ const shows = {
   async queue(say) {
     const visit = async (most) => {
       const { status, text, time } = await ask("/work");
-      say(`${status} ${"█".repeat(parseInt(time) / 50)} ${time}`);
+      say(`${status} ${"█".repeat(parseInt(time) / 100)} ${time}`);
       return Math.max(most, text);
     };
     // Browsers open six connections to a server: one is left for the file.
     const visits = [0, 0, 0, 0, 0].map((most) => visit(most).then(visit).then(visit));
     say(`A static file meanwhile: ${(await ask(script)).time}`);
-    say(`In flight at the application: at most ${Math.max(...(await Promise.all(visits)))}`);
+    say(`At the application at once: at most ${Math.max(...(await Promise.all(visits)))}`);
   },
   async restart(say) {
     const { status, time } = await ask("/restart", { method: "POST" }).then(() => ask("/work"));
