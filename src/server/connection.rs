@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::{io::AsyncWriteExt as _, sync::Semaphore};
 
 use super::{
+    connection_permit::ConnectionPermit,
     counted_stream::CountedStream,
     current::Current,
     drain::Ticket,
@@ -30,7 +31,9 @@ pub(super) struct Entry {
     /// `None` came by a unix socket.
     pub(super) peer: Option<SocketAddr>,
     /// `None` speaks HTTP at once.
-    pub(super) handshake: Option<Box<Handshake>>,
+    pub(super) handshake: Option<Handshake>,
+    /// Counts it among the connections of its worker and its client.
+    pub(super) permit: Option<ConnectionPermit>,
 }
 
 /// What a handshake needs.
@@ -46,38 +49,63 @@ struct Open(Arc<Shard>);
 /// Counts a connection that speaks TLS.
 struct Secure(Arc<Shard>);
 
+/// A connection whose client may begin to speak HTTP.
+struct Opened {
+    stream: CountedStream,
+    is_http2: bool,
+    info: Rc<ConnectionInfo>,
+    open: Open,
+    _secure: Option<Secure>,
+    _permit: Option<ConnectionPermit>,
+}
+
 /// Serves a connection until it ends.
-pub(super) async fn serve(current: Rc<Current>, entry: Entry, ticket: Ticket) {
-    let local = current.get();
-    let metrics = Arc::clone(&local.metrics);
+///
+/// Most of what an idle connection costs is this future: what is over before HTTP begins, and what comes after HTTP/1.1,
+/// has memory of its own, and no function borrows what another is to own (it would be kept until the end).
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice")]
+pub(super) fn serve(
+    current: Rc<Current>,
+    entry: Box<Entry>,
+    ticket: Ticket,
+) -> impl Future<Output = ()> {
+    async move {
+        let Some(Opened { stream, is_http2, info, open, _secure, _permit }) =
+            open(&current, entry, &ticket).await
+        else {
+            return;
+        };
+        let served = if is_http2 {
+            (stream, NextStep::Http2(Bytes::new()))
+        } else {
+            match http1::serve(&current, &info, &ticket, stream, &open.0).await {
+                Some(ended) => ended,
+                None => return,
+            }
+        };
+        Box::pin(go_on(current, info, &ticket, served, open)).await;
+    }
+}
+
+/// Counts a connection, and does the handshake of one that speaks TLS.
+async fn open(current: &Current, entry: Box<Entry>, ticket: &Ticket) -> Option<Opened> {
+    let metrics = Arc::clone(&current.get().metrics);
     let open = Open::count(Arc::clone(&metrics));
-    let Entry { transport, peer, handshake } = entry;
+    let Entry { transport, peer, handshake, permit } = *entry;
     transport.set_nodelay();
     let (server_port, is_tls) = (transport.local_port(), handshake.is_some());
     let stream = match handshake {
         None => Stream::Bare(transport),
-        // Boxed: what it needs is given back before HTTP begins.
-        Some(handshake) => match Box::pin(shake(&metrics, transport, *handshake, &ticket)).await {
-            Some(stream) => stream,
-            None => return,
-        },
+        Some(handshake) => Box::pin(shake(&metrics, transport, handshake, ticket)).await?,
     };
-    let _secure = is_tls.then(|| Secure::count(Arc::clone(&metrics)));
-    let info = Rc::new(ConnectionInfo::new(peer, server_port, stream.tls_version()));
-    let is_http2 = stream.agreed() == Agreed::Http2;
-    let stream = CountedStream::new(stream, Arc::clone(&metrics));
-    // An idle connection holds nothing of settings that others have taken the place of.
-    drop(local);
-    let (stream, next) = if is_http2 {
-        (stream, NextStep::Http2(Bytes::new()))
-    } else {
-        match http1::serve(&current, &info, &ticket, stream, &metrics).await {
-            Some(ended) => ended,
-            None => return,
-        }
-    };
-    // Boxed: an idle connection needs nothing of it.
-    Box::pin(go_on(current, info, &ticket, (stream, next), open)).await;
+    Some(Opened {
+        is_http2: stream.agreed() == Agreed::Http2,
+        info: Rc::new(ConnectionInfo::new(peer, server_port, stream.tls_version())),
+        stream: CountedStream::new(stream, Arc::clone(&metrics)),
+        _secure: is_tls.then(|| Secure::count(metrics)),
+        open,
+        _permit: permit,
+    })
 }
 
 /// Does what comes after HTTP/1.1, to the end of the connection.

@@ -3,6 +3,7 @@
 mod acceptor;
 mod admin;
 mod connection;
+mod connection_permit;
 mod corked;
 mod counted_stream;
 mod current;

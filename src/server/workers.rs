@@ -23,6 +23,7 @@ use tokio::{
 
 use super::{
     connection::{self, Entry, Handshake},
+    connection_permit::{ConnectionPermit, WorkerConnections},
     current::Current,
     drain::Drain,
     fair_share::FairShare,
@@ -31,7 +32,7 @@ use super::{
     tls::Tls,
 };
 use crate::{
-    body::{ClientShare, ClientShares},
+    body::ClientShares,
     phase::Phase,
     pipeline::{App, Local},
     telemetry::{LogBuffer, LogSink, Shard},
@@ -82,7 +83,7 @@ pub struct Placement {
 #[derive(Debug)]
 struct Worker {
     messages: mpsc::UnboundedSender<Message>,
-    open: Arc<Open>,
+    connections: Arc<WorkerConnections>,
     room: Arc<room::Request>,
 }
 
@@ -101,21 +102,7 @@ struct Arrival {
     peer: Option<SocketAddr>,
     /// Of a connection that begins with a handshake.
     secure: Option<Arc<Tls>>,
-    seat: Seat,
-}
-
-/// The connections of a worker, and of each client at all workers.
-#[derive(Debug)]
-struct Open {
-    count: AtomicUsize,
-    shares: Arc<ClientShares>,
-}
-
-/// One place at a worker, taken until dropped.
-#[derive(Debug)]
-struct Seat {
-    open: Arc<Open>,
-    share: Option<ClientShare>,
+    permit: ConnectionPermit,
 }
 
 // === impl Workers ===
@@ -134,8 +121,8 @@ impl Workers {
         for (index, shard) in app.metrics.shards().iter().enumerate() {
             let (messages, received) = mpsc::unbounded_channel();
             let room = Arc::<room::Request>::default();
-            let open = Arc::new(Open { count: AtomicUsize::new(0), shares: Arc::clone(&shares) });
-            workers.push(Worker { messages, open, room: Arc::clone(&room) });
+            let connections = Arc::new(WorkerConnections::new(Arc::clone(&shares)));
+            workers.push(Worker { messages, connections, room: Arc::clone(&room) });
             let (app, shard, log) = (Arc::clone(app), Arc::clone(shard), log.cloned());
             let (phase, report) = (phase.clone(), report.clone());
             let name = format!("worker-{index}");
@@ -214,10 +201,10 @@ impl Placement {
             return false;
         };
         let living = self.workers.iter().filter(|worker| !worker.messages.is_closed());
-        let fewest = living.min_by_key(|worker| worker.open.count.load(Ordering::Relaxed));
+        let fewest = living.min_by_key(|worker| worker.connections.count());
         let Some(worker) = fewest else { return true };
-        let seat = Seat::take(&worker.open, share);
-        let arrival = Message::Arrival(Arrival { socket, peer, secure, seat });
+        let permit = worker.connections.acquire(share);
+        let arrival = Message::Arrival(Arrival { socket, peer, secure, permit });
         if worker.messages.send(arrival).is_err() {
             tracing::error!("a worker has ended: its connection is dropped");
         }
@@ -236,31 +223,13 @@ impl Placement {
 
     /// Connections that there are.
     fn open(&self) -> usize {
-        self.workers.iter().map(|worker| worker.open.count.load(Ordering::Relaxed)).sum()
+        self.workers.iter().map(|worker| worker.connections.count()).sum()
     }
 
     /// Has the workers close connections that nobody uses, or that ask nothing.
     pub fn make_room(&self) {
         let share = room::share(self.most(), self.workers.len());
         self.workers.iter().for_each(|worker| worker.room.make(share));
-    }
-}
-
-// === impl Seat ===
-
-impl Seat {
-    fn take(open: &Arc<Open>, share: Option<ClientShare>) -> Self {
-        open.count.fetch_add(1, Ordering::Relaxed);
-        Self { open: Arc::clone(open), share }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.open.count.fetch_sub(1, Ordering::Relaxed);
-        if let Some(share) = self.share {
-            self.open.shares.give_back(share, 1);
-        }
     }
 }
 
@@ -288,7 +257,7 @@ fn run(
         tokio::task::spawn_local(make_room(Rc::clone(&drain), room));
         let accept = async {
             while let Some(message) = messages.recv().await {
-                let Arrival { socket, peer, secure, seat } = match message {
+                let Arrival { socket, peer, secure, permit } = match message {
                     Message::Arrival(arrival) => arrival,
                     Message::Settings(app, taken) => {
                         current.set(current.get().next(app));
@@ -301,12 +270,10 @@ fn run(
                     Ok(transport) => {
                         let (current, ticket) = (Rc::clone(&current), drain.enter());
                         let handshake =
-                            secure.map(|tls| Box::new(Handshake { tls, turns: Rc::clone(&turns) }));
-                        let entry = Entry { transport, peer, handshake };
-                        tokio::task::spawn_local(async move {
-                            let _seat = seat;
-                            connection::serve(current, entry, ticket).await;
-                        });
+                            secure.map(|tls| Handshake { tls, turns: Rc::clone(&turns) });
+                        let entry = Entry { transport, peer, handshake, permit: Some(permit) };
+                        let serving = connection::serve(current, Box::new(entry), ticket);
+                        tokio::task::spawn_local(serving);
                     }
                     Err(error) => tracing::error!(%error, "a connection can't be served"),
                 }

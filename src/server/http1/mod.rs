@@ -21,7 +21,13 @@ mod timeouts;
 mod write;
 mod write_file;
 
-use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll, time::Duration};
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    rc::Rc,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{StatusCode, Version, header};
@@ -68,62 +74,64 @@ pub(super) enum NextStep {
     Http2(Bytes),
 }
 
-/// Serves a connection until HTTP/1.1 is over.
-pub(super) async fn serve(
-    current: &Current,
-    info: &Rc<ConnectionInfo>,
-    ticket: &Ticket,
+/// Serves a connection until HTTP/1.1 is over. (A block instead of an `async fn`, which would keep its arguments twice.)
+pub(super) fn serve<'a>(
+    current: &'a Current,
+    info: &'a Rc<ConnectionInfo>,
+    ticket: &'a Ticket,
     stream: CountedStream,
-    metrics: &Shard,
-) -> Option<(CountedStream, NextStep)> {
+    metrics: &'a Shard,
+) -> impl Future<Output = Option<(CountedStream, NextStep)>> {
     let begin = Deadline::now();
     let activity = Rc::new(Activity::new(begin));
     ticket.introduce(Rc::<Activity>::clone(&activity));
-    let agreed = stream.agreed();
-    let socket = Rc::new(RefCell::new(ClientSocket::new(stream)));
-    let timeouts = Timeouts::new(&current.get().app.plan.server);
-    poll_fn(|cx| {
-        ticket.listen(cx.waker());
-        socket.borrow_mut().set_task(cx.waker());
-        Poll::Ready(())
-    })
-    .await;
     let mut connection = Connection {
         current,
         info,
         ticket,
         metrics,
-        agreed,
-        socket,
+        agreed: stream.agreed(),
+        socket: Rc::new(RefCell::new(ClientSocket::new(stream))),
         activity,
         interim: Rc::default(),
-        timeouts,
+        timeouts: Timeouts::new(&current.get().app.plan.server),
         deadline: Deadline::default(),
     };
-    let mut since = begin;
-    let next = loop {
-        let head = match read_head::read(&mut connection, since).await {
-            Arrived::Request(head) => head,
-            Arrived::Http2 => break NextStep::Http2(connection.take_input()),
-            Arrived::Over(over) => break connection.over(&over),
-        };
-        connection.activity.set_busy();
-        // Boxed: an idle connection needs nothing of it.
-        match Box::pin(connection.exchange(*head)).await {
-            None => {}
-            Some(next) => break next,
-        }
-        since = Deadline::now();
-        connection.activity.set_idle(since);
-    };
-    // Whoever reads a body holds the socket weakly, and not now.
-    let socket = Rc::into_inner(connection.socket)?.into_inner();
-    Some((socket.stream, next))
+    async move {
+        let next = connection.serve_requests(begin).await;
+        // Whoever reads a body holds the socket weakly, and not now.
+        let socket = Rc::into_inner(connection.socket)?.into_inner();
+        Some((socket.stream, next))
+    }
 }
 
 // === impl Connection ===
 
 impl Connection<'_> {
+    /// Answers one request after the other, until something is the end of it.
+    async fn serve_requests(&mut self, mut since: Instant) -> NextStep {
+        poll_fn(|cx| {
+            self.ticket.listen(cx.waker());
+            self.socket.borrow_mut().set_task(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
+        loop {
+            let head = match read_head::read(self, since).await {
+                Arrived::Request(head) => head,
+                Arrived::Http2 => return NextStep::Http2(self.take_input()),
+                Arrived::Over(over) => return self.over(&over),
+            };
+            self.activity.set_busy();
+            // Boxed: an idle connection needs nothing of it.
+            if let Some(next) = Box::pin(self.exchange(*head)).await {
+                return next;
+            }
+            since = Deadline::now();
+            self.activity.set_idle(since);
+        }
+    }
+
     /// Answers one request; `None` if another one may follow.
     async fn exchange(&mut self, head: RequestHead) -> Option<NextStep> {
         let local = self.current.get();
