@@ -62,6 +62,11 @@ impl ClientShares {
         false
     }
 
+    /// What a client holds.
+    pub fn held(&self, share: ClientShare) -> u64 {
+        self.held.get(usize::from(share.0)).map_or(0, |held| held.load(Ordering::Relaxed))
+    }
+
     /// Notes that a client has given `amount` back.
     pub fn give_back(&self, share: ClientShare, amount: u64) {
         if let Some(held) = self.held.get(usize::from(share.0)) {

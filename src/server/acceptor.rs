@@ -8,7 +8,7 @@ use std::{
     os::fd::OwnedFd,
     sync::{Arc, atomic::Ordering, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -27,6 +27,8 @@ use crate::{
 
 /// The pause after an accept that failed for want of something, such as descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
+/// After so long without a connection that has to wait, the next one is counted and logged as a new crowd.
+const CROWD: Duration = Duration::from_secs(1);
 
 /// The running acceptor. Dropping it closes the listening sockets, after every connection that the
 /// kernel had accepted by then was handed on.
@@ -73,8 +75,10 @@ struct Acceptor {
     /// Workers end after it is gone, and with it the listeners.
     placement: Arc<Placement>,
     tls: Option<Arc<Tls>>,
-    /// Whether connections to any listener wait for one to end.
-    is_crowded: bool,
+    /// Set while connections to any listener wait for one to end: how long until it is tried again in any case.
+    waits: Option<Duration>,
+    /// When a connection had to wait, for the last time.
+    crowded: Option<Instant>,
     metrics: Arc<Process>,
     trouble: Repeat,
     crowd: Repeat,
@@ -99,7 +103,8 @@ impl Accepting {
             orders: ordered,
             placement,
             tls,
-            is_crowded: false,
+            waits: None,
+            crowded: None,
             metrics,
             trouble: Repeat::default(),
             crowd: Repeat::default(),
@@ -126,26 +131,29 @@ impl Accepting {
 impl Acceptor {
     fn run(mut self) {
         while !self.wait() {
-            if !self.accept_all(Bound::Kept) {
-                self.pause(PAUSE);
-            } else if self.is_crowded {
-                self.pause(room::PAUSE);
-            }
+            self.accept_all(Bound::Kept);
         }
         self.listeners.iter_mut().for_each(Listener::withdraw);
         // Closing a socket resets what waits in its queue: take that first.
         self.accept_all(Bound::Ignored);
     }
 
-    /// Waits for connections and does what is ordered; `true` if it is time to stop.
+    /// Waits for connections, or for one to end if they can't be accepted; does what is ordered. `true` if it is time to
+    /// stop.
     fn wait(&mut self) -> bool {
-        let listeners = self.listeners.iter();
-        let mut watched: Vec<PollFd<'_>> =
-            listeners.map(|listener| PollFd::new(listener, PollFlags::IN)).collect();
-        watched.push(PollFd::new(&self.bell, PollFlags::IN));
+        let mut watched = vec![PollFd::new(&self.bell, PollFlags::IN)];
+        match self.waits {
+            Some(_) => watched.push(PollFd::new(self.placement.ended(), PollFlags::IN)),
+            None => {
+                let listeners = self.listeners.iter();
+                watched.extend(listeners.map(|listener| PollFd::new(listener, PollFlags::IN)));
+            }
+        }
+        let timeout = self.waits.and_then(|time| Timespec::try_from(time).ok());
         // An interrupted poll is as good as one that found nothing.
-        let _ = poll(&mut watched, None);
-        let rings = watched.last().is_some_and(|bell| !bell.revents().is_empty());
+        let _ = poll(&mut watched, timeout.as_ref());
+        let rings = watched.first().is_some_and(|bell| !bell.revents().is_empty());
+        self.placement.ended().clear();
         rings && self.is_over()
     }
 
@@ -198,14 +206,8 @@ impl Acceptor {
         self.tls = site.tls;
     }
 
-    /// Lets the others end something, unless it is time to stop.
-    fn pause(&self, time: Duration) {
-        let timeout = Timespec::try_from(time).ok();
-        let _ = poll(&mut [PollFd::new(&self.bell, PollFlags::IN)], timeout.as_ref());
-    }
-
-    /// Accepts until no connection is left; `false` if something is lacking.
-    fn accept_all(&mut self, bound: Bound) -> bool {
+    /// Accepts until no connection is left, or something is lacking.
+    fn accept_all(&mut self, bound: Bound) {
         let (mut is_well, mut is_crowded) = (true, false);
         for listener in &self.listeners {
             loop {
@@ -233,8 +235,7 @@ impl Acceptor {
         if is_crowded {
             self.make_room();
         }
-        self.is_crowded = is_crowded;
-        is_well
+        self.waits = if !is_well { Some(PAUSE) } else { is_crowded.then_some(room::PAUSE) };
     }
 
     /// A client has so many connections that others might find none.
@@ -252,9 +253,10 @@ impl Acceptor {
     }
 
     /// There are as many connections as there may be, and more want to come.
-    fn make_room(&self) {
+    fn make_room(&mut self) {
         self.placement.make_room();
-        if self.is_crowded {
+        let last = self.crowded.replace(Instant::now());
+        if last.is_some_and(|last| last.elapsed() < CROWD) {
             return;
         }
         self.metrics.connections_full.fetch_add(1, Ordering::Relaxed);
@@ -273,6 +275,8 @@ impl Acceptor {
         if matches!(error, Errno::MFILE | Errno::NFILE) {
             self.metrics.descriptors_exhausted.fetch_add(1, Ordering::Relaxed);
             self.placement.make_room();
+            // Missed if one ends right before: it is tried again after `PAUSE`.
+            self.placement.ended().awaited_if(|| true);
         }
         if let Some(missed) = self.trouble.allow() {
             tracing::error!(

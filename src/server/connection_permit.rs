@@ -6,6 +6,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use super::end_signal::EndSignal;
 use crate::body::{ClientShare, ClientShares};
 
 /// The connections of a worker.
@@ -14,6 +15,7 @@ pub(super) struct WorkerConnections {
     count: AtomicUsize,
     /// Of each client, at all workers.
     shares: Arc<ClientShares>,
+    ended: Arc<EndSignal>,
 }
 
 /// Counts as one connection until it is dropped.
@@ -26,13 +28,14 @@ pub(super) struct ConnectionPermit {
 // === impl WorkerConnections ===
 
 impl WorkerConnections {
-    pub(super) fn new(shares: Arc<ClientShares>) -> Self {
-        Self { count: AtomicUsize::new(0), shares }
+    pub(super) fn new(shares: Arc<ClientShares>, ended: Arc<EndSignal>) -> Self {
+        Self { count: AtomicUsize::new(0), shares, ended }
     }
 
     /// Connections that are open.
     pub(super) fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        // `EndSignal` says why in this order.
+        self.count.load(Ordering::SeqCst)
     }
 
     /// Counts one more; `share` was taken for its client.
@@ -44,9 +47,17 @@ impl WorkerConnections {
 
 // === impl ConnectionPermit ===
 
+impl ConnectionPermit {
+    /// The client that it counts for, if that is a single one.
+    pub(super) fn client(&self) -> Option<ClientShare> {
+        self.share
+    }
+}
+
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.connections.count.fetch_sub(1, Ordering::Relaxed);
+        self.connections.count.fetch_sub(1, Ordering::SeqCst);
+        self.connections.ended.report();
         if let Some(share) = self.share {
             self.connections.shares.give_back(share, 1);
         }

@@ -12,7 +12,8 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::room::{self, Guest, Stage};
+use super::room::{self, Guest, Stage, ToldAt, Worth};
+use crate::body::{ClientShare, ClientShares};
 
 /// The open connections of one worker.
 #[derive(Debug, Default)]
@@ -28,8 +29,10 @@ pub(super) struct Drain {
 struct Connection {
     waker: Option<Waker>,
     part: Part,
-    /// When it was let go, for the last time.
-    let_go: Option<Instant>,
+    /// Whose it is, if that is a single client.
+    client: Option<ClientShare>,
+    /// When it was let go.
+    let_go: ToldAt,
 }
 
 /// How far a connection is.
@@ -51,12 +54,12 @@ pub(super) struct Ticket {
 // === impl Drain ===
 
 impl Drain {
-    /// Lists a connection.
-    pub(super) fn enter(self: &Rc<Self>) -> Ticket {
+    /// Lists a connection of a client.
+    pub(super) fn enter(self: &Rc<Self>, client: Option<ClientShare>) -> Ticket {
         let number = self.next.get();
         self.next.set(number + 1);
         let part = Part::Handshake(Instant::now());
-        let connection = Connection { waker: None, part, let_go: None };
+        let connection = Connection { waker: None, part, client, let_go: ToldAt::default() };
         self.connections.borrow_mut().insert(number, connection);
         Ticket { drain: Rc::clone(self), number }
     }
@@ -90,19 +93,22 @@ impl Drain {
         }
     }
 
-    /// Lets go of so many, the oldest first.
-    pub(super) fn let_go(&self, wanted: usize) {
+    /// Lets go of so many, those first that are worth the least; `false` if there are not enough.
+    pub(super) fn let_go(&self, wanted: usize, held: &ClientShares) -> bool {
         let now = Instant::now();
         let mut connections = self.connections.borrow_mut();
-        let waiting = connections.values_mut().filter_map(|one| {
-            let (since, stage) = one.waits()?;
-            // One that was told already may take its time to end.
-            let is_told =
-                one.let_go.is_some_and(|told| now.saturating_duration_since(told) < room::QUIET);
-            (!is_told).then_some((one, since, stage))
-        });
-        for one in room::choose(waiting, wanted, now) {
-            one.let_go = Some(now);
+        let (mut idle, mut ending) = (Vec::new(), 0);
+        for one in connections.values_mut() {
+            ending += usize::from(one.let_go.is_ending(now));
+            if let Some(worth) = one.worth(held, now) {
+                idle.push((worth, one));
+            }
+        }
+        // What was asked for a moment ago is not closed twice.
+        let wanted = wanted.saturating_sub(ending);
+        let is_enough = idle.len() >= wanted;
+        for one in room::choose(idle, wanted) {
+            one.let_go = ToldAt::now(now);
             if let Part::Http(guest) = &one.part {
                 guest.let_go();
             }
@@ -110,6 +116,7 @@ impl Drain {
                 waker.wake_by_ref();
             }
         }
+        is_enough
     }
 
     fn wake_all(&self) {
@@ -122,6 +129,16 @@ impl Drain {
 // === impl Connection ===
 
 impl Connection {
+    /// What it is worth, if it can be closed.
+    fn worth(&self, held: &ClientShares, now: Instant) -> Option<Worth> {
+        let (since, stage) = self.waits()?;
+        if self.let_go.is_recent(now) {
+            return None;
+        }
+        let held = self.client.map_or(0, |client| held.held(client));
+        Worth::of(stage, since, held, now)
+    }
+
     /// Since when it waits for its client, and at what, if it does.
     fn waits(&self) -> Option<(Instant, Stage)> {
         match &self.part {
@@ -171,12 +188,12 @@ impl Ticket {
     /// Whether the connection was let go in this part of its life. One that speaks HTTP is told by its guest.
     pub(super) fn is_let_go(&self) -> bool {
         let connections = self.drain.connections.borrow();
-        connections.get(&self.number).is_some_and(|one| one.let_go.is_some())
+        connections.get(&self.number).is_some_and(|one| one.let_go.is_told())
     }
 
     fn set_part(&self, part: Part) {
         if let Some(one) = self.drain.connections.borrow_mut().get_mut(&self.number) {
-            (one.part, one.let_go) = (part, None);
+            (one.part, one.let_go) = (part, ToldAt::default());
         }
     }
 }

@@ -9,6 +9,7 @@ mod counted_stream;
 mod current;
 mod date;
 mod drain;
+mod end_signal;
 mod fair_share;
 mod frame_budget;
 mod freed_memory;

@@ -1,24 +1,25 @@
-//! Room for new connections (`server.max_connections`, descriptors). While there is none they wait in
-//! the kernel, where a health check is served as soon as there is, and connections are closed to make some: idle
-//! ones, and those that have not asked anything yet, with a part of a head or of a handshake at the most. The oldest
-//! go first, and none that may have a request on its way.
+//! Room for new connections (`server.max_connections`, descriptors). While there is none they wait in the kernel, and each
+//! replaces a connection that is idle, or that has not asked anything yet, with a part of a head or of a handshake at the
+//! most. Those of the client that holds the most go first, then the oldest.
 
 use std::{
+    cmp::Reverse,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
 
-/// A connection that was used so recently may be about to be used again: a close would meet the request.
-pub(super) const QUIET: Duration = Duration::from_secs(1);
-/// One that has not asked anything gets so long for it where others wait: most clients send a head at once, and a
-/// handshake takes them two round trips.
+/// A connection is left alone for so long after it was opened or used. Most clients send a head at once, a handshake
+/// takes them two round trips, and one that was just used may be about to be used again: a close would meet the request.
 pub(super) const BRIEF: Duration = Duration::from_millis(250);
-/// As many more of these are closed at once: they come back only if they mean it.
-const UNPROVEN: usize = 10;
-/// The pause before it is tried again.
-pub(super) const PAUSE: Duration = Duration::from_millis(20);
+/// A client that has more leaves others what they have: of its idle connections one is closed however short it has been
+/// idle. A browser opens six.
+const FEW: u64 = 8;
+/// One that was told may take so long to end before it is told again.
+const TOLD: Duration = Duration::from_secs(1);
+/// The pause before it is tried again where too few could be closed.
+pub(super) const PAUSE: Duration = Duration::from_millis(5);
 
 /// What one worker is asked to close.
 #[derive(Debug, Default)]
@@ -27,8 +28,8 @@ pub(super) struct Request {
     made: Notify,
 }
 
-/// What a connection does while it has no request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a connection does while it has no request; those of the first kind are closed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     /// No request was ever complete, nor the handshake before it, or a part of the next one's head has come.
     Unproven,
@@ -51,36 +52,70 @@ pub fn most_connections(set: Option<usize>) -> usize {
     set.unwrap_or(usize::MAX)
 }
 
-/// How many of so many are let go at once: few enough that it is no storm when they come back.
+/// How many of so many connections a worker closes in one step: it looks at all of them to choose some.
 pub(super) fn share(most: usize, workers: usize) -> usize {
     (most / 100).clamp(1, 256).div_ceil(workers.max(1))
 }
 
-/// Chooses so many of the oldest of each kind, and more of those that are not proven.
-pub(super) fn choose<T>(
-    guests: impl Iterator<Item = (T, Instant, Stage)>,
-    wanted: usize,
-    now: Instant,
-) -> Vec<T> {
-    let (mut kept, mut unproven) = (Vec::new(), Vec::new());
-    for (guest, since, stage) in guests {
-        let age = now.saturating_duration_since(since);
-        match stage {
-            Stage::Kept if age >= QUIET => kept.push((since, guest)),
-            Stage::Unproven if age >= BRIEF => unproven.push((since, guest)),
-            Stage::Kept | Stage::Unproven => {}
-        }
-    }
-    let mut chosen = oldest(unproven, wanted.saturating_mul(UNPROVEN));
-    chosen.extend(oldest(kept, wanted));
-    chosen
+/// What a connection is worth: the least is closed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Worth {
+    stage: Stage,
+    /// How many connections its client has, to the next power of two: clients that hold about as many are equal, so
+    /// that time decides among them.
+    held: Reverse<u32>,
+    since: Instant,
 }
 
-fn oldest<T>(mut guests: Vec<(Instant, T)>, count: usize) -> Vec<T> {
-    if count < guests.len() {
-        guests.select_nth_unstable_by_key(count, |(since, _)| *since);
+/// When a connection was told to end, for the last time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ToldAt(Option<Instant>);
+
+/// Chooses so many of those that are worth the least.
+pub(super) fn choose<T>(mut idle: Vec<(Worth, T)>, wanted: usize) -> impl Iterator<Item = T> {
+    if wanted < idle.len() {
+        idle.select_nth_unstable_by_key(wanted, |(worth, _)| *worth);
     }
-    guests.into_iter().take(count).map(|(_, guest)| guest).collect()
+    idle.into_iter().take(wanted).map(|(_, one)| one)
+}
+
+// === impl Worth ===
+
+impl Worth {
+    /// Of a connection that is idle since then, or `None` if it is not to be closed now. `held` says how many its client
+    /// has, which is none where it is no single client.
+    pub(super) fn of(stage: Stage, since: Instant, held: u64, now: Instant) -> Option<Self> {
+        let has_many = stage == Stage::Kept && held > FEW;
+        let is_left_alone = !has_many && now.saturating_duration_since(since) < BRIEF;
+        let held = Reverse(held.checked_ilog2().map_or(0, |log| log + 1));
+        (!is_left_alone).then_some(Self { stage, held, since })
+    }
+}
+
+// === impl ToldAt ===
+
+impl ToldAt {
+    pub(super) fn now(now: Instant) -> Self {
+        Self(Some(now))
+    }
+
+    pub(super) fn is_told(self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether it was told so recently that it need not be told again.
+    pub(super) fn is_recent(self, now: Instant) -> bool {
+        self.is_within(TOLD, now)
+    }
+
+    /// Whether it ends most likely in this moment.
+    pub(super) fn is_ending(self, now: Instant) -> bool {
+        self.is_within(PAUSE, now)
+    }
+
+    fn is_within(self, time: Duration, now: Instant) -> bool {
+        self.0.is_some_and(|told| now.saturating_duration_since(told) < time)
+    }
 }
 
 // === impl Request ===
@@ -119,27 +154,53 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_oldest_go(
-            guests in proptest::collection::vec((0_u64..5000, stage()), 0..60),
+        fn no_other_is_worth_less(
+            idle in proptest::collection::vec((0_u64..1000, stage(), 0_u64..40), 0..60),
             wanted in 0_usize..8,
         ) {
             let now = Instant::now() + Duration::from_secs(10);
             let since = |age: u64| now - Duration::from_millis(age);
-            let all = guests.iter().map(|&(age, stage)| ((age, stage), since(age), stage));
-            let mut got = choose(all, wanted, now);
-            let of = |wanted: Stage, least: u64, count: usize| {
-                let fitting = guests.iter().filter(|(age, stage)| *stage == wanted && *age >= least);
-                let mut ages: Vec<u64> = fitting.map(|(age, _)| *age).collect();
-                ages.sort_unstable_by(|a, b| b.cmp(a));
-                ages.truncate(count);
-                ages
+            let worth = |&(age, stage, held): &(u64, Stage, u64)| Worth::of(stage, since(age), held, now);
+            let all: Vec<_> = idle.iter().filter_map(|one| worth(one).map(|worth| (worth, *one))).collect();
+            let is_old = |&(age, stage, held): &(u64, Stage, u64)| {
+                age >= 250 || stage == Stage::Kept && held > 8
             };
-            let mut expected = of(Stage::Unproven, 250, wanted * 10);
-            expected.extend(of(Stage::Kept, 1000, wanted));
+            prop_assert_eq!(all.len(), idle.iter().filter(|one| is_old(one)).count());
+            let mut expected: Vec<_> = all.iter().map(|(worth, _)| *worth).collect();
             expected.sort_unstable();
-            got.sort_unstable_by_key(|(age, _)| *age);
-            let got: Vec<u64> = got.into_iter().map(|(age, _)| age).collect();
+            expected.truncate(wanted);
+            let mut got: Vec<_> = choose(all, wanted).filter_map(|one| worth(&one)).collect();
+            got.sort_unstable();
             prop_assert_eq!(got, expected);
         }
+    }
+
+    #[test]
+    fn one_that_asked_nothing_goes_first_then_one_of_many_then_the_oldest() {
+        let now = Instant::now() + Duration::from_secs(10);
+        let worth = |stage, held, age| {
+            Worth::of(stage, now - Duration::from_millis(age), held, now).unwrap()
+        };
+        let order = [
+            worth(Stage::Unproven, 40, 900),
+            worth(Stage::Unproven, 33, 300),
+            worth(Stage::Unproven, 1, 900),
+            worth(Stage::Kept, 40, 300),
+            worth(Stage::Kept, 3, 900),
+            worth(Stage::Kept, 2, 300),
+            worth(Stage::Kept, 1, 900),
+            worth(Stage::Kept, 0, 9000),
+        ];
+        assert!(order.is_sorted(), "{order:?}");
+    }
+
+    #[test]
+    fn one_that_was_told_is_told_again_after_a_while() {
+        let now = Instant::now();
+        let later = |millis| now + Duration::from_millis(millis);
+        let told = ToldAt::now(now);
+        assert!(told.is_told() && told.is_ending(later(4)) && told.is_recent(later(999)));
+        assert!(!told.is_ending(later(5)) && !told.is_recent(later(1000)));
+        assert!(!ToldAt::default().is_recent(now));
     }
 }

@@ -26,6 +26,7 @@ use super::{
     connection_permit::{ConnectionPermit, WorkerConnections},
     current::Current,
     drain::Drain,
+    end_signal::EndSignal,
     fair_share::FairShare,
     freed_memory, room,
     stream::{Accepted, Transport},
@@ -78,6 +79,7 @@ pub struct Placement {
     /// Connections that there may be.
     most: AtomicUsize,
     fair: FairShare,
+    ended: Arc<EndSignal>,
 }
 
 #[derive(Debug)]
@@ -118,11 +120,14 @@ impl Workers {
         let (mut threads, mut workers) = (Vec::new(), Vec::new());
         let refused = Arc::clone(&app.metrics.process().connection_share_exceeded);
         let shares = Arc::new(ClientShares::new(refused));
+        let end_signal = Arc::new(EndSignal::new()?);
         for (index, shard) in app.metrics.shards().iter().enumerate() {
             let (messages, received) = mpsc::unbounded_channel();
             let room = Arc::<room::Request>::default();
-            let connections = Arc::new(WorkerConnections::new(Arc::clone(&shares)));
+            let connections =
+                Arc::new(WorkerConnections::new(Arc::clone(&shares), Arc::clone(&end_signal)));
             workers.push(Worker { messages, connections, room: Arc::clone(&room) });
+            let shares = Arc::clone(&shares);
             let (app, shard, log) = (Arc::clone(app), Arc::clone(shard), log.cloned());
             let (phase, report) = (phase.clone(), report.clone());
             let name = format!("worker-{index}");
@@ -134,7 +139,7 @@ impl Workers {
                 .build()?;
             threads.push(thread::Builder::new().name(name).spawn(move || {
                 shard.is_mine();
-                let ended = run(runtime, (app, shard, log), (received, room), phase);
+                let ended = run(runtime, (app, shard, log), (received, room, shares), phase);
                 // The receiver lives until all workers are joined.
                 let _ = report.send(ended);
             })?);
@@ -143,7 +148,8 @@ impl Workers {
         let most = AtomicUsize::new(most);
         let fair = FairShare::new(shares);
         fair.set_trusted(&app.plan.server.trusted_proxies);
-        Ok(Self { threads, ended, placement: Arc::new(Placement { workers, most, fair }) })
+        let placement = Placement { workers, most, fair, ended: end_signal };
+        Ok(Self { threads, ended, placement: Arc::new(placement) })
     }
 
     /// Where acceptors bring connections. When all acceptors and this are gone, workers close
@@ -216,9 +222,14 @@ impl Placement {
         self.most.load(Ordering::Relaxed)
     }
 
-    /// Whether there are as many connections as there may be.
+    /// Whether there are as many connections as there may be. If so, [`Placement::ended`] tells when one ends.
     pub(super) fn is_full(&self) -> bool {
-        self.open() >= self.most()
+        self.ended.awaited_if(|| self.open() >= self.most())
+    }
+
+    /// Readable when a connection has ended since [`Placement::is_full`].
+    pub(super) fn ended(&self) -> &EndSignal {
+        &self.ended
     }
 
     /// Connections that there are.
@@ -226,7 +237,7 @@ impl Placement {
         self.workers.iter().map(|worker| worker.connections.count()).sum()
     }
 
-    /// Has the workers close connections that nobody uses, or that ask nothing.
+    /// Has the workers close some connections that nobody uses, or that ask nothing.
     pub fn make_room(&self) {
         let share = room::share(self.most(), self.workers.len());
         self.workers.iter().for_each(|worker| worker.room.make(share));
@@ -237,7 +248,11 @@ impl Placement {
 fn run(
     runtime: Runtime,
     (app, shard, log): (Arc<App>, Arc<Shard>, Option<LogSink>),
-    (mut messages, room): (mpsc::UnboundedReceiver<Message>, Arc<room::Request>),
+    (mut messages, room, shares): (
+        mpsc::UnboundedReceiver<Message>,
+        Arc<room::Request>,
+        Arc<ClientShares>,
+    ),
     mut phase: watch::Receiver<Phase>,
 ) -> Ended {
     let tasks = LocalSet::new();
@@ -254,7 +269,7 @@ fn run(
     let serve = async {
         tokio::task::spawn_local(freed_memory::give_back(runtime_metrics));
         tokio::task::spawn_local(flush_log(Rc::clone(&log)));
-        tokio::task::spawn_local(make_room(Rc::clone(&drain), room));
+        tokio::task::spawn_local(make_room(Rc::clone(&drain), room, shares));
         let accept = async {
             while let Some(message) = messages.recv().await {
                 let Arrival { socket, peer, secure, permit } = match message {
@@ -268,7 +283,7 @@ fn run(
                 };
                 match Transport::new(socket) {
                     Ok(transport) => {
-                        let (current, ticket) = (Rc::clone(&current), drain.enter());
+                        let (current, ticket) = (Rc::clone(&current), drain.enter(permit.client()));
                         let handshake =
                             secure.map(|tls| Handshake { tls, turns: Rc::clone(&turns) });
                         let entry = Entry { transport, peer, handshake, permit: Some(permit) };
@@ -343,9 +358,12 @@ async fn flush_log(log: Rc<LogBuffer>) {
     }
 }
 
-async fn make_room(drain: Rc<Drain>, room: Arc<room::Request>) {
+async fn make_room(drain: Rc<Drain>, room: Arc<room::Request>, held: Arc<ClientShares>) {
     loop {
         let wanted = room.made().await;
-        drain.let_go(wanted);
+        if !drain.let_go(wanted, &held) {
+            // Others are not idle yet. To look at all of them costs time.
+            sleep(room::PAUSE).await;
+        }
     }
 }

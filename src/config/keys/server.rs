@@ -123,8 +123,8 @@ pub(super) const SERVER: &[Key] = &[
         name: "server.max_connections",
         default: Some(&["auto"]),
         kind: &One(Auto(1_000_000), |to, count| to.plan.server.max_connections = count),
-        doc: "Open client connections; beyond it those that are idle or have not asked anything are closed, the \
-              oldest first, and new ones wait. auto is half of the open files (ulimits.nofile) that are left for \
+        doc: "Open client connections; beyond it each new one replaces one that is idle or has not asked \
+              anything, and waits if there is none. auto is half of the open files (ulimits.nofile) that are left for \
               clients and the application, 10000 at the most, and no more than half of memory.limit is enough for.",
         ..Key::BLANK
     },

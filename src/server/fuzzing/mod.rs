@@ -98,7 +98,7 @@ async fn run(script: &Script) -> Outcome {
     let transport = Transport::new(Accepted::Unix(theirs)).expect("a socket");
     let peer = Some(SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 1)));
     let entry = Box::new(Entry { transport, peer, handshake: None, permit: None });
-    let (current, ticket) = (Rc::new(Current::new(local)), drain.enter());
+    let (current, ticket) = (Rc::new(Current::new(local)), drain.enter(None));
     let server = spawn_local(async move {
         let (mut served, mut polls) = (pin!(connection::serve(current, entry, ticket)), 0);
         poll_fn(|cx| {

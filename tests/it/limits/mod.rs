@@ -9,6 +9,7 @@ mod descriptors;
 mod fair;
 mod heads;
 mod memory;
+mod replaced;
 mod shares;
 mod unasked;
 

@@ -56,6 +56,14 @@ impl Client {
         Self(Wire::new(socket))
     }
 
+    /// A client with this address, which is one of the machine's.
+    pub(crate) fn connect_from(source: std::net::IpAddr, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
+        socket.connect_timeout(&address.into(), PATIENCE).unwrap();
+        Self(Wire::new(socket))
+    }
+
     /// Waits so long for anything.
     pub(crate) fn patient(mut self, patience: std::time::Duration) -> Self {
         self.0.patience = patience;

@@ -1,0 +1,57 @@
+//! Where there are as many connections as there may be, a new one replaces an idle one at once: that of a client that holds
+//! many, and not that of one that holds few.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::{Duration, Instant},
+};
+
+use super::{LIMITS, SHED, before, kept};
+use crate::support::{App, Client, Sideman};
+
+/// A client of this address that has asked something.
+#[track_caller]
+fn kept_from(number: u8, sideman: &Sideman) -> Client {
+    let source = IpAddr::V4(Ipv4Addr::new(127, 0, 2, number));
+    let mut client = Client::connect_from(source, sideman.address());
+    assert_eq!(client.get("/healthz").status, 200);
+    client
+}
+
+#[test]
+fn idle_connections_are_replaced_as_fast_as_others_come() {
+    const MOST: usize = 200;
+    let application = App::saying("hello");
+    let sideman = before(&application.url())
+        .set("server.max_connections", &MOST.to_string())
+        .set("server.idle_timeout", "1h")
+        .start();
+    let begin = Instant::now();
+    // Each of them waits for its place and then for its answer.
+    let clients: Vec<Client> = (0..5 * MOST).map(|_| kept(&sideman)).collect();
+    // A hundredth of them every 20 ms would take 8 s.
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    let shed = sideman.metric(SHED, &[]);
+    // No more than were needed, and those that are being closed.
+    assert!((shed - 4.0 * MOST as f64).abs() <= 8.0, "{shed}");
+    assert_eq!(sideman.metric(LIMITS, &[("limit", "max_connections")]), 1.0);
+    drop(clients);
+}
+
+#[test]
+fn clients_with_few_connections_keep_them() {
+    let application = App::saying("hello");
+    let sideman = before(&application.url())
+        .set("server.max_connections", "80")
+        .set("server.idle_timeout", "1h")
+        .start();
+    // The oldest of all.
+    let mut few = [kept_from(1, &sideman), kept_from(1, &sideman)];
+    // Each less than a quarter of all that there may be.
+    let many: Vec<Client> = (0..120).map(|number| kept_from(2 + number % 6, &sideman)).collect();
+    assert!(sideman.metric(SHED, &[]) >= 42.0);
+    for client in &mut few {
+        assert_eq!(client.get("/healthz").status, 200);
+    }
+    drop(many);
+}
