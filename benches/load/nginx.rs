@@ -206,6 +206,12 @@ http {{
             location /static/cold/ {{
                 open_file_cache off;
             }}
+            location /static/uncached/ {{
+                open_file_cache off;
+            }}
+            location /static/mutable/ {{
+                add_header Cache-Control "public, max-age=60";
+            }}
         }}
         location / {{
             {pass}

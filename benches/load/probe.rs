@@ -66,8 +66,11 @@ pub(crate) async fn probe(door: &Door, get: &Get, via: Via, site: &Site) -> io::
     let client = Client::connect(door).await?;
     let mut look = Look { client, address, get, via, site, url, requests: 0 };
     let first = look.check().await?;
-    let alike = |url: &String| Ask { request: client::request(address, url, ""), ..first.clone() };
-    let others: Vec<_> = urls.iter().skip(1).map(alike).collect();
+    let alike = |url: &String| -> io::Result<Ask> {
+        let length = usize::try_from(site.file(url).metadata()?.len()).unwrap_or(usize::MAX);
+        Ok(Ask { request: client::request(address, url, ""), length, ..first.clone() })
+    };
+    let others = urls.iter().skip(1).map(alike).collect::<io::Result<Vec<_>>>()?;
     let asks = std::iter::once(first).chain(others).collect();
     Ok(Probed { asks, requests: look.requests })
 }
@@ -217,8 +220,10 @@ impl Look<'_> {
 
     fn immutable(&self, reply: &Reply) -> io::Result<()> {
         let cache = reply.header("cache-control").unwrap_or_default();
-        self.demand(cache.contains("immutable"), || {
-            format!("Cache-Control `{cache}` does not say immutable")
+        let expected = self.get.is_immutable();
+        self.demand(cache.contains("immutable") == expected, || {
+            let verb = if expected { "does not say" } else { "says" };
+            format!("Cache-Control `{cache}` {verb} immutable")
         })
     }
 

@@ -79,8 +79,8 @@ pub(crate) enum Answer {
     Origin { posted: usize, size: usize },
     /// 200 with a file of so many bytes.
     File(usize),
-    /// 200 with a file out of so many of the same size.
-    Tree { files: usize, size: usize },
+    /// 200 with a file out of so many, of `least` to `most` bytes.
+    Tree { files: usize, least: usize, most: usize },
     /// 200 with a stylesheet in one of the encodings that this `Accept-Encoding` names.
     Encoded(&'static str),
     /// 304, asked with the `ETag` that the server gave to the file of so many bytes.
@@ -107,7 +107,7 @@ const PART: &[&str] = &["etag", "last-modified", "cache-control", "content-type"
 const UNCHANGED: &[&str] = &["etag", "cache-control"];
 
 /// 400 MiB: more than any budget of a server's own memory.
-const COLD: Answer = Answer::Tree { files: 4096, size: 100 << 10 };
+const COLD: Answer = Answer::Tree { files: 4096, least: 100 << 10, most: 100 << 10 };
 
 const PAGE: Answer = Answer::Origin { posted: 0, size: 1 << 10 };
 const TYPE: &[&str] = &["content-type"];
@@ -129,15 +129,26 @@ pub(crate) const ROWS: &[Row] = &[
     file("files_10k_keepalive", "10 KiB file", "/static/10k.@.bin", 10 << 10),
     file("files_100k_keepalive", "100 KiB file", "/static/100k.@.bin", 100 << 10),
     file("files_1m_keepalive", "1 MiB file", "/static/1m.@.bin", 1 << 20),
-    Row {
-        name: "files_100m_keepalive",
-        what: "100 MiB file, 2 connections, CPU time for every 100 MiB received",
-        scenario: Scenario::Large {
-            get: get("/static/100m.@.bin", Answer::File(100 << 20), FILE),
-            connections: 2,
-        },
-        via: Via::Http,
-    },
+    large(
+        "files_10m_keepalive",
+        "10 MiB file, 2 connections, CPU time for every 10 MiB received",
+        get("/static/10m.@.bin", Answer::File(10 << 20), FILE),
+    ),
+    large(
+        "files_10m_mutable",
+        "the same under a name that does not tell its contents",
+        get("/static/mutable/10m.bin", Answer::File(10 << 20), FILE),
+    ),
+    large(
+        "files_100m_keepalive",
+        "100 MiB file, 2 connections, CPU time for every 100 MiB received",
+        get("/static/100m.@.bin", Answer::File(100 << 20), FILE),
+    ),
+    large(
+        "files_100m_mutable",
+        "the same under a name that does not tell its contents",
+        get("/static/mutable/100m.bin", Answer::File(100 << 20), FILE),
+    ),
     kept(
         "files_css_keepalive",
         "60 KiB stylesheet to a browser: the best compressed sibling the server knows",
@@ -170,7 +181,12 @@ pub(crate) const ROWS: &[Row] = &[
     kept(
         "files_50k_tree",
         "50,000 files of 1 KiB, all asked for in turn",
-        get("/static/tree", Answer::Tree { files: 50_000, size: 1 << 10 }, FILE),
+        get("/static/tree", tree(1 << 10, 1 << 10), FILE),
+    ),
+    kept(
+        "files_50k_uncached",
+        "50,000 files of 2 to 20 KiB, all asked for in turn; nginx without open_file_cache, as Debian ships it",
+        get("/static/uncached", tree(2 << 10, 20 << 10), FILE),
     ),
     Row {
         name: "files_cold_100k",
@@ -271,6 +287,15 @@ pub(crate) fn select(names: &[String]) -> Result<Vec<&'static Row>, String> {
         .collect())
 }
 
+// === impl Get ===
+
+impl Get {
+    /// Whether the names of the files say that their contents never change.
+    pub(crate) fn is_immutable(&self) -> bool {
+        self.path.contains('@') || matches!(self.answer, Answer::Tree { .. })
+    }
+}
+
 // === impl Row ===
 
 impl Row {
@@ -340,6 +365,15 @@ const fn file(name: &'static str, what: &'static str, path: &'static str, size: 
 
 const fn kept(name: &'static str, what: &'static str, get: Get) -> Row {
     proxied(name, what, get, Via::Http)
+}
+
+/// So few connections, each busy with one answer for so long that they count by bytes.
+const fn large(name: &'static str, what: &'static str, get: Get) -> Row {
+    Row { name, what, scenario: Scenario::Large { get, connections: 2 }, via: Via::Http }
+}
+
+const fn tree(least: usize, most: usize) -> Answer {
+    Answer::Tree { files: 50_000, least, most }
 }
 
 const fn proxied(name: &'static str, what: &'static str, get: Get, via: Via) -> Row {

@@ -5,7 +5,9 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     io,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use rustix::fs::{Advice, fadvise, syncfs};
@@ -16,6 +18,9 @@ use crate::{
 };
 
 const STYLESHEET: usize = 60 << 10;
+
+/// How long ago a file was changed whose name does not tell its contents.
+const AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A directory of our own under the build directory, removed when dropped.
 #[derive(Debug)]
@@ -101,7 +106,9 @@ impl Site {
                 self.write(path, &content::noise(size as u64, size))?
             }
             Answer::Encoded(_) => self.write_encoded(path)?,
-            Answer::Tree { files, size } => return self.write_tree(path, files, size),
+            Answer::Tree { files, least, most } => {
+                return self.write_tree(path, files, least..=most);
+            }
         };
         Ok(vec![url])
     }
@@ -112,7 +119,12 @@ impl Site {
         if let Some(directory) = file.parent() {
             fs::create_dir_all(directory)?;
         }
-        fs::write(file, content)?;
+        fs::write(&file, content)?;
+        if url == path {
+            // Sideman looks more closely at a large file that was changed a short while ago.
+            let modified = SystemTime::now() - AGE;
+            File::options().write(true).open(&file)?.set_modified(modified)?;
+        }
         Ok(url)
     }
 
@@ -127,9 +139,16 @@ impl Site {
 
     /// Nested as the assets of many applications are; the URLs come in an order that no directory
     /// and no read-ahead favours, the same in every run.
-    fn write_tree(&self, path: &str, files: usize, size: usize) -> io::Result<Vec<String>> {
+    fn write_tree(
+        &self,
+        path: &str,
+        files: usize,
+        sizes: RangeInclusive<usize>,
+    ) -> io::Result<Vec<String>> {
         let mut urls = Vec::with_capacity(files);
+        let mut random = fastrand::Rng::with_seed(*sizes.end() as u64);
         for index in 0..files {
+            let size = random.usize(sizes.clone());
             let content = content::noise((size as u64) << 32 | index as u64, size);
             let digits = content::digits(&content);
             let (app, kind, version) = (index % 40, index / 40 % 5, index / 200 % 7);
@@ -165,8 +184,8 @@ impl Scale {
         const SIZE: usize = 4 << 20;
         match (self, answer) {
             (Self::Smoke, Answer::File(size)) => Answer::File(size.min(SIZE)),
-            (Self::Smoke, Answer::Tree { files, size }) => {
-                Answer::Tree { files: files.min(FILES), size }
+            (Self::Smoke, Answer::Tree { files, least, most }) => {
+                Answer::Tree { files: files.min(FILES), least, most }
             }
             (_, answer) => answer,
         }
