@@ -18,7 +18,7 @@ use tokio::task::{JoinError, JoinHandle};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
-    reader::cached,
+    page_cache::{self, Window, cached},
     version::{Version, unreadable},
 };
 use crate::error::{Error, Kind};
@@ -40,8 +40,8 @@ pub struct FileStream {
     is_write_once: bool,
     /// Whether the kernel may send them by itself, from its cache.
     is_sendable: bool,
-    /// Bytes that are looked for in that cache before.
-    window: u64,
+    /// What is looked for in that cache before.
+    window: Window,
     /// What is known of a file that may change while it is sent; boxed, because few do.
     changing: Option<Box<Changing>>,
     cold_read: Option<ColdRead>,
@@ -106,9 +106,6 @@ const COLD: usize = 128 * 1024;
 /// rests until its head is made, of one that the page cache does not keep.
 const HELD: usize = 16 * 1024;
 
-/// Bytes read at a time into the page cache alone.
-const LOADED: usize = 16 * 1024;
-
 /// Memory for reading once more what was sent.
 const COMPARED: usize = 1024 * 1024;
 
@@ -118,12 +115,6 @@ const LOOKS: usize = 16;
 /// The least that the kernel had better send by itself: below, the second system call costs more than the copy (measured
 /// on loopback).
 const SENDABLE: u64 = 32 * 1024;
-
-/// Bytes that are looked for in the page cache before the kernel sends them by itself.
-const WINDOW: u64 = 1024 * 1024;
-
-/// Where one of them is, those up to the next most likely are: the kernel reads ahead as much.
-const STEP: u64 = 128 * 1024;
 
 // === impl FileStream ===
 
@@ -136,7 +127,7 @@ impl FileStream {
             version,
             is_write_once: false,
             is_sendable: false,
-            window: 2 * STEP,
+            window: Window::default(),
             changing: None,
             cold_read: None,
             was_loaded: false,
@@ -234,7 +225,10 @@ impl FileStream {
     pub fn advance(&mut self, sent: &[u8]) {
         self.range.start += sent.len() as u64;
         if let Some(changing) = &mut self.changing {
-            changing.sent.update(sent);
+            // Bytes that never become others are never compared (`check`), unless the file never rests.
+            if !self.is_write_once || changing.is_suspect {
+                changing.sent.update(sent);
+            }
             if let Some(held) = &mut changing.held {
                 held.advance(sent.len().min(held.len()));
             }
@@ -251,7 +245,7 @@ impl FileStream {
         if !self.is_sendable {
             return Poll::Ready(Ok(None));
         }
-        let mut length = self.cached_length();
+        let mut length = self.window.cached_length(&self.file, &self.range);
         if length == 0 {
             let read = match &mut self.cold_read {
                 Some(read) => read,
@@ -260,7 +254,7 @@ impl FileStream {
             let result = ready!(Pin::new(read).poll(cx));
             self.cold_read = None;
             joined(result)?;
-            length = self.cached_length();
+            length = self.window.cached_length(&self.file, &self.range);
         }
         self.was_loaded = false;
         self.check(Version::now(&self.file)?)?;
@@ -280,27 +274,10 @@ impl FileStream {
             Some(0) => return Err(Error::new(Kind::FileTruncated)),
             Some(count) => {
                 self.range.start += count as u64;
-                self.window = (count as u64 * 2).clamp(STEP, WINDOW);
+                self.window.on_sent(count);
             }
         }
         Ok(())
-    }
-
-    /// How many of the next bytes the page cache most likely holds, as a look at some of them tells.
-    fn cached_length(&self) -> u64 {
-        let most = self.left().min(self.window);
-        let is_cached = |at: u64| matches!(cached(&self.file, &mut [0], at), Ok(Some(1)));
-        let mut length = 0;
-        while length < most && is_cached(self.range.start + length) {
-            // Up to where the next look is, and in the end up to the last byte.
-            length = (length + STEP).min(most);
-        }
-        // What is behind the last look is only guessed.
-        match length {
-            0 => 0,
-            _ if is_cached(self.range.start + length - 1) => length,
-            _ => length.saturating_sub(STEP),
-        }
     }
 
     /// What is held of the next bytes; waits for a comparison.
@@ -396,7 +373,7 @@ impl FileStream {
         let is_kept = std::mem::replace(&mut self.was_loaded, true);
         self.cold_read.insert(tokio::task::spawn_blocking(move || {
             if !is_kept {
-                return load(&file, start..start + length as u64).map(|()| None);
+                return page_cache::load(&file, start..start + length as u64).map(|()| None);
             }
             let mut memory = vec![0; length];
             let count = file.read_at(&mut memory, start).map_err(unreadable)?;
@@ -449,23 +426,6 @@ impl fmt::Debug for FileStream {
             .field("version", &self.version)
             .finish_non_exhaustive()
     }
-}
-
-/// Reads a part of a file for the page cache to have it.
-fn load(file: &File, mut range: Range<u64>) -> Result<(), Error> {
-    // On the stack: what threads of the pool allocate, others would have to give back.
-    let mut memory = [0; LOADED];
-    while range.start < range.end {
-        let wanted = usize::try_from(range.end - range.start).unwrap_or(LOADED).min(LOADED);
-        match file.read_at(memory.get_mut(..wanted).unwrap_or_default(), range.start) {
-            // What is missing shows when it is read.
-            Ok(0) => return Ok(()),
-            Ok(count) => range.start += count as u64,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(unreadable(error)),
-        }
-    }
-    Ok(())
 }
 
 fn joined<T>(result: Result<Result<T, Error>, JoinError>) -> Result<T, Error> {

@@ -13,6 +13,7 @@ mod collected;
 mod deadline;
 mod discard;
 mod file;
+mod page_cache;
 mod patience;
 mod rate;
 mod reader;

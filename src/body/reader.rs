@@ -2,8 +2,7 @@
 //! to come from the disk on the blocking pool.
 
 use std::{
-    fs::File,
-    io::{self, IoSliceMut},
+    io,
     os::unix::fs::FileExt,
     pin::Pin,
     sync::Arc,
@@ -11,11 +10,11 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::JoinHandle;
 
 use super::{
     budget::{Budget, Reservation},
+    page_cache::cached,
     spill::Unnamed,
 };
 use crate::error::{Error, Kind};
@@ -34,18 +33,6 @@ pub(super) struct Reader {
 /// Bytes of a chunk; if the budget has no memory for them, only so many as one read of a socket
 /// might bring.
 const CHUNK: (u64, u64) = (64 * 1024, 8 * 1024);
-
-/// Reads what the kernel has in memory; `None` if it is not known to have anything.
-pub(super) fn cached(file: &File, target: &mut [u8], at: u64) -> io::Result<Option<usize>> {
-    match preadv2(file, &mut [IoSliceMut::new(target)], at, ReadWriteFlags::NOWAIT) {
-        // Linux 5.9 and 5.10 say so in the middle of a file as well (preadv2(2), BUGS).
-        Ok(0) => Ok(None),
-        Ok(count) => Ok(Some(count)),
-        // Not in the page cache; or a file system or sandbox without RWF_NOWAIT.
-        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
 
 // === impl Reader ===
 

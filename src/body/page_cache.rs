@@ -1,0 +1,152 @@
+//! What the kernel has of a file in its page cache: reading there without waiting for the disk, and bringing in what is
+//! missing.
+
+use std::{
+    fs::File,
+    io::{self, IoSliceMut},
+    ops::Range,
+    os::unix::fs::FileExt,
+};
+
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+use super::version::unreadable;
+use crate::error::Error;
+
+/// Bytes read at a time into the page cache alone.
+const LOADED: usize = 16 * 1024;
+
+/// Bytes that are looked for before the kernel sends them by itself.
+const WINDOW: u64 = 1024 * 1024;
+
+/// Where one of them is, those up to the next most likely are: the kernel reads ahead as much.
+const STEP: u64 = 128 * 1024;
+
+/// The distance of two looks in a file that is there: of a window its first byte, one in the middle and its last. A gap
+/// between two of them is not seen, and sendfile(2) waits for the disk there. So this is how much a worker may have to
+/// wait for, four reads of what the kernel reads ahead. A file that is not there at all, or not to its end, is always
+/// noticed.
+const STRIDE: u64 = 512 * 1024;
+
+/// How many of the next bytes are looked for before the kernel sends them: more of a client that takes more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window(u64);
+
+/// Reads what the kernel has in memory; `None` if it is not known to have anything.
+pub(super) fn cached(file: &File, target: &mut [u8], at: u64) -> io::Result<Option<usize>> {
+    match preadv2(file, &mut [IoSliceMut::new(target)], at, ReadWriteFlags::NOWAIT) {
+        // Linux 5.9 and 5.10 say so in the middle of a file as well (preadv2(2), BUGS).
+        Ok(0) => Ok(None),
+        Ok(count) => Ok(Some(count)),
+        // Not in the page cache; or a file system or sandbox without RWF_NOWAIT.
+        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads a part of a file for the page cache to have it.
+pub(super) fn load(file: &File, mut range: Range<u64>) -> Result<(), Error> {
+    // On the stack: what threads of the pool allocate, others would have to give back.
+    let mut memory = [0; LOADED];
+    while range.start < range.end {
+        let wanted = usize::try_from(range.end - range.start).unwrap_or(LOADED).min(LOADED);
+        match file.read_at(memory.get_mut(..wanted).unwrap_or_default(), range.start) {
+            // What is missing shows when it is read.
+            Ok(0) => return Ok(()),
+            Ok(count) => range.start += count as u64,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+    }
+    Ok(())
+}
+
+// === impl Window ===
+
+impl Window {
+    /// The client has taken so many bytes at once.
+    pub(super) fn on_sent(&mut self, count: usize) {
+        self.0 = (count as u64 * 2).clamp(STEP, WINDOW);
+    }
+
+    /// How many bytes at the beginning of the range the page cache most likely holds, as a look at some of them tells.
+    pub(super) fn cached_length(self, file: &File, range: &Range<u64>) -> u64 {
+        let most = range.end.saturating_sub(range.start).min(self.0);
+        let is_cached = |at: u64| matches!(cached(file, &mut [0], range.start + at), Ok(Some(1)));
+        cached_length(most, is_cached)
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self(2 * STEP)
+    }
+}
+
+/// How many of `most` bytes are there: by a few looks, and by closer ones if something is missing.
+fn cached_length(most: u64, is_cached: impl Fn(u64) -> bool + Copy) -> u64 {
+    match cached_steps(most, STRIDE, is_cached) {
+        length if length == most => length,
+        length => length.max(cached_steps(most.min(length + STRIDE), STEP, is_cached)),
+    }
+}
+
+/// How many of `most` bytes are there, by a look at one in each `step` and at the last.
+fn cached_steps(most: u64, step: u64, is_cached: impl Fn(u64) -> bool) -> u64 {
+    let mut length = 0;
+    while length < most && is_cached(length) {
+        // Up to where the next look is, and in the end up to the last byte.
+        length = (length + step).min(most);
+    }
+    // What is behind the last look is only guessed.
+    match length {
+        0 => 0,
+        _ if is_cached(length - 1) => length,
+        _ => length.saturating_sub(step),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// The length that is found of a window in which a part is missing, in KiB, and how many looks it takes.
+    fn found(most: u64, missing: Range<u64>) -> (u64, usize) {
+        let looks = Cell::new(0);
+        let length = cached_length(most << 10, |at| {
+            looks.set(looks.get() + 1);
+            !missing.contains(&(at >> 10))
+        });
+        (length >> 10, looks.get())
+    }
+
+    #[test]
+    fn few_looks_find_a_whole_window_and_more_what_is_missing() {
+        assert_eq!(found(1024, 0..0), (1024, 3));
+        assert_eq!(found(256, 0..0), (256, 2));
+        assert_eq!(found(1, 0..0), (1, 2));
+        for (most, missing, expected) in [
+            (1024, 0..1024, 0),
+            (1024, 0..4, 0),
+            (1024, 128..1024, 128),
+            (1024, 500..600, 384),
+            (1024, 512..1024, 512),
+            (1024, 900..1024, 896),
+            (1024, 1023..1024, 896),
+            (700, 699..700, 572),
+            (100, 99..100, 0),
+        ] {
+            let (length, _) = found(most, missing.clone());
+            assert_eq!(length, expected, "{missing:?} of {most}");
+        }
+    }
+
+    #[test]
+    fn a_gap_that_no_look_sees_is_shorter_than_a_stride() {
+        for begin in (0..1024).step_by(4) {
+            let (length, _) = found(1024, begin..begin + (STRIDE >> 10));
+            assert!(length <= begin, "{length} of a gap from {begin}");
+        }
+    }
+}
