@@ -1,5 +1,6 @@
 //! The entries in memory: sixteen maps under sixteen short locks, bounded in bytes, in number and in
-//! open descriptors by throwing away what was not asked for lately (the clock algorithm).
+//! open descriptors by throwing away what was not asked for lately (the clock algorithm). Of many files that are asked for
+//! once, none throws out another.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -71,21 +72,31 @@ impl Shelf {
 
     /// Keeps an entry, in place of any other under this hash. One that alone is over the budget is not
     /// kept.
-    pub(super) fn insert(&self, hash: u64, entry: Arc<Entry>) {
+    ///
+    /// One that was not asked for before is not kept when there is no room, and the result is `false`. Otherwise each
+    /// file of a tree that is larger than memory would throw out another one before that is asked for again.
+    pub(super) fn insert(&self, hash: u64, entry: Arc<Entry>, is_asked_again: bool) -> bool {
+        if !is_asked_again && self.fits(&entry) && !self.has_room(&entry) {
+            self.counts.evicted.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
         let mut shard = self.shard(hash);
         self.put(&mut shard, hash, entry);
         drop(shard);
-        self.shrink(hash);
+        self.shrink(hash, 0);
+        true
     }
 
     /// Puts an entry in the place of the one that it was made from, if that is still there.
     pub(super) fn replace(&self, hash: u64, old: &Arc<Entry>, new: Arc<Entry>) {
+        // Room first: nobody shall see more than the budget.
+        self.shrink(hash, new.cost().saturating_sub(old.cost()));
         let mut shard = self.shard(hash);
         if shard.entries.get(&hash).is_some_and(|known| Arc::ptr_eq(known, old)) {
             self.put(&mut shard, hash, new);
         }
         drop(shard);
-        self.shrink(hash);
+        self.shrink(hash, 0);
     }
 
     /// Throws away what is not in demand until there is room for so many more bytes; `false` if that does
@@ -164,15 +175,19 @@ impl Shelf {
         if !self.fits(&entry) || self.is_closed.load(Ordering::SeqCst) {
             return;
         }
-        self.counts.bytes.fetch_add(entry.cost(), Ordering::Relaxed);
-        self.counts.entries.fetch_add(1, Ordering::Relaxed);
         self.descriptors.fetch_add(entry.descriptors(), Ordering::Relaxed);
         self.open_files.fetch_add(entry.open_files(), Ordering::SeqCst);
-        if let Some(replaced) = shard.entries.insert(hash, entry) {
-            self.subtract(&replaced);
-        } else {
+        let cost = entry.cost();
+        let Some(replaced) = shard.entries.insert(hash, entry) else {
+            self.counts.bytes.fetch_add(cost, Ordering::Relaxed);
+            self.counts.entries.fetch_add(1, Ordering::Relaxed);
             shard.queue.push_back(hash);
-        }
+            return;
+        };
+        // In one step, as an atomic number wraps around: both at once never count.
+        self.counts.bytes.fetch_add(cost.wrapping_sub(replaced.cost()), Ordering::Relaxed);
+        self.descriptors.fetch_sub(replaced.descriptors(), Ordering::Relaxed);
+        self.open_files.fetch_sub(replaced.open_files(), Ordering::SeqCst);
     }
 
     fn subtract(&self, entry: &Entry) {
@@ -182,24 +197,34 @@ impl Shelf {
         self.open_files.fetch_sub(entry.open_files(), Ordering::SeqCst);
     }
 
-    fn is_over(&self) -> bool {
-        self.counts.bytes.load(Ordering::Relaxed) > self.budget
+    /// Whether an entry can be kept without another being thrown out.
+    fn has_room(&self, entry: &Entry) -> bool {
+        let left =
+            |most: u64, taken: &AtomicU64| most.saturating_sub(taken.load(Ordering::Relaxed));
+        entry.cost() <= left(self.budget, &self.counts.bytes)
+            && left(self.most, &self.counts.entries) > 0
+            && entry.descriptors() <= left(self.most_descriptors, &self.descriptors)
+    }
+
+    /// Whether it holds too much, or would with so many more bytes.
+    fn is_over(&self, more: u64) -> bool {
+        self.counts.bytes.load(Ordering::Relaxed).saturating_add(more) > self.budget
             || self.counts.entries.load(Ordering::Relaxed) > self.most
             || self.descriptors.load(Ordering::Relaxed) > self.most_descriptors
     }
 
-    /// Throws away what was not used lately until the bounds hold, beginning behind the shard that has
+    /// Throws away what was not used lately until the bounds hold with so many more bytes, beginning behind the shard that has
     /// just got an entry: that one comes last, for it is of all the latest.
-    fn shrink(&self, latest: u64) {
+    fn shrink(&self, latest: u64, more: u64) {
         // Once round all shards takes every second chance away, and twice leaves nothing; what is
         // used again meanwhile takes more.
         for step in 1..=SHARDS as u64 * 4 {
-            if !self.is_over() {
+            if !self.is_over(more) {
                 return;
             }
             let mut shard = self.shard(latest.wrapping_add(step));
             for _ in 0..shard.queue.len() {
-                if !self.is_over() {
+                if !self.is_over(more) {
                     return;
                 }
                 let Some(hash) = shard.queue.pop_front() else { break };
@@ -279,7 +304,7 @@ mod tests {
     fn descriptors_are_bounded_apart_from_bytes() {
         let shelf = Shelf::new(u64::MAX, usize::MAX, 4, Arc::default());
         for number in 0..100 {
-            shelf.insert(u64::from(number), entry(number, number % 2 == 0));
+            assert!(shelf.insert(u64::from(number), entry(number, number % 2 == 0), true));
             assert!(counted(&shelf).2 <= 4, "{number}");
         }
         let evicted = shelf.counts.evicted.load(Ordering::Relaxed);
@@ -287,6 +312,25 @@ mod tests {
         assert!(shelf.has_open_files());
         assert_eq!(shelf.open_since(1).len() as u64, counted(&shelf).2);
         assert_eq!(shelf.open_since(0).len(), 0);
+    }
+
+    #[test]
+    fn a_full_store_keeps_what_is_asked_for_again() {
+        for (budget, most, descriptors) in
+            [(u64::MAX, 4, u64::MAX), (4 * entry(0, true).cost(), 99, u64::MAX), (u64::MAX, 99, 4)]
+        {
+            let shelf = Shelf::new(budget, most, descriptors, Arc::default());
+            for number in 0..4 {
+                assert!(shelf.insert(u64::from(number), entry(number, true), false), "{number}");
+            }
+            let kept = counted(&shelf);
+            assert!(!shelf.insert(4, entry(4, true), false));
+            assert_eq!((counted(&shelf), shelf.get(4).is_none()), (kept, true));
+            assert_eq!(shelf.counts.evicted.load(Ordering::Relaxed), 1);
+            assert!(shelf.insert(4, entry(4, true), true));
+            assert_eq!((counted(&shelf), shelf.get(4).is_some()), (kept, true));
+            assert_eq!(shelf.counts.evicted.load(Ordering::Relaxed), 2);
+        }
     }
 
     #[test]
@@ -306,7 +350,7 @@ mod tests {
                 }
                 (_, old) => {
                     let _ = old.map(|old| old.mark_used());
-                    shelf.insert(hash, new);
+                    shelf.insert(hash, new, random.bool());
                 }
             }
             let (entries, _, descriptors) = counted(&shelf);

@@ -43,6 +43,9 @@ use crate::{plan, telemetry::StoreCounts};
 /// throw it out again.
 const PRESSED: u64 = 10 * 60 * 1000;
 
+/// In a full store a file is kept when it is asked for twice in so long, in milliseconds.
+const ASKED_AGAIN: u64 = 10 * 60 * 1000;
+
 /// How often open files are looked at that nobody asks for: ten times `check_interval`, within these bounds.
 const SWEEPS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
@@ -60,6 +63,8 @@ pub struct Store {
     begin: Instant,
     shelf: Shelf,
     missing: Recent,
+    /// Files that were not kept, because the store was full.
+    passed: Recent,
     /// Texts that were compressed although the store was full.
     pressed: Recent,
     hashes: Hashes,
@@ -84,6 +89,7 @@ impl Store {
             begin: Instant::now(),
             shelf: Shelf::new(plan.memory, plan.entries, descriptors(), Arc::clone(&counts)),
             missing: Recent::new(check_interval.min(MISSING)),
+            passed: Recent::new(ASKED_AGAIN),
             pressed: Recent::new(PRESSED),
             hashes: Hashes::new(plan.hash_rate),
             held: HeldBytes::new(plan.memory),
@@ -226,6 +232,7 @@ impl Store {
         let Self { plan, hashes, held, counts, notices, .. } = &**self;
         let lookup = Lookup { plan, tree, hashes, held, counts, notices, now, effort };
         let hash = self.hash(key.root, &key.name);
+        let mut is_asked_again = self.passed.knows(hash, now);
         if let Some(entry) = self.known(hash, key.root, &key.name) {
             let is_current = match lookup.is_current(&entry) {
                 // Without a descriptor nothing new can be found out: what is known has to do.
@@ -240,6 +247,7 @@ impl Store {
                 return Ok(Found::File(entry));
             }
             self.shelf.remove(hash, &entry);
+            is_asked_again = true;
         }
         let found = lookup.load(key)?;
         match &found {
@@ -247,8 +255,11 @@ impl Store {
             Found::File(entry) if !entry.is_settled() => {}
             Found::File(entry) => {
                 entry.set_checked(now);
-                self.shelf.insert(hash, Arc::clone(entry));
-                self.sweep_later();
+                if self.shelf.insert(hash, Arc::clone(entry), is_asked_again) {
+                    self.sweep_later();
+                } else {
+                    self.passed.note(hash, now);
+                }
             }
             // As of the look's beginning: what has come meanwhile is found when that is too long ago.
             Found::Missing => self.missing.note(hash, now),

@@ -223,7 +223,7 @@ pub struct StoreCounts {
     pub bytes: AtomicU64,
     /// Files kept.
     pub entries: AtomicU64,
-    /// Files thrown away to make room.
+    /// Files thrown away to make room, and those that were not kept because there was none.
     pub evicted: AtomicU64,
     /// Representations made by compressing.
     pub compressed: AtomicU64,

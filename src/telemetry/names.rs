@@ -243,9 +243,11 @@ pub const FILE_STORE_ENTRIES: Name = gauge(
     "Files kept in memory or open, by store (static.entries, media.entries)",
 )
 .by(&["store"]);
-pub const FILE_STORE_EVICTED: Name =
-    counter("sideman_file_store_evicted", "Files thrown out of memory to make room, by store")
-        .by(&["store"]);
+pub const FILE_STORE_EVICTED: Name = counter(
+    "sideman_file_store_evicted",
+    "Files thrown out of memory, or not kept in it, because there was no room, by store",
+)
+.by(&["store"]);
 pub const FILE_STORE_COMPRESSED: Name = counter(
     "sideman_file_store_compressed",
     "Representations made by compressing in the background, by store",
