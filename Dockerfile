@@ -20,8 +20,9 @@ RUN mkdir src \
 # /tmp is for bodies that wait: a volume there takes over its owner and mode, and below a read-only
 # root it is no file system to write to, so that bodies wait in memory.
 COPY . .
+ARG REVISION=unknown
 RUN touch src/lib.rs src/main.rs \
-    && cargo build --release --locked --target "$(rustc --print host-tuple)" \
+    && SIDEMAN_REVISION="$REVISION" cargo build --release --locked --target "$(rustc --print host-tuple)" \
     && mkdir -p /image/tmp \
     && chmod 1777 /image/tmp \
     && cp "target/$(rustc --print host-tuple)/release/sideman" /image/sideman

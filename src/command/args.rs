@@ -16,10 +16,23 @@ const CONFIG: &str = "config";
 /// more at a time than it can work on, answers the load balancer's health checks, and says what
 /// happened.
 #[derive(Clone, Debug, Parser)]
-#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(
+    name = "sideman",
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = EXAMPLES
+)]
 pub struct Cli {
+    /// Print the version
+    #[arg(short = 'V', long, required = true)]
+    pub version: bool,
+    /// With --version: also print how the program was built
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// None if the version is asked for.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// What to do.
@@ -194,7 +207,7 @@ mod tests {
     fn every_flag_of_the_table_sets_its_key() {
         for (key, flag) in with_flag() {
             let cli = Cli::try_parse_from(["sideman", "run", flag.name, "text"]).unwrap();
-            let Command::Run(args) = cli.command else { panic!("{:?}", cli.command) };
+            let Some(Command::Run(args)) = cli.command else { panic!("{:?}", cli.command) };
             assert_eq!(args.flags().values, [(key.name, vec!["text".to_owned()])]);
         }
         let command = Cli::command();

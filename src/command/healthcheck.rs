@@ -164,7 +164,7 @@ mod tests {
 
     fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (ExitCode, String) {
         let cli = Cli::try_parse_from([&["sideman", "healthcheck"], arguments].concat()).unwrap();
-        let Command::Healthcheck(args) = cli.command else { panic!("{:?}", cli.command) };
+        let Some(Command::Healthcheck(args)) = cli.command else { panic!("{:?}", cli.command) };
         let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
         let mut err = Vec::new();
         let code = healthcheck(&args, &environment.collect(), &mut err);

@@ -7,6 +7,10 @@ mod check;
 mod demo;
 mod healthcheck;
 mod run;
+mod version;
+
+#[cfg(test)]
+mod manual;
 
 use std::{io, process::ExitCode};
 
@@ -16,7 +20,10 @@ use self::args::{Cli, Command};
 
 /// Does what the command line asks for.
 pub fn call(cli: &Cli, environment: &Environment) -> ExitCode {
-    match &cli.command {
+    let Some(command) = &cli.command else {
+        return version::print(cli.verbose, &mut io::stdout());
+    };
+    match command {
         Command::Check(args) => {
             check::check(args, environment, &mut io::stdout(), &mut io::stderr())
         }

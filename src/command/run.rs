@@ -174,7 +174,7 @@ mod tests {
         let line = text.lines().find_map(|line| line.trim().strip_prefix("sideman run ")).unwrap();
         let words = ["sideman", "run"].into_iter().chain(line.split(' '));
         let cli = <Cli as clap::Parser>::try_parse_from(words).unwrap();
-        let Command::Run(settings) = cli.command else { panic!("{:?}", cli.command) };
+        let Some(Command::Run(settings)) = cli.command else { panic!("{:?}", cli.command) };
         let flagged = config::load(&settings.flags(), &Environment::default()).unwrap().plan;
         assert_eq!(flagged, plan);
     }

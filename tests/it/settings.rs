@@ -415,8 +415,27 @@ fn a_wrong_command_line_is_wrong_usage() {
     for command in ["run", "check", "healthcheck", "demo"] {
         assert!(ended.stdout.contains(command), "{}", ended.stdout);
     }
-    let ended = sideman(&["--version"]).run_to_end();
-    assert!(ended.stdout.contains(env!("CARGO_PKG_VERSION")), "{ended:?}");
+    for args in [&["--verbose"][..], &["--version", "run"]] {
+        let ended = sideman(args).run_to_end();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+    }
+}
+
+#[test]
+fn version_is_one_line_and_verbose_says_how_it_was_built() {
+    let first = concat!("sideman ", env!("CARGO_PKG_VERSION"), "\n");
+    for args in [&["--version"][..], &["-V"]] {
+        let ended = sideman(args).run_to_end();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), first), "{ended:?}");
+    }
+    for args in [&["--version", "--verbose"][..], &["-vV"]] {
+        let ended = sideman(args).run_to_end();
+        let rest = ended.stdout.strip_prefix(first).expect("the version comes first");
+        let names: Vec<_> =
+            rest.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
+        assert_eq!(names, ["commit", "system", "compiler", "TLS"], "{ended:?}");
+        assert!(rest.contains("-linux-"), "{rest}");
+    }
 }
 
 #[test]

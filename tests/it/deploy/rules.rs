@@ -171,7 +171,8 @@ fn check_container(file: &str, sideman: &Container, loaded: &Loaded) {
     assert!(sideman.descriptors.is_none_or(|count| count >= 65536), "{file}: nofile");
     if let Some(health) = &sideman.health {
         assert_eq!(health.command, ["CMD", "/sideman", "healthcheck"], "{file}");
-        let Command::Healthcheck(arguments) = Cli::parse_from(["sideman", "healthcheck"]).command
+        let Some(Command::Healthcheck(arguments)) =
+            Cli::parse_from(["sideman", "healthcheck"]).command
         else {
             panic!("healthcheck is another command")
         };

@@ -1,0 +1,203 @@
+#compdef sideman
+
+autoload -U is-at-least
+
+_sideman() {
+    typeset -A opt_args
+    typeset -a _arguments_options
+    local ret=1
+
+    if is-at-least 5.2; then
+        _arguments_options=(-s -S -C)
+    else
+        _arguments_options=(-s -C)
+    fi
+
+    local context curcontext="$curcontext" state line
+    _arguments "${_arguments_options[@]}" : \
+'-V[Print the version]' \
+'--version[Print the version]' \
+'-v[With --version\: also print how the program was built]' \
+'--verbose[With --version\: also print how the program was built]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+":: :_sideman_commands" \
+"*::: :->sideman" \
+&& ret=0
+    case $state in
+    (sideman)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:sideman-command-$line[1]:"
+        case $line[1] in
+            (run)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Settings file in TOML \[also\: SIDEMAN_CONFIG\]]:FILE:_files' \
+'*--listen=[Address to serve on, once or more \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
+'*--upstream=[Where the application listens, once or more\: http\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
+'--max-in-flight=[Requests at the application at the same time\: its workers x threads; others wait here \[also\: SIDEMAN_MAX_IN_FLIGHT\] \[default\: 100\]]:N:_default' \
+'*--static=[Serve the files of DIR below the URL prefix, once or more \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
+'*--media=[The same for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
+'*--accel=[The same for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \
+'--admin=[Address of the metrics, or off \[also\: SIDEMAN_ADMIN\] \[default\: 127.0.0.1\:9180\]]:ADDR:_default' \
+'--workers=[Worker threads \[default\: one for each core that may be used\]]:N:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Settings file in TOML \[also\: SIDEMAN_CONFIG\]]:FILE:_files' \
+'*--listen=[Address to serve on, once or more \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
+'*--upstream=[Where the application listens, once or more\: http\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
+'--max-in-flight=[Requests at the application at the same time\: its workers x threads; others wait here \[also\: SIDEMAN_MAX_IN_FLIGHT\] \[default\: 100\]]:N:_default' \
+'*--static=[Serve the files of DIR below the URL prefix, once or more \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
+'*--media=[The same for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
+'*--accel=[The same for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \
+'--admin=[Address of the metrics, or off \[also\: SIDEMAN_ADMIN\] \[default\: 127.0.0.1\:9180\]]:ADDR:_default' \
+'--workers=[Worker threads \[default\: one for each core that may be used\]]:N:_default' \
+'--all[Print every setting, also those that have their default]' \
+'--strict[Exit with status 1 if there is a warning]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(healthcheck)
+_arguments "${_arguments_options[@]}" : \
+'--timeout=[How long the whole check may take]:TIME:_default' \
+'--config=[Settings file in TOML \[also\: SIDEMAN_CONFIG\]]:FILE:_files' \
+'*--listen=[Address to serve on, once or more \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
+'*--upstream=[Where the application listens, once or more\: http\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
+'--max-in-flight=[Requests at the application at the same time\: its workers x threads; others wait here \[also\: SIDEMAN_MAX_IN_FLIGHT\] \[default\: 100\]]:N:_default' \
+'*--static=[Serve the files of DIR below the URL prefix, once or more \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
+'*--media=[The same for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
+'*--accel=[The same for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \
+'--admin=[Address of the metrics, or off \[also\: SIDEMAN_ADMIN\] \[default\: 127.0.0.1\:9180\]]:ADDR:_default' \
+'--workers=[Worker threads \[default\: one for each core that may be used\]]:N:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::url -- What to ask \[default\: health.path on the first address of server.listen\]:_default' \
+&& ret=0
+;;
+(demo)
+_arguments "${_arguments_options[@]}" : \
+'--listen=[Address of the site]:ADDR:_default' \
+'--admin=[Address of /metrics \[default\: 127.0.0.1\:9180, or a free port if that is taken\]]:ADDR:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_sideman__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:sideman-help-command-$line[1]:"
+        case $line[1] in
+            (run)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(healthcheck)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(demo)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+}
+
+(( $+functions[_sideman_commands] )) ||
+_sideman_commands() {
+    local commands; commands=(
+'run:Serve static files and health checks, and pass everything else to the application' \
+'check:Check the settings as \`run\` would read them, and print those that were set' \
+'healthcheck:Ask the running process whether it is in service\: exit status 0 or 1' \
+'demo:Show everything at work, with a small application that comes along' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'sideman commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__check_commands] )) ||
+_sideman__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman check commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__demo_commands] )) ||
+_sideman__subcmd__demo_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman demo commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__healthcheck_commands] )) ||
+_sideman__subcmd__healthcheck_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman healthcheck commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__help_commands] )) ||
+_sideman__subcmd__help_commands() {
+    local commands; commands=(
+'run:Serve static files and health checks, and pass everything else to the application' \
+'check:Check the settings as \`run\` would read them, and print those that were set' \
+'healthcheck:Ask the running process whether it is in service\: exit status 0 or 1' \
+'demo:Show everything at work, with a small application that comes along' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'sideman help commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__help__subcmd__check_commands] )) ||
+_sideman__subcmd__help__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman help check commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__help__subcmd__demo_commands] )) ||
+_sideman__subcmd__help__subcmd__demo_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman help demo commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__help__subcmd__healthcheck_commands] )) ||
+_sideman__subcmd__help__subcmd__healthcheck_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman help healthcheck commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__help__subcmd__help_commands] )) ||
+_sideman__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman help help commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__help__subcmd__run_commands] )) ||
+_sideman__subcmd__help__subcmd__run_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman help run commands' commands "$@"
+}
+(( $+functions[_sideman__subcmd__run_commands] )) ||
+_sideman__subcmd__run_commands() {
+    local commands; commands=()
+    _describe -t commands 'sideman run commands' commands "$@"
+}
+
+if [ "$funcstack[1]" = "_sideman" ]; then
+    _sideman "$@"
+else
+    compdef _sideman sideman
+fi
