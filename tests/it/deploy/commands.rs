@@ -148,3 +148,16 @@ fn readme_is_short_and_its_pictures_are_small() {
     }
     assert_eq!(pictures, 2);
 }
+
+/// What is said in passing: the version, and how many places of an example are to be edited.
+#[test]
+fn readme_names_the_version_and_counts_the_places_to_edit() {
+    let readme = text("README.md");
+    assert!(readme.contains(concat!("\nVersion ", env!("CARGO_PKG_VERSION"), ",")));
+    let manifest = text("config/deploy/copilot/manifest.yml");
+    assert!(readme.contains("the six places that are marked") && manifest.contains("# 6. "));
+    assert!(!manifest.contains("# 7. "));
+    let compose = text("config/deploy/compose.yaml");
+    assert!(readme.contains("the three values at its top") && compose.contains("\n# 3. "));
+    assert!(!compose.contains("\n# 4. "));
+}
