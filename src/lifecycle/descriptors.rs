@@ -1,7 +1,12 @@
 //! Divides the files that the process may have open (`ulimits.nofile`) among clients, the application and files, so that
 //! none of them lacks what another could do without.
 
-use rustix::process::{Resource, getrlimit};
+use std::{io::stderr, os::fd::AsFd as _};
+
+use rustix::{
+    io::fcntl_dupfd_cloexec,
+    process::{Resource, getrlimit},
+};
 
 use crate::plan::{Files, Plan, Upstream};
 
@@ -13,6 +18,9 @@ const OWN_PER_WORKER: u64 = 4;
 const MOST_CONNECTIONS: u64 = 10_000;
 /// Unused connections that each worker may keep to each server, whatever is left: without any, each request opens one.
 const LEAST_IDLE: usize = 4;
+
+/// Beyond so many the table grows when they are open: it is not worth the memory, 8 bytes for each.
+const MOST_RESERVED: u64 = 16_384;
 
 /// Who may have how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +107,16 @@ fn count_of(number: u64) -> usize {
 // === impl Division ===
 
 impl Division {
+    /// Has the kernel's table of open files grow now. Whenever it doubles, each thread that opens or accepts something
+    /// waits for all processors: tens of milliseconds on a busy machine, just when many clients come.
+    pub(super) fn reserve(&self) {
+        let Self { limit, process, connections, in_flight, .. } = *self;
+        let most = (process + connections.saturating_add(in_flight)).min(limit).min(MOST_RESERVED);
+        let last = i32::try_from(most.saturating_sub(1)).unwrap_or_default();
+        // Closed at once; the table stays. Without it nothing is lost but time.
+        drop(fcntl_dupfd_cloexec(stderr().as_fd(), last));
+    }
+
     /// Says who may have how many, and what to do if that is less than was asked for.
     pub(super) fn report(&self) {
         let Self { limit, process, files, connections, in_flight, wanted } = *self;

@@ -89,6 +89,7 @@ pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartErr
     let container = MemoryGroup::find();
     let memory = memory::divide(&mut plan, container.as_ref());
     let division = descriptors::divide(&mut plan, count, memory.connections);
+    division.as_ref().inspect(|division| division.reserve());
     let counts = &metrics.process().tls;
     let tls = plan.tls.as_ref().map(|tls| Tls::load(tls, counts, None)).transpose()?;
     let listeners = places(&plan).into_iter().map(|(place, is_tls)| Listener::bind(&place, is_tls));
