@@ -80,6 +80,10 @@ impl Shelf {
             self.counts.evicted.fetch_add(1, Ordering::Relaxed);
             return false;
         }
+        if is_asked_again {
+            // Else the next one that needs room may throw it out again at once.
+            entry.mark_used();
+        }
         let mut shard = self.shard(hash);
         self.put(&mut shard, hash, entry);
         drop(shard);
