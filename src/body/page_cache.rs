@@ -4,14 +4,21 @@
 use std::{
     fs::File,
     io::{self, IoSliceMut},
+    num::NonZeroU64,
     ops::Range,
     os::unix::fs::FileExt,
 };
 
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use rustix::{
+    fs::{Advice, fadvise},
+    io::{Errno, ReadWriteFlags, preadv2},
+};
 
 use super::version::unreadable;
 use crate::error::Error;
+
+/// A read of more is preceded by a look.
+const LOOKED_FOR: usize = 4096;
 
 /// Bytes read at a time into the page cache alone.
 const LOADED: usize = 16 * 1024;
@@ -33,7 +40,17 @@ const STRIDE: u64 = 512 * 1024;
 pub(super) struct Window(u64);
 
 /// Reads what the kernel has in memory; `None` if it is not known to have anything.
+///
+/// A read that finds nothing makes the kernel begin to read as much as was asked for, and it looks for that much memory first:
+/// where memory is short, that takes long, and is work for the blocking pool. So one byte is looked for before.
 pub(super) fn cached(file: &File, target: &mut [u8], at: u64) -> io::Result<Option<usize>> {
+    if target.len() > LOOKED_FOR && read_cached(file, &mut [0], at)?.is_none() {
+        return Ok(None);
+    }
+    read_cached(file, target, at)
+}
+
+fn read_cached(file: &File, target: &mut [u8], at: u64) -> io::Result<Option<usize>> {
     match preadv2(file, &mut [IoSliceMut::new(target)], at, ReadWriteFlags::NOWAIT) {
         // Linux 5.9 and 5.10 say so in the middle of a file as well (preadv2(2), BUGS).
         Ok(0) => Ok(None),
@@ -46,6 +63,10 @@ pub(super) fn cached(file: &File, target: &mut [u8], at: u64) -> io::Result<Opti
 
 /// Reads a part of a file for the page cache to have it.
 pub(super) fn load(file: &File, mut range: Range<u64>) -> Result<(), Error> {
+    // All of it in one request to the disk, and as much again for a client that reads fast. If it fails, it is read below.
+    if let Some(ahead) = NonZeroU64::new(2 * range.end.saturating_sub(range.start)) {
+        let _ = fadvise(file, range.start, Some(ahead), Advice::WillNeed);
+    }
     // On the stack: what threads of the pool allocate, others would have to give back.
     let mut memory = [0; LOADED];
     while range.start < range.end {
@@ -108,8 +129,9 @@ fn cached_steps(most: u64, step: u64, is_cached: impl Fn(u64) -> bool) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::Cell, io::Write as _};
+
     use super::*;
-    use std::cell::Cell;
 
     /// The length that is found of a window in which a part is missing, in KiB, and how many looks it takes.
     fn found(most: u64, missing: Range<u64>) -> (u64, usize) {
@@ -148,5 +170,26 @@ mod tests {
             let (length, _) = found(1024, begin..begin + (STRIDE >> 10));
             assert!(length <= begin, "{length} of a gap from {begin}");
         }
+    }
+
+    #[test]
+    fn a_look_has_the_kernel_read_little_ahead() {
+        let path = std::env::temp_dir().join(format!("sideman-page-cache-{}", std::process::id()));
+        let mut written = File::create_new(&path).unwrap();
+        written.write_all(&vec![1; 1 << 20]).unwrap();
+        written.sync_all().unwrap();
+        let file = File::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+        if cached(&file, &mut [0; 128 * 1024], 0).unwrap().is_some() {
+            // A file system in memory.
+            return;
+        }
+        // Waits for what the look has begun to read.
+        file.read_exact_at(&mut [0], 0).unwrap();
+        assert!(cached(&file, &mut [0], 100 * 1024).unwrap().is_none());
+        // And the pool has the kernel read it.
+        load(&file, 0..128 * 1024).unwrap();
+        assert_eq!(cached(&file, &mut [0; 128 * 1024], 0).unwrap(), Some(128 * 1024));
     }
 }
