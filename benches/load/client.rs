@@ -5,7 +5,7 @@ use std::{cell::Cell, io, net::SocketAddr};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::{
-    door::{self, Door},
+    endpoint::{self, Door},
     wire::{self, Socket},
 };
 
@@ -113,7 +113,7 @@ impl Client {
 
     /// Whether the connection's TLS took up an earlier session; `None` without TLS.
     pub(crate) fn resumed(&self) -> Option<bool> {
-        door::resumed(&self.stream)
+        endpoint::resumed(&self.stream)
     }
 
     /// Asks and reads the answer through, adding to `received` as its body comes in; an answer of

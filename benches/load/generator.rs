@@ -16,10 +16,10 @@ use tokio::{
 };
 
 use crate::{
-    aim::{Aim, Manner, Progress},
     client::Client,
-    door::Door,
+    endpoint::Door,
     http2,
+    load_target::{Aim, Manner, Progress},
     options::Load,
 };
 

@@ -10,9 +10,9 @@ use http::{HeaderMap, Request, header};
 use tokio::task::JoinSet;
 
 use crate::{
-    aim::{Aim, Progress},
     client::Ask,
-    door::Door,
+    endpoint::Door,
+    load_target::{Aim, Progress},
     wire::Socket,
 };
 

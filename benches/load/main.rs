@@ -14,23 +14,23 @@
     reason = "a bench talks to a person and may stop"
 )]
 
-mod aim;
 mod certificate;
 mod client;
 mod content;
-mod door;
+mod endpoint;
 mod generator;
 mod haproxy;
 mod http2;
 mod instructions;
+mod load_target;
 mod machine;
 mod measure;
+mod measurement;
 mod nginx;
 mod options;
 mod origin;
 mod probe;
 mod proc;
-mod reading;
 mod report;
 mod rows;
 mod scenarios;

@@ -3,16 +3,16 @@
 use std::{io, time::Duration};
 
 use crate::{
-    aim::{Aim, Manner},
     certificate::Certificate,
-    door::{Door, Protocol},
+    endpoint::{Door, Protocol},
     generator::{self, Measured},
     http2,
+    load_target::{Aim, Manner},
+    measurement::{Reading, Sample},
     options::Load,
     origin::Origin,
     probe::{Probed, probe},
     proc::Tree,
-    reading::{Reading, Sample},
     rows::{Cold, Get, Row, Scenario, Via},
     server::{self, Kind, Server},
     setup::Setup,

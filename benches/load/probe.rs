@@ -13,7 +13,7 @@ use std::{
 use crate::{
     client::{self, Ask, Client, Reply},
     content,
-    door::Door,
+    endpoint::Door,
     origin,
     rows::{Answer, Get, Via},
     site::Site,

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use crate::{
     machine::Machine,
     measure::Run,
+    measurement::Reading,
     options::Load,
     proc,
-    reading::Reading,
     rows::{Compared, Row},
     server::Kind,
 };

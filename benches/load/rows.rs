@@ -3,7 +3,7 @@
 //! A row of a known scenario is one entry here: its files are made by `site`. A new scenario is a
 //! new variant with a function beside `measure::Bench::keep_alive`.
 
-use crate::{aim::Manner, door::Protocol};
+use crate::{endpoint::Protocol, load_target::Manner};
 
 /// One line of the result.
 #[derive(Debug)]

@@ -16,9 +16,9 @@ use tokio::{
 };
 
 use crate::{
-    aim::Aim,
     client::{Ask, Client},
     generator::{Measured, flatten, quantile},
+    load_target::Aim,
 };
 
 /// Time between two requests beside the sweep, by connections that take turns: so many that a

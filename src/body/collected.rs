@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{buffers::Buffers, reader::Reader, spill::Spill, waiting::Waiting};
+use super::{budgeted_buffer::Waiting, buffers::Buffers, spill::Spill, spill_reader::Reader};
 use crate::error::Error;
 
 /// A complete body.

@@ -5,6 +5,7 @@
 //! stay in memory ([`waiting`]) within the [`budget`], then go to a file ([`spill`], [`reader`]).
 
 mod budget;
+mod budgeted_buffer;
 mod buffers;
 mod chain;
 mod client;
@@ -14,17 +15,16 @@ mod deadline;
 mod discard;
 mod file;
 mod page_cache;
-mod patience;
 mod rate;
-mod reader;
 mod relay;
 mod request;
 #[cfg(test)]
 mod script;
 mod sealed;
+mod slow_client;
 mod spill;
+mod spill_reader;
 mod version;
-mod waiting;
 
 pub use self::{
     budget::{Budget, Budgets, Reservation},
@@ -34,10 +34,10 @@ pub use self::{
     deadline::Deadline,
     discard::discard,
     file::{CachedPart, Changes, FilePiece, FileStream},
-    patience::Patience,
     relay::Strain,
     request::RequestBody,
     sealed::SealedPart,
+    slow_client::Patience,
     spill::Place,
     version::{FileIdentity, Version},
 };

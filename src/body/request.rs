@@ -14,7 +14,7 @@ use super::{
     buffers::Buffers,
     client::ClientBody,
     collected::{Collected, collect},
-    patience::{Patience, Wait},
+    slow_client::{Patience, Wait},
 };
 use crate::error::{Error, Kind};
 

@@ -4,7 +4,7 @@ use std::{fs::File, sync::Arc};
 
 use bytes::Bytes;
 
-/// A part of a file that nobody can change (`files/sealed.rs`), and the same bytes in memory.
+/// A part of a file that nobody can change (`files/memfd.rs`), and the same bytes in memory.
 #[derive(Clone, Debug)]
 pub struct SealedPart {
     pub bytes: Bytes,

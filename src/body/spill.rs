@@ -17,7 +17,7 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{
     budget::{Budget, Budgets, Reservation},
-    waiting::Waiting,
+    budgeted_buffer::Waiting,
 };
 use crate::error::{Error, Kind};
 

@@ -1,5 +1,5 @@
 //! What can go wrong with one request: its kind, and whether sending the request again is safe. `kind` is the table
-//! of all kinds. `pipeline/reply` alone turns an error into an answer.
+//! of all kinds. `pipeline/status_page` alone turns an error into an answer.
 
 mod kind;
 

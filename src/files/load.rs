@@ -13,15 +13,15 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
+    content_budget::HeldBytes,
     contents::{Contents, contents},
     entry::{Content, Entry, Key, Representation, Stamp, Stamps, Validity},
     hashes::{ContentHash, HASHED, Hashes},
-    head::About,
-    held::HeldBytes,
-    kind,
+    headers::About,
+    kind, memfd,
     notices::Notices,
     open::{Directory, Effort, Opened},
-    sealed, tag,
+    tag,
     tree::{self, Tree},
 };
 use crate::{
@@ -414,7 +414,7 @@ pub(super) fn hold(bytes: Bytes, held: &HeldBytes) -> Content {
     if !is_sendable(bytes.len() as u64) {
         return Content::Memory(bytes, None);
     }
-    match sealed::seal(&bytes) {
+    match memfd::seal(&bytes) {
         Ok((bytes, file)) => {
             let room = held.take(bytes.len() as u64);
             Content::Memory(room.hold(bytes), Some(file))

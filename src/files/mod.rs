@@ -3,22 +3,22 @@
 
 mod background;
 mod compress;
+mod content_budget;
 mod contents;
 mod entry;
+mod entry_cache;
 mod hashes;
-mod head;
-mod held;
-mod improve;
+mod headers;
 mod kind;
 mod load;
 mod manifest;
 mod media_type;
+mod memfd;
+mod negative_cache;
 mod notices;
 mod open;
+mod optimise;
 mod pattern;
-mod recent;
-mod sealed;
-mod shelf;
 mod store;
 mod survey;
 mod tag;
@@ -27,7 +27,7 @@ mod verify;
 
 pub use self::{
     entry::{Content, Entry, Representation, SelectedRepresentation},
-    head::media_policy,
+    headers::media_policy,
     kind::{is_hashed, unhashed},
     load::{Found, is_sendable},
     manifest::{Manifest, ManifestError},

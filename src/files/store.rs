@@ -22,18 +22,18 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{
     background::Background,
+    content_budget::HeldBytes,
     entry::{Entry, Key, Progress},
+    entry_cache::Shelf,
     hashes::Hashes,
-    head::{self, About},
-    held::HeldBytes,
-    improve, kind,
+    headers::{self, About},
+    kind,
     load::{Found, Lookup},
     manifest::Manifest,
+    negative_cache::Recent,
     notices::Notices,
     open::Effort,
-    recent::Recent,
-    shelf::Shelf,
-    survey,
+    optimise, survey,
     tree::Tree,
     verify::{Names, Report, Sample, verify},
 };
@@ -182,13 +182,13 @@ impl Store {
     pub fn looks_immutable(&self, root: usize, name: &[u8]) -> bool {
         let Some(tree) = self.trees.get(root) else { return false };
         kind::is_hashed(name)
-            || head::is_immutable_by_rule(&tree.root, name)
+            || headers::is_immutable_by_rule(&tree.root, name)
             || tree.is_listed(name)
     }
 
     /// Whether pages of other origins may read the file.
     pub fn is_shared(&self, root: usize, name: &[u8]) -> bool {
-        self.trees.get(root).is_some_and(|tree| head::is_shared(&tree.root, name))
+        self.trees.get(root).is_some_and(|tree| headers::is_shared(&tree.root, name))
     }
 
     /// Looks with the kernel's memory alone, and if that does not suffice on the blocking pool.
@@ -275,7 +275,7 @@ impl Store {
         let (now, is_tight) = (self.clock(Instant::now()), self.shelf.is_tight());
         let may_press = entry.is_busy() && !self.pressed.knows(hash, now);
         let compresses = self.plan.compress && (may_press || !is_tight);
-        if !improve::is_wanted(entry, compresses) || !self.shelf.fits(entry) {
+        if !optimise::is_wanted(entry, compresses) || !self.shelf.fits(entry) {
             return;
         }
         if compresses && is_tight {
@@ -298,7 +298,7 @@ impl Store {
         let manifest_says =
             tree.places.get(entry.stamps.directory).and_then(|place| place.known().says(name));
         let about = About::new(&self.plan, &tree.root, name, manifest_says);
-        match improve::improve(entry, &about, (compresses, &self.held)) {
+        match optimise::improve(entry, &about, (compresses, &self.held)) {
             Ok(better) => {
                 // Also if there is no room for the better one: the work would be done again each time.
                 entry.set_progress(better.progress());

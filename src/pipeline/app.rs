@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{
-    family::Family,
     loops::LoopToken,
     pages::Pages,
-    tended::{self, Tended},
+    store_kind::Family,
+    upstream_handle::{self, Tended},
 };
 use crate::{
     body::{Budget, Budgets, Buffers, Each, Place, Reservation},
@@ -105,7 +105,7 @@ impl App {
             store(plan.media == self.plan.media, &self.media, &plan.media, &process.media_store);
         let mut known: Vec<_> = self.routed.iter().chain([&self.fleet]).map(Arc::clone).collect();
         let wanted = plan.routes.iter().map(|route| &route.upstream).chain([&plan.upstream]);
-        let mut fleets = tended::matched(&mut known, wanted.collect(), |plan| {
+        let mut fleets = upstream_handle::matched(&mut known, wanted.collect(), |plan| {
             Tended::new(Fleet::new(plan, &process.servers))
         });
         let fleet = match fleets.pop() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http_body::Body as _;
 
-use super::{forward, local::Local, normal_path::NormalPath, record::Record};
+use super::{forward, normal_path::NormalPath, request_context::Record, worker_state::Local};
 use crate::{
     body::{Body, Buffers, Patience, RequestBody, Strain},
     error::{Error, Kind},

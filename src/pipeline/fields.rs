@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
     normal_path::NormalPath,
-    record::{Record, X_REQUEST_ID},
+    request_context::{Record, X_REQUEST_ID},
     response::Response,
 };
 use crate::{

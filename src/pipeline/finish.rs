@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::{record::Record, reply, response::Response, tunnel::Tunnel};
+use super::{request_context::Record, response::Response, status_page, tunnel::Tunnel};
 use crate::{
     body::{Body, FileStream, SealedPart},
     error::{Error, Kind},
@@ -84,7 +84,7 @@ impl Answer {
     pub fn on_file_broken(&mut self, error: &Error) {
         if let Some(record) = &mut self.record {
             record.error = Some(error.kind());
-            reply::report_broken(record, error);
+            status_page::report_broken(record, error);
         }
     }
 
@@ -134,7 +134,7 @@ impl HttpBody for Answer {
             }
             Poll::Ready(Some(Err(error))) => {
                 record.error = Some(error.kind());
-                reply::report_broken(record, error);
+                status_page::report_broken(record, error);
             }
             Poll::Ready(None) => record.is_complete = true,
             Poll::Pending => {}

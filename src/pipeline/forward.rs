@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body::Body;
 
-use super::{max_forwards, record::Record};
+use super::{max_forwards, request_context::Record};
 use crate::{
     rfc::{fields, forwarded, host, identity, request_parts::Name, upgrade},
     upstream::{Framing, Origin, RequestHead},

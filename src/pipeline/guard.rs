@@ -3,7 +3,7 @@
 
 use http::{Method, Version};
 
-use super::{forward, record::Record};
+use super::{forward, request_context::Record};
 use crate::{
     error::{Error, Kind},
     rfc::{host, request_parts::Name},

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, StatusCode, header};
 
-use super::{app::App, local::Local, record::Record, reply, response::Response};
+use super::{
+    app::App, request_context::Record, response::Response, status_page, worker_state::Local,
+};
 use crate::{body::Body, phase::Phase, telemetry::Route, upstream};
 
 /// How long an answer of the application counts: checks by several balancers share one probe.
@@ -52,7 +54,7 @@ fn verdict(record: &mut Record, reason: Option<&'static str>) -> Response {
     record.route = Route::Health;
     let method = &record.parts.method;
     if method != Method::GET && method != Method::HEAD {
-        return reply::method_not_allowed(record, "GET, HEAD");
+        return status_page::method_not_allowed(record, "GET, HEAD");
     }
     record.is_quiet = reason.is_none();
     let text = reason.unwrap_or("ok\n").as_bytes();

@@ -1,6 +1,6 @@
 //! Refuses requests for hosts that this site does not have (`server.allowed_hosts`).
 
-use super::record::Record;
+use super::request_context::Record;
 use crate::{
     error::{Error, Kind},
     rfc::host,

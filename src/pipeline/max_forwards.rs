@@ -3,7 +3,7 @@
 
 use http::{HeaderValue, Method, StatusCode, header};
 
-use super::{record::Record, reply, response::Response};
+use super::{request_context::Record, response::Response, status_page};
 use crate::{
     body::Body,
     rfc::request_parts::{Name, RequestParts},
@@ -30,7 +30,7 @@ pub(super) fn answer(record: &Record) -> Option<Response> {
         return None;
     }
     let mut response = Response::new(StatusCode::NO_CONTENT, Body::Empty);
-    response.head.headers.insert(header::ALLOW, HeaderValue::from_static(reply::METHODS));
+    response.head.headers.insert(header::ALLOW, HeaderValue::from_static(status_page::METHODS));
     Some(response)
 }
 

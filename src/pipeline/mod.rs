@@ -18,8 +18,8 @@ mod accel;
 mod app;
 mod collect;
 mod connection_info;
+mod drain_body;
 mod fallback;
-mod family;
 mod fields;
 mod files;
 mod finish;
@@ -29,40 +29,40 @@ pub mod fuzzing;
 mod guard;
 mod health;
 mod hosts;
-mod interim;
-mod leftover;
-mod local;
+mod interim_responses;
 mod loops;
 mod max_forwards;
 mod normal_path;
 mod pages;
 mod proxy;
-mod record;
 mod redirect;
-mod reply;
 mod request;
+mod request_context;
 mod response;
 mod route;
-mod tended;
+mod status_page;
+mod store_kind;
 mod tunnel;
+mod upstream_handle;
+mod worker_state;
 
 pub use self::{
     app::{App, USUAL_HEAD},
     connection_info::ConnectionInfo,
     finish::Answer,
     health::application_accepts,
-    interim::{InterimResponses, LIMIT as INTERIM_LIMIT},
-    local::Local,
+    interim_responses::{InterimResponses, LIMIT as INTERIM_LIMIT},
     request::{ClientRequest, Refusal},
     response::{Response, ResponseHead},
     tunnel::Tunnel,
+    worker_state::Local,
 };
 
 use std::rc::Rc;
 
 use http::Version;
 
-use self::{record::Record, route::Destination};
+use self::{request_context::Record, route::Destination};
 use crate::{
     body::RequestBody,
     error::{Error, Kind},
@@ -87,13 +87,13 @@ pub async fn handle(
     };
     let mut response = match answered {
         Ok(response) => response,
-        Err(error) => reply::failure(&mut record, &error),
+        Err(error) => status_page::failure(&mut record, &error),
     };
     fields::apply(&record, &mut response);
     if record.parts.version == Version::HTTP_2 {
-        leftover::read_beside(body);
+        drain_body::read_beside(body);
     } else {
-        leftover::read(&record.parts, body).await;
+        drain_body::read(&record.parts, body).await;
     }
     finish::seal(record, response)
 }

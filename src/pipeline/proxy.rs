@@ -2,7 +2,10 @@
 
 use http::{HeaderMap, StatusCode, header};
 
-use super::{accel, collect, forward, local::Local, record::Record, response::Response, tunnel};
+use super::{
+    accel, collect, forward, request_context::Record, response::Response, tunnel,
+    worker_state::Local,
+};
 use crate::{
     body::RequestBody,
     error::Error,

@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, Method, StatusCode, header};
 
-use super::{record::Record, response::Response};
+use super::{request_context::Record, response::Response};
 use crate::{
     body::Body,
     error::{Error, Kind},

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::interim::InterimResponses;
+use super::interim_responses::InterimResponses;
 use crate::{
     body::{ClientBody, Reservation},
     error::Kind,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{app::App, family::Family, normal_path::NormalPath};
+use super::{app::App, normal_path::NormalPath, store_kind::Family};
 use crate::plan::Root;
 
 /// Who answers.

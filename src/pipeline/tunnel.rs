@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{record::Record, reply, response::Response};
+use super::{request_context::Record, response::Response, status_page};
 use crate::{
     body::Body,
     error::{Error, Kind},
@@ -58,7 +58,7 @@ impl Tunnel {
 
     /// Notes what ended it before its time, and logs it as for a response that breaks off.
     pub fn fail(&mut self, kind: Kind) {
-        reply::report_broken(&self.record, &Error::new(kind));
+        status_page::report_broken(&self.record, &Error::new(kind));
         self.record.error = Some(kind);
     }
 }

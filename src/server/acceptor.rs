@@ -19,7 +19,7 @@ use rustix::{
 
 use tokio::sync::oneshot;
 
-use super::{listener::Listener, room, stream::Accepted, tls::Tls, workers::Placement};
+use super::{listener::Listener, load_shedding, stream::Accepted, tls::Tls, workers::Placement};
 use crate::{
     plan::Listen,
     telemetry::{Repeat, metrics::Process},
@@ -235,7 +235,8 @@ impl Acceptor {
         if is_crowded {
             self.make_room();
         }
-        self.waits = if !is_well { Some(PAUSE) } else { is_crowded.then_some(room::PAUSE) };
+        self.waits =
+            if !is_well { Some(PAUSE) } else { is_crowded.then_some(load_shedding::PAUSE) };
     }
 
     /// A client has so many connections that others might find none.

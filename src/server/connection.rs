@@ -9,7 +9,7 @@ use tokio::{io::AsyncWriteExt as _, sync::Semaphore};
 use super::{
     connection_permit::ConnectionPermit,
     counted_stream::CountedStream,
-    current::Current,
+    current_settings::Current,
     drain::Ticket,
     http1::{self, NextStep},
     http2,

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::room::{self, Guest, Stage, ToldAt, Worth};
+use super::load_shedding::{self, Guest, Stage, ToldAt, Worth};
 use crate::body::{ClientShare, ClientShares};
 
 /// The open connections of one worker.
@@ -107,7 +107,7 @@ impl Drain {
         // What was asked for a moment ago is not closed twice.
         let wanted = wanted.saturating_sub(ending);
         let is_enough = idle.len() >= wanted;
-        for one in room::choose(idle, wanted) {
+        for one in load_shedding::choose(idle, wanted) {
             one.let_go = ToldAt::now(now);
             if let Part::Http(guest) = &one.part {
                 guest.let_go();

@@ -30,8 +30,7 @@ use tokio::{
 };
 
 use super::{
-    corked::Corked,
-    current::Current,
+    current_settings::Current,
     drain::Ticket,
     frame_budget::FrameBudget,
     head_filter::{Arrived, HeadFilter, STREAMS},
@@ -39,9 +38,10 @@ use super::{
     http2_response::{Exchange, Resets},
     http2_timer::{Expired, Timer},
     keepalive::Keepalive,
-    prefixed::Prefixed,
+    rewind::Prefixed,
     streams::Streams,
-    taken::Piece,
+    tracked_body::Piece,
+    write_coalescer::Corked,
 };
 use crate::{
     body::{ClientBody, Deadline},

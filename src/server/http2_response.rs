@@ -17,7 +17,7 @@ use http_body::Body as _;
 use super::{
     date,
     streams::{Running, Stream},
-    taken::{Piece, Taken},
+    tracked_body::{Piece, Taken},
 };
 use crate::pipeline::{self, Answer, ClientRequest, ConnectionInfo, Local, Response, ResponseHead};
 

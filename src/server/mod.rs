@@ -4,9 +4,8 @@ mod acceptor;
 mod admin;
 mod connection;
 mod connection_permit;
-mod corked;
 mod counted_stream;
-mod current;
+mod current_settings;
 mod date;
 mod drain;
 mod end_signal;
@@ -25,21 +24,22 @@ mod jitter;
 mod keepalive;
 mod linger;
 mod listener;
-mod prefixed;
+mod load_shedding;
 mod refusal;
-mod room;
+mod rewind;
 mod stream;
 mod streams;
-mod taken;
 mod tls;
+mod tracked_body;
 mod tunnel;
 mod workers;
+mod write_coalescer;
 
 pub use self::{
     acceptor::{Accepting, Site, Socket},
     admin::{Admin, Ask, Told},
     listener::{BindError, Listener, bind},
-    room::most_connections,
+    load_shedding::most_connections,
     tls::{LoadedTls, Tls, TlsError},
     workers::{Placement, Workers},
 };

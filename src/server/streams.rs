@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use super::{
     frame_budget::FrameBudget,
     http2_body::BodyFacts,
-    room::{Guest, Stage},
+    load_shedding::{Guest, Stage},
 };
 use crate::{
     error::{Error, Kind},

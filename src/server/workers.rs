@@ -24,11 +24,11 @@ use tokio::{
 use super::{
     connection::{self, Entry, Handshake},
     connection_permit::{ConnectionPermit, WorkerConnections},
-    current::Current,
+    current_settings::Current,
     drain::Drain,
     end_signal::EndSignal,
     fair_share::FairShare,
-    freed_memory, room,
+    freed_memory, load_shedding,
     stream::{Accepted, Transport},
     tls::Tls,
 };
@@ -86,7 +86,7 @@ pub struct Placement {
 struct Worker {
     messages: mpsc::UnboundedSender<Message>,
     connections: Arc<WorkerConnections>,
-    room: Arc<room::Request>,
+    room: Arc<load_shedding::Request>,
 }
 
 /// What a worker is sent, and takes in this order: connections that come after other settings begin
@@ -123,7 +123,7 @@ impl Workers {
         let end_signal = Arc::new(EndSignal::new()?);
         for (index, shard) in app.metrics.shards().iter().enumerate() {
             let (messages, received) = mpsc::unbounded_channel();
-            let room = Arc::<room::Request>::default();
+            let room = Arc::<load_shedding::Request>::default();
             let connections =
                 Arc::new(WorkerConnections::new(Arc::clone(&shares), Arc::clone(&end_signal)));
             workers.push(Worker { messages, connections, room: Arc::clone(&room) });
@@ -144,7 +144,7 @@ impl Workers {
                 let _ = report.send(ended);
             })?);
         }
-        let most = room::most_connections(app.plan.server.max_connections);
+        let most = load_shedding::most_connections(app.plan.server.max_connections);
         let most = AtomicUsize::new(most);
         let fair = FairShare::new(shares);
         fair.set_trusted(&app.plan.server.trusted_proxies);
@@ -161,7 +161,7 @@ impl Workers {
     /// Lets every request that begins from now on begin with these settings; waits until each worker has
     /// taken them up.
     pub async fn change(&self, app: &Arc<App>) {
-        let most = room::most_connections(app.plan.server.max_connections);
+        let most = load_shedding::most_connections(app.plan.server.max_connections);
         self.placement.most.store(most, Ordering::Relaxed);
         self.placement.fair.set_trusted(&app.plan.server.trusted_proxies);
         let send = |worker: &Worker| {
@@ -239,7 +239,7 @@ impl Placement {
 
     /// Has the workers close some connections that nobody uses, or that ask nothing.
     pub fn make_room(&self) {
-        let share = room::share(self.most(), self.workers.len());
+        let share = load_shedding::share(self.most(), self.workers.len());
         self.workers.iter().for_each(|worker| worker.room.make(share));
     }
 }
@@ -250,7 +250,7 @@ fn run(
     (app, shard, log): (Arc<App>, Arc<Shard>, Option<LogSink>),
     (mut messages, room, shares): (
         mpsc::UnboundedReceiver<Message>,
-        Arc<room::Request>,
+        Arc<load_shedding::Request>,
         Arc<ClientShares>,
     ),
     mut phase: watch::Receiver<Phase>,
@@ -358,12 +358,12 @@ async fn flush_log(log: Rc<LogBuffer>) {
     }
 }
 
-async fn make_room(drain: Rc<Drain>, room: Arc<room::Request>, held: Arc<ClientShares>) {
+async fn make_room(drain: Rc<Drain>, room: Arc<load_shedding::Request>, held: Arc<ClientShares>) {
     loop {
         let wanted = room.made().await;
         if !drain.let_go(wanted, &held) {
             // Others are not idle yet. To look at all of them costs time.
-            sleep(room::PAUSE).await;
+            sleep(load_shedding::PAUSE).await;
         }
     }
 }

@@ -7,8 +7,8 @@ use tokio::sync::Notify;
 use super::{
     access_log::{LONGEST_LINE, Layout, Line},
     clock::Clock,
+    log_throttle::Repeat,
     log_writer::LogSink,
-    repeat::Repeat,
 };
 use crate::plan::{Log, LogField};
 

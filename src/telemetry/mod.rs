@@ -13,19 +13,19 @@ pub mod histogram;
 pub mod labels;
 pub mod limits;
 pub mod log_buffer;
+pub mod log_throttle;
 pub mod log_writer;
 pub mod metrics;
 pub mod names;
 pub mod plain;
 #[cfg(test)]
 mod reference;
-pub mod repeat;
 pub mod usage;
 
 pub use self::{
     labels::{Flood, Handshake, MethodLabel, Route, StatusClass},
     log_buffer::LogBuffer,
+    log_throttle::Repeat,
     log_writer::LogSink,
     metrics::{BufferCounts, Metrics, ServerCounts, Shard, StoreCounts, TlsCounts},
-    repeat::Repeat,
 };

@@ -10,12 +10,12 @@ use std::{
 
 use super::{
     connection::Connection,
-    detached::Detached,
+    detached_tasks::Detached,
     exchange::{Failure, exchange},
     http1::{Asked, BodyLength, ReplyHead},
     permit::Permit,
-    reply::ReplyBody,
     request::OnInterim,
+    response_body::ReplyBody,
     upload::Upload,
 };
 use crate::{plan::Protocol, telemetry::Shard};

@@ -5,7 +5,7 @@ use std::{future::poll_fn, io, net::SocketAddr, pin::pin, task::Poll, time::Dura
 use rustix::io::Errno;
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
-use super::{connection::Connection, fleet::Address, stream::Stream};
+use super::{backends::Address, connection::Connection, stream::Stream};
 use crate::{
     body::Deadline,
     error::{Error, Kind},

@@ -8,31 +8,31 @@
 //! is safe. What a client leaves behind is `detached`, an attempt as well as a connection that is `opening`.
 
 mod attempt;
+mod backends;
 mod connect;
 mod connection;
-mod detached;
+mod detached_tasks;
 mod exchange;
-mod fleet;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod http1;
-mod known;
-mod opening;
+mod pending_connection;
 mod permit;
 mod pool;
 mod probe;
+mod queue_metrics;
 mod refusal;
-mod reply;
 mod request;
+mod response_body;
 mod send;
 mod stream;
 mod upgraded;
 mod upload;
 mod uwsgi;
-mod waiting;
+mod worker_pools;
 
 pub use self::{
-    fleet::Fleet,
+    backends::Fleet,
     probe::accepts,
     request::{Framing, Notes, OnInterim, Origin, RequestHead, Served},
     send::{Reply, Upstream},

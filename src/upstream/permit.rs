@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::Arc};
 
 use super::{
-    fleet::{Server, Slot},
+    backends::{Server, Slot},
     pool::Pool,
 };
 use crate::telemetry::Shard;

@@ -12,9 +12,9 @@ use http::{Method, Version};
 use tokio::{net::lookup_host, time::timeout};
 
 use super::{
+    backends::Address,
     connect::connect,
     connection::Connection,
-    fleet::Address,
     http1::{self, Asked, HeadProgress, ReplyHead},
     request::{Framing, Origin, RequestHead},
     uwsgi,

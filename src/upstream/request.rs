@@ -9,7 +9,7 @@ use std::{
 
 use http::{Method, StatusCode, Version};
 
-use super::fleet::Server;
+use super::backends::Server;
 use crate::rfc::response_lines::ResponseLines;
 
 /// The head of a request. All fields are final: codecs add only what their wire format needs.

@@ -16,7 +16,7 @@ use self::{
 };
 use crate::{
     client::{Ask, Client},
-    door::Door,
+    endpoint::Door,
     generator,
     machine::Machine,
     measure::all_logged,

@@ -19,7 +19,7 @@ use tokio::{
 use super::plan::{Connections, Scenario};
 use crate::{
     client::{self, Client},
-    door::Door,
+    endpoint::Door,
 };
 
 /// What app.py answers with.

@@ -3,9 +3,9 @@
 //! application is read more slowly. A task of its own does that ([`pump`]); it and the body for the
 //! client share a [`store`].
 
+mod pressure;
 mod pump;
-mod store;
-mod strain;
+mod relay_buffer;
 
 #[cfg(test)]
 mod tests;
@@ -21,9 +21,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::task::{AbortHandle, spawn_local};
 
-pub use self::strain::Strain;
+pub use self::pressure::Strain;
 
-use self::store::Store;
+use self::relay_buffer::Store;
 use super::buffers::Buffers;
 use crate::error::Error;
 

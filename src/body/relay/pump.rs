@@ -7,8 +7,8 @@ use http_body::{Body, Frame};
 use tokio::task::yield_now;
 
 use super::{
-    store::{Next, Store},
-    strain::Strain,
+    pressure::Strain,
+    relay_buffer::{Next, Store},
 };
 use crate::{
     body::spill::Spill,

@@ -5,10 +5,10 @@
 //! [`carry`] joins what it says to the client with what is said about the file, with the help of
 //! [`media_type`]. [`discard`] is for the body that it sent along.
 
-mod carry;
 mod directives;
 mod discard;
 mod media_type;
+mod merge_headers;
 mod target;
 
 pub(super) use self::directives::{Directives, Target, take};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method};
 
 use self::target::Wanted;
-use super::{files, local::Local, record::Record, reply};
+use super::{files, request_context::Record, status_page, worker_state::Local};
 use crate::{
     body::Body,
     error::Error,
@@ -79,18 +79,18 @@ fn answer(
         (&Method::GET, &coding_alone)
     };
     let Some((selected, status)) = files::select(method, headers, entry) else {
-        let mut response = reply::not_acceptable(record);
-        carry::beside(&mut response, said);
+        let mut response = status_page::not_acceptable(record);
+        merge_headers::beside(&mut response, said);
         return response;
     };
     let mut representation = Representation::clone(&selected);
-    carry::within(&mut representation.head, said);
+    merge_headers::within(&mut representation.head, said);
     directives.set_charset(&mut representation.head);
     let mut response =
         files::render(method, &representation, status, (rate, files::HeaderSource::Fields));
     // The heads of these are made of a few fields of the file's; all others have all of it.
     if !response.head.status.is_success() {
-        carry::beside(&mut response, said);
+        merge_headers::beside(&mut response, said);
     }
     response
 }
@@ -114,5 +114,5 @@ fn missing(
             "the application has a missing file sent"
         );
     }
-    reply::not_found(record)
+    status_page::not_found(record)
 }

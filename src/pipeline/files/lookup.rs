@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use crate::{
     error::{Error, Kind},
     files::Found,
-    pipeline::{local::Local, record::Record, route::FileName},
+    pipeline::{request_context::Record, route::FileName, worker_state::Local},
     telemetry::denied,
 };
 

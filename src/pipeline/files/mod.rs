@@ -16,7 +16,7 @@ pub(super) use self::{
     select::select,
 };
 
-use super::{family::Family, local::Local, record::Record, route::FileName};
+use super::{request_context::Record, route::FileName, store_kind::Family, worker_state::Local};
 use crate::{error::Error, pipeline::response::Response, telemetry::Route};
 
 /// Answers with a file under one of the prefixes.

@@ -10,7 +10,8 @@ use crate::{
     error::Error,
     files::{Entry, Found},
     pipeline::{
-        fallback::Fallback, local::Local, record::Record, response::Response, route::FileName,
+        fallback::Fallback, request_context::Record, response::Response, route::FileName,
+        worker_state::Local,
     },
 };
 

@@ -12,7 +12,10 @@ use super::{
 use crate::{
     error::Error,
     files::{Found, SelectedRepresentation, Store},
-    pipeline::{family::Family, local::Local, record::Record, response::Response, route::FileName},
+    pipeline::{
+        request_context::Record, response::Response, route::FileName, store_kind::Family,
+        worker_state::Local,
+    },
     plan::{Cors, Purpose},
 };
 

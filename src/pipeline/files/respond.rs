@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    pipeline::{record::Record, reply, response::Response},
+    pipeline::{request_context::Record, response::Response, status_page},
     plan::Cors,
     rfc::target,
 };
@@ -37,12 +37,12 @@ pub(super) fn respond(record: &Record, outcome: Outcome) -> Response {
             response
         }
         Outcome::Fallback(response) => *response,
-        Outcome::NotAcceptable => reply::not_acceptable(record),
+        Outcome::NotAcceptable => status_page::not_acceptable(record),
         Outcome::RedirectToDirectory => redirect_to_directory(record),
         Outcome::Options(cors) => options(cors),
-        Outcome::MethodNotAllowed => reply::method_not_allowed(record, ALLOW),
-        Outcome::NotFound { is_cacheable: true } => reply::not_found_for_now(record),
-        Outcome::NotFound { is_cacheable: false } => reply::not_found(record),
+        Outcome::MethodNotAllowed => status_page::method_not_allowed(record, ALLOW),
+        Outcome::NotFound { is_cacheable: true } => status_page::not_found_for_now(record),
+        Outcome::NotFound { is_cacheable: false } => status_page::not_found(record),
     }
 }
 

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Method, Version, header, uri::Authority};
 use super::{
     fault::{Fault, Limits},
     framing, line,
-    told::{self, is_told},
+    reported_fields::{self, is_told},
 };
 use crate::rfc::{
     host,
@@ -59,7 +59,7 @@ pub struct Head {
 impl Head {
     /// Keeps only what is told of a request that is refused.
     pub fn keep_told(&mut self) {
-        self.parts.keep_only(&told::TOLD);
+        self.parts.keep_only(&reported_fields::TOLD);
     }
 }
 

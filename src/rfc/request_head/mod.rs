@@ -6,7 +6,7 @@ mod fault;
 mod framing;
 mod http2;
 mod line;
-mod told;
+mod reported_fields;
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ pub use self::{
     fault::{Fault, Limits},
     framing::Framing,
     http2::{FieldLines, Head as Http2Head, TrailerLines},
-    told::is_told,
+    reported_fields::is_told,
 };
 use super::request_parts::{FieldSpan, RequestParts};
 

@@ -43,7 +43,7 @@ use tokio::{
 use self::{application::Application, check::Outcome, client::Client, script::Script};
 use super::{
     connection::{self, Entry},
-    current::Current,
+    current_settings::Current,
     drain::Drain,
     stream::{Accepted, Transport},
 };

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, time::Instant};
 
-use crate::server::room::{Guest, Stage};
+use crate::server::load_shedding::{Guest, Stage};
 
 /// What a connection of HTTP/1.1 does at the moment.
 #[derive(Debug)]

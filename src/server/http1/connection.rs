@@ -6,7 +6,7 @@ use super::{activity::Activity, socket::ClientSocket, timeouts::Timeouts};
 use crate::{
     body::Deadline,
     pipeline::{ConnectionInfo, InterimResponses},
-    server::{current::Current, drain::Ticket, stream::Agreed},
+    server::{current_settings::Current, drain::Ticket, stream::Agreed},
     telemetry::Shard,
 };
 

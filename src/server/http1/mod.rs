@@ -45,7 +45,7 @@ use self::{
     timeouts::Timeouts,
     write::Broken,
 };
-use super::{counted_stream::CountedStream, current::Current, drain::Ticket, linger};
+use super::{counted_stream::CountedStream, current_settings::Current, drain::Ticket, linger};
 use crate::{
     body::Deadline,
     error::Kind,

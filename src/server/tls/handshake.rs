@@ -11,7 +11,7 @@ use rustls::{AlertDescription, HandshakeKind};
 use tokio::{sync::Semaphore, task::yield_now, time::timeout};
 use tokio_rustls::server::TlsStream;
 
-use super::terms::Tls;
+use super::config::Tls;
 use crate::{
     server::{
         drain::Ticket,

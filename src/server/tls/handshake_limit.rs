@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{server::room::BRIEF, telemetry::Shard};
+use crate::{server::load_shedding::BRIEF, telemetry::Shard};
 
 /// The permits that there are.
 #[derive(Debug)]

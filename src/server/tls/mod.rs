@@ -1,13 +1,13 @@
 //! TLS towards clients: the certificates and what becomes of their files, and the handshake.
 
 mod certificate;
-mod choice;
+mod certificate_resolver;
+mod config;
 mod handshake;
 mod handshake_limit;
 mod pem;
 mod self_signed;
-mod terms;
 mod watch;
 
+pub use self::config::{LoadedTls, Tls, TlsError};
 pub(super) use self::handshake::{Shaken, shake};
-pub use self::terms::{LoadedTls, Tls, TlsError};

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     certificate::{self, Certificate},
-    choice::Choice,
+    certificate_resolver::Choice,
 };
 use crate::{body::FileIdentity, plan::CertificateFiles, telemetry::TlsCounts};
 

@@ -1,8 +1,8 @@
 //! Sends one request to the application and gives its reply: a place, a connection, an attempt, and
 //! another one where that is safe.
 
-mod again;
-mod tries;
+mod retry;
+mod retry_state;
 mod unproven;
 
 use std::{
@@ -16,21 +16,21 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode};
 use tokio::task::spawn_local;
 
-use self::tries::Tries;
+use self::retry_state::Tries;
 use super::{
     attempt::{Attempt, Watched},
+    backends::Fleet,
     connection::Connection,
-    detached::Detached,
-    fleet::Fleet,
+    detached_tasks::Detached,
     http1::{self, BodyLength, ReplyHead},
-    known::Known,
-    opening::WatchedOpening,
+    pending_connection::WatchedOpening,
     permit::Permit,
+    queue_metrics::Waiting,
     request::{Framing, Notes, RequestHead, Served},
     upgraded::Upgraded,
     upload::Upload,
     uwsgi,
-    waiting::Waiting,
+    worker_pools::Known,
 };
 use crate::{
     body::{Body, RequestBody},

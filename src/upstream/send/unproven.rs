@@ -11,8 +11,8 @@ use crate::{
     plan::Protocol,
     upstream::{
         attempt::{Attempt, Watched},
+        backends::Server,
         exchange::Failure,
-        fleet::Server,
         http1::ReplyHead,
         refusal::is_refusal,
         request::OnInterim,

@@ -1,8 +1,8 @@
 //! Places at the application: how many requests it gets at once, who waits, and who goes next.
 
-mod leaving;
+mod disconnects;
 mod order;
-mod places;
+mod permits;
 
 use std::{
     collections::HashMap,

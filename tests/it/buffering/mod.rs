@@ -1,12 +1,12 @@
 //! Bodies that wait, so that slow clients hold nothing of the application.
 
-mod answers;
 mod disk;
 mod failing;
 mod limits;
 mod many;
 mod memory;
 mod requests;
+mod responses;
 
 use crate::support::{Client, Settings};
 

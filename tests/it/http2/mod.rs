@@ -1,7 +1,6 @@
 //! HTTP/2 from clients, with prior knowledge on the plain listener: a client of the tests' own
 //! that says exactly what a test wants, and others'.
 
-mod answers;
 mod bodies;
 mod drain;
 mod files;
@@ -9,6 +8,7 @@ mod floods;
 mod frames;
 mod malformed;
 mod preface;
+mod responses;
 mod rules;
 mod slow;
 mod tools;

@@ -1,17 +1,17 @@
 //! What a client may take of the program: time for heads, bodies and answers, connections and requests
 //! on them. Each limit is set low, acts, names itself, is counted, and hits nobody else.
 
-mod answers;
 mod bodies;
 mod connections;
-mod crowd;
 mod descriptors;
-mod fair;
+mod fair_share;
 mod heads;
+mod many_slow_clients;
 mod memory;
 mod replaced;
+mod responses;
 mod shares;
-mod unasked;
+mod without_request;
 
 use std::{thread, time::Duration};
 

@@ -2,14 +2,14 @@
 //! gets, what the log line says, what the metrics count, and that nothing is left behind.
 
 mod after_reuse;
-mod answers_before_reading;
 mod byte_by_byte;
 mod closes_at_once;
 mod huge_head;
 mod mid_body;
 mod mid_head;
-mod never_answers;
 mod never_reads;
+mod never_responds;
+mod responds_before_reading;
 mod sends_garbage;
 mod sends_too_much;
 

@@ -2,7 +2,7 @@
 
 mod bodies;
 mod connections;
-mod departures;
+mod disconnects;
 mod headers;
 mod refusals;
 mod streams;

@@ -1,18 +1,18 @@
 //! Static files: what they are served as, and what can't be reached.
 
+mod aborted_transfers;
 mod attacks;
-mod bounds;
-mod breaking;
+mod cache_limits;
 mod caching;
 mod changes;
 mod churn;
 mod conditions;
 mod confinement;
 mod cors;
-mod current;
 mod directories;
 mod fallback;
 mod fallback_trouble;
+mod files_being_written;
 mod hashing;
 mod index;
 mod intervals;
@@ -30,11 +30,11 @@ mod ranges;
 mod readers;
 mod representations;
 mod sending;
+mod serve_current;
 mod slow_readers;
 mod survey;
 mod types;
 mod validators;
-mod written;
 
 use std::{
     collections::BTreeMap,

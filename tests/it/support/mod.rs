@@ -8,10 +8,10 @@ mod dir;
 mod head;
 pub(crate) mod http2;
 mod origin;
-mod place;
 mod port;
 mod prometheus;
 pub(crate) mod python;
+mod reserved_address;
 mod settings;
 mod sideman;
 mod skip;
@@ -30,10 +30,10 @@ pub(crate) use self::{
     head::Head,
     http2::Http2,
     origin::Origin,
-    place::{Place, Protocol, Way},
     port::ReservedPort,
     prometheus::samples,
     python::{Django, PASSWORD, USER},
+    reserved_address::{Place, Protocol, Way},
     settings::{Ended, Settings},
     sideman::Sideman,
     skip::{Tool, can_mount, skip},

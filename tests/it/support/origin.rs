@@ -26,7 +26,7 @@ use socket2::Socket;
 
 use super::{
     head::Head,
-    place::{Place, Protocol, Way},
+    reserved_address::{Place, Protocol, Way},
     settings::Settings,
     step::Step,
     uwsgi,

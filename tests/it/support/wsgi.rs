@@ -12,8 +12,8 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::{
     TempDir,
-    place::{Place, Protocol, Way},
     python::Django,
+    reserved_address::{Place, Protocol, Way},
     settings::Settings,
 };
 

@@ -2,7 +2,7 @@
 
 mod certificates;
 mod client;
-mod crowd;
+mod handshake_limit;
 mod handshakes;
 mod messages;
 mod reload;

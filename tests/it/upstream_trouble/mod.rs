@@ -1,11 +1,11 @@
 //! Applications that misbehave, each in one way: what the client gets, and what is logged.
 
-mod cuts;
 mod forbidden;
 mod heads;
 mod loops;
 mod protocol;
 mod retries;
+mod truncated_responses;
 mod unproven;
 
 use std::{

@@ -1,9 +1,9 @@
 //! The uwsgi protocol: what goes to the application as a packet, and which answers are understood.
 //! The checks of `django` go over it as well.
 
-mod answers;
 mod limits;
 mod packets;
+mod responses;
 mod servers;
 
 use crate::support::{After, Packet, UwsgiApp};

@@ -3,8 +3,8 @@
 //!
 //! `visitors` are the clients, `reloads` what is done to Sideman, `tally` the result.
 
-mod extent;
 mod reloads;
+mod scale;
 mod tally;
 mod visitors;
 
@@ -18,7 +18,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::task::{JoinSet, LocalSet};
 
-pub(super) use self::extent::Extent;
+pub(super) use self::scale::Extent;
 use self::{
     reloads::{Plan, Reloads},
     tally::Tally,
@@ -26,7 +26,7 @@ use self::{
 };
 use crate::{
     certificate::Certificate,
-    door::{Door, Protocol},
+    endpoint::{Door, Protocol},
     generator,
     server::{self, Kind, Server},
     setup::{Application, Setup},

@@ -10,11 +10,11 @@ use std::{
 use serde_json::{Value, json};
 use tokio::time::{sleep, sleep_until};
 
-use super::extent::Extent;
+use super::scale::Extent;
 use crate::{
     certificate::Certificate,
     client::{self, Client},
-    door::Door,
+    endpoint::Door,
     server::Server,
 };
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     client::{self, Ask, Client},
-    door::Door,
+    endpoint::Door,
     http2::{self, Http2},
     wire::{self, Socket},
 };

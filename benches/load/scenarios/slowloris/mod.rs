@@ -3,7 +3,7 @@
 //! The same load twice on one server: alone, and then beside the `swarm`. Its memory is looked at
 //! before and meanwhile.
 
-mod swarm;
+mod slow_clients;
 
 use std::{
     io,
@@ -20,7 +20,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio::{task::LocalSet, time::sleep};
 
-use self::swarm::Swarm;
+use self::slow_clients::Swarm;
 use super::{
     application,
     figures::Figures,

@@ -10,16 +10,16 @@ use tokio::time::sleep;
 
 use super::{
     Upstream,
-    tries::{LAST_BREATH, LAST_BREATHS, Tries},
+    retry_state::{LAST_BREATH, LAST_BREATHS, Tries},
 };
 use crate::{
     error::{Error, Kind},
     upstream::{
         attempt::Attempt,
+        backends::Server,
         connect::connect,
         connection::Connection,
         exchange::{Failure, Sign},
-        fleet::Server,
         upload::Upload,
     },
 };

@@ -11,8 +11,8 @@ use std::{
 use http::{HeaderName, StatusCode, Version};
 
 use super::{
-    app::USUAL_HEAD, connection_info::ConnectionInfo, interim::InterimResponses, local::Local,
-    normal_path::NormalPath,
+    app::USUAL_HEAD, connection_info::ConnectionInfo, interim_responses::InterimResponses,
+    normal_path::NormalPath, worker_state::Local,
 };
 use crate::{
     body::Reservation,

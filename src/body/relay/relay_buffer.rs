@@ -18,10 +18,10 @@ use http_body::{Body, Frame};
 use crate::{
     body::{
         budget::Budgets,
+        budgeted_buffer::Waiting,
         buffers::{Buffers, Each},
-        reader::Reader,
         spill::{Files, Spill, Unwritten},
-        waiting::Waiting,
+        spill_reader::Reader,
     },
     error::{Error, Kind},
 };

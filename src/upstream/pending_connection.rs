@@ -4,7 +4,7 @@
 
 use std::{future::poll_fn, pin::Pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
-use super::{connect::connect, connection::Connection, detached::Detached, permit::Permit};
+use super::{connect::connect, connection::Connection, detached_tasks::Detached, permit::Permit};
 use crate::error::Error;
 
 type Connecting = Pin<Box<dyn Future<Output = Result<Box<Connection>, Error>>>>;

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 
-use crate::{body::Body, pipeline::record::Record, pipeline::response::Response, rfc::accept};
+use crate::{
+    body::Body, pipeline::request_context::Record, pipeline::response::Response, rfc::accept,
+};
 
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";

@@ -136,7 +136,7 @@ fn cache_control(lifetime: Lifetime) -> HeaderValue {
     match lifetime {
         Lifetime::Immutable => HeaderValue::from_static("public, max-age=31536000, immutable"),
         Lifetime::NoStore => HeaderValue::from_static("no-store"),
-        // Internal files are sent under the application's own (`pipeline/accel/carry.rs`).
+        // Internal files are sent under the application's own (`pipeline/accel/merge_headers.rs`).
         Lifetime::MaxAge(age) => value(&format!("public, max-age={}", age.as_secs())),
     }
 }

@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     certificate::{self, Certificate},
-    choice::Choice,
+    certificate_resolver::Choice,
     handshake_limit::HandshakeLimit,
     self_signed,
     watch::{Version, Watch},

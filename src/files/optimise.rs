@@ -7,9 +7,9 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
     compress,
+    content_budget::HeldBytes,
     entry::{Content, Entry, Progress, Representation, Validity},
-    head::About,
-    held::HeldBytes,
+    headers::About,
     load, tag,
 };
 

@@ -14,7 +14,7 @@ mod queue;
 mod schedules;
 mod server;
 mod state;
-mod tend;
+mod supervisor;
 
 pub use self::state::Fleet;
 pub(super) use self::{

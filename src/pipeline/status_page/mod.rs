@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 pub(super) use self::explain::METHODS;
 use self::page::Message;
 use super::{
-    record::Record,
+    request_context::Record,
     route::{self, Destination},
 };
 use crate::{

@@ -11,7 +11,7 @@ use std::{
 use tokio::{sync::Notify, task::spawn_local, time::sleep};
 
 use super::{
-    fleet::{Fleet, Server},
+    backends::{Fleet, Server},
     pool::Pool,
 };
 use crate::plan;

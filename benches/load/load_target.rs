@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use crate::{client::Ask, door::Door};
+use crate::{client::Ask, endpoint::Door};
 
 /// What the connections ask for, each taking the next.
 pub(crate) struct Aim {

@@ -206,7 +206,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{plan, upstream::fleet::server::Address};
+    use crate::{plan, upstream::backends::server::Address};
 
     fn plan(limits: plan::Admission) -> plan::Upstream {
         let targets = vec![plan::Target::Unix("/run/app.sock".into())];
