@@ -9,13 +9,13 @@ use crate::sync::AtomicU64;
 /// Bytes that may be held at the same time, over all workers.
 #[derive(Clone, Debug)]
 pub struct Budget {
-    pot: Arc<Pot>,
+    pot: Arc<BudgetPool>,
     /// The client that reservations count for, if each client is limited too.
     client: Option<ClientShare>,
 }
 
 #[derive(Debug)]
-struct Pot {
+struct BudgetPool {
     limit: u64,
     /// Read by the metrics as well.
     used: Arc<AtomicU64>,
@@ -45,25 +45,25 @@ impl Budget {
     /// Counts in `used`. Others may have the same one with a limit of their own: each counts what all of
     /// them hold.
     pub fn new(limit: u64, used: Arc<AtomicU64>) -> Self {
-        Self::of(Pot { limit, used, whole: None, shares: None })
+        Self::of(BudgetPool { limit, used, whole: None, shares: None })
     }
 
     /// A half of this one for those who must leave the rest to others: what they take is taken of both.
     #[must_use]
     pub fn half(&self, used: Arc<AtomicU64>) -> Self {
         let limit = self.limit() / 2;
-        Self::of(Pot { limit, used, whole: Some(self.clone()), shares: None })
+        Self::of(BudgetPool { limit, used, whole: Some(self.clone()), shares: None })
     }
 
     /// The same, of which one client may hold a part only; `refused` counts how often one was refused more.
     #[must_use]
     pub fn in_shares(&self, refused: Arc<AtomicU64>) -> Self {
-        let Pot { limit, used, whole, .. } = &*self.pot;
+        let BudgetPool { limit, used, whole, .. } = &*self.pot;
         let shares = Some(ClientShares::new(refused));
-        Self::of(Pot { limit: *limit, used: Arc::clone(used), whole: whole.clone(), shares })
+        Self::of(BudgetPool { limit: *limit, used: Arc::clone(used), whole: whole.clone(), shares })
     }
 
-    fn of(pot: Pot) -> Self {
+    fn of(pot: BudgetPool) -> Self {
         Self { pot: Arc::new(pot), client: None }
     }
 
@@ -84,7 +84,7 @@ impl Budget {
     }
 
     fn take(&self, amount: u64) -> bool {
-        let Pot { limit, used, whole, .. } = &*self.pot;
+        let BudgetPool { limit, used, whole, .. } = &*self.pot;
         let more = |used: u64| used.checked_add(amount).filter(|sum| sum <= limit);
         // Only sums are kept in there: nothing else has to be seen in any order.
         let Ok(before) = used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) else {
@@ -167,7 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sync::explore::{Script, Thread, explore};
+    use crate::sync::explore::{ScriptThread, ThreadScript, explore};
 
     fn budget(limit: u64) -> (Budget, Arc<AtomicU64>) {
         let used = Arc::<AtomicU64>::default();
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[derive(Clone, Debug)]
-    enum Step {
+    enum BudgetStep {
         Begin,
         BeginOfHalf,
         Grow(usize, u64),
@@ -248,14 +248,14 @@ mod tests {
         Drop(usize),
     }
 
-    fn step() -> impl Strategy<Value = Step> {
+    fn step() -> impl Strategy<Value = BudgetStep> {
         prop_oneof![
-            Just(Step::Begin),
-            Just(Step::BeginOfHalf),
+            Just(BudgetStep::Begin),
+            Just(BudgetStep::BeginOfHalf),
             (0..8_usize, prop_oneof![0..100_u64, Just(u64::MAX)])
-                .prop_map(|(i, n)| Step::Grow(i, n)),
-            (0..8_usize, 0..100_u64).prop_map(|(i, n)| Step::Shrink(i, n)),
-            (0..8_usize).prop_map(Step::Drop),
+                .prop_map(|(i, n)| BudgetStep::Grow(i, n)),
+            (0..8_usize, 0..100_u64).prop_map(|(i, n)| BudgetStep::Shrink(i, n)),
+            (0..8_usize).prop_map(BudgetStep::Drop),
         ]
     }
 
@@ -278,23 +278,23 @@ mod tests {
             for step in steps {
                 let (sum, sum_of_half) = sums(&held);
                 match step {
-                    Step::Begin => held.push(budget.nothing()),
-                    Step::BeginOfHalf => held.push(half.nothing()),
-                    Step::Grow(index, more) => {
+                    BudgetStep::Begin => held.push(budget.nothing()),
+                    BudgetStep::BeginOfHalf => held.push(half.nothing()),
+                    BudgetStep::Grow(index, more) => {
                         let Some(one) = held.get_mut(index) else { continue };
                         let has = |sum: u64, limit| sum.checked_add(more).is_some_and(|sum| sum <= limit);
                         let fits_half = !is_of_half(one) || has(sum_of_half, limit / 2);
                         let fits = has(sum, limit) && fits_half;
                         prop_assert_eq!(one.grow(more), fits || more == 0);
                     }
-                    Step::Shrink(index, to) => {
+                    BudgetStep::Shrink(index, to) => {
                         let Some(one) = held.get_mut(index) else { continue };
                         let before = one.amount();
                         one.shrink_to(to);
                         prop_assert_eq!(one.amount(), before.min(to));
                     }
-                    Step::Drop(index) if index < held.len() => drop(held.swap_remove(index)),
-                    Step::Drop(_) => {}
+                    BudgetStep::Drop(index) if index < held.len() => drop(held.swap_remove(index)),
+                    BudgetStep::Drop(_) => {}
                 }
                 let (sum, sum_of_half) = sums(&held);
                 prop_assert_eq!(used.load(Ordering::Relaxed), sum);
@@ -308,7 +308,7 @@ mod tests {
     }
 
     /// Takes so much, and gives back all but `rest` of it before the rest.
-    fn grow(budget: &Budget, amount: u64, rest: u64) -> Thread {
+    fn grow(budget: &Budget, amount: u64, rest: u64) -> ScriptThread {
         let budget = budget.clone();
         Box::new(move || {
             let mut held = budget.nothing();
@@ -327,7 +327,7 @@ mod tests {
             let (budget, used) = budget(3);
             let threads = vec![grow(&budget, 2, 1), grow(&budget, 2, 0)];
             let end = Box::new(move || assert_eq!(used.load(Ordering::Relaxed), 0));
-            Script { threads, end }
+            ThreadScript { threads, end }
         });
     }
 
@@ -344,7 +344,7 @@ mod tests {
                     assert_eq!(used.load(Ordering::Relaxed), 0);
                     assert_eq!(of_half.load(Ordering::Relaxed), 0);
                 });
-                Script { threads, end }
+                ThreadScript { threads, end }
             });
         }
     }
@@ -364,7 +364,7 @@ mod tests {
                     assert!(budget.nothing().grow(3));
                 }
             });
-            Script { threads, end }
+            ThreadScript { threads, end }
         });
     }
 
@@ -372,7 +372,7 @@ mod tests {
     fn budget_of_three_is_kept_and_returned_in_any_order() {
         explore("budget of three", || {
             let (budget, used) = budget(2);
-            let one = || -> Thread {
+            let one = || -> ScriptThread {
                 let budget = budget.clone();
                 Box::new(move || {
                     let mut held = budget.nothing();
@@ -380,7 +380,7 @@ mod tests {
                 })
             };
             let end = Box::new(move || assert_eq!(used.load(Ordering::Relaxed), 0));
-            Script { threads: vec![one(), one(), one()], end }
+            ThreadScript { threads: vec![one(), one(), one()], end }
         });
     }
 
@@ -389,7 +389,7 @@ mod tests {
         explore("last of a budget", || {
             let (budget, used) = budget(1);
             let kept = Arc::<Mutex<Vec<Reservation>>>::default();
-            let one = || -> Thread {
+            let one = || -> ScriptThread {
                 let (mut held, kept) = (budget.nothing(), Arc::clone(&kept));
                 Box::new(move || {
                     held.grow(1);
@@ -401,7 +401,7 @@ mod tests {
                 let amounts = kept.lock().unwrap().iter().map(Reservation::amount).sum();
                 assert_eq!((1, used.load(Ordering::Relaxed)), (amounts, 1));
             };
-            Script { threads, end: Box::new(end) }
+            ThreadScript { threads, end: Box::new(end) }
         });
     }
 

@@ -10,7 +10,7 @@ use super::budget::{Budget, Reservation};
 
 /// A queue of bytes. What goes in always fits; whether the budget has it as well is said then.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct BudgetedBuffer {
     /// Each with the memory behind it.
     parts: VecDeque<(Bytes, u64)>,
     /// Behind the parts: small pieces, copied together.
@@ -38,9 +38,9 @@ fn memory_behind(length: u64) -> u64 {
     if length <= BUFFER { length.next_power_of_two() } else { length }
 }
 
-// === impl Waiting ===
+// === impl BudgetedBuffer ===
 
-impl Waiting {
+impl BudgetedBuffer {
     /// Nothing yet. Pieces of `large` bytes are kept as they are.
     pub(super) fn new(memory: &Budget, large: usize) -> Self {
         Self {
@@ -175,7 +175,7 @@ mod tests {
     fn one_piece_is_not_copied() {
         let (memory, used) = budget(1 << 20);
         let data = Bytes::from(vec![1; 10_000]);
-        let mut waiting = Waiting::new(&memory, usize::MAX);
+        let mut waiting = BudgetedBuffer::new(&memory, usize::MAX);
         assert!(waiting.push(data.clone()));
         assert_eq!(used.load(Ordering::Relaxed), 16_384);
         assert_eq!(waiting.part(0).map(|part| part.as_ptr()), Some(data.as_ptr()));
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn a_byte_at_a_time_takes_about_its_size() {
         let (memory, used) = budget(1 << 30);
-        let mut waiting = Waiting::new(&memory, 8192);
+        let mut waiting = BudgetedBuffer::new(&memory, 8192);
         for _ in 0..100_000 {
             assert!(waiting.push(Bytes::from_static(b"x")));
         }
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn part_in_hand_counts_until_the_next_is_asked_for() {
         let (memory, used) = budget(1 << 20);
-        let mut waiting = Waiting::new(&memory, 1024);
+        let mut waiting = BudgetedBuffer::new(&memory, 1024);
         assert!(
             waiting.push(Bytes::from(vec![1; 3000])) && waiting.push(Bytes::from(vec![2; 2000]))
         );
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn part_in_hand_without_room_keeps_nothing_from_coming() {
         let (memory, _) = budget(0);
-        let mut waiting = Waiting::new(&memory, 1024);
+        let mut waiting = BudgetedBuffer::new(&memory, 1024);
         assert!(!waiting.push(Bytes::from(vec![1; 3000])));
         assert!(waiting.pop().is_some() && waiting.is_within_budget());
     }
@@ -224,7 +224,7 @@ mod tests {
             ], 0..60),
         ) {
             let (memory, used) = budget(limit);
-            let mut waiting = Waiting::new(&memory, large);
+            let mut waiting = BudgetedBuffer::new(&memory, large);
             let (mut given, mut got) = (Vec::new(), Vec::new());
             for step in steps {
                 match step {

@@ -5,33 +5,38 @@ use std::{hash::Hash, sync::Arc};
 use super::{
     budget::Budgets,
     client_shares::ClientShare,
-    spill::{Files, Place},
+    spill::{SpillFiles, SpillLocation},
 };
 
 /// The bounds of all bodies that wait, shared by the workers.
 #[derive(Clone, Debug)]
-pub struct Buffers {
+pub struct BodyBuffers {
     pub(super) requests: Budgets,
     pub(super) responses: Budgets,
-    pub(super) files: Arc<Files>,
-    pub(super) each: Each,
+    pub(super) files: Arc<SpillFiles>,
+    pub(super) each: BodyLimits,
 }
 
 /// What one body may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Each {
+pub struct BodyLimits {
     /// Bytes in memory.
     pub memory: u64,
     /// Bytes of an answer in a file.
     pub answer: u64,
 }
 
-// === impl Buffers ===
+// === impl BodyBuffers ===
 
-impl Buffers {
+impl BodyBuffers {
     /// Touches no file before one is needed.
-    pub fn new(requests: Budgets, responses: Budgets, place: Place, each: Each) -> Self {
-        Self { requests, responses, files: Arc::new(Files::new(place)), each }
+    pub fn new(
+        requests: Budgets,
+        responses: Budgets,
+        place: SpillLocation,
+        each: BodyLimits,
+    ) -> Self {
+        Self { requests, responses, files: Arc::new(SpillFiles::new(place)), each }
     }
 
     /// The same for the bodies of one client, who may hold a part of the memory only.

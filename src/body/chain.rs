@@ -81,18 +81,18 @@ impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for Chain<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use crate::error::FailureKind;
     use http::{HeaderMap, HeaderValue};
     use std::{collections::VecDeque, task::Waker};
 
     /// Gives what it is told to, and tells its size if that is known.
     #[derive(Debug)]
-    struct Script {
+    struct SizedFrames {
         frames: VecDeque<Poll<Result<Frame<Bytes>, Error>>>,
         size: Option<u64>,
     }
 
-    impl Body for Script {
+    impl Body for SizedFrames {
         type Data = Bytes;
         type Error = Error;
 
@@ -130,13 +130,13 @@ mod tests {
         Poll::Ready(Ok(Frame::trailers(map)))
     }
 
-    fn sized(texts: &[&'static str]) -> Script {
+    fn sized(texts: &[&'static str]) -> SizedFrames {
         let size = texts.iter().map(|text| text.len() as u64).sum();
-        Script { frames: texts.iter().map(|text| data(text)).collect(), size: Some(size) }
+        SizedFrames { frames: texts.iter().map(|text| data(text)).collect(), size: Some(size) }
     }
 
     /// A frame as text; `...` for none yet.
-    fn next(chain: &mut Chain<Script>) -> Option<Result<String, Kind>> {
+    fn next(chain: &mut Chain<SizedFrames>) -> Option<Result<String, FailureKind>> {
         let mut cx = Context::from_waker(Waker::noop());
         match Pin::new(chain).poll_frame(&mut cx) {
             Poll::Pending => Some(Ok("...".to_owned())),
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn everything_comes_in_order() {
-        let slow = Script {
+        let slow = SizedFrames {
             frames: [Poll::Pending, data("three"), Poll::Pending, data("four")].into(),
             size: Some(9),
         };
@@ -189,20 +189,20 @@ mod tests {
 
     #[test]
     fn the_first_error_is_the_end() {
-        let failing = Script {
-            frames: [data("a"), Poll::Ready(Err(Error::new(Kind::FileChanged)))].into(),
+        let failing = SizedFrames {
+            frames: [data("a"), Poll::Ready(Err(Error::new(FailureKind::FileChanged)))].into(),
             size: Some(9),
         };
         let mut chain = Chain::new(vec![failing, sized(&["never"])]);
         assert_eq!(next(&mut chain), Some(Ok("a".to_owned())));
         assert!(!chain.is_end_stream());
-        assert_eq!(next(&mut chain), Some(Err(Kind::FileChanged)));
+        assert_eq!(next(&mut chain), Some(Err(FailureKind::FileChanged)));
         assert_eq!(next(&mut chain), None);
     }
 
     #[test]
     fn an_unknown_size_makes_the_sum_unknown() {
-        let unknown = Script { frames: [data("a")].into(), size: None };
+        let unknown = SizedFrames { frames: [data("a")].into(), size: None };
         let mut chain = Chain::new(vec![sized(&["one"]), unknown]);
         assert_eq!((chain.size_hint().lower(), chain.size_hint().upper()), (3, None));
         assert_eq!(next(&mut chain), Some(Ok("one".to_owned())));
@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn trailers_of_the_last_body_alone_are_passed_on() {
-        let with = |text, name| Script { frames: [data(text), trailers(name)].into(), size: None };
+        let with =
+            |text, name| SizedFrames { frames: [data(text), trailers(name)].into(), size: None };
         let mut chain = Chain::new(vec![with("a", "x-first"), with("b", "x-last")]);
         assert_eq!(next(&mut chain), Some(Ok("a".to_owned())));
         assert_eq!(next(&mut chain), Some(Ok("b".to_owned())));

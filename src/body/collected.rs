@@ -10,29 +10,32 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{budgeted_buffer::Waiting, buffers::Buffers, spill::Spill, spill_reader::Reader};
+use super::{
+    budgeted_buffer::BudgetedBuffer, buffers::BodyBuffers, spill::SpillFile,
+    spill_reader::SpillReader,
+};
 use crate::error::Error;
 
 /// A complete body.
 #[derive(Debug)]
-pub(super) struct Collected {
-    content: Content,
+pub(super) struct CollectedBody {
+    content: CollectedContent,
     length: u64,
     /// What was given since the beginning.
     given: u64,
 }
 
 #[derive(Debug)]
-enum Content {
+enum CollectedContent {
     Memory {
-        parts: Waiting,
+        parts: BudgetedBuffer,
         /// The number of the next one.
         next: usize,
     },
     File {
         /// Holds its part of the budget.
-        _spill: Spill,
-        reader: Reader,
+        _spill: SpillFile,
+        reader: SpillReader,
     },
 }
 
@@ -43,15 +46,15 @@ const LARGE: usize = 32 * 1024;
 /// Takes all of a body. `spare` has less of it read at a time from then on.
 pub(super) async fn collect<B>(
     body: &mut B,
-    buffers: &Buffers,
+    buffers: &BodyBuffers,
     spare: impl Fn(&mut B),
-) -> Result<Collected, Error>
+) -> Result<CollectedBody, Error>
 where
     B: Body<Data = Bytes, Error = Error> + Unpin,
 {
     let memory = &buffers.requests.memory;
-    let mut waiting = Waiting::new(memory, LARGE);
-    let mut spill: Option<Spill> = None;
+    let mut waiting = BudgetedBuffer::new(memory, LARGE);
+    let mut spill: Option<SpillFile> = None;
     let mut length: u64 = 0;
     let mut is_sparing = false;
     while !body.is_end_stream()
@@ -78,22 +81,24 @@ where
         write(&mut spill, &mut waiting, buffers).await?;
     }
     let content = match spill {
-        Some(spill) => Content::File { reader: Reader::new(spill.file(), memory), _spill: spill },
+        Some(spill) => {
+            CollectedContent::File { reader: SpillReader::new(spill.file(), memory), _spill: spill }
+        }
         None => {
             waiting.seal();
-            Content::Memory { parts: waiting, next: 0 }
+            CollectedContent::Memory { parts: waiting, next: 0 }
         }
     };
-    Ok(Collected { content, length, given: 0 })
+    Ok(CollectedBody { content, length, given: 0 })
 }
 
 /// Brings what waits into the file, which is made for the first.
 async fn write(
-    spill: &mut Option<Spill>,
-    waiting: &mut Waiting,
-    buffers: &Buffers,
+    spill: &mut Option<SpillFile>,
+    waiting: &mut BudgetedBuffer,
+    buffers: &BodyBuffers,
 ) -> Result<(), Error> {
-    let Buffers { requests, files, .. } = buffers;
+    let BodyBuffers { requests, files, .. } = buffers;
     let bytes = waiting.take(&requests.memory);
     let written = match spill {
         Some(spill) => spill.append(bytes).await,
@@ -109,25 +114,25 @@ where
     poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await.transpose()
 }
 
-// === impl Collected ===
+// === impl CollectedBody ===
 
-impl Collected {
+impl CollectedBody {
     /// Begins again.
     pub(super) fn rewind(&mut self) {
         self.given = 0;
         match &mut self.content {
-            Content::Memory { next, .. } => *next = 0,
-            Content::File { reader, .. } => reader.rewind(),
+            CollectedContent::Memory { next, .. } => *next = 0,
+            CollectedContent::File { reader, .. } => reader.rewind(),
         }
     }
 
     /// Whether it was too long for memory.
     pub(super) fn is_file(&self) -> bool {
-        matches!(self.content, Content::File { .. })
+        matches!(self.content, CollectedContent::File { .. })
     }
 }
 
-impl Body for Collected {
+impl Body for CollectedBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -137,12 +142,12 @@ impl Body for Collected {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
         let data = match &mut this.content {
-            Content::Memory { parts, next } => {
+            CollectedContent::Memory { parts, next } => {
                 let Some(data) = parts.part(*next) else { return Poll::Ready(None) };
                 *next += 1;
                 data.clone()
             }
-            Content::File { reader, .. } => {
+            CollectedContent::File { reader, .. } => {
                 if reader.position() == this.length {
                     return Poll::Ready(None);
                 }
@@ -169,19 +174,19 @@ impl Body for Collected {
 mod tests {
     use super::*;
     use crate::body::{
-        buffers::Each,
-        script::{Room, Script, Step, pattern, run},
-        spill::Place,
+        buffers::BodyLimits,
+        script::{BodyStep, ScriptedBody, TestBuffers, pattern, run},
+        spill::SpillLocation,
     };
-    use crate::error::Kind;
+    use crate::error::FailureKind;
     use proptest::prelude::*;
     use std::future::Future;
 
-    fn room(memory: u64, disk: u64, place: Place, each: u64) -> Room {
-        Room::new(memory, disk, place, Each { memory: each, answer: 0 })
+    fn room(memory: u64, disk: u64, place: SpillLocation, each: u64) -> TestBuffers {
+        TestBuffers::new(memory, disk, place, BodyLimits { memory: each, answer: 0 })
     }
 
-    async fn read(body: &mut Collected) -> Result<Vec<u8>, Error> {
+    async fn read(body: &mut CollectedBody) -> Result<Vec<u8>, Error> {
         let mut all = Vec::new();
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
             assert_eq!(body.size_hint().exact(), Some(body.length - body.given));
@@ -191,16 +196,16 @@ mod tests {
         Ok(all)
     }
 
-    fn step() -> impl Strategy<Value = Step> {
+    fn step() -> impl Strategy<Value = BodyStep> {
         prop_oneof![
-            4 => (0..3_000_usize).prop_map(Step::Data),
-            1 => (30_000..70_000_usize).prop_map(Step::Data),
-            2 => Just(Step::Later),
+            4 => (0..3_000_usize).prop_map(BodyStep::Data),
+            1 => (30_000..70_000_usize).prop_map(BodyStep::Data),
+            2 => Just(BodyStep::Later),
         ]
     }
 
-    fn place() -> impl Strategy<Value = Place> {
-        prop_oneof![Just(Place::Memory), Just(Place::Auto)]
+    fn place() -> impl Strategy<Value = SpillLocation> {
+        prop_oneof![Just(SpillLocation::Memory), Just(SpillLocation::Auto)]
     }
 
     proptest! {
@@ -213,19 +218,19 @@ mod tests {
             fails: bool,
         ) {
             // On the disk there is room for all.
-            let room = room(memory, 1 << 30, Place::Auto, each);
+            let room = room(memory, 1 << 30, SpillLocation::Auto, each);
             let mut steps = steps;
             if fails {
-                steps.push(Step::Later);
-                steps.push(Step::Fail(Kind::ClientBody));
+                steps.push(BodyStep::Later);
+                steps.push(BodyStep::Fail(FailureKind::ClientBody));
             }
-            let expected: usize = steps.iter().map(|s| if let Step::Data(n) = s { *n } else { 0 }).sum();
-            let mut body = Script::new(&steps, knows_length);
+            let expected: usize = steps.iter().map(|s| if let BodyStep::Data(n) = s { *n } else { 0 }).sum();
+            let mut body = ScriptedBody::new(&steps, knows_length);
             run(async {
                 let collected = collect(&mut body, &room.buffers, |_| {}).await;
                 // A body that ends with its length can't fail any more.
                 if fails && !body.is_end_stream() {
-                    assert_eq!(collected.unwrap_err().kind(), Kind::ClientBody);
+                    assert_eq!(collected.unwrap_err().kind(), FailureKind::ClientBody);
                     return;
                 }
                 let mut collected = collected.unwrap();
@@ -248,11 +253,11 @@ mod tests {
             disk in 0..200_000_u64,
             place in place(),
         ) {
-            let is_memory = place == Place::Memory;
+            let is_memory = place == SpillLocation::Memory;
             let room = room(memory, disk, place, each);
-            let expected: usize = steps.iter().map(|s| if let Step::Data(n) = s { *n } else { 0 }).sum();
+            let expected: usize = steps.iter().map(|s| if let BodyStep::Data(n) = s { *n } else { 0 }).sum();
             run(async {
-                let mut body = Script::new(&steps, true);
+                let mut body = ScriptedBody::new(&steps, true);
                 match collect(&mut body, &room.buffers, |_| {}).await {
                     Ok(mut collected) => {
                         assert!(read(&mut collected).await.unwrap() == pattern(expected));
@@ -260,8 +265,8 @@ mod tests {
                     Err(error) => {
                         // Nobody else holds any: on the disk, what does not fit never will. In memory a part is
                         // held twice while it is copied.
-                        let is_for_ever = error.kind() == Kind::BodyBeyondBuffers;
-                        assert!(is_for_ever || is_memory && error.kind() == Kind::BuffersFull, "{error}");
+                        let is_for_ever = error.kind() == FailureKind::BodyBeyondBuffers;
+                        assert!(is_for_ever || is_memory && error.kind() == FailureKind::BuffersFull, "{error}");
                     }
                 }
                 let (in_memory, on_disk) = room.used();
@@ -277,8 +282,8 @@ mod tests {
 
     #[test]
     fn one_frame_stays_where_it_is() {
-        let room = room(0, 0, Place::Memory, 1 << 20);
-        let mut body = Script::new(&[Step::Data(50_000)], true);
+        let room = room(0, 0, SpillLocation::Memory, 1 << 20);
+        let mut body = ScriptedBody::new(&[BodyStep::Data(50_000)], true);
         // Without a runtime: nothing is spawned, and nothing is waited for.
         let collected = poll_once(&mut Box::pin(collect(&mut body, &room.buffers, |_| {})));
         let Poll::Ready(Ok(collected)) = collected else { panic!("{collected:?}") };
@@ -287,11 +292,11 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_not_there_is_none() {
-        let place = Place::Directory("/nonexistent/sideman".into());
+        let place = SpillLocation::Directory("/nonexistent/sideman".into());
         let room = room(1 << 20, 0, place, 1000);
-        let steps = vec![Step::Data(400); 100];
+        let steps = vec![BodyStep::Data(400); 100];
         run(async {
-            let mut body = Script::new(&steps, true);
+            let mut body = ScriptedBody::new(&steps, true);
             let mut collected = collect(&mut body, &room.buffers, |_| {}).await.unwrap();
             assert!(collected.is_file() && room.used() == (40_000, 0), "{:?}", room.used());
             assert!(read(&mut collected).await.unwrap() == pattern(40_000));

@@ -18,10 +18,10 @@ use tokio::task::{JoinError, JoinHandle};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
-    page_cache::{self, Window, cached},
-    version::{Version, unreadable},
+    page_cache::{self, PageCacheWindow, cached},
+    version::{FileVersion, unreadable},
 };
-use crate::error::{Error, Kind};
+use crate::error::{Error, FailureKind};
 
 /// The bytes `range` of a file, all of one version. A file that turns out shorter or changed ends
 /// the body with an error: the client sees a broken transfer, never one that looks complete and is
@@ -35,22 +35,22 @@ use crate::error::{Error, Kind};
 pub struct FileStream {
     file: Arc<File>,
     range: Range<u64>,
-    version: Version,
+    version: FileVersion,
     /// Whether bytes of the file never become others.
     is_write_once: bool,
     /// Whether the kernel may send them by itself, from its cache.
     is_sendable: bool,
     /// What is looked for in that cache before.
-    window: Window,
+    window: PageCacheWindow,
     /// What is known of a file that may change while it is sent; boxed, because few do.
-    changing: Option<Box<Changing>>,
+    changing: Option<Box<ChangeDetection>>,
     cold_read: Option<ColdRead>,
     /// Whether the blocking pool has read what comes next into the page cache.
     was_loaded: bool,
 }
 
 /// Bytes that the blocking pool reads, and the version of the file afterwards; `None` if the page cache has them now.
-type ColdRead = JoinHandle<Result<Option<(Vec<u8>, Version)>, Error>>;
+type ColdRead = JoinHandle<Result<Option<(Vec<u8>, FileVersion)>, Error>>;
 
 /// Where the next bytes of a file are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub struct CachedPart<'a> {
 
 /// What may happen to a file while it is sent without ending the transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changes {
+pub enum AllowedChanges {
     /// Nothing.
     None,
     /// It may become longer, once the first bytes were read.
@@ -81,8 +81,8 @@ pub enum Changes {
 }
 
 /// What is known of a file that may change.
-struct Changing {
-    allowed: Changes,
+struct ChangeDetection {
+    allowed: AllowedChanges,
     start: u64,
     /// Of everything that was sent.
     sent: Xxh3,
@@ -120,14 +120,14 @@ const SENDABLE: u64 = 32 * 1024;
 
 impl FileStream {
     /// Starts at `range.start`; nothing is read before the first poll.
-    pub fn new(file: Arc<File>, range: Range<u64>, version: Version) -> Self {
+    pub fn new(file: Arc<File>, range: Range<u64>, version: FileVersion) -> Self {
         Self {
             file,
             range,
             version,
             is_write_once: false,
             is_sendable: false,
-            window: Window::default(),
+            window: PageCacheWindow::default(),
             changing: None,
             cold_read: None,
             was_loaded: false,
@@ -140,17 +140,17 @@ impl FileStream {
     }
 
     /// The same for a file that may change while it is sent.
-    pub fn allowing(self, allowed: Changes) -> Self {
-        let changing = Changing {
+    pub fn allowing(self, allowed: AllowedChanges) -> Self {
+        let changing = ChangeDetection {
             allowed,
             start: self.range.start,
             sent: Xxh3::new(),
-            is_suspect: allowed == Changes::Any,
+            is_suspect: allowed == AllowedChanges::Any,
             held: None,
             comparison: None,
             alive: Arc::default(),
         };
-        let changing = (allowed != Changes::None).then(|| Box::new(changing));
+        let changing = (allowed != AllowedChanges::None).then(|| Box::new(changing));
         Self { changing, ..self }
     }
 
@@ -159,15 +159,15 @@ impl FileStream {
     /// same, or the beginning has to come from the disk.
     pub fn of_now(file: &Arc<File>) -> Option<(Self, u64)> {
         for _ in 0..LOOKS {
-            let before = Version::now(file).ok()?;
+            let before = FileVersion::now(file).ok()?;
             let length = usize::try_from(before.size).map_or(HELD, |size| size.min(HELD));
             let mut memory = vec![0; length];
             // A writer may keep it from being read for a moment.
             let read = cached(file, &mut memory, 0).ok()?;
-            let after = Version::now(file).ok()?;
+            let after = FileVersion::now(file).ok()?;
             if before.size == after.size && read == Some(length) {
                 let mut stream = Self::new(Arc::clone(file), 0..after.size, after);
-                stream = stream.allowing(Changes::Any);
+                stream = stream.allowing(AllowedChanges::Any);
                 if let Some(changing) = &mut stream.changing {
                     changing.held = Some(Bytes::from(memory));
                 }
@@ -203,7 +203,7 @@ impl FileStream {
             FilePiece::Held(bytes) => bytes,
         };
         if bytes.is_empty() && wanted > 0 {
-            return Poll::Ready(Err(Error::new(Kind::FileTruncated)));
+            return Poll::Ready(Err(Error::new(FailureKind::FileTruncated)));
         }
         let Some(compared) = self.compared_length(bytes.len()) else {
             return Poll::Ready(Ok(piece));
@@ -257,7 +257,7 @@ impl FileStream {
             length = self.window.cached_length(&self.file, &self.range);
         }
         self.was_loaded = false;
-        self.check(Version::now(&self.file)?)?;
+        self.check(FileVersion::now(&self.file)?)?;
         if length == 0 {
             // Here the cache keeps nothing, or nobody can ask what it has.
             self.is_sendable = false;
@@ -271,7 +271,7 @@ impl FileStream {
     pub fn advance_sent(&mut self, count: Option<usize>) -> Result<(), Error> {
         match count {
             None => self.is_sendable = false,
-            Some(0) => return Err(Error::new(Kind::FileTruncated)),
+            Some(0) => return Err(Error::new(FailureKind::FileTruncated)),
             Some(count) => {
                 self.range.start += count as u64;
                 self.window.on_sent(count);
@@ -311,19 +311,21 @@ impl FileStream {
     }
 
     /// What the look at the file after a read tells.
-    fn check(&mut self, current: Version) -> Result<(), Error> {
+    fn check(&mut self, current: FileVersion) -> Result<(), Error> {
         if current == self.version {
             return Ok(());
         }
-        let is_first = |changing: &Changing| changing.start == self.range.start;
+        let is_first = |changing: &ChangeDetection| changing.start == self.range.start;
         let is_all = self.range == (0..self.version.size);
         let is_allowed = self.changing.as_ref().is_some_and(|changing| match changing.allowed {
-            Changes::None => false,
-            Changes::Growth => current.size > self.version.size && !is_first(changing),
+            AllowedChanges::None => false,
+            AllowedChanges::Growth => current.size > self.version.size && !is_first(changing),
             // If the length changed before the first read, the response head may belong to another version. A part
             // of the new version would look complete.
-            Changes::Any if is_first(changing) && is_all => current.size == self.version.size,
-            Changes::Any => current.size >= self.range.end,
+            AllowedChanges::Any if is_first(changing) && is_all => {
+                current.size == self.version.size
+            }
+            AllowedChanges::Any => current.size >= self.range.end,
         });
         match &mut self.changing {
             Some(changing) if is_allowed => {
@@ -339,13 +341,13 @@ impl FileStream {
         &mut self,
         cx: &mut Context<'_>,
         memory: &mut [u8],
-    ) -> Poll<Result<(FilePiece, Version), Error>> {
+    ) -> Poll<Result<(FilePiece, FileVersion), Error>> {
         loop {
             if self.cold_read.is_none() {
                 match cached(&self.file, memory, self.range.start) {
                     Ok(Some(count)) => {
                         self.was_loaded = false;
-                        let current = Version::now(&self.file)?;
+                        let current = FileVersion::now(&self.file)?;
                         return Poll::Ready(Ok((FilePiece::Read(count), current)));
                     }
                     Ok(None) => {}
@@ -378,7 +380,7 @@ impl FileStream {
             let mut memory = vec![0; length];
             let count = file.read_at(&mut memory, start).map_err(unreadable)?;
             memory.truncate(count);
-            Ok(Some((memory, Version::now(&file)?)))
+            Ok(Some((memory, FileVersion::now(&file)?)))
         }))
     }
 }
@@ -442,7 +444,7 @@ fn compare(file: &File, range: Range<u64>, sent: u128, alive: &Weak<()>) -> Resu
         let wanted = usize::try_from(range.end - at).unwrap_or(COMPARED).min(COMPARED);
         let target = memory.get_mut(..wanted).unwrap_or_default();
         match file.read_at(target, at) {
-            Ok(0) => return Err(Error::new(Kind::FileTruncated)),
+            Ok(0) => return Err(Error::new(FailureKind::FileTruncated)),
             Ok(count) => {
                 hasher.update(target.get(..count).unwrap_or_default());
                 at += count as u64;
@@ -452,7 +454,7 @@ fn compare(file: &File, range: Range<u64>, sent: u128, alive: &Weak<()>) -> Resu
         }
     }
     let is_same = at == range.end && hasher.digest128() == sent;
-    if is_same { Ok(()) } else { Err(Error::new(Kind::FileChanged)) }
+    if is_same { Ok(()) } else { Err(Error::new(FailureKind::FileChanged)) }
 }
 
 #[cfg(test)]
@@ -504,7 +506,7 @@ mod tests {
 
         fn stream(&self, range: Range<u64>) -> FileStream {
             let file = File::open(&self.0).unwrap();
-            let version = Version::of(&file.metadata().unwrap());
+            let version = FileVersion::of(&file.metadata().unwrap());
             FileStream::new(Arc::new(file), range, version)
         }
     }
@@ -520,12 +522,12 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test)
     }
 
-    async fn next(stream: &mut FileStream) -> Option<Result<Bytes, Kind>> {
+    async fn next(stream: &mut FileStream) -> Option<Result<Bytes, FailureKind>> {
         let frame = poll_fn(|cx| Pin::new(&mut *stream).poll_frame(cx)).await?;
         Some(frame.map(|frame| frame.into_data().unwrap()).map_err(|error| error.kind()))
     }
 
-    async fn rest(stream: &mut FileStream) -> Result<Vec<u8>, Kind> {
+    async fn rest(stream: &mut FileStream) -> Result<Vec<u8>, FailureKind> {
         let mut all = Vec::new();
         while let Some(data) = next(stream).await {
             let data = data?;
@@ -553,7 +555,7 @@ mod tests {
     fn bytes_that_were_not_taken_are_read_again() {
         let (scratch, content) = (Scratch::new("again", &content()), content());
         run(async {
-            for allowed in [Changes::None, Changes::Growth, Changes::Any] {
+            for allowed in [AllowedChanges::None, AllowedChanges::Growth, AllowedChanges::Any] {
                 scratch.evict();
                 let mut stream = scratch.stream(1..SIZE).allowing(allowed);
                 let (mut memory, mut got) = (vec![0; 50_000], Vec::new());
@@ -602,7 +604,7 @@ mod tests {
             let mut stream = scratch.stream(0..SIZE).write_once();
             scratch.write(b"new");
             let error = poll_fn(|cx| stream.poll_sendable(cx).map_ok(|_| ())).await.unwrap_err();
-            assert_eq!(error.kind(), Kind::FileTruncated);
+            assert_eq!(error.kind(), FailureKind::FileTruncated);
             assert!(stream.advance_sent(Some(0)).is_err());
         });
     }
@@ -623,13 +625,17 @@ mod tests {
     #[test]
     fn what_changes_on_the_way_ends_with_an_error() {
         type Change = fn(&Scratch);
-        let cases: &[(&str, Change, Kind)] = &[
-            ("emptied", |file| file.write(b""), Kind::FileTruncated),
-            ("shorter", |file| file.write(b"new"), Kind::FileTruncated),
-            ("same size", |file| file.write(&[0; SIZE as usize]), Kind::FileChanged),
-            ("longer", |file| file.write(&[0; SIZE as usize + 1]), Kind::FileChanged),
-            ("same content", |file| file.write(&content()), Kind::FileChanged),
-            ("later", |file| file.set_modified(Duration::new(1_000_000, 1000)), Kind::FileChanged),
+        let cases: &[(&str, Change, FailureKind)] = &[
+            ("emptied", |file| file.write(b""), FailureKind::FileTruncated),
+            ("shorter", |file| file.write(b"new"), FailureKind::FileTruncated),
+            ("same size", |file| file.write(&[0; SIZE as usize]), FailureKind::FileChanged),
+            ("longer", |file| file.write(&[0; SIZE as usize + 1]), FailureKind::FileChanged),
+            ("same content", |file| file.write(&content()), FailureKind::FileChanged),
+            (
+                "later",
+                |file| file.set_modified(Duration::new(1_000_000, 1000)),
+                FailureKind::FileChanged,
+            ),
         ];
         for ((name, change, expected), is_cold) in
             cases.iter().flat_map(|case| [(case, false), (case, true)])
@@ -671,9 +677,9 @@ mod tests {
             file.write(&content()[..1000]);
         }
         fn nothing(_: &Scratch) {}
-        use Changes::{Any, Growth, None as Nothing};
-        use Kind::{FileChanged, FileTruncated};
-        let cases: &[(Changes, Change, Change, Result<(), Kind>)] = &[
+        use AllowedChanges::{Any, Growth, None as Nothing};
+        use FailureKind::{FileChanged, FileTruncated};
+        let cases: &[(AllowedChanges, Change, Change, Result<(), FailureKind>)] = &[
             (Nothing, nothing, nothing, Ok(())),
             (Nothing, nothing, append, Err(FileChanged)),
             (Growth, nothing, nothing, Ok(())),
@@ -721,7 +727,7 @@ mod tests {
         let scratch = Scratch::new("part", &content());
         let range = CHUNK..3 * CHUNK;
         run(async {
-            let mut stream = scratch.stream(range.clone()).allowing(Changes::Growth);
+            let mut stream = scratch.stream(range.clone()).allowing(AllowedChanges::Growth);
             let first = next(&mut stream).await.unwrap().unwrap();
             let mut changed = content();
             // Beside the part.
@@ -739,7 +745,7 @@ mod tests {
         let mut stream = scratch.stream(3..9);
         run(async {
             assert_eq!(next(&mut stream).await, Some(Ok(Bytes::from_static(b"rt"))));
-            assert_eq!(next(&mut stream).await, Some(Err(Kind::FileTruncated)));
+            assert_eq!(next(&mut stream).await, Some(Err(FailureKind::FileTruncated)));
         });
     }
 }

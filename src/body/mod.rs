@@ -28,18 +28,18 @@ mod version;
 
 pub use self::{
     budget::{Budget, Budgets, Reservation},
-    buffers::{Buffers, Each},
+    buffers::{BodyBuffers, BodyLimits},
     client::{BodyReader, ClientBody},
     client_shares::{ClientShare, ClientShares},
     deadline::Deadline,
     discard::discard,
-    file::{CachedPart, Changes, FilePiece, FileStream},
-    relay::Strain,
+    file::{AllowedChanges, CachedPart, FilePiece, FileStream},
+    relay::Pressure,
     request::RequestBody,
     sealed::SealedPart,
-    slow_client::Patience,
-    spill::Place,
-    version::{FileIdentity, Version},
+    slow_client::SlowClientLimits,
+    spill::SpillLocation,
+    version::{FileIdentity, FileVersion},
 };
 
 use std::{
@@ -54,8 +54,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use self::{
     chain::Chain,
-    rate::Paced,
-    relay::{Begun, Relayed},
+    rate::RateLimitedBody,
+    relay::{RelayStart, RelayedBody},
 };
 use crate::error::Error;
 
@@ -93,14 +93,14 @@ impl Body {
     /// has to go to a file, and that there is no room at all.
     pub async fn relayed(
         self,
-        buffers: &Buffers,
-        tell: impl Fn(Strain) + 'static,
+        buffers: &BodyBuffers,
+        tell: impl Fn(Pressure) + 'static,
     ) -> Result<Self, Error> {
         match self {
             Self::Empty | Self::Full(_) | Self::Sealed(_) | Self::File(_) => Ok(self),
-            Self::Stream(_) => match Relayed::begin(self, buffers, tell).await? {
-                Begun::Whole(bytes) => Ok(Self::from(bytes)),
-                Begun::Relayed(relayed) => Ok(Self::stream(relayed)),
+            Self::Stream(_) => match RelayedBody::begin(self, buffers, tell).await? {
+                RelayStart::Whole(bytes) => Ok(Self::from(bytes)),
+                RelayStart::Relayed(relayed) => Ok(Self::stream(relayed)),
             },
         }
     }
@@ -117,7 +117,7 @@ impl Body {
     #[must_use]
     pub fn paced(self, rate: u64) -> Self {
         match NonZeroU64::new(rate) {
-            Some(rate) if !self.is_end_stream() => Self::stream(Paced::new(self, rate)),
+            Some(rate) if !self.is_end_stream() => Self::stream(RateLimitedBody::new(self, rate)),
             Some(_) | None => self,
         }
     }

@@ -37,7 +37,7 @@ const STRIDE: u64 = 512 * 1024;
 
 /// How many of the next bytes are looked for before the kernel sends them: more of a client that takes more.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Window(u64);
+pub(super) struct PageCacheWindow(u64);
 
 /// Reads what the kernel has in memory; `None` if it is not known to have anything.
 ///
@@ -82,9 +82,9 @@ pub(super) fn load(file: &File, mut range: Range<u64>) -> Result<(), Error> {
     Ok(())
 }
 
-// === impl Window ===
+// === impl PageCacheWindow ===
 
-impl Window {
+impl PageCacheWindow {
     /// The client has taken so many bytes at once.
     pub(super) fn on_sent(&mut self, count: usize) {
         self.0 = (count as u64 * 2).clamp(STEP, WINDOW);
@@ -98,7 +98,7 @@ impl Window {
     }
 }
 
-impl Default for Window {
+impl Default for PageCacheWindow {
     fn default() -> Self {
         Self(2 * STEP)
     }

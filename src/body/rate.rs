@@ -17,9 +17,9 @@ use crate::error::Error;
 /// A body with a speed limit. What is not asked for in time is not caught up with: in any time at
 /// all no more passes than the rate allows in it, and one frame.
 #[derive(Debug)]
-pub(super) struct Paced<B> {
+pub(super) struct RateLimitedBody<B> {
     body: B,
-    pace: Pace,
+    pace: RateLimiter,
     /// What came of the body and has not been passed on.
     waiting: Bytes,
     timer: Deadline,
@@ -27,7 +27,7 @@ pub(super) struct Paced<B> {
 
 /// The arithmetic.
 #[derive(Debug)]
-struct Pace {
+struct RateLimiter {
     /// Bytes a second.
     rate: NonZeroU64,
     /// When all that was sent would have been sent at the rate.
@@ -37,17 +37,17 @@ struct Pace {
 /// Frames may be as large as this even if they come less than ten times a second.
 const SMALL: u64 = 16 * 1024;
 
-// === impl Paced ===
+// === impl RateLimitedBody ===
 
-impl<B> Paced<B> {
+impl<B> RateLimitedBody<B> {
     /// Lets through so many bytes a second.
     pub(super) fn new(body: B, rate: NonZeroU64) -> Self {
-        let pace = Pace { rate, due: None };
+        let pace = RateLimiter { rate, due: None };
         Self { body, pace, waiting: Bytes::new(), timer: Deadline::default() }
     }
 }
 
-impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for Paced<B> {
+impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for RateLimitedBody<B> {
     type Data = Bytes;
     type Error = Error;
 
@@ -94,9 +94,9 @@ impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for Paced<B> {
     }
 }
 
-// === impl Pace ===
+// === impl RateLimiter ===
 
-impl Pace {
+impl RateLimiter {
     /// Bytes of a frame at the most: a tenth of a second's, so that the rate is even, unless they
     /// are very few; and never more than a second's, so that the client does not seem forgotten.
     fn most(&self) -> usize {
@@ -129,15 +129,15 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use crate::error::FailureKind;
     use http::HeaderMap;
     use proptest::prelude::*;
     use std::{collections::VecDeque, future::poll_fn};
 
     const KIB: u64 = 1024;
 
-    fn pace(rate: u64) -> Pace {
-        Pace { rate: NonZeroU64::new(rate).unwrap(), due: None }
+    fn pace(rate: u64) -> RateLimiter {
+        RateLimiter { rate: NonZeroU64::new(rate).unwrap(), due: None }
     }
 
     #[test]
@@ -218,9 +218,9 @@ mod tests {
 
     /// Frames of a size that is known.
     #[derive(Debug, Default)]
-    struct Frames(VecDeque<Result<Frame<Bytes>, Error>>);
+    struct SizedFrameQueue(VecDeque<Result<Frame<Bytes>, Error>>);
 
-    impl Body for Frames {
+    impl Body for SizedFrameQueue {
         type Data = Bytes;
         type Error = Error;
 
@@ -253,8 +253,8 @@ mod tests {
     fn large_frames_are_split_and_come_in_time() {
         let content = Bytes::from((0..100 * 1024).map(|at| (at % 251) as u8).collect::<Vec<_>>());
         let rate = 400 * KIB;
-        let frames = Frames([Ok(Frame::data(content.clone()))].into());
-        let mut paced = Paced::new(frames, NonZeroU64::new(rate).unwrap());
+        let frames = SizedFrameQueue([Ok(Frame::data(content.clone()))].into());
+        let mut paced = RateLimitedBody::new(frames, NonZeroU64::new(rate).unwrap());
         run(async {
             let (begin, mut got, mut sizes) = (Instant::now(), Vec::new(), Vec::new());
             while !paced.is_end_stream() {
@@ -281,7 +281,10 @@ mod tests {
     #[test]
     fn the_timer_is_made_when_there_is_something_to_wait_for() {
         let frames = [16 * 1024, 16 * 1024].map(|size| Ok(Frame::data(Bytes::from(vec![1; size]))));
-        let mut paced = Paced::new(Frames(frames.into()), NonZeroU64::new(100 * KIB).unwrap());
+        let mut paced = RateLimitedBody::new(
+            SizedFrameQueue(frames.into()),
+            NonZeroU64::new(100 * KIB).unwrap(),
+        );
         run(async {
             assert!(next(&mut paced).await.unwrap().is_ok());
             assert!(!paced.timer.is_set());
@@ -301,14 +304,18 @@ mod tests {
             Ok(Frame::data(Bytes::new())),
             Ok(Frame::data(Bytes::from_static(b"all of a second"))),
             Ok(Frame::trailers(HeaderMap::new())),
-            Err(Error::new(Kind::FileChanged)),
+            Err(Error::new(FailureKind::FileChanged)),
         ];
-        let mut paced = Paced::new(Frames(frames.into()), NonZeroU64::new(15).unwrap());
+        let mut paced =
+            RateLimitedBody::new(SizedFrameQueue(frames.into()), NonZeroU64::new(15).unwrap());
         run(async {
             let data = next(&mut paced).await.unwrap().unwrap().into_data().unwrap();
             assert_eq!(data, "all of a second");
             assert!(next(&mut paced).await.unwrap().unwrap().is_trailers());
-            assert_eq!(next(&mut paced).await.unwrap().unwrap_err().kind(), Kind::FileChanged);
+            assert_eq!(
+                next(&mut paced).await.unwrap().unwrap_err().kind(),
+                FailureKind::FileChanged
+            );
             assert!(!paced.timer.is_set());
         });
     }

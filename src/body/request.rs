@@ -11,23 +11,23 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    buffers::Buffers,
+    buffers::BodyBuffers,
     client::ClientBody,
-    collected::{Collected, collect},
-    slow_client::{Patience, Wait},
+    collected::{CollectedBody, collect},
+    slow_client::{SlowClientLimits, SlowClientTimer},
 };
-use crate::error::{Error, Kind};
+use crate::error::{Error, FailureKind};
 
 /// A request's body, within its bounds.
 #[derive(Debug)]
 pub struct RequestBody {
-    source: Source,
+    source: BodySource,
     /// Bytes that were taken from the client; `None` if there never were any.
     received: Option<Rc<Cell<u64>>>,
 }
 
 #[derive(Debug)]
-enum Source {
+enum BodySource {
     /// There is none, or somebody else has it.
     Nothing,
     Coming {
@@ -38,11 +38,11 @@ enum Source {
         come: u64,
         /// Some of it was given away already.
         is_begun: bool,
-        patience: Option<Patience>,
+        patience: Option<SlowClientLimits>,
         /// Once there was something to wait for.
-        waiting: Option<Box<Wait>>,
+        waiting: Option<Box<SlowClientTimer>>,
     },
-    Collected(Collected),
+    Collected(CollectedBody),
 }
 
 // === impl RequestBody ===
@@ -53,7 +53,7 @@ impl RequestBody {
         if matches!(incoming, ClientBody::Empty) {
             return Self::empty();
         }
-        let source = Source::Coming {
+        let source = BodySource::Coming {
             incoming,
             left: u64::MAX,
             come: 0,
@@ -71,53 +71,53 @@ impl RequestBody {
 
     /// The body of a request that is made here and has none.
     pub fn empty() -> Self {
-        Self { source: Source::Nothing, received: None }
+        Self { source: BodySource::Nothing, received: None }
     }
 
     /// The body, for somebody who wants it; what stays behind is at its end.
     #[must_use]
     pub fn take(&mut self) -> Self {
-        let source = std::mem::replace(&mut self.source, Source::Nothing);
+        let source = std::mem::replace(&mut self.source, BodySource::Nothing);
         Self { source, received: self.received.clone() }
     }
 
     /// Ends it with an error as soon as more than so many bytes have come.
     pub fn limit(&mut self, most: u64) {
-        if let Source::Coming { left, .. } = &mut self.source {
+        if let BodySource::Coming { left, .. } = &mut self.source {
             *left = most;
         }
     }
 
     /// Ends it with an error when the client is silent for too long, or too slow.
-    pub fn watch(&mut self, bounds: Patience) {
-        if let Source::Coming { patience, .. } = &mut self.source {
+    pub fn watch(&mut self, bounds: SlowClientLimits) {
+        if let BodySource::Coming { patience, .. } = &mut self.source {
             *patience = Some(bounds);
         }
     }
 
     /// Takes all of it from the client, within its bounds; gives whether it was too long for memory.
     /// After a failure what has not come is still to come.
-    pub async fn collect(&mut self, buffers: &Buffers) -> Result<bool, Error> {
-        if !matches!(self.source, Source::Coming { .. }) {
+    pub async fn collect(&mut self, buffers: &BodyBuffers) -> Result<bool, Error> {
+        if !matches!(self.source, BodySource::Coming { .. }) {
             return Ok(false);
         }
         let spare = |this: &mut Self| {
-            if let Source::Coming { incoming, .. } = &mut this.source {
+            if let BodySource::Coming { incoming, .. } = &mut this.source {
                 incoming.spare_memory();
             }
         };
         let collected = collect(self, buffers, spare).await?;
         let is_file = collected.is_file();
-        self.source = Source::Collected(collected);
+        self.source = BodySource::Collected(collected);
         Ok(is_file)
     }
 
     /// Begins again; `false` if that is not possible.
     pub fn rewind(&mut self) -> bool {
         match &mut self.source {
-            Source::Nothing => true,
-            Source::Coming { is_begun, .. } => !*is_begun,
-            Source::Collected(collected) => {
+            BodySource::Nothing => true,
+            BodySource::Coming { is_begun, .. } => !*is_begun,
+            BodySource::Collected(collected) => {
                 collected.rewind();
                 true
             }
@@ -126,7 +126,8 @@ impl RequestBody {
 
     /// Whether it can be read several times.
     pub fn is_repeatable(&self) -> bool {
-        matches!(self.source, Source::Nothing | Source::Collected(_)) || self.is_end_stream()
+        matches!(self.source, BodySource::Nothing | BodySource::Collected(_))
+            || self.is_end_stream()
     }
 }
 
@@ -140,15 +141,16 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let Self { source, received } = self.get_mut();
         let (incoming, left, come, is_begun, patience, waiting) = match source {
-            Source::Nothing => return Poll::Ready(None),
-            Source::Collected(collected) => return Pin::new(collected).poll_frame(cx),
-            Source::Coming { incoming, left, come, is_begun, patience, waiting } => {
+            BodySource::Nothing => return Poll::Ready(None),
+            BodySource::Collected(collected) => return Pin::new(collected).poll_frame(cx),
+            BodySource::Coming { incoming, left, come, is_begun, patience, waiting } => {
                 (incoming, left, come, is_begun, patience, waiting)
             }
         };
         let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(cx) else {
             let Some(patience) = *patience else { return Poll::Pending };
-            let waiting = waiting.get_or_insert_with(|| Box::new(Wait::new(patience, *come)));
+            let waiting =
+                waiting.get_or_insert_with(|| Box::new(SlowClientTimer::new(patience, *come)));
             return waiting.poll_late(cx).map(|kind| Some(Err(Error::new(kind))));
         };
         let Some(frame) = frame else { return Poll::Ready(None) };
@@ -158,7 +160,8 @@ impl Body for RequestBody {
             if let Some(received) = received {
                 received.set(received.get() + length);
             }
-            *left = left.checked_sub(length).ok_or_else(|| Error::new(Kind::BodyTooLarge))?;
+            *left =
+                left.checked_sub(length).ok_or_else(|| Error::new(FailureKind::BodyTooLarge))?;
             *come += length;
             if let Some(waiting) = waiting {
                 waiting.on_bytes(length);
@@ -170,17 +173,17 @@ impl Body for RequestBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
-            Source::Nothing => true,
-            Source::Coming { incoming, .. } => incoming.is_end_stream(),
-            Source::Collected(collected) => collected.is_end_stream(),
+            BodySource::Nothing => true,
+            BodySource::Coming { incoming, .. } => incoming.is_end_stream(),
+            BodySource::Collected(collected) => collected.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Nothing => SizeHint::with_exact(0),
-            Source::Coming { incoming, .. } => incoming.size_hint(),
-            Source::Collected(collected) => collected.size_hint(),
+            BodySource::Nothing => SizeHint::with_exact(0),
+            BodySource::Coming { incoming, .. } => incoming.size_hint(),
+            BodySource::Collected(collected) => collected.size_hint(),
         }
     }
 }

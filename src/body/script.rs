@@ -15,46 +15,46 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::{
     budget::{Budget, Budgets},
-    buffers::{Buffers, Each},
-    spill::Place,
+    buffers::{BodyBuffers, BodyLimits},
+    spill::SpillLocation,
 };
 use crate::{
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     sync::AtomicU64,
 };
 
 /// What comes next.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub(super) enum BodyStep {
     Data(usize),
     /// Nothing yet, but soon.
     Later,
     /// Nothing any more.
     Never,
     Trailers,
-    Fail(Kind),
+    Fail(FailureKind),
 }
 
 /// A body by its script. Its bytes are [`pattern`].
 #[derive(Debug)]
-pub(super) struct Script {
-    steps: VecDeque<Step>,
+pub(super) struct ScriptedBody {
+    steps: VecDeque<BodyStep>,
     given: usize,
     /// Whether its length is known.
     length: Option<usize>,
-    pub(super) fate: Rc<Fate>,
+    pub(super) fate: Rc<ScriptProgress>,
 }
 
 /// What became of a body.
 #[derive(Debug, Default)]
-pub(super) struct Fate {
+pub(super) struct ScriptProgress {
     pub(super) given: Cell<usize>,
     pub(super) is_dropped: Cell<bool>,
 }
 
 /// The room, and how much of it is taken.
-pub(super) struct Room {
-    pub(super) buffers: Buffers,
+pub(super) struct TestBuffers {
+    pub(super) buffers: BodyBuffers,
     memory: Arc<AtomicU64>,
     disk: Arc<AtomicU64>,
 }
@@ -70,17 +70,18 @@ pub(super) fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::task::LocalSet::new().block_on(&runtime, test)
 }
 
-// === impl Script ===
+// === impl ScriptedBody ===
 
-impl Script {
-    pub(super) fn new(steps: &[Step], knows_length: bool) -> Self {
-        let sum = steps.iter().map(|step| if let Step::Data(length) = step { *length } else { 0 });
+impl ScriptedBody {
+    pub(super) fn new(steps: &[BodyStep], knows_length: bool) -> Self {
+        let sum =
+            steps.iter().map(|step| if let BodyStep::Data(length) = step { *length } else { 0 });
         let length = knows_length.then(|| sum.sum());
         Self { steps: steps.iter().cloned().collect(), given: 0, length, fate: Rc::default() }
     }
 }
 
-impl Body for Script {
+impl Body for ScriptedBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -90,27 +91,27 @@ impl Body for Script {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match self.steps.pop_front() {
             None => Poll::Ready(None),
-            Some(Step::Later) => {
+            Some(BodyStep::Later) => {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Some(Step::Never) => {
-                self.steps.push_front(Step::Never);
+            Some(BodyStep::Never) => {
+                self.steps.push_front(BodyStep::Never);
                 Poll::Pending
             }
-            Some(Step::Data(length)) => {
+            Some(BodyStep::Data(length)) => {
                 let bytes = (self.given..self.given + length).map(|byte| (byte % 251) as u8);
                 let data = Bytes::from_iter(bytes);
                 self.given += length;
                 self.fate.given.set(self.given);
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
-            Some(Step::Trailers) => {
+            Some(BodyStep::Trailers) => {
                 let map =
                     HeaderMap::from_iter([(http::header::VIA, HeaderValue::from_static("x"))]);
                 Poll::Ready(Some(Ok(Frame::trailers(map))))
             }
-            Some(Step::Fail(kind)) => Poll::Ready(Some(Err(Error::new(kind)))),
+            Some(BodyStep::Fail(kind)) => Poll::Ready(Some(Err(Error::new(kind)))),
         }
     }
 
@@ -124,22 +125,22 @@ impl Body for Script {
     }
 }
 
-impl Drop for Script {
+impl Drop for ScriptedBody {
     fn drop(&mut self) {
         self.fate.is_dropped.set(true);
     }
 }
 
-// === impl Room ===
+// === impl TestBuffers ===
 
-impl Room {
-    pub(super) fn new(memory: u64, disk: u64, place: Place, each: Each) -> Self {
+impl TestBuffers {
+    pub(super) fn new(memory: u64, disk: u64, place: SpillLocation, each: BodyLimits) -> Self {
         let (used, on_disk) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let memory = Budget::new(memory, Arc::clone(&used));
         let disk = Budget::new(disk, Arc::clone(&on_disk));
         // Each test has one kind of body, which may take everything.
         let both = Budgets { memory, disk };
-        let buffers = Buffers::new(both.clone(), both, place, each);
+        let buffers = BodyBuffers::new(both.clone(), both, place, each);
         Self { buffers, memory: used, disk: on_disk }
     }
 

@@ -8,11 +8,11 @@ use std::{
 };
 
 use super::deadline::Deadline;
-use crate::error::Kind;
+use crate::error::FailureKind;
 
 /// The bounds.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct SlowClientLimits {
     /// One pause.
     pub pause: Duration,
     /// Bytes a second, on average.
@@ -21,8 +21,8 @@ pub struct Patience {
 
 /// What is left of it for one body.
 #[derive(Debug)]
-pub(super) struct Wait {
-    patience: Patience,
+pub(super) struct SlowClientTimer {
+    patience: SlowClientLimits,
     /// How much longer the client may be waited for: its bytes earn it, and waiting spends it.
     credit: Duration,
     since: Option<Instant>,
@@ -33,11 +33,11 @@ pub(super) struct Wait {
 /// (mod_reqtimeout) allows as much. Or one pause, if that is shorter.
 const GRACE: Duration = Duration::from_secs(20);
 
-// === impl Wait ===
+// === impl SlowClientTimer ===
 
-impl Wait {
+impl SlowClientTimer {
     /// For a body of which so many bytes have come.
-    pub(super) fn new(patience: Patience, come: u64) -> Self {
+    pub(super) fn new(patience: SlowClientLimits, come: u64) -> Self {
         let credit = GRACE.min(patience.pause);
         let mut wait = Self { patience, credit, since: None, timer: Deadline::default() };
         wait.earn(come);
@@ -45,8 +45,8 @@ impl Wait {
     }
 
     /// Nothing has come. Ready when that has lasted too long, with what it was.
-    pub(super) fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Kind> {
-        let Patience { pause, rate } = self.patience;
+    pub(super) fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<FailureKind> {
+        let SlowClientLimits { pause, rate } = self.patience;
         let is_slow = rate.is_some() && self.credit < pause;
         if self.since.is_none() {
             let now = Deadline::now();
@@ -54,7 +54,11 @@ impl Wait {
             self.timer.set_at(now + if is_slow { self.credit } else { pause });
         }
         ready!(self.timer.poll_expired(cx));
-        Poll::Ready(if is_slow { Kind::ClientBodySlow } else { Kind::ClientBodyTimeout })
+        Poll::Ready(if is_slow {
+            FailureKind::ClientBodySlow
+        } else {
+            FailureKind::ClientBodyTimeout
+        })
     }
 
     /// So many bytes have come.
@@ -68,7 +72,7 @@ impl Wait {
 
     /// A client that was fast may still pause once, but not live on that for hours.
     fn earn(&mut self, count: u64) {
-        let Patience { pause, rate } = self.patience;
+        let SlowClientLimits { pause, rate } = self.patience;
         let Some(rate) = rate else { return };
         let nanoseconds = u128::from(count) * 1_000_000_000 / u128::from(rate.get());
         let earned = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
@@ -84,15 +88,15 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn patience(pause: Duration, rate: u64) -> Patience {
-        Patience { pause, rate: NonZeroU64::new(rate) }
+    fn patience(pause: Duration, rate: u64) -> SlowClientLimits {
+        SlowClientLimits { pause, rate: NonZeroU64::new(rate) }
     }
 
     fn run<T>(test: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test)
     }
 
-    async fn late(wait: &mut Wait) -> (Kind, Duration) {
+    async fn late(wait: &mut SlowClientTimer) -> (FailureKind, Duration) {
         let begin = Instant::now();
         (poll_fn(|cx| wait.poll_late(cx)).await, begin.elapsed())
     }
@@ -102,9 +106,9 @@ mod tests {
         run(async {
             let pause = Duration::from_millis(30);
             for (rate, come) in [(0, 0), (0, 1000), (1, 1000)] {
-                let mut wait = Wait::new(patience(pause, rate), come);
+                let mut wait = SlowClientTimer::new(patience(pause, rate), come);
                 let (kind, after) = late(&mut wait).await;
-                assert_eq!(kind, Kind::ClientBodyTimeout, "{rate} {come}");
+                assert_eq!(kind, FailureKind::ClientBodyTimeout, "{rate} {come}");
                 assert!(after >= pause, "{after:?}");
             }
         });
@@ -114,7 +118,7 @@ mod tests {
     fn one_that_drips_has_spent_its_time_sooner_than_one_pause() {
         run(async {
             let pause = Duration::from_millis(60);
-            let mut wait = Wait::new(patience(pause, 1000), 0);
+            let mut wait = SlowClientTimer::new(patience(pause, 1000), 0);
             let begin = Instant::now();
             let kind = loop {
                 let pause = Duration::from_millis(5);
@@ -125,7 +129,7 @@ mod tests {
                 };
                 break kind;
             };
-            assert_eq!(kind, Kind::ClientBodySlow);
+            assert_eq!(kind, FailureKind::ClientBodySlow);
             assert!(begin.elapsed() >= Duration::from_millis(50), "{:?}", begin.elapsed());
         });
     }
@@ -141,7 +145,11 @@ mod tests {
             (SECOND, 240, 0, SECOND),
             (SECOND, 240, 1 << 20, SECOND * 2),
         ] {
-            assert_eq!(Wait::new(patience(pause, rate), come).credit, credit, "{pause:?} {rate}");
+            assert_eq!(
+                SlowClientTimer::new(patience(pause, rate), come).credit,
+                credit,
+                "{pause:?} {rate}"
+            );
         }
     }
 
@@ -153,7 +161,7 @@ mod tests {
             pieces in proptest::collection::vec(1_u64..50_000, 1..50),
         ) {
             run(async {
-                let mut wait = Wait::new(patience(SECOND * 60, rate), 0);
+                let mut wait = SlowClientTimer::new(patience(SECOND * 60, rate), 0);
                 let mut cx = Context::from_waker(Waker::noop());
                 for piece in pieces {
                     let before = wait.credit;

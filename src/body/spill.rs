@@ -17,13 +17,13 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{
     budget::{Budget, Budgets, Reservation},
-    budgeted_buffer::Waiting,
+    budgeted_buffer::BudgetedBuffer,
 };
-use crate::error::{Error, Kind};
+use crate::error::{Error, FailureKind};
 
 /// Where temporary files are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum SpillLocation {
     /// `/tmp` if it can be written to, else memory files.
     Auto,
     /// This directory if it can be written to, else memory files.
@@ -34,14 +34,14 @@ pub enum Place {
 
 /// Makes temporary files. Looks for the place when the first is needed.
 #[derive(Debug)]
-pub(super) struct Files {
-    place: Place,
-    found: OnceLock<Medium>,
+pub(super) struct SpillFiles {
+    place: SpillLocation,
+    found: OnceLock<SpillFileSystem>,
 }
 
 /// What files are made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Medium {
+enum SpillFileSystem {
     /// Writing may wait for it.
     Disk(PathBuf),
     /// A file system in memory that was named in the settings: its owner has bounded it.
@@ -54,8 +54,8 @@ enum Medium {
 
 /// One temporary file, which only grows.
 #[derive(Debug)]
-pub(super) struct Spill {
-    file: Arc<Unnamed>,
+pub(super) struct SpillFile {
+    file: Arc<UnnamedFile>,
     length: u64,
     room: Reservation,
     /// It counts as memory.
@@ -64,7 +64,7 @@ pub(super) struct Spill {
 
 /// The open file itself, for all who write and read it.
 #[derive(Debug)]
-pub(super) struct Unnamed {
+pub(super) struct UnnamedFile {
     /// `None` in the moment when it is closed.
     file: Option<File>,
     is_disk: bool,
@@ -72,7 +72,7 @@ pub(super) struct Unnamed {
 
 /// A new file, before anybody shares it.
 #[derive(Debug)]
-struct Made {
+struct NewSpillFile {
     file: File,
     length: u64,
     room: Reservation,
@@ -82,41 +82,41 @@ struct Made {
 
 /// Why bytes were not written, and the bytes; none if they are lost.
 #[derive(Debug)]
-pub(super) struct Unwritten {
+pub(super) struct SpillWriteError {
     pub(super) error: Error,
-    pub(super) bytes: Option<Box<Waiting>>,
+    pub(super) bytes: Option<Box<BudgetedBuffer>>,
 }
 
-/// Where [`Place::Auto`] looks. A container that has it elsewhere names it in the settings.
+/// Where [`SpillLocation::Auto`] looks. A container that has it elsewhere names it in the settings.
 const TEMPORARY: &str = "/tmp";
 
 /// What `statfs` says of tmpfs and ramfs (statfs(2)).
 const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 
-// === impl Files ===
+// === impl SpillFiles ===
 
-impl Files {
-    pub(super) fn new(place: Place) -> Self {
+impl SpillFiles {
+    pub(super) fn new(place: SpillLocation) -> Self {
         Self { place, found: OnceLock::new() }
     }
 
     /// A file that begins with these bytes.
     pub(super) async fn create(
         self: &Arc<Self>,
-        bytes: Waiting,
+        bytes: BudgetedBuffer,
         budgets: &Budgets,
-    ) -> Result<Spill, Unwritten> {
+    ) -> Result<SpillFile, SpillWriteError> {
         let mut bytes = bytes;
         // Not before it is known that nothing has to be waited for.
         if self.found.get().is_some_and(|medium| !medium.is_disk()) {
             return match self.make(&mut bytes, budgets) {
-                Ok(made) => Ok(Spill::new(made)),
-                Err(error) => Err(Unwritten::new(error, bytes)),
+                Ok(made) => Ok(SpillFile::new(made)),
+                Err(error) => Err(SpillWriteError::new(error, bytes)),
             };
         }
         let (this, budgets) = (Arc::clone(self), budgets.clone());
         let made = on_blocking_thread(bytes, move |bytes| this.make(bytes, &budgets)).await;
-        made.map(Spill::new)
+        made.map(SpillFile::new)
     }
 
     /// Whether a body of this length fits into a file, if nobody else has one. Looks for the place of files if that
@@ -138,7 +138,7 @@ impl Files {
         if is_memory { memory } else { disk }
     }
 
-    fn make(&self, bytes: &mut Waiting, budgets: &Budgets) -> Result<Made, Error> {
+    fn make(&self, bytes: &mut BudgetedBuffer, budgets: &Budgets) -> Result<NewSpillFile, Error> {
         let medium = self.medium();
         let file = medium.create().map_err(failed)?;
         let (is_disk, is_memory) = (medium.is_disk(), medium.is_memory());
@@ -146,29 +146,29 @@ impl Files {
         let mut room = budget.nothing();
         reserve(&mut room, bytes, is_memory)?;
         write(&file, bytes, 0).map_err(failed)?;
-        Ok(Made { file, length: bytes.len(), room, is_disk, is_memory })
+        Ok(NewSpillFile { file, length: bytes.len(), room, is_disk, is_memory })
     }
 
     /// Where files go. May wait for the disk the first time.
-    fn medium(&self) -> &Medium {
+    fn medium(&self) -> &SpillFileSystem {
         self.found.get_or_init(|| {
             let (directory, is_named) = match &self.place {
-                Place::Memory => return Medium::Nameless,
-                Place::Auto => (Path::new(TEMPORARY), false),
-                Place::Directory(directory) => (directory.as_path(), true),
+                SpillLocation::Memory => return SpillFileSystem::Nameless,
+                SpillLocation::Auto => (Path::new(TEMPORARY), false),
+                SpillLocation::Directory(directory) => (directory.as_path(), true),
             };
             match nameless(directory).and_then(|file| Ok(fstatfs(&file)?)) {
                 Ok(system) if IN_MEMORY.contains(&system.f_type) => {
                     if is_named {
-                        Medium::Volume(directory.to_owned())
+                        SpillFileSystem::Volume(directory.to_owned())
                     } else {
-                        Medium::Found(directory.to_owned())
+                        SpillFileSystem::Found(directory.to_owned())
                     }
                 }
-                Ok(_) => Medium::Disk(directory.to_owned()),
+                Ok(_) => SpillFileSystem::Disk(directory.to_owned()),
                 Err(error) => {
                     tell(directory, is_named, &error);
-                    Medium::Nameless
+                    SpillFileSystem::Nameless
                 }
             }
         })
@@ -187,9 +187,9 @@ fn tell(directory: &Path, is_named: bool, error: &io::Error) {
     }
 }
 
-// === impl Medium ===
+// === impl SpillFileSystem ===
 
-impl Medium {
+impl SpillFileSystem {
     fn is_disk(&self) -> bool {
         matches!(self, Self::Disk(_))
     }
@@ -228,12 +228,12 @@ fn nameless(directory: &Path) -> io::Result<File> {
     }
 }
 
-// === impl Spill ===
+// === impl SpillFile ===
 
-impl Spill {
-    fn new(made: Made) -> Self {
-        let Made { file, length, room, is_disk, is_memory } = made;
-        let file = Arc::new(Unnamed { file: Some(file), is_disk });
+impl SpillFile {
+    fn new(made: NewSpillFile) -> Self {
+        let NewSpillFile { file, length, room, is_disk, is_memory } = made;
+        let file = Arc::new(UnnamedFile { file: Some(file), is_disk });
         Self { file, length, room, is_memory }
     }
 
@@ -243,23 +243,25 @@ impl Spill {
     }
 
     /// For those who read it.
-    pub(super) fn file(&self) -> &Arc<Unnamed> {
+    pub(super) fn file(&self) -> &Arc<UnnamedFile> {
         &self.file
     }
 
     /// Adds to its end. After a failure its length is what it was.
-    pub(super) async fn append(&mut self, bytes: Waiting) -> Result<(), Unwritten> {
+    pub(super) async fn append(&mut self, bytes: BudgetedBuffer) -> Result<(), SpillWriteError> {
         let (at, more, mut bytes) = (self.length, bytes.len(), bytes);
         if let Err(error) = reserve(&mut self.room, &bytes, self.is_memory) {
-            return Err(Unwritten::new(error, bytes));
+            return Err(SpillWriteError::new(error, bytes));
         }
         let written = if self.file.is_disk {
             let file = Arc::clone(&self.file);
-            let job = move |bytes: &mut Waiting| file.get().and_then(|file| write(file, bytes, at));
+            let job = move |bytes: &mut BudgetedBuffer| {
+                file.get().and_then(|file| write(file, bytes, at))
+            };
             on_blocking_thread(bytes, move |bytes| job(bytes).map_err(failed)).await
         } else {
             let written = self.file.get().and_then(|file| write(file, &mut bytes, at));
-            written.map_err(|error| Unwritten::new(failed(error), bytes))
+            written.map_err(|error| SpillWriteError::new(failed(error), bytes))
         };
         match &written {
             Ok(()) => self.length += more,
@@ -269,9 +271,9 @@ impl Spill {
     }
 }
 
-// === impl Unnamed ===
+// === impl UnnamedFile ===
 
-impl Unnamed {
+impl UnnamedFile {
     /// The file, for reading.
     pub(super) fn get(&self) -> io::Result<&File> {
         self.file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -283,7 +285,7 @@ impl Unnamed {
     }
 }
 
-impl Drop for Unnamed {
+impl Drop for UnnamedFile {
     fn drop(&mut self) {
         // With the last handle its blocks are given back: a disk may take its time for that.
         if self.is_disk
@@ -295,10 +297,10 @@ impl Drop for Unnamed {
     }
 }
 
-// === impl Unwritten ===
+// === impl SpillWriteError ===
 
-impl Unwritten {
-    fn new(error: Error, bytes: Waiting) -> Self {
+impl SpillWriteError {
+    fn new(error: Error, bytes: BudgetedBuffer) -> Self {
         Self { error, bytes: Some(Box::new(bytes)) }
     }
 }
@@ -306,9 +308,9 @@ impl Unwritten {
 /// Has a blocking thread do something with bytes, which come back to be freed here: memory that another thread
 /// frees stays with the allocator until the thread that has allocated it finds it.
 async fn on_blocking_thread<T: Send + 'static>(
-    mut bytes: Waiting,
-    job: impl FnOnce(&mut Waiting) -> Result<T, Error> + Send + 'static,
-) -> Result<T, Unwritten> {
+    mut bytes: BudgetedBuffer,
+    job: impl FnOnce(&mut BudgetedBuffer) -> Result<T, Error> + Send + 'static,
+) -> Result<T, SpillWriteError> {
     bytes.seal();
     let done = spawn_blocking(move || {
         let result = job(&mut bytes);
@@ -316,13 +318,13 @@ async fn on_blocking_thread<T: Send + 'static>(
     });
     match done.await {
         Ok((Ok(value), _)) => Ok(value),
-        Ok((Err(error), bytes)) => Err(Unwritten::new(error, bytes)),
-        Err(panic) => Err(Unwritten { error: failed(io::Error::other(panic)), bytes: None }),
+        Ok((Err(error), bytes)) => Err(SpillWriteError::new(error, bytes)),
+        Err(panic) => Err(SpillWriteError { error: failed(io::Error::other(panic)), bytes: None }),
     }
 }
 
 /// Makes sure that there is room for more bytes of a file, before any is written.
-fn reserve(room: &mut Reservation, bytes: &Waiting, is_memory: bool) -> Result<(), Error> {
+fn reserve(room: &mut Reservation, bytes: &BudgetedBuffer, is_memory: bool) -> Result<(), Error> {
     let more = bytes.len();
     if room.grow(more) {
         return Ok(());
@@ -330,11 +332,15 @@ fn reserve(room: &mut Reservation, bytes: &Waiting, is_memory: bool) -> Result<(
     // In memory, what is written is held by both for a moment.
     let need = if is_memory { more.saturating_add(bytes.held()) } else { more };
     let is_for_now = room.may_ever_grow(need);
-    Err(Error::new(if is_for_now { Kind::BuffersFull } else { Kind::BodyBeyondBuffers }))
+    Err(Error::new(if is_for_now {
+        FailureKind::BuffersFull
+    } else {
+        FailureKind::BodyBeyondBuffers
+    }))
 }
 
 /// Writes everything.
-fn write(file: &File, bytes: &mut Waiting, at: u64) -> io::Result<()> {
+fn write(file: &File, bytes: &mut BudgetedBuffer, at: u64) -> io::Result<()> {
     let mut position = at;
     bytes.parts().try_for_each(|part| {
         file.write_all_at(part, position)?;
@@ -346,9 +352,9 @@ fn write(file: &File, bytes: &mut Waiting, at: u64) -> io::Result<()> {
 /// The failure of a file to be made or written. Only a lack of room is one of room.
 fn failed(error: io::Error) -> Error {
     let kind = match Errno::from_io_error(&error) {
-        Some(Errno::MFILE | Errno::NFILE) => Kind::DescriptorsExhausted,
-        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Kind::DiskFull,
-        Some(_) | None => Kind::BufferFailed,
+        Some(Errno::MFILE | Errno::NFILE) => FailureKind::DescriptorsExhausted,
+        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => FailureKind::DiskFull,
+        Some(_) | None => FailureKind::BufferFailed,
     };
     Error::io(kind, error)
 }
@@ -360,19 +366,19 @@ mod tests {
     #[test]
     fn only_a_lack_of_room_is_a_full_disk() {
         for (raised, kind) in [
-            (Errno::NOSPC, Kind::DiskFull),
-            (Errno::DQUOT, Kind::DiskFull),
-            (Errno::FBIG, Kind::DiskFull),
-            (Errno::MFILE, Kind::DescriptorsExhausted),
-            (Errno::NFILE, Kind::DescriptorsExhausted),
-            (Errno::IO, Kind::BufferFailed),
-            (Errno::ROFS, Kind::BufferFailed),
-            (Errno::ACCESS, Kind::BufferFailed),
-            (Errno::STALE, Kind::BufferFailed),
-            (Errno::NOENT, Kind::BufferFailed),
+            (Errno::NOSPC, FailureKind::DiskFull),
+            (Errno::DQUOT, FailureKind::DiskFull),
+            (Errno::FBIG, FailureKind::DiskFull),
+            (Errno::MFILE, FailureKind::DescriptorsExhausted),
+            (Errno::NFILE, FailureKind::DescriptorsExhausted),
+            (Errno::IO, FailureKind::BufferFailed),
+            (Errno::ROFS, FailureKind::BufferFailed),
+            (Errno::ACCESS, FailureKind::BufferFailed),
+            (Errno::STALE, FailureKind::BufferFailed),
+            (Errno::NOENT, FailureKind::BufferFailed),
         ] {
             assert_eq!(failed(raised.into()).kind(), kind, "{raised:?}");
         }
-        assert_eq!(failed(io::Error::other("a panic")).kind(), Kind::BufferFailed);
+        assert_eq!(failed(io::Error::other("a panic")).kind(), FailureKind::BufferFailed);
     }
 }

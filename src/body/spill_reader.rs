@@ -15,14 +15,14 @@ use tokio::task::JoinHandle;
 use super::{
     budget::{Budget, Reservation},
     page_cache::cached,
-    spill::Unnamed,
+    spill::UnnamedFile,
 };
-use crate::error::{Error, Kind};
+use crate::error::{Error, FailureKind};
 
 /// Reads a temporary file from its beginning, in chunks.
 #[derive(Debug)]
-pub(super) struct Reader {
-    file: Arc<Unnamed>,
+pub(super) struct SpillReader {
+    file: Arc<UnnamedFile>,
     at: u64,
     /// A read on a blocking thread: the memory that was read into, and what came of it.
     cold: Option<JoinHandle<(BytesMut, io::Result<usize>)>>,
@@ -34,10 +34,10 @@ pub(super) struct Reader {
 /// might bring.
 const CHUNK: (u64, u64) = (64 * 1024, 8 * 1024);
 
-// === impl Reader ===
+// === impl SpillReader ===
 
-impl Reader {
-    pub(super) fn new(file: &Arc<Unnamed>, memory: &Budget) -> Self {
+impl SpillReader {
+    pub(super) fn new(file: &Arc<UnnamedFile>, memory: &Budget) -> Self {
         Self { file: Arc::clone(file), at: 0, cold: None, room: memory.nothing() }
     }
 
@@ -115,5 +115,5 @@ fn cut(mut memory: BytesMut, count: usize) -> Bytes {
 /// Reading needs no room: whatever it is, the disk is not full.
 fn failed(error: &io::Error) -> Error {
     let text = format!("reading a buffered body failed: {error}");
-    Error::io(Kind::BufferFailed, io::Error::new(error.kind(), text))
+    Error::io(FailureKind::BufferFailed, io::Error::new(error.kind(), text))
 }

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::fs::fstat;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, FailureKind};
 
 /// What tells a version of an open file from the next, taken when the head of its response is made.
 ///
@@ -18,7 +18,7 @@ use crate::error::{Error, Kind};
 /// the file system's clock in which the version came to be, a few milliseconds, does not show unless
 /// it changes the size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Version {
+pub struct FileVersion {
     pub(super) size: u64,
     /// Seconds and nanoseconds.
     modified: (i64, i64),
@@ -29,15 +29,15 @@ pub struct Version {
 pub struct FileIdentity {
     device: u64,
     inode: u64,
-    version: Version,
+    version: FileVersion,
 }
 
 /// A file that was changed so short a while ago may be one that grows, such as a log.
 const LIVELY: Duration = Duration::from_secs(600);
 
-// === impl Version ===
+// === impl FileVersion ===
 
-impl Version {
+impl FileVersion {
     /// The version that was seen with this metadata.
     pub fn of(metadata: &Metadata) -> Self {
         Self { size: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
@@ -69,7 +69,7 @@ impl Version {
 
     pub(super) fn changed_to(self, current: Self) -> Error {
         let is_shorter = current.size < self.size;
-        Error::new(if is_shorter { Kind::FileTruncated } else { Kind::FileChanged })
+        Error::new(if is_shorter { FailureKind::FileTruncated } else { FailureKind::FileChanged })
     }
 }
 
@@ -78,15 +78,15 @@ impl Version {
 impl FileIdentity {
     /// The identity that was seen with this metadata.
     pub fn of(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino(), version: Version::of(metadata) }
+        Self { device: metadata.dev(), inode: metadata.ino(), version: FileVersion::of(metadata) }
     }
 
     /// Its size and the time of its last change.
-    pub fn version(&self) -> Version {
+    pub fn version(&self) -> FileVersion {
         self.version
     }
 }
 
 pub(super) fn unreadable(error: io::Error) -> Error {
-    Error::io(Kind::FileUnreadable, error)
+    Error::io(FailureKind::FileUnreadable, error)
 }

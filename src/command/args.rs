@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, value_parser};
 
-use crate::config::{Flag, Flags, KEYS, Key};
+use crate::config::{FlagSpec, Flags, KEYS, SettingKey};
 
 /// The flag with the path of the settings file. It is no key, because a file cannot name itself.
 const CONFIG: &str = "config";
@@ -157,7 +157,7 @@ impl Args for SettingsArgs {
 
 impl FromArgMatches for SettingsArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let values = |(key, _): (&'static Key, Flag)| {
+        let values = |(key, _): (&'static SettingKey, FlagSpec)| {
             let given = matches.get_many::<String>(key.name)?;
             Some((key.name, given.cloned().collect()))
         };
@@ -171,11 +171,11 @@ impl FromArgMatches for SettingsArgs {
     }
 }
 
-fn with_flag() -> impl Iterator<Item = (&'static Key, Flag)> {
+fn with_flag() -> impl Iterator<Item = (&'static SettingKey, FlagSpec)> {
     KEYS.iter().filter_map(|key| Some((key, key.flag?)))
 }
 
-fn argument(key: &'static Key, flag: Flag) -> Arg {
+fn argument(key: &'static SettingKey, flag: FlagSpec) -> Arg {
     let mut help = flag.help.to_owned();
     if let Some(name) = key.short_env {
         help += &format!(" [also: {name}]");

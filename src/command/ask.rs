@@ -19,7 +19,7 @@ const REASON: usize = 200;
 
 /// Whom to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Peer {
+pub(super) enum CheckPeer {
     /// `host:port`.
     Host(String),
     /// A socket in the file system.
@@ -28,11 +28,11 @@ pub(super) enum Peer {
 
 /// The moment at which the check ends, whatever it is at.
 #[derive(Clone, Copy, Debug)]
-struct Deadline(Instant);
+struct CheckDeadline(Instant);
 
-// === impl Deadline ===
+// === impl CheckDeadline ===
 
-impl Deadline {
+impl CheckDeadline {
     fn left(self) -> io::Result<Duration> {
         match self.0.saturating_duration_since(Instant::now()) {
             Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
@@ -43,11 +43,11 @@ impl Deadline {
 
 /// Asks for a path; anything but a 2xx answer within the time is a sentence on what
 /// came instead.
-pub(super) fn ask(peer: &Peer, path: &str, time: Duration) -> Result<(), String> {
-    let deadline = Deadline(Instant::now() + time);
+pub(super) fn ask(peer: &CheckPeer, path: &str, time: Duration) -> Result<(), String> {
+    let deadline = CheckDeadline(Instant::now() + time);
     let (mut stream, authority) = match peer {
-        Peer::Host(authority) => (connect(authority, deadline)?, authority.as_str()),
-        Peer::Unix(path) => {
+        CheckPeer::Host(authority) => (connect(authority, deadline)?, authority.as_str()),
+        CheckPeer::Unix(path) => {
             let stream = UnixStream::connect(path);
             let stream = stream.map_err(|error| format!("cannot connect: {error}"))?;
             (stream.into(), "localhost")
@@ -70,7 +70,7 @@ pub(super) fn ask(peer: &Peer, path: &str, time: Duration) -> Result<(), String>
     }
 }
 
-fn connect(authority: &str, deadline: Deadline) -> Result<Socket, String> {
+fn connect(authority: &str, deadline: CheckDeadline) -> Result<Socket, String> {
     let mut last = String::from("the name has no address");
     for address in resolve(authority, deadline)? {
         let time = deadline.left().map_err(|error| describe(&error))?;
@@ -83,7 +83,7 @@ fn connect(authority: &str, deadline: Deadline) -> Result<Socket, String> {
 }
 
 /// Looks a name up in a thread of its own: the system's resolver cannot be told when to stop.
-fn resolve(authority: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, String> {
+fn resolve(authority: &str, deadline: CheckDeadline) -> Result<Vec<SocketAddr>, String> {
     if let Ok(address) = authority.parse() {
         return Ok(vec![address]);
     }
@@ -101,13 +101,13 @@ fn resolve(authority: &str, deadline: Deadline) -> Result<Vec<SocketAddr>, Strin
     }
 }
 
-fn send(stream: &mut Socket, request: &[u8], deadline: Deadline) -> io::Result<()> {
+fn send(stream: &mut Socket, request: &[u8], deadline: CheckDeadline) -> io::Result<()> {
     stream.set_write_timeout(Some(deadline.left()?))?;
     stream.write_all(request)
 }
 
 /// Reads until the verdict is certain: a good status, the end, or enough of a bad answer.
-fn receive(stream: &mut Socket, answer: &mut Vec<u8>, deadline: Deadline) -> io::Result<()> {
+fn receive(stream: &mut Socket, answer: &mut Vec<u8>, deadline: CheckDeadline) -> io::Result<()> {
     let mut buffer = [0; 2048];
     while answer.len() < ANSWER && !matches!(status(answer), Some(200..=299)) {
         stream.set_read_timeout(Some(deadline.left()?))?;

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io, process::ExitCode};
 
 use super::args::CheckArgs;
 use crate::{
-    config::{self, Environment, Loaded, Setting},
+    config::{self, Environment, LoadedSettings, Setting},
     lifecycle,
 };
 
@@ -36,7 +36,7 @@ pub(super) fn check(
 }
 
 /// What is said about valid settings, the gravest last, and the exit status.
-fn verdict(loaded: &Loaded, strict: bool) -> (String, ExitCode) {
+fn verdict(loaded: &LoadedSettings, strict: bool) -> (String, ExitCode) {
     let mut text = String::new();
     for note in config::notes(loaded) {
         let _ = writeln!(text, "note: {note}");

@@ -10,20 +10,20 @@ use std::{
 
 use crate::{
     config::{self, Environment, HealthTarget},
-    plan::Listen,
+    plan::ListenAddress,
 };
 
 use super::{
     args::HealthcheckArgs,
-    ask::{self, Peer},
+    ask::{self, CheckPeer},
 };
 
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// What to ask: whom, and for which path.
 #[derive(Debug, PartialEq, Eq)]
-struct Question {
-    peer: Peer,
+struct HealthRequest {
+    peer: CheckPeer,
     path: String,
 }
 
@@ -48,8 +48,8 @@ fn check(args: &HealthcheckArgs, environment: &Environment) -> Result<(), String
     let target =
         || config::health_target(&args.settings.flags(), environment).map_err(|p| p.to_string());
     let question = match &args.url {
-        Some(url) => Question::of_url(url, || target().map(|target| target.path))?,
-        None => Question::of_target(target()?)?,
+        Some(url) => HealthRequest::of_url(url, || target().map(|target| target.path))?,
+        None => HealthRequest::of_target(target()?)?,
     };
     ask::ask(&question.peer, &question.path, timeout).map_err(|fault| {
         // One line, whatever the answer held.
@@ -57,24 +57,24 @@ fn check(args: &HealthcheckArgs, environment: &Environment) -> Result<(), String
         // A query may hold a token.
         let path = question.path.split('?').next().unwrap_or_default();
         match &question.peer {
-            Peer::Host(authority) => {
+            CheckPeer::Host(authority) => {
                 format!("GET {}: {fault}", config::masked_url(&format!("http://{authority}{path}")))
             }
-            Peer::Unix(socket) => format!("GET {path} at unix:{}: {fault}", socket.display()),
+            CheckPeer::Unix(socket) => format!("GET {path} at unix:{}: {fault}", socket.display()),
         }
     })
 }
 
-// === impl Question ===
+// === impl HealthRequest ===
 
-impl Question {
+impl HealthRequest {
     /// The process that runs with the same settings.
     fn of_target(target: HealthTarget) -> Result<Self, String> {
         let path = target.path;
         let address = match target.listen {
-            Some(Listen::Tcp(address)) => address,
-            Some(Listen::Unix(socket)) => {
-                return Ok(Self { peer: Peer::Unix(socket), path });
+            Some(ListenAddress::Tcp(address)) => address,
+            Some(ListenAddress::Unix(socket)) => {
+                return Ok(Self { peer: CheckPeer::Unix(socket), path });
             }
             None => {
                 return Err("server.listen is none, and only plain HTTP can be asked: listen on \
@@ -91,7 +91,7 @@ impl Question {
             0 => Err("server.listen has port 0, so that the port is not known before the start: \
                       give the URL, as in sideman healthcheck http://127.0.0.1:8080/healthz"
                 .into()),
-            port => Ok(Self { peer: Peer::Host(SocketAddr::new(ip, port).to_string()), path }),
+            port => Ok(Self { peer: CheckPeer::Host(SocketAddr::new(ip, port).to_string()), path }),
         }
     }
 
@@ -120,7 +120,7 @@ impl Question {
             query if query.starts_with('?') => format!("/{query}"),
             path => path.to_owned(),
         };
-        Ok(Self { peer: Peer::Host(authority), path })
+        Ok(Self { peer: CheckPeer::Host(authority), path })
     }
 }
 
@@ -302,8 +302,8 @@ mod tests {
     #[test]
     fn urls() {
         let check = |url: &str, expected: &str| {
-            let question = Question::of_url(url, || Ok("/healthz".into())).unwrap();
-            let Peer::Host(authority) = &question.peer else { panic!("{question:?}") };
+            let question = HealthRequest::of_url(url, || Ok("/healthz".into())).unwrap();
+            let CheckPeer::Host(authority) = &question.peer else { panic!("{question:?}") };
             assert_eq!(format!("{authority} {}", question.path), expected);
         };
         check("http://a", "a:80 /healthz");
@@ -313,11 +313,11 @@ mod tests {
         check("http://[::1]/up#x", "[::1]:80 /up");
         check("http://[::1]:81/up", "[::1]:81 /up");
         let target = |listen: &str| {
-            let listen = Some(Listen::Tcp(listen.parse().unwrap()));
-            Question::of_target(HealthTarget { listen, path: "/healthz".into() }).unwrap().peer
+            let listen = Some(ListenAddress::Tcp(listen.parse().unwrap()));
+            HealthRequest::of_target(HealthTarget { listen, path: "/healthz".into() }).unwrap().peer
         };
-        assert_eq!(target("0.0.0.0:8080"), Peer::Host("127.0.0.1:8080".into()));
-        assert_eq!(target("[::]:8080"), Peer::Host("[::1]:8080".into()));
-        assert_eq!(target("10.0.0.1:8080"), Peer::Host("10.0.0.1:8080".into()));
+        assert_eq!(target("0.0.0.0:8080"), CheckPeer::Host("127.0.0.1:8080".into()));
+        assert_eq!(target("[::]:8080"), CheckPeer::Host("[::1]:8080".into()));
+        assert_eq!(target("10.0.0.1:8080"), CheckPeer::Host("10.0.0.1:8080".into()));
     }
 }

@@ -9,7 +9,7 @@ use clap_mangen::Man;
 use super::args::Cli;
 
 /// A part of a page, and where it is written.
-type Section = fn(&Man, &mut dyn io::Write) -> io::Result<()>;
+type ManualSection = fn(&Man, &mut dyn io::Write) -> io::Result<()>;
 
 /// The files with what they must say.
 fn files() -> Vec<(String, Vec<u8>)> {
@@ -35,7 +35,7 @@ fn page(command: clap::Command) -> Vec<u8> {
     let notes = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let man = Man::new(command);
     let mut page = Vec::new();
-    let sections: [Section; 6] = [
+    let sections: [ManualSection; 6] = [
         Man::render_title,
         Man::render_name_section,
         Man::render_synopsis_section,

@@ -10,9 +10,9 @@ use std::{
 
 use super::demo::Demo;
 use crate::{
-    config::{self, Environment, Flags, Loaded, Origin, Problem, Problems, Setting},
-    lifecycle::{self, Addresses, Outcome, Source, StartError},
-    plan::{Level, Listen, Shutdown},
+    config::{self, Environment, Flags, LoadedSettings, Problem, Problems, Setting, ValueOrigin},
+    lifecycle::{self, BoundAddresses, SettingsSource, ShutdownOutcome, StartError},
+    plan::{Level, ListenAddress, ShutdownSettings},
 };
 
 /// What the shell and orchestrators know as wrong usage.
@@ -36,7 +36,7 @@ pub(super) fn run(flags: &Flags, environment: &Environment, err: &mut dyn io::Wr
         Ok(loaded) => {
             let (flags, environment) = (flags.clone(), environment.clone());
             let read = Arc::new(move || config::load(&flags, &environment).map(at_terminal));
-            serve(loaded, Some(Source(read)), err, |_| {})
+            serve(loaded, Some(SettingsSource(read)), err, |_| {})
         }
         Err(problems) => {
             let example = if lacks_all(&problems) { EXAMPLE } else { "" };
@@ -48,9 +48,9 @@ pub(super) fn run(flags: &Flags, environment: &Environment, err: &mut dyn io::Wr
 
 /// Started by hand, no load balancer has to look away first: the default of `shutdown.delay` is 0 there.
 /// The first process of a container was not started by hand, even if it was given a terminal.
-fn at_terminal(mut loaded: Loaded) -> Loaded {
+fn at_terminal(mut loaded: LoadedSettings) -> LoadedSettings {
     let is_set = |setting: &Setting| {
-        setting.key.name == "shutdown.delay" && setting.origin != Origin::Default
+        setting.key.name == "shutdown.delay" && setting.origin != ValueOrigin::Default
     };
     let is_by_hand = io::stdin().is_terminal() && std::process::id() != 1;
     if is_by_hand && !loaded.settings.iter().any(is_set) {
@@ -95,7 +95,7 @@ pub(super) fn show(
     values.push(("admin.listen", vec![demo_admin(admin).to_string()]));
     // No environment: the demo is the same everywhere.
     let loaded = config::load(&Flags { config: None, values }, &Environment::default());
-    let Loaded { mut plan, settings } = match loaded {
+    let LoadedSettings { mut plan, settings } = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => {
             let _ = writeln!(err, "{problems}");
@@ -105,12 +105,12 @@ pub(super) fn show(
     plan.log.level = Level::Warn;
     // There is no load balancer to wait for, and an open event stream never ends.
     let tunnels = Duration::from_secs(3);
-    plan.shutdown = Shutdown { delay: Duration::ZERO, timeout: tunnels, tunnels };
+    plan.shutdown = ShutdownSettings { delay: Duration::ZERO, timeout: tunnels, tunnels };
     let health = plan.health.path.clone();
-    let banner = |addresses: &Addresses| {
+    let banner = |addresses: &BoundAddresses| {
         let site = match addresses.site.first() {
-            Some((Listen::Tcp(address), _)) => *address,
-            Some((Listen::Unix(_), _)) | None => listen,
+            Some((ListenAddress::Tcp(address), _)) => *address,
+            Some((ListenAddress::Unix(_), _)) | None => listen,
         };
         let metrics = addresses.admin.map(|admin| format!("http://{admin}/metrics"));
         let metrics = metrics.unwrap_or_default();
@@ -122,22 +122,22 @@ pub(super) fn show(
         );
         let _ = out.flush();
     };
-    serve(Loaded { plan, settings }, None, err, banner)
+    serve(LoadedSettings { plan, settings }, None, err, banner)
 }
 
 fn serve(
-    loaded: Loaded,
-    source: Option<Source>,
+    loaded: LoadedSettings,
+    source: Option<SettingsSource>,
     err: &mut dyn io::Write,
-    on_start: impl FnOnce(&Addresses),
+    on_start: impl FnOnce(&BoundAddresses),
 ) -> ExitCode {
     let outcome = lifecycle::start(loaded, source).and_then(|running| {
         on_start(&running.addresses);
         running.wait().map_err(StartError::System)
     });
     match outcome {
-        Ok(Outcome::Clean) => ExitCode::SUCCESS,
-        Ok(Outcome::Cut(_)) => ExitCode::from(REQUESTS_CUT),
+        Ok(ShutdownOutcome::Clean) => ExitCode::SUCCESS,
+        Ok(ShutdownOutcome::Cut(_)) => ExitCode::from(REQUESTS_CUT),
         Err(error) => {
             let _ = writeln!(err, "{error}");
             ExitCode::FAILURE

@@ -4,33 +4,33 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::plan::Listen;
+use crate::plan::ListenAddress;
 
 use super::{
-    format::{Properties, Text},
+    format::{FormatProperties, TextFormat},
     local_path,
 };
 
 /// Where clients come in.
-pub(super) const ENDPOINT: Text<Listen> = Text::address(
+pub(super) const ENDPOINT: TextFormat<ListenAddress> = TextFormat::address(
     "IP:PORT, such as 0.0.0.0:8080 or [::]:8080, a port alone, or unix:/PATH",
     endpoint,
-    Listen::to_string,
+    ListenAddress::to_string,
 );
 
 /// One address to listen on, or `off`.
-pub(super) const LISTEN_OR_OFF: Text<Option<SocketAddr>> =
-    Text::address("IP:PORT, such as 127.0.0.1:9180, or off", listen_or_off, |listen| {
+pub(super) const LISTEN_OR_OFF: TextFormat<Option<SocketAddr>> =
+    TextFormat::address("IP:PORT, such as 127.0.0.1:9180, or off", listen_or_off, |listen| {
         listen.map_or_else(|| "off".into(), |address| address.to_string())
     });
 
 /// A list of networks and addresses. A word such as `alb` means several networks.
-pub(super) const NETWORKS: Text<Vec<IpNet>> = Text::new(
+pub(super) const NETWORKS: TextFormat<Vec<IpNet>> = TextFormat::new(
     "networks or addresses, such as 10.0.0.0/8; or alb, or private",
     networks,
     |networks| networks.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", "),
 )
-.with(Properties::ADDRESS);
+.with(FormatProperties::ADDRESS);
 
 /// Where an AWS load balancer usually is: the private networks that a VPC can have. It can have public
 /// ranges and IPv6 networks of Amazon too.
@@ -43,11 +43,13 @@ const NEAR: [&str; 4] = ["127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10"
 const SOCKET_PATH: usize = 107;
 
 /// Reads an address, or `unix:` and the path of a socket.
-fn endpoint(text: &str) -> Result<Listen, String> {
+fn endpoint(text: &str) -> Result<ListenAddress, String> {
     if text.starts_with('/') {
         return Err(format!("write unix:{text}"));
     }
-    let Some(path) = text.strip_prefix("unix:") else { return listen(text).map(Listen::Tcp) };
+    let Some(path) = text.strip_prefix("unix:") else {
+        return listen(text).map(ListenAddress::Tcp);
+    };
     if path.starts_with("//") {
         return Err(format!("write unix:/{}", path.trim_start_matches('/')));
     }
@@ -55,7 +57,7 @@ fn endpoint(text: &str) -> Result<Listen, String> {
         let fault = format!("the path of a socket has {SOCKET_PATH} bytes at the most: shorten it");
         return Err(fault);
     }
-    local_path::file(path).map(Listen::Unix)
+    local_path::file(path).map(ListenAddress::Unix)
 }
 
 /// Reads `IP:PORT`, `:PORT` or `PORT`; without an IP it is every IPv4 address.
@@ -109,11 +111,12 @@ fn listen_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
 }
 
 /// Whether two listeners want the same.
-pub(super) fn same(a: &Listen, b: &Listen) -> bool {
+pub(super) fn same(a: &ListenAddress, b: &ListenAddress) -> bool {
     match (a, b) {
-        (Listen::Tcp(a), Listen::Tcp(b)) => clash(*a, *b),
-        (Listen::Unix(a), Listen::Unix(b)) => a == b,
-        (Listen::Tcp(_), Listen::Unix(_)) | (Listen::Unix(_), Listen::Tcp(_)) => false,
+        (ListenAddress::Tcp(a), ListenAddress::Tcp(b)) => clash(*a, *b),
+        (ListenAddress::Unix(a), ListenAddress::Unix(b)) => a == b,
+        (ListenAddress::Tcp(_), ListenAddress::Unix(_))
+        | (ListenAddress::Unix(_), ListenAddress::Tcp(_)) => false,
     }
 }
 

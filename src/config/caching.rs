@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
-use crate::plan::{CacheRule, Lifetime, Pattern};
+use crate::plan::{CacheRule, Lifetime, NamePatternRule};
 
-use super::{format::Text, suggest, value};
+use super::{format::TextFormat, suggest, value};
 
 /// How long caches keep what a pattern matches.
-pub(super) const RULE: Text<CacheRule> =
-    Text::new("PATTERN=LIFETIME, such as *.pdf=1h, img/**=no-store or vite=immutable", rule, show);
+pub(super) const RULE: TextFormat<CacheRule> = TextFormat::new(
+    "PATTERN=LIFETIME, such as *.pdf=1h, img/**=no-store or vite=immutable",
+    rule,
+    show,
+);
 
-const BUNDLERS: [(&str, Pattern); 3] =
-    [("vite", Pattern::Vite), ("webpack", Pattern::Webpack), ("esbuild", Pattern::Esbuild)];
+const BUNDLERS: [(&str, NamePatternRule); 3] = [
+    ("vite", NamePatternRule::Vite),
+    ("webpack", NamePatternRule::Webpack),
+    ("esbuild", NamePatternRule::Esbuild),
+];
 const LIFETIMES: [(&str, Lifetime); 2] =
     [("immutable", Lifetime::Immutable), ("no-store", Lifetime::NoStore)];
 /// Caches hold nothing for longer than a year (RFC 2616, 14.21, and habit since).
@@ -23,10 +29,12 @@ fn rule(text: &str) -> Result<CacheRule, String> {
         // A list in braces was cut at its commas.
         return Err(match pattern(text) {
             Err(fault) if !text.is_empty() => fault,
-            Ok(Pattern::Vite | Pattern::Webpack | Pattern::Esbuild) => {
+            Ok(NamePatternRule::Vite | NamePatternRule::Webpack | NamePatternRule::Esbuild) => {
                 format!("the lifetime is missing: write {text}=immutable")
             }
-            Ok(Pattern::Glob(_)) | Err(_) => "the = between pattern and lifetime is missing".into(),
+            Ok(NamePatternRule::Glob(_)) | Err(_) => {
+                "the = between pattern and lifetime is missing".into()
+            }
         });
     };
     let pattern = self::pattern(pattern)?;
@@ -45,16 +53,16 @@ pub(super) fn show(rule: &CacheRule) -> String {
 }
 
 /// The text of a pattern alone.
-pub(super) fn show_pattern(pattern: &Pattern) -> &str {
+pub(super) fn show_pattern(pattern: &NamePatternRule) -> &str {
     match pattern {
-        Pattern::Glob(glob) => glob,
-        Pattern::Vite => "vite",
-        Pattern::Webpack => "webpack",
-        Pattern::Esbuild => "esbuild",
+        NamePatternRule::Glob(glob) => glob,
+        NamePatternRule::Vite => "vite",
+        NamePatternRule::Webpack => "webpack",
+        NamePatternRule::Esbuild => "esbuild",
     }
 }
 
-fn pattern(text: &str) -> Result<Pattern, String> {
+fn pattern(text: &str) -> Result<NamePatternRule, String> {
     if let Some((_, pattern)) = BUNDLERS.iter().find(|(word, _)| *word == text) {
         return Ok(pattern.clone());
     }
@@ -88,7 +96,7 @@ fn pattern(text: &str) -> Result<Pattern, String> {
     if text.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
         return Err("the pattern must not hold //, . or .. as a segment".into());
     }
-    Ok(Pattern::Glob(text.into()))
+    Ok(NamePatternRule::Glob(text.into()))
 }
 
 fn lifetime(text: &str) -> Result<Lifetime, String> {
@@ -116,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    fn reads(text: &str, expected: Result<(Pattern, Lifetime), &str>) {
+    fn reads(text: &str, expected: Result<(NamePatternRule, Lifetime), &str>) {
         let expected = expected.map(|(pattern, lifetime)| CacheRule { pattern, lifetime });
         assert_eq!(rule(text), expected.map_err(str::to_owned), "{text:?}");
     }
@@ -126,8 +134,8 @@ mod tests {
         assert!(fault.contains(part), "{text:?}: {fault}");
     }
 
-    fn glob(text: &str) -> Pattern {
-        Pattern::Glob(text.into())
+    fn glob(text: &str) -> NamePatternRule {
+        NamePatternRule::Glob(text.into())
     }
 
     #[test]
@@ -136,9 +144,9 @@ mod tests {
         reads("*.pdf=1h", Ok((glob("*.pdf"), minutes(60))));
         reads("img/**=5m", Ok((glob("img/**"), minutes(5))));
         reads("sw.js=no-store", Ok((glob("sw.js"), Lifetime::NoStore)));
-        reads("vite=immutable", Ok((Pattern::Vite, Lifetime::Immutable)));
-        reads("webpack=1m", Ok((Pattern::Webpack, minutes(1))));
-        reads("esbuild=0s", Ok((Pattern::Esbuild, minutes(0))));
+        reads("vite=immutable", Ok((NamePatternRule::Vite, Lifetime::Immutable)));
+        reads("webpack=1m", Ok((NamePatternRule::Webpack, minutes(1))));
+        reads("esbuild=0s", Ok((NamePatternRule::Esbuild, minutes(0))));
         // Where a bundler's name is meant as a file's.
         reads("**/vite=0s", Ok((glob("**/vite"), minutes(0))));
         reads("a=b.js=0s", Ok((glob("a=b.js"), minutes(0))));
@@ -192,7 +200,7 @@ mod tests {
 
         #[test]
         fn a_glob_that_is_read_can_match(text in "[a-z*./\\[{]{0,8}") {
-            if let Ok(CacheRule { pattern: Pattern::Glob(glob), .. }) = rule(&format!("{text}=1s")) {
+            if let Ok(CacheRule { pattern: NamePatternRule::Glob(glob), .. }) = rule(&format!("{text}=1s")) {
                 prop_assert!(!glob.is_empty() && !glob.starts_with('/') && !glob.ends_with('/'));
                 let braces = glob.contains(['[', '{']);
                 prop_assert!(!braces);

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use crate::plan::CertificateFiles;
 
-use super::{format::Text, local_path};
+use super::{format::TextFormat, local_path};
 
 /// A certificate's file, and its key's.
-pub(super) const PAIR: Text<CertificateFiles> =
-    Text::new("CERTIFICATE=KEY, such as /run/tls/site.pem=/run/tls/site.key", certificate, show);
+pub(super) const PAIR: TextFormat<CertificateFiles> = TextFormat::new(
+    "CERTIFICATE=KEY, such as /run/tls/site.pem=/run/tls/site.key",
+    certificate,
+    show,
+);
 
 /// Reads `CERTIFICATE=KEY`.
 fn certificate(text: &str) -> Result<CertificateFiles, String> {

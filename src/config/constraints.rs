@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
-use crate::plan::{CacheRule, FieldEdit, FieldRule, Listen, Target};
+use crate::plan::{CacheRule, FieldEdit, FieldRule, ListenAddress, UpstreamTarget};
 
 use super::{
     address, caching, certificates,
     conflict::{Conflict, repeated, twice, when},
     draft::{Draft, PrefixedDirectory, grouped},
     field, log_names, own_address, path,
-    servers::{self, Server},
+    servers::{self, ServerWithProtocol},
 };
 
 /// A constraint between settings, or on one list as a whole.
@@ -82,7 +82,7 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
         when(draft.probe.is_none() && draft.probe_path.is_some(), fault)
     }),
     constraint(&["routes.upstreams"], |draft| {
-        let below = |(prefix, servers): (String, Vec<Server>)| {
+        let below = |(prefix, servers): (String, Vec<ServerWithProtocol>)| {
             servers::conflicts(&servers).into_iter().map(move |conflict| Conflict {
                 text: format!("below {prefix}, {}", conflict.text),
                 ..conflict
@@ -154,7 +154,7 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
         when(health.path == health.ready_path, "this is health.path too: they must differ")
     }),
     constraint(&["admin.listen", "server.listen", "tls.listen"], |draft| {
-        let own = draft.plan.admin.listen.map(Listen::Tcp);
+        let own = draft.plan.admin.listen.map(ListenAddress::Tcp);
         let is_taken = |own| listening(draft).any(|other| address::same(&own, other));
         let fault = "server.listen or tls.listen has this port: use another, or off";
         when(own.is_some_and(is_taken), fault)
@@ -209,7 +209,7 @@ const fn constraint(
 }
 
 /// Whether two listeners want the same port or socket.
-fn clash(listen: &[Listen]) -> bool {
+fn clash(listen: &[ListenAddress]) -> bool {
     let after = |index: usize| listen.get(index + 1..).unwrap_or_default();
     let clashes =
         |(index, one): (usize, _)| after(index).iter().any(|other| address::same(one, other));
@@ -217,11 +217,14 @@ fn clash(listen: &[Listen]) -> bool {
 }
 
 /// All listeners for clients.
-fn listening(draft: &Draft) -> impl Iterator<Item = &Listen> {
+fn listening(draft: &Draft) -> impl Iterator<Item = &ListenAddress> {
     draft.plan.server.listen.iter().chain(&draft.tls.listen)
 }
 
-fn own_addresses<'a>(draft: &Draft, targets: impl Iterator<Item = &'a Target>) -> Vec<Conflict> {
+fn own_addresses<'a>(
+    draft: &Draft,
+    targets: impl Iterator<Item = &'a UpstreamTarget>,
+) -> Vec<Conflict> {
     own_address::conflicts(targets, &listening(draft).collect::<Vec<_>>())
 }
 

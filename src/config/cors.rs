@@ -2,26 +2,26 @@
 
 use crate::plan::Cors;
 
-use super::{format::Text, path, value};
+use super::{format::TextFormat, path, value};
 
 /// The accepted words with their values.
 pub(super) const WORDS: &[(&str, Cors)] =
     &[("none", Cors::None), ("fonts", Cors::Fonts), ("all", Cors::All)];
 
 /// A word for all prefixes, or for one.
-pub(super) const RULE: Text<Rule> =
-    Text::new("fonts, all or none; or PREFIX=WORD, such as /static/=all", rule, show);
+pub(super) const RULE: TextFormat<CorsRule> =
+    TextFormat::new("fonts, all or none; or PREFIX=WORD, such as /static/=all", rule, show);
 
 /// One item of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Rule {
+pub(super) struct CorsRule {
     /// `None` is every prefix that has no rule of its own.
     pub(super) prefix: Option<String>,
     pub(super) cors: Cors,
 }
 
 /// Reads a word, or `PREFIX=WORD`.
-fn rule(text: &str) -> Result<Rule, String> {
+fn rule(text: &str) -> Result<CorsRule, String> {
     if text.contains("://") {
         return Err("single origins are not possible: write all, or none".into());
     }
@@ -29,14 +29,14 @@ fn rule(text: &str) -> Result<Rule, String> {
         if text.starts_with('/') {
             return Err(format!("the word is missing: write {text}=all"));
         }
-        return Ok(Rule { prefix: None, cors: word(text)? });
+        return Ok(CorsRule { prefix: None, cors: word(text)? });
     };
     let prefix = path::prefix(prefix).map_err(|fault| format!("in the prefix, {fault}"))?;
-    Ok(Rule { prefix: Some(prefix), cors: word(cors)? })
+    Ok(CorsRule { prefix: Some(prefix), cors: word(cors)? })
 }
 
 /// The text that [`rule`] reads as this.
-fn show(rule: &Rule) -> String {
+fn show(rule: &CorsRule) -> String {
     let word = value::word_of(&rule.cors, WORDS);
     match &rule.prefix {
         Some(prefix) => format!("{prefix}={word}"),
@@ -58,7 +58,8 @@ mod tests {
     use super::*;
 
     fn reads(text: &str, expected: Result<(Option<&str>, Cors), &str>) {
-        let expected = expected.map(|(prefix, cors)| Rule { prefix: prefix.map(Into::into), cors });
+        let expected =
+            expected.map(|(prefix, cors)| CorsRule { prefix: prefix.map(Into::into), cors });
         assert_eq!(rule(text), expected.map_err(str::to_owned), "{text:?}");
     }
 

@@ -5,15 +5,16 @@ use std::{path::PathBuf, time::Duration};
 use http::StatusCode;
 
 use crate::plan::{
-    Admission, CertificateFiles, Certificates, Cors, Fallback, Files, Flavour, LogField, Plan,
-    Probe, Protocol, Purpose, Root, Route, Shutdown, Tls, Upstream, Uwsgi,
+    AdmissionSettings, CertificateFiles, CertificateSettings, Cors, FallbackSettings, FileSettings,
+    LogField, Plan, ProbeSettings, Protocol, Purpose, Root, ShutdownSettings, TlsSettings,
+    UpstreamRoute, UpstreamSettings, UwsgiFlavour, UwsgiSettings,
 };
 
 use super::{
     cors,
-    log_names::{self, Item},
-    servers::Server,
-    url::Origin,
+    log_names::{self, LogListItem},
+    servers::ServerWithProtocol,
+    url::FallbackOrigin,
 };
 
 /// What uWSGI has without a setting of its own.
@@ -37,27 +38,27 @@ const FALLBACK_AGE: Duration = Duration::from_secs(600);
 pub(super) struct Draft {
     /// Its `upstream` has the settings that all applications share, and no servers.
     pub(super) plan: Plan,
-    pub(super) tls: Tls,
+    pub(super) tls: TlsSettings,
     pub(super) certificates: Vec<CertificateFiles>,
     pub(super) self_signed: bool,
-    pub(super) servers: Vec<Server>,
-    pub(super) uwsgi_flavour: Flavour,
+    pub(super) servers: Vec<ServerWithProtocol>,
+    pub(super) uwsgi_flavour: UwsgiFlavour,
     pub(super) uwsgi_buffer: Option<u64>,
     pub(super) probe: Option<Duration>,
     pub(super) probe_path: Option<String>,
     /// The servers of other applications, each with its prefix.
-    pub(super) routes: Vec<(String, Server)>,
+    pub(super) routes: Vec<(String, ServerWithProtocol)>,
     pub(super) static_roots: Vec<PrefixedDirectory>,
     /// A template for all roots of static files.
     pub(super) static_root: Root,
-    pub(super) cors: Vec<cors::Rule>,
-    pub(super) fallback: Option<Origin>,
+    pub(super) cors: Vec<cors::CorsRule>,
+    pub(super) fallback: Option<FallbackOrigin>,
     pub(super) fallback_timeout: Duration,
     pub(super) media_roots: Vec<PrefixedDirectory>,
     /// A template for all roots of uploads.
     pub(super) media_root: Root,
     pub(super) accel_roots: Vec<PrefixedDirectory>,
-    pub(super) log_fields: Vec<Item<LogField>>,
+    pub(super) log_fields: Vec<LogListItem<LogField>>,
 }
 
 /// A URL prefix with one of its directories.
@@ -69,17 +70,18 @@ impl Draft {
     /// Returns the plan. Must be called only if no setting is invalid and no constraint is violated.
     pub(super) fn into_plan(self) -> Plan {
         let upstream = self.application(self.servers.clone());
-        let other = |(prefix, servers)| Route { prefix, upstream: self.application(servers) };
+        let other =
+            |(prefix, servers)| UpstreamRoute { prefix, upstream: self.application(servers) };
         let routes = grouped(&self.routes).into_iter().map(other).collect();
         let media = self.media();
         let static_roots = self.static_roots();
         let fallback = self.fallback.map(|origin| fallback(origin, self.fallback_timeout));
         let mut plan = self.plan;
         plan.memory.heads = MOST_HEADS;
-        plan.tls = (!self.tls.listen.is_empty()).then_some(Tls {
+        plan.tls = (!self.tls.listen.is_empty()).then_some(TlsSettings {
             certificates: match self.self_signed {
-                true => Certificates::SelfSigned,
-                false => Certificates::Files(self.certificates),
+                true => CertificateSettings::SelfSigned,
+                false => CertificateSettings::Files(self.certificates),
             },
             ..self.tls
         });
@@ -89,7 +91,7 @@ impl Draft {
         plan.files.roots = static_roots;
         plan.missing.fallback = fallback;
         plan.log.fields = log_names::fields_of(plan.log.access, &self.log_fields);
-        let Shutdown { timeout, tunnels, .. } = plan.shutdown;
+        let ShutdownSettings { timeout, tunnels, .. } = plan.shutdown;
         plan.shutdown.tunnels = tunnels.min(timeout);
         plan
     }
@@ -101,24 +103,24 @@ impl Draft {
     }
 
     /// Returns the application with these servers.
-    fn application(&self, servers: Vec<Server>) -> Upstream {
+    fn application(&self, servers: Vec<ServerWithProtocol>) -> UpstreamSettings {
         let usual = match self.uwsgi_flavour {
-            Flavour::Uwsgi => UWSGI_BUFFER,
-            Flavour::Gunicorn => GUNICORN_BUFFER,
+            UwsgiFlavour::Uwsgi => UWSGI_BUFFER,
+            UwsgiFlavour::Gunicorn => GUNICORN_BUFFER,
         };
         let buffer_size = self.uwsgi_buffer.unwrap_or(usual) as usize;
         let protocol = match servers.first() {
             // A `uwsgi://` address sets the protocol; its details come from other settings.
             Some((Protocol::Uwsgi(_), _)) => {
-                Protocol::Uwsgi(Uwsgi { flavour: self.uwsgi_flavour, buffer_size })
+                Protocol::Uwsgi(UwsgiSettings { flavour: self.uwsgi_flavour, buffer_size })
             }
             Some((Protocol::Http1, _)) | None => Protocol::Http1,
         };
         let path = self.probe_path.clone();
-        Upstream {
+        UpstreamSettings {
             protocol,
             targets: servers.into_iter().map(|(_, target)| target).collect(),
-            probe: self.probe.map(|interval| Probe { interval, path }),
+            probe: self.probe.map(|interval| ProbeSettings { interval, path }),
             ..self.plan.upstream.clone()
         }
     }
@@ -135,7 +137,7 @@ impl Draft {
     }
 
     /// Uploads, and files for X-Accel-Redirect. The latter have no caching rules: the application sends its own headers.
-    fn media(&self) -> Files {
+    fn media(&self) -> FileSettings {
         let media = |(prefix, directories): (String, _)| Root {
             cors: self.cors_of(Some(&prefix)).unwrap_or(self.media_root.cors),
             prefix,
@@ -151,7 +153,7 @@ impl Draft {
         };
         let media_roots = grouped(&self.media_roots).into_iter().map(media);
         let accel_roots = grouped(&self.accel_roots).into_iter().map(accel);
-        Files {
+        FileSettings {
             roots: media_roots.chain(accel_roots).collect(),
             memory: self.plan.media.memory,
             entries: self.plan.media.entries,
@@ -167,8 +169,8 @@ impl Draft {
     }
 }
 
-fn fallback(origin: Origin, timeout: Duration) -> Fallback {
-    let server = Upstream {
+fn fallback(origin: FallbackOrigin, timeout: Duration) -> FallbackSettings {
+    let server = UpstreamSettings {
         targets: vec![origin.target()],
         connect_timeout: timeout,
         read_timeout: timeout,
@@ -176,12 +178,12 @@ fn fallback(origin: Origin, timeout: Duration) -> Fallback {
         max_idle: FALLBACK_MAX_IDLE,
         max_age: FALLBACK_AGE,
         // `pipeline/fallback.rs` limits its requests. They do not wait while it is unavailable.
-        admission: Admission { max_in_flight: usize::MAX, ..Admission::default() },
+        admission: AdmissionSettings { max_in_flight: usize::MAX, ..AdmissionSettings::default() },
         abort: true,
         trusts_protocol: true,
-        ..Upstream::default()
+        ..UpstreamSettings::default()
     };
-    Fallback { server, host: origin.name(), base: origin.base }
+    FallbackSettings { server, host: origin.name(), base: origin.base }
 }
 
 /// Groups items by prefix, in the order of the list.
@@ -202,9 +204,9 @@ mod tests {
         config::{
             keys,
             read::read,
-            sources::{Origin, Sources, Value},
+            sources::{SourceValue, Sources, ValueOrigin},
         },
-        plan::Target,
+        plan::UpstreamTarget,
     };
 
     use super::*;
@@ -213,22 +215,22 @@ mod tests {
     fn the_settings_of_uwsgi_are_those_of_its_servers() {
         let (flavour, size) = ("upstream.uwsgi_flavour", "upstream.uwsgi_buffer_size");
         for (settings, flavour, buffer_size) in [
-            (&[][..], Flavour::Uwsgi, 4096),
-            (&[(flavour, "gunicorn")], Flavour::Gunicorn, 65_535),
-            (&[(size, "32KiB")], Flavour::Uwsgi, 32_768),
-            (&[(flavour, "gunicorn"), (size, "8KiB")], Flavour::Gunicorn, 8_192),
+            (&[][..], UwsgiFlavour::Uwsgi, 4096),
+            (&[(flavour, "gunicorn")], UwsgiFlavour::Gunicorn, 65_535),
+            (&[(size, "32KiB")], UwsgiFlavour::Uwsgi, 32_768),
+            (&[(flavour, "gunicorn"), (size, "8KiB")], UwsgiFlavour::Gunicorn, 8_192),
         ] {
             let mut sources = Sources::defaults();
             for (name, text) in settings {
-                let origin = Origin::Environment { name: (*name).into() };
-                let value = Value { items: vec![(*text).into()], origin };
+                let origin = ValueOrigin::Environment { name: (*name).into() };
+                let value = SourceValue { items: vec![(*text).into()], origin };
                 sources.set(keys::find(name).unwrap(), value);
             }
             let draft = read(&sources, Vec::new(), |_| true).draft;
-            let at = |protocol| (protocol, Target::Unix("/run/app.sock".into()));
-            let said = Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 1 };
+            let at = |protocol| (protocol, UpstreamTarget::Unix("/run/app.sock".into()));
+            let said = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 1 };
             let uwsgi = draft.application(vec![at(Protocol::Uwsgi(said))]);
-            assert_eq!(uwsgi.protocol, Protocol::Uwsgi(Uwsgi { flavour, buffer_size }));
+            assert_eq!(uwsgi.protocol, Protocol::Uwsgi(UwsgiSettings { flavour, buffer_size }));
             let http = draft.application(vec![at(Protocol::Http1)]);
             assert_eq!(http.protocol, Protocol::Http1);
             assert_eq!((http.targets.len(), http.admission), (1, uwsgi.admission));

@@ -10,9 +10,9 @@ use std::{
 };
 
 use super::{
-    keys::{KEYS, Key},
+    keys::{KEYS, SettingKey},
     problem::Problem,
-    sources::{Origin, Sources, Value},
+    sources::{SourceValue, Sources, ValueOrigin},
     suggest, text_file,
 };
 
@@ -43,8 +43,8 @@ const CALLED: [(&str, &str); 14] = [
 ];
 
 /// The names of all variables without `SIDEMAN_`, each with its setting. The path of the settings file has none.
-static NAMES: LazyLock<Vec<(String, Option<&'static Key>)>> = LazyLock::new(|| {
-    let names = |key: &'static Key| {
+static NAMES: LazyLock<Vec<(String, Option<&'static SettingKey>)>> = LazyLock::new(|| {
+    let names = |key: &'static SettingKey| {
         let names = [Some(key.env_name()), key.short_env.map(str::to_owned)];
         names.into_iter().flatten().map(move |name| (name, Some(key)))
     };
@@ -54,9 +54,9 @@ static NAMES: LazyLock<Vec<(String, Option<&'static Key>)>> = LazyLock::new(|| {
 
 /// What the environment says, sorted by what it is about.
 #[derive(Debug)]
-pub(super) struct Readings<'a> {
+pub(super) struct EnvironmentReadings<'a> {
     config: Vec<Variable<'a>>,
-    keys: Vec<(&'static Key, Vec<Variable<'a>>)>,
+    keys: Vec<(&'static SettingKey, Vec<Variable<'a>>)>,
     /// Each with its value.
     unknown: Vec<(String, &'a OsStr)>,
 }
@@ -77,8 +77,8 @@ pub fn environment() -> Environment {
 }
 
 /// Sorts the variables by the setting they are about. Those of other programs are left alone.
-pub(super) fn sort(environment: &Environment) -> Readings<'_> {
-    let mut readings = Readings {
+pub(super) fn sort(environment: &Environment) -> EnvironmentReadings<'_> {
+    let mut readings = EnvironmentReadings {
         config: Vec::new(),
         keys: KEYS.iter().map(|key| (key, Vec::new())).collect(),
         unknown: Vec::new(),
@@ -113,7 +113,7 @@ fn split_list(text: &str, continues: fn(&str) -> bool) -> Vec<String> {
 }
 
 /// The name's kind of mistake and what to do about it, with the keys that were probably meant.
-fn unknown(name: &str, value: &OsStr) -> (Problem, Vec<&'static Key>) {
+fn unknown(name: &str, value: &OsStr) -> (Problem, Vec<&'static SettingKey>) {
     let upper = name.to_ascii_uppercase();
     let (stem, suffix) = match upper.strip_suffix(FILE) {
         Some(stem) => (stem, FILE),
@@ -171,11 +171,11 @@ fn is_service_link(name: &str, value: &OsStr) -> bool {
         || name.rsplit_once("_PORT_").is_some_and(of_protocol)
 }
 
-// === impl Readings ===
+// === impl EnvironmentReadings ===
 
-impl<'a> Readings<'a> {
+impl<'a> EnvironmentReadings<'a> {
     /// The path of the settings file and where it was named, if it was.
-    pub(super) fn config(&self, problems: &mut Vec<Problem>) -> Option<(PathBuf, Origin)> {
+    pub(super) fn config(&self, problems: &mut Vec<Problem>) -> Option<(PathBuf, ValueOrigin)> {
         let variable = match self.config.as_slice() {
             [] => return None,
             [variable] => variable,
@@ -186,7 +186,7 @@ impl<'a> Readings<'a> {
         };
         // A path need not be UTF-8.
         if !variable.is_file && !variable.value.is_empty() {
-            let origin = Origin::Environment { name: variable.name.into() };
+            let origin = ValueOrigin::Environment { name: variable.name.into() };
             return Some((PathBuf::from(variable.value), origin));
         }
         match variable.text() {
@@ -227,7 +227,7 @@ impl<'a> Readings<'a> {
                         true => split_list(&text, key.kind.properties().continues),
                         false => vec![text],
                     };
-                    sources.set(key, Value { items, origin });
+                    sources.set(key, SourceValue { items, origin });
                 }
                 Err(problem) => {
                     sources.spoil(key);
@@ -256,7 +256,7 @@ impl<'a> Readings<'a> {
 }
 
 /// Two names for one thing: which of them is meant cannot be known.
-fn both(key: Option<&Key>, first: &Variable<'_>, second: &Variable<'_>) -> Problem {
+fn both(key: Option<&SettingKey>, first: &Variable<'_>, second: &Variable<'_>) -> Problem {
     let what = key.map_or("the settings file", |key| key.name);
     let subject = format!("{what} ({} and {})", first.name, second.name);
     Problem::about(key, subject, "both are set: unset one of them".into())
@@ -266,7 +266,7 @@ fn both(key: Option<&Key>, first: &Variable<'_>, second: &Variable<'_>) -> Probl
 
 impl Variable<'_> {
     /// The setting's text, read from its file if it names one.
-    fn text(&self) -> Result<(String, Origin), String> {
+    fn text(&self) -> Result<(String, ValueOrigin), String> {
         let name = self.name.to_owned();
         if self.value.is_empty() {
             return Err("it is set but empty: unset it, or give it a value".into());
@@ -279,10 +279,10 @@ impl Variable<'_> {
             if text.is_empty() {
                 return Err(format!("{shown} is empty: write the value into it"));
             }
-            return Ok((text.to_owned(), Origin::SecretFile { name, path: path.into() }));
+            return Ok((text.to_owned(), ValueOrigin::SecretFile { name, path: path.into() }));
         }
         match self.value.to_str() {
-            Some(text) => Ok((text.to_owned(), Origin::Environment { name })),
+            Some(text) => Ok((text.to_owned(), ValueOrigin::Environment { name })),
             None => Err("its value is not UTF-8 text".into()),
         }
     }

@@ -8,18 +8,18 @@ use crate::{
 };
 
 use super::{
-    format::{Properties, Text},
+    format::{FormatProperties, TextFormat},
     path, suggest,
 };
 
 /// A change to one field. It may be there to be known by a CDN alone.
-pub(super) const RULE: Text<FieldRule> = Text::new(
+pub(super) const RULE: TextFormat<FieldRule> = TextFormat::new(
     "PREFIX=set NAME: VALUE, PREFIX=add NAME: VALUE or PREFIX=remove NAME, such as \
                /=set X-Frame-Options: DENY",
     rule,
     show,
 )
-.with(Properties { is_private: true, continues, ..Properties::PLAIN });
+.with(FormatProperties { is_private: true, continues, ..FormatProperties::PLAIN });
 
 const ACTIONS: [&str; 3] = ["set", "add", "remove"];
 

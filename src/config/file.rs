@@ -9,15 +9,15 @@ use toml::{
 
 use super::{
     format::TomlType,
-    keys::{self, KEYS, Key, SECTIONS},
+    keys::{self, KEYS, SECTIONS, SettingKey},
     problem::Problem,
     secret,
-    sources::{Origin, Sources, Value},
+    sources::{SourceValue, Sources, ValueOrigin},
     suggest, text_file,
 };
 
 /// One settings file while it is read; problems are sorted by line at the end.
-struct File<'a> {
+struct SettingsFile<'a> {
     path: &'a Path,
     text: &'a str,
     problems: Vec<(usize, Problem)>,
@@ -26,7 +26,7 @@ struct File<'a> {
 /// Puts every value of the file on top of the defaults. `named_by` says who asked for this file.
 pub(super) fn apply(
     path: &Path,
-    named_by: &Origin,
+    named_by: &ValueOrigin,
     sources: &mut Sources,
     problems: &mut Vec<Problem>,
 ) {
@@ -51,7 +51,7 @@ pub(super) fn apply(
 pub(super) fn apply_text(
     path: &Path,
     text: &str,
-    named_by: &Origin,
+    named_by: &ValueOrigin,
     sources: &mut Sources,
     problems: &mut Vec<Problem>,
 ) {
@@ -65,7 +65,7 @@ pub(super) fn apply_text(
         ));
         return;
     }
-    let mut file = File { path, text, problems: Vec::new() };
+    let mut file = SettingsFile { path, text, problems: Vec::new() };
     match DeTable::parse(text) {
         Ok(table) => file.sections(table.get_ref(), sources),
         Err(error) => {
@@ -80,9 +80,9 @@ pub(super) fn apply_text(
     problems.extend(file.problems.into_iter().map(|(_, problem)| problem));
 }
 
-// === impl File ===
+// === impl SettingsFile ===
 
-impl File<'_> {
+impl SettingsFile<'_> {
     fn sections(&mut self, table: &DeTable<'_>, sources: &mut Sources) {
         for (name, value) in table {
             let section: &str = name.get_ref();
@@ -107,9 +107,9 @@ impl File<'_> {
                 continue;
             };
             let line = self.line(&leaf.span());
-            let origin = Origin::File { path: self.path.into(), line };
+            let origin = ValueOrigin::File { path: self.path.into(), line };
             match items(key, value) {
-                Ok(items) => sources.set(key, Value { items, origin }),
+                Ok(items) => sources.set(key, SourceValue { items, origin }),
                 Err(fault) => {
                     sources.spoil(key);
                     let shown = match value.get_ref().is_table() {
@@ -148,7 +148,7 @@ impl File<'_> {
         let hint = suggest::question(&near).unwrap_or_else(|| {
             let section = name.split('.').next().unwrap_or(name);
             let of_section = KEYS.iter().filter(|key| key.section() == section);
-            let names: Vec<_> = of_section.map(Key::leaf).collect();
+            let names: Vec<_> = of_section.map(SettingKey::leaf).collect();
             match names.is_empty() {
                 true => "keys stand in tables, such as url in [upstream]".into(),
                 false => format!("the keys of [{section}] are {}", names.join(", ")),
@@ -157,7 +157,7 @@ impl File<'_> {
         self.report(None, name, span, format!("there is no such key: {hint}"));
     }
 
-    fn report(&mut self, key: Option<&Key>, what: &str, span: &Range<usize>, fault: String) {
+    fn report(&mut self, key: Option<&SettingKey>, what: &str, span: &Range<usize>, fault: String) {
         let line = self.line(span);
         let name = what.escape_debug().to_string();
         let subject = format!("{} ({}:{line})", secret::masked(&name), self.path.display());
@@ -177,7 +177,7 @@ impl File<'_> {
 }
 
 /// A value's text, if it has the TOML type that it is written in.
-fn items(key: &Key, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, String> {
+fn items(key: &SettingKey, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, String> {
     let written = written.get_ref();
     let properties = key.kind.properties();
     let wrong = || format!("this is {}", with_article(written.type_str()));

@@ -1,5 +1,5 @@
 //! Formats of values. A format says what it expects, how it reads and shows a value, and what the file, the environment
-//! and messages need to know about it. Formats of numbers and words are here; every other one is a [`Text`] beside its
+//! and messages need to know about it. Formats of numbers and words are here; every other one is a [`TextFormat`] beside its
 //! parser.
 
 use std::time::Duration;
@@ -21,14 +21,14 @@ pub(super) trait Format: Sync {
         text.to_owned()
     }
 
-    fn properties(&self) -> Properties {
-        Properties::PLAIN
+    fn properties(&self) -> FormatProperties {
+        FormatProperties::PLAIN
     }
 }
 
 /// Facts about a format that sources and messages need.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Properties {
+pub(super) struct FormatProperties {
     pub(super) toml: TomlType,
     /// Whether values are addresses, in which user names, passwords and queries are hidden.
     pub(super) is_address: bool,
@@ -53,31 +53,31 @@ pub(super) enum TomlType {
 }
 
 /// Text with a parser of its own.
-pub(super) struct Text<T> {
+pub(super) struct TextFormat<T> {
     pub(super) expected: &'static str,
     pub(super) read: fn(&str) -> Result<T, String>,
     /// Returns a text that `read` reads as this value.
     pub(super) show: fn(&T) -> String,
-    pub(super) properties: Properties,
+    pub(super) properties: FormatProperties,
 }
 
 /// A time span from the first to the second.
-pub(super) struct Time(pub(super) Duration, pub(super) Duration);
+pub(super) struct TimeFormat(pub(super) Duration, pub(super) Duration);
 
 /// A number of bytes from the first to the second.
-pub(super) struct Size(pub(super) u64, pub(super) u64);
+pub(super) struct SizeFormat(pub(super) u64, pub(super) u64);
 
 /// A whole number from the first to the second.
-pub(super) struct Number(pub(super) usize, pub(super) usize);
+pub(super) struct NumberFormat(pub(super) usize, pub(super) usize);
 
 /// A number from 1 to this, or `auto`, which is `None`.
-pub(super) struct Auto(pub(super) usize);
+pub(super) struct NumberOrAuto(pub(super) usize);
 
 /// `true` or `false`.
-pub(super) struct Bool;
+pub(super) struct BoolFormat;
 
 /// One of a few words, each with its value.
-pub(super) struct Choice<T: 'static>(pub(super) &'static [(&'static str, T)]);
+pub(super) struct ChoiceFormat<T: 'static>(pub(super) &'static [(&'static str, T)]);
 
 /// Another format, or `none`.
 pub(super) struct OrNone<F>(pub(super) F);
@@ -102,19 +102,19 @@ pub(super) const GIB: u64 = 1 << 30;
 pub(super) const TIB: u64 = 1 << 40;
 
 /// A size, or a word for any size.
-pub(super) const fn size_or(least: u64, most: u64, word: &'static str) -> OrWord<Size> {
-    OrWord { format: Size(least, most), word, meant: &["0", "0B", "none", "off"] }
+pub(super) const fn size_or(least: u64, most: u64, word: &'static str) -> OrWord<SizeFormat> {
+    OrWord { format: SizeFormat(least, most), word, meant: &["0", "0B", "none", "off"] }
 }
 
 /// A time span, or `off` for one without an end.
-pub(super) const fn time_or_off(least: Duration, most: Duration) -> OrWord<Time> {
+pub(super) const fn time_or_off(least: Duration, most: Duration) -> OrWord<TimeFormat> {
     let meant = &["0", "0s", "none", "never", "false", "no"];
-    OrWord { format: Time(least, most), word: "off", meant }
+    OrWord { format: TimeFormat(least, most), word: "off", meant }
 }
 
-// === impl Properties ===
+// === impl FormatProperties ===
 
-impl Properties {
+impl FormatProperties {
     pub(super) const PLAIN: Self = Self {
         toml: TomlType::Text,
         is_address: false,
@@ -126,15 +126,15 @@ impl Properties {
     const QUANTITY: Self = Self { toml: TomlType::Quantity, ..Self::PLAIN };
 }
 
-// === impl Text ===
+// === impl TextFormat ===
 
-impl<T> Text<T> {
+impl<T> TextFormat<T> {
     pub(super) const fn new(
         expected: &'static str,
         read: fn(&str) -> Result<T, String>,
         show: fn(&T) -> String,
     ) -> Self {
-        Self { expected, read, show, properties: Properties::PLAIN }
+        Self { expected, read, show, properties: FormatProperties::PLAIN }
     }
 
     pub(super) const fn address(
@@ -142,18 +142,18 @@ impl<T> Text<T> {
         read: fn(&str) -> Result<T, String>,
         show: fn(&T) -> String,
     ) -> Self {
-        Self::new(expected, read, show).with(Properties::ADDRESS)
+        Self::new(expected, read, show).with(FormatProperties::ADDRESS)
     }
 
     /// Sets the properties.
-    pub(super) const fn with(self, properties: Properties) -> Self {
+    pub(super) const fn with(self, properties: FormatProperties) -> Self {
         Self { properties, ..self }
     }
 }
 
 // === impl Format ===
 
-impl<T> Format for Text<T> {
+impl<T> Format for TextFormat<T> {
     type Value = T;
 
     fn expected(&self) -> String {
@@ -168,12 +168,12 @@ impl<T> Format for Text<T> {
         (self.show)(value)
     }
 
-    fn properties(&self) -> Properties {
+    fn properties(&self) -> FormatProperties {
         self.properties
     }
 }
 
-impl Format for Time {
+impl Format for TimeFormat {
     type Value = Duration;
 
     fn expected(&self) -> String {
@@ -185,12 +185,12 @@ impl Format for Time {
         value::duration(text, self.0, self.1)
     }
 
-    fn properties(&self) -> Properties {
-        Properties::QUANTITY
+    fn properties(&self) -> FormatProperties {
+        FormatProperties::QUANTITY
     }
 }
 
-impl Format for Size {
+impl Format for SizeFormat {
     type Value = u64;
 
     fn expected(&self) -> String {
@@ -202,12 +202,12 @@ impl Format for Size {
         value::size(text, self.0, self.1)
     }
 
-    fn properties(&self) -> Properties {
-        Properties::QUANTITY
+    fn properties(&self) -> FormatProperties {
+        FormatProperties::QUANTITY
     }
 }
 
-impl Format for Number {
+impl Format for NumberFormat {
     type Value = usize;
 
     fn expected(&self) -> String {
@@ -218,12 +218,12 @@ impl Format for Number {
         value::integer(text, self.0, self.1)
     }
 
-    fn properties(&self) -> Properties {
-        Properties { toml: TomlType::Number, ..Properties::PLAIN }
+    fn properties(&self) -> FormatProperties {
+        FormatProperties { toml: TomlType::Number, ..FormatProperties::PLAIN }
     }
 }
 
-impl Format for Auto {
+impl Format for NumberOrAuto {
     type Value = Option<usize>;
 
     fn expected(&self) -> String {
@@ -234,12 +234,12 @@ impl Format for Auto {
         value::or_word(text, "auto", |text| value::integer(text, 1, self.0))
     }
 
-    fn properties(&self) -> Properties {
-        Properties { toml: TomlType::NumberOrText, ..Properties::PLAIN }
+    fn properties(&self) -> FormatProperties {
+        FormatProperties { toml: TomlType::NumberOrText, ..FormatProperties::PLAIN }
     }
 }
 
-impl Format for Bool {
+impl Format for BoolFormat {
     type Value = bool;
 
     fn expected(&self) -> String {
@@ -250,12 +250,12 @@ impl Format for Bool {
         value::boolean(text)
     }
 
-    fn properties(&self) -> Properties {
-        Properties { toml: TomlType::Bool, ..Properties::PLAIN }
+    fn properties(&self) -> FormatProperties {
+        FormatProperties { toml: TomlType::Bool, ..FormatProperties::PLAIN }
     }
 }
 
-impl<T: Clone + Sync> Format for Choice<T> {
+impl<T: Clone + Sync> Format for ChoiceFormat<T> {
     type Value = T;
 
     fn expected(&self) -> String {
@@ -283,7 +283,7 @@ impl<F: Format> Format for OrNone<F> {
         value.as_ref().map_or_else(|| "none".into(), |value| self.0.show(text, value))
     }
 
-    fn properties(&self) -> Properties {
+    fn properties(&self) -> FormatProperties {
         self.0.properties()
     }
 }
@@ -302,7 +302,7 @@ impl<F: Format> Format for OrWord<F> {
         value::or_word(text, self.word, |text| self.format.read(text))
     }
 
-    fn properties(&self) -> Properties {
+    fn properties(&self) -> FormatProperties {
         self.format.properties()
     }
 }

@@ -13,14 +13,14 @@ use super::{
     file,
     problem::{Problem, Problems},
     read::read,
-    sources::{Origin, Sources},
+    sources::{Sources, ValueOrigin},
 };
 
 /// Tries the text of a settings file.
 pub fn settings_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (mut sources, mut problems) = (Sources::defaults(), Vec::new());
-    let origin = Origin::Flag { name: "--config" };
+    let origin = ValueOrigin::Flag { name: "--config" };
     file::apply_text(Path::new("/etc/sideman.toml"), text, &origin, &mut sources, &mut problems);
     planned(&sources, problems);
 }

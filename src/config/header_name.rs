@@ -4,11 +4,11 @@ use http::HeaderName;
 
 use crate::rfc::fields;
 
-use super::format::Text;
+use super::format::TextFormat;
 
 /// The name of a header that is passed on from trusted proxies, in lower case.
-pub(super) const TRUSTED: Text<String> =
-    Text::new("names of headers, such as Remote-User", trusted, String::clone);
+pub(super) const TRUSTED: TextFormat<String> =
+    TextFormat::new("names of headers, such as Remote-User", trusted, String::clone);
 
 /// Reads the name of a header that is passed on from trusted proxies; gives it in lower case.
 fn trusted(text: &str) -> Result<String, String> {

@@ -2,11 +2,11 @@
 
 use std::net::Ipv6Addr;
 
-use super::format::Text;
+use super::format::TextFormat;
 
 /// A host that requests may be for.
-pub(super) const ALLOWED: Text<String> =
-    Text::address("hosts, such as example.org, or .example.org", allowed, String::clone);
+pub(super) const ALLOWED: TextFormat<String> =
+    TextFormat::address("hosts, such as example.org, or .example.org", allowed, String::clone);
 
 /// What a name may be long (RFC 1035, 2.3.4).
 const LONGEST: usize = 253;

@@ -2,57 +2,57 @@
 //! which, and the rules of lists that others hide.
 
 use crate::plan::{
-    AccessLog, CacheRule, FieldEdit, FieldRule, LogField, Pattern, Plan, Protocol, Purpose, Root,
-    Spill, Upstream,
+    AccessLog, CacheRule, FieldEdit, FieldRule, LogField, NamePatternRule, Plan, Protocol, Purpose,
+    Root, SpillDirectory, UpstreamSettings,
 };
 
-use super::{caching, field, keys::Key, load::Loaded, read::Setting, route};
+use super::{caching, field, keys::SettingKey, load::LoadedSettings, read::Setting, route};
 
 /// When a setting acts, and why it does not else.
-struct Need {
+struct Requirement {
     keys: &'static [&'static str],
     acts: fn(&Plan) -> bool,
     why: &'static str,
 }
 
-const NEEDS: &[Need] = &[
-    Need {
+const NEEDS: &[Requirement] = &[
+    Requirement {
         keys: &["tls.min_version", "tls.handshake_timeout", "tls.handshakes"],
         acts: |plan| plan.tls.is_some(),
         why: "tls.listen is none",
     },
-    Need {
+    Requirement {
         keys: &["upstream.queue_timeout"],
         acts: |plan| plan.upstream.admission.queue > 0,
         why: "upstream.queue is 0, so that nothing is queued",
     },
-    Need {
+    Requirement {
         keys: &["upstream.read_timeout"],
         acts: |plan| {
             plan.upstream.total_timeout.is_none_or(|total| plan.upstream.read_timeout < total)
         },
         why: "upstream.total_timeout is not longer",
     },
-    Need {
+    Requirement {
         keys: &["upstream.max_idle"],
         acts: |plan| {
             plan.upstream.max_idle == 0 || keeps(plan) && !plan.upstream.idle_timeout.is_zero()
         },
         why: "no connection is kept: upstream.idle_timeout is 0s, or uWSGI takes one request on each",
     },
-    Need {
+    Requirement {
         keys: &["upstream.idle_timeout"],
         acts: |plan| {
             plan.upstream.idle_timeout.is_zero() || keeps(plan) && plan.upstream.max_idle > 0
         },
         why: "no connection is kept: upstream.max_idle is 0, or uWSGI takes one request on each",
     },
-    Need {
+    Requirement {
         keys: &["upstream.idle_timeout"],
         acts: |plan| plan.upstream.idle_timeout <= plan.upstream.max_age,
         why: "upstream.max_age is shorter",
     },
-    Need {
+    Requirement {
         keys: &["upstream.max_age"],
         acts: |plan| {
             keeps(plan) && plan.upstream.max_idle > 0 && !plan.upstream.idle_timeout.is_zero()
@@ -60,24 +60,27 @@ const NEEDS: &[Need] = &[
         why: "no connection is kept: upstream.max_idle is 0, upstream.idle_timeout is 0s, or uWSGI \
               takes one request on each",
     },
-    Need {
+    Requirement {
         keys: &["upstream.uwsgi_flavour", "upstream.uwsgi_buffer_size"],
         acts: |plan| upstreams(plan).any(|one| matches!(one.protocol, Protocol::Uwsgi(_))),
         why: "no address begins with uwsgi:// or uwsgi+unix:",
     },
-    Need {
+    Requirement {
         keys: &["buffers.directory"],
-        acts: |plan| plan.buffers.disk > 0 || !matches!(plan.buffers.spill, Spill::Directory(_)),
+        acts: |plan| {
+            plan.buffers.disk > 0 || !matches!(plan.buffers.spill, SpillDirectory::Directory(_))
+        },
         why: "buffers.disk is 0B",
     },
-    Need {
+    Requirement {
         keys: &["buffers.answer"],
         acts: |plan| {
-            plan.buffers.answer <= plan.buffers.disk / 2 || plan.buffers.spill == Spill::Memory
+            plan.buffers.answer <= plan.buffers.disk / 2
+                || plan.buffers.spill == SpillDirectory::Memory
         },
         why: "answers may take half of buffers.disk, which is lower",
     },
-    Need {
+    Requirement {
         keys: &[
             "static.memory",
             "static.entries",
@@ -94,7 +97,7 @@ const NEEDS: &[Need] = &[
         acts: |plan| !plan.files.roots.is_empty(),
         why: "static.roots is none",
     },
-    Need {
+    Requirement {
         keys: &[
             "static.check_interval",
             "static.hash_rate",
@@ -105,22 +108,22 @@ const NEEDS: &[Need] = &[
         acts: |plan| roots(plan).next().is_some(),
         why: "static.roots, media.roots and accel.roots are none",
     },
-    Need {
+    Requirement {
         keys: &["media.memory", "media.entries", "media.write_once"],
         acts: |plan| !plan.media.roots.is_empty(),
         why: "media.roots and accel.roots are none",
     },
-    Need {
+    Requirement {
         keys: &["media.max_age", "media.cors", "media.rate"],
         acts: |plan| roots(plan).any(|root| root.purpose == Purpose::Media),
         why: "media.roots is none",
     },
-    Need {
+    Requirement {
         keys: &["static.fallback_timeout"],
         acts: |plan| plan.missing.fallback.is_some() || plan.files.roots.is_empty(),
         why: "static.fallback is none",
     },
-    Need {
+    Requirement {
         keys: &[
             "log.fields",
             "log.redact",
@@ -133,12 +136,12 @@ const NEEDS: &[Need] = &[
         acts: |plan| plan.log.access != AccessLog::Off,
         why: "log.access is off",
     },
-    Need {
+    Requirement {
         keys: &["log.slow"],
         acts: |plan| plan.log.static_sample != 1 || plan.log.access == AccessLog::Off,
         why: "log.static_sample is 1, so that no line is left out",
     },
-    Need {
+    Requirement {
         keys: &["log.redact"],
         acts: |plan| {
             let shows = [LogField::Query, LogField::Referer, LogField::Combined];
@@ -147,12 +150,12 @@ const NEEDS: &[Need] = &[
         },
         why: "log.fields has neither query nor referer",
     },
-    Need {
+    Requirement {
         keys: &["errors.421"],
         acts: |plan| !plan.server.allowed_hosts.is_empty(),
         why: "server.allowed_hosts is none, so that no request is answered with 421",
     },
-    Need {
+    Requirement {
         keys: &["errors.403"],
         acts: |plan| roots(plan).next().is_some(),
         why: "static.roots, media.roots and accel.roots are none, so that 403 is never sent",
@@ -160,7 +163,7 @@ const NEEDS: &[Need] = &[
 ];
 
 /// A sentence on each setting that somebody has set and that never acts.
-pub(super) fn warnings(loaded: &Loaded) -> Vec<String> {
+pub(super) fn warnings(loaded: &LoadedSettings) -> Vec<String> {
     let plan = &loaded.plan;
     let mut warnings = Vec::new();
     for setting in loaded.settings.iter().filter(|setting| differs(setting)) {
@@ -191,21 +194,21 @@ pub(super) fn warnings(loaded: &Loaded) -> Vec<String> {
 
 /// Whether it was set to something else than its default.
 fn differs(setting: &Setting) -> bool {
-    let default = |key: &Key| match key.default {
+    let default = |key: &SettingKey| match key.default {
         None | Some([]) => "none".to_owned(),
         Some(items) => items.join(", "),
     };
     setting.is_set() && setting.text != default(setting.key)
 }
 
-fn upstreams(plan: &Plan) -> impl Iterator<Item = &Upstream> {
+fn upstreams(plan: &Plan) -> impl Iterator<Item = &UpstreamSettings> {
     std::iter::once(&plan.upstream).chain(plan.routes.iter().map(|route| &route.upstream))
 }
 
 /// Whether any application can be spoken to with a connection that is kept.
 fn keeps(plan: &Plan) -> bool {
     upstreams(plan).any(|one| {
-        let kept = Upstream { max_idle: 1, idle_timeout: one.max_age, ..one.clone() };
+        let kept = UpstreamSettings { max_idle: 1, idle_timeout: one.max_age, ..one.clone() };
         kept.keeps_connections()
     })
 }
@@ -230,13 +233,13 @@ fn hidden_caching(rules: &[CacheRule]) -> Vec<String> {
 }
 
 /// Whether a pattern surely matches all that another one matches; what is doubtful is not.
-fn covers(wide: &Pattern, narrow: &Pattern) -> bool {
-    let Pattern::Glob(wide) = wide else { return wide == narrow };
+fn covers(wide: &NamePatternRule, narrow: &NamePatternRule) -> bool {
+    let NamePatternRule::Glob(wide) = wide else { return wide == narrow };
     // Alone they match every name.
     if matches!(wide.as_str(), "*" | "**" | "**/*") {
         return true;
     }
-    let Pattern::Glob(narrow) = narrow else { return false };
+    let NamePatternRule::Glob(narrow) = narrow else { return false };
     let last = narrow.rsplit('/').next().unwrap_or(narrow);
     match wide.contains('/') {
         true => narrow.contains('/') && covers_text(wide.as_bytes(), narrow.as_bytes()),
@@ -297,7 +300,7 @@ fn undone_fields(rules: &[FieldRule]) -> Vec<String> {
 /// Prefixes that are not to be buffered and are files, which nothing buffers.
 fn unbuffered_files(plan: &Plan) -> Vec<String> {
     let files = |prefix: &str| roots(plan).find(|root| prefix.starts_with(&root.prefix));
-    let warning = |rule: &crate::plan::Unbuffered| {
+    let warning = |rule: &crate::plan::UnbufferedPrefix| {
         let root = files(&rule.prefix)?;
         Some(format!(
             "the rule {} (routes.unbuffered) has no effect: what is below {} is files, which no \

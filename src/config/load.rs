@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
-use crate::plan::{Listen, Plan};
+use crate::plan::{ListenAddress, Plan};
 
 use super::{
     environment::{self, Environment},
     file, keys,
     problem::{Problem, Problems},
     read::{Setting, read},
-    sources::{Origin, Sources, Value},
+    sources::{SourceValue, Sources, ValueOrigin},
 };
 
 /// What the command line says, as text.
@@ -24,7 +24,7 @@ pub struct Flags {
 
 /// Settings without a problem.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Loaded {
+pub struct LoadedSettings {
     pub plan: Plan,
     /// Every key in the order of the table, with its value and where it was set.
     pub settings: Vec<Setting>,
@@ -34,16 +34,16 @@ pub struct Loaded {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthTarget {
     /// The first place where plain HTTP is spoken, if there is one; the IP may be unspecified.
-    pub listen: Option<Listen>,
+    pub listen: Option<ListenAddress>,
     pub path: String,
 }
 
 /// Reads every source and makes the plan.
-pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, Problems> {
+pub fn load(flags: &Flags, environment: &Environment) -> Result<LoadedSettings, Problems> {
     let (sources, problems) = gather(flags, environment);
     let reading = read(&sources, problems, |_| true);
     match reading.problems.is_empty() {
-        true => Ok(Loaded { plan: reading.draft.into_plan(), settings: reading.settings }),
+        true => Ok(LoadedSettings { plan: reading.draft.into_plan(), settings: reading.settings }),
         false => Err(Problems::new(reading.problems)),
     }
 }
@@ -73,7 +73,7 @@ fn gather(flags: &Flags, environment: &Environment) -> (Sources, Vec<Problem>) {
     let variables = environment::sort(environment);
 
     let config = match &flags.config {
-        Some(path) => Some((path.clone(), Origin::Flag { name: "--config" })),
+        Some(path) => Some((path.clone(), ValueOrigin::Flag { name: "--config" })),
         None => {
             let before = problems.len();
             let config = variables.config(&mut problems);
@@ -90,8 +90,8 @@ fn gather(flags: &Flags, environment: &Environment) -> (Sources, Vec<Problem>) {
     for (name, items) in &flags.values {
         match keys::find(name).and_then(|key| Some((key, key.flag?))) {
             Some((key, flag)) => {
-                let origin = Origin::Flag { name: flag.name };
-                sources.set(key, Value { items: items.clone(), origin });
+                let origin = ValueOrigin::Flag { name: flag.name };
+                sources.set(key, SourceValue { items: items.clone(), origin });
             }
             None => {
                 let fault = "this is a mistake in sideman itself: no flag sets this key".into();

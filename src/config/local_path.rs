@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use crate::plan::Spill;
+use crate::plan::SpillDirectory;
 
-use super::{format::Text, suggest};
+use super::{format::TextFormat, suggest};
 
 /// A directory for temporary files, or one of two words.
-pub(super) const SPILL: Text<Spill> =
-    Text::new("auto, memory, or a directory, such as /var/tmp", spill, show_spill);
+pub(super) const SPILL: TextFormat<SpillDirectory> =
+    TextFormat::new("auto, memory, or a directory, such as /var/tmp", spill, show_spill);
 
 /// The absolute path of a file.
-pub(super) const fn file_format(expected: &'static str) -> Text<PathBuf> {
-    Text::new(expected, file, |path| path.display().to_string())
+pub(super) const fn file_format(expected: &'static str) -> TextFormat<PathBuf> {
+    TextFormat::new(expected, file, |path| path.display().to_string())
 }
 
 /// Reads the path of a file.
@@ -27,26 +27,26 @@ pub(super) fn file(text: &str) -> Result<PathBuf, String> {
 }
 
 /// Reads `auto`, `memory`, or a directory.
-fn spill(text: &str) -> Result<Spill, String> {
+fn spill(text: &str) -> Result<SpillDirectory, String> {
     match text {
-        "auto" => Ok(Spill::Auto),
-        "memory" => Ok(Spill::Memory),
+        "auto" => Ok(SpillDirectory::Auto),
+        "memory" => Ok(SpillDirectory::Memory),
         "none" | "off" | "false" | "no" => {
             Err("for no files at all, set buffers.disk to 0B".into())
         }
         _ => match suggest::question(&suggest::nearest(text, ["auto", "memory"], "")) {
             Some(question) if !text.starts_with('/') => Err(question),
-            _ => absolute(text).map(Spill::Directory),
+            _ => absolute(text).map(SpillDirectory::Directory),
         },
     }
 }
 
 /// The text that [`spill`] reads as this.
-fn show_spill(spill: &Spill) -> String {
+fn show_spill(spill: &SpillDirectory) -> String {
     match spill {
-        Spill::Auto => "auto".into(),
-        Spill::Memory => "memory".into(),
-        Spill::Directory(path) => path.display().to_string(),
+        SpillDirectory::Auto => "auto".into(),
+        SpillDirectory::Memory => "memory".into(),
+        SpillDirectory::Directory(path) => path.display().to_string(),
     }
 }
 
@@ -88,9 +88,9 @@ mod tests {
 
     #[test]
     fn spills() {
-        assert_eq!(spill("auto"), Ok(Spill::Auto));
-        assert_eq!(spill("memory"), Ok(Spill::Memory));
-        assert_eq!(spill("/var/tmp"), Ok(Spill::Directory("/var/tmp".into())));
+        assert_eq!(spill("auto"), Ok(SpillDirectory::Auto));
+        assert_eq!(spill("memory"), Ok(SpillDirectory::Memory));
+        assert_eq!(spill("/var/tmp"), Ok(SpillDirectory::Directory("/var/tmp".into())));
         assert_eq!(spill("Memory"), Err("did you mean memory?".into()));
         assert_eq!(spill("off"), Err("for no files at all, set buffers.disk to 0B".into()));
         let relative = "the path must be absolute: the / in front is missing";
@@ -103,7 +103,7 @@ mod tests {
         fn what_is_read_is_absolute_and_reads_back(text in "(auto|memory|/?[a-z/.\0]{0,8})") {
             if let Ok(read) = spill(&text) {
                 prop_assert_eq!(spill(&show_spill(&read)), Ok(read.clone()));
-                if let Spill::Directory(path) = read {
+                if let SpillDirectory::Directory(path) = read {
                     prop_assert!(path.is_absolute());
                 }
             }

@@ -3,7 +3,7 @@
 use crate::plan::{AccessLog, LogField, LogFields, NamePattern, Redact, SECRET_NAMES};
 
 use super::{
-    format::{Format, Text},
+    format::{Format, TextFormat},
     suggest,
 };
 
@@ -11,7 +11,7 @@ const DEFAULT: &str = "default";
 
 /// An item of a list whose built-in items have a word together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Item<T> {
+pub(super) enum LogListItem<T> {
     Default,
     One(T),
 }
@@ -20,7 +20,7 @@ pub(super) enum Item<T> {
 pub(super) struct LogFieldFormat;
 
 /// Names of query parameters.
-pub(super) const PARAMETERS: Text<Item<NamePattern>> = Text::new(
+pub(super) const PARAMETERS: TextFormat<LogListItem<NamePattern>> = TextFormat::new(
     "default, or names such as token, *_key or *secret*, without regard to case",
     name_pattern,
     |item| show(item, NamePattern::to_string),
@@ -29,29 +29,29 @@ pub(super) const PARAMETERS: Text<Item<NamePattern>> = Text::new(
 // === impl LogFieldFormat ===
 
 impl Format for LogFieldFormat {
-    type Value = Item<LogField>;
+    type Value = LogListItem<LogField>;
 
     fn expected(&self) -> String {
         let names: Vec<_> = LogField::ALL.iter().map(|field| field.name()).collect();
         format!("default, {}", names.join(", "))
     }
 
-    fn read(&self, text: &str) -> Result<Item<LogField>, String> {
+    fn read(&self, text: &str) -> Result<LogListItem<LogField>, String> {
         field(text)
     }
 
-    fn show(&self, _text: &str, item: &Item<LogField>) -> String {
+    fn show(&self, _text: &str, item: &LogListItem<LogField>) -> String {
         show_field(item)
     }
 }
 
 /// The name of a field, or of all built-in ones.
-pub(super) fn show_field(item: &Item<LogField>) -> String {
+pub(super) fn show_field(item: &LogListItem<LogField>) -> String {
     show(item, |field| field.name().to_owned())
 }
 
 /// The fields of a line: what stands in `default` and also alone is told where it stands first.
-pub(super) fn fields_of(access: AccessLog, items: &[Item<LogField>]) -> LogFields {
+pub(super) fn fields_of(access: AccessLog, items: &[LogListItem<LogField>]) -> LogFields {
     let built_in = match access {
         AccessLog::Json | AccessLog::Off => {
             LogField::ALL.into_iter().filter(|field| field.is_default()).collect()
@@ -61,8 +61,8 @@ pub(super) fn fields_of(access: AccessLog, items: &[Item<LogField>]) -> LogField
     let mut fields = Vec::new();
     for item in items {
         let these = match item {
-            Item::Default => built_in.as_slice(),
-            Item::One(field) => std::slice::from_ref(field),
+            LogListItem::Default => built_in.as_slice(),
+            LogListItem::One(field) => std::slice::from_ref(field),
         };
         for field in these {
             if !fields.contains(field) {
@@ -74,32 +74,32 @@ pub(super) fn fields_of(access: AccessLog, items: &[Item<LogField>]) -> LogField
 }
 
 /// The names that are hidden.
-pub(super) fn redact_of(items: Vec<Item<NamePattern>>) -> Redact {
+pub(super) fn redact_of(items: Vec<LogListItem<NamePattern>>) -> Redact {
     let mut patterns: Vec<NamePattern> = Vec::new();
     for item in items {
         match item {
-            Item::Default => patterns.extend(SECRET_NAMES.split(' ').map(pattern_of)),
-            Item::One(pattern) => patterns.push(pattern),
+            LogListItem::Default => patterns.extend(SECRET_NAMES.split(' ').map(pattern_of)),
+            LogListItem::One(pattern) => patterns.push(pattern),
         }
     }
     Redact(patterns)
 }
 
-fn field(text: &str) -> Result<Item<LogField>, String> {
+fn field(text: &str) -> Result<LogListItem<LogField>, String> {
     if text == DEFAULT {
-        return Ok(Item::Default);
+        return Ok(LogListItem::Default);
     }
     let known = LogField::ALL.into_iter().find(|field| field.name() == text);
-    known.map(Item::One).ok_or_else(|| {
+    known.map(LogListItem::One).ok_or_else(|| {
         let names = LogField::ALL.iter().map(|field| field.name());
         suggest::question(&suggest::nearest(text, names, ""))
             .unwrap_or_else(|| "there is no such field".into())
     })
 }
 
-fn name_pattern(text: &str) -> Result<Item<NamePattern>, String> {
+fn name_pattern(text: &str) -> Result<LogListItem<NamePattern>, String> {
     if text == DEFAULT {
-        return Ok(Item::Default);
+        return Ok(LogListItem::Default);
     }
     let part = text.trim_matches('*');
     if part.is_empty() {
@@ -112,7 +112,7 @@ fn name_pattern(text: &str) -> Result<Item<NamePattern>, String> {
     if let Some(odd) = part.chars().find(|c| !c.is_ascii_graphic() || "&;=?#%+".contains(*c)) {
         return Err(format!("{odd:?} can't be part of a parameter's name here"));
     }
-    Ok(Item::One(pattern_of(text)))
+    Ok(LogListItem::One(pattern_of(text)))
 }
 
 /// The pattern of a text whose only stars are at its ends.
@@ -126,10 +126,10 @@ fn pattern_of(text: &str) -> NamePattern {
     }
 }
 
-fn show<T>(item: &Item<T>, one: impl Fn(&T) -> String) -> String {
+fn show<T>(item: &LogListItem<T>, one: impl Fn(&T) -> String) -> String {
     match item {
-        Item::Default => DEFAULT.to_owned(),
-        Item::One(item) => one(item),
+        LogListItem::Default => DEFAULT.to_owned(),
+        LogListItem::One(item) => one(item),
     }
 }
 
@@ -161,11 +161,11 @@ mod tests {
     #[test]
     fn fields_have_names_and_an_order() {
         use LogField::{Combined, Path, Status, Tls};
-        assert_eq!(field("status"), Ok(Item::One(Status)));
+        assert_eq!(field("status"), Ok(LogListItem::One(Status)));
         assert_eq!(field("statsu"), Err("did you mean status?".into()));
         assert_eq!(field("cookie"), Err("there is no such field".into()));
         assert_eq!(field("combined"), Err("there is no such field".into()));
-        let items = [Item::One(Tls), Item::One(Path), Item::Default];
+        let items = [LogListItem::One(Tls), LogListItem::One(Path), LogListItem::Default];
         let json = fields_of(AccessLog::Json, &items).0;
         assert_eq!(json[..2], [Tls, Path]);
         assert_eq!(json.len(), LogField::ALL.len() - 2);

@@ -1,18 +1,18 @@
 //! Media types of one's own, and charsets.
 
-use super::format::Text;
+use super::format::TextFormat;
 use crate::rfc::token::is_token;
 
 /// A type, by the extension of a name.
-pub(super) const BY_EXTENSION: Text<(String, String)> = Text::new(
+pub(super) const BY_EXTENSION: TextFormat<(String, String)> = TextFormat::new(
     "EXT=TYPE/SUBTYPE, such as gpx=application/gpx+xml",
     by_extension,
     |(extension, media_type)| format!("{extension}={media_type}"),
 );
 
 /// A charset.
-pub(super) const CHARSET: Text<String> =
-    Text::new("a charset, such as utf-8", charset, String::clone);
+pub(super) const CHARSET: TextFormat<String> =
+    TextFormat::new("a charset, such as utf-8", charset, String::clone);
 
 /// Reads `EXT=TYPE/SUBTYPE`, also with parameters: the extension in lower case and without its dot,
 /// and the type as it is sent.

@@ -45,12 +45,12 @@ mod summary;
 
 pub use self::{
     environment::{Environment, environment},
-    keys::{Flag, KEYS, Key, SECTIONS},
-    load::{Flags, HealthTarget, Loaded, health_target, load},
+    keys::{FlagSpec, KEYS, SECTIONS, SettingKey},
+    load::{Flags, HealthTarget, LoadedSettings, health_target, load},
     problem::{Problem, Problems},
     read::Setting,
     secret::{masked, masked_url},
-    sources::Origin,
+    sources::ValueOrigin,
     summary::summary,
     value::duration,
     warnings::{notes, warnings},

@@ -2,16 +2,16 @@
 
 use std::net::IpAddr;
 
-use crate::plan::{Listen, Target};
+use crate::plan::{ListenAddress, UpstreamTarget};
 
 use super::conflict::Conflict;
 
 /// Returns a conflict for each server whose address is one of Sideman's own listeners.
 pub(super) fn conflicts<'a>(
-    servers: impl Iterator<Item = &'a Target>,
-    listening: &[&Listen],
+    servers: impl Iterator<Item = &'a UpstreamTarget>,
+    listening: &[&ListenAddress],
 ) -> Vec<Conflict> {
-    let conflict = |target: &Target| {
+    let conflict = |target: &UpstreamTarget| {
         let own = listening.iter().find(|own| is_reached(target, own))?;
         let text = format!(
             "{target} is where Sideman itself listens ({own}): write the address of the application"
@@ -23,17 +23,20 @@ pub(super) fn conflicts<'a>(
 }
 
 /// Whether who connects to this comes to a listener, as far as it shows without asking a name server or the system.
-fn is_reached(target: &Target, listen: &Listen) -> bool {
+fn is_reached(target: &UpstreamTarget, listen: &ListenAddress) -> bool {
     match (target, listen) {
-        (Target::Unix(path), Listen::Unix(own)) => path == own,
-        (Target::Tcp { host, port }, Listen::Tcp(own)) if *port == own.port() => {
+        (UpstreamTarget::Unix(path), ListenAddress::Unix(own)) => path == own,
+        (UpstreamTarget::Tcp { host, port }, ListenAddress::Tcp(own)) if *port == own.port() => {
             let own = own.ip().to_canonical();
             match host.parse::<IpAddr>() {
                 Ok(address) => is_same(address.to_canonical(), own),
                 Err(_) => is_localhost(host) && (own.is_loopback() || own.is_unspecified()),
             }
         }
-        (Target::Tcp { .. } | Target::Unix(_), Listen::Tcp(_) | Listen::Unix(_)) => false,
+        (
+            UpstreamTarget::Tcp { .. } | UpstreamTarget::Unix(_),
+            ListenAddress::Tcp(_) | ListenAddress::Unix(_),
+        ) => false,
     }
 }
 
@@ -58,10 +61,10 @@ mod tests {
 
     #[test]
     fn own_addresses_are_recognised() {
-        let tcp = |host: &str, port| Target::Tcp { host: host.into(), port };
+        let tcp = |host: &str, port| UpstreamTarget::Tcp { host: host.into(), port };
         let at = |text: &str| match text.parse() {
-            Ok(address) => Listen::Tcp(address),
-            Err(_) => Listen::Unix(text.into()),
+            Ok(address) => ListenAddress::Tcp(address),
+            Err(_) => ListenAddress::Unix(text.into()),
         };
         for (host, port, own, expected) in [
             ("127.0.0.1", 8080, "127.0.0.1:8080", true),
@@ -89,7 +92,7 @@ mod tests {
         ] {
             assert_eq!(is_reached(&tcp(host, port), &at(own)), expected, "{host}:{port} {own}");
         }
-        let unix = |path: &str| Target::Unix(path.into());
+        let unix = |path: &str| UpstreamTarget::Unix(path.into());
         assert!(is_reached(&unix("/run/a.sock"), &at("/run/a.sock")));
         assert!(is_reached(&unix("/run//./a.sock"), &at("/run/a.sock")));
         assert!(!is_reached(&unix("/run/b.sock"), &at("/run/a.sock")));

@@ -4,22 +4,22 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::rfc::path::normalize;
 
-use super::format::Text;
+use super::format::TextFormat;
 
 /// The path of a health check.
-pub(super) const HEALTH: Text<String> = path("a path, such as /healthz", health);
+pub(super) const HEALTH: TextFormat<String> = path("a path, such as /healthz", health);
 /// The path that an application is asked for.
-pub(super) const PROBE: Text<String> = path("a path, such as /healthz", probe);
+pub(super) const PROBE: TextFormat<String> = path("a path, such as /healthz", probe);
 /// The file that stands for its directory.
-pub(super) const INDEX: Text<String> = path("the name of a file, such as index.html", index);
+pub(super) const INDEX: TextFormat<String> = path("the name of a file, such as index.html", index);
 
 /// Where the kernel shows itself as files. In the last there may be a directory of one's own.
 const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 const SHARED_MEMORY: &str = "/dev/shm";
 
 /// A prefix of URLs, and the directory that its files are in.
-pub(super) const fn root_format(expected: &'static str) -> Text<(String, PathBuf)> {
-    Text::new(expected, root, show_root)
+pub(super) const fn root_format(expected: &'static str) -> TextFormat<(String, PathBuf)> {
+    TextFormat::new(expected, root, show_root)
 }
 
 /// The text that a root is read from.
@@ -27,8 +27,11 @@ pub(super) fn show_root((prefix, directory): &(String, PathBuf)) -> String {
     format!("{prefix}={}", directory.display())
 }
 
-const fn path(expected: &'static str, read: fn(&str) -> Result<String, String>) -> Text<String> {
-    Text::new(expected, read, String::clone)
+const fn path(
+    expected: &'static str,
+    read: fn(&str) -> Result<String, String>,
+) -> TextFormat<String> {
+    TextFormat::new(expected, read, String::clone)
 }
 
 /// Reads the path of a health check.

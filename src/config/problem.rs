@@ -3,9 +3,9 @@
 use std::{borrow::Cow, error::Error, fmt};
 
 use super::{
-    keys::{InvalidValue, Key},
+    keys::{InvalidValue, SettingKey},
     secret,
-    sources::{Origin, Value},
+    sources::{SourceValue, ValueOrigin},
 };
 
 /// Longer pieces of a file are cut.
@@ -39,7 +39,11 @@ impl Problem {
     }
 
     /// A value that does not have the form its key asks for.
-    pub(super) fn bad_value(key: &Key, invalid: &InvalidValue, origin: &Origin) -> Self {
+    pub(super) fn bad_value(
+        key: &SettingKey,
+        invalid: &InvalidValue,
+        origin: &ValueOrigin,
+    ) -> Self {
         match &invalid.item {
             Some(item) => Self::bad(key, item, |text| format!("{text:?}"), origin, &invalid.fault),
             None => Self::bad(key, "[]", str::to_owned, origin, &invalid.fault),
@@ -47,16 +51,21 @@ impl Problem {
     }
 
     /// The same for a piece of a file, which has quotes of its own.
-    pub(super) fn bad_excerpt(key: &Key, text: &str, origin: &Origin, fault: &str) -> Self {
+    pub(super) fn bad_excerpt(
+        key: &SettingKey,
+        text: &str,
+        origin: &ValueOrigin,
+        fault: &str,
+    ) -> Self {
         Self::bad(key, text, cut, origin, fault)
     }
 
     /// A fault repeats parts of the value, which what is secret must not.
     fn bad(
-        key: &Key,
+        key: &SettingKey,
         text: &str,
         show: impl Fn(&str) -> String,
-        origin: &Origin,
+        origin: &ValueOrigin,
         fault: &str,
     ) -> Self {
         let (shown, fault) = match secret::hidden(text, key.kind.properties().is_address) {
@@ -75,20 +84,24 @@ impl Problem {
 
     /// A value that is well formed but does not go with another one. The fault must hold no part
     /// of a secret.
-    pub(super) fn conflict(key: &Key, value: &Value, fault: String) -> Self {
+    pub(super) fn conflict(key: &SettingKey, value: &SourceValue, fault: String) -> Self {
         let subject = format!("{} = {} ({})", key.name, value.quoted(key), value.origin);
         Self { key: Some(key.name), subject, fault, expected: None, is_missing: false }
     }
 
     /// A required key that nobody set.
-    pub(super) fn missing(key: &Key, fault: String) -> Self {
+    pub(super) fn missing(key: &SettingKey, fault: String) -> Self {
         let expected = Some(key.kind.expected());
         let subject = format!("{} (not set)", key.name);
         Self { key: Some(key.name), subject, fault, expected, is_missing: true }
     }
 
     /// Something that could not be read at all, or that nothing is known by.
-    pub(super) fn about(key: Option<&Key>, subject: impl Into<String>, fault: String) -> Self {
+    pub(super) fn about(
+        key: Option<&SettingKey>,
+        subject: impl Into<String>,
+        fault: String,
+    ) -> Self {
         let key = key.map(|key| key.name);
         Self { key, subject: subject.into(), fault, expected: None, is_missing: false }
     }

@@ -4,23 +4,23 @@
 use super::{
     constraints::{CONSTRAINTS, Constraint},
     draft::Draft,
-    keys::{KEYS, Key},
+    keys::{KEYS, SettingKey},
     problem::Problem,
-    sources::{Origin, Sources},
+    sources::{Sources, ValueOrigin},
 };
 
 /// A setting as it is in force, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    pub key: &'static Key,
+    pub key: &'static SettingKey,
     /// The value; `(from file)` if it is a secret.
     pub text: String,
-    pub origin: Origin,
+    pub origin: ValueOrigin,
 }
 
 /// The result of reading settings.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct SettingsReading {
     /// Invalid settings are blank in it.
     pub(super) draft: Draft,
     /// Valid settings, in the order of the table.
@@ -32,9 +32,9 @@ pub(super) struct Reading {
 pub(super) fn read(
     sources: &Sources,
     problems: Vec<Problem>,
-    is_wanted: impl Fn(&Key) -> bool,
-) -> Reading {
-    let mut reading = Reading { draft: Draft::default(), settings: Vec::new(), problems };
+    is_wanted: impl Fn(&SettingKey) -> bool,
+) -> SettingsReading {
+    let mut reading = SettingsReading { draft: Draft::default(), settings: Vec::new(), problems };
     for key in KEYS.iter().filter(|key| is_wanted(key)) {
         reading.store(key, sources);
     }
@@ -44,10 +44,10 @@ pub(super) fn read(
     reading
 }
 
-// === impl Reading ===
+// === impl SettingsReading ===
 
-impl Reading {
-    fn store(&mut self, key: &'static Key, sources: &Sources) {
+impl SettingsReading {
+    fn store(&mut self, key: &'static SettingKey, sources: &Sources) {
         let Some(value) = sources.value(key) else {
             if !sources.is_excused(key) {
                 self.problems.push(missing(key));
@@ -74,7 +74,7 @@ impl Reading {
             return;
         };
         let Some(first) = settings.first() else { return };
-        if constraint.only_if_set && first.origin == Origin::Default {
+        if constraint.only_if_set && first.origin == ValueOrigin::Default {
             return;
         }
         let is_secret = settings.iter().any(|setting| setting.origin.is_secret());
@@ -95,7 +95,7 @@ impl Reading {
 }
 
 /// A required key that no source has.
-fn missing(key: &Key) -> Problem {
+fn missing(key: &SettingKey) -> Problem {
     let mut ways: Vec<String> = Vec::new();
     ways.extend(key.flag.map(|flag| flag.name.to_owned()));
     ways.push(key.short_env.map_or_else(|| key.env_name(), str::to_owned));

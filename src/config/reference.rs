@@ -3,7 +3,7 @@
 
 use std::{env, fmt::Write as _, fs, path::Path};
 
-use super::keys::{KEYS, Key, SECTIONS};
+use super::keys::{KEYS, SECTIONS, SettingKey};
 
 const INTRODUCTION: &str = "# Settings
 
@@ -50,7 +50,8 @@ fn every_row_has_its_cells() {
 fn reference() -> String {
     let mut text = INTRODUCTION.to_owned();
     for (section, doc) in SECTIONS {
-        let mut keys: Vec<&Key> = KEYS.iter().filter(|key| key.section() == *section).collect();
+        let mut keys: Vec<&SettingKey> =
+            KEYS.iter().filter(|key| key.section() == *section).collect();
         keys.sort_by_key(|key| key.name);
         writeln!(text, "\n## [{section}]\n\n{}\n", escaped(doc)).unwrap();
         text.push_str("| setting | default | expected | environment, flag | meaning |\n");
@@ -62,7 +63,7 @@ fn reference() -> String {
     text
 }
 
-fn row(text: &mut String, key: &Key) {
+fn row(text: &mut String, key: &SettingKey) {
     let default = match key.default {
         None => "(must be set)".to_owned(),
         Some([]) => "none".to_owned(),

@@ -1,11 +1,11 @@
 //! What depends on the path: `PREFIX=URL` for another application, `PREFIX=DIRECTION` for streaming.
 
-use crate::plan::{Streaming, Unbuffered};
+use crate::plan::{Streaming, UnbufferedPrefix};
 
 use super::{
-    format::Text,
+    format::TextFormat,
     path,
-    servers::{self, Server},
+    servers::{self, ServerWithProtocol},
     value,
 };
 
@@ -16,18 +16,18 @@ const DIRECTIONS: &[(&str, Streaming)] = &[
 ];
 
 /// A server of another application.
-pub(super) const UPSTREAM: Text<(String, Server)> =
-    Text::address("PREFIX=URL, such as /ws/=http://127.0.0.1:9000", upstream, show_upstream);
+pub(super) const UPSTREAM: TextFormat<(String, ServerWithProtocol)> =
+    TextFormat::address("PREFIX=URL, such as /ws/=http://127.0.0.1:9000", upstream, show_upstream);
 
 /// What is not buffered below a prefix.
-pub(super) const UNBUFFERED: Text<Unbuffered> = Text::new(
+pub(super) const UNBUFFERED: TextFormat<UnbufferedPrefix> = TextFormat::new(
     "PREFIX=request, PREFIX=response or PREFIX=both, such as /events/=response",
     unbuffered,
     show_unbuffered,
 );
 
 /// Reads a server of another application, with its prefix.
-fn upstream(text: &str) -> Result<(String, Server), String> {
+fn upstream(text: &str) -> Result<(String, ServerWithProtocol), String> {
     let Some((prefix, url)) = text.split_once('=') else {
         return Err(match servers::server(text) {
             Ok(_) => format!("the prefix is missing: write /PREFIX/={text}"),
@@ -43,12 +43,12 @@ fn upstream(text: &str) -> Result<(String, Server), String> {
 }
 
 /// The text that [`upstream`] reads as this.
-fn show_upstream((prefix, server): &(String, Server)) -> String {
+fn show_upstream((prefix, server): &(String, ServerWithProtocol)) -> String {
     format!("{prefix}={}", servers::show(server))
 }
 
 /// Reads what is not buffered below a prefix.
-fn unbuffered(text: &str) -> Result<Unbuffered, String> {
+fn unbuffered(text: &str) -> Result<UnbufferedPrefix, String> {
     let Some((prefix, word)) = text.rsplit_once('=') else {
         return Err(match text.starts_with('/') {
             true => format!("the direction is missing: write {text}=response"),
@@ -56,11 +56,11 @@ fn unbuffered(text: &str) -> Result<Unbuffered, String> {
         });
     };
     let prefix = self::prefix(prefix)?;
-    Ok(Unbuffered { prefix, streaming: value::choice(word, DIRECTIONS)? })
+    Ok(UnbufferedPrefix { prefix, streaming: value::choice(word, DIRECTIONS)? })
 }
 
 /// The text that [`unbuffered`] reads as this.
-pub(super) fn show_unbuffered(Unbuffered { prefix, streaming }: &Unbuffered) -> String {
+pub(super) fn show_unbuffered(UnbufferedPrefix { prefix, streaming }: &UnbufferedPrefix) -> String {
     format!("{prefix}={}", value::word_of(streaming, DIRECTIONS))
 }
 

@@ -16,7 +16,7 @@ const NO_KEY: &str = "this looks like a key or a token, and is not what is expec
 
 /// A value of which a part must not be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Hidden {
+pub(super) struct MaskedValue {
     /// The value without that part.
     pub(super) shown: String,
     /// What may be said about it: other faults repeat parts of the value.
@@ -24,9 +24,9 @@ pub(super) struct Hidden {
 }
 
 /// What may be shown of a value; `None` if all of it may. In an address an `@` can only stand behind a user name.
-pub(super) fn hidden(text: &str, is_address: bool) -> Option<Hidden> {
+pub(super) fn hidden(text: &str, is_address: bool) -> Option<MaskedValue> {
     if text.contains("-----BEGIN") || text.contains("PRIVATE KEY") {
-        return Some(Hidden { shown: "(PEM, not shown)".into(), fault: NO_PEM });
+        return Some(MaskedValue { shown: "(PEM, not shown)".into(), fault: NO_PEM });
     }
     let user = match is_address {
         true => user_of_address(text),
@@ -38,24 +38,24 @@ pub(super) fn hidden(text: &str, is_address: bool) -> Option<Hidden> {
         // Behind a ? the @ may be that of a token.
         let rest = if user.contains(['?', '#']) { "" } else { rest };
         let shown = format!("{before}{MASK}{rest}");
-        return Some(Hidden {
+        return Some(MaskedValue {
             shown: without_query(&shown, is_address).into_owned(),
             fault: NO_USER,
         });
     }
     if let Cow::Owned(shown) = without_query(text, is_address) {
-        return Some(Hidden { shown, fault: NO_QUERY });
+        return Some(MaskedValue { shown, fault: NO_QUERY });
     }
     let key = text.split(|c: char| !is_base64(c)).find(|run| is_key(run))?;
     let shown = text.replace(key, &format!("({} characters, not shown)", key.len()));
-    Some(Hidden { shown, fault: NO_KEY })
+    Some(MaskedValue { shown, fault: NO_KEY })
 }
 
 /// The same for text of which nothing is known, such as an argument: as much of it as may be shown.
 pub fn masked(text: &str) -> Cow<'_, str> {
     match hidden(text, false) {
         // There may be another one behind it.
-        Some(Hidden { shown, .. }) if shown != text => Cow::Owned(masked(&shown).into_owned()),
+        Some(MaskedValue { shown, .. }) if shown != text => Cow::Owned(masked(&shown).into_owned()),
         Some(_) | None => Cow::Borrowed(text),
     }
 }

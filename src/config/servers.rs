@@ -1,27 +1,27 @@
 //! The servers of one application: each an address, all of one protocol.
 
-use crate::plan::{Protocol, Target};
+use crate::plan::{Protocol, UpstreamTarget};
 
 use super::{
     conflict::{self, Conflict},
-    format::{Properties, Text},
+    format::{FormatProperties, TextFormat},
     url,
 };
 
 /// The address of a server; one needs no array.
-pub(super) const SERVER: Text<Server> = Text::new(
+pub(super) const SERVER: TextFormat<ServerWithProtocol> = TextFormat::new(
     "http://HOST:PORT, such as http://127.0.0.1:8000, http+unix:/PATH, uwsgi://HOST:PORT or \
                uwsgi+unix:/PATH",
     server,
     show,
 )
-.with(Properties { stands_alone: true, ..Properties::ADDRESS });
+.with(FormatProperties { stands_alone: true, ..FormatProperties::ADDRESS });
 
 /// One server, and the protocol that its address asks for.
-pub(super) type Server = (Protocol, Target);
+pub(super) type ServerWithProtocol = (Protocol, UpstreamTarget);
 
 /// Reads one server's address.
-pub(super) fn server(text: &str) -> Result<Server, String> {
+pub(super) fn server(text: &str) -> Result<ServerWithProtocol, String> {
     url::upstream(text).map_err(|fault| match text.contains(',') {
         true => {
             "a comma parts them in the environment alone: repeat the flag, or write an array of \
@@ -33,12 +33,12 @@ pub(super) fn server(text: &str) -> Result<Server, String> {
 }
 
 /// The text that [`server`] reads as this.
-pub(super) fn show((protocol, target): &Server) -> String {
+pub(super) fn show((protocol, target): &ServerWithProtocol) -> String {
     url::show(*protocol, target)
 }
 
 /// Returns the conflicts between servers of one application.
-pub(super) fn conflicts(servers: &[Server]) -> Vec<Conflict> {
+pub(super) fn conflicts(servers: &[ServerWithProtocol]) -> Vec<Conflict> {
     let mut conflicts =
         conflict::twice(servers.iter().map(show), "a server is here twice: leave one out");
     let first = servers.first();
@@ -55,7 +55,7 @@ pub(super) fn conflicts(servers: &[Server]) -> Vec<Conflict> {
     conflicts
 }
 
-fn alike((a, _): &Server, (b, _): &Server) -> bool {
+fn alike((a, _): &ServerWithProtocol, (b, _): &ServerWithProtocol) -> bool {
     match (a, b) {
         (Protocol::Http1, Protocol::Http1) | (Protocol::Uwsgi(_), Protocol::Uwsgi(_)) => true,
         (Protocol::Http1, Protocol::Uwsgi(_)) | (Protocol::Uwsgi(_), Protocol::Http1) => false,
@@ -64,7 +64,7 @@ fn alike((a, _): &Server, (b, _): &Server) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::{Flavour, Uwsgi};
+    use crate::plan::{UwsgiFlavour, UwsgiSettings};
 
     use super::*;
 
@@ -77,10 +77,12 @@ mod tests {
 
     #[test]
     fn servers_of_one_application_are_alike() {
-        let uwsgi = Protocol::Uwsgi(Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 4096 });
-        let at = |protocol, host: &str| (protocol, Target::Tcp { host: host.into(), port: 80 });
+        let uwsgi =
+            Protocol::Uwsgi(UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 4096 });
+        let at =
+            |protocol, host: &str| (protocol, UpstreamTarget::Tcp { host: host.into(), port: 80 });
         let (a, b) = (at(Protocol::Http1, "a"), at(Protocol::Http1, "b"));
-        let said = |servers: &[Server]| -> Vec<String> {
+        let said = |servers: &[ServerWithProtocol]| -> Vec<String> {
             conflicts(servers).into_iter().map(|conflict| conflict.text).collect()
         };
         assert!(said(&[]).is_empty());

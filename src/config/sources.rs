@@ -7,13 +7,13 @@ use std::{
 };
 
 use super::{
-    keys::{KEYS, Key},
+    keys::{KEYS, SettingKey},
     secret,
 };
 
 /// Where a value was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum ValueOrigin {
     /// Nowhere: the default.
     Default,
     /// A line of the settings file.
@@ -28,29 +28,29 @@ pub enum Origin {
 
 /// A setting's text; a scalar has exactly one item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Value {
+pub(super) struct SourceValue {
     pub(super) items: Vec<String>,
-    pub(super) origin: Origin,
+    pub(super) origin: ValueOrigin,
 }
 
 /// The text of every setting, with the highest source's on top.
 #[derive(Clone, Debug)]
 pub(super) struct Sources {
-    values: BTreeMap<&'static str, Value>,
+    values: BTreeMap<&'static str, SourceValue>,
     /// Keys whose absence is explained by a problem reported already.
     excused: BTreeSet<&'static str>,
 }
 
-// === impl Origin ===
+// === impl ValueOrigin ===
 
-impl Origin {
+impl ValueOrigin {
     /// Whether the value must not be printed.
     pub fn is_secret(&self) -> bool {
         matches!(self, Self::SecretFile { .. })
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => write!(f, "default"),
@@ -62,11 +62,11 @@ impl fmt::Display for Origin {
     }
 }
 
-// === impl Value ===
+// === impl SourceValue ===
 
-impl Value {
+impl SourceValue {
     /// The text for a message, quoted, unless it is nobody's business.
-    pub(super) fn quoted(&self, key: &Key) -> String {
+    pub(super) fn quoted(&self, key: &SettingKey) -> String {
         if self.origin.is_secret() {
             return "(from file)".into();
         }
@@ -88,21 +88,21 @@ impl Value {
 impl Sources {
     /// Every default.
     pub(super) fn defaults() -> Self {
-        let default = |key: &'static Key| {
+        let default = |key: &'static SettingKey| {
             let items = key.default?.iter().map(|&item| item.to_owned()).collect();
-            Some((key.name, Value { items, origin: Origin::Default }))
+            Some((key.name, SourceValue { items, origin: ValueOrigin::Default }))
         };
         Self { values: KEYS.iter().filter_map(default).collect(), excused: BTreeSet::new() }
     }
 
     /// Replaces what lower sources said.
-    pub(super) fn set(&mut self, key: &'static Key, value: Value) {
+    pub(super) fn set(&mut self, key: &'static SettingKey, value: SourceValue) {
         self.values.insert(key.name, value);
     }
 
     /// Forgets what lower sources said: this source wanted to replace it, and could not. A problem
     /// was reported, so that nothing follows from a value nobody asked for.
-    pub(super) fn spoil(&mut self, key: &'static Key) {
+    pub(super) fn spoil(&mut self, key: &'static SettingKey) {
         self.values.remove(key.name);
         self.excuse(key);
     }
@@ -113,15 +113,15 @@ impl Sources {
     }
 
     /// Does not complain if the key is missing.
-    pub(super) fn excuse(&mut self, key: &'static Key) {
+    pub(super) fn excuse(&mut self, key: &'static SettingKey) {
         self.excused.insert(key.name);
     }
 
-    pub(super) fn is_excused(&self, key: &'static Key) -> bool {
+    pub(super) fn is_excused(&self, key: &'static SettingKey) -> bool {
         self.excused.contains(key.name)
     }
 
-    pub(super) fn value(&self, key: &'static Key) -> Option<&Value> {
+    pub(super) fn value(&self, key: &'static SettingKey) -> Option<&SourceValue> {
         self.values.get(key.name)
     }
 }

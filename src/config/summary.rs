@@ -1,7 +1,7 @@
 //! The settings that somebody has set, as one text for the event that a start writes: where nothing else
 //! shows them, as on ECS, the log does.
 
-use super::{read::Setting, sources::Origin};
+use super::{read::Setting, sources::ValueOrigin};
 
 /// Characters of one value, at the most.
 const VALUE: usize = 120;
@@ -45,7 +45,7 @@ fn shown(setting: &Setting) -> String {
 impl Setting {
     /// Whether somebody has set it.
     pub fn is_set(&self) -> bool {
-        self.origin != Origin::Default
+        self.origin != ValueOrigin::Default
     }
 }
 
@@ -54,26 +54,26 @@ mod tests {
     use super::*;
     use crate::config::keys;
 
-    fn setting(name: &str, text: &str, origin: Origin) -> Setting {
+    fn setting(name: &str, text: &str, origin: ValueOrigin) -> Setting {
         Setting { key: keys::find(name).unwrap(), text: text.into(), origin }
     }
 
     #[test]
     fn what_was_set_is_named_with_its_source() {
-        let environment = |name: &str| Origin::Environment { name: name.into() };
+        let environment = |name: &str| ValueOrigin::Environment { name: name.into() };
         let settings = [
-            setting("server.listen", "0.0.0.0:80", Origin::Flag { name: "--listen" }),
-            setting("server.workers", "auto", Origin::Default),
+            setting("server.listen", "0.0.0.0:80", ValueOrigin::Flag { name: "--listen" }),
+            setting("server.workers", "auto", ValueOrigin::Default),
             setting(
                 "upstream.url",
                 "(from file)",
-                Origin::SecretFile {
+                ValueOrigin::SecretFile {
                     name: "SIDEMAN_UPSTREAM_FILE".into(),
                     path: "/run/url".into(),
                 },
             ),
             setting("routes.fields", "/=set x-a: hunter2", environment("SIDEMAN_ROUTES__FIELDS")),
-            setting("log.level", "warn", Origin::File { path: "/etc/s.toml".into(), line: 3 }),
+            setting("log.level", "warn", ValueOrigin::File { path: "/etc/s.toml".into(), line: 3 }),
         ];
         assert_eq!(
             summary(&settings),
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn its_length_has_a_bound() {
         let long = "x".repeat(100_000);
-        let origin = Origin::Environment { name: "SIDEMAN_STATIC".into() };
+        let origin = ValueOrigin::Environment { name: "SIDEMAN_STATIC".into() };
         let settings: Vec<_> =
             (0..100).map(|_| setting("static.roots", &long, origin.clone())).collect();
         let text = summary(&settings);

@@ -13,18 +13,18 @@ use std::{
 use super::{
     environment::Environment,
     format::TomlType,
-    keys::{KEYS, Key, SECTIONS},
-    load::{Flags, Loaded, health_target, load},
-    sources::Origin,
+    keys::{KEYS, SECTIONS, SettingKey},
+    load::{Flags, LoadedSettings, health_target, load},
+    sources::ValueOrigin,
 };
 
 const RULER: &str = "----------\n";
 const UPSTREAM: (&str, &str) = ("SIDEMAN_UPSTREAM", "http://127.0.0.1:8000");
 
 /// A directory of its own for one test.
-struct Directory(PathBuf);
+struct TestDirectory(PathBuf);
 
-impl Directory {
+impl TestDirectory {
     fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -40,7 +40,7 @@ impl Directory {
     }
 }
 
-impl Drop for Directory {
+impl Drop for TestDirectory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
@@ -85,7 +85,7 @@ fn golden() {
 /// is the settings file, `== file NAME` another file; `$DIR` is where the files are. What stands in
 /// front says what the case shows.
 fn run_case(input: &str) -> String {
-    let directory = Directory::new();
+    let directory = TestDirectory::new();
     let here = directory.0.to_str().unwrap();
     let mut flags = Flags::default();
     let mut variables = Environment::new();
@@ -130,8 +130,8 @@ fn add_flag(flags: &mut Flags, line: &str) {
 }
 
 /// The settings that differ from their defaults, and the plan.
-fn show(loaded: &Loaded) -> String {
-    let set = loaded.settings.iter().filter(|setting| setting.origin != Origin::Default);
+fn show(loaded: &LoadedSettings) -> String {
+    let set = loaded.settings.iter().filter(|setting| setting.origin != ValueOrigin::Default);
     let mut text = String::new();
     for setting in set {
         writeln!(text, "{} = {} ({})", setting.key.name, setting.text, setting.origin).unwrap();
@@ -215,7 +215,7 @@ fn every_setting_is_shown_in_the_order_of_the_table() {
 
 #[test]
 fn every_name_is_there_once_and_in_its_section() {
-    let mut sections: Vec<&str> = KEYS.iter().map(Key::section).collect();
+    let mut sections: Vec<&str> = KEYS.iter().map(SettingKey::section).collect();
     sections.dedup();
     assert_eq!(sections, SECTIONS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     let mut names: Vec<String> = KEYS
@@ -237,7 +237,7 @@ fn every_name_is_there_once_and_in_its_section() {
 
 #[test]
 fn an_example_of_every_kind_of_list_is_accepted_by_every_source() {
-    let directory = Directory::new();
+    let directory = TestDirectory::new();
     let toml = "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n";
     let flags = Flags {
         config: Some(directory.write("sideman.toml", toml).into()),
@@ -305,7 +305,7 @@ fn wrap(text: &mut String, comment: &str) {
     writeln!(text, "{line}").unwrap();
 }
 
-fn toml_value(key: &Key) -> String {
+fn toml_value(key: &SettingKey) -> String {
     let items = key.default.unwrap_or(&["http://127.0.0.1:8000"]);
     let properties = key.kind.properties();
     match items {
@@ -331,7 +331,7 @@ fn the_settings_file_is_the_table() {
 
 #[test]
 fn the_settings_file_changes_nothing() {
-    let directory = Directory::new();
+    let directory = TestDirectory::new();
     // As it is, and with every key put in force.
     let uncommented: String = template()
         .lines()
@@ -354,7 +354,7 @@ fn the_settings_file_changes_nothing() {
 #[test]
 fn bytes_that_are_not_text() {
     use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
-    let directory = Directory::new();
+    let directory = TestDirectory::new();
     let odd = || OsString::from_vec(b"SIDEMAN_\xff".to_vec());
     let mut variables = environment(&[UPSTREAM]);
     variables.insert("SIDEMAN_LOG__LEVEL".into(), OsString::from_vec(vec![0xff]));
@@ -377,7 +377,7 @@ fn bytes_that_are_not_text() {
 
 #[test]
 fn a_path_that_is_no_settings_file() {
-    let directory = Directory::new();
+    let directory = TestDirectory::new();
     for (path, fault) in [
         (directory.0.join("none.toml"), "No such file"),
         (directory.0.clone(), "Is a directory"),
@@ -396,7 +396,7 @@ fn a_health_check_needs_only_its_own_settings() {
     let read = |variables| health_target(&Flags::default(), &environment(variables));
     let variables = [("SIDEMAN_LOG__LEVEL", "loud"), ("SIDEMAN_LISTEN", "[::]:9,127.0.0.1:1")];
     let target = read(&variables).unwrap();
-    let first = Some(crate::plan::Listen::Tcp("[::]:9".parse().unwrap()));
+    let first = Some(crate::plan::ListenAddress::Tcp("[::]:9".parse().unwrap()));
     assert_eq!((target.listen, target.path.as_str()), (first, "/healthz"));
 
     let found = read(&[("SIDEMAN_HEALTH__PATH", "up"), ("SIDEMAN_LOG__LEVEL", "loud")]);

@@ -4,14 +4,14 @@
 use std::net::Ipv6Addr;
 
 use crate::{
-    plan::{Flavour, Protocol, Target, Uwsgi},
+    plan::{Protocol, UpstreamTarget, UwsgiFlavour, UwsgiSettings},
     rfc::path::normalize,
 };
 
-use super::{format::Text, secret::NO_USER};
+use super::{format::TextFormat, secret::NO_USER};
 
 /// Another server's address.
-pub(super) const FALLBACK: Text<Origin> = Text::address(
+pub(super) const FALLBACK: TextFormat<FallbackOrigin> = TextFormat::address(
     "http://HOST[:PORT][/BASE], such as http://previous:8080",
     fallback,
     show_fallback,
@@ -22,7 +22,7 @@ const DEFAULT_PORT: u16 = 80;
 /// What `sun_path` holds, without its closing NUL.
 const UNIX_PATH: usize = 107;
 /// Until other settings say otherwise: uWSGI as it is by default.
-const UWSGI: Uwsgi = Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 4096 };
+const UWSGI: UwsgiSettings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 4096 };
 
 const NO_FALLBACK_TLS: &str = "only plain http is spoken to the fallback: write http:// if it has a \
                                plain port, as buckets have, or name a proxy beside sideman that \
@@ -30,7 +30,7 @@ const NO_FALLBACK_TLS: &str = "only plain http is spoken to the fallback: write 
 
 /// The server that has the files of other releases.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Origin {
+pub(super) struct FallbackOrigin {
     host: String,
     port: u16,
     /// Empty, or begins with `/` and does not end with one.
@@ -38,7 +38,7 @@ pub(super) struct Origin {
 }
 
 /// Reads the application's address.
-pub(super) fn upstream(text: &str) -> Result<(Protocol, Target), String> {
+pub(super) fn upstream(text: &str) -> Result<(Protocol, UpstreamTarget), String> {
     let Some((scheme, rest)) = text.split_once(':') else {
         return Err(no_scheme(text));
     };
@@ -58,7 +58,7 @@ pub(super) fn upstream(text: &str) -> Result<(Protocol, Target), String> {
 }
 
 /// Reads the address of the server that has the files of other releases.
-fn fallback(text: &str) -> Result<Origin, String> {
+fn fallback(text: &str) -> Result<FallbackOrigin, String> {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
         None => return Err(no_fallback_scheme(text)),
@@ -70,31 +70,31 @@ fn fallback(text: &str) -> Result<Origin, String> {
     }
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let (host, port) = host_and_port(authority)?;
-    Ok(Origin { host, port, base: base(path)? })
+    Ok(FallbackOrigin { host, port, base: base(path)? })
 }
 
 /// The text that [`fallback`] reads as this.
-fn show_fallback(origin: &Origin) -> String {
+fn show_fallback(origin: &FallbackOrigin) -> String {
     format!("http://{}{}", origin.target(), origin.base)
 }
 
 /// The text that [`upstream`] reads as this.
-pub(super) fn show(protocol: Protocol, target: &Target) -> String {
+pub(super) fn show(protocol: Protocol, target: &UpstreamTarget) -> String {
     let scheme = match protocol {
         Protocol::Http1 => "http",
         Protocol::Uwsgi(_) => "uwsgi",
     };
     match target {
-        Target::Tcp { .. } => format!("{scheme}://{target}"),
-        Target::Unix(path) => format!("{scheme}+unix:{}", path.display()),
+        UpstreamTarget::Tcp { .. } => format!("{scheme}://{target}"),
+        UpstreamTarget::Unix(path) => format!("{scheme}+unix:{}", path.display()),
     }
 }
 
-// === impl Origin ===
+// === impl FallbackOrigin ===
 
-impl Origin {
-    pub(super) fn target(&self) -> Target {
-        Target::Tcp { host: self.host.clone(), port: self.port }
+impl FallbackOrigin {
+    pub(super) fn target(&self) -> UpstreamTarget {
+        UpstreamTarget::Tcp { host: self.host.clone(), port: self.port }
     }
 
     /// What it is called in `Host`: without the port that http has anyway (RFC 9110, 7.2).
@@ -107,7 +107,7 @@ impl Origin {
     }
 }
 
-fn tcp(scheme: &str, rest: &str) -> Result<Target, String> {
+fn tcp(scheme: &str, rest: &str) -> Result<UpstreamTarget, String> {
     let Some(rest) = rest.strip_prefix("//") else {
         return Err(match rest.starts_with('/') {
             true => format!("write {scheme}+unix:{rest}"),
@@ -130,7 +130,7 @@ fn tcp(scheme: &str, rest: &str) -> Result<Target, String> {
     if scheme == "uwsgi" && !says_port {
         return Err(format!("the port is missing, as in uwsgi://{authority}:3031"));
     }
-    Ok(Target::Tcp { host, port })
+    Ok(UpstreamTarget::Tcp { host, port })
 }
 
 /// Reads the host, without its brackets, and the port.
@@ -156,7 +156,7 @@ fn host_and_port(authority: &str) -> Result<(String, u16), String> {
     Ok((host.to_ascii_lowercase(), port_of(port)?))
 }
 
-fn unix(scheme: &str, rest: &str) -> Result<Target, String> {
+fn unix(scheme: &str, rest: &str) -> Result<UpstreamTarget, String> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if !path.starts_with('/') {
         return Err(format!(
@@ -172,7 +172,7 @@ fn unix(scheme: &str, rest: &str) -> Result<Target, String> {
     if path.len() > UNIX_PATH {
         return Err(format!("the path is longer than the {UNIX_PATH} bytes of a socket's name"));
     }
-    Ok(Target::Unix(path.into()))
+    Ok(UpstreamTarget::Unix(path.into()))
 }
 
 /// Accepts a host name or an IPv4 address. `_` stands in the names that compose files give.
@@ -388,8 +388,8 @@ mod tests {
 
         #[test]
         fn a_shown_target_reads_back(host in "[a-z][a-z0-9._-]{0,20}", port in 1..=u16::MAX) {
-            let unix = Target::Unix(format!("/run/{host}").into());
-            for target in [Target::Tcp { host, port }, unix] {
+            let unix = UpstreamTarget::Unix(format!("/run/{host}").into());
+            for target in [UpstreamTarget::Tcp { host, port }, unix] {
                 for protocol in [Protocol::Http1, Protocol::Uwsgi(UWSGI)] {
                     let read = upstream(&show(protocol, &target));
                     prop_assert_eq!(read, Ok((protocol, target.clone())));

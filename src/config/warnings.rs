@@ -15,10 +15,11 @@ use rustix::{
 };
 
 use crate::plan::{
-    Certificates, Listen, Pages, Plan, Purpose, Root, Server, Spill, Target, Tls, Upstream,
+    CertificateSettings, ListenAddress, PageSettings, Plan, Purpose, Root, ServerSettings,
+    SpillDirectory, TlsSettings, UpstreamSettings, UpstreamTarget,
 };
 
-use super::{address, inert, load::Loaded, value::show_size};
+use super::{address, inert, load::LoadedSettings, value::show_size};
 
 /// Directories that hold more than one program's files, and are nobody's site as a whole.
 const SYSTEM: [&str; 14] = [
@@ -30,19 +31,19 @@ const SECRET: [&str; 7] =
     ["/boot", "/etc", "/proc", "/root", "/run/secrets", "/sys", "/var/lib/docker"];
 
 /// What `run` starts with all the same, because it may come right by itself.
-pub fn warnings(loaded: &Loaded) -> Vec<String> {
+pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
     let Plan { files, media, upstream, routes, server, tls, .. } = &loaded.plan;
     let secret =
         |name: &str| loaded.settings.iter().any(|s| s.key.name == name && s.origin.is_secret());
-    let places: Vec<Place<'_>> = files
+    let places: Vec<RootDirectory<'_>> = files
         .roots
         .iter()
         .chain(&media.roots)
         .filter(|root| !secret(key(root.purpose)))
-        .flat_map(Place::all)
+        .flat_map(RootDirectory::all)
         .collect();
-    let mut warnings: Vec<String> = places.iter().filter_map(Place::missing).collect();
-    warnings.extend(places.iter().filter_map(Place::not_a_site));
+    let mut warnings: Vec<String> = places.iter().filter_map(RootDirectory::missing).collect();
+    warnings.extend(places.iter().filter_map(RootDirectory::not_a_site));
     for (index, place) in places.iter().enumerate() {
         let others = places.get(index + 1..).unwrap_or_default();
         warnings.extend(others.iter().filter_map(|other| mixed(place, other)));
@@ -72,7 +73,7 @@ pub fn warnings(loaded: &Loaded) -> Vec<String> {
 }
 
 /// What is well, and may not be what is expected.
-pub fn notes(loaded: &Loaded) -> Vec<String> {
+pub fn notes(loaded: &LoadedSettings) -> Vec<String> {
     let trusted = &loaded.plan.server.trusted_proxies;
     let setting = loaded.settings.iter().find(|one| one.key.name == "server.trusted_proxies");
     let is_secret = setting.is_none_or(|setting| setting.origin.is_secret());
@@ -88,21 +89,21 @@ pub fn notes(loaded: &Loaded) -> Vec<String> {
 }
 
 /// Sockets that are not there: the application may make them later.
-fn sockets(name: &str, upstream: &Upstream) -> Vec<String> {
-    let missing = |target: &Target| match target {
-        Target::Unix(path) => {
+fn sockets(name: &str, upstream: &UpstreamSettings) -> Vec<String> {
+    let missing = |target: &UpstreamTarget| match target {
+        UpstreamTarget::Unix(path) => {
             let error = fs::metadata(path).err()?;
             let path = path.display();
             Some(format!("the socket {path} ({name}) is not there now: {error}"))
         }
-        Target::Tcp { .. } => None,
+        UpstreamTarget::Tcp { .. } => None,
     };
     upstream.targets.iter().filter_map(missing).collect()
 }
 
 /// Without them nothing starts; but they may be there by then.
-fn certificates(tls: &Tls) -> Vec<String> {
-    let Certificates::Files(pairs) = &tls.certificates else { return Vec::new() };
+fn certificates(tls: &TlsSettings) -> Vec<String> {
+    let CertificateSettings::Files(pairs) = &tls.certificates else { return Vec::new() };
     let missing = |path: &PathBuf| {
         let error = fs::metadata(path).err()?;
         Some(format!("{} (tls.certificates) is not there now: {error}", path.display()))
@@ -147,11 +148,11 @@ fn is_public(network: &IpNet) -> bool {
     }
 }
 
-fn trust(server: &Server, tls: Option<&Tls>) -> Option<String> {
+fn trust(server: &ServerSettings, tls: Option<&TlsSettings>) -> Option<String> {
     // Who comes by a socket is believed.
     let tls_listen = tls.iter().flat_map(|tls| &tls.listen);
     let mut places = server.listen.iter().chain(tls_listen);
-    let has_socket = places.any(|listen| matches!(listen, Listen::Unix(_)));
+    let has_socket = places.any(|listen| matches!(listen, ListenAddress::Unix(_)));
     (server.redirect_https && server.trusted_proxies.is_empty() && !has_socket).then(|| {
         "server.redirect_https has no effect: server.trusted_proxies is none, so that nobody's \
          X-Forwarded-Proto is believed"
@@ -159,8 +160,8 @@ fn trust(server: &Server, tls: Option<&Tls>) -> Option<String> {
     })
 }
 
-fn spill(spill: &Spill) -> Option<String> {
-    let Spill::Directory(directory) = spill else { return None };
+fn spill(spill: &SpillDirectory) -> Option<String> {
+    let SpillDirectory::Directory(directory) = spill else { return None };
     let (place, need) = (directory.display(), "long bodies stay in memory, within buffers.memory");
     match fs::metadata(directory) {
         Ok(found) if found.is_dir() => {
@@ -203,20 +204,20 @@ fn longest_body(plan: &Plan, is_secret: bool) -> Option<String> {
 
 /// Whether long bodies go to a disk, or a volume in memory that was named: as `body/spill.rs` decides it, without
 /// making a file.
-fn spills_to_disk(spill: &Spill) -> bool {
+fn spills_to_disk(spill: &SpillDirectory) -> bool {
     /// What `statfs` says of tmpfs and ramfs (statfs(2)).
     const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
     let directory = match spill {
-        Spill::Memory => return false,
-        Spill::Directory(directory) => directory.as_path(),
-        Spill::Auto => Path::new("/tmp"),
+        SpillDirectory::Memory => return false,
+        SpillDirectory::Directory(directory) => directory.as_path(),
+        SpillDirectory::Auto => Path::new("/tmp"),
     };
-    let is_named = *spill != Spill::Auto;
+    let is_named = *spill != SpillDirectory::Auto;
     access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
         && statfs(directory).is_ok_and(|system| is_named || !IN_MEMORY.contains(&system.f_type))
 }
 
-fn pages(pages: &Pages, secret: impl Fn(&str) -> bool) -> Vec<String> {
+fn pages(pages: &PageSettings, secret: impl Fn(&str) -> bool) -> Vec<String> {
     let missing = |(status, path): &(StatusCode, PathBuf)| {
         let name = format!("errors.{}", status.as_str());
         if secret(&name) {
@@ -243,16 +244,16 @@ fn pages(pages: &Pages, secret: impl Fn(&str) -> bool) -> Vec<String> {
 }
 
 /// One directory of one prefix.
-struct Place<'a> {
+struct RootDirectory<'a> {
     root: &'a Root,
     directory: &'a Path,
     /// Absolute, and without links as far as it is there.
     real: PathBuf,
 }
 
-// === impl Place ===
+// === impl RootDirectory ===
 
-impl<'a> Place<'a> {
+impl<'a> RootDirectory<'a> {
     fn all(root: &'a Root) -> impl Iterator<Item = Self> {
         root.directories.iter().map(move |directory| Self {
             root,
@@ -328,7 +329,7 @@ fn key(purpose: Purpose) -> &'static str {
 
 /// What is wrong with two directories of different kinds, if one holds the other. Uploads below a
 /// directory that the application may send from are no mistake: they are public anyway.
-fn mixed(a: &Place<'_>, b: &Place<'_>) -> Option<String> {
+fn mixed(a: &RootDirectory<'_>, b: &RootDirectory<'_>) -> Option<String> {
     // Of two that are the same, the later section is the one that is not kept.
     let (inner, outer) = if b.real.starts_with(&a.real) {
         (b, a)

@@ -4,11 +4,11 @@
 
 use http::StatusCode;
 
-use Side::{Client, Us};
+use FailureSide::{Client, Us};
 
 /// Whose side a failure lies on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum FailureSide {
     Client,
     Us,
     Upstream,
@@ -16,10 +16,10 @@ pub enum Side {
 
 /// Everything about a kind of failure.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub struct FailureRow {
     /// The word in the access log's `error` field and in the metrics.
     pub name: &'static str,
-    pub side: Side,
+    pub side: FailureSide,
     /// The status of the response, unless that has begun.
     pub status: u16,
     /// The text for the client. It names no settings, because clients can't change them.
@@ -44,22 +44,22 @@ const MOMENT: u32 = 1;
 /// For maintenance, which takes minutes: short enough that clients return soon after its end.
 const WORK: u32 = 30;
 
-/// Makes the enum, the list of all kinds and `Kind::row` from the rows. The comment of a row is its cause.
+/// Makes the enum, the list of all kinds and `FailureKind::row` from the rows. The comment of a row is its cause.
 macro_rules! kinds {
     ($($(#[doc = $cause:literal])+ $kind:ident: $row:expr;)+) => {
         /// The kinds of failure.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Kind {
+        pub enum FailureKind {
             $($(#[doc = $cause])+ $kind,)+
         }
 
-        impl Kind {
-            pub const ALL: [Self; [$(Kind::$kind),+].len()] = [$(Self::$kind),+];
+        impl FailureKind {
+            pub const ALL: [Self; [$(FailureKind::$kind),+].len()] = [$(Self::$kind),+];
 
             /// Everything about this kind.
-            pub const fn row(self) -> &'static Row {
+            pub const fn row(self) -> &'static FailureRow {
                 match self {
-                    $(Self::$kind => const { &Row { cause: concat!($($cause),+), ..$row } },)+
+                    $(Self::$kind => const { &FailureRow { cause: concat!($($cause),+), ..$row } },)+
                 }
             }
         }
@@ -313,8 +313,8 @@ kinds! {
 const ENDED: &str = "see the application's log: its worker has ended or was killed, or has closed the \
                      connection, as uWSGI does with a head longer than its buffer-size";
 
-const fn row(name: &'static str, side: Side, status: u16, text: &'static str) -> Row {
-    Row {
+const fn row(name: &'static str, side: FailureSide, status: u16, text: &'static str) -> FailureRow {
+    FailureRow {
         name,
         side,
         status,
@@ -328,13 +328,13 @@ const fn row(name: &'static str, side: Side, status: u16, text: &'static str) ->
     }
 }
 
-const fn upstream(name: &'static str, status: u16, text: &'static str) -> Row {
-    row(name, Side::Upstream, status, text)
+const fn upstream(name: &'static str, status: u16, text: &'static str) -> FailureRow {
+    row(name, FailureSide::Upstream, status, text)
 }
 
-// === impl Row ===
+// === impl FailureRow ===
 
-impl Row {
+impl FailureRow {
     const fn advice(self, advice: &'static str) -> Self {
         Self { advice: Some(advice), ..self }
     }
@@ -356,16 +356,16 @@ impl Row {
     }
 }
 
-// === impl Kind ===
+// === impl FailureKind ===
 
-impl Kind {
+impl FailureKind {
     /// The word in the access log's `error` field.
     pub fn name(self) -> &'static str {
         self.row().name
     }
 
     /// Whose side it lies on.
-    pub fn side(self) -> Side {
+    pub fn side(self) -> FailureSide {
         self.row().side
     }
 

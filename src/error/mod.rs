@@ -5,7 +5,7 @@ mod kind;
 
 use std::{fmt, io};
 
-pub use self::kind::{Kind, Row, Side};
+pub use self::kind::{FailureKind, FailureRow, FailureSide};
 
 #[cfg(test)]
 mod reference;
@@ -13,7 +13,7 @@ mod reference;
 /// One failure of one request.
 #[derive(Debug)]
 pub struct Error {
-    kind: Kind,
+    kind: FailureKind,
     /// The application cannot have acted on the request: sending it again is safe.
     unsent: bool,
     /// The byte that is wrong, and how many are before it.
@@ -25,12 +25,12 @@ pub struct Error {
 
 impl Error {
     /// A failure without an underlying I/O error.
-    pub fn new(kind: Kind) -> Self {
+    pub fn new(kind: FailureKind) -> Self {
         Self { kind, unsent: false, byte: None, cause: None }
     }
 
     /// A failure with the I/O error behind it.
-    pub fn io(kind: Kind, cause: io::Error) -> Self {
+    pub fn io(kind: FailureKind, cause: io::Error) -> Self {
         Self { kind, unsent: false, byte: None, cause: Some(cause) }
     }
 
@@ -59,7 +59,7 @@ impl Error {
     }
 
     /// What happened.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FailureKind {
         self.kind
     }
 

@@ -5,7 +5,7 @@ use std::{env, fmt::Write as _, fs, path::Path};
 
 use crate::config::KEYS;
 
-use super::{Kind, Side};
+use super::{FailureKind, FailureSide};
 
 const BEGIN: &str = "| error | status | what happened | what to do |\n|---|---|---|---|\n";
 
@@ -26,15 +26,18 @@ fn docs_application_has_the_table_of_errors() {
 
 #[test]
 fn every_kind_has_a_name_of_its_own_and_says_what_to_do() {
-    let mut names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    let mut names: Vec<&str> = FailureKind::ALL.iter().map(|kind| kind.name()).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), Kind::ALL.len());
-    for kind in Kind::ALL {
+    assert_eq!(names.len(), FailureKind::ALL.len());
+    for kind in FailureKind::ALL {
         let row = kind.row();
         assert_eq!(kind.status().as_u16(), row.status, "{kind:?}");
         let says = row.advice.or(row.remedy);
-        assert!(says.is_some() || row.side == Side::Client, "{kind:?}: nobody knows what to do");
+        assert!(
+            says.is_some() || row.side == FailureSide::Client,
+            "{kind:?}: nobody knows what to do"
+        );
         assert!(row.cause.ends_with('.') && row.text.ends_with('.'), "{kind:?}");
         assert!(!row.cause.contains('|'), "{kind:?}");
     }
@@ -42,10 +45,10 @@ fn every_kind_has_a_name_of_its_own_and_says_what_to_do() {
 
 fn rows() -> String {
     let mut text = String::new();
-    for kind in Kind::ALL {
+    for kind in FailureKind::ALL {
         let row = kind.row();
         // One that has left gets no answer.
-        let status = if kind == Kind::ClientGone { 499 } else { row.status };
+        let status = if kind == FailureKind::ClientGone { 499 } else { row.status };
         let late = if row.breaks_off { ", -" } else { "" };
         let (cause, remedy) = (lower(row.cause.trim()), quoted(remedy(kind)));
         writeln!(text, "| `{}` | {status}{late} | {cause} | {remedy} |", row.name).unwrap();
@@ -53,7 +56,7 @@ fn rows() -> String {
     text
 }
 
-fn remedy(kind: Kind) -> &'static str {
+fn remedy(kind: FailureKind) -> &'static str {
     let row = kind.row();
     row.remedy.or(row.advice).unwrap_or("the client's matter")
 }

@@ -19,11 +19,11 @@ const WAITING: usize = 1024;
 /// What the thread is asked for.
 enum Job {
     Once(Box<dyn FnOnce() + Send>),
-    Repeated(Repeated),
+    Repeated(RepeatedJob),
 }
 
 /// Something that is done again and again, until it says `false`.
-struct Repeated {
+struct RepeatedJob {
     period: Duration,
     next: Instant,
     run: Box<dyn FnMut() -> bool + Send>,
@@ -49,7 +49,7 @@ impl Background {
         run: impl FnMut() -> bool + Send + 'static,
     ) -> bool {
         let next = Instant::now() + period;
-        self.send(Job::Repeated(Repeated { period, next, run: Box::new(run) }))
+        self.send(Job::Repeated(RepeatedJob { period, next, run: Box::new(run) }))
     }
 
     fn send(&self, job: Job) -> bool {
@@ -75,7 +75,7 @@ fn work(receiver: &Receiver<Job>) {
     // The application and the workers go first. Linux knows priorities by thread; where it is not
     // allowed, the thread works all the same.
     let _ = setpriority_process(None, 19);
-    let mut repeated: Option<Repeated> = None;
+    let mut repeated: Option<RepeatedJob> = None;
     loop {
         let received = match &repeated {
             Some(one) => receiver.recv_timeout(one.next.saturating_duration_since(Instant::now())),
@@ -89,13 +89,13 @@ fn work(receiver: &Receiver<Job>) {
             Err(RecvTimeoutError::Disconnected) => return,
         }
         // Also between many jobs.
-        repeated = repeated.and_then(Repeated::run_if_due);
+        repeated = repeated.and_then(RepeatedJob::run_if_due);
     }
 }
 
-// === impl Repeated ===
+// === impl RepeatedJob ===
 
-impl Repeated {
+impl RepeatedJob {
     /// Does it if its time has come; `None` if it is not wanted again.
     fn run_if_due(mut self) -> Option<Self> {
         if Instant::now() < self.next {

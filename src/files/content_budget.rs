@@ -10,67 +10,67 @@ use bytes::Bytes;
 
 /// Counts contents. Cheap to share.
 #[derive(Clone, Debug)]
-pub(super) struct HeldBytes(Arc<Account>);
+pub(super) struct ContentBudget(Arc<ContentTotal>);
 
 #[derive(Debug)]
-struct Account {
+struct ContentTotal {
     bytes: AtomicU64,
     most: u64,
 }
 
 /// Room for contents, until dropped.
 #[derive(Debug)]
-pub(super) struct Reservation {
-    account: Arc<Account>,
+pub(super) struct ContentReservation {
+    account: Arc<ContentTotal>,
     bytes: u64,
 }
 
 /// Contents with the room that they take.
-struct Counted {
+struct CountedContent {
     contents: Bytes,
-    _room: Reservation,
+    _room: ContentReservation,
 }
 
-// === impl HeldBytes ===
+// === impl ContentBudget ===
 
-impl HeldBytes {
+impl ContentBudget {
     /// For a store that keeps so many bytes. A quarter more may be in responses alone.
     pub(super) fn new(kept: u64) -> Self {
         let most = kept.saturating_add(kept / 4);
-        Self(Arc::new(Account { bytes: AtomicU64::new(0), most }))
+        Self(Arc::new(ContentTotal { bytes: AtomicU64::new(0), most }))
     }
 
     /// Room for so many bytes, if there is some.
-    pub(super) fn reserve(&self, bytes: u64) -> Option<Reservation> {
+    pub(super) fn reserve(&self, bytes: u64) -> Option<ContentReservation> {
         let room = self.take(bytes);
         (self.0.bytes.load(Ordering::Relaxed) <= self.0.most).then_some(room)
     }
 
     /// The same for contents in another form, which take the place of those that were counted.
-    pub(super) fn take(&self, bytes: u64) -> Reservation {
+    pub(super) fn take(&self, bytes: u64) -> ContentReservation {
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
-        Reservation { account: Arc::clone(&self.0), bytes }
+        ContentReservation { account: Arc::clone(&self.0), bytes }
     }
 }
 
-// === impl Reservation ===
+// === impl ContentReservation ===
 
-impl Reservation {
+impl ContentReservation {
     /// These contents take the room, as long as anybody holds some of them.
     pub(super) fn hold(self, contents: Bytes) -> Bytes {
-        Bytes::from_owner(Counted { contents, _room: self })
+        Bytes::from_owner(CountedContent { contents, _room: self })
     }
 }
 
-impl Drop for Reservation {
+impl Drop for ContentReservation {
     fn drop(&mut self) {
         self.account.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
-// === impl Counted ===
+// === impl CountedContent ===
 
-impl AsRef<[u8]> for Counted {
+impl AsRef<[u8]> for CountedContent {
     fn as_ref(&self) -> &[u8] {
         &self.contents
     }
@@ -80,13 +80,13 @@ impl AsRef<[u8]> for Counted {
 mod tests {
     use super::*;
 
-    fn bytes(held: &HeldBytes) -> u64 {
+    fn bytes(held: &ContentBudget) -> u64 {
         held.0.bytes.load(Ordering::Relaxed)
     }
 
     #[test]
     fn contents_count_until_their_last_slice_is_gone() {
-        let held = HeldBytes::new(800);
+        let held = ContentBudget::new(800);
         let first = held.reserve(900).unwrap().hold(Bytes::from(vec![1; 900]));
         assert!(held.reserve(101).is_none());
         let second = held.reserve(100).unwrap().hold(Bytes::from(vec![2; 100]));

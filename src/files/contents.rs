@@ -12,8 +12,8 @@ use std::{
 use bytes::Bytes;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
-use super::open::Effort;
-use crate::body::Version;
+use super::open::LookupEffort;
+use crate::body::FileVersion;
 
 /// A file must have been left alone for so long: its times move in steps of up to 10 ms, so that a
 /// change right after another would not show.
@@ -51,7 +51,7 @@ pub(super) fn contents(
     file: &File,
     first: Metadata,
     small: u64,
-    effort: Effort,
+    effort: LookupEffort,
 ) -> io::Result<Contents> {
     match settled(file, first, small, effort, ATTEMPTS)? {
         Some((metadata, bytes)) => Ok(Contents { metadata, bytes, is_settled: true }),
@@ -64,7 +64,7 @@ pub(super) fn settled_contents(
     file: &File,
     first: Metadata,
     small: u64,
-    effort: Effort,
+    effort: LookupEffort,
 ) -> io::Result<(Metadata, Option<Bytes>)> {
     settled(file, first, small, effort, PATIENT_ATTEMPTS)?
         .ok_or_else(|| io::Error::other("the file changes faster than it can be read"))
@@ -75,13 +75,13 @@ fn settled(
     file: &File,
     first: Metadata,
     small: u64,
-    effort: Effort,
+    effort: LookupEffort,
     attempts: u32,
 ) -> io::Result<Option<(Metadata, Option<Bytes>)>> {
     let mut metadata = first;
     for _ in 0..attempts {
         if let Some(rest) = unrested(&metadata) {
-            if effort == Effort::Memory {
+            if effort == LookupEffort::Memory {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             thread::sleep(rest);
@@ -93,7 +93,9 @@ fn settled(
         }
         let bytes = read_whole(file, metadata.len(), effort)?;
         let after = file.metadata()?;
-        if bytes.len() as u64 == metadata.len() && Version::of(&after) == Version::of(&metadata) {
+        if bytes.len() as u64 == metadata.len()
+            && FileVersion::of(&after) == FileVersion::of(&metadata)
+        {
             return Ok(Some((metadata, Some(bytes))));
         }
         metadata = after;
@@ -114,9 +116,9 @@ fn snapshot(file: &File, small: u64) -> io::Result<Contents> {
             thread::sleep(EMPTY);
             continue;
         }
-        let first = read_whole(file, size, Effort::Disk)?;
+        let first = read_whole(file, size, LookupEffort::Disk)?;
         if first.len() as u64 == size && file.metadata()?.len() >= size {
-            let again = read_whole(file, size, Effort::Disk)?;
+            let again = read_whole(file, size, LookupEffort::Disk)?;
             if first == again {
                 return Ok(Contents { metadata, bytes: Some(first), is_settled: false });
             }
@@ -127,17 +129,17 @@ fn snapshot(file: &File, small: u64) -> io::Result<Contents> {
 
 /// The first `size` bytes, or what there is of them. That there are no more, the look at the file afterwards tells; of what
 /// has no size, such as a file of /proc, there is nothing.
-fn read_whole(file: &File, size: u64, effort: Effort) -> io::Result<Bytes> {
+fn read_whole(file: &File, size: u64, effort: LookupEffort) -> io::Result<Bytes> {
     // Hashing a long one holds up others as well.
-    if effort == Effort::Memory && size > QUICK {
+    if effort == LookupEffort::Memory && size > QUICK {
         return Err(io::ErrorKind::WouldBlock.into());
     }
     let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         let read = match effort {
-            Effort::Memory => read_cached(file, rest, filled as u64),
-            Effort::Disk => file.read_at(rest, filled as u64),
+            LookupEffort::Memory => read_cached(file, rest, filled as u64),
+            LookupEffort::Disk => file.read_at(rest, filled as u64),
         };
         match read {
             Ok(0) => break,
@@ -147,7 +149,7 @@ fn read_whole(file: &File, size: u64, effort: Effort) -> io::Result<Bytes> {
         }
     }
     // An empty read is no end yet for some kernels that were asked not to wait (preadv2(2), BUGS).
-    if effort == Effort::Memory && (filled as u64) < size {
+    if effort == LookupEffort::Memory && (filled as u64) < size {
         return Err(io::ErrorKind::WouldBlock.into());
     }
     bytes.truncate(filled);
@@ -184,16 +186,16 @@ mod tests {
     };
 
     /// A file that goes with its test.
-    struct Scratch(PathBuf);
+    struct TestFile(PathBuf);
 
-    impl Scratch {
+    impl TestFile {
         fn new(name: &str) -> Self {
             let name = format!("sideman-contents-{name}-{}", std::process::id());
             Self(std::env::temp_dir().join(name))
         }
     }
 
-    impl Drop for Scratch {
+    impl Drop for TestFile {
         fn drop(&mut self) {
             let _ = fs::remove_file(&self.0);
         }
@@ -216,7 +218,7 @@ mod tests {
 
     #[test]
     fn file_that_is_appended_all_the_time_is_read_up_to_its_size() {
-        let scratch = Scratch::new("appended");
+        let scratch = TestFile::new("appended");
         fs::write(&scratch.0, "0000000\n").unwrap();
         let file = OpenOptions::new().append(true).open(&scratch.0).unwrap();
         let mut line = 1;
@@ -227,20 +229,21 @@ mod tests {
         while_written(append, || {
             let file = File::open(&scratch.0).unwrap();
             for _ in 0..5 {
-                let got = contents(&file, file.metadata().unwrap(), 1 << 20, Effort::Disk).unwrap();
+                let got =
+                    contents(&file, file.metadata().unwrap(), 1 << 20, LookupEffort::Disk).unwrap();
                 let bytes = got.bytes.unwrap();
                 assert_eq!(bytes.len() as u64, got.metadata.len());
                 assert!(bytes.ends_with(b"\n"), "{bytes:?}");
             }
         });
         let file = File::open(&scratch.0).unwrap();
-        let got = contents(&file, file.metadata().unwrap(), 1 << 20, Effort::Disk).unwrap();
+        let got = contents(&file, file.metadata().unwrap(), 1 << 20, LookupEffort::Disk).unwrap();
         assert!(got.is_settled, "it rests by now");
     }
 
     #[test]
     fn file_that_is_overwritten_all_the_time_is_read_as_one_version() {
-        let scratch = Scratch::new("overwritten");
+        let scratch = TestFile::new("overwritten");
         fs::write(&scratch.0, [b'a'; 100_000]).unwrap();
         let file = OpenOptions::new().write(true).open(&scratch.0).unwrap();
         let mut letters = (b'a'..=b'z').cycle();
@@ -248,7 +251,8 @@ mod tests {
         while_written(overwrite, || {
             let file = File::open(&scratch.0).unwrap();
             for _ in 0..5 {
-                let got = contents(&file, file.metadata().unwrap(), 1 << 20, Effort::Disk).unwrap();
+                let got =
+                    contents(&file, file.metadata().unwrap(), 1 << 20, LookupEffort::Disk).unwrap();
                 // Without bytes it is streamed, and compared there.
                 let Some(bytes) = got.bytes else { continue };
                 assert_eq!(bytes.len(), 100_000);

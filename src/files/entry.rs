@@ -15,11 +15,11 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 
 use crate::{
-    body::{FileIdentity, Version},
+    body::{FileIdentity, FileVersion},
     rfc::{
         conditional::Validators,
-        encoding::{self, Accepted, Coding},
-        request_parts::{Headers, Name},
+        encoding::{self, AcceptedCodings, Coding},
+        request_parts::{FieldName, Headers},
         response_lines::ResponseLines,
     },
 };
@@ -32,10 +32,10 @@ const BUSY: u8 = 16;
 
 /// A file. It never changes: when the file does, another takes its place.
 #[derive(Debug)]
-pub struct Entry {
+pub struct FileEntry {
     /// Never empty; identity comes first.
     representations: Box<[Representation]>,
-    pub(super) key: Key,
+    pub(super) key: FileKey,
     pub(super) stamps: Stamps,
     /// Milliseconds on the store's clock.
     checked: AtomicU64,
@@ -49,7 +49,7 @@ pub struct Entry {
 
 /// What the background thread has done for an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum Optimisation {
     None,
     /// Everything but compressing: there was no room, or it is switched off.
     Plain,
@@ -61,7 +61,7 @@ pub(super) enum Progress {
 #[derive(Clone, Debug)]
 pub struct Representation {
     pub coding: Coding,
-    pub content: Content,
+    pub content: FileContent,
     /// Bytes.
     pub size: u64,
     /// Everything a 200 says except `Date` and `Connection`.
@@ -71,19 +71,19 @@ pub struct Representation {
     /// Whether its bytes never become others, on disk too.
     pub is_write_once: bool,
     /// `None` while the file is being written: nothing tells this version from the next.
-    pub(super) validity: Option<Validity>,
+    pub(super) validity: Option<EntryValidators>,
 }
 
 /// The representation that a client gets (RFC 9110, 3.2), with its entry, which it keeps in memory.
 #[derive(Debug)]
 pub struct SelectedRepresentation {
-    entry: Arc<Entry>,
+    entry: Arc<FileEntry>,
     index: usize,
 }
 
 /// What identifies a version.
 #[derive(Clone, Debug)]
-pub(super) struct Validity {
+pub(super) struct EntryValidators {
     /// As in the `ETag` field; `None` until the contents were read for it.
     pub(super) etag: Option<String>,
     /// Seconds since 1970: the original's.
@@ -92,16 +92,16 @@ pub(super) struct Validity {
 
 /// Where the bytes are.
 #[derive(Clone, Debug)]
-pub enum Content {
+pub enum FileContent {
     /// With a file of the same bytes too, if the kernel may send them from there.
     Memory(Bytes, Option<Arc<File>>),
     /// With what shows that the file has changed since.
-    Disk(Arc<File>, Version),
+    Disk(Arc<File>, FileVersion),
 }
 
 /// Which file: the index of its root, and its name below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Key {
+pub(super) struct FileKey {
     pub(super) root: usize,
     pub(super) name: Box<[u8]>,
 }
@@ -126,17 +126,17 @@ pub(super) struct Stamp {
     changed: (i64, i64),
 }
 
-// === impl Entry ===
+// === impl FileEntry ===
 
-impl Entry {
+impl FileEntry {
     /// `representations` begins with identity.
-    pub(super) fn new(key: Key, stamps: Stamps, representations: Vec<Representation>) -> Self {
+    pub(super) fn new(key: FileKey, stamps: Stamps, representations: Vec<Representation>) -> Self {
         Self {
             better_at: None,
             representations: representations.into(),
             key,
             stamps,
-            progress: AtomicU8::new(Progress::None as u8),
+            progress: AtomicU8::new(Optimisation::None as u8),
             checked: AtomicU64::default(),
             uses: AtomicU8::default(),
         }
@@ -146,7 +146,7 @@ impl Entry {
     pub(super) fn improved(
         &self,
         representations: Vec<Representation>,
-        progress: Progress,
+        progress: Optimisation,
     ) -> Self {
         Self {
             progress: AtomicU8::new(progress as u8),
@@ -174,11 +174,11 @@ impl Entry {
 
     /// Selects the representation that the client likes best; `None` if it accepts none (406).
     pub fn negotiate(self: Arc<Self>, headers: &Headers) -> Option<SelectedRepresentation> {
-        let index = if self.codings() == 1 && !headers.contains(Name::AcceptEncoding) {
+        let index = if self.codings() == 1 && !headers.contains(FieldName::AcceptEncoding) {
             0
         } else {
             let available = self.representations.iter().map(|one| (one.coding, one.size));
-            encoding::choose(Accepted::of(headers), available)?
+            encoding::choose(AcceptedCodings::of(headers), available)?
         };
         Some(SelectedRepresentation { entry: self, index })
     }
@@ -187,10 +187,10 @@ impl Entry {
     /// not what its head says.
     pub fn is_overwritten(&self) -> bool {
         self.representations.iter().any(|one| match &one.content {
-            Content::Disk(file, version) => {
-                file.metadata().map_or(true, |metadata| Version::of(&metadata) != *version)
+            FileContent::Disk(file, version) => {
+                file.metadata().map_or(true, |metadata| FileVersion::of(&metadata) != *version)
             }
-            Content::Memory(..) => false,
+            FileContent::Memory(..) => false,
         })
     }
 
@@ -226,25 +226,26 @@ impl Entry {
 
     /// Descriptors that it holds open.
     pub(super) fn descriptors(&self) -> u64 {
-        let holds_one = |one: &&Representation| !matches!(one.content, Content::Memory(_, None));
+        let holds_one =
+            |one: &&Representation| !matches!(one.content, FileContent::Memory(_, None));
         self.representations.iter().filter(holds_one).count() as u64
     }
 
     /// Files on disk that it holds open: as long as it does, their space is not free when they are deleted.
     pub(super) fn open_files(&self) -> u64 {
-        let is_open = |one: &&Representation| matches!(one.content, Content::Disk(..));
+        let is_open = |one: &&Representation| matches!(one.content, FileContent::Disk(..));
         self.representations.iter().filter(is_open).count() as u64
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> Optimisation {
         match self.progress.load(Ordering::Relaxed) {
-            0 => Progress::None,
-            1 => Progress::Plain,
-            _ => Progress::Full,
+            0 => Optimisation::None,
+            1 => Optimisation::Plain,
+            _ => Optimisation::Full,
         }
     }
 
-    pub(super) fn set_progress(&self, progress: Progress) {
+    pub(super) fn set_progress(&self, progress: Optimisation) {
         self.progress.store(progress as u8, Ordering::Relaxed);
     }
 
@@ -302,9 +303,9 @@ impl Representation {
     /// `head` is what a 200 says.
     pub(super) fn new(
         (coding, size): (Coding, u64),
-        content: Content,
+        content: FileContent,
         head: HeaderMap,
-        validity: Option<Validity>,
+        validity: Option<EntryValidators>,
     ) -> Self {
         let lines = ResponseLines::from(&head);
         Self { coding, content, size, head, lines, is_write_once: false, validity }
@@ -348,9 +349,9 @@ impl Representation {
 
     fn cost(&self) -> u64 {
         let content = match &self.content {
-            Content::Memory(bytes, None) => bytes.len() as u64,
-            Content::Memory(bytes, Some(_)) => DESCRIPTOR + bytes.len() as u64,
-            Content::Disk(..) => DESCRIPTOR,
+            FileContent::Memory(bytes, None) => bytes.len() as u64,
+            FileContent::Memory(bytes, Some(_)) => DESCRIPTOR + bytes.len() as u64,
+            FileContent::Disk(..) => DESCRIPTOR,
         };
         let tag = self.validity.as_ref().and_then(|one| one.etag.as_ref()).map_or(0, String::len);
         // Names and values of the head are about 60 bytes long, its tables 108 a field.

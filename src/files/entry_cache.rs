@@ -11,14 +11,14 @@ use std::{
     },
 };
 
-use super::entry::Entry;
+use super::entry::FileEntry;
 use crate::telemetry::StoreCounts;
 
 const SHARDS: usize = 16;
 
 /// All entries of a store, by the hash of their key.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct EntryCache {
     /// Bytes.
     budget: u64,
     most: u64,
@@ -29,23 +29,23 @@ pub(super) struct Shelf {
     counts: Arc<StoreCounts>,
     /// Nothing is kept any more.
     is_closed: AtomicBool,
-    shards: [Mutex<Shard>; SHARDS],
+    shards: [Mutex<CacheShard>; SHARDS],
 }
 
 #[derive(Debug, Default)]
-struct Shard {
-    entries: HashMap<u64, Arc<Entry>, BuildHasherDefault<Hashed>>,
+struct CacheShard {
+    entries: HashMap<u64, Arc<FileEntry>, BuildHasherDefault<PassThroughHasher>>,
     /// Candidates for eviction, oldest first; those in use get a second chance.
     queue: VecDeque<u64>,
 }
 
 /// Passes on a key that is a hash already.
 #[derive(Debug, Default)]
-struct Hashed(u64);
+struct PassThroughHasher(u64);
 
-// === impl Shelf ===
+// === impl EntryCache ===
 
-impl Shelf {
+impl EntryCache {
     /// Room for so many bytes, so many entries and so many open descriptors.
     pub(super) fn new(
         budget: u64,
@@ -66,7 +66,7 @@ impl Shelf {
     }
 
     /// What is kept under a hash; the caller compares the key.
-    pub(super) fn get(&self, hash: u64) -> Option<Arc<Entry>> {
+    pub(super) fn get(&self, hash: u64) -> Option<Arc<FileEntry>> {
         self.shard(hash).entries.get(&hash).map(Arc::clone)
     }
 
@@ -75,7 +75,7 @@ impl Shelf {
     ///
     /// One that was not asked for before is not kept when there is no room, and the result is `false`. Otherwise each
     /// file of a tree that is larger than memory would throw out another one before that is asked for again.
-    pub(super) fn insert(&self, hash: u64, entry: Arc<Entry>, is_asked_again: bool) -> bool {
+    pub(super) fn insert(&self, hash: u64, entry: Arc<FileEntry>, is_asked_again: bool) -> bool {
         if !is_asked_again && self.fits(&entry) && !self.has_room(&entry) {
             self.counts.evicted.fetch_add(1, Ordering::Relaxed);
             return false;
@@ -92,7 +92,7 @@ impl Shelf {
     }
 
     /// Puts an entry in the place of the one that it was made from, if that is still there.
-    pub(super) fn replace(&self, hash: u64, old: &Arc<Entry>, new: Arc<Entry>) {
+    pub(super) fn replace(&self, hash: u64, old: &Arc<FileEntry>, new: Arc<FileEntry>) {
         // Room first: nobody shall see more than the budget.
         self.shrink(hash, new.cost().saturating_sub(old.cost()));
         let mut shard = self.shard(hash);
@@ -115,7 +115,7 @@ impl Shelf {
                     return true;
                 }
                 let Some(next) = shard.queue.pop_front() else { break };
-                let stays = |entry: &Arc<Entry>| next == hash || entry.is_in_demand();
+                let stays = |entry: &Arc<FileEntry>| next == hash || entry.is_in_demand();
                 if shard.entries.get(&next).is_some_and(stays) {
                     shard.queue.push_back(next);
                 } else if let Some(entry) = shard.entries.remove(&next) {
@@ -128,7 +128,7 @@ impl Shelf {
     }
 
     /// Throws an entry away, unless another has taken its place.
-    pub(super) fn remove(&self, hash: u64, entry: &Arc<Entry>) {
+    pub(super) fn remove(&self, hash: u64, entry: &Arc<FileEntry>) {
         let mut shard = self.shard(hash);
         if shard.entries.get(&hash).is_some_and(|known| Arc::ptr_eq(known, entry)) {
             shard.entries.remove(&hash);
@@ -143,7 +143,7 @@ impl Shelf {
     }
 
     /// Whether an entry could be kept if it were alone.
-    pub(super) fn fits(&self, entry: &Entry) -> bool {
+    pub(super) fn fits(&self, entry: &FileEntry) -> bool {
         entry.cost() <= self.budget
     }
 
@@ -153,8 +153,8 @@ impl Shelf {
     }
 
     /// What keeps files on disk open and was looked at before `moment` (milliseconds on the store's clock), with its hash.
-    pub(super) fn open_since(&self, moment: u64) -> Vec<(u64, Arc<Entry>)> {
-        let is_wanted = |entry: &Arc<Entry>| entry.open_files() > 0 && entry.checked() < moment;
+    pub(super) fn open_since(&self, moment: u64) -> Vec<(u64, Arc<FileEntry>)> {
+        let is_wanted = |entry: &Arc<FileEntry>| entry.open_files() > 0 && entry.checked() < moment;
         let mut found = Vec::new();
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -170,11 +170,11 @@ impl Shelf {
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             shard.entries.values().for_each(|entry| self.subtract(entry));
-            *shard = Shard::default();
+            *shard = CacheShard::default();
         }
     }
 
-    fn put(&self, shard: &mut Shard, hash: u64, entry: Arc<Entry>) {
+    fn put(&self, shard: &mut CacheShard, hash: u64, entry: Arc<FileEntry>) {
         // Asked under the shard's lock, which `close` takes afterwards.
         if !self.fits(&entry) || self.is_closed.load(Ordering::SeqCst) {
             return;
@@ -194,7 +194,7 @@ impl Shelf {
         self.open_files.fetch_sub(replaced.open_files(), Ordering::SeqCst);
     }
 
-    fn subtract(&self, entry: &Entry) {
+    fn subtract(&self, entry: &FileEntry) {
         self.counts.bytes.fetch_sub(entry.cost(), Ordering::Relaxed);
         self.counts.entries.fetch_sub(1, Ordering::Relaxed);
         self.descriptors.fetch_sub(entry.descriptors(), Ordering::Relaxed);
@@ -202,7 +202,7 @@ impl Shelf {
     }
 
     /// Whether an entry can be kept without another being thrown out.
-    fn has_room(&self, entry: &Entry) -> bool {
+    fn has_room(&self, entry: &FileEntry) -> bool {
         let left =
             |most: u64, taken: &AtomicU64| most.saturating_sub(taken.load(Ordering::Relaxed));
         entry.cost() <= left(self.budget, &self.counts.bytes)
@@ -246,7 +246,7 @@ impl Shelf {
         }
     }
 
-    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+    fn shard(&self, hash: u64) -> MutexGuard<'_, CacheShard> {
         #[expect(clippy::indexing_slicing, reason = "the index is a remainder of the length")]
         let shard = &self.shards[(hash % SHARDS as u64) as usize];
         // A panic while it was held can leave the queue and the map out of step at worst.
@@ -254,9 +254,9 @@ impl Shelf {
     }
 }
 
-// === impl Hashed ===
+// === impl PassThroughHasher ===
 
-impl Hasher for Hashed {
+impl Hasher for PassThroughHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -275,8 +275,8 @@ impl Hasher for Hashed {
 mod tests {
     use super::*;
     use crate::{
-        body::Version,
-        files::entry::{Content, Key, Representation, Stamp, Stamps},
+        body::FileVersion,
+        files::entry::{FileContent, FileKey, Representation, Stamp, Stamps},
         rfc::encoding::Coding,
     };
     use bytes::Bytes;
@@ -284,29 +284,29 @@ mod tests {
     use std::fs::File;
 
     /// An entry that holds a descriptor, if it is on disk, and takes some bytes.
-    fn entry(number: u8, is_on_disk: bool) -> Arc<Entry> {
+    fn entry(number: u8, is_on_disk: bool) -> Arc<FileEntry> {
         let file = File::open("/dev/null").unwrap();
         let metadata = file.metadata().unwrap();
         let original = Stamp::of(&metadata);
         let content = match is_on_disk {
-            true => Content::Disk(Arc::new(file), Version::of(&metadata)),
-            false => Content::Memory(Bytes::from(vec![number; 100]), None),
+            true => FileContent::Disk(Arc::new(file), FileVersion::of(&metadata)),
+            false => FileContent::Memory(Bytes::from(vec![number; 100]), None),
         };
         let one = Representation::new((Coding::Identity, 100), content, HeaderMap::new(), None);
-        let key = Key { root: 0, name: vec![number].into() };
+        let key = FileKey { root: 0, name: vec![number].into() };
         let stamps = Stamps { directory: 0, original, siblings: [None; 3], generation: 0 };
-        Arc::new(Entry::new(key, stamps, vec![one]))
+        Arc::new(FileEntry::new(key, stamps, vec![one]))
     }
 
-    fn counted(shelf: &Shelf) -> (u64, u64, u64) {
-        let Shelf { counts, descriptors, .. } = shelf;
+    fn counted(shelf: &EntryCache) -> (u64, u64, u64) {
+        let EntryCache { counts, descriptors, .. } = shelf;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         (read(&counts.entries), read(&counts.bytes), read(descriptors))
     }
 
     #[test]
     fn descriptors_are_bounded_apart_from_bytes() {
-        let shelf = Shelf::new(u64::MAX, usize::MAX, 4, Arc::default());
+        let shelf = EntryCache::new(u64::MAX, usize::MAX, 4, Arc::default());
         for number in 0..100 {
             assert!(shelf.insert(u64::from(number), entry(number, number % 2 == 0), true));
             assert!(counted(&shelf).2 <= 4, "{number}");
@@ -323,7 +323,7 @@ mod tests {
         for (budget, most, descriptors) in
             [(u64::MAX, 4, u64::MAX), (4 * entry(0, true).cost(), 99, u64::MAX), (u64::MAX, 99, 4)]
         {
-            let shelf = Shelf::new(budget, most, descriptors, Arc::default());
+            let shelf = EntryCache::new(budget, most, descriptors, Arc::default());
             for number in 0..4 {
                 assert!(shelf.insert(u64::from(number), entry(number, true), false), "{number}");
             }
@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn the_counts_return_to_zero() {
-        let shelf = Shelf::new(1 << 20, 20, 8, Arc::default());
+        let shelf = EntryCache::new(1 << 20, 20, 8, Arc::default());
         let mut random = fastrand::Rng::with_seed(3);
         for _ in 0..2000 {
             let hash = random.u64(..40);

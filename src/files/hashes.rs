@@ -16,8 +16,8 @@ use std::{
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{entry::Stamp, open::Effort};
-use crate::body::Version;
+use super::{entry::Stamp, open::LookupEffort};
+use crate::body::FileVersion;
 
 /// Files up to this size are read for their hash before their first response, which takes some
 /// milliseconds; larger ones would keep their first client waiting.
@@ -73,7 +73,7 @@ impl Hashes {
         &self,
         file: &File,
         metadata: &Metadata,
-        (effort, now): (Effort, u64),
+        (effort, now): (LookupEffort, u64),
     ) -> io::Result<ContentHash> {
         let stamp = Stamp::of(metadata);
         if let Some(hash) = self.get(&stamp) {
@@ -82,7 +82,7 @@ impl Hashes {
         if let Some(wait) = self.wait(now) {
             return Ok(ContentHash::Later(wait));
         }
-        if effort == Effort::Memory {
+        if effort == LookupEffort::Memory {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,7 +95,7 @@ impl Hashes {
         self.spend(metadata.len(), now);
         let (hash, size) = read(file, metadata.len())?;
         let after = file.metadata()?;
-        if size != metadata.len() || Version::of(&after) != Version::of(metadata) {
+        if size != metadata.len() || FileVersion::of(&after) != FileVersion::of(metadata) {
             return Ok(ContentHash::Changed);
         }
         self.insert(stamp, hash);

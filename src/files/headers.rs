@@ -2,15 +2,15 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{entry::Validity, kind, pattern};
+use super::{entry::EntryValidators, kind, pattern};
 use crate::{
-    plan::{Cors, Files, Lifetime, Purpose, Root},
+    plan::{Cors, FileSettings, Lifetime, Purpose, Root},
     rfc::{date, encoding::Coding},
 };
 
 /// What the name and its settings say, whatever is in the file.
 #[derive(Debug)]
-pub(super) struct About {
+pub(super) struct FileHeaders {
     pub(super) content_type: String,
     cache_control: HeaderValue,
     /// Whether caches are told that the contents never change.
@@ -28,12 +28,17 @@ pub(super) struct About {
 /// In a sandbox that page is of no origin, and may not.
 const PLAYER_POLICY: &str = "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'";
 
-// === impl About ===
+// === impl FileHeaders ===
 
-impl About {
+impl FileHeaders {
     /// `manifest_says` is whether the manifest lists the name as one with a content hash; `None` without
     /// a manifest.
-    pub(super) fn new(plan: &Files, root: &Root, name: &[u8], manifest_says: Option<bool>) -> Self {
+    pub(super) fn new(
+        plan: &FileSettings,
+        root: &Root,
+        name: &[u8],
+        manifest_says: Option<bool>,
+    ) -> Self {
         let content_type = kind::content_type(name, &plan.types, plan.charset.as_deref());
         let lifetime = lifetime(root, name, manifest_says);
         Self {
@@ -49,7 +54,12 @@ impl About {
     }
 
     /// The head of a whole answer. Of what can't be told from the next version nothing may be kept.
-    pub(super) fn head(&self, coding: Coding, size: u64, validity: Option<&Validity>) -> HeaderMap {
+    pub(super) fn head(
+        &self,
+        coding: Coding,
+        size: u64,
+        validity: Option<&EntryValidators>,
+    ) -> HeaderMap {
         let mut head = HeaderMap::with_capacity(12);
         head.insert(header::CONTENT_TYPE, value(&self.content_type));
         head.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
@@ -60,7 +70,7 @@ impl About {
             head.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         }
         let cache_control = match validity {
-            Some(Validity { etag, modified }) => {
+            Some(EntryValidators { etag, modified }) => {
                 head.insert(header::LAST_MODIFIED, value(&date::format(*modified)));
                 if let Some(etag) = etag {
                     head.insert(header::ETAG, value(etag));

@@ -13,20 +13,20 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
-    content_budget::HeldBytes,
+    content_budget::ContentBudget,
     contents::{Contents, contents},
-    entry::{Content, Entry, Key, Representation, Stamp, Stamps, Validity},
+    entry::{EntryValidators, FileContent, FileEntry, FileKey, Representation, Stamp, Stamps},
     hashes::{ContentHash, HASHED, Hashes},
-    headers::About,
+    headers::FileHeaders,
     kind, memfd,
-    notices::Notices,
-    open::{Directory, Effort, Opened},
+    notices::FileNotices,
+    open::{LookupEffort, OpenDirectory, Opened},
     tag,
-    tree::{self, Tree},
+    tree::{self, PrefixTree},
 };
 use crate::{
-    body::Version,
-    plan::{Files, Symlinks},
+    body::FileVersion,
+    plan::{FileSettings, Symlinks},
     rfc::{date, encoding::Coding},
     telemetry::StoreCounts,
 };
@@ -52,14 +52,14 @@ pub(super) const SIBLINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::
 
 /// What there is under a name.
 #[derive(Clone, Debug)]
-pub enum Found {
-    File(Arc<Entry>),
+pub enum LoadResult {
+    File(Arc<FileEntry>),
     Directory,
     Missing,
 }
 
 /// What is under a name in one directory.
-enum Place {
+enum DirectoryEntry {
     File(File, Metadata),
     Directory,
     Missing,
@@ -67,31 +67,31 @@ enum Place {
 
 /// Looks for files of one prefix, as of one moment.
 pub(super) struct Lookup<'a> {
-    pub(super) plan: &'a Files,
-    pub(super) tree: &'a Tree,
+    pub(super) plan: &'a FileSettings,
+    pub(super) tree: &'a PrefixTree,
     pub(super) hashes: &'a Hashes,
-    pub(super) held: &'a HeldBytes,
+    pub(super) held: &'a ContentBudget,
     pub(super) counts: &'a StoreCounts,
-    pub(super) notices: &'a Notices,
+    pub(super) notices: &'a FileNotices,
     /// Milliseconds on the store's clock.
     pub(super) now: u64,
-    pub(super) effort: Effort,
+    pub(super) effort: LookupEffort,
 }
 
 /// What all representations of one file have in common.
 struct Loader<'a> {
     lookup: &'a Lookup<'a>,
-    place: &'a tree::Place,
+    place: &'a tree::PrefixDirectory,
     /// Of the place among its root's.
     index: usize,
     /// Of the manifest that was asked.
     generation: u64,
-    directory: &'a Directory,
-    about: &'a About,
+    directory: &'a OpenDirectory,
+    about: &'a FileHeaders,
     name: &'a [u8],
 }
 
-struct Loaded {
+struct LoadedFile {
     representation: Representation,
     stamp: Stamp,
     /// How long until it may be had better: with a strong tag, or from memory.
@@ -99,8 +99,8 @@ struct Loaded {
 }
 
 /// A sibling that was found; one that can't be used has no representation.
-struct Sibling {
-    loaded: Option<Loaded>,
+struct PrecompressedFile {
+    loaded: Option<LoadedFile>,
     stamp: Stamp,
 }
 
@@ -109,17 +109,18 @@ struct Sibling {
 impl Lookup<'_> {
     /// Opens and reads a file, in the first of the root's directories that has it. Only trouble that is
     /// not the name's fault is an error.
-    pub(super) fn load(&self, key: &Key) -> io::Result<Found> {
-        let mut found = Found::Missing;
+    pub(super) fn load(&self, key: &FileKey) -> io::Result<LoadResult> {
+        let mut found = LoadResult::Missing;
         for (index, place) in self.tree.places.iter().enumerate() {
             let Some(directory) = place.open(self.effort)? else { continue };
             match self.look(place, &directory, &key.name)? {
-                Place::Missing => {}
-                Place::Directory => found = Found::Directory,
-                Place::File(file, metadata) => {
+                DirectoryEntry::Missing => {}
+                DirectoryEntry::Directory => found = LoadResult::Directory,
+                DirectoryEntry::File(file, metadata) => {
                     let manifest = place.manifest(&directory, self.plan.symlinks, self.now)?;
                     let manifest_says = manifest.says(&key.name);
-                    let about = About::new(self.plan, &self.tree.root, &key.name, manifest_says);
+                    let about =
+                        FileHeaders::new(self.plan, &self.tree.root, &key.name, manifest_says);
                     let loader = Loader {
                         lookup: self,
                         place,
@@ -130,7 +131,7 @@ impl Lookup<'_> {
                         name: &key.name,
                     };
                     let entry = loader.entry(key, file, metadata)?;
-                    return Ok(Found::File(Arc::new(entry)));
+                    return Ok(LoadResult::File(Arc::new(entry)));
                 }
             }
         }
@@ -138,11 +139,13 @@ impl Lookup<'_> {
     }
 
     /// Whether the name still stands for the file of the entry, with its siblings unchanged.
-    pub(super) fn is_current(&self, entry: &Entry) -> io::Result<bool> {
+    pub(super) fn is_current(&self, entry: &FileEntry) -> io::Result<bool> {
         let (stamps, name) = (&entry.stamps, &entry.key.name);
         for (index, place) in self.tree.places.iter().enumerate() {
             let Some(directory) = place.open(self.effort)? else { continue };
-            let Place::File(_, metadata) = self.look(place, &directory, name)? else { continue };
+            let DirectoryEntry::File(_, metadata) = self.look(place, &directory, name)? else {
+                continue;
+            };
             let manifest = || place.manifest(&directory, self.plan.symlinks, self.now);
             if index != stamps.directory
                 || Stamp::of(&metadata) != stamps.original
@@ -155,8 +158,8 @@ impl Lookup<'_> {
             if varies {
                 for (coding, stamp) in SIBLINGS.into_iter().zip(&stamps.siblings) {
                     let now = match self.look_beside(place, &directory, name, coding)? {
-                        Place::File(_, metadata) => Some(Stamp::of(&metadata)),
-                        Place::Directory | Place::Missing => None,
+                        DirectoryEntry::File(_, metadata) => Some(Stamp::of(&metadata)),
+                        DirectoryEntry::Directory | DirectoryEntry::Missing => None,
                     };
                     if now != *stamp {
                         return Ok(false);
@@ -168,43 +171,48 @@ impl Lookup<'_> {
         Ok(false)
     }
 
-    fn look(&self, place: &tree::Place, directory: &Directory, name: &[u8]) -> io::Result<Place> {
+    fn look(
+        &self,
+        place: &tree::PrefixDirectory,
+        directory: &OpenDirectory,
+        name: &[u8],
+    ) -> io::Result<DirectoryEntry> {
         let file = match directory.open_name(name, self.plan.symlinks)? {
             Opened::File(file) => file,
-            Opened::Missing => return Ok(Place::Missing),
+            Opened::Missing => return Ok(DirectoryEntry::Missing),
             Opened::Refused => {
                 self.report_link(place, directory, name);
-                return Ok(Place::Missing);
+                return Ok(DirectoryEntry::Missing);
             }
         };
         let metadata = file.metadata()?;
         Ok(match metadata.file_type() {
-            kind if kind.is_file() => Place::File(file, metadata),
-            kind if kind.is_dir() => Place::Directory,
-            _ => Place::Missing,
+            kind if kind.is_file() => DirectoryEntry::File(file, metadata),
+            kind if kind.is_dir() => DirectoryEntry::Directory,
+            _ => DirectoryEntry::Missing,
         })
     }
 
     /// The same for a file's compressed sibling. One that may not be read is none: the file itself is there.
     fn look_beside(
         &self,
-        place: &tree::Place,
-        directory: &Directory,
+        place: &tree::PrefixDirectory,
+        directory: &OpenDirectory,
         name: &[u8],
         coding: Coding,
-    ) -> io::Result<Place> {
+    ) -> io::Result<DirectoryEntry> {
         let name = beside(name, coding);
         match self.look(place, directory, &name) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 self.report_sibling(place, &name, "this process may not read it", b"");
-                Ok(Place::Missing)
+                Ok(DirectoryEntry::Missing)
             }
             found => found,
         }
     }
 
     /// Says once that a link is not followed: for clients there is just no file.
-    fn report_link(&self, place: &tree::Place, directory: &Directory, name: &[u8]) {
+    fn report_link(&self, place: &tree::PrefixDirectory, directory: &OpenDirectory, name: &[u8]) {
         let symlinks = self.plan.symlinks;
         let Some(link) = directory.refused_link(name, symlinks) else { return };
         let path = path_of(place, &link.name);
@@ -231,7 +239,13 @@ impl Lookup<'_> {
 
     /// Says once that a compressed file is not used: clients get more bytes than whoever made it expects. It is said
     /// again of another `version`.
-    fn report_sibling(&self, place: &tree::Place, name: &[u8], why: &str, version: &[u8]) {
+    fn report_sibling(
+        &self,
+        place: &tree::PrefixDirectory,
+        name: &[u8],
+        why: &str,
+        version: &[u8],
+    ) {
         let path = path_of(place, name);
         let Some(missed) = self.notices.should_report(&[&path, version, why.as_bytes()].concat())
         else {
@@ -251,7 +265,7 @@ impl Lookup<'_> {
 
 impl Loader<'_> {
     /// The file with its siblings.
-    fn entry(&self, key: &Key, file: File, metadata: Metadata) -> io::Result<Entry> {
+    fn entry(&self, key: &FileKey, file: File, metadata: Metadata) -> io::Result<FileEntry> {
         let mut representations = Vec::with_capacity(1 + SIBLINGS.len());
         let original = self.read(file, metadata, Coding::Identity, None)?;
         let mut better_in = original.better_in;
@@ -279,7 +293,7 @@ impl Loader<'_> {
         // Rounded up: a look a moment too early would find it weak still.
         let milliseconds = |rest: Duration| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX) + 1;
         let better_at = better_in.map(|wait| self.lookup.now.saturating_add(milliseconds(wait)));
-        Ok(Entry::new(key.clone(), stamps, representations).better_at(better_at))
+        Ok(FileEntry::new(key.clone(), stamps, representations).better_at(better_at))
     }
 
     fn read(
@@ -288,7 +302,7 @@ impl Loader<'_> {
         metadata: Metadata,
         coding: Coding,
         original: Option<(i64, i64)>,
-    ) -> io::Result<Loaded> {
+    ) -> io::Result<LoadedFile> {
         let Lookup { plan, effort, held, .. } = *self.lookup;
         let most =
             if self.about.is_own { SMALL } else { SMALL_UPLOAD }.min(plan.memory / LEAST_KEPT);
@@ -323,14 +337,14 @@ impl Loader<'_> {
         let (seconds, _) = original.unwrap_or((metadata.mtime(), 0));
         // A date that is still to come would be none (RFC 9110, 8.8.2.1).
         let modified = u64::try_from(seconds).unwrap_or(0).min(date::seconds(now));
-        let validity = is_settled.then_some(Validity { etag: tag, modified });
+        let validity = is_settled.then_some(EntryValidators { etag: tag, modified });
         let (size, stamp) = (metadata.len(), Stamp::of(&metadata));
         let head = self.about.head(coding, size, validity.as_ref());
         let content = match (bytes, room) {
-            (Some(bytes), Some(room)) => Content::Memory(room.hold(bytes), None),
+            (Some(bytes), Some(room)) => FileContent::Memory(room.hold(bytes), None),
             // Empty.
-            (Some(bytes), None) => Content::Memory(bytes, None),
-            (None, _) => Content::Disk(Arc::new(file), Version::of(&metadata)),
+            (Some(bytes), None) => FileContent::Memory(bytes, None),
+            (None, _) => FileContent::Disk(Arc::new(file), FileVersion::of(&metadata)),
         };
         if is_crowded {
             self.lookup.counts.streamed.fetch_add(1, Ordering::Relaxed);
@@ -338,7 +352,7 @@ impl Loader<'_> {
         }
         let mut representation = Representation::new((coding, size), content, head, validity);
         representation.is_write_once = is_settled && (plan.write_once || self.about.is_immutable);
-        Ok(Loaded { representation, stamp, better_in })
+        Ok(LoadedFile { representation, stamp, better_in })
     }
 
     /// The strong tag of a file that is too large to be hashed. A hash in the name is as good as the contents where
@@ -353,10 +367,14 @@ impl Loader<'_> {
     }
 
     /// The sibling in this coding. One that can't be used is reported, and never fails the file.
-    fn sibling(&self, coding: Coding, original: (i64, i64)) -> io::Result<Option<Sibling>> {
+    fn sibling(
+        &self,
+        coding: Coding,
+        original: (i64, i64),
+    ) -> io::Result<Option<PrecompressedFile>> {
         let Lookup { effort, .. } = *self.lookup;
         let place = self.lookup.look_beside(self.place, self.directory, self.name, coding)?;
-        let Place::File(file, metadata) = place else { return Ok(None) };
+        let DirectoryEntry::File(file, metadata) = place else { return Ok(None) };
         let stamp = Stamp::of(&metadata);
         // The contents of an immutable name never change, so its age says nothing about them.
         let is_stale = !self.about.is_immutable && is_stale(stamp.modified(), original);
@@ -368,19 +386,22 @@ impl Loader<'_> {
         } else {
             match self.read(file, metadata, coding, Some(original)) {
                 Ok(loaded) if loaded.representation.is_settled() => {
-                    return Ok(Some(Sibling { stamp: loaded.stamp, loaded: Some(loaded) }));
+                    return Ok(Some(PrecompressedFile {
+                        stamp: loaded.stamp,
+                        loaded: Some(loaded),
+                    }));
                 }
                 // It is looked at again when it has changed, and it is about to.
-                Ok(_) => return Ok(Some(Sibling { loaded: None, stamp })),
+                Ok(_) => return Ok(Some(PrecompressedFile { loaded: None, stamp })),
                 // The same look is made again with more effort.
-                Err(error) if effort == Effort::Memory => return Err(error),
+                Err(error) if effort == LookupEffort::Memory => return Err(error),
                 Err(error) => format!("it can't be read: {error}"),
             }
         };
         let version = format!("{original:?} {:?}", stamp.modified());
         let name = beside(self.name, coding);
         self.lookup.report_sibling(self.place, &name, &why, version.as_bytes());
-        Ok(Some(Sibling { loaded: None, stamp }))
+        Ok(Some(PrecompressedFile { loaded: None, stamp }))
     }
 }
 
@@ -388,7 +409,7 @@ fn beside(name: &[u8], coding: Coding) -> Vec<u8> {
     [name, coding.suffix().as_bytes()].concat()
 }
 
-fn path_of(place: &tree::Place, name: &[u8]) -> Vec<u8> {
+fn path_of(place: &tree::PrefixDirectory, name: &[u8]) -> Vec<u8> {
     [place.path.as_os_str().as_bytes(), b"/", name].concat()
 }
 
@@ -410,17 +431,17 @@ pub fn is_sendable(length: u64) -> bool {
 }
 
 /// Contents in memory, such that the kernel can send them if that is worthwhile.
-pub(super) fn hold(bytes: Bytes, held: &HeldBytes) -> Content {
+pub(super) fn hold(bytes: Bytes, held: &ContentBudget) -> FileContent {
     if !is_sendable(bytes.len() as u64) {
-        return Content::Memory(bytes, None);
+        return FileContent::Memory(bytes, None);
     }
     match memfd::seal(&bytes) {
         Ok((bytes, file)) => {
             let room = held.take(bytes.len() as u64);
-            Content::Memory(room.hold(bytes), Some(file))
+            FileContent::Memory(room.hold(bytes), Some(file))
         }
         // Without descriptors, or without memfd: it costs more to send, and is the same.
-        Err(_) => Content::Memory(bytes, None),
+        Err(_) => FileContent::Memory(bytes, None),
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Manifest {
     /// Each original name with the hashed one right behind it.
     names: String,
     /// By original name, each of which is there once.
-    entries: Box<[Entry]>,
+    entries: Box<[ManifestEntry]>,
     /// Indices of entries, by hashed name.
     by_hashed: Box<[u32]>,
     hash: String,
@@ -32,7 +32,7 @@ pub struct Manifest {
 
 /// Where in `names` the two begin and end.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct ManifestEntry {
     begin: u32,
     original: u16,
     hashed: u16,
@@ -40,7 +40,7 @@ struct Entry {
 
 /// The file as it is written.
 #[derive(Deserialize)]
-struct Text {
+struct ManifestText {
     #[serde(default)]
     paths: Option<Manifest>,
     version: Option<Value>,
@@ -48,10 +48,10 @@ struct Text {
 }
 
 /// Reads `paths` into a manifest without a hash.
-struct Paths;
+struct PathsVisitor;
 
 /// `None` if it is not UTF-8.
-struct Name(Option<String>);
+struct ManifestName(Option<String>);
 
 struct NameVisitor;
 
@@ -77,7 +77,7 @@ impl Manifest {
         if bytes.len() > LARGEST {
             return Err(ManifestError::TooLarge(bytes.len() as u64));
         }
-        let text: Text = serde_json::from_slice(bytes)?;
+        let text: ManifestText = serde_json::from_slice(bytes)?;
         let version = text.version.as_ref().and_then(Value::as_str);
         if !matches!(version, Some("1.0" | "1.1")) {
             let version = version.map(|version| version.chars().take(32).collect());
@@ -143,15 +143,15 @@ impl Manifest {
     }
 }
 
-// === impl Paths ===
+// === impl PathsVisitor ===
 
 impl<'de> Deserialize<'de> for Manifest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Paths)
+        deserializer.deserialize_map(PathsVisitor)
     }
 }
 
-impl<'de> Visitor<'de> for Paths {
+impl<'de> Visitor<'de> for PathsVisitor {
     type Value = Manifest;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -160,9 +160,9 @@ impl<'de> Visitor<'de> for Paths {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Manifest, A::Error> {
         let (mut names, mut entries, mut ignored) = (String::new(), Vec::new(), 0);
-        while let Some((Name(original), Name(hashed))) = map.next_entry()? {
+        while let Some((ManifestName(original), ManifestName(hashed))) = map.next_entry()? {
             let entry = original.zip(hashed).and_then(|(original, hashed)| {
-                let entry = Entry::of(names.len(), &original, &hashed)?;
+                let entry = ManifestEntry::of(names.len(), &original, &hashed)?;
                 names.push_str(&original);
                 names.push_str(&hashed);
                 Some(entry)
@@ -184,9 +184,9 @@ impl<'de> Visitor<'de> for Paths {
     }
 }
 
-// === impl Name ===
+// === impl ManifestName ===
 
-impl<'de> Deserialize<'de> for Name {
+impl<'de> Deserialize<'de> for ManifestName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // As bytes: Python writes a name that is no UTF-8 with half of a surrogate pair, which as text
         // would spoil the whole manifest.
@@ -195,24 +195,24 @@ impl<'de> Deserialize<'de> for Name {
 }
 
 impl Visitor<'_> for NameVisitor {
-    type Value = Name;
+    type Value = ManifestName;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
-    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Name, E> {
-        Ok(Name(str::from_utf8(bytes).ok().map(str::to_owned)))
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<ManifestName, E> {
+        Ok(ManifestName(str::from_utf8(bytes).ok().map(str::to_owned)))
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Name, E> {
-        Ok(Name(Some(text.to_owned())))
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ManifestName, E> {
+        Ok(ManifestName(Some(text.to_owned())))
     }
 }
 
-// === impl Entry ===
+// === impl ManifestEntry ===
 
-impl Entry {
+impl ManifestEntry {
     /// `None` if no file can have such a name.
     fn of(begin: usize, original: &str, hashed: &str) -> Option<Self> {
         let is_segment = |part: &str| !matches!(part, "" | "." | "..");

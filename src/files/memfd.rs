@@ -14,7 +14,7 @@ use rustix::{
 use rustix::mm::mmap_anonymous;
 
 /// A mapping of a whole sealed memfd.
-struct Mapping {
+struct MemfdMapping {
     start: ptr::NonNull<u8>,
     length: usize,
 }
@@ -28,14 +28,14 @@ pub(super) fn seal(contents: &[u8]) -> io::Result<(Bytes, Arc<File>)> {
     // take the seals away.
     let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
     fcntl_add_seals(&file, seals)?;
-    let mapping = Mapping::new(&file, contents.len())?;
+    let mapping = MemfdMapping::new(&file, contents.len())?;
     Ok((Bytes::from_owner(mapping), Arc::new(file)))
 }
 
-// === impl Mapping ===
+// === impl MemfdMapping ===
 
 #[expect(unsafe_code, reason = "a mapping can't be had without it; each use says why it is sound")]
-impl Mapping {
+impl MemfdMapping {
     /// Maps the first `length` bytes of a file that is sealed and has so many.
     fn new(file: &File, length: usize) -> io::Result<Self> {
         // Private, though nobody writes: before Linux 6.7 a file that is sealed against writing and open
@@ -62,7 +62,7 @@ impl Mapping {
 }
 
 #[expect(unsafe_code, reason = "a mapping can't be read without it; each use says why it is sound")]
-impl AsRef<[u8]> for Mapping {
+impl AsRef<[u8]> for MemfdMapping {
     fn as_ref(&self) -> &[u8] {
         // SAFETY: `start` is a readable mapping of `length` bytes until `self` is dropped, and the
         // slice does not outlive `self`. The seals keep its bytes from changing (SEAL_WRITE) and its
@@ -73,7 +73,7 @@ impl AsRef<[u8]> for Mapping {
 }
 
 #[expect(unsafe_code, reason = "a mapping can't be ended without it; the use says why it is sound")]
-impl Drop for Mapping {
+impl Drop for MemfdMapping {
     fn drop(&mut self) {
         // SAFETY: this is the mapping that `new` made, all of it, once. Slices of it borrow `self`.
         let _ = unsafe { munmap(self.start.as_ptr().cast(), self.length) };
@@ -82,11 +82,11 @@ impl Drop for Mapping {
 
 // SAFETY: the mapping belongs to the process, not to a thread, and is only ever read.
 #[expect(unsafe_code, reason = "a raw pointer is not Send by itself; the argument stands above")]
-unsafe impl Send for Mapping {}
+unsafe impl Send for MemfdMapping {}
 
 // SAFETY: shared references only read, and nothing writes (see `as_ref`).
 #[expect(unsafe_code, reason = "a raw pointer is not Sync by itself; the argument stands above")]
-unsafe impl Sync for Mapping {}
+unsafe impl Sync for MemfdMapping {}
 
 #[cfg(test)]
 mod tests {
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn parts_of_a_mapping_outlive_it_on_other_threads() {
         let contents: Vec<u8> = (0..=255).cycle().take(5000).collect();
-        let memory = Bytes::from_owner(Mapping::anonymous(&contents).unwrap());
+        let memory = Bytes::from_owner(MemfdMapping::anonymous(&contents).unwrap());
         assert!(memory == contents);
         let readers = [0..5000, 4095..4097, 4999..5000, 17..17].map(|range| {
             let (part, expected) = (memory.slice(range.clone()), contents[range].to_vec());
@@ -111,13 +111,15 @@ mod tests {
 
     #[test]
     fn mapping_ends_once() {
-        let (first, second) =
-            (Mapping::anonymous(b"first").unwrap(), Mapping::anonymous(b"second").unwrap());
+        let (first, second) = (
+            MemfdMapping::anonymous(b"first").unwrap(),
+            MemfdMapping::anonymous(b"second").unwrap(),
+        );
         let start = first.start;
         drop(first);
         assert_eq!(second.as_ref(), b"second");
         // The address may be used again, and the new mapping is not the old one's to end.
-        let third = Mapping::anonymous(b"third").unwrap();
+        let third = MemfdMapping::anonymous(b"third").unwrap();
         assert_eq!((third.as_ref(), second.as_ref()), (&b"third"[..], &b"second"[..]));
         assert!(start != second.start);
     }

@@ -26,11 +26,11 @@ mod tree;
 mod verify;
 
 pub use self::{
-    entry::{Content, Entry, Representation, SelectedRepresentation},
+    entry::{FileContent, FileEntry, Representation, SelectedRepresentation},
     headers::media_policy,
     kind::{is_hashed, unhashed},
-    load::{Found, is_sendable},
+    load::{LoadResult, is_sendable},
     manifest::{Manifest, ManifestError},
-    store::Store,
-    verify::{Names, Report, Sample, verify},
+    store::FileStore,
+    verify::{NameSample, VerifyReport, VerifySample, verify},
 };

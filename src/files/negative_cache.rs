@@ -9,16 +9,16 @@ const SLOTS: usize = 8192;
 /// Names are remembered as hashes: 13 bits choose the slot and 32 more must agree, so that the chance
 /// of one name being taken for another is 2^-45 each time, and it lasts a lifetime.
 #[derive(Debug)]
-pub(super) struct Recent {
+pub(super) struct NegativeCache {
     /// 32 bits of the hash, 32 bits of the time; 0 is empty.
     slots: Box<[AtomicU64]>,
     /// Milliseconds.
     lifetime: u32,
 }
 
-// === impl Recent ===
+// === impl NegativeCache ===
 
-impl Recent {
+impl NegativeCache {
     /// Remembers names for so many milliseconds.
     pub(super) fn new(lifetime: u64) -> Self {
         let slots = (0..SLOTS).map(|_| AtomicU64::default()).collect();
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn names_are_forgotten_in_time() {
-        let recent = Recent::new(1000);
+        let recent = NegativeCache::new(1000);
         let hash = 0x1234_5678_9abc_def0;
         assert!(!recent.knows(hash, 5000));
         recent.note(hash, 5000);
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_clock_may_go_round() {
-        let recent = Recent::new(1000);
+        let recent = NegativeCache::new(1000);
         let begin = u64::from(u32::MAX) - 10;
         recent.note(7, begin);
         assert!(recent.knows(7, begin + 500) && !recent.knows(7, begin + 1000));
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn without_a_lifetime_nothing_is_remembered() {
-        let recent = Recent::new(0);
+        let recent = NegativeCache::new(0);
         recent.note(7, 7);
         assert!(!recent.knows(7, 7));
     }

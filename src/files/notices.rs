@@ -8,7 +8,7 @@ use std::{
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::telemetry::Repeat;
+use crate::telemetry::LogThrottle;
 
 /// So many are reported at once; after that one every ten seconds, because a whole directory may have the same fault.
 const FIRST: usize = 32;
@@ -17,14 +17,14 @@ const MOST: usize = 4096;
 
 /// Which files were reported.
 #[derive(Debug, Default)]
-pub(super) struct Notices {
+pub(super) struct FileNotices {
     reported: Mutex<HashSet<u64>>,
-    repeat: Repeat,
+    repeat: LogThrottle,
 }
 
-// === impl Notices ===
+// === impl FileNotices ===
 
-impl Notices {
+impl FileNotices {
     /// `Some(missed)` if this subject should be reported now; `missed` others were not since the last report.
     pub(super) fn should_report(&self, subject: &[u8]) -> Option<u64> {
         let subject = xxh3_64(subject);
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn each_subject_is_reported_once_and_many_do_not_flood_the_log() {
-        let notices = Notices::default();
+        let notices = FileNotices::default();
         assert_eq!(notices.should_report(b"a"), Some(0));
         assert_eq!(notices.should_report(b"a"), None);
         let first = (0..1000_u32).filter_map(|one| notices.should_report(&one.to_be_bytes()));

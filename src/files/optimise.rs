@@ -7,32 +7,32 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
     compress,
-    content_budget::HeldBytes,
-    entry::{Content, Entry, Progress, Representation, Validity},
-    headers::About,
+    content_budget::ContentBudget,
+    entry::{EntryValidators, FileContent, FileEntry, Optimisation, Representation},
+    headers::FileHeaders,
     load, tag,
 };
 
 /// Whether there is anything to do about an entry.
-pub(super) fn is_wanted(entry: &Entry, compresses: bool) -> bool {
+pub(super) fn is_wanted(entry: &FileEntry, compresses: bool) -> bool {
     let compresses = compresses && compressible(entry).is_some();
     match entry.progress() {
-        Progress::None => compresses || entry.representations().iter().any(needs_seal),
-        Progress::Plain => compresses,
-        Progress::Full => false,
+        Optimisation::None => compresses || entry.representations().iter().any(needs_seal),
+        Optimisation::Plain => compresses,
+        Optimisation::Full => false,
     }
 }
 
 /// The entry as it should be.
 pub(super) fn improve(
-    entry: &Entry,
-    about: &About,
-    (compresses, held): (bool, &HeldBytes),
-) -> io::Result<Entry> {
+    entry: &FileEntry,
+    about: &FileHeaders,
+    (compresses, held): (bool, &ContentBudget),
+) -> io::Result<FileEntry> {
     let mut better = Vec::with_capacity(3);
     for representation in entry.representations() {
         let mut one = representation.clone();
-        if let Content::Memory(bytes, None) = &one.content {
+        if let FileContent::Memory(bytes, None) = &one.content {
             one.content = load::hold(bytes.clone(), held);
         }
         better.push(one);
@@ -43,7 +43,7 @@ pub(super) fn improve(
             let (size, etag) = (packed.len() as u64, Some(tag::of_hash(xxh3_128(&packed))));
             // A text in memory of which this is made has both.
             let Some(validity) = original.validity.as_ref() else { continue };
-            let validity = Some(Validity { etag, modified: validity.modified });
+            let validity = Some(EntryValidators { etag, modified: validity.modified });
             let head = about.head(coding, size, validity.as_ref());
             let room = held.take(size);
             let content = load::hold(room.hold(packed), held);
@@ -51,23 +51,23 @@ pub(super) fn improve(
         }
     }
     let is_full = compresses || compressible(entry).is_none();
-    let progress = if is_full { Progress::Full } else { Progress::Plain };
+    let progress = if is_full { Optimisation::Full } else { Optimisation::Plain };
     Ok(entry.improved(better, progress))
 }
 
 /// Contents that the kernel could send, if it had them.
 fn needs_seal(representation: &Representation) -> bool {
-    matches!(&representation.content, Content::Memory(bytes, None) if load::is_sendable(bytes.len() as u64))
+    matches!(&representation.content, FileContent::Memory(bytes, None) if load::is_sendable(bytes.len() as u64))
 }
 
 /// A text in memory without any compressed sibling.
-fn compressible(entry: &Entry) -> Option<(&Representation, &[u8])> {
+fn compressible(entry: &FileEntry) -> Option<(&Representation, &[u8])> {
     let [original] = entry.representations() else { return None };
     let varies = original.head.contains_key(http::header::VARY);
     match &original.content {
-        Content::Memory(text, _) if varies && original.size >= compress::LEAST => {
+        FileContent::Memory(text, _) if varies && original.size >= compress::LEAST => {
             Some((original, text))
         }
-        Content::Memory(..) | Content::Disk(..) => None,
+        FileContent::Memory(..) | FileContent::Disk(..) => None,
     }
 }

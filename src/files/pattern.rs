@@ -3,11 +3,11 @@
 //! A name taken for hashed is kept by caches for a year and can't be called back, while one not taken
 //! for it costs a revalidation a minute later. So a hash must not look like a word or a number.
 
-use crate::plan::Pattern;
+use crate::plan::NamePatternRule;
 
 /// A piece of a glob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token {
+enum GlobToken {
     /// This character.
     One(char),
     /// `?`: one character but `/`.
@@ -26,17 +26,17 @@ enum Token {
 /// A glob that begins with `/` stands for the whole name as well; `**/` also matches no directory.
 /// Of true hashes one in thirty of Vite's, one in ten of webpack's with eight digits and one in four of esbuild's
 /// are not recognised; a glob such as `assets/**` is surer for a directory that holds nothing else.
-pub(super) fn matches(pattern: &Pattern, name: &[u8]) -> bool {
+pub(super) fn matches(pattern: &NamePatternRule, name: &[u8]) -> bool {
     let last = name.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     match pattern {
-        Pattern::Glob(glob) => match glob.strip_prefix('/') {
+        NamePatternRule::Glob(glob) => match glob.strip_prefix('/') {
             Some(glob) => matches_glob(glob, name),
             None if glob.contains('/') => matches_glob(glob, name),
             None => matches_glob(glob, last),
         },
-        Pattern::Vite => after_dash(last).is_some_and(is_vite_hash),
-        Pattern::Webpack => between_dots(last).is_some_and(is_hex_hash),
-        Pattern::Esbuild => after_dash(last).is_some_and(is_base32_hash),
+        NamePatternRule::Vite => after_dash(last).is_some_and(is_vite_hash),
+        NamePatternRule::Webpack => between_dots(last).is_some_and(is_hex_hash),
+        NamePatternRule::Esbuild => after_dash(last).is_some_and(is_base32_hash),
     }
 }
 
@@ -62,7 +62,7 @@ fn matches_glob(glob: &str, name: &[u8]) -> bool {
 }
 
 /// Goes past the tokens that may stand for nothing; says whether that leads behind the last.
-fn skip(tokens: &[Token], before: &mut [bool], mut open: bool, at_segment: bool) -> bool {
+fn skip(tokens: &[GlobToken], before: &mut [bool], mut open: bool, at_segment: bool) -> bool {
     for (here, token) in before.iter_mut().zip(tokens) {
         *here |= open;
         open = *here && token.may_be_nothing(at_segment);
@@ -70,31 +70,33 @@ fn skip(tokens: &[Token], before: &mut [bool], mut open: bool, at_segment: bool)
     open
 }
 
-fn tokens(glob: &str) -> Vec<Token> {
+fn tokens(glob: &str) -> Vec<GlobToken> {
     let mut tokens = Vec::with_capacity(glob.len());
     let mut rest = glob;
     let mut at_segment = true;
     while let Some(character) = rest.chars().next() {
         let behind_stars = rest.trim_start_matches('*');
         let (token, behind) = match (character, rest.len() - behind_stars.len()) {
-            (_, 1) => (Token::Segment, behind_stars),
+            (_, 1) => (GlobToken::Segment, behind_stars),
             (_, 2..) => match behind_stars.strip_prefix('/') {
-                Some(behind) if at_segment => (Token::Directories, behind),
-                _ => (Token::Deep, behind_stars),
+                Some(behind) if at_segment => (GlobToken::Directories, behind),
+                _ => (GlobToken::Deep, behind_stars),
             },
-            ('?', 0) => (Token::Any, rest.get(1..).unwrap_or_default()),
-            (_, 0) => (Token::One(character), rest.get(character.len_utf8()..).unwrap_or_default()),
+            ('?', 0) => (GlobToken::Any, rest.get(1..).unwrap_or_default()),
+            (_, 0) => {
+                (GlobToken::One(character), rest.get(character.len_utf8()..).unwrap_or_default())
+            }
         };
-        at_segment = matches!(token, Token::One('/') | Token::Directories);
+        at_segment = matches!(token, GlobToken::One('/') | GlobToken::Directories);
         tokens.push(token);
         rest = behind;
     }
     tokens
 }
 
-// === impl Token ===
+// === impl GlobToken ===
 
-impl Token {
+impl GlobToken {
     /// Whether it can take this character and more.
     fn stays(self, character: char) -> bool {
         match self {
@@ -213,7 +215,7 @@ mod tests {
             ("[a].js", "[a].js", "a.js"),
             ("é*", "é éa", "e"),
         ] {
-            let pattern = Pattern::Glob(glob.to_owned());
+            let pattern = NamePatternRule::Glob(glob.to_owned());
             for name in names.split(' ') {
                 assert!(matches(&pattern, name.as_bytes()), "{glob} and {name}");
             }
@@ -221,13 +223,13 @@ mod tests {
                 assert!(!matches(&pattern, name.as_bytes()), "{glob} and {name}");
             }
         }
-        assert!(matches(&Pattern::Glob("a?.js".to_owned()), b"a\xff.js"));
-        assert!(!matches(&Pattern::Glob("a??.js".to_owned()), "aé.js".as_bytes()));
+        assert!(matches(&NamePatternRule::Glob("a?.js".to_owned()), b"a\xff.js"));
+        assert!(!matches(&NamePatternRule::Glob("a??.js".to_owned()), "aé.js".as_bytes()));
     }
 
     #[test]
     fn a_glob_never_explodes() {
-        let glob = Pattern::Glob(format!("/{}b", "**a*?".repeat(40)));
+        let glob = NamePatternRule::Glob(format!("/{}b", "**a*?".repeat(40)));
         let begin = std::time::Instant::now();
         assert!(!matches(&glob, &[b'a'; 4095]));
         assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());
@@ -238,20 +240,20 @@ mod tests {
     fn bundlers() {
         for (pattern, names) in [
             (
-                Pattern::Vite,
+                NamePatternRule::Vite,
                 "index-DiwrgTda.css index-f40OySzR.js assets/react-CHdo91hT.svg index-n_ryQ3BS.css \
                  shared-B7PI925R.js foo-BRBmoGS9.js foo-5UjPuW-k.css shared-ChJ_j-JG.css \
                  baz-B2H3sXNv.js bar-gkvgaI9m.js index-legacy-Bf3gkJsd.js index--Bq7xKd2.js \
                  foo.module-B7PI925R.css index-06d14ce2.js vendor-4b3f5a9c.js",
             ),
             (
-                Pattern::Webpack,
+                NamePatternRule::Webpack,
                 "static/js/main.86265e7e.js 787.dd20aa60.chunk.js main.073c9b0a.css \
                  logo.6ce24c58023cc2f8fd88fe9d219db6c6.svg 6ce24c58023cc2f8fd88.woff2 \
                  main.4dc5c6e9b1b9a0b0b0d1.js base.934aa95f5b5f.css index.06d14ce2.js a.b.2d91f3a0.js",
             ),
             (
-                Pattern::Esbuild,
+                NamePatternRule::Esbuild,
                 "chunk-3YSFNLPC.js index-Z4VHXZJY.css app-4SFSC7VK.js logo-W2Q7XKZA.svg",
             ),
         ] {
@@ -264,7 +266,7 @@ mod tests {
         }
         // Each form is its own.
         for other in ["index.DiwrgTda.css", "index-DiwrgTda", "-DiwrgTda.css", "DiwrgTda.css"] {
-            assert!(!matches(&Pattern::Vite, other.as_bytes()), "{other}");
+            assert!(!matches(&NamePatternRule::Vite, other.as_bytes()), "{other}");
         }
     }
 
@@ -284,11 +286,11 @@ mod tests {
     fn words_and_hashes_of_the_same_form_are_told_apart_by_nobody() {
         for name in ["user-UserList.js", "app-fontSize.js", "app-jQueryUI.js", "doc-HTML5doc.html"]
         {
-            assert!(matches(&Pattern::Vite, name.as_bytes()), "{name}");
-            assert!(!matches(&Pattern::Esbuild, name.as_bytes()), "{name}");
+            assert!(matches(&NamePatternRule::Vite, name.as_bytes()), "{name}");
+            assert!(!matches(&NamePatternRule::Esbuild, name.as_bytes()), "{name}");
         }
         for name in ["main-QXKZVJWP.js", "index-ZYVHXZJ4.css"] {
-            assert!(!matches(&Pattern::Esbuild, name.as_bytes()), "{name}");
+            assert!(!matches(&NamePatternRule::Esbuild, name.as_bytes()), "{name}");
         }
     }
 
@@ -300,11 +302,11 @@ mod tests {
         const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let mut random = fastrand::Rng::with_seed(3);
         for (pattern, stem, alphabet, length, expected) in [
-            (Pattern::Vite, "index-", BASE64, 8, 960),
-            (Pattern::Vite, "index-", HEX, 8, 880),
-            (Pattern::Webpack, "main.", HEX, 8, 880),
-            (Pattern::Webpack, "main.", HEX, 20, 999),
-            (Pattern::Esbuild, "chunk-", BASE32, 8, 730),
+            (NamePatternRule::Vite, "index-", BASE64, 8, 960),
+            (NamePatternRule::Vite, "index-", HEX, 8, 880),
+            (NamePatternRule::Webpack, "main.", HEX, 8, 880),
+            (NamePatternRule::Webpack, "main.", HEX, 20, 999),
+            (NamePatternRule::Esbuild, "chunk-", BASE32, 8, 730),
         ] {
             let mut recognised = 0;
             for _ in 0..10_000 {
@@ -351,7 +353,7 @@ mod tests {
 
         #[test]
         fn any_name_has_an_answer(name: Vec<u8>) {
-            for pattern in [Pattern::Vite, Pattern::Webpack, Pattern::Esbuild] {
+            for pattern in [NamePatternRule::Vite, NamePatternRule::Webpack, NamePatternRule::Esbuild] {
                 matches(&pattern, &name);
             }
         }

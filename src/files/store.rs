@@ -22,20 +22,20 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{
     background::Background,
-    content_budget::HeldBytes,
-    entry::{Entry, Key, Progress},
-    entry_cache::Shelf,
+    content_budget::ContentBudget,
+    entry::{FileEntry, FileKey, Optimisation},
+    entry_cache::EntryCache,
     hashes::Hashes,
-    headers::{self, About},
+    headers::{self, FileHeaders},
     kind,
-    load::{Found, Lookup},
+    load::{LoadResult, Lookup},
     manifest::Manifest,
-    negative_cache::Recent,
-    notices::Notices,
-    open::Effort,
+    negative_cache::NegativeCache,
+    notices::FileNotices,
+    open::LookupEffort,
     optimise, survey,
-    tree::Tree,
-    verify::{Names, Report, Sample, verify},
+    tree::PrefixTree,
+    verify::{NameSample, VerifyReport, VerifySample, verify},
 };
 use crate::{plan, telemetry::StoreCounts};
 
@@ -54,46 +54,46 @@ const MISSING: u64 = 500;
 
 /// Finds files. Cheap to share; all methods may be called from any worker.
 #[derive(Debug)]
-pub struct Store {
-    plan: plan::Files,
-    trees: Vec<Tree>,
+pub struct FileStore {
+    plan: plan::FileSettings,
+    trees: Vec<PrefixTree>,
     /// Milliseconds.
     check_interval: u64,
     seed: u64,
     begin: Instant,
-    shelf: Shelf,
-    missing: Recent,
+    shelf: EntryCache,
+    missing: NegativeCache,
     /// Files that were not kept, because the store was full.
-    passed: Recent,
+    passed: NegativeCache,
     /// Texts that were compressed although the store was full.
-    pressed: Recent,
+    pressed: NegativeCache,
     hashes: Hashes,
-    held: HeldBytes,
-    notices: Notices,
+    held: ContentBudget,
+    notices: FileNotices,
     background: Background,
     /// Whether the background looks for files that are open and gone.
     is_sweeping: AtomicBool,
     counts: Arc<StoreCounts>,
 }
 
-// === impl Store ===
+// === impl FileStore ===
 
-impl Store {
+impl FileStore {
     /// An empty store over the plan's roots. Touches no file.
-    pub fn new(plan: &plan::Files, counts: Arc<StoreCounts>) -> Arc<Self> {
+    pub fn new(plan: &plan::FileSettings, counts: Arc<StoreCounts>) -> Arc<Self> {
         let check_interval = plan.check_interval.map_or(u64::MAX, milliseconds);
         Arc::new(Self {
-            trees: plan.roots.iter().map(Tree::new).collect(),
+            trees: plan.roots.iter().map(PrefixTree::new).collect(),
             check_interval,
             seed: fastrand::u64(..),
             begin: Instant::now(),
-            shelf: Shelf::new(plan.memory, plan.entries, descriptors(), Arc::clone(&counts)),
-            missing: Recent::new(check_interval.min(MISSING)),
-            passed: Recent::new(ASKED_AGAIN),
-            pressed: Recent::new(PRESSED),
+            shelf: EntryCache::new(plan.memory, plan.entries, descriptors(), Arc::clone(&counts)),
+            missing: NegativeCache::new(check_interval.min(MISSING)),
+            passed: NegativeCache::new(ASKED_AGAIN),
+            pressed: NegativeCache::new(PRESSED),
             hashes: Hashes::new(plan.hash_rate),
-            held: HeldBytes::new(plan.memory),
-            notices: Notices::default(),
+            held: ContentBudget::new(plan.memory),
+            notices: FileNotices::default(),
             background: Background::default(),
             is_sweeping: AtomicBool::new(false),
             counts,
@@ -146,7 +146,7 @@ impl Store {
     }
 
     /// What is known of a name since a moment ago. `name` is relative, without dot segments.
-    pub fn fresh(self: &Arc<Self>, root: usize, name: &[u8], now: Instant) -> Option<Found> {
+    pub fn fresh(self: &Arc<Self>, root: usize, name: &[u8], now: Instant) -> Option<LoadResult> {
         let hash = self.hash(root, name);
         let now = self.clock(now);
         match self.known(hash, root, name) {
@@ -158,15 +158,15 @@ impl Store {
                 if entry.mark_used() {
                     self.improve_later(hash, &entry);
                 }
-                Some(Found::File(entry))
+                Some(LoadResult::File(entry))
             }
-            None => self.missing.knows(hash, now).then_some(Found::Missing),
+            None => self.missing.knows(hash, now).then_some(LoadResult::Missing),
         }
     }
 
     /// Looks at the disk: at once if the kernel has everything in memory, else on the blocking pool.
-    pub async fn find(self: Arc<Self>, root: usize, name: &[u8]) -> io::Result<Found> {
-        let key = Key { root, name: name.into() };
+    pub async fn find(self: Arc<Self>, root: usize, name: &[u8]) -> io::Result<LoadResult> {
+        let key = FileKey { root, name: name.into() };
         self.at_once_or_later(move |store, effort| store.look(&key, effort)).await
     }
 
@@ -194,13 +194,13 @@ impl Store {
     /// Looks with the kernel's memory alone, and if that does not suffice on the blocking pool.
     async fn at_once_or_later<T: Send + 'static>(
         self: Arc<Self>,
-        look: impl Fn(&Arc<Self>, Effort) -> io::Result<T> + Send + 'static,
+        look: impl Fn(&Arc<Self>, LookupEffort) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        match look(&self, Effort::Memory) {
+        match look(&self, LookupEffort::Memory) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             found => return found,
         }
-        let looked = tokio::task::spawn_blocking(move || look(&self, Effort::Disk)).await;
+        let looked = tokio::task::spawn_blocking(move || look(&self, LookupEffort::Disk)).await;
         looked.unwrap_or_else(|panic| Err(io::Error::other(panic)))
     }
 
@@ -208,7 +208,7 @@ impl Store {
         &self,
         root: usize,
         original: &[u8],
-        effort: Effort,
+        effort: LookupEffort,
     ) -> io::Result<Option<Vec<u8>>> {
         let Some(tree) = self.trees.get(root) else { return Ok(None) };
         let now = self.clock(Instant::now());
@@ -226,8 +226,8 @@ impl Store {
         Ok(is_plain.then(|| original.to_vec()))
     }
 
-    fn look(self: &Arc<Self>, key: &Key, effort: Effort) -> io::Result<Found> {
-        let Some(tree) = self.trees.get(key.root) else { return Ok(Found::Missing) };
+    fn look(self: &Arc<Self>, key: &FileKey, effort: LookupEffort) -> io::Result<LoadResult> {
+        let Some(tree) = self.trees.get(key.root) else { return Ok(LoadResult::Missing) };
         let now = self.clock(Instant::now());
         let Self { plan, hashes, held, counts, notices, .. } = &**self;
         let lookup = Lookup { plan, tree, hashes, held, counts, notices, now, effort };
@@ -241,10 +241,10 @@ impl Store {
             };
             if is_current {
                 entry.set_checked(now);
-                if entry.mark_used() || entry.progress() != Progress::Full {
+                if entry.mark_used() || entry.progress() != Optimisation::Full {
                     self.improve_later(hash, &entry);
                 }
-                return Ok(Found::File(entry));
+                return Ok(LoadResult::File(entry));
             }
             self.shelf.remove(hash, &entry);
             is_asked_again = true;
@@ -252,8 +252,8 @@ impl Store {
         let found = lookup.load(key)?;
         match &found {
             // Nobody else gets what was read of a file that is being written.
-            Found::File(entry) if !entry.is_settled() => {}
-            Found::File(entry) => {
+            LoadResult::File(entry) if !entry.is_settled() => {}
+            LoadResult::File(entry) => {
                 entry.set_checked(now);
                 if self.shelf.insert(hash, Arc::clone(entry), is_asked_again) {
                     self.sweep_later();
@@ -262,8 +262,8 @@ impl Store {
                 }
             }
             // As of the look's beginning: what has come meanwhile is found when that is too long ago.
-            Found::Missing => self.missing.note(hash, now),
-            Found::Directory => {}
+            LoadResult::Missing => self.missing.note(hash, now),
+            LoadResult::Directory => {}
         }
         self.verify_later(key.root);
         Ok(found)
@@ -271,7 +271,7 @@ impl Store {
 
     /// Has done in the background what would make the entry better. What can't be kept would be done
     /// again for every request.
-    fn improve_later(self: &Arc<Self>, hash: u64, entry: &Arc<Entry>) {
+    fn improve_later(self: &Arc<Self>, hash: u64, entry: &Arc<FileEntry>) {
         let (now, is_tight) = (self.clock(Instant::now()), self.shelf.is_tight());
         let may_press = entry.is_busy() && !self.pressed.knows(hash, now);
         let compresses = self.plan.compress && (may_press || !is_tight);
@@ -291,13 +291,13 @@ impl Store {
         });
     }
 
-    fn improve(&self, hash: u64, entry: &Arc<Entry>, compresses: bool, is_tight: bool) {
+    fn improve(&self, hash: u64, entry: &Arc<FileEntry>, compresses: bool, is_tight: bool) {
         let is_known = self.shelf.get(hash).is_some_and(|known| Arc::ptr_eq(&known, entry));
         let Some(tree) = self.trees.get(entry.key.root).filter(|_| is_known) else { return };
         let name = &entry.key.name;
         let manifest_says =
             tree.places.get(entry.stamps.directory).and_then(|place| place.known().says(name));
-        let about = About::new(&self.plan, &tree.root, name, manifest_says);
+        let about = FileHeaders::new(&self.plan, &tree.root, name, manifest_says);
         match optimise::improve(entry, &about, (compresses, &self.held)) {
             Ok(better) => {
                 // Also if there is no room for the better one: the work would be done again each time.
@@ -340,7 +340,7 @@ impl Store {
         let Self { plan, hashes, held, counts, notices, .. } = self;
         for (hash, entry) in self.shelf.open_since(now.saturating_sub(self.check_interval)) {
             let Some(tree) = self.trees.get(entry.key.root) else { continue };
-            let effort = Effort::Disk;
+            let effort = LookupEffort::Disk;
             let lookup = Lookup { plan, tree, hashes, held, counts, notices, now, effort };
             // Of one that can't be looked at nothing is known: its next request sees what is wrong.
             match lookup.is_current(&entry) {
@@ -368,10 +368,10 @@ impl Store {
         }
     }
 
-    fn read_manifests(&self, tree: &Tree) {
+    fn read_manifests(&self, tree: &PrefixTree) {
         let now = self.clock(Instant::now());
         for place in &tree.places {
-            if let Ok(Some(directory)) = place.open(Effort::Disk) {
+            if let Ok(Some(directory)) = place.open(LookupEffort::Disk) {
                 // What fails is tried again, and told, when a file is looked for.
                 let _ = place.manifest(&directory, self.plan.symlinks, now);
             }
@@ -381,12 +381,12 @@ impl Store {
     fn verify(self: &Arc<Self>, root: usize, place: usize, manifest: &Manifest) {
         let Some(tree) = self.trees.get(root) else { return };
         let Some(place) = tree.places.get(place) else { return };
-        let sample = Sample::new(fastrand::u64(..));
+        let sample = VerifySample::new(fastrand::u64(..));
         // Nobody else looks at the store any more: the process is about to end.
         let cancelled = || Arc::strong_count(self) == 1;
         let report = verify(&place.path, manifest, self.plan.symlinks, sample, &cancelled);
         let Ok(report) = report else { return };
-        let count = |names: &Names| u64::try_from(names.count).unwrap_or(u64::MAX);
+        let count = |names: &NameSample| u64::try_from(names.count).unwrap_or(u64::MAX);
         let counts = &self.counts;
         counts.manifest_missing.fetch_add(count(&report.missing), Ordering::Relaxed);
         counts.manifest_mismatched.fetch_add(count(&report.mismatched), Ordering::Relaxed);
@@ -402,7 +402,7 @@ impl Store {
         is_taken
     }
 
-    fn known(&self, hash: u64, root: usize, name: &[u8]) -> Option<Arc<Entry>> {
+    fn known(&self, hash: u64, root: usize, name: &[u8]) -> Option<Arc<FileEntry>> {
         let entry = self.shelf.get(hash)?;
         (entry.key.root == root && *entry.key.name == *name).then_some(entry)
     }
@@ -422,7 +422,7 @@ fn is_exhausted(error: &io::Error) -> bool {
 
 /// Descriptors that one store may hold, at the most, whatever is asked for.
 fn descriptors() -> u64 {
-    getrlimit(Resource::Nofile).current.map_or(u64::MAX, plan::Files::most_descriptors)
+    getrlimit(Resource::Nofile).current.map_or(u64::MAX, plan::FileSettings::most_descriptors)
 }
 
 fn milliseconds(duration: Duration) -> u64 {
@@ -430,9 +430,9 @@ fn milliseconds(duration: Duration) -> u64 {
 }
 
 /// Says once what is wrong with a release's files: whoever made the volume can mend it.
-fn tell(prefix: &str, directory: &Path, report: &Report) {
+fn tell(prefix: &str, directory: &Path, report: &VerifyReport) {
     let directory = directory.display();
-    let Report { listed, missing, checked, mismatched, unreadable } = report;
+    let VerifyReport { listed, missing, checked, mismatched, unreadable } = report;
     if missing.count > 0 {
         tracing::warn!(
             prefix, %directory, listed, missing = %missing,

@@ -3,7 +3,7 @@
 
 use std::{ffi::OsStr, fs, io, os::unix::ffi::OsStrExt as _, path::Path};
 
-use super::tree::{MANIFEST, Tree};
+use super::tree::{MANIFEST, PrefixTree};
 use crate::plan::Purpose;
 
 /// More entries of a directory than this are not counted.
@@ -11,18 +11,18 @@ const MOST: usize = 10_000;
 
 /// What was counted.
 #[derive(Debug, PartialEq, Eq)]
-struct Count {
+struct FileCount {
     files: usize,
     is_whole: bool,
 }
 
 /// One event for each directory of a prefix. What can't be read at all is a warning of the settings.
-pub(super) fn report(tree: &Tree) {
+pub(super) fn report(tree: &PrefixTree) {
     if tree.root.purpose == Purpose::Internal {
         return;
     }
     for place in &tree.places {
-        let Ok(Count { files, is_whole }) = count(&place.path, MOST) else { continue };
+        let Ok(FileCount { files, is_whole }) = count(&place.path, MOST) else { continue };
         let (prefix, directory) = (&tree.root.prefix, place.path.display());
         let is_static = tree.root.purpose == Purpose::Static;
         if files == 0 && is_whole && is_static {
@@ -39,7 +39,7 @@ pub(super) fn report(tree: &Tree) {
 }
 
 /// Counts the files of a directory and of those below it, without following links to directories.
-fn count(directory: &Path, most: usize) -> io::Result<Count> {
+fn count(directory: &Path, most: usize) -> io::Result<FileCount> {
     let (mut files, mut seen) = (0, 0);
     let mut open = vec![fs::read_dir(directory)?];
     while let Some(entries) = open.last_mut() {
@@ -49,7 +49,7 @@ fn count(directory: &Path, most: usize) -> io::Result<Count> {
         };
         seen += 1;
         if seen > most {
-            return Ok(Count { files, is_whole: false });
+            return Ok(FileCount { files, is_whole: false });
         }
         let Ok(entry) = entry else { continue };
         match entry.file_type() {
@@ -59,7 +59,7 @@ fn count(directory: &Path, most: usize) -> io::Result<Count> {
             Err(_) => {}
         }
     }
-    Ok(Count { files, is_whole: true })
+    Ok(FileCount { files, is_whole: true })
 }
 
 #[cfg(test)]

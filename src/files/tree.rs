@@ -13,7 +13,7 @@ use super::{
     contents::settled_contents,
     entry::Stamp,
     manifest::{Manifest, ManifestError},
-    open::{Directory, Effort},
+    open::{LookupEffort, OpenDirectory},
 };
 use crate::plan::{Purpose, Root, Symlinks};
 
@@ -26,16 +26,16 @@ const INTERVAL: u64 = 1000;
 
 /// One prefix.
 #[derive(Debug)]
-pub(super) struct Tree {
+pub(super) struct PrefixTree {
     pub(super) root: Root,
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<PrefixDirectory>,
     /// Whether a name that is in none of them was asked for.
     pub(super) has_missed: AtomicBool,
 }
 
 /// One of its directories.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct PrefixDirectory {
     pub(super) path: PathBuf,
     has_manifest: bool,
     /// Whether the directory was found to be on a file system that answers without a network.
@@ -43,12 +43,12 @@ pub(super) struct Place {
     /// Held while the manifest is read and understood, which may take seconds: no worker waits for it.
     reading: Mutex<()>,
     /// Held for a moment.
-    known: Mutex<Known>,
+    known: Mutex<ManifestState>,
 }
 
 /// What was last seen of a manifest.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct ManifestState {
     pub(super) manifest: Option<Arc<Manifest>>,
     /// Changes whenever the manifest does.
     pub(super) generation: u64,
@@ -59,12 +59,12 @@ pub(super) struct Known {
     is_taken: bool,
 }
 
-// === impl Tree ===
+// === impl PrefixTree ===
 
-impl Tree {
+impl PrefixTree {
     pub(super) fn new(root: &Root) -> Self {
         let has_manifest = root.purpose == Purpose::Static;
-        let place = |path: &PathBuf| Place {
+        let place = |path: &PathBuf| PrefixDirectory {
             path: path.clone(),
             has_manifest,
             is_local: AtomicBool::new(false),
@@ -84,18 +84,18 @@ impl Tree {
     }
 }
 
-// === impl Place ===
+// === impl PrefixDirectory ===
 
-impl Place {
+impl PrefixDirectory {
     /// The manifest, looked at again once a second at most.
     pub(super) fn manifest(
         &self,
-        directory: &Directory,
+        directory: &OpenDirectory,
         symlinks: Symlinks,
         now: u64,
-    ) -> io::Result<Known> {
+    ) -> io::Result<ManifestState> {
         if !self.has_manifest {
-            return Ok(Known::default());
+            return Ok(ManifestState::default());
         }
         let known = self.known();
         if known.is_fresh(now) {
@@ -103,8 +103,8 @@ impl Place {
         }
         // Who comes meanwhile must not go by the old one.
         let reading = match directory.effort() {
-            Effort::Memory => self.reading.try_lock(),
-            Effort::Disk => self.reading.lock().map_err(TryLockError::Poisoned),
+            LookupEffort::Memory => self.reading.try_lock(),
+            LookupEffort::Disk => self.reading.lock().map_err(TryLockError::Poisoned),
         };
         let _reading = match reading {
             Ok(reading) => reading,
@@ -122,11 +122,13 @@ impl Place {
         let mut known = self.lock();
         known.checked = Some(now);
         match read {
-            Ok(Look::Same) => {}
-            Ok(Look::Missing) if known.stamp.is_none() => {}
-            Ok(Look::Missing) => *known = known.next(None, None, now),
-            Ok(Look::New(stamp, manifest)) => *known = known.next(Some(stamp), Some(manifest), now),
-            Ok(Look::Bad(stamp, error)) => {
+            Ok(ManifestLookup::Same) => {}
+            Ok(ManifestLookup::Missing) if known.stamp.is_none() => {}
+            Ok(ManifestLookup::Missing) => *known = known.next(None, None, now),
+            Ok(ManifestLookup::New(stamp, manifest)) => {
+                *known = known.next(Some(stamp), Some(manifest), now)
+            }
+            Ok(ManifestLookup::Bad(stamp, error)) => {
                 let path = self.path.display();
                 tracing::warn!(directory = %path, %error, "manifest can't be used");
                 *known = known.next(Some(stamp), None, now);
@@ -140,20 +142,20 @@ impl Place {
     }
 
     /// Opens the directory; `None` while there is none.
-    pub(super) fn open(&self, effort: Effort) -> io::Result<Option<Directory>> {
-        if effort == Effort::Memory && !self.is_local.load(Ordering::Relaxed) {
+    pub(super) fn open(&self, effort: LookupEffort) -> io::Result<Option<OpenDirectory>> {
+        if effort == LookupEffort::Memory && !self.is_local.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let directory = Directory::find(&self.path, effort)?;
-        if effort == Effort::Disk {
-            let is_local = directory.as_ref().is_some_and(Directory::is_local);
+        let directory = OpenDirectory::find(&self.path, effort)?;
+        if effort == LookupEffort::Disk {
+            let is_local = directory.as_ref().is_some_and(OpenDirectory::is_local);
             self.is_local.store(is_local, Ordering::Relaxed);
         }
         Ok(directory)
     }
 
     /// What was last seen of it.
-    pub(super) fn known(&self) -> Known {
+    pub(super) fn known(&self) -> ManifestState {
         self.lock().clone()
     }
 
@@ -172,14 +174,14 @@ impl Place {
         self.lock().is_taken = false;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, ManifestState> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// === impl Known ===
+// === impl ManifestState ===
 
-impl Known {
+impl ManifestState {
     /// Whether a name is one of the values; `None` without a manifest.
     pub(super) fn says(&self, name: &[u8]) -> Option<bool> {
         self.manifest.as_ref().map(|manifest| manifest.is_hashed_value(name))
@@ -200,35 +202,41 @@ impl Known {
     }
 }
 
-enum Look {
+enum ManifestLookup {
     Same,
     Missing,
     New(Stamp, Manifest),
     Bad(Stamp, ManifestError),
 }
 
-fn read(directory: &Directory, symlinks: Symlinks, known: Option<Stamp>) -> io::Result<Look> {
-    let Some(file) = directory.open_file(MANIFEST, symlinks)? else { return Ok(Look::Missing) };
+fn read(
+    directory: &OpenDirectory,
+    symlinks: Symlinks,
+    known: Option<Stamp>,
+) -> io::Result<ManifestLookup> {
+    let Some(file) = directory.open_file(MANIFEST, symlinks)? else {
+        return Ok(ManifestLookup::Missing);
+    };
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Ok(Look::Missing);
+        return Ok(ManifestLookup::Missing);
     }
     let stamp = Stamp::of(&metadata);
     if known == Some(stamp) {
-        return Ok(Look::Same);
+        return Ok(ManifestLookup::Same);
     }
-    if directory.effort() == Effort::Memory {
+    if directory.effort() == LookupEffort::Memory {
         return Err(io::ErrorKind::WouldBlock.into());
     }
-    let (metadata, text) = settled_contents(&file, metadata, MOST, Effort::Disk)?;
+    let (metadata, text) = settled_contents(&file, metadata, MOST, LookupEffort::Disk)?;
     let stamp = Stamp::of(&metadata);
     let parsed = match text {
         Some(text) => Manifest::parse(&text),
         None => Err(ManifestError::TooLarge(metadata.len())),
     };
     Ok(match parsed {
-        Ok(manifest) => Look::New(stamp, manifest),
-        Err(error) => Look::Bad(stamp, error),
+        Ok(manifest) => ManifestLookup::New(stamp, manifest),
+        Err(error) => ManifestLookup::Bad(stamp, error),
     })
 }
 
@@ -255,23 +263,23 @@ mod tests {
     fn a_worker_does_not_wait_while_a_manifest_is_read() {
         let path = std::env::temp_dir().join(format!("sideman-tree-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
-        let tree = Tree::new(&root(&path));
+        let tree = PrefixTree::new(&root(&path));
         let place = &tree.places[0];
         let look = |effort, now| {
             // What was opened is known to the kernel from the second time on.
-            Directory::open(&path, Effort::Disk).unwrap();
-            place.manifest(&Directory::open(&path, effort).unwrap(), Symlinks::Within, now)
+            OpenDirectory::open(&path, LookupEffort::Disk).unwrap();
+            place.manifest(&OpenDirectory::open(&path, effort).unwrap(), Symlinks::Within, now)
         };
-        assert!(look(Effort::Disk, 0).unwrap().manifest.is_none());
+        assert!(look(LookupEffort::Disk, 0).unwrap().manifest.is_none());
 
         let reading = place.reading.lock().unwrap();
         // It would hang here.
-        let error = look(Effort::Memory, INTERVAL).unwrap_err();
+        let error = look(LookupEffort::Memory, INTERVAL).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-        assert!(look(Effort::Memory, INTERVAL - 1).is_ok(), "it is believed for so long");
+        assert!(look(LookupEffort::Memory, INTERVAL - 1).is_ok(), "it is believed for so long");
         assert!(place.known().manifest.is_none());
         drop(reading);
-        assert!(look(Effort::Disk, INTERVAL).is_ok());
+        assert!(look(LookupEffort::Disk, INTERVAL).is_ok());
         fs::remove_dir(&path).unwrap();
     }
 
@@ -280,10 +288,10 @@ mod tests {
         let path = std::env::temp_dir().join(format!("sideman-taken-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("staticfiles.json"), r#"{"paths": {}, "version": "1.1"}"#).unwrap();
-        let tree = Tree::new(&root(&path));
+        let tree = PrefixTree::new(&root(&path));
         let place = &tree.places[0];
         assert!(place.take_unverified().is_none(), "nothing was read");
-        let directory = Directory::open(&path, Effort::Disk).unwrap();
+        let directory = OpenDirectory::open(&path, LookupEffort::Disk).unwrap();
         place.manifest(&directory, Symlinks::Within, 0).unwrap();
         assert!(place.take_unverified().is_some());
         assert!(place.take_unverified().is_none());

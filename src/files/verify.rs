@@ -14,7 +14,7 @@ use rustix::fs::FileType;
 use super::{
     kind,
     manifest::Manifest,
-    open::{Directory, Effort},
+    open::{LookupEffort, OpenDirectory},
 };
 use crate::plan::Symlinks;
 
@@ -26,7 +26,7 @@ const EXAMPLES: usize = 5;
 
 /// How much is read to be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sample {
+pub struct VerifySample {
     /// How many files, chosen by chance.
     pub files: usize,
     pub seed: u64,
@@ -34,33 +34,33 @@ pub struct Sample {
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct VerifyReport {
     /// Names that were looked for; all of the manifest's, unless the check was cancelled.
     pub listed: usize,
     /// There is no such file, or none that would be served.
-    pub missing: Names,
+    pub missing: NameSample,
     /// Files whose contents were compared.
     pub checked: usize,
     /// Their content is not what their name says.
-    pub mismatched: Names,
+    pub mismatched: NameSample,
     /// The system refused to look or to read.
-    pub unreadable: Names,
+    pub unreadable: NameSample,
 }
 
 /// How many, and the first of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
+pub struct NameSample {
     pub count: usize,
     pub first: Vec<String>,
 }
 
 /// The directory of the last name: names come in order, so that most share it with the one before.
-struct Place<'a> {
-    root: &'a Directory,
+struct LastDirectory<'a> {
+    root: &'a OpenDirectory,
     symlinks: Symlinks,
     path: &'a [u8],
     /// `None` stands for the root.
-    directory: Option<Directory>,
+    directory: Option<OpenDirectory>,
 }
 
 /// Looks for every file of the manifest and compares a sample of contents with the hashes that Django
@@ -72,12 +72,12 @@ pub fn verify(
     directory: &Path,
     manifest: &Manifest,
     symlinks: Symlinks,
-    sample: Sample,
+    sample: VerifySample,
     cancelled: &dyn Fn() -> bool,
-) -> io::Result<Report> {
-    let root = Directory::open(directory, Effort::Disk)?;
-    let mut report = Report::default();
-    let mut place = Place { root: &root, symlinks, path: b"", directory: None };
+) -> io::Result<VerifyReport> {
+    let root = OpenDirectory::open(directory, LookupEffort::Disk)?;
+    let mut report = VerifyReport::default();
+    let mut place = LastDirectory { root: &root, symlinks, path: b"", directory: None };
     for name in manifest.names() {
         if cancelled() {
             return Ok(report);
@@ -139,9 +139,9 @@ fn compare(file: Option<File>, name: &[u8]) -> io::Result<Option<bool>> {
     Ok(Some(hash.as_bytes().starts_with(expected)))
 }
 
-// === impl Sample ===
+// === impl VerifySample ===
 
-impl Sample {
+impl VerifySample {
     /// The usual sample of 64 files: half a second of a slow disk, and a build that hashes wrongly
     /// does so in more than one file of many.
     pub fn new(seed: u64) -> Self {
@@ -149,9 +149,9 @@ impl Sample {
     }
 }
 
-// === impl Place ===
+// === impl LastDirectory ===
 
-impl<'a> Place<'a> {
+impl<'a> LastDirectory<'a> {
     /// Whether a name stands for a file that would be served. Asks for each file once, and opens only
     /// what is a link.
     fn is_file(&mut self, name: &'a [u8]) -> io::Result<bool> {
@@ -181,9 +181,9 @@ impl<'a> Place<'a> {
     }
 }
 
-// === impl Names ===
+// === impl NameSample ===
 
-impl Names {
+impl NameSample {
     fn add(&mut self, name: &[u8]) {
         self.count += 1;
         if self.first.len() < EXAMPLES {
@@ -193,7 +193,7 @@ impl Names {
     }
 }
 
-impl fmt::Display for Names {
+impl fmt::Display for NameSample {
     /// For a log: `7 (a.css, b.css, ...)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.count)?;
@@ -213,12 +213,12 @@ mod tests {
     };
 
     /// A collected directory, with its manifest.
-    struct Site {
+    struct CollectedDirectory {
         directory: PathBuf,
         paths: BTreeMap<String, String>,
     }
 
-    impl Site {
+    impl CollectedDirectory {
         fn new(name: &str) -> Self {
             let name = format!("sideman-verify-{name}-{}", std::process::id());
             let directory = std::env::temp_dir().join(name);
@@ -252,26 +252,26 @@ mod tests {
             Manifest::parse(text.as_bytes()).unwrap()
         }
 
-        fn verify(&self, symlinks: Symlinks) -> Report {
+        fn verify(&self, symlinks: Symlinks) -> VerifyReport {
             verify(&self.directory, &self.manifest(), symlinks, ALL, &|| false).unwrap()
         }
     }
 
-    impl Drop for Site {
+    impl Drop for CollectedDirectory {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.directory);
         }
     }
 
-    const ALL: Sample = Sample { files: usize::MAX, seed: 1 };
+    const ALL: VerifySample = VerifySample { files: usize::MAX, seed: 1 };
 
-    fn names(count: usize, first: &[&str]) -> Names {
-        Names { count, first: first.iter().map(|&name| name.to_owned()).collect() }
+    fn names(count: usize, first: &[&str]) -> NameSample {
+        NameSample { count, first: first.iter().map(|&name| name.to_owned()).collect() }
     }
 
     #[test]
     fn a_sound_directory() {
-        let mut site = Site::new("sound");
+        let mut site = CollectedDirectory::new("sound");
         // The last lies behind the others' directories.
         for (stem, extension) in
             [("a", ".css"), ("css/b", ".css"), ("css/d/LICENSE", ""), ("z", ".x")]
@@ -287,13 +287,13 @@ mod tests {
         site.list("large.bin", "large.0123456789ab.bin");
         assert_eq!(
             site.verify(Symlinks::Never),
-            Report { listed: 6, checked: 4, ..Report::default() }
+            VerifyReport { listed: 6, checked: 4, ..VerifyReport::default() }
         );
     }
 
     #[test]
     fn what_is_missing_or_different_is_named() {
-        let mut site = Site::new("trouble");
+        let mut site = CollectedDirectory::new("trouble");
         let changed = site.collect("css/changed", ".css", b"before");
         site.write(&changed, b"after");
         site.collect("css/good", ".css", b"good");
@@ -309,7 +309,7 @@ mod tests {
         let first = ["css/good.css/below", "directory.0123456789ab", "gone-0/n.0123456789ab"];
         let first = [&first[..], &["gone-1/n.0123456789ab", "gone-2/n.0123456789ab"]].concat();
         assert_eq!(report.missing, names(9, &first));
-        assert_eq!(report.unreadable, Names::default());
+        assert_eq!(report.unreadable, NameSample::default());
         assert_eq!(report.mismatched.to_string(), format!("1 ({changed})"));
         assert_eq!(report.missing.to_string(), format!("9 ({}, ...)", first.join(", ")));
         assert_eq!(report.unreadable.to_string(), "0");
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn links_count_as_far_as_they_are_followed() {
-        let mut site = Site::new("links");
+        let mut site = CollectedDirectory::new("links");
         let target = site.collect("real/a", ".css", b"a");
         let hash = target.split('.').nth(1).unwrap();
         symlink(site.directory.join(&target), site.directory.join(format!("absolute.{hash}")))
@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn it_stops_when_told_and_reads_no_more_than_the_sample() {
-        let mut site = Site::new("stop");
+        let mut site = CollectedDirectory::new("stop");
         for number in 0..40 {
             site.collect(&format!("file-{number}"), ".css", &[number]);
         }
@@ -353,7 +353,7 @@ mod tests {
             assert_eq!((report.listed, report.checked), expected, "after {asked}");
         }
         let sampled = |seed| {
-            let sample = Sample { files: 5, seed };
+            let sample = VerifySample { files: 5, seed };
             // Every file is wrong, so that the report names those that were chosen.
             verify(&site.directory, &site.manifest(), Symlinks::Within, sample, &|| false).unwrap()
         };
@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_not_there_is_an_error() {
-        let site = Site::new("absent");
+        let site = CollectedDirectory::new("absent");
         let absent = site.directory.join("absent");
         let error =
             verify(&absent, &site.manifest(), Symlinks::Within, ALL, &|| false).unwrap_err();
@@ -377,16 +377,16 @@ mod tests {
     #[test]
     #[ignore = "writes 50,000 files to measure how long they take"]
     fn fifty_thousand_files() {
-        let mut site = Site::new("many");
+        let mut site = CollectedDirectory::new("many");
         for number in 0..50_000 {
             site.collect(&format!("app-{}/file-{number}", number % 400), ".css", &[]);
         }
-        let (manifest, sample) = (site.manifest(), Sample::new(1));
+        let (manifest, sample) = (site.manifest(), VerifySample::new(1));
         let begin = Instant::now();
         let report =
             verify(&site.directory, &manifest, Symlinks::Within, sample, &|| false).unwrap();
         println!("{:?}", begin.elapsed());
-        assert_eq!(report, Report { listed: 50_000, checked: 64, ..Report::default() });
+        assert_eq!(report, VerifyReport { listed: 50_000, checked: 64, ..VerifyReport::default() });
         assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());
     }
 }

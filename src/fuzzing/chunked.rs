@@ -5,7 +5,7 @@ use bytes::BytesMut;
 
 use crate::fuzz_input as input;
 use crate::rfc::{
-    chunked::{Decoder, Malformed, Step},
+    chunked::{ChunkedDecoder, ChunkedStep, MalformedChunked},
     request_chunks,
 };
 
@@ -14,7 +14,7 @@ const SHORT: usize = 4000;
 
 /// What a body comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Outcome {
+enum ChunkedOutcome {
     More,
     /// After so many bytes.
     End(usize),
@@ -25,8 +25,8 @@ enum Outcome {
 pub fn check(data: &[u8]) {
     let strict: Vec<_> = input::cuts(data).iter().map(|cut| decode_strictly(cut)).collect();
     // How much was good before something malformed depends on the cuts.
-    let same = |one: &(Outcome, Vec<u8>)| {
-        one.0 == strict[0].0 && (one.0 == Outcome::Malformed || one.1 == strict[0].1)
+    let same = |one: &(ChunkedOutcome, Vec<u8>)| {
+        one.0 == strict[0].0 && (one.0 == ChunkedOutcome::Malformed || one.1 == strict[0].1)
     };
     assert!(strict.iter().all(same), "cuts: {strict:?}");
     let decoded: Vec<_> = input::cuts(data).iter().map(|cut| decode(cut)).collect();
@@ -36,72 +36,75 @@ pub fn check(data: &[u8]) {
     }
     let (model, body) = read(data);
     match (&strict[0].0, &model) {
-        (Outcome::End(length), _) => {
-            assert_eq!(model, Outcome::End(*length));
+        (ChunkedOutcome::End(length), _) => {
+            assert_eq!(model, ChunkedOutcome::End(*length));
             assert_eq!(strict[0].1, body);
             assert_eq!(decoded[0], Ok((body.clone(), data.len() - length, true)));
         }
-        (Outcome::More, _) => assert_eq!(model, Outcome::More),
+        (ChunkedOutcome::More, _) => assert_eq!(model, ChunkedOutcome::More),
         // Stricter than the model: extensions, trailers.
-        (Outcome::Malformed, _) => {}
+        (ChunkedOutcome::Malformed, _) => {}
     }
     match (&decoded[0], model) {
-        (Ok((got, left, true)), Outcome::End(length)) => {
+        (Ok((got, left, true)), ChunkedOutcome::End(length)) => {
             assert_eq!((got, *left), (&body, data.len() - length));
         }
-        (Ok((got, _, false)), Outcome::More) => assert_eq!(got, &body),
-        (Err(Malformed), Outcome::Malformed | Outcome::More) => {}
+        (Ok((got, _, false)), ChunkedOutcome::More) => assert_eq!(got, &body),
+        (Err(MalformedChunked), ChunkedOutcome::Malformed | ChunkedOutcome::More) => {}
         // The break behind a chunk is looked at when both of its bytes are here.
-        (Ok((_, 1, false)), Outcome::Malformed) => {}
+        (Ok((_, 1, false)), ChunkedOutcome::Malformed) => {}
         (decoded, model) => panic!("decoded {decoded:?}, model {model:?}"),
     }
 }
 
-fn decode_strictly(pieces: &[&[u8]]) -> (Outcome, Vec<u8>) {
-    let (mut decoder, mut before) = (request_chunks::Decoder::default(), 0);
+fn decode_strictly(pieces: &[&[u8]]) -> (ChunkedOutcome, Vec<u8>) {
+    let (mut decoder, mut before) = (request_chunks::RequestChunkDecoder::default(), 0);
     let mut body = Vec::new();
     for piece in pieces {
         let mut rest = *piece;
         loop {
             match decoder.decode(rest) {
-                request_chunks::Step::Data { skip, length } => {
+                request_chunks::RequestChunkStep::Data { skip, length } => {
                     assert!(length > 0, "a step without a byte");
                     body.extend_from_slice(&rest[skip..skip + length]);
                     rest = &rest[skip + length..];
                     before += skip + length;
                 }
-                request_chunks::Step::More => {
+                request_chunks::RequestChunkStep::More => {
                     before += rest.len();
                     break;
                 }
-                request_chunks::Step::End(length) => return (Outcome::End(before + length), body),
-                request_chunks::Step::Malformed(length) => {
+                request_chunks::RequestChunkStep::End(length) => {
+                    return (ChunkedOutcome::End(before + length), body);
+                }
+                request_chunks::RequestChunkStep::Malformed(length) => {
                     assert!(length <= rest.len());
-                    return (Outcome::Malformed, body);
+                    return (ChunkedOutcome::Malformed, body);
                 }
             }
         }
     }
-    (Outcome::More, body)
+    (ChunkedOutcome::More, body)
 }
 
 /// The body, the bytes behind it, and whether it is complete.
-type Decoded = Result<(Vec<u8>, usize, bool), Malformed>;
+type Decoded = Result<(Vec<u8>, usize, bool), MalformedChunked>;
 
 fn decode(pieces: &[&[u8]]) -> Decoded {
-    let (mut decoder, mut buffer, mut body) = (Decoder::default(), BytesMut::new(), Vec::new());
+    let (mut decoder, mut buffer, mut body) =
+        (ChunkedDecoder::default(), BytesMut::new(), Vec::new());
     let mut is_done = false;
     for piece in pieces {
         buffer.extend_from_slice(piece);
         while !is_done {
             match decoder.decode(&mut buffer)? {
-                Step::Data(data) => {
+                ChunkedStep::Data(data) => {
                     assert!(!data.is_empty(), "a step without a byte");
                     body.extend_from_slice(&data);
                 }
-                Step::Trailers(fields) => assert!(!fields.is_empty()),
-                Step::NeedMore => break,
-                Step::Done => is_done = true,
+                ChunkedStep::Trailers(fields) => assert!(!fields.is_empty()),
+                ChunkedStep::NeedMore => break,
+                ChunkedStep::Done => is_done = true,
             }
         }
     }
@@ -109,19 +112,21 @@ fn decode(pieces: &[&[u8]]) -> Decoded {
 }
 
 /// RFC 9112, 7.1 by the letter of its grammar, but for what extensions and trailers look like.
-fn read(data: &[u8]) -> (Outcome, Vec<u8>) {
+fn read(data: &[u8]) -> (ChunkedOutcome, Vec<u8>) {
     let (mut at, mut body) = (0, Vec::new());
     let line = |at: usize| memchr::memchr(b'\n', &data[at..]).map(|end| &data[at..=at + end]);
     loop {
-        let Some(first) = line(at) else { return (Outcome::More, body) };
+        let Some(first) = line(at) else { return (ChunkedOutcome::More, body) };
         at += first.len();
-        let Some(first) = first.strip_suffix(b"\r\n") else { return (Outcome::Malformed, body) };
+        let Some(first) = first.strip_suffix(b"\r\n") else {
+            return (ChunkedOutcome::Malformed, body);
+        };
         let digits = first.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii_end();
         let text = String::from_utf8_lossy(digits);
         let is_number =
             (1..=16).contains(&digits.len()) && digits.iter().all(u8::is_ascii_hexdigit);
         let size = u64::from_str_radix(&text, 16).ok().filter(|_| is_number);
-        let Some(size) = size else { return (Outcome::Malformed, body) };
+        let Some(size) = size else { return (ChunkedOutcome::Malformed, body) };
         if size == 0 {
             break;
         }
@@ -129,21 +134,21 @@ fn read(data: &[u8]) -> (Outcome, Vec<u8>) {
         body.extend_from_slice(&data[at..at + here]);
         at += here;
         if (here as u64) < size {
-            return (Outcome::More, body);
+            return (ChunkedOutcome::More, body);
         }
         match &data[at..] {
-            [] | [b'\r'] => return (Outcome::More, body),
+            [] | [b'\r'] => return (ChunkedOutcome::More, body),
             [b'\r', b'\n', ..] => at += 2,
-            _ => return (Outcome::Malformed, body),
+            _ => return (ChunkedOutcome::Malformed, body),
         }
     }
     loop {
-        let Some(field) = line(at) else { return (Outcome::More, body) };
+        let Some(field) = line(at) else { return (ChunkedOutcome::More, body) };
         at += field.len();
         match field.strip_suffix(b"\r\n") {
-            Some([]) => return (Outcome::End(at), body),
+            Some([]) => return (ChunkedOutcome::End(at), body),
             Some(_) => {}
-            None => return (Outcome::Malformed, body),
+            None => return (ChunkedOutcome::Malformed, body),
         }
     }
 }

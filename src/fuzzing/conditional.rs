@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::fuzz_input as input;
 use crate::rfc::{
-    conditional::{Validators, Verdict, evaluate, range_allowed},
+    conditional::{PreconditionResult, Validators, evaluate, range_allowed},
     date, identity,
     request_parts::Headers,
     trace, trailers, upgrade,
@@ -33,11 +33,11 @@ pub fn check(data: &[u8]) {
     let has = |name: &HeaderName| headers.contains_key(name);
     let verdict = evaluate(&method, &light(&headers), current);
     match verdict {
-        Verdict::Proceed => {}
-        Verdict::NotModified => {
+        PreconditionResult::Proceed => {}
+        PreconditionResult::NotModified => {
             assert!(is_read && (has(&header::IF_NONE_MATCH) || has(&header::IF_MODIFIED_SINCE)));
         }
-        Verdict::PreconditionFailed => assert!(CONDITIONS.iter().any(has)),
+        PreconditionResult::PreconditionFailed => assert!(CONDITIONS.iter().any(has)),
     }
     // Dates count only where there is no tag.
     if has(&header::IF_MATCH) && has(&header::IF_NONE_MATCH) {
@@ -81,7 +81,7 @@ fn knows_itself(method: &Method, current: Validators<'_>, is_read: bool) {
         if is_read && (current.modified.is_none_or(|time| time < 250_000_000_000)) {
             assert_eq!(
                 evaluate(method, &light(&headers), current),
-                Verdict::NotModified,
+                PreconditionResult::NotModified,
                 "{headers:?}"
             );
         }

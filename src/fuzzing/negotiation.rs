@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, header};
 use crate::fuzz_input as input;
 use crate::rfc::{
     accept::prefers_json,
-    encoding::{Accepted, Coding, choose},
+    encoding::{AcceptedCodings, Coding, choose},
     request_parts::Headers,
 };
 
@@ -14,8 +14,8 @@ const CODINGS: [Coding; 4] = [Coding::Identity, Coding::Gzip, Coding::Brotli, Co
 /// Tries the fields of one request.
 pub fn check(data: &[u8]) {
     let headers = input::fields(data);
-    let accepted = Accepted::of(&light(&headers));
-    assert_eq!(accepted, Accepted::of(&light(&joined(&headers))), "one field or several");
+    let accepted = AcceptedCodings::of(&light(&headers));
+    assert_eq!(accepted, AcceptedCodings::of(&light(&joined(&headers))), "one field or several");
     assert!(CODINGS.iter().all(|coding| accepted.quality(*coding) <= 1000));
     let sizes = [1000, 400, 300, 350];
     let available = || CODINGS.into_iter().zip(sizes);

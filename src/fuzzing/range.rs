@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::fuzz_input as input;
 use crate::rfc::{
     multipart,
-    range::{Requested, resolve},
+    range::{RequestedRange, resolve},
 };
 
 /// Sizes up to here are looked at byte by byte.
@@ -18,10 +18,10 @@ pub fn check(data: &[u8]) {
     let Ok(value) = std::str::from_utf8(value) else { return };
     let requested = resolve(value, size);
     let parts = match &requested {
-        Requested::Whole => return,
-        Requested::Unsatisfiable => Vec::new(),
-        Requested::Part(part) => vec![part.clone()],
-        Requested::Parts(parts) => {
+        RequestedRange::Whole => return,
+        RequestedRange::Unsatisfiable => Vec::new(),
+        RequestedRange::Part(part) => vec![part.clone()],
+        RequestedRange::Parts(parts) => {
             assert!((2..=16).contains(&parts.len()));
             parts.clone()
         }

@@ -5,15 +5,15 @@ use bytes::BytesMut;
 
 use crate::fuzz_input as input;
 use crate::rfc::{
-    request_head::{Fault, Framing, Head, Limits, Scanner, salvage},
-    request_parts::Name,
+    request_head::{BodyFraming, HeadFault, HeadLimits, HeadScanner, ScannedHead, salvage},
+    request_parts::FieldName,
     target,
 };
 
 /// As a server may have them, and so small that short inputs reach them.
-const LIMITS: [Limits; 2] = [
-    Limits { line: 8192, field: 16_384, head: 32_768, fields: 100 },
-    Limits { line: 24, field: 24, head: 96, fields: 3 },
+const LIMITS: [HeadLimits; 2] = [
+    HeadLimits { line: 8192, field: 16_384, head: 32_768, fields: 100 },
+    HeadLimits { line: 24, field: 24, head: 96, fields: 3 },
 ];
 
 /// Tries one head.
@@ -43,8 +43,8 @@ pub fn check(data: &[u8]) {
     }
 }
 
-fn scan(pieces: &[&[u8]], limits: &Limits) -> Result<Option<Head>, Fault> {
-    let (mut scanner, mut come) = (Scanner::default(), Vec::new());
+fn scan(pieces: &[&[u8]], limits: &HeadLimits) -> Result<Option<ScannedHead>, HeadFault> {
+    let (mut scanner, mut come) = (HeadScanner::default(), Vec::new());
     for piece in pieces {
         come.extend_from_slice(piece);
         if let Some(head) = scanner.scan(&come, limits)? {
@@ -55,7 +55,7 @@ fn scan(pieces: &[&[u8]], limits: &Limits) -> Result<Option<Head>, Fault> {
 }
 
 /// A head that passes leaves no choice to whoever reads it.
-fn accepted(bytes: &[u8], head: &Head, limits: &Limits) {
+fn accepted(bytes: &[u8], head: &ScannedHead, limits: &HeadLimits) {
     let text = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
     let text = text.strip_suffix(b"\r\n\r\n").expect("an empty line at its end");
     let mut lines =
@@ -80,7 +80,7 @@ fn accepted(bytes: &[u8], head: &Head, limits: &Limits) {
     assert_eq!(parts.headers.len(), fields.len());
     for ((known, name, value), (told, wanted)) in parts.headers.iter().zip(&fields) {
         assert_eq!((name, value), (&*told.to_ascii_lowercase(), *wanted));
-        assert_eq!(known, Name::of(told));
+        assert_eq!(known, FieldName::of(told));
         assert!(parts.headers.get_all(known).any(|one| one == value));
     }
     let mut slots = [httparse::EMPTY_HEADER; 100];
@@ -106,21 +106,21 @@ fn accepted(bytes: &[u8], head: &Head, limits: &Limits) {
 }
 
 /// Its end is told once, and nothing says otherwise.
-fn framing(head: &Head, fields: &[(&[u8], &[u8])], is_old: bool) {
+fn framing(head: &ScannedHead, fields: &[(&[u8], &[u8])], is_old: bool) {
     let all = |wanted: &str| -> Vec<&[u8]> {
         let named = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()));
         named.map(|(_, value)| *value).collect()
     };
     match (all("content-length").as_slice(), all("transfer-encoding").as_slice()) {
-        ([], []) => assert_eq!(head.framing, Framing::Length(0)),
+        ([], []) => assert_eq!(head.framing, BodyFraming::Length(0)),
         ([digits], []) => {
             let number = String::from_utf8_lossy(digits).parse().expect("a number");
             assert!(digits.iter().all(u8::is_ascii_digit));
-            assert_eq!(head.framing, Framing::Length(number));
+            assert_eq!(head.framing, BodyFraming::Length(number));
         }
         ([], [coding]) => {
             assert!(coding.eq_ignore_ascii_case(b"chunked") && !is_old);
-            assert_eq!(head.framing, Framing::Chunked);
+            assert_eq!(head.framing, BodyFraming::Chunked);
         }
         (lengths, codings) => panic!("ambiguous: {lengths:?} {codings:?}"),
     }

@@ -14,11 +14,11 @@ pub(super) struct MemoryGroup {
     /// Bytes that may be taken: the least of this group and all above it that can be seen.
     pub(super) limit: u64,
     directory: PathBuf,
-    version: Version,
+    version: CgroupVersion,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
+enum CgroupVersion {
     One,
     Two,
 }
@@ -37,10 +37,10 @@ impl MemoryGroup {
             let mut parts = line.splitn(3, ':');
             let (number, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
             if number == "0" && controllers.is_empty() {
-                return Some((Version::Two, root.to_owned(), path));
+                return Some((CgroupVersion::Two, root.to_owned(), path));
             }
             let has_memory = controllers.split(',').any(|one| one == "memory");
-            has_memory.then(|| (Version::One, root.join("memory"), path))
+            has_memory.then(|| (CgroupVersion::One, root.join("memory"), path))
         });
         let found = groups.filter_map(|(version, root, path)| Self::limited(version, &root, path));
         found.min_by_key(|group| group.limit)
@@ -48,7 +48,7 @@ impl MemoryGroup {
 
     /// The group at a path, or one above it. In a container the path may be that of another mount: then the root is
     /// the container's own group.
-    fn limited(version: Version, root: &Path, path: &str) -> Option<Self> {
+    fn limited(version: CgroupVersion, root: &Path, path: &str) -> Option<Self> {
         let below = root.join(path.trim_start_matches('/'));
         let limits = below.ancestors().take_while(|directory| directory.starts_with(root));
         let limits = limits.filter_map(|directory| {
@@ -71,23 +71,23 @@ impl MemoryGroup {
         };
         // What is shared, such as memory files, is among the page cache and can't be taken back.
         let (cache, shared) = match self.version {
-            Version::Two => (of("file"), of("shmem")),
-            Version::One => (of("total_cache"), of("total_shmem")),
+            CgroupVersion::Two => (of("file"), of("shmem")),
+            CgroupVersion::One => (of("total_cache"), of("total_shmem")),
         };
         let reclaimable = u64::saturating_sub(cache.unwrap_or(0), shared.unwrap_or(0));
         // Version 1 counts what TCP holds apart, and only where that is asked for.
         let apart = match self.version {
-            Version::One => read("memory.kmem.tcp.usage_in_bytes"),
-            Version::Two => None,
+            CgroupVersion::One => read("memory.kmem.tcp.usage_in_bytes"),
+            CgroupVersion::Two => None,
         };
         let apart = apart.and_then(|text| bytes(&text)).unwrap_or(0);
         Some(current.saturating_sub(reclaimable) + apart)
     }
 }
 
-// === impl Version ===
+// === impl CgroupVersion ===
 
-impl Version {
+impl CgroupVersion {
     fn limit_file(self) -> &'static str {
         match self {
             Self::One => "memory.limit_in_bytes",

@@ -8,7 +8,7 @@ use rustix::{
     process::{Resource, getrlimit},
 };
 
-use crate::plan::{Files, Plan, Upstream};
+use crate::plan::{FileSettings, Plan, UpstreamSettings};
 
 /// Open files of the process itself: standard streams, the admin listener and who asks there, signals, threads.
 const OWN: u64 = 24;
@@ -24,7 +24,7 @@ const MOST_RESERVED: u64 = 16_384;
 
 /// Who may have how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Division {
+pub(super) struct DescriptorDivision {
     limit: u64,
     process: u64,
     files: u64,
@@ -37,7 +37,11 @@ pub(super) struct Division {
 
 /// Puts into a plan what the process may have open: `server.max_connections` if it is `auto`, and
 /// `upstream.max_in_flight` if that is too much. There is memory for so many connections.
-pub(super) fn divide(plan: &mut Plan, workers: usize, connections: u64) -> Option<Division> {
+pub(super) fn divide(
+    plan: &mut Plan,
+    workers: usize,
+    connections: u64,
+) -> Option<DescriptorDivision> {
     let limit = getrlimit(Resource::Nofile).current;
     let most = connections.min(MOST_CONNECTIONS);
     if limit.is_none() {
@@ -46,11 +50,16 @@ pub(super) fn divide(plan: &mut Plan, workers: usize, connections: u64) -> Optio
     limit.map(|limit| divide_limit(plan, limit, workers, most))
 }
 
-fn divide_limit(plan: &mut Plan, limit: u64, workers: usize, most_connections: u64) -> Division {
+fn divide_limit(
+    plan: &mut Plan,
+    limit: u64,
+    workers: usize,
+    most_connections: u64,
+) -> DescriptorDivision {
     let listeners = plan.server.listen.len() + usize::from(plan.tls.is_some());
     let process = OWN + OWN_PER_WORKER * number(workers) + number(listeners);
     // Of two stores.
-    let files = 2 * Files::most_descriptors(limit);
+    let files = 2 * FileSettings::most_descriptors(limit);
     let rest = limit.saturating_sub(process + files);
     // Each client may want something of the application, and has it by a connection of its own; so have
     // event streams and WebSockets, which are not among the requests in flight.
@@ -62,12 +71,13 @@ fn divide_limit(plan: &mut Plan, limit: u64, workers: usize, most_connections: u
     plan.server.max_connections = Some(count_of(connections));
     let most = rest.saturating_sub(connections).max(half).max(1);
 
-    let all = |plan: &Plan, count: fn(&Upstream) -> usize| {
+    let all = |plan: &Plan, count: fn(&UpstreamSettings) -> usize| {
         let upstreams = plan.routes.iter().map(|route| &route.upstream).chain([&plan.upstream]);
         upstreams.map(|one| number(count(one))).fold(0, u64::saturating_add)
     };
-    let in_flight = |one: &Upstream| one.admission.max_in_flight.saturating_mul(one.targets.len());
-    let idle = |one: &Upstream| one.max_idle.saturating_mul(one.targets.len());
+    let in_flight =
+        |one: &UpstreamSettings| one.admission.max_in_flight.saturating_mul(one.targets.len());
+    let idle = |one: &UpstreamSettings| one.max_idle.saturating_mul(one.targets.len());
     let wanted = all(plan, in_flight);
     for_each(plan, |one| {
         let lowered = scaled(one.admission.max_in_flight, most, wanted);
@@ -79,10 +89,10 @@ fn divide_limit(plan: &mut Plan, limit: u64, workers: usize, most_connections: u
     for_each(plan, |one| {
         one.max_idle = scaled(one.max_idle, left, kept).max(one.max_idle.min(LEAST_IDLE));
     });
-    Division { limit, process, files, connections, in_flight, wanted }
+    DescriptorDivision { limit, process, files, connections, in_flight, wanted }
 }
 
-fn for_each(plan: &mut Plan, change: impl Fn(&mut Upstream)) {
+fn for_each(plan: &mut Plan, change: impl Fn(&mut UpstreamSettings)) {
     plan.routes.iter_mut().for_each(|route| change(&mut route.upstream));
     change(&mut plan.upstream);
 }
@@ -104,9 +114,9 @@ fn count_of(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-// === impl Division ===
+// === impl DescriptorDivision ===
 
-impl Division {
+impl DescriptorDivision {
     /// Has the kernel's table of open files grow now. Whenever it doubles, each thread that opens or accepts something
     /// waits for all processors: tens of milliseconds on a busy machine, just when many clients come.
     pub(super) fn reserve(&self) {
@@ -212,7 +222,7 @@ mod tests {
             let division = divide_limit(&mut plan, limit, workers, MOST_CONNECTIONS);
             prop_assert!(division.connections >= 1 && division.in_flight >= 2);
             prop_assert!(division.in_flight <= division.wanted);
-            let Division { process, files, connections, in_flight, .. } = division;
+            let DescriptorDivision { process, files, connections, in_flight, .. } = division;
             let parts = process.saturating_add(files).saturating_add(connections);
             // One for each application there is, however few there are.
             prop_assert!(parts.saturating_add(in_flight) <= limit.max(process + files + 3));

@@ -11,7 +11,7 @@ use std::{
 use super::cgroup::MemoryGroup;
 use crate::{
     server::Placement,
-    telemetry::{Repeat, metrics::Process},
+    telemetry::{LogThrottle, metrics::ProcessMetrics},
 };
 
 /// How often is looked. A look costs about 50 us.
@@ -20,11 +20,11 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// Starts the thread. It ends when the workers have.
 pub(super) fn start(
     group: Option<MemoryGroup>,
-    process: Arc<Process>,
+    process: Arc<ProcessMetrics>,
     placement: Weak<Placement>,
 ) -> io::Result<()> {
     let watch = move || {
-        let (repeat, mut is_exceeded) = (Repeat::default(), false);
+        let (repeat, mut is_exceeded) = (LogThrottle::default(), false);
         while let Some(placement) = placement.upgrade() {
             // A reload may change it.
             let limit = process.limits.find("memory.limit").unwrap_or(u64::MAX);
@@ -45,7 +45,7 @@ pub(super) fn start(
     thread::Builder::new().name("memory".to_owned()).spawn(watch).map(drop)
 }
 
-fn report(process: &Process, repeat: &Repeat, taken: u64, limit: u64) {
+fn report(process: &ProcessMetrics, repeat: &LogThrottle, taken: u64, limit: u64) {
     process.memory_exceeded.fetch_add(1, Ordering::Relaxed);
     if let Some(missed) = repeat.allow() {
         tracing::warn!(

@@ -16,7 +16,7 @@ mod start;
 pub use self::{
     prepare::certificate_faults,
     process::TooFewDescriptors,
-    shutdown::Outcome,
-    source::Source,
-    start::{Addresses, Running, StartError, start},
+    shutdown::ShutdownOutcome,
+    source::SettingsSource,
+    start::{BoundAddresses, RunningProcess, StartError, start},
 };

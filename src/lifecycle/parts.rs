@@ -8,20 +8,20 @@ use super::{reload::Reloader, signals::Signals};
 use crate::{
     phase::Phase,
     pipeline::App,
-    server::{Accepting, Workers},
-    telemetry::{LogSink, events::Events},
+    server::{AcceptorHandle, Workers},
+    telemetry::{LogSink, events::EventLog},
 };
 
 /// The parts of a running process.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(super) struct ProcessParts {
     pub(super) app: Arc<App>,
     pub(super) phase: watch::Sender<Phase>,
-    pub(super) accepting: Accepting,
+    pub(super) accepting: AcceptorHandle,
     pub(super) workers: Workers,
     pub(super) log: Option<LogSink>,
     pub(super) signals: Signals,
     pub(super) reloader: Reloader,
     /// Dropped last: it writes the last events.
-    pub(super) events: Events,
+    pub(super) events: EventLog,
 }

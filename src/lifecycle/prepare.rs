@@ -3,74 +3,78 @@
 
 use std::sync::Arc;
 
-use super::{cgroup::MemoryGroup, descriptors, memory, source::Read};
+use super::{cgroup::MemoryGroup, descriptors, memory, source::ReadSettings};
 use crate::{
-    config::{self, Loaded, Setting},
+    config::{self, LoadedSettings, Setting},
     pipeline::App,
-    plan::{Listen, Plan},
-    server::{BindError, Listener, LoadedTls, Socket, Tls},
+    plan::{ListenAddress, Plan},
+    server::{BindError, ListenSocket, Listener, LoadedTls, TlsContext},
 };
 
 /// What runs.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct RunningSettings {
     pub(super) app: Arc<App>,
-    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) tls: Option<Arc<TlsContext>>,
 }
 
 /// What can take its place.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(super) struct PreparedReload {
     pub(super) app: Arc<App>,
-    pub(super) tls: Option<Arc<Tls>>,
-    pub(super) sockets: Vec<Socket>,
+    pub(super) tls: Option<Arc<TlsContext>>,
+    pub(super) sockets: Vec<ListenSocket>,
     /// The new ones, with the ports that the system chose.
-    pub(super) opened: Vec<(Listen, bool)>,
+    pub(super) opened: Vec<(ListenAddress, bool)>,
     /// Those of the settings that are not wanted any more.
-    pub(super) closed: Vec<Listen>,
+    pub(super) closed: Vec<ListenAddress>,
     pub(super) settings: Vec<Setting>,
-    pub(super) advice: Advice,
+    pub(super) advice: SettingsAdvice,
     /// Keys whose new value takes a restart.
     pub(super) fixed: Vec<&'static str>,
 }
 
 /// What is worth a word although the settings are valid.
 #[derive(Debug, Default)]
-pub(super) struct Advice {
+pub(super) struct SettingsAdvice {
     notes: Vec<String>,
     warnings: Vec<String>,
 }
 
 /// Reads everything, and gets everything ready.
-pub(super) fn prepare(read: &Read, running: &Running) -> Result<Prepared, Vec<String>> {
+pub(super) fn prepare(
+    read: &ReadSettings,
+    running: &RunningSettings,
+) -> Result<PreparedReload, Vec<String>> {
     let loaded = read().map_err(|problems| {
         problems.iter().map(|problem| one_line(&problem.to_string())).collect::<Vec<_>>()
     })?;
-    let advice = Advice::of(&loaded);
-    let Loaded { mut plan, settings } = loaded;
+    let advice = SettingsAdvice::of(&loaded);
+    let LoadedSettings { mut plan, settings } = loaded;
     let old = &running.app;
     let fixed = keep_fixed(&mut plan, &old.plan);
 
     let mut problems = Vec::new();
     let counts = &old.metrics.process().tls;
-    let tls = match plan.tls.as_ref().map(|tls| Tls::load(tls, counts, running.tls.as_deref())) {
-        Some(Ok(loaded)) => Some(loaded),
-        Some(Err(errors)) => {
-            problems.extend(errors.iter().map(ToString::to_string));
-            None
-        }
-        None => None,
-    };
+    let tls =
+        match plan.tls.as_ref().map(|tls| TlsContext::load(tls, counts, running.tls.as_deref())) {
+            Some(Ok(loaded)) => Some(loaded),
+            Some(Err(errors)) => {
+                problems.extend(errors.iter().map(ToString::to_string));
+                None
+            }
+            None => None,
+        };
     let before = places(&old.plan);
-    let Matched { kept, closed } = matched(&before, &places(&plan));
+    let MatchedListeners { kept, closed } = matched(&before, &places(&plan));
     let (mut sockets, mut opened) = (Vec::new(), Vec::new());
     for (place, is_tls, was_tls) in kept {
         match was_tls {
-            Some(was_tls) => sockets.push(Socket::Kept { place, was_tls, is_tls }),
+            Some(was_tls) => sockets.push(ListenSocket::Kept { place, was_tls, is_tls }),
             None => match Listener::bind(&place, is_tls) {
                 Ok(listener) => {
                     opened.push((listener.local().clone(), is_tls));
-                    sockets.push(Socket::New(listener));
+                    sockets.push(ListenSocket::New(listener));
                 }
                 Err(error) => problems.push(explained(&error, &place, &before)),
             },
@@ -90,31 +94,31 @@ pub(super) fn prepare(read: &Read, running: &Running) -> Result<Prepared, Vec<St
     let app = Arc::new(old.next(plan));
     app.begin(Some(old));
     let tls = tls.map(LoadedTls::begin);
-    Ok(Prepared { app, tls, sockets, opened, closed, settings, advice, fixed })
+    Ok(PreparedReload { app, tls, sockets, opened, closed, settings, advice, fixed })
 }
 
-// === impl Advice ===
+// === impl SettingsAdvice ===
 
-impl Advice {
+impl SettingsAdvice {
     /// Looks at the settings, and at what they name.
-    pub(super) fn of(loaded: &Loaded) -> Self {
+    pub(super) fn of(loaded: &LoadedSettings) -> Self {
         Self { notes: config::notes(loaded), warnings: config::warnings(loaded) }
     }
 }
 
 /// Every place to listen at, with whether TLS is spoken there.
-pub(super) fn places(plan: &Plan) -> Vec<(Listen, bool)> {
+pub(super) fn places(plan: &Plan) -> Vec<(ListenAddress, bool)> {
     let secure = plan.tls.iter().flat_map(|tls| &tls.listen).map(|place| (place.clone(), true));
     plan.server.listen.iter().map(|place| (place.clone(), false)).chain(secure).collect()
 }
 
 /// What is wrong with certificates that are there: nothing starts with them.
 pub fn certificate_faults(plan: &Plan) -> Vec<String> {
-    plan.tls.iter().flat_map(Tls::faults).map(|fault| fault.to_string()).collect()
+    plan.tls.iter().flat_map(TlsContext::faults).map(|fault| fault.to_string()).collect()
 }
 
 /// Says what is worth a word about the settings, apart from what was said before: what `check` says.
-pub(super) fn tell_of_settings(advice: &Advice, before: &Advice) {
+pub(super) fn tell_of_settings(advice: &SettingsAdvice, before: &SettingsAdvice) {
     for note in advice.notes.iter().filter(|note| !before.notes.contains(note)) {
         tracing::info!("{note}");
     }
@@ -149,17 +153,17 @@ fn keep_fixed(plan: &mut Plan, old: &Plan) -> Vec<&'static str> {
 
 /// What becomes of the places.
 #[derive(Debug, PartialEq, Eq)]
-struct Matched {
+struct MatchedListeners {
     /// Those that are wanted, with whether TLS is spoken there and was until now; `None` is a new one.
-    kept: Vec<(Listen, bool, Option<bool>)>,
-    closed: Vec<Listen>,
+    kept: Vec<(ListenAddress, bool, Option<bool>)>,
+    closed: Vec<ListenAddress>,
 }
 
 /// A socket stays if its place is wanted, even if TLS begins or ends to be spoken there: it could not be
 /// bound a second time.
-fn matched(old: &[(Listen, bool)], wanted: &[(Listen, bool)]) -> Matched {
+fn matched(old: &[(ListenAddress, bool)], wanted: &[(ListenAddress, bool)]) -> MatchedListeners {
     let mut old = old.to_vec();
-    let mut take = |fits: &dyn Fn(&(Listen, bool)) -> bool| {
+    let mut take = |fits: &dyn Fn(&(ListenAddress, bool)) -> bool| {
         let place = old.iter().position(fits)?;
         Some(old.swap_remove(place).1)
     };
@@ -169,13 +173,13 @@ fn matched(old: &[(Listen, bool)], wanted: &[(Listen, bool)]) -> Matched {
         (place.clone(), *is_tls, same.or_else(|| take(&|(old, _)| old == place)))
     });
     let kept = kept.collect();
-    Matched { kept, closed: old.into_iter().map(|(place, _)| place).collect() }
+    MatchedListeners { kept, closed: old.into_iter().map(|(place, _)| place).collect() }
 }
 
 /// A port in use may be our own: 0.0.0.0 in place of 127.0.0.1, or the other way round.
-fn explained(error: &BindError, place: &Listen, before: &[(Listen, bool)]) -> String {
-    let Listen::Tcp(address) = place else { return error.to_string() };
-    let is_ours = |(old, _): &(Listen, bool)| matches!(old, Listen::Tcp(old) if old.port() == address.port() && old.port() != 0);
+fn explained(error: &BindError, place: &ListenAddress, before: &[(ListenAddress, bool)]) -> String {
+    let ListenAddress::Tcp(address) = place else { return error.to_string() };
+    let is_ours = |(old, _): &(ListenAddress, bool)| matches!(old, ListenAddress::Tcp(old) if old.port() == address.port() && old.port() != 0);
     if !before.iter().any(is_ours) {
         return error.to_string();
     }
@@ -196,8 +200,8 @@ mod tests {
     #[test]
     fn sockets_stay_where_they_can() {
         let place = |text: &str| match text.parse() {
-            Ok(address) => Listen::Tcp(address),
-            Err(_) => Listen::Unix(text.into()),
+            Ok(address) => ListenAddress::Tcp(address),
+            Err(_) => ListenAddress::Unix(text.into()),
         };
         let all = |list: &[(&str, bool)]| -> Vec<_> {
             list.iter().map(|(text, is_tls)| (place(text), *is_tls)).collect()

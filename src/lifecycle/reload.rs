@@ -18,14 +18,17 @@ use tokio::{
 };
 
 use super::{
-    prepare::{Advice, Prepared, Running, prepare, tell_of_settings},
+    prepare::{PreparedReload, RunningSettings, SettingsAdvice, prepare, tell_of_settings},
     signals::{HangUp, HangUps},
-    source::Source,
+    source::SettingsSource,
 };
 use crate::{
     config::Setting,
     pipeline::App,
-    server::{Accepting, Ask, Site, Tls, Told, Workers, most_connections},
+    server::{
+        AcceptorHandle, ListenerSet, ReloadReply, ReloadRequest, TlsContext, Workers,
+        most_connections,
+    },
     telemetry::limits,
 };
 
@@ -38,14 +41,14 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Reloader {
     /// `None` if the settings are part of the program.
-    pub(super) source: Option<Source>,
+    pub(super) source: Option<SettingsSource>,
     pub(super) hang_ups: HangUps,
-    pub(super) asks: mpsc::Receiver<Ask>,
+    pub(super) asks: mpsc::Receiver<ReloadRequest>,
     /// Those in use.
     pub(super) settings: Vec<Setting>,
     /// What was said about them.
-    pub(super) advice: Advice,
-    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) advice: SettingsAdvice,
+    pub(super) tls: Option<Arc<TlsContext>>,
     /// Under which requests may still run. They are dropped here and not by a worker, because a file
     /// store is large.
     pub(super) retired: Vec<Arc<App>>,
@@ -53,18 +56,18 @@ pub(super) struct Reloader {
 
 /// What a reload acts upon.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Subject<'a> {
+pub(super) struct ReloadTarget<'a> {
     /// Under the settings in use.
     pub(super) app: &'a RefCell<Arc<App>>,
     pub(super) workers: &'a Workers,
-    pub(super) accepting: &'a Accepting,
+    pub(super) accepting: &'a AcceptorHandle,
 }
 
 // === impl Reloader ===
 
 impl Reloader {
     /// Reloads whenever it is asked to. Ends with the name of the signal if that was to end the process.
-    pub(super) async fn run(&mut self, subject: Subject<'_>) -> &'static str {
+    pub(super) async fn run(&mut self, subject: ReloadTarget<'_>) -> &'static str {
         loop {
             self.retired.retain(|app| Arc::strong_count(app) > 1);
             let ask = select! {
@@ -92,21 +95,22 @@ impl Reloader {
             };
             tracing::warn!("not reloaded: the process is about to end");
             if let Some(ask) = ask {
-                let _ =
-                    ask.send(Told::Refused("not reloaded: the process is about to end\n".into()));
+                let _ = ask.send(ReloadReply::Refused(
+                    "not reloaded: the process is about to end\n".into(),
+                ));
             }
         }
     }
 
-    async fn reload(&mut self, subject: Subject<'_>) -> Told {
+    async fn reload(&mut self, subject: ReloadTarget<'_>) -> ReloadReply {
         let Some(source) = self.source.clone() else {
             let why = "nothing to reload: the settings are part of the program";
             tracing::warn!("{why}");
-            return Told::Refused(format!("{why}\n"));
+            return ReloadReply::Refused(format!("{why}\n"));
         };
         let begin = Instant::now();
         let old = Arc::clone(&subject.app.borrow());
-        let running = Running { app: Arc::clone(&old), tls: self.tls.clone() };
+        let running = RunningSettings { app: Arc::clone(&old), tls: self.tls.clone() };
         let prepared = spawn_blocking(move || prepare(&*source.0, &running)).await;
         let prepared = prepared.unwrap_or_else(|panic| {
             Err(vec![format!("this is a mistake in sideman itself: {panic}")])
@@ -120,18 +124,18 @@ impl Reloader {
     /// Lets the new settings take the place of the old ones. Nothing here fails.
     async fn take_up(
         &mut self,
-        next: Prepared,
+        next: PreparedReload,
         old: Arc<App>,
-        subject: Subject<'_>,
+        subject: ReloadTarget<'_>,
         begin: Instant,
-    ) -> Told {
-        let Prepared { app, tls, sockets, opened, closed, settings, advice, fixed } = next;
+    ) -> ReloadReply {
+        let PreparedReload { app, tls, sockets, opened, closed, settings, advice, fixed } = next;
         // At once: also a process that begins to leave in the middle of this goes by the new ones.
         *subject.app.borrow_mut() = Arc::clone(&app);
         app.tend();
         subject.workers.change(&app).await;
         // Only now, so that whoever comes by a new socket meets the new settings.
-        let done = subject.accepting.change(Site { sockets, tls: tls.clone() });
+        let done = subject.accepting.change(ListenerSet { sockets, tls: tls.clone() });
         if timeout(CLOSING, done).await.is_err() {
             tracing::warn!("the acceptor is slow to take up the new listeners");
         }
@@ -169,12 +173,12 @@ impl Reloader {
         if !fixed.is_empty() {
             text.push_str(&format!("takes a restart: {}\n", fixed.join(", ")));
         }
-        Told::Done(text)
+        ReloadReply::Done(text)
     }
 }
 
 /// Everything stays as it was.
-fn fail(app: &App, problems: &[String]) -> Told {
+fn fail(app: &App, problems: &[String]) -> ReloadReply {
     app.metrics.process().reloads.on_failure();
     let mut text = "not reloaded, the settings stay as they were:\n".to_owned();
     for (index, problem) in problems.iter().enumerate() {
@@ -186,7 +190,7 @@ fn fail(app: &App, problems: &[String]) -> Told {
         problems = count,
         "not reloaded, the settings stay as they were; `sideman check` tries a file without using it"
     );
-    Told::Failed(text)
+    ReloadReply::Failed(text)
 }
 
 /// The keys that have other values now, apart from those that need a restart.

@@ -10,11 +10,11 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{parts::Parts, reload::Subject, signals::Signals};
+use super::{parts::ProcessParts, reload::ReloadTarget, signals::Signals};
 use crate::{
     phase::Phase,
     pipeline::{self, App},
-    server::{Accepting, Workers},
+    server::{AcceptorHandle, Workers},
     telemetry::LogSink,
 };
 
@@ -26,7 +26,7 @@ const LOG_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ShutdownOutcome {
     /// Every request was answered.
     Clean,
     /// So many requests were cut, by the deadline or a second signal.
@@ -34,13 +34,21 @@ pub enum Outcome {
 }
 
 /// Serves until a signal comes, then drains.
-pub(super) async fn leave(parts: Parts) -> io::Result<Outcome> {
-    let Parts { app, phase, accepting, workers, log, mut signals, mut reloader, events: _events } =
-        parts;
+pub(super) async fn leave(parts: ProcessParts) -> io::Result<ShutdownOutcome> {
+    let ProcessParts {
+        app,
+        phase,
+        accepting,
+        workers,
+        log,
+        mut signals,
+        mut reloader,
+        events: _events,
+    } = parts;
     // Also while draining: what still waits wants to know when the application is back.
     app.tend();
     let app = RefCell::new(app);
-    let subject = Subject { app: &app, workers: &workers, accepting: &accepting };
+    let subject = ReloadTarget { app: &app, workers: &workers, accepting: &accepting };
     let signal = select! {
         signal = signals.next() => signal,
         signal = reloader.run(subject) => signal,
@@ -60,7 +68,7 @@ async fn drain(
     app: &App,
     signal: &'static str,
     phase: &watch::Sender<Phase>,
-    (accepting, workers): (Accepting, Workers),
+    (accepting, workers): (AcceptorHandle, Workers),
     signals: &mut Signals,
 ) -> (u64, Instant) {
     let plan = app.plan.shutdown;
@@ -93,12 +101,12 @@ async fn drain(
 }
 
 /// Writes the last log lines.
-fn finish(cut: u64, log: Option<&LogSink>, begin: Instant) -> Outcome {
+fn finish(cut: u64, log: Option<&LogSink>, begin: Instant) -> ShutdownOutcome {
     if log.is_some_and(|log| !log.flush(LOG_PATIENCE)) {
         tracing::error!("stdout takes no more: the last access-log lines are lost");
     }
     tracing::info!(cut, after = ?(Instant::now() - begin), "stopped");
-    if cut == 0 { Outcome::Clean } else { Outcome::Cut(cut) }
+    if cut == 0 { ShutdownOutcome::Clean } else { ShutdownOutcome::Cut(cut) }
 }
 
 /// Watches for the application's first sign of life; never ends.

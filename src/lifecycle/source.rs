@@ -2,18 +2,18 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::config::{Loaded, Problems};
+use crate::config::{LoadedSettings, Problems};
 
 /// Reads all sources of the settings.
-pub(super) type Read = dyn Fn() -> Result<Loaded, Problems> + Send + Sync;
+pub(super) type ReadSettings = dyn Fn() -> Result<LoadedSettings, Problems> + Send + Sync;
 
 /// How the settings are read again.
 #[derive(Clone)]
-pub struct Source(pub Arc<Read>);
+pub struct SettingsSource(pub Arc<ReadSettings>);
 
-// === impl Source ===
+// === impl SettingsSource ===
 
-impl fmt::Debug for Source {
+impl fmt::Debug for SettingsSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Source")
     }

@@ -20,22 +20,22 @@ use tokio::{
 use super::{
     cgroup::MemoryGroup,
     descriptors, memory, memory_watch,
-    parts::Parts,
-    prepare::{Advice, places, tell_of_settings},
+    parts::ProcessParts,
+    prepare::{SettingsAdvice, places, tell_of_settings},
     process::{self, TooFewDescriptors},
     reload::Reloader,
-    shutdown::{Outcome, leave},
+    shutdown::{ShutdownOutcome, leave},
     signals::{HangUps, Signals},
-    source::Source,
+    source::SettingsSource,
 };
 use crate::{
-    config::{self, Loaded, Setting},
+    config::{self, LoadedSettings, Setting},
     phase::Phase,
     pipeline::App,
-    plan::{AccessLog, Listen, Plan},
+    plan::{AccessLog, ListenAddress, Plan},
     server::{
-        Accepting, Admin, BindError, Listener, LoadedTls, Tls, TlsError, Workers, bind,
-        most_connections,
+        AcceptorHandle, AdminListener, BindError, Listener, LoadedTls, TlsContext, TlsError,
+        Workers, bind, most_connections,
     },
     telemetry::{LogSink, Metrics, events, limits, log_writer::Target},
 };
@@ -43,19 +43,19 @@ use crate::{
 /// Reloads that may be asked for at the same time.
 const ASKS: usize = 8;
 
-/// A process that serves; [`Running::wait`] stays until it has ended.
+/// A process that serves; [`RunningProcess::wait`] stays until it has ended.
 #[derive(Debug)]
-pub struct Running {
-    pub addresses: Addresses,
+pub struct RunningProcess {
+    pub addresses: BoundAddresses,
     runtime: Runtime,
-    parts: Parts,
+    parts: ProcessParts,
 }
 
 /// What listens where, with the ports the system chose.
 #[derive(Clone, Debug)]
-pub struct Addresses {
+pub struct BoundAddresses {
     /// Each with whether clients speak TLS there.
-    pub site: Vec<(Listen, bool)>,
+    pub site: Vec<(ListenAddress, bool)>,
     pub admin: Option<SocketAddr>,
 }
 
@@ -70,10 +70,13 @@ pub enum StartError {
 }
 
 /// Starts everything that the settings ask for; `source` reads them again.
-pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartError> {
+pub fn start(
+    loaded: LoadedSettings,
+    source: Option<SettingsSource>,
+) -> Result<RunningProcess, StartError> {
     process::refuse_huge_pages();
-    let advice = Advice::of(&loaded);
-    let Loaded { mut plan, settings } = loaded;
+    let advice = SettingsAdvice::of(&loaded);
+    let LoadedSettings { mut plan, settings } = loaded;
     let count = match plan.server.workers {
         Some(count) => count,
         None => thread::available_parallelism()?.get(),
@@ -91,7 +94,7 @@ pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartErr
     let division = descriptors::divide(&mut plan, count, memory.connections);
     division.as_ref().inspect(|division| division.reserve());
     let counts = &metrics.process().tls;
-    let tls = plan.tls.as_ref().map(|tls| Tls::load(tls, counts, None)).transpose()?;
+    let tls = plan.tls.as_ref().map(|tls| TlsContext::load(tls, counts, None)).transpose()?;
     let listeners = places(&plan).into_iter().map(|(place, is_tls)| Listener::bind(&place, is_tls));
     let listeners = listeners.collect::<Result<Vec<_>, BindError>>()?;
     let tls = tls.map(LoadedTls::begin);
@@ -122,30 +125,30 @@ pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Running, StartErr
     let workers = Workers::start(&app, log.as_ref(), &watched)?;
     let (ask, asks) = mpsc::channel(ASKS);
     if let Some(listener) = admin_listener {
-        Admin::new(Arc::clone(&app.metrics), watched, ask).start(listener)?;
+        AdminListener::new(Arc::clone(&app.metrics), watched, ask).start(listener)?;
     }
 
     let process = Arc::clone(app.metrics.process());
     memory_watch::start(container, Arc::clone(&process), Arc::downgrade(&workers.placement()))?;
-    let accepting = Accepting::start(listeners, tls.clone(), workers.placement(), process)?;
+    let accepting = AcceptorHandle::start(listeners, tls.clone(), workers.placement(), process)?;
     let retired = Vec::new();
     process::check_descriptors()?;
-    let addresses = Addresses { site, admin };
+    let addresses = BoundAddresses { site, admin };
     announce(&addresses);
-    tell_of_settings(&advice, &Advice::default());
+    tell_of_settings(&advice, &SettingsAdvice::default());
     memory.report();
     division.as_ref().inspect(|division| division.report());
     started(&app.plan, &settings, count);
     let reloader = Reloader { source, hang_ups, asks, settings, advice, tls, retired };
-    let parts = Parts { app, phase, accepting, workers, log, signals, reloader, events };
-    Ok(Running { addresses, runtime, parts })
+    let parts = ProcessParts { app, phase, accepting, workers, log, signals, reloader, events };
+    Ok(RunningProcess { addresses, runtime, parts })
 }
 
-// === impl Running ===
+// === impl RunningProcess ===
 
-impl Running {
+impl RunningProcess {
     /// Serves until a signal has come and the last request has ended.
-    pub fn wait(self) -> io::Result<Outcome> {
+    pub fn wait(self) -> io::Result<ShutdownOutcome> {
         let Self { runtime, parts, .. } = self;
         let outcome = runtime.block_on(leave(parts));
         // Dropping it would wait for a name server that does not answer.
@@ -161,7 +164,7 @@ fn tell_of_log(error: &io::Error) {
     );
 }
 
-fn announce(addresses: &Addresses) {
+fn announce(addresses: &BoundAddresses) {
     for (address, is_tls) in &addresses.site {
         match is_tls {
             true => tracing::info!(%address, "listening for TLS"),

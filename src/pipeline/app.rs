@@ -7,17 +7,17 @@ use std::{
 
 use super::{
     loops::LoopToken,
-    pages::Pages,
-    store_kind::Family,
-    upstream_handle::{self, Tended},
+    pages::StatusPages,
+    store_kind::StoreKind,
+    upstream_handle::{self, UpstreamHandle},
 };
 use crate::{
-    body::{Budget, Budgets, Buffers, Each, Place, Reservation},
-    error::Kind,
-    files::Store,
-    plan::{self, Fallback, Plan, Spill},
-    telemetry::{BufferCounts, Metrics, Repeat, StoreCounts},
-    upstream::Fleet,
+    body::{BodyBuffers, BodyLimits, Budget, Budgets, Reservation, SpillLocation},
+    error::FailureKind,
+    files::FileStore,
+    plan::{self, FallbackSettings, Plan, SpillDirectory},
+    telemetry::{BufferCounts, LogThrottle, Metrics, StoreCounts},
+    upstream::Backends,
 };
 
 /// Bytes of a request's head that need no room among the long ones: most heads have fewer.
@@ -29,33 +29,33 @@ pub const USUAL_HEAD: usize = 4 * 1024;
 pub struct App {
     pub plan: Plan,
     /// The site's own files.
-    pub files: Arc<Store>,
+    pub files: Arc<FileStore>,
     /// What users uploaded, and what the application alone may send.
-    pub media: Arc<Store>,
+    pub media: Arc<FileStore>,
     /// The application that answers what no route names another for.
-    fleet: Arc<Tended>,
+    fleet: Arc<UpstreamHandle>,
     /// Those of the plan's routes, in their order.
-    routed: Vec<Arc<Tended>>,
+    routed: Vec<Arc<UpstreamHandle>>,
     /// The server that has other releases' files.
-    fallback: Option<Arc<Tended>>,
+    fallback: Option<Arc<UpstreamHandle>>,
     pub metrics: Arc<Metrics>,
-    pub(super) pages: Arc<Pages>,
+    pub(super) pages: Arc<StatusPages>,
     /// The name of this process towards the application: the same through all reloads.
     pub(super) loop_token: LoopToken,
     /// Where bodies wait.
-    pub(super) buffers: Buffers,
+    pub(super) buffers: BodyBuffers,
     /// What the heads of requests may take that are longer than usual.
     heads: Budget,
-    pub(super) warned: Arc<Warned>,
+    pub(super) warned: Arc<WarnedOnce>,
     /// Keeps requests that fail from filling the event log, each kind apart: none silences another.
-    troubles: Arc<[Repeat; Kind::ALL.len()]>,
+    troubles: Arc<[LogThrottle; FailureKind::ALL.len()]>,
     /// The same for files that the application names, or the fallback has.
-    pub(super) trouble: Arc<Repeat>,
+    pub(super) trouble: Arc<LogThrottle>,
 }
 
 /// What was told once already of the peers, under these settings.
 #[derive(Debug, Default)]
-pub(super) struct Warned {
+pub(super) struct WarnedOnce {
     /// One that is not trusted sends forwarding headers.
     pub(super) stranger: AtomicBool,
     /// A trusted one sends a header that tells who the client is, and that is dropped.
@@ -68,11 +68,11 @@ impl App {
     /// Puts a plan to work. Touches no file and opens no connection.
     pub fn new(plan: Plan, metrics: Arc<Metrics>) -> Self {
         let process = Arc::clone(metrics.process());
-        let files = Store::new(&plan.files, Arc::clone(&process.static_store));
-        let media = Store::new(&plan.media, Arc::clone(&process.media_store));
-        let fleet = |plan| Tended::new(Fleet::new(plan, &process.servers));
+        let files = FileStore::new(&plan.files, Arc::clone(&process.static_store));
+        let media = FileStore::new(&plan.media, Arc::clone(&process.media_store));
+        let fleet = |plan| UpstreamHandle::new(Backends::new(plan, &process.servers));
         let routed = plan.routes.iter().map(|route| fleet(&route.upstream)).collect();
-        let pages = Pages::new(&plan.pages);
+        let pages = StatusPages::new(&plan.pages);
         Self {
             fleet: fleet(&plan.upstream),
             routed,
@@ -86,7 +86,7 @@ impl App {
             loop_token: LoopToken::new(),
             warned: Arc::default(),
             trouble: Arc::default(),
-            troubles: Arc::new(std::array::from_fn(|_| Repeat::default())),
+            troubles: Arc::new(std::array::from_fn(|_| LogThrottle::default())),
             plan,
         }
     }
@@ -95,10 +95,12 @@ impl App {
     /// changes before [`tend`](Self::tend).
     pub fn next(&self, plan: Plan) -> Self {
         let process = self.metrics.process();
-        let store =
-            |same: bool, old: &Arc<Store>, plan: &plan::Files, counts: &Arc<StoreCounts>| {
-                if same { Arc::clone(old) } else { Store::new(plan, Arc::clone(counts)) }
-            };
+        let store = |same: bool,
+                     old: &Arc<FileStore>,
+                     plan: &plan::FileSettings,
+                     counts: &Arc<StoreCounts>| {
+            if same { Arc::clone(old) } else { FileStore::new(plan, Arc::clone(counts)) }
+        };
         let files =
             store(plan.files == self.plan.files, &self.files, &plan.files, &process.static_store);
         let media =
@@ -106,11 +108,11 @@ impl App {
         let mut known: Vec<_> = self.routed.iter().chain([&self.fleet]).map(Arc::clone).collect();
         let wanted = plan.routes.iter().map(|route| &route.upstream).chain([&plan.upstream]);
         let mut fleets = upstream_handle::matched(&mut known, wanted.collect(), |plan| {
-            Tended::new(Fleet::new(plan, &process.servers))
+            UpstreamHandle::new(Backends::new(plan, &process.servers))
         });
         let fleet = match fleets.pop() {
             Some(last) => last,
-            None => Tended::new(Fleet::new(&plan.upstream, &process.servers)),
+            None => UpstreamHandle::new(Backends::new(&plan.upstream, &process.servers)),
         };
         let fallback = plan.missing.fallback.as_ref().map(|plan| {
             let known = self.fallback.as_ref().filter(|known| known.fleet.serves(&plan.server));
@@ -122,7 +124,7 @@ impl App {
             // They count what both hold.
             buffers(&plan.buffers, &process.buffers)
         };
-        let trust = |server: &plan::Server| {
+        let trust = |server: &plan::ServerSettings| {
             (server.trusted_proxies.clone(), server.trusted_headers.clone())
         };
         let is_same_trust = trust(&plan.server) == trust(&self.plan.server);
@@ -200,32 +202,32 @@ impl App {
     }
 
     /// The application that answers what no route names another for.
-    pub(super) fn fleet(&self) -> &Arc<Fleet> {
+    pub(super) fn fleet(&self) -> &Arc<Backends> {
         &self.fleet.fleet
     }
 
     /// The applications of the plan's routes, in their order.
-    pub(super) fn routes(&self) -> impl Iterator<Item = (&plan::Upstream, &Arc<Fleet>)> {
+    pub(super) fn routes(&self) -> impl Iterator<Item = (&plan::UpstreamSettings, &Arc<Backends>)> {
         let plans = self.plan.routes.iter().map(|route| &route.upstream);
         plans.zip(self.routed.iter().map(|tended| &tended.fleet))
     }
 
     /// The server that has other releases' files.
-    pub(super) fn fallback(&self) -> Option<(&Fallback, &Arc<Fleet>)> {
+    pub(super) fn fallback(&self) -> Option<(&FallbackSettings, &Arc<Backends>)> {
         let tended = self.fallback.as_ref()?;
         self.plan.missing.fallback.as_ref().map(|plan| (plan, &tended.fleet))
     }
 
     /// The store that a family of prefixes has.
-    pub(super) fn store(&self, family: Family) -> &Arc<Store> {
+    pub(super) fn store(&self, family: StoreKind) -> &Arc<FileStore> {
         match family {
-            Family::Static => &self.files,
-            Family::Media => &self.media,
+            StoreKind::Static => &self.files,
+            StoreKind::Media => &self.media,
         }
     }
 
     /// What keeps a kind of failure from filling the event log.
-    pub(super) fn trouble(&self, kind: Kind) -> &Repeat {
+    pub(super) fn trouble(&self, kind: FailureKind) -> &LogThrottle {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.troubles[kind as usize]
     }
@@ -237,15 +239,15 @@ impl App {
 }
 
 /// It is no application: what is counted of it stands elsewhere.
-fn uncounted(fallback: &Fallback) -> Arc<Tended> {
-    Tended::new(Fleet::new(&fallback.server, &Arc::default()))
+fn uncounted(fallback: &FallbackSettings) -> Arc<UpstreamHandle> {
+    UpstreamHandle::new(Backends::new(&fallback.server, &Arc::default()))
 }
 
-fn buffers(plan: &plan::Buffers, counts: &BufferCounts) -> Buffers {
+fn buffers(plan: &plan::BufferSettings, counts: &BufferCounts) -> BodyBuffers {
     let place = match &plan.spill {
-        Spill::Auto => Place::Auto,
-        Spill::Directory(directory) => Place::Directory(directory.clone()),
-        Spill::Memory => Place::Memory,
+        SpillDirectory::Auto => SpillLocation::Auto,
+        SpillDirectory::Directory(directory) => SpillLocation::Directory(directory.clone()),
+        SpillDirectory::Memory => SpillLocation::Memory,
     };
     let in_shares = |memory: Budget| memory.in_shares(Arc::clone(&counts.share_exceeded));
     let requests = Budgets {
@@ -257,5 +259,10 @@ fn buffers(plan: &plan::Buffers, counts: &BufferCounts) -> Buffers {
         memory: in_shares(requests.memory.half(Arc::clone(&counts.memory_of_answers))),
         disk: requests.disk.half(Arc::clone(&counts.disk_of_answers)),
     };
-    Buffers::new(requests, responses, place, Each { memory: plan.each, answer: plan.answer })
+    BodyBuffers::new(
+        requests,
+        responses,
+        place,
+        BodyLimits { memory: plan.each, answer: plan.answer },
+    )
 }

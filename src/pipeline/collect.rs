@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use http_body::Body as _;
 
-use super::{forward, normal_path::NormalPath, request_context::Record, worker_state::Local};
+use super::{
+    forward, normal_path::NormalPath, request_context::RequestContext, worker_state::WorkerState,
+};
 use crate::{
-    body::{Body, Buffers, Patience, RequestBody, Strain},
-    error::{Error, Kind},
+    body::{Body, BodyBuffers, Pressure, RequestBody, SlowClientLimits},
+    error::{Error, FailureKind},
     plan::{ClientNetwork, Plan, Streaming},
-    upstream::{Framing, Upstream},
+    upstream::{RequestFraming, UpstreamClient},
 };
 
 /// What of a request and its answer goes on as it comes.
@@ -28,29 +30,30 @@ pub(super) fn streaming(plan: &Plan, path: &NormalPath) -> Streaming {
 /// Takes the body from the client, unless it is to be streamed. Gives how the application will know
 /// its end: by its length, whatever the client said. WSGI servers read nothing without one.
 pub(super) async fn request(
-    local: &Local,
-    record: &Record,
+    local: &WorkerState,
+    record: &RequestContext,
     body: &mut RequestBody,
-    (upstream, streaming): (&Upstream, Streaming),
-) -> Result<Framing, Error> {
+    (upstream, streaming): (&UpstreamClient, Streaming),
+) -> Result<RequestFraming, Error> {
     let limit = local.app.plan.server.max_body.unwrap_or(u64::MAX);
     // Before anything is read: a client that asks first (Expect) is not told to go on.
     if body.size_hint().lower() > limit {
-        return Err(Error::new(Kind::BodyTooLarge));
+        return Err(Error::new(FailureKind::BodyTooLarge));
     }
     let framing = forward::framing(record, body);
     if body.is_end_stream() {
         return Ok(framing);
     }
     // Not every protocol has a way to say where a body ends that has no length.
-    let streams = streaming.request && (framing != Framing::Chunked || upstream.takes_chunks());
+    let streams =
+        streaming.request && (framing != RequestFraming::Chunked || upstream.takes_chunks());
     let buffers = buffers(local, record);
     if !streams && !buffers.may_hold(body.size_hint().lower()).await {
-        return Err(Error::new(Kind::BodyBeyondBuffers));
+        return Err(Error::new(FailureKind::BodyBeyondBuffers));
     }
     body.limit(limit);
     let server = &local.app.plan.server;
-    body.watch(Patience { pause: server.body_timeout, rate: server.min_body_rate });
+    body.watch(SlowClientLimits { pause: server.body_timeout, rate: server.min_body_rate });
     if streams {
         return Ok(framing);
     }
@@ -58,23 +61,27 @@ pub(super) async fn request(
         local.metrics.spilled_requests.add(1);
     }
     Ok(match body.size_hint().exact() {
-        Some(length) => Framing::Length(length),
+        Some(length) => RequestFraming::Length(length),
         None => framing,
     })
 }
 
 /// Has the rest of an answer read as fast as the application writes.
-pub(super) async fn answer(local: &Local, record: &Record, body: Body) -> Result<Body, Error> {
+pub(super) async fn answer(
+    local: &WorkerState,
+    record: &RequestContext,
+    body: Body,
+) -> Result<Body, Error> {
     let metrics = Arc::clone(&local.metrics);
     let tell = move |strain| match strain {
-        Strain::Spilled => metrics.spilled_answers.add(1),
-        Strain::HeldUp => metrics.held_up_answers.add(1),
+        Pressure::Spilled => metrics.spilled_answers.add(1),
+        Pressure::HeldUp => metrics.held_up_answers.add(1),
     };
     body.relayed(&buffers(local, record), tell).await
 }
 
 /// The room for bodies of this request's client. Behind a proxy that does not say who it is, there is no single one.
-fn buffers(local: &Local, record: &Record) -> Buffers {
+fn buffers(local: &WorkerState, record: &RequestContext) -> BodyBuffers {
     let is_proxy = record.is_trusted
         && (record.client == record.connection.address || local.app.is_trusted(record.client));
     match is_proxy {

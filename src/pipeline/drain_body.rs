@@ -8,7 +8,7 @@ use tokio::{task::spawn_local, time::timeout};
 
 use crate::{
     body::{self, RequestBody},
-    rfc::request_parts::{Name, RequestParts},
+    rfc::request_parts::{FieldName, RequestParts},
 };
 
 /// Bytes that are read to keep a connection, at the most: about what is on its way already.
@@ -31,7 +31,7 @@ pub(super) fn read_beside(body: RequestBody) {
 pub(super) async fn read(parts: &RequestParts, body: RequestBody) {
     let is_short = body.size_hint().exact().is_none_or(|size| size <= MOST);
     // A client that asks first has sent nothing yet.
-    if body.is_end_stream() || !is_short || parts.headers.contains(Name::Expect) {
+    if body.is_end_stream() || !is_short || parts.headers.contains(FieldName::Expect) {
         return;
     }
     // Whether it came to its end or not: the answer is the same.

@@ -18,8 +18,10 @@ use crate::{
     body::{Body, RequestBody},
     error::Error,
     plan,
-    rfc::request_parts::{Headers, Name},
-    upstream::{Fleet, Framing, Notes, Origin, RequestHead, Upstream},
+    rfc::request_parts::{FieldName, Headers},
+    upstream::{
+        Backends, RequestFraming, RequestOrigin, SendNotes, UpstreamClient, UpstreamRequestHead,
+    },
 };
 
 /// Requests to the fallback at the same time, for each worker: it is there for stragglers, and must not
@@ -30,33 +32,33 @@ const NAME: &str = "sideman-fallback";
 
 /// The other server, as one worker sees it.
 #[derive(Debug)]
-pub(super) struct Fallback {
-    plan: plan::Fallback,
-    server: Rc<Upstream>,
+pub(super) struct FallbackClient {
+    plan: plan::FallbackSettings,
+    server: Rc<UpstreamClient>,
     running: Rc<Cell<usize>>,
 }
 
 /// Counts a request for as long as it runs.
-struct Running(Rc<Cell<usize>>);
+struct FallbackPermit(Rc<Cell<usize>>);
 
 /// The body of an answer that is not complete: its request runs until the client has it.
-struct Rest {
+struct FallbackBody {
     body: Body,
-    _running: Running,
+    _running: FallbackPermit,
 }
 
-// === impl Fallback ===
+// === impl FallbackClient ===
 
-impl Fallback {
+impl FallbackClient {
     /// To be called on a worker's thread.
-    pub(super) fn start(plan: &plan::Fallback, fleet: &Arc<Fleet>) -> Rc<Self> {
+    pub(super) fn start(plan: &plan::FallbackSettings, fleet: &Arc<Backends>) -> Rc<Self> {
         // Its connections are no application's: they are counted apart from those, by `fetch`'s caller.
-        let server = Upstream::start(&plan.server, fleet, Arc::default());
+        let server = UpstreamClient::start(&plan.server, fleet, Arc::default());
         Rc::new(Self { plan: plan.clone(), server, running: Rc::default() })
     }
 
     /// Whether it is what this would start.
-    pub(super) fn is_like(&self, plan: &plan::Fallback, fleet: &Arc<Fleet>) -> bool {
+    pub(super) fn is_like(&self, plan: &plan::FallbackSettings, fleet: &Arc<Backends>) -> bool {
         self.plan == *plan && self.server.is_like(&plan.server, fleet)
     }
 
@@ -69,15 +71,16 @@ impl Fallback {
         headers: &Headers,
         id: &[u8],
     ) -> Result<Option<Response>, Cow<'static, str>> {
-        let mut passed_by = headers.get_all(Name::Via);
+        let mut passed_by = headers.get_all(FieldName::Via);
         if passed_by.any(|via| memchr::memmem::find(via, NAME.as_bytes()).is_some()) {
             return Ok(None);
         }
-        let running = Running::begin(&self.running).ok_or("it has too many requests already")?;
+        let running =
+            FallbackPermit::begin(&self.running).ok_or("it has too many requests already")?;
         let target = format!("{}{path}", self.plan.base);
         let via = format!("1.1 {NAME}");
         let fields = fields(headers, &self.plan.host, &via, id);
-        let origin = Origin {
+        let origin = RequestOrigin {
             client: "",
             client_port: None,
             scheme: "http",
@@ -85,14 +88,14 @@ impl Fallback {
             port: 0,
             version: Version::HTTP_11,
         };
-        let head = RequestHead { method, target: &target, fields, origin };
+        let head = UpstreamRequestHead { method, target: &target, fields, origin };
         let reply = self
             .server
             .send(
                 &head,
-                Framing::None,
+                RequestFraming::None,
                 RequestBody::empty(),
-                Notes { waited: &Cell::new(None), server: None, interim: None },
+                SendNotes { waited: &Cell::new(None), server: None, interim: None },
             )
             .await
             .map_err(|error| error.to_string())?;
@@ -102,7 +105,9 @@ impl Fallback {
             StatusCode::OK if is_page(&headers) && !path.ends_with(".html") => None,
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
                 let body = match reply.body {
-                    Body::Stream(_) => Body::stream(Rest { body: reply.body, _running: running }),
+                    Body::Stream(_) => {
+                        Body::stream(FallbackBody { body: reply.body, _running: running })
+                    }
                     here @ (Body::Empty | Body::Full(_) | Body::Sealed(_) | Body::File(_)) => here,
                 };
                 Some(passed_on(method, reply.status, &headers, body))
@@ -132,14 +137,14 @@ fn fields<'a>(
     via: &'a str,
     id: &'a [u8],
 ) -> Vec<(&'a [u8], &'a [u8])> {
-    const PASSED: [Name; 7] = [
-        Name::Accept,
-        Name::AcceptEncoding,
-        Name::IfNoneMatch,
-        Name::IfModifiedSince,
-        Name::IfRange,
-        Name::Range,
-        Name::UserAgent,
+    const PASSED: [FieldName; 7] = [
+        FieldName::Accept,
+        FieldName::AcceptEncoding,
+        FieldName::IfNoneMatch,
+        FieldName::IfModifiedSince,
+        FieldName::IfRange,
+        FieldName::Range,
+        FieldName::UserAgent,
     ];
     let mut fields: Vec<(&[u8], &[u8])> = vec![(b"host", host.as_bytes())];
     for name in PASSED {
@@ -192,9 +197,9 @@ fn unsatisfiable(mut given: HeaderMap) -> Response {
     response
 }
 
-// === impl Running ===
+// === impl FallbackPermit ===
 
-impl Running {
+impl FallbackPermit {
     /// `None` when too many run already.
     fn begin(running: &Rc<Cell<usize>>) -> Option<Self> {
         if running.get() >= AT_ONCE {
@@ -205,15 +210,15 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for FallbackPermit {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
     }
 }
 
-// === impl Rest ===
+// === impl FallbackBody ===
 
-impl HttpBody for Rest {
+impl HttpBody for FallbackBody {
     type Data = Bytes;
     type Error = Error;
 

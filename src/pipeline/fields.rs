@@ -4,20 +4,20 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
     normal_path::NormalPath,
-    request_context::{Record, X_REQUEST_ID},
+    request_context::{RequestContext, X_REQUEST_ID},
     response::Response,
 };
 use crate::{
     plan::{FieldEdit, FieldRule},
     rfc::fields,
-    telemetry::Route,
+    telemetry::RouteLabel,
 };
 
 /// Gives the response the id of its request, unless the application did. Then makes every change whose prefix
 /// fits, in the plan's order, except for load balancers.
-pub(super) fn apply(record: &Record, response: &mut Response) {
+pub(super) fn apply(record: &RequestContext, response: &mut Response) {
     if record.takes_response_lines() {
-        // The server writes it: see `Answer::request_id`.
+        // The server writes it: see `TrackedResponse::request_id`.
         return;
     }
     let headers = &mut response.head.headers;
@@ -27,7 +27,7 @@ pub(super) fn apply(record: &Record, response: &mut Response) {
         headers.insert(X_REQUEST_ID, id);
     }
     let rules = &record.local.app.plan.fields;
-    if rules.is_empty() || record.route == Route::Health {
+    if rules.is_empty() || record.route == RouteLabel::Health {
         return;
     }
     edit(rules, &record.path, &mut response.head.headers);

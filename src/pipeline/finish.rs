@@ -11,35 +11,38 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::{request_context::Record, response::Response, status_page, tunnel::Tunnel};
+use super::{request_context::RequestContext, response::Response, status_page, tunnel::Tunnel};
 use crate::{
     body::{Body, FileStream, SealedPart},
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     plan::TlsVersion,
-    rfc::{request_parts::Name, trace},
-    telemetry::{MethodLabel, Route, access_log::Line},
-    upstream::Served,
+    rfc::{request_parts::FieldName, trace},
+    telemetry::{MethodLabel, RouteLabel, access_log::AccessLogLine},
+    upstream::ServedBy,
 };
 
 /// A response body together with the record of its request.
 #[derive(Debug)]
-pub struct Answer {
+pub struct TrackedResponse {
     body: Body,
     /// `None` once a tunnel has it, or the request is over.
-    record: Option<Box<Record>>,
+    record: Option<Box<RequestContext>>,
 }
 
 /// Puts the last touches to a response and ties its record to it.
-pub(super) fn seal(mut record: Box<Record>, response: Response) -> Response<Answer> {
+pub(super) fn seal(
+    mut record: Box<RequestContext>,
+    response: Response,
+) -> Response<TrackedResponse> {
     let Response { head, body } = response;
     record.status = Some(head.status);
     record.is_complete = body.is_end_stream();
-    Response { head, body: Answer { body, record: Some(record) } }
+    Response { head, body: TrackedResponse { body, record: Some(record) } }
 }
 
-// === impl Answer ===
+// === impl TrackedResponse ===
 
-impl Answer {
+impl TrackedResponse {
     /// The tunnel that this answer opens, if it does; its record goes with it.
     pub fn take_tunnel(&mut self) -> Option<Tunnel> {
         let upgraded = self.record.as_mut()?.upgraded.take()?;
@@ -111,12 +114,12 @@ impl Answer {
     /// The client has left, or was cut off, before it had what was handed over of it.
     pub fn cut_off(&mut self) {
         if let Some(record) = &mut self.record {
-            record.error.get_or_insert(Kind::ClientGone);
+            record.error.get_or_insert(FailureKind::ClientGone);
         }
     }
 }
 
-impl HttpBody for Answer {
+impl HttpBody for TrackedResponse {
     type Data = Bytes;
     type Error = Error;
 
@@ -151,16 +154,16 @@ impl HttpBody for Answer {
     }
 }
 
-// === impl Record ===
+// === impl RequestContext ===
 
-impl Drop for Record {
+impl Drop for RequestContext {
     fn drop(&mut self) {
         let now = Instant::now();
         // 499 is nginx's number for a client that left before there was an answer.
         let left = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
         let status = self.status.unwrap_or(left);
         if !self.is_complete && self.error.is_none() {
-            self.error = Some(Kind::ClientGone);
+            self.error = Some(FailureKind::ClientGone);
         }
         let duration = now.saturating_duration_since(self.begin);
         let metrics = &self.local.metrics;
@@ -181,14 +184,14 @@ impl Drop for Record {
     }
 }
 
-impl Record {
+impl RequestContext {
     /// Whether it has a line. What failed or was slow always has one.
     fn is_told(&self, status: StatusCode, duration: Duration) -> bool {
         let plan = &self.local.app.plan.log;
         if self.is_quiet {
             return plan.health;
         }
-        let is_hit = self.route == Route::Static
+        let is_hit = self.route == RouteLabel::Static
             && self.error.is_none()
             && (status.is_success() || status.is_redirection())
             && duration < plan.slow;
@@ -202,11 +205,11 @@ impl Record {
     fn log(&self, status: StatusCode, duration: Duration) {
         let headers = &self.parts.headers;
         let trace_id = headers
-            .get_str(Name::XAmznTraceId)
+            .get_str(FieldName::XAmznTraceId)
             .and_then(trace::amazon_root)
-            .or_else(|| headers.get_str(Name::Traceparent).and_then(trace::traceparent_id));
+            .or_else(|| headers.get_str(FieldName::Traceparent).and_then(trace::traceparent_id));
         let server = self.server.take();
-        self.local.log.push(&Line {
+        self.local.log.push(&AccessLogLine {
             client: self.client,
             method: self.parts.method.as_str(),
             host: self.host(),
@@ -220,13 +223,13 @@ impl Record {
             duration,
             queue: self.queued.get(),
             upstream_time: self.first_byte,
-            upstream: server.as_ref().map(Served::name),
+            upstream: server.as_ref().map(ServedBy::name),
             route: self.route,
             request_id: self.request_id(),
             trace_id,
-            user_agent: headers.get(Name::UserAgent),
-            referer: headers.get(Name::Referer),
-            error: self.error.map(Kind::name),
+            user_agent: headers.get(FieldName::UserAgent),
+            referer: headers.get(FieldName::Referer),
+            error: self.error.map(FailureKind::name),
         });
     }
 }

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body::Body;
 
-use super::{max_forwards, request_context::Record};
+use super::{max_forwards, request_context::RequestContext};
 use crate::{
-    rfc::{fields, forwarded, host, identity, request_parts::Name, upgrade},
-    upstream::{Framing, Origin, RequestHead},
+    rfc::{fields, forwarded, host, identity, request_parts::FieldName, upgrade},
+    upstream::{RequestFraming, RequestOrigin, UpstreamRequestHead},
 };
 
 /// What happens to a field of the client's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+enum FieldAction {
     Pass,
     /// Said anew by Sideman or by the codec.
     Rewritten,
@@ -25,7 +25,7 @@ enum Fate {
 
 /// Room for the numbers of a head.
 #[derive(Default)]
-pub(super) struct Digits {
+pub(super) struct HeaderDigits {
     port: itoa::Buffer,
     hops: itoa::Buffer,
 }
@@ -33,11 +33,11 @@ pub(super) struct Digits {
 /// The head that the application gets. `client` is the client's address as text; `fallback_host`
 /// is for HTTP/1.0 requests without one.
 pub(super) fn head<'a>(
-    record: &'a Record,
+    record: &'a RequestContext,
     client: &'a str,
     fallback_host: &'a str,
-    digits: &'a mut Digits,
-) -> RequestHead<'a> {
+    digits: &'a mut HeaderDigits,
+) -> UpstreamRequestHead<'a> {
     let headers = &record.parts.headers;
     let has_named = fields::names_more(headers);
     let mut passed: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 7);
@@ -51,12 +51,12 @@ pub(super) fn head<'a>(
     let mut forged = 0;
     for (known, name, value) in headers.iter() {
         match fate(known, name, record) {
-            Fate::Pass if has_named && fields::is_named_by_connection(headers, name) => {}
-            Fate::Pass if hops.is_some() && known == Name::MaxForwards => {}
-            Fate::Pass => passed.push((name, value)),
-            Fate::Rewritten => {}
-            Fate::Forged => forged += 1,
-            Fate::Identity => {
+            FieldAction::Pass if has_named && fields::is_named_by_connection(headers, name) => {}
+            FieldAction::Pass if hops.is_some() && known == FieldName::MaxForwards => {}
+            FieldAction::Pass => passed.push((name, value)),
+            FieldAction::Rewritten => {}
+            FieldAction::Forged => forged += 1,
+            FieldAction::Identity => {
                 forged += 1;
                 tell_of_identity(record, name);
             }
@@ -78,11 +78,11 @@ pub(super) fn head<'a>(
         record.local.metrics.headers_dropped.add(forged);
     }
     tell_of_stranger(record);
-    RequestHead {
+    UpstreamRequestHead {
         method: &record.parts.method,
         target: record.parts.path_and_query(),
         fields: passed,
-        origin: Origin {
+        origin: RequestOrigin {
             client,
             client_port: match record.client == record.connection.address {
                 true => record.connection.port,
@@ -98,51 +98,59 @@ pub(super) fn head<'a>(
 }
 
 /// How the body's end will be told: by its length if the client told it.
-pub(super) fn framing(record: &Record, body: &impl Body) -> Framing {
+pub(super) fn framing(record: &RequestContext, body: &impl Body) -> RequestFraming {
     match body.size_hint().exact() {
-        Some(0) if !record.parts.headers.contains(Name::ContentLength) => Framing::None,
-        Some(length) => Framing::Length(length),
-        None => Framing::Chunked,
+        Some(0) if !record.parts.headers.contains(FieldName::ContentLength) => RequestFraming::None,
+        Some(length) => RequestFraming::Length(length),
+        None => RequestFraming::Chunked,
     }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "most names are listed because they are common")]
-fn fate(known: Name, name: &[u8], record: &Record) -> Fate {
+fn fate(known: FieldName, name: &[u8], record: &RequestContext) -> FieldAction {
     let is_trusted = record.is_trusted;
     let believed = &record.local.app.plan.server.trusted_headers;
     if believed.iter().any(|believed| believed.as_str().as_bytes() == name) {
-        return if is_trusted { Fate::Pass } else { Fate::Forged };
+        return if is_trusted { FieldAction::Pass } else { FieldAction::Forged };
     }
     match known {
-        Name::Host | Name::ContentLength | Name::Expect | Name::XRequestId => Fate::Rewritten,
-        Name::XForwardedFor | Name::XForwardedProto | Name::XForwardedPort if is_trusted => {
-            Fate::Rewritten
+        FieldName::Host | FieldName::ContentLength | FieldName::Expect | FieldName::XRequestId => {
+            FieldAction::Rewritten
         }
-        Name::XForwardedFor | Name::XForwardedProto | Name::XForwardedPort => Fate::Forged,
+        FieldName::XForwardedFor | FieldName::XForwardedProto | FieldName::XForwardedPort
+            if is_trusted =>
+        {
+            FieldAction::Rewritten
+        }
+        FieldName::XForwardedFor | FieldName::XForwardedProto | FieldName::XForwardedPort => {
+            FieldAction::Forged
+        }
         // CVE-2016-5385: CGI makes HTTP_PROXY of it.
-        Name::Proxy | Name::Forwarded | Name::XForwarded | Name::XRealIp => Fate::Forged,
-        Name::Other => fate_of_other(name),
-        _ if fields::is_hop_by_hop_name(known) => Fate::Rewritten,
-        _ => Fate::Pass,
+        FieldName::Proxy | FieldName::Forwarded | FieldName::XForwarded | FieldName::XRealIp => {
+            FieldAction::Forged
+        }
+        FieldName::Other => fate_of_other(name),
+        _ if fields::is_hop_by_hop_name(known) => FieldAction::Rewritten,
+        _ => FieldAction::Pass,
     }
 }
 
 /// The same of a name that is not listed: none of those is hop-by-hop.
-fn fate_of_other(name: &[u8]) -> Fate {
+fn fate_of_other(name: &[u8]) -> FieldAction {
     let text = std::str::from_utf8(name).unwrap_or_default();
     if identity::is_identity(text) {
-        return Fate::Identity;
+        return FieldAction::Identity;
     }
     // WSGI can't tell `X_Forwarded_For` from `X-Forwarded-For`.
     if text.starts_with("x-forwarded-") || text.contains('_') {
-        return Fate::Forged;
+        return FieldAction::Forged;
     }
-    Fate::Pass
+    FieldAction::Pass
 }
 
 /// The scheme that the client used, as far as it can be known.
-pub(super) fn scheme(record: &Record) -> &'static str {
-    let told = forwarded::last(record.parts.headers.get_all(Name::XForwardedProto));
+pub(super) fn scheme(record: &RequestContext) -> &'static str {
+    let told = forwarded::last(record.parts.headers.get_all(FieldName::XForwardedProto));
     let told = told.filter(|_| record.is_trusted);
     // Some proxies name the scheme of a WebSocket's address.
     let is = |name: &[u8]| told.is_some_and(|told| told.eq_ignore_ascii_case(name));
@@ -161,8 +169,8 @@ fn named_port(host: &[u8]) -> Option<u16> {
 }
 
 /// The port that the client came to, as far as it can be known.
-fn port(record: &Record, named: Option<u16>, scheme: &str) -> u16 {
-    let told = forwarded::last(record.parts.headers.get_all(Name::XForwardedPort));
+fn port(record: &RequestContext, named: Option<u16>, scheme: &str) -> u16 {
+    let told = forwarded::last(record.parts.headers.get_all(FieldName::XForwardedPort));
     if record.is_trusted
         && let Some(port) = told.and_then(forwarded::port)
     {
@@ -182,8 +190,8 @@ fn is_first(warned: &AtomicBool) -> bool {
 }
 
 /// The usual mistake behind a load balancer, told once: it is not among the trusted proxies.
-fn tell_of_stranger(record: &Record) {
-    if record.is_trusted || !record.parts.headers.contains(Name::XForwardedFor) {
+fn tell_of_stranger(record: &RequestContext) {
+    if record.is_trusted || !record.parts.headers.contains(FieldName::XForwardedFor) {
         return;
     }
     if is_first(&record.local.app.warned.stranger) {
@@ -197,7 +205,7 @@ fn tell_of_stranger(record: &Record) {
 }
 
 /// Without this, nobody would see why a login by proxy does not work. Told once. Strangers may send what they like.
-fn tell_of_identity(record: &Record, name: &[u8]) {
+fn tell_of_identity(record: &RequestContext, name: &[u8]) {
     if record.is_trusted && is_first(&record.local.app.warned.identity) {
         tracing::warn!(
             header = %name.escape_ascii(),

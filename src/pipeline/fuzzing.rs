@@ -22,8 +22,8 @@ pub fn accel(data: &[u8]) {
         assert!(before.iter().eq(after.iter()), "{name} was changed");
     }
     match directives.target() {
-        Some(accel::Target::Redirect(value)) => named(&sent, "x-accel-redirect", value),
-        Some(accel::Target::Sendfile(value)) => named(&sent, "x-sendfile", value),
+        Some(accel::AccelTarget::Redirect(value)) => named(&sent, "x-accel-redirect", value),
+        Some(accel::AccelTarget::Sendfile(value)) => named(&sent, "x-sendfile", value),
         None => assert!(!sent.contains_key("x-accel-redirect") && !sent.contains_key("x-sendfile")),
     }
     if let Some(target) = directives.target() {

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, Method, StatusCode, header};
 
 use super::{
-    app::App, request_context::Record, response::Response, status_page, worker_state::Local,
+    app::App, request_context::RequestContext, response::Response, status_page,
+    worker_state::WorkerState,
 };
-use crate::{body::Body, phase::Phase, telemetry::Route, upstream};
+use crate::{body::Body, phase::Phase, telemetry::RouteLabel, upstream};
 
 /// How long an answer of the application counts: checks by several balancers share one probe.
 const PROBE_FRESH: Duration = Duration::from_secs(1);
@@ -25,7 +26,7 @@ pub async fn application_accepts(app: &App) -> bool {
 }
 
 /// Whether this process is in service.
-pub(super) fn health(local: &Local, record: &mut Record) -> Response {
+pub(super) fn health(local: &WorkerState, record: &mut RequestContext) -> Response {
     let reason = match local.phase.get() {
         Phase::Starting => Some("starting: the application has not accepted a connection yet\n"),
         Phase::Ready => None,
@@ -35,7 +36,7 @@ pub(super) fn health(local: &Local, record: &mut Record) -> Response {
 }
 
 /// Whether the application accepts connections now.
-pub(super) async fn ready(local: &Local, record: &mut Record) -> Response {
+pub(super) async fn ready(local: &WorkerState, record: &mut RequestContext) -> Response {
     if local.phase.get() >= Phase::Draining {
         return verdict(record, Some("draining: this process is about to end\n"));
     }
@@ -50,8 +51,8 @@ pub(super) async fn ready(local: &Local, record: &mut Record) -> Response {
     verdict(record, (!accepts).then_some("the application accepts no connections\n"))
 }
 
-fn verdict(record: &mut Record, reason: Option<&'static str>) -> Response {
-    record.route = Route::Health;
+fn verdict(record: &mut RequestContext, reason: Option<&'static str>) -> Response {
+    record.route = RouteLabel::Health;
     let method = &record.parts.method;
     if method != Method::GET && method != Method::HEAD {
         return status_page::method_not_allowed(record, "GET, HEAD");

@@ -1,19 +1,19 @@
 //! Refuses requests for hosts that this site does not have (`server.allowed_hosts`).
 
-use super::request_context::Record;
+use super::request_context::RequestContext;
 use crate::{
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     rfc::host,
 };
 
 /// Checks the host that a request is for. A list refuses requests that name none.
-pub(super) fn check(record: &Record) -> Result<(), Error> {
+pub(super) fn check(record: &RequestContext) -> Result<(), Error> {
     let allowed = &record.local.app.plan.server.allowed_hosts;
     if allowed.is_empty() {
         return Ok(());
     }
     match record.host().and_then(host::split_port) {
         Some((name, _)) if allowed.iter().any(|pattern| host::matches(name, pattern)) => Ok(()),
-        Some(_) | None => Err(Error::new(Kind::HostNotAllowed)),
+        Some(_) | None => Err(Error::new(FailureKind::HostNotAllowed)),
     }
 }

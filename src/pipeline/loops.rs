@@ -5,8 +5,8 @@
 use http::HeaderValue;
 
 use crate::{
-    error::{Error, Kind},
-    rfc::request_parts::{Headers, Name},
+    error::{Error, FailureKind},
+    rfc::request_parts::{FieldName, Headers},
 };
 
 /// The name of this process in `CDN-Loop`. A stranger who has seen it can have his own requests refused with
@@ -24,10 +24,10 @@ impl LoopToken {
 
     /// Refuses a request that this process has passed on.
     pub(super) fn check(&self, headers: &Headers) -> Result<(), Error> {
-        for value in headers.get_all(Name::CdnLoop) {
+        for value in headers.get_all(FieldName::CdnLoop) {
             let mut names = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
             if names.any(|name| name == self.0.as_bytes()) {
-                return Err(Error::new(Kind::LoopDetected));
+                return Err(Error::new(FailureKind::LoopDetected));
             }
         }
         Ok(())

@@ -3,10 +3,10 @@
 
 use http::{HeaderValue, Method, StatusCode, header};
 
-use super::{request_context::Record, response::Response, status_page};
+use super::{request_context::RequestContext, response::Response, status_page};
 use crate::{
     body::Body,
-    rfc::request_parts::{Name, RequestParts},
+    rfc::request_parts::{FieldName, RequestParts},
 };
 
 /// How often it may still be passed on; `None` if the field says nothing about this request, or is no number.
@@ -14,7 +14,7 @@ pub(super) fn left(parts: &RequestParts) -> Option<u64> {
     if parts.method != Method::OPTIONS {
         return None;
     }
-    let mut values = parts.headers.get_all(Name::MaxForwards);
+    let mut values = parts.headers.get_all(FieldName::MaxForwards);
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let digits = std::str::from_utf8(value).ok().filter(|text| !text.is_empty())?;
     // The largest number that is known takes the place of any that is larger.
@@ -25,7 +25,7 @@ pub(super) fn left(parts: &RequestParts) -> Option<u64> {
 }
 
 /// The response to a request that may not be passed on: Sideman is the last that it is for.
-pub(super) fn answer(record: &Record) -> Option<Response> {
+pub(super) fn answer(record: &RequestContext) -> Option<Response> {
     if left(&record.parts)? > 0 {
         return None;
     }

@@ -49,35 +49,35 @@ mod worker_state;
 pub use self::{
     app::{App, USUAL_HEAD},
     connection_info::ConnectionInfo,
-    finish::Answer,
+    finish::TrackedResponse,
     health::application_accepts,
     interim_responses::{InterimResponses, LIMIT as INTERIM_LIMIT},
-    request::{ClientRequest, Refusal},
+    request::{ClientRequest, RequestRefusal},
     response::{Response, ResponseHead},
     tunnel::Tunnel,
-    worker_state::Local,
+    worker_state::WorkerState,
 };
 
 use std::rc::Rc;
 
 use http::Version;
 
-use self::{request_context::Record, route::Destination};
+use self::{request_context::RequestContext, route::Destination};
 use crate::{
     body::RequestBody,
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     rfc::target::Misplaced,
 };
 
 /// Answers one request. Dropping the future is how a client leaves: the record notices.
 pub async fn handle(
-    local: Rc<Local>,
+    local: Rc<WorkerState>,
     connection: Rc<ConnectionInfo>,
     request: ClientRequest,
-) -> Response<Answer> {
+) -> Response<TrackedResponse> {
     let ClientRequest { parts, refusal, head_room, body, interim } = request;
     let mut body = RequestBody::new(body);
-    let mut record = Record::begin(Rc::clone(&local), connection, parts);
+    let mut record = RequestContext::begin(Rc::clone(&local), connection, parts);
     record.received = body.received();
     record.interim = interim;
     record.head_room = head_room;
@@ -99,7 +99,7 @@ pub async fn handle(
 }
 
 /// Why a server refuses a request, as an error.
-fn refused(Refusal { kind, misplaced }: Refusal) -> Error {
+fn refused(RequestRefusal { kind, misplaced }: RequestRefusal) -> Error {
     let error = Error::new(kind);
     match misplaced {
         Some(Misplaced { byte, at }) => error.at(byte, at),
@@ -108,8 +108,8 @@ fn refused(Refusal { kind, misplaced }: Refusal) -> Error {
 }
 
 async fn answer(
-    local: &Local,
-    record: &mut Record,
+    local: &WorkerState,
+    record: &mut RequestContext,
     body: &mut RequestBody,
 ) -> Result<Response, Error> {
     // The record is written to while the name is in use.
@@ -132,7 +132,7 @@ async fn answer(
         Destination::Health => Ok(health::health(local, record)),
         Destination::Ready => Ok(health::ready(local, record).await),
         Destination::File(name) => files::serve(local, record, name).await,
-        Destination::Undecodable => Err(Error::new(Kind::PathInvalid)),
+        Destination::Undecodable => Err(Error::new(FailureKind::PathInvalid)),
         Destination::Application(route) => {
             if let Some(response) = max_forwards::answer(record) {
                 return Ok(response);

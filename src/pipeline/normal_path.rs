@@ -10,11 +10,11 @@ use crate::rfc::path;
 pub(super) struct NormalPath {
     raw: Box<str>,
     /// `None` if it does not decode, or climbs above the root.
-    normal: Option<Normal>,
+    normal: Option<NormalForm>,
 }
 
 #[derive(Debug)]
-enum Normal {
+enum NormalForm {
     /// As nearly every path.
     AsItCame,
     Other(Box<[u8]>),
@@ -25,9 +25,9 @@ enum Normal {
 impl NormalPath {
     pub(super) fn of(raw: &str) -> Self {
         let normal = path::normalize(raw).map(|normal| match normal {
-            Cow::Borrowed(same) if same.len() == raw.len() => Normal::AsItCame,
-            Cow::Borrowed(other) => Normal::Other(other.into()),
-            Cow::Owned(other) => Normal::Other(other.into()),
+            Cow::Borrowed(same) if same.len() == raw.len() => NormalForm::AsItCame,
+            Cow::Borrowed(other) => NormalForm::Other(other.into()),
+            Cow::Owned(other) => NormalForm::Other(other.into()),
         });
         Self { raw: raw.into(), normal }
     }
@@ -40,8 +40,8 @@ impl NormalPath {
     /// What it means, if that can be told.
     pub(super) fn normal(&self) -> Option<&[u8]> {
         match self.normal.as_ref()? {
-            Normal::AsItCame => Some(self.raw.as_bytes()),
-            Normal::Other(normal) => Some(normal),
+            NormalForm::AsItCame => Some(self.raw.as_bytes()),
+            NormalForm::Other(normal) => Some(normal),
         }
     }
 

@@ -19,7 +19,7 @@ use http::StatusCode;
 
 use crate::{
     body::FileIdentity,
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     plan,
 };
 
@@ -33,10 +33,10 @@ const LARGEST: u64 = 1024 * 1024;
 
 /// What was found at the last look.
 #[derive(Debug)]
-pub(super) struct Pages {
-    plan: plan::Pages,
+pub(super) struct StatusPages {
+    plan: plan::PageSettings,
     /// In the plan's order.
-    errors: Vec<Mutex<Option<Page>>>,
+    errors: Vec<Mutex<Option<StatusPage>>>,
     is_maintained: AtomicBool,
     /// Only requests that have begun use it now: nobody looks any more.
     is_retired: AtomicBool,
@@ -44,32 +44,32 @@ pub(super) struct Pages {
 
 /// A page as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Page {
+pub(super) struct StatusPage {
     pub(super) media_type: &'static str,
     pub(super) text: Bytes,
 }
 
 /// What the thread remembers from one look to the next.
 #[derive(Debug, Default)]
-struct Watch {
+struct PageWatcher {
     /// In the plan's order.
-    errors: Vec<Seen>,
-    maintenance: Seen,
+    errors: Vec<PageFile>,
+    maintenance: PageFile,
 }
 
 /// One file at the last look.
 #[derive(Debug, Default)]
-struct Seen {
+struct PageFile {
     identity: Option<FileIdentity>,
     /// Whether somebody was told what is wrong with it.
     is_told: bool,
 }
 
-// === impl Pages ===
+// === impl StatusPages ===
 
-impl Pages {
+impl StatusPages {
     /// Touches no file.
-    pub(super) fn new(plan: &plan::Pages) -> Arc<Self> {
+    pub(super) fn new(plan: &plan::PageSettings) -> Arc<Self> {
         let errors = plan.errors.iter().map(|_| Mutex::default()).collect();
         Arc::new(Self {
             plan: plan.clone(),
@@ -80,7 +80,7 @@ impl Pages {
     }
 
     /// The same if they are set in the same way, else others, which know what these do.
-    pub(super) fn next(self: &Arc<Self>, plan: &plan::Pages) -> Arc<Self> {
+    pub(super) fn next(self: &Arc<Self>, plan: &plan::PageSettings) -> Arc<Self> {
         if self.plan == *plan {
             return Arc::clone(self);
         }
@@ -100,10 +100,10 @@ impl Pages {
 
     /// Looks, and goes on looking until this is dropped or retired.
     pub(super) fn begin(self: &Arc<Self>) {
-        if self.plan == plan::Pages::default() {
+        if self.plan == plan::PageSettings::default() {
             return;
         }
-        let mut watch = Watch::default();
+        let mut watch = PageWatcher::default();
         watch.look(self);
         let pages = Arc::downgrade(self);
         let started = thread::Builder::new().name("pages".into()).spawn(move || {
@@ -120,7 +120,7 @@ impl Pages {
     }
 
     /// The page that is set for a status, if its file could be read.
-    pub(super) fn error(&self, status: StatusCode) -> Option<Page> {
+    pub(super) fn error(&self, status: StatusCode) -> Option<StatusPage> {
         let place = self.plan.errors.iter().position(|(with, _)| *with == status)?;
         self.errors.get(place).and_then(|page| lock(page).clone())
     }
@@ -128,27 +128,27 @@ impl Pages {
     /// Refuses while the site is being worked on.
     pub(super) fn check_maintenance(&self) -> Result<(), Error> {
         if self.is_maintained.load(Ordering::Relaxed) {
-            return Err(Error::new(Kind::Maintenance));
+            return Err(Error::new(FailureKind::Maintenance));
         }
         Ok(())
     }
 }
 
-// === impl Watch ===
+// === impl PageWatcher ===
 
-impl Watch {
-    fn look(&mut self, pages: &Pages) {
+impl PageWatcher {
+    fn look(&mut self, pages: &StatusPages) {
         if let Some(path) = &pages.plan.maintenance {
             self.look_for_maintenance(pages, path);
         }
-        self.errors.resize_with(pages.errors.len(), Seen::default);
+        self.errors.resize_with(pages.errors.len(), PageFile::default);
         let files = pages.plan.errors.iter().zip(&pages.errors);
         for (((status, path), kept), seen) in files.zip(&mut self.errors) {
             match seen.read_if_changed(path) {
                 Ok(None) => {}
                 Ok(Some(text)) => {
                     let media_type = media_type(path);
-                    *lock(kept) = Some(Page { media_type, text });
+                    *lock(kept) = Some(StatusPage { media_type, text });
                 }
                 Err(error) => {
                     *lock(kept) = None;
@@ -164,7 +164,7 @@ impl Watch {
         }
     }
 
-    fn look_for_maintenance(&mut self, pages: &Pages, path: &Path) {
+    fn look_for_maintenance(&mut self, pages: &StatusPages, path: &Path) {
         let is_there = match path.metadata() {
             Ok(_) => true,
             Err(error) if is_absence(&error) => false,
@@ -190,9 +190,9 @@ impl Watch {
     }
 }
 
-// === impl Seen ===
+// === impl PageFile ===
 
-impl Seen {
+impl PageFile {
     /// The contents, unless they are those of the last look.
     fn read_if_changed(&mut self, path: &Path) -> io::Result<Option<Bytes>> {
         let read = self.try_read(path);
@@ -259,7 +259,7 @@ fn media_type(path: &Path) -> &'static str {
     }
 }
 
-fn lock(page: &Mutex<Option<Page>>) -> MutexGuard<'_, Option<Page>> {
+fn lock(page: &Mutex<Option<StatusPage>>) -> MutexGuard<'_, Option<StatusPage>> {
     // Only whole pages are put in.
     page.lock().unwrap_or_else(PoisonError::into_inner)
 }

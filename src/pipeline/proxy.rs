@@ -3,26 +3,26 @@
 use http::{HeaderMap, StatusCode, header};
 
 use super::{
-    accel, collect, forward, request_context::Record, response::Response, tunnel,
-    worker_state::Local,
+    accel, collect, forward, request_context::RequestContext, response::Response, tunnel,
+    worker_state::WorkerState,
 };
 use crate::{
     body::RequestBody,
     error::Error,
     plan::LogField,
     rfc::{response_lines::ResponseLines, trailers},
-    telemetry::Route,
-    upstream::Notes,
+    telemetry::RouteLabel,
+    upstream::SendNotes,
 };
 
 /// Answers with what the application says.
 pub(super) async fn serve(
-    local: &Local,
-    record: &mut Record,
+    local: &WorkerState,
+    record: &mut RequestContext,
     route: Option<usize>,
     body: &mut RequestBody,
 ) -> Result<Response, Error> {
-    record.route = Route::Proxy;
+    record.route = RouteLabel::Proxy;
     let upstream = local.application(route);
     let streaming = collect::streaming(&local.app.plan, &record.path);
     // Before the body is taken: what is left of one that is refused is read beside the answer.
@@ -34,7 +34,7 @@ pub(super) async fn serve(
         through_proxies = record.client.to_string();
         &through_proxies
     };
-    let mut digits = forward::Digits::default();
+    let mut digits = forward::HeaderDigits::default();
     let head = forward::head(record, client, &local.fallback_host, &mut digits);
     let interim = record.interim.clone();
     let on_interim = |status: StatusCode, fields: &ResponseLines| {
@@ -43,7 +43,7 @@ pub(super) async fn serve(
         }
     };
     let server = local.log.tells(LogField::Upstream).then_some(&record.server);
-    let notes = Notes { waited: &record.queued, server, interim: Some(&on_interim) };
+    let notes = SendNotes { waited: &record.queued, server, interim: Some(&on_interim) };
     let mut reply = upstream.send(&head, framing, body.take(), notes).await?;
     drop(head);
 

@@ -2,20 +2,20 @@
 
 use http::{HeaderValue, Method, StatusCode, header};
 
-use super::{request_context::Record, response::Response};
+use super::{request_context::RequestContext, response::Response};
 use crate::{
     body::Body,
-    error::{Error, Kind},
-    rfc::{forwarded, host, request_parts::Name, target},
+    error::{Error, FailureKind},
+    rfc::{forwarded, host, request_parts::FieldName, target},
 };
 
 /// The redirect, if there must be one. Requests that say nothing of the scheme come from inside, past
 /// the proxy: they pass.
-pub(super) fn to_https(record: &Record) -> Result<Option<Response>, Error> {
+pub(super) fn to_https(record: &RequestContext) -> Result<Option<Response>, Error> {
     if !record.local.app.plan.server.redirect_https || !record.is_trusted {
         return Ok(None);
     }
-    let scheme = forwarded::last(record.parts.headers.get_all(Name::XForwardedProto));
+    let scheme = forwarded::last(record.parts.headers.get_all(FieldName::XForwardedProto));
     if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"http")) {
         return Ok(None);
     }
@@ -24,7 +24,7 @@ pub(super) fn to_https(record: &Record) -> Result<Option<Response>, Error> {
     if !target.starts_with('/') {
         return Ok(None);
     }
-    let host = record.host().ok_or_else(|| Error::new(Kind::HostMissing))?;
+    let host = record.host().ok_or_else(|| Error::new(FailureKind::HostMissing))?;
     // 308 keeps the method and the body (RFC 9110, 15.4.9); old clients know only 301.
     let is_read = record.parts.method == Method::GET || record.parts.method == Method::HEAD;
     let status =
@@ -47,7 +47,7 @@ fn location(host: &[u8], target: &str) -> Result<HeaderValue, Error> {
         Some(_) | None => host,
     };
     let url = [b"https://", host, target.as_bytes()].concat();
-    HeaderValue::from_bytes(&url).map_err(|_| Error::new(Kind::TargetInvalid))
+    HeaderValue::from_bytes(&url).map_err(|_| Error::new(FailureKind::TargetInvalid))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::interim_responses::InterimResponses;
 use crate::{
     body::{ClientBody, Reservation},
-    error::Kind,
+    error::FailureKind,
     rfc::{request_parts::RequestParts, target::Misplaced},
 };
 
@@ -14,7 +14,7 @@ use crate::{
 pub struct ClientRequest {
     pub parts: RequestParts,
     /// Why it is refused, if it is. `parts` has what can be read of it then.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<RequestRefusal>,
     /// The memory of its head, if that is longer than usual.
     pub head_room: Option<Reservation>,
     pub body: ClientBody,
@@ -24,8 +24,8 @@ pub struct ClientRequest {
 
 /// Why a request is refused before anybody else sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    pub kind: Kind,
+pub struct RequestRefusal {
+    pub kind: FailureKind,
     /// The byte of its target that is not allowed there.
     pub misplaced: Option<Misplaced>,
 }

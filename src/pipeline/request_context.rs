@@ -12,27 +12,27 @@ use http::{HeaderName, StatusCode, Version};
 
 use super::{
     app::USUAL_HEAD, connection_info::ConnectionInfo, interim_responses::InterimResponses,
-    normal_path::NormalPath, worker_state::Local,
+    normal_path::NormalPath, worker_state::WorkerState,
 };
 use crate::{
     body::Reservation,
-    error::Kind,
+    error::FailureKind,
     plan::LogField,
     rfc::{
         forwarded,
-        request_parts::{Name, RequestParts},
+        request_parts::{FieldName, RequestParts},
         trace,
     },
-    telemetry::Route,
-    upstream::{Served, Upgraded},
+    telemetry::RouteLabel,
+    upstream::{ServedBy, UpgradedStream},
 };
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// One request, from the end of its head to the end of its answer.
 #[derive(Debug)]
-pub(super) struct Record {
-    pub(super) local: Rc<Local>,
+pub(super) struct RequestContext {
+    pub(super) local: Rc<WorkerState>,
     pub(super) connection: Rc<ConnectionInfo>,
     pub(super) parts: RequestParts,
     /// Its path as routes, files and rules see it.
@@ -44,14 +44,14 @@ pub(super) struct Record {
     pub(super) client: IpAddr,
     /// The id made here; `None` if the client's own is kept.
     made_id: Option<[u8; 32]>,
-    pub(super) route: Route,
+    pub(super) route: RouteLabel,
     /// `None` until there is an answer.
     pub(super) status: Option<StatusCode>,
-    pub(super) error: Option<Kind>,
+    pub(super) error: Option<FailureKind>,
     /// How long it waited for a place at the application, if it did.
     pub(super) queued: Cell<Option<Duration>>,
     /// The server that had it, if the log tells that.
-    pub(super) server: RefCell<Option<Served>>,
+    pub(super) server: RefCell<Option<ServedBy>>,
     pub(super) first_byte: Option<Duration>,
     /// Body bytes handed to the connection.
     pub(super) bytes: u64,
@@ -64,7 +64,7 @@ pub(super) struct Record {
     /// Whether it became a tunnel.
     pub(super) is_tunnel: bool,
     /// The application's side of a tunnel, once it has accepted one.
-    pub(super) upgraded: Option<Box<Upgraded>>,
+    pub(super) upgraded: Option<Box<UpgradedStream>>,
     /// Bytes of the request's body that were taken, if it has one.
     pub(super) received: Option<Rc<Cell<u64>>>,
     /// The memory of its head, if that is longer than usual.
@@ -76,36 +76,36 @@ pub(super) struct Record {
 }
 
 /// The header fields that a line of the log is made of.
-const LOGGED: [(LogField, Name); 8] = [
-    (LogField::Host, Name::Host),
-    (LogField::RequestId, Name::XRequestId),
-    (LogField::TraceId, Name::XAmznTraceId),
-    (LogField::TraceId, Name::Traceparent),
-    (LogField::UserAgent, Name::UserAgent),
-    (LogField::Referer, Name::Referer),
-    (LogField::Combined, Name::UserAgent),
-    (LogField::Combined, Name::Referer),
+const LOGGED: [(LogField, FieldName); 8] = [
+    (LogField::Host, FieldName::Host),
+    (LogField::RequestId, FieldName::XRequestId),
+    (LogField::TraceId, FieldName::XAmznTraceId),
+    (LogField::TraceId, FieldName::Traceparent),
+    (LogField::UserAgent, FieldName::UserAgent),
+    (LogField::Referer, FieldName::Referer),
+    (LogField::Combined, FieldName::UserAgent),
+    (LogField::Combined, FieldName::Referer),
 ];
 
-// === impl Record ===
+// === impl RequestContext ===
 
-impl Record {
+impl RequestContext {
     /// Notes a request. Boxed: it outlives the handler inside the answer's body.
     pub(super) fn begin(
-        local: Rc<Local>,
+        local: Rc<WorkerState>,
         connection: Rc<ConnectionInfo>,
         parts: RequestParts,
     ) -> Box<Self> {
         local.metrics.in_flight.add(1);
         let is_trusted = connection.is_local() || local.app.is_trusted(connection.address);
         let client = if is_trusted {
-            let entries = parts.headers.get_all(Name::XForwardedFor);
+            let entries = parts.headers.get_all(FieldName::XForwardedFor);
             let is_proxy = |peer| local.app.is_trusted(peer);
             forwarded::behind(connection.address, entries, is_proxy)
         } else {
             connection.address
         };
-        let given = parts.headers.get(Name::XRequestId);
+        let given = parts.headers.get(FieldName::XRequestId);
         let made_id =
             if given.is_some_and(trace::is_request_id) { None } else { Some(local.new_id()) };
         let path = Rc::new(NormalPath::of(parts.path()));
@@ -118,7 +118,7 @@ impl Record {
             is_trusted,
             client,
             made_id,
-            route: Route::None,
+            route: RouteLabel::None,
             status: None,
             error: None,
             queued: Cell::new(None),
@@ -146,7 +146,7 @@ impl Record {
         self.is_head_released = true;
         let log = &self.local.log;
         let told = LOGGED.iter().filter(|(field, _)| log.tells(*field));
-        let names: Vec<Name> = told.map(|(_, name)| *name).collect();
+        let names: Vec<FieldName> = told.map(|(_, name)| *name).collect();
         self.parts.keep_only(&names);
         if self.parts.headers.bytes() <= USUAL_HEAD {
             self.head_room = None;
@@ -164,7 +164,7 @@ impl Record {
     pub(super) fn request_id(&self) -> &[u8] {
         match &self.made_id {
             Some(id) => id,
-            None => self.parts.headers.get(Name::XRequestId).unwrap_or_default(),
+            None => self.parts.headers.get(FieldName::XRequestId).unwrap_or_default(),
         }
     }
 
@@ -172,7 +172,7 @@ impl Record {
     pub(super) fn host(&self) -> Option<&[u8]> {
         match self.parts.authority() {
             Some(authority) => Some(authority.as_bytes()),
-            None => self.parts.headers.get(Name::Host),
+            None => self.parts.headers.get(FieldName::Host),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{app::App, normal_path::NormalPath, store_kind::Family};
+use super::{app::App, normal_path::NormalPath, store_kind::StoreKind};
 use crate::plan::Root;
 
 /// Who answers.
@@ -10,7 +10,7 @@ use crate::plan::Root;
 pub(super) enum Destination<'a> {
     Health,
     Ready,
-    File(FileName<'a>),
+    File(RequestedFile<'a>),
     /// The index of a route of the plan, or none of them.
     Application(Option<usize>),
     /// Under a prefix for files, yet no name of any file.
@@ -19,8 +19,8 @@ pub(super) enum Destination<'a> {
 
 /// A file that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FileName<'a> {
-    pub(super) family: Family,
+pub(super) struct RequestedFile<'a> {
+    pub(super) family: StoreKind,
     /// The index of its root.
     pub(super) root: usize,
     /// Relative to the root, decoded and without dot segments.
@@ -66,7 +66,7 @@ fn application(app: &App, path: &[u8]) -> Option<usize> {
 }
 
 /// The file that a decoded path stands for, if it lies under one of the prefixes.
-pub(super) fn file<'a>(app: &App, path: Cow<'a, [u8]>) -> Option<FileName<'a>> {
+pub(super) fn file<'a>(app: &App, path: Cow<'a, [u8]>) -> Option<RequestedFile<'a>> {
     let longest = roots(app)
         .filter(|(_, _, root)| path.starts_with(root.prefix.as_bytes()))
         .max_by_key(|(_, _, root)| root.prefix.len());
@@ -75,13 +75,13 @@ pub(super) fn file<'a>(app: &App, path: Cow<'a, [u8]>) -> Option<FileName<'a>> {
         Cow::Borrowed(path) => Cow::Borrowed(path.get(found.prefix.len()..)?),
         Cow::Owned(mut path) => Cow::Owned(path.split_off(found.prefix.len())),
     };
-    Some(FileName { family, root, name })
+    Some(RequestedFile { family, root, name })
 }
 
 /// Every prefix, with its family and its index there.
-pub(super) fn roots(app: &App) -> impl Iterator<Item = (Family, usize, &Root)> {
+pub(super) fn roots(app: &App) -> impl Iterator<Item = (StoreKind, usize, &Root)> {
     let own = app.plan.files.roots.iter().enumerate();
     let media = app.plan.media.roots.iter().enumerate();
-    own.map(|(index, root)| (Family::Static, index, root))
-        .chain(media.map(|(index, root)| (Family::Media, index, root)))
+    own.map(|(index, root)| (StoreKind::Static, index, root))
+        .chain(media.map(|(index, root)| (StoreKind::Media, index, root)))
 }

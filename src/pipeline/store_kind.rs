@@ -2,7 +2,7 @@
 
 /// Which of the stores a file is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
+pub(super) enum StoreKind {
     Static,
     Media,
 }

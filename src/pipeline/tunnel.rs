@@ -3,23 +3,27 @@
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{request_context::Record, response::Response, status_page};
+use super::{request_context::RequestContext, response::Response, status_page};
 use crate::{
     body::Body,
-    error::{Error, Kind},
-    upstream::Upgraded,
+    error::{Error, FailureKind},
+    upstream::UpgradedStream,
 };
 
 /// The application's side of a tunnel, with the record of the request that opened it: its line is
 /// written when this is dropped.
 #[derive(Debug)]
 pub struct Tunnel {
-    record: Box<Record>,
-    upgraded: Box<Upgraded>,
+    record: Box<RequestContext>,
+    upgraded: Box<UpgradedStream>,
 }
 
 /// The answer that opens a tunnel.
-pub(super) fn accept(record: &mut Record, mut headers: HeaderMap, upgraded: Upgraded) -> Response {
+pub(super) fn accept(
+    record: &mut RequestContext,
+    mut headers: HeaderMap,
+    upgraded: UpgradedStream,
+) -> Response {
     record.upgraded = Some(Box::new(upgraded));
     // Framing fields have no place in it (RFC 9110, 8.6).
     headers.remove(header::CONTENT_LENGTH);
@@ -33,9 +37,9 @@ pub(super) fn accept(record: &mut Record, mut headers: HeaderMap, upgraded: Upgr
 // === impl Tunnel ===
 
 impl Tunnel {
-    pub(super) fn open(mut record: Box<Record>, upgraded: Box<Upgraded>) -> Self {
+    pub(super) fn open(mut record: Box<RequestContext>, upgraded: Box<UpgradedStream>) -> Self {
         let metrics = &record.local.metrics;
-        // It takes a place among the tunnels instead; see `Record::drop`.
+        // It takes a place among the tunnels instead; see `RequestContext::drop`.
         metrics.in_flight.subtract(1);
         metrics.tunnels.add(1);
         metrics.tunnels_opened.add(1);
@@ -47,7 +51,7 @@ impl Tunnel {
     }
 
     /// The application's end.
-    pub fn application(&mut self) -> &mut Upgraded {
+    pub fn application(&mut self) -> &mut UpgradedStream {
         &mut self.upgraded
     }
 
@@ -57,7 +61,7 @@ impl Tunnel {
     }
 
     /// Notes what ended it before its time, and logs it as for a response that breaks off.
-    pub fn fail(&mut self, kind: Kind) {
+    pub fn fail(&mut self, kind: FailureKind) {
         status_page::report_broken(&self.record, &Error::new(kind));
         self.record.error = Some(kind);
     }

@@ -8,29 +8,29 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::{plan, upstream::Fleet};
+use crate::{plan, upstream::Backends};
 
 /// An application that is seen to until this is dropped.
 #[derive(Debug)]
-pub(super) struct Tended {
-    pub(super) fleet: Arc<Fleet>,
+pub(super) struct UpstreamHandle {
+    pub(super) fleet: Arc<Backends>,
     /// Dropping it ends the task.
     _ends: oneshot::Sender<Infallible>,
     /// For the task, until it has begun.
     end: Mutex<Option<oneshot::Receiver<Infallible>>>,
 }
 
-// === impl Tended ===
+// === impl UpstreamHandle ===
 
-impl Tended {
+impl UpstreamHandle {
     /// Begins nothing yet.
-    pub(super) fn new(fleet: Arc<Fleet>) -> Arc<Self> {
+    pub(super) fn new(fleet: Arc<Backends>) -> Arc<Self> {
         let (ends, end) = oneshot::channel();
         Arc::new(Self { fleet, _ends: ends, end: Mutex::new(Some(end)) })
     }
 
     /// Sees to the servers under these settings from now on.
-    pub(super) fn tend(&self, plan: &plan::Upstream) {
+    pub(super) fn tend(&self, plan: &plan::UpstreamSettings) {
         self.fleet.change(plan);
         let Some(end) = self.end.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return;
@@ -48,11 +48,11 @@ impl Tended {
 /// For each of the plans an application out of those that are known, each of which is taken once: one
 /// with the same settings at best, one with the same servers else, or a new one.
 pub(super) fn matched(
-    known: &mut Vec<Arc<Tended>>,
-    plans: Vec<&plan::Upstream>,
-    new: impl Fn(&plan::Upstream) -> Arc<Tended>,
-) -> Vec<Arc<Tended>> {
-    let mut take = |fits: &dyn Fn(&Fleet) -> bool| {
+    known: &mut Vec<Arc<UpstreamHandle>>,
+    plans: Vec<&plan::UpstreamSettings>,
+    new: impl Fn(&plan::UpstreamSettings) -> Arc<UpstreamHandle>,
+) -> Vec<Arc<UpstreamHandle>> {
+    let mut take = |fits: &dyn Fn(&Backends) -> bool| {
         let place = known.iter().position(|tended| fits(&tended.fleet))?;
         Some(known.swap_remove(place))
     };
@@ -68,14 +68,16 @@ pub(super) fn matched(
 mod tests {
     use super::*;
 
-    fn plan(path: &str, max_idle: usize) -> plan::Upstream {
-        let targets = vec![plan::Target::Unix(path.into())];
-        plan::Upstream { max_idle, ..plan::Upstream::of_tests(targets) }
+    fn plan(path: &str, max_idle: usize) -> plan::UpstreamSettings {
+        let targets = vec![plan::UpstreamTarget::Unix(path.into())];
+        plan::UpstreamSettings { max_idle, ..plan::UpstreamSettings::of_tests(targets) }
     }
 
     #[test]
     fn what_is_known_goes_on() {
-        let new = |plan: &plan::Upstream| Tended::new(Fleet::new(plan, &Arc::default()));
+        let new = |plan: &plan::UpstreamSettings| {
+            UpstreamHandle::new(Backends::new(plan, &Arc::default()))
+        };
         let check = |old: &[(&str, usize)],
                      wanted: &[(&str, usize)],
                      expected: &[Option<usize>]| {

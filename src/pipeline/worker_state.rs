@@ -8,25 +8,25 @@ use std::{
     time::Instant,
 };
 
-use super::{app::App, fallback::Fallback};
+use super::{app::App, fallback::FallbackClient};
 use crate::{
     phase::Phase,
-    plan::{self, Target},
-    telemetry::{LogBuffer, Shard},
-    upstream::{Fleet, Upstream},
+    plan::{self, UpstreamTarget},
+    telemetry::{LogBuffer, WorkerMetrics},
+    upstream::{Backends, UpstreamClient},
 };
 
 /// A worker's own things, under some settings. Others take its place when they change; a request keeps
 /// the one that it began with.
 #[derive(Debug)]
-pub struct Local {
+pub struct WorkerState {
     pub app: Arc<App>,
-    upstream: Rc<Upstream>,
+    upstream: Rc<UpstreamClient>,
     /// The applications of the plan's routes, in their order.
-    routed: Vec<Rc<Upstream>>,
+    routed: Vec<Rc<UpstreamClient>>,
     /// Where static files of other releases are fetched from.
-    pub(super) fallback: Option<Rc<Fallback>>,
-    pub metrics: Arc<Shard>,
+    pub(super) fallback: Option<Rc<FallbackClient>>,
+    pub metrics: Arc<WorkerMetrics>,
     pub log: Rc<LogBuffer>,
     pub phase: Rc<Cell<Phase>>,
     /// The `Host` for requests of HTTP/1.0 that have none.
@@ -36,20 +36,25 @@ pub struct Local {
     random: Rc<RefCell<fastrand::Rng>>,
 }
 
-// === impl Local ===
+// === impl WorkerState ===
 
-impl Local {
+impl WorkerState {
     /// A worker's things, for the given share of the metrics and the log. To be called on its thread.
-    pub fn start(app: Arc<App>, metrics: Arc<Shard>, log: LogBuffer, phase: Phase) -> Rc<Self> {
+    pub fn start(
+        app: Arc<App>,
+        metrics: Arc<WorkerMetrics>,
+        log: LogBuffer,
+        phase: Phase,
+    ) -> Rc<Self> {
         // A RandomState is seeded by the operating system.
         let seed = RandomState::new().hash_one("request ids");
-        let upstream = |plan: &plan::Upstream, fleet: &Arc<Fleet>| {
-            Upstream::start(plan, fleet, Arc::clone(&metrics))
+        let upstream = |plan: &plan::UpstreamSettings, fleet: &Arc<Backends>| {
+            UpstreamClient::start(plan, fleet, Arc::clone(&metrics))
         };
         Rc::new(Self {
             upstream: upstream(&app.plan.upstream, app.fleet()),
             routed: app.routes().map(|(plan, fleet)| upstream(plan, fleet)).collect(),
-            fallback: app.fallback().map(|(plan, fleet)| Fallback::start(plan, fleet)),
+            fallback: app.fallback().map(|(plan, fleet)| FallbackClient::start(plan, fleet)),
             fallback_host: fallback_host(&app.plan.upstream.targets),
             app,
             metrics,
@@ -63,16 +68,16 @@ impl Local {
     /// The same worker's things under other settings. What is set as it was goes on, with its kept
     /// connections.
     pub fn next(&self, app: Arc<App>) -> Rc<Self> {
-        let upstream = |plan: &plan::Upstream, fleet: &Arc<Fleet>| {
+        let upstream = |plan: &plan::UpstreamSettings, fleet: &Arc<Backends>| {
             let mut known = self.routed.iter().chain([&self.upstream]);
             match known.find(|known| known.is_like(plan, fleet)) {
                 Some(known) => Rc::clone(known),
-                None => Upstream::start(plan, fleet, Arc::clone(&self.metrics)),
+                None => UpstreamClient::start(plan, fleet, Arc::clone(&self.metrics)),
             }
         };
-        let fallback = |(plan, fleet): (&plan::Fallback, &Arc<Fleet>)| {
+        let fallback = |(plan, fleet): (&plan::FallbackSettings, &Arc<Backends>)| {
             let known = self.fallback.as_ref().filter(|known| known.is_like(plan, fleet));
-            known.cloned().unwrap_or_else(|| Fallback::start(plan, fleet))
+            known.cloned().unwrap_or_else(|| FallbackClient::start(plan, fleet))
         };
         Rc::new(Self {
             upstream: upstream(&app.plan.upstream, app.fleet()),
@@ -89,7 +94,7 @@ impl Local {
     }
 
     /// The application of a route, or the one for everything else.
-    pub(super) fn application(&self, route: Option<usize>) -> &Upstream {
+    pub(super) fn application(&self, route: Option<usize>) -> &UpstreamClient {
         route.and_then(|route| self.routed.get(route)).unwrap_or(&self.upstream)
     }
 
@@ -108,9 +113,9 @@ impl Local {
 }
 
 /// The `Host` for requests that have none.
-fn fallback_host(targets: &[Target]) -> String {
+fn fallback_host(targets: &[UpstreamTarget]) -> String {
     match targets.first() {
-        Some(target @ Target::Tcp { .. }) => target.to_string(),
-        Some(Target::Unix(_)) | None => "localhost".to_owned(),
+        Some(target @ UpstreamTarget::Tcp { .. }) => target.to_string(),
+        Some(UpstreamTarget::Unix(_)) | None => "localhost".to_owned(),
     }
 }

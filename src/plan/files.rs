@@ -2,11 +2,11 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::upstream::Upstream;
+use super::upstream::UpstreamSettings;
 
 /// One store: a family of prefixes whose files share a memory and the way they are looked at.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Files {
+pub struct FileSettings {
     /// A longer prefix wins over a shorter one; no two are the same.
     pub roots: Vec<Root>,
     /// Bytes of contents and heads kept in memory, at the most.
@@ -28,9 +28,9 @@ pub struct Files {
     pub types: Vec<(String, String)>,
 }
 
-// === impl Files ===
+// === impl FileSettings ===
 
-impl Files {
+impl FileSettings {
     /// Open files that one store may hold where the process may have `limit`. Of few, connections need more.
     pub fn most_descriptors(limit: u64) -> u64 {
         if limit < 512 { limit / 32 } else { limit / 16 }
@@ -84,13 +84,13 @@ pub enum Symlinks {
 /// How long caches keep the files that a pattern matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheRule {
-    pub pattern: Pattern,
+    pub pattern: NamePatternRule,
     pub lifetime: Lifetime,
 }
 
 /// What a file's name below its directory must look like.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pattern {
+pub enum NamePatternRule {
     /// `*` stands for anything but `/`, `**` for anything, `?` for one character. Without a `/` the last
     /// segment alone must match.
     Glob(String),
@@ -123,17 +123,17 @@ pub enum Cors {
 
 /// What is done about a name with a content hash that is in none of the directories.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Missing {
+pub struct MissingFileSettings {
     /// Where the file is fetched from, such as the previous release or a bucket.
-    pub fallback: Option<Fallback>,
+    pub fallback: Option<FallbackSettings>,
     /// Whether the current version of the same original file is sent instead.
     pub serve_current: bool,
 }
 
 /// Another server that has the files of other releases.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fallback {
-    pub server: Upstream,
+pub struct FallbackSettings {
+    pub server: UpstreamSettings,
     /// What it is called in `Host`.
     pub host: String,
     /// Stands before the request's path; empty, or begins with `/` and does not end with one.

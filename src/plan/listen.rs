@@ -4,14 +4,14 @@ use std::{fmt, net::SocketAddr, path::PathBuf};
 
 /// One place to listen at.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Listen {
+pub enum ListenAddress {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
-// === impl Listen ===
+// === impl ListenAddress ===
 
-impl fmt::Display for Listen {
+impl fmt::Display for ListenAddress {
     /// As it stands in the settings.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -21,7 +21,7 @@ impl fmt::Display for Listen {
     }
 }
 
-impl fmt::Debug for Listen {
+impl fmt::Debug for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

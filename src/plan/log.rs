@@ -15,7 +15,7 @@ pub const SECRET_NAMES: &str = "\
 
 /// The access log (stdout) and events (stderr).
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Log {
+pub struct LogSettings {
     pub access: AccessLog,
     /// What a line tells, in this order.
     pub fields: LogFields,
@@ -133,9 +133,9 @@ pub enum NamePattern {
     Within(String),
 }
 
-// === impl Log ===
+// === impl LogSettings ===
 
-impl Log {
+impl LogSettings {
     /// Bytes of lines that wait for stdout, at the most. Requests that had begun when it was full have
     /// lines too.
     pub fn limit(&self) -> usize {

@@ -2,7 +2,7 @@
 
 /// The memory of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Memory {
+pub struct MemorySettings {
     /// Bytes that it may take altogether; `None` is what the container allows.
     pub limit: Option<u64>,
     /// Whether `buffers.memory` is a part of it.

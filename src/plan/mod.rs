@@ -15,59 +15,64 @@ mod tls;
 mod upstream;
 
 pub use self::{
-    buffers::{Buffers, Spill},
+    buffers::{BufferSettings, SpillDirectory},
     client_network::ClientNetwork,
     files::{
-        CacheRule, Cors, Fallback, Files, Lifetime, Missing, Pattern, Purpose, Root, Symlinks,
+        CacheRule, Cors, FallbackSettings, FileSettings, Lifetime, MissingFileSettings,
+        NamePatternRule, Purpose, Root, Symlinks,
     },
-    listen::Listen,
+    listen::ListenAddress,
     log::{
-        AccessLog, Level, Log, LogField, LogFields, NamePattern, Redact, SECRET_NAMES, WhenSlow,
+        AccessLog, Level, LogField, LogFields, LogSettings, NamePattern, Redact, SECRET_NAMES,
+        WhenSlow,
     },
-    memory::Memory,
-    routes::{FieldEdit, FieldRule, Pages, Route, Streaming, Unbuffered},
-    tls::{CertificateFiles, Certificates, Tls, TlsVersion},
-    upstream::{Admission, Flavour, Probe, Protocol, Target, Upstream, Uwsgi},
+    memory::MemorySettings,
+    routes::{FieldEdit, FieldRule, PageSettings, Streaming, UnbufferedPrefix, UpstreamRoute},
+    tls::{CertificateFiles, CertificateSettings, TlsSettings, TlsVersion},
+    upstream::{
+        AdmissionSettings, ProbeSettings, Protocol, UpstreamSettings, UpstreamTarget, UwsgiFlavour,
+        UwsgiSettings,
+    },
 };
 
 use std::{net::SocketAddr, num::NonZeroU64, time::Duration};
 
 use ipnet::IpNet;
 
-use crate::rfc::request_head::Limits;
+use crate::rfc::request_head::HeadLimits;
 
 /// Everything `run` needs to know.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    pub server: Server,
+    pub server: ServerSettings,
     /// `None` is no listener that speaks TLS.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsSettings>,
     /// The application that answers what no route names another for.
-    pub upstream: Upstream,
+    pub upstream: UpstreamSettings,
     /// Other applications, by path.
-    pub routes: Vec<Route>,
-    pub unbuffered: Vec<Unbuffered>,
+    pub routes: Vec<UpstreamRoute>,
+    pub unbuffered: Vec<UnbufferedPrefix>,
     pub fields: Vec<FieldRule>,
-    pub memory: Memory,
-    pub buffers: Buffers,
-    pub pages: Pages,
+    pub memory: MemorySettings,
+    pub buffers: BufferSettings,
+    pub pages: PageSettings,
     /// The site's own files.
-    pub files: Files,
+    pub files: FileSettings,
     /// What users uploaded, and what the application alone may send.
-    pub media: Files,
+    pub media: FileSettings,
     /// What is done about static files that are missing.
-    pub missing: Missing,
-    pub health: Health,
-    pub admin: Admin,
-    pub log: Log,
-    pub shutdown: Shutdown,
+    pub missing: MissingFileSettings,
+    pub health: HealthSettings,
+    pub admin: AdminSettings,
+    pub log: LogSettings,
+    pub shutdown: ShutdownSettings,
 }
 
 /// The client side.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Server {
+pub struct ServerSettings {
     /// Where plain HTTP is spoken; at least one, unless TLS is spoken somewhere.
-    pub listen: Vec<Listen>,
+    pub listen: Vec<ListenAddress>,
     /// Worker threads; `None` is one per usable core.
     pub workers: Option<usize>,
     /// Peers whose `X-Forwarded-*` headers are believed.
@@ -80,7 +85,7 @@ pub struct Server {
     /// connection to the first byte.
     pub header_timeout: Duration,
     /// What a request's head may have.
-    pub head: Limits,
+    pub head: HeadLimits,
     /// How long a client may pause while it sends a body.
     pub body_timeout: Duration,
     /// Bytes a second that a client must send of a body; `None` is no limit.
@@ -102,7 +107,7 @@ pub struct Server {
 
 /// The answers for load balancers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Health {
+pub struct HealthSettings {
     /// Whether this process is in service.
     pub path: String,
     /// Whether the application accepts connections now.
@@ -113,14 +118,14 @@ pub struct Health {
 
 /// The listener for metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Admin {
+pub struct AdminSettings {
     /// `None` switches it off.
     pub listen: Option<SocketAddr>,
 }
 
 /// Leaving.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shutdown {
+pub struct ShutdownSettings {
     /// From the signal: how long new connections are still accepted.
     pub delay: Duration,
     /// From the signal: when the requests still running are cut. Never shorter than `delay`.

@@ -3,19 +3,19 @@
 use http::{HeaderName, HeaderValue, StatusCode};
 use std::path::PathBuf;
 
-use super::upstream::Upstream;
+use super::upstream::UpstreamSettings;
 
 /// Another application below a prefix of the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
+pub struct UpstreamRoute {
     /// Begins with `/`; the longest that fits decides.
     pub prefix: String,
-    pub upstream: Upstream,
+    pub upstream: UpstreamSettings,
 }
 
 /// What is not buffered below a prefix of the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unbuffered {
+pub struct UnbufferedPrefix {
     /// Begins with `/`; the longest that fits decides.
     pub prefix: String,
     pub streaming: Streaming,
@@ -50,7 +50,7 @@ pub enum FieldEdit {
 
 /// Answers that Sideman gives itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pages {
+pub struct PageSettings {
     /// Files that are sent in place of the pages made here, by status.
     pub errors: Vec<(StatusCode, PathBuf)>,
     /// While this file exists, what is not a file or a health check is answered with 503.

@@ -2,14 +2,14 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::listen::Listen;
+use super::listen::ListenAddress;
 
 /// The listeners that speak TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
+pub struct TlsSettings {
     /// At least one.
-    pub listen: Vec<Listen>,
-    pub certificates: Certificates,
+    pub listen: Vec<ListenAddress>,
+    pub certificates: CertificateSettings,
     pub min_version: TlsVersion,
     /// From the accepted connection to the end of its handshake.
     pub handshake_timeout: Duration,
@@ -19,7 +19,7 @@ pub struct Tls {
 
 /// Where certificates come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Certificates {
+pub enum CertificateSettings {
     /// One made at the start, with a key that nobody else has.
     #[default]
     SelfSigned,

@@ -4,10 +4,10 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 /// One application: a server, or several that do the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Upstream {
+pub struct UpstreamSettings {
     pub protocol: Protocol,
     /// At least one. A name with several addresses is several servers.
-    pub targets: Vec<Target>,
+    pub targets: Vec<UpstreamTarget>,
     /// For one connection attempt.
     pub connect_timeout: Duration,
     /// For the head of the response, and for each pause between two reads or two writes.
@@ -20,9 +20,9 @@ pub struct Upstream {
     pub max_idle: usize,
     /// How long a connection is used at all.
     pub max_age: Duration,
-    pub admission: Admission,
+    pub admission: AdmissionSettings,
     /// How the servers are asked while nobody needs them; `None` is not at all.
-    pub probe: Option<Probe>,
+    pub probe: Option<ProbeSettings>,
     /// Whether a request is cut off at the application when its client leaves before there is an
     /// answer. Otherwise it runs to its end, and keeps its place in `max_in_flight`.
     pub abort: bool,
@@ -34,7 +34,7 @@ pub struct Upstream {
 
 /// How many requests an application gets at the same time, and what becomes of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Admission {
+pub struct AdmissionSettings {
     /// Requests at each server at the same time: its workers x threads.
     pub max_in_flight: usize,
     /// Requests that may wait for a place; what comes beyond is refused.
@@ -47,7 +47,7 @@ pub struct Admission {
 
 /// Asks whether a server is well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probe {
+pub struct ProbeSettings {
     pub interval: Duration,
     /// Asked for by GET, and well with a status below 500; `None` is a connection alone.
     pub path: Option<String>,
@@ -58,20 +58,20 @@ pub struct Probe {
 pub enum Protocol {
     #[default]
     Http1,
-    Uwsgi(Uwsgi),
+    Uwsgi(UwsgiSettings),
 }
 
 /// What differs between servers of the uwsgi protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Uwsgi {
-    pub flavour: Flavour,
+pub struct UwsgiSettings {
+    pub flavour: UwsgiFlavour,
     /// Bytes of a request's variables, at the most: uWSGI's `buffer-size`.
     pub buffer_size: usize,
 }
 
 /// Who speaks the uwsgi protocol at the other end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Flavour {
+pub enum UwsgiFlavour {
     /// uWSGI: `PATH_INFO` is decoded, a connection has one request.
     #[default]
     Uwsgi,
@@ -81,31 +81,35 @@ pub enum Flavour {
 
 /// A server's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum UpstreamTarget {
     /// `host` is a name or an address, without brackets.
     Tcp { host: String, port: u16 },
     /// A unix socket; it may appear after the start.
     Unix(PathBuf),
 }
 
-// === impl Upstream ===
+// === impl UpstreamSettings ===
 
-impl Upstream {
+impl UpstreamSettings {
     /// Whether connections are kept for the next request.
     pub fn keeps_connections(&self) -> bool {
         let is_on = self.max_idle > 0 && !self.idle_timeout.is_zero();
-        is_on && !matches!(self.protocol, Protocol::Uwsgi(Uwsgi { flavour: Flavour::Uwsgi, .. }))
+        is_on
+            && !matches!(
+                self.protocol,
+                Protocol::Uwsgi(UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, .. })
+            )
     }
 
     /// All servers, for people.
     pub fn names(&self) -> String {
-        self.targets.iter().map(Target::to_string).collect::<Vec<_>>().join(", ")
+        self.targets.iter().map(UpstreamTarget::to_string).collect::<Vec<_>>().join(", ")
     }
 }
 
-// === impl Target ===
+// === impl UpstreamTarget ===
 
-impl fmt::Display for Target {
+impl fmt::Display for UpstreamTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
@@ -116,9 +120,9 @@ impl fmt::Display for Target {
 }
 
 #[cfg(test)]
-impl Upstream {
+impl UpstreamSettings {
     /// One for tests, which take what matters to them from elsewhere: everything else is short and off.
-    pub fn of_tests(targets: Vec<Target>) -> Self {
+    pub fn of_tests(targets: Vec<UpstreamTarget>) -> Self {
         let second = Duration::from_secs(1);
         Self {
             protocol: Protocol::Http1,
@@ -129,7 +133,7 @@ impl Upstream {
             idle_timeout: second,
             max_idle: 1,
             max_age: second,
-            admission: Admission {
+            admission: AdmissionSettings {
                 max_in_flight: 1,
                 queue: 1,
                 queue_timeout: second,

@@ -3,7 +3,7 @@
 
 use super::{
     encoding::weight,
-    request_parts::{Headers, Name},
+    request_parts::{FieldName, Headers},
 };
 
 /// A weight that is not given (RFC 9110, 12.4.2).
@@ -12,15 +12,15 @@ const BEST: u16 = 1000;
 /// What a client thinks of one media type. Compared by quality; of two that it likes as much, the one
 /// that it has named more exactly is what it wants: many scripts ask for JSON and `*/*`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Liking {
+struct TypePreference {
     /// Thousandths; 0 is a refusal, or not mentioned.
     quality: u16,
-    precision: Precision,
+    precision: RangePrecision,
 }
 
 /// How exactly a media range names a type: the most exact range decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Precision {
+enum RangePrecision {
     /// `*/*`
     #[default]
     Any,
@@ -40,8 +40,8 @@ enum Precision {
 /// assert!(prefers_json(&headers));
 /// ```
 pub fn prefers_json(headers: &Headers) -> bool {
-    let (mut json, mut html) = (Liking::default(), Liking::default());
-    for field in headers.get_all(Name::Accept) {
+    let (mut json, mut html) = (TypePreference::default(), TypePreference::default());
+    for field in headers.get_all(FieldName::Accept) {
         for member in field.split(|&byte| byte == b',') {
             let Some((range, quality)) = member_of(member) else { continue };
             json.learn(json_precision(range), quality);
@@ -51,10 +51,10 @@ pub fn prefers_json(headers: &Headers) -> bool {
     json.quality > 0 && json > html
 }
 
-// === impl Liking ===
+// === impl TypePreference ===
 
-impl Liking {
-    fn learn(&mut self, precision: Option<Precision>, quality: u16) {
+impl TypePreference {
+    fn learn(&mut self, precision: Option<RangePrecision>, quality: u16) {
         let Some(precision) = precision else { return };
         if precision > self.precision {
             *self = Self { quality, precision };
@@ -77,25 +77,25 @@ fn member_of(member: &[u8]) -> Option<(&[u8], u16)> {
     Some((range, BEST))
 }
 
-fn json_precision(range: &[u8]) -> Option<Precision> {
+fn json_precision(range: &[u8]) -> Option<RangePrecision> {
     let is = |name: &[u8]| range.eq_ignore_ascii_case(name);
     // A structured syntax is named at the end (RFC 6838, 4.2.8).
     let suffix = range.len().checked_sub(b"+json".len()).and_then(|start| range.get(start..));
     if is(b"application/json") || suffix.is_some_and(|end| end.eq_ignore_ascii_case(b"+json")) {
-        return Some(Precision::Exact);
+        return Some(RangePrecision::Exact);
     }
-    if is(b"application/*") { Some(Precision::Group) } else { any(range) }
+    if is(b"application/*") { Some(RangePrecision::Group) } else { any(range) }
 }
 
-fn html_precision(range: &[u8]) -> Option<Precision> {
+fn html_precision(range: &[u8]) -> Option<RangePrecision> {
     if range.eq_ignore_ascii_case(b"text/html") {
-        return Some(Precision::Exact);
+        return Some(RangePrecision::Exact);
     }
-    if range.eq_ignore_ascii_case(b"text/*") { Some(Precision::Group) } else { any(range) }
+    if range.eq_ignore_ascii_case(b"text/*") { Some(RangePrecision::Group) } else { any(range) }
 }
 
-fn any(range: &[u8]) -> Option<Precision> {
-    (range == b"*/*").then_some(Precision::Any)
+fn any(range: &[u8]) -> Option<RangePrecision> {
+    (range == b"*/*").then_some(RangePrecision::Any)
 }
 
 #[cfg(test)]

@@ -11,15 +11,15 @@ const LINE_LIMIT: usize = 8 * 1024;
 
 /// A decoder for one body.
 #[derive(Debug, Default)]
-pub struct Decoder {
-    state: State,
+pub struct ChunkedDecoder {
+    state: ChunkedState,
     /// Bytes of the trailer section seen so far.
     trailer: usize,
     trailers: HeaderMap,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum ChunkedState {
     #[default]
     Size,
     Data(u64),
@@ -30,7 +30,7 @@ enum State {
 
 /// One step of decoding.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ChunkedStep {
     /// Some of the body.
     Data(Bytes),
     /// The buffer holds no complete element.
@@ -43,57 +43,57 @@ pub enum Step {
 
 /// The bytes are no chunked coding, or an element is over its bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
+pub struct MalformedChunked;
 
-// === impl Decoder ===
+// === impl ChunkedDecoder ===
 
-impl Decoder {
+impl ChunkedDecoder {
     /// Takes the next piece of the body from the buffer.
-    pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Step, Malformed> {
+    pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<ChunkedStep, MalformedChunked> {
         loop {
             match self.state {
-                State::Size => {
-                    let Some(line) = take_line(buffer)? else { return Ok(Step::NeedMore) };
+                ChunkedState::Size => {
+                    let Some(line) = take_line(buffer)? else { return Ok(ChunkedStep::NeedMore) };
                     self.state = match chunk_size(&line)? {
-                        0 => State::Trailer,
-                        size => State::Data(size),
+                        0 => ChunkedState::Trailer,
+                        size => ChunkedState::Data(size),
                     };
                 }
-                State::Data(0) => self.state = State::DataEnd,
-                State::Data(left) => {
+                ChunkedState::Data(0) => self.state = ChunkedState::DataEnd,
+                ChunkedState::Data(left) => {
                     if buffer.is_empty() {
-                        return Ok(Step::NeedMore);
+                        return Ok(ChunkedStep::NeedMore);
                     }
                     let here = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-                    self.state = State::Data(left - here as u64);
-                    return Ok(Step::Data(buffer.split_to(here).freeze()));
+                    self.state = ChunkedState::Data(left - here as u64);
+                    return Ok(ChunkedStep::Data(buffer.split_to(here).freeze()));
                 }
-                State::DataEnd => {
+                ChunkedState::DataEnd => {
                     if buffer.len() < 2 {
-                        return Ok(Step::NeedMore);
+                        return Ok(ChunkedStep::NeedMore);
                     }
                     if !buffer.starts_with(b"\r\n") {
-                        return Err(Malformed);
+                        return Err(MalformedChunked);
                     }
                     buffer.advance(2);
-                    self.state = State::Size;
+                    self.state = ChunkedState::Size;
                 }
-                State::Trailer => {
-                    let Some(line) = take_line(buffer)? else { return Ok(Step::NeedMore) };
+                ChunkedState::Trailer => {
+                    let Some(line) = take_line(buffer)? else { return Ok(ChunkedStep::NeedMore) };
                     self.trailer += line.len();
                     if self.trailer > LINE_LIMIT {
-                        return Err(Malformed);
+                        return Err(MalformedChunked);
                     }
                     if !line.is_empty() {
                         self.add_trailer(&line.freeze());
                         continue;
                     }
-                    self.state = State::Done;
+                    self.state = ChunkedState::Done;
                     if !self.trailers.is_empty() {
-                        return Ok(Step::Trailers(std::mem::take(&mut self.trailers)));
+                        return Ok(ChunkedStep::Trailers(std::mem::take(&mut self.trailers)));
                     }
                 }
-                State::Done => return Ok(Step::Done),
+                ChunkedState::Done => return Ok(ChunkedStep::Done),
             }
         }
     }
@@ -114,31 +114,31 @@ impl Decoder {
 
 /// A line without its CRLF. A bare LF is no line end here (RFC 9112, 2.2 allows leniency only for
 /// heads).
-fn take_line(buffer: &mut BytesMut) -> Result<Option<BytesMut>, Malformed> {
+fn take_line(buffer: &mut BytesMut) -> Result<Option<BytesMut>, MalformedChunked> {
     let Some(end) = memchr::memchr(b'\n', buffer) else {
-        return if buffer.len() > LINE_LIMIT { Err(Malformed) } else { Ok(None) };
+        return if buffer.len() > LINE_LIMIT { Err(MalformedChunked) } else { Ok(None) };
     };
     if end > LINE_LIMIT {
-        return Err(Malformed);
+        return Err(MalformedChunked);
     }
     let mut line = buffer.split_to(end + 1);
     if !line.ends_with(b"\r\n") {
-        return Err(Malformed);
+        return Err(MalformedChunked);
     }
     line.truncate(line.len() - 2);
     Ok(Some(line))
 }
 
-fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
+fn chunk_size(line: &[u8]) -> Result<u64, MalformedChunked> {
     let digits = line.split(|&byte| byte == b';').next().unwrap_or_default();
     // Some servers pad the size with blanks (RFC 9112, 7.1.1 calls this bad whitespace).
     let digits = digits.trim_ascii_end();
     if digits.is_empty() || digits.len() > 16 {
-        return Err(Malformed);
+        return Err(MalformedChunked);
     }
     digits.iter().try_fold(0_u64, |size, &byte| {
-        let digit = char::from(byte).to_digit(16).ok_or(Malformed)?;
-        size.checked_mul(16).and_then(|size| size.checked_add(digit.into())).ok_or(Malformed)
+        let digit = char::from(byte).to_digit(16).ok_or(MalformedChunked)?;
+        size.checked_mul(16).and_then(|size| size.checked_add(digit.into())).ok_or(MalformedChunked)
     })
 }
 
@@ -147,18 +147,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn decode_all(pieces: &[&[u8]]) -> Result<(Vec<u8>, bool, usize), Malformed> {
-        let mut decoder = Decoder::default();
+    fn decode_all(pieces: &[&[u8]]) -> Result<(Vec<u8>, bool, usize), MalformedChunked> {
+        let mut decoder = ChunkedDecoder::default();
         let mut buffer = BytesMut::new();
         let mut body = Vec::new();
         for piece in pieces {
             buffer.extend_from_slice(piece);
             loop {
                 match decoder.decode(&mut buffer)? {
-                    Step::Data(data) => body.extend_from_slice(&data),
-                    Step::Trailers(_) => {}
-                    Step::NeedMore => break,
-                    Step::Done => return Ok((body, true, buffer.len())),
+                    ChunkedStep::Data(data) => body.extend_from_slice(&data),
+                    ChunkedStep::Trailers(_) => {}
+                    ChunkedStep::NeedMore => break,
+                    ChunkedStep::Done => return Ok((body, true, buffer.len())),
                 }
             }
         }
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn table() {
-        type Case = (&'static [u8], Result<(&'static [u8], bool, usize), Malformed>);
+        type Case = (&'static [u8], Result<(&'static [u8], bool, usize), MalformedChunked>);
         let cases: &[Case] = &[
             (b"0\r\n\r\n", Ok((b"", true, 0))),
             (b"5\r\nhello\r\n0\r\n\r\n", Ok((b"hello", true, 0))),
@@ -175,12 +175,12 @@ mod tests {
             (b"5 \r\nhello\r\n0\r\n\r\n", Ok((b"hello", true, 0))),
             (b"A\r\n0123456789\r\n", Ok((b"0123456789", false, 0))),
             (b"5\r\nhel", Ok((b"hel", false, 0))),
-            (b"5\r\nhelloX\r\n", Err(Malformed)),
-            (b"5\nhello\r\n", Err(Malformed)),
-            (b"g\r\n", Err(Malformed)),
-            (b"-1\r\n", Err(Malformed)),
-            (b"\r\n", Err(Malformed)),
-            (b"fffffffffffffffff\r\n", Err(Malformed)),
+            (b"5\r\nhelloX\r\n", Err(MalformedChunked)),
+            (b"5\nhello\r\n", Err(MalformedChunked)),
+            (b"g\r\n", Err(MalformedChunked)),
+            (b"-1\r\n", Err(MalformedChunked)),
+            (b"\r\n", Err(MalformedChunked)),
+            (b"fffffffffffffffff\r\n", Err(MalformedChunked)),
         ];
         for (bytes, expected) in cases {
             let got = decode_all(&[bytes]);
@@ -193,24 +193,26 @@ mod tests {
     fn trailers_come_between_the_body_and_its_end() {
         let wire = b"1\r\nx\r\n0\r\nX-Sum:  a b \r\nContent-Length: 5\r\nno field\r\n\
                      bad name: 1\r\nX-Sum: c\r\nX-Bad: \x00\r\n\r\nrest";
-        let (mut decoder, mut buffer) = (Decoder::default(), BytesMut::from(&wire[..]));
-        assert_eq!(decoder.decode(&mut buffer), Ok(Step::Data(Bytes::from_static(b"x"))));
-        let Ok(Step::Trailers(map)) = decoder.decode(&mut buffer) else { panic!("no trailers") };
+        let (mut decoder, mut buffer) = (ChunkedDecoder::default(), BytesMut::from(&wire[..]));
+        assert_eq!(decoder.decode(&mut buffer), Ok(ChunkedStep::Data(Bytes::from_static(b"x"))));
+        let Ok(ChunkedStep::Trailers(map)) = decoder.decode(&mut buffer) else {
+            panic!("no trailers")
+        };
         let fields: Vec<_> =
             map.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         assert_eq!(fields, [("x-sum", &b"a b"[..]), ("x-sum", b"c")]);
-        assert_eq!(decoder.decode(&mut buffer), Ok(Step::Done));
+        assert_eq!(decoder.decode(&mut buffer), Ok(ChunkedStep::Done));
         assert_eq!(&buffer[..], b"rest");
     }
 
     #[test]
     fn endless_lines_end() {
-        assert_eq!(decode_all(&[&[b'1'; LINE_LIMIT + 1]]), Err(Malformed));
+        assert_eq!(decode_all(&[&[b'1'; LINE_LIMIT + 1]]), Err(MalformedChunked));
         let mut trailers = b"0\r\n".to_vec();
         for _ in 0..LINE_LIMIT {
             trailers.extend_from_slice(b"a: b\r\n");
         }
-        assert_eq!(decode_all(&[&trailers]), Err(Malformed));
+        assert_eq!(decode_all(&[&trailers]), Err(MalformedChunked));
     }
 
     proptest! {

@@ -4,12 +4,12 @@ use http::Method;
 
 use super::{
     date,
-    request_parts::{Headers, Name},
+    request_parts::{FieldName, Headers},
 };
 
 /// What the preconditions of a request lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PreconditionResult {
     /// Serve it.
     Proceed,
     /// 304.
@@ -38,33 +38,33 @@ const STRONG_AFTER: u64 = 60;
 
 /// Evaluates `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since` in the
 /// order of RFC 9110, 13.2.2. There is a current representation: its validators are given.
-pub fn evaluate(method: &Method, headers: &Headers, current: Validators<'_>) -> Verdict {
+pub fn evaluate(method: &Method, headers: &Headers, current: Validators<'_>) -> PreconditionResult {
     // Methods that neither select nor change a representation know no conditions (13.2.1).
     if matches!(*method, Method::OPTIONS | Method::CONNECT | Method::TRACE) {
-        return Verdict::Proceed;
+        return PreconditionResult::Proceed;
     }
 
-    let is_same = match names_current(headers, Name::IfMatch, current, strong_eq) {
+    let is_same = match names_current(headers, FieldName::IfMatch, current, strong_eq) {
         Some(names_current) => names_current,
-        None => date_field(headers, Name::IfUnmodifiedSince)
+        None => date_field(headers, FieldName::IfUnmodifiedSince)
             .is_none_or(|date| current.is_unmodified_since(date)),
     };
     if !is_same {
-        return Verdict::PreconditionFailed;
+        return PreconditionResult::PreconditionFailed;
     }
 
     let is_read = *method == Method::GET || *method == Method::HEAD;
-    let is_known = match names_current(headers, Name::IfNoneMatch, current, weak_eq) {
+    let is_known = match names_current(headers, FieldName::IfNoneMatch, current, weak_eq) {
         Some(names_current) => names_current,
         // For GET and HEAD only (13.1.3).
-        None if is_read => date_field(headers, Name::IfModifiedSince)
+        None if is_read => date_field(headers, FieldName::IfModifiedSince)
             .is_some_and(|date| current.is_unmodified_since(date)),
         None => false,
     };
     match (is_known, is_read) {
-        (false, _) => Verdict::Proceed,
-        (true, true) => Verdict::NotModified,
-        (true, false) => Verdict::PreconditionFailed,
+        (false, _) => PreconditionResult::Proceed,
+        (true, true) => PreconditionResult::NotModified,
+        (true, false) => PreconditionResult::PreconditionFailed,
     }
 }
 
@@ -72,7 +72,7 @@ pub fn evaluate(method: &Method, headers: &Headers, current: Validators<'_>) -> 
 /// since 1970. Whatever is no strong validator of the current representation takes the range away,
 /// also if it is malformed or there are several.
 pub fn range_allowed(headers: &Headers, current: Validators<'_>, now: u64) -> bool {
-    let mut fields = headers.get_all(Name::IfRange);
+    let mut fields = headers.get_all(FieldName::IfRange);
     let Some(value) = fields.next() else { return true };
     if fields.next().is_some() {
         return false;
@@ -98,7 +98,7 @@ impl Validators<'_> {
 /// Whether a field names the current representation, by `*` or by a tag; `None` without the field.
 fn names_current(
     headers: &Headers,
-    name: Name,
+    name: FieldName,
     current: Validators<'_>,
     is_equal: fn(&[u8], &[u8]) -> bool,
 ) -> Option<bool> {
@@ -115,7 +115,7 @@ fn names_current(
 }
 
 /// A date; `None` also for what is no date, and for several: they are ignored (13.1.3, 13.1.4).
-fn date_field(headers: &Headers, name: Name) -> Option<u64> {
+fn date_field(headers: &Headers, name: FieldName) -> Option<u64> {
     let mut fields = headers.get_all(name);
     let value = fields.next()?;
     if fields.next().is_some() {
@@ -153,7 +153,7 @@ fn weak_eq(one: &[u8], other: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Verdict::{NotModified, PreconditionFailed, Proceed};
+    use PreconditionResult::{NotModified, PreconditionFailed, Proceed};
     use http::HeaderValue;
     use proptest::prelude::*;
 
@@ -172,7 +172,7 @@ mod tests {
         fields.iter().copied().collect()
     }
 
-    fn check(method: &Method, current: Validators<'_>, cases: &[(Fields<'_>, Verdict)]) {
+    fn check(method: &Method, current: Validators<'_>, cases: &[(Fields<'_>, PreconditionResult)]) {
         for (fields, expected) in cases {
             let got = evaluate(method, &headers(fields), current);
             assert_eq!(got, *expected, "{method} {fields:?} {current:?}");
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn if_none_match() {
-        let cases: &[(Fields<'_>, Verdict)] = &[
+        let cases: &[(Fields<'_>, PreconditionResult)] = &[
             (&[], Proceed),
             (&[("if-none-match", "\"a\"")], NotModified),
             (&[("if-none-match", "W/\"a\"")], NotModified),
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn if_match() {
-        let cases: &[(Fields<'_>, Verdict)] = &[
+        let cases: &[(Fields<'_>, PreconditionResult)] = &[
             (&[("if-match", "\"a\"")], Proceed),
             (&[("if-match", "\"x\", \"a\"")], Proceed),
             (&[("if-match", "\"x\""), ("if-match", "\"a\"")], Proceed),
@@ -255,14 +255,14 @@ mod tests {
 
     #[test]
     fn dates() {
-        let reads: &[(Fields<'_>, Verdict)] = &[
+        let reads: &[(Fields<'_>, PreconditionResult)] = &[
             (&[("if-modified-since", DATE)], NotModified),
             (&[("if-modified-since", AFTER)], NotModified),
             (&[("if-modified-since", BEFORE)], Proceed),
             (&[("if-modified-since", OBSOLETE[0])], NotModified),
             (&[("if-modified-since", OBSOLETE[1])], NotModified),
         ];
-        let all: &[(Fields<'_>, Verdict)] = &[
+        let all: &[(Fields<'_>, PreconditionResult)] = &[
             (&[("if-unmodified-since", BEFORE)], PreconditionFailed),
             (&[("if-unmodified-since", DATE)], Proceed),
             (&[("if-unmodified-since", AFTER)], Proceed),
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn precedence() {
-        let cases: &[(Fields<'_>, Verdict)] = &[
+        let cases: &[(Fields<'_>, PreconditionResult)] = &[
             (&[("if-none-match", "\"b\""), ("if-modified-since", DATE)], Proceed),
             (&[("if-none-match", "b"), ("if-modified-since", DATE)], Proceed),
             (&[("if-none-match", "\"a\""), ("if-modified-since", BEFORE)], NotModified),

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use super::request_parts::{Headers, Name};
+use super::request_parts::{FieldName, Headers};
 
 /// A coding in which a representation may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,7 +17,7 @@ pub enum Coding {
 
 /// The quality that a client gives to each coding, in thousandths; 0 is a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accepted {
+pub struct AcceptedCodings {
     identity: u16,
     gzip: u16,
     brotli: u16,
@@ -25,7 +25,7 @@ pub struct Accepted {
 }
 
 /// The qualities as they stand in the fields.
-struct Listed {
+struct ListedCodings {
     identity: u16,
     gzip: u16,
     brotli: u16,
@@ -48,7 +48,10 @@ const BEST: u16 = 1000;
 /// let available = [(Coding::Identity, 900), (Coding::Brotli, 200), (Coding::Gzip, 300)];
 /// assert_eq!(choose(Accepted::of(&headers), available.into_iter()), Some(2));
 /// ```
-pub fn choose(accepted: Accepted, available: impl Iterator<Item = (Coding, u64)>) -> Option<usize> {
+pub fn choose(
+    accepted: AcceptedCodings,
+    available: impl Iterator<Item = (Coding, u64)>,
+) -> Option<usize> {
     let mut best = None;
     for (index, (coding, size)) in available.enumerate() {
         let quality = accepted.quality(coding);
@@ -87,9 +90,9 @@ impl Coding {
     }
 }
 
-// === impl Accepted ===
+// === impl AcceptedCodings ===
 
-impl Accepted {
+impl AcceptedCodings {
     /// What a client that does not say accepts: anything (RFC 9110, 12.5.3), but a coding only
     /// where there is nothing without one, because it may be a very simple client.
     pub const UNSAID: Self = Self { identity: BEST, gzip: 1, brotli: 1, zstd: 1 };
@@ -101,11 +104,11 @@ impl Accepted {
     /// good as `*` then, or else as the coding that the client likes least: what the client asks for
     /// comes first, and among equals the size decides.
     pub fn of(headers: &Headers) -> Self {
-        let mut fields = headers.get_all(Name::AcceptEncoding).peekable();
+        let mut fields = headers.get_all(FieldName::AcceptEncoding).peekable();
         if fields.peek().is_none() {
             return Self::UNSAID;
         }
-        let mut listed = Listed {
+        let mut listed = ListedCodings {
             identity: UNLISTED,
             gzip: UNLISTED,
             brotli: UNLISTED,
@@ -131,9 +134,9 @@ impl Accepted {
     }
 }
 
-impl From<Listed> for Accepted {
-    fn from(listed: Listed) -> Self {
-        let Listed { identity, gzip, brotli, zstd, others } = listed;
+impl From<ListedCodings> for AcceptedCodings {
+    fn from(listed: ListedCodings) -> Self {
+        let ListedCodings { identity, gzip, brotli, zstd, others } = listed;
         let or = |quality, otherwise| if quality == UNLISTED { otherwise } else { quality };
         let least = [gzip, brotli, zstd]
             .into_iter()
@@ -150,9 +153,9 @@ impl From<Listed> for Accepted {
     }
 }
 
-// === impl Listed ===
+// === impl ListedCodings ===
 
-impl Listed {
+impl ListedCodings {
     /// One member of the list: `codings [ OWS ";" OWS "q=" qvalue ]`.
     fn add(&mut self, member: &[u8]) {
         let mut pieces = member.splitn(2, |byte| *byte == b';');
@@ -210,8 +213,8 @@ mod tests {
     use http::HeaderValue;
     use proptest::prelude::*;
 
-    fn accepted(fields: &[&[u8]]) -> Accepted {
-        Accepted::of(&fields.iter().map(|field| ("accept-encoding", field)).collect())
+    fn accepted(fields: &[&[u8]]) -> AcceptedCodings {
+        AcceptedCodings::of(&fields.iter().map(|field| ("accept-encoding", field)).collect())
     }
 
     #[test]

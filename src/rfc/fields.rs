@@ -2,31 +2,31 @@
 
 use http::HeaderName;
 
-use super::request_parts::{Headers, Name};
+use super::request_parts::{FieldName, Headers};
 
 /// Whether a field always belongs to the connection, listed by `Connection` or not.
 ///
 /// `Trailer` goes with the trailers themselves; `Proxy-Authenticate` and its kin are between a
 /// client and its forward proxy.
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
-    is_hop_by_hop_name(Name::of(name.as_str().as_bytes()))
+    is_hop_by_hop_name(FieldName::of(name.as_str().as_bytes()))
 }
 
 /// The same for a name that was looked up; those that are not listed are not hop-by-hop.
-pub fn is_hop_by_hop_name(name: Name) -> bool {
+pub fn is_hop_by_hop_name(name: FieldName) -> bool {
     matches!(
         name,
-        Name::Connection
-            | Name::KeepAlive
-            | Name::ProxyAuthenticate
-            | Name::ProxyAuthorization
-            | Name::ProxyAuthenticationInfo
-            | Name::ProxyConnection
-            | Name::Te
-            | Name::Trailer
-            | Name::TransferEncoding
-            | Name::Upgrade
-            | Name::Http2Settings
+        FieldName::Connection
+            | FieldName::KeepAlive
+            | FieldName::ProxyAuthenticate
+            | FieldName::ProxyAuthorization
+            | FieldName::ProxyAuthenticationInfo
+            | FieldName::ProxyConnection
+            | FieldName::Te
+            | FieldName::Trailer
+            | FieldName::TransferEncoding
+            | FieldName::Upgrade
+            | FieldName::Http2Settings
     )
 }
 
@@ -46,7 +46,7 @@ pub fn is_named_by_connection(headers: &Headers, name: &[u8]) -> bool {
 /// The options of all `Connection` fields.
 pub fn connection_options(headers: &Headers) -> impl Iterator<Item = &[u8]> {
     headers
-        .get_all(Name::Connection)
+        .get_all(FieldName::Connection)
         .flat_map(|value| value.split(|&byte| byte == b','))
         .map(<[u8]>::trim_ascii)
         .filter(|option| !option.is_empty())

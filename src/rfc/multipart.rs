@@ -7,7 +7,7 @@ use super::range::content_range;
 
 /// The text around the parts, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Framing {
+pub struct MultipartFraming {
     /// What stands before each part, in their order.
     pub before: Vec<String>,
     /// What stands after the last one.
@@ -41,7 +41,7 @@ pub fn frame(
     content_type: Option<&str>,
     parts: &[Range<u64>],
     size: u64,
-) -> Framing {
+) -> MultipartFraming {
     let typed = content_type.map_or_else(String::new, |text| format!("Content-Type: {text}\r\n"));
     let mut before = Vec::with_capacity(parts.len());
     let closing = format!("\r\n--{boundary}--\r\n");
@@ -54,7 +54,7 @@ pub fn frame(
         length += text.len() as u64 + part.end.saturating_sub(part.start);
         before.push(text);
     }
-    Framing { before, closing, length }
+    MultipartFraming { before, closing, length }
 }
 
 #[cfg(test)]
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn assemble(framing: &Framing, parts: &[Range<u64>], content: &[u8]) -> Vec<u8> {
+    fn assemble(framing: &MultipartFraming, parts: &[Range<u64>], content: &[u8]) -> Vec<u8> {
         let mut body = Vec::new();
         for (text, part) in framing.before.iter().zip(parts) {
             body.extend(text.as_bytes());

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// What a `Range` field asks of a representation of a known size.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Requested {
+pub enum RequestedRange {
     /// No range that is honoured: the whole representation.
     Whole,
     /// One range, never empty, within the size.
@@ -17,7 +17,7 @@ pub enum Requested {
 }
 
 /// One member of the list, seen against the size.
-enum Spec {
+enum ResolvedSpec {
     Bytes(Range<u64>),
     Unsatisfiable,
     Invalid,
@@ -49,18 +49,18 @@ const OVERHEAD: u64 = 80;
 /// assert_eq!(resolve("bytes=500-599, -1", 1000), Requested::Parts(vec![500..600, 999..1000]));
 /// assert_eq!(resolve("bytes=0-9, 5-14", 1000), Requested::Part(0..15));
 /// ```
-pub fn resolve(value: &str, size: u64) -> Requested {
-    let Some((unit, set)) = value.split_once('=') else { return Requested::Whole };
+pub fn resolve(value: &str, size: u64) -> RequestedRange {
+    let Some((unit, set)) = value.split_once('=') else { return RequestedRange::Whole };
     // Names of units are case-insensitive (RFC 9110, 14.1).
     if !unit.eq_ignore_ascii_case("bytes") {
-        return Requested::Whole;
+        return RequestedRange::Whole;
     }
     if !set.contains(',') {
-        return match Spec::resolve(trim(set), size) {
-            Spec::Bytes(range) if range.is_empty() => Requested::Whole,
-            Spec::Bytes(range) => Requested::Part(range),
-            Spec::Unsatisfiable => Requested::Unsatisfiable,
-            Spec::Invalid => Requested::Whole,
+        return match ResolvedSpec::resolve(trim(set), size) {
+            ResolvedSpec::Bytes(range) if range.is_empty() => RequestedRange::Whole,
+            ResolvedSpec::Bytes(range) => RequestedRange::Part(range),
+            ResolvedSpec::Unsatisfiable => RequestedRange::Unsatisfiable,
+            ResolvedSpec::Invalid => RequestedRange::Whole,
         };
     }
 
@@ -70,22 +70,22 @@ pub fn resolve(value: &str, size: u64) -> Requested {
     for spec in set.split(',').map(trim).filter(|spec| !spec.is_empty()) {
         asked += 1;
         if asked > MOST_ASKED {
-            return Requested::Whole;
+            return RequestedRange::Whole;
         }
-        match Spec::resolve(spec, size) {
-            Spec::Bytes(range) if range.is_empty() => return Requested::Whole,
-            Spec::Bytes(range) => coalesce(&mut parts, range),
-            Spec::Unsatisfiable => {}
-            Spec::Invalid => return Requested::Whole,
+        match ResolvedSpec::resolve(spec, size) {
+            ResolvedSpec::Bytes(range) if range.is_empty() => return RequestedRange::Whole,
+            ResolvedSpec::Bytes(range) => coalesce(&mut parts, range),
+            ResolvedSpec::Unsatisfiable => {}
+            ResolvedSpec::Invalid => return RequestedRange::Whole,
         }
     }
     if asked == 0 || parts.len() > MOST_PARTS {
-        return Requested::Whole;
+        return RequestedRange::Whole;
     }
     match parts.as_slice() {
-        [] => Requested::Unsatisfiable,
-        [part] => Requested::Part(part.clone()),
-        _ => Requested::Parts(parts),
+        [] => RequestedRange::Unsatisfiable,
+        [part] => RequestedRange::Part(part.clone()),
+        _ => RequestedRange::Parts(parts),
     }
 }
 
@@ -98,9 +98,9 @@ pub fn content_range(part: &Range<u64>, size: u64) -> String {
     format!("bytes {}-{}/{size}", part.start, part.end.saturating_sub(1))
 }
 
-// === impl Spec ===
+// === impl ResolvedSpec ===
 
-impl Spec {
+impl ResolvedSpec {
     fn resolve(text: &str, size: u64) -> Self {
         let Some((first, last)) = text.split_once('-') else { return Self::Invalid };
         if first.is_empty() {
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn one_range() {
-        use Requested::{Part, Unsatisfiable, Whole};
+        use RequestedRange::{Part, Unsatisfiable, Whole};
         let cases = [
             ("bytes=0-4", 10, Part(0..5)),
             ("Bytes=0-4", 10, Part(0..5)),
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn several_ranges() {
-        use Requested::{Part, Parts, Unsatisfiable, Whole};
+        use RequestedRange::{Part, Parts, Unsatisfiable, Whole};
         let cases = [
             ("bytes=0-0,-1", 1000, Parts(vec![0..1, 999..1000])),
             ("bytes=0-0,-1", 10, Part(0..10)),
@@ -274,24 +274,24 @@ mod tests {
         };
         let size = 1_000_000;
         let sixteen = (0..16).map(|index| index * 1000..index * 1000 + 1).collect();
-        assert_eq!(resolve(&list(16, 1000), size), Requested::Parts(sixteen));
-        assert_eq!(resolve(&list(17, 1000), size), Requested::Whole);
-        assert_eq!(resolve(&list(64, 10), size), Requested::Part(0..631));
-        assert_eq!(resolve(&list(65, 10), size), Requested::Whole);
+        assert_eq!(resolve(&list(16, 1000), size), RequestedRange::Parts(sixteen));
+        assert_eq!(resolve(&list(17, 1000), size), RequestedRange::Whole);
+        assert_eq!(resolve(&list(64, 10), size), RequestedRange::Part(0..631));
+        assert_eq!(resolve(&list(65, 10), size), RequestedRange::Whole);
         // Members count even if they can't be satisfied, so that the work has an end.
-        assert_eq!(resolve(&list(65, 10), 1), Requested::Whole);
+        assert_eq!(resolve(&list(65, 10), 1), RequestedRange::Whole);
         let killer: Vec<String> = (5..1300).map(|last| format!("5-{last}")).collect();
-        assert_eq!(resolve(&format!("bytes=0-,{}", killer.join(",")), 2000), Requested::Whole);
+        assert_eq!(resolve(&format!("bytes=0-,{}", killer.join(",")), 2000), RequestedRange::Whole);
     }
 
     #[derive(Clone, Debug)]
-    enum Asked {
+    enum RangeSpec {
         Closed(usize, usize),
         Open(usize),
         Suffix(usize),
     }
 
-    impl Asked {
+    impl RangeSpec {
         fn text(&self) -> String {
             match self {
                 Self::Closed(first, last) => format!("{first}-{last}"),
@@ -309,11 +309,11 @@ mod tests {
         }
     }
 
-    fn asked() -> impl Strategy<Value = Asked> {
+    fn asked() -> impl Strategy<Value = RangeSpec> {
         prop_oneof![
-            6 => (0_usize..2500, 0_usize..60).prop_map(|(at, more)| Asked::Closed(at, at + more)),
-            1 => (1000_usize..2500).prop_map(Asked::Open),
-            1 => (0_usize..300).prop_map(Asked::Suffix),
+            6 => (0_usize..2500, 0_usize..60).prop_map(|(at, more)| RangeSpec::Closed(at, at + more)),
+            1 => (1000_usize..2500).prop_map(RangeSpec::Open),
+            1 => (0_usize..300).prop_map(RangeSpec::Suffix),
         ]
     }
 
@@ -334,10 +334,10 @@ mod tests {
         fn one_agrees_with_a_model(first in 0_u64..40, last in 0_u64..40, size in 0_u64..30) {
             let wanted: Vec<u64> = (0..size).filter(|at| *at >= first && *at <= last).collect();
             match resolve(&format!("bytes={first}-{last}"), size) {
-                Requested::Part(range) => prop_assert_eq!(range.collect::<Vec<_>>(), wanted),
-                Requested::Unsatisfiable => prop_assert!(wanted.is_empty() && last >= first),
-                Requested::Whole => prop_assert!(last < first),
-                Requested::Parts(parts) => prop_assert!(false, "{parts:?}"),
+                RequestedRange::Part(range) => prop_assert_eq!(range.collect::<Vec<_>>(), wanted),
+                RequestedRange::Unsatisfiable => prop_assert!(wanted.is_empty() && last >= first),
+                RequestedRange::Whole => prop_assert!(last < first),
+                RequestedRange::Parts(parts) => prop_assert!(false, "{parts:?}"),
             }
         }
 
@@ -346,18 +346,18 @@ mod tests {
             list in proptest::collection::vec(asked(), 2..30),
             size in 1_usize..2600,
         ) {
-            let specs: Vec<String> = list.iter().map(Asked::text).collect();
+            let specs: Vec<String> = list.iter().map(RangeSpec::text).collect();
             let wanted: Vec<bool> =
                 (0..size).map(|at| list.iter().any(|asked| asked.contains(at, size))).collect();
             let expected = runs(&wanted);
             let got = match resolve(&format!("bytes={}", specs.join(", ")), size as u64) {
-                Requested::Whole => {
+                RequestedRange::Whole => {
                     prop_assert!(expected.len() > 16, "{} parts", expected.len());
                     return Ok(());
                 }
-                Requested::Unsatisfiable => Vec::new(),
-                Requested::Part(part) => vec![part],
-                Requested::Parts(parts) => parts,
+                RequestedRange::Unsatisfiable => Vec::new(),
+                RequestedRange::Part(part) => vec![part],
+                RequestedRange::Parts(parts) => parts,
             };
             let mut sorted = got.clone();
             sorted.sort_by_key(|part| part.start);
@@ -380,9 +380,9 @@ mod tests {
             size in 0_u64..9000,
         ) {
             let parts = match resolve(&value, size) {
-                Requested::Whole | Requested::Unsatisfiable => return Ok(()),
-                Requested::Part(part) => vec![part],
-                Requested::Parts(parts) => parts,
+                RequestedRange::Whole | RequestedRange::Unsatisfiable => return Ok(()),
+                RequestedRange::Part(part) => vec![part],
+                RequestedRange::Parts(parts) => parts,
             };
             prop_assert!(parts.iter().all(|part| part.start < part.end && part.end <= size));
             prop_assert!(parts.iter().map(|part| part.end - part.start).sum::<u64>() <= size);

@@ -13,8 +13,8 @@ const DIGITS: usize = 16;
 
 /// Decodes one body, of which more may come each time.
 #[derive(Debug, Default)]
-pub struct Decoder {
-    state: State,
+pub struct RequestChunkDecoder {
+    state: RequestChunkState,
     /// What has come of the line that is not complete.
     line: Vec<u8>,
     /// Bytes of extensions and trailers so far.
@@ -22,7 +22,7 @@ pub struct Decoder {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum RequestChunkState {
     #[default]
     Size,
     Data(u64),
@@ -33,7 +33,7 @@ enum State {
 
 /// What the next bytes of a body are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum RequestChunkStep {
     /// After `skip` bytes of the coding come `length` bytes of data.
     Data { skip: usize, length: usize },
     /// All of them belong to the coding, and more must come.
@@ -44,49 +44,49 @@ pub enum Step {
     Malformed(usize),
 }
 
-// === impl Decoder ===
+// === impl RequestChunkDecoder ===
 
-impl Decoder {
+impl RequestChunkDecoder {
     /// Decodes up to the next data or the end. The bytes that a step describes are not given again.
-    pub fn decode(&mut self, bytes: &[u8]) -> Step {
+    pub fn decode(&mut self, bytes: &[u8]) -> RequestChunkStep {
         let mut rest = bytes;
         loop {
             let at = bytes.len() - rest.len();
             if rest.is_empty() {
-                return Step::More;
+                return RequestChunkStep::More;
             }
             self.state = match self.state {
-                State::Data(left) => {
+                RequestChunkState::Data(left) => {
                     let length = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
                     self.state = match left - length as u64 {
-                        0 => State::DataCr,
-                        left => State::Data(left),
+                        0 => RequestChunkState::DataCr,
+                        left => RequestChunkState::Data(left),
                     };
-                    return Step::Data { skip: at, length };
+                    return RequestChunkStep::Data { skip: at, length };
                 }
-                State::DataCr => match rest {
+                RequestChunkState::DataCr => match rest {
                     [b'\r', after @ ..] => {
                         rest = after;
-                        State::DataLf
+                        RequestChunkState::DataLf
                     }
-                    _ => return Step::Malformed(at),
+                    _ => return RequestChunkStep::Malformed(at),
                 },
-                State::DataLf => match rest {
+                RequestChunkState::DataLf => match rest {
                     [b'\n', after @ ..] => {
                         rest = after;
-                        State::Size
+                        RequestChunkState::Size
                     }
-                    _ => return Step::Malformed(at),
+                    _ => return RequestChunkStep::Malformed(at),
                 },
-                State::Size | State::Trailer => {
+                RequestChunkState::Size | RequestChunkState::Trailer => {
                     let end = memchr::memchr(b'\n', rest);
                     let (here, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
                     if self.line.len() + here.len() > LINE {
-                        return Step::Malformed(at);
+                        return RequestChunkStep::Malformed(at);
                     }
                     if end.is_none() {
                         self.line.extend_from_slice(here);
-                        return Step::More;
+                        return RequestChunkStep::More;
                     }
                     rest = after;
                     let begun = std::mem::take(&mut self.line);
@@ -98,26 +98,28 @@ impl Decoder {
                         &joined
                     };
                     match (line.strip_suffix(b"\r\n"), self.state) {
-                        (None, _) => return Step::Malformed(at),
-                        (Some(b""), State::Trailer) => {
-                            return Step::End(bytes.len() - rest.len());
+                        (None, _) => return RequestChunkStep::Malformed(at),
+                        (Some(b""), RequestChunkState::Trailer) => {
+                            return RequestChunkStep::End(bytes.len() - rest.len());
                         }
-                        (Some(line), State::Trailer) => {
+                        (Some(line), RequestChunkState::Trailer) => {
                             self.unused += line.len() + "\r\n".len();
                             if !is_field(line) || self.unused > UNUSED {
-                                return Step::Malformed(at);
+                                return RequestChunkStep::Malformed(at);
                             }
-                            State::Trailer
+                            RequestChunkState::Trailer
                         }
                         (Some(line), _) => {
                             let Some((size, extensions)) = size(line) else {
-                                return Step::Malformed(at);
+                                return RequestChunkStep::Malformed(at);
                             };
                             self.unused += extensions;
                             match size {
-                                _ if self.unused > UNUSED => return Step::Malformed(at),
-                                0 => State::Trailer,
-                                size => State::Data(size),
+                                _ if self.unused > UNUSED => {
+                                    return RequestChunkStep::Malformed(at);
+                                }
+                                0 => RequestChunkState::Trailer,
+                                size => RequestChunkState::Data(size),
                             }
                         }
                     }
@@ -195,31 +197,35 @@ mod tests {
     use proptest::prelude::*;
 
     /// What pieces of a body come to: its data, and the bytes before its end or before what is malformed.
-    fn decode(pieces: &[&[u8]]) -> (Vec<u8>, Step) {
-        let (mut decoder, mut before, mut data) = (Decoder::default(), 0, Vec::new());
+    fn decode(pieces: &[&[u8]]) -> (Vec<u8>, RequestChunkStep) {
+        let (mut decoder, mut before, mut data) = (RequestChunkDecoder::default(), 0, Vec::new());
         for piece in pieces {
             let mut rest = *piece;
             loop {
                 let step = decoder.decode(rest);
                 match step {
-                    Step::Data { skip, length } => {
+                    RequestChunkStep::Data { skip, length } => {
                         data.extend_from_slice(&rest[skip..skip + length]);
                         rest = &rest[skip + length..];
                         before += skip + length;
                     }
-                    Step::More => {
+                    RequestChunkStep::More => {
                         before += rest.len();
                         break;
                     }
-                    Step::End(length) => return (data, Step::End(before + length)),
-                    Step::Malformed(length) => return (data, Step::Malformed(before + length)),
+                    RequestChunkStep::End(length) => {
+                        return (data, RequestChunkStep::End(before + length));
+                    }
+                    RequestChunkStep::Malformed(length) => {
+                        return (data, RequestChunkStep::Malformed(before + length));
+                    }
                 }
             }
         }
-        (data, Step::More)
+        (data, RequestChunkStep::More)
     }
 
-    fn end(pieces: &[&[u8]]) -> Step {
+    fn end(pieces: &[&[u8]]) -> RequestChunkStep {
         decode(pieces).1
     }
 
@@ -236,8 +242,8 @@ mod tests {
         ] {
             let followed = [body.as_bytes(), b"0\r\n\r\n"].concat();
             let bytes: Vec<&[u8]> = followed.chunks(1).collect();
-            assert_eq!(end(&[&followed]), Step::End(body.len()), "{body:?}");
-            assert_eq!(end(&bytes), Step::End(body.len()), "{body:?}");
+            assert_eq!(end(&[&followed]), RequestChunkStep::End(body.len()), "{body:?}");
+            assert_eq!(end(&bytes), RequestChunkStep::End(body.len()), "{body:?}");
         }
     }
 
@@ -280,9 +286,9 @@ mod tests {
             "0\r\nX: \0\r\n",
             "0\r\nX: a\r\n b\r\n",
         ] {
-            assert!(matches!(end(&[body.as_bytes()]), Step::Malformed(_)), "{body:?}");
+            assert!(matches!(end(&[body.as_bytes()]), RequestChunkStep::Malformed(_)), "{body:?}");
             let bytes: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
-            assert!(matches!(end(&bytes), Step::Malformed(_)), "{body:?}");
+            assert!(matches!(end(&bytes), RequestChunkStep::Malformed(_)), "{body:?}");
         }
         // Lines that have no end.
         for line in
@@ -290,14 +296,18 @@ mod tests {
         {
             let (first, more) = if line[0] == b'0' { line.split_at(3) } else { (&b""[..], line) };
             let body = [first, &more.repeat(1000)].concat();
-            assert!(matches!(end(&[&body]), Step::Malformed(_)), "{}", line.escape_ascii());
+            assert!(
+                matches!(end(&[&body]), RequestChunkStep::Malformed(_)),
+                "{}",
+                line.escape_ascii()
+            );
             let few = [first, &more.repeat(400)].concat();
-            assert_eq!(end(&[&few]), Step::More, "{}", line.escape_ascii());
+            assert_eq!(end(&[&few]), RequestChunkStep::More, "{}", line.escape_ascii());
         }
         // Small chunks without extensions may be as many as there are.
-        assert_eq!(end(&[&b"1\r\nb\r\n".repeat(50_000)]), Step::More);
+        assert_eq!(end(&[&b"1\r\nb\r\n".repeat(50_000)]), RequestChunkStep::More);
         // A line that never ends.
-        assert!(matches!(end(&[b"4;", &[b'a'; LINE]]), Step::Malformed(_)));
+        assert!(matches!(end(&[b"4;", &[b'a'; LINE]]), RequestChunkStep::Malformed(_)));
     }
 
     #[test]
@@ -307,14 +317,14 @@ mod tests {
         for pieces in [&[&body[..]][..], &bytes] {
             let (data, step) = decode(pieces);
             assert_eq!(data, b"0\r\n\r\n012340123456789");
-            assert_eq!(step, Step::End(body.len() - 3));
+            assert_eq!(step, RequestChunkStep::End(body.len() - 3));
         }
     }
 
     #[test]
     fn what_was_good_is_told() {
-        assert_eq!(end(&[b"4\r\nbody\r\nx\r\n"]), Step::Malformed(9));
-        assert_eq!(end(&[b"4\r\nbodyx"]), Step::Malformed(7));
+        assert_eq!(end(&[b"4\r\nbody\r\nx\r\n"]), RequestChunkStep::Malformed(9));
+        assert_eq!(end(&[b"4\r\nbodyx"]), RequestChunkStep::Malformed(7));
     }
 
     proptest! {
@@ -326,7 +336,7 @@ mod tests {
             let pieces: Vec<&[u8]> = body.as_bytes().chunks(cut).collect();
             let (whole, cut) = (decode(&[body.as_bytes()]), decode(&pieces));
             match (whole.1, cut.1) {
-                (Step::Malformed(_), other) => prop_assert!(matches!(other, Step::Malformed(_))),
+                (RequestChunkStep::Malformed(_), other) => prop_assert!(matches!(other, RequestChunkStep::Malformed(_))),
                 _ => prop_assert_eq!(whole, cut),
             }
         }

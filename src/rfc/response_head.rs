@@ -21,7 +21,7 @@ pub fn split(head: &[u8]) -> Option<(StatusLine<'_>, impl Iterator<Item = &[u8]>
     if has_stray_control(head) {
         return None;
     }
-    let mut lines = Lines(head);
+    let mut lines = HeadLines(head);
     let status = status_line(trim_end(lines.next()?))?;
     Some((status, lines.take_while(|line| !trim_end(line).is_empty())))
 }
@@ -78,9 +78,9 @@ fn trim_end(line: &[u8]) -> &[u8] {
 }
 
 /// The lines of a text, each with its end.
-struct Lines<'a>(&'a [u8]);
+struct HeadLines<'a>(&'a [u8]);
 
-impl<'a> Iterator for Lines<'a> {
+impl<'a> Iterator for HeadLines<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {

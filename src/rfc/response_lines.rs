@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::request_parts::Name;
+use super::request_parts::FieldName;
 
 /// Lines of fields, each with its CRLF; names are in lower case, with a colon behind them.
 #[derive(Clone, Debug, Default)]
@@ -50,8 +50,8 @@ impl ResponseLines {
     pub fn filtered(&self, is_kept: impl Fn(&[u8]) -> bool) -> Self {
         let mut kept = ResponseLinesBuilder::with_capacity(self.text.len());
         for (name, value) in self.iter().filter(|(name, _)| is_kept(name)) {
-            match (Name::of(name), self.length) {
-                (Name::ContentLength, Some(length)) => kept.set_length(length),
+            match (FieldName::of(name), self.length) {
+                (FieldName::ContentLength, Some(length)) => kept.set_length(length),
                 (known, _) => kept.push(known, name, value),
             }
         }
@@ -86,10 +86,10 @@ impl From<&HeaderMap> for ResponseLines {
         let mut lines = ResponseLinesBuilder::default();
         for (name, value) in map {
             let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
-            let known = Name::of(name);
+            let known = FieldName::of(name);
             let text = std::str::from_utf8(value).unwrap_or_default();
             match text.parse() {
-                Ok(length) if known == Name::ContentLength => lines.set_length(length),
+                Ok(length) if known == FieldName::ContentLength => lines.set_length(length),
                 Ok(_) | Err(_) => lines.push(known, name, value),
             }
         }
@@ -107,7 +107,7 @@ impl ResponseLinesBuilder {
 
     /// Appends a field other than `Content-Length`. `name` is a token in any case, `value` has no control characters
     /// but tabs.
-    pub fn push(&mut self, known: Name, name: &[u8], value: &[u8]) {
+    pub fn push(&mut self, known: FieldName, name: &[u8], value: &[u8]) {
         let at = self.text.len();
         for part in [name, b": ", value, b"\r\n"] {
             self.text.extend_from_slice(part);
@@ -117,7 +117,7 @@ impl ResponseLinesBuilder {
 
     /// Appends the line of such a field as it came, with its end. What a proxy has to repair is repaired
     /// (`rfc::response_head`).
-    pub fn push_line(&mut self, known: Name, (name, value): (&[u8], &[u8]), line: &[u8]) {
+    pub fn push_line(&mut self, known: FieldName, (name, value): (&[u8], &[u8]), line: &[u8]) {
         let is_clean = line.ends_with(b"\r\n") && line.get(name.len()) == Some(&b':');
         if !is_clean {
             return self.push(known, name, value);
@@ -128,11 +128,11 @@ impl ResponseLinesBuilder {
     }
 
     /// Puts the name of a new line into lower case.
-    fn note(&mut self, known: Name, name: Range<usize>) {
-        self.has_date |= known == Name::Date;
-        self.has_request_id |= known == Name::XRequestId;
+    fn note(&mut self, known: FieldName, name: Range<usize>) {
+        self.has_date |= known == FieldName::Date;
+        self.has_request_id |= known == FieldName::XRequestId;
         let Some(name) = self.text.get_mut(name) else { return };
-        if known == Name::Other {
+        if known == FieldName::Other {
             name.make_ascii_lowercase();
         } else {
             name.copy_from_slice(known.text().as_bytes());
@@ -162,7 +162,7 @@ mod tests {
     fn lines(fields: &[(&str, &str)]) -> ResponseLines {
         let mut lines = ResponseLinesBuilder::default();
         for (name, value) in fields {
-            lines.push(Name::of(name.as_bytes()), name.as_bytes(), value.as_bytes());
+            lines.push(FieldName::of(name.as_bytes()), name.as_bytes(), value.as_bytes());
         }
         lines.build()
     }
@@ -170,9 +170,9 @@ mod tests {
     #[test]
     fn lines_come_as_they_are_or_repaired() {
         let mut lines = ResponseLinesBuilder::with_capacity(64);
-        lines.push_line(Name::Date, (b"Date", b"x"), b"Date:x\r\n");
-        lines.push_line(Name::Other, (b"X-A", b""), b"X-A : \r\n");
-        lines.push_line(Name::Other, (b"x-b", b"c"), b"x-b: c\n");
+        lines.push_line(FieldName::Date, (b"Date", b"x"), b"Date:x\r\n");
+        lines.push_line(FieldName::Other, (b"X-A", b""), b"X-A : \r\n");
+        lines.push_line(FieldName::Other, (b"x-b", b"c"), b"x-b: c\n");
         lines.set_length(5);
         let lines = lines.build();
         let text = b"date:x\r\nx-a: \r\nx-b: c\r\ncontent-length: 5\r\n";
@@ -185,9 +185,9 @@ mod tests {
     #[test]
     fn filtered_lines_know_what_they_have_left() {
         let mut all = ResponseLinesBuilder::default();
-        all.push(Name::XRequestId, b"x-request-id", b"7");
-        all.push(Name::Date, b"date", b"x");
-        all.push(Name::Other, b"x-a", b"b");
+        all.push(FieldName::XRequestId, b"x-request-id", b"7");
+        all.push(FieldName::Date, b"date", b"x");
+        all.push(FieldName::Other, b"x-a", b"b");
         all.set_length(5);
         let all = all.build();
         let left = all.filtered(|name| name != b"date" && name != b"content-length");

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::{
     fields,
-    request_parts::{Headers, Name},
+    request_parts::{FieldName, Headers},
 };
 
 /// Whether a field means the same behind a body as before it. Those that frame, route, authenticate
@@ -63,7 +63,7 @@ pub fn lists(announced: &HeaderValue, name: &HeaderName) -> bool {
 
 /// Whether a request says that trailers are welcome (RFC 9110, 10.1.4).
 pub fn are_taken(request: &Headers) -> bool {
-    request.get_all(Name::Te).any(|value| {
+    request.get_all(FieldName::Te).any(|value| {
         let mut codings = value.split(|&byte| byte == b',');
         codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
     })

@@ -5,7 +5,7 @@ use http::{Method, Version};
 
 use super::{
     fields,
-    request_parts::{Headers, Name, RequestParts},
+    request_parts::{FieldName, Headers, RequestParts},
 };
 
 /// Whether a request asks for WebSocket in a way that can be passed on (RFC 6455, 4.1): by GET, in
@@ -13,18 +13,18 @@ use super::{
 pub fn asks_for_websocket(request: &RequestParts) -> bool {
     let headers = &request.headers;
     // First what hardly any request has.
-    headers.contains(Name::Upgrade)
+    headers.contains(FieldName::Upgrade)
         && request.method == Method::GET
         && request.version == Version::HTTP_11
-        && !headers.contains(Name::ContentLength)
-        && !headers.contains(Name::TransferEncoding)
+        && !headers.contains(FieldName::ContentLength)
+        && !headers.contains(FieldName::TransferEncoding)
         && fields::connection_options(headers).any(|name| name.eq_ignore_ascii_case(b"upgrade"))
         && names_websocket(headers)
 }
 
 /// Whether `websocket` is among the protocols of the `Upgrade` fields.
 pub fn names_websocket(headers: &Headers) -> bool {
-    headers.get_all(Name::Upgrade).any(lists_websocket)
+    headers.get_all(FieldName::Upgrade).any(lists_websocket)
 }
 
 /// Whether `websocket` is among the protocols of one `Upgrade` field.

@@ -19,10 +19,12 @@ use rustix::{
 
 use tokio::sync::oneshot;
 
-use super::{listener::Listener, load_shedding, stream::Accepted, tls::Tls, workers::Placement};
+use super::{
+    listener::Listener, load_shedding, stream::AcceptedSocket, tls::TlsContext, workers::Placement,
+};
 use crate::{
-    plan::Listen,
-    telemetry::{Repeat, metrics::Process},
+    plan::ListenAddress,
+    telemetry::{LogThrottle, metrics::ProcessMetrics},
 };
 
 /// The pause after an accept that failed for want of something, such as descriptors.
@@ -33,27 +35,27 @@ const CROWD: Duration = Duration::from_secs(1);
 /// The running acceptor. Dropping it closes the listening sockets, after every connection that the
 /// kernel had accepted by then was handed on.
 #[derive(Debug)]
-pub struct Accepting {
-    orders: mpsc::Sender<(Site, oneshot::Sender<()>)>,
+pub struct AcceptorHandle {
+    orders: mpsc::Sender<(ListenerSet, oneshot::Sender<()>)>,
     /// A byte tells the thread of an order; the hang-up, that it is time to stop.
     bell: PipeWriter,
 }
 
 /// Everywhere that clients come in.
 #[derive(Debug)]
-pub struct Site {
-    pub sockets: Vec<Socket>,
+pub struct ListenerSet {
+    pub sockets: Vec<ListenSocket>,
     /// `None` if it is spoken nowhere.
-    pub tls: Option<Arc<Tls>>,
+    pub tls: Option<Arc<TlsContext>>,
 }
 
 /// A place where clients come in.
 #[derive(Debug)]
-pub enum Socket {
+pub enum ListenSocket {
     New(Listener),
     /// The one that is there already, at this place of the settings. TLS may begin or end to be spoken.
     Kept {
-        place: Listen,
+        place: ListenAddress,
         was_tls: bool,
         is_tls: bool,
     },
@@ -61,7 +63,7 @@ pub enum Socket {
 
 /// Whether there may be no more connections than `server.max_connections`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bound {
+enum ConnectionBound {
     Kept,
     /// They have come already, and none will any more.
     Ignored,
@@ -71,29 +73,29 @@ enum Bound {
 struct Acceptor {
     listeners: Vec<Listener>,
     bell: PipeReader,
-    orders: mpsc::Receiver<(Site, oneshot::Sender<()>)>,
+    orders: mpsc::Receiver<(ListenerSet, oneshot::Sender<()>)>,
     /// Workers end after it is gone, and with it the listeners.
     placement: Arc<Placement>,
-    tls: Option<Arc<Tls>>,
+    tls: Option<Arc<TlsContext>>,
     /// Set while connections to any listener wait for one to end: how long until it is tried again in any case.
     waits: Option<Duration>,
     /// When a connection had to wait, for the last time.
     crowded: Option<Instant>,
-    metrics: Arc<Process>,
-    trouble: Repeat,
-    crowd: Repeat,
-    greed: Repeat,
+    metrics: Arc<ProcessMetrics>,
+    trouble: LogThrottle,
+    crowd: LogThrottle,
+    greed: LogThrottle,
 }
 
-// === impl Accepting ===
+// === impl AcceptorHandle ===
 
-impl Accepting {
+impl AcceptorHandle {
     /// Starts the acceptor's thread.
     pub fn start(
         listeners: Vec<Listener>,
-        tls: Option<Arc<Tls>>,
+        tls: Option<Arc<TlsContext>>,
         placement: Arc<Placement>,
-        metrics: Arc<Process>,
+        metrics: Arc<ProcessMetrics>,
     ) -> io::Result<Self> {
         let (reader, bell) = io::pipe()?;
         let (orders, ordered) = mpsc::channel();
@@ -106,9 +108,9 @@ impl Accepting {
             waits: None,
             crowded: None,
             metrics,
-            trouble: Repeat::default(),
-            crowd: Repeat::default(),
-            greed: Repeat::default(),
+            trouble: LogThrottle::default(),
+            crowd: LogThrottle::default(),
+            greed: LogThrottle::default(),
         };
         thread::Builder::new().name("acceptor".to_owned()).spawn(move || acceptor.run())?;
         Ok(Self { orders, bell })
@@ -116,7 +118,7 @@ impl Accepting {
 
     /// Listens there from now on, and nowhere else. Told when the sockets that are not wanted any more
     /// are closed, after every connection that the kernel had accepted was handed on.
-    pub fn change(&self, site: Site) -> oneshot::Receiver<()> {
+    pub fn change(&self, site: ListenerSet) -> oneshot::Receiver<()> {
         let (tell, done) = oneshot::channel();
         // A thread that is gone has told everybody by dropping its ends.
         if self.orders.send((site, tell)).is_ok() {
@@ -131,11 +133,11 @@ impl Accepting {
 impl Acceptor {
     fn run(mut self) {
         while !self.wait() {
-            self.accept_all(Bound::Kept);
+            self.accept_all(ConnectionBound::Kept);
         }
         self.listeners.iter_mut().for_each(Listener::withdraw);
         // Closing a socket resets what waits in its queue: take that first.
-        self.accept_all(Bound::Ignored);
+        self.accept_all(ConnectionBound::Ignored);
     }
 
     /// Waits for connections, or for one to end if they can't be accepted; does what is ordered. `true` if it is time to
@@ -173,14 +175,14 @@ impl Acceptor {
         false
     }
 
-    fn change(&mut self, site: Site) {
+    fn change(&mut self, site: ListenerSet) {
         let mut old = std::mem::take(&mut self.listeners);
         let mut next = Vec::with_capacity(site.sockets.len());
         let mut switched = Vec::new();
         for socket in site.sockets {
             match socket {
-                Socket::New(listener) => next.push(listener),
-                Socket::Kept { place, was_tls, is_tls } => {
+                ListenSocket::New(listener) => next.push(listener),
+                ListenSocket::Kept { place, was_tls, is_tls } => {
                     let is_it = |one: &Listener| *one.place() == place && one.is_tls() == was_tls;
                     let known = old.iter().position(is_it);
                     if let Some(known) = known {
@@ -196,7 +198,7 @@ impl Acceptor {
         // What has come to those that go, under the settings that it came for.
         old.iter_mut().for_each(Listener::withdraw);
         self.listeners = old;
-        self.accept_all(Bound::Ignored);
+        self.accept_all(ConnectionBound::Ignored);
         self.listeners = next;
         for (place, is_tls) in switched {
             if let Some(listener) = self.listeners.get_mut(place) {
@@ -207,11 +209,11 @@ impl Acceptor {
     }
 
     /// Accepts until no connection is left, or something is lacking.
-    fn accept_all(&mut self, bound: Bound) {
+    fn accept_all(&mut self, bound: ConnectionBound) {
         let (mut is_well, mut is_crowded) = (true, false);
         for listener in &self.listeners {
             loop {
-                if bound == Bound::Kept && self.placement.is_full() {
+                if bound == ConnectionBound::Kept && self.placement.is_full() {
                     is_crowded |= has_arrivals(listener);
                     break;
                 }
@@ -290,20 +292,20 @@ impl Acceptor {
 }
 
 /// `None` if the client has left already, or was interrupted: the next one may be there.
-fn accept(listener: &Listener) -> Result<Option<(Accepted, Option<SocketAddr>)>, Errno> {
+fn accept(listener: &Listener) -> Result<Option<(AcceptedSocket, Option<SocketAddr>)>, Errno> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let (socket, peer): (OwnedFd, _) = match acceptfrom_with(listener, flags) {
         Ok(accepted) => accepted,
         Err(Errno::CONNABORTED | Errno::INTR) => return Ok(None),
         Err(error) => return Err(error),
     };
-    if let Listen::Unix(_) = listener.local() {
-        return Ok(Some((Accepted::Unix(socket.into()), None)));
+    if let ListenAddress::Unix(_) = listener.local() {
+        return Ok(Some((AcceptedSocket::Unix(socket.into()), None)));
     }
     // The peer of a TCP connection has an address; without one there is nothing to trust and
     // nothing to log.
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
-    Ok(peer.map(|peer| (Accepted::Tcp(socket.into()), Some(peer))))
+    Ok(peer.map(|peer| (AcceptedSocket::Tcp(socket.into()), Some(peer))))
 }
 
 /// Whether a connection waits to be accepted.

@@ -9,16 +9,16 @@ use tokio::{io::AsyncWriteExt as _, sync::Semaphore};
 use super::{
     connection_permit::ConnectionPermit,
     counted_stream::CountedStream,
-    current_settings::Current,
-    drain::Ticket,
+    current_settings::CurrentSettings,
+    drain::ConnectionGuard,
     http1::{self, NextStep},
     http2,
     linger::{self, linger},
-    stream::{Agreed, Stream, Transport},
-    tls::{self, Shaken, Tls},
+    stream::{ClientStream, NegotiatedProtocol, Transport},
+    tls::{self, HandshakeOutcome, TlsContext},
     tunnel,
 };
-use crate::{pipeline::ConnectionInfo, telemetry::Shard};
+use crate::{pipeline::ConnectionInfo, telemetry::WorkerMetrics};
 
 /// What is told to one that speaks HTTP where TLS is spoken.
 const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
@@ -26,36 +26,36 @@ const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; c
 
 /// A connection that was accepted.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct AcceptedConnection {
     pub(super) transport: Transport,
     /// `None` came by a unix socket.
     pub(super) peer: Option<SocketAddr>,
     /// `None` speaks HTTP at once.
-    pub(super) handshake: Option<Handshake>,
+    pub(super) handshake: Option<HandshakeContext>,
     /// Counts it among the connections of its worker and its client.
     pub(super) permit: Option<ConnectionPermit>,
 }
 
 /// What a handshake needs.
 #[derive(Debug)]
-pub(super) struct Handshake {
-    pub(super) tls: Arc<Tls>,
+pub(super) struct HandshakeContext {
+    pub(super) tls: Arc<TlsContext>,
     pub(super) turns: Rc<Semaphore>,
 }
 
 /// Counts an open connection until it has nothing more to say.
-struct Open(Arc<Shard>);
+struct OpenConnection(Arc<WorkerMetrics>);
 
 /// Counts a connection that speaks TLS.
-struct Secure(Arc<Shard>);
+struct TlsConnection(Arc<WorkerMetrics>);
 
 /// A connection whose client may begin to speak HTTP.
-struct Opened {
+struct ReadyConnection {
     stream: CountedStream,
     is_http2: bool,
     info: Rc<ConnectionInfo>,
-    open: Open,
-    _secure: Option<Secure>,
+    open: OpenConnection,
+    _secure: Option<TlsConnection>,
     _permit: Option<ConnectionPermit>,
 }
 
@@ -65,12 +65,12 @@ struct Opened {
 /// has memory of its own, and no function borrows what another is to own (it would be kept until the end).
 #[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice")]
 pub(super) fn serve(
-    current: Rc<Current>,
-    entry: Box<Entry>,
-    ticket: Ticket,
+    current: Rc<CurrentSettings>,
+    entry: Box<AcceptedConnection>,
+    ticket: ConnectionGuard,
 ) -> impl Future<Output = ()> {
     async move {
-        let Some(Opened { stream, is_http2, info, open, _secure, _permit }) =
+        let Some(ReadyConnection { stream, is_http2, info, open, _secure, _permit }) =
             open(&current, entry, &ticket).await
         else {
             return;
@@ -88,21 +88,25 @@ pub(super) fn serve(
 }
 
 /// Counts a connection, and does the handshake of one that speaks TLS.
-async fn open(current: &Current, entry: Box<Entry>, ticket: &Ticket) -> Option<Opened> {
+async fn open(
+    current: &CurrentSettings,
+    entry: Box<AcceptedConnection>,
+    ticket: &ConnectionGuard,
+) -> Option<ReadyConnection> {
     let metrics = Arc::clone(&current.get().metrics);
-    let open = Open::count(Arc::clone(&metrics));
-    let Entry { transport, peer, handshake, permit } = *entry;
+    let open = OpenConnection::count(Arc::clone(&metrics));
+    let AcceptedConnection { transport, peer, handshake, permit } = *entry;
     transport.set_nodelay();
     let (server_port, is_tls) = (transport.local_port(), handshake.is_some());
     let stream = match handshake {
-        None => Stream::Bare(transport),
+        None => ClientStream::Bare(transport),
         Some(handshake) => Box::pin(shake(&metrics, transport, handshake, ticket)).await?,
     };
-    Some(Opened {
-        is_http2: stream.agreed() == Agreed::Http2,
+    Some(ReadyConnection {
+        is_http2: stream.agreed() == NegotiatedProtocol::Http2,
         info: Rc::new(ConnectionInfo::new(peer, server_port, stream.tls_version())),
         stream: CountedStream::new(stream, Arc::clone(&metrics)),
-        _secure: is_tls.then(|| Secure::count(metrics)),
+        _secure: is_tls.then(|| TlsConnection::count(metrics)),
         open,
         _permit: permit,
     })
@@ -110,11 +114,11 @@ async fn open(current: &Current, entry: Box<Entry>, ticket: &Ticket) -> Option<O
 
 /// Does what comes after HTTP/1.1, to the end of the connection.
 async fn go_on(
-    current: Rc<Current>,
+    current: Rc<CurrentSettings>,
     info: Rc<ConnectionInfo>,
-    ticket: &Ticket,
+    ticket: &ConnectionGuard,
     (mut stream, next): (CountedStream, NextStep),
-    open: Open,
+    open: OpenConnection,
 ) {
     match next {
         NextStep::Close => stream.say_end(),
@@ -136,38 +140,38 @@ async fn go_on(
 
 /// The handshake, or what is to be done without one.
 async fn shake(
-    metrics: &Arc<Shard>,
+    metrics: &Arc<WorkerMetrics>,
     transport: Transport,
-    handshake: Handshake,
-    ticket: &Ticket,
-) -> Option<Stream> {
-    let Handshake { tls, turns } = handshake;
+    handshake: HandshakeContext,
+    ticket: &ConnectionGuard,
+) -> Option<ClientStream> {
+    let HandshakeContext { tls, turns } = handshake;
     let shaken = tls::shake(&tls, &turns, transport, metrics, ticket).await;
     match shaken {
-        Shaken::Hands(stream) => Some(stream),
-        Shaken::Http(transport) => {
-            let mut plain = CountedStream::new(Stream::Bare(transport), Arc::clone(metrics));
+        HandshakeOutcome::Hands(stream) => Some(stream),
+        HandshakeOutcome::Http(transport) => {
+            let mut plain = CountedStream::new(ClientStream::Bare(transport), Arc::clone(metrics));
             // It fits into the socket's empty buffer, or the client has left.
             if plain.write(NOT_TLS).await.is_ok() {
                 linger(plain, ticket, linger::PATIENCE).await;
             }
             None
         }
-        Shaken::Nothing => None,
+        HandshakeOutcome::Nothing => None,
     }
 }
 
-// === impl Open ===
+// === impl OpenConnection ===
 
-impl Open {
-    fn count(metrics: Arc<Shard>) -> Self {
+impl OpenConnection {
+    fn count(metrics: Arc<WorkerMetrics>) -> Self {
         metrics.connections.add(1);
         metrics.connections_accepted.add(1);
         Self(metrics)
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.connections.subtract(1);
         if std::thread::panicking() {
@@ -176,16 +180,16 @@ impl Drop for Open {
     }
 }
 
-// === impl Secure ===
+// === impl TlsConnection ===
 
-impl Secure {
-    fn count(metrics: Arc<Shard>) -> Self {
+impl TlsConnection {
+    fn count(metrics: Arc<WorkerMetrics>) -> Self {
         metrics.tls_connections.add(1);
         Self(metrics)
     }
 }
 
-impl Drop for Secure {
+impl Drop for TlsConnection {
     fn drop(&mut self) {
         self.0.tls_connections.subtract(1);
     }

@@ -19,8 +19,8 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::stream::{Agreed, Stream, Transport};
-use crate::telemetry::Shard;
+use super::stream::{ClientStream, NegotiatedProtocol, Transport};
+use crate::telemetry::WorkerMetrics;
 
 /// Bytes that the kernel may hold unsent of a long response. With a short queue they reach the client while they are still
 /// in the processor's cache, and a client that takes nothing costs little. It does not bound what is in flight, so
@@ -30,8 +30,8 @@ const UNSENT: u32 = 16 * 1024;
 /// A byte stream with its counters.
 #[derive(Debug)]
 pub(super) struct CountedStream {
-    stream: Stream,
-    metrics: Arc<Shard>,
+    stream: ClientStream,
+    metrics: Arc<WorkerMetrics>,
     /// Whether the kernel was told to keep its queue of unsent bytes short.
     has_short_queue: bool,
 }
@@ -39,12 +39,12 @@ pub(super) struct CountedStream {
 // === impl CountedStream ===
 
 impl CountedStream {
-    pub(super) fn new(stream: Stream, metrics: Arc<Shard>) -> Self {
+    pub(super) fn new(stream: ClientStream, metrics: Arc<WorkerMetrics>) -> Self {
         Self { stream, metrics, has_short_queue: false }
     }
 
     /// The protocol that was agreed upon by ALPN.
-    pub(super) fn agreed(&self) -> Agreed {
+    pub(super) fn agreed(&self) -> NegotiatedProtocol {
         self.stream.agreed()
     }
 

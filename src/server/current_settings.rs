@@ -3,26 +3,26 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use crate::pipeline::Local;
+use crate::pipeline::WorkerState;
 
 /// A worker's own things under the settings of now.
 #[derive(Debug)]
-pub(super) struct Current(RefCell<Rc<Local>>);
+pub(super) struct CurrentSettings(RefCell<Rc<WorkerState>>);
 
-// === impl Current ===
+// === impl CurrentSettings ===
 
-impl Current {
-    pub(super) fn new(local: Rc<Local>) -> Self {
+impl CurrentSettings {
+    pub(super) fn new(local: Rc<WorkerState>) -> Self {
         Self(RefCell::new(local))
     }
 
     /// For a request, or for whoever needs a setting at this moment.
-    pub(super) fn get(&self) -> Rc<Local> {
+    pub(super) fn get(&self) -> Rc<WorkerState> {
         Rc::clone(&self.0.borrow())
     }
 
     /// What begins from now on gets these.
-    pub(super) fn set(&self, local: Rc<Local>) {
+    pub(super) fn set(&self, local: Rc<WorkerState>) {
         // Dropped once nothing is borrowed: it may be the last one.
         let _old = self.0.replace(local);
     }

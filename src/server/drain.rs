@@ -12,56 +12,57 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::load_shedding::{self, Guest, Stage, ToldAt, Worth};
+use super::load_shedding::{self, IdleConnection, IdleStage, ShedNotice, ShedPriority};
 use crate::body::{ClientShare, ClientShares};
 
 /// The open connections of one worker.
 #[derive(Debug, Default)]
-pub(super) struct Drain {
+pub(super) struct ConnectionList {
     is_closing: Cell<bool>,
     ends_tunnels: Cell<bool>,
     next: Cell<u64>,
-    connections: RefCell<BTreeMap<u64, Connection>>,
+    connections: RefCell<BTreeMap<u64, ListedConnection>>,
     emptied: Notify,
 }
 
 /// What is known of one connection.
-struct Connection {
+struct ListedConnection {
     waker: Option<Waker>,
-    part: Part,
+    part: ConnectionPart,
     /// Whose it is, if that is a single client.
     client: Option<ClientShare>,
     /// When it was let go.
-    let_go: ToldAt,
+    let_go: ShedNotice,
 }
 
 /// How far a connection is.
-enum Part {
+enum ConnectionPart {
     /// It has begun then, and speaks no HTTP yet.
     Handshake(Instant),
-    Http(Rc<dyn Guest>),
+    Http(Rc<dyn IdleConnection>),
     /// It only waits for its client to close, since then.
     Lingering(Instant),
 }
 
 /// One open connection; leaves the list when dropped.
 #[derive(Debug)]
-pub(super) struct Ticket {
-    drain: Rc<Drain>,
+pub(super) struct ConnectionGuard {
+    drain: Rc<ConnectionList>,
     number: u64,
 }
 
-// === impl Drain ===
+// === impl ConnectionList ===
 
-impl Drain {
+impl ConnectionList {
     /// Lists a connection of a client.
-    pub(super) fn enter(self: &Rc<Self>, client: Option<ClientShare>) -> Ticket {
+    pub(super) fn enter(self: &Rc<Self>, client: Option<ClientShare>) -> ConnectionGuard {
         let number = self.next.get();
         self.next.set(number + 1);
-        let part = Part::Handshake(Instant::now());
-        let connection = Connection { waker: None, part, client, let_go: ToldAt::default() };
+        let part = ConnectionPart::Handshake(Instant::now());
+        let connection =
+            ListedConnection { waker: None, part, client, let_go: ShedNotice::default() };
         self.connections.borrow_mut().insert(number, connection);
-        Ticket { drain: Rc::clone(self), number }
+        ConnectionGuard { drain: Rc::clone(self), number }
     }
 
     /// Tells all connections to end after the request they are at.
@@ -108,8 +109,8 @@ impl Drain {
         let wanted = wanted.saturating_sub(ending);
         let is_enough = idle.len() >= wanted;
         for one in load_shedding::choose(idle, wanted) {
-            one.let_go = ToldAt::now(now);
-            if let Part::Http(guest) = &one.part {
+            one.let_go = ShedNotice::now(now);
+            if let ConnectionPart::Http(guest) = &one.part {
                 guest.let_go();
             }
             if let Some(waker) = &one.waker {
@@ -126,38 +127,38 @@ impl Drain {
     }
 }
 
-// === impl Connection ===
+// === impl ListedConnection ===
 
-impl Connection {
+impl ListedConnection {
     /// What it is worth, if it can be closed.
-    fn worth(&self, held: &ClientShares, now: Instant) -> Option<Worth> {
+    fn worth(&self, held: &ClientShares, now: Instant) -> Option<ShedPriority> {
         let (since, stage) = self.waits()?;
         if self.let_go.is_recent(now) {
             return None;
         }
         let held = self.client.map_or(0, |client| held.held(client));
-        Worth::of(stage, since, held, now)
+        ShedPriority::of(stage, since, held, now)
     }
 
     /// Since when it waits for its client, and at what, if it does.
-    fn waits(&self) -> Option<(Instant, Stage)> {
+    fn waits(&self) -> Option<(Instant, IdleStage)> {
         match &self.part {
-            Part::Handshake(since) => Some((*since, Stage::Unproven)),
-            Part::Lingering(since) => Some((*since, Stage::Kept)),
-            Part::Http(guest) => guest.idle_since().map(|since| (since, guest.stage())),
+            ConnectionPart::Handshake(since) => Some((*since, IdleStage::Unproven)),
+            ConnectionPart::Lingering(since) => Some((*since, IdleStage::Kept)),
+            ConnectionPart::Http(guest) => guest.idle_since().map(|since| (since, guest.stage())),
         }
     }
 }
 
-impl fmt::Debug for Connection {
+impl fmt::Debug for ListedConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").field("waker", &self.waker).finish_non_exhaustive()
     }
 }
 
-// === impl Ticket ===
+// === impl ConnectionGuard ===
 
-impl Ticket {
+impl ConnectionGuard {
     /// Whether the connection should end after the request it is at.
     pub(super) fn is_closing(&self) -> bool {
         self.drain.is_closing()
@@ -176,13 +177,13 @@ impl Ticket {
     }
 
     /// Sets whom to let go, once there is HTTP.
-    pub(super) fn introduce(&self, guest: Rc<dyn Guest>) {
-        self.set_part(Part::Http(guest));
+    pub(super) fn introduce(&self, guest: Rc<dyn IdleConnection>) {
+        self.set_part(ConnectionPart::Http(guest));
     }
 
     /// The connection only waits for its client to close.
     pub(super) fn linger(&self) {
-        self.set_part(Part::Lingering(Instant::now()));
+        self.set_part(ConnectionPart::Lingering(Instant::now()));
     }
 
     /// Whether the connection was let go in this part of its life. One that speaks HTTP is told by its guest.
@@ -191,14 +192,14 @@ impl Ticket {
         connections.get(&self.number).is_some_and(|one| one.let_go.is_told())
     }
 
-    fn set_part(&self, part: Part) {
+    fn set_part(&self, part: ConnectionPart) {
         if let Some(one) = self.drain.connections.borrow_mut().get_mut(&self.number) {
-            (one.part, one.let_go) = (part, ToldAt::default());
+            (one.part, one.let_go) = (part, ShedNotice::default());
         }
     }
 }
 
-impl Drop for Ticket {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         let mut connections = self.drain.connections.borrow_mut();
         connections.remove(&self.number);

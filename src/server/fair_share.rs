@@ -22,18 +22,18 @@ const LATELY: Duration = Duration::from_mins(2);
 #[derive(Debug)]
 pub(super) struct FairShare {
     shares: Arc<ClientShares>,
-    known: Mutex<Known>,
+    known: Mutex<ShareState>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct ShareState {
     trusted_proxies: Vec<IpNet>,
-    arrivals: Arrivals,
+    arrivals: RecentArrivals,
 }
 
 /// The last arrival, and the last one of another client. `None` is whoever is no single client.
 #[derive(Debug, Default)]
-struct Arrivals {
+struct RecentArrivals {
     last: Option<(Option<ClientNetwork>, Instant)>,
     other: Option<Instant>,
 }
@@ -69,9 +69,9 @@ impl FairShare {
     }
 }
 
-// === impl Known ===
+// === impl ShareState ===
 
-impl Known {
+impl ShareState {
     fn client(&self, address: IpAddr) -> Option<ClientNetwork> {
         let address = address.to_canonical();
         let is_proxy = self.trusted_proxies.iter().any(|proxy| proxy.contains(&address));
@@ -79,9 +79,9 @@ impl Known {
     }
 }
 
-// === impl Arrivals ===
+// === impl RecentArrivals ===
 
-impl Arrivals {
+impl RecentArrivals {
     /// Notes an arrival; `true` if no other client has come lately.
     fn note(&mut self, client: Option<ClientNetwork>, now: Instant) -> bool {
         if let Some((last, at)) = self.last
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn others_count_for_a_while() {
-        let (mut arrivals, begin) = (Arrivals::default(), Instant::now());
+        let (mut arrivals, begin) = (RecentArrivals::default(), Instant::now());
         let client = |number: u8| Some(ClientNetwork::of(IpAddr::from([192, 0, 2, number])));
         let at = |seconds| begin + Duration::from_secs(seconds);
         assert!(arrivals.note(client(1), at(0)));

@@ -21,7 +21,7 @@ const FEW_PARKS: u64 = 50;
 
 /// What of a worker's memory to give back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Effort {
+enum CollectEffort {
     /// Pages that have been free for a second.
     Old,
     /// All free pages.
@@ -42,8 +42,8 @@ pub(super) async fn give_back(metrics: RuntimeMetrics) {
 
 /// What to do after a pause in which the worker parked so many times, and how long the next one is. Waking once may be
 /// enough to free the memory of many connections, so that something is always done.
-fn next(parked: u64) -> (Effort, Duration) {
-    let effort = if parked <= FEW_PARKS { Effort::All } else { Effort::Old };
+fn next(parked: u64) -> (CollectEffort, Duration) {
+    let effort = if parked <= FEW_PARKS { CollectEffort::All } else { CollectEffort::Old };
     (effort, if parked <= OWN_PARKS { LONG_PAUSE } else { PAUSE })
 }
 
@@ -51,12 +51,12 @@ fn next(parked: u64) -> (Effort, Duration) {
     unsafe_code,
     reason = "the allocator has no safe function for it; the use says why it is sound"
 )]
-fn collect(effort: Effort) {
+fn collect(effort: CollectEffort) {
     // SAFETY: `mi_collect` takes no pointer and invalidates none: it frees pages in which no block is allocated. It
     // works on the calling thread's heap, and on what the threads share with the allocator's own synchronisation. It must
     // not be called from within the allocator, and nothing here registers a function that the allocator calls. Under
     // another allocator (unit tests) that heap is empty.
-    unsafe { libmimalloc_sys::mi_collect(effort == Effort::All) }
+    unsafe { libmimalloc_sys::mi_collect(effort == CollectEffort::All) }
 }
 
 #[cfg(test)]
@@ -65,9 +65,9 @@ mod tests {
 
     #[test]
     fn idle_worker_gives_all_back_and_sleeps_longer() {
-        assert_eq!(next(100_000), (Effort::Old, PAUSE));
-        assert_eq!(next(FEW_PARKS), (Effort::All, PAUSE));
-        assert_eq!(next(0), (Effort::All, LONG_PAUSE));
+        assert_eq!(next(100_000), (CollectEffort::Old, PAUSE));
+        assert_eq!(next(FEW_PARKS), (CollectEffort::All, PAUSE));
+        assert_eq!(next(0), (CollectEffort::All, LONG_PAUSE));
     }
 
     /// Of a worker that does nothing else.
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn collecting_twice_leaves_allocated_memory_alone() {
         let kept = vec![7_u8; 100_000];
-        for effort in [Effort::Old, Effort::All, Effort::All] {
+        for effort in [CollectEffort::Old, CollectEffort::All, CollectEffort::All] {
             collect(effort);
         }
         assert!(kept.iter().all(|byte| *byte == 7));

@@ -30,25 +30,25 @@ use tokio::{
 };
 
 use super::{
-    current_settings::Current,
-    drain::Ticket,
+    current_settings::CurrentSettings,
+    drain::ConnectionGuard,
     frame_budget::FrameBudget,
-    head_filter::{Arrived, HeadFilter, STREAMS},
+    head_filter::{FilteredRequest, HeadFilter, STREAMS},
     http2_body::{BodyFacts, StreamBody},
-    http2_response::{Exchange, Resets},
-    http2_timer::{Expired, Timer},
-    keepalive::Keepalive,
-    rewind::Prefixed,
-    streams::Streams,
-    tracked_body::Piece,
-    write_coalescer::Corked,
+    http2_response::{PendingResets, StreamExchange},
+    http2_timer::{ExpiredTimer, Http2Timer},
+    keepalive::PingKeepalive,
+    rewind::RewindStream,
+    streams::RequestStreams,
+    tracked_body::TrackedChunk,
+    write_coalescer::WriteCoalescer,
 };
 use crate::{
     body::{ClientBody, Deadline},
-    error::Kind,
-    pipeline::{ClientRequest, ConnectionInfo, Refusal},
-    rfc::request_parts::Name,
-    telemetry::{Flood, MethodLabel, Repeat, Route, Shard, StatusClass},
+    error::FailureKind,
+    pipeline::{ClientRequest, ConnectionInfo, RequestRefusal},
+    rfc::request_parts::FieldName,
+    telemetry::{FloodLabel, LogThrottle, MethodLabel, RouteLabel, StatusClass, WorkerMetrics},
 };
 
 /// What a field counts besides its name and value (RFC 9113, 6.5.2).
@@ -69,7 +69,7 @@ const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
 /// How a connection ended.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(super) enum Http2End {
     /// By itself, with what went wrong if something did.
     Itself(Option<h2::Error>),
     /// Nothing can be written any more.
@@ -78,45 +78,45 @@ pub(super) enum Ended {
     Other,
     /// What came broke the rules of frames or heads.
     Malformed(Reason),
-    Expired(Expired),
+    Expired(ExpiredTimer),
     /// It sent too much of something.
-    Flooded(Flood),
+    Flooded(FloodLabel),
 }
 
 /// How far the end of a connection is.
-enum End {
+enum ShutdownStage {
     NotInSight,
     /// The client was told; what it sends until it has answered still counts.
     Told(Deadline),
     /// It was given the time to answer: nothing counts any more.
     Final,
     /// The last word is on its way.
-    Closing(Deadline, Option<Ended>),
+    Closing(Deadline, Option<Http2End>),
 }
 
 /// One connection.
-struct Driver<'a, I> {
-    connection: Connection<Corked<Prefixed<I>>, Piece>,
-    corked: Corked<Prefixed<I>>,
+struct Http2Driver<'a, I> {
+    connection: Connection<WriteCoalescer<RewindStream<I>>, TrackedChunk>,
+    corked: WriteCoalescer<RewindStream<I>>,
     filter: Rc<HeadFilter>,
-    streams: Rc<Streams>,
-    resets: Rc<Resets>,
-    current: Rc<Current>,
+    streams: Rc<RequestStreams>,
+    resets: Rc<PendingResets>,
+    current: Rc<CurrentSettings>,
     info: Rc<ConnectionInfo>,
-    metrics: Arc<Shard>,
-    ticket: &'a Ticket,
+    metrics: Arc<WorkerMetrics>,
+    ticket: &'a ConnectionGuard,
     max_requests: u64,
-    timer: Timer,
-    end: End,
+    timer: Http2Timer,
+    end: ShutdownStage,
 }
 
 /// Serves a connection whose client speaks HTTP/2. `early` is what was read of it.
 pub(super) async fn serve<I>(
-    current: Rc<Current>,
+    current: Rc<CurrentSettings>,
     (early, io): (Bytes, I),
     info: Rc<ConnectionInfo>,
-    ticket: &Ticket,
-) -> Ended
+    ticket: &ConnectionGuard,
+) -> Http2End
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -132,18 +132,18 @@ where
         .max_send_buffer_size(SEND_BUFFER);
     let budget = Rc::new(FrameBudget::new());
     let filter = Rc::new(HeadFilter::new(server.head, Rc::clone(&budget)));
-    let corked = Corked::new(Prefixed::new(early, io, Rc::clone(&filter)));
-    let streams = Rc::new(Streams::new(Instant::now(), budget));
-    ticket.introduce(Rc::<Streams>::clone(&streams));
+    let corked = WriteCoalescer::new(RewindStream::new(early, io, Rc::clone(&filter)));
+    let streams = Rc::new(RequestStreams::new(Instant::now(), budget));
+    ticket.introduce(Rc::<RequestStreams>::clone(&streams));
 
-    let handshake = http.handshake::<_, Piece>(corked.clone());
+    let handshake = http.handshake::<_, TrackedChunk>(corked.clone());
     let patience = Deadline::after(server.header_timeout);
     let mut connection = match begin(handshake, &corked, patience, ticket).await {
         Ok(connection) => connection,
         Err(ended) => return ended,
     };
-    let timer = Timer::new(server, Keepalive::new(connection.ping_pong()));
-    let mut driver = Driver {
+    let timer = Http2Timer::new(server, PingKeepalive::new(connection.ping_pong()));
+    let mut driver = Http2Driver {
         connection,
         corked,
         filter,
@@ -153,7 +153,7 @@ where
         ticket,
         max_requests: server.max_requests,
         timer,
-        end: End::NotInSight,
+        end: ShutdownStage::NotInSight,
         current,
         info,
     };
@@ -164,30 +164,30 @@ where
 
 /// Waits for the preface, of which nothing has come if the protocol was agreed upon by ALPN.
 async fn begin<I>(
-    handshake: h2::server::Handshake<Corked<Prefixed<I>>, Piece>,
-    corked: &Corked<Prefixed<I>>,
+    handshake: h2::server::Handshake<WriteCoalescer<RewindStream<I>>, TrackedChunk>,
+    corked: &WriteCoalescer<RewindStream<I>>,
     mut patience: Deadline,
-    ticket: &Ticket,
-) -> Result<Connection<Corked<Prefixed<I>>, Piece>, Ended>
+    ticket: &ConnectionGuard,
+) -> Result<Connection<WriteCoalescer<RewindStream<I>>, TrackedChunk>, Http2End>
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let mut handshake = pin!(handshake);
     let error = poll_fn(|cx| {
         if let Poll::Ready(result) = handshake.as_mut().poll(cx) {
-            return Poll::Ready(result.map_err(|error| Ended::Itself(Some(error))));
+            return Poll::Ready(result.map_err(|error| Http2End::Itself(Some(error))));
         }
         ticket.listen(cx.waker());
         if let Poll::Ready(Err(error)) = corked.poll_drain(cx) {
-            return Poll::Ready(Err(Ended::Broken(error)));
+            return Poll::Ready(Err(Http2End::Broken(error)));
         }
         if ticket.is_closing() {
-            return Poll::Ready(Err(Ended::Itself(None)));
+            return Poll::Ready(Err(Http2End::Itself(None)));
         }
-        patience.poll_expired(cx).map(|()| Err(Ended::Expired(Expired::Head)))
+        patience.poll_expired(cx).map(|()| Err(Http2End::Expired(ExpiredTimer::Head)))
     });
     match error.await {
-        Err(Ended::Itself(Some(error))) if error.is_go_away() => {
+        Err(Http2End::Itself(Some(error))) if error.is_go_away() => {
             let mut corked = corked.clone();
             let said = async {
                 corked.write_all(&GOAWAY).await?;
@@ -195,16 +195,16 @@ where
             };
             // One that takes nothing is not waited for.
             let _ = timeout(GRACE, said).await;
-            Err(Ended::Other)
+            Err(Http2End::Other)
         }
         result => result,
     }
 }
 
-// === impl Driver ===
+// === impl Http2Driver ===
 
-impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Http2End> {
         self.ticket.listen(cx.waker());
         let mut begun = 0;
         loop {
@@ -233,38 +233,39 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
             if self.resets.send() {
                 continue;
             }
-            if let End::Closing(deadline, ended) = &mut self.end {
+            if let ShutdownStage::Closing(deadline, ended) = &mut self.end {
                 return deadline
                     .poll_expired(cx)
-                    .map(|()| ended.take().unwrap_or(Ended::Itself(None)));
+                    .map(|()| ended.take().unwrap_or(Http2End::Itself(None)));
             }
             if let Some(reason) = self.filter.fatal() {
-                let ended = self.filter.flood().map_or(Ended::Malformed(reason), Ended::Flooded);
+                let ended =
+                    self.filter.flood().map_or(Http2End::Malformed(reason), Http2End::Flooded);
                 self.close(reason, ended);
             } else if let Some(flood) = self.streams.flood() {
-                self.close(Reason::ENHANCE_YOUR_CALM, Ended::Flooded(flood));
+                self.close(Reason::ENHANCE_YOUR_CALM, Http2End::Flooded(flood));
             } else if self.is_due() {
                 self.tell_end();
             } else if let Poll::Ready(Err(error)) = self.corked.poll_drain(cx) {
-                return Poll::Ready(Ended::Broken(error));
+                return Poll::Ready(Http2End::Broken(error));
             } else if self.is_over(cx) {
-                self.close(Reason::NO_ERROR, Ended::Itself(None));
+                self.close(Reason::NO_ERROR, Http2End::Itself(None));
             } else {
                 let Self { timer, streams, filter, metrics, .. } = self;
                 match timer.poll(streams, filter, metrics, cx) {
                     Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Expired::Grown) => {
-                        if matches!(self.end, End::NotInSight) {
+                    Poll::Ready(ExpiredTimer::Grown) => {
+                        if matches!(self.end, ShutdownStage::NotInSight) {
                             self.metrics.grown.add(1);
                             self.tell_end();
                         }
                     }
                     // There is nobody to tell.
-                    Poll::Ready(expired @ (Expired::Write | Expired::Gone)) => {
-                        return Poll::Ready(Ended::Expired(expired));
+                    Poll::Ready(expired @ (ExpiredTimer::Write | ExpiredTimer::Gone)) => {
+                        return Poll::Ready(Http2End::Expired(expired));
                     }
-                    Poll::Ready(expired @ (Expired::Idle | Expired::Head)) => {
-                        self.close(Reason::NO_ERROR, Ended::Expired(expired));
+                    Poll::Ready(expired @ (ExpiredTimer::Idle | ExpiredTimer::Head)) => {
+                        self.close(Reason::NO_ERROR, Http2End::Expired(expired));
                     }
                 }
             }
@@ -272,26 +273,26 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
     }
 
     /// Has a request answered whose stream was accepted.
-    fn begin(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Piece>) {
+    fn begin(&mut self, request: Request<RecvStream>, mut respond: SendResponse<TrackedChunk>) {
         let number = respond.stream_id().as_u32();
-        let Some(Arrived { mut head, mut refusal, .. }) = self.filter.take(number) else {
+        let Some(FilteredRequest { mut head, mut refusal, .. }) = self.filter.take(number) else {
             tracing::warn!(stream = number, "stream of HTTP/2 without a request: this is a bug");
             respond.send_reset(Reason::INTERNAL_ERROR);
             return;
         };
-        if matches!(self.end, End::Final) {
+        if matches!(self.end, ShutdownStage::Final) {
             respond.send_reset(Reason::REFUSED_STREAM);
             return;
         }
         let local = self.current.get();
         let mut head_room = None;
         if refusal.is_none() && !local.app.reserve_head(&mut head_room, head.memory) {
-            refusal = Some(Refusal { kind: Kind::HeadsFull, misplaced: None });
+            refusal = Some(RequestRefusal { kind: FailureKind::HeadsFull, misplaced: None });
             head.keep_told();
         }
         let incoming = request.into_body();
         let has_body = refusal.is_none() && !incoming.is_end_stream();
-        let expects = head.parts.headers.get(Name::Expect);
+        let expects = head.parts.headers.get(FieldName::Expect);
         let expects = expects.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
         let facts = has_body.then(|| Rc::new(BodyFacts::new(expects)));
         let body = match &facts {
@@ -301,7 +302,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
             }
             None => ClientBody::Empty,
         };
-        if refusal.is_some_and(|refusal| refusal.kind != Kind::HeadsFull) {
+        if refusal.is_some_and(|refusal| refusal.kind != FailureKind::HeadsFull) {
             self.streams.on_malformed();
         }
         let stream = self.streams.begin(number, facts);
@@ -312,7 +313,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
             body,
             interim: Some(stream.interim()),
         };
-        let exchange = Exchange {
+        let exchange = StreamExchange {
             local,
             info: Rc::clone(&self.info),
             stream: Rc::clone(&stream),
@@ -325,7 +326,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
 
     /// Whether the client is to be told that the end comes. Once.
     fn is_due(&self) -> bool {
-        if !matches!(self.end, End::NotInSight) {
+        if !matches!(self.end, ShutdownStage::NotInSight) {
             return false;
         }
         let is_used_up = self.streams.begun() >= self.max_requests;
@@ -338,59 +339,61 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Driver<'_, I> {
     /// Tells the client that the end comes.
     fn tell_end(&mut self) {
         self.connection.graceful_shutdown();
-        self.end = End::Told(Deadline::after(GRACE));
+        self.end = ShutdownStage::Told(Deadline::after(GRACE));
     }
 
     /// Whether a client that was told has had the time to answer, and no request runs.
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        if let End::Told(deadline) = &mut self.end
+        if let ShutdownStage::Told(deadline) = &mut self.end
             && deadline.poll_expired(cx).is_ready()
         {
-            self.end = End::Final;
+            self.end = ShutdownStage::Final;
         }
-        matches!(self.end, End::Final) && !self.connection.has_streams()
+        matches!(self.end, ShutdownStage::Final) && !self.connection.has_streams()
     }
 
     /// Says the last word, and ends when it was taken.
-    fn close(&mut self, reason: Reason, ended: Ended) {
+    fn close(&mut self, reason: Reason, ended: Http2End) {
         self.connection.abrupt_shutdown(reason);
-        self.end = End::Closing(Deadline::after(GRACE), Some(ended));
+        self.end = ShutdownStage::Closing(Deadline::after(GRACE), Some(ended));
     }
 
     /// It has ended; why, if the reason was not one of h2's.
-    fn ended(&mut self, error: Option<h2::Error>) -> Ended {
+    fn ended(&mut self, error: Option<h2::Error>) -> Http2End {
         match &mut self.end {
-            End::Closing(_, ended) => ended.take().unwrap_or(Ended::Itself(error)),
-            End::NotInSight | End::Told(_) | End::Final => Ended::Itself(error),
+            ShutdownStage::Closing(_, ended) => ended.take().unwrap_or(Http2End::Itself(error)),
+            ShutdownStage::NotInSight | ShutdownStage::Told(_) | ShutdownStage::Final => {
+                Http2End::Itself(error)
+            }
         }
     }
 }
 
-// === impl Ended ===
+// === impl Http2End ===
 
-impl Ended {
+impl Http2End {
     /// Logs and counts it.
-    pub(super) fn note(&self, info: &ConnectionInfo, metrics: &Shard) {
+    pub(super) fn note(&self, info: &ConnectionInfo, metrics: &WorkerMetrics) {
         let peer = info.address();
         match self {
-            Self::Itself(None) | Self::Expired(Expired::Gone | Expired::Grown) => {}
+            Self::Itself(None) | Self::Expired(ExpiredTimer::Gone | ExpiredTimer::Grown) => {}
             Self::Itself(Some(error)) if is_flood(error) => {
-                report(Flood::Other, Some(error), peer, metrics);
+                report(FloodLabel::Other, Some(error), peer, metrics);
             }
             Self::Itself(Some(error)) => tracing::debug!(%error, peer, "client connection ended"),
             Self::Broken(error) => tracing::debug!(%error, peer, "client connection ended"),
             Self::Other => {
                 // No request has come of it.
                 let class = StatusClass::ClientError;
-                metrics.requests(Route::None, MethodLabel::Other, class).add(1);
+                metrics.requests(RouteLabel::None, MethodLabel::Other, class).add(1);
                 tracing::debug!(peer, "client does not speak the HTTP/2 that was agreed upon");
             }
             Self::Malformed(reason) => {
                 tracing::debug!(%reason, peer, "client broke the rules of HTTP/2");
             }
-            Self::Expired(Expired::Idle) => metrics.idle_timeouts.add(1),
-            Self::Expired(Expired::Head) => metrics.header_timeouts.add(1),
-            Self::Expired(Expired::Write) => metrics.write_timeouts.add(1),
+            Self::Expired(ExpiredTimer::Idle) => metrics.idle_timeouts.add(1),
+            Self::Expired(ExpiredTimer::Head) => metrics.header_timeouts.add(1),
+            Self::Expired(ExpiredTimer::Write) => metrics.write_timeouts.add(1),
             Self::Flooded(flood) => report(*flood, None, peer, metrics),
         }
     }
@@ -402,8 +405,8 @@ fn is_flood(error: &h2::Error) -> bool {
 }
 
 /// Counts a flood, and logs it once in ten seconds.
-fn report(flood: Flood, error: Option<&h2::Error>, peer: &str, metrics: &Shard) {
-    static REPORTS: Repeat = Repeat::new();
+fn report(flood: FloodLabel, error: Option<&h2::Error>, peer: &str, metrics: &WorkerMetrics) {
+    static REPORTS: LogThrottle = LogThrottle::new();
     metrics.floods(flood).add(1);
     if let Some(missed) = REPORTS.allow() {
         let flood = flood.name();

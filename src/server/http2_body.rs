@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{
     body::BodyReader,
-    error::{Error, Kind},
+    error::{Error, FailureKind},
 };
 
 /// A stream's data.
@@ -29,14 +29,14 @@ pub(super) struct StreamBody {
 /// What a body and its connection tell each other.
 #[derive(Debug, Default)]
 pub(super) struct BodyFacts {
-    permission: Cell<Permission>,
+    permission: Cell<ContinueState>,
     /// Why it breaks off, if that is known.
-    fault: Cell<Option<Kind>>,
+    fault: Cell<Option<FailureKind>>,
 }
 
 /// Whether a client waits to be told to send its body (RFC 9110, 10.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Permission {
+enum ContinueState {
     #[default]
     NotAsked,
     /// It asks; nobody wants the body so far.
@@ -50,21 +50,21 @@ enum Permission {
 impl BodyFacts {
     /// `asks` tells that the client waits to be told to send it.
     pub(super) fn new(asks: bool) -> Self {
-        let permission = if asks { Permission::Asked } else { Permission::NotAsked };
+        let permission = if asks { ContinueState::Asked } else { ContinueState::NotAsked };
         Self { permission: Cell::new(permission), fault: Cell::new(None) }
     }
 
     /// Whether the client is to be told to send it. Once.
     pub(super) fn take_permission(&self) -> bool {
-        let is_granted = self.permission.get() == Permission::Granted;
+        let is_granted = self.permission.get() == ContinueState::Granted;
         if is_granted {
-            self.permission.set(Permission::NotAsked);
+            self.permission.set(ContinueState::NotAsked);
         }
         is_granted
     }
 
     /// What is wrong with it, once it breaks off.
-    pub(super) fn set_fault(&self, kind: Kind) {
+    pub(super) fn set_fault(&self, kind: FailureKind) {
         self.fault.set(Some(kind));
     }
 }
@@ -109,14 +109,14 @@ impl Body for StreamBody {
         let polled = this.poll_data(cx);
         let permission = &this.facts.permission;
         let Poll::Ready(data) = polled else {
-            if permission.get() == Permission::Asked {
-                permission.set(Permission::Granted);
+            if permission.get() == ContinueState::Asked {
+                permission.set(ContinueState::Granted);
             }
             return Poll::Pending;
         };
-        permission.set(Permission::NotAsked);
+        permission.set(ContinueState::NotAsked);
         let broken = |error| {
-            let kind = this.facts.fault.get().unwrap_or(Kind::ClientBody);
+            let kind = this.facts.fault.get().unwrap_or(FailureKind::ClientBody);
             Error::io(kind, io::Error::other(error))
         };
         Poll::Ready(data.map(|data| data.map(Frame::data).map_err(broken)))

@@ -16,36 +16,38 @@ use http_body::Body as _;
 
 use super::{
     date,
-    streams::{Running, Stream},
-    tracked_body::{Piece, Taken},
+    streams::{RequestStream, RunningRequest},
+    tracked_body::{TrackedBody, TrackedChunk},
 };
-use crate::pipeline::{self, Answer, ClientRequest, ConnectionInfo, Local, Response, ResponseHead};
+use crate::pipeline::{
+    self, ClientRequest, ConnectionInfo, Response, ResponseHead, TrackedResponse, WorkerState,
+};
 
 /// Streams of malformed requests that were answered: they are reset once that was written (RFC 9113, 8.1.1).
 #[derive(Default)]
-pub(super) struct Resets(RefCell<Vec<SendStream<Piece>>>);
+pub(super) struct PendingResets(RefCell<Vec<SendStream<TrackedChunk>>>);
 
 /// A request's stream.
-pub(super) struct Exchange {
-    pub(super) local: Rc<Local>,
+pub(super) struct StreamExchange {
+    pub(super) local: Rc<WorkerState>,
     pub(super) info: Rc<ConnectionInfo>,
-    pub(super) stream: Rc<Stream>,
-    pub(super) respond: SendResponse<Piece>,
+    pub(super) stream: Rc<RequestStream>,
+    pub(super) respond: SendResponse<TrackedChunk>,
     /// Where it is put if it is to be reset.
-    pub(super) resets: Option<Rc<Resets>>,
+    pub(super) resets: Option<Rc<PendingResets>>,
 }
 
 /// A body on its way to h2.
-struct Pipe<'a> {
-    body: Taken,
-    output: &'a mut SendStream<Piece>,
+struct BodyPipe<'a> {
+    body: TrackedBody,
+    output: &'a mut SendStream<TrackedChunk>,
     /// The next part, until there is a window for it; and whether it is the last.
-    next: Option<(Piece, bool)>,
+    next: Option<(TrackedChunk, bool)>,
 }
 
-// === impl Resets ===
+// === impl PendingResets ===
 
-impl Resets {
+impl PendingResets {
     /// Ends them; whether there were any.
     pub(super) fn send(&self) -> bool {
         let mut streams = self.0.borrow_mut();
@@ -57,18 +59,18 @@ impl Resets {
     }
 }
 
-// === impl Exchange ===
+// === impl StreamExchange ===
 
-impl Exchange {
+impl StreamExchange {
     /// Answers a request.
     pub(super) async fn run(mut self, request: ClientRequest) {
-        let _running = Running::begin(&self.stream);
+        let _running = RunningRequest::begin(&self.stream);
         let Some(response) = self.handle(request).await else { return };
         let Self { stream, mut respond, resets, .. } = self;
         let Response { mut head, body: answer } = response;
         let is_end = answer.is_end_stream();
         finish_head(&mut head.headers, &answer);
-        let body = Taken::new(answer, stream);
+        let body = TrackedBody::new(answer, stream);
         let mut output = match respond.send_response(head_for_h2(head), is_end) {
             Ok(output) => output,
             Err(error) => {
@@ -78,7 +80,7 @@ impl Exchange {
             }
         };
         if !is_end {
-            let mut pipe = Pipe { body, output: &mut output, next: None };
+            let mut pipe = BodyPipe { body, output: &mut output, next: None };
             let piped = poll_fn(|cx| {
                 let polled = pipe.poll(cx);
                 if polled.is_pending() {
@@ -97,7 +99,7 @@ impl Exchange {
     }
 
     /// What the pipeline says; `None` if the client did not wait for it.
-    async fn handle(&mut self, request: ClientRequest) -> Option<Response<Answer>> {
+    async fn handle(&mut self, request: ClientRequest) -> Option<Response<TrackedResponse>> {
         let stream = &self.stream;
         let interim = stream.interim();
         let respond = &mut self.respond;
@@ -134,7 +136,7 @@ const OF_CONNECTION: [HeaderName; 5] = [
 ];
 
 /// Completes the head of an answer as HTTP/2 wants it.
-fn finish_head(headers: &mut HeaderMap, answer: &Answer) {
+fn finish_head(headers: &mut HeaderMap, answer: &TrackedResponse) {
     for name in &OF_CONNECTION {
         headers.remove(name);
     }
@@ -159,9 +161,9 @@ fn head_for_h2(head: ResponseHead) -> http::Response<()> {
     response
 }
 
-// === impl Pipe ===
+// === impl BodyPipe ===
 
-impl Pipe<'_> {
+impl BodyPipe<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         loop {
             // Also has the task woken when the client resets the stream.

@@ -8,16 +8,16 @@ use std::{
 use super::{
     head_filter::HeadFilter,
     jitter::jittered,
-    keepalive::Keepalive,
-    streams::{Look, Streams},
+    keepalive::PingKeepalive,
+    streams::{RequestStreams, StreamCheck},
 };
-use crate::{body::Deadline, plan, telemetry::Shard};
+use crate::{body::Deadline, plan, telemetry::WorkerMetrics};
 
 /// The pause between two looks for clients that take nothing.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The timers of one connection.
-pub(super) struct Timer {
+pub(super) struct Http2Timer {
     idle: Duration,
     header: Duration,
     /// How long it may take to begin the first request, if that is shorter than idling.
@@ -26,12 +26,12 @@ pub(super) struct Timer {
     /// Of the head that comes.
     head: Deadline,
     deadline: Deadline,
-    keepalive: Keepalive,
+    keepalive: PingKeepalive,
 }
 
 /// Which of them was it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expired {
+pub(super) enum ExpiredTimer {
     /// It had no request for too long.
     Idle,
     /// A head was not complete in time, or none was ever begun.
@@ -44,10 +44,10 @@ pub(super) enum Expired {
     Grown,
 }
 
-// === impl Timer ===
+// === impl Http2Timer ===
 
-impl Timer {
-    pub(super) fn new(plan: &plan::Server, keepalive: Keepalive) -> Self {
+impl Http2Timer {
+    pub(super) fn new(plan: &plan::ServerSettings, keepalive: PingKeepalive) -> Self {
         Self {
             idle: jittered(plan.idle_timeout),
             header: plan.header_timeout,
@@ -61,15 +61,15 @@ impl Timer {
 
     pub(super) fn poll(
         &mut self,
-        streams: &Streams,
+        streams: &RequestStreams,
         filter: &HeadFilter,
-        metrics: &Shard,
+        metrics: &WorkerMetrics,
         cx: &mut Context<'_>,
-    ) -> Poll<Expired> {
+    ) -> Poll<ExpiredTimer> {
         if let Some(since) = filter.since() {
             self.head.set_at(since + self.header);
             if self.head.poll_expired(cx).is_ready() {
-                return Poll::Ready(Expired::Head);
+                return Poll::Ready(ExpiredTimer::Head);
             }
         }
         if streams.take_new_place() && self.deadline.is_set() {
@@ -81,20 +81,20 @@ impl Timer {
             if !self.deadline.is_set() {
                 let now = Instant::now();
                 match streams.look(now, first.unwrap_or(self.idle), self.write) {
-                    Look::Again { at, cut } => {
+                    StreamCheck::Again { at, cut } => {
                         metrics.stalled_streams.add(cut);
                         if at.is_none() && self.keepalive.is_gone(filter.reads(), cx) {
-                            return Poll::Ready(Expired::Gone);
+                            return Poll::Ready(ExpiredTimer::Gone);
                         }
                         // While requests run, a look once a second is enough; and not much later than
                         // the next may have begun and stalled.
                         let (soon, late) = (now + LOOK, now + (self.write / 4).max(LOOK));
                         self.deadline.set_at(at.map_or(soon, |at| at.clamp(soon, late)));
                     }
-                    Look::Grown => return Poll::Ready(Expired::Grown),
-                    Look::Stalled => return Poll::Ready(Expired::Write),
-                    Look::Over if first.is_some() => return Poll::Ready(Expired::Head),
-                    Look::Over => return Poll::Ready(Expired::Idle),
+                    StreamCheck::Grown => return Poll::Ready(ExpiredTimer::Grown),
+                    StreamCheck::Stalled => return Poll::Ready(ExpiredTimer::Write),
+                    StreamCheck::Over if first.is_some() => return Poll::Ready(ExpiredTimer::Head),
+                    StreamCheck::Over => return Poll::Ready(ExpiredTimer::Idle),
                 }
             }
             ready!(self.deadline.poll_expired(cx));

@@ -13,7 +13,7 @@ const PING: Duration = Duration::from_secs(30);
 const PONG: Duration = Duration::from_secs(20);
 
 /// What is known of a client's silence.
-pub(super) struct Keepalive {
+pub(super) struct PingKeepalive {
     pings: Option<PingPong>,
     /// Reads that gave something, when it was looked at last.
     reads: u64,
@@ -22,9 +22,9 @@ pub(super) struct Keepalive {
     asked: Option<Instant>,
 }
 
-// === impl Keepalive ===
+// === impl PingKeepalive ===
 
-impl Keepalive {
+impl PingKeepalive {
     pub(super) fn new(pings: Option<PingPong>) -> Self {
         Self { pings, reads: 0, heard: Instant::now(), asked: None }
     }

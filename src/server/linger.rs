@@ -10,7 +10,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{counted_stream::CountedStream, drain::Ticket};
+use super::{counted_stream::CountedStream, drain::ConnectionGuard};
 
 /// How long a client may send nothing; nginx's `lingering_timeout`.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -23,7 +23,11 @@ const LAST: Duration = Duration::from_secs(5);
 const BUFFER: usize = 16 * 1024;
 
 /// Waits until the client has closed its side, or for long enough.
-pub(super) async fn linger(mut socket: CountedStream, ticket: &Ticket, patience: Duration) {
+pub(super) async fn linger(
+    mut socket: CountedStream,
+    ticket: &ConnectionGuard,
+    patience: Duration,
+) {
     if socket.shutdown().await.is_err() {
         // Nobody is there any more.
         return;

@@ -16,7 +16,7 @@ use std::{
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::{body::FileIdentity, plan::Listen};
+use crate::{body::FileIdentity, plan::ListenAddress};
 
 /// Connections that the kernel keeps until they are accepted; it may cap it (somaxconn).
 const BACKLOG: i32 = 4096;
@@ -28,8 +28,8 @@ const MODE: u32 = 0o660;
 pub struct Listener {
     socket: OwnedFd,
     /// As the settings say it.
-    place: Listen,
-    local: Listen,
+    place: ListenAddress,
+    local: ListenAddress,
     is_tls: bool,
     file: Option<SocketFile>,
 }
@@ -37,7 +37,7 @@ pub struct Listener {
 /// A place that can't be listened at.
 #[derive(Debug)]
 pub struct BindError {
-    place: Listen,
+    place: ListenAddress,
     cause: io::Error,
 }
 
@@ -62,23 +62,23 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
         socket.set_nonblocking(true)?;
         Ok(socket.into())
     };
-    listen().map_err(|cause| BindError { place: Listen::Tcp(address), cause })
+    listen().map_err(|cause| BindError { place: ListenAddress::Tcp(address), cause })
 }
 
 // === impl Listener ===
 
 impl Listener {
     /// Listens for clients that speak TLS, or that do not.
-    pub fn bind(place: &Listen, is_tls: bool) -> Result<Self, BindError> {
+    pub fn bind(place: &ListenAddress, is_tls: bool) -> Result<Self, BindError> {
         let failed = |cause| BindError { place: place.clone(), cause };
         match place {
-            Listen::Tcp(address) => {
+            ListenAddress::Tcp(address) => {
                 let socket = bind(*address)?;
-                let local = Listen::Tcp(socket.local_addr().map_err(failed)?);
+                let local = ListenAddress::Tcp(socket.local_addr().map_err(failed)?);
                 let place = place.clone();
                 Ok(Self { socket: socket.into(), place, local, is_tls, file: None })
             }
-            Listen::Unix(path) => {
+            ListenAddress::Unix(path) => {
                 let (socket, file) = bind_file(path).map_err(failed)?;
                 let (place, local) = (place.clone(), place.clone());
                 Ok(Self { socket, place, local, is_tls, file: Some(file) })
@@ -87,12 +87,12 @@ impl Listener {
     }
 
     /// The place in the settings.
-    pub fn place(&self) -> &Listen {
+    pub fn place(&self) -> &ListenAddress {
         &self.place
     }
 
     /// Where it listens, with the port that the system chose.
-    pub fn local(&self) -> &Listen {
+    pub fn local(&self) -> &ListenAddress {
         &self.local
     }
 
@@ -170,18 +170,18 @@ impl fmt::Display for BindError {
         write!(f, "cannot listen on {place}: {cause}; ")?;
         let kind = cause.kind();
         match place {
-            Listen::Tcp(address) if kind == ErrorKind::AddrInUse => {
+            ListenAddress::Tcp(address) if kind == ErrorKind::AddrInUse => {
                 let port = address.port();
                 write!(f, "stop the program that uses port {port}, or choose another")
             }
-            Listen::Tcp(_) => f.write_str(if kind == ErrorKind::PermissionDenied {
+            ListenAddress::Tcp(_) => f.write_str(if kind == ErrorKind::PermissionDenied {
                 "ports below 1024 need privileges: choose a higher one such as 8080"
             } else if kind == ErrorKind::AddrNotAvailable {
                 "this machine has no such address: use 0.0.0.0 or [::] for all"
             } else {
                 "check the address"
             }),
-            Listen::Unix(_) => f.write_str(if kind == ErrorKind::AddrInUse {
+            ListenAddress::Unix(_) => f.write_str(if kind == ErrorKind::AddrInUse {
                 "stop the program that listens there, or choose another path"
             } else if kind == ErrorKind::AlreadyExists {
                 "remove it, or choose another path"
@@ -206,19 +206,19 @@ impl std::error::Error for BindError {
 mod tests {
     use super::*;
 
-    struct Directory(PathBuf);
+    struct SocketDirectory(PathBuf);
 
-    impl Drop for Directory {
+    impl Drop for SocketDirectory {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
     }
 
-    fn directory() -> Directory {
+    fn directory() -> SocketDirectory {
         let name = format!("sideman-sock-{}-{:08x}", std::process::id(), fastrand::u32(..));
         let path = std::env::temp_dir().join(name);
         fs::create_dir(&path).unwrap();
-        Directory(path)
+        SocketDirectory(path)
     }
 
     fn is_there(path: &Path) -> bool {
@@ -229,13 +229,13 @@ mod tests {
     fn a_socket_has_its_mode_and_goes_with_its_listener() {
         let directory = directory();
         let path = directory.0.join("a.sock");
-        let mut listener = Listener::bind(&Listen::Unix(path.clone()), false).unwrap();
+        let mut listener = Listener::bind(&ListenAddress::Unix(path.clone()), false).unwrap();
         let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, MODE);
         UnixStream::connect(&path).unwrap();
         listener.withdraw();
         assert!(!is_there(&path));
-        let other = Listener::bind(&Listen::Unix(path.clone()), true).unwrap();
+        let other = Listener::bind(&ListenAddress::Unix(path.clone()), true).unwrap();
         // Somebody else's is left alone.
         drop(listener);
         assert!(is_there(&path));
@@ -247,7 +247,7 @@ mod tests {
     fn only_a_socket_that_nobody_listens_at_is_replaced() {
         let directory = directory();
         let path = directory.0.join("a.sock");
-        let place = Listen::Unix(path.clone());
+        let place = ListenAddress::Unix(path.clone());
         let bind = || Listener::bind(&place, false).map_err(|error| error.to_string());
         let first = bind().unwrap();
         let fault = bind().unwrap_err();
@@ -264,7 +264,7 @@ mod tests {
         let fault = bind().unwrap_err();
         assert!(fault.contains("no socket is there; remove it"), "{fault}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
-        let nowhere = Listen::Unix(directory.0.join("none/a.sock"));
+        let nowhere = ListenAddress::Unix(directory.0.join("none/a.sock"));
         let fault = Listener::bind(&nowhere, false).unwrap_err().to_string();
         assert!(fault.contains("make its directory first"), "{fault}");
     }

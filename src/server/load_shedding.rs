@@ -23,14 +23,14 @@ pub(super) const PAUSE: Duration = Duration::from_millis(5);
 
 /// What one worker is asked to close.
 #[derive(Debug, Default)]
-pub(super) struct Request {
+pub(super) struct ShedRequest {
     wanted: AtomicUsize,
     made: Notify,
 }
 
 /// What a connection does while it has no request; those of the first kind are closed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(super) enum IdleStage {
     /// No request was ever complete, nor the handshake before it, or a part of the next one's head has come.
     Unproven,
     /// It has had a request, and may be used again.
@@ -38,11 +38,11 @@ pub(super) enum Stage {
 }
 
 /// One that can be let go if it does nothing.
-pub(super) trait Guest {
+pub(super) trait IdleConnection {
     /// Since when it has had no complete request.
     fn idle_since(&self) -> Option<Instant>;
     /// What it does meanwhile.
-    fn stage(&self) -> Stage;
+    fn stage(&self) -> IdleStage;
     /// Lets it go, if it is idle when it hears of it.
     fn let_go(&self);
 }
@@ -59,8 +59,8 @@ pub(super) fn share(most: usize, workers: usize) -> usize {
 
 /// What a connection is worth: the least is closed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Worth {
-    stage: Stage,
+pub(super) struct ShedPriority {
+    stage: IdleStage,
     /// How many connections its client has, to the next power of two: clients that hold about as many are equal, so
     /// that time decides among them.
     held: Reverse<u32>,
@@ -69,32 +69,35 @@ pub(super) struct Worth {
 
 /// When a connection was told to end, for the last time.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ToldAt(Option<Instant>);
+pub(super) struct ShedNotice(Option<Instant>);
 
 /// Chooses so many of those that are worth the least.
-pub(super) fn choose<T>(mut idle: Vec<(Worth, T)>, wanted: usize) -> impl Iterator<Item = T> {
+pub(super) fn choose<T>(
+    mut idle: Vec<(ShedPriority, T)>,
+    wanted: usize,
+) -> impl Iterator<Item = T> {
     if wanted < idle.len() {
         idle.select_nth_unstable_by_key(wanted, |(worth, _)| *worth);
     }
     idle.into_iter().take(wanted).map(|(_, one)| one)
 }
 
-// === impl Worth ===
+// === impl ShedPriority ===
 
-impl Worth {
+impl ShedPriority {
     /// Of a connection that is idle since then, or `None` if it is not to be closed now. `held` says how many its client
     /// has, which is none where it is no single client.
-    pub(super) fn of(stage: Stage, since: Instant, held: u64, now: Instant) -> Option<Self> {
-        let has_many = stage == Stage::Kept && held > FEW;
+    pub(super) fn of(stage: IdleStage, since: Instant, held: u64, now: Instant) -> Option<Self> {
+        let has_many = stage == IdleStage::Kept && held > FEW;
         let is_left_alone = !has_many && now.saturating_duration_since(since) < BRIEF;
         let held = Reverse(held.checked_ilog2().map_or(0, |log| log + 1));
         (!is_left_alone).then_some(Self { stage, held, since })
     }
 }
 
-// === impl ToldAt ===
+// === impl ShedNotice ===
 
-impl ToldAt {
+impl ShedNotice {
     pub(super) fn now(now: Instant) -> Self {
         Self(Some(now))
     }
@@ -118,9 +121,9 @@ impl ToldAt {
     }
 }
 
-// === impl Request ===
+// === impl ShedRequest ===
 
-impl Request {
+impl ShedRequest {
     /// Asks for so many to be closed; what was asked for before counts no more.
     pub(super) fn make(&self, count: usize) {
         self.wanted.store(count, Ordering::Relaxed);
@@ -148,8 +151,8 @@ mod tests {
         }
     }
 
-    fn stage() -> impl Strategy<Value = Stage> {
-        prop_oneof![Just(Stage::Unproven), Just(Stage::Kept)]
+    fn stage() -> impl Strategy<Value = IdleStage> {
+        prop_oneof![Just(IdleStage::Unproven), Just(IdleStage::Kept)]
     }
 
     proptest! {
@@ -160,10 +163,10 @@ mod tests {
         ) {
             let now = Instant::now() + Duration::from_secs(10);
             let since = |age: u64| now - Duration::from_millis(age);
-            let worth = |&(age, stage, held): &(u64, Stage, u64)| Worth::of(stage, since(age), held, now);
+            let worth = |&(age, stage, held): &(u64, IdleStage, u64)| ShedPriority::of(stage, since(age), held, now);
             let all: Vec<_> = idle.iter().filter_map(|one| worth(one).map(|worth| (worth, *one))).collect();
-            let is_old = |&(age, stage, held): &(u64, Stage, u64)| {
-                age >= 250 || stage == Stage::Kept && held > 8
+            let is_old = |&(age, stage, held): &(u64, IdleStage, u64)| {
+                age >= 250 || stage == IdleStage::Kept && held > 8
             };
             prop_assert_eq!(all.len(), idle.iter().filter(|one| is_old(one)).count());
             let mut expected: Vec<_> = all.iter().map(|(worth, _)| *worth).collect();
@@ -179,17 +182,17 @@ mod tests {
     fn one_that_asked_nothing_goes_first_then_one_of_many_then_the_oldest() {
         let now = Instant::now() + Duration::from_secs(10);
         let worth = |stage, held, age| {
-            Worth::of(stage, now - Duration::from_millis(age), held, now).unwrap()
+            ShedPriority::of(stage, now - Duration::from_millis(age), held, now).unwrap()
         };
         let order = [
-            worth(Stage::Unproven, 40, 900),
-            worth(Stage::Unproven, 33, 300),
-            worth(Stage::Unproven, 1, 900),
-            worth(Stage::Kept, 40, 300),
-            worth(Stage::Kept, 3, 900),
-            worth(Stage::Kept, 2, 300),
-            worth(Stage::Kept, 1, 900),
-            worth(Stage::Kept, 0, 9000),
+            worth(IdleStage::Unproven, 40, 900),
+            worth(IdleStage::Unproven, 33, 300),
+            worth(IdleStage::Unproven, 1, 900),
+            worth(IdleStage::Kept, 40, 300),
+            worth(IdleStage::Kept, 3, 900),
+            worth(IdleStage::Kept, 2, 300),
+            worth(IdleStage::Kept, 1, 900),
+            worth(IdleStage::Kept, 0, 9000),
         ];
         assert!(order.is_sorted(), "{order:?}");
     }
@@ -198,9 +201,9 @@ mod tests {
     fn one_that_was_told_is_told_again_after_a_while() {
         let now = Instant::now();
         let later = |millis| now + Duration::from_millis(millis);
-        let told = ToldAt::now(now);
+        let told = ShedNotice::now(now);
         assert!(told.is_told() && told.is_ending(later(4)) && told.is_recent(later(999)));
         assert!(!told.is_ending(later(5)) && !told.is_recent(later(1000)));
-        assert!(!ToldAt::default().is_recent(now));
+        assert!(!ShedNotice::default().is_recent(now));
     }
 }

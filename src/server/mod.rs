@@ -36,10 +36,10 @@ mod workers;
 mod write_coalescer;
 
 pub use self::{
-    acceptor::{Accepting, Site, Socket},
-    admin::{Admin, Ask, Told},
+    acceptor::{AcceptorHandle, ListenSocket, ListenerSet},
+    admin::{AdminListener, ReloadReply, ReloadRequest},
     listener::{BindError, Listener, bind},
     load_shedding::most_connections,
-    tls::{LoadedTls, Tls, TlsError},
+    tls::{LoadedTls, TlsContext, TlsError},
     workers::{Placement, Workers},
 };

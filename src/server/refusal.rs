@@ -3,10 +3,10 @@
 use http::{HeaderName, HeaderValue, Method, Version};
 
 use crate::{
-    error::Kind,
-    pipeline::Refusal,
+    error::FailureKind,
+    pipeline::RequestRefusal,
     rfc::{
-        request_head::{self, Fault},
+        request_head::{self, HeadFault},
         request_parts::{Headers, RequestParts, RequestTarget},
     },
 };
@@ -16,9 +16,9 @@ const TOLD_MOST: usize = 4096;
 const TOLD_ONE: usize = 1024;
 
 /// What a fault in a head is to the client and to the log.
-pub(super) fn refusal(fault: Fault) -> Refusal {
-    let misplaced = if let Fault::Target(misplaced) = fault { misplaced } else { None };
-    Refusal { kind: kind(fault), misplaced }
+pub(super) fn refusal(fault: HeadFault) -> RequestRefusal {
+    let misplaced = if let HeadFault::Target(misplaced) = fault { misplaced } else { None };
+    RequestRefusal { kind: kind(fault), misplaced }
 }
 
 /// What can be told of a request whose head is refused: the method and the target, where they can be read, and the
@@ -56,26 +56,26 @@ fn told<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Headers {
     Headers::shared(headers)
 }
 
-fn kind(fault: Fault) -> Kind {
+fn kind(fault: HeadFault) -> FailureKind {
     match fault {
-        Fault::LineEnd => Kind::LineEndInvalid,
-        Fault::RequestLine => Kind::RequestLineInvalid,
-        Fault::Version => Kind::VersionUnsupported,
-        Fault::Target(_) => Kind::TargetInvalid,
-        Fault::Field => Kind::FieldInvalid,
-        Fault::Length => Kind::LengthInvalid,
-        Fault::LengthRepeated => Kind::LengthRepeated,
-        Fault::LengthAndCoding => Kind::LengthAndCoding,
-        Fault::Coding => Kind::CodingUnknown,
-        Fault::CodingTooEarly => Kind::CodingUnexpected,
-        Fault::Pseudo => Kind::PseudoHeaderInvalid,
-        Fault::ConnectionField => Kind::ConnectionField,
-        Fault::Authority => Kind::HostInvalid,
-        Fault::BodyMissing => Kind::ClientBody,
-        Fault::LineTooLong => Kind::RequestLineTooLong,
-        Fault::FieldTooLong => Kind::HeaderTooLong,
-        Fault::HeadTooLong => Kind::HeadersTooLong,
-        Fault::TooManyFields => Kind::TooManyHeaders,
+        HeadFault::LineEnd => FailureKind::LineEndInvalid,
+        HeadFault::RequestLine => FailureKind::RequestLineInvalid,
+        HeadFault::Version => FailureKind::VersionUnsupported,
+        HeadFault::Target(_) => FailureKind::TargetInvalid,
+        HeadFault::Field => FailureKind::FieldInvalid,
+        HeadFault::Length => FailureKind::LengthInvalid,
+        HeadFault::LengthRepeated => FailureKind::LengthRepeated,
+        HeadFault::LengthAndCoding => FailureKind::LengthAndCoding,
+        HeadFault::Coding => FailureKind::CodingUnknown,
+        HeadFault::CodingTooEarly => FailureKind::CodingUnexpected,
+        HeadFault::Pseudo => FailureKind::PseudoHeaderInvalid,
+        HeadFault::ConnectionField => FailureKind::ConnectionField,
+        HeadFault::Authority => FailureKind::HostInvalid,
+        HeadFault::BodyMissing => FailureKind::ClientBody,
+        HeadFault::LineTooLong => FailureKind::RequestLineTooLong,
+        HeadFault::FieldTooLong => FailureKind::HeaderTooLong,
+        HeadFault::HeadTooLong => FailureKind::HeadersTooLong,
+        HeadFault::TooManyFields => FailureKind::TooManyHeaders,
     }
 }
 

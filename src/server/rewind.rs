@@ -14,26 +14,26 @@ use super::head_filter::HeadFilter;
 
 /// Gives what was read before, then what comes.
 #[derive(Debug)]
-pub(super) struct Prefixed<I> {
-    source: Source<I>,
+pub(super) struct RewindStream<I> {
+    source: EarlyBytes<I>,
     filter: Rc<HeadFilter>,
 }
 
 #[derive(Debug)]
-struct Source<I> {
+struct EarlyBytes<I> {
     early: Bytes,
     io: I,
 }
 
-// === impl Prefixed ===
+// === impl RewindStream ===
 
-impl<I> Prefixed<I> {
+impl<I> RewindStream<I> {
     pub(super) fn new(early: Bytes, io: I, filter: Rc<HeadFilter>) -> Self {
-        Self { source: Source { early, io }, filter }
+        Self { source: EarlyBytes { early, io }, filter }
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Prefixed<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for RewindStream<I> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -44,9 +44,9 @@ impl<I: AsyncRead + Unpin> AsyncRead for Prefixed<I> {
     }
 }
 
-// === impl Source ===
+// === impl EarlyBytes ===
 
-impl<I: AsyncRead + Unpin> AsyncRead for Source<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for EarlyBytes<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -62,7 +62,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Source<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Prefixed<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for RewindStream<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

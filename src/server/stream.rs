@@ -25,21 +25,21 @@ pub(super) enum Transport {
 
 /// An accepted socket on its way to the worker that registers it.
 #[derive(Debug)]
-pub(super) enum Accepted {
+pub(super) enum AcceptedSocket {
     Tcp(std::net::TcpStream),
     Unix(StdUnixStream),
 }
 
 /// What HTTP is spoken over.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(super) enum ClientStream {
     Bare(Transport),
     Tls(Box<TlsStream<Transport>>),
 }
 
-// === impl Stream ===
+// === impl ClientStream ===
 
-impl Stream {
+impl ClientStream {
     /// The version of TLS, if it is spoken.
     pub(super) fn tls_version(&self) -> Option<TlsVersion> {
         let Self::Tls(stream) = self else { return None };
@@ -51,24 +51,24 @@ impl Stream {
 
 /// What client and server have agreed upon before HTTP begins (RFC 7301).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Agreed {
+pub(super) enum NegotiatedProtocol {
     /// Nothing: the first bytes tell.
     Nothing,
     Http1,
     Http2,
 }
 
-// === impl Stream ===
+// === impl ClientStream ===
 
-impl Stream {
+impl ClientStream {
     /// The protocol that was agreed upon.
-    pub(super) fn agreed(&self) -> Agreed {
-        let Self::Tls(stream) = self else { return Agreed::Nothing };
+    pub(super) fn agreed(&self) -> NegotiatedProtocol {
+        let Self::Tls(stream) = self else { return NegotiatedProtocol::Nothing };
         let (_, session) = stream.get_ref();
         match session.alpn_protocol() {
-            Some(b"h2") => Agreed::Http2,
-            Some(_) => Agreed::Http1,
-            None => Agreed::Nothing,
+            Some(b"h2") => NegotiatedProtocol::Http2,
+            Some(_) => NegotiatedProtocol::Http1,
+            None => NegotiatedProtocol::Nothing,
         }
     }
 }
@@ -77,10 +77,10 @@ impl Stream {
 
 impl Transport {
     /// Registers a socket with the worker's runtime.
-    pub(super) fn new(accepted: Accepted) -> io::Result<Self> {
+    pub(super) fn new(accepted: AcceptedSocket) -> io::Result<Self> {
         match accepted {
-            Accepted::Tcp(tcp) => TcpStream::from_std(tcp).map(Self::Tcp),
-            Accepted::Unix(unix) => UnixStream::from_std(unix).map(Self::Unix),
+            AcceptedSocket::Tcp(tcp) => TcpStream::from_std(tcp).map(Self::Tcp),
+            AcceptedSocket::Unix(unix) => UnixStream::from_std(unix).map(Self::Unix),
         }
     }
 
@@ -192,9 +192,9 @@ impl AsyncWrite for Transport {
     }
 }
 
-// === impl Stream ===
+// === impl ClientStream ===
 
-impl Stream {
+impl ClientStream {
     /// The TCP connection, if nothing is between it and HTTP: there the kernel may send files.
     pub(super) fn bare_tcp(&self) -> Option<&TcpStream> {
         match self {
@@ -237,7 +237,7 @@ impl Stream {
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for ClientStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -260,7 +260,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for ClientStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -13,12 +13,12 @@ use tokio::task::AbortHandle;
 use super::{
     frame_budget::FrameBudget,
     http2_body::BodyFacts,
-    load_shedding::{Guest, Stage},
+    load_shedding::{IdleConnection, IdleStage},
 };
 use crate::{
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     pipeline::InterimResponses,
-    telemetry::Flood,
+    telemetry::FloodLabel,
 };
 
 /// Requests that were taken back at once, before a connection is suspected of nothing else. An
@@ -38,16 +38,16 @@ const GROWN_IDLE: Duration = Duration::from_secs(5);
 
 /// The requests that run, and places for others.
 #[derive(Debug)]
-pub(super) struct Streams {
+pub(super) struct RequestStreams {
     /// When the connection began.
     first: Instant,
     budget: Rc<FrameBudget>,
-    places: RefCell<Vec<Rc<Stream>>>,
+    places: RefCell<Vec<Rc<RequestStream>>>,
     begun: Cell<u64>,
     taken_back: Cell<u64>,
     malformed: Cell<u64>,
     is_let_go: Cell<bool>,
-    /// Whether there was a new place since [`Streams::take_new_place`].
+    /// Whether there was a new place since [`RequestStreams::take_new_place`].
     has_new_place: Cell<bool>,
     /// Whether there were more than [`MANY`] requests at once.
     is_grown: Cell<bool>,
@@ -55,7 +55,7 @@ pub(super) struct Streams {
 
 /// One request at a time.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct RequestStream {
     /// When its last request was over; `None` while one runs.
     idle: Cell<Option<Instant>>,
     /// Each frame of an answer that is written adds to it.
@@ -78,11 +78,11 @@ pub(super) struct Stream {
 
 /// A request that runs until this is dropped, however it ends.
 #[derive(Debug)]
-pub(super) struct Running(Rc<Stream>);
+pub(super) struct RunningRequest(Rc<RequestStream>);
 
 /// What there is to be done for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum StreamCheck {
     /// Nothing for now; so many requests were cut off.
     Again { at: Option<Instant>, cut: u64 },
     /// It is to be closed: it has had no request for too long.
@@ -93,9 +93,9 @@ pub(super) enum Look {
     Stalled,
 }
 
-// === impl Streams ===
+// === impl RequestStreams ===
 
-impl Streams {
+impl RequestStreams {
     pub(super) fn new(first: Instant, budget: Rc<FrameBudget>) -> Self {
         Self {
             first,
@@ -112,7 +112,7 @@ impl Streams {
 
     /// A place for a new request with the number of its stream. They are never more than there were
     /// requests at once.
-    pub(super) fn begin(&self, number: u32, body: Option<Rc<BodyFacts>>) -> Rc<Stream> {
+    pub(super) fn begin(&self, number: u32, body: Option<Rc<BodyFacts>>) -> Rc<RequestStream> {
         self.begun.set(self.begun.get() + 1);
         let mut places = self.places.borrow_mut();
         let stream = if let Some(place) = places.iter().find(|place| place.is_free()) {
@@ -122,7 +122,7 @@ impl Streams {
             place.is_cut.set(false);
             Rc::clone(place)
         } else {
-            let stream = Rc::new(Stream::new(Rc::clone(&self.budget)));
+            let stream = Rc::new(RequestStream::new(Rc::clone(&self.budget)));
             places.push(Rc::clone(&stream));
             self.has_new_place.set(true);
             self.is_grown.set(self.is_grown.get() || places.len() > MANY);
@@ -141,7 +141,7 @@ impl Streams {
     }
 
     /// The body of a request breaks off, for this reason.
-    pub(super) fn on_body_fault(&self, number: u32, kind: Kind) {
+    pub(super) fn on_body_fault(&self, number: u32, kind: FailureKind) {
         let places = self.places.borrow();
         if let Some(stream) = places.iter().find(|place| place.number.get() == number)
             && let Some(body) = &*stream.body.borrow()
@@ -151,12 +151,12 @@ impl Streams {
     }
 
     /// Whether the client takes back most of its requests as soon as they have begun, or most are malformed.
-    pub(super) fn flood(&self) -> Option<Flood> {
+    pub(super) fn flood(&self) -> Option<FloodLabel> {
         let is_most = |count: u64, least| count >= least && count > self.begun.get() / 2;
         if is_most(self.taken_back.get(), TAKEN_BACK) {
-            Some(Flood::Resets)
+            Some(FloodLabel::Resets)
         } else if is_most(self.malformed.get(), MALFORMED) {
-            Some(Flood::Malformed)
+            Some(FloodLabel::Malformed)
         } else {
             None
         }
@@ -181,7 +181,7 @@ impl Streams {
     /// them may be other people's, behind a balancer. The connection is over when it has had no
     /// request for `idle`, or has the end of an answer left that nothing else can take away. One that is idle gives
     /// back the places that it does not need.
-    pub(super) fn look(&self, now: Instant, idle: Duration, write: Duration) -> Look {
+    pub(super) fn look(&self, now: Instant, idle: Duration, write: Duration) -> StreamCheck {
         let mut quiet = Some(self.first);
         let (mut is_busy, mut cut) = (false, 0);
         for stream in self.places.borrow().iter() {
@@ -191,21 +191,21 @@ impl Streams {
                     is_busy = true;
                     cut += u64::from(is_stalled && stream.cut());
                 }
-                Some(_) if is_stalled => return Look::Stalled,
+                Some(_) if is_stalled => return StreamCheck::Stalled,
                 Some(since) => quiet = quiet.max(Some(since)).max(stream.stalled()),
             }
         }
         match quiet {
-            _ if is_busy => Look::Again { at: None, cut },
-            Some(since) if since + idle <= now => Look::Over,
+            _ if is_busy => StreamCheck::Again { at: None, cut },
+            Some(since) if since + idle <= now => StreamCheck::Over,
             Some(since) if self.is_grown.get() && since + GROWN_IDLE <= now => {
                 // It is told once.
                 self.is_grown.set(false);
-                Look::Grown
+                StreamCheck::Grown
             }
             quiet => {
                 let at = quiet.map(|since| self.next_look(since, now, since + idle));
-                Look::Again { at, cut }
+                StreamCheck::Again { at, cut }
             }
         }
     }
@@ -240,7 +240,7 @@ impl Streams {
     }
 }
 
-impl Guest for Streams {
+impl IdleConnection for RequestStreams {
     fn idle_since(&self) -> Option<Instant> {
         let mut last = self.first;
         for stream in self.places.borrow().iter() {
@@ -252,8 +252,8 @@ impl Guest for Streams {
         Some(last)
     }
 
-    fn stage(&self) -> Stage {
-        if self.begun.get() == 0 { Stage::Unproven } else { Stage::Kept }
+    fn stage(&self) -> IdleStage {
+        if self.begun.get() == 0 { IdleStage::Unproven } else { IdleStage::Kept }
     }
 
     fn let_go(&self) {
@@ -261,9 +261,9 @@ impl Guest for Streams {
     }
 }
 
-// === impl Stream ===
+// === impl RequestStream ===
 
-impl Stream {
+impl RequestStream {
     fn new(budget: Rc<FrameBudget>) -> Self {
         let now = Instant::now();
         Self {
@@ -329,7 +329,7 @@ impl Stream {
     /// Waits until all that was handed over is written; fails when it is cut off.
     pub(super) fn poll_taken(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         if self.is_cut.get() {
-            return Poll::Ready(Err(Error::new(Kind::ClientGone)));
+            return Poll::Ready(Err(Error::new(FailureKind::ClientGone)));
         }
         if self.untaken.get() == 0 {
             return Poll::Ready(Ok(()));
@@ -369,15 +369,15 @@ impl Stream {
     }
 }
 
-// === impl Running ===
+// === impl RunningRequest ===
 
-impl Running {
-    pub(super) fn begin(stream: &Rc<Stream>) -> Self {
+impl RunningRequest {
+    pub(super) fn begin(stream: &Rc<RequestStream>) -> Self {
         Self(Rc::clone(stream))
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningRequest {
     fn drop(&mut self) {
         self.0.idle.set(Some(Instant::now()));
         // A handle keeps the memory of its task.
@@ -394,25 +394,25 @@ mod tests {
     const WRITE: Duration = Duration::from_secs(60);
 
     /// So many requests at once, which have ended when this returns.
-    fn burst(streams: &Streams, count: u32) {
-        let running: Vec<Running> =
-            (0..count).map(|number| Running::begin(&streams.begin(number, None))).collect();
+    fn burst(streams: &RequestStreams, count: u32) {
+        let running: Vec<RunningRequest> =
+            (0..count).map(|number| RunningRequest::begin(&streams.begin(number, None))).collect();
         assert_eq!(streams.places.borrow().len(), running.len());
     }
 
     #[test]
     fn idle_connection_gives_spare_places_back() {
         let begin = Instant::now();
-        let streams = Streams::new(begin, Rc::new(FrameBudget::new()));
+        let streams = RequestStreams::new(begin, Rc::new(FrameBudget::new()));
         burst(&streams, 8);
         assert!(streams.take_new_place());
         assert!(!streams.take_new_place());
         let ended = streams.idle_since().unwrap();
         let at = Some(ended + SPARE);
-        assert_eq!(streams.look(ended, IDLE, WRITE), Look::Again { at, cut: 0 });
+        assert_eq!(streams.look(ended, IDLE, WRITE), StreamCheck::Again { at, cut: 0 });
         assert_eq!(streams.places.borrow().len(), 8);
         let later = streams.look(ended + SPARE, IDLE, WRITE);
-        assert!(matches!(later, Look::Again { at: Some(at), .. } if at > ended + SPARE));
+        assert!(matches!(later, StreamCheck::Again { at: Some(at), .. } if at > ended + SPARE));
         assert_eq!(streams.places.borrow().len(), 1);
         // Each was taken back at once, as far as anybody knows.
         assert_eq!(streams.taken_back.get(), 7);
@@ -420,22 +420,22 @@ mod tests {
 
     #[test]
     fn grown_connection_ends_once_it_is_idle() {
-        let streams = Streams::new(Instant::now(), Rc::new(FrameBudget::new()));
+        let streams = RequestStreams::new(Instant::now(), Rc::new(FrameBudget::new()));
         burst(&streams, 33);
         let ended = streams.idle_since().unwrap();
         let after = |pause| streams.look(ended + pause, IDLE, WRITE);
-        assert_eq!(after(SPARE), Look::Again { at: Some(ended + GROWN_IDLE), cut: 0 });
-        assert_eq!(after(GROWN_IDLE), Look::Grown);
-        assert!(matches!(after(GROWN_IDLE), Look::Again { .. }), "it is told once");
+        assert_eq!(after(SPARE), StreamCheck::Again { at: Some(ended + GROWN_IDLE), cut: 0 });
+        assert_eq!(after(GROWN_IDLE), StreamCheck::Grown);
+        assert!(matches!(after(GROWN_IDLE), StreamCheck::Again { .. }), "it is told once");
     }
 
     #[test]
     fn connection_with_a_request_keeps_all_places() {
-        let streams = Streams::new(Instant::now(), Rc::new(FrameBudget::new()));
+        let streams = RequestStreams::new(Instant::now(), Rc::new(FrameBudget::new()));
         burst(&streams, 33);
-        let _running = Running::begin(&streams.begin(101, None));
+        let _running = RunningRequest::begin(&streams.begin(101, None));
         let later = Instant::now() + 2 * GROWN_IDLE;
-        assert_eq!(streams.look(later, IDLE, WRITE), Look::Again { at: None, cut: 0 });
+        assert_eq!(streams.look(later, IDLE, WRITE), StreamCheck::Again { at: None, cut: 0 });
         assert_eq!(streams.places.borrow().len(), 33);
     }
 }

@@ -10,8 +10,8 @@ use std::{
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
-use super::streams::Stream;
-use crate::{error::Error, pipeline::Answer};
+use super::streams::RequestStream;
+use crate::{error::Error, pipeline::TrackedResponse};
 
 /// Of a longer answer, h2 gets a part when all before it was written, so that no more than one waits there, and an
 /// empty frame for its end: a stream whose end h2 has already can't be cut off any more. Shorter ones are not
@@ -20,16 +20,16 @@ const SHORT: u64 = 16 * 1024;
 
 /// An answer and the place of its request.
 #[derive(Debug)]
-pub(super) struct Taken {
-    answer: Answer,
-    stream: Rc<Stream>,
+pub(super) struct TrackedBody {
+    answer: TrackedResponse,
+    stream: Rc<RequestStream>,
     is_short: bool,
-    end: End,
+    end: TrackedEnd,
 }
 
 /// How far the end of an answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum TrackedEnd {
     /// It is told with the last part, or has not come.
     Open,
     /// All of it was handed over, and not all was written.
@@ -39,18 +39,18 @@ enum End {
 
 /// A part of it.
 #[derive(Debug)]
-pub(super) struct Piece {
+pub(super) struct TrackedChunk {
     bytes: Bytes,
-    stream: Rc<Stream>,
+    stream: Rc<RequestStream>,
 }
 
-// === impl Taken ===
+// === impl TrackedBody ===
 
-impl Taken {
-    pub(super) fn new(answer: Answer, stream: Rc<Stream>) -> Self {
+impl TrackedBody {
+    pub(super) fn new(answer: TrackedResponse, stream: Rc<RequestStream>) -> Self {
         stream.on_answer();
         let is_short = answer.size_hint().upper().is_some_and(|size| size <= SHORT);
-        Self { answer, stream, is_short, end: End::Open }
+        Self { answer, stream, is_short, end: TrackedEnd::Open }
     }
 
     /// It was not taken at once.
@@ -59,39 +59,41 @@ impl Taken {
     }
 
     /// A part without a byte, which tells the end.
-    pub(super) fn nothing(&self) -> Piece {
-        Piece::new(Bytes::new(), &self.stream)
+    pub(super) fn nothing(&self) -> TrackedChunk {
+        TrackedChunk::new(Bytes::new(), &self.stream)
     }
 }
 
-impl Body for Taken {
-    type Data = Piece;
+impl Body for TrackedBody {
+    type Data = TrackedChunk;
     type Error = Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Piece>, Error>>> {
+    ) -> Poll<Option<Result<Frame<TrackedChunk>, Error>>> {
         let this = self.get_mut();
         if !this.is_short {
             ready!(this.stream.poll_taken(cx))?;
         }
-        if this.end == End::Waiting {
-            this.end = End::Reached;
+        if this.end == TrackedEnd::Waiting {
+            this.end = TrackedEnd::Reached;
             return Poll::Ready(None);
         }
         let frame = ready!(Pin::new(&mut this.answer).poll_frame(cx));
         if !this.is_short && this.answer.is_end_stream() {
-            this.end = End::Waiting;
+            this.end = TrackedEnd::Waiting;
         }
-        Poll::Ready(frame.map(|frame| Ok(frame?.map_data(|data| Piece::new(data, &this.stream)))))
+        Poll::Ready(
+            frame.map(|frame| Ok(frame?.map_data(|data| TrackedChunk::new(data, &this.stream)))),
+        )
     }
 
     fn is_end_stream(&self) -> bool {
         match self.end {
-            End::Open => self.answer.is_end_stream(),
-            End::Waiting => false,
-            End::Reached => true,
+            TrackedEnd::Open => self.answer.is_end_stream(),
+            TrackedEnd::Waiting => false,
+            TrackedEnd::Reached => true,
         }
     }
 
@@ -100,18 +102,18 @@ impl Body for Taken {
     }
 }
 
-impl Drop for Taken {
+impl Drop for TrackedBody {
     fn drop(&mut self) {
-        if self.end == End::Waiting {
+        if self.end == TrackedEnd::Waiting {
             self.answer.cut_off();
         }
     }
 }
 
-// === impl Piece ===
+// === impl TrackedChunk ===
 
-impl Piece {
-    fn new(bytes: Bytes, stream: &Rc<Stream>) -> Self {
+impl TrackedChunk {
+    fn new(bytes: Bytes, stream: &Rc<RequestStream>) -> Self {
         if !bytes.is_empty() {
             stream.on_handed(bytes.len());
         }
@@ -119,7 +121,7 @@ impl Piece {
     }
 }
 
-impl Buf for Piece {
+impl Buf for TrackedChunk {
     fn remaining(&self) -> usize {
         self.bytes.len()
     }
@@ -135,7 +137,7 @@ impl Buf for Piece {
     }
 }
 
-impl Drop for Piece {
+impl Drop for TrackedChunk {
     fn drop(&mut self) {
         if !self.bytes.is_empty() {
             self.stream.on_taken(self.bytes.len());

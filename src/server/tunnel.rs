@@ -13,23 +13,23 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{counted_stream::CountedStream, drain::Ticket};
-use crate::{body::Deadline, error::Kind, pipeline::Tunnel, telemetry::Shard};
+use super::{counted_stream::CountedStream, drain::ConnectionGuard};
+use crate::{body::Deadline, error::FailureKind, pipeline::Tunnel, telemetry::WorkerMetrics};
 
 /// Bytes read at a time, and held at the most for a side that takes them slowly.
 const BUFFER: usize = 16 * 1024;
 
 /// What is on its way from one side to the other. It holds memory only while the receiver is slow.
 #[derive(Debug)]
-struct Direction {
+struct TunnelDirection {
     held: Bytes,
     /// Bytes that have arrived.
     carried: u64,
-    state: State,
+    state: DirectionState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum DirectionState {
     Open,
     /// The sender has ended its side; the receiver was not told.
     Ending,
@@ -38,7 +38,7 @@ enum State {
 
 /// Which end of a direction failed.
 #[derive(Debug)]
-enum Fault {
+enum TunnelFault {
     Read(io::Error),
     Write(io::Error),
 }
@@ -48,11 +48,11 @@ pub(super) async fn run(
     mut client: CountedStream,
     early: Bytes,
     mut tunnel: Tunnel,
-    ticket: &Ticket,
-    metrics: &Shard,
+    ticket: &ConnectionGuard,
+    metrics: &WorkerMetrics,
 ) {
     let silence = tunnel.application().silence();
-    let (mut up, mut down) = (Direction::new(early), Direction::new(Bytes::new()));
+    let (mut up, mut down) = (TunnelDirection::new(early), TunnelDirection::new(Bytes::new()));
     let mut deadline = Deadline::default();
     deadline.set(silence);
     poll_fn(|cx| {
@@ -64,10 +64,14 @@ pub(super) async fn run(
         let falling = down.poll(tunnel.application(), &mut client, cx);
         tunnel.set_sent(down.carried);
         let failure = match (&rising, &falling) {
-            (Poll::Ready(Err(Fault::Read(error))), _)
-            | (_, Poll::Ready(Err(Fault::Write(error)))) => Some((Kind::ClientGone, error)),
-            (Poll::Ready(Err(Fault::Write(error))), _)
-            | (_, Poll::Ready(Err(Fault::Read(error)))) => Some((Kind::UpstreamTruncated, error)),
+            (Poll::Ready(Err(TunnelFault::Read(error))), _)
+            | (_, Poll::Ready(Err(TunnelFault::Write(error)))) => {
+                Some((FailureKind::ClientGone, error))
+            }
+            (Poll::Ready(Err(TunnelFault::Write(error))), _)
+            | (_, Poll::Ready(Err(TunnelFault::Read(error)))) => {
+                Some((FailureKind::UpstreamTruncated, error))
+            }
             (Poll::Ready(Ok(())) | Poll::Pending, Poll::Ready(Ok(())) | Poll::Pending) => None,
         };
         if let Some((kind, error)) = failure {
@@ -88,11 +92,11 @@ pub(super) async fn run(
     .await;
 }
 
-// === impl Direction ===
+// === impl TunnelDirection ===
 
-impl Direction {
+impl TunnelDirection {
     fn new(held: Bytes) -> Self {
-        Self { held, carried: 0, state: State::Open }
+        Self { held, carried: 0, state: DirectionState::Open }
     }
 
     /// Carries what there is; ready when the sender has ended its side and the receiver knows.
@@ -101,7 +105,7 @@ impl Direction {
         from: &mut (impl AsyncRead + Unpin),
         to: &mut (impl AsyncWrite + Unpin),
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Fault>> {
+    ) -> Poll<Result<(), TunnelFault>> {
         loop {
             while !self.held.is_empty() {
                 let written = ready!(write(to, &self.held, cx))?;
@@ -110,20 +114,20 @@ impl Direction {
             }
             // What was sent is gone: no memory for a silent tunnel.
             self.held = Bytes::new();
-            if self.state == State::Ending {
+            if self.state == DirectionState::Ending {
                 // One that has gone altogether need not be told.
                 let _ = ready!(Pin::new(&mut *to).poll_shutdown(cx));
-                self.state = State::Ended;
+                self.state = DirectionState::Ended;
             }
-            if self.state == State::Ended {
+            if self.state == DirectionState::Ended {
                 return Poll::Ready(Ok(()));
             }
             let mut space = [const { MaybeUninit::<u8>::uninit() }; BUFFER];
             let mut buffer = ReadBuf::uninit(&mut space);
-            ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer)).map_err(Fault::Read)?;
+            ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer)).map_err(TunnelFault::Read)?;
             let came = buffer.filled();
             if came.is_empty() {
-                self.state = State::Ending;
+                self.state = DirectionState::Ending;
                 continue;
             }
             let written = match write(to, came, cx) {
@@ -140,10 +144,10 @@ fn write(
     to: &mut (impl AsyncWrite + Unpin),
     bytes: &[u8],
     cx: &mut Context<'_>,
-) -> Poll<Result<usize, Fault>> {
+) -> Poll<Result<usize, TunnelFault>> {
     match ready!(Pin::new(to).poll_write(cx, bytes)) {
-        Ok(0) => Poll::Ready(Err(Fault::Write(io::ErrorKind::WriteZero.into()))),
+        Ok(0) => Poll::Ready(Err(TunnelFault::Write(io::ErrorKind::WriteZero.into()))),
         Ok(written) => Poll::Ready(Ok(written)),
-        Err(error) => Poll::Ready(Err(Fault::Write(error))),
+        Err(error) => Poll::Ready(Err(TunnelFault::Write(error))),
     }
 }

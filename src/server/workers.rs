@@ -22,21 +22,21 @@ use tokio::{
 };
 
 use super::{
-    connection::{self, Entry, Handshake},
+    connection::{self, AcceptedConnection, HandshakeContext},
     connection_permit::{ConnectionPermit, WorkerConnections},
-    current_settings::Current,
-    drain::Drain,
+    current_settings::CurrentSettings,
+    drain::ConnectionList,
     end_signal::EndSignal,
     fair_share::FairShare,
     freed_memory, load_shedding,
-    stream::{Accepted, Transport},
-    tls::Tls,
+    stream::{AcceptedSocket, Transport},
+    tls::TlsContext,
 };
 use crate::{
     body::ClientShares,
     phase::Phase,
-    pipeline::{App, Local},
-    telemetry::{LogBuffer, LogSink, Shard},
+    pipeline::{App, WorkerState},
+    telemetry::{LogBuffer, LogSink, WorkerMetrics},
 };
 
 /// How long the first line of a batch waits for others before it is written.
@@ -61,13 +61,13 @@ const CHANGE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Workers {
     threads: Vec<JoinHandle<()>>,
-    ended: mpsc::UnboundedReceiver<Ended>,
+    ended: mpsc::UnboundedReceiver<WorkerEnd>,
     placement: Arc<Placement>,
 }
 
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ended {
+struct WorkerEnd {
     /// Requests that were cut.
     cut: u64,
 }
@@ -84,26 +84,26 @@ pub struct Placement {
 
 #[derive(Debug)]
 struct Worker {
-    messages: mpsc::UnboundedSender<Message>,
+    messages: mpsc::UnboundedSender<WorkerMessage>,
     connections: Arc<WorkerConnections>,
-    room: Arc<load_shedding::Request>,
+    room: Arc<load_shedding::ShedRequest>,
 }
 
 /// What a worker is sent, and takes in this order: connections that come after other settings begin
 /// with them.
 #[derive(Debug)]
-enum Message {
-    Arrival(Arrival),
+enum WorkerMessage {
+    Arrival(NewConnection),
     /// Told when requests begin with them.
     Settings(Arc<App>, oneshot::Sender<()>),
 }
 
 #[derive(Debug)]
-struct Arrival {
-    socket: Accepted,
+struct NewConnection {
+    socket: AcceptedSocket,
     peer: Option<SocketAddr>,
     /// Of a connection that begins with a handshake.
-    secure: Option<Arc<Tls>>,
+    secure: Option<Arc<TlsContext>>,
     permit: ConnectionPermit,
 }
 
@@ -123,7 +123,7 @@ impl Workers {
         let end_signal = Arc::new(EndSignal::new()?);
         for (index, shard) in app.metrics.shards().iter().enumerate() {
             let (messages, received) = mpsc::unbounded_channel();
-            let room = Arc::<load_shedding::Request>::default();
+            let room = Arc::<load_shedding::ShedRequest>::default();
             let connections =
                 Arc::new(WorkerConnections::new(Arc::clone(&shares), Arc::clone(&end_signal)));
             workers.push(Worker { messages, connections, room: Arc::clone(&room) });
@@ -166,7 +166,11 @@ impl Workers {
         self.placement.fair.set_trusted(&app.plan.server.trusted_proxies);
         let send = |worker: &Worker| {
             let (tell, taken) = oneshot::channel();
-            worker.messages.send(Message::Settings(Arc::clone(app), tell)).ok().map(|()| taken)
+            worker
+                .messages
+                .send(WorkerMessage::Settings(Arc::clone(app), tell))
+                .ok()
+                .map(|()| taken)
         };
         // All are told before any is waited for.
         let told: Vec<_> = self.placement.workers.iter().filter_map(send).collect();
@@ -199,9 +203,9 @@ impl Placement {
     /// Brings a connection to the worker with the fewest; `false` if it was closed, because its client has its share.
     pub(super) fn place(
         &self,
-        socket: Accepted,
+        socket: AcceptedSocket,
         peer: Option<SocketAddr>,
-        secure: Option<Arc<Tls>>,
+        secure: Option<Arc<TlsContext>>,
     ) -> bool {
         let Some(share) = self.fair.admit(peer, self.open() + 1, self.most()) else {
             return false;
@@ -210,7 +214,7 @@ impl Placement {
         let fewest = living.min_by_key(|worker| worker.connections.count());
         let Some(worker) = fewest else { return true };
         let permit = worker.connections.acquire(share);
-        let arrival = Message::Arrival(Arrival { socket, peer, secure, permit });
+        let arrival = WorkerMessage::Arrival(NewConnection { socket, peer, secure, permit });
         if worker.messages.send(arrival).is_err() {
             tracing::error!("a worker has ended: its connection is dropped");
         }
@@ -247,24 +251,24 @@ impl Placement {
 /// One worker's life.
 fn run(
     runtime: Runtime,
-    (app, shard, log): (Arc<App>, Arc<Shard>, Option<LogSink>),
+    (app, shard, log): (Arc<App>, Arc<WorkerMetrics>, Option<LogSink>),
     (mut messages, room, shares): (
-        mpsc::UnboundedReceiver<Message>,
-        Arc<load_shedding::Request>,
+        mpsc::UnboundedReceiver<WorkerMessage>,
+        Arc<load_shedding::ShedRequest>,
         Arc<ClientShares>,
     ),
     mut phase: watch::Receiver<Phase>,
-) -> Ended {
+) -> WorkerEnd {
     let tasks = LocalSet::new();
-    let drain = Rc::new(Drain::default());
+    let drain = Rc::new(ConnectionList::default());
     let turns = Rc::new(Semaphore::new(1));
     let metrics = Arc::clone(&shard);
     let log = LogBuffer::new(&app.plan.log, log);
     let first_phase = *phase.borrow();
-    let begin = async { Local::start(app, shard, log, first_phase) };
+    let begin = async { WorkerState::start(app, shard, log, first_phase) };
     let local = tasks.block_on(&runtime, begin);
     let log = Rc::clone(&local.log);
-    let current = Rc::new(Current::new(local));
+    let current = Rc::new(CurrentSettings::new(local));
     let runtime_metrics = runtime.metrics();
     let serve = async {
         tokio::task::spawn_local(freed_memory::give_back(runtime_metrics));
@@ -272,9 +276,9 @@ fn run(
         tokio::task::spawn_local(make_room(Rc::clone(&drain), room, shares));
         let accept = async {
             while let Some(message) = messages.recv().await {
-                let Arrival { socket, peer, secure, permit } = match message {
-                    Message::Arrival(arrival) => arrival,
-                    Message::Settings(app, taken) => {
+                let NewConnection { socket, peer, secure, permit } = match message {
+                    WorkerMessage::Arrival(arrival) => arrival,
+                    WorkerMessage::Settings(app, taken) => {
                         current.set(current.get().next(app));
                         // Whoever waited may have lost patience.
                         let _ = taken.send(());
@@ -285,8 +289,9 @@ fn run(
                     Ok(transport) => {
                         let (current, ticket) = (Rc::clone(&current), drain.enter(permit.client()));
                         let handshake =
-                            secure.map(|tls| Handshake { tls, turns: Rc::clone(&turns) });
-                        let entry = Entry { transport, peer, handshake, permit: Some(permit) };
+                            secure.map(|tls| HandshakeContext { tls, turns: Rc::clone(&turns) });
+                        let entry =
+                            AcceptedConnection { transport, peer, handshake, permit: Some(permit) };
                         let serving = connection::serve(current, Box::new(entry), ticket);
                         tokio::task::spawn_local(serving);
                     }
@@ -318,12 +323,16 @@ fn run(
     log.flush();
     // Dropping it would wait for the blocking pool: a large file being hashed, a dead name server.
     runtime.shutdown_background();
-    Ended { cut }
+    WorkerEnd { cut }
 }
 
 /// Keeps the worker's copy of the phase, and ends tunnels when their time has come; ends when the
 /// process must.
-async fn follow(current: &Current, drain: &Drain, phase: &mut watch::Receiver<Phase>) {
+async fn follow(
+    current: &CurrentSettings,
+    drain: &ConnectionList,
+    phase: &mut watch::Receiver<Phase>,
+) {
     let mut last_call = None;
     loop {
         let now = *phase.borrow_and_update();
@@ -358,7 +367,11 @@ async fn flush_log(log: Rc<LogBuffer>) {
     }
 }
 
-async fn make_room(drain: Rc<Drain>, room: Arc<load_shedding::Request>, held: Arc<ClientShares>) {
+async fn make_room(
+    drain: Rc<ConnectionList>,
+    room: Arc<load_shedding::ShedRequest>,
+    held: Arc<ClientShares>,
+) {
     loop {
         let wanted = room.made().await;
         if !drain.let_go(wanted, &held) {

@@ -22,29 +22,29 @@ const SLICES: usize = 8;
 
 /// A byte stream; its owner and h2 share it.
 #[derive(Debug)]
-pub(super) struct Corked<I>(Rc<RefCell<Cork<I>>>);
+pub(super) struct WriteCoalescer<I>(Rc<RefCell<CoalescedWrites<I>>>);
 
 #[derive(Debug)]
-struct Cork<I> {
+struct CoalescedWrites<I> {
     io: I,
     gathered: BytesMut,
 }
 
-// === impl Corked ===
+// === impl WriteCoalescer ===
 
-impl<I> Corked<I> {
+impl<I> WriteCoalescer<I> {
     pub(super) fn new(io: I) -> Self {
-        Self(Rc::new(RefCell::new(Cork { io, gathered: BytesMut::new() })))
+        Self(Rc::new(RefCell::new(CoalescedWrites { io, gathered: BytesMut::new() })))
     }
 }
 
-impl<I> Clone for Corked<I> {
+impl<I> Clone for WriteCoalescer<I> {
     fn clone(&self) -> Self {
         Self(Rc::clone(&self.0))
     }
 }
 
-impl<I: AsyncWrite + Unpin> Corked<I> {
+impl<I: AsyncWrite + Unpin> WriteCoalescer<I> {
     /// Writes what was gathered. To be called whenever h2 has had its turn.
     pub(super) fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let cork = &mut *self.0.borrow_mut();
@@ -53,7 +53,7 @@ impl<I: AsyncWrite + Unpin> Corked<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Corked<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for WriteCoalescer<I> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -63,7 +63,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Corked<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Corked<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for WriteCoalescer<I> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -96,9 +96,9 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Corked<I> {
     }
 }
 
-// === impl Cork ===
+// === impl CoalescedWrites ===
 
-impl<I: AsyncWrite + Unpin> Cork<I> {
+impl<I: AsyncWrite + Unpin> CoalescedWrites<I> {
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -167,14 +167,14 @@ mod tests {
 
     /// Takes as much as it is told to, and writes down each call.
     #[derive(Debug, Default)]
-    struct Sink {
+    struct RecordingSink {
         takes: Vec<usize>,
         calls: Vec<usize>,
         got: Vec<u8>,
         is_ended: bool,
     }
 
-    impl AsyncWrite for Sink {
+    impl AsyncWrite for RecordingSink {
         fn poll_write(
             self: Pin<&mut Self>,
             cx: &mut Context<'_>,
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn many_small_frames_leave_together() {
-        let mut corked = Corked::new(Sink::default());
+        let mut corked = WriteCoalescer::new(RecordingSink::default());
         let cx = &mut Context::from_waker(Waker::noop());
         for _ in 0..20 {
             let slices = [IoSlice::new(&[1; 9]), IoSlice::new(&[2; 1000])];
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_large_one_takes_those_before_it_along() {
-        let mut corked = Corked::new(Sink::default());
+        let mut corked = WriteCoalescer::new(RecordingSink::default());
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(Pin::new(&mut corked).poll_write(cx, &[1; 100]).is_ready());
         let slices = [IoSlice::new(&[2; 9]), IoSlice::new(&[3; 16_384])];
@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn what_was_gathered_leaves_before_the_end() {
-        let mut corked = Corked::new(Sink { takes: vec![3, 0], ..Sink::default() });
+        let mut corked =
+            WriteCoalescer::new(RecordingSink { takes: vec![3, 0], ..RecordingSink::default() });
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(Pin::new(&mut corked).poll_write(cx, b"goodbye").is_ready());
         assert!(Pin::new(&mut corked).poll_shutdown(cx).is_pending());
@@ -258,7 +259,7 @@ mod tests {
                 prop_oneof![Just(0_usize), 1..5_000_usize, Just(usize::MAX)], 0..80,
             ),
         ) {
-            let mut corked = Corked::new(Sink { takes, ..Sink::default() });
+            let mut corked = WriteCoalescer::new(RecordingSink { takes, ..RecordingSink::default() });
             let cx = &mut Context::from_waker(Waker::noop());
             let mut given = Vec::new();
             for (head, payload, drains) in writes {

@@ -12,39 +12,39 @@ use std::{
 };
 
 use super::{
-    explore::{Here, here},
-    order::{Access, Clock, THREADS, join},
+    explore::{CurrentThread, here},
+    order::{Access, THREADS, VectorClock, join},
 };
 
 /// A number, and what was stored in it during a run.
-pub(super) struct Cell {
+pub(super) struct TracedCell {
     number: atomic::AtomicU64,
-    history: Mutex<History>,
+    history: Mutex<StoreHistory>,
 }
 
 #[derive(Default)]
-struct History {
+struct StoreHistory {
     run: u64,
-    stores: Vec<Store>,
+    stores: Vec<TracedStore>,
     /// The last one that each thread has read or made, and when.
     seen: [(usize, u32); THREADS],
 }
 
-struct Store {
+struct TracedStore {
     value: u64,
     /// Who made it, and when by that thread's clock.
     thread: usize,
     time: u32,
     /// What whoever reads it with `Acquire` knows from then on.
-    release: Option<Clock>,
+    release: Option<VectorClock>,
     is_ordered: bool,
 }
 
-// === impl Cell ===
+// === impl TracedCell ===
 
-impl Cell {
+impl TracedCell {
     const fn new(number: u64) -> Self {
-        let history = History { run: 0, stores: Vec::new(), seen: [(0, 0); THREADS] };
+        let history = StoreHistory { run: 0, stores: Vec::new(), seen: [(0, 0); THREADS] };
         Self { number: atomic::AtomicU64::new(number), history: Mutex::new(history) }
     }
 
@@ -82,8 +82,8 @@ impl Cell {
 
     fn exchange(
         &self,
-        history: &mut History,
-        here: &Here,
+        history: &mut StoreHistory,
+        here: &CurrentThread,
         order: Ordering,
         change: impl FnOnce(u64) -> u64,
     ) -> u64 {
@@ -125,24 +125,25 @@ impl Cell {
         std::ptr::from_ref(self).addr()
     }
 
-    fn history(&self, here: &Here) -> std::sync::MutexGuard<'_, History> {
+    fn history(&self, here: &CurrentThread) -> std::sync::MutexGuard<'_, StoreHistory> {
         let mut history = self.history.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if history.run != here.run.id {
             let value = self.number.load(Ordering::SeqCst);
-            let first = Store { value, thread: 0, time: 0, release: None, is_ordered: true };
-            *history = History { run: here.run.id, stores: vec![first], ..History::default() };
+            let first = TracedStore { value, thread: 0, time: 0, release: None, is_ordered: true };
+            *history =
+                StoreHistory { run: here.run.id, stores: vec![first], ..StoreHistory::default() };
         }
         history
     }
 }
 
-// === impl History ===
+// === impl StoreHistory ===
 
-impl History {
+impl StoreHistory {
     /// The oldest store that a load may read.
-    fn oldest(&self, here: &Here, order: Ordering) -> usize {
+    fn oldest(&self, here: &CurrentThread, order: Ordering) -> usize {
         let clock = here.clock();
-        let known = |store: &Store| {
+        let known = |store: &TracedStore| {
             store.time <= clock[store.thread] || order == Ordering::SeqCst && store.is_ordered
         };
         let stored = self.stores.iter().rposition(known).unwrap_or(0);
@@ -150,7 +151,7 @@ impl History {
         seen.map(|((index, _), _)| *index).fold(stored, usize::max)
     }
 
-    fn read(&mut self, here: &Here, index: usize, order: Ordering) -> u64 {
+    fn read(&mut self, here: &CurrentThread, index: usize, order: Ordering) -> u64 {
         let store = &self.stores[index];
         let value = store.value;
         if let (Some(release), true) = (&store.release, acquires(order)) {
@@ -160,18 +161,24 @@ impl History {
         value
     }
 
-    fn store(&mut self, here: &Here, value: u64, order: Ordering, kept: Option<Clock>) {
+    fn store(
+        &mut self,
+        here: &CurrentThread,
+        value: u64,
+        order: Ordering,
+        kept: Option<VectorClock>,
+    ) {
         let clock = here.clock();
         let mut release = kept;
         if releases(order) {
             join(release.get_or_insert_default(), &clock);
         }
         let (thread, is_ordered) = (here.thread, order == Ordering::SeqCst);
-        self.stores.push(Store { value, thread, time: clock[thread], release, is_ordered });
+        self.stores.push(TracedStore { value, thread, time: clock[thread], release, is_ordered });
         self.see(here, self.stores.len() - 1);
     }
 
-    fn see(&mut self, here: &Here, index: usize) {
+    fn see(&mut self, here: &CurrentThread, index: usize) {
         self.seen[here.thread] = (index, here.clock()[here.thread]);
     }
 }
@@ -188,13 +195,13 @@ macro_rules! number {
     ($name:ident, $number:ty) => {
         /// The same as in the standard library.
         #[allow(unreachable_pub, reason = "public types have such numbers")]
-        pub struct $name(Cell);
+        pub struct $name(TracedCell);
 
         #[allow(dead_code, reason = "each has what any of them needs")]
         #[allow(clippy::as_conversions, reason = "no number is longer than 64 bits")]
         impl $name {
             pub(crate) const fn new(number: $number) -> Self {
-                Self(Cell::new(number as u64))
+                Self(TracedCell::new(number as u64))
             }
 
             #[track_caller]
@@ -255,11 +262,11 @@ number!(AtomicU64, u64);
 number!(AtomicUsize, usize);
 
 /// The same as in the standard library.
-pub(crate) struct AtomicBool(Cell);
+pub(crate) struct AtomicBool(TracedCell);
 
 impl AtomicBool {
     pub(crate) const fn new(value: bool) -> Self {
-        Self(Cell::new(value as u64))
+        Self(TracedCell::new(value as u64))
     }
 
     #[track_caller]

@@ -13,29 +13,29 @@ pub(crate) use tokio::sync::oneshot::error;
 
 use super::{
     explore::here,
-    order::{Access, Clock, join},
+    order::{Access, VectorClock, join},
 };
 
 /// What whoever receives the value knows; its address is the channel's name.
-type Known = Arc<Mutex<Clock>>;
+type ChannelClock = Arc<Mutex<VectorClock>>;
 
 /// The same as in tokio.
 #[derive(Debug)]
 pub(crate) struct Sender<T> {
     inner: oneshot::Sender<T>,
-    known: Known,
+    known: ChannelClock,
 }
 
 /// The same as in tokio.
 #[derive(Debug)]
 pub(crate) struct Receiver<T> {
     inner: Option<oneshot::Receiver<T>>,
-    known: Known,
+    known: ChannelClock,
 }
 
 pub(crate) fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let (sender, receiver) = oneshot::channel();
-    let known = Known::default();
+    let known = ChannelClock::default();
     let sender = Sender { inner: sender, known: Arc::clone(&known) };
     (sender, Receiver { inner: Some(receiver), known })
 }
@@ -92,7 +92,7 @@ impl<T> Drop for Receiver<T> {
 }
 
 #[track_caller]
-fn stop(known: &Known) {
+fn stop(known: &ChannelClock) {
     if let Some(here) = here() {
         here.stop(Access::Write(Arc::as_ptr(known).addr()), Location::caller());
     }

@@ -24,20 +24,22 @@ use std::{
     thread,
 };
 
-use super::order::{Access, Clock, Decision, Order, Progress, THREADS, another, join};
+use super::order::{
+    Access, AccessOrder, OrderDecision, THREADS, ThreadProgress, VectorClock, another, join,
+};
 
 /// What a script's thread runs.
-pub(crate) type Thread = Box<dyn FnOnce() + Send>;
+pub(crate) type ScriptThread = Box<dyn FnOnce() + Send>;
 
 /// What is run in every order: threads, and what must be true after them.
-pub(crate) struct Script {
-    pub(crate) threads: Vec<Thread>,
+pub(crate) struct ThreadScript {
+    pub(crate) threads: Vec<ScriptThread>,
     pub(crate) end: Box<dyn FnOnce()>,
 }
 
 /// How much was tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tried {
+pub(crate) struct Exploration {
     /// Runs that differ in more than the order of accesses that do not affect each other.
     pub(crate) orders: u64,
     /// Other runs.
@@ -46,34 +48,34 @@ pub(crate) struct Tried {
 
 /// A thread within a run.
 #[derive(Clone)]
-pub(super) struct Here {
-    pub(super) run: Arc<Run>,
+pub(super) struct CurrentThread {
+    pub(super) run: Arc<ScriptRun>,
     pub(super) thread: usize,
 }
 
 /// One order of events.
-pub(super) struct Run {
+pub(super) struct ScriptRun {
     /// Tells runs apart.
     pub(super) id: u64,
-    state: Mutex<Order>,
+    state: Mutex<AccessOrder>,
     /// One for each thread, and one for who started them.
     turns: [Condvar; THREADS + 1],
 }
 
 thread_local! {
-    static HERE: RefCell<Option<Here>> = const { RefCell::new(None) };
+    static HERE: RefCell<Option<CurrentThread>> = const { RefCell::new(None) };
 }
 
 static RUNS: AtomicU64 = AtomicU64::new(1);
 
 /// Runs what `script` gives in every order. Panics when a thread panics, when none can go on, or when `end` panics.
-pub(crate) fn explore(name: &str, mut script: impl FnMut() -> Script) -> Tried {
-    let mut tried = Tried::default();
+pub(crate) fn explore(name: &str, mut script: impl FnMut() -> ThreadScript) -> Exploration {
+    let mut tried = Exploration::default();
     let mut path = Vec::new();
-    let workers = Workers::start();
+    let workers = ScriptThreads::start();
     loop {
-        let Script { threads, end } = script();
-        let run = Arc::new(Run::new(threads.len(), mem::take(&mut path)));
+        let ThreadScript { threads, end } = script();
+        let run = Arc::new(ScriptRun::new(threads.len(), mem::take(&mut path)));
         workers.hand_out(&run, threads);
         let mut state = run.wait_for_end();
         if let Some(failure) = state.failure.take() {
@@ -89,7 +91,7 @@ pub(crate) fn explore(name: &str, mut script: impl FnMut() -> Script) -> Tried {
         let events = mem::take(&mut state.events);
         drop(state);
         if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(end)) {
-            let state = Order { events, ..Order::default() };
+            let state = AccessOrder { events, ..AccessOrder::default() };
             eprintln!("{name}, in order {}:\n{}", tried.orders, state.show_events());
             panic::resume_unwind(panic);
         }
@@ -103,7 +105,7 @@ pub(crate) fn explore(name: &str, mut script: impl FnMut() -> Script) -> Tried {
 /// Waits for a future in a thread of a script. Time stands still.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     let here = here().expect("a thread of a script");
-    let waker = Waker::from(Arc::new(Alarm(here.clone())));
+    let waker = Waker::from(Arc::new(ThreadWaker(here.clone())));
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
@@ -114,13 +116,13 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// The thread of a run that this is.
-pub(super) fn here() -> Option<Here> {
+pub(super) fn here() -> Option<CurrentThread> {
     HERE.try_with(|here| here.borrow().clone()).ok().flatten()
 }
 
-struct Alarm(Here);
+struct ThreadWaker(CurrentThread);
 
-impl Wake for Alarm {
+impl Wake for ThreadWaker {
     fn wake(self: Arc<Self>) {
         let mut state = self.0.run.state();
         if let Some(progress) = state.threads.get_mut(self.0.thread) {
@@ -130,12 +132,12 @@ impl Wake for Alarm {
 }
 
 /// The threads that scripts run on: the same for all runs.
-struct Workers(Vec<mpsc::Sender<(Here, Thread)>>);
+struct ScriptThreads(Vec<mpsc::Sender<(CurrentThread, ScriptThread)>>);
 
-impl Workers {
+impl ScriptThreads {
     fn start() -> Self {
         let start = |_| {
-            let (sender, orders) = mpsc::channel::<(Here, Thread)>();
+            let (sender, orders) = mpsc::channel::<(CurrentThread, ScriptThread)>();
             thread::spawn(move || {
                 for (here, body) in orders {
                     HERE.set(Some(here.clone()));
@@ -150,10 +152,10 @@ impl Workers {
         Self((0..THREADS).map(start).collect())
     }
 
-    fn hand_out(&self, run: &Arc<Run>, threads: Vec<Thread>) {
+    fn hand_out(&self, run: &Arc<ScriptRun>, threads: Vec<ScriptThread>) {
         assert!(threads.len() <= THREADS);
         for (thread, body) in threads.into_iter().enumerate() {
-            self.0[thread].send((Here { run: Arc::clone(run), thread }, body)).unwrap();
+            self.0[thread].send((CurrentThread { run: Arc::clone(run), thread }, body)).unwrap();
         }
         let mut state = run.state();
         state.pass_on(None);
@@ -161,18 +163,18 @@ impl Workers {
     }
 }
 
-// === impl Run ===
+// === impl ScriptRun ===
 
-impl Run {
-    fn new(threads: usize, path: Vec<Decision>) -> Self {
-        let progress = |_| Progress {
+impl ScriptRun {
+    fn new(threads: usize, path: Vec<OrderDecision>) -> Self {
+        let progress = |_| ThreadProgress {
             next: Some(Access::Begin),
             is_woken: false,
             clock: [0; THREADS],
             after: [0; THREADS],
         };
         let threads = (0..threads).map(progress).collect();
-        let state = Order { threads, path, ..Order::default() };
+        let state = AccessOrder { threads, path, ..AccessOrder::default() };
         Self {
             id: RUNS.fetch_add(1, Ordering::Relaxed),
             state: Mutex::new(state),
@@ -180,12 +182,12 @@ impl Run {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, Order> {
+    fn state(&self) -> MutexGuard<'_, AccessOrder> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes whose turn it is.
-    fn tell(&self, state: &Order) {
+    fn tell(&self, state: &AccessOrder) {
         let whose = match state.failure {
             None => state.running.unwrap_or(THREADS),
             Some(_) => THREADS,
@@ -200,7 +202,7 @@ impl Run {
         }
     }
 
-    fn wait_for_end(&self) -> MutexGuard<'_, Order> {
+    fn wait_for_end(&self) -> MutexGuard<'_, AccessOrder> {
         let mut state = self.state();
         while state.running.is_some() && state.failure.is_none() {
             state = self.turns[THREADS].wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -209,9 +211,9 @@ impl Run {
     }
 }
 
-// === impl Here ===
+// === impl CurrentThread ===
 
-impl Here {
+impl CurrentThread {
     /// Waits until it is this thread's turn to do this.
     pub(super) fn stop(&self, access: Access, location: &'static Location<'static>) {
         let mut state = self.run.state();
@@ -241,12 +243,12 @@ impl Here {
     }
 
     /// What happened before this moment.
-    pub(super) fn clock(&self) -> Clock {
+    pub(super) fn clock(&self) -> VectorClock {
         self.run.state().threads[self.thread].clock
     }
 
     /// What happened before that has happened before what this thread does from now on.
-    pub(super) fn learn(&self, other: &Clock) {
+    pub(super) fn learn(&self, other: &VectorClock) {
         join(&mut self.run.state().threads[self.thread].clock, other);
     }
 
@@ -267,19 +269,19 @@ impl Here {
     }
 }
 
-impl fmt::Debug for Here {
+impl fmt::Debug for CurrentThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Here({})", self.thread)
     }
 }
 
-impl fmt::Debug for Run {
+impl fmt::Debug for ScriptRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Run({})", self.id)
     }
 }
 
-impl fmt::Debug for Script {
+impl fmt::Debug for ThreadScript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Script({} threads)", self.threads.len())
     }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    explore::{Here, here},
-    order::{Access, Clock, join},
+    explore::{CurrentThread, here},
+    order::{Access, VectorClock, join},
 };
 
 /// The same as in the standard library.
@@ -17,14 +17,14 @@ use super::{
 pub(crate) struct Mutex<T> {
     inner: sync::Mutex<T>,
     /// What whoever locks it knows, in a run.
-    known: sync::Mutex<(u64, Clock)>,
+    known: sync::Mutex<(u64, VectorClock)>,
 }
 
 /// The same as in the standard library.
 pub(crate) struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
     guard: Option<sync::MutexGuard<'a, T>>,
-    here: Option<Here>,
+    here: Option<CurrentThread>,
 }
 
 // === impl Mutex ===
@@ -59,7 +59,7 @@ impl<T> Mutex<T> {
     }
 
     /// What those who had the lock before knew.
-    fn tell(&self, here: &Here) {
+    fn tell(&self, here: &CurrentThread) {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.0 == here.run.id {
             here.learn(&known.1);
@@ -99,7 +99,7 @@ impl<T> Drop for MutexGuard<'_, T> {
             here.stop(Access::Unlock(self.mutex.address()), Location::caller());
             let mut known = self.mutex.known.lock().unwrap_or_else(PoisonError::into_inner);
             if known.0 != here.run.id {
-                *known = (here.run.id, Clock::default());
+                *known = (here.run.id, VectorClock::default());
             }
             join(&mut known.1, &here.clock());
         }

@@ -13,7 +13,7 @@ pub(crate) const THREADS: usize = 4;
 const DIFFERENT: &str = "the script does something else the next time";
 
 /// How many accesses of each thread happened before a moment.
-pub(super) type Clock = [u32; THREADS];
+pub(super) type VectorClock = [u32; THREADS];
 
 /// What a thread is about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +30,11 @@ pub(super) enum Access {
 }
 
 #[derive(Default)]
-pub(super) struct Order {
-    pub(super) threads: Vec<Progress>,
+pub(super) struct AccessOrder {
+    pub(super) threads: Vec<ThreadProgress>,
     pub(super) running: Option<usize>,
     /// The decisions so far, and those of the run before that are to be made again.
-    pub(super) path: Vec<Decision>,
+    pub(super) path: Vec<OrderDecision>,
     /// How many were made.
     pub(super) made: usize,
     /// Threads whose next access was tried in place of an earlier one, and has not been affected since.
@@ -43,28 +43,28 @@ pub(super) struct Order {
     pub(super) is_repeated: bool,
     pub(super) locked: Vec<usize>,
     pub(super) failure: Option<String>,
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<AccessEvent>,
 }
 
 /// An access that was made.
-pub(super) struct Event {
+pub(super) struct AccessEvent {
     thread: usize,
     access: Access,
     location: &'static Location<'static>,
     /// Which of each thread's accesses came before, because they affect this one or another that does.
-    pub(super) after: Clock,
+    pub(super) after: VectorClock,
     /// The decision that led to it.
     decision: Option<usize>,
 }
 
-pub(super) struct Progress {
+pub(super) struct ThreadProgress {
     pub(super) next: Option<Access>,
     pub(super) is_woken: bool,
-    pub(super) clock: Clock,
-    pub(super) after: Clock,
+    pub(super) clock: VectorClock,
+    pub(super) after: VectorClock,
 }
 
-pub(super) enum Decision {
+pub(super) enum OrderDecision {
     /// `ready` could have gone on. `of` are to be tried: more of them as others turn out to make a difference.
     Thread {
         ready: Vec<usize>,
@@ -78,9 +78,9 @@ pub(super) enum Decision {
     },
 }
 
-// === impl Order ===
+// === impl AccessOrder ===
 
-impl Order {
+impl AccessOrder {
     /// Decides who is next, or that it is the end. `running` has come to a stop, and may go on.
     pub(super) fn pass_on(&mut self, running: Option<usize>) {
         self.running = None;
@@ -111,7 +111,12 @@ impl Order {
                 None => self.is_repeated = true,
                 Some(&first) => {
                     let of = vec![first];
-                    self.path.push(Decision::Thread { ready: ready.clone(), of, index: 0, asleep });
+                    self.path.push(OrderDecision::Thread {
+                        ready: ready.clone(),
+                        of,
+                        index: 0,
+                        asleep,
+                    });
                 }
             }
         }
@@ -119,7 +124,7 @@ impl Order {
             self.running = Some(ready[0]);
             return;
         }
-        let Decision::Thread { of, index, asleep, .. } = &self.path[self.made] else {
+        let OrderDecision::Thread { of, index, asleep, .. } = &self.path[self.made] else {
             panic!("{DIFFERENT}")
         };
         let chosen = of[*index];
@@ -135,7 +140,7 @@ impl Order {
     pub(super) fn look_back(&mut self, thread: usize) {
         let Some(next) = self.next(thread) else { return };
         let after = self.threads[thread].after;
-        let is_race = |event: &Event| {
+        let is_race = |event: &AccessEvent| {
             event.after[event.thread] > after[event.thread] && affect(event.access, next)
         };
         if let Some(place) = self.events.iter().rposition(is_race) {
@@ -146,7 +151,9 @@ impl Order {
     /// Has a thread tried in place of the one that made an access.
     fn prefer(&mut self, thread: usize, place: usize) {
         let Some(decision) = self.events[place].decision else { return };
-        let Decision::Thread { ready, of, asleep, .. } = &mut self.path[decision] else { return };
+        let OrderDecision::Thread { ready, of, asleep, .. } = &mut self.path[decision] else {
+            return;
+        };
         let is_ready = ready.contains(&thread);
         for other in ready {
             let is_wanted = !is_ready || *other == thread;
@@ -174,7 +181,7 @@ impl Order {
         let is_quiet = matches!(access, Access::Begin | Access::Unlock(_) | Access::Park);
         // The last decision for a thread was for this one.
         let decision = if is_quiet || self.is_repeated { None } else { self.made.checked_sub(1) };
-        self.events.push(Event { thread, access, location, after, decision });
+        self.events.push(AccessEvent { thread, access, location, after, decision });
         for other in 0..self.threads.len() {
             let before = self.threads[other].after[thread];
             let next = self.next(other).filter(|_| other != thread && after[thread] > before);
@@ -189,13 +196,13 @@ impl Order {
             return of - 1;
         }
         if self.made == self.path.len() {
-            self.path.push(Decision::Value { of, index: 0 });
+            self.path.push(OrderDecision::Value { of, index: 0 });
         }
         let decision = &self.path[self.made];
         self.made += 1;
         match decision {
-            Decision::Value { index, of: before } if *before == of => of - 1 - *index,
-            Decision::Value { .. } | Decision::Thread { .. } => panic!("{DIFFERENT}"),
+            OrderDecision::Value { index, of: before } if *before == of => of - 1 - *index,
+            OrderDecision::Value { .. } | OrderDecision::Thread { .. } => panic!("{DIFFERENT}"),
         }
     }
 
@@ -221,7 +228,7 @@ impl Order {
             })
         };
         let mut text = String::new();
-        for Event { thread, access, location, .. } in &self.events {
+        for AccessEvent { thread, access, location, .. } in &self.events {
             let what = match access {
                 Access::Begin => "begins".to_owned(),
                 Access::Read(address) => format!("reads {}", name(*address)),
@@ -257,18 +264,18 @@ fn is_unlocked(first: Access, second: Access) -> bool {
 }
 
 /// The later of both, thread by thread.
-pub(super) fn join(clock: &mut Clock, other: &Clock) {
+pub(super) fn join(clock: &mut VectorClock, other: &VectorClock) {
     for (mine, theirs) in clock.iter_mut().zip(other) {
         *mine = (*mine).max(*theirs);
     }
 }
 
 /// Changes the decisions to those of the next run; `false` if there is none.
-pub(super) fn another(path: &mut Vec<Decision>) -> bool {
+pub(super) fn another(path: &mut Vec<OrderDecision>) -> bool {
     while let Some(last) = path.last_mut() {
         let (index, of) = match last {
-            Decision::Thread { index, of, .. } => (index, of.len()),
-            Decision::Value { index, of } => (index, *of),
+            OrderDecision::Thread { index, of, .. } => (index, of.len()),
+            OrderDecision::Value { index, of } => (index, *of),
         };
         if *index + 1 < of {
             *index += 1;

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     AtomicBool, AtomicUsize, Mutex as Lock,
-    explore::{Script, Thread, Tried, explore, wait},
+    explore::{Exploration, ScriptThread, ThreadScript, explore, wait},
     oneshot,
 };
 
@@ -23,7 +23,7 @@ fn outcomes(
     explore("litmus", || {
         let shared = Arc::<[AtomicUsize; 2]>::default();
         let read = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
-        let thread = |index: usize, body: fn(&[AtomicUsize; 2]) -> usize| -> Thread {
+        let thread = |index: usize, body: fn(&[AtomicUsize; 2]) -> usize| -> ScriptThread {
             let (shared, read) = (Arc::clone(&shared), Arc::clone(&read));
             Box::new(move || read[index].store(body(&shared) as u64, SeqCst))
         };
@@ -33,7 +33,7 @@ fn outcomes(
             let read = [0, 1].map(|index| read[index].load(SeqCst) as usize);
             all.lock().unwrap().insert(read.into());
         };
-        Script { threads, end: Box::new(end) }
+        ThreadScript { threads, end: Box::new(end) }
     });
     let all = all.lock().unwrap();
     all.clone()
@@ -129,7 +129,7 @@ fn additions_are_not_lost() {
 fn lock_keeps_others_out() {
     let tried = explore("lock", || {
         let lock = Arc::new((Lock::new(()), AtomicBool::new(false)));
-        let thread = || -> Thread {
+        let thread = || -> ScriptThread {
             let lock = Arc::clone(&lock);
             Box::new(move || {
                 let _guard = lock.0.lock().unwrap();
@@ -137,15 +137,15 @@ fn lock_keeps_others_out() {
                 assert!(lock.1.swap(false, Relaxed));
             })
         };
-        Script { threads: vec![thread(), thread(), thread()], end: Box::new(|| {}) }
+        ThreadScript { threads: vec![thread(), thread(), thread()], end: Box::new(|| {}) }
     });
-    assert_eq!(tried, Tried { orders: 6, repeated: 0 });
+    assert_eq!(tried, Exploration { orders: 6, repeated: 0 });
 }
 
 #[test]
 fn accesses_that_do_not_affect_each_other_are_tried_in_one_order() {
     let tried = explore("apart", || {
-        let thread = || -> Thread {
+        let thread = || -> ScriptThread {
             let number = AtomicUsize::new(0);
             Box::new(move || {
                 (0..5).for_each(|_| {
@@ -153,7 +153,7 @@ fn accesses_that_do_not_affect_each_other_are_tried_in_one_order() {
                 })
             })
         };
-        Script { threads: vec![thread(), thread(), thread()], end: Box::new(|| {}) }
+        ThreadScript { threads: vec![thread(), thread(), thread()], end: Box::new(|| {}) }
     });
     assert_eq!(tried.orders, 1);
 }
@@ -164,15 +164,15 @@ fn locks_in_two_orders_are_found() {
     explore("two orders", || {
         let locks = Arc::new((Lock::new(0), Lock::new(0)));
         let other = Arc::clone(&locks);
-        let one: Thread = Box::new(move || {
+        let one: ScriptThread = Box::new(move || {
             let _first = locks.0.lock();
             let _second = locks.1.lock();
         });
-        let other: Thread = Box::new(move || {
+        let other: ScriptThread = Box::new(move || {
             let _first = other.1.lock();
             let _second = other.0.lock();
         });
-        Script { threads: vec![one, other], end: Box::new(|| {}) }
+        ThreadScript { threads: vec![one, other], end: Box::new(|| {}) }
     });
 }
 
@@ -184,7 +184,7 @@ fn a_receiver_that_nobody_tells_is_found() {
         let is_there = Arc::new(AtomicBool::new(false));
         let look = Arc::clone(&is_there);
         let sender = Lock::new(Some(sender));
-        let tell: Thread = Box::new(move || {
+        let tell: ScriptThread = Box::new(move || {
             let sender = sender.lock().unwrap().take().unwrap();
             match look.load(SeqCst) {
                 true => sender.send(1).unwrap(),
@@ -192,10 +192,10 @@ fn a_receiver_that_nobody_tells_is_found() {
                 false => drop(Box::leak(Box::new(sender))),
             }
         });
-        let waits: Thread = Box::new(move || {
+        let waits: ScriptThread = Box::new(move || {
             is_there.swap(true, SeqCst);
             assert_eq!(wait(receiver).unwrap(), 1);
         });
-        Script { threads: vec![tell, waits], end: Box::new(|| {}) }
+        ThreadScript { threads: vec![tell, waits], end: Box::new(|| {}) }
     });
 }

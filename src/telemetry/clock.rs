@@ -16,7 +16,7 @@ pub struct Clock {
 
 /// A broken-down moment in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Civil {
+struct CivilTime {
     year: u64,
     month: u64,
     day: u64,
@@ -56,7 +56,7 @@ impl Clock {
             return;
         }
         self.second = now.as_secs();
-        let Civil { year, month, day, hour, minute, second } = civil(self.second);
+        let CivilTime { year, month, day, hour, minute, second } = civil(self.second);
         self.rfc3339 = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
         let name = (1..).zip(MONTHS).find_map(|(number, name)| (number == month).then_some(name));
         let name = name.unwrap_or_default();
@@ -66,7 +66,7 @@ impl Clock {
 }
 
 /// Breaks seconds since 1970 down to a date and time in UTC (proleptic Gregorian calendar).
-fn civil(seconds: u64) -> Civil {
+fn civil(seconds: u64) -> CivilTime {
     let days = seconds / 86_400;
     let rest = seconds % 86_400;
     // Years begin in March here, so that the leap day is the last of its year.
@@ -78,7 +78,7 @@ fn civil(seconds: u64) -> Civil {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    Civil {
+    CivilTime {
         year: year_of_era + era * 400 + u64::from(month <= 2),
         month,
         day: day_of_year - (153 * month_from_march + 2) / 5 + 1,

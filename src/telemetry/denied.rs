@@ -16,7 +16,7 @@ const LINKS: u32 = 40;
 
 /// What is asked of the last part of a path; to pass is asked of all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum DeniedAccess {
     /// To read a file.
     Read,
     /// To connect to a socket.
@@ -24,7 +24,7 @@ pub enum Wanted {
 }
 
 /// Names the part of the path that refuses, with its mode and owner, and the user of this process.
-pub fn describe(path: &Path, wanted: Wanted) -> String {
+pub fn describe(path: &Path, wanted: DeniedAccess) -> String {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     let me = format!("this process (uid {uid}, gid {gid})");
     let Some((part, right)) = refusing(path, wanted, LINKS) else {
@@ -46,7 +46,7 @@ pub fn describe(path: &Path, wanted: Wanted) -> String {
 }
 
 /// The first part of the path that refuses, and what it refuses.
-fn refusing(path: &Path, wanted: Wanted, links: u32) -> Option<(PathBuf, &'static str)> {
+fn refusing(path: &Path, wanted: DeniedAccess, links: u32) -> Option<(PathBuf, &'static str)> {
     let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
     above.reverse();
     for directory in above.into_iter().filter(|directory| !directory.as_os_str().is_empty()) {
@@ -55,8 +55,10 @@ fn refusing(path: &Path, wanted: Wanted, links: u32) -> Option<(PathBuf, &'stati
         }
     }
     let (right, name) = match wanted {
-        Wanted::Read => (Access::READ_OK, "read (r)"),
-        Wanted::Connect => (Access::WRITE_OK, "connect to, which takes the right to write to (w),"),
+        DeniedAccess::Read => (Access::READ_OK, "read (r)"),
+        DeniedAccess::Connect => {
+            (Access::WRITE_OK, "connect to, which takes the right to write to (w),")
+        }
     };
     if access(path, right).is_ok() {
         return None;
@@ -69,7 +71,8 @@ fn refusing(path: &Path, wanted: Wanted, links: u32) -> Option<(PathBuf, &'stati
 fn behind(directory: &Path, links: u32) -> Option<(PathBuf, &'static str)> {
     let target = target(directory, links)?;
     // A name below it, so that the directory itself is one that is passed.
-    refusing(&target.join("."), Wanted::Read, links - 1).filter(|(_, right)| *right == "pass (x)")
+    refusing(&target.join("."), DeniedAccess::Read, links - 1)
+        .filter(|(_, right)| *right == "pass (x)")
 }
 
 fn target(path: &Path, links: u32) -> Option<PathBuf> {
@@ -86,13 +89,13 @@ mod tests {
 
     #[test]
     fn a_path_that_no_mode_refuses_is_said_to_be_refused_by_something_else() {
-        let text = describe(Path::new("/dev/null"), Wanted::Connect);
+        let text = describe(Path::new("/dev/null"), DeniedAccess::Connect);
         assert!(text.contains("/dev/null") && text.contains("SELinux"), "{text}");
     }
 
     #[test]
     fn what_is_not_there_is_named_itself() {
-        let text = describe(Path::new("/nonexistent-directory/a"), Wanted::Read);
+        let text = describe(Path::new("/nonexistent-directory/a"), DeniedAccess::Read);
         assert!(text.contains("may not pass (x) /nonexistent-directory of"), "{text}");
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// What a line is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum LineForm {
     /// Strings of JSON (RFC 8259, 7). Bytes that are no UTF-8 become U+FFFD, so that every line is
     /// valid JSON whatever a client sends.
     Json,
@@ -15,32 +15,32 @@ pub enum Form {
 /// A text in the making, at the end of a line. It is cut between two characters or escapes, also
 /// those of URLs, and a mark tells so.
 #[derive(Debug)]
-pub struct Text<'a> {
+pub struct EscapedText<'a> {
     line: &'a mut Vec<u8>,
-    form: Form,
+    form: LineForm,
     start: usize,
     end: usize,
     is_cut: bool,
 }
 
 /// Appends a text in quotes; of what is written for it, `most` bytes at the most.
-pub fn quoted(line: &mut Vec<u8>, form: Form, bytes: &[u8], most: usize) {
-    let mut text = Text::begin_quoted(line, form, most);
+pub fn quoted(line: &mut Vec<u8>, form: LineForm, bytes: &[u8], most: usize) {
+    let mut text = EscapedText::begin_quoted(line, form, most);
     text.push(bytes);
     text.end_quoted();
 }
 
-// === impl Text ===
+// === impl EscapedText ===
 
-impl<'a> Text<'a> {
+impl<'a> EscapedText<'a> {
     /// Begins one of at the most so many bytes, the mark not counted.
-    pub fn begin(line: &'a mut Vec<u8>, form: Form, most: usize) -> Self {
+    pub fn begin(line: &'a mut Vec<u8>, form: LineForm, most: usize) -> Self {
         let start = line.len();
         Self { line, form, start, end: start + most, is_cut: false }
     }
 
     /// The same with a quote in front.
-    pub fn begin_quoted(line: &'a mut Vec<u8>, form: Form, most: usize) -> Self {
+    pub fn begin_quoted(line: &'a mut Vec<u8>, form: LineForm, most: usize) -> Self {
         line.push(b'"');
         Self::begin(line, form, most)
     }
@@ -60,7 +60,7 @@ impl<'a> Text<'a> {
             return;
         }
         match self.form {
-            Form::Json => {
+            LineForm::Json => {
                 for chunk in bytes.utf8_chunks() {
                     for char in chunk.valid().chars() {
                         self.unit(|line| json_char(line, char));
@@ -73,7 +73,7 @@ impl<'a> Text<'a> {
                     }
                 }
             }
-            Form::Combined => bytes.iter().for_each(|&byte| {
+            LineForm::Combined => bytes.iter().for_each(|&byte| {
                 self.unit(|line| combined_byte(line, byte));
             }),
         }
@@ -83,8 +83,8 @@ impl<'a> Text<'a> {
     pub fn end(self) {
         if self.is_cut {
             self.line.extend_from_slice(match self.form {
-                Form::Json => "\u{2026}".as_bytes(),
-                Form::Combined => b"...",
+                LineForm::Json => "\u{2026}".as_bytes(),
+                LineForm::Combined => b"...",
             });
         }
     }
@@ -92,7 +92,7 @@ impl<'a> Text<'a> {
     /// The same with a quote behind.
     pub fn end_quoted(self) {
         let Self { line, form, start, end, is_cut } = self;
-        Text { line: &mut *line, form, start, end, is_cut }.end();
+        EscapedText { line: &mut *line, form, start, end, is_cut }.end();
         line.push(b'"');
     }
 
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn written(form: Form, bytes: &[u8], most: usize) -> String {
+    fn written(form: LineForm, bytes: &[u8], most: usize) -> String {
         let mut line = b"before ".to_vec();
         quoted(&mut line, form, bytes, most);
         String::from_utf8(line).unwrap().split_off("before ".len())
@@ -216,8 +216,8 @@ mod tests {
             ("\u{e0041}".as_bytes(), r#""\udb40\udc41""#, r#""\xF3\xA0\x81\x81""#),
         ];
         for (bytes, json, combined) in cases {
-            assert_eq!(written(Form::Json, bytes, 100), *json);
-            assert_eq!(written(Form::Combined, bytes, 100), *combined);
+            assert_eq!(written(LineForm::Json, bytes, 100), *json);
+            assert_eq!(written(LineForm::Combined, bytes, 100), *combined);
         }
     }
 
@@ -239,8 +239,12 @@ mod tests {
             ("ab\u{fc}c", 3, "ab\u{2026}", "ab..."),
             ("ab\u{fc}c", 4, "ab\u{fc}\u{2026}", "ab..."),
         ] {
-            assert_eq!(written(Form::Json, text.as_bytes(), most), format!("\"{json}\""), "{text}");
-            let found = written(Form::Combined, text.as_bytes(), most);
+            assert_eq!(
+                written(LineForm::Json, text.as_bytes(), most),
+                format!("\"{json}\""),
+                "{text}"
+            );
+            let found = written(LineForm::Combined, text.as_bytes(), most);
             assert_eq!(found, format!("\"{combined}\""), "{text}");
         }
     }
@@ -258,10 +262,10 @@ mod tests {
         ];
         for char in ranges.into_iter().flatten().filter_map(char::from_u32) {
             let text = format!("a{char}b");
-            let json = written(Form::Json, text.as_bytes(), 100);
+            let json = written(LineForm::Json, text.as_bytes(), 100);
             assert!(!json.contains(char), "{char:?} in {json}");
             assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
-            assert!(written(Form::Combined, text.as_bytes(), 100).is_ascii());
+            assert!(written(LineForm::Combined, text.as_bytes(), 100).is_ascii());
             assert!(!visible(&text).contains(char), "{char:?}");
         }
         assert_eq!(visible("a\n\u{9b}31m\u{202e}"), "a\\n\\u{9b}31m\\u{202e}");
@@ -275,7 +279,7 @@ mod tests {
             most in 0_usize..400,
         ) {
             let mut line = Vec::new();
-            quoted(&mut line, Form::Json, &bytes, most);
+            quoted(&mut line, LineForm::Json, &bytes, most);
             prop_assert!(!line.contains(&b'\n'));
             prop_assert!(line.len() <= most + 5, "{} > {most}", line.len());
             let parsed: String = serde_json::from_slice(&line).unwrap();
@@ -293,7 +297,7 @@ mod tests {
             most in 0_usize..300,
         ) {
             let mut line = Vec::new();
-            quoted(&mut line, Form::Combined, &bytes, most);
+            quoted(&mut line, LineForm::Combined, &bytes, most);
             prop_assert!(line.len() <= most + 5);
             prop_assert!(line.iter().all(|byte| matches!(byte, b' '..=b'~')));
             prop_assert_eq!(line.iter().filter(|byte| **byte == b'"').count(), 2);

@@ -33,15 +33,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Writes the last events when dropped.
 #[derive(Debug)]
-pub struct Events(LogSink);
+pub struct EventLog(LogSink);
 
 /// Hands each event to the thread that writes to stderr: no worker may wait for whoever reads it.
 #[derive(Debug)]
-struct Hand(LogSink);
+struct StderrWriter(LogSink);
 
 /// Sends events of at least this importance to stderr, for the rest of the process's life; lost ones
 /// are counted. Of several calls in one process only the first has an effect.
-pub fn install(level: Level, lost: &Arc<AtomicU64>) -> io::Result<Events> {
+pub fn install(level: Level, lost: &Arc<AtomicU64>) -> io::Result<EventLog> {
     let target = Target {
         out: Box::new(io::stderr()),
         name: "events",
@@ -52,7 +52,7 @@ pub fn install(level: Level, lost: &Arc<AtomicU64>) -> io::Result<Events> {
     };
     let sink = LogSink::start(target, Arc::clone(lost))?;
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(Hand(sink.clone()))
+        .with_writer(StderrWriter(sink.clone()))
         // A path or a name that a client or a server chose may stand in any field.
         .fmt_fields(debug_fn(write_field).delimited(" "))
         .with_target(false)
@@ -65,20 +65,20 @@ pub fn install(level: Level, lost: &Arc<AtomicU64>) -> io::Result<Events> {
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(%panic, "a bug in sideman ended a connection; please report it");
     }));
-    Ok(Events(sink))
+    Ok(EventLog(sink))
 }
 
-// === impl Events ===
+// === impl EventLog ===
 
-impl Drop for Events {
+impl Drop for EventLog {
     fn drop(&mut self) {
         self.0.flush(PATIENCE);
     }
 }
 
-// === impl Hand ===
+// === impl StderrWriter ===
 
-impl<'a> MakeWriter<'a> for Hand {
+impl<'a> MakeWriter<'a> for StderrWriter {
     type Writer = &'a Self;
 
     fn make_writer(&'a self) -> Self::Writer {
@@ -86,7 +86,7 @@ impl<'a> MakeWriter<'a> for Hand {
     }
 }
 
-impl Write for &Hand {
+impl Write for &StderrWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.send(bytes.to_vec(), 1);
         Ok(bytes.len())

@@ -18,12 +18,12 @@ use prometheus_client::{
 use super::{
     counter::Counter,
     families::{self, counters, describe, gauge, gauges, histogram, single},
-    histogram::Totals,
-    labels::{Flood, Handshake, MethodLabel, Route, StatusClass},
-    metrics::{Metrics, Process, Shard, StoreCounts},
-    names::{self, Name},
+    histogram::HistogramTotals,
+    labels::{FloodLabel, HandshakeResult, MethodLabel, RouteLabel, StatusClass},
+    metrics::{Metrics, ProcessMetrics, StoreCounts, WorkerMetrics},
+    names::{self, MetricName},
 };
-use crate::error::Kind;
+use crate::error::FailureKind;
 
 /// The media type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -53,7 +53,7 @@ struct Scrape {
 impl Scrape {
     fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let mut family = describe(encoder, names::REQUESTS, MetricType::Counter)?;
-        for route in Route::ALL {
+        for route in RouteLabel::ALL {
             for method in MethodLabel::ALL {
                 for class in StatusClass::ALL {
                     let count = self.metrics.sum(|shard| shard.requests(route, method, class));
@@ -74,15 +74,15 @@ impl Scrape {
 
     fn durations(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let mut family = describe(encoder, names::REQUEST_DURATION, MetricType::Histogram)?;
-        for route in Route::ALL {
+        for route in RouteLabel::ALL {
             let shards = self.metrics.shards().iter();
-            let totals = Totals::sum(shards.map(|shard| shard.duration(route)));
+            let totals = HistogramTotals::sum(shards.map(|shard| shard.duration(route)));
             if totals.count() > 0 {
                 histogram(family.encode_family(&[("route", route.name())])?, &totals)?;
             }
         }
         let shards = self.metrics.shards().iter();
-        let totals = Totals::sum(shards.map(|shard| &shard.upstream_first_byte));
+        let totals = HistogramTotals::sum(shards.map(|shard| &shard.upstream_first_byte));
         let metric = describe(encoder, names::UPSTREAM_FIRST_BYTE, MetricType::Histogram)?;
         histogram(metric, &totals)
     }
@@ -90,8 +90,8 @@ impl Scrape {
     fn counter(
         &self,
         encoder: &mut DescriptorEncoder<'_>,
-        name: Name,
-        counter: impl Fn(&Shard) -> &Counter,
+        name: MetricName,
+        counter: impl Fn(&WorkerMetrics) -> &Counter,
     ) -> Result<(), Error> {
         let metric = describe(encoder, name, MetricType::Counter)?;
         ConstCounter::new(self.metrics.sum(counter)).encode(metric)
@@ -100,8 +100,8 @@ impl Scrape {
     fn gauge(
         &self,
         encoder: &mut DescriptorEncoder<'_>,
-        name: Name,
-        counter: impl Fn(&Shard) -> &Counter,
+        name: MetricName,
+        counter: impl Fn(&WorkerMetrics) -> &Counter,
     ) -> Result<(), Error> {
         let value = i64::try_from(self.metrics.sum(counter)).unwrap_or_default();
         ConstGauge::new(value).encode(describe(encoder, name, MetricType::Gauge)?)
@@ -116,7 +116,7 @@ impl Scrape {
         ] {
             let mut family = describe(e, name, MetricType::Gauge)?;
             for (store, counts) in stores {
-                let value = i64::try_from(Process::read(number(counts))).unwrap_or(i64::MAX);
+                let value = i64::try_from(ProcessMetrics::read(number(counts))).unwrap_or(i64::MAX);
                 ConstGauge::new(value).encode(family.encode_family(&[("store", store)])?)?;
             }
         }
@@ -127,12 +127,13 @@ impl Scrape {
             (names::FILE_STORE_STREAMED, |s| &s.streamed),
             (names::FILE_STORE_UNHASHED, |s| &s.unhashed),
         ] {
-            let counts = stores.map(|(store, counts)| (store, Process::read(number(counts))));
+            let counts =
+                stores.map(|(store, counts)| (store, ProcessMetrics::read(number(counts))));
             counters(e, name, "store", &counts)?;
         }
         let faults = [
-            ("missing", Process::read(&process.static_store.manifest_missing)),
-            ("mismatched", Process::read(&process.static_store.manifest_mismatched)),
+            ("missing", ProcessMetrics::read(&process.static_store.manifest_missing)),
+            ("mismatched", ProcessMetrics::read(&process.static_store.manifest_mismatched)),
         ];
         counters(e, names::MANIFEST_FAULTS, "fault", &faults)?;
         let rescued = [
@@ -154,14 +155,14 @@ impl Scrape {
         self.gauge(e, names::UPSTREAM_IN_FLIGHT, |shard| &shard.upstream_in_flight)?;
         let process = self.metrics.process();
         let servers = [
-            ("available", Process::read(&process.servers.available)),
-            ("away", Process::read(&process.servers.away)),
+            ("available", ProcessMetrics::read(&process.servers.available)),
+            ("away", ProcessMetrics::read(&process.servers.away)),
         ];
         gauges(e, names::UPSTREAM_SERVERS, "state", &servers)?;
-        single(e, names::UPSTREAM_EJECTIONS, Process::read(&process.servers.ejections))?;
+        single(e, names::UPSTREAM_EJECTIONS, ProcessMetrics::read(&process.servers.ejections))?;
         self.gauge(e, names::QUEUE_LENGTH, |shard| &shard.queued)?;
         let shards = self.metrics.shards().iter();
-        let totals = Totals::sum(shards.map(|shard| &shard.queue_wait));
+        let totals = HistogramTotals::sum(shards.map(|shard| &shard.queue_wait));
         histogram(describe(e, names::QUEUE_WAIT, MetricType::Histogram)?, &totals)?;
         let abandoned = [
             ("queue", self.metrics.sum(|shard| &shard.abandoned_queued)),
@@ -169,8 +170,8 @@ impl Scrape {
         ];
         counters(e, names::ABANDONED, "where", &abandoned)?;
         // Zeros too: a rate does not see the first of a series that was not there.
-        let errors =
-            Kind::ALL.map(|kind| (kind.name(), self.metrics.sum(|shard| shard.errors(kind))));
+        let errors = FailureKind::ALL
+            .map(|kind| (kind.name(), self.metrics.sum(|shard| shard.errors(kind))));
         counters(e, names::ERRORS, "error", &errors)?;
         let buffers = [
             ("memory", process.buffers.memory.load(Ordering::Relaxed)),
@@ -194,7 +195,7 @@ impl Scrape {
     }
 
     fn tls(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
-        let ends = Handshake::ALL.map(|end| {
+        let ends = HandshakeResult::ALL.map(|end| {
             let count = self.metrics.sum(|shard| shard.handshakes(end));
             (end.name(), count)
         });
@@ -203,8 +204,10 @@ impl Scrape {
         self.counter(e, names::TLS_POSTPONED, |shard| &shard.handshakes_postponed)?;
         self.gauge(e, names::TLS_CONNECTIONS, |shard| &shard.tls_connections)?;
         let tls = &self.metrics.process().tls;
-        let changes =
-            [("used", Process::read(&tls.swapped)), ("rejected", Process::read(&tls.rejected))];
+        let changes = [
+            ("used", ProcessMetrics::read(&tls.swapped)),
+            ("rejected", ProcessMetrics::read(&tls.rejected)),
+        ];
         counters(e, names::TLS_CERTIFICATE_CHANGES, "result", &changes)?;
         let mut family = describe(e, names::TLS_CERTIFICATE_EXPIRY, MetricType::Gauge)?;
         for (certificate, end) in tls.expiries() {
@@ -216,7 +219,7 @@ impl Scrape {
 
     fn workers(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         for (name, counter) in [
-            (names::WORKER_CONNECTIONS, (|s| &s.connections) as fn(&Shard) -> &Counter),
+            (names::WORKER_CONNECTIONS, (|s| &s.connections) as fn(&WorkerMetrics) -> &Counter),
             (names::WORKER_IN_FLIGHT, |s| &s.in_flight),
         ] {
             let mut family = describe(e, name, MetricType::Gauge)?;
@@ -237,18 +240,20 @@ impl Scrape {
 
     fn reloads(&self, e: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let reloads = &self.metrics.process().reloads;
-        let counts =
-            [("ok", Process::read(&reloads.ok)), ("failed", Process::read(&reloads.failed))];
+        let counts = [
+            ("ok", ProcessMetrics::read(&reloads.ok)),
+            ("failed", ProcessMetrics::read(&reloads.failed)),
+        ];
         counters(e, names::RELOADS, "result", &counts)?;
         let admin = &self.metrics.process().admin;
         let refused =
             [("slow", &admin.slow), ("crowded", &admin.crowded), ("reload", &admin.reload)];
-        let refused = refused.map(|(cause, count)| (cause, Process::read(count)));
+        let refused = refused.map(|(cause, count)| (cause, ProcessMetrics::read(count)));
         counters(e, names::ADMIN_REFUSED, "cause", &refused)?;
         for (name, number) in
             [(names::RELOAD_FAILED, &reloads.has_failed), (names::SETTINGS_LOADED, &reloads.loaded)]
         {
-            let value = i64::try_from(Process::read(number)).unwrap_or(i64::MAX);
+            let value = i64::try_from(ProcessMetrics::read(number)).unwrap_or(i64::MAX);
             ConstGauge::new(value).encode(describe(e, name, MetricType::Gauge)?)?;
         }
         Ok(())
@@ -285,9 +290,9 @@ impl Collector for Scrape {
         let process = self.metrics.process();
         let limits = [
             ("max_requests", self.metrics.sum(|shard| &shard.used_up)),
-            ("max_connections", Process::read(&process.connections_full)),
-            ("descriptors", Process::read(&process.descriptors_exhausted)),
-            ("memory", Process::read(&process.memory_exceeded)),
+            ("max_connections", ProcessMetrics::read(&process.connections_full)),
+            ("descriptors", ProcessMetrics::read(&process.descriptors_exhausted)),
+            ("memory", ProcessMetrics::read(&process.memory_exceeded)),
             ("idle_memory", self.metrics.sum(|shard| &shard.grown)),
             ("connection_share", process.connection_share_exceeded.load(Ordering::Relaxed)),
             ("buffer_share", process.buffers.share_exceeded.load(Ordering::Relaxed)),
@@ -295,10 +300,10 @@ impl Collector for Scrape {
         counters(e, names::CLIENT_LIMITS, "limit", &limits)?;
         self.counter(e, names::CONNECTIONS_SHED, |shard| &shard.shed)?;
         self.counter(e, names::STALLED_STREAMS, |shard| &shard.stalled_streams)?;
-        let floods =
-            Flood::ALL.map(|flood| (flood.name(), self.metrics.sum(|shard| shard.floods(flood))));
+        let floods = FloodLabel::ALL
+            .map(|flood| (flood.name(), self.metrics.sum(|shard| shard.floods(flood))));
         counters(e, names::FLOODS, "flood", &floods)?;
-        single(e, names::ACCEPT_ERRORS, Process::read(&process.accept_errors))?;
+        single(e, names::ACCEPT_ERRORS, ProcessMetrics::read(&process.accept_errors))?;
         self.tls(e)?;
         self.counter(e, names::UPSTREAM_OPENED, |shard| &shard.upstream_opened)?;
         self.counter(e, names::UPSTREAM_REUSED, |shard| &shard.upstream_reused)?;
@@ -309,15 +314,15 @@ impl Collector for Scrape {
         self.counter(e, names::FILE_STORE_HITS, |shard| &shard.file_store_hits)?;
         self.counter(e, names::FILE_STORE_MISSES, |shard| &shard.file_store_misses)?;
         self.stores(e)?;
-        single(e, names::ACCESS_LOG_DROPPED, Process::read(&process.access_log_dropped))?;
+        single(e, names::ACCESS_LOG_DROPPED, ProcessMetrics::read(&process.access_log_dropped))?;
         self.counter(e, names::ACCESS_LOG_SAMPLED, |shard| &shard.log_left_out)?;
         self.counter(e, names::ACCESS_LOG_WAITS, |shard| &shard.log_waits)?;
-        single(e, names::EVENTS_DROPPED, Process::read(&process.events_dropped))?;
+        single(e, names::EVENTS_DROPPED, ProcessMetrics::read(&process.events_dropped))?;
         self.counter(e, names::PANICS, |shard| &shard.panics)?;
         self.reloads(e)?;
         self.phases(e)?;
         self.workers(e)?;
-        let taken = Process::read(&self.metrics.process().memory_taken);
+        let taken = ProcessMetrics::read(&self.metrics.process().memory_taken);
         gauge(e, names::MEMORY, taken)?;
         families::process(e, self.metrics.began())?;
         let mut build = describe(e, names::BUILD_INFO, MetricType::Info)?;
@@ -335,7 +340,7 @@ mod tests {
     fn rendered() -> String {
         let metrics = Arc::new(Metrics::new(2));
         for shard in metrics.shards() {
-            for route in Route::ALL {
+            for route in RouteLabel::ALL {
                 shard.duration(route).observe(Duration::from_millis(2));
                 for method in MethodLabel::ALL {
                     for class in StatusClass::ALL {
@@ -343,7 +348,7 @@ mod tests {
                     }
                 }
             }
-            for kind in Kind::ALL {
+            for kind in FailureKind::ALL {
                 shard.errors(kind).add(1);
             }
             shard.in_flight.add(1);

@@ -11,15 +11,15 @@ use prometheus_client::{
 };
 
 use super::{
-    histogram::Totals,
-    names::{self, Name},
-    usage::Usage,
+    histogram::HistogramTotals,
+    names::{self, MetricName},
+    usage::ProcessUsage,
 };
 
 /// Begins a metric.
 pub(super) fn describe<'a>(
     encoder: &'a mut DescriptorEncoder<'_>,
-    name: Name,
+    name: MetricName,
     kind: MetricType,
 ) -> Result<MetricEncoder<'a>, Error> {
     encoder.encode_descriptor(name.name, name.help, None, kind)
@@ -28,7 +28,7 @@ pub(super) fn describe<'a>(
 /// A counter for each value of one label.
 pub(super) fn counters(
     encoder: &mut DescriptorEncoder<'_>,
-    name: Name,
+    name: MetricName,
     label: &'static str,
     counts: &[(&'static str, u64)],
 ) -> Result<(), Error> {
@@ -42,7 +42,7 @@ pub(super) fn counters(
 /// A gauge for each value of one label.
 pub(super) fn gauges(
     encoder: &mut DescriptorEncoder<'_>,
-    name: Name,
+    name: MetricName,
     label: &'static str,
     values: &[(&'static str, u64)],
 ) -> Result<(), Error> {
@@ -57,14 +57,17 @@ pub(super) fn gauges(
 /// A counter without labels.
 pub(super) fn single(
     encoder: &mut DescriptorEncoder<'_>,
-    name: Name,
+    name: MetricName,
     count: u64,
 ) -> Result<(), Error> {
     ConstCounter::new(count).encode(describe(encoder, name, MetricType::Counter)?)
 }
 
 /// The buckets, the sum and the count of a metric that was begun.
-pub(super) fn histogram(mut metric: MetricEncoder<'_>, totals: &Totals) -> Result<(), Error> {
+pub(super) fn histogram(
+    mut metric: MetricEncoder<'_>,
+    totals: &HistogramTotals,
+) -> Result<(), Error> {
     let buckets =
         totals.buckets().map(|(bound, count)| (bound.map_or(f64::INFINITY, seconds), count));
     let buckets: Vec<(f64, u64)> = buckets.collect();
@@ -75,7 +78,7 @@ pub(super) fn histogram(mut metric: MetricEncoder<'_>, totals: &Totals) -> Resul
 /// A gauge without labels.
 pub(super) fn gauge(
     encoder: &mut DescriptorEncoder<'_>,
-    name: Name,
+    name: MetricName,
     value: u64,
 ) -> Result<(), Error> {
     let value = i64::try_from(value).unwrap_or(i64::MAX);
@@ -84,7 +87,7 @@ pub(super) fn gauge(
 
 /// What the process uses; what can't be read is left out.
 pub(super) fn process(encoder: &mut DescriptorEncoder<'_>, began: SystemTime) -> Result<(), Error> {
-    let usage = Usage::now();
+    let usage = ProcessUsage::now();
     if let Some(seconds) = usage.cpu_seconds {
         let metric = describe(encoder, names::PROCESS_CPU, MetricType::Counter)?;
         ConstCounter::new(seconds).encode(metric)?;

@@ -5,7 +5,7 @@ use std::{fmt::Debug, marker::PhantomData, time::Duration};
 use super::counter::Counter;
 
 /// The buckets of one kind of duration.
-pub trait Scale: Debug + Default {
+pub trait HistogramBuckets: Debug + Default {
     /// Upper bounds, in microseconds, growing; no more than [`BOUNDS`].
     const MICROS: &'static [u64];
 }
@@ -14,12 +14,12 @@ pub trait Scale: Debug + Default {
 /// gunicorn's `--timeout`, 60 s what load balancers and `upstream.read_timeout` wait. A file out
 /// of memory is in the first: below a millisecond nobody acts on a difference.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Answering;
+pub struct ResponseBuckets;
 
 /// How long a request waits for its place: all that had none to wait for are in the first, 250 ms is
 /// where the queue turns to the newest, 10 s where it gives up by default.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Waiting;
+pub struct QueueBuckets;
 
 /// One histogram of one thread.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ pub struct Histogram<S> {
 
 /// A sum over the threads' histograms.
 #[derive(Clone, Copy, Debug)]
-pub struct Totals {
+pub struct HistogramTotals {
     bounds: &'static [u64],
     /// Not cumulative; the one behind the bounds' has no upper bound.
     buckets: [u64; BUCKETS],
@@ -42,18 +42,18 @@ pub struct Totals {
 const BOUNDS: usize = 17;
 const BUCKETS: usize = BOUNDS + 1;
 
-// === impl Answering ===
+// === impl ResponseBuckets ===
 
-impl Scale for Answering {
+impl HistogramBuckets for ResponseBuckets {
     const MICROS: &'static [u64] = &[
         1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 200_000, 300_000, 500_000, 750_000,
         1_000_000, 2_000_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
     ];
 }
 
-// === impl Waiting ===
+// === impl QueueBuckets ===
 
-impl Scale for Waiting {
+impl HistogramBuckets for QueueBuckets {
     const MICROS: &'static [u64] = &[
         1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
         5_000_000, 10_000_000, 30_000_000, 60_000_000,
@@ -62,7 +62,7 @@ impl Scale for Waiting {
 
 // === impl Histogram ===
 
-impl<S: Scale> Histogram<S> {
+impl<S: HistogramBuckets> Histogram<S> {
     /// Counts one duration; to be called by the owning thread only.
     pub fn observe(&self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
@@ -74,11 +74,13 @@ impl<S: Scale> Histogram<S> {
     }
 }
 
-// === impl Totals ===
+// === impl HistogramTotals ===
 
-impl Totals {
+impl HistogramTotals {
     /// The sum of one histogram of each thread.
-    pub fn sum<'a, S: Scale + 'a>(histograms: impl Iterator<Item = &'a Histogram<S>>) -> Self {
+    pub fn sum<'a, S: HistogramBuckets + 'a>(
+        histograms: impl Iterator<Item = &'a Histogram<S>>,
+    ) -> Self {
         const { assert!(S::MICROS.len() <= BOUNDS) };
         let mut totals = Self { bounds: S::MICROS, buckets: [0; BUCKETS], sum_micros: 0 };
         for histogram in histograms {
@@ -112,12 +114,12 @@ mod tests {
 
     #[test]
     fn bounds_are_inclusive_and_the_last_bucket_is_open() {
-        let histogram = Histogram::<Waiting>::default();
+        let histogram = Histogram::<QueueBuckets>::default();
         for micros in [0, 1_000, 1_001, 60_000_000, 60_000_001] {
             histogram.observe(Duration::from_micros(micros));
         }
         let histograms = [histogram, Histogram::default()];
-        let totals = Totals::sum(histograms.iter());
+        let totals = HistogramTotals::sum(histograms.iter());
         let buckets: Vec<_> = totals.buckets().filter(|(_, count)| *count > 0).collect();
         let expected = [(Some(1_000), 2), (Some(5_000), 1), (Some(60_000_000), 1), (None, 1)];
         assert_eq!(buckets, expected);
@@ -126,7 +128,7 @@ mod tests {
 
     #[test]
     fn bounds_grow() {
-        for bounds in [Answering::MICROS, Waiting::MICROS] {
+        for bounds in [ResponseBuckets::MICROS, QueueBuckets::MICROS] {
             assert!(bounds.is_sorted_by(|a, b| a < b), "{bounds:?}");
         }
     }

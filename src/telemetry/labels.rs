@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 
 /// Who answered a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Route {
+pub enum RouteLabel {
     /// Refused before it was routed.
     #[default]
     None,
@@ -41,7 +41,7 @@ pub enum StatusClass {
 
 /// How a client's handshake ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handshake {
+pub enum HandshakeResult {
     /// All of it was done.
     Full,
     /// The client had a ticket.
@@ -62,7 +62,7 @@ pub enum Handshake {
 
 /// What a client of HTTP/2 sent too much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flood {
+pub enum FloodLabel {
     /// Frames that move no request on, such as PING and SETTINGS.
     ControlFrames,
     /// Frames of one head.
@@ -172,9 +172,9 @@ const fn label(
     Label { name, meaning, values }
 }
 
-// === impl Route ===
+// === impl RouteLabel ===
 
-impl Route {
+impl RouteLabel {
     pub const ALL: [Self; 6] =
         [Self::None, Self::Health, Self::Static, Self::Media, Self::Proxy, Self::Accel];
 
@@ -265,9 +265,9 @@ impl From<StatusCode> for StatusClass {
     }
 }
 
-// === impl Flood ===
+// === impl FloodLabel ===
 
-impl Flood {
+impl FloodLabel {
     pub const ALL: [Self; 5] =
         [Self::ControlFrames, Self::HeadFrames, Self::Resets, Self::Malformed, Self::Other];
 
@@ -283,9 +283,9 @@ impl Flood {
     }
 }
 
-// === impl Handshake ===
+// === impl HandshakeResult ===
 
-impl Handshake {
+impl HandshakeResult {
     pub const ALL: [Self; 8] = [
         Self::Full,
         Self::Resumed,

@@ -7,11 +7,11 @@ use crate::plan::Plan;
 
 /// What is in force now, by the settings' names.
 #[derive(Debug, Default)]
-pub struct Limits(Mutex<Vec<(&'static str, u64)>>);
+pub struct LimitGauges(Mutex<Vec<(&'static str, u64)>>);
 
-// === impl Limits ===
+// === impl LimitGauges ===
 
-impl Limits {
+impl LimitGauges {
     /// These are in force from now on.
     pub fn set(&self, limits: Vec<(&'static str, u64)>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = limits;

@@ -5,12 +5,12 @@ use std::cell::{Cell, RefCell};
 use tokio::sync::Notify;
 
 use super::{
-    access_log::{LONGEST_LINE, Layout, Line},
+    access_log::{AccessLogLine, LONGEST_LINE, LineLayout},
     clock::Clock,
-    log_throttle::Repeat,
+    log_throttle::LogThrottle,
     log_writer::LogSink,
 };
-use crate::plan::{Log, LogField};
+use crate::plan::{LogField, LogSettings};
 
 /// A batch this large leaves at once.
 const BATCH: usize = 32 * 1024;
@@ -19,7 +19,7 @@ const BATCH: usize = 32 * 1024;
 #[derive(Debug)]
 pub struct LogBuffer {
     /// `None` is no log.
-    layout: Option<(Layout, LogSink)>,
+    layout: Option<(LineLayout, LogSink)>,
     /// One of so many is told, where a sample is enough.
     sample: u32,
     random: RefCell<fastrand::Rng>,
@@ -30,15 +30,15 @@ pub struct LogBuffer {
 }
 
 /// What a slow stdout does is told by one worker for all.
-static TOLD: Repeat = Repeat::new();
+static TOLD: LogThrottle = LogThrottle::new();
 
 // === impl LogBuffer ===
 
 impl LogBuffer {
     /// An empty buffer; without a sink there is no log.
-    pub fn new(plan: &Log, sink: Option<LogSink>) -> Self {
+    pub fn new(plan: &LogSettings, sink: Option<LogSink>) -> Self {
         Self {
-            layout: Layout::new(plan).zip(sink),
+            layout: LineLayout::new(plan).zip(sink),
             sample: plan.static_sample,
             random: RefCell::new(fastrand::Rng::new()),
             clock: RefCell::default(),
@@ -87,7 +87,7 @@ impl LogBuffer {
     }
 
     /// Adds a line.
-    pub fn push(&self, line: &Line<'_>) {
+    pub fn push(&self, line: &AccessLogLine<'_>) {
         let Some((layout, _)) = &self.layout else { return };
         let mut clock = self.clock.borrow_mut();
         clock.tick();

@@ -10,11 +10,11 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// Lets one report through every ten seconds and counts the others.
 #[derive(Debug, Default)]
-pub struct Repeat(Mutex<Option<(Instant, u64)>>);
+pub struct LogThrottle(Mutex<Option<(Instant, u64)>>);
 
-// === impl Repeat ===
+// === impl LogThrottle ===
 
-impl Repeat {
+impl LogThrottle {
     /// One that has let nothing through yet.
     pub const fn new() -> Self {
         Self(Mutex::new(None))
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn one_report_a_pause() {
-        let (repeat, begin) = (Repeat::default(), Instant::now());
+        let (repeat, begin) = (LogThrottle::default(), Instant::now());
         assert_eq!(repeat.allow_at(begin), Some(0));
         assert_eq!(repeat.allow_at(begin), None);
         assert_eq!(repeat.allow_at(begin + PAUSE / 2), None);

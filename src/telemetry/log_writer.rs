@@ -19,8 +19,8 @@ use tokio::sync::Notify;
 /// The near end of a writer's thread.
 #[derive(Clone, Debug)]
 pub struct LogSink {
-    messages: mpsc::Sender<Message>,
-    shared: Arc<Shared>,
+    messages: mpsc::Sender<LogMessage>,
+    shared: Arc<LogSinkState>,
 }
 
 /// Where lines go, and what is told when they can't be written.
@@ -36,7 +36,7 @@ pub struct Target {
     pub on_error: fn(&io::Error),
 }
 
-enum Message {
+enum LogMessage {
     Lines {
         bytes: Vec<u8>,
         count: u64,
@@ -46,7 +46,7 @@ enum Message {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct LogSinkState {
     /// Bytes on their way.
     pending: AtomicUsize,
     limit: usize,
@@ -62,7 +62,7 @@ impl LogSink {
     /// Starts the thread. Lines that are lost are counted in `lost`.
     pub fn start(target: Target, lost: Arc<AtomicU64>) -> io::Result<Self> {
         let (messages, incoming) = mpsc::channel();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(LogSinkState {
             pending: AtomicUsize::new(0),
             limit: target.limit,
             full_at: target.full_at,
@@ -81,7 +81,7 @@ impl LogSink {
         let length = bytes.len();
         let pending = self.shared.pending.fetch_add(length, Ordering::SeqCst);
         let fits = pending + length <= self.shared.limit;
-        let is_sent = fits && self.messages.send(Message::Lines { bytes, count }).is_ok();
+        let is_sent = fits && self.messages.send(LogMessage::Lines { bytes, count }).is_ok();
         if !is_sent {
             self.shared.take_off(length);
             self.shared.lost.fetch_add(count, Ordering::Relaxed);
@@ -110,7 +110,8 @@ impl LogSink {
     /// `patience`.
     pub fn flush(&self, patience: Duration) -> bool {
         let (written, done) = mpsc::channel();
-        self.messages.send(Message::Flush(written)).is_ok() && done.recv_timeout(patience).is_ok()
+        self.messages.send(LogMessage::Flush(written)).is_ok()
+            && done.recv_timeout(patience).is_ok()
     }
 }
 
@@ -122,9 +123,9 @@ impl fmt::Debug for Target {
     }
 }
 
-// === impl Shared ===
+// === impl LogSinkState ===
 
-impl Shared {
+impl LogSinkState {
     /// So many bytes wait no more.
     fn take_off(&self, length: usize) {
         let left = self.pending.fetch_sub(length, Ordering::SeqCst).saturating_sub(length);
@@ -135,12 +136,12 @@ impl Shared {
     }
 }
 
-fn write_all(mut target: Target, incoming: &mpsc::Receiver<Message>, shared: &Shared) {
+fn write_all(mut target: Target, incoming: &mpsc::Receiver<LogMessage>, shared: &LogSinkState) {
     let mut has_failed = false;
     for message in incoming {
         let (bytes, count) = match message {
-            Message::Lines { bytes, count } => (bytes, count),
-            Message::Flush(written) => {
+            LogMessage::Lines { bytes, count } => (bytes, count),
+            LogMessage::Flush(written) => {
                 // Nobody may be waiting any more.
                 let _ = written.send(());
                 continue;
@@ -168,9 +169,9 @@ mod tests {
     use std::sync::Mutex;
 
     #[derive(Clone, Default)]
-    struct Out(Arc<Mutex<Vec<u8>>>);
+    struct SharedOutput(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Out {
+    impl Write for SharedOutput {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -181,7 +182,7 @@ mod tests {
 
     /// Takes three bytes, then is full once.
     #[derive(Clone, Default)]
-    struct FullOnce(Out, u32);
+    struct FullOnce(SharedOutput, u32);
 
     impl Write for FullOnce {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -229,7 +230,7 @@ mod tests {
 
     #[test]
     fn everything_is_written_before_a_flush_ends() {
-        let out = Out::default();
+        let out = SharedOutput::default();
         let (sink, lost) = start(out.clone(), 1 << 20);
         for number in 0..100 {
             sink.clone().send(format!("{number}\n").into_bytes(), 1);

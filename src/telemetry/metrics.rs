@@ -11,25 +11,25 @@ use std::{
 
 use super::{
     counter::Counter,
-    histogram::{Answering, Histogram, Waiting},
-    labels::{Flood, Handshake, MethodLabel, Route, StatusClass},
-    limits::Limits,
+    histogram::{Histogram, QueueBuckets, ResponseBuckets},
+    labels::{FloodLabel, HandshakeResult, MethodLabel, RouteLabel, StatusClass},
+    limits::LimitGauges,
     usage,
 };
-use crate::{error::Kind, sync::AtomicU64 as SharedBytes};
+use crate::{error::FailureKind, sync::AtomicU64 as SharedBytes};
 
-const KINDS: usize = Kind::ALL.len();
-const ROUTES: usize = Route::ALL.len();
+const KINDS: usize = FailureKind::ALL.len();
+const ROUTES: usize = RouteLabel::ALL.len();
 const METHODS: usize = MethodLabel::ALL.len();
 const CLASSES: usize = StatusClass::ALL.len();
-const HANDSHAKES: usize = Handshake::ALL.len();
-const FLOODS: usize = Flood::ALL.len();
+const HANDSHAKES: usize = HandshakeResult::ALL.len();
+const FLOODS: usize = FloodLabel::ALL.len();
 
 /// All numbers of the process.
 #[derive(Debug)]
 pub struct Metrics {
-    shards: Vec<Arc<Shard>>,
-    process: Arc<Process>,
+    shards: Vec<Arc<WorkerMetrics>>,
+    process: Arc<ProcessMetrics>,
     began: SystemTime,
 }
 
@@ -37,12 +37,12 @@ pub struct Metrics {
 /// cache line.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub struct Shard {
+pub struct WorkerMetrics {
     /// The worker, as the kernel knows it; 0 until it runs.
     thread: AtomicU32,
     requests: [[[Counter; CLASSES]; METHODS]; ROUTES],
-    durations: [Histogram<Answering>; ROUTES],
-    pub upstream_first_byte: Histogram<Answering>,
+    durations: [Histogram<ResponseBuckets>; ROUTES],
+    pub upstream_first_byte: Histogram<ResponseBuckets>,
     pub in_flight: Counter,
     pub received_bytes: Counter,
     pub sent_bytes: Counter,
@@ -64,10 +64,10 @@ pub struct Shard {
     pub upstream_reused: Counter,
     pub upstream_failed: Counter,
     pub upstream_retries: Counter,
-    errors: Errors,
+    errors: ErrorCounts,
     pub upstream_in_flight: Counter,
     pub queued: Counter,
-    pub queue_wait: Histogram<Waiting>,
+    pub queue_wait: Histogram<QueueBuckets>,
     pub abandoned_queued: Counter,
     pub abandoned_running: Counter,
     pub spilled_requests: Counter,
@@ -178,11 +178,11 @@ impl TlsCounts {
 
 /// A counter for each kind of failure.
 #[derive(Debug)]
-struct Errors([Counter; KINDS]);
+struct ErrorCounts([Counter; KINDS]);
 
-// === impl Errors ===
+// === impl ErrorCounts ===
 
-impl Default for Errors {
+impl Default for ErrorCounts {
     fn default() -> Self {
         Self(std::array::from_fn(|_| Counter::default()))
     }
@@ -190,7 +190,7 @@ impl Default for Errors {
 
 /// Numbers that any thread may write, away from the request path.
 #[derive(Debug, Default)]
-pub struct Process {
+pub struct ProcessMetrics {
     pub accept_errors: AtomicU64,
     /// Times that new connections were left to wait because of `server.max_connections`.
     pub connections_full: AtomicU64,
@@ -208,7 +208,7 @@ pub struct Process {
     pub servers: Arc<ServerCounts>,
     pub reloads: ReloadCounts,
     pub admin: AdminCounts,
-    pub limits: Limits,
+    pub limits: LimitGauges,
     pub tls: Arc<TlsCounts>,
     /// The site's own files.
     pub static_store: Arc<StoreCounts>,
@@ -249,12 +249,12 @@ impl Metrics {
     }
 
     /// Each worker's share.
-    pub fn shards(&self) -> &[Arc<Shard>] {
+    pub fn shards(&self) -> &[Arc<WorkerMetrics>] {
         &self.shards
     }
 
     /// The numbers of the whole process.
-    pub fn process(&self) -> &Arc<Process> {
+    pub fn process(&self) -> &Arc<ProcessMetrics> {
         &self.process
     }
 
@@ -268,14 +268,14 @@ impl Metrics {
         self.sum(|shard| &shard.in_flight)
     }
 
-    pub(super) fn sum(&self, counter: impl Fn(&Shard) -> &Counter) -> u64 {
+    pub(super) fn sum(&self, counter: impl Fn(&WorkerMetrics) -> &Counter) -> u64 {
         self.shards.iter().fold(0, |sum, shard| sum.wrapping_add(counter(shard).value()))
     }
 }
 
-// === impl Shard ===
+// === impl WorkerMetrics ===
 
-impl Shard {
+impl WorkerMetrics {
     /// Notes that the calling thread is the worker.
     pub fn is_mine(&self) {
         self.thread.store(usage::this_thread(), Ordering::Relaxed);
@@ -287,39 +287,39 @@ impl Shard {
     }
 
     /// The counter of requests with these labels.
-    pub fn requests(&self, route: Route, method: MethodLabel, class: StatusClass) -> &Counter {
+    pub fn requests(&self, route: RouteLabel, method: MethodLabel, class: StatusClass) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "each index is an enum's discriminant")]
         &self.requests[route as usize][method as usize][class as usize]
     }
 
     /// The counter of requests that failed in this way.
-    pub fn errors(&self, kind: Kind) -> &Counter {
+    pub fn errors(&self, kind: FailureKind) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.errors.0[kind as usize]
     }
 
     /// The counter of connections that ended with this flood.
-    pub fn floods(&self, flood: Flood) -> &Counter {
+    pub fn floods(&self, flood: FloodLabel) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.floods[flood as usize]
     }
 
     /// The counter of handshakes that ended in this way.
-    pub fn handshakes(&self, end: Handshake) -> &Counter {
+    pub fn handshakes(&self, end: HandshakeResult) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.handshakes[end as usize]
     }
 
     /// The histogram of a route's durations.
-    pub fn duration(&self, route: Route) -> &Histogram<Answering> {
+    pub fn duration(&self, route: RouteLabel) -> &Histogram<ResponseBuckets> {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.durations[route as usize]
     }
 }
 
-// === impl Process ===
+// === impl ProcessMetrics ===
 
-impl Process {
+impl ProcessMetrics {
     /// Reads one of the process's numbers.
     pub fn read(counter: &AtomicU64) -> u64 {
         counter.load(Ordering::Relaxed)

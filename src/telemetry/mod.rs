@@ -23,9 +23,9 @@ mod reference;
 pub mod usage;
 
 pub use self::{
-    labels::{Flood, Handshake, MethodLabel, Route, StatusClass},
+    labels::{FloodLabel, HandshakeResult, MethodLabel, RouteLabel, StatusClass},
     log_buffer::LogBuffer,
-    log_throttle::Repeat,
+    log_throttle::LogThrottle,
     log_writer::LogSink,
-    metrics::{BufferCounts, Metrics, ServerCounts, Shard, StoreCounts, TlsCounts},
+    metrics::{BufferCounts, Metrics, ServerCounts, StoreCounts, TlsCounts, WorkerMetrics},
 };

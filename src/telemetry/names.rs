@@ -4,16 +4,16 @@
 
 /// A metric: its name without the `_total` that counters get, and what is to be known about it.
 #[derive(Clone, Copy, Debug)]
-pub struct Name {
+pub struct MetricName {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: MetricKind,
     pub labels: &'static [&'static str],
     pub help: &'static str,
 }
 
 /// What a metric's numbers do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Only grows.
     Counter,
     /// Goes up and down.
@@ -24,15 +24,15 @@ pub enum Kind {
     Info,
 }
 
-// === impl Name ===
+// === impl MetricName ===
 
-impl Name {
+impl MetricName {
     /// The name that queries use.
     pub fn series(&self) -> String {
         let suffix = match self.kind {
-            Kind::Counter => "_total",
-            Kind::Info => "_info",
-            Kind::Gauge | Kind::Histogram => "",
+            MetricKind::Counter => "_total",
+            MetricKind::Info => "_info",
+            MetricKind::Gauge | MetricKind::Histogram => "",
         };
         format!("{}{suffix}", self.name)
     }
@@ -47,9 +47,9 @@ impl Name {
     }
 }
 
-// === impl Kind ===
+// === impl MetricKind ===
 
-impl Kind {
+impl MetricKind {
     /// The name that expositions have for it.
     pub fn name(self) -> &'static str {
         match self {
@@ -61,53 +61,54 @@ impl Kind {
     }
 }
 
-const fn counter(name: &'static str, help: &'static str) -> Name {
-    Name { name, kind: Kind::Counter, labels: &[], help }
+const fn counter(name: &'static str, help: &'static str) -> MetricName {
+    MetricName { name, kind: MetricKind::Counter, labels: &[], help }
 }
 
-const fn gauge(name: &'static str, help: &'static str) -> Name {
-    Name { name, kind: Kind::Gauge, labels: &[], help }
+const fn gauge(name: &'static str, help: &'static str) -> MetricName {
+    MetricName { name, kind: MetricKind::Gauge, labels: &[], help }
 }
 
-const fn histogram(name: &'static str, help: &'static str) -> Name {
-    Name { name, kind: Kind::Histogram, labels: &[], help }
+const fn histogram(name: &'static str, help: &'static str) -> MetricName {
+    MetricName { name, kind: MetricKind::Histogram, labels: &[], help }
 }
 
-const fn info(name: &'static str, help: &'static str) -> Name {
-    Name { name, kind: Kind::Info, labels: &[], help }
+const fn info(name: &'static str, help: &'static str) -> MetricName {
+    MetricName { name, kind: MetricKind::Info, labels: &[], help }
 }
 
-pub const REQUESTS: Name =
+pub const REQUESTS: MetricName =
     counter("sideman_requests", "Requests answered, by route, method and class of status")
         .by(&["route", "method", "status"]);
-pub const REQUEST_DURATION: Name = histogram(
+pub const REQUEST_DURATION: MetricName = histogram(
     "sideman_request_duration_seconds",
     "From the end of a request's head to the end of its answer, by route",
 )
 .by(&["route"]);
-pub const REQUESTS_IN_FLIGHT: Name =
+pub const REQUESTS_IN_FLIGHT: MetricName =
     gauge("sideman_requests_in_flight", "Requests whose answer is not complete");
-pub const ERRORS: Name =
+pub const ERRORS: MetricName =
     counter("sideman_errors", "Requests that failed, by the log's error").by(&["error"]);
-pub const HEADERS_DROPPED: Name = counter(
+pub const HEADERS_DROPPED: MetricName = counter(
     "sideman_request_headers_dropped",
     "Request headers kept from the application: forged forwarding headers, names with underscores",
 );
-pub const RECEIVED_BYTES: Name =
+pub const RECEIVED_BYTES: MetricName =
     counter("sideman_received_bytes", "Bytes read from clients, heads included");
-pub const SENT_BYTES: Name =
+pub const SENT_BYTES: MetricName =
     counter("sideman_sent_bytes", "Bytes written to clients, heads included");
 
-pub const CLIENT_CONNECTIONS: Name = gauge("sideman_client_connections", "Open client connections");
-pub const CLIENT_CONNECTIONS_ACCEPTED: Name =
+pub const CLIENT_CONNECTIONS: MetricName =
+    gauge("sideman_client_connections", "Open client connections");
+pub const CLIENT_CONNECTIONS_ACCEPTED: MetricName =
     counter("sideman_client_connections_accepted", "Client connections accepted");
-pub const CLIENT_TIMEOUTS: Name = counter(
+pub const CLIENT_TIMEOUTS: MetricName = counter(
     "sideman_client_timeouts",
     "Client connections closed by a timer: idle (server.idle_timeout), header \
      (server.header_timeout) or write (server.write_timeout)",
 )
 .by(&["timer"]);
-pub const CLIENT_LIMITS: Name = counter(
+pub const CLIENT_LIMITS: MetricName = counter(
     "sideman_client_limits",
     "Times that a limit of client connections acted: max_requests (server.max_requests), \
      max_connections (server.max_connections), descriptors (ulimits.nofile), memory (memory.limit), \
@@ -115,250 +116,250 @@ pub const CLIENT_LIMITS: Name = counter(
      buffer_share (one client had more than its part of server.max_connections or of buffers.memory)",
 )
 .by(&["limit"]);
-pub const CONNECTIONS_SHED: Name = counter(
+pub const CONNECTIONS_SHED: MetricName = counter(
     "sideman_client_connections_shed",
     "Client connections that were idle or asked nothing, closed to make room for new ones",
 );
-pub const ACCEPT_ERRORS: Name = counter(
+pub const ACCEPT_ERRORS: MetricName = counter(
     "sideman_accept_errors",
     "Connections that could not be accepted, for example for lack of descriptors",
 );
-pub const STALLED_STREAMS: Name = counter(
+pub const STALLED_STREAMS: MetricName = counter(
     "sideman_client_stalled_streams",
     "HTTP/2 requests cut off because the client took nothing of the answer \
      (server.write_timeout)",
 );
-pub const FLOODS: Name = counter(
+pub const FLOODS: MetricName = counter(
     "sideman_client_floods",
     "HTTP/2 connections closed with ENHANCE_YOUR_CALM, by what they sent without end",
 )
 .by(&["flood"]);
-pub const TUNNELS: Name = gauge("sideman_tunnels", "Open upgraded connections (WebSocket)");
-pub const TUNNELS_OPENED: Name =
+pub const TUNNELS: MetricName = gauge("sideman_tunnels", "Open upgraded connections (WebSocket)");
+pub const TUNNELS_OPENED: MetricName =
     counter("sideman_tunnels_opened", "Connections that were upgraded (WebSocket)");
 
-pub const TLS_HANDSHAKES: Name = counter(
+pub const TLS_HANDSHAKES: MetricName = counter(
     "sideman_tls_handshakes",
     "TLS handshakes, by result: full or resumed, or why there is no connection: timeout \
      (tls.handshake_timeout), left, not_tls, incompatible, refused (by the client), broken",
 )
 .by(&["result"]);
-pub const TLS_HANDSHAKING: Name = gauge(
+pub const TLS_HANDSHAKING: MetricName = gauge(
     "sideman_tls_handshakes_in_flight",
     "TLS handshakes that have begun and not ended (tls.handshakes)",
 );
-pub const TLS_POSTPONED: Name = counter(
+pub const TLS_POSTPONED: MetricName = counter(
     "sideman_tls_handshakes_postponed",
     "TLS handshakes that had to wait because tls.handshakes were in flight",
 );
-pub const TLS_CONNECTIONS: Name =
+pub const TLS_CONNECTIONS: MetricName =
     gauge("sideman_tls_connections", "Open client connections that speak TLS, handshakes apart");
-pub const TLS_CERTIFICATE_CHANGES: Name = counter(
+pub const TLS_CERTIFICATE_CHANGES: MetricName = counter(
     "sideman_tls_certificate_changes",
     "Changes of the files of tls.certificates, by result: used, or rejected (the old one stays in use)").by(&["result"]);
-pub const TLS_CERTIFICATE_EXPIRY: Name = gauge(
+pub const TLS_CERTIFICATE_EXPIRY: MetricName = gauge(
     "sideman_tls_certificate_expiry_seconds",
     "When each certificate in use ends, in seconds since 1970",
 )
 .by(&["certificate"]);
 
-pub const UPSTREAM_IN_FLIGHT: Name = gauge(
+pub const UPSTREAM_IN_FLIGHT: MetricName = gauge(
     "sideman_upstream_in_flight",
     "Requests that have a place at the application (upstream.max_in_flight)",
 );
-pub const QUEUE_LENGTH: Name =
+pub const QUEUE_LENGTH: MetricName =
     gauge("sideman_queue_length", "Requests that wait for a place at the application");
-pub const QUEUE_WAIT: Name = histogram(
+pub const QUEUE_WAIT: MetricName = histogram(
     "sideman_queue_wait_seconds",
     "How long requests waited for a place at the application, or until it was back",
 );
-pub const UPSTREAM_FIRST_BYTE: Name = histogram(
+pub const UPSTREAM_FIRST_BYTE: MetricName = histogram(
     "sideman_upstream_first_byte_seconds",
     "From handing a request to the application to the head of its answer",
 );
-pub const ABANDONED: Name = counter(
+pub const ABANDONED: MetricName = counter(
     "sideman_abandoned",
     "Requests whose client left while they waited (queue) or while the application worked on them \
      (application)",
 )
 .by(&["where"]);
-pub const UPSTREAM_RETRIES: Name = counter(
+pub const UPSTREAM_RETRIES: MetricName = counter(
     "sideman_upstream_retries",
     "Requests sent again because their connection ended before a byte of an answer",
 );
 
-pub const UPSTREAM_SERVERS: Name = gauge(
+pub const UPSTREAM_SERVERS: MetricName = gauge(
     "sideman_upstream_servers",
     "Known servers of the applications, by state: available or away",
 )
 .by(&["state"]);
-pub const UPSTREAM_EJECTIONS: Name = counter(
+pub const UPSTREAM_EJECTIONS: MetricName = counter(
     "sideman_upstream_ejections",
     "Servers taken out of use because they refused connections or failed requests",
 );
-pub const UPSTREAM_OPENED: Name =
+pub const UPSTREAM_OPENED: MetricName =
     counter("sideman_upstream_connections_opened", "Connections opened to the application");
-pub const UPSTREAM_REUSED: Name =
+pub const UPSTREAM_REUSED: MetricName =
     counter("sideman_upstream_connections_reused", "Requests sent on a kept connection");
-pub const UPSTREAM_FAILED: Name = counter(
+pub const UPSTREAM_FAILED: MetricName = counter(
     "sideman_upstream_connections_failed",
     "Connection attempts that the application refused or let time out",
 );
 
-pub const BUFFER_BYTES: Name = gauge(
+pub const BUFFER_BYTES: MetricName = gauge(
     "sideman_buffer_bytes",
     "Bytes of bodies that wait, in memory or on disk, and of long request heads (heads)",
 )
 .by(&["kind"]);
-pub const BUFFER_ANSWER_BYTES: Name = gauge(
+pub const BUFFER_ANSWER_BYTES: MetricName = gauge(
     "sideman_buffer_answer_bytes",
     "The part of sideman_buffer_bytes that answers take, by kind: memory or disk. At most half of \
      buffers.memory and buffers.disk; the other half is for requests alone",
 )
 .by(&["kind"]);
-pub const BUFFER_SPILLED: Name = counter(
+pub const BUFFER_SPILLED: MetricName = counter(
     "sideman_buffer_spilled",
     "Bodies that went to a file, or were kept as one in memory: request or answer",
 )
 .by(&["body"]);
-pub const BUFFER_HELD_UP: Name = counter(
+pub const BUFFER_HELD_UP: MetricName = counter(
     "sideman_buffer_held_up",
     "Answers for which the application had to wait until the client took some: buffers.answer, and the \
      halves of buffers.memory and buffers.disk that answers may take, had no room",
 );
 
-pub const FILE_STORE_HITS: Name = counter(
+pub const FILE_STORE_HITS: MetricName = counter(
     "sideman_file_store_hits",
     "Files found in memory, or known to be missing, still fresh",
 );
-pub const FILE_STORE_MISSES: Name =
+pub const FILE_STORE_MISSES: MetricName =
     counter("sideman_file_store_misses", "Files that had to be looked for on disk");
-pub const FILE_STORE_BYTES: Name = gauge(
+pub const FILE_STORE_BYTES: MetricName = gauge(
     "sideman_file_store_bytes",
     "Bytes of files kept in memory, by store (static.memory, media.memory)",
 )
 .by(&["store"]);
-pub const FILE_STORE_ENTRIES: Name = gauge(
+pub const FILE_STORE_ENTRIES: MetricName = gauge(
     "sideman_file_store_entries",
     "Files kept in memory or open, by store (static.entries, media.entries)",
 )
 .by(&["store"]);
-pub const FILE_STORE_EVICTED: Name = counter(
+pub const FILE_STORE_EVICTED: MetricName = counter(
     "sideman_file_store_evicted",
     "Files thrown out of memory, or not kept in it, because there was no room, by store",
 )
 .by(&["store"]);
-pub const FILE_STORE_COMPRESSED: Name = counter(
+pub const FILE_STORE_COMPRESSED: MetricName = counter(
     "sideman_file_store_compressed",
     "Representations made by compressing in the background, by store",
 )
 .by(&["store"]);
-pub const FILE_STORE_POSTPONED: Name = counter(
+pub const FILE_STORE_POSTPONED: MetricName = counter(
     "sideman_file_store_postponed",
     "Compressing, hashing or verifying put off because 1024 such jobs were waiting, by store",
 )
 .by(&["store"]);
-pub const FILE_STORE_STREAMED: Name = counter(
+pub const FILE_STORE_STREAMED: MetricName = counter(
     "sideman_file_store_streamed",
     "Files not read into memory because responses held a quarter more than static.memory or \
      media.memory, by store",
 )
 .by(&["store"]);
-pub const FILE_STORE_UNHASHED: Name = counter(
+pub const FILE_STORE_UNHASHED: MetricName = counter(
     "sideman_file_store_unhashed",
     "Files found without an ETag because static.hash_rate had been read for others, by store",
 )
 .by(&["store"]);
-pub const MANIFEST_FAULTS: Name = counter(
+pub const MANIFEST_FAULTS: MetricName = counter(
     "sideman_manifest_faults",
     "Files that a staticfiles.json lists and that are missing, or whose contents are not what the \
      name says (mismatched, by sample)",
 )
 .by(&["fault"]);
-pub const RESCUED_FILES: Name = counter(
+pub const RESCUED_FILES: MetricName = counter(
     "sideman_rescued_files",
     "Requests for files with a content hash that the first directory lacks, by where they were found: \
      directory, fallback, current, or failed (the fallback gave no answer)").by(&["found"]);
-pub const ACCEL: Name = counter(
+pub const ACCEL: MetricName = counter(
     "sideman_accel",
     "Files that the application had sent (X-Accel-Redirect, X-Sendfile), by result: sent, missing or \
      refused").by(&["result"]);
 
-pub const WORKER_CONNECTIONS: Name =
+pub const WORKER_CONNECTIONS: MetricName =
     gauge("sideman_worker_connections", "Open client connections, by worker thread")
         .by(&["worker"]);
-pub const WORKER_IN_FLIGHT: Name = gauge(
+pub const WORKER_IN_FLIGHT: MetricName = gauge(
     "sideman_worker_requests_in_flight",
     "Requests whose answer is not complete, by worker thread",
 )
 .by(&["worker"]);
-pub const WORKER_CPU: Name = counter(
+pub const WORKER_CPU: MetricName = counter(
     "sideman_worker_cpu_seconds",
     "Processor time of each worker thread; a worker that takes a second a second has no room left",
 )
 .by(&["worker"]);
-pub const LIMIT: Name =
+pub const LIMIT: MetricName =
     gauge("sideman_limit", "Settings that bound what other metrics count, by name")
         .by(&["setting"]);
 
-pub const ACCESS_LOG_DROPPED: Name = counter(
+pub const ACCESS_LOG_DROPPED: MetricName = counter(
     "sideman_access_log_dropped",
     "Access-log lines lost because stdout was slow (log.buffer) or failed",
 );
-pub const ACCESS_LOG_SAMPLED: Name = counter(
+pub const ACCESS_LOG_SAMPLED: MetricName = counter(
     "sideman_access_log_left_out",
     "Successful answers with static files that have no access-log line (log.static_sample)",
 );
-pub const ACCESS_LOG_WAITS: Name = counter(
+pub const ACCESS_LOG_WAITS: MetricName = counter(
     "sideman_access_log_waits",
     "Requests that waited for a slow stdout (log.when_slow, log.buffer)",
 );
-pub const EVENTS_DROPPED: Name =
+pub const EVENTS_DROPPED: MetricName =
     counter("sideman_events_dropped", "Events lost because stderr was slow or failed");
-pub const PANICS: Name = counter("sideman_panics", "Connections ended by a bug in Sideman");
-pub const RELOADS: Name =
+pub const PANICS: MetricName = counter("sideman_panics", "Connections ended by a bug in Sideman");
+pub const RELOADS: MetricName =
     counter("sideman_reloads", "Times that the settings were read again, by result: ok or failed")
         .by(&["result"]);
-pub const RELOAD_FAILED: Name = gauge(
+pub const RELOAD_FAILED: MetricName = gauge(
     "sideman_last_reload_failed",
     "1 if the last reload failed, so that older settings are in use; else 0",
 );
-pub const ADMIN_REFUSED: Name = counter(
+pub const ADMIN_REFUSED: MetricName = counter(
     "sideman_admin_refused",
     "What the admin listener refused, by cause: connections that were slow (15 s) or crowded (closed for \
      others: 16 of one client, 64 of all), or a reload without the header Sideman-Reload or for another Host",
 )
 .by(&["cause"]);
-pub const SETTINGS_LOADED: Name = gauge(
+pub const SETTINGS_LOADED: MetricName = gauge(
     "sideman_settings_loaded_timestamp_seconds",
     "When the settings in use were taken up, in seconds since 1970: at the start or by a reload",
 );
-pub const PHASE: Name =
+pub const PHASE: MetricName =
     gauge("sideman_phase", "1 for the phase the process is in, 0 for others").by(&["phase"]);
-pub const BUILD_INFO: Name =
+pub const BUILD_INFO: MetricName =
     info("sideman_build", "The version of the running binary").by(&["version"]);
 
-pub const MEMORY: Name = gauge(
+pub const MEMORY: MetricName = gauge(
     "sideman_memory_bytes",
     "Memory that memory.limit is about: all of the container's but the page cache, or the process's own where no \
      container has a limit",
 );
-pub const PROCESS_CPU: Name =
+pub const PROCESS_CPU: MetricName =
     counter("process_cpu_seconds", "Processor time of the process, in user and kernel mode");
-pub const PROCESS_RESIDENT: Name =
+pub const PROCESS_RESIDENT: MetricName =
     gauge("process_resident_memory_bytes", "Memory that the process has in RAM");
-pub const PROCESS_VIRTUAL: Name =
+pub const PROCESS_VIRTUAL: MetricName =
     gauge("process_virtual_memory_bytes", "Address space that the process has reserved");
-pub const PROCESS_OPEN_FDS: Name = gauge("process_open_fds", "Open file descriptors");
-pub const PROCESS_MAX_FDS: Name =
+pub const PROCESS_OPEN_FDS: MetricName = gauge("process_open_fds", "Open file descriptors");
+pub const PROCESS_MAX_FDS: MetricName =
     gauge("process_max_fds", "File descriptors that may be open (ulimits.nofile)");
-pub const PROCESS_THREADS: Name =
+pub const PROCESS_THREADS: MetricName =
     gauge("process_threads", "Threads, those that wait for the disk among them");
-pub const PROCESS_START: Name =
+pub const PROCESS_START: MetricName =
     gauge("process_start_time_seconds", "When the process began, in seconds since 1970");
 
 /// All of them, in the sections of docs/metrics.md.
-pub const SECTIONS: &[(&str, &[Name])] = &[
+pub const SECTIONS: &[(&str, &[MetricName])] = &[
     (
         "Requests",
         &[
@@ -463,6 +464,6 @@ pub const SECTIONS: &[(&str, &[Name])] = &[
 ];
 
 /// Every metric.
-pub fn all() -> impl Iterator<Item = &'static Name> {
+pub fn all() -> impl Iterator<Item = &'static MetricName> {
     SECTIONS.iter().flat_map(|(_, names)| *names)
 }

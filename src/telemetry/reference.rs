@@ -4,9 +4,9 @@
 use std::{env, fmt::Write as _, fs, path::Path};
 
 use super::{
-    histogram::{Answering, Scale, Waiting},
+    histogram::{HistogramBuckets, QueueBuckets, ResponseBuckets},
     labels::LABELS,
-    names::{self, Kind, Name},
+    names::{self, MetricKind, MetricName},
 };
 
 const INTRODUCTION: &str = "# Metrics
@@ -66,7 +66,7 @@ fn the_page_about_operation_names_metrics_that_exist() {
 fn reference() -> String {
     let mut text = INTRODUCTION.to_owned();
     for (title, names) in names::SECTIONS {
-        let mut names: Vec<&Name> = names.iter().collect();
+        let mut names: Vec<&MetricName> = names.iter().collect();
         names.sort_by_key(|name| name.series());
         text.push_str(&format!("\n## {title}\n\n"));
         text.push_str("| metric | type | labels | unit | meaning |\n|---|---|---|---|---|\n");
@@ -87,9 +87,9 @@ fn reference() -> String {
          `used` and\n`rejected`, files for the application `sent`, `missing` and `refused`.\n",
     );
     text.push_str("\n## Buckets\n\nUpper bounds (`le`) of the histograms, in seconds:\n\n");
-    for name in names::all().filter(|name| name.kind == Kind::Histogram) {
+    for name in names::all().filter(|name| name.kind == MetricKind::Histogram) {
         let is_waiting = name.name == names::QUEUE_WAIT.name;
-        let bounds = if is_waiting { Waiting::MICROS } else { Answering::MICROS };
+        let bounds = if is_waiting { QueueBuckets::MICROS } else { ResponseBuckets::MICROS };
         let bounds: Vec<_> = bounds.iter().map(|micros| seconds(*micros)).collect();
         writeln!(text, "- `{}`: {}", name.name, bounds.join(", ")).unwrap();
     }

@@ -11,7 +11,7 @@ use rustix::{
 
 /// What the whole process uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Usage {
+pub struct ProcessUsage {
     pub cpu_seconds: Option<f64>,
     pub resident_bytes: Option<u64>,
     pub virtual_bytes: Option<u64>,
@@ -23,7 +23,7 @@ pub struct Usage {
 
 /// The fields of a `stat` file that are wanted (proc(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stat {
+struct ProcessStat {
     /// In user and in kernel mode.
     ticks: u64,
     threads: u64,
@@ -31,9 +31,9 @@ struct Stat {
     resident_pages: u64,
 }
 
-// === impl Usage ===
+// === impl ProcessUsage ===
 
-impl Usage {
+impl ProcessUsage {
     /// What is used now.
     pub fn now() -> Self {
         let stat = read("/proc/self/stat");
@@ -59,7 +59,7 @@ pub fn thread_cpu_seconds(thread: u32) -> Option<f64> {
     read(&format!("/proc/self/task/{thread}/stat")).map(|stat| seconds(stat.ticks))
 }
 
-fn read(path: &str) -> Option<Stat> {
+fn read(path: &str) -> Option<ProcessStat> {
     parse(&fs::read_to_string(path).ok()?)
 }
 
@@ -75,12 +75,12 @@ fn open_files() -> Option<u64> {
 }
 
 /// Reads `pid (name) state ...`: the name may hold anything, also spaces and parentheses.
-fn parse(stat: &str) -> Option<Stat> {
+fn parse(stat: &str) -> Option<ProcessStat> {
     let (_, fields) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
     // proc(5) counts from 1, and the state is the third field.
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-    Some(Stat {
+    Some(ProcessStat {
         ticks: field(14)?.saturating_add(field(15)?),
         threads: field(20)?,
         virtual_bytes: field(23)?,
@@ -103,8 +103,12 @@ mod tests {
         let tail = "S 1 2 3 4 5 6 7 8 9 10 250 50 13 14 15 16 21 18 19 4096000 77 20";
         for name in ["sideman", "a b", "a) S 9 9 9", ")"] {
             let found = parse(&format!("42 ({name}) {tail}\n"));
-            let expected =
-                Stat { ticks: 300, threads: 21, virtual_bytes: 4_096_000, resident_pages: 77 };
+            let expected = ProcessStat {
+                ticks: 300,
+                threads: 21,
+                virtual_bytes: 4_096_000,
+                resident_pages: 77,
+            };
             assert_eq!(found, Some(expected), "{name}");
         }
         for broken in ["", "42 (sideman)", "42 sideman S 1 2", "42 (sideman) S 1 2 3 x"] {
@@ -114,7 +118,7 @@ mod tests {
 
     #[test]
     fn this_process_uses_something() {
-        let usage = Usage::now();
+        let usage = ProcessUsage::now();
         assert!(usage.cpu_seconds.is_some_and(|seconds| seconds < 1e6), "{usage:?}");
         let (resident, reserved) = (usage.resident_bytes.unwrap(), usage.virtual_bytes.unwrap());
         assert!(resident > 1 << 20 && resident < reserved, "{usage:?}");

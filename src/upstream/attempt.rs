@@ -9,16 +9,16 @@ use std::{
 };
 
 use super::{
-    connection::Connection,
-    detached_tasks::Detached,
-    exchange::{Failure, exchange},
-    http1::{Asked, BodyLength, ReplyHead},
-    permit::Permit,
+    connection::UpstreamConnection,
+    detached_tasks::DetachedTasks,
+    exchange::{ExchangeFailure, exchange},
+    http1::{BodyLength, RequestSummary, UpstreamResponseHead},
+    permit::RequestPermit,
     request::OnInterim,
-    response_body::ReplyBody,
-    upload::Upload,
+    response_body::UpstreamBody,
+    upload::RequestUpload,
 };
-use crate::{plan::Protocol, telemetry::Shard};
+use crate::{plan::Protocol, telemetry::WorkerMetrics};
 use http::Method;
 
 /// An answer's body up to this size is read for the connection's sake when nobody wants it.
@@ -27,9 +27,9 @@ const MOST: u64 = 64 * 1024;
 /// A request that was given to the application.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    pub(super) connection: Box<Connection>,
-    pub(super) upload: Upload,
-    pub(super) permit: Permit,
+    pub(super) connection: Box<UpstreamConnection>,
+    pub(super) upload: RequestUpload,
+    pub(super) permit: RequestPermit,
     pub(super) protocol: Protocol,
     pub(super) method: Method,
     /// Whether WebSocket was asked for.
@@ -41,20 +41,23 @@ pub(super) struct Attempt {
 
 /// An attempt that somebody waits for.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct WatchedAttempt {
     /// `None` once it is over.
     attempt: Option<Attempt>,
     /// Who takes it when nobody waits any more; nobody, if it is cut off instead.
-    detached: Option<Rc<Detached>>,
-    metrics: Arc<Shard>,
+    detached: Option<Rc<DetachedTasks>>,
+    metrics: Arc<WorkerMetrics>,
 }
 
 // === impl Attempt ===
 
 impl Attempt {
     /// Writes the request and waits for the head of the answer.
-    async fn run(&mut self, interim: Option<OnInterim<'_>>) -> Result<ReplyHead, Failure> {
-        let asked = Asked {
+    async fn run(
+        &mut self,
+        interim: Option<OnInterim<'_>>,
+    ) -> Result<UpstreamResponseHead, ExchangeFailure> {
+        let asked = RequestSummary {
             method: &self.method,
             protocol: self.protocol,
             upgrade: self.asks_upgrade,
@@ -64,9 +67,9 @@ impl Attempt {
     }
 
     /// What is left of the answer.
-    pub(super) fn into_body(self, head: &ReplyHead) -> ReplyBody {
+    pub(super) fn into_body(self, head: &UpstreamResponseHead) -> UpstreamBody {
         let Self { connection, upload, permit, pause, .. } = self;
-        ReplyBody::new(connection, upload, head.length, permit, pause).keep(head.keep)
+        UpstreamBody::new(connection, upload, head.length, permit, pause).keep(head.keep)
     }
 
     /// Waits for an answer that nobody wants.
@@ -87,13 +90,13 @@ impl Attempt {
     }
 }
 
-// === impl Watched ===
+// === impl WatchedAttempt ===
 
-impl Watched {
+impl WatchedAttempt {
     pub(super) fn new(
         attempt: Attempt,
-        detached: Option<Rc<Detached>>,
-        metrics: &Arc<Shard>,
+        detached: Option<Rc<DetachedTasks>>,
+        metrics: &Arc<WorkerMetrics>,
     ) -> Self {
         Self { attempt: Some(attempt), detached, metrics: Arc::clone(metrics) }
     }
@@ -102,7 +105,7 @@ impl Watched {
     pub(super) async fn run(
         &mut self,
         interim: Option<OnInterim<'_>>,
-    ) -> Option<Result<ReplyHead, Failure>> {
+    ) -> Option<Result<UpstreamResponseHead, ExchangeFailure>> {
         Some(self.attempt.as_mut()?.run(interim).await)
     }
 
@@ -112,7 +115,7 @@ impl Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for WatchedAttempt {
     fn drop(&mut self) {
         let Some(attempt) = self.attempt.take() else { return };
         self.metrics.abandoned_running.add(1);

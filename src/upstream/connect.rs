@@ -5,10 +5,10 @@ use std::{future::poll_fn, io, net::SocketAddr, pin::pin, task::Poll, time::Dura
 use rustix::io::Errno;
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
-use super::{backends::Address, connection::Connection, stream::Stream};
+use super::{backends::ServerAddress, connection::UpstreamConnection, stream::UpstreamStream};
 use crate::{
     body::Deadline,
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     telemetry::denied,
 };
 
@@ -18,7 +18,10 @@ use crate::{
 const UNREAD: u32 = 256 * 1024;
 
 /// Opens one connection to a server in time.
-pub(super) async fn connect(address: &Address, most: Duration) -> Result<Box<Connection>, Error> {
+pub(super) async fn connect(
+    address: &ServerAddress,
+    most: Duration,
+) -> Result<Box<UpstreamConnection>, Error> {
     // The connection's own: an application that ends each connection would cost two timers a request.
     let mut deadline = Deadline::default();
     deadline.set(most);
@@ -26,19 +29,19 @@ pub(super) async fn connect(address: &Address, most: Duration) -> Result<Box<Con
     let opened = poll_fn(|cx| match opening.as_mut().poll(cx) {
         Poll::Ready(stream) => Poll::Ready(stream.map_err(|error| refused(error, address))),
         Poll::Pending => {
-            deadline.poll_expired(cx).map(|()| Err(Error::new(Kind::UpstreamConnectTimeout)))
+            deadline.poll_expired(cx).map(|()| Err(Error::new(FailureKind::UpstreamConnectTimeout)))
         }
     });
     match opened.await {
-        Ok(stream) => Ok(Box::new(Connection::new(stream, deadline))),
+        Ok(stream) => Ok(Box::new(UpstreamConnection::new(stream, deadline))),
         Err(error) => Err(error.unsent()),
     }
 }
 
-async fn open(address: &Address) -> io::Result<Stream> {
+async fn open(address: &ServerAddress) -> io::Result<UpstreamStream> {
     match address {
-        Address::Tcp(address) => open_tcp(*address).await.map(Stream::Tcp),
-        Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+        ServerAddress::Tcp(address) => open_tcp(*address).await.map(UpstreamStream::Tcp),
+        ServerAddress::Unix(path) => UnixStream::connect(path).await.map(UpstreamStream::Unix),
     }
 }
 
@@ -52,14 +55,14 @@ async fn open_tcp(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// Tells a lack of descriptors here from an application that is not there.
-fn refused(error: io::Error, address: &Address) -> Error {
-    if let (Address::Unix(path), io::ErrorKind::PermissionDenied) = (address, error.kind()) {
-        let cause = denied::describe(path, denied::Wanted::Connect);
-        return Error::io(Kind::UpstreamForbidden, io::Error::new(error.kind(), cause));
+fn refused(error: io::Error, address: &ServerAddress) -> Error {
+    if let (ServerAddress::Unix(path), io::ErrorKind::PermissionDenied) = (address, error.kind()) {
+        let cause = denied::describe(path, denied::DeniedAccess::Connect);
+        return Error::io(FailureKind::UpstreamForbidden, io::Error::new(error.kind(), cause));
     }
     let kind = match Errno::from_io_error(&error) {
-        Some(Errno::MFILE | Errno::NFILE) => Kind::DescriptorsExhausted,
-        _ => Kind::UpstreamRefused,
+        Some(Errno::MFILE | Errno::NFILE) => FailureKind::DescriptorsExhausted,
+        _ => FailureKind::UpstreamRefused,
     };
     Error::io(kind, error)
 }

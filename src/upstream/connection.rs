@@ -8,8 +8,8 @@ use std::{
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::stream::Stream;
-use crate::{body::Deadline, error::Kind};
+use super::stream::UpstreamStream;
+use crate::{body::Deadline, error::FailureKind};
 
 /// Room made for each read: a usual page in one go, without holding much for idle connections.
 const READ: usize = 16 * 1024;
@@ -21,8 +21,8 @@ pub(super) const BEYOND: usize = 1;
 
 /// A connection in use or in the pool.
 #[derive(Debug)]
-pub(super) struct Connection {
-    stream: Stream,
+pub(super) struct UpstreamConnection {
+    stream: UpstreamStream,
     /// What arrived and was not taken yet.
     pub(super) input: BytesMut,
     /// What waits to be written: heads and chunk sizes.
@@ -33,13 +33,13 @@ pub(super) struct Connection {
     pub(super) opened: Instant,
     /// Whether an earlier request went over it.
     pub(super) is_reused: bool,
-    writes: Writes,
+    writes: WriteMode,
 }
 
 /// Whether a write may leave before the one in front of it was acknowledged (TCP_NODELAY). Many
 /// applications get one write a connection: it needs no system call to say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Writes {
+enum WriteMode {
     None,
     One,
     AtOnce,
@@ -47,30 +47,30 @@ enum Writes {
 
 /// What took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Late {
+pub(super) enum ReadTimeout {
     /// Nothing moved.
     Pause,
     /// The whole answer.
     Total,
 }
 
-// === impl Late ===
+// === impl ReadTimeout ===
 
-impl Late {
+impl ReadTimeout {
     /// What the failure is then.
-    pub(super) fn kind(self) -> Kind {
+    pub(super) fn kind(self) -> FailureKind {
         match self {
-            Self::Pause => Kind::UpstreamReadTimeout,
-            Self::Total => Kind::UpstreamTotalTimeout,
+            Self::Pause => FailureKind::UpstreamReadTimeout,
+            Self::Total => FailureKind::UpstreamTotalTimeout,
         }
     }
 }
 
-// === impl Connection ===
+// === impl UpstreamConnection ===
 
-impl Connection {
+impl UpstreamConnection {
     /// `deadline` is what its opening was bounded by.
-    pub(super) fn new(stream: Stream, mut deadline: Deadline) -> Self {
+    pub(super) fn new(stream: UpstreamStream, mut deadline: Deadline) -> Self {
         deadline.clear();
         Self {
             stream,
@@ -80,12 +80,12 @@ impl Connection {
             total: None,
             opened: Instant::now(),
             is_reused: false,
-            writes: Writes::None,
+            writes: WriteMode::None,
         }
     }
 
     /// The stream, and what arrived and was not taken yet, for another protocol.
-    pub(super) fn into_parts(mut self) -> (Stream, BytesMut) {
+    pub(super) fn into_parts(mut self) -> (UpstreamStream, BytesMut) {
         self.write_at_once();
         (self.stream, self.input)
     }
@@ -118,7 +118,7 @@ impl Connection {
         cx: &mut Context<'_>,
         chunk: &mut Bytes,
     ) -> Poll<io::Result<()>> {
-        if self.writes == Writes::One {
+        if self.writes == WriteMode::One {
             self.write_at_once();
         }
         // Most requests have no body: one piece costs the kernel less than a list of them.
@@ -131,8 +131,8 @@ impl Connection {
         match written {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             Poll::Ready(Ok(written)) => {
-                if self.writes == Writes::None {
-                    self.writes = Writes::One;
+                if self.writes == WriteMode::None {
+                    self.writes = WriteMode::One;
                 }
                 let from_output = written.min(self.output.len());
                 self.output.advance(from_output);
@@ -147,7 +147,7 @@ impl Connection {
     /// From the second write on: none waits for the one before.
     fn write_at_once(&mut self) {
         self.stream.write_at_once();
-        self.writes = Writes::AtOnce;
+        self.writes = WriteMode::AtOnce;
     }
 
     /// Ready when nothing has moved for `pause`, or the whole takes too long. The clock is read only
@@ -157,14 +157,14 @@ impl Connection {
         pause: Duration,
         moved: bool,
         cx: &mut Context<'_>,
-    ) -> Poll<Late> {
+    ) -> Poll<ReadTimeout> {
         if moved || !self.deadline.is_set() {
             let at = Deadline::now() + pause;
             self.deadline.set_at(self.total.map_or(at, |total| total.min(at)));
         }
         self.deadline
             .poll_expired(cx)
-            .map(|()| if self.is_over_total() { Late::Total } else { Late::Pause })
+            .map(|()| if self.is_over_total() { ReadTimeout::Total } else { ReadTimeout::Pause })
     }
 
     /// Whether the whole takes too long. The clock is read only if there is such a bound.

@@ -14,16 +14,16 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Tasks of one worker that nobody waits for.
 #[derive(Default)]
-pub(super) struct Detached {
+pub(super) struct DetachedTasks {
     waiting: RefCell<Vec<Task>>,
     arrived: Notify,
     /// No others will come.
     is_over: Cell<bool>,
 }
 
-// === impl Detached ===
+// === impl DetachedTasks ===
 
-impl Detached {
+impl DetachedTasks {
     /// Has a task run. May be called from anywhere, also where no task can be spawned.
     pub(super) fn push(&self, task: impl Future<Output = ()> + 'static) {
         self.waiting.borrow_mut().push(Box::pin(task));
@@ -50,7 +50,7 @@ impl Detached {
     }
 }
 
-impl fmt::Debug for Detached {
+impl fmt::Debug for DetachedTasks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Detached").field("is_over", &self.is_over).finish_non_exhaustive()
     }

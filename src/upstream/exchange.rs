@@ -9,26 +9,26 @@ use std::{
 };
 
 use super::{
-    connection::{Connection, Late},
-    http1::{self, Asked, HeadProgress, ReplyHead},
-    upload::{Progress, Upload},
+    connection::{ReadTimeout, UpstreamConnection},
+    http1::{self, RequestSummary, ResponseHeadProgress, UpstreamResponseHead},
+    upload::{RequestUpload, UploadStatus},
     uwsgi,
 };
 use crate::{
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     plan::Protocol,
 };
 
 /// Why no head of a reply came.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct ExchangeFailure {
     pub(super) error: Error,
-    pub(super) sign: Sign,
+    pub(super) sign: FailureStage,
 }
 
 /// What a failure tells about whether the application has acted on the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
+pub(super) enum FailureStage {
     /// It has answered, or still may.
     Alive,
     /// The connection was closed before a byte of a reply.
@@ -40,12 +40,12 @@ pub(super) enum Sign {
 
 /// Writes the request and waits for the head of the reply. `pause` bounds each wait.
 pub(super) async fn exchange(
-    connection: &mut Connection,
-    upload: &mut Upload,
-    asked: Asked<'_>,
+    connection: &mut UpstreamConnection,
+    upload: &mut RequestUpload,
+    asked: RequestSummary<'_>,
     pause: Duration,
-) -> Result<ReplyHead, Failure> {
-    let (mut progress, mut got_any) = (HeadProgress::default(), false);
+) -> Result<UpstreamResponseHead, ExchangeFailure> {
+    let (mut progress, mut got_any) = (ResponseHeadProgress::default(), false);
     let parse = match asked.protocol {
         Protocol::Http1 => http1::parse,
         Protocol::Uwsgi(_) => uwsgi::parse,
@@ -76,8 +76,8 @@ pub(super) async fn exchange(
         loop {
             let late = ready!(connection.poll_late(pause, moved, cx));
             // For how long it waits for the client is up to the body.
-            moved = uploaded == Progress::AwaitsClient && !upload.is_repeatable();
-            if late == Late::Total || !moved {
+            moved = uploaded == UploadStatus::AwaitsClient && !upload.is_repeatable();
+            if late == ReadTimeout::Total || !moved {
                 return Poll::Ready(Err(fatal(Error::new(late.kind()))));
             }
         }
@@ -85,20 +85,20 @@ pub(super) async fn exchange(
     .await
 }
 
-fn closed(error: Option<io::Error>, got_any: bool) -> Failure {
+fn closed(error: Option<io::Error>, got_any: bool) -> ExchangeFailure {
     let is_reset = error.as_ref().is_some_and(|it| it.kind() == io::ErrorKind::ConnectionReset);
     let error = match error {
-        Some(error) => Error::io(Kind::UpstreamClosed, error),
-        None => Error::new(Kind::UpstreamClosed),
+        Some(error) => Error::io(FailureKind::UpstreamClosed, error),
+        None => Error::new(FailureKind::UpstreamClosed),
     };
     let sign = match (got_any, is_reset) {
-        (true, _) => Sign::Alive,
-        (false, true) => Sign::Reset,
-        (false, false) => Sign::Closed,
+        (true, _) => FailureStage::Alive,
+        (false, true) => FailureStage::Reset,
+        (false, false) => FailureStage::Closed,
     };
-    Failure { error, sign }
+    ExchangeFailure { error, sign }
 }
 
-fn fatal(error: Error) -> Failure {
-    Failure { error, sign: Sign::Alive }
+fn fatal(error: Error) -> ExchangeFailure {
+    ExchangeFailure { error, sign: FailureStage::Alive }
 }

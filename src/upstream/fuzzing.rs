@@ -10,23 +10,28 @@ use bytes::BytesMut;
 use http::{HeaderMap, Method, StatusCode, header};
 
 use super::{
-    http1::{self, Asked, BodyLength, HeadProgress, ReplyHead},
+    http1::{self, BodyLength, RequestSummary, ResponseHeadProgress, UpstreamResponseHead},
     uwsgi,
 };
 use crate::{
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     fuzz_input,
-    plan::{Flavour, Protocol, Uwsgi},
+    plan::{Protocol, UwsgiFlavour, UwsgiSettings},
     rfc::{fields, response_lines::ResponseLines},
 };
 
-const UWSGI: Protocol = Protocol::Uwsgi(Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 65_535 });
+const UWSGI: Protocol =
+    Protocol::Uwsgi(UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 65_535 });
 
-type Parse = fn(&mut BytesMut, &mut HeadProgress, Asked<'_>) -> Result<Option<ReplyHead>, Error>;
+type Parse = fn(
+    &mut BytesMut,
+    &mut ResponseHeadProgress,
+    RequestSummary<'_>,
+) -> Result<Option<UpstreamResponseHead>, Error>;
 
 /// What can be compared of a head, and the bytes behind it.
 #[derive(Debug, PartialEq, Eq)]
-struct Seen {
+struct ParsedReply {
     status: StatusCode,
     headers: HeaderMap,
     length: BodyLength,
@@ -43,9 +48,10 @@ pub fn reply_http1(data: &[u8]) {
 pub fn reply_uwsgi(data: &[u8]) {
     reply(data, uwsgi::parse, UWSGI);
     if !data.starts_with(b"HTTP/") {
-        let asked = Asked { method: &Method::GET, protocol: UWSGI, upgrade: false, interim: None };
+        let asked =
+            RequestSummary { method: &Method::GET, protocol: UWSGI, upgrade: false, interim: None };
         if let Ok(Some(head)) =
-            uwsgi::parse(&mut BytesMut::from(data), &mut HeadProgress::default(), asked)
+            uwsgi::parse(&mut BytesMut::from(data), &mut ResponseHeadProgress::default(), asked)
         {
             assert!(!head.keep && !head.says_keep, "a reply without a version is the last one");
             assert!(head.fields.iter().all(|(name, _)| name != b"status"));
@@ -55,7 +61,7 @@ pub fn reply_uwsgi(data: &[u8]) {
 
 fn reply(data: &[u8], parse: Parse, protocol: Protocol) {
     for (method, upgrade) in [(Method::GET, false), (Method::HEAD, false), (Method::GET, true)] {
-        let asked = Asked { method: &method, protocol, upgrade, interim: None };
+        let asked = RequestSummary { method: &method, protocol, upgrade, interim: None };
         let cuts = fuzz_input::cuts(data);
         let outcomes: Vec<_> = cuts.iter().map(|cut| run(cut, parse, asked)).collect();
         for outcome in &outcomes {
@@ -71,9 +77,13 @@ fn reply(data: &[u8], parse: Parse, protocol: Protocol) {
     }
 }
 
-fn run(pieces: &[&[u8]], parse: Parse, asked: Asked<'_>) -> Result<Option<Seen>, Kind> {
+fn run(
+    pieces: &[&[u8]],
+    parse: Parse,
+    asked: RequestSummary<'_>,
+) -> Result<Option<ParsedReply>, FailureKind> {
     let (mut buffer, mut found) = (BytesMut::new(), None);
-    let mut progress = HeadProgress::default();
+    let mut progress = ResponseHeadProgress::default();
     for piece in pieces {
         buffer.extend_from_slice(piece);
         if found.is_none() {
@@ -83,17 +93,17 @@ fn run(pieces: &[&[u8]], parse: Parse, asked: Asked<'_>) -> Result<Option<Seen>,
     }
     Ok(found.map(|head| {
         assert!(head.keep || !head.says_keep);
-        let ReplyHead { status, fields, announced, length, keep, .. } = head;
+        let UpstreamResponseHead { status, fields, announced, length, keep, .. } = head;
         let mut headers = fields.to_map();
         headers.extend(announced.map(|names| (Some(header::TRAILER), names)));
         assert_eq!(ResponseLines::from(&headers).length, fields.length, "lengths agree");
-        Seen { status, headers, length, keep, rest: buffer.to_vec() }
+        ParsedReply { status, headers, length, keep, rest: buffer.to_vec() }
     }))
 }
 
 /// What goes on to the client.
-fn relayed(seen: &Seen, method: &Method, upgrade: bool) {
-    let Seen { status, headers, length, keep, rest: _ } = seen;
+fn relayed(seen: &ParsedReply, method: &Method, upgrade: bool) {
+    let ParsedReply { status, headers, length, keep, rest: _ } = seen;
     assert!(status.as_u16() >= 200 || (status.as_u16() == 101 && upgrade), "{status}");
     for (name, value) in headers {
         let is_trailer = name == header::TRAILER && *length == BodyLength::Chunked;

@@ -1,4 +1,4 @@
-//! Talks to the application: one [`Upstream`] for each worker, with its own pool of connections.
+//! Talks to the application: one [`UpstreamClient`] for each worker, with its own pool of connections.
 //!
 //! `send` takes a place (`fleet`: the servers and the queue, shared by all workers) and a connection
 //! (from a `pool` of the servers that are `known`, or by `connect`), makes an `attempt`: `exchange`
@@ -32,9 +32,9 @@ mod uwsgi;
 mod worker_pools;
 
 pub use self::{
-    backends::Fleet,
+    backends::Backends,
     probe::accepts,
-    request::{Framing, Notes, OnInterim, Origin, RequestHead, Served},
-    send::{Reply, Upstream},
-    upgraded::Upgraded,
+    request::{OnInterim, RequestFraming, RequestOrigin, SendNotes, ServedBy, UpstreamRequestHead},
+    send::{UpstreamClient, UpstreamResponse},
+    upgraded::UpgradedStream,
 };

@@ -4,28 +4,31 @@
 
 use std::{future::poll_fn, pin::Pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
-use super::{connect::connect, connection::Connection, detached_tasks::Detached, permit::Permit};
+use super::{
+    connect::connect, connection::UpstreamConnection, detached_tasks::DetachedTasks,
+    permit::RequestPermit,
+};
 use crate::error::Error;
 
-type Connecting = Pin<Box<dyn Future<Output = Result<Box<Connection>, Error>>>>;
+type Connecting = Pin<Box<dyn Future<Output = Result<Box<UpstreamConnection>, Error>>>>;
 
 /// A connection that is not open yet.
-struct Opening {
+struct PendingConnection {
     connecting: Connecting,
-    permit: Permit,
+    permit: RequestPermit,
 }
 
 /// One that a request waits for.
-pub(super) struct WatchedOpening {
+pub(super) struct WatchedPendingConnection {
     /// `None` once it is over.
-    opening: Option<Opening>,
+    opening: Option<PendingConnection>,
     /// Who takes it when nobody waits any more.
-    detached: Rc<Detached>,
+    detached: Rc<DetachedTasks>,
 }
 
-// === impl Opening ===
+// === impl PendingConnection ===
 
-impl Opening {
+impl PendingConnection {
     /// Waits for a connection that no request needs any more. It is kept if the application keeps connections: one that
     /// does not would have a worker wait for a request.
     async fn end(self) {
@@ -38,17 +41,26 @@ impl Opening {
     }
 }
 
-// === impl WatchedOpening ===
+// === impl WatchedPendingConnection ===
 
-impl WatchedOpening {
-    pub(super) fn begin(permit: Permit, most: Duration, detached: &Rc<Detached>) -> Self {
+impl WatchedPendingConnection {
+    pub(super) fn begin(
+        permit: RequestPermit,
+        most: Duration,
+        detached: &Rc<DetachedTasks>,
+    ) -> Self {
         let server = Arc::clone(permit.server());
         let connecting = Box::pin(async move { connect(&server.address, most).await });
-        Self { opening: Some(Opening { connecting, permit }), detached: Rc::clone(detached) }
+        Self {
+            opening: Some(PendingConnection { connecting, permit }),
+            detached: Rc::clone(detached),
+        }
     }
 
     /// Waits until it is open, or has failed; gives the permit back. Dropping this detaches both.
-    pub(super) async fn wait(mut self) -> Option<(Permit, Result<Box<Connection>, Error>)> {
+    pub(super) async fn wait(
+        mut self,
+    ) -> Option<(RequestPermit, Result<Box<UpstreamConnection>, Error>)> {
         let result = poll_fn(|cx| match &mut self.opening {
             Some(opening) => opening.connecting.as_mut().poll(cx).map(Some),
             None => Poll::Ready(None),
@@ -58,7 +70,7 @@ impl WatchedOpening {
     }
 }
 
-impl Drop for WatchedOpening {
+impl Drop for WatchedPendingConnection {
     fn drop(&mut self) {
         if let Some(opening) = self.opening.take() {
             self.detached.push(opening.end());

@@ -3,39 +3,43 @@
 use std::{rc::Rc, sync::Arc};
 
 use super::{
-    backends::{Server, Slot},
-    pool::Pool,
+    backends::{ServerPermit, UpstreamServer},
+    pool::ConnectionPool,
 };
-use crate::telemetry::Shard;
+use crate::telemetry::WorkerMetrics;
 
 /// Held from admission until the application has nothing more to do with the request.
 #[derive(Debug)]
-pub(super) struct Permit {
-    slot: Slot,
-    pool: Rc<Pool>,
-    metrics: Arc<Shard>,
+pub(super) struct RequestPermit {
+    slot: ServerPermit,
+    pool: Rc<ConnectionPool>,
+    metrics: Arc<WorkerMetrics>,
 }
 
-// === impl Permit ===
+// === impl RequestPermit ===
 
-impl Permit {
-    pub(super) fn new(slot: Slot, pool: Rc<Pool>, metrics: &Arc<Shard>) -> Self {
+impl RequestPermit {
+    pub(super) fn new(
+        slot: ServerPermit,
+        pool: Rc<ConnectionPool>,
+        metrics: &Arc<WorkerMetrics>,
+    ) -> Self {
         metrics.upstream_in_flight.add(1);
         Self { slot, pool, metrics: Arc::clone(metrics) }
     }
 
     /// The worker's kept connections to that server.
-    pub(super) fn pool(&self) -> &Rc<Pool> {
+    pub(super) fn pool(&self) -> &Rc<ConnectionPool> {
         &self.pool
     }
 
     /// The server that has the request.
-    pub(super) fn server(&self) -> &Arc<Server> {
+    pub(super) fn server(&self) -> &Arc<UpstreamServer> {
         &self.slot.server
     }
 }
 
-impl Drop for Permit {
+impl Drop for RequestPermit {
     fn drop(&mut self) {
         self.metrics.upstream_in_flight.subtract(1);
     }

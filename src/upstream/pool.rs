@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::connection::Connection;
+use super::connection::UpstreamConnection;
 use crate::plan;
 
 /// What is taken off the time that a server says it keeps connections: its clock began earlier.
@@ -23,8 +23,8 @@ const LONGEST: Duration = Duration::from_secs(600);
 
 /// Unused connections, the latest one last.
 #[derive(Debug)]
-pub(super) struct Pool {
-    idle: RefCell<Vec<(Instant, Box<Connection>)>>,
+pub(super) struct ConnectionPool {
+    idle: RefCell<Vec<(Instant, Box<UpstreamConnection>)>>,
     limit: usize,
     /// How long an unused connection is kept.
     lifetime: Cell<Duration>,
@@ -37,10 +37,10 @@ pub(super) struct Pool {
     is_proven: Cell<bool>,
 }
 
-// === impl Pool ===
+// === impl ConnectionPool ===
 
-impl Pool {
-    pub(super) fn new(plan: &plan::Upstream, filled: Rc<Notify>) -> Self {
+impl ConnectionPool {
+    pub(super) fn new(plan: &plan::UpstreamSettings, filled: Rc<Notify>) -> Self {
         Self {
             idle: RefCell::default(),
             limit: if plan.keeps_connections() { plan.max_idle } else { 0 },
@@ -83,7 +83,7 @@ impl Pool {
     }
 
     /// The connection used last, if it is still good: the others may grow old and be closed.
-    pub(super) fn take(&self, now: Instant) -> Option<Box<Connection>> {
+    pub(super) fn take(&self, now: Instant) -> Option<Box<UpstreamConnection>> {
         let mut idle = self.idle.borrow_mut();
         while let Some((since, connection)) = idle.pop() {
             if now.saturating_duration_since(since) >= self.lifetime.get() {
@@ -99,7 +99,7 @@ impl Pool {
     }
 
     /// Keeps a connection on which a request has ended well.
-    pub(super) fn put(&self, mut connection: Box<Connection>) {
+    pub(super) fn put(&self, mut connection: Box<UpstreamConnection>) {
         let (mut idle, now) = (self.idle.borrow_mut(), Instant::now());
         let is_old = now.saturating_duration_since(connection.opened) >= self.max_age;
         if !self.is_on() || idle.len() >= self.limit || is_old {

@@ -12,32 +12,32 @@ use http::{Method, Version};
 use tokio::{net::lookup_host, time::timeout};
 
 use super::{
-    backends::Address,
+    backends::ServerAddress,
     connect::connect,
-    connection::Connection,
-    http1::{self, Asked, HeadProgress, ReplyHead},
-    request::{Framing, Origin, RequestHead},
+    connection::UpstreamConnection,
+    http1::{self, RequestSummary, ResponseHeadProgress, UpstreamResponseHead},
+    request::{RequestFraming, RequestOrigin, UpstreamRequestHead},
     uwsgi,
 };
 use crate::{
-    error::{Error, Kind},
-    plan::{Protocol, Target, Upstream},
+    error::{Error, FailureKind},
+    plan::{Protocol, UpstreamSettings, UpstreamTarget},
 };
 
 /// How long a server may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether any server of the application accepts a connection now.
-pub async fn accepts(plan: &Upstream) -> Result<(), Error> {
-    let mut last = Error::new(Kind::UpstreamUnresolved);
+pub async fn accepts(plan: &UpstreamSettings) -> Result<(), Error> {
+    let mut last = Error::new(FailureKind::UpstreamUnresolved);
     for target in &plan.targets {
         let addresses = match target {
-            Target::Unix(path) => vec![Address::Unix(path.clone())],
-            Target::Tcp { host, port } => {
+            UpstreamTarget::Unix(path) => vec![ServerAddress::Unix(path.clone())],
+            UpstreamTarget::Tcp { host, port } => {
                 match timeout(plan.connect_timeout, lookup_host((host.as_str(), *port))).await {
-                    Ok(Ok(found)) => found.map(Address::Tcp).collect(),
+                    Ok(Ok(found)) => found.map(ServerAddress::Tcp).collect(),
                     Ok(Err(error)) => {
-                        last = Error::io(Kind::UpstreamUnresolved, error);
+                        last = Error::io(FailureKind::UpstreamUnresolved, error);
                         continue;
                     }
                     Err(_) => continue,
@@ -57,32 +57,32 @@ pub async fn accepts(plan: &Upstream) -> Result<(), Error> {
 /// Whether a server is well: accepts a connection and, if it is to be asked for a path, answers in its protocol with
 /// a status below 500. An error is marked unsent if not even the connection was accepted.
 pub(super) async fn ask(
-    address: &Address,
-    plan: &Upstream,
+    address: &ServerAddress,
+    plan: &UpstreamSettings,
     path: Option<&str>,
 ) -> Result<(), Error> {
     let Some(path) = path else { return connect(address, plan.connect_timeout).await.map(drop) };
     let host = host(address);
     let question =
-        Question { method: &Method::GET, path, host: host.as_bytes(), patience: PATIENCE };
+        ProbeRequest { method: &Method::GET, path, host: host.as_bytes(), patience: PATIENCE };
     let head = question.ask(address, plan.protocol, plan.connect_timeout).await?;
     if head.status.is_server_error() {
         let text = format!("the probe was answered with {}", head.status.as_u16());
-        return Err(Error::io(Kind::UpstreamClosed, io::Error::other(text)));
+        return Err(Error::io(FailureKind::UpstreamClosed, io::Error::other(text)));
     }
     Ok(())
 }
 
 /// What a server is called when it is asked and nobody has said how.
-pub(super) fn host(address: &Address) -> String {
+pub(super) fn host(address: &ServerAddress) -> String {
     match address {
-        Address::Tcp(address) => address.to_string(),
-        Address::Unix(_) => "localhost".to_owned(),
+        ServerAddress::Tcp(address) => address.to_string(),
+        ServerAddress::Unix(_) => "localhost".to_owned(),
     }
 }
 
 /// A request of Sideman's own.
-pub(super) struct Question<'a> {
+pub(super) struct ProbeRequest<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
     pub(super) host: &'a [u8],
@@ -90,23 +90,23 @@ pub(super) struct Question<'a> {
     pub(super) patience: Duration,
 }
 
-// === impl Question ===
+// === impl ProbeRequest ===
 
-impl Question<'_> {
+impl ProbeRequest<'_> {
     /// Asks over a connection of its own. Only the head of the answer is read.
     pub(super) async fn ask(
         &self,
-        address: &Address,
+        address: &ServerAddress,
         protocol: Protocol,
         connect_timeout: Duration,
-    ) -> Result<ReplyHead, Error> {
+    ) -> Result<UpstreamResponseHead, Error> {
         let Self { method, path, host, patience } = *self;
         let mut connection = connect(address, connect_timeout).await?;
-        let head = RequestHead {
+        let head = UpstreamRequestHead {
             method,
             target: path,
             fields: vec![(b"host", host), (b"user-agent", b"sideman-probe")],
-            origin: Origin {
+            origin: RequestOrigin {
                 client: "127.0.0.1",
                 client_port: None,
                 scheme: "http",
@@ -116,26 +116,28 @@ impl Question<'_> {
             },
         };
         match protocol {
-            Protocol::Http1 => http1::encode(&mut connection.output, &head, Framing::None, false),
+            Protocol::Http1 => {
+                http1::encode(&mut connection.output, &head, RequestFraming::None, false)
+            }
             Protocol::Uwsgi(server) => {
-                uwsgi::encode(&mut connection.output, &head, Framing::None, server, false)?;
+                uwsgi::encode(&mut connection.output, &head, RequestFraming::None, server, false)?;
             }
         }
         let answer = answer(&mut connection, protocol, method);
         timeout(patience, answer)
             .await
-            .unwrap_or_else(|_| Err(Error::new(Kind::UpstreamReadTimeout)))
+            .unwrap_or_else(|_| Err(Error::new(FailureKind::UpstreamReadTimeout)))
     }
 }
 
 /// Sends what waits and reads the head of the answer. (`exchange` belongs to a worker's thread.)
 async fn answer(
-    connection: &mut Connection,
+    connection: &mut UpstreamConnection,
     protocol: Protocol,
     method: &Method,
-) -> Result<ReplyHead, Error> {
-    let (mut nothing, mut progress) = (Bytes::new(), HeadProgress::default());
-    let closed = |error| Error::io(Kind::UpstreamClosed, error);
+) -> Result<UpstreamResponseHead, Error> {
+    let (mut nothing, mut progress) = (Bytes::new(), ResponseHeadProgress::default());
+    let closed = |error| Error::io(FailureKind::UpstreamClosed, error);
     let parse = match protocol {
         Protocol::Http1 => http1::parse,
         Protocol::Uwsgi(_) => uwsgi::parse,
@@ -148,7 +150,7 @@ async fn answer(
             if ready!(connection.poll_fill(cx)).map_err(closed)? == 0 {
                 return Poll::Ready(Err(closed(io::ErrorKind::UnexpectedEof.into())));
             }
-            let asked = Asked { method, protocol, upgrade: false, interim: None };
+            let asked = RequestSummary { method, protocol, upgrade: false, interim: None };
             if let Some(head) = parse(&mut connection.input, &mut progress, asked)? {
                 return Poll::Ready(Ok(head));
             }

@@ -5,27 +5,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::telemetry::Shard;
+use crate::telemetry::WorkerMetrics;
 
 /// Counts a request that waits, and one that left the queue before its turn.
-pub(super) struct Waiting<'a> {
-    metrics: &'a Shard,
+pub(super) struct QueueMetrics<'a> {
+    metrics: &'a WorkerMetrics,
     waited: &'a Cell<Option<Duration>>,
     since: Instant,
     /// Whether its wait came to an end, and was not broken off.
     pub(super) is_over: bool,
 }
 
-// === impl Waiting ===
+// === impl QueueMetrics ===
 
-impl<'a> Waiting<'a> {
-    pub(super) fn begin(metrics: &'a Shard, waited: &'a Cell<Option<Duration>>) -> Self {
+impl<'a> QueueMetrics<'a> {
+    pub(super) fn begin(metrics: &'a WorkerMetrics, waited: &'a Cell<Option<Duration>>) -> Self {
         metrics.queued.add(1);
         Self { metrics, waited, since: Instant::now(), is_over: false }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for QueueMetrics<'_> {
     fn drop(&mut self) {
         self.metrics.queued.subtract(1);
         let now = self.since.elapsed();

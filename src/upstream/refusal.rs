@@ -2,11 +2,11 @@
 
 use http::StatusCode;
 
-use super::http1::ReplyHead;
+use super::http1::UpstreamResponseHead;
 
 /// Whether a server may have answered by itself, since it has not understood the request: with an error and none of
 /// the fields that an application adds.
-pub(super) fn is_refusal(head: &ReplyHead) -> bool {
+pub(super) fn is_refusal(head: &UpstreamResponseHead) -> bool {
     const PLAIN: [&[u8]; 4] = [b"content-type", b"content-length", b"date", b"server"];
     let is_error = head.status.is_client_error() || head.status.is_server_error();
     let is_application = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND]

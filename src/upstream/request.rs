@@ -9,23 +9,23 @@ use std::{
 
 use http::{Method, StatusCode, Version};
 
-use super::backends::Server;
+use super::backends::UpstreamServer;
 use crate::rfc::response_lines::ResponseLines;
 
 /// The head of a request. All fields are final: codecs add only what their wire format needs.
 #[derive(Debug)]
-pub struct RequestHead<'a> {
+pub struct UpstreamRequestHead<'a> {
     pub method: &'a Method,
     /// The request target's own bytes.
     pub target: &'a str,
     /// Names and values, `Host` included; framing fields are not among them.
     pub fields: Vec<(&'a [u8], &'a [u8])>,
-    pub origin: Origin<'a>,
+    pub origin: RequestOrigin<'a>,
 }
 
 /// Where a request came from, for protocols that say so beside the fields.
 #[derive(Clone, Copy, Debug)]
-pub struct Origin<'a> {
+pub struct RequestOrigin<'a> {
     /// The client's address, through trusted proxies.
     pub client: &'a str,
     /// Its port, if no proxy stands between.
@@ -44,22 +44,22 @@ pub type OnInterim<'a> = &'a dyn Fn(StatusCode, &ResponseLines);
 
 /// What the sender of a request wants to know before it has the reply.
 #[derive(Clone, Copy)]
-pub struct Notes<'a> {
+pub struct SendNotes<'a> {
     /// How long the request waited for a place, if it had to; also if nothing comes of it.
     pub waited: &'a Cell<Option<Duration>>,
     /// Gets the server that has the request, if somebody wants to know.
-    pub server: Option<&'a RefCell<Option<Served>>>,
+    pub server: Option<&'a RefCell<Option<ServedBy>>>,
     /// Gets interim responses (RFC 9110, 15.2), if somebody wants them.
     pub interim: Option<OnInterim<'a>>,
 }
 
 /// The server that was given a request.
 #[derive(Clone, Debug)]
-pub struct Served(pub(super) Arc<Server>);
+pub struct ServedBy(pub(super) Arc<UpstreamServer>);
 
 /// How the end of a request's body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
+pub enum RequestFraming {
     /// There is no body.
     None,
     /// So many bytes.
@@ -67,9 +67,9 @@ pub enum Framing {
     Chunked,
 }
 
-// === impl RequestHead ===
+// === impl UpstreamRequestHead ===
 
-impl RequestHead<'_> {
+impl UpstreamRequestHead<'_> {
     /// Whether the application may answer with another protocol: only then is `Upgrade` among the
     /// fields.
     pub(super) fn asks_upgrade(&self) -> bool {
@@ -77,18 +77,18 @@ impl RequestHead<'_> {
     }
 }
 
-// === impl Served ===
+// === impl ServedBy ===
 
-impl Served {
+impl ServedBy {
     /// Its address: `IP:PORT`, or a path.
     pub fn name(&self) -> &str {
         self.0.name()
     }
 }
 
-// === impl Notes ===
+// === impl SendNotes ===
 
-impl fmt::Debug for Notes<'_> {
+impl fmt::Debug for SendNotes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Notes(waited: {:?})", self.waited.get())
     }

@@ -12,56 +12,56 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    connection::{BEYOND, Connection},
+    connection::{BEYOND, UpstreamConnection},
     http1::{BodyLength, garbage},
-    permit::Permit,
-    pool::Pool,
-    upload::Upload,
+    permit::RequestPermit,
+    pool::ConnectionPool,
+    upload::RequestUpload,
 };
 use crate::{
-    error::{Error, Kind},
-    rfc::chunked::{Decoder, Step},
+    error::{Error, FailureKind},
+    rfc::chunked::{ChunkedDecoder, ChunkedStep},
 };
 
 /// What is left of a reply.
 #[derive(Debug)]
-pub(super) struct ReplyBody {
+pub(super) struct UpstreamBody {
     /// `None` once the body has ended.
-    connection: Option<Box<Connection>>,
-    upload: Upload,
-    left: Left,
+    connection: Option<Box<UpstreamConnection>>,
+    upload: RequestUpload,
+    left: BodyRemainder,
     keep: bool,
-    pool: Rc<Pool>,
+    pool: Rc<ConnectionPool>,
     /// Its place at the application.
-    permit: Option<Permit>,
+    permit: Option<RequestPermit>,
     pause: Duration,
     /// Whether something was read since the deadline was set.
     has_moved: bool,
 }
 
 #[derive(Debug)]
-enum Left {
+enum BodyRemainder {
     Exact(u64),
     /// Boxed: few replies are, and all are moved.
-    Chunked(Box<Decoder>),
+    Chunked(Box<ChunkedDecoder>),
     UntilClose,
 }
 
-// === impl ReplyBody ===
+// === impl UpstreamBody ===
 
-impl ReplyBody {
+impl UpstreamBody {
     pub(super) fn new(
-        connection: Box<Connection>,
-        mut upload: Upload,
+        connection: Box<UpstreamConnection>,
+        mut upload: RequestUpload,
         length: BodyLength,
-        permit: Permit,
+        permit: RequestPermit,
         pause: Duration,
     ) -> Self {
         let left = match length {
-            BodyLength::None => Left::Exact(0),
-            BodyLength::Exact(length) => Left::Exact(length),
-            BodyLength::Chunked => Left::Chunked(Box::default()),
-            BodyLength::UntilClose => Left::UntilClose,
+            BodyLength::None => BodyRemainder::Exact(0),
+            BodyLength::Exact(length) => BodyRemainder::Exact(length),
+            BodyLength::Chunked => BodyRemainder::Chunked(Box::default()),
+            BodyLength::UntilClose => BodyRemainder::UntilClose,
         };
         upload.forget();
         let connection = Some(connection);
@@ -84,7 +84,7 @@ impl ReplyBody {
 
     /// Reads all of a short body; it is known to be at most a few buffers long.
     pub(super) async fn collect(mut self) -> Result<Bytes, Error> {
-        let Left::Exact(length) = self.left else { return Ok(Bytes::new()) };
+        let BodyRemainder::Exact(length) = self.left else { return Ok(Bytes::new()) };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if let Some(connection) = &mut self.connection {
             let rest = length.saturating_sub(connection.input.len());
@@ -95,7 +95,7 @@ impl ReplyBody {
         std::future::poll_fn(|cx| {
             while self.connection.as_ref().is_some_and(|here| here.input.len() < length) {
                 if ready!(self.poll_more(cx))? == 0 {
-                    return Poll::Ready(Err(Error::new(Kind::UpstreamTruncated)));
+                    return Poll::Ready(Err(Error::new(FailureKind::UpstreamTruncated)));
                 }
             }
             let bytes = match &mut self.connection {
@@ -113,20 +113,22 @@ impl ReplyBody {
         let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(0)) };
         // Also where there is always something to read, and nothing is ever waited for.
         if connection.is_over_total() {
-            return Poll::Ready(Err(Error::new(Kind::UpstreamTotalTimeout)));
+            return Poll::Ready(Err(Error::new(FailureKind::UpstreamTotalTimeout)));
         }
         let mut moved = self.has_moved;
         self.upload.poll(connection, cx, &mut moved)?;
         let filled = match self.left {
-            Left::Exact(left) => connection.poll_fill_known(left, cx),
-            Left::Chunked(_) | Left::UntilClose => connection.poll_fill(cx),
+            BodyRemainder::Exact(left) => connection.poll_fill_known(left, cx),
+            BodyRemainder::Chunked(_) | BodyRemainder::UntilClose => connection.poll_fill(cx),
         };
         match filled {
             Poll::Ready(Ok(count)) => {
                 self.has_moved = true;
                 Poll::Ready(Ok(count))
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(Error::io(Kind::UpstreamTruncated, error))),
+            Poll::Ready(Err(error)) => {
+                Poll::Ready(Err(Error::io(FailureKind::UpstreamTruncated, error)))
+            }
             Poll::Pending => {
                 self.has_moved = false;
                 // A client that still sends its body is not what the reply waits for.
@@ -137,21 +139,23 @@ impl ReplyBody {
     }
 
     /// The next piece of what was read already.
-    fn next_piece(&mut self) -> Result<Step, Error> {
-        let Some(connection) = &mut self.connection else { return Ok(Step::Done) };
+    fn next_piece(&mut self) -> Result<ChunkedStep, Error> {
+        let Some(connection) = &mut self.connection else { return Ok(ChunkedStep::Done) };
         let input = &mut connection.input;
         match &mut self.left {
-            Left::Exact(0) => Ok(Step::Done),
-            Left::Chunked(decoder) => {
+            BodyRemainder::Exact(0) => Ok(ChunkedStep::Done),
+            BodyRemainder::Chunked(decoder) => {
                 decoder.decode(input).map_err(|_| garbage("a chunk of its body is malformed"))
             }
-            Left::Exact(_) | Left::UntilClose if input.is_empty() => Ok(Step::NeedMore),
-            Left::Exact(left) => {
+            BodyRemainder::Exact(_) | BodyRemainder::UntilClose if input.is_empty() => {
+                Ok(ChunkedStep::NeedMore)
+            }
+            BodyRemainder::Exact(left) => {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
                 *left -= here as u64;
-                Ok(Step::Data(input.split_to(here).freeze()))
+                Ok(ChunkedStep::Data(input.split_to(here).freeze()))
             }
-            Left::UntilClose => Ok(Step::Data(input.split().freeze())),
+            BodyRemainder::UntilClose => Ok(ChunkedStep::Data(input.split().freeze())),
         }
     }
 
@@ -173,7 +177,7 @@ impl ReplyBody {
     }
 }
 
-impl Body for ReplyBody {
+impl Body for UpstreamBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -183,35 +187,35 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         loop {
             match self.next_piece() {
-                Ok(Step::Data(data)) => {
-                    if matches!(self.left, Left::Exact(0)) {
+                Ok(ChunkedStep::Data(data)) => {
+                    if matches!(self.left, BodyRemainder::Exact(0)) {
                         self.finish();
                     }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                Ok(Step::Trailers(fields)) => {
+                Ok(ChunkedStep::Trailers(fields)) => {
                     // Nobody asks for more after them.
                     self.finish();
                     return Poll::Ready(Some(Ok(Frame::trailers(fields))));
                 }
-                Ok(Step::Done) => {
+                Ok(ChunkedStep::Done) => {
                     self.finish();
                     return Poll::Ready(None);
                 }
-                Ok(Step::NeedMore) => {}
+                Ok(ChunkedStep::NeedMore) => {}
                 Err(error) => {
                     self.give_up();
                     return Poll::Ready(Some(Err(error)));
                 }
             }
             match ready!(self.poll_more(cx)) {
-                Ok(0) if matches!(self.left, Left::UntilClose) => {
+                Ok(0) if matches!(self.left, BodyRemainder::UntilClose) => {
                     self.give_up();
                     return Poll::Ready(None);
                 }
                 Ok(0) => {
                     self.give_up();
-                    return Poll::Ready(Some(Err(Error::new(Kind::UpstreamTruncated))));
+                    return Poll::Ready(Some(Err(Error::new(FailureKind::UpstreamTruncated))));
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -223,13 +227,13 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.connection.is_none() || matches!(self.left, Left::Exact(0))
+        self.connection.is_none() || matches!(self.left, BodyRemainder::Exact(0))
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.left {
-            Left::Exact(left) => SizeHint::with_exact(left),
-            Left::Chunked(_) | Left::UntilClose => SizeHint::default(),
+            BodyRemainder::Exact(left) => SizeHint::with_exact(left),
+            BodyRemainder::Chunked(_) | BodyRemainder::UntilClose => SizeHint::default(),
         }
     }
 }

@@ -14,14 +14,14 @@ use tokio::{
 
 /// An open connection's socket.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(super) enum UpstreamStream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
-// === impl Stream ===
+// === impl UpstreamStream ===
 
-impl Stream {
+impl UpstreamStream {
     /// Lets no write wait for the one before. Best effort: without it, it is only slower.
     pub(super) fn write_at_once(&self) {
         if let Self::Tcp(tcp) = self {
@@ -134,7 +134,7 @@ mod tests {
                 client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
             }
             assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
-            let stream = Stream::Tcp(client);
+            let stream = UpstreamStream::Tcp(client);
             let mut is_reset = false;
             for _ in 0..if writes { 1000 } else { 10 } {
                 is_reset = stream.is_reset();

@@ -10,22 +10,22 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{connection::Connection, stream::Stream};
+use super::{connection::UpstreamConnection, stream::UpstreamStream};
 
 /// A byte stream to and from the application. It belongs to no pool, and takes no place among the
 /// requests.
 #[derive(Debug)]
-pub struct Upgraded {
-    stream: Stream,
+pub struct UpgradedStream {
+    stream: UpstreamStream,
     /// What came right behind the head of the answer.
     early: BytesMut,
     silence: Duration,
 }
 
-// === impl Upgraded ===
+// === impl UpgradedStream ===
 
-impl Upgraded {
-    pub(super) fn new(connection: Connection, silence: Duration) -> Self {
+impl UpgradedStream {
+    pub(super) fn new(connection: UpstreamConnection, silence: Duration) -> Self {
         let (stream, early) = connection.into_parts();
         Self { stream, early, silence }
     }
@@ -36,7 +36,7 @@ impl Upgraded {
     }
 }
 
-impl AsyncRead for Upgraded {
+impl AsyncRead for UpgradedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -56,7 +56,7 @@ impl AsyncRead for Upgraded {
     }
 }
 
-impl AsyncWrite for Upgraded {
+impl AsyncWrite for UpgradedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -9,14 +9,14 @@ use std::{
 use bytes::{BufMut, Bytes};
 use http_body::Body;
 
-use super::{connection::Connection, request::Framing};
+use super::{connection::UpstreamConnection, request::RequestFraming};
 use crate::{body::RequestBody, error::Error};
 
 /// Of a body that nobody has read, gunicorn takes 64 KiB to keep the connection.
 const DRAINED: u64 = 32 * 1024;
 
 /// The rest of a request that was not written yet.
-pub(super) struct Upload {
+pub(super) struct RequestUpload {
     /// `None` if there is none, or it is not wanted any more.
     body: Option<RequestBody>,
     /// All of the body was taken.
@@ -27,13 +27,13 @@ pub(super) struct Upload {
     is_long: bool,
     /// A chunk was begun whose closing CRLF is still owed.
     owes_crlf: bool,
-    state: State,
+    state: UploadState,
     /// Whether any byte of the request was taken by the other side.
     has_begun: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum UploadState {
     Writing,
     Finished,
     /// The application takes no more, yet it may have answered.
@@ -42,7 +42,7 @@ enum State {
 
 /// Why an upload does not go on now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum UploadStatus {
     /// Nothing is left to write.
     Over,
     /// The client has to send more.
@@ -51,21 +51,21 @@ pub(super) enum Progress {
     AwaitsApplication,
 }
 
-// === impl Upload ===
+// === impl RequestUpload ===
 
-impl Upload {
+impl RequestUpload {
     /// `body` is sent behind what stands in the connection's output.
-    pub(super) fn new(body: RequestBody, framing: Framing) -> Self {
-        let is_empty = matches!(framing, Framing::None | Framing::Length(0));
+    pub(super) fn new(body: RequestBody, framing: RequestFraming) -> Self {
+        let is_empty = matches!(framing, RequestFraming::None | RequestFraming::Length(0));
         let body = (!is_empty).then_some(body);
         Self {
             body,
             is_body_over: false,
             chunk: Bytes::new(),
-            is_chunked: framing == Framing::Chunked,
+            is_chunked: framing == RequestFraming::Chunked,
             is_long: is_long(framing),
             owes_crlf: false,
-            state: State::Writing,
+            state: UploadState::Writing,
             has_begun: false,
         }
     }
@@ -98,7 +98,7 @@ impl Upload {
             is_body_over: false,
             chunk: Bytes::new(),
             owes_crlf: false,
-            state: State::Writing,
+            state: UploadState::Writing,
             has_begun: false,
             ..self
         }
@@ -113,40 +113,44 @@ impl Upload {
 
     /// Whether everything was written.
     pub(super) fn is_finished(&self) -> bool {
-        self.state == State::Finished
+        self.state == UploadState::Finished
     }
 
     /// Writes what can be written now. `moved` tells whether anything was. An error is the
     /// client's; the application's refusal to take more shows when its reply is read.
     pub(super) fn poll(
         &mut self,
-        connection: &mut Connection,
+        connection: &mut UpstreamConnection,
         cx: &mut Context<'_>,
         moved: &mut bool,
-    ) -> Result<Progress, Error> {
-        while self.state == State::Writing {
+    ) -> Result<UploadStatus, Error> {
+        while self.state == UploadState::Writing {
             let awaits_client = self.fill(connection, cx)?;
             if connection.output.is_empty() && self.chunk.is_empty() {
                 if awaits_client {
-                    return Ok(Progress::AwaitsClient);
+                    return Ok(UploadStatus::AwaitsClient);
                 }
-                self.state = State::Finished;
+                self.state = UploadState::Finished;
                 break;
             }
             match connection.poll_write(cx, &mut self.chunk) {
                 Poll::Ready(Ok(())) => {
                     (*moved, self.has_begun) = (true, true);
                 }
-                Poll::Ready(Err(_)) => self.state = State::Refused,
-                Poll::Pending => return Ok(Progress::AwaitsApplication),
+                Poll::Ready(Err(_)) => self.state = UploadState::Refused,
+                Poll::Pending => return Ok(UploadStatus::AwaitsApplication),
             }
         }
-        Ok(Progress::Over)
+        Ok(UploadStatus::Over)
     }
 
     /// Takes the next piece of the body, so that it leaves together with what stands before it.
     /// `true` if the client has to send it first.
-    fn fill(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Result<bool, Error> {
+    fn fill(
+        &mut self,
+        connection: &mut UpstreamConnection,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, Error> {
         while self.chunk.is_empty() {
             let Some(body) = &mut self.body else { return Ok(false) };
             if self.is_body_over {
@@ -183,7 +187,7 @@ impl Upload {
         Ok(false)
     }
 
-    fn close_chunk(&mut self, connection: &mut Connection) {
+    fn close_chunk(&mut self, connection: &mut UpstreamConnection) {
         if self.owes_crlf {
             connection.output.put_slice(b"\r\n");
             self.owes_crlf = false;
@@ -191,15 +195,15 @@ impl Upload {
     }
 }
 
-fn is_long(framing: Framing) -> bool {
+fn is_long(framing: RequestFraming) -> bool {
     match framing {
-        Framing::None => false,
-        Framing::Length(length) => length > DRAINED,
-        Framing::Chunked => true,
+        RequestFraming::None => false,
+        RequestFraming::Length(length) => length > DRAINED,
+        RequestFraming::Chunked => true,
     }
 }
 
-impl fmt::Debug for Upload {
+impl fmt::Debug for RequestUpload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Upload({:?})", self.state)
     }

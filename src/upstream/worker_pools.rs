@@ -11,8 +11,8 @@ use std::{
 use tokio::{sync::Notify, task::spawn_local, time::sleep};
 
 use super::{
-    backends::{Fleet, Server},
-    pool::Pool,
+    backends::{Backends, UpstreamServer},
+    pool::ConnectionPool,
 };
 use crate::plan;
 
@@ -21,29 +21,29 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// The servers, as one worker sees them.
 #[derive(Debug)]
-pub(super) struct Known {
-    fleet: Arc<Fleet>,
-    list: RefCell<List>,
+pub(super) struct WorkerPools {
+    fleet: Arc<Backends>,
+    list: RefCell<ServerList>,
     /// By the server's number.
-    pools: RefCell<Vec<(u64, Rc<Pool>)>>,
+    pools: RefCell<Vec<(u64, Rc<ConnectionPool>)>>,
     /// Told when a first connection is kept.
     filled: Rc<Notify>,
 }
 
 /// A copy of the fleet's list.
 #[derive(Debug)]
-struct List {
+struct ServerList {
     generation: u64,
-    servers: Arc<[Arc<Server>]>,
+    servers: Arc<[Arc<UpstreamServer>]>,
 }
 
-// === impl Known ===
+// === impl WorkerPools ===
 
-impl Known {
+impl WorkerPools {
     /// Until it is dropped, a task on this worker's thread closes connections that have been unused for
     /// too long.
-    pub(super) fn start(fleet: &Arc<Fleet>) -> Rc<Self> {
-        let list = List { generation: fleet.generation(), servers: fleet.servers() };
+    pub(super) fn start(fleet: &Arc<Backends>) -> Rc<Self> {
+        let list = ServerList { generation: fleet.generation(), servers: fleet.servers() };
         let (list, pools, filled) = (RefCell::new(list), RefCell::default(), Rc::default());
         let known = Rc::new(Self { fleet: Arc::clone(fleet), list, pools, filled });
         drop(spawn_local(reap(Rc::downgrade(&known), Rc::clone(&known.filled))));
@@ -51,22 +51,26 @@ impl Known {
     }
 
     /// The servers that there are now.
-    pub(super) fn servers(&self) -> Arc<[Arc<Server>]> {
+    pub(super) fn servers(&self) -> Arc<[Arc<UpstreamServer>]> {
         let generation = self.fleet.generation();
         let mut list = self.list.borrow_mut();
         if list.generation != generation {
-            *list = List { generation, servers: self.fleet.servers() };
+            *list = ServerList { generation, servers: self.fleet.servers() };
         }
         Arc::clone(&list.servers)
     }
 
     /// The kept connections to a server.
-    pub(super) fn pool(&self, server: &Server, plan: &plan::Upstream) -> Rc<Pool> {
+    pub(super) fn pool(
+        &self,
+        server: &UpstreamServer,
+        plan: &plan::UpstreamSettings,
+    ) -> Rc<ConnectionPool> {
         let mut pools = self.pools.borrow_mut();
         if let Some((_, pool)) = pools.iter().find(|(id, _)| *id == server.id) {
             return Rc::clone(pool);
         }
-        let pool = Rc::new(Pool::new(plan, Rc::clone(&self.filled)));
+        let pool = Rc::new(ConnectionPool::new(plan, Rc::clone(&self.filled)));
         pools.push((server.id, Rc::clone(&pool)));
         pool
     }
@@ -80,14 +84,14 @@ impl Known {
     }
 }
 
-impl Drop for Known {
+impl Drop for WorkerPools {
     fn drop(&mut self) {
         self.filled.notify_one();
     }
 }
 
 /// Closes connections that have been unused for too long, until nobody knows the servers any more.
-async fn reap(known: Weak<Known>, filled: Rc<Notify>) {
+async fn reap(known: Weak<WorkerPools>, filled: Rc<Notify>) {
     loop {
         filled.notified().await;
         loop {

@@ -21,26 +21,26 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::task::{AbortHandle, spawn_local};
 
-pub use self::pressure::Strain;
+pub use self::pressure::Pressure;
 
-use self::relay_buffer::Store;
-use super::buffers::Buffers;
+use self::relay_buffer::RelayBuffer;
+use super::buffers::BodyBuffers;
 use crate::error::Error;
 
 /// The client's end. Dropping it ends the application's.
-pub(super) struct Relayed {
-    store: Rc<Store>,
+pub(super) struct RelayedBody {
+    store: Rc<RelayBuffer>,
     /// What is still to be given, if that was known from the start.
     left: Option<u64>,
     task: Option<AbortHandle>,
 }
 
 /// What a body has come to without waiting for it.
-pub(super) enum Begun {
+pub(super) enum RelayStart {
     /// All of it.
     Whole(Bytes),
     /// It goes on, or has trailers.
-    Relayed(Relayed),
+    Relayed(RelayedBody),
 }
 
 /// A body that is here already needs no task. So much of one whose length nobody has announced is made
@@ -49,35 +49,35 @@ const SHORT: u64 = 64 * 1024;
 /// So much of one that needs no copy: the client gets it while the processor's caches still have it.
 const AHEAD: u64 = 256 * 1024;
 
-// === impl Relayed ===
+// === impl RelayedBody ===
 
-impl Relayed {
+impl RelayedBody {
     /// Begins to read a body, in a task of the current thread unless all of it is here already.
     /// `tell` is called the first time that its memory does not suffice, and that nothing does.
     pub(super) async fn begin<B>(
         mut body: B,
-        buffers: &Buffers,
-        tell: impl Fn(Strain) + 'static,
-    ) -> Result<Begun, Error>
+        buffers: &BodyBuffers,
+        tell: impl Fn(Pressure) + 'static,
+    ) -> Result<RelayStart, Error>
     where
         B: Body<Data = Bytes, Error = Error> + Unpin + 'static,
     {
         let left = body.size_hint().exact();
-        let store = Rc::new(Store::new(buffers));
+        let store = Rc::new(RelayBuffer::new(buffers));
         let most = if left.is_some() { AHEAD } else { SHORT };
         if store.fill(&mut body, most).await? && store.len() <= SHORT {
-            return Ok(Begun::Whole(store.whole()));
+            return Ok(RelayStart::Whole(store.whole()));
         }
         let mut this = Self { store, left, task: None };
         if !this.store.has_ended() {
             let pump = pump::run(body, Rc::clone(&this.store), tell);
             this.task = Some(spawn_local(pump).abort_handle());
         }
-        Ok(Begun::Relayed(this))
+        Ok(RelayStart::Relayed(this))
     }
 }
 
-impl Body for Relayed {
+impl Body for RelayedBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -101,7 +101,7 @@ impl Body for Relayed {
     }
 }
 
-impl Drop for Relayed {
+impl Drop for RelayedBody {
     fn drop(&mut self) {
         if let Some(task) = &self.task {
             task.abort();
@@ -109,7 +109,7 @@ impl Drop for Relayed {
     }
 }
 
-impl fmt::Debug for Relayed {
+impl fmt::Debug for RelayedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Relayed").field("left", &self.left).finish_non_exhaustive()
     }

@@ -7,32 +7,32 @@ use http_body::{Body, Frame};
 use tokio::task::yield_now;
 
 use super::{
-    pressure::Strain,
-    relay_buffer::{Next, Store},
+    pressure::Pressure,
+    relay_buffer::{PumpStep, RelayBuffer},
 };
 use crate::{
-    body::spill::Spill,
-    error::{Error, Kind},
+    body::spill::SpillFile,
+    error::{Error, FailureKind},
 };
 
 /// Notes that the body has ended, whatever becomes of the task.
-struct Ending(Rc<Store>);
+struct EndOnDrop(Rc<RelayBuffer>);
 
 /// Says each thing once.
-struct Teller<T> {
+struct PressureReporter<T> {
     tell: T,
-    told: Vec<Strain>,
+    told: Vec<Pressure>,
 }
 
 /// Reads a body to its end. `tell` is called when its memory does not suffice.
-pub(super) async fn run<B>(body: B, store: Rc<Store>, tell: impl Fn(Strain))
+pub(super) async fn run<B>(body: B, store: Rc<RelayBuffer>, tell: impl Fn(Pressure))
 where
     B: Body<Data = Bytes, Error = Error> + Unpin,
 {
-    let _ending = Ending(Rc::clone(&store));
+    let _ending = EndOnDrop(Rc::clone(&store));
     let mut body = body;
-    let mut teller = Teller { tell, told: Vec::new() };
-    let mut spill: Option<Spill> = None;
+    let mut teller = PressureReporter { tell, told: Vec::new() };
+    let mut spill: Option<SpillFile> = None;
     loop {
         make_room(&store, &mut spill, &mut teller).await;
         if store.has_ended() {
@@ -65,8 +65,8 @@ where
 /// The next frame. Lets go of the file meanwhile, as soon as the client has all of it.
 async fn next<B>(
     body: &mut B,
-    store: &Store,
-    spill: &mut Option<Spill>,
+    store: &RelayBuffer,
+    spill: &mut Option<SpillFile>,
 ) -> Option<Result<Frame<Bytes>, Error>>
 where
     B: Body<Data = Bytes, Error = Error> + Unpin,
@@ -86,26 +86,30 @@ where
 }
 
 /// Comes back when there is room for more.
-async fn make_room(store: &Store, spill: &mut Option<Spill>, teller: &mut Teller<impl Fn(Strain)>) {
+async fn make_room(
+    store: &RelayBuffer,
+    spill: &mut Option<SpillFile>,
+    teller: &mut PressureReporter<impl Fn(Pressure)>,
+) {
     let mut was_asked = false;
     loop {
         if store.is_file_done() {
             *spill = None;
         }
-        let written = spill.as_ref().map_or(0, Spill::len);
+        let written = spill.as_ref().map_or(0, SpillFile::len);
         let bytes = match store.next(written, was_asked) {
-            Next::Read => return,
-            Next::Ask => {
+            PumpStep::Read => return,
+            PumpStep::Ask => {
                 was_asked = true;
                 yield_now().await;
                 continue;
             }
-            Next::Wait => {
-                teller.tell(Strain::HeldUp);
+            PumpStep::Wait => {
+                teller.tell(Pressure::HeldUp);
                 poll_fn(|cx| store.poll_taken(cx)).await;
                 continue;
             }
-            Next::Write(bytes) => bytes,
+            PumpStep::Write(bytes) => bytes,
         };
         let result = match spill {
             Some(spill) => spill.append(bytes).await,
@@ -114,7 +118,7 @@ async fn make_room(store: &Store, spill: &mut Option<Spill>, teller: &mut Teller
         match (result, &spill) {
             (Ok(()), Some(spill)) => {
                 store.on_written(spill);
-                teller.tell(Strain::Spilled);
+                teller.tell(Pressure::Spilled);
             }
             (Ok(()), None) => {}
             (Err(unwritten), _) => {
@@ -123,17 +127,17 @@ async fn make_room(store: &Store, spill: &mut Option<Spill>, teller: &mut Teller
                     return;
                 }
                 // It is not lost, only slower. The next time may be luckier.
-                teller.tell(Strain::HeldUp);
+                teller.tell(Pressure::HeldUp);
                 poll_fn(|cx| store.poll_taken(cx)).await;
             }
         }
     }
 }
 
-// === impl Teller ===
+// === impl PressureReporter ===
 
-impl<T: Fn(Strain)> Teller<T> {
-    fn tell(&mut self, strain: Strain) {
+impl<T: Fn(Pressure)> PressureReporter<T> {
+    fn tell(&mut self, strain: Pressure) {
         if !self.told.contains(&strain) {
             self.told.push(strain);
             (self.tell)(strain);
@@ -141,11 +145,11 @@ impl<T: Fn(Strain)> Teller<T> {
     }
 }
 
-// === impl Ending ===
+// === impl EndOnDrop ===
 
-impl Drop for Ending {
+impl Drop for EndOnDrop {
     fn drop(&mut self) {
         // Only if the task did not come to its end.
-        self.0.fail(Error::new(Kind::UpstreamTruncated));
+        self.0.fail(Error::new(FailureKind::UpstreamTruncated));
     }
 }

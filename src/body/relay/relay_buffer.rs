@@ -18,29 +18,29 @@ use http_body::{Body, Frame};
 use crate::{
     body::{
         budget::Budgets,
-        budgeted_buffer::Waiting,
-        buffers::{Buffers, Each},
-        spill::{Files, Spill, Unwritten},
-        spill_reader::Reader,
+        budgeted_buffer::BudgetedBuffer,
+        buffers::{BodyBuffers, BodyLimits},
+        spill::{SpillFile, SpillFiles, SpillWriteError},
+        spill_reader::SpillReader,
     },
-    error::{Error, Kind},
+    error::{Error, FailureKind},
 };
 
-pub(super) struct Store {
-    state: RefCell<State>,
+pub(super) struct RelayBuffer {
+    state: RefCell<RelayState>,
     budgets: Budgets,
-    files: Arc<Files>,
-    each: Each,
+    files: Arc<SpillFiles>,
+    each: BodyLimits,
 }
 
-struct State {
-    head: Waiting,
+struct RelayState {
+    head: BudgetedBuffer,
     /// What can be read of the file; `None` as soon as the client has all of it.
-    file: Option<Written>,
+    file: Option<SpilledPart>,
     /// Bytes behind that are being written to the file.
     is_writing: bool,
-    tail: Waiting,
-    end: Option<End>,
+    tail: BudgetedBuffer,
+    end: Option<RelayEnd>,
     /// The client's end waits for bytes.
     client: Option<Waker>,
     /// The application's end waits for room.
@@ -49,27 +49,27 @@ struct State {
     was_taken: bool,
 }
 
-struct Written {
-    reader: Reader,
+struct SpilledPart {
+    reader: SpillReader,
     end: u64,
     /// The file's part of the budget, when nothing more will be written.
-    _spill: Option<Spill>,
+    _spill: Option<SpillFile>,
 }
 
 /// How the application's body has ended.
-enum End {
+enum RelayEnd {
     Over(Option<HeaderMap>),
     Failed(Error),
 }
 
 /// What is to be done before more is read.
-pub(super) enum Next {
+pub(super) enum PumpStep {
     /// There is room.
     Read,
     /// The client has to be given a chance to take some: it may be as fast as the application.
     Ask,
     /// These have to go to the file.
-    Write(Waiting),
+    Write(BudgetedBuffer),
     /// The client has to take some.
     Wait,
 }
@@ -81,16 +81,16 @@ const LARGE: usize = 8 * 1024;
 /// Bytes that go to the file at once, at the most.
 const BATCH: u64 = 128 * 1024;
 
-// === impl Store ===
+// === impl RelayBuffer ===
 
-impl Store {
-    pub(super) fn new(buffers: &Buffers) -> Self {
+impl RelayBuffer {
+    pub(super) fn new(buffers: &BodyBuffers) -> Self {
         let budgets = buffers.responses.clone();
-        let state = State {
-            head: Waiting::new(&budgets.memory, LARGE),
+        let state = RelayState {
+            head: BudgetedBuffer::new(&budgets.memory, LARGE),
             file: None,
             is_writing: false,
-            tail: Waiting::new(&budgets.memory, LARGE),
+            tail: BudgetedBuffer::new(&budgets.memory, LARGE),
             end: None,
             client: None,
             pump: None,
@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// A file that begins with these bytes.
-    pub(super) async fn create(&self, bytes: Waiting) -> Result<Spill, Unwritten> {
+    pub(super) async fn create(&self, bytes: BudgetedBuffer) -> Result<SpillFile, SpillWriteError> {
         self.files.create(bytes, &self.budgets).await
     }
 
@@ -150,31 +150,31 @@ impl Store {
                 } else {
                     state.tail.push(data)
                 };
-                State::wake(&mut state.client);
+                RelayState::wake(&mut state.client);
                 false
             }
             Err(frame) => {
-                self.end(End::Over(frame.into_trailers().ok()));
+                self.end(RelayEnd::Over(frame.into_trailers().ok()));
                 true
             }
         }
     }
 
     pub(super) fn end_well(&self) {
-        self.end(End::Over(None));
+        self.end(RelayEnd::Over(None));
     }
 
     pub(super) fn fail(&self, error: Error) {
-        self.end(End::Failed(error));
+        self.end(RelayEnd::Failed(error));
     }
 
     /// The first end is the one that counts.
-    fn end(&self, end: End) {
+    fn end(&self, end: RelayEnd) {
         let state = &mut *self.state.borrow_mut();
         if state.end.is_none() {
             state.end = Some(end);
         }
-        State::wake(&mut state.client);
+        RelayState::wake(&mut state.client);
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -184,62 +184,62 @@ impl Store {
     /// Whether the client has everything.
     pub(super) fn is_over(&self) -> bool {
         let state = self.state.borrow();
-        state.is_empty() && matches!(state.end, Some(End::Over(None)))
+        state.is_empty() && matches!(state.end, Some(RelayEnd::Over(None)))
     }
 
     /// Decides what comes before the next read. `written` is the length of the file so far.
-    pub(super) fn next(&self, written: u64, was_asked: bool) -> Next {
+    pub(super) fn next(&self, written: u64, was_asked: bool) -> PumpStep {
         if self.may_read() {
-            return Next::Read;
+            return PumpStep::Read;
         }
         if !was_asked {
-            return Next::Ask;
+            return PumpStep::Ask;
         }
         let state = &mut *self.state.borrow_mut();
         let bytes = match (&state.tail, &state.file) {
             (tail, _) if !tail.is_empty() => &mut state.tail,
             // It stands before everything else, so it may go there as well.
             (_, None) if !state.head.is_empty() => &mut state.head,
-            _ => return Next::Wait,
+            _ => return PumpStep::Wait,
         };
         if written + bytes.len() > self.each.answer {
-            return Next::Wait;
+            return PumpStep::Wait;
         }
         state.is_writing = true;
-        Next::Write(bytes.take(&self.budgets.memory))
+        PumpStep::Write(bytes.take(&self.budgets.memory))
     }
 
     /// The bytes that were to be written are in the file.
-    pub(super) fn on_written(&self, spill: &Spill) {
+    pub(super) fn on_written(&self, spill: &SpillFile) {
         let state = &mut *self.state.borrow_mut();
         state.is_writing = false;
         match &mut state.file {
             Some(file) => file.end = spill.len(),
             None => {
-                let reader = Reader::new(spill.file(), &self.budgets.memory);
-                state.file = Some(Written { reader, end: spill.len(), _spill: None });
+                let reader = SpillReader::new(spill.file(), &self.budgets.memory);
+                state.file = Some(SpilledPart { reader, end: spill.len(), _spill: None });
             }
         }
-        State::wake(&mut state.client);
+        RelayState::wake(&mut state.client);
     }
 
     /// Keeps the file until the client has all of it.
-    pub(super) fn keep(&self, spill: Spill) {
+    pub(super) fn keep(&self, spill: SpillFile) {
         if let Some(file) = &mut self.state.borrow_mut().file {
             file._spill = Some(spill);
         }
     }
 
     /// The bytes are not in the file: they stay in memory. `None` if they are lost.
-    pub(super) fn on_unwritten(&self, error: Error, bytes: Option<Box<Waiting>>) {
+    pub(super) fn on_unwritten(&self, error: Error, bytes: Option<Box<BudgetedBuffer>>) {
         let state = &mut *self.state.borrow_mut();
         state.is_writing = false;
         match bytes {
             // Nothing has come since: the pump was waiting.
             Some(bytes) => state.tail = *bytes,
-            None => state.end = Some(End::Failed(error)),
+            None => state.end = Some(RelayEnd::Failed(error)),
         }
-        State::wake(&mut state.client);
+        RelayState::wake(&mut state.client);
     }
 
     /// Ready when the client has taken some since this was asked last.
@@ -272,13 +272,15 @@ impl Store {
                 state.client = Some(cx.waker().clone());
                 Poll::Pending
             }
-            Some(End::Over(trailers)) => Poll::Ready(trailers.take().map(Frame::trailers).map(Ok)),
-            Some(End::Failed(_)) => {
+            Some(RelayEnd::Over(trailers)) => {
+                Poll::Ready(trailers.take().map(Frame::trailers).map(Ok))
+            }
+            Some(RelayEnd::Failed(_)) => {
                 // Whatever asks again gets the same answer.
-                let again = End::Failed(Error::new(Kind::UpstreamTruncated));
+                let again = RelayEnd::Failed(Error::new(FailureKind::UpstreamTruncated));
                 match state.end.replace(again) {
-                    Some(End::Failed(error)) => Poll::Ready(Some(Err(error))),
-                    Some(End::Over(_)) | None => Poll::Ready(None),
+                    Some(RelayEnd::Failed(error)) => Poll::Ready(Some(Err(error))),
+                    Some(RelayEnd::Over(_)) | None => Poll::Ready(None),
                 }
             }
         }
@@ -323,9 +325,9 @@ impl Store {
     }
 }
 
-// === impl State ===
+// === impl RelayState ===
 
-impl State {
+impl RelayState {
     /// The next bytes; `None` if there are none.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         loop {
@@ -358,7 +360,7 @@ impl State {
     }
 
     fn is_empty(&self) -> bool {
-        let is_read = |file: &Written| file.reader.position() == file.end;
+        let is_read = |file: &SpilledPart| file.reader.position() == file.end;
         self.head.is_empty()
             && self.tail.is_empty()
             && !self.is_writing

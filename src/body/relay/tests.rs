@@ -3,37 +3,37 @@
 use super::*;
 use crate::{
     body::{
-        buffers::Each,
-        script::{Room, Script, Step, pattern, run},
-        spill::Place,
+        buffers::BodyLimits,
+        script::{BodyStep, ScriptedBody, TestBuffers, pattern, run},
+        spill::SpillLocation,
     },
-    error::Kind,
+    error::FailureKind,
 };
 use proptest::prelude::*;
 use std::{cell::Cell, future::poll_fn, time::Duration};
 use tokio::task::yield_now;
 
-const EACH: Each = Each { memory: 256 * 1024, answer: 1 << 30 };
+const EACH: BodyLimits = BodyLimits { memory: 256 * 1024, answer: 1 << 30 };
 
 /// What a client has got, and how it ended.
 #[derive(Debug, PartialEq)]
-struct Got {
+struct ReceivedBody {
     bytes: Vec<u8>,
     has_trailers: bool,
-    failed: Option<Kind>,
+    failed: Option<FailureKind>,
 }
 
-fn sum(steps: &[Step]) -> usize {
-    steps.iter().map(|step| if let Step::Data(length) = step { *length } else { 0 }).sum()
+fn sum(steps: &[BodyStep]) -> usize {
+    steps.iter().map(|step| if let BodyStep::Data(length) = step { *length } else { 0 }).sum()
 }
 
-async fn frame(body: &mut Relayed) -> Option<Result<Frame<Bytes>, Error>> {
+async fn frame(body: &mut RelayedBody) -> Option<Result<Frame<Bytes>, Error>> {
     poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
 }
 
 /// Reads to the end; before frame `i` it does something else `pauses[i % n]` times.
-async fn read(body: &mut Relayed, pauses: &[usize]) -> Got {
-    let mut got = Got { bytes: Vec::new(), has_trailers: false, failed: None };
+async fn read(body: &mut RelayedBody, pauses: &[usize]) -> ReceivedBody {
+    let mut got = ReceivedBody { bytes: Vec::new(), has_trailers: false, failed: None };
     for pause in pauses.iter().cycle() {
         for _ in 0..*pause {
             yield_now().await;
@@ -58,14 +58,14 @@ async fn read(body: &mut Relayed, pauses: &[usize]) -> Got {
     got
 }
 
-async fn begin(script: Script, room: &Room) -> Result<Begun, Error> {
-    Relayed::begin(script, &room.buffers, |_| {}).await
+async fn begin(script: ScriptedBody, room: &TestBuffers) -> Result<RelayStart, Error> {
+    RelayedBody::begin(script, &room.buffers, |_| {}).await
 }
 
-async fn relayed(script: Script, room: &Room) -> Relayed {
+async fn relayed(script: ScriptedBody, room: &TestBuffers) -> RelayedBody {
     match begin(script, room).await.unwrap() {
-        Begun::Relayed(relayed) => relayed,
-        Begun::Whole(bytes) => panic!("whole: {} bytes", bytes.len()),
+        RelayStart::Relayed(relayed) => relayed,
+        RelayStart::Whole(bytes) => panic!("whole: {} bytes", bytes.len()),
     }
 }
 
@@ -80,19 +80,19 @@ async fn until(what: &str, is_true: impl Fn() -> bool) {
     panic!("never: {what}");
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = BodyStep> {
     prop_oneof![
-        4 => (1..3_000_usize).prop_map(Step::Data),
-        2 => (5_000..40_000_usize).prop_map(Step::Data),
-        2 => Just(Step::Later),
+        4 => (1..3_000_usize).prop_map(BodyStep::Data),
+        2 => (5_000..40_000_usize).prop_map(BodyStep::Data),
+        2 => Just(BodyStep::Later),
     ]
 }
 
-fn end() -> impl Strategy<Value = Option<Step>> {
+fn end() -> impl Strategy<Value = Option<BodyStep>> {
     prop_oneof![
         2 => Just(None),
-        1 => Just(Some(Step::Trailers)),
-        2 => Just(Some(Step::Fail(Kind::UpstreamTruncated))),
+        1 => Just(Some(BodyStep::Trailers)),
+        2 => Just(Some(BodyStep::Fail(FailureKind::UpstreamTruncated))),
     ]
 }
 
@@ -110,30 +110,30 @@ proptest! {
         disk in prop_oneof![Just(1_u64 << 30), 0..100_000_u64],
         is_memory: bool,
     ) {
-        let place = if is_memory { Place::Memory } else { Place::Auto };
-        let room = Room::new(memory, disk, place, Each { memory: each, answer });
+        let place = if is_memory { SpillLocation::Memory } else { SpillLocation::Auto };
+        let room = TestBuffers::new(memory, disk, place, BodyLimits { memory: each, answer });
         let expected = sum(&steps);
         let mut steps = steps;
         // A known length is reached before anything else can happen.
         let end = if knows_length { None } else { end };
         steps.extend(end.clone());
         let failed = match &end {
-            Some(Step::Fail(kind)) => Some(*kind),
+            Some(BodyStep::Fail(kind)) => Some(*kind),
             _ => None,
         };
-        let has_trailers = matches!(end, Some(Step::Trailers));
+        let has_trailers = matches!(end, Some(BodyStep::Trailers));
         if knows_length && expected == 0 {
             return Ok(());
         }
         run(async {
-            let script = Script::new(&steps, knows_length);
+            let script = ScriptedBody::new(&steps, knows_length);
             let fate = Rc::clone(&script.fate);
             match begin(script, &room).await {
-                Ok(Begun::Whole(bytes)) => {
+                Ok(RelayStart::Whole(bytes)) => {
                     assert!(failed.is_none() && !has_trailers);
                     assert!(bytes == pattern(expected));
                 }
-                Ok(Begun::Relayed(mut body)) => {
+                Ok(RelayStart::Relayed(mut body)) => {
                     let got = read(&mut body, &pauses).await;
                     assert!(got.bytes == pattern(expected), "{} of {expected}", got.bytes.len());
                     assert_eq!((got.failed, got.has_trailers), (failed, has_trailers));
@@ -151,17 +151,19 @@ proptest! {
 #[test]
 fn the_application_is_done_long_before_the_client() {
     run(async {
-        let room = Room::new(64 << 20, 1 << 30, Place::Auto, EACH);
-        let steps = vec![Step::Data(16 * 1024); 320];
-        let script = Script::new(&steps, true);
+        let room = TestBuffers::new(64 << 20, 1 << 30, SpillLocation::Auto, EACH);
+        let steps = vec![BodyStep::Data(16 * 1024); 320];
+        let script = ScriptedBody::new(&steps, true);
         let fate = Rc::clone(&script.fate);
         let spilled = Rc::new(Cell::new(0));
         let count = Rc::clone(&spilled);
         let tell = move |strain| {
-            assert_eq!(strain, Strain::Spilled);
+            assert_eq!(strain, Pressure::Spilled);
             count.set(count.get() + 1);
         };
-        let Ok(Begun::Relayed(mut body)) = Relayed::begin(script, &room.buffers, tell).await else {
+        let Ok(RelayStart::Relayed(mut body)) =
+            RelayedBody::begin(script, &room.buffers, tell).await
+        else {
             panic!("not relayed")
         };
         until("all of it is taken", || fate.is_dropped.get()).await;
@@ -180,9 +182,9 @@ fn the_application_is_done_long_before_the_client() {
 fn a_beginning_that_fills_the_budget_stops_nothing() {
     run(async {
         for memory in (1..20).map(|frames| frames * 16 * 1024 - 1) {
-            let room = Room::new(memory, 1 << 30, Place::Auto, EACH);
-            let steps = vec![Step::Data(16 * 1024); 40];
-            let script = Script::new(&steps, true);
+            let room = TestBuffers::new(memory, 1 << 30, SpillLocation::Auto, EACH);
+            let steps = vec![BodyStep::Data(16 * 1024); 40];
+            let script = ScriptedBody::new(&steps, true);
             let fate = Rc::clone(&script.fate);
             let mut body = relayed(script, &room).await;
             until("all of it is taken", || fate.is_dropped.get()).await;
@@ -196,18 +198,19 @@ fn a_beginning_that_fills_the_budget_stops_nothing() {
 fn without_room_the_application_waits_for_the_client() {
     for (memory, disk, answer) in [(64 << 20, 0, 1 << 30), (64 << 20, 1 << 30, 0), (0, 0, 0)] {
         run(async {
-            let each = Each { memory: 64 * 1024, answer };
-            let room = Room::new(memory, disk, Place::Auto, each);
-            let steps = vec![Step::Data(16 * 1024); 100];
-            let script = Script::new(&steps, true);
+            let each = BodyLimits { memory: 64 * 1024, answer };
+            let room = TestBuffers::new(memory, disk, SpillLocation::Auto, each);
+            let steps = vec![BodyStep::Data(16 * 1024); 100];
+            let script = ScriptedBody::new(&steps, true);
             let fate = Rc::clone(&script.fate);
             let told = Rc::new(Cell::new(0));
             let count = Rc::clone(&told);
             let tell = move |strain| {
-                assert_eq!(strain, Strain::HeldUp);
+                assert_eq!(strain, Pressure::HeldUp);
                 count.set(count.get() + 1);
             };
-            let Ok(Begun::Relayed(mut body)) = Relayed::begin(script, &room.buffers, tell).await
+            let Ok(RelayStart::Relayed(mut body)) =
+                RelayedBody::begin(script, &room.buffers, tell).await
             else {
                 panic!("not relayed")
             };
@@ -224,10 +227,10 @@ fn without_room_the_application_waits_for_the_client() {
 #[test]
 fn a_client_that_leaves_ends_the_application_s_end() {
     run(async {
-        let room = Room::new(64 << 20, 1 << 30, Place::Auto, EACH);
-        for first in [vec![], vec![Step::Data(16 * 1024); 60]] {
-            let steps = [first, vec![Step::Never]].concat();
-            let script = Script::new(&steps, false);
+        let room = TestBuffers::new(64 << 20, 1 << 30, SpillLocation::Auto, EACH);
+        for first in [vec![], vec![BodyStep::Data(16 * 1024); 60]] {
+            let steps = [first, vec![BodyStep::Never]].concat();
+            let script = ScriptedBody::new(&steps, false);
             let fate = Rc::clone(&script.fate);
             let body = relayed(script, &room).await;
             until("all of it is taken", || fate.given.get() == sum(&steps)).await;
@@ -242,27 +245,29 @@ fn a_client_that_leaves_ends_the_application_s_end() {
 #[test]
 fn what_is_here_needs_no_task() {
     // Outside of a runtime, where nothing can be spawned.
-    let room = Room::new(64 << 20, 1 << 30, Place::Auto, EACH);
+    let room = TestBuffers::new(64 << 20, 1 << 30, SpillLocation::Auto, EACH);
     let waker = std::task::Waker::noop();
-    let mut begun = Box::pin(begin(Script::new(&vec![Step::Data(10_000); 6], false), &room));
-    let Poll::Ready(Ok(Begun::Whole(bytes))) = begun.as_mut().poll(&mut Context::from_waker(waker))
+    let mut begun =
+        Box::pin(begin(ScriptedBody::new(&vec![BodyStep::Data(10_000); 6], false), &room));
+    let Poll::Ready(Ok(RelayStart::Whole(bytes))) =
+        begun.as_mut().poll(&mut Context::from_waker(waker))
     else {
         panic!("not whole")
     };
     assert!(bytes == pattern(60_000));
-    let steps = [Step::Data(10), Step::Fail(Kind::UpstreamTruncated)];
-    let mut begun = Box::pin(begin(Script::new(&steps, false), &room));
+    let steps = [BodyStep::Data(10), BodyStep::Fail(FailureKind::UpstreamTruncated)];
+    let mut begun = Box::pin(begin(ScriptedBody::new(&steps, false), &room));
     let polled = begun.as_mut().poll(&mut Context::from_waker(waker));
     assert!(matches!(polled, Poll::Ready(Err(_))));
 }
 
 #[test]
 fn a_long_body_that_is_here_needs_no_task_either() {
-    let room = Room::new(64 << 20, 1 << 30, Place::Auto, EACH);
+    let room = TestBuffers::new(64 << 20, 1 << 30, SpillLocation::Auto, EACH);
     let cx = &mut Context::from_waker(std::task::Waker::noop());
-    let steps = vec![Step::Data(10_000); 20];
-    let mut begun = Box::pin(begin(Script::new(&steps, true), &room));
-    let Poll::Ready(Ok(Begun::Relayed(mut body))) = begun.as_mut().poll(cx) else {
+    let steps = vec![BodyStep::Data(10_000); 20];
+    let mut begun = Box::pin(begin(ScriptedBody::new(&steps, true), &room));
+    let Poll::Ready(Ok(RelayStart::Relayed(mut body))) = begun.as_mut().poll(cx) else {
         panic!("not here")
     };
     // With the buffers that they were read into.
@@ -276,9 +281,9 @@ fn a_long_body_that_is_here_needs_no_task_either() {
 #[test]
 fn a_frame_is_given_as_soon_as_it_comes() {
     run(async {
-        let room = Room::new(64 << 20, 1 << 30, Place::Auto, EACH);
-        let steps = [Step::Later, Step::Data(5), Step::Never];
-        let mut body = relayed(Script::new(&steps, false), &room).await;
+        let room = TestBuffers::new(64 << 20, 1 << 30, SpillLocation::Auto, EACH);
+        let steps = [BodyStep::Later, BodyStep::Data(5), BodyStep::Never];
+        let mut body = relayed(ScriptedBody::new(&steps, false), &room).await;
         let data = frame(&mut body).await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(data, pattern(5));
         assert!(!body.is_end_stream());
@@ -288,11 +293,11 @@ fn a_frame_is_given_as_soon_as_it_comes() {
 #[test]
 fn memory_is_used_again_once_the_file_was_read() {
     run(async {
-        let each = Each { memory: 32 * 1024, answer: 1 << 30 };
-        let room = Room::new(64 << 20, 1 << 30, Place::Auto, each);
-        let many = vec![Step::Data(8 * 1024); 40];
-        let steps = [many, vec![Step::Never]].concat();
-        let mut body = relayed(Script::new(&steps, false), &room).await;
+        let each = BodyLimits { memory: 32 * 1024, answer: 1 << 30 };
+        let room = TestBuffers::new(64 << 20, 1 << 30, SpillLocation::Auto, each);
+        let many = vec![BodyStep::Data(8 * 1024); 40];
+        let steps = [many, vec![BodyStep::Never]].concat();
+        let mut body = relayed(ScriptedBody::new(&steps, false), &room).await;
         until("some is in the file", || room.used().1 > 128 * 1024).await;
         let mut got = 0;
         while got < 40 * 8 * 1024 {

@@ -25,16 +25,16 @@ const RESTART: Duration = Duration::from_secs(2);
 
 /// The hashed names of the static files, and what the requests share.
 #[derive(Debug, Default)]
-pub(super) struct App {
+pub(super) struct DemoApp {
     pub(super) style: String,
     pub(super) script: String,
     pub(super) in_flight: AtomicUsize,
     pub(super) restarts: AtomicBool,
 }
 
-// === impl App ===
+// === impl DemoApp ===
 
-impl App {
+impl DemoApp {
     /// Serves until it cannot listen. During a restart, or after an error, the socket file is gone.
     pub(super) fn serve(self, mut listener: UnixListener, socket: &Path) -> io::Result<()> {
         let app = Arc::new(self);

@@ -14,7 +14,7 @@ use std::{
 
 use md5::{Digest as _, Md5};
 
-use self::app::App;
+use self::app::DemoApp;
 
 /// The application, which runs until the process ends, and its files: removed when this is dropped.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Demo {
         fs::create_dir(&files)?;
         let style = write_hashed(&files, "demo", "css", include_str!("assets/demo.css"))?;
         let script = write_hashed(&files, "demo", "js", include_str!("assets/demo.js"))?;
-        let app = App { style, script, ..App::default() };
+        let app = DemoApp { style, script, ..DemoApp::default() };
         let listener = UnixListener::bind(&socket)?;
         thread::Builder::new().spawn(move || app.serve(listener, &socket))?;
         Ok(demo)

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use super::{
-    key::{Key, flag},
-    kind::{List, One},
+    key::{SettingKey, flag},
+    kind::{ListValue, SingleValue},
     memory,
 };
 use crate::{
     config::{
         caching, cors,
         format::{
-            Bool, Choice, DAY, GIB, HOUR, KIB, MIB, MILLISECOND, MINUTE, Number, OrNone, OrWord,
-            Time, size_or,
+            BoolFormat, ChoiceFormat, DAY, GIB, HOUR, KIB, MIB, MILLISECOND, MINUTE, NumberFormat,
+            OrNone, OrWord, TimeFormat, size_or,
         },
         media_type,
         path::{self, root_format},
@@ -22,11 +22,11 @@ use crate::{
 };
 
 /// The site's own files.
-pub(super) const STATIC: &[Key] = &[
-    Key {
+pub(super) const STATIC: &[SettingKey] = &[
+    SettingKey {
         name: "static.roots",
         default: Some(&[]),
-        kind: &List::or_none(
+        kind: &ListValue::or_none(
             root_format("PREFIX=DIR, such as /static/=/srv/static"),
             |to, roots| to.static_roots = roots,
         ),
@@ -40,91 +40,91 @@ pub(super) const STATIC: &[Key] = &[
             "Serve the files of DIR below the URL prefix, once or more",
         ),
     },
-    Key {
+    SettingKey {
         name: "static.memory",
         default: Some(&["auto"]),
-        kind: &One(memory::share(0), |to, bytes| {
+        kind: &SingleValue(memory::share(0), |to, bytes| {
             to.plan.memory.is_static_auto = bytes.is_none();
             to.plan.files.memory = bytes.unwrap_or(64 * MIB);
         }),
         doc: "File contents kept in memory, at the most; a file that is kept open counts for 64KiB. auto is an eighth \
               of memory.limit, and 64MiB at the most.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.entries",
         default: Some(&["65536"]),
-        kind: &One(ENTRIES, |to, count| to.plan.files.entries = count),
+        kind: &SingleValue(ENTRIES, |to, count| to.plan.files.entries = count),
         doc: "Files known at the same time, at the most.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.max_age",
         default: Some(&["60s"]),
-        kind: &One(MAX_AGE, |to, time| to.static_root.max_age = time),
+        kind: &SingleValue(MAX_AGE, |to, time| to.static_root.max_age = time),
         doc: "Cache-Control max-age of files whose name holds no content hash; \
               those with one are immutable for a year.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.caching",
         default: Some(&[]),
-        kind: &List::or_none(caching::RULE, |to, rules| to.static_root.caching = rules),
+        kind: &ListValue::or_none(caching::RULE, |to, rules| to.static_root.caching = rules),
         doc: "How long caches keep the files that a pattern matches; the first that matches decides, \
               over content hashes and max_age too. LIFETIME is a time, immutable or no-store. \
               PATTERN is a name below the directory: * stands for anything but /, ** for anything, \
               ? for one character, and without a / the last part of the name counts; vite, webpack \
               and esbuild stand for the names that these write with a content hash.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.index",
         default: Some(&["none"]),
-        kind: &One(OrNone(path::INDEX), |to, name| to.static_root.index = name),
+        kind: &SingleValue(OrNone(path::INDEX), |to, name| to.static_root.index = name),
         doc: "The file that is sent for a directory; there are no listings.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.compress",
         default: Some(&["true"]),
-        kind: &One(Bool, |to, on| to.plan.files.compress = on),
+        kind: &SingleValue(BoolFormat, |to, on| to.plan.files.compress = on),
         doc: "Whether text from 1KiB to 1MiB that has no .br, .zst or .gz file beside it is compressed \
               in the background once it is asked for again, and kept in memory.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.check_interval",
         default: Some(&["1s"]),
-        kind: &One(
-            OrWord { format: Time(Duration::ZERO, HOUR), word: "never", meant: &[] },
+        kind: &SingleValue(
+            OrWord { format: TimeFormat(Duration::ZERO, HOUR), word: "never", meant: &[] },
             |to, time| to.plan.files.check_interval = time,
         ),
         doc: "How long a file is believed unchanged before the disk is asked again; never is for \
               directories that do not change while this runs, such as those of an image.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.write_once",
         default: Some(&["false"]),
-        kind: &One(Bool, |to, on| to.plan.files.write_once = on),
+        kind: &SingleValue(BoolFormat, |to, on| to.plan.files.write_once = on),
         doc: WRITE_ONCE,
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.hash_rate",
         default: Some(&["64MiB"]),
-        kind: &One(size_or(64 * KIB, 64 * GIB, "unlimited"), |to, rate| {
+        kind: &SingleValue(size_or(64 * KIB, 64 * GIB, "unlimited"), |to, rate| {
             to.plan.files.hash_rate = rate
         }),
         doc: "Bytes a second that are read to make the ETags of files that are not kept in memory, at the \
               most, beyond those of one second at once; a file has no ETag until it is its turn.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.symlinks",
         default: Some(&["within"]),
-        kind: &One(
-            Choice(&[
+        kind: &SingleValue(
+            ChoiceFormat(&[
                 ("within", Symlinks::Within),
                 ("never", Symlinks::Never),
                 ("anywhere", Symlinks::Anywhere),
@@ -133,125 +133,130 @@ pub(super) const STATIC: &[Key] = &[
         ),
         doc: "Which symbolic links are followed: relative ones that stay within the directory, none, \
               or all, wherever they lead, such as those of collectstatic --link.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.charset",
         default: Some(&["utf-8"]),
-        kind: &One(OrNone(media_type::CHARSET), |to, charset| to.plan.files.charset = charset),
+        kind: &SingleValue(OrNone(media_type::CHARSET), |to, charset| {
+            to.plan.files.charset = charset
+        }),
         doc: "The charset that Content-Type names for text.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.types",
         default: Some(&[]),
-        kind: &List::or_none(media_type::BY_EXTENSION, |to, types| to.plan.files.types = types),
+        kind: &ListValue::or_none(media_type::BY_EXTENSION, |to, types| {
+            to.plan.files.types = types
+        }),
         doc: "Content-Type by the extension of the name, before the built-in ones.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.cors",
         default: Some(&["fonts"]),
-        kind: &List::at_least_one(cors::RULE, |to, rules| to.cors = rules),
+        kind: &ListValue::at_least_one(cors::RULE, |to, rules| to.cors = rules),
         doc: "Which files scripts and pages of other origins may use \
               (Access-Control-Allow-Origin: *): one word for all prefixes of this section, and \
               PREFIX=WORD for one prefix of this section or of [media].",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.fallback",
         default: Some(&["none"]),
-        kind: &One(OrNone(url::FALLBACK), |to, origin| to.fallback = origin),
+        kind: &SingleValue(OrNone(url::FALLBACK), |to, origin| to.fallback = origin),
         doc: "Where a file with Django's content hash in its name is fetched from when no directory \
               has it, such as the previous release or a bucket; BASE stands before the request's \
               path.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.fallback_timeout",
         default: Some(&["5s"]),
-        kind: &One(Time(MILLISECOND, MINUTE), |to, time| to.fallback_timeout = time),
+        kind: &SingleValue(TimeFormat(MILLISECOND, MINUTE), |to, time| to.fallback_timeout = time),
         doc: "How long the fallback may take to accept a connection, to begin its answer, and to \
               pause within it.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "static.serve_current",
         default: Some(&["false"]),
-        kind: &One(Bool, |to, on| to.plan.missing.serve_current = on),
+        kind: &SingleValue(BoolFormat, |to, on| to.plan.missing.serve_current = on),
         doc: "Whether the current version of a file is sent, with no-store, when the one with the \
               content hash that was asked for is nowhere.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
 ];
 
 /// What users uploaded.
-pub(super) const MEDIA: &[Key] = &[
-    Key {
+pub(super) const MEDIA: &[SettingKey] = &[
+    SettingKey {
         name: "media.roots",
         default: Some(&[]),
-        kind: &List::or_none(root_format("PREFIX=DIR, such as /media/=/srv/media"), |to, roots| {
-            to.media_roots = roots
-        }),
+        kind: &ListValue::or_none(
+            root_format("PREFIX=DIR, such as /media/=/srv/media"),
+            |to, roots| to.media_roots = roots,
+        ),
         doc: "URL prefixes and the directories that their files are in, as MEDIA_URL and MEDIA_ROOT; \
               a prefix may stand here several times, as in [static].",
         short_env: Some("SIDEMAN_MEDIA"),
         flag: flag("--media", "PREFIX=DIR", "The same for files that users uploaded, hardened"),
     },
-    Key {
+    SettingKey {
         name: "media.memory",
         default: Some(&["auto"]),
-        kind: &One(memory::share(0), |to, bytes| {
+        kind: &SingleValue(memory::share(0), |to, bytes| {
             to.plan.memory.is_media_auto = bytes.is_none();
             to.plan.media.memory = bytes.unwrap_or(16 * MIB);
         }),
         doc: "Contents of these files and of those of [accel] kept in memory, at the most; a file that \
               is kept open counts for 64KiB. auto is a thirty-second of memory.limit, and 16MiB at the most.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "media.entries",
         default: Some(&["16384"]),
-        kind: &One(ENTRIES, |to, count| to.plan.media.entries = count),
+        kind: &SingleValue(ENTRIES, |to, count| to.plan.media.entries = count),
         doc: "Files known at the same time, at the most.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "media.write_once",
         default: Some(&["false"]),
-        kind: &One(Bool, |to, on| to.plan.media.write_once = on),
+        kind: &SingleValue(BoolFormat, |to, on| to.plan.media.write_once = on),
         doc: "The same as static.write_once for these files and those of [accel].",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "media.max_age",
         default: Some(&["60s"]),
-        kind: &One(MAX_AGE, |to, time| to.media_root.max_age = time),
+        kind: &SingleValue(MAX_AGE, |to, time| to.media_root.max_age = time),
         doc: "Cache-Control max-age; nothing here is immutable.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "media.cors",
         default: Some(&["none"]),
-        kind: &One(Choice(cors::WORDS), |to, cors| to.media_root.cors = cors),
+        kind: &SingleValue(ChoiceFormat(cors::WORDS), |to, cors| to.media_root.cors = cors),
         doc: "Which files scripts and pages of other origins may use, below prefixes that static.cors \
               does not name.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "media.rate",
         default: Some(&["unlimited"]),
-        kind: &One(size_or(KIB, GIB, "unlimited"), |to, rate| to.media_root.rate = rate),
+        kind: &SingleValue(size_or(KIB, GIB, "unlimited"), |to, rate| to.media_root.rate = rate),
         doc: "Bytes a second that one answer is sent with, at the most.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
 ];
 
 /// What the application alone may send.
-pub(super) const ACCEL: &[Key] = &[Key {
+pub(super) const ACCEL: &[SettingKey] = &[SettingKey {
     name: "accel.roots",
     default: Some(&[]),
-    kind: &List::or_none(
+    kind: &ListValue::or_none(
         root_format("PREFIX=DIR, such as /protected/=/srv/protected"),
         |to, roots| to.accel_roots = roots,
     ),
@@ -271,5 +276,5 @@ const WRITE_ONCE: &str = "Whether files are never rewritten in place: what chang
      the old one. Then the kernel sends large files by itself, without copying them (sendfile); one that is rewritten \
      all the same may reach clients as a mixture. Files that are immutable are sent so in any case.";
 const YEAR: Duration = DAY.saturating_mul(365);
-const ENTRIES: Number = Number(16, 4 << 20);
-const MAX_AGE: Time = Time(Duration::ZERO, YEAR);
+const ENTRIES: NumberFormat = NumberFormat(16, 4 << 20);
+const MAX_AGE: TimeFormat = TimeFormat(Duration::ZERO, YEAR);

@@ -2,28 +2,28 @@
 
 use std::fmt;
 
-use super::kind::{Kind, One};
-use crate::config::format::Bool;
+use super::kind::{SettingKind, SingleValue};
+use crate::config::format::BoolFormat;
 
 /// One setting.
 #[derive(Clone, Copy)]
-pub struct Key {
+pub struct SettingKey {
     /// `section.key`, as in the TOML file.
     pub name: &'static str,
     /// The default as text, one item unless it is a list; `None` when the key must be set.
     pub default: Option<&'static [&'static str]>,
     /// The format of its values, and a function that stores the value in the draft of the plan.
-    pub(in crate::config) kind: &'static dyn Kind,
+    pub(in crate::config) kind: &'static dyn SettingKind,
     /// One sentence on what it does.
     pub doc: &'static str,
-    /// A shorter name in the environment, beside [`Key::env_name`].
+    /// A shorter name in the environment, beside [`SettingKey::env_name`].
     pub short_env: Option<&'static str>,
-    pub flag: Option<Flag>,
+    pub flag: Option<FlagSpec>,
 }
 
 /// A flag of the command line.
 #[derive(Clone, Copy, Debug)]
-pub struct Flag {
+pub struct FlagSpec {
     /// The name, with its dashes.
     pub name: &'static str,
     /// The placeholder of its value in `--help`.
@@ -36,18 +36,18 @@ pub(super) const fn flag(
     name: &'static str,
     value: &'static str,
     help: &'static str,
-) -> Option<Flag> {
-    Some(Flag { name, value, help })
+) -> Option<FlagSpec> {
+    Some(FlagSpec { name, value, help })
 }
 
-// === impl Key ===
+// === impl SettingKey ===
 
-impl Key {
+impl SettingKey {
     /// The fields that most rows leave out.
     pub(super) const BLANK: Self = Self {
         name: "",
         default: None,
-        kind: &One(Bool, |_, _| {}),
+        kind: &SingleValue(BoolFormat, |_, _| {}),
         doc: "",
         short_env: None,
         flag: None,
@@ -74,16 +74,16 @@ impl Key {
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for SettingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
 }
 
-impl PartialEq for Key {
+impl PartialEq for SettingKey {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl Eq for Key {}
+impl Eq for SettingKey {}

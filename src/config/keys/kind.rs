@@ -2,15 +2,15 @@
 
 use crate::config::{
     draft::Draft,
-    format::{Format, Properties},
+    format::{Format, FormatProperties},
 };
 
 /// A kind of setting, without the type of its value.
-pub(in crate::config) trait Kind: Sync {
+pub(in crate::config) trait SettingKind: Sync {
     /// Describes valid values, or items of a list; messages and docs put it after "expected".
     fn expected(&self) -> String;
 
-    fn properties(&self) -> Properties;
+    fn properties(&self) -> FormatProperties;
 
     /// Whether a value is a list: an array in the file, comma separated in the environment, a repeated flag.
     fn is_list(&self) -> bool;
@@ -31,10 +31,10 @@ pub(in crate::config) struct InvalidValue {
 }
 
 /// One value.
-pub(super) struct One<F: Format>(pub(super) F, pub(super) fn(&mut Draft, F::Value));
+pub(super) struct SingleValue<F: Format>(pub(super) F, pub(super) fn(&mut Draft, F::Value));
 
 /// A list of values.
-pub(super) struct List<F: Format> {
+pub(super) struct ListValue<F: Format> {
     format: F,
     set: fn(&mut Draft, Vec<F::Value>),
     /// Whether the word `none` means the empty list.
@@ -43,9 +43,9 @@ pub(super) struct List<F: Format> {
 
 const NONE: &str = "none";
 
-// === impl List ===
+// === impl ListValue ===
 
-impl<F: Format> List<F> {
+impl<F: Format> ListValue<F> {
     pub(super) const fn or_none(format: F, set: fn(&mut Draft, Vec<F::Value>)) -> Self {
         Self { format, set, may_be_none: true }
     }
@@ -63,14 +63,14 @@ impl<F: Format> List<F> {
     }
 }
 
-// === impl Kind ===
+// === impl SettingKind ===
 
-impl<F: Format> Kind for One<F> {
+impl<F: Format> SettingKind for SingleValue<F> {
     fn expected(&self) -> String {
         self.0.expected()
     }
 
-    fn properties(&self) -> Properties {
+    fn properties(&self) -> FormatProperties {
         self.0.properties()
     }
 
@@ -91,13 +91,13 @@ impl<F: Format> Kind for One<F> {
     }
 }
 
-impl<F: Format> Kind for List<F> {
+impl<F: Format> SettingKind for ListValue<F> {
     fn expected(&self) -> String {
         let expected = self.format.expected();
         if self.may_be_none { format!("{expected}; or none") } else { expected }
     }
 
-    fn properties(&self) -> Properties {
+    fn properties(&self) -> FormatProperties {
         self.format.properties()
     }
 

@@ -3,24 +3,24 @@
 use std::time::Duration;
 
 use super::{
-    key::Key,
-    kind::{List, One},
+    key::SettingKey,
+    kind::{ListValue, SingleValue},
 };
 use crate::{
     config::{
-        format::{Choice, GIB, HOUR, KIB, Number, Size, Time},
+        format::{ChoiceFormat, GIB, HOUR, KIB, NumberFormat, SizeFormat, TimeFormat},
         log_names::{self, redact_of},
     },
     plan::{AccessLog, Level, WhenSlow},
 };
 
 /// The access log and the events.
-pub(super) const LOG: &[Key] = &[
-    Key {
+pub(super) const LOG: &[SettingKey] = &[
+    SettingKey {
         name: "log.access",
         default: Some(&["json"]),
-        kind: &One(
-            Choice(&[
+        kind: &SingleValue(
+            ChoiceFormat(&[
                 ("json", AccessLog::Json),
                 ("combined", AccessLog::Combined),
                 ("off", AccessLog::Off),
@@ -28,21 +28,23 @@ pub(super) const LOG: &[Key] = &[
             |to, form| to.plan.log.access = form,
         ),
         doc: "The form of the access log: one JSON object a line, Apache's combined form, or none.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "log.fields",
         default: Some(&["default"]),
-        kind: &List::at_least_one(log_names::LogFieldFormat, |to, fields| to.log_fields = fields),
+        kind: &ListValue::at_least_one(log_names::LogFieldFormat, |to, fields| {
+            to.log_fields = fields
+        }),
         doc: "What a line tells, in this order; what there is not of a request is left out. default \
               stands for all but protocol, tls and upstream; in the combined form, for Apache's own \
               line, before and behind which others stand as NAME=VALUE.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "log.redact",
         default: Some(&["default"]),
-        kind: &List::or_none(log_names::PARAMETERS, |to, names| {
+        kind: &ListValue::or_none(log_names::PARAMETERS, |to, names| {
             to.plan.log.redact = redact_of(names)
         }),
         doc: "Query parameters whose values are written as ***, in the query and in the referer, \
@@ -56,37 +58,39 @@ pub(super) const LOG: &[Key] = &[
               *securitycode, *recoverycode, *verifier, *otp, otp*, mfa*, 2fa*, pin, *_pin, \
               *-pin, *pincode, cvv, cvc, ssn, *assertion, samlresponse, *session*, *sessid, sid, \
               ticket, *cookie and *connectionstring.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "log.static_sample",
         default: Some(&["1"]),
-        kind: &One(Number(0, 1_000_000), |to, count| to.plan.log.static_sample = count as u32),
+        kind: &SingleValue(NumberFormat(0, 1_000_000), |to, count| {
+            to.plan.log.static_sample = count as u32
+        }),
         doc: "One of so many answers with static files has a line, by chance; 0 is none. Those that \
               failed or were slow (log.slow) always have one; what is left out is counted.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "log.slow",
         default: Some(&["1s"]),
-        kind: &One(Time(Duration::ZERO, HOUR), |to, time| to.plan.log.slow = time),
+        kind: &SingleValue(TimeFormat(Duration::ZERO, HOUR), |to, time| to.plan.log.slow = time),
         doc: "What takes this long is slow: log.static_sample leaves none of it out.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "log.health",
         default: Some(&["failing"]),
-        kind: &One(Choice(&[("failing", false), ("all", true)]), |to, all| {
+        kind: &SingleValue(ChoiceFormat(&[("failing", false), ("all", true)]), |to, all| {
             to.plan.log.health = all
         }),
         doc: "Which health checks have a line: those that are not answered with 200, or all.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "log.level",
         default: Some(&["info"]),
-        kind: &One(
-            Choice(&[
+        kind: &SingleValue(
+            ChoiceFormat(&[
                 ("error", Level::Error),
                 ("warn", Level::Warn),
                 ("info", Level::Info),
@@ -96,24 +100,27 @@ pub(super) const LOG: &[Key] = &[
             |to, level| to.plan.log.level = level,
         ),
         doc: "The least important events that are shown.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "log.buffer",
         default: Some(&["8MiB"]),
-        kind: &One(Size(64 * KIB, GIB), |to, bytes| to.plan.log.buffer = bytes as usize),
+        kind: &SingleValue(SizeFormat(64 * KIB, GIB), |to, bytes| {
+            to.plan.log.buffer = bytes as usize
+        }),
         doc: "Access-log lines that may wait for a slow stdout.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "log.when_slow",
         default: Some(&["drop"]),
-        kind: &One(Choice(&[("drop", WhenSlow::Drop), ("block", WhenSlow::Block)]), |to, what| {
-            to.plan.log.when_slow = what
-        }),
+        kind: &SingleValue(
+            ChoiceFormat(&[("drop", WhenSlow::Drop), ("block", WhenSlow::Block)]),
+            |to, what| to.plan.log.when_slow = what,
+        ),
         doc: "What happens when log.buffer is full: drop loses lines and counts them; block lets \
               requests wait (health checks apart), so that a log collector that hangs takes the site \
               with it. Lines of requests that had begun before are kept up to twice log.buffer.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
 ];

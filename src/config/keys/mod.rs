@@ -19,7 +19,7 @@ mod upstream;
 
 use std::sync::LazyLock;
 
-pub use self::key::{Flag, Key};
+pub use self::key::{FlagSpec, SettingKey};
 pub(super) use self::kind::InvalidValue;
 
 /// The sections of the settings file, in order, with a sentence or two on each.
@@ -68,7 +68,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
 ];
 
 /// Every setting, in the order of [`SECTIONS`].
-pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+pub static KEYS: LazyLock<Vec<SettingKey>> = LazyLock::new(|| {
     let sections = [
         server::SERVER,
         tls::TLS,
@@ -90,6 +90,6 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
 });
 
 /// The key called `name`, if there is one.
-pub(super) fn find(name: &str) -> Option<&'static Key> {
+pub(super) fn find(name: &str) -> Option<&'static SettingKey> {
     KEYS.iter().find(|key| key.name == name)
 }

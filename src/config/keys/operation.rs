@@ -3,76 +3,80 @@
 use std::time::Duration;
 
 use super::{
-    key::{Key, flag},
-    kind::One,
+    key::{SettingKey, flag},
+    kind::SingleValue,
 };
 use crate::config::{
     address,
-    format::{Bool, HOUR, MINUTE, Time},
+    format::{BoolFormat, HOUR, MINUTE, TimeFormat},
     path,
 };
 
 /// The answers for load balancers.
-pub(super) const HEALTH: &[Key] = &[
-    Key {
+pub(super) const HEALTH: &[SettingKey] = &[
+    SettingKey {
         name: "health.path",
         default: Some(&["/healthz"]),
-        kind: &One(path::HEALTH, |to, path| to.plan.health.path = path),
+        kind: &SingleValue(path::HEALTH, |to, path| to.plan.health.path = path),
         doc: "Answers 200 while this process is in service, 503 while it starts or drains.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "health.ready_path",
         default: Some(&["/readyz"]),
-        kind: &One(path::HEALTH, |to, path| to.plan.health.ready_path = path),
+        kind: &SingleValue(path::HEALTH, |to, path| to.plan.health.ready_path = path),
         doc: "Answers 200 if the application accepts connections now, else 503.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "health.wait_for_application",
         default: Some(&["true"]),
-        kind: &One(Bool, |to, on| to.plan.health.wait_for_application = on),
+        kind: &SingleValue(BoolFormat, |to, on| to.plan.health.wait_for_application = on),
         doc: "Whether health.path stays 503 until the application accepted its first connection.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
 ];
 
 /// The listener for metrics and for whoever runs the site.
-pub(super) const ADMIN: &[Key] = &[Key {
+pub(super) const ADMIN: &[SettingKey] = &[SettingKey {
     name: "admin.listen",
     default: Some(&["127.0.0.1:9180"]),
-    kind: &One(address::LISTEN_OR_OFF, |to, listen| to.plan.admin.listen = listen),
+    kind: &SingleValue(address::LISTEN_OR_OFF, |to, listen| to.plan.admin.listen = listen),
     doc: "The address that /metrics is served on, and POST /-/reload; off serves none. Not for strangers.",
     short_env: Some("SIDEMAN_ADMIN"),
     flag: flag("--admin", "ADDR", "Address of the metrics, or off"),
 }];
 
 /// Leaving.
-pub(super) const SHUTDOWN: &[Key] = &[
-    Key {
+pub(super) const SHUTDOWN: &[SettingKey] = &[
+    SettingKey {
         name: "shutdown.delay",
         default: Some(&["5s"]),
-        kind: &One(Time(Duration::ZERO, MINUTE.saturating_mul(10)), |to, time| {
+        kind: &SingleValue(TimeFormat(Duration::ZERO, MINUTE.saturating_mul(10)), |to, time| {
             to.plan.shutdown.delay = time
         }),
         doc: "After the signal: how long new connections are still served, so that the load balancer \
               can look away first. The default is 0s when stdin is a terminal.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "shutdown.timeout",
         default: Some(&["28s"]),
-        kind: &One(Time(Duration::ZERO, HOUR), |to, time| to.plan.shutdown.timeout = time),
+        kind: &SingleValue(TimeFormat(Duration::ZERO, HOUR), |to, time| {
+            to.plan.shutdown.timeout = time
+        }),
         doc: "After the signal: when the requests still running are cut; not below shutdown.delay, and \
               below the orchestrator's stop timeout (30s on ECS).",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "shutdown.tunnels",
         default: Some(&["5s"]),
-        kind: &One(Time(Duration::ZERO, HOUR), |to, time| to.plan.shutdown.tunnels = time),
+        kind: &SingleValue(TimeFormat(Duration::ZERO, HOUR), |to, time| {
+            to.plan.shutdown.tunnels = time
+        }),
         doc: "After the signal: when upgraded connections (WebSocket) are closed; not above \
               shutdown.timeout. Where that is below the default, it holds instead.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
 ];

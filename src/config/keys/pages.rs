@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::{key::Key, kind::One};
+use super::{key::SettingKey, kind::SingleValue};
 use crate::config::{
-    format::{OrNone, Text},
+    format::{OrNone, TextFormat},
     local_path::file_format,
 };
 
 /// Files in place of the pages that are made here, by status.
-pub(super) const ERRORS: &[Key] = &[
+pub(super) const ERRORS: &[SettingKey] = &[
     page::<400>(
         "errors.400",
         "A request that could be read in two ways, or has no valid Host; a body that broke off.",
@@ -39,22 +39,22 @@ pub(super) const ERRORS: &[Key] = &[
 ];
 
 /// Taking the application out of service.
-pub(super) const MAINTENANCE: &[Key] = &[Key {
+pub(super) const MAINTENANCE: &[SettingKey] = &[SettingKey {
     name: "maintenance.flag",
     default: Some(&["none"]),
-    kind: &One(
+    kind: &SingleValue(
         OrNone(file_format("the absolute path of a file, such as /run/maintenance")),
         |to, file| to.plan.pages.maintenance = file,
     ),
     doc: "While this file exists, everything but files and health checks is answered with 503.",
-    ..Key::BLANK
+    ..SettingKey::BLANK
 }];
 
-const PAGE: OrNone<Text<PathBuf>> =
+const PAGE: OrNone<TextFormat<PathBuf>> =
     OrNone(file_format("the absolute path of a file, such as /srv/502.html"));
 
 /// The row of one status.
-const fn page<const STATUS: u16>(name: &'static str, doc: &'static str) -> Key {
-    let kind = &One(PAGE, |to, file| to.page(STATUS, file));
-    Key { name, default: Some(&["none"]), kind, doc, ..Key::BLANK }
+const fn page<const STATUS: u16>(name: &'static str, doc: &'static str) -> SettingKey {
+    let kind = &SingleValue(PAGE, |to, file| to.page(STATUS, file));
+    SettingKey { name, default: Some(&["none"]), kind, doc, ..SettingKey::BLANK }
 }

@@ -3,45 +3,46 @@
 use std::num::NonZeroU64;
 
 use super::{
-    key::{Key, flag},
-    kind::{List, One},
+    key::{SettingKey, flag},
+    kind::{ListValue, SingleValue},
 };
 use crate::config::{
     address,
     format::{
-        Auto, Bool, GIB, HOUR, KIB, MILLISECOND, MINUTE, Number, SECOND, Size, TIB, Time, size_or,
+        BoolFormat, GIB, HOUR, KIB, MILLISECOND, MINUTE, NumberFormat, NumberOrAuto, SECOND,
+        SizeFormat, TIB, TimeFormat, size_or,
     },
     header_name, host,
 };
 
 /// The side of the clients.
-pub(super) const SERVER: &[Key] = &[
-    Key {
+pub(super) const SERVER: &[SettingKey] = &[
+    SettingKey {
         name: "server.listen",
         default: Some(&["0.0.0.0:8080"]),
-        kind: &List::or_none(address::ENDPOINT, |to, listen| to.plan.server.listen = listen),
+        kind: &ListValue::or_none(address::ENDPOINT, |to, listen| to.plan.server.listen = listen),
         doc: "Addresses to serve on by plain HTTP; a port alone means every IPv4 address, unix:/PATH a \
               socket in the file system. A peer there is believed as a trusted proxy; none is for \
               those who have tls.listen alone.",
         short_env: Some("SIDEMAN_LISTEN"),
         flag: flag("--listen", "ADDR", "Address to serve on, once or more"),
     },
-    Key {
+    SettingKey {
         name: "server.workers",
         default: Some(&["auto"]),
-        kind: &One(Auto(256), |to, count| to.plan.server.workers = count),
+        kind: &SingleValue(NumberOrAuto(256), |to, count| to.plan.server.workers = count),
         doc: "Worker threads; auto is one for each core that the container may use.",
         flag: flag(
             "--workers",
             "N",
             "Worker threads [default: one for each core that may be used]",
         ),
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.trusted_proxies",
         default: Some(&[]),
-        kind: &List::or_none(address::NETWORKS, |to, networks| {
+        kind: &ListValue::or_none(address::NETWORKS, |to, networks| {
             to.plan.server.trusted_proxies = networks.concat()
         }),
         doc: "Peers whose X-Forwarded-* headers are believed, such as the load balancer's subnets; alb \
@@ -49,136 +50,144 @@ pub(super) const SERVER: &[Key] = &[
               fc00::/7), whoever is in it: a VPC may have public ranges and IPv6 networks of Amazon \
               too, which have to be named. private is larger: those, loopback and link-local.",
         short_env: Some("SIDEMAN_TRUSTED_PROXIES"),
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.trusted_headers",
         default: Some(&[]),
-        kind: &List::or_none(header_name::TRUSTED, |to, names| {
+        kind: &ListValue::or_none(header_name::TRUSTED, |to, names| {
             to.plan.server.trusted_headers = names
         }),
         doc: "Headers that the application gets from trusted proxies, and from nobody else, such as \
               Remote-User, X-Forwarded-User or X-Forwarded-Host. Headers that tell who the client is, and all \
               X-Forwarded-*, are dropped unless they are named here.",
         short_env: Some("SIDEMAN_TRUSTED_HEADERS"),
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.idle_timeout",
         default: Some(&["75s"]),
-        kind: &One(Time(SECOND, HOUR), |to, time| to.plan.server.idle_timeout = time),
+        kind: &SingleValue(TimeFormat(SECOND, HOUR), |to, time| to.plan.server.idle_timeout = time),
         doc: "How long a kept-alive client connection may wait for its next request, and up to a tenth \
               longer; keep it above the load balancer's idle timeout.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.header_timeout",
         default: Some(&["10s"]),
-        kind: &One(Time(SECOND, MINUTE.saturating_mul(10)), |to, time| {
+        kind: &SingleValue(TimeFormat(SECOND, MINUTE.saturating_mul(10)), |to, time| {
             to.plan.server.header_timeout = time
         }),
         doc: "How long a client may take to send the head of a request, from its first byte to its last \
               (408), and to begin with the first one on a new connection.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.body_timeout",
         default: Some(&["60s"]),
-        kind: &One(Time(MILLISECOND.saturating_mul(100), HOUR), |to, time| {
+        kind: &SingleValue(TimeFormat(MILLISECOND.saturating_mul(100), HOUR), |to, time| {
             to.plan.server.body_timeout = time
         }),
         doc: "How long a client may pause while it sends the body of a request; then it is answered with \
               408.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.min_body_rate",
         default: Some(&["240B"]),
-        kind: &One(size_or(1, GIB, "off"), |to, rate| {
+        kind: &SingleValue(size_or(1, GIB, "off"), |to, rate| {
             to.plan.server.min_body_rate = rate.and_then(NonZeroU64::new)
         }),
         doc: "Bytes a second that a client must send of a request's body beyond the first 20 s; \
               a slower one is answered with 408; off sets no limit.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.write_timeout",
         default: Some(&["60s"]),
-        kind: &One(Time(MILLISECOND.saturating_mul(100), HOUR), |to, time| {
+        kind: &SingleValue(TimeFormat(MILLISECOND.saturating_mul(100), HOUR), |to, time| {
             to.plan.server.write_timeout = time
         }),
         doc: "How long a client may take nothing of an answer; then its connection is cut.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.max_requests",
         default: Some(&["10000"]),
-        kind: &One(Number(1, 1_000_000_000), |to, count| {
+        kind: &SingleValue(NumberFormat(1, 1_000_000_000), |to, count| {
             to.plan.server.max_requests = count as u64
         }),
         doc: "Requests of one client connection; it is closed after the last of them.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.max_connections",
         default: Some(&["auto"]),
-        kind: &One(Auto(1_000_000), |to, count| to.plan.server.max_connections = count),
+        kind: &SingleValue(NumberOrAuto(1_000_000), |to, count| {
+            to.plan.server.max_connections = count
+        }),
         doc: "Open client connections; beyond it each new one replaces one that is idle or has not asked \
               anything, and waits if there is none. auto is half of the open files (ulimits.nofile) that are left for \
               clients and the application, 10000 at the most, and no more than half of memory.limit is enough for.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.max_request_line",
         default: Some(&["16KiB"]),
-        kind: &One(Size(KIB, 32 * KIB), |to, bytes| to.plan.server.head.line = bytes as usize),
+        kind: &SingleValue(SizeFormat(KIB, 32 * KIB), |to, bytes| {
+            to.plan.server.head.line = bytes as usize
+        }),
         doc: "Bytes of a request's first line, at the most; a longer one is answered with 414.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.max_header",
         default: Some(&["16KiB"]),
-        kind: &One(Size(KIB, 256 * KIB), |to, bytes| to.plan.server.head.field = bytes as usize),
+        kind: &SingleValue(SizeFormat(KIB, 256 * KIB), |to, bytes| {
+            to.plan.server.head.field = bytes as usize
+        }),
         doc: "Bytes of one header's name and value, at the most; a longer one is answered with 431.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.max_head",
         default: Some(&["96KiB"]),
-        kind: &One(Size(4 * KIB, 512 * KIB), |to, bytes| to.plan.server.head.head = bytes as usize),
+        kind: &SingleValue(SizeFormat(4 * KIB, 512 * KIB), |to, bytes| {
+            to.plan.server.head.head = bytes as usize
+        }),
         doc: "Bytes of a request's first line and all headers, at the most; more are answered with 431. A \
               load balancer of AWS takes 16 KiB and 64 KiB, and adds some of its own.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.max_headers",
         default: Some(&["200"]),
-        kind: &One(Number(10, 1000), |to, count| to.plan.server.head.fields = count),
+        kind: &SingleValue(NumberFormat(10, 1000), |to, count| to.plan.server.head.fields = count),
         doc: "Headers of a request, at the most; more are answered with 431.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.max_body",
         default: Some(&["100MiB"]),
-        kind: &One(size_or(1, TIB, "off"), |to, bytes| to.plan.server.max_body = bytes),
+        kind: &SingleValue(size_or(1, TIB, "off"), |to, bytes| to.plan.server.max_body = bytes),
         doc: "Bytes of a request's body, at the most; a longer one is answered with 413; off sets no limit.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.allowed_hosts",
         default: Some(&[]),
-        kind: &List::or_none(host::ALLOWED, |to, hosts| to.plan.server.allowed_hosts = hosts),
+        kind: &ListValue::or_none(host::ALLOWED, |to, hosts| to.plan.server.allowed_hosts = hosts),
         doc: "Hosts that requests may be for, without their port; .example.org is example.org and every \
               name below it. All others are answered with 421, health checks excepted; none allows \
               every host.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
-    Key {
+    SettingKey {
         name: "server.redirect_https",
         default: Some(&["false"]),
-        kind: &One(Bool, |to, on| to.plan.server.redirect_https = on),
+        kind: &SingleValue(BoolFormat, |to, on| to.plan.server.redirect_https = on),
         doc: "Whether a client that came to a trusted proxy by plain http (X-Forwarded-Proto) is sent to \
               https; health checks are not.",
-        ..Key::BLANK
+        ..SettingKey::BLANK
     },
 ];

@@ -46,9 +46,9 @@ const SEGMENTS: usize = 256;
 /// A directory as it is now. It is opened anew for each look, because it may be replaced while the
 /// process runs.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(super) struct OpenDirectory {
     fd: OwnedFd,
-    effort: Effort,
+    effort: LookupEffort,
 }
 
 /// What a name stands for.
@@ -71,29 +71,29 @@ pub(super) struct RefusedLink {
 
 /// How far a look may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effort {
+pub(super) enum LookupEffort {
     /// Only as far as the kernel's memory reaches: what would wait for a disk fails with `WouldBlock`.
     Memory,
     /// To the disk.
     Disk,
 }
 
-// === impl Directory ===
+// === impl OpenDirectory ===
 
-impl Directory {
+impl OpenDirectory {
     /// Opens a directory of the settings. Its own path may lead through links: whoever set it meant
     /// what is there, such as `current` of a release.
-    pub(super) fn open(path: &Path, effort: Effort) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, effort: LookupEffort) -> io::Result<Self> {
         let fd = match effort {
-            Effort::Disk => openat(CWD, path, LOOK, Mode::empty())?,
-            Effort::Memory => openat2(CWD, path, LOOK, Mode::empty(), ResolveFlags::CACHED)
+            LookupEffort::Disk => openat(CWD, path, LOOK, Mode::empty())?,
+            LookupEffort::Memory => openat2(CWD, path, LOOK, Mode::empty(), ResolveFlags::CACHED)
                 .map_err(would_block)?,
         };
         Ok(Self { fd, effort })
     }
 
     /// The same; `None` while there is no such directory.
-    pub(super) fn find(path: &Path, effort: Effort) -> io::Result<Option<Self>> {
+    pub(super) fn find(path: &Path, effort: LookupEffort) -> io::Result<Option<Self>> {
         match Self::open(path, effort) {
             Ok(directory) => Ok(Some(directory)),
             Err(error) if Errno::from_io_error(&error).is_some_and(is_missing) => Ok(None),
@@ -102,7 +102,7 @@ impl Directory {
     }
 
     /// How far looks from here may go.
-    pub(super) fn effort(&self) -> Effort {
+    pub(super) fn effort(&self) -> LookupEffort {
         self.effort
     }
 
@@ -209,7 +209,7 @@ impl Directory {
         if !is_plain(name) {
             return Err(Errno::NOENT);
         }
-        if self.effort == Effort::Memory {
+        if self.effort == LookupEffort::Memory {
             // What is mounted below may be a network's, whatever the directory itself is on.
             let resolve = policy(symlinks) | ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
             let name = OsStr::from_bytes(name);

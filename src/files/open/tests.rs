@@ -7,9 +7,9 @@ use std::{fs, io::Read as _, path::PathBuf};
 
 /// A directory `root`, and something outside that must not be seen. Every file's content is
 /// its own path, so that what was opened tells where it was.
-struct Tree(PathBuf);
+struct TestTree(PathBuf);
 
-impl Tree {
+impl TestTree {
     fn new(name: &str) -> Self {
         let name = format!("sideman-open-{name}-{}", std::process::id());
         let path = fs::canonicalize(std::env::temp_dir()).unwrap().join(name);
@@ -24,8 +24,8 @@ impl Tree {
         fs::write(&path, path.as_os_str().as_bytes()).unwrap();
     }
 
-    fn root(&self) -> Directory {
-        Directory::open(&self.0.join("root"), Effort::Disk).unwrap()
+    fn root(&self) -> OpenDirectory {
+        OpenDirectory::open(&self.0.join("root"), LookupEffort::Disk).unwrap()
     }
 
     /// Where what was opened lies, if it is a file.
@@ -37,13 +37,13 @@ impl Tree {
     }
 }
 
-impl Drop for Tree {
+impl Drop for TestTree {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-fn walked(root: &Directory, name: &[u8]) -> io::Result<Option<File>> {
+fn walked(root: &OpenDirectory, name: &[u8]) -> io::Result<Option<File>> {
     if !is_plain(name) {
         return Ok(None);
     }
@@ -52,7 +52,7 @@ fn walked(root: &Directory, name: &[u8]) -> io::Result<Option<File>> {
 
 #[test]
 fn each_policy_follows_its_links() {
-    let tree = Tree::new("policy");
+    let tree = TestTree::new("policy");
     tree.file("root/dir/file");
     tree.file("secret");
     let links = format!(
@@ -101,7 +101,7 @@ fn each_policy_follows_its_links() {
 
 #[test]
 fn odd_names_are_opened_or_missing() {
-    let tree = Tree::new("odd");
+    let tree = TestTree::new("odd");
     let longest = [b'x'; 255];
     for name in [&b"\xff\xfe.css"[..], b"a\\b", b"..\\c", b"a\nb", b"...", b" ", &longest] {
         tree.file(Path::new("root").join(OsStr::from_bytes(name)));
@@ -119,7 +119,7 @@ fn odd_names_are_opened_or_missing() {
 
 #[test]
 fn what_is_no_file_never_blocks() {
-    let tree = Tree::new("special");
+    let tree = TestTree::new("special");
     let fifo = tree.0.join("root/fifo");
     rustix::fs::mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
     let _socket = UnixListener::bind(tree.0.join("root/socket")).unwrap();
@@ -134,19 +134,19 @@ fn what_is_no_file_never_blocks() {
 
 #[test]
 fn a_root_that_is_not_there_has_no_files() {
-    let tree = Tree::new("absent");
-    assert!(Directory::find(&tree.0.join("root/later"), Effort::Disk).unwrap().is_none());
-    assert!(Directory::open(&tree.0.join("later"), Effort::Disk).is_err());
+    let tree = TestTree::new("absent");
+    assert!(OpenDirectory::find(&tree.0.join("root/later"), LookupEffort::Disk).unwrap().is_none());
+    assert!(OpenDirectory::open(&tree.0.join("later"), LookupEffort::Disk).is_err());
     // A root is what its path leads to, by whichever links.
     tree.file("root/file");
     symlink("root", tree.0.join("current")).unwrap();
-    let current = Directory::open(&tree.0.join("current"), Effort::Disk).unwrap();
+    let current = OpenDirectory::open(&tree.0.join("current"), LookupEffort::Disk).unwrap();
     assert!(tree.place(current.open_file(b"file", Never)).is_some());
 }
 
 #[test]
 fn a_file_without_permission_is_an_error() {
-    let tree = Tree::new("denied");
+    let tree = TestTree::new("denied");
     tree.file("root/file");
     let path = tree.0.join("root/file");
     rustix::fs::chmod(&path, Mode::empty()).unwrap();
@@ -165,7 +165,7 @@ fn a_resolved_path_never_leaves_its_root() {
     let (mut within, mut never, mut escaped) = (0, 0, 0);
     for seed in 0..150 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let tree = Tree::new(&format!("random-{seed}"));
+        let tree = TestTree::new(&format!("random-{seed}"));
         // The same names outside, so that a wrong turn finds something.
         for name in ["a", "c", "b/a", "b/c", "b/b/a"] {
             tree.file(name);
@@ -190,7 +190,7 @@ fn a_resolved_path_never_leaves_its_root() {
     assert!(never > 100 && within > never + 50 && escaped > 100, "{within} {never} {escaped}");
 }
 
-fn grow(tree: &Tree, random: &mut fastrand::Rng) {
+fn grow(tree: &TestTree, random: &mut fastrand::Rng) {
     let root = tree.0.join("root");
     for _ in 0..40 {
         let place = root.join(path(random, &["a", "b", "c"]));
@@ -220,12 +220,12 @@ fn path(random: &mut fastrand::Rng, parts: &[&str]) -> String {
 #[test]
 fn memory_does_not_tell_of_other_file_systems() {
     let open = |effort| {
-        let root = Directory::open(Path::new("/"), effort).unwrap();
+        let root = OpenDirectory::open(Path::new("/"), effort).unwrap();
         root.open_file(b"proc/version", Within)
     };
     // The second time the kernel knows every part of the name.
     for _ in 0..2 {
-        assert!(open(Effort::Disk).unwrap().is_some());
-        assert_eq!(open(Effort::Memory).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(open(LookupEffort::Disk).unwrap().is_some());
+        assert_eq!(open(LookupEffort::Memory).unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 }

@@ -12,7 +12,7 @@ use crate::{body::Body, pipeline::response::Response, rfc::token::is_token};
 /// (`upstream/http1/parse.rs`). `X-Accel-Expires` is for a cache, which there is none: it is only
 /// taken out.
 #[derive(Debug, Default)]
-pub(in crate::pipeline) struct Directives {
+pub(in crate::pipeline) struct AccelDirectives {
     redirect: Option<HeaderValue>,
     sendfile: Option<HeaderValue>,
     /// Bytes a second; 0 for as fast as the client reads.
@@ -23,7 +23,7 @@ pub(in crate::pipeline) struct Directives {
 
 /// The file that is to be sent, in the application's own bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::pipeline) enum Target<'a> {
+pub(in crate::pipeline) enum AccelTarget<'a> {
     /// A URL path.
     Redirect(&'a [u8]),
     /// A path in the file system.
@@ -34,8 +34,8 @@ pub(in crate::pipeline) enum Target<'a> {
 const SHOWN: usize = 256;
 
 /// Takes the fields out. Of one that comes twice the first counts, as with nginx.
-pub(in crate::pipeline) fn take(headers: &mut HeaderMap) -> Directives {
-    let mut directives = Directives::default();
+pub(in crate::pipeline) fn take(headers: &mut HeaderMap) -> AccelDirectives {
+    let mut directives = AccelDirectives::default();
     if !headers.keys().any(is_directive) {
         return directives;
     }
@@ -72,13 +72,13 @@ fn charset(value: &[u8]) -> Option<String> {
     is_charset.then(|| text.to_owned())
 }
 
-// === impl Directives ===
+// === impl AccelDirectives ===
 
-impl Directives {
+impl AccelDirectives {
     /// The file to be sent in place of the reply's body.
-    pub(in crate::pipeline) fn target(&self) -> Option<Target<'_>> {
-        let redirect = self.redirect.as_ref().map(|value| Target::Redirect(value.as_bytes()));
-        redirect.or(self.sendfile.as_ref().map(|value| Target::Sendfile(value.as_bytes())))
+    pub(in crate::pipeline) fn target(&self) -> Option<AccelTarget<'_>> {
+        let redirect = self.redirect.as_ref().map(|value| AccelTarget::Redirect(value.as_bytes()));
+        redirect.or(self.sendfile.as_ref().map(|value| AccelTarget::Sendfile(value.as_bytes())))
     }
 
     /// Applies what is about every reply.
@@ -108,9 +108,9 @@ impl Directives {
     }
 }
 
-// === impl Target ===
+// === impl AccelTarget ===
 
-impl fmt::Display for Target<'_> {
+impl fmt::Display for AccelTarget<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, value) = match self {
             Self::Redirect(value) => ("X-Accel-Redirect", value),
@@ -153,7 +153,7 @@ mod tests {
         let mut left: Vec<&str> = map.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["content-type", "x-accelerator", "x-sendfile-type"]);
-        assert_eq!(directives.target(), Some(Target::Redirect(b"/a")));
+        assert_eq!(directives.target(), Some(AccelTarget::Redirect(b"/a")));
         assert_eq!(directives.rate(Some(7)), Some(100));
         assert_eq!(directives.charset.as_deref(), Some("koi8-r"));
     }
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn sendfile_alone() {
         let mut map = headers(&[("x-sendfile", "/srv/a")]);
-        assert_eq!(take(&mut map).target(), Some(Target::Sendfile(b"/srv/a")));
+        assert_eq!(take(&mut map).target(), Some(AccelTarget::Sendfile(b"/srv/a")));
         assert_eq!(take(&mut map).target(), None);
     }
 
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn names_are_shown_in_ascii_and_not_endlessly() {
         let value = [&b"/\xff\"\n"[..], &[b'a'; 1000]].concat();
-        let shown = Target::Redirect(&value).to_string();
+        let shown = AccelTarget::Redirect(&value).to_string();
         assert!(shown.starts_with(r#"X-Accel-Redirect: /\xff\"\naaa"#), "{shown}");
         assert!(shown.ends_with("a..."), "{shown}");
         assert!(shown.len() < 300);

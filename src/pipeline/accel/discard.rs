@@ -47,19 +47,19 @@ mod tests {
 
     /// What became of a body.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    enum Fate {
+    enum DiscardProgress {
         Held,
         Ended,
         Cut,
     }
 
-    struct Source {
+    struct ScriptedSource {
         frames: UnboundedReceiver<Bytes>,
         length: Option<u64>,
-        fate: Rc<Cell<Fate>>,
+        fate: Rc<Cell<DiscardProgress>>,
     }
 
-    impl http_body::Body for Source {
+    impl http_body::Body for ScriptedSource {
         type Data = Bytes;
         type Error = Error;
 
@@ -69,7 +69,7 @@ mod tests {
         ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
             let polled = self.frames.poll_recv(cx);
             if matches!(polled, Poll::Ready(None)) {
-                self.fate.set(Fate::Ended);
+                self.fate.set(DiscardProgress::Ended);
             }
             polled.map(|frame| frame.map(|data| Ok(Frame::data(data))))
         }
@@ -79,18 +79,18 @@ mod tests {
         }
     }
 
-    impl Drop for Source {
+    impl Drop for ScriptedSource {
         fn drop(&mut self) {
-            if self.fate.get() == Fate::Held {
-                self.fate.set(Fate::Cut);
+            if self.fate.get() == DiscardProgress::Held {
+                self.fate.set(DiscardProgress::Cut);
             }
         }
     }
 
-    fn source(length: Option<u64>) -> (UnboundedSender<Bytes>, Rc<Cell<Fate>>, Body) {
+    fn source(length: Option<u64>) -> (UnboundedSender<Bytes>, Rc<Cell<DiscardProgress>>, Body) {
         let (sender, frames) = unbounded_channel();
-        let fate = Rc::new(Cell::new(Fate::Held));
-        (sender, Rc::clone(&fate), Body::stream(Source { frames, length, fate }))
+        let fate = Rc::new(Cell::new(DiscardProgress::Held));
+        (sender, Rc::clone(&fate), Body::stream(ScriptedSource { frames, length, fate }))
     }
 
     fn run(test: impl Future<Output = ()>) {
@@ -98,9 +98,9 @@ mod tests {
         LocalSet::new().block_on(&runtime, test);
     }
 
-    async fn until_over(fate: &Cell<Fate>) -> Fate {
+    async fn until_over(fate: &Cell<DiscardProgress>) -> DiscardProgress {
         let begin = Instant::now();
-        while fate.get() == Fate::Held && begin.elapsed() < Duration::from_secs(20) {
+        while fate.get() == DiscardProgress::Held && begin.elapsed() < Duration::from_secs(20) {
             yield_now().await;
         }
         fate.get()
@@ -116,7 +116,7 @@ mod tests {
                 }
                 drop(sender);
                 discard(body).await;
-                assert_eq!(fate.get(), Fate::Ended, "{length:?}");
+                assert_eq!(fate.get(), DiscardProgress::Ended, "{length:?}");
             }
         });
     }
@@ -127,10 +127,10 @@ mod tests {
             let (sender, fate, body) = source(None);
             sender.send(Bytes::from_static(b"first")).unwrap();
             discard(body).await;
-            assert_eq!(fate.get(), Fate::Held);
+            assert_eq!(fate.get(), DiscardProgress::Held);
             sender.send(Bytes::from_static(b"last")).unwrap();
             drop(sender);
-            assert_eq!(until_over(&fate).await, Fate::Ended);
+            assert_eq!(until_over(&fate).await, DiscardProgress::Ended);
         });
     }
 
@@ -140,7 +140,7 @@ mod tests {
             let begin = Instant::now();
             let (_sender, fate, body) = source(Some(100));
             discard(body).await;
-            assert_eq!(until_over(&fate).await, Fate::Cut);
+            assert_eq!(until_over(&fate).await, DiscardProgress::Cut);
             assert!(begin.elapsed() >= PATIENCE);
         });
     }
@@ -150,13 +150,13 @@ mod tests {
         run(async {
             let (_sender, fate, body) = source(Some(MOST + 1));
             discard(body).await;
-            assert_eq!(fate.get(), Fate::Cut);
+            assert_eq!(fate.get(), DiscardProgress::Cut);
             let (sender, fate, body) = source(None);
             for _ in 0..9 {
                 sender.send(Bytes::from(vec![0; 8 * 1024])).unwrap();
             }
             discard(body).await;
-            assert_eq!(fate.get(), Fate::Cut);
+            assert_eq!(fate.get(), DiscardProgress::Cut);
         });
     }
 }

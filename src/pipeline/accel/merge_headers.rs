@@ -9,7 +9,7 @@ use crate::{files, pipeline::response::Response};
 
 /// What a field of the application's is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum About {
+enum FieldGroup {
     /// The body that was dropped.
     Dropped,
     /// What is sent, as the application names it.
@@ -42,10 +42,12 @@ pub(super) fn within(head: &mut HeaderMap, said: &HeaderMap) {
     }
     for name in said.keys() {
         match about(name) {
-            About::Dropped => {}
-            About::Content if name == header::CONTENT_TYPE && !keeps_type => {}
-            About::Choice => join_vary(head, said),
-            About::Content | About::Caching | About::Other => replace(head, name, said),
+            FieldGroup::Dropped => {}
+            FieldGroup::Content if name == header::CONTENT_TYPE && !keeps_type => {}
+            FieldGroup::Choice => join_vary(head, said),
+            FieldGroup::Content | FieldGroup::Caching | FieldGroup::Other => {
+                replace(head, name, said)
+            }
         }
     }
 }
@@ -56,24 +58,27 @@ pub(super) fn beside(response: &mut Response, said: &HeaderMap) {
     let headers = &mut response.head.headers;
     for name in said.keys() {
         match about(name) {
-            About::Other => replace(headers, name, said),
+            FieldGroup::Other => replace(headers, name, said),
             // A 304 renews what is said about caching (RFC 9110, 15.4.5).
-            About::Caching if is_fresh => replace(headers, name, said),
+            FieldGroup::Caching if is_fresh => replace(headers, name, said),
             // Its own were made from a head that had these already, if it has any.
-            About::Dropped | About::Content | About::Caching | About::Choice => {}
+            FieldGroup::Dropped
+            | FieldGroup::Content
+            | FieldGroup::Caching
+            | FieldGroup::Choice => {}
         }
     }
 }
 
-fn about(name: &HeaderName) -> About {
+fn about(name: &HeaderName) -> FieldGroup {
     match name.as_str() {
         "content-length" | "content-range" | "content-encoding" | "content-md5"
         | "content-digest" | "repr-digest" | "digest" | "etag" | "last-modified"
-        | "accept-ranges" => About::Dropped,
-        "content-type" | "content-disposition" | "content-language" => About::Content,
-        "cache-control" | "expires" => About::Caching,
-        "vary" => About::Choice,
-        _ => About::Other,
+        | "accept-ranges" => FieldGroup::Dropped,
+        "content-type" | "content-disposition" | "content-language" => FieldGroup::Content,
+        "cache-control" | "expires" => FieldGroup::Caching,
+        "vary" => FieldGroup::Choice,
+        _ => FieldGroup::Other,
     }
 }
 

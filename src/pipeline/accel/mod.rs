@@ -11,44 +11,44 @@ mod media_type;
 mod merge_headers;
 mod target;
 
-pub(super) use self::directives::{Directives, Target, take};
+pub(super) use self::directives::{AccelDirectives, AccelTarget, take};
 
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 
-use self::target::Wanted;
-use super::{files, request_context::Record, status_page, worker_state::Local};
+use self::target::FileCandidate;
+use super::{files, request_context::RequestContext, status_page, worker_state::WorkerState};
 use crate::{
     body::Body,
     error::Error,
-    files::{Entry, Found, Representation},
+    files::{FileEntry, LoadResult, Representation},
     pipeline::response::Response,
-    rfc::request_parts::Name,
-    telemetry::Route,
+    rfc::request_parts::FieldName,
+    telemetry::RouteLabel,
 };
 
 /// Answers with the file that the application has named. Its status is ignored, as by nginx.
 pub(super) async fn serve(
-    local: &Local,
-    record: &mut Record,
-    directives: &Directives,
-    target: Target<'_>,
+    local: &WorkerState,
+    record: &mut RequestContext,
+    directives: &AccelDirectives,
+    target: AccelTarget<'_>,
     (said, body): (HeaderMap, Body),
 ) -> Result<Response, Error> {
-    record.route = Route::Accel;
+    record.route = RouteLabel::Accel;
     let record = &*record;
     discard::discard(body).await;
     let readings =
         target::resolve(&local.app, target).inspect_err(|_| local.metrics.accel_refused.add(1))?;
     let mut why = "there is none";
     for wanted in &readings {
-        let Wanted { name, directory } = wanted;
+        let FileCandidate { name, directory } = wanted;
         if name.name.is_empty() || name.name.ends_with(b"/") || files::is_hidden(&name.name) {
             why = "directories, names that begin with a dot and staticfiles.json are not sent";
             continue;
         }
-        let Found::File(entry) = files::find(local, record, name).await? else { continue };
+        let LoadResult::File(entry) = files::find(local, record, name).await? else { continue };
         if directory.is_some_and(|directory| directory != entry.directory()) {
             why = "an earlier directory of the same prefix has another file of this name";
             continue;
@@ -63,9 +63,9 @@ pub(super) async fn serve(
 
 /// What is sent of a file: the request is taken for a GET of it, unless it is a HEAD.
 fn answer(
-    record: &Record,
-    entry: Arc<Entry>,
-    directives: &Directives,
+    record: &RequestContext,
+    entry: Arc<FileEntry>,
+    directives: &AccelDirectives,
     said: &HeaderMap,
     rate: Option<u64>,
 ) -> Response {
@@ -75,7 +75,7 @@ fn answer(
         (&parts.method, &parts.headers)
     } else {
         // The preconditions and ranges of a POST are about its own resource, not about this file.
-        coding_alone = parts.headers.only(&[Name::AcceptEncoding]);
+        coding_alone = parts.headers.only(&[FieldName::AcceptEncoding]);
         (&Method::GET, &coding_alone)
     };
     let Some((selected, status)) = files::select(method, headers, entry) else {
@@ -97,10 +97,10 @@ fn answer(
 
 /// A file that is not there: the application's mistake, or somebody has deleted it meanwhile.
 fn missing(
-    local: &Local,
-    record: &Record,
-    target: Target<'_>,
-    readings: &[Wanted],
+    local: &WorkerState,
+    record: &RequestContext,
+    target: AccelTarget<'_>,
+    readings: &[FileCandidate],
     why: &str,
 ) -> Response {
     local.metrics.accel_missing.add(1);

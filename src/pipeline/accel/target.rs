@@ -9,12 +9,12 @@ use std::{
     str,
 };
 
-use super::directives::Target;
+use super::directives::AccelTarget;
 use crate::{
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     pipeline::{
         app::App,
-        route::{self, FileName},
+        route::{self, RequestedFile},
     },
     plan::Purpose,
     rfc::{self, encoded_word},
@@ -22,15 +22,15 @@ use crate::{
 
 /// A file to look for.
 #[derive(Debug)]
-pub(super) struct Wanted {
-    pub(super) name: FileName<'static>,
+pub(super) struct FileCandidate {
+    pub(super) name: RequestedFile<'static>,
     /// The only one of its prefix's directories that it may come from.
     pub(super) directory: Option<usize>,
 }
 
 /// Where a path leads.
-enum Place {
-    Below(FileName<'static>),
+enum PathLocation {
+    Below(RequestedFile<'static>),
     /// Out of the prefix that it begins with.
     Out,
     /// It begins with no prefix.
@@ -39,14 +39,14 @@ enum Place {
 
 /// The files that may be meant, the likeliest first; at least one. An error tells the operator why
 /// none can be sent.
-pub(super) fn resolve(app: &App, target: Target<'_>) -> Result<Vec<Wanted>, Error> {
+pub(super) fn resolve(app: &App, target: AccelTarget<'_>) -> Result<Vec<FileCandidate>, Error> {
     let resolved = match target {
-        Target::Redirect(value) => plain(value).and_then(|value| redirect(app, &value)),
-        Target::Sendfile(value) => plain(value).and_then(|value| sendfile(app, &value)),
+        AccelTarget::Redirect(value) => plain(value).and_then(|value| redirect(app, &value)),
+        AccelTarget::Sendfile(value) => plain(value).and_then(|value| sendfile(app, &value)),
     };
     resolved.map_err(|why| {
         let text = format!("{target}: {why}");
-        Error::io(Kind::AccelRefused, io::Error::other(text))
+        Error::io(FailureKind::AccelRefused, io::Error::other(text))
     })
 }
 
@@ -75,7 +75,7 @@ fn with_utf8(written: Vec<Vec<u8>>) -> impl Iterator<Item = Vec<u8>> {
 
 /// nginx decodes, so that most applications encode; those that do not would lose every name with a
 /// percent or question mark, and are understood as well.
-fn redirect(app: &App, value: &[u8]) -> Result<Vec<Wanted>, &'static str> {
+fn redirect(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str> {
     if value.first() != Some(&b'/') {
         return Err("only a path that begins with / can be sent, below a prefix of accel.roots, \
                     media.roots or static.roots; there are no named locations (@name), and no \
@@ -83,13 +83,13 @@ fn redirect(app: &App, value: &[u8]) -> Result<Vec<Wanted>, &'static str> {
     }
     let path = value.split(|&byte| byte == b'?').next().unwrap_or(value);
     let readings = rfc::path::decode(path).into_iter().chain([path.into(), value.into()]);
-    let mut names: Vec<FileName<'static>> = Vec::new();
+    let mut names: Vec<RequestedFile<'static>> = Vec::new();
     for (index, reading) in with_utf8(readings.collect()).enumerate() {
         match below(app, &reading) {
-            Place::Below(name) if !names.contains(&name) => names.push(name),
+            PathLocation::Below(name) if !names.contains(&name) => names.push(name),
             // The likeliest reading decides: one that climbs is a mistake, however else it reads.
-            Place::Out if index == 0 => return Err("the path leaves its prefix by .."),
-            Place::Below(_) | Place::Out | Place::Nowhere => {}
+            PathLocation::Out if index == 0 => return Err("the path leaves its prefix by .."),
+            PathLocation::Below(_) | PathLocation::Out | PathLocation::Nowhere => {}
         }
     }
     if names.is_empty() {
@@ -105,25 +105,25 @@ fn redirect(app: &App, value: &[u8]) -> Result<Vec<Wanted>, &'static str> {
             }
         });
     }
-    Ok(names.into_iter().map(|name| Wanted { name, directory: None }).collect())
+    Ok(names.into_iter().map(|name| FileCandidate { name, directory: None }).collect())
 }
 
 /// The file that a path stands for, without escapes.
-fn below(app: &App, path: &[u8]) -> Place {
-    let Some(written) = route::file(app, path.into()) else { return Place::Nowhere };
+fn below(app: &App, path: &[u8]) -> PathLocation {
+    let Some(written) = route::file(app, path.into()) else { return PathLocation::Nowhere };
     // From the prefix's last slash on: nothing may lead above it, not even into another prefix.
     let end = path.len().saturating_sub(written.name.len() + 1);
     let (prefix, rest) = path.split_at_checked(end).unwrap_or((path, b""));
-    let Some(normal) = rfc::path::literal(rest) else { return Place::Out };
+    let Some(normal) = rfc::path::literal(rest) else { return PathLocation::Out };
     // Without its double slashes and dots it may lie below a longer prefix.
     match route::file(app, [prefix, &normal].concat().into()) {
-        Some(name) => Place::Below(name),
-        None => Place::Nowhere,
+        Some(name) => PathLocation::Below(name),
+        None => PathLocation::Nowhere,
     }
 }
 
 /// The path counts as it stands. Who encodes it for the sake of names beyond ASCII is understood as well.
-fn sendfile(app: &App, value: &[u8]) -> Result<Vec<Wanted>, &'static str> {
+fn sendfile(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str> {
     let decoded = rfc::path::decode(value).filter(|path| path != value && !path.is_ascii());
     let readings = [value.to_vec()].into_iter().chain(decoded).collect();
     let (mut all, mut refusal) = (Vec::new(), None);
@@ -141,7 +141,7 @@ fn sendfile(app: &App, value: &[u8]) -> Result<Vec<Wanted>, &'static str> {
 }
 
 /// The file that a path in the file system stands for.
-fn in_directory(app: &App, value: &[u8]) -> Result<Wanted, &'static str> {
+fn in_directory(app: &App, value: &[u8]) -> Result<FileCandidate, &'static str> {
     const OUTSIDE: &str = "the file lies below no directory of accel.roots, media.roots or \
                            static.roots: add its directory to accel.roots (--accel PREFIX=DIR)";
     if value.first() != Some(&b'/') {
@@ -152,7 +152,7 @@ fn in_directory(app: &App, value: &[u8]) -> Result<Wanted, &'static str> {
         return Err("the path has .. in it");
     }
     let path = rfc::path::literal(value).ok_or(OUTSIDE)?;
-    let mut best: Option<(usize, Purpose, Wanted)> = None;
+    let mut best: Option<(usize, Purpose, FileCandidate)> = None;
     for (family, root, settings) in route::roots(app) {
         for (index, directory) in settings.directories.iter().enumerate() {
             let Some(name) = absolute(directory).and_then(|directory| relative(&path, &directory))
@@ -167,9 +167,9 @@ fn in_directory(app: &App, value: &[u8]) -> Result<Wanted, &'static str> {
                 name.len() < *length || is_as_near && is_proper
             });
             if is_better {
-                let name = FileName { family, root, name: name.to_vec().into() };
+                let name = RequestedFile { family, root, name: name.to_vec().into() };
                 let length = name.name.len();
-                let wanted = Wanted { name, directory: Some(index) };
+                let wanted = FileCandidate { name, directory: Some(index) };
                 best = Some((length, settings.purpose, wanted));
             }
         }
@@ -177,9 +177,9 @@ fn in_directory(app: &App, value: &[u8]) -> Result<Wanted, &'static str> {
     best.map(|(_, _, wanted)| wanted).ok_or(OUTSIDE)
 }
 
-// === impl Wanted ===
+// === impl FileCandidate ===
 
-impl Wanted {
+impl FileCandidate {
     /// Where the file was looked for, as it is printed.
     pub(super) fn shown(&self, app: &App) -> String {
         let root = app.store(self.name.family).roots().get(self.name.root);

@@ -5,18 +5,18 @@ use std::{io, path::PathBuf, sync::Arc};
 use rustix::io::Errno;
 
 use crate::{
-    error::{Error, Kind},
-    files::Found,
-    pipeline::{request_context::Record, route::FileName, worker_state::Local},
+    error::{Error, FailureKind},
+    files::LoadResult,
+    pipeline::{request_context::RequestContext, route::RequestedFile, worker_state::WorkerState},
     telemetry::denied,
 };
 
 /// Looks for a file in memory, then on disk.
 pub(in crate::pipeline) async fn find(
-    local: &Local,
-    record: &Record,
-    wanted: &FileName<'_>,
-) -> Result<Found, Error> {
+    local: &WorkerState,
+    record: &RequestContext,
+    wanted: &RequestedFile<'_>,
+) -> Result<LoadResult, Error> {
     let store = local.app.store(wanted.family);
     if let Some(found) = store.fresh(wanted.root, &wanted.name, record.begin) {
         local.metrics.file_store_hits.add(1);
@@ -25,7 +25,7 @@ pub(in crate::pipeline) async fn find(
     local.metrics.file_store_misses.add(1);
     let found = Arc::clone(store).find(wanted.root, &wanted.name).await;
     match found.map_err(failure) {
-        Err(error) if error.kind() == Kind::FileForbidden => {
+        Err(error) if error.kind() == FailureKind::FileForbidden => {
             Err(forbidden(store.places(wanted.root, &wanted.name), error).await)
         }
         found => found,
@@ -39,12 +39,12 @@ async fn forbidden(places: Vec<PathBuf>, error: Error) -> Error {
         let is_there = |path: &&PathBuf| {
             !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
         };
-        places.iter().find(is_there).map(|path| denied::describe(path, denied::Wanted::Read))
+        places.iter().find(is_there).map(|path| denied::describe(path, denied::DeniedAccess::Read))
     };
     match tokio::task::spawn_blocking(explain).await {
         Ok(Some(cause)) => {
             let cause = io::Error::new(io::ErrorKind::PermissionDenied, cause);
-            Error::io(Kind::FileForbidden, cause)
+            Error::io(FailureKind::FileForbidden, cause)
         }
         Ok(None) | Err(_) => error,
     }
@@ -53,9 +53,9 @@ async fn forbidden(places: Vec<PathBuf>, error: Error) -> Error {
 /// What kept a file from being found or read.
 pub(super) fn failure(error: io::Error) -> Error {
     let kind = match Errno::from_io_error(&error) {
-        Some(Errno::MFILE | Errno::NFILE) => Kind::DescriptorsExhausted,
-        Some(Errno::ACCESS | Errno::PERM) => Kind::FileForbidden,
-        _ => Kind::FileUnreadable,
+        Some(Errno::MFILE | Errno::NFILE) => FailureKind::DescriptorsExhausted,
+        Some(Errno::ACCESS | Errno::PERM) => FailureKind::FileForbidden,
+        _ => FailureKind::FileUnreadable,
     };
     Error::io(kind, error)
 }

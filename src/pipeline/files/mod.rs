@@ -16,18 +16,21 @@ pub(super) use self::{
     select::select,
 };
 
-use super::{request_context::Record, route::FileName, store_kind::Family, worker_state::Local};
-use crate::{error::Error, pipeline::response::Response, telemetry::Route};
+use super::{
+    request_context::RequestContext, route::RequestedFile, store_kind::StoreKind,
+    worker_state::WorkerState,
+};
+use crate::{error::Error, pipeline::response::Response, telemetry::RouteLabel};
 
 /// Answers with a file under one of the prefixes.
 pub(super) async fn serve(
-    local: &Local,
-    record: &mut Record,
-    wanted: FileName<'_>,
+    local: &WorkerState,
+    record: &mut RequestContext,
+    wanted: RequestedFile<'_>,
 ) -> Result<Response, Error> {
     record.route = match wanted.family {
-        Family::Static => Route::Static,
-        Family::Media => Route::Media,
+        StoreKind::Static => RouteLabel::Static,
+        StoreKind::Media => RouteLabel::Media,
     };
     let outcome = resolve::resolve(local, record, wanted).await?;
     Ok(respond::respond(record, outcome))

@@ -8,19 +8,19 @@ use http::{HeaderValue, header};
 use super::lookup::{failure, find, is_hidden};
 use crate::{
     error::Error,
-    files::{Entry, Found},
+    files::{FileEntry, LoadResult},
     pipeline::{
-        fallback::Fallback, request_context::Record, response::Response, route::FileName,
-        worker_state::Local,
+        fallback::FallbackClient, request_context::RequestContext, response::Response,
+        route::RequestedFile, worker_state::WorkerState,
     },
 };
 
 /// Returns the fallback's response if it has the file. Whatever it says is counted, and failures are logged.
 pub(super) async fn fetch(
-    local: &Local,
-    record: &Record,
-    fallback: &Fallback,
-    wanted: &FileName<'_>,
+    local: &WorkerState,
+    record: &RequestContext,
+    fallback: &FallbackClient,
+    wanted: &RequestedFile<'_>,
 ) -> Option<Box<Response>> {
     let parts = &record.parts;
     let path = parts.path();
@@ -47,17 +47,17 @@ pub(super) async fn fetch(
 
 /// Finds the current version of the same original file.
 pub(super) async fn current(
-    local: &Local,
-    record: &Record,
-    wanted: &FileName<'_>,
-) -> Result<Option<Arc<Entry>>, Error> {
+    local: &WorkerState,
+    record: &RequestContext,
+    wanted: &RequestedFile<'_>,
+) -> Result<Option<Arc<FileEntry>>, Error> {
     let store = Arc::clone(local.app.store(wanted.family));
     let current = store.current(wanted.root, &wanted.name).await;
     let visible = current.map_err(failure)?.filter(|name| !is_hidden(name));
     let Some(name) = visible else { return Ok(None) };
-    let wanted = FileName { name: name.into(), ..*wanted };
+    let wanted = RequestedFile { name: name.into(), ..*wanted };
     match find(local, record, &wanted).await? {
-        Found::File(entry) => Ok(Some(entry)),
-        Found::Directory | Found::Missing => Ok(None),
+        LoadResult::File(entry) => Ok(Some(entry)),
+        LoadResult::Directory | LoadResult::Missing => Ok(None),
     }
 }

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::select::FileStatus;
 use crate::{
-    body::{Body, Changes, FileStream, SealedPart},
-    files::{self, Content, Representation},
+    body::{AllowedChanges, Body, FileStream, SealedPart},
+    files::{self, FileContent, Representation},
     pipeline::response::Response,
     rfc::{multipart, range::content_range},
 };
@@ -97,7 +97,7 @@ fn refusal(representation: &Representation) -> HeaderMap {
 }
 
 fn single(representation: &Representation, range: Range<u64>, rate: Option<u64>) -> Body {
-    if let Content::Memory(bytes, Some(file)) = &representation.content
+    if let FileContent::Memory(bytes, Some(file)) = &representation.content
         && rate.is_none()
         // A short part is cheaper to copy.
         && files::is_sendable(range.end - range.start)
@@ -108,10 +108,10 @@ fn single(representation: &Representation, range: Range<u64>, rate: Option<u64>)
     part(representation, range, changes(representation))
 }
 
-fn part(representation: &Representation, range: Range<u64>, changes: Changes) -> Body {
+fn part(representation: &Representation, range: Range<u64>, changes: AllowedChanges) -> Body {
     match &representation.content {
-        Content::Memory(bytes, _) => Body::from(slice(bytes, &range)),
-        Content::Disk(file, version) => {
+        FileContent::Memory(bytes, _) => Body::from(slice(bytes, &range)),
+        FileContent::Disk(file, version) => {
             let stream = FileStream::new(Arc::clone(file), range, *version);
             let stream = stream.allowing(changes);
             Body::File(if representation.is_write_once { stream.write_once() } else { stream })
@@ -122,17 +122,19 @@ fn part(representation: &Representation, range: Range<u64>, changes: Changes) ->
 /// A file that never rests: as long as it is now, and not when it was found.
 fn unsettled(representation: &Representation) -> Option<(FileStream, u64)> {
     match &representation.content {
-        Content::Disk(file, _) if !representation.is_settled() => FileStream::of_now(file),
-        Content::Disk(..) | Content::Memory(..) => None,
+        FileContent::Disk(file, _) if !representation.is_settled() => FileStream::of_now(file),
+        FileContent::Disk(..) | FileContent::Memory(..) => None,
     }
 }
 
 /// What may happen to the file while it is sent.
-fn changes(representation: &Representation) -> Changes {
+fn changes(representation: &Representation) -> AllowedChanges {
     match &representation.content {
-        Content::Disk(..) if !representation.is_settled() => Changes::Any,
-        Content::Disk(_, version) if version.is_lively(SystemTime::now()) => Changes::Growth,
-        Content::Disk(..) | Content::Memory(..) => Changes::None,
+        FileContent::Disk(..) if !representation.is_settled() => AllowedChanges::Any,
+        FileContent::Disk(_, version) if version.is_lively(SystemTime::now()) => {
+            AllowedChanges::Growth
+        }
+        FileContent::Disk(..) | FileContent::Memory(..) => AllowedChanges::None,
     }
 }
 
@@ -147,7 +149,7 @@ fn multiple(representation: &Representation, ranges: &[Range<u64>]) -> (Body, u6
     for (before, range) in framing.before.into_iter().zip(ranges) {
         bodies.push(Body::from(Bytes::from(before)));
         // Each part would be compared with itself alone.
-        bodies.push(part(representation, range.clone(), Changes::None));
+        bodies.push(part(representation, range.clone(), AllowedChanges::None));
     }
     bodies.push(Body::from(Bytes::from(framing.closing)));
     (Body::chain(bodies), framing.length, ascii(multipart::content_type(&boundary)))

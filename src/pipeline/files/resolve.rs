@@ -11,17 +11,17 @@ use super::{
 };
 use crate::{
     error::Error,
-    files::{Found, SelectedRepresentation, Store},
+    files::{FileStore, LoadResult, SelectedRepresentation},
     pipeline::{
-        request_context::Record, response::Response, route::FileName, store_kind::Family,
-        worker_state::Local,
+        request_context::RequestContext, response::Response, route::RequestedFile,
+        store_kind::StoreKind, worker_state::WorkerState,
     },
     plan::{Cors, Purpose},
 };
 
 /// Everything that can come of a request for a file, errors apart.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum FileOutcome {
     /// The file, with at most `rate` bytes a second.
     File {
         representation: SelectedRepresentation,
@@ -47,10 +47,10 @@ pub(super) enum Outcome {
 
 /// Decides what comes of a request for `wanted`.
 pub(super) async fn resolve(
-    local: &Local,
-    record: &Record,
-    mut wanted: FileName<'_>,
-) -> Result<Outcome, Error> {
+    local: &WorkerState,
+    record: &RequestContext,
+    mut wanted: RequestedFile<'_>,
+) -> Result<FileOutcome, Error> {
     let store = local.app.store(wanted.family);
     let root = match store.roots().get(wanted.root) {
         Some(root) if root.purpose != Purpose::Internal => root,
@@ -59,8 +59,8 @@ pub(super) async fn resolve(
     };
     match record.parts.method {
         Method::GET | Method::HEAD => {}
-        Method::OPTIONS => return Ok(Outcome::Options(root.cors)),
-        _ => return Ok(Outcome::MethodNotAllowed),
+        Method::OPTIONS => return Ok(FileOutcome::Options(root.cors)),
+        _ => return Ok(FileOutcome::MethodNotAllowed),
     }
     if is_hidden(&wanted.name) {
         return Ok(not_found(store, &wanted));
@@ -72,37 +72,49 @@ pub(super) async fn resolve(
         wanted.name.to_mut().extend_from_slice(index.as_bytes());
     }
     let entry = match find(local, record, &wanted).await? {
-        Found::File(entry) => entry,
-        Found::Directory | Found::Missing if is_directory => return Ok(not_found(store, &wanted)),
-        Found::Directory if root.index.is_some() => return Ok(Outcome::RedirectToDirectory),
-        Found::Directory | Found::Missing => return missing(local, record, &wanted).await,
+        LoadResult::File(entry) => entry,
+        LoadResult::Directory | LoadResult::Missing if is_directory => {
+            return Ok(not_found(store, &wanted));
+        }
+        LoadResult::Directory if root.index.is_some() => {
+            return Ok(FileOutcome::RedirectToDirectory);
+        }
+        LoadResult::Directory | LoadResult::Missing => {
+            return missing(local, record, &wanted).await;
+        }
     };
     if !is_directory && entry.is_elsewhere() && store.looks_immutable(wanted.root, &wanted.name) {
         local.metrics.rescued_elsewhere.add(1);
     }
     Ok(match select(&record.parts.method, &record.parts.headers, entry) {
-        Some((representation, status)) => Outcome::File { representation, status, rate: root.rate },
-        None => Outcome::NotAcceptable,
+        Some((representation, status)) => {
+            FileOutcome::File { representation, status, rate: root.rate }
+        }
+        None => FileOutcome::NotAcceptable,
     })
 }
 
 /// Decides about a name that is in none of the directories.
-async fn missing(local: &Local, record: &Record, wanted: &FileName<'_>) -> Result<Outcome, Error> {
+async fn missing(
+    local: &WorkerState,
+    record: &RequestContext,
+    wanted: &RequestedFile<'_>,
+) -> Result<FileOutcome, Error> {
     let store = local.app.store(wanted.family);
-    if wanted.family == Family::Static && store.looks_immutable(wanted.root, &wanted.name) {
+    if wanted.family == StoreKind::Static && store.looks_immutable(wanted.root, &wanted.name) {
         // Boxed because it is rare and large.
         if let Some(fallback) = &local.fallback
             && let Some(response) =
                 Box::pin(other_release::fetch(local, record, fallback, wanted)).await
         {
-            return Ok(Outcome::Fallback(response));
+            return Ok(FileOutcome::Fallback(response));
         }
         if local.app.plan.missing.serve_current
             && let Some(entry) = other_release::current(local, record, wanted).await?
         {
             local.metrics.rescued_current.add(1);
             let selected = entry.negotiate(&record.parts.headers);
-            return Ok(selected.map_or(Outcome::NotAcceptable, Outcome::CurrentVersion));
+            return Ok(selected.map_or(FileOutcome::NotAcceptable, FileOutcome::CurrentVersion));
         }
     }
     if store.is_first_missing(wanted.root) {
@@ -117,6 +129,6 @@ async fn missing(local: &Local, record: &Record, wanted: &FileName<'_>) -> Resul
     Ok(not_found(store, wanted))
 }
 
-fn not_found(store: &Arc<Store>, wanted: &FileName<'_>) -> Outcome {
-    Outcome::NotFound { is_cacheable: !store.looks_immutable(wanted.root, &wanted.name) }
+fn not_found(store: &Arc<FileStore>, wanted: &RequestedFile<'_>) -> FileOutcome {
+    FileOutcome::NotFound { is_cacheable: !store.looks_immutable(wanted.root, &wanted.name) }
 }

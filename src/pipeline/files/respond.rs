@@ -4,12 +4,12 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::{
     render::{HeaderSource, render},
-    resolve::Outcome,
+    resolve::FileOutcome,
     select::FileStatus,
 };
 use crate::{
     body::Body,
-    pipeline::{request_context::Record, response::Response, status_page},
+    pipeline::{request_context::RequestContext, response::Response, status_page},
     plan::Cors,
     rfc::target,
 };
@@ -17,10 +17,10 @@ use crate::{
 const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// Returns the response that an outcome stands for.
-pub(super) fn respond(record: &Record, outcome: Outcome) -> Response {
+pub(super) fn respond(record: &RequestContext, outcome: FileOutcome) -> Response {
     let method = &record.parts.method;
     match outcome {
-        Outcome::File { representation, status, rate } => {
+        FileOutcome::File { representation, status, rate } => {
             // Rules change single fields, and HTTP/2 writes them in its own way.
             let source = match record.takes_response_lines() {
                 true => HeaderSource::Lines,
@@ -28,7 +28,7 @@ pub(super) fn respond(record: &Record, outcome: Outcome) -> Response {
             };
             render(method, &representation, status, (rate, source))
         }
-        Outcome::CurrentVersion(representation) => {
+        FileOutcome::CurrentVersion(representation) => {
             // It is not what was asked for. So preconditions and ranges do not apply, and nobody may keep it.
             let whole = (None, HeaderSource::Fields);
             let mut response = render(method, &representation, FileStatus::Whole, whole);
@@ -36,18 +36,18 @@ pub(super) fn respond(record: &Record, outcome: Outcome) -> Response {
             response.head.headers.insert(header::CACHE_CONTROL, forget);
             response
         }
-        Outcome::Fallback(response) => *response,
-        Outcome::NotAcceptable => status_page::not_acceptable(record),
-        Outcome::RedirectToDirectory => redirect_to_directory(record),
-        Outcome::Options(cors) => options(cors),
-        Outcome::MethodNotAllowed => status_page::method_not_allowed(record, ALLOW),
-        Outcome::NotFound { is_cacheable: true } => status_page::not_found_for_now(record),
-        Outcome::NotFound { is_cacheable: false } => status_page::not_found(record),
+        FileOutcome::Fallback(response) => *response,
+        FileOutcome::NotAcceptable => status_page::not_acceptable(record),
+        FileOutcome::RedirectToDirectory => redirect_to_directory(record),
+        FileOutcome::Options(cors) => options(cors),
+        FileOutcome::MethodNotAllowed => status_page::method_not_allowed(record, ALLOW),
+        FileOutcome::NotFound { is_cacheable: true } => status_page::not_found_for_now(record),
+        FileOutcome::NotFound { is_cacheable: false } => status_page::not_found(record),
     }
 }
 
 /// Redirects to the path with a slash at its end.
-fn redirect_to_directory(record: &Record) -> Response {
+fn redirect_to_directory(record: &RequestContext) -> Response {
     let path = record.path.or_raw();
     let mut location = Vec::with_capacity(path.len() + 1);
     // Encoded from the decoded path: what a client wrote could lead a browser to another host.

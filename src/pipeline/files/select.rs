@@ -5,12 +5,12 @@ use std::{ops::Range, sync::Arc, time::SystemTime};
 use http::Method;
 
 use crate::{
-    files::{Entry, Representation, SelectedRepresentation},
+    files::{FileEntry, Representation, SelectedRepresentation},
     rfc::{
-        conditional::{self, Verdict},
+        conditional::{self, PreconditionResult},
         date,
-        range::{self, Requested},
-        request_parts::{Headers, Name},
+        range::{self, RequestedRange},
+        request_parts::{FieldName, Headers},
     },
 };
 
@@ -30,7 +30,7 @@ pub(in crate::pipeline) enum FileStatus {
 pub(in crate::pipeline) fn select(
     method: &Method,
     headers: &Headers,
-    entry: Arc<Entry>,
+    entry: Arc<FileEntry>,
 ) -> Option<(SelectedRepresentation, FileStatus)> {
     let representation = entry.negotiate(headers)?;
     let status = status(method, headers, &representation);
@@ -39,15 +39,15 @@ pub(in crate::pipeline) fn select(
 
 fn status(method: &Method, headers: &Headers, representation: &Representation) -> FileStatus {
     match conditional::evaluate(method, headers, representation.validators()) {
-        Verdict::NotModified => return FileStatus::NotModified,
-        Verdict::PreconditionFailed => return FileStatus::PreconditionFailed,
-        Verdict::Proceed => {}
+        PreconditionResult::NotModified => return FileStatus::NotModified,
+        PreconditionResult::PreconditionFailed => return FileStatus::PreconditionFailed,
+        PreconditionResult::Proceed => {}
     }
     // A range is defined for GET only (RFC 9110, 14.2).
     if method != Method::GET {
         return FileStatus::Whole;
     }
-    let mut ranges = headers.get_all(Name::Range);
+    let mut ranges = headers.get_all(FieldName::Range);
     let (Some(value), None) = (ranges.next(), ranges.next()) else { return FileStatus::Whole };
     let Ok(value) = std::str::from_utf8(value) else { return FileStatus::Whole };
     let now = date::seconds(SystemTime::now());
@@ -55,11 +55,11 @@ fn status(method: &Method, headers: &Headers, representation: &Representation) -
         return FileStatus::Whole;
     }
     match range::resolve(value, representation.size) {
-        Requested::Whole => FileStatus::Whole,
-        Requested::Part(part) => FileStatus::Part(part),
+        RequestedRange::Whole => FileStatus::Whole,
+        RequestedRange::Part(part) => FileStatus::Part(part),
         // Parts that are read one after the other would be of several versions.
-        Requested::Parts(_) if !representation.is_settled() => FileStatus::Whole,
-        Requested::Parts(parts) => FileStatus::Parts(parts),
-        Requested::Unsatisfiable => FileStatus::RangeNotSatisfiable,
+        RequestedRange::Parts(_) if !representation.is_settled() => FileStatus::Whole,
+        RequestedRange::Parts(parts) => FileStatus::Parts(parts),
+        RequestedRange::Unsatisfiable => FileStatus::RangeNotSatisfiable,
     }
 }

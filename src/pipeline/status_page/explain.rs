@@ -4,21 +4,21 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use crate::{error::Kind, rfc::request_head};
+use crate::{error::FailureKind, rfc::request_head};
 
 /// What happened, for whoever asked: the limit that was exceeded, and no setting, which means nothing to
 /// users. The advice has that. `max_body` is the limit of a body, if there is one.
 pub(super) fn explanation(
-    kind: Kind,
+    kind: FailureKind,
     max_body: Option<u64>,
-    head: &request_head::Limits,
+    head: &request_head::HeadLimits,
 ) -> Cow<'static, str> {
     let (what, limit) = match (kind, max_body) {
-        (Kind::BodyTooLarge, Some(limit)) => ("body is", size(limit)),
-        (Kind::RequestLineTooLong, _) => ("first line is", size(head.line)),
-        (Kind::HeaderTooLong, _) => ("longest header is", size(head.field)),
-        (Kind::HeadersTooLong, _) => ("headers together are", size(head.head)),
-        (Kind::TooManyHeaders, _) => {
+        (FailureKind::BodyTooLarge, Some(limit)) => ("body is", size(limit)),
+        (FailureKind::RequestLineTooLong, _) => ("first line is", size(head.line)),
+        (FailureKind::HeaderTooLong, _) => ("longest header is", size(head.field)),
+        (FailureKind::HeadersTooLong, _) => ("headers together are", size(head.head)),
+        (FailureKind::TooManyHeaders, _) => {
             return format!("The request has more than {} headers.", head.fields).into();
         }
         _ => return Cow::Borrowed(kind.row().text),
@@ -43,7 +43,7 @@ pub(super) fn misplaced(byte: u8, at: usize) -> String {
 pub(in crate::pipeline) const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// The methods that an answer about the method names (RFC 9110, 15.5.6).
-pub(super) fn allow(kind: Kind) -> Option<&'static str> {
+pub(super) fn allow(kind: FailureKind) -> Option<&'static str> {
     (kind.status() == StatusCode::METHOD_NOT_ALLOWED).then_some(METHODS)
 }
 
@@ -62,31 +62,35 @@ fn size(bytes: impl TryInto<u64>) -> String {
 mod tests {
     use super::*;
 
-    const HEAD: request_head::Limits =
-        request_head::Limits { line: 16 << 10, field: 1 << 10, head: 96 << 10, fields: 200 };
+    const HEAD: request_head::HeadLimits =
+        request_head::HeadLimits { line: 16 << 10, field: 1 << 10, head: 96 << 10, fields: 200 };
 
     #[test]
     fn whoever_runs_the_site_is_told_what_to_do() {
-        use crate::error::Side;
+        use crate::error::FailureSide;
         // Of these the error says all there is to say, and maintenance was wanted.
-        let plain =
-            [Kind::FileUnreadable, Kind::FileTruncated, Kind::FileChanged, Kind::Maintenance];
+        let plain = [
+            FailureKind::FileUnreadable,
+            FailureKind::FileTruncated,
+            FailureKind::FileChanged,
+            FailureKind::Maintenance,
+        ];
         // These are up to a setting.
         let limits = [
-            Kind::BodyTooLarge,
-            Kind::RequestLineTooLong,
-            Kind::HeaderTooLong,
-            Kind::HeadersTooLong,
-            Kind::TooManyHeaders,
-            Kind::ClientBodyTimeout,
-            Kind::ClientBodySlow,
-            Kind::ClientHeadTimeout,
-            Kind::HostNotAllowed,
-            Kind::HeadTooLarge,
+            FailureKind::BodyTooLarge,
+            FailureKind::RequestLineTooLong,
+            FailureKind::HeaderTooLong,
+            FailureKind::HeadersTooLong,
+            FailureKind::TooManyHeaders,
+            FailureKind::ClientBodyTimeout,
+            FailureKind::ClientBodySlow,
+            FailureKind::ClientHeadTimeout,
+            FailureKind::HostNotAllowed,
+            FailureKind::HeadTooLarge,
         ];
-        for kind in Kind::ALL {
-            let is_ours = kind.side() != Side::Client
-                || kind == Kind::BodyBeyondBuffers
+        for kind in FailureKind::ALL {
+            let is_ours = kind.side() != FailureSide::Client
+                || kind == FailureKind::BodyBeyondBuffers
                 || limits.contains(&kind);
             let is_told = is_ours && !plain.contains(&kind);
             assert_eq!(kind.row().advice.is_some(), is_told, "{kind:?}");
@@ -114,7 +118,7 @@ mod tests {
             "limits.",
             "nofile",
         ];
-        for kind in Kind::ALL {
+        for kind in FailureKind::ALL {
             let text = explanation(kind, Some(1 << 20), &HEAD);
             let found = SECTIONS.iter().find(|section| text.contains(**section));
             assert_eq!(found, None, "{kind:?}: {text}");
@@ -138,16 +142,16 @@ mod tests {
 
     #[test]
     fn limits_are_named() {
-        let body = |limit| explanation(Kind::BodyTooLarge, limit, &HEAD).into_owned();
+        let body = |limit| explanation(FailureKind::BodyTooLarge, limit, &HEAD).into_owned();
         let expected = "The request's body is longer than 100 MiB.";
         assert_eq!(body(Some(100 << 20)), expected);
-        assert_eq!(body(None), Kind::BodyTooLarge.row().text);
+        assert_eq!(body(None), FailureKind::BodyTooLarge.row().text);
         let head = |kind| explanation(kind, None, &HEAD).into_owned();
         for (kind, limit) in [
-            (Kind::RequestLineTooLong, "longer than 16 KiB."),
-            (Kind::HeaderTooLong, "longer than 1 KiB."),
-            (Kind::HeadersTooLong, "longer than 96 KiB."),
-            (Kind::TooManyHeaders, "more than 200 headers."),
+            (FailureKind::RequestLineTooLong, "longer than 16 KiB."),
+            (FailureKind::HeaderTooLong, "longer than 1 KiB."),
+            (FailureKind::HeadersTooLong, "longer than 96 KiB."),
+            (FailureKind::TooManyHeaders, "more than 200 headers."),
         ] {
             assert!(head(kind).ends_with(limit), "{}", head(kind));
         }
@@ -171,7 +175,7 @@ mod tests {
     /// They stand in HTML as they are.
     #[test]
     fn texts_mean_nothing_to_html() {
-        for kind in Kind::ALL {
+        for kind in FailureKind::ALL {
             let text = explanation(kind, Some(1 << 20), &HEAD);
             assert!(!text.contains(['<', '>', '&', '"']), "{text}");
         }
@@ -179,27 +183,30 @@ mod tests {
 
     #[test]
     fn every_503_says_when_to_come_back_and_nothing_else_does() {
-        for kind in Kind::ALL {
+        for kind in FailureKind::ALL {
             let is_503 = kind.status() == StatusCode::SERVICE_UNAVAILABLE;
             assert_eq!(kind.row().retry_after.is_some(), is_503, "{kind:?}");
         }
-        assert_eq!(Kind::QueueFull.row().retry_after, Some(1));
-        assert_eq!(Kind::Maintenance.row().retry_after, Some(30));
+        assert_eq!(FailureKind::QueueFull.row().retry_after, Some(1));
+        assert_eq!(FailureKind::Maintenance.row().retry_after, Some(30));
     }
 
     #[test]
     fn statuses_are_those_of_the_side_that_failed() {
-        for kind in Kind::ALL {
+        for kind in FailureKind::ALL {
             let status = kind.status();
             match kind.side() {
-                crate::error::Side::Client => {
+                crate::error::FailureSide::Client => {
                     // RFC 9112, 6.1 has 501 for a coding that is not understood, and RFC 9110, 15.6.6
                     // 505 for a version.
-                    let is_ours = matches!(kind, Kind::CodingUnknown | Kind::VersionUnsupported);
+                    let is_ours = matches!(
+                        kind,
+                        FailureKind::CodingUnknown | FailureKind::VersionUnsupported
+                    );
                     assert!(status.is_client_error() || is_ours, "{kind:?}");
                 }
-                crate::error::Side::Us | crate::error::Side::Upstream => {
-                    let is_theirs = kind == Kind::FileForbidden;
+                crate::error::FailureSide::Us | crate::error::FailureSide::Upstream => {
+                    let is_theirs = kind == FailureKind::FileForbidden;
                     assert!(status.is_server_error() || is_theirs, "{kind:?}");
                 }
             }

@@ -1,4 +1,4 @@
-//! The answers that Sideman gives itself. The only place where an error becomes an answer: [`crate::error::Kind`] is
+//! The answers that Sideman gives itself. The only place where an error becomes an answer: [`crate::error::FailureKind`] is
 //! the table of what each one means, [`explain`] puts it into words, and [`page`] writes it for whoever asked.
 
 mod explain;
@@ -10,40 +10,42 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
 pub(super) use self::explain::METHODS;
-use self::page::Message;
+use self::page::PageMessage;
 use super::{
-    request_context::Record,
+    request_context::RequestContext,
     route::{self, Destination},
 };
 use crate::{
-    error::{Error, Kind, Side},
+    error::{Error, FailureKind, FailureSide},
     pipeline::response::Response,
-    plan::Upstream,
+    plan::UpstreamSettings,
 };
 
-const NOT_FOUND: Message<'_> = Message {
+const NOT_FOUND: PageMessage<'_> = PageMessage {
     status: StatusCode::NOT_FOUND,
     name: "not_found",
     text: "There is no such file here.",
 };
 
 /// The answer to a request that failed.
-pub(super) fn failure(record: &mut Record, error: &Error) -> Response {
+pub(super) fn failure(record: &mut RequestContext, error: &Error) -> Response {
     let kind = error.kind();
     record.error = Some(kind);
     match kind.side() {
         // Somebody wanted it; that it began was told once.
-        Side::Us if kind == Kind::Maintenance => {}
-        Side::Client if kind == Kind::BodyBeyondBuffers => tell_of_body(record, error),
-        Side::Client => report_refused(record, error),
-        Side::Us | Side::Upstream => tell(record, error, kind.side()),
+        FailureSide::Us if kind == FailureKind::Maintenance => {}
+        FailureSide::Client if kind == FailureKind::BodyBeyondBuffers => {
+            tell_of_body(record, error)
+        }
+        FailureSide::Client => report_refused(record, error),
+        FailureSide::Us | FailureSide::Upstream => tell(record, error, kind.side()),
     }
     let server = &record.local.app.plan.server;
     let text = match error.byte() {
         Some((byte, at)) => explain::misplaced(byte, at).into(),
         None => explain::explanation(kind, server.max_body, &server.head),
     };
-    let message = Message { status: kind.status(), name: kind.name(), text: &text };
+    let message = PageMessage { status: kind.status(), name: kind.name(), text: &text };
     let mut response = page::answer(record, &message);
     if kind.row().closes {
         let close = HeaderValue::from_static("close");
@@ -59,12 +61,12 @@ pub(super) fn failure(record: &mut Record, error: &Error) -> Response {
 }
 
 /// A file that is not there.
-pub(super) fn not_found(record: &Record) -> Response {
+pub(super) fn not_found(record: &RequestContext) -> Response {
     page::answer(record, &NOT_FOUND)
 }
 
 /// The same, for caches to keep for a moment. It names no request: it would be another's.
-pub(super) fn not_found_for_now(record: &Record) -> Response {
+pub(super) fn not_found_for_now(record: &RequestContext) -> Response {
     static PAGE: LazyLock<Bytes> = LazyLock::new(|| NOT_FOUND.html(None));
     let mut response = page::answer_for_all(record, &NOT_FOUND, &PAGE);
     let headers = &mut response.head.headers;
@@ -74,38 +76,39 @@ pub(super) fn not_found_for_now(record: &Record) -> Response {
 }
 
 /// A client that accepts no coding there is (RFC 9110, 15.5.7).
-pub(super) fn not_acceptable(record: &Record) -> Response {
+pub(super) fn not_acceptable(record: &RequestContext) -> Response {
     let text = "The file is not there in any coding that Accept-Encoding allows.";
     let status = StatusCode::NOT_ACCEPTABLE;
-    let mut response = page::answer(record, &Message { status, name: "not_acceptable", text });
+    let mut response = page::answer(record, &PageMessage { status, name: "not_acceptable", text });
     let vary = HeaderValue::from_static("accept-encoding");
     response.head.headers.insert(header::VARY, vary);
     response
 }
 
 /// 405 with the methods that are allowed.
-pub(super) fn method_not_allowed(record: &Record, allow: &'static str) -> Response {
+pub(super) fn method_not_allowed(record: &RequestContext, allow: &'static str) -> Response {
     let text = "This address can only be read.";
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    let mut response = page::answer(record, &Message { status, name: "method_not_allowed", text });
+    let mut response =
+        page::answer(record, &PageMessage { status, name: "method_not_allowed", text });
     response.head.headers.insert(header::ALLOW, HeaderValue::from_static(allow));
     response
 }
 
 /// Logs why a response broke off after its head had left.
-pub(super) fn report_broken(record: &Record, error: &Error) {
+pub(super) fn report_broken(record: &RequestContext, error: &Error) {
     match error.kind().side() {
-        Side::Client => {}
-        side @ (Side::Us | Side::Upstream) => tell(record, error, side),
+        FailureSide::Client => {}
+        side @ (FailureSide::Us | FailureSide::Upstream) => tell(record, error, side),
     }
 }
 
-fn tell(record: &Record, error: &Error, side: Side) {
+fn tell(record: &RequestContext, error: &Error, side: FailureSide) {
     let app = &record.local.app;
     let Some(missed) = app.trouble(error.kind()).allow() else { return };
     let path = record.parts.path();
     let advice = error.kind().row().advice;
-    if side == Side::Us {
+    if side == FailureSide::Us {
         tracing::warn!(%error, path, missed, advice, "a request failed here");
     } else {
         let target = application(record).names();
@@ -114,7 +117,7 @@ fn tell(record: &Record, error: &Error, side: Side) {
 }
 
 /// The application that a request was for.
-fn application(record: &Record) -> &Upstream {
+fn application(record: &RequestContext) -> &UpstreamSettings {
     let app = &record.local.app;
     if let Destination::Application(Some(index)) = route::decide(app, &record.path)
         && let Some(route) = app.plan.routes.get(index)
@@ -126,7 +129,7 @@ fn application(record: &Record) -> &Upstream {
 
 /// Reports a request that is the client's fault. Where a setting decides that, whoever runs the site can change it,
 /// and the page does not name it.
-fn report_refused(record: &Record, error: &Error) {
+fn report_refused(record: &RequestContext, error: &Error) {
     let kind = error.kind();
     let Some(advice) = kind.row().advice else {
         tracing::debug!(%error, "request refused");
@@ -134,7 +137,7 @@ fn report_refused(record: &Record, error: &Error) {
     };
     let Some(missed) = record.local.app.trouble(kind).allow() else { return };
     let path = record.parts.path();
-    if kind == Kind::HeadTooLarge {
+    if kind == FailureKind::HeadTooLarge {
         // The client can do little about cookies that the site has set.
         tracing::warn!(%error, path, missed, advice, "a request's head is too large");
     } else {
@@ -143,7 +146,7 @@ fn report_refused(record: &Record, error: &Error) {
 }
 
 /// That `server.max_body` promises more than bodies can wait in.
-fn tell_of_body(record: &Record, error: &Error) {
+fn tell_of_body(record: &RequestContext, error: &Error) {
     let Some(missed) = record.local.app.trouble(error.kind()).allow() else { return };
     let (path, advice) = (record.parts.path(), error.kind().row().advice);
     tracing::warn!(%error, path, missed, advice, "a request's body is longer than can wait here");

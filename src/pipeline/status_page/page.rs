@@ -8,7 +8,8 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 
 use crate::{
-    body::Body, pipeline::request_context::Record, pipeline::response::Response, rfc::accept,
+    body::Body, pipeline::request_context::RequestContext, pipeline::response::Response,
+    rfc::accept,
 };
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -16,7 +17,7 @@ const JSON: &str = "application/json";
 
 /// What there is to say.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Message<'a> {
+pub(super) struct PageMessage<'a> {
     pub(super) status: StatusCode,
     /// For programs: the log's `error`, where there is one.
     pub(super) name: &'static str,
@@ -26,7 +27,7 @@ pub(super) struct Message<'a> {
 
 /// The same as JSON.
 #[derive(Serialize)]
-struct Json<'a> {
+struct JsonMessage<'a> {
     status: u16,
     error: &'static str,
     message: &'a str,
@@ -35,7 +36,7 @@ struct Json<'a> {
 }
 
 /// Says it and names the request.
-pub(super) fn answer(record: &Record, message: &Message<'_>) -> Response {
+pub(super) fn answer(record: &RequestContext, message: &PageMessage<'_>) -> Response {
     // The id was either made here or checked to consist of harmless characters.
     let id = String::from_utf8_lossy(record.request_id());
     let (media_type, text) = match from_file(record, message.status) {
@@ -47,7 +48,11 @@ pub(super) fn answer(record: &Record, message: &Message<'_>) -> Response {
 }
 
 /// Says it without naming the request. `html` is the page, made in advance.
-pub(super) fn answer_for_all(record: &Record, message: &Message<'_>, html: &Bytes) -> Response {
+pub(super) fn answer_for_all(
+    record: &RequestContext,
+    message: &PageMessage<'_>,
+    html: &Bytes,
+) -> Response {
     let (media_type, text) = match from_file(record, message.status) {
         Some(page) => page,
         None if accept::prefers_json(&record.parts.headers) => (JSON, message.json(None)),
@@ -56,9 +61,9 @@ pub(super) fn answer_for_all(record: &Record, message: &Message<'_>, html: &Byte
     respond(record, message.status, media_type, text)
 }
 
-// === impl Message ===
+// === impl PageMessage ===
 
-impl Message<'_> {
+impl PageMessage<'_> {
     /// A small page that names the status, what happened and the request.
     pub(super) fn html(&self, id: Option<&str>) -> Bytes {
         let Self { status, .. } = self;
@@ -80,7 +85,8 @@ impl Message<'_> {
 
     fn json(&self, id: Option<&str>) -> Bytes {
         let Self { status, name, text } = *self;
-        let json = Json { status: status.as_u16(), error: name, message: text, request_id: id };
+        let json =
+            JsonMessage { status: status.as_u16(), error: name, message: text, request_id: id };
         // Numbers and strings can always be written.
         let mut text = serde_json::to_vec(&json).unwrap_or_default();
         text.push(b'\n');
@@ -98,13 +104,18 @@ fn escaped(text: &str) -> Cow<'_, str> {
 }
 
 /// The file that is set for a status. Whoever asks for JSON gets one that is JSON, or none.
-fn from_file(record: &Record, status: StatusCode) -> Option<(&'static str, Bytes)> {
+fn from_file(record: &RequestContext, status: StatusCode) -> Option<(&'static str, Bytes)> {
     let page = record.local.app.pages.error(status)?;
     let suits = page.media_type == JSON || !accept::prefers_json(&record.parts.headers);
     suits.then_some((page.media_type, page.text))
 }
 
-fn respond(record: &Record, status: StatusCode, media_type: &'static str, text: Bytes) -> Response {
+fn respond(
+    record: &RequestContext,
+    status: StatusCode,
+    media_type: &'static str,
+    text: Bytes,
+) -> Response {
     let length = text.len();
     let is_head = record.parts.method == Method::HEAD;
     let mut response = Response::new(status, if is_head { Body::Empty } else { text.into() });

@@ -3,37 +3,37 @@
 use http::HeaderValue;
 
 use super::{
-    field::{Field, Malformed, Name},
+    field::{HpackField, HpackName, MalformedBlock},
     huffman,
-    table::Table,
+    table::HpackTable,
 };
 
 /// What one direction of a connection remembers.
 #[derive(Debug)]
-pub struct Decoder {
-    table: Table,
+pub struct HpackDecoder {
+    table: HpackTable,
     /// Whether a block has begun: the table's size may change before its first field only.
     is_amid: bool,
     /// Where coded strings are decoded, one at a time.
     scratch: Vec<u8>,
 }
 
-// === impl Decoder ===
+// === impl HpackDecoder ===
 
-impl Default for Decoder {
+impl Default for HpackDecoder {
     fn default() -> Self {
-        Self { table: Table::new(), is_amid: false, scratch: Vec::new() }
+        Self { table: HpackTable::new(), is_amid: false, scratch: Vec::new() }
     }
 }
 
-impl Decoder {
+impl HpackDecoder {
     /// Decodes the fields that are complete in these bytes of a block; gives how many bytes they took. The
     /// rest is to be given again, with what follows it.
     pub fn decode(
         &mut self,
         block: &[u8],
-        mut each: impl FnMut(Field),
-    ) -> Result<usize, Malformed> {
+        mut each: impl FnMut(HpackField),
+    ) -> Result<usize, MalformedBlock> {
         let mut rest = block;
         while let Some(field) = self.next(&mut rest)? {
             each(field);
@@ -56,7 +56,7 @@ impl Decoder {
     }
 
     /// The next field, if it is complete; takes it from the bytes.
-    fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<Field>, Malformed> {
+    fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<HpackField>, MalformedBlock> {
         let mut rest = *bytes;
         loop {
             let Some(&first) = rest.first() else { return Ok(None) };
@@ -64,7 +64,7 @@ impl Decoder {
                 break;
             }
             if self.is_amid {
-                return Err(Malformed);
+                return Err(MalformedBlock);
             }
             let Some(most) = integer(&mut rest, 5)? else { return Ok(None) };
             self.table.resize(most)?;
@@ -79,7 +79,7 @@ impl Decoder {
             let prefix = if is_indexed { 6 } else { 4 };
             let Some(field) = self.literal(&mut rest, prefix)? else { return Ok(None) };
             if is_indexed {
-                self.table.insert(Field { own: 0, ..field.clone() });
+                self.table.insert(HpackField { own: 0, ..field.clone() });
             }
             field
         };
@@ -89,17 +89,21 @@ impl Decoder {
     }
 
     /// A field of which the value stands here, and maybe the name (RFC 7541, 6.2).
-    fn literal(&mut self, bytes: &mut &[u8], prefix: u32) -> Result<Option<Field>, Malformed> {
+    fn literal(
+        &mut self,
+        bytes: &mut &[u8],
+        prefix: u32,
+    ) -> Result<Option<HpackField>, MalformedBlock> {
         let Self { table, scratch, .. } = self;
         let Some(index) = integer(bytes, prefix)? else { return Ok(None) };
         let (name, name_length) = if index == 0 {
-            let named = string(bytes, scratch, |text| (Name::new(text), text.len()))?;
+            let named = string(bytes, scratch, |text| (HpackName::new(text), text.len()))?;
             let Some(named) = named else { return Ok(None) };
             named
         } else {
             table.name(index)?
         };
-        string(bytes, scratch, |text| Field {
+        string(bytes, scratch, |text| HpackField {
             name,
             name_length,
             value: HeaderValue::from_bytes(text).ok(),
@@ -110,7 +114,7 @@ impl Decoder {
 }
 
 /// A number of which the first byte has so many bits (RFC 7541, 5.1); `None` if it is not complete.
-fn integer(bytes: &mut &[u8], prefix: u32) -> Result<Option<usize>, Malformed> {
+fn integer(bytes: &mut &[u8], prefix: u32) -> Result<Option<usize>, MalformedBlock> {
     let Some((&first, mut rest)) = bytes.split_first() else { return Ok(None) };
     let most = (1_usize << prefix) - 1;
     let mut number = usize::from(first) & most;
@@ -126,7 +130,7 @@ fn integer(bytes: &mut &[u8], prefix: u32) -> Result<Option<usize>, Malformed> {
             shift += 7;
             // Nothing that may be sent is so long.
             if shift > 21 {
-                return Err(Malformed);
+                return Err(MalformedBlock);
             }
         }
     }
@@ -140,7 +144,7 @@ fn string<T>(
     bytes: &mut &[u8],
     scratch: &mut Vec<u8>,
     make: impl FnOnce(&[u8]) -> T,
-) -> Result<Option<T>, Malformed> {
+) -> Result<Option<T>, MalformedBlock> {
     let Some(&first) = bytes.first() else { return Ok(None) };
     let mut rest = *bytes;
     let Some(length) = integer(&mut rest, 7)? else { return Ok(None) };

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 
 /// A name as HTTP/2 knows it: pseudo-headers (RFC 9113, 8.3) and fields in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Name {
+pub enum HpackName {
     Method,
     Scheme,
     Authority,
@@ -19,8 +19,8 @@ pub enum Name {
 
 /// One field line.
 #[derive(Clone, Debug)]
-pub struct Field {
-    pub name: Name,
+pub struct HpackField {
+    pub name: HpackName,
     /// `None` has a control character in it.
     pub value: Option<HeaderValue>,
     /// Bytes of the name.
@@ -33,11 +33,11 @@ pub struct Field {
 
 /// What cannot be decoded: nothing after it can be, so it ends the connection (RFC 9113, 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
+pub struct MalformedBlock;
 
-// === impl Name ===
+// === impl HpackName ===
 
-impl Name {
+impl HpackName {
     pub(super) fn new(text: &[u8]) -> Self {
         match text {
             b":method" => Self::Method,

@@ -1,7 +1,7 @@
 //! The Huffman code of HPACK strings (RFC 7541, 5.2 and appendix B). The code is canonical: codes follow
 //! from their lengths, so only the lengths are written down. Strings are decoded four bits at a time.
 
-use super::field::Malformed;
+use super::field::MalformedBlock;
 
 /// Bits of the code of each byte, and of the end-of-string symbol.
 #[rustfmt::skip]
@@ -23,7 +23,7 @@ const LONGEST: u8 = 30;
 
 /// One step of four bits from an inner node of the code's tree.
 #[derive(Clone, Copy)]
-struct Step {
+struct HuffmanStep {
     /// The node that the bits lead to.
     node: u8,
     /// The byte whose code ends within the bits, if `emits`.
@@ -34,14 +34,14 @@ struct Step {
 }
 
 /// A full binary tree of 257 leaves has 256 inner nodes; the root is node 0.
-static STEPS: [[Step; 16]; 256] = steps(&tree());
+static STEPS: [[HuffmanStep; 16]; 256] = steps(&tree());
 
 /// The children of each inner node: another node, or [`LEAF`] and a symbol.
-type Tree = [[u16; 2]; 256];
+type CodeTree = [[u16; 2]; 256];
 const LEAF: u16 = 0x8000;
 
 #[expect(clippy::indexing_slicing, reason = "the compiler does it, and sees every index")]
-const fn tree() -> Tree {
+const fn tree() -> CodeTree {
     let mut tree = [[0; 2]; 256];
     let (mut nodes, mut code, mut length) = (1, 0_u32, 1);
     while length <= LONGEST {
@@ -70,8 +70,8 @@ const fn tree() -> Tree {
 }
 
 #[expect(clippy::indexing_slicing, reason = "the compiler does it, and sees every index")]
-const fn steps(tree: &Tree) -> [[Step; 16]; 256] {
-    let mut steps = [[Step { node: 0, byte: 0, emits: false, fails: false }; 16]; 256];
+const fn steps(tree: &CodeTree) -> [[HuffmanStep; 16]; 256] {
+    let mut steps = [[HuffmanStep { node: 0, byte: 0, emits: false, fails: false }; 16]; 256];
     let mut from = 0;
     while from < 256 {
         let mut bits = 0;
@@ -106,7 +106,7 @@ const fn steps(tree: &Tree) -> [[Step; 16]; 256] {
 static ENDS: [bool; 256] = ends(&tree());
 
 #[expect(clippy::indexing_slicing, reason = "the compiler does it, and sees every index")]
-const fn ends(tree: &Tree) -> [bool; 256] {
+const fn ends(tree: &CodeTree) -> [bool; 256] {
     let mut ends = [false; 256];
     let (mut node, mut bits) = (0, 0);
     while bits < 8 {
@@ -118,25 +118,25 @@ const fn ends(tree: &Tree) -> [bool; 256] {
 }
 
 /// Appends what a coded string stands for: at most 8/5 of its length.
-pub(super) fn decode(coded: &[u8], text: &mut Vec<u8>) -> Result<(), Malformed> {
+pub(super) fn decode(coded: &[u8], text: &mut Vec<u8>) -> Result<(), MalformedBlock> {
     text.reserve(coded.len() * 8 / 5);
     let mut node = 0_u8;
     for &byte in coded {
         for bits in [byte >> 4, byte & 15] {
-            let steps = STEPS.get(usize::from(node)).ok_or(Malformed)?;
-            let step = steps.get(usize::from(bits)).ok_or(Malformed)?;
+            let steps = STEPS.get(usize::from(node)).ok_or(MalformedBlock)?;
+            let step = steps.get(usize::from(bits)).ok_or(MalformedBlock)?;
             if step.emits {
                 text.push(step.byte);
             }
             if step.fails {
-                return Err(Malformed);
+                return Err(MalformedBlock);
             }
             node = step.node;
         }
     }
     match ENDS.get(usize::from(node)) {
         Some(true) => Ok(()),
-        Some(false) | None => Err(Malformed),
+        Some(false) | None => Err(MalformedBlock),
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
         bits.chunks(8).map(byte).collect()
     }
 
-    fn decoded(coded: &[u8]) -> Result<Vec<u8>, Malformed> {
+    fn decoded(coded: &[u8]) -> Result<Vec<u8>, MalformedBlock> {
         let mut text = Vec::new();
         decode(coded, &mut text).map(|()| text)
     }
@@ -183,12 +183,12 @@ mod tests {
     fn padding_is_less_than_a_byte_of_ones() {
         // `a` is 00011.
         assert_eq!(decoded(&[0b0001_1111]), Ok(b"a".to_vec()));
-        assert_eq!(decoded(&[0b0001_1110]), Err(Malformed));
-        assert_eq!(decoded(&[0b0001_1111, 0xff]), Err(Malformed));
-        assert_eq!(decoded(&[0xff]), Err(Malformed));
+        assert_eq!(decoded(&[0b0001_1110]), Err(MalformedBlock));
+        assert_eq!(decoded(&[0b0001_1111, 0xff]), Err(MalformedBlock));
+        assert_eq!(decoded(&[0xff]), Err(MalformedBlock));
         assert_eq!(decoded(&[]), Ok(Vec::new()));
         // The end-of-string symbol: 30 ones.
-        assert_eq!(decoded(&[0xff, 0xff, 0xff, 0xff]), Err(Malformed));
+        assert_eq!(decoded(&[0xff, 0xff, 0xff, 0xff]), Err(MalformedBlock));
     }
 
     proptest! {

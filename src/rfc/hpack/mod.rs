@@ -8,8 +8,8 @@ mod huffman;
 mod table;
 
 pub use self::{
-    decoder::Decoder,
-    field::{Field, Malformed, Name},
+    decoder::HpackDecoder,
+    field::{HpackField, HpackName, MalformedBlock},
 };
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use http::{HeaderName, HeaderValue, header};
 
-use super::field::{Field, Malformed, Name};
+use super::field::{HpackField, HpackName, MalformedBlock};
 
 /// Bytes that the dynamic table holds at most: the default of `SETTINGS_HEADER_TABLE_SIZE`.
 pub(super) const MOST: usize = 4096;
@@ -14,43 +14,43 @@ const OVERHEAD: usize = 32;
 
 /// The dynamic table. It keeps values as they are used, so that a request shares them and copies none.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct HpackTable {
     /// The newest first.
-    entries: VecDeque<Field>,
+    entries: VecDeque<HpackField>,
     size: usize,
     most: usize,
 }
 
-// === impl Table ===
+// === impl HpackTable ===
 
-impl Table {
+impl HpackTable {
     pub(super) fn new() -> Self {
         Self { entries: VecDeque::new(), size: 0, most: MOST }
     }
 
     /// The field at an index of both tables together.
-    pub(super) fn get(&self, index: usize) -> Result<Field, Malformed> {
-        let fixed = index.checked_sub(1).ok_or(Malformed)?;
+    pub(super) fn get(&self, index: usize) -> Result<HpackField, MalformedBlock> {
+        let fixed = index.checked_sub(1).ok_or(MalformedBlock)?;
         if let Some((name, value)) = FIXED.get(fixed) {
             let (name_length, length) = (name.length(), name.length() + value.len());
             let value = Some(HeaderValue::from_static(value));
-            return Ok(Field { name: name.clone(), name_length, value, length, own: 0 });
+            return Ok(HpackField { name: name.clone(), name_length, value, length, own: 0 });
         }
-        self.entries.get(fixed - FIXED.len()).cloned().ok_or(Malformed)
+        self.entries.get(fixed - FIXED.len()).cloned().ok_or(MalformedBlock)
     }
 
     /// The name at an index, and its length.
-    pub(super) fn name(&self, index: usize) -> Result<(Name, usize), Malformed> {
-        let fixed = index.checked_sub(1).ok_or(Malformed)?;
+    pub(super) fn name(&self, index: usize) -> Result<(HpackName, usize), MalformedBlock> {
+        let fixed = index.checked_sub(1).ok_or(MalformedBlock)?;
         if let Some((name, _)) = FIXED.get(fixed) {
             return Ok((name.clone(), name.length()));
         }
-        let field = self.entries.get(fixed - FIXED.len()).ok_or(Malformed)?;
+        let field = self.entries.get(fixed - FIXED.len()).ok_or(MalformedBlock)?;
         Ok((field.name.clone(), field.name_length))
     }
 
     /// Adds a field; the oldest make room (RFC 7541, 4.4).
-    pub(super) fn insert(&mut self, field: Field) {
+    pub(super) fn insert(&mut self, field: HpackField) {
         let size = field.length + OVERHEAD;
         self.evict(self.most.saturating_sub(size));
         if size <= self.most {
@@ -60,9 +60,9 @@ impl Table {
     }
 
     /// Changes what the table may hold (RFC 7541, 4.3).
-    pub(super) fn resize(&mut self, most: usize) -> Result<(), Malformed> {
+    pub(super) fn resize(&mut self, most: usize) -> Result<(), MalformedBlock> {
         if most > MOST {
-            return Err(Malformed);
+            return Err(MalformedBlock);
         }
         self.most = most;
         self.evict(most);
@@ -89,26 +89,26 @@ impl Table {
     }
 }
 
-const fn field(name: HeaderName) -> Name {
-    Name::Field(name)
+const fn field(name: HeaderName) -> HpackName {
+    HpackName::Field(name)
 }
 
 /// RFC 7541, appendix A.
-static FIXED: [(Name, &str); 61] = [
-    (Name::Authority, ""),
-    (Name::Method, "GET"),
-    (Name::Method, "POST"),
-    (Name::Path, "/"),
-    (Name::Path, "/index.html"),
-    (Name::Scheme, "http"),
-    (Name::Scheme, "https"),
-    (Name::Status, "200"),
-    (Name::Status, "204"),
-    (Name::Status, "206"),
-    (Name::Status, "304"),
-    (Name::Status, "400"),
-    (Name::Status, "404"),
-    (Name::Status, "500"),
+static FIXED: [(HpackName, &str); 61] = [
+    (HpackName::Authority, ""),
+    (HpackName::Method, "GET"),
+    (HpackName::Method, "POST"),
+    (HpackName::Path, "/"),
+    (HpackName::Path, "/index.html"),
+    (HpackName::Scheme, "http"),
+    (HpackName::Scheme, "https"),
+    (HpackName::Status, "200"),
+    (HpackName::Status, "204"),
+    (HpackName::Status, "206"),
+    (HpackName::Status, "304"),
+    (HpackName::Status, "400"),
+    (HpackName::Status, "404"),
+    (HpackName::Status, "500"),
     (field(header::ACCEPT_CHARSET), ""),
     (field(header::ACCEPT_ENCODING), "gzip, deflate"),
     (field(header::ACCEPT_LANGUAGE), ""),

@@ -10,27 +10,27 @@ fn bytes(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(byte).collect()
 }
 
-fn shown(field: &Field) -> String {
+fn shown(field: &HpackField) -> String {
     let name = match &field.name {
-        Name::Method => ":method",
-        Name::Scheme => ":scheme",
-        Name::Authority => ":authority",
-        Name::Path => ":path",
-        Name::Status => ":status",
-        Name::UnknownPseudo => ":?",
-        Name::Field(name) => name.as_str(),
-        Name::Malformed => "?",
+        HpackName::Method => ":method",
+        HpackName::Scheme => ":scheme",
+        HpackName::Authority => ":authority",
+        HpackName::Path => ":path",
+        HpackName::Status => ":status",
+        HpackName::UnknownPseudo => ":?",
+        HpackName::Field(name) => name.as_str(),
+        HpackName::Malformed => "?",
     };
     let value = field.value.as_ref().map_or("?".into(), |value| value.to_str().unwrap().to_owned());
     format!("{name}: {value}")
 }
 
 /// The fields of a whole block.
-fn decoded(decoder: &mut Decoder, block: &[u8]) -> Result<Vec<String>, Malformed> {
+fn decoded(decoder: &mut HpackDecoder, block: &[u8]) -> Result<Vec<String>, MalformedBlock> {
     let mut fields = Vec::new();
     let taken = decoder.decode(block, |field| fields.push(shown(&field)))?;
     decoder.end();
-    if taken == block.len() { Ok(fields) } else { Err(Malformed) }
+    if taken == block.len() { Ok(fields) } else { Err(MalformedBlock) }
 }
 
 /// RFC 7541, appendix C.2 to C.4: each a block, the size of the table after it, and its fields.
@@ -71,7 +71,7 @@ fn examples_of_the_standard() {
         ],
     ];
     for steps in cases {
-        let mut decoder = Decoder::default();
+        let mut decoder = HpackDecoder::default();
         for (block, size, fields) in steps {
             assert_eq!(decoded(&mut decoder, &bytes(block)).unwrap(), *fields, "{block}");
             assert_eq!(decoder.table().0, *size, "{block}");
@@ -106,7 +106,7 @@ fn examples_of_the_standard_with_eviction() {
         ],
     ];
     for blocks in cases {
-        let mut decoder = Decoder::default();
+        let mut decoder = HpackDecoder::default();
         // The size is set before the first field.
         assert_eq!(decoded(&mut decoder, &bytes("3f e1 01")), Ok(vec![]));
         let expected = [
@@ -130,7 +130,7 @@ fn examples_of_the_standard_with_eviction() {
 
 #[test]
 fn what_is_malformed_for_http_can_be_referred_to() {
-    let mut decoder = Decoder::default();
+    let mut decoder = HpackDecoder::default();
     // `A: b`, `a: \0`, `:x: y`, `a` with the value of a malformed name.
     let block = bytes("40 0141 0162  40 0161 0100  40 023a78 0179  40 0161 0163");
     let fields = ["?: b", "a: ?", ":?: y", "a: c"];
@@ -162,14 +162,18 @@ fn what_cannot_be_decoded() {
         ("40 01 61", "a value that is missing"),
         ("40 01 61 05 61", "a value that is cut off"),
     ] {
-        assert_eq!(decoded(&mut Decoder::default(), &bytes(block)), Err(Malformed), "{why}");
+        assert_eq!(
+            decoded(&mut HpackDecoder::default(), &bytes(block)),
+            Err(MalformedBlock),
+            "{why}"
+        );
     }
-    assert_eq!(decoded(&mut Decoder::default(), &bytes("20 3f e1 1f 82")).unwrap().len(), 1);
+    assert_eq!(decoded(&mut HpackDecoder::default(), &bytes("20 3f e1 1f 82")).unwrap().len(), 1);
 }
 
 #[test]
 fn an_entry_larger_than_the_table_empties_it() {
-    let mut decoder = Decoder::default();
+    let mut decoder = HpackDecoder::default();
     assert!(decoded(&mut decoder, &bytes("40 0161 0162")).is_ok());
     let mut block = bytes("40 0161 7f 81 1f");
     block.resize(block.len() + 4096, b'v');
@@ -187,17 +191,17 @@ proptest! {
         ),
         cut in 1..80_usize,
     ) {
-        let mut whole = Decoder::default();
+        let mut whole = HpackDecoder::default();
         let mut fields = Vec::new();
         let result = whole.decode(&block, |field| fields.push(format!("{field:?}")));
         prop_assert!(whole.table().0 <= table::MOST && whole.table().1 <= 128);
-        let mut pieces = Decoder::default();
+        let mut pieces = HpackDecoder::default();
         let (mut same, mut rest, mut failed) = (Vec::new(), Vec::new(), false);
         for piece in block.chunks(cut) {
             rest.extend_from_slice(piece);
             match pieces.decode(&rest, |field| same.push(format!("{field:?}"))) {
                 Ok(taken) => drop(rest.drain(..taken)),
-                Err(Malformed) => {
+                Err(MalformedBlock) => {
                     failed = true;
                     break;
                 }
@@ -223,6 +227,6 @@ proptest! {
             }
         }
         let expected: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-        prop_assert_eq!(decoded(&mut Decoder::default(), &block).unwrap(), expected);
+        prop_assert_eq!(decoded(&mut HpackDecoder::default(), &block).unwrap(), expected);
     }
 }

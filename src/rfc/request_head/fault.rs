@@ -4,7 +4,7 @@ use crate::rfc::target::Misplaced;
 
 /// The most that a head may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
+pub struct HeadLimits {
     /// Bytes of the request line, without its end.
     pub line: usize,
     /// Bytes of one field's name and value.
@@ -17,7 +17,7 @@ pub struct Limits {
 
 /// Why a head is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum HeadFault {
     /// A bare CR or LF (RFC 9112, 2.2).
     LineEnd,
     /// No method, target and version with one space between them (RFC 9112, 3).

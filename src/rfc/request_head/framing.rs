@@ -1,14 +1,14 @@
 //! The fields of a head that say where the request ends.
 
 use super::{
-    fault::{Fault, Limits},
-    line::{self, Version},
+    fault::{HeadFault, HeadLimits},
+    line::{self, HttpVersion},
 };
-use crate::rfc::request_parts::{FieldSpan, Name};
+use crate::rfc::request_parts::{FieldName, FieldSpan};
 
 /// How a request's end is told (RFC 9112, 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
+pub enum BodyFraming {
     /// By so many bytes; none if nothing is said.
     Length(u64),
     Chunked,
@@ -19,40 +19,45 @@ const USUAL: usize = 24;
 
 /// What is known from the fields so far.
 #[derive(Debug)]
-pub(super) struct Fields {
-    version: Version,
+pub(super) struct FramingFields {
+    version: HttpVersion,
     lines: Vec<FieldSpan>,
     length: Option<u64>,
     is_chunked: bool,
 }
 
-// === impl Fields ===
+// === impl FramingFields ===
 
-impl Fields {
-    pub(super) fn new(version: Version) -> Self {
+impl FramingFields {
+    pub(super) fn new(version: HttpVersion) -> Self {
         Self { version, lines: Vec::with_capacity(USUAL), length: None, is_chunked: false }
     }
 
     /// Takes a line that begins at `begin` in the head.
-    pub(super) fn add(&mut self, line: &[u8], begin: usize, limits: &Limits) -> Result<(), Fault> {
+    pub(super) fn add(
+        &mut self,
+        line: &[u8],
+        begin: usize,
+        limits: &HeadLimits,
+    ) -> Result<(), HeadFault> {
         let (name, value) = line::field(line)?;
         if self.lines.len() >= limits.fields {
-            return Err(Fault::TooManyFields);
+            return Err(HeadFault::TooManyFields);
         }
-        // White space counts beyond the colon's own, as it does while the line still comes (`Scanner::check_rest`).
+        // White space counts beyond the colon's own, as it does while the line still comes (`HeadScanner::check_rest`).
         if name.len() + value.len() > limits.field || line.len() > limits.field + 2 {
-            return Err(Fault::FieldTooLong);
+            return Err(HeadFault::FieldTooLong);
         }
-        let known = Name::of(name);
-        if known == Name::ContentLength {
+        let known = FieldName::of(name);
+        if known == FieldName::ContentLength {
             let earlier = self.length.replace(length(value)?);
-            earlier.map_or(Ok(()), |_| Err(Fault::LengthRepeated))?;
-        } else if known == Name::TransferEncoding {
-            if self.version == Version::One {
-                return Err(Fault::CodingTooEarly);
+            earlier.map_or(Ok(()), |_| Err(HeadFault::LengthRepeated))?;
+        } else if known == FieldName::TransferEncoding {
+            if self.version == HttpVersion::One {
+                return Err(HeadFault::CodingTooEarly);
             }
             if self.is_chunked || !value.eq_ignore_ascii_case(b"chunked") {
-                return Err(Fault::Coding);
+                return Err(HeadFault::Coding);
             }
             self.is_chunked = true;
         }
@@ -69,16 +74,16 @@ impl Fields {
         Ok(())
     }
 
-    pub(super) fn version(&self) -> Version {
+    pub(super) fn version(&self) -> HttpVersion {
         self.version
     }
 
     /// The end of the head: how the request's end is told, and where the fields are.
-    pub(super) fn end(self) -> Result<(Framing, Vec<FieldSpan>), Fault> {
+    pub(super) fn end(self) -> Result<(BodyFraming, Vec<FieldSpan>), HeadFault> {
         let framing = match (self.length, self.is_chunked) {
-            (Some(_), true) => return Err(Fault::LengthAndCoding),
-            (None, true) => Framing::Chunked,
-            (length, false) => Framing::Length(length.unwrap_or(0)),
+            (Some(_), true) => return Err(HeadFault::LengthAndCoding),
+            (None, true) => BodyFraming::Chunked,
+            (length, false) => BodyFraming::Length(length.unwrap_or(0)),
         };
         Ok((framing, self.lines))
     }
@@ -93,19 +98,19 @@ fn trim_start(mut value: &[u8]) -> &[u8] {
 }
 
 /// A head is never so long that a place in it does not fit.
-fn number(place: usize) -> Result<u32, Fault> {
-    u32::try_from(place).map_err(|_| Fault::HeadTooLong)
+fn number(place: usize) -> Result<u32, HeadFault> {
+    u32::try_from(place).map_err(|_| HeadFault::HeadTooLong)
 }
 
 /// Digits alone: no sign, no list (RFC 9110, 8.6).
-pub(super) fn length(value: &[u8]) -> Result<u64, Fault> {
+pub(super) fn length(value: &[u8]) -> Result<u64, HeadFault> {
     if value.contains(&b',') {
-        return Err(Fault::LengthRepeated);
+        return Err(HeadFault::LengthRepeated);
     }
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return Err(Fault::Length);
+        return Err(HeadFault::Length);
     }
     let number = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
     // The largest that is nothing else to any parser; nobody has as much to send.
-    number.filter(|&number| number <= u64::MAX >> 1).ok_or(Fault::Length)
+    number.filter(|&number| number <= u64::MAX >> 1).ok_or(HeadFault::Length)
 }

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Version, header, uri::Authority};
 
 use super::{
-    fault::{Fault, Limits},
+    fault::{HeadFault, HeadLimits},
     framing, line,
     reported_fields::{self, is_told},
 };
 use crate::rfc::{
     host,
-    hpack::{Field, Name},
+    hpack::{HpackField, HpackName},
     request_parts::{FieldSpan, Headers, RequestParts, RequestTarget},
 };
 
@@ -24,7 +24,7 @@ const PLACE: usize = size_of::<(HeaderName, HeaderValue)>() + size_of::<FieldSpa
 /// Takes the field lines of one request.
 #[derive(Debug)]
 pub struct FieldLines {
-    limits: Limits,
+    limits: HeadLimits,
     method: Option<HeaderValue>,
     scheme: Option<HeaderValue>,
     authority: Option<HeaderValue>,
@@ -40,23 +40,23 @@ pub struct FieldLines {
     /// Bytes that the header section would have in HTTP/1.
     size: usize,
     has_fields: bool,
-    fault: Option<Fault>,
+    fault: Option<HeadFault>,
 }
 
 /// A request, or what can be told of one with a fault.
 #[derive(Debug)]
-pub struct Head {
+pub struct Http2Head {
     pub parts: RequestParts,
     /// The length of its body, if it says one.
     pub length: Option<u64>,
-    pub fault: Option<Fault>,
+    pub fault: Option<HeadFault>,
     /// Bytes of memory that its fields take. What a client refers to again is shared, and does not count.
     pub memory: usize,
 }
 
-// === impl Head ===
+// === impl Http2Head ===
 
-impl Head {
+impl Http2Head {
     /// Keeps only what is told of a request that is refused.
     pub fn keep_told(&mut self) {
         self.parts.keep_only(&reported_fields::TOLD);
@@ -66,7 +66,7 @@ impl Head {
 // === impl FieldLines ===
 
 impl FieldLines {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: HeadLimits) -> Self {
         Self {
             limits,
             method: None,
@@ -85,23 +85,23 @@ impl FieldLines {
     }
 
     /// Takes the next field line.
-    pub fn add(&mut self, field: Field) {
-        let Field { name, value, own, .. } = field;
+    pub fn add(&mut self, field: HpackField) {
+        let HpackField { name, value, own, .. } = field;
         let Some(value) = value.filter(|value| !has_outer_space(value.as_bytes())) else {
-            return self.refuse(if name == Name::Path {
-                Fault::Target(None)
+            return self.refuse(if name == HpackName::Path {
+                HeadFault::Target(None)
             } else {
-                Fault::Field
+                HeadFault::Field
             });
         };
         let place = match name {
-            Name::Method => &mut self.method,
-            Name::Scheme => &mut self.scheme,
-            Name::Authority => &mut self.authority,
-            Name::Path => &mut self.path,
-            Name::Status | Name::UnknownPseudo => return self.refuse(Fault::Pseudo),
-            Name::Malformed => return self.refuse(Fault::Field),
-            Name::Field(name) => {
+            HpackName::Method => &mut self.method,
+            HpackName::Scheme => &mut self.scheme,
+            HpackName::Authority => &mut self.authority,
+            HpackName::Path => &mut self.path,
+            HpackName::Status | HpackName::UnknownPseudo => return self.refuse(HeadFault::Pseudo),
+            HpackName::Malformed => return self.refuse(HeadFault::Field),
+            HpackName::Field(name) => {
                 self.has_fields = true;
                 self.memory += PLACE + own;
                 return match self.fault {
@@ -111,12 +111,12 @@ impl FieldLines {
             }
         };
         if self.has_fields || place.replace(value).is_some() {
-            self.refuse(Fault::Pseudo);
+            self.refuse(HeadFault::Pseudo);
         }
     }
 
     /// The request; `ends_stream` tells that no body follows.
-    pub fn end(mut self, ends_stream: bool) -> Head {
+    pub fn end(mut self, ends_stream: bool) -> Http2Head {
         let finished = self.finish(ends_stream);
         let (method, target, fault) = match (self.fault, finished) {
             (None, Ok((method, target))) => (method, target, None),
@@ -130,10 +130,10 @@ impl FieldLines {
         let mut parts = RequestParts::new(method, Version::HTTP_2, target);
         parts.headers = Headers::shared(self.headers);
         let length = self.length.filter(|_| fault.is_none());
-        Head { parts, length, fault, memory: self.memory }
+        Http2Head { parts, length, fault, memory: self.memory }
     }
 
-    fn refuse(&mut self, fault: Fault) {
+    fn refuse(&mut self, fault: HeadFault) {
         if self.fault.is_none() {
             self.fault = Some(fault);
             // What is not told is not kept.
@@ -171,32 +171,32 @@ impl FieldLines {
         }
     }
 
-    fn add_field(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), Fault> {
+    fn add_field(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HeadFault> {
         match name.as_str() {
             "cookie" => return self.add_cookie(value),
             "content-length" => {
                 let length = framing::length(value.as_bytes())?;
                 let earlier = self.length.replace(length);
-                earlier.map_or(Ok(()), |_| Err(Fault::LengthRepeated))?;
+                earlier.map_or(Ok(()), |_| Err(HeadFault::LengthRepeated))?;
             }
-            name if is_of_connection(name, &value) => return Err(Fault::ConnectionField),
+            name if is_of_connection(name, &value) => return Err(HeadFault::ConnectionField),
             _ => {}
         }
         self.count(name.as_str().len() + value.len())?;
         if self.headers.len() >= self.limits.fields {
-            return Err(Fault::TooManyFields);
+            return Err(HeadFault::TooManyFields);
         }
         self.headers.push((name, value));
         Ok(())
     }
 
     /// A client may split a cookie, so that its parts are compressed (RFC 9113, 8.2.3).
-    fn add_cookie(&mut self, value: HeaderValue) -> Result<(), Fault> {
+    fn add_cookie(&mut self, value: HeaderValue) -> Result<(), HeadFault> {
         let first = self.cookie.as_ref().map(HeaderValue::as_bytes);
         let before = first.unwrap_or(&self.cookies).len();
         let between = if before > 0 { "; ".len() } else { 0 };
         if "cookie".len() + before + between + value.len() > self.limits.field {
-            return Err(Fault::FieldTooLong);
+            return Err(HeadFault::FieldTooLong);
         }
         if before == 0 {
             self.cookie = Some(value);
@@ -211,70 +211,70 @@ impl FieldLines {
     }
 
     /// The cookie, in as much memory as it takes.
-    fn take_cookie(&mut self) -> Result<Option<HeaderValue>, Fault> {
+    fn take_cookie(&mut self) -> Result<Option<HeaderValue>, HeadFault> {
         if self.cookies.is_empty() {
             return Ok(self.cookie.take().filter(|cookie| !cookie.is_empty()));
         }
         self.memory += self.cookies.len();
         let cookies = Bytes::from(std::mem::take(&mut self.cookies).into_boxed_slice());
         // What consists of valid values is one.
-        HeaderValue::from_maybe_shared(cookies).map(Some).map_err(|_| Fault::Field)
+        HeaderValue::from_maybe_shared(cookies).map(Some).map_err(|_| HeadFault::Field)
     }
 
     /// Counts the name and the value of a field.
-    fn count(&mut self, length: usize) -> Result<(), Fault> {
+    fn count(&mut self, length: usize) -> Result<(), HeadFault> {
         if length > self.limits.field {
-            return Err(Fault::FieldTooLong);
+            return Err(HeadFault::FieldTooLong);
         }
         self.size += length + ": \r\n".len();
-        if self.size > self.limits.head { Err(Fault::HeadTooLong) } else { Ok(()) }
+        if self.size > self.limits.head { Err(HeadFault::HeadTooLong) } else { Ok(()) }
     }
 
     /// Looks at what can only be said of the whole; gives what the request is for.
-    fn finish(&mut self, ends_stream: bool) -> Result<(Method, RequestTarget), Fault> {
+    fn finish(&mut self, ends_stream: bool) -> Result<(Method, RequestTarget), HeadFault> {
         if let Some(cookie) = self.take_cookie()? {
             self.count("cookie".len() + cookie.len())?;
             if self.headers.len() >= self.limits.fields {
-                return Err(Fault::TooManyFields);
+                return Err(HeadFault::TooManyFields);
             }
             self.headers.push((header::COOKIE, cookie));
         }
-        let method = self.method.as_ref().ok_or(Fault::Pseudo)?.as_bytes();
+        let method = self.method.as_ref().ok_or(HeadFault::Pseudo)?.as_bytes();
         if !line::is_method(method) {
-            return Err(Fault::Pseudo);
+            return Err(HeadFault::Pseudo);
         }
         let authority = self.authority.as_ref().map(HeaderValue::as_bytes);
         let target = self.path.as_ref().map(HeaderValue::as_bytes);
         let line = method.len() + target.map_or(0, <[u8]>::len) + "  HTTP/1.1\r\n".len();
         if line - "\r\n".len() > self.limits.line {
-            return Err(Fault::LineTooLong);
+            return Err(HeadFault::LineTooLong);
         }
         if self.size + line > self.limits.head {
-            return Err(Fault::HeadTooLong);
+            return Err(HeadFault::HeadTooLong);
         }
         if authority.is_some_and(|authority| !host::is_valid(authority)) {
-            return Err(Fault::Authority);
+            return Err(HeadFault::Authority);
         }
         let authority = authority.map(Authority::try_from).transpose();
-        let authority = authority.map_err(|_| Fault::Authority)?;
+        let authority = authority.map_err(|_| HeadFault::Authority)?;
         let (scheme, target) = if method == b"CONNECT" {
             // RFC 9113, 8.5.
             if self.scheme.is_some() || target.is_some() || authority.is_none() {
-                return Err(Fault::Pseudo);
+                return Err(HeadFault::Pseudo);
             }
             (None, RequestTarget::new(""))
         } else {
-            let scheme = scheme(self.scheme.as_ref().ok_or(Fault::Pseudo)?)?;
-            (Some(scheme), path(target.ok_or(Fault::Pseudo)?)?)
+            let scheme = scheme(self.scheme.as_ref().ok_or(HeadFault::Pseudo)?)?;
+            (Some(scheme), path(target.ok_or(HeadFault::Pseudo)?)?)
         };
         let target = match authority {
             Some(authority) => target.at(scheme, authority.as_str()),
             None => target,
         };
         if ends_stream && self.length.is_some_and(|length| length > 0) {
-            return Err(Fault::BodyMissing);
+            return Err(HeadFault::BodyMissing);
         }
-        let method = Method::from_bytes(method).map_err(|_| Fault::Pseudo)?;
+        let method = Method::from_bytes(method).map_err(|_| HeadFault::Pseudo)?;
         Ok((method, target))
     }
 
@@ -293,41 +293,49 @@ impl FieldLines {
 /// Takes the field lines behind a request's body, of which nothing is kept: trailers are not passed on.
 #[derive(Debug)]
 pub struct TrailerLines {
-    limits: Limits,
+    limits: HeadLimits,
     count: usize,
     size: usize,
-    fault: Option<Fault>,
+    fault: Option<HeadFault>,
 }
 
 // === impl TrailerLines ===
 
 impl TrailerLines {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: HeadLimits) -> Self {
         Self { limits, count: 0, size: 0, fault: None }
     }
 
     /// Takes the next field line.
-    pub fn add(&mut self, field: &Field) {
+    pub fn add(&mut self, field: &HpackField) {
         self.count += 1;
         self.size += field.length + ": \r\n".len();
         let fault = match (&field.name, &field.value) {
-            (Name::Malformed, _) | (_, None) => Fault::Field,
-            (Name::Field(_), Some(value)) if has_outer_space(value.as_bytes()) => Fault::Field,
-            (Name::Field(name), Some(value)) if is_of_connection(name.as_str(), value) => {
-                Fault::ConnectionField
+            (HpackName::Malformed, _) | (_, None) => HeadFault::Field,
+            (HpackName::Field(_), Some(value)) if has_outer_space(value.as_bytes()) => {
+                HeadFault::Field
             }
-            (Name::Field(_), Some(_)) if field.length > self.limits.field => Fault::FieldTooLong,
-            (Name::Field(_), Some(_)) if self.size > self.limits.head => Fault::HeadTooLong,
-            (Name::Field(_), Some(_)) if self.count > self.limits.fields => Fault::TooManyFields,
-            (Name::Field(_), Some(_)) => return,
+            (HpackName::Field(name), Some(value)) if is_of_connection(name.as_str(), value) => {
+                HeadFault::ConnectionField
+            }
+            (HpackName::Field(_), Some(_)) if field.length > self.limits.field => {
+                HeadFault::FieldTooLong
+            }
+            (HpackName::Field(_), Some(_)) if self.size > self.limits.head => {
+                HeadFault::HeadTooLong
+            }
+            (HpackName::Field(_), Some(_)) if self.count > self.limits.fields => {
+                HeadFault::TooManyFields
+            }
+            (HpackName::Field(_), Some(_)) => return,
             // RFC 9113, 8.1.
-            _ => Fault::Pseudo,
+            _ => HeadFault::Pseudo,
         };
         self.fault.get_or_insert(fault);
     }
 
     /// What is wrong with them.
-    pub fn fault(&self) -> Option<Fault> {
+    pub fn fault(&self) -> Option<HeadFault> {
         self.fault
     }
 }
@@ -347,20 +355,20 @@ fn has_outer_space(value: &[u8]) -> bool {
 }
 
 /// Whoever ended TLS says `https` of what comes to us in the clear, and other schemes are not served.
-fn scheme(value: &HeaderValue) -> Result<&'static str, Fault> {
+fn scheme(value: &HeaderValue) -> Result<&'static str, HeadFault> {
     match value.as_bytes() {
         scheme if scheme.eq_ignore_ascii_case(b"http") => Ok("http"),
         scheme if scheme.eq_ignore_ascii_case(b"https") => Ok("https"),
-        _ => Err(Fault::Pseudo),
+        _ => Err(HeadFault::Pseudo),
     }
 }
 
 /// A path with a query, or the asterisk of OPTIONS (RFC 9113, 8.3.1).
-fn path(value: &[u8]) -> Result<RequestTarget, Fault> {
+fn path(value: &[u8]) -> Result<RequestTarget, HeadFault> {
     if !value.starts_with(b"/") && value != b"*" {
-        return Err(Fault::Target(None));
+        return Err(HeadFault::Target(None));
     }
     line::check_target(value)?;
-    let text = std::str::from_utf8(value).map_err(|_| Fault::Target(None))?;
+    let text = std::str::from_utf8(value).map_err(|_| HeadFault::Target(None))?;
     Ok(RequestTarget::new(text))
 }

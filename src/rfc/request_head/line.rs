@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use http::Uri;
 
-use super::fault::{Fault, Limits};
+use super::fault::{HeadFault, HeadLimits};
 use crate::rfc::{target, token};
 
 /// The longest method; those that are registered have at most 17 letters.
@@ -12,15 +12,15 @@ const METHOD: usize = 32;
 
 /// The version that a request line names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Version {
+pub(super) enum HttpVersion {
     One,
     OneOne,
 }
 
 /// What there is to know of a request line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) version: Version,
+pub(super) struct RequestLine {
+    pub(super) version: HttpVersion,
     /// Bytes of the method, which the line begins with.
     pub(super) method: usize,
     /// Where its target is.
@@ -85,7 +85,7 @@ fn is_control(byte: u8) -> bool {
 
 /// Checks so many lines, of which each ends with CR and LF, for other control characters. They are
 /// counted for many bytes at a time, which costs less than to look at each line's value on its own.
-pub(super) fn check_controls(lines: &[u8], count: usize) -> Result<(), Fault> {
+pub(super) fn check_controls(lines: &[u8], count: usize) -> Result<(), HeadFault> {
     // So few at a time that their sum fits a byte.
     let found = lines.chunks(255).map(|bytes| {
         usize::from(bytes.iter().fold(0, |sum, &byte| sum + u8::from(is_control(byte))))
@@ -96,42 +96,42 @@ pub(super) fn check_controls(lines: &[u8], count: usize) -> Result<(), Fault> {
     let mut lines =
         lines.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let line = lines.find(|line| line.iter().any(|&byte| is_control(byte)));
-    Err(fault(line.unwrap_or_default(), Fault::Field))
+    Err(fault(line.unwrap_or_default(), HeadFault::Field))
 }
 
 /// Reads a request line.
-pub(super) fn request(line: &[u8], limits: &Limits) -> Result<Line, Fault> {
+pub(super) fn request(line: &[u8], limits: &HeadLimits) -> Result<RequestLine, HeadFault> {
     if line.len() > limits.line {
-        return Err(Fault::LineTooLong);
+        return Err(HeadFault::LineTooLong);
     }
-    let (method, rest) = split_at(line, b' ').ok_or(Fault::RequestLine)?;
+    let (method, rest) = split_at(line, b' ').ok_or(HeadFault::RequestLine)?;
     if !is_method(method) {
-        return Err(fault(line, Fault::RequestLine));
+        return Err(fault(line, HeadFault::RequestLine));
     }
     let Some(end) = memchr::memrchr(b' ', rest) else {
-        return Err(fault(line, Fault::RequestLine));
+        return Err(fault(line, HeadFault::RequestLine));
     };
-    let (target, version) = rest.split_at_checked(end).ok_or(Fault::RequestLine)?;
+    let (target, version) = rest.split_at_checked(end).ok_or(HeadFault::RequestLine)?;
     let version = match version {
-        b" HTTP/1.1" => Version::OneOne,
-        b" HTTP/1.0" => Version::One,
+        b" HTTP/1.1" => HttpVersion::OneOne,
+        b" HTTP/1.0" => HttpVersion::One,
         [b' ', b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
-            return Err(Fault::Version);
+            return Err(HeadFault::Version);
         }
-        _ => return Err(fault(line, Fault::RequestLine)),
+        _ => return Err(fault(line, HeadFault::RequestLine)),
     };
     let begin = method.len() + 1;
     check_target(target)?;
-    Ok(Line { version, method: method.len(), target: begin..begin + target.len() })
+    Ok(RequestLine { version, method: method.len(), target: begin..begin + target.len() })
 }
 
 /// A field's name, and its value without the space around it; control characters are looked for apart.
-pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), HeadFault> {
     // A colon is no part of a token: the first byte that is none has to be one.
     let end = token::length(line);
     match line.split_at_checked(end) {
         Some((name, [b':', value @ ..])) if end > 0 => Ok((name, trim(value))),
-        _ => Err(fault(line, Fault::Field)),
+        _ => Err(fault(line, HeadFault::Field)),
     }
 }
 
@@ -164,14 +164,14 @@ fn split_at(line: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
 
 /// Checks that a target can be told to the application byte for byte. Whether one that is no path suits its method is
 /// looked at later, by `pipeline/guard.rs`.
-pub(super) fn check_target(target: &[u8]) -> Result<(), Fault> {
+pub(super) fn check_target(target: &[u8]) -> Result<(), HeadFault> {
     let is_path = target.first() == Some(&b'/');
     if is_path && all(target, TARGET) {
         return Ok(());
     }
     let misplaced = target::misplaced(target);
     if misplaced.is_some() {
-        return Err(fault(target, Fault::Target(misplaced)));
+        return Err(fault(target, HeadFault::Target(misplaced)));
     }
     if is_path {
         return Ok(());
@@ -183,17 +183,18 @@ pub(super) fn check_target(target: &[u8]) -> Result<(), Fault> {
         }
         _ => target,
     };
-    if Uri::try_from(site).is_ok() { Ok(()) } else { Err(Fault::Target(None)) }
+    if Uri::try_from(site).is_ok() { Ok(()) } else { Err(HeadFault::Target(None)) }
 }
 
 /// Why a line is refused that has a fault: what is worse than that is named first. A bare CR is a line's
 /// end to some.
-pub(super) fn fault(line: &[u8], other: Fault) -> Fault {
-    let is_value = matches!(other, Fault::Length | Fault::LengthRepeated | Fault::Coding);
+pub(super) fn fault(line: &[u8], other: HeadFault) -> HeadFault {
+    let is_value =
+        matches!(other, HeadFault::Length | HeadFault::LengthRepeated | HeadFault::Coding);
     if memchr::memchr(b'\r', line).is_some() {
-        Fault::LineEnd
+        HeadFault::LineEnd
     } else if is_value && line.iter().any(|&byte| is_control(byte)) {
-        Fault::Field
+        HeadFault::Field
     } else {
         other
     }
@@ -214,7 +215,7 @@ mod tests {
                 assert_eq!(found, expected && byte != b'\n', "{byte} {pad}");
             }
         }
-        assert_eq!(check_controls(b"A: b\rc\r\n", 1), Err(Fault::LineEnd));
-        assert_eq!(check_controls(b"A: b\0c\r\n", 1), Err(Fault::Field));
+        assert_eq!(check_controls(b"A: b\rc\r\n", 1), Err(HeadFault::LineEnd));
+        assert_eq!(check_controls(b"A: b\0c\r\n", 1), Err(HeadFault::Field));
     }
 }

@@ -1,5 +1,5 @@
 //! The head of a request of HTTP/1 as it comes over the wire, looked at strictly (RFC 9112, 2 to 7):
-//! what two servers could read differently is a [`Fault`], never repaired. Every parser behind this
+//! what two servers could read differently is a [`HeadFault`], never repaired. Every parser behind this
 //! one may be lenient, for it sees only heads that leave no choice.
 
 mod fault;
@@ -12,22 +12,22 @@ use std::ops::Range;
 
 use bytes::BytesMut;
 
-use self::framing::Fields;
+use self::framing::FramingFields;
 pub use self::{
-    fault::{Fault, Limits},
-    framing::Framing,
-    http2::{FieldLines, Head as Http2Head, TrailerLines},
+    fault::{HeadFault, HeadLimits},
+    framing::BodyFraming,
+    http2::{FieldLines, Http2Head, TrailerLines},
     reported_fields::is_told,
 };
 use super::request_parts::{FieldSpan, RequestParts};
 
 /// What there is to know of a head that may pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct ScannedHead {
     /// Bytes, with the empty line at its end.
     pub length: usize,
-    pub framing: Framing,
-    version: line::Version,
+    pub framing: BodyFraming,
+    version: line::HttpVersion,
     method: Range<usize>,
     target: Range<usize>,
     lines: Vec<FieldSpan>,
@@ -35,31 +35,35 @@ pub struct Head {
 
 /// Looks at one head, of which more may come each time.
 #[derive(Debug, Default)]
-pub struct Scanner {
+pub struct HeadScanner {
     /// Where the line begins that is not complete.
     begin: usize,
     /// How far its end was looked for.
     searched: usize,
     /// `None` until the request line was read.
-    fields: Option<Fields>,
+    fields: Option<FramingFields>,
     has_empty_line: bool,
     method: Range<usize>,
     target: Range<usize>,
 }
 
-// === impl Scanner ===
+// === impl HeadScanner ===
 
-impl Scanner {
+impl HeadScanner {
     /// Looks at what has come of a head from its first byte on; the same bytes as the last time, and
     /// maybe more. `None` if the end is not among it.
-    pub fn scan(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<Head>, Fault> {
+    pub fn scan(
+        &mut self,
+        bytes: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<ScannedHead>, HeadFault> {
         let unseen = self.begin;
         let from = self.searched;
         let mut lines = 0;
         for found in memchr::memchr_iter(b'\n', bytes.get(from..).unwrap_or_default()) {
             let at = from + found;
             let line = bytes.get(self.begin..at).unwrap_or_default();
-            let Some(line) = line.strip_suffix(b"\r") else { return Err(Fault::LineEnd) };
+            let Some(line) = line.strip_suffix(b"\r") else { return Err(HeadFault::LineEnd) };
             let begin = self.begin;
             (self.begin, self.searched) = (at + 1, at + 1);
             lines += 1;
@@ -67,19 +71,19 @@ impl Scanner {
                 None if line.is_empty() && !self.has_empty_line => self.has_empty_line = true,
                 None => {
                     let line = line::request(line, limits)?;
-                    self.fields = Some(Fields::new(line.version));
+                    self.fields = Some(FramingFields::new(line.version));
                     self.method = begin..begin + line.method;
                     self.target = begin + line.target.start..begin + line.target.end;
                 }
                 Some(_) if line.is_empty() => {
                     if at >= limits.head {
-                        return Err(Fault::HeadTooLong);
+                        return Err(HeadFault::HeadTooLong);
                     }
-                    let fields = self.fields.take().ok_or(Fault::RequestLine)?;
+                    let fields = self.fields.take().ok_or(HeadFault::RequestLine)?;
                     let version = fields.version();
                     let (framing, of_fields) = fields.end()?;
                     line::check_controls(bytes.get(unseen..=at).unwrap_or_default(), lines)?;
-                    return Ok(Some(Head {
+                    return Ok(Some(ScannedHead {
                         length: at + 1,
                         framing,
                         version,
@@ -101,37 +105,37 @@ impl Scanner {
     }
 
     /// A line that has not ended must not grow for ever, and what is no HTTP need not go on.
-    fn check_rest(&self, bytes: &[u8], limits: &Limits) -> Result<(), Fault> {
+    fn check_rest(&self, bytes: &[u8], limits: &HeadLimits) -> Result<(), HeadFault> {
         let rest = bytes.get(self.begin..).unwrap_or_default();
         let (limit, fault) = match self.fields {
-            None => (limits.line, Fault::LineTooLong),
+            None => (limits.line, HeadFault::LineTooLong),
             // The colon and its space.
-            Some(_) => (limits.field + 2, Fault::FieldTooLong),
+            Some(_) => (limits.field + 2, HeadFault::FieldTooLong),
         };
         // The end may have come by half.
         if rest.len() > limit + 1 {
             return Err(fault);
         }
         if bytes.len() > limits.head {
-            return Err(Fault::HeadTooLong);
+            return Err(HeadFault::HeadTooLong);
         }
         match (rest.first(), &self.fields) {
             (Some(&first), None) if first != b'\r' && !line::is_token(first) => {
-                Err(Fault::RequestLine)
+                Err(HeadFault::RequestLine)
             }
             _ => Ok(()),
         }
     }
 }
 
-// === impl Head ===
+// === impl ScannedHead ===
 
-impl Head {
+impl ScannedHead {
     /// What it says; `bytes` are those that were scanned, as many as it has.
     pub fn into_parts(self, bytes: BytesMut) -> RequestParts {
         let version = match self.version {
-            line::Version::One => http::Version::HTTP_10,
-            line::Version::OneOne => http::Version::HTTP_11,
+            line::HttpVersion::One => http::Version::HTTP_10,
+            line::HttpVersion::OneOne => http::Version::HTTP_11,
         };
         RequestParts::of_head(bytes, (self.method, self.target), version, self.lines)
     }

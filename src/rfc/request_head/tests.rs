@@ -3,17 +3,17 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::rfc::{request_parts::Name, target::Misplaced};
+use crate::rfc::{request_parts::FieldName, target::Misplaced};
 
-const LIMITS: Limits = Limits { line: 64, field: 48, head: 512, fields: 8 };
+const LIMITS: HeadLimits = HeadLimits { line: 64, field: 48, head: 512, fields: 8 };
 
-fn scan(head: &[u8]) -> Result<Option<Head>, Fault> {
-    Scanner::default().scan(head, &LIMITS)
+fn scan(head: &[u8]) -> Result<Option<ScannedHead>, HeadFault> {
+    HeadScanner::default().scan(head, &LIMITS)
 }
 
 /// The same bytes one after the other.
-fn scan_slowly(head: &[u8]) -> Result<Option<Head>, Fault> {
-    let mut scanner = Scanner::default();
+fn scan_slowly(head: &[u8]) -> Result<Option<ScannedHead>, HeadFault> {
+    let mut scanner = HeadScanner::default();
     for length in 1..=head.len() {
         let found = scanner.scan(&head[..length], &LIMITS)?;
         if found.is_some() {
@@ -24,7 +24,7 @@ fn scan_slowly(head: &[u8]) -> Result<Option<Head>, Fault> {
 }
 
 /// What a head that passes comes to.
-fn told(found: Result<Option<Head>, Fault>, bytes: &[u8]) -> String {
+fn told(found: Result<Option<ScannedHead>, HeadFault>, bytes: &[u8]) -> String {
     let head = found.unwrap().unwrap();
     let (length, framing) = (head.length, head.framing);
     let parts = head.into_parts(BytesMut::from(&bytes[..length]));
@@ -32,7 +32,7 @@ fn told(found: Result<Option<Head>, Fault>, bytes: &[u8]) -> String {
     for (name, field, value) in parts.headers.iter() {
         let (field, value) = (field.escape_ascii(), value.escape_ascii());
         told.push_str(&format!(" {field}={value}"));
-        assert_eq!(name, Name::of(field.to_string().as_bytes()));
+        assert_eq!(name, FieldName::of(field.to_string().as_bytes()));
     }
     format!("{told} {framing:?}")
 }
@@ -67,8 +67,8 @@ fn heads_that_pass() {
     }
 }
 
-fn target(byte: u8, at: usize) -> Fault {
-    Fault::Target(Some(Misplaced { byte, at }))
+fn target(byte: u8, at: usize) -> HeadFault {
+    HeadFault::Target(Some(Misplaced { byte, at }))
 }
 
 #[test]
@@ -91,62 +91,62 @@ fn targets_may_hold_more_than_a_uri() {
 #[test]
 fn heads_that_do_not() {
     for (head, fault) in [
-        ("GET / HTTP/1.1\n", Fault::LineEnd),
-        ("GET /\rX HTTP/1.1\r\n", Fault::LineEnd),
-        ("\n", Fault::LineEnd),
-        ("\r\n\r\n", Fault::RequestLine),
-        ("GET /\r\n", Fault::RequestLine),
+        ("GET / HTTP/1.1\n", HeadFault::LineEnd),
+        ("GET /\rX HTTP/1.1\r\n", HeadFault::LineEnd),
+        ("\n", HeadFault::LineEnd),
+        ("\r\n\r\n", HeadFault::RequestLine),
+        ("GET /\r\n", HeadFault::RequestLine),
         ("GET  / HTTP/1.1\r\n", target(b' ', 0)),
-        ("GET\t/ HTTP/1.1\r\n", Fault::RequestLine),
-        (" GET / HTTP/1.1\r\n", Fault::RequestLine),
-        ("GET / HTTP/1.1 \r\n", Fault::RequestLine),
-        ("GET / http/1.1\r\n", Fault::RequestLine),
-        ("GET / HTTP/1.10\r\n", Fault::RequestLine),
-        ("GET / HTTP/1.2\r\n", Fault::Version),
-        ("PRI * HTTP/2.0\r\n", Fault::Version),
-        ("G@T / HTTP/1.1\r\n", Fault::RequestLine),
-        ("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHI / HTTP/1.1\r\n", Fault::RequestLine),
-        ("\x16\x03", Fault::RequestLine),
+        ("GET\t/ HTTP/1.1\r\n", HeadFault::RequestLine),
+        (" GET / HTTP/1.1\r\n", HeadFault::RequestLine),
+        ("GET / HTTP/1.1 \r\n", HeadFault::RequestLine),
+        ("GET / http/1.1\r\n", HeadFault::RequestLine),
+        ("GET / HTTP/1.10\r\n", HeadFault::RequestLine),
+        ("GET / HTTP/1.2\r\n", HeadFault::Version),
+        ("PRI * HTTP/2.0\r\n", HeadFault::Version),
+        ("G@T / HTTP/1.1\r\n", HeadFault::RequestLine),
+        ("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHI / HTTP/1.1\r\n", HeadFault::RequestLine),
+        ("\x16\x03", HeadFault::RequestLine),
         ("GET /a b HTTP/1.1\r\n", target(b' ', 2)),
         ("GET /# HTTP/1.1\r\n", target(b'#', 1)),
         ("GET /\0 HTTP/1.1\r\n", target(0, 1)),
-        ("GET http://[::1 HTTP/1.1\r\n", Fault::Target(None)),
+        ("GET http://[::1 HTTP/1.1\r\n", HeadFault::Target(None)),
     ] {
         assert_eq!(scan(head.as_bytes()), Err(fault), "{head:?}");
         assert_eq!(scan_slowly(head.as_bytes()), Err(fault), "{head:?}");
     }
     for (fields, fault) in [
-        ("A: b\n", Fault::LineEnd),
-        ("A: b\rC: d\r\n", Fault::LineEnd),
-        ("A: b\r\r\n", Fault::LineEnd),
-        ("A: b\r\n c\r\n", Fault::Field),
-        (" A: b\r\n", Fault::Field),
-        ("A : b\r\n", Fault::Field),
-        (": b\r\n", Fault::Field),
-        ("A\r\n", Fault::Field),
-        ("A(b): c\r\n", Fault::Field),
-        ("\u{e9}: c\r\n", Fault::Field),
-        ("A: \0\r\n", Fault::Field),
-        ("A: \x7f\r\n", Fault::Field),
-        ("Content-Length:\r\n", Fault::Length),
-        ("Content-Length: +1\r\n", Fault::Length),
-        ("Content-Length: 1 2\r\n", Fault::Length),
-        ("Content-Length: 18446744073709551616\r\n", Fault::Length),
-        ("Content-Length: 9223372036854775808\r\n", Fault::Length),
-        ("Content-Length: 1, 1\r\n", Fault::LengthRepeated),
-        ("Content-Length: 1\r\nContent-Length: 1\r\n", Fault::LengthRepeated),
-        ("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", Fault::LengthAndCoding),
-        ("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", Fault::LengthAndCoding),
-        ("Transfer-Encoding: gzip\r\n", Fault::Coding),
-        ("Transfer-Encoding:\r\n", Fault::Coding),
-        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Fault::Coding),
+        ("A: b\n", HeadFault::LineEnd),
+        ("A: b\rC: d\r\n", HeadFault::LineEnd),
+        ("A: b\r\r\n", HeadFault::LineEnd),
+        ("A: b\r\n c\r\n", HeadFault::Field),
+        (" A: b\r\n", HeadFault::Field),
+        ("A : b\r\n", HeadFault::Field),
+        (": b\r\n", HeadFault::Field),
+        ("A\r\n", HeadFault::Field),
+        ("A(b): c\r\n", HeadFault::Field),
+        ("\u{e9}: c\r\n", HeadFault::Field),
+        ("A: \0\r\n", HeadFault::Field),
+        ("A: \x7f\r\n", HeadFault::Field),
+        ("Content-Length:\r\n", HeadFault::Length),
+        ("Content-Length: +1\r\n", HeadFault::Length),
+        ("Content-Length: 1 2\r\n", HeadFault::Length),
+        ("Content-Length: 18446744073709551616\r\n", HeadFault::Length),
+        ("Content-Length: 9223372036854775808\r\n", HeadFault::Length),
+        ("Content-Length: 1, 1\r\n", HeadFault::LengthRepeated),
+        ("Content-Length: 1\r\nContent-Length: 1\r\n", HeadFault::LengthRepeated),
+        ("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", HeadFault::LengthAndCoding),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", HeadFault::LengthAndCoding),
+        ("Transfer-Encoding: gzip\r\n", HeadFault::Coding),
+        ("Transfer-Encoding:\r\n", HeadFault::Coding),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", HeadFault::Coding),
     ] {
         let head = format!("GET / HTTP/1.1\r\n{fields}");
         assert_eq!(scan(head.as_bytes()), Err(fault), "{head:?}");
         assert_eq!(scan_slowly(head.as_bytes()), Err(fault), "{head:?}");
     }
     let old = b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n";
-    assert_eq!(scan(old), Err(Fault::CodingTooEarly));
+    assert_eq!(scan(old), Err(HeadFault::CodingTooEarly));
 }
 
 #[test]
@@ -161,23 +161,23 @@ fn limits_are_exact() {
         let rest = length - start.len() - fields.len() - 2;
         format!("{start}{fields}A: {}\r\n\r\n", "b".repeat(rest - 5))
     };
-    let limits = Limits { head: 450, ..LIMITS };
+    let limits = HeadLimits { head: 450, ..LIMITS };
     for (text, expected) in [
         (format!("{start}\r\n"), None),
-        (line(65), Some(Fault::LineTooLong)),
+        (line(65), Some(HeadFault::LineTooLong)),
         (format!("{start}{}\r\n", field(48)), None),
-        (format!("{start}{}\r\n", field(49)), Some(Fault::FieldTooLong)),
+        (format!("{start}{}\r\n", field(49)), Some(HeadFault::FieldTooLong)),
         // White space makes a line longer, and its value no longer.
         (format!("{start}A: b{}\r\n\r\n", " ".repeat(46)), None),
-        (format!("{start}A: b{}\r\n\r\n", " ".repeat(47)), Some(Fault::FieldTooLong)),
+        (format!("{start}A: b{}\r\n\r\n", " ".repeat(47)), Some(HeadFault::FieldTooLong)),
         (count(8), None),
-        (count(9), Some(Fault::TooManyFields)),
+        (count(9), Some(HeadFault::TooManyFields)),
         (head(450), None),
-        (head(451), Some(Fault::HeadTooLong)),
+        (head(451), Some(HeadFault::HeadTooLong)),
     ] {
-        let whole = Scanner::default().scan(text.as_bytes(), &limits);
+        let whole = HeadScanner::default().scan(text.as_bytes(), &limits);
         assert_eq!(whole.err(), expected, "{text}");
-        let mut scanner = Scanner::default();
+        let mut scanner = HeadScanner::default();
         let slowly = (1..=text.len())
             .find_map(|end| scanner.scan(&text.as_bytes()[..end], &limits).transpose());
         assert_eq!(slowly.and_then(Result::err), expected, "{text}");

@@ -4,12 +4,12 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
-use super::name::Name;
+use super::name::FieldName;
 
 /// Header fields in the order in which they came.
 #[derive(Clone, Debug, Default)]
 pub struct Headers {
-    text: Text,
+    text: HeaderBytes,
     lines: Vec<FieldSpan>,
     /// A bit for each listed name that occurs.
     present: u64,
@@ -17,7 +17,7 @@ pub struct Headers {
 
 /// Where the bytes of the fields are.
 #[derive(Clone, Debug)]
-enum Text {
+enum HeaderBytes {
     /// In the head that they came in (HTTP/1).
     Head(Bytes),
     /// Each for itself: HTTP/2 shares those that a client refers to again, so that a small head can't become a large
@@ -28,7 +28,7 @@ enum Text {
 /// Where one field is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldSpan {
-    pub name: Name,
+    pub name: FieldName,
     /// Where its name begins in the head, and its value, with their lengths.
     pub name_at: u32,
     pub name_length: u32,
@@ -42,13 +42,13 @@ impl Headers {
     /// The fields of a head, whose names are in lower case unless they are listed.
     pub(super) fn of_head(head: Bytes, lines: Vec<FieldSpan>) -> Self {
         let present = lines.iter().fold(0, |bits, line| bits | line.name.bit());
-        Self { text: Text::Head(head), lines, present }
+        Self { text: HeaderBytes::Head(head), lines, present }
     }
 
     /// Fields that have their own memory.
     pub fn shared(fields: Vec<(HeaderName, HeaderValue)>) -> Self {
         let line = |(name, _): &(HeaderName, HeaderValue)| FieldSpan {
-            name: Name::of(name.as_str().as_bytes()),
+            name: FieldName::of(name.as_str().as_bytes()),
             name_at: 0,
             name_length: 0,
             value_at: 0,
@@ -56,12 +56,12 @@ impl Headers {
         };
         let lines: Vec<FieldSpan> = fields.iter().map(line).collect();
         let present = lines.iter().fold(0, |bits, line| bits | line.name.bit());
-        Self { text: Text::Shared(fields), lines, present }
+        Self { text: HeaderBytes::Shared(fields), lines, present }
     }
 
     /// The same fields, but only those with these names.
     #[must_use]
-    pub fn only(&self, names: &[Name]) -> Self {
+    pub fn only(&self, names: &[FieldName]) -> Self {
         let kept = self.iter().filter(|(name, ..)| names.contains(name));
         let owned = kept.filter_map(|(_, name, value)| {
             Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?))
@@ -75,11 +75,11 @@ impl Headers {
     }
 
     /// Keeps only the fields with these names, and no memory of the others. HTTP/2's own stay shared.
-    pub(super) fn keep_only(&mut self, names: &[Name]) {
-        let kept = |name: &HeaderName| names.contains(&Name::of(name.as_str().as_bytes()));
+    pub(super) fn keep_only(&mut self, names: &[FieldName]) {
+        let kept = |name: &HeaderName| names.contains(&FieldName::of(name.as_str().as_bytes()));
         *self = match &mut self.text {
-            Text::Head(_) => self.only(names),
-            Text::Shared(fields) => {
+            HeaderBytes::Head(_) => self.only(names),
+            HeaderBytes::Shared(fields) => {
                 Self::shared(fields.drain(..).filter(|(name, _)| kept(name)).collect())
             }
         };
@@ -96,30 +96,30 @@ impl Headers {
     }
 
     /// Whether a field of this name is among them.
-    pub fn contains(&self, name: Name) -> bool {
+    pub fn contains(&self, name: FieldName) -> bool {
         self.present & name.bit() != 0
     }
 
     /// The value of the first field of this name.
-    pub fn get(&self, name: Name) -> Option<&[u8]> {
+    pub fn get(&self, name: FieldName) -> Option<&[u8]> {
         self.get_all(name).next()
     }
 
     /// The value of the first field of this name, if it is visible ASCII.
-    pub fn get_str(&self, name: Name) -> Option<&str> {
+    pub fn get_str(&self, name: FieldName) -> Option<&str> {
         let value = std::str::from_utf8(self.get(name)?).ok()?;
         value.bytes().all(|byte| byte == b'\t' || (b' '..0x7f).contains(&byte)).then_some(value)
     }
 
     /// The values of all fields of this name, in their order.
-    pub fn get_all(&self, name: Name) -> impl DoubleEndedIterator<Item = &[u8]> {
+    pub fn get_all(&self, name: FieldName) -> impl DoubleEndedIterator<Item = &[u8]> {
         let lines = if self.contains(name) { self.lines.as_slice() } else { &[] };
         let lines = lines.iter().enumerate().filter(move |(_, line)| line.name == name);
         lines.map(|(index, line)| self.value(index, line))
     }
 
     /// All fields in their order: each with its number, its name in lower case and its value.
-    pub fn iter(&self) -> impl Iterator<Item = (Name, &[u8], &[u8])> {
+    pub fn iter(&self) -> impl Iterator<Item = (FieldName, &[u8], &[u8])> {
         let lines = self.lines.iter().enumerate();
         lines.map(|(index, line)| (line.name, self.name(index, line), self.value(index, line)))
     }
@@ -127,18 +127,18 @@ impl Headers {
     /// Bytes of the head.
     pub(super) fn head(&self) -> &[u8] {
         match &self.text {
-            Text::Head(bytes) => bytes,
-            Text::Shared(_) => b"",
+            HeaderBytes::Head(bytes) => bytes,
+            HeaderBytes::Shared(_) => b"",
         }
     }
 
     fn name(&self, index: usize, line: &FieldSpan) -> &[u8] {
-        if line.name != Name::Other {
+        if line.name != FieldName::Other {
             return line.name.text().as_bytes();
         }
         match &self.text {
-            Text::Head(bytes) => span(bytes, line.name_at, line.name_length),
-            Text::Shared(fields) => {
+            HeaderBytes::Head(bytes) => span(bytes, line.name_at, line.name_length),
+            HeaderBytes::Shared(fields) => {
                 fields.get(index).map_or(b"", |(name, _)| name.as_str().as_bytes())
             }
         }
@@ -146,8 +146,10 @@ impl Headers {
 
     fn value(&self, index: usize, line: &FieldSpan) -> &[u8] {
         match &self.text {
-            Text::Head(bytes) => span(bytes, line.value_at, line.value_length),
-            Text::Shared(fields) => fields.get(index).map_or(b"", |(_, value)| value.as_bytes()),
+            HeaderBytes::Head(bytes) => span(bytes, line.value_at, line.value_length),
+            HeaderBytes::Shared(fields) => {
+                fields.get(index).map_or(b"", |(_, value)| value.as_bytes())
+            }
         }
     }
 }
@@ -157,7 +159,7 @@ fn span(bytes: &[u8], at: u32, length: u32) -> &[u8] {
     bytes.get(at..at + length).unwrap_or_default()
 }
 
-impl Default for Text {
+impl Default for HeaderBytes {
     fn default() -> Self {
         Self::Shared(Vec::new())
     }
@@ -184,10 +186,10 @@ mod tests {
             [("cookie", "a=b"), ("user-agent", "tester"), ("x-a", "b"), ("referer", "c")]
                 .into_iter()
                 .collect();
-        headers.keep_only(&[Name::Referer, Name::UserAgent, Name::Host]);
+        headers.keep_only(&[FieldName::Referer, FieldName::UserAgent, FieldName::Host]);
         let kept: Vec<_> = headers.iter().map(|(name, _, value)| (name, value)).collect();
-        assert_eq!(kept, [(Name::UserAgent, &b"tester"[..]), (Name::Referer, &b"c"[..])]);
-        assert!(!headers.contains(Name::Cookie));
+        assert_eq!(kept, [(FieldName::UserAgent, &b"tester"[..]), (FieldName::Referer, &b"c"[..])]);
+        assert!(!headers.contains(FieldName::Cookie));
         headers.keep_only(&[]);
         assert!(headers.is_empty());
     }

@@ -6,7 +6,7 @@ mod target;
 
 pub use self::{
     headers::{FieldSpan, Headers},
-    name::Name,
+    name::FieldName,
     target::RequestTarget,
 };
 
@@ -38,7 +38,7 @@ impl RequestParts {
         version: Version,
         lines: Vec<FieldSpan>,
     ) -> Self {
-        for line in lines.iter().filter(|line| line.name == Name::Other) {
+        for line in lines.iter().filter(|line| line.name == FieldName::Other) {
             let (at, length) = (line.name_at as usize, line.name_length as usize);
             if let Some(name) = head.get_mut(at..at + length) {
                 name.make_ascii_lowercase();
@@ -51,7 +51,7 @@ impl RequestParts {
     }
 
     /// Gives back the memory of the head but for the target and the fields with these names.
-    pub fn keep_only(&mut self, names: &[Name]) {
+    pub fn keep_only(&mut self, names: &[FieldName]) {
         self.target.detach(self.headers.head());
         self.headers.keep_only(names);
     }

@@ -9,13 +9,13 @@ macro_rules! names {
         /// The name of a header field.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
-        pub enum Name {
+        pub enum FieldName {
             /// Any that is not listed.
             Other,
             $($name,)*
         }
 
-        const ALL: &[Name] = &[Name::Other, $(Name::$name,)*];
+        const ALL: &[FieldName] = &[FieldName::Other, $(FieldName::$name,)*];
         const TEXTS: &[&str] = &["", $($text,)*];
     };
 }
@@ -83,9 +83,9 @@ names! {
 /// The number of each name where its hash points to, and the seed for which no two meet.
 const TABLE: ([u8; SLOTS], u32) = table();
 
-// === impl Name ===
+// === impl FieldName ===
 
-impl Name {
+impl FieldName {
     /// The name of a field as it came, in any case; it is a token.
     pub fn of(text: &[u8]) -> Self {
         let number = TABLE.0.get(hash(text, TABLE.1)).copied().unwrap_or_default();
@@ -164,10 +164,10 @@ mod tests {
     #[test]
     fn every_name_is_found_in_any_case() {
         for name in ALL.iter().skip(1) {
-            assert_eq!(Name::of(name.text().as_bytes()), *name);
-            assert_eq!(Name::of(name.text().to_ascii_uppercase().as_bytes()), *name);
+            assert_eq!(FieldName::of(name.text().as_bytes()), *name);
+            assert_eq!(FieldName::of(name.text().to_ascii_uppercase().as_bytes()), *name);
             let longer = format!("{}s", name.text());
-            assert_eq!(Name::of(longer.as_bytes()), Name::Other, "{longer}");
+            assert_eq!(FieldName::of(longer.as_bytes()), FieldName::Other, "{longer}");
         }
     }
 
@@ -177,7 +177,7 @@ mod tests {
             prop_assume!(token::is_token(text.as_bytes()));
             let expected = text.to_ascii_lowercase();
             let is_listed = TEXTS[1..].contains(&&*expected);
-            prop_assert_eq!(Name::of(text.as_bytes()) != Name::Other, is_listed);
+            prop_assert_eq!(FieldName::of(text.as_bytes()) != FieldName::Other, is_listed);
         }
     }
 
@@ -191,7 +191,12 @@ mod tests {
                     text[place] = byte;
                     let expected =
                         TEXTS[1..].iter().any(|one| text.eq_ignore_ascii_case(one.as_bytes()));
-                    assert_eq!(Name::of(&text) != Name::Other, expected, "{}", text.escape_ascii());
+                    assert_eq!(
+                        FieldName::of(&text) != FieldName::Other,
+                        expected,
+                        "{}",
+                        text.escape_ascii()
+                    );
                 }
             }
         }

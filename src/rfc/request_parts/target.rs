@@ -8,16 +8,16 @@ use http::Method;
 /// The target of a request.
 #[derive(Clone, Debug)]
 pub struct RequestTarget {
-    text: Text,
+    text: TargetText,
     /// Where its query begins, behind the `?`.
     query: Option<usize>,
     /// Of those that name one: boxed, because few do.
-    site: Option<Box<Site>>,
+    site: Option<Box<TargetAuthority>>,
 }
 
 /// The path and the query.
 #[derive(Clone, Debug)]
-enum Text {
+enum TargetText {
     /// A part of the head.
     Within(Range<usize>),
     Own(Box<str>),
@@ -25,7 +25,7 @@ enum Text {
 
 /// What else a target may name.
 #[derive(Clone, Debug)]
-struct Site {
+struct TargetAuthority {
     scheme: Option<Box<str>>,
     authority: Box<str>,
 }
@@ -36,13 +36,13 @@ impl RequestTarget {
     /// A path, perhaps with a query; or `*`.
     pub fn new(path_and_query: &str) -> Self {
         let query = memchr::memchr(b'?', path_and_query.as_bytes()).map(|at| at + 1);
-        Self { text: Text::Own(path_and_query.into()), query, site: None }
+        Self { text: TargetText::Own(path_and_query.into()), query, site: None }
     }
 
     /// The same, of a site that is named beside it.
     #[must_use]
     pub fn at(self, scheme: Option<&str>, authority: &str) -> Self {
-        let site = Site { scheme: scheme.map(Into::into), authority: authority.into() };
+        let site = TargetAuthority { scheme: scheme.map(Into::into), authority: authority.into() };
         Self { site: Some(Box::new(site)), ..self }
     }
 
@@ -51,7 +51,7 @@ impl RequestTarget {
         let raw = head.get(range.clone()).unwrap_or_default();
         if raw.first() == Some(&b'/') {
             let query = memchr::memchr(b'?', raw).map(|at| at + 1);
-            return Self { text: Text::Within(range), query, site: None };
+            return Self { text: TargetText::Within(range), query, site: None };
         }
         Self::parse(std::str::from_utf8(raw).unwrap_or_default(), method)
     }
@@ -76,8 +76,8 @@ impl RequestTarget {
 
     /// Takes its part of the head, which is given back.
     pub(super) fn detach(&mut self, head: &[u8]) {
-        if let Text::Within(_) = &self.text {
-            self.text = Text::Own(self.path_and_query(head).into());
+        if let TargetText::Within(_) = &self.text {
+            self.text = TargetText::Own(self.path_and_query(head).into());
         }
     }
 
@@ -95,11 +95,11 @@ impl RequestTarget {
     pub(super) fn path_and_query<'a>(&'a self, head: &'a [u8]) -> &'a str {
         match &self.text {
             // The scanner has seen that it is UTF-8.
-            Text::Within(range) => {
+            TargetText::Within(range) => {
                 let raw = head.get(range.clone()).unwrap_or_default();
                 std::str::from_utf8(raw).unwrap_or_default()
             }
-            Text::Own(text) => text,
+            TargetText::Own(text) => text,
         }
     }
 

@@ -14,11 +14,11 @@ const EACH: usize = 16;
 
 /// The open connections, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Clients(Vec<(ClientNetwork, AbortHandle)>);
+pub(super) struct AdminClients(Vec<(ClientNetwork, AbortHandle)>);
 
-// === impl Clients ===
+// === impl AdminClients ===
 
-impl Clients {
+impl AdminClients {
     /// Lists a new connection; `true` if another was closed for it.
     pub(super) fn enter(&mut self, client: ClientNetwork, connection: AbortHandle) -> bool {
         self.0.retain(|(_, connection)| !connection.is_finished());
@@ -58,7 +58,7 @@ mod tests {
 
     #[tokio::test]
     async fn client_with_most_connections_makes_room() {
-        let mut clients = Clients::default();
+        let mut clients = AdminClients::default();
         let mut enter = |number| {
             let connection = tokio::spawn(pending::<()>());
             (clients.enter(client(number), connection.abort_handle()), connection)
@@ -88,7 +88,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_that_have_ended_count_no_more() {
-        let mut clients = Clients::default();
+        let mut clients = AdminClients::default();
         for _ in 0..2 * MOST {
             let connection = tokio::spawn(async {});
             let handle = connection.abort_handle();

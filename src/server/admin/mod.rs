@@ -26,11 +26,11 @@ use tokio::{
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use self::clients::Clients;
+use self::clients::AdminClients;
 use crate::{
     phase::Phase,
     plan::ClientNetwork,
-    telemetry::{Metrics, Repeat, exposition, plain},
+    telemetry::{LogThrottle, Metrics, exposition, plain},
 };
 
 /// The time of a connection, from accept to close.
@@ -41,14 +41,14 @@ const RELOAD_TIME: Duration = Duration::from_secs(10);
 /// Where a reload is asked for.
 const RELOAD: &str = "/-/reload";
 
-static REFUSED: Repeat = Repeat::new();
+static REFUSED: LogThrottle = LogThrottle::new();
 
 /// Somebody asks for a reload, and waits for what comes of it.
-pub type Ask = oneshot::Sender<Told>;
+pub type ReloadRequest = oneshot::Sender<ReloadReply>;
 
 /// What is told about a reload that was asked for, as text for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum ReloadReply {
     /// Requests begin with the new settings: what has changed.
     Done(String),
     /// Nothing has changed: everything that is wrong.
@@ -59,20 +59,20 @@ pub enum Told {
 
 /// What the admin pages show, and whom they ask.
 #[derive(Clone, Debug)]
-pub struct Admin {
+pub struct AdminListener {
     metrics: Arc<Metrics>,
     phase: watch::Receiver<Phase>,
-    reloads: mpsc::Sender<Ask>,
+    reloads: mpsc::Sender<ReloadRequest>,
 }
 
-// === impl Admin ===
+// === impl AdminListener ===
 
-impl Admin {
+impl AdminListener {
     /// Shows these numbers in this phase; `reloads` takes the wishes for a reload.
     pub fn new(
         metrics: Arc<Metrics>,
         phase: watch::Receiver<Phase>,
-        reloads: mpsc::Sender<Ask>,
+        reloads: mpsc::Sender<ReloadRequest>,
     ) -> Self {
         Self { metrics, phase, reloads }
     }
@@ -92,7 +92,7 @@ impl Admin {
     }
 
     async fn accept(self, listener: &tokio::net::TcpListener) {
-        let mut clients = Clients::default();
+        let mut clients = AdminClients::default();
         loop {
             let (tcp, peer): (_, SocketAddr) = match listener.accept().await {
                 Ok(accepted) => accepted,
@@ -185,9 +185,9 @@ impl Admin {
             return text(StatusCode::ACCEPTED, "the reload goes on: the log says how it ends\n");
         };
         match told {
-            Ok(Told::Done(what)) => text(StatusCode::OK, what),
-            Ok(Told::Failed(problems)) => text(StatusCode::UNPROCESSABLE_ENTITY, problems),
-            Ok(Told::Refused(why)) => text(StatusCode::SERVICE_UNAVAILABLE, why),
+            Ok(ReloadReply::Done(what)) => text(StatusCode::OK, what),
+            Ok(ReloadReply::Failed(problems)) => text(StatusCode::UNPROCESSABLE_ENTITY, problems),
+            Ok(ReloadReply::Refused(why)) => text(StatusCode::SERVICE_UNAVAILABLE, why),
             Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "not reloaded: the process ends\n"),
         }
     }

@@ -14,7 +14,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::requests::{self, Item};
+use super::requests::{self, FuzzItem};
 
 /// The application.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Application {
 /// A request as it came.
 #[derive(Debug)]
 pub(super) struct Received {
-    pub(super) request: requests::Request,
+    pub(super) request: requests::FuzzRequest,
     pub(super) is_complete: bool,
     /// How it is responded to.
     pub(super) behaviour: u8,
@@ -62,19 +62,19 @@ impl Application {
         let (request, behaviour) = loop {
             let (item, end) = requests::first(bytes);
             match item {
-                Some(Item::Begun(request)) => {
+                Some(FuzzItem::Begun(request)) => {
                     let at = self.note(&mut number, request.clone(), false);
                     let behaviour = self.behaviour(at);
                     if behaviour == b'o' {
                         break (request, behaviour);
                     }
                 }
-                Some(Item::Complete(request)) => {
+                Some(FuzzItem::Complete(request)) => {
                     bytes.drain(..end);
                     let at = self.note(&mut number, request.clone(), true);
                     break (request, self.behaviour(at));
                 }
-                Some(Item::Unread { .. }) | None => {}
+                Some(FuzzItem::Unread { .. }) | None => {}
             }
             if number.map(|number| self.behaviour(number)) == Some(b'X') {
                 return Ok(false);
@@ -83,7 +83,7 @@ impl Application {
                 let next = self.received.borrow().len();
                 if self.behaviour(next) == b'X' {
                     stream.readable().await?;
-                    let request = requests::Request::default();
+                    let request = requests::FuzzRequest::default();
                     // It knows nothing of it.
                     self.note(&mut None, request, false);
                     return Ok(false);
@@ -112,7 +112,7 @@ impl Application {
     fn note(
         &self,
         number: &mut Option<usize>,
-        request: requests::Request,
+        request: requests::FuzzRequest,
         is_complete: bool,
     ) -> usize {
         let mut received = self.received.borrow_mut();
@@ -131,7 +131,7 @@ impl Application {
         &self,
         stream: &mut UnixStream,
         number: usize,
-        request: &requests::Request,
+        request: &requests::FuzzRequest,
         behaviour: u8,
     ) -> io::Result<bool> {
         let target = String::from_utf8_lossy(&request.target).into_owned();

@@ -4,11 +4,11 @@ use std::{rc::Rc, sync::Arc};
 
 use super::{
     application::{Application, Received},
-    client::Client,
-    requests::{self, Item, Request},
-    responses::{self, Response},
+    client::FuzzClient,
+    requests::{self, FuzzItem, FuzzRequest},
+    responses::{self, FuzzResponse},
 };
-use crate::telemetry::{MethodLabel, Metrics, Route, Shard, StatusClass};
+use crate::telemetry::{MethodLabel, Metrics, RouteLabel, StatusClass, WorkerMetrics};
 
 /// Fields that the server may send to the application by itself.
 const OWN: [&[u8]; 12] = [
@@ -27,32 +27,32 @@ const OWN: [&[u8]; 12] = [
 ];
 
 /// All that was seen of a connection which has ended.
-pub(super) struct Outcome {
-    pub(super) client: Client,
+pub(super) struct FuzzOutcome {
+    pub(super) client: FuzzClient,
     pub(super) application: Rc<Application>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) lines: Vec<u8>,
 }
 
 /// A line of the access log.
-struct Line {
+struct LoggedLine {
     status: u16,
     bytes: usize,
 }
 
 /// Checks all of it.
-pub(super) fn check(outcome: &Outcome) {
-    let Outcome { client, application, metrics, lines } = outcome;
+pub(super) fn check(outcome: &FuzzOutcome) {
+    let FuzzOutcome { client, application, metrics, lines } = outcome;
     let shard = &metrics.shards()[0];
     at_rest(shard, metrics);
-    let lines: Vec<Line> = lines.split_inclusive(|&byte| byte == b'\n').map(line).collect();
+    let lines: Vec<LoggedLine> = lines.split_inclusive(|&byte| byte == b'\n').map(line).collect();
     assert_eq!(counted(shard), lines.len() as u64, "requests counted, and lines");
     let items = requests::read(&client.sent);
     let received = application.received.borrow();
     forwarded(&items, &received);
     let asked = |index: usize| match items.get(index) {
-        Some(Item::Complete(request) | Item::Begun(request)) => (&request.method[..], true),
-        Some(Item::Unread { method }) => (&method[..], false),
+        Some(FuzzItem::Complete(request) | FuzzItem::Begun(request)) => (&request.method[..], true),
+        Some(FuzzItem::Unread { method }) => (&method[..], false),
         None => (&b""[..], false),
     };
     let responses = responses::read(&client.received, asked);
@@ -66,7 +66,7 @@ pub(super) fn check(outcome: &Outcome) {
             fits(&items[index], response, &received, is_patient);
         }
     }
-    let numbers: Vec<usize> = responses.iter().filter_map(Response::number).collect();
+    let numbers: Vec<usize> = responses.iter().filter_map(FuzzResponse::number).collect();
     assert!(numbers.is_sorted_by(|one, next| one < next), "the order of responses: {numbers:?}");
     logged(&lines, &responses, items.len());
     if client.is_good {
@@ -78,7 +78,7 @@ pub(super) fn check(outcome: &Outcome) {
 }
 
 #[cfg(test)]
-impl Outcome {
+impl FuzzOutcome {
     /// The statuses of the log.
     pub(super) fn statuses(&self) -> String {
         let lines = self.lines.split_inclusive(|&byte| byte == b'\n').map(line);
@@ -87,7 +87,7 @@ impl Outcome {
 }
 
 /// Nothing is under way any more.
-fn at_rest(shard: &Shard, metrics: &Metrics) {
+fn at_rest(shard: &WorkerMetrics, metrics: &Metrics) {
     let buffers = &metrics.process().buffers;
     for (name, value) in [
         ("in_flight", shard.in_flight.value()),
@@ -104,9 +104,9 @@ fn at_rest(shard: &Shard, metrics: &Metrics) {
 }
 
 /// Requests that were counted, with any labels.
-fn counted(shard: &Shard) -> u64 {
+fn counted(shard: &WorkerMetrics) -> u64 {
     let mut sum = 0;
-    for route in Route::ALL {
+    for route in RouteLabel::ALL {
         for method in MethodLabel::ALL {
             for class in StatusClass::ALL {
                 sum += shard.requests(route, method, class).value();
@@ -116,24 +116,24 @@ fn counted(shard: &Shard) -> u64 {
     sum
 }
 
-fn line(line: &[u8]) -> Line {
+fn line(line: &[u8]) -> LoggedLine {
     let value: serde_json::Value = serde_json::from_slice(line).expect("a line is JSON");
     let number = |name: &str| value[name].as_u64().expect("a number");
-    Line {
+    LoggedLine {
         status: number("status").try_into().expect("a status"),
         bytes: number("bytes").try_into().expect("bytes"),
     }
 }
 
 /// The application has got nothing but requests of the client's, in their order.
-fn forwarded(items: &[Item], received: &[Received]) {
+fn forwarded(items: &[FuzzItem], received: &[Received]) {
     let mut at = 0;
     // What it has not read, nobody knows.
     for one in received.iter().filter(|one| !one.request.method.is_empty()) {
-        let is_this = |item: &Item| match item {
-            Item::Complete(request) => is_same(request, one),
-            Item::Begun(request) => !one.is_complete && is_same(request, one),
-            Item::Unread { .. } => false,
+        let is_this = |item: &FuzzItem| match item {
+            FuzzItem::Complete(request) => is_same(request, one),
+            FuzzItem::Begun(request) => !one.is_complete && is_same(request, one),
+            FuzzItem::Unread { .. } => false,
         };
         // It may get one again that it has not responded to.
         let found = items[at..].iter().position(is_this);
@@ -143,7 +143,7 @@ fn forwarded(items: &[Item], received: &[Received]) {
 }
 
 /// Whether the application has got this request.
-fn is_same(request: &Request, got: &Received) -> bool {
+fn is_same(request: &FuzzRequest, got: &Received) -> bool {
     let Received { request: other, is_complete, .. } = got;
     let has = |(name, value): &(Vec<u8>, Vec<u8>)| {
         OWN.contains(&name.as_slice())
@@ -174,14 +174,14 @@ fn is_target(sent: &[u8], got: &[u8]) -> bool {
 }
 
 /// A response is one to this item. A client that is patient makes nobody break a response off.
-fn fits(item: &Item, response: &Response, received: &[Received], is_patient: bool) {
+fn fits(item: &FuzzItem, response: &FuzzResponse, received: &[Received], is_patient: bool) {
     let request = match item {
-        Item::Complete(request) => request,
-        Item::Begun(request) => {
+        FuzzItem::Complete(request) => request,
+        FuzzItem::Begun(request) => {
             assert!(response.says_close, "a request may follow half a one");
             request
         }
-        Item::Unread { .. } => {
+        FuzzItem::Unread { .. } => {
             assert!(response.status >= 400, "{} to no request", response.status);
             assert!(response.says_close, "a request may follow what is none");
             assert_eq!(response.number(), None, "no request was forwarded");
@@ -220,7 +220,7 @@ fn may_tear(received: &Received) -> bool {
 }
 
 /// Each request has its line: in order, once, and with what the client has got.
-fn logged(lines: &[Line], responses: &[Response], items: usize) {
+fn logged(lines: &[LoggedLine], responses: &[FuzzResponse], items: usize) {
     assert!(responses.len() <= lines.len(), "a response without its line");
     assert!(lines.len() <= items, "a line of no request");
     for (line, response) in lines.iter().zip(responses).filter(|(_, one)| one.status != 0) {
@@ -232,10 +232,15 @@ fn logged(lines: &[Line], responses: &[Response], items: usize) {
 }
 
 /// A client that does nothing wrong gets all responses, up to the last.
-fn complete(items: &[Item], responses: &[Response], received: &[Received], has_ended: bool) {
+fn complete(
+    items: &[FuzzItem],
+    responses: &[FuzzResponse],
+    received: &[Received],
+    has_ended: bool,
+) {
     for (index, item) in items.iter().enumerate() {
         // What is no request may have a response, and is the last.
-        let Item::Complete(request) = item else { return };
+        let FuzzItem::Complete(request) = item else { return };
         let before = index.checked_sub(1).and_then(|before| responses[before].number());
         let Some(response) = responses.get(index) else {
             // The application did not wait for the body, which was still to come when the head was written: nobody
@@ -261,9 +266,10 @@ fn complete(items: &[Item], responses: &[Response], received: &[Received], has_e
 }
 
 /// What goes through a tunnel is what the client has sent behind its request.
-fn tunnelled(client: &Client, items: &[Item], responses: &[Response], bytes: &[u8]) {
+fn tunnelled(client: &FuzzClient, items: &[FuzzItem], responses: &[FuzzResponse], bytes: &[u8]) {
     let last = responses.last().filter(|response| response.status == 101);
-    let Some(Item::Complete(request)) = last.and_then(|_| items.get(responses.len() - 1)) else {
+    let Some(FuzzItem::Complete(request)) = last.and_then(|_| items.get(responses.len() - 1))
+    else {
         // It may have been opened for a client that did not read of it.
         assert!(bytes.is_empty() || !client.is_good, "a tunnel that nobody has opened");
         return;

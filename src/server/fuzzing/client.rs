@@ -9,7 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::script::Step;
+use super::script::FuzzStep;
 
 /// How long it goes on to write where nothing is taken.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,7 +18,7 @@ const PROMPT: Duration = Duration::from_secs(3);
 
 /// A client, and what it has seen.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct FuzzClient {
     /// `None` once it has closed the connection.
     stream: Option<UnixStream>,
     /// What the kernel has taken of its bytes.
@@ -34,9 +34,9 @@ pub(super) struct Client {
     paused: Duration,
 }
 
-// === impl Client ===
+// === impl FuzzClient ===
 
-impl Client {
+impl FuzzClient {
     pub(super) fn new(stream: UnixStream) -> Self {
         Self {
             stream: Some(stream),
@@ -51,26 +51,26 @@ impl Client {
     }
 
     /// Does one step.
-    pub(super) async fn play(&mut self, step: &Step) {
+    pub(super) async fn play(&mut self, step: &FuzzStep) {
         match step {
-            Step::Write(bytes) => self.write(bytes).await,
-            Step::Pause(pause) => self.pause(*pause).await,
-            Step::EndWriting => {
+            FuzzStep::Write(bytes) => self.write(bytes).await,
+            FuzzStep::Pause(pause) => self.pause(*pause).await,
+            FuzzStep::EndWriting => {
                 self.has_ended_writing = true;
                 if let Some(stream) = &mut self.stream {
                     // The server may have gone.
                     let _ = stream.shutdown().await;
                 }
             }
-            Step::Close => {
+            FuzzStep::Close => {
                 self.is_good = false;
                 self.stream = None;
             }
-            Step::StopReading => {
+            FuzzStep::StopReading => {
                 self.is_good = false;
                 self.is_reading = false;
             }
-            Step::Read => self.is_reading = true,
+            FuzzStep::Read => self.is_reading = true,
         }
     }
 

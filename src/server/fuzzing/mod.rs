@@ -40,17 +40,17 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use self::{application::Application, check::Outcome, client::Client, script::Script};
+use self::{application::Application, check::FuzzOutcome, client::FuzzClient, script::FuzzScript};
 use super::{
-    connection::{self, Entry},
-    current_settings::Current,
-    drain::Drain,
-    stream::{Accepted, Transport},
+    connection::{self, AcceptedConnection},
+    current_settings::CurrentSettings,
+    drain::ConnectionList,
+    stream::{AcceptedSocket, Transport},
 };
 use crate::{
     phase::Phase,
-    pipeline::{App, Local},
-    telemetry::{LogBuffer, LogSink, Metrics, Shard, log_writer::Target},
+    pipeline::{App, WorkerState},
+    telemetry::{LogBuffer, LogSink, Metrics, WorkerMetrics, log_writer::Target},
 };
 
 /// No connection lasts longer after its client's last step: each of its times runs out earlier.
@@ -62,14 +62,14 @@ const SOCKET: usize = 8 * 1024;
 
 /// Tries one script.
 pub fn connection(data: &[u8]) {
-    let script = Script::decode(data);
+    let script = FuzzScript::decode(data);
     if !script.is_http2() {
         check::check(&outcome(&script));
     }
 }
 
 /// Plays a script with its own runtime.
-fn outcome(script: &Script) -> Outcome {
+fn outcome(script: &FuzzScript) -> FuzzOutcome {
     // The times of idle connections are spread by it.
     fastrand::seed(1);
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
@@ -77,7 +77,7 @@ fn outcome(script: &Script) -> Outcome {
 }
 
 /// Plays a script to the end of its connection.
-async fn run(script: &Script) -> Outcome {
+async fn run(script: &FuzzScript) -> FuzzOutcome {
     let application = Application::new(script.behaviours.clone());
     let (name, listener) = listener().expect("a listener");
     drop(spawn_local(Rc::clone(&application).listen(listener)));
@@ -86,19 +86,19 @@ async fn run(script: &Script) -> Outcome {
     let app = Arc::new(App::new(plan::plan(&name), Arc::clone(&metrics)));
     let shard = Arc::clone(&metrics.shards()[0]);
     let log = LogBuffer::new(&app.plan.log, Some(SINK.with(|(sink, _)| sink.clone())));
-    let local = Local::start(app, Arc::clone(&shard), log, Phase::Ready);
+    let local = WorkerState::start(app, Arc::clone(&shard), log, Phase::Ready);
     let log = Rc::clone(&local.log);
-    let drain = Rc::<Drain>::default();
+    let drain = Rc::<ConnectionList>::default();
 
     let (theirs, ours) = UnixStream::pair().expect("a pair of sockets");
     for socket in [&theirs, &ours] {
         socket.set_nonblocking(true).expect("a socket");
         SockRef::from(socket).set_send_buffer_size(SOCKET).expect("a socket");
     }
-    let transport = Transport::new(Accepted::Unix(theirs)).expect("a socket");
+    let transport = Transport::new(AcceptedSocket::Unix(theirs)).expect("a socket");
     let peer = Some(SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 1)));
-    let entry = Box::new(Entry { transport, peer, handshake: None, permit: None });
-    let (current, ticket) = (Rc::new(Current::new(local)), drain.enter(None));
+    let entry = Box::new(AcceptedConnection { transport, peer, handshake: None, permit: None });
+    let (current, ticket) = (Rc::new(CurrentSettings::new(local)), drain.enter(None));
     let server = spawn_local(async move {
         let (mut served, mut polls) = (pin!(connection::serve(current, entry, ticket)), 0);
         poll_fn(|cx| {
@@ -109,7 +109,7 @@ async fn run(script: &Script) -> Outcome {
         .await;
     });
 
-    let mut client = Client::new(tokio::net::UnixStream::from_std(ours).expect("a socket"));
+    let mut client = FuzzClient::new(tokio::net::UnixStream::from_std(ours).expect("a socket"));
     for step in &script.steps {
         client.play(step).await;
     }
@@ -130,11 +130,11 @@ async fn run(script: &Script) -> Outcome {
         assert!(sink.flush(Duration::from_secs(60)), "the log is stuck");
         std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner))
     });
-    Outcome { client, application, metrics, lines }
+    FuzzOutcome { client, application, metrics, lines }
 }
 
 /// Waits for requests whose clients have left.
-async fn idle(shard: &Shard) {
+async fn idle(shard: &WorkerMetrics) {
     while shard.upstream_in_flight.value() > 0 {
         sleep(Duration::from_secs(1)).await;
     }
@@ -153,9 +153,9 @@ fn listener() -> io::Result<(String, tokio::net::UnixListener)> {
 /// The lines of the access log.
 type Lines = Arc<Mutex<Vec<u8>>>;
 
-struct Out(Lines);
+struct FuzzLog(Lines);
 
-impl Write for Out {
+impl Write for FuzzLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
     }
@@ -169,7 +169,7 @@ thread_local! {
     /// One log for all scripts: each costs a thread.
     static SINK: (LogSink, Lines) = {
         let lines = Lines::default();
-        let out = Box::new(Out(Arc::clone(&lines)));
+        let out = Box::new(FuzzLog(Arc::clone(&lines)));
         let on_error = |_: &io::Error| {};
         let target = Target { out, name: "lines", limit: 1 << 20, full_at: None, on_error };
         (LogSink::start(target, Arc::default()).expect("a thread"), lines)
@@ -209,7 +209,7 @@ mod tests {
             ("unread_for_ever", "200", 1),
             ("websocket", "101", 1),
         ] {
-            let outcome = outcome(&Script::decode(&fs::read(corpus.join(name)).unwrap()));
+            let outcome = outcome(&FuzzScript::decode(&fs::read(corpus.join(name)).unwrap()));
             let got = (outcome.statuses(), outcome.application.received.borrow().len());
             assert_eq!(got, (statuses.to_owned(), received), "{name}");
         }

@@ -4,34 +4,35 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     plan::{
-        Admission, Buffers, Health, Log, LogField, LogFields, Memory, Plan, Server, Spill,
-        Streaming, Target, Unbuffered, Upstream,
+        AdmissionSettings, BufferSettings, HealthSettings, LogField, LogFields, LogSettings,
+        MemorySettings, Plan, ServerSettings, SpillDirectory, Streaming, UnbufferedPrefix,
+        UpstreamSettings, UpstreamTarget,
     },
-    rfc::request_head::Limits,
+    rfc::request_head::HeadLimits,
 };
 
 /// For an application that listens under this abstract name.
 pub(super) fn plan(name: &str) -> Plan {
     let seconds = Duration::from_secs;
     Plan {
-        server: Server {
+        server: ServerSettings {
             idle_timeout: seconds(10),
             header_timeout: seconds(5),
-            head: Limits { line: 120, field: 160, head: 600, fields: 12 },
+            head: HeadLimits { line: 120, field: 160, head: 600, fields: 12 },
             body_timeout: seconds(5),
             write_timeout: seconds(8),
             max_requests: 8,
             max_body: Some(100_000),
-            ..Server::default()
+            ..ServerSettings::default()
         },
-        upstream: Upstream {
-            targets: vec![Target::Unix(PathBuf::from(format!("\0{name}")))],
+        upstream: UpstreamSettings {
+            targets: vec![UpstreamTarget::Unix(PathBuf::from(format!("\0{name}")))],
             connect_timeout: seconds(2),
             read_timeout: seconds(6),
             idle_timeout: seconds(30),
             max_idle: 4,
             max_age: seconds(3600),
-            admission: Admission {
+            admission: AdmissionSettings {
                 max_in_flight: 4,
                 queue: 4,
                 queue_timeout: seconds(10),
@@ -39,26 +40,26 @@ pub(super) fn plan(name: &str) -> Plan {
             },
             trusts_protocol: true,
             tunnel_timeout: seconds(20),
-            ..Upstream::default()
+            ..UpstreamSettings::default()
         },
-        unbuffered: vec![Unbuffered {
+        unbuffered: vec![UnbufferedPrefix {
             prefix: "/u".to_owned(),
             streaming: Streaming { request: true, response: true },
         }],
-        memory: Memory { heads: 1 << 20, ..Memory::default() },
-        buffers: Buffers {
+        memory: MemorySettings { heads: 1 << 20, ..MemorySettings::default() },
+        buffers: BufferSettings {
             memory: 512 * 1024,
             each: 32 * 1024,
-            spill: Spill::Memory,
+            spill: SpillDirectory::Memory,
             disk: 1024 * 1024,
             answer: 64 * 1024,
         },
-        health: Health {
+        health: HealthSettings {
             path: "/h".to_owned(),
             ready_path: "/ready".to_owned(),
             wait_for_application: false,
         },
-        log: Log {
+        log: LogSettings {
             fields: LogFields(vec![
                 LogField::Method,
                 LogField::Path,
@@ -69,7 +70,7 @@ pub(super) fn plan(name: &str) -> Plan {
             static_sample: 1,
             health: true,
             buffer: 1024 * 1024,
-            ..Log::default()
+            ..LogSettings::default()
         },
         ..Plan::default()
     }

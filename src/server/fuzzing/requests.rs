@@ -5,17 +5,17 @@ use std::fmt;
 
 /// What the bytes of a connection are, one behind the other.
 #[derive(Clone, Debug)]
-pub(super) enum Item {
+pub(super) enum FuzzItem {
     /// A request with all of its body.
-    Complete(Request),
+    Complete(FuzzRequest),
     /// A request whose body is not complete, or malformed; with what there is of it.
-    Begun(Request),
+    Begun(FuzzRequest),
     /// No complete head, or one that does not say where its request ends.
     Unread { method: Vec<u8> },
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Request {
+pub(super) struct FuzzRequest {
     pub(super) method: Vec<u8>,
     pub(super) target: Vec<u8>,
     pub(super) is_old: bool,
@@ -31,9 +31,9 @@ pub(super) struct Request {
     pub(super) end: usize,
 }
 
-// === impl Request ===
+// === impl FuzzRequest ===
 
-impl fmt::Display for Request {
+impl fmt::Display for FuzzRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, target, body, .. } = self;
         let (method, target, length) = (method.escape_ascii(), target.escape_ascii(), body.len());
@@ -46,21 +46,21 @@ impl fmt::Display for Request {
 }
 
 /// Where a body ends.
-enum Framing {
+enum FuzzFraming {
     Length(usize),
     Chunked,
 }
 
 /// All items.
-pub(super) fn read(bytes: &[u8]) -> Vec<Item> {
+pub(super) fn read(bytes: &[u8]) -> Vec<FuzzItem> {
     let (mut items, mut at) = (Vec::new(), 0);
     loop {
         match first(&bytes[at..]) {
             (None, _) => return items,
-            (Some(Item::Complete(mut request)), length) => {
+            (Some(FuzzItem::Complete(mut request)), length) => {
                 at += length;
                 request.end = at;
-                items.push(Item::Complete(request));
+                items.push(FuzzItem::Complete(request));
             }
             (Some(last), _) => {
                 items.push(last);
@@ -71,7 +71,7 @@ pub(super) fn read(bytes: &[u8]) -> Vec<Item> {
 }
 
 /// The first item, and how long it is if it is complete.
-pub(super) fn first(bytes: &[u8]) -> (Option<Item>, usize) {
+pub(super) fn first(bytes: &[u8]) -> (Option<FuzzItem>, usize) {
     // One empty line may stand before a request.
     let begin = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
     let rest = &bytes[begin..];
@@ -81,38 +81,38 @@ pub(super) fn first(bytes: &[u8]) -> (Option<Item>, usize) {
     let end = memchr::memmem::find(rest, b"\r\n\r\n");
     let Some((mut request, framing)) = end.and_then(|end| head(&rest[..end])) else {
         let word = rest.split(|byte| b" \r\n".contains(byte)).next().unwrap_or_default();
-        return (Some(Item::Unread { method: word.to_vec() }), 0);
+        return (Some(FuzzItem::Unread { method: word.to_vec() }), 0);
     };
     let body = begin + end.unwrap_or_default() + 4;
     let (data, length) = match framing {
-        Framing::Length(length) => {
+        FuzzFraming::Length(length) => {
             let data = &bytes[body..];
             (data[..length.min(data.len())].to_vec(), (data.len() >= length).then_some(length))
         }
-        Framing::Chunked => chunked(&bytes[body..]),
+        FuzzFraming::Chunked => chunked(&bytes[body..]),
     };
     request.body = data;
     let coding = &bytes[body..body + length.unwrap_or_default()];
     request.is_plain = is_plain(&request) && (request.body == coding || is_plain_coding(coding));
     match length {
-        Some(length) => (Some(Item::Complete(request)), body + length),
-        None => (Some(Item::Begun(request)), 0),
+        Some(length) => (Some(FuzzItem::Complete(request)), body + length),
+        None => (Some(FuzzItem::Begun(request)), 0),
     }
 }
 
-fn head(head: &[u8]) -> Option<(Request, Framing)> {
+fn head(head: &[u8]) -> Option<(FuzzRequest, FuzzFraming)> {
     let mut lines =
         head.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let ends = memchr::memmem::find_iter(head, b"\r\n").count();
     let has_bare = memchr::memchr2_iter(b'\r', b'\n', head).count() != 2 * ends;
     let mut words = lines.next()?.splitn(3, |&byte| byte == b' ');
     let (method, target, version) = (words.next()?, words.next()?, words.next()?);
-    let mut request = Request {
+    let mut request = FuzzRequest {
         method: method.to_vec(),
         target: target.to_vec(),
         is_old: version == b"HTTP/1.0",
         is_well_formed: !has_bare && matches!(version, b"HTTP/1.0" | b"HTTP/1.1"),
-        ..Request::default()
+        ..FuzzRequest::default()
     };
     for line in lines {
         let colon = memchr::memchr(b':', line)?;
@@ -134,18 +134,18 @@ fn head(head: &[u8]) -> Option<(Request, Framing)> {
         named.map(|(_, value)| &value[..]).collect()
     };
     let framing = match (all(b"content-length").as_slice(), all(b"transfer-encoding").as_slice()) {
-        ([], []) => Framing::Length(0),
+        ([], []) => FuzzFraming::Length(0),
         ([digits], []) if digits.iter().all(u8::is_ascii_digit) => {
-            Framing::Length(std::str::from_utf8(digits).ok()?.parse().ok()?)
+            FuzzFraming::Length(std::str::from_utf8(digits).ok()?.parse().ok()?)
         }
-        ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") => Framing::Chunked,
+        ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") => FuzzFraming::Chunked,
         _ => return None,
     };
     Some((request, framing))
 }
 
 /// A request as most clients write it, with everything shorter than any limit.
-fn is_plain(request: &Request) -> bool {
+fn is_plain(request: &FuzzRequest) -> bool {
     let is_path = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'/';
     let is_field = |(name, value): &(Vec<u8>, Vec<u8>)| match &name[..] {
         b"host" => value == b"a",

@@ -4,7 +4,7 @@ use std::str;
 
 /// A response, or as much of it as there is.
 #[derive(Debug, Default)]
-pub(super) struct Response {
+pub(super) struct FuzzResponse {
     /// 0 if its head is torn.
     pub(super) status: u16,
     fields: Vec<(String, Vec<u8>)>,
@@ -17,9 +17,9 @@ pub(super) struct Response {
     pub(super) has_interim: bool,
 }
 
-// === impl Response ===
+// === impl FuzzResponse ===
 
-impl Response {
+impl FuzzResponse {
     pub(super) fn field(&self, name: &str) -> Option<&str> {
         let mut named = self.fields.iter().filter(|(known, _)| known == name);
         let (first, second) = (named.next(), named.next());
@@ -39,10 +39,10 @@ impl Response {
 pub(super) fn read<'a>(
     mut bytes: &[u8],
     asked: impl Fn(usize) -> (&'a [u8], bool),
-) -> Vec<Response> {
+) -> Vec<FuzzResponse> {
     let (mut responses, mut has_interim) = (Vec::new(), false);
     while !bytes.is_empty() {
-        let mut response = Response { has_interim, ..Response::default() };
+        let mut response = FuzzResponse { has_interim, ..FuzzResponse::default() };
         let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else {
             assert!(b"HTTP/1.".starts_with(&bytes[..bytes.len().min(7)]), "no response");
             responses.push(response);
@@ -65,7 +65,7 @@ pub(super) fn read<'a>(
     responses
 }
 
-fn head(head: &[u8], response: &mut Response) {
+fn head(head: &[u8], response: &mut FuzzResponse) {
     let text = str::from_utf8(head).expect("the head is text");
     let mut lines = text.split("\r\n");
     let line = lines.next().unwrap_or_default();
@@ -80,7 +80,7 @@ fn head(head: &[u8], response: &mut Response) {
 }
 
 /// Takes a body off the bytes.
-fn body<'a>(bytes: &'a [u8], response: &mut Response, method: &[u8]) -> &'a [u8] {
+fn body<'a>(bytes: &'a [u8], response: &mut FuzzResponse, method: &[u8]) -> &'a [u8] {
     let (length, coding) = (response.field("content-length"), response.field("transfer-encoding"));
     let length = length.map(|length| length.parse::<usize>().expect("a length"));
     if response.status == 101 {
@@ -110,7 +110,7 @@ fn body<'a>(bytes: &'a [u8], response: &mut Response, method: &[u8]) -> &'a [u8]
     }
 }
 
-fn chunked<'a>(mut bytes: &'a [u8], response: &mut Response) -> &'a [u8] {
+fn chunked<'a>(mut bytes: &'a [u8], response: &mut FuzzResponse) -> &'a [u8] {
     loop {
         let Some(end) = memchr::memmem::find(bytes, b"\r\n") else { return b"" };
         let digits = str::from_utf8(&bytes[..end]).expect("digits");

@@ -10,14 +10,14 @@ const LONGEST: usize = 300_000;
 
 /// The whole input.
 #[derive(Debug)]
-pub(super) struct Script {
+pub(super) struct FuzzScript {
     /// How the application responds, request by request. It responds as usual to those beyond.
     pub(super) behaviours: Vec<u8>,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<FuzzStep>,
 }
 
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum FuzzStep {
     Write(Vec<u8>),
     Pause(Duration),
     /// The client closes its side.
@@ -28,9 +28,9 @@ pub(super) enum Step {
     Read,
 }
 
-// === impl Script ===
+// === impl FuzzScript ===
 
-impl Script {
+impl FuzzScript {
     pub(super) fn decode(input: &[u8]) -> Self {
         let (behaviours, mut rest) = fuzz_input::first_line(input);
         let (mut steps, mut bytes, mut length) = (Vec::new(), Vec::new(), 0);
@@ -43,14 +43,14 @@ impl Script {
             };
             let step = match (byte, rest) {
                 _ if filler > 0 => None,
-                (b'~', [b's', ..]) => Some(Step::Pause(Duration::from_millis(1))),
-                (b'~', [b'p', ..]) => Some(Step::Pause(Duration::from_millis(50))),
-                (b'~', [b'P', ..]) => Some(Step::Pause(Duration::from_secs(2))),
-                (b'~', [b'T', ..]) => Some(Step::Pause(Duration::from_secs(7))),
-                (b'~', [b'h', ..]) => Some(Step::EndWriting),
-                (b'~', [b'c', ..]) => Some(Step::Close),
-                (b'~', [b'q', ..]) => Some(Step::StopReading),
-                (b'~', [b'r', ..]) => Some(Step::Read),
+                (b'~', [b's', ..]) => Some(FuzzStep::Pause(Duration::from_millis(1))),
+                (b'~', [b'p', ..]) => Some(FuzzStep::Pause(Duration::from_millis(50))),
+                (b'~', [b'P', ..]) => Some(FuzzStep::Pause(Duration::from_secs(2))),
+                (b'~', [b'T', ..]) => Some(FuzzStep::Pause(Duration::from_secs(7))),
+                (b'~', [b'h', ..]) => Some(FuzzStep::EndWriting),
+                (b'~', [b'c', ..]) => Some(FuzzStep::Close),
+                (b'~', [b'q', ..]) => Some(FuzzStep::StopReading),
+                (b'~', [b'r', ..]) => Some(FuzzStep::Read),
                 _ => None,
             };
             if filler > 0 && length + filler <= LONGEST {
@@ -60,7 +60,7 @@ impl Script {
             } else if let Some(step) = step {
                 rest = &rest[1..];
                 if !bytes.is_empty() {
-                    steps.push(Step::Write(std::mem::take(&mut bytes)));
+                    steps.push(FuzzStep::Write(std::mem::take(&mut bytes)));
                 }
                 steps.push(step);
             } else {
@@ -69,7 +69,7 @@ impl Script {
             }
         }
         if !bytes.is_empty() {
-            steps.push(Step::Write(bytes));
+            steps.push(FuzzStep::Write(bytes));
         }
         Self { behaviours: behaviours.to_vec(), steps }
     }
@@ -77,10 +77,12 @@ impl Script {
     /// Whether its client speaks HTTP/2, which is none of this loop's.
     pub(super) fn is_http2(&self) -> bool {
         let writes = self.steps.iter().filter_map(|step| match step {
-            Step::Write(bytes) => Some(bytes),
-            Step::Pause(_) | Step::EndWriting | Step::Close | Step::StopReading | Step::Read => {
-                None
-            }
+            FuzzStep::Write(bytes) => Some(bytes),
+            FuzzStep::Pause(_)
+            | FuzzStep::EndWriting
+            | FuzzStep::Close
+            | FuzzStep::StopReading
+            | FuzzStep::Read => None,
         });
         writes.flatten().copied().take(PREFACE.len()).eq(PREFACE.iter().copied())
     }

@@ -17,16 +17,16 @@ const CONTENT_LENGTH: [u8; 2] = [0x0f, 0x0d];
 
 /// A frame's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct FrameHeader {
     pub(super) length: usize,
     pub(super) kind: u8,
     pub(super) flags: u8,
     pub(super) stream: u32,
 }
 
-// === impl Header ===
+// === impl FrameHeader ===
 
-impl Header {
+impl FrameHeader {
     /// The header that these bytes begin with, if it is complete.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let [high, middle, low, kind, flags, stream @ ..] = *bytes.first_chunk::<HEADER>()?;

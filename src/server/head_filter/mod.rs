@@ -26,18 +26,18 @@ use h2::Reason;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use self::{
-    frame::{CONTINUATION, END_STREAM, HEADER, HEADERS, Header},
-    open::{Block, OpenHead},
+    frame::{CONTINUATION, END_STREAM, FrameHeader, HEADER, HEADERS},
+    open::{BlockKind, OpenHead},
 };
 use super::{frame_budget::FrameBudget, refusal::refusal};
 use crate::{
-    error::Kind,
-    pipeline::Refusal,
+    error::FailureKind,
+    pipeline::RequestRefusal,
     rfc::{
-        hpack::Decoder,
-        request_head::{Http2Head, Limits},
+        hpack::HpackDecoder,
+        request_head::{HeadLimits, Http2Head},
     },
-    telemetry::Flood,
+    telemetry::FloodLabel,
 };
 
 /// What a client begins with (RFC 9113, 3.4). It stands for no request of any version of HTTP/1.
@@ -53,25 +53,25 @@ const KEPT: usize = 1024;
 
 /// The incoming bytes of one connection.
 #[derive(Debug)]
-pub(super) struct HeadFilter(RefCell<State>);
+pub(super) struct HeadFilter(RefCell<FilterState>);
 
 /// A request that h2 was given the stream of.
 #[derive(Debug)]
-pub(super) struct Arrived {
+pub(super) struct FilteredRequest {
     pub(super) stream: u32,
     pub(super) head: Http2Head,
     /// Why it is refused.
-    pub(super) refusal: Option<Refusal>,
+    pub(super) refusal: Option<RequestRefusal>,
 }
 
 #[derive(Debug)]
-struct State {
-    limits: Limits,
+struct FilterState {
+    limits: HeadLimits,
     /// For frames that move no request on.
     budget: Rc<FrameBudget>,
     /// Frames that one head may have.
     frames: usize,
-    decoder: Decoder,
+    decoder: HpackDecoder,
     /// What has come of a frame's header, or of a frame with a part of a head.
     held: Vec<u8>,
     /// What h2 gets next, and how much of it it has.
@@ -82,11 +82,11 @@ struct State {
     open: Option<OpenHead>,
     /// The highest number of a stream that was begun.
     last: u32,
-    arrived: Option<Arrived>,
+    arrived: Option<FilteredRequest>,
     /// Whether h2 has read on behind the head that has arrived.
     has_read_on: bool,
     /// Streams whose trailers are refused.
-    refused_trailers: Vec<(u32, Kind)>,
+    refused_trailers: Vec<(u32, FailureKind)>,
     /// Why the connection ends.
     fatal: Option<Reason>,
     /// Since when a frame's header, or a head, is incomplete.
@@ -99,12 +99,12 @@ struct State {
 
 impl HeadFilter {
     /// Before the preface.
-    pub(super) fn new(limits: Limits, budget: Rc<FrameBudget>) -> Self {
-        Self(RefCell::new(State {
+    pub(super) fn new(limits: HeadLimits, budget: Rc<FrameBudget>) -> Self {
+        Self(RefCell::new(FilterState {
             limits,
             budget,
             frames: SPARE_FRAMES + 2 * limits.head / FRAME,
-            decoder: Decoder::default(),
+            decoder: HpackDecoder::default(),
             held: Vec::new(),
             output: Vec::new(),
             given: 0,
@@ -159,7 +159,7 @@ impl HeadFilter {
     }
 
     /// The request whose stream was accepted.
-    pub(super) fn take(&self, stream: u32) -> Option<Arrived> {
+    pub(super) fn take(&self, stream: u32) -> Option<FilteredRequest> {
         let mut state = self.0.borrow_mut();
         state.has_read_on = false;
         state.arrived.take().filter(|arrived| arrived.stream == stream)
@@ -176,7 +176,7 @@ impl HeadFilter {
     }
 
     /// A stream whose trailers were refused, which h2 ends.
-    pub(super) fn take_refused_trailers(&self) -> Option<(u32, Kind)> {
+    pub(super) fn take_refused_trailers(&self) -> Option<(u32, FailureKind)> {
         self.0.borrow_mut().refused_trailers.pop()
     }
 
@@ -186,11 +186,11 @@ impl HeadFilter {
     }
 
     /// What there was too much of, if that is why.
-    pub(super) fn flood(&self) -> Option<Flood> {
+    pub(super) fn flood(&self) -> Option<FloodLabel> {
         let state = self.0.borrow();
         state.fatal.filter(|reason| *reason == Reason::ENHANCE_YOUR_CALM).map(|_| {
             let is_exceeded = state.budget.is_exceeded();
-            if is_exceeded { Flood::ControlFrames } else { Flood::HeadFrames }
+            if is_exceeded { FloodLabel::ControlFrames } else { FloodLabel::HeadFrames }
         })
     }
 
@@ -205,9 +205,9 @@ impl HeadFilter {
     }
 }
 
-// === impl State ===
+// === impl FilterState ===
 
-impl State {
+impl FilterState {
     /// Gives h2 what is ready for it; `false` if nothing is.
     fn give(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
         let rest = self.output.get(self.given..).unwrap_or_default();
@@ -240,7 +240,9 @@ impl State {
             let skipped = self.left.min(bytes.len() - at);
             self.left -= skipped;
             at += skipped;
-            let Some(header) = Header::read(bytes.get(at..).unwrap_or_default()) else { return at };
+            let Some(header) = FrameHeader::read(bytes.get(at..).unwrap_or_default()) else {
+                return at;
+            };
             if self.open.is_some() || matches!(header.kind, HEADERS | CONTINUATION) {
                 return at;
             }
@@ -269,7 +271,7 @@ impl State {
                 break;
             }
             let rest = rest.get(passed..).unwrap_or_default();
-            let Some(header) = Header::read(rest) else { break };
+            let Some(header) = FrameHeader::read(rest) else { break };
             if header.length > FRAME {
                 self.fatal = Some(Reason::FRAME_SIZE_ERROR);
                 break;
@@ -298,11 +300,11 @@ impl State {
     }
 
     /// Takes a frame that has a part of a head, or stands where one is missing.
-    fn on_frame(&mut self, header: Header, payload: &[u8]) -> Result<(), Reason> {
+    fn on_frame(&mut self, header: FrameHeader, payload: &[u8]) -> Result<(), Reason> {
         let (mut open, fragment) = match self.open.take() {
             None => {
                 let open = OpenHead::begin(header, payload, self.last, self.limits)?;
-                if matches!(open.0.block, Block::Request(_)) {
+                if matches!(open.0.block, BlockKind::Request(_)) {
                     self.last = header.stream;
                 }
                 open
@@ -334,7 +336,7 @@ impl State {
     fn on_head(&mut self, open: OpenHead) {
         let OpenHead { stream, ends_stream, priority, block, .. } = open;
         match block {
-            Block::Request(lines) => {
+            BlockKind::Request(lines) => {
                 self.budget.earn();
                 let head = lines.end(ends_stream);
                 let refusal = head.fault.map(refusal);
@@ -342,9 +344,9 @@ impl State {
                 // its answer.
                 let flags = if ends_stream && refusal.is_none() { END_STREAM } else { 0 };
                 frame::put_request(&mut self.output, (flags, stream), priority, head.length);
-                self.arrived = Some(Arrived { stream, head, refusal });
+                self.arrived = Some(FilteredRequest { stream, head, refusal });
             }
-            Block::Trailers(lines) => {
+            BlockKind::Trailers(lines) => {
                 let fault = lines.fault();
                 // Without its end, h2 resets the stream.
                 let flags = if ends_stream && fault.is_none() { END_STREAM } else { 0 };

@@ -2,10 +2,10 @@
 
 use h2::Reason;
 
-use super::frame::{END_STREAM, HEADERS, Header, PADDED, PRIORITY};
+use super::frame::{END_STREAM, FrameHeader, HEADERS, PADDED, PRIORITY};
 use crate::rfc::{
-    hpack::Decoder,
-    request_head::{FieldLines, Limits, TrailerLines},
+    hpack::HpackDecoder,
+    request_head::{FieldLines, HeadLimits, TrailerLines},
 };
 
 /// What has come of a head.
@@ -16,7 +16,7 @@ pub(super) struct OpenHead {
     pub(super) priority: Option<[u8; 5]>,
     /// Frames that continue it.
     pub(super) frames: usize,
-    pub(super) block: Block,
+    pub(super) block: BlockKind,
     /// The beginning of a field of which the rest is to come.
     rest: Vec<u8>,
 }
@@ -24,7 +24,7 @@ pub(super) struct OpenHead {
 /// Whose fields they are.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives shortly")]
-pub(super) enum Block {
+pub(super) enum BlockKind {
     Request(FieldLines),
     /// Of a stream that was begun before, or that may not be begun: h2 knows which.
     Trailers(TrailerLines),
@@ -35,10 +35,10 @@ pub(super) enum Block {
 impl OpenHead {
     /// Begins with a frame; gives its part of the block as well. `last` is the highest stream so far.
     pub(super) fn begin(
-        header: Header,
+        header: FrameHeader,
         mut payload: &[u8],
         last: u32,
-        limits: Limits,
+        limits: HeadLimits,
     ) -> Result<(Self, &[u8]), Reason> {
         if header.kind != HEADERS || header.stream == 0 {
             return Err(Reason::PROTOCOL_ERROR);
@@ -58,9 +58,9 @@ impl OpenHead {
         // A client's streams are odd, and each is higher than those before (RFC 9113, 5.1.1).
         let is_new = header.stream % 2 == 1 && header.stream > last;
         let block = if is_new {
-            Block::Request(FieldLines::new(limits))
+            BlockKind::Request(FieldLines::new(limits))
         } else {
-            Block::Trailers(TrailerLines::new(limits))
+            BlockKind::Trailers(TrailerLines::new(limits))
         };
         let head = Self {
             stream: header.stream,
@@ -74,12 +74,12 @@ impl OpenHead {
     }
 
     /// Decodes the next part of the block, as far as its fields are complete.
-    pub(super) fn decode(&mut self, part: &[u8], decoder: &mut Decoder) -> Result<(), Reason> {
+    pub(super) fn decode(&mut self, part: &[u8], decoder: &mut HpackDecoder) -> Result<(), Reason> {
         let Self { block, rest, .. } = self;
         let mut decode = |bytes: &[u8]| {
             match block {
-                Block::Request(lines) => decoder.decode(bytes, |field| lines.add(field)),
-                Block::Trailers(lines) => decoder.decode(bytes, |field| lines.add(&field)),
+                BlockKind::Request(lines) => decoder.decode(bytes, |field| lines.add(field)),
+                BlockKind::Trailers(lines) => decoder.decode(bytes, |field| lines.add(&field)),
             }
             .map_err(|_| Reason::COMPRESSION_ERROR)
         };

@@ -8,10 +8,10 @@ use super::{
     frame::{DATA, END_HEADERS},
     *,
 };
-use crate::rfc::request_head::Fault;
+use crate::rfc::request_head::HeadFault;
 
 const SETTINGS: u8 = 4;
-const LIMITS: Limits = Limits { line: 200, field: 300, head: 2000, fields: 20 };
+const LIMITS: HeadLimits = HeadLimits { line: 200, field: 300, head: 2000, fields: 20 };
 /// `:method: GET`, `:scheme: http`, `:path: /`.
 const GET: [u8; 3] = [0x82, 0x86, 0x84];
 
@@ -21,9 +21,9 @@ fn filter() -> HeadFilter {
 
 /// Bytes that come in pieces, and then no more for now.
 #[derive(Default)]
-struct Source(VecDeque<Vec<u8>>);
+struct SplitBytes(VecDeque<Vec<u8>>);
 
-impl AsyncRead for Source {
+impl AsyncRead for SplitBytes {
     fn poll_read(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -41,9 +41,9 @@ impl AsyncRead for Source {
 
 /// What has come of a connection.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Seen {
+struct FilterOutput {
     output: Vec<u8>,
-    requests: Vec<(u32, String, Option<Kind>)>,
+    requests: Vec<(u32, String, Option<FailureKind>)>,
     fatal: Option<Reason>,
     is_amid: bool,
 }
@@ -54,10 +54,10 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Reads all of it as h2 does, and takes each request that arrives.
-fn seen(filter: &HeadFilter, pieces: &[Vec<u8>], room: usize) -> Seen {
-    let mut source = Source(pieces.iter().cloned().collect());
+fn seen(filter: &HeadFilter, pieces: &[Vec<u8>], room: usize) -> FilterOutput {
+    let mut source = SplitBytes(pieces.iter().cloned().collect());
     let cx = &mut Context::from_waker(Waker::noop());
-    let mut seen = Seen::default();
+    let mut seen = FilterOutput::default();
     loop {
         let mut bytes = vec![0; room];
         let mut buffer = ReadBuf::new(&mut bytes);
@@ -69,7 +69,7 @@ fn seen(filter: &HeadFilter, pieces: &[Vec<u8>], room: usize) -> Seen {
             }
             Poll::Pending => {
                 let arrived = filter.0.borrow_mut().arrived.take();
-                let Some(Arrived { stream, head, refusal }) = arrived else { break };
+                let Some(FilteredRequest { stream, head, refusal }) = arrived else { break };
                 filter.0.borrow_mut().has_read_on = false;
                 let parts = &head.parts;
                 let site = parts.authority().map(|authority| {
@@ -87,7 +87,7 @@ fn seen(filter: &HeadFilter, pieces: &[Vec<u8>], room: usize) -> Seen {
 }
 
 /// What comes of these frames behind the preface.
-fn after(frames: &[Vec<u8>]) -> Seen {
+fn after(frames: &[Vec<u8>]) -> FilterOutput {
     let filter = filter();
     let mut seen = seen(&filter, &[&[PREFACE.to_vec()], frames].concat(), 8192);
     assert_eq!(seen.output.drain(..PREFACE.len().min(seen.output.len())).as_slice(), PREFACE);
@@ -131,7 +131,7 @@ fn one_that_is_refused_stays_open() {
     let block = [&GET[..], b"\x00\x01A\x01b"].concat();
     let seen = after(&[frame(HEADERS, END_HEADERS | END_STREAM, 1, &block)]);
     assert_eq!(seen.output, frame(HEADERS, END_HEADERS, 1, &GET));
-    assert_eq!(seen.requests, [(1, "GET /".to_owned(), Some(Kind::FieldInvalid))]);
+    assert_eq!(seen.requests, [(1, "GET /".to_owned(), Some(FailureKind::FieldInvalid))]);
     // A length is told; one that is wrong is not.
     let block = [&GET[..], b"\x0f\x0d\x02\x31\x30"].concat();
     let seen = after(&[frame(HEADERS, END_HEADERS, 1, &block)]);
@@ -197,7 +197,7 @@ fn one_frame_too_many_is_called_a_flood() {
         let pieces: Vec<_> = flood.chunks(size).map(<[u8]>::to_vec).collect();
         let seen = seen(&filter, &pieces, 4096);
         assert_eq!(seen.fatal, Some(Reason::ENHANCE_YOUR_CALM), "in pieces of {size}");
-        assert!(matches!(filter.flood(), Some(Flood::ControlFrames)), "in pieces of {size}");
+        assert!(matches!(filter.flood(), Some(FloodLabel::ControlFrames)), "in pieces of {size}");
     }
 }
 
@@ -207,12 +207,12 @@ fn large_heads_are_refused_by_the_limit() {
     let many = b"\x00\x01a\x01b".repeat(30);
     let named = [&value(120)[..], &[0xbe; 16_000]].concat();
     for (fields, fault) in [
-        (many, Fault::TooManyFields),
-        (named, Fault::HeadTooLong),
-        ([&[0, 1, b'a', 127, 0xad, 1][..], &[b'v'; 300]].concat(), Fault::FieldTooLong),
+        (many, HeadFault::TooManyFields),
+        (named, HeadFault::HeadTooLong),
+        ([&[0, 1, b'a', 127, 0xad, 1][..], &[b'v'; 300]].concat(), HeadFault::FieldTooLong),
         (
             b"\x00\x06cookie\x7e".iter().copied().chain([b'c'; 126]).collect::<Vec<u8>>().repeat(3),
-            Fault::FieldTooLong,
+            HeadFault::FieldTooLong,
         ),
     ] {
         let filter = filter();

@@ -2,12 +2,12 @@
 
 use std::{cell::Cell, time::Instant};
 
-use crate::server::load_shedding::{Guest, Stage};
+use crate::server::load_shedding::{IdleConnection, IdleStage};
 
 /// What a connection of HTTP/1.1 does at the moment.
 #[derive(Debug)]
 pub(super) struct Activity {
-    state: Cell<State>,
+    state: Cell<ActivityState>,
     /// Whether a request was ever complete.
     has_asked: Cell<bool>,
     is_let_go: Cell<bool>,
@@ -15,7 +15,7 @@ pub(super) struct Activity {
 
 /// What it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ActivityState {
     /// The first byte of a request.
     Idle(Instant),
     /// The rest of a request's head.
@@ -29,7 +29,7 @@ enum State {
 impl Activity {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            state: Cell::new(State::Idle(now)),
+            state: Cell::new(ActivityState::Idle(now)),
             has_asked: Cell::new(false),
             is_let_go: Cell::new(false),
         }
@@ -37,17 +37,17 @@ impl Activity {
 
     /// It waits for a request.
     pub(super) fn set_idle(&self, since: Instant) {
-        self.state.set(State::Idle(since));
+        self.state.set(ActivityState::Idle(since));
     }
 
     /// A part of a head has come.
     pub(super) fn set_head(&self, since: Instant) {
-        self.state.set(State::Head(since));
+        self.state.set(ActivityState::Head(since));
     }
 
     /// A request is complete.
     pub(super) fn set_busy(&self) {
-        self.state.set(State::Busy);
+        self.state.set(ActivityState::Busy);
         self.has_asked.set(true);
     }
 
@@ -57,18 +57,20 @@ impl Activity {
     }
 }
 
-impl Guest for Activity {
+impl IdleConnection for Activity {
     fn idle_since(&self) -> Option<Instant> {
         match self.state.get() {
-            State::Idle(since) | State::Head(since) => Some(since),
-            State::Busy => None,
+            ActivityState::Idle(since) | ActivityState::Head(since) => Some(since),
+            ActivityState::Busy => None,
         }
     }
 
-    fn stage(&self) -> Stage {
+    fn stage(&self) -> IdleStage {
         match self.state.get() {
-            State::Idle(_) if self.has_asked.get() => Stage::Kept,
-            State::Idle(_) | State::Head(_) | State::Busy => Stage::Unproven,
+            ActivityState::Idle(_) if self.has_asked.get() => IdleStage::Kept,
+            ActivityState::Idle(_) | ActivityState::Head(_) | ActivityState::Busy => {
+                IdleStage::Unproven
+            }
         }
     }
 

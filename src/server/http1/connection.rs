@@ -2,25 +2,27 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use super::{activity::Activity, socket::ClientSocket, timeouts::Timeouts};
+use super::{activity::Activity, socket::ClientSocket, timeouts::Http1Timeouts};
 use crate::{
     body::Deadline,
     pipeline::{ConnectionInfo, InterimResponses},
-    server::{current_settings::Current, drain::Ticket, stream::Agreed},
-    telemetry::Shard,
+    server::{
+        current_settings::CurrentSettings, drain::ConnectionGuard, stream::NegotiatedProtocol,
+    },
+    telemetry::WorkerMetrics,
 };
 
 /// One connection.
-pub(super) struct Connection<'a> {
-    pub(super) current: &'a Current,
+pub(super) struct Http1Connection<'a> {
+    pub(super) current: &'a CurrentSettings,
     pub(super) info: &'a Rc<ConnectionInfo>,
-    pub(super) ticket: &'a Ticket,
-    pub(super) metrics: &'a Shard,
-    pub(super) agreed: Agreed,
+    pub(super) ticket: &'a ConnectionGuard,
+    pub(super) metrics: &'a WorkerMetrics,
+    pub(super) agreed: NegotiatedProtocol,
     pub(super) socket: Rc<RefCell<ClientSocket>>,
     pub(super) activity: Rc<Activity>,
     pub(super) interim: Rc<InterimResponses>,
-    pub(super) timeouts: Timeouts,
+    pub(super) timeouts: Http1Timeouts,
     /// Of whatever the client is waited for.
     pub(super) deadline: Deadline,
 }

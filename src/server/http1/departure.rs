@@ -22,14 +22,14 @@ const READ_AHEAD: usize = 16 * 1024;
 
 /// What is known of a client that has closed its side.
 #[derive(Debug, Default)]
-pub(super) struct Departure {
-    stage: Stage,
+pub(super) struct DisconnectDetector {
+    stage: DisconnectStage,
     /// When to look again.
     deadline: Deadline,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
+enum DisconnectStage {
     #[default]
     NotSuspected,
     /// It has closed its side.
@@ -40,7 +40,7 @@ enum Stage {
 
 /// What a client waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waits {
+pub(super) enum ClientWait {
     /// For a response to begin.
     Response,
     /// For more of one.
@@ -49,15 +49,15 @@ pub(super) enum Waits {
     Stream,
 }
 
-// === impl Departure ===
+// === impl DisconnectDetector ===
 
-impl Departure {
+impl DisconnectDetector {
     /// Ready when the client has left. Reads what the client sends behind its request, once that is complete; as
     /// long as somebody reads the body, that finds out.
     pub(super) fn poll(
         &mut self,
         socket: &mut ClientSocket,
-        waits: Waits,
+        waits: ClientWait,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         if !socket.is_body_complete() {
@@ -78,20 +78,20 @@ impl Departure {
             }
         }
         loop {
-            if self.stage == Stage::NotSuspected {
-                if waits == Waits::Stream {
+            if self.stage == DisconnectStage::NotSuspected {
+                if waits == ClientWait::Stream {
                     return Poll::Ready(());
                 }
                 self.deadline.set(QUICK);
-                self.stage = Stage::Suspected;
+                self.stage = DisconnectStage::Suspected;
             }
             ready!(self.deadline.poll_expired(cx));
             if socket.stream.check_reset().is_err() {
                 return Poll::Ready(());
             }
             // Any client of HTTP/1.1 must be able to skip it (RFC 9110, 15.2), but not within another response.
-            if self.stage == Stage::Suspected
-                && waits == Waits::Response
+            if self.stage == DisconnectStage::Suspected
+                && waits == ClientWait::Response
                 && socket.takes_interim
                 && socket.output.is_empty()
             {
@@ -100,7 +100,7 @@ impl Departure {
                     Poll::Ready(Err(_)) => return Poll::Ready(()),
                     Poll::Ready(Ok(_)) | Poll::Pending => {}
                 }
-                self.stage = Stage::Probed;
+                self.stage = DisconnectStage::Probed;
                 self.deadline.set(ROUND_TRIP);
             } else {
                 self.deadline.set(LOOK_AGAIN);

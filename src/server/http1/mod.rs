@@ -35,25 +35,29 @@ use http_body::Body as _;
 
 use self::{
     activity::Activity,
-    connection::Connection,
-    departure::{Departure, Waits},
-    read_head::{Arrived, Over},
+    connection::Http1Connection,
+    departure::{ClientWait, DisconnectDetector},
+    read_head::{ConnectionEnd, HeadResult},
     request_body::SocketBody,
-    request_head::RequestHead,
-    response_head::Asked,
+    request_head::ClientRequestHead,
+    response_head::RequestFacts,
     socket::ClientSocket,
-    timeouts::Timeouts,
-    write::Broken,
+    timeouts::Http1Timeouts,
+    write::WriteFailure,
 };
-use super::{counted_stream::CountedStream, current_settings::Current, drain::Ticket, linger};
+use super::{
+    counted_stream::CountedStream, current_settings::CurrentSettings, drain::ConnectionGuard,
+    linger,
+};
 use crate::{
     body::Deadline,
-    error::Kind,
+    error::FailureKind,
     phase::Phase,
     pipeline::{
-        self, Answer, ClientRequest, ConnectionInfo, INTERIM_LIMIT, Local, Response, Tunnel,
+        self, ClientRequest, ConnectionInfo, INTERIM_LIMIT, Response, TrackedResponse, Tunnel,
+        WorkerState,
     },
-    telemetry::Shard,
+    telemetry::WorkerMetrics,
 };
 
 /// How long a client that was too slow is given to read why.
@@ -76,16 +80,16 @@ pub(super) enum NextStep {
 
 /// Serves a connection until HTTP/1.1 is over. (A block instead of an `async fn`, which would keep its arguments twice.)
 pub(super) fn serve<'a>(
-    current: &'a Current,
+    current: &'a CurrentSettings,
     info: &'a Rc<ConnectionInfo>,
-    ticket: &'a Ticket,
+    ticket: &'a ConnectionGuard,
     stream: CountedStream,
-    metrics: &'a Shard,
+    metrics: &'a WorkerMetrics,
 ) -> impl Future<Output = Option<(CountedStream, NextStep)>> {
     let begin = Deadline::now();
     let activity = Rc::new(Activity::new(begin));
     ticket.introduce(Rc::<Activity>::clone(&activity));
-    let mut connection = Connection {
+    let mut connection = Http1Connection {
         current,
         info,
         ticket,
@@ -94,7 +98,7 @@ pub(super) fn serve<'a>(
         socket: Rc::new(RefCell::new(ClientSocket::new(stream))),
         activity,
         interim: Rc::default(),
-        timeouts: Timeouts::new(&current.get().app.plan.server),
+        timeouts: Http1Timeouts::new(&current.get().app.plan.server),
         deadline: Deadline::default(),
     };
     async move {
@@ -105,9 +109,9 @@ pub(super) fn serve<'a>(
     }
 }
 
-// === impl Connection ===
+// === impl Http1Connection ===
 
-impl Connection<'_> {
+impl Http1Connection<'_> {
     /// Answers one request after the other, until something is the end of it.
     async fn serve_requests(&mut self, mut since: Instant) -> NextStep {
         poll_fn(|cx| {
@@ -118,9 +122,9 @@ impl Connection<'_> {
         .await;
         loop {
             let head = match read_head::read(self, since).await {
-                Arrived::Request(head) => head,
-                Arrived::Http2 => return NextStep::Http2(self.take_input()),
-                Arrived::Over(over) => return self.over(&over),
+                HeadResult::Request(head) => head,
+                HeadResult::Http2 => return NextStep::Http2(self.take_input()),
+                HeadResult::Over(over) => return self.over(&over),
             };
             self.activity.set_busy();
             // Boxed: an idle connection needs nothing of it.
@@ -133,14 +137,14 @@ impl Connection<'_> {
     }
 
     /// Answers one request; `None` if another one may follow.
-    async fn exchange(&mut self, head: RequestHead) -> Option<NextStep> {
+    async fn exchange(&mut self, head: ClientRequestHead) -> Option<NextStep> {
         let local = self.current.get();
-        let asked = Asked { method: head.parts.method.clone(), version: head.parts.version };
+        let asked = RequestFacts { method: head.parts.method.clone(), version: head.parts.version };
         let (keeps, refusal) = (head.keeps, head.refusal.map(|refusal| refusal.kind));
-        if refusal == Some(Kind::ClientHeadTimeout) {
+        if refusal == Some(FailureKind::ClientHeadTimeout) {
             self.metrics.header_timeouts.add(1);
         }
-        let mut departure = Departure::default();
+        let mut departure = DisconnectDetector::default();
         let request = self.request(head);
         let Some(response) = self.respond(Rc::clone(&local), request, &mut departure).await else {
             return Some(NextStep::Abort);
@@ -176,7 +180,7 @@ impl Connection<'_> {
             }
             (Err(broken), tunnel) => {
                 if let Some(mut tunnel) = tunnel {
-                    tunnel.fail(Kind::ClientGone);
+                    tunnel.fail(FailureKind::ClientGone);
                 }
                 return Some(self.broken(broken));
             }
@@ -191,8 +195,8 @@ impl Connection<'_> {
     }
 
     /// The request as the pipeline wants it.
-    fn request(&self, head: RequestHead) -> ClientRequest {
-        let RequestHead { parts, refusal, framing, expects_continue, room, .. } = head;
+    fn request(&self, head: ClientRequestHead) -> ClientRequest {
+        let ClientRequestHead { parts, refusal, framing, expects_continue, room, .. } = head;
         let takes_interim = parts.version == Version::HTTP_11 && refusal.is_none();
         let number = self.socket.borrow_mut().begin_request(framing, takes_interim);
         let body = SocketBody::of_request(&self.socket, number, expects_continue && takes_interim);
@@ -204,10 +208,10 @@ impl Connection<'_> {
     /// What the pipeline says, with interim responses before it; `None` if the client did not wait for it.
     async fn respond(
         &self,
-        local: Rc<Local>,
+        local: Rc<WorkerState>,
         request: ClientRequest,
-        departure: &mut Departure,
-    ) -> Option<Response<Answer>> {
+        departure: &mut DisconnectDetector,
+    ) -> Option<Response<TrackedResponse>> {
         // Boxed: its memory is given back before the response is written.
         let mut handling = Box::pin(pipeline::handle(local, Rc::clone(self.info), request));
         poll_fn(|cx| {
@@ -227,7 +231,7 @@ impl Connection<'_> {
             if let Poll::Ready(Err(_)) = socket.poll_flush(cx) {
                 return Poll::Ready(None);
             }
-            departure.poll(socket, Waits::Response, cx).map(|()| None)
+            departure.poll(socket, ClientWait::Response, cx).map(|()| None)
         })
         .await
     }
@@ -247,7 +251,7 @@ impl Connection<'_> {
     }
 
     /// Whether the connection ends with this request, for reasons that are not the request's own.
-    fn is_last(&self, local: &Local) -> bool {
+    fn is_last(&self, local: &WorkerState) -> bool {
         let socket = self.socket.borrow();
         let is_used_up = socket.requests() >= local.app.plan.server.max_requests;
         if is_used_up {
@@ -269,9 +273,9 @@ impl Connection<'_> {
     }
 
     /// The last response was written.
-    fn last_word(&self, refusal: Option<Kind>) -> NextStep {
+    fn last_word(&self, refusal: Option<FailureKind>) -> NextStep {
         let socket = &mut *self.socket.borrow_mut();
-        if refusal == Some(Kind::ClientHeadTimeout) {
+        if refusal == Some(FailureKind::ClientHeadTimeout) {
             return NextStep::Linger(BRIEFLY);
         }
         if socket.has_ended {
@@ -285,14 +289,14 @@ impl Connection<'_> {
     }
 
     /// A response was not written to its end.
-    fn broken(&self, broken: Broken) -> NextStep {
+    fn broken(&self, broken: WriteFailure) -> NextStep {
         let peer = self.info.address();
         match broken {
-            Broken::Left => tracing::debug!(peer, "client has left"),
-            Broken::Body => {
+            WriteFailure::Left => tracing::debug!(peer, "client has left"),
+            WriteFailure::Body => {
                 tracing::debug!(peer, "client connection ends with a response that broke off")
             }
-            Broken::Stalled => {
+            WriteFailure::Stalled => {
                 self.metrics.write_timeouts.add(1);
                 tracing::debug!(peer, "client took nothing of its answer: cut off");
                 self.socket.borrow().stream.reset_at_end(true);
@@ -302,16 +306,18 @@ impl Connection<'_> {
     }
 
     /// No request was there to be answered.
-    fn over(&self, over: &Over) -> NextStep {
+    fn over(&self, over: &ConnectionEnd) -> NextStep {
         match over {
-            Over::Closed | Over::Draining => {}
-            Over::Broken(error) => {
+            ConnectionEnd::Closed | ConnectionEnd::Draining => {}
+            ConnectionEnd::Broken(error) => {
                 tracing::debug!(%error, peer = self.info.address(), "client connection ended");
                 return NextStep::Abort;
             }
-            Over::Unbegun | Over::HalfHttp2 => self.metrics.header_timeouts.add(1),
-            Over::Idle => self.metrics.idle_timeouts.add(1),
-            Over::LetGo => self.metrics.shed.add(1),
+            ConnectionEnd::Unbegun | ConnectionEnd::HalfHttp2 => {
+                self.metrics.header_timeouts.add(1)
+            }
+            ConnectionEnd::Idle => self.metrics.idle_timeouts.add(1),
+            ConnectionEnd::LetGo => self.metrics.shed.add(1),
         }
         NextStep::Close
     }

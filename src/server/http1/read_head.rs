@@ -9,32 +9,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{connection::Connection, request_head::RequestHead, socket::ClientSocket};
+use super::{connection::Http1Connection, request_head::ClientRequestHead, socket::ClientSocket};
 use crate::{
     body::{Deadline, Reservation},
-    error::Kind,
-    pipeline::{Refusal, USUAL_HEAD},
-    rfc::request_head::{Limits, Scanner},
+    error::FailureKind,
+    pipeline::{RequestRefusal, USUAL_HEAD},
+    rfc::request_head::{HeadLimits, HeadScanner},
     server::{
         head_filter::PREFACE,
         refusal::{self, refusal},
-        stream::Agreed,
+        stream::NegotiatedProtocol,
     },
 };
 
 /// What came of the wait for a request.
 #[derive(Debug)]
-pub(super) enum Arrived {
-    Request(Box<RequestHead>),
+pub(super) enum HeadResult {
+    Request(Box<ClientRequestHead>),
     /// The client speaks HTTP/2.
     Http2,
     /// No further request is read.
-    Over(Over),
+    Over(ConnectionEnd),
 }
 
 /// Why a connection without a request is over.
 #[derive(Debug)]
-pub(super) enum Over {
+pub(super) enum ConnectionEnd {
     /// The client has closed its side.
     Closed,
     /// It closed or reset the connection in the midst of a head.
@@ -51,9 +51,9 @@ pub(super) enum Over {
 }
 
 /// A head on its way.
-struct Reader {
-    scanner: Scanner,
-    limits: Limits,
+struct HeadReader {
+    scanner: HeadScanner,
+    limits: HeadLimits,
     /// Bytes that were looked at.
     seen: usize,
     /// The memory of what has come, if that is more than usual.
@@ -72,18 +72,18 @@ struct Reader {
 const LAST_HEAD: Duration = Duration::from_secs(1);
 
 /// Waits for the next request; the connection has been idle since then.
-pub(super) async fn read(connection: &mut Connection<'_>, since: Instant) -> Arrived {
+pub(super) async fn read(connection: &mut Http1Connection<'_>, since: Instant) -> HeadResult {
     let limits = connection.current.get().app.plan.server.head;
     let is_first = connection.socket.borrow().requests() == 0;
-    let mut reader = Reader {
-        scanner: Scanner::default(),
+    let mut reader = HeadReader {
+        scanner: HeadScanner::default(),
         limits,
         seen: 0,
         room: None,
         since,
         begun: None,
         // Who has agreed upon HTTP/1.1 may not begin with something else.
-        may_be_http2: is_first && connection.agreed == Agreed::Nothing,
+        may_be_http2: is_first && connection.agreed == NegotiatedProtocol::Nothing,
         closing: None,
     };
     poll_fn(|cx| reader.poll(connection, cx)).await
@@ -95,15 +95,22 @@ fn has_begun(input: &[u8]) -> bool {
 }
 
 /// The answer to a head that is not complete.
-fn refused(input: &[u8], kind: Kind) -> Arrived {
+fn refused(input: &[u8], kind: FailureKind) -> HeadResult {
     let parts = refusal::salvage_begun(input);
-    Arrived::Request(Box::new(RequestHead::refused(parts, Refusal { kind, misplaced: None })))
+    HeadResult::Request(Box::new(ClientRequestHead::refused(
+        parts,
+        RequestRefusal { kind, misplaced: None },
+    )))
 }
 
-// === impl Reader ===
+// === impl HeadReader ===
 
-impl Reader {
-    fn poll(&mut self, connection: &mut Connection<'_>, cx: &mut Context<'_>) -> Poll<Arrived> {
+impl HeadReader {
+    fn poll(
+        &mut self,
+        connection: &mut Http1Connection<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<HeadResult> {
         let socket = Rc::clone(&connection.socket);
         let mut socket = socket.borrow_mut();
         loop {
@@ -119,15 +126,15 @@ impl Reader {
             let filled = if socket.has_ended { Poll::Ready(Ok(0)) } else { socket.poll_fill(cx) };
             match filled {
                 Poll::Ready(Ok(0)) if !has_begun(&socket.input) => {
-                    return Poll::Ready(Arrived::Over(Over::Closed));
+                    return Poll::Ready(HeadResult::Over(ConnectionEnd::Closed));
                 }
                 Poll::Ready(Ok(0)) => {
                     let error = io::ErrorKind::UnexpectedEof.into();
-                    return Poll::Ready(Arrived::Over(Over::Broken(error)));
+                    return Poll::Ready(HeadResult::Over(ConnectionEnd::Broken(error)));
                 }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => {
-                    return Poll::Ready(Arrived::Over(Over::Broken(error)));
+                    return Poll::Ready(HeadResult::Over(ConnectionEnd::Broken(error)));
                 }
                 Poll::Pending => break,
             }
@@ -135,24 +142,28 @@ impl Reader {
         // Only now: a request that has arrived already is answered first.
         if connection.ticket.is_closing() {
             if self.begun.is_none() || self.may_be_http2 {
-                return Poll::Ready(Arrived::Over(Over::Draining));
+                return Poll::Ready(HeadResult::Over(ConnectionEnd::Draining));
             }
             self.closing.get_or_insert_with(Deadline::now);
         }
         if connection.activity.take_let_go() {
-            return Poll::Ready(Arrived::Over(Over::LetGo));
+            return Poll::Ready(HeadResult::Over(ConnectionEnd::LetGo));
         }
         self.poll_late(connection, &mut socket, cx)
     }
 
     /// Looks at what has come since the last time.
-    fn look(&mut self, connection: &Connection<'_>, socket: &mut ClientSocket) -> Option<Arrived> {
+    fn look(
+        &mut self,
+        connection: &Http1Connection<'_>,
+        socket: &mut ClientSocket,
+    ) -> Option<HeadResult> {
         if socket.input.len() == self.seen {
             return None;
         }
         if self.may_be_http2 {
             if socket.input.starts_with(PREFACE) {
-                return Some(Arrived::Http2);
+                return Some(HeadResult::Http2);
             }
             if PREFACE.starts_with(&socket.input) {
                 self.seen = socket.input.len();
@@ -163,36 +174,40 @@ impl Reader {
         match self.scanner.scan(&socket.input, &self.limits) {
             Ok(Some(head)) => {
                 if !self.reserve(connection, head.length) {
-                    return Some(refused(&socket.input, Kind::HeadsFull));
+                    return Some(refused(&socket.input, FailureKind::HeadsFull));
                 }
                 let bytes = socket.take_head(head.length);
-                Some(Arrived::Request(Box::new(RequestHead::read(bytes, head, self.room.take()))))
+                Some(HeadResult::Request(Box::new(ClientRequestHead::read(
+                    bytes,
+                    head,
+                    self.room.take(),
+                ))))
             }
             Ok(None) => {
                 self.seen = socket.input.len();
                 let fits = self.reserve(connection, socket.input.capacity());
-                (!fits).then(|| refused(&socket.input, Kind::HeadsFull))
+                (!fits).then(|| refused(&socket.input, FailureKind::HeadsFull))
             }
             Err(fault) => {
                 let parts = refusal::salvage(&socket.input);
-                let refused = RequestHead::refused(parts, refusal(fault));
-                Some(Arrived::Request(Box::new(refused)))
+                let refused = ClientRequestHead::refused(parts, refusal(fault));
+                Some(HeadResult::Request(Box::new(refused)))
             }
         }
     }
 
     /// Makes room for a head of so many bytes; `false` if there is none.
-    fn reserve(&mut self, connection: &Connection<'_>, bytes: usize) -> bool {
+    fn reserve(&mut self, connection: &Http1Connection<'_>, bytes: usize) -> bool {
         bytes <= USUAL_HEAD || connection.current.get().app.reserve_head(&mut self.room, bytes)
     }
 
     /// The client has sent nothing more. Ready when that has lasted too long.
     fn poll_late(
         &self,
-        connection: &mut Connection<'_>,
+        connection: &mut Http1Connection<'_>,
         socket: &mut ClientSocket,
         cx: &mut Context<'_>,
-    ) -> Poll<Arrived> {
+    ) -> Poll<HeadResult> {
         let timeouts = &connection.timeouts;
         let first = timeouts.first.filter(|_| socket.requests() == 0);
         let at = match (self.begun, first) {
@@ -204,11 +219,11 @@ impl Reader {
         let at = last.map_or(at, |last| at.min(last));
         connection.deadline.set_at(at);
         connection.deadline.poll_expired(cx).map(|()| match (self.begun, first) {
-            _ if last == Some(at) => Arrived::Over(Over::Draining),
-            (Some(_), _) if self.may_be_http2 => Arrived::Over(Over::HalfHttp2),
-            (Some(_), _) => refused(&socket.input, Kind::ClientHeadTimeout),
-            (None, Some(_)) => Arrived::Over(Over::Unbegun),
-            (None, None) => Arrived::Over(Over::Idle),
+            _ if last == Some(at) => HeadResult::Over(ConnectionEnd::Draining),
+            (Some(_), _) if self.may_be_http2 => HeadResult::Over(ConnectionEnd::HalfHttp2),
+            (Some(_), _) => refused(&socket.input, FailureKind::ClientHeadTimeout),
+            (None, Some(_)) => HeadResult::Over(ConnectionEnd::Unbegun),
+            (None, None) => HeadResult::Over(ConnectionEnd::Idle),
         })
     }
 }

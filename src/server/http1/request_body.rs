@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::socket::ClientSocket;
 use crate::{
     body::{BodyReader, ClientBody},
-    error::{Error, Kind},
+    error::{Error, FailureKind},
 };
 
 /// A body that comes from the socket. It holds the socket weakly: at the end of the connection the loop takes that back
@@ -28,7 +28,7 @@ pub(super) struct SocketBody {
 }
 
 /// Where a body is to be read from.
-enum Place {
+enum BodyPosition {
     Here(Rc<RefCell<ClientSocket>>),
     /// It has come to its end, and another request may have begun.
     Over,
@@ -52,19 +52,19 @@ impl SocketBody {
     }
 
     /// Where the body is.
-    fn place(&self) -> Place {
+    fn place(&self) -> BodyPosition {
         match self.socket.upgrade() {
-            None => Place::Gone,
+            None => BodyPosition::Gone,
             // Another request begins only behind a complete one.
-            Some(socket) if socket.borrow().requests() != self.number => Place::Over,
-            Some(socket) => Place::Here(socket),
+            Some(socket) if socket.borrow().requests() != self.number => BodyPosition::Over,
+            Some(socket) => BodyPosition::Here(socket),
         }
     }
 }
 
 impl BodyReader for SocketBody {
     fn spare_memory(self: Pin<&mut Self>) {
-        if let Place::Here(socket) = self.place() {
+        if let BodyPosition::Here(socket) = self.place() {
             socket.borrow_mut().spare_memory();
         }
     }
@@ -79,9 +79,11 @@ impl Body for SocketBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let socket = match self.place() {
-            Place::Here(socket) => socket,
-            Place::Over => return Poll::Ready(None),
-            Place::Gone => return Poll::Ready(Some(Err(Error::new(Kind::ClientBody)))),
+            BodyPosition::Here(socket) => socket,
+            BodyPosition::Over => return Poll::Ready(None),
+            BodyPosition::Gone => {
+                return Poll::Ready(Some(Err(Error::new(FailureKind::ClientBody))));
+            }
         };
         let mut socket = socket.borrow_mut();
         let polled = socket.poll_body(cx);
@@ -96,17 +98,17 @@ impl Body for SocketBody {
 
     fn is_end_stream(&self) -> bool {
         match self.place() {
-            Place::Here(socket) => socket.borrow().is_body_complete(),
-            Place::Over => true,
-            Place::Gone => false,
+            BodyPosition::Here(socket) => socket.borrow().is_body_complete(),
+            BodyPosition::Over => true,
+            BodyPosition::Gone => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.place() {
-            Place::Over => SizeHint::with_exact(0),
-            Place::Gone => SizeHint::default(),
-            Place::Here(socket) => {
+            BodyPosition::Over => SizeHint::with_exact(0),
+            BodyPosition::Gone => SizeHint::default(),
+            BodyPosition::Here(socket) => {
                 let left = socket.borrow().body_left();
                 left.map_or_else(SizeHint::default, SizeHint::with_exact)
             }
@@ -116,7 +118,7 @@ impl Body for SocketBody {
 
 impl Drop for SocketBody {
     fn drop(&mut self) {
-        if let Place::Here(socket) = self.place() {
+        if let BodyPosition::Here(socket) = self.place() {
             socket.borrow_mut().abandon_body();
         }
     }

@@ -5,20 +5,20 @@ use http::Version;
 
 use crate::{
     body::Reservation,
-    pipeline::Refusal,
+    pipeline::RequestRefusal,
     rfc::{
         fields,
-        request_head::{Framing, Head},
-        request_parts::{Headers, Name, RequestParts},
+        request_head::{BodyFraming, ScannedHead},
+        request_parts::{FieldName, Headers, RequestParts},
     },
 };
 
 /// What is known of a request when its head has come.
 #[derive(Debug)]
-pub(super) struct RequestHead {
+pub(super) struct ClientRequestHead {
     pub(super) parts: RequestParts,
-    pub(super) refusal: Option<Refusal>,
-    pub(super) framing: Framing,
+    pub(super) refusal: Option<RequestRefusal>,
+    pub(super) framing: BodyFraming,
     /// Whether the client wants to use the connection again (RFC 9112, 9.3).
     pub(super) keeps: bool,
     /// Whether it waits to be told to send the body (RFC 9110, 10.1.1).
@@ -27,11 +27,11 @@ pub(super) struct RequestHead {
     pub(super) room: Option<Reservation>,
 }
 
-// === impl RequestHead ===
+// === impl ClientRequestHead ===
 
-impl RequestHead {
+impl ClientRequestHead {
     /// A head that was scanned; `bytes` are its own.
-    pub(super) fn read(bytes: BytesMut, head: Head, room: Option<Reservation>) -> Self {
+    pub(super) fn read(bytes: BytesMut, head: ScannedHead, room: Option<Reservation>) -> Self {
         let framing = head.framing;
         let parts = head.into_parts(bytes);
         Self {
@@ -45,11 +45,11 @@ impl RequestHead {
     }
 
     /// The head of a request that goes no further. Nobody knows where it ends, so that it is the last.
-    pub(super) fn refused(parts: RequestParts, refusal: Refusal) -> Self {
+    pub(super) fn refused(parts: RequestParts, refusal: RequestRefusal) -> Self {
         Self {
             parts,
             refusal: Some(refusal),
-            framing: Framing::Length(0),
+            framing: BodyFraming::Length(0),
             keeps: false,
             expects_continue: false,
             room: None,
@@ -59,7 +59,7 @@ impl RequestHead {
 
 /// Whether one of the `Expect` fields asks for `100 Continue`.
 fn expects_continue(headers: &Headers) -> bool {
-    headers.get_all(Name::Expect).any(|value| value.eq_ignore_ascii_case(b"100-continue"))
+    headers.get_all(FieldName::Expect).any(|value| value.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Whether the client keeps the connection: HTTP/1.1 unless it says `close`, HTTP/1.0 if it says `keep-alive`.

@@ -24,13 +24,17 @@ pub(super) enum Delimiter {
 
 /// What was asked, as far as it decides how the response is written.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct RequestFacts {
     pub(super) method: Method,
     pub(super) version: Version,
 }
 
 /// How the body's end is told; `exact` is the body's length, if that is known.
-pub(super) fn delimiter(asked: &Asked, response: &ResponseHead, exact: Option<u64>) -> Delimiter {
+pub(super) fn delimiter(
+    asked: &RequestFacts,
+    response: &ResponseHead,
+    exact: Option<u64>,
+) -> Delimiter {
     let status = response.status;
     if asked.method == Method::HEAD
         || status.is_informational()
@@ -56,7 +60,7 @@ fn told_length(response: &ResponseHead) -> Option<u64> {
 /// `is_last` tells that the connection ends with it.
 pub(super) fn encode(
     out: &mut BytesMut,
-    asked: &Asked,
+    asked: &RequestFacts,
     response: &ResponseHead,
     delimiter: Delimiter,
     (is_last, request_id): (bool, Option<&[u8]>),
@@ -147,7 +151,7 @@ pub(super) fn says_close(response: &ResponseHead) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rfc::{request_parts::Name, response_lines::ResponseLinesBuilder};
+    use crate::rfc::{request_parts::FieldName, response_lines::ResponseLinesBuilder};
 
     fn parts(status: u16, fields: &[(&'static str, &'static str)]) -> ResponseHead {
         let status = StatusCode::from_u16(status).unwrap();
@@ -158,8 +162,8 @@ mod tests {
         response
     }
 
-    fn asked(method: &Method, version: Version) -> Asked {
-        Asked { method: method.clone(), version }
+    fn asked(method: &Method, version: Version) -> RequestFacts {
+        RequestFacts { method: method.clone(), version }
     }
 
     #[test]
@@ -265,7 +269,7 @@ mod tests {
         let mut parts = parts(200, &[("x-a", "b"), ("x-request-id", "its own")]);
         let mut lines = ResponseLinesBuilder::default();
         lines.set_length(5);
-        lines.push(Name::Other, b"vary", b"x");
+        lines.push(FieldName::Other, b"vary", b"x");
         parts.lines = lines.build();
         let mut out = BytesMut::new();
         let asked = asked(&Method::GET, Version::HTTP_11);

@@ -12,10 +12,10 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 
 use crate::{
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     rfc::{
-        request_chunks::{Decoder, Step},
-        request_head::Framing,
+        request_chunks::{RequestChunkDecoder, RequestChunkStep},
+        request_head::BodyFraming,
     },
     server::counted_stream::CountedStream,
 };
@@ -50,7 +50,7 @@ pub(super) struct ClientSocket {
     /// Whether the client has closed its side.
     pub(super) has_ended: bool,
     /// The body of the request that is being answered.
-    body: Incoming,
+    body: IncomingBody,
     /// Bytes of it that are read at a time.
     piece: usize,
     /// Whether somebody may still read that body.
@@ -65,12 +65,12 @@ pub(super) struct ClientSocket {
 
 /// How much of a request's body is still to come.
 #[derive(Debug)]
-enum Incoming {
+enum IncomingBody {
     /// Nothing.
     Complete,
     /// So many bytes.
     Length(u64),
-    Chunked(Decoder),
+    Chunked(RequestChunkDecoder),
     /// It broke off, or its coding is malformed: nobody knows where it would end.
     Broken,
 }
@@ -84,7 +84,7 @@ impl ClientSocket {
             input: BytesMut::new(),
             output: BytesMut::new(),
             has_ended: false,
-            body: Incoming::Complete,
+            body: IncomingBody::Complete,
             piece: BODY,
             is_body_held: false,
             number: 0,
@@ -99,11 +99,11 @@ impl ClientSocket {
     }
 
     /// Another request begins, with its body; gives its number.
-    pub(super) fn begin_request(&mut self, framing: Framing, takes_interim: bool) -> u64 {
+    pub(super) fn begin_request(&mut self, framing: BodyFraming, takes_interim: bool) -> u64 {
         self.body = match framing {
-            Framing::Length(0) => Incoming::Complete,
-            Framing::Length(length) => Incoming::Length(length),
-            Framing::Chunked => Incoming::Chunked(Decoder::default()),
+            BodyFraming::Length(0) => IncomingBody::Complete,
+            BodyFraming::Length(length) => IncomingBody::Length(length),
+            BodyFraming::Chunked => IncomingBody::Chunked(RequestChunkDecoder::default()),
         };
         self.piece = BODY;
         self.is_body_held = !self.is_body_complete();
@@ -119,15 +119,15 @@ impl ClientSocket {
 
     /// Whether all of the request's body was read: what follows is the next request.
     pub(super) fn is_body_complete(&self) -> bool {
-        matches!(self.body, Incoming::Complete)
+        matches!(self.body, IncomingBody::Complete)
     }
 
     /// Bytes that are still to come of the body, if that is known.
     pub(super) fn body_left(&self) -> Option<u64> {
         match self.body {
-            Incoming::Complete => Some(0),
-            Incoming::Length(left) => Some(left),
-            Incoming::Chunked(_) | Incoming::Broken => None,
+            IncomingBody::Complete => Some(0),
+            IncomingBody::Length(left) => Some(left),
+            IncomingBody::Chunked(_) | IncomingBody::Broken => None,
         }
     }
 
@@ -177,9 +177,11 @@ impl ClientSocket {
     pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         let polled = loop {
             let step = match &mut self.body {
-                Incoming::Complete => return Poll::Ready(None),
-                Incoming::Broken => break Poll::Ready(Some(Err(Error::new(Kind::ClientBody)))),
-                Incoming::Length(left) => {
+                IncomingBody::Complete => return Poll::Ready(None),
+                IncomingBody::Broken => {
+                    break Poll::Ready(Some(Err(Error::new(FailureKind::ClientBody))));
+                }
+                IncomingBody::Length(left) => {
                     let most = usize::try_from(*left).unwrap_or(usize::MAX);
                     let piece = if self.input.is_empty() {
                         match ready!(poll_piece(&mut self.stream, most.min(self.piece), cx)) {
@@ -190,15 +192,15 @@ impl ClientSocket {
                         self.take_input(most.min(self.input.len()))
                     };
                     // Borrowed anew: taking from the input needs all of it.
-                    if let Incoming::Length(left) = &mut self.body {
+                    if let IncomingBody::Length(left) = &mut self.body {
                         *left -= piece.len() as u64;
                         if *left == 0 {
-                            self.body = Incoming::Complete;
+                            self.body = IncomingBody::Complete;
                         }
                     }
                     break Poll::Ready(Some(Ok(piece)));
                 }
-                Incoming::Chunked(_) if self.input.is_empty() => {
+                IncomingBody::Chunked(_) if self.input.is_empty() => {
                     match ready!(poll_piece(&mut self.stream, self.piece, cx)) {
                         Ok(piece) if !piece.is_empty() => {
                             self.input = BytesMut::from(piece);
@@ -207,24 +209,24 @@ impl ClientSocket {
                         result => break Poll::Ready(Some(Err(self.break_body(result.err())))),
                     }
                 }
-                Incoming::Chunked(decoder) => decoder.decode(&self.input),
+                IncomingBody::Chunked(decoder) => decoder.decode(&self.input),
             };
             match step {
-                Step::Data { skip, length } => {
+                RequestChunkStep::Data { skip, length } => {
                     self.input.advance(skip);
                     break Poll::Ready(Some(Ok(self.take_input(length))));
                 }
-                Step::More => self.input = BytesMut::new(),
-                Step::End(length) => {
+                RequestChunkStep::More => self.input = BytesMut::new(),
+                RequestChunkStep::End(length) => {
                     drop(self.take_input(length));
-                    self.body = Incoming::Complete;
+                    self.body = IncomingBody::Complete;
                     break Poll::Ready(None);
                 }
-                Step::Malformed(_) => {
-                    self.body = Incoming::Broken;
+                RequestChunkStep::Malformed(_) => {
+                    self.body = IncomingBody::Broken;
                     let cause =
                         io::Error::new(io::ErrorKind::InvalidData, "malformed chunked body");
-                    break Poll::Ready(Some(Err(Error::io(Kind::ClientBody, cause))));
+                    break Poll::Ready(Some(Err(Error::io(FailureKind::ClientBody, cause))));
                 }
             }
         };
@@ -252,10 +254,10 @@ impl ClientSocket {
 
     /// The client has closed its side, or the connection, in the midst of a body.
     fn break_body(&mut self, error: Option<io::Error>) -> Error {
-        self.body = Incoming::Broken;
+        self.body = IncomingBody::Broken;
         self.has_ended = true;
         let cause = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
-        Error::io(Kind::ClientBody, cause)
+        Error::io(FailureKind::ClientBody, cause)
     }
 
     /// Tells a client that waits for it to send the body.

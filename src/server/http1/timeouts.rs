@@ -6,7 +6,7 @@ use crate::{plan, server::jitter::jittered};
 
 /// The times of one connection, as they were set when it began.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Timeouts {
+pub(super) struct Http1Timeouts {
     pub(super) idle: Duration,
     pub(super) header: Duration,
     /// How long it may take to begin the first request, if that is shorter than idling: only a client that has asked
@@ -15,10 +15,10 @@ pub(super) struct Timeouts {
     pub(super) write: Duration,
 }
 
-// === impl Timeouts ===
+// === impl Http1Timeouts ===
 
-impl Timeouts {
-    pub(super) fn new(plan: &plan::Server) -> Self {
+impl Http1Timeouts {
+    pub(super) fn new(plan: &plan::ServerSettings) -> Self {
         Self {
             idle: jittered(plan.idle_timeout),
             header: plan.header_timeout,

@@ -16,15 +16,15 @@ use http::{HeaderMap, HeaderValue};
 use http_body::Body as _;
 
 use super::{
-    connection::Connection,
-    departure::{Departure, Waits},
+    connection::Http1Connection,
+    departure::{ClientWait, DisconnectDetector},
     response_head::{Delimiter, SMALL},
     socket::{ClientSocket, ENOUGH},
     write_file::{FileStep, FileWriter},
 };
 use crate::{
     body::{Deadline, SealedPart},
-    pipeline::Answer,
+    pipeline::TrackedResponse,
     rfc::trailers,
 };
 
@@ -36,7 +36,7 @@ const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
 /// Why a response was not written to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Broken {
+pub(super) enum WriteFailure {
     /// The client has left.
     Left,
     /// It took nothing of it for too long.
@@ -46,12 +46,12 @@ pub(super) enum Broken {
 }
 
 /// A response on its way; its head is in the socket's output.
-struct Writer<'a> {
-    answer: &'a mut Answer,
+struct ResponseWriter<'a> {
+    answer: &'a mut TrackedResponse,
     delimiter: Delimiter,
     /// The trailers that were announced.
     trailer: Option<HeaderValue>,
-    departure: &'a mut Departure,
+    departure: &'a mut DisconnectDetector,
     /// A piece of the body, and what is behind it.
     data: Bytes,
     tail: &'static [u8],
@@ -59,7 +59,7 @@ struct Writer<'a> {
     sealed: Option<SealedPart>,
     /// A body that is read, or sent by the kernel, when the client can take some of it.
     file: Option<FileWriter>,
-    source: Source,
+    source: ResponseSource,
     /// Whether everything that was written has left this process (TLS).
     is_flushed: bool,
     /// Since when the client takes nothing.
@@ -70,7 +70,7 @@ struct Writer<'a> {
 
 /// Whether more of the body comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
+enum ResponseSource {
     Open,
     Over,
     Broken,
@@ -78,15 +78,15 @@ enum Source {
 
 /// Writes the output and the body of a response to its end.
 pub(super) async fn write(
-    connection: &mut Connection<'_>,
-    answer: &mut Answer,
+    connection: &mut Http1Connection<'_>,
+    answer: &mut TrackedResponse,
     (delimiter, trailer): (Delimiter, Option<HeaderValue>),
-    departure: &mut Departure,
-) -> Result<(), Broken> {
+    departure: &mut DisconnectDetector,
+) -> Result<(), WriteFailure> {
     if delimiter == Delimiter::Nothing {
         answer.omit_body();
     }
-    let mut writer = Writer {
+    let mut writer = ResponseWriter {
         answer,
         delimiter,
         trailer,
@@ -95,7 +95,7 @@ pub(super) async fn write(
         tail: b"",
         sealed: None,
         file: None,
-        source: Source::Open,
+        source: ResponseSource::Open,
         is_flushed: true,
         blocked: None,
         enough: ENOUGH,
@@ -109,23 +109,23 @@ pub(super) async fn write(
     result
 }
 
-// === impl Writer ===
+// === impl ResponseWriter ===
 
-impl Writer<'_> {
+impl ResponseWriter<'_> {
     /// A body in a sealed file is the kernel's to send, where nothing is between it and the client.
-    fn take_sealed(&mut self, connection: &Connection<'_>) {
+    fn take_sealed(&mut self, connection: &Http1Connection<'_>) {
         let mut socket = connection.socket.borrow_mut();
         if socket.stream.takes_files()
             && let Some(part) = self.answer.take_sealed()
         {
             socket.stream.shorten_queue();
             self.sealed = Some(part);
-            self.source = Source::Over;
+            self.source = ResponseSource::Over;
         }
     }
 
     /// A file is read when the client can take some of it. Not if it is as long as nobody has said.
-    fn take_file(&mut self, connection: &Connection<'_>) {
+    fn take_file(&mut self, connection: &Http1Connection<'_>) {
         if let Delimiter::Length(length) = self.delimiter
             && let Some(file) = self.answer.file()
             && file.left() == length
@@ -137,9 +137,9 @@ impl Writer<'_> {
 
     fn poll(
         &mut self,
-        connection: &mut Connection<'_>,
+        connection: &mut Http1Connection<'_>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Broken>> {
+    ) -> Poll<Result<(), WriteFailure>> {
         let socket = Rc::clone(&connection.socket);
         if let Some(file) = &mut self.file {
             file.begin_turn();
@@ -156,14 +156,14 @@ impl Writer<'_> {
                     }
                     FileStep::Enough => return Poll::Pending,
                     FileStep::Blocked => return self.poll_blocked(connection, socket, cx),
-                    FileStep::Left => return Poll::Ready(Err(Broken::Left)),
+                    FileStep::Left => return Poll::Ready(Err(WriteFailure::Left)),
                     // What is here leaves meanwhile.
                     FileStep::Reading => {}
-                    FileStep::Over => (self.file, self.source) = (None, Source::Over),
-                    FileStep::Broken => (self.file, self.source) = (None, Source::Broken),
+                    FileStep::Over => (self.file, self.source) = (None, ResponseSource::Over),
+                    FileStep::Broken => (self.file, self.source) = (None, ResponseSource::Broken),
                 }
             }
-            if self.source == Source::Over
+            if self.source == ResponseSource::Over
                 && self.sealed.is_none()
                 && socket.output.len() + self.data.len() <= ENOUGH
             {
@@ -171,15 +171,15 @@ impl Writer<'_> {
             }
             if self.is_written(socket) {
                 return match self.source {
-                    Source::Broken => Poll::Ready(Err(Broken::Body)),
-                    Source::Over if self.is_flushed => Poll::Ready(Ok(())),
-                    Source::Open if self.is_flushed => self.poll_departure(socket, cx),
-                    Source::Over | Source::Open => match socket.poll_flush(cx) {
+                    ResponseSource::Broken => Poll::Ready(Err(WriteFailure::Body)),
+                    ResponseSource::Over if self.is_flushed => Poll::Ready(Ok(())),
+                    ResponseSource::Open if self.is_flushed => self.poll_departure(socket, cx),
+                    ResponseSource::Over | ResponseSource::Open => match socket.poll_flush(cx) {
                         Poll::Ready(Ok(())) => {
                             self.is_flushed = true;
                             continue;
                         }
-                        Poll::Ready(Err(_)) => Poll::Ready(Err(Broken::Left)),
+                        Poll::Ready(Err(_)) => Poll::Ready(Err(WriteFailure::Left)),
                         Poll::Pending => self.poll_blocked(connection, socket, cx),
                     },
                 };
@@ -189,7 +189,7 @@ impl Writer<'_> {
                     self.blocked = None;
                     self.is_flushed = false;
                 }
-                Poll::Ready(Err(_)) => return Poll::Ready(Err(Broken::Left)),
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(WriteFailure::Left)),
                 Poll::Pending => return self.poll_blocked(connection, socket, cx),
             }
         }
@@ -204,7 +204,7 @@ impl Writer<'_> {
 
     /// Takes what there is of the body, as far as one write may have it.
     fn gather(&mut self, socket: &RefCell<ClientSocket>, cx: &mut Context<'_>) {
-        while self.source == Source::Open
+        while self.source == ResponseSource::Open
             && self.file.is_none()
             && self.data.is_empty()
             && self.tail.is_empty()
@@ -217,14 +217,14 @@ impl Writer<'_> {
             match polled {
                 Poll::Pending => return,
                 Poll::Ready(None) => self.end(output, None),
-                Poll::Ready(Some(Err(_))) => self.source = Source::Broken,
+                Poll::Ready(Some(Err(_))) => self.source = ResponseSource::Broken,
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => self.take(output, data),
                     Err(frame) => self.end(output, frame.into_trailers().ok().as_ref()),
                 },
             }
             // So that the end leaves with what is before it.
-            if self.source == Source::Open && is_end {
+            if self.source == ResponseSource::Open && is_end {
                 self.end(output, None);
             }
         }
@@ -261,9 +261,9 @@ impl Writer<'_> {
     fn end(&mut self, output: &mut BytesMut, trailers: Option<&HeaderMap>) {
         self.source = match self.delimiter {
             // It is shorter than was told.
-            Delimiter::Length(1..) => Source::Broken,
+            Delimiter::Length(1..) => ResponseSource::Broken,
             Delimiter::Nothing | Delimiter::Length(0) | Delimiter::Chunked | Delimiter::Close => {
-                Source::Over
+                ResponseSource::Over
             }
         };
         if self.delimiter != Delimiter::Chunked {
@@ -347,26 +347,26 @@ impl Writer<'_> {
         &mut self,
         socket: &mut ClientSocket,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Broken>> {
+    ) -> Poll<Result<(), WriteFailure>> {
         self.answer.release_request_head();
-        let waits = if self.answer.streams() { Waits::Stream } else { Waits::More };
-        self.departure.poll(socket, waits, cx).map(|()| Err(Broken::Left))
+        let waits = if self.answer.streams() { ClientWait::Stream } else { ClientWait::More };
+        self.departure.poll(socket, waits, cx).map(|()| Err(WriteFailure::Left))
     }
 
     /// The client takes nothing at the moment. Ready when that has lasted too long.
     fn poll_blocked(
         &mut self,
-        connection: &mut Connection<'_>,
+        connection: &mut Http1Connection<'_>,
         socket: &mut ClientSocket,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Broken>> {
+    ) -> Poll<Result<(), WriteFailure>> {
         socket.stream.shorten_queue();
         self.answer.release_request_head();
         socket.discard_abandoned_body(cx);
         self.enough = ENOUGH_OF_SLOW;
         let since = *self.blocked.get_or_insert_with(Deadline::now);
         connection.deadline.set_at(since + connection.timeouts.write);
-        connection.deadline.poll_expired(cx).map(|()| Err(Broken::Stalled))
+        connection.deadline.poll_expired(cx).map(|()| Err(WriteFailure::Stalled))
     }
 }
 

@@ -11,7 +11,7 @@ use super::socket::{ClientSocket, ENOUGH};
 use crate::{
     body::{CachedPart, FilePiece},
     error::Error,
-    pipeline::Answer,
+    pipeline::TrackedResponse,
 };
 
 /// Bytes read at a time, at the most: a little less than two of the largest segments that TCP sends over loopback and
@@ -71,7 +71,7 @@ impl FileWriter {
     /// Writes the head, if it is still there, and some of the file.
     pub(super) fn poll(
         &mut self,
-        answer: &mut Answer,
+        answer: &mut TrackedResponse,
         socket: &mut ClientSocket,
         cx: &mut Context<'_>,
     ) -> FileStep {
@@ -104,7 +104,7 @@ impl FileWriter {
     /// Has the kernel send some of it; `None` if it is to be read.
     fn send(
         &mut self,
-        answer: &mut Answer,
+        answer: &mut TrackedResponse,
         socket: &mut ClientSocket,
         cx: &mut Context<'_>,
     ) -> Result<Option<FileStep>, Error> {
@@ -143,7 +143,7 @@ impl FileWriter {
     /// Reads some of it and writes that.
     fn copy(
         &mut self,
-        answer: &mut Answer,
+        answer: &mut TrackedResponse,
         socket: &mut ClientSocket,
         (memory, cx): (&mut [u8], &mut Context<'_>),
     ) -> Result<FileStep, Error> {

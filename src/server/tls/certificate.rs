@@ -11,7 +11,7 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
-use super::pem::{self, Form, Label};
+use super::pem::{self, KeyFormat, PemLabel};
 use crate::plan::CertificateFiles;
 
 /// Far more than any chain; a wrong path such as /dev/zero ends here.
@@ -41,11 +41,11 @@ pub(super) fn load(files: &CertificateFiles) -> Result<Certificate, String> {
     let text = read(&files.key)?;
     let key = key(&text).map_err(|fault| format!("{key_path} {fault}"))?;
     certify(chain, key, files.certificate.display().to_string()).map_err(|fault| match fault {
-        Fault::Certificate(fault) => {
+        CertificateFault::Certificate(fault) => {
             format!("the certificate in {chain_path} can't be read: {fault}")
         }
-        Fault::Key(fault) => format!("the key in {key_path} can't be used: {fault}"),
-        Fault::Mismatch => format!(
+        CertificateFault::Key(fault) => format!("the key in {key_path} can't be used: {fault}"),
+        CertificateFault::Mismatch => format!(
             "the key in {key_path} is not that of the certificate in {chain_path}: give the key that \
              its request was made with, and put the site's own certificate first in the chain"
         ),
@@ -55,10 +55,10 @@ pub(super) fn load(files: &CertificateFiles) -> Result<Certificate, String> {
 /// The certificates of a file, in order.
 fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let sections = pem::sections(text).map_err(no_pem)?;
-    let own = sections.iter().filter(|section| section.label == Label::Certificate);
+    let own = sections.iter().filter(|section| section.label == PemLabel::Certificate);
     let chain: Vec<_> = own
         .map(|section| section.decode().map(CertificateDer::from))
-        .collect::<Result<_, pem::Fault>>()
+        .collect::<Result<_, pem::PemFault>>()
         .map_err(|fault| format!("is not proper PEM: {fault}"))?;
     if chain.is_empty() {
         return Err(no_certificate(sections.first().map(|section| section.label)).into());
@@ -70,13 +70,14 @@ fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
 fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     let sections = pem::sections(text).map_err(no_pem)?;
     let found = sections.iter().find_map(|section| {
-        let Label::Key(form) = section.label else { return None };
+        let PemLabel::Key(form) = section.label else { return None };
         Some((section, form))
     });
     let Some((section, form)) = found else {
         // A certificate beside it tells less than anything else.
         let labels = || sections.iter().map(|section| section.label);
-        let other = labels().find(|label| !matches!(label, Label::Certificate | Label::Other));
+        let other =
+            labels().find(|label| !matches!(label, PemLabel::Certificate | PemLabel::Other));
         return Err(no_key(other.or(labels().next())).into());
     };
     let der = section.decode().map_err(|fault| match fault {
@@ -84,70 +85,72 @@ fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
         fault => format!("is not proper PEM: {fault}"),
     })?;
     Ok(match form {
-        Form::Pkcs8 => PrivateKeyDer::Pkcs8(der.into()),
-        Form::Pkcs1 => PrivateKeyDer::Pkcs1(der.into()),
-        Form::Sec1 => PrivateKeyDer::Sec1(der.into()),
+        KeyFormat::Pkcs8 => PrivateKeyDer::Pkcs8(der.into()),
+        KeyFormat::Pkcs1 => PrivateKeyDer::Pkcs1(der.into()),
+        KeyFormat::Sec1 => PrivateKeyDer::Sec1(der.into()),
     })
 }
 
-fn no_pem(fault: pem::Fault) -> String {
+fn no_pem(fault: pem::PemFault) -> String {
     format!("is not proper PEM: {fault}")
 }
 
 /// What is said of a file without a certificate that begins with this.
-fn no_certificate(instead: Option<Label>) -> &'static str {
+fn no_certificate(instead: Option<PemLabel>) -> &'static str {
     match instead {
-        Some(Label::Key(_) | Label::EncryptedKey | Label::OpenSshKey | Label::DsaKey) => {
+        Some(
+            PemLabel::Key(_) | PemLabel::EncryptedKey | PemLabel::OpenSshKey | PemLabel::DsaKey,
+        ) => {
             "holds no certificate but a private key: name the certificate first, as in \
              CERTIFICATE=KEY"
         }
-        Some(Label::Request) => {
+        Some(PemLabel::Request) => {
             "holds no certificate but the request for one: name the certificate that was issued for it"
         }
-        Some(Label::PublicKey) => {
+        Some(PemLabel::PublicKey) => {
             "holds no certificate but a public key: name the certificate that was issued for it"
         }
-        Some(Label::Pkcs7) => {
+        Some(PemLabel::Pkcs7) => {
             "holds no certificate but PKCS#7: convert it (openssl pkcs7 -print_certs -in OLD -out NEW)"
         }
-        Some(Label::TrustedCertificate) => {
+        Some(PemLabel::TrustedCertificate) => {
             "holds no certificate but one in OpenSSL's own form: convert it (openssl x509 -in OLD \
              -out NEW)"
         }
-        Some(Label::Certificate | Label::Parameters | Label::Other) | None => {
+        Some(PemLabel::Certificate | PemLabel::Parameters | PemLabel::Other) | None => {
             "holds no certificate: -----BEGIN CERTIFICATE----- is missing"
         }
     }
 }
 
 /// What is said of a file without a usable private key that holds this.
-fn no_key(instead: Option<Label>) -> &'static str {
+fn no_key(instead: Option<PemLabel>) -> &'static str {
     match instead {
-        Some(Label::EncryptedKey) => {
+        Some(PemLabel::EncryptedKey) => {
             "holds a key that needs a passphrase, which nobody could type: write the key without one \
              (openssl pkey -in OLD -out NEW)"
         }
-        Some(Label::OpenSshKey) => {
+        Some(PemLabel::OpenSshKey) => {
             "holds a key of OpenSSH: name the key that the certificate's request was made with, or \
              convert it (ssh-keygen -p -m PEM -N '' -f KEY)"
         }
-        Some(Label::DsaKey) => {
+        Some(PemLabel::DsaKey) => {
             "holds a DSA key, which TLS does not use any more: make an ECDSA or RSA key, and have a \
              certificate issued for it"
         }
-        Some(Label::PublicKey) => {
+        Some(PemLabel::PublicKey) => {
             "holds no private key but a public one: name the private key that belongs to it"
         }
-        Some(Label::Request) => {
+        Some(PemLabel::Request) => {
             "holds no private key but a certificate request: name the key that it was made with"
         }
-        Some(Label::Parameters) => {
+        Some(PemLabel::Parameters) => {
             "holds no private key but parameters for one: name the key that was made with them"
         }
-        Some(Label::Certificate | Label::TrustedCertificate | Label::Pkcs7) => {
+        Some(PemLabel::Certificate | PemLabel::TrustedCertificate | PemLabel::Pkcs7) => {
             "holds no private key but a certificate: name the key second, as in CERTIFICATE=KEY"
         }
-        Some(Label::Key(_) | Label::Other) | None => {
+        Some(PemLabel::Key(_) | PemLabel::Other) | None => {
             "holds no private key: -----BEGIN PRIVATE KEY----- is missing"
         }
     }
@@ -156,7 +159,7 @@ fn no_key(instead: Option<Label>) -> &'static str {
 /// Why a certificate and a key are not fit to be used.
 /// Constants of the program: what a library says of bytes may repeat them.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum CertificateFault {
     Certificate(&'static str),
     Key(&'static str),
     Mismatch,
@@ -167,20 +170,21 @@ pub(super) fn certify(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     label: String,
-) -> Result<Certificate, Fault> {
+) -> Result<Certificate, CertificateFault> {
     let (names, end) = {
-        let own = chain.first().ok_or(Fault::Certificate("it is missing"))?;
-        let (_, own) = X509Certificate::from_der(own).map_err(|_| Fault::Certificate(NOT_X509))?;
+        let own = chain.first().ok_or(CertificateFault::Certificate("it is missing"))?;
+        let (_, own) =
+            X509Certificate::from_der(own).map_err(|_| CertificateFault::Certificate(NOT_X509))?;
         (names(&own), own.validity().not_after.timestamp())
     };
     let key = provider().key_provider.load_private_key(key);
-    let key = key.map_err(|_| Fault::Key(UNUSABLE_KEY))?;
+    let key = key.map_err(|_| CertificateFault::Key(UNUSABLE_KEY))?;
     let key = CertifiedKey::new(chain, key);
     match key.keys_match() {
         // Where it can't be told, clients will.
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
-        Err(rustls::Error::InconsistentKeys(_)) => return Err(Fault::Mismatch),
-        Err(_) => return Err(Fault::Certificate(NOT_X509)),
+        Err(rustls::Error::InconsistentKeys(_)) => return Err(CertificateFault::Mismatch),
+        Err(_) => return Err(CertificateFault::Certificate(NOT_X509)),
     }
     Ok(Certificate { key: Arc::new(key), names, end, label })
 }
@@ -227,9 +231,9 @@ mod tests {
 
     use super::*;
 
-    struct Directory(PathBuf);
+    struct CertificateDirectory(PathBuf);
 
-    impl Directory {
+    impl CertificateDirectory {
         fn write(&self, name: &str, text: &str) -> PathBuf {
             let path = self.0.join(name);
             fs::write(&path, text).unwrap();
@@ -237,7 +241,7 @@ mod tests {
         }
     }
 
-    impl Drop for Directory {
+    impl Drop for CertificateDirectory {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
@@ -246,7 +250,7 @@ mod tests {
     #[test]
     fn files_that_can_not_be_used() {
         let name = format!("sideman-cert-{}-{:08x}", std::process::id(), fastrand::u32(..));
-        let directory = Directory(std::env::temp_dir().join(name));
+        let directory = CertificateDirectory(std::env::temp_dir().join(name));
         fs::create_dir(&directory.0).unwrap();
         let make = || rcgen::generate_simple_self_signed(["A.test".to_owned()]).unwrap();
         let (own, other) = (make(), make());

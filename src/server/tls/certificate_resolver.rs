@@ -12,19 +12,19 @@ use super::certificate::Certificate;
 
 /// The certificates in use, in the order of the settings.
 #[derive(Debug)]
-pub(super) struct Choice(Mutex<Arc<[Arc<Certificate>]>>);
+pub(super) struct CertificateResolver(Mutex<Arc<[Arc<Certificate>]>>);
 
 /// How well a certificate fits a name, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Fit {
+enum NameMatch {
     Exact,
     Wildcard,
     No,
 }
 
-// === impl Choice ===
+// === impl CertificateResolver ===
 
-impl Choice {
+impl CertificateResolver {
     /// Of at least one.
     pub(super) fn new(certificates: &[Arc<Certificate>]) -> Self {
         Self(Mutex::new(certificates.into()))
@@ -40,7 +40,7 @@ impl Choice {
     }
 }
 
-impl ResolvesServerCert for Choice {
+impl ResolvesServerCert for CertificateResolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let schemes = hello.signature_schemes();
         let can = |one: &Certificate| one.key.key.choose_scheme(schemes).is_some();
@@ -57,20 +57,20 @@ fn choose<'a>(
     can: impl Fn(&Certificate) -> bool,
 ) -> Option<&'a Arc<Certificate>> {
     let usable = all.iter().filter(|one| can(one));
-    usable.min_by_key(|one| name.map_or(Fit::No, |name| fit(one, name))).or(all.first())
+    usable.min_by_key(|one| name.map_or(NameMatch::No, |name| fit(one, name))).or(all.first())
 }
 
-fn fit(certificate: &Certificate, name: &str) -> Fit {
+fn fit(certificate: &Certificate, name: &str) -> NameMatch {
     // A wildcard stands for the whole of the first label (RFC 6125, 6.4.3).
     let parent = name.split_once('.').map(|(_, parent)| parent);
     let fits = certificate.names.iter().map(|known| match known.strip_prefix("*.") {
         Some(known) if parent.is_some_and(|parent| parent.eq_ignore_ascii_case(known)) => {
-            Fit::Wildcard
+            NameMatch::Wildcard
         }
-        None if known.eq_ignore_ascii_case(name) => Fit::Exact,
-        Some(_) | None => Fit::No,
+        None if known.eq_ignore_ascii_case(name) => NameMatch::Exact,
+        Some(_) | None => NameMatch::No,
     });
-    fits.min().unwrap_or(Fit::No)
+    fits.min().unwrap_or(NameMatch::No)
 }
 
 #[cfg(test)]

@@ -11,13 +11,13 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     certificate::{self, Certificate},
-    certificate_resolver::Choice,
+    certificate_resolver::CertificateResolver,
     handshake_limit::HandshakeLimit,
     self_signed,
-    watch::{Version, Watch},
+    watch::{CertificateVersion, CertificateWatcher},
 };
 use crate::{
-    plan::{self, Certificates, TlsVersion},
+    plan::{self, CertificateSettings, TlsVersion},
     telemetry::TlsCounts,
 };
 
@@ -26,7 +26,7 @@ use crate::{
 const PROTOCOLS: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
 
 /// TLS put to work.
-pub struct Tls {
+pub struct TlsContext {
     pub(super) limit: HandshakeLimit,
     pub(super) acceptor: TlsAcceptor,
     pub(super) timeout: Duration,
@@ -39,35 +39,36 @@ pub struct Tls {
 /// TLS that can be put to work: nothing of it is in use or watched yet.
 #[derive(Debug)]
 pub struct LoadedTls {
-    tls: Arc<Tls>,
-    watch: Watch,
+    tls: Arc<TlsContext>,
+    watch: CertificateWatcher,
 }
 
 /// Why TLS can't be spoken.
 #[derive(Debug)]
 pub struct TlsError(String);
 
-// === impl Tls ===
+// === impl TlsContext ===
 
-impl Tls {
+impl TlsContext {
     /// Reads or makes the certificates; gives everything that is wrong with them. What can go on of
     /// `before` does.
     pub fn load(
-        plan: &plan::Tls,
+        plan: &plan::TlsSettings,
         counts: &Arc<TlsCounts>,
         before: Option<&Self>,
     ) -> Result<LoadedTls, Vec<TlsError>> {
         let (files, certificates, own) = match &plan.certificates {
-            Certificates::SelfSigned => {
+            CertificateSettings::SelfSigned => {
                 let own = match before.and_then(|before| before.own.as_ref()) {
                     Some(own) => Arc::clone(own),
                     None => Arc::new(make().map_err(|error| vec![error])?),
                 };
                 (Vec::new(), vec![Arc::clone(&own)], Some(own))
             }
-            Certificates::Files(pairs) => {
+            CertificateSettings::Files(pairs) => {
                 // Looked at first: what changes while it is read is read again.
-                let files = pairs.iter().map(|pair| (pair.clone(), Version::of(pair))).collect();
+                let files =
+                    pairs.iter().map(|pair| (pair.clone(), CertificateVersion::of(pair))).collect();
                 let (mut certificates, mut errors) = (Vec::new(), Vec::new());
                 for pair in pairs {
                     match certificate::load(pair) {
@@ -81,8 +82,8 @@ impl Tls {
                 (files, certificates, None)
             }
         };
-        let choice = Arc::new(Choice::new(&certificates));
-        let watch = Watch::new(files, certificates, &choice, Arc::clone(counts));
+        let choice = Arc::new(CertificateResolver::new(&certificates));
+        let watch = CertificateWatcher::new(files, certificates, &choice, Arc::clone(counts));
         let known = before.map(|before| Arc::clone(&before.tickets));
         let set_up = known.map_or_else(Ticketer::new, Ok).and_then(|tickets| {
             let config = config(plan, choice, Arc::clone(&tickets))?;
@@ -103,8 +104,8 @@ impl Tls {
     }
 
     /// What is wrong with the certificates that are there, so that nothing would start with them.
-    pub fn faults(plan: &plan::Tls) -> Vec<TlsError> {
-        let Certificates::Files(pairs) = &plan.certificates else { return Vec::new() };
+    pub fn faults(plan: &plan::TlsSettings) -> Vec<TlsError> {
+        let CertificateSettings::Files(pairs) = &plan.certificates else { return Vec::new() };
         let is_there = |pair: &&plan::CertificateFiles| {
             fs::metadata(&pair.certificate).is_ok() && fs::metadata(&pair.key).is_ok()
         };
@@ -117,7 +118,7 @@ impl Tls {
 
 impl LoadedTls {
     /// Looks after the certificates' files from now on, for as long as this is in use.
-    pub fn begin(self) -> Arc<Tls> {
+    pub fn begin(self) -> Arc<TlsContext> {
         self.watch.begin();
         self.tls
     }
@@ -129,7 +130,7 @@ fn make() -> Result<Certificate, TlsError> {
     self_signed::make(host).map_err(TlsError)
 }
 
-impl fmt::Debug for Tls {
+impl fmt::Debug for TlsContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { limit, timeout, acceptor: _, tickets: _, own: _ } = self;
         f.debug_struct("Tls")
@@ -140,8 +141,8 @@ impl fmt::Debug for Tls {
 }
 
 fn config(
-    plan: &plan::Tls,
-    choice: Arc<Choice>,
+    plan: &plan::TlsSettings,
+    choice: Arc<CertificateResolver>,
     tickets: Arc<dyn ProducesTickets>,
 ) -> Result<ServerConfig, rustls::Error> {
     const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];

@@ -11,13 +11,13 @@ use rustls::{AlertDescription, HandshakeKind};
 use tokio::{sync::Semaphore, task::yield_now, time::timeout};
 use tokio_rustls::server::TlsStream;
 
-use super::config::Tls;
+use super::config::TlsContext;
 use crate::{
     server::{
-        drain::Ticket,
-        stream::{Stream, Transport},
+        drain::ConnectionGuard,
+        stream::{ClientStream, Transport},
     },
-    telemetry::{Handshake, Shard},
+    telemetry::{HandshakeResult, WorkerMetrics},
 };
 
 /// The type of the first record of a handshake (RFC 8446, 5.1).
@@ -25,54 +25,54 @@ const HANDSHAKE: u8 = 22;
 
 /// What has come of a connection that was to begin with a handshake.
 #[derive(Debug)]
-pub(in crate::server) enum Shaken {
-    Hands(Stream),
+pub(in crate::server) enum HandshakeOutcome {
+    Hands(ClientStream),
     /// The client speaks HTTP without TLS, and can be told so.
     Http(Transport),
     Nothing,
 }
 
 /// Why there is no handshake.
-enum Failure {
+enum HandshakeFailure {
     /// The process leaves, and the client has said nothing.
     Unwanted,
     /// Others want its place.
     LetGo,
     /// What came is something else; this is its first byte.
     Other(Transport, u8),
-    Ended(Handshake, Option<io::Error>),
+    Ended(HandshakeResult, Option<io::Error>),
 }
 
 /// Does the handshake, and counts how it ends. `turns` has one place for all that the worker is at.
 pub(in crate::server) async fn shake(
-    tls: &Tls,
+    tls: &TlsContext,
     turns: &Semaphore,
     transport: Transport,
-    metrics: &Shard,
-    ticket: &Ticket,
-) -> Shaken {
+    metrics: &WorkerMetrics,
+    ticket: &ConnectionGuard,
+) -> HandshakeOutcome {
     let begun = begin(tls, turns, transport, metrics, ticket);
-    let failure = match unless_let_go(ticket, begun).await.unwrap_or(Err(Failure::LetGo)) {
+    let failure = match unless_let_go(ticket, begun).await.unwrap_or(Err(HandshakeFailure::LetGo)) {
         Ok(stream) => {
             let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
-            let end = if is_resumed { Handshake::Resumed } else { Handshake::Full };
+            let end = if is_resumed { HandshakeResult::Resumed } else { HandshakeResult::Full };
             metrics.handshakes(end).add(1);
-            return Shaken::Hands(Stream::Tls(Box::new(stream)));
+            return HandshakeOutcome::Hands(ClientStream::Tls(Box::new(stream)));
         }
         Err(failure) => failure,
     };
     let (end, error, shaken) = match failure {
-        Failure::Unwanted => return Shaken::Nothing,
-        Failure::LetGo => {
+        HandshakeFailure::Unwanted => return HandshakeOutcome::Nothing,
+        HandshakeFailure::LetGo => {
             metrics.shed.add(1);
-            return Shaken::Nothing;
+            return HandshakeOutcome::Nothing;
         }
         // The methods of HTTP begin with a capital letter.
-        Failure::Other(transport, b'A'..=b'Z') => {
-            (Handshake::NotTls, None, Shaken::Http(transport))
+        HandshakeFailure::Other(transport, b'A'..=b'Z') => {
+            (HandshakeResult::NotTls, None, HandshakeOutcome::Http(transport))
         }
-        Failure::Other(..) => (Handshake::NotTls, None, Shaken::Nothing),
-        Failure::Ended(end, error) => (end, error, Shaken::Nothing),
+        HandshakeFailure::Other(..) => (HandshakeResult::NotTls, None, HandshakeOutcome::Nothing),
+        HandshakeFailure::Ended(end, error) => (end, error, HandshakeOutcome::Nothing),
     };
     metrics.handshakes(end).add(1);
     tracing::debug!(result = end.name(), ?error, "no handshake");
@@ -80,12 +80,12 @@ pub(in crate::server) async fn shake(
 }
 
 async fn begin(
-    tls: &Tls,
+    tls: &TlsContext,
     turns: &Semaphore,
     transport: Transport,
-    metrics: &Shard,
-    ticket: &Ticket,
-) -> Result<TlsStream<Transport>, Failure> {
+    metrics: &WorkerMetrics,
+    ticket: &ConnectionGuard,
+) -> Result<TlsStream<Transport>, HandshakeFailure> {
     let permit = async {
         match first_byte(&transport, ticket).await? {
             HANDSHAKE => Ok(Ok(tls.limit.acquire(metrics).await)),
@@ -94,7 +94,7 @@ async fn begin(
     };
     let _permit = match in_time(tls, permit).await? {
         Ok(permit) => permit,
-        Err(other) => return Err(Failure::Other(transport, other)),
+        Err(other) => return Err(HandshakeFailure::Other(transport, other)),
     };
     // The time begins anew: what a client has waited for others is none of its own.
     in_time(tls, agree(tls, turns, transport)).await
@@ -102,10 +102,10 @@ async fn begin(
 
 /// Does the handshake of a client that has a permit.
 async fn agree(
-    tls: &Tls,
+    tls: &TlsContext,
     turns: &Semaphore,
     transport: Transport,
-) -> Result<TlsStream<Transport>, Failure> {
+) -> Result<TlsStream<Transport>, HandshakeFailure> {
     let mut accept = tls.acceptor.accept(transport);
     let mut outlasted = pin!(tls.limit.outlasted());
     loop {
@@ -118,14 +118,16 @@ async fn agree(
         drop(turn);
         match polled {
             Poll::Ready(Ok(stream)) => return Ok(stream),
-            Poll::Ready(Err(error)) => return Err(Failure::Ended(reason(&error), Some(error))),
+            Poll::Ready(Err(error)) => {
+                return Err(HandshakeFailure::Ended(reason(&error), Some(error)));
+            }
             Poll::Pending => {}
         }
         // The handshake has told the task's waker what it waits for.
         let mut is_asleep = false;
         let woken = poll_fn(|cx| {
             if outlasted.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Err(Failure::LetGo));
+                return Poll::Ready(Err(HandshakeFailure::LetGo));
             }
             if mem::replace(&mut is_asleep, true) { Poll::Ready(Ok(())) } else { Poll::Pending }
         });
@@ -135,14 +137,16 @@ async fn agree(
 
 /// The result, if it comes within `tls.handshake_timeout`.
 async fn in_time<T>(
-    tls: &Tls,
-    future: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    timeout(tls.timeout, future).await.unwrap_or(Err(Failure::Ended(Handshake::Timeout, None)))
+    tls: &TlsContext,
+    future: impl Future<Output = Result<T, HandshakeFailure>>,
+) -> Result<T, HandshakeFailure> {
+    timeout(tls.timeout, future)
+        .await
+        .unwrap_or(Err(HandshakeFailure::Ended(HandshakeResult::Timeout, None)))
 }
 
 /// The result, unless the connection is closed for others before; `None` if it is.
-async fn unless_let_go<T>(ticket: &Ticket, future: impl Future<Output = T>) -> Option<T> {
+async fn unless_let_go<T>(ticket: &ConnectionGuard, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         if let Poll::Ready(result) = future.as_mut().poll(cx) {
@@ -155,35 +159,42 @@ async fn unless_let_go<T>(ticket: &Ticket, future: impl Future<Output = T>) -> O
 }
 
 /// Waits for the client to say something. Until then it costs no more than its socket.
-async fn first_byte(transport: &Transport, ticket: &Ticket) -> Result<u8, Failure> {
+async fn first_byte(
+    transport: &Transport,
+    ticket: &ConnectionGuard,
+) -> Result<u8, HandshakeFailure> {
     let mut peek = pin!(transport.peek());
     poll_fn(|cx| {
         if let Poll::Ready(peeked) = peek.as_mut().poll(cx) {
             return Poll::Ready(match peeked {
                 Ok(Some(byte)) => Ok(byte),
-                Ok(None) => Err(Failure::Ended(Handshake::Left, None)),
-                Err(error) => Err(Failure::Ended(reason(&error), Some(error))),
+                Ok(None) => Err(HandshakeFailure::Ended(HandshakeResult::Left, None)),
+                Err(error) => Err(HandshakeFailure::Ended(reason(&error), Some(error))),
             });
         }
-        if ticket.is_closing() { Poll::Ready(Err(Failure::Unwanted)) } else { Poll::Pending }
+        if ticket.is_closing() {
+            Poll::Ready(Err(HandshakeFailure::Unwanted))
+        } else {
+            Poll::Pending
+        }
     })
     .await
 }
 
 /// What a failure of the library or of the socket means.
-fn reason(error: &io::Error) -> Handshake {
+fn reason(error: &io::Error) -> HandshakeResult {
     use rustls::Error;
     let Some(cause) = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>()) else {
         // The socket's own.
-        return Handshake::Left;
+        return HandshakeResult::Left;
     };
     if let Error::AlertReceived(alert) = cause {
         let is_end =
             matches!(alert, AlertDescription::CloseNotify | AlertDescription::UserCanceled);
-        return if is_end { Handshake::Left } else { Handshake::Refused };
+        return if is_end { HandshakeResult::Left } else { HandshakeResult::Refused };
     }
     match matches!(cause, Error::PeerIncompatible(_) | Error::NoApplicationProtocol) {
-        true => Handshake::Incompatible,
-        false => Handshake::Broken,
+        true => HandshakeResult::Incompatible,
+        false => HandshakeResult::Broken,
     }
 }

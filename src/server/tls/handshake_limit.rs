@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{server::load_shedding::BRIEF, telemetry::Shard};
+use crate::{server::load_shedding::BRIEF, telemetry::WorkerMetrics};
 
 /// The permits that there are.
 #[derive(Debug)]
@@ -24,11 +24,11 @@ pub(super) struct HandshakeLimit {
 /// The right to do a handshake, until dropped.
 pub(super) struct HandshakePermit<'a> {
     _permit: SemaphorePermit<'a>,
-    metrics: &'a Shard,
+    metrics: &'a WorkerMetrics,
 }
 
 /// A handshake that waits, until dropped.
-struct Waits<'a>(&'a AtomicUsize);
+struct WaitingHandshake<'a>(&'a AtomicUsize);
 
 // === impl HandshakeLimit ===
 
@@ -40,13 +40,13 @@ impl HandshakeLimit {
     }
 
     /// Takes a permit, in the order of asking.
-    pub(super) async fn acquire<'a>(&'a self, metrics: &'a Shard) -> HandshakePermit<'a> {
+    pub(super) async fn acquire<'a>(&'a self, metrics: &'a WorkerMetrics) -> HandshakePermit<'a> {
         if let Ok(permit) = self.permits.try_acquire() {
             return HandshakePermit::new(permit, metrics);
         }
         metrics.handshakes_postponed.add(1);
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        let waits = Waits(&self.waiting);
+        let waits = WaitingHandshake(&self.waiting);
         self.wanted.notify_one();
         let Ok(permit) = self.permits.acquire().await else { unreachable!("it is never closed") };
         drop(waits);
@@ -74,7 +74,7 @@ impl HandshakeLimit {
 // === impl HandshakePermit ===
 
 impl<'a> HandshakePermit<'a> {
-    fn new(permit: SemaphorePermit<'a>, metrics: &'a Shard) -> Self {
+    fn new(permit: SemaphorePermit<'a>, metrics: &'a WorkerMetrics) -> Self {
         metrics.handshaking.add(1);
         Self { _permit: permit, metrics }
     }
@@ -86,9 +86,9 @@ impl Drop for HandshakePermit<'_> {
     }
 }
 
-// === impl Waits ===
+// === impl WaitingHandshake ===
 
-impl Drop for Waits<'_> {
+impl Drop for WaitingHandshake<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -106,14 +106,14 @@ mod tests {
     use super::*;
 
     /// Handshakes of clients that say no more: each ends only for others.
-    async fn hold(limit: &HandshakeLimit, metrics: &Shard) {
+    async fn hold(limit: &HandshakeLimit, metrics: &WorkerMetrics) {
         let _permit = limit.acquire(metrics).await;
         limit.outlasted().await;
     }
 
     #[tokio::test]
     async fn oldest_end_for_those_who_wait_and_no_more_of_them() {
-        let (limit, metrics) = (Rc::new(HandshakeLimit::new(3)), Rc::<Shard>::default());
+        let (limit, metrics) = (Rc::new(HandshakeLimit::new(3)), Rc::<WorkerMetrics>::default());
         let tasks = LocalSet::new();
         tasks
             .run_until(async {
@@ -144,7 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_gives_up_waiting_leaves_nothing_behind() {
-        let (limit, metrics) = (HandshakeLimit::new(1), Shard::default());
+        let (limit, metrics) = (HandshakeLimit::new(1), WorkerMetrics::default());
         let permit = limit.acquire(&metrics).await;
         let waits = timeout(Duration::from_millis(100), limit.acquire(&metrics));
         assert!(waits.await.is_err());

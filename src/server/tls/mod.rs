@@ -9,5 +9,5 @@ mod pem;
 mod self_signed;
 mod watch;
 
-pub use self::config::{LoadedTls, Tls, TlsError};
-pub(super) use self::handshake::{Shaken, shake};
+pub use self::config::{LoadedTls, TlsContext, TlsError};
+pub(super) use self::handshake::{HandshakeOutcome, shake};

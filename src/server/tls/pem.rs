@@ -6,7 +6,7 @@ use memchr::memmem::find;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 /// What is wrong with a file. A constant, so that nothing of the file can be in it.
-pub(super) type Fault = &'static str;
+pub(super) type PemFault = &'static str;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
@@ -18,10 +18,10 @@ const LINE: usize = 64;
 
 /// What a section holds, by its label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Label {
+pub(super) enum PemLabel {
     Certificate,
     /// A private key that needs no passphrase, unless its headers say so.
-    Key(Form),
+    Key(KeyFormat),
     EncryptedKey,
     OpenSshKey,
     DsaKey,
@@ -35,20 +35,20 @@ pub(super) enum Label {
 
 /// How a private key is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum KeyFormat {
     Pkcs8,
     Pkcs1,
     Sec1,
 }
 
 /// A section whose contents are not decoded yet. Not `Debug`: it may be a private key.
-pub(super) struct Section<'a> {
-    pub(super) label: Label,
+pub(super) struct PemSection<'a> {
+    pub(super) label: PemLabel,
     body: &'a [u8],
 }
 
 /// The sections of a file, in order; text around them is ignored.
-pub(super) fn sections(file: &[u8]) -> Result<Vec<Section<'_>>, Fault> {
+pub(super) fn sections(file: &[u8]) -> Result<Vec<PemSection<'_>>, PemFault> {
     let mut rest = file;
     let mut sections = Vec::new();
     while let Some(at) = find(rest, BEGIN) {
@@ -62,7 +62,7 @@ pub(super) fn sections(file: &[u8]) -> Result<Vec<Section<'_>>, Fault> {
         let closing = closing.strip_prefix(END).ok_or(NO_END)?;
         let closing = closing.strip_prefix(label).ok_or(OTHER_END)?;
         rest = closing.strip_prefix(DASHES).ok_or(DAMAGED_MARKER)?;
-        sections.push(Section { label: label_of(label), body });
+        sections.push(PemSection { label: label_of(label), body });
     }
     match not_pem(file).filter(|_| sections.is_empty()) {
         Some(fault) => Err(fault),
@@ -70,48 +70,48 @@ pub(super) fn sections(file: &[u8]) -> Result<Vec<Section<'_>>, Fault> {
     }
 }
 
-fn label_of(label: &[u8]) -> Label {
+fn label_of(label: &[u8]) -> PemLabel {
     match label {
-        b"CERTIFICATE" | b"X509 CERTIFICATE" => Label::Certificate,
-        b"PRIVATE KEY" => Label::Key(Form::Pkcs8),
-        b"RSA PRIVATE KEY" => Label::Key(Form::Pkcs1),
-        b"EC PRIVATE KEY" => Label::Key(Form::Sec1),
-        b"ENCRYPTED PRIVATE KEY" => Label::EncryptedKey,
-        b"OPENSSH PRIVATE KEY" | b"SSH2 ENCRYPTED PRIVATE KEY" => Label::OpenSshKey,
-        b"DSA PRIVATE KEY" => Label::DsaKey,
+        b"CERTIFICATE" | b"X509 CERTIFICATE" => PemLabel::Certificate,
+        b"PRIVATE KEY" => PemLabel::Key(KeyFormat::Pkcs8),
+        b"RSA PRIVATE KEY" => PemLabel::Key(KeyFormat::Pkcs1),
+        b"EC PRIVATE KEY" => PemLabel::Key(KeyFormat::Sec1),
+        b"ENCRYPTED PRIVATE KEY" => PemLabel::EncryptedKey,
+        b"OPENSSH PRIVATE KEY" | b"SSH2 ENCRYPTED PRIVATE KEY" => PemLabel::OpenSshKey,
+        b"DSA PRIVATE KEY" => PemLabel::DsaKey,
         b"PUBLIC KEY" | b"RSA PUBLIC KEY" | b"EC PUBLIC KEY" | b"SSH2 PUBLIC KEY" => {
-            Label::PublicKey
+            PemLabel::PublicKey
         }
         b"EC PARAMETERS" | b"DH PARAMETERS" | b"X9.42 DH PARAMETERS" | b"DSA PARAMETERS" => {
-            Label::Parameters
+            PemLabel::Parameters
         }
-        b"CERTIFICATE REQUEST" | b"NEW CERTIFICATE REQUEST" => Label::Request,
-        b"PKCS7" | b"PKCS #7 SIGNED DATA" | b"CMS" => Label::Pkcs7,
-        b"TRUSTED CERTIFICATE" => Label::TrustedCertificate,
-        _ => Label::Other,
+        b"CERTIFICATE REQUEST" | b"NEW CERTIFICATE REQUEST" => PemLabel::Request,
+        b"PKCS7" | b"PKCS #7 SIGNED DATA" | b"CMS" => PemLabel::Pkcs7,
+        b"TRUSTED CERTIFICATE" => PemLabel::TrustedCertificate,
+        _ => PemLabel::Other,
     }
 }
 
-const DAMAGED_MARKER: Fault = "one of its lines that begin with -----BEGIN or -----END is damaged: \
+const DAMAGED_MARKER: PemFault = "one of its lines that begin with -----BEGIN or -----END is damaged: \
                                write the file again from its source";
-const NO_END: Fault = "the -----END line behind a -----BEGIN line is missing: the file is cut off, \
+const NO_END: PemFault = "the -----END line behind a -----BEGIN line is missing: the file is cut off, \
                        write it again from its source";
-const OTHER_END: Fault = "the name in an -----END line is not that of the -----BEGIN line before it: \
+const OTHER_END: PemFault = "the name in an -----END line is not that of the -----BEGIN line before it: \
                           write the file again from its source";
-const NOT_BASE64: Fault = "between its -----BEGIN and -----END lines are characters that base64 does \
+const NOT_BASE64: PemFault = "between its -----BEGIN and -----END lines are characters that base64 does \
                            not have: write the file again from its source";
-const BAD_BASE64: Fault = "between its -----BEGIN and -----END lines something is missing or too \
+const BAD_BASE64: PemFault = "between its -----BEGIN and -----END lines something is missing or too \
                            much: write the file again from its source";
-const EMPTY: Fault = "it is empty between its -----BEGIN and -----END lines: write the file again \
+const EMPTY: PemFault = "it is empty between its -----BEGIN and -----END lines: write the file again \
                       from its source";
 /// The form of OpenSSL before 1.0, with `Proc-Type` and `DEK-Info` in front of the contents.
-pub(super) const PASSPHRASE: Fault = "it needs a passphrase, which nobody could type: write the key \
+pub(super) const PASSPHRASE: PemFault = "it needs a passphrase, which nobody could type: write the key \
                                       without one (openssl pkey -in OLD -out NEW)";
-const HEADERS: Fault = "it has header lines, which are not read: write it without them (openssl pkey \
+const HEADERS: PemFault = "it has header lines, which are not read: write it without them (openssl pkey \
                         -in OLD -out NEW)";
 
 /// What a file without a section is, if that can be told.
-fn not_pem(file: &[u8]) -> Option<Fault> {
+fn not_pem(file: &[u8]) -> Option<PemFault> {
     let text = file.trim_ascii();
     match text {
         [] => Some("it is empty: write the PEM text into it"),
@@ -146,12 +146,12 @@ fn is_pkcs12(behind_tag: &[u8]) -> bool {
     behind_tag.get(length..).is_some_and(|inner| inner.starts_with(&[2, 1, 3]))
 }
 
-// === impl Section ===
+// === impl PemSection ===
 
-impl Section<'_> {
+impl PemSection<'_> {
     /// The contents. Line ends may be lost, or spaces, or written as `\n`: nothing of that is part of
     /// base64, so that there is one way to read it.
-    pub(super) fn decode(&self) -> Result<Vec<u8>, Fault> {
+    pub(super) fn decode(&self) -> Result<Vec<u8>, PemFault> {
         let headers = self.body.contains(&b':');
         if headers && find(self.body, b"ENCRYPTED").is_some() {
             return Err(PASSPHRASE);
@@ -175,7 +175,7 @@ impl Section<'_> {
 }
 
 /// The characters of base64 alone.
-fn base64(body: &[u8]) -> Result<Vec<u8>, Fault> {
+fn base64(body: &[u8]) -> Result<Vec<u8>, PemFault> {
     let mut text = Vec::with_capacity(body.len());
     let mut rest = body.iter();
     while let Some(&byte) = rest.next() {
@@ -208,7 +208,7 @@ mod tests {
     const BODY: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAu1SU1LfVLPHCozMxH2Mo\n\
                         4lgOEePzNm0tRgeLezV6ffAt0gun";
 
-    fn decoded(text: &str) -> Result<Vec<u8>, Fault> {
+    fn decoded(text: &str) -> Result<Vec<u8>, PemFault> {
         let sections = sections(text.as_bytes())?;
         assert_eq!(sections.len(), 1, "{text}");
         sections[0].decode()

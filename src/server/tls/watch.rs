@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     certificate::{self, Certificate},
-    certificate_resolver::Choice,
+    certificate_resolver::CertificateResolver,
 };
 use crate::{body::FileIdentity, plan::CertificateFiles, telemetry::TlsCounts};
 
@@ -23,35 +23,35 @@ const NOTICE: i64 = 14 * 24 * 60 * 60;
 
 /// What the thread remembers from one look to the next.
 #[derive(Debug)]
-pub(super) struct Watch {
-    files: Vec<Watched>,
+pub(super) struct CertificateWatcher {
+    files: Vec<WatchedCertificate>,
     /// In the same order, unless there are no files.
     certificates: Vec<Arc<Certificate>>,
     /// When each was last warned of.
     warned: Vec<Option<Instant>>,
     /// Gone once nobody does handshakes any more.
-    choice: Weak<Choice>,
+    choice: Weak<CertificateResolver>,
     counts: Arc<TlsCounts>,
 }
 
 /// A certificate's two files.
 #[derive(Debug)]
-struct Watched {
+struct WatchedCertificate {
     files: CertificateFiles,
     /// What was used or rejected.
-    known: Version,
+    known: CertificateVersion,
     /// What the last look showed.
-    seen: Version,
+    seen: CertificateVersion,
 }
 
 /// What differs when either of the files is written to, or another takes its name; `None` is one that
 /// can't be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Version([Option<FileIdentity>; 2]);
+pub(super) struct CertificateVersion([Option<FileIdentity>; 2]);
 
-// === impl Version ===
+// === impl CertificateVersion ===
 
-impl Version {
+impl CertificateVersion {
     /// The files as they are now. Links are followed: Kubernetes swaps secrets by one.
     pub(super) fn of(files: &CertificateFiles) -> Self {
         let identity = |path| fs::metadata(path).ok().map(|found| FileIdentity::of(&found));
@@ -59,17 +59,18 @@ impl Version {
     }
 }
 
-// === impl Watch ===
+// === impl CertificateWatcher ===
 
-impl Watch {
+impl CertificateWatcher {
     /// `files` are those that `certificates` come from, in the same order; or none.
     pub(super) fn new(
-        files: Vec<(CertificateFiles, Version)>,
+        files: Vec<(CertificateFiles, CertificateVersion)>,
         certificates: Vec<Arc<Certificate>>,
-        choice: &Arc<Choice>,
+        choice: &Arc<CertificateResolver>,
         counts: Arc<TlsCounts>,
     ) -> Self {
-        let watched = |(files, version)| Watched { files, known: version, seen: version };
+        let watched =
+            |(files, version)| WatchedCertificate { files, known: version, seen: version };
         let files = files.into_iter().map(watched).collect();
         let warned = certificates.iter().map(|_| None).collect();
         Self { files, certificates, warned, choice: Arc::downgrade(choice), counts }
@@ -93,7 +94,7 @@ impl Watch {
     }
 
     /// Takes up what has changed.
-    fn look(&mut self, choice: &Choice) {
+    fn look(&mut self, choice: &CertificateResolver) {
         let mut has_changed = false;
         let places = self.certificates.iter_mut().zip(&mut self.warned);
         for (watched, (certificate, warned)) in self.files.iter_mut().zip(places) {
@@ -156,19 +157,19 @@ impl Watch {
     }
 }
 
-// === impl Watched ===
+// === impl WatchedCertificate ===
 
-impl Watched {
+impl WatchedCertificate {
     /// What has come of a change, if there was one and it has settled.
     fn changed(&mut self) -> Option<Result<Certificate, String>> {
-        let now = Version::of(&self.files);
+        let now = CertificateVersion::of(&self.files);
         let before = std::mem::replace(&mut self.seen, now);
         if now == self.known || now != before {
             return None;
         }
         let loaded = certificate::load(&self.files);
         // Written to while it was read: the next looks tell.
-        if Version::of(&self.files) != now {
+        if CertificateVersion::of(&self.files) != now {
             return None;
         }
         self.known = now;
@@ -191,15 +192,15 @@ mod tests {
     use super::{super::self_signed, *};
 
     /// A certificate in two files, and who watches them.
-    struct Case {
+    struct WatchedFiles {
         directory: PathBuf,
         files: CertificateFiles,
-        choice: Arc<Choice>,
+        choice: Arc<CertificateResolver>,
         counts: Arc<TlsCounts>,
-        watch: Watch,
+        watch: CertificateWatcher,
     }
 
-    impl Case {
+    impl WatchedFiles {
         fn new() -> Self {
             let name = format!("sideman-tls-{}-{:08x}", std::process::id(), fastrand::u32(..));
             let directory = std::env::temp_dir().join(name);
@@ -208,9 +209,10 @@ mod tests {
             let files = CertificateFiles { certificate, key };
             write(&files, &rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap());
             let loaded = vec![Arc::new(certificate::load(&files).unwrap())];
-            let (choice, counts) = (Arc::new(Choice::new(&loaded)), Arc::<TlsCounts>::default());
-            let watched = vec![(files.clone(), Version::of(&files))];
-            let watch = Watch::new(watched, loaded, &choice, Arc::clone(&counts));
+            let (choice, counts) =
+                (Arc::new(CertificateResolver::new(&loaded)), Arc::<TlsCounts>::default());
+            let watched = vec![(files.clone(), CertificateVersion::of(&files))];
+            let watch = CertificateWatcher::new(watched, loaded, &choice, Arc::clone(&counts));
             Self { directory, files, choice, counts, watch }
         }
 
@@ -225,7 +227,7 @@ mod tests {
         }
     }
 
-    impl Drop for Case {
+    impl Drop for WatchedFiles {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.directory);
         }
@@ -238,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_change_is_taken_up_once_it_has_settled() {
-        let mut case = Case::new();
+        let mut case = WatchedFiles::new();
         assert_eq!(case.look(3), ("a.test".into(), 0, 0));
         let new = rcgen::generate_simple_self_signed(["longer.test".to_owned()]).unwrap();
         fs::write(&case.files.certificate, new.cert.pem()).unwrap();
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_bad_change_is_rejected_once() {
-        let mut case = Case::new();
+        let mut case = WatchedFiles::new();
         fs::write(&case.files.key, "no key at all").unwrap();
         assert_eq!(case.look(5), ("a.test".into(), 0, 1));
         fs::remove_file(&case.files.key).unwrap();
@@ -264,7 +266,7 @@ mod tests {
 
     #[test]
     fn an_end_is_warned_of_once_a_day() {
-        let mut case = Case::new();
+        let mut case = WatchedFiles::new();
         let end = 2_000_000_000;
         let one = self_signed::make("a").unwrap();
         case.watch.certificates = vec![Arc::new(Certificate { end, ..one })];

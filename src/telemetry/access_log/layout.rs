@@ -2,15 +2,15 @@
 //! nothing: it goes to the end of a buffer that lives as long as its worker.
 
 use super::{
-    line::Line,
+    line::AccessLogLine,
     redact,
     value::{address, digits3, milliseconds, number, protocol},
 };
 use crate::{
-    plan::{AccessLog, Log, LogField, Redact},
+    plan::{AccessLog, LogField, LogSettings, Redact},
     telemetry::{
         clock::Clock,
-        escape::{Form, Text, quoted},
+        escape::{EscapedText, LineForm, quoted},
     },
 };
 
@@ -25,41 +25,42 @@ pub const LONGEST_LINE: usize = 16 * 1024;
 
 /// What of a request is written, and how.
 #[derive(Debug)]
-pub struct Layout {
-    form: Form,
-    steps: Vec<Step>,
+pub struct LineLayout {
+    form: LineForm,
+    steps: Vec<LayoutStep>,
     redact: Redact,
 }
 
 /// A field with what stands before its value.
 #[derive(Debug)]
-struct Step {
+struct LayoutStep {
     key: Box<[u8]>,
     field: LogField,
 }
 
 /// Where a line is written to.
-struct Out<'a> {
+struct LineWriter<'a> {
     bytes: &'a mut Vec<u8>,
-    form: Form,
+    form: LineForm,
 }
 
-// === impl Layout ===
+// === impl LineLayout ===
 
-impl Layout {
+impl LineLayout {
     /// What the settings ask for; `None` is no log.
-    pub fn new(plan: &Log) -> Option<Self> {
+    pub fn new(plan: &LogSettings) -> Option<Self> {
         let form = match plan.access {
-            AccessLog::Json => Form::Json,
-            AccessLog::Combined => Form::Combined,
+            AccessLog::Json => LineForm::Json,
+            AccessLog::Combined => LineForm::Combined,
             AccessLog::Off => return None,
         };
         let key = |field: LogField| match (form, field) {
             (_, LogField::Combined) => String::new(),
-            (Form::Json, field) => format!("\"{}\":", field.name()),
-            (Form::Combined, field) => format!("{}=", field.name()),
+            (LineForm::Json, field) => format!("\"{}\":", field.name()),
+            (LineForm::Combined, field) => format!("{}=", field.name()),
         };
-        let step = |field: &LogField| Step { key: key(*field).into_bytes().into(), field: *field };
+        let step =
+            |field: &LogField| LayoutStep { key: key(*field).into_bytes().into(), field: *field };
         let steps = plan.fields.0.iter().map(step).collect();
         Some(Self { form, steps, redact: plan.redact.clone() })
     }
@@ -70,11 +71,11 @@ impl Layout {
     }
 
     /// Appends a line, its line end included.
-    pub fn write(&self, bytes: &mut Vec<u8>, line: &Line<'_>, clock: &Clock) {
+    pub fn write(&self, bytes: &mut Vec<u8>, line: &AccessLogLine<'_>, clock: &Clock) {
         let start = bytes.len();
         let (open, between, close): (&[u8], _, &[u8]) = match self.form {
-            Form::Json => (b"{", b',', b"}\n"),
-            Form::Combined => (b"", b' ', b"\n"),
+            LineForm::Json => (b"{", b',', b"}\n"),
+            LineForm::Combined => (b"", b' ', b"\n"),
         };
         bytes.extend_from_slice(open);
         let first = bytes.len();
@@ -84,7 +85,7 @@ impl Layout {
                 bytes.push(between);
             }
             bytes.extend_from_slice(&step.key);
-            let mut out = Out { bytes: &mut *bytes, form: self.form };
+            let mut out = LineWriter { bytes: &mut *bytes, form: self.form };
             if !self.value(&mut out, step.field, line, clock) {
                 bytes.truncate(before);
             }
@@ -94,7 +95,13 @@ impl Layout {
     }
 
     /// Appends a value; `false` if there is none.
-    fn value(&self, out: &mut Out<'_>, field: LogField, line: &Line<'_>, clock: &Clock) -> bool {
+    fn value(
+        &self,
+        out: &mut LineWriter<'_>,
+        field: LogField,
+        line: &AccessLogLine<'_>,
+        clock: &Clock,
+    ) -> bool {
         match field {
             LogField::Time => out.quotes(|out| {
                 out.extend_from_slice(clock.rfc3339().as_bytes());
@@ -108,7 +115,7 @@ impl Layout {
             LogField::Path => out.text(line.path.as_bytes(), LONG),
             LogField::Query => {
                 let Some(query) = line.query else { return false };
-                let mut text = Text::begin_quoted(out.bytes, out.form, LONG);
+                let mut text = EscapedText::begin_quoted(out.bytes, out.form, LONG);
                 redact::query(&self.redact, query.as_bytes(), |part| text.push(part));
                 text.end_quoted();
             }
@@ -137,7 +144,7 @@ impl Layout {
             LogField::UserAgent => return out.optional(line.user_agent, AGENT),
             LogField::Referer => {
                 let Some(referer) = line.referer else { return false };
-                let mut text = Text::begin_quoted(out.bytes, out.form, LONG);
+                let mut text = EscapedText::begin_quoted(out.bytes, out.form, LONG);
                 redact::url(&self.redact, referer, |part| text.push(part));
                 text.end_quoted();
             }
@@ -148,9 +155,9 @@ impl Layout {
     }
 
     /// Apache's `combined` form.
-    fn combined(&self, out: &mut Vec<u8>, line: &Line<'_>, clock: &Clock) {
+    fn combined(&self, out: &mut Vec<u8>, line: &AccessLogLine<'_>, clock: &Clock) {
         let text = |out: &mut Vec<u8>, bytes: &[u8], most| {
-            let mut text = Text::begin(out, Form::Combined, most);
+            let mut text = EscapedText::begin(out, LineForm::Combined, most);
             text.push(bytes);
             text.end();
         };
@@ -163,7 +170,7 @@ impl Layout {
         text(out, line.path.as_bytes(), LONG);
         if let Some(query) = line.query {
             out.push(b'?');
-            let mut text = Text::begin(out, Form::Combined, LONG);
+            let mut text = EscapedText::begin(out, LineForm::Combined, LONG);
             redact::query(&self.redact, query.as_bytes(), |part| text.push(part));
             text.end();
         }
@@ -174,7 +181,7 @@ impl Layout {
         out.push(b' ');
         number(out, line.bytes);
         out.extend_from_slice(b" \"");
-        let mut referer = Text::begin(out, Form::Combined, LONG);
+        let mut referer = EscapedText::begin(out, LineForm::Combined, LONG);
         redact::url(&self.redact, line.referer.unwrap_or(b"-"), |part| referer.push(part));
         referer.end();
         out.extend_from_slice(b"\" \"");
@@ -183,9 +190,9 @@ impl Layout {
     }
 }
 
-// === impl Out ===
+// === impl LineWriter ===
 
-impl Out<'_> {
+impl LineWriter<'_> {
     fn quotes(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.bytes.push(b'"');
         write(self.bytes);

@@ -2,11 +2,11 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use crate::telemetry::labels::Route;
+use crate::telemetry::labels::RouteLabel;
 
 /// What is told of one request. Bytes are as they came from the network.
 #[derive(Clone, Copy, Debug)]
-pub struct Line<'a> {
+pub struct AccessLogLine<'a> {
     pub client: IpAddr,
     pub method: &'a str,
     pub host: Option<&'a [u8]>,
@@ -28,7 +28,7 @@ pub struct Line<'a> {
     pub upstream_time: Option<Duration>,
     /// The server that had it.
     pub upstream: Option<&'a str>,
-    pub route: Route,
+    pub route: RouteLabel,
     pub request_id: &'a [u8],
     pub trace_id: Option<&'a str>,
     pub user_agent: Option<&'a [u8]>,

@@ -1,5 +1,5 @@
-//! One line for each request, as JSON or in the `combined` form of nginx and Apache. [`Line`] is what
-//! is known of a request; a [`Layout`], made once, says what of it is written, and in which form;
+//! One line for each request, as JSON or in the `combined` form of nginx and Apache. [`AccessLogLine`] is what
+//! is known of a request; a [`LineLayout`], made once, says what of it is written, and in which form;
 //! `redact` hides what must not be.
 
 mod layout;
@@ -8,8 +8,8 @@ mod redact;
 mod value;
 
 pub use self::{
-    layout::{LONGEST_LINE, Layout},
-    line::Line,
+    layout::{LONGEST_LINE, LineLayout},
+    line::AccessLogLine,
 };
 
 #[cfg(test)]

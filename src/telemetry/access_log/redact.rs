@@ -12,7 +12,7 @@ const LONGEST: usize = 64;
 
 /// A name in lower case, decoded.
 #[derive(Debug)]
-struct Name {
+struct ParameterName {
     bytes: [u8; LONGEST],
     length: usize,
     is_longer: bool,
@@ -20,7 +20,7 @@ struct Name {
 
 /// Looks for user names and passwords: what stands between `//` and the last `@` before the path.
 #[derive(Debug, Default)]
-struct Users {
+struct UserScanner {
     slashes: u8,
     begin: Option<usize>,
     end: Option<usize>,
@@ -70,8 +70,8 @@ pub(super) fn url<'a>(redact: &Redact, url: &'a [u8], mut give: impl FnMut(&'a [
 /// Names each piece that must not be told of a part of a query, which has no bare `&`, or of a path,
 /// which begins as a value does. A value ends with the part: what else is in there may belong to it.
 fn hide(redact: &Redact, part: &[u8], is_path: bool, mut hide: impl FnMut(usize, usize)) {
-    let mut name = Name { bytes: [0; LONGEST], length: 0, is_longer: false };
-    let mut users = Users::default();
+    let mut name = ParameterName { bytes: [0; LONGEST], length: 0, is_longer: false };
+    let mut users = UserScanner::default();
     let mut is_value = is_path;
     let mut at = 0;
     while let Some((byte, length)) = decoded(part, at) {
@@ -130,9 +130,9 @@ fn decoded(part: &[u8], at: usize) -> Option<(u8, usize)> {
     }
 }
 
-// === impl Users ===
+// === impl UserScanner ===
 
-impl Users {
+impl UserScanner {
     /// Takes the byte that stands at a place; gives where a user begins and ends, once that is known.
     fn on(&mut self, byte: u8, at: usize, length: usize) -> Option<(usize, usize)> {
         if byte == b'/' {
@@ -165,9 +165,9 @@ impl Users {
     }
 }
 
-// === impl Name ===
+// === impl ParameterName ===
 
-impl Name {
+impl ParameterName {
     fn clear(&mut self) {
         self.length = 0;
         self.is_longer = false;

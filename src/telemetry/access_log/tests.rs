@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::{
-    layout::{LONGEST_LINE, Layout},
-    line::Line,
+    layout::{LONGEST_LINE, LineLayout},
+    line::AccessLogLine,
 };
 use crate::{
-    plan::{AccessLog, Level, Log, LogField, LogFields, NamePattern, Redact, WhenSlow},
-    telemetry::{clock::Clock, labels::Route},
+    plan::{AccessLog, Level, LogField, LogFields, LogSettings, NamePattern, Redact, WhenSlow},
+    telemetry::{clock::Clock, labels::RouteLabel},
 };
 
 fn clock() -> Clock {
@@ -20,8 +20,8 @@ fn clock() -> Clock {
     clock
 }
 
-fn line() -> Line<'static> {
-    Line {
+fn line() -> AccessLogLine<'static> {
+    AccessLogLine {
         client: [198, 51, 100, 7].into(),
         method: "GET",
         host: Some(b"example.org"),
@@ -36,7 +36,7 @@ fn line() -> Line<'static> {
         queue: Some(Duration::from_micros(2_500)),
         upstream_time: Some(Duration::from_micros(42)),
         upstream: Some("10.0.0.1:8000"),
-        route: Route::Proxy,
+        route: RouteLabel::Proxy,
         request_id: b"abc",
         trace_id: None,
         user_agent: Some(b"curl/8"),
@@ -45,8 +45,8 @@ fn line() -> Line<'static> {
     }
 }
 
-fn written(access: AccessLog, fields: &[LogField], line: &Line<'_>) -> String {
-    let plan = Log {
+fn written(access: AccessLog, fields: &[LogField], line: &AccessLogLine<'_>) -> String {
+    let plan = LogSettings {
         access,
         fields: LogFields(fields.to_vec()),
         redact: Redact(vec![NamePattern::Exact("token".into())]),
@@ -59,13 +59,13 @@ fn written(access: AccessLog, fields: &[LogField], line: &Line<'_>) -> String {
     };
     // It goes behind other lines.
     let mut out = b"x\n".to_vec();
-    Layout::new(&plan).unwrap().write(&mut out, line, &clock());
+    LineLayout::new(&plan).unwrap().write(&mut out, line, &clock());
     String::from_utf8(out).unwrap().strip_prefix("x\n").unwrap().to_owned()
 }
 
 /// Everything that can be told, with these bytes wherever a client has a say.
-fn everything<'a>(bytes: &'a [u8], text: &'a str) -> Line<'a> {
-    Line {
+fn everything<'a>(bytes: &'a [u8], text: &'a str) -> AccessLogLine<'a> {
+    AccessLogLine {
         client: std::net::Ipv6Addr::from(u128::MAX).into(),
         method: text,
         host: Some(bytes),
@@ -80,7 +80,7 @@ fn everything<'a>(bytes: &'a [u8], text: &'a str) -> Line<'a> {
         queue: Some(Duration::MAX),
         upstream_time: Some(Duration::MAX),
         upstream: Some(text),
-        route: Route::Proxy,
+        route: RouteLabel::Proxy,
         request_id: bytes,
         trace_id: Some(text),
         user_agent: Some(bytes),

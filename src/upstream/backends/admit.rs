@@ -9,12 +9,12 @@ use std::{
 use tokio::time::timeout_at;
 
 use super::{
-    queue::Ticket,
-    server::{Failure, Server},
-    state::{Fleet, Slot},
+    queue::WaiterId,
+    server::{OutageCause, UpstreamServer},
+    state::{Backends, ServerPermit},
 };
 use crate::{
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     sync::{
         lock,
         oneshot::{self, Receiver},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long a request may wait.
-struct Patience {
+struct WaitLimit {
     /// Why no server is there, if none is.
     absence: Option<Error>,
     /// Since it began to wait.
@@ -31,20 +31,20 @@ struct Patience {
 
 /// A request in the queue; leaves it when dropped.
 #[derive(Debug)]
-struct Waiting {
-    fleet: Arc<Fleet>,
-    ticket: Ticket,
-    turn: Receiver<Result<Slot, Error>>,
+struct QueuedRequest {
+    fleet: Arc<Backends>,
+    ticket: WaiterId,
+    turn: Receiver<Result<ServerPermit, Error>>,
 }
 
-// === impl Fleet ===
+// === impl Backends ===
 
-impl Fleet {
+impl Backends {
     /// A place at the server with the fewest requests, if one is free and nobody waits for it.
     pub(in crate::upstream) fn try_admit(
         self: &Arc<Self>,
-        servers: &[Arc<Server>],
-    ) -> Option<Slot> {
+        servers: &[Arc<UpstreamServer>],
+    ) -> Option<ServerPermit> {
         if self.waiting.load(Ordering::SeqCst) > 0 {
             return None;
         }
@@ -56,7 +56,7 @@ impl Fleet {
     pub(in crate::upstream) async fn admit(
         self: &Arc<Self>,
         since: Instant,
-    ) -> Result<Slot, Error> {
+    ) -> Result<ServerPermit, Error> {
         let patience = self.patience();
         if let Some(error) = patience.absence {
             self.hurry();
@@ -75,25 +75,25 @@ impl Fleet {
             let turn = timeout_at((since + patience.most).into(), &mut waiting.turn).await;
             if let Ok(turn) = turn {
                 // Nobody drops the other end without a word, except a process that ends.
-                return turn.unwrap_or_else(|_| Err(Error::new(Kind::QueueTimeout)));
+                return turn.unwrap_or_else(|_| Err(Error::new(FailureKind::QueueTimeout)));
             }
         }
     }
 
     /// What is waited for now, and how long.
-    fn patience(&self) -> Patience {
+    fn patience(&self) -> WaitLimit {
         let settings = self.settings();
         let limits = &settings.admission;
         let absence = self.absence();
         let most = match &absence {
             None => limits.queue_timeout,
             // It does not come back by itself.
-            Some(error) if error.kind() == Kind::UpstreamProtocol => Duration::ZERO,
+            Some(error) if error.kind() == FailureKind::UpstreamProtocol => Duration::ZERO,
             // The first question to a name server belongs to connecting.
             Some(_) if self.is_unknown() => limits.wait.max(settings.connect_timeout),
             Some(_) => limits.wait,
         };
-        Patience { absence, most }
+        WaitLimit { absence, most }
     }
 
     /// Gives free places to those who wait.
@@ -128,33 +128,33 @@ impl Fleet {
         let mut queue = lock(&self.queue);
         for tell in queue.drain() {
             // One that has left meanwhile need not know.
-            let _ = tell.send(Err(Failure::from(error).error()));
+            let _ = tell.send(Err(OutageCause::from(error).error()));
         }
         self.waiting.store(0, Ordering::SeqCst);
     }
 
-    fn enqueue(self: &Arc<Self>, since: Instant) -> Result<Waiting, Error> {
+    fn enqueue(self: &Arc<Self>, since: Instant) -> Result<QueuedRequest, Error> {
         let (tell, turn) = oneshot::channel();
         let most = self.settings().admission.queue;
         let ticket = {
             let mut queue = lock(&self.queue);
             if queue.len() >= most {
-                return Err(Error::new(Kind::QueueFull).unsent());
+                return Err(Error::new(FailureKind::QueueFull).unsent());
             }
             let ticket = queue.push(since, tell);
             self.waiting.store(queue.len(), Ordering::SeqCst);
             ticket
         };
-        let waiting = Waiting { fleet: Arc::clone(self), ticket, turn };
+        let waiting = QueuedRequest { fleet: Arc::clone(self), ticket, turn };
         // A place may have become free before anybody could see that somebody waits.
         self.dispatch();
         Ok(waiting)
     }
 
-    fn take(self: &Arc<Self>, servers: &[Arc<Server>]) -> Option<Slot> {
+    fn take(self: &Arc<Self>, servers: &[Arc<UpstreamServer>]) -> Option<ServerPermit> {
         let limit = self.max_in_flight.load(Ordering::Relaxed);
-        let take = |server: &Arc<Server>| {
-            let slot = || Slot { fleet: Arc::clone(self), server: Arc::clone(server) };
+        let take = |server: &Arc<UpstreamServer>| {
+            let slot = || ServerPermit { fleet: Arc::clone(self), server: Arc::clone(server) };
             server.take(limit).then(slot)
         };
         if let [only] = servers {
@@ -174,20 +174,20 @@ impl Fleet {
     }
 }
 
-// === impl Waiting ===
+// === impl QueuedRequest ===
 
-impl Waiting {
+impl QueuedRequest {
     /// Its time is over; `absence` is why no server is there.
-    fn give_up(mut self, absence: Option<Error>) -> Result<Slot, Error> {
+    fn give_up(mut self, absence: Option<Error>) -> Result<ServerPermit, Error> {
         // A place that came in the last moment is as good as any other.
         if let Ok(turn) = self.turn.try_recv() {
             return turn;
         }
-        Err(absence.unwrap_or_else(|| Error::new(Kind::QueueTimeout).unsent()))
+        Err(absence.unwrap_or_else(|| Error::new(FailureKind::QueueTimeout).unsent()))
     }
 }
 
-impl Drop for Waiting {
+impl Drop for QueuedRequest {
     fn drop(&mut self) {
         let mut queue = lock(&self.fleet.queue);
         if queue.remove(self.ticket) {
@@ -206,20 +206,20 @@ mod tests {
     };
 
     use super::*;
-    use crate::{plan, upstream::backends::server::Address};
+    use crate::{plan, upstream::backends::server::ServerAddress};
 
-    fn plan(limits: plan::Admission) -> plan::Upstream {
-        let targets = vec![plan::Target::Unix("/run/app.sock".into())];
-        plan::Upstream { admission: limits, ..plan::Upstream::of_tests(targets) }
+    fn plan(limits: plan::AdmissionSettings) -> plan::UpstreamSettings {
+        let targets = vec![plan::UpstreamTarget::Unix("/run/app.sock".into())];
+        plan::UpstreamSettings { admission: limits, ..plan::UpstreamSettings::of_tests(targets) }
     }
 
-    fn limits(max_in_flight: usize, queue: usize) -> plan::Admission {
+    fn limits(max_in_flight: usize, queue: usize) -> plan::AdmissionSettings {
         let (queue_timeout, wait) = (Duration::from_secs(20), Duration::from_secs(20));
-        plan::Admission { max_in_flight, queue, queue_timeout, wait }
+        plan::AdmissionSettings { max_in_flight, queue, queue_timeout, wait }
     }
 
-    fn fleet(limits: plan::Admission) -> Arc<Fleet> {
-        Fleet::new(&plan(limits), &Arc::default())
+    fn fleet(limits: plan::AdmissionSettings) -> Arc<Backends> {
+        Backends::new(&plan(limits), &Arc::default())
     }
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -227,7 +227,7 @@ mod tests {
         builder.enable_all().build().unwrap().block_on(future)
     }
 
-    async fn admit(fleet: &Arc<Fleet>) -> Result<Slot, Error> {
+    async fn admit(fleet: &Arc<Backends>) -> Result<ServerPermit, Error> {
         match fleet.try_admit(&fleet.servers()) {
             Some(slot) => Ok(slot),
             None => fleet.admit(Instant::now()).await,
@@ -267,7 +267,7 @@ mod tests {
             let _first = admit(&fleet).await.unwrap();
             let mut second = Box::pin(admit(&fleet));
             assert!(!begin(&mut second).await);
-            assert_eq!(admit(&fleet).await.unwrap_err().kind(), Kind::QueueFull);
+            assert_eq!(admit(&fleet).await.unwrap_err().kind(), FailureKind::QueueFull);
         });
     }
 
@@ -294,9 +294,9 @@ mod tests {
     fn waits_no_longer_than_it_may() {
         block_on(async {
             let soon = Duration::from_millis(20);
-            let fleet = fleet(plan::Admission { queue_timeout: soon, ..limits(1, 10) });
+            let fleet = fleet(plan::AdmissionSettings { queue_timeout: soon, ..limits(1, 10) });
             let _first = admit(&fleet).await.unwrap();
-            assert_eq!(admit(&fleet).await.unwrap_err().kind(), Kind::QueueTimeout);
+            assert_eq!(admit(&fleet).await.unwrap_err().kind(), FailureKind::QueueTimeout);
             assert_eq!(lock(&fleet.queue).len(), 0);
         });
     }
@@ -306,7 +306,7 @@ mod tests {
         block_on(async {
             let fleet = fleet(limits(4, 10));
             let servers = fleet.servers();
-            let error = Error::new(Kind::UpstreamRefused);
+            let error = Error::new(FailureKind::UpstreamRefused);
             fleet.on_refused(&servers[0], &error);
             let mut waiting = Box::pin(admit(&fleet));
             assert!(!begin(&mut waiting).await);
@@ -319,14 +319,14 @@ mod tests {
     #[test]
     fn without_patience_the_failure_is_told_at_once() {
         block_on(async {
-            let fleet = fleet(plan::Admission { wait: Duration::ZERO, ..limits(1, 10) });
+            let fleet = fleet(plan::AdmissionSettings { wait: Duration::ZERO, ..limits(1, 10) });
             let place = admit(&fleet).await.unwrap();
             let mut waiting = Box::pin(admit(&fleet));
             assert!(!begin(&mut waiting).await);
-            fleet.on_refused(&place.server, &Error::new(Kind::UpstreamRefused));
-            assert_eq!(waiting.await.unwrap_err().kind(), Kind::UpstreamRefused);
+            fleet.on_refused(&place.server, &Error::new(FailureKind::UpstreamRefused));
+            assert_eq!(waiting.await.unwrap_err().kind(), FailureKind::UpstreamRefused);
             let late = admit(&fleet).await.unwrap_err();
-            assert!(late.kind() == Kind::UpstreamRefused && late.is_unsent());
+            assert!(late.kind() == FailureKind::UpstreamRefused && late.is_unsent());
         });
     }
 
@@ -334,16 +334,16 @@ mod tests {
     fn the_server_with_the_fewest_requests_is_next() {
         let fleet = fleet(limits(2, 10));
         let addresses = ["127.0.0.1:1", "127.0.0.1:2"].map(|text| text.parse().unwrap());
-        fleet.replace(addresses.map(Address::Tcp).to_vec());
+        fleet.replace(addresses.map(ServerAddress::Tcp).to_vec());
         let servers = fleet.servers();
-        let slots: Vec<Slot> = std::iter::from_fn(|| fleet.try_admit(&servers)).collect();
+        let slots: Vec<ServerPermit> = std::iter::from_fn(|| fleet.try_admit(&servers)).collect();
         let ids: Vec<u64> = slots.iter().map(|slot| slot.server.id).collect();
         assert_eq!(ids.len(), 4);
         assert_ne!(ids[0], ids[1]);
         assert_ne!(ids[2], ids[3]);
         drop(slots);
         // The last one is used however often it fails.
-        let error = Error::new(Kind::UpstreamClosed);
+        let error = Error::new(FailureKind::UpstreamClosed);
         for _ in 0..10 {
             servers.iter().for_each(|server| fleet.on_failed(server, &error));
         }

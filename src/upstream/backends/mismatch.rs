@@ -19,26 +19,26 @@ use http::Method;
 use tokio::task::JoinSet;
 
 use super::{
-    server::{Address, Server},
-    state::Fleet,
+    server::{ServerAddress, UpstreamServer},
+    state::Backends,
 };
 use crate::{
-    error::{Error, Kind},
-    plan::{self, Flavour, Protocol, Target, Uwsgi},
-    upstream::{probe::Question, refusal::is_refusal},
+    error::{Error, FailureKind},
+    plan::{self, Protocol, UpstreamTarget, UwsgiFlavour, UwsgiSettings},
+    upstream::{probe::ProbeRequest, refusal::is_refusal},
 };
 
 /// How long a server may take to answer in the other protocol.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// What is assumed about a server that is asked by the uwsgi protocol: uWSGI's defaults.
-const UWSGI: Uwsgi = Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 4096 };
+const UWSGI: UwsgiSettings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 4096 };
 
-// === impl Fleet ===
+// === impl Backends ===
 
-impl Fleet {
+impl Backends {
     /// Something is wrong with a server that was never understood: it is asked in the other protocol, unless it was
     /// a while ago.
-    pub(in crate::upstream) fn suspect(&self, server: &Server, host: &[u8]) {
+    pub(in crate::upstream) fn suspect(&self, server: &UpstreamServer, host: &[u8]) {
         if !server.protocol.is_proven()
             && !self.settings().trusts_protocol
             && server.protocol.request(host, Instant::now())
@@ -50,7 +50,7 @@ impl Fleet {
     /// The same, and waits for what comes of it: the error that names the protocol, if that is the cause.
     pub(in crate::upstream) async fn mismatch(
         &self,
-        server: &Server,
+        server: &UpstreamServer,
         host: &[u8],
         patience: Duration,
     ) -> Option<Error> {
@@ -59,7 +59,7 @@ impl Fleet {
     }
 
     /// What a request fails with at a server that speaks the other protocol.
-    pub(in crate::upstream) fn mismatch_error(&self, server: &Server) -> Error {
+    pub(in crate::upstream) fn mismatch_error(&self, server: &UpstreamServer) -> Error {
         let plan = self.settings();
         let (spoken, set) = match plan.protocol {
             Protocol::Http1 => ("the uwsgi protocol", "HTTP"),
@@ -67,7 +67,7 @@ impl Fleet {
         };
         let (name, url) = (server.name(), url(&plan, server));
         let text = format!("{name} answers {spoken}, not {set}: its URL is {url}");
-        Error::io(Kind::UpstreamProtocol, io::Error::other(text))
+        Error::io(FailureKind::UpstreamProtocol, io::Error::other(text))
     }
 
     /// Asks the servers that are under suspicion; runs for ever.
@@ -87,7 +87,7 @@ impl Fleet {
         }
     }
 
-    async fn check_protocol(self: &Arc<Self>, server: &Server, host: &[u8]) {
+    async fn check_protocol(self: &Arc<Self>, server: &UpstreamServer, host: &[u8]) {
         let protocol = self.settings().protocol;
         let is_other = self.speaks_other(server, host).await
             && !server.protocol.is_proven()
@@ -99,7 +99,9 @@ impl Fleet {
                 self.trouble.notify_one();
             }
             // Nobody waits for what does not come.
-            if let Some(error) = self.absence().filter(|it| it.kind() == Kind::UpstreamProtocol) {
+            if let Some(error) =
+                self.absence().filter(|it| it.kind() == FailureKind::UpstreamProtocol)
+            {
                 self.dismiss(&error);
             }
         }
@@ -107,36 +109,38 @@ impl Fleet {
     }
 
     /// Whether a server that spoke the other protocol still does.
-    pub(super) async fn still_speaks_other(&self, server: &Server) -> bool {
+    pub(super) async fn still_speaks_other(&self, server: &UpstreamServer) -> bool {
         let host = server.protocol.host();
         self.speaks_other(server, &host).await
     }
 
     /// Asks for `HEAD /`, as many health checks do: what a server answers by itself, such as to `OPTIONS *`, would
     /// not tell.
-    async fn speaks_other(&self, server: &Server, host: &[u8]) -> bool {
+    async fn speaks_other(&self, server: &UpstreamServer, host: &[u8]) -> bool {
         let plan = self.settings();
         let other = match plan.protocol {
             Protocol::Http1 => Protocol::Uwsgi(UWSGI),
             Protocol::Uwsgi(_) => Protocol::Http1,
         };
-        let question = Question { method: &Method::HEAD, path: "/", host, patience: PATIENCE };
+        let question = ProbeRequest { method: &Method::HEAD, path: "/", host, patience: PATIENCE };
         let most = plan.connect_timeout.min(PATIENCE);
         question.ask(&server.address, other, most).await.is_ok_and(|head| !is_refusal(&head))
     }
 }
 
 /// What should be set for this server, which speaks the other protocol.
-fn url(plan: &plan::Upstream, server: &Server) -> String {
+fn url(plan: &plan::UpstreamSettings, server: &UpstreamServer) -> String {
     let scheme = match plan.protocol {
         Protocol::Http1 => "uwsgi",
         Protocol::Uwsgi(_) => "http",
     };
     match (&server.address, plan.targets.as_slice()) {
-        (Address::Unix(path), _) => format!("{scheme}+unix:{}", path.display()),
+        (ServerAddress::Unix(path), _) => format!("{scheme}+unix:{}", path.display()),
         // As it was written, if it was a name.
-        (Address::Tcp(_), [target @ Target::Tcp { .. }]) => format!("{scheme}://{target}"),
-        (Address::Tcp(address), _) => format!("{scheme}://{address}"),
+        (ServerAddress::Tcp(_), [target @ UpstreamTarget::Tcp { .. }]) => {
+            format!("{scheme}://{target}")
+        }
+        (ServerAddress::Tcp(address), _) => format!("{scheme}://{address}"),
     }
 }
 
@@ -146,13 +150,14 @@ mod tests {
 
     #[test]
     fn urls_name_what_was_written() {
-        let of = |protocol, targets: Vec<Target>, address| {
-            let plan = plan::Upstream { protocol, ..plan::Upstream::of_tests(targets) };
-            url(&plan, &Server::new(1, address))
+        let of = |protocol, targets: Vec<UpstreamTarget>, address| {
+            let plan =
+                plan::UpstreamSettings { protocol, ..plan::UpstreamSettings::of_tests(targets) };
+            url(&plan, &UpstreamServer::new(1, address))
         };
-        let tcp = Address::Tcp("10.0.0.1:8000".parse().unwrap());
-        let named = || vec![Target::Tcp { host: "app".into(), port: 8000 }];
-        let unix = Address::Unix("/run/app.sock".into());
+        let tcp = ServerAddress::Tcp("10.0.0.1:8000".parse().unwrap());
+        let named = || vec![UpstreamTarget::Tcp { host: "app".into(), port: 8000 }];
+        let unix = ServerAddress::Unix("/run/app.sock".into());
         assert_eq!(of(Protocol::Uwsgi(UWSGI), named(), tcp.clone()), "http://app:8000");
         assert_eq!(of(Protocol::Http1, named(), tcp.clone()), "uwsgi://app:8000");
         assert_eq!(of(Protocol::Http1, [named(), named()].concat(), tcp), "uwsgi://10.0.0.1:8000");

@@ -2,7 +2,7 @@
 //! queue before them. Shared by all workers; what each request touches are a few atomic numbers, the
 //! locks are for requests that have to wait and for servers that come and go.
 //!
-//! [`Fleet::admit`] gives a request its place, [`Fleet::tend`] runs beside the workers: it alone asks
+//! [`Backends::admit`] gives a request its place, [`Backends::tend`] runs beside the workers: it alone asks
 //! name servers, and tries servers that are away, while everybody else waits in the queue. A server that was never
 //! understood is asked in the other protocol when requests fail there (`mismatch`).
 
@@ -16,8 +16,8 @@ mod server;
 mod state;
 mod supervisor;
 
-pub use self::state::Fleet;
+pub use self::state::Backends;
 pub(super) use self::{
-    server::{Address, Server},
-    state::Slot,
+    server::{ServerAddress, UpstreamServer},
+    state::ServerPermit,
 };

@@ -21,13 +21,13 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 pub(in crate::upstream) struct ProtocolCheck {
     /// Whether an application has answered in the protocol that is set.
     is_proven: AtomicBool,
-    verdict: watch::Sender<Verdict>,
-    questions: Mutex<Questions>,
+    verdict: watch::Sender<ProtocolVerdict>,
+    questions: Mutex<ProtocolProbes>,
 }
 
 /// What came of asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum ProtocolVerdict {
     Open,
     /// The question was requested, and has no answer yet.
     Asking,
@@ -37,7 +37,7 @@ enum Verdict {
 
 /// When a server is asked, and how.
 #[derive(Debug, Default)]
-struct Questions {
+struct ProtocolProbes {
     /// How many had no result.
     count: u32,
     not_before: Option<Instant>,
@@ -53,7 +53,7 @@ impl ProtocolCheck {
     pub(super) fn new() -> Self {
         Self {
             is_proven: AtomicBool::new(false),
-            verdict: watch::Sender::new(Verdict::Open),
+            verdict: watch::Sender::new(ProtocolVerdict::Open),
             questions: Mutex::default(),
         }
     }
@@ -70,33 +70,34 @@ impl ProtocolCheck {
     /// Forgets everything: another server may be at the address now.
     pub(super) fn forget(&self) {
         self.is_proven.store(false, Ordering::Relaxed);
-        *self.questions() = Questions::default();
-        self.verdict.send_replace(Verdict::Open);
+        *self.questions() = ProtocolProbes::default();
+        self.verdict.send_replace(ProtocolVerdict::Open);
     }
 
     /// Waits until the server turns out to speak the other protocol, for ever if it does not.
     pub(in crate::upstream) async fn turns_out_other(&self) {
         // The sender is `self`.
-        let _ = self.verdict.subscribe().wait_for(|verdict| *verdict == Verdict::Other).await;
+        let _ =
+            self.verdict.subscribe().wait_for(|verdict| *verdict == ProtocolVerdict::Other).await;
     }
 
     /// Waits for the question that is under way, if one is. Whether the server speaks the other protocol.
     pub(super) async fn is_other(&self, patience: Duration) -> bool {
         let mut verdict = self.verdict.subscribe();
-        let over = verdict.wait_for(|verdict| *verdict != Verdict::Asking);
-        matches!(timeout(patience, over).await, Ok(Ok(verdict)) if *verdict == Verdict::Other)
+        let over = verdict.wait_for(|verdict| *verdict != ProtocolVerdict::Asking);
+        matches!(timeout(patience, over).await, Ok(Ok(verdict)) if *verdict == ProtocolVerdict::Other)
     }
 
     /// Requests a question. `false` if there is nothing to ask, or it is too early.
     pub(super) fn request(&self, host: &[u8], now: Instant) -> bool {
         let mut questions = self.questions();
         let is_early = questions.not_before.is_some_and(|at| now < at);
-        if self.is_proven() || is_early || *self.verdict.borrow() != Verdict::Open {
+        if self.is_proven() || is_early || *self.verdict.borrow() != ProtocolVerdict::Open {
             return false;
         }
         questions.host = host.into();
         questions.is_requested = true;
-        self.verdict.send_replace(Verdict::Asking);
+        self.verdict.send_replace(ProtocolVerdict::Asking);
         true
     }
 
@@ -113,9 +114,9 @@ impl ProtocolCheck {
         questions.count = questions.count.saturating_add(1);
         // Unless everything was forgotten meanwhile.
         self.verdict.send_if_modified(|verdict| {
-            let is_asking = *verdict == Verdict::Asking;
+            let is_asking = *verdict == ProtocolVerdict::Asking;
             if is_asking {
-                *verdict = if is_other { Verdict::Other } else { Verdict::Open };
+                *verdict = if is_other { ProtocolVerdict::Other } else { ProtocolVerdict::Open };
             }
             is_asking
         });
@@ -126,7 +127,7 @@ impl ProtocolCheck {
         self.questions().host.clone()
     }
 
-    fn questions(&self) -> std::sync::MutexGuard<'_, Questions> {
+    fn questions(&self) -> std::sync::MutexGuard<'_, ProtocolProbes> {
         // Plain values: one half written can't be worse than another.
         self.questions.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,32 +12,32 @@ const SHORT_WAIT: Duration = Duration::from_millis(250);
 
 /// Waiting requests, the oldest first. `T` is how each is told.
 #[derive(Debug)]
-pub(super) struct Queue<T> {
+pub(super) struct WaitQueue<T> {
     waiters: VecDeque<Waiter<T>>,
     next: u64,
 }
 
 #[derive(Debug)]
 struct Waiter<T> {
-    ticket: Ticket,
+    ticket: WaiterId,
     since: Instant,
     tell: T,
 }
 
 /// A request's name in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket(u64);
+pub(super) struct WaiterId(u64);
 
-// === impl Queue ===
+// === impl WaitQueue ===
 
-impl<T> Queue<T> {
+impl<T> WaitQueue<T> {
     pub(super) fn len(&self) -> usize {
         self.waiters.len()
     }
 
     /// Adds a request that waits since then: behind all that wait for longer.
-    pub(super) fn push(&mut self, since: Instant, tell: T) -> Ticket {
-        let ticket = Ticket(self.next);
+    pub(super) fn push(&mut self, since: Instant, tell: T) -> WaiterId {
+        let ticket = WaiterId(self.next);
         self.next += 1;
         let place = self.waiters.partition_point(|waiter| waiter.since <= since);
         self.waiters.insert(place, Waiter { ticket, since, tell });
@@ -53,7 +53,7 @@ impl<T> Queue<T> {
     }
 
     /// Takes out a request that waits no more; `false` if it was not there.
-    pub(super) fn remove(&mut self, ticket: Ticket) -> bool {
+    pub(super) fn remove(&mut self, ticket: WaiterId) -> bool {
         let place = self.waiters.iter().position(|waiter| waiter.ticket == ticket);
         place.and_then(|place| self.waiters.remove(place)).is_some()
     }
@@ -64,7 +64,7 @@ impl<T> Queue<T> {
     }
 }
 
-impl<T> Default for Queue<T> {
+impl<T> Default for WaitQueue<T> {
     fn default() -> Self {
         Self { waiters: VecDeque::new(), next: 0 }
     }
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn oldest_first_while_waits_are_short() {
-        let (mut queue, begin) = (Queue::default(), Instant::now());
+        let (mut queue, begin) = (WaitQueue::default(), Instant::now());
         for name in 0..3 {
             queue.push(begin + ms(name), name);
         }
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn newest_first_when_the_oldest_has_waited_too_long() {
-        let (mut queue, begin) = (Queue::default(), Instant::now());
+        let (mut queue, begin) = (WaitQueue::default(), Instant::now());
         for name in 0..3 {
             queue.push(begin + ms(name * 100), name);
         }
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_request_that_comes_again_keeps_its_place() {
-        let (mut queue, begin) = (Queue::default(), Instant::now());
+        let (mut queue, begin) = (WaitQueue::default(), Instant::now());
         queue.push(begin + ms(1), 1);
         queue.push(begin + ms(2), 2);
         queue.push(begin, 0);
@@ -119,7 +119,7 @@ mod tests {
         /// Whatever comes and goes: everybody is told once, or was removed, and nobody twice.
         #[test]
         fn nobody_is_lost(steps in prop::collection::vec((0..3_u8, 0..500_u64), 0..200)) {
-            let (mut queue, begin) = (Queue::default(), Instant::now());
+            let (mut queue, begin) = (WaitQueue::default(), Instant::now());
             let (mut now, mut here, mut tickets) = (begin, Vec::new(), Vec::new());
             for (index, (step, pause)) in steps.into_iter().enumerate() {
                 now += ms(pause);

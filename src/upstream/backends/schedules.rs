@@ -11,15 +11,15 @@ use std::{
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
-    server::Address,
-    state::{Fleet, Slot},
+    server::ServerAddress,
+    state::{Backends, ServerPermit},
 };
 use crate::{
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     plan,
     sync::{
         AtomicUsize,
-        explore::{self, Script, Thread, explore},
+        explore::{self, ScriptThread, ThreadScript, explore},
         lock,
     },
 };
@@ -28,15 +28,15 @@ const LONG: Duration = Duration::from_secs(1000);
 
 /// What a script's threads share.
 #[derive(Clone)]
-struct Site {
-    fleet: Arc<Fleet>,
+struct SharedState {
+    fleet: Arc<Backends>,
 }
 
-// === impl Site ===
+// === impl SharedState ===
 
-impl Site {
-    fn new(plan: &plan::Upstream) -> Self {
-        Self { fleet: Fleet::new(plan, &Arc::default()) }
+impl SharedState {
+    fn new(plan: &plan::UpstreamSettings) -> Self {
+        Self { fleet: Backends::new(plan, &Arc::default()) }
     }
 
     fn with(max_in_flight: usize, queue: usize) -> Self {
@@ -44,11 +44,11 @@ impl Site {
     }
 
     /// A place that is taken before the threads begin.
-    fn held(&self) -> Slot {
+    fn held(&self) -> ServerPermit {
         self.fleet.try_admit(&self.fleet.servers()).unwrap()
     }
 
-    fn admit(&self, since: Instant) -> Result<Slot, Error> {
+    fn admit(&self, since: Instant) -> Result<ServerPermit, Error> {
         match self.fleet.try_admit(&self.fleet.servers()) {
             Some(slot) => Ok(slot),
             None => explore::wait(self.fleet.admit(since)),
@@ -56,12 +56,16 @@ impl Site {
     }
 
     /// A request that waits for its place, however long that takes.
-    fn patient(&self) -> Thread {
+    fn patient(&self) -> ScriptThread {
         self.expecting(now(), &[Ok(())])
     }
 
     /// A request that waits since then, and what may come of it.
-    fn expecting(&self, since: Instant, expected: &'static [Result<(), Kind>]) -> Thread {
+    fn expecting(
+        &self,
+        since: Instant,
+        expected: &'static [Result<(), FailureKind>],
+    ) -> ScriptThread {
         let site = self.clone();
         thread(move || {
             let outcome = site.admit(since).map(drop).map_err(|error| error.kind());
@@ -70,7 +74,7 @@ impl Site {
     }
 
     /// A request whose client leaves as soon as it waits.
-    fn leaving(&self) -> Thread {
+    fn leaving(&self) -> ScriptThread {
         let site = self.clone();
         thread(move || {
             if let Some(slot) = site.fleet.try_admit(&site.fleet.servers()) {
@@ -92,7 +96,8 @@ impl Site {
             assert_eq!(self.fleet.waiting.load(Ordering::SeqCst), 0);
             // All places can be had again.
             let servers = self.fleet.servers();
-            let slots: Vec<Slot> = std::iter::from_fn(|| self.fleet.try_admit(&servers)).collect();
+            let slots: Vec<ServerPermit> =
+                std::iter::from_fn(|| self.fleet.try_admit(&servers)).collect();
             let available = servers.iter().filter(|server| server.is_available()).count();
             let limit = self.fleet.max_in_flight.load(Ordering::SeqCst);
             assert_eq!(slots.len(), limit * available);
@@ -100,10 +105,10 @@ impl Site {
     }
 }
 
-fn plan(max_in_flight: usize, queue: usize, wait: Duration) -> plan::Upstream {
-    let targets = vec![plan::Target::Unix("/run/app.sock".into())];
-    let admission = plan::Admission { max_in_flight, queue, queue_timeout: LONG, wait };
-    plan::Upstream { admission, ..plan::Upstream::of_tests(targets) }
+fn plan(max_in_flight: usize, queue: usize, wait: Duration) -> plan::UpstreamSettings {
+    let targets = vec![plan::UpstreamTarget::Unix("/run/app.sock".into())];
+    let admission = plan::AdmissionSettings { max_in_flight, queue, queue_timeout: LONG, wait };
+    plan::UpstreamSettings { admission, ..plan::UpstreamSettings::of_tests(targets) }
 }
 
 /// Time stands still in a script: nothing polls this runtime's timers. Only what was over when it began, is over.
@@ -123,7 +128,7 @@ fn long_ago() -> Instant {
     now() - 2 * LONG
 }
 
-fn thread(body: impl FnOnce() + Send + 'static) -> Thread {
+fn thread(body: impl FnOnce() + Send + 'static) -> ScriptThread {
     Box::new(move || {
         let _context = runtime().0.enter();
         body();
@@ -131,35 +136,35 @@ fn thread(body: impl FnOnce() + Send + 'static) -> Thread {
 }
 
 /// A request is over.
-fn release(slot: Slot) -> Thread {
+fn release(slot: ServerPermit) -> ScriptThread {
     thread(move || drop(slot))
 }
 
 fn refused() -> Error {
-    Error::new(Kind::UpstreamRefused)
+    Error::new(FailureKind::UpstreamRefused)
 }
 
 #[test]
 fn place_that_is_given_back_reaches_a_request_that_begins_to_wait() {
     explore("give back and wait", || {
-        let site = Site::with(1, 10);
+        let site = SharedState::with(1, 10);
         let held = site.held();
-        Script { threads: vec![release(held), site.patient()], end: site.end() }
+        ThreadScript { threads: vec![release(held), site.patient()], end: site.end() }
     });
 }
 
 #[test]
 fn two_requests_share_one_place() {
     explore("two requests", || {
-        let site = Site::with(1, 10);
-        Script { threads: vec![site.patient(), site.patient()], end: site.end() }
+        let site = SharedState::with(1, 10);
+        ThreadScript { threads: vec![site.patient(), site.patient()], end: site.end() }
     });
 }
 
 #[test]
 fn two_requests_never_have_the_same_place() {
     explore("one place", || {
-        let site = Site::with(1, 10);
+        let site = SharedState::with(1, 10);
         // An access like any other: both may have a place at the same time if any order allows it.
         let running = Arc::new(AtomicUsize::new(0));
         let one = || {
@@ -171,16 +176,16 @@ fn two_requests_never_have_the_same_place() {
                 drop(slot);
             })
         };
-        Script { threads: vec![one(), one()], end: site.clone().end() }
+        ThreadScript { threads: vec![one(), one()], end: site.clone().end() }
     });
 }
 
 #[test]
 fn request_that_leaves_takes_no_place_along() {
     explore("one leaves", || {
-        let site = Site::with(1, 10);
+        let site = SharedState::with(1, 10);
         let held = site.held();
-        Script { threads: vec![release(held), site.leaving()], end: site.end() }
+        ThreadScript { threads: vec![release(held), site.leaving()], end: site.end() }
     });
 }
 
@@ -188,20 +193,20 @@ fn request_that_leaves_takes_no_place_along() {
 #[ignore = "ten seconds"]
 fn request_that_leaves_takes_no_place_from_another() {
     explore("one of two leaves", || {
-        let site = Site::with(1, 10);
+        let site = SharedState::with(1, 10);
         let held = site.held();
         let threads = vec![release(held), site.leaving(), site.patient()];
-        Script { threads, end: site.end() }
+        ThreadScript { threads, end: site.end() }
     });
 }
 
 #[test]
 fn request_whose_time_is_over_takes_no_place_along() {
     explore("one gives up", || {
-        let site = Site::with(1, 10);
+        let site = SharedState::with(1, 10);
         let held = site.held();
-        let late = site.expecting(long_ago(), &[Ok(()), Err(Kind::QueueTimeout)]);
-        Script { threads: vec![release(held), late], end: site.end() }
+        let late = site.expecting(long_ago(), &[Ok(()), Err(FailureKind::QueueTimeout)]);
+        ThreadScript { threads: vec![release(held), late], end: site.end() }
     });
 }
 
@@ -209,10 +214,10 @@ fn request_whose_time_is_over_takes_no_place_along() {
 #[ignore = "ten seconds"]
 fn request_whose_time_is_over_takes_no_place_from_another() {
     explore("one of two gives up", || {
-        let site = Site::with(1, 10);
+        let site = SharedState::with(1, 10);
         let held = site.held();
-        let late = site.expecting(long_ago(), &[Ok(()), Err(Kind::QueueTimeout)]);
-        Script { threads: vec![release(held), late, site.patient()], end: site.end() }
+        let late = site.expecting(long_ago(), &[Ok(()), Err(FailureKind::QueueTimeout)]);
+        ThreadScript { threads: vec![release(held), late, site.patient()], end: site.end() }
     });
 }
 
@@ -220,17 +225,17 @@ fn request_whose_time_is_over_takes_no_place_from_another() {
 #[ignore = "ten seconds"]
 fn full_queue_refuses_and_forgets_nobody() {
     explore("full queue", || {
-        let site = Site::with(1, 1);
+        let site = SharedState::with(1, 1);
         let held = site.held();
-        let one = || site.expecting(now(), &[Ok(()), Err(Kind::QueueFull)]);
-        Script { threads: vec![release(held), one(), one()], end: site.clone().end() }
+        let one = || site.expecting(now(), &[Ok(()), Err(FailureKind::QueueFull)]);
+        ThreadScript { threads: vec![release(held), one(), one()], end: site.clone().end() }
     });
 }
 
 #[test]
 fn server_that_comes_back_serves_those_who_wait() {
     explore("comes back", || {
-        let site = Site::with(1, 10);
+        let site = SharedState::with(1, 10);
         let server = Arc::clone(&site.fleet.servers()[0]);
         site.fleet.on_refused(&server, &refused());
         let fleet = Arc::clone(&site.fleet);
@@ -238,14 +243,14 @@ fn server_that_comes_back_serves_those_who_wait() {
             fleet.come_back(&server);
             fleet.dispatch();
         });
-        Script { threads: vec![back, site.patient()], end: site.end() }
+        ThreadScript { threads: vec![back, site.patient()], end: site.end() }
     });
 }
 
 #[test]
 fn server_that_leaves_and_comes_back_forgets_nobody() {
     explore("leaves and comes back", || {
-        let site = Site::with(1, 10);
+        let site = SharedState::with(1, 10);
         let held = site.held();
         let fleet = Arc::clone(&site.fleet);
         let restart = thread(move || {
@@ -254,14 +259,14 @@ fn server_that_leaves_and_comes_back_forgets_nobody() {
             fleet.dispatch();
             drop(held);
         });
-        Script { threads: vec![restart, site.patient()], end: site.end() }
+        ThreadScript { threads: vec![restart, site.patient()], end: site.end() }
     });
 }
 
 #[test]
 fn higher_limit_lets_those_in_who_wait() {
     explore("higher limit", || {
-        let site = Site::with(1, 10);
+        let site = SharedState::with(1, 10);
         let held = site.held();
         let fleet = Arc::clone(&site.fleet);
         let change = thread(move || fleet.change(&plan(2, 10, LONG)));
@@ -270,60 +275,60 @@ fn higher_limit_lets_those_in_who_wait() {
             drop(held);
             end();
         };
-        Script { threads: vec![change, patient], end: Box::new(end) }
+        ThreadScript { threads: vec![change, patient], end: Box::new(end) }
     });
 }
 
 #[test]
 fn lower_limit_is_kept_and_forgets_nobody() {
     explore("lower limit", || {
-        let site = Site::with(2, 10);
+        let site = SharedState::with(2, 10);
         let held = [site.held(), site.held()];
         let fleet = Arc::clone(&site.fleet);
         let change = thread(move || fleet.change(&plan(1, 10, LONG)));
         let release = thread(move || drop(held));
-        Script { threads: vec![change, release, site.patient()], end: site.end() }
+        ThreadScript { threads: vec![change, release, site.patient()], end: site.end() }
     });
 }
 
 #[test]
 fn request_without_patience_learns_at_once_that_the_server_is_gone() {
     explore("no patience", || {
-        let site = Site::new(&plan(1, 10, Duration::ZERO));
+        let site = SharedState::new(&plan(1, 10, Duration::ZERO));
         let held = site.held();
         let fleet = Arc::clone(&site.fleet);
         let refuse = thread(move || {
             fleet.on_refused(&held.server, &refused());
             drop(held);
         });
-        let request = site.expecting(now(), &[Ok(()), Err(Kind::UpstreamRefused)]);
-        Script { threads: vec![refuse, request], end: site.end() }
+        let request = site.expecting(now(), &[Ok(()), Err(FailureKind::UpstreamRefused)]);
+        ThreadScript { threads: vec![refuse, request], end: site.end() }
     });
 }
 
 #[test]
 fn server_of_another_name_serves_those_who_wait() {
     explore("another server", || {
-        let site = Site::with(1, 10);
+        let site = SharedState::with(1, 10);
         let held = site.held();
         let fleet = Arc::clone(&site.fleet);
         // As after another answer of a name server.
         let replace = thread(move || {
-            fleet.replace(vec![Address::Unix("/run/other.sock".into())]);
+            fleet.replace(vec![ServerAddress::Unix("/run/other.sock".into())]);
             fleet.dispatch();
         });
-        Script { threads: vec![replace, release(held), site.patient()], end: site.end() }
+        ThreadScript { threads: vec![replace, release(held), site.patient()], end: site.end() }
     });
 }
 
 #[test]
 fn two_servers_are_both_used() {
     explore("two servers", || {
-        let site = Site::with(1, 10);
-        let addresses = ["/run/1.sock", "/run/2.sock"].map(|path| Address::Unix(path.into()));
+        let site = SharedState::with(1, 10);
+        let addresses = ["/run/1.sock", "/run/2.sock"].map(|path| ServerAddress::Unix(path.into()));
         site.fleet.replace(addresses.to_vec());
         let held = site.held();
         let threads = vec![release(held), site.patient(), site.patient()];
-        Script { threads, end: site.end() }
+        ThreadScript { threads, end: site.end() }
     });
 }

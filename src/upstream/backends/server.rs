@@ -10,9 +10,9 @@ use std::{
 
 use super::protocol::ProtocolCheck;
 use crate::{
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, lock},
-    telemetry::Repeat,
+    telemetry::LogThrottle,
 };
 
 /// Requests that a server fails one after the other before it is left alone for a while.
@@ -33,17 +33,17 @@ const RECHECK: Duration = Duration::from_secs(2);
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::upstream) enum Address {
+pub(in crate::upstream) enum ServerAddress {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
 /// One server, shared by all workers.
 #[derive(Debug)]
-pub(in crate::upstream) struct Server {
+pub(in crate::upstream) struct UpstreamServer {
     /// Never used twice in a process.
     pub(in crate::upstream) id: u64,
-    pub(in crate::upstream) address: Address,
+    pub(in crate::upstream) address: ServerAddress,
     /// The address as text.
     name: String,
     /// Requests it has now.
@@ -54,34 +54,34 @@ pub(in crate::upstream) struct Server {
     /// How often it was left alone since it last answered well.
     rests: AtomicU32,
     pub(in crate::upstream) protocol: ProtocolCheck,
-    trouble: Mutex<Trouble>,
+    trouble: Mutex<ServerOutage>,
     /// Outages are logged once in ten seconds: one that comes and goes would fill the log.
-    outages: Repeat,
+    outages: LogThrottle,
     /// Whether the log says that it is unavailable.
     is_logged: AtomicBool,
 }
 
 /// What is known of a server that is away.
 #[derive(Debug, Default)]
-struct Trouble {
+struct ServerOutage {
     /// Attempts to reach it since it went away.
     attempts: u32,
     /// When it may be tried again.
     not_before: Option<Instant>,
-    last: Option<Failure>,
+    last: Option<OutageCause>,
 }
 
 /// Why a server is away.
 #[derive(Clone, Debug)]
-pub(in crate::upstream) struct Failure {
-    kind: Kind,
+pub(in crate::upstream) struct OutageCause {
+    kind: FailureKind,
     cause: Option<(io::ErrorKind, String)>,
 }
 
-// === impl Server ===
+// === impl UpstreamServer ===
 
-impl Server {
-    pub(in crate::upstream) fn new(id: u64, address: Address) -> Self {
+impl UpstreamServer {
+    pub(in crate::upstream) fn new(id: u64, address: ServerAddress) -> Self {
         Self {
             id,
             name: address.to_string(),
@@ -92,7 +92,7 @@ impl Server {
             rests: AtomicU32::new(0),
             protocol: ProtocolCheck::new(),
             trouble: Mutex::default(),
-            outages: Repeat::new(),
+            outages: LogThrottle::new(),
             is_logged: AtomicBool::new(false),
         }
     }
@@ -134,7 +134,7 @@ impl Server {
     }
 
     /// Takes it out of use; `false` if it was already.
-    pub(super) fn leave(&self, failure: Failure, rests: bool) -> bool {
+    pub(super) fn leave(&self, failure: OutageCause, rests: bool) -> bool {
         let mut trouble = self.trouble();
         let is_other_protocol = failure.is_other_protocol();
         trouble.last = Some(failure);
@@ -164,7 +164,7 @@ impl Server {
     }
 
     /// An attempt to reach it has failed.
-    pub(super) fn stay_away(&self, failure: Failure, is_urgent: bool) {
+    pub(super) fn stay_away(&self, failure: OutageCause, is_urgent: bool) {
         let mut trouble = self.trouble();
         trouble.attempts = trouble.attempts.saturating_add(1);
         let longest = if is_urgent { EAGER } else { CALM };
@@ -202,7 +202,7 @@ impl Server {
     pub(super) fn hurry(&self) {
         let mut trouble = self.trouble();
         let soon = Instant::now() + EAGER;
-        let is_other_protocol = trouble.last.as_ref().is_some_and(Failure::is_other_protocol);
+        let is_other_protocol = trouble.last.as_ref().is_some_and(OutageCause::is_other_protocol);
         if trouble.attempts > 0
             && !is_other_protocol
             && trouble.not_before.is_some_and(|at| at > soon)
@@ -212,17 +212,17 @@ impl Server {
     }
 
     /// Why it is away.
-    pub(super) fn failure(&self) -> Option<Failure> {
+    pub(super) fn failure(&self) -> Option<OutageCause> {
         self.trouble().last.clone()
     }
 
     /// Whether it is away because it speaks the other protocol.
     pub(super) fn speaks_other(&self) -> bool {
         let trouble = self.trouble();
-        !self.is_available() && trouble.last.as_ref().is_some_and(Failure::is_other_protocol)
+        !self.is_available() && trouble.last.as_ref().is_some_and(OutageCause::is_other_protocol)
     }
 
-    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+    fn trouble(&self) -> MutexGuard<'_, ServerOutage> {
         // Plain values: one half written can't be worse than another.
         lock(&self.trouble)
     }
@@ -233,9 +233,9 @@ fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
     first.saturating_mul(factor).min(longest)
 }
 
-// === impl Address ===
+// === impl ServerAddress ===
 
-impl fmt::Display for Address {
+impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
@@ -244,12 +244,12 @@ impl fmt::Display for Address {
     }
 }
 
-// === impl Failure ===
+// === impl OutageCause ===
 
-impl Failure {
+impl OutageCause {
     /// Whether it is there, and speaks the other protocol.
     pub(super) fn is_other_protocol(&self) -> bool {
-        self.kind == Kind::UpstreamProtocol
+        self.kind == FailureKind::UpstreamProtocol
     }
 
     /// The error for a request that has waited in vain. It was never sent.
@@ -262,7 +262,7 @@ impl Failure {
     }
 }
 
-impl From<&Error> for Failure {
+impl From<&Error> for OutageCause {
     fn from(error: &Error) -> Self {
         let cause = error.cause().map(|cause| (cause.kind(), cause.to_string()));
         Self { kind: error.kind(), cause }
@@ -273,12 +273,12 @@ impl From<&Error> for Failure {
 mod tests {
     use super::*;
 
-    fn server() -> Server {
-        Server::new(1, Address::Unix("/run/app.sock".into()))
+    fn server() -> UpstreamServer {
+        UpstreamServer::new(1, ServerAddress::Unix("/run/app.sock".into()))
     }
 
-    fn refused() -> Failure {
-        Failure::from(&Error::new(Kind::UpstreamRefused))
+    fn refused() -> OutageCause {
+        OutageCause::from(&Error::new(FailureKind::UpstreamRefused))
     }
 
     #[test]
@@ -304,7 +304,7 @@ mod tests {
         let server = server();
         assert!(server.leave(refused(), false));
         assert!(!server.leave(refused(), false) && !server.is_available());
-        assert_eq!(server.failure().unwrap().error().kind(), Kind::UpstreamRefused);
+        assert_eq!(server.failure().unwrap().error().kind(), FailureKind::UpstreamRefused);
         assert!(server.come_back() && !server.come_back() && server.is_available());
     }
 

@@ -9,23 +9,23 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
-    queue::Queue,
-    server::{Address, Failure, Server},
+    queue::WaitQueue,
+    server::{OutageCause, ServerAddress, UpstreamServer},
 };
 use crate::{
-    error::{Error, Kind},
-    plan::{self, Target},
+    error::{Error, FailureKind},
+    plan::{self, UpstreamTarget},
     sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, copy, lock, oneshot},
     telemetry::ServerCounts,
 };
 
 /// One application.
 #[derive(Debug)]
-pub struct Fleet {
+pub struct Backends {
     /// What makes it the application that it is.
-    pub(super) targets: Vec<Target>,
+    pub(super) targets: Vec<UpstreamTarget>,
     /// May change while it is in use. No request that finds a place at once looks there.
-    settings: Mutex<Arc<plan::Upstream>>,
+    settings: Mutex<Arc<plan::UpstreamSettings>>,
     /// What of the settings every request needs.
     pub(super) max_in_flight: AtomicUsize,
     /// The settings have changed.
@@ -33,11 +33,11 @@ pub struct Fleet {
     /// Whether other settings have taken its place, so that its servers are counted no more.
     is_retired: AtomicBool,
     counts: Arc<ServerCounts>,
-    pub(super) servers: Mutex<Arc<[Arc<Server>]>>,
+    pub(super) servers: Mutex<Arc<[Arc<UpstreamServer>]>>,
     /// Changes with `servers`, so that workers need not look there.
     generation: AtomicU64,
     next_id: AtomicU64,
-    pub(super) queue: Mutex<Queue<Tell>>,
+    pub(super) queue: Mutex<WaitQueue<PermitSender>>,
     /// Requests in the queue.
     pub(super) waiting: AtomicUsize,
     /// A server went away, or a name is needed.
@@ -47,24 +47,24 @@ pub struct Fleet {
     /// A name's answer is in doubt.
     pub(super) doubt: Notify,
     /// Why no server is known.
-    pub(super) unresolved: Mutex<Option<Failure>>,
+    pub(super) unresolved: Mutex<Option<OutageCause>>,
 }
 
 /// A place at a server, held for one request; given back when dropped.
 #[derive(Debug)]
-pub(in crate::upstream) struct Slot {
-    pub(super) fleet: Arc<Fleet>,
-    pub(in crate::upstream) server: Arc<Server>,
+pub(in crate::upstream) struct ServerPermit {
+    pub(super) fleet: Arc<Backends>,
+    pub(in crate::upstream) server: Arc<UpstreamServer>,
 }
 
 /// How a waiting request hears that it is its turn, or that there is nothing to wait for.
-type Tell = oneshot::Sender<Result<Slot, Error>>;
+type PermitSender = oneshot::Sender<Result<ServerPermit, Error>>;
 
-// === impl Fleet ===
+// === impl Backends ===
 
-impl Fleet {
+impl Backends {
     /// Opens no connection and asks no name server.
-    pub fn new(plan: &plan::Upstream, counts: &Arc<ServerCounts>) -> Arc<Self> {
+    pub fn new(plan: &plan::UpstreamSettings, counts: &Arc<ServerCounts>) -> Arc<Self> {
         let fleet = Self {
             targets: plan.targets.clone(),
             settings: Mutex::new(Arc::new(plan.clone())),
@@ -88,17 +88,17 @@ impl Fleet {
     }
 
     /// Whether these settings are about the same servers, so that it can go on under them.
-    pub fn serves(&self, plan: &plan::Upstream) -> bool {
+    pub fn serves(&self, plan: &plan::UpstreamSettings) -> bool {
         self.targets == plan.targets
     }
 
     /// The settings as they are now. Each worker has its own copy for its requests.
-    pub fn settings(&self) -> Arc<plan::Upstream> {
+    pub fn settings(&self) -> Arc<plan::UpstreamSettings> {
         copy(&self.settings)
     }
 
     /// Goes on under these settings: servers, places taken and requests that wait stay.
-    pub fn change(self: &Arc<Self>, plan: &plan::Upstream) {
+    pub fn change(self: &Arc<Self>, plan: &plan::UpstreamSettings) {
         let before = self.settings();
         if *before == *plan {
             return;
@@ -137,14 +137,14 @@ impl Fleet {
     }
 
     /// The servers that are known now.
-    pub(in crate::upstream) fn servers(&self) -> Arc<[Arc<Server>]> {
+    pub(in crate::upstream) fn servers(&self) -> Arc<[Arc<UpstreamServer>]> {
         copy(&self.servers)
     }
 
     /// A connection to a server could not be opened: it is away until it can.
-    pub(in crate::upstream) fn on_refused(&self, server: &Server, error: &Error) {
+    pub(in crate::upstream) fn on_refused(&self, server: &UpstreamServer, error: &Error) {
         // A lack of descriptors here says nothing about the server.
-        if error.kind() == Kind::DescriptorsExhausted {
+        if error.kind() == FailureKind::DescriptorsExhausted {
             return;
         }
         self.leave(server, error, false);
@@ -157,7 +157,7 @@ impl Fleet {
 
     /// A server accepted a connection and closed it without an answer. One that does so again and again
     /// is left alone for a while, unless it is the last one.
-    pub(in crate::upstream) fn on_failed(&self, server: &Server, error: &Error) {
+    pub(in crate::upstream) fn on_failed(&self, server: &UpstreamServer, error: &Error) {
         let is_enough = server.on_failure();
         let has_others =
             self.servers().iter().any(|other| other.id != server.id && other.is_available());
@@ -191,16 +191,16 @@ impl Fleet {
         }
         // One that speaks the other protocol is not waited for; another may be worth it.
         let failures = servers.iter().filter_map(|server| server.failure());
-        let failure = failures.min_by_key(Failure::is_other_protocol);
+        let failure = failures.min_by_key(OutageCause::is_other_protocol);
         let failure = failure.or_else(|| copy(&self.unresolved));
         Some(failure.map_or_else(
-            || Error::new(Kind::UpstreamUnresolved).unsent(),
+            || Error::new(FailureKind::UpstreamUnresolved).unsent(),
             |failure| failure.error(),
         ))
     }
 
     /// Takes a server out of use; `false` if it was already, or is none of ours any more.
-    pub(super) fn leave(&self, server: &Server, error: &Error, rests: bool) -> bool {
+    pub(super) fn leave(&self, server: &UpstreamServer, error: &Error, rests: bool) -> bool {
         // Locked, so that one that a name has lost meanwhile, with requests under way, is not counted.
         let servers = lock(&self.servers);
         if !is_among(&servers, server) || !server.leave(error.into(), rests) {
@@ -218,7 +218,7 @@ impl Fleet {
     }
 
     /// Puts a server to use again.
-    pub(super) fn come_back(&self, server: &Server) {
+    pub(super) fn come_back(&self, server: &UpstreamServer) {
         let servers = lock(&self.servers);
         if !is_among(&servers, server) || !server.come_back() {
             return;
@@ -232,9 +232,9 @@ impl Fleet {
     }
 
     /// Makes these addresses the servers; those that stay keep what is known of them.
-    pub(super) fn replace(&self, addresses: Vec<Address>) {
+    pub(super) fn replace(&self, addresses: Vec<ServerAddress>) {
         let mut servers = lock(&self.servers);
-        let mut next: Vec<Arc<Server>> = Vec::with_capacity(addresses.len());
+        let mut next: Vec<Arc<UpstreamServer>> = Vec::with_capacity(addresses.len());
         for address in addresses {
             if next.iter().any(|server| server.address == address) {
                 continue;
@@ -245,7 +245,7 @@ impl Fleet {
                 if self.is_counted() {
                     self.counts.available.fetch_add(1, Ordering::Relaxed);
                 }
-                Arc::new(Server::new(id, address))
+                Arc::new(UpstreamServer::new(id, address))
             }));
         }
         for gone in servers.iter().filter(|old| next.iter().all(|new| new.id != old.id)) {
@@ -262,15 +262,15 @@ impl Fleet {
         !self.is_retired.load(Ordering::Relaxed)
     }
 
-    fn uncount(&self, server: &Server) {
+    fn uncount(&self, server: &UpstreamServer) {
         let count = if server.is_available() { &self.counts.available } else { &self.counts.away };
         count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-// === impl Slot ===
+// === impl ServerPermit ===
 
-impl Drop for Slot {
+impl Drop for ServerPermit {
     fn drop(&mut self) {
         self.server.give_back();
         if self.fleet.waiting.load(Ordering::SeqCst) > 0 {
@@ -279,17 +279,17 @@ impl Drop for Slot {
     }
 }
 
-fn is_among(servers: &[Arc<Server>], server: &Server) -> bool {
+fn is_among(servers: &[Arc<UpstreamServer>], server: &UpstreamServer) -> bool {
     servers.iter().any(|known| known.id == server.id)
 }
 
 /// A target that no name server has to be asked for.
-pub(super) fn known_address(target: &Target) -> Option<Address> {
+pub(super) fn known_address(target: &UpstreamTarget) -> Option<ServerAddress> {
     match target {
-        Target::Unix(path) => Some(Address::Unix(path.clone())),
-        Target::Tcp { host, port } => {
+        UpstreamTarget::Unix(path) => Some(ServerAddress::Unix(path.clone())),
+        UpstreamTarget::Tcp { host, port } => {
             let address: IpAddr = host.parse().ok()?;
-            Some(Address::Tcp((address, *port).into()))
+            Some(ServerAddress::Tcp((address, *port).into()))
         }
     }
 }
@@ -301,10 +301,11 @@ mod tests {
     #[test]
     fn a_server_that_is_gone_is_counted_no_more() {
         let counts = Arc::<ServerCounts>::default();
-        let fleet = Fleet::new(&plan::Upstream::of_tests(Vec::new()), &counts);
-        let [first, second] = ["/run/1.sock", "/run/2.sock"].map(|path| Address::Unix(path.into()));
+        let fleet = Backends::new(&plan::UpstreamSettings::of_tests(Vec::new()), &counts);
+        let [first, second] =
+            ["/run/1.sock", "/run/2.sock"].map(|path| ServerAddress::Unix(path.into()));
         let now = || [&counts.available, &counts.away].map(|count| count.load(Ordering::Relaxed));
-        let error = Error::new(Kind::UpstreamRefused);
+        let error = Error::new(FailureKind::UpstreamRefused);
         fleet.replace(vec![first.clone()]);
         let old = Arc::clone(&fleet.servers()[0]);
         fleet.replace(vec![second]);

@@ -16,12 +16,12 @@ use tokio::{
 };
 
 use super::{
-    server::{Address, Failure, Server},
-    state::{Fleet, known_address},
+    server::{OutageCause, ServerAddress, UpstreamServer},
+    state::{Backends, known_address},
 };
 use crate::{
-    error::{Error, Kind},
-    plan::Target,
+    error::{Error, FailureKind},
+    plan::UpstreamTarget,
     sync::{copy, lock},
     upstream::{connect::connect, probe},
 };
@@ -37,9 +37,9 @@ const ASK_EAGERLY: Duration = Duration::from_millis(100);
 /// The longest pause while no address is known.
 const ASK_CALMLY: Duration = Duration::from_secs(1);
 
-// === impl Fleet ===
+// === impl Backends ===
 
-impl Fleet {
+impl Backends {
     /// Keeps the servers known and in use; runs for ever.
     pub async fn tend(self: Arc<Self>) {
         tokio::join!(self.keep_names(), self.bring_back(), self.ask_all(), self.check_protocols());
@@ -71,28 +71,30 @@ impl Fleet {
     }
 
     /// Whether every name has an answer. `known` are the last good ones, in the order of the targets.
-    async fn look_up(self: &Arc<Self>, known: &mut [Vec<Address>]) -> bool {
+    async fn look_up(self: &Arc<Self>, known: &mut [Vec<ServerAddress>]) -> bool {
         let before = self.servers();
         // The other family of a name is the same server over again, and would count twice: it is for
         // names of which no address of the first can be reached.
         let is_first_choice =
-            |address: &Address| !matches!(address, Address::Tcp(a) if a.is_ipv6());
+            |address: &ServerAddress| !matches!(address, ServerAddress::Tcp(a) if a.is_ipv6());
         let wants_all = !before.is_empty()
             && !before
                 .iter()
                 .any(|server| server.is_available() && is_first_choice(&server.address));
         let mut has_all = true;
         for (target, known) in self.targets.iter().zip(&mut *known) {
-            let Target::Tcp { host, port } = target else {
+            let UpstreamTarget::Tcp { host, port } = target else {
                 *known = known_address(target).into_iter().collect();
                 continue;
             };
             match look_up(host, *port).await {
-                Ok(found) => *known = one_family(found, wants_all).map(Address::Tcp).collect(),
+                Ok(found) => {
+                    *known = one_family(found, wants_all).map(ServerAddress::Tcp).collect()
+                }
                 Err(error) => {
                     tracing::debug!(%error, host, "the application's name has no address");
-                    let error = Error::io(Kind::UpstreamUnresolved, error);
-                    *lock(&self.unresolved) = Some(Failure::from(&error));
+                    let error = Error::io(FailureKind::UpstreamUnresolved, error);
+                    *lock(&self.unresolved) = Some(OutageCause::from(&error));
                     // The last good answer is better than none, and other names may have theirs.
                     has_all = false;
                 }
@@ -114,7 +116,7 @@ impl Fleet {
     async fn bring_back(self: &Arc<Self>) {
         let mut attempts = JoinSet::new();
         loop {
-            let away: Vec<Arc<Server>> =
+            let away: Vec<Arc<UpstreamServer>> =
                 self.servers().iter().filter(|server| !server.is_available()).cloned().collect();
             let Some(next) = away.iter().filter_map(|server| server.not_before()).min() else {
                 self.trouble.notified().await;
@@ -136,18 +138,18 @@ impl Fleet {
         }
     }
 
-    async fn attempt(self: &Arc<Self>, server: &Server) {
+    async fn attempt(self: &Arc<Self>, server: &UpstreamServer) {
         match connect(&server.address, self.settings().connect_timeout).await {
             Ok(_) => {
                 if server.speaks_other() && self.still_speaks_other(server).await {
-                    server.stay_away(Failure::from(&self.mismatch_error(server)), false);
+                    server.stay_away(OutageCause::from(&self.mismatch_error(server)), false);
                 } else {
                     self.welcome(server);
                 }
             }
             Err(error) => {
                 let is_urgent = self.waiting.load(Ordering::SeqCst) > 0;
-                server.stay_away(Failure::from(&error), is_urgent);
+                server.stay_away(OutageCause::from(&error), is_urgent);
                 // It may have gone again too soon after the last time to be logged then.
                 server.log_outage(&error);
                 self.doubt.notify_one();
@@ -155,7 +157,7 @@ impl Fleet {
         }
     }
 
-    fn welcome(self: &Arc<Self>, server: &Server) {
+    fn welcome(self: &Arc<Self>, server: &UpstreamServer) {
         self.come_back(server);
         self.dispatch();
     }

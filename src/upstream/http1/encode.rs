@@ -2,13 +2,13 @@
 
 use bytes::{BufMut, BytesMut};
 
-use crate::upstream::request::{Framing, RequestHead};
+use crate::upstream::request::{RequestFraming, UpstreamRequestHead};
 
 /// Appends the head of a request.
 pub(in crate::upstream) fn encode(
     out: &mut BytesMut,
-    head: &RequestHead<'_>,
-    framing: Framing,
+    head: &UpstreamRequestHead<'_>,
+    framing: RequestFraming,
     keep: bool,
 ) {
     let fields: usize = head.fields.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
@@ -24,13 +24,13 @@ pub(in crate::upstream) fn encode(
         out.put_slice(b"\r\n");
     }
     match framing {
-        Framing::None => {}
-        Framing::Length(length) => {
+        RequestFraming::None => {}
+        RequestFraming::Length(length) => {
             out.put_slice(b"content-length: ");
             out.put_slice(itoa::Buffer::new().format(length).as_bytes());
             out.put_slice(b"\r\n");
         }
-        Framing::Chunked => out.put_slice(b"transfer-encoding: chunked\r\n"),
+        RequestFraming::Chunked => out.put_slice(b"transfer-encoding: chunked\r\n"),
     }
     // A request for another protocol brings its own `Connection`.
     if !keep && !head.asks_upgrade() {
@@ -42,16 +42,16 @@ pub(in crate::upstream) fn encode(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::request::Origin;
+    use crate::upstream::request::RequestOrigin;
     use http::Method;
 
     #[test]
     fn bytes_on_the_wire() {
-        let head = RequestHead {
+        let head = UpstreamRequestHead {
             method: &Method::POST,
             target: "/a%2Fb?x=;",
             fields: vec![(b"host", b"example.org"), (b"cookie", b"\xe9")],
-            origin: Origin {
+            origin: RequestOrigin {
                 client: "192.0.2.1",
                 client_port: None,
                 scheme: "http",
@@ -61,14 +61,14 @@ mod tests {
             },
         };
         let mut out = BytesMut::new();
-        encode(&mut out, &head, Framing::Length(3), true);
+        encode(&mut out, &head, RequestFraming::Length(3), true);
         assert_eq!(
             &out[..],
             b"POST /a%2Fb?x=; HTTP/1.1\r\nhost: example.org\r\ncookie: \xe9\r\n\
               content-length: 3\r\n\r\n"
         );
         out.clear();
-        encode(&mut out, &head, Framing::Chunked, false);
+        encode(&mut out, &head, RequestFraming::Chunked, false);
         assert!(out.ends_with(b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n"));
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use http::{HeaderName, Method, StatusCode};
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, FailureKind};
 
 /// How the end of a reply's body is told (RFC 9112, 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) struct ConnectionOptions {
 
 /// What the fields say about the body.
 #[derive(Debug, Default)]
-pub(super) struct Framing {
+pub(super) struct ResponseFraming {
     pub(super) length: Option<u64>,
     pub(super) chunked: bool,
 }
@@ -48,9 +48,9 @@ impl ConnectionOptions {
     }
 }
 
-// === impl Framing ===
+// === impl ResponseFraming ===
 
-impl Framing {
+impl ResponseFraming {
     /// Repeated lengths must agree (RFC 9112, 6.3).
     pub(super) fn add_length(&mut self, value: &[u8]) -> Result<(), Error> {
         let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
@@ -102,5 +102,5 @@ impl Framing {
 
 /// The application's response is not HTTP, or not in the way it has to be: says how.
 pub(in crate::upstream) fn garbage(what: &'static str) -> Error {
-    Error::io(Kind::UpstreamGarbage, io::Error::other(what))
+    Error::io(FailureKind::UpstreamGarbage, io::Error::other(what))
 }

@@ -7,5 +7,7 @@ mod parse;
 pub(super) use self::{
     encode::encode,
     framing::{BodyLength, garbage},
-    parse::{Asked, HEAD_LIMIT, HeadProgress, ReplyHead, head_end, parse},
+    parse::{
+        HEAD_LIMIT, RequestSummary, ResponseHeadProgress, UpstreamResponseHead, head_end, parse,
+    },
 };

@@ -5,13 +5,13 @@ use std::{io, time::Duration};
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderValue, Method, StatusCode};
 
-use super::framing::{BodyLength, ConnectionOptions, Framing, garbage};
+use super::framing::{BodyLength, ConnectionOptions, ResponseFraming, garbage};
 use crate::{
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     plan::Protocol,
     rfc::{
         fields,
-        request_parts::Name,
+        request_parts::FieldName,
         response_head,
         response_lines::{ResponseLines, ResponseLinesBuilder},
         trailers, upgrade,
@@ -28,7 +28,7 @@ const INTERIM: usize = 1000;
 
 /// The head of a reply, its hop-by-hop fields already taken out.
 #[derive(Debug)]
-pub(in crate::upstream) struct ReplyHead {
+pub(in crate::upstream) struct UpstreamResponseHead {
     pub(in crate::upstream) status: StatusCode,
     /// Its reason phrase, if that is not the usual one of the status.
     pub(in crate::upstream) reason: Option<Bytes>,
@@ -54,7 +54,7 @@ pub(in crate::upstream) struct ReplyHead {
 
 /// How far the head of a reply was read.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::upstream) struct HeadProgress {
+pub(in crate::upstream) struct ResponseHeadProgress {
     /// Bytes of the buffer that were searched for its end.
     pub(in crate::upstream) searched: usize,
     /// Interim responses that came before it.
@@ -63,7 +63,7 @@ pub(in crate::upstream) struct HeadProgress {
 
 /// What was asked, as far as it decides how the reply is to be read.
 #[derive(Clone, Copy)]
-pub(in crate::upstream) struct Asked<'a> {
+pub(in crate::upstream) struct RequestSummary<'a> {
     pub(in crate::upstream) method: &'a Method,
     pub(in crate::upstream) protocol: Protocol,
     /// Whether WebSocket was asked for.
@@ -76,9 +76,9 @@ pub(in crate::upstream) struct Asked<'a> {
 /// whoever asked (RFC 9110, 15.2), but for `100 Continue`, which is about this connection.
 pub(in crate::upstream) fn parse(
     input: &mut BytesMut,
-    progress: &mut HeadProgress,
-    asked: Asked<'_>,
-) -> Result<Option<ReplyHead>, Error> {
+    progress: &mut ResponseHeadProgress,
+    asked: RequestSummary<'_>,
+) -> Result<Option<UpstreamResponseHead>, Error> {
     loop {
         // Before its end is looked for, so that a head in one piece is read as one that comes in several.
         if !looks_like_http(input) {
@@ -87,12 +87,12 @@ pub(in crate::upstream) fn parse(
         let Some(end) = head_end(input, progress.searched) else {
             progress.searched = input.len().saturating_sub(3);
             if input.len() > HEAD_LIMIT {
-                return Err(Error::new(Kind::UpstreamHeadTooLarge));
+                return Err(Error::new(FailureKind::UpstreamHeadTooLarge));
             }
             return Ok(None);
         };
         if end > HEAD_LIMIT {
-            return Err(Error::new(Kind::UpstreamHeadTooLarge));
+            return Err(Error::new(FailureKind::UpstreamHeadTooLarge));
         }
         progress.searched = 0;
         let head = parse_head(input.get(..end).unwrap_or_default(), asked.method)?;
@@ -100,7 +100,7 @@ pub(in crate::upstream) fn parse(
         match head.status.as_u16() {
             // Whatever becomes of it, the connection speaks no HTTP any more.
             101 if asked.upgrade && head.names_websocket => {
-                return Ok(Some(ReplyHead { keep: false, says_keep: false, ..head }));
+                return Ok(Some(UpstreamResponseHead { keep: false, says_keep: false, ..head }));
             }
             101 => return Err(garbage("it changes to a protocol that was not asked for")),
             100 => {}
@@ -136,7 +136,7 @@ fn looks_like_http(input: &[u8]) -> bool {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "most names are listed because they are common")]
-fn parse_head(head: &[u8], method: &Method) -> Result<ReplyHead, Error> {
+fn parse_head(head: &[u8], method: &Method) -> Result<UpstreamResponseHead, Error> {
     let (line, lines) = response_head::split(head)
         .ok_or_else(|| garbage("its status line or a header field is malformed"))?;
     // Others mean nothing to clients and caches (RFC 9110, 15).
@@ -147,31 +147,31 @@ fn parse_head(head: &[u8], method: &Method) -> Result<ReplyHead, Error> {
     let reason = (!is_usual).then(|| Bytes::copy_from_slice(line.reason.as_bytes()));
 
     let mut fields = ResponseLinesBuilder::with_capacity(head.len());
-    let mut framing = Framing::default();
+    let mut framing = ResponseFraming::default();
     let mut connection = ConnectionOptions::default();
     let (mut is_prompt, mut is_event_stream, mut names_websocket) = (false, false, false);
     let (mut has_directives, mut keeps, mut announced) = (false, None, Vec::new());
     for (count, line) in lines.enumerate() {
         if count == FIELDS {
             let text = format!("it has more than {FIELDS} header fields");
-            return Err(Error::io(Kind::UpstreamHeadTooLarge, io::Error::other(text)));
+            return Err(Error::io(FailureKind::UpstreamHeadTooLarge, io::Error::other(text)));
         }
         let (name, value) = response_head::field(line)
             .ok_or_else(|| garbage("its status line or a header field is malformed"))?;
-        let known = Name::of(name);
+        let known = FieldName::of(name);
         match known {
-            Name::ContentLength => {
+            FieldName::ContentLength => {
                 // One that is repeated goes on once (RFC 9110, 8.6).
                 framing.add_length(value)?;
                 continue;
             }
-            Name::TransferEncoding => framing.add_coding(value)?,
-            Name::Connection => connection.add(value),
-            Name::ContentType => is_event_stream = is_events(value),
-            Name::KeepAlive => keeps = keep_alive(value),
-            Name::Upgrade => names_websocket |= upgrade::lists_websocket(value),
-            Name::Trailer => announced.push(value),
-            Name::Other if is_directive(name) => {
+            FieldName::TransferEncoding => framing.add_coding(value)?,
+            FieldName::Connection => connection.add(value),
+            FieldName::ContentType => is_event_stream = is_events(value),
+            FieldName::KeepAlive => keeps = keep_alive(value),
+            FieldName::Upgrade => names_websocket |= upgrade::lists_websocket(value),
+            FieldName::Trailer => announced.push(value),
+            FieldName::Other if is_directive(name) => {
                 has_directives = true;
                 is_prompt |= makes_prompt(name, value);
             }
@@ -210,7 +210,7 @@ fn parse_head(head: &[u8], method: &Method) -> Result<ReplyHead, Error> {
         && length != BodyLength::UntilClose
         && !framing.may_send_forbidden_body(length, method);
     let says_keep = keep && connection.says_keep;
-    Ok(ReplyHead {
+    Ok(UpstreamResponseHead {
         status,
         reason,
         fields,
@@ -261,13 +261,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn plain(method: &Method) -> Asked<'_> {
-        Asked { method, protocol: Protocol::Http1, upgrade: false, interim: None }
+    fn plain(method: &Method) -> RequestSummary<'_> {
+        RequestSummary { method, protocol: Protocol::Http1, upgrade: false, interim: None }
     }
 
-    fn parse_bytes(bytes: &[u8], method: &Method) -> Result<Option<(ReplyHead, usize)>, Kind> {
+    fn parse_bytes(
+        bytes: &[u8],
+        method: &Method,
+    ) -> Result<Option<(UpstreamResponseHead, usize)>, FailureKind> {
         let mut input = BytesMut::from(bytes);
-        match parse(&mut input, &mut HeadProgress::default(), plain(method)) {
+        match parse(&mut input, &mut ResponseHeadProgress::default(), plain(method)) {
             Ok(head) => Ok(head.map(|head| (head, input.len()))),
             Err(error) => Err(error.kind()),
         }
@@ -361,7 +364,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\n folded: x\r\n\r\n",
         ] {
             let got = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
-            assert_eq!(got, Err(Kind::UpstreamGarbage), "{bytes}");
+            assert_eq!(got, Err(FailureKind::UpstreamGarbage), "{bytes}");
         }
     }
 
@@ -397,15 +400,19 @@ mod tests {
         for (fields, upgrade, expected) in [
             ("Upgrade: websocket\r\n", true, Ok(101)),
             ("Connection: Upgrade\r\nUpgrade: WebSocket\r\n", true, Ok(101)),
-            ("Upgrade: websocket\r\n", false, Err(Kind::UpstreamGarbage)),
-            ("Upgrade: h2c\r\n", true, Err(Kind::UpstreamGarbage)),
-            ("", true, Err(Kind::UpstreamGarbage)),
+            ("Upgrade: websocket\r\n", false, Err(FailureKind::UpstreamGarbage)),
+            ("Upgrade: h2c\r\n", true, Err(FailureKind::UpstreamGarbage)),
+            ("", true, Err(FailureKind::UpstreamGarbage)),
         ] {
             let bytes = format!("HTTP/1.1 101 Switching Protocols\r\n{fields}\r\nearly");
             let mut input = BytesMut::from(bytes.as_bytes());
-            let asked =
-                Asked { method: &Method::GET, protocol: Protocol::Http1, upgrade, interim: None };
-            let got = parse(&mut input, &mut HeadProgress::default(), asked);
+            let asked = RequestSummary {
+                method: &Method::GET,
+                protocol: Protocol::Http1,
+                upgrade,
+                interim: None,
+            };
+            let got = parse(&mut input, &mut ResponseHeadProgress::default(), asked);
             let got = got.map(Option::unwrap).map_err(|error| error.kind());
             assert!(got.as_ref().map_or(true, |head| !head.keep), "{fields:?}");
             let got = got.map(|head| head.status.as_u16());
@@ -427,8 +434,8 @@ mod tests {
                      HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 Mine\r\nLink: b\r\n\r\n\
                      HTTP/1.1 204 No Content\r\n\r\n";
         let mut input = BytesMut::from(bytes);
-        let asked = Asked { interim: Some(&on_interim), ..plain(&Method::GET) };
-        let head = parse(&mut input, &mut HeadProgress::default(), asked).unwrap().unwrap();
+        let asked = RequestSummary { interim: Some(&on_interim), ..plain(&Method::GET) };
+        let head = parse(&mut input, &mut ResponseHeadProgress::default(), asked).unwrap().unwrap();
         assert_eq!(head.status.as_u16(), 204);
         assert_eq!(given.take(), [(103, true), (102, false), (199, true)]);
     }
@@ -441,7 +448,7 @@ mod tests {
         assert!(parse_bytes(bytes.as_bytes(), &Method::GET).is_ok());
         let bytes = interim.repeat(INTERIM + 1) + last;
         let got = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
-        assert_eq!(got, Err(Kind::UpstreamGarbage));
+        assert_eq!(got, Err(FailureKind::UpstreamGarbage));
     }
 
     #[test]
@@ -488,12 +495,12 @@ mod tests {
         let mut endless = b"HTTP/1.1 200 OK\r\n".to_vec();
         endless.resize(HEAD_LIMIT + 1, b'a');
         let got = parse_bytes(&endless, &Method::GET).map(|head| head.is_some());
-        assert_eq!(got, Err(Kind::UpstreamHeadTooLarge));
+        assert_eq!(got, Err(FailureKind::UpstreamHeadTooLarge));
         let mut many = b"HTTP/1.1 200 OK\r\n".to_vec();
         many.extend_from_slice("a: b\r\n".repeat(FIELDS + 1).as_bytes());
         many.extend_from_slice(b"\r\n");
         let got = parse_bytes(&many, &Method::GET).map(|head| head.is_some());
-        assert_eq!(got, Err(Kind::UpstreamHeadTooLarge));
+        assert_eq!(got, Err(FailureKind::UpstreamHeadTooLarge));
     }
 
     proptest! {
@@ -501,7 +508,7 @@ mod tests {
         fn any_cut_gives_the_same_head(cut in 1_usize..20) {
             let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\n\r\nbody";
             let (mut input, mut found) = (BytesMut::new(), None);
-            let mut progress = HeadProgress::default();
+            let mut progress = ResponseHeadProgress::default();
             for piece in bytes.chunks(cut) {
                 input.extend_from_slice(piece);
                 if found.is_none() {

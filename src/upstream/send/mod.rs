@@ -16,28 +16,28 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode};
 use tokio::task::spawn_local;
 
-use self::retry_state::Tries;
+use self::retry_state::RetryState;
 use super::{
-    attempt::{Attempt, Watched},
-    backends::Fleet,
-    connection::Connection,
-    detached_tasks::Detached,
-    http1::{self, BodyLength, ReplyHead},
-    pending_connection::WatchedOpening,
-    permit::Permit,
-    queue_metrics::Waiting,
-    request::{Framing, Notes, RequestHead, Served},
-    upgraded::Upgraded,
-    upload::Upload,
+    attempt::{Attempt, WatchedAttempt},
+    backends::Backends,
+    connection::UpstreamConnection,
+    detached_tasks::DetachedTasks,
+    http1::{self, BodyLength, UpstreamResponseHead},
+    pending_connection::WatchedPendingConnection,
+    permit::RequestPermit,
+    queue_metrics::QueueMetrics,
+    request::{RequestFraming, SendNotes, ServedBy, UpstreamRequestHead},
+    upgraded::UpgradedStream,
+    upload::RequestUpload,
     uwsgi,
-    worker_pools::Known,
+    worker_pools::WorkerPools,
 };
 use crate::{
     body::{Body, RequestBody},
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     plan::{self, Protocol},
     rfc::response_lines::ResponseLines,
-    telemetry::Shard,
+    telemetry::WorkerMetrics,
 };
 
 /// A body up to this size is read before the reply goes on: one write to the client instead of
@@ -46,18 +46,18 @@ const SHORT: u64 = 64 * 1024;
 
 /// The application, as one worker sees it.
 #[derive(Debug)]
-pub struct Upstream {
+pub struct UpstreamClient {
     /// As its requests began with: those of the fleet may have changed since.
-    plan: plan::Upstream,
-    fleet: Arc<Fleet>,
-    known: Rc<Known>,
-    detached: Rc<Detached>,
-    metrics: Arc<Shard>,
+    plan: plan::UpstreamSettings,
+    fleet: Arc<Backends>,
+    known: Rc<WorkerPools>,
+    detached: Rc<DetachedTasks>,
+    metrics: Arc<WorkerMetrics>,
 }
 
 /// An answer of the application.
 #[derive(Debug)]
-pub struct Reply {
+pub struct UpstreamResponse {
     pub status: StatusCode,
     /// Its reason phrase, if that is not the usual one of the status.
     pub reason: Option<Bytes>,
@@ -73,23 +73,27 @@ pub struct Reply {
     /// Whether its body must go on as it comes: each byte, however few.
     pub is_prompt: bool,
     /// With status 101: the connection, which speaks WebSocket from now on.
-    pub upgraded: Option<Upgraded>,
+    pub upgraded: Option<UpgradedStream>,
 }
 
-// === impl Upstream ===
+// === impl UpstreamClient ===
 
-impl Upstream {
+impl UpstreamClient {
     /// Opens no connection yet. Until it is dropped, tasks on this worker's thread close connections that
     /// have been unused for too long, and see to requests whose clients have left.
-    pub fn start(plan: &plan::Upstream, fleet: &Arc<Fleet>, metrics: Arc<Shard>) -> Rc<Self> {
-        let (plan, known) = (plan.clone(), Known::start(fleet));
-        let detached = Rc::new(Detached::default());
+    pub fn start(
+        plan: &plan::UpstreamSettings,
+        fleet: &Arc<Backends>,
+        metrics: Arc<WorkerMetrics>,
+    ) -> Rc<Self> {
+        let (plan, known) = (plan.clone(), WorkerPools::start(fleet));
+        let detached = Rc::new(DetachedTasks::default());
         drop(spawn_local(Rc::clone(&detached).run()));
         Rc::new(Self { plan, fleet: Arc::clone(fleet), known, detached, metrics })
     }
 
     /// Whether it is what this would start: the same servers under the same settings.
-    pub fn is_like(&self, plan: &plan::Upstream, fleet: &Arc<Fleet>) -> bool {
+    pub fn is_like(&self, plan: &plan::UpstreamSettings, fleet: &Arc<Backends>) -> bool {
         Arc::ptr_eq(&self.fleet, fleet) && self.plan == *plan
     }
 
@@ -101,16 +105,16 @@ impl Upstream {
     /// Sends a request and waits for the head of its reply.
     pub async fn send(
         &self,
-        head: &RequestHead<'_>,
-        framing: Framing,
+        head: &UpstreamRequestHead<'_>,
+        framing: RequestFraming,
         body: RequestBody,
-        notes: Notes<'_>,
-    ) -> Result<Reply, Error> {
+        notes: SendNotes<'_>,
+    ) -> Result<UpstreamResponse, Error> {
         let since = Instant::now();
         // Before anything else: one that is too large for its server needs no place.
         let packet = self.packet(head, framing)?;
-        let mut upload = Upload::new(body, framing);
-        let (mut tries, host) = (Tries::begin(since), head.origin.host);
+        let mut upload = RequestUpload::new(body, framing);
+        let (mut tries, host) = (RetryState::begin(since), head.origin.host);
         loop {
             let permit = match tries.kept.take() {
                 Some(permit) => permit,
@@ -121,7 +125,7 @@ impl Upstream {
             let begin =
                 if is_first && notes.waited.get().is_none() { since } else { Instant::now() };
             if let Some(server) = notes.server {
-                server.replace(Some(Served(Arc::clone(permit.server()))));
+                server.replace(Some(ServedBy(Arc::clone(permit.server()))));
             }
             let is_repeatable = head.method.is_idempotent() && upload.is_repeatable();
             // A request that can't be repeated must not meet a connection that is being closed.
@@ -148,7 +152,7 @@ impl Upstream {
                 (!permit.server().protocol.is_proven()).then(|| Arc::clone(permit.server()));
             let attempt = self.attempt(head, connection, upload, (permit, begin));
             let detached = (!self.plan.abort).then(|| Rc::clone(&self.detached));
-            let mut watched = Watched::new(attempt, detached, &self.metrics);
+            let mut watched = WatchedAttempt::new(attempt, detached, &self.metrics);
             let result = match &unproven {
                 None => watched.run(notes.interim).await,
                 Some(server) => {
@@ -164,7 +168,7 @@ impl Upstream {
                 }
             };
             let (Some(result), Some(attempt)) = (result, watched.into_attempt()) else {
-                return Err(Error::new(Kind::UpstreamClosed));
+                return Err(Error::new(FailureKind::UpstreamClosed));
             };
             upload = match result {
                 Ok(reply) => {
@@ -190,7 +194,11 @@ impl Upstream {
     }
 
     /// The head of a request as a uwsgi packet, if that is spoken.
-    fn packet(&self, head: &RequestHead<'_>, framing: Framing) -> Result<Option<BytesMut>, Error> {
+    fn packet(
+        &self,
+        head: &UpstreamRequestHead<'_>,
+        framing: RequestFraming,
+    ) -> Result<Option<BytesMut>, Error> {
         let plan = &self.plan;
         let Protocol::Uwsgi(server) = plan.protocol else { return Ok(None) };
         let mut packet = BytesMut::new();
@@ -201,10 +209,10 @@ impl Upstream {
     /// A request that is ready to be written.
     fn attempt(
         &self,
-        head: &RequestHead<'_>,
-        mut connection: Box<Connection>,
-        upload: Upload,
-        (permit, begin): (Permit, Instant),
+        head: &UpstreamRequestHead<'_>,
+        mut connection: Box<UpstreamConnection>,
+        upload: RequestUpload,
+        (permit, begin): (RequestPermit, Instant),
     ) -> Attempt {
         let plan = &self.plan;
         connection.total = plan.total_timeout.map(|total| begin + total);
@@ -225,7 +233,7 @@ impl Upstream {
         &self,
         since: Instant,
         waited: &Cell<Option<Duration>>,
-    ) -> Result<Permit, Error> {
+    ) -> Result<RequestPermit, Error> {
         let slot = match self.fleet.try_admit(&self.known.servers()) {
             Some(slot) => {
                 if waited.get().is_none() {
@@ -234,30 +242,31 @@ impl Upstream {
                 slot
             }
             None => {
-                let mut waiting = Waiting::begin(&self.metrics, waited);
+                let mut waiting = QueueMetrics::begin(&self.metrics, waited);
                 let result = self.fleet.admit(since).await;
                 waiting.is_over = true;
                 result?
             }
         };
         let pool = self.known.pool(&slot.server, &self.plan);
-        Ok(Permit::new(slot, pool, &self.metrics))
+        Ok(RequestPermit::new(slot, pool, &self.metrics))
     }
 
     /// A kept connection if allowed and there is one, else a new one. The permit is given back.
     async fn connection(
         &self,
-        permit: Permit,
+        permit: RequestPermit,
         may_reuse: bool,
         now: Instant,
-    ) -> Result<(Permit, Result<Box<Connection>, Error>), Error> {
+    ) -> Result<(RequestPermit, Result<Box<UpstreamConnection>, Error>), Error> {
         if may_reuse && let Some(connection) = permit.pool().take(now) {
             self.metrics.upstream_reused.add(1);
             return Ok((permit, Ok(connection)));
         }
-        let opening = WatchedOpening::begin(permit, self.plan.connect_timeout, &self.detached);
+        let opening =
+            WatchedPendingConnection::begin(permit, self.plan.connect_timeout, &self.detached);
         let Some((permit, result)) = opening.wait().await else {
-            return Err(Error::new(Kind::UpstreamRefused));
+            return Err(Error::new(FailureKind::UpstreamRefused));
         };
         match &result {
             Ok(_) => self.metrics.upstream_opened.add(1),
@@ -266,7 +275,11 @@ impl Upstream {
         Ok((permit, result))
     }
 
-    async fn reply(&self, attempt: Attempt, mut head: ReplyHead) -> Result<Reply, Error> {
+    async fn reply(
+        &self,
+        attempt: Attempt,
+        mut head: UpstreamResponseHead,
+    ) -> Result<UpstreamResponse, Error> {
         // gunicorn says that it keeps the connection, finds too much left on it, and closes it under the
         // next request.
         head.keep &= !attempt.upload.is_long() || head.status.is_success();
@@ -294,28 +307,31 @@ impl Upstream {
                 Body::stream(rest)
             }
         };
-        Ok(Reply::new(head, body, first_byte))
+        Ok(UpstreamResponse::new(head, body, first_byte))
     }
 
     /// The connection changes to another protocol: it is no request any more, and takes no place.
     fn switched(
         &self,
         attempt: Attempt,
-        head: ReplyHead,
+        head: UpstreamResponseHead,
         first_byte: Duration,
-    ) -> Result<Reply, Error> {
+    ) -> Result<UpstreamResponse, Error> {
         if !attempt.upload.is_finished() {
             return Err(http1::garbage("it changes the protocol before it has read the request"));
         }
-        let upgraded = Upgraded::new(*attempt.connection, self.plan.tunnel_timeout);
-        Ok(Reply { upgraded: Some(upgraded), ..Reply::new(head, Body::Empty, first_byte) })
+        let upgraded = UpgradedStream::new(*attempt.connection, self.plan.tunnel_timeout);
+        Ok(UpstreamResponse {
+            upgraded: Some(upgraded),
+            ..UpstreamResponse::new(head, Body::Empty, first_byte)
+        })
     }
 }
 
-// === impl Reply ===
+// === impl UpstreamResponse ===
 
-impl Reply {
-    fn new(head: ReplyHead, body: Body, first_byte: Duration) -> Self {
+impl UpstreamResponse {
+    fn new(head: UpstreamResponseHead, body: Body, first_byte: Duration) -> Self {
         Self {
             status: head.status,
             reason: head.reason,
@@ -330,7 +346,7 @@ impl Reply {
     }
 }
 
-impl Drop for Upstream {
+impl Drop for UpstreamClient {
     fn drop(&mut self) {
         self.detached.end();
     }

@@ -9,33 +9,33 @@ use std::{
 use tokio::time::sleep;
 
 use super::{
-    Upstream,
-    retry_state::{LAST_BREATH, LAST_BREATHS, Tries},
+    UpstreamClient,
+    retry_state::{LAST_BREATH, LAST_BREATHS, RetryState},
 };
 use crate::{
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     upstream::{
         attempt::Attempt,
-        backends::Server,
+        backends::UpstreamServer,
         connect::connect,
-        connection::Connection,
-        exchange::{Failure, Sign},
-        upload::Upload,
+        connection::UpstreamConnection,
+        exchange::{ExchangeFailure, FailureStage},
+        upload::RequestUpload,
     },
 };
 
 /// A worker that leaves is outlasted for so long also where nobody waits for an application that is away.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
 
-// === impl Upstream ===
+// === impl UpstreamClient ===
 
-impl Upstream {
+impl UpstreamClient {
     /// Decides whether a request goes on for which no connection could be opened.
     pub(super) fn after_refusal(
         &self,
-        server: &Arc<Server>,
+        server: &Arc<UpstreamServer>,
         error: Error,
-        tries: &mut Tries,
+        tries: &mut RetryState,
     ) -> Result<(), Error> {
         self.fleet.on_refused(server, &error);
         tries.refusals += 1;
@@ -48,12 +48,12 @@ impl Upstream {
     pub(super) async fn after_failure(
         &self,
         attempt: Attempt,
-        failure: Failure,
+        failure: ExchangeFailure,
         is_repeatable: bool,
-        tries: &mut Tries,
-    ) -> Result<Upload, Error> {
-        let Failure { error, sign } = failure;
-        if sign == Sign::Alive {
+        tries: &mut RetryState,
+    ) -> Result<RequestUpload, Error> {
+        let ExchangeFailure { error, sign } = failure;
+        if sign == FailureStage::Alive {
             return Err(error);
         }
         let Attempt { connection, upload, permit, method, .. } = attempt;
@@ -92,7 +92,8 @@ impl Upstream {
 
     /// Whether a request that was not sent may wait for the application.
     fn may_wait(&self, since: Instant, error: &Error) -> bool {
-        error.kind() != Kind::DescriptorsExhausted && since.elapsed() < self.plan.admission.wait
+        error.kind() != FailureKind::DescriptorsExhausted
+            && since.elapsed() < self.plan.admission.wait
     }
 
     /// For how long a request is sent again that met resets.
@@ -102,12 +103,12 @@ impl Upstream {
 
     /// Whether a server that broke off a request has gone altogether. Then the request has not ended it,
     /// but was ended with it, and may be sent again if it is safe.
-    async fn is_dead(&self, server: &Server) -> bool {
+    async fn is_dead(&self, server: &UpstreamServer) -> bool {
         for pause in LAST_BREATHS {
             sleep(pause).await;
             if let Err(error) = connect(&server.address, self.plan.connect_timeout).await {
                 self.fleet.on_refused(server, &error);
-                return error.kind() != Kind::DescriptorsExhausted;
+                return error.kind() != FailureKind::DescriptorsExhausted;
             }
         }
         false
@@ -115,11 +116,11 @@ impl Upstream {
 }
 
 /// Whether a connection was closed before the request on it was read.
-async fn was_reset(connection: &Connection, sign: Sign) -> bool {
-    if sign == Sign::Closed {
+async fn was_reset(connection: &UpstreamConnection, sign: FailureStage) -> bool {
+    if sign == FailureStage::Closed {
         // If the end came before the request, the reset that answers the request comes behind it.
         sleep(LAST_BREATH).await;
         return connection.is_reset();
     }
-    sign == Sign::Reset
+    sign == FailureStage::Reset
 }

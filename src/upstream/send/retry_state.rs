@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::upstream::permit::Permit;
+use crate::upstream::permit::RequestPermit;
 
 /// A request that the application may have seen is sent again at most so often.
 const RETRIES: u32 = 2;
@@ -16,7 +16,7 @@ pub(super) const LAST_BREATHS: [Duration; 4] =
     [LAST_BREATH, Duration::from_millis(40), Duration::from_millis(80), Duration::from_millis(160)];
 
 /// What was tried for a request so far.
-pub(super) struct Tries {
+pub(super) struct RetryState {
     pub(super) since: Instant,
     /// Whether nothing was.
     pub(super) is_first: bool,
@@ -25,12 +25,12 @@ pub(super) struct Tries {
     /// Connections that were reset before anybody had read it.
     resets: usize,
     /// The place that it keeps for the next time.
-    pub(super) kept: Option<Permit>,
+    pub(super) kept: Option<RequestPermit>,
 }
 
-// === impl Tries ===
+// === impl RetryState ===
 
-impl Tries {
+impl RetryState {
     pub(super) fn begin(since: Instant) -> Self {
         Self { since, is_first: true, refusals: 0, retries: 0, resets: 0, kept: None }
     }

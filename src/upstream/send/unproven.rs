@@ -5,15 +5,15 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{pin, time::sleep};
 
-use super::Upstream;
+use super::UpstreamClient;
 use crate::{
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     plan::Protocol,
     upstream::{
-        attempt::{Attempt, Watched},
-        backends::Server,
-        exchange::Failure,
-        http1::ReplyHead,
+        attempt::{Attempt, WatchedAttempt},
+        backends::UpstreamServer,
+        exchange::ExchangeFailure,
+        http1::UpstreamResponseHead,
         refusal::is_refusal,
         request::OnInterim,
     },
@@ -27,18 +27,18 @@ const PATIENCE: Duration = Duration::from_millis(2500);
 /// How long an error that the server has sent waits: it may well be the application's.
 const SHORT_PATIENCE: Duration = Duration::from_secs(1);
 
-// === impl Upstream ===
+// === impl UpstreamClient ===
 
-impl Upstream {
-    /// Waits for the head of the answer as [`Watched::run`] does, unless the server turns out to speak the other
+impl UpstreamClient {
+    /// Waits for the head of the answer as [`WatchedAttempt::run`] does, unless the server turns out to speak the other
     /// protocol.
     pub(super) async fn run_unproven(
         &self,
-        watched: &mut Watched,
-        server: &Arc<Server>,
+        watched: &mut WatchedAttempt,
+        server: &Arc<UpstreamServer>,
         host: &[u8],
         interim: Option<OnInterim<'_>>,
-    ) -> Result<Option<Result<ReplyHead, Failure>>, Error> {
+    ) -> Result<Option<Result<UpstreamResponseHead, ExchangeFailure>>, Error> {
         let (run, other) = (watched.run(interim), server.protocol.turns_out_other());
         pin!(run, other);
         loop {
@@ -56,7 +56,7 @@ impl Upstream {
     pub(super) async fn judge_answer(
         &self,
         attempt: &Attempt,
-        head: &ReplyHead,
+        head: &UpstreamResponseHead,
         host: &[u8],
     ) -> Option<Error> {
         let server = attempt.permit.server();
@@ -72,10 +72,17 @@ impl Upstream {
     }
 
     /// What a request fails with: the mismatch, if that is the cause.
-    pub(super) async fn judge_failure(&self, server: &Server, host: &[u8], error: Error) -> Error {
+    pub(super) async fn judge_failure(
+        &self,
+        server: &UpstreamServer,
+        host: &[u8],
+        error: Error,
+    ) -> Error {
         let is_suspicious = matches!(
             error.kind(),
-            Kind::UpstreamClosed | Kind::UpstreamGarbage | Kind::UpstreamReadTimeout
+            FailureKind::UpstreamClosed
+                | FailureKind::UpstreamGarbage
+                | FailureKind::UpstreamReadTimeout
         );
         if !is_suspicious || server.protocol.is_proven() {
             return error;

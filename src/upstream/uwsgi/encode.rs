@@ -6,12 +6,12 @@ use std::io;
 use bytes::{BufMut, BytesMut};
 use http::Version;
 
-use super::{packet::Packet, path_info};
+use super::{packet::UwsgiPacket, path_info};
 use crate::{
-    error::{Error, Kind},
-    plan::{Flavour, Uwsgi},
-    rfc::{fields, request_parts::Name},
-    upstream::request::{Framing, Origin, RequestHead},
+    error::{Error, FailureKind},
+    plan::{UwsgiFlavour, UwsgiSettings},
+    rfc::{fields, request_parts::FieldName},
+    upstream::request::{RequestFraming, RequestOrigin, UpstreamRequestHead},
 };
 
 /// Appends a request's packet. One that the server would not take leaves the buffer as it was.
@@ -20,21 +20,21 @@ use crate::{
 /// Buffered requests always have one.
 pub(in crate::upstream) fn encode(
     out: &mut BytesMut,
-    head: &RequestHead<'_>,
-    framing: Framing,
-    server: Uwsgi,
+    head: &UpstreamRequestHead<'_>,
+    framing: RequestFraming,
+    server: UwsgiSettings,
     keep: bool,
 ) -> Result<(), Error> {
     let mut digits = itoa::Buffer::new();
     let content_length = match framing {
-        Framing::None => "",
-        Framing::Length(length) => digits.format(length),
-        Framing::Chunked => {
+        RequestFraming::None => "",
+        RequestFraming::Length(length) => digits.format(length),
+        RequestFraming::Chunked => {
             let cause = io::Error::other("the uwsgi protocol has no body of unknown length");
-            return Err(Error::io(Kind::CodingUnknown, cause));
+            return Err(Error::io(FailureKind::CodingUnknown, cause));
         }
     };
-    let Origin { client, client_port, scheme, host, port, version } = head.origin;
+    let RequestOrigin { client, client_port, scheme, host, port, version } = head.origin;
     let (path, query) = head.target.split_once('?').unwrap_or((head.target, ""));
     let server_name = without_port(host);
 
@@ -42,7 +42,7 @@ pub(in crate::upstream) fn encode(
     out.reserve(
         512 + head.fields.iter().map(|(name, value)| name.len() + value.len() + 9).sum::<usize>(),
     );
-    let mut packet = Packet::begin(out);
+    let mut packet = UwsgiPacket::begin(out);
     packet.add("QUERY_STRING", query);
     packet.add("REQUEST_METHOD", head.method.as_str());
     packet.add_with("CONTENT_TYPE", |out| join(out, head, b"content-type"));
@@ -70,7 +70,7 @@ pub(in crate::upstream) fn encode(
         // As nginx passes it on: uWSGI and applications look for both.
         packet.add("HTTP_UPGRADE", "websocket");
         packet.add("HTTP_CONNECTION", "Upgrade");
-    } else if !keep && server.flavour == Flavour::Gunicorn {
+    } else if !keep && server.flavour == UwsgiFlavour::Gunicorn {
         // uWSGI closes anyway.
         packet.add("HTTP_CONNECTION", "close");
     }
@@ -83,12 +83,12 @@ pub(in crate::upstream) fn encode(
 fn becomes_variable(name: &[u8]) -> bool {
     !is(name, b"content-type")
         && !is(name, b"content-length")
-        && !fields::is_hop_by_hop_name(Name::of(name))
+        && !fields::is_hop_by_hop_name(FieldName::of(name))
         && !name.contains(&b'_')
 }
 
 /// Appends the values of all fields with this name as one value (RFC 9110, 5.3; RFC 6265, 5.4).
-fn join(out: &mut BytesMut, head: &RequestHead<'_>, name: &[u8]) {
+fn join(out: &mut BytesMut, head: &UpstreamRequestHead<'_>, name: &[u8]) {
     let separator: &[u8] = if is(name, b"cookie") { b"; " } else { b", " };
     let values = head.fields.iter().filter(|(other, _)| is(other, name)).map(|(_, value)| value);
     for (index, value) in values.enumerate() {

@@ -5,8 +5,8 @@ use std::io;
 use bytes::{BufMut, BytesMut};
 
 use crate::{
-    error::{Error, Kind},
-    plan::{Flavour, Uwsgi},
+    error::{Error, FailureKind},
+    plan::{UwsgiFlavour, UwsgiSettings},
 };
 
 /// `modifier1`, the size and `modifier2`.
@@ -20,15 +20,15 @@ const UWSGI_VARIABLES: usize = 127;
 const GUNICORN_VARIABLES: usize = 1000;
 
 /// Appends one packet to a buffer.
-pub(super) struct Packet<'a> {
+pub(super) struct UwsgiPacket<'a> {
     out: &'a mut BytesMut,
     begin: usize,
     variables: usize,
 }
 
-// === impl Packet ===
+// === impl UwsgiPacket ===
 
-impl<'a> Packet<'a> {
+impl<'a> UwsgiPacket<'a> {
     pub(super) fn begin(out: &'a mut BytesMut) -> Self {
         let begin = out.len();
         out.put_bytes(0, HEADER);
@@ -69,11 +69,11 @@ impl<'a> Packet<'a> {
 
     /// Completes the packet. One that the server would not take is an error that names the limit;
     /// the buffer is as it was before.
-    pub(super) fn finish(self, server: Uwsgi) -> Result<(), Error> {
+    pub(super) fn finish(self, server: UwsgiSettings) -> Result<(), Error> {
         let size = self.out.len() - self.begin - HEADER;
         if let Some(limit) = exceeded(size, self.variables, server) {
             self.out.truncate(self.begin);
-            return Err(Error::io(Kind::HeadTooLarge, io::Error::other(limit)));
+            return Err(Error::io(FailureKind::HeadTooLarge, io::Error::other(limit)));
         }
         patch(self.out, self.begin + 1, size);
         Ok(())
@@ -90,11 +90,11 @@ impl<'a> Packet<'a> {
 }
 
 /// Which limit a packet goes beyond, and what can be done.
-fn exceeded(size: usize, variables: usize, server: Uwsgi) -> Option<String> {
+fn exceeded(size: usize, variables: usize, server: UwsgiSettings) -> Option<String> {
     let limit = server.buffer_size;
     let (name, most) = match server.flavour {
-        Flavour::Uwsgi => ("uWSGI", UWSGI_VARIABLES),
-        Flavour::Gunicorn => ("gunicorn", GUNICORN_VARIABLES),
+        UwsgiFlavour::Uwsgi => ("uWSGI", UWSGI_VARIABLES),
+        UwsgiFlavour::Gunicorn => ("gunicorn", GUNICORN_VARIABLES),
     };
     // A key or a value that is longer than its length can tell makes the packet too long as well.
     if size > PACKET {
@@ -105,11 +105,11 @@ fn exceeded(size: usize, variables: usize, server: Uwsgi) -> Option<String> {
     }
     if size > limit {
         let advice = match server.flavour {
-            Flavour::Uwsgi => format!(
+            UwsgiFlavour::Uwsgi => format!(
                 "uWSGI's buffer-size is {limit}: raise --buffer-size there and \
                  upstream.uwsgi_buffer_size here"
             ),
-            Flavour::Gunicorn => format!("upstream.uwsgi_buffer_size is {limit}: raise it"),
+            UwsgiFlavour::Gunicorn => format!("upstream.uwsgi_buffer_size is {limit}: raise it"),
         };
         return Some(format!("the request's variables take {size} bytes, {advice}"));
     }
@@ -131,14 +131,15 @@ fn patch(out: &mut BytesMut, at: usize, size: usize) {
 mod tests {
     use super::*;
 
-    const UWSGI: Uwsgi = Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 4096 };
-    const WIDE: Uwsgi = Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 65_535 };
-    const GUNICORN: Uwsgi = Uwsgi { flavour: Flavour::Gunicorn, buffer_size: 65_535 };
+    const UWSGI: UwsgiSettings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 4096 };
+    const WIDE: UwsgiSettings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 65_535 };
+    const GUNICORN: UwsgiSettings =
+        UwsgiSettings { flavour: UwsgiFlavour::Gunicorn, buffer_size: 65_535 };
 
     #[test]
     fn bytes_on_the_wire() {
         let mut out = BytesMut::from("before");
-        let mut packet = Packet::begin(&mut out);
+        let mut packet = UwsgiPacket::begin(&mut out);
         packet.add("A", "bc");
         packet.add_field(b"x-y", |out| out.put_slice(b""));
         packet.finish(UWSGI).unwrap();
@@ -150,12 +151,12 @@ mod tests {
         // One variable `A` of so many bytes: 5 more are its key and the lengths.
         let check = |server, length, expected: Option<&str>| {
             let mut out = BytesMut::from("before");
-            let mut packet = Packet::begin(&mut out);
+            let mut packet = UwsgiPacket::begin(&mut out);
             packet.add("A", vec![b'x'; length]);
             match (packet.finish(server), expected) {
                 (Ok(()), None) => assert_eq!(out.len(), "before".len() + HEADER + 5 + length),
                 (Err(error), Some(expected)) => {
-                    assert_eq!(error.kind(), Kind::HeadTooLarge);
+                    assert_eq!(error.kind(), FailureKind::HeadTooLarge);
                     let text = error.to_string();
                     assert!(text.contains(expected), "{text}");
                     assert_eq!(&out[..], b"before");
@@ -168,11 +169,11 @@ mod tests {
         check(WIDE, 65_530, None);
         check(WIDE, 65_531, Some("take 65536 bytes, a packet of the uwsgi protocol holds 65535"));
         check(WIDE, 70_000, Some("take 70005 bytes, a packet of the uwsgi protocol holds 65535"));
-        let wider = Uwsgi { buffer_size: 1 << 20, ..UWSGI };
+        let wider = UwsgiSettings { buffer_size: 1 << 20, ..UWSGI };
         check(wider, 65_531, Some("take 65536 bytes, a packet of the uwsgi protocol holds 65535"));
         check(GUNICORN, 65_530, None);
         check(GUNICORN, 65_531, Some("take 65536 bytes, a packet"));
-        let narrow = Uwsgi { buffer_size: 4096, ..GUNICORN };
+        let narrow = UwsgiSettings { buffer_size: 4096, ..GUNICORN };
         check(narrow, 4092, Some("take 4097 bytes, upstream.uwsgi_buffer_size is 4096: raise it"));
     }
 
@@ -183,7 +184,7 @@ mod tests {
         {
             let fill = |count| {
                 let mut out = BytesMut::new();
-                let mut packet = Packet::begin(&mut out);
+                let mut packet = UwsgiPacket::begin(&mut out);
                 (0..count).for_each(|_| packet.add("A", ""));
                 packet.finish(server)
             };

@@ -5,25 +5,30 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 
 use crate::{
-    error::{Error, Kind},
+    error::{Error, FailureKind},
     rfc::token::is_token,
-    upstream::http1::{self, Asked, HEAD_LIMIT, HeadProgress, ReplyHead, garbage, head_end},
+    upstream::http1::{
+        self, HEAD_LIMIT, RequestSummary, ResponseHeadProgress, UpstreamResponseHead, garbage,
+        head_end,
+    },
 };
 
 /// Takes a final reply's head from the buffer; `None` if it is not complete yet.
 pub(in crate::upstream) fn parse(
     input: &mut BytesMut,
-    progress: &mut HeadProgress,
-    asked: Asked<'_>,
-) -> Result<Option<ReplyHead>, Error> {
+    progress: &mut ResponseHeadProgress,
+    asked: RequestSummary<'_>,
+) -> Result<Option<UpstreamResponseHead>, Error> {
     // What follows an interim response is HTTP as well, whether it comes along with it or later.
     if progress.interim > 0 {
         return http1::parse(input, progress, asked);
     }
     match begin(input) {
-        Begin::StatusLine => http1::parse(input, progress, asked),
-        Begin::Neither => Err(garbage("it begins with neither a status line nor a header field")),
-        Begin::Field => match head_end(input, progress.searched) {
+        ReplyStart::StatusLine => http1::parse(input, progress, asked),
+        ReplyStart::Neither => {
+            Err(garbage("it begins with neither a status line nor a header field"))
+        }
+        ReplyStart::Field => match head_end(input, progress.searched) {
             Some(end) if end <= HEAD_LIMIT => {
                 progress.searched = 0;
                 parse_fields(&input.split_to(end).freeze(), asked)
@@ -32,14 +37,14 @@ pub(in crate::upstream) fn parse(
                 progress.searched = input.len().saturating_sub(3);
                 Ok(None)
             }
-            Some(_) | None => Err(Error::new(Kind::UpstreamHeadTooLarge)),
+            Some(_) | None => Err(Error::new(FailureKind::UpstreamHeadTooLarge)),
         },
     }
 }
 
 /// What a reply begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Begin {
+enum ReplyStart {
     /// Or the first letters of one.
     StatusLine,
     Field,
@@ -48,31 +53,34 @@ enum Begin {
 }
 
 /// Tells as much as the bytes that are here allow. A field's name can't hold the slash of `HTTP/`.
-fn begin(input: &[u8]) -> Begin {
+fn begin(input: &[u8]) -> ReplyStart {
     const MARK: &[u8] = b"HTTP/";
     if MARK.iter().zip(input).all(|(expected, byte)| expected == byte) {
-        return Begin::StatusLine;
+        return ReplyStart::StatusLine;
     }
     let end = memchr::memchr(b':', input).unwrap_or(input.len());
     // A proxy takes space behind a name away (RFC 9112, 5.1).
     let name = input.get(..end).unwrap_or_default();
     let blanks = name.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     match name.get(..end - blanks) {
-        Some(name) if is_token(name) => Begin::Field,
-        Some(_) | None => Begin::Neither,
+        Some(name) if is_token(name) => ReplyStart::Field,
+        Some(_) | None => ReplyStart::Neither,
     }
 }
 
 /// Makes a status line of what `Status` and `Location` say, and leaves the rest to `http1`, which
 /// takes the head for one of HTTP/1.0: it ends with its connection.
-fn parse_fields(fields: &Bytes, asked: Asked<'_>) -> Result<Option<ReplyHead>, Error> {
+fn parse_fields(
+    fields: &Bytes,
+    asked: RequestSummary<'_>,
+) -> Result<Option<UpstreamResponseHead>, Error> {
     let status = status(fields)?;
     let mut head = BytesMut::with_capacity(fields.len() + status.len() + 16);
     head.extend_from_slice(b"HTTP/1.0 ");
     head.extend_from_slice(status);
     head.extend_from_slice(b"\r\n");
     head.extend_from_slice(fields);
-    let head = http1::parse(&mut head, &mut HeadProgress::default(), asked)?;
+    let head = http1::parse(&mut head, &mut ResponseHeadProgress::default(), asked)?;
     let mut head = head.ok_or_else(|| garbage("its header section has no end"))?;
     head.fields = head.fields.filtered(|name| name != b"status");
     (head.keep, head.says_keep) = (false, false);
@@ -117,18 +125,21 @@ mod tests {
     use http::Method;
 
     use super::*;
-    use crate::plan::{Flavour, Protocol, Uwsgi};
+    use crate::plan::{Protocol, UwsgiFlavour, UwsgiSettings};
 
-    fn asked(method: &Method) -> Asked<'_> {
-        let server = Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 4096 };
-        Asked { method, protocol: Protocol::Uwsgi(server), upgrade: false, interim: None }
+    fn asked(method: &Method) -> RequestSummary<'_> {
+        let server = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 4096 };
+        RequestSummary { method, protocol: Protocol::Uwsgi(server), upgrade: false, interim: None }
     }
 
     use crate::upstream::http1::BodyLength;
 
-    fn parse_bytes(bytes: &[u8], method: &Method) -> Result<Option<(ReplyHead, usize)>, Kind> {
+    fn parse_bytes(
+        bytes: &[u8],
+        method: &Method,
+    ) -> Result<Option<(UpstreamResponseHead, usize)>, FailureKind> {
         let mut input = BytesMut::from(bytes);
-        match parse(&mut input, &mut HeadProgress::default(), asked(method)) {
+        match parse(&mut input, &mut ResponseHeadProgress::default(), asked(method)) {
             Ok(head) => Ok(head.map(|head| (head, input.len()))),
             Err(error) => Err(error.kind()),
         }
@@ -187,7 +198,7 @@ mod tests {
             "HTTP/1.1 abc OK\r\n\r\n",
         ] {
             let got = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
-            assert_eq!(got, Err(Kind::UpstreamGarbage), "{bytes:?}");
+            assert_eq!(got, Err(FailureKind::UpstreamGarbage), "{bytes:?}");
         }
     }
 
@@ -196,27 +207,27 @@ mod tests {
         let mut endless = b"Status: 200\r\n".to_vec();
         endless.resize(HEAD_LIMIT + 1, b'a');
         let got = parse_bytes(&endless, &Method::GET).map(|head| head.is_some());
-        assert_eq!(got, Err(Kind::UpstreamHeadTooLarge));
+        assert_eq!(got, Err(FailureKind::UpstreamHeadTooLarge));
         endless.extend_from_slice(b": x\r\n\r\n");
         let got = parse_bytes(&endless, &Method::GET).map(|head| head.is_some());
-        assert_eq!(got, Err(Kind::UpstreamHeadTooLarge));
+        assert_eq!(got, Err(FailureKind::UpstreamHeadTooLarge));
         let many = "a: b\r\n".repeat(2000) + "\r\n";
         let got = parse_bytes(many.as_bytes(), &Method::GET).map(|head| head.is_some());
-        assert_eq!(got, Err(Kind::UpstreamHeadTooLarge));
+        assert_eq!(got, Err(FailureKind::UpstreamHeadTooLarge));
     }
 
     #[test]
     fn after_an_interim_response_comes_a_status_line() {
         let bytes = b"HTTP/1.1 103 Early Hints\r\n\r\nStatus: 200\r\n\r\n";
         for length in [bytes.len(), 1] {
-            let (mut input, mut progress) = (BytesMut::new(), HeadProgress::default());
+            let (mut input, mut progress) = (BytesMut::new(), ResponseHeadProgress::default());
             let result = bytes.chunks(length).try_for_each(|piece| {
                 input.extend_from_slice(piece);
                 parse(&mut input, &mut progress, asked(&Method::GET))
                     .map(|head| assert!(head.is_none()))
             });
             let kind = result.map_err(|error| error.kind());
-            assert_eq!(kind, Err(Kind::UpstreamGarbage), "in pieces of {length}");
+            assert_eq!(kind, Err(FailureKind::UpstreamGarbage), "in pieces of {length}");
         }
     }
 
@@ -226,7 +237,7 @@ mod tests {
             let line = if has_line { "HTTP/1.1 203 Ok\r\n" } else { "Status: 203 Ok\r\n" };
             let bytes = format!("{line}A: b\r\nContent-Length: 4\r\n\r\nbody");
             let (mut input, mut found) = (BytesMut::new(), None);
-            let mut progress = HeadProgress::default();
+            let mut progress = ResponseHeadProgress::default();
             for piece in bytes.as_bytes().chunks(cut) {
                 input.extend_from_slice(piece);
                 if found.is_none() {

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use crate::plan::Flavour;
+use crate::plan::UwsgiFlavour;
 
 /// Appends the path of a target without its query.
 ///
@@ -10,10 +10,10 @@ use crate::plan::Flavour;
 /// servers do that read HTTP themselves. Slashes are not merged and dot segments not removed, though
 /// nginx's `$document_uri` is free of both: an application sees the same path however it is spoken
 /// to, and one that agrees with `REQUEST_URI`. gunicorn decodes `PATH_INFO` itself.
-pub(super) fn append(out: &mut BytesMut, path: &str, flavour: Flavour) {
+pub(super) fn append(out: &mut BytesMut, path: &str, flavour: UwsgiFlavour) {
     match flavour {
-        Flavour::Gunicorn => out.put_slice(path.as_bytes()),
-        Flavour::Uwsgi => decode(out, path.as_bytes()),
+        UwsgiFlavour::Gunicorn => out.put_slice(path.as_bytes()),
+        UwsgiFlavour::Uwsgi => decode(out, path.as_bytes()),
     }
 }
 
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
     use crate::rfc;
 
-    fn path_info(path: &str, flavour: Flavour) -> Vec<u8> {
+    fn path_info(path: &str, flavour: UwsgiFlavour) -> Vec<u8> {
         let mut out = BytesMut::new();
         append(&mut out, path, flavour);
         out.to_vec()
@@ -74,15 +74,15 @@ mod tests {
             ("*", b"*"),
             ("", b""),
         ] {
-            assert_eq!(path_info(path, Flavour::Uwsgi), expected, "{path}");
-            assert_eq!(path_info(path, Flavour::Gunicorn), path.as_bytes(), "{path}");
+            assert_eq!(path_info(path, UwsgiFlavour::Uwsgi), expected, "{path}");
+            assert_eq!(path_info(path, UwsgiFlavour::Gunicorn), path.as_bytes(), "{path}");
         }
     }
 
     proptest! {
         #[test]
         fn what_decodes_strictly_decodes_the_same(path in "(/|[a-c.%]|%[0-9a-fA-F]{2}){0,16}") {
-            let lenient = path_info(&path, Flavour::Uwsgi);
+            let lenient = path_info(&path, UwsgiFlavour::Uwsgi);
             prop_assert!(lenient.len() <= path.len() && !lenient.contains(&0));
             if let Some(strict) = rfc::path::decode(path.as_bytes()) {
                 prop_assert_eq!(lenient, strict);

@@ -6,13 +6,14 @@ use proptest::prelude::*;
 
 use super::encode::encode;
 use crate::{
-    error::Kind,
-    plan::{Flavour, Uwsgi},
-    upstream::request::{Framing, Origin, RequestHead},
+    error::FailureKind,
+    plan::{UwsgiFlavour, UwsgiSettings},
+    upstream::request::{RequestFraming, RequestOrigin, UpstreamRequestHead},
 };
 
-const UWSGI: Uwsgi = Uwsgi { flavour: Flavour::Uwsgi, buffer_size: 65_535 };
-const GUNICORN: Uwsgi = Uwsgi { flavour: Flavour::Gunicorn, buffer_size: 65_535 };
+const UWSGI: UwsgiSettings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 65_535 };
+const GUNICORN: UwsgiSettings =
+    UwsgiSettings { flavour: UwsgiFlavour::Gunicorn, buffer_size: 65_535 };
 
 /// What may stand in a packet without `HTTP_` before it, as in nginx's uwsgi_params.
 const BARE: [&str; 14] = [
@@ -32,7 +33,7 @@ const BARE: [&str; 14] = [
     "SERVER_NAME",
 ];
 
-const ORIGIN: Origin<'_> = Origin {
+const ORIGIN: RequestOrigin<'_> = RequestOrigin {
     client: "192.0.2.1",
     client_port: Some(40_000),
     scheme: "http",
@@ -68,11 +69,15 @@ fn decode(packet: &[u8]) -> Variables {
     }
 }
 
-fn head<'a>(target: &'a str, fields: &[(&'a [u8], &'a [u8])]) -> RequestHead<'a> {
-    RequestHead { method: &Method::GET, target, fields: fields.to_vec(), origin: ORIGIN }
+fn head<'a>(target: &'a str, fields: &[(&'a [u8], &'a [u8])]) -> UpstreamRequestHead<'a> {
+    UpstreamRequestHead { method: &Method::GET, target, fields: fields.to_vec(), origin: ORIGIN }
 }
 
-fn encoded(head: &RequestHead<'_>, framing: Framing, server: Uwsgi) -> Variables {
+fn encoded(
+    head: &UpstreamRequestHead<'_>,
+    framing: RequestFraming,
+    server: UwsgiSettings,
+) -> Variables {
     let mut out = BytesMut::new();
     encode(&mut out, head, framing, server, true).unwrap();
     decode(&out)
@@ -106,7 +111,7 @@ fn a_usual_request() {
     head.method = &Method::POST;
     head.origin.host = b"example.org:8443";
     head.origin.port = 8443;
-    let variables = encoded(&head, Framing::Length(12), UWSGI);
+    let variables = encoded(&head, RequestFraming::Length(12), UWSGI);
     check(
         &variables,
         &[
@@ -132,7 +137,7 @@ fn a_usual_request() {
         ],
     );
     assert_eq!(variables.len(), 16);
-    let raw = encoded(&head, Framing::Length(12), GUNICORN);
+    let raw = encoded(&head, RequestFraming::Length(12), GUNICORN);
     assert_eq!(get(&raw, "PATH_INFO").as_deref(), Some("/a%2Fb/%C3%BC"));
 }
 
@@ -140,15 +145,15 @@ fn a_usual_request() {
 fn bodies() {
     let head = head("/", &[]);
     for (framing, expected) in [
-        (Framing::None, ""),
-        (Framing::Length(0), "0"),
-        (Framing::Length(u64::MAX), "18446744073709551615"),
+        (RequestFraming::None, ""),
+        (RequestFraming::Length(0), "0"),
+        (RequestFraming::Length(u64::MAX), "18446744073709551615"),
     ] {
         check(&encoded(&head, framing, UWSGI), &[("CONTENT_LENGTH", Some(expected))]);
     }
     let mut out = BytesMut::new();
-    let error = encode(&mut out, &head, Framing::Chunked, UWSGI, true).unwrap_err();
-    assert_eq!((error.kind(), out.len()), (Kind::CodingUnknown, 0));
+    let error = encode(&mut out, &head, RequestFraming::Chunked, UWSGI, true).unwrap_err();
+    assert_eq!((error.kind(), out.len()), (FailureKind::CodingUnknown, 0));
 }
 
 #[test]
@@ -157,7 +162,7 @@ fn origins() {
     head.origin.scheme = "https";
     head.origin.client_port = None;
     head.origin.version = Version::HTTP_10;
-    let variables = encoded(&head, Framing::None, UWSGI);
+    let variables = encoded(&head, RequestFraming::None, UWSGI);
     let told = [
         ("HTTPS", Some("on")),
         ("REQUEST_SCHEME", Some("https")),
@@ -178,7 +183,7 @@ fn origins() {
     ] {
         head.origin.host = host.as_bytes();
         head.origin.port = port;
-        let variables = encoded(&head, Framing::None, UWSGI);
+        let variables = encoded(&head, RequestFraming::None, UWSGI);
         check(
             &variables,
             &[("SERVER_NAME", Some(name)), ("SERVER_PORT", Some(&*port.to_string()))],
@@ -195,7 +200,7 @@ fn queries() {
         ("*", "", "*"),
         ("//a?/../b", "/../b", "//a"),
     ] {
-        let variables = encoded(&head(target, &[]), Framing::None, UWSGI);
+        let variables = encoded(&head(target, &[]), RequestFraming::None, UWSGI);
         let told = [("QUERY_STRING", query), ("PATH_INFO", path), ("REQUEST_URI", target)];
         check(&variables, &told.map(|(key, value)| (key, Some(value))));
     }
@@ -221,7 +226,7 @@ fn repeated_fields_are_joined() {
         ("CONTENT_TYPE", Some("text/plain, text/html")),
         ("HTTP_X_ONE", Some("1")),
     ];
-    check(&encoded(&head("/", &fields), Framing::None, UWSGI), &told);
+    check(&encoded(&head("/", &fields), RequestFraming::None, UWSGI), &told);
 }
 
 #[test]
@@ -243,7 +248,7 @@ fn what_a_client_must_not_make() {
         (b"keep-alive", b"5"),
     ];
     for server in [UWSGI, GUNICORN] {
-        let variables = encoded(&head("/", &fields), Framing::Length(3), server);
+        let variables = encoded(&head("/", &fields), RequestFraming::Length(3), server);
         let fields: Vec<&[u8]> = variables
             .iter()
             .map(|(key, _)| key.as_slice())
@@ -261,21 +266,21 @@ fn connections_that_are_not_kept() {
         [(UWSGI, false, None), (GUNICORN, false, Some("close")), (GUNICORN, true, None)]
     {
         let mut out = BytesMut::new();
-        encode(&mut out, &head("/", &[]), Framing::None, server, keep).unwrap();
+        encode(&mut out, &head("/", &[]), RequestFraming::None, server, keep).unwrap();
         check(&decode(&out), &[("HTTP_CONNECTION", expected)]);
     }
 }
 
 #[test]
 fn a_request_that_is_too_large() {
-    let small = Uwsgi { buffer_size: 4096, ..UWSGI };
+    let small = UwsgiSettings { buffer_size: 4096, ..UWSGI };
     let cookie = [b'x'; 4096];
     let mut out = BytesMut::from("before");
     let head = head("/", &[(b"cookie", &cookie)]);
-    let error = encode(&mut out, &head, Framing::None, small, true).unwrap_err();
-    assert_eq!((error.kind(), &out[..]), (Kind::HeadTooLarge, &b"before"[..]));
+    let error = encode(&mut out, &head, RequestFraming::None, small, true).unwrap_err();
+    assert_eq!((error.kind(), &out[..]), (FailureKind::HeadTooLarge, &b"before"[..]));
     assert!(error.to_string().contains("uWSGI's buffer-size is 4096"), "{error}");
-    assert!(encode(&mut out, &head, Framing::None, GUNICORN, true).is_ok());
+    assert!(encode(&mut out, &head, RequestFraming::None, GUNICORN, true).is_ok());
 }
 
 proptest! {
@@ -292,7 +297,7 @@ proptest! {
         let borrowed: Vec<(&[u8], &[u8])> =
             fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
         let server = if is_gunicorn { GUNICORN } else { UWSGI };
-        let variables = encoded(&head(&target, &borrowed), Framing::None, server);
+        let variables = encoded(&head(&target, &borrowed), RequestFraming::None, server);
 
         // A model that is slow and plain: each name once, with all of its values.
         let mut expected: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();

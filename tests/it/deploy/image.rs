@@ -1,6 +1,6 @@
 //! The Dockerfile: what the examples count on.
 
-use sideman::plan::Listen;
+use sideman::plan::ListenAddress;
 
 use super::{
     example::{Container, Health},
@@ -39,7 +39,7 @@ fn it_runs_as_the_examples_expect() {
         ..Container::default()
     };
     let loaded = rules::settings("the default", &sideman);
-    let [Listen::Tcp(address)] = loaded.plan.server.listen.as_slice() else { panic!() };
+    let [ListenAddress::Tcp(address)] = loaded.plan.server.listen.as_slice() else { panic!() };
     assert_eq!(last("EXPOSE"), address.port().to_string());
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Parser as _;
 use sideman::{
     command::args::{Cli, Command},
-    config::{self, Environment, Flags, Loaded, Origin},
-    plan::{Listen, Protocol},
+    config::{self, Environment, Flags, LoadedSettings, ValueOrigin},
+    plan::{ListenAddress, Protocol},
 };
 
 use super::example::{Balancer, Container, Example};
@@ -39,14 +39,13 @@ pub(super) fn check(example: &Example, app: &str) {
 
 /// Loads the container's environment. Each of its variables is Sideman's, and sets something.
 #[track_caller]
-pub(super) fn settings(file: &str, sideman: &Container) -> Loaded {
+pub(super) fn settings(file: &str, sideman: &Container) -> LoadedSettings {
     let variables = sideman.environment.iter();
     let environment: Environment = variables.map(|(a, b)| (a.into(), b.into())).collect();
     let loaded = config::load(&Flags::default(), &environment)
         .unwrap_or_else(|problems| panic!("{file}: {problems}"));
     for name in sideman.environment.keys() {
-        let is_it =
-            |origin: &Origin| matches!(origin, Origin::Environment { name: n } if n == name);
+        let is_it = |origin: &ValueOrigin| matches!(origin, ValueOrigin::Environment { name: n } if n == name);
         let count = loaded.settings.iter().filter(|one| is_it(&one.origin)).count();
         assert_eq!(count, 1, "{file}: {name} sets nothing");
     }
@@ -54,7 +53,7 @@ pub(super) fn settings(file: &str, sideman: &Container) -> Loaded {
 }
 
 /// Where it listens and how much it does at once is what Sideman was told.
-fn check_application(example: &Example, app: &Container, loaded: &Loaded) {
+fn check_application(example: &Example, app: &Container, loaded: &LoadedSettings) {
     let file = &example.file;
     let upstream = &loaded.plan.upstream;
     let (bind, concurrency) = match upstream.protocol {
@@ -116,7 +115,7 @@ fn check_environment(example: &Example, app: &str) {
 }
 
 /// Uploads get from where the application writes them to where they are served from.
-fn check_uploads(example: &Example, app: &str, loaded: &Loaded) {
+fn check_uploads(example: &Example, app: &str, loaded: &LoadedSettings) {
     let file = &example.file;
     let [root] = loaded.plan.media.roots.as_slice() else {
         assert!(
@@ -136,7 +135,7 @@ fn check_uploads(example: &Example, app: &str, loaded: &Loaded) {
 }
 
 /// Static files get from where they are collected to where they are served from.
-fn check_files(example: &Example, app: &str, loaded: &Loaded) {
+fn check_files(example: &Example, app: &str, loaded: &LoadedSettings) {
     let file = &example.file;
     let [root] = loaded.plan.files.roots.as_slice() else { panic!("{file}: static.roots") };
     let [directory] = root.directories.as_slice() else { panic!("{file}: static.roots") };
@@ -159,10 +158,10 @@ fn check_files(example: &Example, app: &str, loaded: &Loaded) {
 }
 
 /// What it may do, and what asks whether it is well.
-fn check_container(file: &str, sideman: &Container, loaded: &Loaded) {
+fn check_container(file: &str, sideman: &Container, loaded: &LoadedSettings) {
     let plan = &loaded.plan;
     let port = match plan.server.listen.as_slice() {
-        [Listen::Tcp(address)] => address.port(),
+        [ListenAddress::Tcp(address)] => address.port(),
         other => panic!("{file}: {other:?}"),
     };
     assert_eq!(sideman.ports, [port], "{file}: ports");
@@ -196,7 +195,7 @@ fn check_container(file: &str, sideman: &Container, loaded: &Loaded) {
 }
 
 /// The application starts when everything is there, and is there until Sideman has ended.
-fn check_order(example: &Example, app: &str, loaded: &Loaded) {
+fn check_order(example: &Example, app: &str, loaded: &LoadedSettings) {
     let file = &example.file;
     let has = |name: &str, on: &str, condition: &str| {
         let depends = &example.container(name).depends;
@@ -216,7 +215,7 @@ fn check_order(example: &Example, app: &str, loaded: &Loaded) {
 }
 
 /// The load balancer talks to Sideman, at its port and its health path, and lets it end.
-fn check_balancer(file: &str, balancer: &Balancer, sideman: &Container, loaded: &Loaded) {
+fn check_balancer(file: &str, balancer: &Balancer, sideman: &Container, loaded: &LoadedSettings) {
     let plan = &loaded.plan;
     assert_eq!(balancer.container, "sideman", "{file}: the target");
     assert_eq!([balancer.port], sideman.ports.as_slice(), "{file}: the target's port");

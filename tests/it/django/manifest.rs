@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs};
 
 use sideman::{
-    files::{self, Manifest, Report, Sample},
+    files::{self, Manifest, VerifyReport, VerifySample},
     plan::Symlinks,
 };
 
@@ -29,9 +29,10 @@ fn a_manifest_of_django_is_read_and_true() {
     }
 
     // Every hash is that of the content.
-    let sample = Sample { files: usize::MAX, seed: 1 };
+    let sample = VerifySample { files: usize::MAX, seed: 1 };
     let report =
         files::verify(&django.static_root, &manifest, Symlinks::Never, sample, &|| false).unwrap();
-    let expected = Report { listed: paths.len(), checked: paths.len(), ..Report::default() };
+    let expected =
+        VerifyReport { listed: paths.len(), checked: paths.len(), ..VerifyReport::default() };
     assert_eq!(report, expected);
 }

@@ -12,8 +12,8 @@ use std::{
 
 use proptest::prelude::*;
 use sideman::{
-    files::{Content, Found, Store},
-    plan::{Cors, Files, Purpose, Root, Symlinks},
+    files::{FileContent, FileStore, LoadResult},
+    plan::{Cors, FileSettings, Purpose, Root, Symlinks},
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -83,7 +83,7 @@ fn make(top: &Path, things: &[Thing]) {
     }
 }
 
-fn store(directory: &Path, symlinks: Symlinks) -> Arc<Store> {
+fn store(directory: &Path, symlinks: Symlinks) -> Arc<FileStore> {
     let root = Root {
         prefix: "/static/".to_owned(),
         directories: vec![directory.to_owned()],
@@ -94,7 +94,7 @@ fn store(directory: &Path, symlinks: Symlinks) -> Arc<Store> {
         cors: Cors::None,
         rate: None,
     };
-    let plan = Files {
+    let plan = FileSettings {
         roots: vec![root],
         memory: 1 << 20,
         entries: 100,
@@ -106,7 +106,7 @@ fn store(directory: &Path, symlinks: Symlinks) -> Arc<Store> {
         charset: None,
         types: Vec::new(),
     };
-    Store::new(&plan, Arc::default())
+    FileStore::new(&plan, Arc::default())
 }
 
 /// Every name of up to three segments.
@@ -124,13 +124,13 @@ fn plain_names() -> Vec<String> {
 }
 
 /// What a name leads to, if that is a file.
-fn opened(runtime: &Runtime, store: &Arc<Store>, name: &[u8]) -> Option<Vec<u8>> {
+fn opened(runtime: &Runtime, store: &Arc<FileStore>, name: &[u8]) -> Option<Vec<u8>> {
     match runtime.block_on(Arc::clone(store).find(0, name)).unwrap() {
-        Found::File(entry) => match &entry.identity().unwrap().content {
-            Content::Memory(bytes, _) => Some(bytes.to_vec()),
-            Content::Disk(..) => panic!("it is small"),
+        LoadResult::File(entry) => match &entry.identity().unwrap().content {
+            FileContent::Memory(bytes, _) => Some(bytes.to_vec()),
+            FileContent::Disk(..) => panic!("it is small"),
         },
-        Found::Directory | Found::Missing => None,
+        LoadResult::Directory | LoadResult::Missing => None,
     }
 }
 

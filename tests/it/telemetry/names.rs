@@ -4,10 +4,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 use sideman::{
-    error::Kind as Failure,
+    error::FailureKind as Failure,
     telemetry::{
         labels::LABELS,
-        names::{self, Kind, Name},
+        names::{self, MetricKind, MetricName},
     },
 };
 
@@ -42,12 +42,12 @@ fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
 }
 
 /// The metric that a name in a query belongs to.
-fn owner(name: &str) -> Option<&'static Name> {
+fn owner(name: &str) -> Option<&'static MetricName> {
     names::all().find(|known| match known.kind {
-        Kind::Histogram => name
+        MetricKind::Histogram => name
             .strip_prefix(known.name)
             .is_some_and(|suffix| ["_bucket", "_sum", "_count"].contains(&suffix)),
-        Kind::Counter | Kind::Gauge | Kind::Info => known.series() == name,
+        MetricKind::Counter | MetricKind::Gauge | MetricKind::Info => known.series() == name,
     })
 }
 
