@@ -147,8 +147,10 @@ impl Look<'_> {
                 "Content-Encoding `{encoding}` is not that of a sibling allowed by `{accepted}`"
             )
         })?;
-        let sibling = self.site.file(&format!("{}{suffix}", self.url));
-        self.demand(body == fs::read(sibling)?, || format!("the body is not the file `{suffix}`"))?;
+        let precompressed = self.site.file(&format!("{}{suffix}", self.url));
+        self.demand(body == fs::read(precompressed)?, || {
+            format!("the body is not the file `{suffix}`")
+        })?;
         let vary = reply.header("vary").unwrap_or_default().to_ascii_lowercase();
         let varies = vary.split(',').any(|name| name.trim() == "accept-encoding");
         self.demand(varies, || format!("Vary `{vary}` does not name Accept-Encoding"))?;

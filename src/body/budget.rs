@@ -133,7 +133,7 @@ impl Reservation {
     }
 
     /// Whether so many more could be taken if nobody else held any.
-    pub(super) fn may_ever_grow(&self, more: u64) -> bool {
+    pub(super) fn could_ever_grow(&self, more: u64) -> bool {
         self.amount.checked_add(more).is_some_and(|sum| sum <= self.budget.limit())
     }
 
@@ -194,7 +194,7 @@ mod tests {
         let half = whole.half(Arc::clone(&of_half));
         let (mut responses, mut requests) = (half.nothing(), whole.nothing());
         assert!(!responses.grow(6) && responses.grow(5) && !responses.grow(1));
-        assert!(!responses.may_ever_grow(1) && requests.may_ever_grow(11));
+        assert!(!responses.could_ever_grow(1) && requests.could_ever_grow(11));
         assert!(requests.grow(6) && !requests.grow(1));
         assert_eq!((used.load(Ordering::Relaxed), of_half.load(Ordering::Relaxed)), (11, 5));
         responses.shrink_to(2);
@@ -214,7 +214,7 @@ mod tests {
         let client = |name| budget.of_client(ClientShare::of(name));
         let (one, other) = (client("one"), client("other"));
         let (mut many, mut few) = (one.nothing(), other.nothing());
-        assert!(many.grow(75) && !many.grow(1) && !many.may_ever_grow(1));
+        assert!(many.grow(75) && !many.grow(1) && !many.could_ever_grow(1));
         assert!(few.grow(25) && !few.grow(1));
         assert_eq!((of_half.load(Ordering::Relaxed), refused.load(Ordering::Relaxed)), (100, 1));
         // It is room for everybody again only where nobody is short.

@@ -22,7 +22,7 @@ pub(super) struct BudgetedBuffer {
     /// Room of the part that was given last: whoever asks for the next has done with it.
     in_hand: u64,
     /// As much of `held` as the budget has given, and `in_hand`.
-    room: Reservation,
+    reservation: Reservation,
     /// Pieces of this size are not copied.
     large: usize,
 }
@@ -49,7 +49,7 @@ impl BudgetedBuffer {
             length: 0,
             held: 0,
             in_hand: 0,
-            room: memory.nothing(),
+            reservation: memory.nothing(),
             large,
         }
     }
@@ -70,8 +70,8 @@ impl BudgetedBuffer {
 
     /// Whether the budget has given all that is held.
     pub(super) fn is_within_budget(&mut self) -> bool {
-        let missing = (self.held + self.in_hand).saturating_sub(self.room.amount());
-        missing == 0 || self.room.grow(missing)
+        let missing = (self.held + self.in_hand).saturating_sub(self.reservation.amount());
+        missing == 0 || self.reservation.grow(missing)
     }
 
     /// Takes bytes in. `false` if the budget does not have them: then they have to leave soon.
@@ -104,11 +104,11 @@ impl BudgetedBuffer {
             self.seal();
         }
         self.in_hand = 0;
-        self.room.shrink_to(self.held);
+        self.reservation.shrink_to(self.held);
         let (part, behind) = self.parts.pop_front()?;
         self.length -= part.len() as u64;
         self.held -= behind;
-        self.in_hand = self.room.amount().saturating_sub(self.held);
+        self.in_hand = self.reservation.amount().saturating_sub(self.held);
         Some(part)
     }
 
@@ -133,8 +133,8 @@ impl BudgetedBuffer {
     /// clients hold little, and exactly as much as needed if the budget has no more.
     fn segment(&mut self, least: usize) -> BytesMut {
         let wish = self.held.clamp(SEGMENT.0, SEGMENT.1).max(least as u64);
-        let missing = (self.held + self.in_hand + wish).saturating_sub(self.room.amount());
-        let capacity = if self.room.grow(missing) { wish } else { least as u64 };
+        let missing = (self.held + self.in_hand + wish).saturating_sub(self.reservation.amount());
+        let capacity = if self.reservation.grow(missing) { wish } else { least as u64 };
         let segment = BytesMut::with_capacity(usize::try_from(capacity).unwrap_or(least));
         self.held += segment.capacity() as u64;
         segment
@@ -152,7 +152,7 @@ impl BudgetedBuffer {
                 (tail.freeze(), reserved)
             };
             self.held = self.held - reserved + behind;
-            self.room.shrink_to(self.held + self.in_hand);
+            self.reservation.shrink_to(self.held + self.in_hand);
             self.parts.push_back((part, behind));
         }
     }

@@ -14,7 +14,7 @@ pub struct BodyBuffers {
     pub(super) requests: Budgets,
     pub(super) responses: Budgets,
     pub(super) files: Arc<SpillFiles>,
-    pub(super) each: BodyLimits,
+    pub(super) limits: BodyLimits,
 }
 
 /// What one body may take.
@@ -23,7 +23,7 @@ pub struct BodyLimits {
     /// Bytes in memory.
     pub memory: u64,
     /// Bytes of an answer in a file.
-    pub answer: u64,
+    pub response: u64,
 }
 
 // === impl BodyBuffers ===
@@ -36,7 +36,7 @@ impl BodyBuffers {
         place: SpillLocation,
         each: BodyLimits,
     ) -> Self {
-        Self { requests, responses, files: Arc::new(SpillFiles::new(place)), each }
+        Self { requests, responses, files: Arc::new(SpillFiles::new(place)), limits: each }
     }
 
     /// The same for the bodies of one client, who may hold a part of the memory only.
@@ -46,11 +46,11 @@ impl BodyBuffers {
         let part =
             |of: &Budgets| Budgets { memory: of.memory.of_client(client), disk: of.disk.clone() };
         let (requests, responses) = (part(&self.requests), part(&self.responses));
-        Self { requests, responses, files: Arc::clone(&self.files), each: self.each }
+        Self { requests, responses, files: Arc::clone(&self.files), limits: self.limits }
     }
 
     /// Whether a request's body of this length could wait here, if no other did.
     pub async fn may_hold(&self, length: u64) -> bool {
-        length <= self.each.memory || self.files.may_hold(length, &self.requests).await
+        length <= self.limits.memory || self.files.may_hold(length, &self.requests).await
     }
 }

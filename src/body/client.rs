@@ -14,22 +14,22 @@ use crate::error::Error;
 /// A body that comes from a client. Each protocol has its own reader.
 pub enum ClientBody {
     Empty,
-    Coming(Pin<Box<dyn BodyReader>>),
+    Reader(Pin<Box<dyn BodyReader>>),
 }
 
 /// What reads a body from a client.
 pub trait BodyReader: Body<Data = Bytes, Error = Error> {
     /// Reads less at a time from now on: there is no room for it.
-    fn spare_memory(self: Pin<&mut Self>);
+    fn reduce_read_size(self: Pin<&mut Self>);
 }
 
 // === impl ClientBody ===
 
 impl ClientBody {
     /// Has less read at a time from now on.
-    pub(super) fn spare_memory(&mut self) {
-        if let Self::Coming(body) = self {
-            body.as_mut().spare_memory();
+    pub(super) fn reduce_read_size(&mut self) {
+        if let Self::Reader(body) = self {
+            body.as_mut().reduce_read_size();
         }
     }
 }
@@ -44,21 +44,21 @@ impl Body for ClientBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
-            Self::Coming(body) => body.as_mut().poll_frame(cx),
+            Self::Reader(body) => body.as_mut().poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Coming(body) => body.is_end_stream(),
+            Self::Reader(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Coming(body) => body.size_hint(),
+            Self::Reader(body) => body.size_hint(),
         }
     }
 }
@@ -67,7 +67,7 @@ impl fmt::Debug for ClientBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "Empty",
-            Self::Coming(_) => "Coming",
+            Self::Reader(_) => "Coming",
         })
     }
 }

@@ -70,9 +70,9 @@ where
             // Many bodies come at once: each has a piece in hand that is in no budget.
             spare(body);
         }
-        let fits = has_room && waiting.len() <= buffers.each.memory;
+        let fits = has_room && waiting.len() <= buffers.limits.memory;
         // What came in one frame is in memory already, whatever the budget says.
-        let is_only = is_first && body.is_end_stream() && length <= buffers.each.memory;
+        let is_only = is_first && body.is_end_stream() && length <= buffers.limits.memory;
         if !fits && !is_only {
             write(&mut spill, &mut waiting, buffers).await?;
         }
@@ -183,7 +183,7 @@ mod tests {
     use std::future::Future;
 
     fn room(memory: u64, disk: u64, place: SpillLocation, each: u64) -> TestBuffers {
-        TestBuffers::new(memory, disk, place, BodyLimits { memory: each, answer: 0 })
+        TestBuffers::new(memory, disk, place, BodyLimits { memory: each, response: 0 })
     }
 
     async fn read(body: &mut CollectedBody) -> Result<Vec<u8>, Error> {

@@ -157,7 +157,7 @@ impl FileStream {
     /// All of a file that never rests, as long as it is now, and that length. Its beginning is read at once, while
     /// the length stays the same: so the length and what is sent belong together. `None` if it does not stay the
     /// same, or the beginning has to come from the disk.
-    pub fn of_now(file: &Arc<File>) -> Option<(Self, u64)> {
+    pub fn whole_file(file: &Arc<File>) -> Option<(Self, u64)> {
         for _ in 0..LOOKS {
             let before = FileVersion::now(file).ok()?;
             let length = usize::try_from(before.size).map_or(HELD, |size| size.min(HELD));

@@ -89,17 +89,17 @@ impl Body {
 
     /// Reads a stream to its end as fast as it comes, ahead of whoever takes it, within the bounds of
     /// `buffers`; what is here already becomes all of a body without a task. Fails if it has ended
-    /// with an error before anything of it was given. `tell` is called the first time that some of it
+    /// with an error before anything of it was given. `report` is called the first time that some of it
     /// has to go to a file, and that there is no room at all.
     pub async fn relayed(
         self,
         buffers: &BodyBuffers,
-        tell: impl Fn(Pressure) + 'static,
+        report: impl Fn(Pressure) + 'static,
     ) -> Result<Self, Error> {
         match self {
             Self::Empty | Self::Full(_) | Self::Sealed(_) | Self::File(_) => Ok(self),
-            Self::Stream(_) => match RelayedBody::begin(self, buffers, tell).await? {
-                RelayStart::Whole(bytes) => Ok(Self::from(bytes)),
+            Self::Stream(_) => match RelayedBody::begin(self, buffers, report).await? {
+                RelayStart::Complete(bytes) => Ok(Self::from(bytes)),
                 RelayStart::Relayed(relayed) => Ok(Self::stream(relayed)),
             },
         }

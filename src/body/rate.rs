@@ -75,7 +75,7 @@ impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for RateLimitedBody<B> {
             ready!(this.timer.poll_expired(cx));
             this.timer.clear();
         }
-        this.pace.pay(Instant::now(), length);
+        this.pace.charge(Instant::now(), length);
         Poll::Ready(Some(Ok(Frame::data(this.waiting.split_to(length)))))
     }
 
@@ -114,7 +114,7 @@ impl RateLimiter {
     }
 
     /// Accounts for bytes that go out.
-    fn pay(&mut self, now: Instant, length: usize) {
+    fn charge(&mut self, now: Instant, length: usize) {
         let from = self.due.map_or(now, |due| due.max(now));
         self.due = Some(from + self.cost(length));
     }
@@ -163,13 +163,13 @@ mod tests {
         let (begin, tenth) = (Instant::now(), Duration::from_millis(100));
         let most = pace.most();
         assert_eq!(pace.delays(begin, most), None);
-        pace.pay(begin, most);
+        pace.charge(begin, most);
         assert_eq!(pace.delays(begin, most), Some(begin + tenth));
         assert_eq!(pace.delays(begin, 1), Some(begin + tenth));
         assert_eq!(pace.delays(begin + tenth / 2, most), Some(begin + tenth));
         assert_eq!(pace.delays(begin + tenth / 2, most / 2), None);
         assert_eq!(pace.delays(begin + tenth, most), None);
-        pace.pay(begin + tenth, most);
+        pace.charge(begin + tenth, most);
         assert_eq!(pace.delays(begin + tenth, most), Some(begin + tenth * 2));
     }
 
@@ -177,10 +177,10 @@ mod tests {
     fn a_client_that_pauses_does_not_catch_up() {
         let mut pace = pace(1000 * KIB);
         let (begin, most) = (Instant::now(), pace.most());
-        pace.pay(begin, most);
+        pace.charge(begin, most);
         let later = begin + Duration::from_secs(60);
         assert_eq!(pace.delays(later, most), None);
-        pace.pay(later, most);
+        pace.charge(later, most);
         assert_eq!(pace.delays(later, most), Some(later + Duration::from_millis(100)));
     }
 
@@ -201,7 +201,7 @@ mod tests {
                     prop_assert!(due > now && due - now <= Duration::from_secs(1));
                     now = due;
                 }
-                pace.pay(now, length);
+                pace.charge(now, length);
                 sent.push((now - begin, length as u64));
             }
             for (index, (from, _)) in sent.iter().enumerate() {

@@ -30,7 +30,7 @@ pub struct RequestBody {
 enum BodySource {
     /// There is none, or somebody else has it.
     Nothing,
-    Coming {
+    Client {
         incoming: ClientBody,
         /// Bytes that may still come.
         left: u64,
@@ -53,7 +53,7 @@ impl RequestBody {
         if matches!(incoming, ClientBody::Empty) {
             return Self::empty();
         }
-        let source = BodySource::Coming {
+        let source = BodySource::Client {
             incoming,
             left: u64::MAX,
             come: 0,
@@ -83,14 +83,14 @@ impl RequestBody {
 
     /// Ends it with an error as soon as more than so many bytes have come.
     pub fn limit(&mut self, most: u64) {
-        if let BodySource::Coming { left, .. } = &mut self.source {
+        if let BodySource::Client { left, .. } = &mut self.source {
             *left = most;
         }
     }
 
     /// Ends it with an error when the client is silent for too long, or too slow.
     pub fn watch(&mut self, bounds: SlowClientLimits) {
-        if let BodySource::Coming { patience, .. } = &mut self.source {
+        if let BodySource::Client { patience, .. } = &mut self.source {
             *patience = Some(bounds);
         }
     }
@@ -98,12 +98,12 @@ impl RequestBody {
     /// Takes all of it from the client, within its bounds; gives whether it was too long for memory.
     /// After a failure what has not come is still to come.
     pub async fn collect(&mut self, buffers: &BodyBuffers) -> Result<bool, Error> {
-        if !matches!(self.source, BodySource::Coming { .. }) {
+        if !matches!(self.source, BodySource::Client { .. }) {
             return Ok(false);
         }
         let spare = |this: &mut Self| {
-            if let BodySource::Coming { incoming, .. } = &mut this.source {
-                incoming.spare_memory();
+            if let BodySource::Client { incoming, .. } = &mut this.source {
+                incoming.reduce_read_size();
             }
         };
         let collected = collect(self, buffers, spare).await?;
@@ -116,7 +116,7 @@ impl RequestBody {
     pub fn rewind(&mut self) -> bool {
         match &mut self.source {
             BodySource::Nothing => true,
-            BodySource::Coming { is_begun, .. } => !*is_begun,
+            BodySource::Client { is_begun, .. } => !*is_begun,
             BodySource::Collected(collected) => {
                 collected.rewind();
                 true
@@ -143,7 +143,7 @@ impl Body for RequestBody {
         let (incoming, left, come, is_begun, patience, waiting) = match source {
             BodySource::Nothing => return Poll::Ready(None),
             BodySource::Collected(collected) => return Pin::new(collected).poll_frame(cx),
-            BodySource::Coming { incoming, left, come, is_begun, patience, waiting } => {
+            BodySource::Client { incoming, left, come, is_begun, patience, waiting } => {
                 (incoming, left, come, is_begun, patience, waiting)
             }
         };
@@ -151,7 +151,7 @@ impl Body for RequestBody {
             let Some(patience) = *patience else { return Poll::Pending };
             let waiting =
                 waiting.get_or_insert_with(|| Box::new(SlowClientTimer::new(patience, *come)));
-            return waiting.poll_late(cx).map(|kind| Some(Err(Error::new(kind))));
+            return waiting.poll_timeout(cx).map(|kind| Some(Err(Error::new(kind))));
         };
         let Some(frame) = frame else { return Poll::Ready(None) };
         *is_begun = true;
@@ -174,7 +174,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             BodySource::Nothing => true,
-            BodySource::Coming { incoming, .. } => incoming.is_end_stream(),
+            BodySource::Client { incoming, .. } => incoming.is_end_stream(),
             BodySource::Collected(collected) => collected.is_end_stream(),
         }
     }
@@ -182,7 +182,7 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             BodySource::Nothing => SizeHint::with_exact(0),
-            BodySource::Coming { incoming, .. } => incoming.size_hint(),
+            BodySource::Client { incoming, .. } => incoming.size_hint(),
             BodySource::Collected(collected) => collected.size_hint(),
         }
     }

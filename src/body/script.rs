@@ -42,7 +42,7 @@ pub(super) struct ScriptedBody {
     given: usize,
     /// Whether its length is known.
     length: Option<usize>,
-    pub(super) fate: Rc<ScriptProgress>,
+    pub(super) progress: Rc<ScriptProgress>,
 }
 
 /// What became of a body.
@@ -77,7 +77,7 @@ impl ScriptedBody {
         let sum =
             steps.iter().map(|step| if let BodyStep::Data(length) = step { *length } else { 0 });
         let length = knows_length.then(|| sum.sum());
-        Self { steps: steps.iter().cloned().collect(), given: 0, length, fate: Rc::default() }
+        Self { steps: steps.iter().cloned().collect(), given: 0, length, progress: Rc::default() }
     }
 }
 
@@ -103,7 +103,7 @@ impl Body for ScriptedBody {
                 let bytes = (self.given..self.given + length).map(|byte| (byte % 251) as u8);
                 let data = Bytes::from_iter(bytes);
                 self.given += length;
-                self.fate.given.set(self.given);
+                self.progress.given.set(self.given);
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             Some(BodyStep::Trailers) => {
@@ -127,7 +127,7 @@ impl Body for ScriptedBody {
 
 impl Drop for ScriptedBody {
     fn drop(&mut self) {
-        self.fate.is_dropped.set(true);
+        self.progress.is_dropped.set(true);
     }
 }
 

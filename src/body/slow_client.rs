@@ -45,7 +45,7 @@ impl SlowClientTimer {
     }
 
     /// Nothing has come. Ready when that has lasted too long, with what it was.
-    pub(super) fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<FailureKind> {
+    pub(super) fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<FailureKind> {
         let SlowClientLimits { pause, rate } = self.patience;
         let is_slow = rate.is_some() && self.credit < pause;
         if self.since.is_none() {
@@ -98,7 +98,7 @@ mod tests {
 
     async fn late(wait: &mut SlowClientTimer) -> (FailureKind, Duration) {
         let begin = Instant::now();
-        (poll_fn(|cx| wait.poll_late(cx)).await, begin.elapsed())
+        (poll_fn(|cx| wait.poll_timeout(cx)).await, begin.elapsed())
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
                 let mut cx = Context::from_waker(Waker::noop());
                 for piece in pieces {
                     let before = wait.credit;
-                    assert!(wait.poll_late(&mut cx).is_pending());
+                    assert!(wait.poll_timeout(&mut cx).is_pending());
                     wait.on_bytes(piece);
                     // What was waited for here are microseconds.
                     let least = before.min(SECOND * 79);

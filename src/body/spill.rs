@@ -35,7 +35,7 @@ pub enum SpillLocation {
 /// Makes temporary files. Looks for the place when the first is needed.
 #[derive(Debug)]
 pub(super) struct SpillFiles {
-    place: SpillLocation,
+    location: SpillLocation,
     found: OnceLock<SpillFileSystem>,
 }
 
@@ -47,9 +47,9 @@ enum SpillFileSystem {
     /// A file system in memory that was named in the settings: its owner has bounded it.
     Volume(PathBuf),
     /// A file system in memory that was only found: it counts as the memory that it is.
-    Found(PathBuf),
+    FoundVolume(PathBuf),
     /// memfd(2), which counts as memory.
-    Nameless,
+    Memfd,
 }
 
 /// One temporary file, which only grows.
@@ -57,7 +57,7 @@ enum SpillFileSystem {
 pub(super) struct SpillFile {
     file: Arc<UnnamedFile>,
     length: u64,
-    room: Reservation,
+    reservation: Reservation,
     /// It counts as memory.
     is_memory: bool,
 }
@@ -75,7 +75,7 @@ pub(super) struct UnnamedFile {
 struct NewSpillFile {
     file: File,
     length: u64,
-    room: Reservation,
+    reservation: Reservation,
     is_disk: bool,
     is_memory: bool,
 }
@@ -96,8 +96,8 @@ const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 // === impl SpillFiles ===
 
 impl SpillFiles {
-    pub(super) fn new(place: SpillLocation) -> Self {
-        Self { place, found: OnceLock::new() }
+    pub(super) fn new(location: SpillLocation) -> Self {
+        Self { location, found: OnceLock::new() }
     }
 
     /// A file that begins with these bytes.
@@ -143,32 +143,32 @@ impl SpillFiles {
         let file = medium.create().map_err(failed)?;
         let (is_disk, is_memory) = (medium.is_disk(), medium.is_memory());
         let budget: &Budget = if is_memory { &budgets.memory } else { &budgets.disk };
-        let mut room = budget.nothing();
-        reserve(&mut room, bytes, is_memory)?;
+        let mut reservation = budget.nothing();
+        reserve(&mut reservation, bytes, is_memory)?;
         write(&file, bytes, 0).map_err(failed)?;
-        Ok(NewSpillFile { file, length: bytes.len(), room, is_disk, is_memory })
+        Ok(NewSpillFile { file, length: bytes.len(), reservation, is_disk, is_memory })
     }
 
     /// Where files go. May wait for the disk the first time.
     fn medium(&self) -> &SpillFileSystem {
         self.found.get_or_init(|| {
-            let (directory, is_named) = match &self.place {
-                SpillLocation::Memory => return SpillFileSystem::Nameless,
+            let (directory, is_named) = match &self.location {
+                SpillLocation::Memory => return SpillFileSystem::Memfd,
                 SpillLocation::Auto => (Path::new(TEMPORARY), false),
                 SpillLocation::Directory(directory) => (directory.as_path(), true),
             };
-            match nameless(directory).and_then(|file| Ok(fstatfs(&file)?)) {
+            match create_unnamed(directory).and_then(|file| Ok(fstatfs(&file)?)) {
                 Ok(system) if IN_MEMORY.contains(&system.f_type) => {
                     if is_named {
                         SpillFileSystem::Volume(directory.to_owned())
                     } else {
-                        SpillFileSystem::Found(directory.to_owned())
+                        SpillFileSystem::FoundVolume(directory.to_owned())
                     }
                 }
                 Ok(_) => SpillFileSystem::Disk(directory.to_owned()),
                 Err(error) => {
-                    tell(directory, is_named, &error);
-                    SpillFileSystem::Nameless
+                    log_no_disk(directory, is_named, &error);
+                    SpillFileSystem::Memfd
                 }
             }
         })
@@ -176,7 +176,7 @@ impl SpillFiles {
 }
 
 /// Without a disk there is only the budget for memory: long bodies may be refused.
-fn tell(directory: &Path, is_named: bool, error: &io::Error) {
+fn log_no_disk(directory: &Path, is_named: bool, error: &io::Error) {
     let directory = directory.display();
     if is_named {
         tracing::warn!(%directory, %error, "no file can be made in buffers.directory: long bodies \
@@ -196,21 +196,21 @@ impl SpillFileSystem {
 
     /// Whether its files count as memory.
     fn is_memory(&self) -> bool {
-        matches!(self, Self::Found(_) | Self::Nameless)
+        matches!(self, Self::FoundVolume(_) | Self::Memfd)
     }
 
     fn create(&self) -> io::Result<File> {
         match self {
-            Self::Disk(directory) | Self::Volume(directory) | Self::Found(directory) => {
-                nameless(directory)
+            Self::Disk(directory) | Self::Volume(directory) | Self::FoundVolume(directory) => {
+                create_unnamed(directory)
             }
-            Self::Nameless => Ok(memfd_create("sideman-body", MemfdFlags::CLOEXEC)?.into()),
+            Self::Memfd => Ok(memfd_create("sideman-body", MemfdFlags::CLOEXEC)?.into()),
         }
     }
 }
 
 /// A file that has no name in its directory.
-fn nameless(directory: &Path) -> io::Result<File> {
+fn create_unnamed(directory: &Path) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR;
     match open(directory, flags | OFlags::TMPFILE, mode) {
@@ -232,9 +232,9 @@ fn nameless(directory: &Path) -> io::Result<File> {
 
 impl SpillFile {
     fn new(made: NewSpillFile) -> Self {
-        let NewSpillFile { file, length, room, is_disk, is_memory } = made;
+        let NewSpillFile { file, length, reservation, is_disk, is_memory } = made;
         let file = Arc::new(UnnamedFile { file: Some(file), is_disk });
-        Self { file, length, room, is_memory }
+        Self { file, length, reservation, is_memory }
     }
 
     /// Bytes in it.
@@ -250,7 +250,7 @@ impl SpillFile {
     /// Adds to its end. After a failure its length is what it was.
     pub(super) async fn append(&mut self, bytes: BudgetedBuffer) -> Result<(), SpillWriteError> {
         let (at, more, mut bytes) = (self.length, bytes.len(), bytes);
-        if let Err(error) = reserve(&mut self.room, &bytes, self.is_memory) {
+        if let Err(error) = reserve(&mut self.reservation, &bytes, self.is_memory) {
             return Err(SpillWriteError::new(error, bytes));
         }
         let written = if self.file.is_disk {
@@ -265,7 +265,7 @@ impl SpillFile {
         };
         match &written {
             Ok(()) => self.length += more,
-            Err(_) => self.room.shrink_to(self.length),
+            Err(_) => self.reservation.shrink_to(self.length),
         }
         written
     }
@@ -324,14 +324,18 @@ async fn on_blocking_thread<T: Send + 'static>(
 }
 
 /// Makes sure that there is room for more bytes of a file, before any is written.
-fn reserve(room: &mut Reservation, bytes: &BudgetedBuffer, is_memory: bool) -> Result<(), Error> {
+fn reserve(
+    reservation: &mut Reservation,
+    bytes: &BudgetedBuffer,
+    is_memory: bool,
+) -> Result<(), Error> {
     let more = bytes.len();
-    if room.grow(more) {
+    if reservation.grow(more) {
         return Ok(());
     }
     // In memory, what is written is held by both for a moment.
     let need = if is_memory { more.saturating_add(bytes.held()) } else { more };
-    let is_for_now = room.may_ever_grow(need);
+    let is_for_now = reservation.could_ever_grow(need);
     Err(Error::new(if is_for_now {
         FailureKind::BuffersFull
     } else {

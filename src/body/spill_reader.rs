@@ -27,7 +27,7 @@ pub(super) struct SpillReader {
     /// A read on a blocking thread: the memory that was read into, and what came of it.
     cold: Option<JoinHandle<(BytesMut, io::Result<usize>)>>,
     /// For one chunk, which is with whoever reads.
-    room: Reservation,
+    reservation: Reservation,
 }
 
 /// Bytes of a chunk; if the budget has no memory for them, only so many as one read of a socket
@@ -38,7 +38,7 @@ const CHUNK: (u64, u64) = (64 * 1024, 8 * 1024);
 
 impl SpillReader {
     pub(super) fn new(file: &Arc<UnnamedFile>, memory: &Budget) -> Self {
-        Self { file: Arc::clone(file), at: 0, cold: None, room: memory.nothing() }
+        Self { file: Arc::clone(file), at: 0, cold: None, reservation: memory.nothing() }
     }
 
     /// Where the next chunk begins.
@@ -81,7 +81,7 @@ impl SpillReader {
 
     /// What can be had at once; `None` if it is read elsewhere now.
     fn begin(&mut self, end: u64) -> Option<io::Result<Bytes>> {
-        let has_room = self.room.amount() > 0 || self.room.grow(CHUNK.0);
+        let has_room = self.reservation.amount() > 0 || self.reservation.grow(CHUNK.0);
         let chunk = if has_room { CHUNK.0 } else { CHUNK.1 };
         let length = usize::try_from(chunk.min(end.saturating_sub(self.at))).unwrap_or_default();
         let (mut memory, at) = (BytesMut::zeroed(length), self.at);

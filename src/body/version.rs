@@ -33,7 +33,7 @@ pub struct FileIdentity {
 }
 
 /// A file that was changed so short a while ago may be one that grows, such as a log.
-const LIVELY: Duration = Duration::from_secs(600);
+const RECENTLY: Duration = Duration::from_secs(600);
 
 // === impl FileVersion ===
 
@@ -49,12 +49,12 @@ impl FileVersion {
     }
 
     /// Whether the file was changed a short while ago.
-    pub fn is_lively(&self, now: SystemTime) -> bool {
+    pub fn was_changed_recently(&self, now: SystemTime) -> bool {
         let (seconds, _) = self.modified;
         let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
         let age = UNIX_EPOCH.checked_add(since).and_then(|at| now.duration_since(at).ok());
         // A date that is still to come tells nothing.
-        age.is_none_or(|age| age < LIVELY)
+        age.is_none_or(|age| age < RECENTLY)
     }
 
     /// What the file is by now. Asked after each read: a write moves the time before it

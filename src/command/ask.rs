@@ -58,14 +58,14 @@ pub(super) fn ask(peer: &CheckPeer, path: &str, time: Duration) -> Result<(), St
         "GET {path} HTTP/1.0\r\nHost: {authority}\r\nUser-Agent: sideman-healthcheck\r\n\
          Connection: close\r\n\r\n"
     );
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     let read = send(&mut stream, request.as_bytes(), deadline)
-        .and_then(|()| receive(&mut stream, &mut answer, deadline));
-    match (status(&answer), read) {
+        .and_then(|()| receive(&mut stream, &mut response, deadline));
+    match (status(&response), read) {
         (Some(200..=299), _) => Ok(()),
-        (Some(status), _) => Err(format!("the answer was {status}{}", reason(&answer))),
+        (Some(status), _) => Err(format!("the answer was {status}{}", reason(&response))),
         (None, Err(error)) => Err(describe(&error)),
-        (None, Ok(())) if answer.is_empty() => Err("the connection was closed unanswered".into()),
+        (None, Ok(())) if response.is_empty() => Err("the connection was closed unanswered".into()),
         (None, Ok(())) => Err("the answer was not HTTP".into()),
     }
 }
@@ -107,13 +107,13 @@ fn send(stream: &mut Socket, request: &[u8], deadline: CheckDeadline) -> io::Res
 }
 
 /// Reads until the verdict is certain: a good status, the end, or enough of a bad answer.
-fn receive(stream: &mut Socket, answer: &mut Vec<u8>, deadline: CheckDeadline) -> io::Result<()> {
+fn receive(stream: &mut Socket, response: &mut Vec<u8>, deadline: CheckDeadline) -> io::Result<()> {
     let mut buffer = [0; 2048];
-    while answer.len() < ANSWER && !matches!(status(answer), Some(200..=299)) {
+    while response.len() < ANSWER && !matches!(status(response), Some(200..=299)) {
         stream.set_read_timeout(Some(deadline.left()?))?;
         match stream.read(&mut buffer) {
             Ok(0) => break,
-            Ok(count) => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            Ok(count) => response.extend_from_slice(buffer.get(..count).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -122,17 +122,17 @@ fn receive(stream: &mut Socket, answer: &mut Vec<u8>, deadline: CheckDeadline) -
 }
 
 /// The status of an answer whose first line is complete.
-fn status(answer: &[u8]) -> Option<u16> {
-    let end = answer.iter().position(|byte| *byte == b'\n')?;
-    let line = std::str::from_utf8(answer.get(..end)?).ok()?;
+fn status(response: &[u8]) -> Option<u16> {
+    let end = response.iter().position(|byte| *byte == b'\n')?;
+    let line = std::str::from_utf8(response.get(..end)?).ok()?;
     let rest = line.strip_prefix("HTTP/1.")?;
     let code = rest.split_ascii_whitespace().nth(1)?;
     code.parse().ok().filter(|code| (100..=999).contains(code))
 }
 
 /// The first line of the body, which says why, with a colon in front.
-fn reason(answer: &[u8]) -> String {
-    let text = String::from_utf8_lossy(answer);
+fn reason(response: &[u8]) -> String {
+    let text = String::from_utf8_lossy(response);
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     match body.lines().find(|line| !line.trim().is_empty()) {
         Some(line) => format!(": {}", line.trim().chars().take(REASON).collect::<String>()),

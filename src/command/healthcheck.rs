@@ -138,9 +138,9 @@ mod tests {
 
     use super::*;
 
-    /// Serves one connection; the request is read whole before `answer` runs.
+    /// Serves one connection; the request is read whole before `response` runs.
     fn serve(
-        answer: impl FnOnce(&mut TcpStream) + Send + 'static,
+        response: impl FnOnce(&mut TcpStream) + Send + 'static,
     ) -> (SocketAddr, JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -152,13 +152,13 @@ mod tests {
                 stream.read_exact(&mut byte).unwrap();
                 request.extend(byte);
             }
-            answer(&mut stream);
+            response(&mut stream);
             String::from_utf8(request).unwrap()
         });
         (address, server)
     }
 
-    fn answers(bytes: &'static str) -> (SocketAddr, JoinHandle<String>) {
+    fn responses(bytes: &'static str) -> (SocketAddr, JoinHandle<String>) {
         serve(move |stream| stream.write_all(bytes.as_bytes()).unwrap())
     }
 
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_good_answer_prints_nothing() {
-        let (address, server) = answers(GOOD);
+        let (address, server) = responses(GOOD);
         let found = run(&[&format!("http://{address}/up?full")], &[]);
         assert_eq!(found, (ExitCode::SUCCESS, String::new()));
         let request = server.join().unwrap();
@@ -184,14 +184,14 @@ mod tests {
 
     #[test]
     fn the_settings_say_where_and_what() {
-        let (address, server) = answers(GOOD);
+        let (address, server) = responses(GOOD);
         let port = address.port().to_string();
         // The application's address is missing, as where `run` has it from a flag.
         let found = run(&[], &[("SIDEMAN_LISTEN", &port), ("SIDEMAN_HEALTH__PATH", "/alive")]);
         assert_eq!(found, (ExitCode::SUCCESS, String::new()));
         assert!(server.join().unwrap().starts_with("GET /alive HTTP/1.0\r\n"));
 
-        let (address, server) = answers(GOOD);
+        let (address, server) = responses(GOOD);
         let found = run(&["--listen", &address.to_string()], &[("SIDEMAN_LISTEN", "1")]);
         assert_eq!(found, (ExitCode::SUCCESS, String::new()));
         assert!(server.join().unwrap().starts_with("GET /healthz HTTP/1.0\r\n"));
@@ -211,8 +211,8 @@ mod tests {
 
     #[test]
     fn a_bad_answer_is_one_line_with_its_reason() {
-        let check = |answer, expected: &str| {
-            let (address, server) = answers(answer);
+        let check = |response, expected: &str| {
+            let (address, server) = responses(response);
             let found = run(&[&format!("http://{address}/up")], &[]);
             let expected = format!("GET http://{address}/up: {expected}\n");
             assert_eq!(found, (ExitCode::FAILURE, expected));

@@ -18,7 +18,7 @@ use crate::{
 /// What the shell and orchestrators know as wrong usage.
 const BAD_SETTINGS: u8 = 2;
 /// Requests were cut by the deadline or a second signal.
-const REQUESTS_CUT: u8 = 3;
+const REQUESTS_ABORTED: u8 = 3;
 /// For those who start it for the first time, perhaps in a container.
 const EXAMPLE: &str = "
 
@@ -137,7 +137,7 @@ fn serve(
     });
     match outcome {
         Ok(ShutdownOutcome::Clean) => ExitCode::SUCCESS,
-        Ok(ShutdownOutcome::Cut(_)) => ExitCode::from(REQUESTS_CUT),
+        Ok(ShutdownOutcome::Aborted(_)) => ExitCode::from(REQUESTS_ABORTED),
         Err(error) => {
             let _ = writeln!(err, "{error}");
             ExitCode::FAILURE

@@ -108,7 +108,7 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
     }),
     constraint(&["buffers.each", "buffers.memory"], |draft| {
         let fault = "this is above buffers.memory: lower it, or raise that";
-        when(draft.plan.buffers.each > draft.plan.buffers.memory, fault)
+        when(draft.plan.buffers.memory_per_body > draft.plan.buffers.memory, fault)
     }),
     constraint(&["static.roots"], |draft| repeated_roots(&draft.static_roots)),
     constraint(&["static.caching"], |draft| {

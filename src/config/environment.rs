@@ -211,7 +211,7 @@ impl<'a> EnvironmentReadings<'a> {
         for (name, value) in &self.unknown {
             let (problem, meant) = unknown(name, value);
             problems.push(problem);
-            meant.iter().for_each(|key| sources.excuse(key));
+            meant.iter().for_each(|key| sources.waive(key));
         }
         for (key, variables) in &self.keys {
             let read = match variables.as_slice() {
@@ -230,7 +230,7 @@ impl<'a> EnvironmentReadings<'a> {
                     sources.set(key, SourceValue { items, origin });
                 }
                 Err(problem) => {
-                    sources.spoil(key);
+                    sources.discard(key);
                     problems.push(problem);
                 }
             }

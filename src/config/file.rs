@@ -39,7 +39,7 @@ pub(super) fn apply(
         Ok(text) => text,
         Err(fault) => {
             // What it would have set is unknown, so nothing may be said about what is missing.
-            sources.spoil_all();
+            sources.discard_all();
             problems.push(Problem::about(None, format!("the settings file ({named_by})"), fault));
             return;
         }
@@ -56,7 +56,7 @@ pub(super) fn apply_text(
     problems: &mut Vec<Problem>,
 ) {
     if text.contains("-----BEGIN ") {
-        sources.spoil_all();
+        sources.discard_all();
         let fault = "this is a key or a certificate, not a settings file: name the right file";
         problems.push(Problem::about(
             None,
@@ -69,7 +69,7 @@ pub(super) fn apply_text(
     match DeTable::parse(text) {
         Ok(table) => file.sections(table.get_ref(), sources),
         Err(error) => {
-            sources.spoil_all();
+            sources.discard_all();
             let line = error.span().map_or(1, |span| file.line(&span));
             let subject = format!("{}:{line}", path.display());
             let fault = format!("this is not valid TOML: {}", secret::masked(error.message()));
@@ -111,7 +111,7 @@ impl SettingsFile<'_> {
             match items(key, value) {
                 Ok(items) => sources.set(key, SourceValue { items, origin }),
                 Err(fault) => {
-                    sources.spoil(key);
+                    sources.discard(key);
                     let shown = match value.get_ref().is_table() {
                         true => "{...}".into(),
                         false => self.excerpt(&value.span()),
@@ -132,7 +132,7 @@ impl SettingsFile<'_> {
         let near = suggest::nearest(section, SECTIONS.iter().map(|(name, _)| *name), "");
         for near in &near {
             let names = table.keys().map(|leaf| format!("{near}.{}", leaf.get_ref()));
-            names.filter_map(|name| keys::find(&name)).for_each(|key| sources.excuse(key));
+            names.filter_map(|name| keys::find(&name)).for_each(|key| sources.waive(key));
         }
         let near: Vec<String> = near.iter().map(|name| format!("[{name}]")).collect();
         let hint = suggest::question(&near).unwrap_or_else(|| {
@@ -144,7 +144,7 @@ impl SettingsFile<'_> {
 
     fn unknown_key(&mut self, name: &str, span: &Range<usize>, sources: &mut Sources) {
         let near = suggest::nearest(name, KEYS.iter().map(|key| key.name), ".");
-        near.iter().filter_map(|name| keys::find(name)).for_each(|key| sources.excuse(key));
+        near.iter().filter_map(|name| keys::find(name)).for_each(|key| sources.waive(key));
         let hint = suggest::question(&near).unwrap_or_else(|| {
             let section = name.split('.').next().unwrap_or(name);
             let of_section = KEYS.iter().filter(|key| key.section() == section);

@@ -52,8 +52,8 @@ fn planned(sources: &Sources, problems: Vec<Problem>) {
     if reading.problems.is_empty() {
         drop(reading.draft.into_plan());
     } else {
-        let told = Problems::new(reading.problems).to_string();
+        let listed = Problems::new(reading.problems).to_string();
         let is_plain = |letter: char| letter == '\n' || !letter.is_control();
-        assert!(told.chars().all(is_plain), "control characters reach the terminal: {told:?}");
+        assert!(listed.chars().all(is_plain), "control characters reach the terminal: {listed:?}");
     }
 }

@@ -75,7 +75,7 @@ const NEEDS: &[Requirement] = &[
     Requirement {
         keys: &["buffers.answer"],
         acts: |plan| {
-            plan.buffers.answer <= plan.buffers.disk / 2
+            plan.buffers.max_response <= plan.buffers.disk / 2
                 || plan.buffers.spill == SpillDirectory::Memory
         },
         why: "answers may take half of buffers.disk, which is lower",

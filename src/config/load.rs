@@ -78,7 +78,7 @@ fn gather(flags: &Flags, environment: &Environment) -> (Sources, Vec<Problem>) {
             let before = problems.len();
             let config = variables.config(&mut problems);
             if problems.len() > before {
-                sources.spoil_all();
+                sources.discard_all();
             }
             config
         }

@@ -49,7 +49,7 @@ pub(super) fn read(
 impl SettingsReading {
     fn store(&mut self, key: &'static SettingKey, sources: &Sources) {
         let Some(value) = sources.value(key) else {
-            if !sources.is_excused(key) {
+            if !sources.is_waived(key) {
                 self.problems.push(missing(key));
             }
             return;

@@ -42,7 +42,7 @@ pub(super) fn conflicts(servers: &[ServerWithProtocol]) -> Vec<Conflict> {
     let mut conflicts =
         conflict::twice(servers.iter().map(show), "a server is here twice: leave one out");
     let first = servers.first();
-    let other = servers.iter().find(|server| first.is_some_and(|first| !alike(first, server)));
+    let other = servers.iter().find(|server| first.is_some_and(|first| !are_alike(first, server)));
     if let Some((first, other)) = first.zip(other) {
         let (first, other) = (show(first), show(other));
         let fault = format!(
@@ -55,7 +55,7 @@ pub(super) fn conflicts(servers: &[ServerWithProtocol]) -> Vec<Conflict> {
     conflicts
 }
 
-fn alike((a, _): &ServerWithProtocol, (b, _): &ServerWithProtocol) -> bool {
+fn are_alike((a, _): &ServerWithProtocol, (b, _): &ServerWithProtocol) -> bool {
     match (a, b) {
         (Protocol::Http1, Protocol::Http1) | (Protocol::Uwsgi(_), Protocol::Uwsgi(_)) => true,
         (Protocol::Http1, Protocol::Uwsgi(_)) | (Protocol::Uwsgi(_), Protocol::Http1) => false,

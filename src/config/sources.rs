@@ -38,7 +38,7 @@ pub(super) struct SourceValue {
 pub(super) struct Sources {
     values: BTreeMap<&'static str, SourceValue>,
     /// Keys whose absence is explained by a problem reported already.
-    excused: BTreeSet<&'static str>,
+    waived: BTreeSet<&'static str>,
 }
 
 // === impl ValueOrigin ===
@@ -92,7 +92,7 @@ impl Sources {
             let items = key.default?.iter().map(|&item| item.to_owned()).collect();
             Some((key.name, SourceValue { items, origin: ValueOrigin::Default }))
         };
-        Self { values: KEYS.iter().filter_map(default).collect(), excused: BTreeSet::new() }
+        Self { values: KEYS.iter().filter_map(default).collect(), waived: BTreeSet::new() }
     }
 
     /// Replaces what lower sources said.
@@ -102,23 +102,23 @@ impl Sources {
 
     /// Forgets what lower sources said: this source wanted to replace it, and could not. A problem
     /// was reported, so that nothing follows from a value nobody asked for.
-    pub(super) fn spoil(&mut self, key: &'static SettingKey) {
+    pub(super) fn discard(&mut self, key: &'static SettingKey) {
         self.values.remove(key.name);
-        self.excuse(key);
+        self.waive(key);
     }
 
     /// Forgets everything that lower sources said.
-    pub(super) fn spoil_all(&mut self) {
-        KEYS.iter().for_each(|key| self.spoil(key));
+    pub(super) fn discard_all(&mut self) {
+        KEYS.iter().for_each(|key| self.discard(key));
     }
 
     /// Does not complain if the key is missing.
-    pub(super) fn excuse(&mut self, key: &'static SettingKey) {
-        self.excused.insert(key.name);
+    pub(super) fn waive(&mut self, key: &'static SettingKey) {
+        self.waived.insert(key.name);
     }
 
-    pub(super) fn is_excused(&self, key: &'static SettingKey) -> bool {
-        self.excused.contains(key.name)
+    pub(super) fn is_waived(&self, key: &'static SettingKey) -> bool {
+        self.waived.contains(key.name)
     }
 
     pub(super) fn value(&self, key: &'static SettingKey) -> Option<&SourceValue> {

@@ -186,7 +186,7 @@ fn longest_body(plan: &Plan, is_secret: bool) -> Option<String> {
     }
     let buffers = &plan.buffers;
     let (most, name) = match spills_to_disk(&buffers.spill) {
-        true => (buffers.disk.max(buffers.each), "buffers.disk"),
+        true => (buffers.disk.max(buffers.memory_per_body), "buffers.disk"),
         false => (buffers.memory, "buffers.memory, where they wait without a disk"),
     };
     if plan.server.max_body.is_some_and(|limit| limit <= most) {

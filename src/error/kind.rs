@@ -4,13 +4,13 @@
 
 use http::StatusCode;
 
-use FailureSide::{Client, Us};
+use FailureSide::{Client, Sideman};
 
 /// Whose side a failure lies on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureSide {
     Client,
-    Us,
+    Sideman,
     Upstream,
 }
 
@@ -32,7 +32,7 @@ pub struct FailureRow {
     /// the rest of a body is too long to read.
     pub closes: bool,
     /// Whether it can happen after the response has begun, which is aborted then.
-    pub breaks_off: bool,
+    pub can_abort_response: bool,
     /// The seconds in `Retry-After`.
     pub retry_after: Option<u32>,
     /// What happened, for the operator: the comment of the row.
@@ -68,30 +68,30 @@ macro_rules! kinds {
 
 kinds! {
     /// `upstream.queue` requests wait already.
-    QueueFull: row("queue_full", Us, 503, "The server is busy. Please try again in a moment.")
+    QueueFull: row("queue_full", Sideman, 503, "The server is busy. Please try again in a moment.")
         .retry_after(MOMENT)
         .advice("the application is busy: give it more workers, and set upstream.max_in_flight to \
             their number");
     /// No place was free within `upstream.queue_timeout`.
-    QueueTimeout: row("queue_timeout", Us, 503, "The server is busy. Please try again in a moment.")
+    QueueTimeout: row("queue_timeout", Sideman, 503, "The server is busy. Please try again in a moment.")
         .retry_after(MOMENT)
         .advice("the application is busy: give it more workers, and set upstream.max_in_flight to \
             their number");
     /// The request came back to the Sideman that had passed it on.
-    LoopDetected: row("loop_detected", Us, 508, "The request came back to the server that had passed it on.")
+    LoopDetected: row("loop_detected", Sideman, 508, "The request came back to the server that had passed it on.")
         .advice("name the application's own address in upstream.url (or routes.upstreams): this one leads back to \
             Sideman, perhaps through a name, a load balancer or another proxy");
     /// The file of `maintenance.flag` exists.
-    Maintenance: row("maintenance", Us, 503, "The site is being worked on. Please come back in a moment.")
+    Maintenance: row("maintenance", Sideman, 503, "The site is being worked on. Please come back in a moment.")
         .retry_after(WORK)
         .remedy("remove it");
     /// Long heads of requests have taken their share of `memory.limit`.
-    HeadsFull: row("heads_full", Us, 503, "The server has no room for the request's head now: try again.")
+    HeadsFull: row("heads_full", Sideman, 503, "The server has no room for the request's head now: try again.")
         .retry_after(MOMENT)
         .closes()
         .advice("raise memory.limit, as far as there is memory, or lower server.max_head");
     /// Bodies that wait have filled `buffers.memory` and `buffers.disk`.
-    BuffersFull: row("buffers_full", Us, 503, "The server has no room for the request's body now: try again.")
+    BuffersFull: row("buffers_full", Sideman, 503, "The server has no room for the request's body now: try again.")
         .retry_after(MOMENT)
         .advice("raise buffers.memory or buffers.disk, as far as there is room")
         .remedy("raise them; name a volume in buffers.directory");
@@ -105,11 +105,11 @@ kinds! {
         .remedy("raise these, name a volume in buffers.directory, lower server.max_body, or let the path stream \
             (routes.unbuffered)");
     /// The disk of `buffers.directory` has no room.
-    DiskFull: row("disk_full", Us, 507, "The server has no disk space for the request's body.")
+    DiskFull: row("disk_full", Sideman, 507, "The server has no disk space for the request's body.")
         .advice("free space where buffers.directory is, or lower buffers.disk");
     /// A buffered body could not be written or read, although there is room.
-    BufferFailed: row("buffer_failed", Us, 500, "The server could not store the request's body.")
-        .breaks_off()
+    BufferFailed: row("buffer_failed", Sideman, 500, "The server could not store the request's body.")
+        .can_abort_response()
         .advice("see the error: the disk or the file system of buffers.directory fails; set another directory");
     /// The body is longer than `server.max_body`.
     BodyTooLarge: row("body_too_large", Client, 413, "The request's body is longer than this server takes.")
@@ -139,12 +139,12 @@ kinds! {
         .remedy("security groups; a full listen queue: lower upstream.max_in_flight");
     /// The application was silent for `upstream.read_timeout`.
     UpstreamReadTimeout: upstream("upstream_read_timeout", 504, "The application did not answer in time.")
-        .breaks_off()
+        .can_abort_response()
         .advice("see what the application waits for, or raise upstream.read_timeout; if it never answers, see \
             whether upstream.url names the protocol that it speaks (http or uwsgi)");
     /// The answer was not complete within `upstream.total_timeout`.
     UpstreamTotalTimeout: upstream("upstream_total_timeout", 504, "The application did not answer in time.")
-        .breaks_off()
+        .can_abort_response()
         .advice("see what takes the application so long, or raise upstream.total_timeout");
     /// The connection ended before the head of an answer.
     UpstreamClosed:
@@ -155,13 +155,13 @@ kinds! {
         .remedy("the application's log: a worker was killed (memory, `--timeout`, `harakiri`)");
     /// The connection ended in the midst of the answer.
     UpstreamTruncated: upstream("upstream_truncated", 502, "The application's response ended too early.")
-        .breaks_off()
+        .can_abort_response()
         .advice(ENDED)
         .remedy("the same");
     /// The response is not HTTP, or not as HTTP allows it: a status outside 100 to 599, a `Content-Length` of 2^63 or
     /// more, a malformed field, more than 1000 interim responses; the event says which.
     UpstreamGarbage: upstream("upstream_garbage", 502, "The application's response is not valid HTTP.")
-        .breaks_off()
+        .can_abort_response()
         .advice("mend what the application sends, or see whether upstream.url names the protocol that it speaks \
             (http or uwsgi)");
     /// The server answers the other protocol: HTTP where `upstream.url` begins with `uwsgi`, or the reverse; the event
@@ -182,14 +182,14 @@ kinds! {
         .advice("have the application name a file below one of accel.roots");
     /// No descriptor was left.
     DescriptorsExhausted:
-        row("descriptors_exhausted", Us, 503,
+        row("descriptors_exhausted", Sideman, 503,
             "The server has too many open files and connections. Please try again in a moment.")
         .retry_after(MOMENT)
         .advice("raise the container's limit of open files (nofile)");
     /// The client left.
     ClientGone: row("client_gone", Client, 400, "The request's body broke off or was malformed.")
         .closes()
-        .breaks_off()
+        .can_abort_response()
         .remedy("nothing; if there are many, look at `duration_ms`");
     /// The request's body broke off, or was malformed.
     ClientBody: row("client_body", Client, 400, "The request's body broke off or was malformed.")
@@ -293,20 +293,20 @@ kinds! {
         .closes()
         .advice("raise server.max_headers, if such requests are right");
     /// A file that this process may not read; the event names the file or directory that refuses, and Sideman's user.
-    FileForbidden: row("file_forbidden", Us, 403, "The server is not permitted to read the file.")
+    FileForbidden: row("file_forbidden", Sideman, 403, "The server is not permitted to read the file.")
         .advice("give the user or group of this process r on the file and x on the directories above it, or run \
             it as the user that writes them (FILE_UPLOAD_PERMISSIONS, umask)");
     /// A file could not be read.
-    FileUnreadable: row("file_unreadable", Us, 500, "The file can't be read.")
-        .breaks_off()
+    FileUnreadable: row("file_unreadable", Sideman, 500, "The file can't be read.")
+        .can_abort_response()
         .remedy("the disk; the event says why");
     /// A file became shorter while it was sent.
-    FileTruncated: row("file_truncated", Us, 500, "The file can't be read.")
-        .breaks_off()
+    FileTruncated: row("file_truncated", Sideman, 500, "The file can't be read.")
+        .can_abort_response()
         .remedy("replace files by renaming, don't write into them");
     /// A file changed while it was sent.
-    FileChanged: row("file_changed", Us, 500, "The file has changed while it was read: ask again.")
-        .breaks_off()
+    FileChanged: row("file_changed", Sideman, 500, "The file has changed while it was read: ask again.")
+        .can_abort_response()
         .remedy("the same");
 }
 
@@ -322,7 +322,7 @@ const fn row(name: &'static str, side: FailureSide, status: u16, text: &'static 
         advice: None,
         remedy: None,
         closes: false,
-        breaks_off: false,
+        can_abort_response: false,
         retry_after: None,
         cause: "",
     }
@@ -347,8 +347,8 @@ impl FailureRow {
         Self { closes: true, ..self }
     }
 
-    const fn breaks_off(self) -> Self {
-        Self { breaks_off: true, ..self }
+    const fn can_abort_response(self) -> Self {
+        Self { can_abort_response: true, ..self }
     }
 
     const fn retry_after(self, seconds: u32) -> Self {

@@ -49,7 +49,7 @@ fn rows() -> String {
         let row = kind.row();
         // One that has left gets no answer.
         let status = if kind == FailureKind::ClientGone { 499 } else { row.status };
-        let late = if row.breaks_off { ", -" } else { "" };
+        let late = if row.can_abort_response { ", -" } else { "" };
         let (cause, remedy) = (lower(row.cause.trim()), quoted(remedy(kind)));
         writeln!(text, "| `{}` | {status}{late} | {cause} | {remedy} |", row.name).unwrap();
     }

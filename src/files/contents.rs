@@ -80,7 +80,7 @@ fn settled(
 ) -> io::Result<Option<(Metadata, Option<Bytes>)>> {
     let mut metadata = first;
     for _ in 0..attempts {
-        if let Some(rest) = unrested(&metadata) {
+        if let Some(rest) = settle_time(&metadata) {
             if effort == LookupEffort::Memory {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
@@ -166,7 +166,7 @@ fn read_cached(file: &File, target: &mut [u8], at: u64) -> io::Result<usize> {
 }
 
 /// How long to wait until a further change would show.
-fn unrested(metadata: &Metadata) -> Option<Duration> {
+fn settle_time(metadata: &Metadata) -> Option<Duration> {
     let seconds = u64::try_from(metadata.mtime()).ok()?;
     let nanos = u32::try_from(metadata.mtime_nsec()).ok()?;
     let modified = UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))?;

@@ -40,8 +40,8 @@ pub struct FileEntry {
     /// Milliseconds on the store's clock.
     checked: AtomicU64,
     /// When it may be had better, with a strong tag or from memory, on the same clock.
-    better_at: Option<u64>,
-    progress: AtomicU8,
+    retry_at: Option<u64>,
+    optimisation: AtomicU8,
     /// How often it was asked for since the store last looked for something to throw away, up to
     /// [`BUSY`].
     uses: AtomicU8,
@@ -112,8 +112,8 @@ pub(super) struct Stamps {
     /// Which of its root's directories it is in.
     pub(super) directory: usize,
     pub(super) original: Stamp,
-    /// Of its compressed siblings, in the order of `load::SIBLINGS`.
-    pub(super) siblings: [Option<Stamp>; 3],
+    /// Of its compressed siblings, in the order of `load::PRECOMPRESSED_CODINGS`.
+    pub(super) precompressed: [Option<Stamp>; 3],
     /// Which manifest of its directory was asked.
     pub(super) generation: u64,
 }
@@ -132,39 +132,39 @@ impl FileEntry {
     /// `representations` begins with identity.
     pub(super) fn new(key: FileKey, stamps: Stamps, representations: Vec<Representation>) -> Self {
         Self {
-            better_at: None,
+            retry_at: None,
             representations: representations.into(),
             key,
             stamps,
-            progress: AtomicU8::new(Optimisation::None as u8),
+            optimisation: AtomicU8::new(Optimisation::None as u8),
             checked: AtomicU64::default(),
             uses: AtomicU8::default(),
         }
     }
 
     /// The same file with more or better representations.
-    pub(super) fn improved(
+    pub(super) fn optimised(
         &self,
         representations: Vec<Representation>,
-        progress: Optimisation,
+        optimisation: Optimisation,
     ) -> Self {
         Self {
-            progress: AtomicU8::new(progress as u8),
+            optimisation: AtomicU8::new(optimisation as u8),
             checked: AtomicU64::new(self.checked()),
             uses: AtomicU8::new(1),
-            better_at: self.better_at,
+            retry_at: self.retry_at,
             ..Self::new(self.key.clone(), self.stamps, representations)
         }
     }
 
     /// The same file, which is worth another look at that moment on the store's clock.
-    pub(super) fn better_at(self, moment: Option<u64>) -> Self {
-        Self { better_at: moment, ..self }
+    pub(super) fn retry_at(self, moment: Option<u64>) -> Self {
+        Self { retry_at: moment, ..self }
     }
 
     /// Whether it may be had better by now.
     pub(super) fn is_due(&self, now: u64) -> bool {
-        self.better_at.is_some_and(|moment| now >= moment)
+        self.retry_at.is_some_and(|moment| now >= moment)
     }
 
     /// Whether the file was not being written when it was looked at. Of one that was, nothing may be remembered.
@@ -237,16 +237,16 @@ impl FileEntry {
         self.representations.iter().filter(is_open).count() as u64
     }
 
-    pub(super) fn progress(&self) -> Optimisation {
-        match self.progress.load(Ordering::Relaxed) {
+    pub(super) fn optimisation(&self) -> Optimisation {
+        match self.optimisation.load(Ordering::Relaxed) {
             0 => Optimisation::None,
             1 => Optimisation::Plain,
             _ => Optimisation::Full,
         }
     }
 
-    pub(super) fn set_progress(&self, progress: Optimisation) {
-        self.progress.store(progress as u8, Ordering::Relaxed);
+    pub(super) fn set_optimisation(&self, optimisation: Optimisation) {
+        self.optimisation.store(optimisation as u8, Ordering::Relaxed);
     }
 
     pub(super) fn checked(&self) -> u64 {

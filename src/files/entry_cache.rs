@@ -294,28 +294,28 @@ mod tests {
         };
         let one = Representation::new((Coding::Identity, 100), content, HeaderMap::new(), None);
         let key = FileKey { root: 0, name: vec![number].into() };
-        let stamps = Stamps { directory: 0, original, siblings: [None; 3], generation: 0 };
+        let stamps = Stamps { directory: 0, original, precompressed: [None; 3], generation: 0 };
         Arc::new(FileEntry::new(key, stamps, vec![one]))
     }
 
-    fn counted(shelf: &EntryCache) -> (u64, u64, u64) {
-        let EntryCache { counts, descriptors, .. } = shelf;
+    fn counted(cache: &EntryCache) -> (u64, u64, u64) {
+        let EntryCache { counts, descriptors, .. } = cache;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         (read(&counts.entries), read(&counts.bytes), read(descriptors))
     }
 
     #[test]
     fn descriptors_are_bounded_apart_from_bytes() {
-        let shelf = EntryCache::new(u64::MAX, usize::MAX, 4, Arc::default());
+        let cache = EntryCache::new(u64::MAX, usize::MAX, 4, Arc::default());
         for number in 0..100 {
-            assert!(shelf.insert(u64::from(number), entry(number, number % 2 == 0), true));
-            assert!(counted(&shelf).2 <= 4, "{number}");
+            assert!(cache.insert(u64::from(number), entry(number, number % 2 == 0), true));
+            assert!(counted(&cache).2 <= 4, "{number}");
         }
-        let evicted = shelf.counts.evicted.load(Ordering::Relaxed);
-        assert_eq!(counted(&shelf).0 + evicted, 100);
-        assert!(shelf.has_open_files());
-        assert_eq!(shelf.open_since(1).len() as u64, counted(&shelf).2);
-        assert_eq!(shelf.open_since(0).len(), 0);
+        let evicted = cache.counts.evicted.load(Ordering::Relaxed);
+        assert_eq!(counted(&cache).0 + evicted, 100);
+        assert!(cache.has_open_files());
+        assert_eq!(cache.open_since(1).len() as u64, counted(&cache).2);
+        assert_eq!(cache.open_since(0).len(), 0);
     }
 
     #[test]
@@ -323,51 +323,51 @@ mod tests {
         for (budget, most, descriptors) in
             [(u64::MAX, 4, u64::MAX), (4 * entry(0, true).cost(), 99, u64::MAX), (u64::MAX, 99, 4)]
         {
-            let shelf = EntryCache::new(budget, most, descriptors, Arc::default());
+            let cache = EntryCache::new(budget, most, descriptors, Arc::default());
             for number in 0..4 {
-                assert!(shelf.insert(u64::from(number), entry(number, true), false), "{number}");
+                assert!(cache.insert(u64::from(number), entry(number, true), false), "{number}");
             }
-            let kept = counted(&shelf);
-            assert!(!shelf.insert(4, entry(4, true), false));
-            assert_eq!((counted(&shelf), shelf.get(4).is_none()), (kept, true));
-            assert_eq!(shelf.counts.evicted.load(Ordering::Relaxed), 1);
-            assert!(shelf.insert(4, entry(4, true), true));
-            assert_eq!((counted(&shelf), shelf.get(4).is_some()), (kept, true));
-            assert_eq!(shelf.counts.evicted.load(Ordering::Relaxed), 2);
+            let kept = counted(&cache);
+            assert!(!cache.insert(4, entry(4, true), false));
+            assert_eq!((counted(&cache), cache.get(4).is_none()), (kept, true));
+            assert_eq!(cache.counts.evicted.load(Ordering::Relaxed), 1);
+            assert!(cache.insert(4, entry(4, true), true));
+            assert_eq!((counted(&cache), cache.get(4).is_some()), (kept, true));
+            assert_eq!(cache.counts.evicted.load(Ordering::Relaxed), 2);
         }
     }
 
     #[test]
     fn the_counts_return_to_zero() {
-        let shelf = EntryCache::new(1 << 20, 20, 8, Arc::default());
+        let cache = EntryCache::new(1 << 20, 20, 8, Arc::default());
         let mut random = fastrand::Rng::with_seed(3);
         for _ in 0..2000 {
             let hash = random.u64(..40);
             let new = entry(random.u8(..), random.bool());
-            match (random.u8(..4), shelf.get(hash)) {
-                (0, Some(old)) => shelf.remove(hash, &old),
-                (1, Some(old)) => shelf.replace(hash, &old, new),
+            match (random.u8(..4), cache.get(hash)) {
+                (0, Some(old)) => cache.remove(hash, &old),
+                (1, Some(old)) => cache.replace(hash, &old, new),
                 // One that has left meanwhile neither leaves again nor is replaced.
                 (2, _) => {
-                    shelf.remove(hash, &new);
-                    shelf.replace(hash, &entry(0, true), new);
+                    cache.remove(hash, &new);
+                    cache.replace(hash, &entry(0, true), new);
                 }
                 (_, old) => {
                     let _ = old.map(|old| old.mark_used());
-                    shelf.insert(hash, new, random.bool());
+                    cache.insert(hash, new, random.bool());
                 }
             }
-            let (entries, _, descriptors) = counted(&shelf);
+            let (entries, _, descriptors) = counted(&cache);
             assert!(entries <= 20 && descriptors <= 8, "{entries} {descriptors}");
         }
-        assert!(counted(&shelf).0 > 0);
+        assert!(counted(&cache).0 > 0);
         for hash in 0..40 {
-            if let Some(old) = shelf.get(hash) {
-                shelf.remove(hash, &old);
+            if let Some(old) = cache.get(hash) {
+                cache.remove(hash, &old);
             }
         }
-        assert_eq!(counted(&shelf), (0, 0, 0));
-        assert!(!shelf.has_open_files());
-        assert!(shelf.shards.iter().all(|shard| shard.lock().unwrap().queue.is_empty()));
+        assert_eq!(counted(&cache), (0, 0, 0));
+        assert!(!cache.has_open_files());
+        assert!(cache.shards.iter().all(|shard| shard.lock().unwrap().queue.is_empty()));
     }
 }

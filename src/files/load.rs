@@ -48,7 +48,7 @@ const NEXT_TRY: Duration = Duration::from_secs(10);
 const SENDABLE: u64 = 32 * 1024;
 
 /// The codings that are looked for beside a file.
-pub(super) const SIBLINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
+pub(super) const PRECOMPRESSED_CODINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
 
 /// What there is under a name.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ pub(super) struct Lookup<'a> {
     pub(super) plan: &'a FileSettings,
     pub(super) tree: &'a PrefixTree,
     pub(super) hashes: &'a Hashes,
-    pub(super) held: &'a ContentBudget,
+    pub(super) content_budget: &'a ContentBudget,
     pub(super) counts: &'a StoreCounts,
     pub(super) notices: &'a FileNotices,
     /// Milliseconds on the store's clock.
@@ -81,13 +81,13 @@ pub(super) struct Lookup<'a> {
 /// What all representations of one file have in common.
 struct Loader<'a> {
     lookup: &'a Lookup<'a>,
-    place: &'a tree::PrefixDirectory,
+    location: &'a tree::PrefixDirectory,
     /// Of the place among its root's.
     index: usize,
     /// Of the manifest that was asked.
     generation: u64,
     directory: &'a OpenDirectory,
-    about: &'a FileHeaders,
+    headers: &'a FileHeaders,
     name: &'a [u8],
 }
 
@@ -95,7 +95,7 @@ struct LoadedFile {
     representation: Representation,
     stamp: Stamp,
     /// How long until it may be had better: with a strong tag, or from memory.
-    better_in: Option<Duration>,
+    retry_in: Option<Duration>,
 }
 
 /// A sibling that was found; one that can't be used has no representation.
@@ -111,23 +111,23 @@ impl Lookup<'_> {
     /// not the name's fault is an error.
     pub(super) fn load(&self, key: &FileKey) -> io::Result<LoadResult> {
         let mut found = LoadResult::Missing;
-        for (index, place) in self.tree.places.iter().enumerate() {
-            let Some(directory) = place.open(self.effort)? else { continue };
-            match self.look(place, &directory, &key.name)? {
+        for (index, location) in self.tree.locations.iter().enumerate() {
+            let Some(directory) = location.open(self.effort)? else { continue };
+            match self.look(location, &directory, &key.name)? {
                 DirectoryEntry::Missing => {}
                 DirectoryEntry::Directory => found = LoadResult::Directory,
                 DirectoryEntry::File(file, metadata) => {
-                    let manifest = place.manifest(&directory, self.plan.symlinks, self.now)?;
+                    let manifest = location.manifest(&directory, self.plan.symlinks, self.now)?;
                     let manifest_says = manifest.says(&key.name);
                     let about =
                         FileHeaders::new(self.plan, &self.tree.root, &key.name, manifest_says);
                     let loader = Loader {
                         lookup: self,
-                        place,
+                        location,
                         index,
                         generation: manifest.generation,
                         directory: &directory,
-                        about: &about,
+                        headers: &about,
                         name: &key.name,
                     };
                     let entry = loader.entry(key, file, metadata)?;
@@ -141,12 +141,12 @@ impl Lookup<'_> {
     /// Whether the name still stands for the file of the entry, with its siblings unchanged.
     pub(super) fn is_current(&self, entry: &FileEntry) -> io::Result<bool> {
         let (stamps, name) = (&entry.stamps, &entry.key.name);
-        for (index, place) in self.tree.places.iter().enumerate() {
-            let Some(directory) = place.open(self.effort)? else { continue };
-            let DirectoryEntry::File(_, metadata) = self.look(place, &directory, name)? else {
+        for (index, location) in self.tree.locations.iter().enumerate() {
+            let Some(directory) = location.open(self.effort)? else { continue };
+            let DirectoryEntry::File(_, metadata) = self.look(location, &directory, name)? else {
                 continue;
             };
-            let manifest = || place.manifest(&directory, self.plan.symlinks, self.now);
+            let manifest = || location.manifest(&directory, self.plan.symlinks, self.now);
             if index != stamps.directory
                 || Stamp::of(&metadata) != stamps.original
                 || manifest()?.generation != stamps.generation
@@ -156,8 +156,9 @@ impl Lookup<'_> {
             let varies =
                 entry.identity().is_some_and(|one| one.head.contains_key(http::header::VARY));
             if varies {
-                for (coding, stamp) in SIBLINGS.into_iter().zip(&stamps.siblings) {
-                    let now = match self.look_beside(place, &directory, name, coding)? {
+                for (coding, stamp) in PRECOMPRESSED_CODINGS.into_iter().zip(&stamps.precompressed)
+                {
+                    let now = match self.find_precompressed(location, &directory, name, coding)? {
                         DirectoryEntry::File(_, metadata) => Some(Stamp::of(&metadata)),
                         DirectoryEntry::Directory | DirectoryEntry::Missing => None,
                     };
@@ -173,7 +174,7 @@ impl Lookup<'_> {
 
     fn look(
         &self,
-        place: &tree::PrefixDirectory,
+        location: &tree::PrefixDirectory,
         directory: &OpenDirectory,
         name: &[u8],
     ) -> io::Result<DirectoryEntry> {
@@ -181,7 +182,7 @@ impl Lookup<'_> {
             Opened::File(file) => file,
             Opened::Missing => return Ok(DirectoryEntry::Missing),
             Opened::Refused => {
-                self.report_link(place, directory, name);
+                self.report_link(location, directory, name);
                 return Ok(DirectoryEntry::Missing);
             }
         };
@@ -194,17 +195,17 @@ impl Lookup<'_> {
     }
 
     /// The same for a file's compressed sibling. One that may not be read is none: the file itself is there.
-    fn look_beside(
+    fn find_precompressed(
         &self,
-        place: &tree::PrefixDirectory,
+        location: &tree::PrefixDirectory,
         directory: &OpenDirectory,
         name: &[u8],
         coding: Coding,
     ) -> io::Result<DirectoryEntry> {
-        let name = beside(name, coding);
-        match self.look(place, directory, &name) {
+        let name = precompressed_name(name, coding);
+        match self.look(location, directory, &name) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                self.report_sibling(place, &name, "this process may not read it", b"");
+                self.report_precompressed(location, &name, "this process may not read it", b"");
                 Ok(DirectoryEntry::Missing)
             }
             found => found,
@@ -212,10 +213,15 @@ impl Lookup<'_> {
     }
 
     /// Says once that a link is not followed: for clients there is just no file.
-    fn report_link(&self, place: &tree::PrefixDirectory, directory: &OpenDirectory, name: &[u8]) {
+    fn report_link(
+        &self,
+        location: &tree::PrefixDirectory,
+        directory: &OpenDirectory,
+        name: &[u8],
+    ) {
         let symlinks = self.plan.symlinks;
         let Some(link) = directory.refused_link(name, symlinks) else { return };
-        let path = path_of(place, &link.name);
+        let path = path_of(location, &link.name);
         let Some(missed) = self.notices.should_report(&[&path, &link.target[..]].concat()) else {
             return;
         };
@@ -239,20 +245,20 @@ impl Lookup<'_> {
 
     /// Says once that a compressed file is not used: clients get more bytes than whoever made it expects. It is said
     /// again of another `version`.
-    fn report_sibling(
+    fn report_precompressed(
         &self,
-        place: &tree::PrefixDirectory,
+        location: &tree::PrefixDirectory,
         name: &[u8],
         why: &str,
         version: &[u8],
     ) {
-        let path = path_of(place, name);
+        let path = path_of(location, name);
         let Some(missed) = self.notices.should_report(&[&path, version, why.as_bytes()].concat())
         else {
             return;
         };
         let original = name.iter().rposition(|&byte| byte == b'.');
-        let original = path_of(place, original.and_then(|dot| name.get(..dot)).unwrap_or(name));
+        let original = path_of(location, original.and_then(|dot| name.get(..dot)).unwrap_or(name));
         let (file, original) = (shown(&path), shown(&original));
         tracing::warn!(
             %file, %original, why, missed,
@@ -266,34 +272,36 @@ impl Lookup<'_> {
 impl Loader<'_> {
     /// The file with its siblings.
     fn entry(&self, key: &FileKey, file: File, metadata: Metadata) -> io::Result<FileEntry> {
-        let mut representations = Vec::with_capacity(1 + SIBLINGS.len());
+        let mut representations = Vec::with_capacity(1 + PRECOMPRESSED_CODINGS.len());
         let original = self.read(file, metadata, Coding::Identity, None)?;
-        let mut better_in = original.better_in;
+        let mut retry_in = original.retry_in;
         // What is made of a file while that is written is not made of what is sent.
         let is_settled = original.representation.is_settled();
         representations.push(original.representation);
-        let mut siblings = [None; SIBLINGS.len()];
-        if self.about.varies && is_settled {
-            for (coding, stamp) in SIBLINGS.into_iter().zip(&mut siblings) {
-                let Some(sibling) = self.sibling(coding, original.stamp.modified())? else {
+        let mut precompressed = [None; PRECOMPRESSED_CODINGS.len()];
+        if self.headers.varies && is_settled {
+            for (coding, stamp) in PRECOMPRESSED_CODINGS.into_iter().zip(&mut precompressed) {
+                let Some(precompressed_file) =
+                    self.precompressed_file(coding, original.stamp.modified())?
+                else {
                     continue;
                 };
-                *stamp = Some(sibling.stamp);
-                let Some(loaded) = sibling.loaded else { continue };
-                better_in = better_in.into_iter().chain(loaded.better_in).min();
+                *stamp = Some(precompressed_file.stamp);
+                let Some(loaded) = precompressed_file.loaded else { continue };
+                retry_in = retry_in.into_iter().chain(loaded.retry_in).min();
                 representations.push(loaded.representation);
             }
         }
         let stamps = Stamps {
             directory: self.index,
             original: original.stamp,
-            siblings,
+            precompressed,
             generation: self.generation,
         };
         // Rounded up: a look a moment too early would find it weak still.
         let milliseconds = |rest: Duration| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX) + 1;
-        let better_at = better_in.map(|wait| self.lookup.now.saturating_add(milliseconds(wait)));
-        Ok(FileEntry::new(key.clone(), stamps, representations).better_at(better_at))
+        let retry_at = retry_in.map(|wait| self.lookup.now.saturating_add(milliseconds(wait)));
+        Ok(FileEntry::new(key.clone(), stamps, representations).retry_at(retry_at))
     }
 
     fn read(
@@ -303,9 +311,9 @@ impl Loader<'_> {
         coding: Coding,
         original: Option<(i64, i64)>,
     ) -> io::Result<LoadedFile> {
-        let Lookup { plan, effort, held, .. } = *self.lookup;
+        let Lookup { plan, effort, content_budget: held, .. } = *self.lookup;
         let most =
-            if self.about.is_own { SMALL } else { SMALL_UPLOAD }.min(plan.memory / LEAST_KEPT);
+            if self.headers.is_own { SMALL } else { SMALL_UPLOAD }.min(plan.memory / LEAST_KEPT);
         let is_small = metadata.len() <= most;
         let room = if is_small { held.reserve(metadata.len()) } else { None };
         let is_crowded = is_small && room.is_none();
@@ -314,7 +322,7 @@ impl Loader<'_> {
         let mut hash = read.bytes.as_ref().map(|bytes| xxh3_128(bytes));
         // Only the site's own files are copied to each task. All tasks share what users have uploaded: of that, only what
         // is kept in memory where there is room has always had a hash.
-        let hashed = if self.about.is_own { HASHED } else { SMALL_UPLOAD };
+        let hashed = if self.headers.is_own { HASHED } else { SMALL_UPLOAD };
         if hash.is_none() && read.metadata.len() <= hashed && read.is_settled {
             match self.lookup.hashes.of(&file, &read.metadata, (effort, self.lookup.now))? {
                 ContentHash::Of(known) => hash = Some(known),
@@ -324,22 +332,22 @@ impl Loader<'_> {
         }
         let Contents { metadata, bytes, is_settled } = read;
         let now = SystemTime::now();
-        let (mut tag, mut better_in) = (None, hashed_in);
+        let (mut tag, mut retry_in) = (None, hashed_in);
         if let Some(hash) = hash {
             tag = Some(tag::of_hash(hash));
         } else if hashed_in.is_some() {
             self.lookup.counts.unhashed.fetch_add(1, Ordering::Relaxed);
         } else if is_settled {
             let strong = self.tag(&metadata, coding);
-            better_in = tag::rests_in(&metadata, now);
-            tag = Some(if better_in.is_some() { tag::weak(&strong) } else { strong });
+            retry_in = tag::settles_in(&metadata, now);
+            tag = Some(if retry_in.is_some() { tag::weak(&strong) } else { strong });
         }
         let (seconds, _) = original.unwrap_or((metadata.mtime(), 0));
         // A date that is still to come would be none (RFC 9110, 8.8.2.1).
         let modified = u64::try_from(seconds).unwrap_or(0).min(date::seconds(now));
         let validity = is_settled.then_some(EntryValidators { etag: tag, modified });
         let (size, stamp) = (metadata.len(), Stamp::of(&metadata));
-        let head = self.about.head(coding, size, validity.as_ref());
+        let head = self.headers.head(coding, size, validity.as_ref());
         let content = match (bytes, room) {
             (Some(bytes), Some(room)) => FileContent::Memory(room.hold(bytes), None),
             // Empty.
@@ -348,18 +356,19 @@ impl Loader<'_> {
         };
         if is_crowded {
             self.lookup.counts.streamed.fetch_add(1, Ordering::Relaxed);
-            better_in = Some(better_in.map_or(NEXT_TRY, |wait| wait.min(NEXT_TRY)));
+            retry_in = Some(retry_in.map_or(NEXT_TRY, |wait| wait.min(NEXT_TRY)));
         }
         let mut representation = Representation::new((coding, size), content, head, validity);
-        representation.is_write_once = is_settled && (plan.write_once || self.about.is_immutable);
-        Ok(LoadedFile { representation, stamp, better_in })
+        representation.is_write_once = is_settled && (plan.write_once || self.headers.is_immutable);
+        Ok(LoadedFile { representation, stamp, retry_in })
     }
 
     /// The strong tag of a file that is too large to be hashed. A hash in the name is as good as the contents where
     /// nobody cheats, but says nothing about how they were compressed.
     fn tag(&self, metadata: &Metadata, coding: Coding) -> String {
         let hash = kind::hash(self.name).and_then(|range| self.name.get(range));
-        let is_sure = self.about.is_own && self.about.is_immutable && coding == Coding::Identity;
+        let is_sure =
+            self.headers.is_own && self.headers.is_immutable && coding == Coding::Identity;
         match hash.filter(|_| is_sure) {
             Some(hash) => tag::of_name(hash, metadata.len()),
             None => tag::of_date(metadata),
@@ -367,17 +376,18 @@ impl Loader<'_> {
     }
 
     /// The sibling in this coding. One that can't be used is reported, and never fails the file.
-    fn sibling(
+    fn precompressed_file(
         &self,
         coding: Coding,
         original: (i64, i64),
     ) -> io::Result<Option<PrecompressedFile>> {
         let Lookup { effort, .. } = *self.lookup;
-        let place = self.lookup.look_beside(self.place, self.directory, self.name, coding)?;
-        let DirectoryEntry::File(file, metadata) = place else { return Ok(None) };
+        let location =
+            self.lookup.find_precompressed(self.location, self.directory, self.name, coding)?;
+        let DirectoryEntry::File(file, metadata) = location else { return Ok(None) };
         let stamp = Stamp::of(&metadata);
         // The contents of an immutable name never change, so its age says nothing about them.
-        let is_stale = !self.about.is_immutable && is_stale(stamp.modified(), original);
+        let is_stale = !self.headers.is_immutable && is_stale(stamp.modified(), original);
         let why = if metadata.len() == 0 {
             "it is empty".to_owned()
         } else if is_stale {
@@ -399,18 +409,18 @@ impl Loader<'_> {
             }
         };
         let version = format!("{original:?} {:?}", stamp.modified());
-        let name = beside(self.name, coding);
-        self.lookup.report_sibling(self.place, &name, &why, version.as_bytes());
+        let name = precompressed_name(self.name, coding);
+        self.lookup.report_precompressed(self.location, &name, &why, version.as_bytes());
         Ok(Some(PrecompressedFile { loaded: None, stamp }))
     }
 }
 
-fn beside(name: &[u8], coding: Coding) -> Vec<u8> {
+fn precompressed_name(name: &[u8], coding: Coding) -> Vec<u8> {
     [name, coding.suffix().as_bytes()].concat()
 }
 
-fn path_of(place: &tree::PrefixDirectory, name: &[u8]) -> Vec<u8> {
-    [place.path.as_os_str().as_bytes(), b"/", name].concat()
+fn path_of(location: &tree::PrefixDirectory, name: &[u8]) -> Vec<u8> {
+    [location.path.as_os_str().as_bytes(), b"/", name].concat()
 }
 
 /// A path as it is printed: on one line, whatever its name.
@@ -420,9 +430,9 @@ fn shown(path: &[u8]) -> String {
 
 /// Whether a sibling is of an earlier original. Tools that give it the original's time round down: to
 /// whole seconds, or by less than a microsecond where the time is a floating-point number (WhiteNoise).
-fn is_stale(sibling: (i64, i64), (seconds, nanos): (i64, i64)) -> bool {
-    let least = if sibling.1 == 0 { (seconds, 0) } else { (seconds, nanos - 1000) };
-    sibling < least
+fn is_stale(precompressed_file: (i64, i64), (seconds, nanos): (i64, i64)) -> bool {
+    let least = if precompressed_file.1 == 0 { (seconds, 0) } else { (seconds, nanos - 1000) };
+    precompressed_file < least
 }
 
 /// Whether so many bytes are cheaper to send by the kernel.
@@ -452,7 +462,7 @@ mod tests {
     #[test]
     fn rounding_makes_no_sibling_stale() {
         let original = (1_790_000_000, 442_754_903);
-        for (sibling, expected) in [
+        for (precompressed_file, expected) in [
             (original, false),
             ((1_790_000_001, 0), false),
             ((1_790_000_000, 442_754_850), false),
@@ -462,7 +472,7 @@ mod tests {
             ((1_789_999_999, 0), true),
             ((1_789_999_999, 999_999_999), true),
         ] {
-            assert_eq!(is_stale(sibling, original), expected, "{sibling:?}");
+            assert_eq!(is_stale(precompressed_file, original), expected, "{precompressed_file:?}");
         }
     }
 }

@@ -26,14 +26,14 @@ impl NegativeCache {
     }
 
     /// Notes the name with this hash at `now` (milliseconds).
-    pub(super) fn note(&self, hash: u64, now: u64) {
+    pub(super) fn insert(&self, hash: u64, now: u64) {
         if let Some(slot) = self.slots.get(index(hash)) {
             slot.store(tag(hash) << 32 | u64::from(time(now)), Ordering::Relaxed);
         }
     }
 
     /// Whether the name with this hash was noted less than a lifetime before `now`.
-    pub(super) fn knows(&self, hash: u64, now: u64) -> bool {
+    pub(super) fn contains(&self, hash: u64, now: u64) -> bool {
         let Some(slot) = self.slots.get(index(hash)) else { return false };
         let noted = slot.load(Ordering::Relaxed);
         let age = time(now).wrapping_sub(time(noted));
@@ -65,27 +65,27 @@ mod tests {
     fn names_are_forgotten_in_time() {
         let recent = NegativeCache::new(1000);
         let hash = 0x1234_5678_9abc_def0;
-        assert!(!recent.knows(hash, 5000));
-        recent.note(hash, 5000);
-        assert!(recent.knows(hash, 5000) && recent.knows(hash, 5999));
-        assert!(!recent.knows(hash, 6000));
-        assert!(!recent.knows(hash ^ 1 << 40, 5000), "another name of the same slot");
-        recent.note(hash ^ 1 << 40, 5000);
-        assert!(!recent.knows(hash, 5000), "pushed out");
+        assert!(!recent.contains(hash, 5000));
+        recent.insert(hash, 5000);
+        assert!(recent.contains(hash, 5000) && recent.contains(hash, 5999));
+        assert!(!recent.contains(hash, 6000));
+        assert!(!recent.contains(hash ^ 1 << 40, 5000), "another name of the same slot");
+        recent.insert(hash ^ 1 << 40, 5000);
+        assert!(!recent.contains(hash, 5000), "pushed out");
     }
 
     #[test]
     fn the_clock_may_go_round() {
         let recent = NegativeCache::new(1000);
         let begin = u64::from(u32::MAX) - 10;
-        recent.note(7, begin);
-        assert!(recent.knows(7, begin + 500) && !recent.knows(7, begin + 1000));
+        recent.insert(7, begin);
+        assert!(recent.contains(7, begin + 500) && !recent.contains(7, begin + 1000));
     }
 
     #[test]
     fn without_a_lifetime_nothing_is_remembered() {
         let recent = NegativeCache::new(0);
-        recent.note(7, 7);
-        assert!(!recent.knows(7, 7));
+        recent.insert(7, 7);
+        assert!(!recent.contains(7, 7));
     }
 }

@@ -32,7 +32,7 @@ impl FileNotices {
         if reported.contains(&subject) {
             return None;
         }
-        let missed = if reported.len() < FIRST { 0 } else { self.repeat.allow()? };
+        let missed = if reported.len() < FIRST { 0 } else { self.repeat.should_log()? };
         if reported.len() < MOST {
             reported.insert(subject);
         }

@@ -16,7 +16,7 @@ use super::{
 /// Whether there is anything to do about an entry.
 pub(super) fn is_wanted(entry: &FileEntry, compresses: bool) -> bool {
     let compresses = compresses && compressible(entry).is_some();
-    match entry.progress() {
+    match entry.optimisation() {
         Optimisation::None => compresses || entry.representations().iter().any(needs_seal),
         Optimisation::Plain => compresses,
         Optimisation::Full => false,
@@ -24,7 +24,7 @@ pub(super) fn is_wanted(entry: &FileEntry, compresses: bool) -> bool {
 }
 
 /// The entry as it should be.
-pub(super) fn improve(
+pub(super) fn optimise(
     entry: &FileEntry,
     about: &FileHeaders,
     (compresses, held): (bool, &ContentBudget),
@@ -51,8 +51,8 @@ pub(super) fn improve(
         }
     }
     let is_full = compresses || compressible(entry).is_none();
-    let progress = if is_full { Optimisation::Full } else { Optimisation::Plain };
-    Ok(entry.improved(better, progress))
+    let optimisation = if is_full { Optimisation::Full } else { Optimisation::Plain };
+    Ok(entry.optimised(better, optimisation))
 }
 
 /// Contents that the kernel could send, if it had them.

@@ -61,14 +61,14 @@ pub struct FileStore {
     check_interval: u64,
     seed: u64,
     begin: Instant,
-    shelf: EntryCache,
-    missing: NegativeCache,
+    cache: EntryCache,
+    negative_cache: NegativeCache,
     /// Files that were not kept, because the store was full.
     passed: NegativeCache,
     /// Texts that were compressed although the store was full.
-    pressed: NegativeCache,
+    last_pressed: NegativeCache,
     hashes: Hashes,
-    held: ContentBudget,
+    content_budget: ContentBudget,
     notices: FileNotices,
     background: Background,
     /// Whether the background looks for files that are open and gone.
@@ -87,12 +87,12 @@ impl FileStore {
             check_interval,
             seed: fastrand::u64(..),
             begin: Instant::now(),
-            shelf: EntryCache::new(plan.memory, plan.entries, descriptors(), Arc::clone(&counts)),
-            missing: NegativeCache::new(check_interval.min(MISSING)),
+            cache: EntryCache::new(plan.memory, plan.entries, descriptors(), Arc::clone(&counts)),
+            negative_cache: NegativeCache::new(check_interval.min(MISSING)),
             passed: NegativeCache::new(ASKED_AGAIN),
-            pressed: NegativeCache::new(PRESSED),
+            last_pressed: NegativeCache::new(PRESSED),
             hashes: Hashes::new(plan.hash_rate),
-            held: ContentBudget::new(plan.memory),
+            content_budget: ContentBudget::new(plan.memory),
             notices: FileNotices::default(),
             background: Background::default(),
             is_sweeping: AtomicBool::new(false),
@@ -125,7 +125,7 @@ impl FileStore {
     /// Only requests that have begun use it now: the memory is given back at once, and they look at the
     /// disk.
     pub fn retire(&self) {
-        self.shelf.close();
+        self.cache.close();
     }
 
     /// The prefixes, as the plan has them.
@@ -134,9 +134,13 @@ impl FileStore {
     }
 
     /// Where a name is looked for.
-    pub fn places(&self, root: usize, name: &[u8]) -> Vec<PathBuf> {
-        let places = self.trees.get(root).map(|tree| &tree.places);
-        places.into_iter().flatten().map(|place| place.path.join(OsStr::from_bytes(name))).collect()
+    pub fn locations(&self, root: usize, name: &[u8]) -> Vec<PathBuf> {
+        let locations = self.trees.get(root).map(|tree| &tree.locations);
+        locations
+            .into_iter()
+            .flatten()
+            .map(|location| location.path.join(OsStr::from_bytes(name)))
+            .collect()
     }
 
     /// Whether this is the first name below a prefix that is not there, which is worth an event.
@@ -146,7 +150,12 @@ impl FileStore {
     }
 
     /// What is known of a name since a moment ago. `name` is relative, without dot segments.
-    pub fn fresh(self: &Arc<Self>, root: usize, name: &[u8], now: Instant) -> Option<LoadResult> {
+    pub fn find_fresh(
+        self: &Arc<Self>,
+        root: usize,
+        name: &[u8],
+        now: Instant,
+    ) -> Option<LoadResult> {
         let hash = self.hash(root, name);
         let now = self.clock(now);
         match self.known(hash, root, name) {
@@ -156,11 +165,11 @@ impl FileStore {
                     return None;
                 }
                 if entry.mark_used() {
-                    self.improve_later(hash, &entry);
+                    self.optimise_later(hash, &entry);
                 }
                 Some(LoadResult::File(entry))
             }
-            None => self.missing.knows(hash, now).then_some(LoadResult::Missing),
+            None => self.negative_cache.contains(hash, now).then_some(LoadResult::Missing),
         }
     }
 
@@ -213,9 +222,9 @@ impl FileStore {
         let Some(tree) = self.trees.get(root) else { return Ok(None) };
         let now = self.clock(Instant::now());
         let mut is_plain = true;
-        for place in &tree.places {
-            let Some(directory) = place.open(effort)? else { continue };
-            let known = place.manifest(&directory, self.plan.symlinks, now)?;
+        for location in &tree.locations {
+            let Some(directory) = location.open(effort)? else { continue };
+            let known = location.manifest(&directory, self.plan.symlinks, now)?;
             let Some(manifest) = known.manifest else { continue };
             if let Some(current) = manifest.current(original) {
                 return Ok(Some(current.to_vec()));
@@ -229,10 +238,11 @@ impl FileStore {
     fn look(self: &Arc<Self>, key: &FileKey, effort: LookupEffort) -> io::Result<LoadResult> {
         let Some(tree) = self.trees.get(key.root) else { return Ok(LoadResult::Missing) };
         let now = self.clock(Instant::now());
-        let Self { plan, hashes, held, counts, notices, .. } = &**self;
-        let lookup = Lookup { plan, tree, hashes, held, counts, notices, now, effort };
+        let Self { plan, hashes, content_budget: held, counts, notices, .. } = &**self;
+        let lookup =
+            Lookup { plan, tree, hashes, content_budget: held, counts, notices, now, effort };
         let hash = self.hash(key.root, &key.name);
-        let mut is_asked_again = self.passed.knows(hash, now);
+        let mut is_asked_again = self.passed.contains(hash, now);
         if let Some(entry) = self.known(hash, key.root, &key.name) {
             let is_current = match lookup.is_current(&entry) {
                 // Without a descriptor nothing new can be found out: what is known has to do.
@@ -241,12 +251,12 @@ impl FileStore {
             };
             if is_current {
                 entry.set_checked(now);
-                if entry.mark_used() || entry.progress() != Optimisation::Full {
-                    self.improve_later(hash, &entry);
+                if entry.mark_used() || entry.optimisation() != Optimisation::Full {
+                    self.optimise_later(hash, &entry);
                 }
                 return Ok(LoadResult::File(entry));
             }
-            self.shelf.remove(hash, &entry);
+            self.cache.remove(hash, &entry);
             is_asked_again = true;
         }
         let found = lookup.load(key)?;
@@ -255,14 +265,14 @@ impl FileStore {
             LoadResult::File(entry) if !entry.is_settled() => {}
             LoadResult::File(entry) => {
                 entry.set_checked(now);
-                if self.shelf.insert(hash, Arc::clone(entry), is_asked_again) {
+                if self.cache.insert(hash, Arc::clone(entry), is_asked_again) {
                     self.sweep_later();
                 } else {
-                    self.passed.note(hash, now);
+                    self.passed.insert(hash, now);
                 }
             }
             // As of the look's beginning: what has come meanwhile is found when that is too long ago.
-            LoadResult::Missing => self.missing.note(hash, now),
+            LoadResult::Missing => self.negative_cache.insert(hash, now),
             LoadResult::Directory => {}
         }
         self.verify_later(key.root);
@@ -271,45 +281,47 @@ impl FileStore {
 
     /// Has done in the background what would make the entry better. What can't be kept would be done
     /// again for every request.
-    fn improve_later(self: &Arc<Self>, hash: u64, entry: &Arc<FileEntry>) {
-        let (now, is_tight) = (self.clock(Instant::now()), self.shelf.is_tight());
-        let may_press = entry.is_busy() && !self.pressed.knows(hash, now);
+    fn optimise_later(self: &Arc<Self>, hash: u64, entry: &Arc<FileEntry>) {
+        let (now, is_tight) = (self.clock(Instant::now()), self.cache.is_tight());
+        let may_press = entry.is_busy() && !self.last_pressed.contains(hash, now);
         let compresses = self.plan.compress && (may_press || !is_tight);
-        if !optimise::is_wanted(entry, compresses) || !self.shelf.fits(entry) {
+        if !optimise::is_wanted(entry, compresses) || !self.cache.fits(entry) {
             return;
         }
         if compresses && is_tight {
-            self.pressed.note(hash, now);
+            self.last_pressed.insert(hash, now);
         }
         // Weak: what is thrown away while it waits is not worth the work, and must not stay in memory.
         let (store, entry) = (Arc::clone(self), Arc::downgrade(entry));
         // What is put off is tried again when the file is asked for again.
         let _ = self.later(move || {
             if let Some(entry) = entry.upgrade() {
-                store.improve(hash, &entry, compresses, is_tight);
+                store.optimise(hash, &entry, compresses, is_tight);
             }
         });
     }
 
-    fn improve(&self, hash: u64, entry: &Arc<FileEntry>, compresses: bool, is_tight: bool) {
-        let is_known = self.shelf.get(hash).is_some_and(|known| Arc::ptr_eq(&known, entry));
+    fn optimise(&self, hash: u64, entry: &Arc<FileEntry>, compresses: bool, is_tight: bool) {
+        let is_known = self.cache.get(hash).is_some_and(|known| Arc::ptr_eq(&known, entry));
         let Some(tree) = self.trees.get(entry.key.root).filter(|_| is_known) else { return };
         let name = &entry.key.name;
-        let manifest_says =
-            tree.places.get(entry.stamps.directory).and_then(|place| place.known().says(name));
+        let manifest_says = tree
+            .locations
+            .get(entry.stamps.directory)
+            .and_then(|location| location.known().says(name));
         let about = FileHeaders::new(&self.plan, &tree.root, name, manifest_says);
-        match optimise::improve(entry, &about, (compresses, &self.held)) {
+        match optimise::optimise(entry, &about, (compresses, &self.content_budget)) {
             Ok(better) => {
                 // Also if there is no room for the better one: the work would be done again each time.
-                entry.set_progress(better.progress());
+                entry.set_optimisation(better.optimisation());
                 let more = better.cost().saturating_sub(entry.cost());
                 // What is as much in demand is worth no less.
-                if compresses && is_tight && !self.shelf.make_room(more, hash) {
+                if compresses && is_tight && !self.cache.make_room(more, hash) {
                     return;
                 }
                 let made = better.codings() - entry.codings();
                 self.counts.compressed.fetch_add(made as u64, Ordering::Relaxed);
-                self.shelf.replace(hash, entry, Arc::new(better));
+                self.cache.replace(hash, entry, Arc::new(better));
             }
             Err(error) => {
                 let name = String::from_utf8_lossy(name);
@@ -322,7 +334,7 @@ impl FileStore {
     fn sweep_later(self: &Arc<Self>) {
         // Where nothing changes, nothing is deleted.
         let Some(interval) = self.plan.check_interval else { return };
-        if !self.shelf.has_open_files() || self.is_sweeping.swap(true, Ordering::SeqCst) {
+        if !self.cache.has_open_files() || self.is_sweeping.swap(true, Ordering::SeqCst) {
             return;
         }
         let store = Arc::downgrade(self);
@@ -337,73 +349,74 @@ impl FileStore {
     /// Closes files that were deleted or replaced, though nobody asks for them; `false` if no more are open.
     fn sweep(&self) -> bool {
         let now = self.clock(Instant::now());
-        let Self { plan, hashes, held, counts, notices, .. } = self;
-        for (hash, entry) in self.shelf.open_since(now.saturating_sub(self.check_interval)) {
+        let Self { plan, hashes, content_budget: held, counts, notices, .. } = self;
+        for (hash, entry) in self.cache.open_since(now.saturating_sub(self.check_interval)) {
             let Some(tree) = self.trees.get(entry.key.root) else { continue };
             let effort = LookupEffort::Disk;
-            let lookup = Lookup { plan, tree, hashes, held, counts, notices, now, effort };
+            let lookup =
+                Lookup { plan, tree, hashes, content_budget: held, counts, notices, now, effort };
             // Of one that can't be looked at nothing is known: its next request sees what is wrong.
             match lookup.is_current(&entry) {
                 Ok(true) | Err(_) => {}
-                Ok(false) => self.shelf.remove(hash, &entry),
+                Ok(false) => self.cache.remove(hash, &entry),
             }
         }
-        if self.shelf.has_open_files() {
+        if self.cache.has_open_files() {
             return true;
         }
         self.is_sweeping.store(false, Ordering::SeqCst);
         // One that was opened since found somebody who sweeps.
-        self.shelf.has_open_files() && !self.is_sweeping.swap(true, Ordering::SeqCst)
+        self.cache.has_open_files() && !self.is_sweeping.swap(true, Ordering::SeqCst)
     }
 
     /// Hands manifests that nobody has verified to the background.
     fn verify_later(self: &Arc<Self>, root: usize) {
         let Some(tree) = self.trees.get(root) else { return };
-        for (index, place) in tree.places.iter().enumerate() {
-            let Some(manifest) = place.take_unverified() else { continue };
+        for (index, location) in tree.locations.iter().enumerate() {
+            let Some(manifest) = location.claim_unverified() else { continue };
             let store = Arc::clone(self);
             if !self.later(move || store.verify(root, index, &manifest)) {
-                place.give_back();
+                location.give_back();
             }
         }
     }
 
     fn read_manifests(&self, tree: &PrefixTree) {
         let now = self.clock(Instant::now());
-        for place in &tree.places {
-            if let Ok(Some(directory)) = place.open(LookupEffort::Disk) {
+        for location in &tree.locations {
+            if let Ok(Some(directory)) = location.open(LookupEffort::Disk) {
                 // What fails is tried again, and told, when a file is looked for.
-                let _ = place.manifest(&directory, self.plan.symlinks, now);
+                let _ = location.manifest(&directory, self.plan.symlinks, now);
             }
         }
     }
 
-    fn verify(self: &Arc<Self>, root: usize, place: usize, manifest: &Manifest) {
+    fn verify(self: &Arc<Self>, root: usize, location: usize, manifest: &Manifest) {
         let Some(tree) = self.trees.get(root) else { return };
-        let Some(place) = tree.places.get(place) else { return };
+        let Some(location) = tree.locations.get(location) else { return };
         let sample = VerifySample::new(fastrand::u64(..));
         // Nobody else looks at the store any more: the process is about to end.
         let cancelled = || Arc::strong_count(self) == 1;
-        let report = verify(&place.path, manifest, self.plan.symlinks, sample, &cancelled);
+        let report = verify(&location.path, manifest, self.plan.symlinks, sample, &cancelled);
         let Ok(report) = report else { return };
         let count = |names: &NameSample| u64::try_from(names.count).unwrap_or(u64::MAX);
         let counts = &self.counts;
         counts.manifest_missing.fetch_add(count(&report.missing), Ordering::Relaxed);
         counts.manifest_mismatched.fetch_add(count(&report.mismatched), Ordering::Relaxed);
-        tell(&tree.root.prefix, &place.path, &report);
+        log_verify_report(&tree.root.prefix, &location.path, &report);
     }
 
     /// Has something done in the background; `false` if too much is waiting there.
     fn later(&self, job: impl FnOnce() + Send + 'static) -> bool {
-        let is_taken = self.background.push(job);
-        if !is_taken {
+        let is_claimed = self.background.push(job);
+        if !is_claimed {
             self.counts.postponed.fetch_add(1, Ordering::Relaxed);
         }
-        is_taken
+        is_claimed
     }
 
     fn known(&self, hash: u64, root: usize, name: &[u8]) -> Option<Arc<FileEntry>> {
-        let entry = self.shelf.get(hash)?;
+        let entry = self.cache.get(hash)?;
         (entry.key.root == root && *entry.key.name == *name).then_some(entry)
     }
 
@@ -430,7 +443,7 @@ fn milliseconds(duration: Duration) -> u64 {
 }
 
 /// Says once what is wrong with a release's files: whoever made the volume can mend it.
-fn tell(prefix: &str, directory: &Path, report: &VerifyReport) {
+fn log_verify_report(prefix: &str, directory: &Path, report: &VerifyReport) {
     let directory = directory.display();
     let VerifyReport { listed, missing, checked, mismatched, unreadable } = report;
     if missing.count > 0 {

@@ -21,9 +21,9 @@ pub(super) fn report(tree: &PrefixTree) {
     if tree.root.purpose == Purpose::Internal {
         return;
     }
-    for place in &tree.places {
-        let Ok(FileCount { files, is_whole }) = count(&place.path, MOST) else { continue };
-        let (prefix, directory) = (&tree.root.prefix, place.path.display());
+    for location in &tree.locations {
+        let Ok(FileCount { files, is_whole }) = count(&location.path, MOST) else { continue };
+        let (prefix, directory) = (&tree.root.prefix, location.path.display());
         let is_static = tree.root.purpose == Purpose::Static;
         if files == 0 && is_whole && is_static {
             tracing::warn!(
@@ -33,7 +33,7 @@ pub(super) fn report(tree: &PrefixTree) {
             continue;
         }
         let files = if is_whole { files.to_string() } else { format!("{files}+") };
-        let manifest = is_static.then(|| place.path.join(OsStr::from_bytes(MANIFEST)).is_file());
+        let manifest = is_static.then(|| location.path.join(OsStr::from_bytes(MANIFEST)).is_file());
         tracing::info!(prefix, %directory, %files, manifest, "serving files");
     }
 }

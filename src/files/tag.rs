@@ -42,7 +42,7 @@ pub(super) fn weak(tag: &str) -> String {
 }
 
 /// How long the date and size of a file do not suffice for a strong tag yet; `None` once they do.
-pub(super) fn rests_in(metadata: &Metadata, now: SystemTime) -> Option<Duration> {
+pub(super) fn settles_in(metadata: &Metadata, now: SystemTime) -> Option<Duration> {
     let age = |seconds: i64, nanos: i64| {
         let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?);
         Some(now.duration_since(UNIX_EPOCH.checked_add(since)?).ok())
@@ -75,17 +75,17 @@ mod tests {
         assert_eq!(of_date(&metadata), "\"60000000-7\"");
         assert_eq!(weak(&of_date(&metadata)), "W/\"60000000-7\"");
         let now = UNIX_EPOCH + begin;
-        assert_eq!(rests_in(&metadata, now), Some(STRONG_AFTER));
-        assert_eq!(rests_in(&metadata, now + STRONG_AFTER / 2), Some(STRONG_AFTER / 2));
-        assert_eq!(rests_in(&metadata, now + STRONG_AFTER), None);
+        assert_eq!(settles_in(&metadata, now), Some(STRONG_AFTER));
+        assert_eq!(settles_in(&metadata, now + STRONG_AFTER / 2), Some(STRONG_AFTER / 2));
+        assert_eq!(settles_in(&metadata, now + STRONG_AFTER), None);
         assert_eq!(of_date(&at(begin + Duration::from_nanos(255))), "\"60000000.ff-7\"");
-        assert_eq!(rests_in(&at(Duration::ZERO), now), None);
+        assert_eq!(settles_in(&at(Duration::ZERO), now), None);
 
         // A date to come: the file was changed just now, as the file system's clock has it.
         let (now, far) = (SystemTime::now(), Duration::from_secs(0x1_0000_0000));
         let metadata = at(far);
-        assert!(rests_in(&metadata, now).is_some());
-        assert_eq!(rests_in(&metadata, now + STRONG_AFTER * 2), None);
+        assert!(settles_in(&metadata, now).is_some());
+        assert_eq!(settles_in(&metadata, now + STRONG_AFTER * 2), None);
         fs::remove_file(path).unwrap();
     }
 }

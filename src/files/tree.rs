@@ -28,7 +28,7 @@ const INTERVAL: u64 = 1000;
 #[derive(Debug)]
 pub(super) struct PrefixTree {
     pub(super) root: Root,
-    pub(super) places: Vec<PrefixDirectory>,
+    pub(super) locations: Vec<PrefixDirectory>,
     /// Whether a name that is in none of them was asked for.
     pub(super) has_missed: AtomicBool,
 }
@@ -56,7 +56,7 @@ pub(super) struct ManifestState {
     /// When, in milliseconds on the store's clock.
     checked: Option<u64>,
     /// Whether somebody verifies this generation, or has.
-    is_taken: bool,
+    is_claimed: bool,
 }
 
 // === impl PrefixTree ===
@@ -64,7 +64,7 @@ pub(super) struct ManifestState {
 impl PrefixTree {
     pub(super) fn new(root: &Root) -> Self {
         let has_manifest = root.purpose == Purpose::Static;
-        let place = |path: &PathBuf| PrefixDirectory {
+        let location = |path: &PathBuf| PrefixDirectory {
             path: path.clone(),
             has_manifest,
             is_local: AtomicBool::new(false),
@@ -73,14 +73,14 @@ impl PrefixTree {
         };
         Self {
             root: root.clone(),
-            places: root.directories.iter().map(place).collect(),
+            locations: root.directories.iter().map(location).collect(),
             has_missed: AtomicBool::new(false),
         }
     }
 
     /// Whether one of the manifests that are known lists a name as one with a content hash.
     pub(super) fn is_listed(&self, name: &[u8]) -> bool {
-        self.places.iter().any(|place| place.lock().says(name) == Some(true))
+        self.locations.iter().any(|location| location.lock().says(name) == Some(true))
     }
 }
 
@@ -160,18 +160,18 @@ impl PrefixDirectory {
     }
 
     /// The manifest that nobody has taken to verify it, once.
-    pub(super) fn take_unverified(&self) -> Option<Arc<Manifest>> {
+    pub(super) fn claim_unverified(&self) -> Option<Arc<Manifest>> {
         let mut known = self.lock();
-        if known.is_taken {
+        if known.is_claimed {
             return None;
         }
-        known.is_taken = true;
+        known.is_claimed = true;
         known.manifest.clone()
     }
 
     /// It could not be verified: somebody else shall.
     pub(super) fn give_back(&self) {
-        self.lock().is_taken = false;
+        self.lock().is_claimed = false;
     }
 
     fn lock(&self) -> MutexGuard<'_, ManifestState> {
@@ -197,7 +197,7 @@ impl ManifestState {
             generation: self.generation + 1,
             stamp,
             checked: Some(now),
-            is_taken: false,
+            is_claimed: false,
         }
     }
 }
@@ -264,20 +264,20 @@ mod tests {
         let path = std::env::temp_dir().join(format!("sideman-tree-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         let tree = PrefixTree::new(&root(&path));
-        let place = &tree.places[0];
+        let location = &tree.locations[0];
         let look = |effort, now| {
             // What was opened is known to the kernel from the second time on.
             OpenDirectory::open(&path, LookupEffort::Disk).unwrap();
-            place.manifest(&OpenDirectory::open(&path, effort).unwrap(), Symlinks::Within, now)
+            location.manifest(&OpenDirectory::open(&path, effort).unwrap(), Symlinks::Within, now)
         };
         assert!(look(LookupEffort::Disk, 0).unwrap().manifest.is_none());
 
-        let reading = place.reading.lock().unwrap();
+        let reading = location.reading.lock().unwrap();
         // It would hang here.
         let error = look(LookupEffort::Memory, INTERVAL).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         assert!(look(LookupEffort::Memory, INTERVAL - 1).is_ok(), "it is believed for so long");
-        assert!(place.known().manifest.is_none());
+        assert!(location.known().manifest.is_none());
         drop(reading);
         assert!(look(LookupEffort::Disk, INTERVAL).is_ok());
         fs::remove_dir(&path).unwrap();
@@ -289,14 +289,14 @@ mod tests {
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("staticfiles.json"), r#"{"paths": {}, "version": "1.1"}"#).unwrap();
         let tree = PrefixTree::new(&root(&path));
-        let place = &tree.places[0];
-        assert!(place.take_unverified().is_none(), "nothing was read");
+        let location = &tree.locations[0];
+        assert!(location.claim_unverified().is_none(), "nothing was read");
         let directory = OpenDirectory::open(&path, LookupEffort::Disk).unwrap();
-        place.manifest(&directory, Symlinks::Within, 0).unwrap();
-        assert!(place.take_unverified().is_some());
-        assert!(place.take_unverified().is_none());
-        place.give_back();
-        assert!(place.take_unverified().is_some());
+        location.manifest(&directory, Symlinks::Within, 0).unwrap();
+        assert!(location.claim_unverified().is_some());
+        assert!(location.claim_unverified().is_none());
+        location.give_back();
+        assert!(location.claim_unverified().is_some());
         fs::remove_dir_all(&path).unwrap();
     }
 }

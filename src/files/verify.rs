@@ -77,13 +77,13 @@ pub fn verify(
 ) -> io::Result<VerifyReport> {
     let root = OpenDirectory::open(directory, LookupEffort::Disk)?;
     let mut report = VerifyReport::default();
-    let mut place = LastDirectory { root: &root, symlinks, path: b"", directory: None };
+    let mut location = LastDirectory { root: &root, symlinks, path: b"", directory: None };
     for name in manifest.names() {
         if cancelled() {
             return Ok(report);
         }
         report.listed += 1;
-        match place.is_file(name) {
+        match location.is_file(name) {
             Ok(true) => {}
             Ok(false) => report.missing.add(name),
             Err(_) => report.unreadable.add(name),
@@ -104,7 +104,7 @@ pub fn verify(
             }
             Ok(None) => {}
             // Counted already if it could not even be looked for.
-            Err(_) if place.is_file(name).is_err() => {}
+            Err(_) if location.is_file(name).is_err() => {}
             Err(_) => report.unreadable.add(name),
         }
     }

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 
 use crate::fuzz_input as input;
 use crate::rfc::{
-    request_head::{BodyFraming, HeadFault, HeadLimits, HeadScanner, ScannedHead, salvage},
+    request_head::{BodyFraming, HeadFault, HeadLimits, HeadScanner, ScannedHead, recover},
     request_parts::FieldName,
     target,
 };
@@ -34,7 +34,7 @@ pub fn check(data: &[u8]) {
             accepted(&data[..head.length], head, limits);
         }
     }
-    let (method, target, fields) = salvage(data);
+    let (method, target, fields) = recover(data);
     assert!(!method.is_empty() && method.is_ascii(), "method {method:?}");
     assert!(target == "*" || target.starts_with('/'), "target {target:?}");
     for (name, value) in fields {

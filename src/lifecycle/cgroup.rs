@@ -60,7 +60,7 @@ impl MemoryGroup {
     }
 
     /// Bytes that are taken and that the kernel can't take back by itself: all but the page cache.
-    pub(super) fn taken(&self) -> Option<u64> {
+    pub(super) fn used(&self) -> Option<u64> {
         let read = |name: &str| fs::read_to_string(self.directory.join(name)).ok();
         let current = bytes(&read(self.version.usage_file())?)?;
         let details = read("memory.stat")?;
@@ -138,7 +138,7 @@ mod tests {
         );
         let group = MemoryGroup::among("0::/a/b\n", &root).unwrap();
         assert_eq!(group.limit, 67_108_864);
-        assert_eq!(group.taken(), Some(14_000_000));
+        assert_eq!(group.used(), Some(14_000_000));
         assert_eq!(MemoryGroup::among("0::/\n", &root), None);
         // In a container: its path is not to be seen, and the root is its own group.
         fs::write(root.join("memory.max"), "1000000\n").unwrap();
@@ -160,7 +160,7 @@ mod tests {
         );
         let list = "5:cpu,cpuacct:/c\n4:memory:/c\n0::/c\n";
         let group = MemoryGroup::among(list, &root).unwrap();
-        assert_eq!((group.limit, group.taken()), (1_048_576, Some(704_096)));
+        assert_eq!((group.limit, group.used()), (1_048_576, Some(704_096)));
         assert_eq!(MemoryGroup::among("4:memory:/\n", &root), None);
         assert_eq!(MemoryGroup::among("", &root), None);
         fs::remove_dir_all(root).unwrap();

@@ -45,7 +45,7 @@ pub(super) fn divide(plan: &mut Plan, container: Option<&MemoryGroup>) -> Memory
     }
     if memory.is_buffers_auto {
         plan.buffers.memory = plan.buffers.memory.min(limit / 16 * 3);
-        plan.buffers.each = plan.buffers.each.min(plan.buffers.memory);
+        plan.buffers.memory_per_body = plan.buffers.memory_per_body.min(plan.buffers.memory);
     }
     memory.heads = memory.heads.min(limit / 8);
     memory.limit = Some(limit);
@@ -106,7 +106,7 @@ mod tests {
         let division = divide(&mut plan, None);
         assert_eq!((division.limit, division.source), (512 * MIB, "default"));
         assert_eq!((plan.files.memory, plan.media.memory), (64 * MIB, 16 * MIB));
-        assert_eq!((plan.buffers.memory, plan.buffers.each), (64 * MIB, 256 * 1024));
+        assert_eq!((plan.buffers.memory, plan.buffers.memory_per_body), (64 * MIB, 256 * 1024));
         assert!(division.connections > 10_000);
     }
 
@@ -130,7 +130,7 @@ mod tests {
             plan.memory.limit = Some(limit);
             let MemoryDivision { files, media, bodies, heads, connections, .. } = divide(&mut plan, None);
             prop_assert!(files + media + bodies + heads + connections * CONNECTION <= limit);
-            prop_assert!(plan.buffers.each <= plan.buffers.memory);
+            prop_assert!(plan.buffers.memory_per_body <= plan.buffers.memory);
         }
     }
 }

@@ -28,8 +28,8 @@ pub(super) fn start(
         while let Some(placement) = placement.upgrade() {
             // A reload may change it.
             let limit = process.limits.find("memory.limit").unwrap_or(u64::MAX);
-            if let Some(taken) = taken(group.as_ref()) {
-                process.memory_taken.store(taken, Ordering::Relaxed);
+            if let Some(taken) = used(group.as_ref()) {
+                process.memory_used.store(taken, Ordering::Relaxed);
                 let was_exceeded = mem::replace(&mut is_exceeded, taken > limit);
                 if is_exceeded {
                     placement.make_room();
@@ -47,7 +47,7 @@ pub(super) fn start(
 
 fn report(process: &ProcessMetrics, repeat: &LogThrottle, taken: u64, limit: u64) {
     process.memory_exceeded.fetch_add(1, Ordering::Relaxed);
-    if let Some(missed) = repeat.allow() {
+    if let Some(missed) = repeat.should_log() {
         tracing::warn!(
             taken,
             limit,
@@ -59,15 +59,15 @@ fn report(process: &ProcessMetrics, repeat: &LogThrottle, taken: u64, limit: u64
 }
 
 /// Bytes that are taken: of the container, which counts sockets too, or else of the process alone.
-fn taken(group: Option<&MemoryGroup>) -> Option<u64> {
+fn used(group: Option<&MemoryGroup>) -> Option<u64> {
     match group {
-        Some(group) => group.taken(),
-        None => own(&fs::read_to_string("/proc/self/status").ok()?),
+        Some(group) => group.used(),
+        None => process_memory(&fs::read_to_string("/proc/self/status").ok()?),
     }
 }
 
 /// The memory of the process that is no file's (proc(5)).
-fn own(status: &str) -> Option<u64> {
+fn process_memory(status: &str) -> Option<u64> {
     let of = |name: &str| -> Option<u64> {
         let value = status.lines().find_map(|line| line.strip_prefix(name))?;
         value.trim().strip_suffix(" kB")?.trim().parse().ok()
@@ -82,8 +82,8 @@ mod tests {
     #[test]
     fn the_files_of_the_process_do_not_count() {
         let status = "Name:\tsideman\nRssAnon:\t    1500 kB\nRssFile:\t   10500 kB\nRssShmem:\t      24 kB\n";
-        assert_eq!(own(status), Some(1524 * 1024));
-        assert_eq!(own("Name:\tsideman\n"), None);
-        assert!(taken(None).is_some_and(|bytes| bytes > 0));
+        assert_eq!(process_memory(status), Some(1524 * 1024));
+        assert_eq!(process_memory("Name:\tsideman\n"), None);
+        assert!(used(None).is_some_and(|bytes| bytes > 0));
     }
 }

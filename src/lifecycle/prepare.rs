@@ -65,18 +65,18 @@ pub(super) fn prepare(
             }
             None => None,
         };
-    let before = places(&old.plan);
-    let MatchedListeners { kept, closed } = matched(&before, &places(&plan));
+    let before = listen_addresses(&old.plan);
+    let MatchedListeners { kept, closed } = matched(&before, &listen_addresses(&plan));
     let (mut sockets, mut opened) = (Vec::new(), Vec::new());
-    for (place, is_tls, was_tls) in kept {
+    for (listen_address, is_tls, was_tls) in kept {
         match was_tls {
-            Some(was_tls) => sockets.push(ListenSocket::Kept { place, was_tls, is_tls }),
-            None => match Listener::bind(&place, is_tls) {
+            Some(was_tls) => sockets.push(ListenSocket::Kept { listen_address, was_tls, is_tls }),
+            None => match Listener::bind(&listen_address, is_tls) {
                 Ok(listener) => {
                     opened.push((listener.local().clone(), is_tls));
                     sockets.push(ListenSocket::New(listener));
                 }
-                Err(error) => problems.push(explained(&error, &place, &before)),
+                Err(error) => problems.push(explained(&error, &listen_address, &before)),
             },
         }
     }
@@ -107,9 +107,18 @@ impl SettingsAdvice {
 }
 
 /// Every place to listen at, with whether TLS is spoken there.
-pub(super) fn places(plan: &Plan) -> Vec<(ListenAddress, bool)> {
-    let secure = plan.tls.iter().flat_map(|tls| &tls.listen).map(|place| (place.clone(), true));
-    plan.server.listen.iter().map(|place| (place.clone(), false)).chain(secure).collect()
+pub(super) fn listen_addresses(plan: &Plan) -> Vec<(ListenAddress, bool)> {
+    let secure = plan
+        .tls
+        .iter()
+        .flat_map(|tls| &tls.listen)
+        .map(|listen_address| (listen_address.clone(), true));
+    plan.server
+        .listen
+        .iter()
+        .map(|listen_address| (listen_address.clone(), false))
+        .chain(secure)
+        .collect()
 }
 
 /// What is wrong with certificates that are there: nothing starts with them.
@@ -118,7 +127,7 @@ pub fn certificate_faults(plan: &Plan) -> Vec<String> {
 }
 
 /// Says what is worth a word about the settings, apart from what was said before: what `check` says.
-pub(super) fn tell_of_settings(advice: &SettingsAdvice, before: &SettingsAdvice) {
+pub(super) fn log_settings_advice(advice: &SettingsAdvice, before: &SettingsAdvice) {
     for note in advice.notes.iter().filter(|note| !before.notes.contains(note)) {
         tracing::info!("{note}");
     }
@@ -164,21 +173,28 @@ struct MatchedListeners {
 fn matched(old: &[(ListenAddress, bool)], wanted: &[(ListenAddress, bool)]) -> MatchedListeners {
     let mut old = old.to_vec();
     let mut take = |fits: &dyn Fn(&(ListenAddress, bool)) -> bool| {
-        let place = old.iter().position(fits)?;
-        Some(old.swap_remove(place).1)
+        let listen_address = old.iter().position(fits)?;
+        Some(old.swap_remove(listen_address).1)
     };
     // The same place can be there twice, with a port that the system chooses.
     let same: Vec<_> = wanted.iter().map(|one| take(&|old| old == one)).collect();
-    let kept = wanted.iter().zip(same).map(|((place, is_tls), same)| {
-        (place.clone(), *is_tls, same.or_else(|| take(&|(old, _)| old == place)))
+    let kept = wanted.iter().zip(same).map(|((listen_address, is_tls), same)| {
+        (listen_address.clone(), *is_tls, same.or_else(|| take(&|(old, _)| old == listen_address)))
     });
     let kept = kept.collect();
-    MatchedListeners { kept, closed: old.into_iter().map(|(place, _)| place).collect() }
+    MatchedListeners {
+        kept,
+        closed: old.into_iter().map(|(listen_address, _)| listen_address).collect(),
+    }
 }
 
 /// A port in use may be our own: 0.0.0.0 in place of 127.0.0.1, or the other way round.
-fn explained(error: &BindError, place: &ListenAddress, before: &[(ListenAddress, bool)]) -> String {
-    let ListenAddress::Tcp(address) = place else { return error.to_string() };
+fn explained(
+    error: &BindError,
+    listen_address: &ListenAddress,
+    before: &[(ListenAddress, bool)],
+) -> String {
+    let ListenAddress::Tcp(address) = listen_address else { return error.to_string() };
     let is_ours = |(old, _): &(ListenAddress, bool)| matches!(old, ListenAddress::Tcp(old) if old.port() == address.port() && old.port() != 0);
     if !before.iter().any(is_ours) {
         return error.to_string();
@@ -199,12 +215,12 @@ mod tests {
 
     #[test]
     fn sockets_stay_where_they_can() {
-        let place = |text: &str| match text.parse() {
+        let listen_address = |text: &str| match text.parse() {
             Ok(address) => ListenAddress::Tcp(address),
             Err(_) => ListenAddress::Unix(text.into()),
         };
         let all = |list: &[(&str, bool)]| -> Vec<_> {
-            list.iter().map(|(text, is_tls)| (place(text), *is_tls)).collect()
+            list.iter().map(|(text, is_tls)| (listen_address(text), *is_tls)).collect()
         };
         let check = |old: &[(&str, bool)],
                      wanted: &[(&str, bool)],
@@ -213,7 +229,7 @@ mod tests {
             let found = matched(&all(old), &all(wanted));
             let found_was: Vec<_> = found.kept.iter().map(|(_, _, was)| *was).collect();
             assert_eq!(found_was, was, "{wanted:?}");
-            let closed: Vec<_> = closed.iter().map(|text| place(text)).collect();
+            let closed: Vec<_> = closed.iter().map(|text| listen_address(text)).collect();
             assert_eq!(found.closed, closed, "{wanted:?}");
         };
         let (a, b, any) = ("127.0.0.1:80", "/run/b.sock", "127.0.0.1:0");

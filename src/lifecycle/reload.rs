@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    prepare::{PreparedReload, RunningSettings, SettingsAdvice, prepare, tell_of_settings},
+    prepare::{PreparedReload, RunningSettings, SettingsAdvice, log_settings_advice, prepare},
     signals::{HangUp, HangUps},
     source::SettingsSource,
 };
@@ -116,13 +116,13 @@ impl Reloader {
             Err(vec![format!("this is a mistake in sideman itself: {panic}")])
         });
         match prepared {
-            Ok(next) => self.take_up(next, old, subject, begin).await,
+            Ok(next) => self.apply(next, old, subject, begin).await,
             Err(problems) => fail(&old, &problems),
         }
     }
 
     /// Lets the new settings take the place of the old ones. Nothing here fails.
-    async fn take_up(
+    async fn apply(
         &mut self,
         next: PreparedReload,
         old: Arc<App>,
@@ -132,7 +132,7 @@ impl Reloader {
         let PreparedReload { app, tls, sockets, opened, closed, settings, advice, fixed } = next;
         // At once: also a process that begins to leave in the middle of this goes by the new ones.
         *subject.app.borrow_mut() = Arc::clone(&app);
-        app.tend();
+        app.supervise_upstreams();
         subject.workers.change(&app).await;
         // Only now, so that whoever comes by a new socket meets the new settings.
         let done = subject.accepting.change(ListenerSet { sockets, tls: tls.clone() });
@@ -153,7 +153,7 @@ impl Reloader {
 
         let changed = changed(&self.settings, &settings, &fixed);
         self.settings = settings;
-        tell_of_settings(&advice, &self.advice);
+        log_settings_advice(&advice, &self.advice);
         self.advice = advice;
         for (address, is_tls) in opened {
             match is_tls {
@@ -161,8 +161,8 @@ impl Reloader {
                 false => tracing::info!(%address, "listening"),
             }
         }
-        for place in closed {
-            tracing::info!(address = %place, "no longer listening");
+        for listen_address in closed {
+            tracing::info!(address = %listen_address, "no longer listening");
         }
         for setting in &fixed {
             tracing::warn!(setting, "changed, but takes a restart: it stays as it was");

@@ -30,11 +30,11 @@ pub enum ShutdownOutcome {
     /// Every request was answered.
     Clean,
     /// So many requests were cut, by the deadline or a second signal.
-    Cut(u64),
+    Aborted(u64),
 }
 
 /// Serves until a signal comes, then drains.
-pub(super) async fn leave(parts: ProcessParts) -> io::Result<ShutdownOutcome> {
+pub(super) async fn serve_until_signal(parts: ProcessParts) -> io::Result<ShutdownOutcome> {
     let ProcessParts {
         app,
         phase,
@@ -46,7 +46,7 @@ pub(super) async fn leave(parts: ProcessParts) -> io::Result<ShutdownOutcome> {
         events: _events,
     } = parts;
     // Also while draining: what still waits wants to know when the application is back.
-    app.tend();
+    app.supervise_upstreams();
     let app = RefCell::new(app);
     let subject = ReloadTarget { app: &app, workers: &workers, accepting: &accepting };
     let signal = select! {
@@ -106,13 +106,13 @@ fn finish(cut: u64, log: Option<&LogSink>, begin: Instant) -> ShutdownOutcome {
         tracing::error!("stdout takes no more: the last access-log lines are lost");
     }
     tracing::info!(cut, after = ?(Instant::now() - begin), "stopped");
-    if cut == 0 { ShutdownOutcome::Clean } else { ShutdownOutcome::Cut(cut) }
+    if cut == 0 { ShutdownOutcome::Clean } else { ShutdownOutcome::Aborted(cut) }
 }
 
 /// Watches for the application's first sign of life; never ends.
 async fn watch_application(app: &RefCell<Arc<App>>, phase: &watch::Sender<Phase>) -> Infallible {
     let since = Instant::now();
-    let mut is_told = false;
+    let mut is_reported = false;
     while *phase.borrow() == Phase::Starting {
         // The settings may have changed meanwhile.
         let app = Arc::clone(&app.borrow());
@@ -122,8 +122,8 @@ async fn watch_application(app: &RefCell<Arc<App>>, phase: &watch::Sender<Phase>
             tracing::info!(after = ?(Instant::now() - since), "ready");
             break;
         }
-        if !is_told && Instant::now() - since > WATCH_PAUSE * 10 {
-            is_told = true;
+        if !is_reported && Instant::now() - since > WATCH_PAUSE * 10 {
+            is_reported = true;
             let target = app.plan.upstream.names();
             tracing::info!(target, "waiting for the application to accept connections");
         }

@@ -21,10 +21,10 @@ use super::{
     cgroup::MemoryGroup,
     descriptors, memory, memory_watch,
     parts::ProcessParts,
-    prepare::{SettingsAdvice, places, tell_of_settings},
+    prepare::{SettingsAdvice, listen_addresses, log_settings_advice},
     process::{self, TooFewDescriptors},
     reload::Reloader,
-    shutdown::{ShutdownOutcome, leave},
+    shutdown::{ShutdownOutcome, serve_until_signal},
     signals::{HangUps, Signals},
     source::SettingsSource,
 };
@@ -95,7 +95,9 @@ pub fn start(
     division.as_ref().inspect(|division| division.reserve());
     let counts = &metrics.process().tls;
     let tls = plan.tls.as_ref().map(|tls| TlsContext::load(tls, counts, None)).transpose()?;
-    let listeners = places(&plan).into_iter().map(|(place, is_tls)| Listener::bind(&place, is_tls));
+    let listeners = listen_addresses(&plan)
+        .into_iter()
+        .map(|(listen_address, is_tls)| Listener::bind(&listen_address, is_tls));
     let listeners = listeners.collect::<Result<Vec<_>, BindError>>()?;
     let tls = tls.map(LoadedTls::begin);
     let admin_listener = plan.admin.listen.map(bind).transpose()?;
@@ -110,7 +112,7 @@ pub fn start(
                 name: "access-log",
                 limit: plan.log.limit(),
                 full_at: plan.log.full_at(),
-                on_error: tell_of_log,
+                on_error: report_log_error,
             };
             Some(LogSink::start(target, Arc::clone(&metrics.process().access_log_dropped))?)
         }
@@ -135,7 +137,7 @@ pub fn start(
     process::check_descriptors()?;
     let addresses = BoundAddresses { site, admin };
     announce(&addresses);
-    tell_of_settings(&advice, &SettingsAdvice::default());
+    log_settings_advice(&advice, &SettingsAdvice::default());
     memory.report();
     division.as_ref().inspect(|division| division.report());
     started(&app.plan, &settings, count);
@@ -150,14 +152,14 @@ impl RunningProcess {
     /// Serves until a signal has come and the last request has ended.
     pub fn wait(self) -> io::Result<ShutdownOutcome> {
         let Self { runtime, parts, .. } = self;
-        let outcome = runtime.block_on(leave(parts));
+        let outcome = runtime.block_on(serve_until_signal(parts));
         // Dropping it would wait for a name server that does not answer.
         runtime.shutdown_background();
         outcome
     }
 }
 
-fn tell_of_log(error: &io::Error) {
+fn report_log_error(error: &io::Error) {
     tracing::error!(
         %error,
         "access log can't be written: free space behind stdout or set log.access = \"off\""

@@ -33,7 +33,7 @@ pub struct App {
     /// What users uploaded, and what the application alone may send.
     pub media: Arc<FileStore>,
     /// The application that answers what no route names another for.
-    fleet: Arc<UpstreamHandle>,
+    backends: Arc<UpstreamHandle>,
     /// Those of the plan's routes, in their order.
     routed: Vec<Arc<UpstreamHandle>>,
     /// The server that has other releases' files.
@@ -48,16 +48,16 @@ pub struct App {
     heads: Budget,
     pub(super) warned: Arc<WarnedOnce>,
     /// Keeps requests that fail from filling the event log, each kind apart: none silences another.
-    troubles: Arc<[LogThrottle; FailureKind::ALL.len()]>,
+    failure_throttles: Arc<[LogThrottle; FailureKind::ALL.len()]>,
     /// The same for files that the application names, or the fallback has.
-    pub(super) trouble: Arc<LogThrottle>,
+    pub(super) failure_throttle: Arc<LogThrottle>,
 }
 
 /// What was told once already of the peers, under these settings.
 #[derive(Debug, Default)]
 pub(super) struct WarnedOnce {
     /// One that is not trusted sends forwarding headers.
-    pub(super) stranger: AtomicBool,
+    pub(super) untrusted_peer: AtomicBool,
     /// A trusted one sends a header that tells who the client is, and that is dropped.
     pub(super) identity: AtomicBool,
 }
@@ -70,11 +70,11 @@ impl App {
         let process = Arc::clone(metrics.process());
         let files = FileStore::new(&plan.files, Arc::clone(&process.static_store));
         let media = FileStore::new(&plan.media, Arc::clone(&process.media_store));
-        let fleet = |plan| UpstreamHandle::new(Backends::new(plan, &process.servers));
-        let routed = plan.routes.iter().map(|route| fleet(&route.upstream)).collect();
+        let backends = |plan| UpstreamHandle::new(Backends::new(plan, &process.servers));
+        let routed = plan.routes.iter().map(|route| backends(&route.upstream)).collect();
         let pages = StatusPages::new(&plan.pages);
         Self {
-            fleet: fleet(&plan.upstream),
+            backends: backends(&plan.upstream),
             routed,
             fallback: plan.missing.fallback.as_ref().map(uncounted),
             files,
@@ -85,14 +85,14 @@ impl App {
             pages,
             loop_token: LoopToken::new(),
             warned: Arc::default(),
-            trouble: Arc::default(),
-            troubles: Arc::new(std::array::from_fn(|_| LogThrottle::default())),
+            failure_throttle: Arc::default(),
+            failure_throttles: Arc::new(std::array::from_fn(|_| LogThrottle::default())),
             plan,
         }
     }
 
     /// Puts another plan to work, with what is known already where it says the same. Nothing of this one
-    /// changes before [`tend`](Self::tend).
+    /// changes before [`supervise_upstreams`](Self::tend).
     pub fn next(&self, plan: Plan) -> Self {
         let process = self.metrics.process();
         let store = |same: bool,
@@ -105,17 +105,18 @@ impl App {
             store(plan.files == self.plan.files, &self.files, &plan.files, &process.static_store);
         let media =
             store(plan.media == self.plan.media, &self.media, &plan.media, &process.media_store);
-        let mut known: Vec<_> = self.routed.iter().chain([&self.fleet]).map(Arc::clone).collect();
+        let mut known: Vec<_> =
+            self.routed.iter().chain([&self.backends]).map(Arc::clone).collect();
         let wanted = plan.routes.iter().map(|route| &route.upstream).chain([&plan.upstream]);
         let mut fleets = upstream_handle::matched(&mut known, wanted.collect(), |plan| {
             UpstreamHandle::new(Backends::new(plan, &process.servers))
         });
-        let fleet = match fleets.pop() {
+        let backends = match fleets.pop() {
             Some(last) => last,
             None => UpstreamHandle::new(Backends::new(&plan.upstream, &process.servers)),
         };
         let fallback = plan.missing.fallback.as_ref().map(|plan| {
-            let known = self.fallback.as_ref().filter(|known| known.fleet.serves(&plan.server));
+            let known = self.fallback.as_ref().filter(|known| known.backends.serves(&plan.server));
             known.map_or_else(|| uncounted(plan), Arc::clone)
         });
         let buffers = if plan.buffers == self.plan.buffers {
@@ -130,7 +131,7 @@ impl App {
         let is_same_trust = trust(&plan.server) == trust(&self.plan.server);
         let warned = if is_same_trust { Arc::clone(&self.warned) } else { Arc::default() };
         Self {
-            fleet,
+            backends,
             routed: fleets,
             fallback,
             files,
@@ -141,8 +142,8 @@ impl App {
             pages: self.pages.next(&plan.pages),
             loop_token: self.loop_token.clone(),
             warned,
-            trouble: Arc::clone(&self.trouble),
-            troubles: Arc::clone(&self.troubles),
+            failure_throttle: Arc::clone(&self.failure_throttle),
+            failure_throttles: Arc::clone(&self.failure_throttles),
             plan,
         }
     }
@@ -163,13 +164,13 @@ impl App {
 
     /// Sees to the servers of all applications beside the requests, as these settings say. To be called
     /// within the runtime where that is done.
-    pub fn tend(&self) {
-        self.fleet.tend(&self.plan.upstream);
-        for (tended, route) in self.routed.iter().zip(&self.plan.routes) {
-            tended.tend(&route.upstream);
+    pub fn supervise_upstreams(&self) {
+        self.backends.supervise(&self.plan.upstream);
+        for (upstream_handle, route) in self.routed.iter().zip(&self.plan.routes) {
+            upstream_handle.supervise(&route.upstream);
         }
-        if let (Some(tended), Some(plan)) = (&self.fallback, &self.plan.missing.fallback) {
-            tended.tend(&plan.server);
+        if let (Some(upstream_handle), Some(plan)) = (&self.fallback, &self.plan.missing.fallback) {
+            upstream_handle.supervise(&plan.server);
         }
     }
 
@@ -183,10 +184,10 @@ impl App {
         if !Arc::ptr_eq(&self.pages, &next.pages) {
             self.pages.retire();
         }
-        for old in self.routed.iter().chain([&self.fleet]) {
-            let mut used = next.routed.iter().chain([&next.fleet]);
+        for old in self.routed.iter().chain([&self.backends]) {
+            let mut used = next.routed.iter().chain([&next.backends]);
             if !used.any(|new| Arc::ptr_eq(old, new)) {
-                old.fleet.retire();
+                old.backends.retire();
             }
         }
     }
@@ -202,34 +203,34 @@ impl App {
     }
 
     /// The application that answers what no route names another for.
-    pub(super) fn fleet(&self) -> &Arc<Backends> {
-        &self.fleet.fleet
+    pub(super) fn backends(&self) -> &Arc<Backends> {
+        &self.backends.backends
     }
 
     /// The applications of the plan's routes, in their order.
     pub(super) fn routes(&self) -> impl Iterator<Item = (&plan::UpstreamSettings, &Arc<Backends>)> {
         let plans = self.plan.routes.iter().map(|route| &route.upstream);
-        plans.zip(self.routed.iter().map(|tended| &tended.fleet))
+        plans.zip(self.routed.iter().map(|upstream_handle| &upstream_handle.backends))
     }
 
     /// The server that has other releases' files.
     pub(super) fn fallback(&self) -> Option<(&FallbackSettings, &Arc<Backends>)> {
-        let tended = self.fallback.as_ref()?;
-        self.plan.missing.fallback.as_ref().map(|plan| (plan, &tended.fleet))
+        let upstream_handle = self.fallback.as_ref()?;
+        self.plan.missing.fallback.as_ref().map(|plan| (plan, &upstream_handle.backends))
     }
 
     /// The store that a family of prefixes has.
-    pub(super) fn store(&self, family: StoreKind) -> &Arc<FileStore> {
-        match family {
+    pub(super) fn store(&self, store_kind: StoreKind) -> &Arc<FileStore> {
+        match store_kind {
             StoreKind::Static => &self.files,
             StoreKind::Media => &self.media,
         }
     }
 
     /// What keeps a kind of failure from filling the event log.
-    pub(super) fn trouble(&self, kind: FailureKind) -> &LogThrottle {
+    pub(super) fn failure_throttle(&self, kind: FailureKind) -> &LogThrottle {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
-        &self.troubles[kind as usize]
+        &self.failure_throttles[kind as usize]
     }
 
     /// Whether a peer's `X-Forwarded-*` headers are believed.
@@ -256,13 +257,13 @@ fn buffers(plan: &plan::BufferSettings, counts: &BufferCounts) -> BodyBuffers {
     };
     // Clients that read slowly must not keep others from sending.
     let responses = Budgets {
-        memory: in_shares(requests.memory.half(Arc::clone(&counts.memory_of_answers))),
-        disk: requests.disk.half(Arc::clone(&counts.disk_of_answers)),
+        memory: in_shares(requests.memory.half(Arc::clone(&counts.response_memory))),
+        disk: requests.disk.half(Arc::clone(&counts.response_disk)),
     };
     BodyBuffers::new(
         requests,
         responses,
         place,
-        BodyLimits { memory: plan.each, answer: plan.answer },
+        BodyLimits { memory: plan.memory_per_body, response: plan.max_response },
     )
 }

@@ -31,7 +31,7 @@ pub(super) fn streaming(plan: &Plan, path: &NormalPath) -> Streaming {
 /// its end: by its length, whatever the client said. WSGI servers read nothing without one.
 pub(super) async fn request(
     local: &WorkerState,
-    record: &RequestContext,
+    context: &RequestContext,
     body: &mut RequestBody,
     (upstream, streaming): (&UpstreamClient, Streaming),
 ) -> Result<RequestFraming, Error> {
@@ -40,14 +40,14 @@ pub(super) async fn request(
     if body.size_hint().lower() > limit {
         return Err(Error::new(FailureKind::BodyTooLarge));
     }
-    let framing = forward::framing(record, body);
+    let framing = forward::framing(context, body);
     if body.is_end_stream() {
         return Ok(framing);
     }
     // Not every protocol has a way to say where a body ends that has no length.
     let streams =
         streaming.request && (framing != RequestFraming::Chunked || upstream.takes_chunks());
-    let buffers = buffers(local, record);
+    let buffers = buffers(local, context);
     if !streams && !buffers.may_hold(body.size_hint().lower()).await {
         return Err(Error::new(FailureKind::BodyBeyondBuffers));
     }
@@ -67,25 +67,25 @@ pub(super) async fn request(
 }
 
 /// Has the rest of an answer read as fast as the application writes.
-pub(super) async fn answer(
+pub(super) async fn response(
     local: &WorkerState,
-    record: &RequestContext,
+    context: &RequestContext,
     body: Body,
 ) -> Result<Body, Error> {
     let metrics = Arc::clone(&local.metrics);
-    let tell = move |strain| match strain {
-        Pressure::Spilled => metrics.spilled_answers.add(1),
-        Pressure::HeldUp => metrics.held_up_answers.add(1),
+    let report = move |pressure| match pressure {
+        Pressure::Spilled => metrics.spilled_responses.add(1),
+        Pressure::Paused => metrics.paused_responses.add(1),
     };
-    body.relayed(&buffers(local, record), tell).await
+    body.relayed(&buffers(local, context), report).await
 }
 
 /// The room for bodies of this request's client. Behind a proxy that does not say who it is, there is no single one.
-fn buffers(local: &WorkerState, record: &RequestContext) -> BodyBuffers {
-    let is_proxy = record.is_trusted
-        && (record.client == record.connection.address || local.app.is_trusted(record.client));
+fn buffers(local: &WorkerState, context: &RequestContext) -> BodyBuffers {
+    let is_proxy = context.is_trusted
+        && (context.client == context.connection.address || local.app.is_trusted(context.client));
     match is_proxy {
         true => local.app.buffers.clone(),
-        false => local.app.buffers.of_client(ClientNetwork::of(record.client)),
+        false => local.app.buffers.of_client(ClientNetwork::of(context.client)),
     }
 }

@@ -51,15 +51,15 @@ struct FallbackBody {
 
 impl FallbackClient {
     /// To be called on a worker's thread.
-    pub(super) fn start(plan: &plan::FallbackSettings, fleet: &Arc<Backends>) -> Rc<Self> {
+    pub(super) fn start(plan: &plan::FallbackSettings, backends: &Arc<Backends>) -> Rc<Self> {
         // Its connections are no application's: they are counted apart from those, by `fetch`'s caller.
-        let server = UpstreamClient::start(&plan.server, fleet, Arc::default());
+        let server = UpstreamClient::start(&plan.server, backends, Arc::default());
         Rc::new(Self { plan: plan.clone(), server, running: Rc::default() })
     }
 
     /// Whether it is what this would start.
-    pub(super) fn is_like(&self, plan: &plan::FallbackSettings, fleet: &Arc<Backends>) -> bool {
-        self.plan == *plan && self.server.is_like(&plan.server, fleet)
+    pub(super) fn is_like(&self, plan: &plan::FallbackSettings, backends: &Arc<Backends>) -> bool {
+        self.plan == *plan && self.server.is_like(&plan.server, backends)
     }
 
     /// Requests the file that the client requests. `path` is the client's, still encoded. Returns `None` if the fallback

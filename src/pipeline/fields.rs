@@ -15,22 +15,22 @@ use crate::{
 
 /// Gives the response the id of its request, unless the application did. Then makes every change whose prefix
 /// fits, in the plan's order, except for load balancers.
-pub(super) fn apply(record: &RequestContext, response: &mut Response) {
-    if record.takes_response_lines() {
+pub(super) fn apply(context: &RequestContext, response: &mut Response) {
+    if context.takes_response_lines() {
         // The server writes it: see `TrackedResponse::request_id`.
         return;
     }
     let headers = &mut response.head.headers;
     if !headers.contains_key(X_REQUEST_ID)
-        && let Ok(id) = HeaderValue::from_bytes(record.request_id())
+        && let Ok(id) = HeaderValue::from_bytes(context.request_id())
     {
         headers.insert(X_REQUEST_ID, id);
     }
-    let rules = &record.local.app.plan.fields;
-    if rules.is_empty() || record.route == RouteLabel::Health {
+    let rules = &context.local.app.plan.fields;
+    if rules.is_empty() || context.route == RouteLabel::Health {
         return;
     }
-    edit(rules, &record.path, &mut response.head.headers);
+    edit(rules, &context.path, &mut response.head.headers);
 }
 
 fn edit(rules: &[FieldRule], path: &NormalPath, headers: &mut HeaderMap) {

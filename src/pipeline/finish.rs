@@ -26,18 +26,18 @@ use crate::{
 pub struct TrackedResponse {
     body: Body,
     /// `None` once a tunnel has it, or the request is over.
-    record: Option<Box<RequestContext>>,
+    context: Option<Box<RequestContext>>,
 }
 
 /// Puts the last touches to a response and ties its record to it.
 pub(super) fn seal(
-    mut record: Box<RequestContext>,
+    mut context: Box<RequestContext>,
     response: Response,
 ) -> Response<TrackedResponse> {
     let Response { head, body } = response;
-    record.status = Some(head.status);
-    record.is_complete = body.is_end_stream();
-    Response { head, body: TrackedResponse { body, record: Some(record) } }
+    context.status = Some(head.status);
+    context.is_complete = body.is_end_stream();
+    Response { head, body: TrackedResponse { body, context: Some(context) } }
 }
 
 // === impl TrackedResponse ===
@@ -45,19 +45,19 @@ pub(super) fn seal(
 impl TrackedResponse {
     /// The tunnel that this answer opens, if it does; its record goes with it.
     pub fn take_tunnel(&mut self) -> Option<Tunnel> {
-        let upgraded = self.record.as_mut()?.upgraded.take()?;
-        Some(Tunnel::open(self.record.take()?, upgraded))
+        let upgraded = self.context.as_mut()?.upgraded.take()?;
+        Some(Tunnel::open(self.context.take()?, upgraded))
     }
 
     /// The id of its request, if its head is to get one that has none.
     pub fn request_id(&self) -> Option<&[u8]> {
-        let record = self.record.as_ref()?;
-        record.takes_response_lines().then(|| record.request_id())
+        let context = self.context.as_ref()?;
+        context.takes_response_lines().then(|| context.request_id())
     }
 
     /// Whether its body goes on as the application writes it, and may be silent for as long as that likes.
     pub fn streams(&self) -> bool {
-        self.record.as_ref().is_some_and(|record| record.streams)
+        self.context.as_ref().is_some_and(|context| context.streams)
     }
 
     /// Takes all of its body, if that is in a sealed file which the kernel can send.
@@ -67,9 +67,9 @@ impl TrackedResponse {
 
     /// So much of what was taken was sent; `is_all` tells that nothing is left.
     pub fn on_sealed_sent(&mut self, bytes: usize, is_all: bool) {
-        if let Some(record) = &mut self.record {
-            record.bytes += bytes as u64;
-            record.is_complete = is_all;
+        if let Some(context) = &mut self.context {
+            context.bytes += bytes as u64;
+            context.is_complete = is_all;
         }
     }
 
@@ -84,37 +84,37 @@ impl TrackedResponse {
     }
 
     /// The file can't be sent to its end.
-    pub fn on_file_broken(&mut self, error: &Error) {
-        if let Some(record) = &mut self.record {
-            record.error = Some(error.kind());
-            status_page::report_broken(record, error);
+    pub fn on_file_failed(&mut self, error: &Error) {
+        if let Some(context) = &mut self.context {
+            context.error = Some(error.kind());
+            status_page::report_aborted(context, error);
         }
     }
 
     /// Its body is not sent: the client asked for none, or the status allows none.
     pub fn omit_body(&mut self) {
         self.body = Body::Empty;
-        if let Some(record) = &mut self.record {
-            record.is_complete = true;
+        if let Some(context) = &mut self.context {
+            context.is_complete = true;
         }
     }
 
     /// Its client has the head, and takes its time for the body: what else is known of the request is given back.
     pub fn release_request_head(&mut self) {
-        if let Some(record) = &mut self.record {
-            record.release_head();
+        if let Some(context) = &mut self.context {
+            context.release_head();
         }
     }
 
     /// All of it is about to be written at once: the request is over, and counted before its client can know.
     pub fn finish(&mut self) {
-        self.record = None;
+        self.context = None;
     }
 
     /// The client has left, or was cut off, before it had what was handed over of it.
-    pub fn cut_off(&mut self) {
-        if let Some(record) = &mut self.record {
-            record.error.get_or_insert(FailureKind::ClientGone);
+    pub fn client_disconnected(&mut self) {
+        if let Some(context) = &mut self.context {
+            context.error.get_or_insert(FailureKind::ClientGone);
         }
     }
 }
@@ -127,19 +127,19 @@ impl HttpBody for TrackedResponse {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let Self { body, record } = self.get_mut();
+        let Self { body, context } = self.get_mut();
         let polled = Pin::new(&mut *body).poll_frame(cx);
-        let Some(record) = record else { return polled };
+        let Some(context) = context else { return polled };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                record.is_complete = frame.is_trailers() || body.is_end_stream();
+                context.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                context.is_complete = frame.is_trailers() || body.is_end_stream();
             }
             Poll::Ready(Some(Err(error))) => {
-                record.error = Some(error.kind());
-                status_page::report_broken(record, error);
+                context.error = Some(error.kind());
+                status_page::report_aborted(context, error);
             }
-            Poll::Ready(None) => record.is_complete = true,
+            Poll::Ready(None) => context.is_complete = true,
             Poll::Pending => {}
         }
         polled
@@ -178,7 +178,7 @@ impl Drop for RequestContext {
         }
         let method = MethodLabel::from(&self.parts.method);
         metrics.requests(self.route, method, status.into()).add(1);
-        if self.local.log.is_on() && self.is_told(status, duration) {
+        if self.local.log.is_on() && self.is_reported(status, duration) {
             self.log(status, duration);
         }
     }
@@ -186,7 +186,7 @@ impl Drop for RequestContext {
 
 impl RequestContext {
     /// Whether it has a line. What failed or was slow always has one.
-    fn is_told(&self, status: StatusCode, duration: Duration) -> bool {
+    fn is_reported(&self, status: StatusCode, duration: Duration) -> bool {
         let plan = &self.local.app.plan.log;
         if self.is_quiet {
             return plan.health;
@@ -196,7 +196,7 @@ impl RequestContext {
             && (status.is_success() || status.is_redirection())
             && duration < plan.slow;
         if is_hit && !self.local.log.is_in_sample() {
-            self.local.metrics.log_left_out.add(1);
+            self.local.metrics.log_sampled_out.add(1);
             return false;
         }
         true

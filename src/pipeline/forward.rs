@@ -33,24 +33,24 @@ pub(super) struct HeaderDigits {
 /// The head that the application gets. `client` is the client's address as text; `fallback_host`
 /// is for HTTP/1.0 requests without one.
 pub(super) fn head<'a>(
-    record: &'a RequestContext,
+    context: &'a RequestContext,
     client: &'a str,
     fallback_host: &'a str,
     digits: &'a mut HeaderDigits,
 ) -> UpstreamRequestHead<'a> {
-    let headers = &record.parts.headers;
+    let headers = &context.parts.headers;
     let has_named = fields::names_more(headers);
     let mut passed: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 7);
-    let host = record.host().unwrap_or(fallback_host.as_bytes());
-    let scheme = scheme(record);
+    let host = context.host().unwrap_or(fallback_host.as_bytes());
+    let scheme = scheme(context);
     // The fallback's port is the application's own.
-    let named_port = record.host().and_then(named_port);
-    let port = port(record, named_port, scheme);
-    let hops = max_forwards::left(&record.parts).filter(|&hops| hops > 0);
+    let named_port = context.host().and_then(named_port);
+    let port = port(context, named_port, scheme);
+    let hops = max_forwards::left(&context.parts).filter(|&hops| hops > 0);
     passed.push((b"host", host));
     let mut forged = 0;
     for (known, name, value) in headers.iter() {
-        match fate(known, name, record) {
+        match action(known, name, context) {
             FieldAction::Pass if has_named && fields::is_named_by_connection(headers, name) => {}
             FieldAction::Pass if hops.is_some() && known == FieldName::MaxForwards => {}
             FieldAction::Pass => passed.push((name, value)),
@@ -58,7 +58,7 @@ pub(super) fn head<'a>(
             FieldAction::Forged => forged += 1,
             FieldAction::Identity => {
                 forged += 1;
-                tell_of_identity(record, name);
+                warn_identity_header(context, name);
             }
         }
     }
@@ -69,47 +69,49 @@ pub(super) fn head<'a>(
     passed.push((b"x-forwarded-proto", scheme.as_bytes()));
     passed.push((b"x-forwarded-port", digits.port.format(port).as_bytes()));
     passed.push((b"x-real-ip", client.as_bytes()));
-    passed.push((b"x-request-id", record.request_id()));
-    passed.push(record.local.app.loop_token.field());
-    if upgrade::asks_for_websocket(&record.parts) {
+    passed.push((b"x-request-id", context.request_id()));
+    passed.push(context.local.app.loop_token.field());
+    if upgrade::asks_for_websocket(&context.parts) {
         passed.extend([(&b"connection"[..], &b"upgrade"[..]), (b"upgrade", b"websocket")]);
     }
     if forged > 0 {
-        record.local.metrics.headers_dropped.add(forged);
+        context.local.metrics.headers_dropped.add(forged);
     }
-    tell_of_stranger(record);
+    warn_untrusted_peer(context);
     UpstreamRequestHead {
-        method: &record.parts.method,
-        target: record.parts.path_and_query(),
+        method: &context.parts.method,
+        target: context.parts.path_and_query(),
         fields: passed,
         origin: RequestOrigin {
             client,
-            client_port: match record.client == record.connection.address {
-                true => record.connection.port,
+            client_port: match context.client == context.connection.address {
+                true => context.connection.port,
                 false => None,
             },
             scheme,
             host,
             // Where the client says which port it came to, it knows better than any listener on the way.
             port: named_port.unwrap_or(port),
-            version: record.parts.version,
+            version: context.parts.version,
         },
     }
 }
 
 /// How the body's end will be told: by its length if the client told it.
-pub(super) fn framing(record: &RequestContext, body: &impl Body) -> RequestFraming {
+pub(super) fn framing(context: &RequestContext, body: &impl Body) -> RequestFraming {
     match body.size_hint().exact() {
-        Some(0) if !record.parts.headers.contains(FieldName::ContentLength) => RequestFraming::None,
+        Some(0) if !context.parts.headers.contains(FieldName::ContentLength) => {
+            RequestFraming::None
+        }
         Some(length) => RequestFraming::Length(length),
         None => RequestFraming::Chunked,
     }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "most names are listed because they are common")]
-fn fate(known: FieldName, name: &[u8], record: &RequestContext) -> FieldAction {
-    let is_trusted = record.is_trusted;
-    let believed = &record.local.app.plan.server.trusted_headers;
+fn action(known: FieldName, name: &[u8], context: &RequestContext) -> FieldAction {
+    let is_trusted = context.is_trusted;
+    let believed = &context.local.app.plan.server.trusted_headers;
     if believed.iter().any(|believed| believed.as_str().as_bytes() == name) {
         return if is_trusted { FieldAction::Pass } else { FieldAction::Forged };
     }
@@ -129,14 +131,14 @@ fn fate(known: FieldName, name: &[u8], record: &RequestContext) -> FieldAction {
         FieldName::Proxy | FieldName::Forwarded | FieldName::XForwarded | FieldName::XRealIp => {
             FieldAction::Forged
         }
-        FieldName::Other => fate_of_other(name),
+        FieldName::Other => action_of_other(name),
         _ if fields::is_hop_by_hop_name(known) => FieldAction::Rewritten,
         _ => FieldAction::Pass,
     }
 }
 
 /// The same of a name that is not listed: none of those is hop-by-hop.
-fn fate_of_other(name: &[u8]) -> FieldAction {
+fn action_of_other(name: &[u8]) -> FieldAction {
     let text = std::str::from_utf8(name).unwrap_or_default();
     if identity::is_identity(text) {
         return FieldAction::Identity;
@@ -149,16 +151,16 @@ fn fate_of_other(name: &[u8]) -> FieldAction {
 }
 
 /// The scheme that the client used, as far as it can be known.
-pub(super) fn scheme(record: &RequestContext) -> &'static str {
-    let told = forwarded::last(record.parts.headers.get_all(FieldName::XForwardedProto));
-    let told = told.filter(|_| record.is_trusted);
+pub(super) fn scheme(context: &RequestContext) -> &'static str {
+    let told = forwarded::last(context.parts.headers.get_all(FieldName::XForwardedProto));
+    let told = told.filter(|_| context.is_trusted);
     // Some proxies name the scheme of a WebSocket's address.
     let is = |name: &[u8]| told.is_some_and(|told| told.eq_ignore_ascii_case(name));
     match (is(b"https") || is(b"wss"), is(b"http") || is(b"ws")) {
         (true, _) => "https",
         // A proxy may come by TLS with what it has got without.
         (false, true) => "http",
-        (false, false) if record.connection.is_tls() => "https",
+        (false, false) if context.connection.is_tls() => "https",
         (false, false) => "http",
     }
 }
@@ -169,16 +171,16 @@ fn named_port(host: &[u8]) -> Option<u16> {
 }
 
 /// The port that the client came to, as far as it can be known.
-fn port(record: &RequestContext, named: Option<u16>, scheme: &str) -> u16 {
-    let told = forwarded::last(record.parts.headers.get_all(FieldName::XForwardedPort));
-    if record.is_trusted
+fn port(context: &RequestContext, named: Option<u16>, scheme: &str) -> u16 {
+    let told = forwarded::last(context.parts.headers.get_all(FieldName::XForwardedPort));
+    if context.is_trusted
         && let Some(port) = told.and_then(forwarded::port)
     {
         return port;
     }
     match (named, scheme) {
         (Some(port), _) => port,
-        (None, _) if !record.is_trusted => record.connection.server_port,
+        (None, _) if !context.is_trusted => context.connection.server_port,
         (None, "https") => 443,
         (None, _) => 80,
     }
@@ -190,13 +192,13 @@ fn is_first(warned: &AtomicBool) -> bool {
 }
 
 /// The usual mistake behind a load balancer, told once: it is not among the trusted proxies.
-fn tell_of_stranger(record: &RequestContext) {
-    if record.is_trusted || !record.parts.headers.contains(FieldName::XForwardedFor) {
+fn warn_untrusted_peer(context: &RequestContext) {
+    if context.is_trusted || !context.parts.headers.contains(FieldName::XForwardedFor) {
         return;
     }
-    if is_first(&record.local.app.warned.stranger) {
+    if is_first(&context.local.app.warned.untrusted_peer) {
         tracing::warn!(
-            peer = %record.connection.address,
+            peer = %context.connection.address,
             "X-Forwarded-For and X-Forwarded-Proto are ignored: the peer is not in \
              server.trusted_proxies; if it is your load balancer, add its network there, such as \
              SIDEMAN_TRUSTED_PROXIES=10.0.0.0/8, or alb on AWS, or private"
@@ -205,8 +207,8 @@ fn tell_of_stranger(record: &RequestContext) {
 }
 
 /// Without this, nobody would see why a login by proxy does not work. Told once. Strangers may send what they like.
-fn tell_of_identity(record: &RequestContext, name: &[u8]) {
-    if record.is_trusted && is_first(&record.local.app.warned.identity) {
+fn warn_identity_header(context: &RequestContext, name: &[u8]) {
+    if context.is_trusted && is_first(&context.local.app.warned.identity) {
         tracing::warn!(
             header = %name.escape_ascii(),
             "a trusted proxy sends a header that tells who the client is, and the application does not get it: \

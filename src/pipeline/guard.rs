@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// Checks what a request's head says.
-pub(super) fn check(record: &RequestContext) -> Result<(), Error> {
-    let parts = &record.parts;
+pub(super) fn check(context: &RequestContext) -> Result<(), Error> {
+    let parts = &context.parts;
     if parts.method == Method::CONNECT {
         return Err(Error::new(FailureKind::ConnectMethod));
     }
@@ -53,7 +53,7 @@ pub(super) fn check(record: &RequestContext) -> Result<(), Error> {
         // `:scheme` is what whoever ended TLS before us has made of it.
         _ if parts.version > Version::HTTP_11 => true,
         "http" => true,
-        "https" => forward::scheme(record) == "https",
+        "https" => forward::scheme(context) == "https",
         _ => false,
     };
     if is_same_host && is_same_scheme { Ok(()) } else { Err(Error::new(FailureKind::HostMismatch)) }

@@ -26,41 +26,41 @@ pub async fn application_accepts(app: &App) -> bool {
 }
 
 /// Whether this process is in service.
-pub(super) fn health(local: &WorkerState, record: &mut RequestContext) -> Response {
+pub(super) fn health(local: &WorkerState, context: &mut RequestContext) -> Response {
     let reason = match local.phase.get() {
         Phase::Starting => Some("starting: the application has not accepted a connection yet\n"),
         Phase::Ready => None,
         Phase::Draining | Phase::Stopped => Some("draining: this process is about to end\n"),
     };
-    verdict(record, reason)
+    verdict(context, reason)
 }
 
 /// Whether the application accepts connections now.
-pub(super) async fn ready(local: &WorkerState, record: &mut RequestContext) -> Response {
+pub(super) async fn ready(local: &WorkerState, context: &mut RequestContext) -> Response {
     if local.phase.get() >= Phase::Draining {
-        return verdict(record, Some("draining: this process is about to end\n"));
+        return verdict(context, Some("draining: this process is about to end\n"));
     }
-    let accepts = match local.probed.get() {
+    let accepts = match local.last_probe.get() {
         Some((when, accepts)) if when.elapsed() < PROBE_FRESH => accepts,
         _ => {
             let accepts = application_accepts(&local.app).await;
-            local.probed.set(Some((Instant::now(), accepts)));
+            local.last_probe.set(Some((Instant::now(), accepts)));
             accepts
         }
     };
-    verdict(record, (!accepts).then_some("the application accepts no connections\n"))
+    verdict(context, (!accepts).then_some("the application accepts no connections\n"))
 }
 
-fn verdict(record: &mut RequestContext, reason: Option<&'static str>) -> Response {
-    record.route = RouteLabel::Health;
-    let method = &record.parts.method;
+fn verdict(context: &mut RequestContext, reason: Option<&'static str>) -> Response {
+    context.route = RouteLabel::Health;
+    let method = &context.parts.method;
     if method != Method::GET && method != Method::HEAD {
-        return status_page::method_not_allowed(record, "GET, HEAD");
+        return status_page::method_not_allowed(context, "GET, HEAD");
     }
-    record.is_quiet = reason.is_none();
+    context.is_quiet = reason.is_none();
     let text = reason.unwrap_or("ok\n").as_bytes();
     let body =
-        if record.parts.method == Method::HEAD { Body::Empty } else { Body::Full(text.into()) };
+        if context.parts.method == Method::HEAD { Body::Empty } else { Body::Full(text.into()) };
     let status = reason.map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
     let mut response = Response::new(status, body);
     let headers = &mut response.head.headers;

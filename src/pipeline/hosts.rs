@@ -7,12 +7,12 @@ use crate::{
 };
 
 /// Checks the host that a request is for. A list refuses requests that name none.
-pub(super) fn check(record: &RequestContext) -> Result<(), Error> {
-    let allowed = &record.local.app.plan.server.allowed_hosts;
+pub(super) fn check(context: &RequestContext) -> Result<(), Error> {
+    let allowed = &context.local.app.plan.server.allowed_hosts;
     if allowed.is_empty() {
         return Ok(());
     }
-    match record.host().and_then(host::split_port) {
+    match context.host().and_then(host::split_port) {
         Some((name, _)) if allowed.iter().any(|pattern| host::matches(name, pattern)) => Ok(()),
         Some(_) | None => Err(Error::new(FailureKind::HostNotAllowed)),
     }

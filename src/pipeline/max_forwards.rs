@@ -25,8 +25,8 @@ pub(super) fn left(parts: &RequestParts) -> Option<u64> {
 }
 
 /// The response to a request that may not be passed on: Sideman is the last that it is for.
-pub(super) fn answer(record: &RequestContext) -> Option<Response> {
-    if left(&record.parts)? > 0 {
+pub(super) fn answer(context: &RequestContext) -> Option<Response> {
+    if left(&context.parts)? > 0 {
         return None;
     }
     let mut response = Response::new(StatusCode::NO_CONTENT, Body::Empty);

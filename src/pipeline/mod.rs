@@ -1,6 +1,6 @@
 //! One request from top to bottom. Read [`handle`] first; each step is a file of its own:
 //!
-//! 1. [`record`] notes what came, and [`finish`] logs and counts it when its answer has ended.
+//! 1. [`context`] notes what came, and [`finish`] logs and counts it when its answer has ended.
 //! 2. [`route`] decides by the path, which [`normal_path`] has decoded once: [`health`], [`files`] or the application.
 //! 3. [`guard`], [`hosts`] and [`loops`] refuse what must not go further; [`redirect`] sends to https.
 //! 4. [`files`] finds the file and decides what of it is sent; or [`proxy`] sends the request that
@@ -77,25 +77,25 @@ pub async fn handle(
 ) -> Response<TrackedResponse> {
     let ClientRequest { parts, refusal, head_room, body, interim } = request;
     let mut body = RequestBody::new(body);
-    let mut record = RequestContext::begin(Rc::clone(&local), connection, parts);
-    record.received = body.received();
-    record.interim = interim;
-    record.head_room = head_room;
+    let mut context = RequestContext::begin(Rc::clone(&local), connection, parts);
+    context.received = body.received();
+    context.interim = interim;
+    context.head_room = head_room;
     let answered = match refusal {
-        None => answer(&local, &mut record, &mut body).await,
+        None => answer(&local, &mut context, &mut body).await,
         Some(refusal) => Err(refused(refusal)),
     };
     let mut response = match answered {
         Ok(response) => response,
-        Err(error) => status_page::failure(&mut record, &error),
+        Err(error) => status_page::failure(&mut context, &error),
     };
-    fields::apply(&record, &mut response);
-    if record.parts.version == Version::HTTP_2 {
+    fields::apply(&context, &mut response);
+    if context.parts.version == Version::HTTP_2 {
         drain_body::read_beside(body);
     } else {
-        drain_body::read(&record.parts, body).await;
+        drain_body::read(&context.parts, body).await;
     }
-    finish::seal(record, response)
+    finish::seal(context, response)
 }
 
 /// Why a server refuses a request, as an error.
@@ -109,11 +109,11 @@ fn refused(RequestRefusal { kind, misplaced }: RequestRefusal) -> Error {
 
 async fn answer(
     local: &WorkerState,
-    record: &mut RequestContext,
+    context: &mut RequestContext,
     body: &mut RequestBody,
 ) -> Result<Response, Error> {
     // The record is written to while the name is in use.
-    let path = Rc::clone(&record.path);
+    let path = Rc::clone(&context.path);
     let destination = route::decide(&local.app, &path);
     // A load balancer asks for its health check with any Host, or none.
     if !destination.is_health() {
@@ -121,25 +121,25 @@ async fn answer(
             local.metrics.log_waits.add(1);
             local.log.room().await;
         }
-        guard::check(record)?;
-        hosts::check(record)?;
-        local.app.loop_token.check(&record.parts.headers)?;
-        if let Some(response) = redirect::to_https(record)? {
+        guard::check(context)?;
+        hosts::check(context)?;
+        local.app.loop_token.check(&context.parts.headers)?;
+        if let Some(response) = redirect::to_https(context)? {
             return Ok(response);
         }
     }
     match destination {
-        Destination::Health => Ok(health::health(local, record)),
-        Destination::Ready => Ok(health::ready(local, record).await),
-        Destination::File(name) => files::serve(local, record, name).await,
+        Destination::Health => Ok(health::health(local, context)),
+        Destination::Ready => Ok(health::ready(local, context).await),
+        Destination::File(name) => files::serve(local, context, name).await,
         Destination::Undecodable => Err(Error::new(FailureKind::PathInvalid)),
         Destination::Application(route) => {
-            if let Some(response) = max_forwards::answer(record) {
+            if let Some(response) = max_forwards::answer(context) {
                 return Ok(response);
             }
             local.app.pages.check_maintenance()?;
             // Boxed: three times as large as all others together, and all of it is moved before it runs.
-            Box::pin(proxy::serve(local, record, route, body)).await
+            Box::pin(proxy::serve(local, context, route, body)).await
         }
     }
 }

@@ -62,7 +62,7 @@ struct PageWatcher {
 struct PageFile {
     identity: Option<FileIdentity>,
     /// Whether somebody was told what is wrong with it.
-    is_told: bool,
+    is_reported: bool,
 }
 
 // === impl StatusPages ===
@@ -104,14 +104,14 @@ impl StatusPages {
             return;
         }
         let mut watch = PageWatcher::default();
-        watch.look(self);
+        watch.check_files(self);
         let pages = Arc::downgrade(self);
         let started = thread::Builder::new().name("pages".into()).spawn(move || {
             loop {
                 thread::sleep(PAUSE);
                 let used = |pages: &Arc<Self>| !pages.is_retired.load(Ordering::Relaxed);
                 let Some(pages) = pages.upgrade().filter(used) else { return };
-                watch.look(&pages);
+                watch.check_files(&pages);
             }
         });
         if let Err(error) = started {
@@ -137,9 +137,9 @@ impl StatusPages {
 // === impl PageWatcher ===
 
 impl PageWatcher {
-    fn look(&mut self, pages: &StatusPages) {
+    fn check_files(&mut self, pages: &StatusPages) {
         if let Some(path) = &pages.plan.maintenance {
-            self.look_for_maintenance(pages, path);
+            self.check_maintenance_flag(pages, path);
         }
         self.errors.resize_with(pages.errors.len(), PageFile::default);
         let files = pages.plan.errors.iter().zip(&pages.errors);
@@ -152,7 +152,7 @@ impl PageWatcher {
                 }
                 Err(error) => {
                     *lock(kept) = None;
-                    if seen.tells() {
+                    if seen.is_new_fault() {
                         let setting = format!("errors.{}", status.as_u16());
                         tracing::warn!(
                             setting, file = %path.display(), %error,
@@ -164,12 +164,12 @@ impl PageWatcher {
         }
     }
 
-    fn look_for_maintenance(&mut self, pages: &StatusPages, path: &Path) {
+    fn check_maintenance_flag(&mut self, pages: &StatusPages, path: &Path) {
         let is_there = match path.metadata() {
             Ok(_) => true,
-            Err(error) if is_absence(&error) => false,
+            Err(error) if is_not_found(&error) => false,
             Err(error) => {
-                if self.maintenance.tells() {
+                if self.maintenance.is_new_fault() {
                     tracing::warn!(
                         setting = "maintenance.flag", file = %path.display(), %error,
                         "can't see whether the file exists; maintenance stays as it was"
@@ -178,7 +178,7 @@ impl PageWatcher {
                 return;
             }
         };
-        self.maintenance.is_told = false;
+        self.maintenance.is_reported = false;
         if pages.is_maintained.swap(is_there, Ordering::Relaxed) != is_there {
             let file = path.display();
             if is_there {
@@ -226,13 +226,13 @@ impl PageFile {
             return Ok(None);
         }
         self.identity = Some(FileIdentity::of(&after));
-        self.is_told = false;
+        self.is_reported = false;
         Ok(Some(text.into()))
     }
 
     /// Whether a fault is new.
-    fn tells(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_told, true)
+    fn is_new_fault(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_reported, true)
     }
 }
 
@@ -246,7 +246,7 @@ fn usable(metadata: Metadata) -> io::Result<Metadata> {
     Ok(metadata)
 }
 
-fn is_absence(error: &io::Error) -> bool {
+fn is_not_found(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 

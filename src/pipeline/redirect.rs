@@ -11,22 +11,22 @@ use crate::{
 
 /// The redirect, if there must be one. Requests that say nothing of the scheme come from inside, past
 /// the proxy: they pass.
-pub(super) fn to_https(record: &RequestContext) -> Result<Option<Response>, Error> {
-    if !record.local.app.plan.server.redirect_https || !record.is_trusted {
+pub(super) fn to_https(context: &RequestContext) -> Result<Option<Response>, Error> {
+    if !context.local.app.plan.server.redirect_https || !context.is_trusted {
         return Ok(None);
     }
-    let scheme = forwarded::last(record.parts.headers.get_all(FieldName::XForwardedProto));
+    let scheme = forwarded::last(context.parts.headers.get_all(FieldName::XForwardedProto));
     if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"http")) {
         return Ok(None);
     }
-    let target = record.parts.path_and_query();
+    let target = context.parts.path_and_query();
     // `OPTIONS *` is about the server, which has no other address.
     if !target.starts_with('/') {
         return Ok(None);
     }
-    let host = record.host().ok_or_else(|| Error::new(FailureKind::HostMissing))?;
+    let host = context.host().ok_or_else(|| Error::new(FailureKind::HostMissing))?;
     // 308 keeps the method and the body (RFC 9110, 15.4.9); old clients know only 301.
-    let is_read = record.parts.method == Method::GET || record.parts.method == Method::HEAD;
+    let is_read = context.parts.method == Method::GET || context.parts.method == Method::HEAD;
     let status =
         if is_read { StatusCode::MOVED_PERMANENTLY } else { StatusCode::PERMANENT_REDIRECT };
     let mut response = Response::new(status, Body::Empty);

@@ -145,7 +145,7 @@ impl RequestContext {
         }
         self.is_head_released = true;
         let log = &self.local.log;
-        let told = LOGGED.iter().filter(|(field, _)| log.tells(*field));
+        let told = LOGGED.iter().filter(|(field, _)| log.includes(*field));
         let names: Vec<FieldName> = told.map(|(_, name)| *name).collect();
         self.parts.keep_only(&names);
         if self.parts.headers.bytes() <= USUAL_HEAD {

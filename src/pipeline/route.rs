@@ -20,7 +20,7 @@ pub(super) enum Destination<'a> {
 /// A file that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RequestedFile<'a> {
-    pub(super) family: StoreKind,
+    pub(super) store_kind: StoreKind,
     /// The index of its root.
     pub(super) root: usize,
     /// Relative to the root, decoded and without dot segments.
@@ -70,12 +70,12 @@ pub(super) fn file<'a>(app: &App, path: Cow<'a, [u8]>) -> Option<RequestedFile<'
     let longest = roots(app)
         .filter(|(_, _, root)| path.starts_with(root.prefix.as_bytes()))
         .max_by_key(|(_, _, root)| root.prefix.len());
-    let (family, root, found) = longest?;
+    let (store_kind, root, found) = longest?;
     let name = match path {
         Cow::Borrowed(path) => Cow::Borrowed(path.get(found.prefix.len()..)?),
         Cow::Owned(mut path) => Cow::Owned(path.split_off(found.prefix.len())),
     };
-    Some(RequestedFile { family, root, name })
+    Some(RequestedFile { store_kind, root, name })
 }
 
 /// Every prefix, with its family and its index there.

@@ -14,17 +14,17 @@ use crate::{
 /// written when this is dropped.
 #[derive(Debug)]
 pub struct Tunnel {
-    record: Box<RequestContext>,
+    context: Box<RequestContext>,
     upgraded: Box<UpgradedStream>,
 }
 
 /// The answer that opens a tunnel.
 pub(super) fn accept(
-    record: &mut RequestContext,
+    context: &mut RequestContext,
     mut headers: HeaderMap,
     upgraded: UpgradedStream,
 ) -> Response {
-    record.upgraded = Some(Box::new(upgraded));
+    context.upgraded = Some(Box::new(upgraded));
     // Framing fields have no place in it (RFC 9110, 8.6).
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -37,17 +37,17 @@ pub(super) fn accept(
 // === impl Tunnel ===
 
 impl Tunnel {
-    pub(super) fn open(mut record: Box<RequestContext>, upgraded: Box<UpgradedStream>) -> Self {
-        let metrics = &record.local.metrics;
+    pub(super) fn open(mut context: Box<RequestContext>, upgraded: Box<UpgradedStream>) -> Self {
+        let metrics = &context.local.metrics;
         // It takes a place among the tunnels instead; see `RequestContext::drop`.
         metrics.in_flight.subtract(1);
         metrics.tunnels.add(1);
         metrics.tunnels_opened.add(1);
-        record.is_tunnel = true;
+        context.is_tunnel = true;
         // However it ends, it has no length that it could miss.
-        record.is_complete = true;
-        record.release_head();
-        Self { record, upgraded }
+        context.is_complete = true;
+        context.release_head();
+        Self { context, upgraded }
     }
 
     /// The application's end.
@@ -57,12 +57,12 @@ impl Tunnel {
 
     /// How much the client was sent by now.
     pub fn set_sent(&mut self, bytes: u64) {
-        self.record.bytes = bytes;
+        self.context.bytes = bytes;
     }
 
     /// Notes what ended it before its time, and logs it as for a response that breaks off.
     pub fn fail(&mut self, kind: FailureKind) {
-        status_page::report_broken(&self.record, &Error::new(kind));
-        self.record.error = Some(kind);
+        status_page::report_aborted(&self.context, &Error::new(kind));
+        self.context.error = Some(kind);
     }
 }

@@ -13,7 +13,7 @@ use crate::{plan, upstream::Backends};
 /// An application that is seen to until this is dropped.
 #[derive(Debug)]
 pub(super) struct UpstreamHandle {
-    pub(super) fleet: Arc<Backends>,
+    pub(super) backends: Arc<Backends>,
     /// Dropping it ends the task.
     _ends: oneshot::Sender<Infallible>,
     /// For the task, until it has begun.
@@ -24,21 +24,21 @@ pub(super) struct UpstreamHandle {
 
 impl UpstreamHandle {
     /// Begins nothing yet.
-    pub(super) fn new(fleet: Arc<Backends>) -> Arc<Self> {
+    pub(super) fn new(backends: Arc<Backends>) -> Arc<Self> {
         let (ends, end) = oneshot::channel();
-        Arc::new(Self { fleet, _ends: ends, end: Mutex::new(Some(end)) })
+        Arc::new(Self { backends, _ends: ends, end: Mutex::new(Some(end)) })
     }
 
     /// Sees to the servers under these settings from now on.
-    pub(super) fn tend(&self, plan: &plan::UpstreamSettings) {
-        self.fleet.change(plan);
+    pub(super) fn supervise(&self, plan: &plan::UpstreamSettings) {
+        self.backends.change(plan);
         let Some(end) = self.end.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return;
         };
-        let fleet = Arc::clone(&self.fleet);
+        let backends = Arc::clone(&self.backends);
         drop(tokio::spawn(async move {
             tokio::select! {
-                () = fleet.tend() => {}
+                () = backends.supervise() => {}
                 _ = end => {}
             }
         }));
@@ -53,13 +53,13 @@ pub(super) fn matched(
     new: impl Fn(&plan::UpstreamSettings) -> Arc<UpstreamHandle>,
 ) -> Vec<Arc<UpstreamHandle>> {
     let mut take = |fits: &dyn Fn(&Backends) -> bool| {
-        let place = known.iter().position(|tended| fits(&tended.fleet))?;
+        let place = known.iter().position(|upstream_handle| fits(&upstream_handle.backends))?;
         Some(known.swap_remove(place))
     };
     let same: Vec<_> =
-        plans.iter().map(|plan| take(&|fleet| *fleet.settings() == **plan)).collect();
+        plans.iter().map(|plan| take(&|backends| *backends.settings() == **plan)).collect();
     let found = plans.into_iter().zip(same).map(|(plan, same)| {
-        same.or_else(|| take(&|fleet| fleet.serves(plan))).unwrap_or_else(|| new(plan))
+        same.or_else(|| take(&|backends| backends.serves(plan))).unwrap_or_else(|| new(plan))
     });
     found.collect()
 }

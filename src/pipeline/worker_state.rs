@@ -32,7 +32,7 @@ pub struct WorkerState {
     /// The `Host` for requests of HTTP/1.0 that have none.
     pub(super) fallback_host: String,
     /// When the application was last asked whether it accepts, and what it said.
-    pub(super) probed: Cell<Option<(Instant, bool)>>,
+    pub(super) last_probe: Cell<Option<(Instant, bool)>>,
     random: Rc<RefCell<fastrand::Rng>>,
 }
 
@@ -48,19 +48,19 @@ impl WorkerState {
     ) -> Rc<Self> {
         // A RandomState is seeded by the operating system.
         let seed = RandomState::new().hash_one("request ids");
-        let upstream = |plan: &plan::UpstreamSettings, fleet: &Arc<Backends>| {
-            UpstreamClient::start(plan, fleet, Arc::clone(&metrics))
+        let upstream = |plan: &plan::UpstreamSettings, backends: &Arc<Backends>| {
+            UpstreamClient::start(plan, backends, Arc::clone(&metrics))
         };
         Rc::new(Self {
-            upstream: upstream(&app.plan.upstream, app.fleet()),
-            routed: app.routes().map(|(plan, fleet)| upstream(plan, fleet)).collect(),
-            fallback: app.fallback().map(|(plan, fleet)| FallbackClient::start(plan, fleet)),
+            upstream: upstream(&app.plan.upstream, app.backends()),
+            routed: app.routes().map(|(plan, backends)| upstream(plan, backends)).collect(),
+            fallback: app.fallback().map(|(plan, backends)| FallbackClient::start(plan, backends)),
             fallback_host: fallback_host(&app.plan.upstream.targets),
             app,
             metrics,
             log: Rc::new(log),
             phase: Rc::new(Cell::new(phase)),
-            probed: Cell::new(None),
+            last_probe: Cell::new(None),
             random: Rc::new(RefCell::new(fastrand::Rng::with_seed(seed))),
         })
     }
@@ -68,27 +68,27 @@ impl WorkerState {
     /// The same worker's things under other settings. What is set as it was goes on, with its kept
     /// connections.
     pub fn next(&self, app: Arc<App>) -> Rc<Self> {
-        let upstream = |plan: &plan::UpstreamSettings, fleet: &Arc<Backends>| {
+        let upstream = |plan: &plan::UpstreamSettings, backends: &Arc<Backends>| {
             let mut known = self.routed.iter().chain([&self.upstream]);
-            match known.find(|known| known.is_like(plan, fleet)) {
+            match known.find(|known| known.is_like(plan, backends)) {
                 Some(known) => Rc::clone(known),
-                None => UpstreamClient::start(plan, fleet, Arc::clone(&self.metrics)),
+                None => UpstreamClient::start(plan, backends, Arc::clone(&self.metrics)),
             }
         };
-        let fallback = |(plan, fleet): (&plan::FallbackSettings, &Arc<Backends>)| {
-            let known = self.fallback.as_ref().filter(|known| known.is_like(plan, fleet));
-            known.cloned().unwrap_or_else(|| FallbackClient::start(plan, fleet))
+        let fallback = |(plan, backends): (&plan::FallbackSettings, &Arc<Backends>)| {
+            let known = self.fallback.as_ref().filter(|known| known.is_like(plan, backends));
+            known.cloned().unwrap_or_else(|| FallbackClient::start(plan, backends))
         };
         Rc::new(Self {
-            upstream: upstream(&app.plan.upstream, app.fleet()),
-            routed: app.routes().map(|(plan, fleet)| upstream(plan, fleet)).collect(),
+            upstream: upstream(&app.plan.upstream, app.backends()),
+            routed: app.routes().map(|(plan, backends)| upstream(plan, backends)).collect(),
             fallback: app.fallback().map(fallback),
             fallback_host: fallback_host(&app.plan.upstream.targets),
             app,
             metrics: Arc::clone(&self.metrics),
             log: Rc::clone(&self.log),
             phase: Rc::clone(&self.phase),
-            probed: Cell::new(None),
+            last_probe: Cell::new(None),
             random: Rc::clone(&self.random),
         })
     }

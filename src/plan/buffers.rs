@@ -8,13 +8,13 @@ pub struct BufferSettings {
     /// Bytes in memory, over all workers.
     pub memory: u64,
     /// Bytes of one body in memory; what is longer goes to a file.
-    pub each: u64,
+    pub memory_per_body: u64,
     /// Where the files are; they have no name there.
     pub spill: SpillDirectory,
     /// Bytes in files, over all workers.
     pub disk: u64,
     /// Bytes of one answer in a file; beyond them the application is read as fast as the client reads.
-    pub answer: u64,
+    pub max_response: u64,
 }
 
 /// Where bodies go that are too long for memory.

@@ -36,9 +36,9 @@ const CROWD: Duration = Duration::from_secs(1);
 /// kernel had accepted by then was handed on.
 #[derive(Debug)]
 pub struct AcceptorHandle {
-    orders: mpsc::Sender<(ListenerSet, oneshot::Sender<()>)>,
+    commands: mpsc::Sender<(ListenerSet, oneshot::Sender<()>)>,
     /// A byte tells the thread of an order; the hang-up, that it is time to stop.
-    bell: PipeWriter,
+    wakeup: PipeWriter,
 }
 
 /// Everywhere that clients come in.
@@ -55,7 +55,7 @@ pub enum ListenSocket {
     New(Listener),
     /// The one that is there already, at this place of the settings. TLS may begin or end to be spoken.
     Kept {
-        place: ListenAddress,
+        listen_address: ListenAddress,
         was_tls: bool,
         is_tls: bool,
     },
@@ -72,8 +72,8 @@ enum ConnectionBound {
 #[derive(Debug)]
 struct Acceptor {
     listeners: Vec<Listener>,
-    bell: PipeReader,
-    orders: mpsc::Receiver<(ListenerSet, oneshot::Sender<()>)>,
+    wakeup: PipeReader,
+    commands: mpsc::Receiver<(ListenerSet, oneshot::Sender<()>)>,
     /// Workers end after it is gone, and with it the listeners.
     placement: Arc<Placement>,
     tls: Option<Arc<TlsContext>>,
@@ -82,9 +82,9 @@ struct Acceptor {
     /// When a connection had to wait, for the last time.
     crowded: Option<Instant>,
     metrics: Arc<ProcessMetrics>,
-    trouble: LogThrottle,
-    crowd: LogThrottle,
-    greed: LogThrottle,
+    accept_throttle: LogThrottle,
+    connection_throttle: LogThrottle,
+    share_throttle: LogThrottle,
 }
 
 // === impl AcceptorHandle ===
@@ -97,32 +97,32 @@ impl AcceptorHandle {
         placement: Arc<Placement>,
         metrics: Arc<ProcessMetrics>,
     ) -> io::Result<Self> {
-        let (reader, bell) = io::pipe()?;
-        let (orders, ordered) = mpsc::channel();
+        let (reader, wakeup) = io::pipe()?;
+        let (commands, ordered) = mpsc::channel();
         let acceptor = Acceptor {
             listeners,
-            bell: reader,
-            orders: ordered,
+            wakeup: reader,
+            commands: ordered,
             placement,
             tls,
             waits: None,
             crowded: None,
             metrics,
-            trouble: LogThrottle::default(),
-            crowd: LogThrottle::default(),
-            greed: LogThrottle::default(),
+            accept_throttle: LogThrottle::default(),
+            connection_throttle: LogThrottle::default(),
+            share_throttle: LogThrottle::default(),
         };
         thread::Builder::new().name("acceptor".to_owned()).spawn(move || acceptor.run())?;
-        Ok(Self { orders, bell })
+        Ok(Self { commands, wakeup })
     }
 
     /// Listens there from now on, and nowhere else. Told when the sockets that are not wanted any more
     /// are closed, after every connection that the kernel had accepted was handed on.
     pub fn change(&self, site: ListenerSet) -> oneshot::Receiver<()> {
-        let (tell, done) = oneshot::channel();
+        let (sender, done) = oneshot::channel();
         // A thread that is gone has told everybody by dropping its ends.
-        if self.orders.send((site, tell)).is_ok() {
-            let _ = (&self.bell).write_all(&[1]);
+        if self.commands.send((site, sender)).is_ok() {
+            let _ = (&self.wakeup).write_all(&[1]);
         }
         done
     }
@@ -143,7 +143,7 @@ impl Acceptor {
     /// Waits for connections, or for one to end if they can't be accepted; does what is ordered. `true` if it is time to
     /// stop.
     fn wait(&mut self) -> bool {
-        let mut watched = vec![PollFd::new(&self.bell, PollFlags::IN)];
+        let mut watched = vec![PollFd::new(&self.wakeup, PollFlags::IN)];
         match self.waits {
             Some(_) => watched.push(PollFd::new(self.placement.ended(), PollFlags::IN)),
             None => {
@@ -154,20 +154,20 @@ impl Acceptor {
         let timeout = self.waits.and_then(|time| Timespec::try_from(time).ok());
         // An interrupted poll is as good as one that found nothing.
         let _ = poll(&mut watched, timeout.as_ref());
-        let rings = watched.first().is_some_and(|bell| !bell.revents().is_empty());
+        let rings = watched.first().is_some_and(|wakeup| !wakeup.revents().is_empty());
         self.placement.ended().clear();
         rings && self.is_over()
     }
 
     /// Does what is ordered; `true` if nothing was, because nobody orders any more.
     fn is_over(&mut self) -> bool {
-        match self.bell.read(&mut [0; 16]) {
+        match self.wakeup.read(&mut [0; 16]) {
             Ok(0) => return true,
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return true,
         }
-        while let Ok((site, done)) = self.orders.try_recv() {
+        while let Ok((site, done)) = self.commands.try_recv() {
             self.change(site);
             // Whoever waited may have lost patience.
             let _ = done.send(());
@@ -182,8 +182,10 @@ impl Acceptor {
         for socket in site.sockets {
             match socket {
                 ListenSocket::New(listener) => next.push(listener),
-                ListenSocket::Kept { place, was_tls, is_tls } => {
-                    let is_it = |one: &Listener| *one.place() == place && one.is_tls() == was_tls;
+                ListenSocket::Kept { listen_address, was_tls, is_tls } => {
+                    let is_it = |one: &Listener| {
+                        *one.listen_address() == listen_address && one.is_tls() == was_tls
+                    };
                     let known = old.iter().position(is_it);
                     if let Some(known) = known {
                         let listener = old.swap_remove(known);
@@ -200,8 +202,8 @@ impl Acceptor {
         self.listeners = old;
         self.accept_all(ConnectionBound::Ignored);
         self.listeners = next;
-        for (place, is_tls) in switched {
-            if let Some(listener) = self.listeners.get_mut(place) {
+        for (index, is_tls) in switched {
+            if let Some(listener) = self.listeners.get_mut(index) {
                 listener.set_tls(is_tls);
             }
         }
@@ -220,30 +222,30 @@ impl Acceptor {
                 match accept(listener) {
                     Ok(Some((socket, peer))) => {
                         let tls = self.tls.as_ref().filter(|_| listener.is_tls());
-                        if !self.placement.place(socket, peer, tls.cloned()) {
-                            self.tell_of_share(peer);
+                        if !self.placement.assign(socket, peer, tls.cloned()) {
+                            self.report_share_exceeded(peer);
                         }
                     }
                     Ok(None) => {}
                     Err(Errno::AGAIN) => break,
                     Err(error) => {
                         is_well = false;
-                        self.tell(error);
+                        self.report_accept_error(error);
                         break;
                     }
                 }
             }
         }
         if is_crowded {
-            self.make_room();
+            self.shed_idle();
         }
         self.waits =
             if !is_well { Some(PAUSE) } else { is_crowded.then_some(load_shedding::PAUSE) };
     }
 
     /// A client has so many connections that others might find none.
-    fn tell_of_share(&self, peer: Option<SocketAddr>) {
-        if let Some(missed) = self.greed.allow() {
+    fn report_share_exceeded(&self, peer: Option<SocketAddr>) {
+        if let Some(missed) = self.share_throttle.should_log() {
             let client = peer.map(|peer| peer.ip().to_string()).unwrap_or_default();
             tracing::warn!(
                 client,
@@ -256,14 +258,14 @@ impl Acceptor {
     }
 
     /// There are as many connections as there may be, and more want to come.
-    fn make_room(&mut self) {
+    fn shed_idle(&mut self) {
         self.placement.make_room();
         let last = self.crowded.replace(Instant::now());
         if last.is_some_and(|last| last.elapsed() < CROWD) {
             return;
         }
         self.metrics.connections_full.fetch_add(1, Ordering::Relaxed);
-        if let Some(missed) = self.crowd.allow() {
+        if let Some(missed) = self.connection_throttle.should_log() {
             tracing::warn!(
                 connections = self.placement.most(),
                 missed,
@@ -273,7 +275,7 @@ impl Acceptor {
         }
     }
 
-    fn tell(&self, error: Errno) {
+    fn report_accept_error(&self, error: Errno) {
         self.metrics.accept_errors.fetch_add(1, Ordering::Relaxed);
         if matches!(error, Errno::MFILE | Errno::NFILE) {
             self.metrics.descriptors_exhausted.fetch_add(1, Ordering::Relaxed);
@@ -281,7 +283,7 @@ impl Acceptor {
             // Missed if one ends right before: it is tried again after `PAUSE`.
             self.placement.ended().awaited_if(|| true);
         }
-        if let Some(missed) = self.trouble.allow() {
+        if let Some(missed) = self.accept_throttle.should_log() {
             tracing::error!(
                 %error, missed,
                 "a connection can't be accepted; for lack of descriptors, raise the limit \

@@ -67,23 +67,23 @@ struct ReadyConnection {
 pub(super) fn serve(
     current: Rc<CurrentSettings>,
     entry: Box<AcceptedConnection>,
-    ticket: ConnectionGuard,
+    guard: ConnectionGuard,
 ) -> impl Future<Output = ()> {
     async move {
         let Some(ReadyConnection { stream, is_http2, info, open, _secure, _permit }) =
-            open(&current, entry, &ticket).await
+            open(&current, entry, &guard).await
         else {
             return;
         };
         let served = if is_http2 {
             (stream, NextStep::Http2(Bytes::new()))
         } else {
-            match http1::serve(&current, &info, &ticket, stream, &open.0).await {
+            match http1::serve(&current, &info, &guard, stream, &open.0).await {
                 Some(ended) => ended,
                 None => return,
             }
         };
-        Box::pin(go_on(current, info, &ticket, served, open)).await;
+        Box::pin(continue_connection(current, info, &guard, served, open)).await;
     }
 }
 
@@ -91,7 +91,7 @@ pub(super) fn serve(
 async fn open(
     current: &CurrentSettings,
     entry: Box<AcceptedConnection>,
-    ticket: &ConnectionGuard,
+    guard: &ConnectionGuard,
 ) -> Option<ReadyConnection> {
     let metrics = Arc::clone(&current.get().metrics);
     let open = OpenConnection::count(Arc::clone(&metrics));
@@ -100,10 +100,12 @@ async fn open(
     let (server_port, is_tls) = (transport.local_port(), handshake.is_some());
     let stream = match handshake {
         None => ClientStream::Bare(transport),
-        Some(handshake) => Box::pin(shake(&metrics, transport, handshake, ticket)).await?,
+        Some(handshake) => {
+            Box::pin(perform_handshake(&metrics, transport, handshake, guard)).await?
+        }
     };
     Some(ReadyConnection {
-        is_http2: stream.agreed() == NegotiatedProtocol::Http2,
+        is_http2: stream.negotiated() == NegotiatedProtocol::Http2,
         info: Rc::new(ConnectionInfo::new(peer, server_port, stream.tls_version())),
         stream: CountedStream::new(stream, Arc::clone(&metrics)),
         _secure: is_tls.then(|| TlsConnection::count(metrics)),
@@ -113,51 +115,51 @@ async fn open(
 }
 
 /// Does what comes after HTTP/1.1, to the end of the connection.
-async fn go_on(
+async fn continue_connection(
     current: Rc<CurrentSettings>,
     info: Rc<ConnectionInfo>,
-    ticket: &ConnectionGuard,
+    guard: &ConnectionGuard,
     (mut stream, next): (CountedStream, NextStep),
     open: OpenConnection,
 ) {
     match next {
-        NextStep::Close => stream.say_end(),
+        NextStep::Close => stream.send_close_notify(),
         NextStep::Abort => {}
         NextStep::Linger(patience) => {
             // It has nothing more to say.
             drop(open);
-            linger(stream, ticket, patience).await;
+            linger(stream, guard, patience).await;
         }
         NextStep::Tunnel(tunnel, early) => {
-            tunnel::run(stream, early, *tunnel, ticket, &open.0).await;
+            tunnel::run(stream, early, *tunnel, guard, &open.0).await;
         }
         NextStep::Http2(early) => {
-            let ended = http2::serve(current, (early, stream), Rc::clone(&info), ticket).await;
+            let ended = http2::serve(current, (early, stream), Rc::clone(&info), guard).await;
             ended.note(&info, &open.0);
         }
     }
 }
 
 /// The handshake, or what is to be done without one.
-async fn shake(
+async fn perform_handshake(
     metrics: &Arc<WorkerMetrics>,
     transport: Transport,
     handshake: HandshakeContext,
-    ticket: &ConnectionGuard,
+    guard: &ConnectionGuard,
 ) -> Option<ClientStream> {
     let HandshakeContext { tls, turns } = handshake;
-    let shaken = tls::shake(&tls, &turns, transport, metrics, ticket).await;
-    match shaken {
-        HandshakeOutcome::Hands(stream) => Some(stream),
-        HandshakeOutcome::Http(transport) => {
+    let outcome = tls::perform_handshake(&tls, &turns, transport, metrics, guard).await;
+    match outcome {
+        HandshakeOutcome::Completed(stream) => Some(stream),
+        HandshakeOutcome::PlainHttp(transport) => {
             let mut plain = CountedStream::new(ClientStream::Bare(transport), Arc::clone(metrics));
             // It fits into the socket's empty buffer, or the client has left.
             if plain.write(NOT_TLS).await.is_ok() {
-                linger(plain, ticket, linger::PATIENCE).await;
+                linger(plain, guard, linger::PATIENCE).await;
             }
             None
         }
-        HandshakeOutcome::Nothing => None,
+        HandshakeOutcome::Failed => None,
     }
 }
 

@@ -44,8 +44,8 @@ impl CountedStream {
     }
 
     /// The protocol that was agreed upon by ALPN.
-    pub(super) fn agreed(&self) -> NegotiatedProtocol {
-        self.stream.agreed()
+    pub(super) fn negotiated(&self) -> NegotiatedProtocol {
+        self.stream.negotiated()
     }
 
     /// Whether something has come that nobody has read; costs no system call when nothing happened.
@@ -63,8 +63,8 @@ impl CountedStream {
     }
 
     /// Before it is closed in an orderly way.
-    pub(super) fn say_end(&mut self) {
-        self.stream.say_end();
+    pub(super) fn send_close_notify(&mut self) {
+        self.stream.send_close_notify();
     }
 
     /// Fails if the client has reset the connection. Linux goes on to tell the reader of the orderly end that came

@@ -32,7 +32,7 @@ struct ListedConnection {
     /// Whose it is, if that is a single client.
     client: Option<ClientShare>,
     /// When it was let go.
-    let_go: ShedNotice,
+    shed: ShedNotice,
 }
 
 /// How far a connection is.
@@ -60,7 +60,7 @@ impl ConnectionList {
         self.next.set(number + 1);
         let part = ConnectionPart::Handshake(Instant::now());
         let connection =
-            ListedConnection { waker: None, part, client, let_go: ShedNotice::default() };
+            ListedConnection { waker: None, part, client, shed: ShedNotice::default() };
         self.connections.borrow_mut().insert(number, connection);
         ConnectionGuard { drain: Rc::clone(self), number }
     }
@@ -95,23 +95,23 @@ impl ConnectionList {
     }
 
     /// Lets go of so many, those first that are worth the least; `false` if there are not enough.
-    pub(super) fn let_go(&self, wanted: usize, held: &ClientShares) -> bool {
+    pub(super) fn shed(&self, wanted: usize, held: &ClientShares) -> bool {
         let now = Instant::now();
         let mut connections = self.connections.borrow_mut();
         let (mut idle, mut ending) = (Vec::new(), 0);
         for one in connections.values_mut() {
-            ending += usize::from(one.let_go.is_ending(now));
-            if let Some(worth) = one.worth(held, now) {
-                idle.push((worth, one));
+            ending += usize::from(one.shed.is_ending(now));
+            if let Some(shed_priority) = one.shed_priority(held, now) {
+                idle.push((shed_priority, one));
             }
         }
         // What was asked for a moment ago is not closed twice.
         let wanted = wanted.saturating_sub(ending);
         let is_enough = idle.len() >= wanted;
         for one in load_shedding::choose(idle, wanted) {
-            one.let_go = ShedNotice::now(now);
-            if let ConnectionPart::Http(guest) = &one.part {
-                guest.let_go();
+            one.shed = ShedNotice::now(now);
+            if let ConnectionPart::Http(idle_connection) = &one.part {
+                idle_connection.shed();
             }
             if let Some(waker) = &one.waker {
                 waker.wake_by_ref();
@@ -131,9 +131,9 @@ impl ConnectionList {
 
 impl ListedConnection {
     /// What it is worth, if it can be closed.
-    fn worth(&self, held: &ClientShares, now: Instant) -> Option<ShedPriority> {
+    fn shed_priority(&self, held: &ClientShares, now: Instant) -> Option<ShedPriority> {
         let (since, stage) = self.waits()?;
-        if self.let_go.is_recent(now) {
+        if self.shed.is_recent(now) {
             return None;
         }
         let held = self.client.map_or(0, |client| held.held(client));
@@ -144,8 +144,10 @@ impl ListedConnection {
     fn waits(&self) -> Option<(Instant, IdleStage)> {
         match &self.part {
             ConnectionPart::Handshake(since) => Some((*since, IdleStage::Unproven)),
-            ConnectionPart::Lingering(since) => Some((*since, IdleStage::Kept)),
-            ConnectionPart::Http(guest) => guest.idle_since().map(|since| (since, guest.stage())),
+            ConnectionPart::Lingering(since) => Some((*since, IdleStage::KeptAlive)),
+            ConnectionPart::Http(idle_connection) => {
+                idle_connection.idle_since().map(|since| (since, idle_connection.stage()))
+            }
         }
     }
 }
@@ -177,8 +179,8 @@ impl ConnectionGuard {
     }
 
     /// Sets whom to let go, once there is HTTP.
-    pub(super) fn introduce(&self, guest: Rc<dyn IdleConnection>) {
-        self.set_part(ConnectionPart::Http(guest));
+    pub(super) fn set_idle_handle(&self, idle_connection: Rc<dyn IdleConnection>) {
+        self.set_part(ConnectionPart::Http(idle_connection));
     }
 
     /// The connection only waits for its client to close.
@@ -187,14 +189,14 @@ impl ConnectionGuard {
     }
 
     /// Whether the connection was let go in this part of its life. One that speaks HTTP is told by its guest.
-    pub(super) fn is_let_go(&self) -> bool {
+    pub(super) fn is_shed(&self) -> bool {
         let connections = self.drain.connections.borrow();
-        connections.get(&self.number).is_some_and(|one| one.let_go.is_told())
+        connections.get(&self.number).is_some_and(|one| one.shed.is_reported())
     }
 
     fn set_part(&self, part: ConnectionPart) {
         if let Some(one) = self.drain.connections.borrow_mut().get_mut(&self.number) {
-            (one.part, one.let_go) = (part, ShedNotice::default());
+            (one.part, one.shed) = (part, ShedNotice::default());
         }
     }
 }

@@ -22,7 +22,7 @@ const LATELY: Duration = Duration::from_mins(2);
 #[derive(Debug)]
 pub(super) struct FairShare {
     shares: Arc<ClientShares>,
-    known: Mutex<ShareState>,
+    state: Mutex<ShareState>,
 }
 
 #[derive(Debug, Default)]
@@ -42,13 +42,13 @@ struct RecentArrivals {
 
 impl FairShare {
     pub(super) fn new(shares: Arc<ClientShares>) -> Self {
-        Self { shares, known: Mutex::default() }
+        Self { shares, state: Mutex::default() }
     }
 
     /// Connections of these are nobody's.
     pub(super) fn set_trusted(&self, trusted_proxies: &[IpNet]) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.trusted_proxies = trusted_proxies.to_vec();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.trusted_proxies = trusted_proxies.to_vec();
     }
 
     /// Counts a new connection where `used` of `most` are open with it: `Some` says as whose, `None` that it has to
@@ -59,9 +59,9 @@ impl FairShare {
         used: usize,
         most: usize,
     ) -> Option<Option<ClientShare>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = peer.and_then(|peer| known.client(peer.ip()));
-        let is_alone = known.arrivals.note(client, Instant::now());
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = peer.and_then(|peer| state.client(peer.ip()));
+        let is_alone = state.arrivals.note(client, Instant::now());
         let Some(client) = client else { return Some(None) };
         let share = ClientShare::of(client);
         let limit = if is_alone { u64::MAX } else { most as u64 };

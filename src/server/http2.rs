@@ -85,9 +85,9 @@ pub(super) enum Http2End {
 
 /// How far the end of a connection is.
 enum ShutdownStage {
-    NotInSight,
+    Serving,
     /// The client was told; what it sends until it has answered still counts.
-    Told(Deadline),
+    Announced(Deadline),
     /// It was given the time to answer: nothing counts any more.
     Final,
     /// The last word is on its way.
@@ -97,14 +97,14 @@ enum ShutdownStage {
 /// One connection.
 struct Http2Driver<'a, I> {
     connection: Connection<WriteCoalescer<RewindStream<I>>, TrackedChunk>,
-    corked: WriteCoalescer<RewindStream<I>>,
+    coalescer: WriteCoalescer<RewindStream<I>>,
     filter: Rc<HeadFilter>,
     streams: Rc<RequestStreams>,
     resets: Rc<PendingResets>,
     current: Rc<CurrentSettings>,
     info: Rc<ConnectionInfo>,
     metrics: Arc<WorkerMetrics>,
-    ticket: &'a ConnectionGuard,
+    guard: &'a ConnectionGuard,
     max_requests: u64,
     timer: Http2Timer,
     end: ShutdownStage,
@@ -115,7 +115,7 @@ pub(super) async fn serve<I>(
     current: Rc<CurrentSettings>,
     (early, io): (Bytes, I),
     info: Rc<ConnectionInfo>,
-    ticket: &ConnectionGuard,
+    guard: &ConnectionGuard,
 ) -> Http2End
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -132,28 +132,28 @@ where
         .max_send_buffer_size(SEND_BUFFER);
     let budget = Rc::new(FrameBudget::new());
     let filter = Rc::new(HeadFilter::new(server.head, Rc::clone(&budget)));
-    let corked = WriteCoalescer::new(RewindStream::new(early, io, Rc::clone(&filter)));
+    let coalescer = WriteCoalescer::new(RewindStream::new(early, io, Rc::clone(&filter)));
     let streams = Rc::new(RequestStreams::new(Instant::now(), budget));
-    ticket.introduce(Rc::<RequestStreams>::clone(&streams));
+    guard.set_idle_handle(Rc::<RequestStreams>::clone(&streams));
 
-    let handshake = http.handshake::<_, TrackedChunk>(corked.clone());
+    let handshake = http.handshake::<_, TrackedChunk>(coalescer.clone());
     let patience = Deadline::after(server.header_timeout);
-    let mut connection = match begin(handshake, &corked, patience, ticket).await {
+    let mut connection = match begin(handshake, &coalescer, patience, guard).await {
         Ok(connection) => connection,
         Err(ended) => return ended,
     };
     let timer = Http2Timer::new(server, PingKeepalive::new(connection.ping_pong()));
     let mut driver = Http2Driver {
         connection,
-        corked,
+        coalescer,
         filter,
         streams,
         resets: Rc::default(),
         metrics: Arc::clone(&local.metrics),
-        ticket,
+        guard,
         max_requests: server.max_requests,
         timer,
-        end: ShutdownStage::NotInSight,
+        end: ShutdownStage::Serving,
         current,
         info,
     };
@@ -165,9 +165,9 @@ where
 /// Waits for the preface, of which nothing has come if the protocol was agreed upon by ALPN.
 async fn begin<I>(
     handshake: h2::server::Handshake<WriteCoalescer<RewindStream<I>>, TrackedChunk>,
-    corked: &WriteCoalescer<RewindStream<I>>,
+    coalescer: &WriteCoalescer<RewindStream<I>>,
     mut patience: Deadline,
-    ticket: &ConnectionGuard,
+    guard: &ConnectionGuard,
 ) -> Result<Connection<WriteCoalescer<RewindStream<I>>, TrackedChunk>, Http2End>
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -177,21 +177,21 @@ where
         if let Poll::Ready(result) = handshake.as_mut().poll(cx) {
             return Poll::Ready(result.map_err(|error| Http2End::Itself(Some(error))));
         }
-        ticket.listen(cx.waker());
-        if let Poll::Ready(Err(error)) = corked.poll_drain(cx) {
+        guard.listen(cx.waker());
+        if let Poll::Ready(Err(error)) = coalescer.poll_drain(cx) {
             return Poll::Ready(Err(Http2End::Broken(error)));
         }
-        if ticket.is_closing() {
+        if guard.is_closing() {
             return Poll::Ready(Err(Http2End::Itself(None)));
         }
         patience.poll_expired(cx).map(|()| Err(Http2End::Expired(ExpiredTimer::Head)))
     });
     match error.await {
         Err(Http2End::Itself(Some(error))) if error.is_go_away() => {
-            let mut corked = corked.clone();
+            let mut coalescer = coalescer.clone();
             let said = async {
-                corked.write_all(&GOAWAY).await?;
-                corked.shutdown().await
+                coalescer.write_all(&GOAWAY).await?;
+                coalescer.shutdown().await
             };
             // One that takes nothing is not waited for.
             let _ = timeout(GRACE, said).await;
@@ -205,7 +205,7 @@ where
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Http2End> {
-        self.ticket.listen(cx.waker());
+        self.guard.listen(cx.waker());
         let mut begun = 0;
         loop {
             let accepted = pin!(self.connection.accept()).poll(cx);
@@ -245,8 +245,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
             } else if let Some(flood) = self.streams.flood() {
                 self.close(Reason::ENHANCE_YOUR_CALM, Http2End::Flooded(flood));
             } else if self.is_due() {
-                self.tell_end();
-            } else if let Poll::Ready(Err(error)) = self.corked.poll_drain(cx) {
+                self.announce_end();
+            } else if let Poll::Ready(Err(error)) = self.coalescer.poll_drain(cx) {
                 return Poll::Ready(Http2End::Broken(error));
             } else if self.is_over(cx) {
                 self.close(Reason::NO_ERROR, Http2End::Itself(None));
@@ -255,9 +255,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
                 match timer.poll(streams, filter, metrics, cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(ExpiredTimer::Grown) => {
-                        if matches!(self.end, ShutdownStage::NotInSight) {
+                        if matches!(self.end, ShutdownStage::Serving) {
                             self.metrics.grown.add(1);
-                            self.tell_end();
+                            self.announce_end();
                         }
                     }
                     // There is nobody to tell.
@@ -288,7 +288,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
         let mut head_room = None;
         if refusal.is_none() && !local.app.reserve_head(&mut head_room, head.memory) {
             refusal = Some(RequestRefusal { kind: FailureKind::HeadsFull, misplaced: None });
-            head.keep_told();
+            head.keep_reported();
         }
         let incoming = request.into_body();
         let has_body = refusal.is_none() && !incoming.is_end_stream();
@@ -298,7 +298,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
         let body = match &facts {
             Some(facts) => {
                 let body = StreamBody::new(incoming, head.length, Rc::clone(facts));
-                ClientBody::Coming(Box::pin(body))
+                ClientBody::Reader(Box::pin(body))
             }
             None => ClientBody::Empty,
         };
@@ -326,25 +326,25 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
 
     /// Whether the client is to be told that the end comes. Once.
     fn is_due(&self) -> bool {
-        if !matches!(self.end, ShutdownStage::NotInSight) {
+        if !matches!(self.end, ShutdownStage::Serving) {
             return false;
         }
         let is_used_up = self.streams.begun() >= self.max_requests;
-        let is_let_go = self.streams.take_let_go();
+        let is_shed = self.streams.take_shed();
         self.metrics.used_up.add(u64::from(is_used_up));
-        self.metrics.shed.add(u64::from(is_let_go && !is_used_up));
-        self.ticket.is_closing() || is_used_up || is_let_go
+        self.metrics.shed.add(u64::from(is_shed && !is_used_up));
+        self.guard.is_closing() || is_used_up || is_shed
     }
 
     /// Tells the client that the end comes.
-    fn tell_end(&mut self) {
+    fn announce_end(&mut self) {
         self.connection.graceful_shutdown();
-        self.end = ShutdownStage::Told(Deadline::after(GRACE));
+        self.end = ShutdownStage::Announced(Deadline::after(GRACE));
     }
 
     /// Whether a client that was told has had the time to answer, and no request runs.
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        if let ShutdownStage::Told(deadline) = &mut self.end
+        if let ShutdownStage::Announced(deadline) = &mut self.end
             && deadline.poll_expired(cx).is_ready()
         {
             self.end = ShutdownStage::Final;
@@ -362,7 +362,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
     fn ended(&mut self, error: Option<h2::Error>) -> Http2End {
         match &mut self.end {
             ShutdownStage::Closing(_, ended) => ended.take().unwrap_or(Http2End::Itself(error)),
-            ShutdownStage::NotInSight | ShutdownStage::Told(_) | ShutdownStage::Final => {
+            ShutdownStage::Serving | ShutdownStage::Announced(_) | ShutdownStage::Final => {
                 Http2End::Itself(error)
             }
         }
@@ -408,7 +408,7 @@ fn is_flood(error: &h2::Error) -> bool {
 fn report(flood: FloodLabel, error: Option<&h2::Error>, peer: &str, metrics: &WorkerMetrics) {
     static REPORTS: LogThrottle = LogThrottle::new();
     metrics.floods(flood).add(1);
-    if let Some(missed) = REPORTS.allow() {
+    if let Some(missed) = REPORTS.should_log() {
         let flood = flood.name();
         let error = error.map(tracing::field::display);
         tracing::warn!(flood, error, peer, missed, "client connection closed: a flood over HTTP/2");

@@ -94,7 +94,7 @@ impl StreamBody {
 
 impl BodyReader for StreamBody {
     /// Its frames are small.
-    fn spare_memory(self: Pin<&mut Self>) {}
+    fn reduce_read_size(self: Pin<&mut Self>) {}
 }
 
 impl Body for StreamBody {

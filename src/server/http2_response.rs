@@ -109,9 +109,9 @@ impl StreamExchange {
         poll_fn(|cx| {
             let polled = handling.as_mut().poll(cx);
             if stream.takes_permission() {
-                let go_on =
+                let continue_connection =
                     ResponseHead { status: StatusCode::CONTINUE, ..ResponseHead::default() };
-                let _ = respond.send_informational(head_for_h2(go_on));
+                let _ = respond.send_informational(head_for_h2(continue_connection));
             }
             for response in interim.take() {
                 // It says nothing that the final response does not.

@@ -72,7 +72,7 @@ impl Http2Timer {
                 return Poll::Ready(ExpiredTimer::Head);
             }
         }
-        if streams.take_new_place() && self.deadline.is_set() {
+        if streams.take_new_stream() && self.deadline.is_set() {
             self.deadline.set_at(Instant::now() + LOOK);
         }
         loop {
@@ -80,10 +80,10 @@ impl Http2Timer {
             let first = self.first.filter(|_| streams.begun() == 0);
             if !self.deadline.is_set() {
                 let now = Instant::now();
-                match streams.look(now, first.unwrap_or(self.idle), self.write) {
+                match streams.check(now, first.unwrap_or(self.idle), self.write) {
                     StreamCheck::Again { at, cut } => {
                         metrics.stalled_streams.add(cut);
-                        if at.is_none() && self.keepalive.is_gone(filter.reads(), cx) {
+                        if at.is_none() && self.keepalive.is_unresponsive(filter.reads(), cx) {
                             return Poll::Ready(ExpiredTimer::Gone);
                         }
                         // While requests run, a look once a second is enough; and not much later than

@@ -30,7 +30,7 @@ impl PingKeepalive {
     }
 
     /// To be called about once a second while requests run; whether the client is gone.
-    pub(super) fn is_gone(&mut self, reads: u64, cx: &mut Context<'_>) -> bool {
+    pub(super) fn is_unresponsive(&mut self, reads: u64, cx: &mut Context<'_>) -> bool {
         let Some(pings) = &mut self.pings else { return false };
         let now = Instant::now();
         if reads != self.reads {

@@ -23,11 +23,7 @@ const LAST: Duration = Duration::from_secs(5);
 const BUFFER: usize = 16 * 1024;
 
 /// Waits until the client has closed its side, or for long enough.
-pub(super) async fn linger(
-    mut socket: CountedStream,
-    ticket: &ConnectionGuard,
-    patience: Duration,
-) {
+pub(super) async fn linger(mut socket: CountedStream, guard: &ConnectionGuard, patience: Duration) {
     if socket.shutdown().await.is_err() {
         // Nobody is there any more.
         return;
@@ -36,18 +32,18 @@ pub(super) async fn linger(
         let mut buffer = vec![0; BUFFER];
         while let Ok(Ok(1..)) = timeout(PAUSE, socket.read(&mut buffer)).await {}
     };
-    ticket.linger();
+    guard.linger();
     // The ticket wakes the task that listened.
     let leaving = async {
-        poll_fn(|_| if ticket.is_closing() { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|_| if guard.is_closing() { Poll::Ready(()) } else { Poll::Pending }).await;
         sleep(LAST).await;
     };
     // Others want its place.
-    let let_go = poll_fn(|_| if ticket.is_let_go() { Poll::Ready(()) } else { Poll::Pending });
+    let shed = poll_fn(|_| if guard.is_shed() { Poll::Ready(()) } else { Poll::Pending });
     // Whether it came to its end or not: that was all there is to be done.
     select! {
         _ = timeout(patience, rest) => {}
         () = leaving => {}
-        () = let_go => {}
+        () = shed => {}
     }
 }

@@ -28,7 +28,7 @@ const MODE: u32 = 0o660;
 pub struct Listener {
     socket: OwnedFd,
     /// As the settings say it.
-    place: ListenAddress,
+    listen_address: ListenAddress,
     local: ListenAddress,
     is_tls: bool,
     file: Option<SocketFile>,
@@ -37,7 +37,7 @@ pub struct Listener {
 /// A place that can't be listened at.
 #[derive(Debug)]
 pub struct BindError {
-    place: ListenAddress,
+    listen_address: ListenAddress,
     cause: io::Error,
 }
 
@@ -62,33 +62,33 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
         socket.set_nonblocking(true)?;
         Ok(socket.into())
     };
-    listen().map_err(|cause| BindError { place: ListenAddress::Tcp(address), cause })
+    listen().map_err(|cause| BindError { listen_address: ListenAddress::Tcp(address), cause })
 }
 
 // === impl Listener ===
 
 impl Listener {
     /// Listens for clients that speak TLS, or that do not.
-    pub fn bind(place: &ListenAddress, is_tls: bool) -> Result<Self, BindError> {
-        let failed = |cause| BindError { place: place.clone(), cause };
-        match place {
+    pub fn bind(listen_address: &ListenAddress, is_tls: bool) -> Result<Self, BindError> {
+        let failed = |cause| BindError { listen_address: listen_address.clone(), cause };
+        match listen_address {
             ListenAddress::Tcp(address) => {
                 let socket = bind(*address)?;
                 let local = ListenAddress::Tcp(socket.local_addr().map_err(failed)?);
-                let place = place.clone();
-                Ok(Self { socket: socket.into(), place, local, is_tls, file: None })
+                let listen_address = listen_address.clone();
+                Ok(Self { socket: socket.into(), listen_address, local, is_tls, file: None })
             }
             ListenAddress::Unix(path) => {
                 let (socket, file) = bind_file(path).map_err(failed)?;
-                let (place, local) = (place.clone(), place.clone());
-                Ok(Self { socket, place, local, is_tls, file: Some(file) })
+                let (listen_address, local) = (listen_address.clone(), listen_address.clone());
+                Ok(Self { socket, listen_address, local, is_tls, file: Some(file) })
             }
         }
     }
 
     /// The place in the settings.
-    pub fn place(&self) -> &ListenAddress {
-        &self.place
+    pub fn listen_address(&self) -> &ListenAddress {
+        &self.listen_address
     }
 
     /// Where it listens, with the port that the system chose.
@@ -166,10 +166,10 @@ impl Drop for SocketFile {
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, cause } = self;
-        write!(f, "cannot listen on {place}: {cause}; ")?;
+        let Self { listen_address, cause } = self;
+        write!(f, "cannot listen on {listen_address}: {cause}; ")?;
         let kind = cause.kind();
-        match place {
+        match listen_address {
             ListenAddress::Tcp(address) if kind == ErrorKind::AddrInUse => {
                 let port = address.port();
                 write!(f, "stop the program that uses port {port}, or choose another")
@@ -247,8 +247,8 @@ mod tests {
     fn only_a_socket_that_nobody_listens_at_is_replaced() {
         let directory = directory();
         let path = directory.0.join("a.sock");
-        let place = ListenAddress::Unix(path.clone());
-        let bind = || Listener::bind(&place, false).map_err(|error| error.to_string());
+        let listen_address = ListenAddress::Unix(path.clone());
+        let bind = || Listener::bind(&listen_address, false).map_err(|error| error.to_string());
         let first = bind().unwrap();
         let fault = bind().unwrap_err();
         assert!(fault.contains("stop the program that listens there"), "{fault}");

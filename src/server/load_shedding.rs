@@ -17,15 +17,15 @@ pub(super) const BRIEF: Duration = Duration::from_millis(250);
 /// idle. A browser opens six.
 const FEW: u64 = 8;
 /// One that was told may take so long to end before it is told again.
-const TOLD: Duration = Duration::from_secs(1);
+const NOTICE_TIME: Duration = Duration::from_secs(1);
 /// The pause before it is tried again where too few could be closed.
 pub(super) const PAUSE: Duration = Duration::from_millis(5);
 
 /// What one worker is asked to close.
 #[derive(Debug, Default)]
 pub(super) struct ShedRequest {
-    wanted: AtomicUsize,
-    made: Notify,
+    count: AtomicUsize,
+    requested: Notify,
 }
 
 /// What a connection does while it has no request; those of the first kind are closed first.
@@ -34,7 +34,7 @@ pub(super) enum IdleStage {
     /// No request was ever complete, nor the handshake before it, or a part of the next one's head has come.
     Unproven,
     /// It has had a request, and may be used again.
-    Kept,
+    KeptAlive,
 }
 
 /// One that can be let go if it does nothing.
@@ -44,7 +44,7 @@ pub(super) trait IdleConnection {
     /// What it does meanwhile.
     fn stage(&self) -> IdleStage;
     /// Lets it go, if it is idle when it hears of it.
-    fn let_go(&self);
+    fn shed(&self);
 }
 
 /// How many connections there may be. What `auto` comes to is in the plan by the start (`lifecycle/descriptors.rs`).
@@ -77,7 +77,7 @@ pub(super) fn choose<T>(
     wanted: usize,
 ) -> impl Iterator<Item = T> {
     if wanted < idle.len() {
-        idle.select_nth_unstable_by_key(wanted, |(worth, _)| *worth);
+        idle.select_nth_unstable_by_key(wanted, |(shed_priority, _)| *shed_priority);
     }
     idle.into_iter().take(wanted).map(|(_, one)| one)
 }
@@ -88,7 +88,7 @@ impl ShedPriority {
     /// Of a connection that is idle since then, or `None` if it is not to be closed now. `held` says how many its client
     /// has, which is none where it is no single client.
     pub(super) fn of(stage: IdleStage, since: Instant, held: u64, now: Instant) -> Option<Self> {
-        let has_many = stage == IdleStage::Kept && held > FEW;
+        let has_many = stage == IdleStage::KeptAlive && held > FEW;
         let is_left_alone = !has_many && now.saturating_duration_since(since) < BRIEF;
         let held = Reverse(held.checked_ilog2().map_or(0, |log| log + 1));
         (!is_left_alone).then_some(Self { stage, held, since })
@@ -102,13 +102,13 @@ impl ShedNotice {
         Self(Some(now))
     }
 
-    pub(super) fn is_told(self) -> bool {
+    pub(super) fn is_reported(self) -> bool {
         self.0.is_some()
     }
 
     /// Whether it was told so recently that it need not be told again.
     pub(super) fn is_recent(self, now: Instant) -> bool {
-        self.is_within(TOLD, now)
+        self.is_within(NOTICE_TIME, now)
     }
 
     /// Whether it ends most likely in this moment.
@@ -117,7 +117,7 @@ impl ShedNotice {
     }
 
     fn is_within(self, time: Duration, now: Instant) -> bool {
-        self.0.is_some_and(|told| now.saturating_duration_since(told) < time)
+        self.0.is_some_and(|notice| now.saturating_duration_since(notice) < time)
     }
 }
 
@@ -125,15 +125,15 @@ impl ShedNotice {
 
 impl ShedRequest {
     /// Asks for so many to be closed; what was asked for before counts no more.
-    pub(super) fn make(&self, count: usize) {
-        self.wanted.store(count, Ordering::Relaxed);
-        self.made.notify_one();
+    pub(super) fn request(&self, count: usize) {
+        self.count.store(count, Ordering::Relaxed);
+        self.requested.notify_one();
     }
 
     /// Waits until some are asked for.
-    pub(super) async fn made(&self) -> usize {
-        self.made.notified().await;
-        self.wanted.swap(0, Ordering::Relaxed)
+    pub(super) async fn requested(&self) -> usize {
+        self.requested.notified().await;
+        self.count.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -152,7 +152,7 @@ mod tests {
     }
 
     fn stage() -> impl Strategy<Value = IdleStage> {
-        prop_oneof![Just(IdleStage::Unproven), Just(IdleStage::Kept)]
+        prop_oneof![Just(IdleStage::Unproven), Just(IdleStage::KeptAlive)]
     }
 
     proptest! {
@@ -163,16 +163,16 @@ mod tests {
         ) {
             let now = Instant::now() + Duration::from_secs(10);
             let since = |age: u64| now - Duration::from_millis(age);
-            let worth = |&(age, stage, held): &(u64, IdleStage, u64)| ShedPriority::of(stage, since(age), held, now);
-            let all: Vec<_> = idle.iter().filter_map(|one| worth(one).map(|worth| (worth, *one))).collect();
+            let shed_priority = |&(age, stage, held): &(u64, IdleStage, u64)| ShedPriority::of(stage, since(age), held, now);
+            let all: Vec<_> = idle.iter().filter_map(|one| shed_priority(one).map(|shed_priority| (shed_priority, *one))).collect();
             let is_old = |&(age, stage, held): &(u64, IdleStage, u64)| {
-                age >= 250 || stage == IdleStage::Kept && held > 8
+                age >= 250 || stage == IdleStage::KeptAlive && held > 8
             };
             prop_assert_eq!(all.len(), idle.iter().filter(|one| is_old(one)).count());
-            let mut expected: Vec<_> = all.iter().map(|(worth, _)| *worth).collect();
+            let mut expected: Vec<_> = all.iter().map(|(shed_priority, _)| *shed_priority).collect();
             expected.sort_unstable();
             expected.truncate(wanted);
-            let mut got: Vec<_> = choose(all, wanted).filter_map(|one| worth(&one)).collect();
+            let mut got: Vec<_> = choose(all, wanted).filter_map(|one| shed_priority(&one)).collect();
             got.sort_unstable();
             prop_assert_eq!(got, expected);
         }
@@ -181,18 +181,18 @@ mod tests {
     #[test]
     fn one_that_asked_nothing_goes_first_then_one_of_many_then_the_oldest() {
         let now = Instant::now() + Duration::from_secs(10);
-        let worth = |stage, held, age| {
+        let shed_priority = |stage, held, age| {
             ShedPriority::of(stage, now - Duration::from_millis(age), held, now).unwrap()
         };
         let order = [
-            worth(IdleStage::Unproven, 40, 900),
-            worth(IdleStage::Unproven, 33, 300),
-            worth(IdleStage::Unproven, 1, 900),
-            worth(IdleStage::Kept, 40, 300),
-            worth(IdleStage::Kept, 3, 900),
-            worth(IdleStage::Kept, 2, 300),
-            worth(IdleStage::Kept, 1, 900),
-            worth(IdleStage::Kept, 0, 9000),
+            shed_priority(IdleStage::Unproven, 40, 900),
+            shed_priority(IdleStage::Unproven, 33, 300),
+            shed_priority(IdleStage::Unproven, 1, 900),
+            shed_priority(IdleStage::KeptAlive, 40, 300),
+            shed_priority(IdleStage::KeptAlive, 3, 900),
+            shed_priority(IdleStage::KeptAlive, 2, 300),
+            shed_priority(IdleStage::KeptAlive, 1, 900),
+            shed_priority(IdleStage::KeptAlive, 0, 9000),
         ];
         assert!(order.is_sorted(), "{order:?}");
     }
@@ -201,9 +201,9 @@ mod tests {
     fn one_that_was_told_is_told_again_after_a_while() {
         let now = Instant::now();
         let later = |millis| now + Duration::from_millis(millis);
-        let told = ShedNotice::now(now);
-        assert!(told.is_told() && told.is_ending(later(4)) && told.is_recent(later(999)));
-        assert!(!told.is_ending(later(5)) && !told.is_recent(later(1000)));
+        let notice = ShedNotice::now(now);
+        assert!(notice.is_reported() && notice.is_ending(later(4)) && notice.is_recent(later(999)));
+        assert!(!notice.is_ending(later(5)) && !notice.is_recent(later(1000)));
         assert!(!ShedNotice::default().is_recent(now));
     }
 }

@@ -12,8 +12,8 @@ use crate::{
 };
 
 /// Bytes that are told of a refused head, and of one thing in it.
-const TOLD_MOST: usize = 4096;
-const TOLD_ONE: usize = 1024;
+const REPORTED_MOST: usize = 4096;
+const REPORTED_ONE: usize = 1024;
 
 /// What a fault in a head is to the client and to the log.
 pub(super) fn refusal(fault: HeadFault) -> RequestRefusal {
@@ -23,26 +23,28 @@ pub(super) fn refusal(fault: HeadFault) -> RequestRefusal {
 
 /// What can be told of a request whose head is refused: the method and the target, where they can be read, and the
 /// fields that the log and the page make use of.
-pub(super) fn salvage(head: &[u8]) -> RequestParts {
-    let (method, target, fields) = request_head::salvage(head);
+pub(super) fn recover(head: &[u8]) -> RequestParts {
+    let (method, target, fields) = request_head::recover(head);
     // `-` is what the access log has for what is not known.
     let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-    let target = if target.len() <= TOLD_ONE { target } else { "*" };
+    let target = if target.len() <= REPORTED_ONE { target } else { "*" };
     let mut parts = RequestParts::new(method, Version::HTTP_11, RequestTarget::new(target));
-    parts.headers = told(fields);
+    parts.headers = reported(fields);
     parts
 }
 
 /// The same of a head that did not become complete: of its lines those that did.
-pub(super) fn salvage_begun(begun: &[u8]) -> RequestParts {
+pub(super) fn recover_partial(begun: &[u8]) -> RequestParts {
     let complete = memchr::memrchr(b'\n', begun).map_or(0, |end| end + 1);
-    salvage(begun.get(..complete).unwrap_or_default())
+    recover(begun.get(..complete).unwrap_or_default())
 }
 
-fn told<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Headers {
+fn reported<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Headers {
     let (mut headers, mut size) = (Vec::new(), 0);
     for (name, value) in fields {
-        if !request_head::is_told(name) || value.len() > TOLD_ONE || size + value.len() > TOLD_MOST
+        if !request_head::is_reported(name)
+            || value.len() > REPORTED_ONE
+            || size + value.len() > REPORTED_MOST
         {
             continue;
         }
@@ -98,20 +100,20 @@ mod tests {
             ("POST /\u{1} HTTP/1.1\r\nHo", "POST", "*"),
             ("\r\n", "-", "*"),
         ] {
-            let parts = salvage_begun(begun.as_bytes());
-            let told = (parts.method.as_str(), parts.path_and_query());
-            assert_eq!(told, (method, target), "{begun:?}");
+            let parts = recover_partial(begun.as_bytes());
+            let reported = (parts.method.as_str(), parts.path_and_query());
+            assert_eq!(reported, (method, target), "{begun:?}");
             assert!(parts.headers.is_empty(), "{begun:?}");
         }
-        let long = format!("GET /{} HTTP/1.1\r\n", "a".repeat(TOLD_ONE));
-        assert_eq!(salvage(long.as_bytes()).path(), "*");
+        let long = format!("GET /{} HTTP/1.1\r\n", "a".repeat(REPORTED_ONE));
+        assert_eq!(recover(long.as_bytes()).path(), "*");
     }
 
     #[test]
     fn fields_for_the_log_are_told() {
         let head = b"GET / HTTP/1.1\r\nHost: a.test\r\nCookie: secret\r\nUser-Agent: b\r\nReferer";
-        let parts = salvage_begun(head);
-        let told: Vec<_> = parts.headers.iter().map(|(_, name, value)| (name, value)).collect();
-        assert_eq!(told, [(&b"host"[..], &b"a.test"[..]), (b"user-agent", b"b")]);
+        let parts = recover_partial(head);
+        let reported: Vec<_> = parts.headers.iter().map(|(_, name, value)| (name, value)).collect();
+        assert_eq!(reported, [(&b"host"[..], &b"a.test"[..]), (b"user-agent", b"b")]);
     }
 }

@@ -62,7 +62,7 @@ pub(super) enum NegotiatedProtocol {
 
 impl ClientStream {
     /// The protocol that was agreed upon.
-    pub(super) fn agreed(&self) -> NegotiatedProtocol {
+    pub(super) fn negotiated(&self) -> NegotiatedProtocol {
         let Self::Tls(stream) = self else { return NegotiatedProtocol::Nothing };
         let (_, session) = stream.get_ref();
         match session.alpn_protocol() {
@@ -228,7 +228,7 @@ impl ClientStream {
 
     /// Tells a client of TLS that nothing was cut off (RFC 8446, 6.1), if it can be told at once. Without
     /// TLS, closing says it.
-    pub(super) fn say_end(&mut self) {
+    pub(super) fn send_close_notify(&mut self) {
         if let Self::Tls(tls) = self {
             let cx = &mut Context::from_waker(Waker::noop());
             // One that is gone or takes nothing is not waited for.

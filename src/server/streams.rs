@@ -42,13 +42,13 @@ pub(super) struct RequestStreams {
     /// When the connection began.
     first: Instant,
     budget: Rc<FrameBudget>,
-    places: RefCell<Vec<Rc<RequestStream>>>,
+    streams: RefCell<Vec<Rc<RequestStream>>>,
     begun: Cell<u64>,
-    taken_back: Cell<u64>,
+    cancelled: Cell<u64>,
     malformed: Cell<u64>,
-    is_let_go: Cell<bool>,
-    /// Whether there was a new place since [`RequestStreams::take_new_place`].
-    has_new_place: Cell<bool>,
+    is_shed: Cell<bool>,
+    /// Whether there was a new place since [`RequestStreams::take_new_stream`].
+    has_new_stream: Cell<bool>,
     /// Whether there were more than [`MANY`] requests at once.
     is_grown: Cell<bool>,
 }
@@ -67,9 +67,9 @@ pub(super) struct RequestStream {
     task: RefCell<Option<AbortHandle>>,
     begun: Cell<Instant>,
     is_answered: Cell<bool>,
-    is_cut: Cell<bool>,
+    is_aborted: Cell<bool>,
     /// Bytes of the answer that were handed over and not written yet.
-    untaken: Cell<usize>,
+    unsent: Cell<usize>,
     /// Since when none of them was written.
     since: Cell<Instant>,
     /// Who waits until all of them are.
@@ -100,12 +100,12 @@ impl RequestStreams {
         Self {
             first,
             budget,
-            places: RefCell::default(),
+            streams: RefCell::default(),
             begun: Cell::new(0),
-            taken_back: Cell::new(0),
+            cancelled: Cell::new(0),
             malformed: Cell::new(0),
-            is_let_go: Cell::new(false),
-            has_new_place: Cell::new(false),
+            is_shed: Cell::new(false),
+            has_new_stream: Cell::new(false),
             is_grown: Cell::new(false),
         }
     }
@@ -114,18 +114,18 @@ impl RequestStreams {
     /// requests at once.
     pub(super) fn begin(&self, number: u32, body: Option<Rc<BodyFacts>>) -> Rc<RequestStream> {
         self.begun.set(self.begun.get() + 1);
-        let mut places = self.places.borrow_mut();
-        let stream = if let Some(place) = places.iter().find(|place| place.is_free()) {
-            self.taken_back.set(self.taken_back.get() + u64::from(place.was_taken_back()));
-            place.begun.set(Instant::now());
-            place.is_answered.set(false);
-            place.is_cut.set(false);
-            Rc::clone(place)
+        let mut streams = self.streams.borrow_mut();
+        let stream = if let Some(stream) = streams.iter().find(|stream| stream.is_free()) {
+            self.cancelled.set(self.cancelled.get() + u64::from(stream.was_cancelled()));
+            stream.begun.set(Instant::now());
+            stream.is_answered.set(false);
+            stream.is_aborted.set(false);
+            Rc::clone(stream)
         } else {
             let stream = Rc::new(RequestStream::new(Rc::clone(&self.budget)));
-            places.push(Rc::clone(&stream));
-            self.has_new_place.set(true);
-            self.is_grown.set(self.is_grown.get() || places.len() > MANY);
+            streams.push(Rc::clone(&stream));
+            self.has_new_stream.set(true);
+            self.is_grown.set(self.is_grown.get() || streams.len() > MANY);
             stream
         };
         stream.number.set(number);
@@ -142,8 +142,8 @@ impl RequestStreams {
 
     /// The body of a request breaks off, for this reason.
     pub(super) fn on_body_fault(&self, number: u32, kind: FailureKind) {
-        let places = self.places.borrow();
-        if let Some(stream) = places.iter().find(|place| place.number.get() == number)
+        let streams = self.streams.borrow();
+        if let Some(stream) = streams.iter().find(|stream| stream.number.get() == number)
             && let Some(body) = &*stream.body.borrow()
         {
             body.set_fault(kind);
@@ -153,7 +153,7 @@ impl RequestStreams {
     /// Whether the client takes back most of its requests as soon as they have begun, or most are malformed.
     pub(super) fn flood(&self) -> Option<FloodLabel> {
         let is_most = |count: u64, least| count >= least && count > self.begun.get() / 2;
-        if is_most(self.taken_back.get(), TAKEN_BACK) {
+        if is_most(self.cancelled.get(), TAKEN_BACK) {
             Some(FloodLabel::Resets)
         } else if is_most(self.malformed.get(), MALFORMED) {
             Some(FloodLabel::Malformed)
@@ -168,28 +168,28 @@ impl RequestStreams {
     }
 
     /// Whether there is a new place, which is looked at soon after it is free. Once.
-    pub(super) fn take_new_place(&self) -> bool {
-        self.has_new_place.replace(false)
+    pub(super) fn take_new_stream(&self) -> bool {
+        self.has_new_stream.replace(false)
     }
 
     /// Whether it is to end because others want its place, and may.
-    pub(super) fn take_let_go(&self) -> bool {
-        self.is_let_go.replace(false) && self.idle_since().is_some()
+    pub(super) fn take_shed(&self) -> bool {
+        self.is_shed.replace(false) && self.idle_since().is_some()
     }
 
     /// Cuts off requests of which the client has taken nothing for `write`: they alone, since those beside
     /// them may be other people's, behind a balancer. The connection is over when it has had no
     /// request for `idle`, or has the end of an answer left that nothing else can take away. One that is idle gives
     /// back the places that it does not need.
-    pub(super) fn look(&self, now: Instant, idle: Duration, write: Duration) -> StreamCheck {
+    pub(super) fn check(&self, now: Instant, idle: Duration, write: Duration) -> StreamCheck {
         let mut quiet = Some(self.first);
         let (mut is_busy, mut cut) = (false, 0);
-        for stream in self.places.borrow().iter() {
+        for stream in self.streams.borrow().iter() {
             let is_stalled = stream.stalled().is_some_and(|since| since + write <= now);
             match stream.idle.get() {
                 None => {
                     is_busy = true;
-                    cut += u64::from(is_stalled && stream.cut());
+                    cut += u64::from(is_stalled && stream.abort());
                 }
                 Some(_) if is_stalled => return StreamCheck::Stalled,
                 Some(since) => quiet = quiet.max(Some(since)).max(stream.stalled()),
@@ -204,7 +204,7 @@ impl RequestStreams {
                 StreamCheck::Grown
             }
             quiet => {
-                let at = quiet.map(|since| self.next_look(since, now, since + idle));
+                let at = quiet.map(|since| self.next_check(since, now, since + idle));
                 StreamCheck::Again { at, cut }
             }
         }
@@ -212,11 +212,11 @@ impl RequestStreams {
 
     /// Gives back spare places of a connection that is idle since then, and until `over`; gives when there will be
     /// something to do.
-    fn next_look(&self, since: Instant, now: Instant, over: Instant) -> Instant {
+    fn next_check(&self, since: Instant, now: Instant, over: Instant) -> Instant {
         if since + SPARE <= now {
             self.shrink();
         }
-        if self.places.borrow().len() > 1 {
+        if self.streams.borrow().len() > 1 {
             over.min(since + SPARE)
         } else if self.is_grown.get() {
             over.min(since + GROWN_IDLE)
@@ -227,23 +227,23 @@ impl RequestStreams {
 
     /// Gives back all free places but one.
     fn shrink(&self) {
-        let mut places = self.places.borrow_mut();
+        let mut streams = self.streams.borrow_mut();
         let mut kept = 0;
-        places.retain(|place| {
-            let is_kept = kept == 0 || !place.is_free();
+        streams.retain(|stream| {
+            let is_kept = kept == 0 || !stream.is_free();
             kept += usize::from(is_kept);
-            let is_taken_back = !is_kept && place.was_taken_back();
-            self.taken_back.set(self.taken_back.get() + u64::from(is_taken_back));
+            let is_cancelled = !is_kept && stream.was_cancelled();
+            self.cancelled.set(self.cancelled.get() + u64::from(is_cancelled));
             is_kept
         });
-        places.shrink_to_fit();
+        streams.shrink_to_fit();
     }
 }
 
 impl IdleConnection for RequestStreams {
     fn idle_since(&self) -> Option<Instant> {
         let mut last = self.first;
-        for stream in self.places.borrow().iter() {
+        for stream in self.streams.borrow().iter() {
             last = last.max(stream.idle.get()?);
             if stream.stalled().is_some() {
                 return None;
@@ -253,11 +253,11 @@ impl IdleConnection for RequestStreams {
     }
 
     fn stage(&self) -> IdleStage {
-        if self.begun.get() == 0 { IdleStage::Unproven } else { IdleStage::Kept }
+        if self.begun.get() == 0 { IdleStage::Unproven } else { IdleStage::KeptAlive }
     }
 
-    fn let_go(&self) {
-        self.is_let_go.set(true);
+    fn shed(&self) {
+        self.is_shed.set(true);
     }
 }
 
@@ -275,8 +275,8 @@ impl RequestStream {
             task: RefCell::default(),
             begun: Cell::new(now),
             is_answered: Cell::new(false),
-            is_cut: Cell::new(false),
-            untaken: Cell::new(0),
+            is_aborted: Cell::new(false),
+            unsent: Cell::new(0),
             since: Cell::new(now),
             waiting: RefCell::default(),
         }
@@ -303,17 +303,17 @@ impl RequestStream {
     }
 
     /// A part of the answer is to be written.
-    pub(super) fn on_handed(&self, count: usize) {
-        if self.untaken.get() == 0 {
+    pub(super) fn on_queued(&self, count: usize) {
+        if self.unsent.get() == 0 {
             self.since.set(Instant::now());
         }
-        self.untaken.set(self.untaken.get().saturating_add(count));
+        self.unsent.set(self.unsent.get().saturating_add(count));
     }
 
     /// So much was written, or never will be.
-    pub(super) fn on_taken(&self, count: usize) {
-        let left = self.untaken.get().saturating_sub(count);
-        self.untaken.set(left);
+    pub(super) fn on_sent(&self, count: usize) {
+        let left = self.unsent.get().saturating_sub(count);
+        self.unsent.set(left);
         if left > 0 {
             self.since.set(Instant::now());
         } else if let Some(waker) = self.waiting.take() {
@@ -327,11 +327,11 @@ impl RequestStream {
     }
 
     /// Waits until all that was handed over is written; fails when it is cut off.
-    pub(super) fn poll_taken(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
-        if self.is_cut.get() {
+    pub(super) fn poll_sent(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        if self.is_aborted.get() {
             return Poll::Ready(Err(Error::new(FailureKind::ClientGone)));
         }
-        if self.untaken.get() == 0 {
+        if self.unsent.get() == 0 {
             return Poll::Ready(Ok(()));
         }
         self.waiting.replace(Some(cx.waker().clone()));
@@ -339,8 +339,8 @@ impl RequestStream {
     }
 
     /// Ends it; `false` if that was done before.
-    fn cut(&self) -> bool {
-        if self.is_cut.replace(true) {
+    fn abort(&self) -> bool {
+        if self.is_aborted.replace(true) {
             return false;
         }
         if let Some(waker) = self.waiting.take() {
@@ -354,7 +354,7 @@ impl RequestStream {
 
     /// Since when the client takes nothing, if there is something for it.
     fn stalled(&self) -> Option<Instant> {
-        (self.untaken.get() > 0).then(|| self.since.get())
+        (self.unsent.get() > 0).then(|| self.since.get())
     }
 
     /// Parts of an answer that are on their way hold the place as well.
@@ -363,7 +363,7 @@ impl RequestStream {
     }
 
     /// Whether its last request has ended at once and without an answer.
-    fn was_taken_back(&self) -> bool {
+    fn was_cancelled(&self) -> bool {
         let Some(end) = self.idle.get() else { return false };
         !self.is_answered.get() && end.saturating_duration_since(self.begun.get()) < AT_ONCE
     }
@@ -397,7 +397,7 @@ mod tests {
     fn burst(streams: &RequestStreams, count: u32) {
         let running: Vec<RunningRequest> =
             (0..count).map(|number| RunningRequest::begin(&streams.begin(number, None))).collect();
-        assert_eq!(streams.places.borrow().len(), running.len());
+        assert_eq!(streams.streams.borrow().len(), running.len());
     }
 
     #[test]
@@ -405,17 +405,17 @@ mod tests {
         let begin = Instant::now();
         let streams = RequestStreams::new(begin, Rc::new(FrameBudget::new()));
         burst(&streams, 8);
-        assert!(streams.take_new_place());
-        assert!(!streams.take_new_place());
+        assert!(streams.take_new_stream());
+        assert!(!streams.take_new_stream());
         let ended = streams.idle_since().unwrap();
         let at = Some(ended + SPARE);
-        assert_eq!(streams.look(ended, IDLE, WRITE), StreamCheck::Again { at, cut: 0 });
-        assert_eq!(streams.places.borrow().len(), 8);
-        let later = streams.look(ended + SPARE, IDLE, WRITE);
+        assert_eq!(streams.check(ended, IDLE, WRITE), StreamCheck::Again { at, cut: 0 });
+        assert_eq!(streams.streams.borrow().len(), 8);
+        let later = streams.check(ended + SPARE, IDLE, WRITE);
         assert!(matches!(later, StreamCheck::Again { at: Some(at), .. } if at > ended + SPARE));
-        assert_eq!(streams.places.borrow().len(), 1);
+        assert_eq!(streams.streams.borrow().len(), 1);
         // Each was taken back at once, as far as anybody knows.
-        assert_eq!(streams.taken_back.get(), 7);
+        assert_eq!(streams.cancelled.get(), 7);
     }
 
     #[test]
@@ -423,7 +423,7 @@ mod tests {
         let streams = RequestStreams::new(Instant::now(), Rc::new(FrameBudget::new()));
         burst(&streams, 33);
         let ended = streams.idle_since().unwrap();
-        let after = |pause| streams.look(ended + pause, IDLE, WRITE);
+        let after = |pause| streams.check(ended + pause, IDLE, WRITE);
         assert_eq!(after(SPARE), StreamCheck::Again { at: Some(ended + GROWN_IDLE), cut: 0 });
         assert_eq!(after(GROWN_IDLE), StreamCheck::Grown);
         assert!(matches!(after(GROWN_IDLE), StreamCheck::Again { .. }), "it is told once");
@@ -435,7 +435,7 @@ mod tests {
         burst(&streams, 33);
         let _running = RunningRequest::begin(&streams.begin(101, None));
         let later = Instant::now() + 2 * GROWN_IDLE;
-        assert_eq!(streams.look(later, IDLE, WRITE), StreamCheck::Again { at: None, cut: 0 });
-        assert_eq!(streams.places.borrow().len(), 33);
+        assert_eq!(streams.check(later, IDLE, WRITE), StreamCheck::Again { at: None, cut: 0 });
+        assert_eq!(streams.streams.borrow().len(), 33);
     }
 }

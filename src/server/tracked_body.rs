@@ -21,7 +21,7 @@ const SHORT: u64 = 16 * 1024;
 /// An answer and the place of its request.
 #[derive(Debug)]
 pub(super) struct TrackedBody {
-    answer: TrackedResponse,
+    response: TrackedResponse,
     stream: Rc<RequestStream>,
     is_short: bool,
     end: TrackedEnd,
@@ -47,15 +47,15 @@ pub(super) struct TrackedChunk {
 // === impl TrackedBody ===
 
 impl TrackedBody {
-    pub(super) fn new(answer: TrackedResponse, stream: Rc<RequestStream>) -> Self {
+    pub(super) fn new(response: TrackedResponse, stream: Rc<RequestStream>) -> Self {
         stream.on_answer();
-        let is_short = answer.size_hint().upper().is_some_and(|size| size <= SHORT);
-        Self { answer, stream, is_short, end: TrackedEnd::Open }
+        let is_short = response.size_hint().upper().is_some_and(|size| size <= SHORT);
+        Self { response, stream, is_short, end: TrackedEnd::Open }
     }
 
     /// It was not taken at once.
     pub(super) fn release_request_head(&mut self) {
-        self.answer.release_request_head();
+        self.response.release_request_head();
     }
 
     /// A part without a byte, which tells the end.
@@ -74,14 +74,14 @@ impl Body for TrackedBody {
     ) -> Poll<Option<Result<Frame<TrackedChunk>, Error>>> {
         let this = self.get_mut();
         if !this.is_short {
-            ready!(this.stream.poll_taken(cx))?;
+            ready!(this.stream.poll_sent(cx))?;
         }
         if this.end == TrackedEnd::Waiting {
             this.end = TrackedEnd::Reached;
             return Poll::Ready(None);
         }
-        let frame = ready!(Pin::new(&mut this.answer).poll_frame(cx));
-        if !this.is_short && this.answer.is_end_stream() {
+        let frame = ready!(Pin::new(&mut this.response).poll_frame(cx));
+        if !this.is_short && this.response.is_end_stream() {
             this.end = TrackedEnd::Waiting;
         }
         Poll::Ready(
@@ -91,21 +91,21 @@ impl Body for TrackedBody {
 
     fn is_end_stream(&self) -> bool {
         match self.end {
-            TrackedEnd::Open => self.answer.is_end_stream(),
+            TrackedEnd::Open => self.response.is_end_stream(),
             TrackedEnd::Waiting => false,
             TrackedEnd::Reached => true,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.answer.size_hint()
+        self.response.size_hint()
     }
 }
 
 impl Drop for TrackedBody {
     fn drop(&mut self) {
         if self.end == TrackedEnd::Waiting {
-            self.answer.cut_off();
+            self.response.client_disconnected();
         }
     }
 }
@@ -115,7 +115,7 @@ impl Drop for TrackedBody {
 impl TrackedChunk {
     fn new(bytes: Bytes, stream: &Rc<RequestStream>) -> Self {
         if !bytes.is_empty() {
-            stream.on_handed(bytes.len());
+            stream.on_queued(bytes.len());
         }
         Self { bytes, stream: Rc::clone(stream) }
     }
@@ -132,7 +132,7 @@ impl Buf for TrackedChunk {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
-        self.stream.on_taken(count);
+        self.stream.on_sent(count);
         self.stream.on_frame_written();
     }
 }
@@ -140,7 +140,7 @@ impl Buf for TrackedChunk {
 impl Drop for TrackedChunk {
     fn drop(&mut self) {
         if !self.bytes.is_empty() {
-            self.stream.on_taken(self.bytes.len());
+            self.stream.on_sent(self.bytes.len());
         }
     }
 }

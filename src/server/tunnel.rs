@@ -48,7 +48,7 @@ pub(super) async fn run(
     mut client: CountedStream,
     early: Bytes,
     mut tunnel: Tunnel,
-    ticket: &ConnectionGuard,
+    guard: &ConnectionGuard,
     metrics: &WorkerMetrics,
 ) {
     let silence = tunnel.application().silence();
@@ -56,7 +56,7 @@ pub(super) async fn run(
     let mut deadline = Deadline::default();
     deadline.set(silence);
     poll_fn(|cx| {
-        if ticket.ends_tunnels() {
+        if guard.ends_tunnels() {
             return Poll::Ready(());
         }
         let before = (up.carried, down.carried, up.state, down.state);

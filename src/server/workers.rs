@@ -69,7 +69,7 @@ pub struct Workers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct WorkerEnd {
     /// Requests that were cut.
-    cut: u64,
+    aborted: u64,
 }
 
 /// Chooses a worker for each new connection.
@@ -86,7 +86,7 @@ pub struct Placement {
 struct Worker {
     messages: mpsc::UnboundedSender<WorkerMessage>,
     connections: Arc<WorkerConnections>,
-    room: Arc<load_shedding::ShedRequest>,
+    shed_request: Arc<load_shedding::ShedRequest>,
 }
 
 /// What a worker is sent, and takes in this order: connections that come after other settings begin
@@ -126,7 +126,7 @@ impl Workers {
             let room = Arc::<load_shedding::ShedRequest>::default();
             let connections =
                 Arc::new(WorkerConnections::new(Arc::clone(&shares), Arc::clone(&end_signal)));
-            workers.push(Worker { messages, connections, room: Arc::clone(&room) });
+            workers.push(Worker { messages, connections, shed_request: Arc::clone(&room) });
             let shares = Arc::clone(&shares);
             let (app, shard, log) = (Arc::clone(app), Arc::clone(shard), log.cloned());
             let (phase, report) = (phase.clone(), report.clone());
@@ -165,17 +165,17 @@ impl Workers {
         self.placement.most.store(most, Ordering::Relaxed);
         self.placement.fair.set_trusted(&app.plan.server.trusted_proxies);
         let send = |worker: &Worker| {
-            let (tell, taken) = oneshot::channel();
+            let (sender, applied) = oneshot::channel();
             worker
                 .messages
-                .send(WorkerMessage::Settings(Arc::clone(app), tell))
+                .send(WorkerMessage::Settings(Arc::clone(app), sender))
                 .ok()
-                .map(|()| taken)
+                .map(|()| applied)
         };
         // All are told before any is waited for.
-        let told: Vec<_> = self.placement.workers.iter().filter_map(send).collect();
-        for taken in told {
-            if timeout(CHANGE, taken).await.is_err() {
+        let pending: Vec<_> = self.placement.workers.iter().filter_map(send).collect();
+        for applied in pending {
+            if timeout(CHANGE, applied).await.is_err() {
                 tracing::warn!("a worker is slow to take up the new settings");
             }
         }
@@ -187,7 +187,7 @@ impl Workers {
         drop(placement);
         let mut cut = 0;
         while let Some(one) = ended.recv().await {
-            cut += one.cut;
+            cut += one.aborted;
         }
         for thread in threads {
             // A worker that panicked has reported nothing; its connections are gone with it.
@@ -201,7 +201,7 @@ impl Workers {
 
 impl Placement {
     /// Brings a connection to the worker with the fewest; `false` if it was closed, because its client has its share.
-    pub(super) fn place(
+    pub(super) fn assign(
         &self,
         socket: AcceptedSocket,
         peer: Option<SocketAddr>,
@@ -244,7 +244,7 @@ impl Placement {
     /// Has the workers close some connections that nobody uses, or that ask nothing.
     pub fn make_room(&self) {
         let share = load_shedding::share(self.most(), self.workers.len());
-        self.workers.iter().for_each(|worker| worker.room.make(share));
+        self.workers.iter().for_each(|worker| worker.shed_request.request(share));
     }
 }
 
@@ -278,21 +278,21 @@ fn run(
             while let Some(message) = messages.recv().await {
                 let NewConnection { socket, peer, secure, permit } = match message {
                     WorkerMessage::Arrival(arrival) => arrival,
-                    WorkerMessage::Settings(app, taken) => {
+                    WorkerMessage::Settings(app, applied) => {
                         current.set(current.get().next(app));
                         // Whoever waited may have lost patience.
-                        let _ = taken.send(());
+                        let _ = applied.send(());
                         continue;
                     }
                 };
                 match Transport::new(socket) {
                     Ok(transport) => {
-                        let (current, ticket) = (Rc::clone(&current), drain.enter(permit.client()));
+                        let (current, guard) = (Rc::clone(&current), drain.enter(permit.client()));
                         let handshake =
                             secure.map(|tls| HandshakeContext { tls, turns: Rc::clone(&turns) });
                         let entry =
                             AcceptedConnection { transport, peer, handshake, permit: Some(permit) };
-                        let serving = connection::serve(current, Box::new(entry), ticket);
+                        let serving = connection::serve(current, Box::new(entry), guard);
                         tokio::task::spawn_local(serving);
                     }
                     Err(error) => tracing::error!(%error, "a connection can't be served"),
@@ -323,7 +323,7 @@ fn run(
     log.flush();
     // Dropping it would wait for the blocking pool: a large file being hashed, a dead name server.
     runtime.shutdown_background();
-    WorkerEnd { cut }
+    WorkerEnd { aborted: cut }
 }
 
 /// Keeps the worker's copy of the phase, and ends tunnels when their time has come; ends when the
@@ -373,8 +373,8 @@ async fn make_room(
     held: Arc<ClientShares>,
 ) {
     loop {
-        let wanted = room.made().await;
-        if !drain.let_go(wanted, &held) {
+        let wanted = room.requested().await;
+        if !drain.shed(wanted, &held) {
             // Others are not idle yet. To look at all of them costs time.
             sleep(load_shedding::PAUSE).await;
         }

@@ -47,9 +47,9 @@ impl<I> Clone for WriteCoalescer<I> {
 impl<I: AsyncWrite + Unpin> WriteCoalescer<I> {
     /// Writes what was gathered. To be called whenever h2 has had its turn.
     pub(super) fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let cork = &mut *self.0.borrow_mut();
-        ready!(cork.poll_drain(cx))?;
-        Pin::new(&mut cork.io).poll_flush(cx)
+        let coalesced = &mut *self.0.borrow_mut();
+        ready!(coalesced.poll_drain(cx))?;
+        Pin::new(&mut coalesced.io).poll_flush(cx)
     }
 }
 
@@ -90,9 +90,9 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for WriteCoalescer<I> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let cork = &mut *self.0.borrow_mut();
-        ready!(cork.poll_drain(cx))?;
-        Pin::new(&mut cork.io).poll_shutdown(cx)
+        let coalesced = &mut *self.0.borrow_mut();
+        ready!(coalesced.poll_drain(cx))?;
+        Pin::new(&mut coalesced.io).poll_shutdown(cx)
     }
 }
 
@@ -211,41 +211,41 @@ mod tests {
 
     #[test]
     fn many_small_frames_leave_together() {
-        let mut corked = WriteCoalescer::new(RecordingSink::default());
+        let mut coalescer = WriteCoalescer::new(RecordingSink::default());
         let cx = &mut Context::from_waker(Waker::noop());
         for _ in 0..20 {
             let slices = [IoSlice::new(&[1; 9]), IoSlice::new(&[2; 1000])];
-            assert!(Pin::new(&mut corked).poll_write_vectored(cx, &slices).is_ready());
-            assert!(Pin::new(&mut corked).poll_flush(cx).is_ready());
+            assert!(Pin::new(&mut coalescer).poll_write_vectored(cx, &slices).is_ready());
+            assert!(Pin::new(&mut coalescer).poll_flush(cx).is_ready());
         }
-        assert!(corked.0.borrow().io.calls.is_empty());
-        assert!(corked.poll_drain(cx).is_ready());
-        assert_eq!(corked.0.borrow().io.calls, [20 * 1009]);
+        assert!(coalescer.0.borrow().io.calls.is_empty());
+        assert!(coalescer.poll_drain(cx).is_ready());
+        assert_eq!(coalescer.0.borrow().io.calls, [20 * 1009]);
     }
 
     #[test]
     fn a_large_one_takes_those_before_it_along() {
-        let mut corked = WriteCoalescer::new(RecordingSink::default());
+        let mut coalescer = WriteCoalescer::new(RecordingSink::default());
         let cx = &mut Context::from_waker(Waker::noop());
-        assert!(Pin::new(&mut corked).poll_write(cx, &[1; 100]).is_ready());
+        assert!(Pin::new(&mut coalescer).poll_write(cx, &[1; 100]).is_ready());
         let slices = [IoSlice::new(&[2; 9]), IoSlice::new(&[3; 16_384])];
-        let written = Pin::new(&mut corked).poll_write_vectored(cx, &slices);
+        let written = Pin::new(&mut coalescer).poll_write_vectored(cx, &slices);
         assert!(matches!(written, Poll::Ready(Ok(16_393))));
-        assert_eq!(corked.0.borrow().io.calls, [16_493]);
+        assert_eq!(coalescer.0.borrow().io.calls, [16_493]);
     }
 
     #[test]
     fn what_was_gathered_leaves_before_the_end() {
-        let mut corked =
+        let mut coalescer =
             WriteCoalescer::new(RecordingSink { takes: vec![3, 0], ..RecordingSink::default() });
         let cx = &mut Context::from_waker(Waker::noop());
-        assert!(Pin::new(&mut corked).poll_write(cx, b"goodbye").is_ready());
-        assert!(Pin::new(&mut corked).poll_shutdown(cx).is_pending());
-        assert!(!corked.0.borrow().io.is_ended);
-        assert!(Pin::new(&mut corked).poll_shutdown(cx).is_ready());
-        let cork = corked.0.borrow();
-        assert!(cork.io.is_ended);
-        assert_eq!(cork.io.got, b"goodbye");
+        assert!(Pin::new(&mut coalescer).poll_write(cx, b"goodbye").is_ready());
+        assert!(Pin::new(&mut coalescer).poll_shutdown(cx).is_pending());
+        assert!(!coalescer.0.borrow().io.is_ended);
+        assert!(Pin::new(&mut coalescer).poll_shutdown(cx).is_ready());
+        let coalesced = coalescer.0.borrow();
+        assert!(coalesced.io.is_ended);
+        assert_eq!(coalesced.io.got, b"goodbye");
     }
 
     proptest! {
@@ -259,7 +259,7 @@ mod tests {
                 prop_oneof![Just(0_usize), 1..5_000_usize, Just(usize::MAX)], 0..80,
             ),
         ) {
-            let mut corked = WriteCoalescer::new(RecordingSink { takes, ..RecordingSink::default() });
+            let mut coalescer = WriteCoalescer::new(RecordingSink { takes, ..RecordingSink::default() });
             let cx = &mut Context::from_waker(Waker::noop());
             let mut given = Vec::new();
             for (head, payload, drains) in writes {
@@ -271,19 +271,19 @@ mod tests {
                     let middle = head.clamp(done, bytes.len());
                     let slices =
                         [IoSlice::new(&bytes[done..middle]), IoSlice::new(&bytes[middle..])];
-                    match Pin::new(&mut corked).poll_write_vectored(cx, &slices) {
+                    match Pin::new(&mut coalescer).poll_write_vectored(cx, &slices) {
                         Poll::Ready(written) => done += written.unwrap(),
                         Poll::Pending => {}
                     }
-                    prop_assert!(corked.0.borrow().gathered.len() <= MOST);
+                    prop_assert!(coalescer.0.borrow().gathered.len() <= MOST);
                 }
                 given.extend(bytes);
                 if drains {
-                    let _ = corked.poll_drain(cx);
+                    let _ = coalescer.poll_drain(cx);
                 }
             }
-            while corked.poll_drain(cx).is_pending() {}
-            prop_assert_eq!(&corked.0.borrow().io.got, &given);
+            while coalescer.poll_drain(cx).is_pending() {}
+            prop_assert_eq!(&coalescer.0.borrow().io.got, &given);
         }
     }
 }

@@ -23,21 +23,21 @@ type ChannelClock = Arc<Mutex<VectorClock>>;
 #[derive(Debug)]
 pub(crate) struct Sender<T> {
     inner: oneshot::Sender<T>,
-    known: ChannelClock,
+    clock: ChannelClock,
 }
 
 /// The same as in tokio.
 #[derive(Debug)]
 pub(crate) struct Receiver<T> {
     inner: Option<oneshot::Receiver<T>>,
-    known: ChannelClock,
+    clock: ChannelClock,
 }
 
 pub(crate) fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let (sender, receiver) = oneshot::channel();
-    let known = ChannelClock::default();
-    let sender = Sender { inner: sender, known: Arc::clone(&known) };
-    (sender, Receiver { inner: Some(receiver), known })
+    let clock = ChannelClock::default();
+    let sender = Sender { inner: sender, clock: Arc::clone(&clock) };
+    (sender, Receiver { inner: Some(receiver), clock })
 }
 
 // === impl Sender ===
@@ -45,10 +45,10 @@ pub(crate) fn channel<T>() -> (Sender<T>, Receiver<T>) {
 impl<T> Sender<T> {
     #[track_caller]
     pub(crate) fn send(self, value: T) -> Result<(), T> {
-        stop(&self.known);
+        stop(&self.clock);
         if let Some(here) = here() {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            join(&mut known, &here.clock());
+            let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+            join(&mut clock, &here.clock());
         }
         self.inner.send(value)
     }
@@ -59,7 +59,7 @@ impl<T> Sender<T> {
 impl<T> Receiver<T> {
     #[track_caller]
     pub(crate) fn try_recv(&mut self) -> Result<T, error::TryRecvError> {
-        stop(&self.known);
+        stop(&self.clock);
         let received = self.inner.as_mut().unwrap().try_recv();
         self.learn(received.is_ok());
         received
@@ -67,7 +67,7 @@ impl<T> Receiver<T> {
 
     fn learn(&self, has_received: bool) {
         if let (Some(here), true) = (here(), has_received) {
-            here.learn(&self.known.lock().unwrap_or_else(PoisonError::into_inner));
+            here.learn(&self.clock.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 }
@@ -76,7 +76,7 @@ impl<T> Future for Receiver<T> {
     type Output = Result<T, error::RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        stop(&self.known);
+        stop(&self.clock);
         let received = Pin::new(self.inner.as_mut().unwrap()).poll(cx);
         self.learn(matches!(received, Poll::Ready(Ok(_))));
         received
@@ -85,15 +85,15 @@ impl<T> Future for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        stop(&self.known);
+        stop(&self.clock);
         // A value in it is dropped here, and may come to a stop again.
         self.inner = None;
     }
 }
 
 #[track_caller]
-fn stop(known: &ChannelClock) {
+fn stop(clock: &ChannelClock) {
     if let Some(here) = here() {
-        here.stop(Access::Write(Arc::as_ptr(known).addr()), Location::caller());
+        here.stop(Access::Write(Arc::as_ptr(clock).addr()), Location::caller());
     }
 }

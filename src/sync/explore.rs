@@ -159,7 +159,7 @@ impl ScriptThreads {
         }
         let mut state = run.state();
         state.pass_on(None);
-        run.tell(&state);
+        run.wake_next(&state);
     }
 }
 
@@ -187,7 +187,7 @@ impl ScriptRun {
     }
 
     /// Wakes whose turn it is.
-    fn tell(&self, state: &AccessOrder) {
+    fn wake_next(&self, state: &AccessOrder) {
         let whose = match state.failure {
             None => state.running.unwrap_or(THREADS),
             Some(_) => THREADS,
@@ -220,14 +220,14 @@ impl CurrentThread {
         if thread::panicking() {
             // What its locks guard may be in any state, and others wait for it.
             state.failure.get_or_insert_with(|| format!("thread {} panics", self.thread));
-            self.run.tell(&state);
+            self.run.wake_next(&state);
             return;
         }
         state.threads[self.thread].next = Some(access);
         state.look_back(self.thread);
         state.pass_on(Some(self.thread));
         if state.running != Some(self.thread) || state.failure.is_some() {
-            self.run.tell(&state);
+            self.run.wake_next(&state);
             drop(state);
             self.run.wait_for_turn(self.thread);
             state = self.run.state();
@@ -265,7 +265,7 @@ impl CurrentThread {
         } else {
             state.pass_on(None);
         }
-        self.run.tell(&state);
+        self.run.wake_next(&state);
     }
 }
 

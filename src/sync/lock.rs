@@ -17,7 +17,7 @@ use super::{
 pub(crate) struct Mutex<T> {
     inner: sync::Mutex<T>,
     /// What whoever locks it knows, in a run.
-    known: sync::Mutex<(u64, VectorClock)>,
+    clock: sync::Mutex<(u64, VectorClock)>,
 }
 
 /// The same as in the standard library.
@@ -31,7 +31,7 @@ pub(crate) struct MutexGuard<'a, T> {
 
 impl<T> Mutex<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self { inner: sync::Mutex::new(value), known: sync::Mutex::default() }
+        Self { inner: sync::Mutex::new(value), clock: sync::Mutex::default() }
     }
 
     #[track_caller]
@@ -39,7 +39,7 @@ impl<T> Mutex<T> {
         let here = here();
         if let Some(here) = &here {
             here.stop(Access::Lock(self.address()), Location::caller());
-            self.tell(here);
+            self.join_clock(here);
         }
         let guard = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(MutexGuard { mutex: self, guard: Some(guard), here })
@@ -53,16 +53,16 @@ impl<T> Mutex<T> {
     {
         if let Some(here) = here() {
             here.stop(Access::Copy(self.address()), Location::caller());
-            self.tell(&here);
+            self.join_clock(&here);
         }
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What those who had the lock before knew.
-    fn tell(&self, here: &CurrentThread) {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.0 == here.run.id {
-            here.learn(&known.1);
+    fn join_clock(&self, here: &CurrentThread) {
+        let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        if clock.0 == here.run.id {
+            here.learn(&clock.1);
         }
     }
 
@@ -97,11 +97,11 @@ impl<T> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
         if let Some(here) = &self.here {
             here.stop(Access::Unlock(self.mutex.address()), Location::caller());
-            let mut known = self.mutex.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.0 != here.run.id {
-                *known = (here.run.id, VectorClock::default());
+            let mut clock = self.mutex.clock.lock().unwrap_or_else(PoisonError::into_inner);
+            if clock.0 != here.run.id {
+                *clock = (here.run.id, VectorClock::default());
             }
-            join(&mut known.1, &here.clock());
+            join(&mut clock.1, &here.clock());
         }
         self.guard = None;
     }

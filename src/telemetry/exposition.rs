@@ -136,13 +136,13 @@ impl Scrape {
             ("mismatched", ProcessMetrics::read(&process.static_store.manifest_mismatched)),
         ];
         counters(e, names::MANIFEST_FAULTS, "fault", &faults)?;
-        let rescued = [
-            ("directory", self.metrics.sum(|shard| &shard.rescued_elsewhere)),
-            ("fallback", self.metrics.sum(|shard| &shard.rescued_fallback)),
-            ("current", self.metrics.sum(|shard| &shard.rescued_current)),
+        let static_fallback = [
+            ("directory", self.metrics.sum(|shard| &shard.found_in_directory)),
+            ("fallback", self.metrics.sum(|shard| &shard.found_by_fallback)),
+            ("current", self.metrics.sum(|shard| &shard.found_current)),
             ("failed", self.metrics.sum(|shard| &shard.fallback_failed)),
         ];
-        counters(e, names::RESCUED_FILES, "found", &rescued)?;
+        counters(e, names::STATIC_FALLBACK, "found", &static_fallback)?;
         let accel = [
             ("sent", self.metrics.sum(|shard| &shard.accel_sent)),
             ("missing", self.metrics.sum(|shard| &shard.accel_missing)),
@@ -156,7 +156,7 @@ impl Scrape {
         let process = self.metrics.process();
         let servers = [
             ("available", ProcessMetrics::read(&process.servers.available)),
-            ("away", ProcessMetrics::read(&process.servers.away)),
+            ("away", ProcessMetrics::read(&process.servers.unavailable)),
         ];
         gauges(e, names::UPSTREAM_SERVERS, "state", &servers)?;
         single(e, names::UPSTREAM_EJECTIONS, ProcessMetrics::read(&process.servers.ejections))?;
@@ -179,17 +179,17 @@ impl Scrape {
             ("heads", process.buffers.heads.load(Ordering::Relaxed)),
         ];
         gauges(e, names::BUFFER_BYTES, "kind", &buffers)?;
-        let answers = [
-            ("memory", process.buffers.memory_of_answers.load(Ordering::Relaxed)),
-            ("disk", process.buffers.disk_of_answers.load(Ordering::Relaxed)),
+        let responses = [
+            ("memory", process.buffers.response_memory.load(Ordering::Relaxed)),
+            ("disk", process.buffers.response_disk.load(Ordering::Relaxed)),
         ];
-        gauges(e, names::BUFFER_ANSWER_BYTES, "kind", &answers)?;
+        gauges(e, names::BUFFER_RESPONSE_BYTES, "kind", &responses)?;
         let spilled = [
             ("request", self.metrics.sum(|shard| &shard.spilled_requests)),
-            ("answer", self.metrics.sum(|shard| &shard.spilled_answers)),
+            ("answer", self.metrics.sum(|shard| &shard.spilled_responses)),
         ];
         counters(e, names::BUFFER_SPILLED, "body", &spilled)?;
-        self.counter(e, names::BUFFER_HELD_UP, |shard| &shard.held_up_answers)?;
+        self.counter(e, names::BUFFER_PAUSED, |shard| &shard.paused_responses)?;
         self.gauge(e, names::TUNNELS, |shard| &shard.tunnels)?;
         self.counter(e, names::TUNNELS_OPENED, |shard| &shard.tunnels_opened)
     }
@@ -315,14 +315,14 @@ impl Collector for Scrape {
         self.counter(e, names::FILE_STORE_MISSES, |shard| &shard.file_store_misses)?;
         self.stores(e)?;
         single(e, names::ACCESS_LOG_DROPPED, ProcessMetrics::read(&process.access_log_dropped))?;
-        self.counter(e, names::ACCESS_LOG_SAMPLED, |shard| &shard.log_left_out)?;
+        self.counter(e, names::ACCESS_LOG_SAMPLED, |shard| &shard.log_sampled_out)?;
         self.counter(e, names::ACCESS_LOG_WAITS, |shard| &shard.log_waits)?;
         single(e, names::EVENTS_DROPPED, ProcessMetrics::read(&process.events_dropped))?;
         self.counter(e, names::PANICS, |shard| &shard.panics)?;
         self.reloads(e)?;
         self.phases(e)?;
         self.workers(e)?;
-        let taken = ProcessMetrics::read(&self.metrics.process().memory_taken);
+        let taken = ProcessMetrics::read(&self.metrics.process().memory_used);
         gauge(e, names::MEMORY, taken)?;
         families::process(e, self.metrics.began())?;
         let mut build = describe(e, names::BUILD_INFO, MetricType::Info)?;

@@ -49,7 +49,7 @@ pub enum HandshakeResult {
     /// It took longer than `tls.handshake_timeout`.
     Timeout,
     /// The client left in its midst.
-    Left,
+    Disconnected,
     /// What came was not TLS, such as plain HTTP.
     NotTls,
     /// No version, cipher or protocol that both know.
@@ -290,7 +290,7 @@ impl HandshakeResult {
         Self::Full,
         Self::Resumed,
         Self::Timeout,
-        Self::Left,
+        Self::Disconnected,
         Self::NotTls,
         Self::Incompatible,
         Self::Refused,
@@ -303,7 +303,7 @@ impl HandshakeResult {
             Self::Full => "full",
             Self::Resumed => "resumed",
             Self::Timeout => "timeout",
-            Self::Left => "left",
+            Self::Disconnected => "left",
             Self::NotTls => "not_tls",
             Self::Incompatible => "incompatible",
             Self::Refused => "refused",

@@ -30,7 +30,7 @@ pub struct LogBuffer {
 }
 
 /// What a slow stdout does is told by one worker for all.
-static TOLD: LogThrottle = LogThrottle::new();
+static THROTTLE: LogThrottle = LogThrottle::new();
 
 // === impl LogBuffer ===
 
@@ -54,8 +54,8 @@ impl LogBuffer {
     }
 
     /// Whether lines tell this.
-    pub fn tells(&self, field: LogField) -> bool {
-        self.layout.as_ref().is_some_and(|(layout, _)| layout.tells(field))
+    pub fn includes(&self, field: LogField) -> bool {
+        self.layout.as_ref().is_some_and(|(layout, _)| layout.includes(field))
     }
 
     /// Whether one of those is told of which a sample is enough.
@@ -76,7 +76,7 @@ impl LogBuffer {
     /// Waits until stdout has taken enough.
     pub async fn room(&self) {
         let Some((_, sink)) = &self.layout else { return };
-        if let Some(missed) = TOLD.allow() {
+        if let Some(missed) = THROTTLE.should_log() {
             tracing::error!(
                 missed,
                 "stdout is slow: requests wait until it has taken the access log; see to whoever \
@@ -114,7 +114,7 @@ impl LogBuffer {
             && !lines.is_empty()
             // A copy of its exact size: what waits for a slow stdout must weigh what it counts.
             && !sink.send(lines.to_vec(), count)
-            && let Some(missed) = TOLD.allow()
+            && let Some(missed) = THROTTLE.should_log()
         {
             tracing::warn!(
                 missed,

@@ -21,11 +21,11 @@ impl LogThrottle {
     }
 
     /// `Some(missed)` if the event should be reported now; `missed` were not since the last one.
-    pub fn allow(&self) -> Option<u64> {
-        self.allow_at(Instant::now())
+    pub fn should_log(&self) -> Option<u64> {
+        self.should_log_at(Instant::now())
     }
 
-    fn allow_at(&self, now: Instant) -> Option<u64> {
+    fn should_log_at(&self, now: Instant) -> Option<u64> {
         // A poisoned lock would mean a panic between two assignments below.
         let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match &mut *state {
@@ -53,9 +53,9 @@ mod tests {
     #[test]
     fn one_report_a_pause() {
         let (repeat, begin) = (LogThrottle::default(), Instant::now());
-        assert_eq!(repeat.allow_at(begin), Some(0));
-        assert_eq!(repeat.allow_at(begin), None);
-        assert_eq!(repeat.allow_at(begin + PAUSE / 2), None);
-        assert_eq!(repeat.allow_at(begin + PAUSE), Some(2));
+        assert_eq!(repeat.should_log_at(begin), Some(0));
+        assert_eq!(repeat.should_log_at(begin), None);
+        assert_eq!(repeat.should_log_at(begin + PAUSE / 2), None);
+        assert_eq!(repeat.should_log_at(begin + PAUSE), Some(2));
     }
 }

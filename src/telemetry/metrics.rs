@@ -71,21 +71,21 @@ pub struct WorkerMetrics {
     pub abandoned_queued: Counter,
     pub abandoned_running: Counter,
     pub spilled_requests: Counter,
-    pub spilled_answers: Counter,
-    pub held_up_answers: Counter,
+    pub spilled_responses: Counter,
+    pub paused_responses: Counter,
     pub tunnels: Counter,
     pub tunnels_opened: Counter,
     pub headers_dropped: Counter,
     pub file_store_hits: Counter,
     pub file_store_misses: Counter,
-    pub rescued_elsewhere: Counter,
-    pub rescued_fallback: Counter,
-    pub rescued_current: Counter,
+    pub found_in_directory: Counter,
+    pub found_by_fallback: Counter,
+    pub found_current: Counter,
     pub fallback_failed: Counter,
     pub accel_sent: Counter,
     pub accel_missing: Counter,
     pub accel_refused: Counter,
-    pub log_left_out: Counter,
+    pub log_sampled_out: Counter,
     pub log_waits: Counter,
     pub panics: Counter,
 }
@@ -96,8 +96,8 @@ pub struct BufferCounts {
     pub memory: Arc<SharedBytes>,
     pub disk: Arc<SharedBytes>,
     /// Of these, bytes of answers.
-    pub memory_of_answers: Arc<SharedBytes>,
-    pub disk_of_answers: Arc<SharedBytes>,
+    pub response_memory: Arc<SharedBytes>,
+    pub response_disk: Arc<SharedBytes>,
     /// Heads of requests that are longer than usual.
     pub heads: Arc<SharedBytes>,
     /// Times that a client was refused memory for bodies that others may need.
@@ -108,7 +108,7 @@ pub struct BufferCounts {
 #[derive(Debug, Default)]
 pub struct ServerCounts {
     pub available: AtomicU64,
-    pub away: AtomicU64,
+    pub unavailable: AtomicU64,
     pub ejections: AtomicU64,
 }
 
@@ -199,7 +199,7 @@ pub struct ProcessMetrics {
     /// Times that the process began to take more than `memory.limit`.
     pub memory_exceeded: AtomicU64,
     /// Bytes that it takes, as the kernel counts them.
-    pub memory_taken: AtomicU64,
+    pub memory_used: AtomicU64,
     /// Times that no descriptor was left for a connection.
     pub descriptors_exhausted: AtomicU64,
     pub access_log_dropped: Arc<AtomicU64>,

@@ -211,7 +211,7 @@ pub const BUFFER_BYTES: MetricName = gauge(
     "Bytes of bodies that wait, in memory or on disk, and of long request heads (heads)",
 )
 .by(&["kind"]);
-pub const BUFFER_ANSWER_BYTES: MetricName = gauge(
+pub const BUFFER_RESPONSE_BYTES: MetricName = gauge(
     "sideman_buffer_answer_bytes",
     "The part of sideman_buffer_bytes that answers take, by kind: memory or disk. At most half of \
      buffers.memory and buffers.disk; the other half is for requests alone",
@@ -222,7 +222,7 @@ pub const BUFFER_SPILLED: MetricName = counter(
     "Bodies that went to a file, or were kept as one in memory: request or answer",
 )
 .by(&["body"]);
-pub const BUFFER_HELD_UP: MetricName = counter(
+pub const BUFFER_PAUSED: MetricName = counter(
     "sideman_buffer_held_up",
     "Answers for which the application had to wait until the client took some: buffers.answer, and the \
      halves of buffers.memory and buffers.disk that answers may take, had no room",
@@ -276,7 +276,7 @@ pub const MANIFEST_FAULTS: MetricName = counter(
      name says (mismatched, by sample)",
 )
 .by(&["fault"]);
-pub const RESCUED_FILES: MetricName = counter(
+pub const STATIC_FALLBACK: MetricName = counter(
     "sideman_rescued_files",
     "Requests for files with a content hash that the first directory lacks, by where they were found: \
      directory, fallback, current, or failed (the fallback gave no answer)").by(&["found"]);
@@ -413,7 +413,7 @@ pub const SECTIONS: &[(&str, &[MetricName])] = &[
         "Servers of the application",
         &[UPSTREAM_SERVERS, UPSTREAM_EJECTIONS, UPSTREAM_OPENED, UPSTREAM_REUSED, UPSTREAM_FAILED],
     ),
-    ("Buffers", &[BUFFER_BYTES, BUFFER_ANSWER_BYTES, BUFFER_SPILLED, BUFFER_HELD_UP]),
+    ("Buffers", &[BUFFER_BYTES, BUFFER_RESPONSE_BYTES, BUFFER_SPILLED, BUFFER_PAUSED]),
     (
         "Files",
         &[
@@ -427,7 +427,7 @@ pub const SECTIONS: &[(&str, &[MetricName])] = &[
             FILE_STORE_STREAMED,
             FILE_STORE_UNHASHED,
             MANIFEST_FAULTS,
-            RESCUED_FILES,
+            STATIC_FALLBACK,
             ACCEL,
         ],
     ),

@@ -152,7 +152,7 @@ impl UpstreamConnection {
 
     /// Ready when nothing has moved for `pause`, or the whole takes too long. The clock is read only
     /// when something did.
-    pub(super) fn poll_late(
+    pub(super) fn poll_timeout(
         &mut self,
         pause: Duration,
         moved: bool,

@@ -23,14 +23,14 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct ExchangeFailure {
     pub(super) error: Error,
-    pub(super) sign: FailureStage,
+    pub(super) stage: FailureStage,
 }
 
 /// What a failure tells about whether the application has acted on the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailureStage {
     /// It has answered, or still may.
-    Alive,
+    MayHaveActed,
     /// The connection was closed before a byte of a reply.
     Closed,
     /// It was reset before that. The system does it when something on it was not read (RFC 9293, 3.6.1; unix
@@ -74,7 +74,7 @@ pub(super) async fn exchange(
             }
         }
         loop {
-            let late = ready!(connection.poll_late(pause, moved, cx));
+            let late = ready!(connection.poll_timeout(pause, moved, cx));
             // For how long it waits for the client is up to the body.
             moved = uploaded == UploadStatus::AwaitsClient && !upload.is_repeatable();
             if late == ReadTimeout::Total || !moved {
@@ -91,14 +91,14 @@ fn closed(error: Option<io::Error>, got_any: bool) -> ExchangeFailure {
         Some(error) => Error::io(FailureKind::UpstreamClosed, error),
         None => Error::new(FailureKind::UpstreamClosed),
     };
-    let sign = match (got_any, is_reset) {
-        (true, _) => FailureStage::Alive,
+    let stage = match (got_any, is_reset) {
+        (true, _) => FailureStage::MayHaveActed,
         (false, true) => FailureStage::Reset,
         (false, false) => FailureStage::Closed,
     };
-    ExchangeFailure { error, sign }
+    ExchangeFailure { error, stage }
 }
 
 fn fatal(error: Error) -> ExchangeFailure {
-    ExchangeFailure { error, sign: FailureStage::Alive }
+    ExchangeFailure { error, stage: FailureStage::MayHaveActed }
 }

@@ -53,7 +53,10 @@ pub fn reply_uwsgi(data: &[u8]) {
         if let Ok(Some(head)) =
             uwsgi::parse(&mut BytesMut::from(data), &mut ResponseHeadProgress::default(), asked)
         {
-            assert!(!head.keep && !head.says_keep, "a reply without a version is the last one");
+            assert!(
+                !head.keep && !head.announces_keep_alive,
+                "a reply without a version is the last one"
+            );
             assert!(head.fields.iter().all(|(name, _)| name != b"status"));
         }
     }
@@ -92,7 +95,7 @@ fn run(
         }
     }
     Ok(found.map(|head| {
-        assert!(head.keep || !head.says_keep);
+        assert!(head.keep || !head.announces_keep_alive);
         let UpstreamResponseHead { status, fields, announced, length, keep, .. } = head;
         let mut headers = fields.to_map();
         headers.extend(announced.map(|names| (Some(header::TRAILER), names)));

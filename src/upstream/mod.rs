@@ -1,6 +1,6 @@
 //! Talks to the application: one [`UpstreamClient`] for each worker, with its own pool of connections.
 //!
-//! `send` takes a place (`fleet`: the servers and the queue, shared by all workers) and a connection
+//! `send` takes a place (`backends`: the servers and the queue, shared by all workers) and a connection
 //! (from a `pool` of the servers that are `known`, or by `connect`), makes an `attempt`: `exchange`
 //! writes the request (by `http1` or `uwsgi`, and `upload`) while it waits for the head of the reply. It
 //! gives the reply with a body that returns the connection to the pool when it ends (`reply`), or

@@ -11,7 +11,7 @@ use crate::telemetry::WorkerMetrics;
 /// Held from admission until the application has nothing more to do with the request.
 #[derive(Debug)]
 pub(super) struct RequestPermit {
-    slot: ServerPermit,
+    server_permit: ServerPermit,
     pool: Rc<ConnectionPool>,
     metrics: Arc<WorkerMetrics>,
 }
@@ -20,12 +20,12 @@ pub(super) struct RequestPermit {
 
 impl RequestPermit {
     pub(super) fn new(
-        slot: ServerPermit,
+        server_permit: ServerPermit,
         pool: Rc<ConnectionPool>,
         metrics: &Arc<WorkerMetrics>,
     ) -> Self {
         metrics.upstream_in_flight.add(1);
-        Self { slot, pool, metrics: Arc::clone(metrics) }
+        Self { server_permit, pool, metrics: Arc::clone(metrics) }
     }
 
     /// The worker's kept connections to that server.
@@ -35,7 +35,7 @@ impl RequestPermit {
 
     /// The server that has the request.
     pub(super) fn server(&self) -> &Arc<UpstreamServer> {
-        &self.slot.server
+        &self.server_permit.server
     }
 }
 

@@ -123,15 +123,15 @@ impl ProbeRequest<'_> {
                 uwsgi::encode(&mut connection.output, &head, RequestFraming::None, server, false)?;
             }
         }
-        let answer = answer(&mut connection, protocol, method);
-        timeout(patience, answer)
+        let response = response(&mut connection, protocol, method);
+        timeout(patience, response)
             .await
             .unwrap_or_else(|_| Err(Error::new(FailureKind::UpstreamReadTimeout)))
     }
 }
 
 /// Sends what waits and reads the head of the answer. (`exchange` belongs to a worker's thread.)
-async fn answer(
+async fn response(
     connection: &mut UpstreamConnection,
     protocol: Protocol,
     method: &Method,

@@ -77,7 +77,7 @@ impl UpstreamBody {
 
     /// Gives the place at the application back before the end: a stream may go on for hours, and would
     /// take the places of requests that end.
-    pub(super) fn without_place(mut self) -> Self {
+    pub(super) fn release_permit(mut self) -> Self {
         self.permit = None;
         self
     }
@@ -132,7 +132,7 @@ impl UpstreamBody {
             Poll::Pending => {
                 self.has_moved = false;
                 // A client that still sends its body is not what the reply waits for.
-                let late = connection.poll_late(self.pause, moved, cx);
+                let late = connection.poll_timeout(self.pause, moved, cx);
                 late.map(|late| Err(Error::new(late.kind())))
             }
         }
@@ -160,7 +160,7 @@ impl UpstreamBody {
     }
 
     /// There is no more to come, and the connection is of no use.
-    fn give_up(&mut self) {
+    fn fail(&mut self) {
         self.connection = None;
         self.permit = None;
     }
@@ -204,22 +204,22 @@ impl Body for UpstreamBody {
                 }
                 Ok(ChunkedStep::NeedMore) => {}
                 Err(error) => {
-                    self.give_up();
+                    self.fail();
                     return Poll::Ready(Some(Err(error)));
                 }
             }
             match ready!(self.poll_more(cx)) {
                 Ok(0) if matches!(self.left, BodyRemainder::UntilClose) => {
-                    self.give_up();
+                    self.fail();
                     return Poll::Ready(None);
                 }
                 Ok(0) => {
-                    self.give_up();
+                    self.fail();
                     return Poll::Ready(Some(Err(Error::new(FailureKind::UpstreamTruncated))));
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    self.give_up();
+                    self.fail();
                     return Poll::Ready(Some(Err(error)));
                 }
             }

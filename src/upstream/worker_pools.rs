@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// The servers, as one worker sees them.
 #[derive(Debug)]
 pub(super) struct WorkerPools {
-    fleet: Arc<Backends>,
+    backends: Arc<Backends>,
     list: RefCell<ServerList>,
     /// By the server's number.
     pools: RefCell<Vec<(u64, Rc<ConnectionPool>)>>,
@@ -42,20 +42,20 @@ struct ServerList {
 impl WorkerPools {
     /// Until it is dropped, a task on this worker's thread closes connections that have been unused for
     /// too long.
-    pub(super) fn start(fleet: &Arc<Backends>) -> Rc<Self> {
-        let list = ServerList { generation: fleet.generation(), servers: fleet.servers() };
+    pub(super) fn start(backends: &Arc<Backends>) -> Rc<Self> {
+        let list = ServerList { generation: backends.generation(), servers: backends.servers() };
         let (list, pools, filled) = (RefCell::new(list), RefCell::default(), Rc::default());
-        let known = Rc::new(Self { fleet: Arc::clone(fleet), list, pools, filled });
-        drop(spawn_local(reap(Rc::downgrade(&known), Rc::clone(&known.filled))));
-        known
+        let pools = Rc::new(Self { backends: Arc::clone(backends), list, pools, filled });
+        drop(spawn_local(reap(Rc::downgrade(&pools), Rc::clone(&pools.filled))));
+        pools
     }
 
     /// The servers that there are now.
     pub(super) fn servers(&self) -> Arc<[Arc<UpstreamServer>]> {
-        let generation = self.fleet.generation();
+        let generation = self.backends.generation();
         let mut list = self.list.borrow_mut();
         if list.generation != generation {
-            *list = ServerList { generation, servers: self.fleet.servers() };
+            *list = ServerList { generation, servers: self.backends.servers() };
         }
         Arc::clone(&list.servers)
     }
@@ -91,13 +91,13 @@ impl Drop for WorkerPools {
 }
 
 /// Closes connections that have been unused for too long, until nobody knows the servers any more.
-async fn reap(known: Weak<WorkerPools>, filled: Rc<Notify>) {
+async fn reap(pools: Weak<WorkerPools>, filled: Rc<Notify>) {
     loop {
         filled.notified().await;
         loop {
-            let Some(known) = known.upgrade() else { return };
-            let Some(pause) = known.reap_once() else { break };
-            drop(known);
+            let Some(pools) = pools.upgrade() else { return };
+            let Some(pause) = pools.reap_once() else { break };
+            drop(pools);
             sleep(pause.max(PAUSE)).await;
         }
     }

@@ -38,7 +38,7 @@ pub(super) struct RelayedBody {
 /// What a body has come to without waiting for it.
 pub(super) enum RelayStart {
     /// All of it.
-    Whole(Bytes),
+    Complete(Bytes),
     /// It goes on, or has trailers.
     Relayed(RelayedBody),
 }
@@ -53,11 +53,11 @@ const AHEAD: u64 = 256 * 1024;
 
 impl RelayedBody {
     /// Begins to read a body, in a task of the current thread unless all of it is here already.
-    /// `tell` is called the first time that its memory does not suffice, and that nothing does.
+    /// `report` is called the first time that its memory does not suffice, and that nothing does.
     pub(super) async fn begin<B>(
         mut body: B,
         buffers: &BodyBuffers,
-        tell: impl Fn(Pressure) + 'static,
+        report: impl Fn(Pressure) + 'static,
     ) -> Result<RelayStart, Error>
     where
         B: Body<Data = Bytes, Error = Error> + Unpin + 'static,
@@ -66,11 +66,11 @@ impl RelayedBody {
         let store = Rc::new(RelayBuffer::new(buffers));
         let most = if left.is_some() { AHEAD } else { SHORT };
         if store.fill(&mut body, most).await? && store.len() <= SHORT {
-            return Ok(RelayStart::Whole(store.whole()));
+            return Ok(RelayStart::Complete(store.whole()));
         }
         let mut this = Self { store, left, task: None };
         if !this.store.has_ended() {
-            let pump = pump::run(body, Rc::clone(&this.store), tell);
+            let pump = pump::run(body, Rc::clone(&this.store), report);
             this.task = Some(spawn_local(pump).abort_handle());
         }
         Ok(RelayStart::Relayed(this))

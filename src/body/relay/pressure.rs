@@ -6,5 +6,5 @@ pub enum Pressure {
     /// Some of it went to a file.
     Spilled,
     /// There was no room at all: the application had to wait for the client.
-    HeldUp,
+    Paused,
 }

@@ -20,28 +20,28 @@ struct EndOnDrop(Rc<RelayBuffer>);
 
 /// Says each thing once.
 struct PressureReporter<T> {
-    tell: T,
-    told: Vec<Pressure>,
+    report: T,
+    reported: Vec<Pressure>,
 }
 
-/// Reads a body to its end. `tell` is called when its memory does not suffice.
-pub(super) async fn run<B>(body: B, store: Rc<RelayBuffer>, tell: impl Fn(Pressure))
+/// Reads a body to its end. `report` is called when its memory does not suffice.
+pub(super) async fn run<B>(body: B, store: Rc<RelayBuffer>, report: impl Fn(Pressure))
 where
     B: Body<Data = Bytes, Error = Error> + Unpin,
 {
     let _ending = EndOnDrop(Rc::clone(&store));
     let mut body = body;
-    let mut teller = PressureReporter { tell, told: Vec::new() };
+    let mut reporter = PressureReporter { report, reported: Vec::new() };
     let mut spill: Option<SpillFile> = None;
     loop {
-        make_room(&store, &mut spill, &mut teller).await;
+        make_room(&store, &mut spill, &mut reporter).await;
         if store.has_ended() {
             break;
         }
         let Some(frame) = next(&mut body, &store, &mut spill).await else { break };
         match frame {
             Ok(frame) => {
-                if store.take_in(frame) {
+                if store.push_frame(frame) {
                     break;
                 }
             }
@@ -59,7 +59,7 @@ where
     if let Some(spill) = spill {
         store.keep(spill);
     }
-    store.end_well();
+    store.finish();
 }
 
 /// The next frame. Lets go of the file meanwhile, as soon as the client has all of it.
@@ -76,7 +76,7 @@ where
         while frame.is_pending() && spill.is_some() {
             if store.is_file_done() {
                 *spill = None;
-            } else if store.poll_taken(cx).is_pending() {
+            } else if store.poll_sent(cx).is_pending() {
                 break;
             }
         }
@@ -89,7 +89,7 @@ where
 async fn make_room(
     store: &RelayBuffer,
     spill: &mut Option<SpillFile>,
-    teller: &mut PressureReporter<impl Fn(Pressure)>,
+    reporter: &mut PressureReporter<impl Fn(Pressure)>,
 ) {
     let mut was_asked = false;
     loop {
@@ -105,8 +105,8 @@ async fn make_room(
                 continue;
             }
             PumpStep::Wait => {
-                teller.tell(Pressure::HeldUp);
-                poll_fn(|cx| store.poll_taken(cx)).await;
+                reporter.report(Pressure::Paused);
+                poll_fn(|cx| store.poll_sent(cx)).await;
                 continue;
             }
             PumpStep::Write(bytes) => bytes,
@@ -118,7 +118,7 @@ async fn make_room(
         match (result, &spill) {
             (Ok(()), Some(spill)) => {
                 store.on_written(spill);
-                teller.tell(Pressure::Spilled);
+                reporter.report(Pressure::Spilled);
             }
             (Ok(()), None) => {}
             (Err(unwritten), _) => {
@@ -127,8 +127,8 @@ async fn make_room(
                     return;
                 }
                 // It is not lost, only slower. The next time may be luckier.
-                teller.tell(Pressure::HeldUp);
-                poll_fn(|cx| store.poll_taken(cx)).await;
+                reporter.report(Pressure::Paused);
+                poll_fn(|cx| store.poll_sent(cx)).await;
             }
         }
     }
@@ -137,10 +137,10 @@ async fn make_room(
 // === impl PressureReporter ===
 
 impl<T: Fn(Pressure)> PressureReporter<T> {
-    fn tell(&mut self, strain: Pressure) {
-        if !self.told.contains(&strain) {
-            self.told.push(strain);
-            (self.tell)(strain);
+    fn report(&mut self, pressure: Pressure) {
+        if !self.reported.contains(&pressure) {
+            self.reported.push(pressure);
+            (self.report)(pressure);
         }
     }
 }

@@ -97,7 +97,7 @@ impl RelayBuffer {
             was_taken: false,
         };
         let files = Arc::clone(&buffers.files);
-        Self { state: RefCell::new(state), budgets, files, each: buffers.each }
+        Self { state: RefCell::new(state), budgets, files, each: buffers.limits }
     }
 
     /// A file that begins with these bytes.
@@ -117,18 +117,18 @@ impl RelayBuffer {
                 match Pin::new(&mut *body).poll_frame(cx) {
                     Poll::Pending => break,
                     Poll::Ready(Some(Ok(frame))) => {
-                        if self.take_in(frame) {
+                        if self.push_frame(frame) {
                             break;
                         }
                     }
                     Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
                     Poll::Ready(None) => {
-                        self.end_well();
+                        self.finish();
                         return Poll::Ready(Ok(true));
                     }
                 }
                 if body.is_end_stream() {
-                    self.end_well();
+                    self.finish();
                     return Poll::Ready(Ok(true));
                 }
             }
@@ -138,7 +138,7 @@ impl RelayBuffer {
     }
 
     /// Takes in a frame; `true` if it is the last.
-    pub(super) fn take_in(&self, frame: Frame<Bytes>) -> bool {
+    pub(super) fn push_frame(&self, frame: Frame<Bytes>) -> bool {
         match frame.into_data() {
             Ok(data) => {
                 let state = &mut *self.state.borrow_mut();
@@ -160,7 +160,7 @@ impl RelayBuffer {
         }
     }
 
-    pub(super) fn end_well(&self) {
+    pub(super) fn finish(&self) {
         self.end(RelayEnd::Over(None));
     }
 
@@ -202,7 +202,7 @@ impl RelayBuffer {
             (_, None) if !state.head.is_empty() => &mut state.head,
             _ => return PumpStep::Wait,
         };
-        if written + bytes.len() > self.each.answer {
+        if written + bytes.len() > self.each.response {
             return PumpStep::Wait;
         }
         state.is_writing = true;
@@ -243,7 +243,7 @@ impl RelayBuffer {
     }
 
     /// Ready when the client has taken some since this was asked last.
-    pub(super) fn poll_taken(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_sent(&self, cx: &mut Context<'_>) -> Poll<()> {
         let state = &mut *self.state.borrow_mut();
         if mem::take(&mut state.was_taken) {
             return Poll::Ready(());
@@ -264,7 +264,7 @@ impl RelayBuffer {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let state = &mut *self.state.borrow_mut();
         if let Some(data) = ready!(state.poll_data(cx)?) {
-            state.on_taken();
+            state.on_sent();
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         match &mut state.end {
@@ -345,7 +345,7 @@ impl RelayState {
             }
             if self.file.take().is_some() {
                 // Its room is free for others now.
-                self.on_taken();
+                self.on_sent();
             }
             if self.tail.is_empty() {
                 return Poll::Ready(Ok(None));
@@ -367,7 +367,7 @@ impl RelayState {
             && self.file.as_ref().is_none_or(is_read)
     }
 
-    fn on_taken(&mut self) {
+    fn on_sent(&mut self) {
         self.was_taken = true;
         Self::wake(&mut self.pump);
     }

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use std::{cell::Cell, future::poll_fn, time::Duration};
 use tokio::task::yield_now;
 
-const EACH: BodyLimits = BodyLimits { memory: 256 * 1024, answer: 1 << 30 };
+const EACH: BodyLimits = BodyLimits { memory: 256 * 1024, response: 1 << 30 };
 
 /// What a client has got, and how it ended.
 #[derive(Debug, PartialEq)]
@@ -65,7 +65,7 @@ async fn begin(script: ScriptedBody, room: &TestBuffers) -> Result<RelayStart, E
 async fn relayed(script: ScriptedBody, room: &TestBuffers) -> RelayedBody {
     match begin(script, room).await.unwrap() {
         RelayStart::Relayed(relayed) => relayed,
-        RelayStart::Whole(bytes) => panic!("whole: {} bytes", bytes.len()),
+        RelayStart::Complete(bytes) => panic!("whole: {} bytes", bytes.len()),
     }
 }
 
@@ -111,7 +111,7 @@ proptest! {
         is_memory: bool,
     ) {
         let place = if is_memory { SpillLocation::Memory } else { SpillLocation::Auto };
-        let room = TestBuffers::new(memory, disk, place, BodyLimits { memory: each, answer });
+        let room = TestBuffers::new(memory, disk, place, BodyLimits { memory: each, response: answer });
         let expected = sum(&steps);
         let mut steps = steps;
         // A known length is reached before anything else can happen.
@@ -127,9 +127,9 @@ proptest! {
         }
         run(async {
             let script = ScriptedBody::new(&steps, knows_length);
-            let fate = Rc::clone(&script.fate);
+            let progress = Rc::clone(&script.progress);
             match begin(script, &room).await {
-                Ok(RelayStart::Whole(bytes)) => {
+                Ok(RelayStart::Complete(bytes)) => {
                     assert!(failed.is_none() && !has_trailers);
                     assert!(bytes == pattern(expected));
                 }
@@ -142,7 +142,7 @@ proptest! {
                 }
                 Err(error) => assert_eq!(Some(error.kind()), failed),
             }
-            until("the body is dropped", || fate.is_dropped.get()).await;
+            until("the body is dropped", || progress.is_dropped.get()).await;
             until("everything is given back", || room.used() == (0, 0)).await;
         });
     }
@@ -154,20 +154,20 @@ fn the_application_is_done_long_before_the_client() {
         let room = TestBuffers::new(64 << 20, 1 << 30, SpillLocation::Auto, EACH);
         let steps = vec![BodyStep::Data(16 * 1024); 320];
         let script = ScriptedBody::new(&steps, true);
-        let fate = Rc::clone(&script.fate);
+        let progress = Rc::clone(&script.progress);
         let spilled = Rc::new(Cell::new(0));
         let count = Rc::clone(&spilled);
-        let tell = move |strain| {
-            assert_eq!(strain, Pressure::Spilled);
+        let report = move |pressure| {
+            assert_eq!(pressure, Pressure::Spilled);
             count.set(count.get() + 1);
         };
         let Ok(RelayStart::Relayed(mut body)) =
-            RelayedBody::begin(script, &room.buffers, tell).await
+            RelayedBody::begin(script, &room.buffers, report).await
         else {
             panic!("not relayed")
         };
-        until("all of it is taken", || fate.is_dropped.get()).await;
-        assert_eq!(fate.given.get(), 5 << 20);
+        until("all of it is taken", || progress.is_dropped.get()).await;
+        assert_eq!(progress.given.get(), 5 << 20);
         assert_eq!(spilled.get(), 1);
         let (in_memory, on_disk) = room.used();
         assert!(in_memory <= EACH.memory + 16 * 1024, "{in_memory}");
@@ -185,9 +185,9 @@ fn a_beginning_that_fills_the_budget_stops_nothing() {
             let room = TestBuffers::new(memory, 1 << 30, SpillLocation::Auto, EACH);
             let steps = vec![BodyStep::Data(16 * 1024); 40];
             let script = ScriptedBody::new(&steps, true);
-            let fate = Rc::clone(&script.fate);
+            let progress = Rc::clone(&script.progress);
             let mut body = relayed(script, &room).await;
-            until("all of it is taken", || fate.is_dropped.get()).await;
+            until("all of it is taken", || progress.is_dropped.get()).await;
             assert!(room.used().0 <= memory);
             assert!(read(&mut body, &[0]).await.bytes == pattern(40 * 16 * 1024));
         }
@@ -198,28 +198,28 @@ fn a_beginning_that_fills_the_budget_stops_nothing() {
 fn without_room_the_application_waits_for_the_client() {
     for (memory, disk, answer) in [(64 << 20, 0, 1 << 30), (64 << 20, 1 << 30, 0), (0, 0, 0)] {
         run(async {
-            let each = BodyLimits { memory: 64 * 1024, answer };
+            let each = BodyLimits { memory: 64 * 1024, response: answer };
             let room = TestBuffers::new(memory, disk, SpillLocation::Auto, each);
             let steps = vec![BodyStep::Data(16 * 1024); 100];
             let script = ScriptedBody::new(&steps, true);
-            let fate = Rc::clone(&script.fate);
-            let told = Rc::new(Cell::new(0));
-            let count = Rc::clone(&told);
-            let tell = move |strain| {
-                assert_eq!(strain, Pressure::HeldUp);
+            let progress = Rc::clone(&script.progress);
+            let reports = Rc::new(Cell::new(0));
+            let count = Rc::clone(&reports);
+            let report = move |pressure| {
+                assert_eq!(pressure, Pressure::Paused);
                 count.set(count.get() + 1);
             };
             let Ok(RelayStart::Relayed(mut body)) =
-                RelayedBody::begin(script, &room.buffers, tell).await
+                RelayedBody::begin(script, &room.buffers, report).await
             else {
                 panic!("not relayed")
             };
-            until("it is held up", || told.get() == 1).await;
+            until("it is held up", || reports.get() == 1).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
-            assert!(fate.given.get() <= (64 + 16) * 1024, "{}", fate.given.get());
-            assert!(!fate.is_dropped.get());
+            assert!(progress.given.get() <= (64 + 16) * 1024, "{}", progress.given.get());
+            assert!(!progress.is_dropped.get());
             assert!(read(&mut body, &[1]).await.bytes == pattern(100 * 16 * 1024));
-            assert_eq!(told.get(), 1);
+            assert_eq!(reports.get(), 1);
         });
     }
 }
@@ -231,12 +231,12 @@ fn a_client_that_leaves_ends_the_application_s_end() {
         for first in [vec![], vec![BodyStep::Data(16 * 1024); 60]] {
             let steps = [first, vec![BodyStep::Never]].concat();
             let script = ScriptedBody::new(&steps, false);
-            let fate = Rc::clone(&script.fate);
+            let progress = Rc::clone(&script.progress);
             let body = relayed(script, &room).await;
-            until("all of it is taken", || fate.given.get() == sum(&steps)).await;
-            assert!(!fate.is_dropped.get());
+            until("all of it is taken", || progress.given.get() == sum(&steps)).await;
+            assert!(!progress.is_dropped.get());
             drop(body);
-            until("the body is dropped", || fate.is_dropped.get()).await;
+            until("the body is dropped", || progress.is_dropped.get()).await;
             until("everything is given back", || room.used() == (0, 0)).await;
         }
     });
@@ -249,7 +249,7 @@ fn what_is_here_needs_no_task() {
     let waker = std::task::Waker::noop();
     let mut begun =
         Box::pin(begin(ScriptedBody::new(&vec![BodyStep::Data(10_000); 6], false), &room));
-    let Poll::Ready(Ok(RelayStart::Whole(bytes))) =
+    let Poll::Ready(Ok(RelayStart::Complete(bytes))) =
         begun.as_mut().poll(&mut Context::from_waker(waker))
     else {
         panic!("not whole")
@@ -293,7 +293,7 @@ fn a_frame_is_given_as_soon_as_it_comes() {
 #[test]
 fn memory_is_used_again_once_the_file_was_read() {
     run(async {
-        let each = BodyLimits { memory: 32 * 1024, answer: 1 << 30 };
+        let each = BodyLimits { memory: 32 * 1024, response: 1 << 30 };
         let room = TestBuffers::new(64 << 20, 1 << 30, SpillLocation::Auto, each);
         let many = vec![BodyStep::Data(8 * 1024); 40];
         let steps = [many, vec![BodyStep::Never]].concat();

@@ -42,7 +42,7 @@ impl DemoApp {
             let connections = listener.incoming().map_while(Result::ok);
             for stream in connections.take_while(|_| !app.restarts.swap(false, Relaxed)) {
                 let app = Arc::clone(&app);
-                thread::Builder::new().spawn(move || app.answer(&stream))?;
+                thread::Builder::new().spawn(move || app.response(&stream))?;
             }
             drop(listener);
             fs::remove_file(socket)?;
@@ -52,7 +52,7 @@ impl DemoApp {
     }
 
     /// Answers one request. Sideman alone connects here, and has checked and bounded the request.
-    fn answer(&self, mut stream: &UnixStream) -> io::Result<()> {
+    fn response(&self, mut stream: &UnixStream) -> io::Result<()> {
         let mut reader = BufReader::new(stream);
         let mut head = String::new();
         while reader.read_line(&mut head)? > 2 {}

@@ -23,7 +23,9 @@ pub(super) const BUFFERS: &[SettingKey] = &[
     SettingKey {
         name: "buffers.each",
         default: Some(&["256KiB"]),
-        kind: &SingleValue(SizeFormat(KIB, GIB), |to, bytes| to.plan.buffers.each = bytes),
+        kind: &SingleValue(SizeFormat(KIB, GIB), |to, bytes| {
+            to.plan.buffers.memory_per_body = bytes
+        }),
         doc: "Bytes of one body in memory; a longer one goes to a file. Not above buffers.memory.",
         ..SettingKey::BLANK
     },
@@ -48,7 +50,7 @@ pub(super) const BUFFERS: &[SettingKey] = &[
     SettingKey {
         name: "buffers.answer",
         default: Some(&["1GiB"]),
-        kind: &SingleValue(SizeFormat(0, TIB), |to, bytes| to.plan.buffers.answer = bytes),
+        kind: &SingleValue(SizeFormat(0, TIB), |to, bytes| to.plan.buffers.max_response = bytes),
         doc: "Bytes of one answer in a file, at the most; beyond them the application is read as \
               fast as the client reads. 0B makes no files for answers.",
         ..SettingKey::BLANK

@@ -29,11 +29,11 @@ impl TestTree {
     }
 
     /// Where what was opened lies, if it is a file.
-    fn place(&self, opened: io::Result<Option<File>>) -> Option<PathBuf> {
+    fn location(&self, opened: io::Result<Option<File>>) -> Option<PathBuf> {
         let mut text = Vec::new();
         opened.ok()??.read_to_end(&mut text).ok()?;
-        let place = Path::new(OsStr::from_bytes(&text));
-        Some(place.strip_prefix(&self.0).unwrap_or(place).to_owned())
+        let location = Path::new(OsStr::from_bytes(&text));
+        Some(location.strip_prefix(&self.0).unwrap_or(location).to_owned())
     }
 }
 
@@ -89,12 +89,12 @@ fn each_policy_follows_its_links() {
         let opened = |symlinks| {
             let opened = root.open_file(name.as_bytes(), symlinks);
             assert!(opened.is_ok(), "{name}: {opened:?}");
-            tree.place(opened)
+            tree.location(opened)
         };
         assert_eq!(opened(Never).as_deref(), never.map(Path::new), "{name}, never");
         assert_eq!(opened(Within).as_deref(), within.map(Path::new), "{name}, within");
         assert_eq!(opened(Anywhere).as_deref(), anywhere.map(Path::new), "{name}, anywhere");
-        let walked = tree.place(walked(&root, name.as_bytes()));
+        let walked = tree.location(walked(&root, name.as_bytes()));
         assert_eq!(walked.as_deref(), never.map(Path::new), "{name}, on foot");
     }
 }
@@ -106,7 +106,7 @@ fn odd_names_are_opened_or_missing() {
     for name in [&b"\xff\xfe.css"[..], b"a\\b", b"..\\c", b"a\nb", b"...", b" ", &longest] {
         tree.file(Path::new("root").join(OsStr::from_bytes(name)));
         for opened in [tree.root().open_file(name, Within), walked(&tree.root(), name)] {
-            assert!(tree.place(opened).is_some(), "{}", name.escape_ascii());
+            assert!(tree.location(opened).is_some(), "{}", name.escape_ascii());
         }
     }
     let deep = b"d/".repeat(2100);
@@ -141,7 +141,7 @@ fn a_root_that_is_not_there_has_no_files() {
     tree.file("root/file");
     symlink("root", tree.0.join("current")).unwrap();
     let current = OpenDirectory::open(&tree.0.join("current"), LookupEffort::Disk).unwrap();
-    assert!(tree.place(current.open_file(b"file", Never)).is_some());
+    assert!(tree.location(current.open_file(b"file", Never)).is_some());
 }
 
 #[test]
@@ -174,16 +174,16 @@ fn a_resolved_path_never_leaves_its_root() {
         let root = tree.root();
         for _ in 0..100 {
             let name = path(&mut random, &PARTS);
-            let open = |symlinks| tree.place(root.open_file(name.as_bytes(), symlinks));
+            let open = |symlinks| tree.location(root.open_file(name.as_bytes(), symlinks));
             let [opened, strict, free] = [Within, Never, Anywhere].map(open);
-            let walked = tree.place(walked(&root, name.as_bytes()));
-            for place in [&opened, &strict, &walked].into_iter().flatten() {
-                assert!(place.starts_with("root"), "seed {seed}: {name} opens {place:?}");
+            let walked = tree.location(walked(&root, name.as_bytes()));
+            for location in [&opened, &strict, &walked].into_iter().flatten() {
+                assert!(location.starts_with("root"), "seed {seed}: {name} opens {location:?}");
             }
             assert_eq!(strict, walked, "seed {seed}: {name} by both ways");
             within += usize::from(opened.is_some());
             never += usize::from(strict.is_some());
-            escaped += usize::from(free.is_some_and(|place| !place.starts_with("root")));
+            escaped += usize::from(free.is_some_and(|location| !location.starts_with("root")));
         }
     }
     // The trees are worth the name: links were followed, and there were ways out.
@@ -193,21 +193,21 @@ fn a_resolved_path_never_leaves_its_root() {
 fn grow(tree: &TestTree, random: &mut fastrand::Rng) {
     let root = tree.0.join("root");
     for _ in 0..40 {
-        let place = root.join(path(random, &["a", "b", "c"]));
+        let location = root.join(path(random, &["a", "b", "c"]));
         // What a link would carry outside is not made.
-        let real = place.ancestors().find_map(|above| above.canonicalize().ok()).unwrap();
-        if !real.starts_with(&root) || place.symlink_metadata().is_ok() {
+        let real = location.ancestors().find_map(|above| above.canonicalize().ok()).unwrap();
+        if !real.starts_with(&root) || location.symlink_metadata().is_ok() {
             continue;
         }
-        let above = place.parent().unwrap();
+        let above = location.parent().unwrap();
         let _ = match random.u8(..8) {
-            0..2 => fs::create_dir_all(&place),
+            0..2 => fs::create_dir_all(&location),
             2..4 => fs::create_dir_all(above).and_then(|()| {
-                let real = above.canonicalize()?.join(place.file_name().unwrap());
+                let real = above.canonicalize()?.join(location.file_name().unwrap());
                 fs::write(&real, real.as_os_str().as_bytes())
             }),
-            4 => symlink(tree.0.join(path(random, &["a", "b", "root"])), &place),
-            _ => symlink(path(random, &["a", "b", "c", "..", "../.."]), &place),
+            4 => symlink(tree.0.join(path(random, &["a", "b", "root"])), &location),
+            _ => symlink(path(random, &["a", "b", "c", "..", "../.."]), &location),
         };
     }
 }

@@ -56,7 +56,7 @@ mod tests {
     struct ScriptedSource {
         frames: UnboundedReceiver<Bytes>,
         length: Option<u64>,
-        fate: Rc<Cell<DiscardProgress>>,
+        progress: Rc<Cell<DiscardProgress>>,
     }
 
     impl http_body::Body for ScriptedSource {
@@ -69,7 +69,7 @@ mod tests {
         ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
             let polled = self.frames.poll_recv(cx);
             if matches!(polled, Poll::Ready(None)) {
-                self.fate.set(DiscardProgress::Ended);
+                self.progress.set(DiscardProgress::Ended);
             }
             polled.map(|frame| frame.map(|data| Ok(Frame::data(data))))
         }
@@ -81,16 +81,16 @@ mod tests {
 
     impl Drop for ScriptedSource {
         fn drop(&mut self) {
-            if self.fate.get() == DiscardProgress::Held {
-                self.fate.set(DiscardProgress::Cut);
+            if self.progress.get() == DiscardProgress::Held {
+                self.progress.set(DiscardProgress::Cut);
             }
         }
     }
 
     fn source(length: Option<u64>) -> (UnboundedSender<Bytes>, Rc<Cell<DiscardProgress>>, Body) {
         let (sender, frames) = unbounded_channel();
-        let fate = Rc::new(Cell::new(DiscardProgress::Held));
-        (sender, Rc::clone(&fate), Body::stream(ScriptedSource { frames, length, fate }))
+        let progress = Rc::new(Cell::new(DiscardProgress::Held));
+        (sender, Rc::clone(&progress), Body::stream(ScriptedSource { frames, length, progress }))
     }
 
     fn run(test: impl Future<Output = ()>) {
@@ -98,25 +98,25 @@ mod tests {
         LocalSet::new().block_on(&runtime, test);
     }
 
-    async fn until_over(fate: &Cell<DiscardProgress>) -> DiscardProgress {
+    async fn until_over(progress: &Cell<DiscardProgress>) -> DiscardProgress {
         let begin = Instant::now();
-        while fate.get() == DiscardProgress::Held && begin.elapsed() < Duration::from_secs(20) {
+        while progress.get() == DiscardProgress::Held && begin.elapsed() < Duration::from_secs(20) {
             yield_now().await;
         }
-        fate.get()
+        progress.get()
     }
 
     #[test]
     fn what_is_here_is_read_at_once() {
         run(async {
             for length in [None, Some(MOST)] {
-                let (sender, fate, body) = source(length);
+                let (sender, progress, body) = source(length);
                 for _ in 0..8 {
                     sender.send(Bytes::from(vec![0; 8 * 1024])).unwrap();
                 }
                 drop(sender);
                 discard(body).await;
-                assert_eq!(fate.get(), DiscardProgress::Ended, "{length:?}");
+                assert_eq!(progress.get(), DiscardProgress::Ended, "{length:?}");
             }
         });
     }
@@ -124,13 +124,13 @@ mod tests {
     #[test]
     fn what_comes_soon_is_read_beside() {
         run(async {
-            let (sender, fate, body) = source(None);
+            let (sender, progress, body) = source(None);
             sender.send(Bytes::from_static(b"first")).unwrap();
             discard(body).await;
-            assert_eq!(fate.get(), DiscardProgress::Held);
+            assert_eq!(progress.get(), DiscardProgress::Held);
             sender.send(Bytes::from_static(b"last")).unwrap();
             drop(sender);
-            assert_eq!(until_over(&fate).await, DiscardProgress::Ended);
+            assert_eq!(until_over(&progress).await, DiscardProgress::Ended);
         });
     }
 
@@ -138,9 +138,9 @@ mod tests {
     fn what_never_comes_is_given_up() {
         run(async {
             let begin = Instant::now();
-            let (_sender, fate, body) = source(Some(100));
+            let (_sender, progress, body) = source(Some(100));
             discard(body).await;
-            assert_eq!(until_over(&fate).await, DiscardProgress::Cut);
+            assert_eq!(until_over(&progress).await, DiscardProgress::Cut);
             assert!(begin.elapsed() >= PATIENCE);
         });
     }
@@ -148,15 +148,15 @@ mod tests {
     #[test]
     fn what_is_too_long_is_not_read() {
         run(async {
-            let (_sender, fate, body) = source(Some(MOST + 1));
+            let (_sender, progress, body) = source(Some(MOST + 1));
             discard(body).await;
-            assert_eq!(fate.get(), DiscardProgress::Cut);
-            let (sender, fate, body) = source(None);
+            assert_eq!(progress.get(), DiscardProgress::Cut);
+            let (sender, progress, body) = source(None);
             for _ in 0..9 {
                 sender.send(Bytes::from(vec![0; 8 * 1024])).unwrap();
             }
             discard(body).await;
-            assert_eq!(fate.get(), DiscardProgress::Cut);
+            assert_eq!(progress.get(), DiscardProgress::Cut);
         });
     }
 }

@@ -23,7 +23,7 @@ enum FieldGroup {
 }
 
 /// Brings the application's fields into the head of a whole file.
-pub(super) fn within(head: &mut HeaderMap, said: &HeaderMap) {
+pub(super) fn merge_into_file(head: &mut HeaderMap, said: &HeaderMap) {
     let is_cached = said.contains_key(header::CACHE_CONTROL) || said.contains_key(header::EXPIRES);
     if !is_cached {
         // It has decided for this client: no other may get it from a cache, nor this one later.
@@ -41,7 +41,7 @@ pub(super) fn within(head: &mut HeaderMap, said: &HeaderMap) {
         renew_policy(head, said);
     }
     for name in said.keys() {
-        match about(name) {
+        match field_group(name) {
             FieldGroup::Dropped => {}
             FieldGroup::Content if name == header::CONTENT_TYPE && !keeps_type => {}
             FieldGroup::Choice => join_vary(head, said),
@@ -53,11 +53,11 @@ pub(super) fn within(head: &mut HeaderMap, said: &HeaderMap) {
 }
 
 /// Brings them into an answer that is about a file without being one: 304, 406, 412 and 416.
-pub(super) fn beside(response: &mut Response, said: &HeaderMap) {
+pub(super) fn merge_into_status(response: &mut Response, said: &HeaderMap) {
     let is_fresh = response.head.status == StatusCode::NOT_MODIFIED;
     let headers = &mut response.head.headers;
     for name in said.keys() {
-        match about(name) {
+        match field_group(name) {
             FieldGroup::Other => replace(headers, name, said),
             // A 304 renews what is said about caching (RFC 9110, 15.4.5).
             FieldGroup::Caching if is_fresh => replace(headers, name, said),
@@ -70,7 +70,7 @@ pub(super) fn beside(response: &mut Response, said: &HeaderMap) {
     }
 }
 
-fn about(name: &HeaderName) -> FieldGroup {
+fn field_group(name: &HeaderName) -> FieldGroup {
     match name.as_str() {
         "content-length" | "content-range" | "content-encoding" | "content-md5"
         | "content-digest" | "repr-digest" | "digest" | "etag" | "last-modified"
@@ -155,7 +155,7 @@ mod tests {
 
     fn joined(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut head = file();
-        within(&mut head, &map(fields));
+        merge_into_file(&mut head, &map(fields));
         head
     }
 
@@ -235,7 +235,7 @@ mod tests {
             assert_eq!(all(&joined(said), "vary"), [expected]);
         }
         let mut head = map(&[("etag", "x")]);
-        within(&mut head, &map(&[("vary", "Cookie")]));
+        merge_into_file(&mut head, &map(&[("vary", "Cookie")]));
         assert_eq!(all(&head, "vary"), ["Cookie"]);
     }
 
@@ -258,7 +258,7 @@ mod tests {
             (StatusCode::RANGE_NOT_SATISFIABLE, &["set-cookie", "x-custom"]),
         ] {
             let mut response = Response::new(status, Body::Empty);
-            beside(&mut response, &said);
+            merge_into_status(&mut response, &said);
             let mut got: Vec<&str> = response.head.headers.keys().map(HeaderName::as_str).collect();
             got.sort_unstable();
             assert_eq!(got, names, "{status}");

@@ -31,13 +31,13 @@ use crate::{
 /// Answers with the file that the application has named. Its status is ignored, as by nginx.
 pub(super) async fn serve(
     local: &WorkerState,
-    record: &mut RequestContext,
+    context: &mut RequestContext,
     directives: &AccelDirectives,
     target: AccelTarget<'_>,
     (said, body): (HeaderMap, Body),
 ) -> Result<Response, Error> {
-    record.route = RouteLabel::Accel;
-    let record = &*record;
+    context.route = RouteLabel::Accel;
+    let context = &*context;
     discard::discard(body).await;
     let readings =
         target::resolve(&local.app, target).inspect_err(|_| local.metrics.accel_refused.add(1))?;
@@ -48,28 +48,28 @@ pub(super) async fn serve(
             why = "directories, names that begin with a dot and staticfiles.json are not sent";
             continue;
         }
-        let LoadResult::File(entry) = files::find(local, record, name).await? else { continue };
+        let LoadResult::File(entry) = files::find(local, context, name).await? else { continue };
         if directory.is_some_and(|directory| directory != entry.directory()) {
             why = "an earlier directory of the same prefix has another file of this name";
             continue;
         }
         local.metrics.accel_sent.add(1);
-        let root = local.app.store(name.family).roots().get(name.root);
+        let root = local.app.store(name.store_kind).roots().get(name.root);
         let rate = directives.rate(root.and_then(|root| root.rate));
-        return Ok(answer(record, entry, directives, &said, rate));
+        return Ok(answer(context, entry, directives, &said, rate));
     }
-    Ok(missing(local, record, target, &readings, why))
+    Ok(missing(local, context, target, &readings, why))
 }
 
 /// What is sent of a file: the request is taken for a GET of it, unless it is a HEAD.
 fn answer(
-    record: &RequestContext,
+    context: &RequestContext,
     entry: Arc<FileEntry>,
     directives: &AccelDirectives,
     said: &HeaderMap,
     rate: Option<u64>,
 ) -> Response {
-    let parts = &record.parts;
+    let parts = &context.parts;
     let coding_alone;
     let (method, headers) = if parts.method == Method::GET || parts.method == Method::HEAD {
         (&parts.method, &parts.headers)
@@ -79,18 +79,18 @@ fn answer(
         (&Method::GET, &coding_alone)
     };
     let Some((selected, status)) = files::select(method, headers, entry) else {
-        let mut response = status_page::not_acceptable(record);
-        merge_headers::beside(&mut response, said);
+        let mut response = status_page::not_acceptable(context);
+        merge_headers::merge_into_status(&mut response, said);
         return response;
     };
     let mut representation = Representation::clone(&selected);
-    merge_headers::within(&mut representation.head, said);
+    merge_headers::merge_into_file(&mut representation.head, said);
     directives.set_charset(&mut representation.head);
     let mut response =
         files::render(method, &representation, status, (rate, files::HeaderSource::Fields));
     // The heads of these are made of a few fields of the file's; all others have all of it.
     if !response.head.status.is_success() {
-        merge_headers::beside(&mut response, said);
+        merge_headers::merge_into_status(&mut response, said);
     }
     response
 }
@@ -98,14 +98,14 @@ fn answer(
 /// A file that is not there: the application's mistake, or somebody has deleted it meanwhile.
 fn missing(
     local: &WorkerState,
-    record: &RequestContext,
+    context: &RequestContext,
     target: AccelTarget<'_>,
     readings: &[FileCandidate],
     why: &str,
 ) -> Response {
     local.metrics.accel_missing.add(1);
-    if let Some(missed) = local.app.trouble.allow() {
-        let path = record.parts.path();
+    if let Some(missed) = local.app.failure_throttle.should_log() {
+        let path = context.parts.path();
         let looked_for: Vec<String> =
             readings.iter().map(|wanted| wanted.shown(&local.app)).collect();
         let looked_for = looked_for.join(", ");
@@ -114,5 +114,5 @@ fn missing(
             "the application has a missing file sent"
         );
     }
-    status_page::not_found(record)
+    status_page::not_found(context)
 }

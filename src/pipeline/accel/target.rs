@@ -153,7 +153,7 @@ fn in_directory(app: &App, value: &[u8]) -> Result<FileCandidate, &'static str> 
     }
     let path = rfc::path::literal(value).ok_or(OUTSIDE)?;
     let mut best: Option<(usize, Purpose, FileCandidate)> = None;
-    for (family, root, settings) in route::roots(app) {
+    for (store_kind, root, settings) in route::roots(app) {
         for (index, directory) in settings.directories.iter().enumerate() {
             let Some(name) = absolute(directory).and_then(|directory| relative(&path, &directory))
             else {
@@ -167,7 +167,7 @@ fn in_directory(app: &App, value: &[u8]) -> Result<FileCandidate, &'static str> 
                 name.len() < *length || is_as_near && is_proper
             });
             if is_better {
-                let name = RequestedFile { family, root, name: name.to_vec().into() };
+                let name = RequestedFile { store_kind, root, name: name.to_vec().into() };
                 let length = name.name.len();
                 let wanted = FileCandidate { name, directory: Some(index) };
                 best = Some((length, settings.purpose, wanted));
@@ -182,7 +182,7 @@ fn in_directory(app: &App, value: &[u8]) -> Result<FileCandidate, &'static str> 
 impl FileCandidate {
     /// Where the file was looked for, as it is printed.
     pub(super) fn shown(&self, app: &App) -> String {
-        let root = app.store(self.name.family).roots().get(self.name.root);
+        let root = app.store(self.name.store_kind).roots().get(self.name.root);
         let directory = root.and_then(|root| root.directories.get(self.directory.unwrap_or(0)));
         let directory = directory.map(|path| path.as_os_str().as_bytes()).unwrap_or_default();
         let path = [directory, b"/", &self.name.name].concat();

@@ -14,11 +14,11 @@ use crate::{
 /// Looks for a file in memory, then on disk.
 pub(in crate::pipeline) async fn find(
     local: &WorkerState,
-    record: &RequestContext,
+    context: &RequestContext,
     wanted: &RequestedFile<'_>,
 ) -> Result<LoadResult, Error> {
-    let store = local.app.store(wanted.family);
-    if let Some(found) = store.fresh(wanted.root, &wanted.name, record.begin) {
+    let store = local.app.store(wanted.store_kind);
+    if let Some(found) = store.find_fresh(wanted.root, &wanted.name, context.begin) {
         local.metrics.file_store_hits.add(1);
         return Ok(found);
     }
@@ -26,20 +26,23 @@ pub(in crate::pipeline) async fn find(
     let found = Arc::clone(store).find(wanted.root, &wanted.name).await;
     match found.map_err(failure) {
         Err(error) if error.kind() == FailureKind::FileForbidden => {
-            Err(forbidden(store.places(wanted.root, &wanted.name), error).await)
+            Err(forbidden(store.locations(wanted.root, &wanted.name), error).await)
         }
         found => found,
     }
 }
 
 /// The error with what refuses in place of the system's words.
-async fn forbidden(places: Vec<PathBuf>, error: Error) -> Error {
+async fn forbidden(locations: Vec<PathBuf>, error: Error) -> Error {
     let explain = move || {
         // The first of several that is there, or that can't be looked at.
         let is_there = |path: &&PathBuf| {
             !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
         };
-        places.iter().find(is_there).map(|path| denied::describe(path, denied::DeniedAccess::Read))
+        locations
+            .iter()
+            .find(is_there)
+            .map(|path| denied::describe(path, denied::DeniedAccess::Read))
     };
     match tokio::task::spawn_blocking(explain).await {
         Ok(Some(cause)) => {

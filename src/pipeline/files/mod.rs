@@ -25,13 +25,13 @@ use crate::{error::Error, pipeline::response::Response, telemetry::RouteLabel};
 /// Answers with a file under one of the prefixes.
 pub(super) async fn serve(
     local: &WorkerState,
-    record: &mut RequestContext,
+    context: &mut RequestContext,
     wanted: RequestedFile<'_>,
 ) -> Result<Response, Error> {
-    record.route = match wanted.family {
+    context.route = match wanted.store_kind {
         StoreKind::Static => RouteLabel::Static,
         StoreKind::Media => RouteLabel::Media,
     };
-    let outcome = resolve::resolve(local, record, wanted).await?;
-    Ok(respond::respond(record, outcome))
+    let outcome = resolve::resolve(local, context, wanted).await?;
+    Ok(respond::respond(context, outcome))
 }

@@ -18,27 +18,27 @@ use crate::{
 /// Returns the fallback's response if it has the file. Whatever it says is counted, and failures are logged.
 pub(super) async fn fetch(
     local: &WorkerState,
-    record: &RequestContext,
+    context: &RequestContext,
     fallback: &FallbackClient,
     wanted: &RequestedFile<'_>,
 ) -> Option<Box<Response>> {
-    let parts = &record.parts;
+    let parts = &context.parts;
     let path = parts.path();
-    let cause = match fallback.fetch(&parts.method, path, &parts.headers, record.request_id()).await
-    {
-        Ok(None) => return None,
-        Ok(Some(mut response)) => {
-            local.metrics.rescued_fallback.add(1);
-            if local.app.store(wanted.family).is_shared(wanted.root, &wanted.name) {
-                let anyone = HeaderValue::from_static("*");
-                response.head.headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anyone);
+    let cause =
+        match fallback.fetch(&parts.method, path, &parts.headers, context.request_id()).await {
+            Ok(None) => return None,
+            Ok(Some(mut response)) => {
+                local.metrics.found_by_fallback.add(1);
+                if local.app.store(wanted.store_kind).is_shared(wanted.root, &wanted.name) {
+                    let anyone = HeaderValue::from_static("*");
+                    response.head.headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anyone);
+                }
+                return Some(Box::new(response));
             }
-            return Some(Box::new(response));
-        }
-        Err(cause) => cause,
-    };
+            Err(cause) => cause,
+        };
     local.metrics.fallback_failed.add(1);
-    if let Some(missed) = local.app.trouble.allow() {
+    if let Some(missed) = local.app.failure_throttle.should_log() {
         let server = fallback.target();
         tracing::warn!(cause = &*cause, path, %server, missed, "static.fallback failed a request");
     }
@@ -48,15 +48,15 @@ pub(super) async fn fetch(
 /// Finds the current version of the same original file.
 pub(super) async fn current(
     local: &WorkerState,
-    record: &RequestContext,
+    context: &RequestContext,
     wanted: &RequestedFile<'_>,
 ) -> Result<Option<Arc<FileEntry>>, Error> {
-    let store = Arc::clone(local.app.store(wanted.family));
+    let store = Arc::clone(local.app.store(wanted.store_kind));
     let current = store.current(wanted.root, &wanted.name).await;
     let visible = current.map_err(failure)?.filter(|name| !is_hidden(name));
     let Some(name) = visible else { return Ok(None) };
     let wanted = RequestedFile { name: name.into(), ..*wanted };
-    match find(local, record, &wanted).await? {
+    match find(local, context, &wanted).await? {
         LoadResult::File(entry) => Ok(Some(entry)),
         LoadResult::Directory | LoadResult::Missing => Ok(None),
     }

@@ -122,7 +122,7 @@ fn part(representation: &Representation, range: Range<u64>, changes: AllowedChan
 /// A file that never rests: as long as it is now, and not when it was found.
 fn unsettled(representation: &Representation) -> Option<(FileStream, u64)> {
     match &representation.content {
-        FileContent::Disk(file, _) if !representation.is_settled() => FileStream::of_now(file),
+        FileContent::Disk(file, _) if !representation.is_settled() => FileStream::whole_file(file),
         FileContent::Disk(..) | FileContent::Memory(..) => None,
     }
 }
@@ -131,7 +131,7 @@ fn unsettled(representation: &Representation) -> Option<(FileStream, u64)> {
 fn changes(representation: &Representation) -> AllowedChanges {
     match &representation.content {
         FileContent::Disk(..) if !representation.is_settled() => AllowedChanges::Any,
-        FileContent::Disk(_, version) if version.is_lively(SystemTime::now()) => {
+        FileContent::Disk(_, version) if version.was_changed_recently(SystemTime::now()) => {
             AllowedChanges::Growth
         }
         FileContent::Disk(..) | FileContent::Memory(..) => AllowedChanges::None,

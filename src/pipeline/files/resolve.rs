@@ -48,16 +48,16 @@ pub(super) enum FileOutcome {
 /// Decides what comes of a request for `wanted`.
 pub(super) async fn resolve(
     local: &WorkerState,
-    record: &RequestContext,
+    context: &RequestContext,
     mut wanted: RequestedFile<'_>,
 ) -> Result<FileOutcome, Error> {
-    let store = local.app.store(wanted.family);
+    let store = local.app.store(wanted.store_kind);
     let root = match store.roots().get(wanted.root) {
         Some(root) if root.purpose != Purpose::Internal => root,
         // Whatever the method: clients must not learn that the prefix exists.
         Some(_) | None => return Ok(not_found(store, &wanted)),
     };
-    match record.parts.method {
+    match context.parts.method {
         Method::GET | Method::HEAD => {}
         Method::OPTIONS => return Ok(FileOutcome::Options(root.cors)),
         _ => return Ok(FileOutcome::MethodNotAllowed),
@@ -71,7 +71,7 @@ pub(super) async fn resolve(
         let Some(index) = &root.index else { return Ok(not_found(store, &wanted)) };
         wanted.name.to_mut().extend_from_slice(index.as_bytes());
     }
-    let entry = match find(local, record, &wanted).await? {
+    let entry = match find(local, context, &wanted).await? {
         LoadResult::File(entry) => entry,
         LoadResult::Directory | LoadResult::Missing if is_directory => {
             return Ok(not_found(store, &wanted));
@@ -80,13 +80,13 @@ pub(super) async fn resolve(
             return Ok(FileOutcome::RedirectToDirectory);
         }
         LoadResult::Directory | LoadResult::Missing => {
-            return missing(local, record, &wanted).await;
+            return missing(local, context, &wanted).await;
         }
     };
     if !is_directory && entry.is_elsewhere() && store.looks_immutable(wanted.root, &wanted.name) {
-        local.metrics.rescued_elsewhere.add(1);
+        local.metrics.found_in_directory.add(1);
     }
-    Ok(match select(&record.parts.method, &record.parts.headers, entry) {
+    Ok(match select(&context.parts.method, &context.parts.headers, entry) {
         Some((representation, status)) => {
             FileOutcome::File { representation, status, rate: root.rate }
         }
@@ -97,29 +97,29 @@ pub(super) async fn resolve(
 /// Decides about a name that is in none of the directories.
 async fn missing(
     local: &WorkerState,
-    record: &RequestContext,
+    context: &RequestContext,
     wanted: &RequestedFile<'_>,
 ) -> Result<FileOutcome, Error> {
-    let store = local.app.store(wanted.family);
-    if wanted.family == StoreKind::Static && store.looks_immutable(wanted.root, &wanted.name) {
+    let store = local.app.store(wanted.store_kind);
+    if wanted.store_kind == StoreKind::Static && store.looks_immutable(wanted.root, &wanted.name) {
         // Boxed because it is rare and large.
         if let Some(fallback) = &local.fallback
             && let Some(response) =
-                Box::pin(other_release::fetch(local, record, fallback, wanted)).await
+                Box::pin(other_release::fetch(local, context, fallback, wanted)).await
         {
             return Ok(FileOutcome::Fallback(response));
         }
         if local.app.plan.missing.serve_current
-            && let Some(entry) = other_release::current(local, record, wanted).await?
+            && let Some(entry) = other_release::current(local, context, wanted).await?
         {
-            local.metrics.rescued_current.add(1);
-            let selected = entry.negotiate(&record.parts.headers);
+            local.metrics.found_current.add(1);
+            let selected = entry.negotiate(&context.parts.headers);
             return Ok(selected.map_or(FileOutcome::NotAcceptable, FileOutcome::CurrentVersion));
         }
     }
     if store.is_first_missing(wanted.root) {
-        let path = record.parts.path();
-        let looked_for = store.places(wanted.root, &wanted.name);
+        let path = context.parts.path();
+        let looked_for = store.locations(wanted.root, &wanted.name);
         tracing::info!(
             path,
             ?looked_for,

@@ -17,12 +17,12 @@ use crate::{
 const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// Returns the response that an outcome stands for.
-pub(super) fn respond(record: &RequestContext, outcome: FileOutcome) -> Response {
-    let method = &record.parts.method;
+pub(super) fn respond(context: &RequestContext, outcome: FileOutcome) -> Response {
+    let method = &context.parts.method;
     match outcome {
         FileOutcome::File { representation, status, rate } => {
             // Rules change single fields, and HTTP/2 writes them in its own way.
-            let source = match record.takes_response_lines() {
+            let source = match context.takes_response_lines() {
                 true => HeaderSource::Lines,
                 false => HeaderSource::Fields,
             };
@@ -37,18 +37,18 @@ pub(super) fn respond(record: &RequestContext, outcome: FileOutcome) -> Response
             response
         }
         FileOutcome::Fallback(response) => *response,
-        FileOutcome::NotAcceptable => status_page::not_acceptable(record),
-        FileOutcome::RedirectToDirectory => redirect_to_directory(record),
+        FileOutcome::NotAcceptable => status_page::not_acceptable(context),
+        FileOutcome::RedirectToDirectory => redirect_to_directory(context),
         FileOutcome::Options(cors) => options(cors),
-        FileOutcome::MethodNotAllowed => status_page::method_not_allowed(record, ALLOW),
-        FileOutcome::NotFound { is_cacheable: true } => status_page::not_found_for_now(record),
-        FileOutcome::NotFound { is_cacheable: false } => status_page::not_found(record),
+        FileOutcome::MethodNotAllowed => status_page::method_not_allowed(context, ALLOW),
+        FileOutcome::NotFound { is_cacheable: true } => status_page::not_found_for_now(context),
+        FileOutcome::NotFound { is_cacheable: false } => status_page::not_found(context),
     }
 }
 
 /// Redirects to the path with a slash at its end.
-fn redirect_to_directory(record: &RequestContext) -> Response {
-    let path = record.path.or_raw();
+fn redirect_to_directory(context: &RequestContext) -> Response {
+    let path = context.path.or_raw();
     let mut location = Vec::with_capacity(path.len() + 1);
     // Encoded from the decoded path: what a client wrote could lead a browser to another host.
     for &byte in path.iter().chain(b"/") {
@@ -59,7 +59,7 @@ fn redirect_to_directory(record: &RequestContext) -> Response {
             other => location.extend_from_slice(format!("%{other:02X}").as_bytes()),
         }
     }
-    if let Some(query) = record.parts.query() {
+    if let Some(query) = context.parts.query() {
         location.push(b'?');
         location.extend_from_slice(target::escape(query).as_bytes());
     }

@@ -92,8 +92,8 @@ mod tests {
             let is_ours = kind.side() != FailureSide::Client
                 || kind == FailureKind::BodyBeyondBuffers
                 || limits.contains(&kind);
-            let is_told = is_ours && !plain.contains(&kind);
-            assert_eq!(kind.row().advice.is_some(), is_told, "{kind:?}");
+            let is_reported = is_ours && !plain.contains(&kind);
+            assert_eq!(kind.row().advice.is_some(), is_reported, "{kind:?}");
         }
         for kind in limits {
             let names_setting =
@@ -205,7 +205,7 @@ mod tests {
                     );
                     assert!(status.is_client_error() || is_ours, "{kind:?}");
                 }
-                crate::error::FailureSide::Us | crate::error::FailureSide::Upstream => {
+                crate::error::FailureSide::Sideman | crate::error::FailureSide::Upstream => {
                     let is_theirs = kind == FailureKind::FileForbidden;
                     assert!(status.is_server_error() || is_theirs, "{kind:?}");
                 }

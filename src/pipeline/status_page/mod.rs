@@ -28,25 +28,25 @@ const NOT_FOUND: PageMessage<'_> = PageMessage {
 };
 
 /// The answer to a request that failed.
-pub(super) fn failure(record: &mut RequestContext, error: &Error) -> Response {
+pub(super) fn failure(context: &mut RequestContext, error: &Error) -> Response {
     let kind = error.kind();
-    record.error = Some(kind);
+    context.error = Some(kind);
     match kind.side() {
         // Somebody wanted it; that it began was told once.
-        FailureSide::Us if kind == FailureKind::Maintenance => {}
+        FailureSide::Sideman if kind == FailureKind::Maintenance => {}
         FailureSide::Client if kind == FailureKind::BodyBeyondBuffers => {
-            tell_of_body(record, error)
+            body_limit_advice(context, error)
         }
-        FailureSide::Client => report_refused(record, error),
-        FailureSide::Us | FailureSide::Upstream => tell(record, error, kind.side()),
+        FailureSide::Client => report_refused(context, error),
+        FailureSide::Sideman | FailureSide::Upstream => log_failure(context, error, kind.side()),
     }
-    let server = &record.local.app.plan.server;
+    let server = &context.local.app.plan.server;
     let text = match error.byte() {
         Some((byte, at)) => explain::misplaced(byte, at).into(),
         None => explain::explanation(kind, server.max_body, &server.head),
     };
     let message = PageMessage { status: kind.status(), name: kind.name(), text: &text };
-    let mut response = page::answer(record, &message);
+    let mut response = page::answer(context, &message);
     if kind.row().closes {
         let close = HeaderValue::from_static("close");
         response.head.headers.insert(header::CONNECTION, close);
@@ -61,14 +61,14 @@ pub(super) fn failure(record: &mut RequestContext, error: &Error) -> Response {
 }
 
 /// A file that is not there.
-pub(super) fn not_found(record: &RequestContext) -> Response {
-    page::answer(record, &NOT_FOUND)
+pub(super) fn not_found(context: &RequestContext) -> Response {
+    page::answer(context, &NOT_FOUND)
 }
 
 /// The same, for caches to keep for a moment. It names no request: it would be another's.
-pub(super) fn not_found_for_now(record: &RequestContext) -> Response {
+pub(super) fn not_found_for_now(context: &RequestContext) -> Response {
     static PAGE: LazyLock<Bytes> = LazyLock::new(|| NOT_FOUND.html(None));
-    let mut response = page::answer_for_all(record, &NOT_FOUND, &PAGE);
+    let mut response = page::answer_for_all(context, &NOT_FOUND, &PAGE);
     let headers = &mut response.head.headers;
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=5"));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
@@ -76,50 +76,50 @@ pub(super) fn not_found_for_now(record: &RequestContext) -> Response {
 }
 
 /// A client that accepts no coding there is (RFC 9110, 15.5.7).
-pub(super) fn not_acceptable(record: &RequestContext) -> Response {
+pub(super) fn not_acceptable(context: &RequestContext) -> Response {
     let text = "The file is not there in any coding that Accept-Encoding allows.";
     let status = StatusCode::NOT_ACCEPTABLE;
-    let mut response = page::answer(record, &PageMessage { status, name: "not_acceptable", text });
+    let mut response = page::answer(context, &PageMessage { status, name: "not_acceptable", text });
     let vary = HeaderValue::from_static("accept-encoding");
     response.head.headers.insert(header::VARY, vary);
     response
 }
 
 /// 405 with the methods that are allowed.
-pub(super) fn method_not_allowed(record: &RequestContext, allow: &'static str) -> Response {
+pub(super) fn method_not_allowed(context: &RequestContext, allow: &'static str) -> Response {
     let text = "This address can only be read.";
     let status = StatusCode::METHOD_NOT_ALLOWED;
     let mut response =
-        page::answer(record, &PageMessage { status, name: "method_not_allowed", text });
+        page::answer(context, &PageMessage { status, name: "method_not_allowed", text });
     response.head.headers.insert(header::ALLOW, HeaderValue::from_static(allow));
     response
 }
 
 /// Logs why a response broke off after its head had left.
-pub(super) fn report_broken(record: &RequestContext, error: &Error) {
+pub(super) fn report_aborted(context: &RequestContext, error: &Error) {
     match error.kind().side() {
         FailureSide::Client => {}
-        side @ (FailureSide::Us | FailureSide::Upstream) => tell(record, error, side),
+        side @ (FailureSide::Sideman | FailureSide::Upstream) => log_failure(context, error, side),
     }
 }
 
-fn tell(record: &RequestContext, error: &Error, side: FailureSide) {
-    let app = &record.local.app;
-    let Some(missed) = app.trouble(error.kind()).allow() else { return };
-    let path = record.parts.path();
+fn log_failure(context: &RequestContext, error: &Error, side: FailureSide) {
+    let app = &context.local.app;
+    let Some(missed) = app.failure_throttle(error.kind()).should_log() else { return };
+    let path = context.parts.path();
     let advice = error.kind().row().advice;
-    if side == FailureSide::Us {
+    if side == FailureSide::Sideman {
         tracing::warn!(%error, path, missed, advice, "a request failed here");
     } else {
-        let target = application(record).names();
+        let target = application(context).names();
         tracing::warn!(%error, path, %target, missed, advice, "the application failed a request");
     }
 }
 
 /// The application that a request was for.
-fn application(record: &RequestContext) -> &UpstreamSettings {
-    let app = &record.local.app;
-    if let Destination::Application(Some(index)) = route::decide(app, &record.path)
+fn application(context: &RequestContext) -> &UpstreamSettings {
+    let app = &context.local.app;
+    if let Destination::Application(Some(index)) = route::decide(app, &context.path)
         && let Some(route) = app.plan.routes.get(index)
     {
         return &route.upstream;
@@ -129,14 +129,14 @@ fn application(record: &RequestContext) -> &UpstreamSettings {
 
 /// Reports a request that is the client's fault. Where a setting decides that, whoever runs the site can change it,
 /// and the page does not name it.
-fn report_refused(record: &RequestContext, error: &Error) {
+fn report_refused(context: &RequestContext, error: &Error) {
     let kind = error.kind();
     let Some(advice) = kind.row().advice else {
         tracing::debug!(%error, "request refused");
         return;
     };
-    let Some(missed) = record.local.app.trouble(kind).allow() else { return };
-    let path = record.parts.path();
+    let Some(missed) = context.local.app.failure_throttle(kind).should_log() else { return };
+    let path = context.parts.path();
     if kind == FailureKind::HeadTooLarge {
         // The client can do little about cookies that the site has set.
         tracing::warn!(%error, path, missed, advice, "a request's head is too large");
@@ -146,8 +146,10 @@ fn report_refused(record: &RequestContext, error: &Error) {
 }
 
 /// That `server.max_body` promises more than bodies can wait in.
-fn tell_of_body(record: &RequestContext, error: &Error) {
-    let Some(missed) = record.local.app.trouble(error.kind()).allow() else { return };
-    let (path, advice) = (record.parts.path(), error.kind().row().advice);
+fn body_limit_advice(context: &RequestContext, error: &Error) {
+    let Some(missed) = context.local.app.failure_throttle(error.kind()).should_log() else {
+        return;
+    };
+    let (path, advice) = (context.parts.path(), error.kind().row().advice);
     tracing::warn!(%error, path, missed, advice, "a request's body is longer than can wait here");
 }

@@ -36,29 +36,29 @@ struct JsonMessage<'a> {
 }
 
 /// Says it and names the request.
-pub(super) fn answer(record: &RequestContext, message: &PageMessage<'_>) -> Response {
+pub(super) fn answer(context: &RequestContext, message: &PageMessage<'_>) -> Response {
     // The id was either made here or checked to consist of harmless characters.
-    let id = String::from_utf8_lossy(record.request_id());
-    let (media_type, text) = match from_file(record, message.status) {
+    let id = String::from_utf8_lossy(context.request_id());
+    let (media_type, text) = match from_file(context, message.status) {
         Some(page) => page,
-        None if accept::prefers_json(&record.parts.headers) => (JSON, message.json(Some(&id))),
+        None if accept::prefers_json(&context.parts.headers) => (JSON, message.json(Some(&id))),
         None => (HTML, message.html(Some(&id))),
     };
-    respond(record, message.status, media_type, text)
+    respond(context, message.status, media_type, text)
 }
 
 /// Says it without naming the request. `html` is the page, made in advance.
 pub(super) fn answer_for_all(
-    record: &RequestContext,
+    context: &RequestContext,
     message: &PageMessage<'_>,
     html: &Bytes,
 ) -> Response {
-    let (media_type, text) = match from_file(record, message.status) {
+    let (media_type, text) = match from_file(context, message.status) {
         Some(page) => page,
-        None if accept::prefers_json(&record.parts.headers) => (JSON, message.json(None)),
+        None if accept::prefers_json(&context.parts.headers) => (JSON, message.json(None)),
         None => (HTML, html.clone()),
     };
-    respond(record, message.status, media_type, text)
+    respond(context, message.status, media_type, text)
 }
 
 // === impl PageMessage ===
@@ -104,20 +104,20 @@ fn escaped(text: &str) -> Cow<'_, str> {
 }
 
 /// The file that is set for a status. Whoever asks for JSON gets one that is JSON, or none.
-fn from_file(record: &RequestContext, status: StatusCode) -> Option<(&'static str, Bytes)> {
-    let page = record.local.app.pages.error(status)?;
-    let suits = page.media_type == JSON || !accept::prefers_json(&record.parts.headers);
+fn from_file(context: &RequestContext, status: StatusCode) -> Option<(&'static str, Bytes)> {
+    let page = context.local.app.pages.error(status)?;
+    let suits = page.media_type == JSON || !accept::prefers_json(&context.parts.headers);
     suits.then_some((page.media_type, page.text))
 }
 
 fn respond(
-    record: &RequestContext,
+    context: &RequestContext,
     status: StatusCode,
     media_type: &'static str,
     text: Bytes,
 ) -> Response {
     let length = text.len();
-    let is_head = record.parts.method == Method::HEAD;
+    let is_head = context.parts.method == Method::HEAD;
     let mut response = Response::new(status, if is_head { Body::Empty } else { text.into() });
     let headers = &mut response.head.headers;
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Method, Version, header, uri::Authority};
 use super::{
     fault::{HeadFault, HeadLimits},
     framing, line,
-    reported_fields::{self, is_told},
+    reported_fields::{self, is_reported},
 };
 use crate::rfc::{
     host,
@@ -17,7 +17,7 @@ use crate::rfc::{
 };
 
 /// Bytes that are told of a target with a fault.
-const TOLD: usize = 1024;
+const REPORTED: usize = 1024;
 /// Bytes that a field takes besides its name and value.
 const PLACE: usize = size_of::<(HeaderName, HeaderValue)>() + size_of::<FieldSpan>();
 
@@ -58,8 +58,8 @@ pub struct Http2Head {
 
 impl Http2Head {
     /// Keeps only what is told of a request that is refused.
-    pub fn keep_told(&mut self) {
-        self.parts.keep_only(&reported_fields::TOLD);
+    pub fn keep_reported(&mut self) {
+        self.parts.keep_only(&reported_fields::REPORTED);
     }
 }
 
@@ -106,7 +106,7 @@ impl FieldLines {
                 self.memory += PLACE + own;
                 return match self.fault {
                     None => self.add_field(name, value).unwrap_or_else(|fault| self.refuse(fault)),
-                    Some(_) => self.keep_if_told(name, value),
+                    Some(_) => self.keep_if_reported(name, value),
                 };
             }
         };
@@ -121,8 +121,8 @@ impl FieldLines {
         let (method, target, fault) = match (self.fault, finished) {
             (None, Ok((method, target))) => (method, target, None),
             (None, Err(fault)) | (Some(fault), _) => {
-                let (method, target) = self.salvage();
-                self.keep_told();
+                let (method, target) = self.recover();
+                self.keep_reported();
                 self.keep_host();
                 (method, target, Some(fault))
             }
@@ -139,14 +139,14 @@ impl FieldLines {
             // What is not told is not kept.
             self.cookie = None;
             self.cookies = Vec::new();
-            self.keep_told();
+            self.keep_reported();
         }
     }
 
     /// Lets go of what is not told.
-    fn keep_told(&mut self) {
+    fn keep_reported(&mut self) {
         for (name, value) in std::mem::take(&mut self.headers) {
-            self.keep_if_told(name, value);
+            self.keep_if_reported(name, value);
         }
     }
 
@@ -154,9 +154,9 @@ impl FieldLines {
         self.headers.iter().any(|(one, _)| one == name)
     }
 
-    fn keep_if_told(&mut self, name: HeaderName, value: HeaderValue) {
-        let is_told = is_told(name.as_str().as_bytes()) && value.len() <= TOLD;
-        if is_told && !self.contains(&name) {
+    fn keep_if_reported(&mut self, name: HeaderName, value: HeaderValue) {
+        let is_reported = is_reported(name.as_str().as_bytes()) && value.len() <= REPORTED;
+        if is_reported && !self.contains(&name) {
             self.headers.push((name, value));
         }
     }
@@ -164,7 +164,7 @@ impl FieldLines {
     /// Tells the authority as the host.
     fn keep_host(&mut self) {
         let authority = self.authority.take().filter(|value| host::is_valid(value.as_bytes()));
-        if let Some(authority) = authority.filter(|value| value.len() <= TOLD)
+        if let Some(authority) = authority.filter(|value| value.len() <= REPORTED)
             && !self.contains(&header::HOST)
         {
             self.headers.push((header::HOST, authority));
@@ -279,11 +279,11 @@ impl FieldLines {
     }
 
     /// The method and the path, where they can be told.
-    fn salvage(&self) -> (Method, RequestTarget) {
+    fn recover(&self) -> (Method, RequestTarget) {
         let method = self.method.as_ref().map(HeaderValue::as_bytes);
         let method = method.filter(|method| line::is_method(method)).unwrap_or(b"-");
         let path = self.path.as_ref().map(HeaderValue::as_bytes);
-        let path = path.filter(|path| path.starts_with(b"/") && path.len() <= TOLD);
+        let path = path.filter(|path| path.starts_with(b"/") && path.len() <= REPORTED);
         let target = path.and_then(|path| self::path(path).ok());
         let target = target.unwrap_or_else(|| RequestTarget::new("*"));
         (Method::from_bytes(method).unwrap_or_default(), target)

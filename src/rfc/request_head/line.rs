@@ -141,7 +141,7 @@ pub(super) fn clean_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// The method and the target of a line, where they can be read.
-pub(super) fn salvage(line: &[u8]) -> (&str, &str) {
+pub(super) fn recover(line: &[u8]) -> (&str, &str) {
     let mut words = line.split(|&byte| byte == b' ');
     let method = words.next().filter(|word| is_method(word));
     let target = words.next().filter(|word| word.starts_with(b"/") && all(word, TARGET));

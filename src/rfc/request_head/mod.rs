@@ -17,7 +17,7 @@ pub use self::{
     fault::{HeadFault, HeadLimits},
     framing::BodyFraming,
     http2::{FieldLines, Http2Head, TrailerLines},
-    reported_fields::is_told,
+    reported_fields::is_reported,
 };
 use super::request_parts::{FieldSpan, RequestParts};
 
@@ -143,10 +143,10 @@ impl ScannedHead {
 
 /// What can be told of a head that was refused: the method and the target, where they can be read,
 /// and the lines behind them that are fields.
-pub fn salvage(head: &[u8]) -> (&str, &str, impl Iterator<Item = (&[u8], &[u8])>) {
+pub fn recover(head: &[u8]) -> (&str, &str, impl Iterator<Item = (&[u8], &[u8])>) {
     let mut lines = head.split(|&byte| byte == b'\n').map(|line| line.trim_ascii_end());
     let start = lines.find(|line| !line.is_empty()).unwrap_or_default();
-    let (method, target) = line::salvage(start);
+    let (method, target) = line::recover(start);
     let fields =
         lines.take_while(|line| !line.is_empty()).filter_map(|line| line::clean_field(line));
     (method, target, fields)

@@ -3,7 +3,7 @@
 use crate::rfc::request_parts::FieldName;
 
 /// Fields that the log and the answer make use of.
-pub(super) const TOLD: [FieldName; 9] = [
+pub(super) const REPORTED: [FieldName; 9] = [
     FieldName::Accept,
     FieldName::Host,
     FieldName::Referer,
@@ -16,6 +16,6 @@ pub(super) const TOLD: [FieldName; 9] = [
 ];
 
 /// Whether a field is told of a head that is refused.
-pub fn is_told(name: &[u8]) -> bool {
-    TOLD.contains(&FieldName::of(name))
+pub fn is_reported(name: &[u8]) -> bool {
+    REPORTED.contains(&FieldName::of(name))
 }

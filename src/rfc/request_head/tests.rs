@@ -24,17 +24,17 @@ fn scan_slowly(head: &[u8]) -> Result<Option<ScannedHead>, HeadFault> {
 }
 
 /// What a head that passes comes to.
-fn told(found: Result<Option<ScannedHead>, HeadFault>, bytes: &[u8]) -> String {
+fn reported(found: Result<Option<ScannedHead>, HeadFault>, bytes: &[u8]) -> String {
     let head = found.unwrap().unwrap();
     let (length, framing) = (head.length, head.framing);
     let parts = head.into_parts(BytesMut::from(&bytes[..length]));
-    let mut told = format!("{} {} {:?}", parts.method, parts.path_and_query(), parts.version);
+    let mut reported = format!("{} {} {:?}", parts.method, parts.path_and_query(), parts.version);
     for (name, field, value) in parts.headers.iter() {
         let (field, value) = (field.escape_ascii(), value.escape_ascii());
-        told.push_str(&format!(" {field}={value}"));
+        reported.push_str(&format!(" {field}={value}"));
         assert_eq!(name, FieldName::of(field.to_string().as_bytes()));
     }
-    format!("{told} {framing:?}")
+    format!("{reported} {framing:?}")
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn heads_that_pass() {
         ("GET http://h?a HTTP/1.1\r\nA:  b  \r\n\r\n", "GET /?a HTTP/1.1 a=b Length(0)"),
     ] {
         let followed = [head.as_bytes(), b"GET /2"].concat();
-        assert_eq!(told(scan(&followed), &followed), expected, "{head}");
+        assert_eq!(reported(scan(&followed), &followed), expected, "{head}");
         assert_eq!(scan(&followed), scan_slowly(&followed), "{head}");
     }
 }
@@ -191,7 +191,7 @@ fn limits_are_exact() {
 #[test]
 fn what_can_be_told_is_told() {
     let salvaged = |head: &str| {
-        let (method, target, fields) = salvage(head.as_bytes());
+        let (method, target, fields) = recover(head.as_bytes());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let fields: Vec<_> = fields.map(|(name, value)| text(name) + "=" + &text(value)).collect();
         format!("{method} {target} {}", fields.join(","))
@@ -218,6 +218,6 @@ proptest! {
     #[test]
     fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let _ = scan(&bytes);
-        let _ = salvage(&bytes);
+        let _ = recover(&bytes);
     }
 }

@@ -171,20 +171,20 @@ impl AdminListener {
     async fn reload(&self, fields: &HeaderMap) -> Response<String> {
         if let Some(refusal) = reload_guard::refusal(fields) {
             self.metrics.process().admin.reload.fetch_add(1, Ordering::Relaxed);
-            if let Some(missed) = REFUSED.allow() {
+            if let Some(missed) = REFUSED.should_log() {
                 let reason = refusal.trim_end();
                 tracing::warn!(reason, missed, "a request for a reload was refused");
             }
             return text(StatusCode::FORBIDDEN, refusal);
         }
-        let (ask, told) = oneshot::channel();
+        let (ask, reply) = oneshot::channel();
         if self.reloads.try_send(ask).is_err() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "too many reloads wait: try again\n");
         }
-        let Ok(told) = timeout(RELOAD_TIME, told).await else {
+        let Ok(reply) = timeout(RELOAD_TIME, reply).await else {
             return text(StatusCode::ACCEPTED, "the reload goes on: the log says how it ends\n");
         };
-        match told {
+        match reply {
             Ok(ReloadReply::Done(what)) => text(StatusCode::OK, what),
             Ok(ReloadReply::Failed(problems)) => text(StatusCode::UNPROCESSABLE_ENTITY, problems),
             Ok(ReloadReply::Refused(why)) => text(StatusCode::SERVICE_UNAVAILABLE, why),

@@ -100,7 +100,7 @@ impl Application {
         };
         let number = number.unwrap_or_default();
         let is_whole = self.respond(stream, number, &request, behaviour).await?;
-        let may_follow = is_whole && !request.says_close && !b"ekowrX".contains(&behaviour);
+        let may_follow = is_whole && !request.announces_close && !b"ekowrX".contains(&behaviour);
         Ok(may_follow)
     }
 

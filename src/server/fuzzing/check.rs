@@ -61,7 +61,7 @@ pub(super) fn check(outcome: &FuzzOutcome) {
     for (index, response) in responses.iter().enumerate() {
         let is_last = index + 1 == responses.len();
         assert!(is_last || response.is_complete, "a response behind one that is torn");
-        assert!(is_last || !response.says_close, "a response behind the last");
+        assert!(is_last || !response.announces_close, "a response behind the last");
         if response.status != 0 {
             fits(&items[index], response, &received, is_patient);
         }
@@ -178,19 +178,19 @@ fn fits(item: &FuzzItem, response: &FuzzResponse, received: &[Received], is_pati
     let request = match item {
         FuzzItem::Complete(request) => request,
         FuzzItem::Begun(request) => {
-            assert!(response.says_close, "a request may follow half a one");
+            assert!(response.announces_close, "a request may follow half a one");
             request
         }
         FuzzItem::Unread { .. } => {
             assert!(response.status >= 400, "{} to no request", response.status);
-            assert!(response.says_close, "a request may follow what is none");
+            assert!(response.announces_close, "a request may follow what is none");
             assert_eq!(response.number(), None, "no request was forwarded");
             return;
         }
     };
     assert!(!request.is_old || !response.has_interim, "HTTP/1.0 knows no interim responses");
     assert!(
-        response.says_close || !request.says_close || response.status == 101,
+        response.announces_close || !request.announces_close || response.status == 101,
         "the client is not told that the connection ends"
     );
     let Some(number) = response.number() else {
@@ -259,7 +259,7 @@ fn complete(
         }
         let is_blamed = matches!(response.status, 400 | 408 | 411..=417 | 421 | 431 | 501 | 505);
         assert!(!request.is_plain || !is_blamed, "{} to {request}", response.status);
-        if response.says_close || response.status == 101 {
+        if response.announces_close || response.status == 101 {
             return;
         }
     }

@@ -49,10 +49,10 @@ pub(super) fn plan(name: &str) -> Plan {
         memory: MemorySettings { heads: 1 << 20, ..MemorySettings::default() },
         buffers: BufferSettings {
             memory: 512 * 1024,
-            each: 32 * 1024,
+            memory_per_body: 32 * 1024,
             spill: SpillDirectory::Memory,
             disk: 1024 * 1024,
-            answer: 64 * 1024,
+            max_response: 64 * 1024,
         },
         health: HealthSettings {
             path: "/h".to_owned(),

@@ -23,7 +23,7 @@ pub(super) struct FuzzRequest {
     /// With names in lower case.
     pub(super) fields: Vec<(Vec<u8>, Vec<u8>)>,
     pub(super) body: Vec<u8>,
-    pub(super) says_close: bool,
+    pub(super) announces_close: bool,
     pub(super) asks_upgrade: bool,
     /// Whether nobody can find fault with it.
     pub(super) is_plain: bool,
@@ -124,10 +124,11 @@ fn head(head: &[u8]) -> Option<(FuzzRequest, FuzzFraming)> {
         let mut words = values.flat_map(|(_, value)| value.split(|&byte| byte == b','));
         words.any(|one| one.trim_ascii().eq_ignore_ascii_case(word))
     };
-    let (says_close, keeps) = (has(b"connection", b"close"), has(b"connection", b"keep-alive"));
-    let says_close = says_close || request.is_old && !keeps;
+    let (announces_close, keeps) =
+        (has(b"connection", b"close"), has(b"connection", b"keep-alive"));
+    let announces_close = announces_close || request.is_old && !keeps;
     let asks_upgrade = has(b"connection", b"upgrade") && has(b"upgrade", b"websocket");
-    request.says_close = says_close;
+    request.announces_close = announces_close;
     request.asks_upgrade = asks_upgrade;
     let all = |name: &[u8]| -> Vec<&[u8]> {
         let named = request.fields.iter().filter(|(known, _)| known == name);

@@ -12,7 +12,7 @@ pub(super) struct FuzzResponse {
     pub(super) is_complete: bool,
     /// Whether nothing but the end of the connection tells where it ends: it is never known to be torn.
     pub(super) is_open_ended: bool,
-    pub(super) says_close: bool,
+    pub(super) announces_close: bool,
     /// Whether interim responses came before it.
     pub(super) has_interim: bool,
 }
@@ -76,7 +76,7 @@ fn head(head: &[u8], response: &mut FuzzResponse) {
         let (name, value) = line.split_once(": ").expect("a field");
         response.fields.push((name.to_ascii_lowercase(), value.as_bytes().to_vec()));
     }
-    response.says_close = response.field("connection") == Some("close");
+    response.announces_close = response.field("connection") == Some("close");
 }
 
 /// Takes a body off the bytes.
@@ -101,7 +101,7 @@ fn body<'a>(bytes: &'a [u8], response: &mut FuzzResponse, method: &[u8]) -> &'a 
         }
         (None, Some("chunked")) => chunked(bytes, response),
         (None, None) => {
-            assert!(response.says_close, "a body without an end");
+            assert!(response.announces_close, "a body without an end");
             (response.is_complete, response.is_open_ended) = (true, true);
             response.body = bytes.to_vec();
             b""

@@ -10,7 +10,7 @@ pub(super) struct Activity {
     state: Cell<ActivityState>,
     /// Whether a request was ever complete.
     has_asked: Cell<bool>,
-    is_let_go: Cell<bool>,
+    is_shed: Cell<bool>,
 }
 
 /// What it waits for.
@@ -31,7 +31,7 @@ impl Activity {
         Self {
             state: Cell::new(ActivityState::Idle(now)),
             has_asked: Cell::new(false),
-            is_let_go: Cell::new(false),
+            is_shed: Cell::new(false),
         }
     }
 
@@ -52,8 +52,8 @@ impl Activity {
     }
 
     /// Whether it was asked to end. Once: a request that has come meanwhile is answered.
-    pub(super) fn take_let_go(&self) -> bool {
-        self.is_let_go.replace(false)
+    pub(super) fn take_shed(&self) -> bool {
+        self.is_shed.replace(false)
     }
 }
 
@@ -67,14 +67,14 @@ impl IdleConnection for Activity {
 
     fn stage(&self) -> IdleStage {
         match self.state.get() {
-            ActivityState::Idle(_) if self.has_asked.get() => IdleStage::Kept,
+            ActivityState::Idle(_) if self.has_asked.get() => IdleStage::KeptAlive,
             ActivityState::Idle(_) | ActivityState::Head(_) | ActivityState::Busy => {
                 IdleStage::Unproven
             }
         }
     }
 
-    fn let_go(&self) {
-        self.is_let_go.set(true);
+    fn shed(&self) {
+        self.is_shed.set(true);
     }
 }

@@ -16,9 +16,9 @@ use crate::{
 pub(super) struct Http1Connection<'a> {
     pub(super) current: &'a CurrentSettings,
     pub(super) info: &'a Rc<ConnectionInfo>,
-    pub(super) ticket: &'a ConnectionGuard,
+    pub(super) guard: &'a ConnectionGuard,
     pub(super) metrics: &'a WorkerMetrics,
-    pub(super) agreed: NegotiatedProtocol,
+    pub(super) negotiated: NegotiatedProtocol,
     pub(super) socket: Rc<RefCell<ClientSocket>>,
     pub(super) activity: Rc<Activity>,
     pub(super) interim: Rc<InterimResponses>,

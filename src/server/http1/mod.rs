@@ -82,19 +82,19 @@ pub(super) enum NextStep {
 pub(super) fn serve<'a>(
     current: &'a CurrentSettings,
     info: &'a Rc<ConnectionInfo>,
-    ticket: &'a ConnectionGuard,
+    guard: &'a ConnectionGuard,
     stream: CountedStream,
     metrics: &'a WorkerMetrics,
 ) -> impl Future<Output = Option<(CountedStream, NextStep)>> {
     let begin = Deadline::now();
     let activity = Rc::new(Activity::new(begin));
-    ticket.introduce(Rc::<Activity>::clone(&activity));
+    guard.set_idle_handle(Rc::<Activity>::clone(&activity));
     let mut connection = Http1Connection {
         current,
         info,
-        ticket,
+        guard,
         metrics,
-        agreed: stream.agreed(),
+        negotiated: stream.negotiated(),
         socket: Rc::new(RefCell::new(ClientSocket::new(stream))),
         activity,
         interim: Rc::default(),
@@ -115,7 +115,7 @@ impl Http1Connection<'_> {
     /// Answers one request after the other, until something is the end of it.
     async fn serve_requests(&mut self, mut since: Instant) -> NextStep {
         poll_fn(|cx| {
-            self.ticket.listen(cx.waker());
+            self.guard.listen(cx.waker());
             self.socket.borrow_mut().set_task(cx.waker());
             Poll::Ready(())
         })
@@ -124,7 +124,7 @@ impl Http1Connection<'_> {
             let head = match read_head::read(self, since).await {
                 HeadResult::Request(head) => head,
                 HeadResult::Http2 => return NextStep::Http2(self.take_input()),
-                HeadResult::Over(over) => return self.over(&over),
+                HeadResult::Over(over) => return self.connection_over(&over),
             };
             self.activity.set_busy();
             // Boxed: an idle connection needs nothing of it.
@@ -155,7 +155,7 @@ impl Http1Connection<'_> {
         let is_last = !is_switch
             && (!keeps
                 || delimiter == response_head::Delimiter::Close
-                || response_head::says_close(&head)
+                || response_head::announces_close(&head)
                 || self.is_last(&local));
         {
             let mut socket = self.socket.borrow_mut();
@@ -261,7 +261,7 @@ impl Http1Connection<'_> {
         }
         // What follows a body that nobody reads can't be found (RFC 9112, 9.3).
         let is_unread = !socket.is_body_complete() && !socket.is_body_held;
-        let is_draining = local.phase.get() >= Phase::Draining || self.ticket.is_closing();
+        let is_draining = local.phase.get() >= Phase::Draining || self.guard.is_closing();
         is_used_up || is_unread || is_draining
     }
 
@@ -292,7 +292,7 @@ impl Http1Connection<'_> {
     fn broken(&self, broken: WriteFailure) -> NextStep {
         let peer = self.info.address();
         match broken {
-            WriteFailure::Left => tracing::debug!(peer, "client has left"),
+            WriteFailure::Disconnected => tracing::debug!(peer, "client has left"),
             WriteFailure::Body => {
                 tracing::debug!(peer, "client connection ends with a response that broke off")
             }
@@ -306,7 +306,7 @@ impl Http1Connection<'_> {
     }
 
     /// No request was there to be answered.
-    fn over(&self, over: &ConnectionEnd) -> NextStep {
+    fn connection_over(&self, over: &ConnectionEnd) -> NextStep {
         match over {
             ConnectionEnd::Closed | ConnectionEnd::Draining => {}
             ConnectionEnd::Broken(error) => {
@@ -317,7 +317,7 @@ impl Http1Connection<'_> {
                 self.metrics.header_timeouts.add(1)
             }
             ConnectionEnd::Idle => self.metrics.idle_timeouts.add(1),
-            ConnectionEnd::LetGo => self.metrics.shed.add(1),
+            ConnectionEnd::Shed => self.metrics.shed.add(1),
         }
         NextStep::Close
     }

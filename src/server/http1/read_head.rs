@@ -45,7 +45,7 @@ pub(super) enum ConnectionEnd {
     HalfHttp2,
     Idle,
     /// To make room for others.
-    LetGo,
+    Shed,
     /// The process, or this worker, is to end.
     Draining,
 }
@@ -83,7 +83,7 @@ pub(super) async fn read(connection: &mut Http1Connection<'_>, since: Instant) -
         since,
         begun: None,
         // Who has agreed upon HTTP/1.1 may not begin with something else.
-        may_be_http2: is_first && connection.agreed == NegotiatedProtocol::Nothing,
+        may_be_http2: is_first && connection.negotiated == NegotiatedProtocol::Nothing,
         closing: None,
     };
     poll_fn(|cx| reader.poll(connection, cx)).await
@@ -96,7 +96,7 @@ fn has_begun(input: &[u8]) -> bool {
 
 /// The answer to a head that is not complete.
 fn refused(input: &[u8], kind: FailureKind) -> HeadResult {
-    let parts = refusal::salvage_begun(input);
+    let parts = refusal::recover_partial(input);
     HeadResult::Request(Box::new(ClientRequestHead::refused(
         parts,
         RequestRefusal { kind, misplaced: None },
@@ -140,16 +140,16 @@ impl HeadReader {
             }
         }
         // Only now: a request that has arrived already is answered first.
-        if connection.ticket.is_closing() {
+        if connection.guard.is_closing() {
             if self.begun.is_none() || self.may_be_http2 {
                 return Poll::Ready(HeadResult::Over(ConnectionEnd::Draining));
             }
             self.closing.get_or_insert_with(Deadline::now);
         }
-        if connection.activity.take_let_go() {
-            return Poll::Ready(HeadResult::Over(ConnectionEnd::LetGo));
+        if connection.activity.take_shed() {
+            return Poll::Ready(HeadResult::Over(ConnectionEnd::Shed));
         }
-        self.poll_late(connection, &mut socket, cx)
+        self.poll_timeout(connection, &mut socket, cx)
     }
 
     /// Looks at what has come since the last time.
@@ -189,7 +189,7 @@ impl HeadReader {
                 (!fits).then(|| refused(&socket.input, FailureKind::HeadsFull))
             }
             Err(fault) => {
-                let parts = refusal::salvage(&socket.input);
+                let parts = refusal::recover(&socket.input);
                 let refused = ClientRequestHead::refused(parts, refusal(fault));
                 Some(HeadResult::Request(Box::new(refused)))
             }
@@ -202,7 +202,7 @@ impl HeadReader {
     }
 
     /// The client has sent nothing more. Ready when that has lasted too long.
-    fn poll_late(
+    fn poll_timeout(
         &self,
         connection: &mut Http1Connection<'_>,
         socket: &mut ClientSocket,

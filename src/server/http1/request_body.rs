@@ -48,11 +48,11 @@ impl SocketBody {
         if socket.borrow().is_body_complete() {
             return ClientBody::Empty;
         }
-        ClientBody::Coming(Box::pin(Self { socket: Rc::downgrade(socket), number, is_awaited }))
+        ClientBody::Reader(Box::pin(Self { socket: Rc::downgrade(socket), number, is_awaited }))
     }
 
     /// Where the body is.
-    fn place(&self) -> BodyPosition {
+    fn position(&self) -> BodyPosition {
         match self.socket.upgrade() {
             None => BodyPosition::Gone,
             // Another request begins only behind a complete one.
@@ -63,9 +63,9 @@ impl SocketBody {
 }
 
 impl BodyReader for SocketBody {
-    fn spare_memory(self: Pin<&mut Self>) {
-        if let BodyPosition::Here(socket) = self.place() {
-            socket.borrow_mut().spare_memory();
+    fn reduce_read_size(self: Pin<&mut Self>) {
+        if let BodyPosition::Here(socket) = self.position() {
+            socket.borrow_mut().reduce_read_size();
         }
     }
 }
@@ -78,7 +78,7 @@ impl Body for SocketBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let socket = match self.place() {
+        let socket = match self.position() {
             BodyPosition::Here(socket) => socket,
             BodyPosition::Over => return Poll::Ready(None),
             BodyPosition::Gone => {
@@ -97,7 +97,7 @@ impl Body for SocketBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match self.place() {
+        match self.position() {
             BodyPosition::Here(socket) => socket.borrow().is_body_complete(),
             BodyPosition::Over => true,
             BodyPosition::Gone => false,
@@ -105,7 +105,7 @@ impl Body for SocketBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.place() {
+        match self.position() {
             BodyPosition::Over => SizeHint::with_exact(0),
             BodyPosition::Gone => SizeHint::default(),
             BodyPosition::Here(socket) => {
@@ -118,7 +118,7 @@ impl Body for SocketBody {
 
 impl Drop for SocketBody {
     fn drop(&mut self) {
-        if let BodyPosition::Here(socket) = self.place() {
+        if let BodyPosition::Here(socket) = self.position() {
             socket.borrow_mut().abandon_body();
         }
     }

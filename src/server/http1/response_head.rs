@@ -43,7 +43,7 @@ pub(super) fn delimiter(
     {
         return Delimiter::Nothing;
     }
-    match (told_length(response).or(exact), asked.version) {
+    match (announced_length(response).or(exact), asked.version) {
         (Some(length), _) => Delimiter::Length(length),
         (None, Version::HTTP_10) => Delimiter::Close,
         (None, _) => Delimiter::Chunked,
@@ -51,7 +51,7 @@ pub(super) fn delimiter(
 }
 
 /// What its `Content-Length` says.
-fn told_length(response: &ResponseHead) -> Option<u64> {
+fn announced_length(response: &ResponseHead) -> Option<u64> {
     let of_headers = || response.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
     response.lines.length.or_else(of_headers)
 }
@@ -143,7 +143,7 @@ fn fields<'a>(out: &mut BytesMut, fields: impl Iterator<Item = (&'a HeaderName, 
 }
 
 /// Whether a response says that the connection ends with it.
-pub(super) fn says_close(response: &ResponseHead) -> bool {
+pub(super) fn announces_close(response: &ResponseHead) -> bool {
     let value = response.headers.get(header::CONNECTION).map(HeaderValue::as_bytes);
     value.is_some_and(|value| value.eq_ignore_ascii_case(b"close"))
 }

@@ -132,7 +132,7 @@ impl ClientSocket {
     }
 
     /// Reads less of the body at a time from now on.
-    pub(super) fn spare_memory(&mut self) {
+    pub(super) fn reduce_read_size(&mut self) {
         self.piece = HEAD;
     }
 

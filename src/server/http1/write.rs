@@ -38,7 +38,7 @@ const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriteFailure {
     /// The client has left.
-    Left,
+    Disconnected,
     /// It took nothing of it for too long.
     Stalled,
     /// The body broke off.
@@ -47,7 +47,7 @@ pub(super) enum WriteFailure {
 
 /// A response on its way; its head is in the socket's output.
 struct ResponseWriter<'a> {
-    answer: &'a mut TrackedResponse,
+    response: &'a mut TrackedResponse,
     delimiter: Delimiter,
     /// The trailers that were announced.
     trailer: Option<HeaderValue>,
@@ -79,15 +79,15 @@ enum ResponseSource {
 /// Writes the output and the body of a response to its end.
 pub(super) async fn write(
     connection: &mut Http1Connection<'_>,
-    answer: &mut TrackedResponse,
+    response: &mut TrackedResponse,
     (delimiter, trailer): (Delimiter, Option<HeaderValue>),
     departure: &mut DisconnectDetector,
 ) -> Result<(), WriteFailure> {
     if delimiter == Delimiter::Nothing {
-        answer.omit_body();
+        response.omit_body();
     }
     let mut writer = ResponseWriter {
-        answer,
+        response,
         delimiter,
         trailer,
         departure,
@@ -104,7 +104,7 @@ pub(super) async fn write(
     writer.take_file(connection);
     let result = poll_fn(|cx| writer.poll(connection, cx)).await;
     if result.is_err() {
-        writer.answer.cut_off();
+        writer.response.client_disconnected();
     }
     result
 }
@@ -116,7 +116,7 @@ impl ResponseWriter<'_> {
     fn take_sealed(&mut self, connection: &Http1Connection<'_>) {
         let mut socket = connection.socket.borrow_mut();
         if socket.stream.takes_files()
-            && let Some(part) = self.answer.take_sealed()
+            && let Some(part) = self.response.take_sealed()
         {
             socket.stream.shorten_queue();
             self.sealed = Some(part);
@@ -127,7 +127,7 @@ impl ResponseWriter<'_> {
     /// A file is read when the client can take some of it. Not if it is as long as nobody has said.
     fn take_file(&mut self, connection: &Http1Connection<'_>) {
         if let Delimiter::Length(length) = self.delimiter
-            && let Some(file) = self.answer.file()
+            && let Some(file) = self.response.file()
             && file.left() == length
         {
             connection.socket.borrow_mut().stream.shorten_queue();
@@ -148,7 +148,7 @@ impl ResponseWriter<'_> {
             self.gather(&socket, cx);
             let socket = &mut *socket.borrow_mut();
             if let Some(file) = &mut self.file {
-                match file.poll(self.answer, socket, cx) {
+                match file.poll(self.response, socket, cx) {
                     FileStep::Written => {
                         self.blocked = None;
                         self.is_flushed = false;
@@ -156,7 +156,7 @@ impl ResponseWriter<'_> {
                     }
                     FileStep::Enough => return Poll::Pending,
                     FileStep::Blocked => return self.poll_blocked(connection, socket, cx),
-                    FileStep::Left => return Poll::Ready(Err(WriteFailure::Left)),
+                    FileStep::Disconnected => return Poll::Ready(Err(WriteFailure::Disconnected)),
                     // What is here leaves meanwhile.
                     FileStep::Reading => {}
                     FileStep::Over => (self.file, self.source) = (None, ResponseSource::Over),
@@ -167,7 +167,7 @@ impl ResponseWriter<'_> {
                 && self.sealed.is_none()
                 && socket.output.len() + self.data.len() <= ENOUGH
             {
-                self.answer.finish();
+                self.response.finish();
             }
             if self.is_written(socket) {
                 return match self.source {
@@ -179,7 +179,7 @@ impl ResponseWriter<'_> {
                             self.is_flushed = true;
                             continue;
                         }
-                        Poll::Ready(Err(_)) => Poll::Ready(Err(WriteFailure::Left)),
+                        Poll::Ready(Err(_)) => Poll::Ready(Err(WriteFailure::Disconnected)),
                         Poll::Pending => self.poll_blocked(connection, socket, cx),
                     },
                 };
@@ -189,7 +189,7 @@ impl ResponseWriter<'_> {
                     self.blocked = None;
                     self.is_flushed = false;
                 }
-                Poll::Ready(Err(_)) => return Poll::Ready(Err(WriteFailure::Left)),
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(WriteFailure::Disconnected)),
                 Poll::Pending => return self.poll_blocked(connection, socket, cx),
             }
         }
@@ -211,8 +211,8 @@ impl ResponseWriter<'_> {
             && socket.borrow().output.len() < self.enough
         {
             // The body may be read from this very socket: not while it is borrowed.
-            let polled = Pin::new(&mut *self.answer).poll_frame(cx);
-            let is_end = self.answer.is_end_stream();
+            let polled = Pin::new(&mut *self.response).poll_frame(cx);
+            let is_end = self.response.is_end_stream();
             let output = &mut socket.borrow_mut().output;
             match polled {
                 Poll::Pending => return,
@@ -328,13 +328,13 @@ impl ResponseWriter<'_> {
             Ok(count) if count > 0 => {
                 part.offset += count as u64;
                 part.bytes.advance(count);
-                self.answer.on_sealed_sent(count, part.bytes.is_empty());
+                self.response.on_sealed_sent(count, part.bytes.is_empty());
                 if part.bytes.is_empty() {
                     self.sealed = None;
                 }
             }
             Ok(_) | Err(_) => {
-                self.answer.on_sealed_sent(part.bytes.len(), true);
+                self.response.on_sealed_sent(part.bytes.len(), true);
                 self.data = std::mem::take(&mut part.bytes);
                 self.sealed = None;
             }
@@ -348,9 +348,9 @@ impl ResponseWriter<'_> {
         socket: &mut ClientSocket,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), WriteFailure>> {
-        self.answer.release_request_head();
-        let waits = if self.answer.streams() { ClientWait::Stream } else { ClientWait::More };
-        self.departure.poll(socket, waits, cx).map(|()| Err(WriteFailure::Left))
+        self.response.release_request_head();
+        let waits = if self.response.streams() { ClientWait::Stream } else { ClientWait::More };
+        self.departure.poll(socket, waits, cx).map(|()| Err(WriteFailure::Disconnected))
     }
 
     /// The client takes nothing at the moment. Ready when that has lasted too long.
@@ -361,7 +361,7 @@ impl ResponseWriter<'_> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), WriteFailure>> {
         socket.stream.shorten_queue();
-        self.answer.release_request_head();
+        self.response.release_request_head();
         socket.discard_abandoned_body(cx);
         self.enough = ENOUGH_OF_SLOW;
         let since = *self.blocked.get_or_insert_with(Deadline::now);

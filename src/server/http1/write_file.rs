@@ -52,7 +52,7 @@ pub(super) enum FileStep {
     /// The file has changed, or can't be read.
     Broken,
     /// The client has left.
-    Left,
+    Disconnected,
 }
 
 // === impl FileWriter ===
@@ -71,11 +71,11 @@ impl FileWriter {
     /// Writes the head, if it is still there, and some of the file.
     pub(super) fn poll(
         &mut self,
-        answer: &mut TrackedResponse,
+        response: &mut TrackedResponse,
         socket: &mut ClientSocket,
         cx: &mut Context<'_>,
     ) -> FileStep {
-        if answer.file().is_none_or(|file| file.left() == 0) {
+        if response.file().is_none_or(|file| file.left() == 0) {
             return FileStep::Over;
         }
         if self.written >= TURN {
@@ -84,19 +84,19 @@ impl FileWriter {
         }
         match socket.stream.poll_write_ready(cx) {
             Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(_)) => return FileStep::Left,
+            Poll::Ready(Err(_)) => return FileStep::Disconnected,
             Poll::Pending => return FileStep::Blocked,
         }
-        let step = match self.send(answer, socket, cx) {
+        let step = match self.send(response, socket, cx) {
             Ok(Some(step)) => Ok(step),
             Ok(None) => MEMORY.with_borrow_mut(|memory| {
                 memory.resize(PIECE, 0);
-                self.copy(answer, socket, (memory, cx))
+                self.copy(response, socket, (memory, cx))
             }),
             Err(error) => Err(error),
         };
         step.unwrap_or_else(|error| {
-            answer.on_file_broken(&error);
+            response.on_file_failed(&error);
             FileStep::Broken
         })
     }
@@ -104,11 +104,11 @@ impl FileWriter {
     /// Has the kernel send some of it; `None` if it is to be read.
     fn send(
         &mut self,
-        answer: &mut TrackedResponse,
+        response: &mut TrackedResponse,
         socket: &mut ClientSocket,
         cx: &mut Context<'_>,
     ) -> Result<Option<FileStep>, Error> {
-        let Some(stream) = answer.file().filter(|_| socket.stream.takes_files()) else {
+        let Some(stream) = response.file().filter(|_| socket.stream.takes_files()) else {
             return Ok(None);
         };
         let CachedPart { file, offset, length } = match stream.poll_sendable(cx) {
@@ -123,7 +123,7 @@ impl FileWriter {
                     socket.advance_output(written);
                     FileStep::Written
                 }
-                Poll::Ready(Err(_)) => FileStep::Left,
+                Poll::Ready(Err(_)) => FileStep::Disconnected,
                 Poll::Pending => FileStep::Blocked,
             }));
         }
@@ -135,7 +135,7 @@ impl FileWriter {
         // If it does not send it, what is wrong shows when it is written.
         let Some(sent) = sent else { return Ok(None) };
         let is_all = stream.left() == 0;
-        answer.on_file_sent(sent, is_all);
+        response.on_file_sent(sent, is_all);
         self.written += sent;
         Ok(Some(FileStep::Written))
     }
@@ -143,11 +143,11 @@ impl FileWriter {
     /// Reads some of it and writes that.
     fn copy(
         &mut self,
-        answer: &mut TrackedResponse,
+        response: &mut TrackedResponse,
         socket: &mut ClientSocket,
         (memory, cx): (&mut [u8], &mut Context<'_>),
     ) -> Result<FileStep, Error> {
-        let Some(file) = answer.file() else { return Ok(FileStep::Over) };
+        let Some(file) = response.file() else { return Ok(FileStep::Over) };
         let room = memory.get_mut(..self.wanted).unwrap_or_default();
         let Poll::Ready(piece) = file.poll_read(cx, room) else { return Ok(FileStep::Reading) };
         let piece = piece?;
@@ -158,16 +158,16 @@ impl FileWriter {
         let is_last = data.len() as u64 == file.left();
         if is_last && socket.output.len() + data.len() <= ENOUGH {
             // Counted before its client can know.
-            answer.on_file_sent(data.len(), true);
-            answer.finish();
+            response.on_file_sent(data.len(), true);
+            response.finish();
         }
         let written = match socket.poll_write(cx, data, &[]) {
             Poll::Ready(Ok(written)) => written,
-            Poll::Ready(Err(_)) => return Ok(FileStep::Left),
+            Poll::Ready(Err(_)) => return Ok(FileStep::Disconnected),
             Poll::Pending => return Ok(FileStep::Blocked),
         };
-        answer.on_file_sent(written, is_last && written == data.len());
-        if let Some(file) = answer.file() {
+        response.on_file_sent(written, is_last && written == data.len());
+        if let Some(file) = response.file() {
             file.advance(data.get(..written).unwrap_or_default());
         }
         self.wanted = if written < data.len() {

@@ -26,10 +26,10 @@ const HANDSHAKE: u8 = 22;
 /// What has come of a connection that was to begin with a handshake.
 #[derive(Debug)]
 pub(in crate::server) enum HandshakeOutcome {
-    Hands(ClientStream),
+    Completed(ClientStream),
     /// The client speaks HTTP without TLS, and can be told so.
-    Http(Transport),
-    Nothing,
+    PlainHttp(Transport),
+    Failed,
 }
 
 /// Why there is no handshake.
@@ -37,46 +37,46 @@ enum HandshakeFailure {
     /// The process leaves, and the client has said nothing.
     Unwanted,
     /// Others want its place.
-    LetGo,
+    Shed,
     /// What came is something else; this is its first byte.
     Other(Transport, u8),
     Ended(HandshakeResult, Option<io::Error>),
 }
 
 /// Does the handshake, and counts how it ends. `turns` has one place for all that the worker is at.
-pub(in crate::server) async fn shake(
+pub(in crate::server) async fn perform_handshake(
     tls: &TlsContext,
     turns: &Semaphore,
     transport: Transport,
     metrics: &WorkerMetrics,
-    ticket: &ConnectionGuard,
+    guard: &ConnectionGuard,
 ) -> HandshakeOutcome {
-    let begun = begin(tls, turns, transport, metrics, ticket);
-    let failure = match unless_let_go(ticket, begun).await.unwrap_or(Err(HandshakeFailure::LetGo)) {
+    let begun = begin(tls, turns, transport, metrics, guard);
+    let failure = match unless_shed(guard, begun).await.unwrap_or(Err(HandshakeFailure::Shed)) {
         Ok(stream) => {
             let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
             let end = if is_resumed { HandshakeResult::Resumed } else { HandshakeResult::Full };
             metrics.handshakes(end).add(1);
-            return HandshakeOutcome::Hands(ClientStream::Tls(Box::new(stream)));
+            return HandshakeOutcome::Completed(ClientStream::Tls(Box::new(stream)));
         }
         Err(failure) => failure,
     };
-    let (end, error, shaken) = match failure {
-        HandshakeFailure::Unwanted => return HandshakeOutcome::Nothing,
-        HandshakeFailure::LetGo => {
+    let (end, error, outcome) = match failure {
+        HandshakeFailure::Unwanted => return HandshakeOutcome::Failed,
+        HandshakeFailure::Shed => {
             metrics.shed.add(1);
-            return HandshakeOutcome::Nothing;
+            return HandshakeOutcome::Failed;
         }
         // The methods of HTTP begin with a capital letter.
         HandshakeFailure::Other(transport, b'A'..=b'Z') => {
-            (HandshakeResult::NotTls, None, HandshakeOutcome::Http(transport))
+            (HandshakeResult::NotTls, None, HandshakeOutcome::PlainHttp(transport))
         }
-        HandshakeFailure::Other(..) => (HandshakeResult::NotTls, None, HandshakeOutcome::Nothing),
-        HandshakeFailure::Ended(end, error) => (end, error, HandshakeOutcome::Nothing),
+        HandshakeFailure::Other(..) => (HandshakeResult::NotTls, None, HandshakeOutcome::Failed),
+        HandshakeFailure::Ended(end, error) => (end, error, HandshakeOutcome::Failed),
     };
     metrics.handshakes(end).add(1);
     tracing::debug!(result = end.name(), ?error, "no handshake");
-    shaken
+    outcome
 }
 
 async fn begin(
@@ -84,10 +84,10 @@ async fn begin(
     turns: &Semaphore,
     transport: Transport,
     metrics: &WorkerMetrics,
-    ticket: &ConnectionGuard,
+    guard: &ConnectionGuard,
 ) -> Result<TlsStream<Transport>, HandshakeFailure> {
     let permit = async {
-        match first_byte(&transport, ticket).await? {
+        match first_byte(&transport, guard).await? {
             HANDSHAKE => Ok(Ok(tls.limit.acquire(metrics).await)),
             other => Ok(Err(other)),
         }
@@ -97,17 +97,17 @@ async fn begin(
         Err(other) => return Err(HandshakeFailure::Other(transport, other)),
     };
     // The time begins anew: what a client has waited for others is none of its own.
-    in_time(tls, agree(tls, turns, transport)).await
+    in_time(tls, negotiated(tls, turns, transport)).await
 }
 
 /// Does the handshake of a client that has a permit.
-async fn agree(
+async fn negotiated(
     tls: &TlsContext,
     turns: &Semaphore,
     transport: Transport,
 ) -> Result<TlsStream<Transport>, HandshakeFailure> {
     let mut accept = tls.acceptor.accept(transport);
-    let mut outlasted = pin!(tls.limit.outlasted());
+    let mut postponed = pin!(tls.limit.postponed());
     loop {
         // A signature takes as long as many requests. So each worker does one step of one handshake
         // at a time, and lets everything else that is ready go before it. The semaphore is never
@@ -126,8 +126,8 @@ async fn agree(
         // The handshake has told the task's waker what it waits for.
         let mut is_asleep = false;
         let woken = poll_fn(|cx| {
-            if outlasted.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Err(HandshakeFailure::LetGo));
+            if postponed.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(HandshakeFailure::Shed));
             }
             if mem::replace(&mut is_asleep, true) { Poll::Ready(Ok(())) } else { Poll::Pending }
         });
@@ -146,14 +146,14 @@ async fn in_time<T>(
 }
 
 /// The result, unless the connection is closed for others before; `None` if it is.
-async fn unless_let_go<T>(ticket: &ConnectionGuard, future: impl Future<Output = T>) -> Option<T> {
+async fn unless_shed<T>(guard: &ConnectionGuard, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         if let Poll::Ready(result) = future.as_mut().poll(cx) {
             return Poll::Ready(Some(result));
         }
-        ticket.listen(cx.waker());
-        if ticket.is_let_go() { Poll::Ready(None) } else { Poll::Pending }
+        guard.listen(cx.waker());
+        if guard.is_shed() { Poll::Ready(None) } else { Poll::Pending }
     })
     .await
 }
@@ -161,18 +161,18 @@ async fn unless_let_go<T>(ticket: &ConnectionGuard, future: impl Future<Output =
 /// Waits for the client to say something. Until then it costs no more than its socket.
 async fn first_byte(
     transport: &Transport,
-    ticket: &ConnectionGuard,
+    guard: &ConnectionGuard,
 ) -> Result<u8, HandshakeFailure> {
     let mut peek = pin!(transport.peek());
     poll_fn(|cx| {
         if let Poll::Ready(peeked) = peek.as_mut().poll(cx) {
             return Poll::Ready(match peeked {
                 Ok(Some(byte)) => Ok(byte),
-                Ok(None) => Err(HandshakeFailure::Ended(HandshakeResult::Left, None)),
+                Ok(None) => Err(HandshakeFailure::Ended(HandshakeResult::Disconnected, None)),
                 Err(error) => Err(HandshakeFailure::Ended(reason(&error), Some(error))),
             });
         }
-        if ticket.is_closing() {
+        if guard.is_closing() {
             Poll::Ready(Err(HandshakeFailure::Unwanted))
         } else {
             Poll::Pending
@@ -186,12 +186,12 @@ fn reason(error: &io::Error) -> HandshakeResult {
     use rustls::Error;
     let Some(cause) = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>()) else {
         // The socket's own.
-        return HandshakeResult::Left;
+        return HandshakeResult::Disconnected;
     };
     if let Error::AlertReceived(alert) = cause {
         let is_end =
             matches!(alert, AlertDescription::CloseNotify | AlertDescription::UserCanceled);
-        return if is_end { HandshakeResult::Left } else { HandshakeResult::Refused };
+        return if is_end { HandshakeResult::Disconnected } else { HandshakeResult::Refused };
     }
     match matches!(cause, Error::PeerIncompatible(_) | Error::NoApplicationProtocol) {
         true => HandshakeResult::Incompatible,

@@ -59,7 +59,7 @@ impl HandshakeLimit {
 
     /// Waits until whoever has just got a permit has held it for the longest, for more than [`BRIEF`], and another
     /// waits for it.
-    pub(super) async fn outlasted(&self) {
+    pub(super) async fn postponed(&self) {
         sleep(BRIEF).await;
         loop {
             // The first to wait is the first to be woken.
@@ -108,7 +108,7 @@ mod tests {
     /// Handshakes of clients that say no more: each ends only for others.
     async fn hold(limit: &HandshakeLimit, metrics: &WorkerMetrics) {
         let _permit = limit.acquire(metrics).await;
-        limit.outlasted().await;
+        limit.postponed().await;
     }
 
     #[tokio::test]
@@ -149,8 +149,8 @@ mod tests {
         let waits = timeout(Duration::from_millis(100), limit.acquire(&metrics));
         assert!(waits.await.is_err());
         assert_eq!(limit.waiting.load(Ordering::Relaxed), 0);
-        let outlasted = timeout(BRIEF * 2, limit.outlasted());
-        assert!(outlasted.await.is_err());
+        let postponed = timeout(BRIEF * 2, limit.postponed());
+        assert!(postponed.await.is_err());
         drop(permit);
         drop(limit.acquire(&metrics).await);
         assert_eq!(metrics.handshaking.value(), 0);

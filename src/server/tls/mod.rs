@@ -10,4 +10,4 @@ mod self_signed;
 mod watch;
 
 pub use self::config::{LoadedTls, TlsContext, TlsError};
-pub(super) use self::handshake::{HandshakeOutcome, shake};
+pub(super) use self::handshake::{HandshakeOutcome, perform_handshake};

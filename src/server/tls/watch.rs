@@ -78,7 +78,7 @@ impl CertificateWatcher {
 
     /// Looks, and goes on looking.
     pub(super) fn begin(mut self) {
-        self.tell();
+        self.warn_expiry();
         self.warn(SystemTime::now(), Instant::now());
         let started = thread::Builder::new().name("tls".into()).spawn(move || {
             loop {
@@ -120,7 +120,7 @@ impl CertificateWatcher {
         }
         if has_changed {
             choice.swap(&self.certificates);
-            self.tell();
+            self.warn_expiry();
         }
     }
 
@@ -129,8 +129,8 @@ impl CertificateWatcher {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         for (certificate, warned) in self.certificates.iter().zip(&mut self.warned) {
-            let is_told = warned.is_some_and(|at| tick.saturating_duration_since(at) < DAY);
-            if is_told || certificate.end.saturating_sub(now) > NOTICE {
+            let is_reported = warned.is_some_and(|at| tick.saturating_duration_since(at) < DAY);
+            if is_reported || certificate.end.saturating_sub(now) > NOTICE {
                 continue;
             }
             *warned = Some(tick);
@@ -151,7 +151,7 @@ impl CertificateWatcher {
         }
     }
 
-    fn tell(&self) {
+    fn warn_expiry(&self) {
         let ends = self.certificates.iter().map(|one| (one.label.clone(), one.end));
         self.counts.set_expiries(ends.collect());
     }
@@ -273,10 +273,10 @@ mod tests {
         let begin = Instant::now();
         let mut warns = |before_end: u64, at: Duration| {
             case.watch.warned[0].take_if(|_| at.is_zero());
-            let told = case.watch.warned[0];
+            let warning = case.watch.warned[0];
             let now = UNIX_EPOCH + Duration::from_secs(end.unsigned_abs() - before_end);
             case.watch.warn(now, begin + at);
-            case.watch.warned[0] != told
+            case.watch.warned[0] != warning
         };
         assert!(!warns(15 * 86_400, Duration::ZERO));
         assert!(warns(14 * 86_400, Duration::ZERO));

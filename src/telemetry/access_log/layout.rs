@@ -66,7 +66,7 @@ impl LineLayout {
     }
 
     /// Whether lines tell this.
-    pub fn tells(&self, field: LogField) -> bool {
+    pub fn includes(&self, field: LogField) -> bool {
         self.steps.iter().any(|step| step.field == field)
     }
 

@@ -327,7 +327,7 @@ mod tests {
             }
         };
         let built_in = Redact(SECRET_NAMES.split(' ').map(pattern).collect());
-        let told = |name: &str| {
+        let logged = |name: &str| {
             let mut out = Vec::new();
             let query_text = format!("{name}=5EC2E7");
             query(&built_in, query_text.as_bytes(), |part| out.extend_from_slice(part));
@@ -396,7 +396,7 @@ mod tests {
             "a%5Btoken%5D",
             "user%5Bpassword%5D%5B%5D",
         ] {
-            assert!(!told(name), "{name}");
+            assert!(!logged(name), "{name}");
         }
         for name in [
             "page",
@@ -415,7 +415,7 @@ mod tests {
             "a[b]",
             "utm_source",
         ] {
-            assert!(told(name), "{name}");
+            assert!(logged(name), "{name}");
         }
     }
 

@@ -141,9 +141,9 @@ fn the_longest_line_has_a_bound() {
         let line = everything(text.as_bytes(), &text);
         let json = written(AccessLog::Json, &LogField::ALL, &line);
         assert!(json.len() <= LONGEST_LINE, "{}", json.len());
-        let told: Value = serde_json::from_str(&json).unwrap();
+        let logged: Value = serde_json::from_str(&json).unwrap();
         for name in ["path", "query", "referer", "user_agent", "host", "method", "request_id"] {
-            assert!(told[name].as_str().unwrap().ends_with('\u{2026}'), "{name} in {json}");
+            assert!(logged[name].as_str().unwrap().ends_with('\u{2026}'), "{name} in {json}");
         }
         let combined = written(AccessLog::Combined, &fields, &line);
         assert!(combined.len() <= LONGEST_LINE, "{}", combined.len());
@@ -165,8 +165,8 @@ proptest! {
         let json = written(AccessLog::Json, fields, &line);
         let body = json.strip_suffix('\n').unwrap();
         prop_assert!(!body.contains('\n') && json.len() <= LONGEST_LINE);
-        let told: serde_json::Map<String, Value> = serde_json::from_str(body).unwrap();
-        prop_assert_eq!(told.len(), count);
+        let logged: serde_json::Map<String, Value> = serde_json::from_str(body).unwrap();
+        prop_assert_eq!(logged.len(), count);
         // In order: each key stands behind the one before.
         let mut rest = body;
         for field in fields {

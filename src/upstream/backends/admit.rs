@@ -24,7 +24,7 @@ use crate::{
 /// How long a request may wait.
 struct WaitLimit {
     /// Why no server is there, if none is.
-    absence: Option<Error>,
+    unavailable_error: Option<Error>,
     /// Since it began to wait.
     most: Duration,
 }
@@ -32,8 +32,8 @@ struct WaitLimit {
 /// A request in the queue; leaves it when dropped.
 #[derive(Debug)]
 struct QueuedRequest {
-    fleet: Arc<Backends>,
-    ticket: WaiterId,
+    backends: Arc<Backends>,
+    waiter_id: WaiterId,
     turn: Receiver<Result<ServerPermit, Error>>,
 }
 
@@ -57,10 +57,10 @@ impl Backends {
         self: &Arc<Self>,
         since: Instant,
     ) -> Result<ServerPermit, Error> {
-        let patience = self.patience();
-        if let Some(error) = patience.absence {
-            self.hurry();
-            if since.elapsed() >= patience.most {
+        let wait_limit = self.wait_limit();
+        if let Some(error) = wait_limit.unavailable_error {
+            self.retry_soon();
+            if since.elapsed() >= wait_limit.most {
                 return Err(error);
             }
         }
@@ -68,11 +68,11 @@ impl Backends {
         loop {
             // The servers may be gone, or back, meanwhile: then another limit counts. If they left before this request
             // was in the queue, nobody else reports it.
-            let patience = self.patience();
-            if since.elapsed() >= patience.most {
-                return waiting.give_up(patience.absence);
+            let wait_limit = self.wait_limit();
+            if since.elapsed() >= wait_limit.most {
+                return waiting.time_out(wait_limit.unavailable_error);
             }
-            let turn = timeout_at((since + patience.most).into(), &mut waiting.turn).await;
+            let turn = timeout_at((since + wait_limit.most).into(), &mut waiting.turn).await;
             if let Ok(turn) = turn {
                 // Nobody drops the other end without a word, except a process that ends.
                 return turn.unwrap_or_else(|_| Err(Error::new(FailureKind::QueueTimeout)));
@@ -81,11 +81,11 @@ impl Backends {
     }
 
     /// What is waited for now, and how long.
-    fn patience(&self) -> WaitLimit {
+    fn wait_limit(&self) -> WaitLimit {
         let settings = self.settings();
         let limits = &settings.admission;
-        let absence = self.absence();
-        let most = match &absence {
+        let unavailable_error = self.unavailable_error();
+        let most = match &unavailable_error {
             None => limits.queue_timeout,
             // It does not come back by itself.
             Some(error) if error.kind() == FailureKind::UpstreamProtocol => Duration::ZERO,
@@ -93,7 +93,7 @@ impl Backends {
             Some(_) if self.is_unknown() => limits.wait.max(settings.connect_timeout),
             Some(_) => limits.wait,
         };
-        WaitLimit { absence, most }
+        WaitLimit { unavailable_error, most }
     }
 
     /// Gives free places to those who wait.
@@ -106,17 +106,17 @@ impl Backends {
             if queue.len() == 0 {
                 return;
             }
-            let Some(mut slot) = self.take(&self.servers()) else { return };
+            let Some(mut server_permit) = self.take(&self.servers()) else { return };
             loop {
-                let Some(tell) = queue.pop(Instant::now()) else {
-                    spare = Some(slot);
+                let Some(permit_sender) = queue.pop(Instant::now()) else {
+                    spare = Some(server_permit);
                     break;
                 };
                 self.waiting.store(queue.len(), Ordering::SeqCst);
-                match tell.send(Ok(slot)) {
+                match permit_sender.send(Ok(server_permit)) {
                     Ok(()) => break,
                     // It has left at this moment.
-                    Err(Ok(returned)) => slot = returned,
+                    Err(Ok(returned)) => server_permit = returned,
                     Err(Err(_)) => return,
                 }
             }
@@ -124,28 +124,28 @@ impl Backends {
     }
 
     /// Sends everybody away who waits.
-    pub(super) fn dismiss(&self, error: &Error) {
+    pub(super) fn fail_all(&self, error: &Error) {
         let mut queue = lock(&self.queue);
-        for tell in queue.drain() {
+        for permit_sender in queue.drain() {
             // One that has left meanwhile need not know.
-            let _ = tell.send(Err(OutageCause::from(error).error()));
+            let _ = permit_sender.send(Err(OutageCause::from(error).error()));
         }
         self.waiting.store(0, Ordering::SeqCst);
     }
 
     fn enqueue(self: &Arc<Self>, since: Instant) -> Result<QueuedRequest, Error> {
-        let (tell, turn) = oneshot::channel();
+        let (permit_sender, turn) = oneshot::channel();
         let most = self.settings().admission.queue;
-        let ticket = {
+        let waiter_id = {
             let mut queue = lock(&self.queue);
             if queue.len() >= most {
                 return Err(Error::new(FailureKind::QueueFull).unsent());
             }
-            let ticket = queue.push(since, tell);
+            let waiter_id = queue.push(since, permit_sender);
             self.waiting.store(queue.len(), Ordering::SeqCst);
-            ticket
+            waiter_id
         };
-        let waiting = QueuedRequest { fleet: Arc::clone(self), ticket, turn };
+        let waiting = QueuedRequest { backends: Arc::clone(self), waiter_id, turn };
         // A place may have become free before anybody could see that somebody waits.
         self.dispatch();
         Ok(waiting)
@@ -154,8 +154,9 @@ impl Backends {
     fn take(self: &Arc<Self>, servers: &[Arc<UpstreamServer>]) -> Option<ServerPermit> {
         let limit = self.max_in_flight.load(Ordering::Relaxed);
         let take = |server: &Arc<UpstreamServer>| {
-            let slot = || ServerPermit { fleet: Arc::clone(self), server: Arc::clone(server) };
-            server.take(limit).then(slot)
+            let server_permit =
+                || ServerPermit { backends: Arc::clone(self), server: Arc::clone(server) };
+            server.take(limit).then(server_permit)
         };
         if let [only] = servers {
             return if only.is_available() { take(only) } else { None };
@@ -167,8 +168,8 @@ impl Backends {
                 return None;
             }
             // Somebody else may be faster: then another is the least busy.
-            if let Some(slot) = take(least) {
-                return Some(slot);
+            if let Some(server_permit) = take(least) {
+                return Some(server_permit);
             }
         }
     }
@@ -177,21 +178,21 @@ impl Backends {
 // === impl QueuedRequest ===
 
 impl QueuedRequest {
-    /// Its time is over; `absence` is why no server is there.
-    fn give_up(mut self, absence: Option<Error>) -> Result<ServerPermit, Error> {
+    /// Its time is over; `unavailable_error` is why no server is there.
+    fn time_out(mut self, unavailable_error: Option<Error>) -> Result<ServerPermit, Error> {
         // A place that came in the last moment is as good as any other.
         if let Ok(turn) = self.turn.try_recv() {
             return turn;
         }
-        Err(absence.unwrap_or_else(|| Error::new(FailureKind::QueueTimeout).unsent()))
+        Err(unavailable_error.unwrap_or_else(|| Error::new(FailureKind::QueueTimeout).unsent()))
     }
 }
 
 impl Drop for QueuedRequest {
     fn drop(&mut self) {
-        let mut queue = lock(&self.fleet.queue);
-        if queue.remove(self.ticket) {
-            self.fleet.waiting.store(queue.len(), Ordering::SeqCst);
+        let mut queue = lock(&self.backends.queue);
+        if queue.remove(self.waiter_id) {
+            self.backends.waiting.store(queue.len(), Ordering::SeqCst);
         }
         drop(queue);
         // A place that was given to it in this moment goes to the next: dropped with the receiver.
@@ -218,7 +219,7 @@ mod tests {
         plan::AdmissionSettings { max_in_flight, queue, queue_timeout, wait }
     }
 
-    fn fleet(limits: plan::AdmissionSettings) -> Arc<Backends> {
+    fn backends(limits: plan::AdmissionSettings) -> Arc<Backends> {
         Backends::new(&plan(limits), &Arc::default())
     }
 
@@ -227,10 +228,10 @@ mod tests {
         builder.enable_all().build().unwrap().block_on(future)
     }
 
-    async fn admit(fleet: &Arc<Backends>) -> Result<ServerPermit, Error> {
-        match fleet.try_admit(&fleet.servers()) {
-            Some(slot) => Ok(slot),
-            None => fleet.admit(Instant::now()).await,
+    async fn admit(backends: &Arc<Backends>) -> Result<ServerPermit, Error> {
+        match backends.try_admit(&backends.servers()) {
+            Some(server_permit) => Ok(server_permit),
+            None => backends.admit(Instant::now()).await,
         }
     }
 
@@ -245,48 +246,48 @@ mod tests {
     #[test]
     fn a_place_that_is_given_back_goes_to_who_waits() {
         block_on(async {
-            let fleet = fleet(limits(1, 10));
-            let first = admit(&fleet).await.unwrap();
-            let mut second = Box::pin(admit(&fleet));
+            let backends = backends(limits(1, 10));
+            let first = admit(&backends).await.unwrap();
+            let mut second = Box::pin(admit(&backends));
             assert!(!begin(&mut second).await);
             // Nobody overtakes those who wait.
             drop(first);
-            assert!(fleet.try_admit(&fleet.servers()).is_none());
+            assert!(backends.try_admit(&backends.servers()).is_none());
             let second = second.await.unwrap();
             assert_eq!(second.server.in_flight(), 1);
             drop(second);
-            assert_eq!(fleet.servers()[0].in_flight(), 0);
-            assert!(fleet.try_admit(&fleet.servers()).is_some());
+            assert_eq!(backends.servers()[0].in_flight(), 0);
+            assert!(backends.try_admit(&backends.servers()).is_some());
         });
     }
 
     #[test]
     fn a_full_queue_refuses() {
         block_on(async {
-            let fleet = fleet(limits(1, 1));
-            let _first = admit(&fleet).await.unwrap();
-            let mut second = Box::pin(admit(&fleet));
+            let backends = backends(limits(1, 1));
+            let _first = admit(&backends).await.unwrap();
+            let mut second = Box::pin(admit(&backends));
             assert!(!begin(&mut second).await);
-            assert_eq!(admit(&fleet).await.unwrap_err().kind(), FailureKind::QueueFull);
+            assert_eq!(admit(&backends).await.unwrap_err().kind(), FailureKind::QueueFull);
         });
     }
 
     #[test]
     fn one_that_leaves_makes_room() {
         block_on(async {
-            let fleet = fleet(limits(1, 1));
-            let first = admit(&fleet).await.unwrap();
-            let mut second = Box::pin(admit(&fleet));
+            let backends = backends(limits(1, 1));
+            let first = admit(&backends).await.unwrap();
+            let mut second = Box::pin(admit(&backends));
             assert!(!begin(&mut second).await);
             drop(second);
-            let mut third = Box::pin(admit(&fleet));
+            let mut third = Box::pin(admit(&backends));
             assert!(!begin(&mut third).await);
             // One that leaves after it got its turn hands it on.
-            let mut fourth = Box::pin(fleet.admit(Instant::now()));
+            let mut fourth = Box::pin(backends.admit(Instant::now()));
             assert!(begin(&mut fourth).await, "the queue has one place");
             drop(first);
             drop(third);
-            assert_eq!(fleet.servers()[0].in_flight(), 0);
+            assert_eq!(backends.servers()[0].in_flight(), 0);
         });
     }
 
@@ -294,24 +295,25 @@ mod tests {
     fn waits_no_longer_than_it_may() {
         block_on(async {
             let soon = Duration::from_millis(20);
-            let fleet = fleet(plan::AdmissionSettings { queue_timeout: soon, ..limits(1, 10) });
-            let _first = admit(&fleet).await.unwrap();
-            assert_eq!(admit(&fleet).await.unwrap_err().kind(), FailureKind::QueueTimeout);
-            assert_eq!(lock(&fleet.queue).len(), 0);
+            let backends =
+                backends(plan::AdmissionSettings { queue_timeout: soon, ..limits(1, 10) });
+            let _first = admit(&backends).await.unwrap();
+            assert_eq!(admit(&backends).await.unwrap_err().kind(), FailureKind::QueueTimeout);
+            assert_eq!(lock(&backends.queue).len(), 0);
         });
     }
 
     #[test]
     fn an_application_that_is_away_is_waited_for() {
         block_on(async {
-            let fleet = fleet(limits(4, 10));
-            let servers = fleet.servers();
+            let backends = backends(limits(4, 10));
+            let servers = backends.servers();
             let error = Error::new(FailureKind::UpstreamRefused);
-            fleet.on_refused(&servers[0], &error);
-            let mut waiting = Box::pin(admit(&fleet));
+            backends.on_refused(&servers[0], &error);
+            let mut waiting = Box::pin(admit(&backends));
             assert!(!begin(&mut waiting).await);
-            assert!(servers[0].come_back());
-            fleet.dispatch();
+            assert!(servers[0].mark_available());
+            backends.dispatch();
             waiting.await.unwrap();
         });
     }
@@ -319,25 +321,27 @@ mod tests {
     #[test]
     fn without_patience_the_failure_is_told_at_once() {
         block_on(async {
-            let fleet = fleet(plan::AdmissionSettings { wait: Duration::ZERO, ..limits(1, 10) });
-            let place = admit(&fleet).await.unwrap();
-            let mut waiting = Box::pin(admit(&fleet));
+            let backends =
+                backends(plan::AdmissionSettings { wait: Duration::ZERO, ..limits(1, 10) });
+            let place = admit(&backends).await.unwrap();
+            let mut waiting = Box::pin(admit(&backends));
             assert!(!begin(&mut waiting).await);
-            fleet.on_refused(&place.server, &Error::new(FailureKind::UpstreamRefused));
+            backends.on_refused(&place.server, &Error::new(FailureKind::UpstreamRefused));
             assert_eq!(waiting.await.unwrap_err().kind(), FailureKind::UpstreamRefused);
-            let late = admit(&fleet).await.unwrap_err();
+            let late = admit(&backends).await.unwrap_err();
             assert!(late.kind() == FailureKind::UpstreamRefused && late.is_unsent());
         });
     }
 
     #[test]
     fn the_server_with_the_fewest_requests_is_next() {
-        let fleet = fleet(limits(2, 10));
+        let backends = backends(limits(2, 10));
         let addresses = ["127.0.0.1:1", "127.0.0.1:2"].map(|text| text.parse().unwrap());
-        fleet.replace(addresses.map(ServerAddress::Tcp).to_vec());
-        let servers = fleet.servers();
-        let slots: Vec<ServerPermit> = std::iter::from_fn(|| fleet.try_admit(&servers)).collect();
-        let ids: Vec<u64> = slots.iter().map(|slot| slot.server.id).collect();
+        backends.replace(addresses.map(ServerAddress::Tcp).to_vec());
+        let servers = backends.servers();
+        let slots: Vec<ServerPermit> =
+            std::iter::from_fn(|| backends.try_admit(&servers)).collect();
+        let ids: Vec<u64> = slots.iter().map(|server_permit| server_permit.server.id).collect();
         assert_eq!(ids.len(), 4);
         assert_ne!(ids[0], ids[1]);
         assert_ne!(ids[2], ids[3]);
@@ -345,7 +349,7 @@ mod tests {
         // The last one is used however often it fails.
         let error = Error::new(FailureKind::UpstreamClosed);
         for _ in 0..10 {
-            servers.iter().for_each(|server| fleet.on_failed(server, &error));
+            servers.iter().for_each(|server| backends.on_failed(server, &error));
         }
         assert_eq!(servers.iter().filter(|server| server.is_available()).count(), 1);
     }
@@ -354,27 +358,27 @@ mod tests {
     #[test]
     fn many_threads_share_few_places() {
         const LIMIT: usize = 3;
-        let fleet = fleet(limits(LIMIT, 1000));
+        let backends = backends(limits(LIMIT, 1000));
         let (running, served) = (AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
             for seed in 0..4_u64 {
-                let (fleet, running, served) = (&fleet, &running, &served);
+                let (backends, running, served) = (&backends, &running, &served);
                 scope.spawn(move || {
                     let mut random = fastrand::Rng::with_seed(seed);
                     block_on(async {
                         for _ in 0..2000 {
                             if random.u8(..4) == 0 {
-                                let mut hasty = Box::pin(admit(fleet));
+                                let mut hasty = Box::pin(admit(backends));
                                 begin(&mut hasty).await;
                                 continue;
                             }
-                            let slot = admit(fleet).await.unwrap();
+                            let server_permit = admit(backends).await.unwrap();
                             assert!(running.fetch_add(1, Ordering::SeqCst) < LIMIT);
                             if random.bool() {
                                 tokio::task::yield_now().await;
                             }
                             running.fetch_sub(1, Ordering::SeqCst);
-                            drop(slot);
+                            drop(server_permit);
                             served.fetch_add(1, Ordering::SeqCst);
                         }
                     });
@@ -382,7 +386,7 @@ mod tests {
             }
         });
         assert!(served.load(Ordering::SeqCst) > 4000);
-        assert_eq!(fleet.servers()[0].in_flight(), 0);
-        assert_eq!(fleet.waiting.load(Ordering::SeqCst), 0);
+        assert_eq!(backends.servers()[0].in_flight(), 0);
+        assert_eq!(backends.waiting.load(Ordering::SeqCst), 0);
     }
 }

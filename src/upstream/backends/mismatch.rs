@@ -38,7 +38,7 @@ const UWSGI: UwsgiSettings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffe
 impl Backends {
     /// Something is wrong with a server that was never understood: it is asked in the other protocol, unless it was
     /// a while ago.
-    pub(in crate::upstream) fn suspect(&self, server: &UpstreamServer, host: &[u8]) {
+    pub(in crate::upstream) fn request_probe(&self, server: &UpstreamServer, host: &[u8]) {
         if !server.protocol.is_proven()
             && !self.settings().trusts_protocol
             && server.protocol.request(host, Instant::now())
@@ -54,7 +54,7 @@ impl Backends {
         host: &[u8],
         patience: Duration,
     ) -> Option<Error> {
-        self.suspect(server, host);
+        self.request_probe(server, host);
         server.protocol.is_other(patience).await.then(|| self.mismatch_error(server))
     }
 
@@ -80,8 +80,8 @@ impl Backends {
             }
             for server in self.servers().iter() {
                 if let Some(host) = server.protocol.begin() {
-                    let (fleet, server) = (Arc::clone(self), Arc::clone(server));
-                    checks.spawn(async move { fleet.check_protocol(&server, &host).await });
+                    let (backends, server) = (Arc::clone(self), Arc::clone(server));
+                    checks.spawn(async move { backends.check_protocol(&server, &host).await });
                 }
             }
         }
@@ -95,14 +95,14 @@ impl Backends {
             && mem::discriminant(&protocol) == mem::discriminant(&self.settings().protocol);
         if is_other {
             let error = self.mismatch_error(server);
-            if self.leave(server, &error, false) {
-                self.trouble.notify_one();
+            if self.mark_unavailable(server, &error, false) {
+                self.server_lost.notify_one();
             }
             // Nobody waits for what does not come.
             if let Some(error) =
-                self.absence().filter(|it| it.kind() == FailureKind::UpstreamProtocol)
+                self.unavailable_error().filter(|it| it.kind() == FailureKind::UpstreamProtocol)
             {
-                self.dismiss(&error);
+                self.fail_all(&error);
             }
         }
         server.protocol.finish(is_other, Instant::now());

@@ -19,9 +19,9 @@ pub(super) struct WaitQueue<T> {
 
 #[derive(Debug)]
 struct Waiter<T> {
-    ticket: WaiterId,
+    waiter_id: WaiterId,
     since: Instant,
-    tell: T,
+    permit_sender: T,
 }
 
 /// A request's name in the queue.
@@ -36,12 +36,12 @@ impl<T> WaitQueue<T> {
     }
 
     /// Adds a request that waits since then: behind all that wait for longer.
-    pub(super) fn push(&mut self, since: Instant, tell: T) -> WaiterId {
-        let ticket = WaiterId(self.next);
+    pub(super) fn push(&mut self, since: Instant, permit_sender: T) -> WaiterId {
+        let waiter_id = WaiterId(self.next);
         self.next += 1;
         let place = self.waiters.partition_point(|waiter| waiter.since <= since);
-        self.waiters.insert(place, Waiter { ticket, since, tell });
-        ticket
+        self.waiters.insert(place, Waiter { waiter_id, since, permit_sender });
+        waiter_id
     }
 
     /// Takes out the request whose turn it is.
@@ -49,18 +49,18 @@ impl<T> WaitQueue<T> {
         let oldest = self.waiters.front()?;
         let is_overloaded = now.saturating_duration_since(oldest.since) > SHORT_WAIT;
         let next = if is_overloaded { self.waiters.pop_back() } else { self.waiters.pop_front() };
-        next.map(|waiter| waiter.tell)
+        next.map(|waiter| waiter.permit_sender)
     }
 
     /// Takes out a request that waits no more; `false` if it was not there.
-    pub(super) fn remove(&mut self, ticket: WaiterId) -> bool {
-        let place = self.waiters.iter().position(|waiter| waiter.ticket == ticket);
+    pub(super) fn remove(&mut self, waiter_id: WaiterId) -> bool {
+        let place = self.waiters.iter().position(|waiter| waiter.waiter_id == waiter_id);
         place.and_then(|place| self.waiters.remove(place)).is_some()
     }
 
     /// Takes out all.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = T> {
-        self.waiters.drain(..).map(|waiter| waiter.tell)
+        self.waiters.drain(..).map(|waiter| waiter.permit_sender)
     }
 }
 
@@ -137,8 +137,8 @@ mod tests {
                         }
                     }
                     _ => {
-                        let Some((ticket, name)) = tickets.pop() else { continue };
-                        prop_assert_eq!(queue.remove(ticket), here.contains(&name));
+                        let Some((waiter_id, name)) = tickets.pop() else { continue };
+                        prop_assert_eq!(queue.remove(waiter_id), here.contains(&name));
                         here.retain(|other| *other != name);
                     }
                 }

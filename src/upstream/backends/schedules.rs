@@ -29,14 +29,14 @@ const LONG: Duration = Duration::from_secs(1000);
 /// What a script's threads share.
 #[derive(Clone)]
 struct SharedState {
-    fleet: Arc<Backends>,
+    backends: Arc<Backends>,
 }
 
 // === impl SharedState ===
 
 impl SharedState {
     fn new(plan: &plan::UpstreamSettings) -> Self {
-        Self { fleet: Backends::new(plan, &Arc::default()) }
+        Self { backends: Backends::new(plan, &Arc::default()) }
     }
 
     fn with(max_in_flight: usize, queue: usize) -> Self {
@@ -45,13 +45,13 @@ impl SharedState {
 
     /// A place that is taken before the threads begin.
     fn held(&self) -> ServerPermit {
-        self.fleet.try_admit(&self.fleet.servers()).unwrap()
+        self.backends.try_admit(&self.backends.servers()).unwrap()
     }
 
     fn admit(&self, since: Instant) -> Result<ServerPermit, Error> {
-        match self.fleet.try_admit(&self.fleet.servers()) {
-            Some(slot) => Ok(slot),
-            None => explore::wait(self.fleet.admit(since)),
+        match self.backends.try_admit(&self.backends.servers()) {
+            Some(server_permit) => Ok(server_permit),
+            None => explore::wait(self.backends.admit(since)),
         }
     }
 
@@ -77,10 +77,10 @@ impl SharedState {
     fn leaving(&self) -> ScriptThread {
         let site = self.clone();
         thread(move || {
-            if let Some(slot) = site.fleet.try_admit(&site.fleet.servers()) {
-                return drop(slot);
+            if let Some(server_permit) = site.backends.try_admit(&site.backends.servers()) {
+                return drop(server_permit);
             }
-            let mut waiting = Box::pin(site.fleet.admit(now()));
+            let mut waiting = Box::pin(site.backends.admit(now()));
             let once = poll_fn(|cx| Poll::Ready(waiting.as_mut().poll(cx).map(Result::unwrap)));
             let _ = explore::wait(once);
         })
@@ -89,17 +89,17 @@ impl SharedState {
     /// Nothing is left behind.
     fn end(self) -> Box<dyn FnOnce()> {
         Box::new(move || {
-            for server in self.fleet.servers().iter() {
+            for server in self.backends.servers().iter() {
                 assert_eq!(server.in_flight(), 0, "a place is lost");
             }
-            assert_eq!(lock(&self.fleet.queue).len(), 0);
-            assert_eq!(self.fleet.waiting.load(Ordering::SeqCst), 0);
+            assert_eq!(lock(&self.backends.queue).len(), 0);
+            assert_eq!(self.backends.waiting.load(Ordering::SeqCst), 0);
             // All places can be had again.
-            let servers = self.fleet.servers();
+            let servers = self.backends.servers();
             let slots: Vec<ServerPermit> =
-                std::iter::from_fn(|| self.fleet.try_admit(&servers)).collect();
+                std::iter::from_fn(|| self.backends.try_admit(&servers)).collect();
             let available = servers.iter().filter(|server| server.is_available()).count();
-            let limit = self.fleet.max_in_flight.load(Ordering::SeqCst);
+            let limit = self.backends.max_in_flight.load(Ordering::SeqCst);
             assert_eq!(slots.len(), limit * available);
         })
     }
@@ -136,8 +136,8 @@ fn thread(body: impl FnOnce() + Send + 'static) -> ScriptThread {
 }
 
 /// A request is over.
-fn release(slot: ServerPermit) -> ScriptThread {
-    thread(move || drop(slot))
+fn release(server_permit: ServerPermit) -> ScriptThread {
+    thread(move || drop(server_permit))
 }
 
 fn refused() -> Error {
@@ -170,10 +170,10 @@ fn two_requests_never_have_the_same_place() {
         let one = || {
             let (site, running) = (site.clone(), Arc::clone(&running));
             thread(move || {
-                let slot = site.admit(now()).unwrap();
+                let server_permit = site.admit(now()).unwrap();
                 assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0);
                 running.fetch_sub(1, Ordering::SeqCst);
-                drop(slot);
+                drop(server_permit);
             })
         };
         ThreadScript { threads: vec![one(), one()], end: site.clone().end() }
@@ -236,12 +236,12 @@ fn full_queue_refuses_and_forgets_nobody() {
 fn server_that_comes_back_serves_those_who_wait() {
     explore("comes back", || {
         let site = SharedState::with(1, 10);
-        let server = Arc::clone(&site.fleet.servers()[0]);
-        site.fleet.on_refused(&server, &refused());
-        let fleet = Arc::clone(&site.fleet);
+        let server = Arc::clone(&site.backends.servers()[0]);
+        site.backends.on_refused(&server, &refused());
+        let backends = Arc::clone(&site.backends);
         let back = thread(move || {
-            fleet.come_back(&server);
-            fleet.dispatch();
+            backends.mark_available(&server);
+            backends.dispatch();
         });
         ThreadScript { threads: vec![back, site.patient()], end: site.end() }
     });
@@ -252,11 +252,11 @@ fn server_that_leaves_and_comes_back_forgets_nobody() {
     explore("leaves and comes back", || {
         let site = SharedState::with(1, 10);
         let held = site.held();
-        let fleet = Arc::clone(&site.fleet);
+        let backends = Arc::clone(&site.backends);
         let restart = thread(move || {
-            fleet.on_refused(&held.server, &refused());
-            fleet.come_back(&held.server);
-            fleet.dispatch();
+            backends.on_refused(&held.server, &refused());
+            backends.mark_available(&held.server);
+            backends.dispatch();
             drop(held);
         });
         ThreadScript { threads: vec![restart, site.patient()], end: site.end() }
@@ -268,8 +268,8 @@ fn higher_limit_lets_those_in_who_wait() {
     explore("higher limit", || {
         let site = SharedState::with(1, 10);
         let held = site.held();
-        let fleet = Arc::clone(&site.fleet);
-        let change = thread(move || fleet.change(&plan(2, 10, LONG)));
+        let backends = Arc::clone(&site.backends);
+        let change = thread(move || backends.change(&plan(2, 10, LONG)));
         let (patient, end) = (site.patient(), site.end());
         let end = move || {
             drop(held);
@@ -284,8 +284,8 @@ fn lower_limit_is_kept_and_forgets_nobody() {
     explore("lower limit", || {
         let site = SharedState::with(2, 10);
         let held = [site.held(), site.held()];
-        let fleet = Arc::clone(&site.fleet);
-        let change = thread(move || fleet.change(&plan(1, 10, LONG)));
+        let backends = Arc::clone(&site.backends);
+        let change = thread(move || backends.change(&plan(1, 10, LONG)));
         let release = thread(move || drop(held));
         ThreadScript { threads: vec![change, release, site.patient()], end: site.end() }
     });
@@ -296,9 +296,9 @@ fn request_without_patience_learns_at_once_that_the_server_is_gone() {
     explore("no patience", || {
         let site = SharedState::new(&plan(1, 10, Duration::ZERO));
         let held = site.held();
-        let fleet = Arc::clone(&site.fleet);
+        let backends = Arc::clone(&site.backends);
         let refuse = thread(move || {
-            fleet.on_refused(&held.server, &refused());
+            backends.on_refused(&held.server, &refused());
             drop(held);
         });
         let request = site.expecting(now(), &[Ok(()), Err(FailureKind::UpstreamRefused)]);
@@ -311,11 +311,11 @@ fn server_of_another_name_serves_those_who_wait() {
     explore("another server", || {
         let site = SharedState::with(1, 10);
         let held = site.held();
-        let fleet = Arc::clone(&site.fleet);
+        let backends = Arc::clone(&site.backends);
         // As after another answer of a name server.
         let replace = thread(move || {
-            fleet.replace(vec![ServerAddress::Unix("/run/other.sock".into())]);
-            fleet.dispatch();
+            backends.replace(vec![ServerAddress::Unix("/run/other.sock".into())]);
+            backends.dispatch();
         });
         ThreadScript { threads: vec![replace, release(held), site.patient()], end: site.end() }
     });
@@ -326,7 +326,7 @@ fn two_servers_are_both_used() {
     explore("two servers", || {
         let site = SharedState::with(1, 10);
         let addresses = ["/run/1.sock", "/run/2.sock"].map(|path| ServerAddress::Unix(path.into()));
-        site.fleet.replace(addresses.to_vec());
+        site.backends.replace(addresses.to_vec());
         let held = site.held();
         let threads = vec![release(held), site.patient(), site.patient()];
         ThreadScript { threads, end: site.end() }

@@ -20,13 +20,13 @@ const PATIENCE: u32 = 3;
 /// The first pause between two attempts to reach a server that is away; each is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The first pause for one that accepts connections and fails requests.
-const FIRST_REST: Duration = Duration::from_secs(1);
+const FIRST_EJECTION: Duration = Duration::from_secs(1);
 /// The longest pause while somebody waits and no other server is there.
 const EAGER: Duration = Duration::from_millis(100);
 /// The longest pause otherwise.
 const CALM: Duration = Duration::from_secs(1);
 /// The longest rest of a server that accepts connections and fails requests.
-const LONGEST_REST: Duration = Duration::from_secs(30);
+const LONGEST_EJECTION: Duration = Duration::from_secs(30);
 
 /// The pause between two looks whether a server still speaks the other protocol.
 const RECHECK: Duration = Duration::from_secs(2);
@@ -48,13 +48,13 @@ pub(in crate::upstream) struct UpstreamServer {
     name: String,
     /// Requests it has now.
     in_flight: AtomicUsize,
-    is_away: AtomicBool,
+    is_unavailable: AtomicBool,
     /// Requests that it failed since the last one it answered.
     failures: AtomicU32,
     /// How often it was left alone since it last answered well.
-    rests: AtomicU32,
+    ejections: AtomicU32,
     pub(in crate::upstream) protocol: ProtocolCheck,
-    trouble: Mutex<ServerOutage>,
+    outage: Mutex<ServerOutage>,
     /// Outages are logged once in ten seconds: one that comes and goes would fill the log.
     outages: LogThrottle,
     /// Whether the log says that it is unavailable.
@@ -87,11 +87,11 @@ impl UpstreamServer {
             name: address.to_string(),
             address,
             in_flight: AtomicUsize::new(0),
-            is_away: AtomicBool::new(false),
+            is_unavailable: AtomicBool::new(false),
             failures: AtomicU32::new(0),
-            rests: AtomicU32::new(0),
+            ejections: AtomicU32::new(0),
             protocol: ProtocolCheck::new(),
-            trouble: Mutex::default(),
+            outage: Mutex::default(),
             outages: LogThrottle::new(),
             is_logged: AtomicBool::new(false),
         }
@@ -106,7 +106,7 @@ impl UpstreamServer {
     }
 
     pub(in crate::upstream) fn is_available(&self) -> bool {
-        !self.is_away.load(Ordering::Relaxed)
+        !self.is_unavailable.load(Ordering::Relaxed)
     }
 
     /// Takes a place, if one of `limit` is free.
@@ -115,13 +115,13 @@ impl UpstreamServer {
         self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).is_ok()
     }
 
-    pub(super) fn give_back(&self) {
+    pub(super) fn release(&self) {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// A request was answered.
     pub(in crate::upstream) fn on_answer(&self) {
-        for count in [&self.failures, &self.rests] {
+        for count in [&self.failures, &self.ejections] {
             if count.load(Ordering::Relaxed) != 0 {
                 count.store(0, Ordering::Relaxed);
             }
@@ -134,18 +134,22 @@ impl UpstreamServer {
     }
 
     /// Takes it out of use; `false` if it was already.
-    pub(super) fn leave(&self, failure: OutageCause, rests: bool) -> bool {
-        let mut trouble = self.trouble();
+    pub(super) fn mark_unavailable(&self, failure: OutageCause, ejections: bool) -> bool {
+        let mut trouble = self.outage();
         let is_other_protocol = failure.is_other_protocol();
         trouble.last = Some(failure);
-        if self.is_away.swap(true, Ordering::Relaxed) {
+        if self.is_unavailable.swap(true, Ordering::Relaxed) {
             return false;
         }
         trouble.attempts = 0;
         let pause = if is_other_protocol {
             RECHECK
-        } else if rests {
-            doubled(FIRST_REST, self.rests.fetch_add(1, Ordering::Relaxed), LONGEST_REST)
+        } else if ejections {
+            doubled(
+                FIRST_EJECTION,
+                self.ejections.fetch_add(1, Ordering::Relaxed),
+                LONGEST_EJECTION,
+            )
         } else {
             FIRST_PAUSE
         };
@@ -154,18 +158,18 @@ impl UpstreamServer {
     }
 
     /// Puts it to use again; `false` if it was already.
-    pub(super) fn come_back(&self) -> bool {
+    pub(super) fn mark_available(&self) -> bool {
         self.failures.store(0, Ordering::Relaxed);
-        let was_away = self.is_away.swap(false, Ordering::Relaxed);
-        if was_away {
+        let was_unavailable = self.is_unavailable.swap(false, Ordering::Relaxed);
+        if was_unavailable {
             self.protocol.forget();
         }
-        was_away
+        was_unavailable
     }
 
     /// An attempt to reach it has failed.
-    pub(super) fn stay_away(&self, failure: OutageCause, is_urgent: bool) {
-        let mut trouble = self.trouble();
+    pub(super) fn extend_outage(&self, failure: OutageCause, is_urgent: bool) {
+        let mut trouble = self.outage();
         trouble.attempts = trouble.attempts.saturating_add(1);
         let longest = if is_urgent { EAGER } else { CALM };
         let pause = match failure.is_other_protocol() {
@@ -181,7 +185,7 @@ impl UpstreamServer {
         if self.is_logged.load(Ordering::Relaxed) {
             return;
         }
-        let Some(missed) = self.outages.allow() else { return };
+        let Some(missed) = self.outages.should_log() else { return };
         self.is_logged.store(true, Ordering::Relaxed);
         tracing::warn!(server = %self.address, %error, missed, "upstream server unavailable");
     }
@@ -195,12 +199,12 @@ impl UpstreamServer {
 
     /// When it may be tried again.
     pub(super) fn not_before(&self) -> Option<Instant> {
-        self.trouble().not_before
+        self.outage().not_before
     }
 
     /// Somebody waits for it now: a long pause is cut short, a rest is not.
-    pub(super) fn hurry(&self) {
-        let mut trouble = self.trouble();
+    pub(super) fn retry_soon(&self) {
+        let mut trouble = self.outage();
         let soon = Instant::now() + EAGER;
         let is_other_protocol = trouble.last.as_ref().is_some_and(OutageCause::is_other_protocol);
         if trouble.attempts > 0
@@ -213,18 +217,18 @@ impl UpstreamServer {
 
     /// Why it is away.
     pub(super) fn failure(&self) -> Option<OutageCause> {
-        self.trouble().last.clone()
+        self.outage().last.clone()
     }
 
     /// Whether it is away because it speaks the other protocol.
     pub(super) fn speaks_other(&self) -> bool {
-        let trouble = self.trouble();
+        let trouble = self.outage();
         !self.is_available() && trouble.last.as_ref().is_some_and(OutageCause::is_other_protocol)
     }
 
-    fn trouble(&self) -> MutexGuard<'_, ServerOutage> {
+    fn outage(&self) -> MutexGuard<'_, ServerOutage> {
         // Plain values: one half written can't be worse than another.
-        lock(&self.trouble)
+        lock(&self.outage)
     }
 }
 
@@ -286,7 +290,7 @@ mod tests {
         let server = server();
         assert!(server.take(2) && server.take(2));
         assert!(!server.take(2));
-        server.give_back();
+        server.release();
         assert!(server.take(2));
         assert_eq!(server.in_flight(), 2);
     }
@@ -296,16 +300,16 @@ mod tests {
         let pauses: Vec<u128> =
             (0..6).map(|times| doubled(FIRST_PAUSE, times, EAGER).as_millis()).collect();
         assert_eq!(pauses, [10, 20, 40, 80, 100, 100]);
-        assert_eq!(doubled(FIRST_REST, u32::MAX, LONGEST_REST), LONGEST_REST);
+        assert_eq!(doubled(FIRST_EJECTION, u32::MAX, LONGEST_EJECTION), LONGEST_EJECTION);
     }
 
     #[test]
     fn goes_away_once_and_comes_back() {
         let server = server();
-        assert!(server.leave(refused(), false));
-        assert!(!server.leave(refused(), false) && !server.is_available());
+        assert!(server.mark_unavailable(refused(), false));
+        assert!(!server.mark_unavailable(refused(), false) && !server.is_available());
         assert_eq!(server.failure().unwrap().error().kind(), FailureKind::UpstreamRefused);
-        assert!(server.come_back() && !server.come_back() && server.is_available());
+        assert!(server.mark_available() && !server.mark_available() && server.is_available());
     }
 
     #[test]
@@ -315,15 +319,15 @@ mod tests {
         server.on_answer();
         assert!(!server.on_failure() && !server.on_failure() && server.on_failure());
         for seconds in [1, 2, 4] {
-            assert!(server.leave(refused(), true));
+            assert!(server.mark_unavailable(refused(), true));
             let rest = server.not_before().unwrap() - Instant::now();
             let expected = Duration::from_secs(seconds);
             assert!(rest <= expected && rest > expected / 2, "{rest:?}");
-            server.come_back();
+            server.mark_available();
         }
         // It is well: what was is forgotten.
         server.on_answer();
-        assert!(server.leave(refused(), true));
+        assert!(server.mark_unavailable(refused(), true));
         assert!(server.not_before().unwrap() - Instant::now() <= Duration::from_secs(1));
     }
 }

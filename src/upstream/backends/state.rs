@@ -41,11 +41,11 @@ pub struct Backends {
     /// Requests in the queue.
     pub(super) waiting: AtomicUsize,
     /// A server went away, or a name is needed.
-    pub(super) trouble: Notify,
+    pub(super) server_lost: Notify,
     /// A server is to be asked in the other protocol.
     pub(super) unproven: Notify,
     /// A name's answer is in doubt.
-    pub(super) doubt: Notify,
+    pub(super) name_doubtful: Notify,
     /// Why no server is known.
     pub(super) unresolved: Mutex<Option<OutageCause>>,
 }
@@ -53,7 +53,7 @@ pub struct Backends {
 /// A place at a server, held for one request; given back when dropped.
 #[derive(Debug)]
 pub(in crate::upstream) struct ServerPermit {
-    pub(super) fleet: Arc<Backends>,
+    pub(super) backends: Arc<Backends>,
     pub(in crate::upstream) server: Arc<UpstreamServer>,
 }
 
@@ -65,7 +65,7 @@ type PermitSender = oneshot::Sender<Result<ServerPermit, Error>>;
 impl Backends {
     /// Opens no connection and asks no name server.
     pub fn new(plan: &plan::UpstreamSettings, counts: &Arc<ServerCounts>) -> Arc<Self> {
-        let fleet = Self {
+        let backends = Self {
             targets: plan.targets.clone(),
             settings: Mutex::new(Arc::new(plan.clone())),
             max_in_flight: AtomicUsize::new(plan.admission.max_in_flight),
@@ -77,14 +77,14 @@ impl Backends {
             next_id: AtomicU64::new(0),
             queue: Mutex::default(),
             waiting: AtomicUsize::new(0),
-            trouble: Notify::new(),
+            server_lost: Notify::new(),
             unproven: Notify::new(),
-            doubt: Notify::new(),
+            name_doubtful: Notify::new(),
             unresolved: Mutex::default(),
         };
-        let known = fleet.targets.iter().filter_map(known_address).collect();
-        fleet.replace(known);
-        Arc::new(fleet)
+        let known = backends.targets.iter().filter_map(known_address).collect();
+        backends.replace(known);
+        Arc::new(backends)
     }
 
     /// Whether these settings are about the same servers, so that it can go on under them.
@@ -118,7 +118,7 @@ impl Backends {
         for server in self.servers().iter() {
             server.protocol.forget();
             if server.speaks_other() {
-                self.come_back(server);
+                self.mark_available(server);
             }
         }
     }
@@ -147,12 +147,12 @@ impl Backends {
         if error.kind() == FailureKind::DescriptorsExhausted {
             return;
         }
-        self.leave(server, error, false);
+        self.mark_unavailable(server, error, false);
         if self.settings().admission.wait.is_zero() && !self.is_any_available() {
-            self.dismiss(error);
+            self.fail_all(error);
         }
-        self.trouble.notify_one();
-        self.doubt.notify_one();
+        self.server_lost.notify_one();
+        self.name_doubtful.notify_one();
     }
 
     /// A server accepted a connection and closed it without an answer. One that does so again and again
@@ -161,8 +161,8 @@ impl Backends {
         let is_enough = server.on_failure();
         let has_others =
             self.servers().iter().any(|other| other.id != server.id && other.is_available());
-        if is_enough && has_others && self.leave(server, error, true) {
-            self.trouble.notify_one();
+        if is_enough && has_others && self.mark_unavailable(server, error, true) {
+            self.server_lost.notify_one();
         }
     }
 
@@ -177,14 +177,14 @@ impl Backends {
     }
 
     /// Somebody waits for servers that are away.
-    pub(super) fn hurry(&self) {
-        self.servers().iter().for_each(|server| server.hurry());
-        self.trouble.notify_one();
-        self.doubt.notify_one();
+    pub(super) fn retry_soon(&self) {
+        self.servers().iter().for_each(|server| server.retry_soon());
+        self.server_lost.notify_one();
+        self.name_doubtful.notify_one();
     }
 
     /// Why no server is there, if none is.
-    pub(super) fn absence(&self) -> Option<Error> {
+    pub(super) fn unavailable_error(&self) -> Option<Error> {
         let servers = self.servers();
         if servers.iter().any(|server| server.is_available()) {
             return None;
@@ -200,16 +200,21 @@ impl Backends {
     }
 
     /// Takes a server out of use; `false` if it was already, or is none of ours any more.
-    pub(super) fn leave(&self, server: &UpstreamServer, error: &Error, rests: bool) -> bool {
+    pub(super) fn mark_unavailable(
+        &self,
+        server: &UpstreamServer,
+        error: &Error,
+        ejections: bool,
+    ) -> bool {
         // Locked, so that one that a name has lost meanwhile, with requests under way, is not counted.
         let servers = lock(&self.servers);
-        if !is_among(&servers, server) || !server.leave(error.into(), rests) {
+        if !is_among(&servers, server) || !server.mark_unavailable(error.into(), ejections) {
             return false;
         }
         let counts = &self.counts;
         if self.is_counted() {
             counts.available.fetch_sub(1, Ordering::Relaxed);
-            counts.away.fetch_add(1, Ordering::Relaxed);
+            counts.unavailable.fetch_add(1, Ordering::Relaxed);
         }
         counts.ejections.fetch_add(1, Ordering::Relaxed);
         drop(servers);
@@ -218,13 +223,13 @@ impl Backends {
     }
 
     /// Puts a server to use again.
-    pub(super) fn come_back(&self, server: &UpstreamServer) {
+    pub(super) fn mark_available(&self, server: &UpstreamServer) {
         let servers = lock(&self.servers);
-        if !is_among(&servers, server) || !server.come_back() {
+        if !is_among(&servers, server) || !server.mark_available() {
             return;
         }
         if self.is_counted() {
-            self.counts.away.fetch_sub(1, Ordering::Relaxed);
+            self.counts.unavailable.fetch_sub(1, Ordering::Relaxed);
             self.counts.available.fetch_add(1, Ordering::Relaxed);
         }
         drop(servers);
@@ -263,7 +268,8 @@ impl Backends {
     }
 
     fn uncount(&self, server: &UpstreamServer) {
-        let count = if server.is_available() { &self.counts.available } else { &self.counts.away };
+        let count =
+            if server.is_available() { &self.counts.available } else { &self.counts.unavailable };
         count.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -272,9 +278,9 @@ impl Backends {
 
 impl Drop for ServerPermit {
     fn drop(&mut self) {
-        self.server.give_back();
-        if self.fleet.waiting.load(Ordering::SeqCst) > 0 {
-            self.fleet.dispatch();
+        self.server.release();
+        if self.backends.waiting.load(Ordering::SeqCst) > 0 {
+            self.backends.dispatch();
         }
     }
 }
@@ -301,33 +307,34 @@ mod tests {
     #[test]
     fn a_server_that_is_gone_is_counted_no_more() {
         let counts = Arc::<ServerCounts>::default();
-        let fleet = Backends::new(&plan::UpstreamSettings::of_tests(Vec::new()), &counts);
+        let backends = Backends::new(&plan::UpstreamSettings::of_tests(Vec::new()), &counts);
         let [first, second] =
             ["/run/1.sock", "/run/2.sock"].map(|path| ServerAddress::Unix(path.into()));
-        let now = || [&counts.available, &counts.away].map(|count| count.load(Ordering::Relaxed));
+        let now =
+            || [&counts.available, &counts.unavailable].map(|count| count.load(Ordering::Relaxed));
         let error = Error::new(FailureKind::UpstreamRefused);
-        fleet.replace(vec![first.clone()]);
-        let old = Arc::clone(&fleet.servers()[0]);
-        fleet.replace(vec![second]);
+        backends.replace(vec![first.clone()]);
+        let old = Arc::clone(&backends.servers()[0]);
+        backends.replace(vec![second]);
         // A request that was on its way there.
-        fleet.on_refused(&old, &error);
-        (0..3).for_each(|_| fleet.on_failed(&old, &error));
+        backends.on_refused(&old, &error);
+        (0..3).for_each(|_| backends.on_failed(&old, &error));
         assert_eq!(now(), [1, 0]);
-        let new = Arc::clone(&fleet.servers()[0]);
-        fleet.on_refused(&new, &error);
+        let new = Arc::clone(&backends.servers()[0]);
+        backends.on_refused(&new, &error);
         assert_eq!(now(), [0, 1]);
-        fleet.replace(vec![first]);
+        backends.replace(vec![first]);
         // It was being tried.
-        fleet.come_back(&new);
+        backends.mark_available(&new);
         assert_eq!(now(), [1, 0]);
         // Other settings have taken its place, and its last requests go on.
-        fleet.retire();
-        fleet.retire();
+        backends.retire();
+        backends.retire();
         assert_eq!(now(), [0, 0]);
-        let last = Arc::clone(&fleet.servers()[0]);
-        fleet.on_refused(&last, &error);
-        fleet.come_back(&last);
-        fleet.replace(Vec::new());
+        let last = Arc::clone(&backends.servers()[0]);
+        backends.on_refused(&last, &error);
+        backends.mark_available(&last);
+        backends.replace(Vec::new());
         assert_eq!(now(), [0, 0]);
     }
 }

@@ -41,12 +41,17 @@ const ASK_CALMLY: Duration = Duration::from_secs(1);
 
 impl Backends {
     /// Keeps the servers known and in use; runs for ever.
-    pub async fn tend(self: Arc<Self>) {
-        tokio::join!(self.keep_names(), self.bring_back(), self.ask_all(), self.check_protocols());
+    pub async fn supervise(self: Arc<Self>) {
+        tokio::join!(
+            self.refresh_names(),
+            self.probe_unavailable(),
+            self.probe_all(),
+            self.check_protocols()
+        );
     }
 
     /// Looks names up: at once, on a schedule, and when a connection has failed.
-    async fn keep_names(self: &Arc<Self>) {
+    async fn refresh_names(self: &Arc<Self>) {
         if self.targets.iter().all(|target| known_address(target).is_some()) {
             return;
         }
@@ -60,13 +65,13 @@ impl Backends {
             // Not more often, however many connections fail.
             sleep(if is_unknown { ASK_EAGERLY } else { ASK_AGAIN }).await;
             // Whoever waits for a name is no further notice: it is asked for again and again.
-            if !(is_unknown && self.is_waited_for()) {
-                let _ = timeout(pause, self.doubt.notified()).await;
+            if !(is_unknown && self.has_waiters()) {
+                let _ = timeout(pause, self.name_doubtful.notified()).await;
             }
         }
     }
 
-    fn is_waited_for(&self) -> bool {
+    fn has_waiters(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0
     }
 
@@ -89,7 +94,7 @@ impl Backends {
             };
             match look_up(host, *port).await {
                 Ok(found) => {
-                    *known = one_family(found, wants_all).map(ServerAddress::Tcp).collect()
+                    *known = single_family(found, wants_all).map(ServerAddress::Tcp).collect()
                 }
                 Err(error) => {
                     tracing::debug!(%error, host, "the application's name has no address");
@@ -107,31 +112,31 @@ impl Backends {
         }
         if !has_all && self.settings().admission.wait.is_zero() && self.servers().is_empty() {
             let unresolved = copy(&self.unresolved);
-            unresolved.inspect(|failure| self.dismiss(&failure.error()));
+            unresolved.inspect(|failure| self.fail_all(&failure.error()));
         }
         has_all
     }
 
     /// Tries servers that are away until they are back.
-    async fn bring_back(self: &Arc<Self>) {
+    async fn probe_unavailable(self: &Arc<Self>) {
         let mut attempts = JoinSet::new();
         loop {
             let away: Vec<Arc<UpstreamServer>> =
                 self.servers().iter().filter(|server| !server.is_available()).cloned().collect();
             let Some(next) = away.iter().filter_map(|server| server.not_before()).min() else {
-                self.trouble.notified().await;
+                self.server_lost.notified().await;
                 continue;
             };
             tokio::select! {
                 () = sleep_until(next.into()) => {}
                 // Another has gone away, or somebody waits now: the pauses may be shorter.
-                () = self.trouble.notified() => continue,
+                () = self.server_lost.notified() => continue,
             }
             let now = Instant::now();
             for server in away {
                 if server.not_before().is_none_or(|at| at <= now) {
-                    let fleet = Arc::clone(self);
-                    attempts.spawn(async move { fleet.attempt(&server).await });
+                    let backends = Arc::clone(self);
+                    attempts.spawn(async move { backends.attempt(&server).await });
                 }
             }
             while attempts.join_next().await.is_some() {}
@@ -142,28 +147,28 @@ impl Backends {
         match connect(&server.address, self.settings().connect_timeout).await {
             Ok(_) => {
                 if server.speaks_other() && self.still_speaks_other(server).await {
-                    server.stay_away(OutageCause::from(&self.mismatch_error(server)), false);
+                    server.extend_outage(OutageCause::from(&self.mismatch_error(server)), false);
                 } else {
-                    self.welcome(server);
+                    self.on_reachable(server);
                 }
             }
             Err(error) => {
                 let is_urgent = self.waiting.load(Ordering::SeqCst) > 0;
-                server.stay_away(OutageCause::from(&error), is_urgent);
+                server.extend_outage(OutageCause::from(&error), is_urgent);
                 // It may have gone again too soon after the last time to be logged then.
                 server.log_outage(&error);
-                self.doubt.notify_one();
+                self.name_doubtful.notify_one();
             }
         }
     }
 
-    fn welcome(self: &Arc<Self>, server: &UpstreamServer) {
-        self.come_back(server);
+    fn on_reachable(self: &Arc<Self>, server: &UpstreamServer) {
+        self.mark_available(server);
         self.dispatch();
     }
 
     /// Asks every server how it is, if the settings say so.
-    async fn ask_all(self: &Arc<Self>) {
+    async fn probe_all(self: &Arc<Self>) {
         loop {
             let settings = self.settings();
             let Some(plan) = &settings.probe else {
@@ -176,12 +181,12 @@ impl Backends {
             }
             for server in self.servers().iter() {
                 match probe::ask(&server.address, &settings, plan.path.as_deref()).await {
-                    // That it accepts connections is known; `bring_back` asks for more.
+                    // That it accepts connections is known; `probe_unavailable` asks for more.
                     Ok(()) if server.speaks_other() => {}
-                    Ok(()) => self.welcome(server),
+                    Ok(()) => self.on_reachable(server),
                     Err(error) => {
                         if !error.is_unsent() {
-                            self.suspect(server, probe::host(&server.address).as_bytes());
+                            self.request_probe(server, probe::host(&server.address).as_bytes());
                         }
                         let servers = self.servers();
                         let mut others = servers.iter().filter(|other| other.id != server.id);
@@ -189,8 +194,8 @@ impl Backends {
                         let may_leave =
                             error.is_unsent() || others.any(|other| other.is_available());
                         // One that refuses is tried as ever: whoever waits for it is not to wait longer.
-                        if may_leave && self.leave(server, &error, !error.is_unsent()) {
-                            self.trouble.notify_one();
+                        if may_leave && self.mark_unavailable(server, &error, !error.is_unsent()) {
+                            self.server_lost.notify_one();
                         }
                     }
                 }
@@ -212,7 +217,7 @@ async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 
 /// The addresses of one family, of IPv4 if there are any; or of both. In an order of their own: name
 /// servers shuffle.
-fn one_family(mut found: Vec<SocketAddr>, wants_all: bool) -> impl Iterator<Item = SocketAddr> {
+fn single_family(mut found: Vec<SocketAddr>, wants_all: bool) -> impl Iterator<Item = SocketAddr> {
     found.sort_unstable();
     let has_v4 = found.iter().any(SocketAddr::is_ipv4);
     found.into_iter().filter(move |address| wants_all || !has_v4 || address.is_ipv4())
@@ -227,12 +232,12 @@ mod tests {
         let all: Vec<SocketAddr> =
             ["[::1]:80", "127.0.0.2:80", "127.0.0.1:80"].map(|text| text.parse().unwrap()).into();
         let show = |wants_all| {
-            let kept = one_family(all.clone(), wants_all);
+            let kept = single_family(all.clone(), wants_all);
             kept.map(|address| address.to_string()).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(show(false), "127.0.0.1:80 127.0.0.2:80");
         assert_eq!(show(true), "127.0.0.1:80 127.0.0.2:80 [::1]:80");
         let six: Vec<SocketAddr> = vec!["[::1]:80".parse().unwrap()];
-        assert_eq!(one_family(six, false).count(), 1);
+        assert_eq!(single_family(six, false).count(), 1);
     }
 }

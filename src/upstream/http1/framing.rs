@@ -19,7 +19,7 @@ pub(in crate::upstream) enum BodyLength {
 #[derive(Debug, Default)]
 pub(super) struct ConnectionOptions {
     pub(super) closes: bool,
-    pub(super) says_keep: bool,
+    pub(super) announces_keep_alive: bool,
     /// Fields that belong to the connection besides those that always do.
     pub(super) named: Vec<HeaderName>,
 }
@@ -40,7 +40,7 @@ impl ConnectionOptions {
             if option.eq_ignore_ascii_case(b"close") {
                 self.closes = true;
             } else if option.eq_ignore_ascii_case(b"keep-alive") {
-                self.says_keep = true;
+                self.announces_keep_alive = true;
             } else if let Ok(name) = HeaderName::from_bytes(option) {
                 self.named.push(name);
             }

@@ -41,7 +41,7 @@ pub(in crate::upstream) struct UpstreamResponseHead {
     /// Whether the application keeps the connection open.
     pub(in crate::upstream) keep: bool,
     /// Whether it said so in as many words.
-    pub(in crate::upstream) says_keep: bool,
+    pub(in crate::upstream) announces_keep_alive: bool,
     /// How long it keeps the connection open while that is unused, if it said so.
     pub(in crate::upstream) keeps: Option<Duration>,
     /// Whether its body must not be waited for, however short it is.
@@ -100,7 +100,11 @@ pub(in crate::upstream) fn parse(
         match head.status.as_u16() {
             // Whatever becomes of it, the connection speaks no HTTP any more.
             101 if asked.upgrade && head.names_websocket => {
-                return Ok(Some(UpstreamResponseHead { keep: false, says_keep: false, ..head }));
+                return Ok(Some(UpstreamResponseHead {
+                    keep: false,
+                    announces_keep_alive: false,
+                    ..head
+                }));
             }
             101 => return Err(garbage("it changes to a protocol that was not asked for")),
             100 => {}
@@ -203,13 +207,13 @@ fn parse_head(head: &[u8], method: &Method) -> Result<UpstreamResponseHead, Erro
     // Both framings in one reply, or chunks in HTTP/1.0, which has none: the connection is not to be trusted with
     // another (RFC 9112, 6.1).
     let ambiguous = framing.chunked && (framing.length.is_some() || !line.is_http11);
-    let is_persistent = line.is_http11 || connection.says_keep;
+    let is_persistent = line.is_http11 || connection.announces_keep_alive;
     let keep = is_persistent
         && !connection.closes
         && !ambiguous
         && length != BodyLength::UntilClose
         && !framing.may_send_forbidden_body(length, method);
-    let says_keep = keep && connection.says_keep;
+    let announces_keep_alive = keep && connection.announces_keep_alive;
     Ok(UpstreamResponseHead {
         status,
         reason,
@@ -218,7 +222,7 @@ fn parse_head(head: &[u8], method: &Method) -> Result<UpstreamResponseHead, Erro
         has_directives,
         length,
         keep,
-        says_keep,
+        announces_keep_alive,
         keeps,
         is_prompt,
         is_event_stream,

@@ -49,8 +49,8 @@ const SHORT: u64 = 64 * 1024;
 pub struct UpstreamClient {
     /// As its requests began with: those of the fleet may have changed since.
     plan: plan::UpstreamSettings,
-    fleet: Arc<Backends>,
-    known: Rc<WorkerPools>,
+    backends: Arc<Backends>,
+    pools: Rc<WorkerPools>,
     detached: Rc<DetachedTasks>,
     metrics: Arc<WorkerMetrics>,
 }
@@ -83,18 +83,18 @@ impl UpstreamClient {
     /// have been unused for too long, and see to requests whose clients have left.
     pub fn start(
         plan: &plan::UpstreamSettings,
-        fleet: &Arc<Backends>,
+        backends: &Arc<Backends>,
         metrics: Arc<WorkerMetrics>,
     ) -> Rc<Self> {
-        let (plan, known) = (plan.clone(), WorkerPools::start(fleet));
+        let (plan, pools) = (plan.clone(), WorkerPools::start(backends));
         let detached = Rc::new(DetachedTasks::default());
         drop(spawn_local(Rc::clone(&detached).run()));
-        Rc::new(Self { plan, fleet: Arc::clone(fleet), known, detached, metrics })
+        Rc::new(Self { plan, backends: Arc::clone(backends), pools, detached, metrics })
     }
 
     /// Whether it is what this would start: the same servers under the same settings.
-    pub fn is_like(&self, plan: &plan::UpstreamSettings, fleet: &Arc<Backends>) -> bool {
-        Arc::ptr_eq(&self.fleet, fleet) && self.plan == *plan
+    pub fn is_like(&self, plan: &plan::UpstreamSettings, backends: &Arc<Backends>) -> bool {
+        Arc::ptr_eq(&self.backends, backends) && self.plan == *plan
     }
 
     /// Whether it can be sent a body whose length nobody knows.
@@ -114,14 +114,14 @@ impl UpstreamClient {
         // Before anything else: one that is too large for its server needs no place.
         let packet = self.packet(head, framing)?;
         let mut upload = RequestUpload::new(body, framing);
-        let (mut tries, host) = (RetryState::begin(since), head.origin.host);
+        let (mut retry, host) = (RetryState::begin(since), head.origin.host);
         loop {
-            let permit = match tries.kept.take() {
+            let permit = match retry.kept.take() {
                 Some(permit) => permit,
-                None => self.place(since, notes.waited).await?,
+                None => self.acquire_permit(since, notes.waited).await?,
             };
             // The clock is read again only if something was waited for.
-            let is_first = std::mem::replace(&mut tries.is_first, false);
+            let is_first = std::mem::replace(&mut retry.is_first, false);
             let begin =
                 if is_first && notes.waited.get().is_none() { since } else { Instant::now() };
             if let Some(server) = notes.server {
@@ -129,12 +129,12 @@ impl UpstreamClient {
             }
             let is_repeatable = head.method.is_idempotent() && upload.is_repeatable();
             // A request that can't be repeated must not meet a connection that is being closed.
-            let may_reuse = tries.may_reuse() && (is_repeatable || permit.pool().is_proven());
+            let may_reuse = retry.may_reuse() && (is_repeatable || permit.pool().is_proven());
             let (permit, connection) = self.connection(permit, may_reuse, begin).await?;
             let mut connection = match connection {
                 Ok(connection) => connection,
                 Err(error) => {
-                    self.after_refusal(permit.server(), error, &mut tries)?;
+                    self.after_refusal(permit.server(), error, &mut retry)?;
                     continue;
                 }
             };
@@ -181,7 +181,7 @@ impl UpstreamClient {
                     return self.reply(attempt, reply).await;
                 }
                 Err(failure) => {
-                    match self.after_failure(attempt, failure, is_repeatable, &mut tries).await {
+                    match self.after_failure(attempt, failure, is_repeatable, &mut retry).await {
                         Ok(upload) => upload,
                         Err(error) => {
                             let Some(server) = unproven else { return Err(error) };
@@ -229,27 +229,27 @@ impl UpstreamClient {
     }
 
     /// A place at the application, at once or in its turn.
-    async fn place(
+    async fn acquire_permit(
         &self,
         since: Instant,
         waited: &Cell<Option<Duration>>,
     ) -> Result<RequestPermit, Error> {
-        let slot = match self.fleet.try_admit(&self.known.servers()) {
-            Some(slot) => {
+        let server_permit = match self.backends.try_admit(&self.pools.servers()) {
+            Some(server_permit) => {
                 if waited.get().is_none() {
                     self.metrics.queue_wait.observe(Duration::ZERO);
                 }
-                slot
+                server_permit
             }
             None => {
                 let mut waiting = QueueMetrics::begin(&self.metrics, waited);
-                let result = self.fleet.admit(since).await;
+                let result = self.backends.admit(since).await;
                 waiting.is_over = true;
                 result?
             }
         };
-        let pool = self.known.pool(&slot.server, &self.plan);
-        Ok(RequestPermit::new(slot, pool, &self.metrics))
+        let pool = self.pools.pool(&server_permit.server, &self.plan);
+        Ok(RequestPermit::new(server_permit, pool, &self.metrics))
     }
 
     /// A kept connection if allowed and there is one, else a new one. The permit is given back.
@@ -283,7 +283,7 @@ impl UpstreamClient {
         // gunicorn says that it keeps the connection, finds too much left on it, and closes it under the
         // next request.
         head.keep &= !attempt.upload.is_long() || head.status.is_success();
-        if attempt.connection.is_reused || head.says_keep {
+        if attempt.connection.is_reused || head.announces_keep_alive {
             attempt.permit.pool().set_proven(true);
         }
         if let Some(keeps) = head.keeps {
@@ -302,7 +302,7 @@ impl UpstreamClient {
             BodyLength::Exact(length) if length <= SHORT && !is_prompt => {
                 Body::from(rest.collect().await?)
             }
-            _ if head.is_event_stream => Body::stream(rest.without_place()),
+            _ if head.is_event_stream => Body::stream(rest.release_permit()),
             BodyLength::Exact(_) | BodyLength::Chunked | BodyLength::UntilClose => {
                 Body::stream(rest)
             }

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::{
     UpstreamClient,
-    retry_state::{LAST_BREATH, LAST_BREATHS, RetryState},
+    retry_state::{FIRST_RETRY_BACKOFF, RETRY_BACKOFF, RetryState},
 };
 use crate::{
     error::{Error, FailureKind},
@@ -35,13 +35,13 @@ impl UpstreamClient {
         &self,
         server: &Arc<UpstreamServer>,
         error: Error,
-        tries: &mut RetryState,
+        retry: &mut RetryState,
     ) -> Result<(), Error> {
-        self.fleet.on_refused(server, &error);
-        tries.refusals += 1;
+        self.backends.on_refused(server, &error);
+        retry.refusals += 1;
         let has_others =
-            self.fleet.is_any_available() && tries.refusals < self.known.servers().len();
-        if has_others || self.may_wait(tries.since, &error) { Ok(()) } else { Err(error) }
+            self.backends.is_any_available() && retry.refusals < self.pools.servers().len();
+        if has_others || self.may_wait(retry.since, &error) { Ok(()) } else { Err(error) }
     }
 
     /// Decides whether a request that has got no answer is sent once more. Gives what is to be sent then.
@@ -50,38 +50,39 @@ impl UpstreamClient {
         attempt: Attempt,
         failure: ExchangeFailure,
         is_repeatable: bool,
-        tries: &mut RetryState,
+        retry: &mut RetryState,
     ) -> Result<RequestUpload, Error> {
-        let ExchangeFailure { error, sign } = failure;
-        if sign == FailureStage::Alive {
+        let ExchangeFailure { error, stage } = failure;
+        if stage == FailureStage::MayHaveActed {
             return Err(error);
         }
         let Attempt { connection, upload, permit, method, .. } = attempt;
         let goes_on = if upload.is_untouched() {
-            let may_wait = upload.is_repeatable() && self.may_wait(tries.since, &error);
+            let may_wait = upload.is_repeatable() && self.may_wait(retry.since, &error);
             if may_wait {
-                sleep(LAST_BREATH).await;
+                sleep(FIRST_RETRY_BACKOFF).await;
             }
             may_wait
         } else if connection.is_reused {
             permit.pool().set_proven(false);
-            tries.kept = Some(permit);
-            is_repeatable && tries.count()
+            retry.kept = Some(permit);
+            is_repeatable && retry.count()
         } else if !is_repeatable || !method.is_safe() {
-            self.fleet.on_failed(permit.server(), &error);
+            self.backends.on_failed(permit.server(), &error);
             false
-        } else if !upload.has_body() && was_reset(&connection, sign).await {
+        } else if !upload.has_body() && was_reset(&connection, stage).await {
             // All of it had to be read before anybody worked on it: it has not ended its worker.
-            let goes_on = tries.since.elapsed() < self.outlasts() && tries.outlast().await;
+            let goes_on = retry.since.elapsed() < self.reset_retry_time()
+                && retry.wait_for_reset_server().await;
             if !goes_on {
-                self.fleet.on_failed(permit.server(), &error);
+                self.backends.on_failed(permit.server(), &error);
             }
-            tries.kept = Some(permit);
+            retry.kept = Some(permit);
             goes_on
         } else {
             // This very request may have ended its worker.
-            self.fleet.on_failed(permit.server(), &error);
-            tries.count() && self.is_dead(permit.server()).await
+            self.backends.on_failed(permit.server(), &error);
+            retry.count() && self.is_dead(permit.server()).await
         };
         if !goes_on {
             return Err(error);
@@ -97,17 +98,17 @@ impl UpstreamClient {
     }
 
     /// For how long a request is sent again that met resets.
-    fn outlasts(&self) -> Duration {
+    fn reset_retry_time(&self) -> Duration {
         self.plan.admission.wait.max(LEAST_WAIT)
     }
 
     /// Whether a server that broke off a request has gone altogether. Then the request has not ended it,
     /// but was ended with it, and may be sent again if it is safe.
     async fn is_dead(&self, server: &UpstreamServer) -> bool {
-        for pause in LAST_BREATHS {
+        for pause in RETRY_BACKOFF {
             sleep(pause).await;
             if let Err(error) = connect(&server.address, self.plan.connect_timeout).await {
-                self.fleet.on_refused(server, &error);
+                self.backends.on_refused(server, &error);
                 return error.kind() != FailureKind::DescriptorsExhausted;
             }
         }
@@ -116,11 +117,11 @@ impl UpstreamClient {
 }
 
 /// Whether a connection was closed before the request on it was read.
-async fn was_reset(connection: &UpstreamConnection, sign: FailureStage) -> bool {
-    if sign == FailureStage::Closed {
+async fn was_reset(connection: &UpstreamConnection, stage: FailureStage) -> bool {
+    if stage == FailureStage::Closed {
         // If the end came before the request, the reset that answers the request comes behind it.
-        sleep(LAST_BREATH).await;
+        sleep(FIRST_RETRY_BACKOFF).await;
         return connection.is_reset();
     }
-    sign == FailureStage::Reset
+    stage == FailureStage::Reset
 }

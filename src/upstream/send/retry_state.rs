@@ -9,11 +9,15 @@ use crate::upstream::permit::RequestPermit;
 /// A request that the application may have seen is sent again at most so often.
 const RETRIES: u32 = 2;
 /// A server that dies closes its connections a moment before it stops to accept new ones.
-pub(super) const LAST_BREATH: Duration = Duration::from_millis(20);
+pub(super) const FIRST_RETRY_BACKOFF: Duration = Duration::from_millis(20);
 /// The moment takes until the last of its processes was ended, which a busy machine gets to late:
 /// pauses before each look.
-pub(super) const LAST_BREATHS: [Duration; 4] =
-    [LAST_BREATH, Duration::from_millis(40), Duration::from_millis(80), Duration::from_millis(160)];
+pub(super) const RETRY_BACKOFF: [Duration; 4] = [
+    FIRST_RETRY_BACKOFF,
+    Duration::from_millis(40),
+    Duration::from_millis(80),
+    Duration::from_millis(160),
+];
 
 /// What was tried for a request so far.
 pub(super) struct RetryState {
@@ -48,8 +52,8 @@ impl RetryState {
 
     /// Waits a moment for a worker that leaves with connections which it has accepted and not read, and for
     /// the next such. `false` when they are no end.
-    pub(super) async fn outlast(&mut self) -> bool {
-        let Some(&pause) = LAST_BREATHS.get(self.resets) else { return false };
+    pub(super) async fn wait_for_reset_server(&mut self) -> bool {
+        let Some(&pause) = RETRY_BACKOFF.get(self.resets) else { return false };
         self.resets += 1;
         sleep(pause).await;
         true

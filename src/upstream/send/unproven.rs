@@ -1,5 +1,5 @@
 //! A request at a server that has not shown yet that it speaks the protocol that is set: what looks as if it did not
-//! has the server asked in the other one (`fleet/protocol`), and a mismatch is what the request fails with.
+//! has the server asked in the other one (`backends/protocol`), and a mismatch is what the request fails with.
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,8 +45,8 @@ impl UpstreamClient {
             tokio::select! {
                 biased;
                 result = &mut run => return Ok(result),
-                () = &mut other => return Err(self.fleet.mismatch_error(server)),
-                () = sleep(SILENCE) => self.fleet.suspect(server, host),
+                () = &mut other => return Err(self.backends.mismatch_error(server)),
+                () = sleep(SILENCE) => self.backends.request_probe(server, host),
             }
         }
     }
@@ -61,7 +61,7 @@ impl UpstreamClient {
     ) -> Option<Error> {
         let server = attempt.permit.server();
         if is_refusal(head) {
-            return self.fleet.mismatch(server, host, SHORT_PATIENCE).await;
+            return self.backends.mismatch(server, host, SHORT_PATIENCE).await;
         }
         // To uWSGI's http-socket a packet looks like an endless line, unless a body has the end of one in it: then
         // the application answers something that nobody has asked for.
@@ -87,6 +87,6 @@ impl UpstreamClient {
         if !is_suspicious || server.protocol.is_proven() {
             return error;
         }
-        self.fleet.mismatch(server, host, PATIENCE).await.unwrap_or(error)
+        self.backends.mismatch(server, host, PATIENCE).await.unwrap_or(error)
     }
 }

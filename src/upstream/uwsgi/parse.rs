@@ -83,14 +83,14 @@ fn parse_fields(
     let head = http1::parse(&mut head, &mut ResponseHeadProgress::default(), asked)?;
     let mut head = head.ok_or_else(|| garbage("its header section has no end"))?;
     head.fields = head.fields.filtered(|name| name != b"status");
-    (head.keep, head.says_keep) = (false, false);
+    (head.keep, head.announces_keep_alive) = (false, false);
     Ok(Some(head))
 }
 
 /// The status of a head without a status line, with its reason phrase (RFC 3875, 6.3.3): 200 unless it says
 /// another, or 302 where it only says where to go.
 fn status(fields: &[u8]) -> Result<&[u8], Error> {
-    let mut told = None;
+    let mut location = None;
     let mut otherwise: &[u8] = b"200";
     for line in fields.split(|&byte| byte == b'\n') {
         let Some(colon) = memchr::memchr(b':', line) else { continue };
@@ -99,14 +99,14 @@ fn status(fields: &[u8]) -> Result<&[u8], Error> {
         if name.eq_ignore_ascii_case(b"status") {
             let value = value.unwrap_or_default().trim_ascii();
             check_code(value)?;
-            if told.replace(value).is_some() {
+            if location.replace(value).is_some() {
                 return Err(garbage("it has two Status fields"));
             }
         } else if name.eq_ignore_ascii_case(b"location") {
             otherwise = b"302";
         }
     }
-    Ok(told.unwrap_or(otherwise))
+    Ok(location.unwrap_or(otherwise))
 }
 
 /// Checks `404` or `404 Not Found`. Of the interim ones only `101 Switching Protocols` makes sense here.
@@ -170,7 +170,10 @@ mod tests {
             parse_bytes(b"Status: 200\r\nConnection: keep-alive\r\n\r\nbody", &Method::HEAD)
                 .unwrap()
                 .unwrap();
-        assert_eq!((head.length, head.keep, head.says_keep, left), (None, false, false, 4));
+        assert_eq!(
+            (head.length, head.keep, head.announces_keep_alive, left),
+            (None, false, false, 4)
+        );
     }
 
     #[test]

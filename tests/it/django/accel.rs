@@ -31,8 +31,8 @@ fn files(site: &Site) {
         for query in ["", "?literal"] {
             let page = format!("/send/{target}/{query}");
             let mut client = site.sideman.connect();
-            let stranger = client.get(&page);
-            assert_eq!(stranger.status, 302, "{page}");
+            let untrusted = client.get(&page);
+            assert_eq!(untrusted.status, 302, "{page}");
             let response = client.ask("GET", &page, &format!("Cookie: {cookies}\r\n"));
             assert_eq!((response.status, response.text()), (200, content.clone()), "{page}");
             // Django's is text/html.

@@ -5,7 +5,7 @@ use crate::support::eventually;
 
 pub(super) const CHECKS: &[Check] = &[
     ("a request arrives as it was sent", request_arrives),
-    ("a stranger can't forge", stranger_is_not_believed),
+    ("a stranger can't forge", forged_identity_is_ignored),
     ("a balancer tells client and scheme", balancer_is_believed),
     ("health needs no allowed host", health_needs_no_allowed_host),
     ("a page and its stylesheet", page),
@@ -50,7 +50,7 @@ fn request_arrives(site: &Site) {
     assert_eq!((&line["status"], &line["bytes"]), (&200.into(), &response.body.len().into()));
 }
 
-fn stranger_is_not_believed(site: &Site) {
+fn forged_identity_is_ignored(site: &Site) {
     let fields = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\n\
                   X-Forwarded-Host: evil.test\r\nX-Real-IP: 6.6.6.6\r\n\
                   X_Forwarded_Proto: https\r\nForwarded: for=6.6.6.6;proto=https\r\n\

@@ -50,10 +50,11 @@ fn the_manifest_is_hidden_in_every_coding() {
 #[test]
 fn a_sibling_that_may_not_be_read_is_none() {
     let site = Site::with(&[("a.css", b"body { color: red }"), ("a.css.br", b"packed")]);
-    let sibling = site.directory.join("a.css.br");
-    fs::set_permissions(&sibling, Permissions::from_mode(0o000)).unwrap();
+    let precompressed = site.directory.join("a.css.br");
+    fs::set_permissions(&precompressed, Permissions::from_mode(0o000)).unwrap();
     // To the superuser everything is readable.
-    let expected = if File::open(&sibling).is_ok() { "packed" } else { "body { color: red }" };
+    let expected =
+        if File::open(&precompressed).is_ok() { "packed" } else { "body { color: red }" };
     let mut client = site.sideman.connect();
     let response = client.ask("GET", "/static/a.css", "Accept-Encoding: br\r\n");
     assert_eq!((response.status, response.text().as_str()), (200, expected));

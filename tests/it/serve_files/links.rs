@@ -164,8 +164,8 @@ fn link_that_is_not_followed_is_reported_once() {
                 }
             }
         }
-        let sibling = events.iter().filter(|line| line.contains("real/file.txt.gz ")).count();
-        assert_eq!(sibling, 1, "{events:#?}");
+        let precompressed = events.iter().filter(|line| line.contains("real/file.txt.gz ")).count();
+        assert_eq!(precompressed, 1, "{events:#?}");
         // With that of chain.txt, which is its own where no link is followed.
         let all = cases.iter().filter(|case| case.3[index]).count() + 1 + usize::from(index == 0);
         assert_eq!(events.len(), all, "{events:#?}");

@@ -15,7 +15,7 @@ const BROTLI: &str = "brotli, short";
 const ZSTD: &str = "zstd, a bit longer";
 const GZIP: &str = "gzip, the longest of the siblings";
 
-fn siblings() -> Site {
+fn precompressed_site() -> Site {
     Site::with(&[
         ("a.css", PLAIN.as_bytes()),
         ("a.css.br", BROTLI.as_bytes()),
@@ -35,7 +35,7 @@ fn accepting(client: &mut Client, target: &str, accepted: &str) -> Response {
 
 #[test]
 fn the_best_that_a_client_accepts_is_sent() {
-    let site = siblings();
+    let site = precompressed_site();
     let mut client = site.sideman.connect();
     for (accepted, coding, body) in [
         ("gzip, deflate, br, zstd", Some("br"), BROTLI),
@@ -69,7 +69,7 @@ fn the_best_that_a_client_accepts_is_sent() {
 
 #[test]
 fn what_is_said_about_a_sibling_is_what_is_said_about_the_file() {
-    let site = siblings();
+    let site = precompressed_site();
     let mut client = site.sideman.connect();
     let plain = client.get("/static/a.css");
     let mut tags = vec![plain.header("etag").unwrap().to_owned()];
@@ -98,7 +98,7 @@ fn what_is_said_about_a_sibling_is_what_is_said_about_the_file() {
 
 #[test]
 fn ranges_are_those_of_the_representation() {
-    let site = siblings();
+    let site = precompressed_site();
     let mut client = site.sideman.connect();
     let fields = "Accept-Encoding: gzip\r\nRange: bytes=6-8\r\n";
     let response = client.ask("GET", "/static/a.css", fields);
@@ -110,7 +110,7 @@ fn ranges_are_those_of_the_representation() {
 
 #[test]
 fn only_text_is_looked_for_in_codings() {
-    let site = siblings();
+    let site = precompressed_site();
     let mut client = site.sideman.connect();
     let response = accepting(&mut client, "/static/photo.png", "gzip");
     assert_eq!((response.text(), response.header("vary")), (PLAIN.to_owned(), None));
@@ -126,7 +126,7 @@ fn only_text_is_looked_for_in_codings() {
 
 #[test]
 fn a_stale_sibling_is_ignored() {
-    let site = siblings();
+    let site = precompressed_site();
     let path = site.directory.join("a.css.br");
     let older = SystemTime::now() - Duration::from_secs(7200);
     File::options().write(true).open(path).unwrap().set_modified(older).unwrap();
@@ -144,7 +144,7 @@ fn a_stale_sibling_is_ignored() {
 
 #[test]
 fn siblings_come_and_go() {
-    let site = siblings();
+    let site = precompressed_site();
     let mut client = site.sideman.connect();
     assert_eq!(accepting(&mut client, "/static/plain.css", "br").text(), PLAIN);
     site.directory.write("plain.css.br", BROTLI);
