@@ -265,7 +265,7 @@ mod tests {
                     Err(error) => {
                         // Nobody else holds any: on the disk, what does not fit never will. In memory a part is
                         // held twice while it is copied.
-                        let is_for_ever = error.kind() == FailureKind::BodyBeyondBuffers;
+                        let is_for_ever = error.kind() == FailureKind::BodyExceedsBuffers;
                         assert!(is_for_ever || is_memory && error.kind() == FailureKind::BuffersFull, "{error}");
                     }
                 }

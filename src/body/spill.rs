@@ -339,7 +339,7 @@ fn reserve(
     Err(Error::new(if is_for_now {
         FailureKind::BuffersFull
     } else {
-        FailureKind::BodyBeyondBuffers
+        FailureKind::BodyExceedsBuffers
     }))
 }
 

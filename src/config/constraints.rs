@@ -106,7 +106,7 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
         };
         twice(draft.plan.fields.iter().map(place), "a rule is here twice: leave one out")
     }),
-    constraint(&["buffers.each", "buffers.memory"], |draft| {
+    constraint(&["buffers.memory_per_body", "buffers.memory"], |draft| {
         let fault = "this is above buffers.memory: lower it, or raise that";
         when(draft.plan.buffers.memory_per_body > draft.plan.buffers.memory, fault)
     }),

@@ -73,7 +73,7 @@ const NEEDS: &[Requirement] = &[
         why: "buffers.disk is 0B",
     },
     Requirement {
-        keys: &["buffers.answer"],
+        keys: &["buffers.max_response"],
         acts: |plan| {
             plan.buffers.max_response <= plan.buffers.disk / 2
                 || plan.buffers.spill == SpillDirectory::Memory
@@ -364,7 +364,7 @@ mod tests {
             (&[("upstream.uwsgi_flavour", "gunicorn")], "upstream.uwsgi_flavour"),
             (&[("upstream.uwsgi_buffer_size", "8KiB")], "upstream.uwsgi_buffer_size"),
             (&[("buffers.disk", "0B"), ("buffers.directory", "/srv")], "buffers.directory"),
-            (&[("buffers.disk", "1MiB"), ("buffers.answer", "2MiB")], "buffers.answer"),
+            (&[("buffers.disk", "1MiB"), ("buffers.max_response", "2MiB")], "buffers.max_response"),
             (&[("static.memory", "1MiB")], "static.memory"),
             (&[("static.caching", "*.js=1h")], "static.caching"),
             (&[("static.fallback", "http://a")], "static.fallback"),

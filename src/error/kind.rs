@@ -97,8 +97,8 @@ kinds! {
         .remedy("raise them; name a volume in buffers.directory");
     /// The body is longer than `buffers.disk`, or than `buffers.memory` where there is no disk: it could never wait
     /// here, and is refused before it is read.
-    BodyBeyondBuffers:
-        row("body_beyond_buffers", Client, 413, "The request's body is longer than this server can hold.")
+    BodyExceedsBuffers:
+        row("body_exceeds_buffers", Client, 413, "The request's body is longer than this server can hold.")
         .closes()
         .advice("raise buffers.disk (or buffers.memory, where files are in memory), or lower server.max_body; \
             routes.unbuffered holds nothing back")
@@ -160,7 +160,7 @@ kinds! {
         .remedy("the same");
     /// The response is not HTTP, or not as HTTP allows it: a status outside 100 to 599, a `Content-Length` of 2^63 or
     /// more, a malformed field, more than 1000 interim responses; the event says which.
-    UpstreamGarbage: upstream("upstream_garbage", 502, "The application's response is not valid HTTP.")
+    UpstreamInvalidResponse: upstream("upstream_invalid_response", 502, "The application's response is not valid HTTP.")
         .can_abort_response()
         .advice("mend what the application sends, or see whether upstream.url names the protocol that it speaks \
             (http or uwsgi)");
@@ -187,7 +187,7 @@ kinds! {
         .retry_after(MOMENT)
         .advice("raise the container's limit of open files (nofile)");
     /// The client left.
-    ClientGone: row("client_gone", Client, 400, "The request's body broke off or was malformed.")
+    ClientDisconnected: row("client_disconnected", Client, 400, "The request's body broke off or was malformed.")
         .closes()
         .can_abort_response()
         .remedy("nothing; if there are many, look at `duration_ms`");

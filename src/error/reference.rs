@@ -48,7 +48,7 @@ fn rows() -> String {
     for kind in FailureKind::ALL {
         let row = kind.row();
         // One that has left gets no answer.
-        let status = if kind == FailureKind::ClientGone { 499 } else { row.status };
+        let status = if kind == FailureKind::ClientDisconnected { 499 } else { row.status };
         let late = if row.can_abort_response { ", -" } else { "" };
         let (cause, remedy) = (lower(row.cause.trim()), quoted(remedy(kind)));
         writeln!(text, "| `{}` | {status}{late} | {cause} | {remedy} |", row.name).unwrap();

@@ -95,7 +95,7 @@ async fn drain(
         };
     }
     let in_flight = app.metrics.in_flight();
-    tracing::warn!(reason, in_flight, "what still runs is cut");
+    tracing::warn!(reason, in_flight, "shutdown timeout reached, aborting in-flight requests");
     phase.send_replace(Phase::Stopped);
     (ended.await, begin)
 }
@@ -105,7 +105,7 @@ fn finish(cut: u64, log: Option<&LogSink>, begin: Instant) -> ShutdownOutcome {
     if log.is_some_and(|log| !log.flush(LOG_PATIENCE)) {
         tracing::error!("stdout takes no more: the last access-log lines are lost");
     }
-    tracing::info!(cut, after = ?(Instant::now() - begin), "stopped");
+    tracing::info!(aborted = cut, after = ?(Instant::now() - begin), "stopped");
     if cut == 0 { ShutdownOutcome::Clean } else { ShutdownOutcome::Aborted(cut) }
 }
 

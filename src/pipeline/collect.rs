@@ -49,7 +49,7 @@ pub(super) async fn request(
         streaming.request && (framing != RequestFraming::Chunked || upstream.takes_chunks());
     let buffers = buffers(local, context);
     if !streams && !buffers.may_hold(body.size_hint().lower()).await {
-        return Err(Error::new(FailureKind::BodyBeyondBuffers));
+        return Err(Error::new(FailureKind::BodyExceedsBuffers));
     }
     body.limit(limit);
     let server = &local.app.plan.server;

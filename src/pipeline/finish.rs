@@ -114,7 +114,7 @@ impl TrackedResponse {
     /// The client has left, or was cut off, before it had what was handed over of it.
     pub fn client_disconnected(&mut self) {
         if let Some(context) = &mut self.context {
-            context.error.get_or_insert(FailureKind::ClientGone);
+            context.error.get_or_insert(FailureKind::ClientDisconnected);
         }
     }
 }
@@ -163,7 +163,7 @@ impl Drop for RequestContext {
         let left = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
         let status = self.status.unwrap_or(left);
         if !self.is_complete && self.error.is_none() {
-            self.error = Some(FailureKind::ClientGone);
+            self.error = Some(FailureKind::ClientDisconnected);
         }
         let duration = now.saturating_duration_since(self.begin);
         let metrics = &self.local.metrics;

@@ -43,10 +43,10 @@ const BEST: u16 = 1000;
 /// smallest, of those as small the one without a coding. `None` if it accepts none of them (406).
 ///
 /// ```
-/// use sideman::rfc::encoding::{choose, Accepted, Coding};
+/// use sideman::rfc::encoding::{choose, AcceptedCodings, Coding};
 /// let headers = sideman::rfc::request_parts::Headers::from_iter([("accept-encoding", "gzip, br;q=0.9")]);
 /// let available = [(Coding::Identity, 900), (Coding::Brotli, 200), (Coding::Gzip, 300)];
-/// assert_eq!(choose(Accepted::of(&headers), available.into_iter()), Some(2));
+/// assert_eq!(choose(AcceptedCodings::of(&headers), available.into_iter()), Some(2));
 /// ```
 pub fn choose(
     accepted: AcceptedCodings,
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_say_gets_a_coding_only_if_there_is_nothing_else() {
+    fn missing_accept_encoding_prefers_identity() {
         let of = |available: &[(Coding, u64)]| choose(accepted(&[]), available.iter().copied());
         assert_eq!(of(&[(Gzip, 1), (Identity, 900)]), Some(1));
         assert_eq!(of(&[(Gzip, 300), (Brotli, 200)]), Some(1));

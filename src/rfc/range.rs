@@ -42,12 +42,12 @@ const OVERHEAD: u64 = 80;
 /// (15.3.7.2).
 ///
 /// ```
-/// use sideman::rfc::range::{resolve, Requested};
-/// assert_eq!(resolve("bytes=0-0", 10), Requested::Part(0..1));
-/// assert_eq!(resolve("bytes=-3", 10), Requested::Part(7..10));
-/// assert_eq!(resolve("bytes=10-", 10), Requested::Unsatisfiable);
-/// assert_eq!(resolve("bytes=500-599, -1", 1000), Requested::Parts(vec![500..600, 999..1000]));
-/// assert_eq!(resolve("bytes=0-9, 5-14", 1000), Requested::Part(0..15));
+/// use sideman::rfc::range::{resolve, RequestedRange};
+/// assert_eq!(resolve("bytes=0-0", 10), RequestedRange::Part(0..1));
+/// assert_eq!(resolve("bytes=-3", 10), RequestedRange::Part(7..10));
+/// assert_eq!(resolve("bytes=10-", 10), RequestedRange::Unsatisfiable);
+/// assert_eq!(resolve("bytes=500-599, -1", 1000), RequestedRange::Parts(vec![500..600, 999..1000]));
+/// assert_eq!(resolve("bytes=0-9, 5-14", 1000), RequestedRange::Part(0..15));
 /// ```
 pub fn resolve(value: &str, size: u64) -> RequestedRange {
     let Some((unit, set)) = value.split_once('=') else { return RequestedRange::Whole };

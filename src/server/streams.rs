@@ -329,7 +329,7 @@ impl RequestStream {
     /// Waits until all that was handed over is written; fails when it is cut off.
     pub(super) fn poll_sent(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         if self.is_aborted.get() {
-            return Poll::Ready(Err(Error::new(FailureKind::ClientGone)));
+            return Poll::Ready(Err(Error::new(FailureKind::ClientDisconnected)));
         }
         if self.unsent.get() == 0 {
             return Poll::Ready(Ok(()));

@@ -66,7 +66,7 @@ pub(super) async fn run(
         let failure = match (&rising, &falling) {
             (Poll::Ready(Err(TunnelFault::Read(error))), _)
             | (_, Poll::Ready(Err(TunnelFault::Write(error)))) => {
-                Some((FailureKind::ClientGone, error))
+                Some((FailureKind::ClientDisconnected, error))
             }
             (Poll::Ready(Err(TunnelFault::Write(error))), _)
             | (_, Poll::Ready(Err(TunnelFault::Read(error)))) => {

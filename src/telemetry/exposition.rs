@@ -156,7 +156,7 @@ impl Scrape {
         let process = self.metrics.process();
         let servers = [
             ("available", ProcessMetrics::read(&process.servers.available)),
-            ("away", ProcessMetrics::read(&process.servers.unavailable)),
+            ("unavailable", ProcessMetrics::read(&process.servers.unavailable)),
         ];
         gauges(e, names::UPSTREAM_SERVERS, "state", &servers)?;
         single(e, names::UPSTREAM_EJECTIONS, ProcessMetrics::read(&process.servers.ejections))?;
@@ -186,7 +186,7 @@ impl Scrape {
         gauges(e, names::BUFFER_RESPONSE_BYTES, "kind", &responses)?;
         let spilled = [
             ("request", self.metrics.sum(|shard| &shard.spilled_requests)),
-            ("answer", self.metrics.sum(|shard| &shard.spilled_responses)),
+            ("response", self.metrics.sum(|shard| &shard.spilled_responses)),
         ];
         counters(e, names::BUFFER_SPILLED, "body", &spilled)?;
         self.counter(e, names::BUFFER_PAUSED, |shard| &shard.paused_responses)?;

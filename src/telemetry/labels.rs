@@ -86,7 +86,7 @@ pub struct Label {
 
 /// Every label of every metric, in the order of the alphabet.
 pub const LABELS: &[Label] = &[
-    label("body", "Whose body it is", &["request", "answer"]),
+    label("body", "Whose body it is", &["request", "response"]),
     label("cause", "Why it was refused", &["slow", "crowded", "reload"]),
     label("certificate", "The file of the certificate, or `self-signed`", &[]),
     label(
@@ -131,7 +131,7 @@ pub const LABELS: &[Label] = &[
             "full",
             "resumed",
             "timeout",
-            "left",
+            "disconnected",
             "not_tls",
             "incompatible",
             "refused",
@@ -151,7 +151,7 @@ pub const LABELS: &[Label] = &[
         &["none", "health", "static", "media", "proxy", "accel"],
     ),
     label("setting", "The [setting](settings.md) with this value", &[]),
-    label("state", "Whether it is asked", &["available", "away"]),
+    label("state", "Whether it is asked", &["available", "unavailable"]),
     label("status", "The class of the status", &["1xx", "2xx", "3xx", "4xx", "5xx"]),
     label(
         "store",
@@ -303,7 +303,7 @@ impl HandshakeResult {
             Self::Full => "full",
             Self::Resumed => "resumed",
             Self::Timeout => "timeout",
-            Self::Disconnected => "left",
+            Self::Disconnected => "disconnected",
             Self::NotTls => "not_tls",
             Self::Incompatible => "incompatible",
             Self::Refused => "refused",

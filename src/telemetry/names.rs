@@ -141,7 +141,7 @@ pub const TUNNELS_OPENED: MetricName =
 pub const TLS_HANDSHAKES: MetricName = counter(
     "sideman_tls_handshakes",
     "TLS handshakes, by result: full or resumed, or why there is no connection: timeout \
-     (tls.handshake_timeout), left, not_tls, incompatible, refused (by the client), broken",
+     (tls.handshake_timeout), disconnected, not_tls, incompatible, refused (by the client), broken",
 )
 .by(&["result"]);
 pub const TLS_HANDSHAKING: MetricName = gauge(
@@ -190,7 +190,7 @@ pub const UPSTREAM_RETRIES: MetricName = counter(
 
 pub const UPSTREAM_SERVERS: MetricName = gauge(
     "sideman_upstream_servers",
-    "Known servers of the applications, by state: available or away",
+    "Known servers of the applications, by state: available or unavailable",
 )
 .by(&["state"]);
 pub const UPSTREAM_EJECTIONS: MetricName = counter(
@@ -212,19 +212,19 @@ pub const BUFFER_BYTES: MetricName = gauge(
 )
 .by(&["kind"]);
 pub const BUFFER_RESPONSE_BYTES: MetricName = gauge(
-    "sideman_buffer_answer_bytes",
+    "sideman_buffer_response_bytes",
     "The part of sideman_buffer_bytes that answers take, by kind: memory or disk. At most half of \
      buffers.memory and buffers.disk; the other half is for requests alone",
 )
 .by(&["kind"]);
 pub const BUFFER_SPILLED: MetricName = counter(
     "sideman_buffer_spilled",
-    "Bodies that went to a file, or were kept as one in memory: request or answer",
+    "Bodies that went to a file, or were kept as one in memory: request or response",
 )
 .by(&["body"]);
 pub const BUFFER_PAUSED: MetricName = counter(
-    "sideman_buffer_held_up",
-    "Answers for which the application had to wait until the client took some: buffers.answer, and the \
+    "sideman_buffer_paused",
+    "Answers for which the application had to wait until the client took some: buffers.max_response, and the \
      halves of buffers.memory and buffers.disk that answers may take, had no room",
 );
 
@@ -277,7 +277,7 @@ pub const MANIFEST_FAULTS: MetricName = counter(
 )
 .by(&["fault"]);
 pub const STATIC_FALLBACK: MetricName = counter(
-    "sideman_rescued_files",
+    "sideman_static_fallback",
     "Requests for files with a content hash that the first directory lacks, by where they were found: \
      directory, fallback, current, or failed (the fallback gave no answer)").by(&["found"]);
 pub const ACCEL: MetricName = counter(
@@ -307,7 +307,7 @@ pub const ACCESS_LOG_DROPPED: MetricName = counter(
     "Access-log lines lost because stdout was slow (log.buffer) or failed",
 );
 pub const ACCESS_LOG_SAMPLED: MetricName = counter(
-    "sideman_access_log_left_out",
+    "sideman_access_log_sampled_out",
     "Successful answers with static files that have no access-log line (log.static_sample)",
 );
 pub const ACCESS_LOG_WAITS: MetricName = counter(

@@ -145,7 +145,7 @@ fn one_that_takes_nothing_is_cut_off() {
     let timeouts = "sideman_client_timeouts_total";
     local.sideman.until_metric(timeouts, &[("timer", "write")], 1.0);
     assert!(client.until_gone().len() < SIZE);
-    assert_eq!(local.sideman.log_of("/static/large.bin")["error"], "client_gone");
+    assert_eq!(local.sideman.log_of("/static/large.bin")["error"], "client_disconnected");
 }
 
 #[test]

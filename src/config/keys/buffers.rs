@@ -21,7 +21,7 @@ pub(super) const BUFFERS: &[SettingKey] = &[
         ..SettingKey::BLANK
     },
     SettingKey {
-        name: "buffers.each",
+        name: "buffers.memory_per_body",
         default: Some(&["256KiB"]),
         kind: &SingleValue(SizeFormat(KIB, GIB), |to, bytes| {
             to.plan.buffers.memory_per_body = bytes
@@ -48,7 +48,7 @@ pub(super) const BUFFERS: &[SettingKey] = &[
         ..SettingKey::BLANK
     },
     SettingKey {
-        name: "buffers.answer",
+        name: "buffers.max_response",
         default: Some(&["1GiB"]),
         kind: &SingleValue(SizeFormat(0, TIB), |to, bytes| to.plan.buffers.max_response = bytes),
         doc: "Bytes of one answer in a file, at the most; beyond them the application is read as \

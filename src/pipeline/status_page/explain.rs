@@ -90,7 +90,7 @@ mod tests {
         ];
         for kind in FailureKind::ALL {
             let is_ours = kind.side() != FailureSide::Client
-                || kind == FailureKind::BodyBeyondBuffers
+                || kind == FailureKind::BodyExceedsBuffers
                 || limits.contains(&kind);
             let is_reported = is_ours && !plain.contains(&kind);
             assert_eq!(kind.row().advice.is_some(), is_reported, "{kind:?}");

@@ -34,7 +34,7 @@ pub(super) fn failure(context: &mut RequestContext, error: &Error) -> Response {
     match kind.side() {
         // Somebody wanted it; that it began was told once.
         FailureSide::Sideman if kind == FailureKind::Maintenance => {}
-        FailureSide::Client if kind == FailureKind::BodyBeyondBuffers => {
+        FailureSide::Client if kind == FailureKind::BodyExceedsBuffers => {
             body_limit_advice(context, error)
         }
         FailureSide::Client => report_refused(context, error),

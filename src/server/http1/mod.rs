@@ -180,7 +180,7 @@ impl Http1Connection<'_> {
             }
             (Err(broken), tunnel) => {
                 if let Some(mut tunnel) = tunnel {
-                    tunnel.fail(FailureKind::ClientGone);
+                    tunnel.fail(FailureKind::ClientDisconnected);
                 }
                 return Some(self.broken(broken));
             }

@@ -102,5 +102,5 @@ impl ResponseFraming {
 
 /// The application's response is not HTTP, or not in the way it has to be: says how.
 pub(in crate::upstream) fn garbage(what: &'static str) -> Error {
-    Error::io(FailureKind::UpstreamGarbage, io::Error::other(what))
+    Error::io(FailureKind::UpstreamInvalidResponse, io::Error::other(what))
 }

@@ -368,7 +368,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\n folded: x\r\n\r\n",
         ] {
             let got = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
-            assert_eq!(got, Err(FailureKind::UpstreamGarbage), "{bytes}");
+            assert_eq!(got, Err(FailureKind::UpstreamInvalidResponse), "{bytes}");
         }
     }
 
@@ -404,9 +404,9 @@ mod tests {
         for (fields, upgrade, expected) in [
             ("Upgrade: websocket\r\n", true, Ok(101)),
             ("Connection: Upgrade\r\nUpgrade: WebSocket\r\n", true, Ok(101)),
-            ("Upgrade: websocket\r\n", false, Err(FailureKind::UpstreamGarbage)),
-            ("Upgrade: h2c\r\n", true, Err(FailureKind::UpstreamGarbage)),
-            ("", true, Err(FailureKind::UpstreamGarbage)),
+            ("Upgrade: websocket\r\n", false, Err(FailureKind::UpstreamInvalidResponse)),
+            ("Upgrade: h2c\r\n", true, Err(FailureKind::UpstreamInvalidResponse)),
+            ("", true, Err(FailureKind::UpstreamInvalidResponse)),
         ] {
             let bytes = format!("HTTP/1.1 101 Switching Protocols\r\n{fields}\r\nearly");
             let mut input = BytesMut::from(bytes.as_bytes());
@@ -452,7 +452,7 @@ mod tests {
         assert!(parse_bytes(bytes.as_bytes(), &Method::GET).is_ok());
         let bytes = interim.repeat(INTERIM + 1) + last;
         let got = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
-        assert_eq!(got, Err(FailureKind::UpstreamGarbage));
+        assert_eq!(got, Err(FailureKind::UpstreamInvalidResponse));
     }
 
     #[test]

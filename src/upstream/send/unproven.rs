@@ -81,7 +81,7 @@ impl UpstreamClient {
         let is_suspicious = matches!(
             error.kind(),
             FailureKind::UpstreamClosed
-                | FailureKind::UpstreamGarbage
+                | FailureKind::UpstreamInvalidResponse
                 | FailureKind::UpstreamReadTimeout
         );
         if !is_suspicious || server.protocol.is_proven() {

@@ -201,7 +201,7 @@ mod tests {
             "HTTP/1.1 abc OK\r\n\r\n",
         ] {
             let got = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
-            assert_eq!(got, Err(FailureKind::UpstreamGarbage), "{bytes:?}");
+            assert_eq!(got, Err(FailureKind::UpstreamInvalidResponse), "{bytes:?}");
         }
     }
 
@@ -230,7 +230,7 @@ mod tests {
                     .map(|head| assert!(head.is_none()))
             });
             let kind = result.map_err(|error| error.kind());
-            assert_eq!(kind, Err(FailureKind::UpstreamGarbage), "in pieces of {length}");
+            assert_eq!(kind, Err(FailureKind::UpstreamInvalidResponse), "in pieces of {length}");
         }
     }
 

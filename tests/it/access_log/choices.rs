@@ -136,7 +136,7 @@ fn static_hits_can_be_left_out() {
     client.ask("GET", "/static/a.txt", "Range: bytes=99-\r\n");
     client.get("/static/missing");
     client.get("/page");
-    sideman.until_metric("sideman_access_log_left_out_total", &[], 2.0);
+    sideman.until_metric("sideman_access_log_sampled_out_total", &[], 2.0);
     let (_, lines) = sideman.leave();
     let status = |line: &String| serde_json::from_str::<Value>(line).unwrap()["status"].clone();
     assert_eq!(lines.iter().map(status).collect::<Vec<_>>(), [416, 404, 502]);
@@ -154,7 +154,7 @@ fn static_hits_can_be_left_out() {
     }
     client.get("/static/missing");
     sideman.log_of("/static/missing");
-    let left_out = sideman.metric("sideman_access_log_left_out_total", &[]);
+    let left_out = sideman.metric("sideman_access_log_sampled_out_total", &[]);
     let (_, lines) = sideman.leave();
     assert_eq!(lines.len() as f64 - 1.0 + left_out, f64::from(REQUESTS));
     assert!(left_out > 0.0 && lines.len() > 1, "{left_out}");

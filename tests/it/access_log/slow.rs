@@ -56,7 +56,7 @@ fn requests_wait_and_no_line_is_lost() {
         let waits = "sideman_access_log_waits_total";
         sideman.until_metric(waits, &[], 2.0);
         gone.leave();
-        sideman.until_metric("sideman_errors_total", &[("error", "client_gone")], 1.0);
+        sideman.until_metric("sideman_errors_total", &[("error", "client_disconnected")], 1.0);
         assert_eq!(application.requests(), seen);
         assert_eq!(sideman.metric("sideman_access_log_dropped_total", &[]), 0.0);
         sideman.event("stdout is slow: requests wait");

@@ -16,7 +16,7 @@ fn one_that_leaves_the_queue_never_reaches_the_application() {
     sideman.until_metric("sideman_abandoned_total", &[("where", "queue")], 1.0);
     sideman.until_metric("sideman_queue_length", &[], 0.0);
     let line = sideman.log_of("/2");
-    assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_gone".into()));
+    assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_disconnected".into()));
     assert!(line["queue_ms"].is_number(), "{line}");
     let mut third = ask_in_queue(&sideman, "/3", 1);
     for path in ["/1", "/3"] {

@@ -75,8 +75,8 @@ fn a_body_beyond_all_buffers_is_413() {
     for (key, value) in [("buffers.disk", "1MiB"), ("buffers.directory", "memory")] {
         let settings: Settings = before(&application.url()).set("buffers.memory", "1MiB");
         let sideman = settings.set(key, value).start();
-        check_harm(&sideman, 413, "body_beyond_buffers");
-        let event = sideman.event("body_beyond_buffers");
+        check_harm(&sideman, 413, "body_exceeds_buffers");
+        let event = sideman.event("body_exceeds_buffers");
         for part in ["buffers.disk", "buffers.memory", "server.max_body", "WARN"] {
             assert!(event.contains(part), "{event}");
         }

@@ -116,7 +116,7 @@ fn a_length_beyond_all_buffers_is_refused_at_once() {
     for (directory, disk) in [("auto", "1MiB"), ("memory", "4GiB"), ("auto", "0B")] {
         let sideman = before(&application.url())
             .set("buffers.memory", "1MiB")
-            .set("buffers.each", "512KiB")
+            .set("buffers.memory_per_body", "512KiB")
             .set("buffers.directory", directory)
             .set("buffers.disk", disk)
             .set("routes.unbuffered", "/streams/=request")
@@ -132,7 +132,7 @@ fn a_length_beyond_all_buffers_is_refused_at_once() {
                 "{directory} {disk}: {response:?}"
             );
             assert!(response.interim.is_empty(), "told to go on: {response:?}");
-            assert_eq!(sideman.log_of(path)["error"], "body_beyond_buffers");
+            assert_eq!(sideman.log_of(path)["error"], "body_exceeds_buffers");
         }
         let mut http2 = Http2::connect(sideman.address());
         let fields = usual("POST", "/h2", &[("content-length", "1048577")]);

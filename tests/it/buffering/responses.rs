@@ -43,11 +43,11 @@ fn a_client_that_reads_nothing_holds_nothing() {
         // Sideman has closed it: the application's worker is free.
         origin.until_closed(1);
         assert_eq!(sideman.get("/next").text(), "next");
-        assert_eq!(sideman.metric("sideman_buffer_spilled_total", &[("body", "answer")]), 1.0);
+        assert_eq!(sideman.metric("sideman_buffer_spilled_total", &[("body", "response")]), 1.0);
         // The kernel takes some megabytes for a client that reads nothing.
         assert!(sideman.metric("sideman_buffer_bytes", &[("kind", "disk")]) > 5e5);
         let memory = sideman.metric("sideman_buffer_bytes", &[("kind", "memory")]);
-        // buffers.each, and as much again that small pieces may leave unused.
+        // buffers.memory_per_body, and as much again that small pieces may leave unused.
         assert!(memory <= f64::from(512 << 10), "{memory} bytes in memory");
         let response = slow.response();
         assert!(response.status == 200 && response.body == pattern(SIZE), "{framing}");
@@ -89,23 +89,23 @@ fn a_client_that_leaves_ends_it() {
     for kind in ["disk", "memory"] {
         sideman.until_metric("sideman_buffer_bytes", &[("kind", kind)], 0.0);
     }
-    assert_eq!(sideman.log_of("/long")["error"], "client_gone");
+    assert_eq!(sideman.log_of("/long")["error"], "client_disconnected");
 }
 
 #[test]
 fn without_room_it_is_only_slower() {
-    for (key, value) in [("buffers.disk", "0B"), ("buffers.answer", "0B")] {
+    for (key, value) in [("buffers.disk", "0B"), ("buffers.max_response", "0B")] {
         let origin =
             Origin::script([expect("GET /long "), send(long("Transfer-Encoding: chunked"))]);
         let sideman = before(&origin.url()).set(key, value).start();
         let mut slow = ask_only(&sideman, "/long");
         eventually("bytes that wait", || {
             let waiting = sideman.metric("sideman_buffer_bytes", &[("kind", "memory")]);
-            // Half of buffers.each fills up for certain; the other half is on its way to the client.
+            // Half of buffers.memory_per_body fills up for certain; the other half is on its way to the client.
             (waiting >= f64::from(128 << 10)).then_some(())
         });
         assert!(slow.response().body == pattern(SIZE), "{key}");
-        assert_eq!(sideman.metric("sideman_buffer_spilled_total", &[("body", "answer")]), 0.0);
+        assert_eq!(sideman.metric("sideman_buffer_spilled_total", &[("body", "response")]), 0.0);
     }
 }
 
@@ -199,11 +199,11 @@ fn slow_readers_leave_half_of_the_memory_to_requests() {
     let sideman = before(&application.url())
         .set("server.trusted_proxies", "127.0.0.1")
         .set("buffers.memory", "1MiB")
-        .set("buffers.each", "256KiB")
+        .set("buffers.memory_per_body", "256KiB")
         .set("buffers.disk", "0B")
         .start();
     let readers: Vec<_> = (0..8).map(|_| ask_only(&sideman, "/down")).collect();
-    let of_answers = || sideman.metric("sideman_buffer_answer_bytes", &[("kind", "memory")]);
+    let of_answers = || sideman.metric("sideman_buffer_response_bytes", &[("kind", "memory")]);
     eventually("answers have their half", || (of_answers() > 450e3).then_some(()));
     for _ in 0..10 {
         assert_eq!(sideman.connect().post("/up", "", &pattern(200_000)).text(), "200000");
@@ -211,7 +211,7 @@ fn slow_readers_leave_half_of_the_memory_to_requests() {
         assert!(taken <= f64::from(512 << 10), "{taken} bytes");
     }
     readers.into_iter().for_each(Client::leave);
-    for name in ["sideman_buffer_answer_bytes", "sideman_buffer_bytes"] {
+    for name in ["sideman_buffer_response_bytes", "sideman_buffer_bytes"] {
         sideman.until_metric(name, &[("kind", "memory")], 0.0);
     }
 }

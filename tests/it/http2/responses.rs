@@ -135,7 +135,7 @@ fn requests_wait_for_places_as_others_do() {
     client.reset(streams[4], code::CANCEL);
     sideman.until_metric("sideman_queue_length", &[], 2.0);
     let line = sideman.log_of("/4");
-    assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_gone".into()));
+    assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_disconnected".into()));
     sideman.until_metric("sideman_abandoned_total", &[("where", "queue")], 1.0);
     gate.open();
     for (number, stream) in streams[..4].iter().enumerate() {
@@ -159,7 +159,7 @@ fn one_that_leaves_is_noticed() {
         asked.pass();
         client.reset(stream, code::CANCEL);
         let line = sideman.log_of("/left");
-        assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_gone".into()));
+        assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_disconnected".into()));
         let labels = [("where", "application")];
         sideman.until_metric("sideman_abandoned_total", &labels, 1.0);
         sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
@@ -181,7 +181,7 @@ fn a_connection_that_is_lost_takes_its_requests_along() {
     asked.pass();
     client.leave();
     let line = sideman.log_of("/lost");
-    assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_gone".into()));
+    assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_disconnected".into()));
     gone.pass();
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     sideman.until_metric("sideman_client_connections", &[], 0.0);
@@ -202,7 +202,7 @@ fn one_that_leaves_in_the_middle_of_its_answer_is_noticed() {
     client.until("its beginning", |client| client.peek(stream).body == b"first");
     client.reset(stream, code::CANCEL);
     let line = sideman.log_of("/half");
-    assert_eq!((&line["status"], &line["error"]), (&200.into(), &"client_gone".into()));
+    assert_eq!((&line["status"], &line["error"]), (&200.into(), &"client_disconnected".into()));
     rest.open();
     client.settle();
 }

@@ -120,7 +120,7 @@ fn one_that_is_cut_takes_nobody_along() {
         );
         assert!(answer.body == pattern(3 << 20));
         let line = sideman.log_of(path);
-        assert_eq!(line["error"], "client_gone", "{line}");
+        assert_eq!(line["error"], "client_disconnected", "{line}");
     }
 }
 

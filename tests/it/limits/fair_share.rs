@@ -94,7 +94,7 @@ fn bodies_of_one_client_leave_memory_to_others() {
     let sideman = before(&application.url())
         .set("server.trusted_proxies", "127.0.0.1")
         .set("buffers.memory", "1MiB")
-        .set("buffers.each", "256KiB")
+        .set("buffers.memory_per_body", "256KiB")
         .start();
     let begin = |client: &str, length: usize| {
         format!(

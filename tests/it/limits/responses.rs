@@ -48,7 +48,7 @@ fn one_that_takes_a_byte_now_and_then_is_cut_off() {
     assert!(begin.elapsed() >= Duration::from_secs(1), "{:?}", begin.elapsed());
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     let line = sideman.log_of("/static/large.bin");
-    assert_eq!((&line["status"], &line["error"]), (&200.into(), &"client_gone".into()));
+    assert_eq!((&line["status"], &line["error"]), (&200.into(), &"client_disconnected".into()));
 }
 
 #[test]

@@ -29,7 +29,7 @@ struct Failure {
 
 const CLOSED: Failure = Failure { status: 502, error: "upstream_closed" };
 const TRUNCATED: Failure = Failure { status: 502, error: "upstream_truncated" };
-const GARBAGE: Failure = Failure { status: 502, error: "upstream_garbage" };
+const GARBAGE: Failure = Failure { status: 502, error: "upstream_invalid_response" };
 const TOO_LARGE: Failure = Failure { status: 502, error: "upstream_head_too_large" };
 const SILENT: Failure = Failure { status: 504, error: "upstream_read_timeout" };
 

@@ -41,7 +41,7 @@ fn within_a_body() {
         check_cut(
             "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n",
             &send(garbage),
-            "upstream_garbage",
+            "upstream_invalid_response",
         );
     }
 }

@@ -36,7 +36,7 @@ fn who_asks_for_json_gets_json() {
         if media_type == JSON {
             let expected = json!({
                 "status": 502,
-                "error": "upstream_garbage",
+                "error": "upstream_invalid_response",
                 "message": "The application's response is not valid HTTP.",
                 "request_id": "the-id",
             });
@@ -56,7 +56,7 @@ fn every_own_answer_can_be_json() {
     let application = nonsense();
     let sideman = Settings::before(&application.url()).files("/static/", directory.path()).start();
     for (method, target, status, error) in [
-        ("GET", "/", 502, "upstream_garbage"),
+        ("GET", "/", 502, "upstream_invalid_response"),
         ("GET", "/static/%zz", 400, "path_invalid"),
         ("POST", "/static/a.txt", 405, "method_not_allowed"),
         ("GET", "/static/none.0123456789ab.css", 404, "not_found"),

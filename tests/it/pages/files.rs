@@ -54,7 +54,7 @@ fn a_file_takes_the_place_of_the_page() {
 #[test]
 fn who_asks_for_json_gets_no_html() {
     let directory = TempDir::new();
-    for (name, error) in [("502.html", "upstream_garbage"), ("502.json", "of the file")] {
+    for (name, error) in [("502.html", "upstream_invalid_response"), ("502.json", "of the file")] {
         let page = directory.write(name, "{\"error\": \"of the file\"}");
         let application = nonsense();
         let sideman = start(&application, "errors.502", &page);

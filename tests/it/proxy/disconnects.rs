@@ -49,7 +49,7 @@ fn one_that_left_is_noticed() {
         // An orderly close, nothing more: no reset.
         drop(client);
         let line = sideman.log_of("/page");
-        assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_gone".into()));
+        assert_eq!((&line["status"], &line["error"]), (&499.into(), &"client_disconnected".into()));
         // Far below the time for which the application may be silent.
         assert!(line["duration_ms"].as_f64().unwrap() < 10_000.0, "{line}");
         gone.pass();
@@ -193,7 +193,7 @@ fn one_that_leaves_a_silent_stream_is_noticed() {
                 }
                 gone.pass();
                 let line = sideman.log_of("/page");
-                assert_eq!((&line["status"], &line["error"]), (&200.into(), &"client_gone".into()));
+                assert_eq!((&line["status"], &line["error"]), (&200.into(), &"client_disconnected".into()));
                 sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
                 sideman.until_metric("sideman_client_connections", &[], 0.0);
             }

@@ -41,7 +41,7 @@ fn the_protocol_of_the_application() {
     file.set("upstream.url", &format!("{:?}", app.url()));
     assert_eq!(reload(&sideman), "reloaded; changed: upstream.url\n");
     assert_eq!(client.get("/").text(), "well");
-    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "away")]), 0.0);
+    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "unavailable")]), 0.0);
 }
 
 #[test]

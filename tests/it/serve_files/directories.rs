@@ -129,7 +129,7 @@ fn requests_for_other_releases_are_counted() {
     assert_eq!(client.get("/static/none.0123456789ab.css").status, 404);
     // Two hashed names in further directories, three times each.
     releases.sideman.until_metric(
-        "sideman_rescued_files_total",
+        "sideman_static_fallback_total",
         &[("found", "directory")],
         2.0 * 3.0,
     );

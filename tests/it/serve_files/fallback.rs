@@ -99,7 +99,7 @@ fn its_file_is_passed_on() {
         assert_eq!(names(&response), expected, "nothing else is said");
     }
     assert_eq!(previous.server.requests(), 3);
-    site.sideman.until_metric("sideman_rescued_files_total", &[("found", "fallback")], 3.0);
+    site.sideman.until_metric("sideman_static_fallback_total", &[("found", "fallback")], 3.0);
     assert_eq!(site.sideman.log_of(HASHED)["route"], "static");
 }
 

@@ -116,7 +116,7 @@ fn failures_do_not_fill_the_log() {
         assert_eq!(client.get(&format!("/static/{number}.0123456789ab.css")).status, 404);
     }
     drop(client);
-    site.sideman.until_metric("sideman_rescued_files_total", &[("found", "failed")], 50.0);
+    site.sideman.until_metric("sideman_static_fallback_total", &[("found", "failed")], 50.0);
     let (_, events) = site.sideman.leave_for_events();
     let told = events.iter().filter(|line| line.contains("static.fallback failed")).count();
     // One for each ten seconds, which fifty requests don't take.

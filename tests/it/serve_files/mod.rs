@@ -88,7 +88,7 @@ fn manifest_of(paths: &[(&str, &str)]) -> String {
 /// Requests for hashed names that were answered in this way.
 #[track_caller]
 fn rescued(sideman: &Sideman, found: &str) -> f64 {
-    sideman.metric("sideman_rescued_files_total", &[("found", found)])
+    sideman.metric("sideman_static_fallback_total", &[("found", found)])
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn one_that_takes_nothing_is_let_go() {
     sideman.until_metric("sideman_client_timeouts_total", &[("timer", "write")], 1.0);
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     let line = sideman.log_of("/static/large.bin");
-    assert_eq!(line["error"], "client_gone");
+    assert_eq!(line["error"], "client_disconnected");
     // What the kernels had is all that it gets.
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);

@@ -155,9 +155,9 @@ fn what_is_no_handshake_is_ended_and_counted() {
     let mut late = Client::connect(address(&sideman));
     late.send([22, 3, 1]).half_close();
     late.until_gone();
-    until_handshakes(&sideman, "left", 1.0);
+    until_handshakes(&sideman, "disconnected", 1.0);
     Client::connect(address(&sideman)).leave();
-    until_handshakes(&sideman, "left", 2.0);
+    until_handshakes(&sideman, "disconnected", 2.0);
     assert_eq!(connect(&sideman).get("/healthz", "").status, 200);
 }
 
@@ -225,7 +225,7 @@ fn beyond_the_limit_clients_wait_until_a_place_is_free() {
     // The oldest was ended for it, and no other.
     sideman.until_metric("sideman_client_connections_shed_total", &[], 1.0);
     drop(begun);
-    until_handshakes(&sideman, "left", 1.0);
+    until_handshakes(&sideman, "disconnected", 1.0);
 }
 
 #[test]

@@ -55,12 +55,12 @@ fn requests_wait_for_a_port_that_refuses() {
         ask(&sideman, "PUT", "/3", "x"),
     ];
     until_waiting(&sideman, 3);
-    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "away")]), 1.0);
+    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "unavailable")]), 1.0);
     let app = App::on(port.listen(), |request| App::reply(&request.body));
     let texts: Vec<String> = waiting.iter_mut().map(|client| client.response().text()).collect();
     assert_eq!(texts, ["", "order", "x"]);
     assert_eq!(app.requests(), 3);
-    sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 0.0);
+    sideman.until_metric("sideman_upstream_servers", &[("state", "unavailable")], 0.0);
     assert!(sideman.log_of("/2")["queue_ms"].as_f64().unwrap() > 0.0);
     sideman.event("upstream server available again");
 }

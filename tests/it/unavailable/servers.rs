@@ -44,7 +44,7 @@ fn one_that_refuses_is_left_out_until_it_is_back() {
     for _ in 0..20 {
         assert_eq!(sideman.get("/").text(), "well");
     }
-    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "away")]), 1.0);
+    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "unavailable")]), 1.0);
     assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "available")]), 1.0);
     assert_eq!(sideman.metric("sideman_upstream_ejections_total", &[]), 1.0);
     let back = App::on(port.listen(), |_| App::reply(b"back"));
@@ -52,7 +52,7 @@ fn one_that_refuses_is_left_out_until_it_is_back() {
         sideman.get("/");
         (back.requests() > 0).then_some(())
     });
-    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "away")]), 0.0);
+    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "unavailable")]), 0.0);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn one_that_a_probe_finds_away_is_back_at_once() {
         let port = ReservedPort::new();
         let settings = Settings::before(&port.url()).set("upstream.probe", "1s");
         let sideman = settings.set("upstream.wait", "15s").start();
-        sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 1.0);
+        sideman.until_metric("sideman_upstream_servers", &[("state", "unavailable")], 1.0);
         let _app = App::on(port.listen(), |_| App::reply(b"back"));
         let begin = Instant::now();
         assert_eq!(sideman.get("/").text(), "back");
@@ -147,7 +147,7 @@ fn a_probe_finds_out_before_any_request() {
     let port = ReservedPort::new();
     let well = App::saying("well");
     let sideman = before(&[&port.url(), &well.url()]).set("upstream.probe", "1s").start();
-    sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 1.0);
+    sideman.until_metric("sideman_upstream_servers", &[("state", "unavailable")], 1.0);
     assert_eq!(well.requests(), 0);
     assert_eq!(sideman.metric("sideman_upstream_connections_failed_total", &[]), 0.0);
 }
@@ -158,7 +158,7 @@ fn a_probe_for_a_path_goes_by_the_status() {
     let well = App::saying("well");
     let settings = before(&[&sick.url(), &well.url()]).set("upstream.probe", "1s");
     let sideman = settings.set("upstream.probe_path", "/health").start();
-    sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 1.0);
+    sideman.until_metric("sideman_upstream_servers", &[("state", "unavailable")], 1.0);
     sideman.event("the probe was answered with 503");
     assert_eq!(sideman.get("/").text(), "well");
 }
@@ -178,7 +178,7 @@ fn a_probe_believes_no_other_bytes() {
         let well = App::saying("well");
         let settings = before(&[&sick.url(), &well.url()]).set("upstream.probe", "1s");
         let sideman = settings.set("upstream.probe_path", "/health").start();
-        sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 1.0);
+        sideman.until_metric("sideman_upstream_servers", &[("state", "unavailable")], 1.0);
         assert_eq!(sideman.get("/").text(), "well", "{nonsense:?}");
     }
 }
@@ -196,7 +196,7 @@ fn a_probe_speaks_the_uwsgi_protocol() {
     let (sick, well) = (answer("500 No"), answer("404 Not Found"));
     let settings = before(&[&sick.url(), &well.url()]).set("upstream.probe", "1s");
     let sideman = settings.set("upstream.probe_path", "/health").start();
-    sideman.until_metric("sideman_upstream_servers", &[("state", "away")], 1.0);
+    sideman.until_metric("sideman_upstream_servers", &[("state", "unavailable")], 1.0);
     sideman.event("the probe was answered with 500");
     assert_eq!(sideman.get("/").text(), "ok");
 }
@@ -275,7 +275,7 @@ fn outages_are_logged_once_in_ten_seconds() {
         eventually("an answer", || (sideman.get("/").status == 200).then_some(()));
         drop(app);
         // A request that meets the end of the application has another error, and ejects nothing.
-        let is_away = || sideman.metric("sideman_upstream_servers", &[("state", "away")]) == 1.0;
+        let is_away = || sideman.metric("sideman_upstream_servers", &[("state", "unavailable")]) == 1.0;
         eventually("an outage", || (sideman.get("/").status == 502 && is_away()).then_some(()));
         outages += 1;
     };

@@ -138,7 +138,7 @@ fn another_protocol_than_the_one_asked_for_is_no_answer() {
         let sideman = Settings::before(&origin.url()).start();
         let mut client = sideman.connect();
         assert_eq!(client.send(ASK).response().status, 502, "{answer}");
-        assert_eq!(sideman.log_of("/ws")["error"], "upstream_garbage");
+        assert_eq!(sideman.log_of("/ws")["error"], "upstream_invalid_response");
     }
 }
 

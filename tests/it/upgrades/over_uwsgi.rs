@@ -93,7 +93,7 @@ fn nobody_gets_a_protocol_over_uwsgi_that_was_not_asked_for() {
             let origin = Origin::reached(way, [steps]);
             let sideman = origin.settings().start();
             assert_eq!(sideman.get("/page").status, 502, "{way:?}");
-            assert_eq!(sideman.log_of("/page")["error"], "upstream_garbage");
+            assert_eq!(sideman.log_of("/page")["error"], "upstream_invalid_response");
             assert!(!origin.request(0).head.has("upgrade"));
         }
     }

@@ -73,5 +73,5 @@ fn endless_ones_end_the_answer() {
     client.until("5\r\nhello\r\n");
     seen.open();
     assert!(client.until_gone().is_empty());
-    assert_eq!(sideman.log_of("/")["error"], "upstream_garbage");
+    assert_eq!(sideman.log_of("/")["error"], "upstream_invalid_response");
 }

@@ -118,7 +118,7 @@ fn a_side_that_breaks_off_ends_the_other() {
     let sideman = Settings::before(&origin.url()).start();
     open_tunnel(&sideman).leave();
     origin.until_closed(1);
-    assert_eq!(sideman.log_of("/ws")["error"], "client_gone");
+    assert_eq!(sideman.log_of("/ws")["error"], "client_disconnected");
     // That is no failure of the application.
     let (_, events) = sideman.leave_for_events();
     assert!(!events.iter().any(|line| line.contains("failed a request")), "{events:?}");

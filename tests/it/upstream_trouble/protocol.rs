@@ -155,7 +155,7 @@ fn check_mistake(wsgi: &Wsgi, method: &str) {
     check_named(&sideman, &next, "/next", wsgi.url());
     // Not even `upstream.wait`: it does not come back by itself.
     assert!(begin.elapsed() < Duration::from_secs(2), "{server:?}: {:?}", begin.elapsed());
-    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "away")]), 1.0);
+    assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "unavailable")]), 1.0);
     sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);
 }
 
@@ -307,7 +307,7 @@ fn server_that_speaks_the_right_protocol_later_is_used() {
         app.speak(spoken.other());
         eventually("an answer", || (client.get("/").status == 200).then_some(()));
         sideman.event("upstream server available again");
-        assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "away")]), 0.0);
+        assert_eq!(sideman.metric("sideman_upstream_servers", &[("state", "unavailable")]), 0.0);
     }
 }
 
