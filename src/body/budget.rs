@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn rest_is_left_to_others_by_those_who_have_a_half() {
+    fn half_budget_leaves_the_rest_to_others() {
         let (whole, used) = budget(11);
         let of_half = Arc::<AtomicU64>::default();
         let half = whole.half(Arc::clone(&of_half));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn one_client_leaves_the_last_quarter_to_others() {
+    fn client_over_its_share_cannot_take_the_last_quarter() {
         let (whole, used) = budget(200);
         let (of_half, refused) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         // A quarter of what there is of a half.
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn last_of_a_budget_goes_to_one_of_two_in_any_order() {
+    fn last_bytes_of_a_budget_go_to_one_of_two_in_any_order() {
         explore("last of a budget", || {
             let (budget, used) = budget(1);
             let kept = Arc::<Mutex<Vec<Reservation>>>::default();

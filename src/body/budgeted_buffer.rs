@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn part_in_hand_without_room_keeps_nothing_from_coming() {
+    fn chunk_over_budget_does_not_block_the_next_one() {
         let (memory, _) = budget(0);
         let mut waiting = BudgetedBuffer::new(&memory, 1024);
         assert!(!waiting.push(Bytes::from(vec![1; 3000])));
@@ -216,7 +216,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_come_out_as_they_went_in(
+        fn bytes_are_returned_unchanged(
             limit in 0..60_000_u64,
             large in 1..9_000_usize,
             steps in proptest::collection::vec(prop_oneof![

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_comes_in_order() {
+    fn bodies_are_chained_in_order() {
         let slow = SizedFrames {
             frames: [Poll::Pending, data("three"), Poll::Pending, data("four")].into(),
             size: Some(9),

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn one_frame_stays_where_it_is() {
+    fn single_frame_is_not_copied() {
         let room = room(0, 0, SpillLocation::Memory, 1 << 20);
         let mut body = ScriptedBody::new(&[BodyStep::Data(50_000)], true);
         // Without a runtime: nothing is spawned, and nothing is waited for.

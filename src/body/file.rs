@@ -538,7 +538,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_come_with_their_size() {
+    fn ranges_have_an_exact_size() {
         let (scratch, content) = (Scratch::new("ranges", &content()), content());
         for range in [0..SIZE, 0..1, 1..CHUNK + 1, 100..2 * CHUNK, SIZE - 1..SIZE, 7..7] {
             scratch.evict();
@@ -552,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_were_not_taken_are_read_again() {
+    fn unread_bytes_are_read_again() {
         let (scratch, content) = (Scratch::new("again", &content()), content());
         run(async {
             for allowed in [AllowedChanges::None, AllowedChanges::Growth, AllowedChanges::Any] {

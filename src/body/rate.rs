@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_frame_goes_at_once_and_the_next_when_it_is_paid_for() {
+    fn first_frame_is_sent_at_once_and_the_next_after_its_delay() {
         let mut pace = pace(1000 * KIB);
         let (begin, tenth) = (Instant::now(), Duration::from_millis(100));
         let most = pace.most();
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn large_frames_are_split_and_come_in_time() {
+    fn large_frames_are_split_and_sent_in_time() {
         let content = Bytes::from((0..100 * 1024).map(|at| (at % 251) as u8).collect::<Vec<_>>());
         let rate = 400 * KIB;
         let frames = SizedFrameQueue([Ok(Frame::data(content.clone()))].into());

@@ -156,7 +156,7 @@ mod tests {
     proptest! {
         /// However its bytes are spread, what comes at the rate or faster is never too slow.
         #[test]
-        fn at_the_rate_it_goes_on(
+        fn client_at_the_minimum_rate_is_kept(
             rate in 1_u64..100_000,
             pieces in proptest::collection::vec(1_u64..50_000, 1..50),
         ) {

@@ -368,7 +368,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_lack_of_room_is_a_full_disk() {
+    fn only_enospc_is_a_full_disk() {
         for (raised, kind) in [
             (Errno::NOSPC, FailureKind::DiskFull),
             (Errno::DQUOT, FailureKind::DiskFull),

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_settings_are_all_told() {
+    fn check_reports_every_bad_setting() {
         let (code, out, err) = run(&[("SIDEMAN_LOG__LEVEL", "loud"), ("SIDEMAN_ADMIN", "x")]);
         assert_eq!((code, out.as_str()), (ExitCode::from(2), ""));
         assert!(err.starts_with("there are 3 problems with the settings:\n"), "{err}");

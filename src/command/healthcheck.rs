@@ -174,7 +174,7 @@ mod tests {
     const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
 
     #[test]
-    fn a_good_answer_prints_nothing() {
+    fn good_response_prints_nothing() {
         let (address, server) = responses(GOOD);
         let found = run(&[&format!("http://{address}/up?full")], &[]);
         assert_eq!(found, (ExitCode::SUCCESS, String::new()));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_answer_is_one_line_with_its_reason() {
+    fn bad_response_prints_one_line_with_its_reason() {
         let check = |response, expected: &str| {
             let (address, server) = responses(response);
             let found = run(&[&format!("http://{address}/up")], &[]);

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sets_nothing_gets_an_example_that_works() {
+    fn run_without_settings_prints_a_working_example() {
         let (code, text) = said(&[]);
         assert_eq!(code, ExitCode::from(BAD_SETTINGS));
         assert!(text.contains("upstream.url (not set)"), "{text}");
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn who_errs_gets_no_example() {
+    fn invalid_settings_print_no_example() {
         for variables in [
             [("SIDEMAN_UPSTREAM", "ftp://a"), ("SIDEMAN_LISTEN", "80")],
             [("SIDEMAN_LISTEN", "nowhere"), ("SIDEMAN_ADMIN", "off")],

@@ -25,7 +25,7 @@ fn docs_application_has_the_table_of_errors() {
 }
 
 #[test]
-fn every_kind_has_a_name_of_its_own_and_says_what_to_do() {
+fn every_error_has_a_unique_name_and_a_remedy() {
     let mut names: Vec<&str> = FailureKind::ALL.iter().map(|kind| kind.name()).collect();
     names.sort_unstable();
     names.dedup();

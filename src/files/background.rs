@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_repeated_ends_when_it_says_so() {
+    fn repeated_job_stops_when_it_returns_false() {
         let background = Background::default();
         let (done, count) = channel();
         let mut left = 3;

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_shrink_is_left_alone() {
+    fn incompressible_text_is_not_compressed() {
         let mut random = fastrand::Rng::with_seed(7);
         let noise: Vec<u8> = (0..10_000).map(|_| random.u8(..)).collect();
         for coding in [Coding::Brotli, Coding::Gzip, Coding::Zstd, Coding::Identity] {

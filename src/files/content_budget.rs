@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn contents_count_until_their_last_slice_is_gone() {
+    fn contents_count_until_their_last_slice_is_dropped() {
         let held = ContentBudget::new(800);
         let first = held.reserve(900).unwrap().hold(Bytes::from(vec![1; 900]));
         assert!(held.reserve(101).is_none());

@@ -460,7 +460,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounding_makes_no_sibling_stale() {
+    fn rounded_time_does_not_make_precompressed_file_stale() {
         let original = (1_790_000_000, 442_754_903);
         for (precompressed_file, expected) in [
             (original, false),

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_says_each_thing_once() {
+    fn media_type_table_has_no_duplicates() {
         let mut seen = std::collections::BTreeSet::new();
         for extension in TYPES.iter().flat_map(|(_, extensions)| extensions.split(' ')) {
             assert!(seen.insert(extension), "{extension} twice");

@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore)]
-    fn nobody_can_change_it() {
+    fn sealed_memfd_cannot_be_changed() {
         let (memory, file) = seal(b"contents").unwrap();
         let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&*file));
         let again = File::options().read(true).write(true).open(path).unwrap();
@@ -164,7 +164,7 @@ mod tests {
     /// Miri does not miss a mapping that is never ended.
     #[test]
     #[cfg_attr(miri, ignore)]
-    fn mapping_is_gone_with_its_last_slice() {
+    fn mapping_is_removed_with_its_last_slice() {
         // As long as no other test's.
         let (memory, file) = seal(&vec![7; 12_345_678]).unwrap();
         let begin = memory.as_ptr().addr();

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_may_go_round() {
+    fn clock_wraparound_is_harmless() {
         let recent = NegativeCache::new(1000);
         let begin = u64::from(u32::MAX) - 10;
         recent.insert(7, begin);

@@ -283,7 +283,7 @@ mod tests {
 
     /// What a form can't tell: words that look like a hash to it, and hashes that look like words.
     #[test]
-    fn words_and_hashes_of_the_same_form_are_told_apart_by_nobody() {
+    fn ambiguous_word_counts_as_a_hash() {
         for name in ["user-UserList.js", "app-fontSize.js", "app-jQueryUI.js", "doc-HTML5doc.html"]
         {
             assert!(matches(&NamePatternRule::Vite, name.as_bytes()), "{name}");

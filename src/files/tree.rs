@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_is_taken_once_unless_it_is_given_back() {
+    fn manifest_is_claimed_once_unless_released() {
         let path = std::env::temp_dir().join(format!("sideman-taken-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("staticfiles.json"), r#"{"paths": {}, "version": "1.1"}"#).unwrap();

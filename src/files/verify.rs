@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stops_when_told_and_reads_no_more_than_the_sample() {
+    fn verify_stops_on_request_and_reads_only_the_sample() {
         let mut site = CollectedDirectory::new("stop");
         for number in 0..40 {
             site.collect(&format!("file-{number}"), ".css", &[number]);

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_set_stays_as_far_as_it_can() {
+    fn configured_limits_are_kept_where_possible() {
         let mut many = plan(Some(1000), 100);
         let division = divide_limit(&mut many, 256, 2, MOST_CONNECTIONS);
         assert_eq!((division.connections, many.server.max_connections), (1000, Some(1000)));

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_set_stays() {
+    fn configured_sizes_are_kept() {
         let mut plan = plan(&[
             ("SIDEMAN_MEMORY__LIMIT", "64MiB"),
             ("SIDEMAN_STATIC__MEMORY", "60MiB"),

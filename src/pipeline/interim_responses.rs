@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_is_left_out() {
+    fn interim_responses_over_the_limit_are_dropped() {
         let queue = InterimResponses::default();
         let long = String::from_utf8(vec![b'x'; LIMIT / 2]).unwrap();
         let long = fields(&[("x-long", long.leak())]);

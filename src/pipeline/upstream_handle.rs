@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_goes_on() {
+    fn unchanged_upstreams_keep_their_backends() {
         let new = |plan: &plan::UpstreamSettings| {
             UpstreamHandle::new(Backends::new(plan, &Arc::default()))
         };

@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn without_validators_nothing_is_known_and_nothing_is_the_same() {
+    fn missing_validators_never_match() {
         check(
             &Method::GET,
             NONE,

@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_good_is_told() {
+    fn data_before_a_malformed_chunk_is_returned() {
         assert_eq!(end(&[b"4\r\nbody\r\nx\r\n"]), RequestChunkStep::Malformed(9));
         assert_eq!(end(&[b"4\r\nbodyx"]), RequestChunkStep::Malformed(7));
     }

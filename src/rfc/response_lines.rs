@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_as_they_are_or_repaired() {
+    fn lines_are_kept_or_repaired() {
         let mut lines = ResponseLinesBuilder::with_capacity(64);
         lines.push_line(FieldName::Date, (b"Date", b"x"), b"Date:x\r\n");
         lines.push_line(FieldName::Other, (b"X-A", b""), b"X-A : \r\n");
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn filtered_lines_know_what_they_have_left() {
+    fn filtered_lines_have_the_right_flags() {
         let mut all = ResponseLinesBuilder::default();
         all.push(FieldName::XRequestId, b"x-request-id", b"7");
         all.push(FieldName::Date, b"date", b"x");

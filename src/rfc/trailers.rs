@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_must_come_early_is_not_announced() {
+    fn framing_fields_are_not_announced_as_trailers() {
         for (value, expected) in [
             ("X-Checksum", Some("x-checksum")),
             ("X-Checksum,Server-Timing", Some("x-checksum, server-timing")),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_them() {
+    fn te_trailers_is_recognised() {
         for (value, expected) in
             [("trailers", true), ("gzip;q=0.5, Trailers", true), ("gzip", false), ("", false)]
         {

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn last_quarter_is_for_those_who_hold_little() {
+    fn last_quarter_is_for_clients_with_few_connections() {
         let fair = fair_share();
         assert!(fair.admit(peer("192.0.2.1"), 1, 8).is_some());
         let mut held = 1;

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn burst_is_taken_and_ends() {
+    fn burst_is_allowed_and_bounded() {
         let budget = FrameBudget::new();
         assert!(taken(&budget) >= BURST);
         assert!(budget.is_exceeded());
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_and_answers_give_more() {
+    fn requests_and_responses_refill_the_budget() {
         let budget = FrameBudget::new();
         for _ in 0..3 * BURST {
             budget.earn();

@@ -72,7 +72,7 @@ mod tests {
 
     /// Of a worker that does nothing else.
     #[test]
-    fn own_parks_are_told_from_work() {
+    fn own_parks_do_not_count_as_work() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let metrics = runtime.metrics();
         runtime.block_on(async {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn collecting_twice_leaves_allocated_memory_alone() {
+    fn collecting_twice_keeps_allocated_memory() {
         let kept = vec![7_u8; 100_000];
         for effort in [CollectEffort::Old, CollectEffort::All, CollectEffort::All] {
             collect(effort);

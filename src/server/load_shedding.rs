@@ -143,7 +143,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn few_are_let_go_at_once() {
+    fn few_connections_are_shed_at_once() {
         for (most, workers, each) in
             [(1, 1, 1), (4, 2, 1), (10_000, 1, 100), (10_000, 8, 13), (1_000_000, 4, 64)]
         {

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_that_are_complete_are_told() {
+    fn complete_request_lines_are_logged() {
         for (begun, method, target) in [
             ("", "-", "*"),
             ("G", "-", "*"),
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_for_the_log_are_told() {
+    fn fields_for_the_log_are_reported() {
         let head = b"GET / HTTP/1.1\r\nHost: a.test\r\nCookie: secret\r\nUser-Agent: b\r\nReferer";
         let parts = recover_partial(head);
         let reported: Vec<_> = parts.headers.iter().map(|(_, name, value)| (name, value)).collect();

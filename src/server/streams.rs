@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_connection_gives_spare_places_back() {
+    fn idle_connection_frees_spare_streams() {
         let begin = Instant::now();
         let streams = RequestStreams::new(begin, Rc::new(FrameBudget::new()));
         burst(&streams, 8);
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_with_a_request_keeps_all_places() {
+    fn connection_with_a_request_keeps_all_streams() {
         let streams = RequestStreams::new(Instant::now(), Rc::new(FrameBudget::new()));
         burst(&streams, 33);
         let _running = RunningRequest::begin(&streams.begin(101, None));

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn many_small_frames_leave_together() {
+    fn small_frames_are_coalesced() {
         let mut coalescer = WriteCoalescer::new(RecordingSink::default());
         let cx = &mut Context::from_waker(Waker::noop());
         for _ in 0..20 {
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_gathered_leaves_before_the_end() {
+    fn coalesced_bytes_are_flushed_before_shutdown() {
         let mut coalescer =
             WriteCoalescer::new(RecordingSink { takes: vec![3, 0], ..RecordingSink::default() });
         let cx = &mut Context::from_waker(Waker::noop());
@@ -250,7 +250,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_leave_as_they_came(
+        fn coalesced_bytes_keep_their_order(
             writes in proptest::collection::vec(
                 (0..100_usize, prop_oneof![0..2_000_usize, 7_000..20_000_usize], any::<bool>()),
                 0..60,

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_room_is_told() {
+    fn waiter_is_woken_when_the_log_has_room() {
         let (release, stuck) = mpsc::channel();
         let (sink, lost) = start_full_at(Stuck(stuck), 40, Some(20));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

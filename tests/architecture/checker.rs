@@ -187,7 +187,7 @@ fn a_new_top_level_module_needs_a_layer() {
 }
 
 #[test]
-fn siblings_in_a_circle_are_shown_as_a_path() {
+fn neighbour_cycle_is_shown_as_a_path() {
     assert_eq!(
         violations(&[
             ("src/server/mod.rs", "mod a;\nmod b;\nmod c;\npub use self::c::C;"),

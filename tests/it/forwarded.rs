@@ -31,7 +31,7 @@ fn arrived(sideman: &Sideman, fields: &str, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_stranger_is_not_believed() {
+fn untrusted_peer_headers_are_ignored() {
     let (_application, sideman) = start("10.0.0.0/8");
     for fields in [
         "",
@@ -103,7 +103,7 @@ fn the_log_has_the_same_client() {
 }
 
 #[test]
-fn a_trusted_peer_tells_the_scheme() {
+fn trusted_peer_sets_the_scheme() {
     let (_application, sideman) = start(PROXIES);
     for (fields, scheme) in [
         ("", "http"),
@@ -223,7 +223,7 @@ fn private_is_a_set_of_networks() {
 }
 
 #[test]
-fn what_could_be_forged_arrives_from_nobody() {
+fn forgeable_headers_never_arrive() {
     let names = [
         "X-Forwarded-Host",
         "X-Forwarded-Port",
@@ -356,7 +356,7 @@ const IDENTITIES: [&str; 24] = [
 ];
 
 #[test]
-fn identity_headers_arrive_from_nobody_unless_they_are_named() {
+fn identity_headers_arrive_only_if_listed() {
     let lines: String = IDENTITIES.iter().map(|name| format!("{name}: forged\r\n")).collect();
     for trusted in ["none", PROXIES] {
         let (_application, sideman) = start(trusted);

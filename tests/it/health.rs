@@ -91,7 +91,7 @@ fn waiting_for_the_application_can_be_switched_off() {
 }
 
 #[test]
-fn an_application_that_goes_away_takes_only_readiness_with_it() {
+fn unavailable_application_fails_readiness_only() {
     // Taking every task out of service at once would help nobody.
     let port = ReservedPort::new();
     let url = port.url();

@@ -6,7 +6,7 @@ use std::{path::Path, time::Instant};
 use crate::support::{App, Settings, TempDir, eventually};
 
 #[test]
-fn a_collector_that_hangs_stops_nobody() {
+fn hanging_log_collector_blocks_no_request() {
     let application = App::saying("hello");
     let sideman =
         Settings::before(&application.url()).set("log.buffer", "64KiB").hold_stdout().start();
@@ -30,7 +30,7 @@ fn a_collector_that_hangs_stops_nobody() {
 }
 
 #[test]
-fn a_log_that_can_not_be_written_stops_nobody_and_is_told_once() {
+fn unwritable_log_blocks_no_request_and_is_reported_once() {
     let application = App::saying("hello");
     let settings = Settings::before(&application.url());
     for settings in [settings.clone().lose_stdout(), settings.stdout_to(Path::new("/dev/full"))] {
@@ -48,7 +48,7 @@ fn a_log_that_can_not_be_written_stops_nobody_and_is_told_once() {
 }
 
 #[test]
-fn events_that_nobody_reads_stop_nobody() {
+fn unread_events_block_no_request() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     let sideman = Settings::before(&application.url())
         .files("/static/", directory.path())

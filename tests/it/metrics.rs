@@ -120,7 +120,7 @@ fn histograms_add_up() {
 }
 
 #[test]
-fn connections_and_requests_in_flight_go_up_and_down() {
+fn in_flight_gauges_rise_and_fall() {
     let gate = Gate::new();
     let origin = Origin::script([
         expect("GET / "),
@@ -141,7 +141,7 @@ fn connections_and_requests_in_flight_go_up_and_down() {
 }
 
 #[test]
-fn a_request_whose_client_left_is_not_in_flight() {
+fn abandoned_request_is_not_in_flight() {
     let gone = Gate::new();
     let origin = Origin::script([
         expect("GET / "),

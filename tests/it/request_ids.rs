@@ -67,7 +67,7 @@ fn site() -> (App, TempDir, Sideman) {
 }
 
 #[test]
-fn every_answer_has_the_id_of_its_request() {
+fn every_response_has_its_request_id() {
     let (_application, _directory, sideman) = site();
     for &(method, target, fields, status) in ASKED {
         let fields = format!("{ID}{fields}");
@@ -84,7 +84,7 @@ fn every_answer_has_the_id_of_its_request() {
 }
 
 #[test]
-fn every_answer_over_http2_has_the_id_of_its_request() {
+fn every_http2_response_has_its_request_id() {
     let (_application, _directory, sideman) = site();
     for target in ["/", "/static/a.txt", "/static/none.txt", "/healthz", "/away/"] {
         let mut client = Http2::connect(sideman.address());
@@ -97,7 +97,7 @@ fn every_answer_over_http2_has_the_id_of_its_request() {
 
 /// Rules for answers come after it.
 #[test]
-fn a_rule_may_take_the_id_away() {
+fn field_rule_may_remove_the_request_id() {
     let application = App::saying("ok");
     let sideman =
         Settings::before(&application.url()).set("routes.fields", "/=remove X-Request-ID").start();

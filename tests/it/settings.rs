@@ -86,7 +86,7 @@ fn strict_check_fails_at_a_warning() {
 }
 
 #[test]
-fn run_says_every_warning_of_check() {
+fn run_logs_every_warning_of_check() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     directory.write("static/uploads/a.txt", "a");
     let place = |prefix: &str, name: &str| format!("{prefix}={}", directory.join(name).display());
@@ -113,7 +113,7 @@ fn run_says_every_warning_of_check() {
 }
 
 #[test]
-fn reload_says_new_warnings_alone() {
+fn reload_logs_only_new_warnings() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     let write = |second: &str| {
         let text = format!(
@@ -225,7 +225,7 @@ fn settings_that_mean_more_or_less_than_they_say_are_warned_of() {
 }
 
 #[test]
-fn proxies_of_ipv4_in_the_form_of_ipv6_are_believed() {
+fn ipv4_mapped_proxies_are_trusted() {
     let application = App::saying("hello");
     for network in ["::ffff:127.0.0.1", "::ffff:127.0.0.0/104", "::ffff:7f00:1/128"] {
         let sideman = Settings::before(&application.url())
@@ -312,7 +312,7 @@ fn a_value_may_come_from_a_file() {
 }
 
 #[test]
-fn every_problem_is_told_at_once() {
+fn every_problem_is_reported_at_once() {
     let settings = Settings::default()
         .set("server.workers", "many")
         .set("upstream.read_timeout", "soon")
@@ -365,7 +365,7 @@ fn every_problem_is_told_at_once() {
 }
 
 #[test]
-fn a_bad_file_is_told_by_its_keys() {
+fn bad_file_is_reported_by_key() {
     let directory = TempDir::new();
     let file = directory.write(
         "sideman.toml",
@@ -504,7 +504,7 @@ fn the_health_command_is_silent_when_all_is_well() {
 }
 
 #[test]
-fn what_may_still_come_is_a_warning() {
+fn missing_files_are_a_warning() {
     let directory = TempDir::new();
     let missing = directory.join("not-there");
     let settings = sideman(&["check", "--upstream", "http://127.0.0.1:8000"]);

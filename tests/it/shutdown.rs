@@ -57,7 +57,7 @@ fn a_signal_is_obeyed_from_the_first_moment() {
 }
 
 #[test]
-fn serving_goes_on_while_the_balancer_looks_away() {
+fn serving_continues_during_the_shutdown_delay() {
     let application = App::saying("hello");
     let directory = TempDir::new();
     directory.write("a.css", "a{}");
@@ -212,7 +212,7 @@ fn an_upload_is_waited_for() {
 }
 
 #[test]
-fn the_deadline_cuts_and_says_so() {
+fn shutdown_timeout_aborts_requests_and_logs_it() {
     let asked = Gate::new();
     let origin = Origin::script([expect("GET /cut "), open(&asked), until_closed()]);
     let sideman = Settings::before(&origin.url()).set("shutdown.timeout", "500ms").start();

@@ -128,7 +128,7 @@ fn without_a_terminal_the_delay_is_that_of_a_load_balancer() {
 }
 
 #[test]
-fn the_demo_says_that_a_second_ctrl_c_ends_it() {
+fn demo_announces_the_second_ctrl_c() {
     let settings =
         Settings::default().args(&["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
     let Some(mut terminal) = Terminal::start(&settings) else { return };

@@ -55,7 +55,7 @@ fn pages_and_files_come_whole() {
 }
 
 #[test]
-fn the_proxy_behind_it_is_believed() {
+fn proxy_on_a_unix_socket_is_trusted() {
     let origin = Origin::script([
         expect("GET /1 "),
         send("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"),
@@ -75,7 +75,7 @@ fn the_proxy_behind_it_is_believed() {
 }
 
 #[test]
-fn one_that_left_is_noticed_and_one_that_waits_is_answered() {
+fn disconnected_client_is_noticed_and_half_closed_one_answered() {
     for leaves in [true, false] {
         let (asked, seen) = (Gate::new(), Gate::new());
         let origin = Origin::script([

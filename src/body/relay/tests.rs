@@ -99,7 +99,7 @@ fn end() -> impl Strategy<Value = Option<BodyStep>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
     #[test]
-    fn what_comes_is_what_is_given(
+    fn relayed_bytes_are_unchanged(
         steps in proptest::collection::vec(step(), 0..60),
         end in end(),
         knows_length: bool,
@@ -195,7 +195,7 @@ fn a_beginning_that_fills_the_budget_stops_nothing() {
 }
 
 #[test]
-fn without_room_the_application_waits_for_the_client() {
+fn full_buffers_pause_the_application() {
     for (memory, disk, answer) in [(64 << 20, 0, 1 << 30), (64 << 20, 1 << 30, 0), (0, 0, 0)] {
         run(async {
             let each = BodyLimits { memory: 64 * 1024, response: answer };
@@ -225,7 +225,7 @@ fn without_room_the_application_waits_for_the_client() {
 }
 
 #[test]
-fn a_client_that_leaves_ends_the_application_s_end() {
+fn client_disconnect_stops_reading_the_application() {
     run(async {
         let room = TestBuffers::new(64 << 20, 1 << 30, SpillLocation::Auto, EACH);
         for first in [vec![], vec![BodyStep::Data(16 * 1024); 60]] {
@@ -243,7 +243,7 @@ fn a_client_that_leaves_ends_the_application_s_end() {
 }
 
 #[test]
-fn what_is_here_needs_no_task() {
+fn available_body_needs_no_task() {
     // Outside of a runtime, where nothing can be spawned.
     let room = TestBuffers::new(64 << 20, 1 << 30, SpillLocation::Auto, EACH);
     let waker = std::task::Waker::noop();
@@ -262,7 +262,7 @@ fn what_is_here_needs_no_task() {
 }
 
 #[test]
-fn a_long_body_that_is_here_needs_no_task_either() {
+fn long_available_body_needs_no_task() {
     let room = TestBuffers::new(64 << 20, 1 << 30, SpillLocation::Auto, EACH);
     let cx = &mut Context::from_waker(std::task::Waker::noop());
     let steps = vec![BodyStep::Data(10_000); 20];
@@ -279,7 +279,7 @@ fn a_long_body_that_is_here_needs_no_task_either() {
 }
 
 #[test]
-fn a_frame_is_given_as_soon_as_it_comes() {
+fn frame_is_relayed_as_soon_as_it_arrives() {
     run(async {
         let room = TestBuffers::new(64 << 20, 1 << 30, SpillLocation::Auto, EACH);
         let steps = [BodyStep::Later, BodyStep::Data(5), BodyStep::Never];

@@ -218,7 +218,7 @@ fn path(random: &mut fastrand::Rng, parts: &[&str]) -> String {
 }
 
 #[test]
-fn memory_does_not_tell_of_other_file_systems() {
+fn cached_lookup_is_refused_on_other_file_systems() {
     let open = |effort| {
         let root = OpenDirectory::open(Path::new("/"), effort).unwrap();
         root.open_file(b"proc/version", Within)

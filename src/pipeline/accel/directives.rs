@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_them_are_taken_out() {
+    fn accel_headers_are_removed() {
         let mut map = headers(&[
             ("content-type", "text/plain"),
             ("x-accel-redirect", "/a"),

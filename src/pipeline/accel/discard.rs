@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_soon_is_read_beside() {
+    fn short_body_is_drained() {
         run(async {
             let (sender, progress, body) = source(None);
             sender.send(Bytes::from_static(b"first")).unwrap();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_comes_is_given_up() {
+    fn missing_body_is_abandoned() {
         run(async {
             let begin = Instant::now();
             let (_sender, progress, body) = source(Some(100));

@@ -123,7 +123,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_charset_is_set_once_and_all_else_is_kept(text in "[a-z;= ]{0,24}") {
+        fn charset_is_set_once_and_other_parameters_are_kept(text in "[a-z;= ]{0,24}") {
             let known = HeaderValue::from_str(&format!("text/{text}")).unwrap();
             let once = with_charset(&known, "x").unwrap();
             prop_assert_eq!(with_charset(&once, "x"), Some(once.clone()));

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_are_no_file() {
+    fn responses_without_a_file_drop_content_fields() {
         let said = map(&[
             ("content-type", "image/png"),
             ("content-disposition", "attachment"),

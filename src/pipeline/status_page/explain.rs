@@ -66,7 +66,7 @@ mod tests {
         request_head::HeadLimits { line: 16 << 10, field: 1 << 10, head: 96 << 10, fields: 200 };
 
     #[test]
-    fn whoever_runs_the_site_is_told_what_to_do() {
+    fn every_error_has_advice_for_the_operator() {
         use crate::error::FailureSide;
         // Of these the error says all there is to say, and maintenance was wanted.
         let plain = [
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn every_503_says_when_to_come_back_and_nothing_else_does() {
+    fn only_503_has_retry_after() {
         for kind in FailureKind::ALL {
             let is_503 = kind.status() == StatusCode::SERVICE_UNAVAILABLE;
             assert_eq!(kind.row().retry_after.is_some(), is_503, "{kind:?}");

@@ -189,7 +189,7 @@ fn limits_are_exact() {
 }
 
 #[test]
-fn what_can_be_told_is_told() {
+fn method_and_target_of_refused_heads_are_reported() {
     let salvaged = |head: &str| {
         let (method, target, fields) = recover(head.as_bytes());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_these_are_kept() {
+    fn only_selected_fields_are_kept() {
         let mut headers: Headers =
             [("cookie", "a=b"), ("user-agent", "tester"), ("x-a", "b"), ("referer", "c")]
                 .into_iter()

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn client_with_most_connections_makes_room() {
+    async fn client_with_most_connections_loses_its_oldest() {
         let mut clients = AdminClients::default();
         let mut enter = |number| {
             let connection = tokio::spawn(pending::<()>());

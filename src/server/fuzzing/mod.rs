@@ -184,7 +184,7 @@ mod tests {
     /// Inputs of the corpus come to what their names say: a target that tries nothing fails nowhere. The statuses of
     /// the log, and how many requests the application got.
     #[test]
-    fn what_scripts_come_to() {
+    fn scripts_have_the_expected_outcome() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/connection");
         for (name, statuses, received) in [
             ("bad_application", "502 200 200 200", 4),

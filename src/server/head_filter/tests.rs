@@ -95,7 +95,7 @@ fn after(frames: &[Vec<u8>]) -> FilterOutput {
 }
 
 #[test]
-fn a_request_is_kept_and_h2_gets_its_frame() {
+fn filtered_request_is_stored_and_h2_gets_a_frame() {
     let settings = frame(SETTINGS, 0, 0, &[0; 6]);
     let data = frame(DATA, END_STREAM, 1, b"hello");
     let block = [&GET[..], b"\x41\x06a.test", b"\x00\x01a\x01b"].concat();
@@ -142,7 +142,7 @@ fn one_that_is_refused_stays_open() {
 }
 
 #[test]
-fn trailers_are_told_without_their_fields() {
+fn trailers_are_passed_without_their_fields() {
     let head = frame(HEADERS, END_HEADERS, 1, &GET);
     for (flags, block, expected) in [
         (END_STREAM, &b"\x00\x01a\x01b"[..], END_STREAM),

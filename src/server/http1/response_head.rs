@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn how_the_end_is_told() {
+    fn response_end_is_delimited() {
         use Delimiter::{Chunked, Close, Length, Nothing};
         let long = [("content-length", "5")];
         for (method, version, status, fields, exact, expected) in [

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn oldest_end_for_those_who_wait_and_no_more_of_them() {
+    async fn only_as_many_old_handshakes_are_shed_as_wait() {
         let (limit, metrics) = (Rc::new(HandshakeLimit::new(3)), Rc::<WorkerMetrics>::default());
         let tasks = LocalSet::new();
         tasks
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_gives_up_waiting_leaves_nothing_behind() {
+    async fn abandoned_wait_leaves_no_count_behind() {
         let (limit, metrics) = (HandshakeLimit::new(1), WorkerMetrics::default());
         let permit = limit.acquire(&metrics).await;
         let waits = timeout(Duration::from_millis(100), limit.acquire(&metrics));

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_told_apart() {
+    fn each_pem_fault_has_its_own_message() {
         let text = key(BODY);
         for (changed, expected) in [
             (text[..100].to_owned(), NO_END),

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_taken_up_once_it_has_settled() {
+    fn changed_certificate_is_reloaded_once_it_has_settled() {
         let mut case = WatchedFiles::new();
         assert_eq!(case.look(3), ("a.test".into(), 0, 0));
         let new = rcgen::generate_simple_self_signed(["longer.test".to_owned()]).unwrap();

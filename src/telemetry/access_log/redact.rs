@@ -422,7 +422,7 @@ mod tests {
     proptest! {
         /// However its name is written, whatever stands around it.
         #[test]
-        fn the_value_is_never_told(
+        fn redacted_value_is_never_logged(
             before in "([a-z]{0,3}=?[a-z%;?]{0,3}&)?",
             letters in prop::collection::vec((0_u8..3, prop::char::range('a', 'z')), 0..3),
             after in "(&[a-d]{0,3}=?[a-z]{0,3})?",

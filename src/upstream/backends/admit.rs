@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_is_given_back_goes_to_who_waits() {
+    fn released_permit_goes_to_a_queued_request() {
         block_on(async {
             let backends = backends(limits(1, 10));
             let first = admit(&backends).await.unwrap();
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_leaves_makes_room() {
+    fn abandoned_request_frees_its_queue_entry() {
         block_on(async {
             let backends = backends(limits(1, 1));
             let first = admit(&backends).await.unwrap();
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn an_application_that_is_away_is_waited_for() {
+    fn unavailable_application_is_waited_for() {
         block_on(async {
             let backends = backends(limits(4, 10));
             let servers = backends.servers();
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn without_patience_the_failure_is_told_at_once() {
+    fn without_wait_the_failure_is_returned_at_once() {
         block_on(async {
             let backends =
                 backends(plan::AdmissionSettings { wait: Duration::ZERO, ..limits(1, 10) });
@@ -356,7 +356,7 @@ mod tests {
 
     /// Threads that take, hold, give back and give up: never too many at once, and nobody is forgotten.
     #[test]
-    fn many_threads_share_few_places() {
+    fn many_threads_share_few_permits() {
         const LIMIT: usize = 3;
         let backends = backends(limits(LIMIT, 1000));
         let (running, served) = (AtomicUsize::new(0), AtomicUsize::new(0));

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn proven_server_is_not_asked_until_it_was_away() {
+    fn proven_server_is_not_probed_until_it_was_unavailable() {
         let (check, now) = (ProtocolCheck::new(), Instant::now());
         check.prove();
         assert!(check.is_proven() && !check.request(HOST, now));

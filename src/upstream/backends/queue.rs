@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_comes_again_keeps_its_place() {
+    fn retried_request_keeps_its_queue_position() {
         let (mut queue, begin) = (WaitQueue::default(), Instant::now());
         queue.push(begin + ms(1), 1);
         queue.push(begin + ms(2), 2);
@@ -118,7 +118,7 @@ mod tests {
     proptest! {
         /// Whatever comes and goes: everybody is told once, or was removed, and nobody twice.
         #[test]
-        fn nobody_is_lost(steps in prop::collection::vec((0..3_u8, 0..500_u64), 0..200)) {
+        fn no_queued_request_is_lost(steps in prop::collection::vec((0..3_u8, 0..500_u64), 0..200)) {
             let (mut queue, begin) = (WaitQueue::default(), Instant::now());
             let (mut now, mut here, mut tickets) = (begin, Vec::new(), Vec::new());
             for (index, (step, pause)) in steps.into_iter().enumerate() {

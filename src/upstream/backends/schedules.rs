@@ -145,7 +145,7 @@ fn refused() -> Error {
 }
 
 #[test]
-fn place_that_is_given_back_reaches_a_request_that_begins_to_wait() {
+fn released_permit_reaches_a_request_that_starts_waiting() {
     explore("give back and wait", || {
         let site = SharedState::with(1, 10);
         let held = site.held();
@@ -154,7 +154,7 @@ fn place_that_is_given_back_reaches_a_request_that_begins_to_wait() {
 }
 
 #[test]
-fn two_requests_share_one_place() {
+fn two_requests_share_one_permit() {
     explore("two requests", || {
         let site = SharedState::with(1, 10);
         ThreadScript { threads: vec![site.patient(), site.patient()], end: site.end() }
@@ -162,7 +162,7 @@ fn two_requests_share_one_place() {
 }
 
 #[test]
-fn two_requests_never_have_the_same_place() {
+fn two_requests_never_hold_the_same_permit() {
     explore("one place", || {
         let site = SharedState::with(1, 10);
         // An access like any other: both may have a place at the same time if any order allows it.
@@ -181,7 +181,7 @@ fn two_requests_never_have_the_same_place() {
 }
 
 #[test]
-fn request_that_leaves_takes_no_place_along() {
+fn abandoned_request_loses_no_permit() {
     explore("one leaves", || {
         let site = SharedState::with(1, 10);
         let held = site.held();
@@ -191,7 +191,7 @@ fn request_that_leaves_takes_no_place_along() {
 
 #[test]
 #[ignore = "ten seconds"]
-fn request_that_leaves_takes_no_place_from_another() {
+fn abandoned_request_takes_no_permit_from_another() {
     explore("one of two leaves", || {
         let site = SharedState::with(1, 10);
         let held = site.held();
@@ -201,7 +201,7 @@ fn request_that_leaves_takes_no_place_from_another() {
 }
 
 #[test]
-fn request_whose_time_is_over_takes_no_place_along() {
+fn timed_out_request_loses_no_permit() {
     explore("one gives up", || {
         let site = SharedState::with(1, 10);
         let held = site.held();
@@ -212,7 +212,7 @@ fn request_whose_time_is_over_takes_no_place_along() {
 
 #[test]
 #[ignore = "ten seconds"]
-fn request_whose_time_is_over_takes_no_place_from_another() {
+fn timed_out_request_takes_no_permit_from_another() {
     explore("one of two gives up", || {
         let site = SharedState::with(1, 10);
         let held = site.held();
@@ -223,7 +223,7 @@ fn request_whose_time_is_over_takes_no_place_from_another() {
 
 #[test]
 #[ignore = "ten seconds"]
-fn full_queue_refuses_and_forgets_nobody() {
+fn full_queue_sheds_and_loses_no_request() {
     explore("full queue", || {
         let site = SharedState::with(1, 1);
         let held = site.held();
@@ -233,7 +233,7 @@ fn full_queue_refuses_and_forgets_nobody() {
 }
 
 #[test]
-fn server_that_comes_back_serves_those_who_wait() {
+fn available_server_serves_queued_requests() {
     explore("comes back", || {
         let site = SharedState::with(1, 10);
         let server = Arc::clone(&site.backends.servers()[0]);
@@ -248,7 +248,7 @@ fn server_that_comes_back_serves_those_who_wait() {
 }
 
 #[test]
-fn server_that_leaves_and_comes_back_forgets_nobody() {
+fn server_outage_loses_no_queued_request() {
     explore("leaves and comes back", || {
         let site = SharedState::with(1, 10);
         let held = site.held();
@@ -264,7 +264,7 @@ fn server_that_leaves_and_comes_back_forgets_nobody() {
 }
 
 #[test]
-fn higher_limit_lets_those_in_who_wait() {
+fn raised_limit_admits_queued_requests() {
     explore("higher limit", || {
         let site = SharedState::with(1, 10);
         let held = site.held();
@@ -280,7 +280,7 @@ fn higher_limit_lets_those_in_who_wait() {
 }
 
 #[test]
-fn lower_limit_is_kept_and_forgets_nobody() {
+fn lowered_limit_holds_and_loses_no_request() {
     explore("lower limit", || {
         let site = SharedState::with(2, 10);
         let held = [site.held(), site.held()];
@@ -292,7 +292,7 @@ fn lower_limit_is_kept_and_forgets_nobody() {
 }
 
 #[test]
-fn request_without_patience_learns_at_once_that_the_server_is_gone() {
+fn request_without_wait_fails_at_once_when_the_server_is_lost() {
     explore("no patience", || {
         let site = SharedState::new(&plan(1, 10, Duration::ZERO));
         let held = site.held();
@@ -307,7 +307,7 @@ fn request_without_patience_learns_at_once_that_the_server_is_gone() {
 }
 
 #[test]
-fn server_of_another_name_serves_those_who_wait() {
+fn replacement_server_serves_queued_requests() {
     explore("another server", || {
         let site = SharedState::with(1, 10);
         let held = site.held();

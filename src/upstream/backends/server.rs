@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn places() {
+    fn permits_are_limited() {
         let server = server();
         assert!(server.take(2) && server.take(2));
         assert!(!server.take(2));
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn goes_away_once_and_comes_back() {
+    fn outage_begins_and_ends_once() {
         let server = server();
         assert!(server.mark_unavailable(refused(), false));
         assert!(!server.mark_unavailable(refused(), false) && !server.is_available());
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn rests_after_three_failures_in_a_row() {
+    fn server_is_ejected_after_three_failures_in_a_row() {
         let server = server();
         assert!(!server.on_failure() && !server.on_failure());
         server.on_answer();

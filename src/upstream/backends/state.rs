@@ -305,7 +305,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_that_is_gone_is_counted_no_more() {
+    fn removed_server_is_not_counted() {
         let counts = Arc::<ServerCounts>::default();
         let backends = Backends::new(&plan::UpstreamSettings::of_tests(Vec::new()), &counts);
         let [first, second] =

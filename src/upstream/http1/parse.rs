@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_told_at_once() {
+    fn invalid_response_is_reported_at_once() {
         for bytes in [
             "SSH-2.0-OpenSSH\r\n",
             "<html>",
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_fields_go() {
+    fn connection_fields_are_removed() {
         let bytes =
             b"HTTP/1.1 200 OK\r\nConnection: X-Mine, close\r\nX-Mine: 1\r\nKeep-Alive: 5\r\n\
                       X-Yours: 2\r\nContent-Length: 0\r\n\r\nrest";

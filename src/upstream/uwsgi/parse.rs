@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_told_at_once() {
+    fn invalid_response_is_reported_at_once() {
         for bytes in [
             "SSH-2.0-OpenSSH_9.6\r\n",
             "<html>",

@@ -69,7 +69,7 @@ fn costs_the_connection(rest: &str) {
 }
 
 #[test]
-fn a_body_that_was_announced_and_never_comes_is_not_waited_for() {
+fn missing_announced_body_is_not_waited_for() {
     // As django-sendfile2 answers under gunicorn's threads: the file's length, and nothing.
     for announced in ["Content-Length: 26\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1\r\n"] {
         costs_the_connection(announced);
@@ -116,7 +116,7 @@ fn a_body_that_breaks_off_does_no_harm() {
 }
 
 #[test]
-fn the_answer_to_head_needs_no_body() {
+fn response_to_head_needs_no_body() {
     let directory = directory();
     let origin = Origin::script([
         expect("HEAD / "),

@@ -4,7 +4,7 @@ use super::{Site, TEXT, assert_silent, obedient};
 use crate::support::Settings;
 
 #[test]
-fn what_the_application_says_to_the_client_is_kept() {
+fn application_headers_for_the_client_are_kept() {
     let site = Site::with(&[]);
     let response = site.get(
         "X-Accel-Redirect: /protected/a.txt\r\n\
@@ -42,7 +42,7 @@ fn what_the_application_says_to_the_client_is_kept() {
 }
 
 #[test]
-fn what_it_says_about_its_own_body_is_not() {
+fn headers_about_the_replaced_body_are_dropped() {
     let site = Site::with(&[]);
     let plain = site.get("X-Accel-Redirect: /protected/a.txt");
     let response = site.get(
@@ -150,7 +150,7 @@ fn the_policy_of_media_is_that_of_the_type_which_is_sent() {
 }
 
 #[test]
-fn nothing_said_to_the_server_is_shown_to_clients() {
+fn accel_headers_never_reach_the_client() {
     let application = obedient();
     let sideman = Settings::before(&application.url()).start();
     let said = "X-Accel-Expires: 60\r\nX-Accel-Limit-Rate: 1000000\r\nX-Accel-Buffering: yes\r\n\

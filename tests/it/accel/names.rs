@@ -135,7 +135,7 @@ fn what_lies_below_no_prefix_is_refused() {
 }
 
 #[test]
-fn the_operator_is_told_what_is_possible() {
+fn refused_name_is_logged_with_advice() {
     for (value, parts) in [
         (
             "/other/a.txt",
@@ -212,7 +212,7 @@ fn a_file_that_appears_is_found() {
 }
 
 #[test]
-fn nobody_asks_for_it_directly() {
+fn internal_files_are_not_served_directly() {
     let site = Site::with(&[]);
     let mut client = site.sideman.connect();
     for method in ["GET", "HEAD", "OPTIONS", "POST", "DELETE"] {
@@ -286,7 +286,7 @@ fn missing_file_is_named_with_every_path_that_was_looked_for() {
 }
 
 #[test]
-fn path_in_the_file_system_is_told_from_one_below_no_prefix() {
+fn file_system_path_is_distinguished_from_an_unknown_prefix() {
     // What django-sendfile2 sends with its nginx backend while SENDFILE_URL is not set.
     let site = Site::with(&[]);
     let path = site.directory.join("protected/a.txt").display().to_string();

@@ -155,7 +155,7 @@ fn codings() {
 }
 
 #[test]
-fn an_upload_never_stands_for_another() {
+fn uploads_are_never_confused() {
     let site = Site::with(&[("protected/b.txt", b"theirs"), ("media/b.txt", b"theirs")]);
     for (prefix, coding) in ["protected", "media"].iter().flat_map(|prefix| {
         [("br", "br"), ("zst", "zstd"), ("gz", "gzip")].map(|(suffix, coding)| {

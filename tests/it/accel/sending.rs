@@ -36,7 +36,7 @@ fn a_file_is_sent_no_faster_than_the_application_says() {
 }
 
 #[test]
-fn so_is_its_own_answer() {
+fn own_response_is_rate_limited_too() {
     let application = App::start(|_| {
         let head = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2000\r\n\
                     X-Accel-Limit-Rate: 1000\r\n\r\n";
@@ -73,7 +73,7 @@ fn a_limit_that_is_none_is_ignored() {
 }
 
 #[test]
-fn a_short_answer_is_not_held_back_when_the_application_says_so() {
+fn accel_buffering_no_streams_a_short_response() {
     for value in ["no", "No"] {
         let seen = Gate::new();
         let origin = Origin::script([

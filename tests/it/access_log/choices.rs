@@ -125,7 +125,7 @@ fn what_is_too_long_is_cut() {
 }
 
 #[test]
-fn static_hits_can_be_left_out() {
+fn static_hits_can_be_sampled_out() {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     directory.write("a.txt", "0123456789");
     let settings = Settings::before(&application.url()).files("/static/", directory.path());

@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[test]
-fn a_proxied_request_is_told_in_full() {
+fn proxied_request_logs_every_field() {
     let origin = Origin::script([
         expect("POST /a%20b/"),
         pause(std::time::Duration::from_millis(60)),
@@ -55,7 +55,7 @@ fn check_request(line: &Value) {
 
 /// While a body waits, only what the log tells is kept of its request.
 #[test]
-fn a_request_whose_response_is_slow_is_told_in_full() {
+fn slow_response_logs_every_field() {
     let origin = Origin::script([
         expect("POST /a%20b/"),
         send(
@@ -77,7 +77,7 @@ fn a_request_whose_response_is_slow_is_told_in_full() {
 }
 
 #[test]
-fn a_request_of_http2_whose_client_takes_its_time_is_told_in_full() {
+fn slow_http2_client_logs_every_field() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = Http2::with(sideman.address(), &[(setting::INITIAL_WINDOW_SIZE, 0)]);
@@ -203,7 +203,7 @@ fn a_refused_request_has_its_line() {
 }
 
 #[test]
-fn a_client_that_left_is_499() {
+fn disconnected_client_is_499() {
     let asked = Gate::new();
     let origin = Origin::script([expect("GET /left "), open(&asked), until_closed()]);
     let sideman = Settings::before(&origin.url()).start();

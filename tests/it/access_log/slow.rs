@@ -71,7 +71,7 @@ fn requests_wait_and_no_line_is_lost() {
 }
 
 #[test]
-fn it_leaves_although_requests_wait() {
+fn shutdown_does_not_wait_for_a_slow_stdout() {
     let application = App::saying("hello");
     let sideman = blocking(&application).set("shutdown.timeout", "500ms").start();
     let answered = AtomicU32::new(0);

@@ -6,7 +6,7 @@ use crate::support::{
 };
 
 #[test]
-fn one_that_leaves_the_queue_never_reaches_the_application() {
+fn request_abandoned_in_queue_never_reaches_the_application() {
     let workers = Workers::start();
     let sideman = settings(&workers, 1).start();
     let mut first = ask(&sideman, "/1");
@@ -39,7 +39,7 @@ fn an_orderly_close_is_noticed_in_the_queue_too() {
 }
 
 #[test]
-fn what_the_application_works_on_keeps_its_place() {
+fn abandoned_running_request_keeps_its_permit() {
     let workers = Workers::start();
     let sideman = settings(&workers, 1).set("server.workers", "1").start();
     let first = ask(&sideman, "/1");
@@ -77,7 +77,7 @@ fn it_is_cut_off_if_the_settings_say_so() {
 }
 
 #[test]
-fn an_abandoned_answer_that_breaks_off_gives_the_place_back() {
+fn aborted_abandoned_response_releases_its_permit() {
     let (asked, left) = (Gate::new(), Gate::new());
     let origin = Origin::scripts([
         vec![expect("GET /1 "), open(&asked), wait(&left), receive(""), close()],

@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 #[test]
-fn the_application_has_no_more_at_once_than_it_has_places() {
+fn in_flight_never_exceeds_the_limit() {
     let workers = Workers::start();
     // Two worker threads share the places.
     let sideman = settings(&workers, 2).start();
@@ -60,7 +60,7 @@ fn beyond_the_queue_there_is_503_at_once() {
 }
 
 #[test]
-fn without_a_queue_everything_beyond_the_places_is_refused() {
+fn without_a_queue_requests_over_the_limit_are_shed() {
     let workers = Workers::start();
     let sideman = settings(&workers, 1).set("upstream.queue", "0").start();
     let mut first = ask(&sideman, "/1");
@@ -73,7 +73,7 @@ fn without_a_queue_everything_beyond_the_places_is_refused() {
 }
 
 #[test]
-fn nobody_waits_longer_than_the_queue_allows() {
+fn queue_timeout_bounds_the_wait() {
     let workers = Workers::start();
     let sideman = settings(&workers, 1).set("upstream.queue_timeout", "200ms").start();
     let _first = ask(&sideman, "/1");
@@ -106,7 +106,7 @@ fn files_health_and_metrics_never_wait() {
 }
 
 #[test]
-fn an_event_stream_takes_no_place() {
+fn event_stream_holds_no_permit() {
     let event = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n";
     let origin = Origin::scripts([
         vec![expect("GET /events "), send(event), until_closed()],
@@ -119,7 +119,7 @@ fn an_event_stream_takes_no_place() {
 }
 
 #[test]
-fn an_open_tunnel_takes_no_place_and_its_handshake_does() {
+fn tunnel_holds_no_permit_but_its_handshake_does() {
     const ASK: &str = "GET /ws HTTP/1.1\r\nHost: example.test\r\nConnection: Upgrade\r\n\
                        Upgrade: websocket\r\n\r\n";
     let (asked, accepts) = (Gate::new(), Gate::new());
@@ -141,7 +141,7 @@ fn an_open_tunnel_takes_no_place_and_its_handshake_does() {
 }
 
 #[test]
-fn every_server_has_as_many_places() {
+fn every_server_has_its_own_limit() {
     let (first, second) = (Workers::start(), Workers::start());
     let sideman = settings(&first, 1).args(&["--upstream", &second.app.url()]).start();
     let mut clients = vec![ask(&sideman, "/1")];

@@ -22,7 +22,7 @@ fn check_refused(sideman: &Sideman, head: &str, status: u16, setting: &str, erro
 }
 
 #[test]
-fn what_a_load_balancer_takes_is_taken() {
+fn heads_a_load_balancer_accepts_are_accepted() {
     let application = Application::http();
     let sideman = Settings::before(&application.url()).start();
     let port = sideman.address().port();
@@ -113,7 +113,7 @@ fn limits_can_be_set() {
 }
 
 #[test]
-fn the_log_says_what_can_be_told() {
+fn refused_head_is_logged_with_method_and_target() {
     let application = Application::http();
     let sideman =
         Settings::before(&application.url()).set("server.trusted_proxies", "private").start();

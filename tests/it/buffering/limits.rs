@@ -80,7 +80,7 @@ fn it_holds_for_routes_that_stream() {
 }
 
 #[test]
-fn a_client_that_asks_first_is_told_to_go_on() {
+fn expect_continue_is_answered_with_100() {
     let application = App::start(|request| App::reply(&request.body));
     let sideman = start(&application);
     let mut client = sideman.connect();
@@ -94,7 +94,7 @@ fn a_client_that_asks_first_is_told_to_go_on() {
 
 /// What follows a body that nobody has asked for can't be found (RFC 9110, 10.1.1), and the client is told so.
 #[test]
-fn a_body_that_is_not_wanted_ends_the_connection_and_says_so() {
+fn refused_body_closes_the_connection_and_announces_it() {
     let application = App::saying("hello");
     let sideman = start(&application);
     let mut client = sideman.connect();
@@ -150,7 +150,7 @@ fn a_length_beyond_all_buffers_is_refused_at_once() {
 }
 
 #[test]
-fn the_reason_comes_as_a_page_or_as_json() {
+fn refusal_is_a_page_or_json() {
     let application = App::saying("never asked");
     let sideman = start(&application);
     for (accept, kind) in

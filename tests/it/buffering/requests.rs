@@ -61,7 +61,7 @@ fn every_body_has_a_length() {
 }
 
 #[test]
-fn a_long_upload_goes_to_a_file_and_arrives_bit_for_bit() {
+fn long_upload_is_spilled_to_disk_and_arrives_unchanged() {
     const SIZE: usize = 10 << 20;
     let directory = TempDir::new();
     let application = App::start(|request| {

@@ -58,7 +58,7 @@ fn a_client_that_reads_nothing_holds_nothing() {
 }
 
 #[test]
-fn a_connection_is_used_again_before_its_answer_was_read() {
+fn connection_is_reused_before_the_client_read_the_response() {
     let sent = Gate::new();
     let origin = Origin::script([
         expect("GET /long "),
@@ -78,7 +78,7 @@ fn a_connection_is_used_again_before_its_answer_was_read() {
 }
 
 #[test]
-fn a_client_that_leaves_ends_it() {
+fn client_disconnect_ends_the_relay() {
     let sent = Gate::new();
     let origin =
         Origin::script([expect("GET /long "), send(long("Content-Length: 5242880")), open(&sent)]);
@@ -93,7 +93,7 @@ fn a_client_that_leaves_ends_it() {
 }
 
 #[test]
-fn without_room_it_is_only_slower() {
+fn full_buffers_only_slow_the_response_down() {
     for (key, value) in [("buffers.disk", "0B"), ("buffers.max_response", "0B")] {
         let origin =
             Origin::script([expect("GET /long "), send(long("Transfer-Encoding: chunked"))]);
@@ -110,7 +110,7 @@ fn without_room_it_is_only_slower() {
 }
 
 #[test]
-fn what_is_cut_stays_cut() {
+fn truncated_response_stays_truncated() {
     // Long ago, from the client's point of view: all of it waits in the file.
     for (framing, first) in [
         ("Content-Length: 9000000", pattern(SIZE)),
@@ -190,7 +190,7 @@ fn streams_are_not_read_ahead() {
 }
 
 #[test]
-fn slow_readers_leave_half_of_the_memory_to_requests() {
+fn slow_readers_use_at_most_half_of_the_memory() {
     let application = App::start(|request| match request.target() {
         "/up" => App::reply(format!("{}", request.body.len()).as_bytes()),
         _ => long(&format!("Content-Length: {SIZE}")),

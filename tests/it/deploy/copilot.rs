@@ -170,7 +170,7 @@ fn startup_has_what_the_application_has() {
 
 /// A value that stands in several places has the same mark in each.
 #[test]
-fn every_place_to_change_is_marked() {
+fn every_value_to_change_is_marked() {
     let manifest = yaml::parse(&text(FILE));
     let source = text(FILE);
     let marked = |value: &str| {

@@ -92,7 +92,7 @@ fn only_what_a_trusted_proxy_says_counts() {
 }
 
 #[test]
-fn health_checks_come_as_they_like() {
+fn health_checks_are_not_redirected() {
     let (_application, _directory, sideman) = start("127.0.0.0/8", true);
     let sideman = sideman.until_ready();
     for path in ["/healthz", "/readyz"] {

@@ -35,7 +35,7 @@ fn the_application_gets_them_complete_and_with_their_length() {
 }
 
 #[test]
-fn nothing_comes_before_all_is_there() {
+fn request_is_buffered_before_it_is_forwarded() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);
@@ -63,7 +63,7 @@ fn trailers_stay_here() {
 }
 
 #[test]
-fn they_can_be_passed_on_as_they_come() {
+fn request_bodies_can_be_streamed() {
     let arrived = Gate::new();
     let origin = Origin::script([
         expect("POST / "),
@@ -84,7 +84,7 @@ fn they_can_be_passed_on_as_they_come() {
 }
 
 #[test]
-fn one_that_is_too_long_is_refused_while_it_comes() {
+fn too_long_body_is_refused_while_received() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).set("server.max_body", "100KiB").start();
     let mut client = connect(&sideman);
@@ -103,7 +103,7 @@ fn one_that_is_too_long_is_refused_while_it_comes() {
 }
 
 #[test]
-fn one_that_is_not_as_long_as_it_says_ends_its_stream_alone() {
+fn length_mismatch_resets_only_its_stream() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);

@@ -53,7 +53,7 @@ fn running_requests_are_answered() {
 }
 
 #[test]
-fn an_answer_that_is_on_its_way_comes_to_its_end() {
+fn running_response_completes_during_drain() {
     let directory = TempDir::new();
     directory.write("large.bin", pattern(1 << 20));
     let (_asked, _gate, application) = gated();
@@ -115,7 +115,7 @@ fn a_connection_whose_client_says_goodbye_ends_with_its_requests() {
 
 /// As a balancer does: it reads the health check, and opens no new streams then.
 #[test]
-fn a_connection_serves_while_the_balancer_looks_away() {
+fn connection_serves_during_the_shutdown_delay() {
     let application = App::saying("hello");
     let sideman =
         Settings::before(&application.url()).set("shutdown.delay", "3s").start().until_ready();
@@ -200,7 +200,7 @@ fn max_requests_ends_a_connection_that_answers_no_ping() {
 
 /// RFC 9113, 6.8: a client must be able to tell which of its requests were not begun.
 #[test]
-fn an_idle_connection_is_told_before_it_is_closed() {
+fn idle_connection_gets_goaway_before_close() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url())
         .set("server.header_timeout", "1s")

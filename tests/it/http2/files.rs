@@ -18,7 +18,7 @@ fn start() -> (TempDir, Sideman) {
 }
 
 #[test]
-fn whole_ones_come_byte_for_byte() {
+fn whole_files_arrive_unchanged() {
     let (_directory, sideman) = start();
     let mut client = connect(&sideman);
     // Twice: from the disk, then from memory.
@@ -116,7 +116,7 @@ fn parts_and_conditions_are_as_over_http_1() {
 }
 
 #[test]
-fn health_is_told() {
+fn health_is_served_over_http2() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start().until_ready();
     let mut client = connect(&sideman);

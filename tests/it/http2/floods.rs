@@ -177,7 +177,7 @@ fn control_frames_of_a_client_that_reads_nothing() {
 
 /// Most clients open two windows for each frame of an answer.
 #[test]
-fn windows_for_each_frame_of_an_answer_are_no_flood() {
+fn window_update_per_response_frame_is_no_flood() {
     let body = pattern(300_000);
     let expected = body.clone();
     let application = App::start(move |_| App::reply(&body));
@@ -214,7 +214,7 @@ fn limits_of_the_library_are_counted() {
 /// Requests that are taken back before they have a connection to the application hold their permit until it is open:
 /// else a few hundred fill the application's listen queue.
 #[test]
-fn requests_taken_back_at_once_open_few_connections() {
+fn rapid_reset_opens_few_upstream_connections() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).set("upstream.max_in_flight", "8").start();
     let mut client = connect(&sideman);

@@ -230,7 +230,7 @@ fn malformed_requests_end_their_own_streams_alone() {
 
 /// What a client still sends of a body goes the way of its request, and takes no window from others.
 #[test]
-fn bodies_of_malformed_requests_are_thrown_away() {
+fn bodies_of_malformed_requests_are_discarded() {
     let application = App::start(|request| App::reply(request.body.len().to_string().as_bytes()));
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);
@@ -245,7 +245,7 @@ fn bodies_of_malformed_requests_are_thrown_away() {
 }
 
 #[test]
-fn malformed_requests_have_a_line_with_what_can_be_told() {
+fn malformed_requests_are_logged_with_known_fields() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);
@@ -351,7 +351,7 @@ fn malformed_trailers_end_their_own_stream_alone() {
 }
 
 #[test]
-fn what_is_refused_by_an_answer_has_its_line() {
+fn refused_requests_are_logged() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);
@@ -365,7 +365,7 @@ fn what_is_refused_by_an_answer_has_its_line() {
 }
 
 #[test]
-fn what_looks_odd_and_is_right_is_taken() {
+fn unusual_valid_requests_are_accepted() {
     let application = App::start(|request| {
         let host = request.head.get("host").unwrap();
         App::reply(format!("{} {host}", request.head.start).as_bytes())
@@ -529,7 +529,7 @@ fn a_window_that_overflows_ends_its_stream() {
 }
 
 #[test]
-fn frames_that_nobody_knows_are_skipped() {
+fn unknown_frames_are_skipped() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);

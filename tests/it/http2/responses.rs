@@ -113,7 +113,7 @@ fn many_at_once_get_each_their_own() {
 }
 
 #[test]
-fn requests_wait_for_places_as_others_do() {
+fn http2_requests_wait_for_permits() {
     let gate = Gate::new();
     let passed = gate.clone();
     let application = App::start(move |request| {
@@ -145,7 +145,7 @@ fn requests_wait_for_places_as_others_do() {
 }
 
 #[test]
-fn one_that_leaves_is_noticed() {
+fn client_reset_is_noticed() {
     for aborts in ["true", "false"] {
         let (asked, answer, gone) = (Gate::new(), Gate::new(), Gate::new());
         let last = if aborts == "true" { vec![until_closed()] } else { vec![wait(&answer)] };
@@ -188,7 +188,7 @@ fn a_connection_that_is_lost_takes_its_requests_along() {
 }
 
 #[test]
-fn one_that_leaves_in_the_middle_of_its_answer_is_noticed() {
+fn client_reset_during_the_response_is_noticed() {
     let rest = Gate::new();
     let origin = Origin::script([
         expect("GET /half "),
@@ -208,7 +208,7 @@ fn one_that_leaves_in_the_middle_of_its_answer_is_noticed() {
 }
 
 #[test]
-fn an_answer_that_breaks_off_ends_its_stream_alone() {
+fn aborted_response_resets_only_its_stream() {
     let seen = Gate::new();
     let origin = Origin::scripts([
         vec![
@@ -237,7 +237,7 @@ fn an_answer_that_breaks_off_ends_its_stream_alone() {
 
 /// Every client of HTTP/2 can tell them from the head (RFC 9113, 8.1): none has to ask for them.
 #[test]
-fn trailers_come_as_far_as_they_may_stand_there() {
+fn allowed_trailers_are_forwarded() {
     let trailed = "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\
                    Trailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 12\r\nSet-Cookie: a=b\r\n\r\n";
     let script = || vec![expect("GET / "), send(trailed), close()];
@@ -253,7 +253,7 @@ fn trailers_come_as_far_as_they_may_stand_there() {
 }
 
 #[test]
-fn answers_to_head_and_without_a_body() {
+fn responses_to_head_and_without_a_body() {
     let origin = Origin::scripts([
         vec![
             expect("HEAD / "),
@@ -288,7 +288,7 @@ fn answers_to_head_and_without_a_body() {
 }
 
 #[test]
-fn events_come_as_they_happen() {
+fn events_are_streamed_at_once() {
     let more = Gate::new();
     let origin = Origin::script([
         expect("GET / "),
@@ -307,7 +307,7 @@ fn events_come_as_they_happen() {
 }
 
 #[test]
-fn the_log_can_tell_the_version() {
+fn version_is_logged() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).set("log.access", "combined").start();
     assert_eq!(connect(&sideman).get("/a?b").text(), "hello");
@@ -351,7 +351,7 @@ fn early_hints_are_passed_on() {
 
 /// What waits for a client has a bound: a hint says nothing that the answer does not.
 #[test]
-fn hints_beyond_a_bound_are_left_out() {
+fn early_hints_over_the_limit_are_dropped() {
     let hint = format!("HTTP/1.1 103 Early Hints\r\nX-Hint: {}\r\n\r\n", "h".repeat(4000));
     let origin = Origin::script([
         expect("GET /a "),

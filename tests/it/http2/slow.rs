@@ -90,7 +90,7 @@ fn one_that_takes_a_little_now_and_then_is_served() {
 
 /// Behind a balancer a connection's requests are those of many people.
 #[test]
-fn one_that_is_cut_takes_nobody_along() {
+fn stalled_stream_reset_keeps_the_connection() {
     let directory = TempDir::new();
     for path in ["/static/huge.bin", "/page"] {
         let gate = Gate::new();

@@ -9,7 +9,7 @@ const USED_UP: [(&str, &str); 1] = [("limit", "max_requests")];
 const FULL: [(&str, &str); 1] = [("limit", "max_connections")];
 
 #[test]
-fn the_last_request_of_a_connection_is_told() {
+fn last_request_of_a_connection_gets_connection_close() {
     let application = App::saying("hello");
     let sideman = before(&application.url()).set("server.max_requests", "3").start();
     let mut client = sideman.connect();
@@ -56,7 +56,7 @@ fn over_http2_the_last_word_is_goaway() {
 }
 
 #[test]
-fn idle_connections_make_room_and_working_ones_stay() {
+fn idle_connections_are_shed_and_busy_ones_kept() {
     let (asked, gate) = (Gate::new(), Gate::new());
     let (begun, passed) = (asked.clone(), gate.clone());
     let application = App::start(move |_| {

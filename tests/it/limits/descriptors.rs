@@ -105,7 +105,7 @@ fn requests_wait_their_turn_where_descriptors_are_few() {
 }
 
 #[test]
-fn settings_that_need_more_descriptors_than_there_are_are_told() {
+fn settings_over_the_descriptor_limit_are_reported() {
     let application = App::saying("hello");
     let sideman =
         before(&application.url()).descriptors(256).set("server.max_connections", "200").start();

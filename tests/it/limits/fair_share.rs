@@ -25,7 +25,7 @@ fn health_from(address: [u8; 4], server: SocketAddr) -> String {
 }
 
 #[test]
-fn connections_of_one_client_leave_some_to_others() {
+fn one_client_cannot_take_all_connections() {
     const MOST: usize = 16;
     let application = App::saying("hello");
     let sideman = before(&application.url())
@@ -87,7 +87,7 @@ fn connections_of_a_trusted_proxy_are_many_clients() {
 }
 
 #[test]
-fn bodies_of_one_client_leave_memory_to_others() {
+fn one_client_cannot_take_all_buffer_memory() {
     const MEMORY: usize = 1 << 20;
     let application =
         App::start(|request| App::reply(format!("{}", request.body.len()).as_bytes()));

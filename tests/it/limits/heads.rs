@@ -95,7 +95,7 @@ fn a_head_that_has_begun_behind_a_request_has_no_more_time() {
 }
 
 #[test]
-fn a_head_that_comes_slowly_and_in_time_is_served() {
+fn slow_head_within_the_timeout_is_served() {
     let (_application, sideman) = start("10s", "1s");
     let mut client = sideman.connect();
     // Longer than it may idle.

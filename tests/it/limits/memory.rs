@@ -24,7 +24,7 @@ fn a_few_bytes_keep_no_huge_page() {
 
 /// Texts are read by one thread, compressed by another, and kept or thrown away by a third.
 #[test]
-fn texts_that_are_compressed_leave_nothing_behind() {
+fn compression_leaks_no_memory() {
     let directory = TempDir::new();
     for index in 0..TEXTS {
         let text: String =

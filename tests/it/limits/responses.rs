@@ -52,7 +52,7 @@ fn one_that_takes_a_byte_now_and_then_is_cut_off() {
 }
 
 #[test]
-fn nothing_of_it_stays_behind() {
+fn aborted_response_leaves_nothing_behind() {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     let sideman = start(&directory, &application);
     let mut stream = ask(&sideman);

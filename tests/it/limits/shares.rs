@@ -16,7 +16,7 @@ fn long_head() -> String {
 const MOST: usize = 32;
 
 #[test]
-fn long_heads_that_have_no_room_are_refused() {
+fn long_heads_over_the_budget_are_refused() {
     let application = App::saying("hello");
     let sideman = before(&application.url()).set("memory.limit", "32MiB").start();
     let held = [("kind", "heads")];

@@ -50,7 +50,7 @@ fn settings(application: &App) -> Settings {
 }
 
 #[test]
-fn connections_without_a_complete_head_make_room() {
+fn connections_without_a_complete_head_are_shed() {
     let application = App::saying("hello");
     for (what, said) in SAID {
         let sideman = settings(&application).start();
@@ -64,7 +64,7 @@ fn connections_without_a_complete_head_make_room() {
 
 /// A head that has begun behind an answer is no better than a first one.
 #[test]
-fn kept_connections_with_a_part_of_a_head_make_room() {
+fn idle_connections_with_a_partial_head_are_shed() {
     let application = App::saying("hello");
     let sideman = settings(&application).set("server.max_connections", "20").start();
     let crowd: Vec<Client> = (0..20)
@@ -79,7 +79,7 @@ fn kept_connections_with_a_part_of_a_head_make_room() {
 }
 
 #[test]
-fn connections_that_only_linger_make_room() {
+fn lingering_connections_are_shed() {
     let application = App::saying("hello");
     let sideman = settings(&application).set("server.max_connections", "20").start();
     let crowd = crowd(sideman.address(), b"GET / HTTP/9.9\r\n\r\n", 20);

@@ -15,7 +15,7 @@ fn answers(paths: &[&str]) -> Vec<Step> {
 }
 
 #[test]
-fn one_after_the_other_goes_over_one() {
+fn sequential_requests_reuse_one_connection() {
     const PATHS: [&str; 5] = ["/1", "/2", "/3", "/4", "/5"];
     for way in Way::ALL {
         let scripts = if way.keeps_connections() {
@@ -36,7 +36,7 @@ fn one_after_the_other_goes_over_one() {
 
 /// As gunicorn's sync worker does: it says so, and nobody tries.
 #[test]
-fn one_that_says_that_it_closes_costs_no_attempt() {
+fn announced_close_costs_no_attempt() {
     for way in Way::ALL {
         let script = |path| {
             let answer = KEPT.replace("keep-alive", "close");

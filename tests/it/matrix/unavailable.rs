@@ -27,7 +27,7 @@ fn until_waiting(sideman: &Sideman, count: f64) {
 }
 
 #[test]
-fn without_patience_it_is_502_at_once() {
+fn without_wait_it_is_502_at_once() {
     for way in Way::ALL {
         let place = Place::new(way);
         let sideman = place.settings().start();

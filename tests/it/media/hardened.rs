@@ -92,7 +92,7 @@ fn a_type_of_the_settings_counts() {
 }
 
 #[test]
-fn conditions_and_ranges_work_and_siblings_count_for_nothing() {
+fn conditions_and_ranges_work_and_precompressed_files_are_ignored() {
     let uploads = Uploads::with(&[
         ("a.txt", ALPHABET.as_bytes()),
         ("a.css", ALPHABET.as_bytes()),

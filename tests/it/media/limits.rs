@@ -31,7 +31,7 @@ fn nothing_is_immutable_and_the_age_is_a_setting() {
 }
 
 #[test]
-fn other_origins_are_let_in_by_setting_only() {
+fn other_origins_are_allowed_by_setting_only() {
     for (cors, expected) in
         [("none", [None; 2]), ("fonts", [Some("*"), None]), ("all", [Some("*"); 2])]
     {
@@ -46,7 +46,7 @@ fn other_origins_are_let_in_by_setting_only() {
 }
 
 #[test]
-fn the_rate_bounds_each_answer() {
+fn rate_limits_each_response() {
     // In memory, and on disk.
     let (small, large) = (pattern(96 << 10), pattern(3 << 20));
     let files: &[(&str, &[u8])] = &[("small.bin", &small), ("large.bin", &large)];

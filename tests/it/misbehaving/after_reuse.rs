@@ -66,7 +66,7 @@ fn what_may_have_been_done_is_not_done_twice() {
 }
 
 #[test]
-fn an_answer_that_has_begun_is_not_asked_for_again() {
+fn started_response_is_not_retried() {
     for way in Way::keeping() {
         for begin in ["H", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nke"]
         {
@@ -99,7 +99,7 @@ fn it_is_asked_again_once_while_the_application_is_there() {
 
 /// Its end was seen in time: even a POST does not notice.
 #[test]
-fn one_that_is_known_to_be_closed_is_not_used() {
+fn closed_connection_is_not_reused() {
     for way in Way::keeping() {
         let answered = Gate::new();
         let origin = Origin::reached(

@@ -33,7 +33,7 @@ fn stands_still() {
 
 /// Of a short answer nothing was passed on yet.
 #[test]
-fn a_short_answer_is_none() {
+fn truncated_short_response_is_an_error() {
     let begin = send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst");
     for end in [close(), reset()] {
         check_get(TRUNCATED, &[begin.clone(), end]);

@@ -14,12 +14,12 @@ fn closes_or_resets() {
 }
 
 #[test]
-fn closes_after_an_interim_answer() {
+fn closes_after_an_interim_response() {
     check_get(CLOSED, &[send("HTTP/1.1 100 Continue\r\n\r\n"), close()]);
     check_get(CLOSED, &[send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"), close()]);
 }
 
 #[test]
-fn says_no_more() {
+fn stalls_in_the_response_head() {
     check_get(SILENT, &[send("HTTP/1.1 200 OK\r\nContent-Le"), until_closed()]);
 }

@@ -23,6 +23,6 @@ fn so_is_an_upload_that_it_has_read() {
 }
 
 #[test]
-fn interim_answers_are_no_answer() {
+fn interim_responses_do_not_reset_the_timeout() {
     check_get(SILENT, &[send("HTTP/1.1 102 Processing\r\n\r\n"), until_closed()]);
 }

@@ -4,7 +4,7 @@ use super::{GARBAGE, check_cut, check_get};
 use crate::support::{send, until_closed};
 
 #[test]
-fn in_place_of_an_answer() {
+fn instead_of_a_response() {
     for garbage in [
         "SSH-2.0-OpenSSH_9.6\r\n",
         "\u{16}\u{3}\u{1}\u{2}",

@@ -9,7 +9,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 
 #[test]
-fn who_asks_for_json_gets_json() {
+fn json_client_gets_json_errors() {
     let application = nonsense();
     let sideman = Settings::before(&application.url()).start();
     let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -50,7 +50,7 @@ fn who_asks_for_json_gets_json() {
 }
 
 #[test]
-fn every_own_answer_can_be_json() {
+fn every_own_response_can_be_json() {
     let directory = TempDir::new();
     directory.write("a.txt", "a file");
     let application = nonsense();
@@ -108,7 +108,7 @@ fn head_has_the_same_head_and_no_body() {
 }
 
 #[test]
-fn what_the_application_says_is_not_changed() {
+fn application_error_pages_are_not_changed() {
     let application = App::start(|_| {
         b"HTTP/1.1 502 Bad Gateway\r\nConnection: keep-alive\r\nContent-Length: 8\r\n\r\nits own\n"
             .to_vec()

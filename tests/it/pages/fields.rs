@@ -26,7 +26,7 @@ fn start() -> (App, TempDir, Sideman) {
 }
 
 #[test]
-fn answers_of_the_application_are_changed_by_path() {
+fn response_headers_are_changed_by_path() {
     let (_application, _directory, sideman) = start();
     let mut client = sideman.connect();
     for (target, options, vary) in [
@@ -54,7 +54,7 @@ fn answers_of_the_application_are_changed_by_path() {
 }
 
 #[test]
-fn every_other_answer_is_changed_too() {
+fn own_responses_are_changed_too() {
     let (_application, _directory, sideman) = start();
     let tag = sideman.get("/static/a.txt").header("etag").unwrap().to_owned();
     let known = format!("If-None-Match: {tag}\r\n");
@@ -79,7 +79,7 @@ fn every_other_answer_is_changed_too() {
 }
 
 #[test]
-fn health_checks_are_left_alone() {
+fn health_checks_are_not_changed() {
     let (_application, _directory, sideman) = start();
     let sideman = sideman.until_ready();
     for path in ["/healthz", "/readyz"] {

@@ -26,7 +26,7 @@ fn until_built_in(sideman: &Sideman) {
 }
 
 #[test]
-fn a_file_takes_the_place_of_the_page() {
+fn error_page_file_replaces_the_built_in_page() {
     let directory = TempDir::new();
     for (name, text, media_type) in [
         ("502.html", "<p>{status} Sorry</p>\n", "text/html; charset=utf-8"),
@@ -52,7 +52,7 @@ fn a_file_takes_the_place_of_the_page() {
 }
 
 #[test]
-fn who_asks_for_json_gets_no_html() {
+fn json_client_gets_no_html() {
     let directory = TempDir::new();
     for (name, error) in [("502.html", "upstream_invalid_response"), ("502.json", "of the file")] {
         let page = directory.write(name, "{\"error\": \"of the file\"}");
@@ -86,7 +86,7 @@ fn changes_are_seen() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_told_once() {
+fn missing_error_page_is_reported_once() {
     let directory = TempDir::new();
     let page = directory.join("none.html");
     let clock = directory.write("clock.html", "0");
@@ -153,7 +153,7 @@ fn what_is_no_page_is_not_sent() {
 }
 
 #[test]
-fn only_sidemans_own_answers_of_that_status_have_it() {
+fn only_own_responses_use_the_error_page() {
     let directory = TempDir::new();
     let page = directory.write("page.html", "ours");
     let files = directory.write("static/a.txt", "a file");

@@ -51,7 +51,7 @@ fn a_body_that_comes_byte_by_byte_is_the_same() {
 }
 
 #[test]
-fn an_answer_without_a_body_leaves_both_connections_usable() {
+fn response_without_a_body_keeps_both_connections() {
     for (method, answer, length) in [
         ("HEAD", format!("{KEPT}Content-Length: 0\r\n\r\n"), Some("0")),
         ("GET", "HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n".to_owned(), None),
@@ -97,7 +97,7 @@ fn an_answer_without_a_body_leaves_both_connections_usable() {
 /// Some servers (gunicorn up to 23) send the body with the answer to HEAD, a moment later: on a kept
 /// connection the next client would get it.
 #[test]
-fn an_answer_that_announces_a_forbidden_body_costs_its_connection() {
+fn forbidden_body_closes_the_upstream_connection() {
     for (method, answer, length) in [
         ("HEAD", format!("{KEPT}Content-Length: 1000\r\n\r\n"), Some("1000")),
         ("HEAD", format!("{KEPT}Transfer-Encoding: chunked\r\n\r\n"), None),

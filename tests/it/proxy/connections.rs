@@ -32,7 +32,7 @@ fn client_connections_share_those_to_the_application() {
 }
 
 #[test]
-fn many_clients_at_once_each_get_their_own_answer() {
+fn concurrent_clients_get_their_own_responses() {
     let application = App::start(|request| App::reply(request.target().as_bytes()));
     let sideman = Settings::before(&application.url()).start();
     thread::scope(|scope| {
@@ -110,7 +110,7 @@ fn a_client_that_closes_does_not_close_the_applications_connection() {
 }
 
 #[test]
-fn a_client_that_sends_no_more_still_gets_its_answer() {
+fn half_closed_client_gets_its_response() {
     let asked = Gate::new();
     let origin = Origin::script([
         expect("GET / "),
@@ -128,7 +128,7 @@ fn a_client_that_sends_no_more_still_gets_its_answer() {
 }
 
 #[test]
-fn requests_in_a_row_are_answered_though_no_more_comes() {
+fn pipelined_requests_before_half_close_are_answered() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     for _ in 0..20 {
@@ -143,7 +143,7 @@ fn requests_in_a_row_are_answered_though_no_more_comes() {
 }
 
 #[test]
-fn a_request_whose_client_left_is_given_up() {
+fn abandoned_request_is_cancelled() {
     let (asked, gone) = (Gate::new(), Gate::new());
     let origin = Origin::script([expect("GET / "), open(&asked), until_closed(), open(&gone)]);
     let sideman = Settings::before(&origin.url()).set("upstream.abort", "true").start();
@@ -155,7 +155,7 @@ fn a_request_whose_client_left_is_given_up() {
 }
 
 #[test]
-fn a_client_that_leaves_a_stream_ends_it() {
+fn client_disconnect_ends_a_stream() {
     let gone = Gate::new();
     let origin = Origin::script([
         expect("GET / "),

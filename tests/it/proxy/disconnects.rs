@@ -35,7 +35,7 @@ fn let_one_wait(sideman: &Sideman) -> Client {
 }
 
 #[test]
-fn one_that_left_is_noticed() {
+fn disconnected_client_is_noticed() {
     for request in [GET, POST, CHUNKED] {
         let (asked, gone) = (Gate::new(), Gate::new());
         let method = request.split('/').next().unwrap();
@@ -59,7 +59,7 @@ fn one_that_left_is_noticed() {
 }
 
 #[test]
-fn one_that_waits_gets_one_interim_answer_and_its_own() {
+fn half_closed_client_gets_one_interim_and_one_final_response() {
     let answer = Gate::new();
     let application = gated(&answer);
     let sideman = Settings::before(&application.url()).start();
@@ -87,7 +87,7 @@ fn one_that_waits_gets_one_interim_answer_and_its_own() {
 }
 
 #[test]
-fn one_of_http_1_0_gets_its_answer_alone() {
+fn http_1_0_client_gets_no_interim_response() {
     let answer = Gate::new();
     let application = gated(&answer);
     // The only worker looks at its clients in the order of their times.
@@ -102,7 +102,7 @@ fn one_of_http_1_0_gets_its_answer_alone() {
 }
 
 #[test]
-fn nothing_is_put_into_an_answer_that_has_begun() {
+fn started_response_gets_no_interim_response() {
     let rest = Gate::new();
     let origin = Origin::scripts([
         vec![
@@ -150,7 +150,7 @@ fn one_that_ends_in_its_body_is_no_waiting_one() {
 /// The end of what a client sends may be seen in the same moment as its answer: nothing comes after
 /// that could wake the connection, which must end all the same.
 #[test]
-fn none_that_left_at_its_answer_is_kept() {
+fn client_that_closed_after_its_response_is_not_kept() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     for _ in 0..300 {
@@ -174,7 +174,7 @@ fn stream(fields: &str, then: impl IntoIterator<Item = Step>) -> Vec<Step> {
 
 /// Nothing is sent that could show it: the end of what the client sends must.
 #[test]
-fn one_that_leaves_a_silent_stream_is_noticed() {
+fn disconnect_from_a_silent_stream_is_noticed() {
     for way in Way::ALL {
         for (fields, unbuffered) in STREAMS {
             for resets in [false, true] {
@@ -193,7 +193,10 @@ fn one_that_leaves_a_silent_stream_is_noticed() {
                 }
                 gone.pass();
                 let line = sideman.log_of("/page");
-                assert_eq!((&line["status"], &line["error"]), (&200.into(), &"client_disconnected".into()));
+                assert_eq!(
+                    (&line["status"], &line["error"]),
+                    (&200.into(), &"client_disconnected".into())
+                );
                 sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
                 sideman.until_metric("sideman_client_connections", &[], 0.0);
             }
@@ -203,7 +206,7 @@ fn one_that_leaves_a_silent_stream_is_noticed() {
 
 /// Whether the stream has begun before the end was seen or after.
 #[test]
-fn one_that_leaves_while_a_stream_begins_is_noticed() {
+fn disconnect_while_a_stream_starts_is_noticed() {
     let streams = |_| stream("Content-Type: text/event-stream\r\n", [until_closed()]);
     let origin = Origin::scripts((0..40).map(streams).collect::<Vec<_>>());
     let sideman = Settings::before(&origin.url()).set("upstream.read_timeout", "1h").start();

@@ -276,7 +276,7 @@ fn options_are_passed_on_as_often_as_max_forwards_says() {
 
 /// For other methods, and where it is no number, it means nothing (RFC 9110, 7.6.2).
 #[test]
-fn max_forwards_of_other_requests_is_left_alone() {
+fn max_forwards_of_other_methods_is_unchanged() {
     let application =
         App::start(|request| App::reply(request.head.all("max-forwards").join(" and ").as_bytes()));
     let sideman = Settings::before(&application.url()).start();

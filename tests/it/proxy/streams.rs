@@ -7,7 +7,7 @@ use crate::support::{
 };
 
 #[test]
-fn the_first_bytes_of_an_answer_come_before_the_last_are_made() {
+fn unbuffered_response_is_streamed() {
     let long = format!("{}after", "x".repeat(999_990));
     let long = long.as_str();
     for (framing, first, last) in [
@@ -38,7 +38,7 @@ fn the_first_bytes_of_an_answer_come_before_the_last_are_made() {
 }
 
 #[test]
-fn the_head_of_an_answer_comes_before_its_body() {
+fn response_head_is_sent_before_the_body() {
     let seen = Gate::new();
     let origin = Origin::script([
         expect("GET / "),
@@ -96,7 +96,7 @@ fn a_client_that_expects_100_gets_it_here() {
 }
 
 #[test]
-fn interim_answers_are_not_taken_for_the_answer() {
+fn interim_responses_are_not_final() {
     for interim in [
         "HTTP/1.1 100 Continue\r\n\r\n",
         "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
@@ -120,7 +120,7 @@ fn interim_answers_are_not_taken_for_the_answer() {
 }
 
 #[test]
-fn an_answer_may_come_before_the_upload_is_complete() {
+fn response_may_precede_the_end_of_the_upload() {
     // The application refuses what it has not read; the client must learn why.
     let origin = Origin::script([
         expect("POST / "),
@@ -154,7 +154,7 @@ fn a_client_that_sends_all_before_it_reads_gets_the_refusal() {
 }
 
 #[test]
-fn an_upload_goes_on_beside_its_answer() {
+fn upload_continues_during_its_response() {
     let (half, rest) = (Gate::new(), Gate::new());
     let origin = Origin::script([
         expect("POST / "),

@@ -45,7 +45,7 @@ fn the_protocol_of_the_application() {
 }
 
 #[test]
-fn directories_and_what_is_said_about_their_files() {
+fn directories_and_file_headers() {
     let application = App::saying("hello");
     let (first, second) = (TempDir::new(), TempDir::new());
     first.write("a.txt", "first");
@@ -98,7 +98,7 @@ fn limits_and_pages() {
 }
 
 #[test]
-fn places_at_the_application() {
+fn in_flight_limit() {
     let (first, others) = (Gate::new(), Gate::new());
     let (first_shut, others_shut) = (first.clone(), others.clone());
     let application = App::start(move |request| {
@@ -140,7 +140,7 @@ fn places_at_the_application() {
 }
 
 #[test]
-fn what_takes_a_restart_stays_as_it_was() {
+fn settings_that_need_a_restart_are_kept() {
     let application = App::saying("hello");
     let file = File::before(&application.url());
     file.set("server.workers", "1");

@@ -96,7 +96,7 @@ fn it_is_asked_for_by_post_alone() {
 }
 
 #[test]
-fn a_process_that_leaves_does_not_reload() {
+fn draining_process_does_not_reload() {
     let application = App::saying("hello");
     let file = File::before(&application.url());
     file.set("shutdown.delay", "\"10s\"");

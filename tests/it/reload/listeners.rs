@@ -42,7 +42,7 @@ fn get(stream: &mut UnixStream) -> String {
 }
 
 #[test]
-fn a_unix_socket_comes_and_goes() {
+fn unix_socket_is_added_and_removed() {
     let application = App::saying("hello");
     let file = File::before(&application.url());
     let sideman = file.start();
@@ -66,7 +66,7 @@ fn a_unix_socket_comes_and_goes() {
 }
 
 #[test]
-fn a_port_goes_and_its_connections_stay() {
+fn removed_port_keeps_its_connections() {
     let application = App::saying("hello");
     let file = File::before(&application.url());
     file.set("server.listen", r#"["127.0.0.1:0", "127.0.0.2:0"]"#);

@@ -34,7 +34,7 @@ fn a_long_request_ends_with_the_old_application() {
 }
 
 #[test]
-fn an_upload_goes_where_it_was_going() {
+fn running_upload_keeps_its_application() {
     let content = crate::support::pattern(300_000);
     let origin = Origin::script([expect("POST /upload "), body(&content), send(ANSWER), close()]);
     let new = App::saying("new");
@@ -85,7 +85,7 @@ fn a_websocket_stays_open() {
 }
 
 #[test]
-fn kept_connections_to_the_application_are_kept() {
+fn idle_upstream_connections_survive_a_reload() {
     let application = App::saying("hello");
     let file = File::before(&application.url());
     file.set("server.workers", "1").set("upstream.idle_timeout", "\"1m\"");
@@ -106,7 +106,7 @@ fn kept_connections_to_the_application_are_kept() {
 }
 
 #[test]
-fn a_client_that_left_does_not_hold_up_the_old_application() {
+fn abandoned_request_does_not_keep_the_old_application() {
     let (begun, gate) = (Gate::new(), Gate::new());
     let origin = Origin::script([
         expect("GET /slow "),

@@ -48,7 +48,7 @@ fn the_manifest_is_hidden_in_every_coding() {
 }
 
 #[test]
-fn a_sibling_that_may_not_be_read_is_none() {
+fn unreadable_precompressed_file_is_ignored() {
     let site = Site::with(&[("a.css", b"body { color: red }"), ("a.css.br", b"packed")]);
     let precompressed = site.directory.join("a.css.br");
     fs::set_permissions(&precompressed, Permissions::from_mode(0o000)).unwrap();

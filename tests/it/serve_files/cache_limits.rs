@@ -68,7 +68,7 @@ fn memory_is_bounded() {
 }
 
 #[test]
-fn what_is_in_use_stays() {
+fn busy_entries_are_not_evicted() {
     for bound in [("static.memory", "1MiB"), ("static.entries", "16")] {
         let site = site(100, 60_000, |settings| settings.set(bound.0, bound.1));
         site.directory.write("hot.css", "hot");
@@ -89,7 +89,7 @@ fn what_is_in_use_stays() {
 }
 
 #[test]
-fn what_is_asked_for_again_comes_in() {
+fn repeated_requests_enter_a_full_cache() {
     // The store is full of what was asked for once, long ago; which shard a name falls into is chance.
     for bound in [("static.memory", "1MiB"), ("static.entries", "16")] {
         let site = site(60, 60_000, |settings| settings.set(bound.0, bound.1));

@@ -69,7 +69,7 @@ fn names_of_bundlers_are_immutable_if_set() {
 }
 
 #[test]
-fn every_answer_about_a_file_says_it() {
+fn every_file_response_has_cache_control() {
     let with_rules = |settings: Settings| settings.set("static.caching", "*.txt=2m");
     let site = Site::set(&[], with_rules);
     let mut client = site.sideman.connect();
@@ -100,7 +100,7 @@ fn every_answer_about_a_file_says_it() {
 }
 
 #[test]
-fn a_missing_file_with_a_hash_is_remembered_by_nobody() {
+fn missing_hashed_file_is_not_cacheable() {
     let manifest = manifest_of(&[("listed.js", "listed-7f3a.js")]);
     let rules = "vite=immutable, v1/**=immutable, brief/**=1h, *.0123456789ab.txt=1h";
     let site = Site::set(&[("staticfiles.json", manifest.as_bytes())], |settings| {

@@ -118,7 +118,7 @@ fn mark(body: &[u8]) -> Option<(u64, usize)> {
     clippy::disallowed_methods,
     reason = "the length of the test is no setting of the program"
 )]
-fn every_answer_is_one_version_or_an_error() {
+fn every_response_is_one_version_or_an_error() {
     let seconds =
         std::env::var("SIDEMAN_CHURN_SECONDS").ok().map_or(SECONDS, |text| text.parse().unwrap());
     let (directory, application) = (TempDir::new(), ReservedPort::new());

@@ -87,7 +87,7 @@ fn a_file_that_comes_earlier_or_goes_is_noticed() {
 }
 
 #[test]
-fn siblings_belong_to_the_file_beside_them() {
+fn precompressed_files_belong_to_the_file_beside_them() {
     let releases = Releases::with(&[
         (0, "a.css", "the file of the first release"),
         (1, "a.css", "the file of the second release"),

@@ -167,7 +167,7 @@ fn too_many_at_once_are_not_sent_on() {
 }
 
 #[test]
-fn a_file_that_a_client_is_slow_to_take_keeps_its_place() {
+fn slow_client_keeps_its_fallback_permit() {
     // Each holds a connection and a descriptor for as long as the client takes.
     let large = pattern(16 << 20);
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", large.len());

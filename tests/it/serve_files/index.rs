@@ -57,7 +57,7 @@ fn a_directory_is_its_index_file() {
 }
 
 #[test]
-fn who_leaves_out_the_slash_is_sent_there() {
+fn missing_slash_is_redirected() {
     let site = Site::set(FILES, |settings| settings.set("static.index", "index.html"));
     let mut client = site.sideman.connect();
     for (target, location) in [

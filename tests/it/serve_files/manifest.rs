@@ -99,7 +99,7 @@ fn headers_follow_it() {
 }
 
 #[test]
-fn a_broken_one_is_told_once() {
+fn broken_manifest_is_reported_once() {
     let cases = [
         (r#"{"version": "1.1", "paths": {"#, "collectstatic"),
         ("", "not JSON"),
@@ -125,7 +125,7 @@ fn a_broken_one_is_told_once() {
 }
 
 #[test]
-fn a_large_one_stalls_nobody() {
+fn large_manifest_stalls_no_request() {
     // It takes a while to be read. Whoever asks for a file waits for it; the worker does not.
     let name = |number| (format!("a/{number}.css"), format!("a/{number}.0123456789ab.css"));
     let names: Vec<(String, String)> = (0..200_000).map(name).collect();
@@ -164,7 +164,7 @@ fn is_overtaken(files: &[(&str, &[u8])]) -> bool {
 }
 
 #[test]
-fn it_is_shown_to_nobody() {
+fn manifest_is_not_served() {
     let secret = manifest_of(&[("secret.css", "secret.0123456789ab.css")]);
     let names = [
         "staticfiles.json",

@@ -34,7 +34,7 @@ const MISMATCHED: &str = "contents are not what the hashes in their names say";
 const GOOD: &str = "manifest is good";
 
 #[test]
-fn a_good_one_is_said_to_be_good_at_the_start() {
+fn good_manifest_is_logged_at_start() {
     let (one, other) = (hashed("one", "1"), hashed("deep/other", "2"));
     let manifest = manifest_of(&[("one.css", &one), ("deep/other.css", &other)]);
     let files: &[(&str, &[u8])] =
@@ -49,7 +49,7 @@ fn a_good_one_is_said_to_be_good_at_the_start() {
 }
 
 #[test]
-fn faults_are_found_at_the_start_and_told_once() {
+fn manifest_faults_are_reported_once_at_start() {
     let (good, wrong) = (hashed("good", "good"), hashed("wrong", "right"));
     let manifest = manifest_of(&[
         ("good.css", &good),

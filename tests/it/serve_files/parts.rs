@@ -104,7 +104,7 @@ fn parts_of_small_and_large_files() {
 }
 
 #[test]
-fn each_answer_has_its_own_boundary() {
+fn each_response_has_its_own_boundary() {
     let text = pattern(2000);
     let site = Site::with(&[("a.bin", &text)]);
     let mut client = site.sideman.connect();

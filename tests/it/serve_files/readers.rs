@@ -28,7 +28,7 @@ fn ask(sideman: &Sideman) -> TcpStream {
 }
 
 #[test]
-fn one_that_takes_nothing_is_let_go() {
+fn stalled_reader_is_disconnected() {
     let (directory, application) = (TempDir::new(), ReservedPort::new());
     let sideman = start(&directory, &application);
     let mut stream = ask(&sideman);

@@ -68,7 +68,7 @@ fn the_best_that_a_client_accepts_is_sent() {
 }
 
 #[test]
-fn what_is_said_about_a_sibling_is_what_is_said_about_the_file() {
+fn precompressed_file_has_the_headers_of_its_original() {
     let site = precompressed_site();
     let mut client = site.sideman.connect();
     let plain = client.get("/static/a.css");
@@ -125,7 +125,7 @@ fn only_text_is_looked_for_in_codings() {
 }
 
 #[test]
-fn a_stale_sibling_is_ignored() {
+fn stale_precompressed_file_is_ignored() {
     let site = precompressed_site();
     let path = site.directory.join("a.css.br");
     let older = SystemTime::now() - Duration::from_secs(7200);
@@ -143,7 +143,7 @@ fn a_stale_sibling_is_ignored() {
 }
 
 #[test]
-fn siblings_come_and_go() {
+fn precompressed_files_may_appear_and_disappear() {
     let site = precompressed_site();
     let mut client = site.sideman.connect();
     assert_eq!(accepting(&mut client, "/static/plain.css", "br").text(), PLAIN);
@@ -173,7 +173,7 @@ fn long_text(compress: bool) -> (Sideman, TempDir, String, ReservedPort) {
 }
 
 #[test]
-fn text_without_siblings_is_compressed_in_the_background() {
+fn text_without_precompressed_files_is_compressed_in_the_background() {
     let (sideman, directory, text, _application) = long_text(true);
     let mut client = sideman.connect();
     let first = accepting(&mut client, "/static/long.css", "gzip");
@@ -306,7 +306,7 @@ fn in_a_full_store_what_is_busy_is_compressed() {
 /// The texts fit, what is made of them does not: if one threw out another, each would come back and throw out
 /// the next.
 #[test]
-fn where_everything_is_busy_nothing_is_thrown_out() {
+fn busy_entries_are_not_evicted_for_compression() {
     const TEXTS: usize = 8;
     let directory = TempDir::new();
     // Sixteen letters at random: half as long when compressed, once for each coding.
@@ -340,7 +340,7 @@ fn age(directory: &TempDir, name: &str) {
 }
 
 #[test]
-fn sibling_of_a_hashed_name_may_be_older() {
+fn precompressed_file_of_a_hashed_name_may_be_older() {
     let files = [("a.0123456789ab.css", PLAIN), ("assets/b-x1.css", PLAIN), ("c.css", PLAIN)];
     let site = Site::set(&[], |settings| settings.set("static.caching", "assets/**=immutable"));
     let manifest = super::manifest_of(&[("a.css", "a.0123456789ab.css")]);
@@ -372,7 +372,7 @@ fn sibling_of_a_hashed_name_may_be_older() {
 }
 
 #[test]
-fn sibling_that_is_not_used_is_reported_once() {
+fn unused_precompressed_file_is_reported_once() {
     let site = Site::set(
         &[
             ("old.css", PLAIN.as_bytes()),

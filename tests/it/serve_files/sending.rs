@@ -55,7 +55,7 @@ fn it_comes_whole_and_in_parts() {
 }
 
 #[test]
-fn pipelined_answers_are_not_mixed_up() {
+fn pipelined_responses_are_not_mixed_up() {
     let content = pattern(SIZE);
     let other: Vec<u8> = pattern(SIZE).into_iter().rev().collect();
     let site = Site::with(&[(NAME, &content), ("other.0123456789ab.bin", &other)]);

@@ -27,7 +27,7 @@ fn it_is_a_setting() {
 }
 
 #[test]
-fn the_manifest_tells_what_is_current() {
+fn manifest_names_the_current_version() {
     let site = Site::set(&files(&manifest_of(&[("app.css", NEW)])), serving);
     let mut client = site.sideman.connect();
     // The first request of all: nothing has been looked at before.

@@ -64,7 +64,7 @@ fn slow_readers_of_files_beyond_the_memory_hold_none_of_it() {
 }
 
 #[test]
-fn slow_readers_of_files_that_were_thrown_out_of_memory_hold_a_quarter_more() {
+fn slow_readers_of_evicted_files_hold_a_quarter_more() {
     const FILES: usize = 120;
     let (sideman, _directory, _application) = start(FILES, "64MiB");
     let mut clients = readers(&sideman, FILES, FILES);

@@ -79,7 +79,7 @@ fn limits_are_those_of_the_settings() {
 }
 
 #[test]
-fn open_metrics_are_for_who_asks() {
+fn open_metrics_is_served_on_request() {
     let (_application, sideman) = start("1");
     for (accept, is_open) in [
         (format!("Accept: {OPEN};q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n"), true),

@@ -65,7 +65,7 @@ fn one_is_made_at_the_start() {
 }
 
 #[test]
-fn new_files_are_taken_up_while_requests_go_on() {
+fn changed_certificate_is_reloaded_while_serving() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     let setting = Pair::new(&["old.test"]).write(&directory, "a");
     let sideman = settings(&application, &[setting]).start().until_ready();
@@ -104,7 +104,7 @@ fn new_files_are_taken_up_while_requests_go_on() {
 }
 
 #[test]
-fn a_bad_new_file_leaves_the_old_one_in_use() {
+fn bad_certificate_keeps_the_current_one() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     let setting = Pair::new(&["old.test"]).write(&directory, "a");
     let sideman = settings(&application, &[setting]).start().until_ready();

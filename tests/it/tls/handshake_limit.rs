@@ -18,7 +18,7 @@ use crate::support::App;
 const BOUNDS: [(usize, usize); 2] = [(1000, 200), (100, 10_000)];
 
 #[test]
-fn handshakes_that_do_not_end_make_room() {
+fn stalled_handshakes_are_shed() {
     let application = App::saying("hello");
     // A record of a handshake, of which the most is missing.
     for said in [&b""[..], b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"] {

@@ -79,7 +79,7 @@ fn the_protocol_is_agreed_on() {
 
 /// RFC 7301 and RFC 9113, 3.2: what was agreed on is what is spoken.
 #[test]
-fn the_protocol_that_was_agreed_on_is_kept_to() {
+fn negotiated_protocol_is_enforced() {
     let application = App::saying("hello");
     let sideman = self_signed(&application.url()).start();
     let connect = |protocols: &[&str]| {
@@ -162,7 +162,7 @@ fn what_is_no_handshake_is_ended_and_counted() {
 }
 
 #[test]
-fn who_drags_the_handshake_out_is_sent_away_and_holds_nobody_up() {
+fn slow_handshake_times_out_and_blocks_no_client() {
     const SILENT: usize = 200;
     let application = App::saying("hello");
     let sideman =
@@ -201,7 +201,7 @@ fn who_drags_the_handshake_out_is_sent_away_and_holds_nobody_up() {
 }
 
 #[test]
-fn beyond_the_limit_clients_wait_until_a_place_is_free() {
+fn handshakes_over_the_limit_wait_for_a_permit() {
     let application = App::saying("hello");
     let sideman = self_signed(&application.url())
         .set("tls.handshakes", "2")
@@ -229,7 +229,7 @@ fn beyond_the_limit_clients_wait_until_a_place_is_free() {
 }
 
 #[test]
-fn leaving_does_not_wait_for_the_silent() {
+fn shutdown_does_not_wait_for_silent_clients() {
     let application = App::saying("hello");
     let sideman =
         self_signed(&application.url()).set("tls.handshake_timeout", "20s").start().until_ready();

@@ -55,7 +55,7 @@ fn files_are_the_same_byte_for_byte() {
 }
 
 #[test]
-fn the_application_is_told_of_https() {
+fn application_sees_https() {
     let application = echo();
     let sideman = self_signed(&application.url()).start();
     let port = address(&sideman).port();
@@ -85,7 +85,7 @@ fn a_trusted_proxy_knows_better() {
 }
 
 #[test]
-fn who_is_there_by_tls_is_not_sent_to_https() {
+fn tls_client_is_not_redirected_to_https() {
     let application = App::saying("here");
     let settings = self_signed(&application.url()).set("server.redirect_https", "true");
     let sideman = settings.start();
@@ -125,7 +125,7 @@ fn a_tunnel_carries_both_ways() {
 }
 
 #[test]
-fn a_client_that_has_said_all_gets_its_answer() {
+fn half_closed_client_gets_its_response() {
     for says_end in [true, false] {
         let seen = Gate::new();
         let origin = Origin::script([
@@ -151,7 +151,7 @@ fn a_client_that_has_said_all_gets_its_answer() {
 }
 
 #[test]
-fn a_client_that_has_left_is_noticed() {
+fn disconnected_client_is_noticed() {
     let seen = Gate::new();
     let origin = Origin::script([
         expect("GET / "),
@@ -170,7 +170,7 @@ fn a_client_that_has_left_is_noticed() {
 }
 
 #[test]
-fn an_answer_to_a_long_body_is_read_by_a_client_that_sends_first() {
+fn early_response_reaches_a_client_that_sends_first() {
     const LONG: usize = 8 << 20;
     let origin = Origin::scripts([]);
     let sideman = self_signed(&origin.url()).set("server.max_body", "1KiB").start();
@@ -198,7 +198,7 @@ fn an_upload_arrives_whole() {
 }
 
 #[test]
-fn what_the_application_cuts_off_is_not_said_to_be_whole() {
+fn truncated_response_gets_no_close_notify() {
     let origin = Origin::script([
         expect("GET / "),
         send("HTTP/1.1 200 OK\r\n\r\nhalf"),
@@ -218,7 +218,7 @@ fn what_the_application_cuts_off_is_not_said_to_be_whole() {
 }
 
 #[test]
-fn an_orderly_end_is_said() {
+fn orderly_end_sends_close_notify() {
     let application = App::saying("hello");
     let sideman = self_signed(&application.url()).set("server.idle_timeout", "1s").start();
     let mut closing = connect(&sideman);

@@ -17,7 +17,7 @@ fn start(origin: &Origin, key: &str, value: &str) -> Sideman {
 }
 
 #[test]
-fn the_application_says_how_long_it_keeps_them() {
+fn keep_alive_timeout_of_the_application_is_respected() {
     let closed = Gate::new();
     let origin = Origin::script([
         expect("GET "),
@@ -34,7 +34,7 @@ fn the_application_says_how_long_it_keeps_them() {
 }
 
 #[test]
-fn an_old_one_is_not_kept() {
+fn old_connection_is_closed() {
     let origin = Origin::scripts([
         vec![expect("GET /1 "), pause(Duration::from_millis(1100)), send(kept(""))],
         vec![expect("GET /2 "), send(kept(""))],
@@ -59,7 +59,7 @@ fn sync_workers_cost_no_failed_attempt() {
 }
 
 #[test]
-fn an_answer_has_a_total_time_before_its_head() {
+fn total_timeout_covers_the_response_head() {
     let origin =
         Origin::script([expect("GET "), send("HTTP/1.1 200 OK\r\nX-Slow: "), until_closed()]);
     let sideman = start(&origin, "upstream.total_timeout", "300ms");

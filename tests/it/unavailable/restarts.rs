@@ -80,7 +80,7 @@ fn requests_wait_for_a_missing_socket() {
 }
 
 #[test]
-fn who_waits_makes_no_storm() {
+fn queued_requests_make_no_reconnect_storm() {
     let port = ReservedPort::new();
     let sideman = Settings::before(&port.url()).set("upstream.wait", "15s").start();
     let mut waiting = vec![ask(&sideman, "GET", "/", "")];
@@ -96,7 +96,7 @@ fn who_waits_makes_no_storm() {
 }
 
 #[test]
-fn patience_ends() {
+fn wait_ends_with_an_error() {
     let port = ReservedPort::new();
     let sideman = Settings::before(&port.url()).set("upstream.wait", "300ms").start();
     let begin = Instant::now();
@@ -174,7 +174,7 @@ fn a_request_that_ended_its_worker_is_not_sent_to_the_next_one() {
 }
 
 #[test]
-fn those_who_wait_are_let_go_at_the_end() {
+fn queued_requests_fail_at_shutdown() {
     let port = ReservedPort::new();
     let settings = Settings::before(&port.url()).set("upstream.wait", "15s");
     let sideman = settings.set("shutdown.timeout", "500ms").start();

@@ -38,7 +38,7 @@ fn the_least_busy_is_next() {
 }
 
 #[test]
-fn one_that_refuses_is_left_out_until_it_is_back() {
+fn refusing_server_is_skipped_until_available() {
     let (port, well) = (ReservedPort::new(), App::saying("well"));
     let sideman = before(&[&port.url(), &well.url()]).set("upstream.wait", "0s").start();
     for _ in 0..20 {
@@ -56,7 +56,7 @@ fn one_that_refuses_is_left_out_until_it_is_back() {
 }
 
 #[test]
-fn one_that_fails_requests_is_left_alone_for_a_while() {
+fn failing_server_is_ejected_for_a_while() {
     let broken = Origin::scripts([(); 3].map(|()| vec![expect("POST "), close()]));
     let well = App::saying("well");
     let sideman = before(&[&broken.url(), &well.url()]).start();
@@ -68,7 +68,7 @@ fn one_that_fails_requests_is_left_alone_for_a_while() {
 }
 
 #[test]
-fn the_last_one_is_never_left_out_for_failing_requests() {
+fn last_server_is_never_ejected() {
     let broken = Origin::scripts([(); 6].map(|()| vec![expect("POST "), close()]));
     let sideman = Settings::before(&broken.url()).start();
     for _ in 0..6 {
@@ -125,7 +125,7 @@ fn a_name_without_an_address_is_no_harm_to_the_others() {
 }
 
 #[test]
-fn one_that_a_probe_finds_away_is_back_at_once() {
+fn server_found_unavailable_by_a_probe_recovers_at_once() {
     // Alone, and away when it is asked: a request that comes then waits for it, and not for its own sake.
     let answered_in = || {
         let port = ReservedPort::new();
@@ -203,7 +203,7 @@ fn a_probe_speaks_the_uwsgi_protocol() {
 
 /// Names are asked for more and more rarely while nobody needs them.
 #[test]
-fn a_request_that_waits_for_a_name_goes_on_when_it_is_known() {
+fn request_waiting_for_dns_continues_once_resolved() {
     if !can_mount() {
         return;
     }
@@ -275,7 +275,8 @@ fn outages_are_logged_once_in_ten_seconds() {
         eventually("an answer", || (sideman.get("/").status == 200).then_some(()));
         drop(app);
         // A request that meets the end of the application has another error, and ejects nothing.
-        let is_away = || sideman.metric("sideman_upstream_servers", &[("state", "unavailable")]) == 1.0;
+        let is_away =
+            || sideman.metric("sideman_upstream_servers", &[("state", "unavailable")]) == 1.0;
         eventually("an outage", || (sideman.get("/").status == 502 && is_away()).then_some(()));
         outages += 1;
     };

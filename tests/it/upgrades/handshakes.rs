@@ -42,7 +42,7 @@ fn a_handshake_byte_for_byte() {
 }
 
 #[test]
-fn one_that_nobody_waits_for_leaves_no_connection_to_others() {
+fn abandoned_handshake_connection_is_not_reused() {
     let (asked, left) = (Gate::new(), Gate::new());
     let [asks, answers] = accepts();
     let abandoned = vec![asks, open(&asked), wait(&left), answers, until_closed()];
@@ -109,7 +109,7 @@ fn a_list_of_protocols_comes_down_to_one() {
 }
 
 #[test]
-fn a_refusal_is_an_ordinary_answer() {
+fn refused_upgrade_is_an_ordinary_response() {
     let refused = "HTTP/1.1 403 Forbidden\r\nConnection: keep-alive\r\nUpgrade: websocket\r\n\
                    Content-Length: 2\r\n\r\nno";
     let origin = Origin::script([
@@ -129,7 +129,7 @@ fn a_refusal_is_an_ordinary_answer() {
 }
 
 #[test]
-fn another_protocol_than_the_one_asked_for_is_no_answer() {
+fn unrequested_protocol_is_refused() {
     for answer in [
         ACCEPT.replace("Upgrade: websocket", "Upgrade: h2c"),
         ACCEPT.replace("Upgrade: websocket\r\n", ""),

@@ -11,7 +11,7 @@ const PASSED: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\
 const OK: &str = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello";
 
 #[test]
-fn hints_come_at_once_and_before_the_answer() {
+fn early_hints_are_sent_at_once() {
     let seen = Gate::new();
     let origin = Origin::script([
         expect("GET /first "),
@@ -56,7 +56,7 @@ fn old_clients_get_none() {
 }
 
 #[test]
-fn hints_to_a_pipelined_request_keep_their_place() {
+fn early_hints_of_a_pipelined_request_keep_their_order() {
     let steps = |path: &str| [expect(path), send(HINTS), send(OK)];
     let origin = Origin::script(["GET /1 ", "GET /2 ", "GET /3 "].into_iter().flat_map(steps));
     let sideman = Settings::before(&origin.url()).start();
@@ -73,7 +73,7 @@ fn hints_to_a_pipelined_request_keep_their_place() {
 }
 
 #[test]
-fn too_many_hints_are_left_out() {
+fn too_many_early_hints_are_dropped() {
     let long = HINTS.replace("rel=preload", &"x".repeat(20_000));
     let flood = Step::Send(long.repeat(100).into_bytes());
     let origin = Origin::script([expect("GET / "), flood, send(OK)]);

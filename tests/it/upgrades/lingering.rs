@@ -7,7 +7,7 @@ use crate::support::{Origin, Settings, TempDir, expect, pattern, receive, send, 
 const LONG: usize = 20 << 20;
 
 #[test]
-fn an_answer_to_a_long_body_is_read_by_a_client_that_sends_first() {
+fn early_response_reaches_a_client_that_sends_first() {
     let directory = TempDir::new();
     directory.write("a.css", "a{}");
     let origin = Origin::scripts([]);
@@ -31,7 +31,7 @@ fn an_answer_to_a_long_body_is_read_by_a_client_that_sends_first() {
 }
 
 #[test]
-fn an_early_answer_of_the_application_is_read_by_a_client_that_sends_first() {
+fn early_application_response_reaches_a_client_that_sends_first() {
     let refusal = "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno";
     let origin = Origin::script([expect("POST / "), send(refusal), until_closed()]);
     let sideman = Settings::before(&origin.url()).set("routes.unbuffered", "/=request").start();
@@ -116,7 +116,7 @@ fn a_client_that_goes_on_sending_does_not_keep_the_process() {
 }
 
 #[test]
-fn a_short_body_that_nobody_wants_costs_no_connection() {
+fn short_unread_body_keeps_the_connection() {
     let directory = TempDir::new();
     let origin = Origin::scripts([]);
     let sideman = Settings::before(&origin.url()).files("/static/", directory.path()).start();

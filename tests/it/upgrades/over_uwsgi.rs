@@ -86,7 +86,7 @@ fn a_handshake_over_uwsgi_may_be_refused() {
 }
 
 #[test]
-fn nobody_gets_a_protocol_over_uwsgi_that_was_not_asked_for() {
+fn unrequested_protocol_over_uwsgi_is_refused() {
     for way in WAYS {
         for answer in [ACCEPT, "Status: 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"] {
             let steps = vec![expect("GET /page "), send(answer), until_closed()];

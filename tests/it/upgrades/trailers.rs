@@ -13,7 +13,7 @@ fn ask(client: &mut Client, version: &str, fields: &str) -> String {
 }
 
 #[test]
-fn who_takes_them_gets_those_that_may_stand_there() {
+fn clients_with_te_trailers_get_allowed_trailers() {
     let origin = Origin::script([expect("GET / "), send(ANSWER), expect("GET / "), send(ANSWER)]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();
@@ -62,7 +62,7 @@ fn unannounced_ones_stay_behind() {
 }
 
 #[test]
-fn endless_ones_end_the_answer() {
+fn endless_trailers_abort_the_response() {
     let (begin, end) = ANSWER.split_at(ANSWER.len() - 2);
     let endless = format!("{}{end}", "X-More: 1\r\n".repeat(10_000));
     let seen = Gate::new();

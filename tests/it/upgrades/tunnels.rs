@@ -59,7 +59,7 @@ fn the_line_is_written_at_the_end_with_the_whole_time() {
 }
 
 #[test]
-fn a_client_that_has_said_all_still_hears() {
+fn half_closed_client_still_receives() {
     let ended = Gate::new();
     let origin = script([until_closed(), open(&ended), send("last words"), close()]);
     let sideman = Settings::before(&origin.url()).start();
@@ -71,7 +71,7 @@ fn a_client_that_has_said_all_still_hears() {
 }
 
 #[test]
-fn an_application_that_has_said_all_still_hears() {
+fn half_closed_application_still_receives() {
     let origin = script([send("last words"), half_close(), receive("an answer"), until_closed()]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = open_tunnel(&sideman);
@@ -173,7 +173,7 @@ fn silence_ends_a_tunnel_and_words_do_not() {
 }
 
 #[test]
-fn an_idle_process_with_a_tunnel_leaves_when_its_time_has_come() {
+fn tunnel_is_closed_after_the_tunnel_timeout() {
     let origin = script([receive("still here"), send("so am I"), until_closed()]);
     let mut sideman = Settings::before(&origin.url())
         .set("shutdown.tunnels", "1s")

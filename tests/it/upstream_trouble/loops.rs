@@ -51,7 +51,7 @@ fn the_process_is_named_beside_others() {
 }
 
 #[test]
-fn a_request_that_comes_back_is_508_at_once() {
+fn looped_request_is_508_at_once() {
     let directory = TempDir::new();
     let (own, link) = (directory.join("own.sock"), directory.join("link.sock"));
     // Not the same path, so that the settings do not show it.
@@ -92,7 +92,7 @@ fn a_loop_through_another_proxy_is_508() {
 
 /// Whoever turns packets into requests again may send them here.
 #[test]
-fn a_request_that_comes_back_from_uwsgi_is_508() {
+fn looped_uwsgi_request_is_508() {
     let application = UwsgiApp::tcp(After::Close, |packet| {
         let named = packet.get("HTTP_CDN_LOOP").unwrap_or_default();
         let length = named.len();
@@ -110,7 +110,7 @@ fn a_request_that_comes_back_from_uwsgi_is_508() {
 }
 
 #[test]
-fn a_request_that_comes_back_over_http2_is_508() {
+fn looped_http2_request_is_508() {
     let application =
         App::start(|request| App::reply(request.head.all("cdn-loop").join(",").as_bytes()));
     let sideman = Settings::before(&application.url()).start();

@@ -100,7 +100,7 @@ fn resets_within_the_head() {
 }
 
 #[test]
-fn closes_after_an_interim_answer() {
+fn closes_after_an_interim_response() {
     check_answer(502, [send("HTTP/1.1 100 Continue\r\n\r\n"), close()]);
 }
 
@@ -110,7 +110,7 @@ fn never_ends_its_head() {
 }
 
 #[test]
-fn sends_nothing_but_interim_answers() {
+fn sends_only_interim_responses() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(100_000);
     let origin = Origin::script([expect("GET / "), send(interim), until_closed()]);
     let sideman = Settings::before(&origin.url()).set("upstream.read_timeout", "1s").start();
@@ -121,7 +121,7 @@ fn sends_nothing_but_interim_answers() {
 }
 
 #[test]
-fn never_answers() {
+fn never_responds() {
     let origin = Origin::script([expect("GET / "), until_closed()]);
     let sideman = Settings::before(&origin.url()).set("upstream.read_timeout", "300ms").start();
     let begin = Instant::now();

@@ -268,7 +268,7 @@ fn application_that_starts_slowly_is_not_accused() {
 
 /// There is nothing to find out.
 #[test]
-fn application_that_answers_is_not_asked() {
+fn responding_application_is_not_probed() {
     for spoken in [Spoken::Http, Spoken::Uwsgi] {
         let app = ByFirstByte::speaking(Some(spoken));
         let sideman = Settings::before(&app.url(spoken)).start();
@@ -330,7 +330,7 @@ fn server_that_speaks_the_other_protocol_after_a_restart_is_named() {
 
 /// The others have the requests that come after.
 #[test]
-fn one_of_two_servers_is_left_out() {
+fn one_of_two_servers_is_skipped() {
     let (wrong, well) = (ByFirstByte::speaking(Some(Spoken::Uwsgi)), App::saying("well"));
     let url = wrong.url(Spoken::Http);
     let sideman = Settings::before(&url).args(&["--upstream", &well.url()]).start();

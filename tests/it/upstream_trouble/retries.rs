@@ -17,7 +17,7 @@ fn start(origin: &Origin) -> Sideman {
 }
 
 #[test]
-fn a_request_that_a_kept_connection_swallowed_is_sent_again() {
+fn request_lost_on_an_idle_connection_is_retried() {
     for method in ["GET", "HEAD", "OPTIONS"] {
         for end in [close(), reset()] {
             let second = format!("{method} /2 ");
@@ -67,7 +67,7 @@ fn what_the_application_may_have_done_is_not_done_twice() {
 }
 
 #[test]
-fn an_answer_that_has_begun_is_not_asked_for_again() {
+fn started_response_is_not_retried() {
     let origin = Origin::script([
         expect("GET /1 "),
         send(kept("one")),
@@ -82,7 +82,7 @@ fn an_answer_that_has_begun_is_not_asked_for_again() {
 }
 
 #[test]
-fn a_connection_that_is_known_to_be_closed_is_not_used() {
+fn closed_connection_is_not_reused() {
     // As uWSGI does after every answer, without a word: even a POST must not notice.
     let answered = Gate::new();
     let origin = Origin::scripts([
@@ -104,7 +104,7 @@ fn unread() -> Vec<Step> {
 }
 
 #[test]
-fn what_nobody_has_read_is_sent_again() {
+fn unread_request_is_retried() {
     for way in Way::ALL {
         for (method, fields) in
             [("GET", ""), ("HEAD", ""), ("OPTIONS", ""), ("GET", "Content-Length: 0\r\n")]
@@ -121,7 +121,7 @@ fn what_nobody_has_read_is_sent_again() {
 }
 
 #[test]
-fn also_behind_a_kept_connection_that_was_closed() {
+fn unread_request_after_a_closed_idle_connection_is_retried() {
     let origin = Origin::scripts([
         vec![expect("GET /1 "), send(kept("one")), expect("GET /2 "), close()],
         unread(),

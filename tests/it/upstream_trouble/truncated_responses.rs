@@ -120,7 +120,7 @@ fn what_is_cut_by_our_own_end_is_seen_as_well() {
 }
 
 #[test]
-fn a_short_answer_that_is_cut_is_no_good_answer() {
+fn truncated_short_response_is_an_error() {
     // Either nothing was passed on yet and it is 502, or it ends before its length.
     let origin = Origin::script([
         expect("GET / "),
@@ -176,7 +176,7 @@ fn sends_a_body_where_none_may_be() {
 }
 
 #[test]
-fn speaks_after_its_answer() {
+fn bytes_after_the_response_are_refused() {
     // Too late for the answer, and before the next request: such a connection is not to be used.
     let late = Gate::new();
     let sent = Gate::new();

@@ -17,7 +17,7 @@ fn start(application: &str) -> Sideman {
 }
 
 #[test]
-fn a_post_goes_over_a_connection_that_was_kept() {
+fn post_uses_an_idle_connection() {
     let application = App::start(|_| SILENT.into());
     let sideman = start(&application.url());
     let mut client = sideman.connect();
@@ -58,7 +58,7 @@ fn a_post_is_safe_from_an_application_that_closes() {
 }
 
 #[test]
-fn an_application_that_says_so_is_believed() {
+fn keep_alive_header_proves_the_connection() {
     let application = App::saying("hello");
     let sideman = start(&application.url());
     let mut client = sideman.connect();

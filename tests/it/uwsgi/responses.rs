@@ -32,7 +32,7 @@ fn every_form_is_understood() {
 }
 
 #[test]
-fn answers_without_a_body() {
+fn responses_without_a_body() {
     for (method, answer, status) in [
         ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 200),
         ("HEAD", "Status: 200 OK\r\nContent-Length: 5\r\n\r\n", 200),
@@ -97,7 +97,7 @@ fn check_refusal(url: &str) {
 /// uWSGI answers 401 or 413 and closes, without having read the body: Linux makes a reset of that,
 /// and the answer before it must not be lost.
 #[test]
-fn an_answer_before_the_body_is_read_is_delivered() {
+fn response_before_the_body_is_read_is_delivered() {
     check_refusal(&UwsgiApp::tcp(After::CloseUnread, |_| REFUSAL.into()).url());
     check_refusal(&UwsgiApp::unix(After::CloseUnread, |_| REFUSAL.into()).url());
 }
