@@ -2,7 +2,7 @@
 //! the body of a request, as it comes or collected.
 //!
 //! Bodies that wait, of requests ([`collected`]) and of answers ([`relay`]), share [`buffers`]: they
-//! stay in memory ([`waiting`]) within the [`budget`], then go to a file ([`spill`], [`reader`]).
+//! stay in memory ([`budgeted_buffer`]) within the [`budget`], then go to a file ([`spill`], [`spill_reader`]).
 
 mod budget;
 mod budgeted_buffer;

@@ -37,7 +37,7 @@ use crate::{
         AcceptorHandle, AdminListener, BindError, Listener, LoadedTls, TlsContext, TlsError,
         Workers, bind, most_connections,
     },
-    telemetry::{LogSink, Metrics, events, limits, log_writer::Target},
+    telemetry::{LogSink, Metrics, events, limits, log_writer::LogTarget},
 };
 
 /// Reloads that may be asked for at the same time.
@@ -107,7 +107,7 @@ pub fn start(
     let log = match plan.log.access {
         AccessLog::Off => None,
         AccessLog::Json | AccessLog::Combined => {
-            let target = Target {
+            let target = LogTarget {
                 out: Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
                 name: "access-log",
                 limit: plan.log.limit(),

@@ -1,18 +1,18 @@
 //! One request from top to bottom. Read [`handle`] first; each step is a file of its own:
 //!
-//! 1. [`context`] notes what came, and [`finish`] logs and counts it when its answer has ended.
+//! 1. [`request_context`] notes what came, and [`finish`] logs and counts it when its answer has ended.
 //! 2. [`route`] decides by the path, which [`normal_path`] has decoded once: [`health`], [`files`] or the application.
 //! 3. [`guard`], [`hosts`] and [`loops`] refuse what must not go further; [`redirect`] sends to https.
 //! 4. [`files`] finds the file and decides what of it is sent; or [`proxy`] sends the request that
 //!    [`forward`] has made fit to the application, once [`collect`] has its body. [`accel`] sends a
 //!    file in place of a reply that names one.
-//! 5. [`reply`] turns an error into a status and a page, which may come from [`pages`].
+//! 5. [`status_page`] turns an error into a status and a page, which may come from [`pages`].
 //! 6. [`fields`] changes the header of the response. The header of a file or of
 //!    the application goes on as lines (`rfc::response_lines`) if no rule changes it.
-//! 7. [`leftover`] reads what the client still sends of a body that nobody wanted.
+//! 7. [`drain_body`] reads what the client still sends of a body that nobody wanted.
 //!
 //! A server gives [`handle`] a [`request`] and what is known of its connection ([`connection_info`]). What a request may
-//! also come to: [`interim`] responses before its own, and a [`tunnel`] after it.
+//! also come to: [`interim_responses`] responses before its own, and a [`tunnel`] after it.
 
 mod accel;
 mod app;

@@ -22,7 +22,7 @@ use tracing_subscriber::{
 
 use super::{
     escape::visible,
-    log_writer::{LogSink, Target},
+    log_writer::{LogSink, LogTarget},
 };
 use crate::plan::Level;
 
@@ -42,7 +42,7 @@ struct StderrWriter(LogSink);
 /// Sends events of at least this importance to stderr, for the rest of the process's life; lost ones
 /// are counted. Of several calls in one process only the first has an effect.
 pub fn install(level: Level, lost: &Arc<AtomicU64>) -> io::Result<EventLog> {
-    let target = Target {
+    let target = LogTarget {
         out: Box::new(io::stderr()),
         name: "events",
         limit: LIMIT,

@@ -24,7 +24,7 @@ pub struct LogSink {
 }
 
 /// Where lines go, and what is told when they can't be written.
-pub struct Target {
+pub struct LogTarget {
     pub out: Box<dyn Write + Send>,
     /// The thread's name.
     pub name: &'static str,
@@ -60,7 +60,7 @@ struct LogSinkState {
 
 impl LogSink {
     /// Starts the thread. Lines that are lost are counted in `lost`.
-    pub fn start(target: Target, lost: Arc<AtomicU64>) -> io::Result<Self> {
+    pub fn start(target: LogTarget, lost: Arc<AtomicU64>) -> io::Result<Self> {
         let (messages, incoming) = mpsc::channel();
         let shared = Arc::new(LogSinkState {
             pending: AtomicUsize::new(0),
@@ -115,11 +115,11 @@ impl LogSink {
     }
 }
 
-// === impl Target ===
+// === impl LogTarget ===
 
-impl fmt::Debug for Target {
+impl fmt::Debug for LogTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Target({})", self.name)
+        write!(f, "LogTarget({})", self.name)
     }
 }
 
@@ -136,7 +136,7 @@ impl LogSinkState {
     }
 }
 
-fn write_all(mut target: Target, incoming: &mpsc::Receiver<LogMessage>, shared: &LogSinkState) {
+fn write_all(mut target: LogTarget, incoming: &mpsc::Receiver<LogMessage>, shared: &LogSinkState) {
     let mut has_failed = false;
     for message in incoming {
         let (bytes, count) = match message {
@@ -224,7 +224,7 @@ mod tests {
     ) -> (LogSink, Arc<AtomicU64>) {
         let lost = Arc::<AtomicU64>::default();
         let (out, name) = (Box::new(out), "test");
-        let target = Target { out, name, limit, full_at, on_error: |_| {} };
+        let target = LogTarget { out, name, limit, full_at, on_error: |_| {} };
         (LogSink::start(target, Arc::clone(&lost)).unwrap(), lost)
     }
 

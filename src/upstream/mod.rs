@@ -1,11 +1,11 @@
 //! Talks to the application: one [`UpstreamClient`] for each worker, with its own pool of connections.
 //!
-//! `send` takes a place (`backends`: the servers and the queue, shared by all workers) and a connection
-//! (from a `pool` of the servers that are `known`, or by `connect`), makes an `attempt`: `exchange`
+//! `send` takes a permit (`backends`: the servers and the queue, shared by all workers) and a connection
+//! (from a `pool` in `worker_pools`, or by `connect`), makes an `attempt`: `exchange`
 //! writes the request (by `http1` or `uwsgi`, and `upload`) while it waits for the head of the reply. It
-//! gives the reply with a body that returns the connection to the pool when it ends (`reply`), or
+//! gives the reply with a body that returns the connection to the pool when it ends (`response_body`), or
 //! with the connection itself if it speaks WebSocket from now on (`upgraded`), or tries again where that
-//! is safe. What a client leaves behind is `detached`, an attempt as well as a connection that is `opening`.
+//! is safe. What a client leaves behind goes to `detached_tasks`, an attempt as well as a `pending_connection`.
 
 mod attempt;
 mod backends;

@@ -1,7 +1,7 @@
 //! An answer that is taken from the application as fast as it writes, and given to the client as fast
 //! as it reads. What lies between waits in memory, then in a file; when both are full, the
 //! application is read more slowly. A task of its own does that ([`pump`]); it and the body for the
-//! client share a [`store`].
+//! client share a [`relay_buffer`].
 
 mod pressure;
 mod pump;

@@ -2,7 +2,7 @@
 //! `X-Sendfile`. The last step of a proxied request.
 //!
 //! [`directives`] takes out what the application says to us, [`target`] finds which file that is,
-//! [`carry`] joins what it says to the client with what is said about the file, with the help of
+//! [`merge_headers`] joins what it says to the client with what is said about the file, with the help of
 //! [`media_type`]. [`discard`] is for the body that it sent along.
 
 mod directives;

@@ -50,7 +50,7 @@ use super::{
 use crate::{
     phase::Phase,
     pipeline::{App, WorkerState},
-    telemetry::{LogBuffer, LogSink, Metrics, WorkerMetrics, log_writer::Target},
+    telemetry::{LogBuffer, LogSink, Metrics, WorkerMetrics, log_writer::LogTarget},
 };
 
 /// No connection lasts longer after its client's last step: each of its times runs out earlier.
@@ -171,7 +171,7 @@ thread_local! {
         let lines = Lines::default();
         let out = Box::new(FuzzLog(Arc::clone(&lines)));
         let on_error = |_: &io::Error| {};
-        let target = Target { out, name: "lines", limit: 1 << 20, full_at: None, on_error };
+        let target = LogTarget { out, name: "lines", limit: 1 << 20, full_at: None, on_error };
         (LogSink::start(target, Arc::default()).expect("a thread"), lines)
     };
 }
