@@ -1,7 +1,8 @@
 //! The architecture, enforced: who may import whom, no cycles, no long files, and nothing hidden.
 //!
 //! `table` holds the layers, `facts` reads one file, `tree` gives files their place, `rules` judge
-//! them, and `checker` proves that every rule can fail. All of it works on sources in memory.
+//! them, and `checker` proves that every rule can fail. `words` has the words that must not come back.
+//! All of it works on sources in memory.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -10,6 +11,7 @@ mod facts;
 mod rules;
 mod table;
 mod tree;
+mod words;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -21,7 +23,7 @@ fn the_sources_keep_to_the_architecture() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut sources = Sources::new();
     for directory in ["src", "benches", "fuzz/fuzz_targets"] {
-        collect(root, &root.join(directory), &mut sources);
+        collect(root, &root.join(directory), "rs", &mut sources);
     }
     for file in ["src/lib.rs", "benches/load/main.rs", "fuzz/fuzz_targets/path.rs"] {
         assert!(sources.contains_key(file), "{file} was not found: nothing was checked");
@@ -31,13 +33,13 @@ fn the_sources_keep_to_the_architecture() {
     assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
 }
 
-/// Adds every Rust file below `directory`.
-fn collect(root: &Path, directory: &Path, sources: &mut Sources) {
+/// Adds every file with this extension below `directory`.
+fn collect(root: &Path, directory: &Path, extension: &str, sources: &mut Sources) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            collect(root, &path, sources);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            collect(root, &path, extension, sources);
+        } else if path.extension().is_some_and(|found| found == extension) {
             let name = path.strip_prefix(root).unwrap().to_str().expect("a path in UTF-8");
             sources.insert(name.to_owned(), fs::read_to_string(&path).unwrap());
         }
