@@ -15,7 +15,7 @@ START_SECONDS = 10
 # What Sideman counts when a limit acts.
 COUNTERS = re.compile(
     r"^(sideman_(?:errors|client_limits|client_connections_shed|client_timeouts|client_floods"
-    r"|client_stalled_streams|accept_errors|panics|buffer_spilled|buffer_held_up)_total(?:{.*})?) ([1-9]\S*)$", re.MULTILINE)
+    r"|client_stalled_streams|accept_errors|panics|buffer_spilled|buffer_paused)_total(?:{.*})?) ([1-9]\S*)$", re.MULTILINE)
 
 
 def compose_service():
