@@ -92,7 +92,7 @@ impl App {
     }
 
     /// Puts another plan to work, with what is known already where it says the same. Nothing of this one
-    /// changes before [`supervise_upstreams`](Self::tend).
+    /// changes before [`supervise_upstreams`](Self::supervise_upstreams).
     pub fn next(&self, plan: Plan) -> Self {
         let process = self.metrics.process();
         let store = |same: bool,
