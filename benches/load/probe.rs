@@ -15,7 +15,7 @@ use crate::{
     content,
     endpoint::Door,
     origin,
-    rows::{Answer, Get, Via},
+    rows::{ExpectedResponse, Get, Via},
     site::Site,
 };
 
@@ -81,13 +81,13 @@ impl Look<'_> {
     /// Looks as the row's kind demands; returns the request with what it answered.
     async fn check(&mut self) -> io::Result<Ask> {
         match self.get.answer {
-            Answer::Any => self.any(200).await,
-            Answer::Missing => self.any(404).await,
-            Answer::Origin { posted, size } => self.origin(posted, size).await,
-            Answer::File(_) | Answer::Tree { .. } => self.whole().await,
-            Answer::Encoded(accepted) => self.encoded(accepted).await,
-            Answer::Unchanged(_) => self.unchanged().await,
-            Answer::Part { size, first, length } => self.part(size, first, length).await,
+            ExpectedResponse::Any => self.any(200).await,
+            ExpectedResponse::Missing => self.any(404).await,
+            ExpectedResponse::Origin { posted, size } => self.origin(posted, size).await,
+            ExpectedResponse::File(_) | ExpectedResponse::Tree { .. } => self.whole().await,
+            ExpectedResponse::Encoded(accepted) => self.encoded(accepted).await,
+            ExpectedResponse::Unchanged(_) => self.unchanged().await,
+            ExpectedResponse::Part { size, first, length } => self.part(size, first, length).await,
         }
     }
 

@@ -63,7 +63,7 @@ pub(crate) struct Get {
     /// `@` stands for what Django's manifest storage writes into names: twelve digits of the
     /// content's MD5. Of a tree, its directory.
     pub(crate) path: &'static str,
-    pub(crate) answer: Answer,
+    pub(crate) answer: ExpectedResponse,
     /// Headers without which the answer would be cheaper than an equivalent one.
     pub(crate) headers: &'static [&'static str],
     /// Whether every request must leave a line in the access log.
@@ -72,7 +72,7 @@ pub(crate) struct Get {
 
 /// The right answer, and with it what is asked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum ExpectedResponse {
     /// 200 with anything, as long as it never changes.
     Any,
     /// 200 with so many bytes from the origin, to a GET or to a POST of so many.
@@ -107,9 +107,10 @@ const PART: &[&str] = &["etag", "last-modified", "cache-control", "content-type"
 const UNCHANGED: &[&str] = &["etag", "cache-control"];
 
 /// 400 MiB: more than any budget of a server's own memory.
-const COLD: Answer = Answer::Tree { files: 4096, least: 100 << 10, most: 100 << 10 };
+const COLD: ExpectedResponse =
+    ExpectedResponse::Tree { files: 4096, least: 100 << 10, most: 100 << 10 };
 
-const PAGE: Answer = Answer::Origin { posted: 0, size: 1 << 10 };
+const PAGE: ExpectedResponse = ExpectedResponse::Origin { posted: 0, size: 1 << 10 };
 const TYPE: &[&str] = &["content-type"];
 
 /// Every row, in the order in which they run.
@@ -119,7 +120,7 @@ pub(crate) const ROWS: &[Row] = &[
         what: "the load balancer's check",
         scenario: Scenario::KeepAlive(Get {
             path: "/healthz",
-            answer: Answer::Any,
+            answer: ExpectedResponse::Any,
             headers: &[],
             logged: false,
         }),
@@ -132,51 +133,55 @@ pub(crate) const ROWS: &[Row] = &[
     large(
         "files_10m_keepalive",
         "10 MiB file, 2 connections, CPU time for every 10 MiB received",
-        get("/static/10m.@.bin", Answer::File(10 << 20), FILE),
+        get("/static/10m.@.bin", ExpectedResponse::File(10 << 20), FILE),
     ),
     large(
         "files_10m_mutable",
         "the same under a name that does not tell its contents",
-        get("/static/mutable/10m.bin", Answer::File(10 << 20), FILE),
+        get("/static/mutable/10m.bin", ExpectedResponse::File(10 << 20), FILE),
     ),
     large(
         "files_100m_keepalive",
         "100 MiB file, 2 connections, CPU time for every 100 MiB received",
-        get("/static/100m.@.bin", Answer::File(100 << 20), FILE),
+        get("/static/100m.@.bin", ExpectedResponse::File(100 << 20), FILE),
     ),
     large(
         "files_100m_mutable",
         "the same under a name that does not tell its contents",
-        get("/static/mutable/100m.bin", Answer::File(100 << 20), FILE),
+        get("/static/mutable/100m.bin", ExpectedResponse::File(100 << 20), FILE),
     ),
     kept(
         "files_css_keepalive",
         "60 KiB stylesheet to a browser: the best compressed sibling the server knows",
-        get("/static/css/site.@.css", Answer::Encoded("gzip, deflate, br, zstd"), ENCODED),
+        get(
+            "/static/css/site.@.css",
+            ExpectedResponse::Encoded("gzip, deflate, br, zstd"),
+            ENCODED,
+        ),
     ),
     kept(
         "files_css_gzip_keepalive",
         "60 KiB stylesheet to a client that knows gzip alone: the same bytes from every server",
-        get("/static/css/site.@.css", Answer::Encoded("gzip"), ENCODED),
+        get("/static/css/site.@.css", ExpectedResponse::Encoded("gzip"), ENCODED),
     ),
     kept(
         "files_304_keepalive",
         "10 KiB file that the client has already",
-        get("/static/10k.@.bin", Answer::Unchanged(10 << 10), UNCHANGED),
+        get("/static/10k.@.bin", ExpectedResponse::Unchanged(10 << 10), UNCHANGED),
     ),
     kept(
         "files_range_keepalive",
         "4 KiB from the middle of the 1 MiB file",
         get(
             "/static/1m.@.bin",
-            Answer::Part { size: 1 << 20, first: 512 << 10, length: 4 << 10 },
+            ExpectedResponse::Part { size: 1 << 20, first: 512 << 10, length: 4 << 10 },
             PART,
         ),
     ),
     kept(
         "files_404_keepalive",
         "a name that is not there, without digits of a hash",
-        get("/static/css/missing.css", Answer::Missing, &[]),
+        get("/static/css/missing.css", ExpectedResponse::Missing, &[]),
     ),
     kept(
         "files_50k_tree",
@@ -204,7 +209,7 @@ pub(crate) const ROWS: &[Row] = &[
         scenario: Scenario::Cold(Cold {
             get: get("/static/cold", COLD, FILE),
             connections: 8,
-            beside: Some(get("/static/1k.@.bin", Answer::File(1 << 10), FILE)),
+            beside: Some(get("/static/1k.@.bin", ExpectedResponse::File(1 << 10), FILE)),
         }),
         via: Via::Http,
     },
@@ -217,13 +222,13 @@ pub(crate) const ROWS: &[Row] = &[
     proxied(
         "proxy_100k_keepalive",
         "100 KiB from the application, connections kept on both sides",
-        get("/large?of=1", Answer::Origin { posted: 0, size: 100 << 10 }, TYPE),
+        get("/large?of=1", ExpectedResponse::Origin { posted: 0, size: 100 << 10 }, TYPE),
         Via::Http,
     ),
     proxied(
         "proxy_post_10k_keepalive",
         "10 KiB to the application and 1 KiB back, connections kept on both sides",
-        get("/page?of=1", Answer::Origin { posted: 10 << 10, size: 1 << 10 }, TYPE),
+        get("/page?of=1", ExpectedResponse::Origin { posted: 10 << 10, size: 1 << 10 }, TYPE),
         Via::Http,
     ),
     proxied(
@@ -248,7 +253,7 @@ pub(crate) const ROWS: &[Row] = &[
     by_tls(
         "tls_files_100k_keepalive",
         "100 KiB file, TLS 1.3",
-        Scenario::Tls(get("/static/100k.@.bin", Answer::File(100 << 10), FILE)),
+        Scenario::Tls(get("/static/100k.@.bin", ExpectedResponse::File(100 << 10), FILE)),
     ),
     by_tls(
         "h2_files_1k_1_stream",
@@ -292,7 +297,7 @@ pub(crate) fn select(names: &[String]) -> Result<Vec<&'static Row>, String> {
 impl Get {
     /// Whether the names of the files say that their contents never change.
     pub(crate) fn is_immutable(&self) -> bool {
-        self.path.contains('@') || matches!(self.answer, Answer::Tree { .. })
+        self.path.contains('@') || matches!(self.answer, ExpectedResponse::Tree { .. })
     }
 }
 
@@ -360,7 +365,7 @@ impl Row {
 }
 
 const fn file(name: &'static str, what: &'static str, path: &'static str, size: usize) -> Row {
-    kept(name, what, get(path, Answer::File(size), FILE))
+    kept(name, what, get(path, ExpectedResponse::File(size), FILE))
 }
 
 const fn kept(name: &'static str, what: &'static str, get: Get) -> Row {
@@ -372,8 +377,8 @@ const fn large(name: &'static str, what: &'static str, get: Get) -> Row {
     Row { name, what, scenario: Scenario::Large { get, connections: 2 }, via: Via::Http }
 }
 
-const fn tree(least: usize, most: usize) -> Answer {
-    Answer::Tree { files: 50_000, least, most }
+const fn tree(least: usize, most: usize) -> ExpectedResponse {
+    ExpectedResponse::Tree { files: 50_000, least, most }
 }
 
 const fn proxied(name: &'static str, what: &'static str, get: Get, via: Via) -> Row {
@@ -386,9 +391,13 @@ const fn by_tls(name: &'static str, what: &'static str, scenario: Scenario) -> R
 
 /// What the rows of a 1 KiB file ask for.
 pub(crate) const fn small() -> Get {
-    get("/static/1k.@.bin", Answer::File(1 << 10), FILE)
+    get("/static/1k.@.bin", ExpectedResponse::File(1 << 10), FILE)
 }
 
-const fn get(path: &'static str, answer: Answer, headers: &'static [&'static str]) -> Get {
+const fn get(
+    path: &'static str,
+    answer: ExpectedResponse,
+    headers: &'static [&'static str],
+) -> Get {
     Get { path, answer, headers, logged: true }
 }

@@ -14,7 +14,7 @@ use rustix::fs::{Advice, fadvise, syncfs};
 
 use crate::{
     content,
-    rows::{Answer, Row},
+    rows::{ExpectedResponse, Row},
 };
 
 const STYLESHEET: usize = 60 << 10;
@@ -99,14 +99,18 @@ impl Site {
     }
 
     /// Writes what a right answer needs; returns the URLs to ask for.
-    fn add(&self, path: &str, answer: Answer) -> io::Result<Vec<String>> {
+    fn add(&self, path: &str, answer: ExpectedResponse) -> io::Result<Vec<String>> {
         let url = match answer {
-            Answer::Any | Answer::Origin { .. } | Answer::Missing => path.to_owned(),
-            Answer::File(size) | Answer::Unchanged(size) | Answer::Part { size, .. } => {
+            ExpectedResponse::Any | ExpectedResponse::Origin { .. } | ExpectedResponse::Missing => {
+                path.to_owned()
+            }
+            ExpectedResponse::File(size)
+            | ExpectedResponse::Unchanged(size)
+            | ExpectedResponse::Part { size, .. } => {
                 self.write(path, &content::noise(size as u64, size))?
             }
-            Answer::Encoded(_) => self.write_encoded(path)?,
-            Answer::Tree { files, least, most } => {
+            ExpectedResponse::Encoded(_) => self.write_encoded(path)?,
+            ExpectedResponse::Tree { files, least, most } => {
                 return self.write_tree(path, files, least..=most);
             }
         };
@@ -179,13 +183,13 @@ impl Drop for Site {
 // === impl Scale ===
 
 impl Scale {
-    fn of(self, answer: Answer) -> Answer {
+    fn of(self, answer: ExpectedResponse) -> ExpectedResponse {
         const FILES: usize = 16;
         const SIZE: usize = 4 << 20;
         match (self, answer) {
-            (Self::Smoke, Answer::File(size)) => Answer::File(size.min(SIZE)),
-            (Self::Smoke, Answer::Tree { files, least, most }) => {
-                Answer::Tree { files: files.min(FILES), least, most }
+            (Self::Smoke, ExpectedResponse::File(size)) => ExpectedResponse::File(size.min(SIZE)),
+            (Self::Smoke, ExpectedResponse::Tree { files, least, most }) => {
+                ExpectedResponse::Tree { files: files.min(FILES), least, most }
             }
             (_, answer) => answer,
         }

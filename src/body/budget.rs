@@ -75,7 +75,7 @@ impl Budget {
     /// Bytes that may be held at the most.
     pub(super) fn limit(&self) -> u64 {
         let limit = self.pot.limit;
-        if self.client.is_some() { client_shares::most(limit) } else { limit }
+        if self.client.is_some() { client_shares::max(limit) } else { limit }
     }
 
     /// A reservation of nothing, to be grown.

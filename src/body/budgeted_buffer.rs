@@ -225,7 +225,7 @@ mod tests {
         ) {
             let (memory, used) = budget(limit);
             let mut waiting = BudgetedBuffer::new(&memory, large);
-            let (mut given, mut got) = (Vec::new(), Vec::new());
+            let (mut given, mut received) = (Vec::new(), Vec::new());
             for step in steps {
                 match step {
                     Some(length) => {
@@ -234,17 +234,17 @@ mod tests {
                         let fits = waiting.push(Bytes::copy_from_slice(&given[from..]));
                         prop_assert!(!fits || used.load(Ordering::Relaxed) >= waiting.len());
                     }
-                    None => got.extend(waiting.pop().unwrap_or_default()),
+                    None => received.extend(waiting.pop().unwrap_or_default()),
                 }
                 prop_assert!(used.load(Ordering::Relaxed) <= limit);
-                prop_assert_eq!(waiting.len() as usize, given.len() - got.len());
-                prop_assert_eq!(waiting.is_empty(), given.len() == got.len());
+                prop_assert_eq!(waiting.len() as usize, given.len() - received.len());
+                prop_assert_eq!(waiting.is_empty(), given.len() == received.len());
                 if waiting.is_empty() && waiting.pop().is_none() {
                     prop_assert_eq!(used.load(Ordering::Relaxed), 0);
                 }
             }
-            got.extend(waiting.parts().flatten());
-            prop_assert_eq!(got, given);
+            received.extend(waiting.parts().flatten());
+            prop_assert_eq!(received, given);
             drop(waiting);
             prop_assert_eq!(used.load(Ordering::Relaxed), 0);
         }

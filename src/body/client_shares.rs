@@ -54,7 +54,7 @@ impl ClientShares {
         let Some(held) = self.held.get(usize::from(share.0)) else { return true };
         // Sums alone are kept: nothing else has to be seen in any order.
         let now = held.fetch_add(amount, Ordering::Relaxed).saturating_add(amount);
-        if used <= most(limit) || now <= limit / 4 {
+        if used <= max(limit) || now <= limit / 4 {
             return true;
         }
         held.fetch_sub(amount, Ordering::Relaxed);
@@ -76,7 +76,7 @@ impl ClientShares {
 }
 
 /// What one client can hold when nobody else holds any.
-pub(super) fn most(limit: u64) -> u64 {
+pub(super) fn max(limit: u64) -> u64 {
     limit - limit / 4
 }
 

@@ -354,10 +354,10 @@ impl FileStream {
                     Err(error) => return Poll::Ready(Err(unreadable(error))),
                 }
             }
-            let most = if self.was_loaded { HELD } else { COLD };
+            let max = if self.was_loaded { HELD } else { COLD };
             let read = match &mut self.cold_read {
                 Some(read) => read,
-                None => self.start_cold_read(memory.len().min(most)),
+                None => self.start_cold_read(memory.len().min(max)),
             };
             let result = ready!(Pin::new(read).poll(cx));
             self.cold_read = None;
@@ -367,11 +367,11 @@ impl FileStream {
         }
     }
 
-    /// Has the blocking pool read up to `most` of the next bytes into the page cache; if that was in vain, into memory.
+    /// Has the blocking pool read up to `max` of the next bytes into the page cache; if that was in vain, into memory.
     /// Many clients that wait for the disk hold no memory meanwhile.
-    fn start_cold_read(&mut self, most: usize) -> &mut ColdRead {
+    fn start_cold_read(&mut self, max: usize) -> &mut ColdRead {
         let (file, start) = (Arc::clone(&self.file), self.range.start);
-        let length = usize::try_from(self.left()).map_or(most, |left| left.min(most));
+        let length = usize::try_from(self.left()).map_or(max, |left| left.min(max));
         let is_kept = std::mem::replace(&mut self.was_loaded, true);
         self.cold_read.insert(tokio::task::spawn_blocking(move || {
             if !is_kept {
@@ -558,7 +558,7 @@ mod tests {
             for allowed in [AllowedChanges::None, AllowedChanges::Growth, AllowedChanges::Any] {
                 scratch.evict();
                 let mut stream = scratch.stream(1..SIZE).allowing(allowed);
-                let (mut memory, mut got) = (vec![0; 50_000], Vec::new());
+                let (mut memory, mut received) = (vec![0; 50_000], Vec::new());
                 while stream.left() > 0 {
                     let piece = poll_fn(|cx| stream.poll_read(cx, &mut memory)).await.unwrap();
                     let bytes = match &piece {
@@ -566,10 +566,10 @@ mod tests {
                         FilePiece::Held(bytes) => bytes,
                     };
                     let taken = &bytes[..bytes.len().min(7_777)];
-                    got.extend_from_slice(taken);
+                    received.extend_from_slice(taken);
                     stream.advance(taken);
                 }
-                assert!(got == content[1..], "{allowed:?}");
+                assert!(received == content[1..], "{allowed:?}");
             }
         });
     }
@@ -615,10 +615,10 @@ mod tests {
         let other = Scratch::new("renamed-other", b"other");
         run(async {
             let mut stream = scratch.stream(0..SIZE);
-            let mut got = next(&mut stream).await.unwrap().unwrap().to_vec();
+            let mut received = next(&mut stream).await.unwrap().unwrap().to_vec();
             fs::rename(&other.0, &scratch.0).unwrap();
-            got.extend(rest(&mut stream).await.unwrap());
-            assert!(got == content);
+            received.extend(rest(&mut stream).await.unwrap());
+            assert!(received == content);
         });
     }
 
@@ -708,12 +708,16 @@ mod tests {
                 before(&scratch);
                 let first = next(&mut stream).await.unwrap();
                 after(&scratch);
-                let got = match first {
+                let received = match first {
                     Ok(first) => rest(&mut stream).await.map(|rest| [&first[..], &rest].concat()),
                     Err(kind) => Err(kind),
                 };
-                assert_eq!(got.as_ref().map(|_| ()).map_err(|kind| *kind), *expected, "{index}");
-                assert!(got.is_err() || got == Ok(content()), "{index}");
+                assert_eq!(
+                    received.as_ref().map(|_| ()).map_err(|kind| *kind),
+                    *expected,
+                    "{index}"
+                );
+                assert!(received.is_err() || received == Ok(content()), "{index}");
                 assert_eq!(stream.is_end_stream(), expected.is_ok(), "{index}");
                 if let Err(kind) = expected {
                     assert_eq!(next(&mut stream).await, Some(Err(*kind)), "{index}, again");

@@ -256,23 +256,23 @@ mod tests {
         let frames = SizedFrameQueue([Ok(Frame::data(content.clone()))].into());
         let mut paced = RateLimitedBody::new(frames, NonZeroU64::new(rate).unwrap());
         run(async {
-            let (begin, mut got, mut sizes) = (Instant::now(), Vec::new(), Vec::new());
+            let (begin, mut received, mut sizes) = (Instant::now(), Vec::new(), Vec::new());
             while !paced.is_end_stream() {
-                let left = content.len() - got.len();
+                let left = content.len() - received.len();
                 assert_eq!(paced.size_hint().exact(), Some(left as u64));
                 let data = next(&mut paced).await.unwrap().unwrap().into_data().unwrap();
-                let earliest = Duration::from_secs_f64(got.len() as f64 / rate as f64);
+                let earliest = Duration::from_secs_f64(received.len() as f64 / rate as f64);
                 assert!(
                     begin.elapsed() >= earliest,
                     "{} bytes in {:?}",
-                    got.len(),
+                    received.len(),
                     begin.elapsed()
                 );
                 sizes.push(data.len());
-                got.extend_from_slice(&data);
+                received.extend_from_slice(&data);
             }
             assert_eq!(sizes, [40 * 1024, 40 * 1024, 20 * 1024]);
-            assert!(got == content);
+            assert!(received == content);
             assert_eq!(paced.size_hint().exact(), Some(0));
             assert!(next(&mut paced).await.is_none());
         });

@@ -82,9 +82,9 @@ impl RequestBody {
     }
 
     /// Ends it with an error as soon as more than so many bytes have come.
-    pub fn limit(&mut self, most: u64) {
+    pub fn limit(&mut self, max: u64) {
         if let BodySource::Client { left, .. } = &mut self.source {
-            *left = most;
+            *left = max;
         }
     }
 

@@ -68,7 +68,7 @@ mod tests {
             match (trusted(text), expected) {
                 (Ok(name), Ok(expected)) => assert_eq!(name, expected, "{text}"),
                 (Err(fault), Err(part)) => assert!(fault.contains(part), "{text}: {fault}"),
-                (got, _) => panic!("{text}: {got:?}"),
+                (received, _) => panic!("{text}: {received:?}"),
             }
         }
     }

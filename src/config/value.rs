@@ -35,7 +35,7 @@ const SIZE_UNITS: [(&str, u64); 8] = [
 ];
 
 /// Reads a duration such as `1500ms`, `30s`, `2m`, `1h` or `1d`.
-pub fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
+pub fn duration(text: &str, least: Duration, max: Duration) -> Result<Duration, String> {
     let (number, unit) = split(text).ok_or("this is not a time")?;
     let millis = match TIME_UNITS.iter().find(|(name, _)| *name == unit) {
         Some((_, factor)) => number.checked_mul(*factor).ok_or("this is too long")?,
@@ -45,18 +45,18 @@ pub fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration,
         None if unit.starts_with('.') => return Err(fraction("1500ms")),
         None => return Err(unknown_unit(number, unit, &TIME_UNITS)),
     };
-    within(Duration::from_millis(millis), least, most, show_duration)
+    within(Duration::from_millis(millis), least, max, show_duration)
 }
 
 /// Reads a size such as `64KiB`, `1MiB` or `10MB`.
-pub(super) fn size(text: &str, least: u64, most: u64) -> Result<u64, String> {
+pub(super) fn size(text: &str, least: u64, max: u64) -> Result<u64, String> {
     let (number, unit) = split(text).ok_or("this is not a size")?;
     let bytes = match SIZE_UNITS.iter().find(|(name, _)| *name == unit) {
         Some((_, factor)) => number.checked_mul(*factor).ok_or("this is too large")?,
         None if unit.is_empty() => {
             return Err(match number < 1 << 20 {
                 _ if number == 0 => "the unit is missing: write 0B".into(),
-                true if number << 20 > most => format!("the unit is missing: write {number}B"),
+                true if number << 20 > max => format!("the unit is missing: write {number}B"),
                 true => format!("the unit is missing: write {number}MiB, or {number}B for bytes"),
                 false => format!("the unit is missing: write {}", show_size(number)),
             });
@@ -64,16 +64,16 @@ pub(super) fn size(text: &str, least: u64, most: u64) -> Result<u64, String> {
         None if unit.starts_with('.') => return Err(fraction("1536KiB")),
         None => return Err(unknown_unit(number, unit, &SIZE_UNITS)),
     };
-    within(bytes, least, most, show_size)
+    within(bytes, least, max, show_size)
 }
 
 /// Reads a whole number.
-pub(super) fn integer(text: &str, least: usize, most: usize) -> Result<usize, String> {
+pub(super) fn integer(text: &str, least: usize, max: usize) -> Result<usize, String> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err("this is not a whole number".into());
     }
     let number = text.parse().map_err(|_| "this is too large")?;
-    within(number, least, most, |number| number.to_string())
+    within(number, least, max, |number| number.to_string())
 }
 
 /// `None` if `text` is `word`, else what `parse` makes of it.
@@ -156,14 +156,14 @@ fn split(text: &str) -> Option<(u64, &str)> {
 fn within<T: PartialOrd + Copy>(
     value: T,
     least: T,
-    most: T,
+    max: T,
     show: impl Fn(T) -> String,
 ) -> Result<T, String> {
     if value < least {
         return Err(format!("this is below the least, {}", show(least)));
     }
-    if value > most {
-        return Err(format!("this is above the most, {}", show(most)));
+    if value > max {
+        return Err(format!("this is above the most, {}", show(max)));
     }
     Ok(value)
 }
@@ -295,9 +295,9 @@ mod tests {
 
         #[test]
         fn what_is_read_is_within_bounds(text in "[0-9]{0,4}[a-zA-Z. ]{0,3}") {
-            let (least, most) = (Duration::from_secs(1), Duration::from_secs(60));
-            if let Ok(time) = duration(&text, least, most) {
-                prop_assert!((least..=most).contains(&time));
+            let (least, max) = (Duration::from_secs(1), Duration::from_secs(60));
+            if let Ok(time) = duration(&text, least, max) {
+                prop_assert!((least..=max).contains(&time));
             }
             if let Ok(bytes) = size(&text, 10, 2_000) {
                 prop_assert!((10..=2_000).contains(&bytes));

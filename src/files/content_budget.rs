@@ -15,7 +15,7 @@ pub(super) struct ContentBudget(Arc<ContentTotal>);
 #[derive(Debug)]
 struct ContentTotal {
     bytes: AtomicU64,
-    most: u64,
+    max: u64,
 }
 
 /// Room for contents, until dropped.
@@ -36,14 +36,14 @@ struct CountedContent {
 impl ContentBudget {
     /// For a store that keeps so many bytes. A quarter more may be in responses alone.
     pub(super) fn new(kept: u64) -> Self {
-        let most = kept.saturating_add(kept / 4);
-        Self(Arc::new(ContentTotal { bytes: AtomicU64::new(0), most }))
+        let max = kept.saturating_add(kept / 4);
+        Self(Arc::new(ContentTotal { bytes: AtomicU64::new(0), max }))
     }
 
     /// Room for so many bytes, if there is some.
     pub(super) fn reserve(&self, bytes: u64) -> Option<ContentReservation> {
         let room = self.take(bytes);
-        (self.0.bytes.load(Ordering::Relaxed) <= self.0.most).then_some(room)
+        (self.0.bytes.load(Ordering::Relaxed) <= self.0.max).then_some(room)
     }
 
     /// The same for contents in another form, which take the place of those that were counted.

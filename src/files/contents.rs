@@ -229,16 +229,17 @@ mod tests {
         while_written(append, || {
             let file = File::open(&scratch.0).unwrap();
             for _ in 0..5 {
-                let got =
+                let received =
                     contents(&file, file.metadata().unwrap(), 1 << 20, LookupEffort::Disk).unwrap();
-                let bytes = got.bytes.unwrap();
-                assert_eq!(bytes.len() as u64, got.metadata.len());
+                let bytes = received.bytes.unwrap();
+                assert_eq!(bytes.len() as u64, received.metadata.len());
                 assert!(bytes.ends_with(b"\n"), "{bytes:?}");
             }
         });
         let file = File::open(&scratch.0).unwrap();
-        let got = contents(&file, file.metadata().unwrap(), 1 << 20, LookupEffort::Disk).unwrap();
-        assert!(got.is_settled, "it rests by now");
+        let received =
+            contents(&file, file.metadata().unwrap(), 1 << 20, LookupEffort::Disk).unwrap();
+        assert!(received.is_settled, "it rests by now");
     }
 
     #[test]
@@ -251,10 +252,10 @@ mod tests {
         while_written(overwrite, || {
             let file = File::open(&scratch.0).unwrap();
             for _ in 0..5 {
-                let got =
+                let received =
                     contents(&file, file.metadata().unwrap(), 1 << 20, LookupEffort::Disk).unwrap();
                 // Without bytes it is streamed, and compared there.
-                let Some(bytes) = got.bytes else { continue };
+                let Some(bytes) = received.bytes else { continue };
                 assert_eq!(bytes.len(), 100_000);
             }
         });

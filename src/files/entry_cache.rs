@@ -21,7 +21,7 @@ const SHARDS: usize = 16;
 pub(super) struct EntryCache {
     /// Bytes.
     budget: u64,
-    most: u64,
+    max: u64,
     most_descriptors: u64,
     descriptors: AtomicU64,
     /// Files on disk that are kept open.
@@ -49,13 +49,13 @@ impl EntryCache {
     /// Room for so many bytes, so many entries and so many open descriptors.
     pub(super) fn new(
         budget: u64,
-        most: usize,
+        max: usize,
         most_descriptors: u64,
         counts: Arc<StoreCounts>,
     ) -> Self {
         Self {
             budget,
-            most: most as u64,
+            max: max as u64,
             most_descriptors,
             descriptors: AtomicU64::default(),
             open_files: AtomicU64::default(),
@@ -203,17 +203,16 @@ impl EntryCache {
 
     /// Whether an entry can be kept without another being thrown out.
     fn has_room(&self, entry: &FileEntry) -> bool {
-        let left =
-            |most: u64, taken: &AtomicU64| most.saturating_sub(taken.load(Ordering::Relaxed));
+        let left = |max: u64, taken: &AtomicU64| max.saturating_sub(taken.load(Ordering::Relaxed));
         entry.cost() <= left(self.budget, &self.counts.bytes)
-            && left(self.most, &self.counts.entries) > 0
+            && left(self.max, &self.counts.entries) > 0
             && entry.descriptors() <= left(self.most_descriptors, &self.descriptors)
     }
 
     /// Whether it holds too much, or would with so many more bytes.
     fn is_over(&self, more: u64) -> bool {
         self.counts.bytes.load(Ordering::Relaxed).saturating_add(more) > self.budget
-            || self.counts.entries.load(Ordering::Relaxed) > self.most
+            || self.counts.entries.load(Ordering::Relaxed) > self.max
             || self.descriptors.load(Ordering::Relaxed) > self.most_descriptors
     }
 
@@ -320,10 +319,10 @@ mod tests {
 
     #[test]
     fn a_full_store_keeps_what_is_asked_for_again() {
-        for (budget, most, descriptors) in
+        for (budget, max, descriptors) in
             [(u64::MAX, 4, u64::MAX), (4 * entry(0, true).cost(), 99, u64::MAX), (u64::MAX, 99, 4)]
         {
-            let cache = EntryCache::new(budget, most, descriptors, Arc::default());
+            let cache = EntryCache::new(budget, max, descriptors, Arc::default());
             for number in 0..4 {
                 assert!(cache.insert(u64::from(number), entry(number, true), false), "{number}");
             }

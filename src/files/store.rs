@@ -339,8 +339,8 @@ impl FileStore {
         }
         let store = Arc::downgrade(self);
         let sweep = move || store.upgrade().is_some_and(|store| store.sweep());
-        let (least, most) = SWEEPS;
-        let period = interval.saturating_mul(10).clamp(least, most);
+        let (least, max) = SWEEPS;
+        let period = interval.saturating_mul(10).clamp(least, max);
         if !self.background.repeat(period, sweep) {
             self.is_sweeping.store(false, Ordering::SeqCst);
         }

@@ -39,7 +39,7 @@ pub(super) fn report(tree: &PrefixTree) {
 }
 
 /// Counts the files of a directory and of those below it, without following links to directories.
-fn count(directory: &Path, most: usize) -> io::Result<FileCount> {
+fn count(directory: &Path, max: usize) -> io::Result<FileCount> {
     let (mut files, mut seen) = (0, 0);
     let mut open = vec![fs::read_dir(directory)?];
     while let Some(entries) = open.last_mut() {
@@ -48,7 +48,7 @@ fn count(directory: &Path, most: usize) -> io::Result<FileCount> {
             continue;
         };
         seen += 1;
-        if seen > most {
+        if seen > max {
             return Ok(FileCount { files, is_whole: false });
         }
         let Ok(entry) = entry else { continue };

@@ -46,10 +46,10 @@ pub fn check(data: &[u8]) {
         (ChunkedOutcome::Malformed, _) => {}
     }
     match (&decoded[0], model) {
-        (Ok((got, left, true)), ChunkedOutcome::End(length)) => {
-            assert_eq!((got, *left), (&body, data.len() - length));
+        (Ok((received, left, true)), ChunkedOutcome::End(length)) => {
+            assert_eq!((received, *left), (&body, data.len() - length));
         }
-        (Ok((got, _, false)), ChunkedOutcome::More) => assert_eq!(got, &body),
+        (Ok((received, _, false)), ChunkedOutcome::More) => assert_eq!(received, &body),
         (Err(MalformedChunked), ChunkedOutcome::Malformed | ChunkedOutcome::More) => {}
         // The break behind a chunk is looked at when both of its bytes are here.
         (Ok((_, 1, false)), ChunkedOutcome::Malformed) => {}

@@ -183,9 +183,9 @@ mod tests {
             (b"fffffffffffffffff\r\n", Err(MalformedChunked)),
         ];
         for (bytes, expected) in cases {
-            let got = decode_all(&[bytes]);
+            let received = decode_all(&[bytes]);
             let expected = expected.map(|(body, done, left)| (body.to_vec(), done, left));
-            assert_eq!(got, expected, "{:?}", String::from_utf8_lossy(bytes));
+            assert_eq!(received, expected, "{:?}", String::from_utf8_lossy(bytes));
         }
     }
 

@@ -174,8 +174,8 @@ mod tests {
 
     fn check(method: &Method, current: Validators<'_>, cases: &[(Fields<'_>, PreconditionResult)]) {
         for (fields, expected) in cases {
-            let got = evaluate(method, &headers(fields), current);
-            assert_eq!(got, *expected, "{method} {fields:?} {current:?}");
+            let received = evaluate(method, &headers(fields), current);
+            assert_eq!(received, *expected, "{method} {fields:?} {current:?}");
         }
     }
 

@@ -277,8 +277,8 @@ mod tests {
         for (fields, expected) in cases {
             let bytes: Vec<&[u8]> = fields.iter().map(|field| field.as_bytes()).collect();
             let accepted = accepted(&bytes);
-            let got = [Identity, Gzip, Brotli, Zstd].map(|coding| accepted.quality(coding));
-            assert_eq!(got, *expected, "{fields:?}");
+            let received = [Identity, Gzip, Brotli, Zstd].map(|coding| accepted.quality(coding));
+            assert_eq!(received, *expected, "{fields:?}");
         }
     }
 
@@ -308,10 +308,10 @@ mod tests {
         ];
         for (field, available, expected) in cases {
             let accepted = accepted(&[field.as_bytes()]);
-            let got = choose(accepted, available.iter().copied())
+            let received = choose(accepted, available.iter().copied())
                 .and_then(|index| available.get(index))
                 .map(|(coding, _)| *coding);
-            assert_eq!(got, *expected, "{field:?} of {available:?}");
+            assert_eq!(received, *expected, "{field:?} of {available:?}");
         }
     }
 

@@ -168,8 +168,8 @@ mod tests {
             ("for=192.0.2.1", None),
             ("192.0.2.1 ", None),
         ] {
-            let got = address(entry.as_bytes()).map(|address| address.to_string());
-            assert_eq!(got.as_deref(), expected, "{entry:?}");
+            let received = address(entry.as_bytes()).map(|address| address.to_string());
+            assert_eq!(received.as_deref(), expected, "{entry:?}");
         }
     }
 

@@ -350,7 +350,7 @@ mod tests {
             let wanted: Vec<bool> =
                 (0..size).map(|at| list.iter().any(|asked| asked.contains(at, size))).collect();
             let expected = runs(&wanted);
-            let got = match resolve(&format!("bytes={}", specs.join(", ")), size as u64) {
+            let received = match resolve(&format!("bytes={}", specs.join(", ")), size as u64) {
                 RequestedRange::Whole => {
                     prop_assert!(expected.len() > 16, "{} parts", expected.len());
                     return Ok(());
@@ -359,11 +359,11 @@ mod tests {
                 RequestedRange::Part(part) => vec![part],
                 RequestedRange::Parts(parts) => parts,
             };
-            let mut sorted = got.clone();
+            let mut sorted = received.clone();
             sorted.sort_by_key(|part| part.start);
             prop_assert_eq!(sorted, expected);
             // The first member that lies in each part.
-            let mentioned: Vec<_> = got
+            let mentioned: Vec<_> = received
                 .iter()
                 .map(|part| {
                     list.iter().position(|asked| {
@@ -371,7 +371,7 @@ mod tests {
                     })
                 })
                 .collect();
-            prop_assert!(mentioned.is_sorted(), "{got:?} is out of order");
+            prop_assert!(mentioned.is_sorted(), "{received:?} is out of order");
         }
 
         #[test]

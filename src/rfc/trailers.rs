@@ -83,8 +83,8 @@ mod tests {
             ("Content-Type, Access-Control-Allow-Origin, X-Accel-Redirect", None),
             ("bad name, , ", None),
         ] {
-            let got = announced(&[value.as_bytes()]);
-            assert_eq!(got, expected.map(HeaderValue::from_static), "{value}");
+            let received = announced(&[value.as_bytes()]);
+            assert_eq!(received, expected.map(HeaderValue::from_static), "{value}");
         }
     }
 

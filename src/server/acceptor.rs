@@ -249,7 +249,7 @@ impl Acceptor {
             let client = peer.map(|peer| peer.ip().to_string()).unwrap_or_default();
             tracing::warn!(
                 client,
-                connections = self.placement.most(),
+                connections = self.placement.max(),
                 missed,
                 "new connections of a client that has most of server.max_connections are closed: if it is a \
                  proxy, name it in server.trusted_proxies"
@@ -267,7 +267,7 @@ impl Acceptor {
         self.metrics.connections_full.fetch_add(1, Ordering::Relaxed);
         if let Some(missed) = self.connection_throttle.should_log() {
             tracing::warn!(
-                connections = self.placement.most(),
+                connections = self.placement.max(),
                 missed,
                 "new connections wait, and idle ones are closed for them, and those that ask nothing: \
                  raise server.max_connections, or the limit of open files (ulimits.nofile) if that is auto"

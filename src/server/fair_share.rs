@@ -51,20 +51,20 @@ impl FairShare {
         state.trusted_proxies = trusted_proxies.to_vec();
     }
 
-    /// Counts a new connection where `used` of `most` are open with it: `Some` says as whose, `None` that it has to
+    /// Counts a new connection where `used` of `max` are open with it: `Some` says as whose, `None` that it has to
     /// be closed.
     pub(super) fn admit(
         &self,
         peer: Option<SocketAddr>,
         used: usize,
-        most: usize,
+        max: usize,
     ) -> Option<Option<ClientShare>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let client = peer.and_then(|peer| state.client(peer.ip()));
         let is_alone = state.arrivals.note(client, Instant::now());
         let Some(client) = client else { return Some(None) };
         let share = ClientShare::of(client);
-        let limit = if is_alone { u64::MAX } else { most as u64 };
+        let limit = if is_alone { u64::MAX } else { max as u64 };
         self.shares.take(share, 1, used as u64, limit).then_some(Some(share))
     }
 }

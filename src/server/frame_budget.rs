@@ -60,8 +60,8 @@ impl FrameBudget {
 
     fn refill(&self, now: Instant) {
         // As long as a burst lasts, at the most.
-        let most = Duration::from_secs(u64::from(BURST.div_ceil(RATE)));
-        let passed = now.saturating_duration_since(self.since.get()).min(most);
+        let max = Duration::from_secs(u64::from(BURST.div_ceil(RATE)));
+        let passed = now.saturating_duration_since(self.since.get()).min(max);
         let earned = u32::try_from(passed.as_millis() * u128::from(RATE) / 1000).unwrap_or(BURST);
         if earned > 0 {
             self.since.set(now);

@@ -123,10 +123,10 @@ where
     let local = current.get();
     let server = &local.app.plan.server;
     // What is over the limit, but not by far, is worth to be sent: it is answered, logged and counted.
-    let most = 2 * server.head.head + FIELD * server.head.fields;
+    let max = 2 * server.head.head + FIELD * server.head.fields;
     let mut http = Builder::new();
     http.max_concurrent_streams(u32::try_from(STREAMS).unwrap_or(u32::MAX))
-        .max_header_list_size(u32::try_from(most).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(max).unwrap_or(u32::MAX))
         .initial_window_size(WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER);

@@ -172,9 +172,9 @@ mod tests {
             let mut expected: Vec<_> = all.iter().map(|(shed_priority, _)| *shed_priority).collect();
             expected.sort_unstable();
             expected.truncate(wanted);
-            let mut got: Vec<_> = choose(all, wanted).filter_map(|one| shed_priority(&one)).collect();
-            got.sort_unstable();
-            prop_assert_eq!(got, expected);
+            let mut received: Vec<_> = choose(all, wanted).filter_map(|one| shed_priority(&one)).collect();
+            received.sort_unstable();
+            prop_assert_eq!(received, expected);
         }
     }
 

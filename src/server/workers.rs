@@ -77,7 +77,7 @@ struct WorkerEnd {
 pub struct Placement {
     workers: Vec<Worker>,
     /// Connections that there may be.
-    most: AtomicUsize,
+    max: AtomicUsize,
     fair: FairShare,
     ended: Arc<EndSignal>,
 }
@@ -144,11 +144,11 @@ impl Workers {
                 let _ = report.send(ended);
             })?);
         }
-        let most = load_shedding::most_connections(app.plan.server.max_connections);
-        let most = AtomicUsize::new(most);
+        let max = load_shedding::most_connections(app.plan.server.max_connections);
+        let max = AtomicUsize::new(max);
         let fair = FairShare::new(shares);
         fair.set_trusted(&app.plan.server.trusted_proxies);
-        let placement = Placement { workers, most, fair, ended: end_signal };
+        let placement = Placement { workers, max, fair, ended: end_signal };
         Ok(Self { threads, ended, placement: Arc::new(placement) })
     }
 
@@ -161,8 +161,8 @@ impl Workers {
     /// Lets every request that begins from now on begin with these settings; waits until each worker has
     /// taken them up.
     pub async fn change(&self, app: &Arc<App>) {
-        let most = load_shedding::most_connections(app.plan.server.max_connections);
-        self.placement.most.store(most, Ordering::Relaxed);
+        let max = load_shedding::most_connections(app.plan.server.max_connections);
+        self.placement.max.store(max, Ordering::Relaxed);
         self.placement.fair.set_trusted(&app.plan.server.trusted_proxies);
         let send = |worker: &Worker| {
             let (sender, applied) = oneshot::channel();
@@ -207,7 +207,7 @@ impl Placement {
         peer: Option<SocketAddr>,
         secure: Option<Arc<TlsContext>>,
     ) -> bool {
-        let Some(share) = self.fair.admit(peer, self.open() + 1, self.most()) else {
+        let Some(share) = self.fair.admit(peer, self.open() + 1, self.max()) else {
             return false;
         };
         let living = self.workers.iter().filter(|worker| !worker.messages.is_closed());
@@ -222,13 +222,13 @@ impl Placement {
     }
 
     /// Connections that there may be.
-    pub(super) fn most(&self) -> usize {
-        self.most.load(Ordering::Relaxed)
+    pub(super) fn max(&self) -> usize {
+        self.max.load(Ordering::Relaxed)
     }
 
     /// Whether there are as many connections as there may be. If so, [`Placement::ended`] tells when one ends.
     pub(super) fn is_full(&self) -> bool {
-        self.ended.awaited_if(|| self.open() >= self.most())
+        self.ended.awaited_if(|| self.open() >= self.max())
     }
 
     /// Readable when a connection has ended since [`Placement::is_full`].
@@ -243,7 +243,7 @@ impl Placement {
 
     /// Has the workers close some connections that nobody uses, or that ask nothing.
     pub fn make_room(&self) {
-        let share = load_shedding::share(self.most(), self.workers.len());
+        let share = load_shedding::share(self.max(), self.workers.len());
         self.workers.iter().for_each(|worker| worker.shed_request.request(share));
     }
 }

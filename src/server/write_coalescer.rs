@@ -170,7 +170,7 @@ mod tests {
     struct RecordingSink {
         takes: Vec<usize>,
         calls: Vec<usize>,
-        got: Vec<u8>,
+        received: Vec<u8>,
         is_ended: bool,
     }
 
@@ -188,13 +188,13 @@ mod tests {
             _: &mut Context<'_>,
             slices: &[IoSlice<'_>],
         ) -> Poll<io::Result<usize>> {
-            let most = self.takes.pop().unwrap_or(usize::MAX);
-            if most == 0 {
+            let max = self.takes.pop().unwrap_or(usize::MAX);
+            if max == 0 {
                 return Poll::Pending;
             }
             let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
-            let count = bytes.len().min(most);
-            self.got.extend(&bytes[..count]);
+            let count = bytes.len().min(max);
+            self.received.extend(&bytes[..count]);
             self.calls.push(count);
             Poll::Ready(Ok(count))
         }
@@ -245,7 +245,7 @@ mod tests {
         assert!(Pin::new(&mut coalescer).poll_shutdown(cx).is_ready());
         let coalesced = coalescer.0.borrow();
         assert!(coalesced.io.is_ended);
-        assert_eq!(coalesced.io.got, b"goodbye");
+        assert_eq!(coalesced.io.received, b"goodbye");
     }
 
     proptest! {
@@ -283,7 +283,7 @@ mod tests {
                 }
             }
             while coalescer.poll_drain(cx).is_pending() {}
-            prop_assert_eq!(&coalescer.0.borrow().io.got, &given);
+            prop_assert_eq!(&coalescer.0.borrow().io.received, &given);
         }
     }
 }

@@ -23,9 +23,9 @@ pub struct EscapedText<'a> {
     is_cut: bool,
 }
 
-/// Appends a text in quotes; of what is written for it, `most` bytes at the most.
-pub fn quoted(line: &mut Vec<u8>, form: LineForm, bytes: &[u8], most: usize) {
-    let mut text = EscapedText::begin_quoted(line, form, most);
+/// Appends a text in quotes; of what is written for it, `max` bytes at the most.
+pub fn quoted(line: &mut Vec<u8>, form: LineForm, bytes: &[u8], max: usize) {
+    let mut text = EscapedText::begin_quoted(line, form, max);
     text.push(bytes);
     text.end_quoted();
 }
@@ -34,15 +34,15 @@ pub fn quoted(line: &mut Vec<u8>, form: LineForm, bytes: &[u8], most: usize) {
 
 impl<'a> EscapedText<'a> {
     /// Begins one of at the most so many bytes, the mark not counted.
-    pub fn begin(line: &'a mut Vec<u8>, form: LineForm, most: usize) -> Self {
+    pub fn begin(line: &'a mut Vec<u8>, form: LineForm, max: usize) -> Self {
         let start = line.len();
-        Self { line, form, start, end: start + most, is_cut: false }
+        Self { line, form, start, end: start + max, is_cut: false }
     }
 
     /// The same with a quote in front.
-    pub fn begin_quoted(line: &'a mut Vec<u8>, form: LineForm, most: usize) -> Self {
+    pub fn begin_quoted(line: &'a mut Vec<u8>, form: LineForm, max: usize) -> Self {
         line.push(b'"');
-        Self::begin(line, form, most)
+        Self::begin(line, form, max)
     }
 
     /// Appends some of it. Must not be split within a character.
@@ -195,9 +195,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn written(form: LineForm, bytes: &[u8], most: usize) -> String {
+    fn written(form: LineForm, bytes: &[u8], max: usize) -> String {
         let mut line = b"before ".to_vec();
-        quoted(&mut line, form, bytes, most);
+        quoted(&mut line, form, bytes, max);
         String::from_utf8(line).unwrap().split_off("before ".len())
     }
 
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_cut_and_says_so() {
-        for (text, most, json, combined) in [
+        for (text, max, json, combined) in [
             ("abcd", 4, "abcd", "abcd"),
             ("abcde", 4, "abcd\u{2026}", "abcd..."),
             ("abc", 0, "\u{2026}", "..."),
@@ -240,11 +240,11 @@ mod tests {
             ("ab\u{fc}c", 4, "ab\u{fc}\u{2026}", "ab..."),
         ] {
             assert_eq!(
-                written(LineForm::Json, text.as_bytes(), most),
+                written(LineForm::Json, text.as_bytes(), max),
                 format!("\"{json}\""),
                 "{text}"
             );
-            let found = written(LineForm::Combined, text.as_bytes(), most);
+            let found = written(LineForm::Combined, text.as_bytes(), max);
             assert_eq!(found, format!("\"{combined}\""), "{text}");
         }
     }
@@ -276,16 +276,16 @@ mod tests {
         #[test]
         fn any_bytes_make_valid_json(
             bytes in prop::collection::vec(any::<u8>(), 0..64),
-            most in 0_usize..400,
+            max in 0_usize..400,
         ) {
             let mut line = Vec::new();
-            quoted(&mut line, LineForm::Json, &bytes, most);
+            quoted(&mut line, LineForm::Json, &bytes, max);
             prop_assert!(!line.contains(&b'\n'));
-            prop_assert!(line.len() <= most + 5, "{} > {most}", line.len());
+            prop_assert!(line.len() <= max + 5, "{} > {max}", line.len());
             let parsed: String = serde_json::from_slice(&line).unwrap();
             let whole = String::from_utf8_lossy(&bytes).into_owned();
             if parsed != whole {
-                prop_assert!(line.len() + 6 > most || whole.contains('%'), "cut too early");
+                prop_assert!(line.len() + 6 > max || whole.contains('%'), "cut too early");
                 let kept = parsed.strip_suffix('\u{2026}');
                 prop_assert!(kept.is_some_and(|kept| whole.starts_with(kept)), "{parsed:?}");
             }
@@ -294,11 +294,11 @@ mod tests {
         #[test]
         fn any_bytes_stay_within_quotes(
             bytes in prop::collection::vec(any::<u8>(), 0..64),
-            most in 0_usize..300,
+            max in 0_usize..300,
         ) {
             let mut line = Vec::new();
-            quoted(&mut line, LineForm::Combined, &bytes, most);
-            prop_assert!(line.len() <= most + 5);
+            quoted(&mut line, LineForm::Combined, &bytes, max);
+            prop_assert!(line.len() <= max + 5);
             prop_assert!(line.iter().all(|byte| matches!(byte, b' '..=b'~')));
             prop_assert_eq!(line.iter().filter(|byte| **byte == b'"').count(), 2);
         }

@@ -380,7 +380,7 @@ mod tests {
             "sideman_worker_requests_in_flight{worker=\"1\"} 1",
             "sideman_limit{setting=\"upstream.queue\"} 1024",
         ] {
-            assert!(text.lines().any(|got| got == line), "{line} is missing in\n{text}");
+            assert!(text.lines().any(|received| received == line), "{line} is missing in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
     }

@@ -91,7 +91,7 @@ impl LogSink {
 
     /// Whether as much waits as shall.
     pub fn is_full(&self) -> bool {
-        self.shared.full_at.is_some_and(|most| self.shared.pending.load(Ordering::SeqCst) >= most)
+        self.shared.full_at.is_some_and(|max| self.shared.pending.load(Ordering::SeqCst) >= max)
     }
 
     /// Waits until it is full no more.
@@ -130,7 +130,7 @@ impl LogSinkState {
     fn take_off(&self, length: usize) {
         let left = self.pending.fetch_sub(length, Ordering::SeqCst).saturating_sub(length);
         // Not earlier: those who wait come all at once, and each brings a line.
-        if self.full_at.is_some_and(|most| left <= most / 2) {
+        if self.full_at.is_some_and(|max| left <= max / 2) {
             self.room.notify_waiters();
         }
     }

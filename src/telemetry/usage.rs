@@ -124,7 +124,7 @@ mod tests {
         assert!(resident > 1 << 20 && resident < reserved, "{usage:?}");
         assert!(usage.threads.unwrap() >= 2, "the test has a thread of its own: {usage:?}");
         let open = usage.open_files.unwrap();
-        assert!(open >= 3 && usage.max_files.is_none_or(|most| open < most), "{usage:?}");
+        assert!(open >= 3 && usage.max_files.is_none_or(|max| open < max), "{usage:?}");
         assert!(thread_cpu_seconds(this_thread()).is_some_and(|seconds| seconds < 1e6));
         assert_eq!(thread_cpu_seconds(0), None);
     }

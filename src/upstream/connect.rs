@@ -20,11 +20,11 @@ const UNREAD: u32 = 256 * 1024;
 /// Opens one connection to a server in time.
 pub(super) async fn connect(
     address: &ServerAddress,
-    most: Duration,
+    max: Duration,
 ) -> Result<Box<UpstreamConnection>, Error> {
     // The connection's own: an application that ends each connection would cost two timers a request.
     let mut deadline = Deadline::default();
-    deadline.set(most);
+    deadline.set(max);
     let mut opening = pin!(open(address));
     let opened = poll_fn(|cx| match opening.as_mut().poll(cx) {
         Poll::Ready(stream) => Poll::Ready(stream.map_err(|error| refused(error, address))),

@@ -46,11 +46,11 @@ impl PendingConnection {
 impl WatchedPendingConnection {
     pub(super) fn begin(
         permit: RequestPermit,
-        most: Duration,
+        max: Duration,
         detached: &Rc<DetachedTasks>,
     ) -> Self {
         let server = Arc::clone(permit.server());
-        let connecting = Box::pin(async move { connect(&server.address, most).await });
+        let connecting = Box::pin(async move { connect(&server.address, max).await });
         Self {
             opening: Some(PendingConnection { connecting, permit }),
             detached: Rc::clone(detached),

@@ -90,7 +90,7 @@ fn every_http2_response_has_its_request_id() {
         let mut client = Http2::connect(sideman.address());
         let fields = [("x-request-id", "the-id")];
         let stream = client.ask("GET", target, &fields);
-        let answer = client.answer(stream);
+        let answer = client.response(stream);
         assert_eq!(answer.header("x-request-id"), Some("the-id"), "{target}");
     }
 }

@@ -6,7 +6,7 @@ use std::{io, net::SocketAddr};
 use crate::{
     client::Ask,
     content,
-    rows::{self, Answer, Get, Row, Scenario, Via},
+    rows::{self, ExpectedResponse, Get, Row, Scenario, Via},
 };
 
 /// A row, and the header fields that its requests carry after `Host`.
@@ -42,8 +42,8 @@ const FURTHER: &[&str] = &[
 const FIVE: &[&[&str]] = &[BASIC];
 const SEVENTEEN: &[&[&str]] = &[BASIC, FURTHER];
 
-const PAGE: Answer = Answer::Origin { posted: 0, size: 1 << 10 };
-const FORM: Answer = Answer::Origin { posted: 1 << 10, size: 1 << 10 };
+const PAGE: ExpectedResponse = ExpectedResponse::Origin { posted: 0, size: 1 << 10 };
+const FORM: ExpectedResponse = ExpectedResponse::Origin { posted: 1 << 10, size: 1 << 10 };
 
 /// Every case, in the order of the table.
 pub(crate) const CASES: &[Case] = &[
@@ -62,14 +62,14 @@ impl Case {
         let mut words = probed.request.split(|&byte| byte == b' ');
         let target = String::from_utf8_lossy(words.nth(1).unwrap_or_default()).into_owned();
         let posted = match get.answer {
-            Answer::Origin { posted, .. } => posted,
-            Answer::Any
-            | Answer::File(_)
-            | Answer::Tree { .. }
-            | Answer::Encoded(_)
-            | Answer::Unchanged(_)
-            | Answer::Part { .. }
-            | Answer::Missing => 0,
+            ExpectedResponse::Origin { posted, .. } => posted,
+            ExpectedResponse::Any
+            | ExpectedResponse::File(_)
+            | ExpectedResponse::Tree { .. }
+            | ExpectedResponse::Encoded(_)
+            | ExpectedResponse::Unchanged(_)
+            | ExpectedResponse::Part { .. }
+            | ExpectedResponse::Missing => 0,
         };
         Ask { request: self.request(&target, address, posted), ..probed.clone() }
     }
@@ -119,6 +119,6 @@ const fn case(
     Case { row: Row { name, what, scenario: Scenario::KeepAlive(get), via: Via::Http }, fields }
 }
 
-const fn page(answer: Answer) -> Get {
+const fn page(answer: ExpectedResponse) -> Get {
     Get { path: "/page?of=1", answer, headers: &["content-type"], logged: true }
 }

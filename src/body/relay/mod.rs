@@ -64,8 +64,8 @@ impl RelayedBody {
     {
         let left = body.size_hint().exact();
         let store = Rc::new(RelayBuffer::new(buffers));
-        let most = if left.is_some() { AHEAD } else { SHORT };
-        if store.fill(&mut body, most).await? && store.len() <= SHORT {
+        let max = if left.is_some() { AHEAD } else { SHORT };
+        if store.fill(&mut body, max).await? && store.len() <= SHORT {
             return Ok(RelayStart::Complete(store.whole()));
         }
         let mut this = Self { store, left, task: None };

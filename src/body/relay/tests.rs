@@ -33,7 +33,7 @@ async fn frame(body: &mut RelayedBody) -> Option<Result<Frame<Bytes>, Error>> {
 
 /// Reads to the end; before frame `i` it does something else `pauses[i % n]` times.
 async fn read(body: &mut RelayedBody, pauses: &[usize]) -> ReceivedBody {
-    let mut got = ReceivedBody { bytes: Vec::new(), has_trailers: false, failed: None };
+    let mut received = ReceivedBody { bytes: Vec::new(), has_trailers: false, failed: None };
     for pause in pauses.iter().cycle() {
         for _ in 0..*pause {
             yield_now().await;
@@ -45,17 +45,17 @@ async fn read(body: &mut RelayedBody, pauses: &[usize]) -> ReceivedBody {
                 assert!(!data.is_empty() || before.is_none());
                 let left = before.map(|before| before - data.len() as u64);
                 assert_eq!(body.size_hint().exact(), left);
-                got.bytes.extend(data);
+                received.bytes.extend(data);
             }
-            Ok(Err(_)) => got.has_trailers = true,
+            Ok(Err(_)) => received.has_trailers = true,
             Err(error) => {
-                got.failed = Some(error.kind());
+                received.failed = Some(error.kind());
                 break;
             }
         }
     }
-    assert_eq!(body.is_end_stream(), got.failed.is_none(), "{got:?}");
-    got
+    assert_eq!(body.is_end_stream(), received.failed.is_none(), "{received:?}");
+    received
 }
 
 async fn begin(script: ScriptedBody, room: &TestBuffers) -> Result<RelayStart, Error> {
@@ -134,9 +134,9 @@ proptest! {
                     assert!(bytes == pattern(expected));
                 }
                 Ok(RelayStart::Relayed(mut body)) => {
-                    let got = read(&mut body, &pauses).await;
-                    assert!(got.bytes == pattern(expected), "{} of {expected}", got.bytes.len());
-                    assert_eq!((got.failed, got.has_trailers), (failed, has_trailers));
+                    let received = read(&mut body, &pauses).await;
+                    assert!(received.bytes == pattern(expected), "{} of {expected}", received.bytes.len());
+                    assert_eq!((received.failed, received.has_trailers), (failed, has_trailers));
                     let (in_memory, on_disk) = room.used();
                     assert!(in_memory <= memory && on_disk <= disk);
                 }
@@ -273,8 +273,8 @@ fn long_available_body_needs_no_task() {
     // With the buffers that they were read into.
     assert_eq!(room.used().0, 20 * 16_384);
     let mut reading = Box::pin(read(&mut body, &[0]));
-    let Poll::Ready(got) = reading.as_mut().poll(cx) else { panic!("not all of it") };
-    assert!(got.bytes == pattern(200_000));
+    let Poll::Ready(received) = reading.as_mut().poll(cx) else { panic!("not all of it") };
+    assert!(received.bytes == pattern(200_000));
     assert_eq!(room.used(), (0, 0));
 }
 
@@ -299,9 +299,9 @@ fn memory_is_used_again_once_the_file_was_read() {
         let steps = [many, vec![BodyStep::Never]].concat();
         let mut body = relayed(ScriptedBody::new(&steps, false), &room).await;
         until("some is in the file", || room.used().1 > 128 * 1024).await;
-        let mut got = 0;
-        while got < 40 * 8 * 1024 {
-            got += frame(&mut body).await.unwrap().unwrap().into_data().unwrap().len();
+        let mut received = 0;
+        while received < 40 * 8 * 1024 {
+            received += frame(&mut body).await.unwrap().unwrap().into_data().unwrap().len();
         }
         let more = tokio::time::timeout(Duration::from_millis(1), frame(&mut body)).await;
         assert!(more.is_err(), "{more:?}");

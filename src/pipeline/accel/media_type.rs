@@ -6,8 +6,8 @@ use crate::rfc::media_type::essence;
 
 /// Whether the application has chosen this type: frameworks call everything HTML that nobody has
 /// called otherwise, with a charset, and with nothing else.
-pub(super) fn is_chosen(said: &HeaderValue, file: Option<&HeaderValue>) -> bool {
-    let Ok(text) = said.to_str() else { return true };
+pub(super) fn is_chosen(upstream_headers: &HeaderValue, file: Option<&HeaderValue>) -> bool {
+    let Ok(text) = upstream_headers.to_str() else { return true };
     let essence = essence(text);
     if essence.is_empty() {
         return false;
@@ -90,9 +90,14 @@ mod tests {
             ("application/pdf", "image/png", true),
             ("nonsense", "image/png", true),
         ];
-        for (said, file, expected) in cases {
-            let (said, file) = (HeaderValue::from_static(said), HeaderValue::from_static(file));
-            assert_eq!(is_chosen(&said, Some(&file)), expected, "{said:?} {file:?}");
+        for (upstream_headers, file, expected) in cases {
+            let (upstream_headers, file) =
+                (HeaderValue::from_static(upstream_headers), HeaderValue::from_static(file));
+            assert_eq!(
+                is_chosen(&upstream_headers, Some(&file)),
+                expected,
+                "{upstream_headers:?} {file:?}"
+            );
         }
         let strange = HeaderValue::from_bytes(b"text/html\xff").unwrap();
         assert!(is_chosen(&strange, None));
@@ -115,9 +120,9 @@ mod tests {
             ("", None),
         ];
         for (known, expected) in cases {
-            let got = with_charset(&HeaderValue::from_static(known), "koi8-r");
+            let received = with_charset(&HeaderValue::from_static(known), "koi8-r");
             let expected = expected.map(HeaderValue::from_static);
-            assert_eq!(got, expected, "{known}");
+            assert_eq!(received, expected, "{known}");
         }
     }
 
@@ -137,9 +142,9 @@ mod tests {
         }
 
         #[test]
-        fn nothing_panics(said in "[a-z/;=\"\\\\ ]{0,24}") {
-            let said = HeaderValue::from_str(&said).unwrap();
-            let _ = (is_chosen(&said, Some(&said)), with_charset(&said, "x"));
+        fn nothing_panics(upstream_headers in "[a-z/;=\"\\\\ ]{0,24}") {
+            let upstream_headers = HeaderValue::from_str(&upstream_headers).unwrap();
+            let _ = (is_chosen(&upstream_headers, Some(&upstream_headers)), with_charset(&upstream_headers, "x"));
         }
     }
 }

@@ -23,8 +23,9 @@ enum FieldGroup {
 }
 
 /// Brings the application's fields into the head of a whole file.
-pub(super) fn merge_into_file(head: &mut HeaderMap, said: &HeaderMap) {
-    let is_cached = said.contains_key(header::CACHE_CONTROL) || said.contains_key(header::EXPIRES);
+pub(super) fn merge_into_file(head: &mut HeaderMap, upstream_headers: &HeaderMap) {
+    let is_cached = upstream_headers.contains_key(header::CACHE_CONTROL)
+        || upstream_headers.contains_key(header::EXPIRES);
     if !is_cached {
         // It has decided for this client: no other may get it from a cache, nor this one later.
         let asked = HeaderValue::from_static("private, no-cache");
@@ -34,33 +35,33 @@ pub(super) fn merge_into_file(head: &mut HeaderMap, said: &HeaderMap) {
     }
     // The prefix's own is about who may ask for its files; here the application has been asked.
     head.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
-    let keeps_type = said
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|said| media_type::is_chosen(said, head.get(header::CONTENT_TYPE)));
+    let keeps_type = upstream_headers.get(header::CONTENT_TYPE).is_some_and(|upstream_headers| {
+        media_type::is_chosen(upstream_headers, head.get(header::CONTENT_TYPE))
+    });
     if keeps_type {
-        renew_policy(head, said);
+        renew_policy(head, upstream_headers);
     }
-    for name in said.keys() {
+    for name in upstream_headers.keys() {
         match field_group(name) {
             FieldGroup::Dropped => {}
             FieldGroup::Content if name == header::CONTENT_TYPE && !keeps_type => {}
-            FieldGroup::Choice => join_vary(head, said),
+            FieldGroup::Choice => join_vary(head, upstream_headers),
             FieldGroup::Content | FieldGroup::Caching | FieldGroup::Other => {
-                replace(head, name, said)
+                replace(head, name, upstream_headers)
             }
         }
     }
 }
 
 /// Brings them into an answer that is about a file without being one: 304, 406, 412 and 416.
-pub(super) fn merge_into_status(response: &mut Response, said: &HeaderMap) {
+pub(super) fn merge_into_status(response: &mut Response, upstream_headers: &HeaderMap) {
     let is_fresh = response.head.status == StatusCode::NOT_MODIFIED;
     let headers = &mut response.head.headers;
-    for name in said.keys() {
+    for name in upstream_headers.keys() {
         match field_group(name) {
-            FieldGroup::Other => replace(headers, name, said),
+            FieldGroup::Other => replace(headers, name, upstream_headers),
             // A 304 renews what is said about caching (RFC 9110, 15.4.5).
-            FieldGroup::Caching if is_fresh => replace(headers, name, said),
+            FieldGroup::Caching if is_fresh => replace(headers, name, upstream_headers),
             // Its own were made from a head that had these already, if it has any.
             FieldGroup::Dropped
             | FieldGroup::Content
@@ -83,14 +84,14 @@ fn field_group(name: &HeaderName) -> FieldGroup {
 }
 
 /// Lets an upload have the policy of the type that the application gives it, which its name may not tell.
-fn renew_policy(head: &mut HeaderMap, said: &HeaderMap) {
+fn renew_policy(head: &mut HeaderMap, upstream_headers: &HeaderMap) {
     // Nothing but an upload has one.
     if head.remove(header::CONTENT_SECURITY_POLICY).is_none() {
         return;
     }
     // Several values are no type.
     let types: Vec<&[u8]> =
-        said.get_all(header::CONTENT_TYPE).iter().map(HeaderValue::as_bytes).collect();
+        upstream_headers.get_all(header::CONTENT_TYPE).iter().map(HeaderValue::as_bytes).collect();
     let content_type = types.join(&b", "[..]);
     if let Some(policy) = files::media_policy(&String::from_utf8_lossy(&content_type)) {
         head.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
@@ -98,21 +99,21 @@ fn renew_policy(head: &mut HeaderMap, said: &HeaderMap) {
 }
 
 /// All of the application's values, in place of the file's.
-fn replace(headers: &mut HeaderMap, name: &HeaderName, said: &HeaderMap) {
+fn replace(headers: &mut HeaderMap, name: &HeaderName, upstream_headers: &HeaderMap) {
     headers.remove(name);
-    for value in said.get_all(name) {
+    for value in upstream_headers.get_all(name) {
         headers.append(name.clone(), value.clone());
     }
 }
 
 /// The application's names, and those of the file's that are not among them, in one value.
-fn join_vary(head: &mut HeaderMap, said: &HeaderMap) {
+fn join_vary(head: &mut HeaderMap, upstream_headers: &HeaderMap) {
     let names = |headers: &HeaderMap| -> Vec<Vec<u8>> {
         let values = headers.get_all(header::VARY).iter();
         let names = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
         names.map(|name| name.trim_ascii().to_vec()).filter(|name| !name.is_empty()).collect()
     };
-    let mut joined = names(said);
+    let mut joined = names(upstream_headers);
     for own in names(head) {
         let is_said = |name: &Vec<u8>| name == b"*" || name.eq_ignore_ascii_case(&own);
         if !joined.iter().any(is_said) {
@@ -211,13 +212,13 @@ mod tests {
 
     #[test]
     fn caching() {
-        for (said, cache_control, expires) in [
+        for (upstream_headers, cache_control, expires) in [
             (&[][..], Some("private, no-cache"), None),
             (&[("cache-control", "max-age=5")], Some("max-age=5"), None),
             (&[("expires", "0")], None, Some("0")),
             (&[("cache-control", "no-store"), ("expires", "0")], Some("no-store"), Some("0")),
         ] {
-            let head = joined(said);
+            let head = joined(upstream_headers);
             let get = |name| head.get(name).map(|value| value.to_str().unwrap());
             assert_eq!((get("cache-control"), get("expires")), (cache_control, expires));
         }
@@ -225,14 +226,14 @@ mod tests {
 
     #[test]
     fn vary() {
-        for (said, expected) in [
+        for (upstream_headers, expected) in [
             (&[][..], "accept-encoding"),
             (&[("vary", "Cookie")], "Cookie, accept-encoding"),
             (&[("vary", "Accept-Encoding, Cookie")], "Accept-Encoding, Cookie"),
             (&[("vary", "Cookie"), ("vary", "Origin,")], "Cookie, Origin, accept-encoding"),
             (&[("vary", "*")], "*"),
         ] {
-            assert_eq!(all(&joined(said), "vary"), [expected]);
+            assert_eq!(all(&joined(upstream_headers), "vary"), [expected]);
         }
         let mut head = map(&[("etag", "x")]);
         merge_into_file(&mut head, &map(&[("vary", "Cookie")]));
@@ -241,7 +242,7 @@ mod tests {
 
     #[test]
     fn responses_without_a_file_drop_content_fields() {
-        let said = map(&[
+        let upstream_headers = map(&[
             ("content-type", "image/png"),
             ("content-disposition", "attachment"),
             ("content-length", "5"),
@@ -258,10 +259,11 @@ mod tests {
             (StatusCode::RANGE_NOT_SATISFIABLE, &["set-cookie", "x-custom"]),
         ] {
             let mut response = Response::new(status, Body::Empty);
-            merge_into_status(&mut response, &said);
-            let mut got: Vec<&str> = response.head.headers.keys().map(HeaderName::as_str).collect();
-            got.sort_unstable();
-            assert_eq!(got, names, "{status}");
+            merge_into_status(&mut response, &upstream_headers);
+            let mut received: Vec<&str> =
+                response.head.headers.keys().map(HeaderName::as_str).collect();
+            received.sort_unstable();
+            assert_eq!(received, names, "{status}");
         }
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn serve(
     context: &mut RequestContext,
     directives: &AccelDirectives,
     target: AccelTarget<'_>,
-    (said, body): (HeaderMap, Body),
+    (upstream_headers, body): (HeaderMap, Body),
 ) -> Result<Response, Error> {
     context.route = RouteLabel::Accel;
     let context = &*context;
@@ -56,7 +56,7 @@ pub(super) async fn serve(
         local.metrics.accel_sent.add(1);
         let root = local.app.store(name.store_kind).roots().get(name.root);
         let rate = directives.rate(root.and_then(|root| root.rate));
-        return Ok(answer(context, entry, directives, &said, rate));
+        return Ok(answer(context, entry, directives, &upstream_headers, rate));
     }
     Ok(missing(local, context, target, &readings, why))
 }
@@ -66,7 +66,7 @@ fn answer(
     context: &RequestContext,
     entry: Arc<FileEntry>,
     directives: &AccelDirectives,
-    said: &HeaderMap,
+    upstream_headers: &HeaderMap,
     rate: Option<u64>,
 ) -> Response {
     let parts = &context.parts;
@@ -80,17 +80,17 @@ fn answer(
     };
     let Some((selected, status)) = files::select(method, headers, entry) else {
         let mut response = status_page::not_acceptable(context);
-        merge_headers::merge_into_status(&mut response, said);
+        merge_headers::merge_into_status(&mut response, upstream_headers);
         return response;
     };
     let mut representation = Representation::clone(&selected);
-    merge_headers::merge_into_file(&mut representation.head, said);
+    merge_headers::merge_into_file(&mut representation.head, upstream_headers);
     directives.set_charset(&mut representation.head);
     let mut response =
         files::render(method, &representation, status, (rate, files::HeaderSource::Fields));
     // The heads of these are made of a few fields of the file's; all others have all of it.
     if !response.head.status.is_success() {
-        merge_headers::merge_into_status(&mut response, said);
+        merge_headers::merge_into_status(&mut response, upstream_headers);
     }
     response
 }

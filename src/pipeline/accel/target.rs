@@ -233,8 +233,8 @@ mod tests {
             ("/media/a".to_owned(), "media", None),
         ] {
             let absolute = absolute(Path::new(directory)).unwrap();
-            let got = relative(path.as_bytes(), &absolute);
-            assert_eq!(got, expected.map(str::as_bytes), "{path} {directory}");
+            let received = relative(path.as_bytes(), &absolute);
+            assert_eq!(received, expected.map(str::as_bytes), "{path} {directory}");
         }
     }
 }

@@ -66,8 +66,8 @@ impl HpackDecoder {
             if self.is_amid {
                 return Err(MalformedBlock);
             }
-            let Some(most) = integer(&mut rest, 5)? else { return Ok(None) };
-            self.table.resize(most)?;
+            let Some(max) = integer(&mut rest, 5)? else { return Ok(None) };
+            self.table.resize(max)?;
             *bytes = rest;
         }
         let Some(&first) = rest.first() else { return Ok(None) };
@@ -116,9 +116,9 @@ impl HpackDecoder {
 /// A number of which the first byte has so many bits (RFC 7541, 5.1); `None` if it is not complete.
 fn integer(bytes: &mut &[u8], prefix: u32) -> Result<Option<usize>, MalformedBlock> {
     let Some((&first, mut rest)) = bytes.split_first() else { return Ok(None) };
-    let most = (1_usize << prefix) - 1;
-    let mut number = usize::from(first) & most;
-    if number == most {
+    let max = (1_usize << prefix) - 1;
+    let mut number = usize::from(first) & max;
+    if number == max {
         let mut shift = 0;
         loop {
             let Some((&next, behind)) = rest.split_first() else { return Ok(None) };

@@ -18,14 +18,14 @@ pub(super) struct HpackTable {
     /// The newest first.
     entries: VecDeque<HpackField>,
     size: usize,
-    most: usize,
+    max: usize,
 }
 
 // === impl HpackTable ===
 
 impl HpackTable {
     pub(super) fn new() -> Self {
-        Self { entries: VecDeque::new(), size: 0, most: MOST }
+        Self { entries: VecDeque::new(), size: 0, max: MOST }
     }
 
     /// The field at an index of both tables together.
@@ -52,26 +52,26 @@ impl HpackTable {
     /// Adds a field; the oldest make room (RFC 7541, 4.4).
     pub(super) fn insert(&mut self, field: HpackField) {
         let size = field.length + OVERHEAD;
-        self.evict(self.most.saturating_sub(size));
-        if size <= self.most {
+        self.evict(self.max.saturating_sub(size));
+        if size <= self.max {
             self.size += size;
             self.entries.push_front(field);
         }
     }
 
     /// Changes what the table may hold (RFC 7541, 4.3).
-    pub(super) fn resize(&mut self, most: usize) -> Result<(), MalformedBlock> {
-        if most > MOST {
+    pub(super) fn resize(&mut self, max: usize) -> Result<(), MalformedBlock> {
+        if max > MOST {
             return Err(MalformedBlock);
         }
-        self.most = most;
-        self.evict(most);
+        self.max = max;
+        self.evict(max);
         Ok(())
     }
 
     /// Removes the oldest entries until those that stay take so many bytes.
-    fn evict(&mut self, most: usize) {
-        while self.size > most
+    fn evict(&mut self, max: usize) {
+        while self.size > max
             && let Some(field) = self.entries.pop_back()
         {
             self.size -= field.length + OVERHEAD;

@@ -41,8 +41,8 @@ impl AdminClients {
         if counts.get(&client).is_some_and(|count| *count >= EACH) {
             return Some(client);
         }
-        let most = || counts.into_iter().max_by_key(|(_, count)| *count);
-        if self.0.len() >= MOST { most().map(|(client, _)| client) } else { None }
+        let max = || counts.into_iter().max_by_key(|(_, count)| *count);
+        if self.0.len() >= MOST { max().map(|(client, _)| client) } else { None }
     }
 }
 

@@ -182,8 +182,8 @@ mod tests {
             (&Method::GET, Version::HTTP_11, 304, &long, Some(0), Nothing),
             (&Method::GET, Version::HTTP_11, 101, &[], Some(0), Nothing),
         ] {
-            let got = delimiter(&asked(method, version), &parts(status, fields), exact);
-            assert_eq!(got, expected, "{method} {version:?} {status} {fields:?} {exact:?}");
+            let received = delimiter(&asked(method, version), &parts(status, fields), exact);
+            assert_eq!(received, expected, "{method} {version:?} {status} {fields:?} {exact:?}");
         }
     }
 
@@ -248,8 +248,8 @@ mod tests {
                  date: @\r\n\r\n",
             ),
         ] {
-            let got = head(version, status, fields, delimiter, is_last);
-            assert_eq!(got, expected.replace('@', date.1), "{status}");
+            let received = head(version, status, fields, delimiter, is_last);
+            assert_eq!(received, expected.replace('@', date.1), "{status}");
         }
     }
 

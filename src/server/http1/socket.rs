@@ -182,14 +182,14 @@ impl ClientSocket {
                     break Poll::Ready(Some(Err(Error::new(FailureKind::ClientBody))));
                 }
                 IncomingBody::Length(left) => {
-                    let most = usize::try_from(*left).unwrap_or(usize::MAX);
+                    let max = usize::try_from(*left).unwrap_or(usize::MAX);
                     let piece = if self.input.is_empty() {
-                        match ready!(poll_piece(&mut self.stream, most.min(self.piece), cx)) {
+                        match ready!(poll_piece(&mut self.stream, max.min(self.piece), cx)) {
                             Ok(piece) if !piece.is_empty() => piece,
                             result => break Poll::Ready(Some(Err(self.break_body(result.err())))),
                         }
                     } else {
-                        self.take_input(most.min(self.input.len()))
+                        self.take_input(max.min(self.input.len()))
                     };
                     // Borrowed anew: taking from the input needs all of it.
                     if let IncomingBody::Length(left) = &mut self.body {
@@ -323,23 +323,23 @@ impl ClientSocket {
     }
 }
 
-/// Reads up to `most` bytes into memory that is no larger than it has to be: a client that sends little by little must
+/// Reads up to `max` bytes into memory that is no larger than it has to be: a client that sends little by little must
 /// not hold much. None are the end.
 fn poll_piece(
     stream: &mut CountedStream,
-    most: usize,
+    max: usize,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<Bytes>> {
-    if most <= HEAD {
+    if max <= HEAD {
         let mut space = [const { MaybeUninit::<u8>::uninit() }; HEAD];
-        let mut buffer = ReadBuf::uninit(space.get_mut(..most).unwrap_or_default());
+        let mut buffer = ReadBuf::uninit(space.get_mut(..max).unwrap_or_default());
         ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
         return Poll::Ready(Ok(Bytes::copy_from_slice(buffer.filled())));
     }
-    let mut memory = BytesMut::with_capacity(most);
+    let mut memory = BytesMut::with_capacity(max);
     let come = {
-        let mut room = (&mut memory).limit(most);
+        let mut room = (&mut memory).limit(max);
         ready!(pin!(stream.read_buf(&mut room)).poll(cx))?
     };
-    Poll::Ready(Ok(if come < most / 2 { Bytes::copy_from_slice(&memory) } else { memory.freeze() }))
+    Poll::Ready(Ok(if come < max / 2 { Bytes::copy_from_slice(&memory) } else { memory.freeze() }))
 }

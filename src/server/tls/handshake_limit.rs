@@ -34,8 +34,8 @@ struct WaitingHandshake<'a>(&'a AtomicUsize);
 
 impl HandshakeLimit {
     /// So many at the same time.
-    pub(super) fn new(most: usize) -> Self {
-        let permits = Semaphore::new(most);
+    pub(super) fn new(max: usize) -> Self {
+        let permits = Semaphore::new(max);
         Self { permits, waiting: AtomicUsize::new(0), wanted: Notify::new() }
     }
 

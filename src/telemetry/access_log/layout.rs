@@ -156,8 +156,8 @@ impl LineLayout {
 
     /// Apache's `combined` form.
     fn combined(&self, out: &mut Vec<u8>, line: &AccessLogLine<'_>, clock: &Clock) {
-        let text = |out: &mut Vec<u8>, bytes: &[u8], most| {
-            let mut text = EscapedText::begin(out, LineForm::Combined, most);
+        let text = |out: &mut Vec<u8>, bytes: &[u8], max| {
+            let mut text = EscapedText::begin(out, LineForm::Combined, max);
             text.push(bytes);
             text.end();
         };
@@ -204,13 +204,13 @@ impl LineWriter<'_> {
         self.quotes(|out| out.extend_from_slice(word.as_bytes()));
     }
 
-    fn text(&mut self, bytes: &[u8], most: usize) {
-        quoted(self.bytes, self.form, bytes, most);
+    fn text(&mut self, bytes: &[u8], max: usize) {
+        quoted(self.bytes, self.form, bytes, max);
     }
 
-    fn optional(&mut self, bytes: Option<&[u8]>, most: usize) -> bool {
+    fn optional(&mut self, bytes: Option<&[u8]>, max: usize) -> bool {
         let Some(bytes) = bytes else { return false };
-        self.text(bytes, most);
+        self.text(bytes, max);
         true
     }
 }

@@ -123,8 +123,8 @@ impl Backends {
             Protocol::Uwsgi(_) => Protocol::Http1,
         };
         let question = ProbeRequest { method: &Method::HEAD, path: "/", host, patience: PATIENCE };
-        let most = plan.connect_timeout.min(PATIENCE);
-        question.ask(&server.address, other, most).await.is_ok_and(|head| !is_refusal(&head))
+        let max = plan.connect_timeout.min(PATIENCE);
+        question.ask(&server.address, other, max).await.is_ok_and(|head| !is_refusal(&head))
     }
 }
 

@@ -335,8 +335,8 @@ mod tests {
         ];
         for (bytes, status, length, keep) in cases {
             let (head, left) = parse_bytes(bytes.as_bytes(), &Method::GET).unwrap().unwrap();
-            let got = (head.status.as_u16(), head.length, head.keep, left);
-            assert_eq!(got, (*status, *length, *keep, 0), "{bytes}");
+            let received = (head.status.as_u16(), head.length, head.keep, left);
+            assert_eq!(received, (*status, *length, *keep, 0), "{bytes}");
         }
     }
 
@@ -367,8 +367,8 @@ mod tests {
             "HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n",
             "HTTP/1.1 200 OK\r\n folded: x\r\n\r\n",
         ] {
-            let got = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
-            assert_eq!(got, Err(FailureKind::UpstreamInvalidResponse), "{bytes}");
+            let received = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
+            assert_eq!(received, Err(FailureKind::UpstreamInvalidResponse), "{bytes}");
         }
     }
 
@@ -416,12 +416,12 @@ mod tests {
                 upgrade,
                 interim: None,
             };
-            let got = parse(&mut input, &mut ResponseHeadProgress::default(), asked);
-            let got = got.map(Option::unwrap).map_err(|error| error.kind());
-            assert!(got.as_ref().map_or(true, |head| !head.keep), "{fields:?}");
-            let got = got.map(|head| head.status.as_u16());
-            assert_eq!(got, expected, "{fields:?}");
-            if got.is_ok() {
+            let received = parse(&mut input, &mut ResponseHeadProgress::default(), asked);
+            let received = received.map(Option::unwrap).map_err(|error| error.kind());
+            assert!(received.as_ref().map_or(true, |head| !head.keep), "{fields:?}");
+            let received = received.map(|head| head.status.as_u16());
+            assert_eq!(received, expected, "{fields:?}");
+            if received.is_ok() {
                 assert!(&input[..] == b"early", "{input:?}");
             }
         }
@@ -451,8 +451,8 @@ mod tests {
         let bytes = interim.repeat(INTERIM) + last;
         assert!(parse_bytes(bytes.as_bytes(), &Method::GET).is_ok());
         let bytes = interim.repeat(INTERIM + 1) + last;
-        let got = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
-        assert_eq!(got, Err(FailureKind::UpstreamInvalidResponse));
+        let received = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
+        assert_eq!(received, Err(FailureKind::UpstreamInvalidResponse));
     }
 
     #[test]
@@ -498,13 +498,13 @@ mod tests {
     fn a_head_has_its_bounds() {
         let mut endless = b"HTTP/1.1 200 OK\r\n".to_vec();
         endless.resize(HEAD_LIMIT + 1, b'a');
-        let got = parse_bytes(&endless, &Method::GET).map(|head| head.is_some());
-        assert_eq!(got, Err(FailureKind::UpstreamHeadTooLarge));
+        let received = parse_bytes(&endless, &Method::GET).map(|head| head.is_some());
+        assert_eq!(received, Err(FailureKind::UpstreamHeadTooLarge));
         let mut many = b"HTTP/1.1 200 OK\r\n".to_vec();
         many.extend_from_slice("a: b\r\n".repeat(FIELDS + 1).as_bytes());
         many.extend_from_slice(b"\r\n");
-        let got = parse_bytes(&many, &Method::GET).map(|head| head.is_some());
-        assert_eq!(got, Err(FailureKind::UpstreamHeadTooLarge));
+        let received = parse_bytes(&many, &Method::GET).map(|head| head.is_some());
+        assert_eq!(received, Err(FailureKind::UpstreamHeadTooLarge));
     }
 
     proptest! {

@@ -92,7 +92,7 @@ impl<'a> UwsgiPacket<'a> {
 /// Which limit a packet goes beyond, and what can be done.
 fn exceeded(size: usize, variables: usize, server: UwsgiSettings) -> Option<String> {
     let limit = server.buffer_size;
-    let (name, most) = match server.flavour {
+    let (name, max) = match server.flavour {
         UwsgiFlavour::Uwsgi => ("uWSGI", UWSGI_VARIABLES),
         UwsgiFlavour::Gunicorn => ("gunicorn", GUNICORN_VARIABLES),
     };
@@ -113,8 +113,8 @@ fn exceeded(size: usize, variables: usize, server: UwsgiSettings) -> Option<Stri
         };
         return Some(format!("the request's variables take {size} bytes, {advice}"));
     }
-    (variables > most).then(|| {
-        format!("the request makes {variables} variables, {name} takes {most}: send fewer headers")
+    (variables > max).then(|| {
+        format!("the request makes {variables} variables, {name} takes {max}: send fewer headers")
     })
 }
 
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn variables_are_counted() {
-        for (server, most, text) in
+        for (server, max, text) in
             [(UWSGI, 127, "makes 128 variables, uWSGI takes 127"), (GUNICORN, 1000, "takes 1000")]
         {
             let fill = |count| {
@@ -188,8 +188,8 @@ mod tests {
                 (0..count).for_each(|_| packet.add("A", ""));
                 packet.finish(server)
             };
-            assert!(fill(most).is_ok());
-            let error = fill(most + 1).unwrap_err().to_string();
+            assert!(fill(max).is_ok());
+            let error = fill(max + 1).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }
     }

@@ -200,8 +200,8 @@ mod tests {
             "HTTP/2.0 200 OK\r\n\r\n",
             "HTTP/1.1 abc OK\r\n\r\n",
         ] {
-            let got = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
-            assert_eq!(got, Err(FailureKind::UpstreamInvalidResponse), "{bytes:?}");
+            let received = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
+            assert_eq!(received, Err(FailureKind::UpstreamInvalidResponse), "{bytes:?}");
         }
     }
 
@@ -209,14 +209,14 @@ mod tests {
     fn a_head_has_its_bounds() {
         let mut endless = b"Status: 200\r\n".to_vec();
         endless.resize(HEAD_LIMIT + 1, b'a');
-        let got = parse_bytes(&endless, &Method::GET).map(|head| head.is_some());
-        assert_eq!(got, Err(FailureKind::UpstreamHeadTooLarge));
+        let received = parse_bytes(&endless, &Method::GET).map(|head| head.is_some());
+        assert_eq!(received, Err(FailureKind::UpstreamHeadTooLarge));
         endless.extend_from_slice(b": x\r\n\r\n");
-        let got = parse_bytes(&endless, &Method::GET).map(|head| head.is_some());
-        assert_eq!(got, Err(FailureKind::UpstreamHeadTooLarge));
+        let received = parse_bytes(&endless, &Method::GET).map(|head| head.is_some());
+        assert_eq!(received, Err(FailureKind::UpstreamHeadTooLarge));
         let many = "a: b\r\n".repeat(2000) + "\r\n";
-        let got = parse_bytes(many.as_bytes(), &Method::GET).map(|head| head.is_some());
-        assert_eq!(got, Err(FailureKind::UpstreamHeadTooLarge));
+        let received = parse_bytes(many.as_bytes(), &Method::GET).map(|head| head.is_some());
+        assert_eq!(received, Err(FailureKind::UpstreamHeadTooLarge));
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn slow_http2_client_logs_every_field() {
     client.until("its head", |client| client.peek(stream).status == 200);
     client.settle();
     client.widen(stream, 100);
-    assert_eq!(client.answer(stream).text(), "hello");
+    assert_eq!(client.response(stream).text(), "hello");
     check_request(&sideman.log_line("with the id", |line| line["request_id"] == "the-id"));
 }
 

@@ -106,16 +106,16 @@ fn check_one(
     let seen = match &case.expected {
         Expected::Refused(status, error) => {
             let old = memchr::memmem::find(&case.raw, b" HTTP/1.0\r\n").is_some();
-            let answer = check_refusal(&mut client, *status, old)?;
-            let id = answer.split("\r\nx-request-id: ").nth(1).unwrap_or_default();
+            let response = check_refusal(&mut client, *status, old)?;
+            let id = response.split("\r\nx-request-id: ").nth(1).unwrap_or_default();
             refusal = Some((id.split("\r\n").next().unwrap_or_default().to_owned(), *error));
             Vec::new()
         }
         Expected::Passed(seen, then) => {
             let method = seen.method();
-            let answer = client.try_response(method).map_err(|failure| failure.to_string())?;
-            if answer.status != 200 {
-                return Err(format!("got {}: {}", answer.status, answer.text()));
+            let response = client.try_response(method).map_err(|failure| failure.to_string())?;
+            if response.status != 200 {
+                return Err(format!("got {}: {}", response.status, response.text()));
             }
             let port = sideman.address().port();
             let mut expected = vec![application.expected(seen, port)];

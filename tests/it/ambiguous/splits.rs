@@ -9,7 +9,7 @@ use crate::support::{App, Client, Gate, Settings, Sideman};
 struct Sequence {
     name: &'static str,
     bytes: String,
-    answers: Vec<Expected>,
+    responses: Vec<Expected>,
     /// Of the last request, which ends the connection.
     error: Option<&'static str>,
 }
@@ -21,16 +21,16 @@ fn sequences() -> Vec<Sequence> {
     let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
     let chunked = "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let wide: String = (0..150).map(|index| format!("X-A{index}: b\r\n")).collect();
-    let refused = |name, bytes: &[&str], answers: &[Expected], error| Sequence {
+    let refused = |name, bytes: &[&str], responses: &[Expected], error| Sequence {
         name,
         bytes: bytes.concat(),
-        answers: answers.to_vec(),
+        responses: responses.to_vec(),
         error: Some(error),
     };
-    let taken = |name, bytes: &[&str], answers: &[&'static str]| Sequence {
+    let taken = |name, bytes: &[&str], responses: &[&'static str]| Sequence {
         name,
         bytes: bytes.concat(),
-        answers: answers.iter().copied().map(Ok).collect(),
+        responses: responses.iter().copied().map(Ok).collect(),
         error: None,
     };
     let (one, two) = (get("/1"), get("/2"));
@@ -127,7 +127,7 @@ fn cuts(length: usize) -> Vec<Vec<usize>> {
 }
 
 fn answered(sideman: &Sideman, sequence: &Sequence, client: &mut Client) -> Result<(), String> {
-    for expected in &sequence.answers {
+    for expected in &sequence.responses {
         let response = client.try_response("GET").map_err(|failure| failure.to_string())?;
         let is_right = match expected {
             Ok(text) => response.status == 200 && response.text() == *text,

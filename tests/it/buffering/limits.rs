@@ -137,7 +137,7 @@ fn a_length_beyond_all_buffers_is_refused_at_once() {
         let mut http2 = Http2::connect(sideman.address());
         let fields = usual("POST", "/h2", &[("content-length", "1048577")]);
         let stream = http2.open(&fields, false);
-        assert_eq!(http2.answer(stream).status, 413);
+        assert_eq!(http2.response(stream).status, 413);
         // What streams is not held.
         let body = pattern(1_048_577);
         assert_eq!(sideman.connect().post("/streams/", "", &body).text(), "1048577");

@@ -19,7 +19,7 @@ const START: Duration = Duration::from_secs(90);
 /// What the clients have seen.
 #[derive(Debug, Default)]
 struct Seen {
-    answers: AtomicUsize,
+    responses: AtomicUsize,
     /// The processes that have answered.
     processes: Mutex<BTreeSet<u64>>,
     failures: Mutex<Vec<String>>,
@@ -30,8 +30,10 @@ struct Seen {
 
 impl Seen {
     fn until_answers(&self, count: usize) {
-        let goal = self.answers.load(Ordering::Relaxed) + count;
-        eventually("more answers", || (self.answers.load(Ordering::Relaxed) >= goal).then_some(()));
+        let goal = self.responses.load(Ordering::Relaxed) + count;
+        eventually("more answers", || {
+            (self.responses.load(Ordering::Relaxed) >= goal).then_some(())
+        });
     }
 
     fn processes(&self) -> BTreeSet<u64> {
@@ -53,7 +55,7 @@ fn client(sideman: &Sideman, seen: &Seen, method: &str, target: &str) {
                 if let Some(process) = response.header("x-process") {
                     seen.processes.lock().unwrap().insert(process.parse().unwrap());
                 }
-                seen.answers.fetch_add(1, Ordering::Relaxed);
+                seen.responses.fetch_add(1, Ordering::Relaxed);
                 pace();
             }
             Ok(other) => {

@@ -23,15 +23,18 @@ fn the_application_gets_them_complete_and_with_their_length() {
         let length = size.to_string();
         for fields in [&[("content-length", length.as_str())][..], &[]] {
             let stream = client.post("/echo", fields, &pattern(size));
-            let answer = client.answer(stream);
+            let response = client.response(stream);
             let expected = format!("{size} true");
-            let none = size == 0 && answer.text() == "none true";
-            assert!(answer.status == 200 && (answer.text() == expected || none), "{answer:?}");
+            let none = size == 0 && response.text() == "none true";
+            assert!(
+                response.status == 200 && (response.text() == expected || none),
+                "{response:?}"
+            );
         }
     }
     // Without a body from the start.
     let stream = client.ask("POST", "/echo", &[("content-length", "0")]);
-    assert_eq!(client.answer(stream).text(), "0 true");
+    assert_eq!(client.response(stream).text(), "0 true");
 }
 
 #[test]
@@ -46,7 +49,7 @@ fn request_is_buffered_before_it_is_forwarded() {
     assert_eq!(client.get("/quick").text(), "hello");
     assert_eq!(application.requests(), 1);
     client.data(slow, b"rest", true);
-    assert_eq!(client.answer(slow).text(), "hello");
+    assert_eq!(client.response(slow).text(), "hello");
     assert_eq!(application.requests(), 2);
 }
 
@@ -58,7 +61,7 @@ fn trailers_stay_here() {
     let stream = client.open(&usual("POST", "/", &[]), false);
     client.data(stream, b"hello", false);
     client.write(&crate::support::http2::headers(stream, &[("x-sum", "12")], true));
-    assert_eq!(client.answer(stream).text(), "hello");
+    assert_eq!(client.response(stream).text(), "hello");
     assert!(!origin.request(0).head.has("x-sum"));
 }
 
@@ -80,7 +83,7 @@ fn request_bodies_can_be_streamed() {
     client.data(stream, b"first", false);
     arrived.pass();
     client.data(stream, b"last", true);
-    assert_eq!(client.answer(stream).text(), "hello");
+    assert_eq!(client.response(stream).text(), "hello");
 }
 
 #[test]
@@ -91,9 +94,9 @@ fn too_long_body_is_refused_while_received() {
     let length = (1 << 20).to_string();
     for fields in [&[("content-length", length.as_str())][..], &[]] {
         let stream = client.post("/upload", fields, &pattern(1 << 20));
-        let answer = client.answer(stream);
-        assert_eq!(answer.status, 413, "{answer:?}");
-        assert!(answer.reset.is_none_or(|code| code == code::NO_ERROR), "{answer:?}");
+        let response = client.response(stream);
+        assert_eq!(response.status, 413, "{response:?}");
+        assert!(response.reset.is_none_or(|code| code == code::NO_ERROR), "{response:?}");
         // The connection lives, and its windows are open again.
         assert_eq!(client.get("/after").text(), "hello");
     }
@@ -110,9 +113,9 @@ fn length_mismatch_resets_only_its_stream() {
     for (told, sent) in [("5", &b"hello!"[..]), ("5", b"hell"), ("0", b"x"), ("7", b"")] {
         let fields = [("content-length", told)];
         let stream = client.post("/liar", &fields, sent);
-        let answer = client.answer(stream);
-        let is_refused = answer.status == 400 || answer.reset == Some(code::PROTOCOL_ERROR);
-        assert!(is_refused, "{told} {sent:?}: {answer:?}");
+        let response = client.response(stream);
+        let is_refused = response.status == 400 || response.reset == Some(code::PROTOCOL_ERROR);
+        assert!(is_refused, "{told} {sent:?}: {response:?}");
         client.settle();
     }
     assert_eq!(client.get("/").text(), "hello");
@@ -137,15 +140,15 @@ fn expect_100_continue_is_answered_when_the_body_is_wanted() {
                 let stream = client.open(&usual("POST", "/", &fields), false);
                 client.until("100", |client| client.peek(stream).interim == [100]);
                 client.data(stream, b"hello", true);
-                let answer = client.answer(stream);
-                assert_eq!((answer.text().as_str(), answer.interim), ("hello", vec![100]));
+                let response = client.response(stream);
+                assert_eq!((response.text().as_str(), response.interim), ("hello", vec![100]));
             }
         }
         // Whoever does not ask, or does not wait, is not told.
         let stream = client.post("/", &[("content-length", "5")], b"hello");
-        assert_eq!(client.answer(stream).interim, [0; 0]);
+        assert_eq!(client.response(stream).interim, [0; 0]);
         let stream = client.ask("POST", "/", &[("expect", "100-continue")]);
-        assert_eq!(client.answer(stream).interim, [0; 0]);
+        assert_eq!(client.response(stream).interim, [0; 0]);
     }
 }
 
@@ -162,8 +165,8 @@ fn expect_100_continue_is_not_answered_before_a_refusal() {
     for (path, length, status) in [("/", "1025", 413), ("/static/a.txt", "5", 405)] {
         let fields = [("expect", "100-continue"), ("content-length", length)];
         let stream = client.open(&usual("POST", path, &fields), false);
-        let answer = client.answer(stream);
-        assert_eq!((answer.status, answer.interim), (status, vec![]), "{path}");
+        let response = client.response(stream);
+        assert_eq!((response.status, response.interim), (status, vec![]), "{path}");
     }
     assert_eq!(application.requests(), 0);
 }

@@ -43,9 +43,9 @@ fn running_requests_are_answered() {
     // A late one is not answered: its client knows that it may be sent again.
     let late = client.ask("GET", "/late", &[]);
     client.data(upload, b"last", true);
-    assert!(client.answer(upload).body == pattern(300_000));
+    assert!(client.response(upload).body == pattern(300_000));
     gate.open();
-    assert!(client.answer(waits).body == pattern(300_000));
+    assert!(client.response(waits).body == pattern(300_000));
     assert_eq!(client.until_gone(), Some(code::NO_ERROR));
     assert_eq!(client.peek(late).status, 0);
     let (code, lines) = sideman.wait();
@@ -69,7 +69,7 @@ fn running_response_completes_during_drain() {
     client.widen(0, 1 << 24);
     for (stream, size) in streams.into_iter().zip([1 << 20, 300_000]) {
         client.widen(stream, 1 << 24);
-        assert!(client.answer(stream).body == pattern(size));
+        assert!(client.response(stream).body == pattern(size));
     }
     client.until_gone();
     let (code, lines) = sideman.wait();
@@ -102,7 +102,7 @@ fn a_connection_whose_client_says_goodbye_ends_with_its_requests() {
     client.frame(kind::GOAWAY, 0, 0, &[0; 8]);
     client.settle();
     gate.open();
-    assert!(client.answer(waits).body == pattern(300_000));
+    assert!(client.response(waits).body == pattern(300_000));
     client.until_gone();
     sideman.until_metric("sideman_client_connections", &[], 0.0);
     // With an error, and without a request.
@@ -125,11 +125,11 @@ fn connection_serves_during_the_shutdown_delay() {
     let begin = std::time::Instant::now();
     let mut served = 0;
     loop {
-        let answer = client.get("/healthz");
+        let response = client.get("/healthz");
         assert!(client.goaways.is_empty() || begin.elapsed() > Duration::from_millis(2900));
         assert_eq!(client.get("/").text(), "hello");
         served += 1;
-        if answer.status == 503 {
+        if response.status == 503 {
             break;
         }
         pace();
@@ -168,15 +168,15 @@ fn requests_that_run_are_answered_although_no_ping_is() {
     // It does not know which requests still count: what is not answered was not begun.
     let late = loop {
         let late = client.ask("GET", "/late", &[]);
-        let answer = client.answer(late);
-        if let Some(reset) = answer.reset {
-            assert_eq!((answer.status, reset), (0, code::REFUSED_STREAM));
+        let response = client.response(late);
+        if let Some(reset) = response.reset {
+            assert_eq!((response.status, reset), (0, code::REFUSED_STREAM));
             break late;
         }
-        assert!(answer.body == pattern(300_000));
+        assert!(response.body == pattern(300_000));
     };
     gate.open();
-    assert!(client.answer(waits).body == pattern(300_000));
+    assert!(client.response(waits).body == pattern(300_000));
     assert_eq!(client.until_gone(), Some(code::NO_ERROR));
     assert!(client.goaways.len() == 2 && client.goaways[1].0 <= late, "{:?}", client.goaways);
     assert_eq!(sideman.wait().0, Some(0));

@@ -26,12 +26,12 @@ fn whole_files_arrive_unchanged() {
         for (name, size) in
             [("empty.bin", 0), ("small.bin", 1024), ("large.bin", LARGE), ("huge.bin", HUGE)]
         {
-            let answer = client.get(&format!("/static/{name}"));
-            assert_eq!((answer.status, answer.reset), (200, None), "{name}");
-            assert!(answer.body == pattern(size), "{name}: {} bytes", answer.body.len());
-            assert_eq!(answer.header("content-length"), Some(size.to_string().as_str()));
-            assert_eq!(answer.header("connection"), None);
-            assert!(answer.header("etag").is_some() && answer.header("date").is_some());
+            let response = client.get(&format!("/static/{name}"));
+            assert_eq!((response.status, response.reset), (200, None), "{name}");
+            assert!(response.body == pattern(size), "{name}: {} bytes", response.body.len());
+            assert_eq!(response.header("content-length"), Some(size.to_string().as_str()));
+            assert_eq!(response.header("connection"), None);
+            assert!(response.header("etag").is_some() && response.header("date").is_some());
         }
     }
     let line = sideman.log_of("/static/large.bin");
@@ -62,7 +62,7 @@ fn a_client_gets_as_much_as_its_window_allows() {
     client.settle();
     assert_eq!(client.peek(stream).body.len(), 65_535);
     client.widen(0, LARGE as u32);
-    assert!(client.answer(stream).body == pattern(LARGE));
+    assert!(client.response(stream).body == pattern(LARGE));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_window_may_become_smaller_than_nothing() {
     client.settle();
     assert_eq!(client.peek(stream).body.len(), 65_535);
     client.widen(stream, 1 << 20);
-    assert!(client.answer(stream).body == pattern(LARGE));
+    assert!(client.response(stream).body == pattern(LARGE));
 }
 
 #[test]
@@ -100,17 +100,17 @@ fn parts_and_conditions_are_as_over_http_1() {
         ("OPTIONS", path, [("accept", "*/*")], 204, vec![]),
     ] {
         let stream = client.ask(method, path, &fields);
-        let answer = client.answer(stream);
-        assert_eq!((answer.status, answer.reset), (status, None), "{method} {fields:?}");
+        let response = client.response(stream);
+        assert_eq!((response.status, response.reset), (status, None), "{method} {fields:?}");
         if status != 416 {
-            assert_eq!(answer.body, body, "{method} {fields:?}");
+            assert_eq!(response.body, body, "{method} {fields:?}");
         }
         if method == "HEAD" {
-            assert_eq!(answer.header("content-length"), Some("1024"));
+            assert_eq!(response.header("content-length"), Some("1024"));
         }
     }
     let stream = client.ask("DELETE", "/static/small.bin", &[]);
-    assert_eq!(client.answer(stream).status, 405);
+    assert_eq!(client.response(stream).status, 405);
     assert_eq!(client.get("/static/no.bin").status, 404);
     assert_eq!(client.get("/static/../../etc/passwd").status, 400);
 }
@@ -124,5 +124,5 @@ fn health_is_served_over_http2() {
     // A balancer may name no host.
     let fields = [(":method", "GET"), (":scheme", "http"), (":path", "/healthz")];
     let stream = client.open(&fields, true);
-    assert_eq!(client.answer(stream).status, 200);
+    assert_eq!(client.response(stream).status, 200);
 }

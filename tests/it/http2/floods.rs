@@ -184,8 +184,8 @@ fn window_update_per_response_frame_is_no_flood() {
     let sideman = Settings::before(&application.url()).start();
     let settings = [(setting::INITIAL_WINDOW_SIZE, 100)];
     let mut client = Http2::with(sideman.address(), &settings);
-    let answer = client.get("/");
-    assert!(answer.body == expected, "{} bytes", answer.body.len());
+    let response = client.get("/");
+    assert!(response.body == expected, "{} bytes", response.body.len());
     assert!(client.order.len() >= 3000, "{} frames", client.order.len());
 }
 
@@ -320,7 +320,7 @@ fn priorities_mean_nothing() {
     }
     let stream = 3001;
     client.write(&headers(stream, &usual("GET", "/good", &[]), true));
-    assert_eq!(client.answer(stream).text(), "hello");
+    assert_eq!(client.response(stream).text(), "hello");
 }
 
 /// Requests that are begun and never finished: so many at a time, and no more.
@@ -335,9 +335,9 @@ fn streams_that_do_nothing() {
             (0..most).map(|_| client.open(&usual("POST", "/attack", &[]), false)).collect();
         client.settle();
         let refused = client.ask("GET", "/more", &[]);
-        assert_eq!(client.answer(refused).reset, Some(code::REFUSED_STREAM));
+        assert_eq!(client.response(refused).reset, Some(code::REFUSED_STREAM));
         client.data(open[0], b"hello", true);
-        assert_eq!(client.answer(open[0]).text(), "hello");
+        assert_eq!(client.response(open[0]).text(), "hello");
         assert_eq!(client.get("/more").text(), "hello");
         client.leave();
     });

@@ -233,7 +233,7 @@ fn the_rest_is_as_it_should_be() {
     client.frame(kind::DATA, flag::PADDED, stream, &[4, b'a', 0, 0, 0, 0]);
     let trailers = hpack::encode(&[("x-trailer", "1")]);
     client.frame(kind::HEADERS, ALL, stream, &trailers);
-    assert_eq!(client.answer(stream).text(), "hello");
+    assert_eq!(client.response(stream).text(), "hello");
     assert_eq!(client.get("/").text(), "hello");
     assert_eq!(application.requests(), 2);
 }

@@ -205,13 +205,13 @@ fn malformed_requests_end_their_own_streams_alone() {
             *counts.entry(error).or_insert(0.0) += 1.0;
             let is_reset = !WELL_FORMED.contains(&what);
             client.until("a refusal", |client| {
-                let answer = client.peek(stream);
-                answer.is_complete && (!is_reset || answer.reset.is_some())
+                let response = client.peek(stream);
+                response.is_complete && (!is_reset || response.reset.is_some())
             });
-            let answer = client.peek(stream);
-            let reset = if is_reset { Some(code::PROTOCOL_ERROR) } else { answer.reset };
-            if (answer.status, answer.reset) != (status, reset) || answer.body.is_empty() {
-                wrong.push(format!("{what}: {answer:?}"));
+            let response = client.peek(stream);
+            let reset = if is_reset { Some(code::PROTOCOL_ERROR) } else { response.reset };
+            if (response.status, response.reset) != (status, reset) || response.body.is_empty() {
+                wrong.push(format!("{what}: {response:?}"));
             }
         }
     }
@@ -221,9 +221,9 @@ fn malformed_requests_end_their_own_streams_alone() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(client.get("/good").text(), "hello");
     client.data(upload, b"body", true);
-    assert_eq!(client.answer(upload).text(), "hello");
+    assert_eq!(client.response(upload).text(), "hello");
     gate.open();
-    assert_eq!(client.answer(waits).text(), "hello");
+    assert_eq!(client.response(waits).text(), "hello");
     assert_eq!(client.goaways, []);
     assert_eq!(application.requests(), 3, "the good ones alone");
 }
@@ -237,10 +237,10 @@ fn bodies_of_malformed_requests_are_discarded() {
     for _ in 0..30 {
         let stream = client.open(&usual("POST", "/bad", &[("a", "b ")]), false);
         client.data(stream, &[0; 100_000], true);
-        assert_eq!(client.answer(stream).status, 400);
+        assert_eq!(client.response(stream).status, 400);
     }
     let stream = client.post("/good", &[], &[0; 600_000]);
-    assert_eq!(client.answer(stream).text(), "600000");
+    assert_eq!(client.response(stream).text(), "600000");
     assert_eq!((application.requests(), client.goaways.len()), (1, 0));
 }
 
@@ -258,8 +258,8 @@ fn malformed_requests_are_logged_with_known_fields() {
         ("/pseudo", &[agent, (":x", "y")], "pseudo_header_invalid"),
     ] {
         let stream = client.ask("PATCH", path, fields);
-        let answer = client.answer(stream);
-        assert_eq!(answer.status, 400, "{path}");
+        let response = client.response(stream);
+        assert_eq!(response.status, 400, "{path}");
         let line = sideman.log_of(path);
         for (key, value) in [
             ("method", "PATCH"),
@@ -295,8 +295,8 @@ fn the_table_of_fields_outlives_malformed_requests() {
     let mut ask = |block: Vec<u8>| {
         let stream = client.new_stream();
         client.frame(kind::HEADERS, all, stream, &block);
-        let answer = client.answer(stream);
-        (answer.status, answer.text())
+        let response = client.response(stream);
+        (response.status, response.text())
     };
     let bad =
         [&usual[..], &literal("x-good", "one"), &literal("X-Bad", "v"), &literal("x-bad", "\0")];
@@ -337,16 +337,16 @@ fn malformed_trailers_end_their_own_stream_alone() {
         let stream = client.open(&usual("POST", &path, &[]), false);
         client.data(stream, b"hello", false);
         client.write(&headers(stream, &[("x-good", "1"), field], true));
-        assert_eq!(client.answer(stream).reset, Some(code::PROTOCOL_ERROR), "{field:?}");
+        assert_eq!(client.response(stream).reset, Some(code::PROTOCOL_ERROR), "{field:?}");
         assert_eq!(sideman.log_of(&path)["error"], error, "{field:?}");
     }
     client.data(other, b"hello", true);
-    assert_eq!(client.answer(other).text(), "hello");
+    assert_eq!(client.response(other).text(), "hello");
     assert_eq!(application.requests(), 1);
     // Trailers without an end are none.
     let stream = client.open(&usual("POST", "/open", &[]), false);
     client.write(&headers(stream, &[("x-good", "1")], false));
-    assert_eq!(client.answer(stream).reset, Some(code::PROTOCOL_ERROR));
+    assert_eq!(client.response(stream).reset, Some(code::PROTOCOL_ERROR));
     assert_eq!(client.get("/").status, 200);
 }
 
@@ -356,11 +356,11 @@ fn refused_requests_are_logged() {
     let sideman = Settings::before(&application.url()).start();
     let mut client = connect(&sideman);
     let stream = client.ask("GET", "/other", &[("host", "other.test")]);
-    assert_eq!(client.answer(stream).status, 400);
+    assert_eq!(client.response(stream).status, 400);
     let line = sideman.log_of("/other");
     assert_eq!((&line["status"], &line["error"]), (&400.into(), &"host_mismatch".into()));
     let stream = client.open(&[METHOD, SCHEME, (":path", "/none")], true);
-    assert_eq!(client.answer(stream).status, 400);
+    assert_eq!(client.response(stream).status, 400);
     assert_eq!(sideman.log_of("/none")["error"], "host_missing");
 }
 
@@ -398,8 +398,8 @@ fn unusual_valid_requests_are_accepted() {
         (&[METHOD, SCHEME, PATH, NAME, ("a", ""), ("b", "c d\te")], "GET / HTTP/1.1 example.test"),
     ] {
         let stream = client.open(fields, true);
-        let answer = client.answer(stream);
-        assert_eq!((answer.status, answer.text().as_str()), (200, text), "{fields:?}");
+        let response = client.response(stream);
+        assert_eq!((response.status, response.text().as_str()), (200, text), "{fields:?}");
     }
     // The log has it as it came.
     let line = sideman.log_line("its line", |line| line["path"] == "/a");
@@ -411,8 +411,8 @@ fn a_wrong_byte_of_the_path_is_named() {
     let sideman = Settings::before("http://127.0.0.1:9").start();
     let mut client = connect(&sideman);
     let stream = client.open(&[METHOD, SCHEME, (":path", "/ab c"), NAME], true);
-    let answer = client.answer(stream);
-    assert!(answer.text().contains("a space (0x20) as byte 4"), "{}", answer.text());
+    let response = client.response(stream);
+    assert!(response.text().contains("a space (0x20) as byte 4"), "{}", response.text());
 }
 
 #[test]
@@ -424,14 +424,14 @@ fn a_head_that_is_too_large_is_refused_alone() {
     let large: Vec<_> =
         ["a", "b", "c", "d", "e", "f"].iter().map(|&name| (name, value.as_str())).collect();
     let stream = client.ask("GET", "/large", &large);
-    assert_eq!(client.answer(stream).text(), "hello");
+    assert_eq!(client.response(stream).text(), "hello");
     let mut larger = large;
     larger.push(("g", &value));
     let (longest, too_long) = ("v".repeat(16 * 1024 - 1), "v".repeat(16 * 1024));
     let many: Vec<_> = (0..201).map(|_| ("x", "1")).collect();
     let long_target = format!("/{}", "t".repeat(16 * 1024));
     let stream = client.ask("GET", "/longest", &[("a", &longest)]);
-    assert_eq!(client.answer(stream).text(), "hello");
+    assert_eq!(client.response(stream).text(), "hello");
     // As over HTTP/1: with the limit, a line in the log, and counted.
     for (target, fields, status, error, limit) in [
         ("/larger", &larger[..], 431, "headers_too_long", "96 KiB."),
@@ -440,15 +440,15 @@ fn a_head_that_is_too_large_is_refused_alone() {
         (&long_target, &[], 414, "request_line_too_long", "16 KiB."),
     ] {
         let stream = client.ask("GET", target, fields);
-        let answer = client.answer(stream);
-        assert_eq!(answer.status, status, "{error}");
-        assert!(answer.text().contains(limit), "{}", answer.text());
+        let response = client.response(stream);
+        assert_eq!(response.status, status, "{error}");
+        assert!(response.text().contains(limit), "{}", response.text());
         sideman.until_metric("sideman_errors_total", &[("error", error)], 1.0);
     }
     // Of what is far too large nothing is kept.
     let vast: Vec<_> = (0..14).map(|_| ("a", value.as_str())).collect();
     let stream = client.ask("GET", "/vast", &vast);
-    assert_eq!(client.answer(stream).status, 431);
+    assert_eq!(client.response(stream).status, 431);
     assert_eq!(client.get("/").text(), "hello");
     assert_eq!(application.requests(), 3);
 }
@@ -524,7 +524,7 @@ fn a_window_that_overflows_ends_its_stream() {
     client.until("a window full", |client| client.peek(stream).body.len() == 65_535);
     client.widen(stream, 0x7fff_ffff);
     client.widen(stream, 0x7fff_ffff);
-    assert_eq!(client.answer(stream).reset, Some(code::FLOW_CONTROL_ERROR));
+    assert_eq!(client.response(stream).reset, Some(code::FLOW_CONTROL_ERROR));
     client.settle();
 }
 

@@ -44,7 +44,7 @@ fn it_may_come_with_the_first_request() {
     let stream = client.new_stream();
     let request = crate::support::http2::headers(stream, &fields, true);
     client.write(&[PREFACE, &settings_frame(&[]).bytes(), &request].concat());
-    assert_eq!(client.answer(stream).text(), "hello");
+    assert_eq!(client.response(stream).text(), "hello");
 }
 
 #[test]

@@ -36,13 +36,13 @@ fn a_page_and_its_line() {
         ("x_forged", "no"),
     ];
     let stream = client.ask("GET", "/a%20b/?x=1&y=%22", &fields);
-    let answer = client.answer(stream);
-    assert_eq!((answer.status, answer.text().as_str()), (201, "hello"));
+    let response = client.response(stream);
+    assert_eq!((response.status, response.text().as_str()), (201, "hello"));
     for name in ["connection", "keep-alive", "transfer-encoding", "x-hop", "upgrade"] {
-        assert_eq!(answer.header(name), None, "{name}: {answer:?}");
+        assert_eq!(response.header(name), None, "{name}: {response:?}");
     }
-    assert_eq!(answer.header("x-kept"), Some("Yes"));
-    let cookies = answer.fields.iter().filter(|(name, _)| name == "set-cookie").count();
+    assert_eq!(response.header("x-kept"), Some("Yes"));
+    let cookies = response.fields.iter().filter(|(name, _)| name == "set-cookie").count();
     assert_eq!(cookies, 2);
 
     let request = origin.request(0);
@@ -102,9 +102,9 @@ fn many_at_once_get_each_their_own() {
     let streams: Vec<u32> =
         (0..32).map(|number| client.ask("GET", &format!("/{number}"), &[])).collect();
     for (number, stream) in streams.iter().enumerate() {
-        let answer = client.answer(*stream);
-        assert_eq!((answer.status, answer.reset), (200, None));
-        assert!(answer.body == pattern(100_000 + number), "{number}");
+        let response = client.response(*stream);
+        assert_eq!((response.status, response.reset), (200, None));
+        assert!(response.body == pattern(100_000 + number), "{number}");
     }
     let order: Vec<u32> = client.order.iter().copied().collect();
     let turns = order.windows(2).filter(|pair| pair[0] != pair[1]).count();
@@ -129,8 +129,8 @@ fn http2_requests_wait_for_permits() {
         (0..5).map(|number| client.ask("GET", &format!("/{number}"), &[])).collect();
     sideman.until_metric("sideman_queue_length", &[], 3.0);
     let refused = client.ask("GET", "/no", &[]);
-    let answer = client.answer(refused);
-    assert_eq!((answer.status, answer.header("retry-after").is_some()), (503, true));
+    let response = client.response(refused);
+    assert_eq!((response.status, response.header("retry-after").is_some()), (503, true));
     // One that leaves the queue never reaches the application.
     client.reset(streams[4], code::CANCEL);
     sideman.until_metric("sideman_queue_length", &[], 2.0);
@@ -139,7 +139,7 @@ fn http2_requests_wait_for_permits() {
     sideman.until_metric("sideman_abandoned_total", &[("where", "queue")], 1.0);
     gate.open();
     for (number, stream) in streams[..4].iter().enumerate() {
-        assert_eq!(client.answer(*stream).text(), format!("/{number}"));
+        assert_eq!(client.response(*stream).text(), format!("/{number}"));
     }
     assert_eq!(application.requests(), 4);
 }
@@ -147,8 +147,8 @@ fn http2_requests_wait_for_permits() {
 #[test]
 fn client_reset_is_noticed() {
     for aborts in ["true", "false"] {
-        let (asked, answer, gone) = (Gate::new(), Gate::new(), Gate::new());
-        let last = if aborts == "true" { vec![until_closed()] } else { vec![wait(&answer)] };
+        let (asked, response, gone) = (Gate::new(), Gate::new(), Gate::new());
+        let last = if aborts == "true" { vec![until_closed()] } else { vec![wait(&response)] };
         let mut script = vec![expect("GET /left "), open(&asked)];
         script.extend(last);
         script.extend([open(&gone), close()]);
@@ -163,7 +163,7 @@ fn client_reset_is_noticed() {
         let labels = [("where", "application")];
         sideman.until_metric("sideman_abandoned_total", &labels, 1.0);
         sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
-        answer.open();
+        response.open();
         gone.pass();
         // The others' connection.
         client.settle();
@@ -228,8 +228,8 @@ fn aborted_response_resets_only_its_stream() {
     let stream = client.ask("GET", "/cut", &[]);
     client.until("its beginning", |client| client.peek(stream).body == b"first");
     seen.open();
-    let answer = client.answer(stream);
-    assert!(answer.reset.is_some() && !answer.is_complete, "{answer:?}");
+    let response = client.response(stream);
+    assert!(response.reset.is_some() && !response.is_complete, "{response:?}");
     let line = sideman.log_of("/cut");
     assert_eq!(line["error"], "upstream_truncated", "{line}");
     assert_eq!(client.get("/whole").text(), "hello");
@@ -246,9 +246,9 @@ fn allowed_trailers_are_forwarded() {
     let mut client = connect(&sideman);
     for fields in [&[("te", "trailers")][..], &[]] {
         let stream = client.ask("GET", "/", fields);
-        let answer = client.answer(stream);
-        assert_eq!((answer.text().as_str(), answer.reset), ("hello", None));
-        assert_eq!(answer.trailers, Some(vec![("x-sum".to_owned(), "12".to_owned())]));
+        let response = client.response(stream);
+        assert_eq!((response.text().as_str(), response.reset), ("hello", None));
+        assert_eq!(response.trailers, Some(vec![("x-sum".to_owned(), "12".to_owned())]));
     }
 }
 
@@ -275,14 +275,14 @@ fn responses_to_head_and_without_a_body() {
     let sideman = Settings::before(&origin.url()).start();
     let mut client = connect(&sideman);
     let stream = client.ask("HEAD", "/", &[]);
-    let answer = client.answer(stream);
-    assert_eq!((answer.status, answer.header("content-length")), (200, Some("5")));
-    assert!(answer.body.is_empty() && answer.reset.is_none());
+    let response = client.response(stream);
+    assert_eq!((response.status, response.header("content-length")), (200, Some("5")));
+    assert!(response.body.is_empty() && response.reset.is_none());
     for status in [304, 204] {
-        let answer = client.get(&format!("/{status}"));
-        assert_eq!((answer.status, answer.body.len(), answer.reset), (status, 0, None));
+        let response = client.get(&format!("/{status}"));
+        assert_eq!((response.status, response.body.len(), response.reset), (status, 0, None));
         // RFC 9110, 8.6.
-        assert_eq!(answer.header("content-length"), None, "{status}");
+        assert_eq!(response.header("content-length"), None, "{status}");
         assert_eq!(sideman.log_of(&format!("/{status}"))["error"], serde_json::Value::Null);
     }
 }
@@ -303,7 +303,7 @@ fn events_are_streamed_at_once() {
     let stream = client.ask("GET", "/", &[]);
     client.until("the first", |client| client.peek(stream).body == b"data: 1\n\n");
     more.open();
-    assert_eq!(client.answer(stream).text(), "data: 1\n\ndata: 2\n\n");
+    assert_eq!(client.response(stream).text(), "data: 1\n\ndata: 2\n\n");
 }
 
 #[test]
@@ -341,10 +341,10 @@ fn early_hints_are_passed_on() {
     let own: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(own, [":status", "link", "link"]);
     gate.open();
-    let answer = client.answer(stream);
-    assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
-    assert_eq!(answer.interim, [103, 103]);
-    assert_eq!(answer.header("link"), None);
+    let response = client.response(stream);
+    assert_eq!((response.status, response.text().as_str()), (200, "hello"));
+    assert_eq!(response.interim, [103, 103]);
+    assert_eq!(response.header("link"), None);
     // They belong to their request alone.
     assert_eq!(client.get("/b").interim, [0; 0]);
 }
@@ -359,9 +359,9 @@ fn early_hints_over_the_limit_are_dropped() {
         send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
     ]);
     let sideman = Settings::before(&origin.url()).start();
-    let answer = connect(&sideman).get("/a");
-    assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
-    assert_eq!(answer.interim, [103; 8]);
+    let response = connect(&sideman).get("/a");
+    assert_eq!((response.status, response.text().as_str()), (200, "hello"));
+    assert_eq!(response.interim, [103; 8]);
 }
 
 /// RFC 9110, 15.2: all but `100 Continue`, which is about the application's own connection.
@@ -375,7 +375,7 @@ fn other_interim_responses_are_passed_on() {
         send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
     ]);
     let sideman = Settings::before(&origin.url()).start();
-    let answer = connect(&sideman).get("/a");
-    assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
-    assert_eq!(answer.interim, [102, 104, 199]);
+    let response = connect(&sideman).get("/a");
+    assert_eq!((response.status, response.text().as_str()), (200, "hello"));
+    assert_eq!(response.interim, [102, 104, 199]);
 }

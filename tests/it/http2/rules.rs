@@ -25,7 +25,7 @@ fn hosts_of_others_are_refused() {
     ];
     for (fields, status) in cases {
         let stream = client.open(fields, true);
-        assert_eq!(client.answer(stream).status, status, "{fields:?}");
+        assert_eq!(client.response(stream).status, status, "{fields:?}");
     }
     assert_eq!(application.requests(), 2);
 }
@@ -40,10 +40,13 @@ fn http_becomes_https_by_what_a_trusted_proxy_says() {
         .start();
     let mut client = connect(&sideman);
     let stream = client.ask("GET", "/a?b", &[("x-forwarded-proto", "http")]);
-    let answer = client.answer(stream);
-    assert_eq!((answer.status, answer.header("location")), (301, Some("https://example.test/a?b")));
+    let response = client.response(stream);
+    assert_eq!(
+        (response.status, response.header("location")),
+        (301, Some("https://example.test/a?b"))
+    );
     let stream = client.ask("GET", "/a?b", &[("x-forwarded-proto", "https")]);
-    assert_eq!(client.answer(stream).text(), "https");
+    assert_eq!(client.response(stream).text(), "https");
 }
 
 #[test]
@@ -55,13 +58,13 @@ fn fields_and_maintenance_are_as_set() {
         .set("maintenance.flag", flag.to_str().unwrap())
         .start();
     let mut client = connect(&sideman);
-    let answer = client.get("/");
-    assert_eq!(answer.header("x-frame-options"), Some("DENY"));
+    let response = client.get("/");
+    assert_eq!(response.header("x-frame-options"), Some("DENY"));
     fs::write(&flag, "").unwrap();
     eventually("503", || (sideman.get("/").status == 503).then_some(()));
-    let answer = client.get("/");
-    assert_eq!((answer.status, answer.reset), (503, None));
-    assert_eq!(answer.header("x-frame-options"), Some("DENY"));
+    let response = client.get("/");
+    assert_eq!((response.status, response.reset), (503, None));
+    assert_eq!(response.header("x-frame-options"), Some("DENY"));
     fs::remove_file(&flag).unwrap();
     eventually("200", || (client.get("/").status == 200).then_some(()));
 }
@@ -76,6 +79,6 @@ fn a_websocket_can_not_begin_here() {
     assert_eq!(client.settings.get(&8).copied().unwrap_or_default(), 0);
     let fields = [("sec-websocket-version", "13"), ("sec-websocket-key", "dGhlIHNhbXBsZQ==")];
     let stream = client.ask("GET", "/", &fields);
-    assert_eq!(client.answer(stream).status, 200);
+    assert_eq!(client.response(stream).status, 200);
     assert!(sideman.metric("sideman_tunnels_opened_total", &[]) == 0.0);
 }

@@ -70,7 +70,7 @@ fn take_slowly(sideman: &Sideman, path: &str, size: usize) {
     }
     client.widen(0, 1 << 24);
     client.widen(stream, 1 << 24);
-    assert!(client.answer(stream).body == pattern(size), "{path}");
+    assert!(client.response(stream).body == pattern(size), "{path}");
 }
 
 #[test]
@@ -107,18 +107,18 @@ fn stalled_stream_reset_keeps_the_connection() {
         let stalled = client.ask("GET", path, &[]);
         let waits = client.ask("GET", "/waits", &[]);
         client.until("the end of one", |client| client.peek(stalled).is_over());
-        let answer = client.peek(stalled);
-        assert_eq!((answer.body.len(), answer.is_complete), (1000, false), "{path}");
+        let response = client.peek(stalled);
+        assert_eq!((response.body.len(), response.is_complete), (1000, false), "{path}");
         gate.open();
         client.widen(0, 1 << 24);
         client.widen(waits, 1 << 24);
-        let answer = client.answer(waits);
+        let response = client.response(waits);
         assert_eq!(
-            (answer.status, answer.reset, answer.body.len()),
+            (response.status, response.reset, response.body.len()),
             (200, None, 3 << 20),
             "{path}"
         );
-        assert!(answer.body == pattern(3 << 20));
+        assert!(response.body == pattern(3 << 20));
         let line = sideman.log_of(path);
         assert_eq!(line["error"], "client_disconnected", "{line}");
     }

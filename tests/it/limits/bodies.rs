@@ -117,7 +117,7 @@ fn over_http2_it_is_one_request_of_several() {
         pass(50);
         client.settle();
     }
-    let answer = client.answer(slow);
+    let answer = client.response(slow);
     assert!(answer.status == 408 && answer.text().contains("came too slowly"), "{answer:?}");
     assert!(begin.elapsed() >= Duration::from_secs(1), "{:?}", begin.elapsed());
     assert_eq!(client.get("/").text(), "hello");

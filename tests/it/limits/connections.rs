@@ -47,10 +47,10 @@ fn over_http2_the_last_word_is_goaway() {
     let last = client.ask("GET", "/", &[]);
     client.until("the last word", |client| client.goaways.len() == 2);
     assert_eq!(client.goaways[1], (last, 0));
-    assert_eq!(client.answer(last).text(), "hello");
+    assert_eq!(client.response(last).text(), "hello");
     // What runs comes to its end.
     gate.open();
-    assert_eq!(client.answer(waits).text(), "hello");
+    assert_eq!(client.response(waits).text(), "hello");
     assert_eq!(client.until_gone(), Some(0));
     sideman.until_metric(LIMITS, &USED_UP, 1.0);
 }

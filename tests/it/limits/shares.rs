@@ -106,7 +106,7 @@ fn long_heads_of_http2_are_refused_one_by_one() {
     let mut statuses = [0, 0];
     for client in &mut clients {
         for number in 0..100 {
-            let status = client.answer(2 * number + 1).status;
+            let status = client.response(2 * number + 1).status;
             statuses[usize::from(status == 503)] += 1;
         }
         // The connection goes on.

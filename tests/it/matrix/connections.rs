@@ -9,9 +9,9 @@ fn counted(sideman: &crate::support::Sideman) -> (f64, f64, f64) {
     (metric("connections_opened"), metric("connections_reused"), metric("retries"))
 }
 
-fn answers(paths: &[&str]) -> Vec<Step> {
-    let answer = |path: &&str| [expect(&format!("POST {path} ")), body("x"), send(KEPT)];
-    paths.iter().flat_map(answer).collect()
+fn responses(paths: &[&str]) -> Vec<Step> {
+    let response = |path: &&str| [expect(&format!("POST {path} ")), body("x"), send(KEPT)];
+    paths.iter().flat_map(response).collect()
 }
 
 #[test]
@@ -19,9 +19,9 @@ fn sequential_requests_reuse_one_connection() {
     const PATHS: [&str; 5] = ["/1", "/2", "/3", "/4", "/5"];
     for way in Way::ALL {
         let scripts = if way.keeps_connections() {
-            vec![answers(&PATHS)]
+            vec![responses(&PATHS)]
         } else {
-            PATHS.iter().map(|path| [answers(&[path]), vec![until_closed()]].concat()).collect()
+            PATHS.iter().map(|path| [responses(&[path]), vec![until_closed()]].concat()).collect()
         };
         let origin = Origin::reached(way, scripts);
         let sideman = origin.settings().start();
@@ -39,8 +39,8 @@ fn sequential_requests_reuse_one_connection() {
 fn announced_close_costs_no_attempt() {
     for way in Way::ALL {
         let script = |path| {
-            let answer = KEPT.replace("keep-alive", "close");
-            vec![expect(&format!("POST {path} ")), body("x"), send(answer), close()]
+            let response = KEPT.replace("keep-alive", "close");
+            vec![expect(&format!("POST {path} ")), body("x"), send(response), close()]
         };
         let origin = Origin::reached(way, ["/1", "/2", "/3"].map(script));
         let sideman = origin.settings().start();

@@ -3,13 +3,14 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use crate::support::{
-    Client, Gate, Origin, Place, Settings, Sideman, Way, body, close, expect, open, send, wait,
+    Client, Gate, Origin, ReservedAddress, Settings, Sideman, Way, body, close, expect, open, send,
+    wait,
 };
 
 const OK: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
 
-fn patient(place: &Place) -> Settings {
-    place.settings().set("upstream.wait", "15s")
+fn patient(reserved: &ReservedAddress) -> Settings {
+    reserved.settings().set("upstream.wait", "15s")
 }
 
 /// Asks without waiting for the answer.
@@ -29,8 +30,8 @@ fn until_waiting(sideman: &Sideman, count: f64) {
 #[test]
 fn without_wait_it_is_502_at_once() {
     for way in Way::ALL {
-        let place = Place::new(way);
-        let sideman = place.settings().start();
+        let reserved = ReservedAddress::new(way);
+        let sideman = reserved.settings().start();
         for method in ["GET", "POST"] {
             assert_eq!(ask(&sideman, method, "").response().status, 502, "{way:?}");
         }
@@ -45,8 +46,8 @@ fn without_wait_it_is_502_at_once() {
 #[test]
 fn requests_wait_until_it_is_there() {
     for way in Way::ALL {
-        let place = Arc::new(Place::new(way));
-        let sideman = patient(&place).start();
+        let reserved = Arc::new(ReservedAddress::new(way));
+        let sideman = patient(&reserved).start();
         let mut get = ask(&sideman, "GET", "");
         until_waiting(&sideman, 1.0);
         let scripts = || {
@@ -55,7 +56,7 @@ fn requests_wait_until_it_is_there() {
             [get, post]
         };
         let [first, second] = scripts();
-        let origin = Origin::at(&place, [first]);
+        let origin = Origin::at(&reserved, [first]);
         assert_eq!(get.response().text(), "ok", "{way:?}");
         origin.until_closed(1);
         drop(origin);
@@ -63,7 +64,7 @@ fn requests_wait_until_it_is_there() {
         // It is gone again, and was known to be there.
         let mut post = ask(&sideman, "POST", "order");
         until_waiting(&sideman, 1.0);
-        let _origin = Origin::at(&place, [second]);
+        let _origin = Origin::at(&reserved, [second]);
         assert_eq!(post.response().text(), "ok", "{way:?}");
         assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 0.0, "{way:?}");
         assert!(
@@ -77,12 +78,12 @@ fn requests_wait_until_it_is_there() {
 fn what_was_under_way_when_it_was_killed() {
     for way in Way::ALL {
         for (method, is_safe) in [("GET", true), ("POST", false), ("DELETE", false)] {
-            let place = Arc::new(Place::new(way));
-            let sideman = patient(&place).start();
+            let reserved = Arc::new(ReservedAddress::new(way));
+            let sideman = patient(&reserved).start();
             let (came, killed) = (Gate::new(), Gate::new());
             let request = || vec![expect(&format!("{method} /page ")), body("")];
             let script = [request(), vec![open(&came), wait(&killed), close()]].concat();
-            let origin = Origin::at(&place, [script]);
+            let origin = Origin::at(&reserved, [script]);
             let mut client = ask(&sideman, method, "");
             came.pass();
             origin.stop_listening();
@@ -90,7 +91,8 @@ fn what_was_under_way_when_it_was_killed() {
             if is_safe {
                 until_waiting(&sideman, 1.0);
                 drop(origin);
-                let _origin = Origin::at(&place, [[request(), vec![send(OK), close()]].concat()]);
+                let _origin =
+                    Origin::at(&reserved, [[request(), vec![send(OK), close()]].concat()]);
                 assert_eq!(client.response().text(), "ok", "{way:?} {method}");
                 assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 1.0, "{way:?}");
             } else {
@@ -106,17 +108,17 @@ fn what_was_under_way_when_it_was_killed() {
 #[test]
 fn its_last_process_may_accept_a_moment_longer() {
     for way in Way::ALL {
-        let place = Arc::new(Place::new(way));
-        let sideman = patient(&place).start();
+        let reserved = Arc::new(ReservedAddress::new(way));
+        let sideman = patient(&reserved).start();
         let begin = || expect("GET /page ");
-        let origin = Origin::at(&place, [vec![begin(), close()]]);
+        let origin = Origin::at(&reserved, [vec![begin(), close()]]);
         let mut client = ask(&sideman, "GET", "");
         origin.until_closed(1);
         thread::sleep(Duration::from_millis(60));
         origin.stop_listening();
         until_waiting(&sideman, 1.0);
         drop(origin);
-        let _origin = Origin::at(&place, [vec![begin(), send(OK), close()]]);
+        let _origin = Origin::at(&reserved, [vec![begin(), send(OK), close()]]);
         assert_eq!(client.response().text(), "ok", "{way:?}");
         assert_eq!(sideman.metric("sideman_upstream_retries_total", &[]), 1.0, "{way:?}");
     }

@@ -17,11 +17,11 @@ fn bytes(answer: &str) -> impl Iterator<Item = Step> {
 #[test]
 fn in_every_framing() {
     for way in Way::ALL {
-        let mut answers = ANSWERS.to_vec();
+        let mut responses = ANSWERS.to_vec();
         if way.protocol == Protocol::Uwsgi {
-            answers.push("Content-Type: text/plain\r\nStatus: 200 Fine\r\n\r\nhello world");
+            responses.push("Content-Type: text/plain\r\nStatus: 200 Fine\r\n\r\nhello world");
         }
-        for answer in answers {
+        for answer in responses {
             let begin = [expect("POST /page "), body(pattern(1000))];
             let script = begin.into_iter().chain(bytes(answer)).chain([close()]).collect();
             let origin = Origin::reached(way, [script, next()]);

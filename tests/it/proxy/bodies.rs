@@ -7,7 +7,7 @@ use crate::support::{
 
 #[test]
 fn every_framing_of_a_response_is_understood() {
-    let answers = [
+    let responses = [
         format!("{KEPT}Content-Length: 11\r\n\r\nhello world"),
         format!("{KEPT}Transfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n0\r\n\r\n"),
         format!(
@@ -25,7 +25,7 @@ fn every_framing_of_a_response_is_understood() {
         "HTTP/1.1 200\r\nContent-Length: 11\r\n\r\nhello world".to_owned(),
         "HTTP/1.1 200 \r\nContent-Length:11\r\n\r\nhello world".to_owned(),
     ];
-    for answer in answers {
+    for answer in responses {
         let origin =
             Origin::script([expect("GET / "), send(&answer), half_close(), until_closed()]);
         let sideman = Settings::before(&origin.url()).start();

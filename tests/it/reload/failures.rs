@@ -34,9 +34,9 @@ fn a_bad_file_changes_nothing() {
     assert_eq!(sideman.metric("sideman_last_reload_failed", &[]), 1.0);
     assert_eq!(client.get("/").text(), "hello");
 
-    let answer = ask(&sideman);
-    assert_eq!(answer.status, 422);
-    assert!(keys.iter().all(|key| answer.text().contains(key)), "{}", answer.text());
+    let response = ask(&sideman);
+    assert_eq!(response.status, 422);
+    assert!(keys.iter().all(|key| response.text().contains(key)), "{}", response.text());
     assert_eq!(client.get("/").text(), "hello");
     assert_eq!(sideman.metric("sideman_reloads_total", &[("result", "ok")]), 0.0);
 
@@ -65,9 +65,9 @@ fn a_port_in_use_changes_nothing() {
     file.set("server.listen", &places).set("upstream.url", &format!("{:?}", other.url()));
     file.set("tls.listen", r#"["127.0.0.2:0"]"#)
         .set("tls.certificates", r#"["/nowhere/a.pem=/nowhere/a.key"]"#);
-    let answer = ask(&sideman);
-    assert_eq!(answer.status, 422);
-    let text = answer.text();
+    let response = ask(&sideman);
+    assert_eq!(response.status, 422);
+    let text = response.text();
     assert!(text.contains(&format!("cannot listen on {address}")), "{text}");
     assert!(text.contains("/nowhere/a.pem"), "{text}");
     assert!(!is_there(&socket), "a listener is left of a reload that failed");
@@ -86,10 +86,10 @@ fn it_is_asked_for_by_post_alone() {
     let application = App::saying("hello");
     let file = File::before(&application.url());
     let sideman = file.start();
-    let answer = sideman.admin_get("/-/reload");
-    assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
-    let answer = sideman.admin_post("/metrics");
-    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
+    let response = sideman.admin_get("/-/reload");
+    assert_eq!((response.status, response.header("allow")), (405, Some("POST")));
+    let response = sideman.admin_post("/metrics");
+    assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD")));
     // Clients have no such path.
     assert_eq!(sideman.connect().post("/-/reload", "", b"").text(), "hello");
     assert_eq!(sideman.metric("sideman_reloads_total", &[]), 0.0);
@@ -103,9 +103,9 @@ fn draining_process_does_not_reload() {
     let sideman = file.start();
     sideman.signal(Signal::TERM);
     sideman.until_metric("sideman_phase", &[("phase", "draining")], 1.0);
-    let answer = ask(&sideman);
-    assert_eq!(answer.status, 503);
-    assert!(answer.text().contains("about to end"), "{}", answer.text());
+    let response = ask(&sideman);
+    assert_eq!(response.status, 503);
+    assert!(response.text().contains("about to end"), "{}", response.text());
     // Nor is a SIGHUP a second signal to end.
     sideman.signal(Signal::HUP);
     sideman.event("not reloaded: the process is about to end");
@@ -118,9 +118,9 @@ fn draining_process_does_not_reload() {
 fn the_demo_has_nothing_to_reload() {
     let demo = crate::support::Settings::default().args(&["demo", "--listen", "127.0.0.1:0"]);
     let sideman = demo.start_demo();
-    let answer = ask(&sideman);
-    assert_eq!(answer.status, 503);
-    assert!(answer.text().contains("part of the program"), "{}", answer.text());
+    let response = ask(&sideman);
+    assert_eq!(response.status, 503);
+    assert!(response.text().contains("part of the program"), "{}", response.text());
 }
 
 #[test]

@@ -78,9 +78,9 @@ fn ask(sideman: &Sideman) -> Response {
 /// Reloads; gives what is said to have changed.
 #[track_caller]
 fn reload(sideman: &Sideman) -> String {
-    let answer = ask(sideman);
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.text()
+    let response = ask(sideman);
+    assert_eq!(response.status, 200, "{}", response.text());
+    response.text()
 }
 
 /// SIGHUP, and waits until it was obeyed for this time.

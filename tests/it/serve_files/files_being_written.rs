@@ -175,8 +175,8 @@ fn file_that_is_overwritten_all_the_time_is_one_version_or_breaks_off() {
             file.write_all_at(&vec![letter; size], 0).unwrap();
         };
         let whole = while_written(overwrite, || {
-            let answers = (0..15).map(|_| ask(&site.sideman, "/static/state.bin", ""));
-            answers.filter(|(head, body)| is_whole(head, body)).count()
+            let responses = (0..15).map(|_| ask(&site.sideman, "/static/state.bin", ""));
+            responses.filter(|(head, body)| is_whole(head, body)).count()
         });
         // What fits into one read is rarely caught in the middle.
         assert!(size > 100_000 || whole > 0, "{size}: none came whole");

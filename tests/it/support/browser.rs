@@ -94,10 +94,10 @@ impl Browser {
     pub(crate) fn evaluate(&mut self, script: &str) -> Result<Value, String> {
         let arguments =
             json!({ "expression": script, "awaitPromise": true, "returnByValue": true });
-        let answer = self.call("Runtime.evaluate", &arguments)?;
-        match answer.get("exceptionDetails") {
+        let response = self.call("Runtime.evaluate", &arguments)?;
+        match response.get("exceptionDetails") {
             Some(exception) => Err(exception.to_string()),
-            None => Ok(answer["result"]["value"].clone()),
+            None => Ok(response["result"]["value"].clone()),
         }
     }
 

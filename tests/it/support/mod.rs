@@ -33,7 +33,7 @@ pub(crate) use self::{
     port::ReservedPort,
     prometheus::samples,
     python::{Django, PASSWORD, USER},
-    reserved_address::{Place, Protocol, Way},
+    reserved_address::{Protocol, ReservedAddress, Way},
     settings::{Ended, Settings},
     sideman::Sideman,
     skip::{Tool, can_mount, skip},

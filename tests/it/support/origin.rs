@@ -26,7 +26,7 @@ use socket2::Socket;
 
 use super::{
     head::Head,
-    reserved_address::{Place, Protocol, Way},
+    reserved_address::{Protocol, ReservedAddress, Way},
     settings::Settings,
     step::Step,
     uwsgi,
@@ -37,7 +37,7 @@ use super::{
 /// Listens on a port or a unix socket of its own.
 #[derive(Debug)]
 pub(crate) struct Origin {
-    place: Arc<Place>,
+    place: Arc<ReservedAddress>,
     shared: Arc<Shared>,
     acceptor: Mutex<Option<JoinHandle<()>>>,
 }
@@ -79,11 +79,14 @@ impl Origin {
     /// The same in another way. `expect` reads the variables of the uwsgi protocol as the head they
     /// were made of, so that one script will do for all.
     pub(crate) fn reached(way: Way, scripts: impl IntoIterator<Item = Vec<Step>>) -> Self {
-        Self::at(&Arc::new(Place::new(way)), scripts)
+        Self::at(&Arc::new(ReservedAddress::new(way)), scripts)
     }
 
     /// At a place that the test has chosen.
-    pub(crate) fn at(place: &Arc<Place>, scripts: impl IntoIterator<Item = Vec<Step>>) -> Self {
+    pub(crate) fn at(
+        place: &Arc<ReservedAddress>,
+        scripts: impl IntoIterator<Item = Vec<Step>>,
+    ) -> Self {
         let (listener, way) = (place.listen(), place.way());
         let scripts = Mutex::new(scripts.into_iter().collect());
         let shared = Arc::new(Shared { scripts, ..Shared::default() });

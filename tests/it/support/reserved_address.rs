@@ -26,7 +26,7 @@ pub(crate) enum Protocol {
 
 /// A port or a path that stays reserved. Without a listener, connections are refused.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ReservedAddress {
     way: Way,
     address: SockAddr,
     /// Bound and never listening: nobody else gets the port.
@@ -63,9 +63,9 @@ impl Way {
     }
 }
 
-// === impl Place ===
+// === impl ReservedAddress ===
 
-impl Place {
+impl ReservedAddress {
     pub(crate) fn new(way: Way) -> Self {
         let directory = TempDir::new();
         let (address, reserved) = if way.is_unix {

@@ -26,7 +26,7 @@ pub(crate) struct Packet {
 /// Listens on a port or a unix socket of its own.
 #[derive(Debug)]
 pub(crate) struct UwsgiApp {
-    place: Place,
+    place: SocketLocation,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
     _directory: TempDir,
@@ -44,7 +44,7 @@ pub(crate) enum After {
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum SocketLocation {
     Port(u16),
     Path(PathBuf),
 }
@@ -114,11 +114,11 @@ impl UwsgiApp {
     /// On a port of its own. The function gives the bytes of a whole answer.
     pub(crate) fn tcp(
         after: After,
-        answer: impl Fn(&Packet) -> Vec<u8> + Send + Sync + 'static,
+        response: impl Fn(&Packet) -> Vec<u8> + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let place = Place::Port(listener.local_addr().unwrap().port());
-        Self::start(place, TempDir::new(), after, answer, move || {
+        let place = SocketLocation::Port(listener.local_addr().unwrap().port());
+        Self::start(place, TempDir::new(), after, response, move || {
             let (stream, _) = listener.accept().unwrap();
             stream.set_nodelay(true).unwrap();
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -129,12 +129,12 @@ impl UwsgiApp {
     /// The same on a unix socket.
     pub(crate) fn unix(
         after: After,
-        answer: impl Fn(&Packet) -> Vec<u8> + Send + Sync + 'static,
+        response: impl Fn(&Packet) -> Vec<u8> + Send + Sync + 'static,
     ) -> Self {
         let directory = TempDir::new();
         let path = directory.join("app.sock");
         let listener = UnixListener::bind(&path).unwrap();
-        Self::start(Place::Path(path), directory, after, answer, move || {
+        Self::start(SocketLocation::Path(path), directory, after, response, move || {
             let (stream, _) = listener.accept().unwrap();
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
             stream
@@ -143,8 +143,8 @@ impl UwsgiApp {
 
     pub(crate) fn url(&self) -> String {
         match &self.place {
-            Place::Port(port) => format!("uwsgi://127.0.0.1:{port}"),
-            Place::Path(path) => format!("uwsgi+unix:{}", path.display()),
+            SocketLocation::Port(port) => format!("uwsgi://127.0.0.1:{port}"),
+            SocketLocation::Path(path) => format!("uwsgi+unix:{}", path.display()),
         }
     }
 
@@ -154,22 +154,22 @@ impl UwsgiApp {
     }
 
     fn start<S: Read + Write + Send + 'static>(
-        place: Place,
+        place: SocketLocation,
         directory: TempDir,
         after: After,
-        answer: impl Fn(&Packet) -> Vec<u8> + Send + Sync + 'static,
+        response: impl Fn(&Packet) -> Vec<u8> + Send + Sync + 'static,
         accept: impl Fn() -> S + Send + 'static,
     ) -> Self {
         let shared = Arc::new(Shared::default());
-        let (for_acceptor, answer) = (Arc::clone(&shared), Arc::new(answer));
+        let (for_acceptor, response) = (Arc::clone(&shared), Arc::new(response));
         let acceptor = thread::spawn(move || {
             loop {
                 let stream = accept();
                 if for_acceptor.ends.load(Ordering::Relaxed) {
                     return;
                 }
-                let (shared, answer) = (Arc::clone(&for_acceptor), Arc::clone(&answer));
-                thread::spawn(move || serve(stream, &shared, after, &*answer));
+                let (shared, response) = (Arc::clone(&for_acceptor), Arc::clone(&response));
+                thread::spawn(move || serve(stream, &shared, after, &*response));
             }
         });
         Self { place, shared, acceptor: Some(acceptor), _directory: directory }
@@ -181,8 +181,8 @@ impl Drop for UwsgiApp {
         self.shared.ends.store(true, Ordering::Relaxed);
         // Wakes the acceptor.
         match &self.place {
-            Place::Port(port) => drop(TcpStream::connect((Ipv4Addr::LOCALHOST, *port))),
-            Place::Path(path) => drop(UnixStream::connect(path)),
+            SocketLocation::Port(port) => drop(TcpStream::connect((Ipv4Addr::LOCALHOST, *port))),
+            SocketLocation::Path(path) => drop(UnixStream::connect(path)),
         }
         if let Some(acceptor) = self.acceptor.take() {
             // Its panic, if any, was printed when it happened.
@@ -197,7 +197,7 @@ fn serve(
     mut stream: impl Read + Write,
     shared: &Shared,
     after: After,
-    answer: &(impl Fn(&Packet) -> Vec<u8> + ?Sized),
+    response: &(impl Fn(&Packet) -> Vec<u8> + ?Sized),
 ) {
     let mut is_new = true;
     while let Ok(Some(mut packet)) = Packet::read(&mut stream) {
@@ -206,7 +206,7 @@ fn serve(
         if after != After::CloseUnread && packet.read_body(&mut stream).is_err() {
             return;
         }
-        if stream.write_all(&answer(&packet)).is_err() || after != After::Keep {
+        if stream.write_all(&response(&packet)).is_err() || after != After::Keep {
             return;
         }
     }

@@ -45,8 +45,8 @@ pub(crate) fn eventually_within<T>(
 ) -> T {
     let deadline = Instant::now() + patience;
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        if let Some(response) = ask() {
+            return response;
         }
         assert!(Instant::now() < deadline, "waited {patience:?} in vain: {what}");
         thread::sleep(Duration::from_millis(5));
@@ -62,11 +62,11 @@ pub(crate) fn eventually_is<T: PartialEq + Debug>(
 ) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let answer = ask();
-        if answer == *expected {
+        let response = ask();
+        if response == *expected {
             return;
         }
-        assert!(Instant::now() < deadline, "{what} is {answer:?}, and never {expected:?}");
+        assert!(Instant::now() < deadline, "{what} is {response:?}, and never {expected:?}");
         thread::sleep(Duration::from_millis(5));
     }
 }

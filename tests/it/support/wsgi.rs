@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use super::{
     TempDir,
     python::Django,
-    reserved_address::{Place, Protocol, Way},
+    reserved_address::{Protocol, ReservedAddress, Way},
     settings::Settings,
 };
 
@@ -50,7 +50,7 @@ pub(crate) struct Wsgi {
     child: Child,
     server: Server,
     url: String,
-    place: Place,
+    reserved: ReservedAddress,
     home: TempDir,
     django: &'static Django,
     /// Settings of its own.
@@ -79,9 +79,10 @@ impl Wsgi {
         django: &'static Django,
         variables: &'static [(&'static str, &'static str)],
     ) -> Self {
-        let (home, place) = (django.home(), Place::new(server.way()));
-        let child = server.spawn(django, &home, &place, variables);
-        let mut wsgi = Self { child, server, url: place.url(), place, home, django, variables };
+        let (home, reserved) = (django.home(), ReservedAddress::new(server.way()));
+        let child = server.spawn(django, &home, &reserved, variables);
+        let mut wsgi =
+            Self { child, server, url: reserved.url(), reserved, home, django, variables };
         wsgi.until_it_answers();
         wsgi
     }
@@ -95,7 +96,7 @@ impl Wsgi {
 
     /// Starts what was killed again, and does not wait until it answers.
     pub(crate) fn start_again(&mut self) {
-        self.child = self.server.spawn(self.django, &self.home, &self.place, self.variables);
+        self.child = self.server.spawn(self.django, &self.home, &self.reserved, self.variables);
     }
 
     /// Has it load the application anew, while it serves.
@@ -130,7 +131,7 @@ impl Wsgi {
         let server = self.server;
         let deadline = Instant::now() + START;
         let ask = if server.speaks_uwsgi() { ASK_BY_UWSGI } else { ASK_BY_HTTP };
-        while !self.answers(ask) {
+        while !self.responses(ask) {
             let ended = self.child.try_wait().unwrap();
             assert!(
                 ended.is_none() && Instant::now() < deadline,
@@ -142,15 +143,15 @@ impl Wsgi {
     }
 
     /// Whether a request gets any answer that is HTTP.
-    fn answers(&self, ask: &[u8]) -> bool {
-        let mut answer = [0; 7];
+    fn responses(&self, ask: &[u8]) -> bool {
+        let mut response = [0; 7];
         let limit = Some(Duration::from_secs(5));
-        let asked = self.place.connect().and_then(|mut stream| {
+        let asked = self.reserved.connect().and_then(|mut stream| {
             stream.set_read_timeout(limit)?;
             stream.write_all(ask)?;
-            stream.read_exact(&mut answer)
+            stream.read_exact(&mut response)
         });
-        asked.is_ok() && &answer == b"HTTP/1."
+        asked.is_ok() && &response == b"HTTP/1."
     }
 }
 
@@ -197,13 +198,13 @@ impl Server {
         self,
         django: &Django,
         home: &TempDir,
-        place: &Place,
+        reserved: &ReservedAddress,
         variables: &[(&str, &str)],
     ) -> Child {
         let log = File::options().create(true).append(true).open(home.join("server.log")).unwrap();
-        let (bind, stdin) = match place.path() {
+        let (bind, stdin) = match reserved.path() {
             Some(path) => (path.display().to_string(), Stdio::null()),
-            None => ("fd://0".to_owned(), Stdio::from(OwnedFd::from(place.listen()))),
+            None => ("fd://0".to_owned(), Stdio::from(OwnedFd::from(reserved.listen()))),
         };
         let mut command = self.command(django, home, &bind);
         command.envs(variables.iter().copied());

@@ -30,7 +30,7 @@ pub(super) struct Tls {
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct TlsResponse {
     pub(super) status: u16,
     pub(super) head: String,
     pub(super) body: Vec<u8>,
@@ -115,17 +115,17 @@ impl Tls {
     }
 
     #[track_caller]
-    pub(super) fn get(&mut self, target: &str, fields: &str) -> Answer {
-        self.send(format!("GET {target} HTTP/1.1\r\nHost: example.test\r\n{fields}\r\n")).answer()
+    pub(super) fn get(&mut self, target: &str, fields: &str) -> TlsResponse {
+        self.send(format!("GET {target} HTTP/1.1\r\nHost: example.test\r\n{fields}\r\n")).response()
     }
 
     /// An answer with its Content-Length.
     #[track_caller]
-    pub(super) fn answer(&mut self) -> Answer {
+    pub(super) fn response(&mut self) -> TlsResponse {
         self.try_answer().unwrap_or_else(|error| panic!("no answer: {error}"))
     }
 
-    pub(super) fn try_answer(&mut self) -> io::Result<Answer> {
+    pub(super) fn try_answer(&mut self) -> io::Result<TlsResponse> {
         let head = self.try_until(b"\r\n\r\n")?;
         let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -134,7 +134,7 @@ impl Tls {
         while self.buffer.len() < length {
             self.fill()?;
         }
-        Ok(Answer { status, head, body: self.buffer.drain(..length).collect() })
+        Ok(TlsResponse { status, head, body: self.buffer.drain(..length).collect() })
     }
 
     /// Reads up to and with this text.
@@ -196,9 +196,9 @@ impl Tls {
     }
 }
 
-// === impl Answer ===
+// === impl TlsResponse ===
 
-impl Answer {
+impl TlsResponse {
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into()
     }

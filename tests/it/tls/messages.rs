@@ -37,9 +37,9 @@ fn files_are_the_same_byte_for_byte() {
     // The second time it comes from sealed memory, which the kernel could send without TLS.
     for _ in 0..3 {
         for size in sizes {
-            let answer = client.get(&format!("/s/{size}.bin"), "");
-            assert_eq!(answer.status, 200);
-            assert!(answer.body == pattern(size), "{size}");
+            let response = client.get(&format!("/s/{size}.bin"), "");
+            assert_eq!(response.status, 200);
+            assert!(response.body == pattern(size), "{size}");
         }
     }
     let whole = pattern(1 << 20);
@@ -48,9 +48,9 @@ fn files_are_the_same_byte_for_byte() {
         ("1000-300000", &whole[1000..=300_000]),
         ("-70000", &whole[whole.len() - 70_000..]),
     ] {
-        let answer = client.get("/s/1048576.bin", &format!("Range: bytes={range}\r\n"));
-        assert_eq!(answer.status, 206, "{range}");
-        assert!(answer.body == part, "{range}");
+        let response = client.get("/s/1048576.bin", &format!("Range: bytes={range}\r\n"));
+        assert_eq!(response.status, 206, "{range}");
+        assert!(response.body == part, "{range}");
     }
 }
 
@@ -79,9 +79,13 @@ fn a_trusted_proxy_knows_better() {
         assert_eq!(client.get("/", &fields).text(), "https 443 192.0.2.1");
     }
     // The balancer's client came without TLS, whatever the balancer itself speaks here.
-    let answer = client.get("/a", "X-Forwarded-Proto: http\r\n");
-    assert_eq!(answer.status, 301);
-    assert!(answer.head.contains("\r\nlocation: https://example.test/a\r\n"), "{}", answer.head);
+    let response = client.get("/a", "X-Forwarded-Proto: http\r\n");
+    assert_eq!(response.status, 301);
+    assert!(
+        response.head.contains("\r\nlocation: https://example.test/a\r\n"),
+        "{}",
+        response.head
+    );
 }
 
 #[test]
@@ -145,7 +149,7 @@ fn half_closed_client_gets_its_response() {
         }
         // It was asked whether it is still there.
         assert!(client.until("\r\n\r\n").starts_with("HTTP/1.1 100 "));
-        assert_eq!(client.answer().text(), "hello");
+        assert_eq!(client.response().text(), "hello");
         assert!(client.until_closed().unwrap().is_empty());
     }
 }
@@ -177,9 +181,9 @@ fn early_response_reaches_a_client_that_sends_first() {
     let mut client = connect(&sideman);
     let head = format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n");
     client.send([head.as_bytes(), &pattern(LONG)].concat());
-    let answer = client.answer();
-    assert_eq!(answer.status, 413);
-    assert!(answer.head.contains("connection: close"), "{}", answer.head);
+    let response = client.response();
+    assert_eq!(response.status, 413);
+    assert!(response.head.contains("connection: close"), "{}", response.head);
     assert!(client.until_closed().unwrap().is_empty());
 }
 
@@ -194,7 +198,7 @@ fn an_upload_arrives_whole() {
     let body = pattern(3 << 20);
     let head = format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: {}\r\n\r\n", body.len());
     client.send([head.as_bytes(), &body].concat());
-    assert_eq!(client.answer().text(), "whole");
+    assert_eq!(client.response().text(), "whole");
 }
 
 #[test]
@@ -236,9 +240,9 @@ fn a_head_that_takes_too_long_is_answered_here_too() {
     let sideman = self_signed(&application.url()).set("server.header_timeout", "1s").start();
     let mut client = connect(&sideman);
     client.send("GET /late HTTP/1.1\r\nHost: a.t");
-    let answer = client.answer();
-    assert_eq!(answer.status, 408, "{}", answer.text());
-    assert!(answer.text().contains("not complete in time"), "{}", answer.text());
+    let response = client.response();
+    assert_eq!(response.status, 408, "{}", response.text());
+    assert!(response.text().contains("not complete in time"), "{}", response.text());
     // Nothing was cut off: the end is said.
     assert!(client.until_closed().unwrap().is_empty());
     assert_eq!(sideman.log_of("/late")["error"], "client_head_timeout");

@@ -22,9 +22,9 @@ fn write(directory: &TempDir, application: &App, lines: &str) -> Settings {
 
 #[track_caller]
 fn reload(sideman: &Sideman) -> String {
-    let answer = sideman.admin_post("/-/reload");
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.text()
+    let response = sideman.admin_post("/-/reload");
+    assert_eq!(response.status, 200, "{}", response.text());
+    response.text()
 }
 
 fn try_connect(address: SocketAddr) -> std::io::Result<Tls> {

@@ -188,10 +188,10 @@ fn reload_and_events_hold_nothing_of_a_damaged_key() {
     let sideman = settings(&application.url(), &files).start().until_ready();
     for (case, text, expected) in damaged(&pair, &other) {
         directory.write("a.key", &text);
-        let answer = sideman.admin_post("/-/reload");
-        assert_eq!(answer.status, 422, "{case}: {}", answer.text());
-        assert!(answer.text().contains(expected), "{case}: {}", answer.text());
-        holds_nothing_of(&pair.key, &answer.text(), case);
+        let response = sideman.admin_post("/-/reload");
+        assert_eq!(response.status, 422, "{case}: {}", response.text());
+        assert!(response.text().contains(expected), "{case}: {}", response.text());
+        holds_nothing_of(&pair.key, &response.text(), case);
     }
     // The last one is seen by the thread that watches the files, too.
     sideman.event("changed certificate can't be used");

@@ -38,9 +38,9 @@ fn ask(path: &Path, target: &str, fields: &str) -> String {
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let head = format!("GET {target} HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n");
     stream.write_all(format!("{head}{fields}\r\n").as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).unwrap();
+    String::from_utf8_lossy(&response).into_owned()
 }
 
 #[test]

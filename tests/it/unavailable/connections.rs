@@ -86,13 +86,13 @@ fn and_within_its_body() {
 fn nor_may_a_slow_client_draw_it_out() {
     // There is always something to read, and nothing is ever waited for but the client.
     const SIZE: usize = 20_000_000;
-    let answer = App::reply(&vec![b'x'; SIZE]);
+    let response = App::reply(&vec![b'x'; SIZE]);
     let asked = Gate::new();
     let app = App::start({
         let asked = asked.clone();
         move |_| {
             asked.open();
-            answer.clone()
+            response.clone()
         }
     });
     let settings = Settings::before(&app.url()).set("buffers.max_response", "0B");

@@ -7,8 +7,8 @@ use std::{
 
 use super::ask;
 use crate::support::{
-    After, App, Gate, Origin, Packet, Place, Protocol, ReservedPort, Settings, TempDir, UwsgiApp,
-    Way, can_mount, close, eventually, expect, repeat_for, skip,
+    After, App, Gate, Origin, Packet, Protocol, ReservedAddress, ReservedPort, Settings, TempDir,
+    UwsgiApp, Way, can_mount, close, eventually, expect, repeat_for, skip,
 };
 
 fn before(urls: &[&str]) -> Settings {
@@ -267,7 +267,7 @@ fn an_event_names_the_application_that_failed_and_what_to_do() {
 /// One that comes and goes would fill the log.
 #[test]
 fn outages_are_logged_once_in_ten_seconds() {
-    let place = Place::new(Way { protocol: Protocol::Http, is_unix: false });
+    let place = ReservedAddress::new(Way { protocol: Protocol::Http, is_unix: false });
     let sideman = Settings::before(&place.url()).start();
     let mut outages = 0;
     let mut come_and_go = || {

@@ -44,8 +44,8 @@ fn a_handshake_byte_for_byte() {
 #[test]
 fn abandoned_handshake_connection_is_not_reused() {
     let (asked, left) = (Gate::new(), Gate::new());
-    let [asks, answers] = accepts();
-    let abandoned = vec![asks, open(&asked), wait(&left), answers, until_closed()];
+    let [asks, responses] = accepts();
+    let abandoned = vec![asks, open(&asked), wait(&left), responses, until_closed()];
     let ok = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
     let origin = Origin::scripts([abandoned, vec![expect("GET /next "), send(ok)]]);
     let sideman = Settings::before(&origin.url()).set("server.workers", "1").start();

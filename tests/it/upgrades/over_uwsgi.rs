@@ -9,8 +9,8 @@ use std::{
 
 use super::uvicorn::{BINARY, CLOSE, Frame, TEXT, next_frame, send_frame};
 use crate::support::{
-    Django, Origin, Place, Protocol, Step, TempDir, Way, close, expect, pattern, receive, send,
-    until_closed,
+    Django, Origin, Protocol, ReservedAddress, Step, TempDir, Way, close, expect, pattern, receive,
+    send, until_closed,
     websocket::{ACCEPT, ASK},
 };
 
@@ -18,7 +18,7 @@ use crate::support::{
 #[derive(Debug)]
 struct Uwsgi {
     child: Child,
-    place: Place,
+    reserved: ReservedAddress,
     home: TempDir,
 }
 
@@ -104,7 +104,7 @@ fn frames_come_back_from_a_real_uwsgi() {
     let Some(django) = Django::prepared() else { return };
     for is_unix in [false, true] {
         let uwsgi = Uwsgi::start(django, is_unix);
-        let sideman = uwsgi.place.settings().set("upstream.wait", "15s").start().until_ready();
+        let sideman = uwsgi.reserved.settings().set("upstream.wait", "15s").start().until_ready();
         let mut client = sideman.connect();
         client.send(ASK);
         let answer = client.until("\r\n\r\n").to_lowercase();
@@ -129,13 +129,13 @@ fn frames_come_back_from_a_real_uwsgi() {
 
 impl Uwsgi {
     fn start(django: &Django, is_unix: bool) -> Self {
-        let (home, place) =
-            (TempDir::new(), Place::new(Way { protocol: Protocol::Uwsgi, is_unix }));
+        let (home, reserved) =
+            (TempDir::new(), ReservedAddress::new(Way { protocol: Protocol::Uwsgi, is_unix }));
         let log = File::create(home.join("server.log")).unwrap();
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/upgrades/ws.py");
-        let (bind, stdin) = match place.path() {
+        let (bind, stdin) = match reserved.path() {
             Some(path) => (path.display().to_string(), Stdio::null()),
-            None => ("fd://0".to_owned(), Stdio::from(OwnedFd::from(place.listen()))),
+            None => ("fd://0".to_owned(), Stdio::from(OwnedFd::from(reserved.listen()))),
         };
         let mut command = django.command("uwsgi", home.path());
         command
@@ -147,7 +147,7 @@ impl Uwsgi {
             .stdin(stdin)
             .stdout(Stdio::from(log.try_clone().unwrap()))
             .stderr(log);
-        Self { child: command.spawn().unwrap(), place, home }
+        Self { child: command.spawn().unwrap(), reserved, home }
     }
 }
 

@@ -51,8 +51,9 @@ fn others_get_none() {
 
 #[test]
 fn unannounced_ones_stay_behind() {
-    let answer = ANSWER.replace("Trailer: X-Sum, Set-Cookie, Content-Length\r\n", "");
-    let origin = Origin::script([expect("GET / "), send(&answer), expect("GET / "), send(&answer)]);
+    let response = ANSWER.replace("Trailer: X-Sum, Set-Cookie, Content-Length\r\n", "");
+    let origin =
+        Origin::script([expect("GET / "), send(&response), expect("GET / "), send(&response)]);
     let sideman = Settings::before(&origin.url()).start();
     let mut client = sideman.connect();
     for _ in 0..2 {

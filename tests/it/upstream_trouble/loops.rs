@@ -123,10 +123,10 @@ fn looped_http2_request_is_508() {
     // The others on its connection are served.
     let fields = [("cdn-loop", named.as_str())];
     let (first, second) = (client.ask("GET", "/again", &fields), client.ask("GET", "/", &[]));
-    assert_eq!(client.answer(first).status, 508);
-    assert_eq!(client.answer(second).text(), named);
+    assert_eq!(client.response(first).status, 508);
+    assert_eq!(client.response(second).text(), named);
     let third = client.post("/again", &fields, b"order");
-    assert_eq!(client.answer(third).status, 508);
+    assert_eq!(client.response(third).status, 508);
     assert_eq!(client.get("/").text(), named);
 }
 
@@ -137,6 +137,6 @@ fn check_comes_back(sideman: &Sideman, named: &str) {
     assert_eq!(sideman.connect().ask("GET", "/again", &field).status, 508);
     let mut client = Http2::connect(sideman.address());
     let stream = client.ask("GET", "/again", &[("cdn-loop", named)]);
-    assert_eq!(client.answer(stream).status, 508);
+    assert_eq!(client.response(stream).status, 508);
     assert_eq!(sideman.log_of("/again")["error"], "loop_detected");
 }

@@ -12,8 +12,8 @@ use std::{
 };
 
 use crate::support::{
-    App, Django, Origin, Place, Protocol, Response, Server, Settings, Sideman, Way, Wsgi, close,
-    eventually, expect, pause, repeat_for, send,
+    App, Django, Origin, Protocol, ReservedAddress, Response, Server, Settings, Sideman, Way, Wsgi,
+    close, eventually, expect, pause, repeat_for, send,
 };
 
 /// Until the error has its name: 3 s of silence, the question, and a busy machine.
@@ -314,15 +314,15 @@ fn server_that_speaks_the_right_protocol_later_is_used() {
 /// After a deployment another application may be at the address.
 #[test]
 fn server_that_speaks_the_other_protocol_after_a_restart_is_named() {
-    let place = Place::new(Way { protocol: Protocol::Http, is_unix: false });
-    let before = App::on(place.listen().into(), |_| App::reply(b"before"));
-    let sideman = Settings::before(&place.url()).set("upstream.wait", "0s").start();
+    let reserved = ReservedAddress::new(Way { protocol: Protocol::Http, is_unix: false });
+    let before = App::on(reserved.listen().into(), |_| App::reply(b"before"));
+    let sideman = Settings::before(&reserved.url()).set("upstream.wait", "0s").start();
     let mut client = sideman.connect();
     assert_eq!(client.get("/").text(), "before");
     drop(before);
     assert_eq!(client.get("/down").status, 502);
     assert_eq!(sideman.log_of("/down")["error"], "upstream_refused");
-    let _after = ByFirstByte::on(place.listen().into(), Some(Spoken::Uwsgi));
+    let _after = ByFirstByte::on(reserved.listen().into(), Some(Spoken::Uwsgi));
     eventually("the name of the error", || {
         client.get("/after").text().contains("does not speak the protocol").then_some(())
     });

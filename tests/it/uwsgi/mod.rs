@@ -14,6 +14,6 @@ fn reply(text: &str) -> Vec<u8> {
 }
 
 /// Over TCP and over a unix socket, one application that answers so.
-fn both(answer: impl Fn(&Packet) -> Vec<u8> + Clone + Send + Sync + 'static) -> [UwsgiApp; 2] {
-    [UwsgiApp::tcp(After::Close, answer.clone()), UwsgiApp::unix(After::Close, answer)]
+fn both(response: impl Fn(&Packet) -> Vec<u8> + Clone + Send + Sync + 'static) -> [UwsgiApp; 2] {
+    [UwsgiApp::tcp(After::Close, response.clone()), UwsgiApp::unix(After::Close, response)]
 }

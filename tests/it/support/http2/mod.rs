@@ -5,7 +5,7 @@ pub(crate) mod frame;
 pub(crate) mod hpack;
 mod parts;
 
-pub(crate) use self::parts::{Answer, PREFACE, headers, setting, settings_frame, usual};
+pub(crate) use self::parts::{Http2Response, PREFACE, headers, setting, settings_frame, usual};
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -26,7 +26,7 @@ pub(crate) struct Http2 {
     stream: TcpStream,
     buffer: Vec<u8>,
     decoder: Decoder,
-    answers: BTreeMap<u32, Answer>,
+    responses: BTreeMap<u32, Http2Response>,
     /// The block of a HEADERS frame whose continuation is to come.
     block: Option<Frame>,
     next: u32,
@@ -77,7 +77,7 @@ impl Http2 {
             stream,
             buffer: Vec::new(),
             decoder: Decoder::new(),
-            answers: BTreeMap::new(),
+            responses: BTreeMap::new(),
             block: None,
             next: 1,
             window: 65_535,
@@ -161,7 +161,7 @@ impl Http2 {
             let own = *self.windows.entry(stream).or_insert(self.first_window);
             let most = usize::try_from(own.min(self.window).clamp(0, 16_384)).unwrap();
             if most == 0 && !body.is_empty() {
-                if self.answers.get(&stream).is_some_and(Answer::is_over) {
+                if self.responses.get(&stream).is_some_and(Http2Response::is_over) {
                     return;
                 }
                 self.step();
@@ -194,21 +194,21 @@ impl Http2 {
 
     /// A request and its whole answer.
     #[track_caller]
-    pub(crate) fn get(&mut self, path: &str) -> Answer {
+    pub(crate) fn get(&mut self, path: &str) -> Http2Response {
         let stream = self.ask("GET", path, &[]);
-        self.answer(stream)
+        self.response(stream)
     }
 
     /// Waits for the end of a stream.
     #[track_caller]
-    pub(crate) fn answer(&mut self, stream: u32) -> Answer {
+    pub(crate) fn response(&mut self, stream: u32) -> Http2Response {
         self.until("an answer", |client| client.peek(stream).is_over());
-        self.answers.remove(&stream).unwrap()
+        self.responses.remove(&stream).unwrap()
     }
 
     /// What has come of an answer.
-    pub(crate) fn peek(&self, stream: u32) -> Answer {
-        self.answers.get(&stream).cloned().unwrap_or_default()
+    pub(crate) fn peek(&self, stream: u32) -> Http2Response {
+        self.responses.get(&stream).cloned().unwrap_or_default()
     }
 
     /// Reads until this holds.
@@ -325,9 +325,9 @@ impl Http2 {
             kind::DATA => {
                 assert!(!frame.has(flag::PADDED), "{frame:?}");
                 self.order.push_back(frame.stream);
-                let answer = self.answers.entry(frame.stream).or_default();
-                answer.body.extend(&frame.payload);
-                answer.is_complete = frame.has(flag::END_STREAM);
+                let response = self.responses.entry(frame.stream).or_default();
+                response.body.extend(&frame.payload);
+                response.is_complete = frame.has(flag::END_STREAM);
                 let by = u32::try_from(frame.payload.len()).unwrap();
                 if self.takes && by > 0 {
                     let open =
@@ -345,7 +345,7 @@ impl Http2 {
                 self.on_block(whole);
             }
             kind::RST_STREAM => {
-                self.answers.entry(frame.stream).or_default().reset = Some(frame.number(0));
+                self.responses.entry(frame.stream).or_default().reset = Some(frame.number(0));
             }
             kind::SETTINGS if frame.has(flag::ACK) => self.acknowledged += 1,
             kind::SETTINGS => {
@@ -386,17 +386,17 @@ impl Http2 {
             return;
         }
         let fields = self.decoder.decode(&frame.payload);
-        let answer = self.answers.entry(frame.stream).or_default();
+        let response = self.responses.entry(frame.stream).or_default();
         let status = fields.first().filter(|(name, _)| name == ":status");
         match status.map(|(_, status)| status.parse().unwrap()) {
             Some(interim @ 100..=199) => {
-                assert_eq!(answer.status, 0, "{interim} behind the answer");
-                answer.interim.push(interim);
-                answer.interim_fields.extend(fields);
+                assert_eq!(response.status, 0, "{interim} behind the answer");
+                response.interim.push(interim);
+                response.interim_fields.extend(fields);
             }
-            Some(status) => (answer.status, answer.fields) = (status, fields),
-            None => answer.trailers = Some(fields),
+            Some(status) => (response.status, response.fields) = (status, fields),
+            None => response.trailers = Some(fields),
         }
-        answer.is_complete = frame.has(flag::END_STREAM);
+        response.is_complete = frame.has(flag::END_STREAM);
     }
 }

@@ -16,7 +16,7 @@ pub(crate) mod setting {
 
 /// What came on one stream.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct Http2Response {
     pub(crate) status: u16,
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) interim: Vec<u16>,
@@ -29,9 +29,9 @@ pub(crate) struct Answer {
     pub(crate) reset: Option<u32>,
 }
 
-// === impl Answer ===
+// === impl Http2Response ===
 
-impl Answer {
+impl Http2Response {
     pub(crate) fn is_over(&self) -> bool {
         self.is_complete || self.reset.is_some()
     }
