@@ -1,4 +1,4 @@
-//! The plan put to work: what all workers share.
+//! The plan in use: everything that all workers share.
 
 use std::{
     net::IpAddr,
@@ -20,52 +20,52 @@ use crate::{
     upstream::Backends,
 };
 
-/// Bytes of a request's head that need no room among the long ones: most heads have fewer.
+/// Bytes of a request's head that need no reservation. Most heads are shorter.
 pub const USUAL_HEAD: usize = 4 * 1024;
 
-/// Everything that a request needs besides its worker's own things. A request keeps the one that
-/// it began with.
+/// Everything that a request needs, except for its worker's own state. A request keeps the one that it began with.
 #[derive(Debug)]
 pub struct App {
     pub plan: Plan,
     /// The site's own files.
     pub files: Arc<FileStore>,
-    /// What users uploaded, and what the application alone may send.
+    /// User uploads, and the files that only the application may send.
     pub media: Arc<FileStore>,
-    /// The application that answers what no route names another for.
+    /// The application for paths that no route matches.
     backends: Arc<UpstreamHandle>,
-    /// Those of the plan's routes, in their order.
+    /// The applications of the plan's routes, in their order.
     routed: Vec<Arc<UpstreamHandle>>,
     /// The server that has other releases' files.
     fallback: Option<Arc<UpstreamHandle>>,
     pub metrics: Arc<Metrics>,
     pub(super) pages: Arc<StatusPages>,
-    /// The name of this process towards the application: the same through all reloads.
+    /// The name of this process in `CDN-Loop`. It does not change on reload.
     pub(super) loop_token: LoopToken,
-    /// Where bodies wait.
+    /// The buffers for bodies.
     pub(super) buffers: BodyBuffers,
-    /// What the heads of requests may take that are longer than usual.
+    /// The budget for request heads that are longer than usual.
     heads: Budget,
     pub(super) warned: Arc<WarnedOnce>,
-    /// Keeps requests that fail from filling the event log, each kind apart: none silences another.
+    /// Keeps failing requests from filling the event log. Each kind has its own throttle, so that none silences
+    /// another.
     failure_throttles: Arc<[LogThrottle; FailureKind::ALL.len()]>,
-    /// The same for files that the application names, or the fallback has.
+    /// Keeps failures of files that the application names or the fallback has from filling the event log.
     pub(super) failure_throttle: Arc<LogThrottle>,
 }
 
-/// What was told once already of the peers, under these settings.
+/// The warnings about peers that were logged already, under these settings.
 #[derive(Debug, Default)]
 pub(super) struct WarnedOnce {
-    /// One that is not trusted sends forwarding headers.
+    /// An untrusted peer sent forwarding headers.
     pub(super) untrusted_peer: AtomicBool,
-    /// A trusted one sends a header that tells who the client is, and that is dropped.
+    /// A trusted peer sent an identity header, which was dropped.
     pub(super) identity: AtomicBool,
 }
 
 // === impl App ===
 
 impl App {
-    /// Puts a plan to work. Touches no file and opens no connection.
+    /// Creates the app of a plan. Opens no file and no connection.
     pub fn new(plan: Plan, metrics: Arc<Metrics>) -> Self {
         let process = Arc::clone(metrics.process());
         let files = FileStore::new(&plan.files, Arc::clone(&process.static_store));
@@ -91,8 +91,8 @@ impl App {
         }
     }
 
-    /// Puts another plan to work, with what is known already where it says the same. Nothing of this one
-    /// changes before [`supervise_upstreams`](Self::supervise_upstreams).
+    /// Creates the app of another plan. It takes over the state of every part whose settings are unchanged. Nothing of
+    /// this app changes before [`supervise_upstreams`](Self::supervise_upstreams).
     pub fn next(&self, plan: Plan) -> Self {
         let process = self.metrics.process();
         let store = |same: bool,
@@ -122,7 +122,7 @@ impl App {
         let buffers = if plan.buffers == self.plan.buffers {
             self.buffers.clone()
         } else {
-            // They count what both hold.
+            // The counters are shared by both.
             buffers(&plan.buffers, &process.buffers)
         };
         let trust = |server: &plan::ServerSettings| {
@@ -148,7 +148,7 @@ impl App {
         }
     }
 
-    /// Begins what runs beside the requests, unless `before`, whose place it takes, has begun it. Reads
+    /// Starts the work beside the requests, unless `before`, the app that this one replaces, has started it. Reads
     /// files.
     pub fn begin(&self, before: Option<&Self>) {
         if before.is_none_or(|before| !Arc::ptr_eq(&before.files, &self.files)) {
@@ -162,8 +162,8 @@ impl App {
         }
     }
 
-    /// Sees to the servers of all applications beside the requests, as these settings say. To be called
-    /// within the runtime where that is done.
+    /// Supervises the servers of all applications under these settings. Must be called within the runtime that
+    /// supervises them.
     pub fn supervise_upstreams(&self) {
         self.backends.supervise(&self.plan.upstream);
         for (upstream_handle, route) in self.routed.iter().zip(&self.plan.routes) {
@@ -174,7 +174,7 @@ impl App {
         }
     }
 
-    /// Gives back what only requests that have begun use from now on: `next` has taken its place.
+    /// Releases what only requests in flight still use, once `next` has replaced this app.
     pub fn retire(&self, next: &Self) {
         for (old, new) in [(&self.files, &next.files), (&self.media, &next.media)] {
             if !Arc::ptr_eq(old, new) {
@@ -192,8 +192,8 @@ impl App {
         }
     }
 
-    /// Makes room for a head of so many bytes in all, beyond what was reserved for it. `false` if long heads have
-    /// taken all there is. Those of usual length need none.
+    /// Reserves memory for a head of `bytes` bytes in all, beyond what `room` holds already. Returns `false` if other
+    /// long heads have used up the budget. Heads of usual length need no reservation.
     pub fn reserve_head(&self, room: &mut Option<Reservation>, bytes: usize) -> bool {
         if bytes <= USUAL_HEAD {
             return true;
@@ -202,24 +202,24 @@ impl App {
         room.grow((bytes as u64).saturating_sub(room.amount()))
     }
 
-    /// The application that answers what no route names another for.
+    /// Returns the application for paths that no route matches.
     pub(super) fn backends(&self) -> &Arc<Backends> {
         &self.backends.backends
     }
 
-    /// The applications of the plan's routes, in their order.
+    /// Returns the applications of the plan's routes, in their order.
     pub(super) fn routes(&self) -> impl Iterator<Item = (&plan::UpstreamSettings, &Arc<Backends>)> {
         let plans = self.plan.routes.iter().map(|route| &route.upstream);
         plans.zip(self.routed.iter().map(|upstream_handle| &upstream_handle.backends))
     }
 
-    /// The server that has other releases' files.
+    /// Returns the server that has other releases' files.
     pub(super) fn fallback(&self) -> Option<(&FallbackSettings, &Arc<Backends>)> {
         let upstream_handle = self.fallback.as_ref()?;
         self.plan.missing.fallback.as_ref().map(|plan| (plan, &upstream_handle.backends))
     }
 
-    /// The store that a family of prefixes has.
+    /// Returns the store of a kind of prefix.
     pub(super) fn store(&self, store_kind: StoreKind) -> &Arc<FileStore> {
         match store_kind {
             StoreKind::Static => &self.files,
@@ -227,19 +227,19 @@ impl App {
         }
     }
 
-    /// What keeps a kind of failure from filling the event log.
+    /// Returns the throttle for a kind of failure.
     pub(super) fn failure_throttle(&self, kind: FailureKind) -> &LogThrottle {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.failure_throttles[kind as usize]
     }
 
-    /// Whether a peer's `X-Forwarded-*` headers are believed.
+    /// Whether a peer is a trusted proxy, so that its `X-Forwarded-*` headers count.
     pub(super) fn is_trusted(&self, address: IpAddr) -> bool {
         self.plan.server.trusted_proxies.iter().any(|net| net.contains(&address))
     }
 }
 
-/// It is no application: what is counted of it stands elsewhere.
+/// Creates a handle that no application metric counts: the fallback has metrics of its own.
 fn uncounted(fallback: &FallbackSettings) -> Arc<UpstreamHandle> {
     UpstreamHandle::new(Backends::new(&fallback.server, &Arc::default()))
 }

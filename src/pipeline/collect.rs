@@ -1,6 +1,6 @@
-//! Keeps slow clients away from the application: a request's body is complete before the application
-//! sees the request, and an answer is taken from it as fast as it writes. What is too long for memory
-//! waits in files (`body/`). Routes, and answers that say so, go on as they come.
+//! Keeps slow clients away from the application. The application sees a request once its body is complete, and Sideman
+//! reads a response as fast as the application writes it. Bodies that are too long for memory spill to files (`body/`).
+//! Routes can disable this, and so can a response.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     upstream::{RequestFraming, UpstreamClient},
 };
 
-/// What of a request and its answer goes on as it comes.
+/// Returns which parts of a request and its response are streamed.
 pub(super) fn streaming(plan: &Plan, path: &NormalPath) -> Streaming {
     if plan.unbuffered.is_empty() {
         return Streaming::default();
@@ -27,8 +27,8 @@ pub(super) fn streaming(plan: &Plan, path: &NormalPath) -> Streaming {
     longest.map_or_else(Streaming::default, |one| one.streaming)
 }
 
-/// Takes the body from the client, unless it is to be streamed. Gives how the application will know
-/// its end: by its length, whatever the client said. WSGI servers read nothing without one.
+/// Reads the body from the client, unless it is streamed. Returns how the application learns where the body ends: by
+/// its length if it is collected, whatever the client announced. WSGI servers read no body without a length.
 pub(super) async fn request(
     local: &WorkerState,
     context: &RequestContext,
@@ -36,7 +36,7 @@ pub(super) async fn request(
     (upstream, streaming): (&UpstreamClient, Streaming),
 ) -> Result<RequestFraming, Error> {
     let limit = local.app.plan.server.max_body.unwrap_or(u64::MAX);
-    // Before anything is read: a client that asks first (Expect) is not told to go on.
+    // This comes before the first read: a client that sends Expect gets no 100 for a body that is too long.
     if body.size_hint().lower() > limit {
         return Err(Error::new(FailureKind::BodyTooLarge));
     }
@@ -44,7 +44,7 @@ pub(super) async fn request(
     if body.is_end_stream() {
         return Ok(framing);
     }
-    // Not every protocol has a way to say where a body ends that has no length.
+    // Not every protocol can mark the end of a body without a length.
     let streams =
         streaming.request && (framing != RequestFraming::Chunked || upstream.takes_chunks());
     let buffers = buffers(local, context);
@@ -66,7 +66,7 @@ pub(super) async fn request(
     })
 }
 
-/// Has the rest of an answer read as fast as the application writes.
+/// Reads the rest of a response as fast as the application writes it.
 pub(super) async fn response(
     local: &WorkerState,
     context: &RequestContext,
@@ -80,7 +80,8 @@ pub(super) async fn response(
     body.relayed(&buffers(local, context), report).await
 }
 
-/// The room for bodies of this request's client. Behind a proxy that does not say who it is, there is no single one.
+/// Returns the buffers for the bodies of this request's client. Behind a proxy that does not name the client, there is
+/// no per-client limit.
 fn buffers(local: &WorkerState, context: &RequestContext) -> BodyBuffers {
     let is_proxy = context.is_trusted
         && (context.client == context.connection.address || local.app.is_trusted(context.client));

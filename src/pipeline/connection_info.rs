@@ -1,4 +1,4 @@
-//! What is known of the connection that requests come over. It never changes.
+//! The description of the connection that requests arrive on. It never changes.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -15,32 +15,32 @@ pub struct ConnectionInfo {
     pub(super) text: String,
     /// The port that the client connected to; 0 at a unix socket.
     pub(super) server_port: u16,
-    /// The version of TLS, if the client speaks TLS with Sideman itself.
+    /// The TLS version, if Sideman itself terminates TLS.
     pub(super) tls: Option<TlsVersion>,
 }
 
 // === impl ConnectionInfo ===
 
 impl ConnectionInfo {
-    /// `peer` is `None` at a unix socket, whose clients are on this machine.
+    /// Describes a connection. `peer` is `None` at a unix socket, whose clients are on this machine.
     pub fn new(peer: Option<SocketAddr>, server_port: u16, tls: Option<TlsVersion>) -> Self {
         let address = peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| peer.ip().to_canonical());
         let port = peer.map(|peer| peer.port());
         Self { address, port, text: address.to_string(), server_port, tls }
     }
 
-    /// The peer's address as text.
+    /// Returns the peer's address as text.
     pub fn address(&self) -> &str {
         &self.text
     }
 
-    /// Whether the client came by a unix socket. It is trusted like a proxy, as gunicorn does: the socket's mode has
-    /// let it in, and it has no address that a list could hold.
+    /// Whether the client connected through a unix socket. Such a client is trusted like a proxy, as in gunicorn: the
+    /// socket's mode admits it, and it has no address that a list could name.
     pub(super) fn is_local(&self) -> bool {
         self.port.is_none()
     }
 
-    /// Whether the client speaks TLS with Sideman itself.
+    /// Whether Sideman itself terminates the client's TLS.
     pub(super) fn is_tls(&self) -> bool {
         self.tls.is_some()
     }

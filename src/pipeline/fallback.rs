@@ -24,13 +24,13 @@ use crate::{
     },
 };
 
-/// Requests to the fallback at the same time, for each worker: it is there for stragglers, and must not
-/// cost the site its descriptors when somebody asks for thousands of names that never were.
+/// The maximum of concurrent requests to the fallback, for each worker. Few clients need it, and requests for thousands
+/// of names that never existed must not use up the descriptors.
 const AT_ONCE: usize = 32;
-/// How this server calls itself in `Via`, by which a ring of fallbacks is noticed.
+/// The name of this server in `Via`. It detects a loop of fallbacks.
 const NAME: &str = "sideman-fallback";
 
-/// The other server, as one worker sees it.
+/// The fallback server, as one worker sees it.
 #[derive(Debug)]
 pub(super) struct FallbackClient {
     plan: plan::FallbackSettings,
@@ -38,10 +38,10 @@ pub(super) struct FallbackClient {
     running: Rc<Cell<usize>>,
 }
 
-/// Counts a request for as long as it runs.
+/// Counts a request while it runs.
 struct FallbackPermit(Rc<Cell<usize>>);
 
-/// The body of an answer that is not complete: its request runs until the client has it.
+/// The body of a response that is not complete. Its request runs until the client has the body.
 struct FallbackBody {
     body: Body,
     _running: FallbackPermit,
@@ -50,20 +50,20 @@ struct FallbackBody {
 // === impl FallbackClient ===
 
 impl FallbackClient {
-    /// To be called on a worker's thread.
+    /// Creates the client. Must be called on a worker's thread.
     pub(super) fn start(plan: &plan::FallbackSettings, backends: &Arc<Backends>) -> Rc<Self> {
-        // Its connections are no application's: they are counted apart from those, by `fetch`'s caller.
+        // The caller of `fetch` counts these requests, apart from those of the applications.
         let server = UpstreamClient::start(&plan.server, backends, Arc::default());
         Rc::new(Self { plan: plan.clone(), server, running: Rc::default() })
     }
 
-    /// Whether it is what this would start.
+    /// Whether `start` would create an equal client from these settings.
     pub(super) fn is_like(&self, plan: &plan::FallbackSettings, backends: &Arc<Backends>) -> bool {
         self.plan == *plan && self.server.is_like(&plan.server, backends)
     }
 
-    /// Requests the file that the client requests. `path` is the client's, still encoded. Returns `None` if the fallback
-    /// does not have the file, and as an error why it could not be asked or failed.
+    /// Requests the file that the client requests. `path` is the client's, still encoded. Returns `None` if the
+    /// fallback does not have the file, and an error if the fallback is unavailable or fails.
     pub(super) async fn fetch(
         &self,
         method: &Method,
@@ -101,7 +101,7 @@ impl FallbackClient {
             .map_err(|error| error.to_string())?;
         let headers = reply.fields.to_map();
         Ok(match reply.status {
-            // A bucket may say with 200, and a page, that it has no such file.
+            // A bucket may respond with 200 and a page when it does not have the file.
             StatusCode::OK if is_page(&headers) && !path.ends_with(".html") => None,
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => {
                 let body = match reply.body {
@@ -114,12 +114,12 @@ impl FallbackClient {
             }
             StatusCode::RANGE_NOT_SATISFIABLE => Some(unsatisfiable(headers)),
             status if status.is_server_error() => return Err("it answered with an error".into()),
-            // A bucket says 403 for what it does not have.
+            // A bucket responds with 403 for names that it does not have.
             _ => None,
         })
     }
 
-    /// Where it is, for people.
+    /// Returns the fallback's address, for log events.
     pub(super) fn target(&self) -> String {
         self.plan.server.names()
     }
@@ -130,7 +130,7 @@ fn is_page(headers: &HeaderMap) -> bool {
     media_type.is_some_and(|text| text.to_ascii_lowercase().starts_with(b"text/html"))
 }
 
-/// What the fallback needs to know: nothing about the client, no cookie.
+/// Returns the header fields for the fallback: nothing about the client, no cookie.
 fn fields<'a>(
     headers: &'a Headers,
     host: &'a str,
@@ -154,7 +154,7 @@ fn fields<'a>(
     fields
 }
 
-/// The answer for the client: what is said about the file, and nothing about the server.
+/// Makes the response for the client: the fields about the file, and none about the server.
 fn passed_on(method: &Method, status: StatusCode, given: &HeaderMap, body: Body) -> Response {
     const KEPT: [HeaderName; 10] = [
         header::CONTENT_TYPE,
@@ -172,7 +172,7 @@ fn passed_on(method: &Method, status: StatusCode, given: &HeaderMap, body: Body)
         Response::new(status, if method == Method::HEAD { Body::Empty } else { body });
     let headers = &mut response.head.headers;
     for name in KEPT {
-        // All of its values: a list may come in several lines (RFC 9110, 5.3).
+        // All values are kept: a list may come in several lines (RFC 9110, 5.3).
         for value in given.get_all(&name) {
             headers.append(&name, value.clone());
         }
@@ -185,7 +185,7 @@ fn passed_on(method: &Method, status: StatusCode, given: &HeaderMap, body: Body)
     response
 }
 
-/// The file is there, and shorter than the client thinks (RFC 9110, 15.5.17).
+/// Makes a 416: the file exists, but is shorter than the client assumes (RFC 9110, 15.5.17).
 fn unsatisfiable(mut given: HeaderMap) -> Response {
     let mut response = Response::new(StatusCode::RANGE_NOT_SATISFIABLE, Body::Empty);
     let headers = &mut response.head.headers;
@@ -200,7 +200,7 @@ fn unsatisfiable(mut given: HeaderMap) -> Response {
 // === impl FallbackPermit ===
 
 impl FallbackPermit {
-    /// `None` when too many run already.
+    /// Returns `None` if too many requests are running.
     fn begin(running: &Rc<Cell<usize>>) -> Option<Self> {
         if running.get() >= AT_ONCE {
             return None;

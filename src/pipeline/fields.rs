@@ -1,4 +1,5 @@
-//! Changes the fields of answers: each names its request, and `routes.fields` has rules by the path that was asked for.
+//! Changes the header fields of responses. Every response gets its request id, and `routes.fields` has rules by the
+//! requested path.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -13,8 +14,8 @@ use crate::{
     telemetry::RouteLabel,
 };
 
-/// Gives the response the id of its request, unless the application did. Then makes every change whose prefix
-/// fits, in the plan's order, except for load balancers.
+/// Gives the response the id of its request, unless the application has set one. Then applies every rule whose prefix
+/// matches, in the plan's order, except to health checks.
 pub(super) fn apply(context: &RequestContext, response: &mut Response) {
     if context.takes_response_lines() {
         // The server writes it: see `TrackedResponse::request_id`.
@@ -56,8 +57,8 @@ fn edit(rules: &[FieldRule], path: &NormalPath, headers: &mut HeaderMap) {
     }
 }
 
-/// What tells where an answer ends, or whether its connection does, is not for rules: a wrong value
-/// would have the client take a part of one answer for another.
+/// Whether a field marks the end of a response or of its connection. Rules must not change those: with a wrong value,
+/// the client would take a part of one response for another.
 fn frames(name: &HeaderName) -> bool {
     name == header::CONTENT_LENGTH || fields::is_hop_by_hop(name)
 }
@@ -86,7 +87,7 @@ mod tests {
         rule(prefix, FieldEdit::Remove(name("x-a")))
     }
 
-    /// The values of `x-a`, of which there are two at first.
+    /// Returns the values of `x-a`. The response has two of them before the rules apply.
     fn after(rules: &[FieldRule], target: &str) -> Vec<String> {
         let mut headers = HeaderMap::new();
         headers.append("x-a", HeaderValue::from_static("1"));

@@ -1,5 +1,5 @@
-//! The end of a request: the body that notices when its answer has ended, the access log's line and
-//! the metrics. Nothing else writes them.
+//! The end of a request: the body that notices when the response has ended, the access log's line and the metrics.
+//! Nothing else writes them.
 
 use std::{
     pin::Pin,
@@ -21,7 +21,7 @@ use crate::{
     upstream::ServedBy,
 };
 
-/// A response body together with the record of its request.
+/// A response whose body is tied to the context of its request.
 #[derive(Debug)]
 pub struct TrackedResponse {
     body: Body,
@@ -29,7 +29,7 @@ pub struct TrackedResponse {
     context: Option<Box<RequestContext>>,
 }
 
-/// Puts the last touches to a response and ties its record to it.
+/// Completes a response and ties the request's context to it.
 pub(super) fn seal(
     mut context: Box<RequestContext>,
     response: Response,
@@ -43,29 +43,29 @@ pub(super) fn seal(
 // === impl TrackedResponse ===
 
 impl TrackedResponse {
-    /// The tunnel that this answer opens, if it does; its record goes with it.
+    /// Returns the tunnel that this response opens, if it does. The request's context moves to the tunnel.
     pub fn take_tunnel(&mut self) -> Option<Tunnel> {
         let upgraded = self.context.as_mut()?.upgraded.take()?;
         Some(Tunnel::open(self.context.take()?, upgraded))
     }
 
-    /// The id of its request, if its head is to get one that has none.
+    /// Returns the request's id, if the server must add it to the header section.
     pub fn request_id(&self) -> Option<&[u8]> {
         let context = self.context.as_ref()?;
         context.takes_response_lines().then(|| context.request_id())
     }
 
-    /// Whether its body goes on as the application writes it, and may be silent for as long as that likes.
+    /// Whether the body is streamed as the application writes it. Such a body may pause for any time.
     pub fn streams(&self) -> bool {
         self.context.as_ref().is_some_and(|context| context.streams)
     }
 
-    /// Takes all of its body, if that is in a sealed file which the kernel can send.
+    /// Takes the whole body, if it is in a sealed file that the kernel can send.
     pub fn take_sealed(&mut self) -> Option<SealedPart> {
         self.body.take_sealed()
     }
 
-    /// So much of what was taken was sent; `is_all` tells that nothing is left.
+    /// Records that `bytes` of the taken body were sent; `is_all` means that nothing is left.
     pub fn on_sealed_sent(&mut self, bytes: usize, is_all: bool) {
         if let Some(context) = &mut self.context {
             context.bytes += bytes as u64;
@@ -73,17 +73,18 @@ impl TrackedResponse {
         }
     }
 
-    /// Its body, if that is a part of a file. What is sent of it that way is to be told.
+    /// Returns the body if it is a part of a file. The caller must report what it sends of it
+    /// ([`on_file_sent`](Self::on_file_sent)).
     pub fn file(&mut self) -> Option<&mut FileStream> {
         if let Body::File(file) = &mut self.body { Some(file) } else { None }
     }
 
-    /// So many bytes of the file are sent, or about to be.
+    /// Records that `bytes` of the file are sent, or about to be.
     pub fn on_file_sent(&mut self, bytes: usize, is_all: bool) {
         self.on_sealed_sent(bytes, is_all);
     }
 
-    /// The file can't be sent to its end.
+    /// Records that the rest of the file can't be sent.
     pub fn on_file_failed(&mut self, error: &Error) {
         if let Some(context) = &mut self.context {
             context.error = Some(error.kind());
@@ -91,7 +92,7 @@ impl TrackedResponse {
         }
     }
 
-    /// Its body is not sent: the client asked for none, or the status allows none.
+    /// Drops the body, because the request or the status allows none.
     pub fn omit_body(&mut self) {
         self.body = Body::Empty;
         if let Some(context) = &mut self.context {
@@ -99,19 +100,19 @@ impl TrackedResponse {
         }
     }
 
-    /// Its client has the head, and takes its time for the body: what else is known of the request is given back.
+    /// Releases the request's head once the client has the response's. A client may read the body slowly.
     pub fn release_request_head(&mut self) {
         if let Some(context) = &mut self.context {
             context.release_head();
         }
     }
 
-    /// All of it is about to be written at once: the request is over, and counted before its client can know.
+    /// Ends the request just before the last bytes are written, so that it is counted before the client can know.
     pub fn finish(&mut self) {
         self.context = None;
     }
 
-    /// The client has left, or was cut off, before it had what was handed over of it.
+    /// Records that the client disconnected, or was disconnected, before it had all that was handed over.
     pub fn client_disconnected(&mut self) {
         if let Some(context) = &mut self.context {
             context.error.get_or_insert(FailureKind::ClientDisconnected);
@@ -159,7 +160,7 @@ impl HttpBody for TrackedResponse {
 impl Drop for RequestContext {
     fn drop(&mut self) {
         let now = Instant::now();
-        // 499 is nginx's number for a client that left before there was an answer.
+        // nginx logs 499 for a client that disconnects before there is a response.
         let left = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
         let status = self.status.unwrap_or(left);
         if !self.is_complete && self.error.is_none() {
@@ -185,7 +186,7 @@ impl Drop for RequestContext {
 }
 
 impl RequestContext {
-    /// Whether it has a line. What failed or was slow always has one.
+    /// Whether the request gets a line in the access log. Failed and slow requests always do.
     fn is_reported(&self, status: StatusCode, duration: Duration) -> bool {
         let plan = &self.local.app.plan.log;
         if self.is_quiet {

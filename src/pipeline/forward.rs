@@ -1,5 +1,5 @@
-//! Makes a request fit for the application: what belongs to the client's connection and what a
-//! stranger could forge stays behind, one canonical set of forwarding headers goes with it.
+//! Makes the header fields that the application gets. It drops the fields of the client's connection and those that a
+//! client could forge, and adds one canonical set of forwarding headers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,27 +11,27 @@ use crate::{
     upstream::{RequestFraming, RequestOrigin, UpstreamRequestHead},
 };
 
-/// What happens to a field of the client's.
+/// What happens to a field that the client sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FieldAction {
     Pass,
-    /// Said anew by Sideman or by the codec.
+    /// Sideman or the codec writes a field of its own instead.
     Rewritten,
-    /// It could make the application believe something.
+    /// The field is dropped, because it could deceive the application.
     Forged,
-    /// The same: it tells who the client is, and is not among `server.trusted_headers`.
+    /// The field is dropped, because it names the user and is not among `server.trusted_headers`.
     Identity,
 }
 
-/// Room for the numbers of a head.
+/// Buffers for the numbers in the header fields.
 #[derive(Default)]
 pub(super) struct HeaderDigits {
     port: itoa::Buffer,
     hops: itoa::Buffer,
 }
 
-/// The head that the application gets. `client` is the client's address as text; `fallback_host`
-/// is for HTTP/1.0 requests without one.
+/// Returns the head that the application gets. `client` is the client's address as text; `fallback_host` is the host
+/// for HTTP/1.0 requests that have none.
 pub(super) fn head<'a>(
     context: &'a RequestContext,
     client: &'a str,
@@ -43,7 +43,7 @@ pub(super) fn head<'a>(
     let mut passed: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 7);
     let host = context.host().unwrap_or(fallback_host.as_bytes());
     let scheme = scheme(context);
-    // The fallback's port is the application's own.
+    // The fallback host's port is the application's own.
     let named_port = context.host().and_then(named_port);
     let port = port(context, named_port, scheme);
     let hops = max_forwards::left(&context.parts).filter(|&hops| hops > 0);
@@ -90,14 +90,14 @@ pub(super) fn head<'a>(
             },
             scheme,
             host,
-            // Where the client says which port it came to, it knows better than any listener on the way.
+            // If the client names the port, that is the port it connected to; a listener behind a proxy has another.
             port: named_port.unwrap_or(port),
             version: context.parts.version,
         },
     }
 }
 
-/// How the body's end will be told: by its length if the client told it.
+/// Returns how the end of the body is marked: by its length, if the client has announced it.
 pub(super) fn framing(context: &RequestContext, body: &impl Body) -> RequestFraming {
     match body.size_hint().exact() {
         Some(0) if !context.parts.headers.contains(FieldName::ContentLength) => {
@@ -127,7 +127,7 @@ fn action(known: FieldName, name: &[u8], context: &RequestContext) -> FieldActio
         FieldName::XForwardedFor | FieldName::XForwardedProto | FieldName::XForwardedPort => {
             FieldAction::Forged
         }
-        // CVE-2016-5385: CGI makes HTTP_PROXY of it.
+        // CVE-2016-5385: CGI turns this field into HTTP_PROXY.
         FieldName::Proxy | FieldName::Forwarded | FieldName::XForwarded | FieldName::XRealIp => {
             FieldAction::Forged
         }
@@ -137,7 +137,7 @@ fn action(known: FieldName, name: &[u8], context: &RequestContext) -> FieldActio
     }
 }
 
-/// The same of a name that is not listed: none of those is hop-by-hop.
+/// Returns the action for a name that is not listed. None of those is hop-by-hop.
 fn action_of_other(name: &[u8]) -> FieldAction {
     let text = std::str::from_utf8(name).unwrap_or_default();
     if identity::is_identity(text) {
@@ -150,27 +150,27 @@ fn action_of_other(name: &[u8]) -> FieldAction {
     FieldAction::Pass
 }
 
-/// The scheme that the client used, as far as it can be known.
+/// Returns the scheme that the client used, as far as Sideman can know it.
 pub(super) fn scheme(context: &RequestContext) -> &'static str {
     let told = forwarded::last(context.parts.headers.get_all(FieldName::XForwardedProto));
     let told = told.filter(|_| context.is_trusted);
-    // Some proxies name the scheme of a WebSocket's address.
+    // Some proxies send the scheme of a WebSocket URL.
     let is = |name: &[u8]| told.is_some_and(|told| told.eq_ignore_ascii_case(name));
     match (is(b"https") || is(b"wss"), is(b"http") || is(b"ws")) {
         (true, _) => "https",
-        // A proxy may come by TLS with what it has got without.
+        // A proxy may use TLS to forward a request that it received without.
         (false, true) => "http",
         (false, false) if context.connection.is_tls() => "https",
         (false, false) => "http",
     }
 }
 
-/// The port that a host names.
+/// Returns the port in a host.
 fn named_port(host: &[u8]) -> Option<u16> {
     host::split_port(host).and_then(|(_, digits)| forwarded::port(digits))
 }
 
-/// The port that the client came to, as far as it can be known.
+/// Returns the port that the client connected to, as far as Sideman can know it.
 fn port(context: &RequestContext, named: Option<u16>, scheme: &str) -> u16 {
     let told = forwarded::last(context.parts.headers.get_all(FieldName::XForwardedPort));
     if context.is_trusted
@@ -186,12 +186,13 @@ fn port(context: &RequestContext, named: Option<u16>, scheme: &str) -> u16 {
     }
 }
 
-/// Whether it is the first time.
+/// Whether this is the first call.
 fn is_first(warned: &AtomicBool) -> bool {
     !warned.load(Ordering::Relaxed) && !warned.swap(true, Ordering::Relaxed)
 }
 
-/// The usual mistake behind a load balancer, told once: it is not among the trusted proxies.
+/// Warns once that a peer which sends forwarding headers is not a trusted proxy: the usual mistake behind a load
+/// balancer.
 fn warn_untrusted_peer(context: &RequestContext) {
     if context.is_trusted || !context.parts.headers.contains(FieldName::XForwardedFor) {
         return;
@@ -206,7 +207,8 @@ fn warn_untrusted_peer(context: &RequestContext) {
     }
 }
 
-/// Without this, nobody would see why a login by proxy does not work. Told once. Strangers may send what they like.
+/// Warns once that an identity header of a trusted proxy was dropped. Without the warning, a login by proxy would fail
+/// for no visible reason. Untrusted peers cause no warning, because they may send anything.
 fn warn_identity_header(context: &RequestContext, name: &[u8]) {
     if context.is_trusted && is_first(&context.local.app.warned.identity) {
         tracing::warn!(

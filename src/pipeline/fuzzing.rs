@@ -1,4 +1,4 @@
-//! A target of [`crate::fuzzing`]: what the application says to the server in front of it.
+//! A fuzz target of [`crate::fuzzing`]: the application's instructions to the server in front of it.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode, header};
 use super::{accel, response::Response};
 use crate::{body::Body, fuzz_input, rfc::encoded_word};
 
-/// Tries the fields of a reply, one a line.
+/// Parses the fields of a response, one per line.
 pub fn accel(data: &[u8]) {
     let sent = fuzz_input::fields(data);
     let mut headers = sent.clone();
@@ -44,7 +44,7 @@ pub fn accel(data: &[u8]) {
     }
 }
 
-/// The first counts of a field that comes twice.
+/// If a field comes twice, the first counts.
 fn named(sent: &HeaderMap, name: &str, value: &[u8]) {
     assert_eq!(sent.get(name).map(|value| value.as_bytes()), Some(value));
 }
@@ -54,7 +54,7 @@ fn essence(media_type: &[u8]) -> Vec<u8> {
     essence.trim_ascii().to_vec()
 }
 
-/// What was decoded can be encoded in the plainest way, and is the same again.
+/// Encoding a decoded value in the plainest way and decoding it again gives an equal value.
 fn decoded(value: &[u8]) {
     let Some(text) = encoded_word::decode(value) else { return };
     assert!(encoded_word::is_encoded(value));

@@ -1,5 +1,5 @@
-//! Refuses requests that must not go further: what two servers could read differently. What can be
-//! seen in the bytes alone was refused before (`rfc/request_head`).
+//! Refuses requests that two servers could understand differently. `rfc/request_head` has already refused those whose
+//! bytes are invalid.
 
 use http::{Method, Version};
 
@@ -9,7 +9,7 @@ use crate::{
     rfc::{host, request_parts::FieldName},
 };
 
-/// Checks what a request's head says.
+/// Checks a request's head.
 pub(super) fn check(context: &RequestContext) -> Result<(), Error> {
     let parts = &context.parts;
     if parts.method == Method::CONNECT {
@@ -20,7 +20,7 @@ pub(super) fn check(context: &RequestContext) -> Result<(), Error> {
     }
     let target = parts.path_and_query();
     let is_asterisk = target == "*" && parts.method == Method::OPTIONS;
-    // `?query` alone has no path, `host:80` is for CONNECT: neither may reach the application.
+    // `?query` alone has no path, and `host:80` is for CONNECT. Neither may reach the application.
     if !target.starts_with('/') && !is_asterisk {
         return Err(Error::new(FailureKind::TargetInvalid));
     }
@@ -30,11 +30,11 @@ pub(super) fn check(context: &RequestContext) -> Result<(), Error> {
         return Err(Error::new(FailureKind::HostRepeated));
     }
     match host {
-        // A missing or broken field is an error also if the target names a host (RFC 9112, 3.2).
+        // A missing or invalid field is an error even if the target names a host (RFC 9112, 3.2).
         None if parts.version == Version::HTTP_11 => {
             return Err(Error::new(FailureKind::HostMissing));
         }
-        // `:authority` takes its place (RFC 9113, 8.3.1).
+        // `:authority` replaces it (RFC 9113, 8.3.1).
         None if parts.version > Version::HTTP_11 && parts.authority().is_none() => {
             return Err(Error::new(FailureKind::HostMissing));
         }
@@ -46,11 +46,11 @@ pub(super) fn check(context: &RequestContext) -> Result<(), Error> {
     if !host::is_valid(authority) {
         return Err(Error::new(FailureKind::HostInvalid));
     }
-    // RFC 9112, 3.2.2 lets the target win over the field; whoever stands before us may not know that.
+    // By RFC 9112, 3.2.2 the target wins over the field, but a proxy in front may use the field.
     let scheme = parts.scheme().unwrap_or_default();
     let is_same_host = host.is_none_or(|host| host::are_same(host, authority, scheme));
     let is_same_scheme = match scheme {
-        // `:scheme` is what whoever ended TLS before us has made of it.
+        // `:scheme` is set by whatever terminated TLS in front of Sideman.
         _ if parts.version > Version::HTTP_11 => true,
         "http" => true,
         "https" => forward::scheme(context) == "https",

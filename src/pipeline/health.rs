@@ -1,5 +1,5 @@
-//! The answers for load balancers and orchestrators: is this process in service, does the
-//! application accept connections.
+//! The responses for load balancers and orchestrators: whether this process is in service, and whether the application
+//! accepts connections.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{body::Body, phase::Phase, telemetry::RouteLabel, upstream};
 
-/// How long an answer of the application counts: checks by several balancers share one probe.
+/// How long the result of a probe is used: checks by several balancers share one probe.
 const PROBE_FRESH: Duration = Duration::from_secs(1);
 
 /// Whether the application accepts a connection now.
@@ -25,7 +25,7 @@ pub async fn application_accepts(app: &App) -> bool {
     }
 }
 
-/// Whether this process is in service.
+/// Responds whether this process is in service.
 pub(super) fn health(local: &WorkerState, context: &mut RequestContext) -> Response {
     let reason = match local.phase.get() {
         Phase::Starting => Some("starting: the application has not accepted a connection yet\n"),
@@ -35,7 +35,7 @@ pub(super) fn health(local: &WorkerState, context: &mut RequestContext) -> Respo
     verdict(context, reason)
 }
 
-/// Whether the application accepts connections now.
+/// Responds whether the application accepts connections now.
 pub(super) async fn ready(local: &WorkerState, context: &mut RequestContext) -> Response {
     if local.phase.get() >= Phase::Draining {
         return verdict(context, Some("draining: this process is about to end\n"));

@@ -6,7 +6,7 @@ use crate::{
     rfc::host,
 };
 
-/// Checks the host that a request is for. A list refuses requests that name none.
+/// Checks the host that a request is for. If a list is set, requests without a host are refused.
 pub(super) fn check(context: &RequestContext) -> Result<(), Error> {
     let allowed = &context.local.app.plan.server.allowed_hosts;
     if allowed.is_empty() {

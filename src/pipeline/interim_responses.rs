@@ -1,5 +1,5 @@
-//! The application's interim responses on their way to the client (RFC 9110, 15.2), such as early hints (RFC 8297): the
-//! pipeline queues them, the server that has the connection writes them before the final response.
+//! The application's interim responses (RFC 9110, 15.2), such as early hints (RFC 8297). The pipeline queues them, and
+//! the server that has the connection writes them before the final response.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,13 +11,13 @@ use http::StatusCode;
 use super::response::ResponseHead;
 use crate::rfc::response_lines::ResponseLines;
 
-/// Bytes that may wait for a client, at the most. What comes beyond is left out: an interim response says
-/// nothing that the final one does not.
+/// The maximum of bytes that are queued for a client. Further ones are dropped: an interim response holds nothing that
+/// the final one lacks.
 pub const LIMIT: usize = 32 * 1024;
-/// What a status counts besides its fields.
+/// The bytes that a status counts, besides its fields.
 const STATUS: usize = 64;
 
-/// Interim responses that were not written yet.
+/// The queue of interim responses that are not written yet.
 #[derive(Debug, Default)]
 pub struct InterimResponses {
     waiting: RefCell<Vec<ResponseHead>>,
@@ -28,18 +28,18 @@ pub struct InterimResponses {
 // === impl InterimResponses ===
 
 impl InterimResponses {
-    /// Nothing waits any more: the limit holds for what comes from now on.
+    /// Empties the queue. The limit applies anew to what follows.
     pub fn restart(&self) {
         self.waiting.borrow_mut().clear();
         self.size.set(0);
     }
 
-    /// Takes what waits.
+    /// Takes the queued responses.
     pub fn take(&self) -> Vec<ResponseHead> {
         mem::take(&mut *self.waiting.borrow_mut())
     }
 
-    /// Queues an interim response with these fields, if that is not too much.
+    /// Queues an interim response with these fields, unless that exceeds the limit.
     pub(super) fn push(&self, status: StatusCode, fields: &ResponseLines) {
         let size = self.size.get() + STATUS + fields.as_bytes().len();
         if size <= LIMIT {
@@ -49,7 +49,7 @@ impl InterimResponses {
     }
 }
 
-/// An interim response with the fields that clients may see. Hop-by-hop fields are gone already.
+/// Makes an interim response of the fields that clients may see. Hop-by-hop fields are removed already.
 fn response(status: StatusCode, fields: &ResponseLines) -> ResponseHead {
     let headers = fields.filtered(is_for_clients).to_map();
     ResponseHead { status, headers, ..ResponseHead::default() }
@@ -103,7 +103,7 @@ mod tests {
             queue.push(StatusCode::EARLY_HINTS, &long);
         }
         assert_eq!(queue.take().len(), 1);
-        // All of a request count, whether they were written or not.
+        // All of a request's count, written or not.
         queue.push(StatusCode::EARLY_HINTS, &long);
         assert!(queue.take().is_empty());
         queue.restart();

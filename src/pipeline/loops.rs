@@ -1,6 +1,6 @@
-//! Recognises a request that comes back: the application's address may lead here again, through a name, a load
-//! balancer or another proxy, where the settings do not show it. Each request that is passed on names this
-//! process in `CDN-Loop` (RFC 8586), beside whoever is named there already.
+//! Recognises a request that returns to this process. The application's address may lead back here through a name, a
+//! load balancer or another proxy, and the settings do not show that. Each forwarded request names this process in
+//! `CDN-Loop` (RFC 8586), after the names that are there already.
 
 use http::HeaderValue;
 
@@ -9,8 +9,7 @@ use crate::{
     rfc::request_parts::{FieldName, Headers},
 };
 
-/// The name of this process in `CDN-Loop`. A stranger who has seen it can have his own requests refused with
-/// it, and no others.
+/// The name of this process in `CDN-Loop`. A client that has seen it can only get its own requests refused with it.
 #[derive(Clone, Debug)]
 pub(super) struct LoopToken(HeaderValue);
 
@@ -22,7 +21,7 @@ impl LoopToken {
         Self(HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("sideman")))
     }
 
-    /// Refuses a request that this process has passed on.
+    /// Refuses a request that this process has forwarded.
     pub(super) fn check(&self, headers: &Headers) -> Result<(), Error> {
         for value in headers.get_all(FieldName::CdnLoop) {
             let mut names = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
@@ -33,7 +32,7 @@ impl LoopToken {
         Ok(())
     }
 
-    /// The field that names this process.
+    /// Returns the field that names this process.
     pub(super) fn field(&self) -> (&[u8], &[u8]) {
         (b"cdn-loop", self.0.as_bytes())
     }

@@ -1,5 +1,5 @@
-//! `Max-Forwards` of an OPTIONS request: how many servers may still pass it on (RFC 9110, 7.6.2). TRACE, the other
-//! method that has it, is refused altogether; for all others it means nothing.
+//! `Max-Forwards` of an OPTIONS request: how many servers may still forward it (RFC 9110, 7.6.2). TRACE, the other
+//! method that uses the field, is always refused. For all other methods the field has no meaning.
 
 use http::{HeaderValue, Method, StatusCode, header};
 
@@ -9,7 +9,7 @@ use crate::{
     rfc::request_parts::{FieldName, RequestParts},
 };
 
-/// How often it may still be passed on; `None` if the field says nothing about this request, or is no number.
+/// Returns how often the request may still be forwarded; `None` if the field does not apply, or is no number.
 pub(super) fn left(parts: &RequestParts) -> Option<u64> {
     if parts.method != Method::OPTIONS {
         return None;
@@ -17,14 +17,14 @@ pub(super) fn left(parts: &RequestParts) -> Option<u64> {
     let mut values = parts.headers.get_all(FieldName::MaxForwards);
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let digits = std::str::from_utf8(value).ok().filter(|text| !text.is_empty())?;
-    // The largest number that is known takes the place of any that is larger.
+    // A larger number becomes the largest that fits.
     let digit = |byte: u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
     digits
         .bytes()
         .try_fold(0_u64, |sum, byte| Some(sum.saturating_mul(10).saturating_add(digit(byte)?)))
 }
 
-/// The response to a request that may not be passed on: Sideman is the last that it is for.
+/// Returns the response to a request that must not be forwarded: Sideman is its final recipient.
 pub(super) fn answer(context: &RequestContext) -> Option<Response> {
     if left(&context.parts)? > 0 {
         return None;

@@ -1,18 +1,18 @@
-//! One request from top to bottom. Read [`handle`] first; each step is a file of its own:
+//! The pipeline: one request from top to bottom. Read [`handle`] first. Each step is a file of its own:
 //!
-//! 1. [`request_context`] notes what came, and [`finish`] logs and counts it when its answer has ended.
+//! 1. [`request_context`] records what is known of the request. [`finish`] logs and counts it when its response ends.
 //! 2. [`route`] decides by the path, which [`normal_path`] has decoded once: [`health`], [`files`] or the application.
-//! 3. [`guard`], [`hosts`] and [`loops`] refuse what must not go further; [`redirect`] sends to https.
-//! 4. [`files`] finds the file and decides what of it is sent; or [`proxy`] sends the request that
-//!    [`forward`] has made fit to the application, once [`collect`] has its body. [`accel`] sends a
-//!    file in place of a reply that names one.
+//! 3. [`guard`], [`hosts`] and [`loops`] refuse requests that must not go further; [`redirect`] redirects to https.
+//! 4. [`files`] finds the file and selects the part of it to send. Or [`proxy`] sends the request to the application:
+//!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
+//!    response's body if the application names one.
 //! 5. [`status_page`] turns an error into a status and a page, which may come from [`pages`].
-//! 6. [`fields`] changes the header of the response. The header of a file or of
-//!    the application goes on as lines (`rfc::response_lines`) if no rule changes it.
-//! 7. [`drain_body`] reads what the client still sends of a body that nobody wanted.
+//! 6. [`fields`] changes the header fields of the response. If no rule changes them, those of a file or of the application
+//!    are forwarded as lines (`rfc::response_lines`).
+//! 7. [`drain_body`] reads the rest of a request body that nothing else has read.
 //!
-//! A server gives [`handle`] a [`request`] and what is known of its connection ([`connection_info`]). What a request may
-//! also come to: [`interim_responses`] responses before its own, and a [`tunnel`] after it.
+//! A server gives [`handle`] a [`request`] and a description of its connection ([`connection_info`]). A request may
+//! also have [`interim_responses`] before its final response, and a [`tunnel`] after it.
 
 mod accel;
 mod app;
@@ -69,7 +69,7 @@ use crate::{
     rfc::target::Misplaced,
 };
 
-/// Answers one request. Dropping the future is how a client leaves: the record notices.
+/// Responds to one request. The server drops the future when the client disconnects; the request context notices that.
 pub async fn handle(
     local: Rc<WorkerState>,
     connection: Rc<ConnectionInfo>,
@@ -98,7 +98,7 @@ pub async fn handle(
     finish::seal(context, response)
 }
 
-/// Why a server refuses a request, as an error.
+/// Converts a server's refusal of a request into an error.
 fn refused(RequestRefusal { kind, misplaced }: RequestRefusal) -> Error {
     let error = Error::new(kind);
     match misplaced {
@@ -112,10 +112,10 @@ async fn answer(
     context: &mut RequestContext,
     body: &mut RequestBody,
 ) -> Result<Response, Error> {
-    // The record is written to while the name is in use.
+    // The context is written to while the name is borrowed.
     let path = Rc::clone(&context.path);
     let destination = route::decide(&local.app, &path);
-    // A load balancer asks for its health check with any Host, or none.
+    // Load balancers send health checks with any Host, or with none.
     if !destination.is_health() {
         if local.log.is_full() {
             local.metrics.log_waits.add(1);
@@ -138,7 +138,7 @@ async fn answer(
                 return Ok(response);
             }
             local.app.pages.check_maintenance()?;
-            // Boxed: three times as large as all others together, and all of it is moved before it runs.
+            // Boxed because it is three times as large as all others together, and is moved before it runs.
             Box::pin(proxy::serve(local, context, route, body)).await
         }
     }
@@ -151,7 +151,7 @@ mod tests {
         size_of::<F>()
     }
 
-    /// It is moved several times before it runs first.
+    /// The future is moved several times before it is first polled.
     #[test]
     fn the_future_of_a_request_is_small() {
         assert!(size(handle) <= 2048, "{}", size(handle));

@@ -1,21 +1,21 @@
-//! The path of a request, made normal once: decoded, and without dot segments. Routes, files and rules look at this; the
-//! application gets the target as it came.
+//! The path of a request, normalised once: decoded, and without dot segments. Routes, files and rules use this form;
+//! the application gets the target as the client sent it.
 
 use std::borrow::Cow;
 
 use crate::rfc::path;
 
-/// A path as it came, and what it means.
+/// A path as the client sent it, with its normal form.
 #[derive(Debug)]
 pub(super) struct NormalPath {
     raw: Box<str>,
-    /// `None` if it does not decode, or climbs above the root.
+    /// `None` if the path does not decode, or climbs above the root.
     normal: Option<NormalForm>,
 }
 
 #[derive(Debug)]
 enum NormalForm {
-    /// As nearly every path.
+    /// The path is normal already, as nearly every path is.
     AsItCame,
     Other(Box<[u8]>),
 }
@@ -32,12 +32,12 @@ impl NormalPath {
         Self { raw: raw.into(), normal }
     }
 
-    /// As it came.
+    /// Returns the path as the client sent it.
     pub(super) fn raw(&self) -> &str {
         &self.raw
     }
 
-    /// What it means, if that can be told.
+    /// Returns the normal form, if there is one.
     pub(super) fn normal(&self) -> Option<&[u8]> {
         match self.normal.as_ref()? {
             NormalForm::AsItCame => Some(self.raw.as_bytes()),
@@ -45,7 +45,7 @@ impl NormalPath {
         }
     }
 
-    /// The same, or the path as it came: that is the application's to understand.
+    /// Returns the normal form, or else the path as the client sent it: the application may understand that one.
     pub(super) fn or_raw(&self) -> &[u8] {
         self.normal().unwrap_or(self.raw.as_bytes())
     }

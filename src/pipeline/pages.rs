@@ -1,6 +1,6 @@
-//! Files of the operator's that decide about Sideman's own answers: pages to send in place of the
-//! built-in ones, and the file whose existence says that the site is being worked on. A thread of
-//! their own looks at them once a second; requests see only what it found.
+//! The operator's files that control Sideman's own responses: pages that replace the built-in ones, and the file whose
+//! existence turns on maintenance. A separate thread checks them once a second. Requests see only what that thread
+//! found.
 
 use std::{
     fs::{File, Metadata},
@@ -23,22 +23,22 @@ use crate::{
     plan,
 };
 
-/// The pause between two looks.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A file must have been left alone for so long: it is written in steps, and its times move in
-/// steps of up to 10 ms.
+/// The time that a file must be unchanged before it is read. Writers write in steps, and file times advance in steps of
+/// up to 10 ms.
 const REST: Duration = Duration::from_millis(20);
-/// Bytes of a page, at the most.
+/// The maximum size of a page, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
-/// What was found at the last look.
+/// What the last check found.
 #[derive(Debug)]
 pub(super) struct StatusPages {
     plan: plan::PageSettings,
     /// In the plan's order.
     errors: Vec<Mutex<Option<StatusPage>>>,
     is_maintained: AtomicBool,
-    /// Only requests that have begun use it now: nobody looks any more.
+    /// Set once only requests in flight use these pages: the thread then stops.
     is_retired: AtomicBool,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct StatusPage {
     pub(super) text: Bytes,
 }
 
-/// What the thread remembers from one look to the next.
+/// What the thread remembers between two checks.
 #[derive(Debug, Default)]
 struct PageWatcher {
     /// In the plan's order.
@@ -57,18 +57,18 @@ struct PageWatcher {
     maintenance: PageFile,
 }
 
-/// One file at the last look.
+/// One file at the last check.
 #[derive(Debug, Default)]
 struct PageFile {
     identity: Option<FileIdentity>,
-    /// Whether somebody was told what is wrong with it.
+    /// Whether its fault was logged.
     is_reported: bool,
 }
 
 // === impl StatusPages ===
 
 impl StatusPages {
-    /// Touches no file.
+    /// Creates the pages. Opens no file.
     pub(super) fn new(plan: &plan::PageSettings) -> Arc<Self> {
         let errors = plan.errors.iter().map(|_| Mutex::default()).collect();
         Arc::new(Self {
@@ -79,26 +79,26 @@ impl StatusPages {
         })
     }
 
-    /// The same if they are set in the same way, else others, which know what these do.
+    /// Returns this value if the settings are equal, else a new one that starts with the state of this one.
     pub(super) fn next(self: &Arc<Self>, plan: &plan::PageSettings) -> Arc<Self> {
         if self.plan == *plan {
             return Arc::clone(self);
         }
         let next = Self::new(plan);
         if self.plan.maintenance == plan.maintenance {
-            // It has not begun again.
+            // The new value did not start maintenance anew.
             let is_maintained = self.is_maintained.load(Ordering::Relaxed);
             next.is_maintained.store(is_maintained, Ordering::Relaxed);
         }
         next
     }
 
-    /// Looks no more.
+    /// Stops the checks.
     pub(super) fn retire(&self) {
         self.is_retired.store(true, Ordering::Relaxed);
     }
 
-    /// Looks, and goes on looking until this is dropped or retired.
+    /// Checks the files once, then starts a thread that checks them until this is dropped or retired.
     pub(super) fn begin(self: &Arc<Self>) {
         if self.plan == plan::PageSettings::default() {
             return;
@@ -119,13 +119,13 @@ impl StatusPages {
         }
     }
 
-    /// The page that is set for a status, if its file could be read.
+    /// Returns the page that is set for a status, if its file could be read.
     pub(super) fn error(&self, status: StatusCode) -> Option<StatusPage> {
         let place = self.plan.errors.iter().position(|(with, _)| *with == status)?;
         self.errors.get(place).and_then(|page| lock(page).clone())
     }
 
-    /// Refuses while the site is being worked on.
+    /// Returns an error during maintenance.
     pub(super) fn check_maintenance(&self) -> Result<(), Error> {
         if self.is_maintained.load(Ordering::Relaxed) {
             return Err(Error::new(FailureKind::Maintenance));
@@ -193,7 +193,7 @@ impl PageWatcher {
 // === impl PageFile ===
 
 impl PageFile {
-    /// The contents, unless they are those of the last look.
+    /// Returns the contents, unless they are unchanged since the last check.
     fn read_if_changed(&mut self, path: &Path) -> io::Result<Option<Bytes>> {
         let read = self.try_read(path);
         if read.is_err() {
@@ -203,7 +203,7 @@ impl PageFile {
     }
 
     fn try_read(&mut self, path: &Path) -> io::Result<Option<Bytes>> {
-        // Asked first: to open a pipe would wait for whoever writes to it.
+        // Examined before opening: opening a pipe would wait for a writer.
         let metadata = usable(path.metadata()?)?;
         if self.identity == Some(FileIdentity::of(&metadata)) {
             return Ok(None);
@@ -222,7 +222,7 @@ impl PageFile {
         let after = usable(file.metadata()?)?;
         let is_whole = text.len() as u64 == after.len();
         if is_fresh(&after) || !is_whole || FileIdentity::of(&before) != FileIdentity::of(&after) {
-            // Somebody is writing to it: the next look will find it at rest.
+            // Something is still writing the file. The next check will find it unchanged.
             return Ok(None);
         }
         self.identity = Some(FileIdentity::of(&after));
@@ -260,6 +260,6 @@ fn media_type(path: &Path) -> &'static str {
 }
 
 fn lock(page: &Mutex<Option<StatusPage>>) -> MutexGuard<'_, Option<StatusPage>> {
-    // Only whole pages are put in.
+    // The lock guards only whole pages, so a poisoned one holds a valid page.
     page.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Hands a request to the application and its reply, or the file that this names, to the client.
+//! Sends a request to the application. Sends the client its response, or the file that the response names.
 
 use http::{HeaderMap, StatusCode, header};
 
@@ -15,7 +15,7 @@ use crate::{
     upstream::SendNotes,
 };
 
-/// Answers with what the application says.
+/// Responds with the application's response.
 pub(super) async fn serve(
     local: &WorkerState,
     context: &mut RequestContext,
@@ -25,7 +25,7 @@ pub(super) async fn serve(
     context.route = RouteLabel::Proxy;
     let upstream = local.application(route);
     let streaming = collect::streaming(&local.app.plan, &context.path);
-    // Before the body is taken: what is left of one that is refused is read beside the answer.
+    // This comes before the body is taken: the rest of a refused body is read while the response is sent.
     let framing = collect::request(local, context, body, (upstream, streaming)).await?;
     let through_proxies;
     let client = if context.client == context.connection.address {
@@ -49,7 +49,7 @@ pub(super) async fn serve(
 
     context.first_byte = Some(reply.first_byte);
     let streams = streaming.response || reply.is_prompt;
-    // Where nobody changes single fields, the lines go on as they are.
+    // If no rule changes single fields, the lines are forwarded unchanged.
     let is_relayed =
         !reply.has_directives && reply.upgraded.is_none() && context.takes_response_lines();
     let mut headers = if is_relayed { HeaderMap::new() } else { reply.fields.to_map() };

@@ -1,4 +1,4 @@
-//! Sends clients that came to a trusted proxy by plain http to https (`server.redirect_https`).
+//! Redirects clients that use plain http at a trusted proxy to https (`server.redirect_https`).
 
 use http::{HeaderValue, Method, StatusCode, header};
 
@@ -9,8 +9,8 @@ use crate::{
     rfc::{forwarded, host, request_parts::FieldName, target},
 };
 
-/// The redirect, if there must be one. Requests that say nothing of the scheme come from inside, past
-/// the proxy: they pass.
+/// Returns the redirect, if the request needs one. Requests that name no scheme come from inside and bypass the proxy,
+/// so they pass.
 pub(super) fn to_https(context: &RequestContext) -> Result<Option<Response>, Error> {
     if !context.local.app.plan.server.redirect_https || !context.is_trusted {
         return Ok(None);
@@ -33,16 +33,16 @@ pub(super) fn to_https(context: &RequestContext) -> Result<Option<Response>, Err
     let headers = &mut response.head.headers;
     headers.insert(header::LOCATION, location(host, &target::escape(target))?);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
-    // A cache before the proxy that does not tell the schemes apart would send https to itself.
+    // A cache in front of the proxy that ignores the scheme would redirect https to itself.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(Some(response))
 }
 
-/// The same target by https. Both parts were checked: a host holds no `/`, `@` or `\`, and a target
-/// begins with `/`, so that the host of the whole is the one that was asked.
+/// Returns the URL of the same target with https. Both parts were checked: a host holds no `/`, `@` or `\`, and a
+/// target begins with `/`. So the URL's host is the one that was requested.
 fn location(host: &[u8], target: &str) -> Result<HeaderValue, Error> {
     let host = match host::split_port(host) {
-        // The port of http says nothing about that of https; others were chosen by somebody.
+        // The port of http tells nothing about the port of https; other ports were chosen on purpose.
         Some((name, b"80" | b"")) => name,
         Some(_) | None => host,
     };

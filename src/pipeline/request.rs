@@ -1,4 +1,4 @@
-//! One request as a server hands it to the pipeline: everything that it has read, in one value.
+//! One request, as a server hands it to the pipeline: everything that the server has read, in one value.
 
 use std::rc::Rc;
 
@@ -13,19 +13,19 @@ use crate::{
 #[derive(Debug)]
 pub struct ClientRequest {
     pub parts: RequestParts,
-    /// Why it is refused, if it is. `parts` has what can be read of it then.
+    /// The reason to refuse the request, if there is one. `parts` then holds what could be read of it.
     pub refusal: Option<RequestRefusal>,
-    /// The memory of its head, if that is longer than usual.
+    /// The reservation for the memory of the head, if that is longer than usual.
     pub head_room: Option<Reservation>,
     pub body: ClientBody,
-    /// Where interim responses go; `None` for clients that know none (HTTP/1.0).
+    /// The queue for interim responses; `None` for clients that do not support them (HTTP/1.0).
     pub interim: Option<Rc<InterimResponses>>,
 }
 
-/// Why a request is refused before anybody else sees it.
+/// The reason why a server refuses a request before the pipeline handles it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestRefusal {
     pub kind: FailureKind,
-    /// The byte of its target that is not allowed there.
+    /// The byte of the target that is not allowed there.
     pub misplaced: Option<Misplaced>,
 }

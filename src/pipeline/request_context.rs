@@ -1,5 +1,5 @@
-//! What is known of one request from its first moment on. When it is dropped, the request is over,
-//! however it ended: then it is counted and logged, once.
+//! The context of a request: everything that is known about it. Dropping it ends the request: it is then counted and
+//! logged, exactly once.
 
 use std::{
     cell::{Cell, RefCell},
@@ -29,53 +29,53 @@ use crate::{
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// One request, from the end of its head to the end of its answer.
+/// One request, from the end of its header section to the end of its response.
 #[derive(Debug)]
 pub(super) struct RequestContext {
     pub(super) local: Rc<WorkerState>,
     pub(super) connection: Rc<ConnectionInfo>,
     pub(super) parts: RequestParts,
-    /// Its path as routes, files and rules see it.
+    /// The request's path in the form that routes, files and rules use.
     pub(super) path: Rc<NormalPath>,
     pub(super) begin: Instant,
-    /// Whether the peer's forwarding headers are believed.
+    /// Whether the peer is a trusted proxy, so that its forwarding headers count.
     pub(super) is_trusted: bool,
-    /// The client as it is known through trusted proxies.
+    /// The client's address, as trusted proxies report it.
     pub(super) client: IpAddr,
-    /// The id made here; `None` if the client's own is kept.
+    /// The request id that Sideman made; `None` if the client's own id is used.
     made_id: Option<[u8; 32]>,
     pub(super) route: RouteLabel,
-    /// `None` until there is an answer.
+    /// `None` until there is a response.
     pub(super) status: Option<StatusCode>,
     pub(super) error: Option<FailureKind>,
-    /// How long it waited for a place at the application, if it did.
+    /// The time that the request waited for a permit, if it was queued.
     pub(super) queued: Cell<Option<Duration>>,
-    /// The server that had it, if the log tells that.
+    /// The upstream server that got the request, if the log reports it.
     pub(super) server: RefCell<Option<ServedBy>>,
     pub(super) first_byte: Option<Duration>,
     /// Body bytes handed to the connection.
     pub(super) bytes: u64,
-    /// Whether the answer was handed over completely.
+    /// Whether the complete response was handed to the connection.
     pub(super) is_complete: bool,
-    /// Health answers are worth a line only when they are bad.
+    /// Whether the access log omits the request, as it omits health checks that succeed.
     pub(super) is_quiet: bool,
-    /// Whether its answer goes on as the application writes it.
+    /// Whether the response is streamed as the application writes it.
     pub(super) streams: bool,
-    /// Whether it became a tunnel.
+    /// Whether the request became a tunnel.
     pub(super) is_tunnel: bool,
-    /// The application's side of a tunnel, once it has accepted one.
+    /// The upstream connection of a tunnel, once the application has accepted it.
     pub(super) upgraded: Option<Box<UpgradedStream>>,
-    /// Bytes of the request's body that were taken, if it has one.
+    /// Bytes of the request's body that were received, if it has one.
     pub(super) received: Option<Rc<Cell<u64>>>,
-    /// The memory of its head, if that is longer than usual.
+    /// The reservation for a head that is longer than usual.
     pub(super) head_room: Option<Reservation>,
-    /// Where interim responses go, if the client knows them.
+    /// The queue for interim responses, if the client supports them.
     pub(super) interim: Option<Rc<InterimResponses>>,
-    /// Whether only what the log needs is left of the head.
+    /// Whether the head is released, except for what the log needs.
     is_head_released: bool,
 }
 
-/// The header fields that a line of the log is made of.
+/// The header fields that the access log can show.
 const LOGGED: [(LogField, FieldName); 8] = [
     (LogField::Host, FieldName::Host),
     (LogField::RequestId, FieldName::XRequestId),
@@ -90,7 +90,7 @@ const LOGGED: [(LogField, FieldName); 8] = [
 // === impl RequestContext ===
 
 impl RequestContext {
-    /// Notes a request. Boxed: it outlives the handler inside the answer's body.
+    /// Creates the context of a request. It is boxed because it outlives the handler, inside the response's body.
     pub(super) fn begin(
         local: Rc<WorkerState>,
         connection: Rc<ConnectionInfo>,
@@ -137,8 +137,8 @@ impl RequestContext {
         })
     }
 
-    /// Gives back what nobody reads any more once the response has begun: all of the head that the log does not tell. A
-    /// client may take its time for the response, and the head may be large.
+    /// Releases the parts of the head that the access log does not need, once the response has begun. A client may read
+    /// the response slowly, and the head may be large.
     pub(super) fn release_head(&mut self) {
         if self.is_head_released {
             return;
@@ -151,16 +151,17 @@ impl RequestContext {
         if self.parts.headers.bytes() <= USUAL_HEAD {
             self.head_room = None;
         }
-        // It tells nothing to a client any more.
+        // No interim response can follow.
         self.interim = None;
     }
 
-    /// Whether the header of its response may be lines that were made before: nothing changes single fields of it.
+    /// Whether the response's header section may consist of prepared lines. That needs a configuration that changes no
+    /// single field of it.
     pub(super) fn takes_response_lines(&self) -> bool {
         self.parts.version < Version::HTTP_2 && self.local.app.plan.fields.is_empty()
     }
 
-    /// The client's id if it was fit to keep, else the one made here.
+    /// Returns the client's id if it was valid, else the id made here.
     pub(super) fn request_id(&self) -> &[u8] {
         match &self.made_id {
             Some(id) => id,
@@ -168,7 +169,7 @@ impl RequestContext {
         }
     }
 
-    /// The host that the request is for: the target's wins over the field (RFC 9112, 3.2.2).
+    /// Returns the host that the request is for. The target's host wins over the field (RFC 9112, 3.2.2).
     pub(super) fn host(&self) -> Option<&[u8]> {
         match self.parts.authority() {
             Some(authority) => Some(authority.as_bytes()),

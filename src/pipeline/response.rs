@@ -1,4 +1,4 @@
-//! A response as the pipeline makes it and a server writes it.
+//! A response, as the pipeline makes it and a server writes it.
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -12,14 +12,14 @@ pub struct Response<B = Body> {
     pub body: B,
 }
 
-/// What is said before the body.
+/// The status and header fields of a response.
 #[derive(Debug, Default)]
 pub struct ResponseHead {
     pub status: StatusCode,
-    /// The reason phrase, if that is not the usual one of the status.
+    /// The reason phrase, if it is not the usual one of the status.
     pub reason: Option<Bytes>,
-    /// Fields that go on as they are, over HTTP/1 alone. They come before `headers`, none of which has the name of one of
-    /// them.
+    /// Lines that are forwarded unchanged, over HTTP/1 alone. They come before `headers`, which repeats none of their
+    /// names.
     pub lines: ResponseLines,
     pub headers: HeaderMap,
 }
@@ -27,7 +27,7 @@ pub struct ResponseHead {
 // === impl Response ===
 
 impl<B> Response<B> {
-    /// A response without fields.
+    /// Creates a response without header fields.
     pub(super) fn new(status: StatusCode, body: B) -> Self {
         Self { head: ResponseHead { status, ..ResponseHead::default() }, body }
     }

@@ -1,43 +1,43 @@
-//! Who answers a request: decided by its path alone.
+//! Decides by the path alone which part of Sideman responds to a request.
 
 use std::borrow::Cow;
 
 use super::{app::App, normal_path::NormalPath, store_kind::StoreKind};
 use crate::plan::Root;
 
-/// Who answers.
+/// The part of Sideman that responds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Destination<'a> {
     Health,
     Ready,
     File(RequestedFile<'a>),
-    /// The index of a route of the plan, or none of them.
+    /// The application, with the index of the plan's route or `None` for the default.
     Application(Option<usize>),
-    /// Under a prefix for files, yet no name of any file.
+    /// The path is below a prefix for files, but does not decode to the name of a file.
     Undecodable,
 }
 
-/// A file that is asked for.
+/// A requested file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RequestedFile<'a> {
     pub(super) store_kind: StoreKind,
     /// The index of its root.
     pub(super) root: usize,
-    /// Relative to the root, decoded and without dot segments.
+    /// The name relative to the root, decoded and without dot segments.
     pub(super) name: Cow<'a, [u8]>,
 }
 
 // === impl Destination ===
 
 impl Destination<'_> {
-    /// Whether a load balancer is asking.
+    /// Whether the request is a health check.
     pub(super) fn is_health(&self) -> bool {
         matches!(self, Self::Health | Self::Ready)
     }
 }
 
-/// Decides by the decoded path. One that does not decode goes to the application, which may know
-/// better, unless it lies under a prefix for files.
+/// Decides by the decoded path. A path that does not decode goes to the application, which may understand it, unless it
+/// is below a prefix for files.
 pub(super) fn decide<'a>(app: &App, path: &'a NormalPath) -> Destination<'a> {
     let Some(normal) = path.normal() else {
         let is_file = roots(app).any(|(_, _, root)| path.raw().starts_with(&root.prefix));
@@ -56,7 +56,7 @@ pub(super) fn decide<'a>(app: &App, path: &'a NormalPath) -> Destination<'a> {
     }
 }
 
-/// The route with the longest prefix, if any has one that fits.
+/// Returns the route with the longest matching prefix, if any matches.
 fn application(app: &App, path: &[u8]) -> Option<usize> {
     let routes = app.plan.routes.iter().enumerate();
     routes
@@ -65,7 +65,7 @@ fn application(app: &App, path: &[u8]) -> Option<usize> {
         .map(|(index, _)| index)
 }
 
-/// The file that a decoded path stands for, if it lies under one of the prefixes.
+/// Returns the file that a decoded path names, if the path is below one of the prefixes.
 pub(super) fn file<'a>(app: &App, path: Cow<'a, [u8]>) -> Option<RequestedFile<'a>> {
     let longest = roots(app)
         .filter(|(_, _, root)| path.starts_with(root.prefix.as_bytes()))
@@ -78,7 +78,7 @@ pub(super) fn file<'a>(app: &App, path: Cow<'a, [u8]>) -> Option<RequestedFile<'
     Some(RequestedFile { store_kind, root, name })
 }
 
-/// Every prefix, with its family and its index there.
+/// Returns every prefix, with its store and its index there.
 pub(super) fn roots(app: &App) -> impl Iterator<Item = (StoreKind, usize, &Root)> {
     let own = app.plan.files.roots.iter().enumerate();
     let media = app.plan.media.roots.iter().enumerate();

@@ -1,6 +1,6 @@
-//! Which files share a store.
+//! The kinds of files that share a store.
 
-/// Which of the stores a file is in.
+/// The store that a file is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StoreKind {
     Static,

@@ -1,5 +1,5 @@
-//! A connection that speaks WebSocket from now on: the application's 101 for the client, and what is
-//! known of the request until the last byte. `server/tunnel.rs` carries the bytes.
+//! A WebSocket connection after the upgrade: the application's 101 for the client, and the request's context until the
+//! last byte. `server/tunnel.rs` carries the bytes.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -10,22 +10,22 @@ use crate::{
     upstream::UpgradedStream,
 };
 
-/// The application's side of a tunnel, with the record of the request that opened it: its line is
-/// written when this is dropped.
+/// The upstream connection of a tunnel, with the context of the request that opened it. Dropping it writes the
+/// request's line in the access log.
 #[derive(Debug)]
 pub struct Tunnel {
     context: Box<RequestContext>,
     upgraded: Box<UpgradedStream>,
 }
 
-/// The answer that opens a tunnel.
+/// Returns the response that opens a tunnel.
 pub(super) fn accept(
     context: &mut RequestContext,
     mut headers: HeaderMap,
     upgraded: UpgradedStream,
 ) -> Response {
     context.upgraded = Some(Box::new(upgraded));
-    // Framing fields have no place in it (RFC 9110, 8.6).
+    // Framing fields are not allowed in it (RFC 9110, 8.6).
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -39,28 +39,28 @@ pub(super) fn accept(
 impl Tunnel {
     pub(super) fn open(mut context: Box<RequestContext>, upgraded: Box<UpgradedStream>) -> Self {
         let metrics = &context.local.metrics;
-        // It takes a place among the tunnels instead; see `RequestContext::drop`.
+        // It counts among the tunnels instead; see `RequestContext::drop`.
         metrics.in_flight.subtract(1);
         metrics.tunnels.add(1);
         metrics.tunnels_opened.add(1);
         context.is_tunnel = true;
-        // However it ends, it has no length that it could miss.
+        // A tunnel has no length that it could fail to reach.
         context.is_complete = true;
         context.release_head();
         Self { context, upgraded }
     }
 
-    /// The application's end.
+    /// Returns the upstream connection.
     pub fn application(&mut self) -> &mut UpgradedStream {
         &mut self.upgraded
     }
 
-    /// How much the client was sent by now.
+    /// Sets the number of bytes sent to the client so far.
     pub fn set_sent(&mut self, bytes: u64) {
         self.context.bytes = bytes;
     }
 
-    /// Notes what ended it before its time, and logs it as for a response that breaks off.
+    /// Records why the tunnel ended early, and logs it like an aborted response.
     pub fn fail(&mut self, kind: FailureKind) {
         status_page::report_aborted(&self.context, &Error::new(kind));
         self.context.error = Some(kind);

@@ -1,5 +1,5 @@
-//! An application together with whoever sees to its servers: that goes on for as long as any settings
-//! with this application are in use, be it by their last request.
+//! An application together with the supervisor of its servers. The supervisor runs as long as any settings with this
+//! application are in use, even if only by one last request.
 
 use std::{
     convert::Infallible,
@@ -10,26 +10,26 @@ use tokio::sync::oneshot;
 
 use crate::{plan, upstream::Backends};
 
-/// An application that is seen to until this is dropped.
+/// An application that is supervised until this is dropped.
 #[derive(Debug)]
 pub(super) struct UpstreamHandle {
     pub(super) backends: Arc<Backends>,
     /// Dropping it ends the task.
     _ends: oneshot::Sender<Infallible>,
-    /// For the task, until it has begun.
+    /// The receiver for the task, until the task has begun.
     end: Mutex<Option<oneshot::Receiver<Infallible>>>,
 }
 
 // === impl UpstreamHandle ===
 
 impl UpstreamHandle {
-    /// Begins nothing yet.
+    /// Creates a handle. Starts no supervisor yet.
     pub(super) fn new(backends: Arc<Backends>) -> Arc<Self> {
         let (ends, end) = oneshot::channel();
         Arc::new(Self { backends, _ends: ends, end: Mutex::new(Some(end)) })
     }
 
-    /// Sees to the servers under these settings from now on.
+    /// Supervises the servers under these settings from now on.
     pub(super) fn supervise(&self, plan: &plan::UpstreamSettings) {
         self.backends.change(plan);
         let Some(end) = self.end.lock().unwrap_or_else(PoisonError::into_inner).take() else {
@@ -45,8 +45,8 @@ impl UpstreamHandle {
     }
 }
 
-/// For each of the plans an application out of those that are known, each of which is taken once: one
-/// with the same settings at best, one with the same servers else, or a new one.
+/// Returns an application for each of the plans. Each existing one is reused at most once: for equal settings if
+/// possible, else for the same servers. The other plans get new ones.
 pub(super) fn matched(
     known: &mut Vec<Arc<UpstreamHandle>>,
     plans: Vec<&plan::UpstreamSettings>,
@@ -89,7 +89,7 @@ mod tests {
         };
         check(&[], &[("/a", 1)], &[None]);
         check(&[("/a", 1)], &[("/b", 1), ("/a", 1)], &[None, Some(0)]);
-        // Only one goes on with the queue and the places; the same settings go first.
+        // Only one plan takes over the queue and the permits. The one with equal settings goes first.
         check(&[("/a", 1)], &[("/a", 2), ("/a", 1)], &[None, Some(0)]);
         check(&[("/a", 1), ("/a", 2)], &[("/a", 2), ("/a", 3)], &[Some(1), Some(0)]);
         check(&[("/a", 1)], &[("/a", 9)], &[Some(0)]);

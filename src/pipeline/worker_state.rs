@@ -1,4 +1,4 @@
-//! What one worker has for itself. Nothing in here crosses a thread.
+//! The state of one worker. Nothing in it crosses a thread.
 
 use std::{
     cell::{Cell, RefCell},
@@ -16,22 +16,22 @@ use crate::{
     upstream::{Backends, UpstreamClient},
 };
 
-/// A worker's own things, under some settings. Others take its place when they change; a request keeps
-/// the one that it began with.
+/// A worker's own state, under some settings. Another one replaces it when they change; a request keeps the one that it
+/// began with.
 #[derive(Debug)]
 pub struct WorkerState {
     pub app: Arc<App>,
     upstream: Rc<UpstreamClient>,
     /// The applications of the plan's routes, in their order.
     routed: Vec<Rc<UpstreamClient>>,
-    /// Where static files of other releases are fetched from.
+    /// The client of the fallback for static files of other releases.
     pub(super) fallback: Option<Rc<FallbackClient>>,
     pub metrics: Arc<WorkerMetrics>,
     pub log: Rc<LogBuffer>,
     pub phase: Rc<Cell<Phase>>,
-    /// The `Host` for requests of HTTP/1.0 that have none.
+    /// The `Host` for HTTP/1.0 requests that have none.
     pub(super) fallback_host: String,
-    /// When the application was last asked whether it accepts, and what it said.
+    /// The time of the last probe of the application, and whether it accepted the connection.
     pub(super) last_probe: Cell<Option<(Instant, bool)>>,
     random: Rc<RefCell<fastrand::Rng>>,
 }
@@ -39,7 +39,7 @@ pub struct WorkerState {
 // === impl WorkerState ===
 
 impl WorkerState {
-    /// A worker's things, for the given share of the metrics and the log. To be called on its thread.
+    /// Creates a worker's state, for its shard of the metrics and its log. Must be called on the worker's thread.
     pub fn start(
         app: Arc<App>,
         metrics: Arc<WorkerMetrics>,
@@ -65,7 +65,7 @@ impl WorkerState {
         })
     }
 
-    /// The same worker's things under other settings. What is set as it was goes on, with its kept
+    /// Returns the worker's state under other settings. Clients whose settings are unchanged stay, with their idle
     /// connections.
     pub fn next(&self, app: Arc<App>) -> Rc<Self> {
         let upstream = |plan: &plan::UpstreamSettings, backends: &Arc<Backends>| {
@@ -93,12 +93,12 @@ impl WorkerState {
         })
     }
 
-    /// The application of a route, or the one for everything else.
+    /// Returns the application of a route, or the one for all other paths.
     pub(super) fn application(&self, route: Option<usize>) -> &UpstreamClient {
         route.and_then(|route| self.routed.get(route)).unwrap_or(&self.upstream)
     }
 
-    /// A new request id: 32 hex digits.
+    /// Returns a new request id: 32 hex digits.
     pub(super) fn new_id(&self) -> [u8; 32] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let number = self.random.borrow_mut().u128(..).to_le_bytes();
@@ -112,7 +112,7 @@ impl WorkerState {
     }
 }
 
-/// The `Host` for requests that have none.
+/// Returns the `Host` for requests that have none.
 fn fallback_host(targets: &[UpstreamTarget]) -> String {
     match targets.first() {
         Some(target @ UpstreamTarget::Tcp { .. }) => target.to_string(),

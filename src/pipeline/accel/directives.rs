@@ -1,5 +1,5 @@
-//! What the application says to the server in front of it and not to the client: the fields
-//! `X-Accel-*` and `X-Sendfile`. No client ever gets them.
+//! The fields with which the application instructs the server in front of it: `X-Accel-*` and `X-Sendfile`. No client
+//! ever gets them.
 
 use std::{fmt, str};
 
@@ -8,20 +8,20 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use super::media_type;
 use crate::{body::Body, pipeline::response::Response, rfc::token::is_token};
 
-/// What a reply says to us. `X-Accel-Buffering` is not among it: it is obeyed where replies are read
-/// (`upstream/http1/parse.rs`). `X-Accel-Expires` is for a cache, which there is none: it is only
-/// taken out.
+/// The instructions in a response's header section. `X-Accel-Buffering` is not among them: the code that reads
+/// responses obeys it (`upstream/http1/parse.rs`). `X-Accel-Expires` is for a cache, and Sideman has none: the field is
+/// only removed.
 #[derive(Debug, Default)]
 pub(in crate::pipeline) struct AccelDirectives {
     redirect: Option<HeaderValue>,
     sendfile: Option<HeaderValue>,
-    /// Bytes a second; 0 for as fast as the client reads.
+    /// Bytes a second; 0 for no limit.
     limit_rate: Option<u64>,
     /// A token (RFC 9110, 5.6.2).
     charset: Option<String>,
 }
 
-/// The file that is to be sent, in the application's own bytes.
+/// The file to send, in the application's own bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pipeline) enum AccelTarget<'a> {
     /// A URL path.
@@ -30,10 +30,10 @@ pub(in crate::pipeline) enum AccelTarget<'a> {
     Sendfile(&'a [u8]),
 }
 
-/// Bytes of a name that are shown in the log.
+/// The maximum of bytes of a name that the log shows.
 const SHOWN: usize = 256;
 
-/// Takes the fields out. Of one that comes twice the first counts, as with nginx.
+/// Removes the fields and returns their values. If a field comes twice, the first counts, as in nginx.
 pub(in crate::pipeline) fn take(headers: &mut HeaderMap) -> AccelDirectives {
     let mut directives = AccelDirectives::default();
     if !headers.keys().any(is_directive) {
@@ -60,12 +60,12 @@ fn is_directive(name: &HeaderName) -> bool {
 }
 
 fn number(value: &[u8]) -> Option<u64> {
-    // `parse` would take a sign as well.
+    // `parse` would accept a sign as well.
     let text = str::from_utf8(value).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
     text?.parse().ok()
 }
 
-/// `off` is no charset: nginx takes it for the word of its own setting.
+/// Returns the charset; `None` for `off`, which disables nginx's own setting.
 fn charset(value: &[u8]) -> Option<String> {
     let text = str::from_utf8(value).ok()?;
     let is_charset = is_token(value) && !text.eq_ignore_ascii_case("off");
@@ -75,13 +75,13 @@ fn charset(value: &[u8]) -> Option<String> {
 // === impl AccelDirectives ===
 
 impl AccelDirectives {
-    /// The file to be sent in place of the reply's body.
+    /// Returns the file to send instead of the response's body.
     pub(in crate::pipeline) fn target(&self) -> Option<AccelTarget<'_>> {
         let redirect = self.redirect.as_ref().map(|value| AccelTarget::Redirect(value.as_bytes()));
         redirect.or(self.sendfile.as_ref().map(|value| AccelTarget::Sendfile(value.as_bytes())))
     }
 
-    /// Applies what is about every reply.
+    /// Applies the instructions that concern every response.
     pub(in crate::pipeline) fn apply(&self, response: &mut Response) {
         self.set_charset(&mut response.head.headers);
         if let Some(rate) = self.rate(None) {
@@ -89,7 +89,7 @@ impl AccelDirectives {
         }
     }
 
-    /// The bytes a second to send with, where `own` is the setting of the file's prefix.
+    /// Returns the rate limit in bytes a second. `own` is the setting of the file's prefix.
     pub(super) fn rate(&self, own: Option<u64>) -> Option<u64> {
         match self.limit_rate {
             Some(0) => None,
@@ -98,7 +98,7 @@ impl AccelDirectives {
         }
     }
 
-    /// Says in `Content-Type` which charset a text is in.
+    /// Sets the charset of a text in `Content-Type`.
     pub(super) fn set_charset(&self, headers: &mut HeaderMap) {
         let Some(charset) = &self.charset else { return };
         let known = headers.get(header::CONTENT_TYPE);

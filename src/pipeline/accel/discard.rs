@@ -1,5 +1,5 @@
-//! The body of a reply that is answered with a file. Its end is read, so that the application's
-//! connection can be used again; what is too long or too late costs the connection.
+//! Discards the body of a response that a file replaces. The body is read to its end, so that the application's
+//! connection can be reused. If the body is too long or too slow, the connection is closed.
 
 use std::{
     future::{Future, poll_fn},
@@ -12,23 +12,21 @@ use tokio::{task::spawn_local, time::timeout};
 
 use crate::body::{self, Body};
 
-/// Bytes that are read, at the most: opening a connection costs less than more of them.
+/// The maximum of bytes to read. Opening a connection costs less than reading more.
 const MOST: u64 = 64 * 1024;
-/// The time that is spent, at the most. Many an application announces the file's length and sends
-/// nothing: then no byte would ever come.
+/// The maximum time to read. Many applications announce the file's length and send no body, so no byte would ever come.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Reads a short body and throws it away. Waits for nothing: what is not here yet is read beside the
-/// answer, in a task of its own.
+/// Reads and discards a short body. Does not wait: a task of its own reads what has not arrived yet.
 pub(super) async fn discard(body: Body) {
     if body.is_end_stream() || body.size_hint().lower() > MOST {
         return;
     }
     let mut rest = Box::pin(body::discard(body, MOST));
-    // Usually it came along with the head.
+    // Usually the body came along with the head.
     let is_over = poll_fn(|cx| Poll::Ready(rest.as_mut().poll(cx).is_ready())).await;
     if !is_over {
-        // How it ends is all the same: the body's own drop closes the connection.
+        // The outcome does not matter: dropping the body closes the connection.
         drop(spawn_local(async { drop(timeout(PATIENCE, rest).await) }));
     }
 }
@@ -45,7 +43,7 @@ mod tests {
         task::{LocalSet, yield_now},
     };
 
-    /// What became of a body.
+    /// What happened to a body.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     enum DiscardProgress {
         Held,

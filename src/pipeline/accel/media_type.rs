@@ -1,11 +1,11 @@
-//! Values of `Content-Type` (RFC 9110, 8.3.1): whose counts, and which charset they name.
+//! Values of `Content-Type` (RFC 9110, 8.3.1): which one counts, and which charset it names.
 
 use http::HeaderValue;
 
 use crate::rfc::media_type::essence;
 
-/// Whether the application has chosen this type: frameworks call everything HTML that nobody has
-/// called otherwise, with a charset, and with nothing else.
+/// Whether the application has chosen this type. Frameworks label a response without a type as HTML, with a charset and
+/// no other parameter.
 pub(super) fn is_chosen(upstream_headers: &HeaderValue, file: Option<&HeaderValue>) -> bool {
     let Ok(text) = upstream_headers.to_str() else { return true };
     let essence = essence(text);
@@ -16,8 +16,8 @@ pub(super) fn is_chosen(upstream_headers: &HeaderValue, file: Option<&HeaderValu
     !is_default || file.and_then(|file| file.to_str().ok()).is_some_and(is_html)
 }
 
-/// The value with this charset in place of its own, if it is the type of a text. JSON is none: it has
-/// no charset but one (RFC 8259, 11).
+/// Returns the value with this charset instead of its own, if it is the type of a text. JSON does not count: its
+/// charset is fixed (RFC 8259, 11).
 pub(super) fn with_charset(known: &HeaderValue, charset: &str) -> Option<HeaderValue> {
     let text = known.to_str().ok()?;
     if !is_text(&essence(text)) {
@@ -54,7 +54,7 @@ fn parameters(text: &str) -> impl Iterator<Item = &str> {
     sections(text).skip(1).map(str::trim).filter(|parameter| !parameter.is_empty())
 }
 
-/// What stands between semicolons, those in quotes apart.
+/// Splits a text at its semicolons, except for those in quotes.
 fn sections(text: &str) -> impl Iterator<Item = &str> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     text.split(move |character| {

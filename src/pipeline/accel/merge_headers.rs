@@ -1,39 +1,39 @@
-//! Joins what the application says with what is said about the file. nginx keeps six fields of the
-//! application's and drops its security headers with the rest; here everything is kept that is not
-//! about the body which was dropped.
+//! Merges the application's header fields with those of the file. nginx keeps six of the application's fields and drops
+//! its security headers with the rest. Sideman keeps every field that does not describe the dropped body.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::media_type;
 use crate::{files, pipeline::response::Response};
 
-/// What a field of the application's is about.
+/// The subject of one of the application's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FieldGroup {
     /// The body that was dropped.
     Dropped,
-    /// What is sent, as the application names it.
+    /// The content that is sent, as the application describes it.
     Content,
-    /// How long it may be kept.
+    /// How long the response may be cached.
     Caching,
-    /// What the choice among several representations depended on.
+    /// The request fields on which the choice of a representation depends.
     Choice,
-    /// Anything else: the client, the site.
+    /// Anything else, such as the client or the site.
     Other,
 }
 
-/// Brings the application's fields into the head of a whole file.
+/// Merges the application's fields into the header section of a whole file.
 pub(super) fn merge_into_file(head: &mut HeaderMap, upstream_headers: &HeaderMap) {
     let is_cached = upstream_headers.contains_key(header::CACHE_CONTROL)
         || upstream_headers.contains_key(header::EXPIRES);
     if !is_cached {
-        // It has decided for this client: no other may get it from a cache, nor this one later.
+        // The application decided for this client. A cache must not give the response to another client, nor to this
+        // one later.
         let asked = HeaderValue::from_static("private, no-cache");
         head.insert(header::CACHE_CONTROL, asked);
     } else {
         head.remove(header::CACHE_CONTROL);
     }
-    // The prefix's own is about who may ask for its files; here the application has been asked.
+    // The prefix's own value says who may request its files. Here the application decides that.
     head.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     let keeps_type = upstream_headers.get(header::CONTENT_TYPE).is_some_and(|upstream_headers| {
         media_type::is_chosen(upstream_headers, head.get(header::CONTENT_TYPE))
@@ -53,16 +53,16 @@ pub(super) fn merge_into_file(head: &mut HeaderMap, upstream_headers: &HeaderMap
     }
 }
 
-/// Brings them into an answer that is about a file without being one: 304, 406, 412 and 416.
+/// Merges the application's fields into a response about a file that does not contain it: 304, 406, 412 and 416.
 pub(super) fn merge_into_status(response: &mut Response, upstream_headers: &HeaderMap) {
     let is_fresh = response.head.status == StatusCode::NOT_MODIFIED;
     let headers = &mut response.head.headers;
     for name in upstream_headers.keys() {
         match field_group(name) {
             FieldGroup::Other => replace(headers, name, upstream_headers),
-            // A 304 renews what is said about caching (RFC 9110, 15.4.5).
+            // A 304 renews the caching fields (RFC 9110, 15.4.5).
             FieldGroup::Caching if is_fresh => replace(headers, name, upstream_headers),
-            // Its own were made from a head that had these already, if it has any.
+            // The response's own fields, if any, were made from a header section that had these already.
             FieldGroup::Dropped
             | FieldGroup::Content
             | FieldGroup::Caching
@@ -83,13 +83,13 @@ fn field_group(name: &HeaderName) -> FieldGroup {
     }
 }
 
-/// Lets an upload have the policy of the type that the application gives it, which its name may not tell.
+/// Gives an upload the policy of the type that the application names, which the file's name may not reveal.
 fn renew_policy(head: &mut HeaderMap, upstream_headers: &HeaderMap) {
-    // Nothing but an upload has one.
+    // Only uploads have a policy.
     if head.remove(header::CONTENT_SECURITY_POLICY).is_none() {
         return;
     }
-    // Several values are no type.
+    // Several values are no valid type.
     let types: Vec<&[u8]> =
         upstream_headers.get_all(header::CONTENT_TYPE).iter().map(HeaderValue::as_bytes).collect();
     let content_type = types.join(&b", "[..]);
@@ -98,7 +98,7 @@ fn renew_policy(head: &mut HeaderMap, upstream_headers: &HeaderMap) {
     }
 }
 
-/// All of the application's values, in place of the file's.
+/// Replaces the file's values by all of the application's.
 fn replace(headers: &mut HeaderMap, name: &HeaderName, upstream_headers: &HeaderMap) {
     headers.remove(name);
     for value in upstream_headers.get_all(name) {
@@ -106,7 +106,7 @@ fn replace(headers: &mut HeaderMap, name: &HeaderName, upstream_headers: &Header
     }
 }
 
-/// The application's names, and those of the file's that are not among them, in one value.
+/// Joins the application's names and the other names of the file's in one value.
 fn join_vary(head: &mut HeaderMap, upstream_headers: &HeaderMap) {
     let names = |headers: &HeaderMap| -> Vec<Vec<u8>> {
         let values = headers.get_all(header::VARY).iter();

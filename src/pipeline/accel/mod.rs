@@ -1,9 +1,9 @@
-//! Files that the application has sent in its place: `X-Accel-Redirect`, as nginx has it, and
-//! `X-Sendfile`. The last step of a proxied request.
+//! Sends the files that the application names: `X-Accel-Redirect`, as in nginx, and `X-Sendfile`. This is the last step
+//! of a proxied request.
 //!
-//! [`directives`] takes out what the application says to us, [`target`] finds which file that is,
-//! [`merge_headers`] joins what it says to the client with what is said about the file, with the help of
-//! [`media_type`]. [`discard`] is for the body that it sent along.
+//! [`directives`] removes the application's instructions, and [`target`] finds the file. [`merge_headers`] merges the
+//! application's header fields with those of the file, with the help of [`media_type`]. [`discard`] reads the body that
+//! the application sent along.
 
 mod directives;
 mod discard;
@@ -28,7 +28,7 @@ use crate::{
     telemetry::RouteLabel,
 };
 
-/// Answers with the file that the application has named. Its status is ignored, as by nginx.
+/// Responds with the file that the application has named. The application's status is ignored, as by nginx.
 pub(super) async fn serve(
     local: &WorkerState,
     context: &mut RequestContext,
@@ -61,7 +61,7 @@ pub(super) async fn serve(
     Ok(missing(local, context, target, &readings, why))
 }
 
-/// What is sent of a file: the request is taken for a GET of it, unless it is a HEAD.
+/// Selects what to send of the file. The request counts as a GET of it, unless it is a HEAD.
 fn answer(
     context: &RequestContext,
     entry: Arc<FileEntry>,
@@ -74,7 +74,7 @@ fn answer(
     let (method, headers) = if parts.method == Method::GET || parts.method == Method::HEAD {
         (&parts.method, &parts.headers)
     } else {
-        // The preconditions and ranges of a POST are about its own resource, not about this file.
+        // The preconditions and ranges of a POST concern its own resource, not this file.
         coding_alone = parts.headers.only(&[FieldName::AcceptEncoding]);
         (&Method::GET, &coding_alone)
     };
@@ -88,14 +88,14 @@ fn answer(
     directives.set_charset(&mut representation.head);
     let mut response =
         files::render(method, &representation, status, (rate, files::HeaderSource::Fields));
-    // The heads of these are made of a few fields of the file's; all others have all of it.
+    // These responses have a few of the file's header fields; all others have all of them.
     if !response.head.status.is_success() {
         merge_headers::merge_into_status(&mut response, upstream_headers);
     }
     response
 }
 
-/// A file that is not there: the application's mistake, or somebody has deleted it meanwhile.
+/// Responds when the file does not exist: the application made a mistake, or the file was deleted meanwhile.
 fn missing(
     local: &WorkerState,
     context: &RequestContext,

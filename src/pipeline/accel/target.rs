@@ -1,4 +1,4 @@
-//! Which file the application means, and whether it may have it sent: only what lies below a prefix
+//! Finds the file that the application names, and checks that it may be sent. It must be below a prefix
 //! (X-Accel-Redirect) or a directory (X-Sendfile) of the settings.
 
 use std::{
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct FileCandidate {
     pub(super) name: RequestedFile<'static>,
-    /// The only one of its prefix's directories that it may come from.
+    /// The only one of its prefix's directories that the file may come from.
     pub(super) directory: Option<usize>,
 }
 
@@ -33,12 +33,12 @@ enum PathLocation {
     Below(RequestedFile<'static>),
     /// Out of the prefix that it begins with.
     Out,
-    /// It begins with no prefix.
+    /// To no prefix.
     Nowhere,
 }
 
-/// The files that may be meant, the likeliest first; at least one. An error tells the operator why
-/// none can be sent.
+/// Returns the files that may be meant, the likeliest first; at least one. The error tells the operator why none can be
+/// sent.
 pub(super) fn resolve(app: &App, target: AccelTarget<'_>) -> Result<Vec<FileCandidate>, Error> {
     let resolved = match target {
         AccelTarget::Redirect(value) => plain(value).and_then(|value| redirect(app, &value)),
@@ -50,7 +50,7 @@ pub(super) fn resolve(app: &App, target: AccelTarget<'_>) -> Result<Vec<FileCand
     })
 }
 
-/// The value without the MIME that Django puts around names beyond Latin-1.
+/// Returns the value without the MIME encoding that Django applies to names beyond Latin-1.
 fn plain(value: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
     if !encoded_word::is_encoded(value) {
         return Ok(value.into());
@@ -61,8 +61,8 @@ fn plain(value: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
     )
 }
 
-/// A name as it was written, and in UTF-8 if it was written in Latin-1. Django sends every name in Latin-1 that it can,
-/// and file systems mostly have UTF-8.
+/// Returns each name as written, and in UTF-8 if it was written in Latin-1. Django sends every name in Latin-1 if it
+/// can, and most file systems use UTF-8.
 fn with_utf8(written: Vec<Vec<u8>>) -> impl Iterator<Item = Vec<u8>> {
     let is_beyond_ascii = |name: &&Vec<u8>| !name.is_ascii();
     let utf8: Vec<Vec<u8>> = written
@@ -73,8 +73,8 @@ fn with_utf8(written: Vec<Vec<u8>>) -> impl Iterator<Item = Vec<u8>> {
     written.into_iter().chain(utf8)
 }
 
-/// nginx decodes, so that most applications encode; those that do not would lose every name with a
-/// percent or question mark, and are understood as well.
+/// Resolves a value of `X-Accel-Redirect`. nginx decodes the path, so most applications encode it. Unencoded paths are
+/// accepted as well, because a name with a percent sign or question mark would be lost.
 fn redirect(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str> {
     if value.first() != Some(&b'/') {
         return Err("only a path that begins with / can be sent, below a prefix of accel.roots, \
@@ -87,7 +87,8 @@ fn redirect(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str>
     for (index, reading) in with_utf8(readings.collect()).enumerate() {
         match below(app, &reading) {
             PathLocation::Below(name) if !names.contains(&name) => names.push(name),
-            // The likeliest reading decides: one that climbs is a mistake, however else it reads.
+            // The likeliest reading decides: if it leaves the prefix, the value is a mistake, whatever the other
+            // readings are.
             PathLocation::Out if index == 0 => return Err("the path leaves its prefix by .."),
             PathLocation::Below(_) | PathLocation::Out | PathLocation::Nowhere => {}
         }
@@ -108,21 +109,22 @@ fn redirect(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str>
     Ok(names.into_iter().map(|name| FileCandidate { name, directory: None }).collect())
 }
 
-/// The file that a path stands for, without escapes.
+/// Returns the file that an unescaped path names.
 fn below(app: &App, path: &[u8]) -> PathLocation {
     let Some(written) = route::file(app, path.into()) else { return PathLocation::Nowhere };
-    // From the prefix's last slash on: nothing may lead above it, not even into another prefix.
+    // The part from the prefix's last slash on: it must not lead above the prefix, not even into another one.
     let end = path.len().saturating_sub(written.name.len() + 1);
     let (prefix, rest) = path.split_at_checked(end).unwrap_or((path, b""));
     let Some(normal) = rfc::path::literal(rest) else { return PathLocation::Out };
-    // Without its double slashes and dots it may lie below a longer prefix.
+    // Without double slashes and dots, the path may be below a longer prefix.
     match route::file(app, [prefix, &normal].concat().into()) {
         Some(name) => PathLocation::Below(name),
         None => PathLocation::Nowhere,
     }
 }
 
-/// The path counts as it stands. Who encodes it for the sake of names beyond ASCII is understood as well.
+/// Resolves a value of `X-Sendfile`. The path counts as written. A path that is encoded because of names beyond ASCII
+/// is accepted as well.
 fn sendfile(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str> {
     let decoded = rfc::path::decode(value).filter(|path| path != value && !path.is_ascii());
     let readings = [value.to_vec()].into_iter().chain(decoded).collect();
@@ -130,7 +132,7 @@ fn sendfile(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str>
     for reading in with_utf8(readings) {
         match in_directory(app, &reading) {
             Ok(wanted) => all.push(wanted),
-            // What is wrong with the likeliest reading is told.
+            // The error is that of the likeliest reading.
             Err(why) => refusal = refusal.or(Some(why)),
         }
     }
@@ -140,14 +142,14 @@ fn sendfile(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str>
     }
 }
 
-/// The file that a path in the file system stands for.
+/// Returns the file that a path in the file system names.
 fn in_directory(app: &App, value: &[u8]) -> Result<FileCandidate, &'static str> {
     const OUTSIDE: &str = "the file lies below no directory of accel.roots, media.roots or \
                            static.roots: add its directory to accel.roots (--accel PREFIX=DIR)";
     if value.first() != Some(&b'/') {
         return Err("only an absolute path in the file system can be sent");
     }
-    // Where that leads depends on symbolic links.
+    // Symbolic links decide where such a path leads.
     if value.split(|&byte| byte == b'/').any(|segment| segment == b"..") {
         return Err("the path has .. in it");
     }
@@ -161,7 +163,7 @@ fn in_directory(app: &App, value: &[u8]) -> Result<FileCandidate, &'static str> 
             };
             let is_better = best.as_ref().is_none_or(|(length, purpose, _)| {
                 let is_as_near = name.len() == *length;
-                // One directory may stand in several sections: this one is for the application.
+                // A directory may be listed in several sections. This one is for the application.
                 let is_proper =
                     settings.purpose == Purpose::Internal && *purpose != Purpose::Internal;
                 name.len() < *length || is_as_near && is_proper
@@ -180,7 +182,7 @@ fn in_directory(app: &App, value: &[u8]) -> Result<FileCandidate, &'static str> 
 // === impl FileCandidate ===
 
 impl FileCandidate {
-    /// Where the file was looked for, as it is printed.
+    /// Returns the path where the file was looked for, for log events.
     pub(super) fn shown(&self, app: &App) -> String {
         let root = app.store(self.name.store_kind).roots().get(self.name.root);
         let directory = root.and_then(|root| root.directories.get(self.directory.unwrap_or(0)));
@@ -188,14 +190,14 @@ impl FileCandidate {
         let path = [directory, b"/", &self.name.name].concat();
         match str::from_utf8(&path) {
             Ok(text) => text.escape_debug().to_string(),
-            // Not lossily: which bytes they are is what matters.
+            // Escaped, not lossy: the exact bytes matter.
             Err(_) => path.escape_ascii().to_string(),
         }
     }
 }
 
-/// A directory's path, without dots and without a slash at its end. It is compared only; opened is
-/// the path of the settings, and nothing outside of it.
+/// Returns a directory's path without dots and without a trailing slash. It serves for comparison only. The path of the
+/// settings is the one that is opened, and nothing outside of it.
 fn absolute(directory: &Path) -> Option<Vec<u8>> {
     let path = path::absolute(directory).ok()?;
     let mut path = rfc::path::literal(path.as_os_str().as_bytes())?;
@@ -205,7 +207,7 @@ fn absolute(directory: &Path) -> Option<Vec<u8>> {
     Some(path)
 }
 
-/// What is left of a path below a directory.
+/// Returns the rest of a path below a directory.
 fn relative<'a>(path: &'a [u8], directory: &[u8]) -> Option<&'a [u8]> {
     path.strip_prefix(directory)?.strip_prefix(b"/")
 }

@@ -1,4 +1,4 @@
-//! Looks for files, and knows which names nobody may ask for.
+//! Looks for files, and knows which names are hidden.
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -32,10 +32,10 @@ pub(in crate::pipeline) async fn find(
     }
 }
 
-/// The error with what refuses in place of the system's words.
+/// Adds to the error which path denies access.
 async fn forbidden(locations: Vec<PathBuf>, error: Error) -> Error {
     let explain = move || {
-        // The first of several that is there, or that can't be looked at.
+        // The first of several that exists or can't be examined.
         let is_there = |path: &&PathBuf| {
             !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
         };
@@ -53,7 +53,7 @@ async fn forbidden(locations: Vec<PathBuf>, error: Error) -> Error {
     }
 }
 
-/// What kept a file from being found or read.
+/// Converts the error of finding or reading a file.
 pub(super) fn failure(error: io::Error) -> Error {
     let kind = match Errno::from_io_error(&error) {
         Some(Errno::MFILE | Errno::NFILE) => FailureKind::DescriptorsExhausted,
@@ -63,8 +63,8 @@ pub(super) fn failure(error: io::Error) -> Error {
     Error::io(kind, error)
 }
 
-/// Names that begin with a dot, and the manifest, which lists every file there is, also compressed.
-/// `.well-known` is there to be found (RFC 8615).
+/// Whether a name is hidden: names that begin with a dot, and the manifest, which lists every file, also compressed.
+/// `.well-known` is visible (RFC 8615).
 pub(in crate::pipeline) fn is_hidden(name: &[u8]) -> bool {
     let is_dotted = |segment: &[u8]| segment.first() == Some(&b'.');
     let (first, rest) = match memchr::memchr(b'/', name) {

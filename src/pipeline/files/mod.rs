@@ -1,7 +1,7 @@
-//! Serves a file. [`resolve`] decides what comes of the request, [`respond`] makes the response of that.
+//! Serves a file. [`resolve`] decides the outcome of the request, and [`respond`] makes its response.
 //!
-//! [`lookup`] finds a file and [`other_release`] one that is missing here; [`select`] decides what of it is sent, and
-//! [`render`] turns that into a response.
+//! [`lookup`] finds a file and [`other_release`] one that is missing here. [`select`] decides which part of it to send,
+//! and [`render`] makes the response from that.
 
 mod lookup;
 mod other_release;
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{error::Error, pipeline::response::Response, telemetry::RouteLabel};
 
-/// Answers with a file under one of the prefixes.
+/// Responds with a file under one of the prefixes.
 pub(super) async fn serve(
     local: &WorkerState,
     context: &mut RequestContext,

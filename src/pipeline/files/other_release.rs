@@ -1,5 +1,5 @@
-//! Files of other releases. While a release rolls out, a page of one asks for files of another
-//! (issue 3.7): they come from the fallback, or the current version is sent, if set.
+//! Files of other releases. While a release rolls out, a page of one release requests files of another (issue 3.7). The
+//! fallback supplies them, or the current version is sent, if the settings allow it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Returns the fallback's response if it has the file. Whatever it says is counted, and failures are logged.
+/// Returns the fallback's response if it has the file. Counts every outcome, and logs failures.
 pub(super) async fn fetch(
     local: &WorkerState,
     context: &RequestContext,

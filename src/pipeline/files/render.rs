@@ -1,4 +1,4 @@
-//! Turns what was decided about a file into a response.
+//! Turns the decision about a file into a response.
 
 use std::{ops::Range, sync::Arc, time::SystemTime};
 
@@ -18,12 +18,11 @@ use crate::{
 pub(in crate::pipeline) enum HeaderSource {
     /// The representation's fields, one by one.
     Fields,
-    /// Its header lines as HTTP/1 writes them, made when the file was loaded. No field can be changed.
+    /// The header lines as HTTP/1 writes them, made when the file was loaded. No single field can be changed.
     Lines,
 }
 
-/// The response to a request for a file, which counts as one with this method. `rate` is in bytes a
-/// second.
+/// Makes the response to a request for a file, with the semantics of `method`. `rate` is in bytes a second.
 pub(in crate::pipeline) fn render(
     method: &Method,
     representation: &Representation,
@@ -83,7 +82,7 @@ pub(in crate::pipeline) fn render(
     response
 }
 
-/// An answer that says nothing about the contents.
+/// Returns the header fields of a response without the file's contents.
 fn refusal(representation: &Representation) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
@@ -119,7 +118,7 @@ fn part(representation: &Representation, range: Range<u64>, changes: AllowedChan
     }
 }
 
-/// A file that never rests: as long as it is now, and not when it was found.
+/// Returns a file that changes all the time, with its length as it is now, not as it was when found.
 fn unsettled(representation: &Representation) -> Option<(FileStream, u64)> {
     match &representation.content {
         FileContent::Disk(file, _) if !representation.is_settled() => FileStream::whole_file(file),
@@ -127,7 +126,7 @@ fn unsettled(representation: &Representation) -> Option<(FileStream, u64)> {
     }
 }
 
-/// What may happen to the file while it is sent.
+/// Returns how the file may change while it is sent.
 fn changes(representation: &Representation) -> AllowedChanges {
     match &representation.content {
         FileContent::Disk(..) if !representation.is_settled() => AllowedChanges::Any,
@@ -138,9 +137,9 @@ fn changes(representation: &Representation) -> AllowedChanges {
     }
 }
 
-/// The body of several parts, its length and its type (RFC 9110, 14.6).
+/// Makes the body of several parts, its length and its type (RFC 9110, 14.6).
 fn multiple(representation: &Representation, ranges: &[Range<u64>]) -> (Body, u64, HeaderValue) {
-    // Long enough that no content holds it by chance, and nobody can know it beforehand.
+    // Long enough that no content contains it by chance, and unpredictable.
     let boundary = format!("{:032x}", fastrand::u128(..));
     let media_type = representation.head.get(header::CONTENT_TYPE);
     let media_type = media_type.and_then(|value| value.to_str().ok());
@@ -155,7 +154,7 @@ fn multiple(representation: &Representation, ranges: &[Range<u64>]) -> (Body, u6
     (Body::chain(bodies), framing.length, ascii(multipart::content_type(&boundary)))
 }
 
-/// A part of what is in memory.
+/// Returns a part of contents in memory.
 fn slice(bytes: &Bytes, range: &Range<u64>) -> Bytes {
     let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(bytes.len());
     let end = usize::try_from(range.end).unwrap_or(usize::MAX).clamp(start, bytes.len());

@@ -1,4 +1,4 @@
-//! Decides what comes of a request for a file, before anything of the response is written.
+//! Decides the outcome of a request for a file, before any part of the response is written.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
     plan::{Cors, Purpose},
 };
 
-/// Everything that can come of a request for a file, errors apart.
+/// Every outcome of a request for a file, except errors.
 #[derive(Debug)]
 pub(super) enum FileOutcome {
     /// The file, with at most `rate` bytes a second.
@@ -34,18 +34,18 @@ pub(super) enum FileOutcome {
     Fallback(Box<Response>),
     /// The client accepts no coding that the file is available in.
     NotAcceptable,
-    /// The path of a directory lacks its last slash.
+    /// The path of a directory lacks its trailing slash.
     RedirectToDirectory,
     Options(Cors),
     MethodNotAllowed,
-    /// No file, or none that clients may see. Caches may keep this for a moment, so that a file that appears is soon
-    /// found behind a cache too; but not at all for the name of another release's file.
+    /// The file does not exist, or is hidden from clients. Caches may keep this response for a moment, so that a cache
+    /// soon finds a file which appears. The name of another release's file must not be cached at all.
     NotFound {
         is_cacheable: bool,
     },
 }
 
-/// Decides what comes of a request for `wanted`.
+/// Decides the outcome of a request for `wanted`.
 pub(super) async fn resolve(
     local: &WorkerState,
     context: &RequestContext,
@@ -54,7 +54,7 @@ pub(super) async fn resolve(
     let store = local.app.store(wanted.store_kind);
     let root = match store.roots().get(wanted.root) {
         Some(root) if root.purpose != Purpose::Internal => root,
-        // Whatever the method: clients must not learn that the prefix exists.
+        // This holds for every method: clients must not learn that the prefix exists.
         Some(_) | None => return Ok(not_found(store, &wanted)),
     };
     match context.parts.method {
@@ -65,7 +65,7 @@ pub(super) async fn resolve(
     if is_hidden(&wanted.name) {
         return Ok(not_found(store, &wanted));
     }
-    // A directory is never listed: only its index can be sent.
+    // A directory is never listed; only its index can be sent.
     let is_directory = wanted.name.is_empty() || wanted.name.ends_with(b"/");
     if is_directory {
         let Some(index) = &root.index else { return Ok(not_found(store, &wanted)) };

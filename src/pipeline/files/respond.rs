@@ -1,4 +1,4 @@
-//! Makes the response of what was decided about a request for a file.
+//! Makes the response from the outcome of a request for a file.
 
 use http::{HeaderValue, StatusCode, header};
 
@@ -16,12 +16,12 @@ use crate::{
 
 const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-/// Returns the response that an outcome stands for.
+/// Returns the response for an outcome.
 pub(super) fn respond(context: &RequestContext, outcome: FileOutcome) -> Response {
     let method = &context.parts.method;
     match outcome {
         FileOutcome::File { representation, status, rate } => {
-            // Rules change single fields, and HTTP/2 writes them in its own way.
+            // Rules change single fields, and HTTP/2 encodes them in its own way.
             let source = match context.takes_response_lines() {
                 true => HeaderSource::Lines,
                 false => HeaderSource::Fields,
@@ -29,7 +29,8 @@ pub(super) fn respond(context: &RequestContext, outcome: FileOutcome) -> Respons
             render(method, &representation, status, (rate, source))
         }
         FileOutcome::CurrentVersion(representation) => {
-            // It is not what was asked for. So preconditions and ranges do not apply, and nobody may keep it.
+            // This is not the file that was requested. So preconditions and ranges do not apply, and it must not be
+            // cached.
             let whole = (None, HeaderSource::Fields);
             let mut response = render(method, &representation, FileStatus::Whole, whole);
             let forget = HeaderValue::from_static("no-store");
@@ -46,11 +47,11 @@ pub(super) fn respond(context: &RequestContext, outcome: FileOutcome) -> Respons
     }
 }
 
-/// Redirects to the path with a slash at its end.
+/// Redirects to the path with a trailing slash.
 fn redirect_to_directory(context: &RequestContext) -> Response {
     let path = context.path.or_raw();
     let mut location = Vec::with_capacity(path.len() + 1);
-    // Encoded from the decoded path: what a client wrote could lead a browser to another host.
+    // Encoded from the decoded path: the client's own spelling could lead a browser to another host.
     for &byte in path.iter().chain(b"/") {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
@@ -74,7 +75,7 @@ fn redirect_to_directory(context: &RequestContext) -> Response {
     response
 }
 
-/// Says what may be done with a file (RFC 9110, 9.3.7), also in response to a preflight.
+/// Lists the allowed methods of a file (RFC 9110, 9.3.7), also in response to a preflight.
 fn options(cors: Cors) -> Response {
     let mut response = Response::new(StatusCode::NO_CONTENT, Body::Empty);
     let headers = &mut response.head.headers;

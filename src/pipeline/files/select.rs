@@ -1,4 +1,4 @@
-//! Decides which representation of a file is sent, and what of it (RFC 9110, 13.2.2 and 14.2).
+//! Decides which representation of a file is sent, and which part of it (RFC 9110, 13.2.2 and 14.2).
 
 use std::{ops::Range, sync::Arc, time::SystemTime};
 
@@ -14,19 +14,19 @@ use crate::{
     },
 };
 
-/// The status of a response with a file, and what of the representation is sent.
+/// The status of a response with a file, and the part of the representation to send.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::pipeline) enum FileStatus {
     Whole,
     Part(Range<u64>),
-    /// At least two, each within the size.
+    /// At least two ranges, each within the size.
     Parts(Vec<Range<u64>>),
     NotModified,
     PreconditionFailed,
     RangeNotSatisfiable,
 }
 
-/// Selects a representation and what of it is sent; `None` if the client accepts no coding there is.
+/// Selects a representation and the part of it to send; `None` if the client accepts no available coding.
 pub(in crate::pipeline) fn select(
     method: &Method,
     headers: &Headers,
@@ -57,7 +57,7 @@ fn status(method: &Method, headers: &Headers, representation: &Representation) -
     match range::resolve(value, representation.size) {
         RequestedRange::Whole => FileStatus::Whole,
         RequestedRange::Part(part) => FileStatus::Part(part),
-        // Parts that are read one after the other would be of several versions.
+        // The parts are read one after the other, so they would be of several versions.
         RequestedRange::Parts(_) if !representation.is_settled() => FileStatus::Whole,
         RequestedRange::Parts(parts) => FileStatus::Parts(parts),
         RequestedRange::Unsatisfiable => FileStatus::RangeNotSatisfiable,

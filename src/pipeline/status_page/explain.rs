@@ -1,4 +1,4 @@
-//! Says to a client what happened: the text of the kind of failure, with the limit or the byte that it is about.
+//! Explains a failure to the client: a text for its kind, with the limit or the byte that it concerns.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use http::StatusCode;
 
 use crate::{error::FailureKind, rfc::request_head};
 
-/// What happened, for whoever asked: the limit that was exceeded, and no setting, which means nothing to
-/// users. The advice has that. `max_body` is the limit of a body, if there is one.
+/// Returns the explanation for the client. It names the limit that was exceeded, but no setting, which means nothing to
+/// users; the logged advice names that. `max_body` is the limit of a body, if there is one.
 pub(super) fn explanation(
     kind: FailureKind,
     max_body: Option<u64>,
@@ -26,7 +26,7 @@ pub(super) fn explanation(
     format!("The request's {what} longer than {limit}.").into()
 }
 
-/// Which byte of a target is wrong, for whoever asked. Bytes are counted from 1.
+/// Names the invalid byte of a target. Positions count from 1.
 pub(super) fn misplaced(byte: u8, at: usize) -> String {
     let name = match byte {
         b' ' => "a space (0x20)".to_owned(),
@@ -39,15 +39,15 @@ pub(super) fn misplaced(byte: u8, at: usize) -> String {
     )
 }
 
-/// The methods that a web application may have. What it makes of them is its own matter.
+/// The methods that a web application may support. How it handles them is its own matter.
 pub(in crate::pipeline) const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// The methods that an answer about the method names (RFC 9110, 15.5.6).
+/// Returns the methods for the `Allow` field of a response about the method (RFC 9110, 15.5.6).
 pub(super) fn allow(kind: FailureKind) -> Option<&'static str> {
     (kind.status() == StatusCode::METHOD_NOT_ALLOWED).then_some(METHODS)
 }
 
-/// A number of bytes, for people.
+/// Formats a number of bytes for people.
 fn size(bytes: impl TryInto<u64>) -> String {
     let bytes = bytes.try_into().unwrap_or(u64::MAX);
     for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
@@ -68,14 +68,14 @@ mod tests {
     #[test]
     fn every_error_has_advice_for_the_operator() {
         use crate::error::FailureSide;
-        // Of these the error says all there is to say, and maintenance was wanted.
+        // For these, the error explains everything, and maintenance is intended.
         let plain = [
             FailureKind::FileUnreadable,
             FailureKind::FileTruncated,
             FailureKind::FileChanged,
             FailureKind::Maintenance,
         ];
-        // These are up to a setting.
+        // A setting decides these.
         let limits = [
             FailureKind::BodyTooLarge,
             FailureKind::RequestLineTooLong,
@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    /// They stand in HTML as they are.
+    /// The texts need no escaping in HTML.
     #[test]
     fn texts_mean_nothing_to_html() {
         for kind in FailureKind::ALL {
@@ -197,8 +197,8 @@ mod tests {
             let status = kind.status();
             match kind.side() {
                 crate::error::FailureSide::Client => {
-                    // RFC 9112, 6.1 has 501 for a coding that is not understood, and RFC 9110, 15.6.6
-                    // 505 for a version.
+                    // RFC 9112, 6.1 has 501 for a coding that is not understood, and RFC 9110, 15.6.6 505 for a
+                    // version.
                     let is_ours = matches!(
                         kind,
                         FailureKind::CodingUnknown | FailureKind::VersionUnsupported

@@ -1,5 +1,6 @@
-//! The answers that Sideman gives itself. The only place where an error becomes an answer: [`crate::error::FailureKind`] is
-//! the table of what each one means, [`explain`] puts it into words, and [`page`] writes it for whoever asked.
+//! Sideman's own responses to failures. Only this module turns an error into a response. [`crate::error::FailureKind`]
+//! is the table of what each kind means, [`explain`] words it, and [`page`] writes it in the format that the client
+//! asks for.
 
 mod explain;
 mod page;
@@ -27,12 +28,12 @@ const NOT_FOUND: PageMessage<'_> = PageMessage {
     text: "There is no such file here.",
 };
 
-/// The answer to a request that failed.
+/// Returns the response to a failed request.
 pub(super) fn failure(context: &mut RequestContext, error: &Error) -> Response {
     let kind = error.kind();
     context.error = Some(kind);
     match kind.side() {
-        // Somebody wanted it; that it began was told once.
+        // The operator intended this, and its start was logged once.
         FailureSide::Sideman if kind == FailureKind::Maintenance => {}
         FailureSide::Client if kind == FailureKind::BodyExceedsBuffers => {
             body_limit_advice(context, error)
@@ -60,12 +61,13 @@ pub(super) fn failure(context: &mut RequestContext, error: &Error) -> Response {
     response
 }
 
-/// A file that is not there.
+/// Returns the response for a file that does not exist.
 pub(super) fn not_found(context: &RequestContext) -> Response {
     page::answer(context, &NOT_FOUND)
 }
 
-/// The same, for caches to keep for a moment. It names no request: it would be another's.
+/// Returns a 404 that caches may keep for a moment. It names no request id: a cached one would belong to another
+/// request.
 pub(super) fn not_found_for_now(context: &RequestContext) -> Response {
     static PAGE: LazyLock<Bytes> = LazyLock::new(|| NOT_FOUND.html(None));
     let mut response = page::answer_for_all(context, &NOT_FOUND, &PAGE);
@@ -75,7 +77,7 @@ pub(super) fn not_found_for_now(context: &RequestContext) -> Response {
     response
 }
 
-/// A client that accepts no coding there is (RFC 9110, 15.5.7).
+/// Returns the response for a client that accepts no available coding (RFC 9110, 15.5.7).
 pub(super) fn not_acceptable(context: &RequestContext) -> Response {
     let text = "The file is not there in any coding that Accept-Encoding allows.";
     let status = StatusCode::NOT_ACCEPTABLE;
@@ -85,7 +87,7 @@ pub(super) fn not_acceptable(context: &RequestContext) -> Response {
     response
 }
 
-/// 405 with the methods that are allowed.
+/// Returns a 405 with the methods that are allowed.
 pub(super) fn method_not_allowed(context: &RequestContext, allow: &'static str) -> Response {
     let text = "This address can only be read.";
     let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -95,7 +97,7 @@ pub(super) fn method_not_allowed(context: &RequestContext, allow: &'static str) 
     response
 }
 
-/// Logs why a response broke off after its head had left.
+/// Logs why a response was aborted after its header section was sent.
 pub(super) fn report_aborted(context: &RequestContext, error: &Error) {
     match error.kind().side() {
         FailureSide::Client => {}
@@ -116,7 +118,7 @@ fn log_failure(context: &RequestContext, error: &Error, side: FailureSide) {
     }
 }
 
-/// The application that a request was for.
+/// Returns the settings of the application that a request is for.
 fn application(context: &RequestContext) -> &UpstreamSettings {
     let app = &context.local.app;
     if let Destination::Application(Some(index)) = route::decide(app, &context.path)
@@ -127,8 +129,8 @@ fn application(context: &RequestContext) -> &UpstreamSettings {
     &app.plan.upstream
 }
 
-/// Reports a request that is the client's fault. Where a setting decides that, whoever runs the site can change it,
-/// and the page does not name it.
+/// Logs a request that is the client's fault. If a setting decides that, the operator can change it, and the page does
+/// not name it.
 fn report_refused(context: &RequestContext, error: &Error) {
     let kind = error.kind();
     let Some(advice) = kind.row().advice else {
@@ -145,7 +147,7 @@ fn report_refused(context: &RequestContext, error: &Error) {
     }
 }
 
-/// That `server.max_body` promises more than bodies can wait in.
+/// Advises that `server.max_body` is larger than the buffers for bodies.
 fn body_limit_advice(context: &RequestContext, error: &Error) {
     let Some(missed) = context.local.app.failure_throttle(error.kind()).should_log() else {
         return;

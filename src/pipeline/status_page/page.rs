@@ -1,5 +1,5 @@
-//! Writes what Sideman has to say itself: the file that is set for the status, or else a small page,
-//! or JSON for whoever asks for that.
+//! Writes Sideman's own messages: the file that is set for the status, or else a small page, or JSON for clients that
+//! ask for it.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::{
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 
-/// What there is to say.
+/// The message to write.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PageMessage<'a> {
     pub(super) status: StatusCode,
@@ -25,7 +25,7 @@ pub(super) struct PageMessage<'a> {
     pub(super) text: &'a str,
 }
 
-/// The same as JSON.
+/// The message as JSON.
 #[derive(Serialize)]
 struct JsonMessage<'a> {
     status: u16,
@@ -35,7 +35,7 @@ struct JsonMessage<'a> {
     request_id: Option<&'a str>,
 }
 
-/// Says it and names the request.
+/// Writes the message and names the request.
 pub(super) fn answer(context: &RequestContext, message: &PageMessage<'_>) -> Response {
     // The id was either made here or checked to consist of harmless characters.
     let id = String::from_utf8_lossy(context.request_id());
@@ -47,7 +47,7 @@ pub(super) fn answer(context: &RequestContext, message: &PageMessage<'_>) -> Res
     respond(context, message.status, media_type, text)
 }
 
-/// Says it without naming the request. `html` is the page, made in advance.
+/// Writes the message without naming the request. `html` is the page, made in advance.
 pub(super) fn answer_for_all(
     context: &RequestContext,
     message: &PageMessage<'_>,
@@ -64,7 +64,7 @@ pub(super) fn answer_for_all(
 // === impl PageMessage ===
 
 impl PageMessage<'_> {
-    /// A small page that names the status, what happened and the request.
+    /// Returns a small page with the status, the message and the request id.
     pub(super) fn html(&self, id: Option<&str>) -> Bytes {
         let Self { status, .. } = self;
         let text = escaped(self.text);
@@ -94,7 +94,7 @@ impl PageMessage<'_> {
     }
 }
 
-/// A text as it stands in HTML.
+/// Escapes a text for HTML.
 fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(['<', '>', '&', '"']) {
         return Cow::Borrowed(text);
@@ -103,7 +103,7 @@ fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped.replace('"', "&quot;"))
 }
 
-/// The file that is set for a status. Whoever asks for JSON gets one that is JSON, or none.
+/// Returns the file that is set for a status. If the client asks for JSON, only a JSON file counts.
 fn from_file(context: &RequestContext, status: StatusCode) -> Option<(&'static str, Bytes)> {
     let page = context.local.app.pages.error(status)?;
     let suits = page.media_type == JSON || !accept::prefers_json(&context.parts.headers);
