@@ -1,4 +1,4 @@
-//! The budgets that all buffered bodies share, one for memory and one for disk; responses may use only a part of each.
+//! The budgets that all buffered bodies share, one for memory and one for disk. Responses may use only a part of each.
 //! The holder of buffered bytes has a reservation, which returns them to the budget when it is dropped.
 
 use std::sync::{Arc, atomic::Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Arc, atomic::Ordering};
 use super::client_shares::{self, ClientShare, ClientShares};
 use crate::sync::AtomicU64;
 
-/// Bytes that may be held at the same time, over all workers.
+/// The limit of bytes that may be held at one time, over all workers.
 #[derive(Clone, Debug)]
 pub struct Budget {
     pot: Arc<BudgetPool>,
@@ -17,7 +17,7 @@ pub struct Budget {
 #[derive(Debug)]
 struct BudgetPool {
     limit: u64,
-    /// Read by the metrics as well.
+    /// The metrics read it as well.
     used: Arc<AtomicU64>,
     /// The budget that this one is a part of.
     whole: Option<Budget>,
@@ -42,20 +42,21 @@ pub struct Reservation {
 // === impl Budget ===
 
 impl Budget {
-    /// Counts in `used`. Others may have the same one with a limit of their own: each counts what all of
-    /// them hold.
+    /// Creates a budget that counts in `used`. Several budgets may share one counter, each with a limit of its own:
+    /// each counts what all of them hold.
     pub fn new(limit: u64, used: Arc<AtomicU64>) -> Self {
         Self::of(BudgetPool { limit, used, whole: None, shares: None })
     }
 
-    /// A half of this one for those who must leave the rest to others: what they take is taken of both.
+    /// Returns a budget of half the size, for holders that must leave the rest to others. A reservation counts in both
+    /// budgets.
     #[must_use]
     pub fn half(&self, used: Arc<AtomicU64>) -> Self {
         let limit = self.limit() / 2;
         Self::of(BudgetPool { limit, used, whole: Some(self.clone()), shares: None })
     }
 
-    /// The same, of which one client may hold a part only; `refused` counts how often one was refused more.
+    /// Returns a budget that limits how much each client may hold; `refused` counts the refusals.
     #[must_use]
     pub fn in_shares(&self, refused: Arc<AtomicU64>) -> Self {
         let BudgetPool { limit, used, whole, .. } = &*self.pot;
@@ -67,18 +68,18 @@ impl Budget {
         Self { pot: Arc::new(pot), client: None }
     }
 
-    /// The budget as this client may use it.
+    /// Returns the budget as this client may use it.
     pub(super) fn of_client(&self, client: ClientShare) -> Self {
         Self { pot: Arc::clone(&self.pot), client: self.pot.shares.as_ref().map(|_| client) }
     }
 
-    /// Bytes that may be held at the most.
+    /// Returns the limit in bytes.
     pub(super) fn limit(&self) -> u64 {
         let limit = self.pot.limit;
         if self.client.is_some() { client_shares::max(limit) } else { limit }
     }
 
-    /// A reservation of nothing, to be grown.
+    /// Returns an empty reservation, which can grow.
     pub fn nothing(&self) -> Reservation {
         Reservation { budget: self.clone(), amount: 0 }
     }
@@ -86,7 +87,7 @@ impl Budget {
     fn take(&self, amount: u64) -> bool {
         let BudgetPool { limit, used, whole, .. } = &*self.pot;
         let more = |used: u64| used.checked_add(amount).filter(|sum| sum <= limit);
-        // Only sums are kept in there: nothing else has to be seen in any order.
+        // The counter holds a sum alone, so no order with other accesses matters.
         let Ok(before) = used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) else {
             return false;
         };
@@ -101,7 +102,7 @@ impl Budget {
         fits
     }
 
-    /// Counts as the client's, who may hold so much more; with that, `used` is held by all.
+    /// Counts `amount` for the client, if its share allows that; `used` is what all clients hold with it.
     fn share_takes(&self, amount: u64, used: u64) -> bool {
         let share = self.pot.shares.as_ref().zip(self.client);
         share.is_none_or(|(shares, client)| shares.take(client, amount, used, self.pot.limit))
@@ -127,17 +128,17 @@ impl Budget {
 // === impl Reservation ===
 
 impl Reservation {
-    /// Bytes that are held.
+    /// Returns the bytes that are held.
     pub fn amount(&self) -> u64 {
         self.amount
     }
 
-    /// Whether so many more could be taken if nobody else held any.
+    /// Whether `more` bytes could be reserved if nobody else held any.
     pub(super) fn could_ever_grow(&self, more: u64) -> bool {
         self.amount.checked_add(more).is_some_and(|sum| sum <= self.budget.limit())
     }
 
-    /// Takes more, if the budget has it.
+    /// Reserves more bytes, if the budget has them.
     pub fn grow(&mut self, more: u64) -> bool {
         let fits = more == 0 || self.budget.take(more);
         if fits {
@@ -146,7 +147,7 @@ impl Reservation {
         fits
     }
 
-    /// Gives back what is held beyond `amount`.
+    /// Returns the bytes beyond `amount` to the budget.
     pub(super) fn shrink_to(&mut self, amount: u64) {
         let surplus = self.amount.saturating_sub(amount);
         self.budget.give_back(surplus);
@@ -198,7 +199,7 @@ mod tests {
         assert!(requests.grow(6) && !requests.grow(1));
         assert_eq!((used.load(Ordering::Relaxed), of_half.load(Ordering::Relaxed)), (11, 5));
         responses.shrink_to(2);
-        // Others may take what a half has not taken.
+        // Others may use the part that the half has not reserved.
         assert!(requests.grow(3) && !responses.grow(1));
         assert_eq!((used.load(Ordering::Relaxed), of_half.load(Ordering::Relaxed)), (11, 2));
         drop((responses, requests));
@@ -209,7 +210,7 @@ mod tests {
     fn client_over_its_share_cannot_take_the_last_quarter() {
         let (whole, used) = budget(200);
         let (of_half, refused) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
-        // A quarter of what there is of a half.
+        // The limit is a quarter of the half's free bytes.
         let budget = whole.half(Arc::clone(&of_half)).in_shares(Arc::clone(&refused));
         let client = |name| budget.of_client(ClientShare::of(name));
         let (one, other) = (client("one"), client("other"));
@@ -217,17 +218,17 @@ mod tests {
         assert!(many.grow(75) && !many.grow(1) && !many.could_ever_grow(1));
         assert!(few.grow(25) && !few.grow(1));
         assert_eq!((of_half.load(Ordering::Relaxed), refused.load(Ordering::Relaxed)), (100, 1));
-        // It is room for everybody again only where nobody is short.
+        // Bytes are free for everybody again only while no client is refused.
         many.shrink_to(50);
         assert!(!many.grow(1) && few.grow(0));
         drop(few);
         assert!(many.grow(25));
         drop(many);
-        // Whoever is no single client takes what there is.
+        // A reservation without a client may use all that is left.
         let mut all = budget.nothing();
         assert!(all.grow(100));
         drop(all);
-        // What the whole refuses is nobody's.
+        // A refusal by the whole budget counts for no client.
         let mut rest = whole.nothing();
         assert!(rest.grow(150));
         let mut again = one.nothing();
@@ -307,7 +308,7 @@ mod tests {
         }
     }
 
-    /// Takes so much, and gives back all but `rest` of it before the rest.
+    /// Reserves `amount`, then returns all but `rest` of it, and then the rest.
     fn grow(budget: &Budget, amount: u64, rest: u64) -> ScriptThread {
         let budget = budget.clone();
         Box::new(move || {
@@ -359,7 +360,7 @@ mod tests {
             let threads = vec![grow(&one, 2, 1), grow(&one, 2, 0)];
             let end = Box::new(move || {
                 assert_eq!(used.load(Ordering::Relaxed), 0);
-                // Nothing of it is held any more: each may take what a single client may.
+                // No bytes are held any more: each budget grants what a single client may hold.
                 for budget in [&one, &other] {
                     assert!(budget.nothing().grow(3));
                 }

@@ -1,6 +1,5 @@
-//! Bytes that wait in memory, within the budget. Small pieces are copied together: each would keep
-//! alive all of the memory that it was read into, and that is a thousand times more than a byte that
-//! comes alone.
+//! Bytes buffered in memory, within the budget. Small chunks are copied together, because each chunk keeps alive all of
+//! the memory that it was read into. For a byte that arrives alone, that is a thousand times its size.
 
 use std::collections::VecDeque;
 
@@ -8,32 +7,32 @@ use bytes::{Bytes, BytesMut};
 
 use super::budget::{Budget, Reservation};
 
-/// A queue of bytes. What goes in always fits; whether the budget has it as well is said then.
+/// A queue of bytes. It always accepts bytes, and then reports whether the budget covers them.
 #[derive(Debug)]
 pub(super) struct BudgetedBuffer {
-    /// Each with the memory behind it.
+    /// Each with the size of the memory behind it.
     parts: VecDeque<(Bytes, u64)>,
-    /// Behind the parts: small pieces, copied together.
+    /// Comes after the parts: small chunks, copied together.
     tail: BytesMut,
     /// Bytes in parts and tail.
     length: u64,
-    /// Memory behind them.
+    /// The memory behind them, in bytes.
     held: u64,
-    /// Room of the part that was given last: whoever asks for the next has done with it.
+    /// The memory of the part that was popped last. It is in use until the next part is popped.
     in_hand: u64,
-    /// As much of `held` as the budget has given, and `in_hand`.
+    /// Covers as much of `held` as the budget has granted, and `in_hand`.
     reservation: Reservation,
-    /// Pieces of this size are not copied.
+    /// Chunks of at least this size are not copied.
     large: usize,
 }
 
-/// The memory that small pieces are copied into, at the least and at the most.
+/// The minimum and maximum size of the memory that small chunks are copied into.
 const SEGMENT: (u64, u64) = (4 * 1024, 32 * 1024);
-/// The largest buffer that pieces are read into.
+/// The largest buffer that chunks are read into.
 const BUFFER: u64 = 64 * 1024;
 
-/// What a piece of so many bytes keeps of memory, about: it was read into a buffer of a round size, and its neighbours in
-/// there may be gone.
+/// Estimates the memory that a chunk of `length` bytes keeps alive. It was read into a buffer of a round size, and its
+/// neighbours in there may be dropped.
 fn memory_behind(length: u64) -> u64 {
     if length <= BUFFER { length.next_power_of_two() } else { length }
 }
@@ -41,7 +40,7 @@ fn memory_behind(length: u64) -> u64 {
 // === impl BudgetedBuffer ===
 
 impl BudgetedBuffer {
-    /// Nothing yet. Pieces of `large` bytes are kept as they are.
+    /// Creates an empty buffer. Chunks of at least `large` bytes are not copied.
     pub(super) fn new(memory: &Budget, large: usize) -> Self {
         Self {
             parts: VecDeque::new(),
@@ -54,12 +53,12 @@ impl BudgetedBuffer {
         }
     }
 
-    /// Bytes that wait.
+    /// Returns the number of buffered bytes.
     pub(super) fn len(&self) -> u64 {
         self.length
     }
 
-    /// Memory behind them.
+    /// Returns the memory behind them, in bytes.
     pub(super) fn held(&self) -> u64 {
         self.held
     }
@@ -68,19 +67,19 @@ impl BudgetedBuffer {
         self.length == 0
     }
 
-    /// Whether the budget has given all that is held.
+    /// Whether the budget covers all that is held.
     pub(super) fn is_within_budget(&mut self) -> bool {
         let missing = (self.held + self.in_hand).saturating_sub(self.reservation.amount());
         missing == 0 || self.reservation.grow(missing)
     }
 
-    /// Takes bytes in. `false` if the budget does not have them: then they have to leave soon.
+    /// Appends bytes. Returns `false` if the budget does not cover them: the caller must then move them elsewhere soon.
     pub(super) fn push(&mut self, data: Bytes) -> bool {
         let length = data.len() as u64;
         if length == 0 {
             return self.is_within_budget();
         }
-        // The first is most often the only one.
+        // The first chunk is usually the only one.
         if self.length == 0 || data.len() >= self.large {
             self.seal();
             let behind = memory_behind(length);
@@ -98,7 +97,7 @@ impl BudgetedBuffer {
         self.is_within_budget()
     }
 
-    /// The first of the bytes. Their room is taken until the next are asked for.
+    /// Removes and returns the first bytes. Their memory stays reserved until the next call.
     pub(super) fn pop(&mut self) -> Option<Bytes> {
         if self.parts.is_empty() {
             self.seal();
@@ -112,25 +111,25 @@ impl BudgetedBuffer {
         Some(part)
     }
 
-    /// All of it, where it stands.
+    /// Iterates over all bytes without copying them.
     pub(super) fn parts(&mut self) -> impl Iterator<Item = &Bytes> {
         self.seal();
         self.parts.iter().map(|(part, _)| part)
     }
 
-    /// The part with this number, once everything is [sealed](Self::seal).
+    /// Returns the part with this number, once everything is [sealed](Self::seal).
     pub(super) fn part(&self, index: usize) -> Option<&Bytes> {
         self.parts.get(index).map(|(part, _)| part)
     }
 
-    /// Leaves nothing behind.
+    /// Takes everything and leaves an empty buffer.
     pub(super) fn take(&mut self, memory: &Budget) -> Self {
         let empty = Self::new(memory, self.large);
         std::mem::replace(self, empty)
     }
 
-    /// Memory for small pieces; more for a body that has shown to be longer, so that a thousand slow
-    /// clients hold little, and exactly as much as needed if the budget has no more.
+    /// Allocates memory for small chunks. The size grows with the body, so that a thousand slow clients hold little. If
+    /// the budget has no more, it is exactly as large as needed.
     fn segment(&mut self, least: usize) -> BytesMut {
         let wish = self.held.clamp(SEGMENT.0, SEGMENT.1).max(least as u64);
         let missing = (self.held + self.in_hand + wish).saturating_sub(self.reservation.amount());
@@ -140,12 +139,12 @@ impl BudgetedBuffer {
         segment
     }
 
-    /// Makes parts of everything.
+    /// Turns the tail into a part.
     pub(super) fn seal(&mut self) {
         if !self.tail.is_empty() {
             let tail = std::mem::take(&mut self.tail);
             let reserved = tail.capacity() as u64;
-            // At least half of what is held is bytes.
+            // At least half of the held memory is bytes.
             let (part, behind) = if reserved > 2 * tail.len() as u64 {
                 (Bytes::copy_from_slice(&tail), tail.len() as u64)
             } else {

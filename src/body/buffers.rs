@@ -1,4 +1,4 @@
-//! Where bodies wait: the budgets that they share, and what one of them may take.
+//! The buffers for bodies: the budgets that they share, and the limits of a single body.
 
 use std::{hash::Hash, sync::Arc};
 
@@ -8,7 +8,7 @@ use super::{
     spill::{SpillFiles, SpillLocation},
 };
 
-/// The bounds of all bodies that wait, shared by the workers.
+/// The limits of all buffered bodies, shared by the workers.
 #[derive(Clone, Debug)]
 pub struct BodyBuffers {
     pub(super) requests: Budgets,
@@ -17,19 +17,19 @@ pub struct BodyBuffers {
     pub(super) limits: BodyLimits,
 }
 
-/// What one body may take.
+/// The limits of one body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimits {
     /// Bytes in memory.
     pub memory: u64,
-    /// Bytes of an answer in a file.
+    /// Bytes of a response in a file.
     pub response: u64,
 }
 
 // === impl BodyBuffers ===
 
 impl BodyBuffers {
-    /// Touches no file before one is needed.
+    /// Creates the buffers. Creates no file before one is needed.
     pub fn new(
         requests: Budgets,
         responses: Budgets,
@@ -39,7 +39,7 @@ impl BodyBuffers {
         Self { requests, responses, files: Arc::new(SpillFiles::new(place)), limits: each }
     }
 
-    /// The same for the bodies of one client, who may hold a part of the memory only.
+    /// Returns the buffers for the bodies of one client, which may hold only a part of the memory.
     #[must_use]
     pub fn of_client(&self, client: impl Hash) -> Self {
         let client = ClientShare::of(client);
@@ -49,7 +49,7 @@ impl BodyBuffers {
         Self { requests, responses, files: Arc::clone(&self.files), limits: self.limits }
     }
 
-    /// Whether a request's body of this length could wait here, if no other did.
+    /// Whether a request's body of this length could be buffered if there were no others.
     pub async fn may_hold(&self, length: u64) -> bool {
         length <= self.limits.memory || self.files.may_hold(length, &self.requests).await
     }

@@ -1,5 +1,4 @@
-//! Several bodies, one after the other, as one: the parts of a multipart answer and what stands
-//! between them.
+//! Several bodies in sequence as one body: the parts of a multipart response and the delimiters between them.
 
 use std::{
     pin::Pin,
@@ -12,11 +11,11 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::error::Error;
 
-/// Bodies in a row. The first error is the end of it. Trailers would be the end of a message: only
-/// those of the last body are passed on.
+/// Bodies in sequence. The first error ends the sequence. Trailers end a message, so only those of the last body are
+/// forwarded.
 #[derive(Debug)]
 pub(super) struct Chain<B> {
-    /// Where it is; what has ended is dropped at once, with its memory and its file.
+    /// The current body. A body that has ended is dropped at once, with its memory and its file.
     current: Option<B>,
     rest: vec::IntoIter<B>,
 }
@@ -85,7 +84,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
     use std::{collections::VecDeque, task::Waker};
 
-    /// Gives what it is told to, and tells its size if that is known.
+    /// A body with the given frames, which reports its size if that is known.
     #[derive(Debug)]
     struct SizedFrames {
         frames: VecDeque<Poll<Result<Frame<Bytes>, Error>>>,
@@ -135,7 +134,7 @@ mod tests {
         SizedFrames { frames: texts.iter().map(|text| data(text)).collect(), size: Some(size) }
     }
 
-    /// A frame as text; `...` for none yet.
+    /// Returns a frame as text; `...` while none is ready.
     fn next(chain: &mut Chain<SizedFrames>) -> Option<Result<String, FailureKind>> {
         let mut cx = Context::from_waker(Waker::noop());
         match Pin::new(chain).poll_frame(&mut cx) {
@@ -170,7 +169,7 @@ mod tests {
             assert_eq!(next(&mut chain), Some(Ok(text.to_owned())));
             left -= if text == "..." { 0 } else { text.len() as u64 };
         }
-        // Known with the last frame, not only when it is asked for one more.
+        // Known with the last frame, not only when the next one is requested.
         assert!(chain.is_end_stream());
         assert_eq!(chain.size_hint().exact(), Some(0));
         assert_eq!(next(&mut chain), None);

@@ -1,4 +1,4 @@
-//! The body of a request as a server reads it from its client.
+//! The body of a request, as a server reads it from its client.
 
 use std::{
     fmt,
@@ -17,16 +17,16 @@ pub enum ClientBody {
     Reader(Pin<Box<dyn BodyReader>>),
 }
 
-/// What reads a body from a client.
+/// A reader of a body from a client.
 pub trait BodyReader: Body<Data = Bytes, Error = Error> {
-    /// Reads less at a time from now on: there is no room for it.
+    /// Reduces the size of single reads from now on, because memory is short.
     fn reduce_read_size(self: Pin<&mut Self>);
 }
 
 // === impl ClientBody ===
 
 impl ClientBody {
-    /// Has less read at a time from now on.
+    /// Reduces the size of single reads from now on.
     pub(super) fn reduce_read_size(&mut self) {
         if let Self::Reader(body) = self {
             body.as_mut().reduce_read_size();

@@ -1,6 +1,6 @@
-//! How much of something each client holds, where one must not take what others need: the last quarter is for clients
-//! that hold less than a quarter. Clients share counters by a hash: no lock, no memory that grows with them, and two of
-//! them have the same counter so rarely that it does no harm.
+//! Counts how much of a resource each client holds, so that one client can't use up what others need. The last quarter
+//! is for clients that hold less than a quarter. Clients share counters by a hash, so there is no lock, and no memory
+//! that grows with the clients. Two clients rarely have one counter, and it does no harm then.
 
 use std::{
     hash::{BuildHasher as _, DefaultHasher, Hash, Hasher as _, RandomState},
@@ -9,14 +9,14 @@ use std::{
 
 use crate::sync::AtomicU64;
 
-/// How many counters there are.
+/// The number of counters.
 const COUNTERS: u64 = 4096;
 
-/// What each client holds.
+/// The amount that each client holds.
 #[derive(Debug)]
 pub struct ClientShares {
     held: Vec<AtomicU64>,
-    /// Times that a client was refused more.
+    /// The number of refusals.
     refused: Arc<AtomicU64>,
 }
 
@@ -24,14 +24,15 @@ pub struct ClientShares {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientShare(u16);
 
-/// Of this process alone: nobody can choose addresses that share a counter. Tests shall not depend on who does.
+/// The seed belongs to this process alone, so nobody can choose addresses that share a counter. In tests it is fixed,
+/// so that they do not depend on chance.
 static SEED: LazyLock<u64> =
     LazyLock::new(|| if cfg!(test) { 0 } else { RandomState::new().hash_one(0) });
 
 // === impl ClientShare ===
 
 impl ClientShare {
-    /// The counter of a client, the same wherever there are any.
+    /// Returns the counter of a client. It is the same in all `ClientShares`.
     pub fn of(client: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         (*SEED, client).hash(&mut hasher);
@@ -42,17 +43,17 @@ impl ClientShare {
 // === impl ClientShares ===
 
 impl ClientShares {
-    /// Nobody holds any yet; counts refusals in `refused`.
+    /// Creates empty shares; counts refusals in `refused`.
     pub fn new(refused: Arc<AtomicU64>) -> Self {
         let held = (0..COUNTERS).map(|_| AtomicU64::default()).collect();
         Self { held, refused }
     }
 
-    /// Notes that a client takes `amount` more, where all take `used` with that; `false` if it may not, and has
-    /// not taken any.
+    /// Adds `amount` to what a client holds; `used` is what all clients hold with it. Returns `false`, and adds
+    /// nothing, if the client may not hold so much.
     pub fn take(&self, share: ClientShare, amount: u64, used: u64, limit: u64) -> bool {
         let Some(held) = self.held.get(usize::from(share.0)) else { return true };
-        // Sums alone are kept: nothing else has to be seen in any order.
+        // Each counter holds a sum alone, so no order with other accesses matters.
         let now = held.fetch_add(amount, Ordering::Relaxed).saturating_add(amount);
         if used <= max(limit) || now <= limit / 4 {
             return true;
@@ -62,12 +63,12 @@ impl ClientShares {
         false
     }
 
-    /// What a client holds.
+    /// Returns the amount that a client holds.
     pub fn held(&self, share: ClientShare) -> u64 {
         self.held.get(usize::from(share.0)).map_or(0, |held| held.load(Ordering::Relaxed))
     }
 
-    /// Notes that a client has given `amount` back.
+    /// Subtracts the `amount` that a client has returned.
     pub fn give_back(&self, share: ClientShare, amount: u64) {
         if let Some(held) = self.held.get(usize::from(share.0)) {
             held.fetch_sub(amount, Ordering::Relaxed);
@@ -75,7 +76,7 @@ impl ClientShares {
     }
 }
 
-/// What one client can hold when nobody else holds any.
+/// Returns the amount that one client can hold if the others hold none.
 pub(super) fn max(limit: u64) -> u64 {
     limit - limit / 4
 }
@@ -114,7 +115,7 @@ mod tests {
                     continue;
                 }
                 let may = shares.take(share, amount, used, limit);
-                // Whoever holds little may take all that is left; who holds much leaves a quarter.
+                // A client that holds little may take all that is left; one that holds much leaves a quarter.
                 prop_assert_eq!(may, held[client] + amount <= limit / 4 || used <= limit - limit / 4);
                 if may { held[client] += amount } else { refusals += 1 }
             }

@@ -1,5 +1,5 @@
-//! The body of a request, taken from the client completely before anybody else sees it: in memory
-//! while it is short and the budget has room, else in a file. It can be read several times.
+//! The body of a request, read from the client to its end before anything else uses it. It is in memory while it is
+//! short and the budget covers it, else in a file. It can be read several times.
 
 use std::{
     future::poll_fn,
@@ -21,7 +21,7 @@ use crate::error::Error;
 pub(super) struct CollectedBody {
     content: CollectedContent,
     length: u64,
-    /// What was given since the beginning.
+    /// Bytes given since the last rewind.
     given: u64,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct CollectedBody {
 enum CollectedContent {
     Memory {
         parts: BudgetedBuffer,
-        /// The number of the next one.
+        /// The number of the next part.
         next: usize,
     },
     File {
@@ -39,11 +39,11 @@ enum CollectedContent {
     },
 }
 
-/// Frames of this size are not copied: hyper reads as much at a time when a client is fast, and the
-/// memory behind them is not much larger.
+/// Frames of this size are not copied: hyper reads as much at a time when a client is fast, and the memory behind them
+/// is not much larger.
 const LARGE: usize = 32 * 1024;
 
-/// Takes all of a body. `spare` has less of it read at a time from then on.
+/// Reads a body to its end. `spare` reduces the size of its reads from then on.
 pub(super) async fn collect<B>(
     body: &mut B,
     buffers: &BodyBuffers,
@@ -60,18 +60,18 @@ where
     while !body.is_end_stream()
         && let Some(frame) = next(body).await?
     {
-        // A client's trailers are not passed on (DESIGN: every body is framed anew).
+        // A client's trailers are not forwarded (ARCHITECTURE.md: every body is framed anew).
         let Ok(data) = frame.into_data() else { continue };
         let is_first = length == 0;
         length += data.len() as u64;
         let has_room = waiting.push(data);
         if !has_room && !is_sparing {
             is_sparing = true;
-            // Many bodies come at once: each has a piece in hand that is in no budget.
+            // Many bodies arrive at once, and each has a chunk in hand that no budget covers.
             spare(body);
         }
         let fits = has_room && waiting.len() <= buffers.limits.memory;
-        // What came in one frame is in memory already, whatever the budget says.
+        // A body that came in one frame is in memory already, whatever the budget allows.
         let is_only = is_first && body.is_end_stream() && length <= buffers.limits.memory;
         if !fits && !is_only {
             write(&mut spill, &mut waiting, buffers).await?;
@@ -92,7 +92,7 @@ where
     Ok(CollectedBody { content, length, given: 0 })
 }
 
-/// Brings what waits into the file, which is made for the first.
+/// Moves the buffered bytes to the file. The first call creates it.
 async fn write(
     spill: &mut Option<SpillFile>,
     waiting: &mut BudgetedBuffer,
@@ -117,7 +117,7 @@ where
 // === impl CollectedBody ===
 
 impl CollectedBody {
-    /// Begins again.
+    /// Starts again from the beginning.
     pub(super) fn rewind(&mut self) {
         self.given = 0;
         match &mut self.content {
@@ -126,7 +126,7 @@ impl CollectedBody {
         }
     }
 
-    /// Whether it was too long for memory.
+    /// Whether the body was too long for memory.
     pub(super) fn is_file(&self) -> bool {
         matches!(self.content, CollectedContent::File { .. })
     }
@@ -217,7 +217,7 @@ mod tests {
             memory in prop_oneof![Just(1_u64 << 30), 0..100_000_u64],
             fails: bool,
         ) {
-            // On the disk there is room for all.
+            // The disk can hold all of it.
             let room = room(memory, 1 << 30, SpillLocation::Auto, each);
             let mut steps = steps;
             if fails {
@@ -263,7 +263,7 @@ mod tests {
                         assert!(read(&mut collected).await.unwrap() == pattern(expected));
                     }
                     Err(error) => {
-                        // Nobody else holds any: on the disk, what does not fit never will. In memory a part is
+                        // The body is the only one: if it does not fit on the disk, it never will. In memory, a part is
                         // held twice while it is copied.
                         let is_for_ever = error.kind() == FailureKind::BodyExceedsBuffers;
                         assert!(is_for_ever || is_memory && error.kind() == FailureKind::BuffersFull, "{error}");
@@ -284,7 +284,7 @@ mod tests {
     fn single_frame_is_not_copied() {
         let room = room(0, 0, SpillLocation::Memory, 1 << 20);
         let mut body = ScriptedBody::new(&[BodyStep::Data(50_000)], true);
-        // Without a runtime: nothing is spawned, and nothing is waited for.
+        // There is no runtime, so any spawn or wait would fail.
         let collected = poll_once(&mut Box::pin(collect(&mut body, &room.buffers, |_| {})));
         let Poll::Ready(Ok(collected)) = collected else { panic!("{collected:?}") };
         assert!(!collected.is_file());

@@ -1,4 +1,4 @@
-//! A deadline that may be moved on every read or write without touching the timer wheel.
+//! A deadline that can be moved on every read or write without touching the timer wheel.
 
 use std::{
     pin::Pin,
@@ -8,9 +8,8 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A moment that can be moved cheaply. The timer beneath fires at an old moment, sees that the
-/// deadline has moved, and goes to sleep again: a busy connection pays one timer a period, not one
-/// a request.
+/// A deadline that can be moved cheaply. The timer below fires at an old deadline, sees that it has moved, and goes
+/// back to sleep. So a busy connection needs one timer a period, not one a request.
 #[derive(Debug, Default)]
 pub struct Deadline {
     at: Option<Instant>,
@@ -20,13 +19,13 @@ pub struct Deadline {
 // === impl Deadline ===
 
 impl Deadline {
-    /// This moment by the clock that deadlines go by, which a test can stop: what is counted from here and given to
-    /// [`set_at`](Self::set_at) must be counted by it too.
+    /// Returns the current time of the clock that deadlines use, which a test can stop. A moment for
+    /// [`set_at`](Self::set_at) must be computed from it.
     pub fn now() -> std::time::Instant {
         Instant::now().into_std()
     }
 
-    /// A deadline so long from now.
+    /// Creates a deadline at `duration` from now.
     pub fn after(duration: Duration) -> Self {
         Self { at: Some(Instant::now() + duration), timer: None }
     }
@@ -46,12 +45,12 @@ impl Deadline {
         self.at.is_some()
     }
 
-    /// Takes the deadline away.
+    /// Removes the deadline.
     pub fn clear(&mut self) {
         self.at = None;
     }
 
-    /// Ready once the deadline has passed; never, without one.
+    /// Is ready once the deadline has passed. Without a deadline it is never ready.
     pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));

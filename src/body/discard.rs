@@ -1,4 +1,4 @@
-//! Reads a body that nobody wants, so that its connection can be used again.
+//! Reads a body that nobody needs, so that its connection can be reused.
 
 use std::{future::poll_fn, pin::Pin};
 

@@ -1,5 +1,5 @@
-//! A part of an open file, read piece by piece as the client takes it. What the page cache holds is read at once; what
-//! has to come from the disk is read on the blocking pool, so that a slow disk never stalls a worker.
+//! A part of an open file, read in pieces as the client accepts them. Bytes in the page cache are read at once. Bytes
+//! on the disk are read on the blocking pool, so that a slow disk never stalls a worker.
 
 use std::{
     fmt,
@@ -23,29 +23,28 @@ use super::{
 };
 use crate::error::{Error, FailureKind};
 
-/// The bytes `range` of a file, all of one version. A file that turns out shorter or changed ends
-/// the body with an error: the client sees a broken transfer, never one that looks complete and is
-/// short or made of two versions.
+/// The bytes `range` of a file, all of one version. If the file turns out to be shorter or changed, the body ends with
+/// an error. The client then sees a broken transfer, never one that looks complete and is short or mixes two versions.
 ///
-/// A file that is appended to, as a log is, does not change in the part that was there. So what has become longer may be
-/// sent on: the end is held back until all that was sent has been read once more and is still the same.
+/// A file that is appended to, such as a log, keeps its earlier bytes. So a file that has become longer may still be
+/// sent. The end is held back until all that was sent has been read again and is unchanged.
 ///
-/// Whoever sends it brings the memory, and reads when the client can take something: a client that takes nothing costs
-/// no memory here, but for the few KiB of an end that was compared.
+/// The sender supplies the memory, and reads when the client can accept bytes. A blocked client costs no memory here,
+/// except for the few KiB of an end that was compared.
 pub struct FileStream {
     file: Arc<File>,
     range: Range<u64>,
     version: FileVersion,
-    /// Whether bytes of the file never become others.
+    /// Whether bytes of the file never change once written.
     is_write_once: bool,
-    /// Whether the kernel may send them by itself, from its cache.
+    /// Whether the kernel may send the bytes directly from its page cache.
     is_sendable: bool,
-    /// What is looked for in that cache before.
+    /// How far ahead that cache is probed before.
     window: PageCacheWindow,
-    /// What is known of a file that may change while it is sent; boxed, because few do.
+    /// The state for a file that may change while it is sent. Boxed because such files are rare.
     changing: Option<Box<ChangeDetection>>,
     cold_read: Option<ColdRead>,
-    /// Whether the blocking pool has read what comes next into the page cache.
+    /// Whether the blocking pool has read the next bytes into the page cache.
     was_loaded: bool,
 }
 
@@ -55,13 +54,13 @@ type ColdRead = JoinHandle<Result<Option<(Vec<u8>, FileVersion)>, Error>>;
 /// Where the next bytes of a file are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FilePiece {
-    /// In the memory that was brought, so many of them.
+    /// In the supplied memory, with their number.
     Read(usize),
-    /// In memory of their own: they came from the disk, or were compared.
+    /// In memory of their own, because they came from the disk or were compared.
     Held(Bytes),
 }
 
-/// Bytes that the kernel can send by itself.
+/// Bytes that the kernel can send directly.
 #[derive(Clone, Copy, Debug)]
 pub struct CachedPart<'a> {
     pub file: &'a File,
@@ -69,51 +68,52 @@ pub struct CachedPart<'a> {
     pub length: usize,
 }
 
-/// What may happen to a file while it is sent without ending the transfer.
+/// The changes to a file that do not end its transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AllowedChanges {
-    /// Nothing.
+    /// None.
     None,
-    /// It may become longer, once the first bytes were read.
+    /// The file may become longer, once the first bytes were read.
     Growth,
-    /// Anything: it never rests, and its version means nothing. What is sent must be the same when it is read again.
+    /// Any change: the file changes all the time, and its version means nothing. The bytes that are sent must be
+    /// unchanged when they are read again.
     Any,
 }
 
-/// What is known of a file that may change.
+/// The state for a file that may change.
 struct ChangeDetection {
     allowed: AllowedChanges,
     start: u64,
-    /// Of everything that was sent.
+    /// The hash of everything that was sent.
     sent: Xxh3,
     /// Whether all that was sent must be read once more.
     is_suspect: bool,
-    /// What comes next, read before: the beginning, or an end that was compared.
+    /// The next bytes, read in advance: the beginning, or an end that was compared.
     held: Option<Bytes>,
-    /// The end, while all before it is compared.
+    /// The end, while everything before it is compared.
     comparison: Option<(Bytes, JoinHandle<Result<(), Error>>)>,
-    /// Goes when the client does, and ends the comparison.
+    /// Dropped when the client disconnects, which ends the comparison.
     alive: Arc<()>,
 }
 
-/// Memory of one frame for those who bring none.
+/// The memory of one frame, for callers that supply none.
 const FRAME: u64 = 32 * 1024;
 
 /// Bytes that are read on the blocking pool at a time.
 const COLD: usize = 128 * 1024;
 
-/// Bytes that are held until the client takes them: of a file that may change until it was compared, of one that never
-/// rests until its head is made, of one that the page cache does not keep.
+/// Bytes that are held until the client accepts them. This applies to a file that may change until it was compared, to
+/// one that changes all the time until its head is made, and to one that the page cache does not keep.
 const HELD: usize = 16 * 1024;
 
 /// Memory for reading once more what was sent.
 const COMPARED: usize = 1024 * 1024;
 
-/// How often the beginning of a file is read that becomes longer meanwhile.
+/// How often the beginning of a file is read if the file becomes longer meanwhile.
 const LOOKS: usize = 16;
 
-/// The least that the kernel had better send by itself: below, the second system call costs more than the copy (measured
-/// on loopback).
+/// The smallest size that the kernel sends directly. Below it, the second system call costs more than the copy
+/// (measured on loopback).
 const SENDABLE: u64 = 32 * 1024;
 
 // === impl FileStream ===
@@ -134,12 +134,12 @@ impl FileStream {
         }
     }
 
-    /// The same for a file whose bytes never become others; it may still grow.
+    /// Declares that bytes of the file never change once written; the file may still grow.
     pub fn write_once(self) -> Self {
         Self { is_write_once: true, is_sendable: self.left() >= SENDABLE, ..self }
     }
 
-    /// The same for a file that may change while it is sent.
+    /// Sets which changes are allowed while the file is sent.
     pub fn allowing(self, allowed: AllowedChanges) -> Self {
         let changing = ChangeDetection {
             allowed,
@@ -154,15 +154,15 @@ impl FileStream {
         Self { changing, ..self }
     }
 
-    /// All of a file that never rests, as long as it is now, and that length. Its beginning is read at once, while
-    /// the length stays the same: so the length and what is sent belong together. `None` if it does not stay the
-    /// same, or the beginning has to come from the disk.
+    /// Returns all of a file that changes all the time, with its current length. Its beginning is read at once, while
+    /// the length stays unchanged, so the length and the bytes belong together. Returns `None` if the length changes,
+    /// or if the beginning is not in the page cache.
     pub fn whole_file(file: &Arc<File>) -> Option<(Self, u64)> {
         for _ in 0..LOOKS {
             let before = FileVersion::now(file).ok()?;
             let length = usize::try_from(before.size).map_or(HELD, |size| size.min(HELD));
             let mut memory = vec![0; length];
-            // A writer may keep it from being read for a moment.
+            // A writer may make the read fail for a moment.
             let read = cached(file, &mut memory, 0).ok()?;
             let after = FileVersion::now(file).ok()?;
             if before.size == after.size && read == Some(length) {
@@ -177,14 +177,14 @@ impl FileStream {
         None
     }
 
-    /// Bytes that were not taken yet.
+    /// Returns the number of bytes that were not taken yet.
     pub fn left(&self) -> u64 {
         self.range.end.saturating_sub(self.range.start)
     }
 
-    /// The next bytes, read into `memory` unless they are held elsewhere. They are the next ones until they are taken
-    /// by [`advance`](Self::advance), however often they are read: each time a look at the file stands behind them.
-    /// Never none, unless `memory` is empty.
+    /// Returns the next bytes, read into `memory` unless they are held elsewhere. Repeated calls return the same bytes
+    /// until [`advance`](Self::advance) takes them. Each call checks the file after the read. Never returns an empty
+    /// piece, unless `memory` is empty.
     pub fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -221,11 +221,11 @@ impl FileStream {
         self.poll_read(cx, &mut [])
     }
 
-    /// The next bytes were sent, these.
+    /// Records that these next bytes were sent.
     pub fn advance(&mut self, sent: &[u8]) {
         self.range.start += sent.len() as u64;
         if let Some(changing) = &mut self.changing {
-            // Bytes that never become others are never compared (`check`), unless the file never rests.
+            // Bytes that never change are never compared (`check`), unless the file changes all the time.
             if !self.is_write_once || changing.is_suspect {
                 changing.sent.update(sent);
             }
@@ -236,8 +236,8 @@ impl FileStream {
         }
     }
 
-    /// Where the next bytes are for the kernel to send them by itself, and how many, all of them in its cache; `None`
-    /// if they are to be read. Those that have to come from the disk are read on the blocking pool first.
+    /// Returns the position and number of the next bytes if the kernel can send them directly: all of them are in its
+    /// page cache. Returns `None` if the caller must read them. Bytes on the disk are first read on the blocking pool.
     pub fn poll_sendable(
         &mut self,
         cx: &mut Context<'_>,
@@ -259,7 +259,7 @@ impl FileStream {
         self.was_loaded = false;
         self.check(FileVersion::now(&self.file)?)?;
         if length == 0 {
-            // Here the cache keeps nothing, or nobody can ask what it has.
+            // This file system's page cache keeps nothing, or can't be probed.
             self.is_sendable = false;
             return Poll::Ready(Ok(None));
         }
@@ -267,7 +267,8 @@ impl FileStream {
         Poll::Ready(Ok(Some(CachedPart { file: &self.file, offset: self.range.start, length })))
     }
 
-    /// The kernel has sent so many bytes; `None` if it does not send them by itself. None at all are the end of the file.
+    /// Records how many bytes the kernel has sent; `None` if it can't send this file directly. Zero is the end of the
+    /// file.
     pub fn advance_sent(&mut self, count: Option<usize>) -> Result<(), Error> {
         match count {
             None => self.is_sendable = false,
@@ -280,7 +281,7 @@ impl FileStream {
         Ok(())
     }
 
-    /// What is held of the next bytes; waits for a comparison.
+    /// Returns the held part of the next bytes; waits for a comparison.
     fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         let Some(changing) = &mut self.changing else { return Poll::Ready(Ok(None)) };
         if let Some((_, comparison)) = &mut changing.comparison {
@@ -292,14 +293,14 @@ impl FileStream {
         Poll::Ready(Ok(changing.held.clone()))
     }
 
-    /// If the end of a file that has changed is among the next `count` bytes: how many they are. All that is sent is
-    /// compared before it goes.
+    /// If the end of a changed file is among the next `count` bytes, returns their number. Everything sent before is
+    /// compared before the end is sent.
     fn compared_length(&self, count: usize) -> Option<usize> {
         let is_suspect = self.changing.as_ref().is_some_and(|changing| changing.is_suspect);
         (is_suspect && count as u64 == self.left()).then_some(count)
     }
 
-    /// Compares all that was sent, and the end which follows it.
+    /// Compares all that was sent, and then releases the end.
     fn start_comparison(&mut self, end: Bytes) {
         let Some(changing) = &mut self.changing else { return };
         let mut sent = changing.sent.clone();
@@ -310,7 +311,7 @@ impl FileStream {
         changing.comparison = Some((end, comparison));
     }
 
-    /// What the look at the file after a read tells.
+    /// Evaluates the check of the file after a read.
     fn check(&mut self, current: FileVersion) -> Result<(), Error> {
         if current == self.version {
             return Ok(());
@@ -320,8 +321,8 @@ impl FileStream {
         let is_allowed = self.changing.as_ref().is_some_and(|changing| match changing.allowed {
             AllowedChanges::None => false,
             AllowedChanges::Growth => current.size > self.version.size && !is_first(changing),
-            // If the length changed before the first read, the response head may belong to another version. A part
-            // of the new version would look complete.
+            // If the length changed before the first read, the response head may belong to another version. A part of
+            // the new version would look complete.
             AllowedChanges::Any if is_first(changing) && is_all => {
                 current.size == self.version.size
             }
@@ -336,7 +337,7 @@ impl FileStream {
         }
     }
 
-    /// Reads what is next, with a look at the file afterwards.
+    /// Reads the next bytes and checks the file afterwards.
     fn poll_bytes(
         &mut self,
         cx: &mut Context<'_>,
@@ -367,8 +368,8 @@ impl FileStream {
         }
     }
 
-    /// Has the blocking pool read up to `max` of the next bytes into the page cache; if that was in vain, into memory.
-    /// Many clients that wait for the disk hold no memory meanwhile.
+    /// Starts a read of at most `max` of the next bytes into the page cache, on the blocking pool. If the cache does
+    /// not keep them, they are read into memory. Many clients that wait for the disk so hold no memory.
     fn start_cold_read(&mut self, max: usize) -> &mut ColdRead {
         let (file, start) = (Arc::clone(&self.file), self.range.start);
         let length = usize::try_from(self.left()).map_or(max, |left| left.min(max));
@@ -421,7 +422,7 @@ impl Body for FileStream {
 
 impl fmt::Debug for FileStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the memory, which would be printed byte by byte.
+        // Without the memory, which would be printed byte by byte.
         f.debug_struct("FileStream")
             .field("file", &self.file)
             .field("range", &self.range)
@@ -434,12 +435,12 @@ fn joined<T>(result: Result<Result<T, Error>, JoinError>) -> Result<T, Error> {
     result.unwrap_or_else(|panic| Err(unreadable(io::Error::other(panic))))
 }
 
-/// Reads once more what was sent. If it is the same, then it is what the file held between the first pass and this one,
-/// whatever was written to it meanwhile.
+/// Reads once more what was sent. If it is unchanged, the file held exactly these bytes between the first pass and this
+/// one, whatever was written to it meanwhile.
 fn compare(file: &File, range: Range<u64>, sent: u128, alive: &Weak<()>) -> Result<(), Error> {
     let (mut hasher, mut at) = (Xxh3::new(), range.start);
     let mut memory = vec![0; COMPARED];
-    // Nobody waits for the rest of it any more.
+    // Stops once nobody waits for the result any more.
     while at < range.end && alive.strong_count() > 0 {
         let wanted = usize::try_from(range.end - at).unwrap_or(COMPARED).min(COMPARED);
         let target = memory.get_mut(..wanted).unwrap_or_default();
@@ -469,7 +470,7 @@ mod tests {
         time::{Duration, SystemTime},
     };
 
-    /// A file that goes with its test.
+    /// A file that is deleted at the end of its test.
     struct Scratch(PathBuf);
 
     impl Drop for Scratch {
@@ -483,7 +484,7 @@ mod tests {
             let name = format!("sideman-body-{name}-{}", std::process::id());
             let scratch = Self(std::env::temp_dir().join(name));
             scratch.write(content);
-            // A write within the same tick of the file system's clock could not be told apart.
+            // A write within one tick of the file system's clock would not change the file's times.
             scratch.set_modified(Duration::from_secs(1_000_000));
             scratch
         }
@@ -497,7 +498,7 @@ mod tests {
             file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH + since)).unwrap();
         }
 
-        /// Takes it out of the page cache, where the file system allows, so that it is read cold.
+        /// Evicts the file from the page cache, if the file system allows, so that the next read is cold.
         fn evict(&self) {
             let file = File::open(&self.0).unwrap();
             file.sync_all().unwrap();
@@ -600,7 +601,7 @@ mod tests {
                 let is_long = range.end - range.start >= SENDABLE;
                 assert_eq!(at, if is_long { range.end } else { range.start });
             }
-            // It is still looked at.
+            // The file is still checked.
             let mut stream = scratch.stream(0..SIZE).write_once();
             scratch.write(b"new");
             let error = poll_fn(|cx| stream.poll_sendable(cx).map_ok(|_| ())).await.unwrap_err();
@@ -688,7 +689,7 @@ mod tests {
             (Growth, nothing, overwrite, Err(FileChanged)),
             (Growth, nothing, rewrite, Err(FileChanged)),
             (Growth, nothing, cut, Err(FileTruncated)),
-            // What was looked at may be gone before anything of it was read.
+            // The checked bytes may disappear before any of them was read.
             (Growth, append, nothing, Err(FileChanged)),
             (Growth, rewrite, nothing, Err(FileChanged)),
             (Any, nothing, nothing, Ok(())),
@@ -734,7 +735,7 @@ mod tests {
             let mut stream = scratch.stream(range.clone()).allowing(AllowedChanges::Growth);
             let first = next(&mut stream).await.unwrap().unwrap();
             let mut changed = content();
-            // Beside the part.
+            // A change beside the part.
             changed[0] ^= 1;
             changed.extend_from_slice(b"more");
             scratch.write(&changed);

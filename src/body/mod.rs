@@ -1,8 +1,8 @@
-//! The one response body of the program: hot variants inline, everything else in one boxed tail. And
-//! the body of a request, as it comes or collected.
+//! The one response body type: the frequent variants inline, and all others in one boxed variant. Also the body of a
+//! request, streamed or collected.
 //!
-//! Bodies that wait, of requests ([`collected`]) and of answers ([`relay`]), share [`buffers`]: they
-//! stay in memory ([`budgeted_buffer`]) within the [`budget`], then go to a file ([`spill`], [`spill_reader`]).
+//! Buffered bodies, those of requests ([`collected`]) and of responses ([`relay`]), share [`buffers`]. They stay in
+//! memory ([`budgeted_buffer`]) within the [`budget`], then spill to a file ([`spill`], [`spill_reader`]).
 
 mod budget;
 mod budgeted_buffer;
@@ -64,13 +64,13 @@ use crate::error::Error;
 pub enum Body {
     #[default]
     Empty,
-    /// All of it, in memory.
+    /// The whole body, in memory.
     Full(Bytes),
-    /// The same, and in a sealed file as well.
+    /// The whole body, in memory and in a sealed file.
     Sealed(SealedPart),
     /// A part of a file.
     File(FileStream),
-    /// What comes from elsewhere while it is sent.
+    /// A body that arrives while it is sent.
     Stream(Pin<Box<dyn HttpBody<Data = Bytes, Error = Error>>>),
 }
 
@@ -87,10 +87,10 @@ impl Body {
         Self::stream(Chain::new(bodies))
     }
 
-    /// Reads a stream to its end as fast as it comes, ahead of whoever takes it, within the bounds of
-    /// `buffers`; what is here already becomes all of a body without a task. Fails if it has ended
-    /// with an error before anything of it was given. `report` is called the first time that some of it
-    /// has to go to a file, and that there is no room at all.
+    /// Reads a stream to its end as fast as it arrives, ahead of the client, within the limits of `buffers`. A body
+    /// that has arrived already needs no task. Fails if the stream ended with an error before any of it was given to
+    /// the client. `report` is called the first time that a part spills to a file, and the first time that the buffers
+    /// are full.
     pub async fn relayed(
         self,
         buffers: &BodyBuffers,
@@ -105,7 +105,7 @@ impl Body {
         }
     }
 
-    /// Takes all of it, if it is in a sealed file.
+    /// Takes the whole body, if it is in a sealed file.
     pub fn take_sealed(&mut self) -> Option<SealedPart> {
         if !matches!(self, Self::Sealed(_)) {
             return None;
@@ -113,7 +113,7 @@ impl Body {
         if let Self::Sealed(part) = mem::take(self) { Some(part) } else { None }
     }
 
-    /// Lets through no more than so many bytes a second; 0 is no limit.
+    /// Limits the body to `rate` bytes a second; 0 is no limit.
     #[must_use]
     pub fn paced(self, rate: u64) -> Self {
         match NonZeroU64::new(rate) {

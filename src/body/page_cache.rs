@@ -1,5 +1,4 @@
-//! What the kernel has of a file in its page cache: reading there without waiting for the disk, and bringing in what is
-//! missing.
+//! The kernel's page cache of a file: reads from it without waiting for the disk, and loads what is missing.
 
 use std::{
     fs::File,
@@ -17,32 +16,31 @@ use rustix::{
 use super::version::unreadable;
 use crate::error::Error;
 
-/// A read of more is preceded by a look.
+/// Longer reads probe the page cache first.
 const LOOKED_FOR: usize = 4096;
 
 /// Bytes read at a time into the page cache alone.
 const LOADED: usize = 16 * 1024;
 
-/// Bytes that are looked for before the kernel sends them by itself.
+/// Bytes that are probed before the kernel sends them directly.
 const WINDOW: u64 = 1024 * 1024;
 
-/// Where one of them is, those up to the next most likely are: the kernel reads ahead as much.
+/// If a byte is cached, those up to the next step most likely are, because the kernel reads ahead as much.
 const STEP: u64 = 128 * 1024;
 
-/// The distance of two looks in a file that is there: of a window its first byte, one in the middle and its last. A gap
-/// between two of them is not seen, and sendfile(2) waits for the disk there. So this is how much a worker may have to
-/// wait for, four reads of what the kernel reads ahead. A file that is not there at all, or not to its end, is always
-/// noticed.
+/// The distance of two probes in a cached file: the first byte of a window, one in the middle and the last. A gap
+/// between two probes is not noticed, and sendfile(2) waits for the disk there. So a worker may have to wait for this
+/// much: four reads of the kernel's read-ahead. A file that is not cached at all, or not to its end, is always noticed.
 const STRIDE: u64 = 512 * 1024;
 
-/// How many of the next bytes are looked for before the kernel sends them: more of a client that takes more.
+/// How many of the next bytes are probed before the kernel sends them. The number grows for a client that accepts more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PageCacheWindow(u64);
 
-/// Reads what the kernel has in memory; `None` if it is not known to have anything.
+/// Reads bytes that the kernel has in memory; `None` if it may have none.
 ///
-/// A read that finds nothing makes the kernel begin to read as much as was asked for, and it looks for that much memory first:
-/// where memory is short, that takes long, and is work for the blocking pool. So one byte is looked for before.
+/// A read that finds nothing makes the kernel read as much as was requested, and first find that much memory. If memory
+/// is short, that takes long and belongs on the blocking pool. So one byte is probed before.
 pub(super) fn cached(file: &File, target: &mut [u8], at: u64) -> io::Result<Option<usize>> {
     if target.len() > LOOKED_FOR && read_cached(file, &mut [0], at)?.is_none() {
         return Ok(None);
@@ -52,7 +50,7 @@ pub(super) fn cached(file: &File, target: &mut [u8], at: u64) -> io::Result<Opti
 
 fn read_cached(file: &File, target: &mut [u8], at: u64) -> io::Result<Option<usize>> {
     match preadv2(file, &mut [IoSliceMut::new(target)], at, ReadWriteFlags::NOWAIT) {
-        // Linux 5.9 and 5.10 say so in the middle of a file as well (preadv2(2), BUGS).
+        // Linux 5.9 and 5.10 return 0 in the middle of a file as well (preadv2(2), BUGS).
         Ok(0) => Ok(None),
         Ok(count) => Ok(Some(count)),
         // Not in the page cache; or a file system or sandbox without RWF_NOWAIT.
@@ -61,18 +59,19 @@ fn read_cached(file: &File, target: &mut [u8], at: u64) -> io::Result<Option<usi
     }
 }
 
-/// Reads a part of a file for the page cache to have it.
+/// Reads a part of a file into the page cache.
 pub(super) fn load(file: &File, mut range: Range<u64>) -> Result<(), Error> {
-    // All of it in one request to the disk, and as much again for a client that reads fast. If it fails, it is read below.
+    // One request to the disk for all of it, and as much again for a client that reads fast. If this fails, the reads
+    // below do the work.
     if let Some(ahead) = NonZeroU64::new(2 * range.end.saturating_sub(range.start)) {
         let _ = fadvise(file, range.start, Some(ahead), Advice::WillNeed);
     }
-    // On the stack: what threads of the pool allocate, others would have to give back.
+    // On the stack, because freeing memory that the pool's threads allocate is left to other threads.
     let mut memory = [0; LOADED];
     while range.start < range.end {
         let wanted = usize::try_from(range.end - range.start).unwrap_or(LOADED).min(LOADED);
         match file.read_at(memory.get_mut(..wanted).unwrap_or_default(), range.start) {
-            // What is missing shows when it is read.
+            // A missing part is noticed when it is read.
             Ok(0) => return Ok(()),
             Ok(count) => range.start += count as u64,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -85,12 +84,12 @@ pub(super) fn load(file: &File, mut range: Range<u64>) -> Result<(), Error> {
 // === impl PageCacheWindow ===
 
 impl PageCacheWindow {
-    /// The client has taken so many bytes at once.
+    /// Records that the client accepted `count` bytes at once.
     pub(super) fn on_sent(&mut self, count: usize) {
         self.0 = (count as u64 * 2).clamp(STEP, WINDOW);
     }
 
-    /// How many bytes at the beginning of the range the page cache most likely holds, as a look at some of them tells.
+    /// Returns how many bytes at the beginning of the range the page cache most likely holds, by probing a few of them.
     pub(super) fn cached_length(self, file: &File, range: &Range<u64>) -> u64 {
         let most = range.end.saturating_sub(range.start).min(self.0);
         let is_cached = |at: u64| matches!(cached(file, &mut [0], range.start + at), Ok(Some(1)));
@@ -104,7 +103,7 @@ impl Default for PageCacheWindow {
     }
 }
 
-/// How many of `most` bytes are there: by a few looks, and by closer ones if something is missing.
+/// Returns how many of `most` bytes are cached, by a few probes, and by closer ones if something is missing.
 fn cached_length(most: u64, is_cached: impl Fn(u64) -> bool + Copy) -> u64 {
     match cached_steps(most, STRIDE, is_cached) {
         length if length == most => length,
@@ -112,14 +111,14 @@ fn cached_length(most: u64, is_cached: impl Fn(u64) -> bool + Copy) -> u64 {
     }
 }
 
-/// How many of `most` bytes are there, by a look at one in each `step` and at the last.
+/// Returns how many of `most` bytes are cached, by probing one in each `step` and the last.
 fn cached_steps(most: u64, step: u64, is_cached: impl Fn(u64) -> bool) -> u64 {
     let mut length = 0;
     while length < most && is_cached(length) {
-        // Up to where the next look is, and in the end up to the last byte.
+        // Up to the next probe, and in the end up to the last byte.
         length = (length + step).min(most);
     }
-    // What is behind the last look is only guessed.
+    // The part behind the last probe is only guessed.
     match length {
         0 => 0,
         _ if is_cached(length - 1) => length,
@@ -133,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    /// The length that is found of a window in which a part is missing, in KiB, and how many looks it takes.
+    /// Returns the length that is found of a window with a missing part, in KiB, and the number of probes.
     fn found(most: u64, missing: Range<u64>) -> (u64, usize) {
         let looks = Cell::new(0);
         let length = cached_length(most << 10, |at| {
@@ -185,10 +184,10 @@ mod tests {
             // A file system in memory.
             return;
         }
-        // Waits for what the look has begun to read.
+        // Waits for the read that the probe has started.
         file.read_exact_at(&mut [0], 0).unwrap();
         assert!(cached(&file, &mut [0], 100 * 1024).unwrap().is_none());
-        // And the pool has the kernel read it.
+        // The pool has the kernel read it, too.
         load(&file, 0..128 * 1024).unwrap();
         assert_eq!(cached(&file, &mut [0; 128 * 1024], 0).unwrap(), Some(128 * 1024));
     }

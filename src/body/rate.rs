@@ -1,5 +1,4 @@
-//! A body that is sent no faster than at a given rate: `X-Accel-Limit-Rate`, and media that is watched
-//! while it comes.
+//! A body with a rate limit: `X-Accel-Limit-Rate`, and media that is watched while it is downloaded.
 
 use std::{
     num::NonZeroU64,
@@ -14,18 +13,18 @@ use http_body::{Body, Frame, SizeHint};
 use super::deadline::Deadline;
 use crate::error::Error;
 
-/// A body with a speed limit. What is not asked for in time is not caught up with: in any time at
-/// all no more passes than the rate allows in it, and one frame.
+/// A body with a rate limit. Unused time does not accumulate: over any period, at most the rate's bytes for that period
+/// pass, plus one frame.
 #[derive(Debug)]
 pub(super) struct RateLimitedBody<B> {
     body: B,
     pace: RateLimiter,
-    /// What came of the body and has not been passed on.
+    /// Bytes of the inner body that are not passed on yet.
     waiting: Bytes,
     timer: Deadline,
 }
 
-/// The arithmetic.
+/// The arithmetic of the limit.
 #[derive(Debug)]
 struct RateLimiter {
     /// Bytes a second.
@@ -34,13 +33,13 @@ struct RateLimiter {
     due: Option<Instant>,
 }
 
-/// Frames may be as large as this even if they come less than ten times a second.
+/// Frames may be as large as this even if fewer than ten a second pass then.
 const SMALL: u64 = 16 * 1024;
 
 // === impl RateLimitedBody ===
 
 impl<B> RateLimitedBody<B> {
-    /// Lets through so many bytes a second.
+    /// Limits a body to `rate` bytes a second.
     pub(super) fn new(body: B, rate: NonZeroU64) -> Self {
         let pace = RateLimiter { rate, due: None };
         Self { body, pace, waiting: Bytes::new(), timer: Deadline::default() }
@@ -97,15 +96,15 @@ impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for RateLimitedBody<B> {
 // === impl RateLimiter ===
 
 impl RateLimiter {
-    /// Bytes of a frame at the most: a tenth of a second's, so that the rate is even, unless they
-    /// are very few; and never more than a second's, so that the client does not seem forgotten.
+    /// Returns the maximum size of a frame: the bytes of a tenth of a second, so that the rate is even, or `SMALL` if
+    /// that is more. It never exceeds the bytes of a second, so that the client does not time out.
     fn most(&self) -> usize {
         let rate = self.rate.get();
         usize::try_from((rate / 10).max(SMALL).min(rate)).unwrap_or(usize::MAX)
     }
 
-    /// Until when so many bytes, within [`most`](Self::most), have to wait. Small ones may go
-    /// together, as much as one frame: no timer could tell them apart.
+    /// Returns the moment until which `length` bytes, at most [`most`](Self::most), have to wait. Small frames may go
+    /// together, up to the size of one frame, because timers are too coarse to separate them.
     fn delays(&self, now: Instant, length: usize) -> Option<Instant> {
         let due = self.due?;
         let debt = due.saturating_duration_since(now);
@@ -113,13 +112,13 @@ impl RateLimiter {
         (!is_free).then_some(due)
     }
 
-    /// Accounts for bytes that go out.
+    /// Accounts for bytes that are sent.
     fn charge(&mut self, now: Instant, length: usize) {
         let from = self.due.map_or(now, |due| due.max(now));
         self.due = Some(from + self.cost(length));
     }
 
-    /// The time that so many bytes take, rounded up. At most a second.
+    /// Returns the time that `length` bytes take, rounded up. At most a second.
     fn cost(&self, length: usize) -> Duration {
         let nanoseconds = (length as u128 * 1_000_000_000).div_ceil(u128::from(self.rate.get()));
         Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
@@ -216,7 +215,7 @@ mod tests {
         }
     }
 
-    /// Frames of a size that is known.
+    /// Frames of a known size.
     #[derive(Debug, Default)]
     struct SizedFrameQueue(VecDeque<Result<Frame<Bytes>, Error>>);
 
@@ -290,7 +289,7 @@ mod tests {
             assert!(!paced.timer.is_set());
             let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut paced).poll_frame(cx))).await;
             assert!(polled.is_pending() && paced.timer.is_set());
-            // The second frame is here already, and counted.
+            // The second frame has arrived already, and is counted.
             assert!(!paced.is_end_stream());
             assert_eq!(paced.size_hint().exact(), Some(16 * 1024));
             assert!(next(&mut paced).await.unwrap().is_ok());

@@ -1,4 +1,4 @@
-//! The body of a request: as it comes from the client, or collected before.
+//! The body of a request: streamed from the client, or collected before.
 
 use std::{
     cell::Cell,
@@ -18,28 +18,28 @@ use super::{
 };
 use crate::error::{Error, FailureKind};
 
-/// A request's body, within its bounds.
+/// A request's body, within its limits.
 #[derive(Debug)]
 pub struct RequestBody {
     source: BodySource,
-    /// Bytes that were taken from the client; `None` if there never were any.
+    /// Bytes that were received from the client; `None` if there is no body.
     received: Option<Rc<Cell<u64>>>,
 }
 
 #[derive(Debug)]
 enum BodySource {
-    /// There is none, or somebody else has it.
+    /// There is none, or another value has taken it.
     Nothing,
     Client {
         incoming: ClientBody,
-        /// Bytes that may still come.
+        /// Bytes that may still arrive.
         left: u64,
-        /// Bytes that have come and were given away.
+        /// Bytes that have arrived and were given away.
         come: u64,
-        /// Some of it was given away already.
+        /// Whether some of it was given away already.
         is_begun: bool,
         patience: Option<SlowClientLimits>,
-        /// Once there was something to wait for.
+        /// Set once there was a wait.
         waiting: Option<Box<SlowClientTimer>>,
     },
     Collected(CollectedBody),
@@ -48,7 +48,7 @@ enum BodySource {
 // === impl RequestBody ===
 
 impl RequestBody {
-    /// The body of a client's request.
+    /// Creates the body of a client's request.
     pub fn new(incoming: ClientBody) -> Self {
         if matches!(incoming, ClientBody::Empty) {
             return Self::empty();
@@ -64,39 +64,39 @@ impl RequestBody {
         Self { source, received: Some(Rc::default()) }
     }
 
-    /// Bytes that were taken from the client so far, also of what is taken later; `None` if there is no body.
+    /// Returns the counter of the bytes received so far, which also counts later ones; `None` if there is no body.
     pub fn received(&self) -> Option<Rc<Cell<u64>>> {
         self.received.clone()
     }
 
-    /// The body of a request that is made here and has none.
+    /// Creates the body of an internal request without one.
     pub fn empty() -> Self {
         Self { source: BodySource::Nothing, received: None }
     }
 
-    /// The body, for somebody who wants it; what stays behind is at its end.
+    /// Takes the body and leaves an ended one.
     #[must_use]
     pub fn take(&mut self) -> Self {
         let source = std::mem::replace(&mut self.source, BodySource::Nothing);
         Self { source, received: self.received.clone() }
     }
 
-    /// Ends it with an error as soon as more than so many bytes have come.
+    /// Ends the body with an error as soon as more than `max` bytes have arrived.
     pub fn limit(&mut self, max: u64) {
         if let BodySource::Client { left, .. } = &mut self.source {
             *left = max;
         }
     }
 
-    /// Ends it with an error when the client is silent for too long, or too slow.
+    /// Ends the body with an error if the client pauses for too long, or is too slow.
     pub fn watch(&mut self, bounds: SlowClientLimits) {
         if let BodySource::Client { patience, .. } = &mut self.source {
             *patience = Some(bounds);
         }
     }
 
-    /// Takes all of it from the client, within its bounds; gives whether it was too long for memory.
-    /// After a failure what has not come is still to come.
+    /// Reads all of it from the client, within its limits. Returns whether it was too long for memory. After a failure,
+    /// the rest has not been read.
     pub async fn collect(&mut self, buffers: &BodyBuffers) -> Result<bool, Error> {
         if !matches!(self.source, BodySource::Client { .. }) {
             return Ok(false);
@@ -112,7 +112,7 @@ impl RequestBody {
         Ok(is_file)
     }
 
-    /// Begins again; `false` if that is not possible.
+    /// Starts again from the beginning; `false` if that is not possible.
     pub fn rewind(&mut self) -> bool {
         match &mut self.source {
             BodySource::Nothing => true,

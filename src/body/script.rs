@@ -1,4 +1,4 @@
-//! For tests: a body that does what it is told to, and the room that bodies wait in.
+//! For tests: a scripted body, and the buffers for bodies.
 
 use std::{
     cell::Cell,
@@ -23,36 +23,36 @@ use crate::{
     sync::AtomicU64,
 };
 
-/// What comes next.
+/// The next event.
 #[derive(Clone, Debug)]
 pub(super) enum BodyStep {
     Data(usize),
     /// Nothing yet, but soon.
     Later,
-    /// Nothing any more.
+    /// Nothing, ever.
     Never,
     Trailers,
     Fail(FailureKind),
 }
 
-/// A body by its script. Its bytes are [`pattern`].
+/// A scripted body. Its bytes are [`pattern`].
 #[derive(Debug)]
 pub(super) struct ScriptedBody {
     steps: VecDeque<BodyStep>,
     given: usize,
-    /// Whether its length is known.
+    /// The length, if it is known.
     length: Option<usize>,
     pub(super) progress: Rc<ScriptProgress>,
 }
 
-/// What became of a body.
+/// What happened to a body.
 #[derive(Debug, Default)]
 pub(super) struct ScriptProgress {
     pub(super) given: Cell<usize>,
     pub(super) is_dropped: Cell<bool>,
 }
 
-/// The room, and how much of it is taken.
+/// The buffers, and how much of them is used.
 pub(super) struct TestBuffers {
     pub(super) buffers: BodyBuffers,
     memory: Arc<AtomicU64>,
@@ -138,13 +138,13 @@ impl TestBuffers {
         let (used, on_disk) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let memory = Budget::new(memory, Arc::clone(&used));
         let disk = Budget::new(disk, Arc::clone(&on_disk));
-        // Each test has one kind of body, which may take everything.
+        // Each test has one kind of body, which may use everything.
         let both = Budgets { memory, disk };
         let buffers = BodyBuffers::new(both.clone(), both, place, each);
         Self { buffers, memory: used, disk: on_disk }
     }
 
-    /// Bytes taken of memory and of the disk.
+    /// Returns the used bytes of memory and of the disk.
     pub(super) fn used(&self) -> (u64, u64) {
         (self.memory.load(Ordering::Relaxed), self.disk.load(Ordering::Relaxed))
     }

@@ -1,10 +1,10 @@
-//! A response body that is in memory and in a sealed file: the kernel can send it from there without copying it.
+//! A response body that is in memory and in a sealed file, from which the kernel can send it without a copy.
 
 use std::{fs::File, sync::Arc};
 
 use bytes::Bytes;
 
-/// A part of a file that nobody can change (`files/memfd.rs`), and the same bytes in memory.
+/// A part of a file that nobody can change (`files/memfd.rs`), and its bytes in memory.
 #[derive(Clone, Debug)]
 pub struct SealedPart {
     pub bytes: Bytes,

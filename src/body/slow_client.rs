@@ -1,5 +1,5 @@
-//! How long a client is waited for while it sends a body: for each pause, and for all of them together
-//! by the rate at which its bytes come. Only waiting counts, and no clock is read without it.
+//! Limits how long Sideman waits for a client that sends a body: each pause has a limit, and the rate of its bytes
+//! limits all pauses together. Only waiting counts, and without a wait no clock is read.
 
 use std::{
     num::NonZeroU64,
@@ -10,33 +10,33 @@ use std::{
 use super::deadline::Deadline;
 use crate::error::FailureKind;
 
-/// The bounds.
+/// The limits.
 #[derive(Clone, Copy, Debug)]
 pub struct SlowClientLimits {
-    /// One pause.
+    /// The limit of one pause.
     pub pause: Duration,
-    /// Bytes a second, on average.
+    /// The minimum rate in bytes a second, on average.
     pub rate: Option<NonZeroU64>,
 }
 
-/// What is left of it for one body.
+/// The remaining time for one body.
 #[derive(Debug)]
 pub(super) struct SlowClientTimer {
     patience: SlowClientLimits,
-    /// How much longer the client may be waited for: its bytes earn it, and waiting spends it.
+    /// How much longer the client may take. Its bytes add to this, and waiting subtracts from it.
     credit: Duration,
     since: Option<Instant>,
     timer: Deadline,
 }
 
-/// What a client may be waited for before its rate matters: networks of phones have pauses, and Apache
-/// (mod_reqtimeout) allows as much. Or one pause, if that is shorter.
+/// The time that a client may take before its rate matters, or one pause if that is shorter. Mobile networks have
+/// pauses, and Apache (mod_reqtimeout) allows as much.
 const GRACE: Duration = Duration::from_secs(20);
 
 // === impl SlowClientTimer ===
 
 impl SlowClientTimer {
-    /// For a body of which so many bytes have come.
+    /// Creates a timer for a body that has sent `come` bytes.
     pub(super) fn new(patience: SlowClientLimits, come: u64) -> Self {
         let credit = GRACE.min(patience.pause);
         let mut wait = Self { patience, credit, since: None, timer: Deadline::default() };
@@ -44,7 +44,7 @@ impl SlowClientTimer {
         wait
     }
 
-    /// Nothing has come. Ready when that has lasted too long, with what it was.
+    /// To be called when no bytes have arrived. Is ready once that has lasted too long, with the kind of failure.
     pub(super) fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<FailureKind> {
         let SlowClientLimits { pause, rate } = self.patience;
         let is_slow = rate.is_some() && self.credit < pause;
@@ -61,7 +61,7 @@ impl SlowClientTimer {
         })
     }
 
-    /// So many bytes have come.
+    /// Records that `count` bytes have arrived.
     pub(super) fn on_bytes(&mut self, count: u64) {
         if let Some(since) = self.since.take() {
             self.credit = self.credit.saturating_sub(Deadline::now() - since);
@@ -70,7 +70,7 @@ impl SlowClientTimer {
         self.earn(count);
     }
 
-    /// A client that was fast may still pause once, but not live on that for hours.
+    /// Adds the time that bytes earn. A fast client may pause once, but can't save up for hours.
     fn earn(&mut self, count: u64) {
         let SlowClientLimits { pause, rate } = self.patience;
         let Some(rate) = rate else { return };
@@ -123,7 +123,7 @@ mod tests {
             let kind = loop {
                 let pause = Duration::from_millis(5);
                 let Ok((kind, _)) = tokio::time::timeout(pause, late(&mut wait)).await else {
-                    // Earns a millisecond, and has taken five.
+                    // The byte earns a millisecond and took five.
                     wait.on_bytes(1);
                     continue;
                 };
@@ -154,7 +154,7 @@ mod tests {
     }
 
     proptest! {
-        /// However its bytes are spread, what comes at the rate or faster is never too slow.
+        /// However its bytes are spread, a client at the rate or above is never too slow.
         #[test]
         fn client_at_the_minimum_rate_is_kept(
             rate in 1_u64..100_000,
@@ -167,7 +167,7 @@ mod tests {
                     let before = wait.credit;
                     assert!(wait.poll_timeout(&mut cx).is_pending());
                     wait.on_bytes(piece);
-                    // What was waited for here are microseconds.
+                    // The waits here are microseconds.
                     let least = before.min(SECOND * 79);
                     assert!(wait.credit + SECOND >= least, "{:?}", wait.credit);
                     assert!(wait.since.is_none() && !wait.timer.is_set());

@@ -1,5 +1,5 @@
-//! A temporary file without a name, for what is too long for memory. Nobody else can open it, and
-//! nothing of it is left however the process ends.
+//! A temporary file without a name, for bodies that are too long for memory. No other process can open it, and nothing
+//! of it remains, however this process ends.
 
 use std::{
     fs::File,
@@ -21,32 +21,32 @@ use super::{
 };
 use crate::error::{Error, FailureKind};
 
-/// Where temporary files are.
+/// The location of temporary files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpillLocation {
-    /// `/tmp` if it can be written to, else memory files.
+    /// `/tmp` if it is writable, else memory files.
     Auto,
-    /// This directory if it can be written to, else memory files.
+    /// This directory if it is writable, else memory files.
     Directory(PathBuf),
     /// memfd(2).
     Memory,
 }
 
-/// Makes temporary files. Looks for the place when the first is needed.
+/// Creates temporary files. Determines the location when the first is needed.
 #[derive(Debug)]
 pub(super) struct SpillFiles {
     location: SpillLocation,
     found: OnceLock<SpillFileSystem>,
 }
 
-/// What files are made of.
+/// The kind of file system that holds the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum SpillFileSystem {
-    /// Writing may wait for it.
+    /// A disk: writes may have to wait for it.
     Disk(PathBuf),
-    /// A file system in memory that was named in the settings: its owner has bounded it.
+    /// A file system in memory that the settings name. Its owner has limited its size.
     Volume(PathBuf),
-    /// A file system in memory that was only found: it counts as the memory that it is.
+    /// A file system in memory that the settings do not name. It counts as memory.
     FoundVolume(PathBuf),
     /// memfd(2), which counts as memory.
     Memfd,
@@ -58,19 +58,19 @@ pub(super) struct SpillFile {
     file: Arc<UnnamedFile>,
     length: u64,
     reservation: Reservation,
-    /// It counts as memory.
+    /// Whether it counts as memory.
     is_memory: bool,
 }
 
-/// The open file itself, for all who write and read it.
+/// The open file itself, for all its readers and writers.
 #[derive(Debug)]
 pub(super) struct UnnamedFile {
-    /// `None` in the moment when it is closed.
+    /// `None` only while it is closed.
     file: Option<File>,
     is_disk: bool,
 }
 
-/// A new file, before anybody shares it.
+/// A new file, before it is shared.
 #[derive(Debug)]
 struct NewSpillFile {
     file: File,
@@ -80,17 +80,17 @@ struct NewSpillFile {
     is_memory: bool,
 }
 
-/// Why bytes were not written, and the bytes; none if they are lost.
+/// The reason why bytes were not written, with the bytes; `None` if they are lost.
 #[derive(Debug)]
 pub(super) struct SpillWriteError {
     pub(super) error: Error,
     pub(super) bytes: Option<Box<BudgetedBuffer>>,
 }
 
-/// Where [`SpillLocation::Auto`] looks. A container that has it elsewhere names it in the settings.
+/// The directory for [`SpillLocation::Auto`]. If a container has another one, the settings must name it.
 const TEMPORARY: &str = "/tmp";
 
-/// What `statfs` says of tmpfs and ramfs (statfs(2)).
+/// The magic numbers of tmpfs and ramfs (statfs(2)).
 const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 
 // === impl SpillFiles ===
@@ -100,14 +100,14 @@ impl SpillFiles {
         Self { location, found: OnceLock::new() }
     }
 
-    /// A file that begins with these bytes.
+    /// Creates a file that begins with these bytes.
     pub(super) async fn create(
         self: &Arc<Self>,
         bytes: BudgetedBuffer,
         budgets: &Budgets,
     ) -> Result<SpillFile, SpillWriteError> {
         let mut bytes = bytes;
-        // Not before it is known that nothing has to be waited for.
+        // Only once it is known that no disk is involved.
         if self.found.get().is_some_and(|medium| !medium.is_disk()) {
             return match self.make(&mut bytes, budgets) {
                 Ok(made) => Ok(SpillFile::new(made)),
@@ -119,8 +119,8 @@ impl SpillFiles {
         made.map(SpillFile::new)
     }
 
-    /// Whether a body of this length fits into a file, if nobody else has one. Looks for the place of files if that
-    /// decides about it.
+    /// Whether a body of this length fits into a file, if there are no others. Determines the location of files if that
+    /// matters.
     pub(super) async fn may_hold(self: &Arc<Self>, length: u64, budgets: &Budgets) -> bool {
         let (memory, disk) = (length <= budgets.memory.limit(), length <= budgets.disk.limit());
         if memory == disk {
@@ -130,7 +130,7 @@ impl SpillFiles {
             Some(medium) => medium.is_memory(),
             None => {
                 let this = Arc::clone(self);
-                // What can't be found out is no reason to refuse.
+                // An unknown location is no reason to refuse.
                 let found = spawn_blocking(move || this.medium().is_memory()).await;
                 found.unwrap_or(memory)
             }
@@ -149,7 +149,7 @@ impl SpillFiles {
         Ok(NewSpillFile { file, length: bytes.len(), reservation, is_disk, is_memory })
     }
 
-    /// Where files go. May wait for the disk the first time.
+    /// Returns the location of files. May wait for the disk the first time.
     fn medium(&self) -> &SpillFileSystem {
         self.found.get_or_init(|| {
             let (directory, is_named) = match &self.location {
@@ -175,7 +175,7 @@ impl SpillFiles {
     }
 }
 
-/// Without a disk there is only the budget for memory: long bodies may be refused.
+/// Warns that without a disk there is only the budget for memory, so that long bodies may be refused.
 fn log_no_disk(directory: &Path, is_named: bool, error: &io::Error) {
     let directory = directory.display();
     if is_named {
@@ -209,7 +209,7 @@ impl SpillFileSystem {
     }
 }
 
-/// A file that has no name in its directory.
+/// Creates a file without a name in its directory.
 fn create_unnamed(directory: &Path) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR;
@@ -237,17 +237,17 @@ impl SpillFile {
         Self { file, length, reservation, is_memory }
     }
 
-    /// Bytes in it.
+    /// Returns its length in bytes.
     pub(super) fn len(&self) -> u64 {
         self.length
     }
 
-    /// For those who read it.
+    /// Returns the file for its readers.
     pub(super) fn file(&self) -> &Arc<UnnamedFile> {
         &self.file
     }
 
-    /// Adds to its end. After a failure its length is what it was.
+    /// Appends bytes. After a failure its length is unchanged.
     pub(super) async fn append(&mut self, bytes: BudgetedBuffer) -> Result<(), SpillWriteError> {
         let (at, more, mut bytes) = (self.length, bytes.len(), bytes);
         if let Err(error) = reserve(&mut self.reservation, &bytes, self.is_memory) {
@@ -274,12 +274,12 @@ impl SpillFile {
 // === impl UnnamedFile ===
 
 impl UnnamedFile {
-    /// The file, for reading.
+    /// Returns the file, for reading.
     pub(super) fn get(&self) -> io::Result<&File> {
         self.file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// Whether reading and writing may have to wait.
+    /// Whether reads and writes may have to wait.
     pub(super) fn is_disk(&self) -> bool {
         self.is_disk
     }
@@ -287,7 +287,7 @@ impl UnnamedFile {
 
 impl Drop for UnnamedFile {
     fn drop(&mut self) {
-        // With the last handle its blocks are given back: a disk may take its time for that.
+        // Closing the last handle frees its blocks, which may take a disk a while.
         if self.is_disk
             && let Some(file) = self.file.take()
             && let Ok(runtime) = Handle::try_current()
@@ -305,8 +305,8 @@ impl SpillWriteError {
     }
 }
 
-/// Has a blocking thread do something with bytes, which come back to be freed here: memory that another thread
-/// frees stays with the allocator until the thread that has allocated it finds it.
+/// Runs a function with bytes on a blocking thread, and returns the bytes to be freed on this one. Memory that another
+/// thread frees stays with the allocator until the thread that allocated it finds it.
 async fn on_blocking_thread<T: Send + 'static>(
     mut bytes: BudgetedBuffer,
     job: impl FnOnce(&mut BudgetedBuffer) -> Result<T, Error> + Send + 'static,
@@ -323,7 +323,7 @@ async fn on_blocking_thread<T: Send + 'static>(
     }
 }
 
-/// Makes sure that there is room for more bytes of a file, before any is written.
+/// Reserves space for more bytes of a file before any is written.
 fn reserve(
     reservation: &mut Reservation,
     bytes: &BudgetedBuffer,
@@ -333,7 +333,7 @@ fn reserve(
     if reservation.grow(more) {
         return Ok(());
     }
-    // In memory, what is written is held by both for a moment.
+    // In memory, the buffer and the file both hold the bytes for a moment.
     let need = if is_memory { more.saturating_add(bytes.held()) } else { more };
     let is_for_now = reservation.could_ever_grow(need);
     Err(Error::new(if is_for_now {
@@ -353,7 +353,7 @@ fn write(file: &File, bytes: &mut BudgetedBuffer, at: u64) -> io::Result<()> {
     })
 }
 
-/// The failure of a file to be made or written. Only a lack of room is one of room.
+/// Converts the failure to create or write a file. Only a lack of space counts as a full disk.
 fn failed(error: io::Error) -> Error {
     let kind = match Errno::from_io_error(&error) {
         Some(Errno::MFILE | Errno::NFILE) => FailureKind::DescriptorsExhausted,

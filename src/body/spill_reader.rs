@@ -1,5 +1,4 @@
-//! Reading at a position without stalling the worker: what the kernel has in memory at once, what has
-//! to come from the disk on the blocking pool.
+//! Reads at a position without stalling the worker: cached bytes at once, and bytes on the disk on the blocking pool.
 
 use std::{
     io,
@@ -24,14 +23,14 @@ use crate::error::{Error, FailureKind};
 pub(super) struct SpillReader {
     file: Arc<UnnamedFile>,
     at: u64,
-    /// A read on a blocking thread: the memory that was read into, and what came of it.
+    /// A read on a blocking thread: the memory that was read into, and the result.
     cold: Option<JoinHandle<(BytesMut, io::Result<usize>)>>,
-    /// For one chunk, which is with whoever reads.
+    /// Covers one chunk, which the reader's caller holds.
     reservation: Reservation,
 }
 
-/// Bytes of a chunk; if the budget has no memory for them, only so many as one read of a socket
-/// might bring.
+/// Bytes of a chunk. If the budget does not cover the first size, the second applies, which is about one read of a
+/// socket.
 const CHUNK: (u64, u64) = (64 * 1024, 8 * 1024);
 
 // === impl SpillReader ===
@@ -41,17 +40,17 @@ impl SpillReader {
         Self { file: Arc::clone(file), at: 0, cold: None, reservation: memory.nothing() }
     }
 
-    /// Where the next chunk begins.
+    /// Returns where the next chunk begins.
     pub(super) fn position(&self) -> u64 {
         self.at
     }
 
-    /// Begins again.
+    /// Starts again from the beginning.
     pub(super) fn rewind(&mut self) {
         (self.at, self.cold) = (0, None);
     }
 
-    /// The next chunk before `end`, which lies within the file.
+    /// Returns the next chunk before `end`, which is within the file.
     pub(super) fn poll_chunk(
         &mut self,
         end: u64,
@@ -69,7 +68,7 @@ impl SpillReader {
         };
         self.cold = None;
         Poll::Ready(match read {
-            // Nobody else can have cut it.
+            // No other process can have truncated it.
             Ok(data) if data.is_empty() => Err(failed(&io::ErrorKind::UnexpectedEof.into())),
             Ok(data) => {
                 self.at += data.len() as u64;
@@ -79,7 +78,7 @@ impl SpillReader {
         })
     }
 
-    /// What can be had at once; `None` if it is read elsewhere now.
+    /// Reads what is available at once; `None` if a blocking thread reads it now.
     fn begin(&mut self, end: u64) -> Option<io::Result<Bytes>> {
         let has_room = self.reservation.amount() > 0 || self.reservation.grow(CHUNK.0);
         let chunk = if has_room { CHUNK.0 } else { CHUNK.1 };
@@ -97,7 +96,7 @@ impl SpillReader {
                 let file = Arc::clone(&self.file);
                 self.cold = Some(tokio::task::spawn_blocking(move || {
                     let count = file.get().and_then(|file| file.read_at(&mut memory, at));
-                    // Nothing is allocated here that would be freed there.
+                    // The blocking thread allocates nothing that the worker would have to free.
                     (memory, count)
                 }));
                 None
@@ -106,13 +105,13 @@ impl SpillReader {
     }
 }
 
-/// The first bytes.
+/// Returns the first `count` bytes.
 fn cut(mut memory: BytesMut, count: usize) -> Bytes {
     memory.truncate(count);
     memory.freeze()
 }
 
-/// Reading needs no room: whatever it is, the disk is not full.
+/// Converts a read error. Reading needs no space, so no error counts as a full disk.
 fn failed(error: &io::Error) -> Error {
     let text = format!("reading a buffered body failed: {error}");
     Error::io(FailureKind::BufferFailed, io::Error::new(error.kind(), text))

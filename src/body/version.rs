@@ -1,4 +1,4 @@
-//! What tells one state of a file from the next.
+//! Versions of files.
 
 use std::{
     fs::{File, Metadata},
@@ -11,12 +11,12 @@ use rustix::fs::fstat;
 
 use crate::error::{Error, FailureKind};
 
-/// What tells a version of an open file from the next, taken when the head of its response is made.
+/// The version of an open file, taken when the head of its response is made. Two versions differ if the file was
+/// written to in between.
 ///
-/// The time of the last change to the inode is left out on purpose: it moves when the file loses its
-/// name to another, and this one is complete and unchanged then. What is written within the tick of
-/// the file system's clock in which the version came to be, a few milliseconds, does not show unless
-/// it changes the size.
+/// The time of the last change to the inode is left out on purpose. It changes when another file takes over the name,
+/// and this file is complete and unchanged then. A write within the tick of the file system's clock in which the
+/// version came to be, a few milliseconds, is not noticed unless it changes the size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileVersion {
     pub(super) size: u64,
@@ -32,18 +32,18 @@ pub struct FileIdentity {
     version: FileVersion,
 }
 
-/// A file that was changed so short a while ago may be one that grows, such as a log.
+/// A file that was changed within this time may be one that grows, such as a log.
 const RECENTLY: Duration = Duration::from_secs(600);
 
 // === impl FileVersion ===
 
 impl FileVersion {
-    /// The version that was seen with this metadata.
+    /// Returns the version with this metadata.
     pub fn of(metadata: &Metadata) -> Self {
         Self { size: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
     }
 
-    /// When it was changed last: seconds and nanoseconds.
+    /// Returns the time of the last change: seconds and nanoseconds.
     pub fn modified(self) -> (i64, i64) {
         self.modified
     }
@@ -53,14 +53,14 @@ impl FileVersion {
         let (seconds, _) = self.modified;
         let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
         let age = UNIX_EPOCH.checked_add(since).and_then(|at| now.duration_since(at).ok());
-        // A date that is still to come tells nothing.
+        // A date in the future tells nothing.
         age.is_none_or(|age| age < RECENTLY)
     }
 
-    /// What the file is by now. Asked after each read: a write moves the time before it
-    /// moves the first byte, so what was read before an unchanged look is of this version.
+    /// Returns the current version of a file, for a check after each read. A write changes the time before it changes
+    /// the first byte. So bytes that were read before an unchanged check are of this version.
     pub(super) fn now(file: &File) -> Result<Self, Error> {
-        // Cheaper than `File::metadata`, which asks for everything there is.
+        // Cheaper than `File::metadata`, which requests all attributes.
         let stat = fstat(file).map_err(|error| unreadable(error.into()))?;
         let size = u64::try_from(stat.st_size).unwrap_or_default();
         let nanoseconds = i64::try_from(stat.st_mtime_nsec).unwrap_or_default();
@@ -76,12 +76,12 @@ impl FileVersion {
 // === impl FileIdentity ===
 
 impl FileIdentity {
-    /// The identity that was seen with this metadata.
+    /// Returns the identity with this metadata.
     pub fn of(metadata: &Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino(), version: FileVersion::of(metadata) }
     }
 
-    /// Its size and the time of its last change.
+    /// Returns the size and the time of the last change.
     pub fn version(&self) -> FileVersion {
         self.version
     }

@@ -1,7 +1,6 @@
-//! An answer that is taken from the application as fast as it writes, and given to the client as fast
-//! as it reads. What lies between waits in memory, then in a file; when both are full, the
-//! application is read more slowly. A task of its own does that ([`pump`]); it and the body for the
-//! client share a [`relay_buffer`].
+//! A response that is read as fast as the application writes it, and sent as fast as the client reads it. The bytes
+//! between are buffered in memory, then in a file. When both are full, the application is read more slowly. A task of
+//! its own reads ([`pump`]); it shares a [`relay_buffer`] with the body for the client.
 
 mod pressure;
 mod pump;
@@ -30,30 +29,30 @@ use crate::error::Error;
 /// The client's end. Dropping it ends the application's.
 pub(super) struct RelayedBody {
     store: Rc<RelayBuffer>,
-    /// What is still to be given, if that was known from the start.
+    /// The bytes that are still to be given, if the length was known from the start.
     left: Option<u64>,
     task: Option<AbortHandle>,
 }
 
-/// What a body has come to without waiting for it.
+/// The part of a body that was available without waiting.
 pub(super) enum RelayStart {
     /// All of it.
     Complete(Bytes),
-    /// It goes on, or has trailers.
+    /// The body continues, or has trailers.
     Relayed(RelayedBody),
 }
 
-/// A body that is here already needs no task. So much of one whose length nobody has announced is made
-/// one piece, whose length can be.
+/// A body that has arrived already needs no task. Up to this size, a body without an announced length becomes one
+/// chunk, whose length can be announced.
 const SHORT: u64 = 64 * 1024;
-/// So much of one that needs no copy: the client gets it while the processor's caches still have it.
+/// The maximum that is read ahead without a copy. The client gets it while the processor's caches still hold it.
 const AHEAD: u64 = 256 * 1024;
 
 // === impl RelayedBody ===
 
 impl RelayedBody {
-    /// Begins to read a body, in a task of the current thread unless all of it is here already.
-    /// `report` is called the first time that its memory does not suffice, and that nothing does.
+    /// Begins to read a body, in a task of the current thread unless all of it has arrived already. `report` is called
+    /// the first time that its memory is full, and the first time that all buffers are.
     pub(super) async fn begin<B>(
         mut body: B,
         buffers: &BodyBuffers,

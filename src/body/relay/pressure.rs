@@ -1,10 +1,10 @@
-//! What is told of a relayed body.
+//! The reports about a relayed body's buffers.
 
-/// What a body has come to on its way.
+/// What happened to a body because its buffers were full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pressure {
-    /// Some of it went to a file.
+    /// A part of it spilled to a file.
     Spilled,
-    /// There was no room at all: the application had to wait for the client.
+    /// All buffers were full: the application had to wait for the client.
     Paused,
 }

@@ -1,4 +1,4 @@
-//! The application's end of a relayed body: reads it to its end as long as there is room.
+//! The application's end of a relayed body. It reads the body to its end while the buffers have room.
 
 use std::{future::poll_fn, pin::Pin, rc::Rc};
 
@@ -15,16 +15,16 @@ use crate::{
     error::{Error, FailureKind},
 };
 
-/// Notes that the body has ended, whatever becomes of the task.
+/// Marks the body as failed if the task ends early.
 struct EndOnDrop(Rc<RelayBuffer>);
 
-/// Says each thing once.
+/// Reports each kind of pressure once.
 struct PressureReporter<T> {
     report: T,
     reported: Vec<Pressure>,
 }
 
-/// Reads a body to its end. `report` is called when its memory does not suffice.
+/// Reads a body to its end. `report` is called when its memory is full.
 pub(super) async fn run<B>(body: B, store: Rc<RelayBuffer>, report: impl Fn(Pressure))
 where
     B: Body<Data = Bytes, Error = Error> + Unpin,
@@ -54,7 +54,7 @@ where
             break;
         }
     }
-    // First, so that the application's connection is free.
+    // This comes first, so that the application's connection is free.
     drop(body);
     if let Some(spill) = spill {
         store.keep(spill);
@@ -62,7 +62,7 @@ where
     store.finish();
 }
 
-/// The next frame. Lets go of the file meanwhile, as soon as the client has all of it.
+/// Returns the next frame. Meanwhile releases the file as soon as the client has all of it.
 async fn next<B>(
     body: &mut B,
     store: &RelayBuffer,
@@ -85,7 +85,7 @@ where
     .await
 }
 
-/// Comes back when there is room for more.
+/// Returns when there is room for more.
 async fn make_room(
     store: &RelayBuffer,
     spill: &mut Option<SpillFile>,
@@ -126,7 +126,7 @@ async fn make_room(
                 if store.has_ended() {
                     return;
                 }
-                // It is not lost, only slower. The next time may be luckier.
+                // No bytes are lost, the body is only slower. The next attempt may succeed.
                 reporter.report(Pressure::Paused);
                 poll_fn(|cx| store.poll_sent(cx)).await;
             }
@@ -149,7 +149,7 @@ impl<T: Fn(Pressure)> PressureReporter<T> {
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {
-        // Only if the task did not come to its end.
+        // This has an effect only if the task did not come to its end.
         self.0.fail(Error::new(FailureKind::UpstreamTruncated));
     }
 }

@@ -1,6 +1,5 @@
-//! What lies between the application and the client, in this order: the head in memory, what is in
-//! the file, what is on its way there, and the tail in memory. Shared by the two ends of a relayed
-//! body, which live on one thread.
+//! The bytes between the application and the client, in this order: the head in memory, the file, the bytes that are
+//! being written to it, and the tail in memory. The two ends of a relayed body share it, and both run on one thread.
 
 use std::{
     cell::RefCell,
@@ -35,24 +34,24 @@ pub(super) struct RelayBuffer {
 
 struct RelayState {
     head: BudgetedBuffer,
-    /// What can be read of the file; `None` as soon as the client has all of it.
+    /// The readable part of the file; `None` as soon as the client has all of it.
     file: Option<SpilledPart>,
-    /// Bytes behind that are being written to the file.
+    /// Whether bytes behind that are being written to the file.
     is_writing: bool,
     tail: BudgetedBuffer,
     end: Option<RelayEnd>,
-    /// The client's end waits for bytes.
+    /// Set while the client's end waits for bytes.
     client: Option<Waker>,
-    /// The application's end waits for room.
+    /// Set while the application's end waits for room.
     pump: Option<Waker>,
-    /// Something was taken since the pump has looked.
+    /// Whether the client's end took something since the pump last checked.
     was_taken: bool,
 }
 
 struct SpilledPart {
     reader: SpillReader,
     end: u64,
-    /// The file's part of the budget, when nothing more will be written.
+    /// The file's part of the budget, once nothing more will be written.
     _spill: Option<SpillFile>,
 }
 
@@ -62,23 +61,22 @@ enum RelayEnd {
     Failed(Error),
 }
 
-/// What is to be done before more is read.
+/// The pump's next step before it reads more.
 pub(super) enum PumpStep {
     /// There is room.
     Read,
-    /// The client has to be given a chance to take some: it may be as fast as the application.
+    /// Give the client a chance to take some: it may be as fast as the application.
     Ask,
-    /// These have to go to the file.
+    /// Write these bytes to the file.
     Write(BudgetedBuffer),
-    /// The client has to take some.
+    /// Wait until the client has taken some.
     Wait,
 }
 
-/// Frames of this size are not copied: replies are read 16 KiB at a time, of which no more than half
-/// stays unused.
+/// Frames of this size are not copied: responses are read 16 KiB at a time, and at most half of that stays unused.
 const LARGE: usize = 8 * 1024;
 
-/// Bytes that go to the file at once, at the most.
+/// The maximum of bytes that are written to the file at once.
 const BATCH: u64 = 128 * 1024;
 
 // === impl RelayBuffer ===
@@ -100,13 +98,13 @@ impl RelayBuffer {
         Self { state: RefCell::new(state), budgets, files, each: buffers.limits }
     }
 
-    /// A file that begins with these bytes.
+    /// Creates a file that begins with these bytes.
     pub(super) async fn create(&self, bytes: BudgetedBuffer) -> Result<SpillFile, SpillWriteError> {
         self.files.create(bytes, &self.budgets).await
     }
 
-    /// Takes in what is here of a body, about `most` bytes, without waiting. `true` if that was all, and
-    /// without trailers.
+    /// Reads the available part of a body, about `most` bytes, without waiting. Returns `true` if that was the whole
+    /// body, without trailers.
     pub(super) async fn fill<B>(&self, body: &mut B, most: u64) -> Result<bool, Error>
     where
         B: Body<Data = Bytes, Error = Error> + Unpin,
@@ -137,7 +135,7 @@ impl RelayBuffer {
         .await
     }
 
-    /// Takes in a frame; `true` if it is the last.
+    /// Adds a frame; returns `true` if it is the last.
     pub(super) fn push_frame(&self, frame: Frame<Bytes>) -> bool {
         match frame.into_data() {
             Ok(data) => {
@@ -168,7 +166,7 @@ impl RelayBuffer {
         self.end(RelayEnd::Failed(error));
     }
 
-    /// The first end is the one that counts.
+    /// Records the end of the body. Only the first call counts.
     fn end(&self, end: RelayEnd) {
         let state = &mut *self.state.borrow_mut();
         if state.end.is_none() {
@@ -187,7 +185,7 @@ impl RelayBuffer {
         state.is_empty() && matches!(state.end, Some(RelayEnd::Over(None)))
     }
 
-    /// Decides what comes before the next read. `written` is the length of the file so far.
+    /// Decides the pump's step before the next read. `written` is the length of the file so far.
     pub(super) fn next(&self, written: u64, was_asked: bool) -> PumpStep {
         if self.may_read() {
             return PumpStep::Read;
@@ -198,7 +196,7 @@ impl RelayBuffer {
         let state = &mut *self.state.borrow_mut();
         let bytes = match (&state.tail, &state.file) {
             (tail, _) if !tail.is_empty() => &mut state.tail,
-            // It stands before everything else, so it may go there as well.
+            // It comes before everything else, so it may go to the file as well.
             (_, None) if !state.head.is_empty() => &mut state.head,
             _ => return PumpStep::Wait,
         };
@@ -209,7 +207,7 @@ impl RelayBuffer {
         PumpStep::Write(bytes.take(&self.budgets.memory))
     }
 
-    /// The bytes that were to be written are in the file.
+    /// Records that the bytes are in the file.
     pub(super) fn on_written(&self, spill: &SpillFile) {
         let state = &mut *self.state.borrow_mut();
         state.is_writing = false;
@@ -230,19 +228,19 @@ impl RelayBuffer {
         }
     }
 
-    /// The bytes are not in the file: they stay in memory. `None` if they are lost.
+    /// Puts bytes that could not be written back into memory. `None` means that they are lost.
     pub(super) fn on_unwritten(&self, error: Error, bytes: Option<Box<BudgetedBuffer>>) {
         let state = &mut *self.state.borrow_mut();
         state.is_writing = false;
         match bytes {
-            // Nothing has come since: the pump was waiting.
+            // Nothing has arrived since, because the pump was waiting.
             Some(bytes) => state.tail = *bytes,
             None => state.end = Some(RelayEnd::Failed(error)),
         }
         RelayState::wake(&mut state.client);
     }
 
-    /// Ready when the client has taken some since this was asked last.
+    /// Is ready once the client has taken some since the last call.
     pub(super) fn poll_sent(&self, cx: &mut Context<'_>) -> Poll<()> {
         let state = &mut *self.state.borrow_mut();
         if mem::take(&mut state.was_taken) {
@@ -257,7 +255,7 @@ impl RelayBuffer {
         self.state.borrow().file.is_none()
     }
 
-    /// The next frame for the client.
+    /// Returns the next frame for the client.
     pub(super) fn poll_give(
         &self,
         cx: &mut Context<'_>,
@@ -276,7 +274,7 @@ impl RelayBuffer {
                 Poll::Ready(trailers.take().map(Frame::trailers).map(Ok))
             }
             Some(RelayEnd::Failed(_)) => {
-                // Whatever asks again gets the same answer.
+                // Another call gets an equal error.
                 let again = RelayEnd::Failed(Error::new(FailureKind::UpstreamTruncated));
                 match state.end.replace(again) {
                     Some(RelayEnd::Failed(error)) => Poll::Ready(Some(Err(error))),
@@ -286,12 +284,12 @@ impl RelayBuffer {
         }
     }
 
-    /// Bytes in memory.
+    /// Returns the number of bytes in memory.
     pub(super) fn len(&self) -> u64 {
         self.state.borrow().length()
     }
 
-    /// Everything, as one piece; copied unless it came as one.
+    /// Returns everything as one chunk; copied unless it came as one.
     pub(super) fn whole(&self) -> Bytes {
         let state = &mut *self.state.borrow_mut();
         let length = usize::try_from(state.length()).unwrap_or_default();
@@ -314,12 +312,12 @@ impl RelayBuffer {
         is_within_budget && state.tail.len() < self.batch()
     }
 
-    /// Bytes of the tail that go to the file together.
+    /// Returns the number of the tail's bytes that go to the file together.
     fn batch(&self) -> u64 {
         (self.each.memory / 2).clamp(1, BATCH)
     }
 
-    /// Bytes of the head.
+    /// Returns the maximum number of bytes in the head.
     fn head_room(&self) -> u64 {
         self.each.memory.saturating_sub(self.batch()).max(1)
     }
@@ -328,7 +326,7 @@ impl RelayBuffer {
 // === impl RelayState ===
 
 impl RelayState {
-    /// The next bytes; `None` if there are none.
+    /// Returns the next bytes; `None` if there are none.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         loop {
             if let Some(data) = self.head.pop() {
@@ -344,7 +342,7 @@ impl RelayState {
                 return Poll::Pending;
             }
             if self.file.take().is_some() {
-                // Its room is free for others now.
+                // Its memory is free for others now.
                 self.on_sent();
             }
             if self.tail.is_empty() {
@@ -354,7 +352,7 @@ impl RelayState {
         }
     }
 
-    /// Bytes in memory.
+    /// Returns the number of bytes in memory.
     fn length(&self) -> u64 {
         self.head.len() + self.tail.len()
     }

@@ -1,4 +1,4 @@
-//! Relayed bodies against what they are made of: slow and fast readers, little room, every end.
+//! Tests of relayed bodies against their source: slow and fast readers, small buffers, and every kind of end.
 
 use super::*;
 use crate::{
@@ -15,7 +15,7 @@ use tokio::task::yield_now;
 
 const EACH: BodyLimits = BodyLimits { memory: 256 * 1024, response: 1 << 30 };
 
-/// What a client has got, and how it ended.
+/// What a client has received, and how it ended.
 #[derive(Debug, PartialEq)]
 struct ReceivedBody {
     bytes: Vec<u8>,
@@ -31,7 +31,7 @@ async fn frame(body: &mut RelayedBody) -> Option<Result<Frame<Bytes>, Error>> {
     poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
 }
 
-/// Reads to the end; before frame `i` it does something else `pauses[i % n]` times.
+/// Reads to the end; yields `pauses[i % n]` times before frame `i`.
 async fn read(body: &mut RelayedBody, pauses: &[usize]) -> ReceivedBody {
     let mut received = ReceivedBody { bytes: Vec::new(), has_trailers: false, failed: None };
     for pause in pauses.iter().cycle() {
@@ -69,7 +69,7 @@ async fn relayed(script: ScriptedBody, room: &TestBuffers) -> RelayedBody {
     }
 }
 
-/// Lets everything else happen until something is true.
+/// Yields to other tasks until a condition holds.
 async fn until(what: &str, is_true: impl Fn() -> bool) {
     for _ in 0..20_000 {
         if is_true() {
@@ -114,7 +114,7 @@ proptest! {
         let room = TestBuffers::new(memory, disk, place, BodyLimits { memory: each, response: answer });
         let expected = sum(&steps);
         let mut steps = steps;
-        // A known length is reached before anything else can happen.
+        // The client reaches a known length before any other event.
         let end = if knows_length { None } else { end };
         steps.extend(end.clone());
         let failed = match &end {
@@ -177,7 +177,7 @@ fn the_application_is_done_long_before_the_client() {
     });
 }
 
-/// What is here goes to the file as well when the budget ends in it.
+/// The bytes in memory go to the file as well when the budget is used up by them.
 #[test]
 fn a_beginning_that_fills_the_budget_stops_nothing() {
     run(async {
@@ -244,7 +244,7 @@ fn client_disconnect_stops_reading_the_application() {
 
 #[test]
 fn available_body_needs_no_task() {
-    // Outside of a runtime, where nothing can be spawned.
+    // Outside of a runtime, where any spawn would fail.
     let room = TestBuffers::new(64 << 20, 1 << 30, SpillLocation::Auto, EACH);
     let waker = std::task::Waker::noop();
     let mut begun =
