@@ -1,5 +1,5 @@
-//! The thread that does what no request may wait for: compressing, verifying manifests, closing files that are gone. One
-//! for a store, of the lowest priority, started when there is something to do.
+//! The thread for work that no request may wait for: compressing, verifying manifests, closing deleted files. Each
+//! store has one, of the lowest priority, started when there is work.
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -13,36 +13,36 @@ use std::{
 
 use rustix::process::setpriority_process;
 
-/// Jobs that may wait; what comes beyond is done when the file is looked at again.
+/// The maximum of waiting jobs. Further ones are refused, and scheduled again when the file is next looked up.
 const WAITING: usize = 1024;
 
-/// What the thread is asked for.
+/// A job for the thread.
 enum Job {
     Once(Box<dyn FnOnce() + Send>),
     Repeated(RepeatedJob),
 }
 
-/// Something that is done again and again, until it says `false`.
+/// A job that is repeated until it returns `false`.
 struct RepeatedJob {
     period: Duration,
     next: Instant,
     run: Box<dyn FnMut() -> bool + Send>,
 }
 
-/// Takes jobs.
+/// Accepts jobs.
 #[derive(Debug, Default)]
 pub(super) struct Background(OnceLock<Option<SyncSender<Job>>>);
 
 // === impl Background ===
 
 impl Background {
-    /// Hands over a job; `false` if too many are waiting.
+    /// Queues a job; `false` if too many are waiting.
     pub(super) fn push(&self, job: impl FnOnce() + Send + 'static) -> bool {
         self.send(Job::Once(Box::new(job)))
     }
 
-    /// Has something done once in each period, until it gives `false`; it takes the place of what was done so before.
-    /// `false` if too many jobs are waiting.
+    /// Runs a job once in each period, until it returns `false`. It replaces the previous repeated job. `false` if too
+    /// many jobs are waiting.
     pub(super) fn repeat(
         &self,
         period: Duration,
@@ -70,10 +70,10 @@ fn start() -> Option<SyncSender<Job>> {
     }
 }
 
-/// Ends with the store that sends the jobs.
+/// Ends when the store that sends the jobs is dropped.
 fn work(receiver: &Receiver<Job>) {
-    // The application and the workers go first. Linux knows priorities by thread; where it is not
-    // allowed, the thread works all the same.
+    // The application and the workers go first. Linux has priorities per thread. If setting one is not allowed, the
+    // thread works nevertheless.
     let _ = setpriority_process(None, 19);
     let mut repeated: Option<RepeatedJob> = None;
     loop {
@@ -96,7 +96,7 @@ fn work(receiver: &Receiver<Job>) {
 // === impl RepeatedJob ===
 
 impl RepeatedJob {
-    /// Does it if its time has come; `None` if it is not wanted again.
+    /// Runs the job if it is due; `None` if it is not to be repeated.
     fn run_if_due(mut self) -> Option<Self> {
         if Instant::now() < self.next {
             return Some(self);
@@ -120,7 +120,7 @@ mod tests {
         let (begun, begins) = channel();
         assert!(background.push(move || {
             begun.send(()).unwrap();
-            // Ends when the test lets go of it.
+            // Ends when the test drops the sender.
             let _ = gate.recv();
         }));
         begins.recv().unwrap();
@@ -144,7 +144,7 @@ mod tests {
             done.send(()).unwrap();
             left > 0
         }));
-        // Ends when what was repeated is dropped.
+        // Ends when the repeated job is dropped.
         assert_eq!(count.iter().count(), 3);
         let (done, count) = channel();
         assert!(background.push(move || done.send(()).unwrap()));

@@ -1,5 +1,5 @@
-//! Compresses text that has no compressed sibling, in the background, so that a plain `collectstatic`
-//! directory is served in br and gzip as well (issue 3.4). No request waits for it.
+//! Compresses text that has no precompressed file, in the background. So a plain `collectstatic` directory is served in
+//! br and gzip as well (issue 3.4). No request waits for it.
 
 use std::io::{self, Write};
 
@@ -9,13 +9,13 @@ use flate2::{Compression, GzBuilder};
 
 use crate::rfc::encoding::Coding;
 
-/// Below, the head weighs more than what could be saved.
+/// Smaller files are not compressed: the header section is larger than the savings.
 pub(super) const LEAST: u64 = 1024;
 
-/// What is made of a text without siblings.
+/// The codings made of a text without precompressed files.
 pub(super) const CODINGS: [Coding; 2] = [Coding::Brotli, Coding::Gzip];
 
-/// The text in a coding; `None` if that saves less than a twentieth, or the coding is not made here.
+/// Returns the text in a coding; `None` if that saves less than a twentieth, or if the coding is not made here.
 pub(super) fn compress(text: &[u8], coding: Coding) -> io::Result<Option<Bytes>> {
     let packed = match coding {
         Coding::Brotli => brotli(text)?,
@@ -29,12 +29,12 @@ pub(super) fn compress(text: &[u8], coding: Coding) -> io::Result<Option<Bytes>>
 fn brotli(text: &[u8]) -> io::Result<Vec<u8>> {
     let bits = (text.len().max(2) - 1).ilog2() + 1;
     let params = BrotliEncoderParams {
-        // What more takes is no better for the texts of a site (a quarter of a per cent between 6 and 9) and
-        // costs memory: at 9, a table of 32 MiB, half of what a small container has; from 10 on, twenty
-        // times as much time.
+        // Higher qualities are no better for the texts of a site (a quarter of a per cent between 6 and 9) and cost
+        // memory. 9 needs a table of 32 MiB, half of a small container's memory; from 10 on it takes twenty times as
+        // long.
         quality: 6,
-        // A window larger than the text costs memory on both sides. One of 16 bits or less makes the crate
-        // take a table of 32 MiB, whatever the text.
+        // A window larger than the text costs memory on both sides. With 16 bits or less, the crate allocates a table
+        // of 32 MiB for any text.
         lgwin: i32::try_from(bits.clamp(17, 20)).unwrap_or(20),
         size_hint: text.len(),
         ..BrotliEncoderParams::default()
@@ -46,7 +46,7 @@ fn brotli(text: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 fn gzip(text: &[u8]) -> io::Result<Vec<u8>> {
-    // No time in the head: the same text must give the same tag everywhere.
+    // No time in the gzip header: equal texts must give equal tags everywhere.
     let mut writer = GzBuilder::new().write(Vec::new(), Compression::best());
     writer.write_all(text)?;
     writer.finish()

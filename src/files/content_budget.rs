@@ -1,5 +1,5 @@
-//! How many bytes of file contents are in memory, whoever holds them: what was thrown out of memory stays until the last
-//! response that sends it is over, and slow clients may hold much of it. What does not fit is streamed from the disk.
+//! Counts the bytes of file contents in memory, whoever holds them. Evicted contents stay in memory until the last
+//! response with them ends, and slow clients may hold much. Files that exceed the budget are streamed from the disk.
 
 use std::sync::{
     Arc,
@@ -18,14 +18,14 @@ struct ContentTotal {
     max: u64,
 }
 
-/// Room for contents, until dropped.
+/// A reservation for contents, held until dropped.
 #[derive(Debug)]
 pub(super) struct ContentReservation {
     account: Arc<ContentTotal>,
     bytes: u64,
 }
 
-/// Contents with the room that they take.
+/// Contents with their reservation.
 struct CountedContent {
     contents: Bytes,
     _room: ContentReservation,
@@ -34,19 +34,19 @@ struct CountedContent {
 // === impl ContentBudget ===
 
 impl ContentBudget {
-    /// For a store that keeps so many bytes. A quarter more may be in responses alone.
+    /// Creates the budget of a store that keeps `kept` bytes. Responses alone may hold a quarter more.
     pub(super) fn new(kept: u64) -> Self {
         let max = kept.saturating_add(kept / 4);
         Self(Arc::new(ContentTotal { bytes: AtomicU64::new(0), max }))
     }
 
-    /// Room for so many bytes, if there is some.
+    /// Reserves bytes, if the budget has them.
     pub(super) fn reserve(&self, bytes: u64) -> Option<ContentReservation> {
         let room = self.take(bytes);
         (self.0.bytes.load(Ordering::Relaxed) <= self.0.max).then_some(room)
     }
 
-    /// The same for contents in another form, which take the place of those that were counted.
+    /// Reserves bytes in any case, for contents in another form that replace counted ones.
     pub(super) fn take(&self, bytes: u64) -> ContentReservation {
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
         ContentReservation { account: Arc::clone(&self.0), bytes }
@@ -56,7 +56,7 @@ impl ContentBudget {
 // === impl ContentReservation ===
 
 impl ContentReservation {
-    /// These contents take the room, as long as anybody holds some of them.
+    /// Ties the reservation to contents, until the last reference to them is dropped.
     pub(super) fn hold(self, contents: Bytes) -> Bytes {
         Bytes::from_owner(CountedContent { contents, _room: self })
     }

@@ -1,5 +1,5 @@
-//! Reads a file whole, and of one version: one that was written to a moment ago, or is written to
-//! while it is read, is waited for; one that is written to all the time is read as it is at one moment.
+//! Reads a whole file in one version. If it was written a moment ago, or is written while it is read, the read waits
+//! for it. A file that is written all the time is read as it is at one moment.
 
 use std::{
     fs::{File, Metadata},
@@ -15,38 +15,38 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use super::open::LookupEffort;
 use crate::body::FileVersion;
 
-/// A file must have been left alone for so long: its times move in steps of up to 10 ms, so that a
-/// change right after another would not show.
+/// The time that a file must be unchanged. File times advance in steps of up to 10 ms, so a change right after another
+/// would not be noticed.
 const REST: Duration = Duration::from_millis(20);
 
-/// Files up to this size are read and hashed by a worker itself if the page cache holds them, which
-/// takes some ten microseconds; others on the blocking pool.
+/// A worker itself reads and hashes files up to this size if the page cache holds them, which takes some ten
+/// microseconds. Others are read on the blocking pool.
 const QUICK: u64 = 128 * 1024;
 
-/// How often a file that a client waits for is looked at until it rests: together at most 80 ms.
+/// How often a file that a client waits for is checked until it is unchanged: at most 80 ms in all.
 const ATTEMPTS: u32 = 4;
 
-/// The same for a file that nobody waits for, and that is of no use while it is written.
+/// How often a file that no client waits for, and that is useless while it is written, is checked.
 const PATIENT_ATTEMPTS: u32 = 16;
 
-/// How often a file that never rests is read twice, until both reads agree.
+/// How often a file that changes all the time is read twice, until both reads agree.
 const SNAPSHOTS: u32 = 8;
 
-/// A pause after which whoever has just emptied a file has most likely written to it.
+/// A pause after which a writer that has emptied a file has most likely written to it.
 const EMPTY: Duration = Duration::from_millis(1);
 
 /// What a file held at one moment.
 #[derive(Debug)]
 pub(super) struct Contents {
     pub(super) metadata: Metadata,
-    /// `None` for a file that is too large to be held, and for one that changes faster than it can be read.
+    /// `None` for a file that is too large for memory, and for one that changes faster than it can be read.
     pub(super) bytes: Option<Bytes>,
-    /// Whether the metadata identify this version. They do not while the file is being written.
+    /// Whether the metadata identifies this version. It does not while the file is being written.
     pub(super) is_settled: bool,
 }
 
-/// What a file holds, up to `small` bytes of it. A file that does not come to rest within a short time is read
-/// as it is: its bytes are those of one moment, but nothing tells this version from the next.
+/// Reads a file of at most `small` bytes. If the file does not settle within a short time, it is read as it is: its
+/// bytes are those of one moment, but nothing distinguishes this version from the next.
 pub(super) fn contents(
     file: &File,
     first: Metadata,
@@ -59,7 +59,7 @@ pub(super) fn contents(
     }
 }
 
-/// The same for a file that is of no use while it is written: an error if it does not come to rest.
+/// Reads a file that is useless while it is written: an error if it does not settle.
 pub(super) fn settled_contents(
     file: &File,
     first: Metadata,
@@ -70,7 +70,7 @@ pub(super) fn settled_contents(
         .ok_or_else(|| io::Error::other("the file changes faster than it can be read"))
 }
 
-/// Metadata and bytes of a version that was left alone for [`REST`]; `None` if there was none.
+/// Returns metadata and bytes of a version that was unchanged for [`REST`]; `None` if there was none.
 fn settled(
     file: &File,
     first: Metadata,
@@ -103,8 +103,9 @@ fn settled(
     Ok(None)
 }
 
-/// What a file that never rests holds at one moment. Two reads that agree show what it held between them, whatever
-/// its times say. What was appended since the first look is left out, so that a log ends with a whole line.
+/// Reads what a file that changes all the time holds at one moment. Two reads that agree show what it held between
+/// them, whatever its times are. Bytes appended since the first check are left out, so that a log ends with a whole
+/// line.
 fn snapshot(file: &File, small: u64) -> io::Result<Contents> {
     for attempt in 0..SNAPSHOTS {
         let metadata = file.metadata()?;
@@ -127,10 +128,10 @@ fn snapshot(file: &File, small: u64) -> io::Result<Contents> {
     Ok(Contents { metadata: file.metadata()?, bytes: None, is_settled: false })
 }
 
-/// The first `size` bytes, or what there is of them. That there are no more, the look at the file afterwards tells; of what
-/// has no size, such as a file of /proc, there is nothing.
+/// Reads the first `size` bytes, or as many as there are. The check of the file afterwards shows that there are no
+/// more. Files without a size, such as those of /proc, give no bytes.
 fn read_whole(file: &File, size: u64, effort: LookupEffort) -> io::Result<Bytes> {
-    // Hashing a long one holds up others as well.
+    // Hashing a long file delays other requests as well.
     if effort == LookupEffort::Memory && size > QUICK {
         return Err(io::ErrorKind::WouldBlock.into());
     }
@@ -148,7 +149,7 @@ fn read_whole(file: &File, size: u64, effort: LookupEffort) -> io::Result<Bytes>
             Err(error) => return Err(error),
         }
     }
-    // An empty read is no end yet for some kernels that were asked not to wait (preadv2(2), BUGS).
+    // On some kernels an empty read without waiting is not the end yet (preadv2(2), BUGS).
     if effort == LookupEffort::Memory && (filled as u64) < size {
         return Err(io::ErrorKind::WouldBlock.into());
     }
@@ -165,12 +166,12 @@ fn read_cached(file: &File, target: &mut [u8], at: u64) -> io::Result<usize> {
     }
 }
 
-/// How long to wait until a further change would show.
+/// Returns how long to wait until a further change would be noticed.
 fn settle_time(metadata: &Metadata) -> Option<Duration> {
     let seconds = u64::try_from(metadata.mtime()).ok()?;
     let nanos = u32::try_from(metadata.mtime_nsec()).ok()?;
     let modified = UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))?;
-    // A time in the future was set on purpose, or by another clock: it tells nothing.
+    // A time in the future was set on purpose, or by another clock, and tells nothing.
     let age = SystemTime::now().duration_since(modified).ok()?;
     REST.checked_sub(age).filter(|rest| !rest.is_zero())
 }
@@ -185,7 +186,7 @@ mod tests {
         sync::atomic::{AtomicBool, Ordering},
     };
 
-    /// A file that goes with its test.
+    /// A file that is deleted at the end of its test.
     struct TestFile(PathBuf);
 
     impl TestFile {
@@ -201,7 +202,7 @@ mod tests {
         }
     }
 
-    /// Runs `read` while `write` is called again and again.
+    /// Runs `read` while `write` is called repeatedly.
     fn while_written(mut write: impl FnMut() + Send, read: impl FnOnce()) {
         let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -254,7 +255,7 @@ mod tests {
             for _ in 0..5 {
                 let received =
                     contents(&file, file.metadata().unwrap(), 1 << 20, LookupEffort::Disk).unwrap();
-                // Without bytes it is streamed, and compared there.
+                // Without bytes, the file is streamed and compared there.
                 let Some(bytes) = received.bytes else { continue };
                 assert_eq!(bytes.len(), 100_000);
             }

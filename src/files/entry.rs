@@ -1,5 +1,4 @@
-//! One file as it was when it was last looked at: its representations, and what would show that it
-//! has changed.
+//! A cache entry: one file at the time of its last check, with its representations, and the stamps that show a change.
 
 use std::{
     fs::{File, Metadata},
@@ -24,13 +23,13 @@ use crate::{
     },
 };
 
-/// What an open descriptor counts for in the budget: it bounds their number.
+/// The bytes that an open descriptor counts in the budget. They limit the number of descriptors.
 const DESCRIPTOR: u64 = 64 * 1024;
-/// Uses between two looks for something to throw away that are worth compressing for, even if others are
-/// thrown away for the result.
+/// The number of uses between two eviction scans from which a file is worth compressing, even if others are evicted for
+/// the result.
 const BUSY: u8 = 16;
 
-/// A file. It never changes: when the file does, another takes its place.
+/// A file. The entry never changes: when the file does, another entry replaces it.
 #[derive(Debug)]
 pub struct FileEntry {
     /// Never empty; identity comes first.
@@ -39,11 +38,10 @@ pub struct FileEntry {
     pub(super) stamps: Stamps,
     /// Milliseconds on the store's clock.
     checked: AtomicU64,
-    /// When it may be had better, with a strong tag or from memory, on the same clock.
+    /// The time, on the store's clock, when a better entry may be possible: one with a strong tag, or in memory.
     retry_at: Option<u64>,
     optimisation: AtomicU8,
-    /// How often it was asked for since the store last looked for something to throw away, up to
-    /// [`BUSY`].
+    /// The number of requests since the store's last eviction scan, up to [`BUSY`].
     uses: AtomicU8,
 }
 
@@ -51,26 +49,26 @@ pub struct FileEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Optimisation {
     None,
-    /// Everything but compressing: there was no room, or it is switched off.
+    /// Everything but compression: there was no room, or it is disabled.
     Plain,
     /// All that it can.
     Full,
 }
 
-/// The file in one content coding, with the head of its response.
+/// The file in one content coding, with the header section of its response.
 #[derive(Clone, Debug)]
 pub struct Representation {
     pub coding: Coding,
     pub content: FileContent,
     /// Bytes.
     pub size: u64,
-    /// Everything a 200 says except `Date` and `Connection`.
+    /// All fields of a 200 except `Date` and `Connection`.
     pub head: HeaderMap,
-    /// The same as HTTP/1 writes it, each line with its end.
+    /// These fields as HTTP/1 writes them, each line with its end.
     lines: ResponseLines,
-    /// Whether its bytes never become others, on disk too.
+    /// Whether its bytes never change, on disk too.
     pub is_write_once: bool,
-    /// `None` while the file is being written: nothing tells this version from the next.
+    /// `None` while the file is being written: nothing distinguishes this version from the next.
     pub(super) validity: Option<EntryValidators>,
 }
 
@@ -81,7 +79,7 @@ pub struct SelectedRepresentation {
     index: usize,
 }
 
-/// What identifies a version.
+/// The validators of a version.
 #[derive(Clone, Debug)]
 pub(super) struct EntryValidators {
     /// As in the `ETag` field; `None` until the contents were read for it.
@@ -93,32 +91,32 @@ pub(super) struct EntryValidators {
 /// Where the bytes are.
 #[derive(Clone, Debug)]
 pub enum FileContent {
-    /// With a file of the same bytes too, if the kernel may send them from there.
+    /// In memory, with a file of equal bytes if the kernel may send them from there.
     Memory(Bytes, Option<Arc<File>>),
-    /// With what shows that the file has changed since.
+    /// On disk, with the version that shows a later change.
     Disk(Arc<File>, FileVersion),
 }
 
-/// Which file: the index of its root, and its name below it.
+/// Identifies a file by the index of its root and its name below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FileKey {
     pub(super) root: usize,
     pub(super) name: Box<[u8]>,
 }
 
-/// What changes when a file does, or what is said about it.
+/// The stamps that change when a file does, or when its header fields do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamps {
-    /// Which of its root's directories it is in.
+    /// The index of its directory in the root.
     pub(super) directory: usize,
     pub(super) original: Stamp,
-    /// Of its compressed siblings, in the order of `load::PRECOMPRESSED_CODINGS`.
+    /// The stamps of its precompressed files, in the order of `load::PRECOMPRESSED_CODINGS`.
     pub(super) precompressed: [Option<Stamp>; 3],
-    /// Which manifest of its directory was asked.
+    /// The generation of its directory's manifest.
     pub(super) generation: u64,
 }
 
-/// What changes when a file on disk does.
+/// Changes when a file on disk does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Stamp {
     identity: FileIdentity,
@@ -129,7 +127,7 @@ pub(super) struct Stamp {
 // === impl FileEntry ===
 
 impl FileEntry {
-    /// `representations` begins with identity.
+    /// Creates an entry. `representations` begins with identity.
     pub(super) fn new(key: FileKey, stamps: Stamps, representations: Vec<Representation>) -> Self {
         Self {
             retry_at: None,
@@ -142,7 +140,7 @@ impl FileEntry {
         }
     }
 
-    /// The same file with more or better representations.
+    /// Returns an entry of the file with more or better representations.
     pub(super) fn optimised(
         &self,
         representations: Vec<Representation>,
@@ -157,22 +155,22 @@ impl FileEntry {
         }
     }
 
-    /// The same file, which is worth another look at that moment on the store's clock.
+    /// Sets the time on the store's clock when the file is worth another look.
     pub(super) fn retry_at(self, moment: Option<u64>) -> Self {
         Self { retry_at: moment, ..self }
     }
 
-    /// Whether it may be had better by now.
+    /// Whether a better entry may be possible by now.
     pub(super) fn is_due(&self, now: u64) -> bool {
         self.retry_at.is_some_and(|moment| now >= moment)
     }
 
-    /// Whether the file was not being written when it was looked at. Of one that was, nothing may be remembered.
+    /// Whether the file was not being written when it was checked. If it was, nothing may be cached.
     pub(super) fn is_settled(&self) -> bool {
         self.representations.iter().all(Representation::is_settled)
     }
 
-    /// Selects the representation that the client likes best; `None` if it accepts none (406).
+    /// Selects the representation that the client prefers; `None` if it accepts none (406).
     pub fn negotiate(self: Arc<Self>, headers: &Headers) -> Option<SelectedRepresentation> {
         let index = if self.codings() == 1 && !headers.contains(FieldName::AcceptEncoding) {
             0
@@ -183,8 +181,8 @@ impl FileEntry {
         Some(SelectedRepresentation { entry: self, index })
     }
 
-    /// Whether a large file was changed in place since it was looked at: what would be sent of it is
-    /// not what its head says.
+    /// Whether a large file was changed in place since its check, so that its contents no longer match its header
+    /// section.
     pub fn is_overwritten(&self) -> bool {
         self.representations.iter().any(|one| match &one.content {
             FileContent::Disk(file, version) => {
@@ -194,7 +192,7 @@ impl FileEntry {
         })
     }
 
-    /// The file as it is on disk.
+    /// Returns the file as it is on disk.
     pub fn identity(&self) -> Option<&Representation> {
         self.representations.first()
     }
@@ -203,7 +201,7 @@ impl FileEntry {
         &self.representations
     }
 
-    /// Which of its root's directories it is in.
+    /// Returns the index of its directory in the root.
     pub fn directory(&self) -> usize {
         self.stamps.directory
     }
@@ -213,25 +211,26 @@ impl FileEntry {
         self.stamps.directory > 0
     }
 
-    /// The number of representations.
+    /// Returns the number of representations.
     pub(super) fn codings(&self) -> usize {
         self.representations.len()
     }
 
-    /// Bytes that it takes, for the budget.
+    /// Returns its cost in bytes, for the budget.
     pub(super) fn cost(&self) -> u64 {
         let contents: u64 = self.representations.iter().map(Representation::cost).sum();
         contents + (size_of::<Self>() + self.key.name.len() + 1024) as u64
     }
 
-    /// Descriptors that it holds open.
+    /// Returns the number of descriptors that it holds open.
     pub(super) fn descriptors(&self) -> u64 {
         let holds_one =
             |one: &&Representation| !matches!(one.content, FileContent::Memory(_, None));
         self.representations.iter().filter(holds_one).count() as u64
     }
 
-    /// Files on disk that it holds open: as long as it does, their space is not free when they are deleted.
+    /// Returns the number of disk files that it holds open. While it does, their space is not free when they are
+    /// deleted.
     pub(super) fn open_files(&self) -> u64 {
         let is_open = |one: &&Representation| matches!(one.content, FileContent::Disk(..));
         self.representations.iter().filter(is_open).count() as u64
@@ -257,8 +256,8 @@ impl FileEntry {
         self.checked.store(now, Ordering::Relaxed);
     }
 
-    /// Notes that it was asked for again; whether that changes what it is worth: for the first time since it was
-    /// last forgotten, and when it has become busy. Workers that count at the same time count once.
+    /// Counts a request. Returns whether that changes the entry's worth: at the first request since the last scan, and
+    /// when the entry becomes busy. Workers that count at one time count once.
     pub(super) fn mark_used(&self) -> bool {
         let uses = self.uses.load(Ordering::Relaxed);
         if uses == BUSY {
@@ -268,12 +267,12 @@ impl FileEntry {
         uses == 0 || uses + 1 == BUSY
     }
 
-    /// Whether it is asked for so often that it is worth room which others have.
+    /// Whether it is requested so often that it is worth other entries' memory.
     pub(super) fn is_busy(&self) -> bool {
         self.uses.load(Ordering::Relaxed) == BUSY
     }
 
-    /// Whether it is asked for at least half as often as what is busy.
+    /// Whether it is requested at least half as often as a busy one.
     pub(super) fn is_in_demand(&self) -> bool {
         self.uses.load(Ordering::Relaxed) >= BUSY / 2
     }
@@ -300,7 +299,7 @@ impl Deref for SelectedRepresentation {
 // === impl Representation ===
 
 impl Representation {
-    /// `head` is what a 200 says.
+    /// Creates a representation. `head` has the fields of a 200.
     pub(super) fn new(
         (coding, size): (Coding, u64),
         content: FileContent,
@@ -311,12 +310,12 @@ impl Representation {
         Self { coding, content, size, head, lines, is_write_once: false, validity }
     }
 
-    /// The header lines of a 200, ready to be written. Not for one whose `head` was changed since.
+    /// Returns the header lines of a 200, ready to be written. Must not be used if `head` was changed since.
     pub fn lines(&self) -> ResponseLines {
         self.lines.clone()
     }
 
-    /// The validators for preconditions.
+    /// Returns the validators for preconditions.
     pub fn validators(&self) -> Validators<'_> {
         let validity = self.validity.as_ref();
         Validators {
@@ -330,7 +329,7 @@ impl Representation {
         self.validity.is_some()
     }
 
-    /// The head of a 304 (RFC 9110, 15.4.5).
+    /// Returns the header fields of a 304 (RFC 9110, 15.4.5).
     pub fn not_modified(&self) -> HeaderMap {
         let mut head = HeaderMap::with_capacity(8);
         for name in [

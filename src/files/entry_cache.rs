@@ -1,6 +1,5 @@
-//! The entries in memory: sixteen maps under sixteen short locks, bounded in bytes, in number and in
-//! open descriptors by throwing away what was not asked for lately (the clock algorithm). Of many files that are asked for
-//! once, none throws out another.
+//! The cache of entries: sixteen maps under sixteen short locks. It is limited in bytes, entries and open descriptors,
+//! and evicts entries without recent requests (the CLOCK algorithm). Files that are requested only once evict nothing.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -24,10 +23,10 @@ pub(super) struct EntryCache {
     max: u64,
     most_descriptors: u64,
     descriptors: AtomicU64,
-    /// Files on disk that are kept open.
+    /// Disk files that are kept open.
     open_files: AtomicU64,
     counts: Arc<StoreCounts>,
-    /// Nothing is kept any more.
+    /// Set once nothing is kept any more.
     is_closed: AtomicBool,
     shards: [Mutex<CacheShard>; SHARDS],
 }
@@ -46,7 +45,7 @@ struct PassThroughHasher(u64);
 // === impl EntryCache ===
 
 impl EntryCache {
-    /// Room for so many bytes, so many entries and so many open descriptors.
+    /// Creates a cache for so many bytes, entries and open descriptors.
     pub(super) fn new(
         budget: u64,
         max: usize,
@@ -65,23 +64,22 @@ impl EntryCache {
         }
     }
 
-    /// What is kept under a hash; the caller compares the key.
+    /// Returns the entry under a hash; the caller compares the key.
     pub(super) fn get(&self, hash: u64) -> Option<Arc<FileEntry>> {
         self.shard(hash).entries.get(&hash).map(Arc::clone)
     }
 
-    /// Keeps an entry, in place of any other under this hash. One that alone is over the budget is not
-    /// kept.
+    /// Adds an entry, replacing any other under this hash. An entry that alone exceeds the budget is not kept.
     ///
-    /// One that was not asked for before is not kept when there is no room, and the result is `false`. Otherwise each
-    /// file of a tree that is larger than memory would throw out another one before that is asked for again.
+    /// If there is no room, an entry without an earlier request is not kept, and the result is `false`. Otherwise, in a
+    /// tree that is larger than memory, each file would evict another one before that is requested again.
     pub(super) fn insert(&self, hash: u64, entry: Arc<FileEntry>, is_asked_again: bool) -> bool {
         if !is_asked_again && self.fits(&entry) && !self.has_room(&entry) {
             self.counts.evicted.fetch_add(1, Ordering::Relaxed);
             return false;
         }
         if is_asked_again {
-            // Else the next one that needs room may throw it out again at once.
+            // Otherwise the next insertion might evict it at once.
             entry.mark_used();
         }
         let mut shard = self.shard(hash);
@@ -91,9 +89,9 @@ impl EntryCache {
         true
     }
 
-    /// Puts an entry in the place of the one that it was made from, if that is still there.
+    /// Replaces the entry that `new` was made from, if that is still cached.
     pub(super) fn replace(&self, hash: u64, old: &Arc<FileEntry>, new: Arc<FileEntry>) {
-        // Room first: nobody shall see more than the budget.
+        // Room comes first: the size must never exceed the budget.
         self.shrink(hash, new.cost().saturating_sub(old.cost()));
         let mut shard = self.shard(hash);
         if shard.entries.get(&hash).is_some_and(|known| Arc::ptr_eq(known, old)) {
@@ -103,8 +101,8 @@ impl EntryCache {
         self.shrink(hash, 0);
     }
 
-    /// Throws away what is not in demand until there is room for so many more bytes; `false` if that does
-    /// not do. The entry under this hash stays.
+    /// Evicts entries that are not in demand until there is room for `bytes` more; `false` if that is not enough. The
+    /// entry under this hash stays.
     pub(super) fn make_room(&self, bytes: u64, hash: u64) -> bool {
         let has_room =
             || self.counts.bytes.load(Ordering::Relaxed).saturating_add(bytes) <= self.budget;
@@ -127,7 +125,7 @@ impl EntryCache {
         has_room()
     }
 
-    /// Throws an entry away, unless another has taken its place.
+    /// Evicts an entry, unless another has replaced it.
     pub(super) fn remove(&self, hash: u64, entry: &Arc<FileEntry>) {
         let mut shard = self.shard(hash);
         if shard.entries.get(&hash).is_some_and(|known| Arc::ptr_eq(known, entry)) {
@@ -137,22 +135,23 @@ impl EntryCache {
         }
     }
 
-    /// Whether more than three quarters of the room are taken.
+    /// Whether more than three quarters of the budget are used.
     pub(super) fn is_tight(&self) -> bool {
         self.counts.bytes.load(Ordering::Relaxed) > self.budget / 4 * 3
     }
 
-    /// Whether an entry could be kept if it were alone.
+    /// Whether the cache could keep an entry if it were the only one.
     pub(super) fn fits(&self, entry: &FileEntry) -> bool {
         entry.cost() <= self.budget
     }
 
-    /// Whether files on disk are kept open.
+    /// Whether disk files are kept open.
     pub(super) fn has_open_files(&self) -> bool {
         self.open_files.load(Ordering::SeqCst) > 0
     }
 
-    /// What keeps files on disk open and was looked at before `moment` (milliseconds on the store's clock), with its hash.
+    /// Returns the entries, with their hashes, that keep disk files open and were checked before `moment` (milliseconds
+    /// on the store's clock).
     pub(super) fn open_since(&self, moment: u64) -> Vec<(u64, Arc<FileEntry>)> {
         let is_wanted = |entry: &Arc<FileEntry>| entry.open_files() > 0 && entry.checked() < moment;
         let mut found = Vec::new();
@@ -164,7 +163,7 @@ impl EntryCache {
         found
     }
 
-    /// Throws everything away, and keeps nothing from now on.
+    /// Evicts everything, and keeps nothing from now on.
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
         for shard in &self.shards {
@@ -175,7 +174,7 @@ impl EntryCache {
     }
 
     fn put(&self, shard: &mut CacheShard, hash: u64, entry: Arc<FileEntry>) {
-        // Asked under the shard's lock, which `close` takes afterwards.
+        // Checked under the shard's lock, which `close` takes afterwards.
         if !self.fits(&entry) || self.is_closed.load(Ordering::SeqCst) {
             return;
         }
@@ -188,7 +187,7 @@ impl EntryCache {
             shard.queue.push_back(hash);
             return;
         };
-        // In one step, as an atomic number wraps around: both at once never count.
+        // A single step with wrap-around, so that both entries are never counted at once.
         self.counts.bytes.fetch_add(cost.wrapping_sub(replaced.cost()), Ordering::Relaxed);
         self.descriptors.fetch_sub(replaced.descriptors(), Ordering::Relaxed);
         self.open_files.fetch_sub(replaced.open_files(), Ordering::SeqCst);
@@ -201,7 +200,7 @@ impl EntryCache {
         self.open_files.fetch_sub(entry.open_files(), Ordering::SeqCst);
     }
 
-    /// Whether an entry can be kept without another being thrown out.
+    /// Whether an entry can be kept without an eviction.
     fn has_room(&self, entry: &FileEntry) -> bool {
         let left = |max: u64, taken: &AtomicU64| max.saturating_sub(taken.load(Ordering::Relaxed));
         entry.cost() <= left(self.budget, &self.counts.bytes)
@@ -209,18 +208,18 @@ impl EntryCache {
             && entry.descriptors() <= left(self.most_descriptors, &self.descriptors)
     }
 
-    /// Whether it holds too much, or would with so many more bytes.
+    /// Whether the cache exceeds its limits, or would with `more` bytes.
     fn is_over(&self, more: u64) -> bool {
         self.counts.bytes.load(Ordering::Relaxed).saturating_add(more) > self.budget
             || self.counts.entries.load(Ordering::Relaxed) > self.max
             || self.descriptors.load(Ordering::Relaxed) > self.most_descriptors
     }
 
-    /// Throws away what was not used lately until the bounds hold with so many more bytes, beginning behind the shard that has
-    /// just got an entry: that one comes last, for it is of all the latest.
+    /// Evicts entries without recent requests until the limits hold with `more` bytes. It begins behind the shard of
+    /// the latest entry, so that this shard comes last.
     fn shrink(&self, latest: u64, more: u64) {
-        // Once round all shards takes every second chance away, and twice leaves nothing; what is
-        // used again meanwhile takes more.
+        // One round over all shards removes every second chance, and two leave nothing. Entries that are used again
+        // meanwhile need more rounds.
         for step in 1..=SHARDS as u64 * 4 {
             if !self.is_over(more) {
                 return;
@@ -248,7 +247,7 @@ impl EntryCache {
     fn shard(&self, hash: u64) -> MutexGuard<'_, CacheShard> {
         #[expect(clippy::indexing_slicing, reason = "the index is a remainder of the length")]
         let shard = &self.shards[(hash % SHARDS as u64) as usize];
-        // A panic while it was held can leave the queue and the map out of step at worst.
+        // A panic while the lock was held leaves the queue and the map inconsistent at worst.
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -265,7 +264,7 @@ impl Hasher for PassThroughHasher {
     }
 
     fn write_u64(&mut self, hash: u64) {
-        // The low bits chose the shard; the map wants bits that still differ within it.
+        // The low bits chose the shard; the map needs bits that still differ within it.
         self.0 = hash.rotate_right(4);
     }
 }
@@ -282,7 +281,7 @@ mod tests {
     use http::HeaderMap;
     use std::fs::File;
 
-    /// An entry that holds a descriptor, if it is on disk, and takes some bytes.
+    /// An entry of some bytes, which holds a descriptor if it is on disk.
     fn entry(number: u8, is_on_disk: bool) -> Arc<FileEntry> {
         let file = File::open("/dev/null").unwrap();
         let metadata = file.metadata().unwrap();
@@ -346,7 +345,7 @@ mod tests {
             match (random.u8(..4), cache.get(hash)) {
                 (0, Some(old)) => cache.remove(hash, &old),
                 (1, Some(old)) => cache.replace(hash, &old, new),
-                // One that has left meanwhile neither leaves again nor is replaced.
+                // An entry that was evicted meanwhile is neither evicted again nor replaced.
                 (2, _) => {
                     cache.remove(hash, &new);
                     cache.replace(hash, &entry(0, true), new);

@@ -1,6 +1,6 @@
-//! The hashes of files that are too large to be held in memory. A file is read for its hash once: one that was
-//! thrown out of memory and comes back is not read again from its beginning to its end. And no more is read in a second than
-//! the settings allow: clients who ask for a byte of each of many files must not keep the disk busy.
+//! The hashes of files that are too large for memory. A file is read for its hash once, even if its entry is evicted
+//! and loaded again. The settings limit the bytes read per second, so clients that request one byte of each of many
+//! files can't keep the disk busy.
 
 use std::{
     collections::HashMap,
@@ -19,20 +19,20 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{entry::Stamp, open::LookupEffort};
 use crate::body::FileVersion;
 
-/// Files up to this size are read for their hash before their first response, which takes some
-/// milliseconds; larger ones would keep their first client waiting.
+/// Files up to this size are read for their hash before their first response, which takes some milliseconds. Larger
+/// ones would delay their first client.
 pub(super) const HASHED: u64 = 16 * 1024 * 1024;
 
-/// Hashes kept: about half a megabyte.
+/// The maximum number of hashes kept: about half a megabyte.
 const MOST: usize = 4096;
 
 /// Bytes of one read.
 const CHUNK: usize = 256 * 1024;
 
-/// So much of the time to come may be spent at once, in milliseconds.
+/// How much of the coming time may be spent at once, in milliseconds.
 const AHEAD: u64 = 1000;
 
-/// Content hashes, by what would show that the contents are others.
+/// Content hashes, by the identity of the file's version.
 #[derive(Debug)]
 pub(super) struct Hashes {
     /// Bytes a second.
@@ -40,24 +40,24 @@ pub(super) struct Hashes {
     /// When all that was read would have been read at that rate, in milliseconds on the store's clock.
     busy_until: AtomicU64,
     known: Mutex<HashMap<Stamp, u128>>,
-    /// Held while a file is hashed: of many who ask for the same file at once only one reads it.
+    /// Held while a file is hashed: of concurrent requests for one file only one reads it.
     turn: Mutex<()>,
 }
 
-/// What is known of a file's contents.
+/// The result for a file's contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ContentHash {
     Of(u128),
-    /// They are others than those that were looked at.
+    /// The contents have changed since the check.
     Changed,
-    /// They may be read after so long, not now.
+    /// The contents may be read after this time, not now.
     Later(Duration),
 }
 
 // === impl Hashes ===
 
 impl Hashes {
-    /// None are known; so many bytes may be read a second.
+    /// Creates an empty cache; at most `rate` bytes a second may be read.
     pub(super) fn new(rate: Option<u64>) -> Self {
         Self {
             rate,
@@ -67,8 +67,8 @@ impl Hashes {
         }
     }
 
-    /// The hash of a file's contents, of which `metadata` was seen at `now` (milliseconds on the store's clock). Reads the
-    /// file if it must.
+    /// Returns the hash of a file's contents. `metadata` was read at `now` (milliseconds on the store's clock). Reads
+    /// the file if necessary.
     pub(super) fn of(
         &self,
         file: &File,
@@ -102,13 +102,13 @@ impl Hashes {
         Ok(ContentHash::Of(hash))
     }
 
-    /// How long nothing may be read.
+    /// Returns how long nothing may be read.
     fn wait(&self, now: u64) -> Option<Duration> {
         let busy = self.busy_until.load(Ordering::Relaxed).saturating_sub(now);
         busy.checked_sub(AHEAD).filter(|wait| *wait > 0).map(Duration::from_millis)
     }
 
-    /// So many bytes are read. Nobody else reads.
+    /// Accounts for bytes that are read. The caller must be the only reader.
     fn spend(&self, bytes: u64, now: u64) {
         let Some(rate) = self.rate else { return };
         let took = bytes.saturating_mul(1000).div_ceil(rate.max(1));
@@ -122,7 +122,7 @@ impl Hashes {
 
     fn insert(&self, stamp: Stamp, hash: u128) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        // So many large files are rare: who has them pays for hashing some of them again.
+        // So many large files are rare. A site that has them hashes some of them again.
         if known.len() >= MOST {
             known.clear();
         }
@@ -130,7 +130,7 @@ impl Hashes {
     }
 }
 
-/// The hash of the first `size` bytes, and how many there were of them.
+/// Returns the hash of the first `size` bytes, and the number of bytes read.
 fn read(file: &File, size: u64) -> io::Result<(u128, u64)> {
     let (mut hasher, mut at) = (Xxh3::new(), 0);
     let mut memory = vec![0; CHUNK];
@@ -158,14 +158,14 @@ mod tests {
     fn no_more_is_read_in_a_second_than_is_allowed() {
         let hashes = Hashes::new(Some(1000));
         assert_eq!(hashes.wait(0), None);
-        // More than a second's bytes at once, for one file must always be possible.
+        // More than a second's bytes at once, because one file must always be possible.
         hashes.spend(5000, 0);
         assert_eq!(hashes.wait(0), Some(Duration::from_secs(4)));
         assert_eq!(hashes.wait(3999), Some(Duration::from_millis(1)));
         assert_eq!(hashes.wait(4000), None);
         hashes.spend(1, 4000);
         assert_eq!(hashes.wait(4000), Some(Duration::from_millis(1)));
-        // What was not read is not made up for.
+        // Unused time does not accumulate.
         hashes.spend(1500, 100_000);
         assert_eq!(hashes.wait(100_000), Some(Duration::from_millis(500)));
         let unlimited = Hashes::new(None);

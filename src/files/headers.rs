@@ -1,4 +1,4 @@
-//! What is said about a file: the head of its response, made once when the file is loaded.
+//! The header fields of a file's response, made once when the file is loaded.
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -8,7 +8,7 @@ use crate::{
     rfc::{date, encoding::Coding},
 };
 
-/// What the name and its settings say, whatever is in the file.
+/// The facts that follow from the name and its settings, whatever is in the file.
 #[derive(Debug)]
 pub(super) struct FileHeaders {
     pub(super) content_type: String,
@@ -17,22 +17,22 @@ pub(super) struct FileHeaders {
     pub(super) is_immutable: bool,
     is_shared: bool,
     purpose: Purpose,
-    /// Whether the site's makers decide what is in the file.
+    /// Whether the site's makers control the contents.
     pub(super) is_own: bool,
-    /// Whether the answer depends on `Accept-Encoding`. Only of the site's own files: beside one that a
-    /// user has uploaded, `report.csv.gz` is another user's, and not a form of `report.csv`.
+    /// Whether the response depends on `Accept-Encoding`. This is for the site's own files only: beside a user's
+    /// upload, `report.csv.gz` is another upload, not a form of `report.csv`.
     pub(super) varies: bool,
 }
 
-/// A browser that is led to audio or video makes a page with a player, which fetches the same address again.
-/// In a sandbox that page is of no origin, and may not.
+/// A browser that navigates to audio or video makes a page with a player, which fetches that address again. In a
+/// sandbox the page has no origin, and the fetch fails.
 const PLAYER_POLICY: &str = "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'";
 
 // === impl FileHeaders ===
 
 impl FileHeaders {
-    /// `manifest_says` is whether the manifest lists the name as one with a content hash; `None` without
-    /// a manifest.
+    /// Collects the facts about a name. `manifest_says` is whether the manifest lists the name as one with a content
+    /// hash; `None` without a manifest.
     pub(super) fn new(
         plan: &FileSettings,
         root: &Root,
@@ -47,13 +47,14 @@ impl FileHeaders {
             is_shared: is_shared(root, name),
             purpose: root.purpose,
             is_own: root.purpose == Purpose::Static,
-            // Whoever may upload `a.txt.gz` must not decide what `a.txt` is.
+            // A user who may upload `a.txt.gz` must not control the contents of `a.txt`.
             varies: root.purpose == Purpose::Static && kind::is_text(&content_type),
             content_type,
         }
     }
 
-    /// The head of a whole answer. Of what can't be told from the next version nothing may be kept.
+    /// Returns the header fields of a whole response. A version that can't be distinguished from the next must not be
+    /// cached.
     pub(super) fn head(
         &self,
         coding: Coding,
@@ -91,7 +92,7 @@ impl FileHeaders {
         head
     }
 
-    /// Whatever a user has uploaded must not run in the site's name (issue 3.9).
+    /// Keeps scripts in user uploads from running in the site's origin (issue 3.9).
     fn harden(&self, head: &mut HeaderMap) {
         if let Some(policy) = media_policy(&self.content_type) {
             let policy = HeaderValue::from_static(policy);
@@ -104,7 +105,7 @@ impl FileHeaders {
     }
 }
 
-/// The content security policy of an upload of this type: no script in it runs in the origin of the site.
+/// Returns the content security policy of an upload of this type: no script in it runs in the origin of the site.
 pub fn media_policy(content_type: &str) -> Option<&'static str> {
     match content_type {
         // A browser's own viewer shows PDF apart from the site, and does not start in a sandbox.
@@ -146,12 +147,12 @@ fn cache_control(lifetime: Lifetime) -> HeaderValue {
     match lifetime {
         Lifetime::Immutable => HeaderValue::from_static("public, max-age=31536000, immutable"),
         Lifetime::NoStore => HeaderValue::from_static("no-store"),
-        // Internal files are sent under the application's own (`pipeline/accel/merge_headers.rs`).
+        // Internal files are sent with the application's own value (`pipeline/accel/merge_headers.rs`).
         Lifetime::MaxAge(age) => value(&format!("public, max-age={}", age.as_secs())),
     }
 }
 
-/// A value made of characters that every header may hold.
+/// Makes a value of characters that every header may hold.
 fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

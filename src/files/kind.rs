@@ -1,13 +1,13 @@
-//! What a file's name tells: its media type, what follows from that type, and whether Django put a
-//! content hash into the name.
+//! The facts that a file's name tells: its media type, the properties of that type, and whether Django put a content
+//! hash into the name.
 
 use std::ops::Range;
 
 use super::media_type;
 use crate::rfc::{media_type::essence, token::is_token};
 
-/// The `Content-Type` for a name, which may be a path. The site's own `types` come first, by the
-/// longest extension that fits; `charset` is named for the types that have such a parameter.
+/// Returns the `Content-Type` for a name, which may be a path. The site's own `types` come first, by the longest
+/// extension that matches. `charset` is added to the types that have such a parameter.
 pub(super) fn content_type(
     name: &[u8],
     types: &[(String, String)],
@@ -33,18 +33,18 @@ pub(super) fn content_type(
     }
 }
 
-/// Whether a name is a font's: what pages of other origins may load only if they are allowed to.
+/// Whether a name is a font's. Pages of other origins may load fonts only with permission.
 pub(super) fn is_font(name: &[u8]) -> bool {
     const FONTS: &[&str] = &["woff", "woff2", "ttf", "otf", "ttc", "otc", "eot"];
     let name = String::from_utf8_lossy(last_segment(name)).to_ascii_lowercase();
     extension(&name).is_some_and(|extension| FONTS.contains(&extension))
 }
 
-/// Whether a browser that is led to a document of this type would run scripts in it, in the name of
-/// the site. What users uploaded of these types is to be saved, not shown.
+/// Whether a browser that navigates to a document of this type would run scripts in it, in the site's origin. User
+/// uploads of these types are to be saved, not shown.
 ///
-/// JavaScript itself is not: led to it, a browser shows text. PDF is not: its viewers run scripts in
-/// a world of their own. What is no media type is: browsers would guess.
+/// JavaScript itself does not count: browsers show it as text. PDF does not count either: its viewers run scripts in an
+/// isolated environment. Invalid media types count, because browsers would guess.
 pub(super) fn is_active(content_type: &str) -> bool {
     let essence = essence(content_type);
     let Some((kind, subtype)) = essence.split_once('/') else { return true };
@@ -71,7 +71,7 @@ pub(super) fn is_active(content_type: &str) -> bool {
         )
 }
 
-/// Whether a browser that is led to a document of this type shows a player for it.
+/// Whether a browser that navigates to a document of this type shows a player for it.
 pub(super) fn is_playable(content_type: &str) -> bool {
     let essence = essence(content_type);
     essence.starts_with("audio/") || essence.starts_with("video/") || essence == "application/ogg"
@@ -79,8 +79,8 @@ pub(super) fn is_playable(content_type: &str) -> bool {
 
 /// Whether files of this type become much smaller when compressed.
 ///
-/// Besides text: WebAssembly, fonts that are bare tables (WOFF is compressed already), and icons and
-/// bitmaps, which are mostly raw pixels.
+/// Besides text: WebAssembly, fonts that are bare tables (WOFF is compressed already), and icons and bitmaps, which are
+/// mostly raw pixels.
 pub(super) fn is_text(content_type: &str) -> bool {
     let essence = essence(content_type);
     essence.starts_with("text/")
@@ -113,22 +113,22 @@ pub(super) fn is_text(content_type: &str) -> bool {
         )
 }
 
-/// Whether a name has the form `stem.<12 hex>.ext` or `stem.<12 hex>`, as Django's
-/// `ManifestStaticFilesStorage` writes it (`django/contrib/staticfiles/storage.py`).
+/// Whether a name has the form `stem.<12 hex>.ext` or `stem.<12 hex>`, as Django's `ManifestStaticFilesStorage` writes
+/// it (`django/contrib/staticfiles/storage.py`).
 ///
 /// `name` may be a path; its last segment counts.
 pub fn is_hashed(name: &[u8]) -> bool {
     hash(name).is_some()
 }
 
-/// The name without the hash: what the file was called before Django collected it.
+/// Returns the name without the hash: the file's name before Django collected it.
 pub fn unhashed(name: &[u8]) -> Option<Vec<u8>> {
     let Range { start, end } = hash(name)?;
     let stem = name.get(..start)?.strip_suffix(b".")?;
     Some([stem, name.get(end..)?].concat())
 }
 
-/// Where in a name of that form the hash stands.
+/// Returns the position of the hash in a name of that form.
 pub(super) fn hash(name: &[u8]) -> Option<Range<usize>> {
     let is_hash = |range: &Range<usize>| {
         let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -143,14 +143,14 @@ pub(super) fn hash(name: &[u8]) -> Option<Range<usize>> {
     let second = dot_before(last).map(|dot| (dot, dot + 1..last));
     let candidates = [second, Some((last, last + 1..name.len()))];
     let mut candidates = candidates.into_iter().flatten();
-    // There is something before the dot, and it does not end with another one.
+    // The part before the dot is not empty, and does not end with another dot.
     let has_stem = |dot: usize| dot_before(dot).map_or(first, |before| before + 1) < dot;
     candidates.find(|(dot, range)| has_stem(*dot) && is_hash(range)).map(|(_, range)| range)
 }
 
-/// Text, and JavaScript under its older names (RFC 9239, section 6). Not JSON, which has no such
-/// parameter (RFC 8259, section 11); not XML, which says it itself and would be overruled (RFC 7303,
-/// section 3); not what is UTF-8 by definition. What has parameters is left as it is.
+/// Whether a type gets a charset: text, and JavaScript under its older names (RFC 9239, section 6). JSON has no such
+/// parameter (RFC 8259, section 11). XML names its charset itself and would be overruled (RFC 7303, section 3). Types
+/// that are UTF-8 by definition, and values with parameters, are left unchanged.
 fn takes_charset(media_type: &str) -> bool {
     const WITHOUT: &[&str] =
         &["text/xml", "text/xml-external-parsed-entity", "text/xsl", "text/vtt", "text/rtf"];
@@ -161,7 +161,7 @@ fn takes_charset(media_type: &str) -> bool {
         && !WITHOUT.contains(&media_type)
 }
 
-/// What stands behind the last dot; a name that only begins with a dot has none.
+/// Returns the part behind the last dot. A name that only begins with a dot has none.
 fn extension(name: &str) -> Option<&str> {
     let (stem, extension) = name.rsplit_once('.')?;
     (!stem.is_empty()).then_some(extension)

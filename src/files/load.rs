@@ -1,5 +1,5 @@
-//! Makes an entry of a file and its compressed siblings. How far it goes for them, to the kernel's
-//! memory or to the disk, is the caller's choice.
+//! Makes an entry of a file and its precompressed files. The caller chooses how far the look-up goes: to the kernel's
+//! memory or to the disk.
 
 use std::{
     fs::{File, Metadata},
@@ -34,23 +34,23 @@ use crate::{
 /// Files up to this size are kept in memory.
 const SMALL: u64 = 1024 * 1024;
 
-/// The same where users decide how many files there are.
+/// The size up to which files are kept in memory if users decide how many there are.
 const SMALL_UPLOAD: u64 = 128 * 1024;
 
-/// So many files of the largest size that is kept fit in the memory there is, at the least.
+/// The minimum number of files of the largest kept size that must fit in memory.
 const LEAST_KEPT: u64 = 8;
 
-/// A file that was not kept because responses hold too much is looked at again after so long, in milliseconds.
+/// How long until a file is checked again that was not kept because responses hold too much, in milliseconds.
 const NEXT_TRY: Duration = Duration::from_secs(10);
 
-/// From this size on it costs half as much to let the kernel send pages than to copy them; below, the
-/// second system call costs more than the copy (measured on loopback).
+/// From this size on, it costs half as much to let the kernel send pages as to copy them. Below it, the second system
+/// call costs more than the copy (measured on loopback).
 const SENDABLE: u64 = 32 * 1024;
 
-/// The codings that are looked for beside a file.
+/// The codings of precompressed files that are looked for.
 pub(super) const PRECOMPRESSED_CODINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
 
-/// What there is under a name.
+/// The result of a look-up.
 #[derive(Clone, Debug)]
 pub enum LoadResult {
     File(Arc<FileEntry>),
@@ -58,7 +58,7 @@ pub enum LoadResult {
     Missing,
 }
 
-/// What is under a name in one directory.
+/// The result of a look-up in one directory.
 enum DirectoryEntry {
     File(File, Metadata),
     Directory,
@@ -78,13 +78,13 @@ pub(super) struct Lookup<'a> {
     pub(super) effort: LookupEffort,
 }
 
-/// What all representations of one file have in common.
+/// The common data of all representations of one file.
 struct Loader<'a> {
     lookup: &'a Lookup<'a>,
     location: &'a tree::PrefixDirectory,
-    /// Of the place among its root's.
+    /// The index of the directory in its root.
     index: usize,
-    /// Of the manifest that was asked.
+    /// The generation of the manifest that was consulted.
     generation: u64,
     directory: &'a OpenDirectory,
     headers: &'a FileHeaders,
@@ -94,11 +94,11 @@ struct Loader<'a> {
 struct LoadedFile {
     representation: Representation,
     stamp: Stamp,
-    /// How long until it may be had better: with a strong tag, or from memory.
+    /// How long until a better entry may be possible: one with a strong tag, or in memory.
     retry_in: Option<Duration>,
 }
 
-/// A sibling that was found; one that can't be used has no representation.
+/// A precompressed file that was found; an unusable one has no representation.
 struct PrecompressedFile {
     loaded: Option<LoadedFile>,
     stamp: Stamp,
@@ -107,8 +107,8 @@ struct PrecompressedFile {
 // === impl Lookup ===
 
 impl Lookup<'_> {
-    /// Opens and reads a file, in the first of the root's directories that has it. Only trouble that is
-    /// not the name's fault is an error.
+    /// Opens and reads a file, in the first of the root's directories that has it. Returns an error only if the name is
+    /// not the cause.
     pub(super) fn load(&self, key: &FileKey) -> io::Result<LoadResult> {
         let mut found = LoadResult::Missing;
         for (index, location) in self.tree.locations.iter().enumerate() {
@@ -138,7 +138,7 @@ impl Lookup<'_> {
         Ok(found)
     }
 
-    /// Whether the name still stands for the file of the entry, with its siblings unchanged.
+    /// Whether the name still leads to the entry's file, with its precompressed files unchanged.
     pub(super) fn is_current(&self, entry: &FileEntry) -> io::Result<bool> {
         let (stamps, name) = (&entry.stamps, &entry.key.name);
         for (index, location) in self.tree.locations.iter().enumerate() {
@@ -194,7 +194,7 @@ impl Lookup<'_> {
         })
     }
 
-    /// The same for a file's compressed sibling. One that may not be read is none: the file itself is there.
+    /// Finds a file's precompressed file. An unreadable one counts as missing, because the file itself is there.
     fn find_precompressed(
         &self,
         location: &tree::PrefixDirectory,
@@ -212,7 +212,7 @@ impl Lookup<'_> {
         }
     }
 
-    /// Says once that a link is not followed: for clients there is just no file.
+    /// Logs once that a link is not followed. For clients there is just no file.
     fn report_link(
         &self,
         location: &tree::PrefixDirectory,
@@ -243,8 +243,8 @@ impl Lookup<'_> {
         }
     }
 
-    /// Says once that a compressed file is not used: clients get more bytes than whoever made it expects. It is said
-    /// again of another `version`.
+    /// Logs once that a precompressed file is not used, because clients get more bytes than its maker expects. It is
+    /// logged again for another `version`.
     fn report_precompressed(
         &self,
         location: &tree::PrefixDirectory,
@@ -270,12 +270,12 @@ impl Lookup<'_> {
 // === impl Loader ===
 
 impl Loader<'_> {
-    /// The file with its siblings.
+    /// Makes the entry of a file with its precompressed files.
     fn entry(&self, key: &FileKey, file: File, metadata: Metadata) -> io::Result<FileEntry> {
         let mut representations = Vec::with_capacity(1 + PRECOMPRESSED_CODINGS.len());
         let original = self.read(file, metadata, Coding::Identity, None)?;
         let mut retry_in = original.retry_in;
-        // What is made of a file while that is written is not made of what is sent.
+        // A representation made while the file is written does not belong to the bytes that are sent.
         let is_settled = original.representation.is_settled();
         representations.push(original.representation);
         let mut precompressed = [None; PRECOMPRESSED_CODINGS.len()];
@@ -298,7 +298,7 @@ impl Loader<'_> {
             precompressed,
             generation: self.generation,
         };
-        // Rounded up: a look a moment too early would find it weak still.
+        // Rounded up: a check a moment too early would find it weak still.
         let milliseconds = |rest: Duration| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX) + 1;
         let retry_at = retry_in.map(|wait| self.lookup.now.saturating_add(milliseconds(wait)));
         Ok(FileEntry::new(key.clone(), stamps, representations).retry_at(retry_at))
@@ -320,8 +320,8 @@ impl Loader<'_> {
         let mut read = contents(&file, metadata, if room.is_some() { most } else { 0 }, effort)?;
         let mut hashed_in = None;
         let mut hash = read.bytes.as_ref().map(|bytes| xxh3_128(bytes));
-        // Only the site's own files are copied to each task. All tasks share what users have uploaded: of that, only what
-        // is kept in memory where there is room has always had a hash.
+        // Only the site's own files are copied to each task. All tasks share user uploads, so there only files that are
+        // kept in memory if there is room have a hash.
         let hashed = if self.headers.is_own { HASHED } else { SMALL_UPLOAD };
         if hash.is_none() && read.metadata.len() <= hashed && read.is_settled {
             match self.lookup.hashes.of(&file, &read.metadata, (effort, self.lookup.now))? {
@@ -343,7 +343,7 @@ impl Loader<'_> {
             tag = Some(if retry_in.is_some() { tag::weak(&strong) } else { strong });
         }
         let (seconds, _) = original.unwrap_or((metadata.mtime(), 0));
-        // A date that is still to come would be none (RFC 9110, 8.8.2.1).
+        // A date in the future would be invalid (RFC 9110, 8.8.2.1).
         let modified = u64::try_from(seconds).unwrap_or(0).min(date::seconds(now));
         let validity = is_settled.then_some(EntryValidators { etag: tag, modified });
         let (size, stamp) = (metadata.len(), Stamp::of(&metadata));
@@ -363,8 +363,8 @@ impl Loader<'_> {
         Ok(LoadedFile { representation, stamp, retry_in })
     }
 
-    /// The strong tag of a file that is too large to be hashed. A hash in the name is as good as the contents where
-    /// nobody cheats, but says nothing about how they were compressed.
+    /// Returns the strong tag of a file that is too large to be hashed. A hash in the name identifies the contents if
+    /// nobody cheats, but not how they were compressed.
     fn tag(&self, metadata: &Metadata, coding: Coding) -> String {
         let hash = kind::hash(self.name).and_then(|range| self.name.get(range));
         let is_sure =
@@ -375,7 +375,7 @@ impl Loader<'_> {
         }
     }
 
-    /// The sibling in this coding. One that can't be used is reported, and never fails the file.
+    /// Loads the precompressed file in this coding. An unusable one is reported, and never fails the file.
     fn precompressed_file(
         &self,
         coding: Coding,
@@ -386,7 +386,7 @@ impl Loader<'_> {
             self.lookup.find_precompressed(self.location, self.directory, self.name, coding)?;
         let DirectoryEntry::File(file, metadata) = location else { return Ok(None) };
         let stamp = Stamp::of(&metadata);
-        // The contents of an immutable name never change, so its age says nothing about them.
+        // The contents of an immutable name never change, so its age tells nothing about them.
         let is_stale = !self.headers.is_immutable && is_stale(stamp.modified(), original);
         let why = if metadata.len() == 0 {
             "it is empty".to_owned()
@@ -401,9 +401,9 @@ impl Loader<'_> {
                         loaded: Some(loaded),
                     }));
                 }
-                // It is looked at again when it has changed, and it is about to.
+                // It is about to change, and is checked again when it has.
                 Ok(_) => return Ok(Some(PrecompressedFile { loaded: None, stamp })),
-                // The same look is made again with more effort.
+                // The look-up is repeated with more effort.
                 Err(error) if effort == LookupEffort::Memory => return Err(error),
                 Err(error) => format!("it can't be read: {error}"),
             }
@@ -423,24 +423,24 @@ fn path_of(location: &tree::PrefixDirectory, name: &[u8]) -> Vec<u8> {
     [location.path.as_os_str().as_bytes(), b"/", name].concat()
 }
 
-/// A path as it is printed: on one line, whatever its name.
+/// Formats a path for the log: on one line, whatever its name.
 fn shown(path: &[u8]) -> String {
     String::from_utf8_lossy(path).escape_debug().to_string()
 }
 
-/// Whether a sibling is of an earlier original. Tools that give it the original's time round down: to
-/// whole seconds, or by less than a microsecond where the time is a floating-point number (WhiteNoise).
+/// Whether a precompressed file is older than its original. Tools that copy the original's time round down: to whole
+/// seconds, or by less than a microsecond where the time is a floating-point number (WhiteNoise).
 fn is_stale(precompressed_file: (i64, i64), (seconds, nanos): (i64, i64)) -> bool {
     let least = if precompressed_file.1 == 0 { (seconds, 0) } else { (seconds, nanos - 1000) };
     precompressed_file < least
 }
 
-/// Whether so many bytes are cheaper to send by the kernel.
+/// Whether the kernel sends `length` bytes more cheaply.
 pub fn is_sendable(length: u64) -> bool {
     length >= SENDABLE
 }
 
-/// Contents in memory, such that the kernel can send them if that is worthwhile.
+/// Puts contents in memory, in a form that the kernel can send if that is worthwhile.
 pub(super) fn hold(bytes: Bytes, held: &ContentBudget) -> FileContent {
     if !is_sendable(bytes.len() as u64) {
         return FileContent::Memory(bytes, None);
@@ -450,7 +450,7 @@ pub(super) fn hold(bytes: Bytes, held: &ContentBudget) -> FileContent {
             let room = held.take(bytes.len() as u64);
             FileContent::Memory(room.hold(bytes), Some(file))
         }
-        // Without descriptors, or without memfd: it costs more to send, and is the same.
+        // Without descriptors or memfd, the contents cost more to send, but are equal.
         Err(_) => FileContent::Memory(bytes, None),
     }
 }

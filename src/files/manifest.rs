@@ -1,5 +1,5 @@
-//! Django's `staticfiles.json`: which names carry a content hash, and whose they are. It says so exactly,
-//! where a name's form is only likely to.
+//! Django's `staticfiles.json`: which names carry a content hash, and of which original. The manifest is exact, where a
+//! name's form is only a guess.
 //!
 //! An entry costs its two names and 12 bytes: 50,000 with names of 120 characters together take 6.6 MB.
 
@@ -14,7 +14,7 @@ use serde_json::{Value, error::Category};
 /// Bytes. Django's own, with all of its admin's files, has 10 KB.
 const LARGEST: usize = 64 * 1024 * 1024;
 
-/// What Linux takes for a path.
+/// The longest path that Linux accepts.
 const LONGEST_NAME: usize = 4095;
 
 /// A manifest, compact and searchable.
@@ -22,7 +22,7 @@ const LONGEST_NAME: usize = 4095;
 pub struct Manifest {
     /// Each original name with the hashed one right behind it.
     names: String,
-    /// By original name, each of which is there once.
+    /// By original name; each name is unique.
     entries: Box<[ManifestEntry]>,
     /// Indices of entries, by hashed name.
     by_hashed: Box<[u32]>,
@@ -30,7 +30,7 @@ pub struct Manifest {
     ignored: usize,
 }
 
-/// Where in `names` the two begin and end.
+/// The positions in `names` where the two begin and end.
 #[derive(Clone, Copy, Debug)]
 struct ManifestEntry {
     begin: u32,
@@ -55,12 +55,12 @@ struct ManifestName(Option<String>);
 
 struct NameVisitor;
 
-/// Why a manifest can't be used.
+/// The reason why a manifest can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ManifestError {
-    /// Its bytes.
+    /// Its size in bytes.
     TooLarge(u64),
-    /// From here on.
+    /// The position of the fault.
     NotJson { line: usize, column: usize },
     /// The version, if it is a text.
     UnknownVersion(Option<String>),
@@ -71,8 +71,8 @@ pub enum ManifestError {
 // === impl Manifest ===
 
 impl Manifest {
-    /// Reads the manifest that `ManifestFilesMixin` writes (`django/contrib/staticfiles/storage.py`),
-    /// versions 1.0 and 1.1. Entries whose names lead nowhere below the directory are left out.
+    /// Parses the manifest that `ManifestFilesMixin` writes (`django/contrib/staticfiles/storage.py`), versions 1.0 and
+    /// 1.1. Entries whose names lead nowhere below the directory are left out.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         if bytes.len() > LARGEST {
             return Err(ManifestError::TooLarge(bytes.len() as u64));
@@ -88,14 +88,14 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Whether a name is one that the site's pages use because its content is in it. One that is an
-    /// original name too is not: a storage may leave some files unhashed.
+    /// Whether the site's pages use a name because it contains the hash of its contents. A name that is also an
+    /// original name does not count: a storage may leave some files unhashed.
     pub fn is_hashed_value(&self, name: &[u8]) -> bool {
         let found = self.by_hashed.binary_search_by(|&index| self.hashed_at(index).cmp(name));
         found.is_ok() && self.current(name).is_none()
     }
 
-    /// The hashed name of an original.
+    /// Returns the hashed name of an original.
     pub fn current(&self, original: &[u8]) -> Option<&[u8]> {
         let found =
             self.entries.binary_search_by(|entry| entry.original(&self.names).cmp(original));
@@ -103,34 +103,34 @@ impl Manifest {
         Some(entry.hashed(&self.names))
     }
 
-    /// The names of the current files, in order and each once.
+    /// Iterates over the names of the current files, in order and each once.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
         let mut last = None;
         let names = self.by_hashed.iter().map(|&index| self.hashed_at(index));
         names.filter(move |&name| last.replace(name) != Some(name))
     }
 
-    /// What Django calls this set of files; empty if it has no name (version 1.0).
+    /// Returns Django's name for this set of files; empty if it has none (version 1.0).
     pub fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// How many original names it has.
+    /// Returns the number of original names.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether it has none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// How many entries were left out because of their names.
+    /// Returns the number of entries that were left out because of their names.
     pub fn ignored(&self) -> usize {
         self.ignored
     }
 
-    /// Bytes of memory.
+    /// Returns the bytes of memory that it takes.
     pub fn cost(&self) -> usize {
         self.names.capacity()
             + self.hash.capacity()
@@ -173,7 +173,7 @@ impl<'de> Visitor<'de> for PathsVisitor {
             }
         }
         names.shrink_to_fit();
-        // A name that is there twice counts as Python counts it: by its last value.
+        // Of a repeated name the last value counts, as in Python.
         entries.sort_unstable_by_key(|entry| (entry.original(&names), Reverse(entry.begin)));
         entries.dedup_by(|a, b| a.original(&names) == b.original(&names));
         let entries = entries.into_boxed_slice();
@@ -188,8 +188,8 @@ impl<'de> Visitor<'de> for PathsVisitor {
 
 impl<'de> Deserialize<'de> for ManifestName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // As bytes: Python writes a name that is no UTF-8 with half of a surrogate pair, which as text
-        // would spoil the whole manifest.
+        // Parsed as bytes: Python writes a name that is not UTF-8 with half of a surrogate pair, which as text would
+        // make the whole manifest invalid.
         deserializer.deserialize_bytes(NameVisitor)
     }
 }
@@ -213,7 +213,7 @@ impl Visitor<'_> for NameVisitor {
 // === impl ManifestEntry ===
 
 impl ManifestEntry {
-    /// `None` if no file can have such a name.
+    /// Returns `None` if no file can have such a name.
     fn of(begin: usize, original: &str, hashed: &str) -> Option<Self> {
         let is_segment = |part: &str| !matches!(part, "" | "." | "..");
         let is_name = hashed.len() <= LONGEST_NAME
@@ -395,7 +395,7 @@ mod tests {
         fn finds_what_serde_finds(
             pairs in prop::collection::vec(("[a-e/\"\\\\é]{0,3}", "[a-e./\"\\\\é]{0,4}"), 0..20),
         ) {
-            // By hand, so that names may be there twice.
+            // Written by hand, so that names may be repeated.
             let text = |name: &String| serde_json::to_string(name).unwrap();
             let members: Vec<_> = pairs.iter().map(|(a, b)| format!("{}:{}", text(a), text(b))).collect();
             let json = format!("{{\"paths\":{{{}}},\"version\":\"1.0\"}}", members.join(", "));

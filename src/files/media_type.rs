@@ -1,16 +1,16 @@
 //! The media type of a file name's extension: `mime_guess`, corrected.
 
-/// Where `mime_guess` is silent, behind the registry, or at odds with what browsers want. The registry
-/// is IANA's; a line that deviates from it says why.
+/// Types that `mime_guess` lacks, or that differ from the registry or from what browsers need. The registry is IANA's.
+/// A line that deviates from it gives the reason.
 const TYPES: &[(&str, &str)] = &[
     // RFC 9239 made the other names of JavaScript obsolete.
     ("text/javascript", "js mjs cjs"),
     // Source maps are JSON (ECMA-426); so is TopoJSON, which has no type of its own.
     ("application/json", "json map topojson"),
     ("application/manifest+json", "webmanifest"),
-    // Not registered, but what everybody sends.
+    // Not registered, but in general use.
     ("application/x-ndjson", "ndjson jsonl"),
-    // RFC 7303 gives both names the same meaning, and this one no charset of its own.
+    // RFC 7303 gives both names one meaning, and this one no charset of its own.
     ("application/xml", "xml xsd rng"),
     ("application/xml-dtd", "dtd"),
     ("application/xslt+xml", "xsl xslt"),
@@ -21,20 +21,20 @@ const TYPES: &[(&str, &str)] = &[
     ("application/yaml", "yaml yml"),
     ("application/toml", "toml"),
     ("application/sql", "sql"),
-    // Not registered; what gettext's own tools call their files.
+    // Not registered; the name that gettext's own tools use.
     ("text/x-gettext-translation", "po"),
     ("text/vcard", "vcf"),
     // RFC 8081.
     ("font/woff", "woff"),
     ("font/otf", "otf"),
     ("font/ttf", "ttf"),
-    // Registered as image/vnd.microsoft.icon. The MIME Sniffing standard, nginx and Apache say this
-    // name, for cursors too: their format is the same.
+    // Registered as image/vnd.microsoft.icon. The MIME Sniffing standard, nginx and Apache use this name, for cursors
+    // too: their format is equal.
     ("image/x-icon", "ico cur"),
     ("image/jxl", "jxl"),
     ("image/vnd.adobe.photoshop", "psd"),
-    // MPEG transport stream: the pieces of HLS videos, which Safari plays by their type. TypeScript
-    // uses the same extension, but no browser runs it, whatever its type.
+    // MPEG transport stream: the segments of HLS videos, which Safari plays by their type. TypeScript has this
+    // extension too, but no browser runs it, whatever its type.
     ("video/mp2t", "ts mts m2ts"),
     ("video/matroska", "mkv"),
     ("audio/matroska", "mka"),
@@ -46,7 +46,7 @@ const TYPES: &[(&str, &str)] = &[
     ("application/zstd", "zst"),
     ("application/vnd.rar", "rar"),
     ("application/vnd.debian.binary-package", "deb"),
-    // Not registered, but neither is it RealAudio.
+    // Not registered, but it is not RealAudio either.
     ("application/x-rpm", "rpm"),
     ("model/stl", "stl"),
     ("model/obj", "obj"),
@@ -55,11 +55,11 @@ const TYPES: &[(&str, &str)] = &[
     ("application/x-protobuf", "pbf"),
 ];
 
-/// Says nothing about a file, so that browsers offer to save it. Brotli files are among these: no type was ever
-/// registered for them.
+/// The type of unknown content, which browsers offer to save. Brotli files have it too: no type was ever registered for
+/// them.
 pub(super) const UNKNOWN: &str = "application/octet-stream";
 
-/// The type for an extension in lower case, without parameters.
+/// Returns the type for an extension in lower case, without parameters.
 pub(super) fn by_extension(extension: &str) -> &'static str {
     let known = TYPES.iter().find(|(_, list)| list.split(' ').any(|known| known == extension));
     match known {
@@ -72,7 +72,7 @@ pub(super) fn by_extension(extension: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    /// What the registry says, or the standard that the name comes from.
+    /// The types of the registry, or of the standard that defines the name.
     #[test]
     fn types() {
         let office = "application/vnd.openxmlformats-officedocument";
@@ -151,7 +151,7 @@ mod tests {
             ("application/zip", "zip"),
             ("application/gzip", "gz tgz svgz"),
             ("application/zstd", "zst"),
-            // Not registered, but what everybody sends.
+            // Not registered, but in general use.
             ("application/x-7z-compressed", "7z"),
             ("application/x-tar", "tar"),
             ("application/x-subrip", "srt"),

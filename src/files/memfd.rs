@@ -1,6 +1,5 @@
-//! Contents in a sealed memfd: memory that is a file as well, which the kernel can send without
-//! copying it, and which nobody can change any more. The file on disk may be rewritten meanwhile; what
-//! is sent stays one version.
+//! Contents in a sealed memfd: memory that is also a file. The kernel can send it without a copy, and nobody can change
+//! it any more. The file on disk may be rewritten meanwhile, but the response stays one version.
 
 use std::{fs::File, io, io::Write as _, ptr, slice, sync::Arc};
 
@@ -19,13 +18,13 @@ struct MemfdMapping {
     length: usize,
 }
 
-/// Copies contents that are not empty into a sealed memfd, and gives them as memory and as a file.
+/// Copies contents that are not empty into a sealed memfd, and returns them as memory and as a file.
 pub(super) fn seal(contents: &[u8]) -> io::Result<(Bytes, Arc<File>)> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let mut file = File::from(memfd_create("sideman-file", flags)?);
     file.write_all(contents)?;
-    // From here on neither this process nor one that opens /proc/PID/fd can write, cut or grow it, or
-    // take the seals away.
+    // From here on, no process can write, truncate or grow the file, or remove the seals: neither this one nor one that
+    // opens /proc/PID/fd.
     let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
     fcntl_add_seals(&file, seals)?;
     let mapping = MemfdMapping::new(&file, contents.len())?;
@@ -38,17 +37,16 @@ pub(super) fn seal(contents: &[u8]) -> io::Result<(Bytes, Arc<File>)> {
 impl MemfdMapping {
     /// Maps the first `length` bytes of a file that is sealed and has so many.
     fn new(file: &File, length: usize) -> io::Result<Self> {
-        // Private, though nobody writes: before Linux 6.7 a file that is sealed against writing and open
-        // for it can't be mapped shared, not even to be read.
-        // SAFETY: the address is the kernel's choice, so no memory in use is mapped over. The length is
-        // that of the file; the kernel refuses 0.
+        // Private, though nobody writes: before Linux 6.7, a file that is open for writing and sealed against it can't
+        // be mapped shared, not even for reading. SAFETY: the address is the kernel's choice, so no memory in use is
+        // mapped over. The length is that of the file; the kernel refuses 0.
         let start =
             unsafe { mmap(ptr::null_mut(), length, ProtFlags::READ, MapFlags::PRIVATE, file, 0)? };
         let start = ptr::NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { start, length })
     }
 
-    /// Maps memory without a file, with these contents: what Miri can follow.
+    /// Maps memory with these contents and without a file, which Miri can follow.
     #[cfg(test)]
     fn anonymous(contents: &[u8]) -> io::Result<Self> {
         let (length, access) = (contents.len(), ProtFlags::READ | ProtFlags::WRITE);
@@ -64,10 +62,10 @@ impl MemfdMapping {
 #[expect(unsafe_code, reason = "a mapping can't be read without it; each use says why it is sound")]
 impl AsRef<[u8]> for MemfdMapping {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: `start` is a readable mapping of `length` bytes until `self` is dropped, and the
-        // slice does not outlive `self`. The seals keep its bytes from changing (SEAL_WRITE) and its
-        // pages from going away (SEAL_SHRINK: no SIGBUS). u8 has no invalid values and needs no
-        // alignment; `mmap` gives no more than isize::MAX bytes.
+        // SAFETY: `start` is a readable mapping of `length` bytes until `self` is dropped, and the slice does not
+        // outlive `self`. The seals keep its bytes from changing (SEAL_WRITE) and its pages from being removed
+        // (SEAL_SHRINK: no SIGBUS). u8 has no invalid values and needs no alignment; `mmap` gives no more than
+        // isize::MAX bytes.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.length) }
     }
 }
@@ -75,7 +73,7 @@ impl AsRef<[u8]> for MemfdMapping {
 #[expect(unsafe_code, reason = "a mapping can't be ended without it; the use says why it is sound")]
 impl Drop for MemfdMapping {
     fn drop(&mut self) {
-        // SAFETY: this is the mapping that `new` made, all of it, once. Slices of it borrow `self`.
+        // SAFETY: this is the whole mapping that `new` made, unmapped once. Slices of it borrow `self`.
         let _ = unsafe { munmap(self.start.as_ptr().cast(), self.length) };
     }
 }
@@ -93,7 +91,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::FileExt;
 
-    // Miri has no memfd and maps no files: it runs the first two, and the others run on the kernel only.
+    // Miri has no memfd and maps no files. It runs the first two tests; the others run on the kernel only.
     // fuzz/README.md says how.
 
     #[test]
@@ -118,7 +116,7 @@ mod tests {
         let start = first.start;
         drop(first);
         assert_eq!(second.as_ref(), b"second");
-        // The address may be used again, and the new mapping is not the old one's to end.
+        // The kernel may reuse the address, and the old mapping must not unmap the new one.
         let third = MemfdMapping::anonymous(b"third").unwrap();
         assert_eq!((third.as_ref(), second.as_ref()), (&b"third"[..], &b"second"[..]));
         assert!(start != second.start);
@@ -161,11 +159,11 @@ mod tests {
         assert_eq!(std::thread::spawn(move || part.to_vec()).join().unwrap(), b"tents");
     }
 
-    /// Miri does not miss a mapping that is never ended.
+    /// Miri does not detect a mapping that is never unmapped.
     #[test]
     #[cfg_attr(miri, ignore)]
     fn mapping_is_removed_with_its_last_slice() {
-        // As long as no other test's.
+        // A length that no other test uses.
         let (memory, file) = seal(&vec![7; 12_345_678]).unwrap();
         let begin = memory.as_ptr().addr();
         let range = format!("{begin:x}-{:x} ", begin + 12_345_678_usize.next_multiple_of(4096));

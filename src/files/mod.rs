@@ -1,5 +1,5 @@
-//! Finds a file under a root and describes it: contents or descriptor, validators, the heads of its
-//! responses. Reading files happens on the blocking pool; what was found is shared by all workers.
+//! Finds a file under a root and describes it: contents or descriptor, validators, and the header sections of its
+//! responses. Files are read on the blocking pool, and all workers share the results.
 
 mod background;
 mod compress;

@@ -1,13 +1,13 @@
-//! Names of which something was noted a short while ago: that there is no such file, so that asking again costs
-//! no system call, or that its text was compressed at the cost of others. A table of fixed size without
-//! a lock: one name pushes another out.
+//! A cache of names with a recent fact about each: that the file is missing, so that another request costs no system
+//! call, or that its text was compressed at the cost of others. It is a table of fixed size without a lock: a new name
+//! may replace another.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const SLOTS: usize = 8192;
 
-/// Names are remembered as hashes: 13 bits choose the slot and 32 more must agree, so that the chance
-/// of one name being taken for another is 2^-45 each time, and it lasts a lifetime.
+/// Names are stored as hashes: 13 bits choose the slot and 32 more must agree. So one name is mistaken for another with
+/// a chance of 2^-45 each time, for one lifetime.
 #[derive(Debug)]
 pub(super) struct NegativeCache {
     /// 32 bits of the hash, 32 bits of the time; 0 is empty.
@@ -19,20 +19,20 @@ pub(super) struct NegativeCache {
 // === impl NegativeCache ===
 
 impl NegativeCache {
-    /// Remembers names for so many milliseconds.
+    /// Creates a cache that remembers names for `lifetime` milliseconds.
     pub(super) fn new(lifetime: u64) -> Self {
         let slots = (0..SLOTS).map(|_| AtomicU64::default()).collect();
         Self { slots, lifetime: u32::try_from(lifetime).unwrap_or(u32::MAX) }
     }
 
-    /// Notes the name with this hash at `now` (milliseconds).
+    /// Adds the name with this hash at `now` (milliseconds).
     pub(super) fn insert(&self, hash: u64, now: u64) {
         if let Some(slot) = self.slots.get(index(hash)) {
             slot.store(tag(hash) << 32 | u64::from(time(now)), Ordering::Relaxed);
         }
     }
 
-    /// Whether the name with this hash was noted less than a lifetime before `now`.
+    /// Whether the name with this hash was added less than a lifetime before `now`.
     pub(super) fn contains(&self, hash: u64, now: u64) -> bool {
         let Some(slot) = self.slots.get(index(hash)) else { return false };
         let noted = slot.load(Ordering::Relaxed);
@@ -45,13 +45,13 @@ fn index(hash: u64) -> usize {
     (hash % SLOTS as u64) as usize
 }
 
-/// Never 0, which is an empty slot's.
+/// Never 0, which marks an empty slot.
 fn tag(hash: u64) -> u64 {
     (hash >> 32).max(1)
 }
 
-/// The clock goes round every 49 days: then a name is known for a lifetime again, if nothing has
-/// taken its slot in all that time.
+/// The clock wraps around every 49 days. Then an old name is found again for a lifetime, if nothing has replaced it in
+/// all that time.
 #[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
 fn time(milliseconds: u64) -> u32 {
     milliseconds as u32

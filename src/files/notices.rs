@@ -1,5 +1,5 @@
-//! What is wrong with single files and can be mended by whoever made the directory: each is reported once, though it
-//! is found again with every look.
+//! Faults of single files that the maker of the directory can fix. Each is logged once, though every check finds it
+//! again.
 
 use std::{
     collections::HashSet,
@@ -10,12 +10,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::telemetry::LogThrottle;
 
-/// So many are reported at once; after that one every ten seconds, because a whole directory may have the same fault.
+/// The number of faults that are logged at once. After that, one is logged every ten seconds, because a whole directory
+/// may have one fault.
 const FIRST: usize = 32;
-/// So many are remembered.
+/// The maximum number of files that are remembered.
 const MOST: usize = 4096;
 
-/// Which files were reported.
+/// The files that were reported.
 #[derive(Debug, Default)]
 pub(super) struct FileNotices {
     reported: Mutex<HashSet<u64>>,
@@ -25,7 +26,8 @@ pub(super) struct FileNotices {
 // === impl FileNotices ===
 
 impl FileNotices {
-    /// `Some(missed)` if this subject should be reported now; `missed` others were not since the last report.
+    /// Returns `Some(missed)` if this subject should be reported now; `missed` is the number of others that were
+    /// suppressed since the last report.
     pub(super) fn should_report(&self, subject: &[u8]) -> Option<u64> {
         let subject = xxh3_64(subject);
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);

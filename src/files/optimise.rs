@@ -1,5 +1,5 @@
-//! What makes an entry better once it is served again: compressed text, memory that the kernel can send.
-//! Runs on the background thread.
+//! Optimises an entry once it is served again: compressed text, and memory that the kernel can send. Runs on the
+//! background thread.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use super::{
     load, tag,
 };
 
-/// Whether there is anything to do about an entry.
+/// Whether an entry can be optimised.
 pub(super) fn is_wanted(entry: &FileEntry, compresses: bool) -> bool {
     let compresses = compresses && compressible(entry).is_some();
     match entry.optimisation() {
@@ -23,7 +23,7 @@ pub(super) fn is_wanted(entry: &FileEntry, compresses: bool) -> bool {
     }
 }
 
-/// The entry as it should be.
+/// Returns the optimised entry.
 pub(super) fn optimise(
     entry: &FileEntry,
     about: &FileHeaders,
@@ -41,7 +41,7 @@ pub(super) fn optimise(
         for coding in compress::CODINGS {
             let Some(packed) = compress::compress(text, coding)? else { continue };
             let (size, etag) = (packed.len() as u64, Some(tag::of_hash(xxh3_128(&packed))));
-            // A text in memory of which this is made has both.
+            // A text in memory, from which this is made, has both.
             let Some(validity) = original.validity.as_ref() else { continue };
             let validity = Some(EntryValidators { etag, modified: validity.modified });
             let head = about.head(coding, size, validity.as_ref());
@@ -55,12 +55,12 @@ pub(super) fn optimise(
     Ok(entry.optimised(better, optimisation))
 }
 
-/// Contents that the kernel could send, if it had them.
+/// Whether the kernel could send the contents if they were sealed.
 fn needs_seal(representation: &Representation) -> bool {
     matches!(&representation.content, FileContent::Memory(bytes, None) if load::is_sendable(bytes.len() as u64))
 }
 
-/// A text in memory without any compressed sibling.
+/// Returns a text in memory without any precompressed file.
 fn compressible(entry: &FileEntry) -> Option<(&Representation, &[u8])> {
     let [original] = entry.representations() else { return None };
     let varies = original.head.contains_key(http::header::VARY);

@@ -1,31 +1,31 @@
-//! Whether a name has the form that a caching rule describes: a glob, or what a bundler writes.
+//! Matches a name against the form that a caching rule describes: a glob, or a bundler's naming scheme.
 //!
-//! A name taken for hashed is kept by caches for a year and can't be called back, while one not taken
-//! for it costs a revalidation a minute later. So a hash must not look like a word or a number.
+//! Caches keep a name that counts as hashed for a year, and it can't be recalled. A hashed name that is not recognised
+//! only costs a revalidation a minute later. So a hash must not look like a word or a number.
 
 use crate::plan::NamePatternRule;
 
-/// A piece of a glob.
+/// A token of a glob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum GlobToken {
     /// This character.
     One(char),
-    /// `?`: one character but `/`.
+    /// `?`: one character except `/`.
     Any,
-    /// `*`: as many as there are but `/`.
+    /// `*`: any number of characters except `/`.
     Segment,
-    /// `**`: as many as there are.
+    /// `**`: any number of characters.
     Deep,
-    /// `**/` where a segment begins: as many directories as there are, or none.
+    /// `**/` where a segment begins: any number of directories, including none.
     Directories,
 }
 
-/// Whether a file's name below its directory has the form. Bytes that are no UTF-8 are characters
-/// that only wildcards match.
+/// Whether a file's name below its directory matches. Bytes that are not UTF-8 are characters that only wildcards
+/// match.
 ///
-/// A glob that begins with `/` stands for the whole name as well; `**/` also matches no directory.
-/// Of true hashes one in thirty of Vite's, one in ten of webpack's with eight digits and one in four of esbuild's
-/// are not recognised; a glob such as `assets/**` is surer for a directory that holds nothing else.
+/// A glob that begins with `/` stands for the whole name as well; `**/` also matches no directory. Of true hashes, one
+/// in thirty of Vite's, one in ten of webpack's with eight digits and one in four of esbuild's are not recognised. A
+/// glob such as `assets/**` is more reliable for a directory that holds nothing else.
 pub(super) fn matches(pattern: &NamePatternRule, name: &[u8]) -> bool {
     let last = name.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     match pattern {
@@ -40,10 +40,10 @@ pub(super) fn matches(pattern: &NamePatternRule, name: &[u8]) -> bool {
     }
 }
 
-/// All ways to match are followed at once, so that the time is at most the product of the lengths.
+/// Follows all ways to match at once, so the time is at most the product of the lengths.
 fn matches_glob(glob: &str, name: &[u8]) -> bool {
     let tokens = tokens(glob);
-    // Before which tokens one can be with what was read so far, and whether behind the last.
+    // The tokens before which the match can be after the characters read so far, and whether it can be behind the last.
     let mut before = vec![false; tokens.len()];
     let mut done = skip(&tokens, &mut before, true, true);
     for character in String::from_utf8_lossy(name).chars() {
@@ -61,7 +61,7 @@ fn matches_glob(glob: &str, name: &[u8]) -> bool {
     done
 }
 
-/// Goes past the tokens that may stand for nothing; says whether that leads behind the last.
+/// Skips the tokens that may match nothing. Returns whether that leads behind the last.
 fn skip(tokens: &[GlobToken], before: &mut [bool], mut open: bool, at_segment: bool) -> bool {
     for (here, token) in before.iter_mut().zip(tokens) {
         *here |= open;
@@ -97,7 +97,7 @@ fn tokens(glob: &str) -> Vec<GlobToken> {
 // === impl GlobToken ===
 
 impl GlobToken {
-    /// Whether it can take this character and more.
+    /// Whether it can match this character and further ones.
     fn stays(self, character: char) -> bool {
         match self {
             Self::Segment => character != '/',
@@ -106,7 +106,7 @@ impl GlobToken {
         }
     }
 
-    /// Whether it can take this character as its last.
+    /// Whether it can match this character as its last.
     fn moves(self, character: char) -> bool {
         match self {
             Self::One(expected) => character == expected,
@@ -124,7 +124,7 @@ impl GlobToken {
     }
 }
 
-/// The hash's place in `name-12345678.ext`.
+/// Returns the hash in `name-12345678.ext`.
 fn after_dash(name: &[u8]) -> Option<&[u8]> {
     let (stem, extension) = split_at_last_dot(name)?;
     let (stem, hash) = stem.split_at_checked(stem.len().checked_sub(8)?)?;
@@ -132,7 +132,7 @@ fn after_dash(name: &[u8]) -> Option<&[u8]> {
     (!stem.is_empty() && is_extension(extension)).then_some(hash)
 }
 
-/// The hash's place in `name.12345678.ext`, `12345678.ext` and, as Create React App writes it,
+/// Returns the hash in `name.12345678.ext`, `12345678.ext` and, as Create React App writes it,
 /// `name.12345678.chunk.js`.
 fn between_dots(name: &[u8]) -> Option<&[u8]> {
     let (stem, extension) = split_at_last_dot(name)?;
@@ -141,7 +141,8 @@ fn between_dots(name: &[u8]) -> Option<&[u8]> {
     (!name.is_empty() && is_extension(extension)).then_some(hash)
 }
 
-/// Not that of source maps: a comment changes them, but not the script whose hash they carry.
+/// Whether this is an extension, except that of source maps: a comment changes them, but not the script whose hash they
+/// carry.
 fn is_extension(extension: &[u8]) -> bool {
     extension.iter().all(u8::is_ascii_alphanumeric) && !matches!(extension, b"" | b"map")
 }
@@ -151,8 +152,9 @@ fn split_at_last_dot(name: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name.get(..dot)?, name.get(dot + 1..)?))
 }
 
-/// Rollup 4 writes base64url, where one hash in fifty has no capital and almost every word has none; Rollup 3 wrote
-/// hexadecimal digits. Two words in one, such as `UserList`, have the form of a hash as well.
+/// Whether this is a hash of Vite's. Rollup 4 writes base64url, where one hash in fifty has no capital and almost every
+/// word has none; Rollup 3 wrote hexadecimal digits. Two joined words, such as `UserList`, have the form of a hash as
+/// well.
 fn is_vite_hash(part: &[u8]) -> bool {
     let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let is_mixed = part.iter().any(u8::is_ascii_uppercase) && !is_word_and_number(part);
@@ -180,8 +182,8 @@ fn is_word_and_number(part: &[u8]) -> bool {
     rest.is_empty()
 }
 
-/// Neither a number nor a word, nor one beside the other (`20240131`, `cafe2024`), nor a date
-/// (`1dec2024`).
+/// Whether this is a hexadecimal hash: neither a number nor a word, nor one beside the other (`20240131`, `cafe2024`),
+/// nor a date (`1dec2024`).
 fn is_hex_hash(part: &[u8]) -> bool {
     let letters = part.iter().filter(|byte| byte.is_ascii_lowercase());
     (8..=64).contains(&part.len())
@@ -235,7 +237,7 @@ mod tests {
         assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());
     }
 
-    /// Names as the bundlers write them, among them those of their manuals and templates; and look-alikes.
+    /// Names as the bundlers write them, including those of their manuals and templates, and look-alikes.
     #[test]
     fn bundlers() {
         for (pattern, names) in [
@@ -264,7 +266,7 @@ mod tests {
                 assert!(!matches(&pattern, name.as_bytes()), "{pattern:?} and {name}");
             }
         }
-        // Each form is its own.
+        // Each form is distinct.
         for other in ["index.DiwrgTda.css", "index-DiwrgTda", "-DiwrgTda.css", "DiwrgTda.css"] {
             assert!(!matches(&NamePatternRule::Vite, other.as_bytes()), "{other}");
         }
@@ -281,7 +283,7 @@ mod tests {
         main.8626537E.js jquery-3.7.1.js jquery.3.7.1.min.js bootstrap.bundle.min.js \
         index-DiwrgTd.css index-DiwrgTdab0.css index-Diwr.Tda.css 8626537e base.css LICENSE";
 
-    /// What a form can't tell: words that look like a hash to it, and hashes that look like words.
+    /// The limits of the forms: words that look like a hash, and hashes that look like words.
     #[test]
     fn ambiguous_word_counts_as_a_hash() {
         for name in ["user-UserList.js", "app-fontSize.js", "app-jQueryUI.js", "doc-HTML5doc.html"]
@@ -294,7 +296,7 @@ mod tests {
         }
     }
 
-    /// What the rules cost: the part of true hashes that they recognise.
+    /// The cost of the rules: the part of true hashes that they recognise.
     #[test]
     fn most_hashes_are_recognised() {
         const HEX: &[u8] = b"0123456789abcdef";
@@ -318,7 +320,7 @@ mod tests {
         }
     }
 
-    /// The glob's meaning, as plainly as it can be said.
+    /// The glob's meaning, in its simplest implementation.
     fn model(glob: &[char], name: &[char], at_segment: bool) -> bool {
         let rest = |from: usize| (from..=name.len()).map(|at| (name.get(..at), name.get(at..)));
         match glob {

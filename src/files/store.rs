@@ -1,5 +1,5 @@
-//! Finds files, for all workers. A hit costs one short lock; the disk is looked at again at most once
-//! in `check_interval`, and only for files in use.
+//! Finds files, for all workers. A hit costs one short lock. The disk is checked again at most once per
+//! `check_interval`, and only for files in use.
 
 use std::{
     ffi::OsStr,
@@ -39,17 +39,17 @@ use super::{
 };
 use crate::{plan, telemetry::StoreCounts};
 
-/// In a full store a text is compressed once in so long, in milliseconds: what has to go for it may come back, and
-/// throw it out again.
+/// In a full store, a text is compressed at most once in this time, in milliseconds. The files that are evicted for it
+/// may return and evict it again.
 const PRESSED: u64 = 10 * 60 * 1000;
 
-/// In a full store a file is kept when it is asked for twice in so long, in milliseconds.
+/// In a full store, a file is kept if it is requested twice within this time, in milliseconds.
 const ASKED_AGAIN: u64 = 10 * 60 * 1000;
 
-/// How often open files are looked at that nobody asks for: ten times `check_interval`, within these bounds.
+/// How often open files without requests are checked: ten times `check_interval`, within these limits.
 const SWEEPS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// Names that are missing are looked for again after so long, so that collected files soon appear.
+/// How long a missing name is remembered, so that newly collected files soon appear.
 const MISSING: u64 = 500;
 
 /// Finds files. Cheap to share; all methods may be called from any worker.
@@ -63,7 +63,7 @@ pub struct FileStore {
     begin: Instant,
     cache: EntryCache,
     negative_cache: NegativeCache,
-    /// Files that were not kept, because the store was full.
+    /// Files that were not kept because the store was full.
     passed: NegativeCache,
     /// Texts that were compressed although the store was full.
     last_pressed: NegativeCache,
@@ -71,7 +71,7 @@ pub struct FileStore {
     content_budget: ContentBudget,
     notices: FileNotices,
     background: Background,
-    /// Whether the background looks for files that are open and gone.
+    /// Whether the background thread is looking for open files that were deleted.
     is_sweeping: AtomicBool,
     counts: Arc<StoreCounts>,
 }
@@ -79,7 +79,7 @@ pub struct FileStore {
 // === impl FileStore ===
 
 impl FileStore {
-    /// An empty store over the plan's roots. Touches no file.
+    /// Creates an empty store over the plan's roots. Opens no file.
     pub fn new(plan: &plan::FileSettings, counts: Arc<StoreCounts>) -> Arc<Self> {
         let check_interval = plan.check_interval.map_or(u64::MAX, milliseconds);
         Arc::new(Self {
@@ -101,15 +101,15 @@ impl FileStore {
         })
     }
 
-    /// Looks at the manifests and verifies them, and says what is below each prefix, in the background.
+    /// Reads and verifies the manifests, and logs how many files each prefix has, in the background.
     pub fn begin(self: &Arc<Self>) {
-        // Without prefixes that clients see there is nothing to read or to say.
+        // Without prefixes that clients see, there is nothing to read or to log.
         if self.trees.iter().all(|tree| tree.root.purpose == plan::Purpose::Internal) {
             return;
         }
         let store = Arc::clone(self);
-        // Requests wait for a manifest that is being read: not at the lowest priority, while the
-        // application that starts beside this keeps the processors busy.
+        // Requests wait for a manifest that is being read. So this thread does not run at the lowest priority while the
+        // application starts and keeps the processors busy.
         let started = thread::Builder::new().name("manifests".into()).spawn(move || {
             for (root, tree) in store.trees.iter().enumerate() {
                 store.read_manifests(tree);
@@ -122,18 +122,17 @@ impl FileStore {
         }
     }
 
-    /// Only requests that have begun use it now: the memory is given back at once, and they look at the
-    /// disk.
+    /// Frees the memory at once, when only requests in flight still use this store. They read from the disk.
     pub fn retire(&self) {
         self.cache.close();
     }
 
-    /// The prefixes, as the plan has them.
+    /// Returns the prefixes, as the plan has them.
     pub fn roots(&self) -> &[plan::Root] {
         &self.plan.roots
     }
 
-    /// Where a name is looked for.
+    /// Returns the paths where a name is looked for.
     pub fn locations(&self, root: usize, name: &[u8]) -> Vec<PathBuf> {
         let locations = self.trees.get(root).map(|tree| &tree.locations);
         locations
@@ -143,13 +142,13 @@ impl FileStore {
             .collect()
     }
 
-    /// Whether this is the first name below a prefix that is not there, which is worth an event.
+    /// Whether this is the first missing name below a prefix, which is worth an event.
     pub fn is_first_missing(&self, root: usize) -> bool {
         let tree = self.trees.get(root);
         tree.is_some_and(|tree| !tree.has_missed.swap(true, Ordering::Relaxed))
     }
 
-    /// What is known of a name since a moment ago. `name` is relative, without dot segments.
+    /// Returns what was found a moment ago for a name. `name` is relative, without dot segments.
     pub fn find_fresh(
         self: &Arc<Self>,
         root: usize,
@@ -173,21 +172,21 @@ impl FileStore {
         }
     }
 
-    /// Looks at the disk: at once if the kernel has everything in memory, else on the blocking pool.
+    /// Looks on disk: at once if the kernel has everything in memory, else on the blocking pool.
     pub async fn find(self: Arc<Self>, root: usize, name: &[u8]) -> io::Result<LoadResult> {
         let key = FileKey { root, name: name.into() };
         self.at_once_or_later(move |store, effort| store.look(&key, effort)).await
     }
 
-    /// What the current release calls the file that another release called `name`: as a manifest says,
-    /// or without any its plain name. Looks at the disk as [`find`](Self::find) does.
+    /// Returns the current release's name for the file that another release called `name`. A manifest tells it; without
+    /// one it is the plain name. Looks on disk as [`find`](Self::find) does.
     pub async fn current(self: Arc<Self>, root: usize, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let Some(original) = kind::unhashed(name) else { return Ok(None) };
         self.at_once_or_later(move |store, effort| store.current_name(root, &original, effort))
             .await
     }
 
-    /// Whether caches were told, or would be told, to keep the file for ever.
+    /// Whether caches were told, or would be told, to keep the file without revalidation.
     pub fn looks_immutable(&self, root: usize, name: &[u8]) -> bool {
         let Some(tree) = self.trees.get(root) else { return false };
         kind::is_hashed(name)
@@ -200,7 +199,7 @@ impl FileStore {
         self.trees.get(root).is_some_and(|tree| headers::is_shared(&tree.root, name))
     }
 
-    /// Looks with the kernel's memory alone, and if that does not suffice on the blocking pool.
+    /// Looks in the kernel's memory alone, and if that is not enough, on the blocking pool.
     async fn at_once_or_later<T: Send + 'static>(
         self: Arc<Self>,
         look: impl Fn(&Arc<Self>, LookupEffort) -> io::Result<T> + Send + 'static,
@@ -229,7 +228,7 @@ impl FileStore {
             if let Some(current) = manifest.current(original) {
                 return Ok(Some(current.to_vec()));
             }
-            // What it does not list is no file of the release, though an old copy may lie there.
+            // A name that the manifest does not list is no file of the release, though an old copy may exist.
             is_plain = false;
         }
         Ok(is_plain.then(|| original.to_vec()))
@@ -245,7 +244,7 @@ impl FileStore {
         let mut is_asked_again = self.passed.contains(hash, now);
         if let Some(entry) = self.known(hash, key.root, &key.name) {
             let is_current = match lookup.is_current(&entry) {
-                // Without a descriptor nothing new can be found out: what is known has to do.
+                // Without a descriptor nothing new can be found out, so the entry is used as it is.
                 Err(error) if is_exhausted(&error) => true,
                 other => other? && !entry.is_due(now),
             };
@@ -261,7 +260,7 @@ impl FileStore {
         }
         let found = lookup.load(key)?;
         match &found {
-            // Nobody else gets what was read of a file that is being written.
+            // The contents of a file that is being written are not shared with other requests.
             LoadResult::File(entry) if !entry.is_settled() => {}
             LoadResult::File(entry) => {
                 entry.set_checked(now);
@@ -271,7 +270,7 @@ impl FileStore {
                     self.passed.insert(hash, now);
                 }
             }
-            // As of the look's beginning: what has come meanwhile is found when that is too long ago.
+            // The time is that of the look-up's beginning: a file created since is found once that time is too old.
             LoadResult::Missing => self.negative_cache.insert(hash, now),
             LoadResult::Directory => {}
         }
@@ -279,8 +278,8 @@ impl FileStore {
         Ok(found)
     }
 
-    /// Has done in the background what would make the entry better. What can't be kept would be done
-    /// again for every request.
+    /// Schedules the optimisation of an entry in the background. Entries that can't be kept are left out: they would be
+    /// optimised again for every request.
     fn optimise_later(self: &Arc<Self>, hash: u64, entry: &Arc<FileEntry>) {
         let (now, is_tight) = (self.clock(Instant::now()), self.cache.is_tight());
         let may_press = entry.is_busy() && !self.last_pressed.contains(hash, now);
@@ -291,9 +290,9 @@ impl FileStore {
         if compresses && is_tight {
             self.last_pressed.insert(hash, now);
         }
-        // Weak: what is thrown away while it waits is not worth the work, and must not stay in memory.
+        // Weak: an entry that is evicted while it waits is not worth the work, and must not stay in memory.
         let (store, entry) = (Arc::clone(self), Arc::downgrade(entry));
-        // What is put off is tried again when the file is asked for again.
+        // A job that is refused is tried again when the file is requested again.
         let _ = self.later(move || {
             if let Some(entry) = entry.upgrade() {
                 store.optimise(hash, &entry, compresses, is_tight);
@@ -312,10 +311,10 @@ impl FileStore {
         let about = FileHeaders::new(&self.plan, &tree.root, name, manifest_says);
         match optimise::optimise(entry, &about, (compresses, &self.content_budget)) {
             Ok(better) => {
-                // Also if there is no room for the better one: the work would be done again each time.
+                // Also if the better entry does not fit: the work would be repeated each time.
                 entry.set_optimisation(better.optimisation());
                 let more = better.cost().saturating_sub(entry.cost());
-                // What is as much in demand is worth no less.
+                // Entries in equal demand are worth no less.
                 if compresses && is_tight && !self.cache.make_room(more, hash) {
                     return;
                 }
@@ -330,9 +329,9 @@ impl FileStore {
         }
     }
 
-    /// Has files that are open looked at from time to time, as long as there are any.
+    /// Schedules regular checks of open files, as long as there are any.
     fn sweep_later(self: &Arc<Self>) {
-        // Where nothing changes, nothing is deleted.
+        // If files never change, none is deleted.
         let Some(interval) = self.plan.check_interval else { return };
         if !self.cache.has_open_files() || self.is_sweeping.swap(true, Ordering::SeqCst) {
             return;
@@ -346,7 +345,7 @@ impl FileStore {
         }
     }
 
-    /// Closes files that were deleted or replaced, though nobody asks for them; `false` if no more are open.
+    /// Closes files that were deleted or replaced, even without a request; `false` if no more are open.
     fn sweep(&self) -> bool {
         let now = self.clock(Instant::now());
         let Self { plan, hashes, content_budget: held, counts, notices, .. } = self;
@@ -355,7 +354,7 @@ impl FileStore {
             let effort = LookupEffort::Disk;
             let lookup =
                 Lookup { plan, tree, hashes, content_budget: held, counts, notices, now, effort };
-            // Of one that can't be looked at nothing is known: its next request sees what is wrong.
+            // If the check fails, the next request of the file reports the error.
             match lookup.is_current(&entry) {
                 Ok(true) | Err(_) => {}
                 Ok(false) => self.cache.remove(hash, &entry),
@@ -365,11 +364,11 @@ impl FileStore {
             return true;
         }
         self.is_sweeping.store(false, Ordering::SeqCst);
-        // One that was opened since found somebody who sweeps.
+        // A file that was opened since has found a running sweep.
         self.cache.has_open_files() && !self.is_sweeping.swap(true, Ordering::SeqCst)
     }
 
-    /// Hands manifests that nobody has verified to the background.
+    /// Schedules the verification of manifests that nobody has verified.
     fn verify_later(self: &Arc<Self>, root: usize) {
         let Some(tree) = self.trees.get(root) else { return };
         for (index, location) in tree.locations.iter().enumerate() {
@@ -385,7 +384,7 @@ impl FileStore {
         let now = self.clock(Instant::now());
         for location in &tree.locations {
             if let Ok(Some(directory)) = location.open(LookupEffort::Disk) {
-                // What fails is tried again, and told, when a file is looked for.
+                // A failure is repeated, and logged, when a file is looked for.
                 let _ = location.manifest(&directory, self.plan.symlinks, now);
             }
         }
@@ -395,7 +394,7 @@ impl FileStore {
         let Some(tree) = self.trees.get(root) else { return };
         let Some(location) = tree.locations.get(location) else { return };
         let sample = VerifySample::new(fastrand::u64(..));
-        // Nobody else looks at the store any more: the process is about to end.
+        // No other user of the store is left: the process is about to end.
         let cancelled = || Arc::strong_count(self) == 1;
         let report = verify(&location.path, manifest, self.plan.symlinks, sample, &cancelled);
         let Ok(report) = report else { return };
@@ -406,7 +405,7 @@ impl FileStore {
         log_verify_report(&tree.root.prefix, &location.path, &report);
     }
 
-    /// Has something done in the background; `false` if too much is waiting there.
+    /// Runs a job in the background; `false` if too many are waiting there.
     fn later(&self, job: impl FnOnce() + Send + 'static) -> bool {
         let is_claimed = self.background.push(job);
         if !is_claimed {
@@ -433,7 +432,7 @@ fn is_exhausted(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
-/// Descriptors that one store may hold, at the most, whatever is asked for.
+/// Returns the maximum number of descriptors that one store may hold.
 fn descriptors() -> u64 {
     getrlimit(Resource::Nofile).current.map_or(u64::MAX, plan::FileSettings::most_descriptors)
 }
@@ -442,7 +441,7 @@ fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Says once what is wrong with a release's files: whoever made the volume can mend it.
+/// Logs once what is wrong with a release's files, so that the maker of the volume can fix it.
 fn log_verify_report(prefix: &str, directory: &Path, report: &VerifyReport) {
     let directory = directory.display();
     let VerifyReport { listed, missing, checked, mismatched, unreadable } = report;

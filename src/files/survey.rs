@@ -1,22 +1,22 @@
-//! Says once, at the start, what is below each prefix: a directory that is empty, or one level off, shows
-//! there and not only as 404.
+//! Logs once, at the start, how many files each prefix has. A directory that is empty, or one level off, then shows in
+//! the log and not only as a 404.
 
 use std::{ffi::OsStr, fs, io, os::unix::ffi::OsStrExt as _, path::Path};
 
 use super::tree::{MANIFEST, PrefixTree};
 use crate::plan::Purpose;
 
-/// More entries of a directory than this are not counted.
+/// Further entries of a directory are not counted.
 const MOST: usize = 10_000;
 
-/// What was counted.
+/// The counts of a directory.
 #[derive(Debug, PartialEq, Eq)]
 struct FileCount {
     files: usize,
     is_whole: bool,
 }
 
-/// One event for each directory of a prefix. What can't be read at all is a warning of the settings.
+/// Logs one event for each directory of a prefix. An unreadable directory is a warning of the settings instead.
 pub(super) fn report(tree: &PrefixTree) {
     if tree.root.purpose == Purpose::Internal {
         return;
@@ -53,7 +53,7 @@ fn count(directory: &Path, max: usize) -> io::Result<FileCount> {
         }
         let Ok(entry) = entry else { continue };
         match entry.file_type() {
-            // One that can't be read has nothing to serve.
+            // An unreadable directory has nothing to serve.
             Ok(kind) if kind.is_dir() => open.extend(fs::read_dir(entry.path())),
             Ok(_) => files += 1,
             Err(_) => {}

@@ -1,4 +1,4 @@
-//! The directories behind one prefix, and what their manifests say.
+//! The directories behind one prefix, and their manifests.
 
 use std::{
     io,
@@ -17,11 +17,11 @@ use super::{
 };
 use crate::plan::{Purpose, Root, Symlinks};
 
-/// Where Django writes which name has become which.
+/// The name of the file in which Django records the hashed names.
 pub(super) const MANIFEST: &[u8] = b"staticfiles.json";
-/// The largest that is read.
+/// The largest manifest that is read, in bytes.
 const MOST: u64 = 64 * 1024 * 1024;
-/// How long a manifest is believed unchanged, in milliseconds.
+/// How long a manifest counts as unchanged, in milliseconds.
 const INTERVAL: u64 = 1000;
 
 /// One prefix.
@@ -29,7 +29,7 @@ const INTERVAL: u64 = 1000;
 pub(super) struct PrefixTree {
     pub(super) root: Root,
     pub(super) locations: Vec<PrefixDirectory>,
-    /// Whether a name that is in none of them was asked for.
+    /// Whether a name that is in none of the directories was requested.
     pub(super) has_missed: AtomicBool,
 }
 
@@ -38,24 +38,24 @@ pub(super) struct PrefixTree {
 pub(super) struct PrefixDirectory {
     pub(super) path: PathBuf,
     has_manifest: bool,
-    /// Whether the directory was found to be on a file system that answers without a network.
+    /// Whether the directory is on a file system that answers without a network.
     is_local: AtomicBool,
-    /// Held while the manifest is read and understood, which may take seconds: no worker waits for it.
+    /// Held while the manifest is read and parsed, which may take seconds. No worker waits for it.
     reading: Mutex<()>,
     /// Held for a moment.
     known: Mutex<ManifestState>,
 }
 
-/// What was last seen of a manifest.
+/// The manifest at its last check.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ManifestState {
     pub(super) manifest: Option<Arc<Manifest>>,
     /// Changes whenever the manifest does.
     pub(super) generation: u64,
     stamp: Option<Stamp>,
-    /// When, in milliseconds on the store's clock.
+    /// The time of the check, in milliseconds on the store's clock.
     checked: Option<u64>,
-    /// Whether somebody verifies this generation, or has.
+    /// Whether a thread verifies this generation, or has verified it.
     is_claimed: bool,
 }
 
@@ -78,7 +78,7 @@ impl PrefixTree {
         }
     }
 
-    /// Whether one of the manifests that are known lists a name as one with a content hash.
+    /// Whether one of the known manifests lists a name as one with a content hash.
     pub(super) fn is_listed(&self, name: &[u8]) -> bool {
         self.locations.iter().any(|location| location.lock().says(name) == Some(true))
     }
@@ -87,7 +87,7 @@ impl PrefixTree {
 // === impl PrefixDirectory ===
 
 impl PrefixDirectory {
-    /// The manifest, looked at again once a second at most.
+    /// Returns the manifest, checked again once a second at most.
     pub(super) fn manifest(
         &self,
         directory: &OpenDirectory,
@@ -101,7 +101,7 @@ impl PrefixDirectory {
         if known.is_fresh(now) {
             return Ok(known);
         }
-        // Who comes meanwhile must not go by the old one.
+        // Concurrent requests must not use the old one.
         let reading = match directory.effort() {
             LookupEffort::Memory => self.reading.try_lock(),
             LookupEffort::Disk => self.reading.lock().map_err(TryLockError::Poisoned),
@@ -154,12 +154,12 @@ impl PrefixDirectory {
         Ok(directory)
     }
 
-    /// What was last seen of it.
+    /// Returns the manifest at its last check.
     pub(super) fn known(&self) -> ManifestState {
         self.lock().clone()
     }
 
-    /// The manifest that nobody has taken to verify it, once.
+    /// Returns the manifest if no caller has claimed its verification yet.
     pub(super) fn claim_unverified(&self) -> Option<Arc<Manifest>> {
         let mut known = self.lock();
         if known.is_claimed {
@@ -169,7 +169,7 @@ impl PrefixDirectory {
         known.manifest.clone()
     }
 
-    /// It could not be verified: somebody else shall.
+    /// Returns the claim of a manifest that could not be verified, for another caller.
     pub(super) fn give_back(&self) {
         self.lock().is_claimed = false;
     }
@@ -266,7 +266,7 @@ mod tests {
         let tree = PrefixTree::new(&root(&path));
         let location = &tree.locations[0];
         let look = |effort, now| {
-            // What was opened is known to the kernel from the second time on.
+            // The first opening makes the file known to the kernel.
             OpenDirectory::open(&path, LookupEffort::Disk).unwrap();
             location.manifest(&OpenDirectory::open(&path, effort).unwrap(), Symlinks::Within, now)
         };

@@ -1,5 +1,5 @@
-//! Compares a directory with its manifest: whether every file is there, and whether the hashes in the
-//! names are those of the contents. Blocking, and meant for a thread that nobody waits for.
+//! Compares a directory with its manifest: whether every file exists, and whether the hashes in the names match the
+//! contents. Blocking, and meant for a background thread.
 
 use std::{
     fmt::{self, Write as _},
@@ -18,43 +18,43 @@ use super::{
 };
 use crate::plan::Symlinks;
 
-/// Bytes of the largest file whose content is checked: a sample must stay cheap.
+/// The maximum size in bytes of a file whose content is checked: a sample must stay cheap.
 const LARGEST: u64 = 8 * 1024 * 1024;
 
-/// How many names a report holds of each kind.
+/// The maximum number of names of each kind in a report.
 const EXAMPLES: usize = 5;
 
-/// How much is read to be compared.
+/// How much is read for the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifySample {
-    /// How many files, chosen by chance.
+    /// The number of files, chosen at random.
     pub files: usize,
     pub seed: u64,
 }
 
-/// What was found.
+/// The result of a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyReport {
     /// Names that were looked for; all of the manifest's, unless the check was cancelled.
     pub listed: usize,
-    /// There is no such file, or none that would be served.
+    /// Names without a file that would be served.
     pub missing: NameSample,
     /// Files whose contents were compared.
     pub checked: usize,
-    /// Their content is not what their name says.
+    /// Files whose content does not match their name.
     pub mismatched: NameSample,
-    /// The system refused to look or to read.
+    /// Files that the system refused to open or to read.
     pub unreadable: NameSample,
 }
 
-/// How many, and the first of them.
+/// A number of names, and the first of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameSample {
     pub count: usize,
     pub first: Vec<String>,
 }
 
-/// The directory of the last name: names come in order, so that most share it with the one before.
+/// The directory of the last name. Names come in order, so most share it with the one before.
 struct LastDirectory<'a> {
     root: &'a OpenDirectory,
     symlinks: Symlinks,
@@ -63,11 +63,11 @@ struct LastDirectory<'a> {
     directory: Option<OpenDirectory>,
 }
 
-/// Looks for every file of the manifest and compares a sample of contents with the hashes that Django
-/// put into their names. Fails only if the directory itself can't be opened.
+/// Looks for every file of the manifest, and compares a sample of contents with the hashes that Django put into their
+/// names. Fails only if the directory itself can't be opened.
 ///
-/// 50,000 files in 400 directories take 0.2 s once the kernel knows them, in an unoptimised build.
-/// `cancelled` is asked before each file.
+/// 50,000 files in 400 directories take 0.2 s once the kernel knows them, in an unoptimised build. `cancelled` is
+/// called before each file.
 pub fn verify(
     directory: &Path,
     manifest: &Manifest,
@@ -103,7 +103,7 @@ pub fn verify(
                 }
             }
             Ok(None) => {}
-            // Counted already if it could not even be looked for.
+            // A file that could not even be looked for is counted already.
             Err(_) if location.is_file(name).is_err() => {}
             Err(_) => report.unreadable.add(name),
         }
@@ -111,7 +111,7 @@ pub fn verify(
     Ok(report)
 }
 
-/// Whether the content is what the name says; `None` if there is nothing to compare.
+/// Whether the content matches the name; `None` if there is nothing to compare.
 fn compare(file: Option<File>, name: &[u8]) -> io::Result<Option<bool>> {
     let Some(expected) = kind::hash(name).and_then(|range| name.get(range)) else {
         return Ok(None);
@@ -142,8 +142,8 @@ fn compare(file: Option<File>, name: &[u8]) -> io::Result<Option<bool>> {
 // === impl VerifySample ===
 
 impl VerifySample {
-    /// The usual sample of 64 files: half a second of a slow disk, and a build that hashes wrongly
-    /// does so in more than one file of many.
+    /// Returns the usual sample of 64 files. It takes half a second on a slow disk, and a build with wrong hashes has
+    /// more than one among many files.
     pub fn new(seed: u64) -> Self {
         Self { files: 64, seed }
     }
@@ -152,14 +152,13 @@ impl VerifySample {
 // === impl LastDirectory ===
 
 impl<'a> LastDirectory<'a> {
-    /// Whether a name stands for a file that would be served. Asks for each file once, and opens only
-    /// what is a link.
+    /// Whether a name leads to a file that would be served. Queries each file once, and opens only links.
     fn is_file(&mut self, name: &'a [u8]) -> io::Result<bool> {
         let slash = name.iter().rposition(|&byte| byte == b'/');
         let path = slash.and_then(|slash| name.get(..slash)).unwrap_or_default();
         let segment = name.get(slash.map_or(0, |slash| slash + 1)..).unwrap_or_default();
         if path != self.path {
-            // Whatever happens next, this much is true.
+            // Valid whatever happens next.
             (self.path, self.directory) = (b"", None);
             if !path.is_empty() {
                 let Some(directory) = self.root.open_directory(path, self.symlinks)? else {
@@ -187,7 +186,7 @@ impl NameSample {
     fn add(&mut self, name: &[u8]) {
         self.count += 1;
         if self.first.len() < EXAMPLES {
-            // It goes into a log, line by line.
+            // The name goes into a log, line by line.
             self.first.push(String::from_utf8_lossy(name).escape_debug().to_string());
         }
     }
@@ -227,7 +226,7 @@ mod tests {
             Self { directory, paths: BTreeMap::new() }
         }
 
-        /// Collects a file as Django does; gives its hashed name.
+        /// Collects a file as Django does; returns its hashed name.
         fn collect(&mut self, stem: &str, extension: &str, content: &[u8]) -> String {
             let hash: String =
                 Md5::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -272,7 +271,7 @@ mod tests {
     #[test]
     fn a_sound_directory() {
         let mut site = CollectedDirectory::new("sound");
-        // The last lies behind the others' directories.
+        // The last one comes after the others' directories.
         for (stem, extension) in
             [("a", ".css"), ("css/b", ".css"), ("css/d/LICENSE", ""), ("z", ".x")]
         {
@@ -280,7 +279,7 @@ mod tests {
         }
         site.write("plain.css", b"has no hash");
         site.list("plain.css", "plain.css");
-        // Larger than what is read: its hash is not looked at.
+        // Larger than the maximum, so its hash is not checked.
         site.write("large.0123456789ab.bin", b"");
         let large = File::options().write(true).open(site.directory.join("large.0123456789ab.bin"));
         large.unwrap().set_len(LARGEST + 1).unwrap();
@@ -354,7 +353,7 @@ mod tests {
         }
         let sampled = |seed| {
             let sample = VerifySample { files: 5, seed };
-            // Every file is wrong, so that the report names those that were chosen.
+            // Every file is wrong, so the report shows which were chosen.
             verify(&site.directory, &site.manifest(), Symlinks::Within, sample, &|| false).unwrap()
         };
         assert_eq!(sampled(1).checked, 5);

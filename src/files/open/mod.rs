@@ -1,5 +1,5 @@
-//! Opens a file that provably lies under its directory, whatever names and symbolic links say.
-//! Which links are followed is the owner's choice; what a name can't lead to is missing, not an error.
+//! Opens a file that is provably below its directory, whatever names and symbolic links say. The owner chooses which
+//! links are followed. If a name can't lead to a file, the file is missing, and that is not an error.
 
 use std::{
     ffi::OsStr,
@@ -23,41 +23,40 @@ use rustix::{
 
 use crate::plan::Symlinks;
 
-/// Set once the kernel or a sandbox has said that it has no `openat2`.
+/// Set once the kernel or a sandbox has refused `openat2` as unknown.
 static WITHOUT_OPENAT2: AtomicBool = AtomicBool::new(false);
 
-/// Non-blocking, so that a FIFO among the files can't hold the thread; and a terminal among them
-/// never becomes ours.
+/// Non-blocking, so that a FIFO among the files can't block the thread. A terminal among them never becomes the
+/// controlling one.
 const READ: OFlags =
     OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
-/// A place to look things up from; needs no permission to list it.
+/// A directory to look names up in; needs no permission to list it.
 const LOOK: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// `PATH_MAX` of Linux counts the NUL behind the name.
+/// `PATH_MAX` of Linux includes the terminating NUL.
 const LONGEST: usize = 4095;
 
-/// How often a look-up that renames or a lease disturb is made: one that never rests is an error.
+/// How often a look-up is tried that renames or a lease disturb. If it never succeeds, that is an error.
 const ATTEMPTS: u32 = 64;
 
-/// Segments of a name and of the links on its way that are looked at for a report.
+/// The maximum number of segments, of a name and of the links on its way, that are examined for a report.
 const SEGMENTS: usize = 256;
 
-/// A directory as it is now. It is opened anew for each look, because it may be replaced while the
-/// process runs.
+/// An open directory. It is opened anew for each look-up, because it may be replaced while the process runs.
 #[derive(Debug)]
 pub(super) struct OpenDirectory {
     fd: OwnedFd,
     effort: LookupEffort,
 }
 
-/// What a name stands for.
+/// What a name leads to.
 #[derive(Debug)]
 pub(super) enum Opened {
-    /// A file, but a directory or a FIFO as well.
+    /// A file, which may also be a directory or a FIFO.
     File(File),
     Missing,
-    /// There may be something, and the policy does not let the name lead there.
+    /// The policy does not allow the name to lead there. There may be something.
     Refused,
 }
 
@@ -69,10 +68,10 @@ pub(super) struct RefusedLink {
     pub(super) target: Vec<u8>,
 }
 
-/// How far a look may go.
+/// How far a look-up may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LookupEffort {
-    /// Only as far as the kernel's memory reaches: what would wait for a disk fails with `WouldBlock`.
+    /// In the kernel's memory only: a look-up that would wait for a disk fails with `WouldBlock`.
     Memory,
     /// To the disk.
     Disk,
@@ -81,8 +80,8 @@ pub(super) enum LookupEffort {
 // === impl OpenDirectory ===
 
 impl OpenDirectory {
-    /// Opens a directory of the settings. Its own path may lead through links: whoever set it meant
-    /// what is there, such as `current` of a release.
+    /// Opens a directory of the settings. Links in its own path are followed, such as `current` of a release: the
+    /// operator has set that path.
     pub(super) fn open(path: &Path, effort: LookupEffort) -> io::Result<Self> {
         let fd = match effort {
             LookupEffort::Disk => openat(CWD, path, LOOK, Mode::empty())?,
@@ -92,7 +91,7 @@ impl OpenDirectory {
         Ok(Self { fd, effort })
     }
 
-    /// The same; `None` while there is no such directory.
+    /// Opens a directory of the settings; `None` while there is none.
     pub(super) fn find(path: &Path, effort: LookupEffort) -> io::Result<Option<Self>> {
         match Self::open(path, effort) {
             Ok(directory) => Ok(Some(directory)),
@@ -101,20 +100,20 @@ impl OpenDirectory {
         }
     }
 
-    /// How far looks from here may go.
+    /// Returns how far look-ups from here may go.
     pub(super) fn effort(&self) -> LookupEffort {
         self.effort
     }
 
-    /// Whether what the kernel knows of the directory's files costs no network to confirm: those of
-    /// a network file system would hold up whoever only wanted to ask memory.
+    /// Whether the kernel can confirm its cached names of this directory without a network. On a network file system,
+    /// such a look-up would delay the worker.
     pub(super) fn is_local(&self) -> bool {
         const LOCAL: [u64; 8] = [
             0xef53,      // ext4
             0x5846_5342, // xfs
             0x9123_683e, // btrfs
             0x0102_1994, // tmpfs
-            0x794c_7630, // overlay, a container's own
+            0x794c_7630, // overlay, used by containers
             0xf2f5_2010, // f2fs
             0x7371_7368, // squashfs
             0xe0f5_e1e2, // erofs
@@ -123,10 +122,10 @@ impl OpenDirectory {
         kind.is_some_and(|kind| LOCAL.contains(&kind))
     }
 
-    /// Opens what `name` stands for, for reading: a file, but a directory or a FIFO as well.
+    /// Opens what `name` leads to, for reading: a file, but also a directory or a FIFO.
     ///
-    /// `None` if there is nothing, or nothing that the policy lets the name lead to. A name that is
-    /// absolute, ends with a slash, or has an empty or dot segment is nobody's.
+    /// `None` if there is nothing, or nothing that the policy allows. A name that is absolute, ends with a slash, or
+    /// has an empty or dot segment always gives `None`.
     pub(super) fn open_file(&self, name: &[u8], symlinks: Symlinks) -> io::Result<Option<File>> {
         match self.open_name(name, symlinks)? {
             Opened::File(file) => Ok(Some(file)),
@@ -134,18 +133,18 @@ impl OpenDirectory {
         }
     }
 
-    /// The same, with what the policy refuses told from what is not there.
+    /// Opens what `name` leads to, and distinguishes a refusal by the policy from a missing file.
     pub(super) fn open_name(&self, name: &[u8], symlinks: Symlinks) -> io::Result<Opened> {
         match self.resolve(name, symlinks, READ) {
             Ok(file) => Ok(Opened::File(file.into())),
-            // What is no directory may be a link that [`walk`] does not follow.
+            // A name that is no directory may be a link that [`walk`] does not follow.
             Err(Errno::XDEV | Errno::LOOP | Errno::NOTDIR) => Ok(Opened::Refused),
             Err(error) if is_missing(error) => Ok(Opened::Missing),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The link on the way to a refused name that the policy does not follow, to be reported. Follows names only,
+    /// Returns the link on the way to a refused name that the policy does not follow, for a report. Follows names only,
     /// and opens nothing.
     pub(super) fn refused_link(&self, name: &[u8], symlinks: Symlinks) -> Option<RefusedLink> {
         let follows_none = symlinks == Symlinks::Never || WITHOUT_OPENAT2.load(Ordering::Relaxed);
@@ -188,7 +187,7 @@ impl OpenDirectory {
         None
     }
 
-    /// The same for a directory to look things up from.
+    /// Opens a directory below this one, to look names up in.
     pub(super) fn open_directory(
         &self,
         name: &[u8],
@@ -198,7 +197,7 @@ impl OpenDirectory {
         Ok(found(self.resolve(name, symlinks, LOOK))?.map(|fd| Self { fd, effort }))
     }
 
-    /// What stands directly in this directory under a name without a slash; a link is not followed.
+    /// Returns the type of the entry of this directory with a name without a slash. A link is not followed.
     pub(super) fn kind(&self, segment: &[u8]) -> io::Result<Option<FileType>> {
         let name = OsStr::from_bytes(segment);
         let found = found(statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW))?;
@@ -210,7 +209,7 @@ impl OpenDirectory {
             return Err(Errno::NOENT);
         }
         if self.effort == LookupEffort::Memory {
-            // What is mounted below may be a network's, whatever the directory itself is on.
+            // File systems mounted below may be remote, whatever the directory itself is on.
             let resolve = policy(symlinks) | ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
             let name = OsStr::from_bytes(name);
             return openat2(&self.fd, name, flags, Mode::empty(), resolve).map_err(would_block);
@@ -218,8 +217,8 @@ impl OpenDirectory {
         if !WITHOUT_OPENAT2.load(Ordering::Relaxed) {
             match resolve_in_kernel(self.fd.as_fd(), name, symlinks, flags) {
                 Err(error @ (Errno::NOSYS | Errno::PERM)) => {
-                    // Kernels before 5.6 lack the call, some seccomp profiles refuse it. A file
-                    // system may refuse one file with the same word.
+                    // Kernels before 5.6 lack the call, and some seccomp profiles refuse it. A file system may refuse a
+                    // single file with an equal error.
                     let probe = openat2(&self.fd, ".", LOOK, Mode::empty(), ResolveFlags::BENEATH);
                     if probe.is_ok() {
                         return Err(error);
@@ -231,7 +230,7 @@ impl OpenDirectory {
         }
         match symlinks {
             Symlinks::Within | Symlinks::Never => walk(self.fd.as_fd(), name, flags),
-            // Magic links can't be told from others here.
+            // Without `openat2`, magic links can't be recognised.
             Symlinks::Anywhere => openat(&self.fd, OsStr::from_bytes(name), flags, Mode::empty()),
         }
     }
@@ -247,8 +246,8 @@ fn resolve_in_kernel(
     let mut result = Err(Errno::AGAIN);
     for _ in 0..ATTEMPTS {
         result = openat2(directory, OsStr::from_bytes(name), flags, Mode::empty(), resolve);
-        // A rename raced with the look-up, and openat2(2) says to try again; or another process
-        // holds a lease on the file (open(2)), which it may keep.
+        // A rename raced with the look-up, and openat2(2) says to try again. Or another process holds a lease on the
+        // file (open(2)), which it may keep.
         if !matches!(result, Err(Errno::AGAIN | Errno::INTR)) {
             break;
         }
@@ -257,7 +256,7 @@ fn resolve_in_kernel(
 }
 
 fn policy(symlinks: Symlinks) -> ResolveFlags {
-    // Links of /proc lead to whatever this process has open: never.
+    // Links of /proc lead to whatever this process has open, so they are never followed.
     ResolveFlags::NO_MAGICLINKS
         | match symlinks {
             Symlinks::Within => ResolveFlags::BENEATH,
@@ -266,9 +265,9 @@ fn policy(symlinks: Symlinks) -> ResolveFlags {
         }
 }
 
-/// Memory does not tell: the kernel knows too little, is older than 5.12, or is not allowed to say; or
-/// the name leads out of the directory or into another file system, which are one error, or through a link that is not
-/// followed, which is to be reported.
+/// Converts errors after which memory alone gives no result. The kernel may know too little, be older than 5.12, or not
+/// be allowed to tell. Or the name leads out of the directory or into another file system, which are one error, or
+/// through a link that is not followed, which is to be reported.
 fn would_block(error: Errno) -> Errno {
     match error {
         Errno::INTR | Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::XDEV | Errno::LOOP => {
@@ -278,7 +277,7 @@ fn would_block(error: Errno) -> Errno {
     }
 }
 
-/// Without `openat2`: one component at a time, following no symbolic link at all.
+/// Opens a name without `openat2`: one component at a time, following no symbolic link at all.
 fn walk(directory: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     let mut components = name.split(|&byte| byte == b'/').map(OsStr::from_bytes);
     let last = components.next_back().unwrap_or_default();
@@ -291,7 +290,7 @@ fn walk(directory: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> Result<OwnedFd
     openat(from, last, flags | OFlags::NOFOLLOW, Mode::empty())
 }
 
-/// Whether a name can be looked up as it stands, by every policy alike.
+/// Whether a name is valid for a look-up under every policy.
 fn is_plain(name: &[u8]) -> bool {
     name.len() <= LONGEST
         && !name.contains(&0)
@@ -306,8 +305,8 @@ fn found<T>(result: Result<T, Errno>) -> io::Result<Option<T>> {
     }
 }
 
-/// What is the name's fault: it leads to nothing, through a file, out of the directory, in circles
-/// or through a link that is not followed, to a socket or a device without a driver, or is too long.
+/// Whether the name is the cause of an error: it leads to nothing, through a file, out of the directory, in circles or
+/// through a link that is not followed, to a socket or a device without a driver, or is too long.
 fn is_missing(error: Errno) -> bool {
     matches!(
         error,

@@ -1,12 +1,12 @@
-//! Names that lead out of a root, odd files, and what the kernel makes of both.
+//! Tests of names that lead out of a root, of odd files, and of how the kernel handles both.
 
 use super::*;
 use Symlinks::{Anywhere, Never, Within};
 use std::os::unix::{fs::symlink, net::UnixListener};
 use std::{fs, io::Read as _, path::PathBuf};
 
-/// A directory `root`, and something outside that must not be seen. Every file's content is
-/// its own path, so that what was opened tells where it was.
+/// A directory `root`, and files outside that must not be opened. Every file's content is its own path, so that a test
+/// can tell where an opened file was.
 struct TestTree(PathBuf);
 
 impl TestTree {
@@ -28,7 +28,7 @@ impl TestTree {
         OpenDirectory::open(&self.0.join("root"), LookupEffort::Disk).unwrap()
     }
 
-    /// Where what was opened lies, if it is a file.
+    /// Returns the path of what was opened, if it is a file.
     fn location(&self, opened: io::Result<Option<File>>) -> Option<PathBuf> {
         let mut text = Vec::new();
         opened.ok()??.read_to_end(&mut text).ok()?;
@@ -67,7 +67,7 @@ fn each_policy_follows_its_links() {
     let root = tree.root();
     let (file, secret) = (Some("root/dir/file"), Some("secret"));
     let nowhere = ["loop", "dangling", "magic/Cargo.toml", "none", "dir/file/below"];
-    // Nobody's names, whatever the policy.
+    // Invalid under every policy.
     let refused = ["../secret", "dir/../dir/file", "dir/./file", "dir//file", "/etc/passwd"];
     let odd = ["dir/file/", "dir/", "", ".", "..", "dir/file\0"];
     let none = [&nowhere[..], &refused, &odd].concat();
@@ -137,7 +137,7 @@ fn a_root_that_is_not_there_has_no_files() {
     let tree = TestTree::new("absent");
     assert!(OpenDirectory::find(&tree.0.join("root/later"), LookupEffort::Disk).unwrap().is_none());
     assert!(OpenDirectory::open(&tree.0.join("later"), LookupEffort::Disk).is_err());
-    // A root is what its path leads to, by whichever links.
+    // A root is the directory that its path leads to, by any links.
     tree.file("root/file");
     symlink("root", tree.0.join("current")).unwrap();
     let current = OpenDirectory::open(&tree.0.join("current"), LookupEffort::Disk).unwrap();
@@ -150,7 +150,7 @@ fn a_file_without_permission_is_an_error() {
     tree.file("root/file");
     let path = tree.0.join("root/file");
     rustix::fs::chmod(&path, Mode::empty()).unwrap();
-    // Root may read everything: the kernel is asked what it would say.
+    // Root may read everything, so the kernel tells the expected result.
     let expected = File::open(&path).map_err(|error| error.kind()).err();
     let opened = tree.root().open_file(b"file", Within).map_err(|error| error.kind()).err();
     assert_eq!(opened, expected);
@@ -159,14 +159,14 @@ fn a_file_without_permission_is_an_error() {
 
 const PARTS: [&str; 12] = ["a", "b", "c", "a", "b", "c", "a", "b", "c", "..", ".", ""];
 
-/// Trees full of links, names full of turns: whatever opens lies inside.
+/// Trees full of links, names full of detours: every opened file is inside.
 #[test]
 fn a_resolved_path_never_leaves_its_root() {
     let (mut within, mut never, mut escaped) = (0, 0, 0);
     for seed in 0..150 {
         let mut random = fastrand::Rng::with_seed(seed);
         let tree = TestTree::new(&format!("random-{seed}"));
-        // The same names outside, so that a wrong turn finds something.
+        // The outside has files of these names as well, so that a wrong path finds something.
         for name in ["a", "c", "b/a", "b/c", "b/b/a"] {
             tree.file(name);
         }
@@ -186,7 +186,7 @@ fn a_resolved_path_never_leaves_its_root() {
             escaped += usize::from(free.is_some_and(|location| !location.starts_with("root")));
         }
     }
-    // The trees are worth the name: links were followed, and there were ways out.
+    // The trees are useful: links were followed, and there were ways out.
     assert!(never > 100 && within > never + 50 && escaped > 100, "{within} {never} {escaped}");
 }
 
@@ -194,7 +194,7 @@ fn grow(tree: &TestTree, random: &mut fastrand::Rng) {
     let root = tree.0.join("root");
     for _ in 0..40 {
         let location = root.join(path(random, &["a", "b", "c"]));
-        // What a link would carry outside is not made.
+        // A link that would lead outside is not made.
         let real = location.ancestors().find_map(|above| above.canonicalize().ok()).unwrap();
         if !real.starts_with(&root) || location.symlink_metadata().is_ok() {
             continue;
@@ -223,7 +223,7 @@ fn cached_lookup_is_refused_on_other_file_systems() {
         let root = OpenDirectory::open(Path::new("/"), effort).unwrap();
         root.open_file(b"proc/version", Within)
     };
-    // The second time the kernel knows every part of the name.
+    // The second time, the kernel knows every part of the name.
     for _ in 0..2 {
         assert!(open(LookupEffort::Disk).unwrap().is_some());
         assert_eq!(open(LookupEffort::Memory).unwrap_err().kind(), io::ErrorKind::WouldBlock);
