@@ -199,7 +199,7 @@ mod tests {
         assert!(requests.grow(6) && !requests.grow(1));
         assert_eq!((used.load(Ordering::Relaxed), of_half.load(Ordering::Relaxed)), (11, 5));
         responses.shrink_to(2);
-        // Others may use the part that the half has not reserved.
+        // Others may use the part of the budget that the half does not hold.
         assert!(requests.grow(3) && !responses.grow(1));
         assert_eq!((used.load(Ordering::Relaxed), of_half.load(Ordering::Relaxed)), (11, 2));
         drop((responses, requests));
@@ -218,7 +218,7 @@ mod tests {
         assert!(many.grow(75) && !many.grow(1) && !many.could_ever_grow(1));
         assert!(few.grow(25) && !few.grow(1));
         assert_eq!((of_half.load(Ordering::Relaxed), refused.load(Ordering::Relaxed)), (100, 1));
-        // Bytes are free for everybody again only while no client is refused.
+        // A client that holds much gets more only if a quarter stays free.
         many.shrink_to(50);
         assert!(!many.grow(1) && few.grow(0));
         drop(few);

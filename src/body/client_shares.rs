@@ -9,7 +9,6 @@ use std::{
 
 use crate::sync::AtomicU64;
 
-/// The number of counters.
 const COUNTERS: u64 = 4096;
 
 /// The amount that each client holds.

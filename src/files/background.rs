@@ -13,10 +13,9 @@ use std::{
 
 use rustix::process::setpriority_process;
 
-/// The maximum of waiting jobs. Further ones are refused, and scheduled again when the file is next looked up.
+/// The maximum number of waiting jobs. Further ones are refused, and scheduled again when the file is next looked up.
 const WAITING: usize = 1024;
 
-/// A job for the thread.
 enum Job {
     Once(Box<dyn FnOnce() + Send>),
     Repeated(RepeatedJob),

@@ -107,7 +107,7 @@ pub(super) struct FileKey {
 /// The stamps that change when a file does, or when its header fields do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamps {
-    /// The index of its directory in the root.
+    /// The index of its directory among those of its root.
     pub(super) directory: usize,
     pub(super) original: Stamp,
     /// The stamps of its precompressed files, in the order of `load::PRECOMPRESSED_CODINGS`.
@@ -201,7 +201,7 @@ impl FileEntry {
         &self.representations
     }
 
-    /// Returns the index of its directory in the root.
+    /// Returns the index of its directory among those of its root.
     pub fn directory(&self) -> usize {
         self.stamps.directory
     }

@@ -82,7 +82,7 @@ pub(super) struct Lookup<'a> {
 struct Loader<'a> {
     lookup: &'a Lookup<'a>,
     location: &'a tree::PrefixDirectory,
-    /// The index of the directory in its root.
+    /// The index of the directory among those of its root.
     index: usize,
     /// The generation of the manifest that was consulted.
     generation: u64,

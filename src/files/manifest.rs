@@ -120,7 +120,6 @@ impl Manifest {
         self.entries.len()
     }
 
-    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -211,7 +211,6 @@ mod tests {
         cell::Cell, collections::BTreeMap, fs, os::unix::fs::symlink, path::PathBuf, time::Instant,
     };
 
-    /// A collected directory, with its manifest.
     struct CollectedDirectory {
         directory: PathBuf,
         paths: BTreeMap<String, String>,

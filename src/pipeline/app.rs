@@ -41,7 +41,6 @@ pub struct App {
     pub(super) pages: Arc<StatusPages>,
     /// The name of this process in `CDN-Loop`. It does not change on reload.
     pub(super) loop_token: LoopToken,
-    /// The buffers for bodies.
     pub(super) buffers: BodyBuffers,
     /// The budget for request heads that are longer than usual.
     heads: Budget,

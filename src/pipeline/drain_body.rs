@@ -11,7 +11,7 @@ use crate::{
     rfc::request_parts::{FieldName, RequestParts},
 };
 
-/// The maximum of bytes to read to keep a connection: about as much as is in transit already.
+/// The maximum number of bytes to read to keep a connection: about as much as is in transit already.
 const MOST: u64 = 64 * 1024;
 /// The maximum time that the response waits for these bytes. A new connection costs a client about as much.
 const PATIENCE: Duration = Duration::from_millis(100);

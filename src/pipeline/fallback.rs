@@ -24,8 +24,8 @@ use crate::{
     },
 };
 
-/// The maximum of concurrent requests to the fallback, for each worker. Few clients need it, and requests for thousands
-/// of names that never existed must not use up the descriptors.
+/// The maximum number of concurrent requests to the fallback, for each worker. Few clients need it, and requests for
+/// thousands of names that never existed must not use up the descriptors.
 const AT_ONCE: usize = 32;
 /// The name of this server in `Via`. It detects a loop of fallbacks.
 const NAME: &str = "sideman-fallback";

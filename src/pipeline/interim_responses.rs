@@ -11,8 +11,8 @@ use http::StatusCode;
 use super::response::ResponseHead;
 use crate::rfc::response_lines::ResponseLines;
 
-/// The maximum of bytes that are queued for a client. Further ones are dropped: an interim response holds nothing that
-/// the final one lacks.
+/// The maximum number of bytes that are queued for a client. Further ones are dropped: an interim response holds
+/// nothing that the final one lacks.
 pub const LIMIT: usize = 32 * 1024;
 /// The bytes that a status counts, besides its fields.
 const STATUS: usize = 64;

@@ -7,8 +7,8 @@
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
 //!    response's body if the application names one.
 //! 5. [`status_page`] turns an error into a status and a page, which may come from [`pages`].
-//! 6. [`fields`] changes the header fields of the response. If no rule changes them, those of a file or of the application
-//!    are forwarded as lines (`rfc::response_lines`).
+//! 6. [`fields`] changes the header fields of the response. If no rule changes them, those of a file or of the
+//!    application are forwarded as lines (`rfc::response_lines`).
 //! 7. [`drain_body`] reads the rest of a request body that nothing else has read.
 //!
 //! A server gives [`handle`] a [`request`] and a description of its connection ([`connection_info`]). A request may

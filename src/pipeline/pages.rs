@@ -230,7 +230,6 @@ impl PageFile {
         Ok(Some(text.into()))
     }
 
-    /// Whether a fault is new.
     fn is_new_fault(&mut self) -> bool {
         !std::mem::replace(&mut self.is_reported, true)
     }

@@ -1,16 +1,15 @@
-//! Media types that a client accepts (RFC 9110, 12.5.1), as far as an error page needs them: JSON or
-//! HTML.
+//! The media types that a client accepts (RFC 9110, 12.5.1), as far as an error page needs them: JSON or HTML.
 
 use super::{
     encoding::weight,
     request_parts::{FieldName, Headers},
 };
 
-/// A weight that is not given (RFC 9110, 12.4.2).
+/// The weight if none is given (RFC 9110, 12.4.2).
 const BEST: u16 = 1000;
 
-/// What a client thinks of one media type. Compared by quality; of two that it likes as much, the one
-/// that it has named more exactly is what it wants: many scripts ask for JSON and `*/*`.
+/// A client's preference for one media type. Preferences compare by quality, then by how exactly the client has named
+/// the type: many scripts ask for JSON and `*/*`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct TypePreference {
     /// Thousandths; 0 is a refusal, or not mentioned.
@@ -30,8 +29,8 @@ enum RangePrecision {
     Exact,
 }
 
-/// Whether a client wants JSON (`application/json`, or a type made of it such as
-/// `application/problem+json`) more than HTML. One that says nothing, or accepts anything, does not.
+/// Whether a client prefers JSON (`application/json`, or a type based on it such as `application/problem+json`) to
+/// HTML. A client that names no type, or accepts anything, does not.
 ///
 /// ```
 /// use sideman::rfc::{accept::prefers_json, request_parts::Headers};
@@ -64,8 +63,8 @@ impl TypePreference {
     }
 }
 
-/// A media range and its quality; `None` if the weight is malformed. Other parameters are left aside:
-/// there is one version of each page.
+/// Returns a media range and its quality; `None` if the weight is malformed. Other parameters are ignored, because each
+/// page has one version.
 fn member_of(member: &[u8]) -> Option<(&[u8], u16)> {
     let mut pieces = member.split(|&byte| byte == b';');
     let range = pieces.next().unwrap_or_default().trim_ascii();
@@ -79,7 +78,7 @@ fn member_of(member: &[u8]) -> Option<(&[u8], u16)> {
 
 fn json_precision(range: &[u8]) -> Option<RangePrecision> {
     let is = |name: &[u8]| range.eq_ignore_ascii_case(name);
-    // A structured syntax is named at the end (RFC 6838, 4.2.8).
+    // The suffix names a structured syntax (RFC 6838, 4.2.8).
     let suffix = range.len().checked_sub(b"+json".len()).and_then(|start| range.get(start..));
     if is(b"application/json") || suffix.is_some_and(|end| end.eq_ignore_ascii_case(b"+json")) {
         return Some(RangePrecision::Exact);
@@ -134,7 +133,7 @@ mod tests {
             (&["application/json, text/javascript, */*; q=0.01"], true),
             (&["application/json;odata=verbose"], true),
             (&["application/json; charset=utf-8;q=0.5, text/html;q=0.4"], true),
-            // Both by name: quality, and HTML when there is no difference.
+            // Both by name: quality decides, and HTML if it is equal.
             (&["text/html, application/json"], false),
             (&["application/json, text/html"], false),
             (&["text/html;q=0.9, application/json"], true),

@@ -1,12 +1,12 @@
-//! The chunked transfer coding, decoded (RFC 9112, 7.1). Extensions are read and thrown away, and so
-//! are trailers that must not be there; their size is bounded.
+//! Decodes the chunked transfer coding (RFC 9112, 7.1). Extensions and forbidden trailers are read and discarded; their
+//! size is limited.
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::trailers;
 
-/// Bytes of one chunk line or one trailer section, at the most.
+/// The maximum number of bytes of one chunk line or one trailer section.
 const LINE_LIMIT: usize = 8 * 1024;
 
 /// A decoder for one body.
@@ -31,24 +31,24 @@ enum ChunkedState {
 /// One step of decoding.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ChunkedStep {
-    /// Some of the body.
+    /// A part of the body.
     Data(Bytes),
     /// The buffer holds no complete element.
     NeedMore,
-    /// The fields behind the body, if there are any; it is complete then.
+    /// The trailers, if there are any; the body is complete then.
     Trailers(HeaderMap),
-    /// The body is complete; what the buffer still holds is not part of it.
+    /// The body is complete; the rest of the buffer is not part of it.
     Done,
 }
 
-/// The bytes are no chunked coding, or an element is over its bound.
+/// The bytes are not chunked coding, or an element exceeds its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedChunked;
 
 // === impl ChunkedDecoder ===
 
 impl ChunkedDecoder {
-    /// Takes the next piece of the body from the buffer.
+    /// Takes the next part of the body from the buffer.
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<ChunkedStep, MalformedChunked> {
         loop {
             match self.state {
@@ -98,7 +98,7 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Keeps a field if it is one that may stand here.
+    /// Keeps a trailer if it is allowed.
     fn add_trailer(&mut self, line: &Bytes) {
         let Some(colon) = memchr::memchr(b':', line) else { return };
         let (name, value) = (line.slice(..colon), line.slice(colon + 1..));
@@ -112,7 +112,7 @@ impl ChunkedDecoder {
     }
 }
 
-/// A line without its CRLF. A bare LF is no line end here (RFC 9112, 2.2 allows leniency only for
+/// Takes a line and returns it without its CRLF. A bare LF is no line end here (RFC 9112, 2.2 allows leniency only for
 /// heads).
 fn take_line(buffer: &mut BytesMut) -> Result<Option<BytesMut>, MalformedChunked> {
     let Some(end) = memchr::memchr(b'\n', buffer) else {

@@ -7,10 +7,10 @@ use super::{
     request_parts::{FieldName, Headers},
 };
 
-/// What the preconditions of a request lead to.
+/// The result of a request's preconditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PreconditionResult {
-    /// Serve it.
+    /// Serve the representation.
     Proceed,
     /// 304.
     NotModified,
@@ -18,8 +18,8 @@ pub enum PreconditionResult {
     PreconditionFailed,
 }
 
-/// The validators of the representation that would be sent. One that has none, because it changes all the time, matches
-/// no tag and is newer than any date.
+/// The validators of the representation that would be sent. A representation that changes all the time has none: it
+/// matches no tag and is newer than any date.
 #[derive(Clone, Copy, Debug)]
 pub struct Validators<'a> {
     /// As in the `ETag` field: quoted, with `W/` in front if weak.
@@ -28,18 +28,18 @@ pub struct Validators<'a> {
     pub modified: Option<u64>,
 }
 
-/// Seconds after which a date of modification may count as a strong validator.
+/// The age in seconds from which a modification date may count as a strong validator.
 ///
-/// A file can change twice within a second, and the date is the same afterwards. By 8.8.2.2 a client
-/// must not use a date in `If-Range` unless its copy was made at least a second after that date. Not
-/// every client looks, and the file system may be stamped by another machine's clock: for the minute
-/// that HTTP has long allowed for two clocks the date is not believed, and the client gets the whole.
+/// A file can change twice within a second, and then both versions have one date. By 8.8.2.2 a client must not use a
+/// date in `If-Range` unless its copy was made at least a second after that date. Not every client checks that, and the
+/// file system may use another machine's clock. HTTP has long allowed two clocks to differ by a minute, so a younger
+/// date is ignored, and the client gets the whole.
 const STRONG_AFTER: u64 = 60;
 
-/// Evaluates `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since` in the
-/// order of RFC 9110, 13.2.2. There is a current representation: its validators are given.
+/// Evaluates `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since` in the order of RFC 9110,
+/// 13.2.2. A current representation must exist: `current` holds its validators.
 pub fn evaluate(method: &Method, headers: &Headers, current: Validators<'_>) -> PreconditionResult {
-    // Methods that neither select nor change a representation know no conditions (13.2.1).
+    // Conditions do not apply to methods that neither select nor change a representation (13.2.1).
     if matches!(*method, Method::OPTIONS | Method::CONNECT | Method::TRACE) {
         return PreconditionResult::Proceed;
     }
@@ -68,9 +68,8 @@ pub fn evaluate(method: &Method, headers: &Headers, current: Validators<'_>) -> 
     }
 }
 
-/// Whether a `Range` may be honoured in view of `If-Range` (RFC 9110, 13.1.5), `now` being seconds
-/// since 1970. Whatever is no strong validator of the current representation takes the range away,
-/// also if it is malformed or there are several.
+/// Whether `If-Range` allows a `Range` to be honoured (RFC 9110, 13.1.5). `now` is in seconds since 1970. Anything but
+/// one strong validator of the current representation disables the range, including malformed and repeated values.
 pub fn range_allowed(headers: &Headers, current: Validators<'_>, now: u64) -> bool {
     let mut fields = headers.get_all(FieldName::IfRange);
     let Some(value) = fields.next() else { return true };
@@ -80,7 +79,7 @@ pub fn range_allowed(headers: &Headers, current: Validators<'_>, now: u64) -> bo
     if value.starts_with(b"\"") || value.starts_with(b"W/") {
         return current.etag.is_some_and(|etag| strong_eq(value, etag.as_bytes()));
     }
-    // The date must match exactly: a later one stands for another version as well.
+    // The date must match exactly: a later one belongs to another version as well.
     let date = std::str::from_utf8(value).ok().and_then(date::parse);
     current.modified.is_some_and(|modified| {
         date == Some(modified) && now >= modified.saturating_add(STRONG_AFTER)
@@ -105,7 +104,7 @@ fn names_current(
     let mut fields = headers.get_all(name);
     let first = fields.next()?;
     let second = fields.next();
-    // An asterisk is the whole value or none at all (13.1.1, 13.1.2).
+    // An asterisk must be the whole value (13.1.1, 13.1.2).
     if second.is_none() && first.trim_ascii() == b"*" {
         return Some(true);
     }
@@ -114,7 +113,7 @@ fn names_current(
     Some(lists.any(|list| tags(list).any(|tag| is_equal(tag, etag))))
 }
 
-/// A date; `None` also for what is no date, and for several: they are ignored (13.1.3, 13.1.4).
+/// Returns a date. Invalid and repeated dates give `None`, because they are ignored (13.1.3, 13.1.4).
 fn date_field(headers: &Headers, name: FieldName) -> Option<u64> {
     let mut fields = headers.get_all(name);
     let value = fields.next()?;
@@ -124,8 +123,8 @@ fn date_field(headers: &Headers, name: FieldName) -> Option<u64> {
     date::parse(std::str::from_utf8(value).ok()?)
 }
 
-/// The entity tags of a list, up to where it is malformed. A tag may hold commas, so the list can't
-/// be split at them; and bytes that are no text (8.8.3).
+/// Iterates over the entity tags of a list, up to the first malformed one. A tag may hold commas, so the list can't be
+/// split at them; it may also hold bytes that are not text (8.8.3).
 fn tags(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = list;
     std::iter::from_fn(move || {
@@ -200,7 +199,7 @@ mod tests {
             (&[("if-none-match", "\"a")], Proceed),
             (&[("if-none-match", "w/\"a\"")], Proceed),
             (&[("if-none-match", "\"a\"b")], Proceed),
-            // An asterisk is the whole value, or nothing.
+            // An asterisk must be the whole value.
             (&[("if-none-match", "*")], NotModified),
             (&[("if-none-match", " * ")], NotModified),
             (&[("if-none-match", "*, \"b\"")], Proceed),
@@ -268,7 +267,7 @@ mod tests {
             (&[("if-unmodified-since", AFTER)], Proceed),
             (&[("if-unmodified-since", "Sunday, 06-Nov-94 08:49:36 GMT")], PreconditionFailed),
             (&[("if-unmodified-since", "Sun Nov  6 08:49:36 1994")], PreconditionFailed),
-            // No dates, and lists of dates, are ignored (13.1.3, 13.1.4).
+            // Invalid dates, and lists of dates, are ignored (13.1.3, 13.1.4).
             (&[("if-modified-since", "nonsense")], Proceed),
             (&[("if-modified-since", "")], Proceed),
             (&[("if-modified-since", "784111777")], Proceed),
@@ -342,7 +341,7 @@ mod tests {
         for value in ["\"a\"", "W/\"a\""] {
             assert!(!range_allowed(&headers(&[("if-range", value)]), WEAK, now), "{value}");
         }
-        // A tag that is not known to be strong yet leaves the date.
+        // A tag that is not known to be strong yet leaves the date as the validator.
         assert!(range_allowed(&headers(&[("if-range", DATE)]), WEAK, now));
     }
 

@@ -1,4 +1,4 @@
-//! Moments as HTTP writes them. All in UTC, seconds since 1970 as `u64`.
+//! Dates of HTTP. All are in UTC, in seconds since 1970 as `u64`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,14 +8,14 @@ pub fn parse(text: &str) -> Option<u64> {
     moment.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
-/// Formats an IMF-fixdate (RFC 9110, 5.6.7). Moments past the year 9999 are capped.
+/// Formats an IMF-fixdate (RFC 9110, 5.6.7). Dates past the year 9999 are capped.
 pub fn format(seconds: u64) -> String {
     const LAST: u64 = 253_402_300_799;
     let moment = UNIX_EPOCH + Duration::from_secs(seconds.min(LAST));
     httpdate::fmt_http_date(moment)
 }
 
-/// Whole seconds of a file's time stamp; before 1970 counts as 1970.
+/// Returns the whole seconds of a file's time stamp; times before 1970 count as 1970.
 pub fn seconds(moment: SystemTime) -> u64 {
     moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,12 +1,12 @@
-//! Encoded words of MIME (RFC 2047). HTTP has none, but Django writes a field value that way when it is not Latin-1,
+//! Encoded words of MIME (RFC 2047). HTTP has none, but Django encodes a field value in this way if it is not Latin-1,
 //! such as the path of a file in `X-Sendfile`.
 
-/// Whether a value begins as an encoded word does.
+/// Whether a value begins with an encoded word.
 pub fn is_encoded(value: &[u8]) -> bool {
     value.starts_with(b"=?")
 }
 
-/// Decodes a value that consists of encoded words, into UTF-8. White space between two of them is no part of the value
+/// Decodes a value that consists of encoded words, into UTF-8. White space between two of them is not part of the value
 /// (section 6.2). `None` if it is malformed, or in a charset other than UTF-8, Latin-1 and ASCII.
 ///
 /// ```
@@ -48,16 +48,16 @@ fn to_utf8(charset: &[u8], bytes: Vec<u8>) -> Option<Vec<u8>> {
     }
     let is_utf8 = charset.eq_ignore_ascii_case(b"utf-8") || charset.eq_ignore_ascii_case(b"utf8");
     let is_ascii = charset.eq_ignore_ascii_case(b"us-ascii") && bytes.is_ascii();
-    // A word may end within a character, and the next one go on: nobody asks here whether it is text.
+    // A word may end within a character, and the next one continue it, so the bytes are not checked here.
     (is_utf8 || is_ascii).then_some(bytes)
 }
 
-/// The text that these bytes are in Latin-1, in UTF-8.
+/// Converts Latin-1 to UTF-8.
 pub fn latin1_to_utf8(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|&byte| char::from(byte)).collect::<String>().into_bytes()
 }
 
-/// Base64 (RFC 4648, section 4); padding may lack.
+/// Decodes Base64 (RFC 4648, section 4); padding may be missing.
 fn base64(text: &[u8]) -> Option<Vec<u8>> {
     let digits = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
     if digits.len() % 4 == 1 {
@@ -84,7 +84,7 @@ fn base64(text: &[u8]) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-/// The encoding "Q" (RFC 2047, section 4.2).
+/// Decodes the encoding "Q" (RFC 2047, section 4.2).
 fn quoted(text: &[u8]) -> Option<Vec<u8>> {
     let hex = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let mut decoded = Vec::with_capacity(text.len());

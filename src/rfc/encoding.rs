@@ -1,14 +1,14 @@
-//! Content codings (RFC 9110, 8.4 and 12.5.3): what a client accepts, and which representation of
-//! several suits it best.
+//! Content codings (RFC 9110, 8.4 and 12.5.3): which ones a client accepts, and which of several representations it
+//! prefers.
 
 use std::cmp::Reverse;
 
 use super::request_parts::{FieldName, Headers};
 
-/// A coding in which a representation may be kept.
+/// A coding in which a representation may be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Coding {
-    /// None.
+    /// No coding.
     Identity,
     Gzip,
     Brotli,
@@ -24,7 +24,7 @@ pub struct AcceptedCodings {
     zstd: u16,
 }
 
-/// The qualities as they stand in the fields.
+/// The qualities as listed in the fields.
 struct ListedCodings {
     identity: u16,
     gzip: u16,
@@ -34,13 +34,13 @@ struct ListedCodings {
     others: u16,
 }
 
-/// Larger than any quality: the lowest of two mentions is that of the one there is.
+/// Larger than any quality, so that the lower of two mentions is always a listed one.
 const UNLISTED: u16 = u16::MAX;
-/// A weight that is not given, and the highest there is (RFC 9110, 12.4.2).
+/// The weight if none is given, and the highest possible one (RFC 9110, 12.4.2).
 const BEST: u16 = 1000;
 
-/// The index of the representation that suits a client best: of those with the highest quality the
-/// smallest, of those as small the one without a coding. `None` if it accepts none of them (406).
+/// Returns the index of the representation that the client prefers: the smallest of those with the highest quality, and
+/// among equally small ones the one without a coding. `None` if it accepts none of them (406).
 ///
 /// ```
 /// use sideman::rfc::encoding::{choose, AcceptedCodings, Coding};
@@ -69,7 +69,7 @@ pub fn choose(
 // === impl Coding ===
 
 impl Coding {
-    /// The name in `Accept-Encoding` and `Content-Encoding`.
+    /// Returns the name in `Accept-Encoding` and `Content-Encoding`.
     pub fn token(self) -> &'static str {
         match self {
             Self::Identity => "identity",
@@ -79,7 +79,7 @@ impl Coding {
         }
     }
 
-    /// What the name of a file with this coding ends with.
+    /// Returns the suffix of a file's name with this coding.
     pub fn suffix(self) -> &'static str {
         match self {
             Self::Identity => "",
@@ -93,16 +93,16 @@ impl Coding {
 // === impl AcceptedCodings ===
 
 impl AcceptedCodings {
-    /// What a client that does not say accepts: anything (RFC 9110, 12.5.3), but a coding only
-    /// where there is nothing without one, because it may be a very simple client.
+    /// The qualities if a client sends no field. It accepts anything (RFC 9110, 12.5.3), but as it may be a very simple
+    /// client, a coding is used only if nothing else is available.
     pub const UNSAID: Self = Self { identity: BEST, gzip: 1, brotli: 1, zstd: 1 };
 
-    /// Reads the `Accept-Encoding` fields. Malformed members are skipped; of a coding that is
-    /// mentioned twice the lower quality holds.
+    /// Parses the `Accept-Encoding` fields. Malformed members are skipped; if a coding is mentioned twice, the lower
+    /// quality counts.
     ///
-    /// The RFC gives no quality to identity where it is acceptable without being listed. It is as
-    /// good as `*` then, or else as the coding that the client likes least: what the client asks for
-    /// comes first, and among equals the size decides.
+    /// The RFC gives no quality to identity if it is acceptable without being listed. It then gets the quality of `*`,
+    /// or else that of the coding that the client likes least. So the codings that the client asks for come first, and
+    /// among equals the size decides.
     pub fn of(headers: &Headers) -> Self {
         let mut fields = headers.get_all(FieldName::AcceptEncoding).peekable();
         if fields.peek().is_none() {
@@ -123,7 +123,7 @@ impl AcceptedCodings {
         listed.into()
     }
 
-    /// Thousandths; 0 if the coding must not be used.
+    /// Returns the quality in thousandths; 0 if the coding must not be used.
     pub fn quality(self, coding: Coding) -> u16 {
         match coding {
             Coding::Identity => self.identity,
@@ -156,7 +156,7 @@ impl From<ListedCodings> for AcceptedCodings {
 // === impl ListedCodings ===
 
 impl ListedCodings {
-    /// One member of the list: `codings [ OWS ";" OWS "q=" qvalue ]`.
+    /// Adds one member of the list: `codings [ OWS ";" OWS "q=" qvalue ]`.
     fn add(&mut self, member: &[u8]) {
         let mut pieces = member.splitn(2, |byte| *byte == b';');
         let token = pieces.next().unwrap_or_default();
@@ -183,7 +183,7 @@ impl ListedCodings {
     }
 }
 
-/// `OWS "q=" qvalue OWS` in thousandths (RFC 9110, 12.4.2).
+/// Parses `OWS "q=" qvalue OWS` into thousandths (RFC 9110, 12.4.2).
 pub(super) fn weight(text: &[u8]) -> Option<u16> {
     let [b'q' | b'Q', b'=', value @ ..] = text.trim_ascii() else { return None };
     let (whole, digits) = match value {
@@ -252,7 +252,7 @@ mod tests {
             (&["gzip;q=0.2, *;q=0.7"], [700, 200, 700, 700]),
             (&["br;q=0, *"], [1000, 1000, 0, 1000]),
             (&["identity;q=0, *;q=0.4"], [0, 400, 400, 400]),
-            // Twice: a refusal holds.
+            // Twice: a refusal counts.
             (&["gzip, gzip;q=0.4"], [400, 400, 0, 0]),
             (&["gzip;q=0, x-gzip"], [1000, 0, 0, 0]),
             // Malformed members are skipped.

@@ -1,18 +1,18 @@
-//! Header fields that belong to one connection and must not be passed on (RFC 9110, 7.6.1).
+//! Header fields that belong to one connection and must not be forwarded (RFC 9110, 7.6.1).
 
 use http::HeaderName;
 
 use super::request_parts::{FieldName, Headers};
 
-/// Whether a field always belongs to the connection, listed by `Connection` or not.
+/// Whether a field always belongs to the connection, even if `Connection` does not list it.
 ///
-/// `Trailer` goes with the trailers themselves; `Proxy-Authenticate` and its kin are between a
-/// client and its forward proxy.
+/// `Trailer` belongs to the trailers themselves. `Proxy-Authenticate` and related fields are between a client and its
+/// forward proxy.
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
     is_hop_by_hop_name(FieldName::of(name.as_str().as_bytes()))
 }
 
-/// The same for a name that was looked up; those that are not listed are not hop-by-hop.
+/// Whether the name of a field, already looked up, is hop-by-hop. Names that are not listed are not.
 pub fn is_hop_by_hop_name(name: FieldName) -> bool {
     matches!(
         name,
@@ -30,8 +30,8 @@ pub fn is_hop_by_hop_name(name: FieldName) -> bool {
     )
 }
 
-/// Whether the `Connection` field names anything besides the usual `close` and `keep-alive`,
-/// which is rare enough to be looked at apart.
+/// Whether the `Connection` field names anything besides `close` and `keep-alive`. That is rare, so callers handle it
+/// separately.
 pub fn names_more(headers: &Headers) -> bool {
     connection_options(headers).any(|option| {
         !option.eq_ignore_ascii_case(b"close") && !option.eq_ignore_ascii_case(b"keep-alive")
@@ -43,7 +43,7 @@ pub fn is_named_by_connection(headers: &Headers, name: &[u8]) -> bool {
     connection_options(headers).any(|option| option.eq_ignore_ascii_case(name))
 }
 
-/// The options of all `Connection` fields.
+/// Iterates over the options of all `Connection` fields.
 pub fn connection_options(headers: &Headers) -> impl Iterator<Item = &[u8]> {
     headers
         .get_all(FieldName::Connection)

@@ -1,10 +1,10 @@
-//! `X-Forwarded-For`, read from right to left: each proxy appends the peer it saw, so only the
-//! entries right of the first stranger are worth anything.
+//! `X-Forwarded-For`, read from right to left. Each proxy appends its peer's address, so only the entries from the
+//! right up to the first untrusted address are reliable.
 
 use std::net::{IpAddr, SocketAddrV4};
 
-/// Finds the client: the peer itself unless trusted, else the right-most entry that is not a
-/// trusted proxy. An entry that is no address ends the search at the last address known good.
+/// Finds the client: the peer itself unless it is trusted, else the right-most entry that is not a trusted proxy. If an
+/// entry is no address, the search ends at the last valid address.
 pub fn client<'a>(
     peer: IpAddr,
     entries: impl DoubleEndedIterator<Item = &'a [u8]>,
@@ -13,7 +13,7 @@ pub fn client<'a>(
     if is_trusted(peer) { behind(peer, entries, is_trusted) } else { peer }
 }
 
-/// The same for a peer that is trusted, whatever its address is.
+/// Finds the client behind a trusted peer, whatever the peer's address is.
 pub fn behind<'a>(
     peer: IpAddr,
     entries: impl DoubleEndedIterator<Item = &'a [u8]>,
@@ -25,7 +25,7 @@ pub fn behind<'a>(
             if entry.is_empty() {
                 continue;
             }
-            // What stands left of it was written by whoever sent this, and is no better.
+            // The entries left of it were written by the sender of this one, and are no more reliable.
             let Some(address) = address(entry) else { return client };
             client = address;
             if !is_trusted(client) {
@@ -36,10 +36,10 @@ pub fn behind<'a>(
     client
 }
 
-/// An entry: an address, perhaps quoted, in brackets, with a zone (RFC 4007, 11), or with the port
-/// that an AWS load balancer can be told to add. IPv4 in IPv6 form is given as IPv4.
+/// Parses an entry: an address, which may be quoted, in brackets, with a zone (RFC 4007, 11), or with the port that an
+/// AWS load balancer can add. IPv4 in IPv6 form is given as IPv4.
 pub fn address(entry: &[u8]) -> Option<IpAddr> {
-    // Entry by entry: what a client has put before it may be of any bytes.
+    // Each entry is checked on its own, because a client may have put any bytes before it.
     let entry = std::str::from_utf8(entry).ok()?;
     let entry = entry.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(entry);
     let address = match entry.strip_prefix('[') {
@@ -58,15 +58,14 @@ pub fn address(entry: &[u8]) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// What the last of the proxies says in a field such as `X-Forwarded-Proto`, which each of them
-/// writes anew or appends to.
+/// Returns the last proxy's value of a field such as `X-Forwarded-Proto`, which each proxy replaces or appends to.
 pub fn last<'a>(fields: impl DoubleEndedIterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
     let mut fields = fields;
     let field = fields.next_back()?;
     field.rsplit(|&byte| byte == b',').next().map(<[u8]>::trim_ascii)
 }
 
-/// A port in decimal digits; 0 is none.
+/// Parses a port in decimal digits; 0 is none.
 pub fn port(digits: &[u8]) -> Option<u16> {
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -74,7 +73,7 @@ pub fn port(digits: &[u8]) -> Option<u16> {
     std::str::from_utf8(digits).ok()?.parse().ok().filter(|&port| port != 0)
 }
 
-/// An address without the name of the interface that it is behind, which means nothing elsewhere.
+/// Returns an address without its zone, the name of an interface, which means nothing elsewhere.
 fn without_zone(address: &str) -> Option<&str> {
     match address.split_once('%') {
         Some((address, zone)) if address.contains(':') && !zone.is_empty() => Some(address),
@@ -115,7 +114,7 @@ mod tests {
             ("10.0.0.1", &["198.51.100.1, "], "198.51.100.1"),
             ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
             ("10.0.0.1", &["::ffff:198.51.100.1"], "198.51.100.1"),
-            // What the client itself has written there hides nothing that is right of it.
+            // The client's own entries hide no entry right of them.
             ("10.0.0.1", &["caf\u{e9}, 198.51.100.1"], "198.51.100.1"),
             ("10.0.0.1", &["caf\u{e9}", "198.51.100.1"], "198.51.100.1"),
             ("10.0.0.1", &["198.51.100.1, caf\u{e9}"], "10.0.0.1"),
@@ -212,7 +211,7 @@ mod tests {
             client([10, 0, 0, 1].into(), [&list[..]].into_iter(), |_| true);
         }
 
-        /// Whatever a client claims stands left of the entry that the first trusted proxy adds.
+        /// A client's own claims are left of the entry that the first trusted proxy adds.
         #[test]
         fn no_claim_moves_the_client(
             claims in proptest::collection::vec("[ -~]{0,30}", 0..4),

@@ -2,9 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-/// Whether the value is a host with an optional port. An empty value is valid by the grammar, but
-/// no application can do anything with it, so it is refused; and so is a comma, which makes a list of it
-/// to whoever joins fields.
+/// Whether the value is a host with an optional port. An empty value is valid by the grammar, but useless to an
+/// application, so it is refused. A comma is refused as well, because software that joins fields reads it as a list.
 ///
 /// ```
 /// use sideman::rfc::host::is_valid;
@@ -15,14 +14,14 @@ pub fn is_valid(value: &[u8]) -> bool {
     split(value).is_some_and(|(host, port)| is_host(host) && is_port(port))
 }
 
-/// The host alone, in brackets if it is an address of IPv6, and the port's digits, which may be
-/// none. `None` if a bracket is not closed.
+/// Returns the host alone, in brackets if it is an IPv6 address, and the port's digits, which may be empty. `None` if a
+/// bracket is not closed.
 pub fn split_port(value: &[u8]) -> Option<(&[u8], &[u8])> {
     split(value).map(|(host, port)| (host, port.strip_prefix(b":").unwrap_or_default()))
 }
 
-/// Whether two hosts with their ports are the same: the letters' case makes no difference, nor does the
-/// scheme's own port (RFC 3986, 6.2.2.1 and 6.2.3).
+/// Whether two hosts with their ports are equal. Letter case makes no difference, nor does the scheme's own port
+/// (RFC 3986, 6.2.2.1 and 6.2.3).
 ///
 /// ```
 /// use sideman::rfc::host::are_same;
@@ -41,9 +40,9 @@ pub fn are_same(one: &[u8], other: &[u8], scheme: &str) -> bool {
     }
 }
 
-/// Whether a host, without its port, is the one of a list that `pattern` stands for. A pattern is
-/// lower case; one that begins with a dot stands for the name after the dot and all names below it.
-/// A dot at the host's end, which makes a name absolute (RFC 1034, 3.1), makes no difference.
+/// Whether a host, without its port, matches a pattern of a list. A pattern is lower case. If it begins with a dot, it
+/// matches the name after the dot and all names below it. A dot at the host's end, which makes a name absolute
+/// (RFC 1034, 3.1), makes no difference.
 ///
 /// ```
 /// use sideman::rfc::host::matches;
@@ -65,7 +64,7 @@ pub fn matches(host: &[u8], pattern: &str) -> bool {
         || below.is_some_and(|end| end.len() < host.len() && end.eq_ignore_ascii_case(pattern))
 }
 
-/// The host, and the port with its colon or nothing.
+/// Splits a value into the host, and the port with its colon or nothing.
 fn split(value: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = match value {
         [b'[', ..] => value.iter().position(|&byte| byte == b']')? + 1,
@@ -74,7 +73,7 @@ fn split(value: &[u8]) -> Option<(&[u8], &[u8])> {
     value.split_at_checked(end)
 }
 
-/// An address of IPv6 in its brackets.
+/// Parses an IPv6 address in its brackets.
 fn ipv6(host: &[u8]) -> Option<Ipv6Addr> {
     let inner = host.strip_prefix(b"[")?.strip_suffix(b"]")?;
     std::str::from_utf8(inner).ok()?.parse().ok()

@@ -1,5 +1,5 @@
-//! Header fields by which a proxy in front tells who the client is: its login, its certificate. An application
-//! that reads one believes it, so that nobody else may send it. No RFC lists them; RFC 9440, 4 demands the same of
+//! Header fields in which a proxy in front identifies the client: its login or its certificate. An application that
+//! reads such a field trusts it, so nobody else may send it. No RFC lists them; RFC 9440, 4 requires this for
 //! `Client-Cert`.
 
 /// Whole names, in lower case.
@@ -26,7 +26,7 @@ const NAMES: &[&str] = &[
     "cf-access-authenticated-user-email",
 ];
 
-/// What other names begin with, in lower case.
+/// Prefixes of other names, in lower case.
 const FAMILIES: &[&str] = &[
     "x-remote-",
     "x-auth-request-",
@@ -44,7 +44,7 @@ const FAMILIES: &[&str] = &[
     "x-amzn-mtls-clientcert",
 ];
 
-/// Whether a field, by its name in lower case, tells who the client is.
+/// Whether a field, by its name in lower case, identifies the client.
 ///
 /// ```
 /// use sideman::rfc::identity::is_identity;
@@ -52,7 +52,7 @@ const FAMILIES: &[&str] = &[
 /// assert!(!is_identity("authorization") && !is_identity("x-auth-token"));
 /// ```
 pub fn is_identity(name: &str) -> bool {
-    // The first letters of all of them; most fields of a request have another.
+    // The first letters of all names; most fields of a request have another.
     matches!(name.as_bytes().first(), Some(b'c' | b'r' | b's' | b't' | b'x'))
         && (NAMES.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family)))
 }

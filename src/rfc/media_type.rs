@@ -1,6 +1,6 @@
 //! Media types (RFC 9110, 8.3.1).
 
-/// A media type without its parameters, in lower case.
+/// Returns a media type without its parameters, in lower case.
 ///
 /// ```
 /// use sideman::rfc::media_type::essence;

@@ -1,5 +1,5 @@
-//! The framing of `multipart/byteranges` (RFC 9110, 14.6): what stands around the parts of an answer
-//! to a request for several ranges, and how long all of it is.
+//! The framing of `multipart/byteranges` (RFC 9110, 14.6): the text around the parts of a response to a request for
+//! several ranges, and the total length.
 
 use std::ops::Range;
 
@@ -8,24 +8,24 @@ use super::range::content_range;
 /// The text around the parts, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MultipartFraming {
-    /// What stands before each part, in their order.
+    /// The text before each part, in their order.
     pub before: Vec<String>,
-    /// What stands after the last one.
+    /// The text after the last part.
     pub closing: String,
-    /// Bytes of all of it, the parts included.
+    /// The total number of bytes, including the parts.
     pub length: u64,
 }
 
-/// The value of `Content-Type` of the answer.
+/// Returns the value of the response's `Content-Type`.
 pub fn content_type(boundary: &str) -> String {
     format!("multipart/byteranges; boundary={boundary}")
 }
 
 /// Frames parts, none of them empty, of a representation of this size and type.
 ///
-/// The boundary is the caller's choice. It must not occur in the content, which nobody looks
-/// through for it: 32 random hexadecimal digits, new for each answer, can't be foreseen by whoever
-/// made the content, and are within the 70 characters of RFC 2046, 5.1.1.
+/// The caller chooses the boundary, which must not occur in the content. The content is not searched for it. 32 random
+/// hexadecimal digits, new for each response, are unpredictable for the content's author, and within the 70 characters
+/// of RFC 2046, 5.1.1.
 ///
 /// ```
 /// use sideman::rfc::multipart::frame;
@@ -47,7 +47,7 @@ pub fn frame(
     let closing = format!("\r\n--{boundary}--\r\n");
     let mut length = closing.len() as u64;
     for part in parts {
-        // The break before a boundary belongs to it; the first follows the head's empty line.
+        // The line break before a boundary belongs to it; the first boundary follows the header section's empty line.
         let start = if before.is_empty() { "" } else { "\r\n" };
         let range = content_range(part, size);
         let text = format!("{start}--{boundary}\r\n{typed}Content-Range: {range}\r\n\r\n");
@@ -72,7 +72,7 @@ mod tests {
         body
     }
 
-    /// What a client makes of a body: the fields and the content of each part (RFC 2046, 5.1.1).
+    /// Parses a body as a client does: the fields and the content of each part (RFC 2046, 5.1.1).
     fn parse(body: &[u8], boundary: &str) -> Vec<(String, Vec<u8>)> {
         let delimiter = format!("\r\n--{boundary}");
         let body = [b"\r\n", body].concat();
@@ -107,7 +107,7 @@ mod tests {
         let lines =
             ["--THIS", "Content-Type: application/pdf", "Content-Range: bytes 500-999/8000"];
         let first: usize = lines.iter().map(|line| line.len() + 2).sum::<usize>() + 2;
-        // The second has the break before it, and two digits more.
+        // The second part has the line break before it, and two digits more.
         let expected = first + 500 + (first + 4) + 1000 + "\r\n--THIS--\r\n".len();
         assert_eq!(framing.length, expected as u64);
     }

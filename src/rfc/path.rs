@@ -1,5 +1,5 @@
-//! The path of a request target, decoded and without dot segments: what routes and files look at.
-//! The application gets the target's own bytes, never this copy.
+//! The path of a request target, decoded and without dot segments, for routes and files. The application gets the
+//! target's own bytes, never this copy.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ pub fn normalize(raw: &str) -> Option<Cow<'_, [u8]>> {
     normalize_bytes(raw.as_bytes())
 }
 
-/// The same for bytes that may be more than ASCII.
+/// Normalises bytes that may include others than ASCII.
 pub fn normalize_bytes(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
     if is_plain(raw) {
         return Some(Cow::Borrowed(raw));
@@ -26,7 +26,7 @@ pub fn normalize_bytes(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
     remove_dot_segments(&decode(raw)?).map(Cow::Owned)
 }
 
-/// The same for a path that is written as it is meant, without escapes.
+/// Normalises a literal path, which has no escapes.
 ///
 /// ```
 /// use sideman::rfc::path::literal;
@@ -37,7 +37,7 @@ pub fn literal(path: &[u8]) -> Option<Vec<u8>> {
     if path.contains(&0) { None } else { remove_dot_segments(path) }
 }
 
-/// Decodes `%XX` once and does nothing else; `None` if an escape is malformed or NUL is among it.
+/// Decodes `%XX` once and does nothing else; `None` if an escape is malformed or decodes to NUL.
 ///
 /// ```
 /// use sideman::rfc::path::decode;
@@ -60,7 +60,7 @@ pub fn decode(raw: &[u8]) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-/// Nothing to decode and nothing to remove, as in nearly every request.
+/// Whether there is nothing to decode and nothing to remove, as in nearly every request.
 fn is_plain(raw: &[u8]) -> bool {
     let mut after_slash = false;
     for &byte in raw {

@@ -1,45 +1,44 @@
-//! Byte ranges (RFC 9110, 14): from the text of a `Range` field to the bytes that are to be sent.
+//! Byte ranges (RFC 9110, 14): from the text of a `Range` field to the bytes to send.
 
 use std::ops::Range;
 
-/// What a `Range` field asks of a representation of a known size.
+/// The result of a `Range` field for a representation of a known size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestedRange {
-    /// No range that is honoured: the whole representation.
+    /// No range is honoured: send the whole representation.
     Whole,
     /// One range, never empty, within the size.
     Part(Range<u64>),
-    /// Two or more such ranges in the order in which they are to be sent. They lie apart, so that
-    /// together they are never more than the size.
+    /// Two or more such ranges, in the order in which they are sent. They do not overlap, so together they never exceed
+    /// the size.
     Parts(Vec<Range<u64>>),
     /// 416.
     Unsatisfiable,
 }
 
-/// One member of the list, seen against the size.
+/// One member of the list, resolved against the size.
 enum ResolvedSpec {
     Bytes(Range<u64>),
     Unsatisfiable,
     Invalid,
 }
 
-/// The ranges that a field may ask for. Longer lists are no client's that knows what it wants.
+/// The maximum number of ranges in a field. No useful client sends a longer list.
 const MOST_ASKED: usize = 64;
 
-/// The parts that an answer may have. Each costs a read of its own: CVE-2011-3192, the "Apache
-/// killer", was made of many small ones.
+/// The maximum number of parts in a response. Each costs a read of its own: CVE-2011-3192, the "Apache killer", used
+/// many small ones.
 const MOST_PARTS: usize = 16;
 
-/// Bytes that a part costs besides its content (RFC 9110, 15.3.7.2). Ranges with a smaller gap
-/// between them cost less when they are sent as one.
+/// Bytes that a part costs besides its content (RFC 9110, 15.3.7.2). Ranges with a smaller gap between them are cheaper
+/// as one part.
 const OVERHEAD: u64 = 80;
 
 /// Resolves a `Range` value.
 ///
-/// Another unit and an invalid value are ignored (RFC 9110, 14.2), and so is a value that asks for
-/// too many ranges or would be answered with too many parts: the answer is the whole then. Ranges
-/// that overlap, touch or nearly do are sent as one, in the place of the one mentioned first
-/// (15.3.7.2).
+/// Another unit and an invalid value are ignored (RFC 9110, 14.2). A value is also ignored if it asks for too many
+/// ranges or leads to too many parts. The whole representation is sent then. Ranges that overlap, touch or nearly do
+/// are sent as one, at the position of the one mentioned first (15.3.7.2).
 ///
 /// ```
 /// use sideman::rfc::range::{resolve, RequestedRange};
@@ -89,7 +88,7 @@ pub fn resolve(value: &str, size: u64) -> RequestedRange {
     }
 }
 
-/// The value of `Content-Range` for a part that is not empty (RFC 9110, 14.4).
+/// Returns the value of `Content-Range` for a part that is not empty (RFC 9110, 14.4).
 ///
 /// ```
 /// assert_eq!(sideman::rfc::range::content_range(&(7..10), 10), "bytes 7-9/10");
@@ -107,8 +106,8 @@ impl ResolvedSpec {
             return match number(last) {
                 None => Self::Invalid,
                 Some(0) => Self::Unsatisfiable,
-                // Satisfiable even if there is nothing (RFC 9110, 14.1.2), but then no 206 could
-                // say so: the range is empty.
+                // Satisfiable even if the representation is empty (RFC 9110, 14.1.2). But no 206 can express that, so
+                // the range is empty.
                 Some(length) => Self::Bytes(size.saturating_sub(length)..size),
             };
         }
@@ -127,10 +126,10 @@ impl ResolvedSpec {
     }
 }
 
-/// Adds a range, and makes one of all that it brings together.
+/// Adds a range, and merges all ranges that it joins.
 fn coalesce(parts: &mut Vec<Range<u64>>, mut range: Range<u64>) {
     let mut place = None;
-    // One that has grown may reach others: each turn takes one away, so this ends.
+    // A merged range may reach others. Each turn removes one, so this ends.
     while let Some(index) = parts.iter().position(|part| are_near(part, &range)) {
         let part = parts.remove(index);
         range = part.start.min(range.start)..part.end.max(range.end);
@@ -147,12 +146,12 @@ fn are_near(one: &Range<u64>, other: &Range<u64>) -> bool {
     gap < OVERHEAD
 }
 
-/// Without optional whitespace (RFC 9110, 5.6.3).
+/// Returns the text without optional whitespace (RFC 9110, 5.6.3).
 fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// Digits only; more than fits is as good as the largest number.
+/// Parses digits; a number that does not fit becomes the largest one.
 fn number(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -238,7 +237,7 @@ mod tests {
             ("bytes=,", 1000, Whole),
             ("bytes= , ,", 1000, Whole),
             ("bytes=0-0;-1", 1000, Whole),
-            // Members that can't be satisfied are left out, invalid ones spoil the list.
+            // Members that can't be satisfied are left out; an invalid one invalidates the list.
             ("bytes=2000-,0-0,1000-1000,-0", 1000, Part(0..1)),
             ("bytes=1000-,2000-2001,-0", 1000, Unsatisfiable),
             ("bytes=0-0,a", 1000, Whole),
@@ -253,7 +252,7 @@ mod tests {
             ("bytes=90-99,0-9", 1000, Parts(vec![90..100, 0..10])),
             ("bytes=0-,0-,0-", 1000, Part(0..1000)),
             ("bytes=10-19,0-,-5", 1000, Part(0..1000)),
-            // The order is that in which they were asked for first.
+            // The parts have the order in which they were requested first.
             ("bytes=900-,0-0,400-409", 1000, Parts(vec![900..1000, 0..1, 400..410])),
             ("bytes=900-,0-0,800-899", 1000, Parts(vec![800..1000, 0..1])),
             ("bytes=0-9,300-309,600-609,5-304", 1000, Parts(vec![0..310, 600..610])),
@@ -278,7 +277,7 @@ mod tests {
         assert_eq!(resolve(&list(17, 1000), size), RequestedRange::Whole);
         assert_eq!(resolve(&list(64, 10), size), RequestedRange::Part(0..631));
         assert_eq!(resolve(&list(65, 10), size), RequestedRange::Whole);
-        // Members count even if they can't be satisfied, so that the work has an end.
+        // Members count even if they can't be satisfied, so that the work is limited.
         assert_eq!(resolve(&list(65, 10), 1), RequestedRange::Whole);
         let killer: Vec<String> = (5..1300).map(|last| format!("5-{last}")).collect();
         assert_eq!(resolve(&format!("bytes=0-,{}", killer.join(",")), 2000), RequestedRange::Whole);
@@ -317,7 +316,7 @@ mod tests {
         ]
     }
 
-    /// Where a set of bytes begins and ends, its small gaps filled.
+    /// Returns the runs of a set of bytes, with its small gaps filled.
     fn runs(set: &[bool]) -> Vec<Range<u64>> {
         let mut runs: Vec<Range<u64>> = Vec::new();
         for (at, _) in (0..).zip(set).filter(|(_, is_in)| **is_in) {
@@ -362,7 +361,7 @@ mod tests {
             let mut sorted = received.clone();
             sorted.sort_by_key(|part| part.start);
             prop_assert_eq!(sorted, expected);
-            // The first member that lies in each part.
+            // The first member within each part.
             let mentioned: Vec<_> = received
                 .iter()
                 .map(|part| {

@@ -1,21 +1,21 @@
-//! The chunked transfer coding of a request's body, read strictly (RFC 9112, 7.1): where a body ends must not depend on
-//! who reads it. [`super::chunked`] decodes what applications send.
+//! Decodes the chunked transfer coding of a request's body strictly (RFC 9112, 7.1). Every reader must find one and the
+//! same end of a body. [`super::chunked`] decodes the responses of applications.
 
 use super::token::is_token_byte;
 
-/// Bytes of one chunk line, its extensions included, and of one trailer.
+/// The maximum number of bytes of one chunk line, including its extensions, and of one trailer.
 const LINE: usize = 4096;
-/// Bytes of all extensions of a body, and of all its trailers: they mean nothing here, and must not be most of what is
-/// read.
+/// The maximum number of bytes of all extensions and trailers of a body. They have no meaning here, and must not be the
+/// largest part of the input.
 const UNUSED: usize = 16 * 1024;
 /// The digits of the largest size that fits 63 bits, and zeros before it.
 const DIGITS: usize = 16;
 
-/// Decodes one body, of which more may come each time.
+/// A decoder of one body, which may arrive in pieces.
 #[derive(Debug, Default)]
 pub struct RequestChunkDecoder {
     state: RequestChunkState,
-    /// What has come of the line that is not complete.
+    /// The received part of an incomplete line.
     line: Vec<u8>,
     /// Bytes of extensions and trailers so far.
     unused: usize,
@@ -31,23 +31,23 @@ enum RequestChunkState {
     Trailer,
 }
 
-/// What the next bytes of a body are.
+/// The meaning of the next bytes of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestChunkStep {
     /// After `skip` bytes of the coding come `length` bytes of data.
     Data { skip: usize, length: usize },
-    /// All of them belong to the coding, and more must come.
+    /// All of them belong to the coding, and more must follow.
     More,
     /// The body ends after so many bytes, none of which is data.
     End(usize),
-    /// What comes after so many bytes is no chunked coding.
+    /// The bytes behind this position are not chunked coding.
     Malformed(usize),
 }
 
 // === impl RequestChunkDecoder ===
 
 impl RequestChunkDecoder {
-    /// Decodes up to the next data or the end. The bytes that a step describes are not given again.
+    /// Decodes up to the next data or the end. The caller must not pass the bytes that a step describes again.
     pub fn decode(&mut self, bytes: &[u8]) -> RequestChunkStep {
         let mut rest = bytes;
         loop {
@@ -129,7 +129,7 @@ impl RequestChunkDecoder {
     }
 }
 
-/// The size that a chunk line tells: digits, and extensions behind them, of which the length is given.
+/// Parses a chunk line: returns the chunk's size, and the length of the extensions behind it.
 fn size(line: &[u8]) -> Option<(u64, usize)> {
     let end = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
     let (digits, extensions) = line.split_at_checked(end)?;
@@ -140,7 +140,7 @@ fn size(line: &[u8]) -> Option<(u64, usize)> {
     (size <= u64::MAX >> 1).then_some((size, extensions.len()))
 }
 
-/// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112, 7.1.1).
+/// Whether the rest is `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112, 7.1.1).
 fn are_extensions(mut rest: &[u8]) -> bool {
     while !rest.is_empty() {
         let Some((b';', after)) = trim_start(rest).split_first() else { return false };
@@ -164,13 +164,13 @@ fn trim_start(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// What stands behind a token (RFC 9110, 5.6.2), if there is one.
+/// Returns the rest behind a token (RFC 9110, 5.6.2), if there is one.
 fn skip_token(bytes: &[u8]) -> Option<&[u8]> {
     let end = bytes.iter().position(|&byte| !is_token_byte(byte)).unwrap_or(bytes.len());
     if end > 0 { bytes.get(end..) } else { None }
 }
 
-/// What stands behind a quoted string (RFC 9110, 5.6.4), if there is one.
+/// Returns the rest behind a quoted string (RFC 9110, 5.6.4), if there is one.
 fn skip_quoted(bytes: &[u8]) -> Option<&[u8]> {
     let mut rest = bytes.strip_prefix(b"\"")?;
     loop {
@@ -182,7 +182,7 @@ fn skip_quoted(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Whether a trailer is a field. Sideman passes none on, so that its name makes no difference.
+/// Whether a trailer is a field. Sideman forwards none, so its name makes no difference.
 fn is_field(line: &[u8]) -> bool {
     skip_token(line).is_some_and(|rest| rest.starts_with(b":") && rest.iter().copied().all(is_text))
 }
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What pieces of a body come to: its data, and the bytes before its end or before what is malformed.
+    /// Decodes the pieces of a body: returns its data, and the step that ends it.
     fn decode(pieces: &[&[u8]]) -> (Vec<u8>, RequestChunkStep) {
         let (mut decoder, mut before, mut data) = (RequestChunkDecoder::default(), 0, Vec::new());
         for piece in pieces {
@@ -290,7 +290,7 @@ mod tests {
             let bytes: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
             assert!(matches!(end(&bytes), RequestChunkStep::Malformed(_)), "{body:?}");
         }
-        // Lines that have no end.
+        // Lines without an end.
         for line in
             [&b"1;aaaaaaaaaaaaaaaaaaaaaaa\r\nb\r\n"[..], b"0\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaa\r\n"]
         {
@@ -304,9 +304,9 @@ mod tests {
             let few = [first, &more.repeat(400)].concat();
             assert_eq!(end(&[&few]), RequestChunkStep::More, "{}", line.escape_ascii());
         }
-        // Small chunks without extensions may be as many as there are.
+        // The number of small chunks without extensions is not limited.
         assert_eq!(end(&[&b"1\r\nb\r\n".repeat(50_000)]), RequestChunkStep::More);
-        // A line that never ends.
+        // A line without an end.
         assert!(matches!(end(&[b"4;", &[b'a'; LINE]]), RequestChunkStep::Malformed(_)));
     }
 

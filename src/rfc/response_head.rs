@@ -1,22 +1,21 @@
-//! The head of a response of HTTP/1 as an application sends it (RFC 9112, 4 and 5). A proxy repairs what it has to: a bare
-//! LF for a line's end (2.2), space behind a name (5.1). Everything else that two readers could take differently is
-//! malformed.
+//! The head of an HTTP/1 response as an application sends it (RFC 9112, 4 and 5). A proxy repairs what it must: a bare
+//! LF as a line end (2.2), and space behind a name (5.1). Everything else that two readers could understand differently
+//! is malformed.
 
 use super::token;
 
-/// A status line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatusLine<'a> {
     /// HTTP/1.1, and not HTTP/1.0.
     pub is_http11: bool,
     /// Three digits.
     pub code: u16,
-    /// Empty where it has none, or one with other characters than ASCII has.
+    /// Empty if there is none, or if it contains characters beyond ASCII.
     pub reason: &'a str,
 }
 
-/// Splits a complete head, up to and with its empty line: its status line, and the lines of its fields, each with its
-/// end, as [`field`] reads them. `None` if it is no head of a response.
+/// Splits a complete head, including its empty line, into its status line and the lines of its fields. Each line has
+/// its end, as [`field`] expects. `None` if it is not the head of a response.
 pub fn split(head: &[u8]) -> Option<(StatusLine<'_>, impl Iterator<Item = &[u8]>)> {
     if has_stray_control(head) {
         return None;
@@ -26,8 +25,8 @@ pub fn split(head: &[u8]) -> Option<(StatusLine<'_>, impl Iterator<Item = &[u8]>
     Some((status, lines.take_while(|line| !trim_end(line).is_empty())))
 }
 
-/// The name and the value of a field, without the space around them. `None` if the line is malformed, or goes on with
-/// the one before (5.2).
+/// Returns the name and the value of a field, without the space around them. `None` if the line is malformed, or
+/// continues the one before (5.2).
 pub fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (name, mut rest) = line.split_at_checked(token::length(line))?;
     while let [b' ' | b'\t', behind @ ..] = rest {
@@ -59,8 +58,8 @@ fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
     Some(StatusLine { is_http11, code, reason: reason.unwrap_or_default() })
 }
 
-/// Whether there is a control character that is neither a tab nor a line's end. All bytes are looked at, many at a
-/// time, which costs less than to look at each line on its own.
+/// Whether there is a control character that is neither a tab nor a line end. It checks many bytes at a time, which
+/// costs less than checking each line.
 fn has_stray_control(head: &[u8]) -> bool {
     let is_stray = |byte: u8, next: u8| {
         ((byte < b' ') & (byte != b'\t') & (byte != b'\n') & !((byte == b'\r') & (next == b'\n')))
@@ -144,7 +143,7 @@ mod tests {
         assert!(split(b"HTTP/1.1 200 OK\nA: b\n\n").is_some());
     }
 
-    /// What httparse says of the same bytes.
+    /// The result of httparse for these bytes.
     type Read = (bool, u16, String, Vec<(String, Vec<u8>)>);
 
     fn by_httparse(head: &[u8]) -> Option<Read> {
@@ -186,7 +185,7 @@ mod tests {
                 head += if place == 0 { &end } else { "\r\n" };
             }
             head += "\r\n";
-            // What is behind the first empty line is no part of a head.
+            // The part behind the first empty line does not belong to a head.
             prop_assume!(!head.trim_end().contains("\n\r\n") && !head.trim_end().contains("\n\n"));
             prop_assert_eq!(by_this(head.as_bytes()), by_httparse(head.as_bytes()), "{:?}", head);
         }

@@ -1,5 +1,5 @@
-//! Header fields of a response as HTTP/1 writes them (RFC 9112, 5): a response of the application or of a file in
-//! memory is relayed in this form, without a map in between.
+//! Header fields of a response as HTTP/1 writes them (RFC 9112, 5). Responses of the application, and of files in
+//! memory, are relayed in this form, without a map in between.
 
 use std::ops::Range;
 
@@ -8,17 +8,17 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::request_parts::FieldName;
 
-/// Lines of fields, each with its CRLF; names are in lower case, with a colon behind them.
+/// Field lines, each with its CRLF. Names are in lower case, with a colon behind them.
 #[derive(Clone, Debug, Default)]
 pub struct ResponseLines {
     text: Bytes,
-    /// What its `Content-Length` says, if it has one.
+    /// The value of `Content-Length`, if there is one.
     pub length: Option<u64>,
     pub has_date: bool,
     pub has_request_id: bool,
 }
 
-/// Header lines that are being collected.
+/// A builder of header lines.
 #[derive(Debug, Default)]
 pub struct ResponseLinesBuilder {
     text: Vec<u8>,
@@ -30,12 +30,11 @@ pub struct ResponseLinesBuilder {
 // === impl ResponseLines ===
 
 impl ResponseLines {
-    /// The lines as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.text
     }
 
-    /// Names and values, in their order.
+    /// Iterates over names and values, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut rest = &self.text[..];
         std::iter::from_fn(move || {
@@ -45,7 +44,7 @@ impl ResponseLines {
         })
     }
 
-    /// The same fields, but for those of a name for which `is_kept` says no.
+    /// Returns the fields for whose names `is_kept` returns true.
     #[must_use]
     pub fn filtered(&self, is_kept: impl Fn(&[u8]) -> bool) -> Self {
         let mut kept = ResponseLinesBuilder::with_capacity(self.text.len());
@@ -58,7 +57,7 @@ impl ResponseLines {
         kept.build()
     }
 
-    /// The fields as a map, for those who change or look up single ones.
+    /// Returns the fields as a map, for callers that change or look up single ones.
     pub fn to_map(&self) -> HeaderMap {
         let mut map = HeaderMap::with_capacity(self.iter().count());
         for (name, value) in self.iter() {
@@ -73,7 +72,7 @@ impl ResponseLines {
     }
 }
 
-/// The first line's name and value, and what is behind it.
+/// Splits off the first line: its name, its value, and the rest.
 fn split(lines: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let end = memchr::memchr(b'\r', lines)?;
     let line = lines.get(..end)?;
@@ -100,13 +99,13 @@ impl From<&HeaderMap> for ResponseLines {
 // === impl ResponseLinesBuilder ===
 
 impl ResponseLinesBuilder {
-    /// With room for so many bytes.
+    /// Creates a builder with the given capacity in bytes.
     pub fn with_capacity(bytes: usize) -> Self {
         Self { text: Vec::with_capacity(bytes), ..Self::default() }
     }
 
-    /// Appends a field other than `Content-Length`. `name` is a token in any case, `value` has no control characters
-    /// but tabs.
+    /// Appends a field other than `Content-Length`. `name` is a token in any case; `value` has no control characters
+    /// except tabs.
     pub fn push(&mut self, known: FieldName, name: &[u8], value: &[u8]) {
         let at = self.text.len();
         for part in [name, b": ", value, b"\r\n"] {
@@ -115,7 +114,7 @@ impl ResponseLinesBuilder {
         self.note(known, at..at + name.len());
     }
 
-    /// Appends the line of such a field as it came, with its end. What a proxy has to repair is repaired
+    /// Appends the line of such a field as received, with its end. Repairs what a proxy must repair
     /// (`rfc::response_head`).
     pub fn push_line(&mut self, known: FieldName, (name, value): (&[u8], &[u8]), line: &[u8]) {
         let is_clean = line.ends_with(b"\r\n") && line.get(name.len()) == Some(&b':');
@@ -127,7 +126,7 @@ impl ResponseLinesBuilder {
         self.note(known, at..at + name.len());
     }
 
-    /// Puts the name of a new line into lower case.
+    /// Records the name of a new line, and converts it to lower case.
     fn note(&mut self, known: FieldName, name: Range<usize>) {
         self.has_date |= known == FieldName::Date;
         self.has_request_id |= known == FieldName::XRequestId;
@@ -139,7 +138,7 @@ impl ResponseLinesBuilder {
         }
     }
 
-    /// Appends `Content-Length`. To be called once at most.
+    /// Appends `Content-Length`. Must be called at most once.
     pub fn set_length(&mut self, length: u64) {
         self.text.extend_from_slice(b"content-length: ");
         self.text.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
@@ -147,7 +146,7 @@ impl ResponseLinesBuilder {
         self.length = Some(length);
     }
 
-    /// What was appended.
+    /// Returns the appended lines.
     pub fn build(self) -> ResponseLines {
         let Self { text, length, has_date, has_request_id } = self;
         ResponseLines { text: text.into(), length, has_date, has_request_id }

@@ -1,20 +1,20 @@
-//! The target of a request (RFC 9112, 3.2): which bytes it may hold as they are, in the path and in the query.
+//! The target of a request (RFC 9112, 3.2): which bytes the path and the query may hold unescaped.
 //!
-//! RFC 3986 has fewer; but browsers and curl send more, and servers agree about what they mean as long as none of
-//! them ends the target or begins a fragment.
+//! RFC 3986 allows fewer bytes, but browsers and curl send more. Servers agree on their meaning as long as none of them
+//! ends the target or begins a fragment.
 
 use std::borrow::Cow;
 
-/// A byte that a target may not hold where it is.
+/// A byte that is not allowed at its position in a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Misplaced {
     pub byte: u8,
-    /// How many bytes of the target are before it.
+    /// The number of bytes of the target before it.
     pub at: usize,
 }
 
-/// The first byte that may not be where it is: a space, a control character, `#`; in the path also `<`, `>` and
-/// the backtick, which every browser escapes there; and what is not UTF-8.
+/// Returns the first byte that is not allowed at its position: a space, a control character, or `#`; in the path also
+/// `<`, `>` and the backtick, which every browser escapes there; and bytes that are not UTF-8.
 ///
 /// ```
 /// use sideman::rfc::target::{Misplaced, misplaced};
@@ -30,7 +30,7 @@ pub fn misplaced(target: &[u8]) -> Option<Misplaced> {
     Some(Misplaced { byte: *target.get(at)?, at })
 }
 
-/// A target as it may stand in a `Location`, which is a URI (RFC 9110, 10.2.2): what it may not hold is escaped.
+/// Escapes a target for a `Location`, which is a URI (RFC 9110, 10.2.2).
 ///
 /// ```
 /// use sideman::rfc::target::escape;
@@ -51,7 +51,7 @@ pub fn escape(target: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Where the query begins.
+/// Returns where the query begins.
 fn query(target: &[u8]) -> usize {
     memchr::memchr(b'?', target).unwrap_or(target.len())
 }
@@ -65,7 +65,7 @@ fn is_allowed(byte: u8, is_query: bool) -> bool {
     }
 }
 
-/// What a URI does not hold as it is (RFC 3986, 2).
+/// Whether a URI can't hold this byte unescaped (RFC 3986, 2).
 fn is_escaped(byte: u8) -> bool {
     matches!(byte, b'"' | b'<' | b'>')
 }

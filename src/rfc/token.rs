@@ -16,7 +16,7 @@ pub const fn is_token_byte(byte: u8) -> bool {
         )
 }
 
-/// Which bytes may be part of a token.
+/// The bytes that may be part of a token.
 #[expect(clippy::indexing_slicing, reason = "the compiler does it, and sees every index")]
 const TOKEN: [bool; 256] = {
     let mut table = [false; 256];
@@ -28,13 +28,13 @@ const TOKEN: [bool; 256] = {
     table
 };
 
-/// Bytes of the token that a text begins with.
+/// Returns the length of the token that a text begins with.
 pub fn length(text: &[u8]) -> usize {
     let is_other = |&byte: &u8| !TOKEN.get(usize::from(byte)).is_some_and(|is_token| *is_token);
     text.iter().position(is_other).unwrap_or(text.len())
 }
 
-/// Whether this is a token: it has a byte at least.
+/// Whether this is a token, which has at least one byte.
 pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && length(bytes) == bytes.len()
 }

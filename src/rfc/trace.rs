@@ -7,7 +7,7 @@ pub fn is_request_id(value: &[u8]) -> bool {
         && value.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"._:=/+@-".contains(&byte))
 }
 
-/// The trace id of a `traceparent` value: 32 lowercase hex digits, not all zero.
+/// Returns the trace id of a `traceparent` value: 32 lowercase hex digits, not all zero.
 pub fn traceparent_id(value: &str) -> Option<&str> {
     let mut parts = value.split('-');
     let version = parts.next()?;
@@ -21,7 +21,7 @@ pub fn traceparent_id(value: &str) -> Option<&str> {
     is_valid.then_some(id)
 }
 
-/// The `Root` of an `X-Amzn-Trace-Id` value such as `Self=1-...;Root=1-67891233-abcdef0123456789`.
+/// Returns the `Root` of an `X-Amzn-Trace-Id` value such as `Self=1-...;Root=1-67891233-abcdef0123456789`.
 pub fn amazon_root(value: &str) -> Option<&str> {
     value.split(';').find_map(|part| part.trim().strip_prefix("Root=")).filter(|id| !id.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Fields behind a body (RFC 9110, 6.5): which may stand there, and who takes them.
+//! Trailers (RFC 9110, 6.5): which fields are allowed, and which recipients accept them.
 
 use http::{HeaderName, HeaderValue};
 
@@ -7,8 +7,8 @@ use super::{
     request_parts::{FieldName, Headers},
 };
 
-/// Whether a field means the same behind a body as before it. Those that frame, route, authenticate
-/// or say how the body is to be read do not (RFC 9110, 6.5.1), and neither do cookies.
+/// Whether a field has one meaning as a trailer and as a header field. Fields that frame, route, authenticate or
+/// describe how to read the body do not (RFC 9110, 6.5.1), and neither do cookies.
 pub fn is_allowed(name: &HeaderName) -> bool {
     let text = name.as_str();
     let is_early = matches!(
@@ -45,7 +45,7 @@ pub fn is_allowed(name: &HeaderName) -> bool {
     !is_early && !is_of_a_kind && !fields::is_hop_by_hop(name)
 }
 
-/// What may be announced of the names in the `Trailer` fields; `None` if that is nothing.
+/// Returns the names of the `Trailer` fields that may be announced; `None` if there are none.
 pub fn announced(values: &[&[u8]]) -> Option<HeaderValue> {
     let names = values.iter().flat_map(|value| value.split(|&byte| byte == b','));
     let names = names.map(<[u8]>::trim_ascii);
@@ -61,7 +61,7 @@ pub fn lists(announced: &HeaderValue, name: &HeaderName) -> bool {
     names.any(|one| one.eq_ignore_ascii_case(name.as_str().as_bytes()))
 }
 
-/// Whether a request says that trailers are welcome (RFC 9110, 10.1.4).
+/// Whether a request accepts trailers (RFC 9110, 10.1.4).
 pub fn are_taken(request: &Headers) -> bool {
     request.get_all(FieldName::Te).any(|value| {
         let mut codings = value.split(|&byte| byte == b',');

@@ -1,5 +1,5 @@
-//! Another protocol on the same connection (RFC 9110, 7.8). WebSocket is the only one that goes on:
-//! `h2c` and the like would carry requests past every rule there is.
+//! Upgrades to another protocol on a connection (RFC 9110, 7.8). WebSocket is the only one that is forwarded: `h2c` and
+//! similar protocols would carry requests past every rule.
 
 use http::{Method, Version};
 
@@ -8,11 +8,11 @@ use super::{
     request_parts::{FieldName, Headers, RequestParts},
 };
 
-/// Whether a request asks for WebSocket in a way that can be passed on (RFC 6455, 4.1): by GET, in
-/// HTTP/1.1, without a body.
+/// Whether a request asks for WebSocket in a form that can be forwarded (RFC 6455, 4.1): by GET, in HTTP/1.1, without a
+/// body.
 pub fn asks_for_websocket(request: &RequestParts) -> bool {
     let headers = &request.headers;
-    // First what hardly any request has.
+    // The rarest condition comes first.
     headers.contains(FieldName::Upgrade)
         && request.method == Method::GET
         && request.version == Version::HTTP_11

@@ -76,7 +76,7 @@ pub(super) enum PumpStep {
 /// Frames of this size are not copied: responses are read 16 KiB at a time, and at most half of that stays unused.
 const LARGE: usize = 8 * 1024;
 
-/// The maximum of bytes that are written to the file at once.
+/// The maximum number of bytes that are written to the file at once.
 const BATCH: u64 = 128 * 1024;
 
 // === impl RelayBuffer ===

@@ -30,7 +30,7 @@ pub(in crate::pipeline) enum AccelTarget<'a> {
     Sendfile(&'a [u8]),
 }
 
-/// The maximum of bytes of a name that the log shows.
+/// The maximum number of bytes of a name that the log shows.
 const SHOWN: usize = 256;
 
 /// Removes the fields and returns their values. If a field comes twice, the first counts, as in nginx.

@@ -12,7 +12,7 @@ use tokio::{task::spawn_local, time::timeout};
 
 use crate::body::{self, Body};
 
-/// The maximum of bytes to read. Opening a connection costs less than reading more.
+/// The maximum number of bytes to read. Opening a connection costs less than reading more.
 const MOST: u64 = 64 * 1024;
 /// The maximum time to read. Many applications announce the file's length and send no body, so no byte would ever come.
 const PATIENCE: Duration = Duration::from_millis(250);

@@ -32,7 +32,7 @@ pub(in crate::pipeline) async fn find(
     }
 }
 
-/// Adds to the error which path denies access.
+/// Replaces the system's error text by a description of the path that denies access, if one is found.
 async fn forbidden(locations: Vec<PathBuf>, error: Error) -> Error {
     let explain = move || {
         // The first of several that exists or can't be examined.

@@ -1,4 +1,4 @@
-//! Blocks to fields (RFC 7541, 3.2 and 6).
+//! Decodes header blocks into fields (RFC 7541, 3.2 and 6).
 
 use http::HeaderValue;
 
@@ -8,13 +8,13 @@ use super::{
     table::HpackTable,
 };
 
-/// What one direction of a connection remembers.
+/// The decoder's state for one direction of a connection.
 #[derive(Debug)]
 pub struct HpackDecoder {
     table: HpackTable,
     /// Whether a block has begun: the table's size may change before its first field only.
     is_amid: bool,
-    /// Where coded strings are decoded, one at a time.
+    /// The buffer in which coded strings are decoded, one at a time.
     scratch: Vec<u8>,
 }
 
@@ -27,8 +27,8 @@ impl Default for HpackDecoder {
 }
 
 impl HpackDecoder {
-    /// Decodes the fields that are complete in these bytes of a block; gives how many bytes they took. The
-    /// rest is to be given again, with what follows it.
+    /// Decodes the fields that are complete in these bytes of a block; returns how many bytes they took. The caller
+    /// must pass the rest again, with the bytes that follow it.
     pub fn decode(
         &mut self,
         block: &[u8],
@@ -41,7 +41,7 @@ impl HpackDecoder {
         Ok(block.len() - rest.len())
     }
 
-    /// The block is complete.
+    /// Ends the block.
     pub fn end(&mut self) {
         self.is_amid = false;
         if self.scratch.capacity() > 1024 {
@@ -49,13 +49,13 @@ impl HpackDecoder {
         }
     }
 
-    /// Bytes and entries of the dynamic table.
+    /// Returns the bytes and entries of the dynamic table.
     #[cfg(test)]
     pub(super) fn table(&self) -> (usize, usize) {
         (self.table.size(), self.table.count())
     }
 
-    /// The next field, if it is complete; takes it from the bytes.
+    /// Takes the next field from the bytes, if it is complete.
     fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<HpackField>, MalformedBlock> {
         let mut rest = *bytes;
         loop {
@@ -88,7 +88,7 @@ impl HpackDecoder {
         Ok(Some(field))
     }
 
-    /// A field of which the value stands here, and maybe the name (RFC 7541, 6.2).
+    /// Decodes a field with a literal value, and maybe a literal name (RFC 7541, 6.2).
     fn literal(
         &mut self,
         bytes: &mut &[u8],
@@ -113,7 +113,7 @@ impl HpackDecoder {
     }
 }
 
-/// A number of which the first byte has so many bits (RFC 7541, 5.1); `None` if it is not complete.
+/// Decodes a number whose first byte has `prefix` bits (RFC 7541, 5.1); `None` if it is not complete.
 fn integer(bytes: &mut &[u8], prefix: u32) -> Result<Option<usize>, MalformedBlock> {
     let Some((&first, mut rest)) = bytes.split_first() else { return Ok(None) };
     let max = (1_usize << prefix) - 1;
@@ -128,7 +128,7 @@ fn integer(bytes: &mut &[u8], prefix: u32) -> Result<Option<usize>, MalformedBlo
                 break;
             }
             shift += 7;
-            // Nothing that may be sent is so long.
+            // No valid string is so long.
             if shift > 21 {
                 return Err(MalformedBlock);
             }
@@ -138,8 +138,7 @@ fn integer(bytes: &mut &[u8], prefix: u32) -> Result<Option<usize>, MalformedBlo
     Ok(Some(number))
 }
 
-/// Makes something of a string, which stands here as it is or coded (RFC 7541, 5.2); `None` if it is not
-/// complete.
+/// Decodes a string, plain or coded (RFC 7541, 5.2), and converts it; `None` if it is not complete.
 fn string<T>(
     bytes: &mut &[u8],
     scratch: &mut Vec<u8>,

@@ -1,8 +1,8 @@
-//! One field line as HPACK gives it.
+//! One field line of HPACK.
 
 use http::{HeaderName, HeaderValue};
 
-/// A name as HTTP/2 knows it: pseudo-headers (RFC 9113, 8.3) and fields in lower case.
+/// A name in HTTP/2: a pseudo-header (RFC 9113, 8.3) or a field in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HpackName {
     Method,
@@ -10,10 +10,10 @@ pub enum HpackName {
     Authority,
     Path,
     Status,
-    /// Another one that begins with a colon.
+    /// Another name that begins with a colon.
     UnknownPseudo,
     Field(HeaderName),
-    /// Not the name of a field: with a capital letter, a space, or nothing in it (RFC 9113, 8.2.1).
+    /// An invalid name: with a capital letter, a space, or empty (RFC 9113, 8.2.1).
     Malformed,
 }
 
@@ -21,7 +21,7 @@ pub enum HpackName {
 #[derive(Clone, Debug)]
 pub struct HpackField {
     pub name: HpackName,
-    /// `None` has a control character in it.
+    /// `None` if it contains a control character.
     pub value: Option<HeaderValue>,
     /// Bytes of the name.
     pub name_length: usize,
@@ -31,7 +31,7 @@ pub struct HpackField {
     pub own: usize,
 }
 
-/// What cannot be decoded: nothing after it can be, so it ends the connection (RFC 9113, 4.3).
+/// The block cannot be decoded. Nothing after it can be, so the error ends the connection (RFC 9113, 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedBlock;
 
@@ -50,7 +50,7 @@ impl HpackName {
         }
     }
 
-    /// Bytes of a name in the fixed table.
+    /// Returns the bytes of a name in the fixed table.
     pub(super) fn length(&self) -> usize {
         match self {
             Self::Path => ":path".len(),

@@ -1,5 +1,5 @@
-//! The Huffman code of HPACK strings (RFC 7541, 5.2 and appendix B). The code is canonical: codes follow
-//! from their lengths, so only the lengths are written down. Strings are decoded four bits at a time.
+//! The Huffman code of HPACK strings (RFC 7541, 5.2 and appendix B). The code is canonical: codes follow from their
+//! lengths, so only the lengths are listed. Strings are decoded four bits at a time.
 
 use super::field::MalformedBlock;
 
@@ -117,7 +117,7 @@ const fn ends(tree: &CodeTree) -> [bool; 256] {
     ends
 }
 
-/// Appends what a coded string stands for: at most 8/5 of its length.
+/// Appends the decoded string, which has at most 8/5 of the coded length.
 pub(super) fn decode(coded: &[u8], text: &mut Vec<u8>) -> Result<(), MalformedBlock> {
     text.reserve(coded.len() * 8 / 5);
     let mut node = 0_u8;
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The code of each byte, made in another way than the tree.
+    /// Encodes a text with codes that are derived in another way than the tree.
     fn encode(text: &[u8]) -> Vec<u8> {
         let mut order: Vec<usize> = (0..LENGTHS.len()).collect();
         order.sort_by_key(|&symbol| (LENGTHS[symbol], symbol));

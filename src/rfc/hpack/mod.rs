@@ -1,6 +1,6 @@
-//! The compression of HTTP/2's header fields (RFC 7541), read side. A field that is malformed for HTTP is
-//! no error here: it is given as such, and the tables stay right, so that the next block can be read.
-//! Memory is bounded by the table's 4,096 bytes, and by the caller, who holds the block.
+//! Decodes the compressed header fields of HTTP/2 (RFC 7541). A field that is malformed for HTTP is no error here: it
+//! is returned as malformed, and the tables stay correct, so that the next block can be decoded. Memory is limited to
+//! the table's 4,096 bytes, besides the block, which the caller holds.
 
 mod decoder;
 mod field;

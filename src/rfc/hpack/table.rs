@@ -1,5 +1,5 @@
-//! The tables that HPACK refers to: the fixed one (RFC 7541, appendix A) and the one that a connection
-//! fills (RFC 7541, 2.3.2 and 4).
+//! The tables of HPACK: the fixed one (RFC 7541, appendix A) and the one that a connection fills (RFC 7541, 2.3.2 and
+//! 4).
 
 use std::collections::VecDeque;
 
@@ -7,12 +7,12 @@ use http::{HeaderName, HeaderValue, header};
 
 use super::field::{HpackField, HpackName, MalformedBlock};
 
-/// Bytes that the dynamic table holds at most: the default of `SETTINGS_HEADER_TABLE_SIZE`.
+/// The maximum size of the dynamic table in bytes: the default of `SETTINGS_HEADER_TABLE_SIZE`.
 pub(super) const MOST: usize = 4096;
-/// What an entry counts besides its name and value (RFC 7541, 4.1).
+/// The bytes that an entry counts besides its name and value (RFC 7541, 4.1).
 const OVERHEAD: usize = 32;
 
-/// The dynamic table. It keeps values as they are used, so that a request shares them and copies none.
+/// The dynamic table. It keeps values in their final form, so that a request shares them and copies none.
 #[derive(Debug)]
 pub(super) struct HpackTable {
     /// The newest first.
@@ -28,7 +28,7 @@ impl HpackTable {
         Self { entries: VecDeque::new(), size: 0, max: MOST }
     }
 
-    /// The field at an index of both tables together.
+    /// Returns the field at an index of both tables together.
     pub(super) fn get(&self, index: usize) -> Result<HpackField, MalformedBlock> {
         let fixed = index.checked_sub(1).ok_or(MalformedBlock)?;
         if let Some((name, value)) = FIXED.get(fixed) {
@@ -39,7 +39,7 @@ impl HpackTable {
         self.entries.get(fixed - FIXED.len()).cloned().ok_or(MalformedBlock)
     }
 
-    /// The name at an index, and its length.
+    /// Returns the name at an index, and its length.
     pub(super) fn name(&self, index: usize) -> Result<(HpackName, usize), MalformedBlock> {
         let fixed = index.checked_sub(1).ok_or(MalformedBlock)?;
         if let Some((name, _)) = FIXED.get(fixed) {
@@ -49,7 +49,7 @@ impl HpackTable {
         Ok((field.name.clone(), field.name_length))
     }
 
-    /// Adds a field; the oldest make room (RFC 7541, 4.4).
+    /// Adds a field and evicts the oldest ones (RFC 7541, 4.4).
     pub(super) fn insert(&mut self, field: HpackField) {
         let size = field.length + OVERHEAD;
         self.evict(self.max.saturating_sub(size));
@@ -59,7 +59,7 @@ impl HpackTable {
         }
     }
 
-    /// Changes what the table may hold (RFC 7541, 4.3).
+    /// Changes the maximum size of the table (RFC 7541, 4.3).
     pub(super) fn resize(&mut self, max: usize) -> Result<(), MalformedBlock> {
         if max > MOST {
             return Err(MalformedBlock);
@@ -69,7 +69,7 @@ impl HpackTable {
         Ok(())
     }
 
-    /// Removes the oldest entries until those that stay take so many bytes.
+    /// Evicts the oldest entries until the others fit the given size.
     fn evict(&mut self, max: usize) {
         while self.size > max
             && let Some(field) = self.entries.pop_back()

@@ -1,4 +1,4 @@
-//! The examples of RFC 7541, what must be refused, and anything at all.
+//! The examples of RFC 7541, malformed blocks, and arbitrary bytes.
 
 use proptest::prelude::*;
 
@@ -25,7 +25,7 @@ fn shown(field: &HpackField) -> String {
     format!("{name}: {value}")
 }
 
-/// The fields of a whole block.
+/// Returns the fields of a whole block.
 fn decoded(decoder: &mut HpackDecoder, block: &[u8]) -> Result<Vec<String>, MalformedBlock> {
     let mut fields = Vec::new();
     let taken = decoder.decode(block, |field| fields.push(shown(&field)))?;
@@ -79,7 +79,7 @@ fn examples_of_the_standard() {
     }
 }
 
-/// RFC 7541, appendix C.5 and C.6: a table of 256 bytes that throws entries out.
+/// RFC 7541, appendix C.5 and C.6: a table of 256 bytes that evicts entries.
 #[test]
 fn examples_of_the_standard_with_eviction() {
     let cookie = "set-cookie: foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1";
@@ -139,7 +139,7 @@ fn what_is_malformed_for_http_can_be_referred_to() {
     // Each by its index, the newest first; then a name of one with another value.
     let again = decoded(&mut decoder, &bytes("be bf c0 c1  7e 0164")).unwrap();
     assert_eq!(again, ["a: c", ":?: y", "a: ?", "?: b", "a: d"]);
-    // A name whose bytes were not kept counts with its length in the table all the same.
+    // A name whose bytes were not kept still counts in the table with its length.
     let size = decoder.table().0;
     assert_eq!(decoded(&mut decoder, &bytes("7f03 0165")).unwrap(), ["?: e"]);
     assert_eq!(decoder.table().0, size + 32 + 2);
@@ -182,7 +182,7 @@ fn an_entry_larger_than_the_table_empties_it() {
 }
 
 proptest! {
-    /// Whatever comes: no panic, no table above its bound, and what was cut into pieces is the same.
+    /// For any bytes, there is no panic, the table stays within its limit, and splitting the bytes changes nothing.
     #[test]
     fn anything_is_decoded_within_bounds(
         block in proptest::collection::vec(
@@ -212,7 +212,7 @@ proptest! {
         prop_assert_eq!(whole.table(), pieces.table());
     }
 
-    /// Literals come back, whatever is in them.
+    /// Encoded literals decode to their original, whatever is in them.
     #[test]
     fn literals(pairs in proptest::collection::vec(("[a-z0-9-]{1,30}", "[ -~]{0,200}"), 0..30)) {
         let mut block = Vec::new();

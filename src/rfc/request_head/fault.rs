@@ -1,8 +1,8 @@
-//! Why a head is refused, and how much it may have.
+//! The reasons for refusing a head, and the limits of its size.
 
 use crate::rfc::target::Misplaced;
 
-/// The most that a head may have.
+/// The limits of a head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeadLimits {
     /// Bytes of the request line, without its end.
@@ -11,40 +11,40 @@ pub struct HeadLimits {
     pub field: usize,
     /// Bytes of the whole head.
     pub head: usize,
-    /// Fields.
+    /// The number of fields.
     pub fields: usize,
 }
 
-/// Why a head is refused.
+/// The reason for refusing a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadFault {
     /// A bare CR or LF (RFC 9112, 2.2).
     LineEnd,
-    /// No method, target and version with one space between them (RFC 9112, 3).
+    /// The line is not a method, target and version with one space between them (RFC 9112, 3).
     RequestLine,
-    /// Another version than 1.0 and 1.1.
+    /// A version other than 1.0 and 1.1.
     Version,
-    /// A target with a byte that it may not hold as it is, or that is otherwise none.
+    /// An invalid target, with the byte that is not allowed, if that is the reason.
     Target(Option<Misplaced>),
-    /// A name that is none, a folded line, a control character (RFC 9112, 5).
+    /// An invalid name, a folded line, or a control character (RFC 9112, 5).
     Field,
     /// A `Content-Length` that is no number (RFC 9110, 8.6).
     Length,
-    /// More than one length, be they equal.
+    /// More than one length, even if they are equal.
     LengthRepeated,
     /// `Content-Length` beside `Transfer-Encoding` (RFC 9112, 6.1).
     LengthAndCoding,
-    /// Another transfer coding than `chunked`, or more than one.
+    /// A transfer coding other than `chunked`, or more than one.
     Coding,
     /// A transfer coding in HTTP/1.0, which has none (RFC 9112, 6.1).
     CodingTooEarly,
-    /// A pseudo-header that is missing, repeated, unknown, invalid or out of place (RFC 9113, 8.3).
+    /// A pseudo-header that is missing, repeated, unknown, invalid or misplaced (RFC 9113, 8.3).
     Pseudo,
-    /// A field that HTTP/2 has no use for: it means the connection (RFC 9113, 8.2.2).
+    /// A field about the connection, which HTTP/2 does not allow (RFC 9113, 8.2.2).
     ConnectionField,
-    /// An `:authority` that is none (RFC 9113, 8.3.1).
+    /// An invalid `:authority` (RFC 9113, 8.3.1).
     Authority,
-    /// A length, and no body (RFC 9113, 8.1.1).
+    /// A length without a body (RFC 9113, 8.1.1).
     BodyMissing,
     LineTooLong,
     FieldTooLong,

@@ -1,4 +1,4 @@
-//! The fields of a head that say where the request ends.
+//! The fields of a head that mark the end of the request.
 
 use super::{
     fault::{HeadFault, HeadLimits},
@@ -6,18 +6,18 @@ use super::{
 };
 use crate::rfc::request_parts::{FieldName, FieldSpan};
 
-/// How a request's end is told (RFC 9112, 6.3).
+/// How the end of a request is marked (RFC 9112, 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFraming {
-    /// By so many bytes; none if nothing is said.
+    /// By the number of bytes; 0 if no field names it.
     Length(u64),
     Chunked,
 }
 
-/// Fields that most requests have room for.
+/// The initial capacity: most requests have no more fields.
 const USUAL: usize = 24;
 
-/// What is known from the fields so far.
+/// The facts from the fields so far.
 #[derive(Debug)]
 pub(super) struct FramingFields {
     version: HttpVersion,
@@ -33,7 +33,7 @@ impl FramingFields {
         Self { version, lines: Vec::with_capacity(USUAL), length: None, is_chunked: false }
     }
 
-    /// Takes a line that begins at `begin` in the head.
+    /// Adds a line that begins at `begin` in the head.
     pub(super) fn add(
         &mut self,
         line: &[u8],
@@ -44,7 +44,7 @@ impl FramingFields {
         if self.lines.len() >= limits.fields {
             return Err(HeadFault::TooManyFields);
         }
-        // White space counts beyond the colon's own, as it does while the line still comes (`HeadScanner::check_rest`).
+        // White space besides that after the colon counts, as in an incomplete line (`HeadScanner::check_rest`).
         if name.len() + value.len() > limits.field || line.len() > limits.field + 2 {
             return Err(HeadFault::FieldTooLong);
         }
@@ -61,7 +61,7 @@ impl FramingFields {
             }
             self.is_chunked = true;
         }
-        // The value begins behind the name, the colon and the space that was trimmed.
+        // The value begins behind the name, the colon and the trimmed space.
         let rest = line.get(name.len() + 1..).unwrap_or_default();
         let value_at = begin + line.len() - trim_start(rest).len();
         self.lines.push(FieldSpan {
@@ -78,7 +78,7 @@ impl FramingFields {
         self.version
     }
 
-    /// The end of the head: how the request's end is told, and where the fields are.
+    /// Ends the head. Returns how the request's end is marked, and where the fields are.
     pub(super) fn end(self) -> Result<(BodyFraming, Vec<FieldSpan>), HeadFault> {
         let framing = match (self.length, self.is_chunked) {
             (Some(_), true) => return Err(HeadFault::LengthAndCoding),
@@ -89,7 +89,7 @@ impl FramingFields {
     }
 }
 
-/// Without spaces and tabs at its beginning.
+/// Returns the value without leading spaces and tabs.
 fn trim_start(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
@@ -97,12 +97,12 @@ fn trim_start(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// A head is never so long that a place in it does not fit.
+/// Converts a position. A head is never so long that one does not fit.
 fn number(place: usize) -> Result<u32, HeadFault> {
     u32::try_from(place).map_err(|_| HeadFault::HeadTooLong)
 }
 
-/// Digits alone: no sign, no list (RFC 9110, 8.6).
+/// Parses digits alone: no sign, no list (RFC 9110, 8.6).
 pub(super) fn length(value: &[u8]) -> Result<u64, HeadFault> {
     if value.contains(&b',') {
         return Err(HeadFault::LengthRepeated);
@@ -111,6 +111,6 @@ pub(super) fn length(value: &[u8]) -> Result<u64, HeadFault> {
         return Err(HeadFault::Length);
     }
     let number = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
-    // The largest that is nothing else to any parser; nobody has as much to send.
+    // The largest number that every parser reads alike; nobody sends as much.
     number.filter(|&number| number <= u64::MAX >> 1).ok_or(HeadFault::Length)
 }

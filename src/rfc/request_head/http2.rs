@@ -1,6 +1,6 @@
-//! The head of a request of HTTP/2, from its field lines (RFC 9113, 8.2 and 8.3), by the rules that hold
-//! for HTTP/1. Cookies that were split are joined (8.2.3), and sizes count as HTTP/1 would write them. A
-//! head with a fault is still described, as far as it can be: for the log, and for an answer.
+//! The head of an HTTP/2 request, made from its field lines (RFC 9113, 8.2 and 8.3) by the rules of HTTP/1. Split
+//! cookies are joined (8.2.3), and sizes count as HTTP/1 would write them. A head with a fault is described as far as
+//! possible, for the log and for a response.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Version, header, uri::Authority};
@@ -16,12 +16,12 @@ use crate::rfc::{
     request_parts::{FieldSpan, Headers, RequestParts, RequestTarget},
 };
 
-/// Bytes that are told of a target with a fault.
+/// The maximum number of bytes that are reported of a target with a fault.
 const REPORTED: usize = 1024;
 /// Bytes that a field takes besides its name and value.
 const PLACE: usize = size_of::<(HeaderName, HeaderValue)>() + size_of::<FieldSpan>();
 
-/// Takes the field lines of one request.
+/// Collects the field lines of one request.
 #[derive(Debug)]
 pub struct FieldLines {
     limits: HeadLimits,
@@ -32,7 +32,7 @@ pub struct FieldLines {
     headers: Vec<(HeaderName, HeaderValue)>,
     /// The only cookie so far.
     cookie: Option<HeaderValue>,
-    /// All of them, once there is another.
+    /// All cookies, once there is a second one.
     cookies: Vec<u8>,
     length: Option<u64>,
     /// Bytes of memory that no other request shares.
@@ -43,21 +43,21 @@ pub struct FieldLines {
     fault: Option<HeadFault>,
 }
 
-/// A request, or what can be told of one with a fault.
+/// A request, or what can be reported of one with a fault.
 #[derive(Debug)]
 pub struct Http2Head {
     pub parts: RequestParts,
-    /// The length of its body, if it says one.
+    /// The announced length of its body, if there is one.
     pub length: Option<u64>,
     pub fault: Option<HeadFault>,
-    /// Bytes of memory that its fields take. What a client refers to again is shared, and does not count.
+    /// Bytes of memory that its fields take. Fields that a client refers to again are shared, and do not count.
     pub memory: usize,
 }
 
 // === impl Http2Head ===
 
 impl Http2Head {
-    /// Keeps only what is told of a request that is refused.
+    /// Keeps only the reported parts of a refused request.
     pub fn keep_reported(&mut self) {
         self.parts.keep_only(&reported_fields::REPORTED);
     }
@@ -84,7 +84,7 @@ impl FieldLines {
         }
     }
 
-    /// Takes the next field line.
+    /// Adds the next field line.
     pub fn add(&mut self, field: HpackField) {
         let HpackField { name, value, own, .. } = field;
         let Some(value) = value.filter(|value| !has_outer_space(value.as_bytes())) else {
@@ -115,7 +115,7 @@ impl FieldLines {
         }
     }
 
-    /// The request; `ends_stream` tells that no body follows.
+    /// Ends the head and returns the request; `ends_stream` means that no body follows.
     pub fn end(mut self, ends_stream: bool) -> Http2Head {
         let finished = self.finish(ends_stream);
         let (method, target, fault) = match (self.fault, finished) {
@@ -136,14 +136,14 @@ impl FieldLines {
     fn refuse(&mut self, fault: HeadFault) {
         if self.fault.is_none() {
             self.fault = Some(fault);
-            // What is not told is not kept.
+            // Parts that are not reported are not kept.
             self.cookie = None;
             self.cookies = Vec::new();
             self.keep_reported();
         }
     }
 
-    /// Lets go of what is not told.
+    /// Drops everything that is not reported.
     fn keep_reported(&mut self) {
         for (name, value) in std::mem::take(&mut self.headers) {
             self.keep_if_reported(name, value);
@@ -161,7 +161,7 @@ impl FieldLines {
         }
     }
 
-    /// Tells the authority as the host.
+    /// Reports the authority as the host.
     fn keep_host(&mut self) {
         let authority = self.authority.take().filter(|value| host::is_valid(value.as_bytes()));
         if let Some(authority) = authority.filter(|value| value.len() <= REPORTED)
@@ -190,7 +190,7 @@ impl FieldLines {
         Ok(())
     }
 
-    /// A client may split a cookie, so that its parts are compressed (RFC 9113, 8.2.3).
+    /// Adds a cookie. A client may split a cookie, so that its parts are compressed (RFC 9113, 8.2.3).
     fn add_cookie(&mut self, value: HeaderValue) -> Result<(), HeadFault> {
         let first = self.cookie.as_ref().map(HeaderValue::as_bytes);
         let before = first.unwrap_or(&self.cookies).len();
@@ -210,14 +210,14 @@ impl FieldLines {
         Ok(())
     }
 
-    /// The cookie, in as much memory as it takes.
+    /// Returns the whole cookie, without spare capacity.
     fn take_cookie(&mut self) -> Result<Option<HeaderValue>, HeadFault> {
         if self.cookies.is_empty() {
             return Ok(self.cookie.take().filter(|cookie| !cookie.is_empty()));
         }
         self.memory += self.cookies.len();
         let cookies = Bytes::from(std::mem::take(&mut self.cookies).into_boxed_slice());
-        // What consists of valid values is one.
+        // A concatenation of valid values is valid.
         HeaderValue::from_maybe_shared(cookies).map(Some).map_err(|_| HeadFault::Field)
     }
 
@@ -230,7 +230,7 @@ impl FieldLines {
         if self.size > self.limits.head { Err(HeadFault::HeadTooLong) } else { Ok(()) }
     }
 
-    /// Looks at what can only be said of the whole; gives what the request is for.
+    /// Checks the head as a whole; returns the method and the target.
     fn finish(&mut self, ends_stream: bool) -> Result<(Method, RequestTarget), HeadFault> {
         if let Some(cookie) = self.take_cookie()? {
             self.count("cookie".len() + cookie.len())?;
@@ -278,7 +278,7 @@ impl FieldLines {
         Ok((method, target))
     }
 
-    /// The method and the path, where they can be told.
+    /// Returns the method and the path, as far as they are valid.
     fn recover(&self) -> (Method, RequestTarget) {
         let method = self.method.as_ref().map(HeaderValue::as_bytes);
         let method = method.filter(|method| line::is_method(method)).unwrap_or(b"-");
@@ -290,7 +290,7 @@ impl FieldLines {
     }
 }
 
-/// Takes the field lines behind a request's body, of which nothing is kept: trailers are not passed on.
+/// Checks the field lines behind a request's body. None is kept, because trailers are not forwarded.
 #[derive(Debug)]
 pub struct TrailerLines {
     limits: HeadLimits,
@@ -306,7 +306,7 @@ impl TrailerLines {
         Self { limits, count: 0, size: 0, fault: None }
     }
 
-    /// Takes the next field line.
+    /// Checks the next field line.
     pub fn add(&mut self, field: &HpackField) {
         self.count += 1;
         self.size += field.length + ": \r\n".len();
@@ -334,13 +334,13 @@ impl TrailerLines {
         self.fault.get_or_insert(fault);
     }
 
-    /// What is wrong with them.
+    /// Returns the first fault.
     pub fn fault(&self) -> Option<HeadFault> {
         self.fault
     }
 }
 
-/// Whether a field means the connection, which HTTP/2 says by its frames (RFC 9113, 8.2.2).
+/// Whether a field concerns the connection, for which HTTP/2 uses frames (RFC 9113, 8.2.2).
 fn is_of_connection(name: &str, value: &HeaderValue) -> bool {
     match name {
         "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" => true,
@@ -354,7 +354,8 @@ fn has_outer_space(value: &[u8]) -> bool {
     matches!(value, [b' ' | b'\t', ..] | [.., b' ' | b'\t'])
 }
 
-/// Whoever ended TLS says `https` of what comes to us in the clear, and other schemes are not served.
+/// Parses the scheme. A proxy that terminated TLS sends `https` for requests that arrive in the clear; other schemes
+/// are not served.
 fn scheme(value: &HeaderValue) -> Result<&'static str, HeadFault> {
     match value.as_bytes() {
         scheme if scheme.eq_ignore_ascii_case(b"http") => Ok("http"),
@@ -363,7 +364,7 @@ fn scheme(value: &HeaderValue) -> Result<&'static str, HeadFault> {
     }
 }
 
-/// A path with a query, or the asterisk of OPTIONS (RFC 9113, 8.3.1).
+/// Parses a path with a query, or the asterisk of OPTIONS (RFC 9113, 8.3.1).
 fn path(value: &[u8]) -> Result<RequestTarget, HeadFault> {
     if !value.starts_with(b"/") && value != b"*" {
         return Err(HeadFault::Target(None));

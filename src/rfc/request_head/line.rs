@@ -7,7 +7,7 @@ use http::Uri;
 use super::fault::{HeadFault, HeadLimits};
 use crate::rfc::{target, token};
 
-/// The longest method; those that are registered have at most 17 letters.
+/// The longest method; registered ones have at most 17 letters.
 const METHOD: usize = 32;
 
 /// The version that a request line names.
@@ -17,21 +17,21 @@ pub(super) enum HttpVersion {
     OneOne,
 }
 
-/// What there is to know of a request line.
+/// A parsed request line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RequestLine {
     pub(super) version: HttpVersion,
     /// Bytes of the method, which the line begins with.
     pub(super) method: usize,
-    /// Where its target is.
+    /// The position of the target.
     pub(super) target: Range<usize>,
 }
 
-/// What a byte may be part of.
+/// The classes of a byte.
 const TOKEN: u8 = 1;
 const TARGET: u8 = 2;
 
-/// The grammar of single bytes: a token (RFC 9110, 5.6.2), the usual target (RFC 3986, 3.3 and 3.4).
+/// The classes of each byte: a token (RFC 9110, 5.6.2), the usual target (RFC 3986, 3.3 and 3.4).
 #[expect(clippy::indexing_slicing, reason = "the compiler does it, and sees every index")]
 const CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
@@ -60,7 +60,7 @@ const fn is_among(list: &[u8], byte: u8) -> bool {
     false
 }
 
-/// Whether this is a method (RFC 9110, 9.1), and none that is longer than any.
+/// Whether this is a method (RFC 9110, 9.1) within the length limit.
 pub(super) fn is_method(text: &[u8]) -> bool {
     !text.is_empty() && text.len() <= METHOD && all(text, TOKEN)
 }
@@ -73,7 +73,7 @@ fn is(byte: u8, class: u8) -> bool {
     CLASSES.get(usize::from(byte)).is_some_and(|classes| classes & class != 0)
 }
 
-/// Whether all bytes are of a class. Without an early end, which the usual case would pay for.
+/// Whether all bytes are of a class. It has no early exit, which would slow down the usual case.
 fn all(bytes: &[u8], class: u8) -> bool {
     bytes.iter().fold(true, |all, &byte| all & is(byte, class))
 }
@@ -83,10 +83,10 @@ fn is_control(byte: u8) -> bool {
     (byte < b' ') & (byte != b'\t') | (byte == 0x7f)
 }
 
-/// Checks so many lines, of which each ends with CR and LF, for other control characters. They are
-/// counted for many bytes at a time, which costs less than to look at each line's value on its own.
+/// Checks `count` lines, each of which ends with CR and LF, for other control characters. They are counted for many
+/// bytes at a time, which costs less than checking each line's value.
 pub(super) fn check_controls(lines: &[u8], count: usize) -> Result<(), HeadFault> {
-    // So few at a time that their sum fits a byte.
+    // Small blocks, so that their sum fits a byte.
     let found = lines.chunks(255).map(|bytes| {
         usize::from(bytes.iter().fold(0, |sum, &byte| sum + u8::from(is_control(byte))))
     });
@@ -99,7 +99,7 @@ pub(super) fn check_controls(lines: &[u8], count: usize) -> Result<(), HeadFault
     Err(fault(line.unwrap_or_default(), HeadFault::Field))
 }
 
-/// Reads a request line.
+/// Parses a request line.
 pub(super) fn request(line: &[u8], limits: &HeadLimits) -> Result<RequestLine, HeadFault> {
     if line.len() > limits.line {
         return Err(HeadFault::LineTooLong);
@@ -125,9 +125,9 @@ pub(super) fn request(line: &[u8], limits: &HeadLimits) -> Result<RequestLine, H
     Ok(RequestLine { version, method: method.len(), target: begin..begin + target.len() })
 }
 
-/// A field's name, and its value without the space around it; control characters are looked for apart.
+/// Parses a field: its name, and its value without the space around it. It does not check for control characters.
 pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), HeadFault> {
-    // A colon is no part of a token: the first byte that is none has to be one.
+    // A colon is not part of a token: the first byte behind the token must be one.
     let end = token::length(line);
     match line.split_at_checked(end) {
         Some((name, [b':', value @ ..])) if end > 0 => Ok((name, trim(value))),
@@ -135,12 +135,12 @@ pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), HeadFault> {
     }
 }
 
-/// The same for a line that nobody has looked at.
+/// Parses the field of a line that is not checked for control characters yet.
 pub(super) fn clean_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     if line.iter().any(|&byte| is_control(byte)) { None } else { field(line).ok() }
 }
 
-/// The method and the target of a line, where they can be read.
+/// Returns the method and the target of a line, as far as they are valid.
 pub(super) fn recover(line: &[u8]) -> (&str, &str) {
     let mut words = line.split(|&byte| byte == b' ');
     let method = words.next().filter(|word| is_method(word));
@@ -149,7 +149,7 @@ pub(super) fn recover(line: &[u8]) -> (&str, &str) {
     (method.and_then(text).unwrap_or("-"), target.and_then(text).unwrap_or("*"))
 }
 
-/// Without spaces and tabs at both ends: other white space is none here.
+/// Returns the value without spaces and tabs at both ends. Other white space does not count.
 pub(super) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -162,8 +162,8 @@ fn split_at(line: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     Some((line.get(..at)?, line.get(at + 1..)?))
 }
 
-/// Checks that a target can be told to the application byte for byte. Whether one that is no path suits its method is
-/// looked at later, by `pipeline/guard.rs`.
+/// Checks that a target can be forwarded byte for byte. `pipeline/guard.rs` checks later whether a target that is no
+/// path suits its method.
 pub(super) fn check_target(target: &[u8]) -> Result<(), HeadFault> {
     let is_path = target.first() == Some(&b'/');
     if is_path && all(target, TARGET) {
@@ -176,7 +176,7 @@ pub(super) fn check_target(target: &[u8]) -> Result<(), HeadFault> {
     if is_path {
         return Ok(());
     }
-    // Only the absolute form has a query behind something else than a path.
+    // Only the absolute form can have a query behind something other than a path.
     let site = match memchr::memchr(b'?', target) {
         Some(query) if memchr::memmem::find(target, b"://").is_some_and(|at| at < query) => {
             target.get(..query).unwrap_or_default()
@@ -186,8 +186,7 @@ pub(super) fn check_target(target: &[u8]) -> Result<(), HeadFault> {
     if Uri::try_from(site).is_ok() { Ok(()) } else { Err(HeadFault::Target(None)) }
 }
 
-/// Why a line is refused that has a fault: what is worse than that is named first. A bare CR is a line's
-/// end to some.
+/// Returns the worst fault of a line whose own fault is `other`. Some servers take a bare CR for a line end.
 pub(super) fn fault(line: &[u8], other: HeadFault) -> HeadFault {
     let is_value =
         matches!(other, HeadFault::Length | HeadFault::LengthRepeated | HeadFault::Coding);

@@ -1,6 +1,6 @@
-//! The head of a request of HTTP/1 as it comes over the wire, looked at strictly (RFC 9112, 2 to 7):
-//! what two servers could read differently is a [`HeadFault`], never repaired. Every parser behind this
-//! one may be lenient, for it sees only heads that leave no choice.
+//! The head of an HTTP/1 request, checked strictly (RFC 9112, 2 to 7). Bytes that two servers could read differently
+//! are a [`HeadFault`] and are never repaired. So the parsers behind this one may be lenient: they only see unambiguous
+//! heads.
 
 mod fault;
 mod framing;
@@ -21,10 +21,10 @@ pub use self::{
 };
 use super::request_parts::{FieldSpan, RequestParts};
 
-/// What there is to know of a head that may pass.
+/// A head that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScannedHead {
-    /// Bytes, with the empty line at its end.
+    /// Bytes, including the empty line at the end.
     pub length: usize,
     pub framing: BodyFraming,
     version: line::HttpVersion,
@@ -33,12 +33,12 @@ pub struct ScannedHead {
     lines: Vec<FieldSpan>,
 }
 
-/// Looks at one head, of which more may come each time.
+/// A scanner of one head, which may arrive in pieces.
 #[derive(Debug, Default)]
 pub struct HeadScanner {
-    /// Where the line begins that is not complete.
+    /// The position of the incomplete line.
     begin: usize,
-    /// How far its end was looked for.
+    /// The position up to which the line's end was searched.
     searched: usize,
     /// `None` until the request line was read.
     fields: Option<FramingFields>,
@@ -50,8 +50,8 @@ pub struct HeadScanner {
 // === impl HeadScanner ===
 
 impl HeadScanner {
-    /// Looks at what has come of a head from its first byte on; the same bytes as the last time, and
-    /// maybe more. `None` if the end is not among it.
+    /// Scans the bytes of a head from its first byte on. Each call must pass the bytes of the last one, and may add
+    /// more. `None` if the end has not arrived.
     pub fn scan(
         &mut self,
         bytes: &[u8],
@@ -104,7 +104,7 @@ impl HeadScanner {
         Ok(None)
     }
 
-    /// A line that has not ended must not grow for ever, and what is no HTTP need not go on.
+    /// Checks an incomplete line: it must not grow without limit, and bytes that are not HTTP are refused early.
     fn check_rest(&self, bytes: &[u8], limits: &HeadLimits) -> Result<(), HeadFault> {
         let rest = bytes.get(self.begin..).unwrap_or_default();
         let (limit, fault) = match self.fields {
@@ -112,7 +112,7 @@ impl HeadScanner {
             // The colon and its space.
             Some(_) => (limits.field + 2, HeadFault::FieldTooLong),
         };
-        // The end may have come by half.
+        // Half of the line end may have arrived.
         if rest.len() > limit + 1 {
             return Err(fault);
         }
@@ -131,7 +131,7 @@ impl HeadScanner {
 // === impl ScannedHead ===
 
 impl ScannedHead {
-    /// What it says; `bytes` are those that were scanned, as many as it has.
+    /// Converts the head to its parts; `bytes` must be exactly the scanned bytes.
     pub fn into_parts(self, bytes: BytesMut) -> RequestParts {
         let version = match self.version {
             line::HttpVersion::One => http::Version::HTTP_10,
@@ -141,8 +141,8 @@ impl ScannedHead {
     }
 }
 
-/// What can be told of a head that was refused: the method and the target, where they can be read,
-/// and the lines behind them that are fields.
+/// Returns what can be reported of a refused head: the method and the target, as far as they are valid, and the lines
+/// behind them that are fields.
 pub fn recover(head: &[u8]) -> (&str, &str, impl Iterator<Item = (&[u8], &[u8])>) {
     let mut lines = head.split(|&byte| byte == b'\n').map(|line| line.trim_ascii_end());
     let start = lines.find(|line| !line.is_empty()).unwrap_or_default();

@@ -1,8 +1,8 @@
-//! What is told of a head with a fault.
+//! The fields that are reported of a head with a fault.
 
 use crate::rfc::request_parts::FieldName;
 
-/// Fields that the log and the answer make use of.
+/// Fields that the log and the response use.
 pub(super) const REPORTED: [FieldName; 9] = [
     FieldName::Accept,
     FieldName::Host,
@@ -15,7 +15,7 @@ pub(super) const REPORTED: [FieldName; 9] = [
     FieldName::XRequestId,
 ];
 
-/// Whether a field is told of a head that is refused.
+/// Whether a field is reported of a refused head.
 pub fn is_reported(name: &[u8]) -> bool {
     REPORTED.contains(&FieldName::of(name))
 }

@@ -1,4 +1,4 @@
-//! Heads, whole and in pieces.
+//! Tests of heads, whole and in pieces.
 
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ fn scan(head: &[u8]) -> Result<Option<ScannedHead>, HeadFault> {
     HeadScanner::default().scan(head, &LIMITS)
 }
 
-/// The same bytes one after the other.
+/// Scans a head byte by byte.
 fn scan_slowly(head: &[u8]) -> Result<Option<ScannedHead>, HeadFault> {
     let mut scanner = HeadScanner::default();
     for length in 1..=head.len() {
@@ -23,7 +23,7 @@ fn scan_slowly(head: &[u8]) -> Result<Option<ScannedHead>, HeadFault> {
     Ok(None)
 }
 
-/// What a head that passes comes to.
+/// Describes the result for a head.
 fn reported(found: Result<Option<ScannedHead>, HeadFault>, bytes: &[u8]) -> String {
     let head = found.unwrap().unwrap();
     let (length, framing) = (head.length, head.framing);
@@ -182,7 +182,7 @@ fn limits_are_exact() {
             .find_map(|end| scanner.scan(&text.as_bytes()[..end], &limits).transpose());
         assert_eq!(slowly.and_then(Result::err), expected, "{text}");
     }
-    // What does not end is not waited for.
+    // An endless line is refused early.
     for text in ["a".repeat(66), format!("{start}{}", "b".repeat(52))] {
         assert!(scan(text.as_bytes()).is_err(), "{text}");
     }

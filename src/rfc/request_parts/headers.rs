@@ -1,12 +1,12 @@
-//! The header fields of a request as they came: bytes, and where in them names and values are. Nothing is copied
-//! or allocated for a field.
+//! The header fields of a request as the client sent them: the bytes, and the positions of names and values in them.
+//! Nothing is copied or allocated for a single field.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
 use super::name::FieldName;
 
-/// Header fields in the order in which they came.
+/// Header fields in the order in which the client sent them.
 #[derive(Clone, Debug, Default)]
 pub struct Headers {
     text: HeaderBytes,
@@ -15,21 +15,21 @@ pub struct Headers {
     present: u64,
 }
 
-/// Where the bytes of the fields are.
+/// The memory of the fields.
 #[derive(Clone, Debug)]
 enum HeaderBytes {
-    /// In the head that they came in (HTTP/1).
+    /// The head in which they were sent (HTTP/1).
     Head(Bytes),
-    /// Each for itself: HTTP/2 shares those that a client refers to again, so that a small head can't become a large
-    /// one in memory.
+    /// One value for each field. HTTP/2 shares those that a client refers to again, so that a small head can't become a
+    /// large one in memory.
     Shared(Vec<(HeaderName, HeaderValue)>),
 }
 
-/// Where one field is.
+/// The position of one field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldSpan {
     pub name: FieldName,
-    /// Where its name begins in the head, and its value, with their lengths.
+    /// The position of its name in the head, and of its value, with their lengths.
     pub name_at: u32,
     pub name_length: u32,
     pub value_at: u32,
@@ -39,13 +39,13 @@ pub struct FieldSpan {
 // === impl Headers ===
 
 impl Headers {
-    /// The fields of a head, whose names are in lower case unless they are listed.
+    /// Creates the fields of a head. Names must be in lower case unless they are listed.
     pub(super) fn of_head(head: Bytes, lines: Vec<FieldSpan>) -> Self {
         let present = lines.iter().fold(0, |bits, line| bits | line.name.bit());
         Self { text: HeaderBytes::Head(head), lines, present }
     }
 
-    /// Fields that have their own memory.
+    /// Creates fields that have their own memory.
     pub fn shared(fields: Vec<(HeaderName, HeaderValue)>) -> Self {
         let line = |(name, _): &(HeaderName, HeaderValue)| FieldSpan {
             name: FieldName::of(name.as_str().as_bytes()),
@@ -59,7 +59,7 @@ impl Headers {
         Self { text: HeaderBytes::Shared(fields), lines, present }
     }
 
-    /// The same fields, but only those with these names.
+    /// Returns only the fields with these names.
     #[must_use]
     pub fn only(&self, names: &[FieldName]) -> Self {
         let kept = self.iter().filter(|(name, ..)| names.contains(name));
@@ -69,12 +69,12 @@ impl Headers {
         Self::shared(owned.collect())
     }
 
-    /// Bytes of all names and values.
+    /// Returns the total bytes of all names and values.
     pub fn bytes(&self) -> usize {
         self.iter().map(|(_, name, value)| name.len() + value.len()).sum()
     }
 
-    /// Keeps only the fields with these names, and no memory of the others. HTTP/2's own stay shared.
+    /// Keeps only the fields with these names, and releases the memory of the others. HTTP/2's fields stay shared.
     pub(super) fn keep_only(&mut self, names: &[FieldName]) {
         let kept = |name: &HeaderName| names.contains(&FieldName::of(name.as_str().as_bytes()));
         *self = match &mut self.text {
@@ -85,46 +85,45 @@ impl Headers {
         };
     }
 
-    /// How many fields there are.
+    /// Returns the number of fields.
     pub fn len(&self) -> usize {
         self.lines.len()
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// Whether a field of this name is among them.
+    /// Whether a field of this name exists.
     pub fn contains(&self, name: FieldName) -> bool {
         self.present & name.bit() != 0
     }
 
-    /// The value of the first field of this name.
+    /// Returns the value of the first field of this name.
     pub fn get(&self, name: FieldName) -> Option<&[u8]> {
         self.get_all(name).next()
     }
 
-    /// The value of the first field of this name, if it is visible ASCII.
+    /// Returns the value of the first field of this name, if it is visible ASCII.
     pub fn get_str(&self, name: FieldName) -> Option<&str> {
         let value = std::str::from_utf8(self.get(name)?).ok()?;
         value.bytes().all(|byte| byte == b'\t' || (b' '..0x7f).contains(&byte)).then_some(value)
     }
 
-    /// The values of all fields of this name, in their order.
+    /// Iterates over the values of all fields of this name, in their order.
     pub fn get_all(&self, name: FieldName) -> impl DoubleEndedIterator<Item = &[u8]> {
         let lines = if self.contains(name) { self.lines.as_slice() } else { &[] };
         let lines = lines.iter().enumerate().filter(move |(_, line)| line.name == name);
         lines.map(|(index, line)| self.value(index, line))
     }
 
-    /// All fields in their order: each with its number, its name in lower case and its value.
+    /// Iterates over all fields in their order: each with its number, its name in lower case and its value.
     pub fn iter(&self) -> impl Iterator<Item = (FieldName, &[u8], &[u8])> {
         let lines = self.lines.iter().enumerate();
         lines.map(|(index, line)| (line.name, self.name(index, line), self.value(index, line)))
     }
 
-    /// Bytes of the head.
+    /// Returns the bytes of the head.
     pub(super) fn head(&self) -> &[u8] {
         match &self.text {
             HeaderBytes::Head(bytes) => bytes,
@@ -165,7 +164,7 @@ impl Default for HeaderBytes {
     }
 }
 
-/// For tests: fields that are known to be valid; others are left out.
+/// For tests: creates fields that must be valid; invalid ones are left out.
 impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
         let owned = fields.into_iter().filter_map(|(name, value)| {

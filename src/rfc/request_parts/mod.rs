@@ -1,4 +1,4 @@
-//! What a request's head says (RFC 9112, 3 and 5; RFC 9113, 8.3), whichever version it came by.
+//! The contents of a request's head (RFC 9112, 3 and 5; RFC 9113, 8.3), in any version of HTTP.
 
 mod headers;
 mod name;
@@ -25,13 +25,13 @@ pub struct RequestParts {
 // === impl RequestParts ===
 
 impl RequestParts {
-    /// A request without fields.
+    /// Creates a request without fields.
     pub fn new(method: Method, version: Version, target: RequestTarget) -> Self {
         Self { method, version, target, headers: Headers::default() }
     }
 
-    /// The head of a request of HTTP/1 that was scanned: its method and its target are there, its fields at `lines`.
-    /// Names that are not listed are put into lower case; of others nobody reads the bytes.
+    /// Creates the parts of a scanned HTTP/1 head, with its method, its target, and its fields at `lines`. Names that
+    /// are not listed are converted to lower case; the bytes of listed names are not read again.
     pub(in crate::rfc) fn of_head(
         mut head: BytesMut,
         (method, target): (std::ops::Range<usize>, std::ops::Range<usize>),
@@ -50,33 +50,33 @@ impl RequestParts {
         Self { method, version, target, headers: Headers::of_head(head, lines) }
     }
 
-    /// Gives back the memory of the head but for the target and the fields with these names.
+    /// Releases the memory of the head, except for the target and the fields with these names.
     pub fn keep_only(&mut self, names: &[FieldName]) {
         self.target.detach(self.headers.head());
         self.headers.keep_only(names);
     }
 
-    /// The path as it came; `*` is one, and a target without any has none.
+    /// Returns the path as the client sent it. `*` is a path; a target without a path gives an empty one.
     pub fn path(&self) -> &str {
         self.target.path(self.headers.head())
     }
 
-    /// The query as it came.
+    /// Returns the query as the client sent it.
     pub fn query(&self) -> Option<&str> {
         self.target.query(self.headers.head())
     }
 
-    /// Both, as they came.
+    /// Returns both as the client sent them.
     pub fn path_and_query(&self) -> &str {
         self.target.path_and_query(self.headers.head())
     }
 
-    /// The host that the target names, with its port if it has one.
+    /// Returns the host in the target, with its port if it has one.
     pub fn authority(&self) -> Option<&str> {
         self.target.authority()
     }
 
-    /// The scheme that the target names.
+    /// Returns the scheme in the target.
     pub fn scheme(&self) -> Option<&str> {
         self.target.scheme()
     }

@@ -1,16 +1,15 @@
 //! The names of header fields that Sideman looks for, or that most requests have. They are found by a perfect hash of a
-//! few letters and one comparison, and are numbers from then on.
+//! few letters and one comparison, and are represented by numbers.
 
-/// Slots of the table that the hash points into.
+/// The slots of the hash table.
 const SLOTS: usize = 512;
 
 macro_rules! names {
     ($($name:ident = $text:literal,)*) => {
-        /// The name of a header field.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
         pub enum FieldName {
-            /// Any that is not listed.
+            /// Any name that is not listed.
             Other,
             $($name,)*
         }
@@ -80,25 +79,25 @@ names! {
     XRequestedWith = "x-requested-with",
 }
 
-/// The number of each name where its hash points to, and the seed for which no two meet.
+/// The number of each name at its hash, and the seed for which no two names collide.
 const TABLE: ([u8; SLOTS], u32) = table();
 
 // === impl FieldName ===
 
 impl FieldName {
-    /// The name of a field as it came, in any case; it is a token.
+    /// Looks up the name of a field in any case, which must be a token.
     pub fn of(text: &[u8]) -> Self {
         let number = TABLE.0.get(hash(text, TABLE.1)).copied().unwrap_or_default();
         let found = ALL.get(usize::from(number)).copied().unwrap_or(Self::Other);
         if is_same(text, found.text().as_bytes()) { found } else { Self::Other }
     }
 
-    /// The name in lower case; nothing for one that is not listed.
+    /// Returns the name in lower case; empty for one that is not listed.
     pub fn text(self) -> &'static str {
         TEXTS.get(self as usize).copied().unwrap_or_default()
     }
 
-    /// A bit of its own.
+    /// Returns the name's own bit.
     pub(super) fn bit(self) -> u64 {
         1 << (self as u8)
     }
@@ -106,14 +105,14 @@ impl FieldName {
 
 const _: () = assert!(ALL.len() <= 64, "each name has a bit");
 
-/// Whether a token is this name. Without an early end the compiler looks at many bytes at a time; the bit makes lower case of
-/// letters, and no other byte of a token becomes one that a name has.
+/// Whether a token is this name. Without an early exit, the compiler compares many bytes at a time. The bit makes
+/// letters lower case, and turns no other byte of a token into one that a name has.
 fn is_same(token: &[u8], name: &[u8]) -> bool {
     token.len() == name.len()
         && token.iter().zip(name).fold(0, |other, (one, two)| other | ((one | 0x20) ^ two)) == 0
 }
 
-/// Of the length and four letters.
+/// Hashes the length and four letters.
 const fn hash(text: &[u8], seed: u32) -> usize {
     let length = text.len();
     if length < 2 {
@@ -128,7 +127,7 @@ const fn hash(text: &[u8], seed: u32) -> usize {
     ((hash ^ (hash >> 15)) as usize) % SLOTS
 }
 
-/// A letter in lower case.
+/// Returns a letter in lower case.
 #[expect(clippy::indexing_slicing, reason = "every place is below the length")]
 const fn letter(text: &[u8], place: usize) -> u32 {
     (text[place] | 0x20) as u32
@@ -181,7 +180,7 @@ mod tests {
         }
     }
 
-    /// Each byte of each name replaced by every other byte that a token may have.
+    /// Replaces each byte of each name by every other byte that a token may have.
     #[test]
     fn nothing_that_is_like_one_is_one() {
         for name in &ALL[1..] {

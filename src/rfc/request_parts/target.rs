@@ -1,17 +1,15 @@
-//! What a request is for: its target, in one of four forms (RFC 9112, 3.2), or the pseudo-headers that stand for it in
-//! HTTP/2.
+//! The target of a request, in one of four forms (RFC 9112, 3.2), or the pseudo-headers that replace it in HTTP/2.
 
 use std::ops::Range;
 
 use http::Method;
 
-/// The target of a request.
 #[derive(Clone, Debug)]
 pub struct RequestTarget {
     text: TargetText,
     /// Where its query begins, behind the `?`.
     query: Option<usize>,
-    /// Of those that name one: boxed, because few do.
+    /// Set if the target names an authority. Boxed because that is rare.
     site: Option<Box<TargetAuthority>>,
 }
 
@@ -23,7 +21,7 @@ enum TargetText {
     Own(Box<str>),
 }
 
-/// What else a target may name.
+/// The other parts that a target may name.
 #[derive(Clone, Debug)]
 struct TargetAuthority {
     scheme: Option<Box<str>>,
@@ -33,20 +31,20 @@ struct TargetAuthority {
 // === impl RequestTarget ===
 
 impl RequestTarget {
-    /// A path, perhaps with a query; or `*`.
+    /// Creates a target from a path, perhaps with a query, or from `*`.
     pub fn new(path_and_query: &str) -> Self {
         let query = memchr::memchr(b'?', path_and_query.as_bytes()).map(|at| at + 1);
         Self { text: TargetText::Own(path_and_query.into()), query, site: None }
     }
 
-    /// The same, of a site that is named beside it.
+    /// Adds the scheme and the authority.
     #[must_use]
     pub fn at(self, scheme: Option<&str>, authority: &str) -> Self {
         let site = TargetAuthority { scheme: scheme.map(Into::into), authority: authority.into() };
         Self { site: Some(Box::new(site)), ..self }
     }
 
-    /// The target of a head that was scanned, which is at `range`.
+    /// Creates the target of a scanned head, at `range`.
     pub(super) fn of_head(head: &[u8], range: Range<usize>, method: &Method) -> Self {
         let raw = head.get(range.clone()).unwrap_or_default();
         if raw.first() == Some(&b'/') {
@@ -56,7 +54,7 @@ impl RequestTarget {
         Self::parse(std::str::from_utf8(raw).unwrap_or_default(), method)
     }
 
-    /// Any other form than a path.
+    /// Parses any other form than a path.
     fn parse(raw: &str, method: &Method) -> Self {
         let Some((scheme, rest)) = raw.split_once("://") else {
             // For CONNECT: no path.
@@ -74,7 +72,7 @@ impl RequestTarget {
         target.at(Some(&scheme.to_ascii_lowercase()), authority)
     }
 
-    /// Takes its part of the head, which is given back.
+    /// Copies its part of the head, so that the head can be released.
     pub(super) fn detach(&mut self, head: &[u8]) {
         if let TargetText::Within(_) = &self.text {
             self.text = TargetText::Own(self.path_and_query(head).into());
@@ -94,7 +92,7 @@ impl RequestTarget {
 
     pub(super) fn path_and_query<'a>(&'a self, head: &'a [u8]) -> &'a str {
         match &self.text {
-            // The scanner has seen that it is UTF-8.
+            // The scanner has checked that it is UTF-8.
             TargetText::Within(range) => {
                 let raw = head.get(range.clone()).unwrap_or_default();
                 std::str::from_utf8(raw).unwrap_or_default()
