@@ -1,6 +1,5 @@
-//! The acceptor: a thread that waits at all listening sockets and hands each new connection to the
-//! worker with the fewest. Nothing that goes wrong while accepting ends it. Other sockets may take the
-//! place of some while it runs.
+//! The acceptor thread. It waits on all listening sockets and passes each new connection to the worker with the fewest.
+//! No accept error ends it. A reload can replace its sockets while it runs.
 
 use std::{
     io::{self, PipeReader, PipeWriter, Read as _, Write as _},
@@ -27,33 +26,33 @@ use crate::{
     telemetry::{LogThrottle, metrics::ProcessMetrics},
 };
 
-/// The pause after an accept that failed for want of something, such as descriptors.
+/// The pause after an accept that failed because a resource is missing, such as descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
-/// After so long without a connection that has to wait, the next one is counted and logged as a new crowd.
+/// If no connection had to wait for this long, the next one that waits is counted and logged as a new overload.
 const CROWD: Duration = Duration::from_secs(1);
 
-/// The running acceptor. Dropping it closes the listening sockets, after every connection that the
-/// kernel had accepted by then was handed on.
+/// The running acceptor. Dropping it closes the listening sockets, after all connections that the kernel has accepted
+/// by then were passed on.
 #[derive(Debug)]
 pub struct AcceptorHandle {
     commands: mpsc::Sender<(ListenerSet, oneshot::Sender<()>)>,
-    /// A byte tells the thread of an order; the hang-up, that it is time to stop.
+    /// A byte tells the thread that there is a command. A hang-up tells it to stop.
     wakeup: PipeWriter,
 }
 
-/// Everywhere that clients come in.
+/// All listeners, with what they share.
 #[derive(Debug)]
 pub struct ListenerSet {
     pub sockets: Vec<ListenSocket>,
-    /// `None` if it is spoken nowhere.
+    /// `None` if no listener speaks TLS.
     pub tls: Option<Arc<TlsContext>>,
 }
 
-/// A place where clients come in.
+/// One listener of a [`ListenerSet`].
 #[derive(Debug)]
 pub enum ListenSocket {
     New(Listener),
-    /// The one that is there already, at this place of the settings. TLS may begin or end to be spoken.
+    /// The existing listener with this address in the settings. Only TLS may change.
     Kept {
         listen_address: ListenAddress,
         was_tls: bool,
@@ -61,11 +60,11 @@ pub enum ListenSocket {
     },
 }
 
-/// Whether there may be no more connections than `server.max_connections`.
+/// Whether `server.max_connections` applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ConnectionBound {
     Kept,
-    /// They have come already, and none will any more.
+    /// These connections are already accepted by the kernel, and no more will come.
     Ignored,
 }
 
@@ -74,12 +73,12 @@ struct Acceptor {
     listeners: Vec<Listener>,
     wakeup: PipeReader,
     commands: mpsc::Receiver<(ListenerSet, oneshot::Sender<()>)>,
-    /// Workers end after it is gone, and with it the listeners.
+    /// Workers end after this is dropped, together with the listeners.
     placement: Arc<Placement>,
     tls: Option<Arc<TlsContext>>,
-    /// Set while connections to any listener wait for one to end: how long until it is tried again in any case.
+    /// Set while connections to any listener wait for another to end: the time until the next try, even if none ends.
     waits: Option<Duration>,
-    /// When a connection had to wait, for the last time.
+    /// When a connection last had to wait.
     crowded: Option<Instant>,
     metrics: Arc<ProcessMetrics>,
     accept_throttle: LogThrottle,
@@ -90,7 +89,7 @@ struct Acceptor {
 // === impl AcceptorHandle ===
 
 impl AcceptorHandle {
-    /// Starts the acceptor's thread.
+    /// Starts the acceptor thread.
     pub fn start(
         listeners: Vec<Listener>,
         tls: Option<Arc<TlsContext>>,
@@ -116,11 +115,11 @@ impl AcceptorHandle {
         Ok(Self { commands, wakeup })
     }
 
-    /// Listens there from now on, and nowhere else. Told when the sockets that are not wanted any more
-    /// are closed, after every connection that the kernel had accepted was handed on.
+    /// Replaces the listeners with this set. The receiver is notified when the sockets that are no longer wanted are
+    /// closed. Before that, all connections that the kernel has accepted on them are passed on.
     pub fn change(&self, site: ListenerSet) -> oneshot::Receiver<()> {
         let (sender, done) = oneshot::channel();
-        // A thread that is gone has told everybody by dropping its ends.
+        // If the thread has ended, its senders are dropped and all receivers are already notified.
         if self.commands.send((site, sender)).is_ok() {
             let _ = (&self.wakeup).write_all(&[1]);
         }
@@ -136,12 +135,12 @@ impl Acceptor {
             self.accept_all(ConnectionBound::Kept);
         }
         self.listeners.iter_mut().for_each(Listener::withdraw);
-        // Closing a socket resets what waits in its queue: take that first.
+        // Closing a socket resets the connections in its queue, so accept them first.
         self.accept_all(ConnectionBound::Ignored);
     }
 
-    /// Waits for connections, or for one to end if they can't be accepted; does what is ordered. `true` if it is time to
-    /// stop.
+    /// Waits for a new connection, or for one to end if the limit is reached, then runs pending commands. Returns
+    /// `true` if it is time to stop.
     fn wait(&mut self) -> bool {
         let mut watched = vec![PollFd::new(&self.wakeup, PollFlags::IN)];
         match self.waits {
@@ -152,14 +151,14 @@ impl Acceptor {
             }
         }
         let timeout = self.waits.and_then(|time| Timespec::try_from(time).ok());
-        // An interrupted poll is as good as one that found nothing.
+        // An interrupted poll is treated like one that found nothing.
         let _ = poll(&mut watched, timeout.as_ref());
         let rings = watched.first().is_some_and(|wakeup| !wakeup.revents().is_empty());
         self.placement.ended().clear();
         rings && self.is_over()
     }
 
-    /// Does what is ordered; `true` if nothing was, because nobody orders any more.
+    /// Runs pending commands. Returns `true` if there are none and all senders are gone.
     fn is_over(&mut self) -> bool {
         match self.wakeup.read(&mut [0; 16]) {
             Ok(0) => return true,
@@ -169,7 +168,7 @@ impl Acceptor {
         }
         while let Ok((site, done)) = self.commands.try_recv() {
             self.change(site);
-            // Whoever waited may have lost patience.
+            // The receiver may have timed out.
             let _ = done.send(());
         }
         false
@@ -197,7 +196,7 @@ impl Acceptor {
                 }
             }
         }
-        // What has come to those that go, under the settings that it came for.
+        // Accept what has arrived on the old sockets, under the settings it arrived for.
         old.iter_mut().for_each(Listener::withdraw);
         self.listeners = old;
         self.accept_all(ConnectionBound::Ignored);
@@ -210,7 +209,7 @@ impl Acceptor {
         self.tls = site.tls;
     }
 
-    /// Accepts until no connection is left, or something is lacking.
+    /// Accepts until no connection is left, or a resource is missing.
     fn accept_all(&mut self, bound: ConnectionBound) {
         let (mut is_well, mut is_crowded) = (true, false);
         for listener in &self.listeners {
@@ -243,7 +242,7 @@ impl Acceptor {
             if !is_well { Some(PAUSE) } else { is_crowded.then_some(load_shedding::PAUSE) };
     }
 
-    /// A client has so many connections that others might find none.
+    /// Reports that a client reached its share of connections, so that it could take the last ones from others.
     fn report_share_exceeded(&self, peer: Option<SocketAddr>) {
         if let Some(missed) = self.share_throttle.should_log() {
             let client = peer.map(|peer| peer.ip().to_string()).unwrap_or_default();
@@ -257,7 +256,7 @@ impl Acceptor {
         }
     }
 
-    /// There are as many connections as there may be, and more want to come.
+    /// Handles a reached connection limit: asks workers to close idle connections for those that wait.
     fn shed_idle(&mut self) {
         self.placement.make_room();
         let last = self.crowded.replace(Instant::now());
@@ -280,7 +279,7 @@ impl Acceptor {
         if matches!(error, Errno::MFILE | Errno::NFILE) {
             self.metrics.descriptors_exhausted.fetch_add(1, Ordering::Relaxed);
             self.placement.make_room();
-            // Missed if one ends right before: it is tried again after `PAUSE`.
+            // If a connection ends right before this call, it is missed and the next try follows after `PAUSE`.
             self.placement.ended().awaited_if(|| true);
         }
         if let Some(missed) = self.accept_throttle.should_log() {
@@ -293,7 +292,8 @@ impl Acceptor {
     }
 }
 
-/// `None` if the client has left already, or was interrupted: the next one may be there.
+/// Accepts one connection. Returns `None` if the client has disconnected already or the call was interrupted; another
+/// connection may be waiting.
 fn accept(listener: &Listener) -> Result<Option<(AcceptedSocket, Option<SocketAddr>)>, Errno> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let (socket, peer): (OwnedFd, _) = match acceptfrom_with(listener, flags) {
@@ -304,8 +304,7 @@ fn accept(listener: &Listener) -> Result<Option<(AcceptedSocket, Option<SocketAd
     if let ListenAddress::Unix(_) = listener.local() {
         return Ok(Some((AcceptedSocket::Unix(socket.into()), None)));
     }
-    // The peer of a TCP connection has an address; without one there is nothing to trust and
-    // nothing to log.
+    // The peer of a TCP connection has an address. Without one there is nothing to trust and nothing to log.
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
     Ok(peer.map(|peer| (AcceptedSocket::Tcp(socket.into()), Some(peer))))
 }

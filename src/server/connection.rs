@@ -1,5 +1,5 @@
-//! One client connection from accept to close: a handshake if there is one, then HTTP/1.1 ([`http1`]) or HTTP/2
-//! ([`http2`]), and what comes behind HTTP/1.1: a tunnel, or patience with a client that still sends.
+//! One client connection from accept to close: a TLS handshake if required, then HTTP/1.1 ([`http1`]) or HTTP/2
+//! ([`http2`]). HTTP/1.1 can be followed by a tunnel, or by a lingering close if the client still sends.
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{pipeline::ConnectionInfo, telemetry::WorkerMetrics};
 
-/// What is told to one that speaks HTTP where TLS is spoken.
+/// The response to a client that speaks plain HTTP on a TLS listener.
 const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
     connection: close\r\n\r\nthis port speaks TLS: use https\n";
 
@@ -28,11 +28,11 @@ const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; c
 #[derive(Debug)]
 pub(super) struct AcceptedConnection {
     pub(super) transport: Transport,
-    /// `None` came by a unix socket.
+    /// `None` for a unix socket.
     pub(super) peer: Option<SocketAddr>,
-    /// `None` speaks HTTP at once.
+    /// `None` if HTTP begins without a handshake.
     pub(super) handshake: Option<HandshakeContext>,
-    /// Counts it among the connections of its worker and its client.
+    /// Counts this connection for its worker and its client.
     pub(super) permit: Option<ConnectionPermit>,
 }
 
@@ -43,13 +43,13 @@ pub(super) struct HandshakeContext {
     pub(super) turns: Rc<Semaphore>,
 }
 
-/// Counts an open connection until it has nothing more to say.
+/// Counts an open connection until it has nothing more to send.
 struct OpenConnection(Arc<WorkerMetrics>);
 
 /// Counts a connection that speaks TLS.
 struct TlsConnection(Arc<WorkerMetrics>);
 
-/// A connection whose client may begin to speak HTTP.
+/// A connection that is ready for HTTP: accepted, counted, and with its handshake complete.
 struct ReadyConnection {
     stream: CountedStream,
     is_http2: bool,
@@ -61,8 +61,9 @@ struct ReadyConnection {
 
 /// Serves a connection until it ends.
 ///
-/// Most of what an idle connection costs is this future: what is over before HTTP begins, and what comes after HTTP/1.1,
-/// has memory of its own, and no function borrows what another is to own (it would be kept until the end).
+/// This future is most of the cost of an idle connection. The steps before HTTP begins and after HTTP/1.1 ends
+/// therefore have memory of their own. No function borrows a value that a later function must own, because the future
+/// would keep that value until the end.
 #[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice")]
 pub(super) fn serve(
     current: Rc<CurrentSettings>,
@@ -87,7 +88,7 @@ pub(super) fn serve(
     }
 }
 
-/// Counts a connection, and does the handshake of one that speaks TLS.
+/// Counts a connection and completes its TLS handshake if required.
 async fn open(
     current: &CurrentSettings,
     entry: Box<AcceptedConnection>,
@@ -114,7 +115,7 @@ async fn open(
     })
 }
 
-/// Does what comes after HTTP/1.1, to the end of the connection.
+/// Handles the connection after HTTP/1.1, until it ends.
 async fn continue_connection(
     current: Rc<CurrentSettings>,
     info: Rc<ConnectionInfo>,
@@ -126,7 +127,7 @@ async fn continue_connection(
         NextStep::Close => stream.send_close_notify(),
         NextStep::Abort => {}
         NextStep::Linger(patience) => {
-            // It has nothing more to say.
+            // The connection has nothing more to send.
             drop(open);
             linger(stream, guard, patience).await;
         }
@@ -140,7 +141,7 @@ async fn continue_connection(
     }
 }
 
-/// The handshake, or what is to be done without one.
+/// Completes the handshake, or handles its absence.
 async fn perform_handshake(
     metrics: &Arc<WorkerMetrics>,
     transport: Transport,
@@ -153,7 +154,7 @@ async fn perform_handshake(
         HandshakeOutcome::Completed(stream) => Some(stream),
         HandshakeOutcome::PlainHttp(transport) => {
             let mut plain = CountedStream::new(ClientStream::Bare(transport), Arc::clone(metrics));
-            // It fits into the socket's empty buffer, or the client has left.
+            // The response fits into the socket's empty buffer, unless the client has disconnected.
             if plain.write(NOT_TLS).await.is_ok() {
                 linger(plain, guard, linger::PATIENCE).await;
             }

@@ -1,5 +1,5 @@
-//! Counts the connections of a worker, and those of each client at all workers: a permit is taken when a connection is
-//! accepted, and goes when it ends.
+//! Counts the connections of each worker, and those of each client across all workers. A permit is acquired when a
+//! connection is accepted and released when it ends.
 
 use std::sync::{
     Arc,
@@ -9,11 +9,11 @@ use std::sync::{
 use super::end_signal::EndSignal;
 use crate::body::{ClientShare, ClientShares};
 
-/// The connections of a worker.
+/// The connection count of a worker.
 #[derive(Debug)]
 pub(super) struct WorkerConnections {
     count: AtomicUsize,
-    /// Of each client, at all workers.
+    /// The counts of each client across all workers.
     shares: Arc<ClientShares>,
     ended: Arc<EndSignal>,
 }
@@ -32,13 +32,13 @@ impl WorkerConnections {
         Self { count: AtomicUsize::new(0), shares, ended }
     }
 
-    /// Connections that are open.
+    /// The number of open connections.
     pub(super) fn count(&self) -> usize {
-        // `EndSignal` says why in this order.
+        // `EndSignal` explains why this ordering is needed.
         self.count.load(Ordering::SeqCst)
     }
 
-    /// Counts one more; `share` was taken for its client.
+    /// Counts one more connection. `share` was acquired for its client.
     pub(super) fn acquire(self: &Arc<Self>, share: Option<ClientShare>) -> ConnectionPermit {
         self.count.fetch_add(1, Ordering::Relaxed);
         ConnectionPermit { connections: Arc::clone(self), share }
@@ -48,7 +48,7 @@ impl WorkerConnections {
 // === impl ConnectionPermit ===
 
 impl ConnectionPermit {
-    /// The client that it counts for, if that is a single one.
+    /// The client that this counts for, or `None` if it is not a single client.
     pub(super) fn client(&self) -> Option<ClientShare> {
         self.share
     }

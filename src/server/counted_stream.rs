@@ -1,4 +1,4 @@
-//! A client's byte stream that counts what passes, and what the kernel can be told about it.
+//! A client's byte stream that counts the bytes it transfers, and sets socket options for it.
 
 use std::{
     fs::File,
@@ -22,9 +22,9 @@ use tokio::{
 use super::stream::{ClientStream, NegotiatedProtocol, Transport};
 use crate::telemetry::WorkerMetrics;
 
-/// Bytes that the kernel may hold unsent of a long response. With a short queue they reach the client while they are still
-/// in the processor's cache, and a client that takes nothing costs little. It does not bound what is in flight, so
-/// long ways are not slowed down.
+/// Unsent bytes that the kernel may queue for a long response. With a short queue, bytes reach the client while they
+/// are in the processor's cache, and a client that reads nothing costs little. It does not limit the bytes in flight,
+/// so paths with long delays are not slowed down.
 const UNSENT: u32 = 16 * 1024;
 
 /// A byte stream with its counters.
@@ -43,54 +43,55 @@ impl CountedStream {
         Self { stream, metrics, has_short_queue: false }
     }
 
-    /// The protocol that was agreed upon by ALPN.
+    /// The protocol that was negotiated by ALPN.
     pub(super) fn negotiated(&self) -> NegotiatedProtocol {
         self.stream.negotiated()
     }
 
-    /// Whether something has come that nobody has read; costs no system call when nothing happened.
-    /// For those who want none of it: it takes a byte.
+    /// Whether unread bytes have arrived. Makes no system call if nothing happened. It consumes a byte, so call it only
+    /// if the bytes are not needed.
     pub(super) fn has_more(&mut self) -> bool {
         self.stream.has_more()
     }
 
-    /// Has it reset when it is dropped, or not any more: what the client does not take must not wait in the kernel, and
-    /// an orderly end must not pass for the end of a response that was cut.
+    /// Sets whether dropping the stream resets the connection. After a reset, the kernel holds no bytes that the client
+    /// does not read. A response without a length also needs a reset if it is truncated, because an orderly close would
+    /// make it look complete.
     pub(super) fn reset_at_end(&self, resets: bool) {
         if let Transport::Tcp(tcp) = self.stream.transport() {
             let _ = SockRef::from(tcp).set_linger(resets.then_some(Duration::ZERO));
         }
     }
 
-    /// Before it is closed in an orderly way.
+    /// Sends the TLS `close_notify`. Call it before an orderly close.
     pub(super) fn send_close_notify(&mut self) {
         self.stream.send_close_notify();
     }
 
-    /// Fails if the client has reset the connection. Linux goes on to tell the reader of the orderly end that came
-    /// before.
+    /// Fails if the client has reset the connection. Linux still reports an orderly end to readers if that came before
+    /// the reset.
     pub(super) fn check_reset(&self) -> io::Result<()> {
         self.stream.transport().take_error()?.map_or(Ok(()), Err)
     }
 
-    /// Has the kernel keep its queue of unsent bytes short from now on: a client that takes a long response slowly must
-    /// not cost the kernel megabytes.
+    /// Tells the kernel to keep its queue of unsent bytes short from now on. Otherwise a client that reads a long
+    /// response slowly would cost the kernel megabytes.
     pub(super) fn shorten_queue(&mut self) {
         if !self.has_short_queue {
             self.has_short_queue = true;
             if let Transport::Tcp(tcp) = self.stream.transport() {
-                // A kernel without the option sends just as well, only less cheaply.
+                // A kernel without this option sends as well, but at a higher cost.
                 let _ = SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT);
             }
         }
     }
 
-    /// Whether the kernel can send files over it: nothing is between TCP and HTTP.
+    /// Whether the kernel can send files on this connection: there is no TLS between TCP and HTTP.
     pub(super) fn takes_files(&self) -> bool {
         self.stream.bare_tcp().is_some()
     }
 
-    /// Writes bytes behind which more follow at once: both shall leave in the same segments.
+    /// Writes bytes that are followed by more at once, so that both leave in the same segments.
     pub(super) fn poll_write_more(
         &mut self,
         cx: &mut Context<'_>,
@@ -101,7 +102,7 @@ impl CountedStream {
         self.count(sent)
     }
 
-    /// Sends a part of a file from the system's cache, by sendfile(2); 0 if the kernel has nothing more of it.
+    /// Sends a part of a file from the page cache with sendfile(2). Returns 0 if the kernel has no more of it.
     pub(super) fn poll_send_file(
         &mut self,
         cx: &mut Context<'_>,
@@ -116,12 +117,12 @@ impl CountedStream {
         self.count(sent)
     }
 
-    /// Whether the kernel takes bytes. Under TLS some may wait in this process all the same.
+    /// Whether the kernel accepts bytes. With TLS, some bytes may still wait in this process.
     pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stream.transport().poll_write_ready(cx)
     }
 
-    /// Does one system call on the socket as soon as it is writable.
+    /// Makes one system call on the socket as soon as it is writable.
     fn poll_io(
         &self,
         cx: &mut Context<'_>,

@@ -1,11 +1,11 @@
-//! The settings that a worker's next request begins with. Connections hold this, and never the settings
-//! themselves: a request asks once, by one look into a cell of its own thread, and keeps what it got.
+//! The settings for a worker's next request. Connections hold this cell and never the settings themselves. A request
+//! reads the thread-local cell once and keeps the settings it got.
 
 use std::{cell::RefCell, rc::Rc};
 
 use crate::pipeline::WorkerState;
 
-/// A worker's own things under the settings of now.
+/// A worker's state under the current settings.
 #[derive(Debug)]
 pub(super) struct CurrentSettings(RefCell<Rc<WorkerState>>);
 
@@ -16,14 +16,14 @@ impl CurrentSettings {
         Self(RefCell::new(local))
     }
 
-    /// For a request, or for whoever needs a setting at this moment.
+    /// Returns the state for a new request, or for a caller that needs a setting now.
     pub(super) fn get(&self) -> Rc<WorkerState> {
         Rc::clone(&self.0.borrow())
     }
 
-    /// What begins from now on gets these.
+    /// Replaces the state. Everything that begins from now on uses the new one.
     pub(super) fn set(&self, local: Rc<WorkerState>) {
-        // Dropped once nothing is borrowed: it may be the last one.
+        // Dropped after the borrow has ended, because this may be the last reference.
         let _old = self.0.replace(local);
     }
 }

@@ -1,4 +1,4 @@
-//! The moment of a response, as its `Date` says it (RFC 9110, 6.6.1): written once a second and thread.
+//! The `Date` of a response (RFC 9110, 6.6.1). Each thread formats it once a second.
 
 use std::{cell::RefCell, time::SystemTime};
 
@@ -11,12 +11,12 @@ thread_local! {
     static LAST: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
 }
 
-/// This moment.
+/// Returns the current time as a field value.
 pub(super) fn now() -> Option<HeaderValue> {
     with(HeaderValue::clone)
 }
 
-/// Appends this moment.
+/// Appends the current time.
 pub(super) fn append(out: &mut BytesMut) {
     with(|value| out.put_slice(value.as_bytes()));
 }

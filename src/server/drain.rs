@@ -1,5 +1,5 @@
-//! Lets one worker tell all its connections that no further request is wanted, and learn when the
-//! last one has ended. A connection pays for it when it begins and ends, not at each request.
+//! Tells all connections of one worker to accept no further request, and reports when the last one has ended. A
+//! connection pays for this when it begins and ends, not at each request.
 
 use std::{
     cell::{Cell, RefCell},
@@ -25,26 +25,26 @@ pub(super) struct ConnectionList {
     emptied: Notify,
 }
 
-/// What is known of one connection.
+/// The entry of one connection.
 struct ListedConnection {
     waker: Option<Waker>,
     part: ConnectionPart,
-    /// Whose it is, if that is a single client.
+    /// Its client, if that is a single one.
     client: Option<ClientShare>,
-    /// When it was let go.
+    /// When it was told to close to make room.
     shed: ShedNotice,
 }
 
-/// How far a connection is.
+/// The stage of a connection.
 enum ConnectionPart {
-    /// It has begun then, and speaks no HTTP yet.
+    /// Began at this time and speaks no HTTP yet.
     Handshake(Instant),
     Http(Rc<dyn IdleConnection>),
-    /// It only waits for its client to close, since then.
+    /// Has waited since this time for its client to close.
     Lingering(Instant),
 }
 
-/// One open connection; leaves the list when dropped.
+/// One open connection. Leaves the list when dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionGuard {
     drain: Rc<ConnectionList>,
@@ -54,7 +54,7 @@ pub(super) struct ConnectionGuard {
 // === impl ConnectionList ===
 
 impl ConnectionList {
-    /// Lists a connection of a client.
+    /// Adds a connection of a client.
     pub(super) fn enter(self: &Rc<Self>, client: Option<ClientShare>) -> ConnectionGuard {
         let number = self.next.get();
         self.next.set(number + 1);
@@ -65,7 +65,7 @@ impl ConnectionList {
         ConnectionGuard { drain: Rc::clone(self), number }
     }
 
-    /// Tells all connections to end after the request they are at.
+    /// Tells all connections to end after their current request.
     pub(super) fn close(&self) {
         self.is_closing.set(true);
         self.wake_all();
@@ -94,7 +94,7 @@ impl ConnectionList {
         }
     }
 
-    /// Lets go of so many, those first that are worth the least; `false` if there are not enough.
+    /// Closes `wanted` connections, those with the lowest value first. Returns `false` if there are not enough.
     pub(super) fn shed(&self, wanted: usize, held: &ClientShares) -> bool {
         let now = Instant::now();
         let mut connections = self.connections.borrow_mut();
@@ -105,7 +105,7 @@ impl ConnectionList {
                 idle.push((shed_priority, one));
             }
         }
-        // What was asked for a moment ago is not closed twice.
+        // Connections that were closed a moment ago count, so that they are not requested twice.
         let wanted = wanted.saturating_sub(ending);
         let is_enough = idle.len() >= wanted;
         for one in load_shedding::choose(idle, wanted) {
@@ -130,7 +130,7 @@ impl ConnectionList {
 // === impl ListedConnection ===
 
 impl ListedConnection {
-    /// What it is worth, if it can be closed.
+    /// The value of the connection, if it can be closed.
     fn shed_priority(&self, held: &ClientShares, now: Instant) -> Option<ShedPriority> {
         let (since, stage) = self.waits()?;
         if self.shed.is_recent(now) {
@@ -140,7 +140,7 @@ impl ListedConnection {
         ShedPriority::of(stage, since, held, now)
     }
 
-    /// Since when it waits for its client, and at what, if it does.
+    /// Since when the connection waits for its client, and at which stage; `None` if it does not wait.
     fn waits(&self) -> Option<(Instant, IdleStage)> {
         match &self.part {
             ConnectionPart::Handshake(since) => Some((*since, IdleStage::Unproven)),
@@ -161,34 +161,35 @@ impl fmt::Debug for ListedConnection {
 // === impl ConnectionGuard ===
 
 impl ConnectionGuard {
-    /// Whether the connection should end after the request it is at.
+    /// Whether the connection should end after its current request.
     pub(super) fn is_closing(&self) -> bool {
         self.drain.is_closing()
     }
 
-    /// Whether the time of tunnels is over.
+    /// Whether tunnels must end now.
     pub(super) fn ends_tunnels(&self) -> bool {
         self.drain.ends_tunnels.get()
     }
 
-    /// Sets whom to wake; a task's waker stays good for its life.
+    /// Sets the waker to notify. A task's waker stays valid for the task's life.
     pub(super) fn listen(&self, waker: &Waker) {
         if let Some(one) = self.drain.connections.borrow_mut().get_mut(&self.number) {
             one.waker = Some(waker.clone());
         }
     }
 
-    /// Sets whom to let go, once there is HTTP.
+    /// Sets the connection to close when it is idle, once it speaks HTTP.
     pub(super) fn set_idle_handle(&self, idle_connection: Rc<dyn IdleConnection>) {
         self.set_part(ConnectionPart::Http(idle_connection));
     }
 
-    /// The connection only waits for its client to close.
+    /// Marks the connection as one that only waits for its client to close.
     pub(super) fn linger(&self) {
         self.set_part(ConnectionPart::Lingering(Instant::now()));
     }
 
-    /// Whether the connection was let go in this part of its life. One that speaks HTTP is told by its guest.
+    /// Whether the connection was closed in its current stage. A connection that speaks HTTP is notified by its
+    /// [`IdleConnection`].
     pub(super) fn is_shed(&self) -> bool {
         let connections = self.drain.connections.borrow();
         connections.get(&self.number).is_some_and(|one| one.shed.is_reported())

@@ -1,5 +1,5 @@
-//! Wakes the acceptor when a connection ends, if it waits for that: new connections stay in the kernel's queue no longer
-//! than they must.
+//! Wakes the acceptor when a connection ends, if it waits for that. New connections then stay in the kernel's queue no
+//! longer than necessary.
 
 use std::{
     io,
@@ -12,7 +12,7 @@ use rustix::event::{EventfdFlags, eventfd};
 /// Becomes readable when a connection has ended.
 #[derive(Debug)]
 pub(super) struct EndSignal {
-    /// Whether the acceptor waits. An ending connection pays one load for it.
+    /// Whether the acceptor waits. A connection that ends pays one atomic load for it.
     is_awaited: AtomicBool,
     event: OwnedFd,
 }
@@ -25,28 +25,28 @@ impl EndSignal {
         Ok(Self { is_awaited: AtomicBool::new(false), event })
     }
 
-    /// Whether `is_full` holds. If it does, the next connection that ends makes this readable.
+    /// Returns whether `is_full` holds. If it does, the next connection that ends makes this readable.
     pub(super) fn awaited_if(&self, is_full: impl Fn() -> bool) -> bool {
         if !is_full() {
             return false;
         }
-        // A connection that ended before this saw nobody wait: so it is asked again. `SeqCst` here, in `report` and where
-        // connections are counted: one of both sees what the other has written.
+        // A connection that ended before this store saw no waiter, so `is_full` is asked again. `SeqCst` is used here,
+        // in `report` and where connections are counted. At least one of the two sides then sees the other's write.
         self.is_awaited.store(true, Ordering::SeqCst);
         is_full()
     }
 
-    /// A connection has ended, and is counted no more. One of them is enough to wake the acceptor.
+    /// Reports that a connection has ended and is no longer counted. One report is enough to wake the acceptor.
     pub(super) fn report(&self) {
         if self.is_awaited.load(Ordering::SeqCst) && self.is_awaited.swap(false, Ordering::SeqCst) {
-            // Fails only where the acceptor has not looked for 2^64 times.
+            // Fails only if the counter reaches 2^64 before the acceptor reads it.
             let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
         }
     }
 
     /// Forgets what was reported.
     pub(super) fn clear(&self) {
-        // Fails if nothing was.
+        // Fails if nothing was reported.
         let _ = rustix::io::read(&self.event, &mut [0; 8]);
     }
 }
@@ -81,7 +81,7 @@ mod tests {
         assert!(is_readable(&signal) && !is_readable(&signal));
     }
 
-    /// Whatever comes first: an acceptor that finds no place hears of the connection that ends.
+    /// In every order of events, an acceptor that finds no free connection is notified of the one that ends.
     #[test]
     fn connection_that_ends_is_never_missed() {
         let signal = EndSignal::new().unwrap();
@@ -95,7 +95,7 @@ mod tests {
                 signal.awaited_if(|| open.load(Ordering::SeqCst) > 0)
             });
             assert!(is_readable(&signal) || !waits);
-            // The next round begins with nobody waiting.
+            // The next round begins without a waiter.
             signal.report();
             signal.clear();
         }

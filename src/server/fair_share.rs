@@ -1,6 +1,6 @@
-//! Who gets one of the last connections: a client that holds more than a quarter of `server.max_connections` leaves the
-//! last quarter of them to others, if others have come lately. A trusted proxy is no single client: a load balancer
-//! has one address for all.
+//! Decides which client gets one of the last connections. If other clients have connected recently, a client that holds
+//! more than a quarter of `server.max_connections` leaves the last quarter to them. A trusted proxy is not a single
+//! client: a load balancer has one address for all its clients.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -15,10 +15,10 @@ use crate::{
     plan::ClientNetwork,
 };
 
-/// Others may come again for so long after they have: health checks come more often.
+/// How long another client counts as recent. Health checks connect more often than this.
 const LATELY: Duration = Duration::from_mins(2);
 
-/// What each client holds. Only the acceptor asks, once for each connection.
+/// The number of connections of each client. Only the acceptor reads it, once for each connection.
 #[derive(Debug)]
 pub(super) struct FairShare {
     shares: Arc<ClientShares>,
@@ -31,7 +31,7 @@ struct ShareState {
     arrivals: RecentArrivals,
 }
 
-/// The last arrival, and the last one of another client. `None` is whoever is no single client.
+/// The last arrival, and the last arrival of another client. `None` stands for a peer that is not a single client.
 #[derive(Debug, Default)]
 struct RecentArrivals {
     last: Option<(Option<ClientNetwork>, Instant)>,
@@ -45,14 +45,14 @@ impl FairShare {
         Self { shares, state: Mutex::default() }
     }
 
-    /// Connections of these are nobody's.
+    /// Sets the proxies whose connections count for no client.
     pub(super) fn set_trusted(&self, trusted_proxies: &[IpNet]) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.trusted_proxies = trusted_proxies.to_vec();
     }
 
-    /// Counts a new connection where `used` of `max` are open with it: `Some` says as whose, `None` that it has to
-    /// be closed.
+    /// Counts a new connection while `used` of `max` connections are open, including this one. Returns `Some` with the
+    /// client it counts for, or `None` if it must be closed.
     pub(super) fn admit(
         &self,
         peer: Option<SocketAddr>,
@@ -82,7 +82,7 @@ impl ShareState {
 // === impl RecentArrivals ===
 
 impl RecentArrivals {
-    /// Notes an arrival; `true` if no other client has come lately.
+    /// Records an arrival. Returns `true` if no other client has connected recently.
     fn note(&mut self, client: Option<ClientNetwork>, now: Instant) -> bool {
         if let Some((last, at)) = self.last
             && last != client
@@ -117,10 +117,10 @@ mod tests {
             held += 1;
         }
         assert_eq!(held, 6);
-        // Of the same client.
+        // An address of the same client.
         assert!(fair.admit(peer("2001:db8::2"), 7, 8).is_none());
         assert!(fair.admit(peer("192.0.2.1"), 7, 8).is_some());
-        // One that was never there, a proxy that is trusted, and a unix socket.
+        // A new client, a trusted proxy, and a unix socket.
         for other in [peer("2001:db8:0:1::1"), peer("10.1.2.3"), None] {
             assert!(fair.admit(other, 8, 8).is_some());
         }

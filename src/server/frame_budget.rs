@@ -1,25 +1,25 @@
-//! How many frames a client of HTTP/2 may send that move no request on (RFC 9113, 10.5): each costs time, and most an answer, but
-//! no other limit counts them. The [`HeadFilter`](super::head_filter::HeadFilter) takes one from the budget for each, in
-//! front of h2.
+//! Limits the frames of an HTTP/2 client that advance no request (RFC 9113, 10.5). Each such frame costs time, and most
+//! cost a reply, but no other limit counts them. The [`HeadFilter`](super::head_filter::HeadFilter) takes one from the
+//! budget for each, before h2 sees it.
 
 use std::{
     cell::Cell,
     time::{Duration, Instant},
 };
 
-/// Frames at once, far more than any client sends in advance.
+/// Frames in one burst, far more than any client sends in advance.
 const BURST: u32 = 2000;
-/// Frames a second beyond these. A client that probes the delay of its path sends a tenth.
+/// Frames a second beyond the burst. A client that probes the delay of its path sends a tenth of this.
 const RATE: u32 = 200;
-/// Frames that come with each request (its windows, priorities, its reset) and with each frame of an answer (two
-/// windows, where a client opens them at once).
+/// Frames that each request adds to the budget (for its windows, priorities, and its reset), and each response frame
+/// (for two windows, if the client opens them at once).
 const EARNED: u32 = 8;
 
-/// What a connection may still send.
+/// The frames that a connection may still send.
 #[derive(Debug)]
 pub(super) struct FrameBudget {
     left: Cell<u32>,
-    /// Since when no time was counted.
+    /// Since when no time was credited.
     since: Cell<Instant>,
     is_exceeded: Cell<bool>,
 }
@@ -35,9 +35,9 @@ impl FrameBudget {
         }
     }
 
-    /// Takes a frame; `false` if it is one too many.
+    /// Takes one frame from the budget. Returns `false` if the budget is exceeded.
     pub(super) fn take(&self) -> bool {
-        // The clock is read once in many frames.
+        // The clock is read only once in many frames.
         if self.left.get() == 0 {
             self.refill(Instant::now());
         }
@@ -48,18 +48,18 @@ impl FrameBudget {
         !self.is_exceeded.get()
     }
 
-    /// There was a request, or a frame of an answer.
+    /// Credits a request, or a frame of a response.
     pub(super) fn earn(&self) {
         self.left.set((self.left.get() + EARNED).min(BURST));
     }
 
-    /// Whether there was one too many.
+    /// Whether the budget was exceeded.
     pub(super) fn is_exceeded(&self) -> bool {
         self.is_exceeded.get()
     }
 
     fn refill(&self, now: Instant) {
-        // As long as a burst lasts, at the most.
+        // At most the time that a burst lasts.
         let max = Duration::from_secs(u64::from(BURST.div_ceil(RATE)));
         let passed = now.saturating_duration_since(self.since.get()).min(max);
         let earned = u32::try_from(passed.as_millis() * u128::from(RATE) / 1000).unwrap_or(BURST);
@@ -74,7 +74,7 @@ impl FrameBudget {
 mod tests {
     use super::*;
 
-    /// Frames that are taken one after the other.
+    /// The number of frames that can be taken in a row.
     fn taken(budget: &FrameBudget) -> u32 {
         (0..3 * BURST).take_while(|_| budget.take()).count().try_into().unwrap()
     }

@@ -1,25 +1,25 @@
-//! Gives memory that a worker has freed back to the system. mimalloc keeps freed pages for whoever allocates next, and
-//! lets go of them only when some thread allocates or frees pages again: after an attack an idle process would stay as
-//! large as it was. It also finds what other threads have freed of a worker's memory only when that worker asks.
+//! Returns memory that a worker has freed to the system. mimalloc keeps freed pages for later allocations, and releases
+//! them only when a thread allocates or frees pages again. After an attack, an idle process would stay as large as it
+//! was. mimalloc also finds the memory that other threads have freed for a worker only when that worker asks.
 //!
-//! Requests pay nothing for it: each worker has one task that asks once a second while there is something to do, and
-//! rarely while there is not.
+//! Requests pay nothing for this. Each worker has one task that asks once a second while the worker is active, and
+//! rarely while it is idle.
 
 use std::time::Duration;
 
 use tokio::{runtime::RuntimeMetrics, time::sleep};
 
-/// The pause while something happens, and while nothing does.
+/// The pause while the worker is active; the next one is for an idle worker.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONG_PAUSE: Duration = Duration::from_secs(5);
 
-/// How often a worker that does nothing else parks in a pause, at the most: three to five times for this task, whose
-/// timer moves on through the runtime's wheel.
+/// How often an otherwise idle worker parks in a pause, at most. This task causes three to five parks, because its
+/// timer moves through the runtime's wheel.
 const OWN_PARKS: u64 = 8;
-/// A worker that parks more often in a pause has work to do, and would ask for the same pages again.
+/// A worker that parks more often in a pause is busy, and would soon need the same pages again.
 const FEW_PARKS: u64 = 50;
 
-/// What of a worker's memory to give back.
+/// The pages to return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CollectEffort {
     /// Pages that have been free for a second.
@@ -28,7 +28,7 @@ enum CollectEffort {
     All,
 }
 
-/// Gives memory back as long as the worker of this runtime lives.
+/// Returns memory as long as the worker of this runtime lives.
 pub(super) async fn give_back(metrics: RuntimeMetrics) {
     let (mut parks, mut pause) = (0, PAUSE);
     loop {
@@ -40,8 +40,8 @@ pub(super) async fn give_back(metrics: RuntimeMetrics) {
     }
 }
 
-/// What to do after a pause in which the worker parked so many times, and how long the next one is. Waking once may be
-/// enough to free the memory of many connections, so that something is always done.
+/// Chooses the action after a pause in which the worker parked `parked` times, and the length of the next pause. One
+/// wake-up may be enough to free the memory of many connections, so some pages are always returned.
 fn next(parked: u64) -> (CollectEffort, Duration) {
     let effort = if parked <= FEW_PARKS { CollectEffort::All } else { CollectEffort::Old };
     (effort, if parked <= OWN_PARKS { LONG_PAUSE } else { PAUSE })
@@ -53,9 +53,9 @@ fn next(parked: u64) -> (CollectEffort, Duration) {
 )]
 fn collect(effort: CollectEffort) {
     // SAFETY: `mi_collect` takes no pointer and invalidates none: it frees pages in which no block is allocated. It
-    // works on the calling thread's heap, and on what the threads share with the allocator's own synchronisation. It must
-    // not be called from within the allocator, and nothing here registers a function that the allocator calls. Under
-    // another allocator (unit tests) that heap is empty.
+    // works on the calling thread's heap, and on what the threads share with the allocator's own synchronisation. It
+    // must not be called from within the allocator, and nothing here registers a function that the allocator calls.
+    // Under another allocator (unit tests) that heap is empty.
     unsafe { libmimalloc_sys::mi_collect(effort == CollectEffort::All) }
 }
 
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(next(0), (CollectEffort::All, LONG_PAUSE));
     }
 
-    /// Of a worker that does nothing else.
+    /// The parks of an otherwise idle worker.
     #[test]
     fn own_parks_do_not_count_as_work() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

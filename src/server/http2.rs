@@ -1,11 +1,11 @@
-//! HTTP/2 from clients (RFC 9113): a connection with many requests at once, each of which goes through
-//! the same pipeline as one of HTTP/1.1. Frames and flow control are h2's, without hyper: only so can a
-//! request have interim answers, a stream be reset for its own faults, and the end be said in time. Heads are
-//! read by the [`HeadFilter`]; the bounds are set here, and a client that takes nothing of its answers,
-//! or asks nothing any more, is let go.
+//! HTTP/2 from clients (RFC 9113): a connection with many concurrent requests. Each request goes through the same
+//! pipeline as an HTTP/1.1 request. h2 does frames and flow control, without hyper. This allows interim responses, a
+//! stream reset for a fault of its own request, and a timely announcement of the end. The [`HeadFilter`] reads the
+//! heads. The limits are set here, and a connection is closed if its client reads no responses or sends no more
+//! requests.
 //!
-//! The end (6.8): a client is told by GOAWAY that it comes, and which requests still count once it has
-//! answered a PING. One that does not answer is told after [`GRACE`] all the same.
+//! The end (6.8): a GOAWAY announces it to the client, and the client's reply to a PING shows which requests still
+//! count. If no reply arrives, the final GOAWAY is sent after [`GRACE`].
 
 use std::{
     future::poll_fn,
@@ -51,50 +51,50 @@ use crate::{
     telemetry::{FloodLabel, LogThrottle, MethodLabel, RouteLabel, StatusClass, WorkerMetrics},
 };
 
-/// What a field counts besides its name and value (RFC 9113, 6.5.2).
+/// The size of a field besides its name and value (RFC 9113, 6.5.2).
 const FIELD: usize = 32;
-/// Requests of a connection that begin before others have their turn: each takes some KiB until it has its answer, and most
-/// have it at once.
+/// Requests of one connection that begin before other tasks run. Each takes some KiB until its response is sent, and
+/// most are answered at once.
 const TURN: usize = 32;
-/// Bytes of a request's body that a client may send before they were read.
+/// Bytes of a request body that a client may send before they are read.
 const WINDOW: u32 = 256 * 1024;
-/// The same for all requests of a connection together.
+/// The same limit for all request bodies of a connection together.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Bytes of an answer that wait for a client that does not take them.
+/// Bytes of responses that may wait for a client that does not read them.
 const SEND_BUFFER: usize = 64 * 1024;
-/// How long a client may take to answer the PING that is sent with the first GOAWAY, and to take the last.
+/// How long a client may take to reply to the PING after the first GOAWAY, and to read the last GOAWAY.
 const GRACE: Duration = Duration::from_secs(1);
-/// To a client that does not begin as HTTP/2 does: no stream, PROTOCOL_ERROR (RFC 9113, 3.4 and 6.8).
+/// Sent to a client that does not begin with the HTTP/2 preface: no stream, PROTOCOL_ERROR (RFC 9113, 3.4 and 6.8).
 const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
 /// How a connection ended.
 #[derive(Debug)]
 pub(super) enum Http2End {
-    /// By itself, with what went wrong if something did.
+    /// It ended by itself, with an error if there was one.
     Itself(Option<h2::Error>),
-    /// Nothing can be written any more.
+    /// Writing failed.
     Broken(io::Error),
-    /// What came was no HTTP/2, after it was agreed upon.
+    /// The client sent something other than HTTP/2, after HTTP/2 was negotiated.
     Other,
-    /// What came broke the rules of frames or heads.
+    /// The client broke the rules of frames or heads.
     Malformed(Reason),
     Expired(ExpiredTimer),
-    /// It sent too much of something.
+    /// The client sent too much of something.
     Flooded(FloodLabel),
 }
 
-/// How far the end of a connection is.
+/// The stage of a connection's end.
 enum ShutdownStage {
     Serving,
-    /// The client was told; what it sends until it has answered still counts.
+    /// The end was announced. Requests that the client sends before its reply to the PING still count.
     Announced(Deadline),
-    /// It was given the time to answer: nothing counts any more.
+    /// The time to reply is over: no further request counts.
     Final,
-    /// The last word is on its way.
+    /// The last GOAWAY is being written.
     Closing(Deadline, Option<Http2End>),
 }
 
-/// One connection.
+/// One HTTP/2 connection.
 struct Http2Driver<'a, I> {
     connection: Connection<WriteCoalescer<RewindStream<I>>, TrackedChunk>,
     coalescer: WriteCoalescer<RewindStream<I>>,
@@ -110,7 +110,7 @@ struct Http2Driver<'a, I> {
     end: ShutdownStage,
 }
 
-/// Serves a connection whose client speaks HTTP/2. `early` is what was read of it.
+/// Serves a connection whose client speaks HTTP/2. `early` holds the bytes that were already read.
 pub(super) async fn serve<I>(
     current: Rc<CurrentSettings>,
     (early, io): (Bytes, I),
@@ -122,7 +122,8 @@ where
 {
     let local = current.get();
     let server = &local.app.plan.server;
-    // What is over the limit, but not by far, is worth to be sent: it is answered, logged and counted.
+    // Announce more than the limit. A head that exceeds it a little is worth sending, because its request is answered,
+    // logged and counted.
     let max = 2 * server.head.head + FIELD * server.head.fields;
     let mut http = Builder::new();
     http.max_concurrent_streams(u32::try_from(STREAMS).unwrap_or(u32::MAX))
@@ -157,12 +158,12 @@ where
         current,
         info,
     };
-    // An idle connection holds nothing of settings that others have taken the place of.
+    // An idle connection must not hold settings that were replaced.
     drop(local);
     poll_fn(|cx| driver.poll(cx)).await
 }
 
-/// Waits for the preface, of which nothing has come if the protocol was agreed upon by ALPN.
+/// Waits for the preface. Nothing of it has arrived if the protocol was negotiated by ALPN.
 async fn begin<I>(
     handshake: h2::server::Handshake<WriteCoalescer<RewindStream<I>>, TrackedChunk>,
     coalescer: &WriteCoalescer<RewindStream<I>>,
@@ -193,7 +194,7 @@ where
                 coalescer.write_all(&GOAWAY).await?;
                 coalescer.shutdown().await
             };
-            // One that takes nothing is not waited for.
+            // A client that reads nothing is not waited for.
             let _ = timeout(GRACE, said).await;
             Err(Http2End::Other)
         }
@@ -213,7 +214,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     self.begin(request, respond);
                     begun += 1;
-                    // Their tasks run before there are more of them.
+                    // The tasks of these requests run before more requests begin.
                     if begun < TURN {
                         continue;
                     }
@@ -260,7 +261,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
                             self.announce_end();
                         }
                     }
-                    // There is nobody to tell.
+                    // The client would not receive a GOAWAY.
                     Poll::Ready(expired @ (ExpiredTimer::Write | ExpiredTimer::Gone)) => {
                         return Poll::Ready(Http2End::Expired(expired));
                     }
@@ -272,7 +273,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
         }
     }
 
-    /// Has a request answered whose stream was accepted.
+    /// Starts the task that answers the request of an accepted stream.
     fn begin(&mut self, request: Request<RecvStream>, mut respond: SendResponse<TrackedChunk>) {
         let number = respond.stream_id().as_u32();
         let Some(FilteredRequest { mut head, mut refusal, .. }) = self.filter.take(number) else {
@@ -324,7 +325,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
         stream.set_task(task.abort_handle());
     }
 
-    /// Whether the client is to be told that the end comes. Once.
+    /// Whether the end must be announced now, at most once.
     fn is_due(&self) -> bool {
         if !matches!(self.end, ShutdownStage::Serving) {
             return false;
@@ -336,13 +337,13 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
         self.guard.is_closing() || is_used_up || is_shed
     }
 
-    /// Tells the client that the end comes.
+    /// Announces the end to the client.
     fn announce_end(&mut self) {
         self.connection.graceful_shutdown();
         self.end = ShutdownStage::Announced(Deadline::after(GRACE));
     }
 
-    /// Whether a client that was told has had the time to answer, and no request runs.
+    /// Whether the client has had the time to reply to the announcement, and no request runs.
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         if let ShutdownStage::Announced(deadline) = &mut self.end
             && deadline.poll_expired(cx).is_ready()
@@ -352,13 +353,13 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
         matches!(self.end, ShutdownStage::Final) && !self.connection.has_streams()
     }
 
-    /// Says the last word, and ends when it was taken.
+    /// Sends the last GOAWAY. The connection ends when it was written.
     fn close(&mut self, reason: Reason, ended: Http2End) {
         self.connection.abrupt_shutdown(reason);
         self.end = ShutdownStage::Closing(Deadline::after(GRACE), Some(ended));
     }
 
-    /// It has ended; why, if the reason was not one of h2's.
+    /// Returns how the connection ended, with the cause if it was not an error of h2.
     fn ended(&mut self, error: Option<h2::Error>) -> Http2End {
         match &mut self.end {
             ShutdownStage::Closing(_, ended) => ended.take().unwrap_or(Http2End::Itself(error)),
@@ -372,7 +373,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
 // === impl Http2End ===
 
 impl Http2End {
-    /// Logs and counts it.
+    /// Logs and counts the end of the connection.
     pub(super) fn note(&self, info: &ConnectionInfo, metrics: &WorkerMetrics) {
         let peer = info.address();
         match self {
@@ -383,7 +384,7 @@ impl Http2End {
             Self::Itself(Some(error)) => tracing::debug!(%error, peer, "client connection ended"),
             Self::Broken(error) => tracing::debug!(%error, peer, "client connection ended"),
             Self::Other => {
-                // No request has come of it.
+                // No request exists that could count it, so it is counted here.
                 let class = StatusClass::ClientError;
                 metrics.requests(RouteLabel::None, MethodLabel::Other, class).add(1);
                 tracing::debug!(peer, "client does not speak the HTTP/2 that was agreed upon");
@@ -399,12 +400,12 @@ impl Http2End {
     }
 }
 
-/// Whether h2 has ended the connection because of one of its own limits.
+/// Whether h2 has ended the connection because one of its own limits was exceeded.
 fn is_flood(error: &h2::Error) -> bool {
     error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM)
 }
 
-/// Counts a flood, and logs it once in ten seconds.
+/// Counts a flood, and logs it at most once in ten seconds.
 fn report(flood: FloodLabel, error: Option<&h2::Error>, peer: &str, metrics: &WorkerMetrics) {
     static REPORTS: LogThrottle = LogThrottle::new();
     metrics.floods(flood).add(1);

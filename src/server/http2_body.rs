@@ -1,4 +1,4 @@
-//! The body of one request of HTTP/2. The client may send more of it as its bytes are taken.
+//! The body of one HTTP/2 request. Taking its bytes lets the client send more.
 
 use std::{
     cell::Cell,
@@ -17,44 +17,44 @@ use crate::{
     error::{Error, FailureKind},
 };
 
-/// A stream's data.
+/// The data of a stream.
 #[derive(Debug)]
 pub(super) struct StreamBody {
     stream: RecvStream,
-    /// Bytes that are to come, if the client has said how many.
+    /// The number of missing bytes, if the client has announced a length.
     left: Option<u64>,
     facts: Rc<BodyFacts>,
 }
 
-/// What a body and its connection tell each other.
+/// State that a body and its connection share.
 #[derive(Debug, Default)]
 pub(super) struct BodyFacts {
     permission: Cell<ContinueState>,
-    /// Why it breaks off, if that is known.
+    /// Why the body failed, if known.
     fault: Cell<Option<FailureKind>>,
 }
 
-/// Whether a client waits to be told to send its body (RFC 9110, 10.1.1).
+/// Whether a client waits for `100 Continue` before it sends its body (RFC 9110, 10.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ContinueState {
     #[default]
     NotAsked,
-    /// It asks; nobody wants the body so far.
+    /// The client waits, and nobody has asked for the body yet.
     Asked,
-    /// Somebody does, and nothing has come.
+    /// The body is wanted, and no data has arrived.
     Granted,
 }
 
 // === impl BodyFacts ===
 
 impl BodyFacts {
-    /// `asks` tells that the client waits to be told to send it.
+    /// `asks` says that the client waits for `100 Continue`.
     pub(super) fn new(asks: bool) -> Self {
         let permission = if asks { ContinueState::Asked } else { ContinueState::NotAsked };
         Self { permission: Cell::new(permission), fault: Cell::new(None) }
     }
 
-    /// Whether the client is to be told to send it. Once.
+    /// Whether `100 Continue` must be sent now, at most once.
     pub(super) fn take_permission(&self) -> bool {
         let is_granted = self.permission.get() == ContinueState::Granted;
         if is_granted {
@@ -63,7 +63,7 @@ impl BodyFacts {
         is_granted
     }
 
-    /// What is wrong with it, once it breaks off.
+    /// Sets the fault to report when the body fails.
     pub(super) fn set_fault(&self, kind: FailureKind) {
         self.fault.set(Some(kind));
     }
@@ -72,28 +72,28 @@ impl BodyFacts {
 // === impl StreamBody ===
 
 impl StreamBody {
-    /// `length` is what the client says of it.
+    /// `length` is the length that the client has announced.
     pub(super) fn new(stream: RecvStream, length: Option<u64>, facts: Rc<BodyFacts>) -> Self {
         Self { stream, left: length, facts }
     }
 
-    /// More bytes; none are the end. Trailers are not passed on, so nobody waits for them.
+    /// Reads more bytes; `None` is the end. Trailers are not passed on, so nobody waits for them.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
         let Some(data) = ready!(self.stream.poll_data(cx)) else {
-            // The end was not told by the data: trailers follow, which may be refused.
+            // If the data did not carry the end of the stream, trailers follow, and they may be refused.
             let trailers = ready!(self.stream.poll_trailers(cx));
             return Poll::Ready(trailers.err().map(Err));
         };
         let data = data?;
         self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
-        // Fails only if more is released than came.
+        // Fails only if more is released than has arrived.
         let _ = self.stream.flow_control().release_capacity(data.len());
         Poll::Ready(Some(Ok(data)))
     }
 }
 
 impl BodyReader for StreamBody {
-    /// Its frames are small.
+    /// Not needed: HTTP/2 frames are small.
     fn reduce_read_size(self: Pin<&mut Self>) {}
 }
 

@@ -1,5 +1,5 @@
-//! One request of HTTP/2, on a task of its own: the pipeline answers it, and the answer goes to h2 as fast as
-//! the client takes it. Interim answers go before it, and a refused request is reset behind it.
+//! Runs one HTTP/2 request on its own task. The pipeline answers it, and the response goes to h2 as fast as the client
+//! reads it. Interim responses are sent first. The stream of a refused request is reset after its response.
 
 use std::{
     cell::RefCell,
@@ -23,32 +23,32 @@ use crate::pipeline::{
     self, ClientRequest, ConnectionInfo, Response, ResponseHead, TrackedResponse, WorkerState,
 };
 
-/// Streams of malformed requests that were answered: they are reset once that was written (RFC 9113, 8.1.1).
+/// Streams of malformed requests that were answered. They are reset after the response was written (RFC 9113, 8.1.1).
 #[derive(Default)]
 pub(super) struct PendingResets(RefCell<Vec<SendStream<TrackedChunk>>>);
 
-/// A request's stream.
+/// The stream of one request.
 pub(super) struct StreamExchange {
     pub(super) local: Rc<WorkerState>,
     pub(super) info: Rc<ConnectionInfo>,
     pub(super) stream: Rc<RequestStream>,
     pub(super) respond: SendResponse<TrackedChunk>,
-    /// Where it is put if it is to be reset.
+    /// The list to which the stream is added if it must be reset.
     pub(super) resets: Option<Rc<PendingResets>>,
 }
 
-/// A body on its way to h2.
+/// A body that is being passed to h2.
 struct BodyPipe<'a> {
     body: TrackedBody,
     output: &'a mut SendStream<TrackedChunk>,
-    /// The next part, until there is a window for it; and whether it is the last.
+    /// The next chunk, until the window is open, and whether it is the last.
     next: Option<(TrackedChunk, bool)>,
 }
 
 // === impl PendingResets ===
 
 impl PendingResets {
-    /// Ends them; whether there were any.
+    /// Resets the streams. Returns whether there were any.
     pub(super) fn send(&self) -> bool {
         let mut streams = self.0.borrow_mut();
         let has_any = !streams.is_empty();
@@ -98,12 +98,12 @@ impl StreamExchange {
         }
     }
 
-    /// What the pipeline says; `None` if the client did not wait for it.
+    /// Runs the pipeline. Returns `None` if the client did not wait for the response.
     async fn handle(&mut self, request: ClientRequest) -> Option<Response<TrackedResponse>> {
         let stream = &self.stream;
         let interim = stream.interim();
         let respond = &mut self.respond;
-        // Boxed: its memory is given back before the body is sent.
+        // Boxed, so that its memory is freed before the body is sent.
         let local = Rc::clone(&self.local);
         let mut handling = Box::pin(pipeline::handle(local, Rc::clone(&self.info), request));
         poll_fn(|cx| {
@@ -114,7 +114,7 @@ impl StreamExchange {
                 let _ = respond.send_informational(head_for_h2(continue_connection));
             }
             for response in interim.take() {
-                // It says nothing that the final response does not.
+                // If this fails, the final response reports the same error.
                 let _ = respond.send_informational(head_for_h2(response));
             }
             match polled {
@@ -126,7 +126,7 @@ impl StreamExchange {
     }
 }
 
-/// Fields that mean a connection of HTTP/1 (RFC 9113, 8.2.2).
+/// Fields that belong to an HTTP/1 connection (RFC 9113, 8.2.2).
 const OF_CONNECTION: [HeaderName; 5] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -135,7 +135,7 @@ const OF_CONNECTION: [HeaderName; 5] = [
     header::UPGRADE,
 ];
 
-/// Completes the head of an answer as HTTP/2 wants it.
+/// Completes the head of a response for HTTP/2.
 fn finish_head(headers: &mut HeaderMap, answer: &TrackedResponse) {
     for name in &OF_CONNECTION {
         headers.remove(name);
@@ -166,7 +166,7 @@ fn head_for_h2(head: ResponseHead) -> http::Response<()> {
 impl BodyPipe<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         loop {
-            // Also has the task woken when the client resets the stream.
+            // This also wakes the task when the client resets the stream.
             if let Poll::Ready(reason) = self.output.poll_reset(cx)? {
                 return Poll::Ready(Err(reason.into()));
             }
@@ -191,8 +191,8 @@ impl BodyPipe<'_> {
                 Ok(piece) => {
                     let is_last = self.body.is_end_stream();
                     if piece.has_remaining() {
-                        // As little as there can be: h2 asks for the rest when it has the bytes, and what
-                        // is reserved here is taken from other streams.
+                        // Reserve the minimum. h2 requests the rest when it has the bytes, and capacity that is
+                        // reserved here is missing for other streams.
                         self.output.reserve_capacity(1);
                         self.next = Some((piece, is_last));
                     } else {
@@ -211,7 +211,7 @@ impl BodyPipe<'_> {
         }
     }
 
-    /// Waits for a window.
+    /// Waits until the window is open.
     fn poll_capacity(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, h2::Error> {
         loop {
             match self.output.poll_capacity(cx) {

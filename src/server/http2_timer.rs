@@ -1,4 +1,4 @@
-//! How long a client of HTTP/2 may idle, take for a head, and take nothing of its answers.
+//! The timeouts of an HTTP/2 client: idle, for a head, and for reading its responses.
 
 use std::{
     task::{Context, Poll, ready},
@@ -13,34 +13,34 @@ use super::{
 };
 use crate::{body::Deadline, plan, telemetry::WorkerMetrics};
 
-/// The pause between two looks for clients that take nothing.
+/// The pause between two checks for clients that read nothing.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The timers of one connection.
 pub(super) struct Http2Timer {
     idle: Duration,
     header: Duration,
-    /// How long it may take to begin the first request, if that is shorter than idling.
+    /// The time until the first request begins, if shorter than the idle timeout.
     first: Option<Duration>,
     write: Duration,
-    /// Of the head that comes.
+    /// The deadline of the head that is being received.
     head: Deadline,
     deadline: Deadline,
     keepalive: PingKeepalive,
 }
 
-/// Which of them was it.
+/// The timeout that has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ExpiredTimer {
-    /// It had no request for too long.
+    /// There was no request for too long.
     Idle,
     /// A head was not complete in time, or none was ever begun.
     Head,
-    /// It took nothing of an answer.
+    /// The client read nothing of a response.
     Write,
-    /// It does not answer.
+    /// The client does not reply to a PING.
     Gone,
-    /// It holds the memory of many requests and has none.
+    /// The connection holds the memory of many requests and has none.
     Grown,
 }
 
@@ -76,7 +76,7 @@ impl Http2Timer {
             self.deadline.set_at(Instant::now() + LOOK);
         }
         loop {
-            // Only one that has asked something may be silent for long.
+            // Only a client that has sent a request may be idle for long.
             let first = self.first.filter(|_| streams.begun() == 0);
             if !self.deadline.is_set() {
                 let now = Instant::now();
@@ -86,8 +86,8 @@ impl Http2Timer {
                         if at.is_none() && self.keepalive.is_unresponsive(filter.reads(), cx) {
                             return Poll::Ready(ExpiredTimer::Gone);
                         }
-                        // While requests run, a look once a second is enough; and not much later than
-                        // the next may have begun and stalled.
+                        // While requests run, one check a second is enough. It must not come much later than the next
+                        // request may have begun and stalled.
                         let (soon, late) = (now + LOOK, now + (self.write / 4).max(LOOK));
                         self.deadline.set_at(at.map_or(soon, |at| at.clamp(soon, late)));
                     }

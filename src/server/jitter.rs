@@ -1,8 +1,8 @@
-//! Spreads the ends of idle connections.
+//! Spreads the timeouts of idle connections.
 
 use std::time::Duration;
 
-/// Up to a tenth more: connections that became idle together shall not all be opened again together.
+/// Adds up to a tenth. Connections that became idle together must not all be reopened together.
 pub(super) fn jittered(idle: Duration) -> Duration {
     idle + (idle / 10).mul_f64(fastrand::f64())
 }

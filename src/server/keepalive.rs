@@ -1,4 +1,5 @@
-//! Asks a client of HTTP/2 that is silent while it has requests whether it is still there (RFC 9113, 6.7).
+//! Sends a PING to an HTTP/2 client that is silent while it has requests, to find out whether it is still there (RFC
+//! 9113, 6.7).
 
 use std::{
     task::Context,
@@ -7,17 +8,17 @@ use std::{
 
 use h2::{Ping, PingPong};
 
-/// How long a silent client is believed to be there before it is asked.
+/// How long a client may be silent before a PING is sent.
 const PING: Duration = Duration::from_secs(30);
-/// How long it may take to say anything then.
+/// How long it may take to send anything after that.
 const PONG: Duration = Duration::from_secs(20);
 
-/// What is known of a client's silence.
+/// The state of a client's silence.
 pub(super) struct PingKeepalive {
     pings: Option<PingPong>,
-    /// Reads that gave something, when it was looked at last.
+    /// The number of reads with data at the last check.
     reads: u64,
-    /// When it was heard, as far as that was looked at.
+    /// When the client was last heard, as far as the checks have seen.
     heard: Instant,
     asked: Option<Instant>,
 }
@@ -29,7 +30,7 @@ impl PingKeepalive {
         Self { pings, reads: 0, heard: Instant::now(), asked: None }
     }
 
-    /// To be called about once a second while requests run; whether the client is gone.
+    /// Checks the client. Call it about once a second while requests run. Returns whether the client is gone.
     pub(super) fn is_unresponsive(&mut self, reads: u64, cx: &mut Context<'_>) -> bool {
         let Some(pings) = &mut self.pings else { return false };
         let now = Instant::now();
@@ -41,7 +42,7 @@ impl PingKeepalive {
             return false;
         }
         match self.asked {
-            // The answer may be on its way behind other things.
+            // The response to the PING may be queued behind other frames.
             Some(asked) => now.saturating_duration_since(asked.max(self.heard)) >= PONG,
             None if now.saturating_duration_since(self.heard) < PING => false,
             None => {

@@ -1,6 +1,6 @@
-//! The end of a connection whose client still sends: a close would be a reset, and take the last
-//! answer along before it was read (RFC 9112, 9.6). So the answer's end is told, and what comes is
-//! read and thrown away until the client has closed its side too.
+//! The lingering close of a connection whose client still sends. A plain close would be a reset, which can discard the
+//! last response before the client reads it (RFC 9112, 9.6). Instead the write side is closed, and incoming bytes are
+//! discarded until the client has closed its side too.
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 
@@ -16,16 +16,16 @@ use super::{counted_stream::CountedStream, drain::ConnectionGuard};
 const PAUSE: Duration = Duration::from_secs(5);
 /// How long it may take altogether; nginx's `lingering_time`.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-/// How much longer it may take when the process is to end: that shall not wait for a client that feeds it
-/// a byte now and then.
+/// How much longer it may take while the process stops. The shutdown must not wait for a client that sends a byte now
+/// and then.
 const LAST: Duration = Duration::from_secs(5);
-/// Bytes thrown away at a time.
+/// Bytes discarded at a time.
 const BUFFER: usize = 16 * 1024;
 
-/// Waits until the client has closed its side, or for long enough.
+/// Waits until the client has closed its side, or a limit is exceeded.
 pub(super) async fn linger(mut socket: CountedStream, guard: &ConnectionGuard, patience: Duration) {
     if socket.shutdown().await.is_err() {
-        // Nobody is there any more.
+        // The client is gone.
         return;
     }
     let rest = async {
@@ -33,14 +33,14 @@ pub(super) async fn linger(mut socket: CountedStream, guard: &ConnectionGuard, p
         while let Ok(Ok(1..)) = timeout(PAUSE, socket.read(&mut buffer)).await {}
     };
     guard.linger();
-    // The ticket wakes the task that listened.
+    // The guard wakes the task that listened.
     let leaving = async {
         poll_fn(|_| if guard.is_closing() { Poll::Ready(()) } else { Poll::Pending }).await;
         sleep(LAST).await;
     };
-    // Others want its place.
+    // New connections need this one to close.
     let shed = poll_fn(|_| if guard.is_shed() { Poll::Ready(()) } else { Poll::Pending });
-    // Whether it came to its end or not: that was all there is to be done.
+    // Either end is enough: nothing is left to do.
     select! {
         _ = timeout(patience, rest) => {}
         () = leaving => {}

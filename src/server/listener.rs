@@ -1,4 +1,4 @@
-//! Listening sockets: addresses, and sockets in the file system.
+//! Listening sockets: TCP addresses and sockets in the file system.
 
 use std::{
     fmt, fs,
@@ -18,41 +18,41 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::{body::FileIdentity, plan::ListenAddress};
 
-/// Connections that the kernel keeps until they are accepted; it may cap it (somaxconn).
+/// The accept queue of the kernel, in connections. The kernel may cap it (somaxconn).
 const BACKLOG: i32 = 4096;
-/// A socket's file is for the user and the group that Sideman runs as.
+/// A socket's file can be used by the user and the group that Sideman runs as.
 const MODE: u32 = 0o660;
 
-/// Where clients connect. Dropping it closes the socket and takes its file away.
+/// A listening socket. Dropping it closes the socket and removes its file.
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
-    /// As the settings say it.
+    /// The address as written in the settings.
     listen_address: ListenAddress,
     local: ListenAddress,
     is_tls: bool,
     file: Option<SocketFile>,
 }
 
-/// A place that can't be listened at.
+/// A listen address that could not be bound.
 #[derive(Debug)]
 pub struct BindError {
     listen_address: ListenAddress,
     cause: io::Error,
 }
 
-/// A socket's name in the file system. Taken away when dropped, unless it is another's by then.
+/// A socket's name in the file system. Removed on drop, unless another socket has replaced it by then.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
     identity: FileIdentity,
 }
 
-/// Listens on an address.
+/// Listens on a TCP address.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     let listen = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        // A restart must not wait for the old connections' TIME_WAIT.
+        // A restart must not wait for the TIME_WAIT of old connections.
         socket.set_reuse_address(true)?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
@@ -68,7 +68,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 // === impl Listener ===
 
 impl Listener {
-    /// Listens for clients that speak TLS, or that do not.
+    /// Listens for clients, with or without TLS.
     pub fn bind(listen_address: &ListenAddress, is_tls: bool) -> Result<Self, BindError> {
         let failed = |cause| BindError { listen_address: listen_address.clone(), cause };
         match listen_address {
@@ -86,12 +86,12 @@ impl Listener {
         }
     }
 
-    /// The place in the settings.
+    /// The address as written in the settings.
     pub fn listen_address(&self) -> &ListenAddress {
         &self.listen_address
     }
 
-    /// Where it listens, with the port that the system chose.
+    /// The address it listens on, with the port that the system chose.
     pub fn local(&self) -> &ListenAddress {
         &self.local
     }
@@ -101,12 +101,13 @@ impl Listener {
         self.is_tls
     }
 
-    /// Connections that are accepted from now on begin with a handshake, or do not.
+    /// Sets whether connections that are accepted from now on begin with a TLS handshake.
     pub(super) fn set_tls(&mut self, is_tls: bool) {
         self.is_tls = is_tls;
     }
 
-    /// Takes the name away, so that nobody comes any more; those who have can still be accepted.
+    /// Removes the socket's name, so that no client can connect any more. Clients that are already connected can still
+    /// be accepted.
     pub(super) fn withdraw(&mut self) {
         self.file = None;
     }
@@ -130,21 +131,21 @@ fn bind_file(path: &Path) -> io::Result<(OwnedFd, SocketFile)> {
     }
     let identity = FileIdentity::of(&fs::symlink_metadata(path)?);
     let file = SocketFile { path: path.to_owned(), identity };
-    // Nobody can connect before it listens, whatever the mode is until then.
+    // Nobody can connect before `listen`, so the mode does not matter until then.
     fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok((socket.into(), file))
 }
 
-/// Removes the socket of a process that has ended without doing so, and nothing else.
+/// Removes the socket that an ended process left behind, and nothing else.
 fn remove_stale(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
         return Err(io::Error::new(ErrorKind::AlreadyExists, "a file that is no socket is there"));
     }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
-        // Somebody answers, or may be too busy to.
+        // A server accepts connections there, or is too busy to.
         Ok(_) | Err(_) => Err(ErrorKind::AddrInUse.into()),
     }
 }
@@ -236,7 +237,7 @@ mod tests {
         listener.withdraw();
         assert!(!is_there(&path));
         let other = Listener::bind(&ListenAddress::Unix(path.clone()), true).unwrap();
-        // Somebody else's is left alone.
+        // A socket that another process has created is not removed.
         drop(listener);
         assert!(is_there(&path));
         drop(other);
@@ -255,7 +256,7 @@ mod tests {
         assert!(UnixStream::connect(&path).is_ok());
         drop(first);
 
-        // Left behind: closed without its name being taken away.
+        // A stale socket: closed without its name being removed.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(is_there(&path));
         drop(bind().unwrap());

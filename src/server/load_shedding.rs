@@ -1,6 +1,7 @@
-//! Room for new connections (`server.max_connections`, descriptors). While there is none they wait in the kernel, and each
-//! replaces a connection that is idle, or that has not asked anything yet, with a part of a head or of a handshake at the
-//! most. Those of the client that holds the most go first, then the oldest.
+//! Closes idle connections to make room for new ones (`server.max_connections`, descriptors). When the limit is
+//! reached, new connections wait in the kernel. Each new connection replaces an idle one, or one that has sent no
+//! complete request yet: at most a part of a head or of a handshake. Connections of the client that holds the most are
+//! closed first, then the oldest.
 
 use std::{
     cmp::Reverse,
@@ -10,68 +11,69 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// A connection is left alone for so long after it was opened or used. Most clients send a head at once, a handshake
-/// takes them two round trips, and one that was just used may be about to be used again: a close would meet the request.
+/// How long a connection is kept after it was opened or used. Most clients send a head at once, and a handshake takes
+/// two round trips. A connection that was just used may be used again, and the close would cross with the request.
 pub(super) const BRIEF: Duration = Duration::from_millis(250);
-/// A client that has more leaves others what they have: of its idle connections one is closed however short it has been
-/// idle. A browser opens six.
+/// A client with more connections leaves the connections of others alone: one of its own idle connections is closed,
+/// however short it has been idle. A browser opens six.
 const FEW: u64 = 8;
-/// One that was told may take so long to end before it is told again.
+/// How long a notified connection may take to end before it is notified again.
 const NOTICE_TIME: Duration = Duration::from_secs(1);
-/// The pause before it is tried again where too few could be closed.
+/// The pause before the next try if too few connections could be closed.
 pub(super) const PAUSE: Duration = Duration::from_millis(5);
 
-/// What one worker is asked to close.
+/// The number of connections that one worker is asked to close.
 #[derive(Debug, Default)]
 pub(super) struct ShedRequest {
     count: AtomicUsize,
     requested: Notify,
 }
 
-/// What a connection does while it has no request; those of the first kind are closed first.
+/// The stage of a connection without a request. Connections of the first kind are closed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum IdleStage {
-    /// No request was ever complete, nor the handshake before it, or a part of the next one's head has come.
+    /// No request or handshake was ever complete, or a part of the next head has arrived.
     Unproven,
-    /// It has had a request, and may be used again.
+    /// It has had a request and may be used again.
     KeptAlive,
 }
 
-/// One that can be let go if it does nothing.
+/// A connection that can be closed while it is idle.
 pub(super) trait IdleConnection {
     /// Since when it has had no complete request.
     fn idle_since(&self) -> Option<Instant>;
-    /// What it does meanwhile.
+    /// The stage of the connection while it is idle.
     fn stage(&self) -> IdleStage;
-    /// Lets it go, if it is idle when it hears of it.
+    /// Closes the connection if it is still idle when it is notified.
     fn shed(&self);
 }
 
-/// How many connections there may be. What `auto` comes to is in the plan by the start (`lifecycle/descriptors.rs`).
+/// The maximum number of connections. The start puts the value for `auto` into the plan (`lifecycle/descriptors.rs`).
 pub fn most_connections(set: Option<usize>) -> usize {
     set.unwrap_or(usize::MAX)
 }
 
-/// How many of so many connections a worker closes in one step: it looks at all of them to choose some.
+/// The number of connections that a worker closes in one step. It looks at all connections to choose them, so single
+/// ones would cost too much.
 pub(super) fn share(most: usize, workers: usize) -> usize {
     (most / 100).clamp(1, 256).div_ceil(workers.max(1))
 }
 
-/// What a connection is worth: the least is closed first.
+/// The value of a connection. The connection with the lowest value is closed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ShedPriority {
     stage: IdleStage,
-    /// How many connections its client has, to the next power of two: clients that hold about as many are equal, so
-    /// that time decides among them.
+    /// The number of connections of its client, rounded to the next power of two. Clients that hold about the same
+    /// number are equal, so that time decides among them.
     held: Reverse<u32>,
     since: Instant,
 }
 
-/// When a connection was told to end, for the last time.
+/// When a connection was last told to close.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ShedNotice(Option<Instant>);
 
-/// Chooses so many of those that are worth the least.
+/// Chooses `count` connections with the lowest values.
 pub(super) fn choose<T>(
     mut idle: Vec<(ShedPriority, T)>,
     wanted: usize,
@@ -85,8 +87,8 @@ pub(super) fn choose<T>(
 // === impl ShedPriority ===
 
 impl ShedPriority {
-    /// Of a connection that is idle since then, or `None` if it is not to be closed now. `held` says how many its client
-    /// has, which is none where it is no single client.
+    /// The value of a connection that is idle since `since`, or `None` if it must not be closed now. `held` is the
+    /// number of connections of its client, or 0 if it is not a single client.
     pub(super) fn of(stage: IdleStage, since: Instant, held: u64, now: Instant) -> Option<Self> {
         let has_many = stage == IdleStage::KeptAlive && held > FEW;
         let is_left_alone = !has_many && now.saturating_duration_since(since) < BRIEF;
@@ -106,12 +108,12 @@ impl ShedNotice {
         self.0.is_some()
     }
 
-    /// Whether it was told so recently that it need not be told again.
+    /// Whether the last notice is so recent that no new one is needed.
     pub(super) fn is_recent(self, now: Instant) -> bool {
         self.is_within(NOTICE_TIME, now)
     }
 
-    /// Whether it ends most likely in this moment.
+    /// Whether the connection is most likely ending at this moment.
     pub(super) fn is_ending(self, now: Instant) -> bool {
         self.is_within(PAUSE, now)
     }
@@ -124,13 +126,13 @@ impl ShedNotice {
 // === impl ShedRequest ===
 
 impl ShedRequest {
-    /// Asks for so many to be closed; what was asked for before counts no more.
+    /// Asks for `count` connections to be closed. This replaces any earlier request.
     pub(super) fn request(&self, count: usize) {
         self.count.store(count, Ordering::Relaxed);
         self.requested.notify_one();
     }
 
-    /// Waits until some are asked for.
+    /// Waits until connections are requested to be closed.
     pub(super) async fn requested(&self) -> usize {
         self.requested.notified().await;
         self.count.swap(0, Ordering::Relaxed)

@@ -1,4 +1,4 @@
-//! Requests that are refused for their heads alone, and what is told of them.
+//! Requests that are refused because of their head alone, and the parts of them that are reported.
 
 use http::{HeaderName, HeaderValue, Method, Version};
 
@@ -11,21 +11,20 @@ use crate::{
     },
 };
 
-/// Bytes that are told of a refused head, and of one thing in it.
+/// Bytes of a refused head that are reported, and of each part of it.
 const REPORTED_MOST: usize = 4096;
 const REPORTED_ONE: usize = 1024;
 
-/// What a fault in a head is to the client and to the log.
+/// The refusal for a fault in a head: the response and the log entry.
 pub(super) fn refusal(fault: HeadFault) -> RequestRefusal {
     let misplaced = if let HeadFault::Target(misplaced) = fault { misplaced } else { None };
     RequestRefusal { kind: kind(fault), misplaced }
 }
 
-/// What can be told of a request whose head is refused: the method and the target, where they can be read, and the
-/// fields that the log and the page make use of.
+/// Recovers the readable parts of a refused head: the method, the target, and the fields that the log and the page use.
 pub(super) fn recover(head: &[u8]) -> RequestParts {
     let (method, target, fields) = request_head::recover(head);
-    // `-` is what the access log has for what is not known.
+    // The access log writes `-` for an unknown value.
     let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
     let target = if target.len() <= REPORTED_ONE { target } else { "*" };
     let mut parts = RequestParts::new(method, Version::HTTP_11, RequestTarget::new(target));
@@ -33,7 +32,7 @@ pub(super) fn recover(head: &[u8]) -> RequestParts {
     parts
 }
 
-/// The same of a head that did not become complete: of its lines those that did.
+/// Like [`recover`], for a head that did not become complete: only its complete lines are used.
 pub(super) fn recover_partial(begun: &[u8]) -> RequestParts {
     let complete = memchr::memrchr(b'\n', begun).map_or(0, |end| end + 1);
     recover(begun.get(..complete).unwrap_or_default())

@@ -1,4 +1,4 @@
-//! A byte stream of which the beginning was read already, and whose heads are filtered.
+//! A byte stream that first returns bytes that were already read, and filters its request heads.
 
 use std::{
     io::{self, IoSlice},
@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::head_filter::HeadFilter;
 
-/// Gives what was read before, then what comes.
+/// Returns the early bytes, then those of the stream.
 #[derive(Debug)]
 pub(super) struct RewindStream<I> {
     source: EarlyBytes<I>,

@@ -1,4 +1,4 @@
-//! The byte stream that a client's connection is: TCP or a unix socket, bare or with TLS over it.
+//! The byte stream of a client connection: TCP or a unix socket, with or without TLS.
 
 use std::{
     io::{self, ErrorKind, IoSlice},
@@ -16,21 +16,21 @@ use tokio_rustls::{rustls::ProtocolVersion, server::TlsStream};
 
 use crate::plan::TlsVersion;
 
-/// What the kernel gives.
+/// The socket of a connection.
 #[derive(Debug)]
 pub(super) enum Transport {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
-/// An accepted socket on its way to the worker that registers it.
+/// An accepted socket that its worker has not registered yet.
 #[derive(Debug)]
 pub(super) enum AcceptedSocket {
     Tcp(std::net::TcpStream),
     Unix(StdUnixStream),
 }
 
-/// What HTTP is spoken over.
+/// The stream that carries HTTP.
 #[derive(Debug)]
 pub(super) enum ClientStream {
     Bare(Transport),
@@ -40,7 +40,7 @@ pub(super) enum ClientStream {
 // === impl ClientStream ===
 
 impl ClientStream {
-    /// The version of TLS, if it is spoken.
+    /// The TLS version, or `None` without TLS.
     pub(super) fn tls_version(&self) -> Option<TlsVersion> {
         let Self::Tls(stream) = self else { return None };
         let (_, session) = stream.get_ref();
@@ -49,10 +49,10 @@ impl ClientStream {
     }
 }
 
-/// What client and server have agreed upon before HTTP begins (RFC 7301).
+/// The protocol that client and server have negotiated before HTTP begins (RFC 7301).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NegotiatedProtocol {
-    /// Nothing: the first bytes tell.
+    /// None: the first bytes decide.
     Nothing,
     Http1,
     Http2,
@@ -61,7 +61,7 @@ pub(super) enum NegotiatedProtocol {
 // === impl ClientStream ===
 
 impl ClientStream {
-    /// The protocol that was agreed upon.
+    /// The protocol that was negotiated.
     pub(super) fn negotiated(&self) -> NegotiatedProtocol {
         let Self::Tls(stream) = self else { return NegotiatedProtocol::Nothing };
         let (_, session) = stream.get_ref();
@@ -84,7 +84,7 @@ impl Transport {
         }
     }
 
-    /// The port that the client came to, if there is one.
+    /// The local port of the connection, or 0 if it has none.
     pub(super) fn local_port(&self) -> u16 {
         match self {
             Self::Tcp(tcp) => tcp.local_addr().map_or(0, |address| address.port()),
@@ -92,14 +92,14 @@ impl Transport {
         }
     }
 
-    /// Small answers must not wait for the acknowledgement of earlier ones.
+    /// Disables Nagle's algorithm: small responses must not wait for the acknowledgement of earlier ones.
     pub(super) fn set_nodelay(&self) {
         if let Self::Tcp(tcp) = self {
             let _ = tcp.set_nodelay(true);
         }
     }
 
-    /// The first byte that the client sends, without taking it; `None` is the end.
+    /// Returns the first byte that the client sends, without consuming it; `None` at the end.
     pub(super) async fn peek(&self) -> io::Result<Option<u8>> {
         match self {
             Self::Tcp(tcp) => tcp.async_io(Interest::READABLE, || peek(tcp)).await,
@@ -107,7 +107,7 @@ impl Transport {
         }
     }
 
-    /// Whether the kernel takes bytes.
+    /// Whether the kernel accepts bytes.
     pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(tcp) => tcp.poll_write_ready(cx),
@@ -115,7 +115,7 @@ impl Transport {
         }
     }
 
-    /// What went wrong with the socket without anybody asking.
+    /// Returns the pending error of the socket.
     pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
         match self {
             Self::Tcp(tcp) => tcp.take_error(),
@@ -195,7 +195,7 @@ impl AsyncWrite for Transport {
 // === impl ClientStream ===
 
 impl ClientStream {
-    /// The TCP connection, if nothing is between it and HTTP: there the kernel may send files.
+    /// The TCP connection, if there is no TLS between it and HTTP. The kernel can send files on it.
     pub(super) fn bare_tcp(&self) -> Option<&TcpStream> {
         match self {
             Self::Bare(Transport::Tcp(tcp)) => Some(tcp),
@@ -203,7 +203,7 @@ impl ClientStream {
         }
     }
 
-    /// What is below.
+    /// The socket below.
     pub(super) fn transport(&self) -> &Transport {
         match self {
             Self::Bare(transport) => transport,
@@ -211,8 +211,7 @@ impl ClientStream {
         }
     }
 
-    /// Whether something has come that nobody has read; costs no system call when nothing happened.
-    /// It takes a byte.
+    /// Whether unread bytes have arrived. Makes no system call if nothing happened. It consumes a byte.
     pub(super) fn has_more(&mut self) -> bool {
         let mut byte = [0];
         match self {
@@ -226,12 +225,12 @@ impl ClientStream {
         }
     }
 
-    /// Tells a client of TLS that nothing was cut off (RFC 8446, 6.1), if it can be told at once. Without
-    /// TLS, closing says it.
+    /// Tells a TLS client that the data is complete (RFC 8446, 6.1), if that is possible without waiting. Without TLS,
+    /// closing the connection says so.
     pub(super) fn send_close_notify(&mut self) {
         if let Self::Tls(tls) = self {
             let cx = &mut Context::from_waker(Waker::noop());
-            // One that is gone or takes nothing is not waited for.
+            // A client that is gone or reads nothing is not waited for.
             let _ = Pin::new(tls).poll_shutdown(cx);
         }
     }
@@ -247,8 +246,8 @@ impl AsyncRead for ClientStream {
             Self::Bare(transport) => Pin::new(transport).poll_read(cx, buffer),
             Self::Tls(tls) => {
                 let polled = Pin::new(tls).poll_read(cx, buffer);
-                // Many clients close without a word. It cuts nothing off that would not be noticed:
-                // HTTP says where a request ends, and WebSocket where a message does.
+                // Many clients close without `close_notify`. HTTP marks the end of a request and WebSocket the end of a
+                // message, so a truncation is noticed anyway.
                 if let Poll::Ready(Err(error)) = &polled
                     && error.kind() == ErrorKind::UnexpectedEof
                 {

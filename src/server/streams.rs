@@ -1,5 +1,5 @@
-//! The requests of one HTTP/2 connection. Each has a place, which is used again when its request is over; the place
-//! knows how much of an answer the client has not taken.
+//! The requests of one HTTP/2 connection. Each request uses a [`RequestStream`], which is reused when the request is
+//! over. It counts the response bytes that the client has not read yet.
 
 use std::{
     cell::{Cell, RefCell},
@@ -21,22 +21,23 @@ use crate::{
     telemetry::FloodLabel,
 };
 
-/// Requests that were taken back at once, before a connection is suspected of nothing else. An
-/// attack has this many in a fraction of a second (CVE-2023-44487).
+/// If this many requests were cancelled at once, the connection is suspected of an attack. An attack cancels this many
+/// in a fraction of a second (CVE-2023-44487).
 const TAKEN_BACK: u64 = 500;
-/// Malformed requests, for the same reason. Each is answered, so that they cost as much as others.
+/// The same limit for malformed requests. Each is answered, so it costs as much as any other request.
 const MALFORMED: u64 = 500;
-/// What is still at once. People who leave a slow page are no attack.
+/// The time after its begin in which a cancelled request counts as cancelled at once. Users who leave a slow page are
+/// not an attack.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// How long a connection keeps the places that it does not need, for the next burst of requests.
+/// How long a connection keeps unused streams for the next burst of requests.
 const SPARE: Duration = Duration::from_secs(1);
-/// Requests at once that h2 keeps so much memory for, until the connection ends, that an idle connection is closed for
-/// it: about 1 KiB for each. Few pages make a browser ask for more.
+/// After more concurrent requests than this, h2 holds so much memory until the connection ends (about 1 KiB for each)
+/// that the idle connection is closed. Few pages make a browser send more.
 const MANY: usize = 32;
-/// How long a connection that had more may idle.
+/// How long a connection that had more requests than this may be idle.
 const GROWN_IDLE: Duration = Duration::from_secs(5);
 
-/// The requests that run, and places for others.
+/// The running requests, and unused streams for more.
 #[derive(Debug)]
 pub(super) struct RequestStreams {
     /// When the connection began.
@@ -47,49 +48,49 @@ pub(super) struct RequestStreams {
     cancelled: Cell<u64>,
     malformed: Cell<u64>,
     is_shed: Cell<bool>,
-    /// Whether there was a new place since [`RequestStreams::take_new_stream`].
+    /// Whether a new stream was created since [`RequestStreams::take_new_stream`].
     has_new_stream: Cell<bool>,
-    /// Whether there were more than [`MANY`] requests at once.
+    /// Whether there were more than [`MANY`] concurrent requests.
     is_grown: Cell<bool>,
 }
 
-/// One request at a time.
+/// The state of one request at a time.
 #[derive(Debug)]
 pub(super) struct RequestStream {
-    /// When its last request was over; `None` while one runs.
+    /// When its last request ended; `None` while one runs.
     idle: Cell<Option<Instant>>,
-    /// Each frame of an answer that is written adds to it.
+    /// Each response frame that is written adds to this budget.
     budget: Rc<FrameBudget>,
     interim: Rc<InterimResponses>,
-    /// Of its request's body, if it has one.
+    /// The state of the request body, if there is one.
     body: RefCell<Option<Rc<BodyFacts>>>,
     number: Cell<u32>,
     task: RefCell<Option<AbortHandle>>,
     begun: Cell<Instant>,
     is_answered: Cell<bool>,
     is_aborted: Cell<bool>,
-    /// Bytes of the answer that were handed over and not written yet.
+    /// Bytes of the response that were handed over and not written yet.
     unsent: Cell<usize>,
     /// Since when none of them was written.
     since: Cell<Instant>,
-    /// Who waits until all of them are.
+    /// The task that waits until all of them are written.
     waiting: RefCell<Option<Waker>>,
 }
 
-/// A request that runs until this is dropped, however it ends.
+/// A running request. It ends when this is dropped, whatever the reason.
 #[derive(Debug)]
 pub(super) struct RunningRequest(Rc<RequestStream>);
 
-/// What there is to be done for a connection.
+/// The result of a check of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StreamCheck {
-    /// Nothing for now; so many requests were cut off.
+    /// Nothing to do until `at`; `cut` requests were aborted.
     Again { at: Option<Instant>, cut: u64 },
-    /// It is to be closed: it has had no request for too long.
+    /// Close it: it has had no request for too long.
     Over,
-    /// It is to end, because it holds the memory of many requests and has none.
+    /// End it: it holds the memory of many requests and has none.
     Grown,
-    /// Or takes nothing of the end of an answer.
+    /// Close it: the client does not read the end of a response.
     Stalled,
 }
 
@@ -110,8 +111,8 @@ impl RequestStreams {
         }
     }
 
-    /// A place for a new request with the number of its stream. They are never more than there were
-    /// requests at once.
+    /// Returns the state for a new request on the stream `number`. There are never more of them than there were
+    /// concurrent requests.
     pub(super) fn begin(&self, number: u32, body: Option<Rc<BodyFacts>>) -> Rc<RequestStream> {
         self.begun.set(self.begun.get() + 1);
         let mut streams = self.streams.borrow_mut();
@@ -135,12 +136,12 @@ impl RequestStreams {
         stream
     }
 
-    /// The request that has begun last is malformed.
+    /// Records that the last request is malformed.
     pub(super) fn on_malformed(&self) {
         self.malformed.set(self.malformed.get() + 1);
     }
 
-    /// The body of a request breaks off, for this reason.
+    /// Sets why the body of a request failed.
     pub(super) fn on_body_fault(&self, number: u32, kind: FailureKind) {
         let streams = self.streams.borrow();
         if let Some(stream) = streams.iter().find(|stream| stream.number.get() == number)
@@ -150,7 +151,7 @@ impl RequestStreams {
         }
     }
 
-    /// Whether the client takes back most of its requests as soon as they have begun, or most are malformed.
+    /// Whether most requests of the client were cancelled at once, or most are malformed.
     pub(super) fn flood(&self) -> Option<FloodLabel> {
         let is_most = |count: u64, least| count >= least && count > self.begun.get() / 2;
         if is_most(self.cancelled.get(), TAKEN_BACK) {
@@ -162,25 +163,25 @@ impl RequestStreams {
         }
     }
 
-    /// Requests that have begun.
+    /// The number of requests that have begun.
     pub(super) fn begun(&self) -> u64 {
         self.begun.get()
     }
 
-    /// Whether there is a new place, which is looked at soon after it is free. Once.
+    /// Whether there is a new stream, at most once. It needs a check soon after it becomes free.
     pub(super) fn take_new_stream(&self) -> bool {
         self.has_new_stream.replace(false)
     }
 
-    /// Whether it is to end because others want its place, and may.
+    /// Whether the connection must close to make room for others, and may do so now.
     pub(super) fn take_shed(&self) -> bool {
         self.is_shed.replace(false) && self.idle_since().is_some()
     }
 
-    /// Cuts off requests of which the client has taken nothing for `write`: they alone, since those beside
-    /// them may be other people's, behind a balancer. The connection is over when it has had no
-    /// request for `idle`, or has the end of an answer left that nothing else can take away. One that is idle gives
-    /// back the places that it does not need.
+    /// Aborts requests if the client has read nothing of their responses for `write`. Other requests are kept: behind a
+    /// load balancer they may belong to other users. The connection is over if it has had no request for `idle`, or if
+    /// the client does not read the end of a response and no request is left to abort. An idle connection frees its
+    /// unused streams.
     pub(super) fn check(&self, now: Instant, idle: Duration, write: Duration) -> StreamCheck {
         let mut quiet = Some(self.first);
         let (mut is_busy, mut cut) = (false, 0);
@@ -199,7 +200,7 @@ impl RequestStreams {
             _ if is_busy => StreamCheck::Again { at: None, cut },
             Some(since) if since + idle <= now => StreamCheck::Over,
             Some(since) if self.is_grown.get() && since + GROWN_IDLE <= now => {
-                // It is told once.
+                // Reported only once.
                 self.is_grown.set(false);
                 StreamCheck::Grown
             }
@@ -210,8 +211,8 @@ impl RequestStreams {
         }
     }
 
-    /// Gives back spare places of a connection that is idle since then, and until `over`; gives when there will be
-    /// something to do.
+    /// Frees unused streams of a connection that is idle since `since`, until `over`. Returns when the next check is
+    /// due.
     fn next_check(&self, since: Instant, now: Instant, over: Instant) -> Instant {
         if since + SPARE <= now {
             self.shrink();
@@ -225,7 +226,7 @@ impl RequestStreams {
         }
     }
 
-    /// Gives back all free places but one.
+    /// Frees all unused streams except one.
     fn shrink(&self) {
         let mut streams = self.streams.borrow_mut();
         let mut kept = 0;
@@ -282,27 +283,27 @@ impl RequestStream {
         }
     }
 
-    /// Where its request's interim responses wait.
+    /// The queue of interim responses for its request.
     pub(super) fn interim(&self) -> Rc<InterimResponses> {
         Rc::clone(&self.interim)
     }
 
-    /// Whether the client is to be told to send the body of its request. Once.
+    /// Whether `100 Continue` must be sent now, at most once.
     pub(super) fn takes_permission(&self) -> bool {
         self.body.borrow().as_ref().is_some_and(|body| body.take_permission())
     }
 
-    /// The task that answers its request.
+    /// Sets the task that answers the request.
     pub(super) fn set_task(&self, task: AbortHandle) {
         self.task.replace(Some(task));
     }
 
-    /// There is an answer.
+    /// Records that the response has begun.
     pub(super) fn on_answer(&self) {
         self.is_answered.set(true);
     }
 
-    /// A part of the answer is to be written.
+    /// Records that `count` bytes of the response are to be written.
     pub(super) fn on_queued(&self, count: usize) {
         if self.unsent.get() == 0 {
             self.since.set(Instant::now());
@@ -310,7 +311,7 @@ impl RequestStream {
         self.unsent.set(self.unsent.get().saturating_add(count));
     }
 
-    /// So much was written, or never will be.
+    /// Records that `count` bytes were written, or never will be.
     pub(super) fn on_sent(&self, count: usize) {
         let left = self.unsent.get().saturating_sub(count);
         self.unsent.set(left);
@@ -321,12 +322,12 @@ impl RequestStream {
         }
     }
 
-    /// A frame of the answer was written, which the client may open windows for.
+    /// Records that a response frame was written. The client may open windows for it.
     pub(super) fn on_frame_written(&self) {
         self.budget.earn();
     }
 
-    /// Waits until all that was handed over is written; fails when it is cut off.
+    /// Waits until all handed-over bytes are written. Fails if the request is aborted.
     pub(super) fn poll_sent(&self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         if self.is_aborted.get() {
             return Poll::Ready(Err(Error::new(FailureKind::ClientDisconnected)));
@@ -338,7 +339,7 @@ impl RequestStream {
         Poll::Pending
     }
 
-    /// Ends it; `false` if that was done before.
+    /// Aborts the request. Returns `false` if that was done before.
     fn abort(&self) -> bool {
         if self.is_aborted.replace(true) {
             return false;
@@ -346,23 +347,23 @@ impl RequestStream {
         if let Some(waker) = self.waiting.take() {
             waker.wake();
         } else if let Some(task) = self.task.take() {
-            // Its next part waits for the window to open, and h2 has nothing of it.
+            // The next chunk waits for the window to open, and h2 has nothing of it.
             task.abort();
         }
         true
     }
 
-    /// Since when the client takes nothing, if there is something for it.
+    /// Since when the client reads nothing, if there is something to read.
     fn stalled(&self) -> Option<Instant> {
         (self.unsent.get() > 0).then(|| self.since.get())
     }
 
-    /// Parts of an answer that are on their way hold the place as well.
+    /// Whether it can be reused. Response chunks that are not written yet hold it as well.
     fn is_free(self: &Rc<Self>) -> bool {
         Rc::strong_count(self) == 1 && self.idle.get().is_some()
     }
 
-    /// Whether its last request has ended at once and without an answer.
+    /// Whether its last request ended at once and without a response.
     fn was_cancelled(&self) -> bool {
         let Some(end) = self.idle.get() else { return false };
         !self.is_answered.get() && end.saturating_duration_since(self.begun.get()) < AT_ONCE
@@ -380,7 +381,7 @@ impl RunningRequest {
 impl Drop for RunningRequest {
     fn drop(&mut self) {
         self.0.idle.set(Some(Instant::now()));
-        // A handle keeps the memory of its task.
+        // The handle would keep the memory of its task.
         self.0.task.take();
         self.0.body.take();
     }
@@ -393,7 +394,7 @@ mod tests {
     const IDLE: Duration = Duration::from_secs(75);
     const WRITE: Duration = Duration::from_secs(60);
 
-    /// So many requests at once, which have ended when this returns.
+    /// Runs this many concurrent requests, which have ended on return.
     fn burst(streams: &RequestStreams, count: u32) {
         let running: Vec<RunningRequest> =
             (0..count).map(|number| RunningRequest::begin(&streams.begin(number, None))).collect();
@@ -414,7 +415,7 @@ mod tests {
         let later = streams.check(ended + SPARE, IDLE, WRITE);
         assert!(matches!(later, StreamCheck::Again { at: Some(at), .. } if at > ended + SPARE));
         assert_eq!(streams.streams.borrow().len(), 1);
-        // Each was taken back at once, as far as anybody knows.
+        // Each request counts as cancelled at once.
         assert_eq!(streams.cancelled.get(), 7);
     }
 

@@ -1,5 +1,5 @@
-//! An answer over HTTP/2, of which is known how much was written: only so can a client that reads slowly be
-//! told from one that does not read, and an answer be over when it is, and not when h2 has it.
+//! The body of an HTTP/2 response, with a count of the bytes that were written. The count tells a client that reads
+//! slowly from one that does not read. With it, a response ends when it is written, and not when h2 has taken it.
 
 use std::{
     pin::Pin,
@@ -13,12 +13,12 @@ use http_body::{Body, Frame, SizeHint};
 use super::streams::RequestStream;
 use crate::{error::Error, pipeline::TrackedResponse};
 
-/// Of a longer answer, h2 gets a part when all before it was written, so that no more than one waits there, and an
-/// empty frame for its end: a stream whose end h2 has already can't be cut off any more. Shorter ones are not
-/// worth that: they fit in any window but a hostile one.
+/// Responses up to this size are handed to h2 as a whole. For a longer response, h2 gets each chunk after all earlier
+/// ones were written, so that at most one waits there, and an empty frame for the end. A stream whose end h2 already
+/// has can no longer be reset. Short responses are not worth this: they fit in every window except a hostile one.
 const SHORT: u64 = 16 * 1024;
 
-/// An answer and the place of its request.
+/// The body of a response, with the stream of its request.
 #[derive(Debug)]
 pub(super) struct TrackedBody {
     response: TrackedResponse,
@@ -27,17 +27,17 @@ pub(super) struct TrackedBody {
     end: TrackedEnd,
 }
 
-/// How far the end of an answer is.
+/// The state of the end of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TrackedEnd {
-    /// It is told with the last part, or has not come.
+    /// The end is sent with the last chunk, or has not arrived.
     Open,
-    /// All of it was handed over, and not all was written.
+    /// All of the body was handed over, and some of it is not written yet.
     Waiting,
     Reached,
 }
 
-/// A part of it.
+/// A chunk of the body.
 #[derive(Debug)]
 pub(super) struct TrackedChunk {
     bytes: Bytes,
@@ -53,12 +53,12 @@ impl TrackedBody {
         Self { response, stream, is_short, end: TrackedEnd::Open }
     }
 
-    /// It was not taken at once.
+    /// Releases the memory of the request head, because the client did not read the whole response at once.
     pub(super) fn release_request_head(&mut self) {
         self.response.release_request_head();
     }
 
-    /// A part without a byte, which tells the end.
+    /// A chunk without bytes, which carries the end of the stream.
     pub(super) fn nothing(&self) -> TrackedChunk {
         TrackedChunk::new(Bytes::new(), &self.stream)
     }

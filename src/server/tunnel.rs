@@ -1,6 +1,5 @@
-//! Carries bytes between a client and the application after both have agreed to speak WebSocket.
-//! It knows no frames: it ends when both sides have, or neither says anything for too long, or the
-//! process leaves.
+//! Copies bytes between a client and the application after both have switched to WebSocket. It does not parse frames.
+//! It ends when both sides have ended, when neither sends anything for too long, or when the process stops.
 
 use std::{
     future::poll_fn,
@@ -16,10 +15,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{counted_stream::CountedStream, drain::ConnectionGuard};
 use crate::{body::Deadline, error::FailureKind, pipeline::Tunnel, telemetry::WorkerMetrics};
 
-/// Bytes read at a time, and held at the most for a side that takes them slowly.
+/// Bytes read at a time, and the most that is held for a slow receiver.
 const BUFFER: usize = 16 * 1024;
 
-/// What is on its way from one side to the other. It holds memory only while the receiver is slow.
+/// One direction of a tunnel. It holds memory only while the receiver is slow.
 #[derive(Debug)]
 struct TunnelDirection {
     held: Bytes,
@@ -31,19 +30,19 @@ struct TunnelDirection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DirectionState {
     Open,
-    /// The sender has ended its side; the receiver was not told.
+    /// The sender has ended its side; the receiver does not know yet.
     Ending,
     Ended,
 }
 
-/// Which end of a direction failed.
+/// The end of a direction that failed.
 #[derive(Debug)]
 enum TunnelFault {
     Read(io::Error),
     Write(io::Error),
 }
 
-/// Carries until the end. `early` is what the client has sent right behind its request.
+/// Copies bytes until the end. `early` holds the bytes that the client has sent right behind its request.
 pub(super) async fn run(
     mut client: CountedStream,
     early: Bytes,
@@ -99,7 +98,7 @@ impl TunnelDirection {
         Self { held, carried: 0, state: DirectionState::Open }
     }
 
-    /// Carries what there is; ready when the sender has ended its side and the receiver knows.
+    /// Copies the available bytes. Ready when the sender has ended its side and the receiver knows.
     fn poll(
         &mut self,
         from: &mut (impl AsyncRead + Unpin),
@@ -112,10 +111,10 @@ impl TunnelDirection {
                 self.held.advance(written);
                 self.carried += written as u64;
             }
-            // What was sent is gone: no memory for a silent tunnel.
+            // The bytes were sent: a silent tunnel holds no memory.
             self.held = Bytes::new();
             if self.state == DirectionState::Ending {
-                // One that has gone altogether need not be told.
+                // A receiver that is gone need not know.
                 let _ = ready!(Pin::new(&mut *to).poll_shutdown(cx));
                 self.state = DirectionState::Ended;
             }

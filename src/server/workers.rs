@@ -1,5 +1,5 @@
-//! The worker threads. Each has its own runtime, its own part of the pipeline, and connections
-//! that live and die on it.
+//! The worker threads. Each worker has its own runtime and its own part of the pipeline. A connection stays on one
+//! worker from accept to close.
 
 use std::{
     future::pending,
@@ -39,22 +39,22 @@ use crate::{
     telemetry::{LogBuffer, LogSink, WorkerMetrics},
 };
 
-/// How long the first line of a batch waits for others before it is written.
+/// How long the first log line of a batch waits for more lines before the batch is written.
 const LOG_PAUSE: Duration = Duration::from_millis(100);
 
-/// Threads of a worker that may wait for the disk at the same time. Each has memory of its own, and a
-/// disk that is slower than so many at once does not become faster by more.
+/// Threads of a worker that may block on the disk at the same time. Each thread takes memory, and more threads do not
+/// make a slow disk faster.
 const BLOCKING: usize = 8;
 
-/// How long a thread that waited for the disk is kept without work: its memory goes with it.
+/// How long a blocking thread is kept without work. Its memory is freed when it ends.
 const BLOCKING_IDLE: Duration = Duration::from_secs(2);
 
-/// How long connections that were accepted last may take to bring a request before the idle ones
-/// are closed.
+/// When the worker stops, how long newly accepted connections may take to send a request before idle connections are
+/// closed.
 const LAST_ARRIVALS: Duration = Duration::from_millis(100);
 
-/// How long the workers may take for other settings: none waits for anything, so that only one whose
-/// processor is taken away does not.
+/// How long the workers may take to apply new settings. A worker waits for nothing here, so only a worker without
+/// processor time exceeds it.
 const CHANGE: Duration = Duration::from_secs(5);
 
 /// The running workers.
@@ -68,7 +68,7 @@ pub struct Workers {
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct WorkerEnd {
-    /// Requests that were cut.
+    /// Requests that were aborted.
     aborted: u64,
 }
 
@@ -76,7 +76,7 @@ struct WorkerEnd {
 #[derive(Debug)]
 pub struct Placement {
     workers: Vec<Worker>,
-    /// Connections that there may be.
+    /// The maximum number of open connections.
     max: AtomicUsize,
     fair: FairShare,
     ended: Arc<EndSignal>,
@@ -89,12 +89,12 @@ struct Worker {
     shed_request: Arc<load_shedding::ShedRequest>,
 }
 
-/// What a worker is sent, and takes in this order: connections that come after other settings begin
-/// with them.
+/// A message to a worker. Messages are handled in order, so connections that arrive after new settings use those
+/// settings.
 #[derive(Debug)]
 enum WorkerMessage {
     Arrival(NewConnection),
-    /// Told when requests begin with them.
+    /// Notified when new requests use these settings.
     Settings(Arc<App>, oneshot::Sender<()>),
 }
 
@@ -102,7 +102,7 @@ enum WorkerMessage {
 struct NewConnection {
     socket: AcceptedSocket,
     peer: Option<SocketAddr>,
-    /// Of a connection that begins with a handshake.
+    /// Set if the connection begins with a TLS handshake.
     secure: Option<Arc<TlsContext>>,
     permit: ConnectionPermit,
 }
@@ -131,7 +131,7 @@ impl Workers {
             let (app, shard, log) = (Arc::clone(app), Arc::clone(shard), log.cloned());
             let (phase, report) = (phase.clone(), report.clone());
             let name = format!("worker-{index}");
-            // Made here, so that a lack of descriptors ends the start and not one worker.
+            // Built here, so that a shortage of descriptors fails the start and not a single worker.
             let runtime = Builder::new_current_thread()
                 .enable_all()
                 .max_blocking_threads(BLOCKING)
@@ -152,14 +152,13 @@ impl Workers {
         Ok(Self { threads, ended, placement: Arc::new(placement) })
     }
 
-    /// Where acceptors bring connections. When all acceptors and this are gone, workers close
-    /// idle connections and end with their last request.
+    /// Returns the handle through which acceptors place connections. When all handles are dropped, workers close idle
+    /// connections and end after their last request.
     pub fn placement(&self) -> Arc<Placement> {
         Arc::clone(&self.placement)
     }
 
-    /// Lets every request that begins from now on begin with these settings; waits until each worker has
-    /// taken them up.
+    /// Applies these settings to every request that begins from now on. Waits until each worker has applied them.
     pub async fn change(&self, app: &Arc<App>) {
         let max = load_shedding::most_connections(app.plan.server.max_connections);
         self.placement.max.store(max, Ordering::Relaxed);
@@ -172,7 +171,7 @@ impl Workers {
                 .ok()
                 .map(|()| applied)
         };
-        // All are told before any is waited for.
+        // Send to all workers before waiting for any of them.
         let pending: Vec<_> = self.placement.workers.iter().filter_map(send).collect();
         for applied in pending {
             if timeout(CHANGE, applied).await.is_err() {
@@ -181,7 +180,7 @@ impl Workers {
         }
     }
 
-    /// Waits for all workers to end and gives the number of requests that were cut.
+    /// Waits for all workers to end and returns the number of aborted requests.
     pub async fn ended(self) -> u64 {
         let Self { threads, mut ended, placement } = self;
         drop(placement);
@@ -190,7 +189,7 @@ impl Workers {
             cut += one.aborted;
         }
         for thread in threads {
-            // A worker that panicked has reported nothing; its connections are gone with it.
+            // A worker that panicked has reported nothing; its connections are already closed.
             let _ = thread.join();
         }
         cut
@@ -200,7 +199,8 @@ impl Workers {
 // === impl Placement ===
 
 impl Placement {
-    /// Brings a connection to the worker with the fewest; `false` if it was closed, because its client has its share.
+    /// Places a connection on the worker with the fewest. Returns `false` if the connection was closed because its
+    /// client already has its share.
     pub(super) fn assign(
         &self,
         socket: AcceptedSocket,
@@ -221,12 +221,12 @@ impl Placement {
         true
     }
 
-    /// Connections that there may be.
+    /// The maximum number of open connections.
     pub(super) fn max(&self) -> usize {
         self.max.load(Ordering::Relaxed)
     }
 
-    /// Whether there are as many connections as there may be. If so, [`Placement::ended`] tells when one ends.
+    /// Whether the connection limit is reached. If so, [`Placement::ended`] reports the next connection that ends.
     pub(super) fn is_full(&self) -> bool {
         self.ended.awaited_if(|| self.open() >= self.max())
     }
@@ -236,19 +236,19 @@ impl Placement {
         &self.ended
     }
 
-    /// Connections that there are.
+    /// The number of open connections.
     fn open(&self) -> usize {
         self.workers.iter().map(|worker| worker.connections.count()).sum()
     }
 
-    /// Has the workers close some connections that nobody uses, or that ask nothing.
+    /// Asks the workers to close some idle connections, and some that have not sent a request yet.
     pub fn make_room(&self) {
         let share = load_shedding::share(self.max(), self.workers.len());
         self.workers.iter().for_each(|worker| worker.shed_request.request(share));
     }
 }
 
-/// One worker's life.
+/// Runs one worker from start to end.
 fn run(
     runtime: Runtime,
     (app, shard, log): (Arc<App>, Arc<WorkerMetrics>, Option<LogSink>),
@@ -280,7 +280,7 @@ fn run(
                     WorkerMessage::Arrival(arrival) => arrival,
                     WorkerMessage::Settings(app, applied) => {
                         current.set(current.get().next(app));
-                        // Whoever waited may have lost patience.
+                        // The receiver may have timed out.
                         let _ = applied.send(());
                         continue;
                     }
@@ -298,7 +298,7 @@ fn run(
                     Err(error) => tracing::error!(%error, "a connection can't be served"),
                 }
             }
-            // Nobody brings connections any more; what came last may have its request on the way.
+            // No new connections arrive. The last ones may have a request on its way.
             if !drain.is_empty() {
                 sleep(LAST_ARRIVALS).await;
             }
@@ -311,23 +311,23 @@ fn run(
         }
     };
     tasks.block_on(&runtime, serve);
-    // Once the idle ones were told to close, a connection that is left has an answer on its way, or is
-    // a tunnel, which is no request.
+    // Idle connections were told to close. A connection that is still open has a response on its way, or is a tunnel,
+    // which is not a request.
     let cut = if drain.is_closing() {
         metrics.connections.value().saturating_sub(metrics.tunnels.value())
     } else {
         metrics.in_flight.value()
     };
-    // Drops what still runs; each record writes its line.
+    // Drops the tasks that still run. Each request context writes its log line on drop.
     drop(tasks);
     log.flush();
-    // Dropping it would wait for the blocking pool: a large file being hashed, a dead name server.
+    // A normal drop would wait for the blocking pool, for example for the hash of a large file or a dead name server.
     runtime.shutdown_background();
     WorkerEnd { aborted: cut }
 }
 
-/// Keeps the worker's copy of the phase, and ends tunnels when their time has come; ends when the
-/// process must.
+/// Keeps the worker's copy of the phase up to date and ends tunnels at their deadline. Returns when the process must
+/// end.
 async fn follow(
     current: &CurrentSettings,
     drain: &ConnectionList,
@@ -336,7 +336,7 @@ async fn follow(
     let mut last_call = None;
     loop {
         let now = *phase.borrow_and_update();
-        // All settings share it.
+        // All settings share the same phase.
         current.get().phase.set(now);
         if now == Phase::Stopped {
             return;
@@ -375,7 +375,7 @@ async fn make_room(
     loop {
         let wanted = room.requested().await;
         if !drain.shed(wanted, &held) {
-            // Others are not idle yet. To look at all of them costs time.
+            // The other connections are not idle yet. A look at all of them costs time, so pause before the next one.
             sleep(load_shedding::PAUSE).await;
         }
     }

@@ -1,6 +1,6 @@
-//! Gathers what h2 writes: it flushes each frame by itself, which over TLS is a record and a system call
-//! for nine bytes of a frame's head, and others for what it says. What is small waits here until the
-//! connection has had its turn, and leaves together.
+//! Gathers the writes of h2. h2 flushes each frame by itself. Over TLS that is a record and a system call for nine
+//! bytes of a frame header, and others for the payload. Small writes wait here until the connection has had its turn,
+//! and are written together.
 
 use std::{
     cell::RefCell,
@@ -13,14 +13,14 @@ use std::{
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes that are gathered, at the most: two records of TLS.
+/// The most bytes that are gathered: two TLS records.
 const MOST: usize = 32 * 1024;
-/// What is so long leaves at once, uncopied, with what was gathered before.
+/// Writes of this size are passed on at once without a copy, together with the gathered bytes.
 const LARGE: usize = 8 * 1024;
-/// Slices of one write, at the most; h2 has two.
+/// The most slices of one write; h2 uses two.
 const SLICES: usize = 8;
 
-/// A byte stream; its owner and h2 share it.
+/// A byte stream that is shared by its owner and h2.
 #[derive(Debug)]
 pub(super) struct WriteCoalescer<I>(Rc<RefCell<CoalescedWrites<I>>>);
 
@@ -45,7 +45,7 @@ impl<I> Clone for WriteCoalescer<I> {
 }
 
 impl<I: AsyncWrite + Unpin> WriteCoalescer<I> {
-    /// Writes what was gathered. To be called whenever h2 has had its turn.
+    /// Writes the gathered bytes. Call it whenever h2 has had its turn.
     pub(super) fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let coalesced = &mut *self.0.borrow_mut();
         ready!(coalesced.poll_drain(cx))?;
@@ -84,7 +84,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for WriteCoalescer<I> {
         true
     }
 
-    /// Not yet: the owner drains.
+    /// Does nothing: the owner drains.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
@@ -117,7 +117,7 @@ impl<I: AsyncWrite + Unpin> CoalescedWrites<I> {
         Poll::Ready(Ok(length))
     }
 
-    /// Writes at once: what was gathered, and some of the slices behind it.
+    /// Writes the gathered bytes and some of the slices at once.
     fn poll_write_through(
         &mut self,
         cx: &mut Context<'_>,
@@ -153,7 +153,7 @@ impl<I: AsyncWrite + Unpin> CoalescedWrites<I> {
             }
             self.gathered.advance(written);
         }
-        // An idle connection keeps nothing.
+        // An idle connection holds no memory.
         self.gathered = BytesMut::new();
         Poll::Ready(Ok(()))
     }
@@ -165,7 +165,7 @@ mod tests {
     use proptest::prelude::*;
     use std::task::Waker;
 
-    /// Takes as much as it is told to, and writes down each call.
+    /// Accepts as many bytes as configured, and records each call.
     #[derive(Debug, Default)]
     struct RecordingSink {
         takes: Vec<usize>,
@@ -266,7 +266,7 @@ mod tests {
                 let from = given.len();
                 let bytes: Vec<u8> = (from..from + head + payload).map(|i| (i % 251) as u8).collect();
                 let mut done = 0;
-                // As h2 does: what was not taken is offered again.
+                // Like h2, offer the bytes that were not accepted again.
                 while done < bytes.len() {
                     let middle = head.clamp(done, bytes.len());
                     let slices =

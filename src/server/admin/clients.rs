@@ -1,5 +1,5 @@
-//! The connections of the admin listener, of which one client has only a part. Where there are too many, the oldest is
-//! closed for the new one: a request takes milliseconds, so that it is one that says nothing, or that reads slowly.
+//! The connections of the admin listener, with a limit for each client. If there are too many, the oldest is closed for
+//! the new one. A request takes milliseconds, so the oldest is one that sends nothing or reads slowly.
 
 use std::collections::HashMap;
 
@@ -7,19 +7,19 @@ use tokio::task::AbortHandle;
 
 use crate::plan::ClientNetwork;
 
-/// Connections at the same time; scrapers need one each.
+/// The limit of concurrent connections. Each scraper needs one.
 const MOST: usize = 64;
-/// Connections of one client at the same time.
+/// The limit of concurrent connections for one client.
 const EACH: usize = 16;
 
-/// The open connections, the oldest first.
+/// The open connections, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct AdminClients(Vec<(ClientNetwork, AbortHandle)>);
 
 // === impl AdminClients ===
 
 impl AdminClients {
-    /// Lists a new connection; `true` if another was closed for it.
+    /// Adds a connection. Returns `true` if another was closed for it.
     pub(super) fn enter(&mut self, client: ClientNetwork, connection: AbortHandle) -> bool {
         self.0.retain(|(_, connection)| !connection.is_finished());
         let crowded = self.crowded(client);
@@ -32,7 +32,7 @@ impl AdminClients {
         oldest.is_some()
     }
 
-    /// Whose oldest connection is closed for one of this client, if any is.
+    /// Returns the client whose oldest connection must be closed for a new one of `client`, if any.
     fn crowded(&self, client: ClientNetwork) -> Option<ClientNetwork> {
         let mut counts = HashMap::<ClientNetwork, usize>::new();
         for (client, _) in &self.0 {
@@ -76,7 +76,7 @@ mod tests {
         let (closes, other) = enter(250);
         assert!(closes);
         for (index, connection) in many.into_iter().enumerate() {
-            // The oldest: three for others of its client, and one for another client.
+            // The oldest are closed: three for newer ones of their client, and one for another client.
             if index < 4 {
                 assert!(connection.await.unwrap_err().is_cancelled(), "{index}");
             } else {

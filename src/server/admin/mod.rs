@@ -1,6 +1,6 @@
-//! The admin listener: metrics and the wish for a reload, on a thread and runtime of its own, so that it answers while the
-//! workers are busy. Nothing here is on the request path. Each connection carries one request and has a bounded time,
-//! and one client has a part of the connections only (`clients`): nobody can hold it up.
+//! The admin listener: metrics and reload requests. It has its own thread and runtime, so it answers while the workers
+//! are busy. Nothing here is on the request path. Each connection carries one request within a fixed time. One client
+//! can use only a part of the connections (`clients`), so it cannot block the others.
 
 mod clients;
 mod reload_guard;
@@ -33,31 +33,31 @@ use crate::{
     telemetry::{LogThrottle, Metrics, exposition, plain},
 };
 
-/// The time of a connection, from accept to close.
+/// The time limit of a connection, from accept to close.
 const TIME: Duration = Duration::from_secs(15);
-/// How long a reload is waited for. It takes milliseconds, unless a disk hangs.
+/// How long the response waits for a reload. A reload takes milliseconds, unless a disk hangs.
 const RELOAD_TIME: Duration = Duration::from_secs(10);
 
-/// Where a reload is asked for.
+/// The path of reload requests.
 const RELOAD: &str = "/-/reload";
 
 static REFUSED: LogThrottle = LogThrottle::new();
 
-/// Somebody asks for a reload, and waits for what comes of it.
+/// A reload request, with the sender for its reply.
 pub type ReloadRequest = oneshot::Sender<ReloadReply>;
 
-/// What is told about a reload that was asked for, as text for people.
+/// The reply to a reload request, as text for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReloadReply {
-    /// Requests begin with the new settings: what has changed.
+    /// Requests begin with the new settings. The text lists the changes.
     Done(String),
-    /// Nothing has changed: everything that is wrong.
+    /// Nothing has changed. The text lists all errors.
     Failed(String),
-    /// Nothing was tried, and why.
+    /// No reload was tried. The text says why.
     Refused(String),
 }
 
-/// What the admin pages show, and whom they ask.
+/// The state behind the admin pages.
 #[derive(Clone, Debug)]
 pub struct AdminListener {
     metrics: Arc<Metrics>,
@@ -68,7 +68,7 @@ pub struct AdminListener {
 // === impl AdminListener ===
 
 impl AdminListener {
-    /// Shows these numbers in this phase; `reloads` takes the wishes for a reload.
+    /// Shows these metrics in this phase; reload requests are sent to `reloads`.
     pub fn new(
         metrics: Arc<Metrics>,
         phase: watch::Receiver<Phase>,
@@ -77,7 +77,7 @@ impl AdminListener {
         Self { metrics, phase, reloads }
     }
 
-    /// Serves on a thread of its own until the process ends; outlives the traffic.
+    /// Serves on its own thread until the process ends. It keeps running after the client listeners have closed.
     pub fn start(self, listener: TcpListener) -> io::Result<()> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("admin".to_owned()).spawn(move || {
@@ -167,7 +167,7 @@ impl AdminListener {
         response
     }
 
-    /// Asks for a reload, and waits for what comes of it; it goes on if the client leaves.
+    /// Requests a reload and waits for the reply. The reload continues if the client disconnects.
     async fn reload(&self, fields: &HeaderMap) -> Response<String> {
         if let Some(refusal) = reload_guard::refusal(fields) {
             self.metrics.process().admin.reload.fetch_add(1, Ordering::Relaxed);
@@ -193,7 +193,8 @@ impl AdminListener {
     }
 }
 
-/// Prometheus names it first among what it accepts; others, and people, get what all can read.
+/// Whether the client accepts OpenMetrics. Prometheus names it first in `Accept`; other clients and people get the
+/// plain text format.
 fn wants_open_metrics(asked: &HeaderMap) -> bool {
     let ranges = asked.get_all(header::ACCEPT).iter().filter_map(|field| field.to_str().ok());
     ranges.flat_map(|field| field.split(',')).any(|range| {

@@ -1,6 +1,6 @@
-//! Which requests may ask for a reload: those that no page in a browser can make someone's browser send. A page of
-//! another site can't send the header without asking first (CORS), and a name that its owner points here after the page
-//! was loaded (DNS rebinding) is no name of this machine.
+//! Decides which requests may start a reload: only those that a web page cannot make a browser send. A page of another
+//! site must ask before it can send the header (CORS). A name that its owner points to this machine after the page was
+//! loaded (DNS rebinding) is not a name of this machine.
 
 use std::{net::IpAddr, str};
 
@@ -8,10 +8,10 @@ use http::{HeaderMap, header};
 
 use crate::rfc::host;
 
-/// The header that a request for a reload has, with any value.
+/// The header that a reload request must have, with any value.
 const HEADER: &str = "sideman-reload";
 
-/// What is wrong with a request for a reload, as text for people.
+/// Returns why a reload request is refused, as text for people.
 pub(super) fn refusal(fields: &HeaderMap) -> Option<String> {
     if !fields.contains_key(HEADER) {
         return Some(
@@ -33,8 +33,8 @@ pub(super) fn refusal(fields: &HeaderMap) -> Option<String> {
     ))
 }
 
-/// Whether nobody else can own that name: an IP address, `localhost`, a name without a dot (such as that of a compose
-/// service), or the machine's own.
+/// Whether nobody else can own this name: an IP address, `localhost`, a name without a dot (such as that of a compose
+/// service), or the name of the machine.
 fn is_of_this_machine(value: &[u8], own: &str) -> bool {
     let Some((host, _)) = host::split_port(value).filter(|_| host::is_valid(value)) else {
         return false;

@@ -1,9 +1,10 @@
-//! The application behind the server: it notes what it gets, and responds as the script says. Its letters:
+//! The application behind the server: it records requests, and responds as the script says. The letters of a script:
 //!
-//! `c` chunked, `e` up to the end of the connection, `b` 150,000 bytes, `B` the same chunked, `d` after three seconds,
-//! `D` the body after three seconds, `s` an event stream, `t` torn, `T` torn between chunks, `x` no response, `X` nothing
-//! is read, `y` and `Y` `b` and `B` torn, `g` no HTTP, `i` early hints before it, `k` the connection ends, `z` 204, `o` before the body was read,
-//! `r` more than was announced, `w` WebSocket, `l` never; all others: as usual.
+//! `c` chunked, `e` up to the end of the connection, `b` 150,000 bytes, `B` the same but chunked, `d` after three
+//! seconds, `D` the body after three seconds, `s` an event stream, `t` truncated, `T` truncated between chunks, `x` no
+//! response, `X` the request is not read, `y` and `Y` `b` and `B` truncated, `g` no HTTP, `i` early hints before it,
+//! `k` the connection ends, `z` 204, `o` before the body was read, `r` more than was announced, `w` WebSocket, `l`
+//! never; all others: a usual response.
 
 use std::{cell::RefCell, io, rc::Rc, time::Duration};
 
@@ -21,16 +22,16 @@ use super::requests::{self, FuzzItem};
 pub(super) struct Application {
     behaviours: Vec<u8>,
     pub(super) received: RefCell<Vec<Received>>,
-    /// What came over connections that speak WebSocket.
+    /// The bytes of all connections that speak WebSocket.
     pub(super) tunnelled: RefCell<Vec<u8>>,
 }
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) request: requests::FuzzRequest,
     pub(super) is_complete: bool,
-    /// How it is responded to.
+    /// The letter that selects the response.
     pub(super) behaviour: u8,
     /// The body of the response.
     pub(super) response: Vec<u8>,
@@ -43,7 +44,7 @@ impl Application {
         Rc::new(Self { behaviours, received: RefCell::default(), tunnelled: RefCell::default() })
     }
 
-    /// Serves each connection on a task of its own.
+    /// Serves each connection on its own task.
     pub(super) async fn listen(self: Rc<Self>, listener: UnixListener) {
         while let Ok((stream, _)) = listener.accept().await {
             drop(spawn_local(Rc::clone(&self).serve(stream)));
@@ -52,11 +53,11 @@ impl Application {
 
     async fn serve(self: Rc<Self>, mut stream: UnixStream) {
         let mut bytes = Vec::new();
-        // Whoever is at the other end may leave at any time.
+        // The other end may disconnect at any time.
         while let Ok(true) = self.exchange(&mut stream, &mut bytes).await {}
     }
 
-    /// One request and its response; whether another one may follow.
+    /// Handles one request and its response. Returns whether another one may follow.
     async fn exchange(&self, stream: &mut UnixStream, bytes: &mut Vec<u8>) -> io::Result<bool> {
         let mut number = None;
         let (request, behaviour) = loop {
@@ -84,7 +85,7 @@ impl Application {
                 if self.behaviour(next) == b'X' {
                     stream.readable().await?;
                     let request = requests::FuzzRequest::default();
-                    // It knows nothing of it.
+                    // The application has read nothing of it.
                     self.note(&mut None, request, false);
                     return Ok(false);
                 }
@@ -108,7 +109,7 @@ impl Application {
         self.behaviours.get(number).copied().unwrap_or(b'n')
     }
 
-    /// Notes what is known of a request by now, and gives its number.
+    /// Records the request as far as it is known, and returns its number.
     fn note(
         &self,
         number: &mut Option<usize>,
@@ -126,7 +127,7 @@ impl Application {
         at
     }
 
-    /// Whether it has written a response to its end.
+    /// Sends the response. Returns whether it was written completely.
     async fn respond(
         &self,
         stream: &mut UnixStream,
@@ -215,7 +216,7 @@ impl Application {
         Ok(!matches!(behaviour, b'e' | b's'))
     }
 
-    /// Reads to the end, and says a word.
+    /// Reads to the end, and sends a few bytes.
     async fn tunnel(&self, stream: &mut UnixStream) -> io::Result<bool> {
         stream.write_all(b"hello").await?;
         let mut bytes = Vec::new();

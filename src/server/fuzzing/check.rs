@@ -1,4 +1,4 @@
-//! What must hold of every connection, whatever its client does.
+//! The rules that hold for every connection, whatever its client does.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::telemetry::{MethodLabel, Metrics, RouteLabel, StatusClass, WorkerMetrics};
 
-/// Fields that the server may send to the application by itself.
+/// Fields that the server may add to a request for the application.
 const OWN: [&[u8]; 12] = [
     b"host",
     b"x-forwarded-for",
@@ -26,7 +26,7 @@ const OWN: [&[u8]; 12] = [
     b"max-forwards",
 ];
 
-/// All that was seen of a connection which has ended.
+/// Everything that was observed of a connection that has ended.
 pub(super) struct FuzzOutcome {
     pub(super) client: FuzzClient,
     pub(super) application: Rc<Application>,
@@ -40,7 +40,7 @@ struct LoggedLine {
     bytes: usize,
 }
 
-/// Checks all of it.
+/// Checks all rules.
 pub(super) fn check(outcome: &FuzzOutcome) {
     let FuzzOutcome { client, application, metrics, lines } = outcome;
     let shard = &metrics.shards()[0];
@@ -79,14 +79,14 @@ pub(super) fn check(outcome: &FuzzOutcome) {
 
 #[cfg(test)]
 impl FuzzOutcome {
-    /// The statuses of the log.
+    /// The statuses in the log.
     pub(super) fn statuses(&self) -> String {
         let lines = self.lines.split_inclusive(|&byte| byte == b'\n').map(line);
         lines.map(|line| line.status.to_string()).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// Nothing is under way any more.
+/// Checks that nothing is in flight any more.
 fn at_rest(shard: &WorkerMetrics, metrics: &Metrics) {
     let buffers = &metrics.process().buffers;
     for (name, value) in [
@@ -103,7 +103,7 @@ fn at_rest(shard: &WorkerMetrics, metrics: &Metrics) {
     }
 }
 
-/// Requests that were counted, with any labels.
+/// The number of requests that were counted, with any labels.
 fn counted(shard: &WorkerMetrics) -> u64 {
     let mut sum = 0;
     for route in RouteLabel::ALL {
@@ -125,24 +125,24 @@ fn line(line: &[u8]) -> LoggedLine {
     }
 }
 
-/// The application has got nothing but requests of the client's, in their order.
+/// Checks that the application has received only requests of the client, in their order.
 fn forwarded(items: &[FuzzItem], received: &[Received]) {
     let mut at = 0;
-    // What it has not read, nobody knows.
+    // The content of a request that was not read is unknown.
     for one in received.iter().filter(|one| !one.request.method.is_empty()) {
         let is_this = |item: &FuzzItem| match item {
             FuzzItem::Complete(request) => is_same(request, one),
             FuzzItem::Begun(request) => !one.is_complete && is_same(request, one),
             FuzzItem::Unread { .. } => false,
         };
-        // It may get one again that it has not responded to.
+        // It may receive a request again that it has not responded to.
         let found = items[at..].iter().position(is_this);
         let found = found.unwrap_or_else(|| panic!("nobody has sent {}", one.request));
         at += found;
     }
 }
 
-/// Whether the application has got this request.
+/// Whether the application has received this request.
 fn is_same(request: &FuzzRequest, got: &Received) -> bool {
     let Received { request: other, is_complete, .. } = got;
     let has = |(name, value): &(Vec<u8>, Vec<u8>)| {
@@ -160,8 +160,8 @@ fn is_same(request: &FuzzRequest, got: &Received) -> bool {
         && is_body
 }
 
-/// Whether a target that a client has sent is what the application has got: without the scheme and host of the absolute
-/// form, which may have no path (RFC 9112, 3.2).
+/// Whether a target of the client is the one that the application has received. The scheme and host of the absolute
+/// form are removed, and that form may have no path (RFC 9112, 3.2).
 fn is_target(sent: &[u8], got: &[u8]) -> bool {
     if sent == got || sent.starts_with(b"/") {
         return sent == got;
@@ -173,7 +173,7 @@ fn is_target(sent: &[u8], got: &[u8]) -> bool {
     tail == got || is_root || tail.is_empty() && got == b"*"
 }
 
-/// A response is one to this item. A client that is patient makes nobody break a response off.
+/// Checks that a response fits this item. If the client is patient, no response may be truncated because of it.
 fn fits(item: &FuzzItem, response: &FuzzResponse, received: &[Received], is_patient: bool) {
     let request = match item {
         FuzzItem::Complete(request) => request,
@@ -214,12 +214,12 @@ fn fits(item: &FuzzItem, response: &FuzzResponse, received: &[Received], is_pati
     }
 }
 
-/// Whether the application breaks its response off.
+/// Whether the application truncates its response.
 fn may_tear(received: &Received) -> bool {
     matches!(received.behaviour, b't' | b'T' | b'y' | b'Y')
 }
 
-/// Each request has its line: in order, once, and with what the client has got.
+/// Checks that each request has exactly one log line, in order, and with the response that the client has received.
 fn logged(lines: &[LoggedLine], responses: &[FuzzResponse], items: usize) {
     assert!(responses.len() <= lines.len(), "a response without its line");
     assert!(lines.len() <= items, "a line of no request");
@@ -231,7 +231,7 @@ fn logged(lines: &[LoggedLine], responses: &[FuzzResponse], items: usize) {
     }
 }
 
-/// A client that does nothing wrong gets all responses, up to the last.
+/// Checks that a correct client receives all responses.
 fn complete(
     items: &[FuzzItem],
     responses: &[FuzzResponse],
@@ -239,12 +239,12 @@ fn complete(
     has_ended: bool,
 ) {
     for (index, item) in items.iter().enumerate() {
-        // What is no request may have a response, and is the last.
+        // Bytes that are not a request may have a response, which is the last one.
         let FuzzItem::Complete(request) = item else { return };
         let before = index.checked_sub(1).and_then(|before| responses[before].number());
         let Some(response) = responses.get(index) else {
-            // The application did not wait for the body, which was still to come when the head was written: nobody
-            // could know that the connection ends with it.
+            // The application did not wait for the body, and the body was incomplete when the head was written. The
+            // server could not know that the connection ends after it.
             let is_early = before.is_some_and(|number| received[number].behaviour == b'o');
             assert!(is_early, "no response to {request}");
             return;
@@ -252,7 +252,7 @@ fn complete(
         if !response.is_complete {
             let got = response.number().and_then(|number| received.get(number));
             let got = got.or_else(|| received.last()).expect("a response of the application's");
-            // A client that ends its side within a stream is taken for one that has left.
+            // A client that ends its side during a stream counts as disconnected.
             let is_left = has_ended && (got.behaviour == b's' || request.target.starts_with(b"/u"));
             assert!(is_left || may_tear(got), "a response is torn: {response:?}");
             return;
@@ -265,12 +265,12 @@ fn complete(
     }
 }
 
-/// What goes through a tunnel is what the client has sent behind its request.
+/// Checks that a tunnel carries exactly the bytes that the client has sent behind its request.
 fn tunnelled(client: &FuzzClient, items: &[FuzzItem], responses: &[FuzzResponse], bytes: &[u8]) {
     let last = responses.last().filter(|response| response.status == 101);
     let Some(FuzzItem::Complete(request)) = last.and_then(|_| items.get(responses.len() - 1))
     else {
-        // It may have been opened for a client that did not read of it.
+        // The tunnel may have been opened for a client that did not read the response.
         assert!(bytes.is_empty() || !client.is_good, "a tunnel that nobody has opened");
         return;
     };

@@ -1,4 +1,4 @@
-//! The client of a script, on its end of the socket.
+//! Plays the client of a script on its end of the socket.
 
 use std::time::Duration;
 
@@ -11,22 +11,22 @@ use tokio::{
 
 use super::script::FuzzStep;
 
-/// How long it goes on to write where nothing is taken.
+/// How long the client tries to write while nothing is accepted.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Pauses altogether in which no time of the server's runs out, which is 5 s at the least.
+/// The sum of pauses in which no timeout of the server expires. The shortest timeout is 5 s.
 const PROMPT: Duration = Duration::from_secs(3);
 
-/// A client, and what it has seen.
+/// A client and what it has observed.
 #[derive(Debug)]
 pub(super) struct FuzzClient {
-    /// `None` once it has closed the connection.
+    /// `None` after it has closed the connection.
     stream: Option<UnixStream>,
-    /// What the kernel has taken of its bytes.
+    /// The bytes that the kernel has accepted.
     pub(super) sent: Vec<u8>,
     pub(super) received: Vec<u8>,
-    /// Whether it reads what comes.
+    /// Whether it reads what arrives.
     is_reading: bool,
-    /// Whether it has read everything at once, and never let a time of the server's run out.
+    /// Whether it has read everything at once and caused no timeout of the server.
     pub(super) is_good: bool,
     pub(super) has_ended_writing: bool,
     /// Whether the server has ended the connection.
@@ -50,7 +50,7 @@ impl FuzzClient {
         }
     }
 
-    /// Does one step.
+    /// Plays one step.
     pub(super) async fn play(&mut self, step: &FuzzStep) {
         match step {
             FuzzStep::Write(bytes) => self.write(bytes).await,
@@ -58,7 +58,7 @@ impl FuzzClient {
             FuzzStep::EndWriting => {
                 self.has_ended_writing = true;
                 if let Some(stream) = &mut self.stream {
-                    // The server may have gone.
+                    // The server may be gone.
                     let _ = stream.shutdown().await;
                 }
             }
@@ -90,12 +90,12 @@ impl FuzzClient {
                         self.sent.extend_from_slice(&bytes[..count]);
                         bytes = &bytes[count..];
                     }
-                    // The server has gone.
+                    // The server is gone.
                     Err(_) => return,
                 },
                 () = reading, if is_reading => {}
                 () = sleep(PATIENCE) => {
-                    // It is not to leave out a part of what it writes.
+                    // The client must not skip a part of what it writes.
                     self.has_ended_writing = true;
                     self.is_good = false;
                 }
@@ -108,20 +108,20 @@ impl FuzzClient {
         self.is_good &= self.paused < PROMPT;
         let wakes = sleep(pause);
         if self.is_reading {
-            // The pause goes on behind the end.
+            // The pause continues after the end of the connection.
             let _ = timeout(pause, self.read()).await;
         }
         wakes.await;
     }
 
-    /// Reads to the end of the connection, as long as it reads at all.
+    /// Reads to the end of the connection, if it reads at all.
     pub(super) async fn finish(&mut self) {
         if self.is_reading {
             self.read().await;
         }
     }
 
-    /// Reads what is left when the server has gone.
+    /// Reads the rest after the server has closed the connection.
     pub(super) async fn finish_late(&mut self) {
         self.read().await;
     }

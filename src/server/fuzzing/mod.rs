@@ -1,7 +1,7 @@
-//! A target of [`crate::fuzzing`]: a whole connection of HTTP/1.1, from accept to close, in one thread and with a clock that
-//! stands still unless everybody waits. A client plays a [`script`] over a socket pair, an [`application`] behind the server
-//! responds as that says, and [`check`] compares what both have seen with a plain reading of the client's bytes
-//! ([`requests`]) and of the server's ([`responses`]).
+//! A target of [`crate::fuzzing`]: a whole HTTP/1.1 connection from accept to close. It runs in one thread, with a
+//! clock that stands still unless all tasks wait. A client plays a [`script`] over a socket pair, and an
+//! [`application`] behind the server responds as the script says. [`check`] compares what both have observed with an
+//! independent reading of the client's bytes ([`requests`]) and of the server's ([`responses`]).
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -53,14 +53,14 @@ use crate::{
     telemetry::{LogBuffer, LogSink, Metrics, WorkerMetrics, log_writer::LogTarget},
 };
 
-/// No connection lasts longer after its client's last step: each of its times runs out earlier.
+/// The longest time that a connection may last after its client's last step. All timeouts are shorter.
 const LONGEST: Duration = Duration::from_secs(600);
-/// A connection that is polled more often turns in a circle.
+/// A connection that is polled more often is in an endless loop.
 const POLLS: u64 = 200_000;
-/// Bytes that the kernel takes of the server's before the client reads them; it doubles them.
+/// Bytes of the server's that the kernel accepts before the client reads them. The kernel doubles the value.
 const SOCKET: usize = 8 * 1024;
 
-/// Tries one script.
+/// Tests one script.
 pub fn connection(data: &[u8]) {
     let script = FuzzScript::decode(data);
     if !script.is_http2() {
@@ -70,7 +70,7 @@ pub fn connection(data: &[u8]) {
 
 /// Plays a script with its own runtime.
 fn outcome(script: &FuzzScript) -> FuzzOutcome {
-    // The times of idle connections are spread by it.
+    // It spreads the timeouts of idle connections.
     fastrand::seed(1);
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
     LocalSet::new().block_on(&runtime.expect("a runtime"), run(script))
@@ -133,14 +133,14 @@ async fn run(script: &FuzzScript) -> FuzzOutcome {
     FuzzOutcome { client, application, metrics, lines }
 }
 
-/// Waits for requests whose clients have left.
+/// Waits for the requests of disconnected clients.
 async fn idle(shard: &WorkerMetrics) {
     while shard.upstream_in_flight.value() > 0 {
         sleep(Duration::from_secs(1)).await;
     }
 }
 
-/// A listener with a name of its own that stands in no directory.
+/// Creates a listener with a unique abstract name, which is in no directory.
 fn listener() -> io::Result<(String, tokio::net::UnixListener)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -166,7 +166,7 @@ impl Write for FuzzLog {
 }
 
 thread_local! {
-    /// One log for all scripts: each costs a thread.
+    /// One log for all scripts, because each costs a thread.
     static SINK: (LogSink, Lines) = {
         let lines = Lines::default();
         let out = Box::new(FuzzLog(Arc::clone(&lines)));
@@ -181,8 +181,8 @@ mod tests {
     use super::*;
     use std::{fs, path::Path};
 
-    /// Inputs of the corpus come to what their names say: a target that tries nothing fails nowhere. The statuses of
-    /// the log, and how many requests the application got.
+    /// The inputs of the corpus lead to the results in their names, because a target that tests nothing never fails. A
+    /// name gives the statuses in the log, and the number of requests that the application received.
     #[test]
     fn scripts_have_the_expected_outcome() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/connection");

@@ -1,4 +1,4 @@
-//! The settings of the server: small limits and short times, so that short scripts reach them.
+//! The settings of the server: small limits and short timeouts, so that short scripts reach them.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     rfc::request_head::HeadLimits,
 };
 
-/// For an application that listens under this abstract name.
+/// Settings for an application that listens under this abstract name.
 pub(super) fn plan(name: &str) -> Plan {
     let seconds = Duration::from_secs;
     Plan {

@@ -1,16 +1,16 @@
-//! A plain reading of requests: what a client's bytes can mean at all. It shares no code with the server, and is more
-//! lenient about everything but where a request ends.
+//! An independent reading of requests: what a client's bytes can mean. It shares no code with the server. It is more
+//! lenient about everything except where a request ends.
 
 use std::fmt;
 
-/// What the bytes of a connection are, one behind the other.
+/// The items in the bytes of a connection, in order.
 #[derive(Clone, Debug)]
 pub(super) enum FuzzItem {
-    /// A request with all of its body.
+    /// A request with its complete body.
     Complete(FuzzRequest),
-    /// A request whose body is not complete, or malformed; with what there is of it.
+    /// A request whose body is incomplete or malformed, with the part that is there.
     Begun(FuzzRequest),
-    /// No complete head, or one that does not say where its request ends.
+    /// No complete head, or one that does not define where its request ends.
     Unread { method: Vec<u8> },
 }
 
@@ -25,9 +25,9 @@ pub(super) struct FuzzRequest {
     pub(super) body: Vec<u8>,
     pub(super) announces_close: bool,
     pub(super) asks_upgrade: bool,
-    /// Whether nobody can find fault with it.
+    /// Whether the request must be accepted.
     pub(super) is_plain: bool,
-    /// Where it ends in the bytes of its connection.
+    /// Where the request ends in the bytes of its connection.
     pub(super) end: usize,
 }
 
@@ -51,7 +51,7 @@ enum FuzzFraming {
     Chunked,
 }
 
-/// All items.
+/// Returns all items.
 pub(super) fn read(bytes: &[u8]) -> Vec<FuzzItem> {
     let (mut items, mut at) = (Vec::new(), 0);
     loop {
@@ -70,9 +70,9 @@ pub(super) fn read(bytes: &[u8]) -> Vec<FuzzItem> {
     }
 }
 
-/// The first item, and how long it is if it is complete.
+/// Returns the first item, and its length if it is complete.
 pub(super) fn first(bytes: &[u8]) -> (Option<FuzzItem>, usize) {
-    // One empty line may stand before a request.
+    // One empty line may precede a request.
     let begin = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
     let rest = &bytes[begin..];
     if rest.is_empty() || bytes == b"\r" {
@@ -145,7 +145,7 @@ fn head(head: &[u8]) -> Option<(FuzzRequest, FuzzFraming)> {
     Some((request, framing))
 }
 
-/// A request as most clients write it, with everything shorter than any limit.
+/// Whether a request is as most clients write it, and shorter than all limits.
 fn is_plain(request: &FuzzRequest) -> bool {
     let is_path = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'/';
     let is_field = |(name, value): &(Vec<u8>, Vec<u8>)| match &name[..] {
@@ -167,7 +167,7 @@ fn is_plain(request: &FuzzRequest) -> bool {
         && request.body.len() <= 30_000
 }
 
-/// A chunked body without extensions and trailers.
+/// Whether a chunked body has no extensions and no trailers.
 fn is_plain_coding(mut coding: &[u8]) -> bool {
     while let Some((digits, rest)) = line(coding) {
         let is_size = (1..=4).contains(&digits.len()) && digits.iter().all(u8::is_ascii_hexdigit);
@@ -181,7 +181,7 @@ fn is_plain_coding(mut coding: &[u8]) -> bool {
     false
 }
 
-/// The data of a chunked body, and its length if it is complete.
+/// Returns the data of a chunked body, and its length if it is complete.
 fn chunked(bytes: &[u8]) -> (Vec<u8>, Option<usize>) {
     let (mut data, mut rest) = (Vec::new(), bytes);
     let length = loop {
@@ -210,7 +210,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// What follows the trailers.
+/// Returns the bytes behind the trailers.
 fn trailers(mut rest: &[u8]) -> Option<&[u8]> {
     loop {
         let (trailer, after) = line(rest)?;

@@ -1,16 +1,16 @@
-//! A plain and strict reading of the responses that a client has got.
+//! An independent, strict reading of the responses that a client has received.
 
 use std::str;
 
-/// A response, or as much of it as there is.
+/// A response, or the part of it that arrived.
 #[derive(Debug, Default)]
 pub(super) struct FuzzResponse {
-    /// 0 if its head is torn.
+    /// 0 if its head is truncated.
     pub(super) status: u16,
     fields: Vec<(String, Vec<u8>)>,
     pub(super) body: Vec<u8>,
     pub(super) is_complete: bool,
-    /// Whether nothing but the end of the connection tells where it ends: it is never known to be torn.
+    /// Whether only the end of the connection marks its end. A truncation of such a response cannot be seen.
     pub(super) is_open_ended: bool,
     pub(super) announces_close: bool,
     /// Whether interim responses came before it.
@@ -27,15 +27,14 @@ impl FuzzResponse {
         first.and_then(|(_, value)| str::from_utf8(value).ok())
     }
 
-    /// Which of the application's responses it is; `None` is the server's own.
+    /// Returns the number of the application's response, or `None` for a response of the server itself.
     pub(super) fn number(&self) -> Option<usize> {
         self.field("x-seq").and_then(|number| number.parse().ok())
     }
 }
 
-/// All of them. `asked` gives the method of the request with this index; where that is no request, `HEAD` means
-/// that there may be no body. Interim responses at the end without a
-/// final one are left out.
+/// Returns all responses. `asked` gives the method of the request with this index. If there is no such request, `HEAD`
+/// means that there may be no body. Interim responses without a final one are left out.
 pub(super) fn read<'a>(
     mut bytes: &[u8],
     asked: impl Fn(usize) -> (&'a [u8], bool),
@@ -56,7 +55,7 @@ pub(super) fn read<'a>(
         }
         has_interim = false;
         let (method, is_request) = asked(responses.len());
-        // A head that comes too late is answered before its method is known.
+        // A late head is answered before its method is known.
         let is_known = is_request && response.status != 408;
         let method = if is_known || bytes.is_empty() { method } else { b"" };
         bytes = body(bytes, &mut response, method);
@@ -79,7 +78,7 @@ fn head(head: &[u8], response: &mut FuzzResponse) {
     response.announces_close = response.field("connection") == Some("close");
 }
 
-/// Takes a body off the bytes.
+/// Removes a body from the bytes.
 fn body<'a>(bytes: &'a [u8], response: &mut FuzzResponse, method: &[u8]) -> &'a [u8] {
     let (length, coding) = (response.field("content-length"), response.field("transfer-encoding"));
     let length = length.map(|length| length.parse::<usize>().expect("a length"));

@@ -1,17 +1,17 @@
-//! What a client does, as the bytes of an input say it. The first line has a letter for each request that the application
-//! gets ([`super::application`]); all that follows is written, except for steps: `~` and a letter.
+//! The steps of a client, decoded from an input. The first line has a letter for each request that the application
+//! receives ([`super::application`]). Everything after it is written, except for steps: `~` and a letter.
 
 use std::time::Duration;
 
 use crate::{fuzz_input, server::head_filter::PREFACE};
 
-/// Bytes that one input writes, at the most.
+/// The most bytes that one input writes.
 const LONGEST: usize = 300_000;
 
-/// The whole input.
+/// A whole input.
 #[derive(Debug)]
 pub(super) struct FuzzScript {
-    /// How the application responds, request by request. It responds as usual to those beyond.
+    /// The responses of the application, one for each request. Later requests get the usual response.
     pub(super) behaviours: Vec<u8>,
     pub(super) steps: Vec<FuzzStep>,
 }
@@ -22,7 +22,7 @@ pub(super) enum FuzzStep {
     Pause(Duration),
     /// The client closes its side.
     EndWriting,
-    /// It closes the connection, which is a reset if it has not read everything.
+    /// The client closes the connection. This is a reset if it has not read everything.
     Close,
     StopReading,
     Read,
@@ -74,7 +74,7 @@ impl FuzzScript {
         Self { behaviours: behaviours.to_vec(), steps }
     }
 
-    /// Whether its client speaks HTTP/2, which is none of this loop's.
+    /// Whether the client speaks HTTP/2, which this target does not test.
     pub(super) fn is_http2(&self) -> bool {
         let writes = self.steps.iter().filter_map(|step| match step {
             FuzzStep::Write(bytes) => Some(bytes),

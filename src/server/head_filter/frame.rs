@@ -1,6 +1,6 @@
-//! Frames on the wire (RFC 9113, 4.1), read and written.
+//! Reads and writes frames (RFC 9113, 4.1).
 
-/// Bytes of a frame's header.
+/// Bytes of a frame header.
 pub(super) const HEADER: usize = 9;
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
@@ -10,12 +10,12 @@ pub(super) const END_HEADERS: u8 = 4;
 pub(super) const PADDED: u8 = 8;
 pub(super) const PRIORITY: u8 = 32;
 
-/// `:method: GET`, `:scheme: http` and `:path: /`, of the fixed table (RFC 7541, appendix A).
+/// `:method: GET`, `:scheme: http` and `:path: /` from the static table (RFC 7541, appendix A).
 const REQUEST: [u8; 3] = [0x82, 0x86, 0x84];
-/// A `content-length` that is not to be remembered (RFC 7541, 6.2.2); its value follows.
+/// A `content-length` that is not added to the dynamic table (RFC 7541, 6.2.2). Its value follows.
 const CONTENT_LENGTH: [u8; 2] = [0x0f, 0x0d];
 
-/// A frame's header.
+/// The header of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FrameHeader {
     pub(super) length: usize,
@@ -27,7 +27,7 @@ pub(super) struct FrameHeader {
 // === impl FrameHeader ===
 
 impl FrameHeader {
-    /// The header that these bytes begin with, if it is complete.
+    /// Reads the header from the first bytes. Returns `None` if it is incomplete.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let [high, middle, low, kind, flags, stream @ ..] = *bytes.first_chunk::<HEADER>()?;
         let length = u32::from_be_bytes([0, high, middle, low]);
@@ -35,7 +35,7 @@ impl FrameHeader {
             length: usize::try_from(length).ok()?,
             kind,
             flags,
-            // The first bit means nothing.
+            // The first bit is reserved.
             stream: u32::from_be_bytes(stream) & 0x7fff_ffff,
         })
     }
@@ -44,8 +44,8 @@ impl FrameHeader {
         self.flags & flag != 0
     }
 
-    /// Whether the frame moves no request on: it is no part of a head or of a body. (h2 has a budget for small parts of
-    /// bodies.)
+    /// Whether the frame advances no request: it is not a part of a head or of a body. h2 has its own budget for small
+    /// parts of bodies.
     pub(super) fn is_control(&self) -> bool {
         !matches!(self.kind, DATA | HEADERS | CONTINUATION)
     }
@@ -55,7 +55,7 @@ impl FrameHeader {
     }
 }
 
-/// Writes a request that is as short as one can be; h2 compares the length of its body with what comes.
+/// Writes a request head that is as short as possible. h2 compares the length of its body with the data that arrives.
 pub(super) fn put_request(
     output: &mut Vec<u8>,
     to: (u8, u32),
@@ -75,12 +75,12 @@ pub(super) fn put_request(
     }
 }
 
-/// Writes a head without a field.
+/// Writes a head without fields.
 pub(super) fn put_empty(output: &mut Vec<u8>, to: (u8, u32), priority: Option<[u8; 5]>) {
     put_header(output, to, priority, 0);
 }
 
-/// Writes the header of a frame with a whole head of so many bytes, and the priority in front of it.
+/// Writes the header of a frame that holds a whole head of `length` bytes, with the priority in front.
 fn put_header(
     output: &mut Vec<u8>,
     (flags, stream): (u8, u32),
@@ -88,7 +88,7 @@ fn put_header(
     length: usize,
 ) {
     let priority = priority.as_ref().map_or(&[][..], |priority| priority);
-    // A few bytes.
+    // A few bytes only.
     let length = u8::try_from(priority.len() + length).unwrap_or_default();
     let flags = flags | END_HEADERS | if priority.is_empty() { 0 } else { PRIORITY };
     output.extend_from_slice(&[0, 0, length, HEADERS, flags]);

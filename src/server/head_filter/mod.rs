@@ -1,14 +1,14 @@
-//! Stands between a client's socket and h2, as the scanner of HTTP/1.1 does before its loop: every header block of
-//! HTTP/2 is decoded here, by a decoder of our own, and checked by the rules that hold for HTTP/1. h2 gets
-//! the frames as they came, but of each request only a head of three bytes that is always valid; the
-//! request itself is handed to whoever accepts the stream.
+//! Filters the bytes between a client's socket and h2, as the head scanner does for HTTP/1.1. Each HTTP/2 header block
+//! is decoded here by a decoder of our own, and checked by the rules that hold for HTTP/1. h2 gets the frames as they
+//! arrived, but each request head is replaced by one of three bytes that is always valid. The request itself is passed
+//! to the caller that accepts the stream.
 //!
-//! So a malformed request ends its own stream (RFC 9113, 8.1.1) and is answered, logged and counted,
-//! where h2's decoder would end the connection. What a head may take is known before anything of it is
-//! kept, and fields that a client refers to are shared, not copied.
+//! A malformed request therefore ends only its own stream (RFC 9113, 8.1.1) and is answered, logged and counted. h2's
+//! decoder would end the connection. The limits of a head are checked before any of it is stored. Fields that a client
+//! refers to are shared, not copied.
 //!
-//! One head passes at a time: h2 gets no more bytes until its stream was accepted, or it was seen to read on
-//! without having one. So no more than one head waits here, and none is taken for another's.
+//! One head passes at a time. h2 gets no more bytes until its stream was accepted, or h2 was seen to read on without a
+//! stream. So at most one head waits here, and none is mistaken for another.
 
 mod frame;
 mod open;
@@ -40,65 +40,65 @@ use crate::{
     telemetry::FloodLabel,
 };
 
-/// What a client begins with (RFC 9113, 3.4). It stands for no request of any version of HTTP/1.
+/// The bytes that an HTTP/2 client begins with (RFC 9113, 3.4). They are not a request in any version of HTTP/1.
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// The largest frame that may come: the default of `SETTINGS_MAX_FRAME_SIZE`.
+/// The largest frame that may arrive: the default of `SETTINGS_MAX_FRAME_SIZE`.
 const FRAME: usize = 16_384;
-/// Requests at once on one connection.
+/// Concurrent requests on one connection.
 pub(super) const STREAMS: usize = 128;
-/// Frames of one head, besides those that it needs.
+/// Frames of one head beyond those that its size requires.
 const SPARE_FRAMES: usize = 16;
-/// Room that is kept for the next head.
+/// The buffer capacity that is kept for the next head.
 const KEPT: usize = 1024;
 
 /// The incoming bytes of one connection.
 #[derive(Debug)]
 pub(super) struct HeadFilter(RefCell<FilterState>);
 
-/// A request that h2 was given the stream of.
+/// A request whose stream was passed to h2.
 #[derive(Debug)]
 pub(super) struct FilteredRequest {
     pub(super) stream: u32,
     pub(super) head: Http2Head,
-    /// Why it is refused.
+    /// Why the request is refused.
     pub(super) refusal: Option<RequestRefusal>,
 }
 
 #[derive(Debug)]
 struct FilterState {
     limits: HeadLimits,
-    /// For frames that move no request on.
+    /// The budget for frames that advance no request.
     budget: Rc<FrameBudget>,
-    /// Frames that one head may have.
+    /// The most frames that one head may have.
     frames: usize,
     decoder: HpackDecoder,
-    /// What has come of a frame's header, or of a frame with a part of a head.
+    /// The incomplete header of a frame, or an incomplete frame with a part of a head.
     held: Vec<u8>,
-    /// What h2 gets next, and how much of it it has.
+    /// The next bytes for h2; the following field is how many of them h2 has already read.
     output: Vec<u8>,
     given: usize,
-    /// Bytes of a frame, or of the preface, that pass as they come.
+    /// Bytes of a frame, or of the preface, that are passed on unchanged.
     left: usize,
     open: Option<OpenHead>,
-    /// The highest number of a stream that was begun.
+    /// The highest stream number so far.
     last: u32,
     arrived: Option<FilteredRequest>,
-    /// Whether h2 has read on behind the head that has arrived.
+    /// Whether h2 has read on behind the last head.
     has_read_on: bool,
     /// Streams whose trailers are refused.
     refused_trailers: Vec<(u32, FailureKind)>,
-    /// Why the connection ends.
+    /// Why the connection must end.
     fatal: Option<Reason>,
-    /// Since when a frame's header, or a head, is incomplete.
+    /// Since when a frame header or a head is incomplete.
     since: Option<Instant>,
-    /// Reads that gave something.
+    /// The number of reads with data.
     reads: u64,
 }
 
 // === impl HeadFilter ===
 
 impl HeadFilter {
-    /// Before the preface.
+    /// Creates a filter that waits for the preface.
     pub(super) fn new(limits: HeadLimits, budget: Rc<FrameBudget>) -> Self {
         Self(RefCell::new(FilterState {
             limits,
@@ -120,7 +120,7 @@ impl HeadFilter {
         }))
     }
 
-    /// Reads for h2.
+    /// Reads bytes for h2.
     pub(super) fn poll_read(
         &self,
         cx: &mut Context<'_>,
@@ -133,7 +133,7 @@ impl HeadFilter {
                 return Poll::Ready(Ok(()));
             }
             if state.arrived.is_some() {
-                // Whoever accepts streams asks h2 again at once.
+                // The caller that accepts streams polls h2 again at once.
                 state.has_read_on = true;
                 return Poll::Pending;
             }
@@ -158,14 +158,14 @@ impl HeadFilter {
         }
     }
 
-    /// The request whose stream was accepted.
+    /// Takes the request of an accepted stream.
     pub(super) fn take(&self, stream: u32) -> Option<FilteredRequest> {
         let mut state = self.0.borrow_mut();
         state.has_read_on = false;
         state.arrived.take().filter(|arrived| arrived.stream == stream)
     }
 
-    /// Forgets a request that h2 has refused the stream of, once that is certain; whether there was one.
+    /// Drops a request whose stream h2 has refused, once that is certain. Returns whether there was one.
     pub(super) fn forget_refused(&self) -> bool {
         let mut state = self.0.borrow_mut();
         let is_refused = std::mem::take(&mut state.has_read_on);
@@ -175,17 +175,17 @@ impl HeadFilter {
         is_refused
     }
 
-    /// A stream whose trailers were refused, which h2 ends.
+    /// Takes a stream whose trailers were refused. h2 ends it.
     pub(super) fn take_refused_trailers(&self) -> Option<(u32, FailureKind)> {
         self.0.borrow_mut().refused_trailers.pop()
     }
 
-    /// Why the connection is to end, if what came is no HTTP/2.
+    /// Why the connection must end, if the bytes are not valid HTTP/2.
     pub(super) fn fatal(&self) -> Option<Reason> {
         self.0.borrow().fatal
     }
 
-    /// What there was too much of, if that is why.
+    /// The kind of flood, if that is why the connection must end.
     pub(super) fn flood(&self) -> Option<FloodLabel> {
         let state = self.0.borrow();
         state.fatal.filter(|reason| *reason == Reason::ENHANCE_YOUR_CALM).map(|_| {
@@ -199,7 +199,7 @@ impl HeadFilter {
         self.0.borrow().since
     }
 
-    /// Reads that gave something.
+    /// The number of reads with data.
     pub(super) fn reads(&self) -> u64 {
         self.0.borrow().reads
     }
@@ -208,7 +208,7 @@ impl HeadFilter {
 // === impl FilterState ===
 
 impl FilterState {
-    /// Gives h2 what is ready for it; `false` if nothing is.
+    /// Copies available bytes to h2. Returns `false` if there are none.
     fn give(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
         let rest = self.output.get(self.given..).unwrap_or_default();
         let count = rest.len().min(buffer.remaining());
@@ -221,7 +221,7 @@ impl FilterState {
         count > 0
     }
 
-    /// Looks at bytes that have come; gives how many of them h2 may have as they are.
+    /// Scans arrived bytes. Returns how many of them h2 may get unchanged.
     fn admit(&mut self, bytes: &[u8]) -> usize {
         let passed = if self.held.is_empty() { self.pass(bytes) } else { 0 };
         self.held.extend_from_slice(bytes.get(passed..).unwrap_or_default());
@@ -233,7 +233,7 @@ impl FilterState {
         passed
     }
 
-    /// How many of these bytes are of frames that pass as they are, from the first on.
+    /// Returns how many of the first bytes belong to frames that pass unchanged.
     fn pass(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         loop {
@@ -254,7 +254,7 @@ impl FilterState {
         }
     }
 
-    /// Goes through what is held, up to the next request; gives whether h2 can get something.
+    /// Processes the held bytes up to the next request. Returns whether h2 can get something.
     fn advance(&mut self) -> bool {
         if self.held.is_empty() {
             return false;
@@ -299,7 +299,7 @@ impl FilterState {
         !self.output.is_empty()
     }
 
-    /// Takes a frame that has a part of a head, or stands where one is missing.
+    /// Handles a frame that holds a part of a head, or that arrives where such a frame is required.
     fn on_frame(&mut self, header: FrameHeader, payload: &[u8]) -> Result<(), Reason> {
         let (mut open, fragment) = match self.open.take() {
             None => {
@@ -332,7 +332,7 @@ impl FilterState {
         Ok(())
     }
 
-    /// A head is complete.
+    /// Handles a complete head.
     fn on_head(&mut self, open: OpenHead) {
         let OpenHead { stream, ends_stream, priority, block, .. } = open;
         match block {
@@ -340,18 +340,17 @@ impl FilterState {
                 self.budget.earn();
                 let head = lines.end(ends_stream);
                 let refusal = head.fault.map(refusal);
-                // The stream of one that is refused stays open for h2, so that it can be reset behind
-                // its answer.
+                // The stream of a refused request stays open for h2, so that it can be reset after its response.
                 let flags = if ends_stream && refusal.is_none() { END_STREAM } else { 0 };
                 frame::put_request(&mut self.output, (flags, stream), priority, head.length);
                 self.arrived = Some(FilteredRequest { stream, head, refusal });
             }
             BlockKind::Trailers(lines) => {
                 let fault = lines.fault();
-                // Without its end, h2 resets the stream.
+                // Without END_STREAM, h2 resets the stream.
                 let flags = if ends_stream && fault.is_none() { END_STREAM } else { 0 };
                 frame::put_empty(&mut self.output, (flags, stream), priority);
-                // There are not so many streams that this could be of use for.
+                // There cannot be more streams than this, so more entries would be useless.
                 if let Some(fault) = fault.filter(|_| self.refused_trailers.len() < STREAMS) {
                     self.refused_trailers.push((stream, refusal(fault).kind));
                 }
@@ -360,7 +359,7 @@ impl FilterState {
     }
 }
 
-/// An idle connection keeps little.
+/// Clears a buffer. An idle connection keeps little memory.
 fn clear(bytes: &mut Vec<u8>) {
     if bytes.capacity() > KEPT {
         *bytes = Vec::new();

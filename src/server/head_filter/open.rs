@@ -1,4 +1,4 @@
-//! A head that comes: one HEADERS frame and those that continue it (RFC 9113, 6.2 and 6.10).
+//! A head that is being received: one HEADERS frame and its CONTINUATION frames (RFC 9113, 6.2 and 6.10).
 
 use h2::Reason;
 
@@ -8,32 +8,33 @@ use crate::rfc::{
     request_head::{FieldLines, HeadLimits, TrailerLines},
 };
 
-/// What has come of a head.
+/// The received part of a head.
 #[derive(Debug)]
 pub(super) struct OpenHead {
     pub(super) stream: u32,
     pub(super) ends_stream: bool,
     pub(super) priority: Option<[u8; 5]>,
-    /// Frames that continue it.
+    /// CONTINUATION frames so far.
     pub(super) frames: usize,
     pub(super) block: BlockKind,
-    /// The beginning of a field of which the rest is to come.
+    /// The beginning of a field that is not complete yet.
     rest: Vec<u8>,
 }
 
-/// Whose fields they are.
+/// The kind of fields.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and lives shortly")]
 pub(super) enum BlockKind {
     Request(FieldLines),
-    /// Of a stream that was begun before, or that may not be begun: h2 knows which.
+    /// Trailers of a stream that was begun before, or that may not be begun. h2 knows which.
     Trailers(TrailerLines),
 }
 
 // === impl OpenHead ===
 
 impl OpenHead {
-    /// Begins with a frame; gives its part of the block as well. `last` is the highest stream so far.
+    /// Begins with a HEADERS frame. Also returns the frame's part of the header block. `last` is the highest stream so
+    /// far.
     pub(super) fn begin(
         header: FrameHeader,
         mut payload: &[u8],
@@ -55,7 +56,7 @@ impl OpenHead {
         }
         let length = payload.len().checked_sub(padding).ok_or(Reason::PROTOCOL_ERROR)?;
         let fragment = payload.get(..length).unwrap_or_default();
-        // A client's streams are odd, and each is higher than those before (RFC 9113, 5.1.1).
+        // The streams of a client are odd, and each is higher than those before (RFC 9113, 5.1.1).
         let is_new = header.stream % 2 == 1 && header.stream > last;
         let block = if is_new {
             BlockKind::Request(FieldLines::new(limits))
@@ -73,7 +74,7 @@ impl OpenHead {
         Ok((head, fragment))
     }
 
-    /// Decodes the next part of the block, as far as its fields are complete.
+    /// Decodes the next part of the header block, as far as its fields are complete.
     pub(super) fn decode(&mut self, part: &[u8], decoder: &mut HpackDecoder) -> Result<(), Reason> {
         let Self { block, rest, .. } = self;
         let mut decode = |bytes: &[u8]| {
@@ -94,7 +95,7 @@ impl OpenHead {
         Ok(())
     }
 
-    /// Whether nothing is left that is no field.
+    /// Whether no incomplete field is left.
     pub(super) fn is_decoded(&self) -> bool {
         self.rest.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What h2 gets, what is kept from it, and that nothing that comes is too strange.
+//! Tests the bytes that h2 gets and those that it must not get, with arbitrary input.
 
 use std::{collections::VecDeque, slice, task::Waker};
 
@@ -19,7 +19,7 @@ fn filter() -> HeadFilter {
     HeadFilter::new(LIMITS, Rc::new(FrameBudget::new()))
 }
 
-/// Bytes that come in pieces, and then no more for now.
+/// Bytes that arrive in pieces, and then nothing more for now.
 #[derive(Default)]
 struct SplitBytes(VecDeque<Vec<u8>>);
 
@@ -39,7 +39,7 @@ impl AsyncRead for SplitBytes {
     }
 }
 
-/// What has come of a connection.
+/// The output of the filter for one connection.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct FilterOutput {
     output: Vec<u8>,
@@ -53,7 +53,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// Reads all of it as h2 does, and takes each request that arrives.
+/// Reads everything as h2 does, and takes each request that arrives.
 fn seen(filter: &HeadFilter, pieces: &[Vec<u8>], room: usize) -> FilterOutput {
     let mut source = SplitBytes(pieces.iter().cloned().collect());
     let cx = &mut Context::from_waker(Waker::noop());
@@ -86,7 +86,7 @@ fn seen(filter: &HeadFilter, pieces: &[Vec<u8>], room: usize) -> FilterOutput {
     seen
 }
 
-/// What comes of these frames behind the preface.
+/// The output for these frames after the preface.
 fn after(frames: &[Vec<u8>]) -> FilterOutput {
     let filter = filter();
     let mut seen = seen(&filter, &[&[PREFACE.to_vec()], frames].concat(), 8192);
@@ -101,7 +101,7 @@ fn filtered_request_is_stored_and_h2_gets_a_frame() {
     let block = [&GET[..], b"\x41\x06a.test", b"\x00\x01a\x01b"].concat();
     for (head, expected) in [
         (vec![frame(HEADERS, END_HEADERS, 1, &block)], vec![]),
-        // Padding goes, a priority stays.
+        // Padding is removed, a priority is kept.
         (vec![frame(HEADERS, END_HEADERS | 8, 1, &[&[2][..], &block, &[0, 0]].concat())], vec![]),
         (
             vec![frame(HEADERS, END_HEADERS | 32, 1, &[&[0, 0, 0, 0, 7][..], &block].concat())],
@@ -132,7 +132,7 @@ fn one_that_is_refused_stays_open() {
     let seen = after(&[frame(HEADERS, END_HEADERS | END_STREAM, 1, &block)]);
     assert_eq!(seen.output, frame(HEADERS, END_HEADERS, 1, &GET));
     assert_eq!(seen.requests, [(1, "GET /".to_owned(), Some(FailureKind::FieldInvalid))]);
-    // A length is told; one that is wrong is not.
+    // A valid length is passed on, an invalid one is not.
     let block = [&GET[..], b"\x0f\x0d\x02\x31\x30"].concat();
     let seen = after(&[frame(HEADERS, END_HEADERS, 1, &block)]);
     assert_eq!(seen.output, frame(HEADERS, END_HEADERS, 1, &block));
@@ -147,7 +147,7 @@ fn trailers_are_passed_without_their_fields() {
     for (flags, block, expected) in [
         (END_STREAM, &b"\x00\x01a\x01b"[..], END_STREAM),
         (END_STREAM, b"", END_STREAM),
-        // No end, and h2 resets the stream.
+        // Without END_STREAM, h2 resets the stream.
         (END_STREAM, &GET, 0),
         (END_STREAM, b"\x00\x01A\x01b", 0),
         (0, b"\x00\x01a\x01b", 0),
@@ -187,8 +187,7 @@ fn what_cannot_be_followed_ends_the_connection() {
     }
 }
 
-/// What is too large is counted, and not kept.
-/// However the frames of a flood are cut into reads.
+/// Excess frames are counted and not stored, however a flood is cut into reads.
 #[test]
 fn one_frame_too_many_is_called_a_flood() {
     let flood = [PREFACE.to_vec(), frame(SETTINGS, 0, 0, &[]).repeat(3000)].concat();
@@ -243,7 +242,7 @@ fn a_head_is_incomplete_until_its_end() {
         (vec![cut(whole.clone(), 9)], true),
         (vec![whole.clone(), cut(data.clone(), 1)], true),
         (vec![whole.clone(), cut(data.clone(), 8)], true),
-        // The rest of a body may take its time.
+        // The rest of a body may be slow.
         (vec![whole.clone(), cut(data.clone(), 9)], false),
         (vec![whole.clone(), cut(data.clone(), 28)], false),
         (vec![whole, data, frame(HEADERS, END_HEADERS, 3, &GET)], false),
@@ -289,7 +288,7 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    /// It does not matter how bytes are cut into pieces, or how much h2 takes at once.
+    /// The result does not depend on how the bytes are cut into pieces, or on how much h2 reads at once.
     #[test]
     fn pieces_make_no_difference(
         frames in proptest::collection::vec(frames(), 0..12),
@@ -304,7 +303,7 @@ proptest! {
         prop_assert_eq!(&whole.requests, &cut.requests);
         prop_assert_eq!(whole.fatal, cut.fatal);
         prop_assert!(whole.fatal.is_some() || whole.is_amid == cut.is_amid);
-        // What h2 gets grows by no more than a request without a field does.
+        // The output grows at most by the size of a request without fields.
         prop_assert!(whole.output.len() <= bytes.len() + 30 * frames.len());
     }
 }

@@ -1,10 +1,10 @@
-//! What a connection does, for those who choose which ones to close when there are too many (`room.rs`).
+//! The activity of a connection, for `load_shedding`, which chooses connections to close when there are too many.
 
 use std::{cell::Cell, time::Instant};
 
 use crate::server::load_shedding::{IdleConnection, IdleStage};
 
-/// What a connection of HTTP/1.1 does at the moment.
+/// The current activity of an HTTP/1.1 connection.
 #[derive(Debug)]
 pub(super) struct Activity {
     state: Cell<ActivityState>,
@@ -13,14 +13,14 @@ pub(super) struct Activity {
     is_shed: Cell<bool>,
 }
 
-/// What it waits for.
+/// The event that a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ActivityState {
     /// The first byte of a request.
     Idle(Instant),
     /// The rest of a request's head.
     Head(Instant),
-    /// The response, or the client taking it.
+    /// The response, or the client that reads it.
     Busy,
 }
 
@@ -35,23 +35,23 @@ impl Activity {
         }
     }
 
-    /// It waits for a request.
+    /// Marks the connection as waiting for a request.
     pub(super) fn set_idle(&self, since: Instant) {
         self.state.set(ActivityState::Idle(since));
     }
 
-    /// A part of a head has come.
+    /// Records that a part of a head has arrived.
     pub(super) fn set_head(&self, since: Instant) {
         self.state.set(ActivityState::Head(since));
     }
 
-    /// A request is complete.
+    /// Records that a request is complete.
     pub(super) fn set_busy(&self) {
         self.state.set(ActivityState::Busy);
         self.has_asked.set(true);
     }
 
-    /// Whether it was asked to end. Once: a request that has come meanwhile is answered.
+    /// Whether the connection was asked to close, at most once. A request that has arrived meanwhile is answered.
     pub(super) fn take_shed(&self) -> bool {
         self.is_shed.replace(false)
     }

@@ -1,4 +1,4 @@
-//! What the steps of a connection share.
+//! The state that the steps of a connection share.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -12,7 +12,7 @@ use crate::{
     telemetry::WorkerMetrics,
 };
 
-/// One connection.
+/// One HTTP/1.1 connection.
 pub(super) struct Http1Connection<'a> {
     pub(super) current: &'a CurrentSettings,
     pub(super) info: &'a Rc<ConnectionInfo>,
@@ -23,6 +23,6 @@ pub(super) struct Http1Connection<'a> {
     pub(super) activity: Rc<Activity>,
     pub(super) interim: Rc<InterimResponses>,
     pub(super) timeouts: Http1Timeouts,
-    /// Of whatever the client is waited for.
+    /// The deadline of the current wait for the client.
     pub(super) deadline: Deadline,
 }

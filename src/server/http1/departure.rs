@@ -1,7 +1,7 @@
-//! Notices clients that have left while they wait for a response. One that has closed its side has left, or has only
-//! nothing more to say: TCP shows no difference until it is sent something. A client that does so in the midst of a
-//! response that goes on as it comes (an event stream) is taken for one that has left, as nginx does: that is how
-//! browsers leave, and a silent stream sends nothing that would show it.
+//! Detects clients that disconnect while they wait for a response. A client that has closed its side may have
+//! disconnected, or may only have nothing more to send. TCP shows no difference until something is sent to it. If a
+//! client closes its side during a streamed response (an event stream), it counts as disconnected, as in nginx.
+//! Browsers disconnect this way, and a silent stream sends nothing that would show it.
 
 use std::{
     task::{Context, Poll, ready},
@@ -11,20 +11,20 @@ use std::{
 use super::socket::{CONTINUE, ClientSocket};
 use crate::body::Deadline;
 
-/// A response within this time is given without asking whether a silent client is still there.
+/// A response within this time is sent without a test for a disconnected client.
 const QUICK: Duration = Duration::from_millis(100);
-/// When a client that was sent something has most likely reset the connection, if it has left.
+/// The time after which a disconnected client has most likely reset the connection, once something was sent to it.
 const ROUND_TRIP: Duration = Duration::from_millis(50);
-/// The pause between two looks after that.
+/// The pause between later looks.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// Bytes that are read behind a request while it is answered: requests that come behind it.
+/// Bytes read ahead while a request is answered: they belong to the next requests.
 const READ_AHEAD: usize = 16 * 1024;
 
-/// What is known of a client that has closed its side.
+/// The state of a client that may have closed its side.
 #[derive(Debug, Default)]
 pub(super) struct DisconnectDetector {
     stage: DisconnectStage,
-    /// When to look again.
+    /// The time of the next look.
     deadline: Deadline,
 }
 
@@ -34,26 +34,26 @@ enum DisconnectStage {
     NotSuspected,
     /// It has closed its side.
     Suspected,
-    /// It was sent something, which resets the connection if it has left.
+    /// Something was sent to it, which leads to a reset if it has disconnected.
     Probed,
 }
 
 /// What a client waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientWait {
-    /// For a response to begin.
+    /// The beginning of a response.
     Response,
-    /// For more of one.
+    /// The rest of a response.
     More,
-    /// For more of one that goes on as it comes.
+    /// The rest of a streamed response.
     Stream,
 }
 
 // === impl DisconnectDetector ===
 
 impl DisconnectDetector {
-    /// Ready when the client has left. Reads what the client sends behind its request, once that is complete; as
-    /// long as somebody reads the body, that finds out.
+    /// Ready when the client has disconnected. Once the request is complete, it reads what the client sends behind it.
+    /// Until then, the reader of the body notices a disconnect.
     pub(super) fn poll(
         &mut self,
         socket: &mut ClientSocket,
@@ -89,7 +89,8 @@ impl DisconnectDetector {
             if socket.stream.check_reset().is_err() {
                 return Poll::Ready(());
             }
-            // Any client of HTTP/1.1 must be able to skip it (RFC 9110, 15.2), but not within another response.
+            // Any HTTP/1.1 client must be able to ignore an interim response (RFC 9110, 15.2), but not within another
+            // response.
             if self.stage == DisconnectStage::Suspected
                 && waits == ClientWait::Response
                 && socket.takes_interim

@@ -1,13 +1,13 @@
-//! A client's connection under HTTP/1.1, as the protocol goes. Read [`serve`] first: one request after the other, until
-//! something is the end of it. Each step is a file of its own:
+//! Serves a client's connection under HTTP/1.1. Read [`serve`] first: it answers one request after the other until the
+//! connection ends or changes its protocol. Each step has its own file:
 //!
-//! 1. [`read_head`] waits for the next request, within its [`timeouts`]; [`request_head`] makes of its bytes what the
-//!    pipeline wants. What must not pass, and what comes too late (408), is a request with a refusal.
-//! 2. [`request_body`] is what the pipeline gets to read the body from: it shares the [`socket`] with the loop.
-//! 3. While the response is awaited, [`departure`] notices clients that have left.
-//! 4. [`response_head`] writes the head, [`write`] the body behind it.
+//! 1. [`read_head`] waits for the next request, within its [`timeouts`]. [`request_head`] converts the bytes for the
+//!    pipeline. A request that is invalid or too slow (408) is passed on as a request with a refusal.
+//! 2. [`request_body`] lets the pipeline read the body. It shares the [`socket`] with the loop.
+//! 3. While the client waits for the response, [`departure`] notices if it disconnects.
+//! 4. [`response_head`] encodes the head, and [`write`] writes it and the body.
 //!
-//! [`activity`] tells others what the connection does, so that they can close it to make room.
+//! [`activity`] shows what the connection does, so that it can be closed to make room for others.
 
 mod activity;
 mod connection;
@@ -60,25 +60,27 @@ use crate::{
     telemetry::WorkerMetrics,
 };
 
-/// How long a client that was too slow is given to read why.
+/// How long a client that was too slow is given to read the error response.
 const BRIEFLY: Duration = Duration::from_secs(2);
 
-/// What comes after HTTP/1.1 on a connection.
+/// The next step of a connection after HTTP/1.1.
 #[derive(Debug)]
 pub(super) enum NextStep {
-    /// It is closed in an orderly way.
+    /// Close it in an orderly way.
     Close,
-    /// It is closed without a word: the client has left, or a response broke off and must not seem whole.
+    /// Close it without a TLS `close_notify`: the client has disconnected, or a response was truncated and must not
+    /// look complete.
     Abort,
-    /// What the client may still be sending is thrown away for so long, then it is closed.
+    /// Discard what the client still sends for at most this time, then close the connection.
     Linger(Duration),
-    /// It carries another protocol to the application; with what the client has sent of that.
+    /// Carry another protocol to the application. The bytes are those the client has already sent in it.
     Tunnel(Box<Tunnel>, Bytes),
-    /// The client has begun to speak HTTP/2, with these bytes.
+    /// The client has begun to speak HTTP/2 with these bytes.
     Http2(Bytes),
 }
 
-/// Serves a connection until HTTP/1.1 is over. (A block instead of an `async fn`, which would keep its arguments twice.)
+/// Serves a connection until HTTP/1.1 ends. This is a block and not an `async fn`, which would keep its arguments
+/// twice.
 pub(super) fn serve<'a>(
     current: &'a CurrentSettings,
     info: &'a Rc<ConnectionInfo>,
@@ -103,7 +105,7 @@ pub(super) fn serve<'a>(
     };
     async move {
         let next = connection.serve_requests(begin).await;
-        // Whoever reads a body holds the socket weakly, and not now.
+        // A body reader holds the socket weakly, and no reader runs at this point.
         let socket = Rc::into_inner(connection.socket)?.into_inner();
         Some((socket.stream, next))
     }
@@ -112,7 +114,7 @@ pub(super) fn serve<'a>(
 // === impl Http1Connection ===
 
 impl Http1Connection<'_> {
-    /// Answers one request after the other, until something is the end of it.
+    /// Answers one request after the other until the connection ends or changes its protocol.
     async fn serve_requests(&mut self, mut since: Instant) -> NextStep {
         poll_fn(|cx| {
             self.guard.listen(cx.waker());
@@ -127,7 +129,7 @@ impl Http1Connection<'_> {
                 HeadResult::Over(over) => return self.connection_over(&over),
             };
             self.activity.set_busy();
-            // Boxed: an idle connection needs nothing of it.
+            // Boxed, because an idle connection does not need this memory.
             if let Some(next) = Box::pin(self.exchange(*head)).await {
                 return next;
             }
@@ -136,7 +138,7 @@ impl Http1Connection<'_> {
         }
     }
 
-    /// Answers one request; `None` if another one may follow.
+    /// Answers one request. Returns `None` if another one may follow.
     async fn exchange(&mut self, head: ClientRequestHead) -> Option<NextStep> {
         let local = self.current.get();
         let asked = RequestFacts { method: head.parts.method.clone(), version: head.parts.version };
@@ -166,7 +168,7 @@ impl Http1Connection<'_> {
         let trailer = head.headers.get(header::TRAILER).cloned();
         drop(head);
         let tunnel = if is_switch { answer.take_tunnel() } else { None };
-        // Should it break off, however that comes, an orderly end would pass for its own.
+        // If the response is truncated for any reason, an orderly close would look like its regular end.
         let is_open_ended = delimiter == response_head::Delimiter::Close;
         if is_open_ended {
             self.socket.borrow().stream.reset_at_end(true);
@@ -194,7 +196,7 @@ impl Http1Connection<'_> {
         None
     }
 
-    /// The request as the pipeline wants it.
+    /// Builds the request for the pipeline.
     fn request(&self, head: ClientRequestHead) -> ClientRequest {
         let ClientRequestHead { parts, refusal, framing, expects_continue, room, .. } = head;
         let takes_interim = parts.version == Version::HTTP_11 && refusal.is_none();
@@ -205,14 +207,15 @@ impl Http1Connection<'_> {
         ClientRequest { parts, refusal, head_room: room, body, interim }
     }
 
-    /// What the pipeline says, with interim responses before it; `None` if the client did not wait for it.
+    /// Runs the pipeline and sends interim responses before the final one. Returns `None` if the client disconnected
+    /// meanwhile.
     async fn respond(
         &self,
         local: Rc<WorkerState>,
         request: ClientRequest,
         departure: &mut DisconnectDetector,
     ) -> Option<Response<TrackedResponse>> {
-        // Boxed: its memory is given back before the response is written.
+        // Boxed, so that its memory is freed before the response is written.
         let mut handling = Box::pin(pipeline::handle(local, Rc::clone(self.info), request));
         poll_fn(|cx| {
             let polled = handling.as_mut().poll(cx);
@@ -236,7 +239,7 @@ impl Http1Connection<'_> {
         .await
     }
 
-    /// Writes down the interim responses that have come, unless too many wait already.
+    /// Appends the interim responses that have arrived to the output, up to the limit of bytes that may wait there.
     fn queue_interim(&self, output: &mut BytesMut) {
         for response in self.interim.take() {
             let before = output.len();
@@ -250,7 +253,7 @@ impl Http1Connection<'_> {
         }
     }
 
-    /// Whether the connection ends with this request, for reasons that are not the request's own.
+    /// Whether the connection must end after this request, for reasons other than the request itself.
     fn is_last(&self, local: &WorkerState) -> bool {
         let socket = self.socket.borrow();
         let is_used_up = socket.requests() >= local.app.plan.server.max_requests;
@@ -259,20 +262,20 @@ impl Http1Connection<'_> {
             let peer = self.info.address();
             tracing::debug!(peer, "client connection ends: it has had server.max_requests");
         }
-        // What follows a body that nobody reads can't be found (RFC 9112, 9.3).
+        // Behind an unread body, the next request cannot be found (RFC 9112, 9.3).
         let is_unread = !socket.is_body_complete() && !socket.is_body_held;
         let is_draining = local.phase.get() >= Phase::Draining || self.guard.is_closing();
         is_used_up || is_unread || is_draining
     }
 
-    /// All that has come behind the last request.
+    /// Returns all bytes that have arrived behind the last request.
     fn take_input(&self) -> Bytes {
         let mut socket = self.socket.borrow_mut();
         let length = socket.input.len();
         socket.take_input(length)
     }
 
-    /// The last response was written.
+    /// Chooses the next step after the last response was written.
     fn last_word(&self, refusal: Option<FailureKind>) -> NextStep {
         let socket = &mut *self.socket.borrow_mut();
         if refusal == Some(FailureKind::ClientHeadTimeout) {
@@ -288,7 +291,7 @@ impl Http1Connection<'_> {
         if is_unread { NextStep::Linger(linger::PATIENCE) } else { NextStep::Close }
     }
 
-    /// A response was not written to its end.
+    /// Chooses the next step after a response was not written completely.
     fn broken(&self, broken: WriteFailure) -> NextStep {
         let peer = self.info.address();
         match broken {
@@ -305,7 +308,7 @@ impl Http1Connection<'_> {
         NextStep::Abort
     }
 
-    /// No request was there to be answered.
+    /// Chooses the next step if the connection ended without another request.
     fn connection_over(&self, over: &ConnectionEnd) -> NextStep {
         match over {
             ConnectionEnd::Closed | ConnectionEnd::Draining => {}

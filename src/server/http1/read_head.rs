@@ -1,5 +1,5 @@
-//! Waits for the head of the next request: until it is complete, must be refused, or the connection is over. A head
-//! that is refused, or late, is a request as well: it is answered, logged and counted like any other.
+//! Waits for the head of the next request, until it is complete, is refused, or the connection ends. A refused or late
+//! head is also a request: it is answered, logged and counted like any other.
 
 use std::{
     future::poll_fn,
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// What came of the wait for a request.
+/// The result of the wait for a request.
 #[derive(Debug)]
 pub(super) enum HeadResult {
     Request(Box<ClientRequestHead>),
@@ -32,46 +32,46 @@ pub(super) enum HeadResult {
     Over(ConnectionEnd),
 }
 
-/// Why a connection without a request is over.
+/// Why a connection ended without another request.
 #[derive(Debug)]
 pub(super) enum ConnectionEnd {
     /// The client has closed its side.
     Closed,
-    /// It closed or reset the connection in the midst of a head.
+    /// The client closed or reset the connection within a head.
     Broken(io::Error),
     /// No request was ever begun.
     Unbegun,
-    /// What has come may be the beginning of HTTP/2, whose clients understand no response.
+    /// The bytes may be the beginning of HTTP/2, and such a client would not understand a response.
     HalfHttp2,
     Idle,
-    /// To make room for others.
+    /// Closed to make room for other connections.
     Shed,
-    /// The process, or this worker, is to end.
+    /// The process or this worker is ending.
     Draining,
 }
 
-/// A head on its way.
+/// A head that is being read.
 struct HeadReader {
     scanner: HeadScanner,
     limits: HeadLimits,
-    /// Bytes that were looked at.
+    /// Bytes that were already scanned.
     seen: usize,
-    /// The memory of what has come, if that is more than usual.
+    /// The reserved memory of the bytes so far, if they are more than usual.
     room: Option<Reservation>,
-    /// Since when the client was idle before it.
+    /// Since when the client was idle before this head.
     since: Instant,
-    /// When its first byte came.
+    /// When the first byte of the head arrived.
     begun: Option<Instant>,
-    /// Whether it may be the preface of HTTP/2 instead.
+    /// Whether the bytes may be the HTTP/2 preface instead.
     may_be_http2: bool,
-    /// Since when the end of all serving is near.
+    /// Since when the connection is closing because of a shutdown.
     closing: Option<Instant>,
 }
 
-/// How long a head that has begun is waited for when the end of all serving is near: most come in one piece.
+/// During a shutdown, how long a head that has begun may take to complete. Most heads arrive in one piece.
 const LAST_HEAD: Duration = Duration::from_secs(1);
 
-/// Waits for the next request; the connection has been idle since then.
+/// Waits for the next request. The connection has been idle since `since`.
 pub(super) async fn read(connection: &mut Http1Connection<'_>, since: Instant) -> HeadResult {
     let limits = connection.current.get().app.plan.server.head;
     let is_first = connection.socket.borrow().requests() == 0;
@@ -82,19 +82,19 @@ pub(super) async fn read(connection: &mut Http1Connection<'_>, since: Instant) -
         room: None,
         since,
         begun: None,
-        // Who has agreed upon HTTP/1.1 may not begin with something else.
+        // A client that negotiated HTTP/1.1 may not begin with another protocol.
         may_be_http2: is_first && connection.negotiated == NegotiatedProtocol::Nothing,
         closing: None,
     };
     poll_fn(|cx| reader.poll(connection, cx)).await
 }
 
-/// Whether more has come than the empty line that may stand before a request (RFC 9112, 2.2).
+/// Whether more has arrived than the empty line that may precede a request (RFC 9112, 2.2).
 fn has_begun(input: &[u8]) -> bool {
     !b"\r\n".starts_with(input)
 }
 
-/// The answer to a head that is not complete.
+/// Refuses an incomplete head, as a request with a refusal.
 fn refused(input: &[u8], kind: FailureKind) -> HeadResult {
     let parts = refusal::recover_partial(input);
     HeadResult::Request(Box::new(ClientRequestHead::refused(
@@ -122,7 +122,7 @@ impl HeadReader {
                 self.begun = Some(now);
                 connection.activity.set_head(now);
             }
-            // What has come before the end of the client's side counts.
+            // Bytes that arrived before the client closed its side still count.
             let filled = if socket.has_ended { Poll::Ready(Ok(0)) } else { socket.poll_fill(cx) };
             match filled {
                 Poll::Ready(Ok(0)) if !has_begun(&socket.input) => {
@@ -139,7 +139,7 @@ impl HeadReader {
                 Poll::Pending => break,
             }
         }
-        // Only now: a request that has arrived already is answered first.
+        // Checked last, so that a request that has already arrived is answered first.
         if connection.guard.is_closing() {
             if self.begun.is_none() || self.may_be_http2 {
                 return Poll::Ready(HeadResult::Over(ConnectionEnd::Draining));
@@ -152,7 +152,7 @@ impl HeadReader {
         self.poll_timeout(connection, &mut socket, cx)
     }
 
-    /// Looks at what has come since the last time.
+    /// Scans the bytes that have arrived since the last scan.
     fn look(
         &mut self,
         connection: &Http1Connection<'_>,
@@ -196,12 +196,12 @@ impl HeadReader {
         }
     }
 
-    /// Makes room for a head of so many bytes; `false` if there is none.
+    /// Reserves memory for a head of this size. Returns `false` if the budget is exhausted.
     fn reserve(&mut self, connection: &Http1Connection<'_>, bytes: usize) -> bool {
         bytes <= USUAL_HEAD || connection.current.get().app.reserve_head(&mut self.room, bytes)
     }
 
-    /// The client has sent nothing more. Ready when that has lasted too long.
+    /// Ready when the client has sent nothing more for too long.
     fn poll_timeout(
         &self,
         connection: &mut Http1Connection<'_>,

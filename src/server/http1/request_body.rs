@@ -1,4 +1,4 @@
-//! The body of a request of HTTP/1.1, read from the socket as somebody wants it.
+//! The body of an HTTP/1.1 request. It is read from the socket on demand.
 
 use std::{
     cell::RefCell,
@@ -16,30 +16,30 @@ use crate::{
     error::{Error, FailureKind},
 };
 
-/// A body that comes from the socket. It holds the socket weakly: at the end of the connection the loop takes that back
-/// whole.
+/// A body that is read from the socket. It holds the socket weakly, because the loop takes the whole socket back when
+/// the connection ends.
 #[derive(Debug)]
 pub(super) struct SocketBody {
     socket: Weak<RefCell<ClientSocket>>,
-    /// The request that it belongs to.
+    /// The number of the request that the body belongs to.
     number: u64,
-    /// Whether the client waits to be told to send it (RFC 9110, 10.1.1).
+    /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1).
     is_awaited: bool,
 }
 
-/// Where a body is to be read from.
+/// Where to read a body from.
 enum BodyPosition {
     Here(Rc<RefCell<ClientSocket>>),
-    /// It has come to its end, and another request may have begun.
+    /// The body is complete, and another request may have begun.
     Over,
-    /// The connection is no more.
+    /// The connection is gone.
     Gone,
 }
 
 // === impl SocketBody ===
 
 impl SocketBody {
-    /// The body of the request with this number.
+    /// Creates the body of the request with this number.
     pub(super) fn of_request(
         socket: &Rc<RefCell<ClientSocket>>,
         number: u64,
@@ -51,11 +51,11 @@ impl SocketBody {
         ClientBody::Reader(Box::pin(Self { socket: Rc::downgrade(socket), number, is_awaited }))
     }
 
-    /// Where the body is.
+    /// Finds out where to read the body from.
     fn position(&self) -> BodyPosition {
         match self.socket.upgrade() {
             None => BodyPosition::Gone,
-            // Another request begins only behind a complete one.
+            // A new request begins only after the body of the previous one is complete.
             Some(socket) if socket.borrow().requests() != self.number => BodyPosition::Over,
             Some(socket) => BodyPosition::Here(socket),
         }

@@ -1,4 +1,4 @@
-//! What the loop wants to know of a request's head.
+//! The parts of a request's head that the connection loop needs.
 
 use bytes::BytesMut;
 use http::Version;
@@ -13,24 +13,24 @@ use crate::{
     },
 };
 
-/// What is known of a request when its head has come.
+/// A request whose head has arrived.
 #[derive(Debug)]
 pub(super) struct ClientRequestHead {
     pub(super) parts: RequestParts,
     pub(super) refusal: Option<RequestRefusal>,
     pub(super) framing: BodyFraming,
-    /// Whether the client wants to use the connection again (RFC 9112, 9.3).
+    /// Whether the client wants to reuse the connection (RFC 9112, 9.3).
     pub(super) keeps: bool,
-    /// Whether it waits to be told to send the body (RFC 9110, 10.1.1).
+    /// Whether it waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1).
     pub(super) expects_continue: bool,
-    /// The memory of its head, if that is longer than usual.
+    /// The reserved memory of the head, if the head is longer than usual.
     pub(super) room: Option<Reservation>,
 }
 
 // === impl ClientRequestHead ===
 
 impl ClientRequestHead {
-    /// A head that was scanned; `bytes` are its own.
+    /// Converts a scanned head. `bytes` are the bytes of the head only.
     pub(super) fn read(bytes: BytesMut, head: ScannedHead, room: Option<Reservation>) -> Self {
         let framing = head.framing;
         let parts = head.into_parts(bytes);
@@ -44,7 +44,7 @@ impl ClientRequestHead {
         }
     }
 
-    /// The head of a request that goes no further. Nobody knows where it ends, so that it is the last.
+    /// Creates a request that is refused. The end of its head or body is unknown, so it is the last on its connection.
     pub(super) fn refused(parts: RequestParts, refusal: RequestRefusal) -> Self {
         Self {
             parts,
@@ -62,7 +62,8 @@ fn expects_continue(headers: &Headers) -> bool {
     headers.get_all(FieldName::Expect).any(|value| value.eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// Whether the client keeps the connection: HTTP/1.1 unless it says `close`, HTTP/1.0 if it says `keep-alive`.
+/// Whether the client keeps the connection: in HTTP/1.1 unless it says `close`, in HTTP/1.0 only if it says
+/// `keep-alive`.
 fn keeps(parts: &RequestParts) -> bool {
     let says = |option: &[u8]| {
         fields::connection_options(&parts.headers).any(|one| one.eq_ignore_ascii_case(option))

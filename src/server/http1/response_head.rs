@@ -1,4 +1,4 @@
-//! The head of a response as it is written (RFC 9112, 4 to 6), and how the end of its body is told.
+//! Encodes the head of a response (RFC 9112, 4 to 6), and decides how the end of its body is marked.
 
 use bytes::{BufMut as _, BytesMut};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
@@ -7,29 +7,29 @@ use crate::{pipeline::ResponseHead, server::date};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Pieces of a body up to this size are copied behind what is to be written, so that both leave in one call.
+/// Body chunks up to this size are copied behind the pending output, so that both are written in one call.
 pub(super) const SMALL: usize = 16 * 1024;
 
-/// How the end of a body is told (RFC 9112, 6.3).
+/// How the end of a body is marked (RFC 9112, 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Delimiter {
     /// There is no body.
     Nothing,
-    /// By its length.
+    /// By a length.
     Length(u64),
     Chunked,
-    /// By the end of the connection. HTTP/1.0 knows no chunks.
+    /// By the end of the connection. HTTP/1.0 has no chunked coding.
     Close,
 }
 
-/// What was asked, as far as it decides how the response is written.
+/// The facts about a request that decide how its response is encoded.
 #[derive(Clone, Debug)]
 pub(super) struct RequestFacts {
     pub(super) method: Method,
     pub(super) version: Version,
 }
 
-/// How the body's end is told; `exact` is the body's length, if that is known.
+/// Chooses how the end of the body is marked. `exact` is the length of the body, if known.
 pub(super) fn delimiter(
     asked: &RequestFacts,
     response: &ResponseHead,
@@ -50,14 +50,14 @@ pub(super) fn delimiter(
     }
 }
 
-/// What its `Content-Length` says.
+/// The value of its `Content-Length`.
 fn announced_length(response: &ResponseHead) -> Option<u64> {
     let of_headers = || response.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
     response.lines.length.or_else(of_headers)
 }
 
-/// Appends the head of a final response. Fields in the form of lines come first; no other has the name of one of them.
-/// `is_last` tells that the connection ends with it.
+/// Appends the head of a final response. Fields that are stored as lines come first; no other field has the same name
+/// as one of them. `is_last` says that the connection ends after this response.
 pub(super) fn encode(
     out: &mut BytesMut,
     asked: &RequestFacts,
@@ -69,7 +69,7 @@ pub(super) fn encode(
     let lines = &response.lines;
     let size: usize =
         headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    // A small body comes behind it.
+    // Reserve space for a small body that follows.
     let body = match delimiter {
         Delimiter::Length(length) => usize::try_from(length).ok().filter(|&it| it <= SMALL),
         Delimiter::Nothing | Delimiter::Chunked | Delimiter::Close => None,
@@ -142,7 +142,7 @@ fn fields<'a>(out: &mut BytesMut, fields: impl Iterator<Item = (&'a HeaderName, 
     }
 }
 
-/// Whether a response says that the connection ends with it.
+/// Whether the response says that the connection ends after it.
 pub(super) fn announces_close(response: &ResponseHead) -> bool {
     let value = response.headers.get(header::CONNECTION).map(HeaderValue::as_bytes);
     value.is_some_and(|value| value.eq_ignore_ascii_case(b"close"))

@@ -1,5 +1,5 @@
-//! A client's socket under HTTP/1.1: what was read and not used, what is to be written, and the body that is being
-//! read. The connection's loop and the body of its request share it; each borrows it inside of a poll only.
+//! A client's socket under HTTP/1.1: unread input, pending output, and the state of the body that is being read. The
+//! connection loop and the body of its request share it. Each borrows it only within a poll.
 
 use std::{
     io::{self, IoSlice},
@@ -20,23 +20,23 @@ use crate::{
     server::counted_stream::CountedStream,
 };
 
-/// Bytes read at a time where a head is expected, and with it a short body: an idle connection holds no buffer, the stack
-/// has it.
+/// Bytes read at a time while a head is expected, with a short body behind it. The buffer is on the stack, so an idle
+/// connection holds none.
 const HEAD: usize = 16 * 1024;
 /// Bytes of a body read at a time. `body/collected.rs` keeps large reads without a copy.
 const BODY: usize = 64 * 1024;
 
-/// So much is gathered of small pieces before it is written. The kernel takes as much at once.
+/// Small chunks are gathered up to this size before they are written. The kernel takes as much at once.
 pub(super) const ENOUGH: usize = 64 * 1024;
 
-/// What stands behind a head in the same memory and is worth a copy of the head.
+/// If at least this many bytes follow a head in the same buffer, the head is copied out of it.
 const LONG_REST: usize = 4 * 1024;
 
-/// Pieces of an unwanted body that are thrown away at a time.
+/// Chunks of an unwanted body that are discarded in one poll.
 const DISCARDED: usize = 16;
 
-/// To a client that waits to be told to send its body (RFC 9110, 10.1.1), and one that may have left
-/// (`departure.rs`).
+/// Sent to a client that waits for it before it sends its body (RFC 9110, 10.1.1), and to one that may have
+/// disconnected (`departure.rs`).
 pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// A client's socket.
@@ -45,33 +45,33 @@ pub(super) struct ClientSocket {
     pub(super) stream: CountedStream,
     /// Bytes that were read and not used yet.
     pub(super) input: BytesMut,
-    /// Bytes to be written before anything else: interim responses, the head of a response.
+    /// Bytes to write before anything else: interim responses and the head of a response.
     pub(super) output: BytesMut,
     /// Whether the client has closed its side.
     pub(super) has_ended: bool,
-    /// The body of the request that is being answered.
+    /// The body of the current request.
     body: IncomingBody,
-    /// Bytes of it that are read at a time.
+    /// Bytes of the body to read at a time.
     piece: usize,
-    /// Whether somebody may still read that body.
+    /// Whether a reader still holds the body.
     pub(super) is_body_held: bool,
-    /// Which request of the connection it belongs to.
+    /// The number of the current request on this connection.
     number: u64,
-    /// Whether interim responses may be written: the final one has not begun, and the client knows them.
+    /// Whether interim responses may be sent: the client supports them and the final response has not begun.
     pub(super) takes_interim: bool,
-    /// The task of the connection's loop.
+    /// The task of the connection loop.
     task: Option<Waker>,
 }
 
-/// How much of a request's body is still to come.
+/// How much of a request's body is still missing.
 #[derive(Debug)]
 enum IncomingBody {
     /// Nothing.
     Complete,
-    /// So many bytes.
+    /// This many bytes.
     Length(u64),
     Chunked(RequestChunkDecoder),
-    /// It broke off, or its coding is malformed: nobody knows where it would end.
+    /// The body was truncated or its coding is malformed, so its end is unknown.
     Broken,
 }
 
@@ -93,12 +93,12 @@ impl ClientSocket {
         }
     }
 
-    /// Whom to wake when the body is complete, or nobody wants it any more.
+    /// Sets the waker to notify when the body is complete or no longer wanted.
     pub(super) fn set_task(&mut self, waker: &Waker) {
         self.task = Some(waker.clone());
     }
 
-    /// Another request begins, with its body; gives its number.
+    /// Begins the next request with its body. Returns its number.
     pub(super) fn begin_request(&mut self, framing: BodyFraming, takes_interim: bool) -> u64 {
         self.body = match framing {
             BodyFraming::Length(0) => IncomingBody::Complete,
@@ -112,17 +112,17 @@ impl ClientSocket {
         self.number
     }
 
-    /// How many requests there were, and which is the last.
+    /// The number of requests so far, which is also the number of the last one.
     pub(super) fn requests(&self) -> u64 {
         self.number
     }
 
-    /// Whether all of the request's body was read: what follows is the next request.
+    /// Whether all of the body was read, so that the next bytes belong to the next request.
     pub(super) fn is_body_complete(&self) -> bool {
         matches!(self.body, IncomingBody::Complete)
     }
 
-    /// Bytes that are still to come of the body, if that is known.
+    /// The number of bytes that are missing from the body, if known.
     pub(super) fn body_left(&self) -> Option<u64> {
         match self.body {
             IncomingBody::Complete => Some(0),
@@ -136,13 +136,13 @@ impl ClientSocket {
         self.piece = HEAD;
     }
 
-    /// Nobody reads the body any more.
+    /// Records that nobody reads the body any more.
     pub(super) fn abandon_body(&mut self) {
         self.is_body_held = false;
         self.wake();
     }
 
-    /// Reads what has come behind what is here; 0 is the end of what the client sends.
+    /// Reads more bytes into the input. Returns 0 at the end of the client's side.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut space = [const { MaybeUninit::<u8>::uninit() }; HEAD];
         let mut buffer = ReadBuf::uninit(&mut space);
@@ -153,19 +153,20 @@ impl ClientSocket {
         Poll::Ready(Ok(come.len()))
     }
 
-    /// Takes the first bytes of what is here.
+    /// Takes the first `length` bytes of the input.
     pub(super) fn take_input(&mut self, length: usize) -> Bytes {
         self.take_head(length).freeze()
     }
 
-    /// The same, to be changed.
+    /// Like [`take_input`](Self::take_input), but mutable.
     pub(super) fn take_head(&mut self, length: usize) -> BytesMut {
         if length == self.input.len() {
-            // Nothing is left, and no memory held for it.
+            // Nothing is left, so no memory is kept.
             return mem::take(&mut self.input);
         }
         if self.input.len() - length >= LONG_REST {
-            // It may be held for as long as the body takes to come: not together with the first piece of that.
+            // The head may be held until the body is complete. Copy it, so that it does not keep the first chunk of the
+            // body in memory.
             let head = BytesMut::from(self.input.get(..length).unwrap_or_default());
             self.input.advance(length);
             return head;
@@ -173,7 +174,7 @@ impl ClientSocket {
         self.input.split_to(length)
     }
 
-    /// Reads more of the request's body; `None` is its end.
+    /// Reads more of the request's body. `None` is its end.
     pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         let polled = loop {
             let step = match &mut self.body {
@@ -191,7 +192,7 @@ impl ClientSocket {
                     } else {
                         self.take_input(max.min(self.input.len()))
                     };
-                    // Borrowed anew: taking from the input needs all of it.
+                    // Borrowed again, because taking from the input needs all of `self`.
                     if let IncomingBody::Length(left) = &mut self.body {
                         *left -= piece.len() as u64;
                         if *left == 0 {
@@ -236,8 +237,8 @@ impl ClientSocket {
         polled
     }
 
-    /// Reads what there is of a body that nobody wants and throws it away: a client may read nothing of the response
-    /// until it has sent everything.
+    /// Reads the available bytes of an unwanted body and discards them. A client may not read the response until it has
+    /// sent everything.
     pub(super) fn discard_abandoned_body(&mut self, cx: &mut Context<'_>) {
         for _ in 0..DISCARDED {
             if self.is_body_held || self.is_body_complete() {
@@ -248,11 +249,11 @@ impl ClientSocket {
                 Poll::Ready(Some(Err(_)) | None) | Poll::Pending => return,
             }
         }
-        // There is more, and others on this worker have their turn first.
+        // More is available, but other tasks of this worker run first.
         cx.waker().wake_by_ref();
     }
 
-    /// The client has closed its side, or the connection, in the midst of a body.
+    /// Handles a client that closed its side or the connection within a body.
     fn break_body(&mut self, error: Option<io::Error>) -> Error {
         self.body = IncomingBody::Broken;
         self.has_ended = true;
@@ -260,18 +261,18 @@ impl ClientSocket {
         Error::io(FailureKind::ClientBody, cause)
     }
 
-    /// Tells a client that waits for it to send the body.
+    /// Sends `100 Continue` to a client that waits for it.
     pub(super) fn ask_for_body(&mut self, cx: &mut Context<'_>) {
         if self.takes_interim && self.input.is_empty() && !self.is_body_complete() {
             self.output.extend_from_slice(CONTINUE);
-            // What can't be written now is by the loop; its errors show there.
+            // The loop writes what cannot be written now, and sees the errors.
             let _ = self.poll_write(cx, &[], &[]);
             self.wake_another(cx);
         }
     }
 
-    /// Writes some of the output, of `data` and of `tail` behind it, in this order; gives how much of `data` and `tail`
-    /// was written. A client of TLS may not have got it yet.
+    /// Writes some of the output, then of `data`, then of `tail`. Returns how many bytes of `data` and `tail` were
+    /// written. With TLS, some of them may still wait in this process.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -292,7 +293,7 @@ impl ClientSocket {
         Poll::Ready(Ok(written - self.advance_output(written)))
     }
 
-    /// So much was written; gives how much of it was output.
+    /// Removes written bytes from the output. Returns how many of them were output.
     pub(super) fn advance_output(&mut self, written: usize) -> usize {
         let of_output = written.min(self.output.len());
         if of_output == self.output.len() {
@@ -313,7 +314,7 @@ impl ClientSocket {
         }
     }
 
-    /// Wakes the loop, unless it is what runs.
+    /// Wakes the connection loop, unless it is the current task.
     fn wake_another(&self, cx: &Context<'_>) {
         if let Some(task) = &self.task
             && !task.will_wake(cx.waker())
@@ -323,8 +324,8 @@ impl ClientSocket {
     }
 }
 
-/// Reads up to `max` bytes into memory that is no larger than it has to be: a client that sends little by little must
-/// not hold much. None are the end.
+/// Reads up to `max` bytes into memory that is no larger than necessary. Otherwise a client that sends a few bytes at
+/// a time would hold too much. An empty result is the end.
 fn poll_piece(
     stream: &mut CountedStream,
     max: usize,

@@ -1,16 +1,16 @@
-//! How long a client of HTTP/1.1 may idle, take for a head, and take nothing of a response.
+//! The timeouts of an HTTP/1.1 client: idle, for a head, and for reading a response.
 
 use std::time::Duration;
 
 use crate::{plan, server::jitter::jittered};
 
-/// The times of one connection, as they were set when it began.
+/// The timeouts of one connection, fixed when the connection begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Http1Timeouts {
     pub(super) idle: Duration,
     pub(super) header: Duration,
-    /// How long it may take to begin the first request, if that is shorter than idling: only a client that has asked
-    /// something may be silent for long.
+    /// The time until the first request begins, if shorter than the idle timeout. Only a client that has sent a request
+    /// may be idle for long.
     pub(super) first: Option<Duration>,
     pub(super) write: Duration,
 }

@@ -1,5 +1,5 @@
-//! Writes a response: its head together with what there is of the body, then the rest as it comes and as the client
-//! takes it. Nothing waits in between: what is here leaves, in as few system calls as can be.
+//! Writes a response: the head together with the available part of the body, then the rest as it arrives and the client
+//! reads it. Available bytes are written at once, in as few system calls as possible.
 
 use std::{
     cell::RefCell,
@@ -28,47 +28,47 @@ use crate::{
     rfc::trailers,
 };
 
-/// What is gathered for a client that is slower than the body comes: it waits here while the client takes nothing.
+/// The most that is gathered for a slow client. It is held in memory while the client reads nothing.
 const ENOUGH_OF_SLOW: usize = 16 * 1024;
-/// What ends a chunk, and a chunked body without trailers (RFC 9112, 7.1).
+/// The end of a chunk, and of a chunked body without trailers (RFC 9112, 7.1).
 const CHUNK_END: &[u8] = b"\r\n";
 const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
-/// Why a response was not written to its end.
+/// Why a response was not written completely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriteFailure {
-    /// The client has left.
+    /// The client has disconnected.
     Disconnected,
-    /// It took nothing of it for too long.
+    /// The client read nothing for too long.
     Stalled,
-    /// The body broke off.
+    /// The body failed before its end.
     Body,
 }
 
-/// A response on its way; its head is in the socket's output.
+/// A response that is being written. Its head is in the socket's output.
 struct ResponseWriter<'a> {
     response: &'a mut TrackedResponse,
     delimiter: Delimiter,
     /// The trailers that were announced.
     trailer: Option<HeaderValue>,
     departure: &'a mut DisconnectDetector,
-    /// A piece of the body, and what is behind it.
+    /// A chunk of the body, and the bytes that follow it.
     data: Bytes,
     tail: &'static [u8],
-    /// A body that the kernel sends by itself.
+    /// A body that the kernel sends from a sealed file.
     sealed: Option<SealedPart>,
-    /// A body that is read, or sent by the kernel, when the client can take some of it.
+    /// A body that is read, or sent by the kernel, when the client accepts more.
     file: Option<FileWriter>,
     source: ResponseSource,
-    /// Whether everything that was written has left this process (TLS).
+    /// Whether all written bytes have left this process (relevant for TLS).
     is_flushed: bool,
-    /// Since when the client takes nothing.
+    /// Since when the client reads nothing.
     blocked: Option<Instant>,
-    /// So much is gathered before it is written.
+    /// The number of bytes to gather before a write.
     enough: usize,
 }
 
-/// Whether more of the body comes.
+/// Whether more of the body may arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ResponseSource {
     Open,
@@ -76,7 +76,7 @@ enum ResponseSource {
     Broken,
 }
 
-/// Writes the output and the body of a response to its end.
+/// Writes the output and the body of a response to the end.
 pub(super) async fn write(
     connection: &mut Http1Connection<'_>,
     response: &mut TrackedResponse,
@@ -112,7 +112,7 @@ pub(super) async fn write(
 // === impl ResponseWriter ===
 
 impl ResponseWriter<'_> {
-    /// A body in a sealed file is the kernel's to send, where nothing is between it and the client.
+    /// Lets the kernel send a body from a sealed file, if there is no TLS in between.
     fn take_sealed(&mut self, connection: &Http1Connection<'_>) {
         let mut socket = connection.socket.borrow_mut();
         if socket.stream.takes_files()
@@ -124,7 +124,7 @@ impl ResponseWriter<'_> {
         }
     }
 
-    /// A file is read when the client can take some of it. Not if it is as long as nobody has said.
+    /// Takes over a file body, which is read when the client accepts more. A body of unknown length is not taken.
     fn take_file(&mut self, connection: &Http1Connection<'_>) {
         if let Delimiter::Length(length) = self.delimiter
             && let Some(file) = self.response.file()
@@ -157,7 +157,7 @@ impl ResponseWriter<'_> {
                     FileStep::Enough => return Poll::Pending,
                     FileStep::Blocked => return self.poll_blocked(connection, socket, cx),
                     FileStep::Disconnected => return Poll::Ready(Err(WriteFailure::Disconnected)),
-                    // What is here leaves meanwhile.
+                    // Write the bytes that are available meanwhile.
                     FileStep::Reading => {}
                     FileStep::Over => (self.file, self.source) = (None, ResponseSource::Over),
                     FileStep::Broken => (self.file, self.source) = (None, ResponseSource::Broken),
@@ -202,7 +202,7 @@ impl ResponseWriter<'_> {
             && self.sealed.is_none()
     }
 
-    /// Takes what there is of the body, as far as one write may have it.
+    /// Gathers available parts of the body, up to the size of one write.
     fn gather(&mut self, socket: &RefCell<ClientSocket>, cx: &mut Context<'_>) {
         while self.source == ResponseSource::Open
             && self.file.is_none()
@@ -210,7 +210,7 @@ impl ResponseWriter<'_> {
             && self.tail.is_empty()
             && socket.borrow().output.len() < self.enough
         {
-            // The body may be read from this very socket: not while it is borrowed.
+            // The body may be read from this socket, so the socket must not be borrowed here.
             let polled = Pin::new(&mut *self.response).poll_frame(cx);
             let is_end = self.response.is_end_stream();
             let output = &mut socket.borrow_mut().output;
@@ -223,17 +223,17 @@ impl ResponseWriter<'_> {
                     Err(frame) => self.end(output, frame.into_trailers().ok().as_ref()),
                 },
             }
-            // So that the end leaves with what is before it.
+            // End the body here, so that its end is written together with the last bytes.
             if self.source == ResponseSource::Open && is_end {
                 self.end(output, None);
             }
         }
     }
 
-    /// Takes a piece of the body.
+    /// Takes a chunk of the body.
     fn take(&mut self, output: &mut BytesMut, mut data: Bytes) {
         if let Delimiter::Length(left) = &mut self.delimiter {
-            // What is beyond the length that was told would be taken for the next response.
+            // The client would take bytes beyond the announced length for the next response.
             data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
             *left -= data.len() as u64;
         }
@@ -257,10 +257,10 @@ impl ResponseWriter<'_> {
         }
     }
 
-    /// The body has come to its end.
+    /// Handles the end of the body.
     fn end(&mut self, output: &mut BytesMut, trailers: Option<&HeaderMap>) {
         self.source = match self.delimiter {
-            // It is shorter than was told.
+            // The body is shorter than announced.
             Delimiter::Length(1..) => ResponseSource::Broken,
             Delimiter::Nothing | Delimiter::Length(0) | Delimiter::Chunked | Delimiter::Close => {
                 ResponseSource::Over
@@ -270,7 +270,7 @@ impl ResponseWriter<'_> {
             return;
         }
         if !self.data.is_empty() {
-            // Trailers would come apart.
+            // Trailers would follow separately.
             self.tail = LAST_CHUNK;
             return;
         }
@@ -285,7 +285,7 @@ impl ResponseWriter<'_> {
         output.put_slice(b"\r\n");
     }
 
-    /// Writes some of what is here.
+    /// Writes some of the available bytes.
     fn poll_some(
         &mut self,
         socket: &mut ClientSocket,
@@ -295,14 +295,14 @@ impl ResponseWriter<'_> {
             return self.poll_sealed(socket, cx);
         }
         if self.data.len() > ENOUGH {
-            // The memory is given back as the client takes it, not as the kernel does.
+            // The response's memory is freed as the client reads it, not as the kernel queues it.
             socket.stream.shorten_queue();
         }
         let mut written = ready!(socket.poll_write(cx, &self.data, self.tail))?;
         let of_data = written.min(self.data.len());
         written -= of_data;
         if of_data == self.data.len() {
-            // Its memory may be wanted for the next piece.
+            // Free the memory, because the next chunk may need it.
             self.data = Bytes::new();
             self.tail = self.tail.get(written..).unwrap_or_default();
         } else {
@@ -311,8 +311,7 @@ impl ResponseWriter<'_> {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes the head, then has the kernel send the body. What it does not want to send that way is written from
-    /// memory.
+    /// Writes the head, then lets the kernel send the body. If the kernel refuses, the body is written from memory.
     fn poll_sealed(
         &mut self,
         socket: &mut ClientSocket,
@@ -342,7 +341,7 @@ impl ResponseWriter<'_> {
         Poll::Ready(Ok(()))
     }
 
-    /// All of the body that is here was written. Ready when the client has left.
+    /// Waits after all available bytes of the body were written. Ready when the client has disconnected.
     fn poll_departure(
         &mut self,
         socket: &mut ClientSocket,
@@ -353,7 +352,7 @@ impl ResponseWriter<'_> {
         self.departure.poll(socket, waits, cx).map(|()| Err(WriteFailure::Disconnected))
     }
 
-    /// The client takes nothing at the moment. Ready when that has lasted too long.
+    /// Waits while the client reads nothing. Ready when that takes too long.
     fn poll_blocked(
         &mut self,
         connection: &mut Http1Connection<'_>,
@@ -370,7 +369,7 @@ impl ResponseWriter<'_> {
     }
 }
 
-/// The line that begins a chunk.
+/// Writes the line that begins a chunk.
 fn write_size(output: &mut BytesMut, size: usize) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let nibbles = (usize::BITS - size.leading_zeros()).div_ceil(4).max(1);

@@ -1,6 +1,6 @@
-//! Writes a body that is a part of a file, when the client can take some of it. Until then it costs no memory: what is
-//! read goes through the one buffer of the worker, and what is not written at once is read again. Bytes that never become
-//! others, the kernel sends from its cache.
+//! Writes a body that is a range of a file, when the client accepts more. Until then it takes no memory. Reads go
+//! through one buffer per worker, and bytes that are not written at once are read again. If the file's bytes can never
+//! change, the kernel sends them from the page cache.
 
 use std::{
     cell::RefCell,
@@ -14,61 +14,61 @@ use crate::{
     pipeline::TrackedResponse,
 };
 
-/// Bytes read at a time, at the most: a little less than two of the largest segments that TCP sends over loopback and
-/// between containers of one host. 128 KiB would be a little more: their rest, a hundred bytes, would be a segment of its
-/// own, which costs as much as a large one. So few also stay in the processor's cache on their way to the kernel.
+/// The most bytes read at a time: a little less than two of the largest TCP segments over loopback and between
+/// containers of one host. With 128 KiB, about a hundred bytes would remain for a third segment, which costs as much as
+/// a large one. Reads of this size also stay in the processor's cache until the kernel copies them.
 const PIECE: usize = 124 * 1024;
-/// The same for a client that takes little at a time.
+/// Bytes read at a time for a client that accepts little at a time.
 const LEAST: usize = 16 * 1024;
-/// So much is written at once to a client that takes everything; then others have their turn.
+/// The most that is written in one turn to a client that accepts everything. Then other tasks run.
 const TURN: usize = 4 * 1024 * 1024;
 
 thread_local! {
-    /// What was read of any file, on its way to the kernel or into TLS. Nothing stays in it.
+    /// The buffer for file bytes on their way to the kernel or into TLS. It is empty between polls.
     static MEMORY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// How a file is being written.
+/// The progress of a file that is being written.
 #[derive(Debug)]
 pub(super) struct FileWriter {
-    /// Bytes to be read next.
+    /// Bytes to read next.
     wanted: usize,
     /// Bytes written in this turn.
     written: usize,
 }
 
-/// What came of writing some of it.
+/// The result of a step.
 #[derive(Debug)]
 pub(super) enum FileStep {
     Written,
-    /// It has written enough for now, and goes on later.
+    /// Enough was written for now; continue later.
     Enough,
-    /// The client takes nothing at the moment.
+    /// The client does not accept bytes at the moment.
     Blocked,
-    /// The bytes have to come from the disk.
+    /// The bytes must be read from the disk.
     Reading,
-    /// All of it was written.
+    /// The whole file was written.
     Over,
-    /// The file has changed, or can't be read.
+    /// The file has changed or cannot be read.
     Broken,
-    /// The client has left.
+    /// The client has disconnected.
     Disconnected,
 }
 
 // === impl FileWriter ===
 
 impl FileWriter {
-    /// Nothing was written so far.
+    /// Begins with nothing written.
     pub(super) fn new() -> Self {
         Self { wanted: PIECE / 2, written: 0 }
     }
 
-    /// Others had their turn.
+    /// Begins a new turn after other tasks have run.
     pub(super) fn begin_turn(&mut self) {
         self.written = 0;
     }
 
-    /// Writes the head, if it is still there, and some of the file.
+    /// Writes the rest of the head and some of the file.
     pub(super) fn poll(
         &mut self,
         response: &mut TrackedResponse,
@@ -101,7 +101,7 @@ impl FileWriter {
         })
     }
 
-    /// Has the kernel send some of it; `None` if it is to be read.
+    /// Lets the kernel send some of the file. Returns `None` if it must be read instead.
     fn send(
         &mut self,
         response: &mut TrackedResponse,
@@ -132,7 +132,7 @@ impl FileWriter {
             Poll::Pending => return Ok(Some(FileStep::Blocked)),
         };
         stream.advance_sent(sent)?;
-        // If it does not send it, what is wrong shows when it is written.
+        // If the kernel cannot send it, the following write reports the error.
         let Some(sent) = sent else { return Ok(None) };
         let is_all = stream.left() == 0;
         response.on_file_sent(sent, is_all);
@@ -140,7 +140,7 @@ impl FileWriter {
         Ok(Some(FileStep::Written))
     }
 
-    /// Reads some of it and writes that.
+    /// Reads some of the file and writes it.
     fn copy(
         &mut self,
         response: &mut TrackedResponse,
@@ -157,7 +157,7 @@ impl FileWriter {
         };
         let is_last = data.len() as u64 == file.left();
         if is_last && socket.output.len() + data.len() <= ENOUGH {
-            // Counted before its client can know.
+            // Counted before the client can see the bytes.
             response.on_file_sent(data.len(), true);
             response.finish();
         }

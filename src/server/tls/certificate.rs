@@ -1,5 +1,5 @@
-//! One certificate with its chain and key, as it is read from two files: fit to be used, or a sentence
-//! on what is wrong and what to do.
+//! Reads one certificate with its chain and key from two files. The result is either usable, or a sentence on what is
+//! wrong and how to fix it.
 
 use std::{fs::File, io::Read as _, path::Path, sync::Arc};
 
@@ -14,7 +14,7 @@ use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 use super::pem::{self, KeyFormat, PemLabel};
 use crate::plan::CertificateFiles;
 
-/// Far more than any chain; a wrong path such as /dev/zero ends here.
+/// The largest file that is read, far more than any chain. A wrong path such as /dev/zero fails here.
 const LARGEST: u64 = 1 << 20;
 
 const NOT_X509: &str = "it is no X.509 certificate, or damaged: write it again from its source";
@@ -25,15 +25,15 @@ const UNUSABLE_KEY: &str = "it is damaged, or of a kind that is not spoken here:
 #[derive(Debug)]
 pub(super) struct Certificate {
     pub(super) key: Arc<CertifiedKey>,
-    /// The hosts that it is for, lower case; `*.` in front stands for one label.
+    /// The hosts of the certificate in lower case; a leading `*.` stands for one label.
     pub(super) names: Vec<String>,
-    /// When it ends, in seconds since 1970.
+    /// When the certificate expires, in seconds since 1970.
     pub(super) end: i64,
-    /// What it is called in metrics and events.
+    /// The name of the certificate in metrics and events.
     pub(super) label: String,
 }
 
-/// Reads a certificate and its key. No message holds anything of either file but its path.
+/// Reads a certificate and its key. Error messages contain nothing of either file except its path.
 pub(super) fn load(files: &CertificateFiles) -> Result<Certificate, String> {
     let (chain_path, key_path) = (files.certificate.display(), files.key.display());
     let text = read(&files.certificate)?;
@@ -52,7 +52,7 @@ pub(super) fn load(files: &CertificateFiles) -> Result<Certificate, String> {
     })
 }
 
-/// The certificates of a file, in order.
+/// Returns the certificates of a file, in order.
 fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let sections = pem::sections(text).map_err(no_pem)?;
     let own = sections.iter().filter(|section| section.label == PemLabel::Certificate);
@@ -66,7 +66,7 @@ fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     Ok(chain)
 }
 
-/// The first private key of a file.
+/// Returns the first private key of a file.
 fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     let sections = pem::sections(text).map_err(no_pem)?;
     let found = sections.iter().find_map(|section| {
@@ -74,7 +74,7 @@ fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
         Some((section, form))
     });
     let Some((section, form)) = found else {
-        // A certificate beside it tells less than anything else.
+        // A certificate next to the key is the least useful part of a message.
         let labels = || sections.iter().map(|section| section.label);
         let other =
             labels().find(|label| !matches!(label, PemLabel::Certificate | PemLabel::Other));
@@ -95,7 +95,7 @@ fn no_pem(fault: pem::PemFault) -> String {
     format!("is not proper PEM: {fault}")
 }
 
-/// What is said of a file without a certificate that begins with this.
+/// The message for a file that has no certificate and begins with this section.
 fn no_certificate(instead: Option<PemLabel>) -> &'static str {
     match instead {
         Some(
@@ -123,7 +123,7 @@ fn no_certificate(instead: Option<PemLabel>) -> &'static str {
     }
 }
 
-/// What is said of a file without a usable private key that holds this.
+/// The message for a file that has no usable private key and holds this section.
 fn no_key(instead: Option<PemLabel>) -> &'static str {
     match instead {
         Some(PemLabel::EncryptedKey) => {
@@ -156,8 +156,8 @@ fn no_key(instead: Option<PemLabel>) -> &'static str {
     }
 }
 
-/// Why a certificate and a key are not fit to be used.
-/// Constants of the program: what a library says of bytes may repeat them.
+/// Why a certificate and a key cannot be used. The messages are constants, because those of a library may repeat bytes
+/// of the files.
 #[derive(Debug)]
 pub(super) enum CertificateFault {
     Certificate(&'static str),
@@ -165,7 +165,7 @@ pub(super) enum CertificateFault {
     Mismatch,
 }
 
-/// Puts a chain and its key together.
+/// Combines a chain and its key.
 pub(super) fn certify(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -181,7 +181,7 @@ pub(super) fn certify(
     let key = key.map_err(|_| CertificateFault::Key(UNUSABLE_KEY))?;
     let key = CertifiedKey::new(chain, key);
     match key.keys_match() {
-        // Where it can't be told, clients will.
+        // If the match cannot be checked here, clients will check it.
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
         Err(rustls::Error::InconsistentKeys(_)) => return Err(CertificateFault::Mismatch),
         Err(_) => return Err(CertificateFault::Certificate(NOT_X509)),
@@ -189,13 +189,13 @@ pub(super) fn certify(
     Ok(Certificate { key: Arc::new(key), names, end, label })
 }
 
-/// The one library of ciphers.
+/// The cryptography provider of all TLS connections.
 pub(super) fn provider() -> CryptoProvider {
     aws_lc_rs::default_provider()
 }
 
-/// The hosts that a certificate is for. One without alternative names has its name in the subject, as
-/// long ago.
+/// Returns the hosts that a certificate is for. An old certificate without alternative names has its name in the
+/// subject.
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     match certificate.subject_alternative_name() {
         Ok(Some(extension)) => {

@@ -1,5 +1,4 @@
-//! Which certificate a client gets: the one for the name that it asks for. The list is swapped whole
-//! while handshakes go on.
+//! Chooses the certificate for the name that a client asks for. The list can be replaced as a whole during handshakes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +13,7 @@ use super::certificate::Certificate;
 #[derive(Debug)]
 pub(super) struct CertificateResolver(Mutex<Arc<[Arc<Certificate>]>>);
 
-/// How well a certificate fits a name, the best first.
+/// How well a certificate matches a name, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum NameMatch {
     Exact,
@@ -25,12 +24,12 @@ enum NameMatch {
 // === impl CertificateResolver ===
 
 impl CertificateResolver {
-    /// Of at least one.
+    /// Creates a resolver. The list must have at least one entry.
     pub(super) fn new(certificates: &[Arc<Certificate>]) -> Self {
         Self(Mutex::new(certificates.into()))
     }
 
-    /// Uses these from now on.
+    /// Replaces the certificates for all later handshakes.
     pub(super) fn swap(&self, certificates: &[Arc<Certificate>]) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = certificates.into();
     }
@@ -49,8 +48,8 @@ impl ResolvesServerCert for CertificateResolver {
     }
 }
 
-/// The first of those that fit best and that the client can check; without such a one, the first of
-/// all, with which the handshake fails or not.
+/// Returns the first of the best matches that the client can verify. If there is none, returns the first certificate,
+/// and the handshake may fail.
 fn choose<'a>(
     all: &'a [Arc<Certificate>],
     name: Option<&str>,
@@ -61,7 +60,7 @@ fn choose<'a>(
 }
 
 fn fit(certificate: &Certificate, name: &str) -> NameMatch {
-    // A wildcard stands for the whole of the first label (RFC 6125, 6.4.3).
+    // A wildcard stands for the whole first label (RFC 6125, 6.4.3).
     let parent = name.split_once('.').map(|(_, parent)| parent);
     let fits = certificate.names.iter().map(|known| match known.strip_prefix("*.") {
         Some(known) if parent.is_some_and(|parent| parent.eq_ignore_ascii_case(known)) => {
@@ -104,7 +103,7 @@ mod tests {
         check(Some("example.com"), "first");
         check(Some("org"), "first");
         check(Some(""), "first");
-        // An old client takes the other of two keys.
+        // An old client gets the other of two keys.
         let cannot = |one: &Certificate| one.label != "first";
         assert_eq!(choose(&all, Some("example.org"), cannot).unwrap().label, "again");
         assert_eq!(choose(&all, None, cannot).unwrap().label, "wild");

@@ -1,5 +1,5 @@
-//! What Sideman speaks TLS on: versions, protocols, certificates, tickets. Made at the start and at a
-//! reload; in between only the certificates change.
+//! The TLS configuration: versions, protocols, certificates, tickets. It is built at the start and at each reload.
+//! Between reloads, only the certificates change.
 
 use std::{fmt, fs, sync::Arc, time::Duration};
 
@@ -21,37 +21,36 @@ use crate::{
     telemetry::TlsCounts,
 };
 
-/// What a client may choose by ALPN, the best first. What it then speaks is told by its first bytes, as
-/// without TLS (`preface.rs`).
+/// The protocols that a client may choose by ALPN, best first. As without TLS, the first bytes show which protocol the
+/// client speaks (`http1/read_head.rs`).
 const PROTOCOLS: [&[u8]; 3] = [b"h2", b"http/1.1", b"http/1.0"];
 
-/// TLS put to work.
+/// TLS in use.
 pub struct TlsContext {
     pub(super) limit: HandshakeLimit,
     pub(super) acceptor: TlsAcceptor,
     pub(super) timeout: Duration,
-    /// Goes on over reloads: a client resumes what it began before one.
+    /// Kept across reloads, so that clients can resume older sessions.
     tickets: Arc<dyn ProducesTickets>,
-    /// The one that was made, if it was.
+    /// The self-signed certificate, if one was made.
     own: Option<Arc<Certificate>>,
 }
 
-/// TLS that can be put to work: nothing of it is in use or watched yet.
+/// A TLS configuration that is ready: nothing of it is in use or watched yet.
 #[derive(Debug)]
 pub struct LoadedTls {
     tls: Arc<TlsContext>,
     watch: CertificateWatcher,
 }
 
-/// Why TLS can't be spoken.
+/// Why TLS cannot be used.
 #[derive(Debug)]
 pub struct TlsError(String);
 
 // === impl TlsContext ===
 
 impl TlsContext {
-    /// Reads or makes the certificates; gives everything that is wrong with them. What can go on of
-    /// `before` does.
+    /// Reads or makes the certificates, or returns all errors in them. State of `before` that is still valid is kept.
     pub fn load(
         plan: &plan::TlsSettings,
         counts: &Arc<TlsCounts>,
@@ -66,7 +65,7 @@ impl TlsContext {
                 (Vec::new(), vec![Arc::clone(&own)], Some(own))
             }
             CertificateSettings::Files(pairs) => {
-                // Looked at first: what changes while it is read is read again.
+                // Read before the contents, so that a change during the read leads to another read.
                 let files =
                     pairs.iter().map(|pair| (pair.clone(), CertificateVersion::of(pair))).collect();
                 let (mut certificates, mut errors) = (Vec::new(), Vec::new());
@@ -103,7 +102,7 @@ impl TlsContext {
         Ok(LoadedTls { tls: Arc::new(tls), watch })
     }
 
-    /// What is wrong with the certificates that are there, so that nothing would start with them.
+    /// Returns the errors of the current certificates, which would prevent a start.
     pub fn faults(plan: &plan::TlsSettings) -> Vec<TlsError> {
         let CertificateSettings::Files(pairs) = &plan.certificates else { return Vec::new() };
         let is_there = |pair: &&plan::CertificateFiles| {
@@ -117,7 +116,7 @@ impl TlsContext {
 // === impl LoadedTls ===
 
 impl LoadedTls {
-    /// Looks after the certificates' files from now on, for as long as this is in use.
+    /// Starts to watch the certificate files, for as long as the returned context is in use.
     pub fn begin(self) -> Arc<TlsContext> {
         self.watch.begin();
         self.tls
@@ -156,8 +155,8 @@ fn config(
         .with_no_client_auth()
         .with_cert_resolver(choice);
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-    // Keys that change every six hours and stay in this process: what a ticket holds is the client's
-    // to keep, so that resuming costs no memory here.
+    // The keys change every six hours and stay in this process. The client stores its ticket, so session resumption
+    // costs no memory here.
     config.ticketer = tickets;
     Ok(config)
 }

@@ -1,4 +1,5 @@
-//! A client's handshake, bounded in time and number, and so that many at once do not hold up requests.
+//! The TLS handshake of a client. It is limited in time and number, so that many concurrent handshakes do not delay
+//! requests.
 
 use std::{
     future::poll_fn,
@@ -23,27 +24,27 @@ use crate::{
 /// The type of the first record of a handshake (RFC 8446, 5.1).
 const HANDSHAKE: u8 = 22;
 
-/// What has come of a connection that was to begin with a handshake.
+/// The result of a connection that should begin with a handshake.
 #[derive(Debug)]
 pub(in crate::server) enum HandshakeOutcome {
     Completed(ClientStream),
-    /// The client speaks HTTP without TLS, and can be told so.
+    /// The client speaks HTTP without TLS and can get an error response.
     PlainHttp(Transport),
     Failed,
 }
 
 /// Why there is no handshake.
 enum HandshakeFailure {
-    /// The process leaves, and the client has said nothing.
+    /// The process is ending, and the client has sent nothing.
     Unwanted,
-    /// Others want its place.
+    /// Closed to make room for other connections.
     Shed,
-    /// What came is something else; this is its first byte.
+    /// The client sent something else; this is its first byte.
     Other(Transport, u8),
     Ended(HandshakeResult, Option<io::Error>),
 }
 
-/// Does the handshake, and counts how it ends. `turns` has one place for all that the worker is at.
+/// Completes the handshake and counts its result. `turns` has a single permit for all handshakes of the worker.
 pub(in crate::server) async fn perform_handshake(
     tls: &TlsContext,
     turns: &Semaphore,
@@ -96,11 +97,11 @@ async fn begin(
         Ok(permit) => permit,
         Err(other) => return Err(HandshakeFailure::Other(transport, other)),
     };
-    // The time begins anew: what a client has waited for others is none of its own.
+    // The time starts again here, because the client is not responsible for the time that it waited for a permit.
     in_time(tls, negotiated(tls, turns, transport)).await
 }
 
-/// Does the handshake of a client that has a permit.
+/// Completes the handshake of a client that has a permit.
 async fn negotiated(
     tls: &TlsContext,
     turns: &Semaphore,
@@ -109,9 +110,8 @@ async fn negotiated(
     let mut accept = tls.acceptor.accept(transport);
     let mut postponed = pin!(tls.limit.postponed());
     loop {
-        // A signature takes as long as many requests. So each worker does one step of one handshake
-        // at a time, and lets everything else that is ready go before it. The semaphore is never
-        // closed.
+        // A signature takes as long as many requests. Each worker therefore does one step of one handshake at a time,
+        // and all other tasks that are ready run before it. The semaphore is never closed.
         let turn = turns.acquire().await;
         yield_now().await;
         let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut accept).poll(cx))).await;
@@ -123,7 +123,7 @@ async fn negotiated(
             }
             Poll::Pending => {}
         }
-        // The handshake has told the task's waker what it waits for.
+        // The handshake has registered the task's waker for the next event.
         let mut is_asleep = false;
         let woken = poll_fn(|cx| {
             if postponed.as_mut().poll(cx).is_ready() {
@@ -135,7 +135,7 @@ async fn negotiated(
     }
 }
 
-/// The result, if it comes within `tls.handshake_timeout`.
+/// Returns the result if it is ready within `tls.handshake_timeout`.
 async fn in_time<T>(
     tls: &TlsContext,
     future: impl Future<Output = Result<T, HandshakeFailure>>,
@@ -145,7 +145,7 @@ async fn in_time<T>(
         .unwrap_or(Err(HandshakeFailure::Ended(HandshakeResult::Timeout, None)))
 }
 
-/// The result, unless the connection is closed for others before; `None` if it is.
+/// Returns the result, or `None` if the connection is closed first to make room for others.
 async fn unless_shed<T>(guard: &ConnectionGuard, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| {
@@ -158,7 +158,7 @@ async fn unless_shed<T>(guard: &ConnectionGuard, future: impl Future<Output = T>
     .await
 }
 
-/// Waits for the client to say something. Until then it costs no more than its socket.
+/// Waits for the first byte of the client. Until then, the connection costs only its socket.
 async fn first_byte(
     transport: &Transport,
     guard: &ConnectionGuard,
@@ -181,11 +181,11 @@ async fn first_byte(
     .await
 }
 
-/// What a failure of the library or of the socket means.
+/// Maps an error of the library or of the socket to a result.
 fn reason(error: &io::Error) -> HandshakeResult {
     use rustls::Error;
     let Some(cause) = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>()) else {
-        // The socket's own.
+        // An error of the socket itself.
         return HandshakeResult::Disconnected;
     };
     if let Error::AlertReceived(alert) = cause {

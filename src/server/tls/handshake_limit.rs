@@ -1,6 +1,6 @@
-//! How many handshakes the process does at the same time (`tls.handshakes`): each takes memory of its own. A client
-//! takes a permit when its first byte is there, not before: silent connections are in nobody's way. Where others wait
-//! for a permit, the handshakes that have held one for the longest are ended.
+//! Limits the concurrent handshakes of the process (`tls.handshakes`), because each takes memory. A client acquires a
+//! permit when its first byte has arrived, so silent connections block nobody. If others wait for a permit, the
+//! handshakes that have held one for the longest are ended.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,13 +11,13 @@ use tokio::{
 
 use crate::{server::load_shedding::BRIEF, telemetry::WorkerMetrics};
 
-/// The permits that there are.
+/// The available permits.
 #[derive(Debug)]
 pub(super) struct HandshakeLimit {
     permits: Semaphore,
-    /// Handshakes that wait for one.
+    /// The number of handshakes that wait for a permit.
     waiting: AtomicUsize,
-    /// Asks the handshake that has held one for the longest to end.
+    /// Asks the handshake that has held a permit for the longest to end.
     wanted: Notify,
 }
 
@@ -27,19 +27,19 @@ pub(super) struct HandshakePermit<'a> {
     metrics: &'a WorkerMetrics,
 }
 
-/// A handshake that waits, until dropped.
+/// Counts a handshake that waits, until dropped.
 struct WaitingHandshake<'a>(&'a AtomicUsize);
 
 // === impl HandshakeLimit ===
 
 impl HandshakeLimit {
-    /// So many at the same time.
+    /// Allows `max` concurrent handshakes.
     pub(super) fn new(max: usize) -> Self {
         let permits = Semaphore::new(max);
         Self { permits, waiting: AtomicUsize::new(0), wanted: Notify::new() }
     }
 
-    /// Takes a permit, in the order of asking.
+    /// Acquires a permit. Waiting handshakes get one in the order of their calls.
     pub(super) async fn acquire<'a>(&'a self, metrics: &'a WorkerMetrics) -> HandshakePermit<'a> {
         if let Ok(permit) = self.permits.try_acquire() {
             return HandshakePermit::new(permit, metrics);
@@ -50,15 +50,15 @@ impl HandshakeLimit {
         self.wanted.notify_one();
         let Ok(permit) = self.permits.acquire().await else { unreachable!("it is never closed") };
         drop(waits);
-        // `wanted` remembers one wish alone: who gets a permit makes the next one's.
+        // `wanted` stores only one notification, so the next waiter is announced by the one that gets a permit.
         if self.waiting.load(Ordering::Relaxed) > 0 {
             self.wanted.notify_one();
         }
         HandshakePermit::new(permit, metrics)
     }
 
-    /// Waits until whoever has just got a permit has held it for the longest, for more than [`BRIEF`], and another
-    /// waits for it.
+    /// Waits until the caller has held its permit for the longest and for more than [`BRIEF`], while another handshake
+    /// waits.
     pub(super) async fn postponed(&self) {
         sleep(BRIEF).await;
         loop {
@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// Handshakes of clients that say no more: each ends only for others.
+    /// A handshake whose client sends nothing more: it ends only to make room.
     async fn hold(limit: &HandshakeLimit, metrics: &WorkerMetrics) {
         let _permit = limit.acquire(metrics).await;
         limit.postponed().await;
@@ -131,7 +131,7 @@ mod tests {
                 assert_eq!(ended, [true, true, false]);
                 assert_eq!(metrics.handshakes_postponed.value(), 2);
                 assert_eq!(metrics.handshaking.value(), 3);
-                // Nobody waits: the last one has all the time that it wants.
+                // No handshake waits, so the last one is not ended.
                 drop((one, other));
                 for _ in 0..10 {
                     yield_now().await;

@@ -1,4 +1,4 @@
-//! TLS towards clients: the certificates and what becomes of their files, and the handshake.
+//! TLS towards clients: certificates, their files, and the handshake.
 
 mod certificate;
 mod certificate_resolver;

@@ -1,11 +1,10 @@
-//! Sections of a PEM file (RFC 7468), also as files look after a variable, an editor or a secret store
-//! has changed their line ends. Faults are constants of the program: no message can hold a byte of the
-//! file, which may be a private key.
+//! Reads the sections of a PEM file (RFC 7468). It accepts line ends that were changed by a variable, an editor or a
+//! secret store. Error messages are constants, so none can contain a byte of the file, which may be a private key.
 
 use memchr::memmem::find;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
-/// What is wrong with a file. A constant, so that nothing of the file can be in it.
+/// What is wrong with a file. A constant, so that it cannot contain anything from the file.
 pub(super) type PemFault = &'static str;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
@@ -13,14 +12,14 @@ const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
 /// Longer than any label in use.
 const LONGEST_LABEL: usize = 64;
-/// Characters of base64 in a line (RFC 7468, 2).
+/// Base64 characters in a line (RFC 7468, 2).
 const LINE: usize = 64;
 
-/// What a section holds, by its label.
+/// The contents of a section, by its label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PemLabel {
     Certificate,
-    /// A private key that needs no passphrase, unless its headers say so.
+    /// A private key without a passphrase, unless its headers say otherwise.
     Key(KeyFormat),
     EncryptedKey,
     OpenSshKey,
@@ -33,7 +32,7 @@ pub(super) enum PemLabel {
     Other,
 }
 
-/// How a private key is written.
+/// The format of a private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyFormat {
     Pkcs8,
@@ -41,13 +40,13 @@ pub(super) enum KeyFormat {
     Sec1,
 }
 
-/// A section whose contents are not decoded yet. Not `Debug`: it may be a private key.
+/// A section whose contents are not decoded yet. It is not `Debug`, because it may be a private key.
 pub(super) struct PemSection<'a> {
     pub(super) label: PemLabel,
     body: &'a [u8],
 }
 
-/// The sections of a file, in order; text around them is ignored.
+/// Returns the sections of a file in order. Text around them is ignored.
 pub(super) fn sections(file: &[u8]) -> Result<Vec<PemSection<'_>>, PemFault> {
     let mut rest = file;
     let mut sections = Vec::new();
@@ -104,13 +103,13 @@ const BAD_BASE64: PemFault = "between its -----BEGIN and -----END lines somethin
                            much: write the file again from its source";
 const EMPTY: PemFault = "it is empty between its -----BEGIN and -----END lines: write the file again \
                       from its source";
-/// The form of OpenSSL before 1.0, with `Proc-Type` and `DEK-Info` in front of the contents.
+/// For the format of OpenSSL before 1.0, with `Proc-Type` and `DEK-Info` before the contents.
 pub(super) const PASSPHRASE: PemFault = "it needs a passphrase, which nobody could type: write the key \
                                       without one (openssl pkey -in OLD -out NEW)";
 const HEADERS: PemFault = "it has header lines, which are not read: write it without them (openssl pkey \
                         -in OLD -out NEW)";
 
-/// What a file without a section is, if that can be told.
+/// Guesses the format of a file without a section.
 fn not_pem(file: &[u8]) -> Option<PemFault> {
     let text = file.trim_ascii();
     match text {
@@ -137,7 +136,7 @@ fn not_pem(file: &[u8]) -> Option<PemFault> {
     }
 }
 
-/// Whether a version 3 is the first in the outer sequence (RFC 7292, 4).
+/// Whether version 3 is the first element of the outer sequence (RFC 7292, 4).
 fn is_pkcs12(behind_tag: &[u8]) -> bool {
     let length = match behind_tag.first() {
         Some(long @ 0x81..=0x84) => usize::from(long & 0x7f) + 1,
@@ -149,8 +148,8 @@ fn is_pkcs12(behind_tag: &[u8]) -> bool {
 // === impl PemSection ===
 
 impl PemSection<'_> {
-    /// The contents. Line ends may be lost, or spaces, or written as `\n`: nothing of that is part of
-    /// base64, so that there is one way to read it.
+    /// Decodes the contents. Line ends may be missing, or be replaced by spaces or by `\n` as text. None of these
+    /// characters is base64, so the contents are unambiguous.
     pub(super) fn decode(&self) -> Result<Vec<u8>, PemFault> {
         let headers = self.body.contains(&b':');
         if headers && find(self.body, b"ENCRYPTED").is_some() {
@@ -159,14 +158,14 @@ impl PemSection<'_> {
         if headers {
             return Err(HEADERS);
         }
-        // The label is that of a kind which the decoder knows, whatever the section is.
+        // The label is of a kind that the decoder knows, whatever the section is.
         let mut text = b"-----BEGIN CERTIFICATE-----\n".to_vec();
         for line in base64(self.body)?.chunks(LINE) {
             text.extend_from_slice(line);
             text.push(b'\n');
         }
         text.extend_from_slice(b"-----END CERTIFICATE-----\n");
-        // The decoder's errors repeat what it was given.
+        // The errors of the decoder repeat its input.
         match CertificateDer::from_pem_slice(&text) {
             Ok(der) if !der.is_empty() => Ok(der.to_vec()),
             Ok(_) | Err(_) => Err(BAD_BASE64),
@@ -174,7 +173,7 @@ impl PemSection<'_> {
     }
 }
 
-/// The characters of base64 alone.
+/// Keeps only the base64 characters.
 fn base64(body: &[u8]) -> Result<Vec<u8>, PemFault> {
     let mut text = Vec::with_capacity(body.len());
     let mut rest = body.iter();
@@ -182,7 +181,7 @@ fn base64(body: &[u8]) -> Result<Vec<u8>, PemFault> {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' | b'=' => text.push(byte),
             byte if byte.is_ascii_whitespace() || byte == 0x0b => {}
-            // `\n`, `\r\n`, and those with more than one backslash, which several rounds of quoting make.
+            // `\n`, `\r\n`, and those with more than one backslash, which repeated quoting produces.
             b'\\' => {
                 let mut escaped = rest.next();
                 while escaped == Some(&b'\\') {

@@ -1,5 +1,5 @@
-//! A certificate that nobody has vouched for, made at the start: for load balancers that speak TLS to
-//! their targets and do not verify them.
+//! Makes a self-signed certificate at the start, for load balancers that speak TLS to their targets and do not verify
+//! them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,13 +11,13 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::certificate::{Certificate, certify};
 
-/// What it is called in metrics and events.
+/// The name of the certificate in metrics and events.
 pub(super) const LABEL: &str = "self-signed";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Longer than any process lives.
+/// Longer than any process runs.
 const LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// Makes one for this machine, and a key for it that is kept nowhere.
+/// Makes a certificate for this machine. Its key is stored nowhere.
 pub(super) fn make(host: &str) -> Result<Certificate, String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     if !host.is_empty() && host.is_ascii() && host != "localhost" {
@@ -29,7 +29,7 @@ pub(super) fn make(host: &str) -> Result<Certificate, String> {
     params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let epoch = date_time_ymd(1970, 1, 1);
-    // Clocks differ.
+    // The clocks of clients differ.
     params.not_before = epoch + now.saturating_sub(DAY);
     params.not_after = epoch + now + LIFE;
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| failed(&error))?;

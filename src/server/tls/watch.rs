@@ -1,5 +1,5 @@
-//! Looks after the certificates while they are in use: takes up files that have changed, without
-//! touching a connection, and says in time that a certificate ends. On a thread of its own.
+//! Watches the certificates while they are in use, on its own thread. It reloads changed files without interrupting a
+//! connection, and warns before a certificate expires.
 
 use std::{
     fs,
@@ -14,45 +14,44 @@ use super::{
 };
 use crate::{body::FileIdentity, plan::CertificateFiles, telemetry::TlsCounts};
 
-/// The pause between two looks. A change is taken up at the second look that shows it: files are
-/// written in steps, and two of them one after the other.
+/// The pause between two checks. A change is applied at the second check that shows it, because files are written in
+/// steps, and the two files one after the other.
 const PAUSE: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// A certificate that ends within this time is warned of, once a day.
+/// A certificate that expires within this time is logged once a day.
 const NOTICE: i64 = 14 * 24 * 60 * 60;
 
-/// What the thread remembers from one look to the next.
+/// The state that the thread keeps between checks.
 #[derive(Debug)]
 pub(super) struct CertificateWatcher {
     files: Vec<WatchedCertificate>,
-    /// In the same order, unless there are no files.
+    /// In the order of the files, unless there are no files.
     certificates: Vec<Arc<Certificate>>,
-    /// When each was last warned of.
+    /// When the last warning about each was logged.
     warned: Vec<Option<Instant>>,
-    /// Gone once nobody does handshakes any more.
+    /// Gone when no handshake uses it any more.
     choice: Weak<CertificateResolver>,
     counts: Arc<TlsCounts>,
 }
 
-/// A certificate's two files.
+/// The two files of a certificate.
 #[derive(Debug)]
 struct WatchedCertificate {
     files: CertificateFiles,
-    /// What was used or rejected.
+    /// The version that was used or rejected.
     known: CertificateVersion,
-    /// What the last look showed.
+    /// The version at the last check.
     seen: CertificateVersion,
 }
 
-/// What differs when either of the files is written to, or another takes its name; `None` is one that
-/// can't be looked at.
+/// Changes when one of the files is written to or replaced. `None` is a file that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CertificateVersion([Option<FileIdentity>; 2]);
 
 // === impl CertificateVersion ===
 
 impl CertificateVersion {
-    /// The files as they are now. Links are followed: Kubernetes swaps secrets by one.
+    /// The current version of the files. Symbolic links are followed, because Kubernetes replaces secrets through one.
     pub(super) fn of(files: &CertificateFiles) -> Self {
         let identity = |path| fs::metadata(path).ok().map(|found| FileIdentity::of(&found));
         Self([identity(&files.certificate), identity(&files.key)])
@@ -62,7 +61,7 @@ impl CertificateVersion {
 // === impl CertificateWatcher ===
 
 impl CertificateWatcher {
-    /// `files` are those that `certificates` come from, in the same order; or none.
+    /// `files` are those of `certificates`, in the same order, or empty.
     pub(super) fn new(
         files: Vec<(CertificateFiles, CertificateVersion)>,
         certificates: Vec<Arc<Certificate>>,
@@ -76,7 +75,7 @@ impl CertificateWatcher {
         Self { files, certificates, warned, choice: Arc::downgrade(choice), counts }
     }
 
-    /// Looks, and goes on looking.
+    /// Checks at once, and then repeatedly.
     pub(super) fn begin(mut self) {
         self.warn_expiry();
         self.warn(SystemTime::now(), Instant::now());
@@ -93,7 +92,7 @@ impl CertificateWatcher {
         }
     }
 
-    /// Takes up what has changed.
+    /// Applies changes.
     fn look(&mut self, choice: &CertificateResolver) {
         let mut has_changed = false;
         let places = self.certificates.iter_mut().zip(&mut self.warned);
@@ -124,7 +123,7 @@ impl CertificateWatcher {
         }
     }
 
-    /// Says once a day which certificates end soon.
+    /// Warns once a day about certificates that expire soon.
     fn warn(&mut self, now: SystemTime, tick: Instant) {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let now = i64::try_from(now).unwrap_or(i64::MAX);
@@ -160,7 +159,7 @@ impl CertificateWatcher {
 // === impl WatchedCertificate ===
 
 impl WatchedCertificate {
-    /// What has come of a change, if there was one and it has settled.
+    /// Returns the result of a change, if there was one and the files are stable.
     fn changed(&mut self) -> Option<Result<Certificate, String>> {
         let now = CertificateVersion::of(&self.files);
         let before = std::mem::replace(&mut self.seen, now);
@@ -168,7 +167,7 @@ impl WatchedCertificate {
             return None;
         }
         let loaded = certificate::load(&self.files);
-        // Written to while it was read: the next looks tell.
+        // The files were written to during the read: wait for the next checks.
         if CertificateVersion::of(&self.files) != now {
             return None;
         }
@@ -177,10 +176,10 @@ impl WatchedCertificate {
     }
 }
 
-/// A moment as people read it.
+/// Formats a time for people.
 fn date(seconds: i64) -> String {
     let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
-    // The library takes no later one.
+    // The library accepts no later time.
     let last = Duration::from_secs(253_402_300_799);
     httpdate::fmt_http_date(UNIX_EPOCH + since.min(last))
 }
@@ -191,7 +190,7 @@ mod tests {
 
     use super::{super::self_signed, *};
 
-    /// A certificate in two files, and who watches them.
+    /// A certificate in two files, and its watcher.
     struct WatchedFiles {
         directory: PathBuf,
         files: CertificateFiles,
@@ -216,7 +215,7 @@ mod tests {
             Self { directory, files, choice, counts, watch }
         }
 
-        /// So many looks; gives the names in use, and how many changes were used and rejected.
+        /// Runs this many checks. Returns the names in use, and how many changes were used and rejected.
         fn look(&mut self, times: usize) -> (String, u64, u64) {
             for _ in 0..times {
                 self.watch.look(&self.choice);
@@ -244,7 +243,7 @@ mod tests {
         assert_eq!(case.look(3), ("a.test".into(), 0, 0));
         let new = rcgen::generate_simple_self_signed(["longer.test".to_owned()]).unwrap();
         fs::write(&case.files.certificate, new.cert.pem()).unwrap();
-        // Its key is not there yet, and nobody complains.
+        // The key is missing for now, and no error is logged.
         assert_eq!(case.look(1), ("a.test".into(), 0, 0));
         fs::write(&case.files.key, new.signing_key.serialize_pem()).unwrap();
         assert_eq!(case.look(1), ("a.test".into(), 0, 0));
