@@ -1,6 +1,6 @@
-//! One request at one server, from its first byte to the head of the answer. It outlives a client that
-//! leaves: an application works on what it has got all the same, and its place must not be given to
-//! another request before it is free.
+//! One request at one server, from its first byte to the head of the response. It continues after its client has
+//! disconnected. An application still works on a request that it has received, and its permit must not go to another
+//! request before it is free.
 
 use std::{
     rc::Rc,
@@ -21,10 +21,10 @@ use super::{
 use crate::{plan::Protocol, telemetry::WorkerMetrics};
 use http::Method;
 
-/// An answer's body up to this size is read for the connection's sake when nobody wants it.
+/// A response body up to this size is read to keep the connection, even if no client wants it.
 const MOST: u64 = 64 * 1024;
 
-/// A request that was given to the application.
+/// A request that was sent to the application.
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) connection: Box<UpstreamConnection>,
@@ -32,19 +32,19 @@ pub(super) struct Attempt {
     pub(super) permit: RequestPermit,
     pub(super) protocol: Protocol,
     pub(super) method: Method,
-    /// Whether WebSocket was asked for.
+    /// Whether the request asks for WebSocket.
     pub(super) asks_upgrade: bool,
-    /// Bounds each wait.
+    /// The limit of each wait.
     pub(super) pause: Duration,
     pub(super) begin: Instant,
 }
 
-/// An attempt that somebody waits for.
+/// An attempt that a caller waits for.
 #[derive(Debug)]
 pub(super) struct WatchedAttempt {
-    /// `None` once it is over.
+    /// `None` after it is over.
     attempt: Option<Attempt>,
-    /// Who takes it when nobody waits any more; nobody, if it is cut off instead.
+    /// Takes the attempt over if the caller is dropped. If `None`, the attempt is aborted instead.
     detached: Option<Rc<DetachedTasks>>,
     metrics: Arc<WorkerMetrics>,
 }
@@ -52,7 +52,7 @@ pub(super) struct WatchedAttempt {
 // === impl Attempt ===
 
 impl Attempt {
-    /// Writes the request and waits for the head of the answer.
+    /// Writes the request and waits for the head of the response.
     async fn run(
         &mut self,
         interim: Option<OnInterim<'_>>,
@@ -66,25 +66,26 @@ impl Attempt {
         exchange(&mut self.connection, &mut self.upload, asked, self.pause).await
     }
 
-    /// What is left of the answer.
+    /// Converts the attempt into the body of the response.
     pub(super) fn into_body(self, head: &UpstreamResponseHead) -> UpstreamBody {
         let Self { connection, upload, permit, pause, .. } = self;
         UpstreamBody::new(connection, upload, head.length, permit, pause).keep(head.keep)
     }
 
-    /// Waits for an answer that nobody wants.
+    /// Waits for a response that no client wants.
     async fn end(mut self) {
-        // It is not sent again: others may have the room that its body takes.
+        // It is not retried, so others can use the memory of its body.
         self.upload.forget();
         let Ok(head) = self.run(None).await else { return };
         let is_short = match head.length {
             BodyLength::None => true,
             BodyLength::Exact(length) => length <= MOST,
-            // Nobody knows how long it will take: the write that fails tells the application.
+            // It is unknown how long such a body takes. The connection is closed, and the application notices when its
+            // write fails.
             BodyLength::Chunked | BodyLength::UntilClose => false,
         };
         if is_short {
-            // Its end returns the connection; if it has none, so be it.
+            // The end of the body returns the connection. If the body does not end, there is nothing to return.
             let _ = self.into_body(&head).collect().await;
         }
     }
@@ -101,7 +102,8 @@ impl WatchedAttempt {
         Self { attempt: Some(attempt), detached, metrics: Arc::clone(metrics) }
     }
 
-    /// Waits for the head of the answer. Dropping this before it was taken back detaches the attempt.
+    /// Waits for the head of the response. Dropping this before [`into_attempt`](Self::into_attempt) detaches the
+    /// attempt.
     pub(super) async fn run(
         &mut self,
         interim: Option<OnInterim<'_>>,
@@ -119,7 +121,7 @@ impl Drop for WatchedAttempt {
     fn drop(&mut self) {
         let Some(attempt) = self.attempt.take() else { return };
         self.metrics.abandoned_running.add(1);
-        // One that has not got all of its request can't work on it.
+        // An application that has not received the whole request cannot work on it.
         if let Some(detached) = &self.detached
             && attempt.upload.is_finished()
         {

@@ -12,17 +12,18 @@ use crate::{
     telemetry::denied,
 };
 
-/// Bytes that the kernel keeps of what an application on this machine has sent and nobody has read. It would make that
-/// tcp_rmem's 6 MiB or more, for each request in flight whose client is slow, and without a distance more than this makes
-/// nothing faster.
+/// The receive buffer, in bytes: what an application on this machine has sent and Sideman has not read. By default the
+/// kernel would allow 6 MiB (tcp_rmem) or more for each request in flight with a slow client. Without network distance,
+/// a larger buffer makes nothing faster.
 const UNREAD: u32 = 256 * 1024;
 
-/// Opens one connection to a server in time.
+/// Opens one connection to a server, within a timeout.
 pub(super) async fn connect(
     address: &ServerAddress,
     max: Duration,
 ) -> Result<Box<UpstreamConnection>, Error> {
-    // The connection's own: an application that ends each connection would cost two timers a request.
+    // The connection keeps this deadline. Otherwise an application that closes each connection would cost two timers
+    // per request.
     let mut deadline = Deadline::default();
     deadline.set(max);
     let mut opening = pin!(open(address));
@@ -48,13 +49,13 @@ async fn open(address: &ServerAddress) -> io::Result<UpstreamStream> {
 async fn open_tcp(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if address.ip().is_loopback() {
-        // Without it only memory is lost.
+        // Without this limit, only memory is lost.
         let _ = socket.set_recv_buffer_size(UNREAD);
     }
     socket.connect(address).await
 }
 
-/// Tells a lack of descriptors here from an application that is not there.
+/// Maps a connect error. A shortage of descriptors in this process is not the same as an unavailable application.
 fn refused(error: io::Error, address: &ServerAddress) -> Error {
     if let (ServerAddress::Unix(path), io::ErrorKind::PermissionDenied) = (address, error.kind()) {
         let cause = denied::describe(path, denied::DeniedAccess::Connect);
@@ -80,9 +81,9 @@ mod tests {
         let usual = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let bound = |stream| SockRef::from(stream).recv_buffer_size().unwrap();
         let unread = bound(&stream);
-        // Linux counts its own part as well (socket(7)), and may allow less (rmem_max).
+        // Linux counts its own overhead as well (socket(7)), and may allow less (rmem_max).
         assert!(unread <= 2 * UNREAD as usize, "{unread} bytes");
-        // That of others grows as they are read.
+        // The buffers of other sockets grow as they are read.
         assert_ne!(unread, bound(&usual));
     }
 }

@@ -11,33 +11,33 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::stream::UpstreamStream;
 use crate::{body::Deadline, error::FailureKind};
 
-/// Room made for each read: a usual page in one go, without holding much for idle connections.
+/// Bytes to read at a time: a usual page in one read, without much memory for idle connections.
 const READ: usize = 16 * 1024;
-/// Room made for each read of a body whose length is known.
+/// Bytes to read at a time from a body of known length.
 const READ_KNOWN: usize = 32 * 1024;
-/// Room beyond the last byte: a read that fills all of its room leaves it open whether there is more, and the
-/// next request on the connection would have to look.
+/// Extra space beyond the last byte. If a read filled its whole buffer, it would be unknown whether more bytes exist,
+/// and the next request on the connection would have to check.
 pub(super) const BEYOND: usize = 1;
 
 /// A connection in use or in the pool.
 #[derive(Debug)]
 pub(super) struct UpstreamConnection {
     stream: UpstreamStream,
-    /// What arrived and was not taken yet.
+    /// Bytes that arrived and were not taken yet.
     pub(super) input: BytesMut,
-    /// What waits to be written: heads and chunk sizes.
+    /// Bytes to write: heads and chunk sizes.
     pub(super) output: BytesMut,
     pub(super) deadline: Deadline,
-    /// When the answer must be complete (`upstream.total_timeout`).
+    /// When the response must be complete (`upstream.total_timeout`).
     pub(super) total: Option<Instant>,
     pub(super) opened: Instant,
-    /// Whether an earlier request went over it.
+    /// Whether the connection carried an earlier request.
     pub(super) is_reused: bool,
     writes: WriteMode,
 }
 
-/// Whether a write may leave before the one in front of it was acknowledged (TCP_NODELAY). Many
-/// applications get one write a connection: it needs no system call to say so.
+/// Whether a write may be sent before the previous one was acknowledged (TCP_NODELAY). For many applications there is
+/// only one write per connection, so the system call is not needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WriteMode {
     None,
@@ -45,19 +45,19 @@ enum WriteMode {
     AtOnce,
 }
 
-/// What took too long.
+/// The timeout that has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadTimeout {
-    /// Nothing moved.
+    /// No bytes moved.
     Pause,
-    /// The whole answer.
+    /// The whole response took too long.
     Total,
 }
 
 // === impl ReadTimeout ===
 
 impl ReadTimeout {
-    /// What the failure is then.
+    /// The failure kind of this timeout.
     pub(super) fn kind(self) -> FailureKind {
         match self {
             Self::Pause => FailureKind::UpstreamReadTimeout,
@@ -69,7 +69,7 @@ impl ReadTimeout {
 // === impl UpstreamConnection ===
 
 impl UpstreamConnection {
-    /// `deadline` is what its opening was bounded by.
+    /// Creates a connection. `deadline` is the one that limited its opening.
     pub(super) fn new(stream: UpstreamStream, mut deadline: Deadline) -> Self {
         deadline.clear();
         Self {
@@ -84,13 +84,13 @@ impl UpstreamConnection {
         }
     }
 
-    /// The stream, and what arrived and was not taken yet, for another protocol.
+    /// Returns the stream and the bytes that were not taken yet, for another protocol.
     pub(super) fn into_parts(mut self) -> (UpstreamStream, BytesMut) {
         self.write_at_once();
         (self.stream, self.input)
     }
 
-    /// Reads more into `input`; 0 is the end.
+    /// Reads more bytes into `input`; 0 is the end.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.input.capacity() - self.input.len() < READ / 2 {
             self.input.reserve(READ);
@@ -98,7 +98,8 @@ impl UpstreamConnection {
         self.stream.poll_read(cx, &mut self.input)
     }
 
-    /// The same when `left` bytes are known to come: in as few pieces as they may take memory.
+    /// Like [`poll_fill`](Self::poll_fill), for `left` bytes that are known to follow. It reads as few pieces as the
+    /// memory limit allows.
     pub(super) fn poll_fill_known(
         &mut self,
         left: u64,
@@ -112,7 +113,7 @@ impl UpstreamConnection {
         self.stream.poll_read(cx, &mut self.input)
     }
 
-    /// Writes some of `output`, and of `chunk` behind it.
+    /// Writes some of `output`, then some of `chunk`.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -121,7 +122,7 @@ impl UpstreamConnection {
         if self.writes == WriteMode::One {
             self.write_at_once();
         }
-        // Most requests have no body: one piece costs the kernel less than a list of them.
+        // Most requests have no body, and one slice costs the kernel less than a list of slices.
         let written = if chunk.is_empty() {
             self.stream.poll_write(cx, &self.output)
         } else {
@@ -144,14 +145,13 @@ impl UpstreamConnection {
         }
     }
 
-    /// From the second write on: none waits for the one before.
+    /// From the second write on, no write waits for the previous one.
     fn write_at_once(&mut self) {
         self.stream.write_at_once();
         self.writes = WriteMode::AtOnce;
     }
 
-    /// Ready when nothing has moved for `pause`, or the whole takes too long. The clock is read only
-    /// when something did.
+    /// Ready when no bytes moved for `pause`, or the total timeout expired. The clock is read only if bytes moved.
     pub(super) fn poll_timeout(
         &mut self,
         pause: Duration,
@@ -167,17 +167,17 @@ impl UpstreamConnection {
             .map(|()| if self.is_over_total() { ReadTimeout::Total } else { ReadTimeout::Pause })
     }
 
-    /// Whether the whole takes too long. The clock is read only if there is such a bound.
+    /// Whether the total timeout has expired. The clock is read only if there is such a timeout.
     pub(super) fn is_over_total(&self) -> bool {
         self.total.is_some_and(|total| Instant::now() >= total)
     }
 
-    /// Whether it was reset after its end was read.
+    /// Whether the connection was reset after its end was read.
     pub(super) fn is_reset(&self) -> bool {
         self.stream.is_reset()
     }
 
-    /// Whether a request may go over it as far as can be told without asking.
+    /// Whether the connection seems usable for a request, as far as this is known without a system call.
     pub(super) fn is_quiet(&self) -> bool {
         self.input.is_empty() && self.stream.is_quiet()
     }

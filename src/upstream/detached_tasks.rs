@@ -1,5 +1,5 @@
-//! What goes on at the application after its client has left: requests that it works on, and connections that are being
-//! opened. Each holds its permit until it ends, so they are never more than there are permits.
+//! Work that continues after its client has disconnected: requests that the application works on, and connections that
+//! are being opened. Each task holds its permit until it ends, so there are never more tasks than permits.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,25 +12,25 @@ use tokio::{sync::Notify, task::spawn_local};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Tasks of one worker that nobody waits for.
+/// The tasks of one worker that nobody waits for.
 #[derive(Default)]
 pub(super) struct DetachedTasks {
     waiting: RefCell<Vec<Task>>,
     arrived: Notify,
-    /// No others will come.
+    /// Whether no more tasks will be added.
     is_over: Cell<bool>,
 }
 
 // === impl DetachedTasks ===
 
 impl DetachedTasks {
-    /// Has a task run. May be called from anywhere, also where no task can be spawned.
+    /// Adds a task. This works everywhere, also where no task can be spawned.
     pub(super) fn push(&self, task: impl Future<Output = ()> + 'static) {
         self.waiting.borrow_mut().push(Box::pin(task));
         self.arrived.notify_one();
     }
 
-    /// Runs what comes, until no others will.
+    /// Runs tasks until no more will be added.
     pub(super) async fn run(self: Rc<Self>) {
         loop {
             self.arrived.notified().await;
@@ -43,7 +43,7 @@ impl DetachedTasks {
         }
     }
 
-    /// No others will come; those that are here run to their end.
+    /// Ends the list. Tasks that are already in it run to their end.
     pub(super) fn end(&self) {
         self.is_over.set(true);
         self.arrived.notify_one();

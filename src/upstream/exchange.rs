@@ -1,5 +1,5 @@
-//! One request and the head of its reply over one connection, written and read at the same time:
-//! an application may answer before it has read everything.
+//! One request and the head of its response on one connection. Both directions run at the same time, because an
+//! application may respond before it has read everything.
 
 use std::{
     future::poll_fn,
@@ -19,26 +19,27 @@ use crate::{
     plan::Protocol,
 };
 
-/// Why no head of a reply came.
+/// Why there is no response head.
 #[derive(Debug)]
 pub(super) struct ExchangeFailure {
     pub(super) error: Error,
     pub(super) stage: FailureStage,
 }
 
-/// What a failure tells about whether the application has acted on the request.
+/// What a failure shows about whether the application has acted on the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailureStage {
-    /// It has answered, or still may.
+    /// The application has responded, or may still respond.
     MayHaveActed,
-    /// The connection was closed before a byte of a reply.
+    /// The connection was closed before the first byte of a response.
     Closed,
-    /// It was reset before that. The system does it when something on it was not read (RFC 9293, 3.6.1; unix
-    /// sockets do the same); what else resets (linger of 0 s, a balancer between) is rare.
+    /// The connection was reset before the first byte of a response. The system resets a connection if received bytes
+    /// were not read (RFC 9293, 3.6.1; unix sockets do the same). Other causes of a reset are rare (linger of 0 s, a
+    /// load balancer in between).
     Reset,
 }
 
-/// Writes the request and waits for the head of the reply. `pause` bounds each wait.
+/// Writes the request and waits for the head of the response. `pause` limits each wait.
 pub(super) async fn exchange(
     connection: &mut UpstreamConnection,
     upload: &mut RequestUpload,
@@ -60,8 +61,8 @@ pub(super) async fn exchange(
             match connection.poll_fill(cx) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(closed(None, got_any))),
                 Poll::Ready(Ok(_)) => {
-                    // What comes before the end of the head does not prolong the wait: interim responses may
-                    // have no end.
+                    // Bytes before the end of the head do not extend the wait, because interim responses may be
+                    // endless.
                     got_any = true;
                     match parse(&mut connection.input, &mut progress, asked) {
                         Ok(Some(head)) => return Poll::Ready(Ok(head)),
@@ -75,7 +76,7 @@ pub(super) async fn exchange(
         }
         loop {
             let late = ready!(connection.poll_timeout(pause, moved, cx));
-            // For how long it waits for the client is up to the body.
+            // The body has its own limit for the wait for the client.
             moved = uploaded == UploadStatus::AwaitsClient && !upload.is_repeatable();
             if late == ReadTimeout::Total || !moved {
                 return Poll::Ready(Err(fatal(Error::new(late.kind()))));

@@ -1,5 +1,6 @@
-//! Targets of [`crate::fuzzing`]: heads of replies. Nothing that belongs to the connection, and nothing that two
-//! readers could take differently, leaves the parsers; and it makes no difference in how many pieces a head comes.
+//! Targets of [`crate::fuzzing`]: response heads. No field that belongs to the connection may pass the parsers, and
+//! nothing that two readers could understand differently. The result must not depend on the number of pieces in which a
+//! head arrives.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -29,7 +30,7 @@ type Parse = fn(
     RequestSummary<'_>,
 ) -> Result<Option<UpstreamResponseHead>, Error>;
 
-/// What can be compared of a head, and the bytes behind it.
+/// The comparable parts of a head, and the bytes behind it.
 #[derive(Debug, PartialEq, Eq)]
 struct ParsedReply {
     status: StatusCode,
@@ -39,12 +40,12 @@ struct ParsedReply {
     rest: Vec<u8>,
 }
 
-/// Tries the reply of an application that speaks HTTP.
+/// Tests the response of an application that speaks HTTP.
 pub fn reply_http1(data: &[u8]) {
     reply(data, http1::parse, Protocol::Http1);
 }
 
-/// Tries the reply of an application that speaks uwsgi.
+/// Tests the response of an application that speaks uwsgi.
 pub fn reply_uwsgi(data: &[u8]) {
     reply(data, uwsgi::parse, UWSGI);
     if !data.starts_with(b"HTTP/") {
@@ -69,7 +70,7 @@ fn reply(data: &[u8], parse: Parse, protocol: Protocol) {
         let outcomes: Vec<_> = cuts.iter().map(|cut| run(cut, parse, asked)).collect();
         for outcome in &outcomes {
             match (&outcomes[0], outcome) {
-                // Which of several faults is met first depends on what has come.
+                // Which of several faults is found first depends on the bytes that have arrived.
                 (Err(_), Err(_)) => {}
                 (whole, cut) => assert_eq!(whole, cut, "cuts make a difference"),
             }
@@ -104,7 +105,7 @@ fn run(
     }))
 }
 
-/// What goes on to the client.
+/// Checks what is passed on to the client.
 fn relayed(seen: &ParsedReply, method: &Method, upgrade: bool) {
     let ParsedReply { status, headers, length, keep, rest: _ } = seen;
     assert!(status.as_u16() >= 200 || (status.as_u16() == 101 && upgrade), "{status}");

@@ -1,11 +1,11 @@
-//! Talks to the application: one [`UpstreamClient`] for each worker, with its own pool of connections.
+//! Sends requests to the application. Each worker has one [`UpstreamClient`] with its own pool of connections.
 //!
-//! `send` takes a permit (`backends`: the servers and the queue, shared by all workers) and a connection
-//! (from a `pool` in `worker_pools`, or by `connect`), makes an `attempt`: `exchange`
-//! writes the request (by `http1` or `uwsgi`, and `upload`) while it waits for the head of the reply. It
-//! gives the reply with a body that returns the connection to the pool when it ends (`response_body`), or
-//! with the connection itself if it speaks WebSocket from now on (`upgraded`), or tries again where that
-//! is safe. What a client leaves behind goes to `detached_tasks`, an attempt as well as a `pending_connection`.
+//! `send` acquires a permit (`backends`: the servers and the queue, shared by all workers) and a connection (from a
+//! `pool` in `worker_pools`, or by `connect`), and makes an `attempt`. `exchange` writes the request (encoded by
+//! `http1` or `uwsgi`, written by `upload`) while it waits for the head of the response. The body of the response
+//! returns the connection to the pool when it ends (`response_body`). If the connection switches to WebSocket, the
+//! response contains the connection itself (`upgraded`). A failed attempt is retried if that is safe. If the client
+//! disconnects, its attempt or `pending_connection` continues in `detached_tasks`.
 
 mod attempt;
 mod backends;

@@ -1,6 +1,6 @@
-//! A connection to the application that is being opened for a request. It holds the request's permit until it is open, also
-//! when the client leaves meanwhile: otherwise clients that leave at once could have any number of connections wait to be
-//! accepted, and an application's listen queue is short.
+//! A connection to the application that is being opened for a request. It holds the request's permit until it is open,
+//! even if the client disconnects. Otherwise clients that disconnect at once could leave any number of connections in
+//! the application's short listen queue.
 
 use std::{future::poll_fn, pin::Pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
@@ -18,19 +18,19 @@ struct PendingConnection {
     permit: RequestPermit,
 }
 
-/// One that a request waits for.
+/// A pending connection that a request waits for.
 pub(super) struct WatchedPendingConnection {
-    /// `None` once it is over.
+    /// `None` after it is over.
     opening: Option<PendingConnection>,
-    /// Who takes it when nobody waits any more.
+    /// Takes the pending connection over if the request is dropped.
     detached: Rc<DetachedTasks>,
 }
 
 // === impl PendingConnection ===
 
 impl PendingConnection {
-    /// Waits for a connection that no request needs any more. It is kept if the application keeps connections: one that
-    /// does not would have a worker wait for a request.
+    /// Waits for a connection that no request needs any more. It is kept if the application keeps connections.
+    /// Otherwise it is closed, because it would make a worker of the application wait for a request.
     async fn end(self) {
         let Self { connecting, permit } = self;
         if let Ok(connection) = connecting.await
@@ -57,7 +57,7 @@ impl WatchedPendingConnection {
         }
     }
 
-    /// Waits until it is open, or has failed; gives the permit back. Dropping this detaches both.
+    /// Waits until the connection is open or has failed, and returns the permit. Dropping this future detaches both.
     pub(super) async fn wait(
         mut self,
     ) -> Option<(RequestPermit, Result<Box<UpstreamConnection>, Error>)> {

@@ -1,4 +1,4 @@
-//! A request's place at the application, as its worker sees it.
+//! The permit of a request at the application, as its worker sees it.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::telemetry::WorkerMetrics;
 
-/// Held from admission until the application has nothing more to do with the request.
+/// Held from admission until the application has finished with the request.
 #[derive(Debug)]
 pub(super) struct RequestPermit {
     server_permit: ServerPermit,
@@ -28,12 +28,12 @@ impl RequestPermit {
         Self { server_permit, pool, metrics: Arc::clone(metrics) }
     }
 
-    /// The worker's kept connections to that server.
+    /// The worker's pool for that server.
     pub(super) fn pool(&self) -> &Rc<ConnectionPool> {
         &self.pool
     }
 
-    /// The server that has the request.
+    /// The server of the request.
     pub(super) fn server(&self) -> &Arc<UpstreamServer> {
         &self.server_permit.server
     }

@@ -1,5 +1,5 @@
-//! Kept connections of one worker to one server. They live shorter than the application keeps them
-//! (gunicorn: two seconds, or what it says in `Keep-Alive`), so that a request rarely meets one that is
+//! The idle connections of one worker to one server. They are closed earlier than the application would close them
+//! (gunicorn: after two seconds, or the time in `Keep-Alive`). A request therefore rarely gets a connection that is
 //! just being closed.
 
 use std::{
@@ -13,27 +13,27 @@ use tokio::sync::Notify;
 use super::connection::UpstreamConnection;
 use crate::plan;
 
-/// What is taken off the time that a server says it keeps connections: its clock began earlier.
+/// Subtracted from the keep-alive time of a server, because the server's clock started earlier.
 const MARGIN: Duration = Duration::from_millis(500);
-/// A connection that is open so long after its answer is meant to stay open: who does not keep it
-/// closes it at once.
+/// A connection that is still open this long after its response is meant to stay open. A server that does not keep
+/// connections closes them at once.
 const PROOF: Duration = Duration::from_millis(50);
-/// A connection is kept no longer, whatever a server says.
+/// The longest lifetime of an idle connection, whatever a server announces.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Unused connections, the latest one last.
+/// The idle connections, most recent last.
 #[derive(Debug)]
 pub(super) struct ConnectionPool {
     idle: RefCell<Vec<(Instant, Box<UpstreamConnection>)>>,
     limit: usize,
-    /// How long an unused connection is kept.
+    /// How long an idle connection is kept.
     lifetime: Cell<Duration>,
-    /// How long a connection is used at all.
+    /// How long a connection is used, counted from its opening.
     max_age: Duration,
-    /// Told when the first connection comes; shared by a worker's pools.
+    /// Notified when the first connection arrives; shared by the pools of a worker.
     filled: Rc<Notify>,
-    /// Whether the application has shown that it keeps connections open. uWSGI's `--http-socket`
-    /// answers as if it did, and closes.
+    /// Whether the application has shown that it keeps connections open. uWSGI's `--http-socket` responds as if it did,
+    /// and closes them.
     is_proven: Cell<bool>,
 }
 
@@ -56,8 +56,7 @@ impl ConnectionPool {
         self.limit > 0 && !self.lifetime.get().is_zero()
     }
 
-    /// Whether kept connections can be relied on, so that even a request which can't be repeated may
-    /// go over one.
+    /// Whether idle connections are reliable enough for a request that cannot be repeated.
     pub(super) fn is_proven(&self) -> bool {
         if !self.is_proven.get()
             && let Some((since, oldest)) = self.idle.borrow().first()
@@ -68,26 +67,27 @@ impl ConnectionPool {
         self.is_proven.get()
     }
 
-    /// A kept connection was good, or the application said that it would be; or one was dead.
+    /// Sets whether idle connections are reliable: one was still good or the application announced keep-alive, or one
+    /// was dead.
     pub(super) fn set_proven(&self, is_proven: bool) {
         self.is_proven.set(is_proven);
     }
 
-    /// The server has said how long it keeps connections.
+    /// Applies the keep-alive time that the server has announced.
     pub(super) fn learn(&self, keeps: Duration) {
         if !self.lifetime.get().is_zero() {
-            // Never nothing: it may say something else tomorrow, and would not be asked again.
+            // Never zero: the server may announce another time later, but with zero it would never be asked again.
             let lifetime = keeps.saturating_sub(MARGIN).clamp(Duration::from_millis(1), LONGEST);
             self.lifetime.set(lifetime);
         }
     }
 
-    /// The connection used last, if it is still good: the others may grow old and be closed.
+    /// Returns the connection that was used last, if it is still good. The others may expire and be closed.
     pub(super) fn take(&self, now: Instant) -> Option<Box<UpstreamConnection>> {
         let mut idle = self.idle.borrow_mut();
         while let Some((since, connection)) = idle.pop() {
             if now.saturating_duration_since(since) >= self.lifetime.get() {
-                // The ones below it are older still.
+                // The other connections are older still.
                 idle.clear();
                 return None;
             }
@@ -98,7 +98,7 @@ impl ConnectionPool {
         None
     }
 
-    /// Keeps a connection on which a request has ended well.
+    /// Adds a connection whose request has ended successfully.
     pub(super) fn put(&self, mut connection: Box<UpstreamConnection>) {
         let (mut idle, now) = (self.idle.borrow_mut(), Instant::now());
         let is_old = now.saturating_duration_since(connection.opened) >= self.max_age;
@@ -114,8 +114,8 @@ impl ConnectionPool {
         idle.push((now, connection));
     }
 
-    /// Closes connections that have been unused for too long. The pause until that is worth doing again;
-    /// `None` if none is left.
+    /// Closes connections that were idle for too long. Returns the time until the next call is useful, or `None` if no
+    /// connection is left.
     pub(super) fn reap(&self) -> Option<Duration> {
         let (mut idle, lifetime) = (self.idle.borrow_mut(), self.lifetime.get());
         idle.retain(|(since, _)| since.elapsed() < lifetime);

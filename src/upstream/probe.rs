@@ -1,4 +1,4 @@
-//! Asks servers how they are, apart from all requests.
+//! Probes servers, independently of all requests.
 
 use std::{
     future::poll_fn,
@@ -24,10 +24,10 @@ use crate::{
     plan::{Protocol, UpstreamSettings, UpstreamTarget},
 };
 
-/// How long a server may take for an answer.
+/// How long a server may take to respond.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Whether any server of the application accepts a connection now.
+/// Checks whether any server of the application accepts a connection now.
 pub async fn accepts(plan: &UpstreamSettings) -> Result<(), Error> {
     let mut last = Error::new(FailureKind::UpstreamUnresolved);
     for target in &plan.targets {
@@ -54,8 +54,8 @@ pub async fn accepts(plan: &UpstreamSettings) -> Result<(), Error> {
     Err(last)
 }
 
-/// Whether a server is well: accepts a connection and, if it is to be asked for a path, answers in its protocol with
-/// a status below 500. An error is marked unsent if not even the connection was accepted.
+/// Checks a server. It must accept a connection. If a probe path is set, it must also respond in its protocol with a
+/// status below 500. The error is marked unsent if the connection was not accepted.
 pub(super) async fn ask(
     address: &ServerAddress,
     plan: &UpstreamSettings,
@@ -73,7 +73,7 @@ pub(super) async fn ask(
     Ok(())
 }
 
-/// What a server is called when it is asked and nobody has said how.
+/// The `Host` for a probe if none is configured.
 pub(super) fn host(address: &ServerAddress) -> String {
     match address {
         ServerAddress::Tcp(address) => address.to_string(),
@@ -81,19 +81,19 @@ pub(super) fn host(address: &ServerAddress) -> String {
     }
 }
 
-/// A request of Sideman's own.
+/// A request of Sideman itself.
 pub(super) struct ProbeRequest<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
     pub(super) host: &'a [u8],
-    /// How long the server may take for the head of its answer.
+    /// How long the server may take for the head of its response.
     pub(super) patience: Duration,
 }
 
 // === impl ProbeRequest ===
 
 impl ProbeRequest<'_> {
-    /// Asks over a connection of its own. Only the head of the answer is read.
+    /// Sends the request on a connection of its own. Only the head of the response is read.
     pub(super) async fn ask(
         &self,
         address: &ServerAddress,
@@ -130,7 +130,8 @@ impl ProbeRequest<'_> {
     }
 }
 
-/// Sends what waits and reads the head of the answer. (`exchange` belongs to a worker's thread.)
+/// Sends the output and reads the head of the response. `exchange` cannot be used here, because it belongs to a
+/// worker's thread.
 async fn response(
     connection: &mut UpstreamConnection,
     protocol: Protocol,

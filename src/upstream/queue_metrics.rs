@@ -1,4 +1,4 @@
-//! A request in the queue, as its worker counts it.
+//! Counts a queued request for its worker.
 
 use std::{
     cell::Cell,
@@ -7,12 +7,12 @@ use std::{
 
 use crate::telemetry::WorkerMetrics;
 
-/// Counts a request that waits, and one that left the queue before its turn.
+/// Counts a queued request, and also if it left the queue before its turn.
 pub(super) struct QueueMetrics<'a> {
     metrics: &'a WorkerMetrics,
     waited: &'a Cell<Option<Duration>>,
     since: Instant,
-    /// Whether its wait came to an end, and was not broken off.
+    /// Whether the wait has ended by itself and was not aborted.
     pub(super) is_over: bool,
 }
 

@@ -1,11 +1,11 @@
-//! Responses that a server makes by itself, since it has not understood the request.
+//! Detects responses that a server makes itself, because it did not understand the request.
 
 use http::StatusCode;
 
 use super::http1::UpstreamResponseHead;
 
-/// Whether a server may have answered by itself, since it has not understood the request: with an error and none of
-/// the fields that an application adds.
+/// Whether a server may have made this response itself, because it did not understand the request. It is then an error
+/// without any of the fields that an application adds.
 pub(super) fn is_refusal(head: &UpstreamResponseHead) -> bool {
     const PLAIN: [&[u8]; 4] = [b"content-type", b"content-length", b"date", b"server"];
     let is_error = head.status.is_client_error() || head.status.is_server_error();

@@ -1,4 +1,4 @@
-//! A request as the application shall get it: what a codec turns into bytes.
+//! A request for the application. A codec encodes it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,57 +12,57 @@ use http::{Method, StatusCode, Version};
 use super::backends::UpstreamServer;
 use crate::rfc::response_lines::ResponseLines;
 
-/// The head of a request. All fields are final: codecs add only what their wire format needs.
+/// The head of a request. All fields are final: codecs add only those that their wire format needs.
 #[derive(Debug)]
 pub struct UpstreamRequestHead<'a> {
     pub method: &'a Method,
-    /// The request target's own bytes.
+    /// The bytes of the request target.
     pub target: &'a str,
-    /// Names and values, `Host` included; framing fields are not among them.
+    /// Names and values, with `Host` and without framing fields.
     pub fields: Vec<(&'a [u8], &'a [u8])>,
     pub origin: RequestOrigin<'a>,
 }
 
-/// Where a request came from, for protocols that say so beside the fields.
+/// The origin of a request, for protocols that transfer it beside the fields.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestOrigin<'a> {
-    /// The client's address, through trusted proxies.
+    /// The client's address, as determined through trusted proxies.
     pub client: &'a str,
-    /// Its port, if no proxy stands between.
+    /// The client's port, if there is no proxy in between.
     pub client_port: Option<u16>,
-    /// `http` or `https`, as the client knows it.
+    /// `http` or `https`, as the client sees it.
     pub scheme: &'static str,
-    /// The host as the application shall know it, with its port if it has one.
+    /// The host for the application, with the port if there is one.
     pub host: &'a [u8],
-    /// The port that the client came to, as far as it is known: the one in its `Host` before any other.
+    /// The port that the client has connected to, as far as known. The port in its `Host` comes first.
     pub port: u16,
     pub version: Version,
 }
 
-/// Gets the status and the fields of each interim response that is for the client.
+/// Called with the status and the fields of each interim response that is for the client.
 pub type OnInterim<'a> = &'a dyn Fn(StatusCode, &ResponseLines);
 
-/// What the sender of a request wants to know before it has the reply.
+/// What the sender of a request needs to know before the response arrives.
 #[derive(Clone, Copy)]
 pub struct SendNotes<'a> {
-    /// How long the request waited for a place, if it had to; also if nothing comes of it.
+    /// How long the request waited for a permit, if it had to. Also set if the request fails.
     pub waited: &'a Cell<Option<Duration>>,
-    /// Gets the server that has the request, if somebody wants to know.
+    /// Receives the server of the request, if the sender wants it.
     pub server: Option<&'a RefCell<Option<ServedBy>>>,
-    /// Gets interim responses (RFC 9110, 15.2), if somebody wants them.
+    /// Receives interim responses (RFC 9110, 15.2), if the sender wants them.
     pub interim: Option<OnInterim<'a>>,
 }
 
-/// The server that was given a request.
+/// The server that received a request.
 #[derive(Clone, Debug)]
 pub struct ServedBy(pub(super) Arc<UpstreamServer>);
 
-/// How the end of a request's body is told.
+/// How the end of a request body is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestFraming {
     /// There is no body.
     None,
-    /// So many bytes.
+    /// By its length in bytes.
     Length(u64),
     Chunked,
 }
@@ -70,8 +70,7 @@ pub enum RequestFraming {
 // === impl UpstreamRequestHead ===
 
 impl UpstreamRequestHead<'_> {
-    /// Whether the application may answer with another protocol: only then is `Upgrade` among the
-    /// fields.
+    /// Whether the application may switch to another protocol. Only then is `Upgrade` among the fields.
     pub(super) fn asks_upgrade(&self) -> bool {
         self.fields.iter().any(|(name, _)| *name == b"upgrade")
     }

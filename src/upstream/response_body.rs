@@ -1,5 +1,5 @@
-//! The body of a reply, read while it is sent to the client. When it ends well, its connection
-//! goes back to the pool.
+//! The body of a response, read while it is sent to the client. When it ends successfully, its connection returns to
+//! the pool.
 
 use std::{
     pin::Pin,
@@ -23,26 +23,26 @@ use crate::{
     rfc::chunked::{ChunkedDecoder, ChunkedStep},
 };
 
-/// What is left of a reply.
+/// The part of a response that is not read yet.
 #[derive(Debug)]
 pub(super) struct UpstreamBody {
-    /// `None` once the body has ended.
+    /// `None` after the body has ended.
     connection: Option<Box<UpstreamConnection>>,
     upload: RequestUpload,
     left: BodyRemainder,
     keep: bool,
     pool: Rc<ConnectionPool>,
-    /// Its place at the application.
+    /// The permit of the request.
     permit: Option<RequestPermit>,
     pause: Duration,
-    /// Whether something was read since the deadline was set.
+    /// Whether bytes were read since the deadline was set.
     has_moved: bool,
 }
 
 #[derive(Debug)]
 enum BodyRemainder {
     Exact(u64),
-    /// Boxed: few replies are, and all are moved.
+    /// Boxed, because few responses are chunked, and all are moved.
     Chunked(Box<ChunkedDecoder>),
     UntilClose,
 }
@@ -69,20 +69,19 @@ impl UpstreamBody {
         Self { connection, upload, left, keep: false, pool, permit, pause, has_moved: true }
     }
 
-    /// Lets the connection be used again after this body.
+    /// Sets whether the connection may be reused after this body.
     pub(super) fn keep(mut self, keep: bool) -> Self {
         self.keep = keep;
         self
     }
 
-    /// Gives the place at the application back before the end: a stream may go on for hours, and would
-    /// take the places of requests that end.
+    /// Releases the permit before the end. A stream may last for hours and would hold a permit that requests need.
     pub(super) fn release_permit(mut self) -> Self {
         self.permit = None;
         self
     }
 
-    /// Reads all of a short body; it is known to be at most a few buffers long.
+    /// Reads all of a short body. The caller must know that it is at most a few buffers long.
     pub(super) async fn collect(mut self) -> Result<Bytes, Error> {
         let BodyRemainder::Exact(length) = self.left else { return Ok(Bytes::new()) };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
@@ -108,10 +107,10 @@ impl UpstreamBody {
         .await
     }
 
-    /// Reads more; 0 is the end.
+    /// Reads more bytes; 0 is the end.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(0)) };
-        // Also where there is always something to read, and nothing is ever waited for.
+        // Checked here too, because a body with bytes always available never waits.
         if connection.is_over_total() {
             return Poll::Ready(Err(Error::new(FailureKind::UpstreamTotalTimeout)));
         }
@@ -131,14 +130,14 @@ impl UpstreamBody {
             }
             Poll::Pending => {
                 self.has_moved = false;
-                // A client that still sends its body is not what the reply waits for.
+                // The wait for a client that still sends its body does not count as a wait for the response.
                 let late = connection.poll_timeout(self.pause, moved, cx);
                 late.map(|late| Err(Error::new(late.kind())))
             }
         }
     }
 
-    /// The next piece of what was read already.
+    /// Returns the next chunk of the bytes that were read.
     fn next_piece(&mut self) -> Result<ChunkedStep, Error> {
         let Some(connection) = &mut self.connection else { return Ok(ChunkedStep::Done) };
         let input = &mut connection.input;
@@ -159,20 +158,20 @@ impl UpstreamBody {
         }
     }
 
-    /// There is no more to come, and the connection is of no use.
+    /// Ends a body that failed. The connection is not reused.
     fn fail(&mut self) {
         self.connection = None;
         self.permit = None;
     }
 
-    /// The body is complete: keeps the connection if nothing speaks against it.
+    /// Ends a complete body, and returns the connection to the pool if possible.
     fn finish(&mut self) {
         let Some(connection) = self.connection.take() else { return };
-        // Bytes beyond the end belong to no request of ours (DESIGN, Parsing).
+        // If bytes follow the end, they belong to no request, and the connection is not reused.
         if self.keep && self.upload.is_finished() && connection.input.is_empty() {
             self.pool.put(connection);
         }
-        // Whoever gets the place next finds the connection.
+        // Released after the connection, so that the next permit holder finds the connection in the pool.
         self.permit = None;
     }
 }
@@ -194,7 +193,7 @@ impl Body for UpstreamBody {
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Ok(ChunkedStep::Trailers(fields)) => {
-                    // Nobody asks for more after them.
+                    // The caller asks for nothing after trailers.
                     self.finish();
                     return Poll::Ready(Some(Ok(Frame::trailers(fields))));
                 }

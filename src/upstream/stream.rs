@@ -12,7 +12,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-/// An open connection's socket.
+/// The socket of an open connection.
 #[derive(Debug)]
 pub(super) enum UpstreamStream {
     Tcp(TcpStream),
@@ -22,14 +22,15 @@ pub(super) enum UpstreamStream {
 // === impl UpstreamStream ===
 
 impl UpstreamStream {
-    /// Lets no write wait for the one before. Best effort: without it, it is only slower.
+    /// Disables Nagle's algorithm, so that no write waits for the previous one. On error, the connection is only
+    /// slower.
     pub(super) fn write_at_once(&self) {
         if let Self::Tcp(tcp) = self {
             let _ = tcp.set_nodelay(true);
         }
     }
 
-    /// Reads what is there into the buffer's free space; 0 is the end.
+    /// Reads available bytes into the buffer's free space; 0 is the end.
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -41,7 +42,7 @@ impl UpstreamStream {
         }
     }
 
-    /// The same for a buffer of any kind; nothing read is the end.
+    /// Like [`poll_read`](Self::poll_read), for a buffer of any kind. If nothing was read, this is the end.
     pub(super) fn poll_read_some(
         &mut self,
         cx: &mut Context<'_>,
@@ -53,7 +54,7 @@ impl UpstreamStream {
         }
     }
 
-    /// Ends the direction to the application.
+    /// Closes the direction to the application.
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
@@ -61,7 +62,7 @@ impl UpstreamStream {
         }
     }
 
-    /// Writes as much as fits.
+    /// Writes as many bytes as possible.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -73,7 +74,7 @@ impl UpstreamStream {
         }
     }
 
-    /// The same for several pieces.
+    /// Like [`poll_write`](Self::poll_write), for several slices.
     pub(super) fn poll_write_vectored(
         &mut self,
         cx: &mut Context<'_>,
@@ -85,8 +86,8 @@ impl UpstreamStream {
         }
     }
 
-    /// Whether it was reset and no read or write has said so. Linux tells of the orderly end that came before
-    /// instead, and says EPIPE when it is asked for the rest.
+    /// Whether the connection was reset and no read or write has reported it. Linux reports the orderly end that came
+    /// before, and EPIPE when the socket error is read.
     pub(super) fn is_reset(&self) -> bool {
         let error = match self {
             Self::Tcp(tcp) => tcp.take_error(),
@@ -96,8 +97,8 @@ impl UpstreamStream {
         matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
     }
 
-    /// Whether the other side has neither closed nor sent anything, as far as the event loop has
-    /// heard; costs no system call when nothing happened.
+    /// Whether the other side has neither closed nor sent anything, as far as the event loop knows. Makes no system
+    /// call if nothing happened.
     pub(super) fn is_quiet(&self) -> bool {
         let mut byte = [0];
         let read = match self {
@@ -120,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that closes before the request comes: its end is read first.
+    /// If a server closes before the request arrives, its end is read first.
     #[tokio::test]
     async fn a_reset_is_known_behind_an_end() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! The application's side of a connection that speaks another protocol from now on (101).
+//! The application's side of a connection that has switched to another protocol (101).
 
 use std::{
     io,
@@ -12,12 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{connection::UpstreamConnection, stream::UpstreamStream};
 
-/// A byte stream to and from the application. It belongs to no pool, and takes no place among the
-/// requests.
+/// A byte stream to and from the application. It belongs to no pool and holds no permit.
 #[derive(Debug)]
 pub struct UpgradedStream {
     stream: UpstreamStream,
-    /// What came right behind the head of the answer.
+    /// The bytes that arrived right behind the head of the response.
     early: BytesMut,
     silence: Duration,
 }
@@ -49,7 +48,7 @@ impl AsyncRead for UpgradedStream {
         buffer.put_slice(self.early.get(..count).unwrap_or_default());
         self.early.advance(count);
         if self.early.is_empty() {
-            // A tunnel may live for hours.
+            // Free the memory, because a tunnel may last for hours.
             self.early = BytesMut::new();
         }
         Poll::Ready(Ok(()))

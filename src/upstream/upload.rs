@@ -1,4 +1,4 @@
-//! Writes a request: its head, then its body as it comes from the client.
+//! Writes a request: its head, then its body as it arrives from the client.
 
 use std::{
     fmt,
@@ -12,23 +12,23 @@ use http_body::Body;
 use super::{connection::UpstreamConnection, request::RequestFraming};
 use crate::{body::RequestBody, error::Error};
 
-/// Of a body that nobody has read, gunicorn takes 64 KiB to keep the connection.
+/// A server most likely keeps the connection if an unread body is no longer than this. gunicorn reads up to 64 KiB.
 const DRAINED: u64 = 32 * 1024;
 
-/// The rest of a request that was not written yet.
+/// The part of a request that is not written yet.
 pub(super) struct RequestUpload {
-    /// `None` if there is none, or it is not wanted any more.
+    /// `None` if there is no body, or it is no longer wanted.
     body: Option<RequestBody>,
-    /// All of the body was taken.
+    /// Whether the whole body was taken.
     is_body_over: bool,
     chunk: Bytes,
     is_chunked: bool,
-    /// Whether it is too long for a server that has not read it to go on with the connection.
+    /// Whether the body is too long for a server to keep the connection without reading it.
     is_long: bool,
-    /// A chunk was begun whose closing CRLF is still owed.
+    /// Whether a chunk has begun that still needs its closing CRLF.
     owes_crlf: bool,
     state: UploadState,
-    /// Whether any byte of the request was taken by the other side.
+    /// Whether the other side has accepted any byte of the request.
     has_begun: bool,
 }
 
@@ -36,25 +36,25 @@ pub(super) struct RequestUpload {
 enum UploadState {
     Writing,
     Finished,
-    /// The application takes no more, yet it may have answered.
+    /// The application accepts no more bytes, but it may have responded.
     Refused,
 }
 
-/// Why an upload does not go on now.
+/// Why an upload does not continue now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum UploadStatus {
     /// Nothing is left to write.
     Over,
     /// The client has to send more.
     AwaitsClient,
-    /// The application has to take more.
+    /// The application has to accept more.
     AwaitsApplication,
 }
 
 // === impl RequestUpload ===
 
 impl RequestUpload {
-    /// `body` is sent behind what stands in the connection's output.
+    /// Sends `body` behind the bytes in the connection's output.
     pub(super) fn new(body: RequestBody, framing: RequestFraming) -> Self {
         let is_empty = matches!(framing, RequestFraming::None | RequestFraming::Length(0));
         let body = (!is_empty).then_some(body);
@@ -70,27 +70,27 @@ impl RequestUpload {
         }
     }
 
-    /// Whether a server that has not read its body most likely closes the connection, whatever it says.
+    /// Whether a server that has not read the body most likely closes the connection, whatever it announces.
     pub(super) fn is_long(&self) -> bool {
         self.is_long
     }
 
-    /// Whether it can be written to another connection.
+    /// Whether the request can be written to another connection.
     pub(super) fn is_repeatable(&self) -> bool {
         self.body.as_ref().is_none_or(RequestBody::is_repeatable)
     }
 
-    /// Whether it has a body, of which the application need not have read all to work on the request.
+    /// Whether it has a body. The application may act on the request before it has read the whole body.
     pub(super) fn has_body(&self) -> bool {
         self.body.is_some()
     }
 
-    /// Whether nothing of the request has left: the application can't know of it.
+    /// Whether no byte of the request was sent, so that the application cannot know about it.
     pub(super) fn is_untouched(&self) -> bool {
         !self.has_begun
     }
 
-    /// The same request for another connection; only for those whose body is repeatable.
+    /// Restarts the request for another connection. Call it only if the body is repeatable.
     pub(super) fn again(mut self) -> Self {
         let rewound = self.body.as_mut().is_none_or(RequestBody::rewind);
         debug_assert!(rewound, "a body that was given away can't be sent again");
@@ -104,7 +104,7 @@ impl RequestUpload {
         }
     }
 
-    /// Lets go of what was sent: it will not be sent again.
+    /// Frees the bytes that were sent, because they will not be sent again.
     pub(super) fn forget(&mut self) {
         if self.is_body_over {
             self.body = None;
@@ -116,8 +116,8 @@ impl RequestUpload {
         self.state == UploadState::Finished
     }
 
-    /// Writes what can be written now. `moved` tells whether anything was. An error is the
-    /// client's; the application's refusal to take more shows when its reply is read.
+    /// Writes as much as possible now. `moved` is set if any bytes were written. An error is the client's. If the
+    /// application refuses more bytes, that shows when its response is read.
     pub(super) fn poll(
         &mut self,
         connection: &mut UpstreamConnection,
@@ -144,8 +144,8 @@ impl RequestUpload {
         Ok(UploadStatus::Over)
     }
 
-    /// Takes the next piece of the body, so that it leaves together with what stands before it.
-    /// `true` if the client has to send it first.
+    /// Takes the next chunk of the body, so that it is sent together with the output before it. Returns `true` if the
+    /// client has to send it first.
     fn fill(
         &mut self,
         connection: &mut UpstreamConnection,
@@ -162,7 +162,7 @@ impl RequestUpload {
             };
             match frame {
                 Some(Ok(frame)) => {
-                    // A client's trailers are not passed on (DESIGN: every body is framed anew).
+                    // Trailers of a client are not passed on, because every body is framed anew.
                     let Ok(data) = frame.into_data() else { continue };
                     if data.is_empty() {
                         continue;

@@ -1,5 +1,4 @@
-//! What one worker knows of the application's servers: its copy of their list, and its kept connections
-//! to each.
+//! One worker's view of the application's servers: a copy of their list, and the idle connections to each.
 
 use std::{
     cell::RefCell,
@@ -16,21 +15,21 @@ use super::{
 };
 use crate::plan;
 
-/// How often a worker looks for connections that grew old, at the most.
+/// The shortest pause between two checks for expired connections.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The servers, as one worker sees them.
+/// The servers as one worker sees them.
 #[derive(Debug)]
 pub(super) struct WorkerPools {
     backends: Arc<Backends>,
     list: RefCell<ServerList>,
-    /// By the server's number.
+    /// By the id of the server.
     pools: RefCell<Vec<(u64, Rc<ConnectionPool>)>>,
-    /// Told when a first connection is kept.
+    /// Notified when a first connection becomes idle.
     filled: Rc<Notify>,
 }
 
-/// A copy of the fleet's list.
+/// A copy of the list in [`Backends`].
 #[derive(Debug)]
 struct ServerList {
     generation: u64,
@@ -40,7 +39,7 @@ struct ServerList {
 // === impl WorkerPools ===
 
 impl WorkerPools {
-    /// Until it is dropped, a task on this worker's thread closes connections that have been unused for
+    /// Creates the pools. Until they are dropped, a task on this worker's thread closes connections that were idle for
     /// too long.
     pub(super) fn start(backends: &Arc<Backends>) -> Rc<Self> {
         let list = ServerList { generation: backends.generation(), servers: backends.servers() };
@@ -50,7 +49,7 @@ impl WorkerPools {
         pools
     }
 
-    /// The servers that there are now.
+    /// The current servers.
     pub(super) fn servers(&self) -> Arc<[Arc<UpstreamServer>]> {
         let generation = self.backends.generation();
         let mut list = self.list.borrow_mut();
@@ -60,7 +59,7 @@ impl WorkerPools {
         Arc::clone(&list.servers)
     }
 
-    /// The kept connections to a server.
+    /// The pool of a server.
     pub(super) fn pool(
         &self,
         server: &UpstreamServer,
@@ -75,7 +74,7 @@ impl WorkerPools {
         pool
     }
 
-    /// Closes what is too old. The pause until the next look, unless nothing is left.
+    /// Closes expired connections. Returns the time until the next check, or `None` if no connection is left.
     fn reap_once(&self) -> Option<Duration> {
         let servers = self.servers();
         let mut pools = self.pools.borrow_mut();
@@ -90,7 +89,7 @@ impl Drop for WorkerPools {
     }
 }
 
-/// Closes connections that have been unused for too long, until nobody knows the servers any more.
+/// Closes connections that were idle for too long, until the pools are dropped.
 async fn reap(pools: Weak<WorkerPools>, filled: Rc<Notify>) {
     loop {
         filled.notified().await;

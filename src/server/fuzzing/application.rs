@@ -17,7 +17,6 @@ use tokio::{
 
 use super::requests::{self, FuzzItem};
 
-/// The application.
 #[derive(Debug)]
 pub(super) struct Application {
     behaviours: Vec<u8>,

@@ -39,7 +39,6 @@ const DISCARDED: usize = 16;
 /// disconnected (`departure.rs`).
 pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// A client's socket.
 #[derive(Debug)]
 pub(super) struct ClientSocket {
     pub(super) stream: CountedStream,

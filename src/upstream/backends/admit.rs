@@ -1,4 +1,4 @@
-//! Places at the application, and waiting for one.
+//! Acquires permits, and queues requests that have to wait for one.
 
 use std::{
     mem,
@@ -23,13 +23,13 @@ use crate::{
 
 /// How long a request may wait.
 struct WaitLimit {
-    /// Why no server is there, if none is.
+    /// Why no server is available, if none is.
     unavailable_error: Option<Error>,
-    /// Since it began to wait.
+    /// Counted from the beginning of its wait.
     most: Duration,
 }
 
-/// A request in the queue; leaves it when dropped.
+/// A request in the queue. It leaves the queue when dropped.
 #[derive(Debug)]
 struct QueuedRequest {
     backends: Arc<Backends>,
@@ -40,7 +40,7 @@ struct QueuedRequest {
 // === impl Backends ===
 
 impl Backends {
-    /// A place at the server with the fewest requests, if one is free and nobody waits for it.
+    /// Acquires a permit at the server with the fewest requests, if one is free and no request is queued.
     pub(in crate::upstream) fn try_admit(
         self: &Arc<Self>,
         servers: &[Arc<UpstreamServer>],
@@ -51,8 +51,7 @@ impl Backends {
         self.take(servers)
     }
 
-    /// Waits for a place, for a request that waits since then: as long as the settings allow. Dropping
-    /// the future leaves the queue.
+    /// Waits for a permit as long as the settings allow, counted from `since`. Dropping the future leaves the queue.
     pub(in crate::upstream) async fn admit(
         self: &Arc<Self>,
         since: Instant,
@@ -66,41 +65,41 @@ impl Backends {
         }
         let mut waiting = self.enqueue(since)?;
         loop {
-            // The servers may be gone, or back, meanwhile: then another limit counts. If they left before this request
-            // was in the queue, nobody else reports it.
+            // Servers may become unavailable or available meanwhile, and then another limit applies. If all became
+            // unavailable before this request was queued, no other code reports that.
             let wait_limit = self.wait_limit();
             if since.elapsed() >= wait_limit.most {
                 return waiting.time_out(wait_limit.unavailable_error);
             }
             let turn = timeout_at((since + wait_limit.most).into(), &mut waiting.turn).await;
             if let Ok(turn) = turn {
-                // Nobody drops the other end without a word, except a process that ends.
+                // The sender is dropped without a message only if the process ends.
                 return turn.unwrap_or_else(|_| Err(Error::new(FailureKind::QueueTimeout)));
             }
         }
     }
 
-    /// What is waited for now, and how long.
+    /// Returns the current limit of the wait, and its reason.
     fn wait_limit(&self) -> WaitLimit {
         let settings = self.settings();
         let limits = &settings.admission;
         let unavailable_error = self.unavailable_error();
         let most = match &unavailable_error {
             None => limits.queue_timeout,
-            // It does not come back by itself.
+            // Such a server does not become available by itself.
             Some(error) if error.kind() == FailureKind::UpstreamProtocol => Duration::ZERO,
-            // The first question to a name server belongs to connecting.
+            // The first query to a name server counts as part of connecting.
             Some(_) if self.is_unknown() => limits.wait.max(settings.connect_timeout),
             Some(_) => limits.wait,
         };
         WaitLimit { unavailable_error, most }
     }
 
-    /// Gives free places to those who wait.
+    /// Gives free permits to queued requests.
     pub(super) fn dispatch(self: &Arc<Self>) {
         let mut spare = None;
         loop {
-            // Given back only after the lock: that may lead here again.
+            // Dropped only after the lock is released, because the drop may call this function again.
             drop(mem::take(&mut spare));
             let mut queue = lock(&self.queue);
             if queue.len() == 0 {
@@ -115,7 +114,7 @@ impl Backends {
                 self.waiting.store(queue.len(), Ordering::SeqCst);
                 match permit_sender.send(Ok(server_permit)) {
                     Ok(()) => break,
-                    // It has left at this moment.
+                    // The request has just left the queue.
                     Err(Ok(returned)) => server_permit = returned,
                     Err(Err(_)) => return,
                 }
@@ -123,11 +122,11 @@ impl Backends {
         }
     }
 
-    /// Sends everybody away who waits.
+    /// Fails all queued requests.
     pub(super) fn fail_all(&self, error: &Error) {
         let mut queue = lock(&self.queue);
         for permit_sender in queue.drain() {
-            // One that has left meanwhile need not know.
+            // The receiver of a request that has left the queue is gone.
             let _ = permit_sender.send(Err(OutageCause::from(error).error()));
         }
         self.waiting.store(0, Ordering::SeqCst);
@@ -146,7 +145,7 @@ impl Backends {
             waiter_id
         };
         let waiting = QueuedRequest { backends: Arc::clone(self), waiter_id, turn };
-        // A place may have become free before anybody could see that somebody waits.
+        // A permit may have been released before its holder could see this request in the queue.
         self.dispatch();
         Ok(waiting)
     }
@@ -167,7 +166,7 @@ impl Backends {
             if least.in_flight() >= limit {
                 return None;
             }
-            // Somebody else may be faster: then another is the least busy.
+            // Another request may take the permit first. Then another server is the least busy.
             if let Some(server_permit) = take(least) {
                 return Some(server_permit);
             }
@@ -178,9 +177,9 @@ impl Backends {
 // === impl QueuedRequest ===
 
 impl QueuedRequest {
-    /// Its time is over; `unavailable_error` is why no server is there.
+    /// Ends the wait. `unavailable_error` is why no server is available.
     fn time_out(mut self, unavailable_error: Option<Error>) -> Result<ServerPermit, Error> {
-        // A place that came in the last moment is as good as any other.
+        // A permit that arrives at the last moment is still used.
         if let Ok(turn) = self.turn.try_recv() {
             return turn;
         }
@@ -195,7 +194,7 @@ impl Drop for QueuedRequest {
             self.backends.waiting.store(queue.len(), Ordering::SeqCst);
         }
         drop(queue);
-        // A place that was given to it in this moment goes to the next: dropped with the receiver.
+        // If a permit is sent at this moment, it is dropped with the receiver and goes to the next request.
     }
 }
 
@@ -235,7 +234,7 @@ mod tests {
         }
     }
 
-    /// Polls once, so that the request stands in the queue.
+    /// Polls once, so that the request is in the queue.
     async fn begin<F: Future + Unpin>(future: &mut F) -> bool {
         std::future::poll_fn(|cx| {
             std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_ready())
@@ -250,7 +249,7 @@ mod tests {
             let first = admit(&backends).await.unwrap();
             let mut second = Box::pin(admit(&backends));
             assert!(!begin(&mut second).await);
-            // Nobody overtakes those who wait.
+            // No request overtakes the queue.
             drop(first);
             assert!(backends.try_admit(&backends.servers()).is_none());
             let second = second.await.unwrap();
@@ -282,7 +281,7 @@ mod tests {
             drop(second);
             let mut third = Box::pin(admit(&backends));
             assert!(!begin(&mut third).await);
-            // One that leaves after it got its turn hands it on.
+            // A request that leaves after it got its permit passes it on.
             let mut fourth = Box::pin(backends.admit(Instant::now()));
             assert!(begin(&mut fourth).await, "the queue has one place");
             drop(first);
@@ -346,7 +345,7 @@ mod tests {
         assert_ne!(ids[0], ids[1]);
         assert_ne!(ids[2], ids[3]);
         drop(slots);
-        // The last one is used however often it fails.
+        // The last server is used however often it fails.
         let error = Error::new(FailureKind::UpstreamClosed);
         for _ in 0..10 {
             servers.iter().for_each(|server| backends.on_failed(server, &error));
@@ -354,7 +353,7 @@ mod tests {
         assert_eq!(servers.iter().filter(|server| server.is_available()).count(), 1);
     }
 
-    /// Threads that take, hold, give back and give up: never too many at once, and nobody is forgotten.
+    /// Threads acquire, hold, release and cancel. There are never too many permits, and no request is forgotten.
     #[test]
     fn many_threads_share_few_permits() {
         const LIMIT: usize = 3;

@@ -1,13 +1,14 @@
-//! Finds out that a server speaks the other protocol: HTTP where `upstream.url` says uwsgi, or the reverse.
+//! Detects a server that speaks the other protocol: HTTP although `upstream.url` says uwsgi, or the reverse.
 //!
-//! Such a server is never understood, and each pair fails in its own way. gunicorn, waitress and uWSGI's HTTP
-//! router wait for the end of a line that the uwsgi protocol has not, uWSGI's `http-socket` does so for 4 s. uvicorn
-//! answers a packet with 400. uWSGI closes the connection of an HTTP request at once, or with a large `buffer-size`
-//! after 4 s, since it waits for the rest of a packet. gunicorn with `--protocol uwsgi` answers one with 500.
+//! Such a server never understands a request, and each combination fails in its own way. gunicorn, waitress and uWSGI's
+//! HTTP router wait for a line end, which the uwsgi protocol does not have; uWSGI's `http-socket` does so for 4 s.
+//! uvicorn responds to a packet with 400. uWSGI closes the connection of an HTTP request at once. With a large
+//! `buffer-size` it closes after 4 s, because it waits for the rest of a packet. gunicorn with `--protocol uwsgi`
+//! responds to an HTTP request with 500.
 //!
-//! None of this proves anything: a slow start, a crash and a bad request look the same. So a server that has
-//! never been understood and fails is asked once in the other protocol, beside all requests, and not again for a while.
-//! Only an answer that an application has made counts.
+//! None of this is proof: a slow start, a crash and a bad request look alike. So a server that fails before its
+//! protocol is proven is probed once in the other protocol, independently of all requests, and not again for a while.
+//! Only a response that an application has made counts.
 
 use std::{
     io, mem,
@@ -28,16 +29,16 @@ use crate::{
     upstream::{probe::ProbeRequest, refusal::is_refusal},
 };
 
-/// How long a server may take to answer in the other protocol.
+/// How long a server may take to respond in the other protocol.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// What is assumed about a server that is asked by the uwsgi protocol: uWSGI's defaults.
+/// The assumed settings of a server that is probed with the uwsgi protocol: uWSGI's defaults.
 const UWSGI: UwsgiSettings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 4096 };
 
 // === impl Backends ===
 
 impl Backends {
-    /// Something is wrong with a server that was never understood: it is asked in the other protocol, unless it was
-    /// a while ago.
+    /// Reports a failure at a server whose protocol is not proven. The server is probed in the other protocol, unless
+    /// that was done recently.
     pub(in crate::upstream) fn request_probe(&self, server: &UpstreamServer, host: &[u8]) {
         if !server.protocol.is_proven()
             && !self.settings().trusts_protocol
@@ -47,7 +48,8 @@ impl Backends {
         }
     }
 
-    /// The same, and waits for what comes of it: the error that names the protocol, if that is the cause.
+    /// Like [`request_probe`](Self::request_probe), and waits for the result. Returns the error that names the
+    /// protocol, if that is the cause.
     pub(in crate::upstream) async fn mismatch(
         &self,
         server: &UpstreamServer,
@@ -58,7 +60,7 @@ impl Backends {
         server.protocol.is_other(patience).await.then(|| self.mismatch_error(server))
     }
 
-    /// What a request fails with at a server that speaks the other protocol.
+    /// The error for a request at a server that speaks the other protocol.
     pub(in crate::upstream) fn mismatch_error(&self, server: &UpstreamServer) -> Error {
         let plan = self.settings();
         let (spoken, set) = match plan.protocol {
@@ -70,7 +72,7 @@ impl Backends {
         Error::io(FailureKind::UpstreamProtocol, io::Error::other(text))
     }
 
-    /// Asks the servers that are under suspicion; runs for ever.
+    /// Probes the servers that were reported; runs for ever.
     pub(super) async fn check_protocols(self: &Arc<Self>) {
         let mut checks = JoinSet::new();
         loop {
@@ -91,14 +93,14 @@ impl Backends {
         let protocol = self.settings().protocol;
         let is_other = self.speaks_other(server, host).await
             && !server.protocol.is_proven()
-            // A reload may have set it meanwhile.
+            // A reload may have changed the protocol meanwhile.
             && mem::discriminant(&protocol) == mem::discriminant(&self.settings().protocol);
         if is_other {
             let error = self.mismatch_error(server);
             if self.mark_unavailable(server, &error, false) {
                 self.server_lost.notify_one();
             }
-            // Nobody waits for what does not come.
+            // Queued requests fail now, because such a server does not become available by itself.
             if let Some(error) =
                 self.unavailable_error().filter(|it| it.kind() == FailureKind::UpstreamProtocol)
             {
@@ -114,8 +116,8 @@ impl Backends {
         self.speaks_other(server, &host).await
     }
 
-    /// Asks for `HEAD /`, as many health checks do: what a server answers by itself, such as to `OPTIONS *`, would
-    /// not tell.
+    /// Requests `HEAD /`, like many health checks. A request that a server answers itself, such as `OPTIONS *`, would
+    /// prove nothing.
     async fn speaks_other(&self, server: &UpstreamServer, host: &[u8]) -> bool {
         let plan = self.settings();
         let other = match plan.protocol {
@@ -128,7 +130,7 @@ impl Backends {
     }
 }
 
-/// What should be set for this server, which speaks the other protocol.
+/// The URL to configure for this server, which speaks the other protocol.
 fn url(plan: &plan::UpstreamSettings, server: &UpstreamServer) -> String {
     let scheme = match plan.protocol {
         Protocol::Http1 => "uwsgi",
@@ -136,7 +138,7 @@ fn url(plan: &plan::UpstreamSettings, server: &UpstreamServer) -> String {
     };
     match (&server.address, plan.targets.as_slice()) {
         (ServerAddress::Unix(path), _) => format!("{scheme}+unix:{}", path.display()),
-        // As it was written, if it was a name.
+        // A host name is kept as it was written.
         (ServerAddress::Tcp(_), [target @ UpstreamTarget::Tcp { .. }]) => {
             format!("{scheme}://{target}")
         }

@@ -1,10 +1,10 @@
-//! One application as the whole process sees it: its servers, how many requests they may have, and the
-//! queue before them. Shared by all workers; what each request touches are a few atomic numbers, the
-//! locks are for requests that have to wait and for servers that come and go.
+//! One application as the whole process sees it: its servers, their limits of concurrent requests, and the queue. All
+//! workers share it. A request touches only a few atomic numbers. The locks are for requests that have to wait and for
+//! changes of the servers.
 //!
-//! [`Backends::admit`] gives a request its permit, [`Backends::supervise`] runs beside the workers: it alone asks
-//! name servers, and tries servers that are unavailable, while everybody else waits in the queue. A server that was never
-//! understood is asked in the other protocol when requests fail there (`mismatch`).
+//! [`Backends::admit`] gives a request its permit. [`Backends::supervise`] runs beside the workers. It alone asks name
+//! servers and probes unavailable servers, while all requests wait in the queue. If requests fail at a server whose
+//! protocol is not proven, the server is probed in the other protocol (`mismatch`).
 
 mod admit;
 mod mismatch;

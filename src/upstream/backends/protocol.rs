@@ -1,4 +1,4 @@
-//! What is known about the protocol that a server speaks, and when it is asked (`mismatch`).
+//! Tracks which protocol a server speaks, and when it is probed (`mismatch`).
 
 use std::{
     mem,
@@ -11,39 +11,39 @@ use std::{
 
 use tokio::{sync::watch, time::timeout};
 
-/// The pause after the first question without a result; each is twice as long as the one before.
+/// The pause after the first probe without a result. Each later pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
-/// The longest of these pauses.
+/// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
-/// What is known about the protocol of one server.
+/// The known facts about the protocol of one server.
 #[derive(Debug)]
 pub(in crate::upstream) struct ProtocolCheck {
-    /// Whether an application has answered in the protocol that is set.
+    /// Whether an application has responded in the configured protocol.
     is_proven: AtomicBool,
     verdict: watch::Sender<ProtocolVerdict>,
     questions: Mutex<ProtocolProbes>,
 }
 
-/// What came of asking.
+/// The result of the probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ProtocolVerdict {
     Open,
-    /// The question was requested, and has no answer yet.
+    /// A probe was requested and has no result yet.
     Asking,
     /// The server speaks the other protocol.
     Other,
 }
 
-/// When a server is asked, and how.
+/// When and how a server is probed.
 #[derive(Debug, Default)]
 struct ProtocolProbes {
-    /// How many had no result.
+    /// The number of probes without a result.
     count: u32,
     not_before: Option<Instant>,
-    /// `Host`, as the request had it that failed: Django answers no other.
+    /// The `Host` of the failed request. Django responds to no other host.
     host: Box<[u8]>,
-    /// Whether nobody has begun with the one that was requested.
+    /// Whether the requested probe has not begun yet.
     is_requested: bool,
 }
 
@@ -62,33 +62,33 @@ impl ProtocolCheck {
         self.is_proven.load(Ordering::Relaxed)
     }
 
-    /// An application has answered in the protocol that is set.
+    /// Records that an application has responded in the configured protocol.
     pub(in crate::upstream) fn prove(&self) {
         self.is_proven.store(true, Ordering::Relaxed);
     }
 
-    /// Forgets everything: another server may be at the address now.
+    /// Forgets everything, because another server may have the address now.
     pub(super) fn forget(&self) {
         self.is_proven.store(false, Ordering::Relaxed);
         *self.questions() = ProtocolProbes::default();
         self.verdict.send_replace(ProtocolVerdict::Open);
     }
 
-    /// Waits until the server turns out to speak the other protocol, for ever if it does not.
+    /// Waits until the server turns out to speak the other protocol. Otherwise it waits for ever.
     pub(in crate::upstream) async fn turns_out_other(&self) {
-        // The sender is `self`.
+        // The sender is in `self`.
         let _ =
             self.verdict.subscribe().wait_for(|verdict| *verdict == ProtocolVerdict::Other).await;
     }
 
-    /// Waits for the question that is under way, if one is. Whether the server speaks the other protocol.
+    /// Waits for a running probe, if there is one. Returns whether the server speaks the other protocol.
     pub(super) async fn is_other(&self, patience: Duration) -> bool {
         let mut verdict = self.verdict.subscribe();
         let over = verdict.wait_for(|verdict| *verdict != ProtocolVerdict::Asking);
         matches!(timeout(patience, over).await, Ok(Ok(verdict)) if *verdict == ProtocolVerdict::Other)
     }
 
-    /// Requests a question. `false` if there is nothing to ask, or it is too early.
+    /// Requests a probe. Returns `false` if there is nothing to find out, or it is too early.
     pub(super) fn request(&self, host: &[u8], now: Instant) -> bool {
         let mut questions = self.questions();
         let is_early = questions.not_before.is_some_and(|at| now < at);
@@ -101,7 +101,7 @@ impl ProtocolCheck {
         true
     }
 
-    /// The `Host` to ask with, if a question was requested.
+    /// Begins a requested probe. Returns the `Host` to use, or `None` if no probe was requested.
     pub(super) fn begin(&self) -> Option<Box<[u8]>> {
         let mut questions = self.questions();
         mem::take(&mut questions.is_requested).then(|| questions.host.clone())
@@ -112,7 +112,7 @@ impl ProtocolCheck {
         let factor = 1_u32.checked_shl(questions.count).unwrap_or(u32::MAX);
         questions.not_before = Some(now + FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE));
         questions.count = questions.count.saturating_add(1);
-        // Unless everything was forgotten meanwhile.
+        // Ignored if everything was forgotten meanwhile.
         self.verdict.send_if_modified(|verdict| {
             let is_asking = *verdict == ProtocolVerdict::Asking;
             if is_asking {
@@ -122,13 +122,13 @@ impl ProtocolCheck {
         });
     }
 
-    /// The `Host` that it was asked with.
+    /// The `Host` of the last probe.
     pub(super) fn host(&self) -> Box<[u8]> {
         self.questions().host.clone()
     }
 
     fn questions(&self) -> std::sync::MutexGuard<'_, ProtocolProbes> {
-        // Plain values: one half written can't be worse than another.
+        // The values are plain, so a partial update does no harm.
         self.questions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,16 +1,16 @@
-//! The requests that wait for a place, and who goes next. First come, first served, while the wait is
-//! short; when the oldest has waited too long the newest goes first: under overload somebody has to
-//! wait in vain, and it shall not be everybody (adaptive LIFO).
+//! The queue of requests that wait for a permit, and their order. While waits are short, the oldest request goes first.
+//! When the oldest has waited too long, the newest goes first (adaptive LIFO). Under overload some requests will time
+//! out; newest-first limits which.
 
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
-/// While nobody has waited for longer, the oldest goes first.
+/// While no request has waited longer than this, the oldest goes first.
 const SHORT_WAIT: Duration = Duration::from_millis(250);
 
-/// Waiting requests, the oldest first. `T` is how each is told.
+/// Waiting requests, oldest first. `T` is the sender that notifies a request.
 #[derive(Debug)]
 pub(super) struct WaitQueue<T> {
     waiters: VecDeque<Waiter<T>>,
@@ -24,7 +24,7 @@ struct Waiter<T> {
     permit_sender: T,
 }
 
-/// A request's name in the queue.
+/// The identifier of a queued request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WaiterId(u64);
 
@@ -35,7 +35,7 @@ impl<T> WaitQueue<T> {
         self.waiters.len()
     }
 
-    /// Adds a request that waits since then: behind all that wait for longer.
+    /// Adds a request that waits since `since`, behind all requests that have waited longer.
     pub(super) fn push(&mut self, since: Instant, permit_sender: T) -> WaiterId {
         let waiter_id = WaiterId(self.next);
         self.next += 1;
@@ -44,7 +44,7 @@ impl<T> WaitQueue<T> {
         waiter_id
     }
 
-    /// Takes out the request whose turn it is.
+    /// Removes the request whose turn it is.
     pub(super) fn pop(&mut self, now: Instant) -> Option<T> {
         let oldest = self.waiters.front()?;
         let is_overloaded = now.saturating_duration_since(oldest.since) > SHORT_WAIT;
@@ -52,13 +52,13 @@ impl<T> WaitQueue<T> {
         next.map(|waiter| waiter.permit_sender)
     }
 
-    /// Takes out a request that waits no more; `false` if it was not there.
+    /// Removes a request that no longer waits. Returns `false` if it was not in the queue.
     pub(super) fn remove(&mut self, waiter_id: WaiterId) -> bool {
         let place = self.waiters.iter().position(|waiter| waiter.waiter_id == waiter_id);
         place.and_then(|place| self.waiters.remove(place)).is_some()
     }
 
-    /// Takes out all.
+    /// Removes all requests.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = T> {
         self.waiters.drain(..).map(|waiter| waiter.permit_sender)
     }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes and goes: everybody is told once, or was removed, and nobody twice.
+        /// In every order of events, each request is notified exactly once, or was removed.
         #[test]
         fn no_queued_request_is_lost(steps in prop::collection::vec((0..3_u8, 0..500_u64), 0..200)) {
             let (mut queue, begin) = (WaitQueue::default(), Instant::now());

@@ -1,5 +1,5 @@
-//! Places and the queue before them, in every order in which threads may touch them: no place is lost or given twice,
-//! and nobody who waits is forgotten (then a thread would wait for ever, which `explore` reports).
+//! Tests permits and the queue in every order in which threads may access them. No permit is lost or given twice, and
+//! no waiting request is forgotten. (A forgotten one would let a thread wait for ever, and `explore` reports that.)
 
 use std::{
     future::{Future as _, poll_fn},
@@ -26,7 +26,7 @@ use crate::{
 
 const LONG: Duration = Duration::from_secs(1000);
 
-/// What a script's threads share.
+/// The state that the threads of a script share.
 #[derive(Clone)]
 struct SharedState {
     backends: Arc<Backends>,
@@ -43,7 +43,7 @@ impl SharedState {
         Self::new(&plan(max_in_flight, queue, LONG))
     }
 
-    /// A place that is taken before the threads begin.
+    /// Acquires a permit before the threads begin.
     fn held(&self) -> ServerPermit {
         self.backends.try_admit(&self.backends.servers()).unwrap()
     }
@@ -55,12 +55,12 @@ impl SharedState {
         }
     }
 
-    /// A request that waits for its place, however long that takes.
+    /// A request that waits for its permit, however long that takes.
     fn patient(&self) -> ScriptThread {
         self.expecting(now(), &[Ok(())])
     }
 
-    /// A request that waits since then, and what may come of it.
+    /// A request that waits since `since`, and the results that are allowed.
     fn expecting(
         &self,
         since: Instant,
@@ -73,7 +73,7 @@ impl SharedState {
         })
     }
 
-    /// A request whose client leaves as soon as it waits.
+    /// A request whose client disconnects as soon as it waits.
     fn leaving(&self) -> ScriptThread {
         let site = self.clone();
         thread(move || {
@@ -86,7 +86,7 @@ impl SharedState {
         })
     }
 
-    /// Nothing is left behind.
+    /// Checks that nothing is left behind.
     fn end(self) -> Box<dyn FnOnce()> {
         Box::new(move || {
             for server in self.backends.servers().iter() {
@@ -94,7 +94,7 @@ impl SharedState {
             }
             assert_eq!(lock(&self.backends.queue).len(), 0);
             assert_eq!(self.backends.waiting.load(Ordering::SeqCst), 0);
-            // All places can be had again.
+            // All permits can be acquired again.
             let servers = self.backends.servers();
             let slots: Vec<ServerPermit> =
                 std::iter::from_fn(|| self.backends.try_admit(&servers)).collect();
@@ -111,7 +111,8 @@ fn plan(max_in_flight: usize, queue: usize, wait: Duration) -> plan::UpstreamSet
     plan::UpstreamSettings { admission, ..plan::UpstreamSettings::of_tests(targets) }
 }
 
-/// Time stands still in a script: nothing polls this runtime's timers. Only what was over when it began, is over.
+/// Time does not advance in a script, because nothing polls this runtime's timers. Only timers that had expired at the
+/// beginning are expired.
 fn runtime() -> &'static (Runtime, Instant) {
     static RUNTIME: OnceLock<(Runtime, Instant)> = OnceLock::new();
     RUNTIME.get_or_init(|| {
@@ -135,7 +136,7 @@ fn thread(body: impl FnOnce() + Send + 'static) -> ScriptThread {
     })
 }
 
-/// A request is over.
+/// Ends a request.
 fn release(server_permit: ServerPermit) -> ScriptThread {
     thread(move || drop(server_permit))
 }
@@ -165,7 +166,7 @@ fn two_requests_share_one_permit() {
 fn two_requests_never_hold_the_same_permit() {
     explore("one place", || {
         let site = SharedState::with(1, 10);
-        // An access like any other: both may have a place at the same time if any order allows it.
+        // An access like any other: both can hold a permit at the same time if any order allows it.
         let running = Arc::new(AtomicUsize::new(0));
         let one = || {
             let (site, running) = (site.clone(), Arc::clone(&running));
@@ -312,7 +313,7 @@ fn replacement_server_serves_queued_requests() {
         let site = SharedState::with(1, 10);
         let held = site.held();
         let backends = Arc::clone(&site.backends);
-        // As after another answer of a name server.
+        // As after another response of a name server.
         let replace = thread(move || {
             backends.replace(vec![ServerAddress::Unix("/run/other.sock".into())]);
             backends.dispatch();

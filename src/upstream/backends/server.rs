@@ -1,4 +1,4 @@
-//! One server of an application: its address, how many requests it has, and whether it is away.
+//! One server of an application: its address, the number of its requests, and whether it is available.
 
 use std::{
     fmt, io,
@@ -15,23 +15,23 @@ use crate::{
     telemetry::LogThrottle,
 };
 
-/// Requests that a server fails one after the other before it is left alone for a while.
+/// Consecutive failed requests after which a server is ejected.
 const PATIENCE: u32 = 3;
-/// The first pause between two attempts to reach a server that is away; each is twice as long.
+/// The first pause between two attempts to reach an unavailable server. Each later pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// The first pause for one that accepts connections and fails requests.
+/// The first ejection of a server that accepts connections and fails requests.
 const FIRST_EJECTION: Duration = Duration::from_secs(1);
-/// The longest pause while somebody waits and no other server is there.
+/// The longest pause while requests wait and no other server is available.
 const EAGER: Duration = Duration::from_millis(100);
 /// The longest pause otherwise.
 const CALM: Duration = Duration::from_secs(1);
-/// The longest rest of a server that accepts connections and fails requests.
+/// The longest ejection of a server that accepts connections and fails requests.
 const LONGEST_EJECTION: Duration = Duration::from_secs(30);
 
-/// The pause between two looks whether a server still speaks the other protocol.
+/// The pause between two checks whether a server still speaks the other protocol.
 const RECHECK: Duration = Duration::from_secs(2);
 
-/// Where a server listens.
+/// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::upstream) enum ServerAddress {
     Tcp(SocketAddr),
@@ -41,37 +41,38 @@ pub(in crate::upstream) enum ServerAddress {
 /// One server, shared by all workers.
 #[derive(Debug)]
 pub(in crate::upstream) struct UpstreamServer {
-    /// Never used twice in a process.
+    /// Unique in the process and never reused.
     pub(in crate::upstream) id: u64,
     pub(in crate::upstream) address: ServerAddress,
     /// The address as text.
     name: String,
-    /// Requests it has now.
+    /// The number of requests in flight.
     in_flight: AtomicUsize,
     is_unavailable: AtomicBool,
-    /// Requests that it failed since the last one it answered.
+    /// The number of requests that failed since the last response.
     failures: AtomicU32,
-    /// How often it was left alone since it last answered well.
+    /// The number of ejections since the last successful response.
     ejections: AtomicU32,
     pub(in crate::upstream) protocol: ProtocolCheck,
     outage: Mutex<ServerOutage>,
-    /// Outages are logged once in ten seconds: one that comes and goes would fill the log.
+    /// Limits the log to one outage in ten seconds, because a server that fails and returns repeatedly would fill the
+    /// log.
     outages: LogThrottle,
-    /// Whether the log says that it is unavailable.
+    /// Whether the last log entry says that it is unavailable.
     is_logged: AtomicBool,
 }
 
-/// What is known of a server that is away.
+/// The state of an unavailable server.
 #[derive(Debug, Default)]
 struct ServerOutage {
-    /// Attempts to reach it since it went away.
+    /// The attempts to reach it since it became unavailable.
     attempts: u32,
-    /// When it may be tried again.
+    /// The earliest time of the next attempt.
     not_before: Option<Instant>,
     last: Option<OutageCause>,
 }
 
-/// Why a server is away.
+/// Why a server is unavailable.
 #[derive(Clone, Debug)]
 pub(in crate::upstream) struct OutageCause {
     kind: FailureKind,
@@ -109,7 +110,7 @@ impl UpstreamServer {
         !self.is_unavailable.load(Ordering::Relaxed)
     }
 
-    /// Takes a place, if one of `limit` is free.
+    /// Acquires a permit if fewer than `limit` are in use.
     pub(super) fn take(&self, limit: usize) -> bool {
         let more = |taken: usize| (taken < limit).then_some(taken + 1);
         self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).is_ok()
@@ -119,7 +120,7 @@ impl UpstreamServer {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// A request was answered.
+    /// Records a response.
     pub(in crate::upstream) fn on_answer(&self) {
         for count in [&self.failures, &self.ejections] {
             if count.load(Ordering::Relaxed) != 0 {
@@ -128,12 +129,12 @@ impl UpstreamServer {
         }
     }
 
-    /// A connection was closed before it brought an answer. Whether the server is better left alone.
+    /// Records a connection that was closed before a response. Returns whether the server should be ejected.
     pub(super) fn on_failure(&self) -> bool {
         self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= PATIENCE
     }
 
-    /// Takes it out of use; `false` if it was already.
+    /// Marks it unavailable. Returns `false` if it was already.
     pub(super) fn mark_unavailable(&self, failure: OutageCause, ejections: bool) -> bool {
         let mut trouble = self.outage();
         let is_other_protocol = failure.is_other_protocol();
@@ -157,7 +158,7 @@ impl UpstreamServer {
         true
     }
 
-    /// Puts it to use again; `false` if it was already.
+    /// Marks it available. Returns `false` if it was already.
     pub(super) fn mark_available(&self) -> bool {
         self.failures.store(0, Ordering::Relaxed);
         let was_unavailable = self.is_unavailable.swap(false, Ordering::Relaxed);
@@ -167,7 +168,7 @@ impl UpstreamServer {
         was_unavailable
     }
 
-    /// An attempt to reach it has failed.
+    /// Records a failed attempt to reach it, and sets the next one.
     pub(super) fn extend_outage(&self, failure: OutageCause, is_urgent: bool) {
         let mut trouble = self.outage();
         trouble.attempts = trouble.attempts.saturating_add(1);
@@ -180,7 +181,7 @@ impl UpstreamServer {
         trouble.last = Some(failure);
     }
 
-    /// Logs that it is unavailable, unless the log says so or has said so a moment ago.
+    /// Logs that it is unavailable, unless the log says so or said so a moment ago.
     pub(super) fn log_outage(&self, error: &Error) {
         if self.is_logged.load(Ordering::Relaxed) {
             return;
@@ -190,19 +191,19 @@ impl UpstreamServer {
         tracing::warn!(server = %self.address, %error, missed, "upstream server unavailable");
     }
 
-    /// Logs that it is back, if the log says that it is unavailable.
+    /// Logs that it is available again, if the log says that it is unavailable.
     pub(super) fn log_return(&self) {
         if self.is_logged.swap(false, Ordering::Relaxed) {
             tracing::info!(server = %self.address, "upstream server available again");
         }
     }
 
-    /// When it may be tried again.
+    /// The earliest time of the next attempt.
     pub(super) fn not_before(&self) -> Option<Instant> {
         self.outage().not_before
     }
 
-    /// Somebody waits for it now: a long pause is cut short, a rest is not.
+    /// Shortens a long pause, because a request waits for the server now. An ejection is not shortened.
     pub(super) fn retry_soon(&self) {
         let mut trouble = self.outage();
         let soon = Instant::now() + EAGER;
@@ -215,19 +216,19 @@ impl UpstreamServer {
         }
     }
 
-    /// Why it is away.
+    /// Why it is unavailable.
     pub(super) fn failure(&self) -> Option<OutageCause> {
         self.outage().last.clone()
     }
 
-    /// Whether it is away because it speaks the other protocol.
+    /// Whether it is unavailable because it speaks the other protocol.
     pub(super) fn speaks_other(&self) -> bool {
         let trouble = self.outage();
         !self.is_available() && trouble.last.as_ref().is_some_and(OutageCause::is_other_protocol)
     }
 
     fn outage(&self) -> MutexGuard<'_, ServerOutage> {
-        // Plain values: one half written can't be worse than another.
+        // The values are plain, so a partial update does no harm.
         lock(&self.outage)
     }
 }
@@ -251,12 +252,12 @@ impl fmt::Display for ServerAddress {
 // === impl OutageCause ===
 
 impl OutageCause {
-    /// Whether it is there, and speaks the other protocol.
+    /// Whether the server accepts connections but speaks the other protocol.
     pub(super) fn is_other_protocol(&self) -> bool {
         self.kind == FailureKind::UpstreamProtocol
     }
 
-    /// The error for a request that has waited in vain. It was never sent.
+    /// The error for a request whose wait has failed. It was never sent.
     pub(super) fn error(&self) -> Error {
         match &self.cause {
             Some((kind, text)) => Error::io(self.kind, io::Error::new(*kind, text.clone())),
@@ -325,7 +326,7 @@ mod tests {
             assert!(rest <= expected && rest > expected / 2, "{rest:?}");
             server.mark_available();
         }
-        // It is well: what was is forgotten.
+        // A successful response resets the earlier failures.
         server.on_answer();
         assert!(server.mark_unavailable(refused(), true));
         assert!(server.not_before().unwrap() - Instant::now() <= Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! What is known of one application: its servers and the queue before them, and how they come and go.
+//! The state of one application: its servers and the queue, and the changes of its servers.
 
 use std::{
     mem,
@@ -22,48 +22,48 @@ use crate::{
 /// One application.
 #[derive(Debug)]
 pub struct Backends {
-    /// What makes it the application that it is.
+    /// The targets identify the application.
     pub(super) targets: Vec<UpstreamTarget>,
-    /// May change while it is in use. No request that finds a place at once looks there.
+    /// May change while it is in use. A request that gets a permit at once does not read it.
     settings: Mutex<Arc<plan::UpstreamSettings>>,
-    /// What of the settings every request needs.
+    /// The part of the settings that each request needs.
     pub(super) max_in_flight: AtomicUsize,
-    /// The settings have changed.
+    /// Notified when the settings change.
     pub(super) changed: Notify,
-    /// Whether other settings have taken its place, so that its servers are counted no more.
+    /// Whether other settings have replaced this application, so that its servers are no longer counted.
     is_retired: AtomicBool,
     counts: Arc<ServerCounts>,
     pub(super) servers: Mutex<Arc<[Arc<UpstreamServer>]>>,
-    /// Changes with `servers`, so that workers need not look there.
+    /// Changes with `servers`, so that workers need not lock `servers` to see a change.
     generation: AtomicU64,
     next_id: AtomicU64,
     pub(super) queue: Mutex<WaitQueue<PermitSender>>,
-    /// Requests in the queue.
+    /// The number of queued requests.
     pub(super) waiting: AtomicUsize,
-    /// A server went away, or a name is needed.
+    /// Notified when a server becomes unavailable or a name must be resolved.
     pub(super) server_lost: Notify,
-    /// A server is to be asked in the other protocol.
+    /// Notified when a server must be probed in the other protocol.
     pub(super) unproven: Notify,
-    /// A name's answer is in doubt.
+    /// Notified when the addresses of a name may be outdated.
     pub(super) name_doubtful: Notify,
     /// Why no server is known.
     pub(super) unresolved: Mutex<Option<OutageCause>>,
 }
 
-/// A place at a server, held for one request; given back when dropped.
+/// A permit at a server for one request. It is released when dropped.
 #[derive(Debug)]
 pub(in crate::upstream) struct ServerPermit {
     pub(super) backends: Arc<Backends>,
     pub(in crate::upstream) server: Arc<UpstreamServer>,
 }
 
-/// How a waiting request hears that it is its turn, or that there is nothing to wait for.
+/// Sends a queued request its permit, or the error that ends its wait.
 type PermitSender = oneshot::Sender<Result<ServerPermit, Error>>;
 
 // === impl Backends ===
 
 impl Backends {
-    /// Opens no connection and asks no name server.
+    /// Creates the state. It opens no connection and asks no name server.
     pub fn new(plan: &plan::UpstreamSettings, counts: &Arc<ServerCounts>) -> Arc<Self> {
         let backends = Self {
             targets: plan.targets.clone(),
@@ -87,17 +87,17 @@ impl Backends {
         Arc::new(backends)
     }
 
-    /// Whether these settings are about the same servers, so that it can go on under them.
+    /// Whether these settings are for the same servers, so that this state can be kept.
     pub fn serves(&self, plan: &plan::UpstreamSettings) -> bool {
         self.targets == plan.targets
     }
 
-    /// The settings as they are now. Each worker has its own copy for its requests.
+    /// The current settings. Each worker has its own copy for its requests.
     pub fn settings(&self) -> Arc<plan::UpstreamSettings> {
         copy(&self.settings)
     }
 
-    /// Goes on under these settings: servers, places taken and requests that wait stay.
+    /// Applies these settings. Servers, permits in use and queued requests are kept.
     pub fn change(self: &Arc<Self>, plan: &plan::UpstreamSettings) {
         let before = self.settings();
         if *before == *plan {
@@ -109,11 +109,11 @@ impl Backends {
         if mem::discriminant(&before.protocol) != mem::discriminant(&plan.protocol) {
             self.forget_protocols();
         }
-        // There may be more places now.
+        // There may be more permits now.
         self.dispatch();
     }
 
-    /// Another protocol is spoken to the servers from now on.
+    /// Forgets the protocols of the servers, because another one is spoken from now on.
     fn forget_protocols(&self) {
         for server in self.servers().iter() {
             server.protocol.forget();
@@ -123,7 +123,8 @@ impl Backends {
         }
     }
 
-    /// Only requests that have begun use it now: its servers are no part of the metrics any more.
+    /// Marks the application as replaced. Only requests that have begun still use it, and its servers are removed from
+    /// the metrics.
     pub fn retire(&self) {
         let servers = lock(&self.servers);
         if !self.is_retired.swap(true, Ordering::Relaxed) {
@@ -131,19 +132,19 @@ impl Backends {
         }
     }
 
-    /// Changes when [`servers`](Self::servers) does.
+    /// Changes whenever [`servers`](Self::servers) changes.
     pub(in crate::upstream) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// The servers that are known now.
+    /// The servers that are currently known.
     pub(in crate::upstream) fn servers(&self) -> Arc<[Arc<UpstreamServer>]> {
         copy(&self.servers)
     }
 
-    /// A connection to a server could not be opened: it is away until it can.
+    /// Marks a server unavailable after a failed connect, until a connection can be opened again.
     pub(in crate::upstream) fn on_refused(&self, server: &UpstreamServer, error: &Error) {
-        // A lack of descriptors here says nothing about the server.
+        // A shortage of descriptors in this process says nothing about the server.
         if error.kind() == FailureKind::DescriptorsExhausted {
             return;
         }
@@ -155,8 +156,8 @@ impl Backends {
         self.name_doubtful.notify_one();
     }
 
-    /// A server accepted a connection and closed it without an answer. One that does so again and again
-    /// is left alone for a while, unless it is the last one.
+    /// Records that a server closed an accepted connection without a response. After repeated failures the server is
+    /// ejected for a while, unless it is the last one.
     pub(in crate::upstream) fn on_failed(&self, server: &UpstreamServer, error: &Error) {
         let is_enough = server.on_failure();
         let has_others =
@@ -166,30 +167,30 @@ impl Backends {
         }
     }
 
-    /// Whether any server is in use.
+    /// Whether any server is available.
     pub(in crate::upstream) fn is_any_available(&self) -> bool {
         self.servers().iter().any(|server| server.is_available())
     }
 
-    /// Whether no name server has said anything yet.
+    /// Whether no name server has responded yet.
     pub(super) fn is_unknown(&self) -> bool {
         self.servers().is_empty() && copy(&self.unresolved).is_none()
     }
 
-    /// Somebody waits for servers that are away.
+    /// Shortens the pauses of unavailable servers, because a request waits for them.
     pub(super) fn retry_soon(&self) {
         self.servers().iter().for_each(|server| server.retry_soon());
         self.server_lost.notify_one();
         self.name_doubtful.notify_one();
     }
 
-    /// Why no server is there, if none is.
+    /// Why no server is available, if none is.
     pub(super) fn unavailable_error(&self) -> Option<Error> {
         let servers = self.servers();
         if servers.iter().any(|server| server.is_available()) {
             return None;
         }
-        // One that speaks the other protocol is not waited for; another may be worth it.
+        // No request waits for a server that speaks the other protocol. Another server may be worth the wait.
         let failures = servers.iter().filter_map(|server| server.failure());
         let failure = failures.min_by_key(OutageCause::is_other_protocol);
         let failure = failure.or_else(|| copy(&self.unresolved));
@@ -199,14 +200,14 @@ impl Backends {
         ))
     }
 
-    /// Takes a server out of use; `false` if it was already, or is none of ours any more.
+    /// Marks a server unavailable. Returns `false` if it was already, or is no longer one of these servers.
     pub(super) fn mark_unavailable(
         &self,
         server: &UpstreamServer,
         error: &Error,
         ejections: bool,
     ) -> bool {
-        // Locked, so that one that a name has lost meanwhile, with requests under way, is not counted.
+        // Locked, so that a server that was removed from its name's addresses during a request is not counted.
         let servers = lock(&self.servers);
         if !is_among(&servers, server) || !server.mark_unavailable(error.into(), ejections) {
             return false;
@@ -222,7 +223,7 @@ impl Backends {
         true
     }
 
-    /// Puts a server to use again.
+    /// Marks a server available again.
     pub(super) fn mark_available(&self, server: &UpstreamServer) {
         let servers = lock(&self.servers);
         if !is_among(&servers, server) || !server.mark_available() {
@@ -236,7 +237,7 @@ impl Backends {
         server.log_return();
     }
 
-    /// Makes these addresses the servers; those that stay keep what is known of them.
+    /// Replaces the servers by these addresses. Servers that stay keep their state.
     pub(super) fn replace(&self, addresses: Vec<ServerAddress>) {
         let mut servers = lock(&self.servers);
         let mut next: Vec<Arc<UpstreamServer>> = Vec::with_capacity(addresses.len());
@@ -262,7 +263,7 @@ impl Backends {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
-    /// Asked under the lock of the servers only.
+    /// Call this only with the lock on `servers` held.
     fn is_counted(&self) -> bool {
         !self.is_retired.load(Ordering::Relaxed)
     }
@@ -289,7 +290,7 @@ fn is_among(servers: &[Arc<UpstreamServer>], server: &UpstreamServer) -> bool {
     servers.iter().any(|known| known.id == server.id)
 }
 
-/// A target that no name server has to be asked for.
+/// Returns the address of a target that needs no name server.
 pub(super) fn known_address(target: &UpstreamTarget) -> Option<ServerAddress> {
     match target {
         UpstreamTarget::Unix(path) => Some(ServerAddress::Unix(path.clone())),
@@ -316,7 +317,7 @@ mod tests {
         backends.replace(vec![first.clone()]);
         let old = Arc::clone(&backends.servers()[0]);
         backends.replace(vec![second]);
-        // A request that was on its way there.
+        // A request that was still being sent there.
         backends.on_refused(&old, &error);
         (0..3).for_each(|_| backends.on_failed(&old, &error));
         assert_eq!(now(), [1, 0]);
@@ -324,10 +325,10 @@ mod tests {
         backends.on_refused(&new, &error);
         assert_eq!(now(), [0, 1]);
         backends.replace(vec![first]);
-        // It was being tried.
+        // A probe of this server was under way.
         backends.mark_available(&new);
         assert_eq!(now(), [1, 0]);
-        // Other settings have taken its place, and its last requests go on.
+        // Other settings have replaced it, and its last requests continue.
         backends.retire();
         backends.retire();
         assert_eq!(now(), [0, 0]);

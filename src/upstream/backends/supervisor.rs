@@ -1,6 +1,6 @@
-//! What is done about the servers beside all requests: names are looked up, servers that are away are
-//! tried, and well ones are asked now and then. One of these runs for each application, so that a
-//! restart is met by one prober and not by a storm.
+//! Maintains the servers, independently of requests: it resolves names, retries unavailable servers, and probes
+//! available ones from time to time. There is one supervisor for each application. After a restart, the server
+//! therefore gets the connections of one prober and not of all workers.
 
 use std::{
     io,
@@ -26,13 +26,13 @@ use crate::{
     upstream::{connect::connect, probe},
 };
 
-/// How long the answer of a name server is used: container DNS changes at every deployment.
+/// How long the response of a name server is used. Container DNS changes at each deployment.
 const FRESH: Duration = Duration::from_secs(10);
 /// How long a name server may take.
 const LOOKUP: Duration = Duration::from_secs(5);
-/// The pause between two questions for a name that has no answer, or a doubtful one.
+/// The pause between two queries for a name without addresses, or with addresses in doubt.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
-/// The same while requests wait for the first address.
+/// The same pause while requests wait for the first address.
 const ASK_EAGERLY: Duration = Duration::from_millis(100);
 /// The longest pause while no address is known.
 const ASK_CALMLY: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ const ASK_CALMLY: Duration = Duration::from_secs(1);
 // === impl Backends ===
 
 impl Backends {
-    /// Keeps the servers known and in use; runs for ever.
+    /// Keeps the list of servers and their state up to date; runs for ever.
     pub async fn supervise(self: Arc<Self>) {
         tokio::join!(
             self.refresh_names(),
@@ -50,7 +50,7 @@ impl Backends {
         );
     }
 
-    /// Looks names up: at once, on a schedule, and when a connection has failed.
+    /// Resolves names: at once, on a schedule, and after a failed connection.
     async fn refresh_names(self: &Arc<Self>) {
         if self.targets.iter().all(|target| known_address(target).is_some()) {
             return;
@@ -62,9 +62,10 @@ impl Backends {
             let is_unknown = self.servers().is_empty();
             let longest = if is_unknown { ASK_CALMLY } else { FRESH };
             pause = if has_all { FRESH } else { (pause * 2).min(longest) };
-            // Not more often, however many connections fail.
+            // Limits the rate, however many connections fail.
             sleep(if is_unknown { ASK_EAGERLY } else { ASK_AGAIN }).await;
-            // Whoever waits for a name is no further notice: it is asked for again and again.
+            // A request that waits for a name is not a new reason to ask, because the name is queried repeatedly
+            // anyway.
             if !(is_unknown && self.has_waiters()) {
                 let _ = timeout(pause, self.name_doubtful.notified()).await;
             }
@@ -75,11 +76,12 @@ impl Backends {
         self.waiting.load(Ordering::SeqCst) > 0
     }
 
-    /// Whether every name has an answer. `known` are the last good ones, in the order of the targets.
+    /// Resolves all names. Returns whether each has an answer. `known` holds the last good answers, in the order of the
+    /// targets.
     async fn look_up(self: &Arc<Self>, known: &mut [Vec<ServerAddress>]) -> bool {
         let before = self.servers();
-        // The other family of a name is the same server over again, and would count twice: it is for
-        // names of which no address of the first can be reached.
+        // Addresses of the other family belong to the same server and would count twice. They are used only for names
+        // that cannot be reached at any address of the first family.
         let is_first_choice =
             |address: &ServerAddress| !matches!(address, ServerAddress::Tcp(a) if a.is_ipv6());
         let wants_all = !before.is_empty()
@@ -100,7 +102,7 @@ impl Backends {
                     tracing::debug!(%error, host, "the application's name has no address");
                     let error = Error::io(FailureKind::UpstreamUnresolved, error);
                     *lock(&self.unresolved) = Some(OutageCause::from(&error));
-                    // The last good answer is better than none, and other names may have theirs.
+                    // The last good answer is kept, and other names may have new ones.
                     has_all = false;
                 }
             }
@@ -117,7 +119,7 @@ impl Backends {
         has_all
     }
 
-    /// Tries servers that are away until they are back.
+    /// Retries unavailable servers until they are available.
     async fn probe_unavailable(self: &Arc<Self>) {
         let mut attempts = JoinSet::new();
         loop {
@@ -129,7 +131,7 @@ impl Backends {
             };
             tokio::select! {
                 () = sleep_until(next.into()) => {}
-                // Another has gone away, or somebody waits now: the pauses may be shorter.
+                // Another server became unavailable, or a request waits now, so the pauses may be shorter.
                 () = self.server_lost.notified() => continue,
             }
             let now = Instant::now();
@@ -155,7 +157,7 @@ impl Backends {
             Err(error) => {
                 let is_urgent = self.waiting.load(Ordering::SeqCst) > 0;
                 server.extend_outage(OutageCause::from(&error), is_urgent);
-                // It may have gone again too soon after the last time to be logged then.
+                // The last log entry may be so recent that this outage was not logged when it began.
                 server.log_outage(&error);
                 self.name_doubtful.notify_one();
             }
@@ -167,7 +169,7 @@ impl Backends {
         self.dispatch();
     }
 
-    /// Asks every server how it is, if the settings say so.
+    /// Probes each server, if the settings say so.
     async fn probe_all(self: &Arc<Self>) {
         loop {
             let settings = self.settings();
@@ -175,13 +177,13 @@ impl Backends {
                 self.changed.notified().await;
                 continue;
             };
-            // Others are read again, and count from now on.
+            // Read the new settings; the interval starts again.
             if timeout(plan.interval, self.changed.notified()).await.is_ok() {
                 continue;
             }
             for server in self.servers().iter() {
                 match probe::ask(&server.address, &settings, plan.path.as_deref()).await {
-                    // That it accepts connections is known; `probe_unavailable` asks for more.
+                    // It is known that the server accepts connections. `probe_unavailable` checks its protocol.
                     Ok(()) if server.speaks_other() => {}
                     Ok(()) => self.on_reachable(server),
                     Err(error) => {
@@ -190,10 +192,11 @@ impl Backends {
                         }
                         let servers = self.servers();
                         let mut others = servers.iter().filter(|other| other.id != server.id);
-                        // A bad answer of the last one is better than none.
+                        // A bad response of the last server is better than none.
                         let may_leave =
                             error.is_unsent() || others.any(|other| other.is_available());
-                        // One that refuses is tried as ever: whoever waits for it is not to wait longer.
+                        // A server that refuses connections is retried on its usual schedule, so that requests do not
+                        // wait longer for it.
                         if may_leave && self.mark_unavailable(server, &error, !error.is_unsent()) {
                             self.server_lost.notify_one();
                         }
@@ -215,8 +218,8 @@ async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(found)
 }
 
-/// The addresses of one family, of IPv4 if there are any; or of both. In an order of their own: name
-/// servers shuffle.
+/// Returns the addresses of one family, IPv4 if there are any, or of both. They are sorted, because name servers change
+/// the order.
 fn single_family(mut found: Vec<SocketAddr>, wants_all: bool) -> impl Iterator<Item = SocketAddr> {
     found.sort_unstable();
     let has_v4 = found.iter().any(SocketAddr::is_ipv4);

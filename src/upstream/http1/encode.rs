@@ -1,4 +1,4 @@
-//! Writes a request's head.
+//! Encodes the head of a request.
 
 use bytes::{BufMut, BytesMut};
 
@@ -32,7 +32,7 @@ pub(in crate::upstream) fn encode(
         }
         RequestFraming::Chunked => out.put_slice(b"transfer-encoding: chunked\r\n"),
     }
-    // A request for another protocol brings its own `Connection`.
+    // A request for another protocol has its own `Connection` field.
     if !keep && !head.asks_upgrade() {
         out.put_slice(b"connection: close\r\n");
     }

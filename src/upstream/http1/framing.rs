@@ -1,4 +1,4 @@
-//! What a reply's head says about its body's end and its connection's.
+//! Derives from a response head where the body ends and whether the connection is kept.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use http::{HeaderName, Method, StatusCode};
 
 use crate::error::{Error, FailureKind};
 
-/// How the end of a reply's body is told (RFC 9112, 6.3).
+/// How the end of a response body is marked (RFC 9112, 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::upstream) enum BodyLength {
     None,
@@ -15,16 +15,16 @@ pub(in crate::upstream) enum BodyLength {
     UntilClose,
 }
 
-/// What the `Connection` fields say.
+/// The options in the `Connection` fields.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionOptions {
     pub(super) closes: bool,
     pub(super) announces_keep_alive: bool,
-    /// Fields that belong to the connection besides those that always do.
+    /// Hop-by-hop fields in addition to those that always are.
     pub(super) named: Vec<HeaderName>,
 }
 
-/// What the fields say about the body.
+/// The framing fields of a response.
 #[derive(Debug, Default)]
 pub(super) struct ResponseFraming {
     pub(super) length: Option<u64>,
@@ -34,7 +34,7 @@ pub(super) struct ResponseFraming {
 // === impl ConnectionOptions ===
 
 impl ConnectionOptions {
-    /// Takes what one of them says.
+    /// Adds the options of one field.
     pub(super) fn add(&mut self, value: &[u8]) {
         for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
             if option.eq_ignore_ascii_case(b"close") {
@@ -51,12 +51,12 @@ impl ConnectionOptions {
 // === impl ResponseFraming ===
 
 impl ResponseFraming {
-    /// Repeated lengths must agree (RFC 9112, 6.3).
+    /// Adds a `Content-Length`. Repeated lengths must be equal (RFC 9112, 6.3).
     pub(super) fn add_length(&mut self, value: &[u8]) -> Result<(), Error> {
         let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
         let number = std::str::from_utf8(value).ok().filter(|_| digits);
         let number = number.and_then(|digits| digits.parse::<u64>().ok());
-        // Larger numbers are negative to some clients, and nobody has as much to send.
+        // Some clients read larger numbers as negative, and nobody has as much to send.
         let Some(length) = number.filter(|&length| length <= u64::MAX >> 1) else {
             return Err(garbage("its Content-Length is not a number below 2^63"));
         };
@@ -67,7 +67,7 @@ impl ResponseFraming {
         Ok(())
     }
 
-    /// `chunked` is the one coding that is understood, and it can be applied only once.
+    /// Adds a transfer coding. Only `chunked` is supported, and it may be applied only once.
     pub(super) fn add_coding(&mut self, value: &[u8]) -> Result<(), Error> {
         if self.chunked || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
             return Err(garbage("it has another transfer coding than chunked"));
@@ -76,16 +76,16 @@ impl ResponseFraming {
         Ok(())
     }
 
-    /// Some servers send the body along with the answer to HEAD, or with a 204 or 304 (gunicorn
-    /// up to 23 does), often a moment later: the next request on that connection would take it for
-    /// its own answer.
+    /// Whether the server may send a body where none is allowed. Some servers send the body of a response to HEAD, or
+    /// of a 204 or 304 (gunicorn up to 23 does), often a moment later. The next request on the connection would take it
+    /// for its own response.
     pub(super) fn may_send_forbidden_body(&self, length: BodyLength, method: &Method) -> bool {
         let announces_none = !self.chunked && self.length == Some(0);
         let is_silent = !self.chunked && self.length.is_none() && method != Method::HEAD;
         length == BodyLength::None && !announces_none && !is_silent
     }
 
-    /// How the end of this reply's body is told.
+    /// Returns how the end of the response body is marked.
     pub(super) fn length(&self, status: StatusCode, method: &Method) -> BodyLength {
         let is_bodiless = status.is_informational()
             || status == StatusCode::NO_CONTENT
@@ -100,7 +100,7 @@ impl ResponseFraming {
     }
 }
 
-/// The application's response is not HTTP, or not in the way it has to be: says how.
+/// The error for a response that is not HTTP, or invalid; `what` says how.
 pub(in crate::upstream) fn garbage(what: &'static str) -> Error {
     Error::io(FailureKind::UpstreamInvalidResponse, io::Error::other(what))
 }

@@ -1,4 +1,4 @@
-//! The HTTP/1.1 codec: request heads to bytes, bytes to reply heads (RFC 9112).
+//! The HTTP/1.1 codec: encodes request heads and parses response heads (RFC 9112).
 
 mod encode;
 mod framing;

@@ -1,4 +1,4 @@
-//! Reads a reply's head: strictly enough that nobody downstream can read it differently.
+//! Parses the head of a response, so strictly that no recipient can read it differently.
 
 use std::{io, time::Duration};
 
@@ -19,68 +19,69 @@ use crate::{
     upstream::request::OnInterim,
 };
 
-/// Bytes of a reply's head, at the most; a load balancer cuts at 32 KiB.
+/// The most bytes of a response head. A load balancer limits heads to 32 KiB.
 pub(in crate::upstream) const HEAD_LIMIT: usize = 64 * 1024;
-/// Fields of a reply's head, at the most.
+/// The most fields of a response head.
 const FIELDS: usize = 1024;
-/// Interim responses before the final one, at the most: an application that sends no end of them is not at work.
+/// The most interim responses before the final one. An application that sends an endless series of them is not working.
 const INTERIM: usize = 1000;
 
-/// The head of a reply, its hop-by-hop fields already taken out.
+/// The head of a response without its hop-by-hop fields.
 #[derive(Debug)]
 pub(in crate::upstream) struct UpstreamResponseHead {
     pub(in crate::upstream) status: StatusCode,
-    /// Its reason phrase, if that is not the usual one of the status.
+    /// Its reason phrase, if it differs from the usual one of the status.
     pub(in crate::upstream) reason: Option<Bytes>,
     pub(in crate::upstream) fields: ResponseLines,
-    /// The names of trailers that may be passed on, if it announces any.
+    /// The names of the trailers that may be passed on, if it announces any.
     pub(in crate::upstream) announced: Option<HeaderValue>,
     /// Whether some of its fields are for the server in front of the application, and not for the client.
     pub(in crate::upstream) has_directives: bool,
     pub(in crate::upstream) length: BodyLength,
     /// Whether the application keeps the connection open.
     pub(in crate::upstream) keep: bool,
-    /// Whether it said so in as many words.
+    /// Whether it announces keep-alive explicitly.
     pub(in crate::upstream) announces_keep_alive: bool,
-    /// How long it keeps the connection open while that is unused, if it said so.
+    /// How long it keeps an idle connection open, if announced.
     pub(in crate::upstream) keeps: Option<Duration>,
-    /// Whether its body must not be waited for, however short it is.
+    /// Whether its body must be passed on at once, however short it is.
     pub(in crate::upstream) is_prompt: bool,
-    /// Whether it is a stream that ends when it likes.
+    /// Whether it is a stream without a definite end.
     pub(in crate::upstream) is_event_stream: bool,
-    /// Whether it names WebSocket as the protocol that it changes to.
+    /// Whether it names WebSocket as the protocol to switch to.
     names_websocket: bool,
 }
 
-/// How far the head of a reply was read.
+/// The progress of parsing a response head.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::upstream) struct ResponseHeadProgress {
-    /// Bytes of the buffer that were searched for its end.
+    /// Bytes of the buffer that were searched for the end of the head.
     pub(in crate::upstream) searched: usize,
-    /// Interim responses that came before it.
+    /// Interim responses before this one.
     pub(in crate::upstream) interim: usize,
 }
 
-/// What was asked, as far as it decides how the reply is to be read.
+/// The facts about the request that decide how its response is parsed.
 #[derive(Clone, Copy)]
 pub(in crate::upstream) struct RequestSummary<'a> {
     pub(in crate::upstream) method: &'a Method,
     pub(in crate::upstream) protocol: Protocol,
-    /// Whether WebSocket was asked for.
+    /// Whether the request asks for WebSocket.
     pub(in crate::upstream) upgrade: bool,
-    /// Gets interim responses, if somebody wants them.
+    /// Receives interim responses, if the sender wants them.
     pub(in crate::upstream) interim: Option<OnInterim<'a>>,
 }
 
-/// Takes a final reply's head from the buffer; `None` if it is not complete yet. Interim responses go to
-/// whoever asked (RFC 9110, 15.2), but for `100 Continue`, which is about this connection.
+/// Takes a final response head from the buffer. Returns `None` if it is incomplete. Interim responses are passed to
+/// `interim` (RFC 9110, 15.2), except `100 Continue`, which is for this connection only.
 pub(in crate::upstream) fn parse(
     input: &mut BytesMut,
     progress: &mut ResponseHeadProgress,
     asked: RequestSummary<'_>,
 ) -> Result<Option<UpstreamResponseHead>, Error> {
     loop {
-        // Before its end is looked for, so that a head in one piece is read as one that comes in several.
+        // Checked before the end of the head is searched, so that the result does not depend on how many pieces it
+        // arrives in.
         if !looks_like_http(input) {
             return Err(garbage("it is not HTTP"));
         }
@@ -98,7 +99,7 @@ pub(in crate::upstream) fn parse(
         let head = parse_head(input.get(..end).unwrap_or_default(), asked.method)?;
         input.advance(end);
         match head.status.as_u16() {
-            // Whatever becomes of it, the connection speaks no HTTP any more.
+            // Whatever the result, the connection speaks no HTTP any more.
             101 if asked.upgrade && head.names_websocket => {
                 return Ok(Some(UpstreamResponseHead {
                     keep: false,
@@ -122,7 +123,7 @@ pub(in crate::upstream) fn parse(
     }
 }
 
-/// Where the head's empty line ends. A bare LF is taken for CRLF (RFC 9112, 2.2).
+/// Returns the end of the head's empty line. A bare LF is accepted as CRLF (RFC 9112, 2.2).
 pub(in crate::upstream) fn head_end(input: &[u8], from: usize) -> Option<usize> {
     let searched = input.get(from..)?;
     memchr::memchr_iter(b'\n', searched).map(|at| from + at + 1).find_map(|line| {
@@ -134,7 +135,7 @@ pub(in crate::upstream) fn head_end(input: &[u8], from: usize) -> Option<usize> 
     })
 }
 
-/// Tells an application that talks something else at its first bytes, instead of waiting.
+/// Detects an application that speaks another protocol from its first bytes, instead of waiting.
 fn looks_like_http(input: &[u8]) -> bool {
     b"HTTP/1.".iter().zip(input).all(|(expected, byte)| expected == byte)
 }
@@ -143,7 +144,7 @@ fn looks_like_http(input: &[u8]) -> bool {
 fn parse_head(head: &[u8], method: &Method) -> Result<UpstreamResponseHead, Error> {
     let (line, lines) = response_head::split(head)
         .ok_or_else(|| garbage("its status line or a header field is malformed"))?;
-    // Others mean nothing to clients and caches (RFC 9110, 15).
+    // Other codes have no meaning for clients and caches (RFC 9110, 15).
     let code = Some(line.code).filter(|code| (100..600).contains(code));
     let status = code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or_else(|| garbage("its status is not between 100 and 599"))?;
@@ -165,7 +166,7 @@ fn parse_head(head: &[u8], method: &Method) -> Result<UpstreamResponseHead, Erro
         let known = FieldName::of(name);
         match known {
             FieldName::ContentLength => {
-                // One that is repeated goes on once (RFC 9110, 8.6).
+                // A repeated field is passed on once (RFC 9110, 8.6).
                 framing.add_length(value)?;
                 continue;
             }
@@ -187,8 +188,8 @@ fn parse_head(head: &[u8], method: &Method) -> Result<UpstreamResponseHead, Erro
     }
 
     let length = framing.length(status, method);
-    // A reply without a body may still tell the length it would have (HEAD, 304), but not a 204
-    // (RFC 9110, 8.6).
+    // A response without a body may announce the length that the body would have (HEAD, 304), but a 204 may not (RFC
+    // 9110, 8.6).
     if let Some(length) = framing.length
         && !framing.chunked
         && status != StatusCode::NO_CONTENT
@@ -204,8 +205,8 @@ fn parse_head(head: &[u8], method: &Method) -> Result<UpstreamResponseHead, Erro
         BodyLength::Chunked => trailers::announced(&announced),
         BodyLength::None | BodyLength::Exact(_) | BodyLength::UntilClose => None,
     };
-    // Both framings in one reply, or chunks in HTTP/1.0, which has none: the connection is not to be trusted with
-    // another (RFC 9112, 6.1).
+    // Both framings in one response, or chunks in HTTP/1.0, which has none: the connection must not be reused (RFC
+    // 9112, 6.1).
     let ambiguous = framing.chunked && (framing.length.is_some() || !line.is_http11);
     let is_persistent = line.is_http11 || connection.announces_keep_alive;
     let keep = is_persistent
@@ -230,8 +231,7 @@ fn parse_head(head: &[u8], method: &Method) -> Result<UpstreamResponseHead, Erro
     })
 }
 
-/// The time that `Keep-Alive: timeout=5, max=100` promises (RFC 2068, 19.7.1.1, and what servers make
-/// of it).
+/// Returns the time in `Keep-Alive: timeout=5, max=100` (RFC 2068, 19.7.1.1, and the practice of servers).
 fn keep_alive(value: &[u8]) -> Option<Duration> {
     let mut parameters = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
     let seconds = parameters.find_map(|parameter| parameter.strip_prefix(b"timeout="))?;
@@ -244,15 +244,15 @@ fn is_events(media_type: &[u8]) -> bool {
     essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }
 
-/// Whether a field is for the server in front of the application: no client gets it.
+/// Whether a field is for the server in front of the application. No client gets it.
 fn is_directive(name: &[u8]) -> bool {
     const PREFIX: &[u8] = b"x-accel-";
     name.eq_ignore_ascii_case(b"x-sendfile")
         || name.get(..PREFIX.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(PREFIX))
 }
 
-/// Whether each byte is to go on when it comes; or whether another body is sent in place of this one:
-/// some applications announce that one's length here, and then send nothing (django-sendfile2).
+/// Whether this field requires that each byte is passed on when it arrives. This also holds if another body replaces
+/// this one: some applications announce the length of the other body here, and then send nothing (django-sendfile2).
 fn makes_prompt(name: &[u8], value: &[u8]) -> bool {
     if name.eq_ignore_ascii_case(b"x-accel-buffering") {
         return value.eq_ignore_ascii_case(b"no");
@@ -313,7 +313,7 @@ mod tests {
                 Chunked,
                 false,
             ),
-            // HTTP/1.0 knows no chunks.
+            // HTTP/1.0 has no chunks.
             (
                 "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n",
                 200,
@@ -346,7 +346,7 @@ mod tests {
             "SSH-2.0-OpenSSH\r\n",
             "<html>",
             "HTTP/2.0 200 OK\r\n\r\n",
-            // Byte by byte it was always refused.
+            // Byte by byte, this was always refused.
             "\r\nHTTP/1.1 204 No Content\r\n\r\n",
             "HTTP/1.1 100 Continue\r\n\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
             "HTTP/1.1 abc OK\r\n\r\n",

@@ -1,5 +1,5 @@
-//! Sends one request to the application and gives its reply: a place, a connection, an attempt, and
-//! another one where that is safe.
+//! Sends one request to the application and returns its response. This takes a permit, a connection, and an attempt,
+//! and more attempts where that is safe.
 
 mod retry;
 mod retry_state;
@@ -40,14 +40,14 @@ use crate::{
     telemetry::WorkerMetrics,
 };
 
-/// A body up to this size is read before the reply goes on: one write to the client instead of
-/// two, and the connection is free at once.
+/// A body up to this size is read before the response is passed on. The client then gets one write instead of two, and
+/// the connection is free at once.
 const SHORT: u64 = 64 * 1024;
 
-/// The application, as one worker sees it.
+/// The application as one worker sees it.
 #[derive(Debug)]
 pub struct UpstreamClient {
-    /// As its requests began with: those of the fleet may have changed since.
+    /// The settings with which its requests began. Those of [`Backends`] may have changed since.
     plan: plan::UpstreamSettings,
     backends: Arc<Backends>,
     pools: Rc<WorkerPools>,
@@ -55,32 +55,32 @@ pub struct UpstreamClient {
     metrics: Arc<WorkerMetrics>,
 }
 
-/// An answer of the application.
+/// A response of the application.
 #[derive(Debug)]
 pub struct UpstreamResponse {
     pub status: StatusCode,
-    /// Its reason phrase, if that is not the usual one of the status.
+    /// Its reason phrase, if it differs from the usual one of the status.
     pub reason: Option<Bytes>,
     /// Without hop-by-hop fields.
     pub fields: ResponseLines,
-    /// The names of trailers that its body may have, if it announces any.
+    /// The names of the trailers that its body may have, if it announces any.
     pub announced: Option<HeaderValue>,
     /// Whether some of its fields are for the server in front of the application, and not for the client.
     pub has_directives: bool,
     pub body: Body,
-    /// From the start of the attempt that was answered to the head of the answer.
+    /// The time from the start of the successful attempt to the head of the response.
     pub first_byte: Duration,
-    /// Whether its body must go on as it comes: each byte, however few.
+    /// Whether each byte of the body must be passed on when it arrives.
     pub is_prompt: bool,
-    /// With status 101: the connection, which speaks WebSocket from now on.
+    /// For status 101: the connection, which speaks WebSocket from now on.
     pub upgraded: Option<UpgradedStream>,
 }
 
 // === impl UpstreamClient ===
 
 impl UpstreamClient {
-    /// Opens no connection yet. Until it is dropped, tasks on this worker's thread close connections that
-    /// have been unused for too long, and see to requests whose clients have left.
+    /// Creates the client without opening a connection. Until it is dropped, tasks on this worker's thread close
+    /// connections that were idle for too long, and handle requests of disconnected clients.
     pub fn start(
         plan: &plan::UpstreamSettings,
         backends: &Arc<Backends>,
@@ -92,17 +92,17 @@ impl UpstreamClient {
         Rc::new(Self { plan, backends: Arc::clone(backends), pools, detached, metrics })
     }
 
-    /// Whether it is what this would start: the same servers under the same settings.
+    /// Whether this equals the client that [`start`](Self::start) would create: the same servers with equal settings.
     pub fn is_like(&self, plan: &plan::UpstreamSettings, backends: &Arc<Backends>) -> bool {
         Arc::ptr_eq(&self.backends, backends) && self.plan == *plan
     }
 
-    /// Whether it can be sent a body whose length nobody knows.
+    /// Whether the application accepts a body of unknown length.
     pub fn takes_chunks(&self) -> bool {
         self.plan.protocol == Protocol::Http1
     }
 
-    /// Sends a request and waits for the head of its reply.
+    /// Sends a request and waits for the head of its response.
     pub async fn send(
         &self,
         head: &UpstreamRequestHead<'_>,
@@ -111,7 +111,7 @@ impl UpstreamClient {
         notes: SendNotes<'_>,
     ) -> Result<UpstreamResponse, Error> {
         let since = Instant::now();
-        // Before anything else: one that is too large for its server needs no place.
+        // Encoded first: a request that is too large for its server needs no permit.
         let packet = self.packet(head, framing)?;
         let mut upload = RequestUpload::new(body, framing);
         let (mut retry, host) = (RetryState::begin(since), head.origin.host);
@@ -120,7 +120,7 @@ impl UpstreamClient {
                 Some(permit) => permit,
                 None => self.acquire_permit(since, notes.waited).await?,
             };
-            // The clock is read again only if something was waited for.
+            // The clock is read again only if there was a wait.
             let is_first = std::mem::replace(&mut retry.is_first, false);
             let begin =
                 if is_first && notes.waited.get().is_none() { since } else { Instant::now() };
@@ -128,7 +128,7 @@ impl UpstreamClient {
                 server.replace(Some(ServedBy(Arc::clone(permit.server()))));
             }
             let is_repeatable = head.method.is_idempotent() && upload.is_repeatable();
-            // A request that can't be repeated must not meet a connection that is being closed.
+            // A request that cannot be repeated must not get a connection that is being closed.
             let may_reuse = retry.may_reuse() && (is_repeatable || permit.pool().is_proven());
             let (permit, connection) = self.connection(permit, may_reuse, begin).await?;
             let mut connection = match connection {
@@ -145,9 +145,9 @@ impl UpstreamClient {
                     http1::encode(&mut connection.output, head, framing, keep);
                 }
             }
-            // The time to connect is not the application's.
+            // The time to connect does not count as time of the application.
             let begin = if connection.is_reused { begin } else { Instant::now() };
-            // Until an application has answered there.
+            // Only until an application has responded there.
             let unproven =
                 (!permit.server().protocol.is_proven()).then(|| Arc::clone(permit.server()));
             let attempt = self.attempt(head, connection, upload, (permit, begin));
@@ -160,7 +160,7 @@ impl UpstreamClient {
                     match Box::pin(run).await {
                         Ok(result) => result,
                         Err(error) => {
-                            // Nobody goes on waiting for it.
+                            // Nobody waits for it any more.
                             drop(watched.into_attempt());
                             return Err(error);
                         }
@@ -193,7 +193,7 @@ impl UpstreamClient {
         }
     }
 
-    /// The head of a request as a uwsgi packet, if that is spoken.
+    /// Encodes the head of a request as a uwsgi packet, if the protocol is uwsgi.
     fn packet(
         &self,
         head: &UpstreamRequestHead<'_>,
@@ -206,7 +206,7 @@ impl UpstreamClient {
         Ok(Some(packet))
     }
 
-    /// A request that is ready to be written.
+    /// Creates an attempt that is ready to be written.
     fn attempt(
         &self,
         head: &UpstreamRequestHead<'_>,
@@ -228,7 +228,7 @@ impl UpstreamClient {
         }
     }
 
-    /// A place at the application, at once or in its turn.
+    /// Acquires a permit, at once or after a wait in the queue.
     async fn acquire_permit(
         &self,
         since: Instant,
@@ -252,7 +252,8 @@ impl UpstreamClient {
         Ok(RequestPermit::new(server_permit, pool, &self.metrics))
     }
 
-    /// A kept connection if allowed and there is one, else a new one. The permit is given back.
+    /// Returns an idle connection if that is allowed and there is one, or else a new connection. The permit is returned
+    /// with it.
     async fn connection(
         &self,
         permit: RequestPermit,
@@ -280,7 +281,7 @@ impl UpstreamClient {
         attempt: Attempt,
         mut head: UpstreamResponseHead,
     ) -> Result<UpstreamResponse, Error> {
-        // gunicorn says that it keeps the connection, finds too much left on it, and closes it under the
+        // gunicorn announces that it keeps the connection, finds too many unread bytes on it, and closes it under the
         // next request.
         head.keep &= !attempt.upload.is_long() || head.status.is_success();
         if attempt.connection.is_reused || head.announces_keep_alive {
@@ -310,7 +311,7 @@ impl UpstreamClient {
         Ok(UpstreamResponse::new(head, body, first_byte))
     }
 
-    /// The connection changes to another protocol: it is no request any more, and takes no place.
+    /// Switches the connection to another protocol. It no longer counts as a request and holds no permit.
     fn switched(
         &self,
         attempt: Attempt,

@@ -1,5 +1,5 @@
-//! What happens to a request whose attempt has failed: whether the application can have acted on it, and so
-//! whether it is sent again (docs/application.md has the table).
+//! Decides about a request after its attempt has failed: whether the application may have acted on it, and therefore
+//! whether it is retried (docs/application.md has the table).
 
 use std::{
     sync::Arc,
@@ -24,13 +24,14 @@ use crate::{
     },
 };
 
-/// A worker that leaves is outlasted for so long also where nobody waits for an application that is away.
+/// While a worker of the application stops, requests are retried at least this long, even if `wait` for an unavailable
+/// application is shorter.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
 
 // === impl UpstreamClient ===
 
 impl UpstreamClient {
-    /// Decides whether a request goes on for which no connection could be opened.
+    /// Decides whether to continue with a request after no connection could be opened.
     pub(super) fn after_refusal(
         &self,
         server: &Arc<UpstreamServer>,
@@ -44,7 +45,7 @@ impl UpstreamClient {
         if has_others || self.may_wait(retry.since, &error) { Ok(()) } else { Err(error) }
     }
 
-    /// Decides whether a request that has got no answer is sent once more. Gives what is to be sent then.
+    /// Decides whether to retry a request that got no response. Returns the request to send again.
     pub(super) async fn after_failure(
         &self,
         attempt: Attempt,
@@ -71,7 +72,8 @@ impl UpstreamClient {
             self.backends.on_failed(permit.server(), &error);
             false
         } else if !upload.has_body() && was_reset(&connection, stage).await {
-            // All of it had to be read before anybody worked on it: it has not ended its worker.
+            // A server acts on such a request only after it has read all of it. The request was not read, so it cannot
+            // have crashed its worker.
             let goes_on = retry.since.elapsed() < self.reset_retry_time()
                 && retry.wait_for_reset_server().await;
             if !goes_on {
@@ -80,7 +82,7 @@ impl UpstreamClient {
             retry.kept = Some(permit);
             goes_on
         } else {
-            // This very request may have ended its worker.
+            // This request itself may have crashed its worker.
             self.backends.on_failed(permit.server(), &error);
             retry.count() && self.is_dead(permit.server()).await
         };
@@ -97,13 +99,13 @@ impl UpstreamClient {
             && since.elapsed() < self.plan.admission.wait
     }
 
-    /// For how long a request is sent again that met resets.
+    /// How long a request is retried after resets.
     fn reset_retry_time(&self) -> Duration {
         self.plan.admission.wait.max(LEAST_WAIT)
     }
 
-    /// Whether a server that broke off a request has gone altogether. Then the request has not ended it,
-    /// but was ended with it, and may be sent again if it is safe.
+    /// Whether a server that aborted a request is gone altogether. Then the request did not crash it but was aborted
+    /// with it, and may be retried if it is safe.
     async fn is_dead(&self, server: &UpstreamServer) -> bool {
         for pause in RETRY_BACKOFF {
             sleep(pause).await;
@@ -119,7 +121,7 @@ impl UpstreamClient {
 /// Whether a connection was closed before the request on it was read.
 async fn was_reset(connection: &UpstreamConnection, stage: FailureStage) -> bool {
     if stage == FailureStage::Closed {
-        // If the end came before the request, the reset that answers the request comes behind it.
+        // If the connection ended before the request arrived, the reset in reply to the request follows later.
         sleep(FIRST_RETRY_BACKOFF).await;
         return connection.is_reset();
     }

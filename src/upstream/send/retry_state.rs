@@ -1,4 +1,4 @@
-//! What was tried for one request, and how often more may be.
+//! Counts the attempts for one request and limits the retries.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use tokio::time::sleep;
 
 use crate::upstream::permit::RequestPermit;
 
-/// A request that the application may have seen is sent again at most so often.
+/// The most retries of a request that the application may have seen.
 const RETRIES: u32 = 2;
-/// A server that dies closes its connections a moment before it stops to accept new ones.
+/// A server that stops closes its connections shortly before it stops accepting new ones.
 pub(super) const FIRST_RETRY_BACKOFF: Duration = Duration::from_millis(20);
-/// The moment takes until the last of its processes was ended, which a busy machine gets to late:
-/// pauses before each look.
+/// The pauses before each check whether the server still accepts connections. It does so until its last process has
+/// ended, which takes longer on a busy machine.
 pub(super) const RETRY_BACKOFF: [Duration; 4] = [
     FIRST_RETRY_BACKOFF,
     Duration::from_millis(40),
@@ -19,16 +19,16 @@ pub(super) const RETRY_BACKOFF: [Duration; 4] = [
     Duration::from_millis(160),
 ];
 
-/// What was tried for a request so far.
+/// The attempts for a request so far.
 pub(super) struct RetryState {
     pub(super) since: Instant,
-    /// Whether nothing was.
+    /// Whether there was no attempt yet.
     pub(super) is_first: bool,
     pub(super) refusals: usize,
     retries: u32,
-    /// Connections that were reset before anybody had read it.
+    /// The number of connections that were reset before the request was read.
     resets: usize,
-    /// The place that it keeps for the next time.
+    /// The permit that is kept for the next attempt.
     pub(super) kept: Option<RequestPermit>,
 }
 
@@ -39,19 +39,19 @@ impl RetryState {
         Self { since, is_first: true, refusals: 0, retries: 0, resets: 0, kept: None }
     }
 
-    /// Whether a kept connection may be tried: one was closed already if not.
+    /// Whether an idle connection may be tried: only if no earlier attempt met a closed one.
     pub(super) fn may_reuse(&self) -> bool {
         self.retries == 0 && self.resets == 0
     }
 
-    /// Whether a request that the application may have seen can be sent again.
+    /// Counts a retry of a request that the application may have seen. Returns whether it is allowed.
     pub(super) fn count(&mut self) -> bool {
         self.retries += 1;
         self.retries <= RETRIES
     }
 
-    /// Waits a moment for a worker that leaves with connections which it has accepted and not read, and for
-    /// the next such. `false` when they are no end.
+    /// Waits a short time for a server process that stops, and has accepted connections without reading them. Returns
+    /// `false` after too many resets.
     pub(super) async fn wait_for_reset_server(&mut self) -> bool {
         let Some(&pause) = RETRY_BACKOFF.get(self.resets) else { return false };
         self.resets += 1;

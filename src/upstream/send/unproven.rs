@@ -1,5 +1,6 @@
-//! A request at a server that has not shown yet that it speaks the protocol that is set: what looks as if it did not
-//! has the server asked in the other one (`backends/protocol`), and a mismatch is what the request fails with.
+//! Sends a request to a server that has not yet shown that it speaks the configured protocol. If its behaviour suggests
+//! another protocol, the server is probed in that one (`backends/protocol`). If the probe confirms the mismatch, the
+//! request fails with it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,19 +20,19 @@ use crate::{
     },
 };
 
-/// A server that is silent for so long is under suspicion, and so often while it stays silent. Many applications need
-/// a second or two for the first request of a process.
+/// If a server is silent for this long, it is probed, and again after each such time. Many applications need a second
+/// or two for the first request of a process.
 const SILENCE: Duration = Duration::from_secs(3);
-/// How long the error of a failed request waits for the result.
+/// How long the error of a failed request waits for the result of the probe.
 const PATIENCE: Duration = Duration::from_millis(2500);
-/// How long an error that the server has sent waits: it may well be the application's.
+/// How long an error response of the server waits for it, because it is often the application's own.
 const SHORT_PATIENCE: Duration = Duration::from_secs(1);
 
 // === impl UpstreamClient ===
 
 impl UpstreamClient {
-    /// Waits for the head of the answer as [`WatchedAttempt::run`] does, unless the server turns out to speak the other
-    /// protocol.
+    /// Waits for the head of the response like [`WatchedAttempt::run`]. Fails if the server turns out to speak the
+    /// other protocol.
     pub(super) async fn run_unproven(
         &self,
         watched: &mut WatchedAttempt,
@@ -51,8 +52,8 @@ impl UpstreamClient {
         }
     }
 
-    /// Looks whether the answer of such a server comes from an application. The error if it speaks the other
-    /// protocol.
+    /// Checks whether the response of such a server comes from an application. Returns the error if the server speaks
+    /// the other protocol.
     pub(super) async fn judge_answer(
         &self,
         attempt: &Attempt,
@@ -63,15 +64,15 @@ impl UpstreamClient {
         if is_refusal(head) {
             return self.backends.mismatch(server, host, SHORT_PATIENCE).await;
         }
-        // To uWSGI's http-socket a packet looks like an endless line, unless a body has the end of one in it: then
-        // the application answers something that nobody has asked for.
+        // To uWSGI's http-socket, a packet looks like an endless line. If a body contains the end of a line, the
+        // application responds to a request that nobody has sent.
         if self.plan.protocol == Protocol::Http1 || !attempt.upload.has_body() {
             server.protocol.prove();
         }
         None
     }
 
-    /// What a request fails with: the mismatch, if that is the cause.
+    /// Returns the error for a failed request: the mismatch, if that is the cause.
     pub(super) async fn judge_failure(
         &self,
         server: &UpstreamServer,

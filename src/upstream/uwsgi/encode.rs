@@ -1,5 +1,5 @@
-//! Writes a request's head as the variables of a packet: those of nginx's `uwsgi_params`, and every
-//! field as `HTTP_*`.
+//! Encodes the head of a request as the variables of a packet: those of nginx's `uwsgi_params`, and each field as
+//! `HTTP_*`.
 
 use std::io;
 
@@ -14,10 +14,10 @@ use crate::{
     upstream::request::{RequestFraming, RequestOrigin, UpstreamRequestHead},
 };
 
-/// Appends a request's packet. One that the server would not take leaves the buffer as it was.
+/// Appends the packet of a request. If the server would not accept it, the buffer is left unchanged.
 ///
-/// A body must have a length, because nothing else could tell its end: one without is refused.
-/// Buffered requests always have one.
+/// A body must have a length, because nothing else could mark its end. A request with a body of unknown length is
+/// refused. Buffered requests always have a length.
 pub(in crate::upstream) fn encode(
     out: &mut BytesMut,
     head: &UpstreamRequestHead<'_>,
@@ -38,7 +38,7 @@ pub(in crate::upstream) fn encode(
     let (path, query) = head.target.split_once('?').unwrap_or((head.target, ""));
     let server_name = without_port(host);
 
-    // About as many bytes as a usual head needs, so that the buffer grows once.
+    // About the size of a usual head, so that the buffer grows only once.
     out.reserve(
         512 + head.fields.iter().map(|(name, value)| name.len() + value.len() + 9).sum::<usize>(),
     );
@@ -49,7 +49,7 @@ pub(in crate::upstream) fn encode(
     packet.add("CONTENT_LENGTH", content_length);
     packet.add("REQUEST_URI", head.target);
     packet.add_with("PATH_INFO", |out| path_info::append(out, path, server.flavour));
-    // There is no such directory. Empty, it keeps uWSGI's --check-static-docroot from searching.
+    // There is no such directory. The empty value keeps uWSGI's --check-static-docroot from searching.
     packet.add("DOCUMENT_ROOT", "");
     packet.add("SERVER_PROTOCOL", protocol(version));
     packet.add("REQUEST_SCHEME", scheme);
@@ -67,19 +67,19 @@ pub(in crate::upstream) fn encode(
         }
     }
     if head.asks_upgrade() {
-        // As nginx passes it on: uWSGI and applications look for both.
+        // Passed on as in nginx: uWSGI and applications read both.
         packet.add("HTTP_UPGRADE", "websocket");
         packet.add("HTTP_CONNECTION", "Upgrade");
     } else if !keep && server.flavour == UwsgiFlavour::Gunicorn {
-        // uWSGI closes anyway.
+        // uWSGI closes the connection anyway.
         packet.add("HTTP_CONNECTION", "close");
     }
     packet.finish(server)
 }
 
-/// Whether a field is told as `HTTP_*`. What frames the body or belongs to the connection must not
-/// be: `HTTP_TRANSFER_ENCODING` makes uWSGI, and `HTTP_CONTENT_LENGTH` gunicorn, believe in another
-/// body than the one that is sent. Nor a name with `_`, which would stand for another one with `-`.
+/// Whether a field is passed on as `HTTP_*`. Fields that frame the body or belong to the connection are not.
+/// `HTTP_TRANSFER_ENCODING` makes uWSGI expect a body other than the one that is sent, and `HTTP_CONTENT_LENGTH` does
+/// so for gunicorn. A name with `_` is not passed on either, because it would be confused with one with `-`.
 fn becomes_variable(name: &[u8]) -> bool {
     !is(name, b"content-type")
         && !is(name, b"content-length")
@@ -103,7 +103,7 @@ fn is(name: &[u8], other: &[u8]) -> bool {
     name.eq_ignore_ascii_case(other)
 }
 
-/// A host without its port, with the brackets of an IPv6 address (RFC 3875, 4.1.14).
+/// Returns a host without its port, with the brackets of an IPv6 address (RFC 3875, 4.1.14).
 fn without_port(host: &[u8]) -> &[u8] {
     let end = match host {
         [b'[', ..] => memchr::memchr(b']', host).map(|at| at + 1),
@@ -112,7 +112,7 @@ fn without_port(host: &[u8]) -> &[u8] {
     host.get(..end.unwrap_or(host.len())).unwrap_or(host)
 }
 
-/// As in the client's request line.
+/// The version in the client's request line.
 fn protocol(version: Version) -> &'static str {
     match version {
         Version::HTTP_10 => "HTTP/1.0",

@@ -1,9 +1,9 @@
-//! The uwsgi codec: request heads to packets, bytes to reply heads, for uWSGI and for gunicorn's
+//! The uwsgi codec: encodes request heads as packets and parses response heads, for uWSGI and for gunicorn's
 //! `--protocol uwsgi`.
 //!
-//! A packet is `modifier1, u16le size, modifier2` (both 0: a WSGI request) and so many bytes of
-//! variables, each a `u16le` length with its key and one with its value; the body follows as it is.
-//! The reply is HTTP, or fields alone as CGI has them.
+//! A packet is `modifier1, u16le size, modifier2` (both 0: a WSGI request), followed by `size` bytes of variables. Each
+//! variable is a `u16le` length and its key, then a `u16le` length and its value. The body follows unchanged. The
+//! response is HTTP, or only fields as in CGI.
 
 mod encode;
 mod packet;

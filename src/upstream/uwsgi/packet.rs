@@ -1,4 +1,4 @@
-//! A packet in the making, and what the server at the other end takes of one.
+//! Builds a packet, and checks it against the limits of the server.
 
 use std::io;
 
@@ -9,12 +9,12 @@ use crate::{
     plan::{UwsgiFlavour, UwsgiSettings},
 };
 
-/// `modifier1`, the size and `modifier2`.
+/// The bytes of `modifier1`, the size and `modifier2`.
 const HEADER: usize = 4;
-/// What the size in the header can tell.
+/// The largest size that the header can hold.
 const PACKET: usize = u16::MAX as usize;
-/// uWSGI has room for 128 variables (`--max-vars` 64, two for each), and with
-/// `--manage-script-name` it takes one itself.
+/// uWSGI has room for 128 variables (`--max-vars` 64, two for each), and with `--manage-script-name` it uses one
+/// itself.
 const UWSGI_VARIABLES: usize = 127;
 /// gunicorn's MAX_UWSGI_VARS.
 const GUNICORN_VARIABLES: usize = 1000;
@@ -40,7 +40,7 @@ impl<'a> UwsgiPacket<'a> {
         self.add_with(key, |out| out.put_slice(value.as_ref()));
     }
 
-    /// Adds a number, or an empty value for one that is not known.
+    /// Adds a number, or an empty value if it is unknown.
     pub(super) fn add_number(&mut self, key: &str, value: Option<u16>) {
         let mut digits = itoa::Buffer::new();
         self.add(key, value.map_or("", |number| digits.format(number)));
@@ -53,8 +53,8 @@ impl<'a> UwsgiPacket<'a> {
         self.sized(value);
     }
 
-    /// Adds a field of the request. Whatever its name is, the variable begins with `HTTP_`: a client
-    /// that could make a `UWSGI_FILE` would have uWSGI run it.
+    /// Adds a field of the request. Whatever its name is, the variable begins with `HTTP_`. If a client could set
+    /// `UWSGI_FILE`, uWSGI would run that file.
     pub(super) fn add_field(&mut self, name: &[u8], value: impl FnOnce(&mut BytesMut)) {
         self.variables += 1;
         self.sized(|out| {
@@ -67,8 +67,8 @@ impl<'a> UwsgiPacket<'a> {
         self.sized(value);
     }
 
-    /// Completes the packet. One that the server would not take is an error that names the limit;
-    /// the buffer is as it was before.
+    /// Completes the packet. If the server would not accept it, the error names the limit, and the buffer is left
+    /// unchanged.
     pub(super) fn finish(self, server: UwsgiSettings) -> Result<(), Error> {
         let size = self.out.len() - self.begin - HEADER;
         if let Some(limit) = exceeded(size, self.variables, server) {
@@ -79,7 +79,7 @@ impl<'a> UwsgiPacket<'a> {
         Ok(())
     }
 
-    /// Writes something behind its length.
+    /// Writes a value behind its length.
     fn sized(&mut self, write: impl FnOnce(&mut BytesMut)) {
         let at = self.out.len();
         self.out.put_u16_le(0);
@@ -89,14 +89,14 @@ impl<'a> UwsgiPacket<'a> {
     }
 }
 
-/// Which limit a packet goes beyond, and what can be done.
+/// Returns which limit a packet exceeds, and a remedy.
 fn exceeded(size: usize, variables: usize, server: UwsgiSettings) -> Option<String> {
     let limit = server.buffer_size;
     let (name, max) = match server.flavour {
         UwsgiFlavour::Uwsgi => ("uWSGI", UWSGI_VARIABLES),
         UwsgiFlavour::Gunicorn => ("gunicorn", GUNICORN_VARIABLES),
     };
-    // A key or a value that is longer than its length can tell makes the packet too long as well.
+    // A key or a value that is too long for its length field makes the packet too long as well.
     if size > PACKET {
         return Some(format!(
             "the request's variables take {size} bytes, a packet of the uwsgi protocol holds \
@@ -118,7 +118,7 @@ fn exceeded(size: usize, variables: usize, server: UwsgiSettings) -> Option<Stri
     })
 }
 
-/// Writes a size into the place that was left for it. What does not fit never leaves: `finish`
+/// Writes a size into the space that was reserved for it. A size that does not fit is never sent, because `finish`
 /// refuses the packet.
 fn patch(out: &mut BytesMut, at: usize, size: usize) {
     let size = u16::try_from(size).unwrap_or(u16::MAX);
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn limits_are_named() {
-        // One variable `A` of so many bytes: 5 more are its key and the lengths.
+        // One variable `A` with a value of this many bytes: 5 more bytes are its key and the lengths.
         let check = |server, length, expected: Option<&str>| {
             let mut out = BytesMut::from("before");
             let mut packet = UwsgiPacket::begin(&mut out);

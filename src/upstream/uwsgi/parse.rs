@@ -1,5 +1,5 @@
-//! Reads a reply's head: HTTP as in `http1::parse`, or fields alone with the status among them, as
-//! in CGI (RFC 3875, 6).
+//! Parses the head of a response: HTTP as in `http1::parse`, or only fields with the status among them, as in CGI (RFC
+//! 3875, 6).
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
@@ -13,13 +13,13 @@ use crate::{
     },
 };
 
-/// Takes a final reply's head from the buffer; `None` if it is not complete yet.
+/// Takes a final response head from the buffer. Returns `None` if it is incomplete.
 pub(in crate::upstream) fn parse(
     input: &mut BytesMut,
     progress: &mut ResponseHeadProgress,
     asked: RequestSummary<'_>,
 ) -> Result<Option<UpstreamResponseHead>, Error> {
-    // What follows an interim response is HTTP as well, whether it comes along with it or later.
+    // A response behind an interim response is HTTP as well, whether it arrives together with it or later.
     if progress.interim > 0 {
         return http1::parse(input, progress, asked);
     }
@@ -42,24 +42,24 @@ pub(in crate::upstream) fn parse(
     }
 }
 
-/// What a reply begins with.
+/// The beginning of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ReplyStart {
-    /// Or the first letters of one.
+    /// A status line, or the first letters of one.
     StatusLine,
     Field,
-    /// Something else is spoken there.
+    /// Another protocol.
     Neither,
 }
 
-/// Tells as much as the bytes that are here allow. A field's name can't hold the slash of `HTTP/`.
+/// Classifies the bytes that have arrived. A field name cannot contain the slash of `HTTP/`.
 fn begin(input: &[u8]) -> ReplyStart {
     const MARK: &[u8] = b"HTTP/";
     if MARK.iter().zip(input).all(|(expected, byte)| expected == byte) {
         return ReplyStart::StatusLine;
     }
     let end = memchr::memchr(b':', input).unwrap_or(input.len());
-    // A proxy takes space behind a name away (RFC 9112, 5.1).
+    // A proxy removes whitespace behind a name (RFC 9112, 5.1).
     let name = input.get(..end).unwrap_or_default();
     let blanks = name.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     match name.get(..end - blanks) {
@@ -68,8 +68,8 @@ fn begin(input: &[u8]) -> ReplyStart {
     }
 }
 
-/// Makes a status line of what `Status` and `Location` say, and leaves the rest to `http1`, which
-/// takes the head for one of HTTP/1.0: it ends with its connection.
+/// Builds a status line from `Status` and `Location`, and leaves the rest to `http1`. That parser treats the head as
+/// HTTP/1.0, so the response ends with its connection.
 fn parse_fields(
     fields: &Bytes,
     asked: RequestSummary<'_>,
@@ -87,8 +87,8 @@ fn parse_fields(
     Ok(Some(head))
 }
 
-/// The status of a head without a status line, with its reason phrase (RFC 3875, 6.3.3): 200 unless it says
-/// another, or 302 where it only says where to go.
+/// Returns the status of a head without a status line, with its reason phrase (RFC 3875, 6.3.3). The default is 200, or
+/// 302 if there is only a `Location`.
 fn status(fields: &[u8]) -> Result<&[u8], Error> {
     let mut location = None;
     let mut otherwise: &[u8] = b"200";
@@ -109,7 +109,7 @@ fn status(fields: &[u8]) -> Result<&[u8], Error> {
     Ok(location.unwrap_or(otherwise))
 }
 
-/// Checks `404` or `404 Not Found`. Of the interim ones only `101 Switching Protocols` makes sense here.
+/// Checks `404` or `404 Not Found`. Of the interim statuses, only `101 Switching Protocols` makes sense here.
 fn check_code(value: &[u8]) -> Result<(), Error> {
     let digits = value.split(|&byte| byte == b' ').next().unwrap_or_default();
     match StatusCode::from_bytes(digits) {
@@ -158,7 +158,7 @@ mod tests {
             ("Location: /a\r\nContent-Length: 0\r\n\r\n", 302, Exact(0)),
             ("Location: /a\r\nStatus: 301 Moved\r\n\r\n", 301, UntilClose),
             ("HTTPS: yes\r\n\r\n", 200, UntilClose),
-            // The status line that is there is the one that counts.
+            // If there is a status line, it is the one that counts.
             ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 200, Exact(5)),
             ("HTTP/1.0 401 Unauthorized\r\n\r\n", 401, UntilClose),
         ] {

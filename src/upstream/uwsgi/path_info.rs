@@ -1,4 +1,4 @@
-//! `PATH_INFO`: the path of the request target as the server at the other end wants it.
+//! `PATH_INFO`: the path of the request target in the form that the server expects.
 
 use bytes::{BufMut, BytesMut};
 
@@ -6,10 +6,10 @@ use crate::plan::UwsgiFlavour;
 
 /// Appends the path of a target without its query.
 ///
-/// uWSGI hands `PATH_INFO` to the application as it comes, so it is decoded here: once, as WSGI
-/// servers do that read HTTP themselves. Slashes are not merged and dot segments not removed, though
-/// nginx's `$document_uri` is free of both: an application sees the same path however it is spoken
-/// to, and one that agrees with `REQUEST_URI`. gunicorn decodes `PATH_INFO` itself.
+/// uWSGI passes `PATH_INFO` on to the application unchanged, so it is decoded here: once, like WSGI servers that read
+/// HTTP themselves. Slashes are not merged and dot segments are not removed, although nginx's `$document_uri` has
+/// neither. An application therefore sees the same path over both protocols, and one that matches `REQUEST_URI`.
+/// gunicorn decodes `PATH_INFO` itself.
 pub(super) fn append(out: &mut BytesMut, path: &str, flavour: UwsgiFlavour) {
     match flavour {
         UwsgiFlavour::Gunicorn => out.put_slice(path.as_bytes()),
@@ -17,8 +17,8 @@ pub(super) fn append(out: &mut BytesMut, path: &str, flavour: UwsgiFlavour) {
     }
 }
 
-/// Decodes as Python's `unquote` does: what is no escape stands as it is. `%00` stays, too: no URL
-/// needs it, and to uWSGI's own code (static maps, mounts, logs) a NUL would end the path early.
+/// Decodes like Python's `unquote`: invalid escapes are kept. `%00` is kept too: no URL needs it, and a NUL would end
+/// the path early in uWSGI's own code (static maps, mounts, logs).
 fn decode(out: &mut BytesMut, path: &[u8]) {
     let mut rest = path;
     while let Some(at) = memchr::memchr(b'%', rest) {

@@ -1,4 +1,4 @@
-//! Packets against an independent reading of the protocol.
+//! Tests packets against an independent reading of the protocol.
 
 use bytes::BytesMut;
 use http::{Method, Version};
@@ -15,7 +15,7 @@ const UWSGI: UwsgiSettings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffe
 const GUNICORN: UwsgiSettings =
     UwsgiSettings { flavour: UwsgiFlavour::Gunicorn, buffer_size: 65_535 };
 
-/// What may stand in a packet without `HTTP_` before it, as in nginx's uwsgi_params.
+/// Variables that may be in a packet without `HTTP_`, as in nginx's uwsgi_params.
 const BARE: [&str; 14] = [
     "QUERY_STRING",
     "REQUEST_METHOD",
@@ -44,7 +44,7 @@ const ORIGIN: RequestOrigin<'_> = RequestOrigin {
 
 type Variables = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// Reads a whole packet; anything else than exactly one is a failure.
+/// Reads a whole packet. Anything but exactly one packet is a failure.
 fn decode(packet: &[u8]) -> Variables {
     let (&[modifier1, low, high, modifier2], mut rest) =
         packet.split_first_chunk().expect("a header");
@@ -83,13 +83,13 @@ fn encoded(
     decode(&out)
 }
 
-/// The value of a variable, or `None` if there is none.
+/// Returns the value of a variable, or `None` if there is none.
 fn get(variables: &Variables, key: &str) -> Option<String> {
     let value = variables.iter().find(|(name, _)| name == key.as_bytes());
     value.map(|(_, value)| value.escape_ascii().to_string())
 }
 
-/// Each of these variables has this value, or is not there.
+/// Checks that each of these variables has this value, or is missing.
 #[track_caller]
 fn check(variables: &Variables, expected: &[(&str, Option<&str>)]) {
     for (key, value) in expected {
@@ -299,7 +299,7 @@ proptest! {
         let server = if is_gunicorn { GUNICORN } else { UWSGI };
         let variables = encoded(&head(&target, &borrowed), RequestFraming::None, server);
 
-        // A model that is slow and plain: each name once, with all of its values.
+        // A slow and simple model: each name once, with all of its values.
         let mut expected: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         for (name, value) in &fields {
             if name == "te" {
