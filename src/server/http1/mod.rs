@@ -5,7 +5,7 @@
 //!    pipeline. A request that is invalid or too slow (408) is passed on as a request with a refusal.
 //! 2. [`request_body`] lets the pipeline read the body. It shares the [`socket`] with the loop.
 //! 3. While the client waits for the response, [`departure`] notices if it disconnects.
-//! 4. [`response_head`] encodes the head, and [`write`] writes it and the body.
+//! 4. [`response_head`] encodes the head, and [`write`](mod@write) writes it and the body.
 //!
 //! [`activity`] shows what the connection does, so that it can be closed to make room for others.
 
