@@ -26,8 +26,7 @@ use crate::{
 const TAKEN_BACK: u64 = 500;
 /// The same limit for malformed requests. Each is answered, so it costs as much as any other request.
 const MALFORMED: u64 = 500;
-/// The time after its begin in which a cancelled request counts as cancelled at once. Users who leave a slow page are
-/// not an attack.
+/// A request that is cancelled within this time counts as cancelled at once. Users who leave a slow page are no attack.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// How long a connection keeps unused streams for the next burst of requests.
 const SPARE: Duration = Duration::from_secs(1);
@@ -111,8 +110,8 @@ impl RequestStreams {
         }
     }
 
-    /// Returns the state for a new request on the stream `number`. There are never more of them than there were
-    /// concurrent requests.
+    /// Returns the state for a new request on the stream `number`. Free ones are reused, so there are never more
+    /// of them than there were concurrent requests.
     pub(super) fn begin(&self, number: u32, body: Option<Rc<BodyFacts>>) -> Rc<RequestStream> {
         self.begun.set(self.begun.get() + 1);
         let mut streams = self.streams.borrow_mut();

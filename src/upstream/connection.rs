@@ -98,8 +98,8 @@ impl UpstreamConnection {
         self.stream.poll_read(cx, &mut self.input)
     }
 
-    /// Like [`poll_fill`](Self::poll_fill), for `left` bytes that are known to follow. It reads as few pieces as the
-    /// memory limit allows.
+    /// Like [`poll_fill`](Self::poll_fill), if it is known that `left` bytes follow. Reads are larger, so that a body
+    /// arrives in few chunks, but each takes limited memory.
     pub(super) fn poll_fill_known(
         &mut self,
         left: u64,
