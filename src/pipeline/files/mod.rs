@@ -1,7 +1,7 @@
 //! Serves a file. [`resolve`] decides the outcome of the request, and [`respond`] makes its response.
 //!
-//! [`lookup`] finds a file and [`other_release`] one that is missing here. [`select`] decides which part of it to send,
-//! and [`render`] makes the response from that.
+//! [`lookup`] finds a file and [`other_release`] one that is missing here. [`mod@select`] decides which part of it to
+//! send, and [`mod@render`] makes the response from that.
 
 mod lookup;
 mod other_release;

@@ -147,7 +147,7 @@ fn report_refused(context: &RequestContext, error: &Error) {
     }
 }
 
-/// Advises that `server.max_body` is larger than the buffers for bodies.
+/// Warns that a body is too long for the buffers, although `server.max_body` allows it.
 fn body_limit_advice(context: &RequestContext, error: &Error) {
     let Some(missed) = context.local.app.failure_throttle(error.kind()).should_log() else {
         return;
