@@ -1,5 +1,5 @@
 //! The table of all failures of requests. A row has everything about a kind: its comment says what happened, and is in
-//! docs/application.md too; then name, side, status, the text for the client and advice for the operator. To add a kind,
+//! docs/errors.md too; then name, side, status, the text for the client and advice for the operator. To add a kind,
 //! add a row and run `UPDATE_EXPECT=1 cargo test --lib reference`.
 
 use http::StatusCode;
@@ -26,7 +26,7 @@ pub struct FailureRow {
     pub text: &'static str,
     /// Advice for the operator, in the event; `None` if the error says it, or nothing can be done.
     pub advice: Option<&'static str>,
-    /// Replaces the advice in docs/application.md.
+    /// Replaces the advice in docs/errors.md.
     pub remedy: Option<&'static str>,
     /// Whether the connection is closed: nothing more can be read from it if the end of the request is unknown, or if
     /// the rest of a body is too long to read.

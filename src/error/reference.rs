@@ -1,5 +1,5 @@
-//! The table of errors in docs/application.md, made from the table of kinds, and compared with what is there.
-//! `UPDATE_EXPECT=1 cargo test --lib reference` rewrites it.
+//! Generates docs/errors.md from the table of kinds, and compares it with the file. `UPDATE_EXPECT=1 cargo test --lib
+//! reference` rewrites the file.
 
 use std::{env, fmt::Write as _, fs, path::Path};
 
@@ -7,19 +7,34 @@ use crate::config::KEYS;
 
 use super::{FailureKind, FailureSide};
 
-const BEGIN: &str = "| error | status | what happened | what to do |\n|---|---|---|---|\n";
+const INTRODUCTION: &str = "# Errors
+
+<!-- Made from src/error by `UPDATE_EXPECT=1 cargo test --lib reference`. -->
+
+Every failure of a request has one of these names. The name is in the field `error` of the
+[access log](logging.md), in the label `error` of `sideman_errors_total`, and in the member `error` of JSON responses.
+[troubleshooting.md](troubleshooting.md) starts from what you see instead, [requests.md](requests.md) from the
+request that is refused.
+
+- **Status** is the status of the response. 499 means that the client disconnected before the response began. `-` means
+  that the error can also occur after the response has begun: then Sideman aborts the response.
+- **Events**: failures of the application and of Sideman are also logged on stderr, with `advice`. Each failure is logged once
+  in ten seconds; `missed` is the number of occurrences since the previous event.
+- **JSON** responses have three more names, which are not failures: `not_found`, `method_not_allowed` and
+  `not_acceptable`, for files that can't be sent.
+
+| error | status | what happened | what to do |
+|---|---|---|---|
+";
 
 #[test]
-fn docs_application_has_the_table_of_errors() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/application.md");
-    let file = fs::read_to_string(&path).unwrap();
-    let (before, rest) = file.split_once(BEGIN).unwrap();
-    let (_, after) = rest.split_once("\n\n").unwrap();
-    let expected = format!("{before}{BEGIN}{}\n{after}", rows());
+fn docs_errors_is_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors.md");
+    let expected = format!("{INTRODUCTION}{}", rows());
     if env::var_os("UPDATE_EXPECT").is_some() {
         fs::write(&path, &expected).unwrap();
-        return;
     }
+    let file = fs::read_to_string(&path).unwrap();
     let path = path.display();
     assert!(file == expected, "UPDATE_EXPECT=1 cargo test --lib reference rewrites {path}");
 }
@@ -47,7 +62,7 @@ fn rows() -> String {
     let mut text = String::new();
     for kind in FailureKind::ALL {
         let row = kind.row();
-        // One that has left gets no answer.
+        // The access log's status: a client that has disconnected gets no response.
         let status = if kind == FailureKind::ClientDisconnected { 499 } else { row.status };
         let late = if row.can_abort_response { ", -" } else { "" };
         let (cause, remedy) = (lower(row.cause.trim()), quoted(remedy(kind)));
@@ -58,7 +73,7 @@ fn rows() -> String {
 
 fn remedy(kind: FailureKind) -> &'static str {
     let row = kind.row();
-    row.remedy.or(row.advice).unwrap_or("the client's matter")
+    row.remedy.or(row.advice).unwrap_or("fix the client, if it is yours")
 }
 
 /// A sentence as a part of one.

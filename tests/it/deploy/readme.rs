@@ -9,15 +9,17 @@ use sideman::config;
 
 use super::text;
 
-const PAGES: [&str; 18] = [
+const PAGES: [&str; 20] = [
     "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
     "README.md",
     "SECURITY.md",
     "config/deploy/README.md",
+    "docs/README.md",
     "docs/application.md",
     "docs/compose.md",
     "docs/ecs.md",
+    "docs/errors.md",
     "docs/files.md",
     "docs/limits.md",
     "docs/logging.md",
@@ -77,6 +79,16 @@ fn every_variable_and_link_exists() {
             let path = home.parent().unwrap().join(link);
             assert!(link.is_empty() || fs::metadata(&path).is_ok(), "{page}: {link}");
         }
+    }
+}
+
+#[test]
+fn the_index_of_the_documentation_has_every_page() {
+    let index = text("docs/README.md");
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_page = name.ends_with(".md") && name != "README.md";
+        assert!(!is_page || index.contains(&format!("\n| [{name}]({name}) |")), "{name}");
     }
 }
 
