@@ -88,7 +88,7 @@ fn lower(sentence: &str) -> String {
     }
 }
 
-/// With the names of settings as code.
+/// With the names of settings as code. Links without a page are to docs/application.md.
 fn quoted(text: &str) -> String {
     let word = |word: &str| {
         let name = word.trim_matches(['(', ')', ',', ';', ':']);
@@ -97,5 +97,5 @@ fn quoted(text: &str) -> String {
             false => word.to_owned(),
         }
     };
-    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ").replace("](#", "](application.md#")
 }
