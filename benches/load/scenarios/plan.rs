@@ -48,7 +48,7 @@ pub(crate) enum FaultKind {
     Reload,
 }
 
-/// What Sideman must reach (DESIGN.md, section 1).
+/// What Sideman must reach.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
     /// Nothing fails, and p99 is no longer than so many milliseconds.

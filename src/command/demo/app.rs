@@ -104,7 +104,7 @@ impl DemoApp {
 fn events(mut stream: &UnixStream) -> io::Result<()> {
     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")?;
     for number in 1.. {
-        write!(stream, "id: {number}\ndata: event {number}\n\n")?;
+        stream.write_all(format!("id: {number}\ndata: event {number}\n\n").as_bytes())?;
         thread::sleep(Duration::from_secs(1));
     }
     Ok(())
