@@ -1,6 +1,5 @@
-//! Sideman: the reverse-proxy sidecar for Django. ARCHITECTURE.md is the map, `pipeline` the file
-//! to read first. Modules stand in reading order, from the ground up; tests/architecture.rs holds
-//! the arrows between them.
+//! Sideman, the reverse-proxy sidecar for Django. ARCHITECTURE.md is the overview; read `pipeline` first. Modules are
+//! in reading order, from the lowest layer up; tests/architecture.rs checks the dependencies between them.
 
 #[cfg(any(test, fuzzing))]
 mod fuzz_input;

@@ -1,25 +1,26 @@
-//! The four phases of the process's life. `lifecycle` moves them, everything else reads them.
+//! The four phases of the process. Only `lifecycle` changes the phase; all other modules read it.
 
-/// Where the process stands in its life; phases only ever move downwards in this list.
+/// The phase of the process. It only ever advances in the order of this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// The application has not accepted a connection yet.
     Starting,
-    /// Serving.
+    /// The process serves requests.
     Ready,
-    /// A signal came: still serving, with `Connection: close`, while the load balancer looks away.
+    /// A signal arrived. The process still serves, with `Connection: close`, until the load balancer sends no more
+    /// requests.
     Draining,
-    /// No new connections; the last requests end.
+    /// No new connections are accepted; the last requests are completed.
     Stopped,
 }
 
 // === impl Phase ===
 
 impl Phase {
-    /// Every phase, in order; the metrics show one series for each.
+    /// Every phase, in order. The metrics have one series for each.
     pub const ALL: [Self; 4] = [Self::Starting, Self::Ready, Self::Draining, Self::Stopped];
 
-    /// The phase's name in metrics, logs and health answers.
+    /// Returns the phase's name in metrics, logs and health checks.
     pub fn name(self) -> &'static str {
         match self {
             Self::Starting => "starting",

@@ -1,5 +1,5 @@
-//! The command line. Values of settings stay text here: `config` checks them together with those of
-//! the file and the environment, so that all problems come out at once.
+//! The command line. Values of settings stay text here: `config` checks them together with those of the file and the
+//! environment, and reports all problems at once.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -7,14 +7,13 @@ use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand,
 
 use crate::config::{FlagSpec, Flags, KEYS, SettingKey};
 
-/// The flag with the path of the settings file. It is no key, because a file cannot name itself.
+/// The flag with the path of the settings file. It is not a setting, because a file cannot name itself.
 const CONFIG: &str = "config";
 
 /// The reverse-proxy sidecar for Django.
 ///
-/// Serves the collected static files, passes everything else to gunicorn, uWSGI or an ASGI server, no
-/// more at a time than it can work on, answers the load balancer's health checks, and says what
-/// happened.
+/// Serves the collected static files and forwards all other requests to gunicorn, uWSGI or an ASGI server.
+/// Limits the requests in flight, queues the rest, responds to health checks, and writes logs and metrics.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "sideman",
@@ -30,35 +29,35 @@ pub struct Cli {
     /// With --version: also print how the program was built
     #[arg(short, long)]
     pub verbose: bool,
-    /// None if the version is asked for.
+    /// `None` with `--version`.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What to do.
+/// The subcommand to run.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Serve static files and health checks, and pass everything else to the application
+    /// Serve static files and health checks, and forward all other requests to the application
     #[command(after_help = RUN_HELP)]
     Run(SettingsArgs),
-    /// Check the settings as `run` would read them, and print those that were set
+    /// Check the settings that `run` would use, and print those that are set
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
-    /// Ask the running process whether it is in service: exit status 0 or 1
+    /// Check whether the running process is healthy: exit status 0 or 1
     #[command(after_help = HEALTHCHECK_HELP)]
     Healthcheck(HealthcheckArgs),
-    /// Show everything at work, with a small application that comes along
+    /// Run a demonstration with a small built-in application
     Demo(DemoArgs),
 }
 
-/// The settings that have a flag in their table; all others are set in the file or in the environment.
+/// The settings that have a flag. All others are set in the file or in the environment.
 #[derive(Clone, Debug, Default)]
 pub struct SettingsArgs(Flags);
 
-/// What `check` prints, and what it makes of warnings.
+/// The arguments of `check`.
 #[derive(Args, Clone, Debug)]
 pub struct CheckArgs {
-    /// Print every setting, also those that have their default
+    /// Print every setting, including those with their default
     #[arg(long)]
     pub all: bool,
     /// Exit with status 1 if there is a warning
@@ -68,10 +67,10 @@ pub struct CheckArgs {
     pub settings: SettingsArgs,
 }
 
-/// What `healthcheck` asks, and how long it waits.
+/// The arguments of `healthcheck`.
 #[derive(Args, Clone, Debug)]
 pub struct HealthcheckArgs {
-    /// What to ask [default: health.path on the first address of server.listen]
+    /// URL to request [default: health.path on the first address of server.listen]
     pub url: Option<String>,
     /// How long the whole check may take
     #[arg(long, value_name = "TIME", default_value = "3s")]
@@ -80,7 +79,7 @@ pub struct HealthcheckArgs {
     pub settings: SettingsArgs,
 }
 
-/// Where the demonstration is to be seen.
+/// The arguments of `demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
     /// Address of the site
@@ -100,8 +99,8 @@ Examples:
 
 const RUN_HELP: &str = "\
 Every setting can be given in the settings file, or in the environment as
-SIDEMAN_SECTION__KEY; a name with _FILE behind it reads the value from that file.
-Flags win over the environment, the environment over the file.
+SIDEMAN_SECTION__KEY; a name that ends with _FILE reads the value from a file.
+Flags take precedence over the environment, the environment over the file.
 
 Examples:
   sideman run --upstream http://127.0.0.1:8000 --max-in-flight 8 --static /static/=/srv/static
@@ -112,8 +111,8 @@ Examples:
   SIDEMAN_UPSTREAM=http://app:8000 SIDEMAN_UPSTREAM__READ_TIMEOUT=30s sideman run";
 
 const CHECK_HELP: &str = "\
-Prints the settings that were set, each with where, then warnings. Exit status 0; 1 if there is a
-warning and --strict was given; 2 if anything is wrong, and then everything that is.
+Prints the settings that are set and their sources, then warnings. If there are problems, prints
+all of them. Exit status: 0; 1 if there is a warning and --strict is given; 2 if there are problems.
 
 Examples:
   sideman check --strict --config /etc/sideman.toml
@@ -121,8 +120,8 @@ Examples:
   SIDEMAN_UPSTREAM=http://app:8000 sideman check";
 
 const HEALTHCHECK_HELP: &str = "\
-Prints nothing if all is well. In a container that serves on an address given with --listen, give
-the same flag here, or set SIDEMAN_LISTEN for both.
+Prints nothing if the process is healthy. If the container's process has a --listen flag, give
+it here too, or set SIDEMAN_LISTEN for both.
 
 Examples:
   HEALTHCHECK CMD [\"/sideman\", \"healthcheck\"]
@@ -131,7 +130,7 @@ Examples:
 // === impl SettingsArgs ===
 
 impl SettingsArgs {
-    /// The flags that were given, each with the key it sets.
+    /// Returns the flags that were given, each with the key it sets.
     pub fn flags(&self) -> Flags {
         self.0.clone()
     }
@@ -145,7 +144,7 @@ impl Args for SettingsArgs {
             .value_parser(value_parser!(PathBuf))
             .help("Settings file in TOML [also: SIDEMAN_CONFIG]");
         let mut flags: Vec<_> = with_flag().collect();
-        // Those without a short name of another kind are needed least.
+        // Flags without a short environment name are needed least, and come last.
         flags.sort_by_key(|(key, _)| key.short_env.is_none());
         command.arg(config).args(flags.into_iter().map(|(key, flag)| argument(key, flag)))
     }

@@ -1,4 +1,4 @@
-//! One GET with a deadline over everything: looking the name up, connecting, and every read.
+//! Sends one GET request with a deadline for all steps: resolving the name, connecting, and every read.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -12,21 +12,21 @@ use std::{
 
 use socket2::Socket;
 
-/// The answer is read up to here: enough for its head and a reason.
+/// Maximum number of response bytes to read: enough for the head and a reason.
 const ANSWER: usize = 16 * 1024;
-/// A reason is cut here.
+/// Maximum length of a reason.
 const REASON: usize = 200;
 
-/// Whom to ask.
+/// The address of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CheckPeer {
     /// `host:port`.
     Host(String),
-    /// A socket in the file system.
+    /// A Unix socket.
     Unix(PathBuf),
 }
 
-/// The moment at which the check ends, whatever it is at.
+/// The time at which the check ends, in any step.
 #[derive(Clone, Copy, Debug)]
 struct CheckDeadline(Instant);
 
@@ -41,8 +41,7 @@ impl CheckDeadline {
     }
 }
 
-/// Asks for a path; anything but a 2xx answer within the time is a sentence on what
-/// came instead.
+/// Requests a path. Returns an error message unless a 2xx response arrives within the time.
 pub(super) fn ask(peer: &CheckPeer, path: &str, time: Duration) -> Result<(), String> {
     let deadline = CheckDeadline(Instant::now() + time);
     let (mut stream, authority) = match peer {
@@ -53,7 +52,7 @@ pub(super) fn ask(peer: &CheckPeer, path: &str, time: Duration) -> Result<(), St
             (stream.into(), "localhost")
         }
     };
-    // HTTP/1.0 asks for an answer without chunks.
+    // HTTP/1.0 avoids a chunked response.
     let request = format!(
         "GET {path} HTTP/1.0\r\nHost: {authority}\r\nUser-Agent: sideman-healthcheck\r\n\
          Connection: close\r\n\r\n"
@@ -63,10 +62,12 @@ pub(super) fn ask(peer: &CheckPeer, path: &str, time: Duration) -> Result<(), St
         .and_then(|()| receive(&mut stream, &mut response, deadline));
     match (status(&response), read) {
         (Some(200..=299), _) => Ok(()),
-        (Some(status), _) => Err(format!("the answer was {status}{}", reason(&response))),
+        (Some(status), _) => Err(format!("the response was {status}{}", reason(&response))),
         (None, Err(error)) => Err(describe(&error)),
-        (None, Ok(())) if response.is_empty() => Err("the connection was closed unanswered".into()),
-        (None, Ok(())) => Err("the answer was not HTTP".into()),
+        (None, Ok(())) if response.is_empty() => {
+            Err("the connection was closed without a response".into())
+        }
+        (None, Ok(())) => Err("the response was not HTTP".into()),
     }
 }
 
@@ -82,7 +83,7 @@ fn connect(authority: &str, deadline: CheckDeadline) -> Result<Socket, String> {
     Err(last)
 }
 
-/// Looks a name up in a thread of its own: the system's resolver cannot be told when to stop.
+/// Resolves a name in a separate thread, because the system's resolver cannot be cancelled.
 fn resolve(authority: &str, deadline: CheckDeadline) -> Result<Vec<SocketAddr>, String> {
     if let Ok(address) = authority.parse() {
         return Ok(vec![address]);
@@ -96,7 +97,7 @@ fn resolve(authority: &str, deadline: CheckDeadline) -> Result<Vec<SocketAddr>, 
     });
     let time = deadline.left().map_err(|error| describe(&error))?;
     match receiver.recv_timeout(time) {
-        Ok(found) => found.map_err(|error| format!("cannot look the name up: {error}")),
+        Ok(found) => found.map_err(|error| format!("cannot resolve the name: {error}")),
         Err(_) => Err(describe(&io::ErrorKind::TimedOut.into())),
     }
 }
@@ -106,7 +107,7 @@ fn send(stream: &mut Socket, request: &[u8], deadline: CheckDeadline) -> io::Res
     stream.write_all(request)
 }
 
-/// Reads until the verdict is certain: a good status, the end, or enough of a bad answer.
+/// Reads until the result is certain: a good status, the end of the stream, or enough of a bad response.
 fn receive(stream: &mut Socket, response: &mut Vec<u8>, deadline: CheckDeadline) -> io::Result<()> {
     let mut buffer = [0; 2048];
     while response.len() < ANSWER && !matches!(status(response), Some(200..=299)) {
@@ -121,7 +122,7 @@ fn receive(stream: &mut Socket, response: &mut Vec<u8>, deadline: CheckDeadline)
     Ok(())
 }
 
-/// The status of an answer whose first line is complete.
+/// Returns the status of a response whose status line is complete.
 fn status(response: &[u8]) -> Option<u16> {
     let end = response.iter().position(|byte| *byte == b'\n')?;
     let line = std::str::from_utf8(response.get(..end)?).ok()?;
@@ -130,7 +131,7 @@ fn status(response: &[u8]) -> Option<u16> {
     code.parse().ok().filter(|code| (100..=999).contains(code))
 }
 
-/// The first line of the body, which says why, with a colon in front.
+/// Returns the first line of the body, which gives the reason, with a colon before it.
 fn reason(response: &[u8]) -> String {
     let text = String::from_utf8_lossy(response);
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
@@ -141,9 +142,9 @@ fn reason(response: &[u8]) -> String {
 }
 
 fn describe(error: &io::Error) -> String {
-    // A read that outlasts its time is called either, depending on the system.
+    // Systems differ in the error for a read that times out.
     match matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) {
-        true => "no answer in time".into(),
+        true => "no response in time".into(),
         false => error.to_string(),
     }
 }

@@ -1,4 +1,4 @@
-//! `sideman check`: the settings as `run` would read them, or everything that is wrong with them.
+//! `sideman check`: prints the settings that `run` would use, or all problems.
 
 use std::{fmt::Write as _, io, process::ExitCode};
 
@@ -8,14 +8,14 @@ use crate::{
     lifecycle,
 };
 
-/// What the shell and orchestrators know as wrong usage.
+/// Exit status for wrong usage, as in shells and orchestrators.
 const BAD_SETTINGS: u8 = 2;
-/// There are warnings, and `--strict` was given.
+/// Exit status for warnings with `--strict`.
 const WARNED: u8 = 1;
-/// Longer values push their origin to the right.
+/// Longer values would move their origins too far to the right.
 const WIDTH: usize = 32;
 
-/// Prints the settings to `out`; problems and warnings to `err`.
+/// Prints the settings to `out`, and problems and warnings to `err`.
 pub(super) fn check(
     args: &CheckArgs,
     environment: &Environment,
@@ -29,13 +29,13 @@ pub(super) fn check(
         }
         Err(problems) => (String::new(), format!("{problems}\n"), ExitCode::from(BAD_SETTINGS)),
     };
-    // Nobody is left to tell that the output is closed, and the status still says it.
+    // If the output is closed, the exit status still gives the result.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     let _ = err.write_all(notes.as_bytes()).and_then(|()| err.flush());
     code
 }
 
-/// What is said about valid settings, the gravest last, and the exit status.
+/// Returns the messages about valid settings, the most serious last, and the exit status.
 fn verdict(loaded: &LoadedSettings, strict: bool) -> (String, ExitCode) {
     let mut text = String::new();
     for note in config::notes(loaded) {
@@ -57,7 +57,7 @@ fn verdict(loaded: &LoadedSettings, strict: bool) -> (String, ExitCode) {
     (text, code)
 }
 
-/// `key = value  (origin)`, in columns.
+/// Formats `key = value  (origin)` in columns.
 fn table(settings: &[Setting], all: bool) -> String {
     let shown: Vec<&Setting> = settings.iter().filter(|setting| all || setting.is_set()).collect();
     let keys = shown.iter().map(|setting| setting.key.name.len()).max().unwrap_or_default();
@@ -69,7 +69,7 @@ fn table(settings: &[Setting], all: bool) -> String {
     }
     let defaults = settings.len() - shown.len();
     if defaults > 0 {
-        let _ = writeln!(text, "{defaults} more have their defaults: --all shows them");
+        let _ = writeln!(text, "{defaults} more have default values: --all shows them");
     }
     text
 }
@@ -106,7 +106,7 @@ mod tests {
                 "server.trusted_proxies = 10.0.0.0/8, 192.168.100.0/24, 172.16.0.0/12  \
                  (SIDEMAN_TRUSTED_PROXIES)\n\
                  upstream.url           = http://app:8000  (SIDEMAN_UPSTREAM)\n\
-                 {more} more have their defaults: --all shows them\n"
+                 {more} more have default values: --all shows them\n"
             )
         );
         let (code, out, err) = run_with(true, true, &variables);
@@ -129,7 +129,7 @@ mod tests {
     fn check_reports_every_bad_setting() {
         let (code, out, err) = run(&[("SIDEMAN_LOG__LEVEL", "loud"), ("SIDEMAN_ADMIN", "x")]);
         assert_eq!((code, out.as_str()), (ExitCode::from(2), ""));
-        assert!(err.starts_with("there are 3 problems with the settings:\n"), "{err}");
+        assert!(err.starts_with("3 problems with the settings:\n"), "{err}");
         for name in ["upstream.url", "admin.listen", "log.level"] {
             assert!(err.contains(name), "{err}");
         }
@@ -156,13 +156,13 @@ mod tests {
         assert_eq!(strictly.0, ExitCode::from(WARNED));
         let warnings: Vec<&str> = err.lines().collect();
         assert_eq!(warnings.len(), 6, "{err}");
-        assert!(warnings[0].starts_with("warning: /nowhere/a (static.roots) is not there now"));
+        assert!(warnings[0].starts_with("warning: /nowhere/a (static.roots) is not accessible"));
         assert!(warnings[1].contains("Cargo.toml (static.roots) is not a directory"));
-        assert!(warnings[2].starts_with("warning: /nowhere/m (media.roots) is not there now"));
-        assert!(warnings[3].starts_with("warning: /nowhere/p (accel.roots) is not there now"));
+        assert!(warnings[2].starts_with("warning: /nowhere/m (media.roots) is not accessible"));
+        assert!(warnings[3].starts_with("warning: /nowhere/p (accel.roots) is not accessible"));
         assert!(warnings[4].starts_with("warning: the socket /nowhere/app.sock (upstream.url)"));
         assert!(
-            warnings[5].starts_with("warning: server.trusted_proxies holds every IPv4 address")
+            warnings[5].starts_with("warning: server.trusted_proxies trusts every IPv4 address")
         );
     }
 
@@ -181,13 +181,13 @@ mod tests {
         let warnings: Vec<&str> = err.lines().collect();
         assert_eq!(warnings.len(), 7, "{err}");
         for (warning, begin) in warnings.iter().zip([
-            "the socket /nowhere/ws.sock (routes.upstreams) is not there now",
+            "the socket /nowhere/ws.sock (routes.upstreams) is not accessible",
             "server.redirect_https has no effect",
-            "/nowhere/spill (buffers.directory) is not there now",
+            "/nowhere/spill (buffers.directory) is not accessible",
             "server.max_body (100MiB) is more than buffers.memory",
             "/dev/null (errors.404) is not a file",
-            "/nowhere/502.html (errors.502) is not there now",
-            "/dev/null (maintenance.flag) is there",
+            "/nowhere/502.html (errors.502) is not accessible",
+            "/dev/null (maintenance.flag) exists",
         ]) {
             assert!(warning.starts_with(&format!("warning: {begin}")), "{warning}");
         }
@@ -218,15 +218,15 @@ mod tests {
                 }
             }
         };
-        let public = "uploads are served below /s/ as well";
-        let uploads = "an upload can take the place of the site's own files";
-        let unasked = "without asking";
+        let public = "uploads are also served below /s/";
+        let uploads = "an upload can replace the site's own files";
+        let public_files = "are public below";
         check(["/w/s", "/w/m", "/w/p"], None);
         // A longer name that begins alike is no directory inside.
         check(["/w/s", "/w/s-media", ""], None);
         check(
             ["/w/s", "/w/s/m", ""],
-            Some(("/w/s/m (media.roots) is inside of /w/s (static.roots)", public)),
+            Some(("/w/s/m (media.roots) is inside /w/s (static.roots)", public)),
         );
         check(
             ["/w/s", "/w/s/", ""],
@@ -234,23 +234,23 @@ mod tests {
         );
         check(
             ["/w/m/s", "/w/m", ""],
-            Some(("/w/m/s (static.roots) is inside of /w/m (media.roots)", uploads)),
+            Some(("/w/m/s (static.roots) is inside /w/m (media.roots)", uploads)),
         );
         check(
             ["/w/s", "", "/w/s/p"],
-            Some(("/w/s/p (accel.roots) is inside of /w/s (static.roots)", unasked)),
+            Some(("/w/s/p (accel.roots) is inside /w/s (static.roots)", public_files)),
         );
         check(
             ["/w/p/s", "", "/w/p"],
-            Some(("/w/p/s (static.roots) is inside of /w/p (accel.roots)", unasked)),
+            Some(("/w/p/s (static.roots) is inside /w/p (accel.roots)", public_files)),
         );
         check(
             ["", "/w/m", "/w/m/p"],
-            Some(("/w/m/p (accel.roots) is inside of /w/m (media.roots)", unasked)),
+            Some(("/w/m/p (accel.roots) is inside /w/m (media.roots)", public_files)),
         );
         check(
             ["", "/w/m", "/w/m"],
-            Some(("/w/m (accel.roots) is the same as /w/m (media.roots)", unasked)),
+            Some(("/w/m (accel.roots) is the same as /w/m (media.roots)", public_files)),
         );
         // The application may well send what is public.
         check(["", "/w/p/m", "/w/p"], None);

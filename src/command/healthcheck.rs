@@ -1,5 +1,5 @@
-//! `sideman healthcheck`: asks the running process, as a container's health command. It prints
-//! nothing when all is well, because ECS takes output for trouble.
+//! `sideman healthcheck`: checks the running process, as a container's health command. It prints nothing if the process
+//! is healthy, because ECS treats output as a problem.
 
 use std::{
     io,
@@ -20,14 +20,14 @@ use super::{
 
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// What to ask: whom, and for which path.
+/// The address and path of a check.
 #[derive(Debug, PartialEq, Eq)]
 struct HealthRequest {
     peer: CheckPeer,
     path: String,
 }
 
-/// Asks; the exit status is 0 if the answer was 2xx, and 1 if anything else happened.
+/// Runs the check. The exit status is 0 for a 2xx response, and 1 otherwise.
 pub(super) fn healthcheck(
     args: &HealthcheckArgs,
     environment: &Environment,
@@ -52,9 +52,9 @@ fn check(args: &HealthcheckArgs, environment: &Environment) -> Result<(), String
         None => HealthRequest::of_target(target()?)?,
     };
     ask::ask(&question.peer, &question.path, timeout).map_err(|fault| {
-        // One line, whatever the answer held.
+        // One line, whatever the response contains.
         let fault: String = fault.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        // A query may hold a token.
+        // A query may contain a token.
         let path = question.path.split('?').next().unwrap_or_default();
         match &question.peer {
             CheckPeer::Host(authority) => {
@@ -68,7 +68,7 @@ fn check(args: &HealthcheckArgs, environment: &Environment) -> Result<(), String
 // === impl HealthRequest ===
 
 impl HealthRequest {
-    /// The process that runs with the same settings.
+    /// Returns the address of the process that runs with the same settings.
     fn of_target(target: HealthTarget) -> Result<Self, String> {
         let path = target.path;
         let address = match target.listen {
@@ -95,7 +95,7 @@ impl HealthRequest {
         }
     }
 
-    /// What was given on the command line; without a path the one of the settings is asked for.
+    /// Returns the address from the command line. Without a path it uses the path of the settings.
     fn of_url(url: &str, path: impl Fn() -> Result<String, String>) -> Result<Self, String> {
         let wrong = |fault: &str| Err(format!("{:?}: {fault}", config::masked_url(url)));
         let Some(rest) = url.strip_prefix("http://") else {
@@ -219,11 +219,11 @@ mod tests {
             server.join().unwrap();
         };
         let unavailable = "HTTP/1.1 503 Service Unavailable\r\n\r\ndraining\x1b[1m\nmore\n";
-        check(unavailable, "the answer was 503: draining [1m");
-        check("HTTP/1.0 404 Not Found\r\n\r\n", "the answer was 404");
-        check("HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n", "the answer was 301");
-        check("SSH-2.0-server\r\n", "the answer was not HTTP");
-        check("", "the connection was closed unanswered");
+        check(unavailable, "the response was 503: draining [1m");
+        check("HTTP/1.0 404 Not Found\r\n\r\n", "the response was 404");
+        check("HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n", "the response was 301");
+        check("SSH-2.0-server\r\n", "the response was not HTTP");
+        check("", "the connection was closed without a response");
     }
 
     #[test]
@@ -270,13 +270,13 @@ mod tests {
             while stream.write_all(b"H").is_ok() && !matches!(stream.read(&mut [0]), Ok(0)) {}
         });
         let found = run(&[&format!("http://{address}/"), "--timeout", "100ms"], &[]);
-        let expected = format!("GET http://{address}/: no answer in time\n");
+        let expected = format!("GET http://{address}/: no response in time\n");
         assert_eq!(found, (ExitCode::FAILURE, expected));
         server.join().unwrap();
 
         let (address, server) = serve(|stream| drop(stream.read(&mut [0])));
         let found = run(&[&format!("http://{address}/"), "--timeout", "50ms"], &[]);
-        let expected = format!("GET http://{address}/: no answer in time\n");
+        let expected = format!("GET http://{address}/: no response in time\n");
         assert_eq!(found, (ExitCode::FAILURE, expected));
         server.join().unwrap();
     }

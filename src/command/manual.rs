@@ -1,4 +1,5 @@
-//! The manual page and the shells' completions, in docs/manual. `UPDATE_EXPECT=1 cargo test --lib manual` rewrites them.
+//! Generates the manual pages and shell completions in docs/manual. `UPDATE_EXPECT=1 cargo test --lib manual` rewrites
+//! them.
 
 use std::{env, fs, io, path::Path};
 
@@ -8,10 +9,10 @@ use clap_mangen::Man;
 
 use super::args::Cli;
 
-/// A part of a page, and where it is written.
+/// Writes a part of a page.
 type ManualSection = fn(&Man, &mut dyn io::Write) -> io::Result<()>;
 
-/// The files with what they must say.
+/// Returns the files with their expected content.
 fn files() -> Vec<(String, Vec<u8>)> {
     let mut whole = Cli::command().disable_help_subcommand(true);
     whole.build();
@@ -30,7 +31,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// One page. Its examples are lines that must not be filled.
+/// Returns one page. Lines of its examples must not be filled.
 fn page(command: clap::Command) -> Vec<u8> {
     let notes = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let man = Man::new(command);

@@ -1,4 +1,4 @@
-//! The commands: what `main` calls once the command line is read. Each answers the exit status.
+//! The commands that `main` runs after parsing the command line. Each returns the exit status.
 
 pub mod args;
 
@@ -18,7 +18,7 @@ use crate::config::Environment;
 
 use self::args::{Cli, Command};
 
-/// Does what the command line asks for.
+/// Runs the command.
 pub fn call(cli: &Cli, environment: &Environment) -> ExitCode {
     let Some(command) = &cli.command else {
         return version::print(cli.verbose, &mut io::stdout());

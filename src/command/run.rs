@@ -1,4 +1,4 @@
-//! `sideman run` and `sideman demo`: start, serve, leave.
+//! `sideman run` and `sideman demo`: start, serve, shut down.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -15,11 +15,11 @@ use crate::{
     plan::{Level, ListenAddress, ShutdownSettings},
 };
 
-/// What the shell and orchestrators know as wrong usage.
+/// Exit status for wrong usage, as in shells and orchestrators.
 const BAD_SETTINGS: u8 = 2;
-/// Requests were cut by the deadline or a second signal.
+/// Exit status if requests were aborted by the deadline or a second signal.
 const REQUESTS_ABORTED: u8 = 3;
-/// For those who start it for the first time, perhaps in a container.
+/// Help for new users, who may run Sideman in a container.
 const EXAMPLE: &str = "
 
 for example, before gunicorn --bind 127.0.0.1:8000 --workers 4 --threads 2:
@@ -30,7 +30,7 @@ or by the environment, as in a container:
   SIDEMAN_STATIC=/static/=/srv/static
 sideman check shows all settings; sideman demo runs without any";
 
-/// Serves as the settings say, until a signal comes.
+/// Serves with these settings until a signal arrives.
 pub(super) fn run(flags: &Flags, environment: &Environment, err: &mut dyn io::Write) -> ExitCode {
     match config::load(flags, environment).map(at_terminal) {
         Ok(loaded) => {
@@ -46,8 +46,10 @@ pub(super) fn run(flags: &Flags, environment: &Environment, err: &mut dyn io::Wr
     }
 }
 
-/// Started by hand, no load balancer has to look away first: the default of `shutdown.delay` is 0 there.
-/// The first process of a container was not started by hand, even if it was given a terminal.
+/// Returns whether the process was started by hand. Then `shutdown.delay` is 0 by default, because there is no load
+/// balancer.
+///
+/// The first process of a container was not started by hand, even if it has a terminal.
 fn at_terminal(mut loaded: LoadedSettings) -> LoadedSettings {
     let is_set = |setting: &Setting| {
         setting.key.name == "shutdown.delay" && setting.origin != ValueOrigin::Default
@@ -59,12 +61,12 @@ fn at_terminal(mut loaded: LoadedSettings) -> LoadedSettings {
     loaded
 }
 
-/// Whether nothing is wrong but that something has to be set.
+/// Returns whether the only problem is a missing setting.
 fn lacks_all(problems: &Problems) -> bool {
     problems.iter().all(Problem::is_missing)
 }
 
-/// Where the metrics of the demo are: where those of `run` are, or at a free port if that one is taken.
+/// Returns the default admin address of the demo: that of `run`, or a free port if it is in use.
 fn demo_admin(wanted: Option<SocketAddr>) -> SocketAddr {
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, 9180));
     let is_free = || TcpListener::bind(usual).is_ok();
@@ -75,7 +77,7 @@ fn demo_admin(wanted: Option<SocketAddr>) -> SocketAddr {
     }
 }
 
-/// Serves the demo's application and files.
+/// Runs the demo's application and Sideman.
 pub(super) fn show(
     listen: SocketAddr,
     admin: Option<SocketAddr>,
@@ -93,7 +95,7 @@ pub(super) fn show(
     let mut values = demo.settings().to_vec();
     values.push(("server.listen", vec![listen.to_string()]));
     values.push(("admin.listen", vec![demo_admin(admin).to_string()]));
-    // No environment: the demo is the same everywhere.
+    // The environment is ignored: the demo is the same everywhere.
     let loaded = config::load(&Flags { config: None, values }, &Environment::default());
     let LoadedSettings { mut plan, settings } = match loaded {
         Ok(loaded) => loaded,
@@ -103,7 +105,7 @@ pub(super) fn show(
         }
     };
     plan.log.level = Level::Warn;
-    // There is no load balancer to wait for, and an open event stream never ends.
+    // There is no load balancer to wait for, and event streams never end on their own.
     let tunnels = Duration::from_secs(3);
     plan.shutdown = ShutdownSettings { delay: Duration::ZERO, timeout: tunnels, tunnels };
     let health = plan.health.path.clone();
@@ -117,8 +119,8 @@ pub(super) fn show(
         let _ = writeln!(
             out,
             "Sideman demo\n  Site      http://{site}/\n  Health    http://{site}{health}\n  \
-             Metrics   {metrics}\n\nOpen the site in a browser. Each request becomes one line here; \
-             Ctrl-C ends the demo.\n"
+             Metrics   {metrics}\n\nOpen the site in a browser. Each request prints one line here; \
+             press Ctrl-C to stop the demo.\n"
         );
         let _ = out.flush();
     };

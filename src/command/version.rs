@@ -1,8 +1,8 @@
-//! `sideman --version`, and with `--verbose` how the program was built: what a report of a fault should say.
+//! `sideman --version`, and with `--verbose` the build details that a bug report should contain.
 
 use std::{io, process::ExitCode};
 
-/// Prints the version, and more if it is to be verbose.
+/// Prints the version, and the build details if `verbose` is set.
 pub(super) fn print(is_verbose: bool, output: &mut dyn io::Write) -> ExitCode {
     let mut text = concat!("sideman ", env!("CARGO_PKG_VERSION"), "\n").to_owned();
     if is_verbose {
@@ -16,7 +16,7 @@ pub(super) fn print(is_verbose: bool, output: &mut dyn io::Write) -> ExitCode {
             "\nTLS: rustls with aws-lc-rs\n"
         );
     }
-    // That the output is closed is nobody's concern.
+    // A closed output is not an error here.
     let _ = output.write_all(text.as_bytes());
     ExitCode::SUCCESS
 }

@@ -11,7 +11,7 @@ use super::{
     local_path,
 };
 
-/// Where clients come in.
+/// A listener's address.
 pub(super) const ENDPOINT: TextFormat<ListenAddress> = TextFormat::address(
     "IP:PORT, such as 0.0.0.0:8080 or [::]:8080, a port alone, or unix:/PATH",
     endpoint,
@@ -32,14 +32,14 @@ pub(super) const NETWORKS: TextFormat<Vec<IpNet>> = TextFormat::new(
 )
 .with(FormatProperties::ADDRESS);
 
-/// Where an AWS load balancer usually is: the private networks that a VPC can have. It can have public
-/// ranges and IPv6 networks of Amazon too.
+/// Private networks of a VPC, where an AWS load balancer usually is. A VPC can also have public ranges and IPv6
+/// networks of Amazon.
 pub(super) const ALB: [&str; 5] =
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
-/// What `private` has besides: the same host, and the same link.
+/// The networks that `private` adds: loopback and link-local.
 const NEAR: [&str; 4] = ["127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10"];
 
-/// Bytes that the path of a socket may have (unix(7)).
+/// Maximum length of a socket's path in bytes (unix(7)).
 const SOCKET_PATH: usize = 107;
 
 /// Reads an address, or `unix:` and the path of a socket.
@@ -110,7 +110,7 @@ fn listen_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
     }
 }
 
-/// Whether two listeners want the same.
+/// Returns whether two listeners use the same port or socket.
 pub(super) fn same(a: &ListenAddress, b: &ListenAddress) -> bool {
     match (a, b) {
         (ListenAddress::Tcp(a), ListenAddress::Tcp(b)) => clash(*a, *b),
@@ -120,7 +120,7 @@ pub(super) fn same(a: &ListenAddress, b: &ListenAddress) -> bool {
     }
 }
 
-/// Whether two listeners would ask the kernel for the same port. Port 0 is a new one each time.
+/// Returns whether two listeners would bind the same port. Port 0 is a new one each time.
 fn clash(a: SocketAddr, b: SocketAddr) -> bool {
     let overlap = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
     a.port() != 0 && a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && overlap
@@ -141,12 +141,15 @@ fn networks(text: &str) -> Result<Vec<IpNet>, String> {
     }
     let network: IpNet = text.parse().map_err(|_| not_a_network(text))?;
     if network.trunc() != network {
-        return Err(format!("the address has bits behind its prefix: write {}", network.trunc()));
+        return Err(format!(
+            "the address has bits set after its prefix: write {}",
+            network.trunc()
+        ));
     }
     Ok(vec![unmapped(network)])
 }
 
-/// A network of IPv4 in the form of IPv6 as the one of IPv4: peers are compared in that form.
+/// Converts an IPv4-mapped IPv6 network to IPv4, because peers are compared in that form.
 fn unmapped(network: IpNet) -> IpNet {
     let IpNet::V6(v6) = network else { return network };
     let mapped = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
@@ -154,7 +157,7 @@ fn unmapped(network: IpNet) -> IpNet {
     v4.map_or(network, IpNet::V4)
 }
 
-/// Whether all of what `alb` stands for is among these.
+/// Returns whether these include all networks of `alb`.
 pub(super) fn are_alb(networks: &[IpNet]) -> bool {
     let mut all = ALB.iter().map(|network| network.parse::<IpNet>());
     all.all(|network| network.is_ok_and(|network| networks.contains(&network)))
@@ -163,7 +166,7 @@ pub(super) fn are_alb(networks: &[IpNet]) -> bool {
 fn not_a_network(text: &str) -> String {
     match text {
         "" => "it is empty".into(),
-        "*" => "to believe every peer, write 0.0.0.0/0 and ::/0".into(),
+        "*" => "to trust every peer, write 0.0.0.0/0 and ::/0".into(),
         "localhost" => "names are not looked up: write 127.0.0.1".into(),
         "ALB" | "elb" | "aws" => "write alb".into(),
         text if text.parse::<SocketAddr>().is_ok() => "write it without the port".into(),
@@ -224,7 +227,7 @@ mod tests {
         reads("unix:/run/web.sock", Ok("unix:/run/web.sock"));
         reads("/run/web.sock", Err("write unix:/run/web.sock"));
         reads("unix:///run/web.sock", Err("write unix:/run/web.sock"));
-        reads("unix:web.sock", Err("the path must be absolute: the / in front is missing"));
+        reads("unix:web.sock", Err("the path must be absolute: it must start with /"));
         reads("unix:", Err("it is empty"));
         reads("unix:/run/", Err("this is the path of a directory: write that of a file"));
         let longest = format!("unix:/{}", "s".repeat(106));
@@ -259,14 +262,14 @@ mod tests {
         check("::ffff:0:0/96", Ok("0.0.0.0/0"));
         check("::/0", Ok("::/0"));
         check("::/64", Ok("::/64"));
-        let behind = "the address has bits behind its prefix: write ::ffff:10.0.0.0/104";
+        let behind = "the address has bits set after its prefix: write ::ffff:10.0.0.0/104";
         check("::ffff:10.1.0.0/104", Err(behind));
         check("alb", Ok("10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 fc00::/7"));
         check("private", Ok(&format!("{} {}", ALB.join(" "), NEAR.join(" "))));
-        check("10.1.0.0/8", Err("the address has bits behind its prefix: write 10.0.0.0/8"));
+        check("10.1.0.0/8", Err("the address has bits set after its prefix: write 10.0.0.0/8"));
         check("10.0.0.0/33", Err("this is neither a network nor an address"));
         check("10.0.0.1:80", Err("write it without the port"));
-        check("*", Err("to believe every peer, write 0.0.0.0/0 and ::/0"));
+        check("*", Err("to trust every peer, write 0.0.0.0/0 and ::/0"));
         check("", Err("it is empty"));
     }
 

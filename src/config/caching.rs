@@ -6,7 +6,7 @@ use crate::plan::{CacheRule, Lifetime, NamePatternRule};
 
 use super::{format::TextFormat, suggest, value};
 
-/// How long caches keep what a pattern matches.
+/// A pattern, and how long caches keep the files that match it.
 pub(super) const RULE: TextFormat<CacheRule> = TextFormat::new(
     "PATTERN=LIFETIME, such as *.pdf=1h, img/**=no-store or vite=immutable",
     rule,
@@ -20,13 +20,13 @@ const BUNDLERS: [(&str, NamePatternRule); 3] = [
 ];
 const LIFETIMES: [(&str, Lifetime); 2] =
     [("immutable", Lifetime::Immutable), ("no-store", Lifetime::NoStore)];
-/// Caches hold nothing for longer than a year (RFC 2616, 14.21, and habit since).
+/// The longest useful lifetime is a year (RFC 2616, 14.21).
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Reads one rule. A lifetime holds no `=`, a file's name may.
+/// Reads one rule. A file's name may contain `=`, a lifetime may not.
 fn rule(text: &str) -> Result<CacheRule, String> {
     let Some((pattern, lifetime)) = text.rsplit_once('=') else {
-        // A list in braces was cut at its commas.
+        // The environment splits a list in braces at its commas.
         return Err(match pattern(text) {
             Err(fault) if !text.is_empty() => fault,
             Ok(NamePatternRule::Vite | NamePatternRule::Webpack | NamePatternRule::Esbuild) => {
@@ -38,11 +38,11 @@ fn rule(text: &str) -> Result<CacheRule, String> {
         });
     };
     let pattern = self::pattern(pattern)?;
-    let lifetime = self::lifetime(lifetime).map_err(|fault| format!("in the lifetime, {fault}"))?;
+    let lifetime = self::lifetime(lifetime).map_err(|fault| format!("in the lifetime: {fault}"))?;
     Ok(CacheRule { pattern, lifetime })
 }
 
-/// The text that [`rule`] reads as this.
+/// Returns a text that [`rule`] reads as this.
 pub(super) fn show(rule: &CacheRule) -> String {
     let lifetime = match rule.lifetime {
         Lifetime::MaxAge(age) => value::show_duration(age),
@@ -52,7 +52,7 @@ pub(super) fn show(rule: &CacheRule) -> String {
     format!("{}={lifetime}", show_pattern(&rule.pattern))
 }
 
-/// The text of a pattern alone.
+/// Returns the text of a pattern alone.
 pub(super) fn show_pattern(pattern: &NamePatternRule) -> &str {
     match pattern {
         NamePatternRule::Glob(glob) => glob,
@@ -104,7 +104,7 @@ fn lifetime(text: &str) -> Result<Lifetime, String> {
         return Ok(*lifetime);
     }
     match text {
-        "" => return Err("nothing stands behind the =".into()),
+        "" => return Err("the value after = is missing".into()),
         "no-cache" => return Err("no-cache is not possible: write 0s".into()),
         "never" | "none" | "off" => return Err(format!("{text} is unclear: write no-store")),
         "forever" => return Err("forever is not possible: write immutable".into()),
@@ -179,14 +179,14 @@ mod tests {
 
     #[test]
     fn bad_lifetimes() {
-        let longer = "in the lifetime, this is above the most, 365d";
+        let longer = "in the lifetime: must be at most 365d";
         reads("*.js=366d", Err(longer));
-        reads("*.js=60", Err("in the lifetime, the unit is missing: write 60s, or 60ms"));
-        reads("*.js=", Err("in the lifetime, nothing stands behind the ="));
-        reads("*.js=imutable", Err("in the lifetime, did you mean immutable?"));
-        reads("*.js=nostore", Err("in the lifetime, did you mean no-store?"));
-        reads("*.js=no-cache", Err("in the lifetime, no-cache is not possible: write 0s"));
-        reads("*.js=never", Err("in the lifetime, never is unclear: write no-store"));
+        reads("*.js=60", Err("in the lifetime: the unit is missing: write 60s, or 60ms"));
+        reads("*.js=", Err("in the lifetime: the value after = is missing"));
+        reads("*.js=imutable", Err("in the lifetime: did you mean immutable?"));
+        reads("*.js=nostore", Err("in the lifetime: did you mean no-store?"));
+        reads("*.js=no-cache", Err("in the lifetime: no-cache is not possible: write 0s"));
+        reads("*.js=never", Err("in the lifetime: never is unclear: write no-store"));
         refuses("*.js=long", "neither a time, nor immutable, nor no-store");
     }
 

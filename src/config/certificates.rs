@@ -6,7 +6,7 @@ use crate::plan::CertificateFiles;
 
 use super::{format::TextFormat, local_path};
 
-/// A certificate's file, and its key's.
+/// The files of a certificate and its key.
 pub(super) const PAIR: TextFormat<CertificateFiles> = TextFormat::new(
     "CERTIFICATE=KEY, such as /run/tls/site.pem=/run/tls/site.key",
     certificate,
@@ -24,7 +24,7 @@ fn certificate(text: &str) -> Result<CertificateFiles, String> {
     Ok(CertificateFiles { certificate: read("certificate", certificate)?, key: read("key", key)? })
 }
 
-/// The text that a pair is read from.
+/// Returns a text that reads as this pair.
 pub(super) fn show(files: &CertificateFiles) -> String {
     format!("{}={}", files.certificate.display(), files.key.display())
 }
@@ -46,7 +46,7 @@ mod tests {
         let missing = "no: the = between the certificate's path and the key's is missing";
         reads("/tls/a.pem", missing);
         reads("", missing);
-        let relative = "the path must be absolute: the / in front is missing";
+        let relative = "the path must be absolute: it must start with /";
         reads("a.pem=/a.key", &format!("no: in the certificate's path: {relative}"));
         reads("/a.pem=a.key", &format!("no: in the key's path: {relative}"));
         reads("/a.pem=", "no: in the key's path: it is empty");

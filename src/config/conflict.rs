@@ -22,7 +22,7 @@ pub(super) fn when(is_conflict: bool, plain: &'static str) -> Vec<Conflict> {
 
 /// Returns a conflict for each item that a list has more than once.
 pub(super) fn twice(items: impl Iterator<Item = String>, plain: &'static str) -> Vec<Conflict> {
-    let conflict = |item| Conflict::new(format!("{item} is here twice: leave one out"), plain);
+    let conflict = |item| Conflict::new(format!("{item} is listed twice: remove one"), plain);
     repeated(items).into_iter().map(conflict).collect()
 }
 

@@ -17,53 +17,53 @@ use super::{
 pub(super) struct Constraint {
     /// The settings that it reads; messages tell the user to change the first.
     pub(super) keys: &'static [&'static str],
-    /// Whether the default of the first setting adapts to the others, so that only a value that was set can conflict.
+    /// Whether the default of the first setting adapts to the others. If so, only a value that was set can conflict.
     pub(super) only_if_set: bool,
     pub(super) conflicts: fn(&Draft) -> Vec<Conflict>,
 }
 
 pub(super) const CONSTRAINTS: &[Constraint] = &[
     constraint(&["server.listen"], |draft| {
-        let fault = "two of these want the same port of the same IP: leave one out";
+        let fault = "two of these use the same port of the same IP: remove one";
         when(clash(&draft.plan.server.listen), fault)
     }),
     constraint(&["server.trusted_headers"], |draft| {
         let names = &draft.plan.server.trusted_headers;
-        twice(names.iter().cloned(), "a name is here twice: leave one out")
+        twice(names.iter().cloned(), "a name is listed twice: remove one")
     }),
     constraint(&["server.max_head", "server.max_request_line", "server.max_header"], |draft| {
         let head = &draft.plan.server.head;
-        let fault = "this is less than server.max_request_line or server.max_header: raise it";
+        let fault = "must be at least server.max_request_line and server.max_header: raise it";
         when(head.head < head.line.max(head.field), fault)
     }),
     constraint(&["server.allowed_hosts"], |draft| {
         let hosts = &draft.plan.server.allowed_hosts;
-        twice(hosts.iter().cloned(), "a host is here twice: leave one out")
+        twice(hosts.iter().cloned(), "a host is listed twice: remove one")
     }),
     constraint(&["tls.certificates"], |draft| {
         let pairs = draft.certificates.iter().map(certificates::show);
-        twice(pairs, "a certificate is here twice: leave one out")
+        twice(pairs, "a certificate is listed twice: remove one")
     }),
     constraint(&["tls.listen"], |draft| {
-        let fault = "two of these want the same port or socket: leave one out";
+        let fault = "two of these use the same port or socket: remove one";
         when(clash(&draft.tls.listen), fault)
     }),
     constraint(&["tls.listen", "server.listen"], |draft| {
         let taken = |own| draft.plan.server.listen.iter().any(|other| address::same(own, other));
-        let fault = "server.listen has this port or socket: use another";
+        let fault = "server.listen uses this port or socket: use another";
         when(draft.tls.listen.iter().any(taken), fault)
     }),
     constraint(&["server.listen", "tls.listen"], |draft| {
-        let fault = "nothing would be listened at: name an address here, or in tls.listen";
+        let fault = "there is no listener: set an address here, or in tls.listen";
         when(draft.plan.server.listen.is_empty() && draft.tls.listen.is_empty(), fault)
     }),
     constraint(&["tls.certificates", "tls.listen"], |draft| {
-        let fault = "tls.listen is none: set it, or leave this out";
+        let fault = "tls.listen is none: set it, or remove this";
         when(draft.tls.listen.is_empty() && !draft.certificates.is_empty(), fault)
     }),
     constraint(&["tls.self_signed", "tls.listen", "tls.certificates"], |draft| {
         let is_unused = draft.tls.listen.is_empty() && draft.certificates.is_empty();
-        let fault = "tls.listen is none: set it, or leave this out";
+        let fault = "tls.listen is none: set it, or remove this";
         when(draft.self_signed && is_unused, fault)
     }),
     constraint(&["tls.listen", "tls.certificates", "tls.self_signed"], |draft| {
@@ -73,12 +73,12 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
     }),
     constraint(&["tls.self_signed", "tls.certificates", "tls.listen"], |draft| {
         let has_some = !draft.tls.listen.is_empty() && !draft.certificates.is_empty();
-        let fault = "tls.certificates has some: leave one of the two out";
+        let fault = "tls.certificates is set too: remove one of the two";
         when(draft.self_signed && has_some, fault)
     }),
     constraint(&["upstream.url"], |draft| servers::conflicts(&draft.servers)),
     constraint(&["upstream.probe_path", "upstream.probe"], |draft| {
-        let fault = "upstream.probe is off: set it, such as to 5s, or leave this out";
+        let fault = "upstream.probe is off: set it, such as to 5s, or remove this";
         when(draft.probe.is_none() && draft.probe_path.is_some(), fault)
     }),
     constraint(&["routes.upstreams"], |draft| {
@@ -92,36 +92,36 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
     }),
     constraint(&["routes.unbuffered"], |draft| {
         let conflict = |prefix| {
-            let text = format!("{prefix} is here twice: leave one out, or write {prefix}=both");
-            Conflict::new(text, "a prefix is here twice: leave one out")
+            let text = format!("{prefix} is listed twice: remove one, or write {prefix}=both");
+            Conflict::new(text, "a prefix is listed twice: remove one")
         };
         let prefixes = draft.plan.unbuffered.iter().map(|rule| &rule.prefix);
         repeated(prefixes).into_iter().map(conflict).collect()
     }),
-    // Of two values for one field the first would be lost.
+    // Only the last of two values for one header would be used.
     constraint(&["routes.fields"], |draft| {
         let place = |rule: &FieldRule| match &rule.edit {
             FieldEdit::Set(name, _) => format!("{}=set {name}", rule.prefix),
             FieldEdit::Add(..) | FieldEdit::Remove(_) => field::show(rule),
         };
-        twice(draft.plan.fields.iter().map(place), "a rule is here twice: leave one out")
+        twice(draft.plan.fields.iter().map(place), "a rule is listed twice: remove one")
     }),
     constraint(&["buffers.memory_per_body", "buffers.memory"], |draft| {
-        let fault = "this is above buffers.memory: lower it, or raise that";
+        let fault = "must be at most buffers.memory: lower it, or raise buffers.memory";
         when(draft.plan.buffers.memory_per_body > draft.plan.buffers.memory, fault)
     }),
     constraint(&["static.roots"], |draft| repeated_roots(&draft.static_roots)),
     constraint(&["static.caching"], |draft| {
         let conflict = |pattern| {
-            let text = format!("{pattern} is here twice, and the first decides: leave one out");
-            Conflict::new(text, "a pattern is here twice, and the first decides: leave one out")
+            let text = format!("{pattern} is listed twice, and the first one applies: remove one");
+            Conflict::new(text, "a pattern is listed twice, and the first one applies: remove one")
         };
         let pattern = |rule: &'_ CacheRule| caching::show_pattern(&rule.pattern).to_owned();
         repeated(draft.static_root.caching.iter().map(pattern)).into_iter().map(conflict).collect()
     }),
     constraint(&["static.types"], |draft| {
         let extensions = draft.plan.files.types.iter().map(|(extension, _)| extension.clone());
-        twice(extensions, "an extension is here twice: leave one out")
+        twice(extensions, "an extension is listed twice: remove one")
     }),
     constraint(&["media.roots"], |draft| repeated_roots(&draft.media_roots)),
     constraint(&["accel.roots"], |draft| repeated_roots(&draft.accel_roots)),
@@ -138,12 +138,12 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
     constraint(&["static.cors"], |draft| {
         let conflict = |prefix: Option<String>| match prefix {
             None => {
-                let plain = "one word is for all prefixes: leave the others out";
+                let plain = "one word applies to all prefixes: remove the others";
                 Conflict::new(plain.into(), plain)
             }
             Some(prefix) => Conflict::new(
-                format!("{prefix} is here twice: leave one out"),
-                "one of these prefixes is here twice: leave one out",
+                format!("{prefix} is listed twice: remove one"),
+                "one of these prefixes is listed twice: remove one",
             ),
         };
         let prefixes = draft.cors.iter().map(|rule| rule.prefix.clone());
@@ -151,21 +151,21 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
     }),
     constraint(&["health.ready_path", "health.path"], |draft| {
         let health = &draft.plan.health;
-        when(health.path == health.ready_path, "this is health.path too: they must differ")
+        when(health.path == health.ready_path, "must differ from health.path: choose another path")
     }),
     constraint(&["admin.listen", "server.listen", "tls.listen"], |draft| {
         let own = draft.plan.admin.listen.map(ListenAddress::Tcp);
         let is_taken = |own| listening(draft).any(|other| address::same(&own, other));
-        let fault = "server.listen or tls.listen has this port: use another, or off";
+        let fault = "server.listen or tls.listen uses this port: use another, or off";
         when(own.is_some_and(is_taken), fault)
     }),
     constraint(&["log.fields"], |draft| {
         let names = draft.log_fields.iter().map(log_names::show_field);
-        twice(names, "a name is here twice: leave one out")
+        twice(names, "a name is listed twice: remove one")
     }),
     constraint(&["shutdown.timeout", "shutdown.delay"], |draft| {
         let shutdown = &draft.plan.shutdown;
-        let fault = "this is shorter than shutdown.delay: raise it";
+        let fault = "must be at least shutdown.delay: raise it";
         when(shutdown.timeout < shutdown.delay, fault)
     }),
     Constraint {
@@ -173,7 +173,7 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
         only_if_set: true,
         ..constraint(&["shutdown.tunnels", "shutdown.timeout"], |draft| {
             let shutdown = &draft.plan.shutdown;
-            let fault = "this is longer than shutdown.timeout: lower it, or raise that";
+            let fault = "must be at most shutdown.timeout: lower it, or raise shutdown.timeout";
             when(shutdown.tunnels > shutdown.timeout, fault)
         })
     },
@@ -188,15 +188,15 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
         own_addresses(draft, target.iter())
     }),
     constraint(&["routes.upstreams", "static.roots"], |draft| {
-        let plain = "nothing reaches what is below static.roots";
+        let plain = "an application below static.roots gets no requests";
         unreachable(draft, "static.roots", &draft.static_roots, plain)
     }),
     constraint(&["routes.upstreams", "media.roots"], |draft| {
-        let plain = "nothing reaches what is below media.roots";
+        let plain = "an application below media.roots gets no requests";
         unreachable(draft, "media.roots", &draft.media_roots, plain)
     }),
     constraint(&["routes.upstreams", "accel.roots"], |draft| {
-        let plain = "nothing reaches what is below accel.roots";
+        let plain = "an application below accel.roots gets no requests";
         unreachable(draft, "accel.roots", &draft.accel_roots, plain)
     }),
 ];
@@ -208,7 +208,7 @@ const fn constraint(
     Constraint { keys, only_if_set: false, conflicts }
 }
 
-/// Whether two listeners want the same port or socket.
+/// Returns whether two listeners use the same port or socket.
 fn clash(listen: &[ListenAddress]) -> bool {
     let after = |index: usize| listen.get(index + 1..).unwrap_or_default();
     let clashes =
@@ -216,7 +216,7 @@ fn clash(listen: &[ListenAddress]) -> bool {
     listen.iter().enumerate().any(clashes)
 }
 
-/// All listeners for clients.
+/// Returns all listeners for clients.
 fn listening(draft: &Draft) -> impl Iterator<Item = &ListenAddress> {
     draft.plan.server.listen.iter().chain(&draft.tls.listen)
 }
@@ -228,16 +228,16 @@ fn own_addresses<'a>(
     own_address::conflicts(targets, &listening(draft).collect::<Vec<_>>())
 }
 
-/// Conflicts for directories that a prefix has twice.
+/// Returns conflicts for directories that a prefix lists twice.
 fn repeated_roots(places: &[PrefixedDirectory]) -> Vec<Conflict> {
     let conflict = |place: &(String, PathBuf)| {
-        let text = format!("{} is here twice: leave one out", path::show_root(place));
+        let text = format!("{} is listed twice: remove one", path::show_root(place));
         Conflict::new(text, "a prefix has the same directory twice: leave one out")
     };
     repeated(places.iter()).into_iter().map(conflict).collect()
 }
 
-/// Conflicts for prefixes that are in two sections.
+/// Returns conflicts for prefixes that are in two sections.
 fn shared_roots(
     (name, places): (&str, &[PrefixedDirectory]),
     other: &str,
@@ -246,11 +246,11 @@ fn shared_roots(
     let is_shared = |prefix: &String| others.iter().any(|(other, _)| other == prefix);
     let conflict = |prefix| {
         let text = format!(
-            "{prefix} is in {other} too: files are of one kind only, so take it out of {name} or of {other}"
+            "{prefix} is in {other} too, but files are of one kind only: remove it from {name} or from {other}"
         );
         let plain = match other == "static.roots" {
-            true => "one of these prefixes is in static.roots too: take it out of one of the two",
-            false => "one of these prefixes is in media.roots too: take it out of one of the two",
+            true => "one of these prefixes is in static.roots too: remove it from one of the two",
+            false => "one of these prefixes is in media.roots too: remove it from one of the two",
         };
         Conflict::new(text, plain)
     };
@@ -258,7 +258,7 @@ fn shared_roots(
     prefixes.filter(is_shared).map(conflict).collect()
 }
 
-/// Conflicts for CORS rules whose prefix does not exist.
+/// Returns conflicts for CORS rules whose prefix does not exist.
 fn unknown_prefixes(draft: &Draft) -> Vec<Conflict> {
     let places = draft.static_roots.iter().chain(&draft.media_roots);
     let mut known: Vec<&str> = places.map(|(prefix, _)| prefix.as_str()).collect();
@@ -269,14 +269,14 @@ fn unknown_prefixes(draft: &Draft) -> Vec<Conflict> {
         false => format!("the prefixes are {}", known.join(", ")),
     };
     let conflict = |prefix: &str| {
-        let text = format!("{prefix} is no prefix of static.roots or media.roots: {there_are}");
+        let text = format!("{prefix} is not a prefix in static.roots or media.roots: {there_are}");
         Conflict::new(text, "this names a prefix that is not in static.roots or media.roots")
     };
     let prefixes = draft.cors.iter().filter_map(|rule| rule.prefix.as_deref());
     prefixes.filter(|prefix| !known.contains(prefix)).map(conflict).collect()
 }
 
-/// Conflicts for applications that get no requests, because their prefix is below a prefix of files.
+/// Returns conflicts for applications that get no requests, because their prefix is below a prefix of files.
 fn unreachable(
     draft: &Draft,
     name: &str,
@@ -286,7 +286,7 @@ fn unreachable(
     let conflict = |(prefix, _): (String, _)| {
         let (root, _) = roots.iter().find(|(root, _)| prefix.starts_with(root))?;
         let text = format!(
-            "nothing reaches {prefix}: what is below {root} is files ({name}); take one of the two out"
+            "the application at {prefix} gets no requests: {root} serves files ({name}); remove one of the two"
         );
         Some(Conflict::new(text, plain))
     };

@@ -31,11 +31,11 @@ fn rule(text: &str) -> Result<CorsRule, String> {
         }
         return Ok(CorsRule { prefix: None, cors: word(text)? });
     };
-    let prefix = path::prefix(prefix).map_err(|fault| format!("in the prefix, {fault}"))?;
+    let prefix = path::prefix(prefix).map_err(|fault| format!("in the prefix: {fault}"))?;
     Ok(CorsRule { prefix: Some(prefix), cors: word(cors)? })
 }
 
-/// The text that [`rule`] reads as this.
+/// Returns a text that [`rule`] reads as this.
 fn show(rule: &CorsRule) -> String {
     let word = value::word_of(&rule.cors, WORDS);
     match &rule.prefix {
@@ -75,8 +75,8 @@ mod tests {
         reads("font", Err("did you mean fonts?"));
         reads("/static/=yes", Err("this is not one of the choices"));
         reads("/static/", Err("the word is missing: write /static/=all"));
-        reads("static/=all", Err("in the prefix, the / in front is missing"));
-        reads("/a/../b/=all", Err("in the prefix, //, . and .. are not possible as a segment"));
+        reads("static/=all", Err("in the prefix: must start with /"));
+        reads("/a/../b/=all", Err("in the prefix: //, . and .. are not possible as a segment"));
         let origin = "single origins are not possible: write all, or none";
         reads("https://example.com", Err(origin));
         reads("/static/=https://example.com", Err(origin));

@@ -1,4 +1,4 @@
-//! The draft of a plan: each setting is stored in it on its own, then it becomes the plan.
+//! The draft of a plan. Each setting is stored in it independently; then it becomes the plan.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -17,26 +17,26 @@ use super::{
     url::FallbackOrigin,
 };
 
-/// What uWSGI has without a setting of its own.
+/// uWSGI's default `buffer-size`.
 const UWSGI_BUFFER: u64 = 4096;
-/// Bytes that gunicorn accepts: the largest length that the uwsgi protocol can express.
+/// gunicorn's limit in bytes: the largest length that the uwsgi protocol can express.
 const GUNICORN_BUFFER: u64 = u16::MAX as u64;
 
-/// Bytes of long request heads where there is plenty of memory: the start lowers it.
+/// Limit for long request heads in bytes, if there is plenty of memory; the start lowers it.
 const MOST_HEADS: u64 = 64 << 20;
 
-/// How long an unused connection to the fallback is kept: it is asked rarely, during deployments.
+/// How long an idle connection to the fallback stays open. The fallback is used rarely, during deployments.
 const FALLBACK_IDLE: Duration = Duration::from_secs(30);
-/// Unused connections to the fallback that are kept, for each worker.
+/// Maximum number of idle connections to the fallback, for each worker.
 const FALLBACK_MAX_IDLE: usize = 4;
-/// How long a connection to the fallback is used at all.
+/// How long a connection to the fallback is reused.
 const FALLBACK_AGE: Duration = Duration::from_secs(600);
 
-/// The values of all settings. Most are stored in the plan as they are; values that depend on other settings are beside
-/// it until all are known.
+/// The values of all settings. Most are stored directly in the plan. Values that depend on other settings are stored
+/// beside it until all are known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Draft {
-    /// Its `upstream` has the settings that all applications share, and no servers.
+    /// Its `upstream` has the settings that all applications share, but no servers.
     pub(super) plan: Plan,
     pub(super) tls: TlsSettings,
     pub(super) certificates: Vec<CertificateFiles>,
@@ -177,7 +177,7 @@ fn fallback(origin: FallbackOrigin, timeout: Duration) -> FallbackSettings {
         idle_timeout: FALLBACK_IDLE,
         max_idle: FALLBACK_MAX_IDLE,
         max_age: FALLBACK_AGE,
-        // `pipeline/fallback.rs` limits its requests. They do not wait while it is unavailable.
+        // `pipeline/fallback.rs` limits the requests to the fallback. They do not wait while it is unavailable.
         admission: AdmissionSettings { max_in_flight: usize::MAX, ..AdmissionSettings::default() },
         abort: true,
         trusts_protocol: true,

@@ -1,5 +1,5 @@
-//! Settings from the environment: `SIDEMAN_SECTION__KEY`, the short names, and each with `_FILE`
-//! behind it. The environment is passed in as a map; `environment` alone reads the process's own.
+//! Settings from the environment: `SIDEMAN_SECTION__KEY`, the short names, and each name with the suffix `_FILE`. The
+//! environment is passed in as a map; only `environment` reads the process's own.
 
 use std::{
     collections::BTreeMap,
@@ -16,15 +16,15 @@ use super::{
     suggest, text_file,
 };
 
-/// The variables of the environment.
+/// The environment's variables.
 pub type Environment = BTreeMap<OsString, OsString>;
 
-/// The variable with the path of the settings file. It is no key, because a file cannot name itself.
+/// The variable with the path of the settings file. It is not a setting, because a file cannot name itself.
 const CONFIG: &str = "SIDEMAN_CONFIG";
 const PREFIX: &str = "SIDEMAN_";
 const FILE: &str = "_FILE";
 
-/// What other programs call settings, and how they are called here.
+/// Names of settings in other programs, each with Sideman's name.
 const CALLED: [(&str, &str); 14] = [
     ("ADDRESS", "LISTEN"),
     ("BACKEND", "UPSTREAM"),
@@ -42,7 +42,7 @@ const CALLED: [(&str, &str); 14] = [
     ("UPSTREAM_URL", "UPSTREAM"),
 ];
 
-/// The names of all variables without `SIDEMAN_`, each with its setting. The path of the settings file has none.
+/// The names of all variables without `SIDEMAN_`, each with its setting. The path of the settings file has no setting.
 static NAMES: LazyLock<Vec<(String, Option<&'static SettingKey>)>> = LazyLock::new(|| {
     let names = |key: &'static SettingKey| {
         let names = [Some(key.env_name()), key.short_env.map(str::to_owned)];
@@ -52,21 +52,21 @@ static NAMES: LazyLock<Vec<(String, Option<&'static SettingKey>)>> = LazyLock::n
     all.map(|(name, key)| (without_prefix(&name).to_owned(), key)).collect()
 });
 
-/// What the environment says, sorted by what it is about.
+/// The environment's variables, grouped by purpose.
 #[derive(Debug)]
 pub(super) struct EnvironmentReadings<'a> {
     config: Vec<Variable<'a>>,
     keys: Vec<(&'static SettingKey, Vec<Variable<'a>>)>,
-    /// Each with its value.
+    /// Variables with their values.
     unknown: Vec<(String, &'a OsStr)>,
 }
 
-/// A variable whose name means something.
+/// A variable that names a setting.
 #[derive(Clone, Copy, Debug)]
 struct Variable<'a> {
     name: &'a str,
     value: &'a OsStr,
-    /// Whether the value is the path of the file that holds the text.
+    /// Whether the value is the path of a file that contains the text.
     is_file: bool,
 }
 
@@ -76,7 +76,7 @@ pub fn environment() -> Environment {
     std::env::vars_os().collect()
 }
 
-/// Sorts the variables by the setting they are about. Those of other programs are left alone.
+/// Groups the variables by the setting that they name. Variables of other programs are ignored.
 pub(super) fn sort(environment: &Environment) -> EnvironmentReadings<'_> {
     let mut readings = EnvironmentReadings {
         config: Vec::new(),
@@ -85,7 +85,7 @@ pub(super) fn sort(environment: &Environment) -> EnvironmentReadings<'_> {
     };
     for (name, value) in environment {
         let lossy = name.to_string_lossy();
-        // In any case: `sideman_listen` is a slip, and silence would hide it.
+        // Names are compared without case: `sideman_listen` is a mistake that must be reported.
         if !lossy.to_ascii_uppercase().starts_with(PREFIX) {
             continue;
         }
@@ -97,7 +97,7 @@ pub(super) fn sort(environment: &Environment) -> EnvironmentReadings<'_> {
     readings
 }
 
-/// Splits a list as the environment and secrets write it.
+/// Splits a list in the form that the environment and secrets use.
 fn split_list(text: &str, continues: fn(&str) -> bool) -> Vec<String> {
     let mut items: Vec<String> = Vec::new();
     for piece in text.split(',') {
@@ -112,14 +112,14 @@ fn split_list(text: &str, continues: fn(&str) -> bool) -> Vec<String> {
     items.iter().map(|item| item.trim().to_owned()).collect()
 }
 
-/// The name's kind of mistake and what to do about it, with the keys that were probably meant.
+/// Returns the kind of mistake in a name and its remedy, with the keys that were probably meant.
 fn unknown(name: &str, value: &OsStr) -> (Problem, Vec<&'static SettingKey>) {
     let upper = name.to_ascii_uppercase();
     let (stem, suffix) = match upper.strip_suffix(FILE) {
         Some(stem) => (stem, FILE),
         None => (upper.as_str(), ""),
     };
-    // The common beginning would make every name look alike.
+    // The common prefix would make all names look similar.
     let stem = without_prefix(stem);
     let names = NAMES.iter().map(|(name, _)| name.as_str());
     let called = CALLED.iter().find(|(called, _)| *called == stem).map(|(_, known)| *known);
@@ -127,7 +127,7 @@ fn unknown(name: &str, value: &OsStr) -> (Problem, Vec<&'static SettingKey>) {
         Some(known) => vec![known],
         None => suggest::nearest(stem, names.clone(), "__"),
     };
-    // LISTEN_PORT is LISTEN and more.
+    // LISTEN_PORT begins with LISTEN.
     let begins = |known: &&str| stem.strip_prefix(*known).is_some_and(|s| s.starts_with('_'));
     let near = match names.filter(begins).max_by_key(|known| known.len()) {
         Some(longest) if near.is_empty() => vec![longest],
@@ -155,8 +155,8 @@ fn without_prefix(name: &str) -> &str {
     name.strip_prefix(PREFIX).unwrap_or(name)
 }
 
-/// Whether the variable is one of those that Kubernetes gives every container for each Service: names of
-/// two parts that nothing else ends with, or a `PORT` whose value is an address.
+/// Returns whether the variable is one of those that Kubernetes sets in every container for each Service. Their names
+/// have two parts with known endings, or end with `PORT` and have an address as value.
 fn is_service_link(name: &str, value: &OsStr) -> bool {
     let value = value.to_string_lossy();
     let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|begin| value.starts_with(begin));
@@ -174,7 +174,7 @@ fn is_service_link(name: &str, value: &OsStr) -> bool {
 // === impl EnvironmentReadings ===
 
 impl<'a> EnvironmentReadings<'a> {
-    /// The path of the settings file and where it was named, if it was.
+    /// Returns the path of the settings file and the source that named it.
     pub(super) fn config(&self, problems: &mut Vec<Problem>) -> Option<(PathBuf, ValueOrigin)> {
         let variable = match self.config.as_slice() {
             [] => return None,
@@ -184,7 +184,7 @@ impl<'a> EnvironmentReadings<'a> {
                 return None;
             }
         };
-        // A path need not be UTF-8.
+        // A path may be other than UTF-8.
         if !variable.is_file && !variable.value.is_empty() {
             let origin = ValueOrigin::Environment { name: variable.name.into() };
             return Some((PathBuf::from(variable.value), origin));
@@ -206,7 +206,7 @@ impl<'a> EnvironmentReadings<'a> {
         }
     }
 
-    /// Puts every value on top of those of lower sources.
+    /// Overrides the values of lower sources.
     pub(super) fn apply(&self, sources: &mut Sources, problems: &mut Vec<Problem>) {
         for (name, value) in &self.unknown {
             let (problem, meant) = unknown(name, value);
@@ -237,7 +237,7 @@ impl<'a> EnvironmentReadings<'a> {
         }
     }
 
-    /// Finds the place of one variable; an exact name goes before one with `_FILE` cut off.
+    /// Finds the setting of one variable. An exact name takes precedence over one with `_FILE` removed.
     fn sort_one(&mut self, name: &'a str, value: &'a OsStr) -> bool {
         for (stem, is_file) in [(Some(name), false), (name.strip_suffix(FILE), true)] {
             let Some(stem) = stem else { continue };
@@ -255,7 +255,7 @@ impl<'a> EnvironmentReadings<'a> {
     }
 }
 
-/// Two names for one thing: which of them is meant cannot be known.
+/// Reports two names for one setting, because the intended one is unknown.
 fn both(key: Option<&SettingKey>, first: &Variable<'_>, second: &Variable<'_>) -> Problem {
     let what = key.map_or("the settings file", |key| key.name);
     let subject = format!("{what} ({} and {})", first.name, second.name);
@@ -265,11 +265,11 @@ fn both(key: Option<&SettingKey>, first: &Variable<'_>, second: &Variable<'_>) -
 // === impl Variable ===
 
 impl Variable<'_> {
-    /// The setting's text, read from its file if it names one.
+    /// Returns the setting's text, read from its file if the variable names one.
     fn text(&self) -> Result<(String, ValueOrigin), String> {
         let name = self.name.to_owned();
         if self.value.is_empty() {
-            return Err("it is set but empty: unset it, or give it a value".into());
+            return Err("is set but empty: unset it, or give it a value".into());
         }
         if self.is_file {
             let path = Path::new(self.value);
@@ -294,7 +294,8 @@ impl Variable<'_> {
         }
     }
 
-    /// The path of the file. Some write the secret itself where its path belongs: then it looks like none.
+    /// Returns the path of the file for a message. A value that is not an absolute path may be the secret itself, and
+    /// is hidden.
     fn shown_path(&self) -> String {
         let path = Path::new(self.value);
         let is_path = ["/", "./", "../"]
@@ -302,7 +303,7 @@ impl Variable<'_> {
             .any(|begin| self.value.as_encoded_bytes().starts_with(begin.as_bytes()));
         match is_path || fs::metadata(path).is_ok() {
             true => text_file::shown(path).into_owned(),
-            false => "(not shown: no absolute path)".into(),
+            false => "(not shown: not an absolute path)".into(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Changes to the fields of answers: `PREFIX=set NAME: VALUE`, `add` likewise, `PREFIX=remove NAME`.
+//! Changes to response headers: `PREFIX=set NAME: VALUE`, `PREFIX=add NAME: VALUE`, `PREFIX=remove NAME`.
 
 use http::{HeaderName, HeaderValue, header};
 
@@ -12,7 +12,7 @@ use super::{
     path, suggest,
 };
 
-/// A change to one field. It may be there to be known by a CDN alone.
+/// A change to one header. It may be secret: some headers authenticate Sideman to a CDN.
 pub(super) const RULE: TextFormat<FieldRule> = TextFormat::new(
     "PREFIX=set NAME: VALUE, PREFIX=add NAME: VALUE or PREFIX=remove NAME, such as \
                /=set X-Frame-Options: DENY",
@@ -31,7 +31,7 @@ fn rule(text: &str) -> Result<FieldRule, String> {
             false => "the = between prefix and change is missing".into(),
         });
     };
-    let prefix = path::beginning(prefix).map_err(|fault| format!("in the prefix, {fault}"))?;
+    let prefix = path::beginning(prefix).map_err(|fault| format!("in the prefix: {fault}"))?;
     let (action, field) = edit.split_once(' ').unwrap_or((edit, ""));
     let field = field.trim();
     let edit = match action {
@@ -39,7 +39,7 @@ fn rule(text: &str) -> Result<FieldRule, String> {
             let (name, value) = name_and_value(&prefix, field)?;
             if name == header::SET_COOKIE {
                 return Err(format!(
-                    "this would throw away the application's cookies: write {prefix}=add {field}"
+                    "this would delete the application's cookies: write {prefix}=add {field}"
                 ));
             }
             FieldEdit::Set(name, value)
@@ -59,7 +59,7 @@ fn rule(text: &str) -> Result<FieldRule, String> {
     Ok(FieldRule { prefix, edit })
 }
 
-/// The text that [`rule`] reads as this.
+/// Returns a text that [`rule`] reads as this.
 pub(super) fn show(FieldRule { prefix, edit }: &FieldRule) -> String {
     let value = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     match edit {
@@ -69,8 +69,8 @@ pub(super) fn show(FieldRule { prefix, edit }: &FieldRule) -> String {
     }
 }
 
-/// Whether what stands behind a comma of the environment is still the value before it. What looks
-/// like a rule is none: its prefix was written without the `/` in front.
+/// Returns whether the text after a comma of the environment continues the value before it. Text that looks like a rule
+/// does not: its prefix lacks the leading `/`.
 fn continues(piece: &str) -> bool {
     let begun = piece.trim_start();
     let is_rule = || ACTIONS.iter().any(|action| piece.contains(&format!("={action} ")));
@@ -86,7 +86,7 @@ fn name_and_value(prefix: &str, field: &str) -> Result<(HeaderName, HeaderValue)
     let value = value.trim();
     if value.is_empty() {
         return Err(format!(
-            "the value is missing: to take the field away, write {prefix}=remove {name}"
+            "the value is missing: to delete the header, write {prefix}=remove {name}"
         ));
     }
     if let Some(variable) = variable(value) {
@@ -95,15 +95,15 @@ fn name_and_value(prefix: &str, field: &str) -> Result<(HeaderName, HeaderValue)
              the application set this field"
         ));
     }
-    // RFC 9110, 5.5, without what is obsolete: a quoted or encoded form exists for everything else.
+    // RFC 9110, 5.5, without obsolete forms: everything else has a quoted or encoded form.
     match HeaderValue::from_str(value) {
         Ok(value) if value.to_str().is_ok() => Ok((name, value)),
         _ => Err("in the value, only visible ASCII characters and spaces are possible".into()),
     }
 }
 
-/// What nginx (`$host`, `${host}`), Apache (`%{HOST}e`), HAProxy (`%[src]`) or Caddy (`{http.x}`) would
-/// put something else for.
+/// Finds variables that other servers would substitute: nginx (`$host`, `${host}`), Apache (`%{HOST}e`), HAProxy
+/// (`%[src]`), Caddy (`{http.x}`).
 fn variable(value: &str) -> Option<&str> {
     let begins = |at: &usize| {
         let rest = value.as_bytes().get(*at..).unwrap_or_default();
@@ -126,7 +126,7 @@ fn variable(value: &str) -> Option<&str> {
     rest.get(..end)
 }
 
-/// Reads a name that Sideman leaves to others.
+/// Reads the name of a header that Sideman does not set itself.
 fn field_name(text: &str) -> Result<HeaderName, String> {
     if text.is_empty() {
         return Err("the name is missing".into());
@@ -134,12 +134,16 @@ fn field_name(text: &str) -> Result<HeaderName, String> {
     let name = HeaderName::from_bytes(text.as_bytes())
         .map_err(|_| format!("{text:?} cannot be the name of a field"))?;
     if fields::is_hop_by_hop(&name) {
-        return Err(format!("{name} belongs to the connection, which is Sideman's: leave it out"));
+        return Err(format!(
+            "{name} describes the connection, which Sideman manages: remove this rule"
+        ));
     }
     let of_the_body =
         [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE, header::DATE];
     if of_the_body.contains(&name) {
-        return Err(format!("{name} says what the answer is, whatever a rule says: leave it out"));
+        return Err(format!(
+            "{name} describes the response's content and cannot be changed: remove this rule"
+        ));
     }
     Ok(name)
 }
@@ -148,7 +152,7 @@ fn no_action(prefix: &str, edit: &str, action: &str) -> String {
     if action.ends_with(':') {
         return format!("set or add is missing: write {prefix}=set {edit}");
     }
-    // What other programs call it.
+    // Names of the actions in other programs.
     match action {
         "unset" | "delete" | "del" | "hide" | "clear" => return "write remove".into(),
         "append" => return "write add".into(),
@@ -156,7 +160,7 @@ fn no_action(prefix: &str, edit: &str, action: &str) -> String {
         _ => {}
     }
     suggest::question(&suggest::nearest(action, ACTIONS, ""))
-        .unwrap_or_else(|| "behind the = stands set, add or remove".into())
+        .unwrap_or_else(|| "after the = write set, add or remove".into())
 }
 
 #[cfg(test)]
@@ -183,20 +187,20 @@ mod tests {
     fn what_is_no_rule() {
         reads("X-A: b", "no: prefix and action are missing: write /=set X-A: b");
         reads("/a X-A: b", "no: the = between prefix and change is missing");
-        reads("x=set X-A: b", "no: in the prefix, the / in front is missing");
+        reads("x=set X-A: b", "no: in the prefix: must start with /");
         reads("/=X-A: b", "no: set or add is missing: write /=set X-A: b");
         reads("/=Set X-A: b", "no: did you mean set?");
         reads("/=delete X-A", "no: write remove");
         reads("/=append X-A: b", "no: write add");
-        reads("/=change X-A: b", "no: behind the = stands set, add or remove");
-        reads("/=", "no: behind the = stands set, add or remove");
+        reads("/=change X-A: b", "no: after the = write set, add or remove");
+        reads("/=", "no: after the = write set, add or remove");
         reads("/=set", "no: the : between name and value is missing: write : VALUE");
         reads("/=set X-A", "no: the : between name and value is missing: write X-A: VALUE");
         reads("/=set X-A b c", "no: the : between name and value is missing: write X-A: b c");
         reads("/=set : b", "no: the name is missing");
         reads("/=set X A: b", "no: \"X A\" cannot be the name of a field");
         reads("/=set X-A : b", "no: \"X-A \" cannot be the name of a field");
-        let missing = "no: the value is missing: to take the field away, write /=remove x-a";
+        let missing = "no: the value is missing: to delete the header, write /=remove x-a";
         reads("/=set X-A:", missing);
         reads("/=remove", "no: the name is missing");
         reads("/=remove X-A: b", "no: remove takes the name alone: write /=remove X-A");
@@ -205,7 +209,7 @@ mod tests {
         reads("/=set X-A: a\r\nX-B: c", visible);
         reads(
             "/=set Set-Cookie: a=b",
-            "no: this would throw away the application's cookies: write /=add Set-Cookie: a=b",
+            "no: this would delete the application's cookies: write /=add Set-Cookie: a=b",
         );
     }
 
@@ -234,12 +238,12 @@ mod tests {
     fn names_that_are_not_for_rules() {
         for name in ["Connection", "Transfer-Encoding", "keep-alive", "Upgrade", "TE", "Trailer"] {
             for text in [format!("/=set {name}: a"), format!("/=remove {name}")] {
-                assert!(rule(&text).unwrap_err().contains("belongs to the connection"), "{text}");
+                assert!(rule(&text).unwrap_err().contains("describes the connection"), "{text}");
             }
         }
         for name in ["Content-Length", "Content-Encoding", "Content-Range", "Date"] {
             let fault = rule(&format!("/=add {name}: 1")).unwrap_err();
-            assert!(fault.contains("says what the answer is"), "{name}: {fault}");
+            assert!(fault.contains("describes the response"), "{name}: {fault}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Settings from the TOML file, each with its line.
+//! Settings from the TOML file, each with its line number.
 
 use std::{borrow::Cow, ops::Range, path::Path};
 
@@ -16,14 +16,14 @@ use super::{
     suggest, text_file,
 };
 
-/// One settings file while it is read; problems are sorted by line at the end.
+/// A settings file while it is read. Problems are sorted by line at the end.
 struct SettingsFile<'a> {
     path: &'a Path,
     text: &'a str,
     problems: Vec<(usize, Problem)>,
 }
 
-/// Puts every value of the file on top of the defaults. `named_by` says who asked for this file.
+/// Overrides the defaults with the values of the file. `named_by` is the source of the path.
 pub(super) fn apply(
     path: &Path,
     named_by: &ValueOrigin,
@@ -38,7 +38,7 @@ pub(super) fn apply(
     let text = match text_file::read(path, &shown) {
         Ok(text) => text,
         Err(fault) => {
-            // What it would have set is unknown, so nothing may be said about what is missing.
+            // The content is unknown, so missing settings must not be reported.
             sources.discard_all();
             problems.push(Problem::about(None, format!("the settings file ({named_by})"), fault));
             return;
@@ -47,7 +47,7 @@ pub(super) fn apply(
     apply_text(path, &text, named_by, sources, problems);
 }
 
-/// The same for a file that was read.
+/// Reads the text of a settings file.
 pub(super) fn apply_text(
     path: &Path,
     text: &str,
@@ -150,7 +150,7 @@ impl SettingsFile<'_> {
             let of_section = KEYS.iter().filter(|key| key.section() == section);
             let names: Vec<_> = of_section.map(SettingKey::leaf).collect();
             match names.is_empty() {
-                true => "keys stand in tables, such as url in [upstream]".into(),
+                true => "keys belong in tables, such as url in [upstream]".into(),
                 false => format!("the keys of [{section}] are {}", names.join(", ")),
             }
         });
@@ -169,14 +169,14 @@ impl SettingsFile<'_> {
         before.matches('\n').count() + 1
     }
 
-    /// A value as it stands in the file, on one line.
+    /// Returns a value as written in the file, on one line.
     fn excerpt(&self, span: &Range<usize>) -> String {
         let text = self.text.get(span.clone()).unwrap_or_default();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }
 
-/// A value's text, if it has the TOML type that it is written in.
+/// Returns a value's text, if the value has the TOML type of its setting.
 fn items(key: &SettingKey, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>, String> {
     let written = written.get_ref();
     let properties = key.kind.properties();
@@ -213,10 +213,10 @@ fn items(key: &SettingKey, written: &Spanned<DeValue<'_>>) -> Result<Vec<String>
             let number = written.as_integer().map(ToString::to_string);
             number.or_else(|| written.as_str().map(str::to_owned))
         }
-        // Without a unit it cannot be right: the parser knows what is missing.
+        // A number without a unit is always invalid; the parser's message names the unit.
         TomlType::Quantity => match written.as_integer() {
             Some(number) => {
-                let unitless = |fault| format!("{fault}; it stands in quotes");
+                let unitless = |fault| format!("{fault}, in quotes");
                 key.kind.check(&number.to_string()).map_err(unitless)?;
                 None
             }

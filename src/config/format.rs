@@ -1,5 +1,5 @@
-//! Formats of values. A format says what it expects, how it reads and shows a value, and what the file, the environment
-//! and messages need to know about it. Formats of numbers and words are here; every other one is a [`TextFormat`] beside its
+//! Formats of values. A format describes valid values, reads and shows them, and has properties for the file, the
+//! environment and messages. Formats of numbers and words are here; every other format is a [`TextFormat`] beside its
 //! parser.
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) trait Format: Sync {
     /// Returns the value, or a sentence that says what to write instead.
     fn read(&self, text: &str) -> Result<Self::Value, String>;
 
-    /// Shows a value in its canonical form; by default that is the text as it was written.
+    /// Shows a value in its canonical form; the default is the text as written.
     fn show(&self, text: &str, _value: &Self::Value) -> String {
         text.to_owned()
     }
@@ -32,9 +32,9 @@ pub(super) struct FormatProperties {
     pub(super) toml: TomlType,
     /// Whether values are addresses, in which user names, passwords and queries are hidden.
     pub(super) is_address: bool,
-    /// Whether logs must not show values.
+    /// Whether values must not appear in logs.
     pub(super) is_private: bool,
-    /// Whether the settings file may have a string in place of an array with one item.
+    /// Whether the settings file may use a string instead of an array with one item.
     pub(super) stands_alone: bool,
     /// Whether text after a comma in the environment continues the item before the comma.
     pub(super) continues: fn(&str) -> bool,
@@ -48,7 +48,7 @@ pub(super) enum TomlType {
     Number,
     /// A number or a word.
     NumberOrText,
-    /// Text that is a number with its unit.
+    /// A number with its unit, as text.
     Quantity,
 }
 
@@ -86,7 +86,7 @@ pub(super) struct OrNone<F>(pub(super) F);
 pub(super) struct OrWord<F> {
     pub(super) format: F,
     pub(super) word: &'static str,
-    /// What other programs have in place of the word; messages name the word then.
+    /// Names that other programs use instead of the word. Messages suggest the word for them.
     pub(super) meant: &'static [&'static str],
 }
 
@@ -101,12 +101,12 @@ pub(super) const MIB: u64 = 1 << 20;
 pub(super) const GIB: u64 = 1 << 30;
 pub(super) const TIB: u64 = 1 << 40;
 
-/// A size, or a word for any size.
+/// A size, or a word for no limit.
 pub(super) const fn size_or(least: u64, max: u64, word: &'static str) -> OrWord<SizeFormat> {
     OrWord { format: SizeFormat(least, max), word, meant: &["0", "0B", "none", "off"] }
 }
 
-/// A time span, or `off` for one without an end.
+/// A time span, or `off` for no limit.
 pub(super) const fn time_or_off(least: Duration, max: Duration) -> OrWord<TimeFormat> {
     let meant = &["0", "0s", "none", "never", "false", "no"];
     OrWord { format: TimeFormat(least, max), word: "off", meant }

@@ -1,5 +1,4 @@
-//! Targets of [`crate::fuzzing`]: settings. Any text gives a plan, or problems that say what to do; never both, and
-//! never nothing.
+//! Fuzz targets for settings (see [`crate::fuzzing`]). Every text must give either a plan or problems with remedies.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +15,7 @@ use super::{
     sources::{Sources, ValueOrigin},
 };
 
-/// Tries the text of a settings file.
+/// Reads the text of a settings file.
 pub fn settings_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (mut sources, mut problems) = (Sources::defaults(), Vec::new());
@@ -25,13 +24,13 @@ pub fn settings_file(data: &[u8]) {
     planned(&sources, problems);
 }
 
-/// Tries variables, `NAME=value` each on its line.
+/// Reads variables, one `NAME=value` on each line.
 pub fn settings_environment(data: &[u8]) {
     let mut variables: Environment = BTreeMap::new();
     for line in data.split(|&byte| byte == b'\n').take(32) {
         let end = line.iter().position(|&byte| byte == b'=').unwrap_or(line.len());
         let (name, value) = line.split_at_checked(end).unwrap_or((line, b""));
-        // No target looks at files.
+        // Targets never read files.
         if name.is_empty() || name.ends_with(b"_FILE") || name.contains(&0) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Names of header fields.
+//! Names of headers.
 
 use http::HeaderName;
 
@@ -6,11 +6,11 @@ use crate::rfc::fields;
 
 use super::format::TextFormat;
 
-/// The name of a header that is passed on from trusted proxies, in lower case.
+/// The name of a header that is forwarded from trusted proxies, in lower case.
 pub(super) const TRUSTED: TextFormat<String> =
     TextFormat::new("names of headers, such as Remote-User", trusted, String::clone);
 
-/// Reads the name of a header that is passed on from trusted proxies; gives it in lower case.
+/// Reads the name of a header that is forwarded from trusted proxies, and returns it in lower case.
 fn trusted(text: &str) -> Result<String, String> {
     let name = HeaderName::try_from(text).map_err(|_| "this is not the name of a header")?;
     let lower = name.as_str();
@@ -22,15 +22,17 @@ fn trusted(text: &str) -> Result<String, String> {
         return Err(format!("names with _ are always dropped: write {hyphens}"));
     }
     if is_own(lower) || fields::is_hop_by_hop(&name) {
-        return Err("the application always gets this one from Sideman: leave it out".into());
+        return Err("Sideman always sets this header: remove it".into());
     }
     if lower == "proxy" {
-        return Err("CGI takes this one for HTTP_PROXY: it is always dropped".into());
+        return Err(
+            "CGI reads this header as HTTP_PROXY, so it is always dropped: remove it".into()
+        );
     }
     Ok(lower.to_owned())
 }
 
-/// Whether a header is made anew for each request (`pipeline/forward.rs`).
+/// Returns whether Sideman sets the header in each request (`pipeline/forward.rs`).
 fn is_own(name: &str) -> bool {
     matches!(
         name,
@@ -60,9 +62,9 @@ mod tests {
             ("Remote-User:", Err("not the name")),
             ("x-forwarded-*", Err("wildcard")),
             ("", Err("not the name")),
-            ("X-Forwarded-For", Err("always gets")),
-            ("Host", Err("always gets")),
-            ("Transfer-Encoding", Err("always gets")),
+            ("X-Forwarded-For", Err("always sets")),
+            ("Host", Err("always sets")),
+            ("Transfer-Encoding", Err("always sets")),
             ("Proxy", Err("HTTP_PROXY")),
         ] {
             match (trusted(text), expected) {

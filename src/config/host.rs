@@ -1,18 +1,17 @@
-//! Hosts that requests may be for.
+//! Hosts that requests may name.
 
 use std::net::Ipv6Addr;
 
 use super::format::TextFormat;
 
-/// A host that requests may be for.
+/// A host that requests may name.
 pub(super) const ALLOWED: TextFormat<String> =
     TextFormat::address("hosts, such as example.org, or .example.org", allowed, String::clone);
 
-/// What a name may be long (RFC 1035, 2.3.4).
+/// Maximum length of a name (RFC 1035, 2.3.4).
 const LONGEST: usize = 253;
 
-/// Reads `example.org`, or `.example.org` for it and every name below; an IPv6 address stands in
-/// brackets, as in `Host`.
+/// Reads `example.org`, or `.example.org` for it and every name below. An IPv6 address is in brackets, as in `Host`.
 fn allowed(text: &str) -> Result<String, String> {
     if text == "*" {
         return Err("to allow every host, write none".into());
@@ -53,7 +52,7 @@ fn name(name: &str) -> Result<(), String> {
     }
 }
 
-/// A host answers on every port that it can be reached at.
+/// Rejects a port, because a host is allowed on every port.
 fn without_port(host: &str, after: &str) -> Result<String, String> {
     match after {
         "" => Ok(host.into()),

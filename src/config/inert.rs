@@ -1,5 +1,5 @@
-//! Settings that are valid and never act, because another one keeps them from it. A table of which needs
-//! which, and the rules of lists that others hide.
+//! Warnings for settings that are valid but have no effect, because of another setting: a table of the requirements of
+//! settings, and checks for list rules that other rules hide.
 
 use crate::plan::{
     AccessLog, CacheRule, FieldEdit, FieldRule, LogField, NamePatternRule, Plan, Protocol, Purpose,
@@ -8,7 +8,7 @@ use crate::plan::{
 
 use super::{caching, field, keys::SettingKey, load::LoadedSettings, read::Setting, route};
 
-/// When a setting acts, and why it does not else.
+/// The condition under which settings have an effect, and the reason if they have none.
 struct Requirement {
     keys: &'static [&'static str],
     acts: fn(&Plan) -> bool,
@@ -24,7 +24,7 @@ const NEEDS: &[Requirement] = &[
     Requirement {
         keys: &["upstream.queue_timeout"],
         acts: |plan| plan.upstream.admission.queue > 0,
-        why: "upstream.queue is 0, so that nothing is queued",
+        why: "upstream.queue is 0, so nothing is queued",
     },
     Requirement {
         keys: &["upstream.read_timeout"],
@@ -38,14 +38,14 @@ const NEEDS: &[Requirement] = &[
         acts: |plan| {
             plan.upstream.max_idle == 0 || keeps(plan) && !plan.upstream.idle_timeout.is_zero()
         },
-        why: "no connection is kept: upstream.idle_timeout is 0s, or uWSGI takes one request on each",
+        why: "no connection stays open: upstream.idle_timeout is 0s, or uWSGI accepts one request on each",
     },
     Requirement {
         keys: &["upstream.idle_timeout"],
         acts: |plan| {
             plan.upstream.idle_timeout.is_zero() || keeps(plan) && plan.upstream.max_idle > 0
         },
-        why: "no connection is kept: upstream.max_idle is 0, or uWSGI takes one request on each",
+        why: "no connection stays open: upstream.max_idle is 0, or uWSGI accepts one request on each",
     },
     Requirement {
         keys: &["upstream.idle_timeout"],
@@ -57,7 +57,7 @@ const NEEDS: &[Requirement] = &[
         acts: |plan| {
             keeps(plan) && plan.upstream.max_idle > 0 && !plan.upstream.idle_timeout.is_zero()
         },
-        why: "no connection is kept: upstream.max_idle is 0, upstream.idle_timeout is 0s, or uWSGI \
+        why: "no connection stays open: upstream.max_idle is 0, upstream.idle_timeout is 0s, or uWSGI \
               takes one request on each",
     },
     Requirement {
@@ -78,7 +78,7 @@ const NEEDS: &[Requirement] = &[
             plan.buffers.max_response <= plan.buffers.disk / 2
                 || plan.buffers.spill == SpillDirectory::Memory
         },
-        why: "answers may take half of buffers.disk, which is lower",
+        why: "responses may use half of buffers.disk, which is lower",
     },
     Requirement {
         keys: &[
@@ -139,7 +139,7 @@ const NEEDS: &[Requirement] = &[
     Requirement {
         keys: &["log.slow"],
         acts: |plan| plan.log.static_sample != 1 || plan.log.access == AccessLog::Off,
-        why: "log.static_sample is 1, so that no line is left out",
+        why: "log.static_sample is 1, so no line is left out",
     },
     Requirement {
         keys: &["log.redact"],
@@ -153,22 +153,22 @@ const NEEDS: &[Requirement] = &[
     Requirement {
         keys: &["errors.421"],
         acts: |plan| !plan.server.allowed_hosts.is_empty(),
-        why: "server.allowed_hosts is none, so that no request is answered with 421",
+        why: "server.allowed_hosts is none, so no request gets 421",
     },
     Requirement {
         keys: &["errors.403"],
         acts: |plan| roots(plan).next().is_some(),
-        why: "static.roots, media.roots and accel.roots are none, so that 403 is never sent",
+        why: "static.roots, media.roots and accel.roots are none, so 403 is never sent",
     },
 ];
 
-/// A sentence on each setting that somebody has set and that never acts.
+/// Returns a warning for each setting that was set and has no effect.
 pub(super) fn warnings(loaded: &LoadedSettings) -> Vec<String> {
     let plan = &loaded.plan;
     let mut warnings = Vec::new();
     for setting in loaded.settings.iter().filter(|setting| differs(setting)) {
         let needs = NEEDS.iter().filter(|need| need.keys.contains(&setting.key.name));
-        // One reason is enough.
+        // The first reason is enough.
         if let Some(need) = needs.into_iter().find(|need| !(need.acts)(plan)) {
             warnings.push(format!("{} has no effect: {}", setting.key.name, need.why));
         }
@@ -192,7 +192,7 @@ pub(super) fn warnings(loaded: &LoadedSettings) -> Vec<String> {
     warnings
 }
 
-/// Whether it was set to something else than its default.
+/// Returns whether the setting was set to another value than its default.
 fn differs(setting: &Setting) -> bool {
     let default = |key: &SettingKey| match key.default {
         None | Some([]) => "none".to_owned(),
@@ -205,7 +205,7 @@ fn upstreams(plan: &Plan) -> impl Iterator<Item = &UpstreamSettings> {
     std::iter::once(&plan.upstream).chain(plan.routes.iter().map(|route| &route.upstream))
 }
 
-/// Whether any application can be spoken to with a connection that is kept.
+/// Returns whether any application can be reached over a connection that stays open.
 fn keeps(plan: &Plan) -> bool {
     upstreams(plan).any(|one| {
         let kept = UpstreamSettings { max_idle: 1, idle_timeout: one.max_age, ..one.clone() };
@@ -217,13 +217,13 @@ fn roots(plan: &Plan) -> impl Iterator<Item = &Root> {
     plan.files.roots.iter().chain(&plan.media.roots)
 }
 
-/// Caching rules behind one that matches all that they match.
+/// Returns warnings for caching rules after a rule that matches all their names.
 fn hidden_caching(rules: &[CacheRule]) -> Vec<String> {
     let hides = |(index, rule): (usize, &CacheRule)| {
         let before = rules.get(..index).unwrap_or_default();
         let hiding = before.iter().find(|one| covers(&one.pattern, &rule.pattern))?;
         Some(format!(
-            "the rule {} (static.caching) has no effect: {} stands before it and matches all that it \
+            "the rule {} (static.caching) has no effect: {} comes first and matches everything that it \
              matches; put the narrower one first",
             caching::show(rule),
             caching::show_pattern(&hiding.pattern)
@@ -232,10 +232,10 @@ fn hidden_caching(rules: &[CacheRule]) -> Vec<String> {
     rules.iter().enumerate().filter_map(hides).collect()
 }
 
-/// Whether a pattern surely matches all that another one matches; what is doubtful is not.
+/// Returns whether one pattern certainly matches all names that the other matches. Returns false in doubt.
 fn covers(wide: &NamePatternRule, narrow: &NamePatternRule) -> bool {
     let NamePatternRule::Glob(wide) = wide else { return wide == narrow };
-    // Alone they match every name.
+    // These patterns match every name.
     if matches!(wide.as_str(), "*" | "**" | "**/*") {
         return true;
     }
@@ -243,12 +243,12 @@ fn covers(wide: &NamePatternRule, narrow: &NamePatternRule) -> bool {
     let last = narrow.rsplit('/').next().unwrap_or(narrow);
     match wide.contains('/') {
         true => narrow.contains('/') && covers_text(wide.as_bytes(), narrow.as_bytes()),
-        // Without a slash the last part of a name counts.
+        // A pattern without a slash is compared with the last part of a name.
         false => !last.contains("**") && covers_text(wide.as_bytes(), last.as_bytes()),
     }
 }
 
-/// Whether the wildcards of one can stand for the text of another, wildcards included.
+/// Returns whether the wildcards of `wide` can match the text of `narrow`, including its wildcards.
 fn covers_text(wide: &[u8], narrow: &[u8]) -> bool {
     match (wide, narrow) {
         ([], []) => true,
@@ -270,13 +270,13 @@ fn covers_text(wide: &[u8], narrow: &[u8]) -> bool {
     }
 }
 
-/// Rules for fields that a later one sets anew or takes away, wherever they apply.
+/// Returns warnings for header rules that a later rule always replaces or removes.
 fn undone_fields(rules: &[FieldRule]) -> Vec<String> {
     let name = |edit: &FieldEdit| match edit {
         FieldEdit::Set(name, _) | FieldEdit::Add(name, _) | FieldEdit::Remove(name) => name.clone(),
     };
     let undone = |(index, rule): (usize, &FieldRule)| {
-        // A field that is taken away first is one that was there before.
+        // A rule that removes a header first acts on the response's own header.
         if matches!(rule.edit, FieldEdit::Remove(_)) {
             return None;
         }
@@ -288,7 +288,7 @@ fn undone_fields(rules: &[FieldRule]) -> Vec<String> {
         };
         let later = after.iter().find(undoes)?;
         Some(format!(
-            "the rule {} (routes.fields) has no effect: {} stands behind it and replaces it; put the \
+            "the rule {} (routes.fields) has no effect: {} comes later and replaces it; put the \
              wider one first",
             field::show(rule),
             field::show(later)
@@ -297,14 +297,14 @@ fn undone_fields(rules: &[FieldRule]) -> Vec<String> {
     rules.iter().enumerate().filter_map(undone).collect()
 }
 
-/// Prefixes that are not to be buffered and are files, which nothing buffers.
+/// Returns warnings for unbuffered prefixes that serve files, which are never buffered.
 fn unbuffered_files(plan: &Plan) -> Vec<String> {
     let files = |prefix: &str| roots(plan).find(|root| prefix.starts_with(&root.prefix));
     let warning = |rule: &crate::plan::UnbufferedPrefix| {
         let root = files(&rule.prefix)?;
         Some(format!(
-            "the rule {} (routes.unbuffered) has no effect: what is below {} is files, which no \
-             application is asked for",
+            "the rule {} (routes.unbuffered) has no effect: {} serves files, without an \
+             application",
             route::show_unbuffered(rule),
             root.prefix
         ))

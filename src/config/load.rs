@@ -1,5 +1,4 @@
-//! The settings from all their sources: read, checked, and made into a plan. All problems come out
-//! together.
+//! Reads all sources of settings, checks them and makes the plan. All problems are reported together.
 
 use std::path::PathBuf;
 
@@ -13,12 +12,12 @@ use super::{
     sources::{SourceValue, Sources, ValueOrigin},
 };
 
-/// What the command line says, as text.
+/// The arguments of the command line, as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
-    /// The settings file; wins over `SIDEMAN_CONFIG`.
+    /// The settings file; takes precedence over `SIDEMAN_CONFIG`.
     pub config: Option<PathBuf>,
-    /// Key and values of every flag that was given.
+    /// Key and values of every given flag.
     pub values: Vec<(&'static str, Vec<String>)>,
 }
 
@@ -26,19 +25,19 @@ pub struct Flags {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadedSettings {
     pub plan: Plan,
-    /// Every key in the order of the table, with its value and where it was set.
+    /// Every key in the order of the table, with its value and source.
     pub settings: Vec<Setting>,
 }
 
-/// What `healthcheck` needs to find the running process.
+/// The settings with which `healthcheck` finds the running process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthTarget {
-    /// The first place where plain HTTP is spoken, if there is one; the IP may be unspecified.
+    /// The first listener for plain HTTP, if there is one; the IP may be unspecified.
     pub listen: Option<ListenAddress>,
     pub path: String,
 }
 
-/// Reads every source and makes the plan.
+/// Reads all sources and makes the plan.
 pub fn load(flags: &Flags, environment: &Environment) -> Result<LoadedSettings, Problems> {
     let (sources, problems) = gather(flags, environment);
     let reading = read(&sources, problems, |_| true);
@@ -48,8 +47,8 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<LoadedSettings, 
     }
 }
 
-/// Reads only what a health check needs: it runs in the same container as `run`, but without its
-/// flags, so that a setting it has no use for may be missing or wrong.
+/// Reads only the settings that a health check needs. It runs in the container of `run` but without its flags, so other
+/// settings may be missing or invalid.
 pub fn health_target(flags: &Flags, environment: &Environment) -> Result<HealthTarget, Problems> {
     const NEEDED: [&str; 2] = ["server.listen", "health.path"];
     let (sources, problems) = gather(flags, environment);
@@ -66,7 +65,7 @@ pub fn health_target(flags: &Flags, environment: &Environment) -> Result<HealthT
     Ok(HealthTarget { listen: plan.server.listen.into_iter().next(), path: plan.health.path })
 }
 
-/// The sources on top of each other: defaults, file, environment, flags.
+/// Merges the sources: defaults, file, environment, flags.
 fn gather(flags: &Flags, environment: &Environment) -> (Sources, Vec<Problem>) {
     let mut sources = Sources::defaults();
     let mut problems = Vec::new();
@@ -94,7 +93,7 @@ fn gather(flags: &Flags, environment: &Environment) -> (Sources, Vec<Problem>) {
                 sources.set(key, SourceValue { items: items.clone(), origin });
             }
             None => {
-                let fault = "this is a mistake in sideman itself: no flag sets this key".into();
+                let fault = "internal error: no flag sets this key".into();
                 problems.push(Problem::about(None, *name, fault));
             }
         }

@@ -1,4 +1,4 @@
-//! Absolute paths in the file system: pages, flags, and the directory for temporary files.
+//! Absolute paths in the file system: pages, the maintenance flag, and the directory for spill files.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use crate::plan::SpillDirectory;
 
 use super::{format::TextFormat, suggest};
 
-/// A directory for temporary files, or one of two words.
+/// A directory for spill files, or one of two words.
 pub(super) const SPILL: TextFormat<SpillDirectory> =
     TextFormat::new("auto, memory, or a directory, such as /var/tmp", spill, show_spill);
 
@@ -41,7 +41,7 @@ fn spill(text: &str) -> Result<SpillDirectory, String> {
     }
 }
 
-/// The text that [`spill`] reads as this.
+/// Returns a text that [`spill`] reads as this.
 fn show_spill(spill: &SpillDirectory) -> String {
     match spill {
         SpillDirectory::Auto => "auto".into(),
@@ -50,13 +50,13 @@ fn show_spill(spill: &SpillDirectory) -> String {
     }
 }
 
-/// A relative one would depend on where the process was started.
+/// Rejects relative paths, which would depend on the working directory of the process.
 fn absolute(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() {
         return Err("it is empty".into());
     }
     if !text.starts_with('/') {
-        return Err("the path must be absolute: the / in front is missing".into());
+        return Err("the path must be absolute: it must start with /".into());
     }
     if text.contains('\0') {
         return Err("the path must not hold a NUL".into());
@@ -79,7 +79,7 @@ mod tests {
         reads("/srv/502.html", Ok("/srv/502.html"));
         reads("/srv/a, b.html", Ok("/srv/a, b.html"));
         reads("", Err("it is empty"));
-        reads("502.html", Err("the path must be absolute: the / in front is missing"));
+        reads("502.html", Err("the path must be absolute: it must start with /"));
         for directory in ["/", "/srv/", "/srv/.", "/srv/.."] {
             reads(directory, Err("this is the path of a directory: write that of a file"));
         }
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(spill("/var/tmp"), Ok(SpillDirectory::Directory("/var/tmp".into())));
         assert_eq!(spill("Memory"), Err("did you mean memory?".into()));
         assert_eq!(spill("off"), Err("for no files at all, set buffers.disk to 0B".into()));
-        let relative = "the path must be absolute: the / in front is missing";
+        let relative = "the path must be absolute: it must start with /";
         assert_eq!(spill("tmp"), Err(relative.into()));
         assert_eq!(spill(""), Err("it is empty".into()));
     }

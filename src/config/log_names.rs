@@ -1,4 +1,4 @@
-//! The names in the lists of the section `log`: what a line tells, and which parameters are hidden.
+//! The names in the lists of the section `log`: fields of a line, and parameters to redact.
 
 use crate::plan::{AccessLog, LogField, LogFields, NamePattern, Redact, SECRET_NAMES};
 
@@ -9,14 +9,14 @@ use super::{
 
 const DEFAULT: &str = "default";
 
-/// An item of a list whose built-in items have a word together.
+/// An item of a list in which one word means all built-in items.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LogListItem<T> {
     Default,
     One(T),
 }
 
-/// What a line tells.
+/// The fields of a line.
 pub(super) struct LogFieldFormat;
 
 /// Names of query parameters.
@@ -45,12 +45,13 @@ impl Format for LogFieldFormat {
     }
 }
 
-/// The name of a field, or of all built-in ones.
+/// Returns the name of a field, or the word for all built-in ones.
 pub(super) fn show_field(item: &LogListItem<LogField>) -> String {
     show(item, |field| field.name().to_owned())
 }
 
-/// The fields of a line: what stands in `default` and also alone is told where it stands first.
+/// Returns the fields of a line. A field that is in `default` and also listed alone appears once, at its first
+/// position.
 pub(super) fn fields_of(access: AccessLog, items: &[LogListItem<LogField>]) -> LogFields {
     let built_in = match access {
         AccessLog::Json | AccessLog::Off => {
@@ -73,7 +74,7 @@ pub(super) fn fields_of(access: AccessLog, items: &[LogListItem<LogField>]) -> L
     LogFields(fields)
 }
 
-/// The names that are hidden.
+/// Returns the parameters to redact.
 pub(super) fn redact_of(items: Vec<LogListItem<NamePattern>>) -> Redact {
     let mut patterns: Vec<NamePattern> = Vec::new();
     for item in items {
@@ -108,14 +109,14 @@ fn name_pattern(text: &str) -> Result<LogListItem<NamePattern>, String> {
     if part.contains('*') {
         return Err("a * can only be the first or the last character".into());
     }
-    // What a query is taken apart at can't be part of a name.
+    // Characters that separate the parts of a query can't be part of a name.
     if let Some(odd) = part.chars().find(|c| !c.is_ascii_graphic() || "&;=?#%+".contains(*c)) {
         return Err(format!("{odd:?} can't be part of a parameter's name here"));
     }
     Ok(LogListItem::One(pattern_of(text)))
 }
 
-/// The pattern of a text whose only stars are at its ends.
+/// Returns the pattern for a text with `*` only at its ends.
 fn pattern_of(text: &str) -> NamePattern {
     let part = text.trim_matches('*').to_ascii_lowercase();
     match (text.starts_with('*'), text.ends_with('*')) {

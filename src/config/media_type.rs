@@ -1,9 +1,9 @@
-//! Media types of one's own, and charsets.
+//! Custom media types, and charsets.
 
 use super::format::TextFormat;
 use crate::rfc::token::is_token;
 
-/// A type, by the extension of a name.
+/// A media type for a file extension.
 pub(super) const BY_EXTENSION: TextFormat<(String, String)> = TextFormat::new(
     "EXT=TYPE/SUBTYPE, such as gpx=application/gpx+xml",
     by_extension,
@@ -14,13 +14,13 @@ pub(super) const BY_EXTENSION: TextFormat<(String, String)> = TextFormat::new(
 pub(super) const CHARSET: TextFormat<String> =
     TextFormat::new("a charset, such as utf-8", charset, String::clone);
 
-/// Reads `EXT=TYPE/SUBTYPE`, also with parameters: the extension in lower case and without its dot,
-/// and the type as it is sent.
+/// Reads `EXT=TYPE/SUBTYPE`, also with parameters. Returns the extension in lower case without its dot, and the type as
+/// it is sent.
 fn by_extension(text: &str) -> Result<(String, String), String> {
     let Some((extension, media_type)) = text.split_once('=') else {
         return Err("the = between extension and type is missing".into());
     };
-    // A parameter has the first =.
+    // The first `=` may belong to a parameter.
     if extension.contains(['/', ';']) {
         return Err("the extension and its = are missing in front".into());
     }
@@ -53,7 +53,7 @@ fn extension(text: &str) -> Result<String, String> {
     if let Some((_, last)) = bare.rsplit_once('.') {
         return Err(match last {
             "" => "the extension must not end with a dot".into(),
-            last => format!("only what stands behind the last dot of a name counts: write {last}"),
+            last => format!("only the part after the last dot of a name counts: write {last}"),
         });
     }
     if !is_token(bare.as_bytes()) {
@@ -62,7 +62,7 @@ fn extension(text: &str) -> Result<String, String> {
     Ok(bare.to_ascii_lowercase())
 }
 
-/// RFC 9110, 8.3.1, written in one way: lower case, `; ` before each parameter.
+/// Normalises a media type (RFC 9110, 8.3.1): lower case, and `; ` before each parameter.
 fn media_type(text: &str) -> Result<String, String> {
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
@@ -80,7 +80,7 @@ fn media_type(text: &str) -> Result<String, String> {
                 && inner.map_or_else(|| is_token(value.as_bytes()), is_quotable)
         };
         if !parameter.split_once('=').is_some_and(well_formed) {
-            return Err("behind the ; of a type stands NAME=VALUE, as in charset=utf-8".into());
+            return Err("after the ; of a type write NAME=VALUE, as in charset=utf-8".into());
         }
         normal.push_str("; ");
         normal.push_str(parameter);
@@ -88,7 +88,7 @@ fn media_type(text: &str) -> Result<String, String> {
     Ok(normal)
 }
 
-/// What stands between quotes as it is (RFC 9110, 5.6.4); nothing needs escapes here.
+/// Returns whether text is valid between quotes without escapes (RFC 9110, 5.6.4). Escapes are not supported.
 fn is_quotable(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
 }
@@ -118,7 +118,7 @@ mod tests {
         reads("=text/x", Err("the extension is missing"));
         reads(".=text/x", Err("the extension is missing"));
         reads("*.gpx=text/x", Err("write the extension only: gpx"));
-        let last = "only what stands behind the last dot of a name counts: write gz";
+        let last = "only the part after the last dot of a name counts: write gz";
         reads("tar.gz=text/x", Err(last));
         reads("a.=text/x", Err("the extension must not end with a dot"));
         reads("a b=text/x", Err("the extension must not hold spaces or punctuation"));
@@ -129,7 +129,7 @@ mod tests {
         {
             reads(&format!("x={media}"), Err("this is not a type, as in text/plain"));
         }
-        let parameter = "behind the ; of a type stands NAME=VALUE, as in charset=utf-8";
+        let parameter = "after the ; of a type write NAME=VALUE, as in charset=utf-8";
         for tail in ["", "charset", "a=", "=b", "a=b c", "a=\"b", "a=\"\u{7}\"", "a=b;"] {
             reads(&format!("x=text/x;{tail}"), Err(parameter));
         }

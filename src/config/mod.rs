@@ -1,7 +1,6 @@
-//! Text settings to a [`Plan`](crate::plan::Plan): defaults, then a TOML file, then the environment,
-//! then flags, each above the one before. `load` is the file to read first; `keys` is the table of
-//! everything that can be set, and says where in the `draft` of the plan each value lands. Nothing after the start
-//! reads a setting's text again.
+//! Turns text settings into a [`Plan`](crate::plan::Plan). The sources are defaults, the TOML file, the environment and
+//! flags; each overrides the ones before. Read `load` first. `keys` is the table of all settings and of their fields in
+//! the `draft` of the plan. After the start nothing reads a setting's text again.
 
 mod inert;
 mod keys;

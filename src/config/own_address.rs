@@ -1,4 +1,5 @@
-//! An application's address that leads back to Sideman: each request would come in again, until nothing is left.
+//! Addresses of an application that lead back to Sideman. Each request would return to Sideman until its resources are
+//! exhausted.
 
 use std::net::IpAddr;
 
@@ -22,7 +23,7 @@ pub(super) fn conflicts<'a>(
     servers.filter_map(conflict).collect()
 }
 
-/// Whether who connects to this comes to a listener, as far as it shows without asking a name server or the system.
+/// Returns whether a connection to this target reaches a listener. It asks neither a name server nor the system.
 fn is_reached(target: &UpstreamTarget, listen: &ListenAddress) -> bool {
     match (target, listen) {
         (UpstreamTarget::Unix(path), ListenAddress::Unix(own)) => path == own,
@@ -40,7 +41,7 @@ fn is_reached(target: &UpstreamTarget, listen: &ListenAddress) -> bool {
     }
 }
 
-/// A listener of IPv6 takes no IPv4. To connect to 0.0.0.0 is to connect to this machine.
+/// Compares the addresses. An IPv6 listener does not accept IPv4. A connection to 0.0.0.0 reaches this machine.
 fn is_same(address: IpAddr, own: IpAddr) -> bool {
     let is_here = |address: IpAddr| address.is_loopback() || address.is_unspecified();
     address == own
@@ -49,7 +50,7 @@ fn is_same(address: IpAddr, own: IpAddr) -> bool {
                 || (address.is_unspecified() && own.is_loopback()))
 }
 
-/// RFC 6761, 6.3.
+/// Returns whether the name is a local one (RFC 6761, 6.3).
 fn is_localhost(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     host == "localhost" || host.ends_with(".localhost")

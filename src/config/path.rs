@@ -1,4 +1,4 @@
-//! URL paths, the directories behind URL prefixes, and the file that stands for a directory.
+//! URL paths, the directories of URL prefixes, and index files.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -8,21 +8,21 @@ use super::format::TextFormat;
 
 /// The path of a health check.
 pub(super) const HEALTH: TextFormat<String> = path("a path, such as /healthz", health);
-/// The path that an application is asked for.
+/// The path of a probe.
 pub(super) const PROBE: TextFormat<String> = path("a path, such as /healthz", probe);
-/// The file that stands for its directory.
+/// The name of an index file.
 pub(super) const INDEX: TextFormat<String> = path("the name of a file, such as index.html", index);
 
-/// Where the kernel shows itself as files. In the last there may be a directory of one's own.
+/// Directories in which the kernel shows its state as files. /dev may contain a directory of the site.
 const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 const SHARED_MEMORY: &str = "/dev/shm";
 
-/// A prefix of URLs, and the directory that its files are in.
+/// A URL prefix and the directory of its files.
 pub(super) const fn root_format(expected: &'static str) -> TextFormat<(String, PathBuf)> {
     TextFormat::new(expected, root, show_root)
 }
 
-/// The text that a root is read from.
+/// Returns a text that reads as this root.
 pub(super) fn show_root((prefix, directory): &(String, PathBuf)) -> String {
     format!("{prefix}={}", directory.display())
 }
@@ -37,27 +37,26 @@ const fn path(
 /// Reads the path of a health check.
 fn health(text: &str) -> Result<String, String> {
     absolute(text)?;
-    // Requests are compared by their decoded path, without detours.
+    // Requests are compared by their decoded and normalised path.
     let Some(path) = normalize(text) else {
         return Err("no request can have this path: choose one without % and ..".into());
     };
     if *path == *b"/" {
-        return Err("the application's first page would never be seen: choose another".into());
+        return Err("the application's home page would be hidden: choose another path".into());
     }
     if *path == *text.as_bytes() {
         return Ok(text.into());
     }
     Err(match std::str::from_utf8(&path).ok().filter(|path| absolute(path).is_ok()) {
         Some(path) => {
-            format!("a request's path is decoded first, and never this one: write {path}")
+            format!("requests never have this path, because it is decoded first: write {path}")
         }
-        None => {
-            "a request's path is decoded first, and never this one: choose one without %".into()
-        }
+        None => "requests never have this path, because it is decoded first: choose one without %"
+            .into(),
     })
 }
 
-/// Reads `PREFIX=DIR`; a prefix without its last `/` gets it.
+/// Reads `PREFIX=DIR`. Appends `/` to a prefix without one.
 fn root(text: &str) -> Result<(String, PathBuf), String> {
     let Some((prefix, directory)) = text.split_once('=') else {
         return Err(match text.split_once(':') {
@@ -73,7 +72,7 @@ fn root(text: &str) -> Result<(String, PathBuf), String> {
              that holds the file, or write {prefix}/ if it is one"
         ));
     }
-    let prefix = self::prefix(prefix).map_err(|fault| format!("in the prefix, {fault}"))?;
+    let prefix = self::prefix(prefix).map_err(|fault| format!("in the prefix: {fault}"))?;
     if directory.trim().is_empty() {
         return Err("the directory is missing".into());
     }
@@ -82,7 +81,7 @@ fn root(text: &str) -> Result<(String, PathBuf), String> {
     }
     let plain = without_detours(Path::new(directory));
     if plain == Path::new("/") {
-        return Err("this would publish the whole file system".into());
+        return Err("this would publish the whole file system: name a directory".into());
     }
     let is_kernel = KERNEL.iter().any(|kernel| plain.starts_with(kernel));
     if is_kernel && (plain == Path::new(SHARED_MEMORY) || !plain.starts_with(SHARED_MEMORY)) {
@@ -95,7 +94,7 @@ fn root(text: &str) -> Result<(String, PathBuf), String> {
     Ok((prefix, directory.into()))
 }
 
-/// Whether a prefix without its last `/` looks like a file: `/favicon.ico`.
+/// Returns whether a prefix without `/` at its end looks like a file: `/favicon.ico`.
 fn is_name_of_file(prefix: &str) -> bool {
     let last = prefix.rsplit('/').next().unwrap_or_default();
     let Some((stem, extension)) = last.rsplit_once('.') else { return false };
@@ -103,7 +102,7 @@ fn is_name_of_file(prefix: &str) -> bool {
     !stem.is_empty() && letters && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// A path without `.`, and without `..` as far as what stands before it is no link.
+/// Returns a path without `.`, and without `..` unless it follows a link.
 fn without_detours(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut plain, component| {
         match component {
@@ -118,7 +117,7 @@ fn without_detours(path: &Path) -> PathBuf {
     })
 }
 
-/// Reads a URL prefix; without its last `/` it gets one.
+/// Reads a URL prefix. Appends `/` to a prefix without one.
 pub(super) fn prefix(text: &str) -> Result<String, String> {
     absolute(text)?;
     let prefix = match text.ends_with('/') {
@@ -126,15 +125,13 @@ pub(super) fn prefix(text: &str) -> Result<String, String> {
         false => format!("{text}/"),
     };
     if prefix == "/" {
-        return Err(
-            "/ alone would leave nothing to the application: write one such as /static/".into()
-        );
+        return Err("/ would hide the application: write a prefix such as /static/".into());
     }
     plain(&prefix)?;
     Ok(prefix)
 }
 
-/// Reads a prefix of the path as it stands: what is compared letter by letter, and may be `/`.
+/// Reads a path prefix, which is compared byte by byte and may be `/`.
 pub(super) fn beginning(text: &str) -> Result<String, String> {
     absolute(text)?;
     if text != "/" {
@@ -143,18 +140,18 @@ pub(super) fn beginning(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
-/// Reads the path that an application is asked for.
+/// Reads the path of a probe.
 fn probe(text: &str) -> Result<String, String> {
     absolute(text)?;
     Ok(text.into())
 }
 
-/// Reads the name of a file that stands for its directory.
+/// Reads the name of an index file.
 fn index(text: &str) -> Result<String, String> {
     if let Some((_, name)) = text.rsplit_once('/') {
         return Err(match name {
             "" => "this is a directory: write the name of a file".into(),
-            name => format!("every directory has its own: write {name}"),
+            name => format!("the name applies to every directory: write {name}"),
         });
     }
     if text.is_empty() {
@@ -169,10 +166,10 @@ fn index(text: &str) -> Result<String, String> {
     Ok(text.into())
 }
 
-/// Accepts what can stand as a path in a request line, literally.
+/// Accepts a path that is valid in a request line as written.
 fn absolute(text: &str) -> Result<(), &'static str> {
     if !text.starts_with('/') {
-        return Err("the / in front is missing");
+        return Err("must start with /");
     }
     if text.contains(['?', '#']) {
         return Err("a query or a fragment (? or #) is not possible");
@@ -183,7 +180,7 @@ fn absolute(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Accepts what a decoded path without detours can look like.
+/// Accepts a decoded and normalised path.
 fn plain(prefix: &str) -> Result<(), &'static str> {
     if prefix.split('/').any(|segment| segment == "." || segment == "..") || prefix.contains("//") {
         return Err("//, . and .. are not possible as a segment");
@@ -213,15 +210,15 @@ mod tests {
         reads("/a/b/=/srv/x=y", Ok(("/a/b/", "/srv/x=y")));
         reads("/static/:/srv", Err("the = is missing: write /static/=/srv"));
         reads("/srv/static", Err("the = between prefix and directory is missing"));
-        reads("static=/srv", Err("in the prefix, the / in front is missing"));
-        reads("=/srv", Err("in the prefix, the / in front is missing"));
+        reads("static=/srv", Err("in the prefix: must start with /"));
+        reads("=/srv", Err("in the prefix: must start with /"));
         reads("/static/=", Err("the directory is missing"));
-        reads("/static/=/", Err("this would publish the whole file system"));
-        let segments = "in the prefix, //, . and .. are not possible as a segment";
+        reads("/static/=/", Err("this would publish the whole file system: name a directory"));
+        let segments = "in the prefix: //, . and .. are not possible as a segment";
         reads("/a/../b=/srv", Err(segments));
         reads("//a=/srv", Err(segments));
-        reads("/a%20b=/srv", Err("in the prefix, % is not possible: write it decoded"));
-        assert!(root("/=/srv").unwrap_err().contains("leave nothing to the application"));
+        reads("/a%20b=/srv", Err("in the prefix: % is not possible: write it decoded"));
+        assert!(root("/=/srv").unwrap_err().contains("would hide the application"));
     }
 
     #[test]
@@ -234,8 +231,8 @@ mod tests {
         reads("/ws", Ok("/ws"));
         reads("/ws/", Ok("/ws/"));
         reads("/a.b/..c", Ok("/a.b/..c"));
-        reads("ws/", Err("the / in front is missing"));
-        reads("", Err("the / in front is missing"));
+        reads("ws/", Err("must start with /"));
+        reads("", Err("must start with /"));
         reads("//", Err("//, . and .. are not possible as a segment"));
         reads("/a/./b", Err("//, . and .. are not possible as a segment"));
         reads("/a%20b", Err("% is not possible: write it decoded"));
@@ -259,8 +256,8 @@ mod tests {
         assert!(health("/up?x").is_err());
         assert!(health("/u p").is_err());
         assert!(health("/").is_err());
-        let first = "the application's first page would never be seen: choose another";
-        let never = "a request's path is decoded first, and never this one: write ";
+        let first = "the application's home page would be hidden: choose another path";
+        let never = "requests never have this path, because it is decoded first: write ";
         for (text, expected) in [
             ("/%41", format!("{never}/A")),
             ("//a", format!("{never}/a")),
@@ -329,8 +326,8 @@ mod tests {
         reads("", Err("it is empty"));
         reads(".index.html", Err("names that begin with a dot are never sent"));
         reads("..", Err("names that begin with a dot are never sent"));
-        reads("/index.html", Err("every directory has its own: write index.html"));
-        reads("a/index.html", Err("every directory has its own: write index.html"));
+        reads("/index.html", Err("the name applies to every directory: write index.html"));
+        reads("a/index.html", Err("the name applies to every directory: write index.html"));
         reads("index/", Err("this is a directory: write the name of a file"));
         reads("index.html index.htm", Err("this is not the name of one file"));
         reads("index.html,index.htm", Err("this is not the name of one file"));

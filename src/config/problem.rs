@@ -1,4 +1,4 @@
-//! What is wrong with the settings: every problem is collected, then all are shown at once.
+//! Problems of the settings. All problems are collected, then reported together.
 
 use std::{borrow::Cow, error::Error, fmt};
 
@@ -8,10 +8,10 @@ use super::{
     sources::{SourceValue, ValueOrigin},
 };
 
-/// Longer pieces of a file are cut.
+/// Longer excerpts of a file are cut.
 const SHOWN: usize = 60;
 
-/// One thing that is wrong, where it was set, and what to write instead.
+/// A problem, with the source of the setting and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     key: Option<&'static str>,
@@ -21,24 +21,24 @@ pub struct Problem {
     is_missing: bool,
 }
 
-/// Everything that is wrong, in the order of the sources and then of the keys.
+/// All problems, in the order of the sources and then of the keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 // === impl Problem ===
 
 impl Problem {
-    /// The key it is about, if it is about one that exists.
+    /// The key with the problem, if it exists.
     pub fn key(&self) -> Option<&'static str> {
         self.key
     }
 
-    /// Whether it is that nobody set a key that has no default.
+    /// Whether a key without a default is not set.
     pub fn is_missing(&self) -> bool {
         self.is_missing
     }
 
-    /// A value that does not have the form its key asks for.
+    /// Reports a value that does not have the format of its key.
     pub(super) fn bad_value(
         key: &SettingKey,
         invalid: &InvalidValue,
@@ -50,7 +50,7 @@ impl Problem {
         }
     }
 
-    /// The same for a piece of a file, which has quotes of its own.
+    /// Reports an excerpt of a file, which has its own quotes.
     pub(super) fn bad_excerpt(
         key: &SettingKey,
         text: &str,
@@ -60,7 +60,7 @@ impl Problem {
         Self::bad(key, text, cut, origin, fault)
     }
 
-    /// A fault repeats parts of the value, which what is secret must not.
+    /// Hides the fault of a secret value, because faults repeat parts of the value.
     fn bad(
         key: &SettingKey,
         text: &str,
@@ -69,7 +69,9 @@ impl Problem {
         fault: &str,
     ) -> Self {
         let (shown, fault) = match secret::hidden(text, key.kind.properties().is_address) {
-            _ if origin.is_secret() => ("(from file)".into(), "what the file holds is not valid"),
+            _ if origin.is_secret() => {
+                ("(from file)".into(), "the content of the file is not valid")
+            }
             Some(hidden) => (show(&hidden.shown), hidden.fault),
             None => (show(text), fault),
         };
@@ -82,21 +84,20 @@ impl Problem {
         }
     }
 
-    /// A value that is well formed but does not go with another one. The fault must hold no part
-    /// of a secret.
+    /// Reports a valid value that conflicts with another one. The fault must not contain any part of a secret.
     pub(super) fn conflict(key: &SettingKey, value: &SourceValue, fault: String) -> Self {
         let subject = format!("{} = {} ({})", key.name, value.quoted(key), value.origin);
         Self { key: Some(key.name), subject, fault, expected: None, is_missing: false }
     }
 
-    /// A required key that nobody set.
+    /// Reports a required key that is not set.
     pub(super) fn missing(key: &SettingKey, fault: String) -> Self {
         let expected = Some(key.kind.expected());
         let subject = format!("{} (not set)", key.name);
         Self { key: Some(key.name), subject, fault, expected, is_missing: true }
     }
 
-    /// Something that could not be read at all, or that nothing is known by.
+    /// Reports a source that cannot be read, or a name that is unknown.
     pub(super) fn about(
         key: Option<&SettingKey>,
         subject: impl Into<String>,
@@ -114,7 +115,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// Parts of values stand in a fault, and a terminal or a log must not obey what is in them.
+/// Escapes control characters. Faults contain parts of values, and a terminal or a log must not interpret them.
 fn printable(text: &str) -> Cow<'_, str> {
     let obeyed = |letter: char| letter.is_control() && letter != '\n';
     if !text.contains(obeyed) {
@@ -148,7 +149,7 @@ impl Problems {
         Self(problems)
     }
 
-    /// Each problem, in order.
+    /// Returns all problems, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
     }
@@ -157,8 +158,8 @@ impl Problems {
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.len() {
-            1 => write!(f, "there is a problem with the settings:")?,
-            count => write!(f, "there are {count} problems with the settings:")?,
+            1 => write!(f, "1 problem with the settings:")?,
+            count => write!(f, "{count} problems with the settings:")?,
         }
         for (index, problem) in self.0.iter().enumerate() {
             write!(f, "\n{:>3}. {problem}", index + 1)?;

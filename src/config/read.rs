@@ -9,7 +9,7 @@ use super::{
     sources::{Sources, ValueOrigin},
 };
 
-/// A setting as it is in force, for people.
+/// A setting in use, for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     pub key: &'static SettingKey,
@@ -18,7 +18,7 @@ pub struct Setting {
     pub origin: ValueOrigin,
 }
 
-/// The result of reading settings.
+/// The result of reading the settings.
 #[derive(Debug)]
 pub(super) struct SettingsReading {
     /// Invalid settings are blank in it.
@@ -86,7 +86,7 @@ impl SettingsReading {
         }
     }
 
-    /// Items of a list may be wrong in the same way: once is enough.
+    /// Reports equal problems of several list items only once.
     fn report(&mut self, problem: Problem) {
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
@@ -94,12 +94,12 @@ impl SettingsReading {
     }
 }
 
-/// A required key that no source has.
+/// Reports a required key that no source has.
 fn missing(key: &SettingKey) -> Problem {
     let mut ways: Vec<String> = Vec::new();
     ways.extend(key.flag.map(|flag| flag.name.to_owned()));
     ways.push(key.short_env.map_or_else(|| key.env_name(), str::to_owned));
     ways.push(format!("{} in [{}] of the settings file", key.leaf(), key.section()));
-    let fault = format!("it must be set: use {}", ways.join(", or "));
+    let fault = format!("must be set: use {}", ways.join(", or "));
     Problem::missing(key, fault)
 }

@@ -1,5 +1,5 @@
-//! docs/settings.md, made from the table of settings, and compared with what is there.
-//! `UPDATE_EXPECT=1 cargo test --lib reference` rewrites it.
+//! Generates docs/settings.md from the table of settings, and compares it with the file. `UPDATE_EXPECT=1 cargo test
+//! --lib reference` rewrites it.
 
 use std::{env, fmt::Write as _, fs, path::Path};
 
@@ -22,7 +22,7 @@ the settings that were set (`started`), without those that came from a file.
 - Lists are arrays in the file, separated by commas in the environment, and repeated as flags; `none` is an empty one.
 ";
 
-/// What the introduction says once, for all times and sizes.
+/// The introduction explains all times and sizes once.
 const UNITS: [&str; 2] =
     [", with its unit: ms, s, m, h or d", ", with its unit: B, KiB, MiB, GiB, KB, MB or GB"];
 
@@ -81,7 +81,7 @@ fn row(text: &mut String, key: &SettingKey) {
     writeln!(text, "| `{}` | {default} | {expected} | {names} | {doc} |", key.name).unwrap();
 }
 
-/// Text whose stars, bars and angles Markdown leaves alone.
+/// Escapes characters that Markdown would interpret.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

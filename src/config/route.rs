@@ -1,4 +1,4 @@
-//! What depends on the path: `PREFIX=URL` for another application, `PREFIX=DIRECTION` for streaming.
+//! Settings for path prefixes: `PREFIX=URL` for another application, `PREFIX=DIRECTION` for streaming.
 
 use crate::plan::{Streaming, UnbufferedPrefix};
 
@@ -19,7 +19,7 @@ const DIRECTIONS: &[(&str, Streaming)] = &[
 pub(super) const UPSTREAM: TextFormat<(String, ServerWithProtocol)> =
     TextFormat::address("PREFIX=URL, such as /ws/=http://127.0.0.1:9000", upstream, show_upstream);
 
-/// What is not buffered below a prefix.
+/// The directions that are not buffered below a prefix.
 pub(super) const UNBUFFERED: TextFormat<UnbufferedPrefix> = TextFormat::new(
     "PREFIX=request, PREFIX=response or PREFIX=both, such as /events/=response",
     unbuffered,
@@ -36,18 +36,20 @@ fn upstream(text: &str) -> Result<(String, ServerWithProtocol), String> {
     };
     let prefix = self::prefix(prefix)?;
     if prefix == "/" {
-        return Err("what no prefix fits is for upstream.url: write the address there".into());
+        return Err(
+            "requests that match no prefix go to upstream.url: write the address there".into()
+        );
     }
-    let server = servers::server(url).map_err(|fault| format!("in the address, {fault}"))?;
+    let server = servers::server(url).map_err(|fault| format!("in the address: {fault}"))?;
     Ok((prefix, server))
 }
 
-/// The text that [`upstream`] reads as this.
+/// Returns a text that [`upstream`] reads as this.
 fn show_upstream((prefix, server): &(String, ServerWithProtocol)) -> String {
     format!("{prefix}={}", servers::show(server))
 }
 
-/// Reads what is not buffered below a prefix.
+/// Reads the unbuffered directions of a prefix.
 fn unbuffered(text: &str) -> Result<UnbufferedPrefix, String> {
     let Some((prefix, word)) = text.rsplit_once('=') else {
         return Err(match text.starts_with('/') {
@@ -59,13 +61,13 @@ fn unbuffered(text: &str) -> Result<UnbufferedPrefix, String> {
     Ok(UnbufferedPrefix { prefix, streaming: value::choice(word, DIRECTIONS)? })
 }
 
-/// The text that [`unbuffered`] reads as this.
+/// Returns a text that [`unbuffered`] reads as this.
 pub(super) fn show_unbuffered(UnbufferedPrefix { prefix, streaming }: &UnbufferedPrefix) -> String {
     format!("{prefix}={}", value::word_of(streaming, DIRECTIONS))
 }
 
 fn prefix(text: &str) -> Result<String, String> {
-    path::beginning(text).map_err(|fault| format!("in the prefix, {fault}"))
+    path::beginning(text).map_err(|fault| format!("in the prefix: {fault}"))
 }
 
 #[cfg(test)]
@@ -83,11 +85,14 @@ mod tests {
         reads("/ws/=http://127.0.0.1:9000", "/ws/=http://127.0.0.1:9000");
         reads("/ws=http+unix:/run/a=b.sock", "/ws=http+unix:/run/a=b.sock");
         reads("/ws/=http://Asgi", "/ws/=http://asgi:80");
-        reads("/=http://a", "no: what no prefix fits is for upstream.url: write the address there");
-        reads("ws/=http://a", "no: in the prefix, the / in front is missing");
-        reads("/a/../b/=http://a", "no: in the prefix, //, . and .. are not possible as a segment");
-        reads("/ws/=", "no: in the address, it is empty");
-        reads("/ws/=a:80", "no: in the address, http:// is missing: write http://a:80");
+        reads(
+            "/=http://a",
+            "no: requests that match no prefix go to upstream.url: write the address there",
+        );
+        reads("ws/=http://a", "no: in the prefix: must start with /");
+        reads("/a/../b/=http://a", "no: in the prefix: //, . and .. are not possible as a segment");
+        reads("/ws/=", "no: in the address: it is empty");
+        reads("/ws/=a:80", "no: in the address: http:// is missing: write http://a:80");
         reads("http://a", "no: the prefix is missing: write /PREFIX/=http://a");
         reads("/ws/", "no: the = between prefix and address is missing");
         reads("", "no: the = between prefix and address is missing");
@@ -107,7 +112,7 @@ mod tests {
         reads("/a/=off", Err("this is not one of the choices"));
         reads("/a/", Err("the direction is missing: write /a/=response"));
         reads("events", Err("the = between prefix and direction is missing"));
-        reads("a=both", Err("in the prefix, the / in front is missing"));
+        reads("a=both", Err("in the prefix: must start with /"));
         assert_eq!(unbuffered("/events=response").unwrap().prefix, "/events");
     }
 

@@ -1,29 +1,31 @@
-//! What a message must not repeat of a value: passwords in URLs, keys, tokens. Every message about a
-//! value is made with these functions (`problem.rs`, `sources.rs`).
+//! Hides secrets in messages about values: passwords in URLs, keys and tokens. Every message about a value must use
+//! these functions (`problem.rs`, `sources.rs`).
 
 use std::borrow::Cow;
 
-/// What stands in place of what is hidden.
+/// The replacement for hidden text.
 const MASK: &str = "***";
-/// A run of so many letters of base64 is a key or a token: directories and hosts have shorter parts,
-/// and hashes have one case.
+/// A run of this many base64 characters is treated as a key or a token. Parts of directories and hosts are shorter, and
+/// hashes use one case.
 const KEY: usize = 48;
 
 pub(super) const NO_USER: &str = "a user name or password is not possible here";
 const NO_QUERY: &str = "a query or a fragment (? or #) is not possible";
-const NO_PEM: &str = "this is a key or a certificate itself: write it to a file, and name that file where it belongs";
-const NO_KEY: &str = "this looks like a key or a token, and is not what is expected here";
+const NO_PEM: &str =
+    "this is a key or a certificate: write it to a file, and set the path of that file";
+const NO_KEY: &str = "this looks like a key or a token, which is not expected here";
 
-/// A value of which a part must not be shown.
+/// A value with a part that must not be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MaskedValue {
-    /// The value without that part.
+    /// The value without the hidden part.
     pub(super) shown: String,
-    /// What may be said about it: other faults repeat parts of the value.
+    /// A fault that is safe to show. Other faults repeat parts of the value.
     pub(super) fault: &'static str,
 }
 
-/// What may be shown of a value; `None` if all of it may. In an address an `@` can only stand behind a user name.
+/// Returns the printable form of a value with secrets, or `None` if there are none. In an address an `@` always follows
+/// a user name.
 pub(super) fn hidden(text: &str, is_address: bool) -> Option<MaskedValue> {
     if text.contains("-----BEGIN") || text.contains("PRIVATE KEY") {
         return Some(MaskedValue { shown: "(PEM, not shown)".into(), fault: NO_PEM });
@@ -35,7 +37,7 @@ pub(super) fn hidden(text: &str, is_address: bool) -> Option<MaskedValue> {
     if let Some((begin, end)) = user {
         let (before, rest) = text.split_at_checked(end)?;
         let (before, user) = before.split_at_checked(begin)?;
-        // Behind a ? the @ may be that of a token.
+        // After a `?` the `@` may belong to a token.
         let rest = if user.contains(['?', '#']) { "" } else { rest };
         let shown = format!("{before}{MASK}{rest}");
         return Some(MaskedValue {
@@ -51,22 +53,22 @@ pub(super) fn hidden(text: &str, is_address: bool) -> Option<MaskedValue> {
     Some(MaskedValue { shown, fault: NO_KEY })
 }
 
-/// The same for text of which nothing is known, such as an argument: as much of it as may be shown.
+/// Hides secrets in text of an unknown kind, such as an argument.
 pub fn masked(text: &str) -> Cow<'_, str> {
     match hidden(text, false) {
-        // There may be another one behind it.
+        // More secrets may follow.
         Some(MaskedValue { shown, .. }) if shown != text => Cow::Owned(masked(&shown).into_owned()),
         Some(_) | None => Cow::Borrowed(text),
     }
 }
 
-/// The same for a URL.
+/// Hides secrets in a URL.
 pub fn masked_url(text: &str) -> Cow<'_, str> {
     hidden(text, true).map_or(Cow::Borrowed(text), |hidden| Cow::Owned(hidden.shown))
 }
 
-/// Where the user of an address begins and ends. A password may hold anything, so that the last `@`
-/// counts; only the path of a socket may have one too.
+/// Returns the range of the user part of an address. The last `@` counts, because a password may contain any character;
+/// only the path of a socket may contain one too.
 fn user_of_address(text: &str) -> Option<(usize, usize)> {
     let end = text.rfind('@')?;
     let before = text.get(..end)?;
@@ -78,7 +80,7 @@ fn user_of_address(text: &str) -> Option<(usize, usize)> {
     Some((scheme.or(prefix).unwrap_or_default(), end))
 }
 
-/// The same for a URL within other text.
+/// Hides secrets in URLs within a text.
 fn user_of_url(text: &str) -> Option<(usize, usize)> {
     let mut from = 0;
     while let Some(at) = text.get(from..)?.find("//") {
@@ -94,7 +96,7 @@ fn user_of_url(text: &str) -> Option<(usize, usize)> {
     None
 }
 
-/// An address without what stands behind its `?` or `#`, which may be a token.
+/// Returns an address without the text after its `?` or `#`, which may be a token.
 fn without_query(text: &str, is_address: bool) -> Cow<'_, str> {
     let at = text.find(['?', '#']).filter(|_| is_address);
     match at.and_then(|at| text.get(..=at)) {

@@ -1,4 +1,4 @@
-//! The servers of one application: each an address, all of one protocol.
+//! The servers of one application, which must use one protocol.
 
 use crate::plan::{Protocol, UpstreamTarget};
 
@@ -8,7 +8,7 @@ use super::{
     url,
 };
 
-/// The address of a server; one needs no array.
+/// The address of a server. A single address needs no array.
 pub(super) const SERVER: TextFormat<ServerWithProtocol> = TextFormat::new(
     "http://HOST:PORT, such as http://127.0.0.1:8000, http+unix:/PATH, uwsgi://HOST:PORT or \
                uwsgi+unix:/PATH",
@@ -17,7 +17,7 @@ pub(super) const SERVER: TextFormat<ServerWithProtocol> = TextFormat::new(
 )
 .with(FormatProperties { stands_alone: true, ..FormatProperties::ADDRESS });
 
-/// One server, and the protocol that its address asks for.
+/// A server, and the protocol of its address.
 pub(super) type ServerWithProtocol = (Protocol, UpstreamTarget);
 
 /// Reads one server's address.
@@ -32,7 +32,7 @@ pub(super) fn server(text: &str) -> Result<ServerWithProtocol, String> {
     })
 }
 
-/// The text that [`server`] reads as this.
+/// Returns a text that [`server`] reads as this.
 pub(super) fn show((protocol, target): &ServerWithProtocol) -> String {
     url::show(*protocol, target)
 }
@@ -40,7 +40,7 @@ pub(super) fn show((protocol, target): &ServerWithProtocol) -> String {
 /// Returns the conflicts between servers of one application.
 pub(super) fn conflicts(servers: &[ServerWithProtocol]) -> Vec<Conflict> {
     let mut conflicts =
-        conflict::twice(servers.iter().map(show), "a server is here twice: leave one out");
+        conflict::twice(servers.iter().map(show), "a server is listed twice: remove one");
     let first = servers.first();
     let other = servers.iter().find(|server| first.is_some_and(|first| !are_alike(first, server)));
     if let Some((first, other)) = first.zip(other) {
@@ -49,7 +49,7 @@ pub(super) fn conflicts(servers: &[ServerWithProtocol]) -> Vec<Conflict> {
             "{first} and {other} are of two protocols, and the servers of one application are of \
              one: leave some out, or give them a prefix in routes.upstreams"
         );
-        let plain = "these are of two protocols, and the servers of one application are of one";
+        let plain = "these use two protocols: use one protocol for all servers of an application";
         conflicts.push(Conflict::new(fault, plain));
     }
     conflicts
@@ -89,7 +89,7 @@ mod tests {
         assert!(said(&[a.clone(), b.clone()]).is_empty());
         assert!(said(&[at(uwsgi, "a"), at(uwsgi, "b")]).is_empty());
         let found = said(&[a.clone(), b.clone(), a.clone(), a.clone()]);
-        assert_eq!(found, ["http://a:80 is here twice: leave one out"]);
+        assert_eq!(found, ["http://a:80 is listed twice: remove one"]);
         let found = said(&[a, b, at(uwsgi, "c")]);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("http://a:80 and "), "{found:?}");

@@ -1,4 +1,4 @@
-//! Where the text of each setting came from, and which source wins.
+//! The text of each setting, its source, and the precedence of sources.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,10 +11,10 @@ use super::{
     secret,
 };
 
-/// Where a value was set.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueOrigin {
-    /// Nowhere: the default.
+    /// The built-in default.
     Default,
     /// A line of the settings file.
     File { path: PathBuf, line: usize },
@@ -33,11 +33,11 @@ pub(super) struct SourceValue {
     pub(super) origin: ValueOrigin,
 }
 
-/// The text of every setting, with the highest source's on top.
+/// The text of every setting, from the source with the highest precedence.
 #[derive(Clone, Debug)]
 pub(super) struct Sources {
     values: BTreeMap<&'static str, SourceValue>,
-    /// Keys whose absence is explained by a problem reported already.
+    /// Keys that may be missing because of a problem that was already reported.
     waived: BTreeSet<&'static str>,
 }
 
@@ -65,7 +65,7 @@ impl fmt::Display for ValueOrigin {
 // === impl SourceValue ===
 
 impl SourceValue {
-    /// The text for a message, quoted, unless it is nobody's business.
+    /// Returns the text for a message, quoted; secrets are hidden.
     pub(super) fn quoted(&self, key: &SettingKey) -> String {
         if self.origin.is_secret() {
             return "(from file)".into();
@@ -86,7 +86,7 @@ impl SourceValue {
 // === impl Sources ===
 
 impl Sources {
-    /// Every default.
+    /// Returns the defaults.
     pub(super) fn defaults() -> Self {
         let default = |key: &'static SettingKey| {
             let items = key.default?.iter().map(|&item| item.to_owned()).collect();
@@ -95,24 +95,24 @@ impl Sources {
         Self { values: KEYS.iter().filter_map(default).collect(), waived: BTreeSet::new() }
     }
 
-    /// Replaces what lower sources said.
+    /// Replaces the values of lower sources.
     pub(super) fn set(&mut self, key: &'static SettingKey, value: SourceValue) {
         self.values.insert(key.name, value);
     }
 
-    /// Forgets what lower sources said: this source wanted to replace it, and could not. A problem
-    /// was reported, so that nothing follows from a value nobody asked for.
+    /// Removes the values of lower sources, because this source failed to replace them. The problem was reported
+    /// already, so nothing else must be derived from an outdated value.
     pub(super) fn discard(&mut self, key: &'static SettingKey) {
         self.values.remove(key.name);
         self.waive(key);
     }
 
-    /// Forgets everything that lower sources said.
+    /// Removes all values of lower sources.
     pub(super) fn discard_all(&mut self) {
         KEYS.iter().for_each(|key| self.discard(key));
     }
 
-    /// Does not complain if the key is missing.
+    /// Suppresses the problem of a missing key.
     pub(super) fn waive(&mut self, key: &'static SettingKey) {
         self.waived.insert(key.name);
     }

@@ -1,15 +1,16 @@
-//! "Did you mean": the names nearest to one that does not exist.
+//! "Did you mean" suggestions: the existing names that are most similar to an unknown one.
 
-/// Below this likeness a suggestion would be a guess.
+/// Suggestions below this similarity would be guesses.
 const LIKE: f64 = 0.6;
-/// The right last part in the wrong section, or in none.
+/// Similarity of a name whose last part is right and whose section is wrong or missing.
 const SAME_LEAF: f64 = 0.95;
-/// A word and a longer form of it, as warn and warning.
+/// Similarity of a word and a longer form of it, such as warn and warning.
 const BEGINNING: f64 = 0.9;
 
-/// The candidates most like `wrong`: usually one, more if they are equally near, none if all are far.
+/// Returns the candidates most similar to `wrong`: usually one, several if they are equally similar, none if all differ
+/// too much.
 ///
-/// `separator` stands between a section and a key; pass `""` for words that have none.
+/// `separator` is between a section and a key; pass `""` for words that have none.
 pub(super) fn nearest<'a>(
     wrong: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -26,7 +27,7 @@ pub(super) fn nearest<'a>(
     scored.iter().take_while(|(score, _)| *score == best).take(3).map(|(_, name)| *name).collect()
 }
 
-/// `did you mean a, b or c?`, or nothing.
+/// Returns `did you mean a, b or c?`, or nothing.
 pub(super) fn question(names: &[impl AsRef<str>]) -> Option<String> {
     let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     let (last, others) = names.split_last()?;

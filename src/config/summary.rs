@@ -1,14 +1,14 @@
-//! The settings that somebody has set, as one text for the event that a start writes: where nothing else
-//! shows them, as on ECS, the log does.
+//! The settings that were set, as one text for the event at the start. Where nothing else shows them, as on ECS, the
+//! log does.
 
 use super::{read::Setting, sources::ValueOrigin};
 
-/// Characters of one value, at the most.
+/// Maximum length of one value, in characters.
 const VALUE: usize = 120;
-/// Bytes of all of them, at the most: Docker tears lines of 16 KiB.
+/// Maximum length of the text, in bytes: Docker splits lines of 16 KiB.
 const ALL: usize = 8 * 1024;
 
-/// `KEY=VALUE (SOURCE)` for each, separated by commas; values of files are not shown, long ones cut.
+/// Returns `KEY=VALUE (SOURCE)` for each setting, separated by commas. Values of files are hidden, long values are cut.
 pub fn summary(settings: &[Setting]) -> String {
     let mut text = String::new();
     let mut left_out = 0;
@@ -30,7 +30,7 @@ pub fn summary(settings: &[Setting]) -> String {
 }
 
 fn shown(setting: &Setting) -> String {
-    // A log is read by many.
+    // Many people can read a log.
     if setting.key.kind.properties().is_private && setting.text != "none" {
         return "(not shown)".into();
     }
@@ -43,7 +43,7 @@ fn shown(setting: &Setting) -> String {
 // === impl Setting ===
 
 impl Setting {
-    /// Whether somebody has set it.
+    /// Whether the setting was set.
     pub fn is_set(&self) -> bool {
         self.origin != ValueOrigin::Default
     }

@@ -1,5 +1,4 @@
-//! Whole settings through [`load`]: the golden cases of tests/golden/plan, and what must hold for
-//! every key of the table.
+//! Complete settings through [`load`]: the golden cases of tests/golden/plan, and properties of every key.
 
 use std::{
     env,
@@ -21,7 +20,7 @@ use super::{
 const RULER: &str = "----------\n";
 const UPSTREAM: (&str, &str) = ("SIDEMAN_UPSTREAM", "http://127.0.0.1:8000");
 
-/// A directory of its own for one test.
+/// A temporary directory for one test.
 struct TestDirectory(PathBuf);
 
 impl TestDirectory {
@@ -81,9 +80,9 @@ fn golden() {
     assert!(wrong.is_empty(), "{wrong}\nif this is right: UPDATE_EXPECT=1 cargo test --lib golden");
 }
 
-/// Loads what a case describes. `== flags` has a flag a line, `== env` a variable a line, `== toml`
-/// is the settings file, `== file NAME` another file; `$DIR` is where the files are. What stands in
-/// front says what the case shows.
+/// Loads the settings of a case. `== flags` has a flag on each line, `== env` a variable on each line; `== toml` is the
+/// settings file, `== file NAME` another file, `$DIR` the directory of the files. The text before them describes the
+/// case.
 fn run_case(input: &str) -> String {
     let directory = TestDirectory::new();
     let here = directory.0.to_str().unwrap();
@@ -129,7 +128,7 @@ fn add_flag(flags: &mut Flags, line: &str) {
     }
 }
 
-/// The settings that differ from their defaults, and the plan.
+/// Returns the settings that differ from their defaults, and the plan.
 fn show(loaded: &LoadedSettings) -> String {
     let set = loaded.settings.iter().filter(|setting| setting.origin != ValueOrigin::Default);
     let mut text = String::new();
@@ -139,9 +138,9 @@ fn show(loaded: &LoadedSettings) -> String {
     format!("{text}{:#?}\n", loaded.plan)
 }
 
-// What holds for every key.
+// Properties of every key.
 
-/// A value that no key accepts.
+/// A value that every key rejects.
 const GARBAGE: &str = "\u{1}";
 
 #[test]
@@ -160,8 +159,8 @@ fn every_key_is_read_and_refuses_garbage() {
     }
 }
 
-/// A row that stores its value nowhere would not change the plan; two rows that store it in one field would make one
-/// plan of it.
+/// A row that stores its value nowhere would not change the plan. Two rows that store it in one field would give equal
+/// plans.
 #[test]
 fn every_setting_has_its_own_field_in_the_plan() {
     let base = [
@@ -173,7 +172,7 @@ fn every_setting_has_its_own_field_in_the_plan() {
         ("SIDEMAN_TLS__LISTEN", "8443"),
         ("SIDEMAN_TLS__SELF_SIGNED", "true"),
     ];
-    // Each of these two is only valid without the other; the cases of tests/golden/plan have both.
+    // Each of these two is only valid with the other; the cases of tests/golden/plan have both.
     let keys =
         KEYS.iter().filter(|key| !["tls.self_signed", "tls.certificates"].contains(&key.name));
     let flags = Flags::default();
@@ -190,7 +189,7 @@ fn every_setting_has_its_own_field_in_the_plan() {
         let plan = values
             .filter_map(|value| {
                 let mut variables = environment(&base);
-                // With its short name, the setting would be there twice.
+                // The short name would set it twice.
                 variables.retain(|name, _| key.short_env.is_none_or(|short| name != short));
                 variables.insert(key.env_name().into(), value.into());
                 load(&flags, &variables).ok()
@@ -264,8 +263,8 @@ const HEADER: [&str; 4] = [
     "`sideman check --all` shows every value and where it was set, or everything that is wrong.",
 ];
 
-/// The file that the table describes. Every key is commented out, so that the file changes nothing
-/// until a line is changed.
+/// Returns the file for the table of settings. Every key is commented out, so the file changes nothing until a line is
+/// changed.
 fn template() -> String {
     let mut text = String::new();
     for (index, paragraph) in HEADER.iter().enumerate() {
@@ -332,7 +331,7 @@ fn the_settings_file_is_the_table() {
 #[test]
 fn the_settings_file_changes_nothing() {
     let directory = TestDirectory::new();
-    // As it is, and with every key put in force.
+    // Unchanged, and with every key enabled.
     let uncommented: String = template()
         .lines()
         .map(|line| match line.strip_prefix('#') {
@@ -349,7 +348,7 @@ fn the_settings_file_changes_nothing() {
     }
 }
 
-// What a golden case cannot write.
+// Cases that a golden file cannot express.
 
 #[test]
 fn bytes_that_are_not_text() {
@@ -366,7 +365,7 @@ fn bytes_that_are_not_text() {
     assert_eq!(
         found,
         format!(
-            "there are 3 problems with the settings:\n  \
+            "3 problems with the settings:\n  \
              1. SIDEMAN_\u{fffd}\n     there is no such setting: the names are \
              SIDEMAN_SECTION__KEY, such as SIDEMAN_UPSTREAM__READ_TIMEOUT\n  \
              2. log.access (SIDEMAN_LOG__ACCESS_FILE={file})\n     {file} is not UTF-8 text\n  \
@@ -385,7 +384,7 @@ fn a_path_that_is_no_settings_file() {
     ] {
         let flags = Flags { config: Some(path), ..Flags::default() };
         let found = problems(&flags, &[]);
-        assert!(found.starts_with("there is a problem with the settings:\n"), "{found}");
+        assert!(found.starts_with("1 problem with the settings:\n"), "{found}");
         assert!(found.contains("the settings file (--config)"), "{found}");
         assert!(found.contains(fault), "{found}");
     }

@@ -1,18 +1,18 @@
-//! Reads a small text file whole: the settings file, or a secret.
+//! Reads a small text file as a whole: the settings file, or a secret.
 
 use std::{borrow::Cow, fs::File, io::Read as _, path::Path};
 
 use super::secret;
 
-/// More than any settings file or secret holds; a wrong path such as /dev/zero ends here.
+/// Larger than any settings file or secret; stops reading a wrong path such as /dev/zero.
 const LIMIT: u64 = 1 << 20;
 
-/// The path as a message may show it.
+/// The path in a form that messages may show.
 pub(super) fn shown(path: &Path) -> Cow<'static, str> {
     Cow::Owned(secret::masked(&path.display().to_string()).into_owned())
 }
 
-/// The file's text, or a sentence on why there is none, which calls the file `shown`.
+/// Returns the file's text, or an error message that names the file as `shown`.
 pub(super) fn read(path: &Path, shown: &str) -> Result<String, String> {
     let mut bytes = Vec::new();
     File::open(path)

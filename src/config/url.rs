@@ -1,5 +1,5 @@
-//! Addresses of other servers: the application's, `http://host:port` or `http+unix:/path.sock`, or
-//! the same with `uwsgi`, and the fallback's, `http://host:port/base`.
+//! Addresses of other servers. The application's is `http://host:port` or `http+unix:/path.sock`, or begins with
+//! `uwsgi`; the fallback's is `http://host:port/base`.
 
 use std::net::Ipv6Addr;
 
@@ -17,18 +17,18 @@ pub(super) const FALLBACK: TextFormat<FallbackOrigin> = TextFormat::address(
     show_fallback,
 );
 
-/// What a URL without a port means, as in nginx.
+/// The default port of a URL, as in nginx.
 const DEFAULT_PORT: u16 = 80;
-/// What `sun_path` holds, without its closing NUL.
+/// Length of `sun_path` without its closing NUL.
 const UNIX_PATH: usize = 107;
-/// Until other settings say otherwise: uWSGI as it is by default.
+/// uWSGI's default; other settings may change it.
 const UWSGI: UwsgiSettings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 4096 };
 
 const NO_FALLBACK_TLS: &str = "only plain http is spoken to the fallback: write http:// if it has a \
                                plain port, as buckets have, or name a proxy beside sideman that \
                                speaks TLS to it";
 
-/// The server that has the files of other releases.
+/// The server with the files of other releases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FallbackOrigin {
     host: String,
@@ -57,7 +57,7 @@ pub(super) fn upstream(text: &str) -> Result<(Protocol, UpstreamTarget), String>
     }
 }
 
-/// Reads the address of the server that has the files of other releases.
+/// Reads the address of the server with the files of other releases.
 fn fallback(text: &str) -> Result<FallbackOrigin, String> {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
@@ -66,19 +66,19 @@ fn fallback(text: &str) -> Result<FallbackOrigin, String> {
     match scheme.as_str() {
         "http" => {}
         "https" => return Err(NO_FALLBACK_TLS.into()),
-        _ => return Err("only http:// is spoken to the fallback".into()),
+        _ => return Err("the fallback must begin with http://".into()),
     }
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let (host, port) = host_and_port(authority)?;
     Ok(FallbackOrigin { host, port, base: base(path)? })
 }
 
-/// The text that [`fallback`] reads as this.
+/// Returns a text that [`fallback`] reads as this.
 fn show_fallback(origin: &FallbackOrigin) -> String {
     format!("http://{}{}", origin.target(), origin.base)
 }
 
-/// The text that [`upstream`] reads as this.
+/// Returns a text that [`upstream`] reads as this.
 pub(super) fn show(protocol: Protocol, target: &UpstreamTarget) -> String {
     let scheme = match protocol {
         Protocol::Http1 => "http",
@@ -97,7 +97,7 @@ impl FallbackOrigin {
         UpstreamTarget::Tcp { host: self.host.clone(), port: self.port }
     }
 
-    /// What it is called in `Host`: without the port that http has anyway (RFC 9110, 7.2).
+    /// Returns the text for `Host`, without the default port of http (RFC 9110, 7.2).
     pub(super) fn name(&self) -> String {
         let name = self.target().to_string();
         match name.strip_suffix(&format!(":{DEFAULT_PORT}")) {
@@ -121,11 +121,11 @@ fn tcp(scheme: &str, rest: &str) -> Result<UpstreamTarget, String> {
     let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if !matches!(after, "" | "/") {
         return Err(format!(
-            "a path or a query is not possible, requests keep their own: write {scheme}://{authority}"
+            "remove the path and the query, because requests keep their own: write {scheme}://{authority}"
         ));
     }
     let (host, port) = host_and_port(authority)?;
-    // http has a port that goes without saying; uwsgi has none.
+    // http has a default port; uwsgi has none.
     let says_port = authority.rsplit(']').next().is_some_and(|behind| behind.contains(':'));
     if scheme == "uwsgi" && !says_port {
         return Err(format!("the port is missing, as in uwsgi://{authority}:3031"));
@@ -147,7 +147,7 @@ fn host_and_port(authority: &str) -> Result<(String, u16), String> {
         None => {
             let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
             if port.matches(':').count() > 1 {
-                return Err("an IPv6 address stands in brackets, as in http://[::1]:8000".into());
+                return Err("write an IPv6 address in brackets, as in http://[::1]:8000".into());
             }
             name(host)?;
             (host, port)
@@ -175,7 +175,7 @@ fn unix(scheme: &str, rest: &str) -> Result<UpstreamTarget, String> {
     Ok(UpstreamTarget::Unix(path.into()))
 }
 
-/// Accepts a host name or an IPv4 address. `_` stands in the names that compose files give.
+/// Accepts a host name or an IPv4 address. Names in compose files may contain `_`.
 fn name(host: &str) -> Result<(), String> {
     if host.is_empty() {
         return Err("the host is missing".into());
@@ -185,12 +185,12 @@ fn name(host: &str) -> Result<(), String> {
         return Err("this is not a host name".into());
     }
     if matches!(host, "0.0.0.0") {
-        return Err("nothing can be reached at 0.0.0.0: write 127.0.0.1".into());
+        return Err("0.0.0.0 is not an address to connect to: write 127.0.0.1".into());
     }
     Ok(())
 }
 
-/// Reads what stands behind the host: nothing, or a colon and the port.
+/// Reads the text after the host: nothing, or a colon and the port.
 fn port_of(text: &str) -> Result<u16, String> {
     if text.is_empty() {
         return Ok(DEFAULT_PORT);
@@ -203,7 +203,7 @@ fn port_of(text: &str) -> Result<u16, String> {
     number.filter(|port| *port != 0).ok_or_else(|| "the port must be from 1 to 65535".into())
 }
 
-/// Reads what stands before each request's path, without its last `/`: what RFC 3986, 3.3 allows.
+/// Reads the prefix of each request's path, without its last `/` (RFC 3986, 3.3).
 fn base(path: &str) -> Result<String, String> {
     if path.contains(['?', '#']) {
         return Err("a query or a fragment (? or #) is not possible".into());
@@ -215,7 +215,7 @@ fn base(path: &str) -> Result<String, String> {
     }
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
     if !base.bytes().all(allowed) || normalize(base).is_none() && !base.is_empty() {
-        return Err("this path cannot stand in a request: write it percent-encoded".into());
+        return Err("the path is not valid in a request: write it percent-encoded".into());
     }
     Ok(base.into())
 }
@@ -239,7 +239,7 @@ fn no_scheme(text: &str) -> String {
         return format!("write http+unix:{text}");
     }
     if text.contains("://") {
-        return "only http://, http+unix:, uwsgi:// and uwsgi+unix: are spoken".into();
+        return "must begin with http://, http+unix:, uwsgi:// or uwsgi+unix:".into();
     }
     let guess = format!("//{text}");
     match tcp("http", &guess) {
@@ -281,10 +281,13 @@ mod tests {
         reads("http://[::1", "no: the closing ] is missing");
         reads("http://[app]:80", "no: between [ and ] there is no IPv6 address");
         reads("http://[::1]8000", "no: between ] and the port a : is missing");
-        reads("http://::1:80", "no: an IPv6 address stands in brackets, as in http://[::1]:8000");
+        reads("http://::1:80", "no: write an IPv6 address in brackets, as in http://[::1]:8000");
         reads("http://me:pw@app:80", "no: a user name or password is not possible here");
-        reads("http://0.0.0.0:8000", "no: nothing can be reached at 0.0.0.0: write 127.0.0.1");
-        let no_path = "no: a path or a query is not possible, requests keep their own: \
+        reads(
+            "http://0.0.0.0:8000",
+            "no: 0.0.0.0 is not an address to connect to: write 127.0.0.1",
+        );
+        let no_path = "no: remove the path and the query, because requests keep their own: \
                        write http://app:80";
         reads("http://app:80/api", no_path);
         reads("http://app:80?x", no_path);
@@ -321,7 +324,7 @@ mod tests {
     #[test]
     fn other_schemes() {
         assert!(upstream("https://app").unwrap_err().contains("write http://"));
-        let others = "no: only http://, http+unix:, uwsgi:// and uwsgi+unix: are spoken";
+        let others = "no: must begin with http://, http+unix:, uwsgi:// or uwsgi+unix:";
         reads("ftp://app", others);
         reads("suwsgi://app:3031", others);
         reads("127.0.0.1:8000", "no: http:// is missing: write http://127.0.0.1:8000");
@@ -352,8 +355,8 @@ mod tests {
             format!("{name}:80 {name} \"\"")
         });
         check("https://previous", &format!("no: {NO_FALLBACK_TLS}"));
-        check("ftp://previous", "no: only http:// is spoken to the fallback");
-        check("http+unix:///run/a.sock", "no: only http:// is spoken to the fallback");
+        check("ftp://previous", "no: the fallback must begin with http://");
+        check("http+unix:///run/a.sock", "no: the fallback must begin with http://");
         check("previous:8080/a", "no: http:// is missing: write http://previous:8080/a");
         check("http:previous", "no: this is not a URL");
         check("", "no: it is empty");
@@ -361,14 +364,14 @@ mod tests {
         check("http://", "no: the host is missing");
         check("http://me@previous", &format!("no: {NO_USER}"));
         check("http://previous:0", "no: the port must be from 1 to 65535");
-        check("http://0.0.0.0", "no: nothing can be reached at 0.0.0.0: write 127.0.0.1");
+        check("http://0.0.0.0", "no: 0.0.0.0 is not an address to connect to: write 127.0.0.1");
         let query = "no: a query or a fragment (? or #) is not possible";
         check("http://previous?a", query);
         check("http://previous/a#b", query);
         let segment = "no: in the path, //, . and .. are not possible as a segment";
         check("http://previous//", segment);
         check("http://previous/a/../b", segment);
-        let encoded = "no: this path cannot stand in a request: write it percent-encoded";
+        let encoded = "no: the path is not valid in a request: write it percent-encoded";
         for path in ["/a b", "/\u{e9}", "/a\r\nb", "/%", "/%4", "/%zz", "/%00"] {
             check(&format!("http://previous{path}"), encoded);
         }

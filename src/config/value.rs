@@ -1,5 +1,4 @@
-//! Durations, sizes, numbers, words: text to a value within its bounds, or a sentence that says what
-//! to write instead.
+//! Parses durations, sizes, numbers and words. Errors are sentences with a remedy.
 
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use super::suggest;
 const TIME_UNITS: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// What people write for a unit of time, without a plural s.
+/// Common words for units of time, without a plural s.
 const TIME_WORDS: [(&str, &str); 9] = [
     ("msec", "ms"),
     ("millisecond", "ms"),
@@ -22,7 +21,7 @@ const TIME_WORDS: [(&str, &str); 9] = [
     ("day", "d"),
 ];
 
-/// Bytes in each unit; the binary ones first and largest first, as [`show_size`] tries them.
+/// Bytes in each unit. [`show_size`] tries them in order, so the binary ones and the largest come first.
 const SIZE_UNITS: [(&str, u64); 8] = [
     ("GiB", 1 << 30),
     ("MiB", 1 << 20),
@@ -76,7 +75,7 @@ pub(super) fn integer(text: &str, least: usize, max: usize) -> Result<usize, Str
     within(number, least, max, |number| number.to_string())
 }
 
-/// `None` if `text` is `word`, else what `parse` makes of it.
+/// Returns `None` if `text` is `word`, else the result of `parse`.
 pub(super) fn or_word<T>(
     text: &str,
     word: &'static str,
@@ -89,8 +88,7 @@ pub(super) fn or_word<T>(
     parse(text).map(Some).map_err(|fault| meant.unwrap_or(fault))
 }
 
-/// `None` if `text` is `none`, else what `parse` makes of it; what other programs write for none is
-/// no value here.
+/// Returns `None` if `text` is `none`, else the result of `parse`. Words of other programs for none are errors.
 pub(super) fn or_none<T>(
     text: &str,
     parse: impl FnOnce(&str) -> Result<T, String>,
@@ -115,7 +113,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// What the word `text` stands for.
+/// Returns the value of the word `text`.
 pub(super) fn choice<T: Clone>(text: &str, choices: &[(&'static str, T)]) -> Result<T, String> {
     let chosen = choices.iter().find(|(word, _)| *word == text);
     chosen.map(|(_, value)| value.clone()).ok_or_else(|| {
@@ -124,12 +122,12 @@ pub(super) fn choice<T: Clone>(text: &str, choices: &[(&'static str, T)]) -> Res
     })
 }
 
-/// The word that stands for `value`.
+/// Returns the word for `value`.
 pub(super) fn word_of<T: PartialEq>(value: &T, choices: &[(&'static str, T)]) -> &'static str {
     choices.iter().find(|(_, chosen)| chosen == value).map_or("", |(word, _)| *word)
 }
 
-/// The shortest text that [`duration`] reads as this, to the millisecond.
+/// Returns the shortest text that [`duration`] reads as this, in whole milliseconds.
 pub(super) fn show_duration(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     match TIME_UNITS.iter().find(|(_, factor)| millis > 0 && millis.is_multiple_of(*factor)) {
@@ -138,7 +136,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
     }
 }
 
-/// The shortest binary text that [`size`] reads as this.
+/// Returns the shortest binary text that [`size`] reads as this.
 pub(super) fn show_size(bytes: u64) -> String {
     match SIZE_UNITS.iter().find(|(_, factor)| bytes > 0 && bytes.is_multiple_of(*factor)) {
         Some((unit, factor)) => format!("{}{unit}", bytes / factor),
@@ -146,7 +144,7 @@ pub(super) fn show_size(bytes: u64) -> String {
     }
 }
 
-/// The digits in front and the rest; `None` if there are no digits, or too many for a number.
+/// Splits text into a number and the rest. Returns `None` if there are no digits, or too many for a number.
 fn split(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
@@ -160,10 +158,10 @@ fn within<T: PartialOrd + Copy>(
     show: impl Fn(T) -> String,
 ) -> Result<T, String> {
     if value < least {
-        return Err(format!("this is below the least, {}", show(least)));
+        return Err(format!("must be at least {}", show(least)));
     }
     if value > max {
-        return Err(format!("this is above the most, {}", show(max)));
+        return Err(format!("must be at most {}", show(max)));
     }
     Ok(value)
 }
@@ -172,8 +170,8 @@ fn fraction(example: &str) -> String {
     format!("only whole numbers are read: use a smaller unit, as in {example}")
 }
 
-/// Names the unit that was probably meant: `64m` and `64mib` are near to `64MiB`, `30sec` to `30s`;
-/// a rate is written as a size.
+/// Suggests the unit that was probably meant: `64MiB` for `64m` and `64mib`, `30s` for `30sec`. A rate is written as a
+/// size.
 fn unknown_unit(number: u64, unit: &str, units: &[(&'static str, u64)]) -> String {
     let unit = unit.trim();
     let bare = unit.strip_suffix("/s").unwrap_or(unit);
@@ -227,8 +225,8 @@ mod tests {
         reads("", Err("this is not a time"));
         reads("-1s", Err("this is not a time"));
         reads("soon", Err("this is not a time"));
-        reads("1ms", Err("this is below the least, 5ms"));
-        reads("366d", Err("this is above the most, 365d"));
+        reads("1ms", Err("must be at least 5ms"));
+        reads("366d", Err("must be at most 365d"));
         reads("18446744073709551615d", Err("this is too long"));
         reads("99999999999999999999s", Err("this is not a time"));
     }
@@ -252,8 +250,8 @@ mod tests {
         reads_size("1.5GiB", Err("only whole numbers are read: use a smaller unit, as in 1536KiB"));
         reads_size("64miles", Err("the unit \"miles\" is unknown"));
         reads_size("big", Err("this is not a size"));
-        reads_size("1B", Err("this is below the least, 16B"));
-        reads_size("1025GiB", Err("this is above the most, 1024GiB"));
+        reads_size("1B", Err("must be at least 16B"));
+        reads_size("1025GiB", Err("must be at most 1024GiB"));
     }
 
     #[test]
@@ -267,7 +265,7 @@ mod tests {
         assert_eq!(or_never("never"), Ok(None));
         assert_eq!(or_never("3"), Ok(Some(3)));
         assert_eq!(or_never("Never"), Err("did you mean never?".into()));
-        assert_eq!(or_never("9"), Err("this is above the most, 8".into()));
+        assert_eq!(or_never("9"), Err("must be at most 8".into()));
         let unless_none = |text| or_none(text, boolean);
         assert_eq!(unless_none("none"), Ok(None));
         assert_eq!(unless_none("off"), Err("write none".into()));
@@ -278,7 +276,7 @@ mod tests {
         assert_eq!(boolean("2"), Err("this is neither true nor false".into()));
         assert_eq!(integer("0", 0, 8), Ok(0));
         assert_eq!(integer("+1", 0, 8), Err("this is not a whole number".into()));
-        assert_eq!(integer("9", 0, 8), Err("this is above the most, 8".into()));
+        assert_eq!(integer("9", 0, 8), Err("must be at most 8".into()));
     }
 
     proptest! {

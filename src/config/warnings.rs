@@ -1,4 +1,4 @@
-//! What is worth a word although the settings are valid: what is missing now, and what is dangerous.
+//! Warnings about valid settings: missing files and directories, and dangerous values.
 
 use std::{
     fs,
@@ -21,16 +21,16 @@ use crate::plan::{
 
 use super::{address, inert, load::LoadedSettings, value::show_size};
 
-/// Directories that hold more than one program's files, and are nobody's site as a whole.
+/// Directories that contain files of several programs, and are never a site's own.
 const SYSTEM: [&str; 14] = [
     "/", "/bin", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/run", "/sbin", "/tmp",
     "/usr", "/var", "/dev/shm",
 ];
-/// Directories below which are secrets.
+/// Directories that contain secrets.
 const SECRET: [&str; 7] =
     ["/boot", "/etc", "/proc", "/root", "/run/secrets", "/sys", "/var/lib/docker"];
 
-/// What `run` starts with all the same, because it may come right by itself.
+/// Returns warnings that do not keep `run` from starting, because the situation may improve without a restart.
 pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
     let Plan { files, media, upstream, routes, server, tls, .. } = &loaded.plan;
     let secret =
@@ -72,7 +72,7 @@ pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
     warnings
 }
 
-/// What is well, and may not be what is expected.
+/// Returns notes on settings that are valid but may differ from the user's intention.
 pub fn notes(loaded: &LoadedSettings) -> Vec<String> {
     let trusted = &loaded.plan.server.trusted_proxies;
     let setting = loaded.settings.iter().find(|one| one.key.name == "server.trusted_proxies");
@@ -81,37 +81,38 @@ pub fn notes(loaded: &LoadedSettings) -> Vec<String> {
         return Vec::new();
     }
     vec![format!(
-        "server.trusted_proxies believes every private network, whoever is in it ({}), and no public \
-         range or IPv6 network of Amazon that a VPC may have: name the subnets of your load balancer in \
-         its place, see docs/ecs.md",
+        "server.trusted_proxies trusts every private network, with every host in it ({}), but no public \
+         range or IPv6 network of Amazon that a VPC may have: set the subnets of your load balancer \
+         instead, see docs/ecs.md",
         address::ALB.join(", ")
     )]
 }
 
-/// Sockets that are not there: the application may make them later.
+/// Returns warnings for sockets that do not exist. The application may create them later.
 fn sockets(name: &str, upstream: &UpstreamSettings) -> Vec<String> {
     let missing = |target: &UpstreamTarget| match target {
         UpstreamTarget::Unix(path) => {
             let error = fs::metadata(path).err()?;
             let path = path.display();
-            Some(format!("the socket {path} ({name}) is not there now: {error}"))
+            Some(format!("the socket {path} ({name}) is not accessible: {error}"))
         }
         UpstreamTarget::Tcp { .. } => None,
     };
     upstream.targets.iter().filter_map(missing).collect()
 }
 
-/// Without them nothing starts; but they may be there by then.
+/// Returns warnings for missing certificates. The start fails without them, but they may be created before.
 fn certificates(tls: &TlsSettings) -> Vec<String> {
     let CertificateSettings::Files(pairs) = &tls.certificates else { return Vec::new() };
     let missing = |path: &PathBuf| {
         let error = fs::metadata(path).err()?;
-        Some(format!("{} (tls.certificates) is not there now: {error}", path.display()))
+        Some(format!("{} (tls.certificates) is not accessible: {error}", path.display()))
     };
     pairs.iter().flat_map(|pair| [&pair.certificate, &pair.key]).filter_map(missing).collect()
 }
 
-/// Networks that hold clients, and not only proxies. Those of one family hold no address of the other.
+/// Returns warnings for networks that include clients as well as proxies. A network of one IP version never includes
+/// addresses of the other.
 fn wide(networks: &[IpNet]) -> Vec<String> {
     let every = |is_v4: bool| {
         networks.iter().any(|one| one.prefix_len() == 0 && one.addr().is_ipv4() == is_v4)
@@ -126,21 +127,21 @@ fn wide(networks: &[IpNet]) -> Vec<String> {
             let public = networks.iter().filter(|one| is_public(one));
             let warning = |network: &IpNet| {
                 format!(
-                    "server.trusted_proxies holds {network}, a large part of the Internet: any client in \
+                    "server.trusted_proxies trusts {network}, a large part of the Internet: any client in \
                      it can claim to be another"
                 )
             };
             return public.map(warning).collect();
         }
     };
-    vec![format!("server.trusted_proxies holds every {whom}")]
+    vec![format!("server.trusted_proxies trusts every {whom}")]
 }
 
-/// Whether a network is larger than anybody's own, outside of what is private (RFC 1918, RFC 4193).
+/// Returns whether a network is larger than one owner's, and not private (RFC 1918, RFC 4193).
 fn is_public(network: &IpNet) -> bool {
     match network {
         IpNet::V4(v4) => v4.prefix_len() < 8,
-        // All that is routed is in 2000::/3.
+        // All routed addresses are in 2000::/3.
         IpNet::V6(v6) => {
             let global = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
             v6.prefix_len() < 16 && (v6.contains(&global) || v6.addr().segments()[0] >> 13 == 1)
@@ -149,13 +150,13 @@ fn is_public(network: &IpNet) -> bool {
 }
 
 fn trust(server: &ServerSettings, tls: Option<&TlsSettings>) -> Option<String> {
-    // Who comes by a socket is believed.
+    // Peers on a Unix socket are trusted.
     let tls_listen = tls.iter().flat_map(|tls| &tls.listen);
     let mut places = server.listen.iter().chain(tls_listen);
     let has_socket = places.any(|listen| matches!(listen, ListenAddress::Unix(_)));
     (server.redirect_https && server.trusted_proxies.is_empty() && !has_socket).then(|| {
-        "server.redirect_https has no effect: server.trusted_proxies is none, so that nobody's \
-         X-Forwarded-Proto is believed"
+        "server.redirect_https has no effect: server.trusted_proxies is none, so \
+         X-Forwarded-Proto is always ignored"
             .into()
     })
 }
@@ -165,21 +166,21 @@ fn spill(spill: &SpillDirectory) -> Option<String> {
     let (place, need) = (directory.display(), "long bodies stay in memory, within buffers.memory");
     match fs::metadata(directory) {
         Ok(found) if found.is_dir() => {
-            // Without making a file. root may write where the file system can be written to.
+            // Checks the permission without creating a file. root may write unless the file system is read-only.
             let error = access(directory, Access::WRITE_OK | Access::EXEC_OK).err()?;
             let user = getuid().as_raw();
             Some(format!(
-                "{place} (buffers.directory) can't be written to by user {user}: {error}; until it can, {need}"
+                "{place} (buffers.directory) is not writable by user {user}: {error}; until it can, {need}"
             ))
         }
         Ok(_) => Some(format!("{place} (buffers.directory) is not a directory: {need}")),
         Err(error) => Some(format!(
-            "{place} (buffers.directory) is not there now: {error}; without it {need}"
+            "{place} (buffers.directory) is not accessible: {error}; without it {need}"
         )),
     }
 }
 
-/// A limit for bodies that is above what they can ever wait in, unless none has to.
+/// Warns about a body limit above the space for buffered bodies, unless all request bodies are streamed.
 fn longest_body(plan: &Plan, is_secret: bool) -> Option<String> {
     if plan.unbuffered.iter().any(|one| one.prefix == "/" && one.streaming.request) {
         return None;
@@ -187,7 +188,7 @@ fn longest_body(plan: &Plan, is_secret: bool) -> Option<String> {
     let buffers = &plan.buffers;
     let (most, name) = match spills_to_disk(&buffers.spill) {
         true => (buffers.disk.max(buffers.memory_per_body), "buffers.disk"),
-        false => (buffers.memory, "buffers.memory, where they wait without a disk"),
+        false => (buffers.memory, "buffers.memory, which is used without a disk"),
     };
     if plan.server.max_body.is_some_and(|limit| limit <= most) {
         return None;
@@ -196,16 +197,16 @@ fn longest_body(plan: &Plan, is_secret: bool) -> Option<String> {
         |bytes: u64| if is_secret { String::new() } else { format!(" ({})", show_size(bytes)) };
     let limit = plan.server.max_body.map_or(" (off)".to_owned(), shown);
     Some(format!(
-        "server.max_body{limit} is more than {name}{} can hold: longer bodies are answered with 413; raise \
+        "server.max_body{limit} is more than {name}{} can hold: longer bodies get 413; raise \
          buffers.memory, give buffers.directory a disk, or lower server.max_body",
         shown(most)
     ))
 }
 
-/// Whether long bodies go to a disk, or a volume in memory that was named: as `body/spill.rs` decides it, without
-/// making a file.
+/// Returns whether long bodies are spilled to a disk, or to a configured volume in memory. Follows the rules of
+/// `body/spill.rs`, without creating a file.
 fn spills_to_disk(spill: &SpillDirectory) -> bool {
-    /// What `statfs` says of tmpfs and ramfs (statfs(2)).
+    /// The types of tmpfs and ramfs in `statfs` (statfs(2)).
     const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
     let directory = match spill {
         SpillDirectory::Memory => return false,
@@ -226,9 +227,11 @@ fn pages(pages: &PageSettings, secret: impl Fn(&str) -> bool) -> Vec<String> {
         let place = path.display();
         match fs::metadata(path) {
             Ok(found) if found.is_file() => None,
-            Ok(_) => Some(format!("{place} ({name}) is not a file: a page made here is sent")),
+            Ok(_) => {
+                Some(format!("{place} ({name}) is not a file: Sideman's own page is sent instead"))
+            }
             Err(error) => Some(format!(
-                "{place} ({name}) is not there now: {error}; a page made here is sent in its place"
+                "{place} ({name}) is not accessible: {error}; Sideman's own page is sent instead"
             )),
         }
     };
@@ -236,7 +239,7 @@ fn pages(pages: &PageSettings, secret: impl Fn(&str) -> bool) -> Vec<String> {
     let flag = pages.maintenance.as_ref().filter(|_| !secret("maintenance.flag"));
     if let Some(flag) = flag.filter(|flag| fs::metadata(flag).is_ok()) {
         warnings.push(format!(
-            "{} (maintenance.flag) is there: everything but files and health checks gets 503",
+            "{} (maintenance.flag) exists: all requests but those for files and health checks get 503",
             flag.display()
         ));
     }
@@ -247,7 +250,7 @@ fn pages(pages: &PageSettings, secret: impl Fn(&str) -> bool) -> Vec<String> {
 struct RootDirectory<'a> {
     root: &'a Root,
     directory: &'a Path,
-    /// Absolute, and without links as far as it is there.
+    /// The absolute path, with links resolved as far as it exists.
     real: PathBuf,
 }
 
@@ -267,31 +270,31 @@ impl<'a> RootDirectory<'a> {
         let user = getuid().as_raw();
         match fs::metadata(self.directory) {
             Ok(found) if found.is_dir() => {
-                // Names in it are looked up, which takes the right to search; nothing is listed.
+                // Looking up names needs only search permission; nothing is listed.
                 let error = access(self.directory, Access::EXEC_OK).err()?;
                 Some(format!(
-                    "{place} can't be read by user {user}: {error}; until it can (chmod o+rx, or its \
-                     group), nothing below {prefix} comes from it"
+                    "{place} is not readable by user {user}: {error}; fix it (chmod o+rx, or its group); until \
+                     then no file below {prefix} is served from it"
                 ))
             }
-            Ok(_) => {
-                Some(format!("{place} is not a directory: nothing below {prefix} comes from it"))
-            }
+            Ok(_) => Some(format!(
+                "{place} is not a directory: no file below {prefix} is served from it"
+            )),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 let refusing = refusing(self.directory).unwrap_or(self.directory);
                 let refusing = refusing.display();
                 Some(format!(
-                    "{place} can't be reached by user {user}: {refusing} refuses (chmod o+x, or its \
-                     group); until then nothing below {prefix} comes from it"
+                    "{place} is not reachable by user {user}: {refusing} denies access (chmod o+x, or its \
+                     group); until then no file below {prefix} is served from it"
                 ))
             }
             Err(error) => Some(format!(
-                "{place} is not there now: {error}; until it is, nothing below {prefix} comes from it"
+                "{place} is not accessible: {error}; until it is, no file below {prefix} is served from it"
             )),
         }
     }
 
-    /// A directory that holds more than a site's files.
+    /// Warns about a directory that contains more than a site's files.
     fn not_a_site(&self) -> Option<String> {
         let (prefix, place, real) = (&self.root.prefix, self.show(), &self.real);
         let whole = SYSTEM.iter().any(|system| real == Path::new(system));
@@ -299,15 +302,15 @@ impl<'a> RootDirectory<'a> {
         if whole || within {
             let real = real.display();
             return Some(format!(
-                "{place} is {real}, where the system or other programs keep their files: what user {} \
-                 can read in it is served below {prefix}; give the site a directory of its own",
+                "{place} is {real}, which holds files of the system or other programs: all files in it \
+                 that user {} can read are served below {prefix}; use a directory of the site's own",
                 getuid().as_raw()
             ));
         }
         let project = real.join("manage.py");
         fs::metadata(&project).is_ok_and(|found| found.is_file()).then(|| {
             format!(
-                "{place} holds manage.py, so that the project's source is served below {prefix}; name \
+                "{place} contains manage.py, so the project's source is served below {prefix}; set \
                  the directory that collectstatic fills (STATIC_ROOT)"
             )
         })
@@ -318,7 +321,7 @@ impl<'a> RootDirectory<'a> {
     }
 }
 
-/// The setting that a root stands in.
+/// Returns the name of the setting for a kind of root.
 fn key(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Static => "static.roots",
@@ -327,10 +330,10 @@ fn key(purpose: Purpose) -> &'static str {
     }
 }
 
-/// What is wrong with two directories of different kinds, if one holds the other. Uploads below a
-/// directory that the application may send from are no mistake: they are public anyway.
+/// Warns about two directories of different kinds if one contains the other. Uploads below a directory for
+/// X-Accel-Redirect are fine, because they are public anyway.
 fn mixed(a: &RootDirectory<'_>, b: &RootDirectory<'_>) -> Option<String> {
-    // Of two that are the same, the later section is the one that is not kept.
+    // If both are the same, the later section is reported as the inner one.
     let (inner, outer) = if b.real.starts_with(&a.real) {
         (b, a)
     } else if a.real.starts_with(&b.real) {
@@ -341,39 +344,38 @@ fn mixed(a: &RootDirectory<'_>, b: &RootDirectory<'_>) -> Option<String> {
     let (from, to) = (inner.root.purpose, outer.root.purpose);
     let danger = match (from, to) {
         (Purpose::Media, Purpose::Static) => format!(
-            "uploads are served below {} as well, as files of the site's own: a page in them acts \
-             in its name",
+            "uploads are also served below {} as the site's own files: a page in them acts \
+             in the site's name",
             outer.root.prefix
         ),
         (Purpose::Static, Purpose::Media) => {
-            "an upload can take the place of the site's own files, and acts in its name".into()
+            "an upload can replace the site's own files, and acts in the site's name".into()
         }
         (Purpose::Internal, Purpose::Static | Purpose::Media) => format!(
-            "what only the application may send can be had below {} without asking it",
+            "files that only the application may send are public below {}",
             outer.root.prefix
         ),
-        (Purpose::Static, Purpose::Internal) => format!(
-            "what is in it can be had below {} without asking the application",
-            inner.root.prefix
-        ),
+        (Purpose::Static, Purpose::Internal) => {
+            format!("its files are public below {}, without the application", inner.root.prefix)
+        }
         (Purpose::Media, Purpose::Internal)
         | (Purpose::Static, Purpose::Static)
         | (Purpose::Media, Purpose::Media)
         | (Purpose::Internal, Purpose::Internal) => return None,
     };
-    let relation = if inner.real == outer.real { "is the same as" } else { "is inside of" };
+    let relation = if inner.real == outer.real { "is the same as" } else { "is inside" };
     let advice = "give each a directory of its own";
     Some(format!("{} {relation} {}: {danger}; {advice}", inner.show(), outer.show()))
 }
 
-/// The first directory on the way that may not be searched.
+/// Returns the first directory of the path that may not be searched.
 fn refusing(path: &Path) -> Option<&Path> {
     let ancestors: Vec<&Path> = path.ancestors().skip(1).collect();
     let mut from_root = ancestors.into_iter().rev().filter(|one| !one.as_os_str().is_empty());
     from_root.find(|ancestor| access(*ancestor, Access::EXEC_OK).is_err())
 }
 
-/// The path as the kernel would follow it, as far as it is there.
+/// Returns the path with links resolved, as far as it exists.
 fn real(directory: &Path) -> PathBuf {
     let absolute = path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
     let resolved = absolute.ancestors().find_map(|ancestor| {

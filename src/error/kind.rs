@@ -67,199 +67,203 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// `upstream.queue` requests wait already.
+    /// `upstream.queue` requests are queued already.
     QueueFull: row("queue_full", Sideman, 503, "The server is busy. Please try again in a moment.")
         .retry_after(MOMENT)
-        .advice("the application is busy: give it more workers, and set upstream.max_in_flight to \
-            their number");
-    /// No place was free within `upstream.queue_timeout`.
+        .advice("the application is busy: give it more workers, and set upstream.max_in_flight to their number");
+    /// The request was queued for `upstream.queue_timeout`.
     QueueTimeout: row("queue_timeout", Sideman, 503, "The server is busy. Please try again in a moment.")
         .retry_after(MOMENT)
         .advice("the application is busy: give it more workers, and set upstream.max_in_flight to \
             their number");
-    /// The request came back to the Sideman that had passed it on.
-    LoopDetected: row("loop_detected", Sideman, 508, "The request came back to the server that had passed it on.")
-        .advice("name the application's own address in upstream.url (or routes.upstreams): this one leads back to \
-            Sideman, perhaps through a name, a load balancer or another proxy");
+    /// The request returned to the Sideman that had forwarded it.
+    LoopDetected: row("loop_detected", Sideman, 508, "The request returned to the server that had forwarded it.")
+        .advice("set upstream.url (or routes.upstreams) to the application's own address: the current one leads \
+            back to Sideman, perhaps through a name, a load balancer or another proxy");
     /// The file of `maintenance.flag` exists.
-    Maintenance: row("maintenance", Sideman, 503, "The site is being worked on. Please come back in a moment.")
+    Maintenance: row("maintenance", Sideman, 503, "The site is under maintenance. Please try again in a few minutes.")
         .retry_after(WORK)
-        .remedy("remove it");
-    /// Long heads of requests have taken their share of `memory.limit`.
-    HeadsFull: row("heads_full", Sideman, 503, "The server has no room for the request's head now: try again.")
+        .remedy("remove the file");
+    /// Long request heads have used their share of `memory.limit`.
+    HeadsFull:
+        row("heads_full", Sideman, 503,
+            "The server has no memory for the request's headers now. Please try again in a moment.")
         .retry_after(MOMENT)
         .closes()
-        .advice("raise memory.limit, as far as there is memory, or lower server.max_head");
-    /// Bodies that wait have filled `buffers.memory` and `buffers.disk`.
-    BuffersFull: row("buffers_full", Sideman, 503, "The server has no room for the request's body now: try again.")
+        .advice("raise memory.limit if there is memory, or lower server.max_head");
+    /// Buffered bodies have used `buffers.memory` and `buffers.disk`.
+    BuffersFull:
+        row("buffers_full", Sideman, 503,
+            "The server has no space for the request's body now. Please try again in a moment.")
         .retry_after(MOMENT)
-        .advice("raise buffers.memory or buffers.disk, as far as there is room")
-        .remedy("raise them; name a volume in buffers.directory");
-    /// The body is longer than `buffers.disk`, or than `buffers.memory` where there is no disk: it could never wait
-    /// here, and is refused before it is read.
+        .advice("raise buffers.memory or buffers.disk if there is space")
+        .remedy("raise them; set buffers.directory to a volume");
+    /// The body is longer than `buffers.disk`, or than `buffers.memory` where there is no disk. It could never be
+    /// buffered, and is refused before it is read.
     BodyExceedsBuffers:
-        row("body_exceeds_buffers", Client, 413, "The request's body is longer than this server can hold.")
+        row("body_exceeds_buffers", Client, 413, "The request's body is longer than this server can buffer.")
         .closes()
-        .advice("raise buffers.disk (or buffers.memory, where files are in memory), or lower server.max_body; \
-            routes.unbuffered holds nothing back")
-        .remedy("raise these, name a volume in buffers.directory, lower server.max_body, or let the path stream \
+        .advice("raise buffers.disk (or buffers.memory, where files are in memory), lower server.max_body, or \
+            stream the path (routes.unbuffered)")
+        .remedy("raise these, set buffers.directory to a volume, lower server.max_body, or stream the path \
             (routes.unbuffered)");
-    /// The disk of `buffers.directory` has no room.
+    /// The disk of `buffers.directory` is full.
     DiskFull: row("disk_full", Sideman, 507, "The server has no disk space for the request's body.")
-        .advice("free space where buffers.directory is, or lower buffers.disk");
-    /// A buffered body could not be written or read, although there is room.
+        .advice("free space on the disk of buffers.directory, or lower buffers.disk");
+    /// A buffered body could not be written or read, although there is space.
     BufferFailed: row("buffer_failed", Sideman, 500, "The server could not store the request's body.")
         .can_abort_response()
         .advice("see the error: the disk or the file system of buffers.directory fails; set another directory");
     /// The body is longer than `server.max_body`.
-    BodyTooLarge: row("body_too_large", Client, 413, "The request's body is longer than this server takes.")
+    BodyTooLarge: row("body_too_large", Client, 413, "The request's body is longer than this server accepts.")
         .closes()
-        .advice("raise server.max_body, if such uploads are right");
-    /// The head is larger than the uwsgi server takes.
+        .advice("raise server.max_body if such uploads are legitimate");
+    /// The head is larger than the uwsgi server accepts.
     HeadTooLarge:
-        row("head_too_large", Client, 431, "The request's head is larger than the application takes.")
+        row("head_too_large", Client, 431, "The request's headers are larger than the application accepts.")
         .advice("raise the application server's buffer-size and upstream.uwsgi_buffer_size");
-    /// This process may not connect to the unix socket; the event names the file or directory that refuses, and the
-    /// process's user.
+    /// This process may not connect to the Unix socket. The event names the file or directory that denies access, and
+    /// the process's user.
     UpstreamForbidden: upstream("upstream_forbidden", 502, "The application does not accept connections.")
-        .advice("let the user or group of this process use the socket: a common group and gunicorn --umask 007, \
-            uWSGI chmod-socket = 660 and chown-socket, or both as the same user; and x on its directories");
+        .advice("allow the user or group of this process to use the socket: use a common group with gunicorn \
+            --umask 007 or uWSGI chmod-socket = 660 and chown-socket, or run both as one user; also allow x on the \
+            directories above the socket");
     /// Nothing accepted a connection within `upstream.wait`.
     UpstreamRefused: upstream("upstream_refused", 502, "The application does not accept connections.")
-        .advice("see whether the application runs, and listens at this address");
-    /// The host's name had no address within `upstream.wait`.
+        .advice("check that the application runs and listens at this address");
+    /// The host name did not resolve within `upstream.wait`.
     UpstreamUnresolved:
         upstream("upstream_unresolved", 502, "The application's host name could not be resolved.")
-        .advice("see whether the host in upstream.url is known to DNS");
-    /// Nothing answered at the address within `upstream.connect_timeout`, and `upstream.wait`.
+        .advice("check that DNS knows the host in upstream.url");
+    /// Nothing responded at the address within `upstream.connect_timeout` and `upstream.wait`.
     UpstreamConnectTimeout:
-        upstream("upstream_connect_timeout", 504, "The application did not answer in time.")
-        .advice("nothing answers at this address: see whether the way there is open (security groups), or \
-            the listen queue full")
+        upstream("upstream_connect_timeout", 504, "The application did not respond in time.")
+        .advice("nothing responds at this address: check whether security groups or firewalls block it, or the \
+            listen queue is full")
         .remedy("security groups; a full listen queue: lower upstream.max_in_flight");
     /// The application was silent for `upstream.read_timeout`.
-    UpstreamReadTimeout: upstream("upstream_read_timeout", 504, "The application did not answer in time.")
+    UpstreamReadTimeout: upstream("upstream_read_timeout", 504, "The application did not respond in time.")
         .can_abort_response()
-        .advice("see what the application waits for, or raise upstream.read_timeout; if it never answers, see \
-            whether upstream.url names the protocol that it speaks (http or uwsgi)");
-    /// The answer was not complete within `upstream.total_timeout`.
-    UpstreamTotalTimeout: upstream("upstream_total_timeout", 504, "The application did not answer in time.")
+        .advice("find out what the application waits for, or raise upstream.read_timeout; if it never responds, \
+            check that upstream.url names its protocol (http or uwsgi)");
+    /// The response was not complete within `upstream.total_timeout`.
+    UpstreamTotalTimeout: upstream("upstream_total_timeout", 504, "The application did not respond in time.")
         .can_abort_response()
-        .advice("see what takes the application so long, or raise upstream.total_timeout");
-    /// The connection ended before the head of an answer.
+        .advice("find out why the application takes so long, or raise upstream.total_timeout");
+    /// The connection closed before the head of a response.
     UpstreamClosed:
         upstream("upstream_closed", 502, "The application closed the connection without a response.")
-        .advice("see the application's log: its worker has ended or was killed, or has closed the connection, as \
-            uWSGI does with a head longer than its buffer-size, or with HTTP at a uwsgi socket (then upstream.url \
-            begins with uwsgi)")
-        .remedy("the application's log: a worker was killed (memory, `--timeout`, `harakiri`)");
-    /// The connection ended in the midst of the answer.
+        .advice("check the application's log: its worker exited or was killed, or it closed the connection, as \
+            uWSGI does if a head is longer than its buffer-size, or if it gets HTTP at a uwsgi socket (then \
+            upstream.url must begin with uwsgi)")
+        .remedy("check the application's log: a worker was killed (memory, `--timeout`, `harakiri`)");
+    /// The connection closed before the response was complete.
     UpstreamTruncated: upstream("upstream_truncated", 502, "The application's response ended too early.")
         .can_abort_response()
         .advice(ENDED)
-        .remedy("the same");
-    /// The response is not HTTP, or not as HTTP allows it: a status outside 100 to 599, a `Content-Length` of 2^63 or
-    /// more, a malformed field, more than 1000 interim responses; the event says which.
+        .remedy("check the application's log: a worker was killed (memory, `--timeout`, `harakiri`)");
+    /// The response is not valid HTTP: a status outside 100 to 599, a `Content-Length` of 2^63 or more, a malformed
+    /// header, more than 1000 interim responses. The event names the fault.
     UpstreamInvalidResponse: upstream("upstream_invalid_response", 502, "The application's response is not valid HTTP.")
         .can_abort_response()
-        .advice("mend what the application sends, or see whether upstream.url names the protocol that it speaks \
-            (http or uwsgi)");
-    /// The server answers the other protocol: HTTP where `upstream.url` begins with `uwsgi`, or the reverse; the event
-    /// says which URL is right.
+        .advice("fix the application's response, or check that upstream.url names its protocol (http or uwsgi)");
+    /// The server uses the other protocol: HTTP where `upstream.url` begins with `uwsgi`, or the reverse. The event
+    /// names the right URL.
     UpstreamProtocol:
         upstream("upstream_protocol", 502, "The application does not speak the protocol that this server expects.")
-        .advice("set the URL that the error names in upstream.url (or routes.upstreams), or have the application \
-            server speak the other protocol")
-        .remedy("write this URL in `upstream.url` or `routes.upstreams`; [how it is found \
-            out](#the-uwsgi-protocol)");
-    /// The response's head has more than 64 KiB, or more than 1024 fields.
+        .advice("set upstream.url (or routes.upstreams) to the URL in the error, or switch the application server \
+            to the other protocol")
+        .remedy("set `upstream.url` or `routes.upstreams` to this URL; [how it is detected](#the-uwsgi-protocol)");
+    /// The response's head is larger than 64 KiB, or has more than 1024 headers.
     UpstreamHeadTooLarge:
         upstream("upstream_head_too_large", 502, "The application's response has too many or too long headers.")
         .advice("have the application send fewer or shorter headers")
-        .remedy("fewer or shorter headers and cookies");
-    /// `X-Accel-Redirect` or `X-Sendfile` names nothing that may be sent.
+        .remedy("send fewer or shorter headers and cookies");
+    /// `X-Accel-Redirect` or `X-Sendfile` does not name a file that may be sent.
     AccelRefused: upstream("accel_refused", 502, "The application named a file that this server may not send.")
         .advice("have the application name a file below one of accel.roots");
-    /// No descriptor was left.
+    /// No file descriptor was left.
     DescriptorsExhausted:
         row("descriptors_exhausted", Sideman, 503,
             "The server has too many open files and connections. Please try again in a moment.")
         .retry_after(MOMENT)
         .advice("raise the container's limit of open files (nofile)");
-    /// The client left.
-    ClientDisconnected: row("client_disconnected", Client, 400, "The request's body broke off or was malformed.")
+    /// The client disconnected.
+    ClientDisconnected: row("client_disconnected", Client, 400, "The request's body was incomplete or malformed.")
         .closes()
         .can_abort_response()
         .remedy("nothing; if there are many, look at `duration_ms`");
-    /// The request's body broke off, or was malformed.
-    ClientBody: row("client_body", Client, 400, "The request's body broke off or was malformed.")
+    /// The request's body was incomplete or malformed.
+    ClientBody: row("client_body", Client, 400, "The request's body was incomplete or malformed.")
         .closes();
     /// The client sent nothing of its body for `server.body_timeout`.
-    ClientBodyTimeout: row("client_body_timeout", Client, 408, "The request's body stood still for too long.")
+    ClientBodyTimeout:
+        row("client_body_timeout", Client, 408, "The client paused for too long while it sent the request's body.")
         .closes()
-        .advice("raise server.body_timeout, if such clients are right")
-        .remedy("the client's line; raise it");
-    /// The client's body came more slowly than `server.min_body_rate`.
-    ClientBodySlow: row("client_body_slow", Client, 408, "The request's body came too slowly.")
+        .advice("raise server.body_timeout if such clients are legitimate")
+        .remedy("usually nothing: the client's network is slow; else raise it");
+    /// The client sent its body more slowly than `server.min_body_rate`.
+    ClientBodySlow: row("client_body_slow", Client, 408, "The client sent the request's body too slowly.")
         .closes()
-        .advice("lower server.min_body_rate, if such clients are right")
-        .remedy("the same; lower it");
+        .advice("lower server.min_body_rate if such clients are legitimate")
+        .remedy("usually nothing: the client's network is slow; else lower it");
     /// The request's head was not complete within `server.header_timeout`.
-    ClientHeadTimeout: row("client_head_timeout", Client, 408, "The request's head was not complete in time.")
+    ClientHeadTimeout: row("client_head_timeout", Client, 408, "The request's headers were not complete in time.")
         .closes()
-        .advice("raise server.header_timeout, if such clients are right")
-        .remedy("nothing: it was no browser");
+        .advice("raise server.header_timeout if such clients are legitimate")
+        .remedy("nothing: browsers do not do this");
     /// The host is not among `server.allowed_hosts`.
-    HostNotAllowed: row("host_not_allowed", Client, 421, "This server does not answer for the request's Host.")
-        .advice("add the host to server.allowed_hosts, if it is yours");
+    HostNotAllowed: row("host_not_allowed", Client, 421, "This server does not serve the request's Host.")
+        .advice("add the host to server.allowed_hosts if it is yours");
     /// HTTP/1.1 without `Host` (RFC 9112, 3.2).
     HostMissing: row("host_missing", Client, 400, "The request has no Host header.").closes();
-    /// More than one `Host`.
+    /// The request has more than one `Host`.
     HostRepeated: row("host_repeated", Client, 400, "The request has more than one Host header.").closes();
-    /// `Host` is no host and port.
+    /// `Host` is not a host and port.
     HostInvalid: row("host_invalid", Client, 400, "The request's Host is not a host name.").closes();
-    /// The target names another host or scheme than the request.
+    /// The request's target names another host or scheme than the request.
     HostMismatch:
         row("host_mismatch", Client, 400, "The request's target names another host or scheme than the request.")
         .closes();
-    /// The request's target has no path, or what no URI has.
-    TargetInvalid: row("target_invalid", Client, 400, "The request's target is not the path of anything.").closes();
-    /// A path below a prefix for files does not decode.
+    /// The request's target has no path, or characters that no URI may have.
+    TargetInvalid: row("target_invalid", Client, 400, "The request's target is not a valid path.").closes();
+    /// A path below a prefix for files can't be decoded.
     PathInvalid: row("path_invalid", Client, 400, "The request's path can't be decoded.");
-    /// A transfer coding besides `chunked`, or that twice.
+    /// A transfer coding other than `chunked`, or `chunked` twice.
     CodingUnknown:
-        row("coding_unknown", Client, 501, "The only transfer coding that is understood is chunked.").closes();
-    /// `CONNECT`: somebody looks for an open proxy.
-    ConnectMethod: row("connect_method", Client, 405, "This server is no forward proxy.")
+        row("coding_unknown", Client, 501, "The only supported transfer coding is chunked.").closes();
+    /// The method is `CONNECT`: a client looks for an open proxy.
+    ConnectMethod: row("connect_method", Client, 405, "This server is not a forward proxy.")
         .closes()
         .remedy("nothing");
-    /// `TRACE`, which shows scripts what they must not see.
-    TraceMethod: row("trace_method", Client, 405, "This server does not answer TRACE.")
+    /// The method is `TRACE`, which reveals headers that scripts must not see.
+    TraceMethod: row("trace_method", Client, 405, "This server does not support TRACE.")
         .closes()
         .remedy("nothing");
     /// A bare CR or LF in the head (RFC 9112, 2.2): [what is refused, and why](requests.md).
     LineEndInvalid:
-        row("line_end_invalid", Client, 400, "A line of the request's head does not end with CR and LF.").closes();
-    /// The first line is no request line (RFC 9112, 3); TLS on a plain port.
+        row("line_end_invalid", Client, 400, "A line of the request's headers does not end with CR and LF.").closes();
+    /// The first line is not a request line (RFC 9112, 3), such as TLS on a plain port.
     RequestLineInvalid:
         row("request_line_invalid", Client, 400, "The request's first line is not a request line of HTTP/1.")
         .closes();
     /// Neither HTTP/1.0 nor HTTP/1.1.
     VersionUnsupported:
         row("version_unsupported", Client, 505, "The request's version is neither HTTP/1.0 nor HTTP/1.1.").closes();
-    /// A line of the head is no header (RFC 9112, 5).
-    FieldInvalid: row("field_invalid", Client, 400, "A line of the request's head is not a header.").closes();
+    /// A line of the head is not a header (RFC 9112, 5).
+    FieldInvalid: row("field_invalid", Client, 400, "A line of the request's headers is not a header.").closes();
     /// `Content-Length` is not a number (RFC 9110, 8.6).
     LengthInvalid:
         row("length_invalid", Client, 400, "The request's Content-Length is not a number of bytes.").closes();
-    /// More than one `Content-Length`.
+    /// The request has more than one `Content-Length`.
     LengthRepeated: row("length_repeated", Client, 400, "The request has more than one Content-Length.").closes();
-    /// `Content-Length` and `Transfer-Encoding` (RFC 9112, 6.1).
+    /// The request has both `Content-Length` and `Transfer-Encoding` (RFC 9112, 6.1).
     LengthAndCoding:
-        row("length_and_coding", Client, 400, "The request has a Content-Length and a Transfer-Encoding.").closes();
+        row("length_and_coding", Client, 400,
+            "The request has both a Content-Length and a Transfer-Encoding.").closes();
     /// `Transfer-Encoding` in HTTP/1.0 (RFC 9112, 6.1).
     CodingUnexpected:
-        row("coding_unexpected", Client, 400, "The request has a Transfer-Encoding, which HTTP/1.0 has not.")
+        row("coding_unexpected", Client, 400, "The request has a Transfer-Encoding, which HTTP/1.0 does not have.")
         .closes();
     /// Over HTTP/2 a `:method`, `:scheme`, `:path` or `:authority` is missing, repeated, invalid or out of place, or
     /// there is another pseudo-header (RFC 9113, 8.3).
@@ -274,44 +278,45 @@ kinds! {
         row("connection_field", Client, 400, "The request has a header that HTTP/2 does not allow.").closes();
     /// The first line is longer than `server.max_request_line`.
     RequestLineTooLong:
-        row("request_line_too_long", Client, 414, "The request's first line is longer than this server takes.")
+        row("request_line_too_long", Client, 414, "The request's first line is longer than this server accepts.")
         .closes()
-        .advice("raise server.max_request_line, if such addresses are right");
+        .advice("raise server.max_request_line if such URLs are legitimate");
     /// A header is longer than `server.max_header`.
     HeaderTooLong:
-        row("header_too_long", Client, 431, "A header of the request is longer than this server takes.")
+        row("header_too_long", Client, 431, "A header of the request is longer than this server accepts.")
         .closes()
         .advice("raise server.max_header, or have the site set fewer cookies");
     /// The head is longer than `server.max_head`.
     HeadersTooLong:
-        row("headers_too_long", Client, 431, "The request's headers are more than this server takes.")
+        row("headers_too_long", Client, 431, "The request's headers are larger than this server accepts.")
         .closes()
         .advice("raise server.max_head, or have the site set fewer cookies");
-    /// More headers than `server.max_headers`.
+    /// The request has more headers than `server.max_headers`.
     TooManyHeaders:
-        row("too_many_headers", Client, 431, "The request's headers are more than this server takes.")
+        row("too_many_headers", Client, 431, "The request has more headers than this server accepts.")
         .closes()
-        .advice("raise server.max_headers, if such requests are right");
-    /// A file that this process may not read; the event names the file or directory that refuses, and Sideman's user.
+        .advice("raise server.max_headers if such requests are legitimate");
+    /// This process may not read the file. The event names the file or directory that denies access, and Sideman's
+    /// user.
     FileForbidden: row("file_forbidden", Sideman, 403, "The server is not permitted to read the file.")
-        .advice("give the user or group of this process r on the file and x on the directories above it, or run \
-            it as the user that writes them (FILE_UPLOAD_PERMISSIONS, umask)");
+        .advice("give the user or group of this process r on the file and x on the directories above it, or run it \
+            as the user that writes them (FILE_UPLOAD_PERMISSIONS, umask)");
     /// A file could not be read.
     FileUnreadable: row("file_unreadable", Sideman, 500, "The file can't be read.")
         .can_abort_response()
-        .remedy("the disk; the event says why");
+        .remedy("check the disk; the event names the error");
     /// A file became shorter while it was sent.
     FileTruncated: row("file_truncated", Sideman, 500, "The file can't be read.")
         .can_abort_response()
         .remedy("replace files by renaming, don't write into them");
     /// A file changed while it was sent.
-    FileChanged: row("file_changed", Sideman, 500, "The file has changed while it was read: ask again.")
+    FileChanged: row("file_changed", Sideman, 500, "The file changed while it was read. Please try again.")
         .can_abort_response()
-        .remedy("the same");
+        .remedy("replace files by renaming, don't write into them");
 }
 
-const ENDED: &str = "see the application's log: its worker has ended or was killed, or has closed the \
-                     connection, as uWSGI does with a head longer than its buffer-size";
+const ENDED: &str = "check the application's log: its worker exited or was killed, or it closed the connection, \
+                     as uWSGI does if a head is longer than its buffer-size";
 
 const fn row(name: &'static str, side: FailureSide, status: u16, text: &'static str) -> FailureRow {
     FailureRow {

@@ -1,5 +1,5 @@
-//! What can go wrong with one request: its kind, and whether sending the request again is safe. `kind` is the table
-//! of all kinds. `pipeline/status_page` alone turns an error into an answer.
+//! Errors of a request: the kind of failure, and whether a retry is safe. `kind` is the table of all kinds. Only
+//! `pipeline/status_page` turns an error into a response.
 
 mod kind;
 
@@ -10,13 +10,13 @@ pub use self::kind::{FailureKind, FailureRow, FailureSide};
 #[cfg(test)]
 mod reference;
 
-/// One failure of one request.
+/// The failure of a request.
 #[derive(Debug)]
 pub struct Error {
     kind: FailureKind,
-    /// The application cannot have acted on the request: sending it again is safe.
+    /// Whether the application cannot have acted on the request, so a retry is safe.
     unsent: bool,
-    /// The byte that is wrong, and how many are before it.
+    /// The invalid byte, and the number of bytes before it.
     byte: Option<(u8, usize)>,
     cause: Option<io::Error>,
 }
@@ -24,12 +24,12 @@ pub struct Error {
 // === impl Error ===
 
 impl Error {
-    /// A failure without an underlying I/O error.
+    /// Creates a failure without an underlying I/O error.
     pub fn new(kind: FailureKind) -> Self {
         Self { kind, unsent: false, byte: None, cause: None }
     }
 
-    /// A failure with the I/O error behind it.
+    /// Creates a failure with its underlying I/O error.
     pub fn io(kind: FailureKind, cause: io::Error) -> Self {
         Self { kind, unsent: false, byte: None, cause: Some(cause) }
     }
@@ -41,29 +41,29 @@ impl Error {
         self
     }
 
-    /// Names the byte that is wrong, and how many are before it.
+    /// Stores the invalid byte, and the number of bytes before it.
     #[must_use]
     pub fn at(mut self, byte: u8, at: usize) -> Self {
         self.byte = Some((byte, at));
         self
     }
 
-    /// The byte that is wrong, and how many are before it.
+    /// Returns the invalid byte, and the number of bytes before it.
     pub fn byte(&self) -> Option<(u8, usize)> {
         self.byte
     }
 
-    /// The I/O error behind it.
+    /// Returns the underlying I/O error.
     pub fn cause(&self) -> Option<&io::Error> {
         self.cause.as_ref()
     }
 
-    /// What happened.
+    /// Returns the kind of failure.
     pub fn kind(&self) -> FailureKind {
         self.kind
     }
 
-    /// Whether the application cannot have acted on the request.
+    /// Returns whether the application cannot have acted on the request.
     pub fn is_unsent(&self) -> bool {
         self.unsent
     }

@@ -1,17 +1,17 @@
-//! The memory limit of the container that the process is in, as the kernel keeps it (cgroups(7)).
+//! The memory limit and usage of the process's container, from the kernel (cgroups(7)).
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Where the kernel shows control groups.
+/// The mount point of control groups.
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// The files of a control group that say how much memory it may take and takes.
+/// The files of a control group with its memory limit and usage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MemoryGroup {
-    /// Bytes that may be taken: the least of this group and all above it that can be seen.
+    /// The limit in bytes: the minimum of this group and all visible groups above it.
     pub(super) limit: u64,
     directory: PathBuf,
     version: CgroupVersion,
@@ -26,7 +26,7 @@ enum CgroupVersion {
 // === impl MemoryGroup ===
 
 impl MemoryGroup {
-    /// The group of this process, if it has a limit.
+    /// Returns the group of this process, if it has a limit.
     pub(super) fn find() -> Option<Self> {
         let list = fs::read_to_string("/proc/self/cgroup").ok()?;
         Self::among(&list, Path::new(ROOT))
@@ -46,8 +46,8 @@ impl MemoryGroup {
         found.min_by_key(|group| group.limit)
     }
 
-    /// The group at a path, or one above it. In a container the path may be that of another mount: then the root is
-    /// the container's own group.
+    /// Returns the group at a path, or one above it. In a container the path may belong to another mount; then the root
+    /// is the container's own group.
     fn limited(version: CgroupVersion, root: &Path, path: &str) -> Option<Self> {
         let below = root.join(path.trim_start_matches('/'));
         let limits = below.ancestors().take_while(|directory| directory.starts_with(root));
@@ -59,7 +59,7 @@ impl MemoryGroup {
         Some(Self { limit, directory, version })
     }
 
-    /// Bytes that are taken and that the kernel can't take back by itself: all but the page cache.
+    /// Returns the bytes in use that the kernel cannot reclaim by itself: all but the page cache.
     pub(super) fn used(&self) -> Option<u64> {
         let read = |name: &str| fs::read_to_string(self.directory.join(name)).ok();
         let current = bytes(&read(self.version.usage_file())?)?;
@@ -69,13 +69,13 @@ impl MemoryGroup {
                 .lines()
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
         };
-        // What is shared, such as memory files, is among the page cache and can't be taken back.
+        // Shared memory, such as memory files, is part of the page cache but cannot be reclaimed.
         let (cache, shared) = match self.version {
             CgroupVersion::Two => (of("file"), of("shmem")),
             CgroupVersion::One => (of("total_cache"), of("total_shmem")),
         };
         let reclaimable = u64::saturating_sub(cache.unwrap_or(0), shared.unwrap_or(0));
-        // Version 1 counts what TCP holds apart, and only where that is asked for.
+        // Version 1 counts TCP memory separately, and only if that is enabled.
         let apart = match self.version {
             CgroupVersion::One => read("memory.kmem.tcp.usage_in_bytes"),
             CgroupVersion::Two => None,
@@ -103,7 +103,7 @@ impl CgroupVersion {
     }
 }
 
-/// A number; `max`, and the huge one that version 1 has in its place, is no limit.
+/// Reads a number. `max`, and the huge number of version 1, mean no limit.
 fn bytes(text: &str) -> Option<u64> {
     text.trim().parse().ok().filter(|bytes| *bytes < 1 << 60)
 }

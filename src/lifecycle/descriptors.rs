@@ -1,5 +1,5 @@
-//! Divides the files that the process may have open (`ulimits.nofile`) among clients, the application and files, so that
-//! none of them lacks what another could do without.
+//! Divides the open files that the process may have (`ulimits.nofile`) among clients, the application and files. No
+//! part may use files that another one needs.
 
 use std::{io::stderr, os::fd::AsFd as _};
 
@@ -10,33 +10,33 @@ use rustix::{
 
 use crate::plan::{FileSettings, Plan, UpstreamSettings};
 
-/// Open files of the process itself: standard streams, the admin listener and who asks there, signals, threads.
+/// Open files of the process itself: standard streams, the admin listener and its connections, signals, threads.
 const OWN: u64 = 24;
-/// The same for each worker.
+/// Open files of each worker.
 const OWN_PER_WORKER: u64 = 4;
-/// Connections beyond which neither more descriptors nor more memory raise the default.
+/// Maximum default number of connections; more descriptors or memory do not raise it.
 const MOST_CONNECTIONS: u64 = 10_000;
-/// Unused connections that each worker may keep to each server, whatever is left: without any, each request opens one.
+/// Minimum number of idle connections to each server for each worker. Without any, each request opens a connection.
 const LEAST_IDLE: usize = 4;
 
-/// Beyond so many the table grows when they are open: it is not worth the memory, 8 bytes for each.
+/// Above this size the kernel's table grows on demand, because growing it early costs memory, 8 bytes for each file.
 const MOST_RESERVED: u64 = 16_384;
 
-/// Who may have how many.
+/// The shares of open files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DescriptorDivision {
     limit: u64,
     process: u64,
     files: u64,
     connections: u64,
-    /// Requests at all applications at the same time.
+    /// Maximum number of requests at all applications together.
     in_flight: u64,
-    /// The same as set.
+    /// The value of the setting.
     wanted: u64,
 }
 
-/// Puts into a plan what the process may have open: `server.max_connections` if it is `auto`, and
-/// `upstream.max_in_flight` if that is too much. There is memory for so many connections.
+/// Applies the limit of open files to a plan: `server.max_connections` if it is `auto`, and `upstream.max_in_flight` if
+/// it is too high. `connections` is the number that memory allows.
 pub(super) fn divide(
     plan: &mut Plan,
     workers: usize,
@@ -58,11 +58,11 @@ fn divide_limit(
 ) -> DescriptorDivision {
     let listeners = plan.server.listen.len() + usize::from(plan.tls.is_some());
     let process = OWN + OWN_PER_WORKER * number(workers) + number(listeners);
-    // Of two stores.
+    // For both stores.
     let files = 2 * FileSettings::most_descriptors(limit);
     let rest = limit.saturating_sub(process + files);
-    // Each client may want something of the application, and has it by a connection of its own; so have
-    // event streams and WebSockets, which are not among the requests in flight.
+    // Each client may need a connection to the application. Event streams and WebSockets need one too, and are not
+    // counted as requests in flight.
     let half = rest / 2;
     let connections = match plan.server.max_connections {
         Some(set) => number(set),
@@ -97,7 +97,7 @@ fn for_each(plan: &mut Plan, change: impl Fn(&mut UpstreamSettings)) {
     change(&mut plan.upstream);
 }
 
-/// A part of `all`, if only `most` of that can be had.
+/// Returns a part of `all` if only `most` of it is available.
 fn scaled(part: usize, most: u64, all: u64) -> usize {
     if all <= most {
         return part;
@@ -117,20 +117,21 @@ fn count_of(number: u64) -> usize {
 // === impl DescriptorDivision ===
 
 impl DescriptorDivision {
-    /// Has the kernel's table of open files grow now. Whenever it doubles, each thread that opens or accepts something
-    /// waits for all processors: tens of milliseconds on a busy machine, just when many clients come.
+    /// Makes the kernel grow its table of open files now. Whenever the table doubles, each thread that opens or accepts
+    /// something waits for all processors. On a busy machine that takes tens of milliseconds, at the moment when many
+    /// clients connect.
     pub(super) fn reserve(&self) {
         let Self { limit, process, connections, in_flight, .. } = *self;
         let most = (process + connections.saturating_add(in_flight)).min(limit).min(MOST_RESERVED);
         let last = i32::try_from(most.saturating_sub(1)).unwrap_or_default();
-        // Closed at once; the table stays. Without it nothing is lost but time.
+        // The file is closed at once; the table keeps its size. A failure only costs time later.
         drop(fcntl_dupfd_cloexec(stderr().as_fd(), last));
     }
 
-    /// Says who may have how many, and what to do if that is less than was asked for.
+    /// Logs the shares, with advice if a share is smaller than its setting.
     pub(super) fn report(&self) {
         let Self { limit, process, files, connections, in_flight, wanted } = *self;
-        tracing::info!(limit, connections, in_flight, files, process, "open files are divided");
+        tracing::info!(limit, connections, in_flight, files, process, "shares of open files");
         if in_flight < wanted {
             let needed = (process + 2 * wanted.min(u64::MAX / 64)) * 8 / 7 + 1;
             tracing::warn!(

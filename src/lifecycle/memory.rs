@@ -4,13 +4,13 @@
 use super::cgroup::MemoryGroup;
 use crate::plan::Plan;
 
-/// The limit where neither the settings nor the system have one.
+/// The default limit, if neither the settings nor the system have one.
 const DEFAULT: u64 = 512 * MIB;
 /// The part of a container's limit that is used. The rest is for the page cache, which holds the program itself too.
 const OF_CONTAINER: (u64, u64) = (4, 5);
 /// An idle connection, with what the kernel needs for it (measured: 2.6 KiB and 3.8 KiB).
 const CONNECTION: u64 = 6656;
-/// Connections that are always let in, however little memory there is.
+/// Minimum number of connections, even with very little memory.
 const LEAST_CONNECTIONS: u64 = 256;
 
 const MIB: u64 = 1 << 20;
@@ -19,17 +19,17 @@ const MIB: u64 = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MemoryDivision {
     limit: u64,
-    /// Where the limit comes from.
+    /// The source of the limit.
     source: &'static str,
     files: u64,
     media: u64,
     bodies: u64,
     heads: u64,
-    /// As many connections as half of the limit is enough for, while they are idle.
+    /// Returns the number of idle connections that fit in half of the limit.
     pub(super) connections: u64,
 }
 
-/// Lowers the shares in a plan that are `auto`; it has the maximum of each.
+/// Lowers the shares of a plan that are `auto`; their initial values are the maximum.
 pub(super) fn divide(plan: &mut Plan, container: Option<&MemoryGroup>) -> MemoryDivision {
     let (limit, source) = match (plan.memory.limit, container) {
         (Some(limit), _) => (limit, "memory.limit"),
@@ -66,16 +66,7 @@ impl MemoryDivision {
     /// Logs the shares, with a warning if they exceed the limit.
     pub(super) fn report(&self) {
         let Self { limit, source, files, media, bodies, heads, connections } = *self;
-        tracing::info!(
-            limit,
-            source,
-            files,
-            media,
-            bodies,
-            heads,
-            connections,
-            "memory is divided"
-        );
+        tracing::info!(limit, source, files, media, bodies, heads, connections, "memory shares");
         if files + media + bodies + heads > limit {
             tracing::warn!(
                 limit,

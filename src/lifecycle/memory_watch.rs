@@ -1,5 +1,6 @@
-//! A thread that compares what the process takes with `memory.limit`: shares bound what is counted, this what is not, such
-//! as the kernel's memory for sockets. While it is too much, idle connections are closed, the oldest first.
+//! A thread that compares memory usage with `memory.limit`. Shares limit the memory that Sideman counts; this thread
+//! also sees the rest, such as the kernel's memory for sockets. Above the limit it closes idle connections, the oldest
+//! first.
 
 use std::{
     fs, io, mem,
@@ -14,10 +15,10 @@ use crate::{
     telemetry::{LogThrottle, metrics::ProcessMetrics},
 };
 
-/// How often is looked. A look costs about 50 us.
+/// The interval of the checks. A check takes about 50 us.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Starts the thread. It ends when the workers have.
+/// Starts the thread. It ends after the workers.
 pub(super) fn start(
     group: Option<MemoryGroup>,
     process: Arc<ProcessMetrics>,
@@ -26,7 +27,7 @@ pub(super) fn start(
     let watch = move || {
         let (repeat, mut is_exceeded) = (LogThrottle::default(), false);
         while let Some(placement) = placement.upgrade() {
-            // A reload may change it.
+            // A reload may change the limit.
             let limit = process.limits.find("memory.limit").unwrap_or(u64::MAX);
             if let Some(taken) = used(group.as_ref()) {
                 process.memory_used.store(taken, Ordering::Relaxed);
@@ -58,7 +59,7 @@ fn report(process: &ProcessMetrics, repeat: &LogThrottle, taken: u64, limit: u64
     }
 }
 
-/// Bytes that are taken: of the container, which counts sockets too, or else of the process alone.
+/// Returns the bytes in use: those of the container, which include sockets, or else those of the process.
 fn used(group: Option<&MemoryGroup>) -> Option<u64> {
     match group {
         Some(group) => group.used(),
@@ -66,7 +67,7 @@ fn used(group: Option<&MemoryGroup>) -> Option<u64> {
     }
 }
 
-/// The memory of the process that is no file's (proc(5)).
+/// Returns the process's memory that belongs to no file (proc(5)).
 fn process_memory(status: &str) -> Option<u64> {
     let of = |name: &str| -> Option<u64> {
         let value = status.lines().find_map(|line| line.strip_prefix(name))?;

@@ -1,4 +1,4 @@
-//! The life of the process: bind, start, watch the application, follow signals, reload, drain, end.
+//! The life of the process: bind, start, watch the application, handle signals, reload, drain, exit.
 
 mod cgroup;
 mod descriptors;

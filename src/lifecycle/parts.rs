@@ -1,4 +1,4 @@
-//! What a running process consists of, and ends with.
+//! The parts of a running process.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     telemetry::{LogSink, events::EventLog},
 };
 
-/// The parts of a running process.
+/// The parts of a running process, which are dropped when it ends.
 #[derive(Debug)]
 pub(super) struct ProcessParts {
     pub(super) app: Arc<App>,
@@ -22,6 +22,6 @@ pub(super) struct ProcessParts {
     pub(super) log: Option<LogSink>,
     pub(super) signals: Signals,
     pub(super) reloader: Reloader,
-    /// Dropped last: it writes the last events.
+    /// Dropped last, because it writes the last events.
     pub(super) events: EventLog,
 }

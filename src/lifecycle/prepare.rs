@@ -1,5 +1,5 @@
-//! The part of a reload that can fail, and that blocks: settings and certificates are read, new sockets
-//! bound. All problems come out together, and nothing that runs has changed then.
+//! The part of a reload that can fail and may block: it reads settings and certificates, and binds new sockets. It
+//! reports all problems together, and then changes nothing of the running process.
 
 use std::sync::Arc;
 
@@ -11,37 +11,37 @@ use crate::{
     server::{BindError, ListenSocket, Listener, LoadedTls, TlsContext},
 };
 
-/// What runs.
+/// The running configuration.
 #[derive(Debug)]
 pub(super) struct RunningSettings {
     pub(super) app: Arc<App>,
     pub(super) tls: Option<Arc<TlsContext>>,
 }
 
-/// What can take its place.
+/// The prepared configuration.
 #[derive(Debug)]
 pub(super) struct PreparedReload {
     pub(super) app: Arc<App>,
     pub(super) tls: Option<Arc<TlsContext>>,
     pub(super) sockets: Vec<ListenSocket>,
-    /// The new ones, with the ports that the system chose.
+    /// The new addresses, with the ports that the system chose.
     pub(super) opened: Vec<(ListenAddress, bool)>,
-    /// Those of the settings that are not wanted any more.
+    /// The sockets that the new settings do not use.
     pub(super) closed: Vec<ListenAddress>,
     pub(super) settings: Vec<Setting>,
     pub(super) advice: SettingsAdvice,
-    /// Keys whose new value takes a restart.
+    /// Keys whose new value needs a restart.
     pub(super) fixed: Vec<&'static str>,
 }
 
-/// What is worth a word although the settings are valid.
+/// Warnings about the valid settings.
 #[derive(Debug, Default)]
 pub(super) struct SettingsAdvice {
     notes: Vec<String>,
     warnings: Vec<String>,
 }
 
-/// Reads everything, and gets everything ready.
+/// Reads and prepares everything.
 pub(super) fn prepare(
     read: &ReadSettings,
     running: &RunningSettings,
@@ -84,7 +84,7 @@ pub(super) fn prepare(
         return Err(problems);
     }
 
-    // From here on nothing fails: what runs beside the requests begins.
+    // Nothing fails after this point: the background tasks start.
     let memory = memory::divide(&mut plan, MemoryGroup::find().as_ref());
     memory.report();
     let workers = old.metrics.shards().len();
@@ -100,13 +100,13 @@ pub(super) fn prepare(
 // === impl SettingsAdvice ===
 
 impl SettingsAdvice {
-    /// Looks at the settings, and at what they name.
+    /// Checks the settings, and the files that they name.
     pub(super) fn of(loaded: &LoadedSettings) -> Self {
         Self { notes: config::notes(loaded), warnings: config::warnings(loaded) }
     }
 }
 
-/// Every place to listen at, with whether TLS is spoken there.
+/// Returns all listen addresses, each with whether it uses TLS.
 pub(super) fn listen_addresses(plan: &Plan) -> Vec<(ListenAddress, bool)> {
     let secure = plan
         .tls
@@ -121,12 +121,12 @@ pub(super) fn listen_addresses(plan: &Plan) -> Vec<(ListenAddress, bool)> {
         .collect()
 }
 
-/// What is wrong with certificates that are there: nothing starts with them.
+/// Returns the problems of existing certificates, which would prevent a start.
 pub fn certificate_faults(plan: &Plan) -> Vec<String> {
     plan.tls.iter().flat_map(TlsContext::faults).map(|fault| fault.to_string()).collect()
 }
 
-/// Says what is worth a word about the settings, apart from what was said before: what `check` says.
+/// Logs the warnings of `check` that were not logged before.
 pub(super) fn log_settings_advice(advice: &SettingsAdvice, before: &SettingsAdvice) {
     for note in advice.notes.iter().filter(|note| !before.notes.contains(note)) {
         tracing::info!("{note}");
@@ -136,7 +136,7 @@ pub(super) fn log_settings_advice(advice: &SettingsAdvice, before: &SettingsAdvi
     }
 }
 
-/// Puts back what can't change while the process runs; gives the keys of what was to change.
+/// Restores settings that cannot change while the process runs. Returns the keys of those that differ.
 fn keep_fixed(plan: &mut Plan, old: &Plan) -> Vec<&'static str> {
     fn keep<T: Clone + PartialEq>(new: &mut T, old: &T) -> bool {
         let differs = new != old;
@@ -146,7 +146,7 @@ fn keep_fixed(plan: &mut Plan, old: &Plan) -> Vec<&'static str> {
     let kept = [
         ("server.workers", keep(&mut plan.server.workers, &old.server.workers)),
         ("admin.listen", keep(&mut plan.admin, &old.admin)),
-        // A worker has one log for all its requests.
+        // A worker uses one log for all its requests.
         ("log.access", keep(&mut plan.log.access, &old.log.access)),
         ("log.fields", keep(&mut plan.log.fields, &old.log.fields)),
         ("log.redact", keep(&mut plan.log.redact, &old.log.redact)),
@@ -160,23 +160,23 @@ fn keep_fixed(plan: &mut Plan, old: &Plan) -> Vec<&'static str> {
     kept.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
 }
 
-/// What becomes of the places.
+/// The changes of listeners.
 #[derive(Debug, PartialEq, Eq)]
 struct MatchedListeners {
-    /// Those that are wanted, with whether TLS is spoken there and was until now; `None` is a new one.
+    /// Wanted listeners, each with whether it uses TLS and whether it did before; `None` is a new listener.
     kept: Vec<(ListenAddress, bool, Option<bool>)>,
     closed: Vec<ListenAddress>,
 }
 
-/// A socket stays if its place is wanted, even if TLS begins or ends to be spoken there: it could not be
-/// bound a second time.
+/// Keeps a socket if its address is wanted, even if its use of TLS changes. The address could not be bound a second
+/// time.
 fn matched(old: &[(ListenAddress, bool)], wanted: &[(ListenAddress, bool)]) -> MatchedListeners {
     let mut old = old.to_vec();
     let mut take = |fits: &dyn Fn(&(ListenAddress, bool)) -> bool| {
         let listen_address = old.iter().position(fits)?;
         Some(old.swap_remove(listen_address).1)
     };
-    // The same place can be there twice, with a port that the system chooses.
+    // An address can be listed twice if the system chooses the port.
     let same: Vec<_> = wanted.iter().map(|one| take(&|old| old == one)).collect();
     let kept = wanted.iter().zip(same).map(|((listen_address, is_tls), same)| {
         (listen_address.clone(), *is_tls, same.or_else(|| take(&|(old, _)| old == listen_address)))
@@ -188,7 +188,7 @@ fn matched(old: &[(ListenAddress, bool)], wanted: &[(ListenAddress, bool)]) -> M
     }
 }
 
-/// A port in use may be our own: 0.0.0.0 in place of 127.0.0.1, or the other way round.
+/// Explains an error about a port that Sideman itself uses: 0.0.0.0 instead of 127.0.0.1, or the reverse.
 fn explained(
     error: &BindError,
     listen_address: &ListenAddress,
@@ -200,11 +200,11 @@ fn explained(
         return error.to_string();
     }
     format!(
-        "{error}; sideman itself has this port at another address: take that away in a reload before"
+        "{error}; sideman uses this port at another address: remove that address in an earlier reload"
     )
 }
 
-/// A problem as one line.
+/// Returns a problem as one line.
 fn one_line(text: &str) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
 }

@@ -1,4 +1,4 @@
-//! What the process asks of the kernel for itself.
+//! Limits and options that the process sets for itself in the kernel.
 
 use std::fs;
 
@@ -8,36 +8,36 @@ use rustix::{
     thread::disable_transparent_huge_pages,
 };
 
-/// Why nothing can be served.
+/// The reason why the process cannot serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooFewDescriptors {
     /// The limit of open files.
     pub limit: usize,
-    /// What it must be at the least.
+    /// The minimum that is needed.
     pub least: usize,
 }
 
-/// Raises the soft limit of open descriptors to the hard one: containers often begin with 1024,
-/// and each proxied request needs two.
+/// Raises the soft limit of open descriptors to the hard one. Containers often start with 1024, and each forwarded
+/// request needs two.
 pub(super) fn raise_descriptors() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
         return;
     }
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-        tracing::debug!(%error, "the limit of descriptors stays as it is");
+        tracing::debug!(%error, "cannot raise the limit of open files, keeping the current one");
     }
 }
 
-/// Descriptors that serving takes beside those that are open once everything has begun: a few clients, the
-/// application, a file, the admin listener.
+/// Descriptors for serving, in addition to those that are open after the start: a few clients, the application, a file,
+/// the admin listener.
 const NEEDED: usize = 16;
 
-/// Fails if there is no room to serve in: the process would accept connections, and then do nothing for them.
+/// Fails if too few descriptors are left to serve. Otherwise the process would accept connections and never respond.
 pub(super) fn check_descriptors() -> Result<(), TooFewDescriptors> {
     let Some(limit) = getrlimit(Resource::Nofile).current else { return Ok(()) };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    // Without /proc, or without a descriptor to read it by, the start is as it was.
+    // Without /proc, or without a descriptor to read it, the check is skipped.
     let open = match fs::read_dir("/proc/self/fd") {
         Ok(open) => open.count().saturating_sub(1),
         Err(error) if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => limit,
@@ -47,10 +47,10 @@ pub(super) fn check_descriptors() -> Result<(), TooFewDescriptors> {
     if limit < least { Err(TooFewDescriptors { limit, least }) } else { Ok(()) }
 }
 
-/// Has memory given in small pages, whatever the system's default: of a huge one, a few bytes in use keep
-/// 2 MiB, which made three times the memory of what was kept in a small container.
+/// Disables huge pages for this process, whatever the system's default. A few bytes in use would keep 2 MiB, which
+/// tripled the memory in a small container.
 pub(super) fn refuse_huge_pages() {
     if let Err(error) = disable_transparent_huge_pages(true) {
-        tracing::debug!(%error, "memory may be given in huge pages");
+        tracing::debug!(%error, "cannot disable huge pages for this process");
     }
 }

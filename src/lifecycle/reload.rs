@@ -1,7 +1,6 @@
-//! Other settings without a restart: on SIGHUP, and when the admin listener is asked to. Everything
-//! that can fail is done first, on a thread that nothing waits for: settings and certificates are read,
-//! new sockets bound. Then the workers take the settings up, and each request keeps those that it began
-//! with.
+//! Loads new settings without a restart, on SIGHUP or a request to the admin listener. All steps that can fail come
+//! first, on a separate thread: they read settings and certificates, and bind new sockets. Then the workers apply the
+//! settings; each request keeps the settings that it began with.
 
 use std::{
     cell::RefCell,
@@ -32,32 +31,32 @@ use crate::{
     telemetry::limits,
 };
 
-/// How long sockets may take to be closed. Nobody waits for it but whoever asked.
+/// How long sockets may take to close. Only the requester of the reload waits for it.
 const CLOSING: Duration = Duration::from_secs(5);
-/// The pause between two looks whether the last request under old settings has ended.
+/// The interval of checks whether the last request with old settings has ended.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Reloads, one at a time.
 #[derive(Debug)]
 pub(super) struct Reloader {
-    /// `None` if the settings are part of the program.
+    /// `None` if the settings are built into the program.
     pub(super) source: Option<SettingsSource>,
     pub(super) hang_ups: HangUps,
     pub(super) asks: mpsc::Receiver<ReloadRequest>,
-    /// Those in use.
+    /// The settings in use.
     pub(super) settings: Vec<Setting>,
-    /// What was said about them.
+    /// The warnings that were logged about them.
     pub(super) advice: SettingsAdvice,
     pub(super) tls: Option<Arc<TlsContext>>,
-    /// Under which requests may still run. They are dropped here and not by a worker, because a file
-    /// store is large.
+    /// Old settings that requests may still use. They are dropped here and not by a worker, because a file store is
+    /// large.
     pub(super) retired: Vec<Arc<App>>,
 }
 
-/// What a reload acts upon.
+/// The parts that a reload changes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReloadTarget<'a> {
-    /// Under the settings in use.
+    /// The parts of the settings in use.
     pub(super) app: &'a RefCell<Arc<App>>,
     pub(super) workers: &'a Workers,
     pub(super) accepting: &'a AcceptorHandle,
@@ -66,7 +65,7 @@ pub(super) struct ReloadTarget<'a> {
 // === impl Reloader ===
 
 impl Reloader {
-    /// Reloads whenever it is asked to. Ends with the name of the signal if that was to end the process.
+    /// Reloads on each request. Returns the name of the signal that ends the process.
     pub(super) async fn run(&mut self, subject: ReloadTarget<'_>) -> &'static str {
         loop {
             self.retired.retain(|app| Arc::strong_count(app) > 1);
@@ -80,23 +79,23 @@ impl Reloader {
             };
             let told = self.reload(subject).await;
             if let Some(ask) = ask {
-                // Whoever asked may have left.
+                // The requester may have disconnected.
                 let _ = ask.send(told);
             }
         }
     }
 
-    /// Refuses to reload, because the process leaves.
+    /// Refuses to reload, because the process is shutting down.
     pub(super) async fn refuse(&mut self) -> Infallible {
         loop {
             let ask = select! {
                 _ = self.hang_ups.next() => None,
                 Some(ask) = self.asks.recv() => Some(ask),
             };
-            tracing::warn!("not reloaded: the process is about to end");
+            tracing::warn!("not reloaded: the process is shutting down");
             if let Some(ask) = ask {
                 let _ = ask.send(ReloadReply::Refused(
-                    "not reloaded: the process is about to end\n".into(),
+                    "not reloaded: the process is shutting down\n".into(),
                 ));
             }
         }
@@ -104,7 +103,7 @@ impl Reloader {
 
     async fn reload(&mut self, subject: ReloadTarget<'_>) -> ReloadReply {
         let Some(source) = self.source.clone() else {
-            let why = "nothing to reload: the settings are part of the program";
+            let why = "nothing to reload: the settings are built into the program";
             tracing::warn!("{why}");
             return ReloadReply::Refused(format!("{why}\n"));
         };
@@ -112,16 +111,15 @@ impl Reloader {
         let old = Arc::clone(&subject.app.borrow());
         let running = RunningSettings { app: Arc::clone(&old), tls: self.tls.clone() };
         let prepared = spawn_blocking(move || prepare(&*source.0, &running)).await;
-        let prepared = prepared.unwrap_or_else(|panic| {
-            Err(vec![format!("this is a mistake in sideman itself: {panic}")])
-        });
+        let prepared =
+            prepared.unwrap_or_else(|panic| Err(vec![format!("internal error: {panic}")]));
         match prepared {
             Ok(next) => self.apply(next, old, subject, begin).await,
             Err(problems) => fail(&old, &problems),
         }
     }
 
-    /// Lets the new settings take the place of the old ones. Nothing here fails.
+    /// Replaces the old settings with the new ones. Must not fail.
     async fn apply(
         &mut self,
         next: PreparedReload,
@@ -130,14 +128,14 @@ impl Reloader {
         begin: Instant,
     ) -> ReloadReply {
         let PreparedReload { app, tls, sockets, opened, closed, settings, advice, fixed } = next;
-        // At once: also a process that begins to leave in the middle of this goes by the new ones.
+        // Immediately, so that a shutdown during the reload uses the new settings.
         *subject.app.borrow_mut() = Arc::clone(&app);
         app.supervise_upstreams();
         subject.workers.change(&app).await;
-        // Only now, so that whoever comes by a new socket meets the new settings.
+        // Last, so that connections on a new socket always get the new settings.
         let done = subject.accepting.change(ListenerSet { sockets, tls: tls.clone() });
         if timeout(CLOSING, done).await.is_err() {
-            tracing::warn!("the acceptor is slow to take up the new listeners");
+            tracing::warn!("the acceptor is slow to start the new listeners");
         }
         let process = app.metrics.process();
         if tls.is_none() {
@@ -165,39 +163,39 @@ impl Reloader {
             tracing::info!(address = %listen_address, "no longer listening");
         }
         for setting in &fixed {
-            tracing::warn!(setting, "changed, but takes a restart: it stays as it was");
+            tracing::warn!(setting, "changed, but needs a restart: keeping the current value");
         }
         let changed = if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") };
         tracing::info!(changed, after = ?begin.elapsed(), "reloaded");
         let mut text = format!("reloaded; changed: {changed}\n");
         if !fixed.is_empty() {
-            text.push_str(&format!("takes a restart: {}\n", fixed.join(", ")));
+            text.push_str(&format!("needs a restart: {}\n", fixed.join(", ")));
         }
         ReloadReply::Done(text)
     }
 }
 
-/// Everything stays as it was.
+/// Logs the problems. The settings in use stay unchanged.
 fn fail(app: &App, problems: &[String]) -> ReloadReply {
     app.metrics.process().reloads.on_failure();
-    let mut text = "not reloaded, the settings stay as they were:\n".to_owned();
+    let mut text = "not reloaded, keeping the current settings:\n".to_owned();
     for (index, problem) in problems.iter().enumerate() {
-        tracing::error!(problem, "the new settings can't be used");
+        tracing::error!(problem, "the new settings are invalid");
         text.push_str(&format!("{:>3}. {problem}\n", index + 1));
     }
     let count = problems.len();
     tracing::error!(
         problems = count,
-        "not reloaded, the settings stay as they were; `sideman check` tries a file without using it"
+        "not reloaded, keeping the current settings; run `sideman check` to test a file without loading it"
     );
     ReloadReply::Failed(text)
 }
 
-/// The keys that have other values now, apart from those that need a restart.
+/// Returns the keys with changed values, without those that need a restart.
 fn changed(old: &[Setting], new: &[Setting], fixed: &[&'static str]) -> Vec<&'static str> {
     let differs = |new: &&Setting| {
         let known = old.iter().find(|old| old.key.name == new.key.name);
-        // What a file of a secret holds is not shown, and may have changed.
+        // The value of a secret file is hidden, and may have changed.
         known.is_none_or(|old| old.text != new.text) && !fixed.contains(&new.key.name)
     };
     new.iter().filter(differs).map(|setting| setting.key.name).collect()

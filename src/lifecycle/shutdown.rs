@@ -1,6 +1,6 @@
-//! Leaving without losing a request. After the first signal: health says so at once, serving goes on
-//! for `shutdown.delay` while the load balancer looks away, then nothing new is accepted, idle
-//! connections close, and the process ends with its last request or at `shutdown.timeout`.
+//! Graceful shutdown without losing a request. After the first signal the health check fails, and serving continues for
+//! `shutdown.delay` until the load balancer has stopped sending requests. Then listeners and idle connections close.
+//! The process ends after its last request or at `shutdown.timeout`.
 
 use std::{cell::RefCell, convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
@@ -18,22 +18,22 @@ use crate::{
     telemetry::LogSink,
 };
 
-/// The pause between two looks whether the application accepts connections yet.
+/// The interval of checks whether the application accepts connections.
 const WATCH_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long the last log lines may take to be written.
+/// How long writing the last log lines may take.
 const LOG_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How the process ended.
+/// The result of a shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShutdownOutcome {
-    /// Every request was answered.
+    /// All requests were completed.
     Clean,
-    /// So many requests were cut, by the deadline or a second signal.
+    /// This number of requests was aborted, by the deadline or a second signal.
     Aborted(u64),
 }
 
-/// Serves until a signal comes, then drains.
+/// Serves until a signal arrives, then drains.
 pub(super) async fn serve_until_signal(parts: ProcessParts) -> io::Result<ShutdownOutcome> {
     let ProcessParts {
         app,
@@ -45,7 +45,7 @@ pub(super) async fn serve_until_signal(parts: ProcessParts) -> io::Result<Shutdo
         mut reloader,
         events: _events,
     } = parts;
-    // Also while draining: what still waits wants to know when the application is back.
+    // Continues while draining, because queued requests need to know when the application is available again.
     app.supervise_upstreams();
     let app = RefCell::new(app);
     let subject = ReloadTarget { app: &app, workers: &workers, accepting: &accepting };
@@ -63,7 +63,7 @@ pub(super) async fn serve_until_signal(parts: ProcessParts) -> io::Result<Shutdo
     Ok(finish(cut, log.as_ref(), begin))
 }
 
-/// Leaves; gives the number of requests that were cut, and when it began.
+/// Drains. Returns the number of aborted requests and the start of the drain.
 async fn drain(
     app: &App,
     signal: &'static str,
@@ -78,13 +78,13 @@ async fn drain(
     let in_flight = app.metrics.in_flight();
     tracing::info!(signal, in_flight, delay = ?plan.delay, timeout = ?plan.timeout, "draining");
     if signals.has_terminal() && signal == "SIGINT" {
-        tracing::warn!("waiting for requests to end; press Ctrl-C again to end at once");
+        tracing::warn!("waiting for requests to end; press Ctrl-C again to stop at once");
     }
     let mut reason = select! {
         () = sleep_until(accept_until) => None,
         _ = signals.next() => Some("second signal"),
     };
-    // Closes the listeners, and with them the workers' source of connections.
+    // Closes the listeners, which are the workers' source of connections.
     drop(accepting);
     let mut ended = pin!(workers.ended());
     if reason.is_none() {
@@ -103,18 +103,18 @@ async fn drain(
 /// Writes the last log lines.
 fn finish(cut: u64, log: Option<&LogSink>, begin: Instant) -> ShutdownOutcome {
     if log.is_some_and(|log| !log.flush(LOG_PATIENCE)) {
-        tracing::error!("stdout takes no more: the last access-log lines are lost");
+        tracing::error!("stdout is blocked: the last access-log lines are lost");
     }
     tracing::info!(aborted = cut, after = ?(Instant::now() - begin), "stopped");
     if cut == 0 { ShutdownOutcome::Clean } else { ShutdownOutcome::Aborted(cut) }
 }
 
-/// Watches for the application's first sign of life; never ends.
+/// Waits until the application accepts its first connection; never returns.
 async fn watch_application(app: &RefCell<Arc<App>>, phase: &watch::Sender<Phase>) -> Infallible {
     let since = Instant::now();
     let mut is_reported = false;
     while *phase.borrow() == Phase::Starting {
-        // The settings may have changed meanwhile.
+        // A reload may have changed the settings.
         let app = Arc::clone(&app.borrow());
         let is_wanted = app.plan.health.wait_for_application;
         if !is_wanted || pipeline::application_accepts(&app).await {

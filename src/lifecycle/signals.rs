@@ -1,6 +1,6 @@
-//! The signals that end the process, all in the same way; the one that reloads; and those that other
-//! servers know: by default they would end it at once. They are listened to before anything else begins: as
-//! the first process of a container, one that is not listened to is ignored.
+//! Signal handlers: signals that end the process, SIGHUP, and signals that other servers use, which would end the
+//! process by default. They are installed before anything else starts, because the first process of a container ignores
+//! signals without a handler.
 
 use std::io::{self, IsTerminal};
 
@@ -9,7 +9,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-/// The signals that were listened to.
+/// The installed signal handlers.
 #[derive(Debug)]
 pub(super) struct Signals {
     has_terminal: bool,
@@ -20,18 +20,18 @@ pub(super) struct Signals {
     user2: Signal,
 }
 
-/// SIGHUP, which means two things.
+/// SIGHUP, which has two meanings.
 #[derive(Debug)]
 pub(super) struct HangUps {
     signal: Signal,
     had_terminal: bool,
 }
 
-/// What a SIGHUP means.
+/// The meaning of a SIGHUP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HangUp {
     Reload,
-    /// The terminal was closed: that ends what was started in it.
+    /// The terminal was closed, which ends the processes started in it.
     Terminal,
 }
 
@@ -50,12 +50,12 @@ impl Signals {
         })
     }
 
-    /// Whether a person at a terminal can send one with a key.
+    /// Returns whether a user at a terminal can send the signal with a key.
     pub(super) fn has_terminal(&self) -> bool {
         self.has_terminal
     }
 
-    /// Waits for the next one that ends the process, and gives its name.
+    /// Waits for the next signal that ends the process, and returns its name.
     pub(super) async fn next(&mut self) -> &'static str {
         loop {
             let ignored = select! {
@@ -67,7 +67,7 @@ impl Signals {
             };
             tracing::warn!(
                 signal = ignored,
-                "ignored: there is nothing to reopen or upgrade; SIGHUP reads the settings again"
+                "signal ignored, because there is nothing to reopen or upgrade; send SIGHUP to reload the settings"
             );
         }
     }
@@ -82,10 +82,10 @@ impl HangUps {
         Ok(Self { signal: signal(SignalKind::hangup())?, had_terminal })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(super) async fn next(&mut self) -> HangUp {
         let _ = self.signal.recv().await;
-        // A terminal that was closed is none any more (EIO): else somebody has sent the signal.
+        // A closed terminal returns EIO. Otherwise the signal was sent by a process.
         match self.had_terminal && !io::stdin().is_terminal() {
             true => HangUp::Terminal,
             false => HangUp::Reload,

@@ -1,4 +1,4 @@
-//! Where the settings come from when they are read again.
+//! The source of the settings for a reload.
 
 use std::{fmt, sync::Arc};
 
@@ -7,7 +7,7 @@ use crate::config::{LoadedSettings, Problems};
 /// Reads all sources of the settings.
 pub(super) type ReadSettings = dyn Fn() -> Result<LoadedSettings, Problems> + Send + Sync;
 
-/// How the settings are read again.
+/// The function that reads the settings again.
 #[derive(Clone)]
 pub struct SettingsSource(pub Arc<ReadSettings>);
 

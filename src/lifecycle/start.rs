@@ -1,5 +1,4 @@
-//! From a plan to a running process: listeners are bound first, so that a port in use is known
-//! before anything else begins.
+//! Starts a process from a plan. Listeners are bound first, so a port in use is reported before anything else starts.
 
 use std::{
     fmt,
@@ -40,10 +39,10 @@ use crate::{
     telemetry::{LogSink, Metrics, events, limits, log_writer::LogTarget},
 };
 
-/// Reloads that may be asked for at the same time.
+/// Maximum number of pending reloads.
 const ASKS: usize = 8;
 
-/// A process that serves; [`RunningProcess::wait`] stays until it has ended.
+/// A serving process; [`RunningProcess::wait`] returns when it has ended.
 #[derive(Debug)]
 pub struct RunningProcess {
     pub addresses: BoundAddresses,
@@ -51,25 +50,25 @@ pub struct RunningProcess {
     parts: ProcessParts,
 }
 
-/// What listens where, with the ports the system chose.
+/// The bound addresses, with the ports that the system chose.
 #[derive(Clone, Debug)]
 pub struct BoundAddresses {
-    /// Each with whether clients speak TLS there.
+    /// Each address with whether clients use TLS there.
     pub site: Vec<(ListenAddress, bool)>,
     pub admin: Option<SocketAddr>,
 }
 
-/// Why nothing was started.
+/// The reason why the start failed.
 #[derive(Debug)]
 pub enum StartError {
     Bind(BindError),
     Tls(Vec<TlsError>),
-    /// A thread or a runtime could not be made.
+    /// A thread or a runtime could not be created.
     System(io::Error),
     Descriptors(TooFewDescriptors),
 }
 
-/// Starts everything that the settings ask for; `source` reads them again.
+/// Starts all parts of the process; `source` reads the settings again for a reload.
 pub fn start(
     loaded: LoadedSettings,
     source: Option<SettingsSource>,
@@ -153,7 +152,7 @@ impl RunningProcess {
     pub fn wait(self) -> io::Result<ShutdownOutcome> {
         let Self { runtime, parts, .. } = self;
         let outcome = runtime.block_on(serve_until_signal(parts));
-        // Dropping it would wait for a name server that does not answer.
+        // Dropping it would wait for a name server that does not respond.
         runtime.shutdown_background();
         outcome
     }
@@ -162,7 +161,7 @@ impl RunningProcess {
 fn report_log_error(error: &io::Error) {
     tracing::error!(
         %error,
-        "access log can't be written: free space behind stdout or set log.access = \"off\""
+        "cannot write the access log: free disk space where stdout goes, or set log.access = \"off\""
     );
 }
 
@@ -178,7 +177,7 @@ fn announce(addresses: &BoundAddresses) {
     }
 }
 
-/// The event that says what is in force: where nobody can run `sideman check`, it alone does.
+/// Logs the settings in use. Where nobody can run `sideman check`, this event is the only place that shows them.
 fn started(plan: &Plan, settings: &[Setting], workers: usize) {
     let version = env!("CARGO_PKG_VERSION");
     let is_secret =

@@ -30,7 +30,7 @@ pub(super) fn health(local: &WorkerState, context: &mut RequestContext) -> Respo
     let reason = match local.phase.get() {
         Phase::Starting => Some("starting: the application has not accepted a connection yet\n"),
         Phase::Ready => None,
-        Phase::Draining | Phase::Stopped => Some("draining: this process is about to end\n"),
+        Phase::Draining | Phase::Stopped => Some("draining: this process is shutting down\n"),
     };
     verdict(context, reason)
 }
@@ -38,7 +38,7 @@ pub(super) fn health(local: &WorkerState, context: &mut RequestContext) -> Respo
 /// Responds whether the application accepts connections now.
 pub(super) async fn ready(local: &WorkerState, context: &mut RequestContext) -> Response {
     if local.phase.get() >= Phase::Draining {
-        return verdict(context, Some("draining: this process is about to end\n"));
+        return verdict(context, Some("draining: this process is shutting down\n"));
     }
     let accepts = match local.last_probe.get() {
         Some((when, accepts)) if when.elapsed() < PROBE_FRESH => accepts,

@@ -1,26 +1,26 @@
-//! Where bodies wait that are longer than what one read brings.
+//! Buffers for bodies that are longer than one read.
 
 use std::path::PathBuf;
 
-/// The bounds of all bodies that wait, of requests and of answers together.
+/// The limits of all buffered bodies, of requests and responses together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BufferSettings {
-    /// Bytes in memory, over all workers.
+    /// Maximum bytes in memory, over all workers.
     pub memory: u64,
-    /// Bytes of one body in memory; what is longer goes to a file.
+    /// Maximum bytes of one body in memory; a longer body is spilled to disk.
     pub memory_per_body: u64,
-    /// Where the files are; they have no name there.
+    /// The location of the spill files, which have no name there.
     pub spill: SpillDirectory,
-    /// Bytes in files, over all workers.
+    /// Maximum bytes in files, over all workers.
     pub disk: u64,
-    /// Bytes of one answer in a file; beyond them the application is read as fast as the client reads.
+    /// Maximum bytes of one response in a file. Beyond them the application is read as fast as the client reads.
     pub max_response: u64,
 }
 
-/// Where bodies go that are too long for memory.
+/// The location for bodies that are too long for memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SpillDirectory {
-    /// The directory for temporary files if it can be written to, else memory files.
+    /// The directory for temporary files if it is writable, else memory files.
     #[default]
     Auto,
     Directory(PathBuf),

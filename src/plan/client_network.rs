@@ -1,19 +1,19 @@
-//! What one client is, where clients share something: an address of IPv4, or a /64 of IPv6, all of whose addresses one
-//! client may take.
+//! The network of one client, for limits for each client: an IPv4 address, or an IPv6 /64, because one client may use
+//! all of its addresses.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// A client's addresses, as the first of them.
+/// A client's network, represented by its first address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientNetwork(IpAddr);
 
-/// The part of an address that a provider gives its customer.
+/// The part of an IPv6 address that a provider assigns to its customer.
 const PREFIX: u32 = 64;
 
 // === impl ClientNetwork ===
 
 impl ClientNetwork {
-    /// Those that this one is among.
+    /// Returns the network of this address.
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self(v4.into()),

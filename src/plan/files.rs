@@ -1,70 +1,71 @@
-//! Files: under which prefixes, from which directories, and what is said about them.
+//! Settings of files: URL prefixes, directories and response headers.
 
 use std::{path::PathBuf, time::Duration};
 
 use super::upstream::UpstreamSettings;
 
-/// One store: a family of prefixes whose files share a memory and the way they are looked at.
+/// One store: prefixes whose files share a memory budget and the options of lookups.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FileSettings {
-    /// A longer prefix wins over a shorter one; no two are the same.
+    /// The longest match decides; prefixes are unique.
     pub roots: Vec<Root>,
-    /// Bytes of contents and heads kept in memory, at the most.
+    /// Maximum bytes of contents and headers in memory.
     pub memory: u64,
-    /// Files known at the same time, at the most.
+    /// Maximum number of cached files.
     pub entries: usize,
-    /// How long a file found is believed unchanged without another look; `None` is for ever.
+    /// How long a cached file is used without a check; `None` is for ever.
     pub check_interval: Option<Duration>,
     pub symlinks: Symlinks,
-    /// Whether bytes of a file never become others: what changes is another file, renamed over the old one.
+    /// Whether a file's bytes never change: a changed file is another file, renamed over the old one.
     pub write_once: bool,
-    /// Bytes a second that are read for the hashes of files which are not kept in memory; `None` is no limit.
+    /// Maximum bytes a second to read for the hashes of files that are not kept in memory; `None` is no limit.
     pub hash_rate: Option<u64>,
-    /// Whether text that has no compressed sibling is compressed in the background.
+    /// Whether text without a precompressed file is compressed in the background.
     pub compress: bool,
-    /// The charset of text types; `None` says none.
+    /// The charset of text types; `None` sends none.
     pub charset: Option<String>,
-    /// Media types by extension (lower case, without the dot), before the built-in ones.
+    /// Media types by extension (lower case, without the dot). They take precedence over the built-in types.
     pub types: Vec<(String, String)>,
 }
 
 // === impl FileSettings ===
 
 impl FileSettings {
-    /// Open files that one store may hold where the process may have `limit`. Of few, connections need more.
+    /// Returns the number of open files for one store, if the process may have `limit`. If there are few, connections
+    /// need them more.
     pub fn most_descriptors(limit: u64) -> u64 {
         if limit < 512 { limit / 32 } else { limit / 16 }
     }
 }
 
-/// One URL prefix.
+/// A URL prefix.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Root {
     /// Begins and ends with `/`; decoded.
     pub prefix: String,
-    /// Tried in this order; at least one. Each may appear after the start, and may be relative to the
+    /// Tried in this order; at least one. A directory may be created after the start, and may be relative to the
     /// working directory.
     pub directories: Vec<PathBuf>,
     pub purpose: Purpose,
-    /// The file that stands for a directory, such as `index.html`.
+    /// The file that is sent for a directory, such as `index.html`.
     pub index: Option<String>,
-    /// `max-age` of what no rule and no content hash decides.
+    /// `max-age` of files without a caching rule or content hash.
     pub max_age: Duration,
-    /// The first whose pattern matches decides.
+    /// The first match decides.
     pub caching: Vec<CacheRule>,
     pub cors: Cors,
-    /// Bytes a second that one answer is sent with, at the most; `None` is as fast as the client reads.
+    /// Maximum rate of one response in bytes a second; `None` is no limit.
     pub rate: Option<u64>,
 }
 
-/// What the files under a prefix are.
+/// The purpose of the files below a prefix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Purpose {
     /// The site's own, collected by Django.
     Static,
-    /// Uploaded by users: nothing in them may act in the site's name.
+    /// Uploaded by users: browsers must not run anything in them in the site's name.
     Media,
-    /// Sent only when the application says so (X-Accel-Redirect, X-Sendfile).
+    /// Sent only if the application names them (X-Accel-Redirect, X-Sendfile).
     #[default]
     Internal,
 }
@@ -72,12 +73,12 @@ pub enum Purpose {
 /// Which symbolic links are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Symlinks {
-    /// Those that stay below the directory.
+    /// Links that stay below the directory.
     #[default]
     Within,
     /// None.
     Never,
-    /// All, wherever they lead.
+    /// All links, with any target.
     Anywhere,
 }
 
@@ -88,17 +89,17 @@ pub struct CacheRule {
     pub lifetime: Lifetime,
 }
 
-/// What a file's name below its directory must look like.
+/// A pattern for a file's name below its directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NamePatternRule {
-    /// `*` stands for anything but `/`, `**` for anything, `?` for one character. Without a `/` the last
-    /// segment alone must match.
+    /// `*` matches anything but `/`, `**` anything, `?` one character. A pattern without `/` is compared with the last
+    /// segment.
     Glob(String),
-    /// `name-BASE64URL8.ext`, as Vite and Rollup write it.
+    /// `name-BASE64URL8.ext`, as written by Vite and Rollup.
     Vite,
     /// `name.HEX8TO64.ext` or `HEX8TO64.ext`, as webpack's contenthash.
     Webpack,
-    /// `name-BASE32UPPER8.ext`, as esbuild writes it.
+    /// `name-BASE32UPPER8.ext`, as written by esbuild.
     Esbuild,
 }
 
@@ -112,7 +113,7 @@ pub enum Lifetime {
     NoStore,
 }
 
-/// Which files scripts and pages of other origins may read (`Access-Control-Allow-Origin: *`).
+/// Files that other origins may read (`Access-Control-Allow-Origin: *`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cors {
     #[default]
@@ -121,21 +122,21 @@ pub enum Cors {
     All,
 }
 
-/// What is done about a name with a content hash that is in none of the directories.
+/// Alternatives for a name with a content hash that is in none of the directories.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MissingFileSettings {
-    /// Where the file is fetched from, such as the previous release or a bucket.
+    /// The server to fetch the file from, such as the previous release or a bucket.
     pub fallback: Option<FallbackSettings>,
-    /// Whether the current version of the same original file is sent instead.
+    /// Whether the current version of the file is sent instead.
     pub serve_current: bool,
 }
 
-/// Another server that has the files of other releases.
+/// Another server with the files of other releases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FallbackSettings {
     pub server: UpstreamSettings,
-    /// What it is called in `Host`.
+    /// The value of `Host`.
     pub host: String,
-    /// Stands before the request's path; empty, or begins with `/` and does not end with one.
+    /// The prefix of the request's path: empty, or begins with `/` and does not end with one.
     pub base: String,
 }

@@ -1,8 +1,8 @@
-//! Where clients come in: an address, or a socket in the file system.
+//! Listeners for clients: an address, or a Unix socket.
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
-/// One place to listen at.
+/// The address of a listener.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ListenAddress {
     Tcp(SocketAddr),
@@ -12,7 +12,7 @@ pub enum ListenAddress {
 // === impl ListenAddress ===
 
 impl fmt::Display for ListenAddress {
-    /// As it stands in the settings.
+    /// Formats the address as in the settings.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),

@@ -1,10 +1,9 @@
-//! What is written of requests and events.
+//! Settings of the access log and of events.
 
 use std::{fmt, time::Duration};
 
-/// The names of query parameters whose values are hidden unless other names are set. Punctuation in a
-/// name is left out where it is compared, so that `*privatekey*` is `private_key` and `private-key` too. Spaces part
-/// them.
+/// The default names of query parameters whose values are redacted, separated by spaces. Names are compared without
+/// punctuation, so `*privatekey*` matches `private_key` and `private-key` too.
 pub const SECRET_NAMES: &str = "\
     *token* *secret* *password* *passwd* *passphrase* *passcode* *pass *pwd pw *key \
     *accesskeyid *privatekey* *signature* sig *hmac *credential* *authorization *auth *bearer* \
@@ -17,15 +16,15 @@ pub const SECRET_NAMES: &str = "\
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogSettings {
     pub access: AccessLog,
-    /// What a line tells, in this order.
+    /// The fields of a line, in this order.
     pub fields: LogFields,
-    /// Query parameters whose values are hidden.
+    /// Query parameters whose values are redacted.
     pub redact: Redact,
-    /// One of so many successful answers with static files has a line; 0 is none of them.
+    /// One of this many successful responses with static files is logged; 0 logs none.
     pub static_sample: u32,
-    /// What takes this long always has its line.
+    /// Responses that take at least this long are always logged.
     pub slow: Duration,
-    /// Whether health checks that went well have lines too.
+    /// Whether successful health checks are logged too.
     pub health: bool,
     pub level: Level,
     /// Bytes of access-log lines that may wait for stdout.
@@ -33,7 +32,7 @@ pub struct LogSettings {
     pub when_slow: WhenSlow,
 }
 
-/// The form of the access log.
+/// The format of the access log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AccessLog {
     #[default]
@@ -42,17 +41,17 @@ pub enum AccessLog {
     Off,
 }
 
-/// What is done about lines beyond `buffer`.
+/// The handling of lines beyond `buffer`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenSlow {
-    /// They are dropped and counted.
+    /// Lines are dropped and counted.
     #[default]
     Drop,
-    /// Requests wait before anything is done about them, health checks apart.
+    /// Requests wait before they are processed, except health checks.
     Block,
 }
 
-/// The least important events that are shown.
+/// The lowest level of events that are logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Level {
     Error,
@@ -63,22 +62,22 @@ pub enum Level {
     Trace,
 }
 
-/// Makes the enum, the list of all fields with a name of their own, and the names from one row a field.
+/// Makes the enum, the list of all named fields, and their names, from one row for each field.
 macro_rules! log_fields {
     ($($field:ident: $name:literal,)+) => {
-        /// Something that a line can tell.
+        /// A field of a line.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum LogField {
             $($field,)+
-            /// All that Apache's combined form has, in that form.
+            /// All fields of Apache's combined format, in that format.
             Combined,
         }
 
         impl LogField {
-            /// All that have a name of their own.
+            /// All fields with a name of their own.
             pub const ALL: [Self; [$(LogField::$field),+].len()] = [$(Self::$field),+];
 
-            /// Its name in settings and lines.
+            /// Returns its name in settings and lines.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$field => $name,)+
@@ -113,7 +112,7 @@ log_fields! {
     Error: "error",
 }
 
-/// What a line tells, in order; nothing twice.
+/// The fields of a line, in order, without duplicates.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct LogFields(pub Vec<LogField>);
 
@@ -121,23 +120,22 @@ pub struct LogFields(pub Vec<LogField>);
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Redact(pub Vec<NamePattern>);
 
-/// A name in lower case, or a part of one.
+/// A pattern for a name in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NamePattern {
     Exact(String),
-    /// Names that begin with it.
+    /// Names that begin with this text.
     Begin(String),
-    /// Names that end with it.
+    /// Names that end with this text.
     End(String),
-    /// Names that have it in them.
+    /// Names that contain this text.
     Within(String),
 }
 
 // === impl LogSettings ===
 
 impl LogSettings {
-    /// Bytes of lines that wait for stdout, at the most. Requests that had begun when it was full have
-    /// lines too.
+    /// Returns the maximum bytes of lines that wait for stdout. Requests that began before it was full are logged too.
     pub fn limit(&self) -> usize {
         match self.when_slow {
             WhenSlow::Drop => self.buffer,
@@ -145,7 +143,7 @@ impl LogSettings {
         }
     }
 
-    /// Bytes of lines at which requests begin to wait, if they do.
+    /// Returns the bytes of waiting lines at which new requests wait, if they do.
     pub fn full_at(&self) -> Option<usize> {
         (self.when_slow == WhenSlow::Block).then_some(self.buffer)
     }
@@ -154,7 +152,7 @@ impl LogSettings {
 // === impl LogField ===
 
 impl LogField {
-    /// Whether a JSON line tells it unless something else is asked for.
+    /// Returns whether a JSON line contains the field by default.
     pub fn is_default(self) -> bool {
         !matches!(self, Self::Protocol | Self::Tls | Self::Upstream | Self::Combined)
     }

@@ -1,16 +1,16 @@
-//! How much memory the process may take, and which of its parts follow from that.
+//! The memory limit of the process, and the shares that follow from it.
 
 /// The memory of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemorySettings {
-    /// Bytes that it may take altogether; `None` is what the container allows.
+    /// Maximum bytes of the process; `None` is the container's limit.
     pub limit: Option<u64>,
-    /// Whether `buffers.memory` is a part of it.
+    /// Whether `buffers.memory` follows from the limit.
     pub is_buffers_auto: bool,
-    /// Whether `static.memory` is a part of it.
+    /// Whether `static.memory` follows from the limit.
     pub is_static_auto: bool,
-    /// Whether `media.memory` is a part of it.
+    /// Whether `media.memory` follows from the limit.
     pub is_media_auto: bool,
-    /// Bytes of long request heads, over all workers. Known when the process starts.
+    /// Maximum bytes of long request heads, over all workers. Computed at the start.
     pub heads: u64,
 }

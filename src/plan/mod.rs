@@ -1,8 +1,8 @@
-//! The validated, immutable settings that the rest of the program reads: data only.
+//! The validated, immutable settings of the program, as data only.
 //!
-//! `config` makes a [`Plan`] out of text; nothing here parses, reads a file or logs. Every duration
-//! and size is already within its bounds. `Default` is blank here, and `config` fills it in; the defaults
-//! of settings are in `config/keys`.
+//! `config` makes a [`Plan`] from text. Modules here must not parse, read files or log. Every duration and size is
+//! already within its limits. `Default` gives blank values, which `config` replaces; the defaults of settings are in
+//! `config/keys`.
 
 mod buffers;
 mod client_network;
@@ -41,15 +41,15 @@ use ipnet::IpNet;
 
 use crate::rfc::request_head::HeadLimits;
 
-/// Everything `run` needs to know.
+/// All settings that `run` needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     pub server: ServerSettings,
-    /// `None` is no listener that speaks TLS.
+    /// `None` means no TLS listener.
     pub tls: Option<TlsSettings>,
-    /// The application that answers what no route names another for.
+    /// The application for requests that match no route.
     pub upstream: UpstreamSettings,
-    /// Other applications, by path.
+    /// Other applications, by path prefix.
     pub routes: Vec<UpstreamRoute>,
     pub unbuffered: Vec<UnbufferedPrefix>,
     pub fields: Vec<FieldRule>,
@@ -58,9 +58,9 @@ pub struct Plan {
     pub pages: PageSettings,
     /// The site's own files.
     pub files: FileSettings,
-    /// What users uploaded, and what the application alone may send.
+    /// Files that users uploaded, and files that only the application may send.
     pub media: FileSettings,
-    /// What is done about static files that are missing.
+    /// Alternatives for missing static files.
     pub missing: MissingFileSettings,
     pub health: HealthSettings,
     pub admin: AdminSettings,
@@ -68,68 +68,68 @@ pub struct Plan {
     pub shutdown: ShutdownSettings,
 }
 
-/// The client side.
+/// Listeners and limits for clients.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServerSettings {
-    /// Where plain HTTP is spoken; at least one, unless TLS is spoken somewhere.
+    /// Plain HTTP listeners; at least one, unless there is a TLS listener.
     pub listen: Vec<ListenAddress>,
-    /// Worker threads; `None` is one per usable core.
+    /// Number of worker threads; `None` is one for each usable core.
     pub workers: Option<usize>,
-    /// Peers whose `X-Forwarded-*` headers are believed.
+    /// Peers whose `X-Forwarded-*` headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// Headers that are believed of these peers alone, in lower case.
+    /// Headers that are trusted from these peers only, in lower case.
     pub trusted_headers: Vec<String>,
-    /// How long a kept-alive client connection may wait for its next request.
+    /// How long a keep-alive connection may be idle.
     pub idle_timeout: Duration,
-    /// How long a client may take from the first byte of a request's head to its last, and from its
-    /// connection to the first byte.
+    /// How long a client may take from the first byte of a request's head to the last, and from its connection to the
+    /// first byte.
     pub header_timeout: Duration,
-    /// What a request's head may have.
+    /// The limits of a request's head.
     pub head: HeadLimits,
     /// How long a client may pause while it sends a body.
     pub body_timeout: Duration,
-    /// Bytes a second that a client must send of a body; `None` is no limit.
+    /// Minimum rate of a body in bytes a second; `None` is no limit.
     pub min_body_rate: Option<NonZeroU64>,
-    /// How long a client may take nothing of an answer.
+    /// How long a client may read nothing of a response.
     pub write_timeout: Duration,
-    /// Requests of one client connection.
+    /// Maximum number of requests on one client connection.
     pub max_requests: u64,
-    /// Open client connections; `None` is what the descriptors allow.
+    /// Maximum number of client connections; `None` is as many as the descriptors allow.
     pub max_connections: Option<usize>,
-    /// Bytes of a request's body; `None` is no limit.
+    /// Maximum bytes of a request's body; `None` is no limit.
     pub max_body: Option<u64>,
-    /// Hosts that requests may be for, lower case; one that begins with a dot stands for every name
-    /// that ends with it. None at all stands for every host.
+    /// Hosts that requests may name, in lower case. A host that begins with a dot matches every name that ends with it.
+    /// An empty list allows every host.
     pub allowed_hosts: Vec<String>,
-    /// Whether a client that came to a trusted proxy by plain http is sent to https.
+    /// Whether clients of a trusted proxy that used plain http are redirected to https.
     pub redirect_https: bool,
 }
 
-/// The answers for load balancers.
+/// Paths of health checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HealthSettings {
-    /// Whether this process is in service.
+    /// Checks whether this process serves requests.
     pub path: String,
-    /// Whether the application accepts connections now.
+    /// Checks whether the application accepts connections now.
     pub ready_path: String,
-    /// Whether `path` answers 503 until the application accepted its first connection.
+    /// Whether `path` gets 503 until the application has accepted its first connection.
     pub wait_for_application: bool,
 }
 
-/// The listener for metrics.
+/// The admin listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AdminSettings {
-    /// `None` switches it off.
+    /// `None` disables it.
     pub listen: Option<SocketAddr>,
 }
 
-/// Leaving.
+/// Times of the shutdown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownSettings {
-    /// From the signal: how long new connections are still accepted.
+    /// How long after the signal new connections are still accepted.
     pub delay: Duration,
-    /// From the signal: when the requests still running are cut. Never shorter than `delay`.
+    /// How long after the signal running requests are aborted. Never shorter than `delay`.
     pub timeout: Duration,
-    /// From the signal: when upgraded connections are closed. Never longer than `timeout`.
+    /// How long after the signal upgraded connections are closed. Never longer than `timeout`.
     pub tunnels: Duration,
 }

@@ -1,36 +1,36 @@
-//! What depends on the path besides files: other applications, streaming, fields of answers.
+//! Settings for path prefixes besides files: other applications, streaming, response headers.
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use std::path::PathBuf;
 
 use super::upstream::UpstreamSettings;
 
-/// Another application below a prefix of the path.
+/// Another application for a path prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamRoute {
-    /// Begins with `/`; the longest that fits decides.
+    /// Begins with `/`; the longest match decides.
     pub prefix: String,
     pub upstream: UpstreamSettings,
 }
 
-/// What is not buffered below a prefix of the path.
+/// The unbuffered directions of a path prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnbufferedPrefix {
-    /// Begins with `/`; the longest that fits decides.
+    /// Begins with `/`; the longest match decides.
     pub prefix: String,
     pub streaming: Streaming,
 }
 
-/// Which direction goes on as it comes.
+/// The directions to stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Streaming {
-    /// The application gets the request's body while it comes.
+    /// The application gets the request's body while it arrives.
     pub request: bool,
     /// The application is read only as fast as the client reads.
     pub response: bool,
 }
 
-/// A change to the fields of every answer below a prefix of the path; all that fit are made, in order.
+/// A change to the headers of every response below a path prefix. All rules that match are applied, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldRule {
     /// Begins with `/`.
@@ -38,21 +38,21 @@ pub struct FieldRule {
     pub edit: FieldEdit,
 }
 
-/// A change to one field.
+/// A change to one header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldEdit {
-    /// In place of what there is.
+    /// Replaces existing values.
     Set(HeaderName, HeaderValue),
-    /// Besides what there is.
+    /// Keeps existing values.
     Add(HeaderName, HeaderValue),
     Remove(HeaderName),
 }
 
-/// Answers that Sideman gives itself.
+/// Responses that Sideman sends itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PageSettings {
-    /// Files that are sent in place of the pages made here, by status.
+    /// Files that replace Sideman's own error pages, by status.
     pub errors: Vec<(StatusCode, PathBuf)>,
-    /// While this file exists, what is not a file or a health check is answered with 503.
+    /// While this file exists, all requests but those for files and health checks get 503.
     pub maintenance: Option<PathBuf>,
 }

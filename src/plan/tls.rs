@@ -1,29 +1,29 @@
-//! TLS towards clients: where it is spoken, with which certificates, within which bounds.
+//! TLS for clients: listeners, certificates and limits.
 
 use std::{path::PathBuf, time::Duration};
 
 use super::listen::ListenAddress;
 
-/// The listeners that speak TLS.
+/// The TLS listeners and their options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsSettings {
     /// At least one.
     pub listen: Vec<ListenAddress>,
     pub certificates: CertificateSettings,
     pub min_version: TlsVersion,
-    /// From the accepted connection to the end of its handshake.
+    /// The time from the accepted connection to the end of its handshake.
     pub handshake_timeout: Duration,
-    /// Handshakes that the process is at, at the same time.
+    /// Maximum number of handshakes at the same time.
     pub handshakes: usize,
 }
 
-/// Where certificates come from.
+/// The source of certificates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CertificateSettings {
-    /// One made at the start, with a key that nobody else has.
+    /// A certificate made at the start, with a new private key.
     #[default]
     SelfSigned,
-    /// At least one; the first is for clients that name no server, or an unknown one.
+    /// At least one. The first is for clients that name no server, or an unknown one.
     Files(Vec<CertificateFiles>),
 }
 
@@ -45,7 +45,7 @@ pub enum TlsVersion {
 // === impl TlsVersion ===
 
 impl TlsVersion {
-    /// As OpenSSL and nginx call it.
+    /// Returns the name that OpenSSL and nginx use.
     pub fn name(self) -> &'static str {
         match self {
             Self::V12 => "TLSv1.2",

@@ -1,59 +1,59 @@
-//! Where an application is, how it is spoken to, and how it is protected.
+//! An application: its addresses, protocol, limits and timeouts.
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-/// One application: a server, or several that do the same.
+/// One application, with one or more equivalent servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamSettings {
     pub protocol: Protocol,
     /// At least one. A name with several addresses is several servers.
     pub targets: Vec<UpstreamTarget>,
-    /// For one connection attempt.
+    /// Timeout of one connection attempt.
     pub connect_timeout: Duration,
-    /// For the head of the response, and for each pause between two reads or two writes.
+    /// Timeout for the head of the response, and for each pause between two reads or two writes.
     pub read_timeout: Duration,
-    /// From the first byte sent to the application to the last of its answer; `None` is no limit.
+    /// Timeout from the first byte sent to the application to the last byte of its response; `None` is no limit.
     pub total_timeout: Option<Duration>,
-    /// How long an unused connection to the application is kept, unless it says how long it does.
+    /// How long an idle connection to the application stays open, unless the application names a time.
     pub idle_timeout: Duration,
-    /// Unused connections kept, for each worker and server.
+    /// Maximum number of idle connections, for each worker and server.
     pub max_idle: usize,
-    /// How long a connection is used at all.
+    /// How long a connection is reused.
     pub max_age: Duration,
     pub admission: AdmissionSettings,
-    /// How the servers are asked while nobody needs them; `None` is not at all.
+    /// Probes of servers without requests; `None` disables them.
     pub probe: Option<ProbeSettings>,
-    /// Whether a request is cut off at the application when its client leaves before there is an
-    /// answer. Otherwise it runs to its end, and keeps its place in `max_in_flight`.
+    /// Whether a request is aborted at the application when its client disconnects before the response begins.
+    /// Otherwise it runs to its end, and counts in `max_in_flight` until then.
     pub abort: bool,
-    /// Whether no server is asked in the other protocol, whatever fails.
+    /// Whether servers are never probed for the other protocol after a failure.
     pub trusts_protocol: bool,
-    /// How long an upgraded connection may be silent in both directions.
+    /// How long an upgraded connection may be idle in both directions.
     pub tunnel_timeout: Duration,
 }
 
-/// How many requests an application gets at the same time, and what becomes of the others.
+/// The limit of requests in flight, and the queue for others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AdmissionSettings {
-    /// Requests at each server at the same time: its workers x threads.
+    /// Maximum number of requests in flight at each server: its workers x threads.
     pub max_in_flight: usize,
-    /// Requests that may wait for a place; what comes beyond is refused.
+    /// Maximum number of queued requests; more are shed.
     pub queue: usize,
-    /// How long one may wait for a place.
+    /// How long a request may be queued.
     pub queue_timeout: Duration,
-    /// How long one may wait for an application that is away.
+    /// How long a request may wait for an unavailable application.
     pub wait: Duration,
 }
 
-/// Asks whether a server is well.
+/// A probe of a server's health.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeSettings {
     pub interval: Duration,
-    /// Asked for by GET, and well with a status below 500; `None` is a connection alone.
+    /// The path to request with GET; a status below 500 is healthy. `None` only opens a connection.
     pub path: Option<String>,
 }
 
-/// The protocol spoken to the application.
+/// The application's protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
     #[default]
@@ -61,21 +61,21 @@ pub enum Protocol {
     Uwsgi(UwsgiSettings),
 }
 
-/// What differs between servers of the uwsgi protocol.
+/// Differences between servers of the uwsgi protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UwsgiSettings {
     pub flavour: UwsgiFlavour,
-    /// Bytes of a request's variables, at the most: uWSGI's `buffer-size`.
+    /// Maximum bytes of a request's variables: uWSGI's `buffer-size`.
     pub buffer_size: usize,
 }
 
-/// Who speaks the uwsgi protocol at the other end.
+/// The server that uses the uwsgi protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UwsgiFlavour {
-    /// uWSGI: `PATH_INFO` is decoded, a connection has one request.
+    /// uWSGI: it gets `PATH_INFO` decoded, and accepts one request on each connection.
     #[default]
     Uwsgi,
-    /// gunicorn: it decodes `PATH_INFO` itself, and keeps connections.
+    /// gunicorn: it decodes `PATH_INFO` itself, and keeps connections open.
     Gunicorn,
 }
 
@@ -84,14 +84,14 @@ pub enum UwsgiFlavour {
 pub enum UpstreamTarget {
     /// `host` is a name or an address, without brackets.
     Tcp { host: String, port: u16 },
-    /// A unix socket; it may appear after the start.
+    /// A Unix socket; it may be created after the start.
     Unix(PathBuf),
 }
 
 // === impl UpstreamSettings ===
 
 impl UpstreamSettings {
-    /// Whether connections are kept for the next request.
+    /// Returns whether connections are kept open for the next request.
     pub fn keeps_connections(&self) -> bool {
         let is_on = self.max_idle > 0 && !self.idle_timeout.is_zero();
         is_on
@@ -101,7 +101,7 @@ impl UpstreamSettings {
             )
     }
 
-    /// All servers, for people.
+    /// Returns the names of all servers, for messages.
     pub fn names(&self) -> String {
         self.targets.iter().map(UpstreamTarget::to_string).collect::<Vec<_>>().join(", ")
     }

@@ -175,7 +175,7 @@ impl Workers {
         let pending: Vec<_> = self.placement.workers.iter().filter_map(send).collect();
         for applied in pending {
             if timeout(CHANGE, applied).await.is_err() {
-                tracing::warn!("a worker is slow to take up the new settings");
+                tracing::warn!("a worker is slow to apply the new settings");
             }
         }
     }

@@ -1,6 +1,6 @@
-//! Atomic numbers that remember what was stored in them during a run. A load returns any value that the memory model
-//! allows: not one that is older than what its thread knows of, nor, with `SeqCst`, than the last `SeqCst` store.
-//! Stores are in the order in which they happen, and what changes a value sees the last one.
+//! Atomic numbers that record the values stored in them during a run. A load returns any value that the memory model
+//! allows. It returns no value older than those its thread knows of, and with `SeqCst` none older than the last
+//! `SeqCst` store. Stores are in the order in which they happen, and a read-modify-write sees the last value.
 
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use super::{
     order::{Access, THREADS, VectorClock, join},
 };
 
-/// A number, and what was stored in it during a run.
+/// A number, and the values stored in it during a run.
 pub(super) struct TracedCell {
     number: atomic::AtomicU64,
     history: Mutex<StoreHistory>,
@@ -26,16 +26,16 @@ pub(super) struct TracedCell {
 struct StoreHistory {
     run: u64,
     stores: Vec<TracedStore>,
-    /// The last one that each thread has read or made, and when.
+    /// The last store that each thread has read or made, and when.
     seen: [(usize, u32); THREADS],
 }
 
 struct TracedStore {
     value: u64,
-    /// Who made it, and when by that thread's clock.
+    /// The thread that made it, and the time by that thread's clock.
     thread: usize,
     time: u32,
-    /// What whoever reads it with `Acquire` knows from then on.
+    /// The knowledge of a thread that reads it with `Acquire`.
     release: Option<VectorClock>,
     is_ordered: bool,
 }
@@ -66,7 +66,7 @@ impl TracedCell {
         self.number.store(value, Ordering::SeqCst);
     }
 
-    /// Changes the value by what `change` makes of it, and returns what it was.
+    /// Replaces the value by the result of `change`, and returns the old value.
     #[track_caller]
     fn change(&self, order: Ordering, mut change: impl FnMut(u64) -> u64) -> u64 {
         let Some(here) = here() else {
@@ -96,7 +96,7 @@ impl TracedCell {
         before
     }
 
-    /// As the standard library does it: a load, then compare and exchange until nobody was faster.
+    /// As in the standard library: a load, then compare and exchange until it succeeds.
     #[track_caller]
     fn update(
         &self,
@@ -140,7 +140,7 @@ impl TracedCell {
 // === impl StoreHistory ===
 
 impl StoreHistory {
-    /// The oldest store that a load may read.
+    /// Returns the oldest store that a load may read.
     fn oldest(&self, here: &CurrentThread, order: Ordering) -> usize {
         let clock = here.clock();
         let known = |store: &TracedStore| {
@@ -193,7 +193,7 @@ fn releases(order: Ordering) -> bool {
 
 macro_rules! number {
     ($name:ident, $number:ty) => {
-        /// The same as in the standard library.
+        /// Like the method of the standard library.
         #[allow(unreachable_pub, reason = "public types have such numbers")]
         pub struct $name(TracedCell);
 
@@ -261,7 +261,7 @@ macro_rules! number {
 number!(AtomicU64, u64);
 number!(AtomicUsize, usize);
 
-/// The same as in the standard library.
+/// Like the function of the standard library.
 pub(crate) struct AtomicBool(TracedCell);
 
 impl AtomicBool {

@@ -1,4 +1,4 @@
-//! tokio's channel for one value, with its two ends' accesses decided by a run.
+//! tokio's channel for one value. A run decides the order of accesses of its two ends.
 
 use std::{
     future::Future,
@@ -16,17 +16,17 @@ use super::{
     order::{Access, VectorClock, join},
 };
 
-/// What whoever receives the value knows; its address is the channel's name.
+/// The knowledge of the thread that receives the value; its address is the channel's name.
 type ChannelClock = Arc<Mutex<VectorClock>>;
 
-/// The same as in tokio.
+/// Like the type of tokio.
 #[derive(Debug)]
 pub(crate) struct Sender<T> {
     inner: oneshot::Sender<T>,
     clock: ChannelClock,
 }
 
-/// The same as in tokio.
+/// Like the function of tokio.
 #[derive(Debug)]
 pub(crate) struct Receiver<T> {
     inner: Option<oneshot::Receiver<T>>,
@@ -86,7 +86,7 @@ impl<T> Future for Receiver<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         stop(&self.clock);
-        // A value in it is dropped here, and may come to a stop again.
+        // A value in it is dropped here, and its drop may stop at an access again.
         self.inner = None;
     }
 }

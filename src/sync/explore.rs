@@ -1,12 +1,12 @@
-//! Runs a few threads in every order in which they may touch what they share.
+//! Runs a few threads in every possible order of their accesses to shared data.
 //!
-//! Each access to a type of [`crate::sync`] is a point where the thread stops until it is its turn. One thread runs at a
-//! time, so a run is a list of decisions, and all lists are tried, depth first. Of orders that differ only in accesses
-//! that do not affect each other, one is tried (`order`). Loads below `SeqCst` also return older values, as far as C++'s
-//! memory model allows (`atomic`).
+//! At each access to a type of [`crate::sync`] the thread stops until its turn. One thread runs at a time, so a run is
+//! a list of decisions. All lists are tried, depth first. If orders differ only in independent accesses, only one of
+//! them is tried (`order`). Loads below `SeqCst` also return older values, as far as C++'s memory model allows
+//! (`atomic`).
 //!
-//! loom does not fit: it takes `SeqCst` for `AcqRel`, so that code which relies on one order of all `SeqCst` accesses
-//! fails there without a fault, and under `cfg(loom)` tokio has no sockets, so that the crate can't be built.
+//! loom does not fit for two reasons. It treats `SeqCst` as `AcqRel`, so correct code that relies on one order of all
+//! `SeqCst` accesses fails. And under `cfg(loom)` tokio has no sockets, so the crate does not build.
 
 use std::{
     cell::RefCell,
@@ -28,37 +28,37 @@ use super::order::{
     Access, AccessOrder, OrderDecision, THREADS, ThreadProgress, VectorClock, another, join,
 };
 
-/// What a script's thread runs.
+/// The code of a script's thread.
 pub(crate) type ScriptThread = Box<dyn FnOnce() + Send>;
 
-/// What is run in every order: threads, and what must be true after them.
+/// A script: threads, and assertions after them.
 pub(crate) struct ThreadScript {
     pub(crate) threads: Vec<ScriptThread>,
     pub(crate) end: Box<dyn FnOnce()>,
 }
 
-/// How much was tried.
+/// The number of runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Exploration {
-    /// Runs that differ in more than the order of accesses that do not affect each other.
+    /// Runs that differ in more than the order of independent accesses.
     pub(crate) orders: u64,
     /// Other runs.
     pub(crate) repeated: u64,
 }
 
-/// A thread within a run.
+/// A thread of a run.
 #[derive(Clone)]
 pub(super) struct CurrentThread {
     pub(super) run: Arc<ScriptRun>,
     pub(super) thread: usize,
 }
 
-/// One order of events.
+/// A run: one order of events.
 pub(super) struct ScriptRun {
-    /// Tells runs apart.
+    /// Distinguishes runs.
     pub(super) id: u64,
     state: Mutex<AccessOrder>,
-    /// One for each thread, and one for who started them.
+    /// One for each thread, and one for the thread that started them.
     turns: [Condvar; THREADS + 1],
 }
 
@@ -68,7 +68,7 @@ thread_local! {
 
 static RUNS: AtomicU64 = AtomicU64::new(1);
 
-/// Runs what `script` gives in every order. Panics when a thread panics, when none can go on, or when `end` panics.
+/// Runs the script in every order. Panics if a thread panics, if no thread can continue, or if `end` panics.
 pub(crate) fn explore(name: &str, mut script: impl FnMut() -> ThreadScript) -> Exploration {
     let mut tried = Exploration::default();
     let mut path = Vec::new();
@@ -102,7 +102,7 @@ pub(crate) fn explore(name: &str, mut script: impl FnMut() -> ThreadScript) -> E
     }
 }
 
-/// Waits for a future in a thread of a script. Time stands still.
+/// Waits for a future in a thread of a script. Time does not advance.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     let here = here().expect("a thread of a script");
     let waker = Waker::from(Arc::new(ThreadWaker(here.clone())));
@@ -115,7 +115,7 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// The thread of a run that this is.
+/// Returns the current thread of the run.
 pub(super) fn here() -> Option<CurrentThread> {
     HERE.try_with(|here| here.borrow().clone()).ok().flatten()
 }
@@ -131,7 +131,7 @@ impl Wake for ThreadWaker {
     }
 }
 
-/// The threads that scripts run on: the same for all runs.
+/// The OS threads for scripts, reused by all runs.
 struct ScriptThreads(Vec<mpsc::Sender<(CurrentThread, ScriptThread)>>);
 
 impl ScriptThreads {
@@ -186,7 +186,7 @@ impl ScriptRun {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes whose turn it is.
+    /// Wakes the thread whose turn it is.
     fn wake_next(&self, state: &AccessOrder) {
         let whose = match state.failure {
             None => state.running.unwrap_or(THREADS),
@@ -214,11 +214,11 @@ impl ScriptRun {
 // === impl CurrentThread ===
 
 impl CurrentThread {
-    /// Waits until it is this thread's turn to do this.
+    /// Waits until it is this thread's turn for the access.
     pub(super) fn stop(&self, access: Access, location: &'static Location<'static>) {
         let mut state = self.run.state();
         if thread::panicking() {
-            // What its locks guard may be in any state, and others wait for it.
+            // Data behind its locks may be in any state, and other threads wait for it.
             state.failure.get_or_insert_with(|| format!("thread {} panics", self.thread));
             self.run.wake_next(&state);
             return;
@@ -242,17 +242,17 @@ impl CurrentThread {
         state.threads[self.thread].clock[self.thread] += 1;
     }
 
-    /// What happened before this moment.
+    /// Returns the events that happened before this moment.
     pub(super) fn clock(&self) -> VectorClock {
         self.run.state().threads[self.thread].clock
     }
 
-    /// What happened before that has happened before what this thread does from now on.
+    /// Records that these events happened before all later events of this thread.
     pub(super) fn learn(&self, other: &VectorClock) {
         join(&mut self.run.state().threads[self.thread].clock, other);
     }
 
-    /// Decides for one of so many values.
+    /// Chooses one of this many values.
     pub(super) fn choose(&self, of: usize) -> usize {
         if of < 2 { 0 } else { self.run.state().choose(of) }
     }

@@ -1,4 +1,4 @@
-//! A lock that a run decides about.
+//! A lock whose order of access a run decides.
 
 use std::{
     fmt,
@@ -12,15 +12,15 @@ use super::{
     order::{Access, VectorClock, join},
 };
 
-/// The same as in the standard library.
+/// Like the type of the standard library.
 #[derive(Default)]
 pub(crate) struct Mutex<T> {
     inner: sync::Mutex<T>,
-    /// What whoever locks it knows, in a run.
+    /// The knowledge of a thread that locks it, in a run.
     clock: sync::Mutex<(u64, VectorClock)>,
 }
 
-/// The same as in the standard library.
+/// Like the type of the standard library.
 pub(crate) struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
     guard: Option<sync::MutexGuard<'a, T>>,
@@ -45,7 +45,7 @@ impl<T> Mutex<T> {
         Ok(MutexGuard { mutex: self, guard: Some(guard), here })
     }
 
-    /// A copy of the value.
+    /// Returns a copy of the value.
     #[track_caller]
     pub(crate) fn copy(&self) -> T
     where
@@ -58,7 +58,7 @@ impl<T> Mutex<T> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What those who had the lock before knew.
+    /// The knowledge of the threads that held the lock before.
     fn join_clock(&self, here: &CurrentThread) {
         let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         if clock.0 == here.run.id {

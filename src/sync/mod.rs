@@ -1,7 +1,7 @@
-//! Atomic numbers, locks and channels of what all workers share: those of the standard library and of tokio.
+//! Atomic numbers, locks and channels that all workers share. They are the types of the standard library and of tokio.
 //!
-//! In unit tests they are look-alikes that also work under `explore`: there a test runs the real code in every order
-//! in which its threads may touch them, with every value that a load may return.
+//! In unit tests they are replacements that also work under `explore`. A test then runs the real code in every order in
+//! which its threads may access them, with every value that a load may return.
 
 #[cfg(test)]
 mod atomic;
@@ -33,12 +33,12 @@ pub(crate) use self::{
     lock::{Mutex, MutexGuard},
 };
 
-/// Locks a value that nobody leaves half done: a panic while it was locked makes no difference.
+/// Locks a value that is always consistent, so a panic while it was locked does not matter.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A copy of such a value.
+/// Returns a copy of such a value.
 #[cfg(not(test))]
 pub(crate) fn copy<T: Clone>(mutex: &Mutex<T>) -> T {
     lock(mutex).clone()

@@ -1,21 +1,21 @@
-//! Which thread of a run is next, and which orders are still to be tried.
+//! Chooses the next thread of a run, and records the orders that are still to be tried.
 //!
-//! Of orders that differ only in accesses that do not affect each other, one is tried: another thread is preferred only
-//! where a later access of it affects the one that was made (Flanagan and Godefroid: Dynamic partial-order reduction,
-//! 2005), and not again where it was tried (sleep sets).
+//! If orders differ only in independent accesses, only one of them is tried. Another thread is preferred only where one
+//! of its later accesses affects the access that was made (Flanagan and Godefroid: Dynamic partial-order reduction,
+//! 2005). It is not preferred again where it was tried already (sleep sets).
 
 use std::{mem, panic::Location};
 
-/// Threads of one script, at the most.
+/// Maximum number of threads of a script.
 pub(crate) const THREADS: usize = 4;
 
-/// Scripts must not depend on chance or on time.
+/// Scripts must not depend on randomness or time.
 const DIFFERENT: &str = "the script does something else the next time";
 
-/// How many accesses of each thread happened before a moment.
+/// For each thread, the number of accesses before a moment.
 pub(super) type VectorClock = [u32; THREADS];
 
-/// What a thread is about to do.
+/// The next access of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     Begin,
@@ -33,13 +33,13 @@ pub(super) enum Access {
 pub(super) struct AccessOrder {
     pub(super) threads: Vec<ThreadProgress>,
     pub(super) running: Option<usize>,
-    /// The decisions so far, and those of the run before that are to be made again.
+    /// The decisions so far, and the decisions of the previous run that are to be repeated.
     pub(super) path: Vec<OrderDecision>,
-    /// How many were made.
+    /// The number of decisions made.
     pub(super) made: usize,
-    /// Threads whose next access was tried in place of an earlier one, and has not been affected since.
+    /// Threads whose next access was tried instead of an earlier one, and was not affected since.
     pub(super) asleep: Vec<usize>,
-    /// All that can come was tried in another order: it is run to its end without decisions.
+    /// All continuations were tried in another order: the run continues to its end without decisions.
     pub(super) is_repeated: bool,
     pub(super) locked: Vec<usize>,
     pub(super) failure: Option<String>,
@@ -51,7 +51,7 @@ pub(super) struct AccessEvent {
     thread: usize,
     access: Access,
     location: &'static Location<'static>,
-    /// Which of each thread's accesses came before, because they affect this one or another that does.
+    /// For each thread, the accesses that came before because they affect this one, directly or indirectly.
     pub(super) after: VectorClock,
     /// The decision that led to it.
     decision: Option<usize>,
@@ -65,7 +65,8 @@ pub(super) struct ThreadProgress {
 }
 
 pub(super) enum OrderDecision {
-    /// `ready` could have gone on. `of` are to be tried: more of them as others turn out to make a difference.
+    /// Threads in `ready` could have continued. Threads in `of` are to be tried; more are added as they turn out to
+    /// matter.
     Thread {
         ready: Vec<usize>,
         of: Vec<usize>,
@@ -81,7 +82,7 @@ pub(super) enum OrderDecision {
 // === impl AccessOrder ===
 
 impl AccessOrder {
-    /// Decides who is next, or that it is the end. `running` has come to a stop, and may go on.
+    /// Chooses the next thread, or ends the run. `running` has stopped, and may continue.
     pub(super) fn pass_on(&mut self, running: Option<usize>) {
         self.running = None;
         let mut ready: Vec<usize> =
@@ -94,14 +95,14 @@ impl AccessOrder {
             }
             return;
         }
-        // What others can neither see nor prevent needs no decision.
+        // An access that other threads can neither see nor prevent needs no decision.
         let is_quiet =
             |access| matches!(access, Some(Access::Begin | Access::Unlock(_) | Access::Park));
         if let Some(&thread) = ready.iter().find(|&&thread| is_quiet(self.next(thread))) {
             self.running = Some(thread);
             return;
         }
-        // Going on is cheaper than waking another.
+        // Continuing is cheaper than waking another thread.
         if let Some(place) = ready.iter().position(|&thread| Some(thread) == running) {
             ready.swap(0, place);
         }
@@ -136,7 +137,7 @@ impl AccessOrder {
         self.running = Some(chosen);
     }
 
-    /// Where a thread's next access could have come before the last one that it affects, that order is to be tried too.
+    /// Schedules another order if a thread's next access could have come before the last one that it affects.
     pub(super) fn look_back(&mut self, thread: usize) {
         let Some(next) = self.next(thread) else { return };
         let after = self.threads[thread].after;
@@ -148,7 +149,7 @@ impl AccessOrder {
         }
     }
 
-    /// Has a thread tried in place of the one that made an access.
+    /// Schedules a thread to be tried instead of the one that made an access.
     fn prefer(&mut self, thread: usize, place: usize) {
         let Some(decision) = self.events[place].decision else { return };
         let OrderDecision::Thread { ready, of, asleep, .. } = &mut self.path[decision] else {
@@ -163,7 +164,7 @@ impl AccessOrder {
         }
     }
 
-    /// Writes down an access.
+    /// Records an access.
     pub(super) fn made(
         &mut self,
         thread: usize,
@@ -179,7 +180,7 @@ impl AccessOrder {
         }
         self.threads[thread].after = after;
         let is_quiet = matches!(access, Access::Begin | Access::Unlock(_) | Access::Park);
-        // The last decision for a thread was for this one.
+        // The last decision for a thread was for this access.
         let decision = if is_quiet || self.is_repeated { None } else { self.made.checked_sub(1) };
         self.events.push(AccessEvent { thread, access, location, after, decision });
         for other in 0..self.threads.len() {
@@ -244,7 +245,7 @@ impl AccessOrder {
     }
 }
 
-/// Whether it makes a difference which of two accesses comes first.
+/// Returns whether the order of two accesses matters.
 fn affect(one: Access, other: Access) -> bool {
     match (one, other) {
         (Access::Read(a), Access::Write(b))
@@ -255,7 +256,7 @@ fn affect(one: Access, other: Access) -> bool {
     }
 }
 
-/// Whether the first access ends what keeps the second from being made.
+/// Returns whether the first access makes the second one possible.
 fn is_unlocked(first: Access, second: Access) -> bool {
     match (first, second) {
         (Access::Unlock(a), Access::Lock(b) | Access::Copy(b)) => a == b,
@@ -263,14 +264,14 @@ fn is_unlocked(first: Access, second: Access) -> bool {
     }
 }
 
-/// The later of both, thread by thread.
+/// Returns the later of both, for each thread.
 pub(super) fn join(clock: &mut VectorClock, other: &VectorClock) {
     for (mine, theirs) in clock.iter_mut().zip(other) {
         *mine = (*mine).max(*theirs);
     }
 }
 
-/// Changes the decisions to those of the next run; `false` if there is none.
+/// Changes the decisions to those of the next run. Returns `false` if there is none.
 pub(super) fn another(path: &mut Vec<OrderDecision>) -> bool {
     while let Some(last) = path.last_mut() {
         let (index, of) = match last {

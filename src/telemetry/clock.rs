@@ -1,11 +1,11 @@
-//! The wall clock as log lines write it (RFC 3339, and the form of `combined`), in UTC.
+//! The wall clock in the formats of log lines (RFC 3339, and that of `combined`), in UTC.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// The wall clock, written out once a second.
+/// The wall clock, formatted once a second.
 #[derive(Debug, Default)]
 pub struct Clock {
     second: u64,
@@ -14,7 +14,7 @@ pub struct Clock {
     millisecond: u32,
 }
 
-/// A broken-down moment in UTC.
+/// A date and time in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct CivilTime {
     year: u64,
@@ -28,28 +28,28 @@ struct CivilTime {
 // === impl Clock ===
 
 impl Clock {
-    /// The second, without its fraction and zone.
+    /// Returns the second, without its fraction and zone.
     pub(super) fn rfc3339(&self) -> &str {
         &self.rfc3339
     }
 
-    /// The second, with its zone.
+    /// Returns the second, with its zone.
     pub(super) fn combined(&self) -> &str {
         &self.combined
     }
 
-    /// The fraction of the second.
+    /// Returns the fraction of the second.
     pub(super) fn millisecond(&self) -> u32 {
         self.millisecond
     }
 
-    /// Takes the time.
+    /// Reads the current time.
     pub fn tick(&mut self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.set(now);
     }
 
-    /// Takes a given time since 1970.
+    /// Sets a given time since 1970.
     pub fn set(&mut self, now: Duration) {
         self.millisecond = now.subsec_millis();
         if now.as_secs() == self.second && !self.rfc3339.is_empty() {
@@ -65,11 +65,11 @@ impl Clock {
     }
 }
 
-/// Breaks seconds since 1970 down to a date and time in UTC (proleptic Gregorian calendar).
+/// Converts seconds since 1970 to a date and time in UTC (proleptic Gregorian calendar).
 fn civil(seconds: u64) -> CivilTime {
     let days = seconds / 86_400;
     let rest = seconds % 86_400;
-    // Years begin in March here, so that the leap day is the last of its year.
+    // Years begin in March in this calculation, so the leap day is the last of its year.
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;

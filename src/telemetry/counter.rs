@@ -2,25 +2,25 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A counter or gauge with a single writer: its additions need no locked instruction. Readers see
-/// a value that is at most a moment old.
+/// A counter or gauge with a single writer, so additions need no locked instruction. Readers may see a slightly old
+/// value.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 // === impl Counter ===
 
 impl Counter {
-    /// Adds; to be called by the owning thread only.
+    /// Adds. Must be called only by the owning thread.
     pub fn add(&self, count: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
     }
 
-    /// Subtracts; to be called by the owning thread only.
+    /// Subtracts. Must be called only by the owning thread.
     pub fn subtract(&self, count: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(count), Ordering::Relaxed);
     }
 
-    /// The value now.
+    /// Returns the current value.
     pub fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

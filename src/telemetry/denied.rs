@@ -1,4 +1,5 @@
-//! Why this process may not use a path: which part of the path refuses it, and who asks. For events alone.
+//! Explains why this process may not use a path: the part of the path that denies access, and the process's user. Used
+//! in events only.
 
 use std::{
     fs,
@@ -11,10 +12,10 @@ use rustix::{
     process::{getegid, geteuid},
 };
 
-/// As many links are followed in a path as the kernel follows.
+/// Maximum number of links to follow in a path, as in the kernel.
 const LINKS: u32 = 40;
 
-/// What is asked of the last part of a path; to pass is asked of all others.
+/// The permission that the last part of a path needs. All other parts need search permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeniedAccess {
     /// To read a file.
@@ -23,14 +24,14 @@ pub enum DeniedAccess {
     Connect,
 }
 
-/// Names the part of the path that refuses, with its mode and owner, and the user of this process.
+/// Names the part of the path that denies access, with its mode and owner, and the user of this process.
 pub fn describe(path: &Path, wanted: DeniedAccess) -> String {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     let me = format!("this process (uid {uid}, gid {gid})");
     let Some((part, right)) = refusing(path, wanted, LINKS) else {
         return format!(
-            "{me} may not use {}, though no mode on the way refuses it: see whether SELinux, AppArmor or \
-             a mount option does",
+            "{me} may not use {}, although all file modes on the way allow it: check whether SELinux, \
+             AppArmor or a mount option denies it",
             path.display()
         );
     };
@@ -45,7 +46,7 @@ pub fn describe(path: &Path, wanted: DeniedAccess) -> String {
     format!("{me} may not {right} {}{about}{what}", part.display())
 }
 
-/// The first part of the path that refuses, and what it refuses.
+/// Returns the first part of the path that denies access, and the missing permission.
 fn refusing(path: &Path, wanted: DeniedAccess, links: u32) -> Option<(PathBuf, &'static str)> {
     let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
     above.reverse();
@@ -57,7 +58,7 @@ fn refusing(path: &Path, wanted: DeniedAccess, links: u32) -> Option<(PathBuf, &
     let (right, name) = match wanted {
         DeniedAccess::Read => (Access::READ_OK, "read (r)"),
         DeniedAccess::Connect => {
-            (Access::WRITE_OK, "connect to, which takes the right to write to (w),")
+            (Access::WRITE_OK, "connect to, which needs write permission (w),")
         }
     };
     if access(path, right).is_ok() {
@@ -67,10 +68,10 @@ fn refusing(path: &Path, wanted: DeniedAccess, links: u32) -> Option<(PathBuf, &
     Some(target.unwrap_or((path.to_owned(), name)))
 }
 
-/// What refuses to pass where a link leads.
+/// Returns the part that denies access in the target of a link.
 fn behind(directory: &Path, links: u32) -> Option<(PathBuf, &'static str)> {
     let target = target(directory, links)?;
-    // A name below it, so that the directory itself is one that is passed.
+    // A name below it also checks search permission for the directory itself.
     refusing(&target.join("."), DeniedAccess::Read, links - 1)
         .filter(|(_, right)| *right == "pass (x)")
 }

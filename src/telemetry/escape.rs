@@ -1,19 +1,18 @@
-//! Text from the network, made safe for a log line and no longer than it may be.
+//! Escapes text from the network for log lines, and limits its length.
 
 use std::borrow::Cow;
 
-/// What a line is made of.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineForm {
-    /// Strings of JSON (RFC 8259, 7). Bytes that are no UTF-8 become U+FFFD, so that every line is
-    /// valid JSON whatever a client sends.
+    /// JSON strings (RFC 8259, 7). Bytes that are not UTF-8 become U+FFFD, so every line is valid JSON.
     Json,
-    /// The way nginx and Apache escape what stands between quotes.
+    /// The escapes of nginx and Apache within quotes.
     Combined,
 }
 
-/// A text in the making, at the end of a line. It is cut between two characters or escapes, also
-/// those of URLs, and a mark tells so.
+/// A text that is appended to a line. A long text is cut between two characters or escapes, including those of URLs,
+/// and ends with a mark.
 #[derive(Debug)]
 pub struct EscapedText<'a> {
     line: &'a mut Vec<u8>,
@@ -23,7 +22,7 @@ pub struct EscapedText<'a> {
     is_cut: bool,
 }
 
-/// Appends a text in quotes; of what is written for it, `max` bytes at the most.
+/// Appends a text in quotes, with at most `max` bytes.
 pub fn quoted(line: &mut Vec<u8>, form: LineForm, bytes: &[u8], max: usize) {
     let mut text = EscapedText::begin_quoted(line, form, max);
     text.push(bytes);
@@ -33,25 +32,25 @@ pub fn quoted(line: &mut Vec<u8>, form: LineForm, bytes: &[u8], max: usize) {
 // === impl EscapedText ===
 
 impl<'a> EscapedText<'a> {
-    /// Begins one of at the most so many bytes, the mark not counted.
+    /// Begins a text of at most this many bytes, without the mark.
     pub fn begin(line: &'a mut Vec<u8>, form: LineForm, max: usize) -> Self {
         let start = line.len();
         Self { line, form, start, end: start + max, is_cut: false }
     }
 
-    /// The same with a quote in front.
+    /// Begins a text with a quote before it.
     pub fn begin_quoted(line: &'a mut Vec<u8>, form: LineForm, max: usize) -> Self {
         line.push(b'"');
         Self::begin(line, form, max)
     }
 
-    /// Appends some of it. Must not be split within a character.
+    /// Appends a part. Must not be split within a character.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.is_cut {
             return;
         }
         let room = self.end.saturating_sub(self.line.len());
-        // Without an early end the compiler looks at many bytes at a time.
+        // Without an early exit the compiler can process many bytes at a time.
         if bytes.iter().fold(true, |plain, byte| plain & is_plain(*byte)) {
             self.line.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
             if bytes.len() > room {
@@ -79,7 +78,7 @@ impl<'a> EscapedText<'a> {
         }
     }
 
-    /// Ends it, with the mark if something is missing.
+    /// Ends the text, with the mark if it was cut.
     pub fn end(self) {
         if self.is_cut {
             self.line.extend_from_slice(match self.form {
@@ -89,14 +88,14 @@ impl<'a> EscapedText<'a> {
         }
     }
 
-    /// The same with a quote behind.
+    /// Ends the text with a quote after it.
     pub fn end_quoted(self) {
         let Self { line, form, start, end, is_cut } = self;
         EscapedText { line: &mut *line, form, start, end, is_cut }.end();
         line.push(b'"');
     }
 
-    /// Appends what must not be torn.
+    /// Appends text that must not be split.
     fn unit(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.is_cut {
             return;
@@ -109,7 +108,7 @@ impl<'a> EscapedText<'a> {
         }
     }
 
-    /// Takes back the beginning of a percent-encoded byte.
+    /// Removes the beginning of an incomplete percent-encoded byte.
     fn cut(&mut self) {
         self.is_cut = true;
         let begun = match self.line.get(self.start..).unwrap_or_default() {
@@ -121,14 +120,14 @@ impl<'a> EscapedText<'a> {
     }
 }
 
-/// Printable ASCII that needs no escape in either form.
+/// Printable ASCII that needs no escape in either format.
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\')
 }
 
-/// Whether a character is not to be seen, or acts on what shows it: control characters, of which
-/// terminals follow U+009B as they follow ESC [, and some readers end a line at U+0085; line separators;
-/// those that turn the direction of text around; and those without a width, which hide in names.
+/// Returns whether a character is invisible or affects the display. These are control characters (terminals treat
+/// U+009B like ESC [, some readers end a line at U+0085), line separators, characters that change the direction of
+/// text, and characters without width, which can hide in names.
 fn is_unseen(char: char) -> bool {
     char.is_control()
         || matches!(
@@ -145,7 +144,7 @@ fn is_unseen(char: char) -> bool {
         )
 }
 
-/// Text for an event: what is not to be seen is written as in Rust (`\n`, `\u{9b}`).
+/// Escapes text for an event: invisible characters are written as in Rust (`\n`, `\u{9b}`).
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unseen) {
         return Cow::Borrowed(text);

@@ -1,4 +1,4 @@
-//! Events of the process on stderr: start, stop, trouble. Requests go to the access log instead.
+//! Events of the process on stderr, such as start, stop and failures. Requests go to the access log instead.
 
 use std::{
     fmt,
@@ -26,44 +26,44 @@ use super::{
 };
 use crate::plan::Level;
 
-/// Bytes of events that may wait for a slow stderr.
+/// Maximum size of events that wait for a slow stderr, in bytes.
 const LIMIT: usize = 1024 * 1024;
-/// How long the last events may take to be written.
+/// How long writing the last events may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Writes the last events when dropped.
 #[derive(Debug)]
 pub struct EventLog(LogSink);
 
-/// Hands each event to the thread that writes to stderr: no worker may wait for whoever reads it.
+/// Sends each event to the thread that writes to stderr. Workers must never wait for the reader of stderr.
 #[derive(Debug)]
 struct StderrWriter(LogSink);
 
-/// Sends events of at least this importance to stderr, for the rest of the process's life; lost ones
-/// are counted. Of several calls in one process only the first has an effect.
+/// Sends events of at least this level to stderr, for the rest of the process's life, and counts lost ones. Only the
+/// first call in a process has an effect.
 pub fn install(level: Level, lost: &Arc<AtomicU64>) -> io::Result<EventLog> {
     let target = LogTarget {
         out: Box::new(io::stderr()),
         name: "events",
         limit: LIMIT,
         full_at: None,
-        // There is no other place to tell.
+        // There is no other place to report it.
         on_error: |_| {},
     };
     let sink = LogSink::start(target, Arc::clone(lost))?;
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(StderrWriter(sink.clone()))
-        // A path or a name that a client or a server chose may stand in any field.
+        // Any field may contain a path or a name that a client or a server chose.
         .fmt_fields(debug_fn(write_field).delimited(" "))
         .with_target(false)
-        // Colours would end up in whatever collects the events.
+        // Colours would end up in the log collector.
         .with_ansi(false)
-        // Our own only: libraries tell what clients send, secrets among it, in their own.
+        // Only Sideman's own events: those of libraries may contain secrets that clients send.
         .with_filter(Targets::new().with_target(env!("CARGO_CRATE_NAME"), filter(level)));
     let _ = tracing::subscriber::set_global_default(Registry::default().with(layer));
-    // The usual hook would write to stderr itself, and wait for it.
+    // The default hook would write to stderr itself, and wait for it.
     std::panic::set_hook(Box::new(|panic| {
-        tracing::error!(%panic, "a bug in sideman ended a connection; please report it");
+        tracing::error!(%panic, "internal error: a connection was closed; please report it");
     }));
     Ok(EventLog(sink))
 }
@@ -97,7 +97,7 @@ impl Write for &StderrWriter {
     }
 }
 
-/// `NAME=VALUE`, or the message alone, on one line whatever is in it.
+/// Writes `NAME=VALUE`, or the message alone, always on one line.
 fn write_field(out: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     let text = format!("{value:?}");
     match field.name() {

@@ -169,7 +169,7 @@ impl Scrape {
             ("application", self.metrics.sum(|shard| &shard.abandoned_running)),
         ];
         counters(e, names::ABANDONED, "where", &abandoned)?;
-        // Zeros too: a rate does not see the first of a series that was not there.
+        // Zeros are written too, because a rate misses the first value of a new series.
         let errors = FailureKind::ALL
             .map(|kind| (kind.name(), self.metrics.sum(|shard| shard.errors(kind))));
         counters(e, names::ERRORS, "error", &errors)?;

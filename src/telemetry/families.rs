@@ -1,4 +1,4 @@
-//! How numbers become metrics of the exposition, apart from where they come from.
+//! Writes numbers as metrics of the exposition, independent of their source.
 
 use std::{
     fmt::Error,
@@ -25,7 +25,7 @@ pub(super) fn describe<'a>(
     encoder.encode_descriptor(name.name, name.help, None, kind)
 }
 
-/// A counter for each value of one label.
+/// Writes a counter for each value of one label.
 pub(super) fn counters(
     encoder: &mut DescriptorEncoder<'_>,
     name: MetricName,
@@ -39,7 +39,7 @@ pub(super) fn counters(
     Ok(())
 }
 
-/// A gauge for each value of one label.
+/// Writes a gauge for each value of one label.
 pub(super) fn gauges(
     encoder: &mut DescriptorEncoder<'_>,
     name: MetricName,
@@ -54,7 +54,7 @@ pub(super) fn gauges(
     Ok(())
 }
 
-/// A counter without labels.
+/// Writes a counter without labels.
 pub(super) fn single(
     encoder: &mut DescriptorEncoder<'_>,
     name: MetricName,
@@ -63,7 +63,7 @@ pub(super) fn single(
     ConstCounter::new(count).encode(describe(encoder, name, MetricType::Counter)?)
 }
 
-/// The buckets, the sum and the count of a metric that was begun.
+/// Writes the buckets, sum and count of a metric.
 pub(super) fn histogram(
     mut metric: MetricEncoder<'_>,
     totals: &HistogramTotals,
@@ -75,7 +75,7 @@ pub(super) fn histogram(
     metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
 }
 
-/// A gauge without labels.
+/// Writes a gauge without labels.
 pub(super) fn gauge(
     encoder: &mut DescriptorEncoder<'_>,
     name: MetricName,
@@ -85,7 +85,7 @@ pub(super) fn gauge(
     ConstGauge::new(value).encode(describe(encoder, name, MetricType::Gauge)?)
 }
 
-/// What the process uses; what can't be read is left out.
+/// Writes the resource usage of the process. Values that cannot be read are left out.
 pub(super) fn process(encoder: &mut DescriptorEncoder<'_>, began: SystemTime) -> Result<(), Error> {
     let usage = ProcessUsage::now();
     if let Some(seconds) = usage.cpu_seconds {

@@ -1,4 +1,4 @@
-//! Durations counted in buckets, by a single writer. What is measured decides on the buckets.
+//! Histograms of durations, with a single writer. The buckets depend on the measured duration.
 
 use std::{fmt::Debug, marker::PhantomData, time::Duration};
 
@@ -6,22 +6,22 @@ use super::counter::Counter;
 
 /// The buckets of one kind of duration.
 pub trait HistogramBuckets: Debug + Default {
-    /// Upper bounds, in microseconds, growing; no more than [`BOUNDS`].
+    /// Upper bounds in microseconds, ascending; at most [`BOUNDS`].
     const MICROS: &'static [u64];
 }
 
-/// How long an answer takes: close to each other from 100 ms to 1 s, where Django's pages are; 30 s is
-/// gunicorn's `--timeout`, 60 s what load balancers and `upstream.read_timeout` wait. A file out
-/// of memory is in the first: below a millisecond nobody acts on a difference.
+/// Durations of responses. Buckets are close to each other from 100 ms to 1 s, where most Django pages are. 30 s is
+/// gunicorn's `--timeout`; 60 s is the default of load balancers and `upstream.read_timeout`. Files from memory are in
+/// the first bucket, because differences below a millisecond do not matter.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ResponseBuckets;
 
-/// How long a request waits for its place: all that had none to wait for are in the first, 250 ms is
-/// where the queue turns to the newest, 10 s where it gives up by default.
+/// Times in the queue. Requests that were not queued are in the first bucket. At 250 ms the queue switches to
+/// newest-first; 10 s is its default timeout.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct QueueBuckets;
 
-/// One histogram of one thread.
+/// A histogram of one thread.
 #[derive(Debug, Default)]
 pub struct Histogram<S> {
     buckets: [Counter; BUCKETS],
@@ -29,16 +29,16 @@ pub struct Histogram<S> {
     scale: PhantomData<S>,
 }
 
-/// A sum over the threads' histograms.
+/// The sum of the threads' histograms.
 #[derive(Clone, Copy, Debug)]
 pub struct HistogramTotals {
     bounds: &'static [u64],
-    /// Not cumulative; the one behind the bounds' has no upper bound.
+    /// Not cumulative; the one after the last bound has no upper bound.
     buckets: [u64; BUCKETS],
     sum_micros: u64,
 }
 
-/// Bounds that a scale may have.
+/// Maximum number of bounds.
 const BOUNDS: usize = 17;
 const BUCKETS: usize = BOUNDS + 1;
 
@@ -63,7 +63,7 @@ impl HistogramBuckets for QueueBuckets {
 // === impl Histogram ===
 
 impl<S: HistogramBuckets> Histogram<S> {
-    /// Counts one duration; to be called by the owning thread only.
+    /// Counts one duration. Must be called only by the owning thread.
     pub fn observe(&self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let index = S::MICROS.iter().position(|bound| micros <= *bound);
@@ -77,7 +77,7 @@ impl<S: HistogramBuckets> Histogram<S> {
 // === impl HistogramTotals ===
 
 impl HistogramTotals {
-    /// The sum of one histogram of each thread.
+    /// Sums one histogram of each thread.
     pub fn sum<'a, S: HistogramBuckets + 'a>(
         histograms: impl Iterator<Item = &'a Histogram<S>>,
     ) -> Self {
@@ -92,17 +92,17 @@ impl HistogramTotals {
         totals
     }
 
-    /// How many durations were counted.
+    /// Returns the number of durations.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
-    /// All durations together.
+    /// Returns the sum of all durations.
     pub fn sum_micros(&self) -> u64 {
         self.sum_micros
     }
 
-    /// Each bucket's upper bound in microseconds, and what is in it; the last has no bound.
+    /// Returns each bucket's upper bound in microseconds and its count; the last has no bound.
     pub fn buckets(&self) -> impl Iterator<Item = (Option<u64>, u64)> {
         self.bounds.iter().copied().map(Some).chain([None]).zip(self.buckets)
     }

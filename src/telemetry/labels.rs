@@ -1,22 +1,22 @@
-//! The values of the request metrics' labels: few and fixed, whatever clients send.
+//! The values of metric labels. They are few and fixed, whatever clients send.
 
 use http::{Method, StatusCode};
 
-/// Who answered a request.
+/// The handler of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RouteLabel {
-    /// Refused before it was routed.
+    /// Refused before routing.
     #[default]
     None,
     Health,
     Static,
     Media,
     Proxy,
-    /// A file that the application said to send.
+    /// A file that the application named.
     Accel,
 }
 
-/// A request method, all unusual ones taken together.
+/// A request method; all unusual ones are one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MethodLabel {
     Get,
@@ -39,39 +39,39 @@ pub enum StatusClass {
     ServerError,
 }
 
-/// How a client's handshake ended.
+/// The result of a client's handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandshakeResult {
-    /// All of it was done.
+    /// A full handshake.
     Full,
-    /// The client had a ticket.
+    /// Resumed with a session ticket.
     Resumed,
     /// It took longer than `tls.handshake_timeout`.
     Timeout,
-    /// The client left in its midst.
+    /// The client disconnected during the handshake.
     Disconnected,
-    /// What came was not TLS, such as plain HTTP.
+    /// The client did not send TLS, but for example plain HTTP.
     NotTls,
-    /// No version, cipher or protocol that both know.
+    /// Client and server have no version, cipher or protocol in common.
     Incompatible,
-    /// The client wanted no more, mostly because of the certificate.
+    /// The client refused the connection, usually because of the certificate.
     Refused,
-    /// The client broke the rules.
+    /// The client violated the protocol.
     Broken,
 }
 
-/// What a client of HTTP/2 sent too much of.
+/// The kind of a client's HTTP/2 flood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FloodLabel {
-    /// Frames that move no request on, such as PING and SETTINGS.
+    /// Frames that advance no request, such as PING and SETTINGS.
     ControlFrames,
     /// Frames of one head.
     HeadFrames,
-    /// Requests that it took back at once.
+    /// Requests that it reset at once.
     Resets,
     /// Malformed requests.
     Malformed,
-    /// What h2 has a limit for.
+    /// Other limits of h2.
     Other,
 }
 
@@ -80,34 +80,38 @@ pub enum FloodLabel {
 pub struct Label {
     pub name: &'static str,
     pub meaning: &'static str,
-    /// All that there are, or none where they are too many to be listed here.
+    /// All values, or none if there are too many to list.
     pub values: &'static [&'static str],
 }
 
-/// Every label of every metric, in the order of the alphabet.
+/// Every label of every metric, in alphabetical order.
 pub const LABELS: &[Label] = &[
-    label("body", "Whose body it is", &["request", "response"]),
-    label("cause", "Why it was refused", &["slow", "crowded", "reload"]),
+    label("body", "Whether it is the body of a request or of a response", &["request", "response"]),
+    label("cause", "Reason of the refusal", &["slow", "crowded", "reload"]),
     label("certificate", "The file of the certificate, or `self-signed`", &[]),
     label(
         "error",
-        "The word of the access log: [all of them](application.md#what-went-wrong), each with what to \
+        "The `error` of the access log: [all of them](application.md#what-went-wrong), each with what to \
          do",
         &[],
     ),
-    label("fault", "What is wrong with the file", &["missing", "mismatched"]),
+    label("fault", "The fault of the file", &["missing", "mismatched"]),
     label(
         "flood",
-        "What was sent without end: frames that move no request on (PING, SETTINGS, WINDOW_UPDATE, PRIORITY, \
-         RST_STREAM, unknown ones), frames of one head, requests that were taken back at once, malformed requests, others (such \
+        "Kind of the flood: frames that advance no request (PING, SETTINGS, WINDOW_UPDATE, PRIORITY, \
+         RST_STREAM, unknown ones), frames of one head, requests that were reset at once, malformed requests, others (such \
          as DATA without bytes)",
         &["control_frames", "head_frames", "resets", "malformed", "other"],
     ),
     label("found", "Where the file was found", &["directory", "fallback", "current", "failed"]),
-    label("kind", "Where the bodies are, or heads", &["memory", "disk", "heads"]),
+    label(
+        "kind",
+        "Where bodies are buffered, or `heads` for long request heads",
+        &["memory", "disk", "heads"],
+    ),
     label(
         "limit",
-        "What there was too much of, or too few of",
+        "The limit that was reached",
         &[
             "max_requests",
             "max_connections",
@@ -120,13 +124,13 @@ pub const LABELS: &[Label] = &[
     ),
     label(
         "method",
-        "The request's method; unusual ones are `other`",
+        "The request's method; all others are `other`",
         &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"],
     ),
-    label("phase", "Where the process stands", &["starting", "ready", "draining", "stopped"]),
+    label("phase", "Phase of the process", &["starting", "ready", "draining", "stopped"]),
     label(
         "result",
-        "How it ended",
+        "Result of the action",
         &[
             "full",
             "resumed",
@@ -146,21 +150,21 @@ pub const LABELS: &[Label] = &[
     ),
     label(
         "route",
-        "Who answered: `accel` is a file that the application had sent, `none` a request that was refused \
-         before it was routed",
+        "The handler of the request: `accel` is a file that the application named, `none` a request that was \
+         refused before routing",
         &["none", "health", "static", "media", "proxy", "accel"],
     ),
     label("setting", "The [setting](settings.md) with this value", &[]),
-    label("state", "Whether it is asked", &["available", "unavailable"]),
+    label("state", "Whether the server gets requests", &["available", "unavailable"]),
     label("status", "The class of the status", &["1xx", "2xx", "3xx", "4xx", "5xx"]),
     label(
         "store",
-        "Whose files: `media` holds those that the application has sent, too",
+        "The cache: `media` includes files that the application named",
         &["static", "media"],
     ),
-    label("timer", "What ran out", &["idle", "header", "write"]),
+    label("timer", "The timer that expired", &["idle", "header", "write"]),
     label("version", "The version of the binary", &[]),
-    label("where", "Where the request was", &["queue", "application"]),
+    label("where", "Where the request was at that time", &["queue", "application"]),
     label("worker", "The worker thread, counted from 0", &[]),
 ];
 

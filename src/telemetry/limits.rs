@@ -1,35 +1,35 @@
-//! The settings that bound what metrics count, beside the counts: for dashboards and alerts that ask how
-//! full something is. Others take their place at a reload.
+//! Settings that limit the values of metrics, exported beside them. Dashboards and alerts use them to show how full
+//! something is. A reload replaces them.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::plan::Plan;
 
-/// What is in force now, by the settings' names.
+/// The current limits, by the settings' names.
 #[derive(Debug, Default)]
 pub struct LimitGauges(Mutex<Vec<(&'static str, u64)>>);
 
 // === impl LimitGauges ===
 
 impl LimitGauges {
-    /// These are in force from now on.
+    /// Replaces the limits.
     pub fn set(&self, limits: Vec<(&'static str, u64)>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
-    /// The one with this name.
+    /// Returns the limit with this name.
     pub fn find(&self, name: &str) -> Option<u64> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().find(|(known, _)| *known == name).map(|(_, limit)| *limit)
     }
 
-    /// Each with its name.
+    /// Returns each limit with its name.
     pub fn get(&self) -> Vec<(&'static str, u64)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// Those of a plan. `connections` is what `server.max_connections` comes to.
+/// Returns the limits of a plan. `connections` is the effective value of `server.max_connections`.
 pub fn of(plan: &Plan, connections: usize) -> Vec<(&'static str, u64)> {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let admission = plan.upstream.admission;

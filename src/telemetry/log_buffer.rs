@@ -1,4 +1,4 @@
-//! One worker's part of the access log: lines gather here and leave in batches.
+//! One worker's part of the access log. It collects lines and writes them in batches.
 
 use std::cell::{Cell, RefCell};
 
@@ -12,15 +12,15 @@ use super::{
 };
 use crate::plan::{LogField, LogSettings};
 
-/// A batch this large leaves at once.
+/// A batch of this size is written at once.
 const BATCH: usize = 32 * 1024;
 
-/// The lines of one worker that were not handed to the writer yet.
+/// The lines of one worker that were not yet passed to the writer.
 #[derive(Debug)]
 pub struct LogBuffer {
-    /// `None` is no log.
+    /// `None` disables the log.
     layout: Option<(LineLayout, LogSink)>,
-    /// One of so many is told, where a sample is enough.
+    /// One of this many sampled requests is logged.
     sample: u32,
     random: RefCell<fastrand::Rng>,
     clock: RefCell<Clock>,
@@ -29,13 +29,13 @@ pub struct LogBuffer {
     first: Notify,
 }
 
-/// What a slow stdout does is told by one worker for all.
+/// The state of a slow stdout, which one worker reports for all.
 static THROTTLE: LogThrottle = LogThrottle::new();
 
 // === impl LogBuffer ===
 
 impl LogBuffer {
-    /// An empty buffer; without a sink there is no log.
+    /// Creates an empty buffer; without a sink the log is disabled.
     pub fn new(plan: &LogSettings, sink: Option<LogSink>) -> Self {
         Self {
             layout: LineLayout::new(plan).zip(sink),
@@ -48,32 +48,32 @@ impl LogBuffer {
         }
     }
 
-    /// Whether lines are wanted at all.
+    /// Returns whether lines are logged at all.
     pub fn is_on(&self) -> bool {
         self.layout.is_some()
     }
 
-    /// Whether lines tell this.
+    /// Returns whether lines contain this field.
     pub fn includes(&self, field: LogField) -> bool {
         self.layout.as_ref().is_some_and(|(layout, _)| layout.includes(field))
     }
 
-    /// Whether one of those is told of which a sample is enough.
+    /// Returns whether to log this one of the sampled requests.
     pub fn is_in_sample(&self) -> bool {
         match self.sample {
             0 => false,
             1 => true,
-            // By chance: a page with as many files would always show the same one.
+            // Chosen at random: with a fixed count a page with that many files would always log the same one.
             some => self.random.borrow_mut().u32(..some) == 0,
         }
     }
 
-    /// Whether requests shall wait because stdout takes too little.
+    /// Returns whether requests must wait because stdout is slow.
     pub fn is_full(&self) -> bool {
         self.layout.as_ref().is_some_and(|(_, sink)| sink.is_full())
     }
 
-    /// Waits until stdout has taken enough.
+    /// Waits until stdout has caught up.
     pub async fn room(&self) {
         let Some((_, sink)) = &self.layout else { return };
         if let Some(missed) = THROTTLE.should_log() {
@@ -106,13 +106,13 @@ impl LogBuffer {
         }
     }
 
-    /// Hands all lines to the writer.
+    /// Passes all lines to the writer.
     pub fn flush(&self) {
         let mut lines = self.lines.borrow_mut();
         let count = self.count.take();
         if let Some((_, sink)) = &self.layout
             && !lines.is_empty()
-            // A copy of its exact size: what waits for a slow stdout must weigh what it counts.
+            // A copy of the exact size, so waiting lines use no more memory than is counted.
             && !sink.send(lines.to_vec(), count)
             && let Some(missed) = THROTTLE.should_log()
         {

@@ -1,32 +1,33 @@
-//! Keeps an event that each request could cause from flooding the log.
+//! Limits events that each request could cause, so they do not flood the log.
 
 use std::{
     sync::Mutex,
     time::{Duration, Instant},
 };
 
-/// The pause between two reports of the same thing.
+/// The interval between two reports of the same event.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Lets one report through every ten seconds and counts the others.
+/// Allows one report every ten seconds and counts the others.
 #[derive(Debug, Default)]
 pub struct LogThrottle(Mutex<Option<(Instant, u64)>>);
 
 // === impl LogThrottle ===
 
 impl LogThrottle {
-    /// One that has let nothing through yet.
+    /// Creates a throttle that has reported nothing yet.
     pub const fn new() -> Self {
         Self(Mutex::new(None))
     }
 
-    /// `Some(missed)` if the event should be reported now; `missed` were not since the last one.
+    /// Returns `Some(missed)` if the event should be reported now; `missed` events were suppressed since the last
+    /// report.
     pub fn should_log(&self) -> Option<u64> {
         self.should_log_at(Instant::now())
     }
 
     fn should_log_at(&self, now: Instant) -> Option<u64> {
-        // A poisoned lock would mean a panic between two assignments below.
+        // The lock can be poisoned only by a panic between the two assignments below.
         let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match &mut *state {
             Some((last, missed)) if now.saturating_duration_since(*last) < PAUSE => {

@@ -1,6 +1,5 @@
-//! A thread that writes lines to stdout or stderr. Whoever hands it lines never waits: what it can't
-//! take in time is dropped and counted. Whoever is about to make lines may ask whether there is room,
-//! and wait for some.
+//! A thread that writes lines to stdout or stderr. Callers never wait for it: it drops and counts lines that it cannot
+//! write in time. Before they make lines, callers may check whether there is space, and wait for it.
 
 use std::{
     fmt, io,
@@ -16,21 +15,21 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// The near end of a writer's thread.
+/// The sending side of a writer's thread.
 #[derive(Clone, Debug)]
 pub struct LogSink {
     messages: mpsc::Sender<LogMessage>,
     shared: Arc<LogSinkState>,
 }
 
-/// Where lines go, and what is told when they can't be written.
+/// The output of lines, and the report of write errors.
 pub struct LogTarget {
     pub out: Box<dyn Write + Send>,
     /// The thread's name.
     pub name: &'static str,
-    /// Bytes that may wait, at the most.
+    /// Maximum number of waiting bytes.
     pub limit: usize,
-    /// It is full when so many wait; `None` is never.
+    /// The writer is full when this many bytes wait; `None` is never.
     pub full_at: Option<usize>,
     /// Called with the first error of a series.
     pub on_error: fn(&io::Error),
@@ -41,17 +40,17 @@ enum LogMessage {
         bytes: Vec<u8>,
         count: u64,
     },
-    /// Answered when everything before it is written.
+    /// Acknowledged when everything before it is written.
     Flush(mpsc::Sender<()>),
 }
 
 #[derive(Debug)]
 struct LogSinkState {
-    /// Bytes on their way.
+    /// Bytes that wait to be written.
     pending: AtomicUsize,
     limit: usize,
     full_at: Option<usize>,
-    /// Told when it is full no more.
+    /// Notified when the writer is no longer full.
     room: Notify,
     lost: Arc<AtomicU64>,
 }
@@ -59,7 +58,7 @@ struct LogSinkState {
 // === impl LogSink ===
 
 impl LogSink {
-    /// Starts the thread. Lines that are lost are counted in `lost`.
+    /// Starts the thread. Lost lines are counted in `lost`.
     pub fn start(target: LogTarget, lost: Arc<AtomicU64>) -> io::Result<Self> {
         let (messages, incoming) = mpsc::channel();
         let shared = Arc::new(LogSinkState {
@@ -76,7 +75,7 @@ impl LogSink {
         Ok(sink)
     }
 
-    /// Hands over `count` lines; `false` if they are lost.
+    /// Passes `count` lines to the thread. Returns `false` if they are lost.
     pub fn send(&self, bytes: Vec<u8>, count: u64) -> bool {
         let length = bytes.len();
         let pending = self.shared.pending.fetch_add(length, Ordering::SeqCst);
@@ -89,15 +88,15 @@ impl LogSink {
         is_sent
     }
 
-    /// Whether as much waits as shall.
+    /// Returns whether the writer is full.
     pub fn is_full(&self) -> bool {
         self.shared.full_at.is_some_and(|max| self.shared.pending.load(Ordering::SeqCst) >= max)
     }
 
-    /// Waits until it is full no more.
+    /// Waits until the writer is no longer full.
     pub async fn room(&self) {
         loop {
-            // Begun before the look: nothing that is told in between is missed.
+            // Registered before the check, so no notification in between is missed.
             let told = self.shared.room.notified();
             if !self.is_full() {
                 return;
@@ -106,8 +105,7 @@ impl LogSink {
         }
     }
 
-    /// Waits until everything that was handed over is written; `false` if that takes longer than
-    /// `patience`.
+    /// Waits until all passed lines are written. Returns `false` if that takes longer than `patience`.
     pub fn flush(&self, patience: Duration) -> bool {
         let (written, done) = mpsc::channel();
         self.messages.send(LogMessage::Flush(written)).is_ok()
@@ -126,10 +124,10 @@ impl fmt::Debug for LogTarget {
 // === impl LogSinkState ===
 
 impl LogSinkState {
-    /// So many bytes wait no more.
+    /// Subtracts bytes that no longer wait.
     fn take_off(&self, length: usize) {
         let left = self.pending.fetch_sub(length, Ordering::SeqCst).saturating_sub(length);
-        // Not earlier: those who wait come all at once, and each brings a line.
+        // Not earlier: all waiting callers resume together, and each adds a line.
         if self.full_at.is_some_and(|max| left <= max / 2) {
             self.room.notify_waiters();
         }
@@ -142,12 +140,12 @@ fn write_all(mut target: LogTarget, incoming: &mpsc::Receiver<LogMessage>, share
         let (bytes, count) = match message {
             LogMessage::Lines { bytes, count } => (bytes, count),
             LogMessage::Flush(written) => {
-                // Nobody may be waiting any more.
+                // The receiver may be gone.
                 let _ = written.send(());
                 continue;
             }
         };
-        // A line that was torn by an error must not swallow the next one.
+        // A line that an error cut off must not merge with the next one.
         let begin: &[u8] = if has_failed { b"\n" } else { b"" };
         let out = &mut target.out;
         let result =

@@ -1,5 +1,4 @@
-//! What is counted: one shard for each worker, written by it alone, and a few numbers of the
-//! whole process.
+//! All counters: one shard for each worker, written only by that worker, and a few values of the whole process.
 
 use std::{
     sync::{
@@ -25,7 +24,7 @@ const CLASSES: usize = StatusClass::ALL.len();
 const HANDSHAKES: usize = HandshakeResult::ALL.len();
 const FLOODS: usize = FloodLabel::ALL.len();
 
-/// All numbers of the process.
+/// All values of the process.
 #[derive(Debug)]
 pub struct Metrics {
     shards: Vec<Arc<WorkerMetrics>>,
@@ -33,12 +32,11 @@ pub struct Metrics {
     began: SystemTime,
 }
 
-/// One worker's numbers. Only that worker writes them. Aligned so that no two workers share a
-/// cache line.
+/// The values of one worker, written only by that worker. Aligned so that no two workers share a cache line.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct WorkerMetrics {
-    /// The worker, as the kernel knows it; 0 until it runs.
+    /// The kernel's thread number of the worker; 0 until it runs.
     thread: AtomicU32,
     requests: [[[Counter; CLASSES]; METHODS]; ROUTES],
     durations: [Histogram<ResponseBuckets>; ROUTES],
@@ -90,17 +88,17 @@ pub struct WorkerMetrics {
     pub panics: Counter,
 }
 
-/// Bytes of bodies that wait, over all workers.
+/// Bytes of buffered bodies, over all workers.
 #[derive(Debug, Default)]
 pub struct BufferCounts {
     pub memory: Arc<SharedBytes>,
     pub disk: Arc<SharedBytes>,
-    /// Of these, bytes of answers.
+    /// The part of these bytes that belongs to responses.
     pub response_memory: Arc<SharedBytes>,
     pub response_disk: Arc<SharedBytes>,
-    /// Heads of requests that are longer than usual.
+    /// Bytes of long request heads.
     pub heads: Arc<SharedBytes>,
-    /// Times that a client was refused memory for bodies that others may need.
+    /// Times that a client was refused memory for bodies because it exceeded its share.
     pub share_exceeded: Arc<SharedBytes>,
 }
 
@@ -112,65 +110,65 @@ pub struct ServerCounts {
     pub ejections: AtomicU64,
 }
 
-/// What the admin listener has refused.
+/// Requests and connections that the admin listener refused.
 #[derive(Debug, Default)]
 pub struct AdminCounts {
     /// Connections that took too long.
     pub slow: AtomicU64,
     /// Connections that were closed for others.
     pub crowded: AtomicU64,
-    /// Requests for a reload that a browser could have been made to send.
+    /// Requests for a reload without the protection against forged requests of browsers.
     pub reload: AtomicU64,
 }
 
-/// How reading the settings again went.
+/// Results of reloads.
 #[derive(Debug, Default)]
 pub struct ReloadCounts {
     pub ok: AtomicU64,
     pub failed: AtomicU64,
     /// 1 if the last one failed.
     pub has_failed: AtomicU64,
-    /// When the settings in use were taken up, in seconds since 1970.
+    /// When the settings in use were loaded, in seconds since 1970.
     pub loaded: AtomicU64,
 }
 
 // === impl ReloadCounts ===
 
 impl ReloadCounts {
-    /// Settings were taken up at this moment: at the start, or by a reload.
+    /// Records that settings were loaded now, at the start or by a reload.
     pub fn set_loaded(&self, now: SystemTime) {
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         self.loaded.store(seconds, Ordering::Relaxed);
         self.has_failed.store(0, Ordering::Relaxed);
     }
 
-    /// A reload has failed.
+    /// Records a failed reload.
     pub fn on_failure(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
         self.has_failed.store(1, Ordering::Relaxed);
     }
 }
 
-/// What TLS towards clients counts, apart from the handshakes' ends.
+/// Values of TLS for clients, except the results of handshakes.
 #[derive(Debug, Default)]
 pub struct TlsCounts {
-    /// Certificates that were taken up after their files changed.
+    /// Certificates that were reloaded after their files changed.
     pub swapped: AtomicU64,
-    /// Files that changed and could not be used.
+    /// Changed files that could not be used.
     pub rejected: AtomicU64,
-    /// Each certificate in use, with its end in seconds since 1970.
+    /// Each certificate in use, with its expiry in seconds since 1970.
     expiries: Mutex<Vec<(String, i64)>>,
 }
 
 // === impl TlsCounts ===
 
 impl TlsCounts {
-    /// Notes when the certificates in use end.
+    /// Records when the certificates in use expire.
     pub fn set_expiries(&self, expiries: Vec<(String, i64)>) {
         *self.expiries.lock().unwrap_or_else(PoisonError::into_inner) = expiries;
     }
 
-    /// Each certificate in use, with its end in seconds since 1970.
+    /// Returns each certificate in use, with its expiry in seconds since 1970.
     pub fn expiries(&self) -> Vec<(String, i64)> {
         self.expiries.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -188,17 +186,17 @@ impl Default for ErrorCounts {
     }
 }
 
-/// Numbers that any thread may write, away from the request path.
+/// Values that any thread may write, outside the request path.
 #[derive(Debug, Default)]
 pub struct ProcessMetrics {
     pub accept_errors: AtomicU64,
-    /// Times that new connections were left to wait because of `server.max_connections`.
+    /// Times that new connections had to wait because of `server.max_connections`.
     pub connections_full: AtomicU64,
-    /// New connections of clients that had most of `server.max_connections`.
+    /// New connections of clients that used most of `server.max_connections`.
     pub connection_share_exceeded: Arc<SharedBytes>,
-    /// Times that the process began to take more than `memory.limit`.
+    /// Times that the process exceeded `memory.limit`.
     pub memory_exceeded: AtomicU64,
-    /// Bytes that it takes, as the kernel counts them.
+    /// Bytes in use, as the kernel counts them.
     pub memory_used: AtomicU64,
     /// Times that no descriptor was left for a connection.
     pub descriptors_exhausted: AtomicU64,
@@ -212,58 +210,58 @@ pub struct ProcessMetrics {
     pub tls: Arc<TlsCounts>,
     /// The site's own files.
     pub static_store: Arc<StoreCounts>,
-    /// What users uploaded.
+    /// Files that users uploaded.
     pub media_store: Arc<StoreCounts>,
 }
 
-/// What a file store counts, away from the request path.
+/// Values of a file store, outside the request path.
 #[derive(Debug, Default)]
 pub struct StoreCounts {
-    /// Bytes kept.
+    /// Bytes of cached files.
     pub bytes: AtomicU64,
-    /// Files kept.
+    /// Number of cached files.
     pub entries: AtomicU64,
-    /// Files thrown away to make room, and those that were not kept because there was none.
+    /// Files that were evicted, and files that were not admitted because the cache was full.
     pub evicted: AtomicU64,
-    /// Representations made by compressing.
+    /// Compressed variants that were made.
     pub compressed: AtomicU64,
-    /// Jobs that found too many others waiting.
+    /// Jobs that were postponed because too many were queued.
     pub postponed: AtomicU64,
     /// Files that were not read into memory, because responses held too much of others.
     pub streamed: AtomicU64,
-    /// Files that have no tag for now, because too much was read for those of others.
+    /// Files without an ETag for now, because too much was read for the ETags of others.
     pub unhashed: AtomicU64,
-    /// Files that a manifest lists and that are not there.
+    /// Files of a manifest that do not exist.
     pub manifest_missing: AtomicU64,
-    /// Files whose contents are not what their names say.
+    /// Files whose contents do not match the hash in their names.
     pub manifest_mismatched: AtomicU64,
 }
 
 // === impl Metrics ===
 
 impl Metrics {
-    /// Numbers for so many workers.
+    /// Creates the values for this number of workers.
     pub fn new(workers: usize) -> Self {
         let shards = (0..workers).map(|_| Arc::default()).collect();
         Self { shards, process: Arc::default(), began: SystemTime::now() }
     }
 
-    /// Each worker's share.
+    /// Returns each worker's shard.
     pub fn shards(&self) -> &[Arc<WorkerMetrics>] {
         &self.shards
     }
 
-    /// The numbers of the whole process.
+    /// Returns the values of the whole process.
     pub fn process(&self) -> &Arc<ProcessMetrics> {
         &self.process
     }
 
-    /// When the process began; the metrics are among the first that it makes.
+    /// Returns when the process started; the metrics are among its first objects.
     pub fn began(&self) -> SystemTime {
         self.began
     }
 
-    /// Requests whose answer is not complete, over all workers.
+    /// Returns the number of requests whose response is not complete, over all workers.
     pub fn in_flight(&self) -> u64 {
         self.sum(|shard| &shard.in_flight)
     }
@@ -276,41 +274,41 @@ impl Metrics {
 // === impl WorkerMetrics ===
 
 impl WorkerMetrics {
-    /// Notes that the calling thread is the worker.
+    /// Records that the calling thread is the worker.
     pub fn is_mine(&self) {
         self.thread.store(usage::this_thread(), Ordering::Relaxed);
     }
 
-    /// The worker's processor time in seconds, if it runs.
+    /// Returns the worker's CPU time in seconds, if it runs.
     pub fn cpu_seconds(&self) -> Option<f64> {
         usage::thread_cpu_seconds(self.thread.load(Ordering::Relaxed))
     }
 
-    /// The counter of requests with these labels.
+    /// Returns the counter of requests with these labels.
     pub fn requests(&self, route: RouteLabel, method: MethodLabel, class: StatusClass) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "each index is an enum's discriminant")]
         &self.requests[route as usize][method as usize][class as usize]
     }
 
-    /// The counter of requests that failed in this way.
+    /// Returns the counter of requests with this failure.
     pub fn errors(&self, kind: FailureKind) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.errors.0[kind as usize]
     }
 
-    /// The counter of connections that ended with this flood.
+    /// Returns the counter of connections closed because of this flood.
     pub fn floods(&self, flood: FloodLabel) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.floods[flood as usize]
     }
 
-    /// The counter of handshakes that ended in this way.
+    /// Returns the counter of handshakes with this result.
     pub fn handshakes(&self, end: HandshakeResult) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.handshakes[end as usize]
     }
 
-    /// The histogram of a route's durations.
+    /// Returns the histogram of a route's durations.
     pub fn duration(&self, route: RouteLabel) -> &Histogram<ResponseBuckets> {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.durations[route as usize]
@@ -320,7 +318,7 @@ impl WorkerMetrics {
 // === impl ProcessMetrics ===
 
 impl ProcessMetrics {
-    /// Reads one of the process's numbers.
+    /// Reads one of the process's values.
     pub fn read(counter: &AtomicU64) -> u64 {
         counter.load(Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
-//! What the program says about itself: metrics, the access log, events. The request path writes
-//! only to its own worker's share; other threads sum and print.
+//! Metrics, access log and events. The request path writes only to its own worker's shard; other threads sum and write
+//! the output.
 
 pub mod access_log;
 pub mod clock;

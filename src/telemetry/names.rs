@@ -1,8 +1,8 @@
-//! Every metric: its name, type, labels and help text. To add one: a constant here and its place in
-//! [`SECTIONS`], a field in `metrics`, a line in `exposition`; a label needs a row in `labels`. Then
-//! `UPDATE_EXPECT=1 cargo test --lib reference` renews docs/metrics.md.
+//! Every metric with its name, type, labels and help text. To add one, add a constant here and in [`SECTIONS`], a field
+//! in `metrics`, and a line in `exposition`; a new label needs a row in `labels`. Then `UPDATE_EXPECT=1 cargo test
+//! --lib reference` rewrites docs/metrics.md.
 
-/// A metric: its name without the `_total` that counters get, and what is to be known about it.
+/// A metric. Its name has no `_total`, which is appended to counters.
 #[derive(Clone, Copy, Debug)]
 pub struct MetricName {
     pub name: &'static str,
@@ -11,23 +11,23 @@ pub struct MetricName {
     pub help: &'static str,
 }
 
-/// What a metric's numbers do.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
-    /// Only grows.
+    /// Only increases.
     Counter,
-    /// Goes up and down.
+    /// Increases and decreases.
     Gauge,
     /// Counts in buckets.
     Histogram,
-    /// Is 1, and says something by its labels.
+    /// Is always 1; its labels contain the information.
     Info,
 }
 
 // === impl MetricName ===
 
 impl MetricName {
-    /// The name that queries use.
+    /// Returns the name that queries use.
     pub fn series(&self) -> String {
         let suffix = match self.kind {
             MetricKind::Counter => "_total",
@@ -37,7 +37,7 @@ impl MetricName {
         format!("{}{suffix}", self.name)
     }
 
-    /// The unit, which is always the name's last word.
+    /// Returns the unit, which is always the last word of the name.
     pub fn unit(&self) -> Option<&'static str> {
         ["seconds", "bytes"].into_iter().find(|unit| self.name.ends_with(unit))
     }
@@ -50,7 +50,7 @@ impl MetricName {
 // === impl MetricKind ===
 
 impl MetricKind {
-    /// The name that expositions have for it.
+    /// Returns the name of the type in expositions.
     pub fn name(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -78,20 +78,20 @@ const fn info(name: &'static str, help: &'static str) -> MetricName {
 }
 
 pub const REQUESTS: MetricName =
-    counter("sideman_requests", "Requests answered, by route, method and class of status")
+    counter("sideman_requests", "Responses sent, by route, method and class of status")
         .by(&["route", "method", "status"]);
 pub const REQUEST_DURATION: MetricName = histogram(
     "sideman_request_duration_seconds",
-    "From the end of a request's head to the end of its answer, by route",
+    "From the end of a request's head to the end of its response, by route",
 )
 .by(&["route"]);
 pub const REQUESTS_IN_FLIGHT: MetricName =
-    gauge("sideman_requests_in_flight", "Requests whose answer is not complete");
+    gauge("sideman_requests_in_flight", "Requests whose response is not complete");
 pub const ERRORS: MetricName =
-    counter("sideman_errors", "Requests that failed, by the log's error").by(&["error"]);
+    counter("sideman_errors", "Failed requests, by the access log's error").by(&["error"]);
 pub const HEADERS_DROPPED: MetricName = counter(
     "sideman_request_headers_dropped",
-    "Request headers kept from the application: forged forwarding headers, names with underscores",
+    "Request headers not passed to the application: forged forwarding headers, names with underscores",
 );
 pub const RECEIVED_BYTES: MetricName =
     counter("sideman_received_bytes", "Bytes read from clients, heads included");
@@ -110,82 +110,83 @@ pub const CLIENT_TIMEOUTS: MetricName = counter(
 .by(&["timer"]);
 pub const CLIENT_LIMITS: MetricName = counter(
     "sideman_client_limits",
-    "Times that a limit of client connections acted: max_requests (server.max_requests), \
-     max_connections (server.max_connections), descriptors (ulimits.nofile), memory (memory.limit), \
-     idle_memory (an HTTP/2 connection that had many requests at once was closed when it was idle), connection_share or \
-     buffer_share (one client had more than its part of server.max_connections or of buffers.memory)",
+    "Times that a limit of client connections was reached: max_requests (server.max_requests), max_connections \
+     (server.max_connections), descriptors (ulimits.nofile), memory (memory.limit), idle_memory (an idle HTTP/2 \
+     connection was closed because it had many requests at once before), connection_share or buffer_share (one \
+     client exceeded its share of server.max_connections or of buffers.memory)",
 )
 .by(&["limit"]);
 pub const CONNECTIONS_SHED: MetricName = counter(
     "sideman_client_connections_shed",
-    "Client connections that were idle or asked nothing, closed to make room for new ones",
+    "Client connections that were idle or had sent no request, closed to make way for new ones",
 );
 pub const ACCEPT_ERRORS: MetricName = counter(
     "sideman_accept_errors",
-    "Connections that could not be accepted, for example for lack of descriptors",
+    "Connections that could not be accepted, for example because no descriptor was left",
 );
 pub const STALLED_STREAMS: MetricName = counter(
     "sideman_client_stalled_streams",
-    "HTTP/2 requests cut off because the client took nothing of the answer \
-     (server.write_timeout)",
+    "HTTP/2 requests aborted because the client read nothing of the response (server.write_timeout)",
 );
 pub const FLOODS: MetricName = counter(
     "sideman_client_floods",
-    "HTTP/2 connections closed with ENHANCE_YOUR_CALM, by what they sent without end",
+    "HTTP/2 connections closed with ENHANCE_YOUR_CALM, by the kind of flood",
 )
 .by(&["flood"]);
 pub const TUNNELS: MetricName = gauge("sideman_tunnels", "Open upgraded connections (WebSocket)");
 pub const TUNNELS_OPENED: MetricName =
-    counter("sideman_tunnels_opened", "Connections that were upgraded (WebSocket)");
+    counter("sideman_tunnels_opened", "Upgraded connections opened (WebSocket)");
 
 pub const TLS_HANDSHAKES: MetricName = counter(
     "sideman_tls_handshakes",
-    "TLS handshakes, by result: full or resumed, or why there is no connection: timeout \
-     (tls.handshake_timeout), disconnected, not_tls, incompatible, refused (by the client), broken",
+    "TLS handshakes, by result: full, resumed, or the reason of the failure: timeout (tls.handshake_timeout), \
+     disconnected, not_tls, incompatible, refused (by the client), broken",
 )
 .by(&["result"]);
-pub const TLS_HANDSHAKING: MetricName = gauge(
-    "sideman_tls_handshakes_in_flight",
-    "TLS handshakes that have begun and not ended (tls.handshakes)",
-);
+pub const TLS_HANDSHAKING: MetricName =
+    gauge("sideman_tls_handshakes_in_flight", "TLS handshakes in progress (tls.handshakes)");
 pub const TLS_POSTPONED: MetricName = counter(
     "sideman_tls_handshakes_postponed",
-    "TLS handshakes that had to wait because tls.handshakes were in flight",
+    "TLS handshakes that waited because tls.handshakes were in progress",
 );
-pub const TLS_CONNECTIONS: MetricName =
-    gauge("sideman_tls_connections", "Open client connections that speak TLS, handshakes apart");
+pub const TLS_CONNECTIONS: MetricName = gauge(
+    "sideman_tls_connections",
+    "Open client connections that use TLS, without those still in the handshake",
+);
 pub const TLS_CERTIFICATE_CHANGES: MetricName = counter(
     "sideman_tls_certificate_changes",
-    "Changes of the files of tls.certificates, by result: used, or rejected (the old one stays in use)").by(&["result"]);
+    "Changes of the files of tls.certificates, by result: used, or rejected (the current certificate stays in use)",
+)
+.by(&["result"]);
 pub const TLS_CERTIFICATE_EXPIRY: MetricName = gauge(
     "sideman_tls_certificate_expiry_seconds",
-    "When each certificate in use ends, in seconds since 1970",
+    "When each certificate in use expires, in seconds since 1970",
 )
 .by(&["certificate"]);
 
 pub const UPSTREAM_IN_FLIGHT: MetricName = gauge(
     "sideman_upstream_in_flight",
-    "Requests that have a place at the application (upstream.max_in_flight)",
+    "Requests in flight at the application (upstream.max_in_flight)",
 );
 pub const QUEUE_LENGTH: MetricName =
-    gauge("sideman_queue_length", "Requests that wait for a place at the application");
+    gauge("sideman_queue_length", "Requests queued for the application");
 pub const QUEUE_WAIT: MetricName = histogram(
     "sideman_queue_wait_seconds",
-    "How long requests waited for a place at the application, or until it was back",
+    "How long requests were queued, or waited for an unavailable application",
 );
 pub const UPSTREAM_FIRST_BYTE: MetricName = histogram(
     "sideman_upstream_first_byte_seconds",
-    "From handing a request to the application to the head of its answer",
+    "From sending a request to the application to the head of its response",
 );
 pub const ABANDONED: MetricName = counter(
     "sideman_abandoned",
-    "Requests whose client left while they waited (queue) or while the application worked on them \
+    "Requests whose client disconnected while they were queued (queue) or in flight at the application \
      (application)",
 )
 .by(&["where"]);
 pub const UPSTREAM_RETRIES: MetricName = counter(
     "sideman_upstream_retries",
-    "Requests sent again because their connection ended before a byte of an answer",
+    "Requests retried because their connection closed before the first byte of a response",
 );
 
 pub const UPSTREAM_SERVERS: MetricName = gauge(
@@ -195,45 +196,47 @@ pub const UPSTREAM_SERVERS: MetricName = gauge(
 .by(&["state"]);
 pub const UPSTREAM_EJECTIONS: MetricName = counter(
     "sideman_upstream_ejections",
-    "Servers taken out of use because they refused connections or failed requests",
+    "Servers ejected because they refused connections or failed requests",
 );
 pub const UPSTREAM_OPENED: MetricName =
     counter("sideman_upstream_connections_opened", "Connections opened to the application");
-pub const UPSTREAM_REUSED: MetricName =
-    counter("sideman_upstream_connections_reused", "Requests sent on a kept connection");
+pub const UPSTREAM_REUSED: MetricName = counter(
+    "sideman_upstream_connections_reused",
+    "Requests sent on a connection that was idle in the pool",
+);
 pub const UPSTREAM_FAILED: MetricName = counter(
     "sideman_upstream_connections_failed",
-    "Connection attempts that the application refused or let time out",
+    "Connection attempts to the application that were refused or timed out",
 );
 
 pub const BUFFER_BYTES: MetricName = gauge(
     "sideman_buffer_bytes",
-    "Bytes of bodies that wait, in memory or on disk, and of long request heads (heads)",
+    "Buffered bytes, by kind: bodies in memory or on disk, and long request heads (heads)",
 )
 .by(&["kind"]);
 pub const BUFFER_RESPONSE_BYTES: MetricName = gauge(
     "sideman_buffer_response_bytes",
-    "The part of sideman_buffer_bytes that answers take, by kind: memory or disk. At most half of \
-     buffers.memory and buffers.disk; the other half is for requests alone",
+    "The part of sideman_buffer_bytes that responses use, by kind: memory or disk. At most half of buffers.memory \
+     and buffers.disk; the other half is for requests",
 )
 .by(&["kind"]);
 pub const BUFFER_SPILLED: MetricName = counter(
     "sideman_buffer_spilled",
-    "Bodies that went to a file, or were kept as one in memory: request or response",
+    "Bodies written to a spill file, on disk or in memory: request or response",
 )
 .by(&["body"]);
 pub const BUFFER_PAUSED: MetricName = counter(
     "sideman_buffer_paused",
-    "Answers for which the application had to wait until the client took some: buffers.max_response, and the \
-     halves of buffers.memory and buffers.disk that answers may take, had no room",
+    "Responses whose reading from the application paused until the client had read some, because \
+     buffers.max_response or the half of buffers.memory and buffers.disk that responses may use was exhausted",
 );
 
 pub const FILE_STORE_HITS: MetricName = counter(
     "sideman_file_store_hits",
-    "Files found in memory, or known to be missing, still fresh",
+    "Lookups of files answered from memory, for files found and files known to be missing",
 );
 pub const FILE_STORE_MISSES: MetricName =
-    counter("sideman_file_store_misses", "Files that had to be looked for on disk");
+    counter("sideman_file_store_misses", "Lookups of files that needed the disk");
 pub const FILE_STORE_BYTES: MetricName = gauge(
     "sideman_file_store_bytes",
     "Bytes of files kept in memory, by store (static.memory, media.memory)",
@@ -246,60 +249,60 @@ pub const FILE_STORE_ENTRIES: MetricName = gauge(
 .by(&["store"]);
 pub const FILE_STORE_EVICTED: MetricName = counter(
     "sideman_file_store_evicted",
-    "Files thrown out of memory, or not kept in it, because there was no room, by store",
+    "Files evicted from memory, or not admitted to it, because it was full, by store",
 )
 .by(&["store"]);
 pub const FILE_STORE_COMPRESSED: MetricName = counter(
     "sideman_file_store_compressed",
-    "Representations made by compressing in the background, by store",
+    "Compressed variants made in the background, by store",
 )
 .by(&["store"]);
 pub const FILE_STORE_POSTPONED: MetricName = counter(
     "sideman_file_store_postponed",
-    "Compressing, hashing or verifying put off because 1024 such jobs were waiting, by store",
+    "Jobs of compressing, hashing or verifying postponed because 1024 were queued, by store",
 )
 .by(&["store"]);
 pub const FILE_STORE_STREAMED: MetricName = counter(
     "sideman_file_store_streamed",
-    "Files not read into memory because responses held a quarter more than static.memory or \
-     media.memory, by store",
+    "Files not read into memory because responses held a quarter more than static.memory or media.memory, by store",
 )
 .by(&["store"]);
 pub const FILE_STORE_UNHASHED: MetricName = counter(
     "sideman_file_store_unhashed",
-    "Files found without an ETag because static.hash_rate had been read for others, by store",
+    "Files sent without an ETag because static.hash_rate was used up, by store",
 )
 .by(&["store"]);
 pub const MANIFEST_FAULTS: MetricName = counter(
     "sideman_manifest_faults",
-    "Files that a staticfiles.json lists and that are missing, or whose contents are not what the \
-     name says (mismatched, by sample)",
+    "Files listed in a staticfiles.json that are missing, or whose contents do not match the hash in the name \
+     (mismatched, by sample)",
 )
 .by(&["fault"]);
 pub const STATIC_FALLBACK: MetricName = counter(
     "sideman_static_fallback",
-    "Requests for files with a content hash that the first directory lacks, by where they were found: \
-     directory, fallback, current, or failed (the fallback gave no answer)").by(&["found"]);
+    "Requests for files with a content hash that the first directory lacks, by where they were found: directory, \
+     fallback, current, or failed (the fallback did not respond)").by(&["found"]);
 pub const ACCEL: MetricName = counter(
     "sideman_accel",
-    "Files that the application had sent (X-Accel-Redirect, X-Sendfile), by result: sent, missing or \
-     refused").by(&["result"]);
+    "Files that the application named (X-Accel-Redirect, X-Sendfile), by result: sent, missing or refused",
+)
+.by(&["result"]);
 
 pub const WORKER_CONNECTIONS: MetricName =
     gauge("sideman_worker_connections", "Open client connections, by worker thread")
         .by(&["worker"]);
 pub const WORKER_IN_FLIGHT: MetricName = gauge(
     "sideman_worker_requests_in_flight",
-    "Requests whose answer is not complete, by worker thread",
+    "Requests whose response is not complete, by worker thread",
 )
 .by(&["worker"]);
 pub const WORKER_CPU: MetricName = counter(
     "sideman_worker_cpu_seconds",
-    "Processor time of each worker thread; a worker that takes a second a second has no room left",
+    "CPU time of each worker thread; a worker that uses one second a second is at its limit",
 )
 .by(&["worker"]);
 pub const LIMIT: MetricName =
-    gauge("sideman_limit", "Settings that bound what other metrics count, by name")
+    gauge("sideman_limit", "Limits set for values that other metrics count, by setting")
         .by(&["setting"]);
 
 pub const ACCESS_LOG_DROPPED: MetricName = counter(
@@ -308,7 +311,7 @@ pub const ACCESS_LOG_DROPPED: MetricName = counter(
 );
 pub const ACCESS_LOG_SAMPLED: MetricName = counter(
     "sideman_access_log_sampled_out",
-    "Successful answers with static files that have no access-log line (log.static_sample)",
+    "Successful responses with static files that were not logged (log.static_sample)",
 );
 pub const ACCESS_LOG_WAITS: MetricName = counter(
     "sideman_access_log_waits",
@@ -316,49 +319,50 @@ pub const ACCESS_LOG_WAITS: MetricName = counter(
 );
 pub const EVENTS_DROPPED: MetricName =
     counter("sideman_events_dropped", "Events lost because stderr was slow or failed");
-pub const PANICS: MetricName = counter("sideman_panics", "Connections ended by a bug in Sideman");
+pub const PANICS: MetricName =
+    counter("sideman_panics", "Internal errors (panics); should always be 0");
 pub const RELOADS: MetricName =
-    counter("sideman_reloads", "Times that the settings were read again, by result: ok or failed")
-        .by(&["result"]);
+    counter("sideman_reloads", "Reloads of the settings, by result: ok or failed").by(&["result"]);
 pub const RELOAD_FAILED: MetricName = gauge(
     "sideman_last_reload_failed",
-    "1 if the last reload failed, so that older settings are in use; else 0",
+    "1 if the last reload failed and the previous settings are in use, else 0",
 );
 pub const ADMIN_REFUSED: MetricName = counter(
     "sideman_admin_refused",
-    "What the admin listener refused, by cause: connections that were slow (15 s) or crowded (closed for \
-     others: 16 of one client, 64 of all), or a reload without the header Sideman-Reload or for another Host",
+    "Connections and requests that the admin listener refused, by cause: slow connections (15 s), crowded ones \
+     (closed for others: 16 of one client, 64 in total), or a reload without the header Sideman-Reload or for \
+     another Host",
 )
 .by(&["cause"]);
 pub const SETTINGS_LOADED: MetricName = gauge(
     "sideman_settings_loaded_timestamp_seconds",
-    "When the settings in use were taken up, in seconds since 1970: at the start or by a reload",
+    "When the settings in use were loaded, at the start or by a reload, in seconds since 1970",
 );
 pub const PHASE: MetricName =
-    gauge("sideman_phase", "1 for the phase the process is in, 0 for others").by(&["phase"]);
+    gauge("sideman_phase", "1 for the phase that the process is in, 0 for others").by(&["phase"]);
 pub const BUILD_INFO: MetricName =
     info("sideman_build", "The version of the running binary").by(&["version"]);
 
 pub const MEMORY: MetricName = gauge(
     "sideman_memory_bytes",
-    "Memory that memory.limit is about: all of the container's but the page cache, or the process's own where no \
+    "Memory that memory.limit applies to: the container's without the page cache, or the process's own where no \
      container has a limit",
 );
 pub const PROCESS_CPU: MetricName =
-    counter("process_cpu_seconds", "Processor time of the process, in user and kernel mode");
+    counter("process_cpu_seconds", "CPU time of the process, in user and kernel mode");
 pub const PROCESS_RESIDENT: MetricName =
-    gauge("process_resident_memory_bytes", "Memory that the process has in RAM");
+    gauge("process_resident_memory_bytes", "Memory of the process in RAM");
 pub const PROCESS_VIRTUAL: MetricName =
-    gauge("process_virtual_memory_bytes", "Address space that the process has reserved");
+    gauge("process_virtual_memory_bytes", "Reserved address space of the process");
 pub const PROCESS_OPEN_FDS: MetricName = gauge("process_open_fds", "Open file descriptors");
 pub const PROCESS_MAX_FDS: MetricName =
-    gauge("process_max_fds", "File descriptors that may be open (ulimits.nofile)");
+    gauge("process_max_fds", "Maximum number of open file descriptors (ulimits.nofile)");
 pub const PROCESS_THREADS: MetricName =
-    gauge("process_threads", "Threads, those that wait for the disk among them");
+    gauge("process_threads", "Threads, including those that wait for the disk");
 pub const PROCESS_START: MetricName =
-    gauge("process_start_time_seconds", "When the process began, in seconds since 1970");
+    gauge("process_start_time_seconds", "When the process started, in seconds since 1970");
 
-/// All of them, in the sections of docs/metrics.md.
+/// All metrics, in the sections of docs/metrics.md.
 pub const SECTIONS: &[(&str, &[MetricName])] = &[
     (
         "Requests",

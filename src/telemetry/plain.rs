@@ -1,13 +1,13 @@
-//! OpenMetrics text turned into the text format 0.0.4, which older scrapers, agents and
-//! `promtool check metrics` read. Who asks for OpenMetrics gets that.
+//! Converts OpenMetrics text to the text format 0.0.4, which older scrapers, agents and `promtool check metrics` read.
+//! Clients that request OpenMetrics get OpenMetrics.
 
 /// The media type of [`from_open_metrics`]'s text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The same samples: here a counter is described by its whole name, and there are no info metrics.
+/// Returns the same samples. In this format a counter is described by its full name, and there are no info metrics.
 pub fn from_open_metrics(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
-    // The help stands before the type that decides on its name.
+    // The help precedes the type, which decides on the name.
     let mut help = None;
     for line in text.lines() {
         if let Some(described) = line.strip_prefix("# HELP ") {

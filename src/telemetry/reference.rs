@@ -1,5 +1,5 @@
-//! docs/metrics.md, made from [`names`] and [`labels`], and compared with what is there.
-//! `UPDATE_EXPECT=1 cargo test --lib reference` rewrites it.
+//! Generates docs/metrics.md from [`names`] and [`labels`], and compares it with the file. `UPDATE_EXPECT=1 cargo test
+//! --lib reference` rewrites it.
 
 use std::{env, fmt::Write as _, fs, path::Path};
 
@@ -42,7 +42,7 @@ fn names_keep_the_customs_of_prometheus() {
         assert!(is_ours && !text.ends_with("_total"), "{text}");
         assert!(text.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{text}");
         assert!(name.help.len() > 10 && !name.help.ends_with('.'), "{text}: {}", name.help);
-        // The two text formats escape different characters: there are none of them.
+        // The two text formats escape different characters; help texts contain none of them.
         assert!(!name.help.contains(['\\', '"', '\n', '|']), "{text}: {}", name.help);
         assert_eq!(names::all().filter(|other| other.name == text).count(), 1, "{text}");
     }

@@ -1,5 +1,5 @@
-//! What the process uses, as the kernel counts it in /proc. Read when metrics are asked for, on the
-//! admin thread; what can't be read is left out, never a zero.
+//! Resource usage of the process, as the kernel counts it in /proc. It is read on each request for metrics, on the
+//! admin thread. Values that cannot be read are left out, never zero.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use rustix::{
     thread::gettid,
 };
 
-/// What the whole process uses.
+/// The resource usage of the whole process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ProcessUsage {
     pub cpu_seconds: Option<f64>,
@@ -17,14 +17,14 @@ pub struct ProcessUsage {
     pub virtual_bytes: Option<u64>,
     pub threads: Option<u64>,
     pub open_files: Option<u64>,
-    /// None when there is no limit.
+    /// `None` if there is no limit.
     pub max_files: Option<u64>,
 }
 
-/// The fields of a `stat` file that are wanted (proc(5)).
+/// The needed fields of a `stat` file (proc(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ProcessStat {
-    /// In user and in kernel mode.
+    /// In user and kernel mode.
     ticks: u64,
     threads: u64,
     virtual_bytes: u64,
@@ -34,7 +34,7 @@ struct ProcessStat {
 // === impl ProcessUsage ===
 
 impl ProcessUsage {
-    /// What is used now.
+    /// Returns the current usage.
     pub fn now() -> Self {
         let stat = read("/proc/self/stat");
         let pages = u64::try_from(page_size()).unwrap_or_default();
@@ -49,12 +49,12 @@ impl ProcessUsage {
     }
 }
 
-/// The number by which the kernel knows the calling thread.
+/// Returns the kernel's number of the calling thread.
 pub fn this_thread() -> u32 {
     gettid().as_raw_nonzero().get().unsigned_abs()
 }
 
-/// The processor time of a thread of this process, in seconds.
+/// Returns the CPU time of a thread of this process, in seconds.
 pub fn thread_cpu_seconds(thread: u32) -> Option<f64> {
     read(&format!("/proc/self/task/{thread}/stat")).map(|stat| seconds(stat.ticks))
 }
@@ -64,17 +64,17 @@ fn read(path: &str) -> Option<ProcessStat> {
 }
 
 fn open_files() -> Option<u64> {
-    // Linux 6.2 and later have the number ready as the directory's size; before it was zero.
+    // Linux 6.2 and later return the number as the directory's size; before it was zero.
     let ready = fs::metadata("/proc/self/fd").ok()?.len();
     if ready > 0 {
         return Some(ready);
     }
     let listed = fs::read_dir("/proc/self/fd").ok()?.count();
-    // One of them is that of the listing.
+    // One of them belongs to this listing.
     Some(u64::try_from(listed).unwrap_or_default().saturating_sub(1))
 }
 
-/// Reads `pid (name) state ...`: the name may hold anything, also spaces and parentheses.
+/// Parses `pid (name) state ...`. The name may contain any characters, including spaces and parentheses.
 fn parse(stat: &str) -> Option<ProcessStat> {
     let (_, fields) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = fields.split_ascii_whitespace().collect();

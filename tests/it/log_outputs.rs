@@ -26,7 +26,7 @@ fn hanging_log_collector_blocks_no_request() {
     // It leaves all the same.
     let (code, events) = sideman.leave_for_events();
     assert_eq!(code, Some(0));
-    assert!(events.iter().any(|event| event.contains("stdout takes no more")), "{events:?}");
+    assert!(events.iter().any(|event| event.contains("stdout is blocked")), "{events:?}");
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn unwritable_log_blocks_no_request_and_is_reported_once() {
         }
         let (code, events) = sideman.leave_for_events();
         assert_eq!(code, Some(0));
-        let told = events.iter().filter(|event| event.contains("access log can't be written"));
+        let told = events.iter().filter(|event| event.contains("cannot write the access log"));
         assert_eq!(told.count(), 1, "{events:?}");
     }
 }

@@ -63,7 +63,7 @@ fn check_shows_what_was_set_and_all_with_a_flag() {
     assert!(lines[0].starts_with("upstream.url") && lines[0].ends_with("(--upstream)"));
     assert!(lines[1].starts_with("upstream.read_timeout = 45s"), "{}", ended.stdout);
     assert!(lines[1].ends_with("(SIDEMAN_UPSTREAM__READ_TIMEOUT)"), "{}", ended.stdout);
-    assert!(lines[2].contains("more have their defaults: --all"), "{}", ended.stdout);
+    assert!(lines[2].contains("more have default values: --all"), "{}", ended.stdout);
     let all = settings.args(&["--all"]).run_to_end();
     assert!(all.stdout.lines().count() > 50, "{}", all.stdout);
     assert!(value(&all, "log.access").ends_with("(default)"), "{}", all.stdout);
@@ -109,7 +109,7 @@ fn run_logs_every_warning_of_check() {
         assert!(event.contains(" WARN "), "{event}");
     }
     let note = both(self::sideman(&["run"])).variable("SIDEMAN_TRUSTED_PROXIES", "alb").start();
-    assert!(note.event("believes every private network").contains(" INFO "));
+    assert!(note.event("trusts every private network").contains(" INFO "));
 }
 
 #[test]
@@ -126,10 +126,10 @@ fn reload_logs_only_new_warnings() {
     };
     let file = write("");
     let sideman = sideman(&["run", "--config", file.to_str().unwrap()]).start();
-    sideman.event("/nowhere/a (static.roots) is not there now");
+    sideman.event("/nowhere/a (static.roots) is not accessible");
     write(", \"/b/=/nowhere/b\"");
     assert_eq!(sideman.admin_post("/-/reload").status, 200);
-    sideman.event("/nowhere/b (static.roots) is not there now");
+    sideman.event("/nowhere/b (static.roots) is not accessible");
     let (_, events) = sideman.leave_for_events();
     let told = events.iter().filter(|event| event.contains("/nowhere/a"));
     // Once as a warning, and once among the settings of the start.
@@ -199,16 +199,16 @@ fn settings_that_mean_more_or_less_than_they_say_are_warned_of() {
     let project = format!("/s/={}", directory.join("project").display());
     let link = format!("/s/={}", directory.join("link").display());
     for (name, value, part) in [
-        ("SIDEMAN_TRUSTED_PROXIES", "::/0", "holds every IPv6 address, and no IPv4 one"),
-        ("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/0", "holds every IPv4 address, and no IPv6 one"),
-        ("SIDEMAN_TRUSTED_PROXIES", "::ffff:0:0/96", "holds every IPv4 address"),
-        ("SIDEMAN_TRUSTED_PROXIES", "::/0,0.0.0.0/0", "holds every address"),
-        ("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/1,128.0.0.0/1", "holds 0.0.0.0/1, a large part"),
-        ("SIDEMAN_TRUSTED_PROXIES", "2000::/3", "holds 2000::/3, a large part"),
-        ("SIDEMAN_STATIC", "/s/=/etc", "where the system or other programs keep their files"),
-        ("SIDEMAN_MEDIA", "/s/=/var", "where the system or other programs keep their files"),
-        ("SIDEMAN_STATIC", &link, "is /etc, where the system"),
-        ("SIDEMAN_STATIC", &project, "holds manage.py"),
+        ("SIDEMAN_TRUSTED_PROXIES", "::/0", "trusts every IPv6 address, and no IPv4 one"),
+        ("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/0", "trusts every IPv4 address, and no IPv6 one"),
+        ("SIDEMAN_TRUSTED_PROXIES", "::ffff:0:0/96", "trusts every IPv4 address"),
+        ("SIDEMAN_TRUSTED_PROXIES", "::/0,0.0.0.0/0", "trusts every address"),
+        ("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/1,128.0.0.0/1", "trusts 0.0.0.0/1, a large part"),
+        ("SIDEMAN_TRUSTED_PROXIES", "2000::/3", "trusts 2000::/3, a large part"),
+        ("SIDEMAN_STATIC", "/s/=/etc", "which holds files of the system or other programs"),
+        ("SIDEMAN_MEDIA", "/s/=/var", "which holds files of the system or other programs"),
+        ("SIDEMAN_STATIC", &link, "is /etc, which holds files of the system"),
+        ("SIDEMAN_STATIC", &project, "contains manage.py"),
         ("SIDEMAN_TLS__MIN_VERSION", "1.3", "tls.min_version has no effect: tls.listen is none"),
         ("SIDEMAN_LOG__SLOW", "9s", "log.slow has no effect"),
     ] {
@@ -604,7 +604,7 @@ fn directory_that_can_not_be_read_is_a_warning() {
     let closed = directory.join("closed");
     fs::set_permissions(&closed, Permissions::from_mode(0o600)).unwrap();
     for (root, part) in
-        [("closed", "can't be read by user"), ("closed/inner", "refuses (chmod o+x")]
+        [("closed", "is not readable by user"), ("closed/inner", "denies access (chmod o+x")]
     {
         let files = |settings: Settings| settings.files("/static/", &directory.join(root));
         let check = files(sideman(&["check", "--upstream", "http://127.0.0.1:8000"]));
@@ -631,7 +631,7 @@ fn a_directory_that_can_not_be_written_to_is_a_warning() {
     assert_eq!(ended.code, Some(0), "{said}");
     assert!(
         said.starts_with(&format!(
-            "warning: {} (buffers.directory) can't",
+            "warning: {} (buffers.directory) is not writable",
             directory.path().display()
         )) && said.contains("long bodies stay in memory"),
         "{said}"

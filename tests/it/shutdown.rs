@@ -39,7 +39,7 @@ fn signals_of_other_servers_end_nothing() {
     for (signal, name) in [(Signal::USR1, "SIGUSR1"), (Signal::USR2, "SIGUSR2")] {
         sideman.signal(signal);
         let event = sideman.event(name);
-        assert!(event.contains("SIGHUP reads the settings again"), "{event}");
+        assert!(event.contains("send SIGHUP to reload the settings"), "{event}");
         assert_eq!(client.get("/").text(), "hello", "{name}");
     }
     assert_eq!(sideman.leave().0, Some(0));

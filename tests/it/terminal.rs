@@ -80,7 +80,7 @@ fn run(upstream: &str) -> Settings {
         .args(&["--admin", "127.0.0.1:0"])
 }
 
-const AGAIN: &str = "press Ctrl-C again to end at once";
+const AGAIN: &str = "press Ctrl-C again to stop at once";
 
 #[test]
 fn at_a_terminal_nothing_is_waited_for_and_a_second_ctrl_c_is_offered() {

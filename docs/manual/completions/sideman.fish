@@ -27,49 +27,49 @@ end
 complete -c sideman -n "__fish_sideman_needs_command" -s V -l version -d 'Print the version'
 complete -c sideman -n "__fish_sideman_needs_command" -s v -l verbose -d 'With --version: also print how the program was built'
 complete -c sideman -n "__fish_sideman_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sideman -n "__fish_sideman_needs_command" -f -a "run" -d 'Serve static files and health checks, and pass everything else to the application'
-complete -c sideman -n "__fish_sideman_needs_command" -f -a "check" -d 'Check the settings as `run` would read them, and print those that were set'
-complete -c sideman -n "__fish_sideman_needs_command" -f -a "healthcheck" -d 'Ask the running process whether it is in service: exit status 0 or 1'
-complete -c sideman -n "__fish_sideman_needs_command" -f -a "demo" -d 'Show everything at work, with a small application that comes along'
+complete -c sideman -n "__fish_sideman_needs_command" -f -a "run" -d 'Serve static files and health checks, and forward all other requests to the application'
+complete -c sideman -n "__fish_sideman_needs_command" -f -a "check" -d 'Check the settings that `run` would use, and print those that are set'
+complete -c sideman -n "__fish_sideman_needs_command" -f -a "healthcheck" -d 'Check whether the running process is healthy: exit status 0 or 1'
+complete -c sideman -n "__fish_sideman_needs_command" -f -a "demo" -d 'Run a demonstration with a small built-in application'
 complete -c sideman -n "__fish_sideman_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c sideman -n "__fish_sideman_using_subcommand run" -l config -d 'Settings file in TOML [also: SIDEMAN_CONFIG]' -r -F
-complete -c sideman -n "__fish_sideman_using_subcommand run" -l listen -d 'Address to serve on, once or more [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand run" -l upstream -d 'Where the application listens, once or more: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand run" -l max-in-flight -d 'Requests at the application at the same time: its workers x threads; others wait here [also: SIDEMAN_MAX_IN_FLIGHT] [default: 100]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand run" -l static -d 'Serve the files of DIR below the URL prefix, once or more [also: SIDEMAN_STATIC]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand run" -l media -d 'The same for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand run" -l accel -d 'The same for files that only the application may send, by X-Accel-Redirect or X-Sendfile [also: SIDEMAN_ACCEL]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand run" -l admin -d 'Address of the metrics, or off [also: SIDEMAN_ADMIN] [default: 127.0.0.1:9180]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand run" -l workers -d 'Worker threads [default: one for each core that may be used]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand run" -l listen -d 'Address for plain HTTP; may be repeated [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand run" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand run" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT] [default: 100]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand run" -l static -d 'Serve the files of DIR below the URL prefix; may be repeated [also: SIDEMAN_STATIC]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand run" -l media -d 'Like --static, for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand run" -l accel -d 'Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile [also: SIDEMAN_ACCEL]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand run" -l admin -d 'Address of the admin listener, or off [also: SIDEMAN_ADMIN] [default: 127.0.0.1:9180]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand run" -l workers -d 'Number of worker threads [default: one for each core that may be used]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand run" -s h -l help -d 'Print help'
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l config -d 'Settings file in TOML [also: SIDEMAN_CONFIG]' -r -F
-complete -c sideman -n "__fish_sideman_using_subcommand check" -l listen -d 'Address to serve on, once or more [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand check" -l upstream -d 'Where the application listens, once or more: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand check" -l max-in-flight -d 'Requests at the application at the same time: its workers x threads; others wait here [also: SIDEMAN_MAX_IN_FLIGHT] [default: 100]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand check" -l static -d 'Serve the files of DIR below the URL prefix, once or more [also: SIDEMAN_STATIC]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand check" -l media -d 'The same for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand check" -l accel -d 'The same for files that only the application may send, by X-Accel-Redirect or X-Sendfile [also: SIDEMAN_ACCEL]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand check" -l admin -d 'Address of the metrics, or off [also: SIDEMAN_ADMIN] [default: 127.0.0.1:9180]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand check" -l workers -d 'Worker threads [default: one for each core that may be used]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand check" -l all -d 'Print every setting, also those that have their default'
+complete -c sideman -n "__fish_sideman_using_subcommand check" -l listen -d 'Address for plain HTTP; may be repeated [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand check" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand check" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT] [default: 100]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand check" -l static -d 'Serve the files of DIR below the URL prefix; may be repeated [also: SIDEMAN_STATIC]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand check" -l media -d 'Like --static, for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand check" -l accel -d 'Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile [also: SIDEMAN_ACCEL]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand check" -l admin -d 'Address of the admin listener, or off [also: SIDEMAN_ADMIN] [default: 127.0.0.1:9180]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand check" -l workers -d 'Number of worker threads [default: one for each core that may be used]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand check" -l all -d 'Print every setting, including those with their default'
 complete -c sideman -n "__fish_sideman_using_subcommand check" -l strict -d 'Exit with status 1 if there is a warning'
 complete -c sideman -n "__fish_sideman_using_subcommand check" -s h -l help -d 'Print help'
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l timeout -d 'How long the whole check may take' -r
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l config -d 'Settings file in TOML [also: SIDEMAN_CONFIG]' -r -F
-complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l listen -d 'Address to serve on, once or more [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l upstream -d 'Where the application listens, once or more: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l max-in-flight -d 'Requests at the application at the same time: its workers x threads; others wait here [also: SIDEMAN_MAX_IN_FLIGHT] [default: 100]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l static -d 'Serve the files of DIR below the URL prefix, once or more [also: SIDEMAN_STATIC]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l media -d 'The same for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l accel -d 'The same for files that only the application may send, by X-Accel-Redirect or X-Sendfile [also: SIDEMAN_ACCEL]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l admin -d 'Address of the metrics, or off [also: SIDEMAN_ADMIN] [default: 127.0.0.1:9180]' -r
-complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l workers -d 'Worker threads [default: one for each core that may be used]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l listen -d 'Address for plain HTTP; may be repeated [also: SIDEMAN_LISTEN] [default: 0.0.0.0:8080]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l upstream -d 'Where the application listens; may be repeated: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH [also: SIDEMAN_UPSTREAM]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l max-in-flight -d 'Maximum number of requests in flight at the application: its workers x threads; more are queued [also: SIDEMAN_MAX_IN_FLIGHT] [default: 100]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l static -d 'Serve the files of DIR below the URL prefix; may be repeated [also: SIDEMAN_STATIC]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l media -d 'Like --static, for files that users uploaded, hardened [also: SIDEMAN_MEDIA]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l accel -d 'Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile [also: SIDEMAN_ACCEL]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l admin -d 'Address of the admin listener, or off [also: SIDEMAN_ADMIN] [default: 127.0.0.1:9180]' -r
+complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -l workers -d 'Number of worker threads [default: one for each core that may be used]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand healthcheck" -s h -l help -d 'Print help'
 complete -c sideman -n "__fish_sideman_using_subcommand demo" -l listen -d 'Address of the site' -r
 complete -c sideman -n "__fish_sideman_using_subcommand demo" -l admin -d 'Address of /metrics [default: 127.0.0.1:9180, or a free port if that is taken]' -r
 complete -c sideman -n "__fish_sideman_using_subcommand demo" -s h -l help -d 'Print help'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo help" -f -a "run" -d 'Serve static files and health checks, and pass everything else to the application'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo help" -f -a "check" -d 'Check the settings as `run` would read them, and print those that were set'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo help" -f -a "healthcheck" -d 'Ask the running process whether it is in service: exit status 0 or 1'
-complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo help" -f -a "demo" -d 'Show everything at work, with a small application that comes along'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo help" -f -a "run" -d 'Serve static files and health checks, and forward all other requests to the application'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo help" -f -a "check" -d 'Check the settings that `run` would use, and print those that are set'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo help" -f -a "healthcheck" -d 'Check whether the running process is healthy: exit status 0 or 1'
+complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo help" -f -a "demo" -d 'Run a demonstration with a small built-in application'
 complete -c sideman -n "__fish_sideman_using_subcommand help; and not __fish_seen_subcommand_from run check healthcheck demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -33,14 +33,14 @@ _sideman() {
             (run)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Settings file in TOML \[also\: SIDEMAN_CONFIG\]]:FILE:_files' \
-'*--listen=[Address to serve on, once or more \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
-'*--upstream=[Where the application listens, once or more\: http\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
-'--max-in-flight=[Requests at the application at the same time\: its workers x threads; others wait here \[also\: SIDEMAN_MAX_IN_FLIGHT\] \[default\: 100\]]:N:_default' \
-'*--static=[Serve the files of DIR below the URL prefix, once or more \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
-'*--media=[The same for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
-'*--accel=[The same for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \
-'--admin=[Address of the metrics, or off \[also\: SIDEMAN_ADMIN\] \[default\: 127.0.0.1\:9180\]]:ADDR:_default' \
-'--workers=[Worker threads \[default\: one for each core that may be used\]]:N:_default' \
+'*--listen=[Address for plain HTTP; may be repeated \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
+'*--upstream=[Where the application listens; may be repeated\: http\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
+'--max-in-flight=[Maximum number of requests in flight at the application\: its workers x threads; more are queued \[also\: SIDEMAN_MAX_IN_FLIGHT\] \[default\: 100\]]:N:_default' \
+'*--static=[Serve the files of DIR below the URL prefix; may be repeated \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
+'*--media=[Like --static, for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
+'*--accel=[Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \
+'--admin=[Address of the admin listener, or off \[also\: SIDEMAN_ADMIN\] \[default\: 127.0.0.1\:9180\]]:ADDR:_default' \
+'--workers=[Number of worker threads \[default\: one for each core that may be used\]]:N:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -48,15 +48,15 @@ _arguments "${_arguments_options[@]}" : \
 (check)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Settings file in TOML \[also\: SIDEMAN_CONFIG\]]:FILE:_files' \
-'*--listen=[Address to serve on, once or more \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
-'*--upstream=[Where the application listens, once or more\: http\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
-'--max-in-flight=[Requests at the application at the same time\: its workers x threads; others wait here \[also\: SIDEMAN_MAX_IN_FLIGHT\] \[default\: 100\]]:N:_default' \
-'*--static=[Serve the files of DIR below the URL prefix, once or more \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
-'*--media=[The same for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
-'*--accel=[The same for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \
-'--admin=[Address of the metrics, or off \[also\: SIDEMAN_ADMIN\] \[default\: 127.0.0.1\:9180\]]:ADDR:_default' \
-'--workers=[Worker threads \[default\: one for each core that may be used\]]:N:_default' \
-'--all[Print every setting, also those that have their default]' \
+'*--listen=[Address for plain HTTP; may be repeated \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
+'*--upstream=[Where the application listens; may be repeated\: http\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
+'--max-in-flight=[Maximum number of requests in flight at the application\: its workers x threads; more are queued \[also\: SIDEMAN_MAX_IN_FLIGHT\] \[default\: 100\]]:N:_default' \
+'*--static=[Serve the files of DIR below the URL prefix; may be repeated \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
+'*--media=[Like --static, for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
+'*--accel=[Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \
+'--admin=[Address of the admin listener, or off \[also\: SIDEMAN_ADMIN\] \[default\: 127.0.0.1\:9180\]]:ADDR:_default' \
+'--workers=[Number of worker threads \[default\: one for each core that may be used\]]:N:_default' \
+'--all[Print every setting, including those with their default]' \
 '--strict[Exit with status 1 if there is a warning]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -66,17 +66,17 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--timeout=[How long the whole check may take]:TIME:_default' \
 '--config=[Settings file in TOML \[also\: SIDEMAN_CONFIG\]]:FILE:_files' \
-'*--listen=[Address to serve on, once or more \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
-'*--upstream=[Where the application listens, once or more\: http\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
-'--max-in-flight=[Requests at the application at the same time\: its workers x threads; others wait here \[also\: SIDEMAN_MAX_IN_FLIGHT\] \[default\: 100\]]:N:_default' \
-'*--static=[Serve the files of DIR below the URL prefix, once or more \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
-'*--media=[The same for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
-'*--accel=[The same for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \
-'--admin=[Address of the metrics, or off \[also\: SIDEMAN_ADMIN\] \[default\: 127.0.0.1\:9180\]]:ADDR:_default' \
-'--workers=[Worker threads \[default\: one for each core that may be used\]]:N:_default' \
+'*--listen=[Address for plain HTTP; may be repeated \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
+'*--upstream=[Where the application listens; may be repeated\: http\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \
+'--max-in-flight=[Maximum number of requests in flight at the application\: its workers x threads; more are queued \[also\: SIDEMAN_MAX_IN_FLIGHT\] \[default\: 100\]]:N:_default' \
+'*--static=[Serve the files of DIR below the URL prefix; may be repeated \[also\: SIDEMAN_STATIC\]]:PREFIX=DIR:_default' \
+'*--media=[Like --static, for files that users uploaded, hardened \[also\: SIDEMAN_MEDIA\]]:PREFIX=DIR:_default' \
+'*--accel=[Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile \[also\: SIDEMAN_ACCEL\]]:PREFIX=DIR:_default' \
+'--admin=[Address of the admin listener, or off \[also\: SIDEMAN_ADMIN\] \[default\: 127.0.0.1\:9180\]]:ADDR:_default' \
+'--workers=[Number of worker threads \[default\: one for each core that may be used\]]:N:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
-'::url -- What to ask \[default\: health.path on the first address of server.listen\]:_default' \
+'::url -- URL to request \[default\: health.path on the first address of server.listen\]:_default' \
 && ret=0
 ;;
 (demo)
@@ -131,10 +131,10 @@ esac
 (( $+functions[_sideman_commands] )) ||
 _sideman_commands() {
     local commands; commands=(
-'run:Serve static files and health checks, and pass everything else to the application' \
-'check:Check the settings as \`run\` would read them, and print those that were set' \
-'healthcheck:Ask the running process whether it is in service\: exit status 0 or 1' \
-'demo:Show everything at work, with a small application that comes along' \
+'run:Serve static files and health checks, and forward all other requests to the application' \
+'check:Check the settings that \`run\` would use, and print those that are set' \
+'healthcheck:Check whether the running process is healthy\: exit status 0 or 1' \
+'demo:Run a demonstration with a small built-in application' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'sideman commands' commands "$@"
@@ -157,10 +157,10 @@ _sideman__subcmd__healthcheck_commands() {
 (( $+functions[_sideman__subcmd__help_commands] )) ||
 _sideman__subcmd__help_commands() {
     local commands; commands=(
-'run:Serve static files and health checks, and pass everything else to the application' \
-'check:Check the settings as \`run\` would read them, and print those that were set' \
-'healthcheck:Ask the running process whether it is in service\: exit status 0 or 1' \
-'demo:Show everything at work, with a small application that comes along' \
+'run:Serve static files and health checks, and forward all other requests to the application' \
+'check:Check the settings that \`run\` would use, and print those that are set' \
+'healthcheck:Check whether the running process is healthy\: exit status 0 or 1' \
+'demo:Run a demonstration with a small built-in application' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'sideman help commands' commands "$@"

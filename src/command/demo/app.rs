@@ -1,4 +1,4 @@
-//! The application of the demo. Like gunicorn's sync workers it closes a connection after one request.
+//! The application of the demo. Like gunicorn's sync workers it closes the connection after each request.
 
 use std::{
     fs,
@@ -16,14 +16,14 @@ use std::{
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use data_encoding::BASE64;
 
-/// Requests that it can work on at once.
+/// Maximum number of requests that it processes at the same time.
 pub(super) const WORKERS: usize = 2;
-/// How long it computes a page.
+/// Time to compute a page.
 const WORK: Duration = Duration::from_millis(250);
-/// How long a restart takes.
+/// Duration of a restart.
 const RESTART: Duration = Duration::from_secs(2);
 
-/// The hashed names of the static files, and what the requests share.
+/// The hashed names of the static files, and the state that requests share.
 #[derive(Debug, Default)]
 pub(super) struct DemoApp {
     pub(super) style: String,
@@ -51,7 +51,7 @@ impl DemoApp {
         }
     }
 
-    /// Answers one request. Sideman alone connects here, and has checked and bounded the request.
+    /// Responds to one request. Only Sideman connects here; it has checked the request and limited its size.
     fn response(&self, mut stream: &UnixStream) -> io::Result<()> {
         let mut reader = BufReader::new(stream);
         let mut head = String::new();
@@ -92,7 +92,7 @@ impl DemoApp {
         write!(stream, "{}\r\n\r\n{text}", text.len())
     }
 
-    /// Takes its time; returns how many requests are in flight at the end, with this one.
+    /// Simulates work. Returns the number of requests in flight at its end, including this one.
     fn work(&self) -> usize {
         self.in_flight.fetch_add(1, Relaxed);
         thread::sleep(WORK);
@@ -100,7 +100,7 @@ impl DemoApp {
     }
 }
 
-/// One event a second, until the client leaves.
+/// Sends one event a second until the client disconnects.
 fn events(mut stream: &UnixStream) -> io::Result<()> {
     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")?;
     for number in 1.. {
@@ -110,7 +110,7 @@ fn events(mut stream: &UnixStream) -> io::Result<()> {
     Ok(())
 }
 
-/// A WebSocket that returns short messages (RFC 6455), until the client closes it.
+/// Echoes short WebSocket messages (RFC 6455) until the client closes the connection.
 fn websocket(mut stream: &UnixStream, key: Option<&str>) -> io::Result<()> {
     let key = format!("{}258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key.unwrap_or_default());
     let accept = BASE64.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes()).as_ref());

@@ -1,4 +1,4 @@
-//! What `sideman demo` puts behind Sideman: a small application in Django's place, and its static files.
+//! The application of `sideman demo`, which stands in for Django, and its static files.
 
 mod app;
 #[cfg(test)]
@@ -16,7 +16,7 @@ use md5::{Digest as _, Md5};
 
 use self::app::DemoApp;
 
-/// The application, which runs until the process ends, and its files: removed when this is dropped.
+/// The application and its files. The application runs until the process ends; the files are removed on drop.
 #[derive(Debug)]
 pub(super) struct Demo {
     directory: PathBuf,
@@ -25,7 +25,7 @@ pub(super) struct Demo {
 // === impl Demo ===
 
 impl Demo {
-    /// Writes the files to a private directory, and starts the application there on threads of its own.
+    /// Writes the files to a private directory and starts the application on its own threads.
     pub(super) fn start() -> io::Result<Self> {
         let name = format!("sideman-demo-{:012x}", fastrand::u64(..) >> 16);
         let demo = Self { directory: std::env::temp_dir().join(name) };
@@ -40,7 +40,7 @@ impl Demo {
         Ok(demo)
     }
 
-    /// Settings that put Sideman in front of it.
+    /// Returns the settings of Sideman for this application.
     pub(super) fn settings(&self) -> [(&'static str, Vec<String>); 3] {
         let directory = self.directory.display();
         [

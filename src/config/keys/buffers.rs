@@ -1,4 +1,4 @@
-//! The settings of bodies that wait.
+//! The settings of buffered bodies.
 
 use super::{key::SettingKey, kind::SingleValue, memory};
 use crate::config::{
@@ -6,7 +6,7 @@ use crate::config::{
     local_path,
 };
 
-/// Bodies of requests and of answers, together.
+/// Buffers for the bodies of requests and responses.
 pub(super) const BUFFERS: &[SettingKey] = &[
     SettingKey {
         name: "buffers.memory",
@@ -15,9 +15,9 @@ pub(super) const BUFFERS: &[SettingKey] = &[
             to.plan.memory.is_buffers_auto = bytes.is_none();
             to.plan.buffers.memory = bytes.unwrap_or(64 * MIB);
         }),
-        doc: "Bytes of bodies in memory, over all workers, at the most; what comes beyond goes to \
-              files. Answers take at most half of them: the rest is for requests alone. auto is three \
-              sixteenths of memory.limit, and 64MiB at the most.",
+        doc: "Maximum size of all bodies in memory, over all worker threads; more is spilled to disk. Responses use \
+              at most half of it; the other half is for requests. auto is three sixteenths of memory.limit, at most \
+              64MiB.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -26,33 +26,33 @@ pub(super) const BUFFERS: &[SettingKey] = &[
         kind: &SingleValue(SizeFormat(KIB, GIB), |to, bytes| {
             to.plan.buffers.memory_per_body = bytes
         }),
-        doc: "Bytes of one body in memory; a longer one goes to a file. Not above buffers.memory.",
+        doc: "Maximum size of one body in memory; a longer one is spilled to disk. Must not exceed buffers.memory.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "buffers.directory",
         default: Some(&["auto"]),
         kind: &SingleValue(local_path::SPILL, |to, spill| to.plan.buffers.spill = spill),
-        doc: "Where the files are; they have no name there. auto is /tmp if it can be written to, else \
-              memory; memory is files in memory, which count in buffers.memory, as those in a /tmp \
-              that is a tmpfs do.",
+        doc: "Directory of the spill files, which have no name in it. auto is /tmp if it is writable, else memory. \
+              memory keeps the files in memory, where they count in buffers.memory, like those in a /tmp that is a \
+              tmpfs.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "buffers.disk",
         default: Some(&["4GiB"]),
         kind: &SingleValue(SizeFormat(0, TIB), |to, bytes| to.plan.buffers.disk = bytes),
-        doc: "The limit for bytes in files, over all workers. Responses use at most half of it. A request that \
-              does not fit gets 503; a response that does not fit is read as fast as its client reads. 0B makes no \
-              files: longer bodies are then refused, unless buffers.directory is memory.",
+        doc: "Maximum size of all spill files, over all worker threads. Responses use at most half of it. A request \
+              that does not fit gets 503; a response that does not fit is read as fast as its client reads. 0B \
+              disables spill files: longer bodies are then refused, unless buffers.directory is memory.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "buffers.max_response",
         default: Some(&["1GiB"]),
         kind: &SingleValue(SizeFormat(0, TIB), |to, bytes| to.plan.buffers.max_response = bytes),
-        doc: "Bytes of one answer in a file, at the most; beyond them the application is read as \
-              fast as the client reads. 0B makes no files for answers.",
+        doc: "Maximum size of one response on disk; beyond it the application is read as fast as the client reads. \
+              0B disables spill files for responses.",
         ..SettingKey::BLANK
     },
 ];

@@ -1,4 +1,4 @@
-//! The settings of everything that is sent from a disk.
+//! The settings of files: [static], [media] and [accel].
 
 use std::time::Duration;
 
@@ -30,14 +30,13 @@ pub(super) const STATIC: &[SettingKey] = &[
             root_format("PREFIX=DIR, such as /static/=/srv/static"),
             |to, roots| to.static_roots = roots,
         ),
-        doc: "URL prefixes and the directories that their files are in, as STATIC_URL and \
-              STATIC_ROOT; a prefix may stand here several times: its directories are tried in \
-              this order.",
+        doc: "URL prefixes and the directories of their files, such as STATIC_URL and STATIC_ROOT. Repeat a prefix \
+              for several directories, which are tried in this order.",
         short_env: Some("SIDEMAN_STATIC"),
         flag: flag(
             "--static",
             "PREFIX=DIR",
-            "Serve the files of DIR below the URL prefix, once or more",
+            "Serve the files of DIR below the URL prefix; may be repeated",
         ),
     },
     SettingKey {
@@ -47,49 +46,49 @@ pub(super) const STATIC: &[SettingKey] = &[
             to.plan.memory.is_static_auto = bytes.is_none();
             to.plan.files.memory = bytes.unwrap_or(64 * MIB);
         }),
-        doc: "File contents kept in memory, at the most; a file that is kept open counts for 64KiB. auto is an eighth \
-              of memory.limit, and 64MiB at the most.",
+        doc: "Maximum size of file contents kept in memory; a file that is kept open counts for 64KiB. auto is an \
+              eighth of memory.limit, at most 64MiB.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "static.entries",
         default: Some(&["65536"]),
         kind: &SingleValue(ENTRIES, |to, count| to.plan.files.entries = count),
-        doc: "Files known at the same time, at the most.",
+        doc: "Maximum number of files in the cache.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "static.max_age",
         default: Some(&["60s"]),
         kind: &SingleValue(MAX_AGE, |to, time| to.static_root.max_age = time),
-        doc: "Cache-Control max-age of files whose name holds no content hash; \
-              those with one are immutable for a year.",
+        doc: "Cache-Control max-age of files without a content hash in their name; files with one are immutable for \
+              a year.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "static.caching",
         default: Some(&[]),
         kind: &ListValue::or_none(caching::RULE, |to, rules| to.static_root.caching = rules),
-        doc: "How long caches keep the files that a pattern matches; the first that matches decides, \
-              over content hashes and max_age too. LIFETIME is a time, immutable or no-store. \
-              PATTERN is a name below the directory: * stands for anything but /, ** for anything, \
-              ? for one character, and without a / the last part of the name counts; vite, webpack \
-              and esbuild stand for the names that these write with a content hash.",
+        doc: "How long caches keep the files that match a pattern. The first match decides, before content hashes \
+              and max_age. LIFETIME is a time, immutable or no-store. PATTERN is a name below the directory: * \
+              matches anything but /, ** anything, ? one character. A pattern without / is compared with the last \
+              part of the name. vite, webpack and esbuild match the names that these tools write with a content \
+              hash.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "static.index",
         default: Some(&["none"]),
         kind: &SingleValue(OrNone(path::INDEX), |to, name| to.static_root.index = name),
-        doc: "The file that is sent for a directory; there are no listings.",
+        doc: "The file that is sent for a directory. Directories are never listed.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "static.compress",
         default: Some(&["true"]),
         kind: &SingleValue(BoolFormat, |to, on| to.plan.files.compress = on),
-        doc: "Whether text from 1KiB to 1MiB that has no .br, .zst or .gz file beside it is compressed \
-              in the background once it is asked for again, and kept in memory.",
+        doc: "Whether text files from 1KiB to 1MiB without a .br, .zst or .gz file beside them are compressed in \
+              the background and kept in memory. A file is compressed once it is requested again.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -99,8 +98,8 @@ pub(super) const STATIC: &[SettingKey] = &[
             OrWord { format: TimeFormat(Duration::ZERO, HOUR), word: "never", meant: &[] },
             |to, time| to.plan.files.check_interval = time,
         ),
-        doc: "How long a file is believed unchanged before the disk is asked again; never is for \
-              directories that do not change while this runs, such as those of an image.",
+        doc: "How long a cached file is used before the disk is checked for changes. never is for directories that \
+              do not change while Sideman runs, such as those of an image.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -116,8 +115,8 @@ pub(super) const STATIC: &[SettingKey] = &[
         kind: &SingleValue(size_or(64 * KIB, 64 * GIB, "unlimited"), |to, rate| {
             to.plan.files.hash_rate = rate
         }),
-        doc: "Bytes a second that are read to make the ETags of files that are not kept in memory, at the \
-              most, beyond those of one second at once; a file has no ETag until it is its turn.",
+        doc: "Maximum number of bytes read in a second to compute ETags of files that are not kept in memory; \
+              bursts may reach one second's bytes. Until its turn a file has no ETag.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -131,8 +130,8 @@ pub(super) const STATIC: &[SettingKey] = &[
             ]),
             |to, symlinks| to.plan.files.symlinks = symlinks,
         ),
-        doc: "Which symbolic links are followed: relative ones that stay within the directory, none, \
-              or all, wherever they lead, such as those of collectstatic --link.",
+        doc: "Which symbolic links are followed. within: relative links that stay within the directory; never: \
+              none; anywhere: all, such as those of collectstatic --link.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -141,7 +140,7 @@ pub(super) const STATIC: &[SettingKey] = &[
         kind: &SingleValue(OrNone(media_type::CHARSET), |to, charset| {
             to.plan.files.charset = charset
         }),
-        doc: "The charset that Content-Type names for text.",
+        doc: "The charset in the Content-Type of text files.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -150,46 +149,44 @@ pub(super) const STATIC: &[SettingKey] = &[
         kind: &ListValue::or_none(media_type::BY_EXTENSION, |to, types| {
             to.plan.files.types = types
         }),
-        doc: "Content-Type by the extension of the name, before the built-in ones.",
+        doc: "Content-Type by file extension; these take precedence over the built-in types.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "static.cors",
         default: Some(&["fonts"]),
         kind: &ListValue::at_least_one(cors::RULE, |to, rules| to.cors = rules),
-        doc: "Which files scripts and pages of other origins may use \
-              (Access-Control-Allow-Origin: *): one word for all prefixes of this section, and \
-              PREFIX=WORD for one prefix of this section or of [media].",
+        doc: "Which files other origins may use (Access-Control-Allow-Origin: *): one word for all prefixes of this \
+              section, and PREFIX=WORD for one prefix of this section or of [media].",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "static.fallback",
         default: Some(&["none"]),
         kind: &SingleValue(OrNone(url::FALLBACK), |to, origin| to.fallback = origin),
-        doc: "Where a file with Django's content hash in its name is fetched from when no directory \
-              has it, such as the previous release or a bucket; BASE stands before the request's \
-              path.",
+        doc: "Where to fetch a file with Django's content hash in its name if no directory has it, such as the \
+              previous release or a bucket. BASE is put before the request's path.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "static.fallback_timeout",
         default: Some(&["5s"]),
         kind: &SingleValue(TimeFormat(MILLISECOND, MINUTE), |to, time| to.fallback_timeout = time),
-        doc: "How long the fallback may take to accept a connection, to begin its answer, and to \
-              pause within it.",
+        doc: "How long the fallback may take to accept a connection, how long to begin its response, and how long \
+              to pause within it.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "static.serve_current",
         default: Some(&["false"]),
         kind: &SingleValue(BoolFormat, |to, on| to.plan.missing.serve_current = on),
-        doc: "Whether the current version of a file is sent, with no-store, when the one with the \
-              content hash that was asked for is nowhere.",
+        doc: "Whether the current version of a file is sent, with no-store, if the requested content hash is found \
+              nowhere.",
         ..SettingKey::BLANK
     },
 ];
 
-/// What users uploaded.
+/// Files that users uploaded.
 pub(super) const MEDIA: &[SettingKey] = &[
     SettingKey {
         name: "media.roots",
@@ -198,10 +195,14 @@ pub(super) const MEDIA: &[SettingKey] = &[
             root_format("PREFIX=DIR, such as /media/=/srv/media"),
             |to, roots| to.media_roots = roots,
         ),
-        doc: "URL prefixes and the directories that their files are in, as MEDIA_URL and MEDIA_ROOT; \
-              a prefix may stand here several times, as in [static].",
+        doc: "URL prefixes and the directories of their files, such as MEDIA_URL and MEDIA_ROOT. Repeat a prefix \
+              for several directories, as in [static].",
         short_env: Some("SIDEMAN_MEDIA"),
-        flag: flag("--media", "PREFIX=DIR", "The same for files that users uploaded, hardened"),
+        flag: flag(
+            "--media",
+            "PREFIX=DIR",
+            "Like --static, for files that users uploaded, hardened",
+        ),
     },
     SettingKey {
         name: "media.memory",
@@ -210,49 +211,48 @@ pub(super) const MEDIA: &[SettingKey] = &[
             to.plan.memory.is_media_auto = bytes.is_none();
             to.plan.media.memory = bytes.unwrap_or(16 * MIB);
         }),
-        doc: "Contents of these files and of those of [accel] kept in memory, at the most; a file that \
-              is kept open counts for 64KiB. auto is a thirty-second of memory.limit, and 16MiB at the most.",
+        doc: "Maximum size of contents of these files, and of those of [accel], kept in memory; a file that is kept \
+              open counts for 64KiB. auto is a thirty-second of memory.limit, at most 16MiB.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "media.entries",
         default: Some(&["16384"]),
         kind: &SingleValue(ENTRIES, |to, count| to.plan.media.entries = count),
-        doc: "Files known at the same time, at the most.",
+        doc: "Maximum number of files in the cache.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "media.write_once",
         default: Some(&["false"]),
         kind: &SingleValue(BoolFormat, |to, on| to.plan.media.write_once = on),
-        doc: "The same as static.write_once for these files and those of [accel].",
+        doc: "Like static.write_once, for these files and those of [accel].",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "media.max_age",
         default: Some(&["60s"]),
         kind: &SingleValue(MAX_AGE, |to, time| to.media_root.max_age = time),
-        doc: "Cache-Control max-age; nothing here is immutable.",
+        doc: "Cache-Control max-age; these files are never immutable.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "media.cors",
         default: Some(&["none"]),
         kind: &SingleValue(ChoiceFormat(cors::WORDS), |to, cors| to.media_root.cors = cors),
-        doc: "Which files scripts and pages of other origins may use, below prefixes that static.cors \
-              does not name.",
+        doc: "Which files other origins may use, below prefixes that static.cors does not name.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "media.rate",
         default: Some(&["unlimited"]),
         kind: &SingleValue(size_or(KIB, GIB, "unlimited"), |to, rate| to.media_root.rate = rate),
-        doc: "Bytes a second that one answer is sent with, at the most.",
+        doc: "Maximum rate of one response, in bytes a second.",
         ..SettingKey::BLANK
     },
 ];
 
-/// What the application alone may send.
+/// Files that only the application may send.
 pub(super) const ACCEL: &[SettingKey] = &[SettingKey {
     name: "accel.roots",
     default: Some(&[]),
@@ -260,21 +260,20 @@ pub(super) const ACCEL: &[SettingKey] = &[SettingKey {
         root_format("PREFIX=DIR, such as /protected/=/srv/protected"),
         |to, roots| to.accel_roots = roots,
     ),
-    doc: "URL prefixes, 404 to clients, and the directories that their files are in; the application \
-          names a file below a prefix in X-Accel-Redirect, or below a directory in X-Sendfile. A \
-          prefix may stand here several times, as in [static].",
+    doc: "URL prefixes and the directories of their files. Clients get 404 for these prefixes. The application \
+          names a file below a prefix in X-Accel-Redirect, or below a directory in X-Sendfile. Repeat a prefix for \
+          several directories, as in [static].",
     short_env: Some("SIDEMAN_ACCEL"),
     flag: flag(
         "--accel",
         "PREFIX=DIR",
-        "The same for files that only the application may send, by \
-              X-Accel-Redirect or X-Sendfile",
+        "Like --static, for files that only the application may send, by X-Accel-Redirect or X-Sendfile",
     ),
 }];
 
-const WRITE_ONCE: &str = "Whether files are never rewritten in place: what changes comes as another file, renamed over \
-     the old one. Then the kernel sends large files by itself, without copying them (sendfile); one that is rewritten \
-     all the same may reach clients as a mixture. Files that are immutable are sent so in any case.";
+const WRITE_ONCE: &str = "Whether files are never rewritten in place, but replaced by renaming a new file over the old \
+     one. The kernel then sends large files without copying them (sendfile). If a file is rewritten in place \
+     nevertheless, clients may get a mixture of both versions. Immutable files are always sent this way.";
 const YEAR: Duration = DAY.saturating_mul(365);
 const ENTRIES: NumberFormat = NumberFormat(16, 4 << 20);
 const MAX_AGE: TimeFormat = TimeFormat(Duration::ZERO, YEAR);

@@ -1,4 +1,4 @@
-//! One row of the table of settings, and the names that follow from it.
+//! A row of the table of settings, and the names derived from it.
 
 use std::fmt;
 
@@ -10,25 +10,25 @@ use crate::config::format::BoolFormat;
 pub struct SettingKey {
     /// `section.key`, as in the TOML file.
     pub name: &'static str,
-    /// The default as text, one item unless it is a list; `None` when the key must be set.
+    /// The default as text, with one item unless the setting is a list. `None` if the key must be set.
     pub default: Option<&'static [&'static str]>,
-    /// The format of its values, and a function that stores the value in the draft of the plan.
+    /// The format of its values, and the function that stores the value in the draft of the plan.
     pub(in crate::config) kind: &'static dyn SettingKind,
-    /// One sentence on what it does.
+    /// Describes the effect in a few sentences.
     pub doc: &'static str,
-    /// A shorter name in the environment, beside [`SettingKey::env_name`].
+    /// A shorter name in the environment, in addition to [`SettingKey::env_name`].
     pub short_env: Option<&'static str>,
     pub flag: Option<FlagSpec>,
 }
 
-/// A flag of the command line.
+/// A command line flag.
 #[derive(Clone, Copy, Debug)]
 pub struct FlagSpec {
-    /// The name, with its dashes.
+    /// The name, including its dashes.
     pub name: &'static str,
     /// The placeholder of its value in `--help`.
     pub value: &'static str,
-    /// Its text in `--help`, without other names and default, which are added.
+    /// Its text in `--help`. Other names and the default are appended.
     pub help: &'static str,
 }
 
@@ -43,7 +43,7 @@ pub(super) const fn flag(
 // === impl SettingKey ===
 
 impl SettingKey {
-    /// The fields that most rows leave out.
+    /// Defaults for the fields of a row.
     pub(super) const BLANK: Self = Self {
         name: "",
         default: None,
@@ -53,22 +53,22 @@ impl SettingKey {
         flag: None,
     };
 
-    /// The name in the environment that every key has: `SIDEMAN_SECTION__KEY`.
+    /// Returns the name in the environment that every key has: `SIDEMAN_SECTION__KEY`.
     pub fn env_name(&self) -> String {
         format!("SIDEMAN_{}", self.name.replace('.', "__").to_ascii_uppercase())
     }
 
-    /// Whether it is a list: an array in the file, comma separated in the environment, a repeated flag.
+    /// Returns whether the value is a list: an array in the file, comma separated in the environment, a repeated flag.
     pub fn is_list(&self) -> bool {
         self.kind.is_list()
     }
 
-    /// The part before the dot.
+    /// Returns the part before the dot.
     pub fn section(&self) -> &'static str {
         self.name.split_once('.').map_or(self.name, |(section, _)| section)
     }
 
-    /// The part behind the dot.
+    /// Returns the part after the dot.
     pub fn leaf(&self) -> &'static str {
         self.name.split_once('.').map_or(self.name, |(_, leaf)| leaf)
     }

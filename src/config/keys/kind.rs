@@ -12,7 +12,7 @@ pub(in crate::config) trait SettingKind: Sync {
 
     fn properties(&self) -> FormatProperties;
 
-    /// Whether a value is a list: an array in the file, comma separated in the environment, a repeated flag.
+    /// Returns whether a value is a list: an array in the file, comma separated in the environment, a repeated flag.
     fn is_list(&self) -> bool;
 
     /// Checks one value, or one item of a list.
@@ -22,10 +22,10 @@ pub(in crate::config) trait SettingKind: Sync {
     fn store(&self, items: &[String], draft: &mut Draft) -> Result<String, Vec<InvalidValue>>;
 }
 
-/// An invalid value, and why.
+/// An invalid value and its fault.
 #[derive(Debug)]
 pub(in crate::config) struct InvalidValue {
-    /// The item that is invalid; `None` is the list as a whole.
+    /// The invalid item; `None` is the list as a whole.
     pub(in crate::config) item: Option<String>,
     pub(in crate::config) fault: String,
 }
@@ -57,7 +57,7 @@ impl<F: Format> ListValue<F> {
     fn item(&self, text: &str) -> Result<F::Value, String> {
         match text {
             "" => Err("an item of the list is empty".into()),
-            NONE if self.may_be_none => Err("none cannot stand beside others".into()),
+            NONE if self.may_be_none => Err("none cannot be combined with other items".into()),
             text => self.format.read(text),
         }
     }

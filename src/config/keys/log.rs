@@ -1,4 +1,4 @@
-//! The settings of the access log and of events. docs/logging.md says what comes of them.
+//! The settings of the access log and of events. docs/logging.md describes the output.
 
 use std::time::Duration;
 
@@ -27,7 +27,8 @@ pub(super) const LOG: &[SettingKey] = &[
             ]),
             |to, form| to.plan.log.access = form,
         ),
-        doc: "The form of the access log: one JSON object a line, Apache's combined form, or none.",
+        doc: "Format of the access log: json is one JSON object a line, combined is Apache's combined format, off \
+              disables it.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -36,9 +37,9 @@ pub(super) const LOG: &[SettingKey] = &[
         kind: &ListValue::at_least_one(log_names::LogFieldFormat, |to, fields| {
             to.log_fields = fields
         }),
-        doc: "What a line tells, in this order; what there is not of a request is left out. default \
-              stands for all but protocol, tls and upstream; in the combined form, for Apache's own \
-              line, before and behind which others stand as NAME=VALUE.",
+        doc: "Fields of a line, in this order; a field without a value is left out. default is all but protocol, \
+              tls and upstream. In the combined format, default is Apache's own line, and other fields are added \
+              before or after it as NAME=VALUE.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -66,15 +67,15 @@ pub(super) const LOG: &[SettingKey] = &[
         kind: &SingleValue(NumberFormat(0, 1_000_000), |to, count| {
             to.plan.log.static_sample = count as u32
         }),
-        doc: "One of so many answers with static files has a line, by chance; 0 is none. Those that \
-              failed or were slow (log.slow) always have one; what is left out is counted.",
+        doc: "One of this many successful responses with static files is logged, chosen at random; 0 logs none. \
+              Failed and slow responses (log.slow) are always logged; lines left out are counted.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "log.slow",
         default: Some(&["1s"]),
         kind: &SingleValue(TimeFormat(Duration::ZERO, HOUR), |to, time| to.plan.log.slow = time),
-        doc: "What takes this long is slow: log.static_sample leaves none of it out.",
+        doc: "Responses that take at least this long are slow, and log.static_sample does not leave them out.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -83,7 +84,7 @@ pub(super) const LOG: &[SettingKey] = &[
         kind: &SingleValue(ChoiceFormat(&[("failing", false), ("all", true)]), |to, all| {
             to.plan.log.health = all
         }),
-        doc: "Which health checks have a line: those that are not answered with 200, or all.",
+        doc: "Which health checks are logged: failing logs those without a 200, all logs every one.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -99,7 +100,7 @@ pub(super) const LOG: &[SettingKey] = &[
             ]),
             |to, level| to.plan.log.level = level,
         ),
-        doc: "The least important events that are shown.",
+        doc: "The lowest level of events that are logged.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -108,7 +109,7 @@ pub(super) const LOG: &[SettingKey] = &[
         kind: &SingleValue(SizeFormat(64 * KIB, GIB), |to, bytes| {
             to.plan.log.buffer = bytes as usize
         }),
-        doc: "Access-log lines that may wait for a slow stdout.",
+        doc: "Maximum size of access-log lines that wait for a slow stdout.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -118,9 +119,9 @@ pub(super) const LOG: &[SettingKey] = &[
             ChoiceFormat(&[("drop", WhenSlow::Drop), ("block", WhenSlow::Block)]),
             |to, what| to.plan.log.when_slow = what,
         ),
-        doc: "What happens when log.buffer is full: drop loses lines and counts them; block lets \
-              requests wait (health checks apart), so that a log collector that hangs takes the site \
-              with it. Lines of requests that had begun before are kept up to twice log.buffer.",
+        doc: "What happens when log.buffer is full. drop discards lines and counts them. block makes requests wait, \
+              except health checks, so a log collector that hangs stops the site. Lines of requests that have \
+              already begun are buffered up to twice log.buffer.",
         ..SettingKey::BLANK
     },
 ];

@@ -1,9 +1,9 @@
-//! The setting of the memory that everything shares.
+//! The settings of the process's memory.
 
 use super::{key::SettingKey, kind::SingleValue};
 use crate::config::format::{GIB, MIB, OrWord, SizeFormat, TIB};
 
-/// A share of `memory.limit`, or a size of its own.
+/// The format of a share of `memory.limit`: `auto`, or a size.
 pub(super) const fn share(least: u64) -> OrWord<SizeFormat> {
     OrWord { format: SizeFormat(least, 64 * GIB), word: "auto", meant: &[] }
 }
@@ -20,7 +20,7 @@ pub(super) const MEMORY: &[SettingKey] = &[SettingKey {
         },
         |to, bytes| to.plan.memory.limit = bytes,
     ),
-    doc: "Bytes of memory that the process may take, with its sockets; auto is four fifths of the container's \
-          limit (cgroup), or 512MiB where there is none. Every share that is auto follows from it.",
+    doc: "Maximum memory of the process, with its sockets. auto is four fifths of the container's limit (cgroup), \
+          or 512MiB where there is none. Every share that is auto follows from it.",
     ..SettingKey::BLANK
 }];

@@ -1,7 +1,8 @@
-//! The table of all settings, a file for a few sections. A row has everything about a setting: names, default, format
-//! and bounds, where its value is stored in the plan, and its documentation. File, environment, flags, docs/settings.md,
-//! config/sideman.toml and messages use the rows. To add a setting, add a row here and a field in `plan/`. Formats are
-//! in `config/format.rs` and beside their parsers, constraints between settings in `config/constraints.rs`.
+//! The table of all settings; each file has a few sections. A row contains everything about a setting: its names, its
+//! default, its format and limits, the function that stores its value in the plan, and its documentation. The file, the
+//! environment, flags, docs/settings.md, config/sideman.toml and messages all use these rows. To add a setting, add a
+//! row here and a field in `plan/`. Formats are in `config/format.rs` and beside their parsers; constraints between
+//! settings are in `config/constraints.rs`.
 
 mod key;
 mod kind;
@@ -22,47 +23,49 @@ use std::sync::LazyLock;
 pub use self::key::{FlagSpec, SettingKey};
 pub(super) use self::kind::InvalidValue;
 
-/// The sections of the settings file, in order, with a sentence or two on each.
+/// The sections of the settings file, in order, each with a short description.
 pub const SECTIONS: &[(&str, &str)] = &[
-    ("server", "The side of the clients."),
+    ("server", "Listeners for clients and limits of requests."),
     (
         "tls",
-        "TLS towards clients, versions 1.2 and 1.3, spoken where tls.listen says; everywhere else \
-         clients are spoken to by plain HTTP.",
+        "TLS for clients, versions 1.2 and 1.3, on the addresses of tls.listen. All other listeners use plain HTTP.",
     ),
     (
         "upstream",
-        "The application: gunicorn, uWSGI, uvicorn, daphne; how it is spoken to and protected.",
+        "The application (gunicorn, uWSGI, uvicorn, daphne): its address, limits and timeouts.",
     ),
     (
         "routes",
-        "What differs below a prefix of the path. A prefix is compared letter by letter with the \
-         decoded path: /api/ is not /api, and /api is /apis too. The longest that fits decides.",
+        "Settings for a prefix of the path. A prefix is compared byte by byte with the decoded path: /api/ does not \
+        match /api, and /api matches /apis. The longest match decides.",
     ),
     (
         "memory",
         "The memory of the process. buffers.memory, static.memory and media.memory are shares of it.",
     ),
-    ("buffers", "Bodies that wait: requests until they are complete, answers until they are read."),
+    (
+        "buffers",
+        "Buffered bodies: requests until they are complete, responses until the client has read them.",
+    ),
     (
         "errors",
-        "Files that are sent in place of the pages that Sideman makes itself, by status; clients that \
-         ask for JSON get JSON all the same. What the application answers is never replaced.",
+        "Files that replace Sideman's own error pages, by status. Clients that ask for JSON still get JSON. \
+        Responses of the application are never replaced.",
     ),
-    ("maintenance", "Taking the application out of service, without a restart."),
-    ("static", "Files that are served without asking the application."),
+    ("maintenance", "Takes the application out of service without a restart."),
+    ("static", "Files that are served without the application."),
     (
         "media",
-        "Files that users uploaded: hardened. Nothing in them acts in the site's name, whatever it \
-         claims to be. check_interval, symlinks, charset and types are those of [static].",
+        "Files that users uploaded, hardened: browsers run nothing in them in the site's name, whatever type they \
+        claim. check_interval, symlinks, charset and types are those of [static].",
     ),
     (
         "accel",
-        "Files that only the application may send: X-Accel-Redirect and X-Sendfile. Kept in the \
-         memory of [media]; check_interval, symlinks, charset and types are those of [static].",
+        "Files that only the application may send, by X-Accel-Redirect and X-Sendfile. They share the memory of \
+        [media]; check_interval, symlinks, charset and types are those of [static].",
     ),
-    ("health", "The answers for load balancers and container health checks."),
-    ("admin", "The listener for metrics, apart from the one for clients."),
+    ("health", "Health checks of load balancers and containers."),
+    ("admin", "The listener for metrics, separate from those for clients."),
     ("log", "The access log goes to stdout, events go to stderr."),
     ("shutdown", "What happens after SIGTERM."),
 ];
@@ -89,7 +92,7 @@ pub static KEYS: LazyLock<Vec<SettingKey>> = LazyLock::new(|| {
     sections.concat()
 });
 
-/// The key called `name`, if there is one.
+/// Returns the key with this name, if it exists.
 pub(super) fn find(name: &str) -> Option<&'static SettingKey> {
     KEYS.iter().find(|key| key.name == name)
 }

@@ -1,4 +1,4 @@
-//! The settings of running: health, metrics, leaving.
+//! The settings of health checks, the admin listener and shutdown.
 
 use std::time::Duration;
 
@@ -12,42 +12,43 @@ use crate::config::{
     path,
 };
 
-/// The answers for load balancers.
+/// Health checks of load balancers and containers.
 pub(super) const HEALTH: &[SettingKey] = &[
     SettingKey {
         name: "health.path",
         default: Some(&["/healthz"]),
         kind: &SingleValue(path::HEALTH, |to, path| to.plan.health.path = path),
-        doc: "Answers 200 while this process is in service, 503 while it starts or drains.",
+        doc: "Path that gets 200 while this process serves requests, and 503 while it starts or drains.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "health.ready_path",
         default: Some(&["/readyz"]),
         kind: &SingleValue(path::HEALTH, |to, path| to.plan.health.ready_path = path),
-        doc: "Answers 200 if the application accepts connections now, else 503.",
+        doc: "Path that gets 200 if the application accepts connections now, else 503.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "health.wait_for_application",
         default: Some(&["true"]),
         kind: &SingleValue(BoolFormat, |to, on| to.plan.health.wait_for_application = on),
-        doc: "Whether health.path stays 503 until the application accepted its first connection.",
+        doc: "Whether health.path gets 503 until the application has accepted its first connection.",
         ..SettingKey::BLANK
     },
 ];
 
-/// The listener for metrics and for whoever runs the site.
+/// The admin listener, for metrics and reloads.
 pub(super) const ADMIN: &[SettingKey] = &[SettingKey {
     name: "admin.listen",
     default: Some(&["127.0.0.1:9180"]),
     kind: &SingleValue(address::LISTEN_OR_OFF, |to, listen| to.plan.admin.listen = listen),
-    doc: "The address that /metrics is served on, and POST /-/reload; off serves none. Not for strangers.",
+    doc: "Address of the admin listener, for /metrics and POST /-/reload; off disables it. Do not expose it to \
+          clients.",
     short_env: Some("SIDEMAN_ADMIN"),
-    flag: flag("--admin", "ADDR", "Address of the metrics, or off"),
+    flag: flag("--admin", "ADDR", "Address of the admin listener, or off"),
 }];
 
-/// Leaving.
+/// Graceful shutdown.
 pub(super) const SHUTDOWN: &[SettingKey] = &[
     SettingKey {
         name: "shutdown.delay",
@@ -55,8 +56,8 @@ pub(super) const SHUTDOWN: &[SettingKey] = &[
         kind: &SingleValue(TimeFormat(Duration::ZERO, MINUTE.saturating_mul(10)), |to, time| {
             to.plan.shutdown.delay = time
         }),
-        doc: "After the signal: how long new connections are still served, so that the load balancer \
-              can look away first. The default is 0s when stdin is a terminal.",
+        doc: "How long new connections are still accepted after the signal, until the load balancer has taken this \
+              process out of service. The default is 0s if stdin is a terminal.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -65,8 +66,8 @@ pub(super) const SHUTDOWN: &[SettingKey] = &[
         kind: &SingleValue(TimeFormat(Duration::ZERO, HOUR), |to, time| {
             to.plan.shutdown.timeout = time
         }),
-        doc: "After the signal: when the requests still running are cut; not below shutdown.delay, and \
-              below the orchestrator's stop timeout (30s on ECS).",
+        doc: "How long after the signal requests may run; then they are aborted. Must be at least shutdown.delay; \
+              keep it below the orchestrator's stop timeout (30s on ECS).",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -75,8 +76,8 @@ pub(super) const SHUTDOWN: &[SettingKey] = &[
         kind: &SingleValue(TimeFormat(Duration::ZERO, HOUR), |to, time| {
             to.plan.shutdown.tunnels = time
         }),
-        doc: "After the signal: when upgraded connections (WebSocket) are closed; not above \
-              shutdown.timeout. Where that is below the default, it holds instead.",
+        doc: "How long after the signal upgraded connections (WebSocket) stay open. Must not exceed \
+              shutdown.timeout; if that is below the default, it is used instead.",
         ..SettingKey::BLANK
     },
 ];

@@ -1,4 +1,4 @@
-//! The settings of TLS towards clients.
+//! The settings of TLS for clients.
 
 use super::{
     key::SettingKey,
@@ -12,29 +12,29 @@ use crate::{
     plan::TlsVersion,
 };
 
-/// TLS towards clients.
+/// TLS for clients.
 pub(super) const TLS: &[SettingKey] = &[
     SettingKey {
         name: "tls.listen",
         default: Some(&[]),
         kind: &ListValue::or_none(address::ENDPOINT, |to, listen| to.tls.listen = listen),
-        doc: "Addresses to serve on by TLS, beside those of server.listen.",
+        doc: "Addresses for TLS, in addition to those of server.listen.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "tls.certificates",
         default: Some(&[]),
         kind: &ListValue::or_none(certificates::PAIR, |to, pairs| to.certificates = pairs),
-        doc: "Certificates with their chains, and their keys, in PEM. Clients get the one that has the \
-              name they ask for, else the first. Files that change are taken up within seconds.",
+        doc: "Certificates with their chains, and their keys, in PEM. A client gets the certificate for the name it \
+              asks for, else the first. Changed files are reloaded within seconds.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "tls.self_signed",
         default: Some(&["false"]),
         kind: &SingleValue(BoolFormat, |to, on| to.self_signed = on),
-        doc: "Whether a certificate is made at the start in place of tls.certificates; for load \
-              balancers that do not verify it, such as an ALB.",
+        doc: "Whether Sideman makes a self-signed certificate at the start, instead of tls.certificates. Use it \
+              behind load balancers that do not verify certificates, such as an ALB.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -44,22 +44,22 @@ pub(super) const TLS: &[SettingKey] = &[
             ChoiceFormat(&[("1.2", TlsVersion::V12), ("1.3", TlsVersion::V13)]),
             |to, version| to.tls.min_version = version,
         ),
-        doc: "The lowest version of TLS that is spoken.",
+        doc: "Lowest TLS version that is accepted.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "tls.handshake_timeout",
         default: Some(&["5s"]),
         kind: &SingleValue(TimeFormat(SECOND, MINUTE), |to, time| to.tls.handshake_timeout = time),
-        doc: "How long a new connection may stay silent, and how long a handshake may take then.",
+        doc: "How long a new connection may stay silent, and then how long its handshake may take.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "tls.handshakes",
         default: Some(&["512"]),
         kind: &SingleValue(NumberFormat(1, 65_536), |to, count| to.tls.handshakes = count),
-        doc: "Handshakes at the same time; further ones wait until one has ended, and the oldest are \
-              ended for them. Silent connections don't count.",
+        doc: "Maximum number of handshakes at the same time. More wait until one has ended, and the oldest are \
+              closed to make way for them. Silent connections don't count.",
         ..SettingKey::BLANK
     },
 ];

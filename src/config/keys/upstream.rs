@@ -1,4 +1,4 @@
-//! The settings of the application: where it is, how it is spoken to, and how it is protected.
+//! The settings of the application: its address, limits and timeouts.
 
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         name: "upstream.url",
         default: None,
         kind: &ListValue::at_least_one(servers::SERVER, |to, servers| to.servers = servers),
-        doc: "Where the application listens; several are servers of one application, all of one \
-              protocol: each request goes to the one that has the fewest.",
+        doc: "Where the application listens. Several addresses are servers of one application and must use one \
+              protocol; each request goes to the server with the fewest requests in flight.",
         short_env: Some("SIDEMAN_UPSTREAM"),
         flag: flag(
             "--upstream",
             "URL",
-            "Where the application listens, once or more: http://HOST:PORT, \
-              http+unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH",
+            "Where the application listens; may be repeated: http://HOST:PORT, http+unix:/PATH, uwsgi://HOST:PORT \
+            or uwsgi+unix:/PATH",
         ),
     },
     SettingKey {
@@ -39,14 +39,13 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         kind: &SingleValue(NumberFormat(1, 1 << 16), |to, count| {
             to.plan.upstream.admission.max_in_flight = count
         }),
-        doc: "Requests at each server at the same time, over all workers: set it to the \
-              application's workers x threads; what comes beyond waits here.",
+        doc: "Maximum number of requests in flight at each server, over all worker threads; more are queued. Set it \
+              to the application's workers x threads.",
         short_env: Some("SIDEMAN_MAX_IN_FLIGHT"),
         flag: flag(
             "--max-in-flight",
             "N",
-            "Requests at the application at the same time: its workers x \
-              threads; others wait here",
+            "Maximum number of requests in flight at the application: its workers x threads; more are queued",
         ),
     },
     SettingKey {
@@ -55,8 +54,8 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         kind: &SingleValue(NumberFormat(0, 1 << 16), |to, count| {
             to.plan.upstream.admission.queue = count
         }),
-        doc: "Requests that may wait for a place at the application, or for it to be back; what \
-              comes beyond is answered with 503 at once.",
+        doc: "Maximum number of requests that wait for the application, because it is busy or unavailable; more get \
+              503 at once.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -65,7 +64,7 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         kind: &SingleValue(TimeFormat(MILLISECOND, HOUR), |to, time| {
             to.plan.upstream.admission.queue_timeout = time
         }),
-        doc: "How long a request may wait for a place at the application; then 503.",
+        doc: "How long a request may be queued; then 503.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -74,16 +73,16 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         kind: &SingleValue(TimeFormat(Duration::ZERO, HOUR), |to, time| {
             to.plan.upstream.admission.wait = time
         }),
-        doc: "How long a request may wait for an application that is away, such as while it \
-              restarts; then 502, or 504 if nothing answers at its address. 0s does not wait.",
+        doc: "How long a request may wait for an application that is unavailable, such as during a restart; then \
+              502, or 504 if nothing responds at its address. 0s disables waiting.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "upstream.abort",
         default: Some(&["false"]),
         kind: &SingleValue(BoolFormat, |to, on| to.plan.upstream.abort = on),
-        doc: "Whether a request is cut off at the application when its client leaves before there \
-              is an answer; otherwise it runs to its end, and keeps its place.",
+        doc: "Whether a request is aborted at the application when its client disconnects before the response \
+              begins. Otherwise the request runs to its end, and counts as in flight until then.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -92,8 +91,7 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         kind: &SingleValue(TimeFormat(MILLISECOND, MINUTE), |to, time| {
             to.plan.upstream.connect_timeout = time
         }),
-        doc: "How long one attempt to connect to a server of the application may take; further \
-              ones follow within upstream.wait.",
+        doc: "How long one attempt to connect to a server may take; it is retried within upstream.wait.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -102,8 +100,8 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         kind: &SingleValue(TimeFormat(MILLISECOND, DAY), |to, time| {
             to.plan.upstream.read_timeout = time
         }),
-        doc: "How long the application may take to begin its answer, then 504; and to pause \
-              within it, then the answer breaks off.",
+        doc: "How long the application may take to begin its response; then 504. It is also the longest pause \
+              within a response; then the response is aborted.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -112,8 +110,8 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         kind: &SingleValue(time_or_off(MILLISECOND, DAY), |to, time| {
             to.plan.upstream.total_timeout = time
         }),
-        doc: "How long a request may take at the application, from the first byte sent to the \
-              last of the answer; then 504. The time in the queue does not count.",
+        doc: "How long a request may take at the application, from the first byte sent to the last byte of the \
+              response; then 504. The time in the queue does not count.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -122,7 +120,7 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         kind: &SingleValue(TimeFormat(MILLISECOND, DAY), |to, time| {
             to.plan.upstream.tunnel_timeout = time
         }),
-        doc: "How long an upgraded connection (WebSocket) may be silent in both directions.",
+        doc: "How long an upgraded connection (WebSocket) may be idle in both directions.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -131,16 +129,15 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         kind: &SingleValue(TimeFormat(Duration::ZERO, MINUTE.saturating_mul(10)), |to, time| {
             to.plan.upstream.idle_timeout = time
         }),
-        doc: "How long an unused connection to the application is kept, unless it says how long \
-              it does (Keep-Alive: timeout=); below gunicorn's --keep-alive (2s by default); 0s \
-              never reuses one.",
+        doc: "How long an idle connection to the application is kept open, unless the application names a time \
+              (Keep-Alive: timeout=). Keep it below gunicorn's --keep-alive (2s by default); 0s disables reuse.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "upstream.max_idle",
         default: Some(&["32"]),
         kind: &SingleValue(NumberFormat(0, 4096), |to, count| to.plan.upstream.max_idle = count),
-        doc: "Unused connections that each worker thread keeps to each server.",
+        doc: "Maximum number of idle connections that each worker thread keeps to each server.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -149,24 +146,22 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         kind: &SingleValue(TimeFormat(MILLISECOND, DAY), |to, time| {
             to.plan.upstream.max_age = time
         }),
-        doc: "How long a connection to the application is used at all, so that a balancer behind \
-              its address gets to choose again.",
+        doc: "How long a connection to the application is reused. A balancer at the application's address chooses a \
+              server again for the next connection.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "upstream.probe",
         default: Some(&["off"]),
         kind: &SingleValue(time_or_off(SECOND, HOUR), |to, time| to.probe = time),
-        doc: "How often each server is asked whether it is well while nobody needs it; off learns \
-              it from requests alone.",
+        doc: "How often each server without requests is probed; off learns a server's state from requests alone.",
         ..SettingKey::BLANK
     },
     SettingKey {
         name: "upstream.probe_path",
         default: Some(&["none"]),
         kind: &SingleValue(OrNone(path::PROBE), |to, path| to.probe_path = path),
-        doc: "What is asked for by GET, and well with a status below 500; none is a connection \
-              alone.",
+        doc: "The path that a probe requests with GET; a status below 500 is healthy. none only opens a connection.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -176,9 +171,8 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
             ChoiceFormat(&[("uwsgi", UwsgiFlavour::Uwsgi), ("gunicorn", UwsgiFlavour::Gunicorn)]),
             |to, flavour| to.uwsgi_flavour = flavour,
         ),
-        doc: "Who speaks the uwsgi protocol behind uwsgi:// and uwsgi+unix: uWSGI, or gunicorn \
-              --protocol uwsgi. They differ in who decodes PATH_INFO, and gunicorn keeps \
-              connections.",
+        doc: "The server behind uwsgi:// and uwsgi+unix: URLs: uWSGI, or gunicorn --protocol uwsgi. They decode \
+              PATH_INFO differently, and only gunicorn keeps connections open.",
         ..SettingKey::BLANK
     },
     SettingKey {
@@ -187,9 +181,8 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
         kind: &SingleValue(size_or(KIB, u16::MAX as u64, "auto"), |to, bytes| {
             to.uwsgi_buffer = bytes
         }),
-        doc: "Bytes of a request's variables in the uwsgi protocol, at the most: uWSGI's \
-              buffer-size; a larger head is answered with 431. auto is 4KiB, as uWSGI has it, and \
-              65535B for gunicorn.",
+        doc: "Maximum size of a request's variables in the uwsgi protocol: uWSGI's buffer-size. A larger request \
+              head gets 431. auto is uWSGI's default of 4KiB, and 65535B for gunicorn.",
         ..SettingKey::BLANK
     },
 ];

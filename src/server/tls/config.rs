@@ -89,7 +89,7 @@ impl TlsContext {
             Ok((config, tickets))
         });
         let (config, tickets) = set_up.map_err(|error| {
-            let fault = "this is a mistake in sideman itself";
+            let fault = "internal error";
             vec![TlsError(format!("TLS can't be set up: {error}; {fault}"))]
         })?;
         let tls = Self {

@@ -1,5 +1,5 @@
-//! How a line is written: settings made into a short list of steps once, at the start. A line allocates
-//! nothing: it goes to the end of a buffer that lives as long as its worker.
+//! The layout of a line: a short list of steps, made from the settings once at the start. Writing a line allocates
+//! nothing: it is appended to a buffer that lives as long as its worker.
 
 use super::{
     line::AccessLogLine,
@@ -14,16 +14,16 @@ use crate::{
     },
 };
 
-/// Bytes of a path, a query or a referer in a line.
+/// Maximum length of a path, query or referer in a line, in bytes.
 const LONG: usize = 2048;
-/// Bytes of a user agent.
+/// Maximum length of a user agent, in bytes.
 const AGENT: usize = 512;
-/// Bytes of any other text that comes from the network.
+/// Maximum length of any other text from the network, in bytes.
 const SHORT: usize = 256;
-/// No line is longer: Docker tears those that are. See the test of the longest one.
+/// Maximum length of a line: Docker splits longer ones. A test checks the longest line.
 pub const LONGEST_LINE: usize = 16 * 1024;
 
-/// What of a request is written, and how.
+/// The fields of a line, and its format.
 #[derive(Debug)]
 pub struct LineLayout {
     form: LineForm,
@@ -31,14 +31,14 @@ pub struct LineLayout {
     redact: Redact,
 }
 
-/// A field with what stands before its value.
+/// A field with the text before its value.
 #[derive(Debug)]
 struct LayoutStep {
     key: Box<[u8]>,
     field: LogField,
 }
 
-/// Where a line is written to.
+/// The output of a line.
 struct LineWriter<'a> {
     bytes: &'a mut Vec<u8>,
     form: LineForm,
@@ -47,7 +47,7 @@ struct LineWriter<'a> {
 // === impl LineLayout ===
 
 impl LineLayout {
-    /// What the settings ask for; `None` is no log.
+    /// Creates the layout for these settings; `None` disables the log.
     pub fn new(plan: &LogSettings) -> Option<Self> {
         let form = match plan.access {
             AccessLog::Json => LineForm::Json,
@@ -65,12 +65,12 @@ impl LineLayout {
         Some(Self { form, steps, redact: plan.redact.clone() })
     }
 
-    /// Whether lines tell this.
+    /// Returns whether lines contain this field.
     pub fn includes(&self, field: LogField) -> bool {
         self.steps.iter().any(|step| step.field == field)
     }
 
-    /// Appends a line, its line end included.
+    /// Appends a line, including its line end.
     pub fn write(&self, bytes: &mut Vec<u8>, line: &AccessLogLine<'_>, clock: &Clock) {
         let start = bytes.len();
         let (open, between, close): (&[u8], _, &[u8]) = match self.form {
@@ -94,7 +94,7 @@ impl LineLayout {
         debug_assert!(bytes.len() - start <= LONGEST_LINE, "a line is longer than it can be");
     }
 
-    /// Appends a value; `false` if there is none.
+    /// Appends a value. Returns `false` if there is none.
     fn value(
         &self,
         out: &mut LineWriter<'_>,
@@ -154,7 +154,7 @@ impl LineLayout {
         true
     }
 
-    /// Apache's `combined` form.
+    /// Appends Apache's `combined` format.
     fn combined(&self, out: &mut Vec<u8>, line: &AccessLogLine<'_>, clock: &Clock) {
         let text = |out: &mut Vec<u8>, bytes: &[u8], max| {
             let mut text = EscapedText::begin(out, LineForm::Combined, max);
@@ -199,7 +199,7 @@ impl LineWriter<'_> {
         self.bytes.push(b'"');
     }
 
-    /// A word of our own, which needs no escape.
+    /// Appends a word of Sideman's own, which needs no escaping.
     fn word(&mut self, word: &str) {
         self.quotes(|out| out.extend_from_slice(word.as_bytes()));
     }

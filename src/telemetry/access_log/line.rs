@@ -1,10 +1,10 @@
-//! What a line can tell of one request.
+//! The data of a line about one request.
 
 use std::{net::IpAddr, time::Duration};
 
 use crate::telemetry::labels::RouteLabel;
 
-/// What is told of one request. Bytes are as they came from the network.
+/// The data about one request. Bytes are as they came from the network.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessLogLine<'a> {
     pub client: IpAddr,
@@ -13,26 +13,26 @@ pub struct AccessLogLine<'a> {
     pub path: &'a str,
     pub query: Option<&'a str>,
     pub version: http::Version,
-    /// The version of TLS that the client speaks with Sideman itself.
+    /// The TLS version of the client's connection to Sideman.
     pub tls: Option<&'static str>,
-    /// 499 if the client left.
+    /// 499 if the client disconnected.
     pub status: u16,
-    /// Of the answer's body.
+    /// Bytes of the response body.
     pub bytes: u64,
-    /// Of the request's body, as far as it was taken.
+    /// Bytes of the request body that were read.
     pub bytes_in: u64,
     pub duration: Duration,
-    /// In the queue before the application, if it had to wait.
+    /// Time in the queue, if the request was queued.
     pub queue: Option<Duration>,
-    /// Until the application's head was there.
+    /// Time until the head of the application's response.
     pub upstream_time: Option<Duration>,
-    /// The server that had it.
+    /// The upstream server of the request.
     pub upstream: Option<&'a str>,
     pub route: RouteLabel,
     pub request_id: &'a [u8],
     pub trace_id: Option<&'a str>,
     pub user_agent: Option<&'a [u8]>,
     pub referer: Option<&'a [u8]>,
-    /// Why it failed.
+    /// The reason of the failure.
     pub error: Option<&'static str>,
 }

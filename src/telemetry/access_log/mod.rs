@@ -1,6 +1,6 @@
-//! One line for each request, as JSON or in the `combined` form of nginx and Apache. [`AccessLogLine`] is what
-//! is known of a request; a [`LineLayout`], made once, says what of it is written, and in which form;
-//! `redact` hides what must not be.
+//! The access log: one line for each request, as JSON or in the `combined` format of nginx and Apache.
+//! [`AccessLogLine`] has the data of a request. A [`LineLayout`], made once, selects fields and format. `redact` hides
+//! secrets.
 
 mod layout;
 mod line;

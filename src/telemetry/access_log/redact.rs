@@ -1,13 +1,12 @@
-//! Takes secrets out of a query: the values of parameters with certain names, as the application would
-//! read these names, and also where a whole URL with a query is the value of a parameter; and the users
-//! of URLs, with their passwords.
+//! Removes secrets from a query: values of parameters with certain names, read as the application would read these
+//! names, also within a URL that is a parameter's value; and users with passwords in URLs.
 
 use crate::plan::{NamePattern, Redact};
 
-/// What stands in place of a value.
+/// The replacement for a value.
 pub(super) const MASK: &[u8] = b"***";
 
-/// Longer names than this are taken for secret ones: nobody else needs them.
+/// Longer names are treated as secret.
 const LONGEST: usize = 64;
 
 /// A name in lower case, decoded.
@@ -18,7 +17,7 @@ struct ParameterName {
     is_longer: bool,
 }
 
-/// Looks for user names and passwords: what stands between `//` and the last `@` before the path.
+/// Finds user names and passwords: the text between `//` and the last `@` before the path.
 #[derive(Debug, Default)]
 struct UserScanner {
     slashes: u8,
@@ -26,7 +25,7 @@ struct UserScanner {
     end: Option<usize>,
 }
 
-/// Gives the parts of a query one after the other, with [`MASK`] in place of what is hidden.
+/// Returns the parts of a query in order, with [`MASK`] instead of hidden parts.
 pub(super) fn query<'a>(redact: &Redact, query: &'a [u8], mut give: impl FnMut(&'a [u8])) {
     if redact.0.is_empty() {
         return give(query);
@@ -44,7 +43,7 @@ pub(super) fn query<'a>(redact: &Redact, query: &'a [u8], mut give: impl FnMut(&
     give(query.get(given..).unwrap_or_default());
 }
 
-/// The same for a URL that may have a user, parameters of its path, a query and a fragment.
+/// Returns the parts of a URL with hidden parts masked. It may have a user, path parameters, a query and a fragment.
 pub(super) fn url<'a>(redact: &Redact, url: &'a [u8], mut give: impl FnMut(&'a [u8])) {
     if redact.0.is_empty() {
         return give(url);
@@ -53,7 +52,7 @@ pub(super) fn url<'a>(redact: &Redact, url: &'a [u8], mut give: impl FnMut(&'a [
     let (path, rest) = url.split_at_checked(end.map_or(url.len(), |at| at + 1)).unwrap_or_default();
     let mut given = 0;
     let is_plain = |byte: &u8| !matches!(byte, b'@' | b'%' | b'&' | b';' | b'=' | b'+');
-    // Neither a user nor a parameter can be in there.
+    // Such text cannot contain a user or a parameter.
     let inner = path.strip_suffix(b"?").unwrap_or(path);
     let inner = if inner.iter().fold(true, |all, byte| all & is_plain(byte)) { b"" } else { inner };
     hide(redact, inner, true, |from, to| {
@@ -67,8 +66,8 @@ pub(super) fn url<'a>(redact: &Redact, url: &'a [u8], mut give: impl FnMut(&'a [
     }
 }
 
-/// Names each piece that must not be told of a part of a query, which has no bare `&`, or of a path,
-/// which begins as a value does. A value ends with the part: what else is in there may belong to it.
+/// Calls back for each range to hide in a part of a query, which has no bare `&`, or in a path, which begins like a
+/// value. A value extends to the end of the part, because the rest may belong to it.
 fn hide(redact: &Redact, part: &[u8], is_path: bool, mut hide: impl FnMut(usize, usize)) {
     let mut name = ParameterName { bytes: [0; LONGEST], length: 0, is_longer: false };
     let mut users = UserScanner::default();
@@ -80,14 +79,14 @@ fn hide(redact: &Redact, part: &[u8], is_path: bool, mut hide: impl FnMut(usize,
         }
         at += length;
         match byte {
-            // Encoded ones begin a query, or another parameter of it, within the value.
+            // Encoded separators begin a query within the value, or another parameter of it.
             b'&' if is_path => {}
             b'?' | b'&' | b';' | b'#' => {
                 name.clear();
                 is_value = false;
             }
             b'=' if !is_value => {
-                // An empty value hides nothing.
+                // An empty value needs no mask.
                 if name.is_secret(redact) && at < part.len() {
                     if let Some((from, to)) = users.found() {
                         hide(from, to);
@@ -105,8 +104,7 @@ fn hide(redact: &Redact, part: &[u8], is_path: bool, mut hide: impl FnMut(usize,
     }
 }
 
-/// The byte at a place, and how many bytes stand for it. What was encoded several times is decoded as
-/// often.
+/// Returns the byte at a position, and the number of bytes that encode it. Decodes repeatedly encoded bytes completely.
 fn decoded(part: &[u8], at: usize) -> Option<(u8, usize)> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
     match part.get(at..)? {
@@ -133,7 +131,7 @@ fn decoded(part: &[u8], at: usize) -> Option<(u8, usize)> {
 // === impl UserScanner ===
 
 impl UserScanner {
-    /// Takes the byte that stands at a place; gives where a user begins and ends, once that is known.
+    /// Processes the byte at a position. Returns the range of a user once it is known.
     fn on(&mut self, byte: u8, at: usize, length: usize) -> Option<(usize, usize)> {
         if byte == b'/' {
             self.slashes += 1;
@@ -158,7 +156,7 @@ impl UserScanner {
         None
     }
 
-    /// The user that was seen, if any. A user without a name and a password has nothing to hide.
+    /// Returns the user that was found. A user without a name and a password has nothing to hide.
     fn found(&mut self) -> Option<(usize, usize)> {
         let (begin, end) = self.begin.zip(self.end.take())?;
         (begin < end).then_some((begin, end))
@@ -183,8 +181,7 @@ impl ParameterName {
         }
     }
 
-    /// Looks at the name as a whole, at its parts (`a[token]`, `api.key`), and at it without
-    /// punctuation (`api_key`).
+    /// Compares the whole name, its parts (`a[token]`, `api.key`), and the name without punctuation (`api_key`).
     fn is_secret(&self, redact: &Redact) -> bool {
         let name = self.bytes.get(..self.length).unwrap_or_default();
         let mut bare = [0; LONGEST];
@@ -198,7 +195,7 @@ impl ParameterName {
         if self.is_longer || fits_any(name) {
             return true;
         }
-        // Most names have no punctuation: they are their only part.
+        // Most names have no punctuation, so they are their only part.
         if length == name.len() {
             return false;
         }

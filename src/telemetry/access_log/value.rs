@@ -1,10 +1,10 @@
-//! Values of a line that are no text from the network: nothing in them needs an escape.
+//! Values of a line that are not text from the network and need no escaping.
 
 use std::{io::Write, net::IpAddr, time::Duration};
 
 use http::Version;
 
-/// Milliseconds with three decimals.
+/// Appends milliseconds with three decimals.
 pub(super) fn milliseconds(out: &mut Vec<u8>, value: Duration) {
     let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
     number(out, micros / 1000);
@@ -37,7 +37,7 @@ pub(super) fn address(out: &mut Vec<u8>, address: IpAddr) {
     }
 }
 
-/// As nginx and Apache write it.
+/// Appends a time in the format of nginx and Apache.
 pub(super) fn protocol(version: Version) -> &'static str {
     match version {
         Version::HTTP_09 => "HTTP/0.9",

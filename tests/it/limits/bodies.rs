@@ -38,7 +38,7 @@ fn one_that_is_too_slow_is_answered() {
     // Each pause is far below the timeout: it would last for 50 s.
     let mut client = drip(&sideman, 10_000, 10, 50);
     let waited = begin.elapsed();
-    check_408(&client.response(), "came too slowly");
+    check_408(&client.response(), "too slowly");
     assert!(waited >= Duration::from_secs(1), "{waited:?}");
     assert!(waited < Duration::from_secs(15), "{waited:?}");
     let line = sideman.log_of("/slow");
@@ -69,7 +69,7 @@ fn one_that_pauses_is_answered() {
     {
         let begin = Instant::now();
         let mut client = sideman.connect();
-        check_408(&client.send(format!("{POST}{framing}")).response(), "stood still for too long");
+        check_408(&client.send(format!("{POST}{framing}")).response(), "paused for too long");
         assert!(begin.elapsed() >= Duration::from_secs(1), "{:?}", begin.elapsed());
     }
     sideman.until_metric("sideman_errors_total", &[("error", "client_body_timeout")], 2.0);
@@ -95,10 +95,10 @@ fn an_unbuffered_body_has_the_same_limits() {
         .set("upstream.read_timeout", "400ms")
         .start();
     let mut client = drip(&sideman, 10_000, 10, 50);
-    check_408(&client.response(), "came too slowly");
+    check_408(&client.response(), "too slowly");
     let mut client = sideman.connect();
     client.send(format!("{POST}Content-Length: 100000\r\n\r\n")).send(vec![b'x'; 99_999]);
-    check_408(&client.response(), "stood still for too long");
+    check_408(&client.response(), "paused for too long");
     let mut client = sideman.connect();
     client.send(format!("{POST}Content-Length: 4\r\n\r\nxx"));
     pass(800);
@@ -118,7 +118,7 @@ fn over_http2_it_is_one_request_of_several() {
         client.settle();
     }
     let answer = client.response(slow);
-    assert!(answer.status == 408 && answer.text().contains("came too slowly"), "{answer:?}");
+    assert!(answer.status == 408 && answer.text().contains("too slowly"), "{answer:?}");
     assert!(begin.elapsed() >= Duration::from_secs(1), "{:?}", begin.elapsed());
     assert_eq!(client.get("/").text(), "hello");
     assert_eq!(application.requests(), 1);

@@ -48,7 +48,7 @@ fn a_file_that_is_there_at_the_start_counts_from_the_first_request_on() {
     let response = sideman.get("/there");
     assert_eq!(response.status, 503);
     assert_eq!(response.header("retry-after"), Some("30"));
-    assert!(response.text().contains("being worked on"), "{}", response.text());
+    assert!(response.text().contains("under maintenance"), "{}", response.text());
     assert!(!response.closes());
     assert_eq!(application.requests(), 0);
     assert_eq!(sideman.log_of("/there")["error"], "maintenance");

@@ -148,9 +148,9 @@ fn settings_that_need_a_restart_are_kept() {
     file.set("server.workers", "3").set("log.access", "\"off\"").set("server.max_body", "\"5B\"");
     for _ in 0..2 {
         let told = reload(&sideman);
-        assert!(told.ends_with("takes a restart: server.workers, log.access\n"), "{told}");
+        assert!(told.ends_with("needs a restart: server.workers, log.access\n"), "{told}");
     }
-    let event = sideman.event("takes a restart");
+    let event = sideman.event("needs a restart");
     assert!(event.contains("server.workers"), "{event}");
     let mut client = sideman.connect();
     assert_eq!(client.post("/", "", b"123456").status, 413);

@@ -27,7 +27,7 @@ fn a_bad_file_changes_nothing() {
     sideman.until_metric("sideman_reloads_total", &[("result", "failed")], 1.0);
     let keys = ["server.max_body", "server.idle_timeout", "log.level", "upstream.no_such_key"];
     for key in keys {
-        let event = sideman.event(&format!("the new settings can't be used problem=\"{key}"));
+        let event = sideman.event(&format!("the new settings are invalid problem=\"{key}"));
         assert!(event.contains("ERROR"), "{event}");
     }
     assert!(sideman.event("not reloaded").contains("problems=4"));
@@ -105,10 +105,10 @@ fn draining_process_does_not_reload() {
     sideman.until_metric("sideman_phase", &[("phase", "draining")], 1.0);
     let response = ask(&sideman);
     assert_eq!(response.status, 503);
-    assert!(response.text().contains("about to end"), "{}", response.text());
+    assert!(response.text().contains("shutting down"), "{}", response.text());
     // Nor is a SIGHUP a second signal to end.
     sideman.signal(Signal::HUP);
-    sideman.event("not reloaded: the process is about to end");
+    sideman.event("not reloaded: the process is shutting down");
     assert_eq!(sideman.get("/").text(), "hello");
     sideman.signal(Signal::TERM);
     assert_eq!(sideman.wait().0, Some(0));
@@ -120,7 +120,7 @@ fn the_demo_has_nothing_to_reload() {
     let sideman = demo.start_demo();
     let response = ask(&sideman);
     assert_eq!(response.status, 503);
-    assert!(response.text().contains("part of the program"), "{}", response.text());
+    assert!(response.text().contains("built into the program"), "{}", response.text());
 }
 
 #[test]

@@ -261,7 +261,7 @@ fn an_event_names_the_application_that_failed_and_what_to_do() {
     let event = sideman.event("the application failed a request");
     let address = gone.url().replace("http://", "target=");
     assert!(event.contains(&address), "{event}");
-    assert!(event.contains("see whether the application runs"), "{event}");
+    assert!(event.contains("check that the application runs"), "{event}");
 }
 
 /// One that comes and goes would fill the log.

@@ -20,7 +20,7 @@ fn check_event(sideman: &Sideman, parts: &[&str]) {
     for part in [&[&*format!("uid {user}")], parts].concat() {
         assert!(event.contains(part), "{part} in {event}");
     }
-    assert!(!event.contains("see whether the application runs"), "{event}");
+    assert!(!event.contains("check that the application runs"), "{event}");
 }
 
 #[test]
