@@ -55,7 +55,7 @@ fn a_dripped_head_is_answered_at_the_deadline() {
         }
         let response = client.response();
         let waited = begin.elapsed();
-        check_408(&response, "head was not complete in time");
+        check_408(&response, "headers were not complete in time");
         // Each byte would have prolonged it to 3.8 s at least.
         assert!(waited >= Duration::from_secs(2), "{waited:?}");
         assert!(waited < Duration::from_millis(3700), "{waited:?}");
@@ -81,7 +81,7 @@ fn a_head_that_has_begun_behind_a_request_has_no_more_time() {
     let mut client = sideman.connect();
     client.send("GET / HTTP/1.1\r\nHost: example.test\r\n\r\nGET /behind HTTP/1.1\r\nHo");
     assert_eq!(client.response().text(), "hello");
-    check_408(&client.response(), "head was not complete in time");
+    check_408(&client.response(), "headers were not complete in time");
     assert_eq!(sideman.log_of("/behind")["error"], "client_head_timeout");
     // One that was complete, however it came, has left no such thing behind.
     let mut client = sideman.connect();
