@@ -72,14 +72,27 @@ fn every_variable_and_link_exists() {
         }
         let home = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
         for link in text.split("](").skip(1) {
-            let link = link.split([')', '#']).next().unwrap();
+            let link = link.split(')').next().unwrap();
             if link.starts_with("https://") {
                 continue;
             }
-            let path = home.parent().unwrap().join(link);
-            assert!(link.is_empty() || fs::metadata(&path).is_ok(), "{page}: {link}");
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let path =
+                if file.is_empty() { home.clone() } else { home.parent().unwrap().join(file) };
+            assert!(fs::metadata(&path).is_ok(), "{page}: {link}");
+            let is_there = || anchors(&fs::read_to_string(&path).unwrap()).any(|one| one == anchor);
+            assert!(anchor.is_empty() || is_there(), "{page}: no heading for {link}");
         }
     }
+}
+
+/// The anchors that GitHub gives the headings of a page.
+fn anchors(page: &str) -> impl Iterator<Item = String> {
+    page.lines().filter(|line| line.starts_with('#')).map(|line| {
+        let kept = |letter: &char| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_');
+        let text: String = line.trim_start_matches('#').trim().chars().filter(kept).collect();
+        text.to_lowercase().replace(' ', "-")
+    })
 }
 
 #[test]
