@@ -39,8 +39,7 @@ enum CollectedContent {
     },
 }
 
-/// Frames of this size are not copied: hyper reads as much at a time when a client is fast, and the memory behind them
-/// is not much larger.
+/// Frames of this size are not copied: the copy would cost more than the unused memory behind them.
 const LARGE: usize = 32 * 1024;
 
 /// Reads a body to its end. `spare` reduces the size of its reads from then on.

@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn the_setting_lists_the_names_it_stands_for() {
         let key = KEYS.iter().find(|key| key.name == "log.redact").unwrap();
-        let (_, list) = key.doc.split_once("default stands for ").unwrap();
+        let (_, list) = key.doc.split_once("default means ").unwrap();
         let list = list.trim_end_matches('.').replace(" and ", ", ");
         assert_eq!(list.replace(',', ""), SECRET_NAMES);
         // Each could have been written by hand.

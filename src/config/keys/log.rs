@@ -50,8 +50,8 @@ pub(super) const LOG: &[SettingKey] = &[
         }),
         doc: "Query parameters whose values are written as ***, in the query and in the referer, \
               with user names and passwords in URLs; cookies and Authorization are never written. \
-              A * at the beginning or the end stands for anything. A name is compared as a whole, \
-              part by part (a[token], api.key), and without its punctuation. default stands for \
+              A * at the beginning or the end matches anything. A name is compared as a whole, \
+              part by part (a[token], api.key), and without its punctuation. default means \
               *token*, *secret*, *password*, *passwd*, *passphrase*, *passcode*, *pass, *pwd, pw, \
               *key, *accesskeyid, *privatekey*, *signature*, sig, *hmac, *credential*, \
               *authorization, *auth, *bearer*, jwt, *csrf*, *xsrf*, code, *authcode, \
