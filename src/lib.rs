@@ -3,6 +3,8 @@
 
 #[cfg(any(test, fuzzing))]
 mod fuzz_input;
+#[cfg(test)]
+mod generated_page;
 
 pub mod error;
 pub mod phase;

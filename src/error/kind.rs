@@ -173,7 +173,7 @@ kinds! {
         upstream("upstream_protocol", 502, "The application does not speak the protocol that this server expects.")
         .advice("set upstream.url (or routes.upstreams) to the URL in the error, or switch the application server \
             to the other protocol")
-        .remedy("set `upstream.url` or `routes.upstreams` to this URL; [how it is detected](#the-uwsgi-protocol)");
+        .remedy("set `upstream.url` or `routes.upstreams` to this URL; [how it is detected](workers.md#the-uwsgi-protocol)");
     /// The response's head is larger than 64 KiB, or has more than 1024 headers.
     UpstreamHeadTooLarge:
         upstream("upstream_head_too_large", 502, "The application's response has too many or too long headers.")
@@ -240,7 +240,7 @@ kinds! {
     TraceMethod: row("trace_method", Client, 405, "This server does not support TRACE.")
         .closes()
         .remedy("nothing");
-    /// A bare CR or LF in the head (RFC 9112, 2.2): [what is refused, and why](requests.md).
+    /// A bare CR or LF in the head (RFC 9112, 2.2): [what is refused, and why](requests.md#refused-requests).
     LineEndInvalid:
         row("line_end_invalid", Client, 400, "A line of the request's headers does not end with CR and LF.").closes();
     /// The first line is not a request line (RFC 9112, 3), such as TLS on a plain port.

@@ -1,42 +1,13 @@
-//! Generates docs/errors.md from the table of kinds, and compares it with the file. `UPDATE_EXPECT=1 cargo test --lib
-//! reference` rewrites the file.
+//! Makes the part of docs/errors.md that comes from the table of kinds. `UPDATE_EXPECT=1 cargo test --lib reference`
+//! rewrites it.
 
-use std::{env, fmt::Write as _, fs, path::Path};
-
-use crate::config::KEYS;
+use crate::generated_page::{self, markdown};
 
 use super::{FailureKind, FailureSide};
 
-const INTRODUCTION: &str = "# Errors
-
-<!-- Made from src/error by `UPDATE_EXPECT=1 cargo test --lib reference`. -->
-
-Every failure of a request has one of these names. The name is in the field `error` of the
-[access log](logging.md), in the label `error` of `sideman_errors_total`, and in the member `error` of JSON responses.
-[troubleshooting.md](troubleshooting.md) starts from what you see instead, [requests.md](requests.md) from the
-request that is refused.
-
-- **Status** is the status of the response. 499 means that the client disconnected before the response began. `-` means
-  that the error can also occur after the response has begun: then Sideman aborts the response.
-- **Events**: failures of the application and of Sideman are also logged on stderr, with `advice`. Each failure is logged once
-  in ten seconds; `missed` is the number of occurrences since the previous event.
-- **JSON** responses have three more names, which are not failures: `not_found`, `method_not_allowed` and
-  `not_acceptable`, for files that can't be sent.
-
-| error | status | what happened | what to do |
-|---|---|---|---|
-";
-
 #[test]
 fn docs_errors_is_the_table() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors.md");
-    let expected = format!("{INTRODUCTION}{}", rows());
-    if env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(&path, &expected).unwrap();
-    }
-    let file = fs::read_to_string(&path).unwrap();
-    let path = path.display();
-    assert!(file == expected, "UPDATE_EXPECT=1 cargo test --lib reference rewrites {path}");
+    generated_page::check("errors.md", "src/error", &reference());
 }
 
 #[test]
@@ -58,44 +29,20 @@ fn every_error_has_a_unique_name_and_a_remedy() {
     }
 }
 
-fn rows() -> String {
-    let mut text = String::new();
-    for kind in FailureKind::ALL {
-        let row = kind.row();
-        // The access log's status: a client that has disconnected gets no response.
-        let status = if kind == FailureKind::ClientDisconnected { 499 } else { row.status };
-        let late = if row.can_abort_response { ", -" } else { "" };
-        let (cause, remedy) = (lower(row.cause.trim()), quoted(remedy(kind)));
-        writeln!(text, "| `{}` | {status}{late} | {cause} | {remedy} |", row.name).unwrap();
-    }
-    text
+fn reference() -> String {
+    FailureKind::ALL.iter().map(|kind| error(*kind)).collect::<Vec<_>>().join("\n")
+}
+
+fn error(kind: FailureKind) -> String {
+    let row = kind.row();
+    // The access log's status: a client that has disconnected gets no response.
+    let status = if kind == FailureKind::ClientDisconnected { 499 } else { row.status };
+    let late = if row.can_abort_response { ", or the response is aborted" } else { "" };
+    let (name, cause, remedy) = (row.name, markdown(row.cause.trim()), markdown(remedy(kind)));
+    format!("### `{name}`\n\n{cause}\n\n- Status: {status}{late}\n- What to do: {remedy}\n")
 }
 
 fn remedy(kind: FailureKind) -> &'static str {
     let row = kind.row();
     row.remedy.or(row.advice).unwrap_or("fix the client, if it is yours")
-}
-
-/// A sentence as a part of one.
-fn lower(sentence: &str) -> String {
-    let text = sentence.trim_end_matches('.');
-    let mut letters = text.chars();
-    match (letters.next(), letters.next()) {
-        (Some(first), Some(second)) if !second.is_uppercase() && second != '`' => {
-            format!("{}{}", first.to_lowercase(), text.get(first.len_utf8()..).unwrap_or_default())
-        }
-        _ => text.into(),
-    }
-}
-
-/// With the names of settings as code. Links without a page are to docs/application.md.
-fn quoted(text: &str) -> String {
-    let word = |word: &str| {
-        let name = word.trim_matches(['(', ')', ',', ';', ':']);
-        match KEYS.iter().any(|key| key.name == name) {
-            true => word.replace(name, &format!("`{name}`")),
-            false => word.to_owned(),
-        }
-    };
-    text.split(' ').map(word).collect::<Vec<_>>().join(" ").replace("](#", "](application.md#")
 }

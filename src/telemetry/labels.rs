@@ -91,8 +91,7 @@ pub const LABELS: &[Label] = &[
     label("certificate", "The file of the certificate, or `self-signed`", &[]),
     label(
         "error",
-        "The `error` of the access log: [all of them](application.md#what-went-wrong), each with what to \
-         do",
+        "The `error` of the access log: [all of them](errors.md), each with what to do",
         &[],
     ),
     label("fault", "The fault of the file", &["missing", "mismatched"]),

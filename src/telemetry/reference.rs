@@ -1,7 +1,9 @@
-//! Generates docs/metrics.md from [`names`] and [`labels`], and compares it with the file. `UPDATE_EXPECT=1 cargo test
-//! --lib reference` rewrites it.
+//! Makes the part of docs/metrics.md that comes from [`names`] and [`labels`]. `UPDATE_EXPECT=1 cargo test --lib
+//! reference` rewrites it.
 
-use std::{env, fmt::Write as _, fs, path::Path};
+use std::fmt::Write as _;
+
+use crate::generated_page::{self, markdown};
 
 use super::{
     histogram::{HistogramBuckets, QueueBuckets, ResponseBuckets},
@@ -9,29 +11,9 @@ use super::{
     names::{self, MetricKind, MetricName},
 };
 
-const INTRODUCTION: &str = "# Metrics
-
-<!-- Made from src/telemetry by `UPDATE_EXPECT=1 cargo test --lib reference`. -->
-
-At `/metrics` of the admin listener (`admin.listen`), in the text format of Prometheus, or as OpenMetrics for who asks for
-that, as Prometheus does. The listener has a thread of its own, and answers while the workers are busy. Clients
-can't make new series: the values of all labels are fixed by the program and its settings.
-[config/deploy/grafana-dashboard.json](../config/deploy/grafana-dashboard.json) and
-[config/deploy/alerts.yaml](../config/deploy/alerts.yaml) show what to look at and when to act.
-
-Rates of counters (`rate(...[5m])`) are meant to be looked at, not their values: they begin at zero with the process.
-What `/proc` does not tell is left out.
-";
-
 #[test]
 fn docs_metrics_is_the_table() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
-    if env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(&path, reference()).unwrap();
-    }
-    let file = fs::read_to_string(&path).unwrap();
-    let path = path.display();
-    assert_eq!(file, reference(), "UPDATE_EXPECT=1 cargo test --lib reference rewrites {path}");
+    generated_page::check("metrics.md", "src/telemetry", &reference());
 }
 
 #[test]
@@ -64,18 +46,13 @@ fn the_page_about_operation_names_metrics_that_exist() {
 }
 
 fn reference() -> String {
-    let mut text = INTRODUCTION.to_owned();
-    for (title, names) in names::SECTIONS {
+    let sections = names::SECTIONS.iter().map(|(title, names)| {
         let mut names: Vec<&MetricName> = names.iter().collect();
         names.sort_by_key(|name| name.series());
-        text.push_str(&format!("\n## {title}\n\n"));
-        text.push_str("| metric | type | labels | unit | meaning |\n|---|---|---|---|---|\n");
-        for name in names {
-            let (series, kind, labels) = (name.series(), name.kind.name(), name.labels.join(", "));
-            let (unit, help) = (name.unit().unwrap_or_default(), name.help);
-            writeln!(text, "| `{series}` | {kind} | {labels} | {unit} | {help} |").unwrap();
-        }
-    }
+        let metrics: String = names.into_iter().map(metric).collect();
+        format!("## {title}\n{metrics}")
+    });
+    let mut text = sections.collect::<Vec<_>>().join("\n");
     text.push_str("\n## Labels\n\n| label | meaning | values |\n|---|---|---|\n");
     for label in LABELS {
         let values: Vec<_> = label.values.iter().map(|value| format!("`{value}`")).collect();
@@ -92,6 +69,18 @@ fn reference() -> String {
         let bounds = if is_waiting { QueueBuckets::MICROS } else { ResponseBuckets::MICROS };
         let bounds: Vec<_> = bounds.iter().map(|micros| seconds(*micros)).collect();
         writeln!(text, "- `{}`: {}", name.name, bounds.join(", ")).unwrap();
+    }
+    text
+}
+
+fn metric(name: &MetricName) -> String {
+    let mut text = format!("\n### `{}`\n\n{}.\n\n", name.series(), markdown(name.help));
+    writeln!(text, "- Type: {}", name.kind.name()).unwrap();
+    if let Some(unit) = name.unit() {
+        writeln!(text, "- Unit: {unit}").unwrap();
+    }
+    if !name.labels.is_empty() {
+        writeln!(text, "- Labels: `{}`", name.labels.join("`, `")).unwrap();
     }
     text
 }

@@ -1,5 +1,5 @@
 //! Decides about a request after its attempt has failed: whether the application may have acted on it, and therefore
-//! whether it is retried (docs/application.md has the table).
+//! whether it is retried (docs/workers.md has the table).
 
 use std::{
     sync::Arc,

@@ -1,6 +1,7 @@
 //! config/deploy/ecs/cloudformation.yaml: what it makes, with the parameters that people set.
 
 use serde_json::{Value, json};
+use sideman::config;
 
 use super::{
     aws::Checker,
@@ -352,8 +353,8 @@ fn metrics_get_from_the_admin_listener_to_aws() {
             assert!(known.contains(name), "{name}");
         }
     }
-    let admin = text("docs/settings.md");
-    assert!(admin.contains("| `admin.listen` | `127.0.0.1:9180` |"), "where metrics are");
+    let admin = config::KEYS.iter().find(|key| key.name == "admin.listen").unwrap();
+    assert_eq!(admin.default, Some(["127.0.0.1:9180"].as_slice()), "where metrics are");
 
     let config = collector(EVERYTHING);
     let exporter = &config["exporters"]["prometheusremotewrite"];

@@ -153,7 +153,7 @@ fn readme_is_short_and_its_pictures_are_small() {
 #[test]
 fn readme_names_the_version_and_counts_the_places_to_edit() {
     let readme = text("README.md");
-    assert!(readme.contains(concat!("\nVersion ", env!("CARGO_PKG_VERSION"), ",")));
+    assert!(readme.contains(concat!("\nVersion ", env!("CARGO_PKG_VERSION"), " ")));
     let manifest = text("config/deploy/copilot/manifest.yml");
     assert!(readme.contains("the six places that are marked") && manifest.contains("# 6. "));
     assert!(!manifest.contains("# 7. "));

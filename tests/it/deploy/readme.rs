@@ -9,27 +9,14 @@ use sideman::config;
 
 use super::text;
 
-const PAGES: [&str; 20] = [
+/// Pages outside of docs/.
+const PAGES: [&str; 6] = [
+    "ARCHITECTURE.md",
     "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
     "README.md",
     "SECURITY.md",
     "config/deploy/README.md",
-    "docs/README.md",
-    "docs/application.md",
-    "docs/compose.md",
-    "docs/ecs.md",
-    "docs/errors.md",
-    "docs/files.md",
-    "docs/limits.md",
-    "docs/logging.md",
-    "docs/nginx.md",
-    "docs/operation.md",
-    "docs/performance.md",
-    "docs/reload.md",
-    "docs/requests.md",
-    "docs/tls.md",
-    "docs/troubleshooting.md",
 ];
 /// Compose's own, for the image; where the settings file is; how every name is made; and the tests' own.
 const OTHERS: [&str; 4] = ["IMAGE", "CONFIG", "SECTION__KEY", "SKIP_NOTHING"];
@@ -43,6 +30,16 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
             found.push(path);
         }
     }
+}
+
+/// Every page, by its path.
+fn pages() -> Vec<String> {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    files(&home.join("docs"), &mut found);
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let found = found.iter().map(|path| path.strip_prefix(home).unwrap().to_str().unwrap());
+    PAGES.into_iter().chain(found).map(str::to_owned).collect()
 }
 
 #[test]
@@ -60,7 +57,9 @@ fn every_example_has_its_paragraph() {
 
 #[test]
 fn every_variable_and_link_exists() {
-    for page in PAGES {
+    let pages = pages();
+    assert!(pages.len() >= 24, "{pages:?}");
+    for page in &pages {
         let text = text(page);
         for word in text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_') {
             let Some(name) = word.strip_prefix("SIDEMAN_") else { continue };
@@ -98,10 +97,29 @@ fn anchors(page: &str) -> impl Iterator<Item = String> {
 #[test]
 fn the_index_of_the_documentation_has_every_page() {
     let index = text("docs/README.md");
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        let is_page = name.ends_with(".md") && name != "README.md";
-        assert!(!is_page || index.contains(&format!("\n| [{name}]({name}) |")), "{name}");
+    for page in pages() {
+        let Some(name) = page.strip_prefix("docs/").filter(|name| *name != "README.md") else {
+            continue;
+        };
+        assert!(index.contains(&format!("]({name})")), "docs/README.md does not name {name}");
+    }
+}
+
+/// The stages of the diagram are the headings of its page, and each names a source; the test of links opens it.
+#[test]
+fn every_stage_of_the_diagram_has_its_sources() {
+    let diagram = text("docs/images/life-of-a-request.svg");
+    let page = text("docs/life-of-a-request.md");
+    let drawn: Vec<&str> = diagram
+        .lines()
+        .filter(|line| line.contains("class=\"stage\""))
+        .map(|line| line.split(['<', '>']).nth(2).unwrap())
+        .collect();
+    let sections: Vec<(&str, &str)> =
+        page.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap()).collect();
+    assert_eq!(drawn, sections.iter().map(|(title, _)| *title).collect::<Vec<_>>());
+    for (title, section) in sections {
+        assert!(section.contains("](../src/"), "{title} names no source");
     }
 }
 

@@ -124,7 +124,7 @@ const PAGES: &[(&str, &str)] =
 const HEADS: &[(&str, &str)] =
     &[("HEAD", "/echo"), ("HEAD", "/echo?a"), ("HEAD", "/slow/?ms=50"), ("HEAD", "/slow/?ms=20")];
 /// Not before uWSGI's --http-socket: a worker that ends resets connections that it has accepted, and nobody can
-/// know whether it had begun with a POST on one of them (docs/application.md).
+/// know whether it had begun with a POST on one of them (docs/workers.md).
 const FORMS_TOO: &[(&str, &str)] =
     &[("GET", "/echo"), ("POST", "/echo"), ("POST", "/echo?a"), ("GET", "/slow/?ms=50")];
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 use sideman::{
+    config,
     error::FailureKind as Failure,
     telemetry::{
         labels::LABELS,
@@ -111,7 +112,7 @@ fn is_value(label: &str, value: &str) -> bool {
     }
     match label {
         "error" => Failure::ALL.iter().any(|kind| kind.name() == value),
-        "setting" => include_str!("../../../docs/settings.md").contains(&format!("| `{value}` |")),
+        "setting" => config::KEYS.iter().any(|key| key.name == value),
         _ => {
             let label = LABELS.iter().find(|known| known.name == label);
             label.is_none_or(|label| label.values.is_empty() || label.values.contains(&value))
