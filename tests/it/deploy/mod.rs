@@ -11,6 +11,7 @@ mod example;
 mod image;
 mod readme;
 mod rules;
+mod settings;
 mod template;
 mod yaml;
 

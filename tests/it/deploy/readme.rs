@@ -33,7 +33,7 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Every page, by its path.
-fn pages() -> Vec<String> {
+pub(super) fn pages() -> Vec<String> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     files(&home.join("docs"), &mut found);

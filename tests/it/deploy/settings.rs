@@ -1,0 +1,104 @@
+//! The settings that pages show are read as `sideman check` reads them: each block of TOML as a file, each setting within
+//! a line as a file too, each variable in a block as the environment.
+
+use std::fs;
+
+use sideman::config::{self, Environment, Flags};
+
+use super::{readme, text};
+use crate::support::TempDir;
+
+/// What an example leaves out because it is about something else.
+const APPLICATION: (&str, &str) = ("SIDEMAN_UPSTREAM", "http://127.0.0.1:8000");
+
+/// Reads a whole file of settings, or a part of one that needs an application. Files that it names need not exist.
+fn read_file(toml: &str) -> Result<(), String> {
+    let directory = TempDir::new();
+    let path = directory.path().join("sideman.toml");
+    fs::write(&path, toml).unwrap();
+    let sets_application = toml.contains("[upstream]") && toml.contains("\nurl = ");
+    let environment = if sets_application { Vec::new() } else { vec![APPLICATION] };
+    read(Flags { config: Some(path), ..Flags::default() }, environment)
+}
+
+fn read(flags: Flags, environment: Vec<(&str, &str)>) -> Result<(), String> {
+    let pairs = environment.into_iter().map(|(name, value)| (name.into(), value.into()));
+    let environment: Environment = pairs.collect();
+    config::load(&flags, &environment).map(drop).map_err(|problems| problems.to_string())
+}
+
+/// The blocks of a page, each with the word behind its fence.
+fn blocks(page: &str) -> Vec<(&str, &str)> {
+    let fenced = page.split("\n```").skip(1).step_by(2);
+    fenced.map(|block| block.split_once('\n').unwrap()).collect()
+}
+
+#[test]
+fn every_block_of_toml_in_the_pages_is_valid() {
+    let mut count = 0;
+    for page in readme::pages() {
+        for (_, block) in blocks(&text(&page)).into_iter().filter(|(word, _)| *word == "toml") {
+            let result = read_file(&format!("{block}\n"));
+            assert_eq!(result, Ok(()), "{page}:\n{block}");
+            count += 1;
+        }
+    }
+    assert!(count >= 10, "{count} blocks");
+}
+
+/// Such as `upstream.wait = "0s"` in a sentence or a table.
+#[test]
+fn every_setting_with_a_value_in_a_line_is_valid() {
+    let (mut count, mut faults) = (0, Vec::new());
+    for page in readme::pages() {
+        let text = text(&page);
+        let lines = text.lines().filter(|line| !line.starts_with("```"));
+        let codes = lines.flat_map(|line| line.split('`').skip(1).step_by(2));
+        for code in codes {
+            let Some((name, _)) = code.split_once(" = ") else { continue };
+            if !config::SECTIONS.iter().any(|(section, _)| name.starts_with(&format!("{section}.")))
+            {
+                continue;
+            }
+            faults.extend(
+                read_file(&format!("{code}\n")).err().map(|fault| format!("{page}: {fault}")),
+            );
+            count += 1;
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(count >= 20, "{count} settings");
+}
+
+/// Lines of a block may be alternatives, so each is read alone.
+#[test]
+fn every_variable_in_a_block_has_a_valid_value() {
+    let mut count = 0;
+    for page in readme::pages() {
+        for (_, block) in blocks(&text(&page)) {
+            for line in block.lines().filter(|line| line.starts_with("SIDEMAN_")) {
+                let (name, value) = line.split_once('=').unwrap();
+                let value = value.split("  ").next().unwrap().trim();
+                let result = read(Flags::default(), vec![APPLICATION, (name, value)]);
+                assert_eq!(result, Ok(()), "{page}: {line}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 10, "{count} variables");
+}
+
+#[test]
+fn an_unknown_key_or_a_wrong_value_is_found() {
+    for toml in [
+        "[server]\nmax_bodi = \"1MiB\"\n",
+        "[serve]\nmax_body = \"1MiB\"\n",
+        "[server]\nmax_body = \"1 lot\"\n",
+        "server.max_body = 1MiB\n",
+        "[upstream]\nurl = \"ftp://127.0.0.1\"\n",
+    ] {
+        read_file(toml).expect_err(toml);
+    }
+    read(Flags::default(), vec![APPLICATION, ("SIDEMAN_SERVER__MAX_BODI", "1MiB")]).unwrap_err();
+    assert_eq!(blocks("a\n```toml\nb\n```\nc\n```\nd\n```\n"), [("toml", "b"), ("", "d")]);
+}
