@@ -18,13 +18,13 @@ fn read_file(toml: &str) -> Result<(), String> {
     fs::write(&path, toml).unwrap();
     let sets_application = toml.contains("[upstream]") && toml.contains("\nurl = ");
     let environment = if sets_application { Vec::new() } else { vec![APPLICATION] };
-    read(Flags { config: Some(path), ..Flags::default() }, environment)
+    read(&Flags { config: Some(path), ..Flags::default() }, environment)
 }
 
-fn read(flags: Flags, environment: Vec<(&str, &str)>) -> Result<(), String> {
+fn read(flags: &Flags, environment: Vec<(&str, &str)>) -> Result<(), String> {
     let pairs = environment.into_iter().map(|(name, value)| (name.into(), value.into()));
     let environment: Environment = pairs.collect();
-    config::load(&flags, &environment).map(drop).map_err(|problems| problems.to_string())
+    config::load(flags, &environment).map(drop).map_err(|problems| problems.to_string())
 }
 
 /// The blocks of a page, each with the word behind its fence.
@@ -79,7 +79,7 @@ fn every_variable_in_a_block_has_a_valid_value() {
             for line in block.lines().filter(|line| line.starts_with("SIDEMAN_")) {
                 let (name, value) = line.split_once('=').unwrap();
                 let value = value.split("  ").next().unwrap().trim();
-                let result = read(Flags::default(), vec![APPLICATION, (name, value)]);
+                let result = read(&Flags::default(), vec![APPLICATION, (name, value)]);
                 assert_eq!(result, Ok(()), "{page}: {line}");
                 count += 1;
             }
@@ -99,6 +99,6 @@ fn an_unknown_key_or_a_wrong_value_is_found() {
     ] {
         read_file(toml).expect_err(toml);
     }
-    read(Flags::default(), vec![APPLICATION, ("SIDEMAN_SERVER__MAX_BODI", "1MiB")]).unwrap_err();
+    read(&Flags::default(), vec![APPLICATION, ("SIDEMAN_SERVER__MAX_BODI", "1MiB")]).unwrap_err();
     assert_eq!(blocks("a\n```toml\nb\n```\nc\n```\nd\n```\n"), [("toml", "b"), ("", "d")]);
 }
