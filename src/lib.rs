@@ -23,6 +23,7 @@ pub mod pipeline;
 pub mod server;
 
 pub mod config;
+pub mod import_nginx;
 pub mod lifecycle;
 
 pub mod command;

@@ -28,6 +28,7 @@ pub use self::{
 };
 pub use crate::{
     config::fuzzing::{settings_environment, settings_file},
+    import_nginx::fuzzing::nginx_config,
     pipeline::fuzzing::accel,
     server::fuzzing::connection,
     upstream::fuzzing::{reply_http1, reply_uwsgi},

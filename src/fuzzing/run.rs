@@ -58,6 +58,7 @@ targets!(
     forwarded,
     host,
     negotiation,
+    nginx_config,
     path,
     range,
     reply_http1,
