@@ -27,28 +27,60 @@ pub(crate) fn check(page: &str, table: &str, generated: &str) {
     }
 }
 
-/// Writes the names of settings as code, and escapes characters that Markdown would interpret outside of code.
+/// Values that begin a clause, such as "off disables the limit".
+const VALUES: [&str; 3] = ["auto", "none", "off"];
+
+/// Writes names of settings and values as code, and escapes characters that Markdown would interpret outside of code.
 pub(crate) fn markdown(text: &str) -> String {
-    let mut is_code = false;
-    let words: Vec<_> = text.split(' ').map(|word| marked(word, &mut is_code)).collect();
+    let (mut is_code, mut before) = (false, "");
+    let mut words = Vec::new();
+    for word in text.split(' ') {
+        words.push(if is_code || word.contains('`') {
+            word.to_owned()
+        } else {
+            marked(word, before)
+        });
+        is_code ^= word.matches('`').count() % 2 == 1;
+        before = word;
+    }
     words.join(" ")
 }
 
-fn marked(word: &str, is_code: &mut bool) -> String {
-    let name = word.trim_matches(['(', ')', ',', ';', ':', '.']);
-    let was_code = *is_code || word.contains('`');
-    *is_code ^= word.matches('`').count() % 2 == 1;
-    if was_code {
-        return word.to_owned();
-    }
-    if KEYS.iter().any(|key| key.name == name) {
+fn marked(word: &str, before: &str) -> String {
+    let name = word.trim_matches(['(', ')', ',', ';', ':']).trim_end_matches('.');
+    let is_setting = KEYS.iter().any(|key| key.name == name);
+    // Sentences begin with a capital letter, or with a value.
+    let is_value = before.ends_with('.') && name.starts_with(|c: char| !c.is_ascii_uppercase());
+    if is_setting || is_value || VALUES.contains(&name) && before.ends_with([';', ',', '.']) {
         return word.replace(name, &format!("`{name}`"));
     }
-    word.chars().fold(String::with_capacity(word.len()), |mut escaped, c| {
+    escaped(word)
+}
+
+/// Escapes characters that Markdown would interpret.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
         if matches!(c, '*' | '|' | '<' | '>') {
             escaped.push('\\');
         }
         escaped.push(c);
-        escaped
-    })
+    }
+    escaped
+}
+
+#[test]
+fn names_and_values_are_code_and_the_rest_is_escaped() {
+    for (text, expected) in [
+        ("Raise server.max_body.", "Raise `server.max_body`."),
+        (
+            "More than that. auto is half (memory.limit)",
+            "More than that. `auto` is half (`memory.limit`)",
+        ),
+        ("Ten; off disables it, none is none", "Ten; `off` disables it, `none` is none"),
+        ("as `memory.limit` or a*b", "as `memory.limit` or a\\*b"),
+        ("see `x | y` and x|y", "see `x | y` and x\\|y"),
+    ] {
+        assert_eq!(markdown(text), expected);
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::generated_page::{self, markdown};
+use crate::generated_page::{self, escaped, markdown};
 
 use super::keys::{KEYS, SECTIONS, SettingKey};
 
@@ -53,7 +53,7 @@ fn setting(key: &SettingKey) -> String {
         key.short_env.into_iter().map(str::to_owned).chain([key.env_name()]).collect();
     let mut text = format!("\n### `{}`\n\n{}\n\n", key.name, markdown(key.doc));
     writeln!(text, "- Default: {default}").unwrap();
-    writeln!(text, "- Values: {}", markdown(&expected)).unwrap();
+    writeln!(text, "- Values: {}", escaped(&expected)).unwrap();
     writeln!(text, "- Environment: `{}`", names.join("`, `")).unwrap();
     if let Some(flag) = &key.flag {
         writeln!(text, "- Flag: `{} {}`", flag.name, flag.value).unwrap();

@@ -1,0 +1,252 @@
+"""Prepares the pages of the project for mdBook, and checks the site that it has made: see .ci/site."""
+
+import html.parser
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import urllib.parse
+from pathlib import Path, PurePosixPath
+
+INDEX = "docs/README.md"
+# The pages of the last part of the table of contents; others that a page links to come after them.
+PROJECT = ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md"]
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+PICTURES = {".png", ".svg"}
+
+
+def is_external(link):
+    return re.match(r"[a-z]+:", link) is not None
+
+
+def target(page, link):
+    """The path that a link of a page leads to, from the project's directory."""
+    path = os.path.normpath(PurePosixPath(page).parent / link.split("#")[0])
+    if path.startswith(".."):
+        raise SystemExit(f"{page}: {link} leads out of the project")
+    return path
+
+
+def links(page, text):
+    for link in LINK.findall(FENCE.sub("", text)):
+        if not is_external(link) and not link.startswith("#"):
+            yield link
+
+
+def title(page, text):
+    heading = re.search(r"^# (.+)$", text, re.MULTILINE)
+    return heading.group(1) if heading else page
+
+
+class Pages:
+    """The pages that are reached from README.md and docs/, with the other files that they link to."""
+
+    def __init__(self, home):
+        self.home = home
+        self.texts = {}
+        self.files = set()
+        for page in ["README.md", INDEX, *PROJECT]:
+            self.add(page)
+        for path in sorted((home / "docs").rglob("*.md")):
+            self.add(path.relative_to(home).as_posix())
+
+    def add(self, page):
+        if page in self.texts:
+            return
+        text = self.texts[page] = (self.home / page).read_text()
+        for link in links(page, text):
+            path = target(page, link)
+            if not (self.home / path).exists():
+                raise SystemExit(f"{page}: {link} does not exist")
+            if path.endswith(".md"):
+                self.add(path)
+            elif (self.home / path).is_dir():
+                self.add_directory(path)
+            else:
+                self.files.add(path)
+
+    def add_directory(self, path):
+        """A directory becomes a page with a list of its files."""
+        found = [file for file in sorted((self.home / path).rglob("*")) if file.is_file()]
+        names = [file.relative_to(self.home / path).as_posix() for file in found]
+        self.files.update(f"{path}/{name}" for name in names)
+        self.texts[f"{path}/README.md"] = f"# {path}\n\n" + "".join(f"- [{name}]({name})\n" for name in names)
+
+    def rewritten(self, page):
+        """The page with links as the site has its files. Pages named README.md become index.html."""
+
+        def link(match):
+            link = match.group(1)
+            if is_external(link) or link.startswith("#"):
+                return match.group(0)
+            path, hash_, anchor = link.partition("#")
+            whole = target(page, link)
+            if f"{whole}/README.md" in self.texts:
+                path = f"{path}/index.md"
+            elif whole in self.files and PurePosixPath(whole).suffix not in PICTURES:
+                path = f"{path}.txt"
+            path = re.sub(r"\bREADME\.md$", "index.md", path)
+            return f"]({path}{hash_}{anchor})"
+
+        parts, at = [], 0
+        text = self.texts[page]
+        for fence in FENCE.finditer(text):
+            parts += [LINK.sub(link, text[at : fence.start()]), fence.group(0)]
+            at = fence.end()
+        return "".join(parts) + LINK.sub(link, text[at:])
+
+    def summary(self):
+        """The table of contents: the parts of docs/README.md, then the pages about the project."""
+
+        def row(page):
+            rows.append(f"- [{title(page, self.texts[page])}]({page})")
+            left.discard(page)
+
+        left = set(self.texts) - {"README.md", INDEX}
+        rows = ["# Summary", "", "[Sideman](README.md)", f"[Documentation]({INDEX})"]
+        for section in self.texts[INDEX].split("\n## ")[1:]:
+            pages = dict.fromkeys(target(INDEX, link) for link in links(INDEX, section))
+            pages = [page for page in pages if page in left and page.startswith("docs/")]
+            if pages:
+                rows += ["", f"# {section.splitlines()[0]}", ""]
+                for page in pages:
+                    row(page)
+        missing = [page for page in left if (self.home / page).is_file() and page.startswith("docs/")]
+        if missing:
+            raise SystemExit(f"{INDEX} does not name {', '.join(sorted(missing))}")
+        rows += ["", "# The project", ""]
+        for page in PROJECT + sorted(left - set(PROJECT)):
+            row(page)
+        return "\n".join(rows) + "\n"
+
+    def write(self, source):
+        for page in self.texts:
+            path = source / page
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self.rewritten(page))
+        for file in self.files:
+            # Browsers show text, and save files of other types.
+            name = file if PurePosixPath(file).suffix in PICTURES else f"{file}.txt"
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.home / file, source / name)
+        shutil.copytree(self.home / "docs/images", source / "docs/images", dirs_exist_ok=True)
+        (source / "SUMMARY.md").write_text(self.summary())
+        for name in ["book.toml", "site.css", "tables.js"]:
+            shutil.copyfile(self.home / "docs/site" / name, source / name)
+
+
+class Names(html.parser.HTMLParser):
+    """What a page of the site refers to, and the anchors that it has."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.refers, self.anchors = set(), set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        for name, value in attrs:
+            if name in ("href", "src") and value:
+                self.refers.add(value)
+            elif name == "srcset" and value:
+                self.refers.update(item.split()[0] for item in value.split(","))
+            elif name == "id":
+                self.anchors.add(value)
+
+
+def broken_links(site):
+    pages = {path: Names(path.read_text()) for path in site.rglob("*.html")}
+    for path, page in pages.items():
+        # The page for missing files is shown at any address.
+        if path.name in ("404.html", "toc.html"):
+            continue
+        for link in page.refers:
+            if is_external(link):
+                continue
+            link, _, anchor = urllib.parse.unquote(link).partition("#")
+            to = Path(os.path.normpath(path.parent / link)) if link else path
+            to = to / "index.html" if to.is_dir() else to
+            if not to.is_file():
+                yield f"{path.relative_to(site)}: {link} does not exist"
+            elif anchor and to in pages and anchor not in pages[to].anchors:
+                yield f"{path.relative_to(site)}: {link} has no heading #{anchor}"
+
+
+# Loads every page into a frame of each width, one after the other, and writes what is too wide.
+MEASURE = """<!doctype html><title>measure</title><pre id=result></pre><script>
+const pages = %s, widths = [390, 1280];
+const found = [];
+const frame = document.body.appendChild(document.createElement("iframe"));
+frame.style.height = "800px";
+async function measure() {
+  for (const width of widths) for (const page of pages) {
+    frame.style.width = width + "px";
+    await new Promise(loaded => { frame.onload = loaded; frame.src = page; });
+    const root = frame.contentDocument;
+    const whole = root.documentElement.scrollWidth;
+    if (whole > width) found.push(`${page}: ${whole} px wide in a window of ${width}`);
+    for (const box of root.querySelectorAll("main .table-wrapper, main img"))
+      if (box.scrollWidth > box.clientWidth + 1 || box.getBoundingClientRect().right > width)
+        found.push(`${page}: a table or picture of ${box.scrollWidth} px in ${box.clientWidth}, window ${width}: `
+          + box.textContent.trim().slice(0, 60).replace(/\\s+/g, " "));
+  }
+  document.getElementById("result").textContent = ["measured", pages.length, ...found].join("\\n");
+  await fetch("/done");
+}
+measure();
+</script>"""
+
+
+def too_wide(site, chromium):
+    """What a phone or a desktop would have to scroll sideways, by Chromium."""
+    pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+    pages = [page for page in pages if page not in ("404.html", "toc.html")]
+    measure = MEASURE % str(pages)
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=site)
+
+        def do_GET(self):
+            if self.path not in ("/measure.html", "/done"):
+                return super().do_GET()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(measure.encode() if self.path == "/measure.html" else b"")
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom"]
+        # Virtual time ends when nothing is loaded any more.
+        flags += ["--virtual-time-budget=60000", "--window-size=1400,1000"]
+        url = f"http://127.0.0.1:{server.server_port}/measure.html"
+        dom = subprocess.run([chromium, *flags, url], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                             timeout=120, check=True, text=True).stdout
+        server.shutdown()
+    result = html.unescape(re.search(r"<pre id=\"?result\"?>(.*?)</pre>", dom, re.DOTALL).group(1)).splitlines()
+    if result[:2] != ["measured", str(len(pages))]:
+        raise SystemExit(f"Chromium has not measured all pages: {result}")
+    return result[2:]
+
+
+def main():
+    if sys.argv[1] == "prepare":
+        Pages(Path(__file__).resolve().parent.parent).write(Path(sys.argv[2]))
+        return
+    site = Path(sys.argv[2]).resolve()
+    faults = sorted(broken_links(site))
+    if len(sys.argv) > 3:
+        faults += too_wide(site, sys.argv[3])
+    if faults:
+        raise SystemExit("\n".join(faults))
+
+
+if __name__ == "__main__":
+    main()
