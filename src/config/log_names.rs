@@ -192,17 +192,13 @@ mod tests {
     }
 
     #[test]
-    fn the_guide_has_every_field_and_every_name() {
+    fn the_guide_has_every_field() {
         let guide = include_str!("../../docs/logging.md");
         let rows = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
         let listed: Vec<_> = rows.map(|(name, rest)| (name, rest.starts_with("yes |"))).collect();
         let fields = LogField::ALL.iter();
         let known = fields.map(|field| (field.name(), field.is_default()));
         assert_eq!(listed, known.collect::<Vec<_>>());
-        let (_, names) = guide.split_once("Built in:\n\n").unwrap();
-        let (names, _) = names.split_once("\n\n").unwrap();
-        let names: Vec<_> = names.split(',').map(|name| name.trim().trim_matches('`')).collect();
-        assert_eq!(names.join(" "), SECRET_NAMES);
     }
 
     proptest! {

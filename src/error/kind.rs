@@ -97,7 +97,7 @@ kinds! {
             "The server has no space for the request's body now. Please try again in a moment.")
         .retry_after(MOMENT)
         .advice("raise buffers.memory or buffers.disk if there is space")
-        .remedy("raise them; set buffers.directory to a volume");
+        .remedy("raise buffers.memory or buffers.disk, or set buffers.directory to a volume");
     /// The body is longer than `buffers.disk`, or than `buffers.memory` where there is no disk. It could never be
     /// buffered, and is refused before it is read.
     BodyExceedsBuffers:
@@ -105,7 +105,7 @@ kinds! {
         .closes()
         .advice("raise buffers.disk (or buffers.memory, where files are in memory), lower server.max_body, or \
             stream the path (routes.unbuffered)")
-        .remedy("raise these, set buffers.directory to a volume, lower server.max_body, or stream the path \
+        .remedy("raise them, set buffers.directory to a volume, lower server.max_body, or stream the path \
             (routes.unbuffered)");
     /// The disk of `buffers.directory` is full.
     DiskFull: row("disk_full", Sideman, 507, "The server has no disk space for the request's body.")
@@ -140,7 +140,7 @@ kinds! {
         upstream("upstream_connect_timeout", 504, "The application did not respond in time.")
         .advice("nothing responds at this address: check whether security groups or firewalls block it, or the \
             listen queue is full")
-        .remedy("security groups; a full listen queue: lower upstream.max_in_flight");
+        .remedy("check security groups and firewalls; if the listen queue is full, lower upstream.max_in_flight");
     /// The application was silent for `upstream.read_timeout`.
     UpstreamReadTimeout: upstream("upstream_read_timeout", 504, "The application did not respond in time.")
         .can_abort_response()
@@ -201,12 +201,12 @@ kinds! {
         row("client_body_timeout", Client, 408, "The client paused for too long while it sent the request's body.")
         .closes()
         .advice("raise server.body_timeout if such clients are legitimate")
-        .remedy("usually nothing: the client's network is slow; else raise it");
+        .remedy("nothing, if the client's network is slow; otherwise raise server.body_timeout");
     /// The client sent its body more slowly than `server.min_body_rate`.
     ClientBodySlow: row("client_body_slow", Client, 408, "The client sent the request's body too slowly.")
         .closes()
         .advice("lower server.min_body_rate if such clients are legitimate")
-        .remedy("usually nothing: the client's network is slow; else lower it");
+        .remedy("nothing, if the client's network is slow; otherwise lower server.min_body_rate");
     /// The request's head was not complete within `server.header_timeout`.
     ClientHeadTimeout: row("client_head_timeout", Client, 408, "The request's headers were not complete in time.")
         .closes()

@@ -88,6 +88,47 @@ fn every_variable_in_a_block_has_a_valid_value() {
     assert!(count >= 10, "{count} variables");
 }
 
+/// The number and unit behind a setting, such as `upstream.wait` (10 s), as settings write it.
+fn number_after(rest: &str) -> Option<String> {
+    let rest = rest.strip_prefix(" (").or_else(|| rest.strip_prefix(", "))?;
+    rest.starts_with(|c: char| c.is_ascii_digit()).then_some(())?;
+    let end = rest.find([')', '|', ';', ':']).unwrap_or(rest.len());
+    let end = rest.get(..end)?.find(", ").unwrap_or(end);
+    let mut words = rest.get(..end)?.split_whitespace();
+    let number = words.next()?.trim_end_matches(['.', ',']).replace(',', "");
+    let unit = match words.next().unwrap_or_default() {
+        "min" => "m",
+        unit @ ("ms" | "s" | "h" | "d" | "B" | "KiB" | "MiB" | "GiB") => unit,
+        _ => "",
+    };
+    Some(number + unit)
+}
+
+/// A page says the default of a setting behind its name.
+#[test]
+fn every_number_behind_a_setting_is_its_default() {
+    let (mut count, mut faults) = (0, Vec::new());
+    for page in readme::pages() {
+        let text = text(&page);
+        for key in config::KEYS.iter() {
+            let Some([default]) = key.default else { continue };
+            let mention = format!("`{}`", key.name);
+            for number in text.split(&mention).skip(1).filter_map(number_after) {
+                count += 1;
+                // A page may say what auto comes to.
+                if number != *default && *default != "auto" {
+                    faults.push(format!("{page}: {mention} is {default}, not {number}"));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(count >= 30, "{count} numbers");
+    assert_eq!(number_after(" (1,024 more)").as_deref(), Some("1024"));
+    assert_eq!(number_after(", 10 min; then").as_deref(), Some("10m"));
+    assert_eq!(number_after(" (auto)"), None);
+}
+
 #[test]
 fn an_unknown_key_or_a_wrong_value_is_found() {
     for toml in [
