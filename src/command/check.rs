@@ -60,12 +60,12 @@ fn verdict(loaded: &LoadedSettings, strict: bool) -> (String, ExitCode) {
 /// Formats `key = value  (origin)` in columns.
 fn table(settings: &[Setting], all: bool) -> String {
     let shown: Vec<&Setting> = settings.iter().filter(|setting| all || setting.is_set()).collect();
-    let keys = shown.iter().map(|setting| setting.key.name.len()).max().unwrap_or_default();
+    let keys = shown.iter().map(|setting| setting.id.to_string().len()).max().unwrap_or_default();
     let values = shown.iter().map(|setting| setting.text.len());
     let values = values.filter(|len| *len <= WIDTH).max().unwrap_or_default();
     let mut text = String::new();
-    for Setting { key, text: value, origin } in &shown {
-        let _ = writeln!(text, "{:keys$} = {value:values$}  ({origin})", key.name);
+    for Setting { id, text: value, origin } in &shown {
+        let _ = writeln!(text, "{:keys$} = {value:values$}  ({origin})", id.to_string());
     }
     let defaults = settings.len() - shown.len();
     if defaults > 0 {
@@ -170,7 +170,8 @@ mod tests {
     fn what_is_not_there_for_the_application_is_a_warning() {
         let (code, _, err) = run(&[
             ("SIDEMAN_UPSTREAM", "http://app:8000"),
-            ("SIDEMAN_ROUTES__UPSTREAMS", "/ws/=http+unix:/nowhere/ws.sock"),
+            ("SIDEMAN_ROUTE__WS__PATH", "/ws/"),
+            ("SIDEMAN_ROUTE__WS__UPSTREAM", "http+unix:/nowhere/ws.sock"),
             ("SIDEMAN_SERVER__REDIRECT_HTTPS", "true"),
             ("SIDEMAN_BUFFERS__DIRECTORY", "/nowhere/spill"),
             ("SIDEMAN_ERRORS__404", "/dev/null"),
@@ -181,7 +182,7 @@ mod tests {
         let warnings: Vec<&str> = err.lines().collect();
         assert_eq!(warnings.len(), 7, "{err}");
         for (warning, begin) in warnings.iter().zip([
-            "the socket /nowhere/ws.sock (routes.upstreams) is not accessible",
+            "the socket /nowhere/ws.sock (route.ws.upstream) is not accessible",
             "server.redirect_https has no effect",
             "/nowhere/spill (buffers.directory) is not accessible",
             "server.max_body (100MiB) is more than buffers.memory",

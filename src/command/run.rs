@@ -52,7 +52,7 @@ pub(super) fn run(flags: &Flags, environment: &Environment, err: &mut dyn io::Wr
 /// The first process of a container was not started by hand, even if it has a terminal.
 fn at_terminal(mut loaded: LoadedSettings) -> LoadedSettings {
     let is_set = |setting: &Setting| {
-        setting.key.name == "shutdown.delay" && setting.origin != ValueOrigin::Default
+        setting.id.key.name == "shutdown.delay" && setting.origin != ValueOrigin::Default
     };
     let is_by_hand = io::stdin().is_terminal() && std::process::id() != 1;
     if is_by_hand && !loaded.settings.iter().any(is_set) {

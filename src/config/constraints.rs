@@ -3,14 +3,13 @@
 
 use std::path::PathBuf;
 
-use crate::plan::{CacheRule, FieldEdit, FieldRule, ListenAddress, UpstreamTarget};
+use crate::plan::{CacheRule, ListenAddress, UpstreamTarget};
 
 use super::{
     address, caching, certificates,
     conflict::{Conflict, repeated, twice, when},
     draft::{Draft, PrefixedDirectory, grouped},
-    field, log_names, own_address, path,
-    servers::{self, ServerWithProtocol},
+    log_names, own_address, path, servers,
 };
 
 /// A constraint between settings, or on one list as a whole.
@@ -80,31 +79,6 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
     constraint(&["upstream.probe_path", "upstream.probe"], |draft| {
         let fault = "upstream.probe is off: set it, such as to 5s, or remove this";
         when(draft.probe.is_none() && draft.probe_path.is_some(), fault)
-    }),
-    constraint(&["routes.upstreams"], |draft| {
-        let below = |(prefix, servers): (String, Vec<ServerWithProtocol>)| {
-            servers::conflicts(&servers).into_iter().map(move |conflict| Conflict {
-                text: format!("below {prefix}, {}", conflict.text),
-                ..conflict
-            })
-        };
-        grouped(&draft.routes).into_iter().flat_map(below).collect()
-    }),
-    constraint(&["routes.unbuffered"], |draft| {
-        let conflict = |prefix| {
-            let text = format!("{prefix} is listed twice: remove one, or write {prefix}=both");
-            Conflict::new(text, "a prefix is listed twice: remove one")
-        };
-        let prefixes = draft.plan.unbuffered.iter().map(|rule| &rule.prefix);
-        repeated(prefixes).into_iter().map(conflict).collect()
-    }),
-    // Only the last of two values for one header would be used.
-    constraint(&["routes.fields"], |draft| {
-        let place = |rule: &FieldRule| match &rule.edit {
-            FieldEdit::Set(name, _) => format!("{}=set {name}", rule.prefix),
-            FieldEdit::Add(..) | FieldEdit::Remove(_) => field::show(rule),
-        };
-        twice(draft.plan.fields.iter().map(place), "a rule is listed twice: remove one")
     }),
     constraint(&["buffers.memory_per_body", "buffers.memory"], |draft| {
         let fault = "must be at most buffers.memory: lower it, or raise buffers.memory";
@@ -180,24 +154,9 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
     constraint(&["upstream.url", "server.listen", "tls.listen"], |draft| {
         own_addresses(draft, draft.servers.iter().map(|(_, target)| target))
     }),
-    constraint(&["routes.upstreams", "server.listen", "tls.listen"], |draft| {
-        own_addresses(draft, draft.routes.iter().map(|(_, (_, target))| target))
-    }),
     constraint(&["static.fallback", "server.listen", "tls.listen"], |draft| {
         let target = draft.fallback.as_ref().map(|origin| origin.target());
         own_addresses(draft, target.iter())
-    }),
-    constraint(&["routes.upstreams", "static.roots"], |draft| {
-        let plain = "an application below static.roots gets no requests";
-        unreachable(draft, "static.roots", &draft.static_roots, plain)
-    }),
-    constraint(&["routes.upstreams", "media.roots"], |draft| {
-        let plain = "an application below media.roots gets no requests";
-        unreachable(draft, "media.roots", &draft.media_roots, plain)
-    }),
-    constraint(&["routes.upstreams", "accel.roots"], |draft| {
-        let plain = "an application below accel.roots gets no requests";
-        unreachable(draft, "accel.roots", &draft.accel_roots, plain)
     }),
 ];
 
@@ -274,23 +233,6 @@ fn unknown_prefixes(draft: &Draft) -> Vec<Conflict> {
     };
     let prefixes = draft.cors.iter().filter_map(|rule| rule.prefix.as_deref());
     prefixes.filter(|prefix| !known.contains(prefix)).map(conflict).collect()
-}
-
-/// Returns conflicts for applications that get no requests, because their prefix is below a prefix of files.
-fn unreachable(
-    draft: &Draft,
-    name: &str,
-    roots: &[PrefixedDirectory],
-    plain: &'static str,
-) -> Vec<Conflict> {
-    let conflict = |(prefix, _): (String, _)| {
-        let (root, _) = roots.iter().find(|(root, _)| prefix.starts_with(root))?;
-        let text = format!(
-            "the application at {prefix} gets no requests: {root} serves files ({name}); remove one of the two"
-        );
-        Some(Conflict::new(text, plain))
-    };
-    grouped(&draft.routes).into_iter().filter_map(conflict).collect()
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@ use http::StatusCode;
 
 use crate::plan::{
     AdmissionSettings, CertificateFiles, CertificateSettings, Cors, FallbackSettings, FileSettings,
-    LogField, Plan, ProbeSettings, Protocol, Purpose, Root, ShutdownSettings, TlsSettings,
-    UpstreamRoute, UpstreamSettings, UwsgiFlavour, UwsgiSettings,
+    LogField, Plan, ProbeSettings, Protocol, Purpose, Root, Route, RouteAction, ShutdownSettings,
+    TlsSettings, UpstreamSettings, UwsgiFlavour, UwsgiSettings,
 };
 
 use super::{
     cors,
     log_names::{self, LogListItem},
+    route_draft::RouteDraft,
     servers::ServerWithProtocol,
     url::FallbackOrigin,
 };
@@ -46,8 +47,10 @@ pub(super) struct Draft {
     pub(super) uwsgi_buffer: Option<u64>,
     pub(super) probe: Option<Duration>,
     pub(super) probe_path: Option<String>,
-    /// The servers of other applications, each with its prefix.
-    pub(super) routes: Vec<(String, ServerWithProtocol)>,
+    /// The route that is being read.
+    pub(super) route: RouteDraft,
+    /// In alphabetical order.
+    pub(super) routes: Vec<RouteDraft>,
     pub(super) static_roots: Vec<PrefixedDirectory>,
     /// A template for all roots of static files.
     pub(super) static_root: Root,
@@ -70,9 +73,7 @@ impl Draft {
     /// Returns the plan. Must be called only if no setting is invalid and no constraint is violated.
     pub(super) fn into_plan(self) -> Plan {
         let upstream = self.application(self.servers.clone());
-        let other =
-            |(prefix, servers)| UpstreamRoute { prefix, upstream: self.application(servers) };
-        let routes = grouped(&self.routes).into_iter().map(other).collect();
+        let (routes, routed) = self.named_routes();
         let media = self.media();
         let static_roots = self.static_roots();
         let fallback = self.fallback.map(|origin| fallback(origin, self.fallback_timeout));
@@ -87,6 +88,7 @@ impl Draft {
         });
         plan.upstream = upstream;
         plan.routes = routes;
+        plan.routed = routed;
         plan.media = media;
         plan.files.roots = static_roots;
         plan.missing.fallback = fallback;
@@ -94,6 +96,24 @@ impl Draft {
         let ShutdownSettings { timeout, tunnels, .. } = plan.shutdown;
         plan.shutdown.tunnels = tunnels.min(timeout);
         plan
+    }
+
+    /// Returns the routes, and their applications.
+    fn named_routes(&self) -> (Vec<Route>, Vec<UpstreamSettings>) {
+        let mut routed = Vec::new();
+        let routes = self.routes.iter().map(|draft| {
+            let action = (!draft.servers.is_empty()).then(|| {
+                routed.push(self.application(draft.servers.clone()));
+                RouteAction::Upstream(routed.len() - 1)
+            });
+            Route {
+                name: draft.name.clone(),
+                matcher: draft.matcher.clone(),
+                action,
+                policies: draft.policies.clone(),
+            }
+        });
+        (routes.collect(), routed)
     }
 
     /// Stores the error page for a status.

@@ -10,8 +10,9 @@ use std::{
 };
 
 use super::{
-    keys::{KEYS, SettingKey},
+    keys::{self, KEYS, ROUTE_KEYS, SettingId, SettingKey},
     problem::Problem,
+    route_draft,
     sources::{SourceValue, Sources, ValueOrigin},
     suggest, text_file,
 };
@@ -23,6 +24,8 @@ pub type Environment = BTreeMap<OsString, OsString>;
 const CONFIG: &str = "SIDEMAN_CONFIG";
 const PREFIX: &str = "SIDEMAN_";
 const FILE: &str = "_FILE";
+/// The beginning of the names of settings of routes, without [`PREFIX`].
+const ROUTE: &str = "ROUTE__";
 
 /// Names of settings in other programs, each with Sideman's name.
 const CALLED: [(&str, &str); 14] = [
@@ -56,7 +59,7 @@ static NAMES: LazyLock<Vec<(String, Option<&'static SettingKey>)>> = LazyLock::n
 #[derive(Debug)]
 pub(super) struct EnvironmentReadings<'a> {
     config: Vec<Variable<'a>>,
-    keys: Vec<(&'static SettingKey, Vec<Variable<'a>>)>,
+    settings: Vec<(SettingId, Vec<Variable<'a>>)>,
     /// Variables with their values.
     unknown: Vec<(String, &'a OsStr)>,
 }
@@ -80,7 +83,7 @@ pub fn environment() -> Environment {
 pub(super) fn sort(environment: &Environment) -> EnvironmentReadings<'_> {
     let mut readings = EnvironmentReadings {
         config: Vec::new(),
-        keys: KEYS.iter().map(|key| (key, Vec::new())).collect(),
+        settings: KEYS.iter().map(|key| (key.into(), Vec::new())).collect(),
         unknown: Vec::new(),
     };
     for (name, value) in environment {
@@ -121,6 +124,9 @@ fn unknown(name: &str, value: &OsStr) -> (Problem, Vec<&'static SettingKey>) {
     };
     // The common prefix would make all names look similar.
     let stem = without_prefix(stem);
+    if let Some(fault) = unknown_of_route(stem) {
+        return (Problem::about(None, name.escape_debug().to_string(), fault), Vec::new());
+    }
     let names = NAMES.iter().map(|(name, _)| name.as_str());
     let called = CALLED.iter().find(|(called, _)| *called == stem).map(|(_, known)| *known);
     let near = match called {
@@ -211,26 +217,27 @@ impl<'a> EnvironmentReadings<'a> {
         for (name, value) in &self.unknown {
             let (problem, meant) = unknown(name, value);
             problems.push(problem);
-            meant.iter().for_each(|key| sources.waive(key));
+            meant.iter().for_each(|key| sources.waive(*key));
         }
-        for (key, variables) in &self.keys {
+        for (id, variables) in &self.settings {
             let read = match variables.as_slice() {
                 [] => continue,
                 [variable] => variable.text().map_err(|fault| {
-                    Problem::about(Some(key), format!("{} ({})", key.name, variable.shown()), fault)
+                    Problem::about(Some(id.key), format!("{id} ({})", variable.shown()), fault)
                 }),
-                [first, second, ..] => Err(both(Some(key), first, second)),
+                [first, second, ..] => Err(both(Some(id), first, second)),
             };
             match read {
                 Ok((text, origin)) => {
-                    let items = match key.kind.is_list() {
-                        true => split_list(&text, key.kind.properties().continues),
+                    let kind = id.key.kind;
+                    let items = match kind.is_list() {
+                        true => split_list(&text, kind.properties().continues),
                         false => vec![text],
                     };
-                    sources.set(key, SourceValue { items, origin });
+                    sources.set(id.clone(), SourceValue { items, origin });
                 }
                 Err(problem) => {
-                    sources.discard(key);
+                    sources.discard(id.clone());
                     problems.push(problem);
                 }
             }
@@ -243,11 +250,20 @@ impl<'a> EnvironmentReadings<'a> {
             let Some(stem) = stem else { continue };
             let variable = Variable { name, value, is_file };
             let Some(stem) = stem.strip_prefix(PREFIX) else { continue };
-            let Some((_, key)) = NAMES.iter().find(|(known, _)| known == stem) else { continue };
-            let mut keys = self.keys.iter_mut();
-            match key.and_then(|key| keys.find(|(one, _)| std::ptr::eq(*one, key))) {
+            let id = match NAMES.iter().find(|(known, _)| known == stem) {
+                Some((_, None)) => {
+                    self.config.push(variable);
+                    return true;
+                }
+                Some((_, Some(key))) => SettingId::from(*key),
+                None => match of_route(stem) {
+                    Some(id) => id,
+                    None => continue,
+                },
+            };
+            match self.settings.iter_mut().find(|(known, _)| *known == id) {
                 Some((_, variables)) => variables.push(variable),
-                None => self.config.push(variable),
+                None => self.settings.push((id, vec![variable])),
             }
             return true;
         }
@@ -255,11 +271,41 @@ impl<'a> EnvironmentReadings<'a> {
     }
 }
 
+/// Returns the setting of a route that a variable names, without its prefix: `ROUTE__API__PATH`.
+fn of_route(stem: &str) -> Option<SettingId> {
+    let (route, leaf) = stem.strip_prefix(ROUTE)?.rsplit_once("__")?;
+    if stem != stem.to_ascii_uppercase() {
+        return None;
+    }
+    let (route, leaf) = (route.to_ascii_lowercase(), leaf.to_ascii_lowercase());
+    route_draft::check_name(&route).ok()?;
+    Some(SettingId::of_route(keys::find_of_route(&leaf)?, &route))
+}
+
+/// Returns the remedy for a variable that begins like one of a route, but names none.
+fn unknown_of_route(stem: &str) -> Option<String> {
+    let rest = stem.strip_prefix(ROUTE)?;
+    let Some((route, leaf)) = rest.rsplit_once("__") else {
+        return Some("there is no such setting: the names are SIDEMAN_ROUTE__NAME__KEY".into());
+    };
+    if let Err(fault) = route_draft::check_name(&route.to_ascii_lowercase()) {
+        return Some(format!("in the name of the route: {fault}"));
+    }
+    let leaves = || ROUTE_KEYS.iter().map(SettingKey::leaf);
+    let near = suggest::nearest(leaf, leaves(), "");
+    let named = |leaf: &&str| format!("{PREFIX}{ROUTE}{route}__{}", leaf.to_ascii_uppercase());
+    let near: Vec<String> = near.iter().map(named).collect();
+    let hint = suggest::question(&near).unwrap_or_else(|| {
+        format!("the keys of a route are {}", leaves().collect::<Vec<_>>().join(", "))
+    });
+    Some(format!("there is no such setting: {hint}"))
+}
+
 /// Reports two names for one setting, because the intended one is unknown.
-fn both(key: Option<&SettingKey>, first: &Variable<'_>, second: &Variable<'_>) -> Problem {
-    let what = key.map_or("the settings file", |key| key.name);
+fn both(id: Option<&SettingId>, first: &Variable<'_>, second: &Variable<'_>) -> Problem {
+    let what = id.map_or("the settings file".to_owned(), SettingId::to_string);
     let subject = format!("{what} ({} and {})", first.name, second.name);
-    Problem::about(key, subject, "both are set: unset one of them".into())
+    Problem::about(id.map(|id| id.key), subject, "both are set: unset one of them".into())
 }
 
 // === impl Variable ===

@@ -9,9 +9,9 @@ use toml::{
 
 use super::{
     format::TomlType,
-    keys::{self, KEYS, SECTIONS, SettingKey},
+    keys::{self, KEYS, ROUTE_KEYS, ROUTE_SECTION, SECTIONS, SettingId, SettingKey},
     problem::Problem,
-    secret,
+    route_draft, secret,
     sources::{SourceValue, Sources, ValueOrigin},
     suggest, text_file,
 };
@@ -87,6 +87,10 @@ impl SettingsFile<'_> {
         for (name, value) in table {
             let section: &str = name.get_ref();
             let known = SECTIONS.iter().any(|(known, _)| *known == section);
+            if section == ROUTE_SECTION.0 {
+                self.routes(value, sources);
+                continue;
+            }
             match value.get_ref().as_table() {
                 Some(keys) if known => self.keys(section, keys, sources),
                 Some(keys) => self.unknown_section(section, &name.span(), keys, sources),
@@ -106,20 +110,83 @@ impl SettingsFile<'_> {
                 self.unknown_key(&name, &leaf.span(), sources);
                 continue;
             };
-            let line = self.line(&leaf.span());
-            let origin = ValueOrigin::File { path: self.path.into(), line };
-            match items(key, value) {
-                Ok(items) => sources.set(key, SourceValue { items, origin }),
-                Err(fault) => {
-                    sources.discard(key);
-                    let shown = match value.get_ref().is_table() {
-                        true => "{...}".into(),
-                        false => self.excerpt(&value.span()),
-                    };
-                    self.problems.push((line, Problem::bad_excerpt(key, &shown, &origin, &fault)));
+            self.value(key.into(), &leaf.span(), value, sources);
+        }
+    }
+
+    /// Reads the tables `[route.NAME]`.
+    fn routes(&mut self, value: &Spanned<DeValue<'_>>, sources: &mut Sources) {
+        let Some(routes) = value.get_ref().as_table() else {
+            let fault = "this is a table: write [route.NAME], and its keys below".into();
+            return self.report(None, ROUTE_SECTION.0, &value.span(), fault);
+        };
+        for (name, value) in routes {
+            let route: &str = name.get_ref();
+            let full = format!("{}.{route}", ROUTE_SECTION.0);
+            if let Err(fault) = route_draft::check_name(route) {
+                self.report(
+                    None,
+                    &full,
+                    &name.span(),
+                    format!("in the name of the route: {fault}"),
+                );
+                continue;
+            }
+            let Some(keys) = value.get_ref().as_table() else {
+                let fault = match keys::find_of_route(route) {
+                    Some(_) => format!(
+                        "the name of the route is missing: write [route.NAME], and {route} below"
+                    ),
+                    None => format!("this is a table: write [{full}], and its keys below"),
+                };
+                self.report(None, &full, &name.span(), fault);
+                continue;
+            };
+            for (leaf, value) in keys {
+                match keys::find_of_route(leaf.get_ref()) {
+                    Some(key) => {
+                        let id = SettingId::of_route(key, route);
+                        self.value(id, &leaf.span(), value, sources);
+                    }
+                    None => self.unknown_route_key(&full, leaf),
                 }
             }
         }
+    }
+
+    fn value(
+        &mut self,
+        id: SettingId,
+        span: &Range<usize>,
+        value: &Spanned<DeValue<'_>>,
+        sources: &mut Sources,
+    ) {
+        let line = self.line(span);
+        let origin = ValueOrigin::File { path: self.path.into(), line };
+        match items(id.key, value) {
+            Ok(items) => sources.set(id, SourceValue { items, origin }),
+            Err(fault) => {
+                let shown = match value.get_ref().is_table() {
+                    true => "{...}".into(),
+                    false => self.excerpt(&value.span()),
+                };
+                self.problems.push((line, Problem::bad_excerpt(&id, &shown, &origin, &fault)));
+                sources.discard(id);
+            }
+        }
+    }
+
+    fn unknown_route_key(&mut self, route: &str, leaf: &Spanned<Cow<'_, str>>) {
+        let leaves = || ROUTE_KEYS.iter().map(SettingKey::leaf);
+        let near: Vec<String> = suggest::nearest(leaf.get_ref(), leaves(), "")
+            .iter()
+            .map(|near| format!("{route}.{near}"))
+            .collect();
+        let hint = suggest::question(&near).unwrap_or_else(|| {
+            format!("the keys of a route are {}", leaves().collect::<Vec<_>>().join(", "))
+        });
+        let name = format!("{route}.{}", leaf.get_ref());
+        self.report(None, &name, &leaf.span(), format!("there is no such key: {hint}"));
     }
 
     fn unknown_section(
@@ -129,14 +196,15 @@ impl SettingsFile<'_> {
         table: &DeTable<'_>,
         sources: &mut Sources,
     ) {
-        let near = suggest::nearest(section, SECTIONS.iter().map(|(name, _)| *name), "");
+        let sections = || SECTIONS.iter().chain([&ROUTE_SECTION]).map(|(name, _)| *name);
+        let near = suggest::nearest(section, sections(), "");
         for near in &near {
             let names = table.keys().map(|leaf| format!("{near}.{}", leaf.get_ref()));
             names.filter_map(|name| keys::find(&name)).for_each(|key| sources.waive(key));
         }
         let near: Vec<String> = near.iter().map(|name| format!("[{name}]")).collect();
         let hint = suggest::question(&near).unwrap_or_else(|| {
-            let names: Vec<_> = SECTIONS.iter().map(|(name, _)| format!("[{name}]")).collect();
+            let names: Vec<_> = sections().map(|name| format!("[{name}]")).collect();
             format!("the tables are {}", names.join(", "))
         });
         self.report(None, &format!("[{section}]"), span, format!("there is no such table: {hint}"));

@@ -2,11 +2,16 @@
 
 use std::net::Ipv6Addr;
 
-use super::format::TextFormat;
+use super::format::{FormatProperties, TextFormat};
 
 /// A host that requests may name.
 pub(super) const ALLOWED: TextFormat<String> =
     TextFormat::address("hosts, such as example.org, or .example.org", allowed, String::clone);
+
+/// A host that a route matches.
+pub(super) const OF_ROUTE: TextFormat<String> =
+    TextFormat::new("hosts, such as example.org, or .example.org", of_route, String::clone)
+        .with(FormatProperties { stands_alone: true, ..FormatProperties::PLAIN });
 
 /// Maximum length of a name (RFC 1035, 2.3.4).
 const LONGEST: usize = 253;
@@ -38,6 +43,14 @@ fn allowed(text: &str) -> Result<String, String> {
     let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
     name(host.strip_prefix('.').unwrap_or(host))?;
     without_port(&host.to_ascii_lowercase(), port)
+}
+
+/// Reads a host as [`allowed`] does. A route without hosts matches all of them.
+fn of_route(text: &str) -> Result<String, String> {
+    match text {
+        "*" => Err("a route without host matches every host: remove this".into()),
+        text => allowed(text),
+    }
 }
 
 fn name(name: &str) -> Result<(), String> {

@@ -2,11 +2,11 @@
 //! settings, and checks for list rules that other rules hide.
 
 use crate::plan::{
-    AccessLog, CacheRule, FieldEdit, FieldRule, LogField, NamePatternRule, Plan, Protocol, Purpose,
-    Root, SpillDirectory, UpstreamSettings,
+    AccessLog, CacheRule, LogField, NamePatternRule, Plan, Protocol, Purpose, Root, SpillDirectory,
+    UpstreamSettings,
 };
 
-use super::{caching, field, keys::SettingKey, load::LoadedSettings, read::Setting, route};
+use super::{caching, keys::SettingKey, load::LoadedSettings, read::Setting};
 
 /// The condition under which settings have an effect, and the reason if they have none.
 struct Requirement {
@@ -167,27 +167,18 @@ pub(super) fn warnings(loaded: &LoadedSettings) -> Vec<String> {
     let plan = &loaded.plan;
     let mut warnings = Vec::new();
     for setting in loaded.settings.iter().filter(|setting| differs(setting)) {
-        let needs = NEEDS.iter().filter(|need| need.keys.contains(&setting.key.name));
+        let needs = NEEDS.iter().filter(|need| need.keys.contains(&setting.id.key.name));
         // The first reason is enough.
         if let Some(need) = needs.into_iter().find(|need| !(need.acts)(plan)) {
-            warnings.push(format!("{} has no effect: {}", setting.key.name, need.why));
+            warnings.push(format!("{} has no effect: {}", setting.id, need.why));
         }
     }
     let is_secret = |name: &str| {
-        loaded.settings.iter().any(|one| one.key.name == name && one.origin.is_secret())
+        loaded.settings.iter().any(|one| one.id.key.name == name && one.origin.is_secret())
     };
     if !is_secret("static.caching") {
         let rules = plan.files.roots.first().map(|root| root.caching.as_slice());
         warnings.extend(hidden_caching(rules.unwrap_or_default()));
-    }
-    if !is_secret("routes.fields") {
-        warnings.extend(undone_fields(&plan.fields));
-    }
-    if !["routes.unbuffered", "static.roots", "media.roots", "accel.roots"]
-        .into_iter()
-        .any(is_secret)
-    {
-        warnings.extend(unbuffered_files(plan));
     }
     warnings
 }
@@ -198,11 +189,11 @@ fn differs(setting: &Setting) -> bool {
         None | Some([]) => "none".to_owned(),
         Some(items) => items.join(", "),
     };
-    setting.is_set() && setting.text != default(setting.key)
+    setting.is_set() && setting.text != default(setting.id.key)
 }
 
 fn upstreams(plan: &Plan) -> impl Iterator<Item = &UpstreamSettings> {
-    std::iter::once(&plan.upstream).chain(plan.routes.iter().map(|route| &route.upstream))
+    std::iter::once(&plan.upstream).chain(&plan.routed)
 }
 
 /// Returns whether any application can be reached over a connection that stays open.
@@ -268,48 +259,6 @@ fn covers_text(wide: &[u8], narrow: &[u8]) -> bool {
         }
         _ => false,
     }
-}
-
-/// Returns warnings for header rules that a later rule always replaces or removes.
-fn undone_fields(rules: &[FieldRule]) -> Vec<String> {
-    let name = |edit: &FieldEdit| match edit {
-        FieldEdit::Set(name, _) | FieldEdit::Add(name, _) | FieldEdit::Remove(name) => name.clone(),
-    };
-    let undone = |(index, rule): (usize, &FieldRule)| {
-        // A rule that removes a header first acts on the response's own header.
-        if matches!(rule.edit, FieldEdit::Remove(_)) {
-            return None;
-        }
-        let after = rules.get(index + 1..).unwrap_or_default();
-        let undoes = |later: &&FieldRule| {
-            !matches!(later.edit, FieldEdit::Add(..))
-                && name(&later.edit) == name(&rule.edit)
-                && rule.prefix.starts_with(&later.prefix)
-        };
-        let later = after.iter().find(undoes)?;
-        Some(format!(
-            "the rule {} (routes.fields) has no effect: {} comes later and replaces it; put the \
-             wider one first",
-            field::show(rule),
-            field::show(later)
-        ))
-    };
-    rules.iter().enumerate().filter_map(undone).collect()
-}
-
-/// Returns warnings for unbuffered prefixes that serve files, which are never buffered.
-fn unbuffered_files(plan: &Plan) -> Vec<String> {
-    let files = |prefix: &str| roots(plan).find(|root| prefix.starts_with(&root.prefix));
-    let warning = |rule: &crate::plan::UnbufferedPrefix| {
-        let root = files(&rule.prefix)?;
-        Some(format!(
-            "the rule {} (routes.unbuffered) has no effect: {} serves files, without an \
-             application",
-            route::show_unbuffered(rule),
-            root.prefix
-        ))
-    };
-    plan.unbuffered.iter().filter_map(warning).collect()
 }
 
 #[cfg(test)]
@@ -383,12 +332,6 @@ mod tests {
             (&[files, ("static.caching", "*.js=1h,app.*.js=2h")], "the rule app.*.js=2h"),
             (&[files, ("static.caching", "img/**=1h,img/*.png=2h")], "the rule img/*.png=2h"),
             (&[files, ("static.caching", "*=1h,vite=immutable")], "the rule vite=immutable"),
-            (
-                &[("routes.fields", "/a/=set X-A: 1,/=set X-A: 2")],
-                "the rule /a/=set x-a: 1 (routes.fields)",
-            ),
-            (&[("routes.fields", "/=add X-A: 1,/=remove X-A")], "the rule /=add x-a: 1"),
-            (&[files, ("routes.unbuffered", "/s/big/=both")], "the rule /s/big/=both"),
         ];
         for (variables, begin) in cases {
             let found = warned(variables);
@@ -409,15 +352,12 @@ mod tests {
             &[("upstream.max_idle", "0")],
             &[("upstream.idle_timeout", "0s")],
             &[("upstream.url", "uwsgi://a:1"), ("upstream.uwsgi_flavour", "gunicorn")],
-            &[("routes.upstreams", "/a/=uwsgi://a:1"), ("upstream.uwsgi_buffer_size", "8KiB")],
+            &[("route.a.upstream", "uwsgi://a:1"), ("upstream.uwsgi_buffer_size", "8KiB")],
             &[("accel.roots", "/p/=/srv"), ("media.memory", "1MiB"), ("static.symlinks", "never")],
             &[files, ("log.static_sample", "9"), ("log.slow", "9s")],
             &[files, ("static.caching", "app.js=2h,*.js=1h,*.css=1h,a/*.png=1h")],
             &[files, ("static.caching", "a/*=1h,b/*=2h,a/b/*=3h,a?=1h,ab=2h")],
             &[files, ("static.caching", "*.js=1h,img/**=2h,vite=immutable")],
-            &[("routes.fields", "/=set X-A: 1,/a/=set X-A: 2,/=add X-A: 3,/=remove X-B")],
-            &[("routes.fields", "/=remove X-A,/=set X-A: 2")],
-            &[files, ("routes.unbuffered", "/=both,/sse=response")],
             &[("server.allowed_hosts", "a.test"), ("errors.421", "/srv/421.html")],
         ];
         for variables in cases {

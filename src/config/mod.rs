@@ -23,8 +23,8 @@ mod address;
 mod caching;
 mod certificates;
 mod cors;
-mod field;
 mod format;
+mod header_edit;
 mod header_name;
 mod host;
 mod local_path;
@@ -32,8 +32,12 @@ mod log_names;
 mod media_type;
 mod own_address;
 mod path;
-mod route;
+mod path_pattern;
+mod route_constraints;
+mod route_draft;
+mod route_match;
 mod servers;
+mod template;
 mod url;
 mod value;
 
@@ -44,7 +48,7 @@ mod summary;
 
 pub use self::{
     environment::{Environment, environment},
-    keys::{FlagSpec, KEYS, SECTIONS, SettingKey},
+    keys::{FlagSpec, KEYS, ROUTE_KEYS, ROUTE_SECTION, SECTIONS, SettingId, SettingKey},
     load::{Flags, HealthTarget, LoadedSettings, health_target, load},
     problem::{Problem, Problems},
     read::Setting,

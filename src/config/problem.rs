@@ -3,7 +3,7 @@
 use std::{borrow::Cow, error::Error, fmt};
 
 use super::{
-    keys::{InvalidValue, SettingKey},
+    keys::{InvalidValue, SettingId, SettingKey},
     secret,
     sources::{SourceValue, ValueOrigin},
 };
@@ -39,36 +39,32 @@ impl Problem {
     }
 
     /// Reports a value that does not have the format of its key.
-    pub(super) fn bad_value(
-        key: &SettingKey,
-        invalid: &InvalidValue,
-        origin: &ValueOrigin,
-    ) -> Self {
+    pub(super) fn bad_value(id: &SettingId, invalid: &InvalidValue, origin: &ValueOrigin) -> Self {
         match &invalid.item {
-            Some(item) => Self::bad(key, item, |text| format!("{text:?}"), origin, &invalid.fault),
-            None => Self::bad(key, "[]", str::to_owned, origin, &invalid.fault),
+            Some(item) => Self::bad(id, item, |text| format!("{text:?}"), origin, &invalid.fault),
+            None => Self::bad(id, "[]", str::to_owned, origin, &invalid.fault),
         }
     }
 
     /// Reports an excerpt of a file, which has its own quotes.
     pub(super) fn bad_excerpt(
-        key: &SettingKey,
+        id: &SettingId,
         text: &str,
         origin: &ValueOrigin,
         fault: &str,
     ) -> Self {
-        Self::bad(key, text, cut, origin, fault)
+        Self::bad(id, text, cut, origin, fault)
     }
 
     /// Hides the fault of a secret value, because faults repeat parts of the value.
     fn bad(
-        key: &SettingKey,
+        id: &SettingId,
         text: &str,
         show: impl Fn(&str) -> String,
         origin: &ValueOrigin,
         fault: &str,
     ) -> Self {
-        let (shown, fault) = match secret::hidden(text, key.kind.properties().is_address) {
+        let (shown, fault) = match secret::hidden(text, id.key.kind.properties().is_address) {
             _ if origin.is_secret() => {
                 ("(from file)".into(), "the content of the file is not valid")
             }
@@ -76,25 +72,25 @@ impl Problem {
             None => (show(text), fault),
         };
         Self {
-            key: Some(key.name),
-            subject: format!("{} = {shown} ({origin})", key.name),
+            key: Some(id.key.name),
+            subject: format!("{id} = {shown} ({origin})"),
             fault: fault.into(),
-            expected: Some(key.kind.expected()),
+            expected: Some(id.key.kind.expected()),
             is_missing: false,
         }
     }
 
     /// Reports a valid value that conflicts with another one. The fault must not contain any part of a secret.
-    pub(super) fn conflict(key: &SettingKey, value: &SourceValue, fault: String) -> Self {
-        let subject = format!("{} = {} ({})", key.name, value.quoted(key), value.origin);
-        Self { key: Some(key.name), subject, fault, expected: None, is_missing: false }
+    pub(super) fn conflict(id: &SettingId, value: &SourceValue, fault: String) -> Self {
+        let subject = format!("{id} = {} ({})", value.quoted(id.key), value.origin);
+        Self { key: Some(id.key.name), subject, fault, expected: None, is_missing: false }
     }
 
     /// Reports a required key that is not set.
-    pub(super) fn missing(key: &SettingKey, fault: String) -> Self {
-        let expected = Some(key.kind.expected());
-        let subject = format!("{} (not set)", key.name);
-        Self { key: Some(key.name), subject, fault, expected, is_missing: true }
+    pub(super) fn missing(id: &SettingId, fault: String) -> Self {
+        let expected = Some(id.key.kind.expected());
+        let subject = format!("{id} (not set)");
+        Self { key: Some(id.key.name), subject, fault, expected, is_missing: true }
     }
 
     /// Reports a source that cannot be read, or a name that is unknown.

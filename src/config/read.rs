@@ -1,18 +1,22 @@
 //! Reads all settings of the table, one by one, then checks the constraints between them. It reports all problems in one
 //! run; an invalid value never falls back to the default.
 
+use std::{mem, sync::Arc};
+
 use super::{
     constraints::{CONSTRAINTS, Constraint},
     draft::Draft,
-    keys::{KEYS, SettingKey},
+    keys::{self, KEYS, ROUTE_KEYS, SettingId, SettingKey},
     problem::Problem,
+    route_constraints::{self, ROUTE_CONSTRAINTS},
+    route_draft::RouteDraft,
     sources::{Sources, ValueOrigin},
 };
 
 /// A setting in use, for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    pub key: &'static SettingKey,
+    pub id: SettingId,
     /// The value; `(from file)` if it is a secret.
     pub text: String,
     pub origin: ValueOrigin,
@@ -23,7 +27,7 @@ pub struct Setting {
 pub(super) struct SettingsReading {
     /// Invalid settings are blank in it.
     pub(super) draft: Draft,
-    /// Valid settings, in the order of the table.
+    /// Valid settings, in the order of the table; those of routes follow.
     pub(super) settings: Vec<Setting>,
     pub(super) problems: Vec<Problem>,
 }
@@ -36,32 +40,44 @@ pub(super) fn read(
 ) -> SettingsReading {
     let mut reading = SettingsReading { draft: Draft::default(), settings: Vec::new(), problems };
     for key in KEYS.iter().filter(|key| is_wanted(key)) {
-        reading.store(key, sources);
+        reading.store(&key.into(), sources);
+    }
+    for route in sources.routes() {
+        reading.draft.route = RouteDraft::new(&route);
+        for key in ROUTE_KEYS.iter().filter(|key| is_wanted(key)) {
+            let id = SettingId { key, route: Some(Arc::clone(&route)) };
+            if sources.value(&id).is_some() {
+                reading.store(&id, sources);
+            }
+        }
+        let route = mem::take(&mut reading.draft.route);
+        reading.draft.routes.push(route);
     }
     for constraint in CONSTRAINTS {
         reading.check(constraint, sources);
     }
+    reading.check_routes(sources);
     reading
 }
 
 // === impl SettingsReading ===
 
 impl SettingsReading {
-    fn store(&mut self, key: &'static SettingKey, sources: &Sources) {
-        let Some(value) = sources.value(key) else {
-            if !sources.is_waived(key) {
-                self.problems.push(missing(key));
+    fn store(&mut self, id: &SettingId, sources: &Sources) {
+        let Some(value) = sources.value(id) else {
+            if !sources.is_waived(id) {
+                self.problems.push(missing(id));
             }
             return;
         };
-        match key.kind.store(&value.items, &mut self.draft) {
+        match id.key.kind.store(&value.items, &mut self.draft) {
             Ok(text) => {
                 let text = if value.origin.is_secret() { "(from file)".into() } else { text };
-                self.settings.push(Setting { key, text, origin: value.origin.clone() });
+                self.settings.push(Setting { id: id.clone(), text, origin: value.origin.clone() });
             }
             Err(invalid) => {
                 for one in invalid {
-                    self.report(Problem::bad_value(key, &one, &value.origin));
+                    self.report(Problem::bad_value(id, &one, &value.origin));
                 }
             }
         }
@@ -69,7 +85,7 @@ impl SettingsReading {
 
     /// Reports the conflicts of a constraint, unless one of its settings is invalid.
     fn check(&mut self, constraint: &Constraint, sources: &Sources) {
-        let found = |name: &&str| self.settings.iter().find(|setting| setting.key.name == *name);
+        let found = |name: &&str| self.settings.iter().find(|setting| setting.id.key.name == *name);
         let Some(settings) = constraint.keys.iter().map(found).collect::<Option<Vec<_>>>() else {
             return;
         };
@@ -78,11 +94,42 @@ impl SettingsReading {
             return;
         }
         let is_secret = settings.iter().any(|setting| setting.origin.is_secret());
-        let Some(value) = sources.value(first.key) else { return };
-        let key = first.key;
+        let Some(value) = sources.value(&first.id) else { return };
+        let id = first.id.clone();
         for conflict in (constraint.conflicts)(&self.draft) {
             let text = if is_secret { conflict.plain.into() } else { conflict.text };
-            self.report(Problem::conflict(key, value, text));
+            self.report(Problem::conflict(&id, value, text));
+        }
+    }
+
+    /// Reports the conflicts of routes, unless one of their settings is invalid.
+    fn check_routes(&mut self, sources: &Sources) {
+        for constraint in ROUTE_CONSTRAINTS {
+            for index in 0..self.draft.routes.len() {
+                let Some(route) = self.draft.routes.get(index) else { continue };
+                let Some(id) = keys::find_of_route(constraint.leaf)
+                    .map(|key| SettingId::of_route(key, &route.name))
+                else {
+                    continue;
+                };
+                // One that is invalid was reported.
+                let is_valid = self.settings.iter().any(|setting| setting.id == id);
+                let Some(value) = sources.value(&id).filter(|_| is_valid) else { continue };
+                for conflict in (constraint.conflicts)(&self.draft, route) {
+                    let is_secret = value.origin.is_secret();
+                    let text = if is_secret { conflict.plain.into() } else { conflict.text };
+                    self.report(Problem::conflict(&id, value, text));
+                }
+            }
+        }
+        if self.problems.is_empty()
+            && let Some((one, other)) = route_constraints::equal_routes(&self.draft.routes)
+        {
+            let fault = format!(
+                "route.{other} matches the same requests, and none of the two is more specific: give them \
+                 different hosts or paths, or merge them"
+            );
+            self.problems.push(Problem::about(None, format!("route.{one}"), fault));
         }
     }
 
@@ -95,11 +142,12 @@ impl SettingsReading {
 }
 
 /// Reports a required key that no source has.
-fn missing(key: &SettingKey) -> Problem {
+fn missing(id: &SettingId) -> Problem {
+    let key = id.key;
     let mut ways: Vec<String> = Vec::new();
     ways.extend(key.flag.map(|flag| flag.name.to_owned()));
     ways.push(key.short_env.map_or_else(|| key.env_name(), str::to_owned));
     ways.push(format!("{} in [{}] of the settings file", key.leaf(), key.section()));
     let fault = format!("must be set: use {}", ways.join(", or "));
-    Problem::missing(key, fault)
+    Problem::missing(id, fault)
 }

@@ -47,7 +47,7 @@ pub(super) fn conflicts(servers: &[ServerWithProtocol]) -> Vec<Conflict> {
         let (first, other) = (show(first), show(other));
         let fault = format!(
             "{first} and {other} are of two protocols, and the servers of one application are of \
-             one: leave some out, or give them a prefix in routes.upstreams"
+             one: leave some out, or give them a route of their own"
         );
         let plain = "these use two protocols: use one protocol for all servers of an application";
         conflicts.push(Conflict::new(fault, plain));

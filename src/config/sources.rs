@@ -4,10 +4,11 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     path::PathBuf,
+    sync::Arc,
 };
 
 use super::{
-    keys::{KEYS, SettingKey},
+    keys::{KEYS, SettingId, SettingKey},
     secret,
 };
 
@@ -36,9 +37,9 @@ pub(super) struct SourceValue {
 /// The text of every setting, from the source with the highest precedence.
 #[derive(Clone, Debug)]
 pub(super) struct Sources {
-    values: BTreeMap<&'static str, SourceValue>,
-    /// Keys that may be missing because of a problem that was already reported.
-    waived: BTreeSet<&'static str>,
+    values: BTreeMap<SettingId, SourceValue>,
+    /// Settings that may be missing because of a problem that was already reported.
+    waived: BTreeSet<SettingId>,
 }
 
 // === impl ValueOrigin ===
@@ -90,21 +91,22 @@ impl Sources {
     pub(super) fn defaults() -> Self {
         let default = |key: &'static SettingKey| {
             let items = key.default?.iter().map(|&item| item.to_owned()).collect();
-            Some((key.name, SourceValue { items, origin: ValueOrigin::Default }))
+            Some((key.into(), SourceValue { items, origin: ValueOrigin::Default }))
         };
         Self { values: KEYS.iter().filter_map(default).collect(), waived: BTreeSet::new() }
     }
 
     /// Replaces the values of lower sources.
-    pub(super) fn set(&mut self, key: &'static SettingKey, value: SourceValue) {
-        self.values.insert(key.name, value);
+    pub(super) fn set(&mut self, id: impl Into<SettingId>, value: SourceValue) {
+        self.values.insert(id.into(), value);
     }
 
     /// Removes the values of lower sources, because this source failed to replace them. The problem was reported
     /// already, so nothing else must be derived from an outdated value.
-    pub(super) fn discard(&mut self, key: &'static SettingKey) {
-        self.values.remove(key.name);
-        self.waive(key);
+    pub(super) fn discard(&mut self, id: impl Into<SettingId>) {
+        let id = id.into();
+        self.values.remove(&id);
+        self.waived.insert(id);
     }
 
     /// Removes all values of lower sources.
@@ -112,16 +114,21 @@ impl Sources {
         KEYS.iter().for_each(|key| self.discard(key));
     }
 
-    /// Suppresses the problem of a missing key.
-    pub(super) fn waive(&mut self, key: &'static SettingKey) {
-        self.waived.insert(key.name);
+    /// Suppresses the problem of a missing setting.
+    pub(super) fn waive(&mut self, id: impl Into<SettingId>) {
+        self.waived.insert(id.into());
     }
 
-    pub(super) fn is_waived(&self, key: &'static SettingKey) -> bool {
-        self.waived.contains(key.name)
+    pub(super) fn is_waived(&self, id: &SettingId) -> bool {
+        self.waived.contains(id)
     }
 
-    pub(super) fn value(&self, key: &'static SettingKey) -> Option<&SourceValue> {
-        self.values.get(key.name)
+    pub(super) fn value(&self, id: &SettingId) -> Option<&SourceValue> {
+        self.values.get(id)
+    }
+
+    /// Returns the names of all routes, in alphabetical order.
+    pub(super) fn routes(&self) -> BTreeSet<Arc<str>> {
+        self.values.keys().filter_map(|id| id.route.clone()).collect()
     }
 }

@@ -13,7 +13,7 @@ pub fn summary(settings: &[Setting]) -> String {
     let mut text = String::new();
     let mut left_out = 0;
     for setting in settings.iter().filter(|setting| setting.is_set()) {
-        let one = format!("{}={} ({})", setting.key.name, shown(setting), setting.origin);
+        let one = format!("{}={} ({})", setting.id, shown(setting), setting.origin);
         if text.len() + one.len() > ALL {
             left_out += 1;
             continue;
@@ -31,7 +31,7 @@ pub fn summary(settings: &[Setting]) -> String {
 
 fn shown(setting: &Setting) -> String {
     // Many people can read a log.
-    if setting.key.kind.properties().is_private && setting.text != "none" {
+    if setting.id.key.kind.properties().is_private && setting.text != "none" {
         return "(not shown)".into();
     }
     match setting.text.char_indices().nth(VALUE) {
@@ -52,10 +52,10 @@ impl Setting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::keys;
+    use crate::config::keys::{self, SettingId};
 
     fn setting(name: &str, text: &str, origin: ValueOrigin) -> Setting {
-        Setting { key: keys::find(name).unwrap(), text: text.into(), origin }
+        Setting { id: keys::find(name).unwrap().into(), text: text.into(), origin }
     }
 
     #[test]
@@ -72,13 +72,20 @@ mod tests {
                     path: "/run/url".into(),
                 },
             ),
-            setting("routes.fields", "/=set x-a: hunter2", environment("SIDEMAN_ROUTES__FIELDS")),
+            Setting {
+                id: SettingId::of_route(keys::find_of_route("response_headers").unwrap(), "a"),
+                ..setting(
+                    "log.level",
+                    "set x-a: hunter2",
+                    environment("SIDEMAN_ROUTE__A__RESPONSE_HEADERS"),
+                )
+            },
             setting("log.level", "warn", ValueOrigin::File { path: "/etc/s.toml".into(), line: 3 }),
         ];
         assert_eq!(
             summary(&settings),
             "server.listen=0.0.0.0:80 (--listen), upstream.url=(from file) \
-             (SIDEMAN_UPSTREAM_FILE=/run/url), routes.fields=(not shown) (SIDEMAN_ROUTES__FIELDS), \
+             (SIDEMAN_UPSTREAM_FILE=/run/url), route.a.response_headers=(not shown) (SIDEMAN_ROUTE__A__RESPONSE_HEADERS), \
              log.level=warn (/etc/s.toml:3)"
         );
         assert_eq!(summary(&[]), "");

@@ -12,7 +12,7 @@ use std::{
 use super::{
     environment::Environment,
     format::TomlType,
-    keys::{KEYS, SECTIONS, SettingKey},
+    keys::{KEYS, ROUTE_KEYS, ROUTE_SECTION, SECTIONS, SettingKey},
     load::{Flags, LoadedSettings, health_target, load},
     sources::ValueOrigin,
 };
@@ -133,7 +133,7 @@ fn show(loaded: &LoadedSettings) -> String {
     let set = loaded.settings.iter().filter(|setting| setting.origin != ValueOrigin::Default);
     let mut text = String::new();
     for setting in set {
-        writeln!(text, "{} = {} ({})", setting.key.name, setting.text, setting.origin).unwrap();
+        writeln!(text, "{} = {} ({})", setting.id, setting.text, setting.origin).unwrap();
     }
     format!("{text}{:#?}\n", loaded.plan)
 }
@@ -153,6 +153,18 @@ fn every_key_is_read_and_refuses_garbage() {
         }
         let found = problems(&Flags::default(), &variables);
         let place = format!("  1. {} = \"\\u{{1}}\" ({name})\n", key.name);
+        assert!(found.contains(&place), "{found}");
+        assert!(found.contains(&format!("expected: {}", key.kind.expected())), "{found}");
+        assert!(!found.contains("  2. "), "{found}");
+    }
+}
+
+#[test]
+fn every_key_of_a_route_is_read_and_refuses_garbage() {
+    for key in ROUTE_KEYS {
+        let name = format!("SIDEMAN_ROUTE__A1__{}", key.leaf().to_ascii_uppercase());
+        let found = problems(&Flags::default(), &[UPSTREAM, (name.as_str(), GARBAGE)]);
+        let place = format!("  1. route.a1.{} = \"\\u{{1}}\" ({name})\n", key.leaf());
         assert!(found.contains(&place), "{found}");
         assert!(found.contains(&format!("expected: {}", key.kind.expected())), "{found}");
         assert!(!found.contains("  2. "), "{found}");
@@ -208,7 +220,7 @@ fn every_setting_has_its_own_field_in_the_plan() {
 #[test]
 fn every_setting_is_shown_in_the_order_of_the_table() {
     let loaded = load(&Flags::default(), &environment(&[UPSTREAM])).unwrap();
-    let shown: Vec<_> = loaded.settings.iter().map(|setting| setting.key.name).collect();
+    let shown: Vec<_> = loaded.settings.iter().map(|setting| setting.id.key.name).collect();
     assert_eq!(shown, KEYS.iter().map(|key| key.name).collect::<Vec<_>>());
 }
 
@@ -263,6 +275,13 @@ const HEADER: [&str; 4] = [
     "`sideman check --all` shows every value and where it was set, or everything that is wrong.",
 ];
 
+const ROUTE_EXAMPLE: &str = "#
+#   [route.api]
+#   path = \"/api/\"
+#   upstream = \"http://127.0.0.1:9000\"
+#
+";
+
 /// Returns the file for the table of settings. Every key is commented out, so the file changes nothing until a line is
 /// changed.
 fn template() -> String {
@@ -287,6 +306,13 @@ fn template() -> String {
             let (name, value) = (key.leaf(), toml_value(key));
             writeln!(text, "#{name} = {value}").unwrap();
         }
+    }
+    writeln!(text).unwrap();
+    wrap(&mut text, ROUTE_SECTION.1);
+    wrap(&mut text, "For example:");
+    text.push_str(ROUTE_EXAMPLE);
+    for key in ROUTE_KEYS {
+        wrap(&mut text, &format!("{}: {} Expected: {}.", key.leaf(), key.doc, key.kind.expected()));
     }
     text
 }
@@ -339,7 +365,8 @@ fn the_settings_file_changes_nothing() {
             _ => format!("{line}\n"),
         })
         .collect();
-    assert_eq!(uncommented.matches(" = ").count(), KEYS.len());
+    let is_key = |line: &&str| !line.starts_with('#') && line.contains(" = ");
+    assert_eq!(uncommented.lines().filter(is_key).count(), KEYS.len());
     let defaults = load(&Flags::default(), &environment(&[UPSTREAM])).unwrap().plan;
     for (text, variables) in [(template(), &[UPSTREAM][..]), (uncommented, &[])] {
         let config = Some(directory.write("sideman.toml", text).into());

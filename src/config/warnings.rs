@@ -15,8 +15,8 @@ use rustix::{
 };
 
 use crate::plan::{
-    CertificateSettings, ListenAddress, PageSettings, Plan, Purpose, Root, ServerSettings,
-    SpillDirectory, TlsSettings, UpstreamSettings, UpstreamTarget,
+    CertificateSettings, ListenAddress, PageSettings, Plan, Purpose, Root, Route, RouteAction,
+    RouteMatcher, ServerSettings, SpillDirectory, TlsSettings, UpstreamSettings, UpstreamTarget,
 };
 
 use super::{address, inert, load::LoadedSettings, value::show_size};
@@ -32,9 +32,10 @@ const SECRET: [&str; 7] =
 
 /// Returns warnings that do not keep `run` from starting, because the situation may improve without a restart.
 pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
-    let Plan { files, media, upstream, routes, server, tls, .. } = &loaded.plan;
-    let secret =
-        |name: &str| loaded.settings.iter().any(|s| s.key.name == name && s.origin.is_secret());
+    let Plan { files, media, upstream, routed, routes, server, tls, .. } = &loaded.plan;
+    let secret = |name: &str| {
+        loaded.settings.iter().any(|s| s.id.to_string() == name && s.origin.is_secret())
+    };
     let places: Vec<RootDirectory<'_>> = files
         .roots
         .iter()
@@ -51,9 +52,13 @@ pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
     if !secret("upstream.url") {
         warnings.extend(sockets("upstream.url", upstream));
     }
-    if !secret("routes.upstreams") {
-        let others = routes.iter().map(|route| &route.upstream);
-        warnings.extend(others.flat_map(|upstream| sockets("routes.upstreams", upstream)));
+    for route in routes {
+        let name = format!("route.{}.upstream", route.name);
+        if let Some(RouteAction::Upstream(index)) = route.action
+            && let Some(upstream) = routed.get(index).filter(|_| !secret(&name))
+        {
+            warnings.extend(sockets(&name, upstream));
+        }
     }
     if !secret("server.trusted_proxies") {
         warnings.extend(wide(&server.trusted_proxies));
@@ -75,7 +80,7 @@ pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
 /// Returns notes on settings that are valid but may differ from the user's intention.
 pub fn notes(loaded: &LoadedSettings) -> Vec<String> {
     let trusted = &loaded.plan.server.trusted_proxies;
-    let setting = loaded.settings.iter().find(|one| one.key.name == "server.trusted_proxies");
+    let setting = loaded.settings.iter().find(|one| one.id.key.name == "server.trusted_proxies");
     let is_secret = setting.is_none_or(|setting| setting.origin.is_secret());
     if is_secret || !address::are_alb(trusted) || trusted.iter().any(|one| one.prefix_len() == 0) {
         return Vec::new();
@@ -182,7 +187,10 @@ fn spill(spill: &SpillDirectory) -> Option<String> {
 
 /// Warns about a body limit above the space for buffered bodies, unless all request bodies are streamed.
 fn longest_body(plan: &Plan, is_secret: bool) -> Option<String> {
-    if plan.unbuffered.iter().any(|one| one.prefix == "/" && one.streaming.request) {
+    let is_everything = |route: &&Route| route.matcher == RouteMatcher::default();
+    let streaming =
+        plan.routes.iter().find(is_everything).and_then(|route| route.policies.streaming);
+    if streaming.is_some_and(|streaming| streaming.request) {
         return None;
     }
     let buffers = &plan.buffers;

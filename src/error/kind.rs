@@ -78,7 +78,7 @@ kinds! {
             their number");
     /// The request returned to the Sideman that had forwarded it.
     LoopDetected: row("loop_detected", Sideman, 508, "The request returned to the server that had forwarded it.")
-        .advice("set upstream.url (or routes.upstreams) to the application's own address: the current one leads \
+        .advice("set upstream.url (or upstream of a route) to the application's own address: the current one leads \
             back to Sideman, perhaps through a name, a load balancer or another proxy");
     /// The file of `maintenance.flag` exists.
     Maintenance: row("maintenance", Sideman, 503, "The site is under maintenance. Please try again in a few minutes.")
@@ -104,9 +104,9 @@ kinds! {
         row("body_exceeds_buffers", Client, 413, "The request's body is longer than this server can buffer.")
         .closes()
         .advice("raise buffers.disk (or buffers.memory, where files are in memory), lower server.max_body, or \
-            stream the path (routes.unbuffered)")
+            stream the path (stream of a route)")
         .remedy("raise them, set buffers.directory to a volume, lower server.max_body, or stream the path \
-            (routes.unbuffered)");
+            (stream of a route)");
     /// The disk of `buffers.directory` is full.
     DiskFull: row("disk_full", Sideman, 507, "The server has no disk space for the request's body.")
         .advice("free space on the disk of buffers.directory, or lower buffers.disk");
@@ -171,9 +171,9 @@ kinds! {
     /// names the right URL.
     UpstreamProtocol:
         upstream("upstream_protocol", 502, "The application does not speak the protocol that this server expects.")
-        .advice("set upstream.url (or routes.upstreams) to the URL in the error, or switch the application server \
+        .advice("set upstream.url (or upstream of a route) to the URL in the error, or switch the application server \
             to the other protocol")
-        .remedy("set `upstream.url` or `routes.upstreams` to this URL; [how it is detected](workers.md#the-uwsgi-protocol)");
+        .remedy("set `upstream.url`, or `upstream` of a route, to this URL; [how it is detected](workers.md#the-uwsgi-protocol)");
     /// The response's head is larger than 64 KiB, or has more than 1024 headers.
     UpstreamHeadTooLarge:
         upstream("upstream_head_too_large", 502, "The application's response has too many or too long headers.")

@@ -72,7 +72,7 @@ fn divide_limit(
     let most = rest.saturating_sub(connections).max(half).max(1);
 
     let all = |plan: &Plan, count: fn(&UpstreamSettings) -> usize| {
-        let upstreams = plan.routes.iter().map(|route| &route.upstream).chain([&plan.upstream]);
+        let upstreams = plan.routed.iter().chain([&plan.upstream]);
         upstreams.map(|one| number(count(one))).fold(0, u64::saturating_add)
     };
     let in_flight =
@@ -93,7 +93,7 @@ fn divide_limit(
 }
 
 fn for_each(plan: &mut Plan, change: impl Fn(&mut UpstreamSettings)) {
-    plan.routes.iter_mut().for_each(|route| change(&mut route.upstream));
+    plan.routed.iter_mut().for_each(&change);
     change(&mut plan.upstream);
 }
 
@@ -165,14 +165,14 @@ mod tests {
     fn plan(connections: Option<usize>, in_flight: usize) -> Plan {
         let variables = [
             ("SIDEMAN_UPSTREAM", "http://127.0.0.1:1"),
-            ("SIDEMAN_ROUTES__UPSTREAMS", "/api/=http://127.0.0.1:2"),
+            ("SIDEMAN_ROUTE__API__UPSTREAM", "http://127.0.0.1:2"),
         ];
         let environment: Environment =
             variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let mut plan = load(&Flags::default(), &environment).unwrap().plan;
         plan.server.max_connections = connections;
         plan.upstream.admission.max_in_flight = in_flight;
-        plan.routes[0].upstream.admission.max_in_flight = 10;
+        plan.routed[0].admission.max_in_flight = 10;
         plan
     }
 

@@ -191,12 +191,15 @@ fn fail(app: &App, problems: &[String]) -> ReloadReply {
     ReloadReply::Failed(text)
 }
 
-/// Returns the keys with changed values, without those that need a restart.
-fn changed(old: &[Setting], new: &[Setting], fixed: &[&'static str]) -> Vec<&'static str> {
+/// Returns the names of changed settings, without those that need a restart. Settings of routes are unset by leaving
+/// them out.
+fn changed(old: &[Setting], new: &[Setting], fixed: &[&'static str]) -> Vec<String> {
     let differs = |new: &&Setting| {
-        let known = old.iter().find(|old| old.key.name == new.key.name);
+        let known = old.iter().find(|old| old.id == new.id);
         // The value of a secret file is hidden, and may have changed.
-        known.is_none_or(|old| old.text != new.text) && !fixed.contains(&new.key.name)
+        known.is_none_or(|old| old.text != new.text) && !fixed.contains(&new.id.key.name)
     };
-    new.iter().filter(differs).map(|setting| setting.key.name).collect()
+    let is_gone = |old: &&Setting| !new.iter().any(|new| old.id == new.id);
+    let changed = new.iter().filter(differs).chain(old.iter().filter(is_gone));
+    changed.map(|setting| setting.id.to_string()).collect()
 }

@@ -181,7 +181,7 @@ fn announce(addresses: &BoundAddresses) {
 fn started(plan: &Plan, settings: &[Setting], workers: usize) {
     let version = env!("CARGO_PKG_VERSION");
     let is_secret =
-        settings.iter().any(|one| one.key.name == "upstream.url" && one.origin.is_secret());
+        settings.iter().any(|one| one.id.key.name == "upstream.url" && one.origin.is_secret());
     let upstream = if is_secret { "(from file)".to_owned() } else { plan.upstream.names() };
     let max_in_flight = plan.upstream.admission.max_in_flight;
     let settings = config::summary(settings);

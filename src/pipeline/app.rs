@@ -8,6 +8,7 @@ use std::{
 use super::{
     loops::LoopToken,
     pages::StatusPages,
+    routes::RouteTable,
     store_kind::StoreKind,
     upstream_handle::{self, UpstreamHandle},
 };
@@ -31,7 +32,9 @@ pub struct App {
     pub files: Arc<FileStore>,
     /// User uploads, and the files that only the application may send.
     pub media: Arc<FileStore>,
-    /// The application for paths that no route matches.
+    /// Which route a request gets.
+    pub(super) routes: Arc<RouteTable>,
+    /// The application for requests that get no other one from a route.
     backends: Arc<UpstreamHandle>,
     /// The applications of the plan's routes, in their order.
     routed: Vec<Arc<UpstreamHandle>>,
@@ -70,9 +73,10 @@ impl App {
         let files = FileStore::new(&plan.files, Arc::clone(&process.static_store));
         let media = FileStore::new(&plan.media, Arc::clone(&process.media_store));
         let backends = |plan| UpstreamHandle::new(Backends::new(plan, &process.servers));
-        let routed = plan.routes.iter().map(|route| backends(&route.upstream)).collect();
+        let routed = plan.routed.iter().map(backends).collect();
         let pages = StatusPages::new(&plan.pages);
         Self {
+            routes: Arc::new(RouteTable::new(&plan)),
             backends: backends(&plan.upstream),
             routed,
             fallback: plan.missing.fallback.as_ref().map(uncounted),
@@ -106,7 +110,7 @@ impl App {
             store(plan.media == self.plan.media, &self.media, &plan.media, &process.media_store);
         let mut known: Vec<_> =
             self.routed.iter().chain([&self.backends]).map(Arc::clone).collect();
-        let wanted = plan.routes.iter().map(|route| &route.upstream).chain([&plan.upstream]);
+        let wanted = plan.routed.iter().chain([&plan.upstream]);
         let mut fleets = upstream_handle::matched(&mut known, wanted.collect(), |plan| {
             UpstreamHandle::new(Backends::new(plan, &process.servers))
         });
@@ -130,6 +134,7 @@ impl App {
         let is_same_trust = trust(&plan.server) == trust(&self.plan.server);
         let warned = if is_same_trust { Arc::clone(&self.warned) } else { Arc::default() };
         Self {
+            routes: Arc::new(RouteTable::new(&plan)),
             backends,
             routed: fleets,
             fallback,
@@ -165,8 +170,8 @@ impl App {
     /// supervises them.
     pub fn supervise_upstreams(&self) {
         self.backends.supervise(&self.plan.upstream);
-        for (upstream_handle, route) in self.routed.iter().zip(&self.plan.routes) {
-            upstream_handle.supervise(&route.upstream);
+        for (upstream_handle, settings) in self.routed.iter().zip(&self.plan.routed) {
+            upstream_handle.supervise(settings);
         }
         if let (Some(upstream_handle), Some(plan)) = (&self.fallback, &self.plan.missing.fallback) {
             upstream_handle.supervise(&plan.server);
@@ -201,15 +206,17 @@ impl App {
         room.grow((bytes as u64).saturating_sub(room.amount()))
     }
 
-    /// Returns the application for paths that no route matches.
+    /// Returns the application for requests that get no other one from a route.
     pub(super) fn backends(&self) -> &Arc<Backends> {
         &self.backends.backends
     }
 
     /// Returns the applications of the plan's routes, in their order.
     pub(super) fn routes(&self) -> impl Iterator<Item = (&plan::UpstreamSettings, &Arc<Backends>)> {
-        let plans = self.plan.routes.iter().map(|route| &route.upstream);
-        plans.zip(self.routed.iter().map(|upstream_handle| &upstream_handle.backends))
+        self.plan
+            .routed
+            .iter()
+            .zip(self.routed.iter().map(|upstream_handle| &upstream_handle.backends))
     }
 
     /// Returns the server that has other releases' files.

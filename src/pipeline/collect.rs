@@ -6,26 +6,13 @@ use std::sync::Arc;
 
 use http_body::Body as _;
 
-use super::{
-    forward, normal_path::NormalPath, request_context::RequestContext, worker_state::WorkerState,
-};
+use super::{forward, request_context::RequestContext, worker_state::WorkerState};
 use crate::{
     body::{Body, BodyBuffers, Pressure, RequestBody, SlowClientLimits},
     error::{Error, FailureKind},
-    plan::{ClientNetwork, Plan, Streaming},
+    plan::{ClientNetwork, Streaming},
     upstream::{RequestFraming, UpstreamClient},
 };
-
-/// Returns which parts of a request and its response are streamed.
-pub(super) fn streaming(plan: &Plan, path: &NormalPath) -> Streaming {
-    if plan.unbuffered.is_empty() {
-        return Streaming::default();
-    }
-    let path = path.or_raw();
-    let fitting = plan.unbuffered.iter().filter(|one| path.starts_with(one.prefix.as_bytes()));
-    let longest = fitting.max_by_key(|one| one.prefix.len());
-    longest.map_or_else(Streaming::default, |one| one.streaming)
-}
 
 /// Reads the body from the client, unless it is streamed. Returns how the application learns where the body ends: by
 /// its length if it is collected, whatever the client announced. WSGI servers read no body without a length.

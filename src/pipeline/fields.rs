@@ -1,21 +1,20 @@
-//! Changes the header fields of responses. Every response gets its request id, and `routes.fields` has rules by the
-//! requested path.
+//! Changes the header fields of responses: every response gets its request id, and routes have changes of their own.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
-    normal_path::NormalPath,
     request_context::{RequestContext, X_REQUEST_ID},
     response::Response,
+    template,
 };
 use crate::{
-    plan::{FieldEdit, FieldRule},
+    plan::{HeaderEdit, HeaderText},
     rfc::fields,
     telemetry::RouteLabel,
 };
 
-/// Gives the response the id of its request, unless the application has set one. Then applies every rule whose prefix
-/// matches, in the plan's order, except to health checks.
+/// Gives the response the id of its request, unless the application has set one. Then makes the changes of the
+/// request's routes, except to health checks.
 pub(super) fn apply(context: &RequestContext, response: &mut Response) {
     if context.takes_response_lines() {
         // The server writes it: see `TrackedResponse::request_id`.
@@ -27,32 +26,44 @@ pub(super) fn apply(context: &RequestContext, response: &mut Response) {
     {
         headers.insert(X_REQUEST_ID, id);
     }
-    let rules = &context.local.app.plan.fields;
-    if rules.is_empty() || context.route == RouteLabel::Health {
+    if context.route == RouteLabel::Health {
         return;
     }
-    edit(rules, &context.path, &mut response.head.headers);
+    for edit in &context.policies.response_headers {
+        let value = |text: &HeaderText| template::header(context, text);
+        apply_edit(&mut response.head.headers, edit, value);
+    }
 }
 
-fn edit(rules: &[FieldRule], path: &NormalPath, headers: &mut HeaderMap) {
-    let path = match path.or_raw() {
-        // `OPTIONS *` is about the server as a whole.
-        b"*" => b"/",
-        path => path,
-    };
-    for rule in rules.iter().filter(|rule| path.starts_with(rule.prefix.as_bytes())) {
-        match &rule.edit {
-            FieldEdit::Set(name, _) | FieldEdit::Add(name, _) | FieldEdit::Remove(name)
-                if frames(name) => {}
-            FieldEdit::Set(name, value) => {
-                headers.insert(name, value.clone());
+/// Applies one change. `value` fills its text; a text that can't be filled changes nothing.
+fn apply_edit(
+    headers: &mut HeaderMap,
+    edit: &HeaderEdit,
+    value: impl Fn(&HeaderText) -> Option<HeaderValue>,
+) {
+    if frames(edit.name()) {
+        return;
+    }
+    match edit {
+        HeaderEdit::Set(name, text) => {
+            if let Some(value) = value(text) {
+                headers.insert(name, value);
             }
-            FieldEdit::Add(name, value) => {
-                headers.append(name, value.clone());
+        }
+        HeaderEdit::Add(name, text) => {
+            if let Some(value) = value(text) {
+                headers.append(name, value);
             }
-            FieldEdit::Remove(name) => {
-                headers.remove(name);
+        }
+        HeaderEdit::Default(name, text) => {
+            if !headers.contains_key(name)
+                && let Some(value) = value(text)
+            {
+                headers.insert(name, value);
             }
+        }
+        HeaderEdit::Remove(name) => {
+            headers.remove(name);
         }
     }
 }
@@ -71,84 +82,53 @@ mod tests {
         HeaderName::from_static(text)
     }
 
-    fn rule(prefix: &str, edit: FieldEdit) -> FieldRule {
-        FieldRule { prefix: prefix.into(), edit }
+    fn text(value: &'static str) -> HeaderText {
+        HeaderText::Fixed(HeaderValue::from_static(value))
     }
 
-    fn set(prefix: &str, value: &'static str) -> FieldRule {
-        rule(prefix, FieldEdit::Set(name("x-a"), HeaderValue::from_static(value)))
-    }
-
-    fn add(prefix: &str, value: &'static str) -> FieldRule {
-        rule(prefix, FieldEdit::Add(name("x-a"), HeaderValue::from_static(value)))
-    }
-
-    fn remove(prefix: &str) -> FieldRule {
-        rule(prefix, FieldEdit::Remove(name("x-a")))
-    }
-
-    /// Returns the values of `x-a`. The response has two of them before the rules apply.
-    fn after(rules: &[FieldRule], target: &str) -> Vec<String> {
-        let mut headers = HeaderMap::new();
-        headers.append("x-a", HeaderValue::from_static("1"));
-        headers.append("x-a", HeaderValue::from_static("2"));
-        edit(rules, &NormalPath::of(target), &mut headers);
-        headers.get_all("x-a").iter().map(|value| value.to_str().unwrap().to_owned()).collect()
+    fn fixed(text: &HeaderText) -> Option<HeaderValue> {
+        match text {
+            HeaderText::Fixed(value) => Some(value.clone()),
+            HeaderText::Template(_) => None,
+        }
     }
 
     #[test]
     fn edits() {
-        let cases: &[(&[FieldRule], &[&str])] = &[
-            (&[], &["1", "2"]),
-            (&[set("/", "n")], &["n"]),
-            (&[add("/", "n")], &["1", "2", "n"]),
-            (&[remove("/")], &[]),
-            (&[remove("/"), add("/", "n")], &["n"]),
-            (&[add("/", "n"), remove("/")], &[]),
-            (&[set("/", "n"), set("/a/", "m")], &["m"]),
-            (&[set("/a/", "m"), set("/", "n")], &["n"]),
-            (&[set("/b/", "m")], &["1", "2"]),
+        let a = || name("a");
+        let cases: [(Vec<HeaderEdit>, &[&str]); 8] = [
+            (vec![], &["1", "2"]),
+            (vec![HeaderEdit::Set(a(), text("n"))], &["n"]),
+            (vec![HeaderEdit::Add(a(), text("n"))], &["1", "2", "n"]),
+            (vec![HeaderEdit::Default(a(), text("n"))], &["1", "2"]),
+            (vec![HeaderEdit::Remove(a())], &[]),
+            (vec![HeaderEdit::Remove(a()), HeaderEdit::Default(a(), text("n"))], &["n"]),
+            (vec![HeaderEdit::Add(a(), text("n")), HeaderEdit::Remove(a())], &[]),
+            (vec![HeaderEdit::Set(a(), HeaderText::Template(Vec::new()))], &["1", "2"]),
         ];
-        for (rules, expected) in cases {
-            assert_eq!(after(rules, "/a/b"), *expected, "{rules:?}");
+        for (edits, expected) in cases {
+            let mut headers = HeaderMap::new();
+            headers.append(a(), HeaderValue::from_static("1"));
+            headers.append(a(), HeaderValue::from_static("2"));
+            edits.iter().for_each(|edit| apply_edit(&mut headers, edit, fixed));
+            let left: Vec<_> = headers.get_all(a()).iter().collect();
+            assert_eq!(left, expected, "{edits:?}");
         }
     }
 
     #[test]
-    fn prefixes_are_compared_with_the_decoded_path() {
-        for (prefix, target, fits) in [
-            ("/a/", "/a/", true),
-            ("/a/", "/a/b", true),
-            ("/a/", "/a", false),
-            ("/a", "/ab", true),
-            ("/a/", "/%61/b", true),
-            ("/a/", "/x/../a/b", true),
-            ("/a/", "/a/../x", false),
-            ("/a/", "//a//b", true),
-            ("/a/", "/A/b", false),
-            ("/a/", "/a/%zz", true),
-            ("/b/", "/a/%zz", false),
-            ("/caf\u{e9}/", "/caf%C3%A9/x", true),
-            ("/", "*", true),
-            ("/a/", "*", false),
-        ] {
-            assert_eq!(after(&[remove(prefix)], target).is_empty(), fits, "{prefix} {target}");
-        }
-    }
-
-    #[test]
-    fn framing_is_not_touched() {
+    fn framing_is_not_changed() {
         for framing in
             ["content-length", "transfer-encoding", "connection", "keep-alive", "upgrade"]
         {
             let mut headers = HeaderMap::new();
             headers.insert(framing, HeaderValue::from_static("1"));
-            for edited in [
-                FieldEdit::Set(name(framing), HeaderValue::from_static("9")),
-                FieldEdit::Add(name(framing), HeaderValue::from_static("9")),
-                FieldEdit::Remove(name(framing)),
+            for edit in [
+                HeaderEdit::Set(name(framing), text("9")),
+                HeaderEdit::Add(name(framing), text("9")),
+                HeaderEdit::Remove(name(framing)),
             ] {
-                edit(&[rule("/", edited)], &NormalPath::of("/"), &mut headers);
+                apply_edit(&mut headers, &edit, fixed);
             }
             let left: Vec<_> = headers.get_all(framing).iter().collect();
             assert_eq!(left, ["1"], "{framing}");

@@ -1,7 +1,8 @@
 //! The pipeline: one request from top to bottom. Read [`handle`] first. Each step is a file of its own:
 //!
 //! 1. [`request_context`] records what is known of the request. [`finish`] logs and counts it when its response ends.
-//! 2. [`route`] decides by the path, which [`normal_path`] has decoded once: [`health`], [`files`] or the application.
+//! 2. [`routes`] finds what the routes set for it, by its host and its path, which [`normal_path`] has decoded once.
+//!    [`route`] decides between [`health`], [`files`] and the application.
 //! 3. [`guard`], [`hosts`] and [`loops`] refuse requests that must not go further; [`redirect`] redirects to https.
 //! 4. [`files`] finds the file and selects the part of it to send. Or [`proxy`] sends the request to the application:
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
@@ -40,8 +41,10 @@ mod request;
 mod request_context;
 mod response;
 mod route;
+mod routes;
 mod status_page;
 mod store_kind;
+mod template;
 mod tunnel;
 mod upstream_handle;
 mod worker_state;
@@ -114,7 +117,7 @@ async fn answer(
 ) -> Result<Response, Error> {
     // The context is written to while the name is borrowed.
     let path = Rc::clone(&context.path);
-    let destination = route::decide(&local.app, &path);
+    let destination = route::decide(&local.app, &context.policies, &path);
     // Load balancers send health checks with any Host, or with none.
     if !destination.is_health() {
         if local.log.is_full() {

@@ -24,7 +24,7 @@ pub(super) async fn serve(
 ) -> Result<Response, Error> {
     context.route = RouteLabel::Proxy;
     let upstream = local.application(route);
-    let streaming = collect::streaming(&local.app.plan, &context.path);
+    let streaming = context.policies.streaming;
     // This comes before the body is taken: the rest of a refused body is read while the response is sent.
     let framing = collect::request(local, context, body, (upstream, streaming)).await?;
     let through_proxies;

@@ -11,15 +11,19 @@ use std::{
 use http::{HeaderName, StatusCode, Version};
 
 use super::{
-    app::USUAL_HEAD, connection_info::ConnectionInfo, interim_responses::InterimResponses,
-    normal_path::NormalPath, worker_state::WorkerState,
+    app::USUAL_HEAD,
+    connection_info::ConnectionInfo,
+    interim_responses::InterimResponses,
+    normal_path::NormalPath,
+    routes::{Policies, RouteQuery},
+    worker_state::WorkerState,
 };
 use crate::{
     body::Reservation,
     error::FailureKind,
     plan::LogField,
     rfc::{
-        forwarded,
+        forwarded, host,
         request_parts::{FieldName, RequestParts},
         trace,
     },
@@ -37,6 +41,8 @@ pub(super) struct RequestContext {
     pub(super) parts: RequestParts,
     /// The request's path in the form that routes, files and rules use.
     pub(super) path: Rc<NormalPath>,
+    /// What the routes set for the request.
+    pub(super) policies: Rc<Policies>,
     pub(super) begin: Instant,
     /// Whether the peer is a trusted proxy, so that its forwarding headers count.
     pub(super) is_trusted: bool,
@@ -87,6 +93,14 @@ const LOGGED: [(LogField, FieldName); 8] = [
     (LogField::Combined, FieldName::Referer),
 ];
 
+/// Returns the host that a request is for.
+fn host_of(parts: &RequestParts) -> Option<&[u8]> {
+    match parts.authority() {
+        Some(authority) => Some(authority.as_bytes()),
+        None => parts.headers.get(FieldName::Host),
+    }
+}
+
 // === impl RequestContext ===
 
 impl RequestContext {
@@ -109,11 +123,18 @@ impl RequestContext {
         let made_id =
             if given.is_some_and(trace::is_request_id) { None } else { Some(local.new_id()) };
         let path = Rc::new(NormalPath::of(parts.path()));
+        let policies = local.routes.find(&RouteQuery {
+            host: host_of(&parts).and_then(host::split_port).map(|(name, _)| name),
+            path: path.or_raw(),
+            method: &parts.method,
+            client,
+        });
         Box::new(Self {
             local,
             connection,
             parts,
             path,
+            policies,
             begin: Instant::now(),
             is_trusted,
             client,
@@ -158,7 +179,7 @@ impl RequestContext {
     /// Whether the response's header section may consist of prepared lines. That needs a configuration that changes no
     /// single field of it.
     pub(super) fn takes_response_lines(&self) -> bool {
-        self.parts.version < Version::HTTP_2 && self.local.app.plan.fields.is_empty()
+        self.parts.version < Version::HTTP_2 && self.policies.response_headers.is_empty()
     }
 
     /// Returns the client's id if it was valid, else the id made here.
@@ -171,9 +192,6 @@ impl RequestContext {
 
     /// Returns the host that the request is for. The target's host wins over the field (RFC 9112, 3.2.2).
     pub(super) fn host(&self) -> Option<&[u8]> {
-        match self.parts.authority() {
-            Some(authority) => Some(authority.as_bytes()),
-            None => self.parts.headers.get(FieldName::Host),
-        }
+        host_of(&self.parts)
     }
 }

@@ -1,8 +1,13 @@
-//! Decides by the path alone which part of Sideman responds to a request.
+//! Decides which part of Sideman responds to a request.
 
 use std::borrow::Cow;
 
-use super::{app::App, normal_path::NormalPath, store_kind::StoreKind};
+use super::{
+    app::App,
+    normal_path::NormalPath,
+    routes::{Action, Policies},
+    store_kind::StoreKind,
+};
 use crate::plan::Root;
 
 /// The part of Sideman that responds.
@@ -11,7 +16,7 @@ pub(super) enum Destination<'a> {
     Health,
     Ready,
     File(RequestedFile<'a>),
-    /// The application, with the index of the plan's route or `None` for the default.
+    /// An application: the index in the plan, or `None` for the one of [upstream].
     Application(Option<usize>),
     /// The path is below a prefix for files, but does not decode to the name of a file.
     Undecodable,
@@ -38,31 +43,26 @@ impl Destination<'_> {
 
 /// Decides by the decoded path. A path that does not decode goes to the application, which may understand it, unless it
 /// is below a prefix for files.
-pub(super) fn decide<'a>(app: &App, path: &'a NormalPath) -> Destination<'a> {
-    let Some(normal) = path.normal() else {
-        let is_file = roots(app).any(|(_, _, root)| path.raw().starts_with(&root.prefix));
-        return if is_file { Destination::Undecodable } else { Destination::Application(None) };
-    };
+pub(super) fn decide<'a>(app: &App, policies: &Policies, path: &'a NormalPath) -> Destination<'a> {
+    let normal = path.normal();
     let health = &app.plan.health;
-    if *normal == *health.path.as_bytes() {
+    if normal.is_some_and(|normal| *normal == *health.path.as_bytes()) {
         return Destination::Health;
     }
-    if *normal == *health.ready_path.as_bytes() {
+    if normal.is_some_and(|normal| *normal == *health.ready_path.as_bytes()) {
         return Destination::Ready;
     }
-    match file(app, Cow::Borrowed(normal)) {
-        Some(name) => Destination::File(name),
-        None => Destination::Application(application(app, normal)),
+    match policies.action {
+        Action::Upstream(index) => Destination::Application(index),
+        Action::Files { store_kind, root, prefix } => {
+            match normal.and_then(|normal| normal.get(prefix..)) {
+                Some(name) => {
+                    Destination::File(RequestedFile { store_kind, root, name: Cow::Borrowed(name) })
+                }
+                None => Destination::Undecodable,
+            }
+        }
     }
-}
-
-/// Returns the route with the longest matching prefix, if any matches.
-fn application(app: &App, path: &[u8]) -> Option<usize> {
-    let routes = app.plan.routes.iter().enumerate();
-    routes
-        .filter(|(_, route)| path.starts_with(route.prefix.as_bytes()))
-        .max_by_key(|(_, route)| route.prefix.len())
-        .map(|(index, _)| index)
 }
 
 /// Returns the file that a decoded path names, if the path is below one of the prefixes.

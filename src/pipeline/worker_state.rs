@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use super::{app::App, fallback::FallbackClient};
+use super::{app::App, fallback::FallbackClient, routes::RouteMemo};
 use crate::{
     phase::Phase,
     plan::{self, UpstreamTarget},
@@ -21,6 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub struct WorkerState {
     pub app: Arc<App>,
+    pub(super) routes: RouteMemo,
     upstream: Rc<UpstreamClient>,
     /// The applications of the plan's routes, in their order.
     routed: Vec<Rc<UpstreamClient>>,
@@ -52,6 +53,7 @@ impl WorkerState {
             UpstreamClient::start(plan, backends, Arc::clone(&metrics))
         };
         Rc::new(Self {
+            routes: RouteMemo::new(&app.routes),
             upstream: upstream(&app.plan.upstream, app.backends()),
             routed: app.routes().map(|(plan, backends)| upstream(plan, backends)).collect(),
             fallback: app.fallback().map(|(plan, backends)| FallbackClient::start(plan, backends)),
@@ -80,6 +82,7 @@ impl WorkerState {
             known.cloned().unwrap_or_else(|| FallbackClient::start(plan, backends))
         };
         Rc::new(Self {
+            routes: RouteMemo::new(&app.routes),
             upstream: upstream(&app.plan.upstream, app.backends()),
             routed: app.routes().map(|(plan, backends)| upstream(plan, backends)).collect(),
             fallback: app.fallback().map(fallback),

@@ -27,7 +27,10 @@ pub use self::{
         WhenSlow,
     },
     memory::MemorySettings,
-    routes::{FieldEdit, FieldRule, PageSettings, Streaming, UnbufferedPrefix, UpstreamRoute},
+    routes::{
+        HeaderEdit, HeaderText, PageSettings, PathExpression, PathPattern, Placeholder, Route,
+        RouteAction, RouteMatcher, RoutePolicies, Streaming, TemplatePart,
+    },
     tls::{CertificateFiles, CertificateSettings, TlsSettings, TlsVersion},
     upstream::{
         AdmissionSettings, ProbeSettings, Protocol, UpstreamSettings, UpstreamTarget, UwsgiFlavour,
@@ -49,10 +52,10 @@ pub struct Plan {
     pub tls: Option<TlsSettings>,
     /// The application for requests that match no route.
     pub upstream: UpstreamSettings,
-    /// Other applications, by path prefix.
-    pub routes: Vec<UpstreamRoute>,
-    pub unbuffered: Vec<UnbufferedPrefix>,
-    pub fields: Vec<FieldRule>,
+    /// The applications of routes.
+    pub routed: Vec<UpstreamSettings>,
+    /// In alphabetical order.
+    pub routes: Vec<Route>,
     pub memory: MemorySettings,
     pub buffers: BufferSettings,
     pub pages: PageSettings,

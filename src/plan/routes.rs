@@ -1,24 +1,68 @@
-//! Settings for path prefixes besides files: other applications, streaming, response headers.
+//! Named routes: the requests that they match, their actions, and their policies.
 
-use http::{HeaderName, HeaderValue, StatusCode};
-use std::path::PathBuf;
+use std::{
+    hash::{Hash, Hasher},
+    path::PathBuf,
+};
 
-use super::upstream::UpstreamSettings;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use ipnet::IpNet;
+use regex::bytes::Regex;
 
-/// Another application for a path prefix.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpstreamRoute {
-    /// Begins with `/`; the longest match decides.
-    pub prefix: String,
-    pub upstream: UpstreamSettings,
+/// A rule for the requests that it matches. What it does not set comes from the next less specific route that matches.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Route {
+    /// Unique.
+    pub name: String,
+    pub matcher: RouteMatcher,
+    /// `None` means the action of the next less specific route.
+    pub action: Option<RouteAction>,
+    pub policies: RoutePolicies,
 }
 
-/// The unbuffered directions of a path prefix.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnbufferedPrefix {
-    /// Begins with `/`; the longest match decides.
-    pub prefix: String,
-    pub streaming: Streaming,
+/// The requests that a route matches: those that satisfy every list that is not empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RouteMatcher {
+    /// In lower case. A host that begins with a dot matches every name that ends with it, and the name itself.
+    pub hosts: Vec<String>,
+    pub paths: Vec<PathPattern>,
+    /// `GET` includes `HEAD`.
+    pub methods: Vec<Method>,
+    /// Networks of clients.
+    pub clients: Vec<IpNet>,
+}
+
+/// A pattern for the decoded path without dot segments.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PathPattern {
+    Exact(String),
+    /// Ends with `/`.
+    Prefix(String),
+    Glob(PathExpression),
+    Expression(PathExpression),
+}
+
+/// A compiled expression. Equal texts are equal expressions.
+#[derive(Clone, Debug)]
+pub struct PathExpression {
+    /// The text in the settings, without the mark of its kind.
+    pub text: String,
+    pub regex: Regex,
+}
+
+/// The response of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RouteAction {
+    /// An application: the index in [`Plan::routed`](super::Plan::routed).
+    Upstream(usize),
+}
+
+/// What a route sets besides its action. `None` and an empty list set nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoutePolicies {
+    pub streaming: Option<Streaming>,
+    /// Changes of the response's header fields, in order.
+    pub response_headers: Vec<HeaderEdit>,
 }
 
 /// The directions to stream.
@@ -30,22 +74,47 @@ pub struct Streaming {
     pub response: bool,
 }
 
-/// A change to the headers of every response below a path prefix. All rules that match are applied, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldRule {
-    /// Begins with `/`.
-    pub prefix: String,
-    pub edit: FieldEdit,
-}
-
 /// A change to one header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FieldEdit {
+pub enum HeaderEdit {
     /// Replaces existing values.
-    Set(HeaderName, HeaderValue),
+    Set(HeaderName, HeaderText),
     /// Keeps existing values.
-    Add(HeaderName, HeaderValue),
+    Add(HeaderName, HeaderText),
+    /// Sets a header that is missing.
+    Default(HeaderName, HeaderText),
     Remove(HeaderName),
+}
+
+/// The value of a header that a route sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderText {
+    Fixed(HeaderValue),
+    /// At least one part is a placeholder. Every text is visible ASCII.
+    Template(Vec<TemplatePart>),
+}
+
+/// A part of a text with placeholders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TemplatePart {
+    Text(String),
+    Value(Placeholder),
+}
+
+/// A fact about the request that a template shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placeholder {
+    /// The host that was requested, with its port.
+    Host,
+    /// The path as the client sent it.
+    Path,
+    /// The query with its `?`, or nothing.
+    Query,
+    RequestId,
+    /// The client's address.
+    Client,
+    /// `http` or `https`.
+    Scheme,
 }
 
 /// Responses that Sideman sends itself.
@@ -55,4 +124,34 @@ pub struct PageSettings {
     pub errors: Vec<(StatusCode, PathBuf)>,
     /// While this file exists, all requests but those for files and health checks get 503.
     pub maintenance: Option<PathBuf>,
+}
+
+// === impl HeaderEdit ===
+
+impl HeaderEdit {
+    /// Returns the name of the header.
+    pub fn name(&self) -> &HeaderName {
+        match self {
+            Self::Set(name, _)
+            | Self::Add(name, _)
+            | Self::Default(name, _)
+            | Self::Remove(name) => name,
+        }
+    }
+}
+
+// === impl PathExpression ===
+
+impl PartialEq for PathExpression {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for PathExpression {}
+
+impl Hash for PathExpression {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
 }

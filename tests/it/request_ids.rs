@@ -58,7 +58,7 @@ fn site() -> (App, TempDir, Sideman) {
         .set("static.index", "index.html")
         .set("media.roots", &format!("/media/={place}"))
         .set("accel.roots", &format!("/internal/={place}"))
-        .set("routes.upstreams", &format!("/away/={}", away.url()))
+        .route("away", &[("path", "/away/"), ("upstream", &away.url())])
         .set("server.trusted_proxies", "127.0.0.1")
         .set("server.redirect_https", "true")
         .start()
@@ -99,7 +99,8 @@ fn every_http2_response_has_its_request_id() {
 #[test]
 fn field_rule_may_remove_the_request_id() {
     let application = App::saying("ok");
-    let sideman =
-        Settings::before(&application.url()).set("routes.fields", "/=remove X-Request-ID").start();
+    let sideman = Settings::before(&application.url())
+        .set("route.all.response_headers", "remove X-Request-ID")
+        .start();
     assert!(!sideman.get("/").head.has("x-request-id"));
 }

@@ -144,7 +144,7 @@ fn start_event_names_what_was_set() {
     let sideman = Settings::before(&application.url())
         .args(&["--config", file.to_str().unwrap()])
         .set("upstream.read_timeout", "45s")
-        .set("routes.fields", "/=set X-Origin-Verify: hunter2")
+        .set("route.all.response_headers", "set X-Origin-Verify: hunter2")
         .variable("SIDEMAN_SERVER__MIN_BODY_RATE_FILE", secret.to_str().unwrap())
         .start();
     let event = sideman.event(" started ");
@@ -153,7 +153,7 @@ fn start_event_names_what_was_set() {
         "upstream.read_timeout=45s (SIDEMAN_UPSTREAM__READ_TIMEOUT)",
         &format!("log.level=info ({}:2)", file.display()),
         "server.min_body_rate=(from file) (SIDEMAN_SERVER__MIN_BODY_RATE_FILE=",
-        "routes.fields=(not shown) (SIDEMAN_ROUTES__FIELDS)",
+        "route.all.response_headers=(not shown) (SIDEMAN_ROUTE__ALL__RESPONSE_HEADERS)",
     ] {
         assert!(event.contains(part), "nothing of {part}: {event}");
     }
@@ -169,7 +169,7 @@ fn settings_that_could_never_act_are_refused_with_a_remedy() {
         ("SIDEMAN_PORT", "8080", &["did you mean SIDEMAN_LISTEN?"]),
         ("SIDEMAN_PORT", "tcp://10.0.0.1:80", &["enableServiceLinks"]),
         ("SIDEMAN_WEB_SERVICE_HOST", "10.0.0.1", &["enableServiceLinks"]),
-        ("SIDEMAN_ROUTES__FIELDS", "/=set X-A: $host", &["no variables", "$host"]),
+        ("SIDEMAN_ROUTE__A__RESPONSE_HEADERS", "set X-A: $host", &["$host would be", "{host}"]),
         ("SIDEMAN_STATIC", "/favicon.ico=/srv", &["the name of a file", "/favicon.ico/"]),
         ("SIDEMAN_STATIC", "/s/=/proc/self", &["the kernel shows itself"]),
         ("SIDEMAN_MEDIA", "/s/=/sys", &["the kernel shows itself"]),
@@ -543,8 +543,15 @@ fn a_limit_for_bodies_above_all_buffers_is_a_warning() {
         (&[("buffers.directory", "memory")], true),
         (&[("buffers.directory", "memory"), ("server.max_body", "64MiB")], false),
         (&[("buffers.directory", "memory"), ("buffers.memory", "100MiB")], false),
-        (&[("buffers.directory", "memory"), ("routes.unbuffered", "/=request")], false),
-        (&[("buffers.directory", "memory"), ("routes.unbuffered", "/a/=request")], true),
+        (&[("buffers.directory", "memory"), ("route.all.stream", "request")], false),
+        (
+            &[
+                ("buffers.directory", "memory"),
+                ("route.a.path", "/a/"),
+                ("route.a.stream", "request"),
+            ],
+            true,
+        ),
         (&[("buffers.disk", "99MiB")], true),
         (&[("buffers.directory", volume), ("buffers.disk", "99MiB")], true),
         (&[("buffers.directory", volume), ("buffers.disk", "100MiB")], false),

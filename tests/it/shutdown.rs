@@ -198,7 +198,7 @@ fn an_upload_is_waited_for() {
         close(),
     ]);
     let sideman = Settings::before(&origin.url())
-        .set("routes.unbuffered", "/=request")
+        .set("route.all.stream", "request")
         .set("shutdown.timeout", "1m")
         .start();
     let mut client = sideman.connect();

@@ -4,6 +4,7 @@
 //! row here and a field in `plan/`. Formats are in `config/format.rs` and beside their parsers; constraints between
 //! settings are in `config/constraints.rs`.
 
+mod id;
 mod key;
 mod kind;
 
@@ -20,8 +21,11 @@ mod upstream;
 
 use std::sync::LazyLock;
 
-pub use self::key::{FlagSpec, SettingKey};
 pub(super) use self::kind::InvalidValue;
+pub use self::{
+    id::SettingId,
+    key::{FlagSpec, SettingKey},
+};
 
 /// The sections of the settings file, in order, each with a short description.
 pub const SECTIONS: &[(&str, &str)] = &[
@@ -33,11 +37,6 @@ pub const SECTIONS: &[(&str, &str)] = &[
     (
         "upstream",
         "The application (gunicorn, uWSGI, uvicorn, daphne): its address, limits and timeouts.",
-    ),
-    (
-        "routes",
-        "Settings for a prefix of the path. A prefix is compared byte by byte with the decoded path: /api/ does not \
-        match /api, and /api matches /apis. The longest match decides.",
     ),
     (
         "memory",
@@ -70,13 +69,23 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("shutdown", "What happens after SIGTERM."),
 ];
 
-/// Every setting, in the order of [`SECTIONS`].
+/// The table with the tables of the routes, and its short description.
+pub const ROUTE_SECTION: (&str, &str) = (
+    "route",
+    "Named routes: [route.NAME] with the requests that it matches, at most one action, and policies. A name has \
+     lower-case letters, digits and single _, such as api.",
+);
+
+/// Every setting that a route may have, in the order of the docs. None has a default: what a route does not set comes
+/// from the next less specific route that matches, or from the other sections.
+pub static ROUTE_KEYS: &[SettingKey] = routes::ROUTE;
+
+/// Every other setting, in the order of [`SECTIONS`].
 pub static KEYS: LazyLock<Vec<SettingKey>> = LazyLock::new(|| {
     let sections = [
         server::SERVER,
         tls::TLS,
         upstream::UPSTREAM,
-        routes::ROUTES,
         memory::MEMORY,
         buffers::BUFFERS,
         pages::ERRORS,
@@ -95,4 +104,9 @@ pub static KEYS: LazyLock<Vec<SettingKey>> = LazyLock::new(|| {
 /// Returns the key with this name, if it exists.
 pub(super) fn find(name: &str) -> Option<&'static SettingKey> {
     KEYS.iter().find(|key| key.name == name)
+}
+
+/// Returns the key of a route with this last part, if it exists.
+pub(super) fn find_of_route(leaf: &str) -> Option<&'static SettingKey> {
+    ROUTE_KEYS.iter().find(|key| key.leaf() == leaf)
 }

@@ -12,10 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 
 pub(super) use self::explain::METHODS;
 use self::page::PageMessage;
-use super::{
-    request_context::RequestContext,
-    route::{self, Destination},
-};
+use super::{request_context::RequestContext, routes::Action};
 use crate::{
     error::{Error, FailureKind, FailureSide},
     pipeline::response::Response,
@@ -121,12 +118,10 @@ fn log_failure(context: &RequestContext, error: &Error, side: FailureSide) {
 /// Returns the settings of the application that a request is for.
 fn application(context: &RequestContext) -> &UpstreamSettings {
     let app = &context.local.app;
-    if let Destination::Application(Some(index)) = route::decide(app, &context.path)
-        && let Some(route) = app.plan.routes.get(index)
-    {
-        return &route.upstream;
+    match context.policies.action {
+        Action::Upstream(Some(index)) => app.plan.routed.get(index).unwrap_or(&app.plan.upstream),
+        Action::Upstream(None) | Action::Files { .. } => &app.plan.upstream,
     }
-    &app.plan.upstream
 }
 
 /// Logs a request that is the client's fault. If a setting decides that, the operator can change it, and the page does

@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use crate::{
     plan::{
         AdmissionSettings, BufferSettings, HealthSettings, LogField, LogFields, LogSettings,
-        MemorySettings, Plan, ServerSettings, SpillDirectory, Streaming, UnbufferedPrefix,
-        UpstreamSettings, UpstreamTarget,
+        MemorySettings, PathPattern, Plan, Route, RouteMatcher, RoutePolicies, ServerSettings,
+        SpillDirectory, Streaming, UpstreamSettings, UpstreamTarget,
     },
     rfc::request_head::HeadLimits,
 };
@@ -42,9 +42,17 @@ pub(super) fn plan(name: &str) -> Plan {
             tunnel_timeout: seconds(20),
             ..UpstreamSettings::default()
         },
-        unbuffered: vec![UnbufferedPrefix {
-            prefix: "/u".to_owned(),
-            streaming: Streaming { request: true, response: true },
+        routes: vec![Route {
+            name: "unbuffered".to_owned(),
+            matcher: RouteMatcher {
+                paths: vec![PathPattern::Prefix("/u".to_owned())],
+                ..RouteMatcher::default()
+            },
+            policies: RoutePolicies {
+                streaming: Some(Streaming { request: true, response: true }),
+                ..RoutePolicies::default()
+            },
+            action: None,
         }],
         memory: MemorySettings { heads: 1 << 20, ..MemorySettings::default() },
         buffers: BufferSettings {

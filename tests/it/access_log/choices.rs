@@ -14,7 +14,7 @@ fn secrets_are_in_no_log() {
     let sideman = Settings::before(&application.url())
         .set("log.level", "trace")
         .set("log.redact", "default,mine")
-        .set("routes.fields", &format!("/=set X-Own: {SECRET}"))
+        .set("route.all.response_headers", &format!("set X-Own: {SECRET}"))
         .start();
     let target = format!(
         "/a?b=1&Token={SECRET}&%70assword={SECRET}&mine={SECRET}&next=%2Fr%3Fcode%3D{SECRET}"

@@ -162,7 +162,7 @@ fn another_application_has_a_queue_of_its_own() {
     let other = App::start(|request| App::reply(request.target().as_bytes()));
     let sideman = settings(&workers, 1)
         .set("upstream.queue", "1")
-        .set("routes.upstreams", &format!("/ws/={}", other.url()))
+        .route("ws", &[("path", "/ws/"), ("upstream", &other.url())])
         .start();
     let mut first = ask(&sideman, "/1");
     workers.until(&["/1"]);

@@ -69,7 +69,7 @@ fn it_holds_for_routes_that_stream() {
     ]);
     let sideman = before(&origin.url())
         .set("server.max_body", "1MiB")
-        .set("routes.unbuffered", "/up=request")
+        .route("up", &[("path", "/up"), ("stream", "request")])
         .start();
     let mut client = sideman.connect();
     send_chunked(&mut client, "/up", &pattern(1_100_000), 50_000);
@@ -119,7 +119,7 @@ fn a_length_beyond_all_buffers_is_refused_at_once() {
             .set("buffers.memory_per_body", "512KiB")
             .set("buffers.directory", directory)
             .set("buffers.disk", disk)
-            .set("routes.unbuffered", "/streams/=request")
+            .route("up", &[("path", "/streams/"), ("stream", "request")])
             .start();
         for (path, expects) in [("/plain", ""), ("/asks", "Expect: 100-continue\r\n")] {
             let mut client = sideman.connect();

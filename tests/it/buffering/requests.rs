@@ -167,11 +167,12 @@ fn a_collected_request_can_be_sent_again() {
 
 #[test]
 fn a_route_may_stream() {
-    for (rule, streams) in [
-        ("/up/=request", true),
-        ("/up/=both", true),
-        ("/=request, /up/=response", false),
-        ("/other/=request", false),
+    for (all, path, direction, streams) in [
+        ("none", "/up/", "request", true),
+        ("none", "/up/", "both", true),
+        ("request", "/up/", "response", false),
+        ("request", "/up/", "none", false),
+        ("none", "/other/", "request", false),
     ] {
         let arrived = Gate::new();
         let script = if streams {
@@ -181,7 +182,9 @@ fn a_route_may_stream() {
         };
         let end = vec![send(kept("done")), close()];
         let origin = Origin::script([vec![expect("POST /u%70/load ")], script, end].concat());
-        let settings: Settings = before(&origin.url()).set("routes.unbuffered", rule);
+        let settings: Settings = before(&origin.url())
+            .set("route.all.stream", all)
+            .route("path", &[("path", path), ("stream", direction)]);
         let sideman = settings.start();
         let mut client = sideman.connect();
         client.send(
@@ -191,7 +194,11 @@ fn a_route_may_stream() {
         if streams {
             arrived.pass();
         }
-        assert_eq!(client.send("5\r\nafter\r\n0\r\n\r\n").response().text(), "done", "{rule}");
+        assert_eq!(
+            client.send("5\r\nafter\r\n0\r\n\r\n").response().text(),
+            "done",
+            "{all} {path} {direction}"
+        );
     }
 }
 

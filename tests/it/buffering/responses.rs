@@ -172,12 +172,12 @@ fn streams_are_not_read_ahead() {
     for (fields, rule) in [
         ("Content-Type: text/event-stream; charset=utf-8", "none"),
         ("X-Accel-Buffering: no", "none"),
-        ("X-Plain: yes", "/=response"),
-        ("X-Plain: yes", "/=both"),
+        ("X-Plain: yes", "response"),
+        ("X-Plain: yes", "both"),
     ] {
         let head = format!("{KEPT}{fields}\r\nContent-Length: {LONG}\r\n\r\n");
         let origin = Origin::script([expect("GET / "), send(head), send(pattern(LONG))]);
-        let sideman = before(&origin.url()).set("routes.unbuffered", rule).start();
+        let sideman = before(&origin.url()).set("route.all.stream", rule).start();
         let mut slow = ask_only(&sideman, "/");
         // Long enough for a reader to run far ahead.
         for _ in 0..50 {

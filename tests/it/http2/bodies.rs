@@ -76,7 +76,7 @@ fn request_bodies_can_be_streamed() {
         send(OK),
         close(),
     ]);
-    let sideman = Settings::before(&origin.url()).set("routes.unbuffered", "/=request").start();
+    let sideman = Settings::before(&origin.url()).set("route.all.stream", "request").start();
     let mut client = connect(&sideman);
     let fields = [("content-length", "9")];
     let stream = client.open(&usual("POST", "/", &fields), false);
@@ -130,9 +130,10 @@ fn expect_100_continue_is_answered_when_the_body_is_wanted() {
         assert!(!request.head.has("expect"));
         App::reply(&request.body)
     });
-    for unbuffered in ["/other/=request", "/=request"] {
-        let sideman =
-            Settings::before(&application.url()).set("routes.unbuffered", unbuffered).start();
+    for unbuffered in ["/other/", "/"] {
+        let sideman = Settings::before(&application.url())
+            .route("unbuffered", &[("path", unbuffered), ("stream", "request")])
+            .start();
         let mut client = connect(&sideman);
         for expectation in ["100-continue", "100-Continue"] {
             for length in [&[("content-length", "5")][..], &[]] {

@@ -353,7 +353,7 @@ fn bodies_that_nobody_wants_yet() {
         App::reply(b"hello")
     });
     let sideman = Settings::before(&application.url())
-        .set("routes.unbuffered", "/=request")
+        .set("route.all.stream", "request")
         .set("upstream.max_in_flight", "1")
         .set("upstream.queue", "200")
         .start();

@@ -54,7 +54,7 @@ fn fields_and_maintenance_are_as_set() {
     let (application, directory) = (App::saying("hello"), TempDir::new());
     let flag = directory.join("maintenance");
     let sideman = Settings::before(&application.url())
-        .set("routes.fields", "/=set X-Frame-Options: DENY")
+        .set("route.all.response_headers", "set X-Frame-Options: DENY")
         .set("maintenance.flag", flag.to_str().unwrap())
         .start();
     let mut client = connect(&sideman);

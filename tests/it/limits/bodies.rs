@@ -90,7 +90,7 @@ fn an_unbuffered_body_has_the_same_limits() {
         ],
     ]);
     let sideman = before(&origin.url(), "1000B")
-        .set("routes.unbuffered", "/=request")
+        .set("route.all.stream", "request")
         // It is the application's, and the client takes none of it.
         .set("upstream.read_timeout", "400ms")
         .start();

@@ -63,7 +63,8 @@ fn a_chunked_upload_to_a_route_that_streams() {
             ]
         };
         let origin = Origin::reached(way, [[script, vec![send(DONE), close()]].concat()]);
-        let settings: Settings = origin.settings().set("routes.unbuffered", "/up=request");
+        let settings: Settings =
+            origin.settings().route("up", &[("path", "/up**"), ("stream", "request")]);
         let sideman = settings.start();
         let mut client = sideman.connect();
         send_chunked(&mut client, "/up", &bytes, &arrived);

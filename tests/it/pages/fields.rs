@@ -2,9 +2,6 @@
 
 use crate::support::{App, Settings, Sideman, TempDir};
 
-const RULES: &str = "/=set X-Frame-Options: DENY, /api/=add Vary: Origin, /=remove Server, \
-                     /api/v2/=set X-Frame-Options: SAMEORIGIN, /static/=set X-Static: yes";
-
 fn start() -> (App, TempDir, Sideman) {
     let application = App::start(|request| {
         if request.target() == "/nonsense" {
@@ -20,7 +17,13 @@ fn start() -> (App, TempDir, Sideman) {
         .files("/static/", directory.path())
         .set("server.trusted_proxies", "127.0.0.0/8")
         .set("server.redirect_https", "true")
-        .set("routes.fields", RULES)
+        .set("route.all.response_headers", "set X-Frame-Options: DENY, remove Server")
+        .route("api", &[("path", "/api/"), ("response_headers", "add Vary: Origin")])
+        .route(
+            "v2",
+            &[("path", "/api/v2/"), ("response_headers", "set X-Frame-Options: SAMEORIGIN")],
+        )
+        .route("static", &[("path", "/static/"), ("response_headers", "set X-Static: yes")])
         .start();
     (application, directory, sideman)
 }
@@ -40,7 +43,7 @@ fn response_headers_are_changed_by_path() {
         ("//api//x", "DENY", &["Accept", "Origin"]),
         ("/api/../x", "DENY", &["Accept"]),
         ("/API/x", "DENY", &["Accept"]),
-        // In the order of the list.
+        // The changes of the most specific route come last.
         ("/api/v2/x", "SAMEORIGIN", &["Accept", "Origin"]),
         ("/%zz", "DENY", &["Accept"]),
     ] {

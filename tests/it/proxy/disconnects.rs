@@ -133,7 +133,7 @@ fn one_that_ends_in_its_body_is_no_waiting_one() {
         let asked = Gate::new();
         let origin =
             Origin::script([expect("POST /page "), receive("hello"), open(&asked), until_closed()]);
-        let sideman = Settings::before(&origin.url()).set("routes.unbuffered", "/=request").start();
+        let sideman = Settings::before(&origin.url()).set("route.all.stream", "request").start();
         let mut client = sideman.connect();
         client.send(format!("POST /page HTTP/1.1\r\nHost: example.test\r\n{part}"));
         asked.pass();
@@ -164,7 +164,7 @@ fn client_that_closed_after_its_response_is_not_kept() {
 const STREAMS: [(&str, Option<&str>); 3] = [
     ("Content-Type: text/event-stream\r\n", None),
     ("X-Accel-Buffering: no\r\n", None),
-    ("Content-Type: text/plain\r\n", Some("/=response")),
+    ("Content-Type: text/plain\r\n", Some("response")),
 ];
 
 fn stream(fields: &str, then: impl IntoIterator<Item = Step>) -> Vec<Step> {
@@ -183,7 +183,7 @@ fn disconnect_from_a_silent_stream_is_noticed() {
                 let origin = Origin::reached(way, [script]);
                 let settings = origin.settings().set("upstream.read_timeout", "1h");
                 let sideman =
-                    settings.set("routes.unbuffered", unbuffered.unwrap_or("none")).start();
+                    settings.set("route.all.stream", unbuffered.unwrap_or("none")).start();
                 let mut client = sideman.connect();
                 client.send(GET).until("first");
                 if resets {
@@ -232,7 +232,7 @@ fn one_that_closed_its_side_before_gets_all_of_a_stream() {
         ]);
         let sideman = Settings::before(&origin.url())
             .set("server.workers", "1")
-            .set("routes.unbuffered", unbuffered.unwrap_or("none"))
+            .set("route.all.stream", unbuffered.unwrap_or("none"))
             .start();
         let mut client = half_closed(&sideman, GET);
         assert_eq!(client.until("\r\n\r\n"), INTERIM);

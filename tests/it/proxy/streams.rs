@@ -69,7 +69,7 @@ fn the_first_bytes_of_an_upload_arrive_before_the_last_are_sent() {
             send(kept("done")),
             close(),
         ]);
-        let sideman = Settings::before(&origin.url()).set("routes.unbuffered", "/=request").start();
+        let sideman = Settings::before(&origin.url()).set("route.all.stream", "request").start();
         let mut client = sideman.connect();
         client.send(format!("POST / HTTP/1.1\r\nHost: example.test\r\n{framing}\r\n\r\n{first}"));
         arrived.pass();
@@ -129,7 +129,7 @@ fn response_may_precede_the_end_of_the_upload() {
         half_close(),
         until_closed(),
     ]);
-    let sideman = Settings::before(&origin.url()).set("routes.unbuffered", "/=request").start();
+    let sideman = Settings::before(&origin.url()).set("route.all.stream", "request").start();
     let mut client = sideman.connect();
     client.send("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 4000000\r\n\r\nsome");
     let response = client.response();
@@ -165,7 +165,7 @@ fn upload_continues_during_its_response() {
         send("3\r\nTWO\r\n0\r\n\r\n"),
         open(&rest),
     ]);
-    let sideman = Settings::before(&origin.url()).set("routes.unbuffered", "/=request").start();
+    let sideman = Settings::before(&origin.url()).set("route.all.stream", "request").start();
     let mut client = sideman.connect();
     client.send("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 6\r\n\r\none");
     client.until("ONE");

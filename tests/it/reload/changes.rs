@@ -17,15 +17,19 @@ fn the_application_and_its_routes() {
     // The metrics know the servers in use, and no others.
     assert_eq!(sideman.metric("sideman_upstream_servers", &[]), 1.0);
 
-    file.set("routes.upstreams", &format!("[\"/old/={}\"]", old.url()));
-    assert_eq!(reload(&sideman), "reloaded; changed: routes.upstreams\n");
+    file.set("route.old.path", "\"/old/\"");
+    file.set("route.old.upstream", &format!("{:?}", old.url()));
+    assert_eq!(reload(&sideman), "reloaded; changed: route.old.path, route.old.upstream\n");
     assert_eq!(client.get("/old/a").text(), "old");
     assert_eq!(client.get("/").text(), "new");
-    file.remove("routes.upstreams");
-    reload(&sideman);
+    file.remove("route.old.path");
+    file.remove("route.old.upstream");
+    assert_eq!(reload(&sideman), "reloaded; changed: route.old.path, route.old.upstream\n");
     assert_eq!(client.get("/old/a").text(), "new");
     assert_eq!(reload(&sideman), "reloaded; changed: nothing\n");
-    assert!(sideman.event("reloaded changed=\"routes.upstreams\"").contains("after="));
+    assert!(
+        sideman.event("reloaded changed=\"route.old.path, route.old.upstream\"").contains("after=")
+    );
     sideman.until_metric("sideman_reloads_total", &[("result", "ok")], 4.0);
 }
 

@@ -77,6 +77,13 @@ impl Settings {
         self.variable(&name, value)
     }
 
+    /// Sets settings of a named route.
+    pub(crate) fn route(self, name: &str, settings: &[(&str, &str)]) -> Self {
+        let set =
+            |all: Self, (key, value): &(&str, &str)| all.set(&format!("route.{name}.{key}"), value);
+        settings.iter().fold(self, set)
+    }
+
     /// Sets a variable under its own name.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.retain(|(known, _)| known != name);

@@ -208,7 +208,7 @@ fn truncated_response_gets_no_close_notify() {
         send("HTTP/1.1 200 OK\r\n\r\nhalf"),
         crate::support::reset(),
     ]);
-    let settings: Settings = self_signed(&origin.url()).set("routes.unbuffered", "/=response");
+    let settings: Settings = self_signed(&origin.url()).set("route.all.stream", "response");
     let sideman = settings.start();
     let mut client = connect(&sideman);
     // Its body has no length and no chunks: only the connection's end says where it ends.

@@ -231,8 +231,10 @@ fn request_waiting_for_dns_continues_once_resolved() {
 #[test]
 fn routes_lead_to_other_applications() {
     let (main, events, deep) = (App::saying("main"), App::saying("events"), App::saying("deep"));
-    let routes = format!("/ws/={},/ws/deep/={}", events.url(), deep.url());
-    let sideman = Settings::before(&main.url()).set("routes.upstreams", &routes).start();
+    let sideman = Settings::before(&main.url())
+        .route("ws", &[("path", "/ws/"), ("upstream", &events.url())])
+        .route("deep", &[("path", "/ws/deep/"), ("upstream", &deep.url())])
+        .start();
     for (path, text) in [
         ("/", "main"),
         ("/ws", "main"),
@@ -250,9 +252,8 @@ fn routes_lead_to_other_applications() {
 #[test]
 fn an_event_names_the_application_that_failed_and_what_to_do() {
     let (main, gone) = (App::saying("main"), ReservedPort::new());
-    let routes = format!("/ws/={}", gone.url());
     let sideman = Settings::before(&main.url())
-        .set("routes.upstreams", &routes)
+        .route("ws", &[("path", "/ws/"), ("upstream", &gone.url())])
         .set("upstream.wait", "0s")
         .start();
     let mut client = sideman.connect();

@@ -34,7 +34,7 @@ fn early_response_reaches_a_client_that_sends_first() {
 fn early_application_response_reaches_a_client_that_sends_first() {
     let refusal = "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno";
     let origin = Origin::script([expect("POST / "), send(refusal), until_closed()]);
-    let sideman = Settings::before(&origin.url()).set("routes.unbuffered", "/=request").start();
+    let sideman = Settings::before(&origin.url()).set("route.all.stream", "request").start();
     let mut client = sideman.connect();
     let head = format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n");
     client.send([head.into_bytes(), pattern(LONG)].concat());
@@ -45,7 +45,7 @@ fn early_application_response_reaches_a_client_that_sends_first() {
 #[test]
 fn an_upload_that_the_application_breaks_off_is_answered() {
     let origin = Origin::script([expect("POST / "), receive("x"), crate::support::close()]);
-    let sideman = Settings::before(&origin.url()).set("routes.unbuffered", "/=request").start();
+    let sideman = Settings::before(&origin.url()).set("route.all.stream", "request").start();
     let mut client = sideman.connect();
     let head = format!("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: {LONG}\r\n\r\n");
     client.send([head.into_bytes(), vec![b'x'; LONG]].concat());

@@ -27,11 +27,11 @@ fn an_own_address_is_refused_at_the_start() {
         );
     }
     let listen = format!("127.0.0.1:{port}");
-    let route = format!("/api/=http://localhost:{port}");
+    let own = format!("http://localhost:{port}");
     let settings = Settings::default().args(&["run", "--listen", &listen]);
     let settings = settings.args(&["--upstream", "http://127.0.0.1:1"]);
-    let ended = settings.set("routes.upstreams", &route).run_to_end();
-    assert!(ended.stderr.contains("routes.upstreams"), "{}", ended.stderr);
+    let ended = settings.set("route.api.upstream", &own).run_to_end();
+    assert!(ended.stderr.contains("route.api.upstream"), "{}", ended.stderr);
     assert!(ended.stderr.contains("where Sideman itself listens"), "{}", ended.stderr);
 }
 

@@ -144,7 +144,7 @@ fn does_not_read_what_it_is_sent() {
     let logged = Gate::new();
     let origin = Origin::script([expect("POST / "), wait(&logged), until_closed()]);
     let sideman = Settings::before(&origin.url())
-        .set("routes.unbuffered", "/=request")
+        .set("route.all.stream", "request")
         .set("upstream.read_timeout", "300ms")
         .start();
     let mut client = sideman.connect();

@@ -1,0 +1,121 @@
+//! Texts with placeholders, such as `https://{host}{path}`.
+
+use crate::plan::{Placeholder, TemplatePart};
+
+use super::suggest;
+
+/// The placeholders, each with its name.
+const NAMES: [(&str, Placeholder); 6] = [
+    ("host", Placeholder::Host),
+    ("path", Placeholder::Path),
+    ("query", Placeholder::Query),
+    ("request_id", Placeholder::RequestId),
+    ("client", Placeholder::Client),
+    ("scheme", Placeholder::Scheme),
+];
+
+/// Reads a text. A brace that is not around a word is text: `{"a": 1}`.
+pub(super) fn read(text: &str) -> Result<Vec<TemplatePart>, String> {
+    let mut parts = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find('{') {
+        let (before, braced) = rest.split_at(start);
+        literal.push_str(before);
+        let Some(word) = word(braced) else {
+            literal.push('{');
+            rest = braced.get(1..).unwrap_or_default();
+            continue;
+        };
+        let Some((_, placeholder)) = NAMES.iter().find(|(name, _)| *name == word) else {
+            return Err(unknown(word));
+        };
+        if !literal.is_empty() {
+            parts.push(TemplatePart::Text(std::mem::take(&mut literal)));
+        }
+        parts.push(TemplatePart::Value(*placeholder));
+        rest = braced.get(word.len() + 2..).unwrap_or_default();
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() || parts.is_empty() {
+        parts.push(TemplatePart::Text(literal));
+    }
+    Ok(parts)
+}
+
+/// Returns a text that [`read`] reads as this.
+pub(super) fn show(parts: &[TemplatePart]) -> String {
+    let shown = |part: &TemplatePart| match part {
+        TemplatePart::Text(text) => text.clone(),
+        TemplatePart::Value(placeholder) => {
+            let named = NAMES.iter().find(|(_, known)| known == placeholder);
+            format!("{{{}}}", named.map_or("", |(name, _)| name))
+        }
+    };
+    parts.iter().map(shown).collect()
+}
+
+/// Returns all placeholders, for messages.
+pub(super) fn names() -> String {
+    NAMES.map(|(name, _)| format!("{{{name}}}")).join(", ")
+}
+
+/// Returns the word in the braces that a text begins with.
+fn word(braced: &str) -> Option<&str> {
+    let word = braced.strip_prefix('{')?.split_once('}')?.0;
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (!word.is_empty() && word.bytes().all(is_letter)).then_some(word)
+}
+
+fn unknown(word: &str) -> String {
+    let near: Vec<String> = suggest::nearest(word, NAMES.map(|(name, _)| name), "")
+        .iter()
+        .map(|name| format!("{{{name}}}"))
+        .collect();
+    let hint =
+        suggest::question(&near).unwrap_or_else(|| format!("the placeholders are {}", names()));
+    format!("there is no placeholder {{{word}}}: {hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn texts() {
+        let text = |text: &str| TemplatePart::Text(text.into());
+        let value = TemplatePart::Value;
+        for (given, expected) in [
+            ("", vec![text("")]),
+            ("a", vec![text("a")]),
+            ("{host}", vec![value(Placeholder::Host)]),
+            (
+                "a{path}{query}b",
+                vec![text("a"), value(Placeholder::Path), value(Placeholder::Query), text("b")],
+            ),
+            (r#"{"a":{}}"#, vec![text(r#"{"a":{}}"#)]),
+            ("{host", vec![text("{host")]),
+            ("{{host}}", vec![text("{"), value(Placeholder::Host), text("}")]),
+        ] {
+            assert_eq!(read(given), Ok(expected), "{given}");
+        }
+        assert_eq!(
+            read("{hots}"),
+            Err("there is no placeholder {hots}: did you mean {host}?".into())
+        );
+        assert!(
+            read("{x_forwarded_for_me}").unwrap_err().contains("the placeholders are {host}, ")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_shown_text_reads_back(text in "([a-z{}\"]|\\{host\\}|\\{client\\}){0,12}") {
+            if let Ok(parts) = read(&text) {
+                prop_assert_eq!(show(&parts), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! A route and its patterns, and what a lookup asks for.
+
+use std::{net::IpAddr, sync::Arc};
+
+use http::Method;
+use ipnet::IpNet;
+
+use crate::{pipeline::store_kind::StoreKind, plan::RoutePolicies};
+
+/// The index of a rule in the table.
+pub(super) type RuleId = u16;
+
+/// A route as the table knows it.
+#[derive(Debug)]
+pub(super) struct TableRoute {
+    /// `None` for a prefix of files that a section other than a route sets.
+    pub(super) name: Option<Arc<str>>,
+    pub(super) methods: Vec<Method>,
+    pub(super) clients: Vec<IpNet>,
+    pub(super) action: Option<TableAction>,
+    pub(super) policies: RoutePolicies,
+}
+
+/// The action of a route, without what depends on the pattern that matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TableAction {
+    Upstream(usize),
+    Files { store_kind: StoreKind, root: usize },
+}
+
+/// One pattern of one route.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rule {
+    pub(super) route: usize,
+    /// The length of the prefix that matched; 0 unless the pattern is a prefix.
+    pub(super) prefix: usize,
+}
+
+/// What a lookup needs to know about a request.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::pipeline) struct RouteQuery<'a> {
+    /// Without its port.
+    pub(in crate::pipeline) host: Option<&'a [u8]>,
+    /// Decoded and without dot segments, unless that is impossible.
+    pub(in crate::pipeline) path: &'a [u8],
+    pub(in crate::pipeline) method: &'a Method,
+    pub(in crate::pipeline) client: IpAddr,
+}
+
+// === impl TableRoute ===
+
+impl TableRoute {
+    /// Whether method and client match. `GET` includes `HEAD`.
+    pub(super) fn accepts(&self, query: &RouteQuery<'_>) -> bool {
+        let is_method = |method: &Method| {
+            method == query.method || (*query.method == Method::HEAD && *method == Method::GET)
+        };
+        (self.methods.is_empty() || self.methods.iter().any(is_method))
+            && (self.clients.is_empty()
+                || self
+                    .clients
+                    .iter()
+                    .any(|network| network.contains(&query.client.to_canonical())))
+    }
+}

@@ -1,0 +1,149 @@
+//! All routes of a plan, in the form that lookups need.
+
+use super::{
+    host_index::HostIndex,
+    path_index::PathIndex,
+    rule::{RouteQuery, Rule, RuleId, TableAction, TableRoute},
+};
+use crate::{
+    pipeline::store_kind::StoreKind,
+    plan::{FileSettings, PathPattern, Plan, RouteAction, RoutePolicies},
+};
+
+/// All routes, ready for lookups.
+#[derive(Debug, Default)]
+pub(in crate::pipeline) struct RouteTable {
+    routes: Vec<TableRoute>,
+    rules: Vec<Rule>,
+    hosts: HostIndex,
+    /// The paths of each host that some route names. The first is for routes without hosts.
+    paths: Vec<PathIndex>,
+}
+
+// === impl RouteTable ===
+
+impl RouteTable {
+    /// Creates the table of a plan.
+    pub(in crate::pipeline) fn new(plan: &Plan) -> Self {
+        let mut table = Self { paths: vec![PathIndex::default()], ..Self::default() };
+        // Of two rules with equal patterns the first one is more specific, so named routes come before sections. Those
+        // with methods or clients come before those without.
+        let mut named: Vec<_> = plan.routes.iter().collect();
+        named.sort_by_key(|route| {
+            (route.matcher.methods.is_empty(), route.matcher.clients.is_empty(), &route.name)
+        });
+        for route in named {
+            let action =
+                route.action.map(|RouteAction::Upstream(index)| TableAction::Upstream(index));
+            let index = table.push(TableRoute {
+                name: Some(route.name.as_str().into()),
+                methods: route.matcher.methods.clone(),
+                clients: route.matcher.clients.clone(),
+                action,
+                policies: route.policies.clone(),
+            });
+            table.add(index, &route.matcher.hosts, &route.matcher.paths);
+        }
+        table.add_files(&plan.files, StoreKind::Static);
+        table.add_files(&plan.media, StoreKind::Media);
+        table.paths.iter_mut().for_each(PathIndex::finish);
+        table
+    }
+
+    fn add_files(&mut self, files: &FileSettings, store_kind: StoreKind) {
+        for (root, settings) in files.roots.iter().enumerate() {
+            let index = self.push(TableRoute {
+                name: None,
+                methods: Vec::new(),
+                clients: Vec::new(),
+                action: Some(TableAction::Files { store_kind, root }),
+                policies: RoutePolicies::default(),
+            });
+            self.add(index, &[], &[PathPattern::Prefix(settings.prefix.clone())]);
+        }
+    }
+
+    fn push(&mut self, route: TableRoute) -> usize {
+        self.routes.push(route);
+        self.routes.len() - 1
+    }
+
+    /// Adds the rules of a route: one for each of its patterns, at each of its hosts.
+    fn add(&mut self, route: usize, hosts: &[String], patterns: &[PathPattern]) {
+        let groups: Vec<usize> = match hosts {
+            [] => vec![0],
+            hosts => hosts.iter().map(|host| self.group(host)).collect(),
+        };
+        let everything = [PathPattern::Prefix("/".into())];
+        let patterns = if patterns.is_empty() { &everything } else { patterns };
+        for pattern in patterns {
+            let prefix = match pattern {
+                PathPattern::Prefix(prefix) => prefix.len(),
+                PathPattern::Exact(_) | PathPattern::Glob(_) | PathPattern::Expression(_) => 0,
+            };
+            let Ok(id) = RuleId::try_from(self.rules.len()) else { return };
+            self.rules.push(Rule { route, prefix });
+            for &group in &groups {
+                if let Some(paths) = self.paths.get_mut(group) {
+                    paths.add(pattern, id);
+                }
+            }
+        }
+    }
+
+    /// Returns the index of the paths of a host, which may be new.
+    fn group(&mut self, host: &str) -> usize {
+        let next = self.paths.len();
+        let group = self.hosts.add(host, next);
+        if group == next {
+            self.paths.push(PathIndex::default());
+        }
+        group
+    }
+
+    /// Collects the rules that match, the most specific first. A route with several matching patterns occurs once for
+    /// each.
+    pub(super) fn collect(&self, query: &RouteQuery<'_>, found: &mut Vec<RuleId>) {
+        found.clear();
+        let path = match query.path {
+            // `OPTIONS *` is about the server as a whole.
+            b"*" => b"/",
+            path => path,
+        };
+        let mut add = |id: RuleId| {
+            let rule = self.rules.get(usize::from(id));
+            if rule
+                .and_then(|rule| self.routes.get(rule.route))
+                .is_some_and(|one| one.accepts(query))
+            {
+                found.push(id);
+            }
+        };
+        if let Some(host) = query.host.filter(|_| !self.hosts.is_empty()) {
+            self.hosts.each(host, |group| {
+                if let Some(paths) = self.paths.get(group) {
+                    paths.each(path, &mut add);
+                }
+            });
+        }
+        if let Some(paths) = self.paths.first() {
+            paths.each(path, &mut add);
+        }
+    }
+
+    /// Returns each route of these rules once, the most specific first, with the rule that matched.
+    pub(super) fn routes_of<'a>(
+        &'a self,
+        rules: &'a [RuleId],
+    ) -> impl Iterator<Item = (Rule, &'a TableRoute)> {
+        let rule = |id: &RuleId| self.rules.get(usize::from(*id));
+        rules.iter().enumerate().filter_map(move |(index, id)| {
+            let found = rule(id)?;
+            let mut earlier = rules.get(..index)?.iter().filter_map(rule);
+            match earlier.any(|earlier| earlier.route == found.route) {
+                true => None,
+                false => Some((*found, self.routes.get(found.route)?)),
+            }
+        })
+    }
+}
