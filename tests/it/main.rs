@@ -22,6 +22,7 @@ mod django;
 mod forwarded;
 mod health;
 mod hosts;
+mod how_to;
 mod http2;
 mod limits;
 mod log_outputs;

@@ -21,7 +21,7 @@ const YAML: [&str; 3] = [
 ];
 
 /// tests/aws/check.py, ready to run.
-pub(super) struct Checker {
+pub(crate) struct Checker {
     environment: PathBuf,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Checker {
 impl Checker {
     /// The tools. Skips the test if they can't be set up on this machine.
     #[track_caller]
-    pub(super) fn prepared() -> Option<&'static Self> {
+    pub(crate) fn prepared() -> Option<&'static Self> {
         static CHECKER: OnceLock<Result<Checker, String>> = OnceLock::new();
         let prepared = CHECKER.get_or_init(|| {
             let environment = python::environment("aws", &home().join("requirements.txt"))?;
@@ -43,13 +43,23 @@ impl Checker {
     }
 
     /// What CloudFormation would refuse in a template, a line each.
-    pub(super) fn template(&self, text: &str) -> Vec<String> {
+    pub(crate) fn template(&self, text: &str) -> Vec<String> {
         self.check(&["template", "/dev/stdin"], text)
     }
 
-    /// What the API would refuse in an operation's input, a line each.
+    /// What ECS would refuse in an operation's input, a line each.
     pub(super) fn input(&self, operation: &str, input: &Value) -> Vec<String> {
-        self.check(&["input", "ecs", operation, "/dev/stdin"], &input.to_string())
+        self.service_input("ecs", operation, input)
+    }
+
+    /// The same for any service.
+    pub(crate) fn service_input(
+        &self,
+        service: &str,
+        operation: &str,
+        input: &Value,
+    ) -> Vec<String> {
+        self.check(&["input", service, operation, "/dev/stdin"], &input.to_string())
     }
 
     fn check(&self, arguments: &[&str], text: &str) -> Vec<String> {

@@ -17,6 +17,8 @@ mod yaml;
 
 use std::{fs, path::Path};
 
+pub(crate) use self::aws::Checker;
+
 /// The text of a file of the project.
 #[track_caller]
 fn text(name: &str) -> String {

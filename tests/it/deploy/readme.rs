@@ -63,6 +63,9 @@ fn every_variable_and_link_exists() {
         let text = text(page);
         for word in text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_') {
             let Some(name) = word.strip_prefix("SIDEMAN_") else { continue };
+            // Every variable may name a file with its value.
+            let name = name.strip_suffix("_FILE").unwrap_or(name);
+            let word = word.strip_suffix("_FILE").unwrap_or(word);
             let is_known = config::KEYS.iter().any(|key| {
                 let long = key.name.replace('.', "__").to_uppercase();
                 long == name || key.short_env == Some(word)

@@ -78,6 +78,10 @@ fn every_variable_in_a_block_has_a_valid_value() {
         for (_, block) in blocks(&text(&page)) {
             for line in block.lines().filter(|line| line.starts_with("SIDEMAN_")) {
                 let (name, value) = line.split_once('=').unwrap();
+                // The value is in a file that the reader has; `how_to` starts Sideman with one.
+                if name.ends_with("_FILE") {
+                    continue;
+                }
                 let value = value.split("  ").next().unwrap().trim();
                 let result = read(&Flags::default(), vec![APPLICATION, (name, value)]);
                 assert_eq!(result, Ok(()), "{page}: {line}");

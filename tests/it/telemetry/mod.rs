@@ -3,3 +3,5 @@
 mod names;
 mod promtool;
 mod usage;
+
+pub(crate) use self::{names::faults, promtool::promtool};

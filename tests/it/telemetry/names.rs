@@ -70,7 +70,7 @@ fn metrics(text: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// What is wrong with the metrics, labels and values of a query.
-fn faults(query: &str) -> Vec<String> {
+pub(crate) fn faults(query: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let mut allowed: BTreeSet<&str> = ADDED.into();
     for (word, after) in metrics(query) {

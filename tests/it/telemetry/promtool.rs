@@ -5,7 +5,7 @@ use super::names::queries;
 use crate::support::{App, Settings, TempDir, Tool};
 
 /// What promtool says when it finds no fault, as it must; `None` where it is not installed.
-fn promtool(arguments: &[&str], input: &str) -> Option<String> {
+pub(crate) fn promtool(arguments: &[&str], input: &str) -> Option<String> {
     let output = Tool::Promtool.run(arguments, input)?;
     let (out, err) = (output.stdout, output.stderr);
     let said = format!("{}{}", String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));

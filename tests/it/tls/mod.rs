@@ -2,6 +2,7 @@
 
 mod certificates;
 mod client;
+mod client_certificates;
 mod handshake_limit;
 mod handshakes;
 mod messages;

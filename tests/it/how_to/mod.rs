@@ -1,0 +1,123 @@
+//! docs/how-to: every configuration that a page prints is started here as it stands there, with free ports and with
+//! directories of the test's own, and does what the page says.
+
+mod autoscaling;
+mod big_uploads;
+mod cdn;
+mod client_certificates;
+mod ecs_deploys;
+mod pages;
+mod varnish;
+mod video;
+mod whitenoise;
+mod wrappers;
+
+use std::{fs, path::Path};
+
+use crate::support::{Settings, TempDir};
+
+/// A page of docs/how-to.
+struct Page {
+    name: String,
+    text: String,
+}
+
+// === impl Page ===
+
+impl Page {
+    #[track_caller]
+    fn read(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/how-to").join(name);
+        let text = fs::read_to_string(&path);
+        let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Self { name: name.to_owned(), text }
+    }
+
+    /// All of them.
+    fn all() -> Vec<Self> {
+        let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/how-to");
+        let names = fs::read_dir(home).unwrap().map(|entry| entry.unwrap().file_name());
+        names.map(|name| Self::read(name.to_str().unwrap())).collect()
+    }
+
+    /// What is within fences of this language, without the indent of a list; "" is a fence without one.
+    fn blocks(&self, language: &str) -> Vec<String> {
+        let (mut blocks, mut fence): (Vec<String>, Option<(usize, bool)>) = (Vec::new(), None);
+        for line in self.text.lines() {
+            let trimmed = line.trim_start();
+            match (trimmed.strip_prefix("```"), fence) {
+                (Some(found), None) => {
+                    fence = Some((line.len() - trimmed.len(), found == language));
+                    if found == language {
+                        blocks.push(String::new());
+                    }
+                }
+                (Some(_), Some(_)) => fence = None,
+                (None, Some((indent, true))) => {
+                    let block = blocks.last_mut().unwrap();
+                    block.push_str(line.get(indent..).unwrap_or_default());
+                    block.push('\n');
+                }
+                (None, _) => {}
+            }
+        }
+        blocks
+    }
+
+    /// The block of this language that has this text.
+    #[track_caller]
+    fn block(&self, language: &str, part: &str) -> String {
+        let mut found = self.blocks(language);
+        found.retain(|block| block.contains(part));
+        let count = found.len();
+        let [block] = <[String; 1]>::try_from(found).unwrap_or_else(|_| {
+            panic!("{}: {count} blocks of {language} have {part:?}", self.name)
+        });
+        block
+    }
+
+    /// Has every one of these words.
+    #[track_caller]
+    fn says(&self, words: &[&str]) {
+        // Sentences are wrapped.
+        let text = self.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for word in words {
+            assert!(text.contains(word), "{}: nothing of {word:?}", self.name);
+        }
+    }
+
+    /// Adds the variables of a block to settings that have an application and ports of their own.
+    #[track_caller]
+    fn variables(&self, part: &str, changes: &[(&str, &str)], settings: Settings) -> Settings {
+        let block = changed(self.block("ini", part), changes);
+        pairs(&block).fold(settings, |settings, (name, value)| settings.variable(name, value))
+    }
+
+    /// The same with a settings file, which is written into `home`.
+    #[track_caller]
+    fn file(
+        &self,
+        part: &str,
+        changes: &[(&str, &str)],
+        settings: Settings,
+        home: &TempDir,
+    ) -> Settings {
+        let path = home.write("page.toml", changed(self.block("toml", part), changes));
+        settings.args(&["--config", path.to_str().unwrap()])
+    }
+}
+
+/// A block with each of these texts replaced; every one of them is there.
+#[track_caller]
+fn changed(block: impl AsRef<str>, changes: &[(&str, &str)]) -> String {
+    changes.iter().fold(block.as_ref().to_owned(), |block, (from, to)| {
+        assert!(block.contains(from), "nothing of {from:?} in\n{block}");
+        block.replace(from, to)
+    })
+}
+
+/// Names and values of variables.
+fn pairs(block: &str) -> impl Iterator<Item = (&str, &str)> {
+    let lines = block.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.split_once('=').unwrap_or_else(|| panic!("no variable: {line}")))
+}
