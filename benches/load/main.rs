@@ -5,8 +5,10 @@
 //! slow, too many come, the application goes away, or Sideman reloads.
 //! `cargo bench --bench load -- --instructions` counts user-space instructions and compares them with
 //! a committed baseline.
+//! `cargo bench --bench load -- --target URL` loads a deployment that runs already.
 //! `cargo test --benches` sends checked requests for each row and through three scenarios, so that
-//! rows and configurations never rot. README.md has the method and the rules.
+//! rows and configurations never rot, runs `--target` against scripted peers, and compares docs/performance.md with
+//! the saved runs. README.md has the method and the rules.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -17,6 +19,7 @@
 mod certificate;
 mod client;
 mod content;
+mod deployment;
 mod endpoint;
 mod generator;
 mod haproxy;
@@ -29,16 +32,20 @@ mod measurement;
 mod nginx;
 mod options;
 mod origin;
+mod performance;
+mod plot;
 mod probe;
 mod proc;
 mod report;
 mod rows;
+mod saved_run;
 mod scenarios;
 mod server;
 mod setup;
 mod sideman;
 mod site;
 mod skips;
+mod spread;
 mod sweep;
 mod uwsgi;
 mod wire;
@@ -50,7 +57,7 @@ use clap::Parser;
 use self::{
     certificate::Certificate,
     measure::{Bench, Run},
-    options::Options,
+    options::{Load, Options},
     origin::Origin,
     report::{Contender, Report},
     rows::{ROWS, Row},
@@ -63,8 +70,11 @@ fn main() -> ExitCode {
     // Only `cargo bench` passes `--bench`; `cargo test --benches` passes what other tests are given.
     let arguments: Vec<String> = std::env::args().collect();
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
-    let outcome =
-        if has("--bench") && !has("--test") { measure(&Options::parse()) } else { smoke() };
+    let outcome = if has("--bench") && !has("--test") {
+        measure(&Options::parse())
+    } else {
+        smoke(&arguments)
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -77,6 +87,9 @@ fn main() -> ExitCode {
 fn measure(options: &Options) -> io::Result<()> {
     if options.instructions {
         return instructions::compare(options);
+    }
+    if let Some(target) = &options.deployment.target {
+        return deployment::run(options, target);
     }
     if options.scenario.is_empty() { compare(options) } else { scenarios::compare(options) }
 }
@@ -97,26 +110,46 @@ fn compare(options: &Options) -> io::Result<()> {
     println!("{}", report.heading());
 
     let mut runs = Vec::new();
+    let mut outcome = Ok(());
     for row in rows {
         if let Some(why) = refused(&bench.origin, row, contenders.iter().map(|one| one.kind))? {
             println!("{} is skipped: {why}\n", row.name);
             continue;
         }
-        let first = runs.len();
-        for round in 1..=load.rounds {
-            for (contender, Contender { kind, label, .. }) in contenders.iter().enumerate() {
-                let reading = bench.measure(*kind, row, &load).map_err(|error| {
-                    io::Error::new(
-                        error.kind(),
-                        format!("{label}, row {}, round {round}: {error}", row.name),
-                    )
-                })?;
-                runs.push(Run { row: row.name, contender, round, reading });
+        match measure_row(&bench, row, &contenders, &load) {
+            Ok(of_row) => {
+                println!("{}", report.row(row, &of_row));
+                runs.extend(of_row);
+            }
+            Err(error) => {
+                outcome = Err(error);
+                break;
             }
         }
-        println!("{}", report.row(row, runs.get(first..).unwrap_or_default()));
     }
-    options.write_json(&report.json(&runs))
+    // A run takes long: the rows before one that failed are saved too.
+    options.save(&report.saved(&runs))?;
+    outcome
+}
+
+/// All rounds of one row.
+fn measure_row(
+    bench: &Bench,
+    row: &'static Row,
+    contenders: &[Contender],
+    load: &Load,
+) -> io::Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    for round in 1..=load.rounds {
+        for (contender, Contender { kind, label, .. }) in contenders.iter().enumerate() {
+            let reading = bench.measure(*kind, row, load).map_err(|error| {
+                let place = format!("{label}, row {}, round {round}", row.name);
+                io::Error::new(error.kind(), format!("{place}: {error}"))
+            })?;
+            runs.push(Run { row: row.name, contender, round, reading });
+        }
+    }
+    Ok(runs)
 }
 
 /// Why the row can't be run, if one of the servers can't speak to the application as it asks.
@@ -131,15 +164,38 @@ fn refused(
     Ok(None)
 }
 
+/// Everything that shows that this test works, in parts; `cargo test --bench load -- PART` runs one.
+fn smoke(arguments: &[String]) -> io::Result<()> {
+    let parts: Vec<_> =
+        arguments.iter().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let chosen = |part: &str| parts.is_empty() || parts.iter().any(|name| *name == part);
+    let mut skips = Skips::default();
+    if chosen("performance") {
+        performance::check()?;
+    }
+    if chosen("target") {
+        deployment::checks::run()?;
+    }
+    if chosen("rows") {
+        smoke_rows(&mut skips)?;
+    }
+    if chosen("instructions") {
+        instructions::smoke(&mut skips)?;
+    }
+    if chosen("scenarios") {
+        scenarios::smoke(&mut skips)?;
+    }
+    skips.finish()
+}
+
 /// Checked requests for each row, with fewer and smaller files, to every server this machine has.
-fn smoke() -> io::Result<()> {
+fn smoke_rows(skips: &mut Skips) -> io::Result<()> {
     proc::self_check()?;
     let rows: Vec<_> = ROWS.iter().collect();
     let site = Site::make(&rows, Scale::Smoke)?;
     let origin = Origin::start(site.directory())?;
     let certificate = Certificate::make(site.directory())?;
     let bench = Bench { site, origin, certificate };
-    let mut skips = Skips::default();
     let mut kinds = vec![Kind::Sideman];
     match nginx::find() {
         Ok(_) => kinds.extend([Kind::Nginx, Kind::NginxCopy, Kind::NginxThreads]),
@@ -162,9 +218,5 @@ fn smoke() -> io::Result<()> {
     if !failed.is_empty() {
         return Err(io::Error::other(failed));
     }
-    // Each site has the directory to itself.
-    drop(bench);
-    instructions::smoke(&mut skips)?;
-    scenarios::smoke(&mut skips)?;
-    skips.finish()
+    Ok(())
 }

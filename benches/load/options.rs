@@ -1,14 +1,18 @@
 //! The command line of the load test, and the shape of the load that follows from it.
 
-use std::{fs, io, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{io, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Parser};
-use serde_json::Value;
 
-use crate::server::Kind;
+use crate::{deployment::options::DeploymentOptions, saved_run::SavedRun, server::Kind};
 
 const WINDOW: Duration = Duration::from_secs(2);
-const SECONDS: RangeInclusive<f64> = 0.2..=60.0;
+/// Every load ends, after ten minutes at the latest.
+const SECONDS: RangeInclusive<f64> = 0.2..=600.0;
+const CONNECTIONS: u32 = 32;
+/// Of a load on a running deployment.
+const TARGET_WINDOW: Duration = Duration::from_secs(10);
+const TARGET_CONNECTIONS: u32 = 50;
 
 /// Load test of Sideman on loopback: requests/s, CPU per request, latency and memory for each row.
 #[derive(Debug, Parser)]
@@ -35,7 +39,7 @@ pub(crate) struct Options {
     /// is installed; fails when a row takes over 3 % more than benches/load/instructions.txt says
     #[arg(
         long,
-        conflicts_with_all = ["scenario", "rows", "versus", "server", "rounds", "seconds", "connections", "workers", "json"]
+        conflicts_with_all = ["scenario", "rows", "versus", "server", "rounds", "seconds", "connections", "workers", "save"]
     )]
     pub(crate) instructions: bool,
 
@@ -58,7 +62,7 @@ pub(crate) struct Options {
     rounds: Option<u32>,
 
     /// Length of one measurement; the cold rows end when they have read every file [default: 2;
-    /// scenarios: mixed 30, slowloris 12, the others have their own]
+    /// scenarios: mixed 30, slowloris 12, the others have their own; --target: 10]
     #[arg(long, value_parser = seconds)]
     seconds: Option<Duration>,
 
@@ -66,17 +70,22 @@ pub(crate) struct Options {
     #[arg(long, default_value = "5000", value_parser = clap::value_parser!(u32).range(3..=20_000))]
     pub(crate) slow: u32,
 
-    /// Connections of the load generator, each with one request at a time; some rows use fewer
-    #[arg(long, default_value = "32", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    connections: u32,
+    /// Connections of the load generator, each with one request at a time; some rows use fewer [default: 32;
+    /// --target: 50]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    connections: Option<u32>,
 
     /// Worker threads of Sideman and HAProxy, worker processes of nginx
     #[arg(long, default_value = "1", value_parser = clap::value_parser!(u32).range(1..=256))]
     workers: u32,
 
-    /// Write every run, the machine and the method to this file
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    /// Write every run with date, machine and versions to a new file DATE-KIND.json in this directory, and a plot
+    /// beside it
+    #[arg(long, value_name = "DIRECTORY")]
+    save: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) deployment: DeploymentOptions,
 
     /// Passed by `cargo bench`
     #[arg(long, hide = true, action = ArgAction::SetTrue)]
@@ -102,7 +111,7 @@ impl Options {
             rounds: self.rounds(),
             warmup: Duration::from_millis(300),
             window: self.seconds.unwrap_or(WINDOW),
-            connections: self.connections,
+            connections: self.connections.unwrap_or(CONNECTIONS),
             workers: self.workers,
         }
     }
@@ -131,18 +140,32 @@ impl Options {
         self.settings.iter().filter(|setting| !setting.is_empty()).cloned().collect()
     }
 
-    /// Writes the file of `--json`, if there is one.
-    pub(crate) fn write_json(&self, all: &Value) -> io::Result<()> {
-        let Some(path) = &self.json else { return Ok(()) };
-        fs::write(path, format!("{all:#}\n")).map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()))
-        })
+    /// The connections of a load on a running deployment.
+    pub(crate) fn target_connections(&self) -> u32 {
+        self.connections.unwrap_or(TARGET_CONNECTIONS)
+    }
+
+    /// The length of a load on a running deployment.
+    pub(crate) fn target_length(&self) -> Duration {
+        self.length(TARGET_WINDOW)
+    }
+
+    /// Writes the files of `--save`, if it was given.
+    pub(crate) fn save(&self, run: &SavedRun) -> io::Result<()> {
+        let Some(directory) = &self.save else { return Ok(()) };
+        let path = run.write(directory)?;
+        println!("saved: {}", path.display());
+        Ok(())
     }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(value) if SECONDS.contains(&value) => Ok(Duration::from_secs_f64(value)),
-        _ => Err(format!("expected a number from {} to {}", SECONDS.start(), SECONDS.end())),
+        _ => Err(format!(
+            "must be a number from {} to {}: every load ends",
+            SECONDS.start(),
+            SECONDS.end()
+        )),
     }
 }

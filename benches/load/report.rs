@@ -1,21 +1,20 @@
 //! The table and the raw runs: medians over rounds, and the ratio of the medians.
 
-use std::{
-    fmt::Write,
-    io,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fmt::Write, io};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     machine::Machine,
     measure::Run,
     measurement::Reading,
     options::Load,
+    performance::rows,
     proc,
     rows::{Compared, Row},
+    saved_run::{RunKind, SavedRun},
     server::Kind,
+    spread::{figure, spread},
 };
 
 /// Cores kept busy by other processes from which on a row carries a warning.
@@ -36,13 +35,6 @@ pub(crate) struct Report<'a> {
     contenders: &'a [Contender],
     load: &'a Load,
     machine: Machine,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Spread {
-    lowest: f64,
-    median: f64,
-    highest: f64,
 }
 
 // === impl Contender ===
@@ -135,56 +127,28 @@ impl<'a> Report<'a> {
     }
 
     /// Every run with the machine and the method.
-    pub(crate) fn json(&self, runs: &[Run]) -> Value {
-        let runs: Vec<_> = runs
-            .iter()
-            .map(|Run { row, contender, round, reading }| {
-                json!({
-                    "row": row,
-                    "server": self.contenders.get(*contender).map(|c| c.label.as_str()),
-                    "round": round,
-                    "connections": reading.connections,
-                    "requests": reading.requests,
-                    "seconds": reading.elapsed.as_secs_f64(),
-                    "requests_per_second": reading.rate(),
-                    "cpu_seconds": reading.cpu.as_secs_f64(),
-                    "cpu_us_per_request": reading.cpu_each(),
-                    "harness_cpu_us_per_request": reading.harness_cpu_each(),
-                    "other_processes_cores": reading.others(),
-                    "p50_us": reading.p50.as_secs_f64() * 1e6,
-                    "p99_us": reading.p99_us(),
-                    "memory_pss_kib": reading.memory_kib,
-                })
-            })
-            .collect();
-        let servers: Vec<_> = self
-            .contenders
-            .iter()
-            .map(|c| json!({"name": c.label, "version": c.version}))
-            .collect();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        json!({
-            "unix_time": now.as_secs(),
-            "machine": self.machine.json(),
-            "servers": servers,
-            "load": {
+    pub(crate) fn saved(&self, runs: &[Run]) -> SavedRun {
+        let label = |run: &Run| self.contenders.get(run.contender).map(|one| one.label.as_str());
+        let runs: Vec<_> =
+            runs.iter().map(|run| rows::saved(run, label(run).unwrap_or_default())).collect();
+        let servers =
+            self.contenders.iter().map(|one| json!({"name": one.label, "version": one.version}));
+        SavedRun {
+            kind: RunKind::Rows,
+            machine: self.machine.json(),
+            servers: servers.collect(),
+            load: json!({
                 "rounds": self.load.rounds,
                 "warmup_seconds": self.load.warmup.as_secs_f64(),
                 "seconds": self.load.window.as_secs_f64(),
                 "connections": self.load.connections,
                 "workers": self.load.workers,
-            },
-            "cpu_source": proc::cpu_source(),
-            "runs": runs,
-        })
-    }
-}
-
-// === impl Spread ===
-
-impl Spread {
-    fn range(self) -> String {
-        format!("({} - {})", figure(self.lowest, 2), figure(self.highest, 2))
+                "cpu_source": proc::cpu_source(),
+            }),
+            columns: &rows::COLUMNS,
+            plot: rows::plot(&runs),
+            runs,
+        }
     }
 }
 
@@ -205,19 +169,4 @@ fn ratio(row: &Row, ours: &[Reading], theirs: &[Reading]) -> String {
     };
     let line = format!("{:<24} {name:<13} {:>10} {cpu:>8} {range:>19} {:>8} {p99:>8}", "", "", "");
     format!("{}\n", line.trim_end())
-}
-
-/// With so many decimals, unless the number is large.
-fn figure(value: f64, decimals: usize) -> String {
-    let decimals = if value < 1_000.0 { decimals } else { 0 };
-    format!("{value:.decimals$}")
-}
-
-fn spread<T>(items: &[T], value: impl Fn(&T) -> f64) -> Spread {
-    let mut values: Vec<_> = items.iter().map(value).collect();
-    values.sort_by(f64::total_cmp);
-    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
-    let last = values.len().saturating_sub(1);
-    // Of an even number the mean of the middle two.
-    Spread { lowest: at(0), median: (at(last / 2) + at(last.div_ceil(2))) / 2.0, highest: at(last) }
 }

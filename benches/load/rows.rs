@@ -10,7 +10,7 @@ use crate::{endpoint::Protocol, load_target::Manner};
 pub(crate) struct Row {
     /// `<what is served>_<size>_<how>`.
     pub(crate) name: &'static str,
-    /// For who chooses rows.
+    /// For whoever chooses rows, and in the table of docs/performance.md.
     pub(crate) what: &'static str,
     pub(crate) scenario: Scenario,
     /// How the server under test speaks to the application.
@@ -117,7 +117,7 @@ const TYPE: &[&str] = &["content-type"];
 pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "health",
-        what: "the load balancer's check",
+        what: "health check",
         scenario: Scenario::KeepAlive(Get {
             path: "/healthz",
             answer: ExpectedResponse::Any,
@@ -132,27 +132,27 @@ pub(crate) const ROWS: &[Row] = &[
     file("files_1m_keepalive", "1 MiB file", "/static/1m.@.bin", 1 << 20),
     large(
         "files_10m_keepalive",
-        "10 MiB file, 2 connections, CPU time for every 10 MiB received",
+        "10 MiB file, immutable name",
         get("/static/10m.@.bin", ExpectedResponse::File(10 << 20), FILE),
     ),
     large(
         "files_10m_mutable",
-        "the same under a name that does not tell its contents",
+        "10 MiB file, other name",
         get("/static/mutable/10m.bin", ExpectedResponse::File(10 << 20), FILE),
     ),
     large(
         "files_100m_keepalive",
-        "100 MiB file, 2 connections, CPU time for every 100 MiB received",
+        "100 MiB file, immutable name",
         get("/static/100m.@.bin", ExpectedResponse::File(100 << 20), FILE),
     ),
     large(
         "files_100m_mutable",
-        "the same under a name that does not tell its contents",
+        "100 MiB file, other name",
         get("/static/mutable/100m.bin", ExpectedResponse::File(100 << 20), FILE),
     ),
     kept(
         "files_css_keepalive",
-        "60 KiB stylesheet to a browser: the best compressed sibling the server knows",
+        "60 KiB stylesheet, br from Sideman, gzip from nginx",
         get(
             "/static/css/site.@.css",
             ExpectedResponse::Encoded("gzip, deflate, br, zstd"),
@@ -161,17 +161,17 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     kept(
         "files_css_gzip_keepalive",
-        "60 KiB stylesheet to a client that knows gzip alone: the same bytes from every server",
+        "60 KiB stylesheet, gzip from both",
         get("/static/css/site.@.css", ExpectedResponse::Encoded("gzip"), ENCODED),
     ),
     kept(
         "files_304_keepalive",
-        "10 KiB file that the client has already",
+        "304 for a 10 KiB file",
         get("/static/10k.@.bin", ExpectedResponse::Unchanged(10 << 10), UNCHANGED),
     ),
     kept(
         "files_range_keepalive",
-        "4 KiB from the middle of the 1 MiB file",
+        "4 KiB of a 1 MiB file",
         get(
             "/static/1m.@.bin",
             ExpectedResponse::Part { size: 1 << 20, first: 512 << 10, length: 4 << 10 },
@@ -180,22 +180,22 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     kept(
         "files_404_keepalive",
-        "a name that is not there, without digits of a hash",
+        "404 for a missing file",
         get("/static/css/missing.css", ExpectedResponse::Missing, &[]),
     ),
     kept(
         "files_50k_tree",
-        "50,000 files of 1 KiB, all asked for in turn",
+        "50,000 files of 1 KiB, each in turn",
         get("/static/tree", tree(1 << 10, 1 << 10), FILE),
     ),
     kept(
         "files_50k_uncached",
-        "50,000 files of 2 to 20 KiB, all asked for in turn; nginx without open_file_cache, as Debian ships it",
+        "50,000 files of 2 to 20 KiB, nginx without open_file_cache",
         get("/static/uncached", tree(2 << 10, 20 << 10), FILE),
     ),
     Row {
         name: "files_cold_100k",
-        what: "4,096 files of 100 KiB, each read from the disk once",
+        what: "100 KiB files that come from the disk",
         scenario: Scenario::Cold(Cold {
             get: get("/static/cold", COLD, FILE),
             connections: u32::MAX,
@@ -205,7 +205,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         name: "files_beside_cold",
-        what: "a warm 1 KiB file every millisecond, while 8 connections read the cold files",
+        what: "1 KiB file beside those",
         scenario: Scenario::Cold(Cold {
             get: get("/static/cold", COLD, FILE),
             connections: 8,
@@ -213,66 +213,61 @@ pub(crate) const ROWS: &[Row] = &[
         }),
         via: Via::Http,
     },
-    proxied(
-        "proxy_1k_keepalive",
-        "1 KiB from the application, connections kept on both sides",
-        get("/page?of=1", PAGE, TYPE),
-        Via::Http,
-    ),
+    proxied("proxy_1k_keepalive", "proxied, 1 KiB", get("/page?of=1", PAGE, TYPE), Via::Http),
     proxied(
         "proxy_100k_keepalive",
-        "100 KiB from the application, connections kept on both sides",
+        "proxied, 100 KiB",
         get("/large?of=1", ExpectedResponse::Origin { posted: 0, size: 100 << 10 }, TYPE),
         Via::Http,
     ),
     proxied(
         "proxy_post_10k_keepalive",
-        "10 KiB to the application and 1 KiB back, connections kept on both sides",
+        "proxied, POST of 10 KiB",
         get("/page?of=1", ExpectedResponse::Origin { posted: 10 << 10, size: 1 << 10 }, TYPE),
         Via::Http,
     ),
     proxied(
         "proxy_1k_close",
-        "1 KiB from an application that ends each connection after its answer",
+        "proxied, the application closes each connection",
         get("/last?of=1", PAGE, TYPE),
         Via::Http,
     ),
     proxied(
         "proxy_1k_unix",
-        "1 KiB from the application over a unix socket, connections kept on both sides",
+        "proxied, 1 KiB over a unix socket",
         get("/page?of=1", PAGE, TYPE),
         Via::Unix,
     ),
     proxied(
         "proxy_1k_uwsgi",
-        "1 KiB from the application over the uwsgi protocol, a connection for each request",
+        "proxied, 1 KiB over uwsgi",
         get("/page?of=1", PAGE, TYPE),
         Via::Uwsgi,
     ),
-    by_tls("tls_files_1k_keepalive", "1 KiB file, TLS 1.3", Scenario::Tls(small())),
+    by_tls("tls_files_1k_keepalive", "TLS, 1 KiB file", Scenario::Tls(small())),
     by_tls(
         "tls_files_100k_keepalive",
-        "100 KiB file, TLS 1.3",
+        "TLS, 100 KiB file",
         Scenario::Tls(get("/static/100k.@.bin", ExpectedResponse::File(100 << 10), FILE)),
     ),
     by_tls(
         "h2_files_1k_1_stream",
-        "1 KiB file, HTTP/2 over TLS, one request at a time on a connection",
+        "HTTP/2, 1 KiB file, one request at a time",
         Scenario::Http2 { get: small(), streams: 1, connections: u32::MAX },
     ),
     by_tls(
         "h2_files_1k_32_streams",
-        "1 KiB file, HTTP/2 over TLS, 32 requests at a time on each of 4 connections",
+        "HTTP/2, 1 KiB file, 32 requests at a time",
         Scenario::Http2 { get: small(), streams: 32, connections: 4 },
     ),
     by_tls(
         "tls_handshake",
-        "a new connection, a full handshake, a 1 KiB file; CPU time for all of it",
+        "TLS handshake (ECDSA P-256), full",
         Scenario::Handshakes { get: small(), resumed: false },
     ),
     by_tls(
         "tls_handshake_resumed",
-        "the same with a handshake that takes up the session before",
+        "TLS handshake, resumed",
         Scenario::Handshakes { get: small(), resumed: true },
     ),
 ];

@@ -12,7 +12,7 @@ mod figures;
 mod gunicorn;
 mod mixed;
 mod pace;
-mod plan;
+pub(crate) mod plan;
 mod python;
 mod slowloris;
 
@@ -36,6 +36,7 @@ use crate::{
     options::Options,
     report::Contender,
     rows,
+    saved_run::{RunKind, SavedRun},
     server::{self, Kind, Server},
     setup::{Application, Setup},
     site::{Scale, Site},
@@ -84,13 +85,19 @@ pub(crate) fn compare(options: &Options) -> io::Result<()> {
     others(options, &contenders, &mut all)?;
     let servers: Vec<_> =
         contenders.iter().map(|one| json!({"name": one.label, "version": one.version})).collect();
-    options.write_json(&json!({
-        "machine": machine.json(),
-        "servers": servers,
-        "settings": settings,
-        "workers": options.workers(),
-        "runs": all,
-    }))
+    options.save(&SavedRun {
+        kind: RunKind::Scenarios,
+        machine: machine.json(),
+        servers: json!(servers),
+        load: json!({
+            "rounds": options.rounds(),
+            "settings": settings,
+            "workers": options.workers(),
+        }),
+        columns: &[],
+        runs: all,
+        plot: None,
+    })
 }
 
 /// A second of SIGHUP under load for every server that is installed: a good answer must come; and a
