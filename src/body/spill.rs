@@ -179,11 +179,11 @@ impl SpillFiles {
 fn log_no_disk(directory: &Path, is_named: bool, error: &io::Error) {
     let directory = directory.display();
     if is_named {
-        tracing::warn!(%directory, %error, "no file can be made in buffers.directory: long bodies \
-                       stay in memory, within buffers.memory; mount a volume there");
+        tracing::warn!(%directory, %error, "cannot create a file in buffers.directory: long bodies stay in \
+            memory, within buffers.memory; mount a volume there");
     } else {
-        tracing::info!(%directory, %error, "no temporary file can be made: long bodies stay in \
-                       memory, within buffers.memory; set buffers.directory to have them elsewhere");
+        tracing::info!(%directory, %error, "cannot create a temporary file: long bodies stay in memory, within \
+            buffers.memory; set buffers.directory to a writable directory");
     }
 }
 

@@ -77,9 +77,11 @@ impl HealthRequest {
                 return Ok(Self { peer: CheckPeer::Unix(socket), path });
             }
             None => {
-                return Err("server.listen is none, and only plain HTTP can be asked: listen on \
+                return Err(
+                    "server.listen is none, and the health check uses plain HTTP: listen on \
                             127.0.0.1:8080 as well"
-                    .into());
+                        .into(),
+                );
             }
         };
         let ip = match address.ip() {
@@ -88,7 +90,7 @@ impl HealthRequest {
             ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
         };
         match address.port() {
-            0 => Err("server.listen has port 0, so that the port is not known before the start: \
+            0 => Err("server.listen has port 0, so the port is not known before the start: \
                       give the URL, as in sideman healthcheck http://127.0.0.1:8080/healthz"
                 .into()),
             port => Ok(Self { peer: CheckPeer::Host(SocketAddr::new(ip, port).to_string()), path }),
@@ -106,7 +108,7 @@ impl HealthRequest {
             return wrong("write the host as in http://127.0.0.1:8080/healthz");
         }
         if !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return wrong("only visible ASCII characters are possible");
+            return wrong("only visible ASCII characters are allowed");
         }
         let has_port = authority.rsplit(':').next().is_some_and(|port| {
             authority.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit())
@@ -295,7 +297,7 @@ mod tests {
         check(&[], &[("SIDEMAN_LISTEN", "web:80")], "server.listen = \"web:80\" (SIDEMAN_LISTEN)");
         check(&["--listen", "127.0.0.1:0"], &[], "server.listen has port 0");
         let tls = [("SIDEMAN_LISTEN", "none")];
-        check(&[], &tls, "server.listen is none, and only plain HTTP can be asked");
+        check(&[], &tls, "server.listen is none, and the health check uses plain HTTP");
         check(&["--config", "/nowhere.toml"], &[], "cannot read /nowhere.toml");
     }
 

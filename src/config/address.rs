@@ -54,7 +54,7 @@ fn endpoint(text: &str) -> Result<ListenAddress, String> {
         return Err(format!("write unix:/{}", path.trim_start_matches('/')));
     }
     if path.len() > SOCKET_PATH {
-        let fault = format!("the path of a socket has {SOCKET_PATH} bytes at the most: shorten it");
+        let fault = format!("the path of a socket has at most {SOCKET_PATH} bytes: shorten it");
         return Err(fault);
     }
     local_path::file(path).map(ListenAddress::Unix)
@@ -73,7 +73,7 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
         return Err("it is empty".into());
     }
     if text.starts_with('/') || text.starts_with("unix:") {
-        return Err("listening on a unix socket is not possible here".into());
+        return Err("a unix socket is not supported here".into());
     }
     if text.contains("://") {
         return Err("this is a URL: write the address and the port only".into());
@@ -209,7 +209,7 @@ mod tests {
         listens("localhost:80", Err("names are not looked up: write 127.0.0.1:80"));
         listens("web:80", Err("names are not looked up: write an IP address"));
         listens("70000", Err("ports go up to 65535"));
-        listens("unix:/run/web.sock", Err("listening on a unix socket is not possible here"));
+        listens("unix:/run/web.sock", Err("a unix socket is not supported here"));
         listens("http://0.0.0.0:80", Err("this is a URL: write the address and the port only"));
         listens("+80", Err("this is not an address"));
         listens("127.0.0.1:http", Err("this is not an address"));
@@ -232,7 +232,7 @@ mod tests {
         reads("unix:/run/", Err("this is the path of a directory: write that of a file"));
         let longest = format!("unix:/{}", "s".repeat(106));
         reads(&longest, Ok(&longest));
-        let fault = "the path of a socket has 107 bytes at the most: shorten it";
+        let fault = "the path of a socket has at most 107 bytes: shorten it";
         reads(&format!("{longest}s"), Err(fault));
         reads("localhost:80", Err("names are not looked up: write 127.0.0.1:80"));
     }

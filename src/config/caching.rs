@@ -70,7 +70,7 @@ fn pattern(text: &str) -> Result<NamePatternRule, String> {
         return Err("the pattern is missing".into());
     }
     if text.contains(['[', ']', '{', '}', '\\']) {
-        return Err("only *, ** and ? exist in patterns, no [ ], no { } and no \\: write a rule \
+        return Err("patterns support only *, ** and ?, not [ ], { } or \\: write a rule \
                     for each form, or ? for that character"
             .into());
     }
@@ -80,7 +80,7 @@ fn pattern(text: &str) -> Result<NamePatternRule, String> {
         );
     }
     if text.chars().any(char::is_control) {
-        return Err("the pattern must not hold control characters".into());
+        return Err("the pattern must not contain control characters".into());
     }
     let relative = text.trim_start_matches('/');
     if relative.len() < text.len() {
@@ -94,7 +94,7 @@ fn pattern(text: &str) -> Result<NamePatternRule, String> {
         return Err(format!("this matches directories, not files: write {text}**"));
     }
     if text.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
-        return Err("the pattern must not hold //, . or .. as a segment".into());
+        return Err("the pattern must not contain //, . or .. as a segment".into());
     }
     Ok(NamePatternRule::Glob(text.into()))
 }
@@ -105,9 +105,9 @@ fn lifetime(text: &str) -> Result<Lifetime, String> {
     }
     match text {
         "" => return Err("the value after = is missing".into()),
-        "no-cache" => return Err("no-cache is not possible: write 0s".into()),
+        "no-cache" => return Err("no-cache is not supported: write 0s".into()),
         "never" | "none" | "off" => return Err(format!("{text} is unclear: write no-store")),
-        "forever" => return Err("forever is not possible: write immutable".into()),
+        "forever" => return Err("forever is not supported: write immutable".into()),
         _ => {}
     }
     if text.starts_with(|first: char| first.is_ascii_digit()) {
@@ -115,7 +115,7 @@ fn lifetime(text: &str) -> Result<Lifetime, String> {
     }
     let near = suggest::nearest(text, LIFETIMES.iter().map(|(word, _)| *word), "");
     Err(suggest::question(&near)
-        .unwrap_or_else(|| "there is neither a time, nor immutable, nor no-store".into()))
+        .unwrap_or_else(|| "this is not a time, immutable or no-store".into()))
 }
 
 #[cfg(test)]
@@ -162,7 +162,7 @@ mod tests {
         for text in
             ["[ab].js=1h", "*.{js,css}=1h", "a]=1h", "*.{js=1h", "css}=1h", "\\*=1h", "*.{js"]
         {
-            refuses(text, "only *, ** and ? exist in patterns");
+            refuses(text, "patterns support only *, ** and ?");
         }
         refuses("***=1h", "three * in a row");
         refuses("a\u{0}=1h", "control characters");
@@ -185,9 +185,9 @@ mod tests {
         reads("*.js=", Err("in the lifetime: the value after = is missing"));
         reads("*.js=imutable", Err("in the lifetime: did you mean immutable?"));
         reads("*.js=nostore", Err("in the lifetime: did you mean no-store?"));
-        reads("*.js=no-cache", Err("in the lifetime: no-cache is not possible: write 0s"));
+        reads("*.js=no-cache", Err("in the lifetime: no-cache is not supported: write 0s"));
         reads("*.js=never", Err("in the lifetime: never is unclear: write no-store"));
-        refuses("*.js=long", "neither a time, nor immutable, nor no-store");
+        refuses("*.js=long", "not a time, immutable or no-store");
     }
 
     proptest! {

@@ -191,7 +191,7 @@ fn own_addresses<'a>(
 fn repeated_roots(places: &[PrefixedDirectory]) -> Vec<Conflict> {
     let conflict = |place: &(String, PathBuf)| {
         let text = format!("{} is listed twice: remove one", path::show_root(place));
-        Conflict::new(text, "a prefix has the same directory twice: leave one out")
+        Conflict::new(text, "a prefix has the same directory twice: remove one")
     };
     repeated(places.iter()).into_iter().map(conflict).collect()
 }

@@ -23,7 +23,7 @@ pub(super) struct CorsRule {
 /// Reads a word, or `PREFIX=WORD`.
 fn rule(text: &str) -> Result<CorsRule, String> {
     if text.contains("://") {
-        return Err("single origins are not possible: write all, or none".into());
+        return Err("single origins are not supported: write all, or none".into());
     }
     let Some((prefix, cors)) = text.rsplit_once('=') else {
         if text.starts_with('/') {
@@ -76,8 +76,8 @@ mod tests {
         reads("/static/=yes", Err("this is not one of the choices"));
         reads("/static/", Err("the word is missing: write /static/=all"));
         reads("static/=all", Err("in the prefix: must start with /"));
-        reads("/a/../b/=all", Err("in the prefix: //, . and .. are not possible as a segment"));
-        let origin = "single origins are not possible: write all, or none";
+        reads("/a/../b/=all", Err("in the prefix: //, . and .. are not allowed as a segment"));
+        let origin = "single origins are not supported: write all, or none";
         reads("https://example.com", Err(origin));
         reads("/static/=https://example.com", Err(origin));
         reads("", Err("this is not one of the choices"));

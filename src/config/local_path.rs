@@ -59,7 +59,7 @@ fn absolute(text: &str) -> Result<PathBuf, String> {
         return Err("the path must be absolute: it must start with /".into());
     }
     if text.contains('\0') {
-        return Err("the path must not hold a NUL".into());
+        return Err("the path must not contain a NUL".into());
     }
     Ok(text.into())
 }
@@ -83,7 +83,7 @@ mod tests {
         for directory in ["/", "/srv/", "/srv/.", "/srv/.."] {
             reads(directory, Err("this is the path of a directory: write that of a file"));
         }
-        reads("/a\0b", Err("the path must not hold a NUL"));
+        reads("/a\0b", Err("the path must not contain a NUL"));
     }
 
     #[test]

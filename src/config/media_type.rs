@@ -22,7 +22,7 @@ fn by_extension(text: &str) -> Result<(String, String), String> {
     };
     // The first `=` may belong to a parameter.
     if extension.contains(['/', ';']) {
-        return Err("the extension and its = are missing in front".into());
+        return Err("the extension and the = are missing".into());
     }
     Ok((self::extension(extension)?, self::media_type(media_type)?))
 }
@@ -57,7 +57,7 @@ fn extension(text: &str) -> Result<String, String> {
         });
     }
     if !is_token(bare.as_bytes()) {
-        return Err("the extension must not hold spaces or punctuation".into());
+        return Err("the extension must not contain spaces or punctuation".into());
     }
     Ok(bare.to_ascii_lowercase())
 }
@@ -121,8 +121,8 @@ mod tests {
         let last = "only the part after the last dot of a name counts: write gz";
         reads("tar.gz=text/x", Err(last));
         reads("a.=text/x", Err("the extension must not end with a dot"));
-        reads("a b=text/x", Err("the extension must not hold spaces or punctuation"));
-        reads("text/x; charset=utf-8", Err("the extension and its = are missing in front"));
+        reads("a b=text/x", Err("the extension must not contain spaces or punctuation"));
+        reads("text/x; charset=utf-8", Err("the extension and the = are missing"));
         reads("gpx=", Err("the type needs two parts, as in text/plain"));
         reads("gpx=xml", Err("the type needs two parts, as in text/plain"));
         for media in ["/x", "text/", "a/b/c", "text/x y", "text/\u{e9}", "text/x\r\nSet-Cookie: a"]

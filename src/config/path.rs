@@ -68,7 +68,7 @@ fn root(text: &str) -> Result<(String, PathBuf), String> {
     };
     if is_name_of_file(prefix) {
         return Err(format!(
-            "{prefix} is the name of a file, and a prefix stands for a directory: serve the directory \
+            "{prefix} is the name of a file, but a prefix must name a directory: serve the directory \
              that holds the file, or write {prefix}/ if it is one"
         ));
     }
@@ -77,7 +77,7 @@ fn root(text: &str) -> Result<(String, PathBuf), String> {
         return Err("the directory is missing".into());
     }
     if directory.contains('\0') {
-        return Err("the directory must not hold a NUL".into());
+        return Err("the directory must not contain a NUL".into());
     }
     let plain = without_detours(Path::new(directory));
     if plain == Path::new("/") {
@@ -86,8 +86,8 @@ fn root(text: &str) -> Result<(String, PathBuf), String> {
     let is_kernel = KERNEL.iter().any(|kernel| plain.starts_with(kernel));
     if is_kernel && (plain == Path::new(SHARED_MEMORY) || !plain.starts_with(SHARED_MEMORY)) {
         return Err(
-            "there the kernel shows itself, secrets of processes among it: name a directory \
-                    of the site's own"
+            "this is a file system of the kernel, which exposes secrets of processes: name a directory of the \
+             site's own"
                 .into(),
         );
     }
@@ -172,10 +172,10 @@ fn absolute(text: &str) -> Result<(), &'static str> {
         return Err("must start with /");
     }
     if text.contains(['?', '#']) {
-        return Err("a query or a fragment (? or #) is not possible");
+        return Err("a query or a fragment (? or #) is not allowed");
     }
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("only visible ASCII characters are possible");
+        return Err("only visible ASCII characters are allowed");
     }
     Ok(())
 }
@@ -183,7 +183,7 @@ fn absolute(text: &str) -> Result<(), &'static str> {
 /// Accepts a decoded and normalised path.
 fn plain(prefix: &str) -> Result<(), &'static str> {
     if prefix.split('/').any(|segment| segment == "." || segment == "..") || prefix.contains("//") {
-        return Err("//, . and .. are not possible as a segment");
+        return Err("//, . and .. are not allowed as a segment");
     }
     if prefix.contains('%') {
         return Err("% is not possible: write it decoded");
@@ -214,7 +214,7 @@ mod tests {
         reads("=/srv", Err("in the prefix: must start with /"));
         reads("/static/=", Err("the directory is missing"));
         reads("/static/=/", Err("this would publish the whole file system: name a directory"));
-        let segments = "in the prefix: //, . and .. are not possible as a segment";
+        let segments = "in the prefix: //, . and .. are not allowed as a segment";
         reads("/a/../b=/srv", Err(segments));
         reads("//a=/srv", Err(segments));
         reads("/a%20b=/srv", Err("in the prefix: % is not possible: write it decoded"));
@@ -233,11 +233,11 @@ mod tests {
         reads("/a.b/..c", Ok("/a.b/..c"));
         reads("ws/", Err("must start with /"));
         reads("", Err("must start with /"));
-        reads("//", Err("//, . and .. are not possible as a segment"));
-        reads("/a/./b", Err("//, . and .. are not possible as a segment"));
+        reads("//", Err("//, . and .. are not allowed as a segment"));
+        reads("/a/./b", Err("//, . and .. are not allowed as a segment"));
         reads("/a%20b", Err("% is not possible: write it decoded"));
-        reads("/a?b", Err("a query or a fragment (? or #) is not possible"));
-        reads("/a b", Err("only visible ASCII characters are possible"));
+        reads("/a?b", Err("a query or a fragment (? or #) is not allowed"));
+        reads("/a b", Err("only visible ASCII characters are allowed"));
     }
 
     #[test]

@@ -9,8 +9,8 @@ const MASK: &str = "***";
 /// hashes use one case.
 const KEY: usize = 48;
 
-pub(super) const NO_USER: &str = "a user name or password is not possible here";
-const NO_QUERY: &str = "a query or a fragment (? or #) is not possible";
+pub(super) const NO_USER: &str = "a user name or password is not allowed here";
+const NO_QUERY: &str = "a query or a fragment (? or #) is not allowed";
 const NO_PEM: &str =
     "this is a key or a certificate: write it to a file, and set the path of that file";
 const NO_KEY: &str = "this looks like a key or a token, which is not expected here";

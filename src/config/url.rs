@@ -24,9 +24,8 @@ const UNIX_PATH: usize = 107;
 /// uWSGI's default; other settings may change it.
 const UWSGI: UwsgiSettings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 4096 };
 
-const NO_FALLBACK_TLS: &str = "only plain http is spoken to the fallback: write http:// if it has a \
-                               plain port, as buckets have, or name a proxy beside sideman that \
-                               speaks TLS to it";
+const NO_FALLBACK_TLS: &str = "the fallback must use plain http: write http:// if it has a plain port, \
+    as buckets have, or name a proxy beside sideman that speaks TLS to it";
 
 /// The server with the files of other releases.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +47,8 @@ pub(super) fn upstream(text: &str) -> Result<(Protocol, UpstreamTarget), String>
         "uwsgi" => tcp("uwsgi", rest).map(|target| (Protocol::Uwsgi(UWSGI), target)),
         "uwsgi+unix" => unix("uwsgi", rest).map(|target| (Protocol::Uwsgi(UWSGI), target)),
         "https" => {
-            Err("TLS to the application is not possible, it stands beside sideman: give it a \
-                        plain port, and write http://"
+            Err("TLS to the application is not supported, because the application runs beside sideman: give it \
+                a plain port, and write http://"
                 .into())
         }
         "unix" => Err(format!("write http+unix:{rest}")),
@@ -167,10 +166,10 @@ fn unix(scheme: &str, rest: &str) -> Result<UpstreamTarget, String> {
         return Err("this is the path of a directory, not of a socket".into());
     }
     if path.contains(['\0', '?', '#']) {
-        return Err("the path of the socket must not hold ?, # or NUL".into());
+        return Err("the path of the socket must not contain ?, # or NUL".into());
     }
     if path.len() > UNIX_PATH {
-        return Err(format!("the path is longer than the {UNIX_PATH} bytes of a socket's name"));
+        return Err(format!("the path of a socket has at most {UNIX_PATH} bytes: shorten it"));
     }
     Ok(UpstreamTarget::Unix(path.into()))
 }
@@ -206,12 +205,12 @@ fn port_of(text: &str) -> Result<u16, String> {
 /// Reads the prefix of each request's path, without its last `/` (RFC 3986, 3.3).
 fn base(path: &str) -> Result<String, String> {
     if path.contains(['?', '#']) {
-        return Err("a query or a fragment (? or #) is not possible".into());
+        return Err("a query or a fragment (? or #) is not allowed".into());
     }
     let base = path.strip_suffix('/').unwrap_or(path);
     let mut segments = base.split('/').skip(1);
     if segments.any(|segment| matches!(segment, "" | "." | "..")) {
-        return Err("in the path, //, . and .. are not possible as a segment".into());
+        return Err("in the path, //, . and .. are not allowed as a segment".into());
     }
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
     if !base.bytes().all(allowed) || normalize(base).is_none() && !base.is_empty() {
@@ -282,7 +281,7 @@ mod tests {
         reads("http://[app]:80", "no: between [ and ] there is no IPv6 address");
         reads("http://[::1]8000", "no: between ] and the port a : is missing");
         reads("http://::1:80", "no: write an IPv6 address in brackets, as in http://[::1]:8000");
-        reads("http://me:pw@app:80", "no: a user name or password is not possible here");
+        reads("http://me:pw@app:80", "no: a user name or password is not allowed here");
         reads(
             "http://0.0.0.0:8000",
             "no: 0.0.0.0 is not an address to connect to: write 127.0.0.1",
@@ -301,9 +300,9 @@ mod tests {
         reads("http+unix:app.sock", relative);
         reads("http+unix://run/app.sock", relative);
         reads("http+unix:/run/", "no: this is the path of a directory, not of a socket");
-        reads("http+unix:/run/a?b", "no: the path of the socket must not hold ?, # or NUL");
+        reads("http+unix:/run/a?b", "no: the path of the socket must not contain ?, # or NUL");
         let long = format!("http+unix:/{}", "x".repeat(107));
-        reads(&long, "no: the path is longer than the 107 bytes of a socket's name");
+        reads(&long, "no: the path of a socket has at most 107 bytes: shorten it");
         reads("unix:/run/app.sock", "no: write http+unix:/run/app.sock");
         reads("/run/app.sock", "no: write http+unix:/run/app.sock");
         reads("http://unix:/run/app.sock", "no: write http+unix:/run/app.sock");
@@ -365,10 +364,10 @@ mod tests {
         check("http://me@previous", &format!("no: {NO_USER}"));
         check("http://previous:0", "no: the port must be from 1 to 65535");
         check("http://0.0.0.0", "no: 0.0.0.0 is not an address to connect to: write 127.0.0.1");
-        let query = "no: a query or a fragment (? or #) is not possible";
+        let query = "no: a query or a fragment (? or #) is not allowed";
         check("http://previous?a", query);
         check("http://previous/a#b", query);
-        let segment = "no: in the path, //, . and .. are not possible as a segment";
+        let segment = "no: in the path, //, . and .. are not allowed as a segment";
         check("http://previous//", segment);
         check("http://previous/a/../b", segment);
         let encoded = "no: the path is not valid in a request: write it percent-encoded";

@@ -63,7 +63,7 @@ fn start() -> Option<SyncSender<Job>> {
     match started {
         Ok(_) => Some(sender),
         Err(error) => {
-            tracing::warn!(%error, "no thread for files: nothing is compressed or verified");
+            tracing::warn!(%error, "cannot start the background thread for files: nothing is compressed or verified");
             None
         }
     }

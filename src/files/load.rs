@@ -230,14 +230,14 @@ impl Lookup<'_> {
         if symlinks == Symlinks::Never {
             tracing::warn!(
                 %link, %target, prefix, missed, "static.symlinks" = "never",
-                "symbolic link is not followed and what lies behind it is 404: put the file itself there, or set \
+                "symbolic link not followed, requests for it get 404; put the file itself there, or set \
                  static.symlinks to \"within\" or \"anywhere\""
             );
         } else {
             tracing::warn!(
                 %link, %target, prefix, missed, "static.symlinks" = "within",
-                "symbolic link is absolute or leads out of its directory, so it is not followed and what lies behind \
-                 it is 404: put the file itself there (collectstatic without --link), make the link relative and keep \
+                "symbolic link not followed, because it is absolute or leads out of its directory; requests for \
+                 it get 404; put the file itself there (collectstatic without --link), make the link relative and keep \
                  it within the directory, or set static.symlinks to \"anywhere\""
             );
         }
@@ -262,7 +262,7 @@ impl Lookup<'_> {
         let (file, original) = (shown(&path), shown(&original));
         tracing::warn!(
             %file, %original, why, missed,
-            "compressed file is not used: compress the original again, or delete the compressed file"
+            "precompressed file not used; compress the original again, or delete the precompressed file"
         );
     }
 }

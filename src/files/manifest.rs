@@ -55,7 +55,7 @@ struct ManifestName(Option<String>);
 
 struct NameVisitor;
 
-/// The reason why a manifest can't be used.
+/// The reason why a cannot use the manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ManifestError {
     /// Its size in bytes.
@@ -243,17 +243,17 @@ impl fmt::Display for ManifestError {
         match self {
             Self::TooLarge(bytes) => write!(
                 f,
-                "the manifest has {bytes} bytes, and {LARGEST} are read at the most: \
-                 check that it is the file that collectstatic writes"
+                "the manifest has {bytes} bytes, more than {LARGEST}: check that it is the file that \
+                 collectstatic writes"
             ),
             Self::NotJson { line, column } => write!(
                 f,
-                "the manifest is not JSON at line {line}, column {column}, as if cut short or edited: \
+                "the manifest is not JSON at line {line}, column {column}, so it may be truncated or edited: \
                  run collectstatic again"
             ),
             Self::UnknownVersion(Some(version)) => write!(
                 f,
-                "the manifest has version {version:?}, and 1.0 and 1.1 are known: \
+                "the manifest has version {version:?}, but only 1.0 and 1.1 are supported: \
                  run collectstatic with a release of Django that writes one of these, or update sideman"
             ),
             Self::UnknownVersion(None) => write!(

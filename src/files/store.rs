@@ -118,7 +118,7 @@ impl FileStore {
             store.trees.iter().for_each(survey::report);
         });
         if let Err(error) = started {
-            tracing::warn!(%error, "no thread for manifests: they are read with the first requests");
+            tracing::warn!(%error, "cannot start the thread that reads manifests: the first requests read them");
         }
     }
 
@@ -448,22 +448,23 @@ fn log_verify_report(prefix: &str, directory: &Path, report: &VerifyReport) {
     if missing.count > 0 {
         tracing::warn!(
             prefix, %directory, listed, missing = %missing,
-            "files that staticfiles.json lists are missing: run collectstatic again, or copy all of it"
+            "files listed in staticfiles.json are missing; run collectstatic again, or copy the whole directory"
         );
     }
     if mismatched.count > 0 {
         tracing::warn!(
             prefix, %directory, checked, mismatched = %mismatched,
-            "contents are not what the hashes in their names say: browsers may keep wrong files for a year"
+            "contents of files do not match the hashes in their names: browsers may keep wrong files for a \
+             year; run collectstatic again"
         );
     }
     if unreadable.count > 0 {
         tracing::warn!(
             prefix, %directory, unreadable = %unreadable,
-            "files can't be read: check their owner and mode"
+            "files are not readable; check their owner and mode"
         );
     }
     if missing.count + mismatched.count + unreadable.count == 0 {
-        tracing::info!(prefix, %directory, listed, checked, "manifest is good");
+        tracing::info!(prefix, %directory, listed, checked, "manifest verified");
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn report(tree: &PrefixTree) {
         if files == 0 && is_whole && is_static {
             tracing::warn!(
                 prefix, %directory, files,
-                "directory has no files: see whether it is STATIC_ROOT, and whether collectstatic has run"
+                "directory has no files; check that it is STATIC_ROOT and that collectstatic has run"
             );
             continue;
         }

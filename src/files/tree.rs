@@ -130,12 +130,12 @@ impl PrefixDirectory {
             }
             Ok(ManifestLookup::Bad(stamp, error)) => {
                 let path = self.path.display();
-                tracing::warn!(directory = %path, %error, "manifest can't be used");
+                tracing::warn!(directory = %path, %error, "cannot use the manifest");
                 *known = known.next(Some(stamp), None, now);
             }
             Err(error) => {
                 let path = self.path.display();
-                tracing::debug!(directory = %path, %error, "manifest can't be read");
+                tracing::debug!(directory = %path, %error, "cannot read the manifest");
             }
         }
         Ok(known.clone())

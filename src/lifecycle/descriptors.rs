@@ -139,7 +139,7 @@ impl DescriptorDivision {
                 wanted,
                 in_flight,
                 needed,
-                "too few open files for upstream.max_in_flight: it is lowered, and more requests wait in the queue; \
+                "too few open files for upstream.max_in_flight: it is lowered, and more requests are queued; \
                  raise the limit of open files (ulimits.nofile)"
             );
         } else if process + files + connections + in_flight > limit {
@@ -149,7 +149,8 @@ impl DescriptorDivision {
                 in_flight,
                 files,
                 process,
-                "server.max_connections and upstream.max_in_flight together need more open files than there are: lower \
+                "server.max_connections and upstream.max_in_flight together need more open files than there \
+                 are: lower \
                  server.max_connections, or raise the limit of open files (ulimits.nofile)"
             );
         }

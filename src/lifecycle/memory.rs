@@ -71,8 +71,8 @@ impl MemoryDivision {
             tracing::warn!(
                 limit,
                 source,
-                "static.memory, media.memory and buffers.memory together are more than memory.limit: lower them, \
-                 leave them out, or give the container more memory"
+                "static.memory, media.memory and buffers.memory together exceed memory.limit; lower them, \
+                 remove them, or give the container more memory"
             );
         }
     }

@@ -53,7 +53,7 @@ fn report(process: &ProcessMetrics, repeat: &LogThrottle, taken: u64, limit: u64
             taken,
             limit,
             missed,
-            "memory.limit is exceeded: idle connections are closed; give the container more memory, or lower \
+            "memory.limit exceeded, closing idle connections; give the container more memory, or lower \
              server.max_connections"
         );
     }

@@ -135,7 +135,7 @@ impl Reloader {
         // Last, so that connections on a new socket always get the new settings.
         let done = subject.accepting.change(ListenerSet { sockets, tls: tls.clone() });
         if timeout(CLOSING, done).await.is_err() {
-            tracing::warn!("the acceptor is slow to start the new listeners");
+            tracing::warn!("the acceptor has not started the new listeners yet");
         }
         let process = app.metrics.process();
         if tls.is_none() {

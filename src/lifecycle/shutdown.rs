@@ -90,12 +90,12 @@ async fn drain(
     if reason.is_none() {
         reason = select! {
             cut = &mut ended => return (cut, begin),
-            () = sleep_until(deadline) => Some("shutdown.timeout has passed"),
+            () = sleep_until(deadline) => Some("shutdown.timeout reached"),
             _ = signals.next() => Some("second signal"),
         };
     }
     let in_flight = app.metrics.in_flight();
-    tracing::warn!(reason, in_flight, "shutdown timeout reached, aborting in-flight requests");
+    tracing::warn!(reason, in_flight, "aborting in-flight requests");
     phase.send_replace(Phase::Stopped);
     (ended.await, begin)
 }

@@ -224,8 +224,8 @@ impl fmt::Display for StartError {
             }
             Self::Descriptors(TooFewDescriptors { limit, least }) => write!(
                 f,
-                "cannot start: no more than {limit} files may be open, and serving takes {least} at the \
-                 least; raise the container's limit of open files (nofile), best to 1024 or more"
+                "cannot start: the limit of open files is {limit}, and serving needs at least {least}; raise \
+                 the container's limit (nofile) to 1024 or more"
             ),
             Self::System(error) => {
                 write!(f, "cannot start: {error}; check the limits of threads and descriptors")

@@ -76,7 +76,7 @@ impl FallbackClient {
             return Ok(None);
         }
         let running =
-            FallbackPermit::begin(&self.running).ok_or("it has too many requests already")?;
+            FallbackPermit::begin(&self.running).ok_or("it has too many requests in flight")?;
         let target = format!("{}{path}", self.plan.base);
         let via = format!("1.1 {NAME}");
         let fields = fields(headers, &self.plan.host, &via, id);
@@ -113,7 +113,7 @@ impl FallbackClient {
                 Some(passed_on(method, reply.status, &headers, body))
             }
             StatusCode::RANGE_NOT_SATISFIABLE => Some(unsatisfiable(headers)),
-            status if status.is_server_error() => return Err("it answered with an error".into()),
+            status if status.is_server_error() => return Err("its response was an error".into()),
             // A bucket responds with 403 for names that it does not have.
             _ => None,
         })

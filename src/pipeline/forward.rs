@@ -213,8 +213,8 @@ fn warn_identity_header(context: &RequestContext, name: &[u8]) {
     if context.is_trusted && is_first(&context.local.app.warned.identity) {
         tracing::warn!(
             header = %name.escape_ascii(),
-            "a trusted proxy sends a header that tells who the client is, and the application does not get it: \
-             add it to server.trusted_headers if the proxy sets or removes it on every request"
+            "dropped a header of a trusted proxy that identifies the client; add it to server.trusted_headers \
+             if the proxy sets or removes it on every request"
         );
     }
 }

@@ -19,7 +19,7 @@ pub async fn application_accepts(app: &App) -> bool {
     match upstream::accepts(&app.plan.upstream).await {
         Ok(()) => true,
         Err(error) => {
-            tracing::debug!(%error, target = app.plan.upstream.names(), "application is away");
+            tracing::debug!(%error, target = app.plan.upstream.names(), "application unavailable");
             false
         }
     }
@@ -48,7 +48,7 @@ pub(super) async fn ready(local: &WorkerState, context: &mut RequestContext) -> 
             accepts
         }
     };
-    verdict(context, (!accepts).then_some("the application accepts no connections\n"))
+    verdict(context, (!accepts).then_some("the application does not accept connections\n"))
 }
 
 fn verdict(context: &mut RequestContext, reason: Option<&'static str>) -> Response {

@@ -115,7 +115,8 @@ impl StatusPages {
             }
         });
         if let Err(error) = started {
-            tracing::warn!(%error, "no thread for pages: changes of their files are not seen");
+            tracing::warn!(%error, "cannot start the thread that watches error pages and maintenance.flag: \
+                changes have no effect");
         }
     }
 
@@ -156,7 +157,7 @@ impl PageWatcher {
                         let setting = format!("errors.{}", status.as_u16());
                         tracing::warn!(
                             setting, file = %path.display(), %error,
-                            "error page can't be read; the built-in one is sent until it can"
+                            "cannot read the error page, sending the built-in one until the file is readable"
                         );
                     }
                 }
@@ -172,7 +173,7 @@ impl PageWatcher {
                 if self.maintenance.is_new_fault() {
                     tracing::warn!(
                         setting = "maintenance.flag", file = %path.display(), %error,
-                        "can't see whether the file exists; maintenance stays as it was"
+                        "cannot check whether the file exists, keeping the current state of maintenance"
                     );
                 }
                 return;
@@ -237,7 +238,7 @@ impl PageFile {
 
 fn usable(metadata: Metadata) -> io::Result<Metadata> {
     if !metadata.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     if metadata.len() > LARGEST {
         return Err(io::Error::other("it is larger than 1 MiB"));

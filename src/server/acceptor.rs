@@ -250,8 +250,8 @@ impl Acceptor {
                 client,
                 connections = self.placement.max(),
                 missed,
-                "new connections of a client that has most of server.max_connections are closed: if it is a \
-                 proxy, name it in server.trusted_proxies"
+                "one client has most of server.max_connections, so its new connections are closed; if it is a \
+                 proxy, add it to server.trusted_proxies"
             );
         }
     }
@@ -268,8 +268,8 @@ impl Acceptor {
             tracing::warn!(
                 connections = self.placement.max(),
                 missed,
-                "new connections wait, and idle ones are closed for them, and those that ask nothing: \
-                 raise server.max_connections, or the limit of open files (ulimits.nofile) if that is auto"
+                "connection limit reached, closing connections that are idle or have sent no request; raise \
+                 server.max_connections, or the limit of open files (ulimits.nofile) if that is auto"
             );
         }
     }
@@ -285,8 +285,8 @@ impl Acceptor {
         if let Some(missed) = self.accept_throttle.should_log() {
             tracing::error!(
                 %error, missed,
-                "a connection can't be accepted; for lack of descriptors, raise the limit \
-                 (ulimits.nofile)"
+                "cannot accept a connection; if there are too few file descriptors, raise the limit of open \
+                 files (ulimits.nofile)"
             );
         }
     }

@@ -277,7 +277,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
     fn begin(&mut self, request: Request<RecvStream>, mut respond: SendResponse<TrackedChunk>) {
         let number = respond.stream_id().as_u32();
         let Some(FilteredRequest { mut head, mut refusal, .. }) = self.filter.take(number) else {
-            tracing::warn!(stream = number, "stream of HTTP/2 without a request: this is a bug");
+            tracing::warn!(
+                stream = number,
+                "internal error: HTTP/2 stream without a request; please report it"
+            );
             respond.send_reset(Reason::INTERNAL_ERROR);
             return;
         };
@@ -381,16 +384,16 @@ impl Http2End {
             Self::Itself(Some(error)) if is_flood(error) => {
                 report(FloodLabel::Other, Some(error), peer, metrics);
             }
-            Self::Itself(Some(error)) => tracing::debug!(%error, peer, "client connection ended"),
-            Self::Broken(error) => tracing::debug!(%error, peer, "client connection ended"),
+            Self::Itself(Some(error)) => tracing::debug!(%error, peer, "client connection failed"),
+            Self::Broken(error) => tracing::debug!(%error, peer, "client connection failed"),
             Self::Other => {
                 // No request exists that could count it, so it is counted here.
                 let class = StatusClass::ClientError;
                 metrics.requests(RouteLabel::None, MethodLabel::Other, class).add(1);
-                tracing::debug!(peer, "client does not speak the HTTP/2 that was agreed upon");
+                tracing::debug!(peer, "client negotiated HTTP/2 but does not speak it");
             }
             Self::Malformed(reason) => {
-                tracing::debug!(%reason, peer, "client broke the rules of HTTP/2");
+                tracing::debug!(%reason, peer, "client violated the HTTP/2 protocol");
             }
             Self::Expired(ExpiredTimer::Idle) => metrics.idle_timeouts.add(1),
             Self::Expired(ExpiredTimer::Head) => metrics.header_timeouts.add(1),
@@ -412,6 +415,6 @@ fn report(flood: FloodLabel, error: Option<&h2::Error>, peer: &str, metrics: &Wo
     if let Some(missed) = REPORTS.should_log() {
         let flood = flood.name();
         let error = error.map(tracing::field::display);
-        tracing::warn!(flood, error, peer, missed, "client connection closed: a flood over HTTP/2");
+        tracing::warn!(flood, error, peer, missed, "client connection closed: HTTP/2 flood");
     }
 }

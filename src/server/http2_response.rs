@@ -74,7 +74,7 @@ impl StreamExchange {
         let mut output = match respond.send_response(head_for_h2(head), is_end) {
             Ok(output) => output,
             Err(error) => {
-                tracing::debug!(%error, "answer over HTTP/2 not sent");
+                tracing::debug!(%error, "HTTP/2 response not sent");
                 respond.send_reset(Reason::INTERNAL_ERROR);
                 return;
             }
@@ -89,7 +89,7 @@ impl StreamExchange {
                 polled
             });
             if let Err(error) = piped.await {
-                tracing::debug!(%error, "answer over HTTP/2 broke off");
+                tracing::debug!(%error, "HTTP/2 response aborted");
                 return;
             }
         }

@@ -141,7 +141,10 @@ fn bind_file(path: &Path) -> io::Result<(OwnedFd, SocketFile)> {
 /// Removes the socket that an ended process left behind, and nothing else.
 fn remove_stale(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        return Err(io::Error::new(ErrorKind::AlreadyExists, "a file that is no socket is there"));
+        return Err(io::Error::new(
+            ErrorKind::AlreadyExists,
+            "the path is a file, but not a socket",
+        ));
     }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
@@ -158,7 +161,7 @@ impl Drop for SocketFile {
         if found.is_ok_and(|found| FileIdentity::of(&found) == self.identity)
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::warn!(path = %self.path.display(), %error, "the socket's file stays behind");
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket file");
         }
     }
 }
@@ -187,9 +190,9 @@ impl fmt::Display for BindError {
             } else if kind == ErrorKind::AlreadyExists {
                 "remove it, or choose another path"
             } else if kind == ErrorKind::NotFound {
-                "make its directory first"
+                "create its directory first"
             } else if kind == ErrorKind::PermissionDenied {
-                "the user that this runs as needs to write to its directory"
+                "give this process write permission for its directory"
             } else {
                 "check the path"
             }),
@@ -263,10 +266,10 @@ mod tests {
 
         fs::write(&path, "precious").unwrap();
         let fault = bind().unwrap_err();
-        assert!(fault.contains("no socket is there; remove it"), "{fault}");
+        assert!(fault.contains("not a socket; remove it"), "{fault}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         let nowhere = ListenAddress::Unix(directory.0.join("none/a.sock"));
         let fault = Listener::bind(&nowhere, false).unwrap_err().to_string();
-        assert!(fault.contains("make its directory first"), "{fault}");
+        assert!(fault.contains("create its directory first"), "{fault}");
     }
 }

@@ -74,7 +74,7 @@ pub(super) async fn run(
             (Poll::Ready(Ok(())) | Poll::Pending, Poll::Ready(Ok(())) | Poll::Pending) => None,
         };
         if let Some((kind, error)) = failure {
-            tracing::debug!(%error, kind = kind.name(), "tunnel broke");
+            tracing::debug!(%error, kind = kind.name(), "upgraded connection failed");
             tunnel.fail(kind);
             return Poll::Ready(());
         }

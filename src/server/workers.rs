@@ -175,7 +175,7 @@ impl Workers {
         let pending: Vec<_> = self.placement.workers.iter().filter_map(send).collect();
         for applied in pending {
             if timeout(CHANGE, applied).await.is_err() {
-                tracing::warn!("a worker is slow to apply the new settings");
+                tracing::warn!("a worker thread has not applied the new settings yet");
             }
         }
     }
@@ -216,7 +216,7 @@ impl Placement {
         let permit = worker.connections.acquire(share);
         let arrival = WorkerMessage::Arrival(NewConnection { socket, peer, secure, permit });
         if worker.messages.send(arrival).is_err() {
-            tracing::error!("a worker has ended: its connection is dropped");
+            tracing::error!("connection dropped: its worker thread has exited");
         }
         true
     }
@@ -295,7 +295,7 @@ fn run(
                         let serving = connection::serve(current, Box::new(entry), guard);
                         tokio::task::spawn_local(serving);
                     }
-                    Err(error) => tracing::error!(%error, "a connection can't be served"),
+                    Err(error) => tracing::error!(%error, "cannot serve a connection"),
                 }
             }
             // No new connections arrive. The last ones may have a request on its way.

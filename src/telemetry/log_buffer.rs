@@ -79,8 +79,8 @@ impl LogBuffer {
         if let Some(missed) = THROTTLE.should_log() {
             tracing::error!(
                 missed,
-                "stdout is slow: requests wait until it has taken the access log; see to whoever \
-                 reads it, or set log.when_slow = \"drop\""
+                "stdout is slow, so requests wait until the access log is written; check the log collector, or \
+                 set log.when_slow = \"drop\""
             );
         }
         sink.room().await;
@@ -118,8 +118,7 @@ impl LogBuffer {
         {
             tracing::warn!(
                 missed,
-                "stdout is slow: access-log lines are dropped; see to whoever reads it, or raise \
-                 log.buffer"
+                "stdout is slow, so access-log lines are dropped; check the log collector, or raise log.buffer"
             );
         }
         lines.clear();

@@ -67,7 +67,7 @@ pub(super) async fn ask(
         ProbeRequest { method: &Method::GET, path, host: host.as_bytes(), patience: PATIENCE };
     let head = question.ask(address, plan.protocol, plan.connect_timeout).await?;
     if head.status.is_server_error() {
-        let text = format!("the probe was answered with {}", head.status.as_u16());
+        let text = format!("the response to the probe was {}", head.status.as_u16());
         return Err(Error::io(FailureKind::UpstreamClosed, io::Error::other(text)));
     }
     Ok(())

@@ -111,7 +111,7 @@ fn missing(
         let looked_for = looked_for.join(", ");
         tracing::warn!(
             %target, %looked_for, why, path, missed,
-            "the application has a missing file sent"
+            "the application named a file that does not exist"
         );
     }
     status_page::not_found(context)

@@ -56,8 +56,8 @@ fn plain(value: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
         return Ok(value.into());
     }
     encoded_word::decode(value).map(Cow::Owned).ok_or(
-        "the value is MIME-encoded (RFC 2047) and can't be decoded: only UTF-8 and Latin-1 are \
-         understood; encode the path with urllib.parse.quote instead",
+        "the value is MIME-encoded (RFC 2047) and can't be decoded: only UTF-8 and Latin-1 are supported; \
+         encode the path with urllib.parse.quote instead",
     )
 }
 
@@ -78,8 +78,7 @@ fn with_utf8(written: Vec<Vec<u8>>) -> impl Iterator<Item = Vec<u8>> {
 fn redirect(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str> {
     if value.first() != Some(&b'/') {
         return Err("only a path that begins with / can be sent, below a prefix of accel.roots, \
-                    media.roots or static.roots; there are no named locations (@name), and no \
-                    other server is asked");
+                    media.roots or static.roots; named locations (@name) and other servers are not supported");
     }
     let path = value.split(|&byte| byte == b'?').next().unwrap_or(value);
     let readings = rfc::path::decode(path).into_iter().chain([path.into(), value.into()]);
@@ -89,7 +88,7 @@ fn redirect(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str>
             PathLocation::Below(name) if !names.contains(&name) => names.push(name),
             // The likeliest reading decides: if it leaves the prefix, the value is a mistake, whatever the other
             // readings are.
-            PathLocation::Out if index == 0 => return Err("the path leaves its prefix by .."),
+            PathLocation::Out if index == 0 => return Err("the path leaves its prefix with .."),
             PathLocation::Below(_) | PathLocation::Out | PathLocation::Nowhere => {}
         }
     }
@@ -101,7 +100,7 @@ fn redirect(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str>
                  the prefix), or send X-Sendfile"
             }
             Err(_) => {
-                "no prefix stands before this path: add it with its directory to accel.roots \
+                "no prefix matches this path: add one with its directory to accel.roots \
                  (--accel PREFIX=DIR)"
             }
         });
@@ -144,14 +143,14 @@ fn sendfile(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str>
 
 /// Returns the file that a path in the file system names.
 fn in_directory(app: &App, value: &[u8]) -> Result<FileCandidate, &'static str> {
-    const OUTSIDE: &str = "the file lies below no directory of accel.roots, media.roots or \
-                           static.roots: add its directory to accel.roots (--accel PREFIX=DIR)";
+    const OUTSIDE: &str = "the file is below no directory of accel.roots, media.roots or static.roots: add \
+        its directory to accel.roots (--accel PREFIX=DIR)";
     if value.first() != Some(&b'/') {
         return Err("only an absolute path in the file system can be sent");
     }
     // Symbolic links decide where such a path leads.
     if value.split(|&byte| byte == b'/').any(|segment| segment == b"..") {
-        return Err("the path has .. in it");
+        return Err("the path contains ..");
     }
     let path = rfc::path::literal(value).ok_or(OUTSIDE)?;
     let mut best: Option<(usize, Purpose, FileCandidate)> = None;

@@ -35,7 +35,7 @@ pub(super) fn misplaced(byte: u8, at: usize) -> String {
     };
     let at = at + 1;
     format!(
-        "The request's target has {name} as byte {at}, where it may not be: send it as %{byte:02X}."
+        "The request's target has {name} as byte {at}, where it is not allowed: send it as %{byte:02X}."
     )
 }
 

@@ -76,7 +76,7 @@ pub(super) fn not_found_for_now(context: &RequestContext) -> Response {
 
 /// Returns the response for a client that accepts no available coding (RFC 9110, 15.5.7).
 pub(super) fn not_acceptable(context: &RequestContext) -> Response {
-    let text = "The file is not there in any coding that Accept-Encoding allows.";
+    let text = "The file is not available in any coding that Accept-Encoding allows.";
     let status = StatusCode::NOT_ACCEPTABLE;
     let mut response = page::answer(context, &PageMessage { status, name: "not_acceptable", text });
     let vary = HeaderValue::from_static("accept-encoding");
@@ -86,7 +86,7 @@ pub(super) fn not_acceptable(context: &RequestContext) -> Response {
 
 /// Returns a 405 with the methods that are allowed.
 pub(super) fn method_not_allowed(context: &RequestContext, allow: &'static str) -> Response {
-    let text = "This address can only be read.";
+    let text = "This address only supports GET, HEAD and OPTIONS.";
     let status = StatusCode::METHOD_NOT_ALLOWED;
     let mut response =
         page::answer(context, &PageMessage { status, name: "method_not_allowed", text });
@@ -108,10 +108,10 @@ fn log_failure(context: &RequestContext, error: &Error, side: FailureSide) {
     let path = context.parts.path();
     let advice = error.kind().row().advice;
     if side == FailureSide::Sideman {
-        tracing::warn!(%error, path, missed, advice, "a request failed here");
+        tracing::warn!(%error, path, missed, advice, "request failed in Sideman");
     } else {
         let target = application(context).names();
-        tracing::warn!(%error, path, %target, missed, advice, "the application failed a request");
+        tracing::warn!(%error, path, %target, missed, advice, "request failed at the application");
     }
 }
 
@@ -136,9 +136,9 @@ fn report_refused(context: &RequestContext, error: &Error) {
     let path = context.parts.path();
     if kind == FailureKind::HeadTooLarge {
         // The client can do little about cookies that the site has set.
-        tracing::warn!(%error, path, missed, advice, "a request's head is too large");
+        tracing::warn!(%error, path, missed, advice, "request head too large");
     } else {
-        tracing::info!(%error, path, missed, advice, "a request exceeded a limit");
+        tracing::info!(%error, path, missed, advice, "request exceeded a limit");
     }
 }
 
@@ -148,5 +148,5 @@ fn body_limit_advice(context: &RequestContext, error: &Error) {
         return;
     };
     let (path, advice) = (context.parts.path(), error.kind().row().advice);
-    tracing::warn!(%error, path, missed, advice, "a request's body is longer than can wait here");
+    tracing::warn!(%error, path, missed, advice, "request body exceeds the buffers");
 }

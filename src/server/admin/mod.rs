@@ -84,7 +84,7 @@ impl AdminListener {
             runtime.block_on(async {
                 match tokio::net::TcpListener::from_std(listener) {
                     Ok(listener) => self.accept(&listener).await,
-                    Err(error) => tracing::error!(%error, "the admin listener can't start"),
+                    Err(error) => tracing::error!(%error, "cannot start the admin listener"),
                 }
             });
         })?;
@@ -97,7 +97,7 @@ impl AdminListener {
             let (tcp, peer): (_, SocketAddr) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::debug!(%error, "an admin connection can't be accepted");
+                    tracing::debug!(%error, "cannot accept an admin connection");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
@@ -121,10 +121,10 @@ impl AdminListener {
             .serve_connection(TokioIo::new(tcp), TowerToHyperService::new(service));
         match timeout(TIME, served).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, %peer, "admin connection ended"),
+            Ok(Err(error)) => tracing::debug!(%error, %peer, "admin connection failed"),
             Err(_) => {
                 metrics.process().admin.slow.fetch_add(1, Ordering::Relaxed);
-                tracing::debug!(%peer, "admin connection closed: too slow");
+                tracing::debug!(%peer, "admin connection closed: client too slow");
             }
         }
     }
@@ -144,8 +144,8 @@ impl AdminListener {
             "/metrics" => self.metrics(request.headers()),
             "/" => text(
                 StatusCode::OK,
-                "Sideman. The metrics are at /metrics; POST /-/reload with the header Sideman-Reload reads the settings \
-                 again.\n",
+                "Sideman. The metrics are at /metrics; POST /-/reload with the header Sideman-Reload reloads \
+                 the settings.\n",
             ),
             _ => text(StatusCode::NOT_FOUND, "not found; the metrics are at /metrics\n"),
         }
@@ -173,22 +173,31 @@ impl AdminListener {
             self.metrics.process().admin.reload.fetch_add(1, Ordering::Relaxed);
             if let Some(missed) = REFUSED.should_log() {
                 let reason = refusal.trim_end();
-                tracing::warn!(reason, missed, "a request for a reload was refused");
+                tracing::warn!(reason, missed, "reload request refused");
             }
             return text(StatusCode::FORBIDDEN, refusal);
         }
         let (ask, reply) = oneshot::channel();
         if self.reloads.try_send(ask).is_err() {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "too many reloads wait: try again\n");
+            return text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many reloads are queued: try again later\n",
+            );
         }
         let Ok(reply) = timeout(RELOAD_TIME, reply).await else {
-            return text(StatusCode::ACCEPTED, "the reload goes on: the log says how it ends\n");
+            return text(
+                StatusCode::ACCEPTED,
+                "the reload continues in the background: its result is logged\n",
+            );
         };
         match reply {
             Ok(ReloadReply::Done(what)) => text(StatusCode::OK, what),
             Ok(ReloadReply::Failed(problems)) => text(StatusCode::UNPROCESSABLE_ENTITY, problems),
             Ok(ReloadReply::Refused(why)) => text(StatusCode::SERVICE_UNAVAILABLE, why),
-            Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "not reloaded: the process ends\n"),
+            Err(_) => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not reloaded: the process is shutting down\n",
+            ),
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn refusal(fields: &HeaderMap) -> Option<String> {
         return None;
     }
     Some(format!(
-        "this listener is not known as {:?}: ask by its IP address, localhost, or a name without a dot\n",
+        "this listener does not accept the Host {:?}: use its IP address, localhost, or a name without a dot\n",
         String::from_utf8_lossy(host.as_bytes())
     ))
 }

@@ -260,7 +260,7 @@ impl Http1Connection<'_> {
         if is_used_up {
             self.metrics.used_up.add(1);
             let peer = self.info.address();
-            tracing::debug!(peer, "client connection ends: it has had server.max_requests");
+            tracing::debug!(peer, "client connection closed: server.max_requests reached");
         }
         // Behind an unread body, the next request cannot be found (RFC 9112, 9.3).
         let is_unread = !socket.is_body_complete() && !socket.is_body_held;
@@ -295,13 +295,16 @@ impl Http1Connection<'_> {
     fn broken(&self, broken: WriteFailure) -> NextStep {
         let peer = self.info.address();
         match broken {
-            WriteFailure::Disconnected => tracing::debug!(peer, "client has left"),
+            WriteFailure::Disconnected => tracing::debug!(peer, "client disconnected"),
             WriteFailure::Body => {
-                tracing::debug!(peer, "client connection ends with a response that broke off")
+                tracing::debug!(peer, "client connection closed after an incomplete response")
             }
             WriteFailure::Stalled => {
                 self.metrics.write_timeouts.add(1);
-                tracing::debug!(peer, "client took nothing of its answer: cut off");
+                tracing::debug!(
+                    peer,
+                    "client connection closed: the client read nothing of the response"
+                );
                 self.socket.borrow().stream.reset_at_end(true);
             }
         }
@@ -313,7 +316,7 @@ impl Http1Connection<'_> {
         match over {
             ConnectionEnd::Closed | ConnectionEnd::Draining => {}
             ConnectionEnd::Broken(error) => {
-                tracing::debug!(%error, peer = self.info.address(), "client connection ended");
+                tracing::debug!(%error, peer = self.info.address(), "client connection failed");
                 return NextStep::Abort;
             }
             ConnectionEnd::Unbegun | ConnectionEnd::HalfHttp2 => {

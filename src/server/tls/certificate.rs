@@ -17,9 +17,10 @@ use crate::plan::CertificateFiles;
 /// The largest file that is read, far more than any chain. A wrong path such as /dev/zero fails here.
 const LARGEST: u64 = 1 << 20;
 
-const NOT_X509: &str = "it is no X.509 certificate, or damaged: write it again from its source";
-const UNUSABLE_KEY: &str = "it is damaged, or of a kind that is not spoken here: RSA from 2048 bits, \
-                            ECDSA (P-256, P-384, P-521) and Ed25519 are";
+const NOT_X509: &str =
+    "it is not an X.509 certificate, or is damaged: write it again from its source";
+const UNUSABLE_KEY: &str = "it is damaged, or of an unsupported kind: use RSA with 2048 bits or more, \
+    ECDSA (P-256, P-384, P-521) or Ed25519";
 
 /// A certificate in use.
 #[derive(Debug)]
@@ -46,8 +47,8 @@ pub(super) fn load(files: &CertificateFiles) -> Result<Certificate, String> {
         }
         CertificateFault::Key(fault) => format!("the key in {key_path} can't be used: {fault}"),
         CertificateFault::Mismatch => format!(
-            "the key in {key_path} is not that of the certificate in {chain_path}: give the key that \
-             its request was made with, and put the site's own certificate first in the chain"
+            "the key in {key_path} does not match the certificate in {chain_path}: use the key that its request \
+             was made with, and put the site's own certificate first in the chain"
         ),
     })
 }
@@ -59,7 +60,7 @@ fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Vec<_> = own
         .map(|section| section.decode().map(CertificateDer::from))
         .collect::<Result<_, pem::PemFault>>()
-        .map_err(|fault| format!("is not proper PEM: {fault}"))?;
+        .map_err(|fault| format!("is not valid PEM: {fault}"))?;
     if chain.is_empty() {
         return Err(no_certificate(sections.first().map(|section| section.label)).into());
     }
@@ -81,8 +82,8 @@ fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
         return Err(no_key(other.or(labels().next())).into());
     };
     let der = section.decode().map_err(|fault| match fault {
-        pem::PASSPHRASE => format!("holds a key that can't be used: {fault}"),
-        fault => format!("is not proper PEM: {fault}"),
+        pem::PASSPHRASE => format!("contains a key that can't be used: {fault}"),
+        fault => format!("is not valid PEM: {fault}"),
     })?;
     Ok(match form {
         KeyFormat::Pkcs8 => PrivateKeyDer::Pkcs8(der.into()),
@@ -92,7 +93,7 @@ fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
 }
 
 fn no_pem(fault: pem::PemFault) -> String {
-    format!("is not proper PEM: {fault}")
+    format!("is not valid PEM: {fault}")
 }
 
 /// The message for a file that has no certificate and begins with this section.
@@ -101,24 +102,24 @@ fn no_certificate(instead: Option<PemLabel>) -> &'static str {
         Some(
             PemLabel::Key(_) | PemLabel::EncryptedKey | PemLabel::OpenSshKey | PemLabel::DsaKey,
         ) => {
-            "holds no certificate but a private key: name the certificate first, as in \
+            "contains a private key instead of a certificate: name the certificate first, as in \
              CERTIFICATE=KEY"
         }
         Some(PemLabel::Request) => {
-            "holds no certificate but the request for one: name the certificate that was issued for it"
+            "contains a certificate request instead of a certificate: name the certificate that was issued for it"
         }
         Some(PemLabel::PublicKey) => {
-            "holds no certificate but a public key: name the certificate that was issued for it"
+            "contains a public key instead of a certificate: name the certificate that was issued for it"
         }
         Some(PemLabel::Pkcs7) => {
-            "holds no certificate but PKCS#7: convert it (openssl pkcs7 -print_certs -in OLD -out NEW)"
+            "contains PKCS#7 instead of a PEM certificate: convert it (openssl pkcs7 -print_certs -in OLD -out NEW)"
         }
         Some(PemLabel::TrustedCertificate) => {
-            "holds no certificate but one in OpenSSL's own form: convert it (openssl x509 -in OLD \
+            "contains a certificate in OpenSSL's TRUSTED format: convert it (openssl x509 -in OLD \
              -out NEW)"
         }
         Some(PemLabel::Certificate | PemLabel::Parameters | PemLabel::Other) | None => {
-            "holds no certificate: -----BEGIN CERTIFICATE----- is missing"
+            "contains no certificate: -----BEGIN CERTIFICATE----- is missing"
         }
     }
 }
@@ -127,31 +128,31 @@ fn no_certificate(instead: Option<PemLabel>) -> &'static str {
 fn no_key(instead: Option<PemLabel>) -> &'static str {
     match instead {
         Some(PemLabel::EncryptedKey) => {
-            "holds a key that needs a passphrase, which nobody could type: write the key without one \
+            "contains a key with a passphrase, which is not supported: write the key without one \
              (openssl pkey -in OLD -out NEW)"
         }
         Some(PemLabel::OpenSshKey) => {
-            "holds a key of OpenSSH: name the key that the certificate's request was made with, or \
+            "contains an OpenSSH key: name the key that the certificate's request was made with, or \
              convert it (ssh-keygen -p -m PEM -N '' -f KEY)"
         }
         Some(PemLabel::DsaKey) => {
-            "holds a DSA key, which TLS does not use any more: make an ECDSA or RSA key, and have a \
+            "contains a DSA key, which TLS no longer supports: make an ECDSA or RSA key, and have a \
              certificate issued for it"
         }
         Some(PemLabel::PublicKey) => {
-            "holds no private key but a public one: name the private key that belongs to it"
+            "contains a public key instead of a private key: name the private key that belongs to it"
         }
         Some(PemLabel::Request) => {
-            "holds no private key but a certificate request: name the key that it was made with"
+            "contains a certificate request instead of a private key: name the key that it was made with"
         }
         Some(PemLabel::Parameters) => {
-            "holds no private key but parameters for one: name the key that was made with them"
+            "contains parameters instead of a private key: name the key that was made with them"
         }
         Some(PemLabel::Certificate | PemLabel::TrustedCertificate | PemLabel::Pkcs7) => {
-            "holds no private key but a certificate: name the key second, as in CERTIFICATE=KEY"
+            "contains a certificate instead of a private key: name the key second, as in CERTIFICATE=KEY"
         }
         Some(PemLabel::Key(_) | PemLabel::Other) | None => {
-            "holds no private key: -----BEGIN PRIVATE KEY----- is missing"
+            "contains no private key: -----BEGIN PRIVATE KEY----- is missing"
         }
     }
 }
@@ -271,24 +272,28 @@ mod tests {
             assert!(parts.iter().all(|part| fault.contains(part)), "{fault}");
         };
         let strange = directory.write("b.key", &other.signing_key.serialize_pem());
-        fails(&certificate, &strange, &["a.pem", "b.key", "is not that of the certificate"]);
+        fails(&certificate, &strange, &["a.pem", "b.key", "does not match the certificate"]);
         let backwards = directory.write("c.pem", &(other.cert.pem() + &own.cert.pem()));
         fails(&backwards, &key, &["put the site's own certificate first"]);
         let none = directory.0.join("none");
         fails(&none, &key, &["none can't be read: No such file"]);
         fails(&certificate, &none, &["none can't be read: No such file"]);
         fails(Path::new("/dev/zero"), &key, &["/dev/zero is larger than 1MiB"]);
-        fails(&key, &key, &["a.key holds no certificate"]);
-        fails(&certificate, &certificate, &["a.pem holds no private key"]);
+        fails(&key, &key, &["a.key contains a private key instead of a certificate"]);
+        fails(
+            &certificate,
+            &certificate,
+            &["a.pem contains a certificate instead of a private key"],
+        );
         let text =
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n-----END ENCRYPTED PRIVATE KEY-----\n";
         fails(
             &certificate,
             &directory.write("d.key", text),
-            &["d.key holds a key that needs a passphrase"],
+            &["d.key contains a key with a passphrase"],
         );
         let cut = directory.write("e.pem", &own.cert.pem()[..200]);
-        fails(&cut, &key, &["e.pem is not proper PEM", "cut off"]);
+        fails(&cut, &key, &["e.pem is not valid PEM", "truncated"]);
         let empty = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
         fails(&directory.write("f.pem", empty), &key, &["f.pem can't be read"]);
         let empty = "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n";

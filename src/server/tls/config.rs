@@ -90,7 +90,7 @@ impl TlsContext {
         });
         let (config, tickets) = set_up.map_err(|error| {
             let fault = "internal error";
-            vec![TlsError(format!("TLS can't be set up: {error}; {fault}"))]
+            vec![TlsError(format!("cannot set up TLS: {error}; {fault}"))]
         })?;
         let tls = Self {
             limit: HandshakeLimit::new(plan.handshakes),

@@ -76,7 +76,7 @@ pub(in crate::server) async fn perform_handshake(
         HandshakeFailure::Ended(end, error) => (end, error, HandshakeOutcome::Failed),
     };
     metrics.handshakes(end).add(1);
-    tracing::debug!(result = end.name(), ?error, "no handshake");
+    tracing::debug!(result = end.name(), ?error, "TLS handshake failed");
     outcome
 }
 

@@ -93,20 +93,20 @@ fn label_of(label: &[u8]) -> PemLabel {
 
 const DAMAGED_MARKER: PemFault = "one of its lines that begin with -----BEGIN or -----END is damaged: \
                                write the file again from its source";
-const NO_END: PemFault = "the -----END line behind a -----BEGIN line is missing: the file is cut off, \
-                       write it again from its source";
-const OTHER_END: PemFault = "the name in an -----END line is not that of the -----BEGIN line before it: \
+const NO_END: PemFault =
+    "a -----BEGIN line has no -----END line: the file is truncated, write it again from its source";
+const OTHER_END: PemFault = "an -----END line does not match the -----BEGIN line before it: \
                           write the file again from its source";
-const NOT_BASE64: PemFault = "between its -----BEGIN and -----END lines are characters that base64 does \
-                           not have: write the file again from its source";
-const BAD_BASE64: PemFault = "between its -----BEGIN and -----END lines something is missing or too \
-                           much: write the file again from its source";
+const NOT_BASE64: PemFault = "the text between its -----BEGIN and -----END lines is not base64: write \
+    the file again from its source";
+const BAD_BASE64: PemFault = "the text between its -----BEGIN and -----END lines is incomplete or too \
+    long: write the file again from its source";
 const EMPTY: PemFault = "it is empty between its -----BEGIN and -----END lines: write the file again \
                       from its source";
 /// For the format of OpenSSL before 1.0, with `Proc-Type` and `DEK-Info` before the contents.
-pub(super) const PASSPHRASE: PemFault = "it needs a passphrase, which nobody could type: write the key \
+pub(super) const PASSPHRASE: PemFault = "it has a passphrase, which is not supported: write the key \
                                       without one (openssl pkey -in OLD -out NEW)";
-const HEADERS: PemFault = "it has header lines, which are not read: write it without them (openssl pkey \
+const HEADERS: PemFault = "it has header lines, which are not supported: write it without them (openssl pkey \
                         -in OLD -out NEW)";
 
 /// Guesses the format of a file without a section.

@@ -23,7 +23,7 @@ pub(super) fn make(host: &str) -> Result<Certificate, String> {
     if !host.is_empty() && host.is_ascii() && host != "localhost" {
         names.push(host.to_owned());
     }
-    let failed = |error: &dyn std::fmt::Display| format!("no certificate can be made: {error}");
+    let failed = |error: &dyn std::fmt::Display| format!("cannot make a certificate: {error}");
     let mut params = CertificateParams::new(names).map_err(|error| failed(&error))?;
     params.distinguished_name.push(DnType::CommonName, "Sideman, self-signed");
     params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);

@@ -88,7 +88,8 @@ impl CertificateWatcher {
             }
         });
         if let Err(error) = started {
-            tracing::warn!(%error, "no thread for certificates: changes of their files are not seen");
+            tracing::warn!(%error, "cannot start the thread that watches certificates: changed certificates are \
+                not reloaded");
         }
     }
 
@@ -102,7 +103,7 @@ impl CertificateWatcher {
                 Ok(new) => {
                     self.counts.swapped.fetch_add(1, Ordering::Relaxed);
                     let end = date(new.end);
-                    tracing::info!(certificate = new.label, end, "certificate taken up");
+                    tracing::info!(certificate = new.label, end, "certificate reloaded");
                     *certificate = Arc::new(new);
                     *warned = None;
                     has_changed = true;
@@ -112,7 +113,7 @@ impl CertificateWatcher {
                     tracing::error!(
                         certificate = certificate.label,
                         fault,
-                        "changed certificate can't be used, the old one stays in use; mend the files"
+                        "certificate reload failed, keeping the current one; fix the files"
                     );
                 }
             }
@@ -138,14 +139,10 @@ impl CertificateWatcher {
                 tracing::error!(
                     certificate = label,
                     end,
-                    "certificate has ended, clients refuse it; put a new one in its place"
+                    "certificate has expired, clients refuse it; replace it"
                 );
             } else {
-                tracing::warn!(
-                    certificate = label,
-                    end,
-                    "certificate ends soon; put a new one in its place"
-                );
+                tracing::warn!(certificate = label, end, "certificate expires soon; replace it");
             }
         }
     }

@@ -68,7 +68,7 @@ impl Backends {
             Protocol::Uwsgi(_) => ("HTTP", "the uwsgi protocol"),
         };
         let (name, url) = (server.name(), url(&plan, server));
-        let text = format!("{name} answers {spoken}, not {set}: its URL is {url}");
+        let text = format!("{name} speaks {spoken}, not {set}: set its URL to {url}");
         Error::io(FailureKind::UpstreamProtocol, io::Error::other(text))
     }
 

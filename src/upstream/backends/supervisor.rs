@@ -99,7 +99,7 @@ impl Backends {
                     *known = single_family(found, wants_all).map(ServerAddress::Tcp).collect()
                 }
                 Err(error) => {
-                    tracing::debug!(%error, host, "the application's name has no address");
+                    tracing::debug!(%error, host, "cannot resolve the application's host name");
                     let error = Error::io(FailureKind::UpstreamUnresolved, error);
                     *lock(&self.unresolved) = Some(OutageCause::from(&error));
                     // The last good answer is kept, and other names may have new ones.
@@ -210,7 +210,7 @@ impl Backends {
 async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let found: Vec<SocketAddr> = match timeout(LOOKUP, lookup_host((host, port))).await {
         Ok(found) => found?.collect(),
-        Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "no name server answers")),
+        Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "no name server responds")),
     };
     if found.is_empty() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));

@@ -70,7 +70,7 @@ impl ResponseFraming {
     /// Adds a transfer coding. Only `chunked` is supported, and it may be applied only once.
     pub(super) fn add_coding(&mut self, value: &[u8]) -> Result<(), Error> {
         if self.chunked || !value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-            return Err(garbage("it has another transfer coding than chunked"));
+            return Err(garbage("it has a transfer coding other than chunked"));
         }
         self.chunked = true;
         Ok(())

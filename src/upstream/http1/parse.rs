@@ -107,7 +107,7 @@ pub(in crate::upstream) fn parse(
                     ..head
                 }));
             }
-            101 => return Err(garbage("it changes to a protocol that was not asked for")),
+            101 => return Err(garbage("it switches to a protocol that was not requested")),
             100 => {}
             102..=199 => {
                 if let Some(on_interim) = asked.interim {

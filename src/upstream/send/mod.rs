@@ -319,7 +319,7 @@ impl UpstreamClient {
         first_byte: Duration,
     ) -> Result<UpstreamResponse, Error> {
         if !attempt.upload.is_finished() {
-            return Err(http1::garbage("it changes the protocol before it has read the request"));
+            return Err(http1::garbage("it switches protocols before it has read the request"));
         }
         let upgraded = UpgradedStream::new(*attempt.connection, self.plan.tunnel_timeout);
         Ok(UpstreamResponse {

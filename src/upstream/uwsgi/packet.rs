@@ -99,8 +99,8 @@ fn exceeded(size: usize, variables: usize, server: UwsgiSettings) -> Option<Stri
     // A key or a value that is too long for its length field makes the packet too long as well.
     if size > PACKET {
         return Some(format!(
-            "the request's variables take {size} bytes, a packet of the uwsgi protocol holds \
-             {PACKET}: speak HTTP to the application if its requests have such heads"
+            "the request's variables take {size} bytes, and a uwsgi packet holds at most {PACKET}: use HTTP for \
+             the application if its requests have such heads"
         ));
     }
     if size > limit {
@@ -114,7 +114,7 @@ fn exceeded(size: usize, variables: usize, server: UwsgiSettings) -> Option<Stri
         return Some(format!("the request's variables take {size} bytes, {advice}"));
     }
     (variables > max).then(|| {
-        format!("the request makes {variables} variables, {name} takes {max}: send fewer headers")
+        format!("the request makes {variables} variables, {name} accepts at most {max}: send fewer headers")
     })
 }
 
@@ -167,21 +167,22 @@ mod tests {
         check(UWSGI, 4091, None);
         check(UWSGI, 4092, Some("take 4097 bytes, uWSGI's buffer-size is 4096: raise"));
         check(WIDE, 65_530, None);
-        check(WIDE, 65_531, Some("take 65536 bytes, a packet of the uwsgi protocol holds 65535"));
-        check(WIDE, 70_000, Some("take 70005 bytes, a packet of the uwsgi protocol holds 65535"));
+        check(WIDE, 65_531, Some("take 65536 bytes, and a uwsgi packet holds at most 65535"));
+        check(WIDE, 70_000, Some("take 70005 bytes, and a uwsgi packet holds at most 65535"));
         let wider = UwsgiSettings { buffer_size: 1 << 20, ..UWSGI };
-        check(wider, 65_531, Some("take 65536 bytes, a packet of the uwsgi protocol holds 65535"));
+        check(wider, 65_531, Some("take 65536 bytes, and a uwsgi packet holds at most 65535"));
         check(GUNICORN, 65_530, None);
-        check(GUNICORN, 65_531, Some("take 65536 bytes, a packet"));
+        check(GUNICORN, 65_531, Some("take 65536 bytes, and a uwsgi packet"));
         let narrow = UwsgiSettings { buffer_size: 4096, ..GUNICORN };
         check(narrow, 4092, Some("take 4097 bytes, upstream.uwsgi_buffer_size is 4096: raise it"));
     }
 
     #[test]
     fn variables_are_counted() {
-        for (server, max, text) in
-            [(UWSGI, 127, "makes 128 variables, uWSGI takes 127"), (GUNICORN, 1000, "takes 1000")]
-        {
+        for (server, max, text) in [
+            (UWSGI, 127, "makes 128 variables, uWSGI accepts at most 127"),
+            (GUNICORN, 1000, "accepts at most 1000"),
+        ] {
             let fill = |count| {
                 let mut out = BytesMut::new();
                 let mut packet = UwsgiPacket::begin(&mut out);

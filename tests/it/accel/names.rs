@@ -142,7 +142,7 @@ fn refused_name_is_logged_with_advice() {
             &["X-Accel-Redirect: /other/a.txt", "accel.roots", "--accel PREFIX=DIR"][..],
         ),
         ("@named", &["@named", "accel.roots", "named locations"]),
-        ("https://bucket.test/a", &["https://bucket.test/a", "no other server"]),
+        ("https://bucket.test/a", &["https://bucket.test/a", "other servers are not supported"]),
         ("/protected/../x", &["/protected/../x", "leaves its prefix"]),
         ("=?windows-1252?q?/protected/=FC?=", &["MIME", "urllib.parse.quote"]),
     ] {
@@ -198,7 +198,7 @@ fn what_is_no_file_to_send_is_missing() {
         &[("result", "missing")],
         f64::from(cases.len() as u32),
     );
-    let event = site.sideman.event("missing file");
+    let event = site.sideman.event("the application named a file that does not exist");
     assert!(event.contains("/protected/none.txt"), "{event}");
 }
 
@@ -277,7 +277,7 @@ fn missing_file_is_named_with_every_path_that_was_looked_for() {
     ] {
         let site = Site::with(&[]);
         assert_eq!(site.get(redirect(value)).status, 404);
-        let event = site.sideman.event("missing file");
+        let event = site.sideman.event("the application named a file that does not exist");
         let directory = site.directory.path().display().to_string();
         for part in parts.iter().chain([&directory.as_str(), &"looked_for="]) {
             assert!(event.contains(part), "{part:?} in {event}");

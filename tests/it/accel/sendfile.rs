@@ -104,7 +104,11 @@ fn the_file_comes_from_the_directory_that_was_named() {
     assert_eq!(get(&alone), (200, "alone".into()));
     // Never another file in its place.
     assert_eq!(get(&both[1]).0, 404);
-    assert!(sideman.event("missing file").contains("an earlier directory"));
+    assert!(
+        sideman
+            .event("the application named a file that does not exist")
+            .contains("an earlier directory")
+    );
     assert_eq!(get(&first.join("alone.txt")).0, 404);
     fs::remove_file(&both[0]).unwrap();
     crate::support::eventually("the second file", || (get(&both[1]).1 == "second").then_some(()));
@@ -164,7 +168,11 @@ fn name_beyond_ascii_is_found_however_it_is_sent() {
     let latin =
         [&b"X-Sendfile: "[..], &latin1(&format!("{}/\u{e8}", directory.display()))].concat();
     assert_eq!(sideman.get(&super::path(latin)).status, 404);
-    assert!(sideman.event("missing file").contains("m\u{e9}dias/\u{e8}"));
+    assert!(
+        sideman
+            .event("the application named a file that does not exist")
+            .contains("m\u{e9}dias/\u{e8}")
+    );
     for climbing in ["/../secret", "/%2e%2e/secret\u{fc}", "/x/%2E%2E/%2e%2e/\u{fc}"] {
         let said = format!("X-Sendfile: {}{climbing}", directory.display());
         let status = sideman.get(&super::path(said)).status;

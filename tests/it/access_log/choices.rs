@@ -33,7 +33,7 @@ fn secrets_are_in_no_log() {
     // One that fails has an event too.
     drop(application);
     assert_eq!(sideman.connect().ask("GET", &target, &fields).status, 502);
-    sideman.event("the application failed a request");
+    sideman.event("request failed at the application");
     let (_, events) = sideman.leave_for_events();
     assert!(!events.iter().any(|event| event.contains(SECRET)), "{events:?}");
 }

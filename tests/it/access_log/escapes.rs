@@ -56,7 +56,7 @@ fn names_that_others_choose_are_escaped_in_events() {
         .args(&["--accel", &format!("/private/={}", directory.path().display())])
         .start();
     assert_eq!(sideman.get("/").status, 404);
-    has_none(&sideman.event("the application has a missing file sent"));
+    has_none(&sideman.event("the application named a file that does not exist"));
     let (code, events) = sideman.leave_for_events();
     assert_eq!(code, Some(0));
     for event in &events {

@@ -59,7 +59,7 @@ fn requests_wait_and_no_line_is_lost() {
         sideman.until_metric("sideman_errors_total", &[("error", "client_disconnected")], 1.0);
         assert_eq!(application.requests(), seen);
         assert_eq!(sideman.metric("sideman_access_log_dropped_total", &[]), 0.0);
-        sideman.event("stdout is slow: requests wait");
+        sideman.event("stdout is slow, so requests wait");
         sideman.read_stdout();
         sender.join().unwrap();
     });

@@ -225,12 +225,12 @@ fn the_byte_of_a_target_that_is_refused_is_named() {
     let application = App::saying("not asked");
     let sideman = Settings::before(&application.url()).start();
     for (target, name) in [
-        (&b"/a#b"[..], "\"#\" (0x23) as byte 3, where it may not be: send it as %23."),
-        (b"/<b>", "\"<\" (0x3C) as byte 2, where it may not be: send it as %3C."),
-        (b"/?a=b c", "a space (0x20) as byte 6, where it may not be: send it as %20."),
-        (b"/?\x7f", "0x7F as byte 3, where it may not be: send it as %7F."),
-        (b"/?\"\xe9", "0xE9 as byte 4, where it may not be: send it as %E9."),
-        (b"http://a/`", "\"`\" (0x60) as byte 10, where it may not be: send it as %60."),
+        (&b"/a#b"[..], "\"#\" (0x23) as byte 3, where it is not allowed: send it as %23."),
+        (b"/<b>", "\"<\" (0x3C) as byte 2, where it is not allowed: send it as %3C."),
+        (b"/?a=b c", "a space (0x20) as byte 6, where it is not allowed: send it as %20."),
+        (b"/?\x7f", "0x7F as byte 3, where it is not allowed: send it as %7F."),
+        (b"/?\"\xe9", "0xE9 as byte 4, where it is not allowed: send it as %E9."),
+        (b"http://a/`", "\"`\" (0x60) as byte 10, where it is not allowed: send it as %60."),
     ] {
         for (accept, as_page) in [("text/html", true), ("application/json", false)] {
             let mut client = sideman.connect();

@@ -161,7 +161,7 @@ fn control_frames_without_end_close_the_connection() {
         // h2 itself counts frames of bodies.
         let count = sideman.metric("sideman_client_floods_total", &[("flood", "control_frames")]);
         assert!(count >= 7.0, "{count}");
-        sideman.event("a flood over HTTP/2 flood=\"control_frames\"");
+        sideman.event("HTTP/2 flood flood=\"control_frames\"");
     });
 }
 

@@ -84,7 +84,7 @@ fn idle_connections_are_shed_and_busy_ones_kept() {
     assert_eq!(h2.until_gone(), Some(0));
     assert!(sideman.metric(SHED, &[]) >= 6.0);
     assert!(sideman.metric(LIMITS, &FULL) >= 1.0);
-    assert!(sideman.event("new connections wait").contains("server.max_connections"));
+    assert!(sideman.event("connection limit reached").contains("server.max_connections"));
     gate.open();
     assert_eq!(working.response().text(), "hello");
 }

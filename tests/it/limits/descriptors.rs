@@ -24,7 +24,7 @@ fn idle_connections_are_closed_for_new_ones() {
     }
     // The application needs one as well.
     assert_eq!(sideman.get("/healthz").status, 200);
-    assert!(sideman.event("can't be accepted").contains("nofile"));
+    assert!(sideman.event("cannot accept a connection").contains("nofile"));
     drop(clients);
     sideman.until_metric("sideman_client_connections", &[], 0.0);
     assert!(sideman.metric(LIMITS, &DESCRIPTORS) >= 1.0);

@@ -58,7 +58,7 @@ fn one_client_cannot_take_all_connections() {
         assert_eq!(other(), "HTTP/1.1 200 OK");
     }
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
-    let event = sideman.event("new connections of a client");
+    let event = sideman.event("one client has most of");
     assert!(event.contains("client=\"127.0.0.1\""), "{event}");
     sideman.until_metric("sideman_requests_in_flight", &[], part);
     let answer = |client: &mut Client| {

@@ -67,8 +67,8 @@ fn idle_connections_are_closed_while_the_limit_is_exceeded() {
     for number in 0..FILES {
         assert_eq!(sideman.get(&format!("/static/{number}.bin")).body.len(), 1 << 20);
     }
-    let event = sideman.event("memory.limit is exceeded");
-    assert!(event.contains("idle connections are closed"), "{event}");
+    let event = sideman.event("memory.limit exceeded");
+    assert!(event.contains("closing idle connections"), "{event}");
     assert!(idle.until_gone().is_empty());
     sideman.until_metric(SHED, &[], 1.0);
     assert!(sideman.metric(LIMITS, &[("limit", "memory")]) >= 1.0);

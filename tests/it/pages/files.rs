@@ -107,7 +107,7 @@ fn missing_error_page_is_reported_once() {
     };
     until_built_in(&sideman);
     several_looks();
-    let event = sideman.event("error page can't be read");
+    let event = sideman.event("cannot read the error page");
     assert!(event.contains("errors.502"), "{event}");
     assert!(event.contains(page.to_str().unwrap()), "{event}");
     fs::write(&page, "here").unwrap();
@@ -138,13 +138,13 @@ fn what_is_no_page_is_not_sent() {
     for (page, reason) in [
         (large.as_path(), "larger than 1 MiB"),
         // Reading it would wait for whoever writes to it.
-        (fifo.as_path(), "no regular file"),
-        (directory.path(), "no regular file"),
+        (fifo.as_path(), "not a regular file"),
+        (directory.path(), "not a regular file"),
     ] {
         let application = nonsense();
         let sideman = start(&application, "errors.502", page);
         until_built_in(&sideman);
-        assert!(sideman.event("error page can't be read").contains(reason));
+        assert!(sideman.event("cannot read the error page").contains(reason));
     }
     let full = directory.write("full.html", vec![b'x'; 1024 * 1024]);
     let application = nonsense();

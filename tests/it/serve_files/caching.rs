@@ -107,7 +107,7 @@ fn missing_hashed_file_is_not_cacheable() {
         settings.set("static.caching", rules)
     });
     // The manifest has been read.
-    site.sideman.event("files that staticfiles.json lists are missing");
+    site.sideman.event("files listed in staticfiles.json are missing");
     let mut client = site.sideman.connect();
     for (name, expected) in [
         ("app.0123456789ab.css", "no-store"),

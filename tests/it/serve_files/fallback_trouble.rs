@@ -72,7 +72,7 @@ fn one_in_trouble() {
     for status in ["500 Oh", "502 Bad Gateway", "503 Slow Down", "504 Timeout"] {
         let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 4\r\n\r\noops");
         let origin = Origin::script([expect("GET "), send(answer), close()]);
-        check_failure(&site(&origin.url()), "it answered with an error");
+        check_failure(&site(&origin.url()), "its response was an error");
     }
 }
 

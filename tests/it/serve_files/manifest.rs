@@ -16,7 +16,7 @@ const OTHER_FORM: &str = "bundle-7f3a.js";
 const PLAIN: &str = "app.css";
 const NAMES: [&str; 4] = [LISTED, LOOK_ALIKE, OTHER_FORM, PLAIN];
 
-const BROKEN: &str = "manifest can't be used";
+const BROKEN: &str = "cannot use the manifest";
 
 /// A change to the tree shows within about a second; this is for a busy machine.
 const SOON: Duration = Duration::from_secs(6);
@@ -152,7 +152,7 @@ fn is_overtaken(files: &[(&str, &[u8])]) -> bool {
         let mut second = ask("/static/b.css");
         let second = scope.spawn(move || (second.response(), Instant::now()));
         for _ in 0..10 {
-            assert_eq!(ask("/healthz").response().status, 503, "the application is away");
+            assert_eq!(ask("/healthz").response().status, 503, "the application is unavailable");
         }
         let healthy = Instant::now();
         let (first, second) = (first.join().unwrap(), second.join().unwrap());

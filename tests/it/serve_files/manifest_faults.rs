@@ -29,9 +29,9 @@ fn count(events: &[String], part: &str) -> usize {
     events.iter().filter(|line| line.contains(part)).count()
 }
 
-const MISSING: &str = "files that staticfiles.json lists are missing";
-const MISMATCHED: &str = "contents are not what the hashes in their names say";
-const GOOD: &str = "manifest is good";
+const MISSING: &str = "files listed in staticfiles.json are missing";
+const MISMATCHED: &str = "contents of files do not match the hashes in their names";
+const GOOD: &str = "manifest verified";
 
 #[test]
 fn good_manifest_is_logged_at_start() {

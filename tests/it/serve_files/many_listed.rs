@@ -37,7 +37,7 @@ fn many_files_cost_what_is_in_use() {
         .start();
     // What needs no manifest does not wait for it.
     assert_eq!(sideman.get("/static/").status, 404);
-    let event = sideman.late_event("manifest is good");
+    let event = sideman.late_event("manifest verified");
     assert!(event.contains(&format!("listed={FILES}")), "{event}");
     let answered = sideman.log_of("/static/")["time"].as_str().unwrap().to_owned();
     assert!(answered < event, "it was verified before anything was served: {answered}, {event}");

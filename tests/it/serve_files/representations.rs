@@ -406,7 +406,7 @@ fn unused_precompressed_file_is_reported_once() {
     let of = |name: &str| -> Vec<&String> {
         let name = format!("file={directory}/{name} ");
         let is_notice =
-            |line: &&String| line.contains("compressed file is not used") && line.contains(&name);
+            |line: &&String| line.contains("precompressed file not used") && line.contains(&name);
         events.iter().filter(is_notice).collect()
     };
     assert_eq!(of("old.css.gz").len(), 2, "{events:#?}");

@@ -112,8 +112,8 @@ fn bad_certificate_keeps_the_current_one() {
     directory.write("a.pem", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n");
     let labels = [("result", "rejected")];
     sideman.until_metric("sideman_tls_certificate_changes_total", &labels, 1.0);
-    let line = sideman.event("changed certificate can't be used");
-    assert!(line.contains("a.pem") && line.contains("mend the files"), "{line}");
+    let line = sideman.event("certificate reload failed");
+    assert!(line.contains("a.pem") && line.contains("fix the files"), "{line}");
     assert_eq!(connect(&sideman).certificate(), old);
     Pair::new(&["new.test"]).write(&directory, "a");
     eventually_is("the name", &"DNSName(new.test)".to_owned(), || {
@@ -121,7 +121,7 @@ fn bad_certificate_keeps_the_current_one() {
     });
     let (code, lines) = sideman.leave_for_events();
     assert_eq!(code, Some(0));
-    let told = lines.iter().filter(|line| line.contains("can't be used")).count();
+    let told = lines.iter().filter(|line| line.contains("certificate reload failed")).count();
     assert_eq!(told, 1, "{lines:?}");
 }
 
@@ -134,7 +134,7 @@ fn what_does_not_fit_ends_the_start() {
     let (certificate, key) = (path("a.pem"), path("b.key"));
     let ended = settings(&application, &[format!("{certificate}={key}")]).run_to_end();
     assert_eq!(ended.code, Some(1));
-    let expected = format!("the key in {key} is not that of the certificate in {certificate}: ");
+    let expected = format!("the key in {key} does not match the certificate in {certificate}: ");
     assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
     let none = path("none.pem");
     let ended = settings(&application, &[format!("{none}={key}")]).run_to_end();
@@ -161,10 +161,10 @@ fn the_end_is_shown_and_warned_of() {
     for (certificate, end) in [(&long, long_end), (&short, short_end), (&over, over_end)] {
         assert_eq!(expiry(&sideman, certificate), end);
     }
-    assert!(sideman.event("certificate ends soon").contains("short.pem"));
-    assert!(sideman.event("certificate has ended").contains("over.pem"));
+    assert!(sideman.event("certificate expires soon").contains("short.pem"));
+    assert!(sideman.event("certificate has expired").contains("over.pem"));
     let (_, lines) = sideman.leave_for_events();
     let told =
-        lines.iter().filter(|line| line.contains("certificate ") && line.contains("put a new"));
+        lines.iter().filter(|line| line.contains("certificate ") && line.contains("replace it"));
     assert_eq!(told.count(), 2, "{lines:?}");
 }

@@ -42,23 +42,27 @@ fn damaged(pair: &Pair, other: &Pair) -> Vec<Case<'static>> {
     let utf16: Vec<u8> = key.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let text = |text: String| text.into_bytes();
     vec![
-        ("cut in the middle", text(half.to_owned()), "is missing: the file is cut off"),
-        ("one line, cut", text(half.replace('\n', " ")), "is missing: the file is cut off"),
-        ("literal \\n, cut", text(half.replace('\n', "\\n")), "is missing: the file is cut off"),
-        ("the last line lost", text(key.replace("-----END PRIVATE KEY-----", "")), "cut off"),
+        ("cut in the middle", text(half.to_owned()), "has no -----END line: the file is truncated"),
+        (
+            "one line, cut",
+            text(half.replace('\n', " ")),
+            "has no -----END line: the file is truncated",
+        ),
+        (
+            "literal \\n, cut",
+            text(half.replace('\n', "\\n")),
+            "has no -----END line: the file is truncated",
+        ),
+        ("the last line lost", text(key.replace("-----END PRIVATE KEY-----", "")), "truncated"),
         (
             "another end",
             text(key.replace("END PRIVATE", "END RSA PRIVATE")),
-            "not that of the -----BEGIN",
+            "does not match the -----BEGIN",
         ),
-        (
-            "a strange character",
-            text(key.replace(&base64[20..24], "\u{2026}")),
-            "base64 does not have",
-        ),
-        ("NUL bytes", text(key.replace(&base64[20..24], "\0")), "base64 does not have"),
+        ("a strange character", text(key.replace(&base64[20..24], "\u{2026}")), "is not base64"),
+        ("NUL bytes", text(key.replace(&base64[20..24], "\0")), "is not base64"),
         ("a letter lost", text(key.replace(&base64[20..24], &base64[20..23])), "can't be used"),
-        ("a sign of the end in the middle", text(key.replace(&base64[20..24], "=A=A")), "too much"),
+        ("a sign of the end in the middle", text(key.replace(&base64[20..24], "=A=A")), "too long"),
         ("no markers", text(base64.clone()), "-----BEGIN PRIVATE KEY----- is missing"),
         ("no spaces", text(key.replace([' ', '\n'], "")), "is damaged"),
         ("long dashes", text(key.replace("-----", "\u{2014}\u{2014}-")), "is damaged"),
@@ -89,12 +93,24 @@ fn damaged(pair: &Pair, other: &Pair) -> Vec<Case<'static>> {
         ),
         ("a key of OpenSSH", text(section("OPENSSH PRIVATE KEY", &base64)), "OpenSSH"),
         ("a DSA key", text(section("DSA PRIVATE KEY", &base64)), "DSA"),
-        ("a public key", text(section("PUBLIC KEY", &base64)), "but a public one"),
+        (
+            "a public key",
+            text(section("PUBLIC KEY", &base64)),
+            "a public key instead of a private key",
+        ),
         ("parameters", text(section("EC PARAMETERS", "BggqhkjOPQMBBw==")), "but parameters"),
-        ("a request", text(section("CERTIFICATE REQUEST", &base64)), "but a certificate request"),
-        ("a strange section", text(section("HUNTER2", &base64)), "holds no private key"),
-        ("the certificate", text(pair.certificate.clone()), "but a certificate"),
-        ("the key of another", text(other.key.clone()), "is not that of the certificate"),
+        (
+            "a request",
+            text(section("CERTIFICATE REQUEST", &base64)),
+            "a certificate request instead of a private key",
+        ),
+        ("a strange section", text(section("HUNTER2", &base64)), "contains no private key"),
+        (
+            "the certificate",
+            text(pair.certificate.clone()),
+            "a certificate instead of a private key",
+        ),
+        ("the key of another", text(other.key.clone()), "does not match the certificate"),
     ]
 }
 
@@ -152,11 +168,15 @@ fn key_in_place_of_the_certificate_is_named_and_never_printed() {
     let files = pair.write(&directory, "a");
     let one_line = pair.key.replace('\n', " ");
     for (case, text, expected) in [
-        ("a key", pair.key.clone(), "holds no certificate but a private key"),
-        ("a key in one line", one_line, "holds no certificate but a private key"),
+        ("a key", pair.key.clone(), "a private key instead of a certificate"),
+        ("a key in one line", one_line, "a private key instead of a certificate"),
         ("a key called a certificate", section("CERTIFICATE", &body(&pair.key)), "can't be read"),
         ("a key cut off", pair.key[..90].to_owned(), "cut off"),
-        ("a request", section("CERTIFICATE REQUEST", &body(&pair.key)), "but the request for one"),
+        (
+            "a request",
+            section("CERTIFICATE REQUEST", &body(&pair.key)),
+            "a certificate request instead of a certificate",
+        ),
     ] {
         directory.write("a.pem", &text);
         let ended = settings("http://127.0.0.1:8000", &files).run_to_end();
@@ -194,7 +214,7 @@ fn reload_and_events_hold_nothing_of_a_damaged_key() {
         holds_nothing_of(&pair.key, &response.text(), case);
     }
     // The last one is seen by the thread that watches the files, too.
-    sideman.event("changed certificate can't be used");
+    sideman.event("certificate reload failed");
     let (code, events) = sideman.leave_for_events();
     assert_eq!(code, Some(0));
     assert!(events.iter().any(|event| event.contains("passphrase")), "{events:?}");

@@ -95,6 +95,6 @@ fn what_a_crash_left_behind_is_replaced_and_nothing_else() {
     fs::write(&bare, "precious").unwrap();
     let ended = settings.run_to_end();
     assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("a file that is no socket is there"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("the path is a file, but not a socket"), "{}", ended.stderr);
     assert_eq!(fs::read_to_string(&bare).unwrap(), "precious");
 }

@@ -159,7 +159,7 @@ fn a_probe_for_a_path_goes_by_the_status() {
     let settings = before(&[&sick.url(), &well.url()]).set("upstream.probe", "1s");
     let sideman = settings.set("upstream.probe_path", "/health").start();
     sideman.until_metric("sideman_upstream_servers", &[("state", "unavailable")], 1.0);
-    sideman.event("the probe was answered with 503");
+    sideman.event("the response to the probe was 503");
     assert_eq!(sideman.get("/").text(), "well");
 }
 
@@ -197,7 +197,7 @@ fn a_probe_speaks_the_uwsgi_protocol() {
     let settings = before(&[&sick.url(), &well.url()]).set("upstream.probe", "1s");
     let sideman = settings.set("upstream.probe_path", "/health").start();
     sideman.until_metric("sideman_upstream_servers", &[("state", "unavailable")], 1.0);
-    sideman.event("the probe was answered with 500");
+    sideman.event("the response to the probe was 500");
     assert_eq!(sideman.get("/").text(), "ok");
 }
 
@@ -259,7 +259,7 @@ fn an_event_names_the_application_that_failed_and_what_to_do() {
     let mut client = sideman.connect();
     assert_eq!(client.get("/").text(), "main");
     assert_eq!(client.get("/ws/chat").status, 502);
-    let event = sideman.event("the application failed a request");
+    let event = sideman.event("request failed at the application");
     let address = gone.url().replace("http://", "target=");
     assert!(event.contains(&address), "{event}");
     assert!(event.contains("check that the application runs"), "{event}");

@@ -110,7 +110,7 @@ fn a_side_that_breaks_off_ends_the_other() {
     end.open();
     client.until_gone();
     assert_eq!(sideman.log_of("/ws")["error"], "upstream_truncated");
-    let event = sideman.event("the application failed a request");
+    let event = sideman.event("request failed at the application");
     assert!(event.contains("upstream_truncated path=\"/ws\""), "{event}");
     assert!(event.contains("advice="), "{event}");
 
@@ -121,7 +121,7 @@ fn a_side_that_breaks_off_ends_the_other() {
     assert_eq!(sideman.log_of("/ws")["error"], "client_disconnected");
     // That is no failure of the application.
     let (_, events) = sideman.leave_for_events();
-    assert!(!events.iter().any(|line| line.contains("failed a request")), "{events:?}");
+    assert!(!events.iter().any(|line| line.contains("request failed")), "{events:?}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn chmod(path: &Path, mode: u32) {
 #[track_caller]
 fn check_event(sideman: &Sideman, parts: &[&str]) {
     let user = rustix::process::geteuid().as_raw();
-    let event = sideman.event("a request");
+    let event = sideman.event("request failed");
     for part in [&[&*format!("uid {user}")], parts].concat() {
         assert!(event.contains(part), "{part} in {event}");
     }

@@ -153,14 +153,14 @@ fn what_is_wrong_with_a_response_is_logged() {
         let origin = Origin::script([expect("GET / "), send(format!("{head}\r\nok"))]);
         let sideman = Settings::before(&origin.url()).start();
         assert_eq!(sideman.get("/").status, 502);
-        let event = sideman.event("the application failed a request");
+        let event = sideman.event("request failed at the application");
         assert!(event.contains(expected) && event.contains("upstream_invalid_response"), "{event}");
     }
     let many = "X-Field: 1\r\n".repeat(1100);
     let origin = Origin::script([expect("GET / "), send(format!("HTTP/1.1 200 OK\r\n{many}\r\n"))]);
     let sideman = Settings::before(&origin.url()).start();
     assert_eq!(sideman.get("/").status, 502);
-    let event = sideman.event("the application failed a request");
+    let event = sideman.event("request failed at the application");
     assert!(event.contains("more than 1024 header fields"), "{event}");
 }
 

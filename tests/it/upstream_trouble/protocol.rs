@@ -123,8 +123,8 @@ fn check_named(sideman: &Sideman, response: &Response, path: &str, right: &str) 
     assert!(response.text().contains("does not speak the protocol"), "{}", response.text());
     assert!(!response.text().contains("127.0.0.1"), "{}", response.text());
     assert_eq!(sideman.log_of(path)["error"], "upstream_protocol", "{path}");
-    let event = sideman.event("the application failed a request");
-    let expected = format!("its URL is {right}");
+    let event = sideman.event("request failed at the application");
+    let expected = format!("set its URL to {right}");
     assert!(event.contains(&expected) && event.contains("advice="), "{expected}: {event}");
 }
 
@@ -342,7 +342,7 @@ fn one_of_two_servers_is_skipped() {
     }
     // Of several, the event names the one.
     let event = sideman.event("upstream server unavailable");
-    assert!(event.contains(&format!("its URL is {}", wrong.url(Spoken::Uwsgi))), "{event}");
+    assert!(event.contains(&format!("set its URL to {}", wrong.url(Spoken::Uwsgi))), "{event}");
 }
 
 /// A connection that is accepted says nothing about the protocol.
@@ -364,7 +364,7 @@ fn probe_of_a_path_names_the_protocol_before_any_request() {
     let settings = Settings::before(&app.url(Spoken::Http)).set("upstream.probe", "1s");
     let sideman = settings.set("upstream.probe_path", "/up").start();
     let event = sideman.event("upstream server unavailable");
-    assert!(event.contains(&format!("its URL is {}", app.url(Spoken::Uwsgi))), "{event}");
+    assert!(event.contains(&format!("set its URL to {}", app.url(Spoken::Uwsgi))), "{event}");
 }
 
 /// `upstream.read_timeout` may be shorter than the silence that is suspicious.

@@ -48,6 +48,6 @@ fn larger_than_a_packet() {
         let cookies = format!("Cookie: {}\r\n", "x".repeat(11_000)).repeat(5);
         assert_eq!(sideman.connect().ask("GET", "/", &cookies).status, 200);
         let cookies = format!("Cookie: {}\r\n", "x".repeat(11_000)).repeat(6);
-        check_refused(&sideman, &app, &cookies, "a packet of the uwsgi protocol holds 65535");
+        check_refused(&sideman, &app, &cookies, "a uwsgi packet holds at most 65535");
     }
 }

@@ -55,7 +55,7 @@ fn the_same_behind_its_http_socket() {
     let mut client = sideman.connect();
     let long = format!("Cookie: a={}\r\n", "x".repeat(5000));
     assert_eq!(client.ask("GET", "/echo", &long).status, 502);
-    let event = sideman.event("the application failed a request");
+    let event = sideman.event("request failed at the application");
     assert!(event.contains("Connection reset") && event.contains("buffer-size"), "{event}");
     assert_eq!(client.get("/echo").status, 200);
 }
