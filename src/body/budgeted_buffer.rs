@@ -27,14 +27,14 @@ pub(super) struct BudgetedBuffer {
 }
 
 /// The minimum and maximum size of the memory that small chunks are copied into.
-const SEGMENT: (u64, u64) = (4 * 1024, 32 * 1024);
+const SEGMENT_SIZES: (u64, u64) = (4 * 1024, 32 * 1024);
 /// The largest buffer that chunks are read into.
-const BUFFER: u64 = 64 * 1024;
+const MAX_READ_BUFFER: u64 = 64 * 1024;
 
 /// Estimates the memory that a chunk of `length` bytes keeps alive. It was read into a buffer of a round size, and its
 /// neighbours in there may be dropped.
 fn memory_behind(length: u64) -> u64 {
-    if length <= BUFFER { length.next_power_of_two() } else { length }
+    if length <= MAX_READ_BUFFER { length.next_power_of_two() } else { length }
 }
 
 // === impl BudgetedBuffer ===
@@ -130,11 +130,11 @@ impl BudgetedBuffer {
 
     /// Allocates memory for small chunks. The size grows with the body, so that a thousand slow clients hold little. If
     /// the budget has no more, it is exactly as large as needed.
-    fn segment(&mut self, least: usize) -> BytesMut {
-        let wish = self.held.clamp(SEGMENT.0, SEGMENT.1).max(least as u64);
-        let missing = (self.held + self.in_hand + wish).saturating_sub(self.reservation.amount());
-        let capacity = if self.reservation.grow(missing) { wish } else { least as u64 };
-        let segment = BytesMut::with_capacity(usize::try_from(capacity).unwrap_or(least));
+    fn segment(&mut self, min: usize) -> BytesMut {
+        let wanted = self.held.clamp(SEGMENT_SIZES.0, SEGMENT_SIZES.1).max(min as u64);
+        let missing = (self.held + self.in_hand + wanted).saturating_sub(self.reservation.amount());
+        let capacity = if self.reservation.grow(missing) { wanted } else { min as u64 };
+        let segment = BytesMut::with_capacity(usize::try_from(capacity).unwrap_or(min));
         self.held += segment.capacity() as u64;
         segment
     }
@@ -189,7 +189,7 @@ mod tests {
         for _ in 0..100_000 {
             assert!(waiting.push(Bytes::from_static(b"x")));
         }
-        assert!(used.load(Ordering::Relaxed) <= 100_000 + SEGMENT.1);
+        assert!(used.load(Ordering::Relaxed) <= 100_000 + SEGMENT_SIZES.1);
         assert!(waiting.parts.len() < 10);
     }
 

@@ -40,7 +40,7 @@ enum CollectedContent {
 }
 
 /// Frames of this size are not copied: the copy would cost more than the unused memory behind them.
-const LARGE: usize = 32 * 1024;
+const MIN_UNCOPIED: usize = 32 * 1024;
 
 /// Reads a body to its end. `spare` reduces the size of its reads from then on.
 pub(super) async fn collect<B>(
@@ -52,7 +52,7 @@ where
     B: Body<Data = Bytes, Error = Error> + Unpin,
 {
     let memory = &buffers.requests.memory;
-    let mut waiting = BudgetedBuffer::new(memory, LARGE);
+    let mut waiting = BudgetedBuffer::new(memory, MIN_UNCOPIED);
     let mut spill: Option<SpillFile> = None;
     let mut length: u64 = 0;
     let mut is_sparing = false;

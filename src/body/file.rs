@@ -97,24 +97,24 @@ struct ChangeDetection {
 }
 
 /// The memory of one frame, for callers that supply none.
-const FRAME: u64 = 32 * 1024;
+const FRAME_SIZE: u64 = 32 * 1024;
 
 /// Bytes that are read on the blocking pool at a time.
-const COLD: usize = 128 * 1024;
+const BLOCKING_READ_SIZE: usize = 128 * 1024;
 
 /// Bytes that are held until the client accepts them. This applies to a file that may change until it was compared, to
 /// one that changes all the time until its head is made, and to one that the page cache does not keep.
-const HELD: usize = 16 * 1024;
+const MAX_HELD_BACK: usize = 16 * 1024;
 
 /// Memory for reading once more what was sent.
-const COMPARED: usize = 1024 * 1024;
+const COMPARE_BUFFER_SIZE: usize = 1024 * 1024;
 
 /// How often the beginning of a file is read if the file becomes longer meanwhile.
-const LOOKS: usize = 16;
+const MAX_REREADS: usize = 16;
 
 /// The smallest size that the kernel sends directly. Below it, the second system call costs more than the copy
 /// (measured on loopback).
-const SENDABLE: u64 = 32 * 1024;
+const MIN_SENDFILE: u64 = 32 * 1024;
 
 // === impl FileStream ===
 
@@ -136,7 +136,7 @@ impl FileStream {
 
     /// Declares that bytes of the file never change once written; the file may still grow.
     pub fn write_once(self) -> Self {
-        Self { is_write_once: true, is_sendable: self.left() >= SENDABLE, ..self }
+        Self { is_write_once: true, is_sendable: self.left() >= MIN_SENDFILE, ..self }
     }
 
     /// Sets which changes are allowed while the file is sent.
@@ -158,9 +158,10 @@ impl FileStream {
     /// the length stays unchanged, so the length and the bytes belong together. Returns `None` if the length changes,
     /// or if the beginning is not in the page cache.
     pub fn whole_file(file: &Arc<File>) -> Option<(Self, u64)> {
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_REREADS {
             let before = FileVersion::now(file).ok()?;
-            let length = usize::try_from(before.size).map_or(HELD, |size| size.min(HELD));
+            let length =
+                usize::try_from(before.size).map_or(MAX_HELD_BACK, |size| size.min(MAX_HELD_BACK));
             let mut memory = vec![0; length];
             // A writer may make the read fail for a moment.
             let read = cached(file, &mut memory, 0).ok()?;
@@ -208,11 +209,11 @@ impl FileStream {
         let Some(compared) = self.compared_length(bytes.len()) else {
             return Poll::Ready(Ok(piece));
         };
-        if compared > HELD {
+        if compared > MAX_HELD_BACK {
             // The end comes by itself.
             match &mut piece {
-                FilePiece::Read(count) => *count = compared - HELD,
-                FilePiece::Held(bytes) => bytes.truncate(compared - HELD),
+                FilePiece::Read(count) => *count = compared - MAX_HELD_BACK,
+                FilePiece::Held(bytes) => bytes.truncate(compared - MAX_HELD_BACK),
             }
             return Poll::Ready(Ok(piece));
         }
@@ -249,7 +250,7 @@ impl FileStream {
         if length == 0 {
             let read = match &mut self.cold_read {
                 Some(read) => read,
-                None => self.start_cold_read(COLD),
+                None => self.start_cold_read(BLOCKING_READ_SIZE),
             };
             let result = ready!(Pin::new(read).poll(cx));
             self.cold_read = None;
@@ -355,7 +356,7 @@ impl FileStream {
                     Err(error) => return Poll::Ready(Err(unreadable(error))),
                 }
             }
-            let max = if self.was_loaded { HELD } else { COLD };
+            let max = if self.was_loaded { MAX_HELD_BACK } else { BLOCKING_READ_SIZE };
             let read = match &mut self.cold_read {
                 Some(read) => read,
                 None => self.start_cold_read(memory.len().min(max)),
@@ -397,7 +398,7 @@ impl Body for FileStream {
         if self.left() == 0 {
             return Poll::Ready(None);
         }
-        let length = usize::try_from(self.left().min(FRAME)).unwrap_or_default();
+        let length = usize::try_from(self.left().min(FRAME_SIZE)).unwrap_or_default();
         let mut memory = BytesMut::zeroed(length);
         let data = match ready!(self.poll_read(cx, &mut memory)) {
             Ok(FilePiece::Held(bytes)) => bytes,
@@ -439,10 +440,11 @@ fn joined<T>(result: Result<Result<T, Error>, JoinError>) -> Result<T, Error> {
 /// one, whatever was written to it meanwhile.
 fn compare(file: &File, range: Range<u64>, sent: u128, alive: &Weak<()>) -> Result<(), Error> {
     let (mut hasher, mut at) = (Xxh3::new(), range.start);
-    let mut memory = vec![0; COMPARED];
+    let mut memory = vec![0; COMPARE_BUFFER_SIZE];
     // Stops once nobody waits for the result any more.
     while at < range.end && alive.strong_count() > 0 {
-        let wanted = usize::try_from(range.end - at).unwrap_or(COMPARED).min(COMPARED);
+        let wanted =
+            usize::try_from(range.end - at).unwrap_or(COMPARE_BUFFER_SIZE).min(COMPARE_BUFFER_SIZE);
         let target = memory.get_mut(..wanted).unwrap_or_default();
         match file.read_at(target, at) {
             Ok(0) => return Err(Error::new(FailureKind::FileTruncated)),
@@ -512,7 +514,7 @@ mod tests {
         }
     }
 
-    const CHUNK: u64 = FRAME;
+    const CHUNK: u64 = FRAME_SIZE;
     const SIZE: u64 = 3 * CHUNK + 1000;
 
     fn content() -> Vec<u8> {
@@ -532,7 +534,7 @@ mod tests {
         let mut all = Vec::new();
         while let Some(data) = next(stream).await {
             let data = data?;
-            assert!(!data.is_empty() && data.len() as u64 <= FRAME);
+            assert!(!data.is_empty() && data.len() as u64 <= FRAME_SIZE);
             all.extend_from_slice(&data);
         }
         Ok(all)
@@ -583,7 +585,7 @@ mod tests {
             assert!(
                 poll_fn(|cx| stream.poll_sendable(cx).map_ok(|part| part.is_none())).await.unwrap()
             );
-            for range in [0..SIZE, 0..SENDABLE, 1..SENDABLE] {
+            for range in [0..SIZE, 0..MIN_SENDFILE, 1..MIN_SENDFILE] {
                 scratch.evict();
                 let mut stream = scratch.stream(range.clone()).write_once();
                 let mut at = range.start;
@@ -598,7 +600,7 @@ mod tests {
                     stream.advance_sent(Some(length)).unwrap();
                     at += length as u64;
                 }
-                let is_long = range.end - range.start >= SENDABLE;
+                let is_long = range.end - range.start >= MIN_SENDFILE;
                 assert_eq!(at, if is_long { range.end } else { range.start });
             }
             // The file is still checked.

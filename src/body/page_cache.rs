@@ -17,21 +17,21 @@ use super::version::unreadable;
 use crate::error::Error;
 
 /// Longer reads probe the page cache first.
-const LOOKED_FOR: usize = 4096;
+const MIN_PROBED_READ: usize = 4096;
 
 /// Bytes read at a time into the page cache alone.
-const LOADED: usize = 16 * 1024;
+const PRELOAD_SIZE: usize = 16 * 1024;
 
 /// Bytes that are probed before the kernel sends them directly.
-const WINDOW: u64 = 1024 * 1024;
+const PROBE_WINDOW: u64 = 1024 * 1024;
 
 /// If a byte is cached, those up to the next step most likely are, because the kernel reads ahead as much.
-const STEP: u64 = 128 * 1024;
+const READ_AHEAD: u64 = 128 * 1024;
 
 /// The distance of two probes in a cached file: the first byte of a window, one in the middle and the last. A gap
 /// between two probes is not noticed, and sendfile(2) waits for the disk there. So a worker may have to wait for this
 /// much: four reads of the kernel's read-ahead. A file that is not cached at all, or not to its end, is always noticed.
-const STRIDE: u64 = 512 * 1024;
+const PROBE_DISTANCE: u64 = 512 * 1024;
 
 /// How many of the next bytes are probed before the kernel sends them. The number grows for a client that accepts more.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ pub(super) struct PageCacheWindow(u64);
 /// A read that finds nothing makes the kernel read as much as was requested, and first find that much memory. If memory
 /// is short, that takes long and belongs on the blocking pool. So one byte is probed before.
 pub(super) fn cached(file: &File, target: &mut [u8], at: u64) -> io::Result<Option<usize>> {
-    if target.len() > LOOKED_FOR && read_cached(file, &mut [0], at)?.is_none() {
+    if target.len() > MIN_PROBED_READ && read_cached(file, &mut [0], at)?.is_none() {
         return Ok(None);
     }
     read_cached(file, target, at)
@@ -67,9 +67,10 @@ pub(super) fn load(file: &File, mut range: Range<u64>) -> Result<(), Error> {
         let _ = fadvise(file, range.start, Some(ahead), Advice::WillNeed);
     }
     // On the stack, because freeing memory that the pool's threads allocate is left to other threads.
-    let mut memory = [0; LOADED];
+    let mut memory = [0; PRELOAD_SIZE];
     while range.start < range.end {
-        let wanted = usize::try_from(range.end - range.start).unwrap_or(LOADED).min(LOADED);
+        let wanted =
+            usize::try_from(range.end - range.start).unwrap_or(PRELOAD_SIZE).min(PRELOAD_SIZE);
         match file.read_at(memory.get_mut(..wanted).unwrap_or_default(), range.start) {
             // A missing part is noticed when it is read.
             Ok(0) => return Ok(()),
@@ -86,37 +87,37 @@ pub(super) fn load(file: &File, mut range: Range<u64>) -> Result<(), Error> {
 impl PageCacheWindow {
     /// Records that the client accepted `count` bytes at once.
     pub(super) fn on_sent(&mut self, count: usize) {
-        self.0 = (count as u64 * 2).clamp(STEP, WINDOW);
+        self.0 = (count as u64 * 2).clamp(READ_AHEAD, PROBE_WINDOW);
     }
 
     /// Returns how many bytes at the beginning of the range the page cache most likely holds, by probing a few of them.
     pub(super) fn cached_length(self, file: &File, range: &Range<u64>) -> u64 {
-        let most = range.end.saturating_sub(range.start).min(self.0);
+        let max = range.end.saturating_sub(range.start).min(self.0);
         let is_cached = |at: u64| matches!(cached(file, &mut [0], range.start + at), Ok(Some(1)));
-        cached_length(most, is_cached)
+        cached_length(max, is_cached)
     }
 }
 
 impl Default for PageCacheWindow {
     fn default() -> Self {
-        Self(2 * STEP)
+        Self(2 * READ_AHEAD)
     }
 }
 
-/// Returns how many of `most` bytes are cached, by a few probes, and by closer ones if something is missing.
-fn cached_length(most: u64, is_cached: impl Fn(u64) -> bool + Copy) -> u64 {
-    match cached_steps(most, STRIDE, is_cached) {
-        length if length == most => length,
-        length => length.max(cached_steps(most.min(length + STRIDE), STEP, is_cached)),
+/// Returns how many of `max` bytes are cached, by a few probes, and by closer ones if something is missing.
+fn cached_length(max: u64, is_cached: impl Fn(u64) -> bool + Copy) -> u64 {
+    match cached_steps(max, PROBE_DISTANCE, is_cached) {
+        length if length == max => length,
+        length => length.max(cached_steps(max.min(length + PROBE_DISTANCE), READ_AHEAD, is_cached)),
     }
 }
 
-/// Returns how many of `most` bytes are cached, by probing one in each `step` and the last.
-fn cached_steps(most: u64, step: u64, is_cached: impl Fn(u64) -> bool) -> u64 {
+/// Returns how many of `max` bytes are cached, by probing one in each `step` and the last.
+fn cached_steps(max: u64, step: u64, is_cached: impl Fn(u64) -> bool) -> u64 {
     let mut length = 0;
-    while length < most && is_cached(length) {
+    while length < max && is_cached(length) {
         // Up to the next probe, and in the end up to the last byte.
-        length = (length + step).min(most);
+        length = (length + step).min(max);
     }
     // The part behind the last probe is only guessed.
     match length {
@@ -133,9 +134,9 @@ mod tests {
     use super::*;
 
     /// Returns the length that is found of a window with a missing part, in KiB, and the number of probes.
-    fn found(most: u64, missing: Range<u64>) -> (u64, usize) {
+    fn found(max: u64, missing: Range<u64>) -> (u64, usize) {
         let looks = Cell::new(0);
-        let length = cached_length(most << 10, |at| {
+        let length = cached_length(max << 10, |at| {
             looks.set(looks.get() + 1);
             !missing.contains(&(at >> 10))
         });
@@ -147,7 +148,7 @@ mod tests {
         assert_eq!(found(1024, 0..0), (1024, 3));
         assert_eq!(found(256, 0..0), (256, 2));
         assert_eq!(found(1, 0..0), (1, 2));
-        for (most, missing, expected) in [
+        for (max, missing, expected) in [
             (1024, 0..1024, 0),
             (1024, 0..4, 0),
             (1024, 128..1024, 128),
@@ -158,15 +159,15 @@ mod tests {
             (700, 699..700, 572),
             (100, 99..100, 0),
         ] {
-            let (length, _) = found(most, missing.clone());
-            assert_eq!(length, expected, "{missing:?} of {most}");
+            let (length, _) = found(max, missing.clone());
+            assert_eq!(length, expected, "{missing:?} of {max}");
         }
     }
 
     #[test]
     fn a_gap_that_no_look_sees_is_shorter_than_a_stride() {
         for begin in (0..1024).step_by(4) {
-            let (length, _) = found(1024, begin..begin + (STRIDE >> 10));
+            let (length, _) = found(1024, begin..begin + (PROBE_DISTANCE >> 10));
             assert!(length <= begin, "{length} of a gap from {begin}");
         }
     }

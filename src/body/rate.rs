@@ -34,7 +34,7 @@ struct RateLimiter {
 }
 
 /// Frames may be as large as this even if fewer than ten a second pass then.
-const SMALL: u64 = 16 * 1024;
+const MIN_FRAME: u64 = 16 * 1024;
 
 // === impl RateLimitedBody ===
 
@@ -64,7 +64,7 @@ impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for RateLimitedBody<B> {
                 end => return Poll::Ready(end),
             }
         }
-        let length = this.waiting.remaining().min(this.pace.most());
+        let length = this.waiting.remaining().min(this.pace.max_frame());
         if !this.timer.is_set()
             && let Some(due) = this.pace.delays(Instant::now(), length)
         {
@@ -96,19 +96,19 @@ impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for RateLimitedBody<B> {
 // === impl RateLimiter ===
 
 impl RateLimiter {
-    /// Returns the maximum size of a frame: the bytes of a tenth of a second, so that the rate is even, or `SMALL` if
-    /// that is more. It never exceeds the bytes of a second, so that the client does not time out.
-    fn most(&self) -> usize {
+    /// Returns the maximum size of a frame: the bytes of a tenth of a second, so that the rate is even, or `MIN_FRAME`
+    /// if that is more. It never exceeds the bytes of a second, so that the client does not time out.
+    fn max_frame(&self) -> usize {
         let rate = self.rate.get();
-        usize::try_from((rate / 10).max(SMALL).min(rate)).unwrap_or(usize::MAX)
+        usize::try_from((rate / 10).max(MIN_FRAME).min(rate)).unwrap_or(usize::MAX)
     }
 
-    /// Returns the moment until which `length` bytes, at most [`most`](Self::most), have to wait. Small frames may go
-    /// together, up to the size of one frame, because timers are too coarse to separate them.
+    /// Returns the moment until which `length` bytes, at most [`max_frame`](Self::max_frame), have to wait. Small frames may
+    /// go together, up to the size of one frame, because timers are too coarse to separate them.
     fn delays(&self, now: Instant, length: usize) -> Option<Instant> {
         let due = self.due?;
         let debt = due.saturating_duration_since(now);
-        let is_free = debt.is_zero() || debt + self.cost(length) <= self.cost(self.most());
+        let is_free = debt.is_zero() || debt + self.cost(length) <= self.cost(self.max_frame());
         (!is_free).then_some(due)
     }
 
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn frames_are_a_tenth_of_a_second() {
-        for (rate, most) in [
+        for (rate, max) in [
             (1, 1),
             (1000, 1000),
             (16 * KIB, 16 * 1024),
@@ -150,8 +150,8 @@ mod tests {
             (1000 * KIB, 100 * 1024),
             (u64::MAX, usize::try_from(u64::MAX / 10).unwrap()),
         ] {
-            assert_eq!(pace(rate).most(), most, "{rate}");
-            let cost = pace(rate).cost(most);
+            assert_eq!(pace(rate).max_frame(), max, "{rate}");
+            let cost = pace(rate).cost(max);
             assert!(cost <= Duration::from_secs(1), "{rate}: {cost:?}");
         }
     }
@@ -160,27 +160,27 @@ mod tests {
     fn first_frame_is_sent_at_once_and_the_next_after_its_delay() {
         let mut pace = pace(1000 * KIB);
         let (begin, tenth) = (Instant::now(), Duration::from_millis(100));
-        let most = pace.most();
-        assert_eq!(pace.delays(begin, most), None);
-        pace.charge(begin, most);
-        assert_eq!(pace.delays(begin, most), Some(begin + tenth));
+        let max = pace.max_frame();
+        assert_eq!(pace.delays(begin, max), None);
+        pace.charge(begin, max);
+        assert_eq!(pace.delays(begin, max), Some(begin + tenth));
         assert_eq!(pace.delays(begin, 1), Some(begin + tenth));
-        assert_eq!(pace.delays(begin + tenth / 2, most), Some(begin + tenth));
-        assert_eq!(pace.delays(begin + tenth / 2, most / 2), None);
-        assert_eq!(pace.delays(begin + tenth, most), None);
-        pace.charge(begin + tenth, most);
-        assert_eq!(pace.delays(begin + tenth, most), Some(begin + tenth * 2));
+        assert_eq!(pace.delays(begin + tenth / 2, max), Some(begin + tenth));
+        assert_eq!(pace.delays(begin + tenth / 2, max / 2), None);
+        assert_eq!(pace.delays(begin + tenth, max), None);
+        pace.charge(begin + tenth, max);
+        assert_eq!(pace.delays(begin + tenth, max), Some(begin + tenth * 2));
     }
 
     #[test]
     fn a_client_that_pauses_does_not_catch_up() {
         let mut pace = pace(1000 * KIB);
-        let (begin, most) = (Instant::now(), pace.most());
-        pace.charge(begin, most);
+        let (begin, max) = (Instant::now(), pace.max_frame());
+        pace.charge(begin, max);
         let later = begin + Duration::from_secs(60);
-        assert_eq!(pace.delays(later, most), None);
-        pace.charge(later, most);
-        assert_eq!(pace.delays(later, most), Some(later + Duration::from_millis(100)));
+        assert_eq!(pace.delays(later, max), None);
+        pace.charge(later, max);
+        assert_eq!(pace.delays(later, max), Some(later + Duration::from_millis(100)));
     }
 
     proptest! {
@@ -195,7 +195,7 @@ mod tests {
             let mut sent: Vec<(Duration, u64)> = Vec::new();
             for (pause, length) in steps {
                 now += Duration::from_micros(pause);
-                let length = length.min(pace.most());
+                let length = length.min(pace.max_frame());
                 if let Some(due) = pace.delays(now, length) {
                     prop_assert!(due > now && due - now <= Duration::from_secs(1));
                     now = due;
@@ -208,7 +208,7 @@ mod tests {
                 for (at, length) in &sent[index..] {
                     total += length;
                     let time = (*at - *from).as_nanos();
-                    let allowed = u128::from(rate) * time / 1_000_000_000 + pace.most() as u128;
+                    let allowed = u128::from(rate) * time / 1_000_000_000 + pace.max_frame() as u128;
                     prop_assert!(u128::from(total) <= allowed, "{total} of {allowed} in {time} ns");
                 }
             }

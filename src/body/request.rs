@@ -38,7 +38,7 @@ enum BodySource {
         come: u64,
         /// Whether some of it was given away already.
         is_begun: bool,
-        patience: Option<SlowClientLimits>,
+        limits: Option<SlowClientLimits>,
         /// Set once there was a wait.
         waiting: Option<Box<SlowClientTimer>>,
     },
@@ -58,7 +58,7 @@ impl RequestBody {
             left: u64::MAX,
             come: 0,
             is_begun: false,
-            patience: None,
+            limits: None,
             waiting: None,
         };
         Self { source, received: Some(Rc::default()) }
@@ -90,8 +90,8 @@ impl RequestBody {
 
     /// Ends the body with an error if the client pauses for too long, or is too slow.
     pub fn watch(&mut self, bounds: SlowClientLimits) {
-        if let BodySource::Client { patience, .. } = &mut self.source {
-            *patience = Some(bounds);
+        if let BodySource::Client { limits, .. } = &mut self.source {
+            *limits = Some(bounds);
         }
     }
 
@@ -140,17 +140,17 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let Self { source, received } = self.get_mut();
-        let (incoming, left, come, is_begun, patience, waiting) = match source {
+        let (incoming, left, come, is_begun, limits, waiting) = match source {
             BodySource::Nothing => return Poll::Ready(None),
             BodySource::Collected(collected) => return Pin::new(collected).poll_frame(cx),
-            BodySource::Client { incoming, left, come, is_begun, patience, waiting } => {
-                (incoming, left, come, is_begun, patience, waiting)
+            BodySource::Client { incoming, left, come, is_begun, limits, waiting } => {
+                (incoming, left, come, is_begun, limits, waiting)
             }
         };
         let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(cx) else {
-            let Some(patience) = *patience else { return Poll::Pending };
+            let Some(limits) = *limits else { return Poll::Pending };
             let waiting =
-                waiting.get_or_insert_with(|| Box::new(SlowClientTimer::new(patience, *come)));
+                waiting.get_or_insert_with(|| Box::new(SlowClientTimer::new(limits, *come)));
             return waiting.poll_timeout(cx).map(|kind| Some(Err(Error::new(kind))));
         };
         let Some(frame) = frame else { return Poll::Ready(None) };

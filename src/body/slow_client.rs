@@ -22,7 +22,7 @@ pub struct SlowClientLimits {
 /// The remaining time for one body.
 #[derive(Debug)]
 pub(super) struct SlowClientTimer {
-    patience: SlowClientLimits,
+    limits: SlowClientLimits,
     /// How much longer the client may take. Its bytes add to this, and waiting subtracts from it.
     credit: Duration,
     since: Option<Instant>,
@@ -37,16 +37,16 @@ const GRACE: Duration = Duration::from_secs(20);
 
 impl SlowClientTimer {
     /// Creates a timer for a body that has sent `come` bytes.
-    pub(super) fn new(patience: SlowClientLimits, come: u64) -> Self {
-        let credit = GRACE.min(patience.pause);
-        let mut wait = Self { patience, credit, since: None, timer: Deadline::default() };
+    pub(super) fn new(limits: SlowClientLimits, come: u64) -> Self {
+        let credit = GRACE.min(limits.pause);
+        let mut wait = Self { limits, credit, since: None, timer: Deadline::default() };
         wait.earn(come);
         wait
     }
 
     /// To be called when no bytes have arrived. Is ready once that has lasted too long, with the kind of failure.
     pub(super) fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<FailureKind> {
-        let SlowClientLimits { pause, rate } = self.patience;
+        let SlowClientLimits { pause, rate } = self.limits;
         let is_slow = rate.is_some() && self.credit < pause;
         if self.since.is_none() {
             let now = Deadline::now();
@@ -72,7 +72,7 @@ impl SlowClientTimer {
 
     /// Adds the time that bytes earn. A fast client may pause once, but can't save up for hours.
     fn earn(&mut self, count: u64) {
-        let SlowClientLimits { pause, rate } = self.patience;
+        let SlowClientLimits { pause, rate } = self.limits;
         let Some(rate) = rate else { return };
         let nanoseconds = u128::from(count) * 1_000_000_000 / u128::from(rate.get());
         let earned = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
@@ -88,7 +88,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn patience(pause: Duration, rate: u64) -> SlowClientLimits {
+    fn limits(pause: Duration, rate: u64) -> SlowClientLimits {
         SlowClientLimits { pause, rate: NonZeroU64::new(rate) }
     }
 
@@ -106,7 +106,7 @@ mod tests {
         run(async {
             let pause = Duration::from_millis(30);
             for (rate, come) in [(0, 0), (0, 1000), (1, 1000)] {
-                let mut wait = SlowClientTimer::new(patience(pause, rate), come);
+                let mut wait = SlowClientTimer::new(limits(pause, rate), come);
                 let (kind, after) = late(&mut wait).await;
                 assert_eq!(kind, FailureKind::ClientBodyTimeout, "{rate} {come}");
                 assert!(after >= pause, "{after:?}");
@@ -118,7 +118,7 @@ mod tests {
     fn one_that_drips_has_spent_its_time_sooner_than_one_pause() {
         run(async {
             let pause = Duration::from_millis(60);
-            let mut wait = SlowClientTimer::new(patience(pause, 1000), 0);
+            let mut wait = SlowClientTimer::new(limits(pause, 1000), 0);
             let begin = Instant::now();
             let kind = loop {
                 let pause = Duration::from_millis(5);
@@ -146,7 +146,7 @@ mod tests {
             (SECOND, 240, 1 << 20, SECOND * 2),
         ] {
             assert_eq!(
-                SlowClientTimer::new(patience(pause, rate), come).credit,
+                SlowClientTimer::new(limits(pause, rate), come).credit,
                 credit,
                 "{pause:?} {rate}"
             );
@@ -161,15 +161,15 @@ mod tests {
             pieces in proptest::collection::vec(1_u64..50_000, 1..50),
         ) {
             run(async {
-                let mut wait = SlowClientTimer::new(patience(SECOND * 60, rate), 0);
+                let mut wait = SlowClientTimer::new(limits(SECOND * 60, rate), 0);
                 let mut cx = Context::from_waker(Waker::noop());
                 for piece in pieces {
                     let before = wait.credit;
                     assert!(wait.poll_timeout(&mut cx).is_pending());
                     wait.on_bytes(piece);
                     // The waits here are microseconds.
-                    let least = before.min(SECOND * 79);
-                    assert!(wait.credit + SECOND >= least, "{:?}", wait.credit);
+                    let min = before.min(SECOND * 79);
+                    assert!(wait.credit + SECOND >= min, "{:?}", wait.credit);
                     assert!(wait.since.is_none() && !wait.timer.is_set());
                 }
             });

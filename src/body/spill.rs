@@ -88,10 +88,10 @@ pub(super) struct SpillWriteError {
 }
 
 /// The directory for [`SpillLocation::Auto`]. If a container has another one, the settings must name it.
-const TEMPORARY: &str = "/tmp";
+const TMP_DIRECTORY: &str = "/tmp";
 
 /// The magic numbers of tmpfs and ramfs (statfs(2)).
-const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
+const MEMORY_FILE_SYSTEMS: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 
 // === impl SpillFiles ===
 
@@ -154,11 +154,11 @@ impl SpillFiles {
         self.found.get_or_init(|| {
             let (directory, is_named) = match &self.location {
                 SpillLocation::Memory => return SpillFileSystem::Memfd,
-                SpillLocation::Auto => (Path::new(TEMPORARY), false),
+                SpillLocation::Auto => (Path::new(TMP_DIRECTORY), false),
                 SpillLocation::Directory(directory) => (directory.as_path(), true),
             };
             match create_unnamed(directory).and_then(|file| Ok(fstatfs(&file)?)) {
-                Ok(system) if IN_MEMORY.contains(&system.f_type) => {
+                Ok(system) if MEMORY_FILE_SYSTEMS.contains(&system.f_type) => {
                     if is_named {
                         SpillFileSystem::Volume(directory.to_owned())
                     } else {

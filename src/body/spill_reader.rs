@@ -31,7 +31,7 @@ pub(super) struct SpillReader {
 
 /// Bytes of a chunk. If the budget does not cover the first size, the second applies, which is about one read of a
 /// socket.
-const CHUNK: (u64, u64) = (64 * 1024, 8 * 1024);
+const CHUNK_SIZES: (u64, u64) = (64 * 1024, 8 * 1024);
 
 // === impl SpillReader ===
 
@@ -80,8 +80,8 @@ impl SpillReader {
 
     /// Reads what is available at once; `None` if a blocking thread reads it now.
     fn begin(&mut self, end: u64) -> Option<io::Result<Bytes>> {
-        let has_room = self.reservation.amount() > 0 || self.reservation.grow(CHUNK.0);
-        let chunk = if has_room { CHUNK.0 } else { CHUNK.1 };
+        let has_room = self.reservation.amount() > 0 || self.reservation.grow(CHUNK_SIZES.0);
+        let chunk = if has_room { CHUNK_SIZES.0 } else { CHUNK_SIZES.1 };
         let length = usize::try_from(chunk.min(end.saturating_sub(self.at))).unwrap_or_default();
         let (mut memory, at) = (BytesMut::zeroed(length), self.at);
         let here = match self.file.get() {

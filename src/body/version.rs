@@ -33,7 +33,7 @@ pub struct FileIdentity {
 }
 
 /// A file that was changed within this time may be one that grows, such as a log.
-const RECENTLY: Duration = Duration::from_secs(600);
+const RECENT: Duration = Duration::from_secs(600);
 
 // === impl FileVersion ===
 
@@ -54,7 +54,7 @@ impl FileVersion {
         let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
         let age = UNIX_EPOCH.checked_add(since).and_then(|at| now.duration_since(at).ok());
         // A date in the future tells nothing.
-        age.is_none_or(|age| age < RECENTLY)
+        age.is_none_or(|age| age < RECENT)
     }
 
     /// Returns the current version of a file, for a check after each read. A write changes the time before it changes

@@ -11,9 +11,9 @@ use crate::{
 /// Exit status for wrong usage, as in shells and orchestrators.
 const BAD_SETTINGS: u8 = 2;
 /// Exit status for warnings with `--strict`.
-const WARNED: u8 = 1;
+const HAS_WARNINGS: u8 = 1;
 /// Longer values would move their origins too far to the right.
-const WIDTH: usize = 32;
+const MAX_VALUE_WIDTH: usize = 32;
 
 /// Prints the settings to `out`, and problems and warnings to `err`.
 pub(super) fn check(
@@ -51,7 +51,7 @@ fn verdict(loaded: &LoadedSettings, strict: bool) -> (String, ExitCode) {
     }
     let code = match (faults.is_empty(), warnings.is_empty()) {
         (false, _) => ExitCode::from(BAD_SETTINGS),
-        (true, false) if strict => ExitCode::from(WARNED),
+        (true, false) if strict => ExitCode::from(HAS_WARNINGS),
         (true, _) => ExitCode::SUCCESS,
     };
     (text, code)
@@ -62,7 +62,7 @@ fn table(settings: &[Setting], all: bool) -> String {
     let shown: Vec<&Setting> = settings.iter().filter(|setting| all || setting.is_set()).collect();
     let keys = shown.iter().map(|setting| setting.id.to_string().len()).max().unwrap_or_default();
     let values = shown.iter().map(|setting| setting.text.len());
-    let values = values.filter(|len| *len <= WIDTH).max().unwrap_or_default();
+    let values = values.filter(|len| *len <= MAX_VALUE_WIDTH).max().unwrap_or_default();
     let mut text = String::new();
     for Setting { id, text: value, origin } in &shown {
         let _ = writeln!(text, "{:keys$} = {value:values$}  ({origin})", id.to_string());
@@ -153,7 +153,7 @@ mod tests {
             true,
             &[("SIDEMAN_UPSTREAM", "http://app:8000"), ("SIDEMAN_TRUSTED_PROXIES", "0.0.0.0/0")],
         );
-        assert_eq!(strictly.0, ExitCode::from(WARNED));
+        assert_eq!(strictly.0, ExitCode::from(HAS_WARNINGS));
         let warnings: Vec<&str> = err.lines().collect();
         assert_eq!(warnings.len(), 6, "{err}");
         assert!(warnings[0].starts_with("warning: /nowhere/a (static.roots) is not accessible"));

@@ -15,10 +15,10 @@ use crate::{
 
 use super::{
     args::HealthcheckArgs,
-    ask::{self, CheckPeer},
+    http_get::{self, CheckPeer},
 };
 
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// The address and path of a check.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,20 +43,20 @@ pub(super) fn healthcheck(
 }
 
 fn check(args: &HealthcheckArgs, environment: &Environment) -> Result<(), String> {
-    let timeout = config::duration(&args.timeout, Duration::from_millis(1), LONGEST)
+    let timeout = config::duration(&args.timeout, Duration::from_millis(1), MAX_TIMEOUT)
         .map_err(|fault| format!("--timeout {:?}: {fault}", args.timeout))?;
     let target =
         || config::health_target(&args.settings.flags(), environment).map_err(|p| p.to_string());
-    let question = match &args.url {
+    let request = match &args.url {
         Some(url) => HealthRequest::of_url(url, || target().map(|target| target.path))?,
         None => HealthRequest::of_target(target()?)?,
     };
-    ask::ask(&question.peer, &question.path, timeout).map_err(|fault| {
+    http_get::get(&request.peer, &request.path, timeout).map_err(|fault| {
         // One line, whatever the response contains.
         let fault: String = fault.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         // A query may contain a token.
-        let path = question.path.split('?').next().unwrap_or_default();
-        match &question.peer {
+        let path = request.path.split('?').next().unwrap_or_default();
+        match &request.peer {
             CheckPeer::Host(authority) => {
                 format!("GET {}: {fault}", config::masked_url(&format!("http://{authority}{path}")))
             }
@@ -304,9 +304,9 @@ mod tests {
     #[test]
     fn urls() {
         let check = |url: &str, expected: &str| {
-            let question = HealthRequest::of_url(url, || Ok("/healthz".into())).unwrap();
-            let CheckPeer::Host(authority) = &question.peer else { panic!("{question:?}") };
-            assert_eq!(format!("{authority} {}", question.path), expected);
+            let request = HealthRequest::of_url(url, || Ok("/healthz".into())).unwrap();
+            let CheckPeer::Host(authority) = &request.peer else { panic!("{request:?}") };
+            assert_eq!(format!("{authority} {}", request.path), expected);
         };
         check("http://a", "a:80 /healthz");
         check("http://a:81", "a:81 /healthz");

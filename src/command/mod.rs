@@ -2,10 +2,10 @@
 
 pub mod args;
 
-mod ask;
 mod check;
 mod demo;
 mod healthcheck;
+mod http_get;
 mod run;
 mod version;
 

@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    fn said(variables: &[(&str, &str)]) -> (ExitCode, String) {
+    fn output(variables: &[(&str, &str)]) -> (ExitCode, String) {
         let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
         let mut err = Vec::new();
         let code = run(&Flags::default(), &environment.collect(), &mut err);
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn run_without_settings_prints_a_working_example() {
-        let (code, text) = said(&[]);
+        let (code, text) = output(&[]);
         assert_eq!(code, ExitCode::from(BAD_SETTINGS));
         assert!(text.contains("upstream.url (not set)"), "{text}");
         let lines = text.lines().map(str::trim);
@@ -187,7 +187,7 @@ mod tests {
             [("SIDEMAN_UPSTREAM", "ftp://a"), ("SIDEMAN_LISTEN", "80")],
             [("SIDEMAN_LISTEN", "nowhere"), ("SIDEMAN_ADMIN", "off")],
         ] {
-            let (code, text) = said(&variables);
+            let (code, text) = output(&variables);
             assert_eq!(code, ExitCode::from(BAD_SETTINGS));
             assert!(!text.contains("for example"), "{text}");
         }

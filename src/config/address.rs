@@ -40,7 +40,7 @@ pub(super) const ALB: [&str; 5] =
 const NEAR: [&str; 4] = ["127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10"];
 
 /// Maximum length of a socket's path in bytes (unix(7)).
-const SOCKET_PATH: usize = 107;
+const MAX_SOCKET_PATH: usize = 107;
 
 /// Reads an address, or `unix:` and the path of a socket.
 fn endpoint(text: &str) -> Result<ListenAddress, String> {
@@ -53,8 +53,8 @@ fn endpoint(text: &str) -> Result<ListenAddress, String> {
     if path.starts_with("//") {
         return Err(format!("write unix:/{}", path.trim_start_matches('/')));
     }
-    if path.len() > SOCKET_PATH {
-        let fault = format!("the path of a socket has at most {SOCKET_PATH} bytes: shorten it");
+    if path.len() > MAX_SOCKET_PATH {
+        let fault = format!("the path of a socket has at most {MAX_SOCKET_PATH} bytes: shorten it");
         return Err(fault);
     }
     local_path::file(path).map(ListenAddress::Unix)

@@ -21,7 +21,7 @@ const BUNDLERS: [(&str, NamePatternRule); 3] = [
 const LIFETIMES: [(&str, Lifetime); 2] =
     [("immutable", Lifetime::Immutable), ("no-store", Lifetime::NoStore)];
 /// The longest useful lifetime is a year (RFC 2616, 14.21).
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const MAX_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Reads one rule. A file's name may contain `=`, a lifetime may not.
 fn rule(text: &str) -> Result<CacheRule, String> {
@@ -111,10 +111,10 @@ fn lifetime(text: &str) -> Result<Lifetime, String> {
         _ => {}
     }
     if text.starts_with(|first: char| first.is_ascii_digit()) {
-        return value::duration(text, Duration::ZERO, LONGEST).map(Lifetime::MaxAge);
+        return value::duration(text, Duration::ZERO, MAX_LIFETIME).map(Lifetime::MaxAge);
     }
     let near = suggest::nearest(text, LIFETIMES.iter().map(|(word, _)| *word), "");
-    Err(suggest::question(&near)
+    Err(suggest::did_you_mean(&near)
         .unwrap_or_else(|| "this is not a time, immutable or no-store".into()))
 }
 

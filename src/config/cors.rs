@@ -48,7 +48,7 @@ fn word(text: &str) -> Result<Cors, String> {
     if text == "*" {
         return Err("write all".into());
     }
-    value::choice(text, WORDS)
+    value::one_of(text, WORDS)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ const UWSGI_BUFFER: u64 = 4096;
 const GUNICORN_BUFFER: u64 = u16::MAX as u64;
 
 /// Limit for long request heads in bytes, if there is plenty of memory; the start lowers it.
-const MOST_HEADS: u64 = 64 << 20;
+const MAX_HEAD_MEMORY: u64 = 64 << 20;
 
 /// How long an idle connection to the fallback stays open. The fallback is used rarely, during deployments.
 const FALLBACK_IDLE: Duration = Duration::from_secs(30);
@@ -78,7 +78,7 @@ impl Draft {
         let static_roots = self.static_roots();
         let fallback = self.fallback.map(|origin| fallback(origin, self.fallback_timeout));
         let mut plan = self.plan;
-        plan.memory.heads = MOST_HEADS;
+        plan.memory.heads = MAX_HEAD_MEMORY;
         plan.tls = (!self.tls.listen.is_empty()).then_some(TlsSettings {
             certificates: match self.self_signed {
                 true => CertificateSettings::SelfSigned,
@@ -248,8 +248,8 @@ mod tests {
             }
             let draft = read(&sources, Vec::new(), |_| true).draft;
             let at = |protocol| (protocol, UpstreamTarget::Unix("/run/app.sock".into()));
-            let said = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 1 };
-            let uwsgi = draft.application(vec![at(Protocol::Uwsgi(said))]);
+            let uwsgi_settings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 1 };
+            let uwsgi = draft.application(vec![at(Protocol::Uwsgi(uwsgi_settings))]);
             assert_eq!(uwsgi.protocol, Protocol::Uwsgi(UwsgiSettings { flavour, buffer_size }));
             let http = draft.application(vec![at(Protocol::Http1)]);
             assert_eq!(http.protocol, Protocol::Http1);

@@ -81,7 +81,7 @@ pub fn environment() -> Environment {
 
 /// Groups the variables by the setting that they name. Variables of other programs are ignored.
 pub(super) fn sort(environment: &Environment) -> EnvironmentReadings<'_> {
-    let mut readings = EnvironmentReadings {
+    let mut variables = EnvironmentReadings {
         config: Vec::new(),
         settings: KEYS.iter().map(|key| (key.into(), Vec::new())).collect(),
         unknown: Vec::new(),
@@ -92,12 +92,12 @@ pub(super) fn sort(environment: &Environment) -> EnvironmentReadings<'_> {
         if !lossy.to_ascii_uppercase().starts_with(PREFIX) {
             continue;
         }
-        let known = name.to_str().is_some_and(|name| readings.sort_one(name, value));
+        let known = name.to_str().is_some_and(|name| variables.sort_one(name, value));
         if !known {
-            readings.unknown.push((lossy.into_owned(), value.as_os_str()));
+            variables.unknown.push((lossy.into_owned(), value.as_os_str()));
         }
     }
-    readings
+    variables
 }
 
 /// Splits a list in the form that the environment and secrets use.
@@ -147,8 +147,8 @@ fn unknown(name: &str, value: &OsStr) -> (Problem, Vec<&'static SettingKey>) {
         "there is no such setting; if Kubernetes sets it for a Service called sideman, put \
          enableServiceLinks: false into the pod's spec"
             .into()
-    } else if let Some(question) = suggest::question(&near) {
-        format!("there is no such setting: {question}")
+    } else if let Some(did_you_mean) = suggest::did_you_mean(&near) {
+        format!("there is no such setting: {did_you_mean}")
     } else {
         "there is no such setting: the names are SIDEMAN_SECTION__KEY, such as \
          SIDEMAN_UPSTREAM__READ_TIMEOUT"
@@ -295,7 +295,7 @@ fn unknown_of_route(stem: &str) -> Option<String> {
     let near = suggest::nearest(leaf, leaves(), "");
     let named = |leaf: &&str| format!("{PREFIX}{ROUTE}{route}__{}", leaf.to_ascii_uppercase());
     let near: Vec<String> = near.iter().map(named).collect();
-    let hint = suggest::question(&near).unwrap_or_else(|| {
+    let hint = suggest::did_you_mean(&near).unwrap_or_else(|| {
         format!("the keys of a route are {}", leaves().collect::<Vec<_>>().join(", "))
     });
     Some(format!("there is no such setting: {hint}"))

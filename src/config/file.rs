@@ -182,7 +182,7 @@ impl SettingsFile<'_> {
             .iter()
             .map(|near| format!("{route}.{near}"))
             .collect();
-        let hint = suggest::question(&near).unwrap_or_else(|| {
+        let hint = suggest::did_you_mean(&near).unwrap_or_else(|| {
             format!("the keys of a route are {}", leaves().collect::<Vec<_>>().join(", "))
         });
         let name = format!("{route}.{}", leaf.get_ref());
@@ -203,7 +203,7 @@ impl SettingsFile<'_> {
             names.filter_map(|name| keys::find(&name)).for_each(|key| sources.waive(key));
         }
         let near: Vec<String> = near.iter().map(|name| format!("[{name}]")).collect();
-        let hint = suggest::question(&near).unwrap_or_else(|| {
+        let hint = suggest::did_you_mean(&near).unwrap_or_else(|| {
             let names: Vec<_> = sections().map(|name| format!("[{name}]")).collect();
             format!("the tables are {}", names.join(", "))
         });
@@ -213,7 +213,7 @@ impl SettingsFile<'_> {
     fn unknown_key(&mut self, name: &str, span: &Range<usize>, sources: &mut Sources) {
         let near = suggest::nearest(name, KEYS.iter().map(|key| key.name), ".");
         near.iter().filter_map(|name| keys::find(name)).for_each(|key| sources.waive(key));
-        let hint = suggest::question(&near).unwrap_or_else(|| {
+        let hint = suggest::did_you_mean(&near).unwrap_or_else(|| {
             let section = name.split('.').next().unwrap_or(name);
             let of_section = KEYS.iter().filter(|key| key.section() == section);
             let names: Vec<_> = of_section.map(SettingKey::leaf).collect();

@@ -102,14 +102,14 @@ pub(super) const GIB: u64 = 1 << 30;
 pub(super) const TIB: u64 = 1 << 40;
 
 /// A size, or a word for no limit.
-pub(super) const fn size_or(least: u64, max: u64, word: &'static str) -> OrWord<SizeFormat> {
-    OrWord { format: SizeFormat(least, max), word, meant: &["0", "0B", "none", "off"] }
+pub(super) const fn size_or(min: u64, max: u64, word: &'static str) -> OrWord<SizeFormat> {
+    OrWord { format: SizeFormat(min, max), word, meant: &["0", "0B", "none", "off"] }
 }
 
 /// A time span, or `off` for no limit.
-pub(super) const fn time_or_off(least: Duration, max: Duration) -> OrWord<TimeFormat> {
+pub(super) const fn time_or_off(min: Duration, max: Duration) -> OrWord<TimeFormat> {
     let meant = &["0", "0s", "none", "never", "false", "no"];
-    OrWord { format: TimeFormat(least, max), word: "off", meant }
+    OrWord { format: TimeFormat(min, max), word: "off", meant }
 }
 
 // === impl FormatProperties ===
@@ -177,8 +177,8 @@ impl Format for TimeFormat {
     type Value = Duration;
 
     fn expected(&self) -> String {
-        let (least, max) = (show_duration(self.0), show_duration(self.1));
-        format!("a time from {least} to {max}, with its unit: ms, s, m, h or d")
+        let (min, max) = (show_duration(self.0), show_duration(self.1));
+        format!("a time from {min} to {max}, with its unit: ms, s, m, h or d")
     }
 
     fn read(&self, text: &str) -> Result<Duration, String> {
@@ -194,8 +194,8 @@ impl Format for SizeFormat {
     type Value = u64;
 
     fn expected(&self) -> String {
-        let (least, max) = (show_size(self.0), show_size(self.1));
-        format!("a size from {least} to {max}, with its unit: B, KiB, MiB, GiB, KB, MB or GB")
+        let (min, max) = (show_size(self.0), show_size(self.1));
+        format!("a size from {min} to {max}, with its unit: B, KiB, MiB, GiB, KB, MB or GB")
     }
 
     fn read(&self, text: &str) -> Result<u64, String> {
@@ -264,7 +264,7 @@ impl<T: Clone + Sync> Format for ChoiceFormat<T> {
     }
 
     fn read(&self, text: &str) -> Result<T, String> {
-        value::choice(text, self.0)
+        value::one_of(text, self.0)
     }
 }
 

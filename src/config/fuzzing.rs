@@ -44,14 +44,14 @@ pub fn settings_environment(data: &[u8]) {
 }
 
 fn planned(sources: &Sources, problems: Vec<Problem>) {
-    let reading = read(sources, problems, |_| true);
-    for setting in reading.settings {
+    let result = read(sources, problems, |_| true);
+    for setting in result.settings {
         assert!(!setting.text.contains("(from file)"), "{setting:?}");
     }
-    if reading.problems.is_empty() {
-        drop(reading.draft.into_plan());
+    if result.problems.is_empty() {
+        drop(result.draft.into_plan());
     } else {
-        let listed = Problems::new(reading.problems).to_string();
+        let listed = Problems::new(result.problems).to_string();
         let is_plain = |letter: char| letter == '\n' || !letter.is_control();
         assert!(listed.chars().all(is_plain), "control characters reach the terminal: {listed:?}");
     }

@@ -108,7 +108,7 @@ fn name_and_value(field: &str) -> Result<(HeaderName, HeaderText), String> {
     }
     // RFC 9110, 5.5, without obsolete forms: everything else has a quoted or encoded form.
     if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Err("in the value, only visible ASCII characters and spaces are possible".into());
+        return Err("the value may only contain visible ASCII characters and spaces".into());
     }
     let parts = template::read(value)?;
     let text = match parts.as_slice() {
@@ -177,7 +177,7 @@ fn no_action(edit: &str, action: &str) -> String {
         "replace" | "override" => return "write set".into(),
         _ => {}
     }
-    suggest::question(&suggest::nearest(action, ACTIONS, ""))
+    suggest::did_you_mean(&suggest::nearest(action, ACTIONS, ""))
         .unwrap_or_else(|| "must begin with set, add, default or remove".into())
 }
 
@@ -221,7 +221,7 @@ mod tests {
         reads("set X-A:", "no: the value is missing: to delete the header, write remove x-a");
         reads("remove", "no: the name is missing");
         reads("remove X-A: b", "no: remove takes the name alone: write remove X-A");
-        let visible = "no: in the value, only visible ASCII characters and spaces are possible";
+        let visible = "no: the value may only contain visible ASCII characters and spaces";
         reads("set X-A: \u{e9}", visible);
         reads("set X-A: a\r\nX-B: c", visible);
         reads(

@@ -14,7 +14,7 @@ pub(super) const OF_ROUTE: TextFormat<String> =
         .with(FormatProperties { stands_alone: true, ..FormatProperties::PLAIN });
 
 /// Maximum length of a name (RFC 1035, 2.3.4).
-const LONGEST: usize = 253;
+const MAX_NAME_LENGTH: usize = 253;
 
 /// Reads `example.org`, or `.example.org` for it and every name below. An IPv6 address is in brackets, as in `Host`.
 fn allowed(text: &str) -> Result<String, String> {
@@ -59,7 +59,7 @@ fn name(name: &str) -> Result<(), String> {
     }
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let label = |label: &str| !label.is_empty() && label.bytes().all(letter);
-    match name.len() <= LONGEST && name.split('.').all(label) {
+    match name.len() <= MAX_NAME_LENGTH && name.split('.').all(label) {
         true => Ok(()),
         false => Err("this is not a host name".into()),
     }

@@ -15,7 +15,7 @@ struct Requirement {
     why: &'static str,
 }
 
-const NEEDS: &[Requirement] = &[
+const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         keys: &["tls.min_version", "tls.handshake_timeout", "tls.handshakes"],
         acts: |plan| plan.tls.is_some(),
@@ -167,7 +167,7 @@ pub(super) fn warnings(loaded: &LoadedSettings) -> Vec<String> {
     let plan = &loaded.plan;
     let mut warnings = Vec::new();
     for setting in loaded.settings.iter().filter(|setting| differs(setting)) {
-        let needs = NEEDS.iter().filter(|need| need.keys.contains(&setting.id.key.name));
+        let needs = REQUIREMENTS.iter().filter(|need| need.keys.contains(&setting.id.key.name));
         // The first reason is enough.
         if let Some(need) = needs.into_iter().find(|need| !(need.acts)(plan)) {
             warnings.push(format!("{} has no effect: {}", setting.id, need.why));
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn every_need_names_settings_that_exist() {
-        for name in NEEDS.iter().flat_map(|need| need.keys) {
+        for name in REQUIREMENTS.iter().flat_map(|need| need.keys) {
             assert!(keys::find(name).is_some(), "{name}");
         }
     }

@@ -40,10 +40,10 @@ pub struct HealthTarget {
 /// Reads all sources and makes the plan.
 pub fn load(flags: &Flags, environment: &Environment) -> Result<LoadedSettings, Problems> {
     let (sources, problems) = gather(flags, environment);
-    let reading = read(&sources, problems, |_| true);
-    match reading.problems.is_empty() {
-        true => Ok(LoadedSettings { plan: reading.draft.into_plan(), settings: reading.settings }),
-        false => Err(Problems::new(reading.problems)),
+    let result = read(&sources, problems, |_| true);
+    match result.problems.is_empty() {
+        true => Ok(LoadedSettings { plan: result.draft.into_plan(), settings: result.settings }),
+        false => Err(Problems::new(result.problems)),
     }
 }
 
@@ -57,11 +57,11 @@ pub fn health_target(flags: &Flags, environment: &Environment) -> Result<HealthT
         None => true,
     };
     let problems = problems.into_iter().filter(needed).collect();
-    let reading = read(&sources, problems, |key| NEEDED.contains(&key.name));
-    if !reading.problems.is_empty() {
-        return Err(Problems::new(reading.problems));
+    let result = read(&sources, problems, |key| NEEDED.contains(&key.name));
+    if !result.problems.is_empty() {
+        return Err(Problems::new(result.problems));
     }
-    let plan = reading.draft.plan;
+    let plan = result.draft.plan;
     Ok(HealthTarget { listen: plan.server.listen.into_iter().next(), path: plan.health.path })
 }
 

@@ -34,8 +34,8 @@ fn spill(text: &str) -> Result<SpillDirectory, String> {
         "none" | "off" | "false" | "no" => {
             Err("for no files at all, set buffers.disk to 0B".into())
         }
-        _ => match suggest::question(&suggest::nearest(text, ["auto", "memory"], "")) {
-            Some(question) if !text.starts_with('/') => Err(question),
+        _ => match suggest::did_you_mean(&suggest::nearest(text, ["auto", "memory"], "")) {
+            Some(did_you_mean) if !text.starts_with('/') => Err(did_you_mean),
             _ => absolute(text).map(SpillDirectory::Directory),
         },
     }

@@ -93,7 +93,7 @@ fn field(text: &str) -> Result<LogListItem<LogField>, String> {
     let known = LogField::ALL.into_iter().find(|field| field.name() == text);
     known.map(LogListItem::One).ok_or_else(|| {
         let names = LogField::ALL.iter().map(|field| field.name());
-        suggest::question(&suggest::nearest(text, names, ""))
+        suggest::did_you_mean(&suggest::nearest(text, names, ""))
             .unwrap_or_else(|| "there is no such field".into())
     })
 }

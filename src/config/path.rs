@@ -14,7 +14,7 @@ pub(super) const PROBE: TextFormat<String> = path("a path, such as /healthz", pr
 pub(super) const INDEX: TextFormat<String> = path("the name of a file, such as index.html", index);
 
 /// Directories in which the kernel shows its state as files. /dev may contain a directory of the site.
-const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
+const KERNEL_FILE_SYSTEMS: [&str; 3] = ["/proc", "/sys", "/dev"];
 const SHARED_MEMORY: &str = "/dev/shm";
 
 /// A URL prefix and the directory of its files.
@@ -83,7 +83,7 @@ fn root(text: &str) -> Result<(String, PathBuf), String> {
     if plain == Path::new("/") {
         return Err("this would publish the whole file system: name a directory".into());
     }
-    let is_kernel = KERNEL.iter().any(|kernel| plain.starts_with(kernel));
+    let is_kernel = KERNEL_FILE_SYSTEMS.iter().any(|kernel| plain.starts_with(kernel));
     if is_kernel && (plain == Path::new(SHARED_MEMORY) || !plain.starts_with(SHARED_MEMORY)) {
         return Err(
             "this is a file system of the kernel, which exposes secrets of processes: name a directory of the \

@@ -22,12 +22,12 @@ const COMPILED: usize = 1 << 20;
 /// One character of UTF-8 except `/`, or one byte that is none.
 const ONE_CHARACTER: &str = r"(?:[\x00-\x2e\x30-\x7f]|[\xc0-\xff][\x80-\xbf]*|[\x80-\xbf])";
 /// Maximum length of a pattern in bytes.
-const LONGEST: usize = 1024;
+const MAX_LENGTH: usize = 1024;
 
 /// Reads one pattern.
 fn pattern(text: &str) -> Result<PathPattern, String> {
-    if text.len() > LONGEST {
-        return Err(format!("must have at most {LONGEST} bytes"));
+    if text.len() > MAX_LENGTH {
+        return Err(format!("must have at most {MAX_LENGTH} bytes"));
     }
     if let Some(expression) = text.strip_prefix('~') {
         let regex = compile(expression).map_err(|error| cause(&error))?;
@@ -106,7 +106,7 @@ fn expression_of(glob: &str) -> Result<String, String> {
         return Err("% is not possible: write it decoded".into());
     }
     if !glob.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("only visible ASCII characters are possible".into());
+        return Err("only visible ASCII characters are allowed".into());
     }
     let mut rest = glob;
     let mut at_segment = true;
@@ -197,14 +197,14 @@ mod tests {
             ("=a", "must start with /"),
             ("a/*", "must start with / or *: write /a/*"),
             ("/a%20/*", "% is not possible: write it decoded"),
-            ("/a b*", "only visible ASCII characters are possible"),
+            ("/a b*", "only visible ASCII characters are allowed"),
             ("^/a", "an expression begins with ~: write ~^/a"),
             ("~(", "not a valid expression: unclosed group"),
         ] {
             assert_eq!(pattern(text).map(|read| show(&read)), Err(fault.into()), "{text}");
         }
         assert!(
-            pattern(&format!("/{}", "a".repeat(LONGEST))).unwrap_err().contains("at most 1024")
+            pattern(&format!("/{}", "a".repeat(MAX_LENGTH))).unwrap_err().contains("at most 1024")
         );
     }
 

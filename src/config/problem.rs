@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Longer excerpts of a file are cut.
-const SHOWN: usize = 60;
+const MAX_EXCERPT: usize = 60;
 
 /// A problem, with the source of the setting and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Problem {
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
+    match text.char_indices().nth(MAX_EXCERPT) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or(text)),
         None => text.into(),
     }

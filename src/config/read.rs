@@ -38,26 +38,26 @@ pub(super) fn read(
     problems: Vec<Problem>,
     is_wanted: impl Fn(&SettingKey) -> bool,
 ) -> SettingsReading {
-    let mut reading = SettingsReading { draft: Draft::default(), settings: Vec::new(), problems };
+    let mut result = SettingsReading { draft: Draft::default(), settings: Vec::new(), problems };
     for key in KEYS.iter().filter(|key| is_wanted(key)) {
-        reading.store(&key.into(), sources);
+        result.store(&key.into(), sources);
     }
     for route in sources.routes() {
-        reading.draft.route = RouteDraft::new(&route);
+        result.draft.route = RouteDraft::new(&route);
         for key in ROUTE_KEYS.iter().filter(|key| is_wanted(key)) {
             let id = SettingId { key, route: Some(Arc::clone(&route)) };
             if sources.value(&id).is_some() {
-                reading.store(&id, sources);
+                result.store(&id, sources);
             }
         }
-        let route = mem::take(&mut reading.draft.route);
-        reading.draft.routes.push(route);
+        let route = mem::take(&mut result.draft.route);
+        result.draft.routes.push(route);
     }
     for constraint in CONSTRAINTS {
-        reading.check(constraint, sources);
+        result.check(constraint, sources);
     }
-    reading.check_routes(sources);
-    reading
+    result.check_routes(sources);
+    result
 }
 
 // === impl SettingsReading ===
@@ -144,10 +144,10 @@ impl SettingsReading {
 /// Reports a required key that no source has.
 fn missing(id: &SettingId) -> Problem {
     let key = id.key;
-    let mut ways: Vec<String> = Vec::new();
-    ways.extend(key.flag.map(|flag| flag.name.to_owned()));
-    ways.push(key.short_env.map_or_else(|| key.env_name(), str::to_owned));
-    ways.push(format!("{} in [{}] of the settings file", key.leaf(), key.section()));
-    let fault = format!("must be set: use {}", ways.join(", or "));
+    let mut alternatives: Vec<String> = Vec::new();
+    alternatives.extend(key.flag.map(|flag| flag.name.to_owned()));
+    alternatives.push(key.short_env.map_or_else(|| key.env_name(), str::to_owned));
+    alternatives.push(format!("{} in [{}] of the settings file", key.leaf(), key.section()));
+    let fault = format!("must be set: use {}", alternatives.join(", or "));
     Problem::missing(id, fault)
 }

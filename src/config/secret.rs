@@ -7,7 +7,7 @@ use std::borrow::Cow;
 const MASK: &str = "***";
 /// A run of this many base64 characters is treated as a key or a token. Parts of directories and hosts are shorter, and
 /// hashes use one case.
-const KEY: usize = 48;
+const MIN_KEY_LENGTH: usize = 48;
 
 pub(super) const NO_USER: &str = "a user name or password is not allowed here";
 const NO_QUERY: &str = "a query or a fragment (? or #) is not allowed";
@@ -111,7 +111,7 @@ fn is_base64(c: char) -> bool {
 
 fn is_key(run: &str) -> bool {
     let has = |is: fn(&u8) -> bool| run.as_bytes().iter().any(is);
-    run.len() >= KEY
+    run.len() >= MIN_KEY_LENGTH
         && has(u8::is_ascii_uppercase)
         && has(u8::is_ascii_lowercase)
         && has(u8::is_ascii_digit)

@@ -24,7 +24,7 @@ pub(super) type ServerWithProtocol = (Protocol, UpstreamTarget);
 pub(super) fn server(text: &str) -> Result<ServerWithProtocol, String> {
     url::upstream(text).map_err(|fault| match text.contains(',') {
         true => {
-            "a comma parts them in the environment alone: repeat the flag, or write an array of \
+            "commas separate values only in the environment: repeat the flag, or write an array of \
                  strings in the file"
                 .into()
         }
@@ -46,8 +46,8 @@ pub(super) fn conflicts(servers: &[ServerWithProtocol]) -> Vec<Conflict> {
     if let Some((first, other)) = first.zip(other) {
         let (first, other) = (show(first), show(other));
         let fault = format!(
-            "{first} and {other} are of two protocols, and the servers of one application are of \
-             one: leave some out, or give them a route of their own"
+            "{first} and {other} use two protocols, but all servers of an application must use one: \
+             remove some, or give them their own route"
         );
         let plain = "these use two protocols: use one protocol for all servers of an application";
         conflicts.push(Conflict::new(fault, plain));
@@ -70,7 +70,9 @@ mod tests {
 
     #[test]
     fn a_comma_is_explained() {
-        assert!(server("http://a:1, http://b:2").unwrap_err().starts_with("a comma parts them"));
+        assert!(
+            server("http://a:1, http://b:2").unwrap_err().starts_with("commas separate values")
+        );
         assert!(server("http+unix:/run/a,b.sock").is_ok());
         assert_eq!(server("").unwrap_err(), "it is empty");
     }
@@ -82,17 +84,17 @@ mod tests {
         let at =
             |protocol, host: &str| (protocol, UpstreamTarget::Tcp { host: host.into(), port: 80 });
         let (a, b) = (at(Protocol::Http1, "a"), at(Protocol::Http1, "b"));
-        let said = |servers: &[ServerWithProtocol]| -> Vec<String> {
+        let texts = |servers: &[ServerWithProtocol]| -> Vec<String> {
             conflicts(servers).into_iter().map(|conflict| conflict.text).collect()
         };
-        assert!(said(&[]).is_empty());
-        assert!(said(&[a.clone(), b.clone()]).is_empty());
-        assert!(said(&[at(uwsgi, "a"), at(uwsgi, "b")]).is_empty());
-        let found = said(&[a.clone(), b.clone(), a.clone(), a.clone()]);
+        assert!(texts(&[]).is_empty());
+        assert!(texts(&[a.clone(), b.clone()]).is_empty());
+        assert!(texts(&[at(uwsgi, "a"), at(uwsgi, "b")]).is_empty());
+        let found = texts(&[a.clone(), b.clone(), a.clone(), a.clone()]);
         assert_eq!(found, ["http://a:80 is listed twice: remove one"]);
-        let found = said(&[a, b, at(uwsgi, "c")]);
+        let found = texts(&[a, b, at(uwsgi, "c")]);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("http://a:80 and "), "{found:?}");
-        assert!(found[0].contains("are of two protocols"), "{found:?}");
+        assert!(found[0].contains("use two protocols"), "{found:?}");
     }
 }

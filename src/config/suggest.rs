@@ -1,11 +1,11 @@
 //! "Did you mean" suggestions: the existing names that are most similar to an unknown one.
 
 /// Suggestions below this similarity would be guesses.
-const LIKE: f64 = 0.6;
+const MIN_SIMILARITY: f64 = 0.6;
 /// Similarity of a name whose last part is right and whose section is wrong or missing.
-const SAME_LEAF: f64 = 0.95;
+const SAME_LEAF_SIMILARITY: f64 = 0.95;
 /// Similarity of a word and a longer form of it, such as warn and warning.
-const BEGINNING: f64 = 0.9;
+const BEGINNING_SIMILARITY: f64 = 0.9;
 
 /// Returns the candidates most similar to `wrong`: usually one, several if they are equally similar, none if all differ
 /// too much.
@@ -20,7 +20,7 @@ pub(super) fn nearest<'a>(
     let mut scored: Vec<(f64, &str)> = candidates
         .into_iter()
         .map(|candidate| (likeness(&wrong, &candidate.to_lowercase(), separator), candidate))
-        .filter(|(score, _)| *score >= LIKE)
+        .filter(|(score, _)| *score >= MIN_SIMILARITY)
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     let best = scored.first().map_or(0.0, |(score, _)| *score);
@@ -28,7 +28,7 @@ pub(super) fn nearest<'a>(
 }
 
 /// Returns `did you mean a, b or c?`, or nothing.
-pub(super) fn question(names: &[impl AsRef<str>]) -> Option<String> {
+pub(super) fn did_you_mean(names: &[impl AsRef<str>]) -> Option<String> {
     let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     let (last, others) = names.split_last()?;
     if others.is_empty() {
@@ -47,8 +47,8 @@ fn likeness(wrong: &str, candidate: &str, separator: &str) -> f64 {
         && candidate.len().min(wrong.len()) >= 3
         && (wrong.starts_with(candidate) || candidate.starts_with(wrong));
     match (leaf(wrong), leaf(candidate)) {
-        (Some(wrong), Some(candidate)) if wrong == candidate => whole.max(SAME_LEAF),
-        _ if begins => whole.max(BEGINNING),
+        (Some(wrong), Some(candidate)) if wrong == candidate => whole.max(SAME_LEAF_SIMILARITY),
+        _ if begins => whole.max(BEGINNING_SIMILARITY),
         _ => whole,
     }
 }
@@ -61,7 +61,7 @@ mod tests {
         ["server.listen", "admin.listen", "upstream.url", "upstream.read_timeout", "log.level"];
 
     fn check(wrong: &str, expected: Option<&str>) {
-        assert_eq!(question(&nearest(wrong, NAMES, ".")).as_deref(), expected, "{wrong}");
+        assert_eq!(did_you_mean(&nearest(wrong, NAMES, ".")).as_deref(), expected, "{wrong}");
     }
 
     #[test]

@@ -4,9 +4,9 @@
 use super::{read::Setting, sources::ValueOrigin};
 
 /// Maximum length of one value, in characters.
-const VALUE: usize = 120;
+const MAX_VALUE_LENGTH: usize = 120;
 /// Maximum length of the text, in bytes: Docker splits lines of 16 KiB.
-const ALL: usize = 8 * 1024;
+const MAX_SUMMARY_LENGTH: usize = 8 * 1024;
 
 /// Returns `KEY=VALUE (SOURCE)` for each setting, separated by commas. Values of files are hidden, long values are cut.
 pub fn summary(settings: &[Setting]) -> String {
@@ -14,7 +14,7 @@ pub fn summary(settings: &[Setting]) -> String {
     let mut left_out = 0;
     for setting in settings.iter().filter(|setting| setting.is_set()) {
         let one = format!("{}={} ({})", setting.id, shown(setting), setting.origin);
-        if text.len() + one.len() > ALL {
+        if text.len() + one.len() > MAX_SUMMARY_LENGTH {
             left_out += 1;
             continue;
         }
@@ -34,7 +34,7 @@ fn shown(setting: &Setting) -> String {
     if setting.id.key.kind.properties().is_private && setting.text != "none" {
         return "(not shown)".into();
     }
-    match setting.text.char_indices().nth(VALUE) {
+    match setting.text.char_indices().nth(MAX_VALUE_LENGTH) {
         Some((end, _)) => format!("{}...", setting.text.get(..end).unwrap_or_default()),
         None => setting.text.clone(),
     }
@@ -98,7 +98,7 @@ mod tests {
         let settings: Vec<_> =
             (0..100).map(|_| setting("static.roots", &long, origin.clone())).collect();
         let text = summary(&settings);
-        assert!(text.len() <= ALL + 100, "{}", text.len());
+        assert!(text.len() <= MAX_SUMMARY_LENGTH + 100, "{}", text.len());
         assert!(text.ends_with("more, which `sideman check` shows"), "{text}");
         assert!(text.contains("xxx... (SIDEMAN_STATIC)"), "{text}");
     }

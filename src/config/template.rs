@@ -73,7 +73,7 @@ fn unknown(word: &str) -> String {
         .map(|name| format!("{{{name}}}"))
         .collect();
     let hint =
-        suggest::question(&near).unwrap_or_else(|| format!("the placeholders are {}", names()));
+        suggest::did_you_mean(&near).unwrap_or_else(|| format!("the placeholders are {}", names()));
     format!("there is no placeholder {{{word}}}: {hint}")
 }
 

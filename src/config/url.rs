@@ -20,7 +20,7 @@ pub(super) const FALLBACK: TextFormat<FallbackOrigin> = TextFormat::address(
 /// The default port of a URL, as in nginx.
 const DEFAULT_PORT: u16 = 80;
 /// Length of `sun_path` without its closing NUL.
-const UNIX_PATH: usize = 107;
+const MAX_SOCKET_PATH: usize = 107;
 /// uWSGI's default; other settings may change it.
 const UWSGI: UwsgiSettings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 4096 };
 
@@ -168,8 +168,10 @@ fn unix(scheme: &str, rest: &str) -> Result<UpstreamTarget, String> {
     if path.contains(['\0', '?', '#']) {
         return Err("the path of the socket must not contain ?, # or NUL".into());
     }
-    if path.len() > UNIX_PATH {
-        return Err(format!("the path of a socket has at most {UNIX_PATH} bytes: shorten it"));
+    if path.len() > MAX_SOCKET_PATH {
+        return Err(format!(
+            "the path of a socket has at most {MAX_SOCKET_PATH} bytes: shorten it"
+        ));
     }
     Ok(UpstreamTarget::Unix(path.into()))
 }

@@ -34,7 +34,7 @@ const SIZE_UNITS: [(&str, u64); 8] = [
 ];
 
 /// Reads a duration such as `1500ms`, `30s`, `2m`, `1h` or `1d`.
-pub fn duration(text: &str, least: Duration, max: Duration) -> Result<Duration, String> {
+pub fn duration(text: &str, min: Duration, max: Duration) -> Result<Duration, String> {
     let (number, unit) = split(text).ok_or("this is not a time")?;
     let millis = match TIME_UNITS.iter().find(|(name, _)| *name == unit) {
         Some((_, factor)) => number.checked_mul(*factor).ok_or("this is too long")?,
@@ -44,11 +44,11 @@ pub fn duration(text: &str, least: Duration, max: Duration) -> Result<Duration, 
         None if unit.starts_with('.') => return Err(fraction("1500ms")),
         None => return Err(unknown_unit(number, unit, &TIME_UNITS)),
     };
-    within(Duration::from_millis(millis), least, max, show_duration)
+    within(Duration::from_millis(millis), min, max, show_duration)
 }
 
 /// Reads a size such as `64KiB`, `1MiB` or `10MB`.
-pub(super) fn size(text: &str, least: u64, max: u64) -> Result<u64, String> {
+pub(super) fn size(text: &str, min: u64, max: u64) -> Result<u64, String> {
     let (number, unit) = split(text).ok_or("this is not a size")?;
     let bytes = match SIZE_UNITS.iter().find(|(name, _)| *name == unit) {
         Some((_, factor)) => number.checked_mul(*factor).ok_or("this is too large")?,
@@ -63,16 +63,16 @@ pub(super) fn size(text: &str, least: u64, max: u64) -> Result<u64, String> {
         None if unit.starts_with('.') => return Err(fraction("1536KiB")),
         None => return Err(unknown_unit(number, unit, &SIZE_UNITS)),
     };
-    within(bytes, least, max, show_size)
+    within(bytes, min, max, show_size)
 }
 
 /// Reads a whole number.
-pub(super) fn integer(text: &str, least: usize, max: usize) -> Result<usize, String> {
+pub(super) fn integer(text: &str, min: usize, max: usize) -> Result<usize, String> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err("this is not a whole number".into());
     }
     let number = text.parse().map_err(|_| "this is too large")?;
-    within(number, least, max, |number| number.to_string())
+    within(number, min, max, |number| number.to_string())
 }
 
 /// Returns `None` if `text` is `word`, else the result of `parse`.
@@ -84,7 +84,7 @@ pub(super) fn or_word<T>(
     if text == word {
         return Ok(None);
     }
-    let meant = suggest::question(&suggest::nearest(text, [word], ""));
+    let meant = suggest::did_you_mean(&suggest::nearest(text, [word], ""));
     parse(text).map(Some).map_err(|fault| meant.unwrap_or(fault))
 }
 
@@ -114,10 +114,10 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
 }
 
 /// Returns the value of the word `text`.
-pub(super) fn choice<T: Clone>(text: &str, choices: &[(&'static str, T)]) -> Result<T, String> {
+pub(super) fn one_of<T: Clone>(text: &str, choices: &[(&'static str, T)]) -> Result<T, String> {
     let chosen = choices.iter().find(|(word, _)| *word == text);
     chosen.map(|(_, value)| value.clone()).ok_or_else(|| {
-        suggest::question(&suggest::nearest(text, choices.iter().map(|(word, _)| *word), ""))
+        suggest::did_you_mean(&suggest::nearest(text, choices.iter().map(|(word, _)| *word), ""))
             .unwrap_or_else(|| "this is not one of the choices".into())
     })
 }
@@ -153,12 +153,12 @@ fn split(text: &str) -> Option<(u64, &str)> {
 
 fn within<T: PartialOrd + Copy>(
     value: T,
-    least: T,
+    min: T,
     max: T,
     show: impl Fn(T) -> String,
 ) -> Result<T, String> {
-    if value < least {
-        return Err(format!("must be at least {}", show(least)));
+    if value < min {
+        return Err(format!("must be at least {}", show(min)));
     }
     if value > max {
         return Err(format!("must be at most {}", show(max)));
@@ -257,9 +257,9 @@ mod tests {
     #[test]
     fn words() {
         let words = &[("json", 1), ("off", 2)];
-        assert_eq!(choice("off", words), Ok(2));
-        assert_eq!(choice("JSON", words), Err("did you mean json?".into()));
-        assert_eq!(choice("xml", words), Err("this is not one of the choices".into()));
+        assert_eq!(one_of("off", words), Ok(2));
+        assert_eq!(one_of("JSON", words), Err("did you mean json?".into()));
+        assert_eq!(one_of("xml", words), Err("this is not one of the choices".into()));
         assert_eq!(word_of(&2, words), "off");
         let or_never = |text| or_word(text, "never", |text| integer(text, 1, 8));
         assert_eq!(or_never("never"), Ok(None));
@@ -293,9 +293,9 @@ mod tests {
 
         #[test]
         fn what_is_read_is_within_bounds(text in "[0-9]{0,4}[a-zA-Z. ]{0,3}") {
-            let (least, max) = (Duration::from_secs(1), Duration::from_secs(60));
-            if let Ok(time) = duration(&text, least, max) {
-                prop_assert!((least..=max).contains(&time));
+            let (min, max) = (Duration::from_secs(1), Duration::from_secs(60));
+            if let Ok(time) = duration(&text, min, max) {
+                prop_assert!((min..=max).contains(&time));
             }
             if let Ok(bytes) = size(&text, 10, 2_000) {
                 prop_assert!((10..=2_000).contains(&bytes));

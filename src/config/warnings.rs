@@ -194,11 +194,11 @@ fn longest_body(plan: &Plan, is_secret: bool) -> Option<String> {
         return None;
     }
     let buffers = &plan.buffers;
-    let (most, name) = match spills_to_disk(&buffers.spill) {
+    let (max, name) = match spills_to_disk(&buffers.spill) {
         true => (buffers.disk.max(buffers.memory_per_body), "buffers.disk"),
         false => (buffers.memory, "buffers.memory, which is used without a disk"),
     };
-    if plan.server.max_body.is_some_and(|limit| limit <= most) {
+    if plan.server.max_body.is_some_and(|limit| limit <= max) {
         return None;
     }
     let shown =
@@ -207,7 +207,7 @@ fn longest_body(plan: &Plan, is_secret: bool) -> Option<String> {
     Some(format!(
         "server.max_body{limit} is more than {name}{} can hold: longer bodies get 413; raise \
          buffers.memory, give buffers.directory a disk, or lower server.max_body",
-        shown(most)
+        shown(max)
     ))
 }
 
@@ -215,7 +215,7 @@ fn longest_body(plan: &Plan, is_secret: bool) -> Option<String> {
 /// `body/spill.rs`, without creating a file.
 fn spills_to_disk(spill: &SpillDirectory) -> bool {
     /// The types of tmpfs and ramfs in `statfs` (statfs(2)).
-    const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
+    const MEMORY_FILE_SYSTEMS: [i64; 2] = [0x0102_1994, 0x8584_58f6];
     let directory = match spill {
         SpillDirectory::Memory => return false,
         SpillDirectory::Directory(directory) => directory.as_path(),
@@ -223,7 +223,8 @@ fn spills_to_disk(spill: &SpillDirectory) -> bool {
     };
     let is_named = *spill != SpillDirectory::Auto;
     access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
-        && statfs(directory).is_ok_and(|system| is_named || !IN_MEMORY.contains(&system.f_type))
+        && statfs(directory)
+            .is_ok_and(|system| is_named || !MEMORY_FILE_SYSTEMS.contains(&system.f_type))
 }
 
 fn pages(pages: &PageSettings, secret: impl Fn(&str) -> bool) -> Vec<String> {

@@ -40,9 +40,9 @@ pub struct FailureRow {
 }
 
 /// For short overload: the shortest time that `Retry-After` can say (RFC 9110, 10.2.3).
-const MOMENT: u32 = 1;
+const OVERLOAD_RETRY_AFTER: u32 = 1;
 /// For maintenance, which takes minutes: short enough that clients return soon after its end.
-const WORK: u32 = 30;
+const MAINTENANCE_RETRY_AFTER: u32 = 30;
 
 /// Makes the enum, the list of all kinds and `FailureKind::row` from the rows. The comment of a row is its cause.
 macro_rules! kinds {
@@ -69,11 +69,11 @@ macro_rules! kinds {
 kinds! {
     /// `upstream.queue` requests are queued already.
     QueueFull: row("queue_full", Sideman, 503, "The server is busy. Please try again in a moment.")
-        .retry_after(MOMENT)
+        .retry_after(OVERLOAD_RETRY_AFTER)
         .advice("the application is busy: give it more workers, and set upstream.max_in_flight to their number");
     /// The request was queued for `upstream.queue_timeout`.
     QueueTimeout: row("queue_timeout", Sideman, 503, "The server is busy. Please try again in a moment.")
-        .retry_after(MOMENT)
+        .retry_after(OVERLOAD_RETRY_AFTER)
         .advice("the application is busy: give it more workers, and set upstream.max_in_flight to \
             their number");
     /// The request returned to the Sideman that had forwarded it.
@@ -82,20 +82,20 @@ kinds! {
             back to Sideman, perhaps through a name, a load balancer or another proxy");
     /// The file of `maintenance.flag` exists.
     Maintenance: row("maintenance", Sideman, 503, "The site is under maintenance. Please try again in a few minutes.")
-        .retry_after(WORK)
+        .retry_after(MAINTENANCE_RETRY_AFTER)
         .remedy("remove the file");
     /// Long request heads have used their share of `memory.limit`.
     HeadsFull:
         row("heads_full", Sideman, 503,
             "The server has no memory for the request's headers now. Please try again in a moment.")
-        .retry_after(MOMENT)
+        .retry_after(OVERLOAD_RETRY_AFTER)
         .closes()
         .advice("raise memory.limit if there is memory, or lower server.max_head");
     /// Buffered bodies have used `buffers.memory` and `buffers.disk`.
     BuffersFull:
         row("buffers_full", Sideman, 503,
             "The server has no space for the request's body now. Please try again in a moment.")
-        .retry_after(MOMENT)
+        .retry_after(OVERLOAD_RETRY_AFTER)
         .advice("raise buffers.memory or buffers.disk if there is space")
         .remedy("raise buffers.memory or buffers.disk, or set buffers.directory to a volume");
     /// The body is longer than `buffers.disk`, or than `buffers.memory` where there is no disk. It could never be
@@ -186,7 +186,7 @@ kinds! {
     DescriptorsExhausted:
         row("descriptors_exhausted", Sideman, 503,
             "The server has too many open files and connections. Please try again in a moment.")
-        .retry_after(MOMENT)
+        .retry_after(OVERLOAD_RETRY_AFTER)
         .advice("raise the container's limit of open files (nofile)");
     /// The client disconnected.
     ClientDisconnected: row("client_disconnected", Client, 400, "The request's body was incomplete or malformed.")

@@ -19,9 +19,9 @@ fn every_error_has_a_unique_name_and_a_remedy() {
     for kind in FailureKind::ALL {
         let row = kind.row();
         assert_eq!(kind.status().as_u16(), row.status, "{kind:?}");
-        let says = row.advice.or(row.remedy);
+        let text = row.advice.or(row.remedy);
         assert!(
-            says.is_some() || row.side == FailureSide::Client,
+            text.is_some() || row.side == FailureSide::Client,
             "{kind:?}: nobody knows what to do"
         );
         assert!(row.cause.ends_with('.') && row.text.ends_with('.'), "{kind:?}");

@@ -14,7 +14,7 @@ use std::{
 use rustix::process::setpriority_process;
 
 /// The maximum number of waiting jobs. Further ones are refused, and scheduled again when the file is next looked up.
-const WAITING: usize = 1024;
+const MAX_QUEUED_JOBS: usize = 1024;
 
 enum Job {
     Once(Box<dyn FnOnce() + Send>),
@@ -58,7 +58,7 @@ impl Background {
 }
 
 fn start() -> Option<SyncSender<Job>> {
-    let (sender, receiver) = sync_channel(WAITING);
+    let (sender, receiver) = sync_channel(MAX_QUEUED_JOBS);
     let started = thread::Builder::new().name("files".into()).spawn(move || work(&receiver));
     match started {
         Ok(_) => Some(sender),
@@ -123,13 +123,13 @@ mod tests {
             let _ = gate.recv();
         }));
         begins.recv().unwrap();
-        for _ in 0..WAITING {
+        for _ in 0..MAX_QUEUED_JOBS {
             let done = done.clone();
             assert!(background.push(move || done.send(()).unwrap()));
         }
         assert!(!background.push(|| {}));
         drop((open, done));
-        assert_eq!(count.iter().count(), WAITING);
+        assert_eq!(count.iter().count(), MAX_QUEUED_JOBS);
         assert!(background.push(|| {}));
     }
 

@@ -10,7 +10,7 @@ use flate2::{Compression, GzBuilder};
 use crate::rfc::encoding::Coding;
 
 /// Smaller files are not compressed: the header section is larger than the savings.
-pub(super) const LEAST: u64 = 1024;
+pub(super) const MIN_SIZE: u64 = 1024;
 
 /// The codings made of a text without precompressed files.
 pub(super) const CODINGS: [Coding; 2] = [Coding::Brotli, Coding::Gzip];

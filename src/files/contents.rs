@@ -17,11 +17,11 @@ use crate::body::FileVersion;
 
 /// The time that a file must be unchanged. File times advance in steps of up to 10 ms, so a change right after another
 /// would not be noticed.
-const REST: Duration = Duration::from_millis(20);
+const MIN_UNCHANGED_TIME: Duration = Duration::from_millis(20);
 
 /// A worker itself reads and hashes files up to this size if the page cache holds them, which takes some ten
 /// microseconds. Others are read on the blocking pool.
-const QUICK: u64 = 128 * 1024;
+const MAX_INLINE_READ: u64 = 128 * 1024;
 
 /// How often a file that a client waits for is checked until it is unchanged: at most 80 ms in all.
 const ATTEMPTS: u32 = 4;
@@ -30,10 +30,10 @@ const ATTEMPTS: u32 = 4;
 const PATIENT_ATTEMPTS: u32 = 16;
 
 /// How often a file that changes all the time is read twice, until both reads agree.
-const SNAPSHOTS: u32 = 8;
+const SNAPSHOT_ATTEMPTS: u32 = 8;
 
 /// A pause after which a writer that has emptied a file has most likely written to it.
-const EMPTY: Duration = Duration::from_millis(1);
+const EMPTY_FILE_PAUSE: Duration = Duration::from_millis(1);
 
 /// What a file held at one moment.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub(super) fn settled_contents(
         .ok_or_else(|| io::Error::other("the file changes faster than it can be read"))
 }
 
-/// Returns metadata and bytes of a version that was unchanged for [`REST`]; `None` if there was none.
+/// Returns metadata and bytes of a version that was unchanged for [`MIN_UNCHANGED_TIME`]; `None` if there was none.
 fn settled(
     file: &File,
     first: Metadata,
@@ -107,14 +107,14 @@ fn settled(
 /// them, whatever its times are. Bytes appended since the first check are left out, so that a log ends with a whole
 /// line.
 fn snapshot(file: &File, small: u64) -> io::Result<Contents> {
-    for attempt in 0..SNAPSHOTS {
+    for attempt in 0..SNAPSHOT_ATTEMPTS {
         let metadata = file.metadata()?;
         let size = metadata.len();
         if size > small {
             break;
         }
-        if size == 0 && attempt + 1 < SNAPSHOTS {
-            thread::sleep(EMPTY);
+        if size == 0 && attempt + 1 < SNAPSHOT_ATTEMPTS {
+            thread::sleep(EMPTY_FILE_PAUSE);
             continue;
         }
         let first = read_whole(file, size, LookupEffort::Disk)?;
@@ -132,7 +132,7 @@ fn snapshot(file: &File, small: u64) -> io::Result<Contents> {
 /// more. Files without a size, such as those of /proc, give no bytes.
 fn read_whole(file: &File, size: u64, effort: LookupEffort) -> io::Result<Bytes> {
     // Hashing a long file delays other requests as well.
-    if effort == LookupEffort::Memory && size > QUICK {
+    if effort == LookupEffort::Memory && size > MAX_INLINE_READ {
         return Err(io::ErrorKind::WouldBlock.into());
     }
     let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
@@ -173,7 +173,7 @@ fn settle_time(metadata: &Metadata) -> Option<Duration> {
     let modified = UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))?;
     // A time in the future was set on purpose, or by another clock, and tells nothing.
     let age = SystemTime::now().duration_since(modified).ok()?;
-    REST.checked_sub(age).filter(|rest| !rest.is_zero())
+    MIN_UNCHANGED_TIME.checked_sub(age).filter(|rest| !rest.is_zero())
 }
 
 #[cfg(test)]

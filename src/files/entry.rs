@@ -24,10 +24,10 @@ use crate::{
 };
 
 /// The bytes that an open descriptor counts in the budget. They limit the number of descriptors.
-const DESCRIPTOR: u64 = 64 * 1024;
+const DESCRIPTOR_COST: u64 = 64 * 1024;
 /// The number of uses between two eviction scans from which a file is worth compressing, even if others are evicted for
 /// the result.
-const BUSY: u8 = 16;
+const BUSY_USES: u8 = 16;
 
 /// A file. The entry never changes: when the file does, another entry replaces it.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub struct FileEntry {
     /// The time, on the store's clock, when a better entry may be possible: one with a strong tag, or in memory.
     retry_at: Option<u64>,
     optimisation: AtomicU8,
-    /// The number of requests since the store's last eviction scan, up to [`BUSY`].
+    /// The number of requests since the store's last eviction scan, up to [`BUSY_USES`].
     uses: AtomicU8,
 }
 
@@ -260,21 +260,21 @@ impl FileEntry {
     /// when the entry becomes busy. Workers that count at one time count once.
     pub(super) fn mark_used(&self) -> bool {
         let uses = self.uses.load(Ordering::Relaxed);
-        if uses == BUSY {
+        if uses == BUSY_USES {
             return false;
         }
         self.uses.store(uses + 1, Ordering::Relaxed);
-        uses == 0 || uses + 1 == BUSY
+        uses == 0 || uses + 1 == BUSY_USES
     }
 
     /// Whether it is requested so often that it is worth other entries' memory.
     pub(super) fn is_busy(&self) -> bool {
-        self.uses.load(Ordering::Relaxed) == BUSY
+        self.uses.load(Ordering::Relaxed) == BUSY_USES
     }
 
     /// Whether it is requested at least half as often as a busy one.
     pub(super) fn is_in_demand(&self) -> bool {
-        self.uses.load(Ordering::Relaxed) >= BUSY / 2
+        self.uses.load(Ordering::Relaxed) >= BUSY_USES / 2
     }
 
     pub(super) fn take_used(&self) -> bool {
@@ -349,8 +349,8 @@ impl Representation {
     fn cost(&self) -> u64 {
         let content = match &self.content {
             FileContent::Memory(bytes, None) => bytes.len() as u64,
-            FileContent::Memory(bytes, Some(_)) => DESCRIPTOR + bytes.len() as u64,
-            FileContent::Disk(..) => DESCRIPTOR,
+            FileContent::Memory(bytes, Some(_)) => DESCRIPTOR_COST + bytes.len() as u64,
+            FileContent::Disk(..) => DESCRIPTOR_COST,
         };
         let tag = self.validity.as_ref().and_then(|one| one.etag.as_ref()).map_or(0, String::len);
         // Names and values of the head are about 60 bytes long, its tables 108 a field.

@@ -73,12 +73,12 @@ impl EntryCache {
     ///
     /// If there is no room, an entry without an earlier request is not kept, and the result is `false`. Otherwise, in a
     /// tree that is larger than memory, each file would evict another one before that is requested again.
-    pub(super) fn insert(&self, hash: u64, entry: Arc<FileEntry>, is_asked_again: bool) -> bool {
-        if !is_asked_again && self.fits(&entry) && !self.has_room(&entry) {
+    pub(super) fn insert(&self, hash: u64, entry: Arc<FileEntry>, is_repeated: bool) -> bool {
+        if !is_repeated && self.fits(&entry) && !self.has_room(&entry) {
             self.counts.evicted.fetch_add(1, Ordering::Relaxed);
             return false;
         }
-        if is_asked_again {
+        if is_repeated {
             // Otherwise the next insertion might evict it at once.
             entry.mark_used();
         }

@@ -21,16 +21,16 @@ use crate::body::FileVersion;
 
 /// Files up to this size are read for their hash before their first response, which takes some milliseconds. Larger
 /// ones would delay their first client.
-pub(super) const HASHED: u64 = 16 * 1024 * 1024;
+pub(super) const MAX_HASHED_INLINE: u64 = 16 * 1024 * 1024;
 
 /// The maximum number of hashes kept: about half a megabyte.
-const MOST: usize = 4096;
+const MAX_HASHES: usize = 4096;
 
 /// Bytes of one read.
-const CHUNK: usize = 256 * 1024;
+const READ_SIZE: usize = 256 * 1024;
 
 /// How much of the coming time may be spent at once, in milliseconds.
-const AHEAD: u64 = 1000;
+const MAX_BURST: u64 = 1000;
 
 /// Content hashes, by the identity of the file's version.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ impl Hashes {
     /// Returns how long nothing may be read.
     fn wait(&self, now: u64) -> Option<Duration> {
         let busy = self.busy_until.load(Ordering::Relaxed).saturating_sub(now);
-        busy.checked_sub(AHEAD).filter(|wait| *wait > 0).map(Duration::from_millis)
+        busy.checked_sub(MAX_BURST).filter(|wait| *wait > 0).map(Duration::from_millis)
     }
 
     /// Accounts for bytes that are read. The caller must be the only reader.
@@ -123,7 +123,7 @@ impl Hashes {
     fn insert(&self, stamp: Stamp, hash: u128) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // So many large files are rare. A site that has them hashes some of them again.
-        if known.len() >= MOST {
+        if known.len() >= MAX_HASHES {
             known.clear();
         }
         known.insert(stamp, hash);
@@ -133,9 +133,9 @@ impl Hashes {
 /// Returns the hash of the first `size` bytes, and the number of bytes read.
 fn read(file: &File, size: u64) -> io::Result<(u128, u64)> {
     let (mut hasher, mut at) = (Xxh3::new(), 0);
-    let mut memory = vec![0; CHUNK];
+    let mut memory = vec![0; READ_SIZE];
     while at < size {
-        let wanted = usize::try_from(size - at).unwrap_or(CHUNK).min(CHUNK);
+        let wanted = usize::try_from(size - at).unwrap_or(READ_SIZE).min(READ_SIZE);
         let target = memory.get_mut(..wanted).unwrap_or_default();
         match file.read_at(target, at) {
             Ok(0) => break,

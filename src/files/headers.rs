@@ -31,16 +31,16 @@ const PLAYER_POLICY: &str = "default-src 'none'; media-src 'self'; style-src 'un
 // === impl FileHeaders ===
 
 impl FileHeaders {
-    /// Collects the facts about a name. `manifest_says` is whether the manifest lists the name as one with a content
+    /// Collects the facts about a name. `manifest_lists` is whether the manifest lists the name as one with a content
     /// hash; `None` without a manifest.
     pub(super) fn new(
         plan: &FileSettings,
         root: &Root,
         name: &[u8],
-        manifest_says: Option<bool>,
+        manifest_lists: Option<bool>,
     ) -> Self {
         let content_type = kind::content_type(name, &plan.types, plan.charset.as_deref());
-        let lifetime = lifetime(root, name, manifest_says);
+        let lifetime = lifetime(root, name, manifest_lists);
         Self {
             cache_control: cache_control(lifetime),
             is_immutable: lifetime == Lifetime::Immutable,
@@ -131,10 +131,10 @@ pub(super) fn is_immutable_by_rule(root: &Root, name: &[u8]) -> bool {
     rule.is_some_and(|rule| rule.lifetime == Lifetime::Immutable)
 }
 
-fn lifetime(root: &Root, name: &[u8], manifest_says: Option<bool>) -> Lifetime {
+fn lifetime(root: &Root, name: &[u8], manifest_lists: Option<bool>) -> Lifetime {
     let rule = root.caching.iter().find(|rule| pattern::matches(&rule.pattern, name));
     let is_immutable = || {
-        root.purpose == Purpose::Static && manifest_says.unwrap_or_else(|| kind::is_hashed(name))
+        root.purpose == Purpose::Static && manifest_lists.unwrap_or_else(|| kind::is_hashed(name))
     };
     match rule {
         Some(rule) => rule.lifetime,

@@ -16,7 +16,7 @@ use super::{
     content_budget::ContentBudget,
     contents::{Contents, contents},
     entry::{EntryValidators, FileContent, FileEntry, FileKey, Representation, Stamp, Stamps},
-    hashes::{ContentHash, HASHED, Hashes},
+    hashes::{ContentHash, Hashes, MAX_HASHED_INLINE},
     headers::FileHeaders,
     kind, memfd,
     notices::FileNotices,
@@ -32,20 +32,20 @@ use crate::{
 };
 
 /// Files up to this size are kept in memory.
-const SMALL: u64 = 1024 * 1024;
+const MAX_KEPT_SIZE: u64 = 1024 * 1024;
 
 /// The size up to which files are kept in memory if users decide how many there are.
-const SMALL_UPLOAD: u64 = 128 * 1024;
+const MAX_KEPT_UPLOAD: u64 = 128 * 1024;
 
 /// The minimum number of files of the largest kept size that must fit in memory.
-const LEAST_KEPT: u64 = 8;
+const MIN_KEPT_FILES: u64 = 8;
 
 /// How long until a file is checked again that was not kept because responses hold too much, in milliseconds.
-const NEXT_TRY: Duration = Duration::from_secs(10);
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// From this size on, it costs half as much to let the kernel send pages as to copy them. Below it, the second system
 /// call costs more than the copy (measured on loopback).
-const SENDABLE: u64 = 32 * 1024;
+const MIN_SENDFILE: u64 = 32 * 1024;
 
 /// The codings of precompressed files that are looked for.
 pub(super) const PRECOMPRESSED_CODINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
@@ -113,14 +113,14 @@ impl Lookup<'_> {
         let mut found = LoadResult::Missing;
         for (index, location) in self.tree.locations.iter().enumerate() {
             let Some(directory) = location.open(self.effort)? else { continue };
-            match self.look(location, &directory, &key.name)? {
+            match self.look_up(location, &directory, &key.name)? {
                 DirectoryEntry::Missing => {}
                 DirectoryEntry::Directory => found = LoadResult::Directory,
                 DirectoryEntry::File(file, metadata) => {
                     let manifest = location.manifest(&directory, self.plan.symlinks, self.now)?;
-                    let manifest_says = manifest.says(&key.name);
+                    let manifest_lists = manifest.lists(&key.name);
                     let about =
-                        FileHeaders::new(self.plan, &self.tree.root, &key.name, manifest_says);
+                        FileHeaders::new(self.plan, &self.tree.root, &key.name, manifest_lists);
                     let loader = Loader {
                         lookup: self,
                         location,
@@ -143,7 +143,8 @@ impl Lookup<'_> {
         let (stamps, name) = (&entry.stamps, &entry.key.name);
         for (index, location) in self.tree.locations.iter().enumerate() {
             let Some(directory) = location.open(self.effort)? else { continue };
-            let DirectoryEntry::File(_, metadata) = self.look(location, &directory, name)? else {
+            let DirectoryEntry::File(_, metadata) = self.look_up(location, &directory, name)?
+            else {
                 continue;
             };
             let manifest = || location.manifest(&directory, self.plan.symlinks, self.now);
@@ -172,7 +173,7 @@ impl Lookup<'_> {
         Ok(false)
     }
 
-    fn look(
+    fn look_up(
         &self,
         location: &tree::PrefixDirectory,
         directory: &OpenDirectory,
@@ -203,7 +204,7 @@ impl Lookup<'_> {
         coding: Coding,
     ) -> io::Result<DirectoryEntry> {
         let name = precompressed_name(name, coding);
-        match self.look(location, directory, &name) {
+        match self.look_up(location, directory, &name) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 self.report_precompressed(location, &name, "this process may not read it", b"");
                 Ok(DirectoryEntry::Missing)
@@ -312,17 +313,17 @@ impl Loader<'_> {
         original: Option<(i64, i64)>,
     ) -> io::Result<LoadedFile> {
         let Lookup { plan, effort, content_budget: held, .. } = *self.lookup;
-        let most =
-            if self.headers.is_own { SMALL } else { SMALL_UPLOAD }.min(plan.memory / LEAST_KEPT);
-        let is_small = metadata.len() <= most;
+        let max = if self.headers.is_own { MAX_KEPT_SIZE } else { MAX_KEPT_UPLOAD }
+            .min(plan.memory / MIN_KEPT_FILES);
+        let is_small = metadata.len() <= max;
         let room = if is_small { held.reserve(metadata.len()) } else { None };
         let is_crowded = is_small && room.is_none();
-        let mut read = contents(&file, metadata, if room.is_some() { most } else { 0 }, effort)?;
+        let mut read = contents(&file, metadata, if room.is_some() { max } else { 0 }, effort)?;
         let mut hashed_in = None;
         let mut hash = read.bytes.as_ref().map(|bytes| xxh3_128(bytes));
         // Only the site's own files are copied to each task. All tasks share user uploads, so there only files that are
         // kept in memory if there is room have a hash.
-        let hashed = if self.headers.is_own { HASHED } else { SMALL_UPLOAD };
+        let hashed = if self.headers.is_own { MAX_HASHED_INLINE } else { MAX_KEPT_UPLOAD };
         if hash.is_none() && read.metadata.len() <= hashed && read.is_settled {
             match self.lookup.hashes.of(&file, &read.metadata, (effort, self.lookup.now))? {
                 ContentHash::Of(known) => hash = Some(known),
@@ -356,7 +357,7 @@ impl Loader<'_> {
         };
         if is_crowded {
             self.lookup.counts.streamed.fetch_add(1, Ordering::Relaxed);
-            retry_in = Some(retry_in.map_or(NEXT_TRY, |wait| wait.min(NEXT_TRY)));
+            retry_in = Some(retry_in.map_or(RETRY_INTERVAL, |wait| wait.min(RETRY_INTERVAL)));
         }
         let mut representation = Representation::new((coding, size), content, head, validity);
         representation.is_write_once = is_settled && (plan.write_once || self.headers.is_immutable);
@@ -431,13 +432,13 @@ fn shown(path: &[u8]) -> String {
 /// Whether a precompressed file is older than its original. Tools that copy the original's time round down: to whole
 /// seconds, or by less than a microsecond where the time is a floating-point number (WhiteNoise).
 fn is_stale(precompressed_file: (i64, i64), (seconds, nanos): (i64, i64)) -> bool {
-    let least = if precompressed_file.1 == 0 { (seconds, 0) } else { (seconds, nanos - 1000) };
-    precompressed_file < least
+    let min = if precompressed_file.1 == 0 { (seconds, 0) } else { (seconds, nanos - 1000) };
+    precompressed_file < min
 }
 
 /// Whether the kernel sends `length` bytes more cheaply.
 pub fn is_sendable(length: u64) -> bool {
-    length >= SENDABLE
+    length >= MIN_SENDFILE
 }
 
 /// Puts contents in memory, in a form that the kernel can send if that is worthwhile.

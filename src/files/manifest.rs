@@ -12,10 +12,10 @@ use serde::{
 use serde_json::{Value, error::Category};
 
 /// Bytes. Django's own, with all of its admin's files, has 10 KB.
-const LARGEST: usize = 64 * 1024 * 1024;
+const MAX_SIZE: usize = 64 * 1024 * 1024;
 
 /// The longest path that Linux accepts.
-const LONGEST_NAME: usize = 4095;
+const MAX_NAME_LENGTH: usize = 4095;
 
 /// A manifest, compact and searchable.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +74,7 @@ impl Manifest {
     /// Parses the manifest that `ManifestFilesMixin` writes (`django/contrib/staticfiles/storage.py`), versions 1.0 and
     /// 1.1. Entries whose names lead nowhere below the directory are left out.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
-        if bytes.len() > LARGEST {
+        if bytes.len() > MAX_SIZE {
             return Err(ManifestError::TooLarge(bytes.len() as u64));
         }
         let text: ManifestText = serde_json::from_slice(bytes)?;
@@ -215,7 +215,7 @@ impl ManifestEntry {
     /// Returns `None` if no file can have such a name.
     fn of(begin: usize, original: &str, hashed: &str) -> Option<Self> {
         let is_segment = |part: &str| !matches!(part, "" | "." | "..");
-        let is_name = hashed.len() <= LONGEST_NAME
+        let is_name = hashed.len() <= MAX_NAME_LENGTH
             && !hashed.contains('\0')
             && hashed.split('/').all(is_segment);
         is_name.then_some(Self {
@@ -243,7 +243,7 @@ impl fmt::Display for ManifestError {
         match self {
             Self::TooLarge(bytes) => write!(
                 f,
-                "the manifest has {bytes} bytes, more than {LARGEST}: check that it is the file that \
+                "the manifest has {bytes} bytes, more than {MAX_SIZE}: check that it is the file that \
                  collectstatic writes"
             ),
             Self::NotJson { line, column } => write!(
@@ -339,8 +339,8 @@ mod tests {
         let long = format!("{{\"version\": \"{}\"}}", "9".repeat(1000));
         let error = Manifest::parse(long.as_bytes()).unwrap_err();
         assert_eq!(error, version(&"9".repeat(32)));
-        let error = Manifest::parse(&vec![b' '; LARGEST + 1]).unwrap_err();
-        assert_eq!(error, ManifestError::TooLarge(LARGEST as u64 + 1));
+        let error = Manifest::parse(&vec![b' '; MAX_SIZE + 1]).unwrap_err();
+        assert_eq!(error, ManifestError::TooLarge(MAX_SIZE as u64 + 1));
         let old = Manifest::parse(br#"{"paths": {"a": "a.0"}, "version": "1.0", "x": [{}, 1e3]}"#);
         assert_eq!(old.map(|old| (old.len(), old.hash().to_owned())), Ok((1, String::new())));
     }

@@ -12,9 +12,9 @@ use crate::telemetry::LogThrottle;
 
 /// The number of faults that are logged at once. After that, one is logged every ten seconds, because a whole directory
 /// may have one fault.
-const FIRST: usize = 32;
+const MAX_BURST: usize = 32;
 /// The maximum number of files that are remembered.
-const MOST: usize = 4096;
+const MAX_FILES: usize = 4096;
 
 /// The files that were reported.
 #[derive(Debug, Default)]
@@ -34,8 +34,8 @@ impl FileNotices {
         if reported.contains(&subject) {
             return None;
         }
-        let missed = if reported.len() < FIRST { 0 } else { self.repeat.should_log()? };
-        if reported.len() < MOST {
+        let missed = if reported.len() < MAX_BURST { 0 } else { self.repeat.should_log()? };
+        if reported.len() < MAX_FILES {
             reported.insert(subject);
         }
         Some(missed)
@@ -52,7 +52,7 @@ mod tests {
         assert_eq!(notices.should_report(b"a"), Some(0));
         assert_eq!(notices.should_report(b"a"), None);
         let first = (0..1000_u32).filter_map(|one| notices.should_report(&one.to_be_bytes()));
-        assert_eq!(first.count(), FIRST);
+        assert_eq!(first.count(), MAX_BURST);
         assert_eq!(notices.should_report(b"a"), None);
     }
 }

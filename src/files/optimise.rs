@@ -65,7 +65,7 @@ fn compressible(entry: &FileEntry) -> Option<(&Representation, &[u8])> {
     let [original] = entry.representations() else { return None };
     let varies = original.head.contains_key(http::header::VARY);
     match &original.content {
-        FileContent::Memory(text, _) if varies && original.size >= compress::LEAST => {
+        FileContent::Memory(text, _) if varies && original.size >= compress::MIN_SIZE => {
             Some((original, text))
         }
         FileContent::Memory(..) | FileContent::Disk(..) => None,

@@ -41,16 +41,16 @@ use crate::{plan, telemetry::StoreCounts};
 
 /// In a full store, a text is compressed at most once in this time, in milliseconds. The files that are evicted for it
 /// may return and evict it again.
-const PRESSED: u64 = 10 * 60 * 1000;
+const COMPRESS_INTERVAL: u64 = 10 * 60 * 1000;
 
 /// In a full store, a file is kept if it is requested twice within this time, in milliseconds.
-const ASKED_AGAIN: u64 = 10 * 60 * 1000;
+const REPEAT_INTERVAL: u64 = 10 * 60 * 1000;
 
 /// How often open files without requests are checked: ten times `check_interval`, within these limits.
-const SWEEPS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+const SWEEP_INTERVALS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// How long a missing name is remembered, so that newly collected files soon appear.
-const MISSING: u64 = 500;
+const MISSING_LIFETIME: u64 = 500;
 
 /// Finds files. Cheap to share; all methods may be called from any worker.
 #[derive(Debug)]
@@ -64,9 +64,9 @@ pub struct FileStore {
     cache: EntryCache,
     negative_cache: NegativeCache,
     /// Files that were not kept because the store was full.
-    passed: NegativeCache,
+    recent_requests: NegativeCache,
     /// Texts that were compressed although the store was full.
-    last_pressed: NegativeCache,
+    recent_compressions: NegativeCache,
     hashes: Hashes,
     content_budget: ContentBudget,
     notices: FileNotices,
@@ -88,9 +88,9 @@ impl FileStore {
             seed: fastrand::u64(..),
             begin: Instant::now(),
             cache: EntryCache::new(plan.memory, plan.entries, descriptors(), Arc::clone(&counts)),
-            negative_cache: NegativeCache::new(check_interval.min(MISSING)),
-            passed: NegativeCache::new(ASKED_AGAIN),
-            last_pressed: NegativeCache::new(PRESSED),
+            negative_cache: NegativeCache::new(check_interval.min(MISSING_LIFETIME)),
+            recent_requests: NegativeCache::new(REPEAT_INTERVAL),
+            recent_compressions: NegativeCache::new(COMPRESS_INTERVAL),
             hashes: Hashes::new(plan.hash_rate),
             content_budget: ContentBudget::new(plan.memory),
             notices: FileNotices::default(),
@@ -175,7 +175,7 @@ impl FileStore {
     /// Looks on disk: at once if the kernel has everything in memory, else on the blocking pool.
     pub async fn find(self: Arc<Self>, root: usize, name: &[u8]) -> io::Result<LoadResult> {
         let key = FileKey { root, name: name.into() };
-        self.at_once_or_later(move |store, effort| store.look(&key, effort)).await
+        self.at_once_or_later(move |store, effort| store.look_up(&key, effort)).await
     }
 
     /// Returns the current release's name for the file that another release called `name`. A manifest tells it; without
@@ -202,14 +202,14 @@ impl FileStore {
     /// Looks in the kernel's memory alone, and if that is not enough, on the blocking pool.
     async fn at_once_or_later<T: Send + 'static>(
         self: Arc<Self>,
-        look: impl Fn(&Arc<Self>, LookupEffort) -> io::Result<T> + Send + 'static,
+        look_up: impl Fn(&Arc<Self>, LookupEffort) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        match look(&self, LookupEffort::Memory) {
+        match look_up(&self, LookupEffort::Memory) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             found => return found,
         }
-        let looked = tokio::task::spawn_blocking(move || look(&self, LookupEffort::Disk)).await;
-        looked.unwrap_or_else(|panic| Err(io::Error::other(panic)))
+        let found = tokio::task::spawn_blocking(move || look_up(&self, LookupEffort::Disk)).await;
+        found.unwrap_or_else(|panic| Err(io::Error::other(panic)))
     }
 
     fn current_name(
@@ -234,14 +234,14 @@ impl FileStore {
         Ok(is_plain.then(|| original.to_vec()))
     }
 
-    fn look(self: &Arc<Self>, key: &FileKey, effort: LookupEffort) -> io::Result<LoadResult> {
+    fn look_up(self: &Arc<Self>, key: &FileKey, effort: LookupEffort) -> io::Result<LoadResult> {
         let Some(tree) = self.trees.get(key.root) else { return Ok(LoadResult::Missing) };
         let now = self.clock(Instant::now());
         let Self { plan, hashes, content_budget: held, counts, notices, .. } = &**self;
         let lookup =
             Lookup { plan, tree, hashes, content_budget: held, counts, notices, now, effort };
         let hash = self.hash(key.root, &key.name);
-        let mut is_asked_again = self.passed.contains(hash, now);
+        let mut is_repeated = self.recent_requests.contains(hash, now);
         if let Some(entry) = self.known(hash, key.root, &key.name) {
             let is_current = match lookup.is_current(&entry) {
                 // Without a descriptor nothing new can be found out, so the entry is used as it is.
@@ -256,7 +256,7 @@ impl FileStore {
                 return Ok(LoadResult::File(entry));
             }
             self.cache.remove(hash, &entry);
-            is_asked_again = true;
+            is_repeated = true;
         }
         let found = lookup.load(key)?;
         match &found {
@@ -264,10 +264,10 @@ impl FileStore {
             LoadResult::File(entry) if !entry.is_settled() => {}
             LoadResult::File(entry) => {
                 entry.set_checked(now);
-                if self.cache.insert(hash, Arc::clone(entry), is_asked_again) {
+                if self.cache.insert(hash, Arc::clone(entry), is_repeated) {
                     self.sweep_later();
                 } else {
-                    self.passed.insert(hash, now);
+                    self.recent_requests.insert(hash, now);
                 }
             }
             // The time is that of the look-up's beginning: a file created since is found once that time is too old.
@@ -282,13 +282,13 @@ impl FileStore {
     /// optimised again for every request.
     fn optimise_later(self: &Arc<Self>, hash: u64, entry: &Arc<FileEntry>) {
         let (now, is_tight) = (self.clock(Instant::now()), self.cache.is_tight());
-        let may_press = entry.is_busy() && !self.last_pressed.contains(hash, now);
-        let compresses = self.plan.compress && (may_press || !is_tight);
+        let may_compress = entry.is_busy() && !self.recent_compressions.contains(hash, now);
+        let compresses = self.plan.compress && (may_compress || !is_tight);
         if !optimise::is_wanted(entry, compresses) || !self.cache.fits(entry) {
             return;
         }
         if compresses && is_tight {
-            self.last_pressed.insert(hash, now);
+            self.recent_compressions.insert(hash, now);
         }
         // Weak: an entry that is evicted while it waits is not worth the work, and must not stay in memory.
         let (store, entry) = (Arc::clone(self), Arc::downgrade(entry));
@@ -307,7 +307,7 @@ impl FileStore {
         let manifest_says = tree
             .locations
             .get(entry.stamps.directory)
-            .and_then(|location| location.known().says(name));
+            .and_then(|location| location.known().lists(name));
         let about = FileHeaders::new(&self.plan, &tree.root, name, manifest_says);
         match optimise::optimise(entry, &about, (compresses, &self.content_budget)) {
             Ok(better) => {
@@ -338,8 +338,8 @@ impl FileStore {
         }
         let store = Arc::downgrade(self);
         let sweep = move || store.upgrade().is_some_and(|store| store.sweep());
-        let (least, max) = SWEEPS;
-        let period = interval.saturating_mul(10).clamp(least, max);
+        let (min, max) = SWEEP_INTERVALS;
+        let period = interval.saturating_mul(10).clamp(min, max);
         if !self.background.repeat(period, sweep) {
             self.is_sweeping.store(false, Ordering::SeqCst);
         }

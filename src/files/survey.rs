@@ -3,11 +3,11 @@
 
 use std::{ffi::OsStr, fs, io, os::unix::ffi::OsStrExt as _, path::Path};
 
-use super::tree::{MANIFEST, PrefixTree};
+use super::tree::{MANIFEST_NAME, PrefixTree};
 use crate::plan::Purpose;
 
 /// Further entries of a directory are not counted.
-const MOST: usize = 10_000;
+const MAX_ENTRIES: usize = 10_000;
 
 /// The counts of a directory.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +22,9 @@ pub(super) fn report(tree: &PrefixTree) {
         return;
     }
     for location in &tree.locations {
-        let Ok(FileCount { files, is_whole }) = count(&location.path, MOST) else { continue };
+        let Ok(FileCount { files, is_whole }) = count(&location.path, MAX_ENTRIES) else {
+            continue;
+        };
         let (prefix, directory) = (&tree.root.prefix, location.path.display());
         let is_static = tree.root.purpose == Purpose::Static;
         if files == 0 && is_whole && is_static {
@@ -33,7 +35,8 @@ pub(super) fn report(tree: &PrefixTree) {
             continue;
         }
         let files = if is_whole { files.to_string() } else { format!("{files}+") };
-        let manifest = is_static.then(|| location.path.join(OsStr::from_bytes(MANIFEST)).is_file());
+        let manifest =
+            is_static.then(|| location.path.join(OsStr::from_bytes(MANIFEST_NAME)).is_file());
         tracing::info!(prefix, %directory, %files, manifest, "serving files");
     }
 }
@@ -69,10 +72,10 @@ mod tests {
     #[test]
     fn counting_has_a_bound() {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let whole = count(&sources, MOST).unwrap();
+        let whole = count(&sources, MAX_ENTRIES).unwrap();
         assert!(whole.is_whole && whole.files > 100, "{whole:?}");
         let part = count(&sources, 50).unwrap();
         assert!(!part.is_whole && part.files <= 50, "{part:?}");
-        assert!(count(&sources.join("none"), MOST).is_err());
+        assert!(count(&sources.join("none"), MAX_ENTRIES).is_err());
     }
 }

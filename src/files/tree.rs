@@ -18,11 +18,11 @@ use super::{
 use crate::plan::{Purpose, Root, Symlinks};
 
 /// The name of the file in which Django records the hashed names.
-pub(super) const MANIFEST: &[u8] = b"staticfiles.json";
+pub(super) const MANIFEST_NAME: &[u8] = b"staticfiles.json";
 /// The largest manifest that is read, in bytes.
-const MOST: u64 = 64 * 1024 * 1024;
+const MAX_MANIFEST_SIZE: u64 = 64 * 1024 * 1024;
 /// How long a manifest counts as unchanged, in milliseconds.
-const INTERVAL: u64 = 1000;
+const CHECK_INTERVAL: u64 = 1000;
 
 /// One prefix.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(super) struct PrefixDirectory {
     /// Whether the directory is on a file system that answers without a network.
     is_local: AtomicBool,
     /// Held while the manifest is read and parsed, which may take seconds. No worker waits for it.
-    reading: Mutex<()>,
+    read_lock: Mutex<()>,
     /// Held for a moment.
     known: Mutex<ManifestState>,
 }
@@ -68,7 +68,7 @@ impl PrefixTree {
             path: path.clone(),
             has_manifest,
             is_local: AtomicBool::new(false),
-            reading: Mutex::default(),
+            read_lock: Mutex::default(),
             known: Mutex::default(),
         };
         Self {
@@ -80,7 +80,7 @@ impl PrefixTree {
 
     /// Whether one of the known manifests lists a name as one with a content hash.
     pub(super) fn is_listed(&self, name: &[u8]) -> bool {
-        self.locations.iter().any(|location| location.lock().says(name) == Some(true))
+        self.locations.iter().any(|location| location.lock().lists(name) == Some(true))
     }
 }
 
@@ -102,12 +102,12 @@ impl PrefixDirectory {
             return Ok(known);
         }
         // Concurrent requests must not use the old one.
-        let reading = match directory.effort() {
-            LookupEffort::Memory => self.reading.try_lock(),
-            LookupEffort::Disk => self.reading.lock().map_err(TryLockError::Poisoned),
+        let read_lock = match directory.effort() {
+            LookupEffort::Memory => self.read_lock.try_lock(),
+            LookupEffort::Disk => self.read_lock.lock().map_err(TryLockError::Poisoned),
         };
-        let _reading = match reading {
-            Ok(reading) => reading,
+        let _read_lock = match read_lock {
+            Ok(read_lock) => read_lock,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
         };
@@ -183,12 +183,12 @@ impl PrefixDirectory {
 
 impl ManifestState {
     /// Whether a name is one of the values; `None` without a manifest.
-    pub(super) fn says(&self, name: &[u8]) -> Option<bool> {
+    pub(super) fn lists(&self, name: &[u8]) -> Option<bool> {
         self.manifest.as_ref().map(|manifest| manifest.is_hashed_value(name))
     }
 
     fn is_fresh(&self, now: u64) -> bool {
-        self.checked.is_some_and(|checked| now < checked + INTERVAL)
+        self.checked.is_some_and(|checked| now < checked + CHECK_INTERVAL)
     }
 
     fn next(&self, stamp: Option<Stamp>, manifest: Option<Manifest>, now: u64) -> Self {
@@ -214,7 +214,7 @@ fn read(
     symlinks: Symlinks,
     known: Option<Stamp>,
 ) -> io::Result<ManifestLookup> {
-    let Some(file) = directory.open_file(MANIFEST, symlinks)? else {
+    let Some(file) = directory.open_file(MANIFEST_NAME, symlinks)? else {
         return Ok(ManifestLookup::Missing);
     };
     let metadata = file.metadata()?;
@@ -228,7 +228,8 @@ fn read(
     if directory.effort() == LookupEffort::Memory {
         return Err(io::ErrorKind::WouldBlock.into());
     }
-    let (metadata, text) = settled_contents(&file, metadata, MOST, LookupEffort::Disk)?;
+    let (metadata, text) =
+        settled_contents(&file, metadata, MAX_MANIFEST_SIZE, LookupEffort::Disk)?;
     let stamp = Stamp::of(&metadata);
     let parsed = match text {
         Some(text) => Manifest::parse(&text),
@@ -265,21 +266,24 @@ mod tests {
         fs::create_dir_all(&path).unwrap();
         let tree = PrefixTree::new(&root(&path));
         let location = &tree.locations[0];
-        let look = |effort, now| {
+        let look_up = |effort, now| {
             // The first opening makes the file known to the kernel.
             OpenDirectory::open(&path, LookupEffort::Disk).unwrap();
             location.manifest(&OpenDirectory::open(&path, effort).unwrap(), Symlinks::Within, now)
         };
-        assert!(look(LookupEffort::Disk, 0).unwrap().manifest.is_none());
+        assert!(look_up(LookupEffort::Disk, 0).unwrap().manifest.is_none());
 
-        let reading = location.reading.lock().unwrap();
+        let read_lock = location.read_lock.lock().unwrap();
         // It would hang here.
-        let error = look(LookupEffort::Memory, INTERVAL).unwrap_err();
+        let error = look_up(LookupEffort::Memory, CHECK_INTERVAL).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-        assert!(look(LookupEffort::Memory, INTERVAL - 1).is_ok(), "it is believed for so long");
+        assert!(
+            look_up(LookupEffort::Memory, CHECK_INTERVAL - 1).is_ok(),
+            "it is believed for so long"
+        );
         assert!(location.known().manifest.is_none());
-        drop(reading);
-        assert!(look(LookupEffort::Disk, INTERVAL).is_ok());
+        drop(read_lock);
+        assert!(look_up(LookupEffort::Disk, CHECK_INTERVAL).is_ok());
         fs::remove_dir(&path).unwrap();
     }
 

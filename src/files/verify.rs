@@ -19,10 +19,10 @@ use super::{
 use crate::plan::Symlinks;
 
 /// The maximum size in bytes of a file whose content is checked: a sample must stay cheap.
-const LARGEST: u64 = 8 * 1024 * 1024;
+const MAX_SAMPLED_SIZE: u64 = 8 * 1024 * 1024;
 
 /// The maximum number of names of each kind in a report.
-const EXAMPLES: usize = 5;
+const MAX_EXAMPLES: usize = 5;
 
 /// How much is read for the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,11 +118,11 @@ fn compare(file: Option<File>, name: &[u8]) -> io::Result<Option<bool>> {
     };
     let Some(file) = file else { return Ok(None) };
     let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() > LARGEST {
+    if !metadata.is_file() || metadata.len() > MAX_SAMPLED_SIZE {
         return Ok(None);
     }
     let mut hasher = Md5::new();
-    let mut file = file.take(LARGEST);
+    let mut file = file.take(MAX_SAMPLED_SIZE);
     let mut chunk = vec![0; 64 * 1024];
     loop {
         match file.read(&mut chunk) {
@@ -185,7 +185,7 @@ impl<'a> LastDirectory<'a> {
 impl NameSample {
     fn add(&mut self, name: &[u8]) {
         self.count += 1;
-        if self.first.len() < EXAMPLES {
+        if self.first.len() < MAX_EXAMPLES {
             // The name goes into a log, line by line.
             self.first.push(String::from_utf8_lossy(name).escape_debug().to_string());
         }
@@ -281,7 +281,7 @@ mod tests {
         // Larger than the maximum, so its hash is not checked.
         site.write("large.0123456789ab.bin", b"");
         let large = File::options().write(true).open(site.directory.join("large.0123456789ab.bin"));
-        large.unwrap().set_len(LARGEST + 1).unwrap();
+        large.unwrap().set_len(MAX_SAMPLED_SIZE + 1).unwrap();
         site.list("large.bin", "large.0123456789ab.bin");
         assert_eq!(
             site.verify(Symlinks::Never),

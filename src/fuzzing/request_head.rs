@@ -78,9 +78,9 @@ fn accepted(bytes: &[u8], head: &ScannedHead, limits: &HeadLimits) {
     assert_eq!(parts.method.as_str().as_bytes(), *method);
     assert_eq!(target::misplaced(path), None);
     assert_eq!(parts.headers.len(), fields.len());
-    for ((known, name, value), (told, wanted)) in parts.headers.iter().zip(&fields) {
-        assert_eq!((name, value), (&*told.to_ascii_lowercase(), *wanted));
-        assert_eq!(known, FieldName::of(told));
+    for ((known, name, value), (field_name, wanted)) in parts.headers.iter().zip(&fields) {
+        assert_eq!((name, value), (&*field_name.to_ascii_lowercase(), *wanted));
+        assert_eq!(known, FieldName::of(field_name));
         assert!(parts.headers.get_all(known).any(|one| one == value));
     }
     let mut slots = [httparse::EMPTY_HEADER; 100];

@@ -11,16 +11,16 @@ use rustix::{
 use crate::plan::{FileSettings, Plan, UpstreamSettings};
 
 /// Open files of the process itself: standard streams, the admin listener and its connections, signals, threads.
-const OWN: u64 = 24;
+const PROCESS_FILES: u64 = 24;
 /// Open files of each worker.
-const OWN_PER_WORKER: u64 = 4;
+const WORKER_FILES: u64 = 4;
 /// Maximum default number of connections; more descriptors or memory do not raise it.
-const MOST_CONNECTIONS: u64 = 10_000;
+const MAX_CONNECTIONS: u64 = 10_000;
 /// Minimum number of idle connections to each server for each worker. Without any, each request opens a connection.
-const LEAST_IDLE: usize = 4;
+const MIN_IDLE: usize = 4;
 
 /// Above this size the kernel's table grows on demand, because growing it early costs memory, 8 bytes for each file.
-const MOST_RESERVED: u64 = 16_384;
+const MAX_RESERVED: u64 = 16_384;
 
 /// The shares of open files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +43,11 @@ pub(super) fn divide(
     connections: u64,
 ) -> Option<DescriptorDivision> {
     let limit = getrlimit(Resource::Nofile).current;
-    let most = connections.min(MOST_CONNECTIONS);
+    let max = connections.min(MAX_CONNECTIONS);
     if limit.is_none() {
-        plan.server.max_connections.get_or_insert(count_of(most));
+        plan.server.max_connections.get_or_insert(count_of(max));
     }
-    limit.map(|limit| divide_limit(plan, limit, workers, most))
+    limit.map(|limit| divide_limit(plan, limit, workers, max))
 }
 
 fn divide_limit(
@@ -57,7 +57,7 @@ fn divide_limit(
     most_connections: u64,
 ) -> DescriptorDivision {
     let listeners = plan.server.listen.len() + usize::from(plan.tls.is_some());
-    let process = OWN + OWN_PER_WORKER * number(workers) + number(listeners);
+    let process = PROCESS_FILES + WORKER_FILES * number(workers) + number(listeners);
     // For both stores.
     let files = 2 * FileSettings::most_descriptors(limit);
     let rest = limit.saturating_sub(process + files);
@@ -69,7 +69,7 @@ fn divide_limit(
         None => half.clamp(1, most_connections),
     };
     plan.server.max_connections = Some(count_of(connections));
-    let most = rest.saturating_sub(connections).max(half).max(1);
+    let max = rest.saturating_sub(connections).max(half).max(1);
 
     let all = |plan: &Plan, count: fn(&UpstreamSettings) -> usize| {
         let upstreams = plan.routed.iter().chain([&plan.upstream]);
@@ -80,14 +80,14 @@ fn divide_limit(
     let idle = |one: &UpstreamSettings| one.max_idle.saturating_mul(one.targets.len());
     let wanted = all(plan, in_flight);
     for_each(plan, |one| {
-        let lowered = scaled(one.admission.max_in_flight, most, wanted);
+        let lowered = scaled(one.admission.max_in_flight, max, wanted);
         one.admission.max_in_flight = lowered.max(1);
     });
     let in_flight = all(plan, in_flight);
     let (kept, left) =
-        (all(plan, idle).saturating_mul(number(workers)), most.saturating_sub(in_flight));
+        (all(plan, idle).saturating_mul(number(workers)), max.saturating_sub(in_flight));
     for_each(plan, |one| {
-        one.max_idle = scaled(one.max_idle, left, kept).max(one.max_idle.min(LEAST_IDLE));
+        one.max_idle = scaled(one.max_idle, left, kept).max(one.max_idle.min(MIN_IDLE));
     });
     DescriptorDivision { limit, process, files, connections, in_flight, wanted }
 }
@@ -97,12 +97,12 @@ fn for_each(plan: &mut Plan, change: impl Fn(&mut UpstreamSettings)) {
     change(&mut plan.upstream);
 }
 
-/// Returns a part of `all` if only `most` of it is available.
-fn scaled(part: usize, most: u64, all: u64) -> usize {
-    if all <= most {
+/// Returns a part of `all` if only `max` of it is available.
+fn scaled(part: usize, max: u64, all: u64) -> usize {
+    if all <= max {
         return part;
     }
-    let scaled = number(part) as u128 * u128::from(most) / u128::from(all.max(1));
+    let scaled = number(part) as u128 * u128::from(max) / u128::from(all.max(1));
     usize::try_from(scaled).unwrap_or(part)
 }
 
@@ -122,8 +122,8 @@ impl DescriptorDivision {
     /// clients connect.
     pub(super) fn reserve(&self) {
         let Self { limit, process, connections, in_flight, .. } = *self;
-        let most = (process + connections.saturating_add(in_flight)).min(limit).min(MOST_RESERVED);
-        let last = i32::try_from(most.saturating_sub(1)).unwrap_or_default();
+        let max = (process + connections.saturating_add(in_flight)).min(limit).min(MAX_RESERVED);
+        let last = i32::try_from(max.saturating_sub(1)).unwrap_or_default();
         // The file is closed at once; the table keeps its size. A failure only costs time later.
         drop(fcntl_dupfd_cloexec(stderr().as_fd(), last));
     }
@@ -190,7 +190,7 @@ mod tests {
             (u64::MAX, 10_000, 110, false),
         ] {
             let mut plan = plan(None, 100);
-            let division = divide_limit(&mut plan, limit, 2, MOST_CONNECTIONS);
+            let division = divide_limit(&mut plan, limit, 2, MAX_CONNECTIONS);
             assert_eq!(division.connections, connections, "{limit}");
             assert_eq!(plan.server.max_connections, Some(count_of(connections)), "{limit}");
             assert!(division.in_flight.abs_diff(in_flight) <= 3, "{limit} {division:?}");
@@ -201,15 +201,15 @@ mod tests {
     #[test]
     fn configured_limits_are_kept_where_possible() {
         let mut many = plan(Some(1000), 100);
-        let division = divide_limit(&mut many, 256, 2, MOST_CONNECTIONS);
+        let division = divide_limit(&mut many, 256, 2, MAX_CONNECTIONS);
         assert_eq!((division.connections, many.server.max_connections), (1000, Some(1000)));
         let mut few = plan(Some(20), 100);
-        let division = divide_limit(&mut few, 256, 2, MOST_CONNECTIONS);
+        let division = divide_limit(&mut few, 256, 2, MAX_CONNECTIONS);
         assert_eq!((division.connections, division.in_flight), (20, 110));
         let kept = few.upstream.max_idle;
-        assert!((LEAST_IDLE..32).contains(&kept), "{kept} of what is left");
+        assert!((MIN_IDLE..32).contains(&kept), "{kept} of what is left");
         let mut unlimited = plan(None, 100);
-        divide_limit(&mut unlimited, u64::MAX, 2, MOST_CONNECTIONS);
+        divide_limit(&mut unlimited, u64::MAX, 2, MAX_CONNECTIONS);
         assert_eq!(unlimited.upstream, plan(None, 100).upstream);
     }
 
@@ -217,11 +217,11 @@ mod tests {
         #[test]
         fn the_parts_are_no_more_than_there_is(
             limit in prop_oneof![0_u64..2000, any::<u64>()],
-            in_flight in prop_oneof![1_usize..2000, any::<usize>().prop_map(|most| most.max(1))],
+            in_flight in prop_oneof![1_usize..2000, any::<usize>().prop_map(|max| max.max(1))],
             workers in 1_usize..64,
         ) {
             let mut plan = plan(None, in_flight);
-            let division = divide_limit(&mut plan, limit, workers, MOST_CONNECTIONS);
+            let division = divide_limit(&mut plan, limit, workers, MAX_CONNECTIONS);
             prop_assert!(division.connections >= 1 && division.in_flight >= 2);
             prop_assert!(division.in_flight <= division.wanted);
             let DescriptorDivision { process, files, connections, in_flight, .. } = division;

@@ -5,13 +5,13 @@ use super::cgroup::MemoryGroup;
 use crate::plan::Plan;
 
 /// The default limit, if neither the settings nor the system have one.
-const DEFAULT: u64 = 512 * MIB;
+const DEFAULT_LIMIT: u64 = 512 * MIB;
 /// The part of a container's limit that is used. The rest is for the page cache, which holds the program itself too.
-const OF_CONTAINER: (u64, u64) = (4, 5);
+const CONTAINER_SHARE: (u64, u64) = (4, 5);
 /// An idle connection, with what the kernel needs for it (measured: 2.6 KiB and 3.8 KiB).
-const CONNECTION: u64 = 6656;
+const CONNECTION_SIZE: u64 = 6656;
 /// Minimum number of connections, even with very little memory.
-const LEAST_CONNECTIONS: u64 = 256;
+const MIN_CONNECTIONS: u64 = 256;
 
 const MIB: u64 = 1 << 20;
 
@@ -33,8 +33,8 @@ pub(super) struct MemoryDivision {
 pub(super) fn divide(plan: &mut Plan, container: Option<&MemoryGroup>) -> MemoryDivision {
     let (limit, source) = match (plan.memory.limit, container) {
         (Some(limit), _) => (limit, "memory.limit"),
-        (None, Some(group)) => (group.limit / OF_CONTAINER.1 * OF_CONTAINER.0, "container"),
-        (None, None) => (DEFAULT, "default"),
+        (None, Some(group)) => (group.limit / CONTAINER_SHARE.1 * CONTAINER_SHARE.0, "container"),
+        (None, None) => (DEFAULT_LIMIT, "default"),
     };
     let memory = &mut plan.memory;
     if memory.is_static_auto {
@@ -56,7 +56,7 @@ pub(super) fn divide(plan: &mut Plan, container: Option<&MemoryGroup>) -> Memory
         media: plan.media.memory,
         bodies: plan.buffers.memory,
         heads: memory.heads,
-        connections: (limit / 2 / CONNECTION).max(LEAST_CONNECTIONS),
+        connections: (limit / 2 / CONNECTION_SIZE).max(MIN_CONNECTIONS),
     }
 }
 
@@ -120,7 +120,7 @@ mod tests {
             let mut plan = plan(&[]);
             plan.memory.limit = Some(limit);
             let MemoryDivision { files, media, bodies, heads, connections, .. } = divide(&mut plan, None);
-            prop_assert!(files + media + bodies + heads + connections * CONNECTION <= limit);
+            prop_assert!(files + media + bodies + heads + connections * CONNECTION_SIZE <= limit);
             prop_assert!(plan.buffers.memory_per_body <= plan.buffers.memory);
         }
     }

@@ -29,14 +29,14 @@ pub(super) fn start(
         while let Some(placement) = placement.upgrade() {
             // A reload may change the limit.
             let limit = process.limits.find("memory.limit").unwrap_or(u64::MAX);
-            if let Some(taken) = used(group.as_ref()) {
-                process.memory_used.store(taken, Ordering::Relaxed);
-                let was_exceeded = mem::replace(&mut is_exceeded, taken > limit);
+            if let Some(used_bytes) = used(group.as_ref()) {
+                process.memory_used.store(used_bytes, Ordering::Relaxed);
+                let was_exceeded = mem::replace(&mut is_exceeded, used_bytes > limit);
                 if is_exceeded {
                     placement.make_room();
                 }
                 if is_exceeded && !was_exceeded {
-                    report(&process, &repeat, taken, limit);
+                    report(&process, &repeat, used_bytes, limit);
                 }
             }
             drop(placement);
@@ -46,11 +46,11 @@ pub(super) fn start(
     thread::Builder::new().name("memory".to_owned()).spawn(watch).map(drop)
 }
 
-fn report(process: &ProcessMetrics, repeat: &LogThrottle, taken: u64, limit: u64) {
+fn report(process: &ProcessMetrics, repeat: &LogThrottle, used_bytes: u64, limit: u64) {
     process.memory_exceeded.fetch_add(1, Ordering::Relaxed);
     if let Some(missed) = repeat.should_log() {
         tracing::warn!(
-            taken,
+            used_bytes,
             limit,
             missed,
             "memory.limit exceeded, closing idle connections; give the container more memory, or lower \

@@ -14,7 +14,7 @@ pub struct TooFewDescriptors {
     /// The limit of open files.
     pub limit: usize,
     /// The minimum that is needed.
-    pub least: usize,
+    pub min: usize,
 }
 
 /// Raises the soft limit of open descriptors to the hard one. Containers often start with 1024, and each forwarded
@@ -31,7 +31,7 @@ pub(super) fn raise_descriptors() {
 
 /// Descriptors for serving, in addition to those that are open after the start: a few clients, the application, a file,
 /// the admin listener.
-const NEEDED: usize = 16;
+const MIN_DESCRIPTORS: usize = 16;
 
 /// Fails if too few descriptors are left to serve. Otherwise the process would accept connections and never respond.
 pub(super) fn check_descriptors() -> Result<(), TooFewDescriptors> {
@@ -43,8 +43,8 @@ pub(super) fn check_descriptors() -> Result<(), TooFewDescriptors> {
         Err(error) if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => limit,
         Err(_) => return Ok(()),
     };
-    let least = open + NEEDED;
-    if limit < least { Err(TooFewDescriptors { limit, least }) } else { Ok(()) }
+    let min = open + MIN_DESCRIPTORS;
+    if limit < min { Err(TooFewDescriptors { limit, min }) } else { Ok(()) }
 }
 
 /// Disables huge pages for this process, whatever the system's default. A few bytes in use would keep 2 MiB, which

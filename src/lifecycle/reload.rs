@@ -32,9 +32,9 @@ use crate::{
 };
 
 /// How long sockets may take to close. Only the requester of the reload waits for it.
-const CLOSING: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The interval of checks whether the last request with old settings has ended.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reloads, one at a time.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(super) struct Reloader {
     /// `None` if the settings are built into the program.
     pub(super) source: Option<SettingsSource>,
     pub(super) hang_ups: HangUps,
-    pub(super) asks: mpsc::Receiver<ReloadRequest>,
+    pub(super) requests: mpsc::Receiver<ReloadRequest>,
     /// The settings in use.
     pub(super) settings: Vec<Setting>,
     /// The warnings that were logged about them.
@@ -69,18 +69,18 @@ impl Reloader {
     pub(super) async fn run(&mut self, subject: ReloadTarget<'_>) -> &'static str {
         loop {
             self.retired.retain(|app| Arc::strong_count(app) > 1);
-            let ask = select! {
+            let requester = select! {
                 hang_up = self.hang_ups.next() => match hang_up {
                     HangUp::Terminal => return "SIGHUP",
                     HangUp::Reload => None,
                 },
-                Some(ask) = self.asks.recv() => Some(ask),
-                () = sleep(LOOK), if !self.retired.is_empty() => continue,
+                Some(requester) = self.requests.recv() => Some(requester),
+                () = sleep(CHECK_INTERVAL), if !self.retired.is_empty() => continue,
             };
-            let told = self.reload(subject).await;
-            if let Some(ask) = ask {
+            let reply = self.reload(subject).await;
+            if let Some(requester) = requester {
                 // The requester may have disconnected.
-                let _ = ask.send(told);
+                let _ = requester.send(reply);
             }
         }
     }
@@ -88,13 +88,13 @@ impl Reloader {
     /// Refuses to reload, because the process is shutting down.
     pub(super) async fn refuse(&mut self) -> Infallible {
         loop {
-            let ask = select! {
+            let requester = select! {
                 _ = self.hang_ups.next() => None,
-                Some(ask) = self.asks.recv() => Some(ask),
+                Some(requester) = self.requests.recv() => Some(requester),
             };
             tracing::warn!("not reloaded: the process is shutting down");
-            if let Some(ask) = ask {
-                let _ = ask.send(ReloadReply::Refused(
+            if let Some(requester) = requester {
+                let _ = requester.send(ReloadReply::Refused(
                     "not reloaded: the process is shutting down\n".into(),
                 ));
             }
@@ -134,7 +134,7 @@ impl Reloader {
         subject.workers.change(&app).await;
         // Last, so that connections on a new socket always get the new settings.
         let done = subject.accepting.change(ListenerSet { sockets, tls: tls.clone() });
-        if timeout(CLOSING, done).await.is_err() {
+        if timeout(CLOSE_TIMEOUT, done).await.is_err() {
             tracing::warn!("the acceptor has not started the new listeners yet");
         }
         let process = app.metrics.process();

@@ -19,10 +19,10 @@ use crate::{
 };
 
 /// The interval of checks whether the application accepts connections.
-const WATCH_PAUSE: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long writing the last log lines may take.
-const LOG_PATIENCE: Duration = Duration::from_secs(5);
+const LOG_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The result of a shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ async fn drain(
 
 /// Writes the last log lines.
 fn finish(cut: u64, log: Option<&LogSink>, begin: Instant) -> ShutdownOutcome {
-    if log.is_some_and(|log| !log.flush(LOG_PATIENCE)) {
+    if log.is_some_and(|log| !log.flush(LOG_TIMEOUT)) {
         tracing::error!("stdout is blocked: the last access-log lines are lost");
     }
     tracing::info!(aborted = cut, after = ?(Instant::now() - begin), "stopped");
@@ -122,12 +122,12 @@ async fn watch_application(app: &RefCell<Arc<App>>, phase: &watch::Sender<Phase>
             tracing::info!(after = ?(Instant::now() - since), "ready");
             break;
         }
-        if !is_reported && Instant::now() - since > WATCH_PAUSE * 10 {
+        if !is_reported && Instant::now() - since > CHECK_INTERVAL * 10 {
             is_reported = true;
             let target = app.plan.upstream.names();
             tracing::info!(target, "waiting for the application to accept connections");
         }
-        sleep(WATCH_PAUSE).await;
+        sleep(CHECK_INTERVAL).await;
     }
     std::future::pending().await
 }

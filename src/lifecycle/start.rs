@@ -40,7 +40,7 @@ use crate::{
 };
 
 /// Maximum number of pending reloads.
-const ASKS: usize = 8;
+const MAX_PENDING_RELOADS: usize = 8;
 
 /// A serving process; [`RunningProcess::wait`] returns when it has ended.
 #[derive(Debug)]
@@ -124,9 +124,9 @@ pub fn start(
     let connections = most_connections(app.plan.server.max_connections);
     app.metrics.process().limits.set(limits::of(&app.plan, connections));
     let workers = Workers::start(&app, log.as_ref(), &watched)?;
-    let (ask, asks) = mpsc::channel(ASKS);
+    let (reload_sender, requests) = mpsc::channel(MAX_PENDING_RELOADS);
     if let Some(listener) = admin_listener {
-        AdminListener::new(Arc::clone(&app.metrics), watched, ask).start(listener)?;
+        AdminListener::new(Arc::clone(&app.metrics), watched, reload_sender).start(listener)?;
     }
 
     let process = Arc::clone(app.metrics.process());
@@ -140,7 +140,7 @@ pub fn start(
     memory.report();
     division.as_ref().inspect(|division| division.report());
     started(&app.plan, &settings, count);
-    let reloader = Reloader { source, hang_ups, asks, settings, advice, tls, retired };
+    let reloader = Reloader { source, hang_ups, requests, settings, advice, tls, retired };
     let parts = ProcessParts { app, phase, accepting, workers, log, signals, reloader, events };
     Ok(RunningProcess { addresses, runtime, parts })
 }
@@ -222,9 +222,9 @@ impl fmt::Display for StartError {
                 let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
                 f.write_str(&lines.join("\n"))
             }
-            Self::Descriptors(TooFewDescriptors { limit, least }) => write!(
+            Self::Descriptors(TooFewDescriptors { limit, min }) => write!(
                 f,
-                "cannot start: the limit of open files is {limit}, and serving needs at least {least}; raise \
+                "cannot start: the limit of open files is {limit}, and serving needs at least {min}; raise \
                  the container's limit (nofile) to 1024 or more"
             ),
             Self::System(error) => {

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Bytes of a request's head that need no reservation. Most heads are shorter.
-pub const USUAL_HEAD: usize = 4 * 1024;
+pub const UNRESERVED_HEAD: usize = 4 * 1024;
 
 /// Everything that a request needs, except for its worker's own state. A request keeps the one that it began with.
 #[derive(Debug)]
@@ -199,7 +199,7 @@ impl App {
     /// Reserves memory for a head of `bytes` bytes in all, beyond what `room` holds already. Returns `false` if other
     /// long heads have used up the budget. Heads of usual length need no reservation.
     pub fn reserve_head(&self, room: &mut Option<Reservation>, bytes: usize) -> bool {
-        if bytes <= USUAL_HEAD {
+        if bytes <= UNRESERVED_HEAD {
             return true;
         }
         let room = room.get_or_insert_with(|| self.heads.nothing());

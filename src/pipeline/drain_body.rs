@@ -12,28 +12,28 @@ use crate::{
 };
 
 /// The maximum number of bytes to read to keep a connection: about as much as is in transit already.
-const MOST: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 64 * 1024;
 /// The maximum time that the response waits for these bytes. A new connection costs a client about as much.
-const PATIENCE: Duration = Duration::from_millis(100);
+const TIMEOUT: Duration = Duration::from_millis(100);
 
 /// How long a client may go on sending an unneeded body, where that costs no connection.
-const LINGER: Duration = Duration::from_secs(30);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads and discards a stream's body while the response is sent. Dropping it would end the stream, and many clients
 /// take that for a failure (RFC 9113, 8.1).
 pub(super) fn read_beside(body: RequestBody) {
     if !body.is_end_stream() {
-        drop(spawn_local(timeout(LINGER, body::discard(body, u64::MAX))));
+        drop(spawn_local(timeout(LINGER_TIMEOUT, body::discard(body, u64::MAX))));
     }
 }
 
 /// Reads and discards a short body.
 pub(super) async fn read(parts: &RequestParts, body: RequestBody) {
-    let is_short = body.size_hint().exact().is_none_or(|size| size <= MOST);
+    let is_short = body.size_hint().exact().is_none_or(|size| size <= MAX_BYTES);
     // A client that sends Expect has not sent any of it yet.
     if body.is_end_stream() || !is_short || parts.headers.contains(FieldName::Expect) {
         return;
     }
     // The response does not depend on whether the body came to its end.
-    let _ = timeout(PATIENCE, body::discard(body, MOST)).await;
+    let _ = timeout(TIMEOUT, body::discard(body, MAX_BYTES)).await;
 }

@@ -26,9 +26,9 @@ use crate::{
 
 /// The maximum number of concurrent requests to the fallback, for each worker. Few clients need it, and requests for
 /// thousands of names that never existed must not use up the descriptors.
-const AT_ONCE: usize = 32;
+const MAX_CONCURRENT: usize = 32;
 /// The name of this server in `Via`. It detects a loop of fallbacks.
-const NAME: &str = "sideman-fallback";
+const VIA_NAME: &str = "sideman-fallback";
 
 /// The fallback server, as one worker sees it.
 #[derive(Debug)]
@@ -71,14 +71,14 @@ impl FallbackClient {
         headers: &Headers,
         id: &[u8],
     ) -> Result<Option<Response>, Cow<'static, str>> {
-        let mut passed_by = headers.get_all(FieldName::Via);
-        if passed_by.any(|via| memchr::memmem::find(via, NAME.as_bytes()).is_some()) {
+        let mut via_fields = headers.get_all(FieldName::Via);
+        if via_fields.any(|via| memchr::memmem::find(via, VIA_NAME.as_bytes()).is_some()) {
             return Ok(None);
         }
         let running =
             FallbackPermit::begin(&self.running).ok_or("it has too many requests in flight")?;
         let target = format!("{}{path}", self.plan.base);
-        let via = format!("1.1 {NAME}");
+        let via = format!("1.1 {VIA_NAME}");
         let fields = fields(headers, &self.plan.host, &via, id);
         let origin = RequestOrigin {
             client: "",
@@ -137,7 +137,7 @@ fn fields<'a>(
     via: &'a str,
     id: &'a [u8],
 ) -> Vec<(&'a [u8], &'a [u8])> {
-    const PASSED: [FieldName; 7] = [
+    const FORWARDED_FIELDS: [FieldName; 7] = [
         FieldName::Accept,
         FieldName::AcceptEncoding,
         FieldName::IfNoneMatch,
@@ -147,7 +147,7 @@ fn fields<'a>(
         FieldName::UserAgent,
     ];
     let mut fields: Vec<(&[u8], &[u8])> = vec![(b"host", host.as_bytes())];
-    for name in PASSED {
+    for name in FORWARDED_FIELDS {
         fields.extend(headers.get_all(name).map(|value| (name.text().as_bytes(), value)));
     }
     fields.extend([(&b"via"[..], via.as_bytes()), (b"x-request-id", id)]);
@@ -156,7 +156,7 @@ fn fields<'a>(
 
 /// Makes the response for the client: the fields about the file, and none about the server.
 fn passed_on(method: &Method, status: StatusCode, given: &HeaderMap, body: Body) -> Response {
-    const KEPT: [HeaderName; 10] = [
+    const KEPT_HEADERS: [HeaderName; 10] = [
         header::CONTENT_TYPE,
         header::CONTENT_LENGTH,
         header::CONTENT_ENCODING,
@@ -171,7 +171,7 @@ fn passed_on(method: &Method, status: StatusCode, given: &HeaderMap, body: Body)
     let mut response =
         Response::new(status, if method == Method::HEAD { Body::Empty } else { body });
     let headers = &mut response.head.headers;
-    for name in KEPT {
+    for name in KEPT_HEADERS {
         // All values are kept: a list may come in several lines (RFC 9110, 5.3).
         for value in given.get_all(&name) {
             headers.append(&name, value.clone());
@@ -202,7 +202,7 @@ fn unsatisfiable(mut given: HeaderMap) -> Response {
 impl FallbackPermit {
     /// Returns `None` if too many requests are running.
     fn begin(running: &Rc<Cell<usize>>) -> Option<Self> {
-        if running.get() >= AT_ONCE {
+        if running.get() >= MAX_CONCURRENT {
             return None;
         }
         running.set(running.get() + 1);

@@ -40,20 +40,20 @@ pub(super) fn head<'a>(
 ) -> UpstreamRequestHead<'a> {
     let headers = &context.parts.headers;
     let has_named = fields::names_more(headers);
-    let mut passed: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 7);
+    let mut forwarded_fields: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 7);
     let host = context.host().unwrap_or(fallback_host.as_bytes());
     let scheme = scheme(context);
     // The fallback host's port is the application's own.
     let named_port = context.host().and_then(named_port);
     let port = port(context, named_port, scheme);
     let hops = max_forwards::left(&context.parts).filter(|&hops| hops > 0);
-    passed.push((b"host", host));
+    forwarded_fields.push((b"host", host));
     let mut forged = 0;
     for (known, name, value) in headers.iter() {
         match action(known, name, context) {
             FieldAction::Pass if has_named && fields::is_named_by_connection(headers, name) => {}
             FieldAction::Pass if hops.is_some() && known == FieldName::MaxForwards => {}
-            FieldAction::Pass => passed.push((name, value)),
+            FieldAction::Pass => forwarded_fields.push((name, value)),
             FieldAction::Rewritten => {}
             FieldAction::Forged => forged += 1,
             FieldAction::Identity => {
@@ -63,16 +63,17 @@ pub(super) fn head<'a>(
         }
     }
     if let Some(hops) = hops {
-        passed.push((b"max-forwards", digits.hops.format(hops - 1).as_bytes()));
+        forwarded_fields.push((b"max-forwards", digits.hops.format(hops - 1).as_bytes()));
     }
-    passed.push((b"x-forwarded-for", client.as_bytes()));
-    passed.push((b"x-forwarded-proto", scheme.as_bytes()));
-    passed.push((b"x-forwarded-port", digits.port.format(port).as_bytes()));
-    passed.push((b"x-real-ip", client.as_bytes()));
-    passed.push((b"x-request-id", context.request_id()));
-    passed.push(context.local.app.loop_token.field());
+    forwarded_fields.push((b"x-forwarded-for", client.as_bytes()));
+    forwarded_fields.push((b"x-forwarded-proto", scheme.as_bytes()));
+    forwarded_fields.push((b"x-forwarded-port", digits.port.format(port).as_bytes()));
+    forwarded_fields.push((b"x-real-ip", client.as_bytes()));
+    forwarded_fields.push((b"x-request-id", context.request_id()));
+    forwarded_fields.push(context.local.app.loop_token.field());
     if upgrade::asks_for_websocket(&context.parts) {
-        passed.extend([(&b"connection"[..], &b"upgrade"[..]), (b"upgrade", b"websocket")]);
+        forwarded_fields
+            .extend([(&b"connection"[..], &b"upgrade"[..]), (b"upgrade", b"websocket")]);
     }
     if forged > 0 {
         context.local.metrics.headers_dropped.add(forged);
@@ -81,7 +82,7 @@ pub(super) fn head<'a>(
     UpstreamRequestHead {
         method: &context.parts.method,
         target: context.parts.path_and_query(),
-        fields: passed,
+        fields: forwarded_fields,
         origin: RequestOrigin {
             client,
             client_port: match context.client == context.connection.address {
@@ -152,10 +153,10 @@ fn action_of_other(name: &[u8]) -> FieldAction {
 
 /// Returns the scheme that the client used, as far as Sideman can know it.
 pub(super) fn scheme(context: &RequestContext) -> &'static str {
-    let told = forwarded::last(context.parts.headers.get_all(FieldName::XForwardedProto));
-    let told = told.filter(|_| context.is_trusted);
+    let claimed = forwarded::last(context.parts.headers.get_all(FieldName::XForwardedProto));
+    let claimed = claimed.filter(|_| context.is_trusted);
     // Some proxies send the scheme of a WebSocket URL.
-    let is = |name: &[u8]| told.is_some_and(|told| told.eq_ignore_ascii_case(name));
+    let is = |name: &[u8]| claimed.is_some_and(|claimed| claimed.eq_ignore_ascii_case(name));
     match (is(b"https") || is(b"wss"), is(b"http") || is(b"ws")) {
         (true, _) => "https",
         // A proxy may use TLS to forward a request that it received without.
@@ -172,9 +173,9 @@ fn named_port(host: &[u8]) -> Option<u16> {
 
 /// Returns the port that the client connected to, as far as Sideman can know it.
 fn port(context: &RequestContext, named: Option<u16>, scheme: &str) -> u16 {
-    let told = forwarded::last(context.parts.headers.get_all(FieldName::XForwardedPort));
+    let claimed = forwarded::last(context.parts.headers.get_all(FieldName::XForwardedPort));
     if context.is_trusted
-        && let Some(port) = told.and_then(forwarded::port)
+        && let Some(port) = claimed.and_then(forwarded::port)
     {
         return port;
     }

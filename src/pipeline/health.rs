@@ -12,7 +12,7 @@ use super::{
 use crate::{body::Body, phase::Phase, telemetry::RouteLabel, upstream};
 
 /// How long the result of a probe is used: checks by several balancers share one probe.
-const PROBE_FRESH: Duration = Duration::from_secs(1);
+const PROBE_LIFETIME: Duration = Duration::from_secs(1);
 
 /// Whether the application accepts a connection now.
 pub async fn application_accepts(app: &App) -> bool {
@@ -41,7 +41,7 @@ pub(super) async fn ready(local: &WorkerState, context: &mut RequestContext) -> 
         return verdict(context, Some("draining: this process is shutting down\n"));
     }
     let accepts = match local.last_probe.get() {
-        Some((when, accepts)) if when.elapsed() < PROBE_FRESH => accepts,
+        Some((when, accepts)) if when.elapsed() < PROBE_LIFETIME => accepts,
         _ => {
             let accepts = application_accepts(&local.app).await;
             local.last_probe.set(Some((Instant::now(), accepts)));

@@ -13,9 +13,9 @@ use crate::rfc::response_lines::ResponseLines;
 
 /// The maximum number of bytes that are queued for a client. Further ones are dropped: an interim response holds
 /// nothing that the final one lacks.
-pub const LIMIT: usize = 32 * 1024;
+pub const MAX_QUEUED_BYTES: usize = 32 * 1024;
 /// The bytes that a status counts, besides its fields.
-const STATUS: usize = 64;
+const STATUS_COST: usize = 64;
 
 /// The queue of interim responses that are not written yet.
 #[derive(Debug, Default)]
@@ -41,8 +41,8 @@ impl InterimResponses {
 
     /// Queues an interim response with these fields, unless that exceeds the limit.
     pub(super) fn push(&self, status: StatusCode, fields: &ResponseLines) {
-        let size = self.size.get() + STATUS + fields.as_bytes().len();
-        if size <= LIMIT {
+        let size = self.size.get() + STATUS_COST + fields.as_bytes().len();
+        if size <= MAX_QUEUED_BYTES {
             self.size.set(size);
             self.waiting.borrow_mut().push(response(status, fields));
         }
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn interim_responses_over_the_limit_are_dropped() {
         let queue = InterimResponses::default();
-        let long = String::from_utf8(vec![b'x'; LIMIT / 2]).unwrap();
+        let long = String::from_utf8(vec![b'x'; MAX_QUEUED_BYTES / 2]).unwrap();
         let long = fields(&[("x-long", long.leak())]);
         for _ in 0..3 {
             queue.push(StatusCode::EARLY_HINTS, &long);

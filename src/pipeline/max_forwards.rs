@@ -25,7 +25,7 @@ pub(super) fn left(parts: &RequestParts) -> Option<u64> {
 }
 
 /// Returns the response to a request that must not be forwarded: Sideman is its final recipient.
-pub(super) fn answer(context: &RequestContext) -> Option<Response> {
+pub(super) fn respond(context: &RequestContext) -> Option<Response> {
     if left(&context.parts)? > 0 {
         return None;
     }

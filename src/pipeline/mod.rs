@@ -50,11 +50,11 @@ mod upstream_handle;
 mod worker_state;
 
 pub use self::{
-    app::{App, USUAL_HEAD},
+    app::{App, UNRESERVED_HEAD},
     connection_info::ConnectionInfo,
     finish::TrackedResponse,
     health::application_accepts,
-    interim_responses::{InterimResponses, LIMIT as INTERIM_LIMIT},
+    interim_responses::{InterimResponses, MAX_QUEUED_BYTES as INTERIM_LIMIT},
     request::{ClientRequest, RequestRefusal},
     response::{Response, ResponseHead},
     tunnel::Tunnel,
@@ -84,11 +84,11 @@ pub async fn handle(
     context.received = body.received();
     context.interim = interim;
     context.head_room = head_room;
-    let answered = match refusal {
-        None => answer(&local, &mut context, &mut body).await,
+    let result = match refusal {
+        None => respond(&local, &mut context, &mut body).await,
         Some(refusal) => Err(refused(refusal)),
     };
-    let mut response = match answered {
+    let mut response = match result {
         Ok(response) => response,
         Err(error) => status_page::failure(&mut context, &error),
     };
@@ -110,7 +110,7 @@ fn refused(RequestRefusal { kind, misplaced }: RequestRefusal) -> Error {
     }
 }
 
-async fn answer(
+async fn respond(
     local: &WorkerState,
     context: &mut RequestContext,
     body: &mut RequestBody,
@@ -122,7 +122,7 @@ async fn answer(
     if !destination.is_health() {
         if local.log.is_full() {
             local.metrics.log_waits.add(1);
-            local.log.room().await;
+            local.log.wait_for_space().await;
         }
         guard::check(context)?;
         hosts::check(context)?;
@@ -137,7 +137,7 @@ async fn answer(
         Destination::File(name) => files::serve(local, context, name).await,
         Destination::Undecodable => Err(Error::new(FailureKind::PathInvalid)),
         Destination::Application(route) => {
-            if let Some(response) = max_forwards::answer(context) {
+            if let Some(response) = max_forwards::respond(context) {
                 return Ok(response);
             }
             local.app.pages.check_maintenance()?;

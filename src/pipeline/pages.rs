@@ -24,12 +24,12 @@ use crate::{
 };
 
 /// The pause between two checks.
-const PAUSE: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// The time that a file must be unchanged before it is read. Writers write in steps, and file times advance in steps of
 /// up to 10 ms.
-const REST: Duration = Duration::from_millis(20);
+const MIN_UNCHANGED_TIME: Duration = Duration::from_millis(20);
 /// The maximum size of a page, in bytes.
-const LARGEST: u64 = 1024 * 1024;
+const MAX_PAGE_SIZE: u64 = 1024 * 1024;
 
 /// What the last check found.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl StatusPages {
         let pages = Arc::downgrade(self);
         let started = thread::Builder::new().name("pages".into()).spawn(move || {
             loop {
-                thread::sleep(PAUSE);
+                thread::sleep(CHECK_INTERVAL);
                 let used = |pages: &Arc<Self>| !pages.is_retired.load(Ordering::Relaxed);
                 let Some(pages) = pages.upgrade().filter(used) else { return };
                 watch.check_files(&pages);
@@ -211,15 +211,15 @@ impl PageFile {
         }
         let is_fresh = |metadata: &Metadata| {
             let age = metadata.modified().ok().and_then(|when| when.elapsed().ok());
-            age.is_some_and(|age| age < REST)
+            age.is_some_and(|age| age < MIN_UNCHANGED_TIME)
         };
         if is_fresh(&metadata) {
-            thread::sleep(REST);
+            thread::sleep(MIN_UNCHANGED_TIME);
         }
         let file = File::open(path)?;
         let before = usable(file.metadata()?)?;
         let mut text = Vec::new();
-        (&file).take(LARGEST + 1).read_to_end(&mut text)?;
+        (&file).take(MAX_PAGE_SIZE + 1).read_to_end(&mut text)?;
         let after = usable(file.metadata()?)?;
         let is_whole = text.len() as u64 == after.len();
         if is_fresh(&after) || !is_whole || FileIdentity::of(&before) != FileIdentity::of(&after) {
@@ -240,7 +240,7 @@ fn usable(metadata: Metadata) -> io::Result<Metadata> {
     if !metadata.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    if metadata.len() > LARGEST {
+    if metadata.len() > MAX_PAGE_SIZE {
         return Err(io::Error::other("it is larger than 1 MiB"));
     }
     Ok(metadata)

@@ -11,7 +11,7 @@ use std::{
 use http::{HeaderName, StatusCode, Version};
 
 use super::{
-    app::USUAL_HEAD,
+    app::UNRESERVED_HEAD,
     connection_info::ConnectionInfo,
     interim_responses::InterimResponses,
     normal_path::NormalPath,
@@ -82,7 +82,7 @@ pub(super) struct RequestContext {
 }
 
 /// The header fields that the access log can show.
-const LOGGED: [(LogField, FieldName); 8] = [
+const LOGGED_FIELDS: [(LogField, FieldName); 8] = [
     (LogField::Host, FieldName::Host),
     (LogField::RequestId, FieldName::XRequestId),
     (LogField::TraceId, FieldName::XAmznTraceId),
@@ -166,10 +166,10 @@ impl RequestContext {
         }
         self.is_head_released = true;
         let log = &self.local.log;
-        let told = LOGGED.iter().filter(|(field, _)| log.includes(*field));
-        let names: Vec<FieldName> = told.map(|(_, name)| *name).collect();
+        let logged = LOGGED_FIELDS.iter().filter(|(field, _)| log.includes(*field));
+        let names: Vec<FieldName> = logged.map(|(_, name)| *name).collect();
         self.parts.keep_only(&names);
-        if self.parts.headers.bytes() <= USUAL_HEAD {
+        if self.parts.headers.bytes() <= UNRESERVED_HEAD {
             self.head_room = None;
         }
         // No interim response can follow.

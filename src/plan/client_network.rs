@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 pub struct ClientNetwork(IpAddr);
 
 /// The part of an IPv6 address that a provider assigns to its customer.
-const PREFIX: u32 = 64;
+const PREFIX_LENGTH: u32 = 64;
 
 // === impl ClientNetwork ===
 
@@ -18,7 +18,7 @@ impl ClientNetwork {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self(v4.into()),
             IpAddr::V6(v6) => {
-                let first = v6.to_bits() & (u128::MAX << (u128::BITS - PREFIX));
+                let first = v6.to_bits() & (u128::MAX << (u128::BITS - PREFIX_LENGTH));
                 Self(Ipv6Addr::from_bits(first).into())
             }
         }

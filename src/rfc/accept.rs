@@ -6,7 +6,7 @@ use super::{
 };
 
 /// The weight if none is given (RFC 9110, 12.4.2).
-const BEST: u16 = 1000;
+const MAX_WEIGHT: u16 = 1000;
 
 /// A client's preference for one media type. Preferences compare by quality, then by how exactly the client has named
 /// the type: many scripts ask for JSON and `*/*`.
@@ -73,7 +73,7 @@ fn member_of(member: &[u8]) -> Option<(&[u8], u16)> {
             return Some((range, weight(piece)?));
         }
     }
-    Some((range, BEST))
+    Some((range, MAX_WEIGHT))
 }
 
 fn json_precision(range: &[u8]) -> Option<RangePrecision> {

@@ -10,8 +10,8 @@ pub fn parse(text: &str) -> Option<u64> {
 
 /// Formats an IMF-fixdate (RFC 9110, 5.6.7). Dates past the year 9999 are capped.
 pub fn format(seconds: u64) -> String {
-    const LAST: u64 = 253_402_300_799;
-    let moment = UNIX_EPOCH + Duration::from_secs(seconds.min(LAST));
+    const MAX_TIMESTAMP: u64 = 253_402_300_799;
+    let moment = UNIX_EPOCH + Duration::from_secs(seconds.min(MAX_TIMESTAMP));
     httpdate::fmt_http_date(moment)
 }
 

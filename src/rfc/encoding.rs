@@ -37,7 +37,7 @@ struct ListedCodings {
 /// Larger than any quality, so that the lower of two mentions is always a listed one.
 const UNLISTED: u16 = u16::MAX;
 /// The weight if none is given, and the highest possible one (RFC 9110, 12.4.2).
-const BEST: u16 = 1000;
+const MAX_QUALITY: u16 = 1000;
 
 /// Returns the index of the representation that the client prefers: the smallest of those with the highest quality, and
 /// among equally small ones the one without a coding. `None` if it accepts none of them (406).
@@ -95,7 +95,7 @@ impl Coding {
 impl AcceptedCodings {
     /// The qualities if a client sends no field. It accepts anything (RFC 9110, 12.5.3), but as it may be a very simple
     /// client, a coding is used only if nothing else is available.
-    pub const UNSAID: Self = Self { identity: BEST, gzip: 1, brotli: 1, zstd: 1 };
+    pub const NO_FIELD: Self = Self { identity: MAX_QUALITY, gzip: 1, brotli: 1, zstd: 1 };
 
     /// Parses the `Accept-Encoding` fields. Malformed members are skipped; if a coding is mentioned twice, the lower
     /// quality counts.
@@ -106,7 +106,7 @@ impl AcceptedCodings {
     pub fn of(headers: &Headers) -> Self {
         let mut fields = headers.get_all(FieldName::AcceptEncoding).peekable();
         if fields.peek().is_none() {
-            return Self::UNSAID;
+            return Self::NO_FIELD;
         }
         let mut listed = ListedCodings {
             identity: UNLISTED,
@@ -138,14 +138,14 @@ impl From<ListedCodings> for AcceptedCodings {
     fn from(listed: ListedCodings) -> Self {
         let ListedCodings { identity, gzip, brotli, zstd, others } = listed;
         let or = |quality, otherwise| if quality == UNLISTED { otherwise } else { quality };
-        let least = [gzip, brotli, zstd]
+        let min = [gzip, brotli, zstd]
             .into_iter()
             .filter(|quality| *quality != UNLISTED && *quality > 0)
             .min()
-            .unwrap_or(BEST);
+            .unwrap_or(MAX_QUALITY);
         let coded = or(others, 0);
         Self {
-            identity: or(identity, or(others, least)),
+            identity: or(identity, or(others, min)),
             gzip: or(gzip, coded),
             brotli: or(brotli, coded),
             zstd: or(zstd, coded),
@@ -161,7 +161,7 @@ impl ListedCodings {
         let mut pieces = member.splitn(2, |byte| *byte == b';');
         let token = pieces.next().unwrap_or_default();
         let quality = match pieces.next() {
-            None => BEST,
+            None => MAX_QUALITY,
             Some(text) => match weight(text) {
                 Some(quality) => quality,
                 None => return,
@@ -201,7 +201,7 @@ pub(super) fn weight(text: &[u8]) -> Option<u16> {
     }
     match whole {
         b'0' => Some(thousandths),
-        b'1' if thousandths == 0 => Some(BEST),
+        b'1' if thousandths == 0 => Some(MAX_QUALITY),
         _ => None,
     }
 }

@@ -24,15 +24,15 @@ enum ResolvedSpec {
 }
 
 /// The maximum number of ranges in a field. No useful client sends a longer list.
-const MOST_ASKED: usize = 64;
+const MAX_RANGES: usize = 64;
 
 /// The maximum number of parts in a response. Each costs a read of its own: CVE-2011-3192, the "Apache killer", used
 /// many small ones.
-const MOST_PARTS: usize = 16;
+const MAX_PARTS: usize = 16;
 
 /// Bytes that a part costs besides its content (RFC 9110, 15.3.7.2). Ranges with a smaller gap between them are cheaper
 /// as one part.
-const OVERHEAD: u64 = 80;
+const PART_OVERHEAD: u64 = 80;
 
 /// Resolves a `Range` value.
 ///
@@ -68,7 +68,7 @@ pub fn resolve(value: &str, size: u64) -> RequestedRange {
     // Empty members are skipped (RFC 9110, 5.6.1.2).
     for spec in set.split(',').map(trim).filter(|spec| !spec.is_empty()) {
         asked += 1;
-        if asked > MOST_ASKED {
+        if asked > MAX_RANGES {
             return RequestedRange::Whole;
         }
         match ResolvedSpec::resolve(spec, size) {
@@ -78,7 +78,7 @@ pub fn resolve(value: &str, size: u64) -> RequestedRange {
             ResolvedSpec::Invalid => return RequestedRange::Whole,
         }
     }
-    if asked == 0 || parts.len() > MOST_PARTS {
+    if asked == 0 || parts.len() > MAX_PARTS {
         return RequestedRange::Whole;
     }
     match parts.as_slice() {
@@ -143,7 +143,7 @@ fn coalesce(parts: &mut Vec<Range<u64>>, mut range: Range<u64>) {
 
 fn are_near(one: &Range<u64>, other: &Range<u64>) -> bool {
     let gap = one.start.max(other.start).saturating_sub(one.end.min(other.end));
-    gap < OVERHEAD
+    gap < PART_OVERHEAD
 }
 
 /// Returns the text without optional whitespace (RFC 9110, 5.6.3).

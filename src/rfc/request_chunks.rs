@@ -4,12 +4,12 @@
 use super::token::is_token_byte;
 
 /// The maximum number of bytes of one chunk line, including its extensions, and of one trailer.
-const LINE: usize = 4096;
+const MAX_LINE: usize = 4096;
 /// The maximum number of bytes of all extensions and trailers of a body. They have no meaning here, and must not be the
 /// largest part of the input.
-const UNUSED: usize = 16 * 1024;
+const MAX_UNUSED: usize = 16 * 1024;
 /// The digits of the largest size that fits 63 bits, and zeros before it.
-const DIGITS: usize = 16;
+const MAX_DIGITS: usize = 16;
 
 /// A decoder of one body, which may arrive in pieces.
 #[derive(Debug, Default)]
@@ -81,7 +81,7 @@ impl RequestChunkDecoder {
                 RequestChunkState::Size | RequestChunkState::Trailer => {
                     let end = memchr::memchr(b'\n', rest);
                     let (here, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
-                    if self.line.len() + here.len() > LINE {
+                    if self.line.len() + here.len() > MAX_LINE {
                         return RequestChunkStep::Malformed(at);
                     }
                     if end.is_none() {
@@ -104,7 +104,7 @@ impl RequestChunkDecoder {
                         }
                         (Some(line), RequestChunkState::Trailer) => {
                             self.unused += line.len() + "\r\n".len();
-                            if !is_field(line) || self.unused > UNUSED {
+                            if !is_field(line) || self.unused > MAX_UNUSED {
                                 return RequestChunkStep::Malformed(at);
                             }
                             RequestChunkState::Trailer
@@ -115,7 +115,7 @@ impl RequestChunkDecoder {
                             };
                             self.unused += extensions;
                             match size {
-                                _ if self.unused > UNUSED => {
+                                _ if self.unused > MAX_UNUSED => {
                                     return RequestChunkStep::Malformed(at);
                                 }
                                 0 => RequestChunkState::Trailer,
@@ -133,7 +133,7 @@ impl RequestChunkDecoder {
 fn size(line: &[u8]) -> Option<(u64, usize)> {
     let end = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
     let (digits, extensions) = line.split_at_checked(end)?;
-    if digits.is_empty() || digits.len() > DIGITS || !are_extensions(extensions) {
+    if digits.is_empty() || digits.len() > MAX_DIGITS || !are_extensions(extensions) {
         return None;
     }
     let size = u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
@@ -307,7 +307,7 @@ mod tests {
         // The number of small chunks without extensions is not limited.
         assert_eq!(end(&[&b"1\r\nb\r\n".repeat(50_000)]), RequestChunkStep::More);
         // A line without an end.
-        assert!(matches!(end(&[b"4;", &[b'a'; LINE]]), RequestChunkStep::Malformed(_)));
+        assert!(matches!(end(&[b"4;", &[b'a'; MAX_LINE]]), RequestChunkStep::Malformed(_)));
     }
 
     #[test]

@@ -27,9 +27,9 @@ use crate::{
 };
 
 /// The pause after an accept that failed because a resource is missing, such as descriptors.
-const PAUSE: Duration = Duration::from_millis(50);
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// If no connection had to wait for this long, the next one that waits is counted and logged as a new overload.
-const CROWD: Duration = Duration::from_secs(1);
+const OVERLOAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The running acceptor. Dropping it closes the listening sockets, after all connections that the kernel has accepted
 /// by then were passed on.
@@ -238,8 +238,11 @@ impl Acceptor {
         if is_crowded {
             self.shed_idle();
         }
-        self.waits =
-            if !is_well { Some(PAUSE) } else { is_crowded.then_some(load_shedding::PAUSE) };
+        self.waits = if !is_well {
+            Some(RETRY_PAUSE)
+        } else {
+            is_crowded.then_some(load_shedding::RETRY_PAUSE)
+        };
     }
 
     /// Reports that a client reached its share of connections, so that it could take the last ones from others.
@@ -260,7 +263,7 @@ impl Acceptor {
     fn shed_idle(&mut self) {
         self.placement.make_room();
         let last = self.crowded.replace(Instant::now());
-        if last.is_some_and(|last| last.elapsed() < CROWD) {
+        if last.is_some_and(|last| last.elapsed() < OVERLOAD_INTERVAL) {
             return;
         }
         self.metrics.connections_full.fetch_add(1, Ordering::Relaxed);
@@ -279,7 +282,7 @@ impl Acceptor {
         if matches!(error, Errno::MFILE | Errno::NFILE) {
             self.metrics.descriptors_exhausted.fetch_add(1, Ordering::Relaxed);
             self.placement.make_room();
-            // If a connection ends right before this call, it is missed and the next try follows after `PAUSE`.
+            // If a connection ends right before this call, it is missed and the next try follows after `RETRY_PAUSE`.
             self.placement.ended().awaited_if(|| true);
         }
         if let Some(missed) = self.accept_throttle.should_log() {

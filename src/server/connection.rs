@@ -126,10 +126,10 @@ async fn continue_connection(
     match next {
         NextStep::Close => stream.send_close_notify(),
         NextStep::Abort => {}
-        NextStep::Linger(patience) => {
+        NextStep::Linger(max_time) => {
             // The connection has nothing more to send.
             drop(open);
-            linger(stream, guard, patience).await;
+            linger(stream, guard, max_time).await;
         }
         NextStep::Tunnel(tunnel, early) => {
             tunnel::run(stream, early, *tunnel, guard, &open.0).await;
@@ -156,7 +156,7 @@ async fn perform_handshake(
             let mut plain = CountedStream::new(ClientStream::Bare(transport), Arc::clone(metrics));
             // The response fits into the socket's empty buffer, unless the client has disconnected.
             if plain.write(NOT_TLS).await.is_ok() {
-                linger(plain, guard, linger::PATIENCE).await;
+                linger(plain, guard, linger::MAX_TIME).await;
             }
             None
         }

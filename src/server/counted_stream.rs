@@ -25,7 +25,7 @@ use crate::telemetry::WorkerMetrics;
 /// Unsent bytes that the kernel may queue for a long response. With a short queue, bytes reach the client while they
 /// are in the processor's cache, and a client that reads nothing costs little. It does not limit the bytes in flight,
 /// so paths with long delays are not slowed down.
-const UNSENT: u32 = 16 * 1024;
+const MAX_UNSENT: u32 = 16 * 1024;
 
 /// A byte stream with its counters.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl CountedStream {
             self.has_short_queue = true;
             if let Transport::Tcp(tcp) = self.stream.transport() {
                 // A kernel without this option sends as well, but at a higher cost.
-                let _ = SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT);
+                let _ = SockRef::from(tcp).set_tcp_notsent_lowat(MAX_UNSENT);
             }
         }
     }

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use crate::rfc::date;
 
 thread_local! {
-    static LAST: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
+    static CACHED: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
 }
 
 /// Returns the current time as a field value.
@@ -23,7 +23,7 @@ pub(super) fn append(out: &mut BytesMut) {
 
 fn with<T>(then: impl FnOnce(&HeaderValue) -> T) -> Option<T> {
     let now = date::seconds(SystemTime::now());
-    LAST.with_borrow_mut(|last| {
+    CACHED.with_borrow_mut(|last| {
         if last.as_ref().is_none_or(|(second, _)| *second != now) {
             *last = Some((now, HeaderValue::try_from(date::format(now)).ok()?));
         }

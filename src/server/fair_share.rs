@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long another client counts as recent. Health checks connect more often than this.
-const LATELY: Duration = Duration::from_mins(2);
+const RECENT: Duration = Duration::from_mins(2);
 
 /// The number of connections of each client. Only the acceptor reads it, once for each connection.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl RecentArrivals {
             self.other = Some(at);
         }
         self.last = Some((client, now));
-        self.other.is_none_or(|at| now.saturating_duration_since(at) > LATELY)
+        self.other.is_none_or(|at| now.saturating_duration_since(at) > RECENT)
     }
 }
 

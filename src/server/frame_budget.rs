@@ -13,7 +13,7 @@ const BURST: u32 = 2000;
 const RATE: u32 = 200;
 /// Frames that each request adds to the budget (for its windows, priorities, and its reset), and each response frame
 /// (for two windows, if the client opens them at once).
-const EARNED: u32 = 8;
+const FRAMES_PER_REQUEST: u32 = 8;
 
 /// The frames that a connection may still send.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl FrameBudget {
 
     /// Credits a request, or a frame of a response.
     pub(super) fn earn(&self) {
-        self.left.set((self.left.get() + EARNED).min(BURST));
+        self.left.set((self.left.get() + FRAMES_PER_REQUEST).min(BURST));
     }
 
     /// Whether the budget was exceeded.
@@ -102,7 +102,7 @@ mod tests {
         let budget = FrameBudget::new();
         for _ in 0..3 * BURST {
             budget.earn();
-            assert!((0..EARNED).all(|_| budget.take()));
+            assert!((0..FRAMES_PER_REQUEST).all(|_| budget.take()));
         }
         assert!(!budget.is_exceeded());
     }

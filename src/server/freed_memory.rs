@@ -11,13 +11,13 @@ use tokio::{runtime::RuntimeMetrics, time::sleep};
 
 /// The pause while the worker is active; the next one is for an idle worker.
 const PAUSE: Duration = Duration::from_secs(1);
-const LONG_PAUSE: Duration = Duration::from_secs(5);
+const IDLE_PAUSE: Duration = Duration::from_secs(5);
 
 /// How often an otherwise idle worker parks in a pause, at most. This task causes three to five parks, because its
 /// timer moves through the runtime's wheel.
-const OWN_PARKS: u64 = 8;
+const MAX_OWN_PARKS: u64 = 8;
 /// A worker that parks more often in a pause is busy, and would soon need the same pages again.
-const FEW_PARKS: u64 = 50;
+const MAX_IDLE_PARKS: u64 = 50;
 
 /// The pages to return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ pub(super) async fn give_back(metrics: RuntimeMetrics) {
 /// Chooses the action after a pause in which the worker parked `parked` times, and the length of the next pause. One
 /// wake-up may be enough to free the memory of many connections, so some pages are always returned.
 fn next(parked: u64) -> (CollectEffort, Duration) {
-    let effort = if parked <= FEW_PARKS { CollectEffort::All } else { CollectEffort::Old };
-    (effort, if parked <= OWN_PARKS { LONG_PAUSE } else { PAUSE })
+    let effort = if parked <= MAX_IDLE_PARKS { CollectEffort::All } else { CollectEffort::Old };
+    (effort, if parked <= MAX_OWN_PARKS { IDLE_PAUSE } else { PAUSE })
 }
 
 #[expect(
@@ -66,8 +66,8 @@ mod tests {
     #[test]
     fn idle_worker_gives_all_back_and_sleeps_longer() {
         assert_eq!(next(100_000), (CollectEffort::Old, PAUSE));
-        assert_eq!(next(FEW_PARKS), (CollectEffort::All, PAUSE));
-        assert_eq!(next(0), (CollectEffort::All, LONG_PAUSE));
+        assert_eq!(next(MAX_IDLE_PARKS), (CollectEffort::All, PAUSE));
+        assert_eq!(next(0), (CollectEffort::All, IDLE_PAUSE));
     }
 
     /// The parks of an otherwise idle worker.
@@ -80,7 +80,7 @@ mod tests {
             let before = metrics.worker_park_count(0);
             sleep(PAUSE).await;
             let parked = metrics.worker_park_count(0) - before;
-            assert!((1..=OWN_PARKS).contains(&parked), "{parked}");
+            assert!((1..=MAX_OWN_PARKS).contains(&parked), "{parked}");
         });
     }
 

@@ -33,7 +33,7 @@ use super::{
     current_settings::CurrentSettings,
     drain::ConnectionGuard,
     frame_budget::FrameBudget,
-    head_filter::{FilteredRequest, HeadFilter, STREAMS},
+    head_filter::{FilteredRequest, HeadFilter, MAX_STREAMS},
     http2_body::{BodyFacts, StreamBody},
     http2_response::{PendingResets, StreamExchange},
     http2_timer::{ExpiredTimer, Http2Timer},
@@ -52,12 +52,12 @@ use crate::{
 };
 
 /// The size of a field besides its name and value (RFC 9113, 6.5.2).
-const FIELD: usize = 32;
+const FIELD_OVERHEAD: usize = 32;
 /// Requests of one connection that begin before other tasks run. Each takes some KiB until its response is sent, and
 /// most are answered at once.
-const TURN: usize = 32;
+const MAX_PER_TURN: usize = 32;
 /// Bytes of a request body that a client may send before they are read.
-const WINDOW: u32 = 256 * 1024;
+const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same limit for all request bodies of a connection together.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Bytes of responses that may wait for a client that does not read them.
@@ -124,11 +124,11 @@ where
     let server = &local.app.plan.server;
     // Announce more than the limit. A head that exceeds it a little is worth sending, because its request is answered,
     // logged and counted.
-    let max = 2 * server.head.head + FIELD * server.head.fields;
+    let max = 2 * server.head.head + FIELD_OVERHEAD * server.head.fields;
     let mut http = Builder::new();
-    http.max_concurrent_streams(u32::try_from(STREAMS).unwrap_or(u32::MAX))
+    http.max_concurrent_streams(u32::try_from(MAX_STREAMS).unwrap_or(u32::MAX))
         .max_header_list_size(u32::try_from(max).unwrap_or(u32::MAX))
-        .initial_window_size(WINDOW)
+        .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER);
     let budget = Rc::new(FrameBudget::new());
@@ -138,8 +138,8 @@ where
     guard.set_idle_handle(Rc::<RequestStreams>::clone(&streams));
 
     let handshake = http.handshake::<_, TrackedChunk>(coalescer.clone());
-    let patience = Deadline::after(server.header_timeout);
-    let mut connection = match begin(handshake, &coalescer, patience, guard).await {
+    let head_deadline = Deadline::after(server.header_timeout);
+    let mut connection = match begin(handshake, &coalescer, head_deadline, guard).await {
         Ok(connection) => connection,
         Err(ended) => return ended,
     };
@@ -167,7 +167,7 @@ where
 async fn begin<I>(
     handshake: h2::server::Handshake<WriteCoalescer<RewindStream<I>>, TrackedChunk>,
     coalescer: &WriteCoalescer<RewindStream<I>>,
-    mut patience: Deadline,
+    mut head_deadline: Deadline,
     guard: &ConnectionGuard,
 ) -> Result<Connection<WriteCoalescer<RewindStream<I>>, TrackedChunk>, Http2End>
 where
@@ -185,17 +185,17 @@ where
         if guard.is_closing() {
             return Poll::Ready(Err(Http2End::Itself(None)));
         }
-        patience.poll_expired(cx).map(|()| Err(Http2End::Expired(ExpiredTimer::Head)))
+        head_deadline.poll_expired(cx).map(|()| Err(Http2End::Expired(ExpiredTimer::Head)))
     });
     match error.await {
         Err(Http2End::Itself(Some(error))) if error.is_go_away() => {
             let mut coalescer = coalescer.clone();
-            let said = async {
+            let notified = async {
                 coalescer.write_all(&GOAWAY).await?;
                 coalescer.shutdown().await
             };
             // A client that reads nothing is not waited for.
-            let _ = timeout(GRACE, said).await;
+            let _ = timeout(GRACE, notified).await;
             Err(Http2End::Other)
         }
         result => result,
@@ -215,7 +215,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http2Driver<'_, I> {
                     self.begin(request, respond);
                     begun += 1;
                     // The tasks of these requests run before more requests begin.
-                    if begun < TURN {
+                    if begun < MAX_PER_TURN {
                         continue;
                     }
                     cx.waker().wake_by_ref();

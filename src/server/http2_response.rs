@@ -67,10 +67,10 @@ impl StreamExchange {
         let _running = RunningRequest::begin(&self.stream);
         let Some(response) = self.handle(request).await else { return };
         let Self { stream, mut respond, resets, .. } = self;
-        let Response { mut head, body: answer } = response;
-        let is_end = answer.is_end_stream();
-        finish_head(&mut head.headers, &answer);
-        let body = TrackedBody::new(answer, stream);
+        let Response { mut head, body: tracked_response } = response;
+        let is_end = tracked_response.is_end_stream();
+        finish_head(&mut head.headers, &tracked_response);
+        let body = TrackedBody::new(tracked_response, stream);
         let mut output = match respond.send_response(head_for_h2(head), is_end) {
             Ok(output) => output,
             Err(error) => {
@@ -127,7 +127,7 @@ impl StreamExchange {
 }
 
 /// Fields that belong to an HTTP/1 connection (RFC 9113, 8.2.2).
-const OF_CONNECTION: [HeaderName; 5] = [
+const CONNECTION_FIELDS: [HeaderName; 5] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -136,8 +136,8 @@ const OF_CONNECTION: [HeaderName; 5] = [
 ];
 
 /// Completes the head of a response for HTTP/2.
-fn finish_head(headers: &mut HeaderMap, answer: &TrackedResponse) {
-    for name in &OF_CONNECTION {
+fn finish_head(headers: &mut HeaderMap, tracked_response: &TrackedResponse) {
+    for name in &CONNECTION_FIELDS {
         headers.remove(name);
     }
     headers.remove(header::TE);
@@ -146,9 +146,9 @@ fn finish_head(headers: &mut HeaderMap, answer: &TrackedResponse) {
     {
         headers.insert(header::DATE, now);
     }
-    if !answer.is_end_stream()
+    if !tracked_response.is_end_stream()
         && !headers.contains_key(header::CONTENT_LENGTH)
-        && let Some(length) = answer.size_hint().exact()
+        && let Some(length) = tracked_response.size_hint().exact()
     {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }

@@ -14,7 +14,7 @@ use super::{
 use crate::{body::Deadline, plan, telemetry::WorkerMetrics};
 
 /// The pause between two checks for clients that read nothing.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The timers of one connection.
 pub(super) struct Http2Timer {
@@ -73,7 +73,7 @@ impl Http2Timer {
             }
         }
         if streams.take_new_stream() && self.deadline.is_set() {
-            self.deadline.set_at(Instant::now() + LOOK);
+            self.deadline.set_at(Instant::now() + CHECK_INTERVAL);
         }
         loop {
             // Only a client that has sent a request may be idle for long.
@@ -88,7 +88,8 @@ impl Http2Timer {
                         }
                         // While requests run, one check a second is enough. It must not come much later than the next
                         // request may have begun and stalled.
-                        let (soon, late) = (now + LOOK, now + (self.write / 4).max(LOOK));
+                        let (soon, late) =
+                            (now + CHECK_INTERVAL, now + (self.write / 4).max(CHECK_INTERVAL));
                         self.deadline.set_at(at.map_or(soon, |at| at.clamp(soon, late)));
                     }
                     StreamCheck::Grown => return Poll::Ready(ExpiredTimer::Grown),

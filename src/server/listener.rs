@@ -21,7 +21,7 @@ use crate::{body::FileIdentity, plan::ListenAddress};
 /// The accept queue of the kernel, in connections. The kernel may cap it (somaxconn).
 const BACKLOG: i32 = 4096;
 /// A socket's file can be used by the user and the group that Sideman runs as.
-const MODE: u32 = 0o660;
+const SOCKET_MODE: u32 = 0o660;
 
 /// A listening socket. Dropping it closes the socket and removes its file.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ fn bind_file(path: &Path) -> io::Result<(OwnedFd, SocketFile)> {
     let identity = FileIdentity::of(&fs::symlink_metadata(path)?);
     let file = SocketFile { path: path.to_owned(), identity };
     // Nobody can connect before `listen`, so the mode does not matter until then.
-    fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok((socket.into(), file))
@@ -235,7 +235,7 @@ mod tests {
         let path = directory.0.join("a.sock");
         let mut listener = Listener::bind(&ListenAddress::Unix(path.clone()), false).unwrap();
         let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, MODE);
+        assert_eq!(mode & 0o777, SOCKET_MODE);
         UnixStream::connect(&path).unwrap();
         listener.withdraw();
         assert!(!is_there(&path));

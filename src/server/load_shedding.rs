@@ -13,14 +13,14 @@ use tokio::sync::Notify;
 
 /// How long a connection is kept after it was opened or used. Most clients send a head at once, and a handshake takes
 /// two round trips. A connection that was just used may be used again, and the close would cross with the request.
-pub(super) const BRIEF: Duration = Duration::from_millis(250);
+pub(super) const MIN_IDLE: Duration = Duration::from_millis(250);
 /// A client with more connections leaves the connections of others alone: one of its own idle connections is closed,
 /// however short it has been idle. A browser opens six.
-const FEW: u64 = 8;
+const FEW_CONNECTIONS: u64 = 8;
 /// How long a notified connection may take to end before it is notified again.
-const NOTICE_TIME: Duration = Duration::from_secs(1);
+const NOTICE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause before the next try if too few connections could be closed.
-pub(super) const PAUSE: Duration = Duration::from_millis(5);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(5);
 
 /// The number of connections that one worker is asked to close.
 #[derive(Debug, Default)]
@@ -55,8 +55,8 @@ pub fn most_connections(set: Option<usize>) -> usize {
 
 /// The number of connections that a worker closes in one step. It looks at all connections to choose them, so single
 /// ones would cost too much.
-pub(super) fn share(most: usize, workers: usize) -> usize {
-    (most / 100).clamp(1, 256).div_ceil(workers.max(1))
+pub(super) fn share(max: usize, workers: usize) -> usize {
+    (max / 100).clamp(1, 256).div_ceil(workers.max(1))
 }
 
 /// The value of a connection. The connection with the lowest value is closed first.
@@ -90,8 +90,8 @@ impl ShedPriority {
     /// The value of a connection that is idle since `since`, or `None` if it must not be closed now. `held` is the
     /// number of connections of its client, or 0 if it is not a single client.
     pub(super) fn of(stage: IdleStage, since: Instant, held: u64, now: Instant) -> Option<Self> {
-        let has_many = stage == IdleStage::KeptAlive && held > FEW;
-        let is_left_alone = !has_many && now.saturating_duration_since(since) < BRIEF;
+        let has_many = stage == IdleStage::KeptAlive && held > FEW_CONNECTIONS;
+        let is_left_alone = !has_many && now.saturating_duration_since(since) < MIN_IDLE;
         let held = Reverse(held.checked_ilog2().map_or(0, |log| log + 1));
         (!is_left_alone).then_some(Self { stage, held, since })
     }
@@ -110,16 +110,16 @@ impl ShedNotice {
 
     /// Whether the last notice is so recent that no new one is needed.
     pub(super) fn is_recent(self, now: Instant) -> bool {
-        self.is_within(NOTICE_TIME, now)
+        self.is_within(NOTICE_TIMEOUT, now)
     }
 
     /// Whether the connection is most likely ending at this moment.
     pub(super) fn is_ending(self, now: Instant) -> bool {
-        self.is_within(PAUSE, now)
+        self.is_within(RETRY_PAUSE, now)
     }
 
     fn is_within(self, time: Duration, now: Instant) -> bool {
-        self.0.is_some_and(|notice| now.saturating_duration_since(notice) < time)
+        self.0.is_some_and(|shed_notice| now.saturating_duration_since(shed_notice) < time)
     }
 }
 
@@ -146,10 +146,10 @@ mod tests {
 
     #[test]
     fn few_connections_are_shed_at_once() {
-        for (most, workers, each) in
+        for (max, workers, each) in
             [(1, 1, 1), (4, 2, 1), (10_000, 1, 100), (10_000, 8, 13), (1_000_000, 4, 64)]
         {
-            assert_eq!(share(most, workers), each, "{most} {workers}");
+            assert_eq!(share(max, workers), each, "{max} {workers}");
         }
     }
 
@@ -203,9 +203,13 @@ mod tests {
     fn one_that_was_told_is_told_again_after_a_while() {
         let now = Instant::now();
         let later = |millis| now + Duration::from_millis(millis);
-        let notice = ShedNotice::now(now);
-        assert!(notice.is_reported() && notice.is_ending(later(4)) && notice.is_recent(later(999)));
-        assert!(!notice.is_ending(later(5)) && !notice.is_recent(later(1000)));
+        let shed_notice = ShedNotice::now(now);
+        assert!(
+            shed_notice.is_reported()
+                && shed_notice.is_ending(later(4))
+                && shed_notice.is_recent(later(999))
+        );
+        assert!(!shed_notice.is_ending(later(5)) && !shed_notice.is_recent(later(1000)));
         assert!(!ShedNotice::default().is_recent(now));
     }
 }

@@ -12,8 +12,8 @@ use crate::{
 };
 
 /// Bytes of a refused head that are reported, and of each part of it.
-const REPORTED_MOST: usize = 4096;
-const REPORTED_ONE: usize = 1024;
+const MAX_REPORTED: usize = 4096;
+const MAX_REPORTED_PART: usize = 1024;
 
 /// The refusal for a fault in a head: the response and the log entry.
 pub(super) fn refusal(fault: HeadFault) -> RequestRefusal {
@@ -26,7 +26,7 @@ pub(super) fn recover(head: &[u8]) -> RequestParts {
     let (method, target, fields) = request_head::recover(head);
     // The access log writes `-` for an unknown value.
     let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-    let target = if target.len() <= REPORTED_ONE { target } else { "*" };
+    let target = if target.len() <= MAX_REPORTED_PART { target } else { "*" };
     let mut parts = RequestParts::new(method, Version::HTTP_11, RequestTarget::new(target));
     parts.headers = reported(fields);
     parts
@@ -42,8 +42,8 @@ fn reported<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Headers {
     let (mut headers, mut size) = (Vec::new(), 0);
     for (name, value) in fields {
         if !request_head::is_reported(name)
-            || value.len() > REPORTED_ONE
-            || size + value.len() > REPORTED_MOST
+            || value.len() > MAX_REPORTED_PART
+            || size + value.len() > MAX_REPORTED
         {
             continue;
         }
@@ -104,7 +104,7 @@ mod tests {
             assert_eq!(reported, (method, target), "{begun:?}");
             assert!(parts.headers.is_empty(), "{begun:?}");
         }
-        let long = format!("GET /{} HTTP/1.1\r\n", "a".repeat(REPORTED_ONE));
+        let long = format!("GET /{} HTTP/1.1\r\n", "a".repeat(MAX_REPORTED_PART));
         assert_eq!(recover(long.as_bytes()).path(), "*");
     }
 

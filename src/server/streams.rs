@@ -23,16 +23,16 @@ use crate::{
 
 /// If this many requests were cancelled at once, the connection is suspected of an attack. An attack cancels this many
 /// in a fraction of a second (CVE-2023-44487).
-const TAKEN_BACK: u64 = 500;
+const MAX_CANCELLED: u64 = 500;
 /// The same limit for malformed requests. Each is answered, so it costs as much as any other request.
-const MALFORMED: u64 = 500;
+const MAX_MALFORMED: u64 = 500;
 /// A request that is cancelled within this time counts as cancelled at once. Users who leave a slow page are no attack.
-const AT_ONCE: Duration = Duration::from_secs(1);
+const QUICK_CANCEL: Duration = Duration::from_secs(1);
 /// How long a connection keeps unused streams for the next burst of requests.
-const SPARE: Duration = Duration::from_secs(1);
+const SPARE_LIFETIME: Duration = Duration::from_secs(1);
 /// After more concurrent requests than this, h2 holds so much memory until the connection ends (about 1 KiB for each)
 /// that the idle connection is closed. Few pages make a browser send more.
-const MANY: usize = 32;
+const MANY_STREAMS: usize = 32;
 /// How long a connection that had more requests than this may be idle.
 const GROWN_IDLE: Duration = Duration::from_secs(5);
 
@@ -49,7 +49,7 @@ pub(super) struct RequestStreams {
     is_shed: Cell<bool>,
     /// Whether a new stream was created since [`RequestStreams::take_new_stream`].
     has_new_stream: Cell<bool>,
-    /// Whether there were more than [`MANY`] concurrent requests.
+    /// Whether there were more than [`MANY_STREAMS`] concurrent requests.
     is_grown: Cell<bool>,
 }
 
@@ -125,7 +125,7 @@ impl RequestStreams {
             let stream = Rc::new(RequestStream::new(Rc::clone(&self.budget)));
             streams.push(Rc::clone(&stream));
             self.has_new_stream.set(true);
-            self.is_grown.set(self.is_grown.get() || streams.len() > MANY);
+            self.is_grown.set(self.is_grown.get() || streams.len() > MANY_STREAMS);
             stream
         };
         stream.number.set(number);
@@ -152,10 +152,10 @@ impl RequestStreams {
 
     /// Whether most requests of the client were cancelled at once, or most are malformed.
     pub(super) fn flood(&self) -> Option<FloodLabel> {
-        let is_most = |count: u64, least| count >= least && count > self.begun.get() / 2;
-        if is_most(self.cancelled.get(), TAKEN_BACK) {
+        let is_most = |count: u64, min| count >= min && count > self.begun.get() / 2;
+        if is_most(self.cancelled.get(), MAX_CANCELLED) {
             Some(FloodLabel::Resets)
-        } else if is_most(self.malformed.get(), MALFORMED) {
+        } else if is_most(self.malformed.get(), MAX_MALFORMED) {
             Some(FloodLabel::Malformed)
         } else {
             None
@@ -213,11 +213,11 @@ impl RequestStreams {
     /// Frees unused streams of a connection that is idle since `since`, until `over`. Returns when the next check is
     /// due.
     fn next_check(&self, since: Instant, now: Instant, over: Instant) -> Instant {
-        if since + SPARE <= now {
+        if since + SPARE_LIFETIME <= now {
             self.shrink();
         }
         if self.streams.borrow().len() > 1 {
-            over.min(since + SPARE)
+            over.min(since + SPARE_LIFETIME)
         } else if self.is_grown.get() {
             over.min(since + GROWN_IDLE)
         } else {
@@ -365,7 +365,7 @@ impl RequestStream {
     /// Whether its last request ended at once and without a response.
     fn was_cancelled(&self) -> bool {
         let Some(end) = self.idle.get() else { return false };
-        !self.is_answered.get() && end.saturating_duration_since(self.begun.get()) < AT_ONCE
+        !self.is_answered.get() && end.saturating_duration_since(self.begun.get()) < QUICK_CANCEL
     }
 }
 
@@ -408,11 +408,13 @@ mod tests {
         assert!(streams.take_new_stream());
         assert!(!streams.take_new_stream());
         let ended = streams.idle_since().unwrap();
-        let at = Some(ended + SPARE);
+        let at = Some(ended + SPARE_LIFETIME);
         assert_eq!(streams.check(ended, IDLE, WRITE), StreamCheck::Again { at, cut: 0 });
         assert_eq!(streams.streams.borrow().len(), 8);
-        let later = streams.check(ended + SPARE, IDLE, WRITE);
-        assert!(matches!(later, StreamCheck::Again { at: Some(at), .. } if at > ended + SPARE));
+        let later = streams.check(ended + SPARE_LIFETIME, IDLE, WRITE);
+        assert!(
+            matches!(later, StreamCheck::Again { at: Some(at), .. } if at > ended + SPARE_LIFETIME)
+        );
         assert_eq!(streams.streams.borrow().len(), 1);
         // Each request counts as cancelled at once.
         assert_eq!(streams.cancelled.get(), 7);
@@ -424,7 +426,10 @@ mod tests {
         burst(&streams, 33);
         let ended = streams.idle_since().unwrap();
         let after = |pause| streams.check(ended + pause, IDLE, WRITE);
-        assert_eq!(after(SPARE), StreamCheck::Again { at: Some(ended + GROWN_IDLE), cut: 0 });
+        assert_eq!(
+            after(SPARE_LIFETIME),
+            StreamCheck::Again { at: Some(ended + GROWN_IDLE), cut: 0 }
+        );
         assert_eq!(after(GROWN_IDLE), StreamCheck::Grown);
         assert!(matches!(after(GROWN_IDLE), StreamCheck::Again { .. }), "it is told once");
     }

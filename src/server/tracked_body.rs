@@ -16,7 +16,7 @@ use crate::{error::Error, pipeline::TrackedResponse};
 /// Responses up to this size are handed to h2 as a whole. For a longer response, h2 gets each chunk after all earlier
 /// ones were written, so that at most one waits there, and an empty frame for the end. A stream whose end h2 already
 /// has can no longer be reset. Short responses are not worth this: they fit in every window except a hostile one.
-const SHORT: u64 = 16 * 1024;
+const MAX_SHORT_BODY: u64 = 16 * 1024;
 
 /// The body of a response, with the stream of its request.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(super) struct TrackedChunk {
 impl TrackedBody {
     pub(super) fn new(response: TrackedResponse, stream: Rc<RequestStream>) -> Self {
         stream.on_answer();
-        let is_short = response.size_hint().upper().is_some_and(|size| size <= SHORT);
+        let is_short = response.size_hint().upper().is_some_and(|size| size <= MAX_SHORT_BODY);
         Self { response, stream, is_short, end: TrackedEnd::Open }
     }
 

@@ -50,10 +50,10 @@ pub(super) async fn run(
     guard: &ConnectionGuard,
     metrics: &WorkerMetrics,
 ) {
-    let silence = tunnel.application().silence();
+    let idle_timeout = tunnel.application().idle_timeout();
     let (mut up, mut down) = (TunnelDirection::new(early), TunnelDirection::new(Bytes::new()));
     let mut deadline = Deadline::default();
-    deadline.set(silence);
+    deadline.set(idle_timeout);
     poll_fn(|cx| {
         if guard.ends_tunnels() {
             return Poll::Ready(());
@@ -82,7 +82,7 @@ pub(super) async fn run(
             return Poll::Ready(());
         }
         if before != (up.carried, down.carried, up.state, down.state) {
-            deadline.set(silence);
+            deadline.set(idle_timeout);
         }
         ready!(deadline.poll_expired(cx));
         metrics.idle_timeouts.add(1);
@@ -124,17 +124,17 @@ impl TunnelDirection {
             let mut space = [const { MaybeUninit::<u8>::uninit() }; BUFFER];
             let mut buffer = ReadBuf::uninit(&mut space);
             ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer)).map_err(TunnelFault::Read)?;
-            let came = buffer.filled();
-            if came.is_empty() {
+            let received = buffer.filled();
+            if received.is_empty() {
                 self.state = DirectionState::Ending;
                 continue;
             }
-            let written = match write(to, came, cx) {
+            let written = match write(to, received, cx) {
                 Poll::Ready(written) => written?,
                 Poll::Pending => 0,
             };
             self.carried += written as u64;
-            self.held = Bytes::copy_from_slice(came.get(written..).unwrap_or_default());
+            self.held = Bytes::copy_from_slice(received.get(written..).unwrap_or_default());
         }
     }
 }

@@ -40,14 +40,14 @@ use crate::{
 };
 
 /// How long the first log line of a batch waits for more lines before the batch is written.
-const LOG_PAUSE: Duration = Duration::from_millis(100);
+const LOG_DELAY: Duration = Duration::from_millis(100);
 
 /// Threads of a worker that may block on the disk at the same time. Each thread takes memory, and more threads do not
 /// make a slow disk faster.
-const BLOCKING: usize = 8;
+const BLOCKING_THREADS: usize = 8;
 
 /// How long a blocking thread is kept without work. Its memory is freed when it ends.
-const BLOCKING_IDLE: Duration = Duration::from_secs(2);
+const BLOCKING_THREAD_IDLE: Duration = Duration::from_secs(2);
 
 /// When the worker stops, how long newly accepted connections may take to send a request before idle connections are
 /// closed.
@@ -55,7 +55,7 @@ const LAST_ARRIVALS: Duration = Duration::from_millis(100);
 
 /// How long the workers may take to apply new settings. A worker waits for nothing here, so only a worker without
 /// processor time exceeds it.
-const CHANGE: Duration = Duration::from_secs(5);
+const SETTINGS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The running workers.
 #[derive(Debug)]
@@ -123,10 +123,10 @@ impl Workers {
         let end_signal = Arc::new(EndSignal::new()?);
         for (index, shard) in app.metrics.shards().iter().enumerate() {
             let (messages, received) = mpsc::unbounded_channel();
-            let room = Arc::<load_shedding::ShedRequest>::default();
+            let shed_request = Arc::<load_shedding::ShedRequest>::default();
             let connections =
                 Arc::new(WorkerConnections::new(Arc::clone(&shares), Arc::clone(&end_signal)));
-            workers.push(Worker { messages, connections, shed_request: Arc::clone(&room) });
+            workers.push(Worker { messages, connections, shed_request: Arc::clone(&shed_request) });
             let shares = Arc::clone(&shares);
             let (app, shard, log) = (Arc::clone(app), Arc::clone(shard), log.cloned());
             let (phase, report) = (phase.clone(), report.clone());
@@ -134,12 +134,13 @@ impl Workers {
             // Built here, so that a shortage of descriptors fails the start and not a single worker.
             let runtime = Builder::new_current_thread()
                 .enable_all()
-                .max_blocking_threads(BLOCKING)
-                .thread_keep_alive(BLOCKING_IDLE)
+                .max_blocking_threads(BLOCKING_THREADS)
+                .thread_keep_alive(BLOCKING_THREAD_IDLE)
                 .build()?;
             threads.push(thread::Builder::new().name(name).spawn(move || {
                 shard.is_mine();
-                let ended = run(runtime, (app, shard, log), (received, room, shares), phase);
+                let ended =
+                    run(runtime, (app, shard, log), (received, shed_request, shares), phase);
                 // The receiver lives until all workers are joined.
                 let _ = report.send(ended);
             })?);
@@ -174,7 +175,7 @@ impl Workers {
         // Send to all workers before waiting for any of them.
         let pending: Vec<_> = self.placement.workers.iter().filter_map(send).collect();
         for applied in pending {
-            if timeout(CHANGE, applied).await.is_err() {
+            if timeout(SETTINGS_TIMEOUT, applied).await.is_err() {
                 tracing::warn!("a worker thread has not applied the new settings yet");
             }
         }
@@ -210,8 +211,8 @@ impl Placement {
         let Some(share) = self.fair.admit(peer, self.open() + 1, self.max()) else {
             return false;
         };
-        let living = self.workers.iter().filter(|worker| !worker.messages.is_closed());
-        let fewest = living.min_by_key(|worker| worker.connections.count());
+        let running = self.workers.iter().filter(|worker| !worker.messages.is_closed());
+        let fewest = running.min_by_key(|worker| worker.connections.count());
         let Some(worker) = fewest else { return true };
         let permit = worker.connections.acquire(share);
         let arrival = WorkerMessage::Arrival(NewConnection { socket, peer, secure, permit });
@@ -252,7 +253,7 @@ impl Placement {
 fn run(
     runtime: Runtime,
     (app, shard, log): (Arc<App>, Arc<WorkerMetrics>, Option<LogSink>),
-    (mut messages, room, shares): (
+    (mut messages, shed_request, shares): (
         mpsc::UnboundedReceiver<WorkerMessage>,
         Arc<load_shedding::ShedRequest>,
         Arc<ClientShares>,
@@ -273,7 +274,7 @@ fn run(
     let serve = async {
         tokio::task::spawn_local(freed_memory::give_back(runtime_metrics));
         tokio::task::spawn_local(flush_log(Rc::clone(&log)));
-        tokio::task::spawn_local(make_room(Rc::clone(&drain), room, shares));
+        tokio::task::spawn_local(make_room(Rc::clone(&drain), shed_request, shares));
         let accept = async {
             while let Some(message) = messages.recv().await {
                 let NewConnection { socket, peer, secure, permit } = match message {
@@ -362,21 +363,21 @@ async fn follow(
 async fn flush_log(log: Rc<LogBuffer>) {
     loop {
         log.first_line().await;
-        sleep(LOG_PAUSE).await;
+        sleep(LOG_DELAY).await;
         log.flush();
     }
 }
 
 async fn make_room(
     drain: Rc<ConnectionList>,
-    room: Arc<load_shedding::ShedRequest>,
+    shed_request: Arc<load_shedding::ShedRequest>,
     held: Arc<ClientShares>,
 ) {
     loop {
-        let wanted = room.requested().await;
+        let wanted = shed_request.requested().await;
         if !drain.shed(wanted, &held) {
             // The other connections are not idle yet. A look at all of them costs time, so pause before the next one.
-            sleep(load_shedding::PAUSE).await;
+            sleep(load_shedding::RETRY_PAUSE).await;
         }
     }
 }

@@ -14,11 +14,11 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The most bytes that are gathered: two TLS records.
-const MOST: usize = 32 * 1024;
+const MAX_GATHERED: usize = 32 * 1024;
 /// Writes of this size are passed on at once without a copy, together with the gathered bytes.
-const LARGE: usize = 8 * 1024;
+const MIN_UNCOPIED: usize = 8 * 1024;
 /// The most slices of one write; h2 uses two.
-const SLICES: usize = 8;
+const MAX_SLICES: usize = 8;
 
 /// A byte stream that is shared by its owner and h2.
 #[derive(Debug)]
@@ -105,10 +105,10 @@ impl<I: AsyncWrite + Unpin> CoalescedWrites<I> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let length: usize = slices.iter().map(|slice| slice.len()).sum();
-        if length >= LARGE {
+        if length >= MIN_UNCOPIED {
             return self.poll_write_through(cx, slices);
         }
-        if self.gathered.len() + length > MOST {
+        if self.gathered.len() + length > MAX_GATHERED {
             ready!(self.poll_drain(cx))?;
         }
         for slice in slices {
@@ -124,7 +124,7 @@ impl<I: AsyncWrite + Unpin> CoalescedWrites<I> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         loop {
-            let mut all = [IoSlice::new(&[]); SLICES];
+            let mut all = [IoSlice::new(&[]); MAX_SLICES];
             let mut count = 0;
             let first = IoSlice::new(&self.gathered);
             for (place, slice) in all.iter_mut().zip([&first].into_iter().chain(slices)) {
@@ -275,7 +275,7 @@ mod tests {
                         Poll::Ready(written) => done += written.unwrap(),
                         Poll::Pending => {}
                     }
-                    prop_assert!(coalescer.0.borrow().gathered.len() <= MOST);
+                    prop_assert!(coalescer.0.borrow().gathered.len() <= MAX_GATHERED);
                 }
                 given.extend(bytes);
                 if drains {

@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     explore::{CurrentThread, here},
-    order::{Access, THREADS, VectorClock, join},
+    order::{Access, MAX_THREADS, VectorClock, join},
 };
 
 /// A number, and the values stored in it during a run.
@@ -27,7 +27,7 @@ struct StoreHistory {
     run: u64,
     stores: Vec<TracedStore>,
     /// The last store that each thread has read or made, and when.
-    seen: [(usize, u32); THREADS],
+    seen: [(usize, u32); MAX_THREADS],
 }
 
 struct TracedStore {
@@ -44,7 +44,7 @@ struct TracedStore {
 
 impl TracedCell {
     const fn new(number: u64) -> Self {
-        let history = StoreHistory { run: 0, stores: Vec::new(), seen: [(0, 0); THREADS] };
+        let history = StoreHistory { run: 0, stores: Vec::new(), seen: [(0, 0); MAX_THREADS] };
         Self { number: atomic::AtomicU64::new(number), history: Mutex::new(history) }
     }
 

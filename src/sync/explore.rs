@@ -25,7 +25,7 @@ use std::{
 };
 
 use super::order::{
-    Access, AccessOrder, OrderDecision, THREADS, ThreadProgress, VectorClock, another, join,
+    Access, AccessOrder, MAX_THREADS, OrderDecision, ThreadProgress, VectorClock, another, join,
 };
 
 /// The code of a script's thread.
@@ -59,7 +59,7 @@ pub(super) struct ScriptRun {
     pub(super) id: u64,
     state: Mutex<AccessOrder>,
     /// One for each thread, and one for the thread that started them.
-    turns: [Condvar; THREADS + 1],
+    turns: [Condvar; MAX_THREADS + 1],
 }
 
 thread_local! {
@@ -149,11 +149,11 @@ impl ScriptThreads {
             });
             sender
         };
-        Self((0..THREADS).map(start).collect())
+        Self((0..MAX_THREADS).map(start).collect())
     }
 
     fn hand_out(&self, run: &Arc<ScriptRun>, threads: Vec<ScriptThread>) {
-        assert!(threads.len() <= THREADS);
+        assert!(threads.len() <= MAX_THREADS);
         for (thread, body) in threads.into_iter().enumerate() {
             self.0[thread].send((CurrentThread { run: Arc::clone(run), thread }, body)).unwrap();
         }
@@ -170,8 +170,8 @@ impl ScriptRun {
         let progress = |_| ThreadProgress {
             next: Some(Access::Begin),
             is_woken: false,
-            clock: [0; THREADS],
-            after: [0; THREADS],
+            clock: [0; MAX_THREADS],
+            after: [0; MAX_THREADS],
         };
         let threads = (0..threads).map(progress).collect();
         let state = AccessOrder { threads, path, ..AccessOrder::default() };
@@ -189,8 +189,8 @@ impl ScriptRun {
     /// Wakes the thread whose turn it is.
     fn wake_next(&self, state: &AccessOrder) {
         let whose = match state.failure {
-            None => state.running.unwrap_or(THREADS),
-            Some(_) => THREADS,
+            None => state.running.unwrap_or(MAX_THREADS),
+            Some(_) => MAX_THREADS,
         };
         self.turns[whose].notify_one();
     }
@@ -205,7 +205,7 @@ impl ScriptRun {
     fn wait_for_end(&self) -> MutexGuard<'_, AccessOrder> {
         let mut state = self.state();
         while state.running.is_some() && state.failure.is_none() {
-            state = self.turns[THREADS].wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.turns[MAX_THREADS].wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state
     }

@@ -7,13 +7,13 @@
 use std::{mem, panic::Location};
 
 /// Maximum number of threads of a script.
-pub(crate) const THREADS: usize = 4;
+pub(crate) const MAX_THREADS: usize = 4;
 
 /// Scripts must not depend on randomness or time.
 const DIFFERENT: &str = "the script does something else the next time";
 
 /// For each thread, the number of accesses before a moment.
-pub(super) type VectorClock = [u32; THREADS];
+pub(super) type VectorClock = [u32; MAX_THREADS];
 
 /// The next access of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

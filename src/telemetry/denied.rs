@@ -13,7 +13,7 @@ use rustix::{
 };
 
 /// Maximum number of links to follow in a path, as in the kernel.
-const LINKS: u32 = 40;
+const MAX_LINKS: u32 = 40;
 
 /// The permission that the last part of a path needs. All other parts need search permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum DeniedAccess {
 pub fn describe(path: &Path, wanted: DeniedAccess) -> String {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     let me = format!("this process (uid {uid}, gid {gid})");
-    let Some((part, right)) = refusing(path, wanted, LINKS) else {
+    let Some((part, right)) = refusing(path, wanted, MAX_LINKS) else {
         return format!(
             "{me} may not use {}, although all file modes on the way allow it: check whether SELinux, \
              AppArmor or a mount option denies it",

@@ -27,9 +27,9 @@ use super::{
 use crate::plan::Level;
 
 /// Maximum size of events that wait for a slow stderr, in bytes.
-const LIMIT: usize = 1024 * 1024;
+const MAX_BUFFERED: usize = 1024 * 1024;
 /// How long writing the last events may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Writes the last events when dropped.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub fn install(level: Level, lost: &Arc<AtomicU64>) -> io::Result<EventLog> {
     let target = LogTarget {
         out: Box::new(io::stderr()),
         name: "events",
-        limit: LIMIT,
+        limit: MAX_BUFFERED,
         full_at: None,
         // There is no other place to report it.
         on_error: |_| {},
@@ -72,7 +72,7 @@ pub fn install(level: Level, lost: &Arc<AtomicU64>) -> io::Result<EventLog> {
 
 impl Drop for EventLog {
     fn drop(&mut self) {
-        self.0.flush(PATIENCE);
+        self.0.flush(FLUSH_TIMEOUT);
     }
 }
 

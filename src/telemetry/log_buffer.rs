@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use tokio::sync::Notify;
 
 use super::{
-    access_log::{AccessLogLine, LONGEST_LINE, LineLayout},
+    access_log::{AccessLogLine, LineLayout, MAX_LINE_LENGTH},
     clock::Clock,
     log_throttle::LogThrottle,
     log_writer::LogSink,
@@ -13,7 +13,7 @@ use super::{
 use crate::plan::{LogField, LogSettings};
 
 /// A batch of this size is written at once.
-const BATCH: usize = 32 * 1024;
+const BATCH_SIZE: usize = 32 * 1024;
 
 /// The lines of one worker that were not yet passed to the writer.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl LogBuffer {
     }
 
     /// Waits until stdout has caught up.
-    pub async fn room(&self) {
+    pub async fn wait_for_space(&self) {
         let Some((_, sink)) = &self.layout else { return };
         if let Some(missed) = THROTTLE.should_log() {
             tracing::error!(
@@ -83,7 +83,7 @@ impl LogBuffer {
                  set log.when_slow = \"drop\""
             );
         }
-        sink.room().await;
+        sink.wait_for_space().await;
     }
 
     /// Adds a line.
@@ -93,13 +93,13 @@ impl LogBuffer {
         clock.tick();
         let mut lines = self.lines.borrow_mut();
         if lines.capacity() == 0 {
-            lines.reserve(BATCH + LONGEST_LINE);
+            lines.reserve(BATCH_SIZE + MAX_LINE_LENGTH);
         }
         layout.write(&mut lines, line, &clock);
         self.count.set(self.count.get() + 1);
         let length = lines.len();
         drop(lines);
-        if length >= BATCH {
+        if length >= BATCH_SIZE {
             self.flush();
         } else if self.count.get() == 1 {
             self.first.notify_one();

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// The interval between two reports of the same event.
-const PAUSE: Duration = Duration::from_secs(10);
+const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Allows one report every ten seconds and counts the others.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl LogThrottle {
         // The lock can be poisoned only by a panic between the two assignments below.
         let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match &mut *state {
-            Some((last, missed)) if now.saturating_duration_since(*last) < PAUSE => {
+            Some((last, missed)) if now.saturating_duration_since(*last) < INTERVAL => {
                 *missed += 1;
                 None
             }
@@ -56,7 +56,7 @@ mod tests {
         let (repeat, begin) = (LogThrottle::default(), Instant::now());
         assert_eq!(repeat.should_log_at(begin), Some(0));
         assert_eq!(repeat.should_log_at(begin), None);
-        assert_eq!(repeat.should_log_at(begin + PAUSE / 2), None);
-        assert_eq!(repeat.should_log_at(begin + PAUSE), Some(2));
+        assert_eq!(repeat.should_log_at(begin + INTERVAL / 2), None);
+        assert_eq!(repeat.should_log_at(begin + INTERVAL), Some(2));
     }
 }

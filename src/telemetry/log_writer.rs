@@ -51,7 +51,7 @@ struct LogSinkState {
     limit: usize,
     full_at: Option<usize>,
     /// Notified when the writer is no longer full.
-    room: Notify,
+    freed: Notify,
     lost: Arc<AtomicU64>,
 }
 
@@ -65,7 +65,7 @@ impl LogSink {
             pending: AtomicUsize::new(0),
             limit: target.limit,
             full_at: target.full_at,
-            room: Notify::new(),
+            freed: Notify::new(),
             lost,
         });
         let sink = Self { messages, shared: Arc::clone(&shared) };
@@ -94,22 +94,22 @@ impl LogSink {
     }
 
     /// Waits until the writer is no longer full.
-    pub async fn room(&self) {
+    pub async fn wait_for_space(&self) {
         loop {
             // Registered before the check, so no notification in between is missed.
-            let told = self.shared.room.notified();
+            let notified = self.shared.freed.notified();
             if !self.is_full() {
                 return;
             }
-            told.await;
+            notified.await;
         }
     }
 
-    /// Waits until all passed lines are written. Returns `false` if that takes longer than `patience`.
-    pub fn flush(&self, patience: Duration) -> bool {
+    /// Waits until all passed lines are written. Returns `false` if that takes longer than `max_wait`.
+    pub fn flush(&self, max_wait: Duration) -> bool {
         let (written, done) = mpsc::channel();
         self.messages.send(LogMessage::Flush(written)).is_ok()
-            && done.recv_timeout(patience).is_ok()
+            && done.recv_timeout(max_wait).is_ok()
     }
 }
 
@@ -129,7 +129,7 @@ impl LogSinkState {
         let left = self.pending.fetch_sub(length, Ordering::SeqCst).saturating_sub(length);
         // Not earlier: all waiting callers resume together, and each adds a line.
         if self.full_at.is_some_and(|max| left <= max / 2) {
-            self.room.notify_waiters();
+            self.freed.notify_waiters();
         }
     }
 }
@@ -267,8 +267,10 @@ mod tests {
         let (release, stuck) = mpsc::channel();
         let (sink, lost) = start_full_at(Stuck(stuck), 40, Some(20));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let waits = |patience| {
-            runtime.block_on(async { tokio::time::timeout(patience, sink.room()).await.is_err() })
+        let waits = |max_wait| {
+            runtime.block_on(async {
+                tokio::time::timeout(max_wait, sink.wait_for_space()).await.is_err()
+            })
         };
         assert!(sink.send(vec![b'x'; 19], 1));
         assert!(!waits(PATIENCE));

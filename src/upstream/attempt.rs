@@ -22,7 +22,7 @@ use crate::{plan::Protocol, telemetry::WorkerMetrics};
 use http::Method;
 
 /// A response body up to this size is read to keep the connection, even if no client wants it.
-const MOST: u64 = 64 * 1024;
+const MAX_DISCARDED: u64 = 64 * 1024;
 
 /// A request that was sent to the application.
 #[derive(Debug)]
@@ -57,13 +57,13 @@ impl Attempt {
         &mut self,
         interim: Option<OnInterim<'_>>,
     ) -> Result<UpstreamResponseHead, ExchangeFailure> {
-        let asked = RequestSummary {
+        let summary = RequestSummary {
             method: &self.method,
             protocol: self.protocol,
             upgrade: self.asks_upgrade,
             interim,
         };
-        exchange(&mut self.connection, &mut self.upload, asked, self.pause).await
+        exchange(&mut self.connection, &mut self.upload, summary, self.pause).await
     }
 
     /// Converts the attempt into the body of the response.
@@ -79,7 +79,7 @@ impl Attempt {
         let Ok(head) = self.run(None).await else { return };
         let is_short = match head.length {
             BodyLength::None => true,
-            BodyLength::Exact(length) => length <= MOST,
+            BodyLength::Exact(length) => length <= MAX_DISCARDED,
             // It is unknown how long such a body takes. The connection is closed, and the application notices when its
             // write fails.
             BodyLength::Chunked | BodyLength::UntilClose => false,

@@ -15,7 +15,7 @@ use crate::{
 /// The receive buffer, in bytes: what an application on this machine has sent and Sideman has not read. By default the
 /// kernel would allow 6 MiB (tcp_rmem) or more for each request in flight with a slow client. Without network distance,
 /// a larger buffer makes nothing faster.
-const UNREAD: u32 = 256 * 1024;
+const RECEIVE_BUFFER: u32 = 256 * 1024;
 
 /// Opens one connection to a server, within a timeout.
 pub(super) async fn connect(
@@ -50,7 +50,7 @@ async fn open_tcp(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if address.ip().is_loopback() {
         // Without this limit, only memory is lost.
-        let _ = socket.set_recv_buffer_size(UNREAD);
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     }
     socket.connect(address).await
 }
@@ -82,7 +82,7 @@ mod tests {
         let bound = |stream| SockRef::from(stream).recv_buffer_size().unwrap();
         let unread = bound(&stream);
         // Linux counts its own overhead as well (socket(7)), and may allow less (rmem_max).
-        assert!(unread <= 2 * UNREAD as usize, "{unread} bytes");
+        assert!(unread <= 2 * RECEIVE_BUFFER as usize, "{unread} bytes");
         // The buffers of other sockets grow as they are read.
         assert_ne!(unread, bound(&usual));
     }

@@ -12,12 +12,12 @@ use super::stream::UpstreamStream;
 use crate::{body::Deadline, error::FailureKind};
 
 /// Bytes to read at a time: a usual page in one read, without much memory for idle connections.
-const READ: usize = 16 * 1024;
+const READ_SIZE: usize = 16 * 1024;
 /// Bytes to read at a time from a body of known length.
-const READ_KNOWN: usize = 32 * 1024;
+const KNOWN_READ_SIZE: usize = 32 * 1024;
 /// Extra space beyond the last byte. If a read filled its whole buffer, it would be unknown whether more bytes exist,
 /// and the next request on the connection would have to check.
-pub(super) const BEYOND: usize = 1;
+pub(super) const SPARE_SPACE: usize = 1;
 
 /// A connection in use or in the pool.
 #[derive(Debug)]
@@ -92,8 +92,8 @@ impl UpstreamConnection {
 
     /// Reads more bytes into `input`; 0 is the end.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.input.capacity() - self.input.len() < READ / 2 {
-            self.input.reserve(READ);
+        if self.input.capacity() - self.input.len() < READ_SIZE / 2 {
+            self.input.reserve(READ_SIZE);
         }
         self.stream.poll_read(cx, &mut self.input)
     }
@@ -105,10 +105,10 @@ impl UpstreamConnection {
         left: u64,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let wanted = usize::try_from(left).unwrap_or(READ_KNOWN).saturating_add(BEYOND);
-        let room = wanted.min(READ_KNOWN);
-        if self.input.capacity() - self.input.len() < room.min(READ / 2) {
-            self.input.reserve(room);
+        let wanted = usize::try_from(left).unwrap_or(KNOWN_READ_SIZE).saturating_add(SPARE_SPACE);
+        let space = wanted.min(KNOWN_READ_SIZE);
+        if self.input.capacity() - self.input.len() < space.min(READ_SIZE / 2) {
+            self.input.reserve(space);
         }
         self.stream.poll_read(cx, &mut self.input)
     }

@@ -43,11 +43,11 @@ pub(super) enum FailureStage {
 pub(super) async fn exchange(
     connection: &mut UpstreamConnection,
     upload: &mut RequestUpload,
-    asked: RequestSummary<'_>,
+    summary: RequestSummary<'_>,
     pause: Duration,
 ) -> Result<UpstreamResponseHead, ExchangeFailure> {
     let (mut progress, mut got_any) = (ResponseHeadProgress::default(), false);
-    let parse = match asked.protocol {
+    let parse = match summary.protocol {
         Protocol::Http1 => http1::parse,
         Protocol::Uwsgi(_) => uwsgi::parse,
     };
@@ -64,7 +64,7 @@ pub(super) async fn exchange(
                     // Bytes before the end of the head do not extend the wait, because interim responses may be
                     // endless.
                     got_any = true;
-                    match parse(&mut connection.input, &mut progress, asked) {
+                    match parse(&mut connection.input, &mut progress, summary) {
                         Ok(Some(head)) => return Poll::Ready(Ok(head)),
                         Ok(None) => {}
                         Err(error) => return Poll::Ready(Err(fatal(error))),

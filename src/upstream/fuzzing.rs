@@ -49,10 +49,10 @@ pub fn reply_http1(data: &[u8]) {
 pub fn reply_uwsgi(data: &[u8]) {
     reply(data, uwsgi::parse, UWSGI);
     if !data.starts_with(b"HTTP/") {
-        let asked =
+        let summary =
             RequestSummary { method: &Method::GET, protocol: UWSGI, upgrade: false, interim: None };
         if let Ok(Some(head)) =
-            uwsgi::parse(&mut BytesMut::from(data), &mut ResponseHeadProgress::default(), asked)
+            uwsgi::parse(&mut BytesMut::from(data), &mut ResponseHeadProgress::default(), summary)
         {
             assert!(
                 !head.keep && !head.announces_keep_alive,
@@ -65,9 +65,9 @@ pub fn reply_uwsgi(data: &[u8]) {
 
 fn reply(data: &[u8], parse: Parse, protocol: Protocol) {
     for (method, upgrade) in [(Method::GET, false), (Method::HEAD, false), (Method::GET, true)] {
-        let asked = RequestSummary { method: &method, protocol, upgrade, interim: None };
+        let summary = RequestSummary { method: &method, protocol, upgrade, interim: None };
         let cuts = fuzz_input::cuts(data);
-        let outcomes: Vec<_> = cuts.iter().map(|cut| run(cut, parse, asked)).collect();
+        let outcomes: Vec<_> = cuts.iter().map(|cut| run(cut, parse, summary)).collect();
         for outcome in &outcomes {
             match (&outcomes[0], outcome) {
                 // Which of several faults is found first depends on the bytes that have arrived.
@@ -84,14 +84,14 @@ fn reply(data: &[u8], parse: Parse, protocol: Protocol) {
 fn run(
     pieces: &[&[u8]],
     parse: Parse,
-    asked: RequestSummary<'_>,
+    summary: RequestSummary<'_>,
 ) -> Result<Option<ParsedReply>, FailureKind> {
     let (mut buffer, mut found) = (BytesMut::new(), None);
     let mut progress = ResponseHeadProgress::default();
     for piece in pieces {
         buffer.extend_from_slice(piece);
         if found.is_none() {
-            found = parse(&mut buffer, &mut progress, asked).map_err(|error| error.kind())?;
+            found = parse(&mut buffer, &mut progress, summary).map_err(|error| error.kind())?;
             assert!(progress.searched <= buffer.len());
         }
     }

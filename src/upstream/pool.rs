@@ -17,9 +17,9 @@ use crate::plan;
 const MARGIN: Duration = Duration::from_millis(500);
 /// A connection that is still open this long after its response is meant to stay open. A server that does not keep
 /// connections closes them at once.
-const PROOF: Duration = Duration::from_millis(50);
+const PROVEN_IDLE: Duration = Duration::from_millis(50);
 /// The longest lifetime of an idle connection, whatever a server announces.
-const LONGEST: Duration = Duration::from_secs(600);
+const MAX_IDLE_TIME: Duration = Duration::from_secs(600);
 
 /// The idle connections, most recent last.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl ConnectionPool {
     pub(super) fn is_proven(&self) -> bool {
         if !self.is_proven.get()
             && let Some((since, oldest)) = self.idle.borrow().first()
-            && since.elapsed() >= PROOF
+            && since.elapsed() >= PROVEN_IDLE
         {
             self.is_proven.set(oldest.is_quiet());
         }
@@ -77,7 +77,8 @@ impl ConnectionPool {
     pub(super) fn learn(&self, keeps: Duration) {
         if !self.lifetime.get().is_zero() {
             // Never zero: the server may announce another time later, but with zero it would never be asked again.
-            let lifetime = keeps.saturating_sub(MARGIN).clamp(Duration::from_millis(1), LONGEST);
+            let lifetime =
+                keeps.saturating_sub(MARGIN).clamp(Duration::from_millis(1), MAX_IDLE_TIME);
             self.lifetime.set(lifetime);
         }
     }

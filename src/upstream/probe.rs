@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long a server may take to respond.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Checks whether any server of the application accepts a connection now.
 pub async fn accepts(plan: &UpstreamSettings) -> Result<(), Error> {
@@ -56,16 +56,16 @@ pub async fn accepts(plan: &UpstreamSettings) -> Result<(), Error> {
 
 /// Checks a server. It must accept a connection. If a probe path is set, it must also respond in its protocol with a
 /// status below 500. The error is marked unsent if the connection was not accepted.
-pub(super) async fn ask(
+pub(super) async fn send(
     address: &ServerAddress,
     plan: &UpstreamSettings,
     path: Option<&str>,
 ) -> Result<(), Error> {
     let Some(path) = path else { return connect(address, plan.connect_timeout).await.map(drop) };
     let host = host(address);
-    let question =
-        ProbeRequest { method: &Method::GET, path, host: host.as_bytes(), patience: PATIENCE };
-    let head = question.ask(address, plan.protocol, plan.connect_timeout).await?;
+    let probe_request =
+        ProbeRequest { method: &Method::GET, path, host: host.as_bytes(), max_wait: TIMEOUT };
+    let head = probe_request.send(address, plan.protocol, plan.connect_timeout).await?;
     if head.status.is_server_error() {
         let text = format!("the response to the probe was {}", head.status.as_u16());
         return Err(Error::io(FailureKind::UpstreamClosed, io::Error::other(text)));
@@ -87,20 +87,20 @@ pub(super) struct ProbeRequest<'a> {
     pub(super) path: &'a str,
     pub(super) host: &'a [u8],
     /// How long the server may take for the head of its response.
-    pub(super) patience: Duration,
+    pub(super) max_wait: Duration,
 }
 
 // === impl ProbeRequest ===
 
 impl ProbeRequest<'_> {
     /// Sends the request on a connection of its own. Only the head of the response is read.
-    pub(super) async fn ask(
+    pub(super) async fn send(
         &self,
         address: &ServerAddress,
         protocol: Protocol,
         connect_timeout: Duration,
     ) -> Result<UpstreamResponseHead, Error> {
-        let Self { method, path, host, patience } = *self;
+        let Self { method, path, host, max_wait } = *self;
         let mut connection = connect(address, connect_timeout).await?;
         let head = UpstreamRequestHead {
             method,
@@ -124,7 +124,7 @@ impl ProbeRequest<'_> {
             }
         }
         let response = response(&mut connection, protocol, method);
-        timeout(patience, response)
+        timeout(max_wait, response)
             .await
             .unwrap_or_else(|_| Err(Error::new(FailureKind::UpstreamReadTimeout)))
     }
@@ -151,8 +151,8 @@ async fn response(
             if ready!(connection.poll_fill(cx)).map_err(closed)? == 0 {
                 return Poll::Ready(Err(closed(io::ErrorKind::UnexpectedEof.into())));
             }
-            let asked = RequestSummary { method, protocol, upgrade: false, interim: None };
-            if let Some(head) = parse(&mut connection.input, &mut progress, asked)? {
+            let summary = RequestSummary { method, protocol, upgrade: false, interim: None };
+            if let Some(head) = parse(&mut connection.input, &mut progress, summary)? {
                 return Poll::Ready(Ok(head));
             }
         }

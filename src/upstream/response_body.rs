@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    connection::{BEYOND, UpstreamConnection},
+    connection::{SPARE_SPACE, UpstreamConnection},
     http1::{BodyLength, garbage},
     permit::RequestPermit,
     pool::ConnectionPool,
@@ -88,7 +88,7 @@ impl UpstreamBody {
         if let Some(connection) = &mut self.connection {
             let rest = length.saturating_sub(connection.input.len());
             if rest > 0 {
-                connection.input.reserve(rest.saturating_add(BEYOND));
+                connection.input.reserve(rest.saturating_add(SPARE_SPACE));
             }
         }
         std::future::poll_fn(|cx| {

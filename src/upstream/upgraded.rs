@@ -18,20 +18,20 @@ pub struct UpgradedStream {
     stream: UpstreamStream,
     /// The bytes that arrived right behind the head of the response.
     early: BytesMut,
-    silence: Duration,
+    idle_timeout: Duration,
 }
 
 // === impl UpgradedStream ===
 
 impl UpgradedStream {
-    pub(super) fn new(connection: UpstreamConnection, silence: Duration) -> Self {
+    pub(super) fn new(connection: UpstreamConnection, idle_timeout: Duration) -> Self {
         let (stream, early) = connection.into_parts();
-        Self { stream, early, silence }
+        Self { stream, early, idle_timeout }
     }
 
     /// How long both directions may be silent.
-    pub fn silence(&self) -> Duration {
-        self.silence
+    pub fn idle_timeout(&self) -> Duration {
+        self.idle_timeout
     }
 }
 

@@ -13,7 +13,7 @@ use super::{connection::UpstreamConnection, request::RequestFraming};
 use crate::{body::RequestBody, error::Error};
 
 /// A server most likely keeps the connection if an unread body is no longer than this. gunicorn reads up to 64 KiB.
-const DRAINED: u64 = 32 * 1024;
+const MAX_DRAINED: u64 = 32 * 1024;
 
 /// The part of a request that is not written yet.
 pub(super) struct RequestUpload {
@@ -198,7 +198,7 @@ impl RequestUpload {
 fn is_long(framing: RequestFraming) -> bool {
     match framing {
         RequestFraming::None => false,
-        RequestFraming::Length(length) => length > DRAINED,
+        RequestFraming::Length(length) => length > MAX_DRAINED,
         RequestFraming::Chunked => true,
     }
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::plan;
 
 /// The shortest pause between two checks for expired connections.
-const PAUSE: Duration = Duration::from_millis(10);
+const MIN_PAUSE: Duration = Duration::from_millis(10);
 
 /// The servers as one worker sees them.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ async fn reap(pools: Weak<WorkerPools>, filled: Rc<Notify>) {
             let Some(pools) = pools.upgrade() else { return };
             let Some(pause) = pools.reap_once() else { break };
             drop(pools);
-            sleep(pause.max(PAUSE)).await;
+            sleep(pause.max(MIN_PAUSE)).await;
         }
     }
 }

@@ -44,9 +44,9 @@ pub(super) enum RelayStart {
 
 /// A body that has arrived already needs no task. Up to this size, a body without an announced length becomes one
 /// chunk, whose length can be announced.
-const SHORT: u64 = 64 * 1024;
+const MAX_SHORT_BODY: u64 = 64 * 1024;
 /// The maximum that is read ahead without a copy. The client gets it while the processor's caches still hold it.
-const AHEAD: u64 = 256 * 1024;
+const MAX_READ_AHEAD: u64 = 256 * 1024;
 
 // === impl RelayedBody ===
 
@@ -63,8 +63,8 @@ impl RelayedBody {
     {
         let left = body.size_hint().exact();
         let store = Rc::new(RelayBuffer::new(buffers));
-        let max = if left.is_some() { AHEAD } else { SHORT };
-        if store.fill(&mut body, max).await? && store.len() <= SHORT {
+        let max = if left.is_some() { MAX_READ_AHEAD } else { MAX_SHORT_BODY };
+        if store.fill(&mut body, max).await? && store.len() <= MAX_SHORT_BODY {
             return Ok(RelayStart::Complete(store.whole()));
         }
         let mut this = Self { store, left, task: None };

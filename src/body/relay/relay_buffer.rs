@@ -74,10 +74,10 @@ pub(super) enum PumpStep {
 }
 
 /// Frames of this size are not copied: responses are read 16 KiB at a time, and at most half of that stays unused.
-const LARGE: usize = 8 * 1024;
+const MIN_UNCOPIED: usize = 8 * 1024;
 
 /// The maximum number of bytes that are written to the file at once.
-const BATCH: u64 = 128 * 1024;
+const MAX_WRITE: u64 = 128 * 1024;
 
 // === impl RelayBuffer ===
 
@@ -85,10 +85,10 @@ impl RelayBuffer {
     pub(super) fn new(buffers: &BodyBuffers) -> Self {
         let budgets = buffers.responses.clone();
         let state = RelayState {
-            head: BudgetedBuffer::new(&budgets.memory, LARGE),
+            head: BudgetedBuffer::new(&budgets.memory, MIN_UNCOPIED),
             file: None,
             is_writing: false,
-            tail: BudgetedBuffer::new(&budgets.memory, LARGE),
+            tail: BudgetedBuffer::new(&budgets.memory, MIN_UNCOPIED),
             end: None,
             client: None,
             pump: None,
@@ -103,15 +103,15 @@ impl RelayBuffer {
         self.files.create(bytes, &self.budgets).await
     }
 
-    /// Reads the available part of a body, about `most` bytes, without waiting. Returns `true` if that was the whole
+    /// Reads the available part of a body, about `max` bytes, without waiting. Returns `true` if that was the whole
     /// body, without trailers.
-    pub(super) async fn fill<B>(&self, body: &mut B, most: u64) -> Result<bool, Error>
+    pub(super) async fn fill<B>(&self, body: &mut B, max: u64) -> Result<bool, Error>
     where
         B: Body<Data = Bytes, Error = Error> + Unpin,
     {
-        let most = most.min(self.each.memory);
+        let max = max.min(self.each.memory);
         poll_fn(|cx| {
-            while self.len() < most && self.may_read() {
+            while self.len() < max && self.may_read() {
                 match Pin::new(&mut *body).poll_frame(cx) {
                     Poll::Pending => break,
                     Poll::Ready(Some(Ok(frame))) => {
@@ -314,7 +314,7 @@ impl RelayBuffer {
 
     /// Returns the number of the tail's bytes that go to the file together.
     fn batch(&self) -> u64 {
-        (self.each.memory / 2).clamp(1, BATCH)
+        (self.each.memory / 2).clamp(1, MAX_WRITE)
     }
 
     /// Returns the maximum number of bytes in the head.

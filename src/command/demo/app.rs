@@ -19,9 +19,9 @@ use data_encoding::BASE64;
 /// Maximum number of requests that it processes at the same time.
 pub(super) const WORKERS: usize = 2;
 /// Time to compute a page.
-const WORK: Duration = Duration::from_millis(250);
+const PAGE_TIME: Duration = Duration::from_millis(250);
 /// Duration of a restart.
-const RESTART: Duration = Duration::from_secs(2);
+const RESTART_TIME: Duration = Duration::from_secs(2);
 
 /// The hashed names of the static files, and the state that requests share.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl DemoApp {
             }
             drop(listener);
             fs::remove_file(socket)?;
-            thread::sleep(RESTART);
+            thread::sleep(RESTART_TIME);
             listener = UnixListener::bind(socket)?;
         }
     }
@@ -95,7 +95,7 @@ impl DemoApp {
     /// Simulates work. Returns the number of requests in flight at its end, including this one.
     fn work(&self) -> usize {
         self.in_flight.fetch_add(1, Relaxed);
-        thread::sleep(WORK);
+        thread::sleep(PAGE_TIME);
         self.in_flight.fetch_sub(1, Relaxed)
     }
 }

@@ -1,4 +1,4 @@
-//! The settings of files: [static], [media] and [accel].
+//! The settings of files: `[static]`, `[media]` and `[accel]`.
 
 use std::time::Duration;
 

@@ -4,8 +4,8 @@ use super::{key::SettingKey, kind::SingleValue};
 use crate::config::format::{GIB, MIB, OrWord, SizeFormat, TIB};
 
 /// The format of a share of `memory.limit`: `auto`, or a size.
-pub(super) const fn share(least: u64) -> OrWord<SizeFormat> {
-    OrWord { format: SizeFormat(least, 64 * GIB), word: "auto", meant: &[] }
+pub(super) const fn share(min: u64) -> OrWord<SizeFormat> {
+    OrWord { format: SizeFormat(min, 64 * GIB), word: "auto", meant: &[] }
 }
 
 /// The process as a whole.

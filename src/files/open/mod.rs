@@ -28,20 +28,20 @@ static WITHOUT_OPENAT2: AtomicBool = AtomicBool::new(false);
 
 /// Non-blocking, so that a FIFO among the files can't block the thread. A terminal among them never becomes the
 /// controlling one.
-const READ: OFlags =
+const READ_FLAGS: OFlags =
     OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 /// A directory to look names up in; needs no permission to list it.
-const LOOK: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const DIRECTORY_FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// `PATH_MAX` of Linux includes the terminating NUL.
-const LONGEST: usize = 4095;
+const MAX_PATH_LENGTH: usize = 4095;
 
 /// How often a look-up is tried that renames or a lease disturb. If it never succeeds, that is an error.
 const ATTEMPTS: u32 = 64;
 
 /// The maximum number of segments, of a name and of the links on its way, that are examined for a report.
-const SEGMENTS: usize = 256;
+const MAX_SEGMENTS: usize = 256;
 
 /// An open directory. It is opened anew for each look-up, because it may be replaced while the process runs.
 #[derive(Debug)]
@@ -84,9 +84,11 @@ impl OpenDirectory {
     /// operator has set that path.
     pub(super) fn open(path: &Path, effort: LookupEffort) -> io::Result<Self> {
         let fd = match effort {
-            LookupEffort::Disk => openat(CWD, path, LOOK, Mode::empty())?,
-            LookupEffort::Memory => openat2(CWD, path, LOOK, Mode::empty(), ResolveFlags::CACHED)
-                .map_err(would_block)?,
+            LookupEffort::Disk => openat(CWD, path, DIRECTORY_FLAGS, Mode::empty())?,
+            LookupEffort::Memory => {
+                openat2(CWD, path, DIRECTORY_FLAGS, Mode::empty(), ResolveFlags::CACHED)
+                    .map_err(would_block)?
+            }
         };
         Ok(Self { fd, effort })
     }
@@ -108,7 +110,7 @@ impl OpenDirectory {
     /// Whether the kernel can confirm its cached names of this directory without a network. On a network file system,
     /// such a look-up would delay the worker.
     pub(super) fn is_local(&self) -> bool {
-        const LOCAL: [u64; 8] = [
+        const LOCAL_FILE_SYSTEMS: [u64; 8] = [
             0xef53,      // ext4
             0x5846_5342, // xfs
             0x9123_683e, // btrfs
@@ -119,7 +121,7 @@ impl OpenDirectory {
             0xe0f5_e1e2, // erofs
         ];
         let kind = fstatfs(&self.fd).ok().and_then(|stat| u64::try_from(stat.f_type).ok());
-        kind.is_some_and(|kind| LOCAL.contains(&kind))
+        kind.is_some_and(|kind| LOCAL_FILE_SYSTEMS.contains(&kind))
     }
 
     /// Opens what `name` leads to, for reading: a file, but also a directory or a FIFO.
@@ -135,7 +137,7 @@ impl OpenDirectory {
 
     /// Opens what `name` leads to, and distinguishes a refusal by the policy from a missing file.
     pub(super) fn open_name(&self, name: &[u8], symlinks: Symlinks) -> io::Result<Opened> {
-        match self.resolve(name, symlinks, READ) {
+        match self.resolve(name, symlinks, READ_FLAGS) {
             Ok(file) => Ok(Opened::File(file.into())),
             // A name that is no directory may be a link that [`walk`] does not follow.
             Err(Errno::XDEV | Errno::LOOP | Errno::NOTDIR) => Ok(Opened::Refused),
@@ -158,7 +160,7 @@ impl OpenDirectory {
         let mut ahead = segments(name);
         let mut behind: Vec<Vec<u8>> = Vec::new();
         let mut link = None;
-        for _ in 0..SEGMENTS {
+        for _ in 0..MAX_SEGMENTS {
             match ahead.pop()?.as_slice() {
                 b"" | b"." => continue,
                 // Out of the directory.
@@ -194,7 +196,7 @@ impl OpenDirectory {
         symlinks: Symlinks,
     ) -> io::Result<Option<Self>> {
         let effort = self.effort;
-        Ok(found(self.resolve(name, symlinks, LOOK))?.map(|fd| Self { fd, effort }))
+        Ok(found(self.resolve(name, symlinks, DIRECTORY_FLAGS))?.map(|fd| Self { fd, effort }))
     }
 
     /// Returns the type of the entry of this directory with a name without a slash. A link is not followed.
@@ -219,7 +221,13 @@ impl OpenDirectory {
                 Err(error @ (Errno::NOSYS | Errno::PERM)) => {
                     // Kernels before 5.6 lack the call, and some seccomp profiles refuse it. A file system may refuse a
                     // single file with an equal error.
-                    let probe = openat2(&self.fd, ".", LOOK, Mode::empty(), ResolveFlags::BENEATH);
+                    let probe = openat2(
+                        &self.fd,
+                        ".",
+                        DIRECTORY_FLAGS,
+                        Mode::empty(),
+                        ResolveFlags::BENEATH,
+                    );
                     if probe.is_ok() {
                         return Err(error);
                     }
@@ -284,7 +292,7 @@ fn walk(directory: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> Result<OwnedFd
     let mut above: Option<OwnedFd> = None;
     for component in components {
         let from = above.as_ref().map_or(directory, AsFd::as_fd);
-        above = Some(openat(from, component, LOOK | OFlags::NOFOLLOW, Mode::empty())?);
+        above = Some(openat(from, component, DIRECTORY_FLAGS | OFlags::NOFOLLOW, Mode::empty())?);
     }
     let from = above.as_ref().map_or(directory, AsFd::as_fd);
     openat(from, last, flags | OFlags::NOFOLLOW, Mode::empty())
@@ -292,7 +300,7 @@ fn walk(directory: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> Result<OwnedFd
 
 /// Whether a name is valid for a look-up under every policy.
 fn is_plain(name: &[u8]) -> bool {
-    name.len() <= LONGEST
+    name.len() <= MAX_PATH_LENGTH
         && !name.contains(&0)
         && !name.split(|&byte| byte == b'/').any(|part| matches!(part, b"" | b"." | b".."))
 }

@@ -47,7 +47,7 @@ fn walked(root: &OpenDirectory, name: &[u8]) -> io::Result<Option<File>> {
     if !is_plain(name) {
         return Ok(None);
     }
-    Ok(found(walk(root.fd.as_fd(), name, READ))?.map(File::from))
+    Ok(found(walk(root.fd.as_fd(), name, READ_FLAGS))?.map(File::from))
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(in crate::pipeline) enum AccelTarget<'a> {
 }
 
 /// The maximum number of bytes of a name that the log shows.
-const SHOWN: usize = 256;
+const MAX_SHOWN: usize = 256;
 
 /// Removes the fields and returns their values. If a field comes twice, the first counts, as in nginx.
 pub(in crate::pipeline) fn take(headers: &mut HeaderMap) -> AccelDirectives {
@@ -116,7 +116,7 @@ impl fmt::Display for AccelTarget<'_> {
             Self::Redirect(value) => ("X-Accel-Redirect", value),
             Self::Sendfile(value) => ("X-Sendfile", value),
         };
-        let begin = value.get(..SHOWN).unwrap_or(value);
+        let begin = value.get(..MAX_SHOWN).unwrap_or(value);
         let more = if begin.len() < value.len() { "..." } else { "" };
         write!(f, "{name}: {}{more}", begin.escape_ascii())
     }

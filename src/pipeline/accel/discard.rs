@@ -13,21 +13,21 @@ use tokio::{task::spawn_local, time::timeout};
 use crate::body::{self, Body};
 
 /// The maximum number of bytes to read. Opening a connection costs less than reading more.
-const MOST: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 64 * 1024;
 /// The maximum time to read. Many applications announce the file's length and send no body, so no byte would ever come.
-const PATIENCE: Duration = Duration::from_millis(250);
+const TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Reads and discards a short body. Does not wait: a task of its own reads what has not arrived yet.
 pub(super) async fn discard(body: Body) {
-    if body.is_end_stream() || body.size_hint().lower() > MOST {
+    if body.is_end_stream() || body.size_hint().lower() > MAX_BYTES {
         return;
     }
-    let mut rest = Box::pin(body::discard(body, MOST));
+    let mut rest = Box::pin(body::discard(body, MAX_BYTES));
     // Usually the body came along with the head.
     let is_over = poll_fn(|cx| Poll::Ready(rest.as_mut().poll(cx).is_ready())).await;
     if !is_over {
         // The outcome does not matter: dropping the body closes the connection.
-        drop(spawn_local(async { drop(timeout(PATIENCE, rest).await) }));
+        drop(spawn_local(async { drop(timeout(TIMEOUT, rest).await) }));
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn what_is_here_is_read_at_once() {
         run(async {
-            for length in [None, Some(MOST)] {
+            for length in [None, Some(MAX_BYTES)] {
                 let (sender, progress, body) = source(length);
                 for _ in 0..8 {
                     sender.send(Bytes::from(vec![0; 8 * 1024])).unwrap();
@@ -139,14 +139,14 @@ mod tests {
             let (_sender, progress, body) = source(Some(100));
             discard(body).await;
             assert_eq!(until_over(&progress).await, DiscardProgress::Cut);
-            assert!(begin.elapsed() >= PATIENCE);
+            assert!(begin.elapsed() >= TIMEOUT);
         });
     }
 
     #[test]
     fn what_is_too_long_is_not_read() {
         run(async {
-            let (_sender, progress, body) = source(Some(MOST + 1));
+            let (_sender, progress, body) = source(Some(MAX_BYTES + 1));
             discard(body).await;
             assert_eq!(progress.get(), DiscardProgress::Cut);
             let (sender, progress, body) = source(None);

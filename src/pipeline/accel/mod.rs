@@ -39,10 +39,10 @@ pub(super) async fn serve(
     context.route = RouteLabel::Accel;
     let context = &*context;
     discard::discard(body).await;
-    let readings =
+    let candidates =
         target::resolve(&local.app, target).inspect_err(|_| local.metrics.accel_refused.add(1))?;
     let mut why = "there is none";
-    for wanted in &readings {
+    for wanted in &candidates {
         let FileCandidate { name, directory } = wanted;
         if name.name.is_empty() || name.name.ends_with(b"/") || files::is_hidden(&name.name) {
             why = "directories, names that begin with a dot and staticfiles.json are not sent";
@@ -56,13 +56,13 @@ pub(super) async fn serve(
         local.metrics.accel_sent.add(1);
         let root = local.app.store(name.store_kind).roots().get(name.root);
         let rate = directives.rate(root.and_then(|root| root.rate));
-        return Ok(answer(context, entry, directives, &upstream_headers, rate));
+        return Ok(respond(context, entry, directives, &upstream_headers, rate));
     }
-    Ok(missing(local, context, target, &readings, why))
+    Ok(missing(local, context, target, &candidates, why))
 }
 
 /// Selects what to send of the file. The request counts as a GET of it, unless it is a HEAD.
-fn answer(
+fn respond(
     context: &RequestContext,
     entry: Arc<FileEntry>,
     directives: &AccelDirectives,
@@ -100,14 +100,14 @@ fn missing(
     local: &WorkerState,
     context: &RequestContext,
     target: AccelTarget<'_>,
-    readings: &[FileCandidate],
+    candidates: &[FileCandidate],
     why: &str,
 ) -> Response {
     local.metrics.accel_missing.add(1);
     if let Some(missed) = local.app.failure_throttle.should_log() {
         let path = context.parts.path();
         let looked_for: Vec<String> =
-            readings.iter().map(|wanted| wanted.shown(&local.app)).collect();
+            candidates.iter().map(|wanted| wanted.shown(&local.app)).collect();
         let looked_for = looked_for.join(", ");
         tracing::warn!(
             %target, %looked_for, why, path, missed,

@@ -81,10 +81,10 @@ fn redirect(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str>
                     media.roots or static.roots; named locations (@name) and other servers are not supported");
     }
     let path = value.split(|&byte| byte == b'?').next().unwrap_or(value);
-    let readings = rfc::path::decode(path).into_iter().chain([path.into(), value.into()]);
+    let paths = rfc::path::decode(path).into_iter().chain([path.into(), value.into()]);
     let mut names: Vec<RequestedFile<'static>> = Vec::new();
-    for (index, reading) in with_utf8(readings.collect()).enumerate() {
-        match below(app, &reading) {
+    for (index, path) in with_utf8(paths.collect()).enumerate() {
+        match below(app, &path) {
             PathLocation::Below(name) if !names.contains(&name) => names.push(name),
             // The likeliest reading decides: if it leaves the prefix, the value is a mistake, whatever the other
             // readings are.
@@ -126,10 +126,10 @@ fn below(app: &App, path: &[u8]) -> PathLocation {
 /// is accepted as well.
 fn sendfile(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str> {
     let decoded = rfc::path::decode(value).filter(|path| path != value && !path.is_ascii());
-    let readings = [value.to_vec()].into_iter().chain(decoded).collect();
+    let paths = [value.to_vec()].into_iter().chain(decoded).collect();
     let (mut all, mut refusal) = (Vec::new(), None);
-    for reading in with_utf8(readings) {
-        match in_directory(app, &reading) {
+    for path in with_utf8(paths) {
+        match in_directory(app, &path) {
             Ok(wanted) => all.push(wanted),
             // The error is that of the likeliest reading.
             Err(why) => refusal = refusal.or(Some(why)),

@@ -44,7 +44,7 @@ pub(super) fn failure(context: &mut RequestContext, error: &Error) -> Response {
         None => explain::explanation(kind, server.max_body, &server.head),
     };
     let message = PageMessage { status: kind.status(), name: kind.name(), text: &text };
-    let mut response = page::answer(context, &message);
+    let mut response = page::create(context, &message);
     if kind.row().closes {
         let close = HeaderValue::from_static("close");
         response.head.headers.insert(header::CONNECTION, close);
@@ -60,14 +60,14 @@ pub(super) fn failure(context: &mut RequestContext, error: &Error) -> Response {
 
 /// Returns the response for a file that does not exist.
 pub(super) fn not_found(context: &RequestContext) -> Response {
-    page::answer(context, &NOT_FOUND)
+    page::create(context, &NOT_FOUND)
 }
 
 /// Returns a 404 that caches may keep for a moment. It names no request id: a cached one would belong to another
 /// request.
 pub(super) fn not_found_for_now(context: &RequestContext) -> Response {
     static PAGE: LazyLock<Bytes> = LazyLock::new(|| NOT_FOUND.html(None));
-    let mut response = page::answer_for_all(context, &NOT_FOUND, &PAGE);
+    let mut response = page::shared_response(context, &NOT_FOUND, &PAGE);
     let headers = &mut response.head.headers;
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=5"));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
@@ -78,7 +78,7 @@ pub(super) fn not_found_for_now(context: &RequestContext) -> Response {
 pub(super) fn not_acceptable(context: &RequestContext) -> Response {
     let text = "The file is not available in any coding that Accept-Encoding allows.";
     let status = StatusCode::NOT_ACCEPTABLE;
-    let mut response = page::answer(context, &PageMessage { status, name: "not_acceptable", text });
+    let mut response = page::create(context, &PageMessage { status, name: "not_acceptable", text });
     let vary = HeaderValue::from_static("accept-encoding");
     response.head.headers.insert(header::VARY, vary);
     response
@@ -89,7 +89,7 @@ pub(super) fn method_not_allowed(context: &RequestContext, allow: &'static str) 
     let text = "This address only supports GET, HEAD and OPTIONS.";
     let status = StatusCode::METHOD_NOT_ALLOWED;
     let mut response =
-        page::answer(context, &PageMessage { status, name: "method_not_allowed", text });
+        page::create(context, &PageMessage { status, name: "method_not_allowed", text });
     response.head.headers.insert(header::ALLOW, HeaderValue::from_static(allow));
     response
 }

@@ -36,7 +36,7 @@ struct JsonMessage<'a> {
 }
 
 /// Writes the message and names the request.
-pub(super) fn answer(context: &RequestContext, message: &PageMessage<'_>) -> Response {
+pub(super) fn create(context: &RequestContext, message: &PageMessage<'_>) -> Response {
     // The id was either made here or checked to consist of harmless characters.
     let id = String::from_utf8_lossy(context.request_id());
     let (media_type, text) = match from_file(context, message.status) {
@@ -48,7 +48,7 @@ pub(super) fn answer(context: &RequestContext, message: &PageMessage<'_>) -> Res
 }
 
 /// Writes the message without naming the request. `html` is the page, made in advance.
-pub(super) fn answer_for_all(
+pub(super) fn shared_response(
     context: &RequestContext,
     message: &PageMessage<'_>,
     html: &Bytes,

@@ -19,7 +19,7 @@ const LENGTHS: [u8; 257] = [
     27, 27, 27, 27, 26, 30,
 ];
 const END: usize = 256;
-const LONGEST: u8 = 30;
+const MAX_CODE_LENGTH: u8 = 30;
 
 /// One step of four bits from an inner node of the code's tree.
 #[derive(Clone, Copy)]
@@ -44,7 +44,7 @@ const LEAF: u16 = 0x8000;
 const fn tree() -> CodeTree {
     let mut tree = [[0; 2]; 256];
     let (mut nodes, mut code, mut length) = (1, 0_u32, 1);
-    while length <= LONGEST {
+    while length <= MAX_CODE_LENGTH {
         let mut symbol = 0;
         while symbol <= END {
             if LENGTHS[symbol] == length {

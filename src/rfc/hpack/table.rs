@@ -8,9 +8,9 @@ use http::{HeaderName, HeaderValue, header};
 use super::field::{HpackField, HpackName, MalformedBlock};
 
 /// The maximum size of the dynamic table in bytes: the default of `SETTINGS_HEADER_TABLE_SIZE`.
-pub(super) const MOST: usize = 4096;
+pub(super) const MAX_SIZE: usize = 4096;
 /// The bytes that an entry counts besides its name and value (RFC 7541, 4.1).
-const OVERHEAD: usize = 32;
+const ENTRY_OVERHEAD: usize = 32;
 
 /// The dynamic table. It keeps values in their final form, so that a request shares them and copies none.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct HpackTable {
 
 impl HpackTable {
     pub(super) fn new() -> Self {
-        Self { entries: VecDeque::new(), size: 0, max: MOST }
+        Self { entries: VecDeque::new(), size: 0, max: MAX_SIZE }
     }
 
     /// Returns the field at an index of both tables together.
@@ -51,7 +51,7 @@ impl HpackTable {
 
     /// Adds a field and evicts the oldest ones (RFC 7541, 4.4).
     pub(super) fn insert(&mut self, field: HpackField) {
-        let size = field.length + OVERHEAD;
+        let size = field.length + ENTRY_OVERHEAD;
         self.evict(self.max.saturating_sub(size));
         if size <= self.max {
             self.size += size;
@@ -61,7 +61,7 @@ impl HpackTable {
 
     /// Changes the maximum size of the table (RFC 7541, 4.3).
     pub(super) fn resize(&mut self, max: usize) -> Result<(), MalformedBlock> {
-        if max > MOST {
+        if max > MAX_SIZE {
             return Err(MalformedBlock);
         }
         self.max = max;
@@ -74,7 +74,7 @@ impl HpackTable {
         while self.size > max
             && let Some(field) = self.entries.pop_back()
         {
-            self.size -= field.length + OVERHEAD;
+            self.size -= field.length + ENTRY_OVERHEAD;
         }
     }
 

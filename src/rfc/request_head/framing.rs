@@ -15,7 +15,7 @@ pub enum BodyFraming {
 }
 
 /// The initial capacity: most requests have no more fields.
-const USUAL: usize = 24;
+const INITIAL_FIELDS: usize = 24;
 
 /// The facts from the fields so far.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) struct FramingFields {
 
 impl FramingFields {
     pub(super) fn new(version: HttpVersion) -> Self {
-        Self { version, lines: Vec::with_capacity(USUAL), length: None, is_chunked: false }
+        Self { version, lines: Vec::with_capacity(INITIAL_FIELDS), length: None, is_chunked: false }
     }
 
     /// Adds a line that begins at `begin` in the head.

@@ -17,9 +17,9 @@ use crate::rfc::{
 };
 
 /// The maximum number of bytes that are reported of a target with a fault.
-const REPORTED: usize = 1024;
+const MAX_REPORTED: usize = 1024;
 /// Bytes that a field takes besides its name and value.
-const PLACE: usize = size_of::<(HeaderName, HeaderValue)>() + size_of::<FieldSpan>();
+const FIELD_OVERHEAD: usize = size_of::<(HeaderName, HeaderValue)>() + size_of::<FieldSpan>();
 
 /// Collects the field lines of one request.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl FieldLines {
             HpackName::Malformed => return self.refuse(HeadFault::Field),
             HpackName::Field(name) => {
                 self.has_fields = true;
-                self.memory += PLACE + own;
+                self.memory += FIELD_OVERHEAD + own;
                 return match self.fault {
                     None => self.add_field(name, value).unwrap_or_else(|fault| self.refuse(fault)),
                     Some(_) => self.keep_if_reported(name, value),
@@ -155,7 +155,7 @@ impl FieldLines {
     }
 
     fn keep_if_reported(&mut self, name: HeaderName, value: HeaderValue) {
-        let is_reported = is_reported(name.as_str().as_bytes()) && value.len() <= REPORTED;
+        let is_reported = is_reported(name.as_str().as_bytes()) && value.len() <= MAX_REPORTED;
         if is_reported && !self.contains(&name) {
             self.headers.push((name, value));
         }
@@ -164,7 +164,7 @@ impl FieldLines {
     /// Reports the authority as the host.
     fn keep_host(&mut self) {
         let authority = self.authority.take().filter(|value| host::is_valid(value.as_bytes()));
-        if let Some(authority) = authority.filter(|value| value.len() <= REPORTED)
+        if let Some(authority) = authority.filter(|value| value.len() <= MAX_REPORTED)
             && !self.contains(&header::HOST)
         {
             self.headers.push((header::HOST, authority));
@@ -283,7 +283,7 @@ impl FieldLines {
         let method = self.method.as_ref().map(HeaderValue::as_bytes);
         let method = method.filter(|method| line::is_method(method)).unwrap_or(b"-");
         let path = self.path.as_ref().map(HeaderValue::as_bytes);
-        let path = path.filter(|path| path.starts_with(b"/") && path.len() <= REPORTED);
+        let path = path.filter(|path| path.starts_with(b"/") && path.len() <= MAX_REPORTED);
         let target = path.and_then(|path| self::path(path).ok());
         let target = target.unwrap_or_else(|| RequestTarget::new("*"));
         (Method::from_bytes(method).unwrap_or_default(), target)

@@ -8,7 +8,7 @@ use super::fault::{HeadFault, HeadLimits};
 use crate::rfc::{target, token};
 
 /// The longest method; registered ones have at most 17 letters.
-const METHOD: usize = 32;
+const MAX_METHOD: usize = 32;
 
 /// The version that a request line names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ const fn is_among(list: &[u8], byte: u8) -> bool {
 
 /// Whether this is a method (RFC 9110, 9.1) within the length limit.
 pub(super) fn is_method(text: &[u8]) -> bool {
-    !text.is_empty() && text.len() <= METHOD && all(text, TOKEN)
+    !text.is_empty() && text.len() <= MAX_METHOD && all(text, TOKEN)
 }
 
 pub(super) fn is_token(byte: u8) -> bool {

@@ -8,9 +8,9 @@ use tokio::task::AbortHandle;
 use crate::plan::ClientNetwork;
 
 /// The limit of concurrent connections. Each scraper needs one.
-const MOST: usize = 64;
+const MAX_CONNECTIONS: usize = 64;
 /// The limit of concurrent connections for one client.
-const EACH: usize = 16;
+const MAX_PER_CLIENT: usize = 16;
 
 /// The open connections, oldest first.
 #[derive(Debug, Default)]
@@ -38,11 +38,11 @@ impl AdminClients {
         for (client, _) in &self.0 {
             *counts.entry(*client).or_default() += 1;
         }
-        if counts.get(&client).is_some_and(|count| *count >= EACH) {
+        if counts.get(&client).is_some_and(|count| *count >= MAX_PER_CLIENT) {
             return Some(client);
         }
         let max = || counts.into_iter().max_by_key(|(_, count)| *count);
-        if self.0.len() >= MOST { max().map(|(client, _)| client) } else { None }
+        if self.0.len() >= MAX_CONNECTIONS { max().map(|(client, _)| client) } else { None }
     }
 }
 
@@ -64,12 +64,12 @@ mod tests {
             (clients.enter(client(number), connection.abort_handle()), connection)
         };
         let mut many = Vec::new();
-        for index in 0..EACH + 3 {
+        for index in 0..MAX_PER_CLIENT + 3 {
             let (closes, connection) = enter(1);
-            assert_eq!(closes, index >= EACH);
+            assert_eq!(closes, index >= MAX_PER_CLIENT);
             many.push(connection);
         }
-        for number in 0..MOST - EACH {
+        for number in 0..MAX_CONNECTIONS - MAX_PER_CLIENT {
             let (closes, _) = enter(u8::try_from(number).unwrap() + 2);
             assert!(!closes, "{number}");
         }
@@ -89,7 +89,7 @@ mod tests {
     #[tokio::test]
     async fn connections_that_have_ended_count_no_more() {
         let mut clients = AdminClients::default();
-        for _ in 0..2 * MOST {
+        for _ in 0..2 * MAX_CONNECTIONS {
             let connection = tokio::spawn(async {});
             let handle = connection.abort_handle();
             connection.await.unwrap();

@@ -34,14 +34,14 @@ use crate::{
 };
 
 /// The time limit of a connection, from accept to close.
-const TIME: Duration = Duration::from_secs(15);
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the response waits for a reload. A reload takes milliseconds, unless a disk hangs.
-const RELOAD_TIME: Duration = Duration::from_secs(10);
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The path of reload requests.
-const RELOAD: &str = "/-/reload";
+const RELOAD_PATH: &str = "/-/reload";
 
-static REFUSED: LogThrottle = LogThrottle::new();
+static THROTTLE: LogThrottle = LogThrottle::new();
 
 /// A reload request, with the sender for its reply.
 pub type ReloadRequest = oneshot::Sender<ReloadReply>;
@@ -111,15 +111,15 @@ impl AdminListener {
 
     async fn serve(self, tcp: TcpStream, peer: SocketAddr) {
         let metrics = Arc::clone(&self.metrics);
-        let answer = tower::service_fn(move |request: Request<Incoming>| {
+        let respond = tower::service_fn(move |request: Request<Incoming>| {
             let admin = self.clone();
-            async move { Ok::<_, Infallible>(admin.answer(&request).await) }
+            async move { Ok::<_, Infallible>(admin.respond(&request).await) }
         });
-        let service = ServiceBuilder::new().layer(CatchPanicLayer::new()).service(answer);
+        let service = ServiceBuilder::new().layer(CatchPanicLayer::new()).service(respond);
         let served = http1::Builder::new()
             .keep_alive(false)
             .serve_connection(TokioIo::new(tcp), TowerToHyperService::new(service));
-        match timeout(TIME, served).await {
+        match timeout(CONNECTION_TIMEOUT, served).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, %peer, "admin connection failed"),
             Err(_) => {
@@ -129,9 +129,9 @@ impl AdminListener {
         }
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> Response<String> {
+    async fn respond(&self, request: &Request<Incoming>) -> Response<String> {
         let (method, path) = (request.method(), request.uri().path());
-        if path == RELOAD {
+        if path == RELOAD_PATH {
             return match *method == Method::POST {
                 true => self.reload(request.headers()).await,
                 false => not_allowed("POST"),
@@ -151,11 +151,11 @@ impl AdminListener {
         }
     }
 
-    fn metrics(&self, asked: &HeaderMap) -> Response<String> {
+    fn metrics(&self, headers: &HeaderMap) -> Response<String> {
         let phases = Phase::ALL.map(Phase::name);
         let phase = self.phase.borrow().name();
         let metrics = exposition::render(&self.metrics, &phases, phase);
-        let (metrics, media_type) = match wants_open_metrics(asked) {
+        let (metrics, media_type) = match wants_open_metrics(headers) {
             true => (metrics, exposition::CONTENT_TYPE),
             false => (plain::from_open_metrics(&metrics), plain::CONTENT_TYPE),
         };
@@ -171,20 +171,20 @@ impl AdminListener {
     async fn reload(&self, fields: &HeaderMap) -> Response<String> {
         if let Some(refusal) = reload_guard::refusal(fields) {
             self.metrics.process().admin.reload.fetch_add(1, Ordering::Relaxed);
-            if let Some(missed) = REFUSED.should_log() {
+            if let Some(missed) = THROTTLE.should_log() {
                 let reason = refusal.trim_end();
                 tracing::warn!(reason, missed, "reload request refused");
             }
             return text(StatusCode::FORBIDDEN, refusal);
         }
-        let (ask, reply) = oneshot::channel();
-        if self.reloads.try_send(ask).is_err() {
+        let (reply_sender, reply) = oneshot::channel();
+        if self.reloads.try_send(reply_sender).is_err() {
             return text(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many reloads are queued: try again later\n",
             );
         }
-        let Ok(reply) = timeout(RELOAD_TIME, reply).await else {
+        let Ok(reply) = timeout(RELOAD_TIMEOUT, reply).await else {
             return text(
                 StatusCode::ACCEPTED,
                 "the reload continues in the background: its result is logged\n",
@@ -204,8 +204,8 @@ impl AdminListener {
 
 /// Whether the client accepts OpenMetrics. Prometheus names it first in `Accept`; other clients and people get the
 /// plain text format.
-fn wants_open_metrics(asked: &HeaderMap) -> bool {
-    let ranges = asked.get_all(header::ACCEPT).iter().filter_map(|field| field.to_str().ok());
+fn wants_open_metrics(headers: &HeaderMap) -> bool {
+    let ranges = headers.get_all(header::ACCEPT).iter().filter_map(|field| field.to_str().ok());
     ranges.flat_map(|field| field.split(',')).any(|range| {
         let media_type = range.split(';').next().unwrap_or_default();
         media_type.trim().eq_ignore_ascii_case("application/openmetrics-text")

@@ -1,7 +1,7 @@
 //! Reads and writes frames (RFC 9113, 4.1).
 
 /// Bytes of a frame header.
-pub(super) const HEADER: usize = 9;
+pub(super) const HEADER_SIZE: usize = 9;
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
 pub(super) const CONTINUATION: u8 = 9;
@@ -29,7 +29,7 @@ pub(super) struct FrameHeader {
 impl FrameHeader {
     /// Reads the header from the first bytes. Returns `None` if it is incomplete.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let [high, middle, low, kind, flags, stream @ ..] = *bytes.first_chunk::<HEADER>()?;
+        let [high, middle, low, kind, flags, stream @ ..] = *bytes.first_chunk::<HEADER_SIZE>()?;
         let length = u32::from_be_bytes([0, high, middle, low]);
         Some(Self {
             length: usize::try_from(length).ok()?,

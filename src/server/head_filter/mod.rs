@@ -26,7 +26,7 @@ use h2::Reason;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use self::{
-    frame::{CONTINUATION, END_STREAM, FrameHeader, HEADER, HEADERS},
+    frame::{CONTINUATION, END_STREAM, FrameHeader, HEADER_SIZE, HEADERS},
     open::{BlockKind, OpenHead},
 };
 use super::{frame_budget::FrameBudget, refusal::refusal};
@@ -43,13 +43,13 @@ use crate::{
 /// The bytes that an HTTP/2 client begins with (RFC 9113, 3.4). They are not a request in any version of HTTP/1.
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The largest frame that may arrive: the default of `SETTINGS_MAX_FRAME_SIZE`.
-const FRAME: usize = 16_384;
+const MAX_FRAME: usize = 16_384;
 /// Concurrent requests on one connection.
-pub(super) const STREAMS: usize = 128;
+pub(super) const MAX_STREAMS: usize = 128;
 /// Frames of one head beyond those that its size requires.
 const SPARE_FRAMES: usize = 16;
 /// The buffer capacity that is kept for the next head.
-const KEPT: usize = 1024;
+const MAX_KEPT_BUFFER: usize = 1024;
 
 /// The incoming bytes of one connection.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl HeadFilter {
         Self(RefCell::new(FilterState {
             limits,
             budget,
-            frames: SPARE_FRAMES + 2 * limits.head / FRAME,
+            frames: SPARE_FRAMES + 2 * limits.head / MAX_FRAME,
             decoder: HpackDecoder::default(),
             held: Vec::new(),
             output: Vec::new(),
@@ -250,7 +250,7 @@ impl FilterState {
                 self.fatal = Some(Reason::ENHANCE_YOUR_CALM);
                 return at;
             }
-            self.left = HEADER + header.length;
+            self.left = HEADER_SIZE + header.length;
         }
     }
 
@@ -272,12 +272,12 @@ impl FilterState {
             }
             let rest = rest.get(passed..).unwrap_or_default();
             let Some(header) = FrameHeader::read(rest) else { break };
-            if header.length > FRAME {
+            if header.length > MAX_FRAME {
                 self.fatal = Some(Reason::FRAME_SIZE_ERROR);
                 break;
             }
-            let length = HEADER + header.length;
-            let Some(payload) = rest.get(HEADER..length) else { break };
+            let length = HEADER_SIZE + header.length;
+            let Some(payload) = rest.get(HEADER_SIZE..length) else { break };
             is_new |= self.open.is_none();
             if let Err(reason) = self.on_frame(header, payload) {
                 self.fatal = Some(reason);
@@ -351,7 +351,7 @@ impl FilterState {
                 let flags = if ends_stream && fault.is_none() { END_STREAM } else { 0 };
                 frame::put_empty(&mut self.output, (flags, stream), priority);
                 // There cannot be more streams than this, so more entries would be useless.
-                if let Some(fault) = fault.filter(|_| self.refused_trailers.len() < STREAMS) {
+                if let Some(fault) = fault.filter(|_| self.refused_trailers.len() < MAX_STREAMS) {
                     self.refused_trailers.push((stream, refusal(fault).kind));
                 }
             }
@@ -361,7 +361,7 @@ impl FilterState {
 
 /// Clears a buffer. An idle connection keeps little memory.
 fn clear(bytes: &mut Vec<u8>) {
-    if bytes.capacity() > KEPT {
+    if bytes.capacity() > MAX_KEPT_BUFFER {
         *bytes = Vec::new();
     } else {
         bytes.clear();

@@ -218,7 +218,7 @@ fn large_heads_are_refused_by_the_limit() {
         let block = [&GET[..], &fields].concat();
         let seen = seen(&filter, &[PREFACE.to_vec(), frame(HEADERS, 5, 1, &block)], 8192);
         assert_eq!(seen.requests, [(1, "GET /".to_owned(), Some(refusal(fault).kind))]);
-        assert!(filter.0.borrow().output.capacity() <= KEPT);
+        assert!(filter.0.borrow().output.capacity() <= MAX_KEPT_BUFFER);
     }
 }
 

@@ -12,11 +12,11 @@ use super::socket::{CONTINUE, ClientSocket};
 use crate::body::Deadline;
 
 /// A response within this time is sent without a test for a disconnected client.
-const QUICK: Duration = Duration::from_millis(100);
+const QUICK_RESPONSE: Duration = Duration::from_millis(100);
 /// The time after which a disconnected client has most likely reset the connection, once something was sent to it.
 const ROUND_TRIP: Duration = Duration::from_millis(50);
 /// The pause between later looks.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes read ahead while a request is answered: they belong to the next requests.
 const READ_AHEAD: usize = 16 * 1024;
 
@@ -82,7 +82,7 @@ impl DisconnectDetector {
                 if waits == ClientWait::Stream {
                     return Poll::Ready(());
                 }
-                self.deadline.set(QUICK);
+                self.deadline.set(QUICK_RESPONSE);
                 self.stage = DisconnectStage::Suspected;
             }
             ready!(self.deadline.poll_expired(cx));
@@ -104,7 +104,7 @@ impl DisconnectDetector {
                 self.stage = DisconnectStage::Probed;
                 self.deadline.set(ROUND_TRIP);
             } else {
-                self.deadline.set(LOOK_AGAIN);
+                self.deadline.set(CHECK_INTERVAL);
             }
         }
     }

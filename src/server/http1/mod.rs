@@ -61,7 +61,7 @@ use crate::{
 };
 
 /// How long a client that was too slow is given to read the error response.
-const BRIEFLY: Duration = Duration::from_secs(2);
+const ERROR_READ_TIME: Duration = Duration::from_secs(2);
 
 /// The next step of a connection after HTTP/1.1.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Http1Connection<'_> {
             let head = match read_head::read(self, since).await {
                 HeadResult::Request(head) => head,
                 HeadResult::Http2 => return NextStep::Http2(self.take_input()),
-                HeadResult::Over(over) => return self.connection_over(&over),
+                HeadResult::Over(end) => return self.after_end(&end),
             };
             self.activity.set_busy();
             // Boxed, because an idle connection does not need this memory.
@@ -151,9 +151,10 @@ impl Http1Connection<'_> {
         let Some(response) = self.respond(Rc::clone(&local), request, &mut departure).await else {
             return Some(NextStep::Abort);
         };
-        let Response { head, body: mut answer } = response;
+        let Response { head, body: mut tracked_response } = response;
         let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
-        let delimiter = response_head::delimiter(&asked, &head, answer.size_hint().exact());
+        let delimiter =
+            response_head::delimiter(&asked, &head, tracked_response.size_hint().exact());
         let is_last = !is_switch
             && (!keeps
                 || delimiter == response_head::Delimiter::Close
@@ -162,19 +163,20 @@ impl Http1Connection<'_> {
         {
             let mut socket = self.socket.borrow_mut();
             socket.takes_interim = false;
-            let last = (is_last, answer.request_id());
+            let last = (is_last, tracked_response.request_id());
             response_head::encode(&mut socket.output, &asked, &head, delimiter, last);
         }
         let trailer = head.headers.get(header::TRAILER).cloned();
         drop(head);
-        let tunnel = if is_switch { answer.take_tunnel() } else { None };
+        let tunnel = if is_switch { tracked_response.take_tunnel() } else { None };
         // If the response is truncated for any reason, an orderly close would look like its regular end.
         let is_open_ended = delimiter == response_head::Delimiter::Close;
         if is_open_ended {
             self.socket.borrow().stream.reset_at_end(true);
         }
-        let written = write::write(self, &mut answer, (delimiter, trailer), &mut departure).await;
-        drop(answer);
+        let written =
+            write::write(self, &mut tracked_response, (delimiter, trailer), &mut departure).await;
+        drop(tracked_response);
         match (written, tunnel) {
             (Ok(()), None) => {}
             (Ok(()), Some(tunnel)) => {
@@ -191,20 +193,20 @@ impl Http1Connection<'_> {
             self.socket.borrow().stream.reset_at_end(false);
         }
         if is_last || !self.socket.borrow().is_body_complete() {
-            return Some(self.last_word(refusal));
+            return Some(self.last_step(refusal));
         }
         None
     }
 
     /// Builds the request for the pipeline.
     fn request(&self, head: ClientRequestHead) -> ClientRequest {
-        let ClientRequestHead { parts, refusal, framing, expects_continue, room, .. } = head;
+        let ClientRequestHead { parts, refusal, framing, expects_continue, reservation, .. } = head;
         let takes_interim = parts.version == Version::HTTP_11 && refusal.is_none();
         let number = self.socket.borrow_mut().begin_request(framing, takes_interim);
         let body = SocketBody::of_request(&self.socket, number, expects_continue && takes_interim);
         self.interim.restart();
         let interim = takes_interim.then(|| Rc::clone(&self.interim));
-        ClientRequest { parts, refusal, head_room: room, body, interim }
+        ClientRequest { parts, refusal, head_room: reservation, body, interim }
     }
 
     /// Runs the pipeline and sends interim responses before the final one. Returns `None` if the client disconnected
@@ -276,10 +278,10 @@ impl Http1Connection<'_> {
     }
 
     /// Chooses the next step after the last response was written.
-    fn last_word(&self, refusal: Option<FailureKind>) -> NextStep {
+    fn last_step(&self, refusal: Option<FailureKind>) -> NextStep {
         let socket = &mut *self.socket.borrow_mut();
         if refusal == Some(FailureKind::ClientHeadTimeout) {
-            return NextStep::Linger(BRIEFLY);
+            return NextStep::Linger(ERROR_READ_TIME);
         }
         if socket.has_ended {
             return NextStep::Close;
@@ -288,7 +290,7 @@ impl Http1Connection<'_> {
             || !socket.is_body_complete()
             || !socket.input.is_empty()
             || socket.stream.has_more();
-        if is_unread { NextStep::Linger(linger::PATIENCE) } else { NextStep::Close }
+        if is_unread { NextStep::Linger(linger::MAX_TIME) } else { NextStep::Close }
     }
 
     /// Chooses the next step after a response was not written completely.
@@ -312,8 +314,8 @@ impl Http1Connection<'_> {
     }
 
     /// Chooses the next step if the connection ended without another request.
-    fn connection_over(&self, over: &ConnectionEnd) -> NextStep {
-        match over {
+    fn after_end(&self, end: &ConnectionEnd) -> NextStep {
+        match end {
             ConnectionEnd::Closed | ConnectionEnd::Draining => {}
             ConnectionEnd::Broken(error) => {
                 tracing::debug!(%error, peer = self.info.address(), "client connection failed");

@@ -13,7 +13,7 @@ use super::{connection::Http1Connection, request_head::ClientRequestHead, socket
 use crate::{
     body::{Deadline, Reservation},
     error::FailureKind,
-    pipeline::{RequestRefusal, USUAL_HEAD},
+    pipeline::{RequestRefusal, UNRESERVED_HEAD},
     rfc::request_head::{HeadLimits, HeadScanner},
     server::{
         head_filter::PREFACE,
@@ -57,7 +57,7 @@ struct HeadReader {
     /// Bytes that were already scanned.
     seen: usize,
     /// The reserved memory of the bytes so far, if they are more than usual.
-    room: Option<Reservation>,
+    reservation: Option<Reservation>,
     /// Since when the client was idle before this head.
     since: Instant,
     /// When the first byte of the head arrived.
@@ -69,7 +69,7 @@ struct HeadReader {
 }
 
 /// During a shutdown, how long a head that has begun may take to complete. Most heads arrive in one piece.
-const LAST_HEAD: Duration = Duration::from_secs(1);
+const SHUTDOWN_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Waits for the next request. The connection has been idle since `since`.
 pub(super) async fn read(connection: &mut Http1Connection<'_>, since: Instant) -> HeadResult {
@@ -79,7 +79,7 @@ pub(super) async fn read(connection: &mut Http1Connection<'_>, since: Instant) -
         scanner: HeadScanner::default(),
         limits,
         seen: 0,
-        room: None,
+        reservation: None,
         since,
         begun: None,
         // A client that negotiated HTTP/1.1 may not begin with another protocol.
@@ -114,7 +114,7 @@ impl HeadReader {
         let socket = Rc::clone(&connection.socket);
         let mut socket = socket.borrow_mut();
         loop {
-            if let Some(arrived) = self.look(connection, &mut socket) {
+            if let Some(arrived) = self.check_input(connection, &mut socket) {
                 return Poll::Ready(arrived);
             }
             if self.begun.is_none() && has_begun(&socket.input) {
@@ -153,7 +153,7 @@ impl HeadReader {
     }
 
     /// Scans the bytes that have arrived since the last scan.
-    fn look(
+    fn check_input(
         &mut self,
         connection: &Http1Connection<'_>,
         socket: &mut ClientSocket,
@@ -180,7 +180,7 @@ impl HeadReader {
                 Some(HeadResult::Request(Box::new(ClientRequestHead::read(
                     bytes,
                     head,
-                    self.room.take(),
+                    self.reservation.take(),
                 ))))
             }
             Ok(None) => {
@@ -198,7 +198,8 @@ impl HeadReader {
 
     /// Reserves memory for a head of this size. Returns `false` if the budget is exhausted.
     fn reserve(&mut self, connection: &Http1Connection<'_>, bytes: usize) -> bool {
-        bytes <= USUAL_HEAD || connection.current.get().app.reserve_head(&mut self.room, bytes)
+        bytes <= UNRESERVED_HEAD
+            || connection.current.get().app.reserve_head(&mut self.reservation, bytes)
     }
 
     /// Ready when the client has sent nothing more for too long.
@@ -215,7 +216,7 @@ impl HeadReader {
             (None, Some(first)) => self.since + first,
             (None, None) => self.since + timeouts.idle,
         };
-        let last = self.closing.map(|since| since + LAST_HEAD);
+        let last = self.closing.map(|since| since + SHUTDOWN_HEAD_TIMEOUT);
         let at = last.map_or(at, |last| at.min(last));
         connection.deadline.set_at(at);
         connection.deadline.poll_expired(cx).map(|()| match (self.begun, first) {

@@ -24,14 +24,18 @@ pub(super) struct ClientRequestHead {
     /// Whether it waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1).
     pub(super) expects_continue: bool,
     /// The reserved memory of the head, if the head is longer than usual.
-    pub(super) room: Option<Reservation>,
+    pub(super) reservation: Option<Reservation>,
 }
 
 // === impl ClientRequestHead ===
 
 impl ClientRequestHead {
     /// Converts a scanned head. `bytes` are the bytes of the head only.
-    pub(super) fn read(bytes: BytesMut, head: ScannedHead, room: Option<Reservation>) -> Self {
+    pub(super) fn read(
+        bytes: BytesMut,
+        head: ScannedHead,
+        reservation: Option<Reservation>,
+    ) -> Self {
         let framing = head.framing;
         let parts = head.into_parts(bytes);
         Self {
@@ -40,7 +44,7 @@ impl ClientRequestHead {
             refusal: None,
             framing,
             parts,
-            room,
+            reservation,
         }
     }
 
@@ -52,7 +56,7 @@ impl ClientRequestHead {
             framing: BodyFraming::Length(0),
             keeps: false,
             expects_continue: false,
-            room: None,
+            reservation: None,
         }
     }
 }
@@ -65,11 +69,11 @@ fn expects_continue(headers: &Headers) -> bool {
 /// Whether the client keeps the connection: in HTTP/1.1 unless it says `close`, in HTTP/1.0 only if it says
 /// `keep-alive`.
 fn keeps(parts: &RequestParts) -> bool {
-    let says = |option: &[u8]| {
+    let has_option = |option: &[u8]| {
         fields::connection_options(&parts.headers).any(|one| one.eq_ignore_ascii_case(option))
     };
     match parts.version {
-        Version::HTTP_10 => says(b"keep-alive") && !says(b"close"),
-        _ => !says(b"close"),
+        Version::HTTP_10 => has_option(b"keep-alive") && !has_option(b"close"),
+        _ => !has_option(b"close"),
     }
 }

@@ -8,7 +8,7 @@ use crate::{pipeline::ResponseHead, server::date};
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Body chunks up to this size are copied behind the pending output, so that both are written in one call.
-pub(super) const SMALL: usize = 16 * 1024;
+pub(super) const MAX_COPIED_CHUNK: usize = 16 * 1024;
 
 /// How the end of a body is marked (RFC 9112, 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,9 @@ pub(super) fn encode(
         headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     // Reserve space for a small body that follows.
     let body = match delimiter {
-        Delimiter::Length(length) => usize::try_from(length).ok().filter(|&it| it <= SMALL),
+        Delimiter::Length(length) => {
+            usize::try_from(length).ok().filter(|&it| it <= MAX_COPIED_CHUNK)
+        }
         Delimiter::Nothing | Delimiter::Chunked | Delimiter::Close => None,
     };
     out.reserve(lines.as_bytes().len() + size + 200 + body.unwrap_or_default());

@@ -22,18 +22,18 @@ use crate::{
 
 /// Bytes read at a time while a head is expected, with a short body behind it. The buffer is on the stack, so an idle
 /// connection holds none.
-const HEAD: usize = 16 * 1024;
+const HEAD_READ_SIZE: usize = 16 * 1024;
 /// Bytes of a body read at a time. `body/collected.rs` keeps large reads without a copy.
-const BODY: usize = 64 * 1024;
+const BODY_READ_SIZE: usize = 64 * 1024;
 
 /// Small chunks are gathered up to this size before they are written. The kernel takes as much at once.
-pub(super) const ENOUGH: usize = 64 * 1024;
+pub(super) const MAX_GATHERED: usize = 64 * 1024;
 
 /// If at least this many bytes follow a head in the same buffer, the head is copied out of it.
-const LONG_REST: usize = 4 * 1024;
+const MIN_COPIED_REST: usize = 4 * 1024;
 
 /// Chunks of an unwanted body that are discarded in one poll.
-const DISCARDED: usize = 16;
+const MAX_DISCARDED_CHUNKS: usize = 16;
 
 /// Sent to a client that waits for it before it sends its body (RFC 9110, 10.1.1), and to one that may have
 /// disconnected (`departure.rs`).
@@ -84,7 +84,7 @@ impl ClientSocket {
             output: BytesMut::new(),
             has_ended: false,
             body: IncomingBody::Complete,
-            piece: BODY,
+            piece: BODY_READ_SIZE,
             is_body_held: false,
             number: 0,
             takes_interim: false,
@@ -104,7 +104,7 @@ impl ClientSocket {
             BodyFraming::Length(length) => IncomingBody::Length(length),
             BodyFraming::Chunked => IncomingBody::Chunked(RequestChunkDecoder::default()),
         };
-        self.piece = BODY;
+        self.piece = BODY_READ_SIZE;
         self.is_body_held = !self.is_body_complete();
         self.takes_interim = takes_interim;
         self.number += 1;
@@ -132,7 +132,7 @@ impl ClientSocket {
 
     /// Reads less of the body at a time from now on.
     pub(super) fn reduce_read_size(&mut self) {
-        self.piece = HEAD;
+        self.piece = HEAD_READ_SIZE;
     }
 
     /// Records that nobody reads the body any more.
@@ -143,7 +143,7 @@ impl ClientSocket {
 
     /// Reads more bytes into the input. Returns 0 at the end of the client's side.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut space = [const { MaybeUninit::<u8>::uninit() }; HEAD];
+        let mut space = [const { MaybeUninit::<u8>::uninit() }; HEAD_READ_SIZE];
         let mut buffer = ReadBuf::uninit(&mut space);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
         let come = buffer.filled();
@@ -163,7 +163,7 @@ impl ClientSocket {
             // Nothing is left, so no memory is kept.
             return mem::take(&mut self.input);
         }
-        if self.input.len() - length >= LONG_REST {
+        if self.input.len() - length >= MIN_COPIED_REST {
             // The head may be held until the body is complete. Copy it, so that it does not keep the first chunk of the
             // body in memory.
             let head = BytesMut::from(self.input.get(..length).unwrap_or_default());
@@ -239,7 +239,7 @@ impl ClientSocket {
     /// Reads the available bytes of an unwanted body and discards them. A client may not read the response until it has
     /// sent everything.
     pub(super) fn discard_abandoned_body(&mut self, cx: &mut Context<'_>) {
-        for _ in 0..DISCARDED {
+        for _ in 0..MAX_DISCARDED_CHUNKS {
             if self.is_body_held || self.is_body_complete() {
                 return;
             }
@@ -330,16 +330,16 @@ fn poll_piece(
     max: usize,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<Bytes>> {
-    if max <= HEAD {
-        let mut space = [const { MaybeUninit::<u8>::uninit() }; HEAD];
+    if max <= HEAD_READ_SIZE {
+        let mut space = [const { MaybeUninit::<u8>::uninit() }; HEAD_READ_SIZE];
         let mut buffer = ReadBuf::uninit(space.get_mut(..max).unwrap_or_default());
         ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
         return Poll::Ready(Ok(Bytes::copy_from_slice(buffer.filled())));
     }
     let mut memory = BytesMut::with_capacity(max);
     let come = {
-        let mut room = (&mut memory).limit(max);
-        ready!(pin!(stream.read_buf(&mut room)).poll(cx))?
+        let mut space = (&mut memory).limit(max);
+        ready!(pin!(stream.read_buf(&mut space)).poll(cx))?
     };
     Poll::Ready(Ok(if come < max / 2 { Bytes::copy_from_slice(&memory) } else { memory.freeze() }))
 }

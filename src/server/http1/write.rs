@@ -18,8 +18,8 @@ use http_body::Body as _;
 use super::{
     connection::Http1Connection,
     departure::{ClientWait, DisconnectDetector},
-    response_head::{Delimiter, SMALL},
-    socket::{ClientSocket, ENOUGH},
+    response_head::{Delimiter, MAX_COPIED_CHUNK},
+    socket::{ClientSocket, MAX_GATHERED},
     write_file::{FileStep, FileWriter},
 };
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The most that is gathered for a slow client. It is held in memory while the client reads nothing.
-const ENOUGH_OF_SLOW: usize = 16 * 1024;
+const MAX_GATHERED_SLOW: usize = 16 * 1024;
 /// The end of a chunk, and of a chunked body without trailers (RFC 9112, 7.1).
 const CHUNK_END: &[u8] = b"\r\n";
 const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
@@ -65,7 +65,7 @@ struct ResponseWriter<'a> {
     /// Since when the client reads nothing.
     blocked: Option<Instant>,
     /// The number of bytes to gather before a write.
-    enough: usize,
+    max_gathered: usize,
 }
 
 /// Whether more of the body may arrive.
@@ -98,7 +98,7 @@ pub(super) async fn write(
         source: ResponseSource::Open,
         is_flushed: true,
         blocked: None,
-        enough: ENOUGH,
+        max_gathered: MAX_GATHERED,
     };
     writer.take_sealed(connection);
     writer.take_file(connection);
@@ -165,7 +165,7 @@ impl ResponseWriter<'_> {
             }
             if self.source == ResponseSource::Over
                 && self.sealed.is_none()
-                && socket.output.len() + self.data.len() <= ENOUGH
+                && socket.output.len() + self.data.len() <= MAX_GATHERED
             {
                 self.response.finish();
             }
@@ -208,7 +208,7 @@ impl ResponseWriter<'_> {
             && self.file.is_none()
             && self.data.is_empty()
             && self.tail.is_empty()
-            && socket.borrow().output.len() < self.enough
+            && socket.borrow().output.len() < self.max_gathered
         {
             // The body may be read from this socket, so the socket must not be borrowed here.
             let polled = Pin::new(&mut *self.response).poll_frame(cx);
@@ -244,7 +244,7 @@ impl ResponseWriter<'_> {
         if is_chunked {
             write_size(output, data.len());
         }
-        if data.len() <= SMALL && output.len() + data.len() <= self.enough {
+        if data.len() <= MAX_COPIED_CHUNK && output.len() + data.len() <= self.max_gathered {
             output.extend_from_slice(&data);
             if is_chunked {
                 output.extend_from_slice(CHUNK_END);
@@ -294,7 +294,7 @@ impl ResponseWriter<'_> {
         if self.sealed.is_some() {
             return self.poll_sealed(socket, cx);
         }
-        if self.data.len() > ENOUGH {
+        if self.data.len() > MAX_GATHERED {
             // The response's memory is freed as the client reads it, not as the kernel queues it.
             socket.stream.shorten_queue();
         }
@@ -362,7 +362,7 @@ impl ResponseWriter<'_> {
         socket.stream.shorten_queue();
         self.response.release_request_head();
         socket.discard_abandoned_body(cx);
-        self.enough = ENOUGH_OF_SLOW;
+        self.max_gathered = MAX_GATHERED_SLOW;
         let since = *self.blocked.get_or_insert_with(Deadline::now);
         connection.deadline.set_at(since + connection.timeouts.write);
         connection.deadline.poll_expired(cx).map(|()| Err(WriteFailure::Stalled))

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::socket::{ClientSocket, ENOUGH};
+use super::socket::{ClientSocket, MAX_GATHERED};
 use crate::{
     body::{CachedPart, FilePiece},
     error::Error,
@@ -17,22 +17,22 @@ use crate::{
 /// The most bytes read at a time: a little less than two of the largest TCP segments over loopback and between
 /// containers of one host. With 128 KiB, about a hundred bytes would remain for a third segment, which costs as much as
 /// a large one. Reads of this size also stay in the processor's cache until the kernel copies them.
-const PIECE: usize = 124 * 1024;
+const READ_SIZE: usize = 124 * 1024;
 /// Bytes read at a time for a client that accepts little at a time.
-const LEAST: usize = 16 * 1024;
+const MIN_READ_SIZE: usize = 16 * 1024;
 /// The most that is written in one turn to a client that accepts everything. Then other tasks run.
-const TURN: usize = 4 * 1024 * 1024;
+const MAX_PER_TURN: usize = 4 * 1024 * 1024;
 
 thread_local! {
     /// The buffer for file bytes on their way to the kernel or into TLS. It is empty between polls.
-    static MEMORY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The progress of a file that is being written.
 #[derive(Debug)]
 pub(super) struct FileWriter {
     /// Bytes to read next.
-    wanted: usize,
+    next_size: usize,
     /// Bytes written in this turn.
     written: usize,
 }
@@ -60,7 +60,7 @@ pub(super) enum FileStep {
 impl FileWriter {
     /// Begins with nothing written.
     pub(super) fn new() -> Self {
-        Self { wanted: PIECE / 2, written: 0 }
+        Self { next_size: READ_SIZE / 2, written: 0 }
     }
 
     /// Begins a new turn after other tasks have run.
@@ -78,7 +78,7 @@ impl FileWriter {
         if response.file().is_none_or(|file| file.left() == 0) {
             return FileStep::Over;
         }
-        if self.written >= TURN {
+        if self.written >= MAX_PER_TURN {
             cx.waker().wake_by_ref();
             return FileStep::Enough;
         }
@@ -89,8 +89,8 @@ impl FileWriter {
         }
         let step = match self.send(response, socket, cx) {
             Ok(Some(step)) => Ok(step),
-            Ok(None) => MEMORY.with_borrow_mut(|memory| {
-                memory.resize(PIECE, 0);
+            Ok(None) => BUFFER.with_borrow_mut(|memory| {
+                memory.resize(READ_SIZE, 0);
                 self.copy(response, socket, (memory, cx))
             }),
             Err(error) => Err(error),
@@ -148,15 +148,15 @@ impl FileWriter {
         (memory, cx): (&mut [u8], &mut Context<'_>),
     ) -> Result<FileStep, Error> {
         let Some(file) = response.file() else { return Ok(FileStep::Over) };
-        let room = memory.get_mut(..self.wanted).unwrap_or_default();
-        let Poll::Ready(piece) = file.poll_read(cx, room) else { return Ok(FileStep::Reading) };
+        let space = memory.get_mut(..self.next_size).unwrap_or_default();
+        let Poll::Ready(piece) = file.poll_read(cx, space) else { return Ok(FileStep::Reading) };
         let piece = piece?;
         let data = match &piece {
-            FilePiece::Read(count) => room.get(..*count).unwrap_or_default(),
+            FilePiece::Read(count) => space.get(..*count).unwrap_or_default(),
             FilePiece::Held(bytes) => bytes,
         };
         let is_last = data.len() as u64 == file.left();
-        if is_last && socket.output.len() + data.len() <= ENOUGH {
+        if is_last && socket.output.len() + data.len() <= MAX_GATHERED {
             // Counted before the client can see the bytes.
             response.on_file_sent(data.len(), true);
             response.finish();
@@ -170,10 +170,10 @@ impl FileWriter {
         if let Some(file) = response.file() {
             file.advance(data.get(..written).unwrap_or_default());
         }
-        self.wanted = if written < data.len() {
-            written.next_multiple_of(LEAST).clamp(LEAST, PIECE)
+        self.next_size = if written < data.len() {
+            written.next_multiple_of(MIN_READ_SIZE).clamp(MIN_READ_SIZE, READ_SIZE)
         } else {
-            (self.wanted * 2).min(PIECE)
+            (self.next_size * 2).min(READ_SIZE)
         };
         self.written += written;
         Ok(FileStep::Written)

@@ -15,7 +15,7 @@ use super::pem::{self, KeyFormat, PemLabel};
 use crate::plan::CertificateFiles;
 
 /// The largest file that is read, far more than any chain. A wrong path such as /dev/zero fails here.
-const LARGEST: u64 = 1 << 20;
+const MAX_FILE_SIZE: u64 = 1 << 20;
 
 const NOT_X509: &str =
     "it is not an X.509 certificate, or is damaged: write it again from its source";
@@ -218,9 +218,9 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes))
         .map_err(|error| format!("{} can't be read: {error}", path.display()))?;
-    if bytes.len() as u64 > LARGEST {
+    if bytes.len() as u64 > MAX_FILE_SIZE {
         return Err(format!("{} is larger than 1MiB: name the right file", path.display()));
     }
     Ok(bytes)

@@ -81,11 +81,11 @@ impl TlsContext {
                 (files, certificates, None)
             }
         };
-        let choice = Arc::new(CertificateResolver::new(&certificates));
-        let watch = CertificateWatcher::new(files, certificates, &choice, Arc::clone(counts));
+        let resolver = Arc::new(CertificateResolver::new(&certificates));
+        let watch = CertificateWatcher::new(files, certificates, &resolver, Arc::clone(counts));
         let known = before.map(|before| Arc::clone(&before.tickets));
         let set_up = known.map_or_else(Ticketer::new, Ok).and_then(|tickets| {
-            let config = config(plan, choice, Arc::clone(&tickets))?;
+            let config = config(plan, resolver, Arc::clone(&tickets))?;
             Ok((config, tickets))
         });
         let (config, tickets) = set_up.map_err(|error| {
@@ -141,19 +141,19 @@ impl fmt::Debug for TlsContext {
 
 fn config(
     plan: &plan::TlsSettings,
-    choice: Arc<CertificateResolver>,
+    resolver: Arc<CertificateResolver>,
     tickets: Arc<dyn ProducesTickets>,
 ) -> Result<ServerConfig, rustls::Error> {
-    const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
-    const NEW: &[&SupportedProtocolVersion] = &[&version::TLS13];
+    const TLS12_AND_13: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
+    const TLS13_ONLY: &[&SupportedProtocolVersion] = &[&version::TLS13];
     let versions = match plan.min_version {
-        TlsVersion::V12 => BOTH,
-        TlsVersion::V13 => NEW,
+        TlsVersion::V12 => TLS12_AND_13,
+        TlsVersion::V13 => TLS13_ONLY,
     };
     let mut config = ServerConfig::builder_with_provider(Arc::new(certificate::provider()))
         .with_protocol_versions(versions)?
         .with_no_client_auth()
-        .with_cert_resolver(choice);
+        .with_cert_resolver(resolver);
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     // The keys change every six hours and stay in this process. The client stores its ticket, so session resumption
     // costs no memory here.

@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{server::load_shedding::BRIEF, telemetry::WorkerMetrics};
+use crate::{server::load_shedding::MIN_IDLE, telemetry::WorkerMetrics};
 
 /// The available permits.
 #[derive(Debug)]
@@ -57,10 +57,10 @@ impl HandshakeLimit {
         HandshakePermit::new(permit, metrics)
     }
 
-    /// Waits until the caller has held its permit for the longest and for more than [`BRIEF`], while another handshake
-    /// waits.
+    /// Waits until the caller has held its permit for the longest and for more than [`MIN_IDLE`], while another
+    /// handshake waits.
     pub(super) async fn postponed(&self) {
-        sleep(BRIEF).await;
+        sleep(MIN_IDLE).await;
         loop {
             // The first to wait is the first to be woken.
             self.wanted.notified().await;
@@ -149,7 +149,7 @@ mod tests {
         let waits = timeout(Duration::from_millis(100), limit.acquire(&metrics));
         assert!(waits.await.is_err());
         assert_eq!(limit.waiting.load(Ordering::Relaxed), 0);
-        let postponed = timeout(BRIEF * 2, limit.postponed());
+        let postponed = timeout(MIN_IDLE * 2, limit.postponed());
         assert!(postponed.await.is_err());
         drop(permit);
         drop(limit.acquire(&metrics).await);

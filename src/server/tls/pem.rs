@@ -11,9 +11,9 @@ const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
 /// Longer than any label in use.
-const LONGEST_LABEL: usize = 64;
+const MAX_LABEL: usize = 64;
 /// Base64 characters in a line (RFC 7468, 2).
-const LINE: usize = 64;
+const LINE_LENGTH: usize = 64;
 
 /// The contents of a section, by its label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(super) fn sections(file: &[u8]) -> Result<Vec<PemSection<'_>>, PemFault> {
     let mut sections = Vec::new();
     while let Some(at) = find(rest, BEGIN) {
         rest = rest.get(at + BEGIN.len()..).unwrap_or_default();
-        let end = find(rest, DASHES).filter(|end| *end <= LONGEST_LABEL);
+        let end = find(rest, DASHES).filter(|end| *end <= MAX_LABEL);
         let (label, after) =
             end.and_then(|end| rest.split_at_checked(end)).ok_or(DAMAGED_MARKER)?;
         let after = after.get(DASHES.len()..).unwrap_or_default();
@@ -160,7 +160,7 @@ impl PemSection<'_> {
         }
         // The label is of a kind that the decoder knows, whatever the section is.
         let mut text = b"-----BEGIN CERTIFICATE-----\n".to_vec();
-        for line in base64(self.body)?.chunks(LINE) {
+        for line in base64(self.body)?.chunks(LINE_LENGTH) {
             text.extend_from_slice(line);
             text.push(b'\n');
         }

@@ -15,7 +15,7 @@ use super::certificate::{Certificate, certify};
 pub(super) const LABEL: &str = "self-signed";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longer than any process runs.
-const LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// Makes a certificate for this machine. Its key is stored nowhere.
 pub(super) fn make(host: &str) -> Result<Certificate, String> {
@@ -31,7 +31,7 @@ pub(super) fn make(host: &str) -> Result<Certificate, String> {
     let epoch = date_time_ymd(1970, 1, 1);
     // The clocks of clients differ.
     params.not_before = epoch + now.saturating_sub(DAY);
-    params.not_after = epoch + now + LIFE;
+    params.not_after = epoch + now + LIFETIME;
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| failed(&error))?;
     let made = params.self_signed(&key).map_err(|error| failed(&error))?;
     let key = PrivatePkcs8KeyDer::from(key.serialize_der());
@@ -49,7 +49,7 @@ mod tests {
         assert_eq!(certificate.names, ["localhost", "web-1.internal"]);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let left = u64::try_from(certificate.end).unwrap() - now;
-        assert!((LIFE.as_secs() - 60..=LIFE.as_secs()).contains(&left), "{left}");
+        assert!((LIFETIME.as_secs() - 60..=LIFETIME.as_secs()).contains(&left), "{left}");
         assert!(make("").is_ok() && make("\u{e9}").is_ok());
     }
 }

@@ -16,10 +16,10 @@ use crate::{body::FileIdentity, plan::CertificateFiles, telemetry::TlsCounts};
 
 /// The pause between two checks. A change is applied at the second check that shows it, because files are written in
 /// steps, and the two files one after the other.
-const PAUSE: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A certificate that expires within this time is logged once a day.
-const NOTICE: i64 = 14 * 24 * 60 * 60;
+const EXPIRY_NOTICE: i64 = 14 * 24 * 60 * 60;
 
 /// The state that the thread keeps between checks.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) struct CertificateWatcher {
     /// When the last warning about each was logged.
     warned: Vec<Option<Instant>>,
     /// Gone when no handshake uses it any more.
-    choice: Weak<CertificateResolver>,
+    resolver: Weak<CertificateResolver>,
     counts: Arc<TlsCounts>,
 }
 
@@ -65,14 +65,14 @@ impl CertificateWatcher {
     pub(super) fn new(
         files: Vec<(CertificateFiles, CertificateVersion)>,
         certificates: Vec<Arc<Certificate>>,
-        choice: &Arc<CertificateResolver>,
+        resolver: &Arc<CertificateResolver>,
         counts: Arc<TlsCounts>,
     ) -> Self {
         let watched =
             |(files, version)| WatchedCertificate { files, known: version, seen: version };
         let files = files.into_iter().map(watched).collect();
         let warned = certificates.iter().map(|_| None).collect();
-        Self { files, certificates, warned, choice: Arc::downgrade(choice), counts }
+        Self { files, certificates, warned, resolver: Arc::downgrade(resolver), counts }
     }
 
     /// Checks at once, and then repeatedly.
@@ -81,9 +81,9 @@ impl CertificateWatcher {
         self.warn(SystemTime::now(), Instant::now());
         let started = thread::Builder::new().name("tls".into()).spawn(move || {
             loop {
-                thread::sleep(PAUSE);
-                let Some(choice) = self.choice.upgrade() else { return };
-                self.look(&choice);
+                thread::sleep(CHECK_INTERVAL);
+                let Some(resolver) = self.resolver.upgrade() else { return };
+                self.check_files(&resolver);
                 self.warn(SystemTime::now(), Instant::now());
             }
         });
@@ -94,7 +94,7 @@ impl CertificateWatcher {
     }
 
     /// Applies changes.
-    fn look(&mut self, choice: &CertificateResolver) {
+    fn check_files(&mut self, resolver: &CertificateResolver) {
         let mut has_changed = false;
         let places = self.certificates.iter_mut().zip(&mut self.warned);
         for (watched, (certificate, warned)) in self.files.iter_mut().zip(places) {
@@ -119,7 +119,7 @@ impl CertificateWatcher {
             }
         }
         if has_changed {
-            choice.swap(&self.certificates);
+            resolver.swap(&self.certificates);
             self.warn_expiry();
         }
     }
@@ -130,7 +130,7 @@ impl CertificateWatcher {
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         for (certificate, warned) in self.certificates.iter().zip(&mut self.warned) {
             let is_reported = warned.is_some_and(|at| tick.saturating_duration_since(at) < DAY);
-            if is_reported || certificate.end.saturating_sub(now) > NOTICE {
+            if is_reported || certificate.end.saturating_sub(now) > EXPIRY_NOTICE {
                 continue;
             }
             *warned = Some(tick);
@@ -191,7 +191,7 @@ mod tests {
     struct WatchedFiles {
         directory: PathBuf,
         files: CertificateFiles,
-        choice: Arc<CertificateResolver>,
+        resolver: Arc<CertificateResolver>,
         counts: Arc<TlsCounts>,
         watch: CertificateWatcher,
     }
@@ -205,17 +205,17 @@ mod tests {
             let files = CertificateFiles { certificate, key };
             write(&files, &rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap());
             let loaded = vec![Arc::new(certificate::load(&files).unwrap())];
-            let (choice, counts) =
+            let (resolver, counts) =
                 (Arc::new(CertificateResolver::new(&loaded)), Arc::<TlsCounts>::default());
             let watched = vec![(files.clone(), CertificateVersion::of(&files))];
-            let watch = CertificateWatcher::new(watched, loaded, &choice, Arc::clone(&counts));
-            Self { directory, files, choice, counts, watch }
+            let watch = CertificateWatcher::new(watched, loaded, &resolver, Arc::clone(&counts));
+            Self { directory, files, resolver, counts, watch }
         }
 
         /// Runs this many checks. Returns the names in use, and how many changes were used and rejected.
-        fn look(&mut self, times: usize) -> (String, u64, u64) {
+        fn check_files(&mut self, times: usize) -> (String, u64, u64) {
             for _ in 0..times {
-                self.watch.look(&self.choice);
+                self.watch.check_files(&self.resolver);
             }
             let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
             let used = self.watch.certificates[0].names.join(" ");
@@ -237,15 +237,15 @@ mod tests {
     #[test]
     fn changed_certificate_is_reloaded_once_it_has_settled() {
         let mut case = WatchedFiles::new();
-        assert_eq!(case.look(3), ("a.test".into(), 0, 0));
+        assert_eq!(case.check_files(3), ("a.test".into(), 0, 0));
         let new = rcgen::generate_simple_self_signed(["longer.test".to_owned()]).unwrap();
         fs::write(&case.files.certificate, new.cert.pem()).unwrap();
         // The key is missing for now, and no error is logged.
-        assert_eq!(case.look(1), ("a.test".into(), 0, 0));
+        assert_eq!(case.check_files(1), ("a.test".into(), 0, 0));
         fs::write(&case.files.key, new.signing_key.serialize_pem()).unwrap();
-        assert_eq!(case.look(1), ("a.test".into(), 0, 0));
-        assert_eq!(case.look(1), ("longer.test".into(), 1, 0));
-        assert_eq!(case.look(3), ("longer.test".into(), 1, 0));
+        assert_eq!(case.check_files(1), ("a.test".into(), 0, 0));
+        assert_eq!(case.check_files(1), ("longer.test".into(), 1, 0));
+        assert_eq!(case.check_files(3), ("longer.test".into(), 1, 0));
         assert_eq!(case.counts.expiries().len(), 1);
     }
 
@@ -253,11 +253,11 @@ mod tests {
     fn a_bad_change_is_rejected_once() {
         let mut case = WatchedFiles::new();
         fs::write(&case.files.key, "no key at all").unwrap();
-        assert_eq!(case.look(5), ("a.test".into(), 0, 1));
+        assert_eq!(case.check_files(5), ("a.test".into(), 0, 1));
         fs::remove_file(&case.files.key).unwrap();
-        assert_eq!(case.look(5), ("a.test".into(), 0, 2));
+        assert_eq!(case.check_files(5), ("a.test".into(), 0, 2));
         write(&case.files, &rcgen::generate_simple_self_signed(["b.test".to_owned()]).unwrap());
-        assert_eq!(case.look(5), ("b.test".into(), 1, 2));
+        assert_eq!(case.check_files(5), ("b.test".into(), 1, 2));
     }
 
     #[test]

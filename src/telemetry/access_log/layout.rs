@@ -15,13 +15,13 @@ use crate::{
 };
 
 /// Maximum length of a path, query or referer in a line, in bytes.
-const LONG: usize = 2048;
+const MAX_URL_LENGTH: usize = 2048;
 /// Maximum length of a user agent, in bytes.
-const AGENT: usize = 512;
+const MAX_AGENT_LENGTH: usize = 512;
 /// Maximum length of any other text from the network, in bytes.
-const SHORT: usize = 256;
+const MAX_TEXT_LENGTH: usize = 256;
 /// Maximum length of a line: Docker splits longer ones. A test checks the longest line.
-pub const LONGEST_LINE: usize = 16 * 1024;
+pub const MAX_LINE_LENGTH: usize = 16 * 1024;
 
 /// The fields of a line, and its format.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl LineLayout {
             }
         }
         bytes.extend_from_slice(close);
-        debug_assert!(bytes.len() - start <= LONGEST_LINE, "a line is longer than it can be");
+        debug_assert!(bytes.len() - start <= MAX_LINE_LENGTH, "a line is longer than it can be");
     }
 
     /// Appends a value. Returns `false` if there is none.
@@ -110,12 +110,12 @@ impl LineLayout {
                 out.push(b'Z');
             }),
             LogField::Client => out.quotes(|out| address(out, line.client)),
-            LogField::Method => out.text(line.method.as_bytes(), SHORT),
-            LogField::Host => return out.optional(line.host, SHORT),
-            LogField::Path => out.text(line.path.as_bytes(), LONG),
+            LogField::Method => out.text(line.method.as_bytes(), MAX_TEXT_LENGTH),
+            LogField::Host => return out.optional(line.host, MAX_TEXT_LENGTH),
+            LogField::Path => out.text(line.path.as_bytes(), MAX_URL_LENGTH),
             LogField::Query => {
                 let Some(query) = line.query else { return false };
-                let mut text = EscapedText::begin_quoted(out.bytes, out.form, LONG);
+                let mut text = EscapedText::begin_quoted(out.bytes, out.form, MAX_URL_LENGTH);
                 redact::query(&self.redact, query.as_bytes(), |part| text.push(part));
                 text.end_quoted();
             }
@@ -137,18 +137,22 @@ impl LineLayout {
                 let Some(time) = line.upstream_time else { return false };
                 milliseconds(out.bytes, time);
             }
-            LogField::Upstream => return out.optional(line.upstream.map(str::as_bytes), SHORT),
+            LogField::Upstream => {
+                return out.optional(line.upstream.map(str::as_bytes), MAX_TEXT_LENGTH);
+            }
             LogField::Route => out.word(line.route.name()),
-            LogField::RequestId => out.text(line.request_id, SHORT),
-            LogField::TraceId => return out.optional(line.trace_id.map(str::as_bytes), SHORT),
-            LogField::UserAgent => return out.optional(line.user_agent, AGENT),
+            LogField::RequestId => out.text(line.request_id, MAX_TEXT_LENGTH),
+            LogField::TraceId => {
+                return out.optional(line.trace_id.map(str::as_bytes), MAX_TEXT_LENGTH);
+            }
+            LogField::UserAgent => return out.optional(line.user_agent, MAX_AGENT_LENGTH),
             LogField::Referer => {
                 let Some(referer) = line.referer else { return false };
-                let mut text = EscapedText::begin_quoted(out.bytes, out.form, LONG);
+                let mut text = EscapedText::begin_quoted(out.bytes, out.form, MAX_URL_LENGTH);
                 redact::url(&self.redact, referer, |part| text.push(part));
                 text.end_quoted();
             }
-            LogField::Error => return out.optional(line.error.map(str::as_bytes), SHORT),
+            LogField::Error => return out.optional(line.error.map(str::as_bytes), MAX_TEXT_LENGTH),
             LogField::Combined => self.combined(out.bytes, line, clock),
         }
         true
@@ -165,12 +169,12 @@ impl LineLayout {
         out.extend_from_slice(b" - - [");
         out.extend_from_slice(clock.combined().as_bytes());
         out.extend_from_slice(b"] \"");
-        text(out, line.method.as_bytes(), SHORT);
+        text(out, line.method.as_bytes(), MAX_TEXT_LENGTH);
         out.push(b' ');
-        text(out, line.path.as_bytes(), LONG);
+        text(out, line.path.as_bytes(), MAX_URL_LENGTH);
         if let Some(query) = line.query {
             out.push(b'?');
-            let mut text = EscapedText::begin(out, LineForm::Combined, LONG);
+            let mut text = EscapedText::begin(out, LineForm::Combined, MAX_URL_LENGTH);
             redact::query(&self.redact, query.as_bytes(), |part| text.push(part));
             text.end();
         }
@@ -181,11 +185,11 @@ impl LineLayout {
         out.push(b' ');
         number(out, line.bytes);
         out.extend_from_slice(b" \"");
-        let mut referer = EscapedText::begin(out, LineForm::Combined, LONG);
+        let mut referer = EscapedText::begin(out, LineForm::Combined, MAX_URL_LENGTH);
         redact::url(&self.redact, line.referer.unwrap_or(b"-"), |part| referer.push(part));
         referer.end();
         out.extend_from_slice(b"\" \"");
-        text(out, line.user_agent.unwrap_or(b"-"), AGENT);
+        text(out, line.user_agent.unwrap_or(b"-"), MAX_AGENT_LENGTH);
         out.push(b'"');
     }
 }

@@ -8,7 +8,7 @@ mod redact;
 mod value;
 
 pub use self::{
-    layout::{LONGEST_LINE, LineLayout},
+    layout::{LineLayout, MAX_LINE_LENGTH},
     line::AccessLogLine,
 };
 

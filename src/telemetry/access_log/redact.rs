@@ -7,12 +7,12 @@ use crate::plan::{NamePattern, Redact};
 pub(super) const MASK: &[u8] = b"***";
 
 /// Longer names are treated as secret.
-const LONGEST: usize = 64;
+const MAX_NAME_LENGTH: usize = 64;
 
 /// A name in lower case, decoded.
 #[derive(Debug)]
 struct ParameterName {
-    bytes: [u8; LONGEST],
+    bytes: [u8; MAX_NAME_LENGTH],
     length: usize,
     is_longer: bool,
 }
@@ -69,7 +69,7 @@ pub(super) fn url<'a>(redact: &Redact, url: &'a [u8], mut give: impl FnMut(&'a [
 /// Calls back for each range to hide in a part of a query, which has no bare `&`, or in a path, which begins like a
 /// value. A value extends to the end of the part, because the rest may belong to it.
 fn hide(redact: &Redact, part: &[u8], is_path: bool, mut hide: impl FnMut(usize, usize)) {
-    let mut name = ParameterName { bytes: [0; LONGEST], length: 0, is_longer: false };
+    let mut name = ParameterName { bytes: [0; MAX_NAME_LENGTH], length: 0, is_longer: false };
     let mut users = UserScanner::default();
     let mut is_value = is_path;
     let mut at = 0;
@@ -184,7 +184,7 @@ impl ParameterName {
     /// Compares the whole name, its parts (`a[token]`, `api.key`), and the name without punctuation (`api_key`).
     fn is_secret(&self, redact: &Redact) -> bool {
         let name = self.bytes.get(..self.length).unwrap_or_default();
-        let mut bare = [0; LONGEST];
+        let mut bare = [0; MAX_NAME_LENGTH];
         let mut length = 0;
         let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
         for (place, byte) in bare.iter_mut().zip(letters) {
@@ -279,7 +279,7 @@ mod tests {
         ] {
             assert_eq!(redacted(from), to, "{from}");
         }
-        let long = "n".repeat(LONGEST);
+        let long = "n".repeat(MAX_NAME_LENGTH);
         assert_eq!(redacted(&format!("{long}=1")), format!("{long}=1"));
         assert_eq!(redacted(&format!("{long}n=1")), format!("{long}n=***"));
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::{
-    layout::{LONGEST_LINE, LineLayout},
+    layout::{LineLayout, MAX_LINE_LENGTH},
     line::AccessLogLine,
 };
 use crate::{
@@ -140,13 +140,13 @@ fn the_longest_line_has_a_bound() {
         let text = unit.repeat(20_000);
         let line = everything(text.as_bytes(), &text);
         let json = written(AccessLog::Json, &LogField::ALL, &line);
-        assert!(json.len() <= LONGEST_LINE, "{}", json.len());
+        assert!(json.len() <= MAX_LINE_LENGTH, "{}", json.len());
         let logged: Value = serde_json::from_str(&json).unwrap();
         for name in ["path", "query", "referer", "user_agent", "host", "method", "request_id"] {
             assert!(logged[name].as_str().unwrap().ends_with('\u{2026}'), "{name} in {json}");
         }
         let combined = written(AccessLog::Combined, &fields, &line);
-        assert!(combined.len() <= LONGEST_LINE, "{}", combined.len());
+        assert!(combined.len() <= MAX_LINE_LENGTH, "{}", combined.len());
     }
 }
 
@@ -164,7 +164,7 @@ proptest! {
         let fields = &order[..count];
         let json = written(AccessLog::Json, fields, &line);
         let body = json.strip_suffix('\n').unwrap();
-        prop_assert!(!body.contains('\n') && json.len() <= LONGEST_LINE);
+        prop_assert!(!body.contains('\n') && json.len() <= MAX_LINE_LENGTH);
         let logged: serde_json::Map<String, Value> = serde_json::from_str(body).unwrap();
         prop_assert_eq!(logged.len(), count);
         // In order: each key stands behind the one before.

@@ -26,7 +26,7 @@ struct WaitLimit {
     /// Why no server is available, if none is.
     unavailable_error: Option<Error>,
     /// Counted from the beginning of its wait.
-    most: Duration,
+    max: Duration,
 }
 
 /// A request in the queue. It leaves the queue when dropped.
@@ -59,7 +59,7 @@ impl Backends {
         let wait_limit = self.wait_limit();
         if let Some(error) = wait_limit.unavailable_error {
             self.retry_soon();
-            if since.elapsed() >= wait_limit.most {
+            if since.elapsed() >= wait_limit.max {
                 return Err(error);
             }
         }
@@ -68,10 +68,10 @@ impl Backends {
             // Servers may become unavailable or available meanwhile, and then another limit applies. If all became
             // unavailable before this request was queued, no other code reports that.
             let wait_limit = self.wait_limit();
-            if since.elapsed() >= wait_limit.most {
+            if since.elapsed() >= wait_limit.max {
                 return waiting.time_out(wait_limit.unavailable_error);
             }
-            let turn = timeout_at((since + wait_limit.most).into(), &mut waiting.turn).await;
+            let turn = timeout_at((since + wait_limit.max).into(), &mut waiting.turn).await;
             if let Ok(turn) = turn {
                 // The sender is dropped without a message only if the process ends.
                 return turn.unwrap_or_else(|_| Err(Error::new(FailureKind::QueueTimeout)));
@@ -84,7 +84,7 @@ impl Backends {
         let settings = self.settings();
         let limits = &settings.admission;
         let unavailable_error = self.unavailable_error();
-        let most = match &unavailable_error {
+        let max = match &unavailable_error {
             None => limits.queue_timeout,
             // Such a server does not become available by itself.
             Some(error) if error.kind() == FailureKind::UpstreamProtocol => Duration::ZERO,
@@ -92,7 +92,7 @@ impl Backends {
             Some(_) if self.is_unknown() => limits.wait.max(settings.connect_timeout),
             Some(_) => limits.wait,
         };
-        WaitLimit { unavailable_error, most }
+        WaitLimit { unavailable_error, max }
     }
 
     /// Gives free permits to queued requests.
@@ -134,10 +134,10 @@ impl Backends {
 
     fn enqueue(self: &Arc<Self>, since: Instant) -> Result<QueuedRequest, Error> {
         let (permit_sender, turn) = oneshot::channel();
-        let most = self.settings().admission.queue;
+        let max = self.settings().admission.queue;
         let waiter_id = {
             let mut queue = lock(&self.queue);
-            if queue.len() >= most {
+            if queue.len() >= max {
                 return Err(Error::new(FailureKind::QueueFull).unsent());
             }
             let waiter_id = queue.push(since, permit_sender);
@@ -162,12 +162,12 @@ impl Backends {
         }
         loop {
             let available = servers.iter().filter(|server| server.is_available());
-            let least = available.min_by_key(|server| server.in_flight())?;
-            if least.in_flight() >= limit {
+            let min = available.min_by_key(|server| server.in_flight())?;
+            if min.in_flight() >= limit {
                 return None;
             }
             // Another request may take the permit first. Then another server is the least busy.
-            if let Some(server_permit) = take(least) {
+            if let Some(server_permit) = take(min) {
                 return Some(server_permit);
             }
         }

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// How long a server may take to respond in the other protocol.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// The assumed settings of a server that is probed with the uwsgi protocol: uWSGI's defaults.
 const UWSGI: UwsgiSettings = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 4096 };
 
@@ -54,10 +54,10 @@ impl Backends {
         &self,
         server: &UpstreamServer,
         host: &[u8],
-        patience: Duration,
+        max_wait: Duration,
     ) -> Option<Error> {
         self.request_probe(server, host);
-        server.protocol.is_other(patience).await.then(|| self.mismatch_error(server))
+        server.protocol.is_other(max_wait).await.then(|| self.mismatch_error(server))
     }
 
     /// The error for a request at a server that speaks the other protocol.
@@ -124,9 +124,10 @@ impl Backends {
             Protocol::Http1 => Protocol::Uwsgi(UWSGI),
             Protocol::Uwsgi(_) => Protocol::Http1,
         };
-        let question = ProbeRequest { method: &Method::HEAD, path: "/", host, patience: PATIENCE };
-        let max = plan.connect_timeout.min(PATIENCE);
-        question.ask(&server.address, other, max).await.is_ok_and(|head| !is_refusal(&head))
+        let probe_request =
+            ProbeRequest { method: &Method::HEAD, path: "/", host, max_wait: TIMEOUT };
+        let max = plan.connect_timeout.min(TIMEOUT);
+        probe_request.send(&server.address, other, max).await.is_ok_and(|head| !is_refusal(&head))
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::{sync::watch, time::timeout};
 /// The pause after the first probe without a result. Each later pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+const MAX_PAUSE: Duration = Duration::from_mins(5);
 
 /// The known facts about the protocol of one server.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(in crate::upstream) struct ProtocolCheck {
     /// Whether an application has responded in the configured protocol.
     is_proven: AtomicBool,
     verdict: watch::Sender<ProtocolVerdict>,
-    questions: Mutex<ProtocolProbes>,
+    probes: Mutex<ProtocolProbes>,
 }
 
 /// The result of the probes.
@@ -54,7 +54,7 @@ impl ProtocolCheck {
         Self {
             is_proven: AtomicBool::new(false),
             verdict: watch::Sender::new(ProtocolVerdict::Open),
-            questions: Mutex::default(),
+            probes: Mutex::default(),
         }
     }
 
@@ -70,7 +70,7 @@ impl ProtocolCheck {
     /// Forgets everything, because another server may have the address now.
     pub(super) fn forget(&self) {
         self.is_proven.store(false, Ordering::Relaxed);
-        *self.questions() = ProtocolProbes::default();
+        *self.probes() = ProtocolProbes::default();
         self.verdict.send_replace(ProtocolVerdict::Open);
     }
 
@@ -82,36 +82,36 @@ impl ProtocolCheck {
     }
 
     /// Waits for a running probe, if there is one. Returns whether the server speaks the other protocol.
-    pub(super) async fn is_other(&self, patience: Duration) -> bool {
+    pub(super) async fn is_other(&self, max_wait: Duration) -> bool {
         let mut verdict = self.verdict.subscribe();
         let over = verdict.wait_for(|verdict| *verdict != ProtocolVerdict::Asking);
-        matches!(timeout(patience, over).await, Ok(Ok(verdict)) if *verdict == ProtocolVerdict::Other)
+        matches!(timeout(max_wait, over).await, Ok(Ok(verdict)) if *verdict == ProtocolVerdict::Other)
     }
 
     /// Requests a probe. Returns `false` if there is nothing to find out, or it is too early.
     pub(super) fn request(&self, host: &[u8], now: Instant) -> bool {
-        let mut questions = self.questions();
-        let is_early = questions.not_before.is_some_and(|at| now < at);
+        let mut probes = self.probes();
+        let is_early = probes.not_before.is_some_and(|at| now < at);
         if self.is_proven() || is_early || *self.verdict.borrow() != ProtocolVerdict::Open {
             return false;
         }
-        questions.host = host.into();
-        questions.is_requested = true;
+        probes.host = host.into();
+        probes.is_requested = true;
         self.verdict.send_replace(ProtocolVerdict::Asking);
         true
     }
 
     /// Begins a requested probe. Returns the `Host` to use, or `None` if no probe was requested.
     pub(super) fn begin(&self) -> Option<Box<[u8]>> {
-        let mut questions = self.questions();
-        mem::take(&mut questions.is_requested).then(|| questions.host.clone())
+        let mut probes = self.probes();
+        mem::take(&mut probes.is_requested).then(|| probes.host.clone())
     }
 
     pub(super) fn finish(&self, is_other: bool, now: Instant) {
-        let mut questions = self.questions();
-        let factor = 1_u32.checked_shl(questions.count).unwrap_or(u32::MAX);
-        questions.not_before = Some(now + FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE));
-        questions.count = questions.count.saturating_add(1);
+        let mut probes = self.probes();
+        let factor = 1_u32.checked_shl(probes.count).unwrap_or(u32::MAX);
+        probes.not_before = Some(now + FIRST_PAUSE.saturating_mul(factor).min(MAX_PAUSE));
+        probes.count = probes.count.saturating_add(1);
         // Ignored if everything was forgotten meanwhile.
         self.verdict.send_if_modified(|verdict| {
             let is_asking = *verdict == ProtocolVerdict::Asking;
@@ -124,12 +124,12 @@ impl ProtocolCheck {
 
     /// The `Host` of the last probe.
     pub(super) fn host(&self) -> Box<[u8]> {
-        self.questions().host.clone()
+        self.probes().host.clone()
     }
 
-    fn questions(&self) -> std::sync::MutexGuard<'_, ProtocolProbes> {
+    fn probes(&self) -> std::sync::MutexGuard<'_, ProtocolProbes> {
         // The values are plain, so a partial update does no harm.
-        self.questions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.probes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -165,7 +165,7 @@ mod tests {
         check.forget();
         assert!(!check.is_proven() && check.request(HOST, now));
         check.finish(true, now);
-        assert!(!check.request(HOST, now + LONGEST_PAUSE), "it is known");
+        assert!(!check.request(HOST, now + MAX_PAUSE), "it is known");
         check.forget();
         assert!(check.request(HOST, now));
     }

@@ -16,20 +16,20 @@ use crate::{
 };
 
 /// Consecutive failed requests after which a server is ejected.
-const PATIENCE: u32 = 3;
+const MAX_FAILURES: u32 = 3;
 /// The first pause between two attempts to reach an unavailable server. Each later pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The first ejection of a server that accepts connections and fails requests.
 const FIRST_EJECTION: Duration = Duration::from_secs(1);
 /// The longest pause while requests wait and no other server is available.
-const EAGER: Duration = Duration::from_millis(100);
+const MAX_EAGER_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause otherwise.
-const CALM: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// The longest ejection of a server that accepts connections and fails requests.
-const LONGEST_EJECTION: Duration = Duration::from_secs(30);
+const MAX_EJECTION: Duration = Duration::from_secs(30);
 
 /// The pause between two checks whether a server still speaks the other protocol.
-const RECHECK: Duration = Duration::from_secs(2);
+const RECHECK_PAUSE: Duration = Duration::from_secs(2);
 
 /// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,30 +131,26 @@ impl UpstreamServer {
 
     /// Records a connection that was closed before a response. Returns whether the server should be ejected.
     pub(super) fn on_failure(&self) -> bool {
-        self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= PATIENCE
+        self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_FAILURES
     }
 
     /// Marks it unavailable. Returns `false` if it was already.
     pub(super) fn mark_unavailable(&self, failure: OutageCause, ejections: bool) -> bool {
-        let mut trouble = self.outage();
+        let mut outage = self.outage();
         let is_other_protocol = failure.is_other_protocol();
-        trouble.last = Some(failure);
+        outage.last = Some(failure);
         if self.is_unavailable.swap(true, Ordering::Relaxed) {
             return false;
         }
-        trouble.attempts = 0;
+        outage.attempts = 0;
         let pause = if is_other_protocol {
-            RECHECK
+            RECHECK_PAUSE
         } else if ejections {
-            doubled(
-                FIRST_EJECTION,
-                self.ejections.fetch_add(1, Ordering::Relaxed),
-                LONGEST_EJECTION,
-            )
+            doubled(FIRST_EJECTION, self.ejections.fetch_add(1, Ordering::Relaxed), MAX_EJECTION)
         } else {
             FIRST_PAUSE
         };
-        trouble.not_before = Some(Instant::now() + pause);
+        outage.not_before = Some(Instant::now() + pause);
         true
     }
 
@@ -170,15 +166,15 @@ impl UpstreamServer {
 
     /// Records a failed attempt to reach it, and sets the next one.
     pub(super) fn extend_outage(&self, failure: OutageCause, is_urgent: bool) {
-        let mut trouble = self.outage();
-        trouble.attempts = trouble.attempts.saturating_add(1);
-        let longest = if is_urgent { EAGER } else { CALM };
+        let mut outage = self.outage();
+        outage.attempts = outage.attempts.saturating_add(1);
+        let longest = if is_urgent { MAX_EAGER_PAUSE } else { MAX_PAUSE };
         let pause = match failure.is_other_protocol() {
-            true => RECHECK,
-            false => doubled(FIRST_PAUSE, trouble.attempts, longest),
+            true => RECHECK_PAUSE,
+            false => doubled(FIRST_PAUSE, outage.attempts, longest),
         };
-        trouble.not_before = Some(Instant::now() + pause);
-        trouble.last = Some(failure);
+        outage.not_before = Some(Instant::now() + pause);
+        outage.last = Some(failure);
     }
 
     /// Logs that it is unavailable, unless the log says so or said so a moment ago.
@@ -205,14 +201,14 @@ impl UpstreamServer {
 
     /// Shortens a long pause, because a request waits for the server now. An ejection is not shortened.
     pub(super) fn retry_soon(&self) {
-        let mut trouble = self.outage();
-        let soon = Instant::now() + EAGER;
-        let is_other_protocol = trouble.last.as_ref().is_some_and(OutageCause::is_other_protocol);
-        if trouble.attempts > 0
+        let mut outage = self.outage();
+        let soon = Instant::now() + MAX_EAGER_PAUSE;
+        let is_other_protocol = outage.last.as_ref().is_some_and(OutageCause::is_other_protocol);
+        if outage.attempts > 0
             && !is_other_protocol
-            && trouble.not_before.is_some_and(|at| at > soon)
+            && outage.not_before.is_some_and(|at| at > soon)
         {
-            trouble.not_before = Some(soon);
+            outage.not_before = Some(soon);
         }
     }
 
@@ -223,8 +219,8 @@ impl UpstreamServer {
 
     /// Whether it is unavailable because it speaks the other protocol.
     pub(super) fn speaks_other(&self) -> bool {
-        let trouble = self.outage();
-        !self.is_available() && trouble.last.as_ref().is_some_and(OutageCause::is_other_protocol)
+        let outage = self.outage();
+        !self.is_available() && outage.last.as_ref().is_some_and(OutageCause::is_other_protocol)
     }
 
     fn outage(&self) -> MutexGuard<'_, ServerOutage> {
@@ -299,9 +295,9 @@ mod tests {
     #[test]
     fn pauses_grow_up_to_a_bound() {
         let pauses: Vec<u128> =
-            (0..6).map(|times| doubled(FIRST_PAUSE, times, EAGER).as_millis()).collect();
+            (0..6).map(|times| doubled(FIRST_PAUSE, times, MAX_EAGER_PAUSE).as_millis()).collect();
         assert_eq!(pauses, [10, 20, 40, 80, 100, 100]);
-        assert_eq!(doubled(FIRST_EJECTION, u32::MAX, LONGEST_EJECTION), LONGEST_EJECTION);
+        assert_eq!(doubled(FIRST_EJECTION, u32::MAX, MAX_EJECTION), MAX_EJECTION);
     }
 
     #[test]

@@ -27,15 +27,15 @@ use crate::{
 };
 
 /// How long the response of a name server is used. Container DNS changes at each deployment.
-const FRESH: Duration = Duration::from_secs(10);
+const LOOKUP_LIFETIME: Duration = Duration::from_secs(10);
 /// How long a name server may take.
-const LOOKUP: Duration = Duration::from_secs(5);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause between two queries for a name without addresses, or with addresses in doubt.
-const ASK_AGAIN: Duration = Duration::from_millis(250);
+const LOOKUP_PAUSE: Duration = Duration::from_millis(250);
 /// The same pause while requests wait for the first address.
-const ASK_EAGERLY: Duration = Duration::from_millis(100);
+const EAGER_LOOKUP_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause while no address is known.
-const ASK_CALMLY: Duration = Duration::from_secs(1);
+const MAX_LOOKUP_PAUSE: Duration = Duration::from_secs(1);
 
 // === impl Backends ===
 
@@ -55,15 +55,15 @@ impl Backends {
         if self.targets.iter().all(|target| known_address(target).is_some()) {
             return;
         }
-        let mut pause = ASK_AGAIN;
+        let mut pause = LOOKUP_PAUSE;
         let mut known = vec![Vec::new(); self.targets.len()];
         loop {
             let has_all = self.look_up(&mut known).await;
             let is_unknown = self.servers().is_empty();
-            let longest = if is_unknown { ASK_CALMLY } else { FRESH };
-            pause = if has_all { FRESH } else { (pause * 2).min(longest) };
+            let longest = if is_unknown { MAX_LOOKUP_PAUSE } else { LOOKUP_LIFETIME };
+            pause = if has_all { LOOKUP_LIFETIME } else { (pause * 2).min(longest) };
             // Limits the rate, however many connections fail.
-            sleep(if is_unknown { ASK_EAGERLY } else { ASK_AGAIN }).await;
+            sleep(if is_unknown { EAGER_LOOKUP_PAUSE } else { LOOKUP_PAUSE }).await;
             // A request that waits for a name is not a new reason to ask, because the name is queried repeatedly
             // anyway.
             if !(is_unknown && self.has_waiters()) {
@@ -182,7 +182,7 @@ impl Backends {
                 continue;
             }
             for server in self.servers().iter() {
-                match probe::ask(&server.address, &settings, plan.path.as_deref()).await {
+                match probe::send(&server.address, &settings, plan.path.as_deref()).await {
                     // It is known that the server accepts connections. `probe_unavailable` checks its protocol.
                     Ok(()) if server.speaks_other() => {}
                     Ok(()) => self.on_reachable(server),
@@ -208,7 +208,7 @@ impl Backends {
 }
 
 async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let found: Vec<SocketAddr> = match timeout(LOOKUP, lookup_host((host, port))).await {
+    let found: Vec<SocketAddr> = match timeout(LOOKUP_TIMEOUT, lookup_host((host, port))).await {
         Ok(found) => found?.collect(),
         Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "no name server responds")),
     };

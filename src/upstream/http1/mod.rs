@@ -8,6 +8,6 @@ pub(super) use self::{
     encode::encode,
     framing::{BodyLength, garbage},
     parse::{
-        HEAD_LIMIT, RequestSummary, ResponseHeadProgress, UpstreamResponseHead, head_end, parse,
+        MAX_HEAD, RequestSummary, ResponseHeadProgress, UpstreamResponseHead, head_end, parse,
     },
 };

@@ -20,11 +20,11 @@ use crate::{
 };
 
 /// The most bytes of a response head. A load balancer limits heads to 32 KiB.
-pub(in crate::upstream) const HEAD_LIMIT: usize = 64 * 1024;
+pub(in crate::upstream) const MAX_HEAD: usize = 64 * 1024;
 /// The most fields of a response head.
-const FIELDS: usize = 1024;
+const MAX_FIELDS: usize = 1024;
 /// The most interim responses before the final one. An application that sends an endless series of them is not working.
-const INTERIM: usize = 1000;
+const MAX_INTERIM: usize = 1000;
 
 /// The head of a response without its hop-by-hop fields.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ pub(in crate::upstream) struct RequestSummary<'a> {
 pub(in crate::upstream) fn parse(
     input: &mut BytesMut,
     progress: &mut ResponseHeadProgress,
-    asked: RequestSummary<'_>,
+    summary: RequestSummary<'_>,
 ) -> Result<Option<UpstreamResponseHead>, Error> {
     loop {
         // Checked before the end of the head is searched, so that the result does not depend on how many pieces it
@@ -87,20 +87,20 @@ pub(in crate::upstream) fn parse(
         }
         let Some(end) = head_end(input, progress.searched) else {
             progress.searched = input.len().saturating_sub(3);
-            if input.len() > HEAD_LIMIT {
+            if input.len() > MAX_HEAD {
                 return Err(Error::new(FailureKind::UpstreamHeadTooLarge));
             }
             return Ok(None);
         };
-        if end > HEAD_LIMIT {
+        if end > MAX_HEAD {
             return Err(Error::new(FailureKind::UpstreamHeadTooLarge));
         }
         progress.searched = 0;
-        let head = parse_head(input.get(..end).unwrap_or_default(), asked.method)?;
+        let head = parse_head(input.get(..end).unwrap_or_default(), summary.method)?;
         input.advance(end);
         match head.status.as_u16() {
             // Whatever the result, the connection speaks no HTTP any more.
-            101 if asked.upgrade && head.names_websocket => {
+            101 if summary.upgrade && head.names_websocket => {
                 return Ok(Some(UpstreamResponseHead {
                     keep: false,
                     announces_keep_alive: false,
@@ -110,14 +110,14 @@ pub(in crate::upstream) fn parse(
             101 => return Err(garbage("it switches to a protocol that was not requested")),
             100 => {}
             102..=199 => {
-                if let Some(on_interim) = asked.interim {
+                if let Some(on_interim) = summary.interim {
                     on_interim(head.status, &head.fields);
                 }
             }
             _ => return Ok(Some(head)),
         }
         progress.interim += 1;
-        if progress.interim > INTERIM {
+        if progress.interim > MAX_INTERIM {
             return Err(garbage("it has more than 1000 interim responses"));
         }
     }
@@ -157,8 +157,8 @@ fn parse_head(head: &[u8], method: &Method) -> Result<UpstreamResponseHead, Erro
     let (mut is_prompt, mut is_event_stream, mut names_websocket) = (false, false, false);
     let (mut has_directives, mut keeps, mut announced) = (false, None, Vec::new());
     for (count, line) in lines.enumerate() {
-        if count == FIELDS {
-            let text = format!("it has more than {FIELDS} header fields");
+        if count == MAX_FIELDS {
+            let text = format!("it has more than {MAX_FIELDS} header fields");
             return Err(Error::io(FailureKind::UpstreamHeadTooLarge, io::Error::other(text)));
         }
         let (name, value) = response_head::field(line)
@@ -410,13 +410,13 @@ mod tests {
         ] {
             let bytes = format!("HTTP/1.1 101 Switching Protocols\r\n{fields}\r\nearly");
             let mut input = BytesMut::from(bytes.as_bytes());
-            let asked = RequestSummary {
+            let summary = RequestSummary {
                 method: &Method::GET,
                 protocol: Protocol::Http1,
                 upgrade,
                 interim: None,
             };
-            let received = parse(&mut input, &mut ResponseHeadProgress::default(), asked);
+            let received = parse(&mut input, &mut ResponseHeadProgress::default(), summary);
             let received = received.map(Option::unwrap).map_err(|error| error.kind());
             assert!(received.as_ref().map_or(true, |head| !head.keep), "{fields:?}");
             let received = received.map(|head| head.status.as_u16());
@@ -438,8 +438,9 @@ mod tests {
                      HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 Mine\r\nLink: b\r\n\r\n\
                      HTTP/1.1 204 No Content\r\n\r\n";
         let mut input = BytesMut::from(bytes);
-        let asked = RequestSummary { interim: Some(&on_interim), ..plain(&Method::GET) };
-        let head = parse(&mut input, &mut ResponseHeadProgress::default(), asked).unwrap().unwrap();
+        let summary = RequestSummary { interim: Some(&on_interim), ..plain(&Method::GET) };
+        let head =
+            parse(&mut input, &mut ResponseHeadProgress::default(), summary).unwrap().unwrap();
         assert_eq!(head.status.as_u16(), 204);
         assert_eq!(given.take(), [(103, true), (102, false), (199, true)]);
     }
@@ -448,9 +449,9 @@ mod tests {
     fn interim_responses_have_an_end() {
         let interim = "HTTP/1.1 102 Processing\r\n\r\n";
         let last = "HTTP/1.1 204 No Content\r\n\r\n";
-        let bytes = interim.repeat(INTERIM) + last;
+        let bytes = interim.repeat(MAX_INTERIM) + last;
         assert!(parse_bytes(bytes.as_bytes(), &Method::GET).is_ok());
-        let bytes = interim.repeat(INTERIM + 1) + last;
+        let bytes = interim.repeat(MAX_INTERIM + 1) + last;
         let received = parse_bytes(bytes.as_bytes(), &Method::GET).map(|head| head.is_some());
         assert_eq!(received, Err(FailureKind::UpstreamInvalidResponse));
     }
@@ -497,11 +498,11 @@ mod tests {
     #[test]
     fn a_head_has_its_bounds() {
         let mut endless = b"HTTP/1.1 200 OK\r\n".to_vec();
-        endless.resize(HEAD_LIMIT + 1, b'a');
+        endless.resize(MAX_HEAD + 1, b'a');
         let received = parse_bytes(&endless, &Method::GET).map(|head| head.is_some());
         assert_eq!(received, Err(FailureKind::UpstreamHeadTooLarge));
         let mut many = b"HTTP/1.1 200 OK\r\n".to_vec();
-        many.extend_from_slice("a: b\r\n".repeat(FIELDS + 1).as_bytes());
+        many.extend_from_slice("a: b\r\n".repeat(MAX_FIELDS + 1).as_bytes());
         many.extend_from_slice(b"\r\n");
         let received = parse_bytes(&many, &Method::GET).map(|head| head.is_some());
         assert_eq!(received, Err(FailureKind::UpstreamHeadTooLarge));

@@ -42,7 +42,7 @@ use crate::{
 
 /// A body up to this size is read before the response is passed on. The client then gets one write instead of two, and
 /// the connection is free at once.
-const SHORT: u64 = 64 * 1024;
+const MAX_SHORT_BODY: u64 = 64 * 1024;
 
 /// The application as one worker sees it.
 #[derive(Debug)]
@@ -300,7 +300,7 @@ impl UpstreamClient {
         let rest = attempt.into_body(&head);
         let body = match head.length {
             BodyLength::None | BodyLength::Exact(0) => Body::from(rest.collect().await?),
-            BodyLength::Exact(length) if length <= SHORT && !is_prompt => {
+            BodyLength::Exact(length) if length <= MAX_SHORT_BODY && !is_prompt => {
                 Body::from(rest.collect().await?)
             }
             _ if head.is_event_stream => Body::stream(rest.release_permit()),

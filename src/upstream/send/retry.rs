@@ -26,7 +26,7 @@ use crate::{
 
 /// While a worker of the application stops, requests are retried at least this long, even if `wait` for an unavailable
 /// application is shorter.
-const LEAST_WAIT: Duration = Duration::from_secs(1);
+const MIN_WAIT: Duration = Duration::from_secs(1);
 
 // === impl UpstreamClient ===
 
@@ -58,7 +58,7 @@ impl UpstreamClient {
             return Err(error);
         }
         let Attempt { connection, upload, permit, method, .. } = attempt;
-        let goes_on = if upload.is_untouched() {
+        let may_retry = if upload.is_untouched() {
             let may_wait = upload.is_repeatable() && self.may_wait(retry.since, &error);
             if may_wait {
                 sleep(FIRST_RETRY_BACKOFF).await;
@@ -74,19 +74,19 @@ impl UpstreamClient {
         } else if !upload.has_body() && was_reset(&connection, stage).await {
             // A server acts on such a request only after it has read all of it. The request was not read, so it cannot
             // have crashed its worker.
-            let goes_on = retry.since.elapsed() < self.reset_retry_time()
+            let may_retry = retry.since.elapsed() < self.reset_retry_time()
                 && retry.wait_for_reset_server().await;
-            if !goes_on {
+            if !may_retry {
                 self.backends.on_failed(permit.server(), &error);
             }
             retry.kept = Some(permit);
-            goes_on
+            may_retry
         } else {
             // This request itself may have crashed its worker.
             self.backends.on_failed(permit.server(), &error);
             retry.count() && self.is_dead(permit.server()).await
         };
-        if !goes_on {
+        if !may_retry {
             return Err(error);
         }
         self.metrics.upstream_retries.add(1);
@@ -101,7 +101,7 @@ impl UpstreamClient {
 
     /// How long a request is retried after resets.
     fn reset_retry_time(&self) -> Duration {
-        self.plan.admission.wait.max(LEAST_WAIT)
+        self.plan.admission.wait.max(MIN_WAIT)
     }
 
     /// Whether a server that aborted a request is gone altogether. Then the request did not crash it but was aborted

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use crate::upstream::permit::RequestPermit;
 
 /// The most retries of a request that the application may have seen.
-const RETRIES: u32 = 2;
+const MAX_RETRIES: u32 = 2;
 /// A server that stops closes its connections shortly before it stops accepting new ones.
 pub(super) const FIRST_RETRY_BACKOFF: Duration = Duration::from_millis(20);
 /// The pauses before each check whether the server still accepts connections. It does so until its last process has
@@ -47,7 +47,7 @@ impl RetryState {
     /// Counts a retry of a request that the application may have seen. Returns whether it is allowed.
     pub(super) fn count(&mut self) -> bool {
         self.retries += 1;
-        self.retries <= RETRIES
+        self.retries <= MAX_RETRIES
     }
 
     /// Waits a short time for a server process that stops, and has accepted connections without reading them. Returns

@@ -22,11 +22,11 @@ use crate::{
 
 /// If a server is silent for this long, it is probed, and again after each such time. Many applications need a second
 /// or two for the first request of a process.
-const SILENCE: Duration = Duration::from_secs(3);
+const PROBE_INTERVAL: Duration = Duration::from_secs(3);
 /// How long the error of a failed request waits for the result of the probe.
-const PATIENCE: Duration = Duration::from_millis(2500);
+const PROBE_WAIT: Duration = Duration::from_millis(2500);
 /// How long an error response of the server waits for it, because it is often the application's own.
-const SHORT_PATIENCE: Duration = Duration::from_secs(1);
+const SHORT_PROBE_WAIT: Duration = Duration::from_secs(1);
 
 // === impl UpstreamClient ===
 
@@ -47,7 +47,7 @@ impl UpstreamClient {
                 biased;
                 result = &mut run => return Ok(result),
                 () = &mut other => return Err(self.backends.mismatch_error(server)),
-                () = sleep(SILENCE) => self.backends.request_probe(server, host),
+                () = sleep(PROBE_INTERVAL) => self.backends.request_probe(server, host),
             }
         }
     }
@@ -62,7 +62,7 @@ impl UpstreamClient {
     ) -> Option<Error> {
         let server = attempt.permit.server();
         if is_refusal(head) {
-            return self.backends.mismatch(server, host, SHORT_PATIENCE).await;
+            return self.backends.mismatch(server, host, SHORT_PROBE_WAIT).await;
         }
         // To uWSGI's http-socket, a packet looks like an endless line. If a body contains the end of a line, the
         // application responds to a request that nobody has sent.
@@ -88,6 +88,6 @@ impl UpstreamClient {
         if !is_suspicious || server.protocol.is_proven() {
             return error;
         }
-        self.backends.mismatch(server, host, PATIENCE).await.unwrap_or(error)
+        self.backends.mismatch(server, host, PROBE_WAIT).await.unwrap_or(error)
     }
 }

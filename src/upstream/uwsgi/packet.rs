@@ -10,14 +10,14 @@ use crate::{
 };
 
 /// The bytes of `modifier1`, the size and `modifier2`.
-const HEADER: usize = 4;
+const HEADER_SIZE: usize = 4;
 /// The largest size that the header can hold.
-const PACKET: usize = u16::MAX as usize;
+const MAX_PACKET: usize = u16::MAX as usize;
 /// uWSGI has room for 128 variables (`--max-vars` 64, two for each), and with `--manage-script-name` it uses one
 /// itself.
-const UWSGI_VARIABLES: usize = 127;
+const UWSGI_MAX_VARIABLES: usize = 127;
 /// gunicorn's MAX_UWSGI_VARS.
-const GUNICORN_VARIABLES: usize = 1000;
+const GUNICORN_MAX_VARIABLES: usize = 1000;
 
 /// Appends one packet to a buffer.
 pub(super) struct UwsgiPacket<'a> {
@@ -31,7 +31,7 @@ pub(super) struct UwsgiPacket<'a> {
 impl<'a> UwsgiPacket<'a> {
     pub(super) fn begin(out: &'a mut BytesMut) -> Self {
         let begin = out.len();
-        out.put_bytes(0, HEADER);
+        out.put_bytes(0, HEADER_SIZE);
         Self { out, begin, variables: 0 }
     }
 
@@ -70,7 +70,7 @@ impl<'a> UwsgiPacket<'a> {
     /// Completes the packet. If the server would not accept it, the error names the limit, and the buffer is left
     /// unchanged.
     pub(super) fn finish(self, server: UwsgiSettings) -> Result<(), Error> {
-        let size = self.out.len() - self.begin - HEADER;
+        let size = self.out.len() - self.begin - HEADER_SIZE;
         if let Some(limit) = exceeded(size, self.variables, server) {
             self.out.truncate(self.begin);
             return Err(Error::io(FailureKind::HeadTooLarge, io::Error::other(limit)));
@@ -93,13 +93,13 @@ impl<'a> UwsgiPacket<'a> {
 fn exceeded(size: usize, variables: usize, server: UwsgiSettings) -> Option<String> {
     let limit = server.buffer_size;
     let (name, max) = match server.flavour {
-        UwsgiFlavour::Uwsgi => ("uWSGI", UWSGI_VARIABLES),
-        UwsgiFlavour::Gunicorn => ("gunicorn", GUNICORN_VARIABLES),
+        UwsgiFlavour::Uwsgi => ("uWSGI", UWSGI_MAX_VARIABLES),
+        UwsgiFlavour::Gunicorn => ("gunicorn", GUNICORN_MAX_VARIABLES),
     };
     // A key or a value that is too long for its length field makes the packet too long as well.
-    if size > PACKET {
+    if size > MAX_PACKET {
         return Some(format!(
-            "the request's variables take {size} bytes, and a uwsgi packet holds at most {PACKET}: use HTTP for \
+            "the request's variables take {size} bytes, and a uwsgi packet holds at most {MAX_PACKET}: use HTTP for \
              the application if its requests have such heads"
         ));
     }
@@ -154,7 +154,7 @@ mod tests {
             let mut packet = UwsgiPacket::begin(&mut out);
             packet.add("A", vec![b'x'; length]);
             match (packet.finish(server), expected) {
-                (Ok(()), None) => assert_eq!(out.len(), "before".len() + HEADER + 5 + length),
+                (Ok(()), None) => assert_eq!(out.len(), "before".len() + HEADER_SIZE + 5 + length),
                 (Err(error), Some(expected)) => {
                     assert_eq!(error.kind(), FailureKind::HeadTooLarge);
                     let text = error.to_string();

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, FailureKind},
     rfc::token::is_token,
     upstream::http1::{
-        self, HEAD_LIMIT, RequestSummary, ResponseHeadProgress, UpstreamResponseHead, garbage,
+        self, MAX_HEAD, RequestSummary, ResponseHeadProgress, UpstreamResponseHead, garbage,
         head_end,
     },
 };
@@ -17,23 +17,23 @@ use crate::{
 pub(in crate::upstream) fn parse(
     input: &mut BytesMut,
     progress: &mut ResponseHeadProgress,
-    asked: RequestSummary<'_>,
+    summary: RequestSummary<'_>,
 ) -> Result<Option<UpstreamResponseHead>, Error> {
     // A response behind an interim response is HTTP as well, whether it arrives together with it or later.
     if progress.interim > 0 {
-        return http1::parse(input, progress, asked);
+        return http1::parse(input, progress, summary);
     }
     match begin(input) {
-        ReplyStart::StatusLine => http1::parse(input, progress, asked),
+        ReplyStart::StatusLine => http1::parse(input, progress, summary),
         ReplyStart::Neither => {
             Err(garbage("it begins with neither a status line nor a header field"))
         }
         ReplyStart::Field => match head_end(input, progress.searched) {
-            Some(end) if end <= HEAD_LIMIT => {
+            Some(end) if end <= MAX_HEAD => {
                 progress.searched = 0;
-                parse_fields(&input.split_to(end).freeze(), asked)
+                parse_fields(&input.split_to(end).freeze(), summary)
             }
-            None if input.len() <= HEAD_LIMIT => {
+            None if input.len() <= MAX_HEAD => {
                 progress.searched = input.len().saturating_sub(3);
                 Ok(None)
             }
@@ -72,7 +72,7 @@ fn begin(input: &[u8]) -> ReplyStart {
 /// HTTP/1.0, so the response ends with its connection.
 fn parse_fields(
     fields: &Bytes,
-    asked: RequestSummary<'_>,
+    summary: RequestSummary<'_>,
 ) -> Result<Option<UpstreamResponseHead>, Error> {
     let status = status(fields)?;
     let mut head = BytesMut::with_capacity(fields.len() + status.len() + 16);
@@ -80,7 +80,7 @@ fn parse_fields(
     head.extend_from_slice(status);
     head.extend_from_slice(b"\r\n");
     head.extend_from_slice(fields);
-    let head = http1::parse(&mut head, &mut ResponseHeadProgress::default(), asked)?;
+    let head = http1::parse(&mut head, &mut ResponseHeadProgress::default(), summary)?;
     let mut head = head.ok_or_else(|| garbage("its header section has no end"))?;
     head.fields = head.fields.filtered(|name| name != b"status");
     (head.keep, head.announces_keep_alive) = (false, false);
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use crate::plan::{Protocol, UwsgiFlavour, UwsgiSettings};
 
-    fn asked(method: &Method) -> RequestSummary<'_> {
+    fn summary(method: &Method) -> RequestSummary<'_> {
         let server = UwsgiSettings { flavour: UwsgiFlavour::Uwsgi, buffer_size: 4096 };
         RequestSummary { method, protocol: Protocol::Uwsgi(server), upgrade: false, interim: None }
     }
@@ -139,7 +139,7 @@ mod tests {
         method: &Method,
     ) -> Result<Option<(UpstreamResponseHead, usize)>, FailureKind> {
         let mut input = BytesMut::from(bytes);
-        match parse(&mut input, &mut ResponseHeadProgress::default(), asked(method)) {
+        match parse(&mut input, &mut ResponseHeadProgress::default(), summary(method)) {
             Ok(head) => Ok(head.map(|head| (head, input.len()))),
             Err(error) => Err(error.kind()),
         }
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn a_head_has_its_bounds() {
         let mut endless = b"Status: 200\r\n".to_vec();
-        endless.resize(HEAD_LIMIT + 1, b'a');
+        endless.resize(MAX_HEAD + 1, b'a');
         let received = parse_bytes(&endless, &Method::GET).map(|head| head.is_some());
         assert_eq!(received, Err(FailureKind::UpstreamHeadTooLarge));
         endless.extend_from_slice(b": x\r\n\r\n");
@@ -226,7 +226,7 @@ mod tests {
             let (mut input, mut progress) = (BytesMut::new(), ResponseHeadProgress::default());
             let result = bytes.chunks(length).try_for_each(|piece| {
                 input.extend_from_slice(piece);
-                parse(&mut input, &mut progress, asked(&Method::GET))
+                parse(&mut input, &mut progress, summary(&Method::GET))
                     .map(|head| assert!(head.is_none()))
             });
             let kind = result.map_err(|error| error.kind());
@@ -244,7 +244,7 @@ mod tests {
             for piece in bytes.as_bytes().chunks(cut) {
                 input.extend_from_slice(piece);
                 if found.is_none() {
-                    found = parse(&mut input, &mut progress, asked(&Method::GET)).unwrap();
+                    found = parse(&mut input, &mut progress, summary(&Method::GET)).unwrap();
                 }
             }
             let head = found.unwrap();

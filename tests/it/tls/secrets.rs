@@ -98,7 +98,11 @@ fn damaged(pair: &Pair, other: &Pair) -> Vec<Case<'static>> {
             text(section("PUBLIC KEY", &base64)),
             "a public key instead of a private key",
         ),
-        ("parameters", text(section("EC PARAMETERS", "BggqhkjOPQMBBw==")), "but parameters"),
+        (
+            "parameters",
+            text(section("EC PARAMETERS", "BggqhkjOPQMBBw==")),
+            "parameters instead of a private key",
+        ),
         (
             "a request",
             text(section("CERTIFICATE REQUEST", &base64)),
@@ -171,7 +175,7 @@ fn key_in_place_of_the_certificate_is_named_and_never_printed() {
         ("a key", pair.key.clone(), "a private key instead of a certificate"),
         ("a key in one line", one_line, "a private key instead of a certificate"),
         ("a key called a certificate", section("CERTIFICATE", &body(&pair.key)), "can't be read"),
-        ("a key cut off", pair.key[..90].to_owned(), "cut off"),
+        ("a key cut off", pair.key[..90].to_owned(), "truncated"),
         (
             "a request",
             section("CERTIFICATE REQUEST", &body(&pair.key)),

@@ -13,9 +13,9 @@ use std::{
 use socket2::Socket;
 
 /// Maximum number of response bytes to read: enough for the head and a reason.
-const ANSWER: usize = 16 * 1024;
+const MAX_RESPONSE: usize = 16 * 1024;
 /// Maximum length of a reason.
-const REASON: usize = 200;
+const MAX_REASON: usize = 200;
 
 /// The address of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl CheckDeadline {
 }
 
 /// Requests a path. Returns an error message unless a 2xx response arrives within the time.
-pub(super) fn ask(peer: &CheckPeer, path: &str, time: Duration) -> Result<(), String> {
+pub(super) fn get(peer: &CheckPeer, path: &str, time: Duration) -> Result<(), String> {
     let deadline = CheckDeadline(Instant::now() + time);
     let (mut stream, authority) = match peer {
         CheckPeer::Host(authority) => (connect(authority, deadline)?, authority.as_str()),
@@ -110,7 +110,7 @@ fn send(stream: &mut Socket, request: &[u8], deadline: CheckDeadline) -> io::Res
 /// Reads until the result is certain: a good status, the end of the stream, or enough of a bad response.
 fn receive(stream: &mut Socket, response: &mut Vec<u8>, deadline: CheckDeadline) -> io::Result<()> {
     let mut buffer = [0; 2048];
-    while response.len() < ANSWER && !matches!(status(response), Some(200..=299)) {
+    while response.len() < MAX_RESPONSE && !matches!(status(response), Some(200..=299)) {
         stream.set_read_timeout(Some(deadline.left()?))?;
         match stream.read(&mut buffer) {
             Ok(0) => break,
@@ -136,7 +136,7 @@ fn reason(response: &[u8]) -> String {
     let text = String::from_utf8_lossy(response);
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     match body.lines().find(|line| !line.trim().is_empty()) {
-        Some(line) => format!(": {}", line.trim().chars().take(REASON).collect::<String>()),
+        Some(line) => format!(": {}", line.trim().chars().take(MAX_REASON).collect::<String>()),
         None => String::new(),
     }
 }
