@@ -73,9 +73,9 @@ impl Draft {
     /// Returns the plan. Must be called only if no setting is invalid and no constraint is violated.
     pub(super) fn into_plan(self) -> Plan {
         let upstream = self.application(self.servers.clone());
-        let (routes, routed) = self.named_routes();
-        let media = self.media();
-        let static_roots = self.static_roots();
+        let mut media = self.media();
+        let mut static_roots = self.static_roots();
+        let (routes, routed) = self.named_routes(&mut static_roots, &mut media.roots);
         let fallback = self.fallback.map(|origin| fallback(origin, self.fallback_timeout));
         let mut plan = self.plan;
         plan.memory.heads = MAX_HEAD_MEMORY;
@@ -98,22 +98,35 @@ impl Draft {
         plan
     }
 
-    /// Returns the routes, and their applications.
-    fn named_routes(&self) -> (Vec<Route>, Vec<UpstreamSettings>) {
+    /// Returns the routes with their applications. Adds the directories of their files to the roots of the sections.
+    fn named_routes(
+        &self,
+        static_roots: &mut Vec<Root>,
+        media_roots: &mut Vec<Root>,
+    ) -> (Vec<Route>, Vec<UpstreamSettings>) {
         let mut routed = Vec::new();
-        let routes = self.routes.iter().map(|draft| {
-            let action = (!draft.servers.is_empty()).then(|| {
+        let mut routes = Vec::new();
+        for draft in &self.routes {
+            let action = if !draft.servers.is_empty() {
                 routed.push(self.application(draft.servers.clone()));
-                RouteAction::Upstream(routed.len() - 1)
-            });
-            Route {
+                Some(RouteAction::Upstream(routed.len() - 1))
+            } else if let Some(root) = draft.static_root(&self.static_root) {
+                static_roots.push(root);
+                Some(draft.action_of_files(static_roots.len() - 1))
+            } else if let Some(root) = draft.uploads_root(&self.media_root) {
+                media_roots.push(root);
+                Some(draft.action_of_files(media_roots.len() - 1))
+            } else {
+                draft.own_response()
+            };
+            routes.push(Route {
                 name: draft.name.clone(),
                 matcher: draft.matcher.clone(),
                 action,
                 policies: draft.policies.clone(),
-            }
-        });
-        (routes.collect(), routed)
+            });
+        }
+        (routes, routed)
     }
 
     /// Stores the error page for a status.

@@ -103,14 +103,14 @@ fn name_and_value(field: &str) -> Result<(HeaderName, HeaderText), String> {
     if let Some(variable) = variable(value) {
         return Err(format!(
             "{variable} would be sent as it is: the placeholders are {}",
-            template::names()
+            template::list(template::FACTS)
         ));
     }
     // RFC 9110, 5.5, without obsolete forms: everything else has a quoted or encoded form.
     if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Err("the value may only contain visible ASCII characters and spaces".into());
     }
-    let parts = template::read(value)?;
+    let parts = template::read(value, template::FACTS)?;
     let text = match parts.as_slice() {
         [TemplatePart::Text(fixed)] => HeaderText::Fixed(
             HeaderValue::from_str(fixed).map_err(|_| "this is not the value of a header")?,

@@ -33,6 +33,7 @@ mod media_type;
 mod own_address;
 mod path;
 mod path_pattern;
+mod route_action;
 mod route_constraints;
 mod route_draft;
 mod route_match;

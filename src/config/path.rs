@@ -4,7 +4,10 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::rfc::path::normalize;
 
-use super::format::TextFormat;
+use super::{
+    format::{FormatProperties, TextFormat},
+    local_path,
+};
 
 /// The path of a health check.
 pub(super) const HEALTH: TextFormat<String> = path("a path, such as /healthz", health);
@@ -26,6 +29,20 @@ pub(super) const fn root_format(expected: &'static str) -> TextFormat<(String, P
 pub(super) fn show_root((prefix, directory): &(String, PathBuf)) -> String {
     format!("{prefix}={}", directory.display())
 }
+
+/// A directory of files that are served.
+pub(super) const DIRECTORY: TextFormat<PathBuf> =
+    TextFormat::new("a directory, such as /srv/site", directory, |directory| {
+        directory.display().to_string()
+    })
+    .with(FormatProperties { stands_alone: true, ..FormatProperties::PLAIN });
+
+/// A file that is served.
+pub(super) const SERVED_FILE: TextFormat<PathBuf> = TextFormat::new(
+    "the absolute path of a file, such as /srv/site/robots.txt",
+    served_file,
+    |file| file.display().to_string(),
+);
 
 const fn path(
     expected: &'static str,
@@ -73,11 +90,19 @@ fn root(text: &str) -> Result<(String, PathBuf), String> {
         ));
     }
     let prefix = self::prefix(prefix).map_err(|fault| format!("in the prefix: {fault}"))?;
+    Ok((prefix, self::directory(directory)?))
+}
+
+/// Reads the directory of files that are served.
+fn directory(directory: &str) -> Result<PathBuf, String> {
     if directory.trim().is_empty() {
         return Err("the directory is missing".into());
     }
     if directory.contains('\0') {
         return Err("the directory must not contain a NUL".into());
+    }
+    if directory.chars().any(char::is_control) {
+        return Err("the directory must not hold control characters".into());
     }
     let plain = without_detours(Path::new(directory));
     if plain == Path::new("/") {
@@ -91,7 +116,17 @@ fn root(text: &str) -> Result<(String, PathBuf), String> {
                 .into(),
         );
     }
-    Ok((prefix, directory.into()))
+    Ok(directory.into())
+}
+
+/// Reads the path of a file that is served.
+fn served_file(text: &str) -> Result<PathBuf, String> {
+    let path = local_path::file(text)?;
+    let name = text.rsplit('/').next().unwrap_or_default();
+    if name.starts_with('.') {
+        return Err("names that begin with a dot are never sent".into());
+    }
+    directory(path.parent().and_then(Path::to_str).unwrap_or_default()).map(|_| path)
 }
 
 /// Returns whether a prefix without `/` at its end looks like a file: `/favicon.ico`.

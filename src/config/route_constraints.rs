@@ -1,9 +1,11 @@
 //! Conflicts between the settings of a named route, and between routes.
 
-use crate::plan::{HeaderEdit, ListenAddress, PathPattern, RouteMatcher};
+use crate::plan::{
+    HeaderEdit, ListenAddress, PathPattern, Placeholder, RouteMatcher, TemplatePart,
+};
 
 use super::{
-    conflict::{Conflict, twice},
+    conflict::{Conflict, twice, when},
     draft::{Draft, PrefixedDirectory},
     header_edit, own_address,
     route_draft::RouteDraft,
@@ -26,7 +28,38 @@ pub(super) const ROUTE_CONSTRAINTS: &[RouteConstraint] = &[
             own_address::conflicts(route.servers.iter().map(|(_, target)| target), &own)
         },
     },
-    RouteConstraint { leaf: "upstream", conflicts: hidden_files },
+    RouteConstraint { leaf: "path", conflicts: hidden_files },
+    RouteConstraint { leaf: "upstream", conflicts: |_, route| other_action(route, "upstream") },
+    RouteConstraint { leaf: "files", conflicts: |_, route| other_action(route, "files") },
+    RouteConstraint { leaf: "media", conflicts: |_, route| other_action(route, "media") },
+    RouteConstraint { leaf: "file", conflicts: |_, route| other_action(route, "file") },
+    RouteConstraint { leaf: "redirect", conflicts: |_, route| other_action(route, "redirect") },
+    RouteConstraint { leaf: "redirect", conflicts: missing_groups },
+    RouteConstraint {
+        leaf: "fallthrough",
+        conflicts: |_, route| {
+            let has_files = !route.files.is_empty() || !route.media.is_empty();
+            when(
+                route.falls_through && !has_files,
+                "neither files nor media is set: set one, or remove this",
+            )
+        },
+    },
+    RouteConstraint {
+        leaf: "spa",
+        conflicts: |_, route| match route.falls_through {
+            true => when(true, "fallthrough is set too: remove one of the two"),
+            false => when(route.files.is_empty(), "files is not set: set it, or remove this"),
+        },
+    },
+    RouteConstraint {
+        leaf: "max_age",
+        conflicts: |_, route| {
+            let has_files =
+                !route.files.is_empty() || !route.media.is_empty() || route.file.is_some();
+            when(!has_files, "none of files, media and file is set: set one, or remove this")
+        },
+    },
     // Only the last of two values for one header would be used.
     RouteConstraint {
         leaf: "response_headers",
@@ -41,6 +74,39 @@ pub(super) const ROUTE_CONSTRAINTS: &[RouteConstraint] = &[
         },
     },
 ];
+
+/// Returns a conflict if a route has an action after this one.
+fn other_action(route: &RouteDraft, name: &str) -> Vec<Conflict> {
+    let actions = route.actions();
+    let Some(other) = actions.iter().skip_while(|action| **action != name).nth(1) else {
+        return Vec::new();
+    };
+    let plain = "the route has two actions: remove one";
+    vec![Conflict::new(
+        format!("{other} is set too, and a route has one action: remove one"),
+        plain,
+    )]
+}
+
+/// Returns a conflict if a redirect uses a group that an expression does not have, or a path that is none.
+fn missing_groups(_: &Draft, route: &RouteDraft) -> Vec<Conflict> {
+    let Some(redirect) = &route.redirect else { return Vec::new() };
+    let group = |part: &TemplatePart| match part {
+        TemplatePart::Value(Placeholder::Group(number)) => Some(usize::from(*number)),
+        TemplatePart::Value(_) | TemplatePart::Text(_) => None,
+    };
+    let Some(largest) = redirect.location.iter().filter_map(group).max() else { return Vec::new() };
+    let has_group = |path: &PathPattern| match path {
+        PathPattern::Expression(one) => one.regex.captures_len() > largest,
+        PathPattern::Exact(_) | PathPattern::Prefix(_) | PathPattern::Glob(_) => false,
+    };
+    let is_there = !route.matcher.paths.is_empty() && route.matcher.paths.iter().all(has_group);
+    let text = format!(
+        "{{{largest}}} is a group of the expression, but a path of the route has no such group"
+    );
+    let plain = "a path of the route does not have all groups of the location";
+    if is_there { Vec::new() } else { vec![Conflict::new(text, plain)] }
+}
 
 /// Returns the names of two routes that match the same requests, if there are any: neither is more specific.
 pub(super) fn equal_routes(routes: &[RouteDraft]) -> Option<(&str, &str)> {
@@ -77,7 +143,8 @@ fn are_equal(one: &RouteMatcher, other: &RouteMatcher) -> bool {
 /// Returns a conflict if the route hides a prefix of files completely: one of the two is a mistake.
 fn hidden_files(draft: &Draft, route: &RouteDraft) -> Vec<Conflict> {
     let RouteMatcher { hosts, paths, methods, clients } = &route.matcher;
-    if route.servers.is_empty() || !hosts.is_empty() || !methods.is_empty() || !clients.is_empty() {
+    if route.actions().is_empty() || !hosts.is_empty() || !methods.is_empty() || !clients.is_empty()
+    {
         return Vec::new();
     }
     let sections: [(&str, &[PrefixedDirectory]); 3] = [

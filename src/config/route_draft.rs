@@ -1,6 +1,11 @@
 //! The draft of a named route: the values of its settings, before they become a [`Route`](crate::plan::Route).
 
-use crate::plan::{RouteMatcher, RoutePolicies};
+use std::{path::PathBuf, time::Duration};
+
+use crate::plan::{
+    FixedResponse, MissingFile, PathPattern, Purpose, Root, RouteAction, RouteMatcher,
+    RoutePolicies, RouteRedirect,
+};
 
 use super::servers::ServerWithProtocol;
 
@@ -13,6 +18,15 @@ pub(super) struct RouteDraft {
     pub(super) name: String,
     pub(super) matcher: RouteMatcher,
     pub(super) servers: Vec<ServerWithProtocol>,
+    pub(super) files: Vec<PathBuf>,
+    pub(super) media: Vec<PathBuf>,
+    pub(super) file: Option<PathBuf>,
+    pub(super) redirect: Option<RouteRedirect>,
+    pub(super) respond: Option<FixedResponse>,
+    pub(super) falls_through: bool,
+    /// The file for missing names.
+    pub(super) spa: Option<String>,
+    pub(super) max_age: Option<Duration>,
     pub(super) policies: RoutePolicies,
 }
 
@@ -39,6 +53,69 @@ pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
 impl RouteDraft {
     pub(super) fn new(name: &str) -> Self {
         Self { name: name.into(), ..Self::default() }
+    }
+
+    /// Returns the names of the actions that are set.
+    pub(super) fn actions(&self) -> Vec<&'static str> {
+        let all = [
+            ("upstream", !self.servers.is_empty()),
+            ("files", !self.files.is_empty()),
+            ("media", !self.media.is_empty()),
+            ("file", self.file.is_some()),
+            ("redirect", self.redirect.is_some()),
+            ("respond", self.respond.is_some()),
+        ];
+        all.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
+    }
+
+    /// Returns the root of the site's own files, if the route has some: its directories, or that of its one file.
+    pub(super) fn static_root(&self, template: &Root) -> Option<Root> {
+        let directories = match &self.file {
+            Some(file) => vec![file.parent()?.to_owned()],
+            None if self.files.is_empty() => return None,
+            None => self.files.clone(),
+        };
+        Some(self.root(template, Purpose::Static, directories))
+    }
+
+    /// Returns the root of uploads, if the route has some.
+    pub(super) fn uploads_root(&self, template: &Root) -> Option<Root> {
+        let has_some = !self.media.is_empty();
+        has_some.then(|| self.root(template, Purpose::Media, self.media.clone()))
+    }
+
+    fn root(&self, template: &Root, purpose: Purpose, directories: Vec<PathBuf>) -> Root {
+        let prefix = self.matcher.paths.iter().find_map(|path| match path {
+            PathPattern::Prefix(prefix) => Some(prefix.clone()),
+            PathPattern::Exact(_) | PathPattern::Glob(_) | PathPattern::Expression(_) => None,
+        });
+        Root {
+            prefix: prefix.unwrap_or_else(|| "/".into()),
+            route: Some(self.name.clone()),
+            directories,
+            purpose,
+            max_age: self.max_age.unwrap_or(template.max_age),
+            ..template.clone()
+        }
+    }
+
+    /// Returns the action of the root with this index.
+    pub(super) fn action_of_files(&self, root: usize) -> RouteAction {
+        if let Some(name) = self.file.as_ref().and_then(|file| file.file_name()) {
+            return RouteAction::File { root, name: name.to_string_lossy().into_owned() };
+        }
+        let missing = match &self.spa {
+            _ if self.falls_through => MissingFile::Next,
+            Some(name) => MissingFile::SinglePage(name.clone()),
+            None => MissingFile::NotFound,
+        };
+        RouteAction::Files { is_media: !self.media.is_empty(), root, missing }
+    }
+
+    /// Returns the action that needs neither another server nor a file, if the route has one.
+    pub(super) fn own_response(&self) -> Option<RouteAction> {
+        let redirect = self.redirect.clone().map(RouteAction::Redirect);
+        redirect.or_else(|| self.respond.clone().map(RouteAction::Respond))
     }
 }
 

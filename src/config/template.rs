@@ -4,8 +4,8 @@ use crate::plan::{Placeholder, TemplatePart};
 
 use super::suggest;
 
-/// The placeholders, each with its name.
-const NAMES: [(&str, Placeholder); 6] = [
+/// The placeholders for every text, each with its name.
+pub(super) const FACTS: &[(&str, Placeholder)] = &[
     ("host", Placeholder::Host),
     ("path", Placeholder::Path),
     ("query", Placeholder::Query),
@@ -14,8 +14,29 @@ const NAMES: [(&str, Placeholder); 6] = [
     ("scheme", Placeholder::Scheme),
 ];
 
+/// The placeholders of a redirect.
+pub(super) const OF_REDIRECT: &[(&str, Placeholder)] = &[
+    ("host", Placeholder::Host),
+    ("path", Placeholder::Path),
+    ("query", Placeholder::Query),
+    ("scheme", Placeholder::Scheme),
+    ("rest", Placeholder::Rest),
+    ("1", Placeholder::Group(1)),
+    ("2", Placeholder::Group(2)),
+    ("3", Placeholder::Group(3)),
+    ("4", Placeholder::Group(4)),
+    ("5", Placeholder::Group(5)),
+    ("6", Placeholder::Group(6)),
+    ("7", Placeholder::Group(7)),
+    ("8", Placeholder::Group(8)),
+    ("9", Placeholder::Group(9)),
+];
+
+/// The placeholders that a text may have, each with its name.
+pub(super) type Names = [(&'static str, Placeholder)];
+
 /// Reads a text. A brace that is not around a word is text: `{"a": 1}`.
-pub(super) fn read(text: &str) -> Result<Vec<TemplatePart>, String> {
+pub(super) fn read(text: &str, names: &Names) -> Result<Vec<TemplatePart>, String> {
     let mut parts = Vec::new();
     let mut literal = String::new();
     let mut rest = text;
@@ -27,8 +48,8 @@ pub(super) fn read(text: &str) -> Result<Vec<TemplatePart>, String> {
             rest = braced.get(1..).unwrap_or_default();
             continue;
         };
-        let Some((_, placeholder)) = NAMES.iter().find(|(name, _)| *name == word) else {
-            return Err(unknown(word));
+        let Some((_, placeholder)) = names.iter().find(|(name, _)| *name == word) else {
+            return Err(unknown(word, names));
         };
         if !literal.is_empty() {
             parts.push(TemplatePart::Text(std::mem::take(&mut literal)));
@@ -48,7 +69,8 @@ pub(super) fn show(parts: &[TemplatePart]) -> String {
     let shown = |part: &TemplatePart| match part {
         TemplatePart::Text(text) => text.clone(),
         TemplatePart::Value(placeholder) => {
-            let named = NAMES.iter().find(|(_, known)| known == placeholder);
+            let mut all = FACTS.iter().chain(OF_REDIRECT);
+            let named = all.find(|(_, known)| known == placeholder);
             format!("{{{}}}", named.map_or("", |(name, _)| name))
         }
     };
@@ -56,8 +78,8 @@ pub(super) fn show(parts: &[TemplatePart]) -> String {
 }
 
 /// Returns all placeholders, for messages.
-pub(super) fn names() -> String {
-    NAMES.map(|(name, _)| format!("{{{name}}}")).join(", ")
+pub(super) fn list(names: &Names) -> String {
+    names.iter().map(|(name, _)| format!("{{{name}}}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the word in the braces that a text begins with.
@@ -67,13 +89,13 @@ fn word(braced: &str) -> Option<&str> {
     (!word.is_empty() && word.bytes().all(is_letter)).then_some(word)
 }
 
-fn unknown(word: &str) -> String {
-    let near: Vec<String> = suggest::nearest(word, NAMES.map(|(name, _)| name), "")
+fn unknown(word: &str, names: &Names) -> String {
+    let near: Vec<String> = suggest::nearest(word, names.iter().map(|(name, _)| *name), "")
         .iter()
         .map(|name| format!("{{{name}}}"))
         .collect();
-    let hint =
-        suggest::did_you_mean(&near).unwrap_or_else(|| format!("the placeholders are {}", names()));
+    let hint = suggest::did_you_mean(&near)
+        .unwrap_or_else(|| format!("the placeholders are {}", list(names)));
     format!("there is no placeholder {{{word}}}: {hint}")
 }
 
@@ -99,21 +121,23 @@ mod tests {
             ("{host", vec![text("{host")]),
             ("{{host}}", vec![text("{"), value(Placeholder::Host), text("}")]),
         ] {
-            assert_eq!(read(given), Ok(expected), "{given}");
+            assert_eq!(read(given, FACTS), Ok(expected), "{given}");
         }
         assert_eq!(
-            read("{hots}"),
+            read("{hots}", FACTS),
             Err("there is no placeholder {hots}: did you mean {host}?".into())
         );
         assert!(
-            read("{x_forwarded_for_me}").unwrap_err().contains("the placeholders are {host}, ")
+            read("{x_forwarded_for_me}", FACTS)
+                .unwrap_err()
+                .contains("the placeholders are {host}, ")
         );
     }
 
     proptest! {
         #[test]
         fn a_shown_text_reads_back(text in "([a-z{}\"]|\\{host\\}|\\{client\\}){0,12}") {
-            if let Ok(parts) = read(&text) {
+            if let Ok(parts) = read(&text, OF_REDIRECT) {
                 prop_assert_eq!(show(&parts), text);
             }
         }

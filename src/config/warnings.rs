@@ -40,7 +40,7 @@ pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
         .roots
         .iter()
         .chain(&media.roots)
-        .filter(|root| !secret(key(root.purpose)))
+        .filter(|root| !secret(&key(root)))
         .flat_map(RootDirectory::all)
         .collect();
     let mut warnings: Vec<String> = places.iter().filter_map(RootDirectory::missing).collect();
@@ -326,16 +326,20 @@ impl<'a> RootDirectory<'a> {
     }
 
     fn show(&self) -> String {
-        format!("{} ({})", self.directory.display(), key(self.root.purpose))
+        format!("{} ({})", self.directory.display(), key(self.root))
     }
 }
 
-/// Returns the name of the setting for a kind of root.
-fn key(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Static => "static.roots",
-        Purpose::Media => "media.roots",
-        Purpose::Internal => "accel.roots",
+/// Returns the name of the setting that a root comes from.
+fn key(root: &Root) -> String {
+    if let Some(route) = &root.route {
+        let leaf = if root.purpose == Purpose::Media { "media" } else { "files" };
+        return format!("route.{route}.{leaf}");
+    }
+    match root.purpose {
+        Purpose::Static => "static.roots".into(),
+        Purpose::Media => "media.roots".into(),
+        Purpose::Internal => "accel.roots".into(),
     }
 }
 

@@ -249,6 +249,7 @@ mod tests {
 
     fn root(path: &Path) -> Root {
         Root {
+            route: None,
             prefix: "/static/".to_owned(),
             directories: vec![path.to_owned()],
             purpose: Purpose::Static,

@@ -2,9 +2,10 @@
 //!
 //! 1. [`request_context`] records what is known of the request. [`finish`] logs and counts it when its response ends.
 //! 2. [`routes`] finds what the routes set for it, by its host and its path, which [`normal_path`] has decoded once.
-//!    [`route`] decides between [`health`], [`files`] and the application.
+//!    [`own_paths`] has those of [`health`] checks and files.
 //! 3. [`guard`], [`hosts`] and [`loops`] refuse requests that must not go further; [`redirect`] redirects to https.
-//! 4. [`files`] finds the file and selects the part of it to send. Or [`proxy`] sends the request to the application:
+//! 4. An action responds: [`files`] finds the file and selects the part of it to send, [`own_response`] is a redirect or a
+//!    fixed text. Or [`proxy`] sends the request to the application:
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
 //!    response's body if the application names one.
 //! 5. [`status_page`] turns an error into a status and a page, which may come from [`pages`].
@@ -34,13 +35,14 @@ mod interim_responses;
 mod loops;
 mod max_forwards;
 mod normal_path;
+mod own_paths;
+mod own_response;
 mod pages;
 mod proxy;
 mod redirect;
 mod request;
 mod request_context;
 mod response;
-mod route;
 mod routes;
 mod status_page;
 mod store_kind;
@@ -61,14 +63,20 @@ pub use self::{
     worker_state::WorkerState,
 };
 
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc};
 
 use http::Version;
 
-use self::{request_context::RequestContext, route::Destination};
+use self::{
+    own_paths::{HealthCheck, RequestedFile},
+    request_context::RequestContext,
+    routes::Action,
+    store_kind::StoreKind,
+};
 use crate::{
     body::RequestBody,
     error::{Error, FailureKind},
+    plan::MissingFile,
     rfc::target::Misplaced,
 };
 
@@ -115,36 +123,60 @@ async fn respond(
     context: &mut RequestContext,
     body: &mut RequestBody,
 ) -> Result<Response, Error> {
-    // The context is written to while the name is borrowed.
-    let path = Rc::clone(&context.path);
-    let destination = route::decide(&local.app, &context.policies, &path);
     // Load balancers send health checks with any Host, or with none.
-    if !destination.is_health() {
-        if local.log.is_full() {
-            local.metrics.log_waits.add(1);
-            local.log.wait_for_space().await;
-        }
-        guard::check(context)?;
-        hosts::check(context)?;
-        local.app.loop_token.check(&context.parts.headers)?;
-        if let Some(response) = redirect::to_https(context)? {
-            return Ok(response);
-        }
+    match own_paths::health_check(&local.app, &context.path) {
+        Some(HealthCheck::Health) => return Ok(health::health(local, context)),
+        Some(HealthCheck::Ready) => return Ok(health::ready(local, context).await),
+        None => {}
     }
-    match destination {
-        Destination::Health => Ok(health::health(local, context)),
-        Destination::Ready => Ok(health::ready(local, context).await),
-        Destination::File(name) => files::serve(local, context, name).await,
-        Destination::Undecodable => Err(Error::new(FailureKind::PathInvalid)),
-        Destination::Application(route) => {
-            if let Some(response) = max_forwards::respond(context) {
-                return Ok(response);
+    if local.log.is_full() {
+        local.metrics.log_waits.add(1);
+        local.log.wait_for_space().await;
+    }
+    guard::check(context)?;
+    hosts::check(context)?;
+    local.app.loop_token.check(&context.parts.headers)?;
+    if let Some(response) = redirect::to_https(context)? {
+        return Ok(response);
+    }
+    // The context is written to while these are borrowed.
+    let (path, policies) = (Rc::clone(&context.path), Rc::clone(&context.policies));
+    for action in &policies.actions {
+        match action {
+            Action::Files { store_kind, root, prefix, missing } => {
+                let (store_kind, root) = (*store_kind, *root);
+                let name = path.normal().and_then(|normal| normal.get(*prefix..));
+                let response = match name.map(Cow::Borrowed) {
+                    Some(name) => {
+                        let wanted = RequestedFile { store_kind, root, name };
+                        files::serve(local, context, wanted, missing).await?
+                    }
+                    None if *missing == MissingFile::Next => None,
+                    None => return Err(Error::new(FailureKind::PathInvalid)),
+                };
+                if let Some(response) = response {
+                    return Ok(response);
+                }
             }
-            local.app.pages.check_maintenance()?;
-            // Boxed because it is three times as large as all others together, and is moved before it runs.
-            Box::pin(proxy::serve(local, context, route, body)).await
+            Action::File { root, name } => {
+                let name = Cow::Borrowed(name.as_bytes());
+                let wanted = RequestedFile { store_kind: StoreKind::Static, root: *root, name };
+                return files::serve_one(local, context, wanted).await;
+            }
+            Action::Redirect(action) => return own_response::redirect(context, action),
+            Action::Respond(response) => return Ok(own_response::fixed(context, response)),
+            Action::Upstream(index) => {
+                if let Some(response) = max_forwards::respond(context) {
+                    return Ok(response);
+                }
+                local.app.pages.check_maintenance()?;
+                // Boxed because it is three times as large as all others together, and is moved before it runs.
+                return Box::pin(proxy::serve(local, context, *index, body)).await;
+            }
         }
     }
+    // The last action always responds.
+    Err(Error::new(FailureKind::PathInvalid))
 }
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,11 @@
 
 use http::HeaderValue;
 
-use super::{forward, request_context::RequestContext};
-use crate::plan::{HeaderText, Placeholder, TemplatePart};
+use super::{forward, request_context::RequestContext, routes::RedirectAction};
+use crate::{
+    plan::{HeaderText, Placeholder, TemplatePart},
+    rfc::target,
+};
 
 /// Returns the value of a header. `None` if a placeholder would make it invalid: a refused request may have any host.
 pub(super) fn header(context: &RequestContext, text: &HeaderText) -> Option<HeaderValue> {
@@ -11,6 +14,46 @@ pub(super) fn header(context: &RequestContext, text: &HeaderText) -> Option<Head
         HeaderText::Fixed(value) => Some(value.clone()),
         HeaderText::Template(parts) => HeaderValue::from_bytes(&fill(context, parts)).ok(),
     }
+}
+
+/// Returns the location of a redirect. Its host is the one in the template, whatever the path is: browsers take
+/// `//example.org` and `/\\example.org` for other hosts, so a location that begins with `/` has only one.
+pub(super) fn location(context: &RequestContext, action: &RedirectAction) -> Vec<u8> {
+    let mut filled = Vec::new();
+    for part in &action.redirect.location {
+        match part {
+            TemplatePart::Text(text) => filled.extend_from_slice(text.as_bytes()),
+            TemplatePart::Value(Placeholder::Rest) => {
+                let rest = context.path.or_raw().get(action.prefix..).unwrap_or_default();
+                target::escape_path(rest, &mut filled);
+            }
+            TemplatePart::Value(Placeholder::Group(number)) => {
+                let captures = action
+                    .expression
+                    .as_ref()
+                    .and_then(|one| one.regex.captures(context.path.or_raw()));
+                let group =
+                    captures.as_ref().and_then(|captures| captures.get(usize::from(*number)));
+                target::escape_path(group.map_or(b"", |group| group.as_bytes()), &mut filled);
+            }
+            TemplatePart::Value(Placeholder::Path) => {
+                filled.extend_from_slice(target::escape(context.parts.path()).as_bytes());
+            }
+            TemplatePart::Value(Placeholder::Query) => {
+                if let Some(query) = context.parts.query() {
+                    filled.push(b'?');
+                    filled.extend_from_slice(target::escape(query).as_bytes());
+                }
+            }
+            TemplatePart::Value(placeholder) => value(context, *placeholder, &mut filled),
+        }
+    }
+    if filled.first() == Some(&b'/') {
+        let is_slash = |byte: &&u8| matches!(byte, b'/' | b'\\');
+        let slashes = filled.iter().take_while(is_slash).count();
+        filled.drain(1..slashes);
+    }
+    filled
 }
 
 /// Fills a text.
@@ -38,5 +81,7 @@ fn value(context: &RequestContext, placeholder: Placeholder, filled: &mut Vec<u8
         Placeholder::RequestId => filled.extend_from_slice(context.request_id()),
         Placeholder::Client => filled.extend_from_slice(context.client.to_string().as_bytes()),
         Placeholder::Scheme => filled.extend_from_slice(forward::scheme(context).as_bytes()),
+        // Only redirects have these.
+        Placeholder::Rest | Placeholder::Group(_) => {}
     }
 }

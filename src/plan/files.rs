@@ -43,6 +43,8 @@ impl FileSettings {
 pub struct Root {
     /// Begins and ends with `/`; decoded.
     pub prefix: String,
+    /// The named route that serves it; `None` for a prefix of [static], [media] or [accel].
+    pub route: Option<String>,
     /// Tried in this order; at least one. A directory may be created after the start, and may be relative to the
     /// working directory.
     pub directories: Vec<PathBuf>,

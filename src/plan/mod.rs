@@ -28,8 +28,9 @@ pub use self::{
     },
     memory::MemorySettings,
     routes::{
-        HeaderEdit, HeaderText, PageSettings, PathExpression, PathPattern, Placeholder, Route,
-        RouteAction, RouteMatcher, RoutePolicies, Streaming, TemplatePart,
+        FixedResponse, HeaderEdit, HeaderText, MissingFile, PageSettings, PathExpression,
+        PathPattern, Placeholder, Route, RouteAction, RouteMatcher, RoutePolicies, RouteRedirect,
+        Streaming, TemplatePart,
     },
     tls::{CertificateFiles, CertificateSettings, TlsSettings, TlsVersion},
     upstream::{

@@ -51,10 +51,53 @@ pub struct PathExpression {
 }
 
 /// The response of a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteAction {
     /// An application: the index in [`Plan::routed`](super::Plan::routed).
     Upstream(usize),
+    /// The files of a directory: the index of the root in [`Plan::files`](super::Plan::files) or
+    /// [`Plan::media`](super::Plan::media). A file is named by the path without the prefix that matched.
+    Files {
+        is_media: bool,
+        root: usize,
+        missing: MissingFile,
+    },
+    /// One file, below a root of [`Plan::files`](super::Plan::files).
+    File {
+        root: usize,
+        name: String,
+    },
+    Redirect(RouteRedirect),
+    Respond(FixedResponse),
+}
+
+/// What happens to a request for a file that does not exist.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum MissingFile {
+    #[default]
+    NotFound,
+    /// The action of the next less specific route responds, and to all methods but GET and HEAD.
+    Next,
+    /// This file is sent, to clients that ask for HTML at a name without an extension.
+    SinglePage(String),
+}
+
+/// A redirect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteRedirect {
+    /// 301, 302, 303, 307 or 308.
+    pub status: StatusCode,
+    /// Begins with `http://`, `https://`, `/` or a placeholder. Whatever the values of its placeholders are, the host is
+    /// the one that is written here, or the requested one.
+    pub location: Vec<TemplatePart>,
+}
+
+/// A response with a fixed text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FixedResponse {
+    pub status: StatusCode,
+    /// `None` is the page of an error, or no content for other statuses.
+    pub text: Option<String>,
 }
 
 /// What a route sets besides its action. `None` and an empty list set nothing.
@@ -115,6 +158,10 @@ pub enum Placeholder {
     Client,
     /// `http` or `https`.
     Scheme,
+    /// The path without the prefix that matched. It does not begin with `/`.
+    Rest,
+    /// A group of the expression that matched, from 1 to 9.
+    Group(u8),
 }
 
 /// Responses that Sideman sends itself.

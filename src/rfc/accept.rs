@@ -50,6 +50,21 @@ pub fn prefers_json(headers: &Headers) -> bool {
     json.quality > 0 && json > html
 }
 
+/// Whether a client names HTML among the types that it accepts, as browsers do for pages. `*/*` alone does not count.
+///
+/// ```
+/// use sideman::rfc::{accept::names_html, request_parts::Headers};
+/// assert!(names_html(&Headers::from_iter([("accept", "text/html, */*;q=0.8")])));
+/// assert!(!names_html(&Headers::from_iter([("accept", "*/*")])));
+/// ```
+pub fn names_html(headers: &Headers) -> bool {
+    let members =
+        headers.get_all(FieldName::Accept).flat_map(|field| field.split(|&byte| byte == b','));
+    members
+        .filter_map(member_of)
+        .any(|(range, quality)| quality > 0 && html_precision(range) == Some(RangePrecision::Exact))
+}
+
 // === impl TypePreference ===
 
 impl TypePreference {

@@ -51,6 +51,25 @@ pub fn escape(target: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// Appends a decoded path, escaped for a `Location`: only unreserved characters and `/` remain (RFC 3986, 2.3).
+///
+/// ```
+/// use sideman::rfc::target::escape_path;
+/// let mut escaped = Vec::new();
+/// escape_path("/a b?\u{e9}".as_bytes(), &mut escaped);
+/// assert_eq!(escaped, b"/a%20b%3F%C3%A9");
+/// ```
+pub fn escape_path(path: &[u8], escaped: &mut Vec<u8>) {
+    for &byte in path {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                escaped.push(byte)
+            }
+            other => escaped.extend_from_slice(format!("%{other:02X}").as_bytes()),
+        }
+    }
+}
+
 /// Returns where the query begins.
 fn query(target: &[u8]) -> usize {
     memchr::memchr(b'?', target).unwrap_or(target.len())

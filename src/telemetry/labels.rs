@@ -14,6 +14,8 @@ pub enum RouteLabel {
     Proxy,
     /// A file that the application named.
     Accel,
+    /// A redirect or a fixed response of a route.
+    Respond,
 }
 
 /// A request method; all unusual ones are one value.
@@ -151,7 +153,7 @@ pub const LABELS: &[Label] = &[
         "route",
         "The handler of the request: `accel` is a file that the application named, `none` a request that was \
          refused before routing",
-        &["none", "health", "static", "media", "proxy", "accel"],
+        &["none", "health", "static", "media", "proxy", "accel", "respond"],
     ),
     label("setting", "The [setting](settings.md) with this value", &[]),
     label("state", "Whether the server gets requests", &["available", "unavailable"]),
@@ -178,8 +180,15 @@ const fn label(
 // === impl RouteLabel ===
 
 impl RouteLabel {
-    pub const ALL: [Self; 6] =
-        [Self::None, Self::Health, Self::Static, Self::Media, Self::Proxy, Self::Accel];
+    pub const ALL: [Self; 7] = [
+        Self::None,
+        Self::Health,
+        Self::Static,
+        Self::Media,
+        Self::Proxy,
+        Self::Accel,
+        Self::Respond,
+    ];
 
     /// The label's value, also in the access log.
     pub fn name(self) -> &'static str {
@@ -190,6 +199,7 @@ impl RouteLabel {
             Self::Media => "media",
             Self::Proxy => "proxy",
             Self::Accel => "accel",
+            Self::Respond => "respond",
         }
     }
 }

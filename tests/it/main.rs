@@ -34,6 +34,7 @@ mod pages;
 mod proxy;
 mod reload;
 mod request_ids;
+mod routes;
 mod serve_files;
 mod settings;
 mod shutdown;

@@ -276,4 +276,4 @@ const WRITE_ONCE: &str = "Whether files are never rewritten in place, but replac
      nevertheless, clients may get a mixture of both versions. Immutable files are always sent this way.";
 const YEAR: Duration = DAY.saturating_mul(365);
 const ENTRIES: NumberFormat = NumberFormat(16, 4 << 20);
-const MAX_AGE: TimeFormat = TimeFormat(Duration::ZERO, YEAR);
+pub(super) const MAX_AGE: TimeFormat = TimeFormat(Duration::ZERO, YEAR);

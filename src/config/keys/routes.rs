@@ -1,11 +1,14 @@
 //! The settings of a named route: the requests that it matches, its action, and its policies.
 
 use super::{
+    files,
     key::SettingKey,
     kind::{ListValue, SingleValue},
 };
 use crate::config::{
-    address, format::ChoiceFormat, header_edit, host, path_pattern, route_match, servers,
+    address,
+    format::{BoolFormat, ChoiceFormat},
+    header_edit, host, path, path_pattern, route_action, route_match, servers,
 };
 
 /// The settings of a route.
@@ -51,6 +54,68 @@ pub(super) const ROUTE: &[SettingKey] = &[
         kind: &ListValue::at_least_one(servers::SERVER, |to, servers| to.route.servers = servers),
         doc: "Another application that responds. Several addresses are servers of one application. All other settings \
               are those of [upstream]; each application has a queue of its own.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.files",
+        kind: &ListValue::at_least_one(path::DIRECTORY, |to, directories| {
+            to.route.files = directories;
+        }),
+        doc: "Directories of files that respond, tried in this order. A file is named by the path without the prefix \
+              that matched. All other settings are those of [static].",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.media",
+        kind: &ListValue::at_least_one(path::DIRECTORY, |to, directories| {
+            to.route.media = directories;
+        }),
+        doc: "Directories of files that users uploaded, hardened as those of [media], whose settings apply.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.file",
+        kind: &SingleValue(path::SERVED_FILE, |to, file| to.route.file = Some(file)),
+        doc: "One file that responds, whatever the path is.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.redirect",
+        kind: &SingleValue(route_action::REDIRECT, |to, redirect| {
+            to.route.redirect = Some(redirect);
+        }),
+        doc: "A redirect. The location may have {host}, {path}, {query} (with its ?), {scheme}, {rest} (the path \
+              without the prefix that matched), and {1} to {9} (the groups of an expression).",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.respond",
+        kind: &SingleValue(route_action::RESPOND, |to, response| {
+            to.route.respond = Some(response);
+        }),
+        doc: "A fixed response. Without a text an error has its page, and any other status no content. In the text, \\n \
+              is a line break.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.fallthrough",
+        kind: &SingleValue(BoolFormat, |to, on| to.route.falls_through = on),
+        doc: "Whether a request for a file that does not exist goes to the next less specific route, at last to the \
+              application; so do all methods but GET and HEAD. Beside files or media.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.spa",
+        kind: &SingleValue(path::INDEX, |to, name| to.route.spa = Some(name)),
+        doc: "The file that is sent for names that do not exist, to clients that ask for HTML (Accept: text/html) at a \
+              name without an extension: the page of a single-page application. Beside files.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.max_age",
+        kind: &SingleValue(files::MAX_AGE, |to, time| to.route.max_age = Some(time)),
+        doc: "Cache-Control max-age of the files of this route that have no content hash in their name. Beside files, \
+              media or file.",
         ..SettingKey::BLANK
     },
     SettingKey {

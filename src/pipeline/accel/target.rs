@@ -14,7 +14,7 @@ use crate::{
     error::{Error, FailureKind},
     pipeline::{
         app::App,
-        route::{self, RequestedFile},
+        own_paths::{self, RequestedFile},
     },
     plan::Purpose,
     rfc::{self, encoded_word},
@@ -110,13 +110,13 @@ fn redirect(app: &App, value: &[u8]) -> Result<Vec<FileCandidate>, &'static str>
 
 /// Returns the file that an unescaped path names.
 fn below(app: &App, path: &[u8]) -> PathLocation {
-    let Some(written) = route::file(app, path.into()) else { return PathLocation::Nowhere };
+    let Some(written) = own_paths::file(app, path.into()) else { return PathLocation::Nowhere };
     // The part from the prefix's last slash on: it must not lead above the prefix, not even into another one.
     let end = path.len().saturating_sub(written.name.len() + 1);
     let (prefix, rest) = path.split_at_checked(end).unwrap_or((path, b""));
     let Some(normal) = rfc::path::literal(rest) else { return PathLocation::Out };
     // Without double slashes and dots, the path may be below a longer prefix.
-    match route::file(app, [prefix, &normal].concat().into()) {
+    match own_paths::file(app, [prefix, &normal].concat().into()) {
         Some(name) => PathLocation::Below(name),
         None => PathLocation::Nowhere,
     }
@@ -154,7 +154,7 @@ fn in_directory(app: &App, value: &[u8]) -> Result<FileCandidate, &'static str> 
     }
     let path = rfc::path::literal(value).ok_or(OUTSIDE)?;
     let mut best: Option<(usize, Purpose, FileCandidate)> = None;
-    for (store_kind, root, settings) in route::roots(app) {
+    for (store_kind, root, settings) in own_paths::roots(app) {
         for (index, directory) in settings.directories.iter().enumerate() {
             let Some(name) = absolute(directory).and_then(|directory| relative(&path, &directory))
             else {

@@ -7,7 +7,9 @@ use rustix::io::Errno;
 use crate::{
     error::{Error, FailureKind},
     files::LoadResult,
-    pipeline::{request_context::RequestContext, route::RequestedFile, worker_state::WorkerState},
+    pipeline::{
+        own_paths::RequestedFile, request_context::RequestContext, worker_state::WorkerState,
+    },
     telemetry::denied,
 };
 

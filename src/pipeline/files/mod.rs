@@ -17,21 +17,37 @@ pub(super) use self::{
 };
 
 use super::{
-    request_context::RequestContext, route::RequestedFile, store_kind::StoreKind,
+    own_paths::RequestedFile, request_context::RequestContext, store_kind::StoreKind,
     worker_state::WorkerState,
 };
-use crate::{error::Error, pipeline::response::Response, telemetry::RouteLabel};
+use crate::{error::Error, pipeline::response::Response, plan::MissingFile, telemetry::RouteLabel};
 
-/// Responds with a file under one of the prefixes.
+/// Responds with a file of a directory. Returns `None` if the next action shall respond, because there is no such file.
 pub(super) async fn serve(
     local: &WorkerState,
     context: &mut RequestContext,
     wanted: RequestedFile<'_>,
+    missing: &MissingFile,
+) -> Result<Option<Response>, Error> {
+    context.route = label(wanted.store_kind);
+    let outcome = resolve::resolve(local, context, wanted, missing).await?;
+    Ok(outcome.map(|outcome| respond::respond(context, outcome)))
+}
+
+/// Responds with one file, or with a 404.
+pub(super) async fn serve_one(
+    local: &WorkerState,
+    context: &mut RequestContext,
+    wanted: RequestedFile<'_>,
 ) -> Result<Response, Error> {
-    context.route = match wanted.store_kind {
+    context.route = label(wanted.store_kind);
+    let outcome = resolve::present(local, context, wanted).await?;
+    Ok(respond::respond(context, outcome))
+}
+
+fn label(store_kind: StoreKind) -> RouteLabel {
+    match store_kind {
         StoreKind::Static => RouteLabel::Static,
         StoreKind::Media => RouteLabel::Media,
-    };
-    let outcome = resolve::resolve(local, context, wanted).await?;
-    Ok(respond::respond(context, outcome))
+    }
 }

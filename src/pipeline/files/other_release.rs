@@ -10,8 +10,8 @@ use crate::{
     error::Error,
     files::{FileEntry, LoadResult},
     pipeline::{
-        fallback::FallbackClient, request_context::RequestContext, response::Response,
-        route::RequestedFile, worker_state::WorkerState,
+        fallback::FallbackClient, own_paths::RequestedFile, request_context::RequestContext,
+        response::Response, worker_state::WorkerState,
     },
 };
 

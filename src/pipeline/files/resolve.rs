@@ -13,10 +13,11 @@ use crate::{
     error::Error,
     files::{FileStore, LoadResult, SelectedRepresentation},
     pipeline::{
-        request_context::RequestContext, response::Response, route::RequestedFile,
+        own_paths::RequestedFile, request_context::RequestContext, response::Response,
         store_kind::StoreKind, worker_state::WorkerState,
     },
-    plan::{Cors, Purpose},
+    plan::{Cors, MissingFile, Purpose},
+    rfc::accept,
 };
 
 /// Every outcome of a request for a file, except errors.
@@ -27,6 +28,11 @@ pub(super) enum FileOutcome {
         representation: SelectedRepresentation,
         status: FileStatus,
         rate: Option<u64>,
+    },
+    /// The page of a single-page application.
+    SinglePage {
+        representation: SelectedRepresentation,
+        status: FileStatus,
     },
     /// The current version of a file of another release.
     CurrentVersion(SelectedRepresentation),
@@ -45,8 +51,47 @@ pub(super) enum FileOutcome {
     },
 }
 
-/// Decides the outcome of a request for `wanted`.
+/// Decides the outcome of a request for `wanted`. Returns `None` if there is no such file and the next action shall
+/// respond.
 pub(super) async fn resolve(
+    local: &WorkerState,
+    context: &RequestContext,
+    wanted: RequestedFile<'_>,
+    missing: &MissingFile,
+) -> Result<Option<FileOutcome>, Error> {
+    let is_read = matches!(context.parts.method, Method::GET | Method::HEAD);
+    if *missing == MissingFile::Next && !is_read {
+        return Ok(None);
+    }
+    let RequestedFile { store_kind, root, .. } = wanted;
+    let is_page = wants_page(context, &wanted.name);
+    let outcome = present(local, context, wanted).await?;
+    if !matches!(outcome, FileOutcome::NotFound { .. }) {
+        return Ok(Some(outcome));
+    }
+    match missing {
+        MissingFile::NotFound => Ok(Some(outcome)),
+        MissingFile::Next => Ok(None),
+        MissingFile::SinglePage(name) if is_page => {
+            let name = name.as_bytes().into();
+            let page = present(local, context, RequestedFile { store_kind, root, name }).await?;
+            let FileOutcome::File { representation, status, .. } = page else {
+                return Ok(Some(outcome));
+            };
+            Ok(Some(FileOutcome::SinglePage { representation, status }))
+        }
+        MissingFile::SinglePage(_) => Ok(Some(outcome)),
+    }
+}
+
+/// Whether a client asks for a page at a name without an extension.
+fn wants_page(context: &RequestContext, name: &[u8]) -> bool {
+    let last = name.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    !last.contains(&b'.') && accept::names_html(&context.parts.headers)
+}
+
+/// Decides the outcome of a request for a file, whose absence is a 404.
+pub(super) async fn present(
     local: &WorkerState,
     context: &RequestContext,
     mut wanted: RequestedFile<'_>,

@@ -28,6 +28,13 @@ pub(super) fn respond(context: &RequestContext, outcome: FileOutcome) -> Respons
             };
             render(method, &representation, status, (rate, source))
         }
+        FileOutcome::SinglePage { representation, status } => {
+            let source = (None, HeaderSource::Fields);
+            let mut response = render(method, &representation, status, source);
+            // Clients that ask for something else get a 404.
+            response.head.headers.append(header::VARY, HeaderValue::from_static("accept"));
+            response
+        }
         FileOutcome::CurrentVersion(representation) => {
             // This is not the file that was requested. So preconditions and ranges do not apply, and it must not be
             // cached.
@@ -52,14 +59,8 @@ fn redirect_to_directory(context: &RequestContext) -> Response {
     let path = context.path.or_raw();
     let mut location = Vec::with_capacity(path.len() + 1);
     // Encoded from the decoded path: the client's own spelling could lead a browser to another host.
-    for &byte in path.iter().chain(b"/") {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                location.push(byte);
-            }
-            other => location.extend_from_slice(format!("%{other:02X}").as_bytes()),
-        }
-    }
+    target::escape_path(path, &mut location);
+    location.push(b'/');
     if let Some(query) = context.parts.query() {
         location.push(b'?');
         location.extend_from_slice(target::escape(query).as_bytes());

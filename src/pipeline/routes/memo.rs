@@ -30,7 +30,7 @@ impl RouteMemo {
             table: Arc::clone(table),
             known: RefCell::default(),
             found: RefCell::default(),
-            none: Rc::default(),
+            none: Rc::new(Policies::of_no_route()),
         }
     }
 

@@ -15,7 +15,7 @@ mod table;
 
 pub(super) use self::{
     memo::RouteMemo,
-    policies::{Action, Policies},
+    policies::{Action, Policies, RedirectAction},
     rule::RouteQuery,
     table::RouteTable,
 };

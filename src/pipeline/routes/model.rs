@@ -9,8 +9,8 @@ use super::{Action, Policies, RouteMemo, RouteQuery, RouteTable};
 use crate::{
     pipeline::store_kind::StoreKind,
     plan::{
-        FileSettings, PathExpression, PathPattern, Plan, Root, Route, RouteAction, RouteMatcher,
-        RoutePolicies, Streaming,
+        FileSettings, MissingFile, PathExpression, PathPattern, Plan, Root, Route, RouteAction,
+        RouteMatcher, RoutePolicies, Streaming,
     },
     rfc::host,
 };
@@ -116,13 +116,17 @@ fn model(routes: &[Route], query: &RouteQuery<'_>) -> (Option<Arc<str>>, Action,
         .filter_map(|route| Some((rank(route, query.host, query.path)?, route)))
         .collect();
     found.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let action = found.iter().find_map(|(_, route)| match route.action? {
-        RouteAction::Upstream(index) => Some(Action::Upstream(Some(index))),
+    let action = found.iter().find_map(|(_, route)| match route.action.as_ref()? {
+        RouteAction::Upstream(index) => Some(Action::Upstream(Some(*index))),
+        RouteAction::Files { .. }
+        | RouteAction::File { .. }
+        | RouteAction::Redirect(_)
+        | RouteAction::Respond(_) => None,
     });
     let streaming = found.iter().find_map(|(_, route)| route.policies.streaming);
     (
         found.first().map(|(_, route)| route.name.as_str().into()),
-        action.unwrap_or_default(),
+        action.unwrap_or(Action::Upstream(None)),
         streaming.unwrap_or_default(),
     )
 }
@@ -154,7 +158,7 @@ proptest! {
             let found = memo.find(&query);
             let expected = model(&routes, &query);
             prop_assert_eq!(
-                (found.route.clone(), found.action, found.streaming), expected, "{:?}", query
+                (found.route.clone(), found.actions[0].clone(), found.streaming), expected, "{:?}", query
             );
         }
     }
@@ -193,10 +197,17 @@ fn prefixes_of_files_are_routes_too() {
             client: IpAddr::from([127, 0, 0, 1]),
         };
         let found: &Policies = &memo.find(&query);
-        (found.action, found.route.as_deref().map(str::to_owned))
+        (found.actions[0].clone(), found.route.as_deref().map(str::to_owned))
     };
-    let own = |root, prefix| Action::Files { store_kind: StoreKind::Static, root, prefix };
-    let media = Action::Files { store_kind: StoreKind::Media, root: 0, prefix: 7 };
+    let missing = MissingFile::NotFound;
+    let own = |root, prefix| Action::Files {
+        store_kind: StoreKind::Static,
+        root,
+        prefix,
+        missing: missing.clone(),
+    };
+    let store_kind = StoreKind::Media;
+    let media = Action::Files { store_kind, root: 0, prefix: 7, missing: missing.clone() };
     let (api, headers) = (Some("api".to_owned()), Some("headers".to_owned()));
     assert_eq!(find("/static/a.css"), (own(0, 8), headers.clone()));
     assert_eq!(find("/static/admin/a.css"), (own(1, 14), headers));

@@ -3,32 +3,58 @@
 use std::sync::Arc;
 
 use super::{
-    rule::{RuleId, TableAction},
+    rule::{Rule, RuleId},
     table::RouteTable,
 };
 use crate::{
     pipeline::store_kind::StoreKind,
-    plan::{HeaderEdit, Streaming},
+    plan::{
+        FixedResponse, HeaderEdit, MissingFile, PathExpression, RouteAction, RouteRedirect,
+        Streaming,
+    },
 };
 
 /// The settings for one request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(in crate::pipeline) struct Policies {
     /// The most specific named route.
     pub(in crate::pipeline) route: Option<Arc<str>>,
-    pub(in crate::pipeline) action: Action,
+    /// At least one. If a file does not exist, the next one responds.
+    pub(in crate::pipeline) actions: Vec<Action>,
     pub(in crate::pipeline) streaming: Streaming,
     /// Those of less specific routes come first.
     pub(in crate::pipeline) response_headers: Vec<HeaderEdit>,
 }
 
 /// What responds to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::pipeline) enum Action {
     /// An application: the index in the plan, or `None` for the one of [upstream].
     Upstream(Option<usize>),
     /// A file, named by the path without its first `prefix` bytes.
-    Files { store_kind: StoreKind, root: usize, prefix: usize },
+    Files {
+        store_kind: StoreKind,
+        root: usize,
+        prefix: usize,
+        missing: MissingFile,
+    },
+    /// One file.
+    File {
+        root: usize,
+        name: String,
+    },
+    Redirect(RedirectAction),
+    Respond(FixedResponse),
+}
+
+/// A redirect, and what its placeholders need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) struct RedirectAction {
+    pub(in crate::pipeline) redirect: RouteRedirect,
+    /// The length of the prefix that matched.
+    pub(in crate::pipeline) prefix: usize,
+    /// The expression that matched.
+    pub(in crate::pipeline) expression: Option<PathExpression>,
 }
 
 // === impl Policies ===
@@ -36,38 +62,77 @@ pub(in crate::pipeline) enum Action {
 impl Policies {
     /// Merges the routes of these rules, which are in the order of [`RouteTable::collect`].
     pub(super) fn resolve(table: &RouteTable, rules: &[RuleId]) -> Self {
-        let mut action = None;
+        let mut actions: Vec<Action> = Vec::new();
         let mut route = None;
         let mut streaming = None;
         let mut headers: Vec<&[HeaderEdit]> = Vec::new();
         for (rule, one) in table.routes_of(rules) {
             route = route.or_else(|| one.name.clone());
-            action = action.or_else(|| one.action.map(|action| Action::of(action, rule.prefix)));
+            if let Some(action) = &one.action
+                && actions.last().is_none_or(Action::falls_through)
+            {
+                actions.push(Action::of(action, rule));
+            }
             streaming = streaming.or(one.policies.streaming);
             headers.push(&one.policies.response_headers);
         }
+        if actions.last().is_none_or(Action::falls_through) {
+            actions.push(Action::Upstream(None));
+        }
         Self {
             route,
-            action: action.unwrap_or_default(),
+            actions,
             streaming: streaming.unwrap_or_default(),
             response_headers: headers.into_iter().rev().flatten().cloned().collect(),
         }
+    }
+
+    /// Returns the policies of a request that no route matches.
+    pub(super) fn of_no_route() -> Self {
+        Self {
+            route: None,
+            actions: vec![Action::Upstream(None)],
+            streaming: Streaming::default(),
+            response_headers: Vec::new(),
+        }
+    }
+
+    /// Returns the application that the request may reach: the index in the plan, or `None` for the one of [upstream].
+    pub(in crate::pipeline) fn upstream(&self) -> Option<usize> {
+        self.actions.iter().find_map(|action| match action {
+            Action::Upstream(index) => *index,
+            Action::Files { .. }
+            | Action::File { .. }
+            | Action::Redirect(_)
+            | Action::Respond(_) => None,
+        })
     }
 }
 
 // === impl Action ===
 
 impl Action {
-    fn of(action: TableAction, prefix: usize) -> Self {
+    fn of(action: &RouteAction, rule: &Rule) -> Self {
         match action {
-            TableAction::Upstream(index) => Self::Upstream(Some(index)),
-            TableAction::Files { store_kind, root } => Self::Files { store_kind, root, prefix },
+            RouteAction::Upstream(index) => Self::Upstream(Some(*index)),
+            RouteAction::Files { is_media, root, missing } => Self::Files {
+                store_kind: if *is_media { StoreKind::Media } else { StoreKind::Static },
+                root: *root,
+                prefix: rule.prefix,
+                missing: missing.clone(),
+            },
+            RouteAction::File { root, name } => Self::File { root: *root, name: name.clone() },
+            RouteAction::Redirect(redirect) => Self::Redirect(RedirectAction {
+                redirect: redirect.clone(),
+                prefix: rule.prefix,
+                expression: rule.expression.clone(),
+            }),
+            RouteAction::Respond(response) => Self::Respond(response.clone()),
         }
     }
-}
 
-impl Default for Action {
-    fn default() -> Self {
-        Self::Upstream(None)
+    /// Whether the next action responds if this one has nothing.
+    fn falls_through(&self) -> bool {
+        matches!(self, Self::Files { missing: MissingFile::Next, .. })
     }
 }

@@ -5,10 +5,10 @@ use std::{net::IpAddr, sync::Arc};
 use http::Method;
 use ipnet::IpNet;
 
-use crate::{pipeline::store_kind::StoreKind, plan::RoutePolicies};
+use crate::plan::{PathExpression, RouteAction, RoutePolicies};
 
 /// The index of a rule in the table.
-pub(super) type RuleId = u16;
+pub(super) type RuleId = usize;
 
 /// A route as the table knows it.
 #[derive(Debug)]
@@ -17,23 +17,18 @@ pub(super) struct TableRoute {
     pub(super) name: Option<Arc<str>>,
     pub(super) methods: Vec<Method>,
     pub(super) clients: Vec<IpNet>,
-    pub(super) action: Option<TableAction>,
+    pub(super) action: Option<RouteAction>,
     pub(super) policies: RoutePolicies,
 }
 
-/// The action of a route, without what depends on the pattern that matched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TableAction {
-    Upstream(usize),
-    Files { store_kind: StoreKind, root: usize },
-}
-
 /// One pattern of one route.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Rule {
     pub(super) route: usize,
-    /// The length of the prefix that matched; 0 unless the pattern is a prefix.
+    /// The length of the prefix that matched. Unless the pattern is a prefix, it is that of `/`.
     pub(super) prefix: usize,
+    /// The expression that matched, if the pattern is one.
+    pub(super) expression: Option<PathExpression>,
 }
 
 /// What a lookup needs to know about a request.

@@ -3,12 +3,9 @@
 use super::{
     host_index::HostIndex,
     path_index::PathIndex,
-    rule::{RouteQuery, Rule, RuleId, TableAction, TableRoute},
+    rule::{RouteQuery, Rule, RuleId, TableRoute},
 };
-use crate::{
-    pipeline::store_kind::StoreKind,
-    plan::{FileSettings, PathPattern, Plan, RouteAction, RoutePolicies},
-};
+use crate::plan::{FileSettings, MissingFile, PathPattern, Plan, RouteAction, RoutePolicies};
 
 /// All routes, ready for lookups.
 #[derive(Debug, Default)]
@@ -33,30 +30,30 @@ impl RouteTable {
             (route.matcher.methods.is_empty(), route.matcher.clients.is_empty(), &route.name)
         });
         for route in named {
-            let action =
-                route.action.map(|RouteAction::Upstream(index)| TableAction::Upstream(index));
             let index = table.push(TableRoute {
                 name: Some(route.name.as_str().into()),
                 methods: route.matcher.methods.clone(),
                 clients: route.matcher.clients.clone(),
-                action,
+                action: route.action.clone(),
                 policies: route.policies.clone(),
             });
             table.add(index, &route.matcher.hosts, &route.matcher.paths);
         }
-        table.add_files(&plan.files, StoreKind::Static);
-        table.add_files(&plan.media, StoreKind::Media);
+        table.add_files(&plan.files, false);
+        table.add_files(&plan.media, true);
         table.paths.iter_mut().for_each(PathIndex::finish);
         table
     }
 
-    fn add_files(&mut self, files: &FileSettings, store_kind: StoreKind) {
-        for (root, settings) in files.roots.iter().enumerate() {
+    /// Adds the prefixes of a section.
+    fn add_files(&mut self, files: &FileSettings, is_media: bool) {
+        let roots = files.roots.iter().enumerate().filter(|(_, root)| root.route.is_none());
+        for (root, settings) in roots {
             let index = self.push(TableRoute {
                 name: None,
                 methods: Vec::new(),
                 clients: Vec::new(),
-                action: Some(TableAction::Files { store_kind, root }),
+                action: Some(RouteAction::Files { is_media, root, missing: MissingFile::NotFound }),
                 policies: RoutePolicies::default(),
             });
             self.add(index, &[], &[PathPattern::Prefix(settings.prefix.clone())]);
@@ -77,12 +74,13 @@ impl RouteTable {
         let everything = [PathPattern::Prefix("/".into())];
         let patterns = if patterns.is_empty() { &everything } else { patterns };
         for pattern in patterns {
-            let prefix = match pattern {
-                PathPattern::Prefix(prefix) => prefix.len(),
-                PathPattern::Exact(_) | PathPattern::Glob(_) | PathPattern::Expression(_) => 0,
+            let (prefix, expression) = match pattern {
+                PathPattern::Prefix(prefix) => (prefix.len(), None),
+                PathPattern::Exact(_) | PathPattern::Glob(_) => ("/".len(), None),
+                PathPattern::Expression(one) => ("/".len(), Some(one.clone())),
             };
-            let Ok(id) = RuleId::try_from(self.rules.len()) else { return };
-            self.rules.push(Rule { route, prefix });
+            let id = self.rules.len();
+            self.rules.push(Rule { route, prefix, expression });
             for &group in &groups {
                 if let Some(paths) = self.paths.get_mut(group) {
                     paths.add(pattern, id);
@@ -111,7 +109,7 @@ impl RouteTable {
             path => path,
         };
         let mut add = |id: RuleId| {
-            let rule = self.rules.get(usize::from(id));
+            let rule = self.rules.get(id);
             if rule
                 .and_then(|rule| self.routes.get(rule.route))
                 .is_some_and(|one| one.accepts(query))
@@ -135,14 +133,14 @@ impl RouteTable {
     pub(super) fn routes_of<'a>(
         &'a self,
         rules: &'a [RuleId],
-    ) -> impl Iterator<Item = (Rule, &'a TableRoute)> {
-        let rule = |id: &RuleId| self.rules.get(usize::from(*id));
+    ) -> impl Iterator<Item = (&'a Rule, &'a TableRoute)> {
+        let rule = |id: &RuleId| self.rules.get(*id);
         rules.iter().enumerate().filter_map(move |(index, id)| {
             let found = rule(id)?;
             let mut earlier = rules.get(..index)?.iter().filter_map(rule);
             match earlier.any(|earlier| earlier.route == found.route) {
                 true => None,
-                false => Some((*found, self.routes.get(found.route)?)),
+                false => Some((found, self.routes.get(found.route)?)),
             }
         })
     }

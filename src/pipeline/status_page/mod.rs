@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 
 pub(super) use self::explain::METHODS;
 use self::page::PageMessage;
-use super::{request_context::RequestContext, routes::Action};
+use super::request_context::RequestContext;
 use crate::{
     error::{Error, FailureKind, FailureSide},
     pipeline::response::Response,
@@ -94,6 +94,22 @@ pub(super) fn method_not_allowed(context: &RequestContext, allow: &'static str) 
     response
 }
 
+/// Returns the error that a route responds with.
+pub(super) fn of_route(context: &RequestContext, status: StatusCode) -> Response {
+    let text = "This server is set to respond to this address with an error.";
+    page::create(context, &PageMessage { status, name: "route", text })
+}
+
+/// Returns a plain text.
+pub(super) fn text(context: &RequestContext, status: StatusCode, text: &str) -> Response {
+    page::respond(
+        context,
+        status,
+        "text/plain; charset=utf-8",
+        Bytes::copy_from_slice(text.as_bytes()),
+    )
+}
+
 /// Logs why a response was aborted after its header section was sent.
 pub(super) fn report_aborted(context: &RequestContext, error: &Error) {
     match error.kind().side() {
@@ -111,17 +127,16 @@ fn log_failure(context: &RequestContext, error: &Error, side: FailureSide) {
         tracing::warn!(%error, path, missed, advice, "request failed in Sideman");
     } else {
         let target = application(context).names();
-        tracing::warn!(%error, path, %target, missed, advice, "request failed at the application");
+        let route = context.policies.route.as_deref();
+        tracing::warn!(%error, path, route, %target, missed, advice, "request failed at the application");
     }
 }
 
 /// Returns the settings of the application that a request is for.
 fn application(context: &RequestContext) -> &UpstreamSettings {
     let app = &context.local.app;
-    match context.policies.action {
-        Action::Upstream(Some(index)) => app.plan.routed.get(index).unwrap_or(&app.plan.upstream),
-        Action::Upstream(None) | Action::Files { .. } => &app.plan.upstream,
-    }
+    let routed = context.policies.upstream().and_then(|index| app.plan.routed.get(index));
+    routed.unwrap_or(&app.plan.upstream)
 }
 
 /// Logs a request that is the client's fault. If a setting decides that, the operator can change it, and the page does

@@ -110,7 +110,8 @@ fn from_file(context: &RequestContext, status: StatusCode) -> Option<(&'static s
     suits.then_some((page.media_type, page.text))
 }
 
-fn respond(
+/// Returns a response with this text.
+pub(super) fn respond(
     context: &RequestContext,
     status: StatusCode,
     media_type: &'static str,

@@ -85,6 +85,7 @@ fn make(top: &Path, things: &[Thing]) {
 
 fn store(directory: &Path, symlinks: Symlinks) -> Arc<FileStore> {
     let root = Root {
+        route: None,
         prefix: "/static/".to_owned(),
         directories: vec![directory.to_owned()],
         purpose: Purpose::Static,

@@ -1,0 +1,48 @@
+//! The responses of routes that need neither a file nor an application: redirects and fixed texts.
+
+use http::{HeaderValue, StatusCode, header};
+
+use super::{
+    request_context::RequestContext, response::Response, routes::RedirectAction, status_page,
+    template,
+};
+use crate::{
+    body::Body,
+    error::{Error, FailureKind},
+    plan::FixedResponse,
+    telemetry::RouteLabel,
+};
+
+/// Returns a redirect. Caches keep it as the status says (RFC 9110, 15.4).
+pub(super) fn redirect(
+    context: &mut RequestContext,
+    action: &RedirectAction,
+) -> Result<Response, Error> {
+    context.route = RouteLabel::Respond;
+    let location = template::location(context, action);
+    let location =
+        HeaderValue::from_bytes(&location).map_err(|_| Error::new(FailureKind::TargetInvalid))?;
+    let mut response = Response::new(action.redirect.status, Body::Empty);
+    let headers = &mut response.head.headers;
+    headers.insert(header::LOCATION, location);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+    Ok(response)
+}
+
+/// Returns a fixed response: its text, the page of an error, or no content.
+pub(super) fn fixed(context: &mut RequestContext, response: &FixedResponse) -> Response {
+    context.route = RouteLabel::Respond;
+    let status = response.status;
+    if let Some(text) = &response.text {
+        return status_page::text(context, status, text);
+    }
+    if status.is_client_error() || status.is_server_error() {
+        return status_page::of_route(context, status);
+    }
+    let mut response = Response::new(status, Body::Empty);
+    // RFC 9110, 8.6: a 204 has no length.
+    if status != StatusCode::NO_CONTENT {
+        response.head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+    }
+    response
+}

@@ -1,0 +1,3 @@
+//! Named routes, on the wire.
+
+mod actions;
