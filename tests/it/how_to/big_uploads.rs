@@ -130,18 +130,25 @@ fn read_timeout_begins_after_the_last_byte() {
 }
 
 #[test]
-fn page_names_a_valid_read_timeout_and_route() {
+fn uploads_may_have_an_application_of_their_own() {
+    let (site, uploads, home) = (App::saying("site"), App::saying("uploads"), TempDir::new());
+    let page = Page::read("big-uploads.md");
+    let url = uploads.url();
+    let changes = [("http://127.0.0.1:8001", url.as_str())];
+    let sideman = page.file("upstream = ", &changes, Settings::before(&site.url()), &home).start();
+    assert_eq!(sideman.connect().post("/upload/", "", b"x").text(), "uploads");
+    assert_eq!(sideman.get("/").text(), "site");
+}
+
+#[test]
+fn read_timeout_of_the_page_is_the_load_balancers() {
     let (page, home) = (Page::read("big-uploads.md"), TempDir::new());
     let path = home.write("page.toml", page.block("toml", "read_timeout"));
     let flags = Flags { config: Some(path), ..Flags::default() };
-    let variables = [
-        ("SIDEMAN_UPSTREAM", "http://127.0.0.1:8000"),
-        ("SIDEMAN_ROUTES__UPSTREAMS", "/upload/=http://127.0.0.1:8001"),
-    ];
-    page.says(&["routes.upstreams = [\"/upload/=http://127.0.0.1:8001\"]", "300 s"]);
-    let environment: Environment =
-        variables.iter().map(|&(name, value)| (name.into(), value.into())).collect();
+    let upstream = ("SIDEMAN_UPSTREAM".into(), "http://127.0.0.1:8000".into());
+    let environment: Environment = std::iter::once(upstream).collect();
     let plan = config::load(&flags, &environment).unwrap().plan;
+    page.says(&["300 s"]);
     assert_eq!(plan.upstream.read_timeout, Duration::from_secs(300));
 }
 
@@ -173,7 +180,7 @@ fn unbuffered_upload_arrives_while_it_is_sent_and_uses_no_disk() {
     let (page, home) = (Page::read("big-uploads.md"), TempDir::new());
     let settings =
         Settings::before(&origin.url()).set("buffers.disk", "0B").set("server.max_body", "1KiB");
-    let sideman = page.file("unbuffered", &[], settings, &home).start();
+    let sideman = page.file("stream = \"request\"", &[], settings, &home).start();
     let mut client = sideman.connect();
     client.send("POST /upload/ HTTP/1.1\r\nHost: example.test\r\nContent-Length: 9\r\n\r\nfirst");
     asked.pass();

@@ -41,6 +41,18 @@ fn settings_behind_varnish_find_the_client_and_the_scheme() {
 }
 
 #[test]
+fn header_of_the_application_can_be_removed() {
+    Page::read("from-varnish.md").says(&["`response_headers = [\"remove Server\"]`"]);
+    let application = App::start(|_| {
+        b"HTTP/1.1 200 OK\r\nServer: gunicorn\r\nContent-Length: 0\r\n\r\n".to_vec()
+    });
+    let sideman = Settings::before(&application.url())
+        .route("all", &[("response_headers", "remove Server")])
+        .start();
+    assert_eq!(sideman.get("/").header("server"), None);
+}
+
+#[test]
 fn redirect_to_https_is_kept_by_no_cache() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url())

@@ -100,7 +100,8 @@ fn settings_of_the_table_are_valid_and_act() {
         "`static.caching = [\"vite=immutable\"]`",
         "`static.types = [\"glb=model/gltf-binary\"]`",
         "`static.index = \"index.html\"`",
-        "`routes.fields = [\"/static/=set X-Robots-Tag: noindex\"]`",
+        "`SIDEMAN_ROUTE__STATIC__PATH=/static/`",
+        "`SIDEMAN_ROUTE__STATIC__RESPONSE_HEADERS=set X-Robots-Tag: noindex`",
         "`static.compress = false`",
     ]);
     let sideman = Settings::before(&application.url())
@@ -110,7 +111,7 @@ fn settings_of_the_table_are_valid_and_act() {
         .set("static.index", "index.html")
         .set("static.cors", "all")
         .set("static.compress", "false")
-        .set("routes.fields", "/static/=set X-Robots-Tag: noindex")
+        .route("static", &[("path", "/static/"), ("response_headers", "set X-Robots-Tag: noindex")])
         .start();
     let bundled = sideman.get("/static/index-DiwrgTda.js");
     assert!(bundled.header("cache-control").unwrap().ends_with("immutable"));
