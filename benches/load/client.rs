@@ -111,7 +111,7 @@ impl Client {
         Ok(())
     }
 
-    /// Whether the connection's TLS took up an earlier session; `None` without TLS.
+    /// Whether the connection resumed an earlier TLS session; `None` without TLS.
     pub(crate) fn resumed(&self) -> Option<bool> {
         endpoint::resumed(&self.stream)
     }

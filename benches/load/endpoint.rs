@@ -93,7 +93,7 @@ impl Door {
     }
 }
 
-/// Whether the handshake was a full one, or took up an earlier session; `None` without TLS.
+/// Whether the handshake was full, or resumed an earlier session; `None` without TLS.
 pub(crate) fn resumed(socket: &Socket) -> Option<bool> {
     match socket {
         Socket::Plain(_) => None,

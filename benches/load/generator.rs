@@ -198,7 +198,7 @@ async fn anew(
         let sent = Instant::now();
         client.reconnect(&door).await?;
         if client.resumed() != Some(resumes) {
-            let was = if resumes { "took up no session" } else { "was not a full one" };
+            let was = if resumes { "resumed no session" } else { "was not a full one" };
             return Err(io::Error::other(format!("a TLS handshake {was}")));
         }
         client.get(aim.next()?, &progress.received).await?;

@@ -15,7 +15,7 @@ use fastrand::Rng;
 /// Mutations of each target's corpus in a usual run; a tenth of settings, each of which is a whole plan, and of
 /// connections.
 const INPUTS: u64 = 20_000;
-/// Bytes of one mutation, at the most.
+/// Bytes of one mutation, at most.
 const LONGEST: usize = 2048;
 
 /// Bytes that grammars are made of.

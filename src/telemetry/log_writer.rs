@@ -145,7 +145,7 @@ fn write_all(mut target: LogTarget, incoming: &mpsc::Receiver<LogMessage>, share
                 continue;
             }
         };
-        // A line that an error cut off must not merge with the next one.
+        // After an error, an incomplete line must not merge with the next one.
         let begin: &[u8] = if has_failed { b"\n" } else { b"" };
         let out = &mut target.out;
         let result =

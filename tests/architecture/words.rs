@@ -55,6 +55,26 @@ const NAMES: &[Retired] = &[
     retired("shaken", "outcome", "a handshake has an outcome"),
 ];
 
+/// Not in messages, comments and the pages for users.
+const PHRASES: &[Retired] = &[
+    retired("taken up", "reloaded", "certificates and settings are reloaded or applied"),
+    retired("took up", "reloaded", "certificates and settings are reloaded or applied"),
+    retired("broke off", "was aborted", "responses are aborted, reset or incomplete"),
+    retired("breaks off", "is aborted", "responses are aborted, reset or incomplete"),
+    retired("stays behind", "is not removed", "it says what failed"),
+    retired("has left", "has disconnected", "clients disconnect"),
+    retired("cut off", "closed", "connections are closed or reset, data is truncated"),
+    retired(
+        "is away",
+        "is unavailable",
+        "an application that accepts no connections is unavailable",
+    ),
+    retired("thrown out", "evicted", "caches evict entries"),
+    retired("for want of", "because there is no", "it is out of use"),
+    retired("in its turn", "then", "it is out of use"),
+    retired("at the most", "at most", "it is the same, and shorter"),
+];
+
 /// Not in messages, nor in the pages for users.
 const TEXTS: &[Retired] = &[
     retired("client_gone", "client_disconnected", "clients disconnect"),
@@ -100,6 +120,11 @@ fn retired_words_do_not_come_back() {
     for (name, text) in &pages {
         for (number, line) in text.lines().enumerate() {
             violations.extend(check_text(&format!("{name}:{}", number + 1), line));
+        }
+    }
+    for (name, text) in sources.iter().chain(&pages) {
+        for (number, line) in text.lines().enumerate() {
+            violations.extend(check_phrases(&format!("{name}:{}", number + 1), line));
         }
     }
     assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
@@ -150,6 +175,17 @@ fn check_name(at: &str, name: &str) -> Vec<String> {
 
 fn check_text(at: &str, text: &str) -> Vec<String> {
     let found = TEXTS.iter().filter(|retired| text.contains(retired.word));
+    found.map(|retired| retired.violation(at, retired.word)).collect()
+}
+
+/// The phrases in a line, comments included; one that is divided between two lines is not seen.
+fn check_phrases(at: &str, line: &str) -> Vec<String> {
+    let is_word = |found: &str| {
+        let (before, after) = line.split_once(found).unwrap_or_default();
+        !before.ends_with(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric)
+    };
+    let found =
+        PHRASES.iter().filter(|retired| line.contains(retired.word) && is_word(retired.word));
     found.map(|retired| retired.violation(at, retired.word)).collect()
 }
 
@@ -205,4 +241,10 @@ fn retired_words_are_found_with_their_line() {
         ]
     );
     assert_eq!(check_path("src/files/shelf.rs").len(), 1);
+    let line = "// Whose client has left, is dropped.";
+    assert_eq!(
+        check_phrases("src/a.rs:1", line),
+        ["src/a.rs:1: `has left` has a retired word: say `has disconnected` (clients disconnect)"]
+    );
+    assert!(check_phrases("src/a.rs:1", "// The button was left at the mosts.").is_empty());
 }

@@ -54,7 +54,7 @@ async def discard(reader, length):
     while length:
         piece = await reader.read(min(length, PIECE))
         if not piece:
-            raise ConnectionError("the request broke off")
+            raise ConnectionError("the request was incomplete")
         length -= len(piece)
 
 

@@ -127,7 +127,7 @@ pub(crate) fn self_check() -> io::Result<()> {
                 positions: line\nevents: Ir\nsummary: 41\n\nfn=(1) totals: 9\n3 41\n\n";
     let cases = [
         (format!("{head}totals: 28619500\n"), Some(28_619_500)),
-        // Without a request, or with a file that was cut off.
+        // Without a request, or from a truncated file.
         (format!("{head}totals: 0\n"), Some(0)),
         (head.to_owned(), None),
         (format!("{head}totals: \n"), None),

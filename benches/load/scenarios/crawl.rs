@@ -87,7 +87,7 @@ impl Crowd {
         let Tally { served, cut } = &*self.tally;
         (self.each > 0).then(|| {
             let (each, served, cut) = (self.each, served.get(), cut.get());
-            format!("of {each} slow downloads {served} began, {cut} slow clients were cut off")
+            format!("of {each} slow downloads {served} began, {cut} slow clients were closed")
         })
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Gunicorn {
     /// How it works: class, processes, threads.
     arguments: &'static [&'static str],
     log: PathBuf,
-    /// Bound and never listening: keeps the port from everyone else while gunicorn is away, and
+    /// Bound and never listening: keeps the port from everyone else while gunicorn restarts, and
     /// leaves those who connect refused.
     _port: Socket,
     child: Option<Child>,

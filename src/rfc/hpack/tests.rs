@@ -157,10 +157,10 @@ fn what_cannot_be_decoded() {
         ("82 20", "a size behind a field"),
         ("3f e2 1f", "a size above 4,096"),
         ("7f 00 00", "a name beyond the tables"),
-        ("40", "a field that is cut off"),
-        ("40 01", "a name that is cut off"),
+        ("40", "a truncated field"),
+        ("40 01", "a truncated name"),
         ("40 01 61", "a value that is missing"),
-        ("40 01 61 05 61", "a value that is cut off"),
+        ("40 01 61 05 61", "a truncated value"),
     ] {
         assert_eq!(
             decoded(&mut HpackDecoder::default(), &bytes(block)),

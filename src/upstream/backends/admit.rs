@@ -126,7 +126,7 @@ impl Backends {
     pub(super) fn fail_all(&self, error: &Error) {
         let mut queue = lock(&self.queue);
         for permit_sender in queue.drain() {
-            // The receiver of a request that has left the queue is gone.
+            // A request that is no longer queued has dropped its receiver.
             let _ = permit_sender.send(Err(OutageCause::from(error).error()));
         }
         self.waiting.store(0, Ordering::SeqCst);

@@ -21,7 +21,7 @@ fn cut_files(sideman: &Sideman) -> usize {
     bodies.len()
 }
 
-/// What fails when a body is read again is not for want of room.
+/// A failure to read a buffered body again is not a lack of space.
 #[test]
 fn a_body_that_can_not_be_read_again_has_its_own_error() {
     let (asked, goes_on) = (Gate::new(), Gate::new());

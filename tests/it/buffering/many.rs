@@ -134,7 +134,7 @@ fn a_thousand_uploads_stay_within_the_budget() {
     });
     let most = most.load(Ordering::Relaxed);
     println!(
-        "{:>5.1} s: {} MiB at the start, {} MiB at the most, {} MiB at the end",
+        "{:>5.1} s: {} MiB at the start, {} MiB at most, {} MiB at the end",
         begin.elapsed().as_secs_f64(),
         first / MIB,
         most / MIB,

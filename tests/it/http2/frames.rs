@@ -205,7 +205,7 @@ fn fields_are_compressed_rightly_or_not_at_all() {
             head(&[0x7f, 255, 255, 255, 255, 255, 255, 255, 255, 255]),
             COMPRESSION,
         ),
-        ("a text that is cut off", head(&[0x40, 5, b'a', b'b']), COMPRESSION),
+        ("a truncated string", head(&[0x40, 5, b'a', b'b']), COMPRESSION),
         (
             "the end of a text in Huffman's code",
             head(&[0x40, 0x84, 255, 255, 255, 255, 1, b'v']),

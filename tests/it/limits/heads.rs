@@ -83,7 +83,7 @@ fn a_head_that_has_begun_behind_a_request_has_no_more_time() {
     assert_eq!(client.response().text(), "hello");
     check_408(&client.response(), "headers were not complete in time");
     assert_eq!(sideman.log_of("/behind")["error"], "client_head_timeout");
-    // One that was complete, however it came, has left no such thing behind.
+    // Heads that were complete were never counted as timed out.
     let mut client = sideman.connect();
     client.send("GET / HTTP/1.1\r\nHo");
     sideman.until_metric("sideman_client_connections", &[], 1.0);

@@ -39,7 +39,7 @@ fn one_that_takes_a_byte_now_and_then_is_cut_off() {
     let sideman = start(&directory, &application);
     let mut stream = ask(&sideman);
     let begin = Instant::now();
-    // What the kernels have can still be read when it is cut off.
+    // After the reset, the client can still read what the kernels hold.
     while sideman.metric(TIMEOUTS, &WRITE) == 0.0 {
         stream.read_exact(&mut [0]).unwrap();
         assert!(begin.elapsed() < Duration::from_secs(20), "it is still served");

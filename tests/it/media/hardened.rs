@@ -135,7 +135,7 @@ fn what_is_not_there_is_not_found() {
     for name in ["none.txt", ".htaccess", "staticfiles.json", "deep", "deep/", "", "../secret.txt"]
     {
         let response = client.get(&format!("/media/{name}"));
-        // What leaves the prefix is the application's affair, which is away.
+        // A path that leaves the prefix is for the application, which is unavailable.
         assert_eq!(response.status, if name.starts_with("..") { 502 } else { 404 }, "{name}");
         assert!(!response.text().contains("SECRET"), "{name}");
     }

@@ -3,7 +3,7 @@
 use super::{TOO_LARGE, check_get, check_left, check_line, settings};
 use crate::support::{Origin, Way, close, expect, flood, send, until_closed};
 
-/// What is taken at the most.
+/// What is taken at most.
 const LIMIT: usize = 64 << 10;
 
 #[test]

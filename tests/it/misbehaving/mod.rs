@@ -94,7 +94,7 @@ fn check_cut_over(ways: &[Way], begin: &str, end: &Step, error: &'static str) {
     }
 }
 
-/// The application is silent for 300 ms at the most, and has one place: who kept it would keep the
+/// The application is silent for 300 ms at most, and has one place: who kept it would keep the
 /// next request from being answered.
 fn settings(origin: &Origin) -> Settings {
     origin

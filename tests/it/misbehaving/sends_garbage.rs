@@ -34,7 +34,7 @@ fn instead_of_a_response() {
     }
 }
 
-/// Its head has left already, so the client's connection ends.
+/// The response head was sent already, so the client's connection is closed.
 #[test]
 fn within_a_body() {
     for garbage in ["zz\r\n", "1\r\nabc\r\n", "-1\r\n", "fffffffffffffffff\r\n"] {

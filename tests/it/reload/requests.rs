@@ -125,7 +125,7 @@ fn abandoned_request_does_not_keep_the_old_application() {
     sideman.until_metric("sideman_requests_in_flight", &[], 0.0);
     file.set("upstream.url", &format!("{:?}", new.url()));
     reload(&sideman);
-    // What it works on is not cut off: it comes to its end, and then the place is free.
+    // The running request is not aborted: it ends, and then its permit is free.
     assert_eq!(sideman.metric("sideman_upstream_in_flight", &[]), 1.0);
     gate.open();
     sideman.until_metric("sideman_upstream_in_flight", &[], 0.0);

@@ -83,7 +83,7 @@ fn busy_entries_are_not_evicted() {
             // One after the other, each once: as a crawler does.
             assert_eq!(client.get(&format!("/static/{number}.bin")).status, 200);
         }
-        // What is asked for all the time is thrown out by chance alone.
+        // Files that are requested all the time are rarely evicted.
         assert!(looks <= 3.0, "{looks} looks for the one in use, with {bound:?}");
     }
 }
@@ -122,6 +122,6 @@ fn large_files_count_for_their_descriptors() {
         let (_, bytes) = held(&site.sideman);
         assert!(bytes <= f64::from(1 << 20), "{bytes} bytes after {number}");
     }
-    // 64 KiB each: sixteen at the most, and one that is being hashed.
+    // 64 KiB each: sixteen at most, and one that is being hashed.
     assert!(descriptors() <= before + 18, "{before}, then {}", descriptors());
 }

@@ -1,5 +1,5 @@
 //! Files that are written all the time: logs that grow, and what is overwritten every few milliseconds. They are
-//! there, so they are served; what can't be served as one version breaks off.
+//! there, so they are served; a response that cannot be one version is aborted.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -81,7 +81,7 @@ fn log_that_grows_all_the_time_is_served_whole() {
                 if head.has("etag") && body.len() < length_of(&head) {
                     continue;
                 }
-                assert_eq!(body.len(), length_of(&head), "it broke off");
+                assert_eq!(body.len(), length_of(&head), "it is incomplete");
                 assert!(body == lines(body.len() as u64), "{size}: something else came");
                 assert!(body.len() >= last.max(content.len()), "it has become shorter");
                 last = body.len();

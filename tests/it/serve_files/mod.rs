@@ -238,7 +238,7 @@ fn the_longest_prefix_decides() {
     let mut client = sideman.connect();
     assert_eq!(client.get("/static/a.txt").text(), "short");
     assert_eq!(client.get("/static/media/a.txt").text(), "long");
-    // Not below the prefix: for the application, which is away.
+    // Not below the prefix: for the application, which is unavailable.
     assert_eq!(client.get("/staticky/a.txt").status, 502);
     assert_eq!(client.get("/static").status, 502);
 }

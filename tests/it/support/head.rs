@@ -43,7 +43,7 @@ impl Head {
         self.fields.iter().filter(named).map(|(_, value)| value.as_str()).collect()
     }
 
-    /// The value of a field that may come once at the most.
+    /// The value of a field that may come once at most.
     #[track_caller]
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let values = self.all(name);

@@ -80,7 +80,7 @@ impl ReservedAddress {
     /// Begins to accept connections; ends with what is given back.
     pub(crate) fn listen(&self) -> Socket {
         let socket = if self.way.is_unix {
-            // What an earlier one has left.
+            // The socket file of an earlier listener.
             let _ = std::fs::remove_file(self.directory.join("app.sock"));
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
             socket.bind(&self.address).unwrap();

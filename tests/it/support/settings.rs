@@ -57,7 +57,7 @@ impl Settings {
             .set("server.workers", "2")
             .set("shutdown.delay", "0s")
             .set("shutdown.timeout", "10s")
-            // An application that is away fails at once, unless it is what a test is about.
+            // Requests fail at once if the application is unavailable; tests of waiting set this.
             .set("upstream.wait", "0s")
     }
 

@@ -240,7 +240,7 @@ fn shutdown_does_not_wait_for_silent_clients() {
     assert_eq!(idle.get("/", "").text(), "hello");
     let begin = Instant::now();
     sideman.signal(Signal::TERM);
-    // An idle connection is told that nothing was cut off.
+    // An idle connection gets close_notify: nothing is missing.
     assert!(idle.until_closed().unwrap().is_empty());
     let (code, _) = sideman.wait();
     assert_eq!(code, Some(0));

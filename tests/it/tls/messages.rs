@@ -243,7 +243,7 @@ fn a_head_that_takes_too_long_is_answered_here_too() {
     let response = client.response();
     assert_eq!(response.status, 408, "{}", response.text());
     assert!(response.text().contains("not complete in time"), "{}", response.text());
-    // Nothing was cut off: the end is said.
+    // The connection ends with close_notify, so the client knows that nothing is missing.
     assert!(client.until_closed().unwrap().is_empty());
     assert_eq!(sideman.log_of("/late")["error"], "client_head_timeout");
     assert_eq!(application.requests(), 0);

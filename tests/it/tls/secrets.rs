@@ -175,7 +175,7 @@ fn key_in_place_of_the_certificate_is_named_and_never_printed() {
         ("a key", pair.key.clone(), "a private key instead of a certificate"),
         ("a key in one line", one_line, "a private key instead of a certificate"),
         ("a key called a certificate", section("CERTIFICATE", &body(&pair.key)), "can't be read"),
-        ("a key cut off", pair.key[..90].to_owned(), "truncated"),
+        ("a truncated key", pair.key[..90].to_owned(), "truncated"),
         (
             "a request",
             section("CERTIFICATE REQUEST", &body(&pair.key)),

@@ -11,7 +11,7 @@ fn kept(text: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: {length}\r\n\r\n{text}")
 }
 
-/// One worker: its pool has the connection that the first request has left.
+/// One worker: its pool has the connection of the first request.
 fn start(origin: &Origin) -> Sideman {
     Settings::before(&origin.url()).set("server.workers", "1").start()
 }

@@ -70,7 +70,7 @@ pub(super) struct Outcome {
     /// PSS in KiB.
     memory_before: u64,
     memory_peak: u64,
-    /// Slow connections: most at a time as seen, made, cut off, readers served.
+    /// Slow connections: most at a time, opened, closed by the server, readers served.
     open: u32,
     opened: u32,
     cut: u32,
@@ -172,7 +172,7 @@ impl Outcome {
         text += &line(self.slow, "beside", &self.beside, self.memory_peak, &verdict);
         let Self { server, open, opened, cut, served, .. } = self;
         text += &format!(
-            "{server}: {opened} slow connections made, {cut} cut off, {served} readers served, \
+            "{server}: {opened} slow connections opened, {cut} closed by the server, {served} readers served, \
              {open} open at the end\n"
         );
         for (load, figures) in [("alone", &self.alone), ("beside", &self.beside)] {

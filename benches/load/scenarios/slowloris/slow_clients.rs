@@ -1,5 +1,5 @@
 //! Thousands of clients that are as slow as they can be: a third sends its head byte by byte, a
-//! third its body, and a third takes a large answer in small bites. Who is cut off comes again.
+//! third its body, and a third takes a large answer in small bites. A client whose connection is closed connects again.
 //!
 //! One thread with sockets that never block visits each of them once a second: what thousands of
 //! tasks would cost this machine must not look like what they cost the server.

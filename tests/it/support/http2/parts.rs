@@ -40,7 +40,7 @@ impl Http2Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The value of a field that may come once at the most.
+    /// The value of a field that may come once at most.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let values: Vec<_> = self.fields.iter().filter(|(field, _)| field == name).collect();
