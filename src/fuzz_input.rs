@@ -31,7 +31,7 @@ pub(crate) fn first_line(data: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Header fields, one a line; lines that are none are left out.
+/// Header fields, one on each line; other lines are skipped.
 pub(crate) fn fields(data: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for line in data.split(|&byte| byte == b'\n').take(64) {

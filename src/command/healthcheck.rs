@@ -188,7 +188,7 @@ mod tests {
     fn the_settings_say_where_and_what() {
         let (address, server) = responses(GOOD);
         let port = address.port().to_string();
-        // The application's address is missing, as where `run` has it from a flag.
+        // The application's address is missing, as if `run` got it from a flag.
         let found = run(&[], &[("SIDEMAN_LISTEN", &port), ("SIDEMAN_HEALTH__PATH", "/alive")]);
         assert_eq!(found, (ExitCode::SUCCESS, String::new()));
         assert!(server.join().unwrap().starts_with("GET /alive HTTP/1.0\r\n"));
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_good_status_is_enough() {
-        // The answer never ends, and the client does not wait for it.
+        // The response never ends, and the client does not wait for its end.
         let (address, server) = serve(|stream| {
             stream.write_all(b"HTTP/1.1 204 No Content\r\n").unwrap();
             let _ = stream.read(&mut [0]);
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn the_time_is_for_the_whole_check() {
-        // Each byte comes in time, the answer does not.
+        // Each byte arrives in time, the whole response does not.
         let (address, server) = serve(|stream| {
             stream.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
             while stream.write_all(b"H").is_ok() && !matches!(stream.read(&mut [0]), Ok(0)) {}

@@ -147,7 +147,7 @@ mod tests {
         reads("vite=immutable", Ok((NamePatternRule::Vite, Lifetime::Immutable)));
         reads("webpack=1m", Ok((NamePatternRule::Webpack, minutes(1))));
         reads("esbuild=0s", Ok((NamePatternRule::Esbuild, minutes(0))));
-        // Where a bundler's name is meant as a file's.
+        // The name of a bundler used as the name of a file.
         reads("**/vite=0s", Ok((glob("**/vite"), minutes(0))));
         reads("a=b.js=0s", Ok((glob("a=b.js"), minutes(0))));
         reads("...js=0s", Ok((glob("...js"), minutes(0))));

@@ -268,7 +268,7 @@ mod tests {
 
     fn warned(variables: &[(&str, &str)]) -> Vec<String> {
         let all = [("upstream.url", "http://app:8000")];
-        // Of two of one name the later counts.
+        // Of two rules for one name, the later applies.
         let all = all.iter().chain(variables).map(|(name, value)| {
             let name = format!("SIDEMAN_{}", name.replace('.', "__").to_uppercase());
             (name.into(), (*value).into())
@@ -346,7 +346,7 @@ mod tests {
         let files = ("static.roots", "/s/=/srv");
         let cases: &[&[(&str, &str)]] = &[
             &[],
-            // What is written as it is anyway is no mistake.
+            // A setting with its default value is not a mistake.
             &[("tls.min_version", "1.2"), ("static.memory", "auto"), ("log.slow", "1s")],
             &[("upstream.total_timeout", "2m"), ("upstream.read_timeout", "45s")],
             &[("upstream.max_idle", "0")],
@@ -361,7 +361,7 @@ mod tests {
             &[("server.allowed_hosts", "a.test"), ("errors.421", "/srv/421.html")],
         ];
         for variables in cases {
-            // Of these, one hides the other: a? matches ab.
+            // One of these patterns hides the other: a? matches ab.
             let found = warned(variables);
             let expected = usize::from(variables.iter().any(|(_, value)| value.contains("a?=1h")));
             assert_eq!(found.len(), expected, "{variables:?}: {found:?}");

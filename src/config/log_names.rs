@@ -187,7 +187,7 @@ mod tests {
         let (_, list) = key.doc.split_once("default means ").unwrap();
         let list = list.trim_end_matches('.').replace(" and ", ", ");
         assert_eq!(list.replace(',', ""), SECRET_NAMES);
-        // Each could have been written by hand.
+        // Each of these could also be written in a settings file.
         assert!(SECRET_NAMES.split(' ').all(|name| name_pattern(name).is_ok()));
     }
 

@@ -81,7 +81,7 @@ mod tests {
             ("0.0.0.0", 8080, "127.0.0.1:8080", true),
             ("0.0.0.0", 8080, "192.0.2.1:8080", false),
             ("192.0.2.1", 8080, "192.0.2.1:8080", true),
-            // Nothing here tells whether it is this machine's.
+            // The test cannot know whether this machine has the address.
             ("192.0.2.1", 8080, "0.0.0.0:8080", false),
             ("localhost", 8080, "0.0.0.0:8080", true),
             ("LOCALHOST.", 8080, "127.0.0.1:8080", true),

@@ -275,7 +275,7 @@ mod tests {
         assert!(look_up(LookupEffort::Disk, 0).unwrap().manifest.is_none());
 
         let read_lock = location.read_lock.lock().unwrap();
-        // It would hang here.
+        // A blocking lock would hang here.
         let error = look_up(LookupEffort::Memory, CHECK_INTERVAL).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         assert!(

@@ -12,19 +12,19 @@ use crate::rfc::{
 /// Inputs up to here meet no limit of either that the other lacks.
 const SHORT: usize = 4000;
 
-/// What a body comes to.
+/// The result of decoding a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ChunkedOutcome {
     More,
-    /// After so many bytes.
+    /// Malformed after this many bytes.
     End(usize),
     Malformed,
 }
 
-/// Tries one body, with whatever follows it.
+/// Tests one body, with the bytes that follow it.
 pub fn check(data: &[u8]) {
     let strict: Vec<_> = input::cuts(data).iter().map(|cut| decode_strictly(cut)).collect();
-    // How much was good before something malformed depends on the cuts.
+    // The number of valid bytes before a fault depends on how the bytes are split.
     let same = |one: &(ChunkedOutcome, Vec<u8>)| {
         one.0 == strict[0].0 && (one.0 == ChunkedOutcome::Malformed || one.1 == strict[0].1)
     };
@@ -51,7 +51,7 @@ pub fn check(data: &[u8]) {
         }
         (Ok((received, _, false)), ChunkedOutcome::More) => assert_eq!(received, &body),
         (Err(MalformedChunked), ChunkedOutcome::Malformed | ChunkedOutcome::More) => {}
-        // The break behind a chunk is looked at when both of its bytes are here.
+        // The line break after a chunk is checked when both of its bytes have arrived.
         (Ok((_, 1, false)), ChunkedOutcome::Malformed) => {}
         (decoded, model) => panic!("decoded {decoded:?}, model {model:?}"),
     }

@@ -17,7 +17,7 @@ const CONDITIONS: [HeaderName; 4] = [
     header::IF_UNMODIFIED_SINCE,
 ];
 
-/// Tries the fields of one request.
+/// Tests the fields of one request.
 pub fn check(data: &[u8]) {
     let (first, rest) = input::first_line(data);
     let first = String::from_utf8_lossy(first);
@@ -39,7 +39,7 @@ pub fn check(data: &[u8]) {
         }
         PreconditionResult::PreconditionFailed => assert!(CONDITIONS.iter().any(has)),
     }
-    // Dates count only where there is no tag.
+    // Dates are used only if there is no tag.
     if has(&header::IF_MATCH) && has(&header::IF_NONE_MATCH) {
         let mut tags_alone = headers.clone();
         tags_alone.remove(header::IF_MODIFIED_SINCE);
@@ -61,12 +61,12 @@ pub fn check(data: &[u8]) {
     values(&headers);
 }
 
-/// The same fields as the program has them.
+/// The same fields in the form that the program uses.
 fn light(headers: &HeaderMap) -> Headers {
     headers.iter().collect()
 }
 
-/// A client that repeats the validators it was given is told that nothing has changed.
+/// A client that repeats the validators of a response gets 304.
 fn knows_itself(method: &Method, current: Validators<'_>, is_read: bool) {
     let fields = [
         (header::IF_NONE_MATCH, current.etag.map(str::to_owned)),
@@ -88,7 +88,7 @@ fn knows_itself(method: &Method, current: Validators<'_>, is_read: bool) {
     }
 }
 
-/// What else is read of single values.
+/// Other parsers of single values.
 fn values(headers: &HeaderMap) {
     for (name, value) in headers {
         if let Some(moment) = value.to_str().ok().and_then(date::parse) {

@@ -1,4 +1,4 @@
-//! `X-Forwarded-For` and its kin: one field a line, without its name.
+//! `X-Forwarded-For` and similar fields: the values, one on each line.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -8,7 +8,7 @@ use crate::rfc::forwarded::{address, behind, client, last, port};
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 
-/// Tries the fields of one request.
+/// Tests the fields of one request.
 pub fn check(data: &[u8]) {
     let lines = data.split(|&byte| byte == b'\n').take(16);
     let values: Vec<HeaderValue> =
@@ -54,7 +54,7 @@ fn plain(list: &[u8], is_trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
     let begin = chain.iter().rposition(Option::is_none).map_or(0, |at| at + 1);
     let known: Vec<IpAddr> = chain[begin..].iter().flatten().copied().collect();
     let (_, proxies) = known.split_last().expect("the peer");
-    // The peer is believed, so that only those before it are asked.
+    // The peer is trusted, so only the entries before it matter.
     match proxies.iter().rposition(|address| !is_trusted(*address)) {
         Some(at) => known[at],
         None => known[0],

@@ -1,8 +1,8 @@
-//! Hosts: one a line; each is compared with the others as a value and as a pattern of the settings.
+//! Hosts, one on each line: each is compared with the others, as a value and as a pattern of the settings.
 
 use crate::rfc::host;
 
-/// Tries a few hosts.
+/// Tests a few hosts.
 pub fn check(data: &[u8]) {
     let lines: Vec<&[u8]> = data.split(|&byte| byte == b'\n').take(4).collect();
     for line in &lines {

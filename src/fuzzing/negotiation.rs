@@ -1,4 +1,4 @@
-//! `Accept-Encoding` and `Accept`: header fields, one a line.
+//! `Accept-Encoding` and `Accept`: header fields, one on each line.
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -11,7 +11,7 @@ use crate::rfc::{
 
 const CODINGS: [Coding; 4] = [Coding::Identity, Coding::Gzip, Coding::Brotli, Coding::Zstd];
 
-/// Tries the fields of one request.
+/// Tests the fields of one request.
 pub fn check(data: &[u8]) {
     let headers = input::fields(data);
     let accepted = AcceptedCodings::of(&light(&headers));
@@ -39,12 +39,12 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// The same fields as the program has them.
+/// The same fields in the form that the program uses.
 fn light(headers: &HeaderMap) -> Headers {
     headers.iter().collect()
 }
 
-/// The same with one field in place of several (RFC 9110, 5.3).
+/// The same values in one field instead of several (RFC 9110, 5.3).
 fn joined(headers: &HeaderMap) -> HeaderMap {
     let mut joined = HeaderMap::new();
     for name in headers.keys() {

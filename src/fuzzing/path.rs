@@ -6,14 +6,14 @@ use std::path::{Component, Path};
 use crate::fuzz_input as input;
 use crate::rfc::{path, target};
 
-/// Tries one target; its path is what stands before a question mark.
+/// Tests one target; its path is the part before a question mark.
 pub fn check(data: &[u8]) {
     let (data, _) = input::first_line(data);
     let raw = data.split(|&byte| byte == b'?').next().unwrap_or_default();
     if let Some(normal) = path::normalize_bytes(raw) {
         is_normal(&normal);
         assert_eq!(path::literal(&normal).as_deref(), Some(&*normal), "not idempotent");
-        // However it is written.
+        // In every spelling.
         let escaped: String = normal.iter().map(|byte| format!("%{byte:02x}")).collect();
         assert_eq!(path::normalize(&escaped).as_deref(), Some(&*normal));
         let decoded = path::decode(raw).expect("what can be normalised can be decoded");
@@ -48,7 +48,7 @@ fn is_normal(normal: &[u8]) {
     }
 }
 
-/// The target as other parsers see it.
+/// The target as other parsers read it.
 fn shown(data: &[u8]) {
     if let Some(misplaced) = target::misplaced(data) {
         assert_eq!(data.get(misplaced.at), Some(&misplaced.byte));

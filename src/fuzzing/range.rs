@@ -8,10 +8,10 @@ use crate::rfc::{
     range::{RequestedRange, resolve},
 };
 
-/// Sizes up to here are looked at byte by byte.
+/// Sizes up to this one are checked byte by byte.
 const SMALL: u64 = 2000;
 
-/// Tries one value.
+/// Tests one value.
 pub fn check(data: &[u8]) {
     let (size, value) = input::first_line(data);
     let size = String::from_utf8_lossy(size).parse().unwrap_or(1000);

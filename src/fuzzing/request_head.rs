@@ -16,7 +16,7 @@ const LIMITS: [HeadLimits; 2] = [
     HeadLimits { line: 24, field: 24, head: 96, fields: 3 },
 ];
 
-/// Tries one head.
+/// Tests one head.
 pub fn check(data: &[u8]) {
     for limits in &LIMITS {
         let mut outcomes = Vec::new();
@@ -25,7 +25,7 @@ pub fn check(data: &[u8]) {
         }
         for outcome in &outcomes {
             match (&outcomes[0], outcome) {
-                // Which of several faults is met first depends on what has come.
+                // Which of several faults is found first depends on the bytes that have arrived.
                 (Err(_), Err(_)) => {}
                 (whole, cut) => assert_eq!(whole, cut, "cuts make a difference"),
             }
@@ -54,7 +54,7 @@ fn scan(pieces: &[&[u8]], limits: &HeadLimits) -> Result<Option<ScannedHead>, He
     Ok(None)
 }
 
-/// A head that passes leaves no choice to whoever reads it.
+/// An accepted head has only one meaning for every reader.
 fn accepted(bytes: &[u8], head: &ScannedHead, limits: &HeadLimits) {
     let text = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
     let text = text.strip_suffix(b"\r\n\r\n").expect("an empty line at its end");
@@ -85,7 +85,7 @@ fn accepted(bytes: &[u8], head: &ScannedHead, limits: &HeadLimits) {
     }
     let mut slots = [httparse::EMPTY_HEADER; 100];
     let mut request = httparse::Request::new(&mut slots);
-    // httparse takes less in a target than browsers send.
+    // httparse accepts fewer bytes in a target than browsers send.
     let mut plain = bytes.to_vec();
     let line = bytes.len() - text.len() - "\r\n\r\n".len() + start.len();
     let refused = plain[..line].iter_mut().filter(|byte| matches!(byte, b'"' | b'<' | b'>'));
@@ -105,7 +105,7 @@ fn accepted(bytes: &[u8], head: &ScannedHead, limits: &HeadLimits) {
     framing(head, &fields, *version == b"HTTP/1.0");
 }
 
-/// Its end is told once, and nothing says otherwise.
+/// Exactly one field defines the end of the body.
 fn framing(head: &ScannedHead, fields: &[(&[u8], &[u8])], is_old: bool) {
     let all = |wanted: &str| -> Vec<&[u8]> {
         let named = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()));

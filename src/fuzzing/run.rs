@@ -20,7 +20,7 @@ const LONGEST: usize = 2048;
 
 /// Bytes that grammars are made of.
 const BYTES: &[u8] = b"\r\n\t :;,=\"%/.-+*_?#@[]{}()<>\\'0159afxAFX\0\x01\x1f\x7f\x80\xc3\xff";
-/// Numbers at which something ends.
+/// Numbers at which a limit is likely.
 const NUMBERS: [&str; 12] = [
     "0",
     "1",
@@ -96,7 +96,7 @@ fn variable(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
-/// Tries a target's corpus, and then mutations of it.
+/// Tests a target with its corpus, and then with mutations of it.
 fn run(name: &str, check: fn(&[u8])) {
     let corpus = corpus(name);
     corpus.iter().for_each(|input| one(name, input, check));
@@ -122,7 +122,7 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// Tries one input, and tells which it was if that fails.
+/// Tests one input, and prints it if the test fails.
 fn one(name: &str, input: &[u8], check: fn(&[u8])) {
     if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(|| check(input))) {
         eprintln!("{name} fails with b\"{}\"", input.escape_ascii());
@@ -130,11 +130,11 @@ fn one(name: &str, input: &[u8], check: fn(&[u8])) {
     }
 }
 
-/// Makes inputs of inputs.
+/// Mutates inputs.
 struct Mutator<'a> {
     corpus: &'a [Vec<u8>],
     rng: Rng,
-    /// The last input: it is often taken further.
+    /// The last input, which is often mutated further.
     input: Vec<u8>,
 }
 

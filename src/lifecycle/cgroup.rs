@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(group.limit, 67_108_864);
         assert_eq!(group.used(), Some(14_000_000));
         assert_eq!(MemoryGroup::among("0::/\n", &root), None);
-        // In a container: its path is not to be seen, and the root is its own group.
+        // In a container, the group's path is not visible, and the root is the container's group.
         fs::write(root.join("memory.max"), "1000000\n").unwrap();
         assert_eq!(MemoryGroup::among("0::/not/here\n", &root).unwrap().limit, 1_000_000);
         fs::remove_dir_all(root).unwrap();

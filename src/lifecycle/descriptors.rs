@@ -226,7 +226,7 @@ mod tests {
             prop_assert!(division.in_flight <= division.wanted);
             let DescriptorDivision { process, files, connections, in_flight, .. } = division;
             let parts = process.saturating_add(files).saturating_add(connections);
-            // One for each application there is, however few there are.
+            // At least one for each application.
             prop_assert!(parts.saturating_add(in_flight) <= limit.max(process + files + 3));
             division.report();
         }

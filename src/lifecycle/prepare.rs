@@ -237,7 +237,7 @@ mod tests {
         check(&[(a, false)], &[(b, false), (a, false)], &[None, Some(false)], &[]);
         check(&[(a, false), (b, false)], &[(b, false)], &[Some(false)], &[a]);
         check(&[(a, false)], &[(a, true)], &[Some(false)], &[]);
-        // Ports that the system chose: each keeps its own way to be spoken to.
+        // Ports chosen by the system: each keeps its protocol, plain or TLS.
         check(
             &[(any, false), (any, true)],
             &[(any, true), (any, false)],

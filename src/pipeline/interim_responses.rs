@@ -103,7 +103,7 @@ mod tests {
             queue.push(StatusCode::EARLY_HINTS, &long);
         }
         assert_eq!(queue.take().len(), 1);
-        // All of a request's count, written or not.
+        // All interim responses of a request count, whether written or not.
         queue.push(StatusCode::EARLY_HINTS, &long);
         assert!(queue.take().is_empty());
         queue.restart();

@@ -14,7 +14,7 @@ use super::{
     oneshot,
 };
 
-/// What two threads may read, each after what it does.
+/// The values that two threads may read, each after its own writes.
 fn outcomes(
     one: fn(&[AtomicUsize; 2]) -> usize,
     other: fn(&[AtomicUsize; 2]) -> usize,
@@ -188,7 +188,7 @@ fn a_receiver_that_nobody_tells_is_found() {
             let sender = sender.lock().unwrap().take().unwrap();
             match look.load(SeqCst) {
                 true => sender.send(1).unwrap(),
-                // It is not there yet.
+                // The value is not visible yet.
                 false => drop(Box::leak(Box::new(sender))),
             }
         });

@@ -276,7 +276,7 @@ mod tests {
         assert!(!waits(PATIENCE));
         assert!(sink.send(vec![b'x'; 1], 1) && sink.is_full());
         assert!(waits(Duration::from_millis(20)));
-        // What was under way has room all the same, and that has an end too.
+        // Lines of requests in flight are still accepted, up to a second limit.
         assert!(sink.send(vec![b'x'; 20], 1));
         assert!(!sink.send(vec![b'x'; 1], 1));
         assert_eq!(lost.load(Ordering::Relaxed), 1);

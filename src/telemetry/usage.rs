@@ -133,7 +133,7 @@ mod tests {
     fn open_files_are_counted() {
         let before = open_files().unwrap();
         let files: Vec<_> = (0..500).map(|_| fs::File::open("/proc/self/stat").unwrap()).collect();
-        // Other tests open and close files meanwhile, fewer than that.
+        // Other tests open and close files at the same time, but fewer than that.
         assert!(open_files().unwrap() > before + 250, "{} beyond {before}", files.len());
     }
 

@@ -32,7 +32,7 @@ fn slow_request_is_ended_and_counted() {
     let application = App::saying("hello");
     let sideman = Settings::before(&application.url()).start();
     let begin = Instant::now();
-    let mut client = Client::connect(sideman.admin()).patient(Duration::from_secs(60));
+    let mut client = Client::connect(sideman.admin()).with_timeout(Duration::from_secs(60));
     client.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: ");
     assert!(client.until_gone().is_empty());
     assert!(begin.elapsed() >= Duration::from_secs(15), "{:?}", begin.elapsed());

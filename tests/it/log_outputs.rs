@@ -24,7 +24,7 @@ fn hanging_log_collector_blocks_no_request() {
     assert!(dropped < f64::from(lines), "{dropped}");
     assert_eq!(client.get("/").text(), "hello");
     // It leaves all the same.
-    let (code, events) = sideman.leave_for_events();
+    let (code, events) = sideman.stop_for_events();
     assert_eq!(code, Some(0));
     assert!(events.iter().any(|event| event.contains("stdout is blocked")), "{events:?}");
 }
@@ -40,7 +40,7 @@ fn unwritable_log_blocks_no_request_and_is_reported_once() {
             assert_eq!(sideman.get("/").text(), "hello");
             sideman.until_metric("sideman_access_log_dropped_total", &[], f64::from(count));
         }
-        let (code, events) = sideman.leave_for_events();
+        let (code, events) = sideman.stop_for_events();
         assert_eq!(code, Some(0));
         let told = events.iter().filter(|event| event.contains("cannot write the access log"));
         assert_eq!(told.count(), 1, "{events:?}");

@@ -130,7 +130,7 @@ fn reload_logs_only_new_warnings() {
     write(", \"/b/=/nowhere/b\"");
     assert_eq!(sideman.admin_post("/-/reload").status, 200);
     sideman.event("/nowhere/b (static.roots) is not accessible");
-    let (_, events) = sideman.leave_for_events();
+    let (_, events) = sideman.stop_for_events();
     let told = events.iter().filter(|event| event.contains("/nowhere/a"));
     // Once as a warning, and once among the settings of the start.
     assert_eq!(told.filter(|event| event.contains(" WARN ")).count(), 1, "{events:?}");

@@ -122,7 +122,7 @@ fn without_a_terminal_the_delay_is_that_of_a_load_balancer() {
     let sideman = run(&application.url()).start().until_ready();
     sideman.signal(rustix::process::Signal::INT);
     assert!(sideman.event("draining").contains("delay=5s"));
-    let (code, events) = sideman.leave_for_events();
+    let (code, events) = sideman.stop_for_events();
     assert_eq!(code, Some(0));
     assert!(!events.iter().any(|line| line.contains(AGAIN)), "{events:#?}");
 }

@@ -150,7 +150,7 @@ fn a_file_without_permission_is_an_error() {
     tree.file("root/file");
     let path = tree.0.join("root/file");
     rustix::fs::chmod(&path, Mode::empty()).unwrap();
-    // Root may read everything, so the kernel tells the expected result.
+    // Root may read everything, so the kernel gives the expected result.
     let expected = File::open(&path).map_err(|error| error.kind()).err();
     let opened = tree.root().open_file(b"file", Within).map_err(|error| error.kind()).err();
     assert_eq!(opened, expected);
@@ -159,7 +159,7 @@ fn a_file_without_permission_is_an_error() {
 
 const PARTS: [&str; 12] = ["a", "b", "c", "a", "b", "c", "a", "b", "c", "..", ".", ""];
 
-/// Trees full of links, names full of detours: every opened file is inside.
+/// Random trees with many links, and names with many `..`: every opened file is inside the root.
 #[test]
 fn a_resolved_path_never_leaves_its_root() {
     let (mut within, mut never, mut escaped) = (0, 0, 0);
@@ -186,7 +186,7 @@ fn a_resolved_path_never_leaves_its_root() {
             escaped += usize::from(free.is_some_and(|location| !location.starts_with("root")));
         }
     }
-    // The trees are useful: links were followed, and there were ways out.
+    // The trees test something: links were followed, and some led outside.
     assert!(never > 100 && within > never + 50 && escaped > 100, "{within} {never} {escaped}");
 }
 

@@ -252,14 +252,14 @@ mod tests {
             ("a=1&key=2&b=3", "a=1&key=***&b=3"),
             ("KEY=1&Access_Token=2&monkey=3", "KEY=***&Access_Token=***&monkey=3"),
             ("x-a=1&my_secret_name=2&ax-=3", "x-a=***&my_secret_name=***&ax-=3"),
-            // As the application decodes it.
+            // Decoded as the application does.
             ("%6bey=1&to%4Ben=2&k%65%79=3", "%6bey=***&to%4Ben=***&k%65%79=***"),
             ("token=a=b==&c=d", "token=***&c=d"),
             ("key=1&key=2", "key=***&key=***"),
             ("key&token&key=", "key&token&key="),
             ("key==", "key=***"),
             ("&&key=1&", "&&key=***&"),
-            // Some read ; as &, others as part of the value.
+            // Some parsers read ; as &, others as a part of the value.
             ("a=1;key=2;b=3", "a=1;key=***"),
             ("key=1;b=3&c=4", "key=***&c=4"),
             ("next=/reset?token=a&b=1", "next=/reset?token=***&b=1"),

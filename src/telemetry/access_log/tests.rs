@@ -1,4 +1,4 @@
-//! Lines as they are written.
+//! Tests of whole lines.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ fn written(access: AccessLog, fields: &[LogField], line: &AccessLogLine<'_>) -> 
         buffer: 0,
         when_slow: WhenSlow::Drop,
     };
-    // It goes behind other lines.
+    // It is appended to other lines.
     let mut out = b"x\n".to_vec();
     LineLayout::new(&plan).unwrap().write(&mut out, line, &clock());
     String::from_utf8(out).unwrap().strip_prefix("x\n").unwrap().to_owned()
@@ -167,7 +167,7 @@ proptest! {
         prop_assert!(!body.contains('\n') && json.len() <= MAX_LINE_LENGTH);
         let logged: serde_json::Map<String, Value> = serde_json::from_str(body).unwrap();
         prop_assert_eq!(logged.len(), count);
-        // In order: each key stands behind the one before.
+        // The keys are in order.
         let mut rest = body;
         for field in fields {
             let key = format!("\"{}\":", field.name());

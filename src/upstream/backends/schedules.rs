@@ -86,7 +86,7 @@ impl SharedState {
         })
     }
 
-    /// Checks that nothing is left behind.
+    /// Checks that no permit is held and no request waits.
     fn end(self) -> Box<dyn FnOnce()> {
         Box::new(move || {
             for server in self.backends.servers().iter() {

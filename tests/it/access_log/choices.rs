@@ -34,7 +34,7 @@ fn secrets_are_in_no_log() {
     drop(application);
     assert_eq!(sideman.connect().ask("GET", &target, &fields).status, 502);
     sideman.event("request failed at the application");
-    let (_, events) = sideman.leave_for_events();
+    let (_, events) = sideman.stop_for_events();
     assert!(!events.iter().any(|event| event.contains(SECRET)), "{events:?}");
 }
 

@@ -57,7 +57,7 @@ fn names_that_others_choose_are_escaped_in_events() {
         .start();
     assert_eq!(sideman.get("/").status, 404);
     has_none(&sideman.event("the application named a file that does not exist"));
-    let (code, events) = sideman.leave_for_events();
+    let (code, events) = sideman.stop_for_events();
     assert_eq!(code, Some(0));
     for event in &events {
         has_none(event);

@@ -20,7 +20,7 @@ fn blocking(application: &App) -> Settings {
 
 /// Sends all requests on one connection, one after the other.
 fn send_all(client: Client, answered: &AtomicU32) {
-    let mut client = client.patient(Duration::from_secs(60));
+    let mut client = client.with_timeout(Duration::from_secs(60));
     let target = format!("/{}", "x".repeat(1000));
     for _ in 0..REQUESTS {
         assert_eq!(client.get(&target).text(), "hello");
@@ -90,7 +90,7 @@ fn shutdown_does_not_wait_for_a_slow_stdout() {
         });
         until_one_waits(&sideman);
         let begin = Instant::now();
-        let (code, _) = sideman.leave_for_events();
+        let (code, _) = sideman.stop_for_events();
         // The request that waited is one that was cut.
         assert_eq!(code, Some(3));
         assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());

@@ -28,7 +28,7 @@ fn check_harm(sideman: &Sideman, status: u16, error: &str) {
         assert_eq!(waiting.response().text(), "100000");
     }
     // A long answer is only slower.
-    let mut client = Client::connect_narrowly(sideman.address(), 4096);
+    let mut client = Client::connect_with_small_buffer(sideman.address(), 4096);
     client.send("GET /down HTTP/1.1\r\nHost: example.test\r\n\r\n");
     assert!(client.response().body == pattern(SIZE));
     assert!(sideman.metric("sideman_errors_total", &[("error", error)]) >= 2.0);

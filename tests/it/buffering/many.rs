@@ -73,7 +73,8 @@ fn a_thousand_uploads_stay_within_the_budget() {
     let first = resident(&sideman);
     let (most, ends) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let body = pattern(SIZE);
-    let mut clients: Vec<Client> = (0..UPLOADS).map(|_| sideman.connect().patient(LONG)).collect();
+    let mut clients: Vec<Client> =
+        (0..UPLOADS).map(|_| sideman.connect().with_timeout(LONG)).collect();
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut told = Instant::now();

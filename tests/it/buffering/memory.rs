@@ -93,7 +93,7 @@ fn slow_readers_hold_little() {
     let before = sideman.memory("RssAnon");
     let readers: Vec<_> = (0..READERS)
         .map(|_| {
-            let mut client = Client::connect_narrowly(sideman.address(), 4096);
+            let mut client = Client::connect_with_small_buffer(sideman.address(), 4096);
             client.send("GET /long HTTP/1.1\r\nHost: example.test\r\n\r\n");
             client
         })

@@ -9,7 +9,7 @@ const SIZE: usize = 5 << 20;
 
 /// Asks for a page, and reads nothing of it.
 fn ask_only(sideman: &Sideman, target: &str) -> Client {
-    let mut client = Client::connect_narrowly(sideman.address(), 4096);
+    let mut client = Client::connect_with_small_buffer(sideman.address(), 4096);
     client.send(format!("GET {target} HTTP/1.1\r\nHost: example.test\r\n\r\n"));
     client
 }

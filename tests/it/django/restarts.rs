@@ -43,7 +43,7 @@ impl Seen {
 
 /// Asks until the end.
 fn client(sideman: &Sideman, seen: &Seen, method: &str, target: &str) {
-    let mut client = sideman.connect().patient(START);
+    let mut client = sideman.connect().with_timeout(START);
     while !seen.ends.load(Ordering::Relaxed) {
         let (length, body) =
             if method == "POST" { ("Content-Length: 5\r\n", "order") } else { ("", "") };

@@ -38,7 +38,7 @@ fn old_task_ends_as_the_timeline_says() {
         vec![expect("GET /short "), send(OK), close()],
     ]);
     let mut sideman = before(&origin.url()).start().until_ready();
-    let mut long = sideman.connect().patient(Duration::from_secs(60));
+    let mut long = sideman.connect().with_timeout(Duration::from_secs(60));
     long.send("GET /long HTTP/1.1\r\nHost: example.test\r\n\r\n");
     asked.pass();
     let begin = Instant::now();

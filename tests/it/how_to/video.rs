@@ -79,7 +79,7 @@ fn paused_viewers_hold_no_worker() {
     let site = start(|settings| settings);
     let request = format!("GET /watch/7/ HTTP/1.1\r\nHost: example.test\r\n{MEMBER}\r\n");
     let mut viewers: Vec<Client> =
-        (0..20).map(|_| Client::connect_narrowly(site.sideman.address(), 4096)).collect();
+        (0..20).map(|_| Client::connect_with_small_buffer(site.sideman.address(), 4096)).collect();
     for viewer in &mut viewers {
         viewer.send(&request);
     }

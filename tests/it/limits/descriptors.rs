@@ -93,7 +93,7 @@ fn requests_wait_their_turn_where_descriptors_are_few() {
         assert_eq!(in_force < set, is_lowered, "{in_force}");
         assert!(in_force + connections < 256.0, "{in_force} {connections}");
         // Who has how many is said at the start.
-        let (_, events) = sideman.leave_for_events();
+        let (_, events) = sideman.stop_for_events();
         let divided = events.iter().find(|line| line.contains("shares of open files")).unwrap();
         for part in ["limit=256", &format!("connections={connections}"), "files=", "process="] {
             assert!(divided.contains(part), "{part} in {divided}");

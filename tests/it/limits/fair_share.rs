@@ -26,10 +26,10 @@ fn health_from(address: [u8; 4], server: SocketAddr) -> String {
 
 #[test]
 fn one_client_cannot_take_all_connections() {
-    const MOST: usize = 16;
+    const MAX_CONNECTIONS: usize = 16;
     let application = App::saying("hello");
     let sideman = before(&application.url())
-        .set("server.max_connections", &MOST.to_string())
+        .set("server.max_connections", &MAX_CONNECTIONS.to_string())
         .set("upstream.max_in_flight", "100")
         .start();
     let other = || health_from([127, 0, 0, 2], sideman.address());
@@ -43,14 +43,15 @@ fn one_client_cannot_take_all_connections() {
         running.push(client);
     };
     let in_flight = || sideman.metric("sideman_requests_in_flight", &[]);
-    let part = (MOST * 3 / 4) as f64;
+    let part = (MAX_CONNECTIONS * 3 / 4) as f64;
     eventually("three quarters to be taken", || {
         begin();
         (in_flight() >= part).then_some(())
     });
-    (0..MOST).for_each(|_| begin());
+    (0..MAX_CONNECTIONS).for_each(|_| begin());
     eventually("all others to be closed", || {
-        (sideman.metric(LIMITS, &[("limit", "connection_share")]) >= MOST as f64).then_some(())
+        (sideman.metric(LIMITS, &[("limit", "connection_share")]) >= MAX_CONNECTIONS as f64)
+            .then_some(())
     });
     let begin = Instant::now();
     // No more of them than may still be closing.

@@ -42,7 +42,7 @@ fn slow_clients_take_nothing_from_others() {
         body.send(request("POST", "/", "Content-Length: 1000000\r\n\r\n"));
         dripping.extend([head, body]);
         let path = if index % 2 == 0 { "/large" } else { "/static/large.bin" };
-        let mut reader = Client::connect_narrowly(sideman.address(), 4096);
+        let mut reader = Client::connect_with_small_buffer(sideman.address(), 4096);
         reader.send(request("GET", path, "\r\n"));
         // These read nothing, and keep their connection.
         dripping.push(reader);

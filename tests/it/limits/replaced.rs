@@ -1,5 +1,5 @@
-//! Where there are as many connections as there may be, a new one replaces an idle one at once: that of a client that holds
-//! many, and not that of one that holds few.
+//! At `server.max_connections`, a new connection replaces an idle one at once: one of a client with many connections,
+//! never one of a client with few.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -20,20 +20,20 @@ fn kept_from(number: u8, sideman: &Sideman) -> Client {
 
 #[test]
 fn idle_connections_are_replaced_as_fast_as_others_come() {
-    const MOST: usize = 200;
+    const MAX_CONNECTIONS: usize = 200;
     let application = App::saying("hello");
     let sideman = before(&application.url())
-        .set("server.max_connections", &MOST.to_string())
+        .set("server.max_connections", &MAX_CONNECTIONS.to_string())
         .set("server.idle_timeout", "1h")
         .start();
     let begin = Instant::now();
     // Each of them waits for its place and then for its answer.
-    let clients: Vec<Client> = (0..5 * MOST).map(|_| kept(&sideman)).collect();
+    let clients: Vec<Client> = (0..5 * MAX_CONNECTIONS).map(|_| kept(&sideman)).collect();
     // A hundredth of them every 20 ms would take 8 s.
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     let shed = sideman.metric(SHED, &[]);
     // No more than were needed, and those that are being closed.
-    assert!((shed - 4.0 * MOST as f64).abs() <= 8.0, "{shed}");
+    assert!((shed - 4.0 * MAX_CONNECTIONS as f64).abs() <= 8.0, "{shed}");
     assert_eq!(sideman.metric(LIMITS, &[("limit", "max_connections")]), 1.0);
     drop(clients);
 }

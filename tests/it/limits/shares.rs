@@ -13,7 +13,7 @@ fn long_head() -> String {
 }
 
 /// A share of 4 MiB: each takes the 128 KiB that its buffer has grown to.
-const MOST: usize = 32;
+const MAX_CONNECTIONS: usize = 32;
 
 #[test]
 fn long_heads_over_the_budget_are_refused() {
@@ -21,7 +21,7 @@ fn long_heads_over_the_budget_are_refused() {
     let sideman = before(&application.url()).set("memory.limit", "32MiB").start();
     let held = [("kind", "heads")];
     let mut begun: Vec<Client> = Vec::new();
-    while begun.len() < MOST + 4 {
+    while begun.len() < MAX_CONNECTIONS + 4 {
         let mut client = sideman.connect();
         client.send(long_head());
         begun.push(client);

@@ -11,7 +11,7 @@ use crate::support::{
     App, Client, Gate, Settings, Sideman, TempDir, eventually, http2::PREFACE, pattern,
 };
 
-const MOST: usize = 300;
+const MAX_CONNECTIONS: usize = 300;
 
 /// What each of them says, which is no request.
 const SAID: &[(&str, &[u8])] = &[
@@ -44,7 +44,7 @@ fn check_health(what: &str, ask: impl FnOnce() -> u16) {
 
 fn settings(application: &App) -> Settings {
     before(&application.url())
-        .set("server.max_connections", &MOST.to_string())
+        .set("server.max_connections", &MAX_CONNECTIONS.to_string())
         .set("server.header_timeout", "1m")
         .set("server.idle_timeout", "1h")
 }
@@ -54,9 +54,9 @@ fn connections_without_a_complete_head_are_shed() {
     let application = App::saying("hello");
     for (what, said) in SAID {
         let sideman = settings(&application).start();
-        let crowd = crowd(sideman.address(), said, 2 * MOST);
+        let crowd = crowd(sideman.address(), said, 2 * MAX_CONNECTIONS);
         check_health(what, || sideman.get("/healthz").status);
-        assert!(sideman.metric(SHED, &[]) >= MOST as f64, "{what}");
+        assert!(sideman.metric(SHED, &[]) >= MAX_CONNECTIONS as f64, "{what}");
         assert_eq!(sideman.metric(LIMITS, &[("limit", "max_connections")]), 1.0, "{what}");
         drop(crowd);
     }
@@ -105,10 +105,10 @@ fn what_was_asked_is_answered_beside_them() {
     asked.pass();
     let mut uploading = sideman.connect();
     uploading.send("POST / HTTP/1.1\r\nHost: example.test\r\nContent-Length: 10\r\n\r\nfirst");
-    let mut reading = Client::connect_narrowly(sideman.address(), 4096);
+    let mut reading = Client::connect_with_small_buffer(sideman.address(), 4096);
     reading.send("GET /static/large.bin HTTP/1.1\r\nHost: example.test\r\n\r\n");
     sideman.until_metric("sideman_requests_in_flight", &[], 3.0);
-    let crowd = crowd(sideman.address(), b"G", 2 * MOST);
+    let crowd = crowd(sideman.address(), b"G", 2 * MAX_CONNECTIONS);
     check_health("one byte", || sideman.get("/healthz").status);
     wait_until_shed(&sideman);
     gate.open();
@@ -120,6 +120,6 @@ fn what_was_asked_is_answered_beside_them() {
 
 fn wait_until_shed(sideman: &Sideman) {
     eventually("those that ask nothing", || {
-        (sideman.metric(SHED, &[]) >= MOST as f64).then_some(())
+        (sideman.metric(SHED, &[]) >= MAX_CONNECTIONS as f64).then_some(())
     });
 }

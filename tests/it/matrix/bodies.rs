@@ -108,7 +108,7 @@ fn a_slow_reader_holds_no_worker() {
             let page = vec![expect("GET /page "), send(DONE), close()];
             let origin = Origin::reached(way, [script, page]);
             let sideman = origin.settings().set("upstream.max_in_flight", "1").start();
-            let mut slow = Client::connect_narrowly(sideman.address(), 4096);
+            let mut slow = Client::connect_with_small_buffer(sideman.address(), 4096);
             slow.send("GET /long HTTP/1.1\r\nHost: example.test\r\n\r\n");
             // All of it was taken, and its place given back.
             origin.until_closed(1);

@@ -117,7 +117,7 @@ fn missing_error_page_is_reported_once() {
     several_looks();
     fs::write(&page, "again").unwrap();
     until_page(&sideman, "again");
-    let (_, events) = sideman.leave_for_events();
+    let (_, events) = sideman.stop_for_events();
     let told = events.iter().filter(|event| event.contains("error page")).count();
     assert_eq!(told, 2, "once for each time it was away: {events:#?}");
 }

@@ -12,7 +12,7 @@ const TARGET: &str = "/static/large.bin";
 /// A client that has read the head and nothing of the body.
 #[track_caller]
 fn waiting(sideman: &Sideman, fields: &str) -> Client {
-    let mut client = Client::connect_narrowly(sideman.address(), 32 * 1024);
+    let mut client = Client::connect_with_small_buffer(sideman.address(), 32 * 1024);
     client.send(format!("GET {TARGET} HTTP/1.1\r\nHost: example.test\r\n{fields}\r\n"));
     let head = client.head();
     assert!(matches!(head.status(), Ok(200 | 206)), "{head:?}");
@@ -59,7 +59,7 @@ fn write(mut file: &File, content: &[u8]) {
 fn parts_of_what_changes_are_broken_too() {
     let content = pattern(SIZE);
     let site = Site::with(&[("large.bin", &content)]);
-    let mut client = Client::connect_narrowly(site.sideman.address(), 32 * 1024);
+    let mut client = Client::connect_with_small_buffer(site.sideman.address(), 32 * 1024);
     client.send(format!(
         "GET {TARGET} HTTP/1.1\r\nHost: example.test\r\nRange: bytes=0-9,1000-{}\r\n\r\n",
         SIZE - 1

@@ -51,7 +51,7 @@ fn one_that_is_not_there() {
 fn one_that_does_not_accept() {
     let port = ReservedPort::new();
     let site = site(&port.url());
-    let _queue = port.stop_answering();
+    let _queue = port.fill_accept_queue();
     let begin = Instant::now();
     check_failure(&site, "upstream_connect_timeout");
     assert!(begin.elapsed() >= Duration::from_millis(300), "{:?}", begin.elapsed());
@@ -117,14 +117,14 @@ fn failures_do_not_fill_the_log() {
     }
     drop(client);
     site.sideman.until_metric("sideman_static_fallback_total", &[("found", "failed")], 50.0);
-    let (_, events) = site.sideman.leave_for_events();
+    let (_, events) = site.sideman.stop_for_events();
     let told = events.iter().filter(|line| line.contains("static.fallback failed")).count();
     // One for each ten seconds, which fifty requests don't take.
     assert!((1..=2).contains(&told), "{told} lines");
 }
 
 fn ask(site: &Site, number: usize) -> Client {
-    let mut client = Client::connect_narrowly(site.sideman.address(), 16 * 1024);
+    let mut client = Client::connect_with_small_buffer(site.sideman.address(), 16 * 1024);
     let target = format!("/static/{number}.0123456789ab.css");
     client.send(format!("GET {target} HTTP/1.1\r\nHost: example.test\r\n\r\n"));
     client

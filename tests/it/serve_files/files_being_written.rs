@@ -118,7 +118,7 @@ fn log_that_grows_while_a_slow_client_reads_it_is_served_whole() {
             let response = site.sideman.connect().ask("HEAD", "/static/app.log", "");
             (length_of(&response.head) as u64 >= SIZE).then_some(())
         });
-        let mut client = Client::connect_narrowly(site.sideman.address(), 32 * 1024);
+        let mut client = Client::connect_with_small_buffer(site.sideman.address(), 32 * 1024);
         client.send(format!(
             "GET /static/app.log HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n"
         ));
@@ -138,7 +138,7 @@ fn log_that_is_emptied_and_written_anew_is_never_mixed() {
     const SIZE: usize = 24 << 20;
     let site = Site::with(&[]);
     let path = site.directory.write("app.log", vec![b'a'; SIZE]);
-    let mut client = Client::connect_narrowly(site.sideman.address(), 32 * 1024);
+    let mut client = Client::connect_with_small_buffer(site.sideman.address(), 32 * 1024);
     client.send("GET /static/app.log HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     let head = client.head();
     assert_eq!(head.status(), Ok(200));

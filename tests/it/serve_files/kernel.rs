@@ -25,7 +25,7 @@ fn request(name: &str, fields: &str) -> String {
 /// A client that has read the head and nothing of the body.
 #[track_caller]
 fn waiting(site: &Site, name: &str) -> Client {
-    let mut client = Client::connect_narrowly(site.sideman.address(), 32 * 1024);
+    let mut client = Client::connect_with_small_buffer(site.sideman.address(), 32 * 1024);
     client.send(request(name, ""));
     assert_eq!(client.head().status(), Ok(200));
     client

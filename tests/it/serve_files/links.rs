@@ -150,7 +150,7 @@ fn link_that_is_not_followed_is_reported_once() {
             assert_eq!(client.get("/static/none.txt").status, 404);
             assert_eq!(client.get("/static/real/file.txt/none").status, 404);
         }
-        let (_, events) = sideman.leave_for_events();
+        let (_, events) = sideman.stop_for_events();
         let events: Vec<&String> =
             events.iter().filter(|line| line.contains("symbolic link not followed")).collect();
         for (_, link, target, reported) in &cases {
@@ -187,7 +187,7 @@ fn many_links_do_not_flood_the_log() {
     for number in 0..200 {
         assert_eq!(client.get(&format!("/static/{number}.css")).status, 404);
     }
-    let (_, events) = sideman.leave_for_events();
+    let (_, events) = sideman.stop_for_events();
     let count = events.iter().filter(|line| line.contains("symbolic link not followed")).count();
     assert!((1..60).contains(&count), "{count}");
     assert!(events.iter().any(|line| line.contains("collectstatic without --link")), "{events:#?}");

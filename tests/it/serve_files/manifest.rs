@@ -118,7 +118,7 @@ fn broken_manifest_is_reported_once() {
         let event = site.sideman.event(BROKEN);
         assert!(event.contains("WARN") && event.contains(told), "{text}: {event}");
         assert!(event.contains(&site.directory.path().display().to_string()), "{event}");
-        let (code, events) = site.sideman.leave_for_events();
+        let (code, events) = site.sideman.stop_for_events();
         let told = events.iter().filter(|line| line.contains(BROKEN)).count();
         assert_eq!((code, told), (Some(0), 1), "{text}: {events:#?}");
     }

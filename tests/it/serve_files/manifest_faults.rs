@@ -77,7 +77,7 @@ fn manifest_faults_are_reported_once_at_start() {
     });
     until_faults(&site.sideman, 2.0, 1.0);
     drop(client);
-    let (_, events) = site.sideman.leave_for_events();
+    let (_, events) = site.sideman.stop_for_events();
     assert_eq!((count(&events, MISSING), count(&events, MISMATCHED)), (1, 1), "{events:#?}");
 }
 
@@ -104,7 +104,7 @@ fn a_changed_one_is_looked_at_again() {
     site.sideman.event(MISSING);
     site.sideman.event(MISMATCHED);
     drop(client);
-    let (_, events) = site.sideman.leave_for_events();
+    let (_, events) = site.sideman.stop_for_events();
     assert_eq!((count(&events, MISSING), count(&events, MISMATCHED)), (1, 1), "{events:#?}");
 }
 

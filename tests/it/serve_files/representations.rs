@@ -402,7 +402,7 @@ fn unused_precompressed_file_is_reported_once() {
     }
     let directory = site.directory.path().display().to_string();
     let Site { sideman, .. } = site;
-    let (_, events) = sideman.leave_for_events();
+    let (_, events) = sideman.stop_for_events();
     let of = |name: &str| -> Vec<&String> {
         let name = format!("file={directory}/{name} ");
         let is_notice =

@@ -81,7 +81,7 @@ fn a_slow_reader_gets_all_of_it() {
     // As large as files in memory may be: more than the way to the client holds.
     let content = pattern(1 << 20);
     let site = Site::with(&[(NAME, &content)]);
-    let mut client = Client::connect_narrowly(site.sideman.address(), 32 * 1024);
+    let mut client = Client::connect_with_small_buffer(site.sideman.address(), 32 * 1024);
     // Three answers wait for the client before it begins to read.
     client.send([get(""), get("Range: bytes=300000-\r\n"), get("")].concat());
     check(&mut client, 200, &content);
@@ -121,7 +121,7 @@ fn a_file_that_shrinks_is_sent_from_memory() {
         check(&mut client, 200, &content);
         check(&mut client, 206, &content[50_000..80_000]);
         check(&mut client, 200, &content);
-        let mut slow = Client::connect_narrowly(sideman.address(), 16 * 1024);
+        let mut slow = Client::connect_with_small_buffer(sideman.address(), 16 * 1024);
         slow.send(get(""));
         check(&mut slow, 200, &content);
     }

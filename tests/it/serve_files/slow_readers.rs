@@ -24,7 +24,7 @@ fn start(files: usize, memory: &str) -> (Sideman, TempDir, ReservedPort) {
 /// Clients that have read the head and nothing of the body, of each file in turn.
 fn readers(sideman: &Sideman, count: usize, files: usize) -> Vec<Client> {
     let reader = |number: usize| {
-        let mut client = Client::connect_narrowly(sideman.address(), 16 * 1024);
+        let mut client = Client::connect_with_small_buffer(sideman.address(), 16 * 1024);
         let target = format!("/static/{}.bin", number % files);
         client.send(format!("GET {target} HTTP/1.1\r\nHost: example.test\r\n\r\n"));
         assert_eq!(client.head().status(), Ok(200));

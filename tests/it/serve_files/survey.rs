@@ -46,7 +46,7 @@ fn the_first_404_of_a_prefix_says_where_the_file_was_looked_for() {
     {
         assert_eq!(sideman.get(target).status, 404, "{target}");
     }
-    let (_, events) = sideman.leave_for_events();
+    let (_, events) = sideman.stop_for_events();
     let first: Vec<&String> = events.iter().filter(|line| line.contains("first 404")).collect();
     assert_eq!(first.len(), 2, "{events:#?}");
     let place = directory.join("static/a.css").display().to_string();

@@ -1,4 +1,4 @@
-//! An application that answers every request by a function, on as many kept connections as come.
+//! An application that responds to each request with the result of a function, and keeps its connections open.
 
 use std::{
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -11,7 +11,7 @@ use std::{
 
 use super::wire::{Request, Wire};
 
-/// Listens on a port of its own.
+/// Listens on its own port.
 #[derive(Debug)]
 pub(crate) struct App {
     address: SocketAddr,
@@ -31,13 +31,13 @@ struct Shared {
 // === impl App ===
 
 impl App {
-    /// The function gives the bytes of a whole response; one with `Connection: close` is the last
+    /// The function returns the bytes of a whole response; one with `Connection: close` is the last
     /// on its connection.
     pub(crate) fn start(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), answer)
     }
 
-    /// Answers on a listener that the test has made.
+    /// Serves a listener that the test has created.
     pub(crate) fn on(
         listener: TcpListener,
         answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static,
@@ -51,7 +51,7 @@ impl App {
         Self { address, shared, acceptor: Some(acceptor) }
     }
 
-    /// Answers everything with this text, as gunicorn's threaded worker does.
+    /// Responds to every request with this text, and keeps connections as gunicorn's threaded worker does.
     pub(crate) fn saying(text: &'static str) -> Self {
         Self::start(move |_| Self::reply(text.as_bytes()))
     }
@@ -70,17 +70,17 @@ impl App {
         format!("http://{}", self.address)
     }
 
-    /// How many connections have carried a request.
+    /// The number of connections that have carried a request.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// How many connections were accepted, also those that carried nothing.
+    /// The number of accepted connections, including those without a request.
     pub(crate) fn accepted(&self) -> usize {
         self.shared.open.lock().unwrap().len()
     }
 
-    /// How many requests have come.
+    /// The number of requests that have arrived.
     pub(crate) fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::Relaxed)
     }
@@ -115,7 +115,7 @@ where
         thread::spawn(move || {
             let mut wire = Wire::new(stream);
             let mut is_new = true;
-            // The program under test may leave at any time: that is no failure of the application.
+            // The program under test may disconnect at any time: that is not a failure of the application.
             while let Ok(Some(request)) = wire.request() {
                 shared.connections.fetch_add(usize::from(is_new), Ordering::Relaxed);
                 shared.requests.fetch_add(1, Ordering::Relaxed);

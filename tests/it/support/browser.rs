@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::{TempDir, skip::Tool, wait::eventually_within};
 
-/// For anything that the browser does; it starts slowly on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// The time limit of every action. The browser starts slowly on a busy machine.
+const TIME_LIMIT: Duration = Duration::from_secs(90);
 
 /// It reaches nothing but loopback, has no window, and plays without a user's click.
 const FLAGS: &[&str] = &[
@@ -32,7 +32,7 @@ const FLAGS: &[&str] = &[
     "--remote-debugging-pipe",
 ];
 
-/// The shell hands its pipes on under the numbers that Chromium wants.
+/// The shell passes its pipes on with the descriptor numbers that Chromium expects.
 const PIPES: &str = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
 
 /// A browser with one page, until it is dropped.
@@ -78,7 +78,7 @@ impl Browser {
         Some(browser)
     }
 
-    /// Goes to an address; does not wait for what comes.
+    /// Opens an address; does not wait for the page.
     #[track_caller]
     pub(crate) fn open(&mut self, url: &str) {
         self.call("Page.navigate", &json!({ "url": url })).unwrap();
@@ -90,7 +90,7 @@ impl Browser {
         self.call(method, arguments).unwrap();
     }
 
-    /// What a script in the page says, or its promise; an error if it throws.
+    /// Returns the result of a script in the page, or of its promise; an error if it throws.
     pub(crate) fn evaluate(&mut self, script: &str) -> Result<Value, String> {
         let arguments =
             json!({ "expression": script, "awaitPromise": true, "returnByValue": true });
@@ -106,8 +106,8 @@ impl Browser {
     #[track_caller]
     pub(crate) fn until(&mut self, what: &str, script: &str) -> Value {
         let mut last = Ok(Value::Null);
-        let deadline = Instant::now() + PATIENCE;
-        eventually_within(PATIENCE * 2, what, || {
+        let deadline = Instant::now() + TIME_LIMIT;
+        eventually_within(TIME_LIMIT * 2, what, || {
             last = self.evaluate(script);
             assert!(Instant::now() < deadline, "{what}: never, but {last:?}");
             let is_true = |value: &&Value| !matches!(value, Value::Null | Value::Bool(false));
@@ -115,7 +115,7 @@ impl Browser {
         })
     }
 
-    /// One command and its answer. Events are passed over.
+    /// Sends one command and returns its reply. Events are skipped.
     fn call(&mut self, method: &str, arguments: &Value) -> Result<Value, String> {
         self.last_id += 1;
         let mut command = json!({ "id": self.last_id, "method": method, "params": arguments });
@@ -123,7 +123,7 @@ impl Browser {
             command["sessionId"] = session.as_str().into();
         }
         self.commands.write_all(format!("{command}\0").as_bytes()).unwrap();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIME_LIMIT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let mut message = match self.messages.recv_timeout(left) {
@@ -141,7 +141,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Its other processes end with it.
+        // The browser's other processes exit with it.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

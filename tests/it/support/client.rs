@@ -1,4 +1,4 @@
-//! A client that sends exactly the bytes it is told to, and reads answers by their framing.
+//! A client that sends exactly the given bytes, and reads responses by their framing.
 
 use std::{
     net::{Shutdown, SocketAddr, TcpStream},
@@ -10,7 +10,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::{
     head::Head,
-    wait::PATIENCE,
+    wait::TIME_LIMIT,
     wire::{Failure, Wire},
 };
 
@@ -18,14 +18,14 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct Client(Wire);
 
-/// A final answer.
+/// A final response.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) head: Head,
     /// Without its framing.
     pub(crate) body: Vec<u8>,
-    /// The statuses of the 1xx answers before it.
+    /// The statuses of the interim responses (1xx) before it.
     pub(crate) interim: Vec<u16>,
 }
 
@@ -37,36 +37,36 @@ impl Client {
     }
 
     pub(crate) fn try_connect(address: SocketAddr) -> std::io::Result<Self> {
-        TcpStream::connect_timeout(&address, PATIENCE).map(|stream| Self(Wire::new(stream)))
+        TcpStream::connect_timeout(&address, TIME_LIMIT).map(|stream| Self(Wire::new(stream)))
     }
 
-    /// By a unix socket.
+    /// Connects to a unix socket.
     pub(crate) fn connect_to(path: &Path) -> Self {
         let stream =
             UnixStream::connect(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Self(Wire::new(stream))
     }
 
-    /// A client that takes little at once: what it does not read soon stays with the server.
-    pub(crate) fn connect_narrowly(address: SocketAddr, room: usize) -> Self {
+    /// Connects with a small receive buffer: bytes that the client does not read stay at the server.
+    pub(crate) fn connect_with_small_buffer(address: SocketAddr, room: usize) -> Self {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
-        // Only before it connects does that bound what the server may send unread.
+        // The size must be set before connecting, or it does not limit the window.
         socket.set_recv_buffer_size(room).unwrap();
-        socket.connect_timeout(&address.into(), PATIENCE).unwrap();
+        socket.connect_timeout(&address.into(), TIME_LIMIT).unwrap();
         Self(Wire::new(socket))
     }
 
-    /// A client with this address, which is one of the machine's.
+    /// Connects from this address, which must belong to the machine.
     pub(crate) fn connect_from(source: std::net::IpAddr, address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
-        socket.connect_timeout(&address.into(), PATIENCE).unwrap();
+        socket.connect_timeout(&address.into(), TIME_LIMIT).unwrap();
         Self(Wire::new(socket))
     }
 
-    /// Waits so long for anything.
-    pub(crate) fn patient(mut self, patience: std::time::Duration) -> Self {
-        self.0.patience = patience;
+    /// Sets the timeout of every read.
+    pub(crate) fn with_timeout(mut self, timeout: std::time::Duration) -> Self {
+        self.0.read_timeout = timeout;
         self
     }
 
@@ -80,20 +80,20 @@ impl Client {
         self.0.write(bytes.as_ref())
     }
 
-    /// GET with a Host that everybody takes.
+    /// Sends a GET with a Host that every server accepts.
     #[track_caller]
     pub(crate) fn get(&mut self, target: &str) -> Response {
         self.ask("GET", target, "")
     }
 
-    /// A request without a body; `fields` are whole lines with their ends.
+    /// Sends a request without a body; `fields` are whole lines, with CRLF.
     #[track_caller]
     pub(crate) fn ask(&mut self, method: &str, target: &str, fields: &str) -> Response {
         self.send(format!("{method} {target} HTTP/1.1\r\nHost: example.test\r\n{fields}\r\n"));
         self.response_to(method)
     }
 
-    /// A request with a body and its Content-Length.
+    /// Sends a request with a body and its Content-Length.
     #[track_caller]
     pub(crate) fn post(&mut self, target: &str, fields: &str, body: &[u8]) -> Response {
         let length = body.len();
@@ -101,11 +101,11 @@ impl Client {
             "POST {target} HTTP/1.1\r\nHost: example.test\r\nContent-Length: {length}\r\n\
              {fields}\r\n"
         );
-        // Together, so that an answer to the head alone does not come between them.
+        // In one write, so that a response to the head cannot arrive before the body is sent.
         self.send([head.as_bytes(), body].concat()).response()
     }
 
-    /// The answer to a request with any method but HEAD.
+    /// Reads the response to a request with any method except HEAD.
     #[track_caller]
     pub(crate) fn response(&mut self) -> Response {
         self.response_to("GET")
@@ -125,14 +125,14 @@ impl Client {
         Ok(Response { status, head, body, interim })
     }
 
-    /// The head of the final answer alone.
+    /// Reads only the head of the final response.
     #[track_caller]
     pub(crate) fn head(&mut self) -> Head {
         let (head, _) = self.try_head().unwrap_or_else(|failure| panic!("no head: {failure}"));
         head
     }
 
-    /// Reads until this text has arrived; gives everything up to and with it.
+    /// Reads until this text has arrived; returns everything up to its end.
     #[track_caller]
     pub(crate) fn until(&mut self, text: &str) -> String {
         match self.0.until(text.as_bytes()) {
@@ -142,19 +142,19 @@ impl Client {
         }
     }
 
-    /// So many bytes.
+    /// Reads exactly this many bytes.
     #[track_caller]
     pub(crate) fn exact(&mut self, length: usize) -> Vec<u8> {
         self.0.exact(length).unwrap_or_else(|failure| panic!("{failure}"))
     }
 
-    /// Everything until the connection is closed in an orderly way.
+    /// Reads until the connection is closed without a reset.
     #[track_caller]
     pub(crate) fn until_closed(&mut self) -> Vec<u8> {
         self.0.rest().unwrap_or_else(|failure| panic!("not closed: {failure}"))
     }
 
-    /// Everything until the connection is closed, by a reset at worst.
+    /// Reads until the connection is closed or reset.
     #[track_caller]
     pub(crate) fn until_gone(&mut self) -> Vec<u8> {
         match self.0.rest() {
@@ -164,7 +164,7 @@ impl Client {
         }
     }
 
-    /// Everything until the connection is reset.
+    /// Reads until the connection is reset.
     #[track_caller]
     pub(crate) fn until_reset(&mut self) {
         match self.0.rest() {
@@ -174,7 +174,7 @@ impl Client {
         }
     }
 
-    /// Tells the peer that nothing more will be sent.
+    /// Closes the sending direction.
     pub(crate) fn half_close(&mut self) {
         self.0.stream().shutdown(Shutdown::Write).unwrap();
     }
@@ -218,7 +218,7 @@ impl Response {
         self.head.get(name)
     }
 
-    /// Whether the connection ends with this answer.
+    /// Whether the connection closes after this response.
     pub(crate) fn closes(&self) -> bool {
         self.head.all("connection").iter().any(|value| value.eq_ignore_ascii_case("close"))
     }

@@ -1,11 +1,11 @@
-//! Temporary directories that go away with the test.
+//! Temporary directories that are deleted at the end of the test.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// A directory of its own; its path is short enough for a unix socket inside.
+/// A new directory; its path is short enough for a unix socket inside.
 #[derive(Debug)]
 pub(crate) struct TempDir(PathBuf);
 
@@ -38,7 +38,7 @@ impl TempDir {
 
 impl Drop for TempDir {
     fn drop(&mut self) {
-        // A directory left behind is no reason to fail a test.
+        // A directory that cannot be deleted does not fail the test.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

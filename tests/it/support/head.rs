@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) start: String,
-    /// In the order they came, with the names' letters as they came.
+    /// In the order and the spelling in which they arrived.
     pub(crate) fields: Vec<(String, String)>,
 }
 
@@ -43,7 +43,7 @@ impl Head {
         self.fields.iter().filter(named).map(|(_, value)| value.as_str()).collect()
     }
 
-    /// The value of a field that may come once at most.
+    /// Returns the value of a field that may occur at most once.
     #[track_caller]
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let values = self.all(name);
@@ -65,7 +65,7 @@ impl Head {
         }
     }
 
-    /// How long a request's body is (RFC 9112, 6.3).
+    /// The length of a request's body (RFC 9112, 6.3).
     pub(crate) fn framing_of_request(&self) -> Result<Framing, String> {
         match (self.has("transfer-encoding"), self.length()?) {
             (true, None) => Ok(Framing::Chunked),
@@ -75,7 +75,7 @@ impl Head {
         }
     }
 
-    /// How long a response's body is (RFC 9112, 6.3).
+    /// The length of a response's body (RFC 9112, 6.3).
     pub(crate) fn framing_of_response(&self, method: &str) -> Result<Framing, String> {
         let status = self.status()?;
         if method == "HEAD" || matches!(status, 100..=199 | 204 | 304) {

@@ -1,4 +1,4 @@
-//! A port that is known and refuses connections until the test wants it to accept them.
+//! A reserved port that refuses connections until the test lets it accept them.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
@@ -33,7 +33,7 @@ impl ReservedPort {
 
     /// Begins to listen with the shortest of queues and fills it, so that a further connection
     /// attempt is not answered at all. Lasts as long as what is given back.
-    pub(crate) fn stop_answering(self) -> Vec<Socket> {
+    pub(crate) fn fill_accept_queue(self) -> Vec<Socket> {
         let address = self.address();
         self.0.listen(0).unwrap();
         let mut sockets = vec![self.0];

@@ -7,7 +7,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{TempDir, settings::Settings};
 
-/// What is spoken, and over what.
+/// A protocol, and the kind of socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Way {
     pub(crate) protocol: Protocol,
@@ -49,7 +49,7 @@ impl Way {
         ]
     };
 
-    /// Those whose connections are used for more than one request.
+    /// The ways that keep connections for more than one request.
     pub(crate) fn keeping() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|way| way.keeps_connections())
     }
@@ -107,7 +107,7 @@ impl ReservedAddress {
         self.way
     }
 
-    /// As `upstream.url` wants it.
+    /// The value of `upstream.url`.
     pub(crate) fn url(&self) -> String {
         let scheme = if self.way.speaks_uwsgi() { "uwsgi" } else { "http" };
         match self.address.as_socket() {

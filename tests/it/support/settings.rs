@@ -10,7 +10,7 @@ use std::{
 
 use super::{sideman::Sideman, skip, wait::eventually};
 
-/// A command line in the making.
+/// A command line that is being built.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) args: Vec<String>,
@@ -26,7 +26,7 @@ pub(crate) struct Settings {
     unprivileged: bool,
 }
 
-/// What becomes of what the program writes to stdout.
+/// Where the program's stdout goes.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Stdout {
     #[default]
@@ -115,7 +115,7 @@ impl Settings {
         self
     }
 
-    /// Lets it have no more than so many descriptors.
+    /// Limits the number of open files.
     pub(crate) fn descriptors(mut self, most: u32) -> Self {
         self.descriptors = Some(most);
         self
@@ -145,7 +145,7 @@ impl Settings {
         Sideman::start_demo(self)
     }
 
-    /// Runs to its end, which must come by itself.
+    /// Runs the program until it exits by itself.
     #[track_caller]
     pub(crate) fn run_to_end(&self) -> Ended {
         let mut child = self.command().spawn().unwrap();

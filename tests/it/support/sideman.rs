@@ -18,7 +18,7 @@ use super::{
     client::{Client, Response},
     prometheus::{Sample, samples},
     settings::{Settings, Stdout},
-    wait::{PATIENCE, eventually, eventually_is},
+    wait::{TIME_LIMIT, eventually, eventually_is},
 };
 
 /// A running process; killed when dropped.
@@ -29,7 +29,7 @@ pub(crate) struct Sideman {
     admin: SocketAddr,
     stdout: Option<Lines>,
     stderr: Lines,
-    /// What nobody reads.
+    /// Pipes that are not read, and stay open.
     held: Option<ChildStdout>,
 }
 
@@ -71,7 +71,7 @@ impl Sideman {
         sideman
     }
 
-    /// Where clients connect.
+    /// The address for clients.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -139,11 +139,11 @@ impl Sideman {
         self.stderr.find(&format!("{part:?} on stderr"), wanted)
     }
 
-    /// The same for what is done at the lowest priority, when nobody else wants to do anything.
+    /// Waits longer, for events of background work at the lowest priority.
     #[track_caller]
     pub(crate) fn late_event(&self, part: &str) -> String {
         let wanted = |line: &str| line.contains(part).then(|| line.to_owned());
-        self.stderr.find_within(PATIENCE * 6, &format!("{part:?} on stderr"), wanted)
+        self.stderr.find_within(TIME_LIMIT * 6, &format!("{part:?} on stderr"), wanted)
     }
 
     /// Where the admin listener is.
@@ -198,7 +198,7 @@ impl Sideman {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for the end that the test has asked for; gives the exit code and every line of stdout.
+    /// Waits until the process exits; returns the exit code and every line of stdout.
     #[track_caller]
     pub(crate) fn wait(mut self) -> (Option<i32>, Vec<String>) {
         let status = eventually("the end of the program", || self.child.try_wait().unwrap());
@@ -206,15 +206,15 @@ impl Sideman {
         (status.code(), lines)
     }
 
-    /// SIGTERM, and waits for its end; gives the exit code and every line of stderr.
+    /// Sends SIGTERM and waits until the process exits; returns the exit code and every line of stderr.
     #[track_caller]
-    pub(crate) fn leave_for_events(mut self) -> (Option<i32>, Vec<String>) {
+    pub(crate) fn stop_for_events(mut self) -> (Option<i32>, Vec<String>) {
         self.signal(Signal::TERM);
         let status = eventually("the end of the program", || self.child.try_wait().unwrap());
         (status.code(), self.stderr.finish())
     }
 
-    /// SIGTERM, and waits for its end.
+    /// Sends SIGTERM and waits until the process exits; returns the exit code and every line of stdout.
     #[track_caller]
     pub(crate) fn leave(self) -> (Option<i32>, Vec<String>) {
         self.signal(Signal::TERM);
@@ -305,7 +305,7 @@ impl Lines {
     /// Waits for a line that `wanted` makes something of.
     #[track_caller]
     fn find<T>(&self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
-        self.find_within(PATIENCE, what, wanted)
+        self.find_within(TIME_LIMIT, what, wanted)
     }
 
     #[track_caller]

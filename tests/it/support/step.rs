@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::wait::PATIENCE;
+use super::wait::TIME_LIMIT;
 
 /// One step.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ pub(crate) fn flood(most: usize) -> Step {
     Step::Flood(most)
 }
 
-/// Is slow.
+/// Pauses.
 pub(crate) fn pause(time: Duration) -> Step {
     Step::Pause(time)
 }
@@ -79,7 +79,7 @@ pub(crate) fn until_closed() -> Step {
     Step::UntilClosed
 }
 
-/// Ends the sending direction alone.
+/// Closes only the sending direction.
 pub(crate) fn half_close() -> Step {
     Step::HalfClose
 }
@@ -112,8 +112,8 @@ impl Gate {
     pub(crate) fn pass(&self) {
         let (is_open, changed) = &*self.0;
         let is_open = is_open.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = changed.wait_timeout_while(is_open, PATIENCE, |is_open| !*is_open);
+        let waited = changed.wait_timeout_while(is_open, TIME_LIMIT, |is_open| !*is_open);
         let timed_out = waited.unwrap_or_else(PoisonError::into_inner).1.timed_out();
-        assert!(!timed_out, "the gate stayed shut for {PATIENCE:?}");
+        assert!(!timed_out, "the gate stayed shut for {TIME_LIMIT:?}");
     }
 }

@@ -14,7 +14,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::{TempDir, wait::PATIENCE};
+use super::{TempDir, wait::TIME_LIMIT};
 
 /// A request as it arrived. Bytes are kept one by one as `char`s of the same number.
 #[derive(Clone, Debug, Default)]
@@ -32,14 +32,14 @@ pub(crate) struct UwsgiApp {
     _directory: TempDir,
 }
 
-/// What becomes of a connection after its answer.
+/// What happens to a connection after its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum After {
     /// As uWSGI does.
     Close,
     /// As gunicorn does.
     Keep,
-    /// Its answer comes before the body is read, and the body never is.
+    /// Responds before the body is read, and never reads it.
     CloseUnread,
 }
 
@@ -121,7 +121,7 @@ impl UwsgiApp {
         Self::start(place, TempDir::new(), after, response, move || {
             let (stream, _) = listener.accept().unwrap();
             stream.set_nodelay(true).unwrap();
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_read_timeout(Some(TIME_LIMIT)).unwrap();
             stream
         })
     }
@@ -136,7 +136,7 @@ impl UwsgiApp {
         let listener = UnixListener::bind(&path).unwrap();
         Self::start(SocketLocation::Path(path), directory, after, response, move || {
             let (stream, _) = listener.accept().unwrap();
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_read_timeout(Some(TIME_LIMIT)).unwrap();
             stream
         })
     }
@@ -148,7 +148,7 @@ impl UwsgiApp {
         }
     }
 
-    /// How many connections have carried a packet.
+    /// The number of connections that have carried a packet.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
     }

@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long anything may take before a test fails; far more than it takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// The time limit of every wait, far longer than a busy machine needs.
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// Between two rounds of a loop of requests. Without a pause a fast machine sends as many in a second
 /// or two as one connection may (`server.max_requests`), and a slow one has no time for anything else.
@@ -18,7 +18,7 @@ pub(crate) fn pace() {
     thread::sleep(PACE);
 }
 
-/// Does something again and again for so long, at least once, with pauses.
+/// Repeats something for this time, at least once, with pauses.
 pub(crate) fn repeat_for(time: Duration, mut act: impl FnMut()) {
     let begin = Instant::now();
     loop {
@@ -30,13 +30,13 @@ pub(crate) fn repeat_for(time: Duration, mut act: impl FnMut()) {
     }
 }
 
-/// Asks again until there is an answer. Panics with `what` when patience ends.
+/// Polls until there is a result. Panics with `what` after the time limit.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
-    eventually_within(PATIENCE, what, ask)
+    eventually_within(TIME_LIMIT, what, ask)
 }
 
-/// The same for what takes longer.
+/// The same with another time limit.
 #[track_caller]
 pub(crate) fn eventually_within<T>(
     patience: Duration,
@@ -53,14 +53,14 @@ pub(crate) fn eventually_within<T>(
     }
 }
 
-/// Asks again until the answer is this one. Panics with `what` and the last answer.
+/// Polls until the result is the expected one. Panics with `what` and the last result.
 #[track_caller]
 pub(crate) fn eventually_is<T: PartialEq + Debug>(
     what: &str,
     expected: &T,
     mut ask: impl FnMut() -> T,
 ) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIME_LIMIT;
     loop {
         let response = ask();
         if response == *expected {

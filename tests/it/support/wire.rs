@@ -11,7 +11,7 @@ use socket2::Socket;
 
 use super::{
     head::{Framing, Head},
-    wait::PATIENCE,
+    wait::TIME_LIMIT,
 };
 
 /// A request as it arrived at an application.
@@ -25,11 +25,11 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) struct Wire {
     stream: Socket,
-    /// Arrived and not taken yet.
+    /// Bytes that arrived and were not read yet.
     buffer: Vec<u8>,
     /// The end of all that ever arrived.
     recent: Vec<u8>,
-    pub(super) patience: Duration,
+    pub(super) read_timeout: Duration,
 }
 
 /// Why reading failed, and what arrived before.
@@ -60,8 +60,8 @@ impl Wire {
         let stream = stream.into();
         // A unix socket has nothing of the kind.
         let _ = stream.set_tcp_nodelay(true);
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self { stream, buffer: Vec::new(), recent: Vec::new(), patience: PATIENCE }
+        stream.set_write_timeout(Some(TIME_LIMIT)).unwrap();
+        Self { stream, buffer: Vec::new(), recent: Vec::new(), read_timeout: TIME_LIMIT }
     }
 
     pub(crate) fn stream(&self) -> &Socket {
@@ -100,7 +100,7 @@ impl Wire {
 
     /// Everything up to and with `end`, or `None` if the peer closed before a byte.
     pub(crate) fn until(&mut self, end: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.read_timeout;
         let mut searched = 0;
         loop {
             if let Some(at) = memchr::memmem::find(&self.buffer[searched..], end) {
@@ -116,9 +116,9 @@ impl Wire {
         }
     }
 
-    /// So many bytes.
+    /// Reads exactly this many bytes.
     pub(crate) fn exact(&mut self, length: usize) -> Result<Vec<u8>, Failure> {
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.read_timeout;
         while self.buffer.len() < length {
             if self.fill(deadline)? == 0 {
                 let got = self.buffer.len();
@@ -128,14 +128,14 @@ impl Wire {
         Ok(self.take(length))
     }
 
-    /// Everything until the peer closes the connection in an orderly way.
+    /// Reads until the peer closes the connection without a reset.
     pub(crate) fn rest(&mut self) -> Result<Vec<u8>, Failure> {
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.read_timeout;
         while self.fill(deadline)? > 0 {}
         Ok(std::mem::take(&mut self.buffer))
     }
 
-    /// What is here already, without waiting.
+    /// Returns the bytes that have already arrived, without waiting.
     pub(crate) fn arrived(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.buffer)
     }
@@ -174,7 +174,7 @@ impl Wire {
     fn fill(&mut self, deadline: Instant) -> Result<usize, Failure> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(self.failure(format!("nothing came in {:?}", self.patience)));
+            return Err(self.failure(format!("nothing came in {:?}", self.read_timeout)));
         }
         self.stream.set_read_timeout(Some(left)).map_err(|e| self.failure(e.to_string()))?;
         let mut piece = [0; 65536];
@@ -187,7 +187,7 @@ impl Wire {
                 Ok(length)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Err(self.failure(format!("nothing came in {:?}", self.patience)))
+                Err(self.failure(format!("nothing came in {:?}", self.read_timeout)))
             }
             Err(error) => Err(self.failure(error.to_string())),
         }

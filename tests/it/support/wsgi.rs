@@ -20,13 +20,13 @@ use super::{
 /// The ways in which people serve Django behind a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Server {
-    /// Closes every connection after its answer, and says so.
+    /// Closes every connection after its response, and announces it.
     GunicornSync,
     /// Keeps connections for two seconds.
     GunicornThreads,
     /// The same on a unix socket.
     GunicornUnix,
-    /// `--http-socket`: closes every connection after its answer, and does not say so.
+    /// `--http-socket`: closes every connection after its response, and does not announce it.
     UwsgiSocket,
     /// `--http`: uWSGI's own proxy before its workers, with kept connections, on a unix socket.
     UwsgiRouter,
@@ -68,7 +68,7 @@ const START: Duration = Duration::from_secs(60);
 // === impl Wsgi ===
 
 impl Wsgi {
-    /// Starts it and waits until it answers.
+    /// Starts it and waits until it responds.
     pub(crate) fn start(server: Server, django: &'static Django) -> Self {
         Self::start_with(server, django, &[])
     }
@@ -87,7 +87,7 @@ impl Wsgi {
         wsgi
     }
 
-    /// Ends all of it at once.
+    /// Kills the server and its workers.
     pub(crate) fn kill(&mut self) {
         // The workers are in the group that the server was made the leader of.
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
@@ -99,7 +99,7 @@ impl Wsgi {
         self.child = self.server.spawn(self.django, &self.home, &self.reserved, self.variables);
     }
 
-    /// Has it load the application anew, while it serves.
+    /// Reloads the application while the server runs.
     pub(crate) fn reload(&self) {
         kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
     }
@@ -142,7 +142,7 @@ impl Wsgi {
         }
     }
 
-    /// Whether a request gets any answer that is HTTP.
+    /// Whether a request gets an HTTP response.
     fn responses(&self, ask: &[u8]) -> bool {
         let mut response = [0; 7];
         let limit = Some(Duration::from_secs(5));

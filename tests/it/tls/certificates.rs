@@ -119,7 +119,7 @@ fn bad_certificate_keeps_the_current_one() {
     eventually_is("the name", &"DNSName(new.test)".to_owned(), || {
         shown(address(&sideman), "x.test")
     });
-    let (code, lines) = sideman.leave_for_events();
+    let (code, lines) = sideman.stop_for_events();
     assert_eq!(code, Some(0));
     let told = lines.iter().filter(|line| line.contains("certificate reload failed")).count();
     assert_eq!(told, 1, "{lines:?}");
@@ -163,7 +163,7 @@ fn the_end_is_shown_and_warned_of() {
     }
     assert!(sideman.event("certificate expires soon").contains("short.pem"));
     assert!(sideman.event("certificate has expired").contains("over.pem"));
-    let (_, lines) = sideman.leave_for_events();
+    let (_, lines) = sideman.stop_for_events();
     let told =
         lines.iter().filter(|line| line.contains("certificate ") && line.contains("replace it"));
     assert_eq!(told.count(), 2, "{lines:?}");

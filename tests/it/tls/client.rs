@@ -19,7 +19,7 @@ use rustls::{
 };
 use socket2::Socket;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// One connection.
 pub(super) struct Tls {
@@ -78,7 +78,7 @@ impl Tls {
         config: &Arc<ClientConfig>,
         host: &str,
     ) -> io::Result<Self> {
-        let tcp = TcpStream::connect_timeout(&address, PATIENCE)?;
+        let tcp = TcpStream::connect_timeout(&address, TIME_LIMIT)?;
         tcp.set_nodelay(true)?;
         Self::over(tcp.into(), config, host)
     }
@@ -89,8 +89,8 @@ impl Tls {
     }
 
     fn over(mut socket: Socket, config: &Arc<ClientConfig>, host: &str) -> io::Result<Self> {
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(TIME_LIMIT))?;
+        socket.set_write_timeout(Some(TIME_LIMIT))?;
         let name = ServerName::try_from(host.to_owned()).unwrap();
         let mut connection = ClientConnection::new(Arc::clone(config), name).unwrap();
         while connection.is_handshaking() {

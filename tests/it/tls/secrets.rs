@@ -219,7 +219,7 @@ fn reload_and_events_hold_nothing_of_a_damaged_key() {
     }
     // The last one is seen by the thread that watches the files, too.
     sideman.event("certificate reload failed");
-    let (code, events) = sideman.leave_for_events();
+    let (code, events) = sideman.stop_for_events();
     assert_eq!(code, Some(0));
     assert!(events.iter().any(|event| event.contains("passphrase")), "{events:?}");
     holds_nothing_of(&pair.key, &events.join("\n"), "events");

@@ -97,7 +97,7 @@ fn nor_may_a_slow_client_draw_it_out() {
     });
     let settings = Settings::before(&app.url()).set("buffers.max_response", "0B");
     let sideman = settings.set("upstream.total_timeout", "1s").start();
-    let mut client = Client::connect_narrowly(sideman.address(), 4096);
+    let mut client = Client::connect_with_small_buffer(sideman.address(), 4096);
     client.send("GET /slow HTTP/1.1\r\nHost: example.test\r\n\r\n");
     asked.pass();
     let begin = Instant::now();

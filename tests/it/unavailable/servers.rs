@@ -291,7 +291,7 @@ fn outages_are_logged_once_in_ten_seconds() {
     assert!(outages > 10, "{outages}");
     let ejections = sideman.metric("sideman_upstream_ejections_total", &[]);
     assert!(ejections >= f64::from(outages), "{ejections} of {outages}");
-    let (_, events) = sideman.leave_for_events();
+    let (_, events) = sideman.stop_for_events();
     let with = |part: &str| events.iter().filter(|line| line.contains(part)).collect::<Vec<_>>();
     let lines = with("upstream server unavailable");
     assert!(lines.len() >= 2 && lines.len() as u64 <= most, "{most}: {lines:#?}");

@@ -120,7 +120,7 @@ fn a_side_that_breaks_off_ends_the_other() {
     origin.until_closed(1);
     assert_eq!(sideman.log_of("/ws")["error"], "client_disconnected");
     // That is no failure of the application.
-    let (_, events) = sideman.leave_for_events();
+    let (_, events) = sideman.stop_for_events();
     assert!(!events.iter().any(|line| line.contains("request failed")), "{events:?}");
 }
 

@@ -76,7 +76,7 @@ fn has_a_name_without_an_address() {
 fn does_not_accept() {
     let application = ReservedPort::new();
     let url = application.url();
-    let _queue = application.stop_answering();
+    let _queue = application.fill_accept_queue();
     let sideman = Settings::before(&url).set("upstream.connect_timeout", "200ms").start();
     let response = sideman.get("/");
     // Nobody answered: 502 as for a refusal or 504 as for silence.

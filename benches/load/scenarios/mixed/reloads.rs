@@ -20,7 +20,7 @@ use crate::{
 
 const POLL: Duration = Duration::from_millis(10);
 /// How long a reload may take until it is counted.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 const OK: &str = "sideman_reloads_total{result=\"ok\"}";
 const COUNTER: &str = "sideman_reloads_total";
 
@@ -107,7 +107,7 @@ pub(super) async fn run(
         let before = count(server).await?;
         server.reload()?;
         // Signals that come before the last one was acted on are one.
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIME_LIMIT;
         while before.is_some() && count(server).await? <= before && Instant::now() < deadline {
             sleep(POLL).await;
         }

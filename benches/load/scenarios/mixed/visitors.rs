@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Longer than anything that is allowed to happen.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 const MAX_HEAD: usize = 4 << 10;
 /// A masked text frame of five bytes (RFC 6455, 5.7).
 const MESSAGE: &[u8] = &[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
@@ -105,8 +105,8 @@ impl Visitor {
                 return;
             }
             let began = Instant::now();
-            let outcome = timeout(PATIENCE, self.once(&mut open)).await.unwrap_or_else(|_| {
-                let what = format!("no answer within {PATIENCE:?}");
+            let outcome = timeout(TIME_LIMIT, self.once(&mut open)).await.unwrap_or_else(|_| {
+                let what = format!("no answer within {TIME_LIMIT:?}");
                 Err(io::Error::new(io::ErrorKind::TimedOut, what))
             });
             if outcome.is_err() {

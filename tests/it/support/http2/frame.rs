@@ -1,4 +1,4 @@
-//! Frames of HTTP/2 (RFC 9113, 4 and 6), written and read without any opinion about their sense.
+//! Frames of HTTP/2 (RFC 9113, 4 and 6), written and read without checking what they mean.
 
 /// The kinds of frames (RFC 9113, 6).
 pub(crate) mod kind {
@@ -62,7 +62,7 @@ impl Frame {
         bytes
     }
 
-    /// Takes a whole frame from the front of what has arrived.
+    /// Removes a whole frame from the front of the received bytes.
     pub(crate) fn take(buffer: &mut Vec<u8>) -> Option<Self> {
         let length = u32::from_be_bytes([0, *buffer.first()?, *buffer.get(1)?, *buffer.get(2)?]);
         let end = HEAD + usize::try_from(length).unwrap();

@@ -1,8 +1,8 @@
-//! The compression of header fields (RFC 7541): literals are written, whatever comes is read.
+//! The compression of header fields (RFC 7541): writes literals, reads everything.
 
 use std::collections::{HashMap, VecDeque};
 
-/// What an endpoint remembers of the fields that came.
+/// The dynamic table of an endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     /// The newest first.
@@ -20,7 +20,7 @@ impl Decoder {
         Self { recent: VecDeque::new(), codes: codes() }
     }
 
-    /// The fields of a whole block. Panics at what is none.
+    /// Returns the fields of a whole block. Panics if it is malformed.
     pub(crate) fn decode(&mut self, mut block: &[u8]) -> Vec<(String, String)> {
         let mut fields = Vec::new();
         while let Some(&first) = block.first() {
@@ -84,7 +84,7 @@ impl Decoder {
     }
 }
 
-/// A block of literals that nobody has to remember.
+/// Returns a block of literals that are not added to the table.
 pub(crate) fn encode(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
@@ -192,7 +192,7 @@ const STATIC: [(&str, &str); 61] = [
     ("via", ""), ("www-authenticate", ""),
 ];
 
-/// RFC 7541, C.6.1 and C.6.2: a coded answer and one that refers to it.
+/// RFC 7541, C.6.1 and C.6.2: a Huffman-coded response, and one that refers to it.
 #[test]
 fn the_examples_of_the_standard_are_understood() {
     let first = [

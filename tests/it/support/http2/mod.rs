@@ -18,7 +18,7 @@ use self::{
     frame::{Frame, flag, kind},
     hpack::Decoder,
 };
-use super::wait::PATIENCE;
+use super::wait::TIME_LIMIT;
 
 /// One connection.
 #[derive(Debug)]
@@ -53,13 +53,13 @@ pub(crate) struct Http2 {
 // === impl Http2 ===
 
 impl Http2 {
-    /// Begins as most clients do.
+    /// Connects and begins as most clients do.
     #[track_caller]
     pub(crate) fn connect(address: SocketAddr) -> Self {
         Self::with(address, &[])
     }
 
-    /// Begins with these settings.
+    /// Connects and begins with these settings.
     #[track_caller]
     pub(crate) fn with(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
         let mut client = Self::silent(address);
@@ -67,12 +67,12 @@ impl Http2 {
         client
     }
 
-    /// Says nothing yet.
+    /// Connects and sends nothing yet.
     #[track_caller]
     pub(crate) fn silent(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
+        let stream = TcpStream::connect_timeout(&address, TIME_LIMIT).unwrap();
         stream.set_nodelay(true).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(TIME_LIMIT)).unwrap();
         Self {
             stream,
             buffer: Vec::new(),
@@ -100,13 +100,13 @@ impl Http2 {
         self.write(&[PREFACE, &settings_frame(settings).bytes()].concat());
     }
 
-    /// Opens no window from now on: bodies are taken as far as they are open.
+    /// Sends no WINDOW_UPDATE from now on: bodies arrive only until the windows are used up.
     pub(crate) fn hold(mut self) -> Self {
         self.takes = false;
         self
     }
 
-    /// Answers no pings from now on.
+    /// Replies to no PING from now on.
     pub(crate) fn mute(mut self) -> Self {
         self.pongs_back = false;
         self
@@ -126,7 +126,7 @@ impl Http2 {
         self.write(&Frame::new(kind, flags, stream, payload).bytes());
     }
 
-    /// The number of a stream that was not used.
+    /// Returns the number of an unused stream.
     pub(crate) fn new_stream(&mut self) -> u32 {
         self.next += 2;
         self.next - 2
@@ -140,13 +140,13 @@ impl Http2 {
         stream
     }
 
-    /// A request as others are; gives its stream.
+    /// Sends a usual request; returns its stream.
     #[track_caller]
     pub(crate) fn ask(&mut self, method: &str, path: &str, more: &[(&str, &str)]) -> u32 {
         self.open(&usual(method, path, more), true)
     }
 
-    /// A request with a body; gives its stream.
+    /// Sends a request with a body; returns its stream.
     #[track_caller]
     pub(crate) fn post(&mut self, path: &str, more: &[(&str, &str)], body: &[u8]) -> u32 {
         let stream = self.open(&usual("POST", path, more), false);
@@ -154,7 +154,7 @@ impl Http2 {
         stream
     }
 
-    /// A piece of a body, as fast as the server takes it.
+    /// Sends a part of a body, as fast as the windows allow.
     #[track_caller]
     pub(crate) fn data(&mut self, stream: u32, mut body: &[u8], ends: bool) {
         loop {
@@ -192,7 +192,7 @@ impl Http2 {
         self.frame(kind::RST_STREAM, 0, stream, &code.to_be_bytes());
     }
 
-    /// A request and its whole answer.
+    /// Sends a request and reads its whole response.
     #[track_caller]
     pub(crate) fn get(&mut self, path: &str) -> Http2Response {
         let stream = self.ask("GET", path, &[]);
@@ -206,12 +206,12 @@ impl Http2 {
         self.responses.remove(&stream).unwrap()
     }
 
-    /// What has come of an answer.
+    /// Returns the part of a response that has arrived.
     pub(crate) fn peek(&self, stream: u32) -> Http2Response {
         self.responses.get(&stream).cloned().unwrap_or_default()
     }
 
-    /// Reads until this holds.
+    /// Reads until this condition is true.
     #[track_caller]
     pub(crate) fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         while !holds(self) {
@@ -220,7 +220,7 @@ impl Http2 {
         }
     }
 
-    /// Reads until this holds or the connection is closed; whether it holds.
+    /// Reads until this condition is true or the connection is closed. Returns whether it is true.
     #[track_caller]
     pub(crate) fn until_or_gone(&mut self, holds: impl Fn(&Self) -> bool) -> bool {
         while !holds(self) && !self.is_gone {
@@ -229,24 +229,24 @@ impl Http2 {
         holds(self)
     }
 
-    /// Sends it again and again, and reads nothing, until nobody takes it any more.
+    /// Sends these bytes repeatedly, and reads nothing, until the server accepts no more.
     pub(crate) fn fill_up(&mut self, bytes: &[u8]) {
-        const MOST: usize = 64 << 20;
+        const MAX_SENT: usize = 64 << 20;
         self.stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
         let many = bytes.repeat(1 + 65_536 / bytes.len());
         let mut sent = 0;
         while self.try_write(&many).is_ok() {
             sent += many.len();
-            assert!(sent < MOST, "{sent} bytes were taken, and no answer was read");
+            assert!(sent < MAX_SENT, "{sent} bytes were taken, and no answer was read");
         }
     }
 
-    /// Bytes of bodies that the server takes now, altogether.
+    /// The window of the connection, in bytes.
     pub(crate) fn open_window(&self) -> i64 {
         self.window
     }
 
-    /// Waits until the server was heard to have taken everything sent so far.
+    /// Waits until the server has processed everything that was sent, by a PING.
     #[track_caller]
     pub(crate) fn settle(&mut self) {
         let pongs = self.pongs;
@@ -254,7 +254,7 @@ impl Http2 {
         self.until("a pong", |client| client.pongs > pongs);
     }
 
-    /// Reads until the connection is closed; gives the code of the last GOAWAY.
+    /// Reads until the connection is closed; returns the code of the last GOAWAY.
     #[track_caller]
     pub(crate) fn until_gone(&mut self) -> Option<u32> {
         while !self.is_gone {
@@ -263,7 +263,7 @@ impl Http2 {
         self.goaways.last().map(|&(_, code)| code)
     }
 
-    /// Reads until a stream or the connection is cut.
+    /// Reads until the stream is reset or the connection is closed.
     #[track_caller]
     pub(crate) fn until_gone_or_reset(&mut self, stream: u32) {
         while !self.is_gone && self.peek(stream).reset.is_none() {
@@ -271,29 +271,29 @@ impl Http2 {
         }
     }
 
-    /// The bytes that have come and are no frame (yet), until the connection is closed.
+    /// Reads until the connection is closed; returns the bytes that are not a whole frame.
     #[track_caller]
     pub(crate) fn raw_rest(&mut self) -> Vec<u8> {
-        while self.fill(PATIENCE) {}
+        while self.fill(TIME_LIMIT) {}
         std::mem::take(&mut self.buffer)
     }
 
-    /// Leaves with a reset.
+    /// Closes the connection with a reset.
     pub(crate) fn leave(self) {
         let socket = socket2::SockRef::from(&self.stream);
         socket.set_linger(Some(Duration::ZERO)).unwrap();
     }
 
-    /// Takes the next frame, or notes the end.
+    /// Reads the next frame, or records the end.
     #[track_caller]
     fn step(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIME_LIMIT;
         loop {
             if let Some(frame) = Frame::take(&mut self.buffer) {
                 return self.on_frame(frame);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no frame within {PATIENCE:?}: {self:?}");
+            assert!(!left.is_zero(), "no frame within {TIME_LIMIT:?}: {self:?}");
             if !self.fill(left) {
                 self.is_gone = true;
                 return;
@@ -332,7 +332,7 @@ impl Http2 {
                 if self.takes && by > 0 {
                     let open =
                         |id| Frame::new(kind::WINDOW_UPDATE, 0, id, by.to_be_bytes()).bytes();
-                    // It may have left already.
+                    // The server may have closed the connection already.
                     let _ = self.try_write(&[open(0), open(frame.stream)].concat());
                 }
             }

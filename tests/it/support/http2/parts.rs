@@ -1,11 +1,11 @@
-//! What requests are made of and answers come to, whatever connection they are on.
+//! The parts of requests and responses, for connections with and without TLS.
 
 use super::{
     frame::{Frame, flag, kind},
     hpack,
 };
 
-/// What a client begins with (RFC 9113, 3.4).
+/// The preface of a client (RFC 9113, 3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Settings (RFC 9113, 6.5.2).
@@ -14,7 +14,7 @@ pub(crate) mod setting {
     pub(crate) const INITIAL_WINDOW_SIZE: u16 = 4;
 }
 
-/// What came on one stream.
+/// What arrived on one stream.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Http2Response {
     pub(crate) status: u16,
@@ -40,7 +40,7 @@ impl Http2Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The value of a field that may come once at most.
+    /// Returns the value of a field that may occur at most once.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let values: Vec<_> = self.fields.iter().filter(|(field, _)| field == name).collect();
@@ -49,7 +49,7 @@ impl Http2Response {
     }
 }
 
-/// The fields of a request that everybody takes.
+/// Returns the fields of a request that every server accepts.
 pub(crate) fn usual<'a>(
     method: &'a str,
     path: &'a str,
