@@ -17,6 +17,10 @@ PROJECT = ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", 
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PICTURES = {".png", ".svg"}
+# Pages with a heading for each name; the first mention of a name in a section of any page becomes a link to it.
+REFERENCES = ["docs/settings.md", "docs/errors.md", "docs/metrics.md"]
+NAME = re.compile(r"^### `([^`]+)`$", re.MULTILINE)
+CODE = re.compile(r"\[[^\]]*\]\([^)]*\)|`([^`]+)`")
 
 
 def is_external(link):
@@ -53,6 +57,8 @@ class Pages:
             self.add(page)
         for path in sorted((home / "docs").rglob("*.md")):
             self.add(path.relative_to(home).as_posix())
+
+        self.names = {name: page for page in REFERENCES for name in NAME.findall(self.texts[page])}
 
     def add(self, page):
         if page in self.texts:
@@ -92,12 +98,32 @@ class Pages:
             path = re.sub(r"\bREADME\.md$", "index.md", path)
             return f"]({path}{hash_}{anchor})"
 
-        parts, at = [], 0
+        def prose(text):
+            return LINK.sub(link, "\n".join(self.linked(page, line, seen) for line in text.split("\n")))
+
+        parts, at, seen = [], 0, set()
         text = self.texts[page]
         for fence in FENCE.finditer(text):
-            parts += [LINK.sub(link, text[at : fence.start()]), fence.group(0)]
+            parts += [prose(text[at : fence.start()]), fence.group(0)]
             at = fence.end()
-        return "".join(parts) + LINK.sub(link, text[at:])
+        return "".join(parts) + prose(text[at:])
+
+    def linked(self, page, line, seen):
+        """A line in which names of settings, errors and metrics are links, unless the section has `seen` them."""
+
+        def name(match):
+            name = (match.group(1) or "").split("{")[0]
+            to = self.names.get(name)
+            if to is None or to == page or name in seen:
+                return match.group(0)
+            seen.add(name)
+            path = os.path.relpath(to, PurePosixPath(page).parent)
+            return f"[{match.group(0)}]({path}#{name.replace('.', '').lower()})"
+
+        if line.startswith("#"):
+            seen.clear()
+            return line
+        return CODE.sub(name, line)
 
     def summary(self):
         """The table of contents: the parts of docs/README.md, then the pages about the project."""
@@ -175,16 +201,24 @@ def broken_links(site):
                 yield f"{path.relative_to(site)}: {link} has no heading #{anchor}"
 
 
-# Loads every page into a frame of each width, one after the other, and writes what is too wide.
+# What a reader types, and the page of one of the first three results.
+SEARCHES = [
+    ["max_body", "docs/settings.html#servermax_body"],
+    ["upstream_refused", "docs/errors.html#upstream_refused"],
+    ["sideman_queue_length", "docs/metrics.html#sideman_queue_length"],
+    ["websocket closes", "docs/troubleshooting.html#websocket-closes-or-does-not-open"],
+]
+# Loads every page into a frame of each width, one after the other, then searches, and writes what is wrong.
 MEASURE = """<!doctype html><title>measure</title><pre id=result></pre><script>
-const pages = %s, widths = [390, 1280];
+const pages = %s, searches = %s, widths = [390, 1280];
 const found = [];
+const load = page => new Promise(loaded => { frame.onload = loaded; frame.src = page; });
 const frame = document.body.appendChild(document.createElement("iframe"));
 frame.style.height = "800px";
 async function measure() {
   for (const width of widths) for (const page of pages) {
     frame.style.width = width + "px";
-    await new Promise(loaded => { frame.onload = loaded; frame.src = page; });
+    await load(page);
     const root = frame.contentDocument;
     const whole = root.documentElement.scrollWidth;
     if (whole > width) found.push(`${page}: ${whole} px wide in a window of ${width}`);
@@ -193,6 +227,17 @@ async function measure() {
         found.push(`${page}: a table or picture of ${box.scrollWidth} px in ${box.clientWidth}, window ${width}: `
           + box.textContent.trim().slice(0, 60).replace(/\\s+/g, " "));
   }
+  for (const [query, expected] of searches) {
+    await load("index.html?search=" + encodeURIComponent(query));
+    let links = [];
+    for (let tries = 0; tries < 100 && !links.length; tries++) {
+      await new Promise(passed => setTimeout(passed, 20));
+      links = [...frame.contentDocument.querySelectorAll("#mdbook-searchresults a")];
+    }
+    // A result has the words searched for in its query.
+    const first = links.slice(0, 3).map(link => link.getAttribute("href").replace(/\\?[^#]*/, ""));
+    if (!first.includes(expected)) found.push(`search for ${query}: ${first.join(", ")}`);
+  }
   document.getElementById("result").textContent = ["measured", pages.length, ...found].join("\\n");
   await fetch("/done");
 }
@@ -200,11 +245,11 @@ measure();
 </script>"""
 
 
-def too_wide(site, chromium):
-    """What a phone or a desktop would have to scroll sideways, by Chromium."""
+def faults_in_chromium(site, chromium):
+    """What a phone or a desktop would have to scroll sideways, and searches without their result, by Chromium."""
     pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
     pages = [page for page in pages if page not in ("404.html", "toc.html")]
-    measure = MEASURE % str(pages)
+    measure = MEASURE % (pages, SEARCHES)
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments):
@@ -243,7 +288,7 @@ def main():
     site = Path(sys.argv[2]).resolve()
     faults = sorted(broken_links(site))
     if len(sys.argv) > 3:
-        faults += too_wide(site, sys.argv[3])
+        faults += faults_in_chromium(site, sys.argv[3])
     if faults:
         raise SystemExit("\n".join(faults))
 

@@ -22,7 +22,7 @@ fn every_setting_has_its_heading_and_its_facts() {
     for key in KEYS.iter().chain(ROUTE_KEYS) {
         let (_, facts) = text.split_once(&format!("\n### `{}`\n\n", id(key))).unwrap();
         let facts = facts.split("\n#").next().unwrap();
-        for fact in ["- Default: ", "- Values: ", "- Environment: "] {
+        for fact in ["- Default: ", "- Values: ", "- File: ", "- Environment: "] {
             assert_eq!(facts.matches(fact).count(), 1, "{}: {fact}", id(key));
         }
     }
@@ -64,6 +64,9 @@ fn setting(key: &'static SettingKey) -> String {
     let mut text = format!("\n### `{id}`\n\n{}\n\n", markdown(key.doc));
     writeln!(text, "- Default: {default}").unwrap();
     writeln!(text, "- Values: {}", escaped(&expected)).unwrap();
+    let whole = id.to_string();
+    let (section, leaf) = whole.rsplit_once('.').unwrap();
+    writeln!(text, "- File: `{leaf}` in `[{section}]`").unwrap();
     writeln!(text, "- Environment: `{}`", names.join("`, `")).unwrap();
     if let Some(flag) = &key.flag {
         writeln!(text, "- Flag: `{} {}`", flag.name, flag.value).unwrap();
