@@ -112,7 +112,7 @@ impl TrackedResponse {
         self.context = None;
     }
 
-    /// Records that the client disconnected, or was disconnected, before it had all that was handed over.
+    /// Records that the connection ended before the client had the whole response.
     pub fn client_disconnected(&mut self) {
         if let Some(context) = &mut self.context {
             context.error.get_or_insert(FailureKind::ClientDisconnected);
