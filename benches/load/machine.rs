@@ -20,6 +20,7 @@ pub(crate) struct Machine {
 impl Machine {
     /// Looks around.
     pub(crate) fn look() -> io::Result<Self> {
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
         let processors = fs::read_to_string("/proc/cpuinfo")?;
         let processor = processors
             .lines()
@@ -28,7 +29,8 @@ impl Machine {
         Ok(Self {
             processor: processor.to_owned(),
             cores: available_parallelism()?.get(),
-            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            // Without what the distribution or the host of a virtual machine appends.
+            kernel: release.trim().split('-').next().unwrap_or_default().to_owned(),
             descriptors: getrlimit(Resource::Nofile).maximum,
         })
     }

@@ -6,9 +6,23 @@ use serde_json::Value;
 
 use super::name;
 use crate::{
-    scenarios::plan::{SCENARIOS, Target},
+    scenarios::{
+        OTHERS,
+        plan::{SCENARIOS, Target},
+    },
     spread::spread,
 };
+
+/// What a cell says.
+#[derive(Clone, Copy)]
+enum Cell {
+    /// As the scenario asks for it.
+    Gunicorn(Target),
+    /// All kinds of clients together.
+    Mixed,
+    /// The load beside slow connections, and alone.
+    Slowloris,
+}
 
 /// A line for each scenario, a column for each server.
 pub(super) fn table(runs: &[Value], servers: &[&str]) -> String {
@@ -17,31 +31,61 @@ pub(super) fn table(runs: &[Value], servers: &[&str]) -> String {
         let _ = write!(text, " {} |", name::title(server));
     }
     text += &format!("\n|---|{}\n", "---|".repeat(servers.len()));
-    for scenario in SCENARIOS {
+    let gunicorn = SCENARIOS.iter().map(|one| (one.name, one.what, Cell::Gunicorn(one.target)));
+    let others = OTHERS.iter().map(|(name, what)| {
+        (*name, *what, if *name == "mixed" { Cell::Mixed } else { Cell::Slowloris })
+    });
+    for (scenario, what, cell) in gunicorn.chain(others) {
         let of = |server: &str| -> Vec<&Value> {
             let is = |run: &&Value| {
                 let named = |name: &str| run.get(name).and_then(Value::as_str);
-                named("scenario") == Some(scenario.name) && named("server") == Some(server)
+                named("scenario") == Some(scenario) && named("server") == Some(server)
             };
             runs.iter().filter(is).collect()
         };
         if servers.iter().all(|server| of(server).is_empty()) {
             continue;
         }
-        let _ = write!(text, "| {} |", scenario.what);
+        let _ = write!(text, "| {what} |");
         for server in servers {
-            let _ = write!(text, " {} |", cell(&of(server), scenario.target));
+            let runs = of(server);
+            let said = match cell {
+                _ if runs.is_empty() => String::new(),
+                Cell::Gunicorn(target) => noticed(&runs, target),
+                Cell::Mixed => mixed(&runs),
+                Cell::Slowloris => slowloris(&runs),
+            };
+            let _ = write!(text, " {said} |");
         }
         text += "\n";
     }
     text
 }
 
+/// Failures of all kinds of clients.
+fn mixed(runs: &[&Value]) -> String {
+    let kinds = |run: &Value| run.pointer("/figures/kinds").and_then(Value::as_object).cloned();
+    let kinds: Vec<_> = runs.iter().filter_map(|run| kinds(run)).flatten().collect();
+    let sum =
+        |name: &str| -> u64 { kinds.iter().filter_map(|(_, kind)| kind.get(name)?.as_u64()).sum() };
+    format!("{} of {} failed", sum("failed"), sum("requests"))
+}
+
+/// The p99 with the slow connections and without, and the memory.
+fn slowloris(runs: &[&Value]) -> String {
+    let median = |path: &str| {
+        spread(runs, |run| run.pointer(path).and_then(Value::as_f64).unwrap_or(f64::NAN)).median
+    };
+    format!(
+        "p99 {:.1} ms ({:.1} without them), {:.0} MiB",
+        median("/figures/beside/p99_ms"),
+        median("/figures/alone/p99_ms"),
+        median("/figures/memory_peak_kib") / 1024.0
+    )
+}
+
 /// What requests noticed: medians of the rounds, and all that failed.
-fn cell(runs: &[&Value], target: Target) -> String {
-    if runs.is_empty() {
-        return String::new();
-    }
+fn noticed(runs: &[&Value], target: Target) -> String {
     let number = |run: &Value, name: &str| {
         let figure = run.get("figures").and_then(|figures| figures.get(name));
         figure.and_then(Value::as_f64).unwrap_or(f64::NAN)

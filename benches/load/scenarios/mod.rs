@@ -54,8 +54,9 @@ struct Stage<'a> {
     settings: &'a [String],
 }
 
-/// Those that need no gunicorn.
-const OTHERS: &[(&str, &str)] = &[(mixed::NAME, mixed::WHAT), (slowloris::NAME, slowloris::WHAT)];
+/// Those that need no gunicorn, and what they are.
+pub(crate) const OTHERS: &[(&str, &str)] =
+    &[(mixed::NAME, mixed::WHAT), (slowloris::NAME, slowloris::WHAT)];
 /// The files that their clients ask for.
 const FILES: &[&str] = &["files_1k_keepalive", "files_100k_keepalive", "files_1m_keepalive"];
 
