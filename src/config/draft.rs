@@ -108,7 +108,10 @@ impl Draft {
         let mut routes = Vec::new();
         for draft in &self.routes {
             let action = if !draft.servers.is_empty() {
-                routed.push(self.application(draft.servers.clone()));
+                let mut application = self.application(draft.servers.clone());
+                let max_in_flight = application.admission.max_in_flight;
+                application.admission.max_in_flight = draft.max_in_flight.unwrap_or(max_in_flight);
+                routed.push(application);
                 Some(RouteAction::Upstream(routed.len() - 1))
             } else if let Some(root) = draft.static_root(&self.static_root) {
                 static_roots.push(root);
@@ -123,7 +126,7 @@ impl Draft {
                 name: draft.name.clone(),
                 matcher: draft.matcher.clone(),
                 action,
-                policies: draft.policies.clone(),
+                policies: draft.policies(),
             });
         }
         (routes, routed)

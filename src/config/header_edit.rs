@@ -26,6 +26,19 @@ pub(super) const RESPONSE: TextFormat<HeaderEdit> = TextFormat::new(
     ..FormatProperties::PLAIN
 });
 
+/// A change to one header of the request that an application gets.
+pub(super) const REQUEST: TextFormat<HeaderEdit> = TextFormat::new(
+    "set NAME: VALUE, add NAME: VALUE, default NAME: VALUE or remove NAME, such as remove Cookie",
+    request,
+    show,
+)
+.with(FormatProperties {
+    is_private: true,
+    stands_alone: true,
+    continues,
+    ..FormatProperties::PLAIN
+});
+
 const ACTIONS: [&str; 4] = ["set", "add", "default", "remove"];
 
 /// Reads a change to a response.
@@ -34,6 +47,22 @@ fn response(text: &str) -> Result<HeaderEdit, String> {
     if matches!(&edit, HeaderEdit::Set(name, _) if name == header::SET_COOKIE) {
         let field = text.trim().split_once(' ').map_or("", |(_, field)| field.trim());
         return Err(format!("this would delete the application's cookies: write add {field}"));
+    }
+    Ok(edit)
+}
+
+/// Reads a change to a request. Names with `_` are refused: CGI and WSGI can't tell them from those with `-`.
+fn request(text: &str) -> Result<HeaderEdit, String> {
+    let edit = edit(text)?;
+    let name = edit.name();
+    if name == header::HOST {
+        return Err("set host_header instead".into());
+    }
+    if name == header::EXPECT {
+        return Err("Sideman answers Expect itself: remove this rule".into());
+    }
+    if name.as_str().contains('_') {
+        return Err(format!("write {}", name.as_str().replace('_', "-")));
     }
     Ok(edit)
 }
@@ -76,7 +105,7 @@ pub(super) fn show(edit: &HeaderEdit) -> String {
     }
 }
 
-fn show_text(text: &HeaderText) -> String {
+pub(super) fn show_text(text: &HeaderText) -> String {
     match text {
         HeaderText::Fixed(value) => String::from_utf8_lossy(value.as_bytes()).into_owned(),
         HeaderText::Template(parts) => template::show(parts),
@@ -90,16 +119,8 @@ fn continues(piece: &str) -> bool {
     !action.is_empty() && !ACTIONS.contains(&action)
 }
 
-fn name_and_value(field: &str) -> Result<(HeaderName, HeaderText), String> {
-    let Some((name, value)) = field.split_once(':') else {
-        let (name, value) = field.split_once(' ').unwrap_or((field, "VALUE"));
-        return Err(format!("the : between name and value is missing: write {name}: {value}"));
-    };
-    let name = field_name(name)?;
-    let value = value.trim();
-    if value.is_empty() {
-        return Err(format!("the value is missing: to delete the header, write remove {name}"));
-    }
+/// Reads a value, which may have placeholders.
+pub(super) fn value(value: &str) -> Result<HeaderText, String> {
     if let Some(variable) = variable(value) {
         return Err(format!(
             "{variable} would be sent as it is: the placeholders are {}",
@@ -111,13 +132,25 @@ fn name_and_value(field: &str) -> Result<(HeaderName, HeaderText), String> {
         return Err("the value may only contain visible ASCII characters and spaces".into());
     }
     let parts = template::read(value, template::FACTS)?;
-    let text = match parts.as_slice() {
+    Ok(match parts.as_slice() {
         [TemplatePart::Text(fixed)] => HeaderText::Fixed(
             HeaderValue::from_str(fixed).map_err(|_| "this is not the value of a header")?,
         ),
         _ => HeaderText::Template(parts),
+    })
+}
+
+fn name_and_value(field: &str) -> Result<(HeaderName, HeaderText), String> {
+    let Some((name, value)) = field.split_once(':') else {
+        let (name, value) = field.split_once(' ').unwrap_or((field, "VALUE"));
+        return Err(format!("the : between name and value is missing: write {name}: {value}"));
     };
-    Ok((name, text))
+    let name = field_name(name)?;
+    let value = value.trim();
+    if value.is_empty() {
+        return Err(format!("the value is missing: to delete the header, write remove {name}"));
+    }
+    Ok((name, self::value(value)?))
 }
 
 /// Finds variables that other servers would substitute: nginx (`$host`, `${host}`), Apache (`%{HOST}e`), HAProxy
@@ -265,6 +298,22 @@ mod tests {
             let fault = response(&format!("add {name}: 1")).unwrap_err();
             assert!(fault.contains("describes the content"), "{name}: {fault}");
         }
+    }
+
+    #[test]
+    fn requests_have_rules_of_their_own() {
+        assert!(request("remove Accept-Encoding").is_ok());
+        assert!(request("set Set-Cookie: a=b").is_ok());
+        for (text, fault) in [
+            ("set Host: a", "set host_header instead"),
+            ("remove Expect", "Sideman answers Expect itself: remove this rule"),
+            ("set X_A: b", "write x-a"),
+        ] {
+            assert_eq!(request(text).map(|read| show(&read)), Err(fault.into()), "{text}");
+        }
+        assert!(
+            request("remove Transfer-Encoding").unwrap_err().contains("describes the connection")
+        );
     }
 
     #[test]

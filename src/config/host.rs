@@ -46,7 +46,7 @@ fn allowed(text: &str) -> Result<String, String> {
 }
 
 /// Reads a host as [`allowed`] does. A route without hosts matches all of them.
-fn of_route(text: &str) -> Result<String, String> {
+pub(super) fn of_route(text: &str) -> Result<String, String> {
     match text {
         "*" => Err("a route without host matches every host: remove this".into()),
         text => allowed(text),

@@ -24,6 +24,7 @@ mod caching;
 mod certificates;
 mod cors;
 mod format;
+mod forwarding;
 mod header_edit;
 mod header_name;
 mod host;

@@ -1,7 +1,8 @@
 //! Conflicts between the settings of a named route, and between routes.
 
 use crate::plan::{
-    HeaderEdit, ListenAddress, PathPattern, Placeholder, RouteMatcher, TemplatePart,
+    HeaderEdit, ListenAddress, PathPattern, Placeholder, Protocol, RouteMatcher, TemplatePart,
+    UwsgiFlavour,
 };
 
 use super::{
@@ -60,20 +61,60 @@ pub(super) const ROUTE_CONSTRAINTS: &[RouteConstraint] = &[
             when(!has_files, "none of files, media and file is set: set one, or remove this")
         },
     },
-    // Only the last of two values for one header would be used.
     RouteConstraint {
-        leaf: "response_headers",
-        conflicts: |_, route| {
-            let place = |edit: &HeaderEdit| match edit {
-                HeaderEdit::Set(name, _) => format!("set {name}"),
-                HeaderEdit::Default(name, _) => format!("default {name}"),
-                HeaderEdit::Add(..) | HeaderEdit::Remove(_) => header_edit::show(edit),
-            };
-            let places = route.policies.response_headers.iter().map(place);
-            twice(places, "a change is listed twice: remove one")
+        leaf: "strip_prefix",
+        conflicts: |draft, route| match route.policies.replaced_prefix.is_some() {
+            true => when(route.strips_prefix, "replace_prefix is set too: remove one of the two"),
+            false if route.strips_prefix => no_prefix(draft, route),
+            false => Vec::new(),
         },
     },
+    RouteConstraint { leaf: "replace_prefix", conflicts: no_prefix },
+    RouteConstraint {
+        leaf: "script_name",
+        conflicts: |draft, route| {
+            let servers = if route.servers.is_empty() { &draft.servers } else { &route.servers };
+            let is_uwsgi =
+                servers.iter().any(|(protocol, _)| matches!(protocol, Protocol::Uwsgi(_)));
+            let is_gunicorn = draft.uwsgi_flavour == UwsgiFlavour::Gunicorn;
+            let fault = "gunicorn reads it over HTTP only: use an http:// address, or set FORCE_SCRIPT_NAME in Django";
+            when(is_uwsgi && is_gunicorn, fault)
+        },
+    },
+    RouteConstraint {
+        leaf: "max_in_flight",
+        conflicts: |_, route| {
+            when(route.servers.is_empty(), "upstream is not set: set it, or remove this")
+        },
+    },
+    RouteConstraint {
+        leaf: "request_headers",
+        conflicts: |_, route| repeated_edits(&route.policies.request_headers),
+    },
+    RouteConstraint {
+        leaf: "response_headers",
+        conflicts: |_, route| repeated_edits(&route.policies.response_headers),
+    },
 ];
+
+/// Returns conflicts for changes that are listed twice. Only the last of two values for one header would be used.
+fn repeated_edits(edits: &[HeaderEdit]) -> Vec<Conflict> {
+    let place = |edit: &HeaderEdit| match edit {
+        HeaderEdit::Set(name, _) => format!("set {name}"),
+        HeaderEdit::Default(name, _) => format!("default {name}"),
+        HeaderEdit::Add(..) | HeaderEdit::Remove(_) => header_edit::show(edit),
+    };
+    twice(edits.iter().map(place), "a change is listed twice: remove one")
+}
+
+/// Returns a conflict if there is no prefix to replace: the application would get paths of others.
+fn no_prefix(_: &Draft, route: &RouteDraft) -> Vec<Conflict> {
+    let has_prefix =
+        |path: &PathPattern| matches!(path, PathPattern::Exact(_) | PathPattern::Prefix(_));
+    let paths = &route.matcher.paths;
+    let fault = "every path of the route must be a prefix such as /api/, or exact: change path";
+    when(paths.is_empty() || !paths.iter().all(has_prefix), fault)
+}
 
 /// Returns a conflict if a route has an action after this one.
 fn other_action(route: &RouteDraft, name: &str) -> Vec<Conflict> {

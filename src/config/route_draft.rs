@@ -27,6 +27,8 @@ pub(super) struct RouteDraft {
     /// The file for missing names.
     pub(super) spa: Option<String>,
     pub(super) max_age: Option<Duration>,
+    pub(super) strips_prefix: bool,
+    pub(super) max_in_flight: Option<usize>,
     pub(super) policies: RoutePolicies,
 }
 
@@ -53,6 +55,15 @@ pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
 impl RouteDraft {
     pub(super) fn new(name: &str) -> Self {
         Self { name: name.into(), ..Self::default() }
+    }
+
+    /// Returns the policies.
+    pub(super) fn policies(&self) -> RoutePolicies {
+        let mut policies = self.policies.clone();
+        if self.strips_prefix {
+            policies.replaced_prefix = Some("/".into());
+        }
+        policies
     }
 
     /// Returns the names of the actions that are set.

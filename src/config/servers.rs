@@ -17,6 +17,9 @@ pub(super) const SERVER: TextFormat<ServerWithProtocol> = TextFormat::new(
 )
 .with(FormatProperties { stands_alone: true, ..FormatProperties::ADDRESS });
 
+/// The address of a server of a route.
+pub(super) const OF_ROUTE: TextFormat<ServerWithProtocol> = TextFormat { read: of_route, ..SERVER };
+
 /// A server, and the protocol of its address.
 pub(super) type ServerWithProtocol = (Protocol, UpstreamTarget);
 
@@ -29,6 +32,23 @@ pub(super) fn server(text: &str) -> Result<ServerWithProtocol, String> {
                 .into()
         }
         false => fault,
+    })
+}
+
+/// Reads the address of a server of a route. In nginx, a path after the address replaces that of the location.
+fn of_route(text: &str) -> Result<ServerWithProtocol, String> {
+    let path = text.split_once("://").and_then(|(_, rest)| Some(rest.split_at(rest.find('/')?).1));
+    let Some(path) = path.filter(|_| !text.contains('@')) else { return server(text) };
+    let address = text.strip_suffix(path).unwrap_or(text);
+    server(address)?;
+    Err(match path {
+        "/" => format!(
+            "write {address}, and strip_prefix = true if the application shall get the path without the route's prefix"
+        ),
+        path => format!(
+            "write {address}, and replace_prefix = {:?}",
+            format!("{}/", path.trim_end_matches('/'))
+        ),
     })
 }
 

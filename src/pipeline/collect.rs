@@ -22,7 +22,7 @@ pub(super) async fn request(
     body: &mut RequestBody,
     (upstream, streaming): (&UpstreamClient, Streaming),
 ) -> Result<RequestFraming, Error> {
-    let limit = local.app.plan.server.max_body.unwrap_or(u64::MAX);
+    let limit = context.max_body().unwrap_or(u64::MAX);
     // This comes before the first read: a client that sends Expect gets no 100 for a body that is too long.
     if body.size_hint().lower() > limit {
         return Err(Error::new(FailureKind::BodyTooLarge));

@@ -20,7 +20,8 @@ use crate::{
     plan,
     rfc::request_parts::{FieldName, Headers},
     upstream::{
-        Backends, RequestFraming, RequestOrigin, SendNotes, UpstreamClient, UpstreamRequestHead,
+        Backends, RequestFraming, RequestOrigin, RequestTimeouts, SendNotes, UpstreamClient,
+        UpstreamRequestHead,
     },
 };
 
@@ -87,6 +88,7 @@ impl FallbackClient {
             host: self.plan.host.as_bytes(),
             port: 0,
             version: Version::HTTP_11,
+            script_name: "",
         };
         let head = UpstreamRequestHead { method, target: &target, fields, origin };
         let reply = self
@@ -95,7 +97,12 @@ impl FallbackClient {
                 &head,
                 RequestFraming::None,
                 RequestBody::empty(),
-                SendNotes { waited: &Cell::new(None), server: None, interim: None },
+                SendNotes {
+                    waited: &Cell::new(None),
+                    server: None,
+                    timeouts: RequestTimeouts::default(),
+                    interim: None,
+                },
             )
             .await
             .map_err(|error| error.to_string())?;

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body::Body;
 
-use super::{max_forwards, request_context::RequestContext};
+use super::{
+    max_forwards, replacements::Replacements, request_context::RequestContext, routes::Forwarding,
+    scheme,
+};
 use crate::{
     rfc::{fields, forwarded, host, identity, request_parts::FieldName, upgrade},
     upstream::{RequestFraming, RequestOrigin, UpstreamRequestHead},
@@ -31,18 +34,21 @@ pub(super) struct HeaderDigits {
 }
 
 /// Returns the head that the application gets. `client` is the client's address as text; `fallback_host` is the host
-/// for HTTP/1.0 requests that have none.
+/// for HTTP/1.0 requests that have none. `replacements` are what the routes of the request set.
 pub(super) fn head<'a>(
     context: &'a RequestContext,
     client: &'a str,
-    fallback_host: &'a str,
+    (fallback_host, replacements): (&'a str, &'a Replacements),
     digits: &'a mut HeaderDigits,
 ) -> UpstreamRequestHead<'a> {
     let headers = &context.parts.headers;
     let has_named = fields::names_more(headers);
     let mut forwarded_fields: Vec<(&[u8], &[u8])> = Vec::with_capacity(headers.len() + 7);
-    let host = context.host().unwrap_or(fallback_host.as_bytes());
-    let scheme = scheme(context);
+    let host = match &replacements.host {
+        Some(host) => host.as_bytes(),
+        None => context.host().unwrap_or(fallback_host.as_bytes()),
+    };
+    let scheme = scheme::of(context);
     // The fallback host's port is the application's own.
     let named_port = context.host().and_then(named_port);
     let port = port(context, named_port, scheme);
@@ -75,13 +81,22 @@ pub(super) fn head<'a>(
         forwarded_fields
             .extend([(&b"connection"[..], &b"upgrade"[..]), (b"upgrade", b"websocket")]);
     }
+    let Forwarding { script_name, headers: edits, .. } = &context.policies.forwarding;
+    let script_name = script_name.as_deref().unwrap_or_default();
+    if !script_name.is_empty() {
+        forwarded_fields.push((b"SCRIPT_NAME", script_name.as_bytes()));
+    }
+    replacements.apply(edits, &mut forwarded_fields);
     if forged > 0 {
         context.local.metrics.headers_dropped.add(forged);
     }
     warn_untrusted_peer(context);
     UpstreamRequestHead {
         method: &context.parts.method,
-        target: context.parts.path_and_query(),
+        target: match &replacements.target {
+            Some(target) => target,
+            None => context.parts.path_and_query(),
+        },
         fields: forwarded_fields,
         origin: RequestOrigin {
             client,
@@ -94,6 +109,7 @@ pub(super) fn head<'a>(
             // If the client names the port, that is the port it connected to; a listener behind a proxy has another.
             port: named_port.unwrap_or(port),
             version: context.parts.version,
+            script_name,
         },
     }
 }
@@ -149,21 +165,6 @@ fn action_of_other(name: &[u8]) -> FieldAction {
         return FieldAction::Forged;
     }
     FieldAction::Pass
-}
-
-/// Returns the scheme that the client used, as far as Sideman can know it.
-pub(super) fn scheme(context: &RequestContext) -> &'static str {
-    let claimed = forwarded::last(context.parts.headers.get_all(FieldName::XForwardedProto));
-    let claimed = claimed.filter(|_| context.is_trusted);
-    // Some proxies send the scheme of a WebSocket URL.
-    let is = |name: &[u8]| claimed.is_some_and(|claimed| claimed.eq_ignore_ascii_case(name));
-    match (is(b"https") || is(b"wss"), is(b"http") || is(b"ws")) {
-        (true, _) => "https",
-        // A proxy may use TLS to forward a request that it received without.
-        (false, true) => "http",
-        (false, false) if context.connection.is_tls() => "https",
-        (false, false) => "http",
-    }
 }
 
 /// Returns the port in a host.

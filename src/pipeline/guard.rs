@@ -3,7 +3,7 @@
 
 use http::{Method, Version};
 
-use super::{forward, request_context::RequestContext};
+use super::{request_context::RequestContext, scheme};
 use crate::{
     error::{Error, FailureKind},
     rfc::{host, request_parts::FieldName},
@@ -53,7 +53,7 @@ pub(super) fn check(context: &RequestContext) -> Result<(), Error> {
         // `:scheme` is set by whatever terminated TLS in front of Sideman.
         _ if parts.version > Version::HTTP_11 => true,
         "http" => true,
-        "https" => forward::scheme(context) == "https",
+        "https" => scheme::of(context) == "https",
         _ => false,
     };
     if is_same_host && is_same_scheme { Ok(()) } else { Err(Error::new(FailureKind::HostMismatch)) }

@@ -3,8 +3,8 @@
 use http::{HeaderMap, StatusCode, header};
 
 use super::{
-    accel, collect, forward, request_context::RequestContext, response::Response, tunnel,
-    worker_state::WorkerState,
+    accel, collect, forward, replacements::Replacements, request_context::RequestContext,
+    response::Response, tunnel, worker_state::WorkerState,
 };
 use crate::{
     body::RequestBody,
@@ -35,7 +35,9 @@ pub(super) async fn serve(
         &through_proxies
     };
     let mut digits = forward::HeaderDigits::default();
-    let head = forward::head(context, client, &local.fallback_host, &mut digits);
+    let server = local.server_name(route);
+    let replacements = Replacements::of(context, server);
+    let head = forward::head(context, client, (server, &replacements), &mut digits);
     let interim = context.interim.clone();
     let on_interim = |status: StatusCode, fields: &ResponseLines| {
         if let Some(interim) = &interim {
@@ -43,7 +45,8 @@ pub(super) async fn serve(
         }
     };
     let server = local.log.includes(LogField::Upstream).then_some(&context.server);
-    let notes = SendNotes { waited: &context.queued, server, interim: Some(&on_interim) };
+    let timeouts = context.policies.timeouts;
+    let notes = SendNotes { waited: &context.queued, server, timeouts, interim: Some(&on_interim) };
     let mut reply = upstream.send(&head, framing, body.take(), notes).await?;
     drop(head);
 

@@ -182,6 +182,11 @@ impl RequestContext {
         self.parts.version < Version::HTTP_2 && self.policies.response_headers.is_empty()
     }
 
+    /// Returns the maximum size of the request's body in bytes; `None` is no limit.
+    pub(super) fn max_body(&self) -> Option<u64> {
+        self.policies.max_body.unwrap_or(self.local.app.plan.server.max_body)
+    }
+
     /// Returns the client's id if it was valid, else the id made here.
     pub(super) fn request_id(&self) -> &[u8] {
         match &self.made_id {

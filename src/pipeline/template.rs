@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 
-use super::{forward, request_context::RequestContext, routes::RedirectAction};
+use super::{request_context::RequestContext, routes::RedirectAction, scheme};
 use crate::{
     plan::{HeaderText, Placeholder, TemplatePart},
     rfc::target,
@@ -80,7 +80,7 @@ fn value(context: &RequestContext, placeholder: Placeholder, filled: &mut Vec<u8
         }
         Placeholder::RequestId => filled.extend_from_slice(context.request_id()),
         Placeholder::Client => filled.extend_from_slice(context.client.to_string().as_bytes()),
-        Placeholder::Scheme => filled.extend_from_slice(forward::scheme(context).as_bytes()),
+        Placeholder::Scheme => filled.extend_from_slice(scheme::of(context).as_bytes()),
         // Only redirects have these.
         Placeholder::Rest | Placeholder::Group(_) => {}
     }

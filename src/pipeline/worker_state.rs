@@ -11,7 +11,7 @@ use std::{
 use super::{app::App, fallback::FallbackClient, routes::RouteMemo};
 use crate::{
     phase::Phase,
-    plan::{self, UpstreamTarget},
+    plan::{self, Plan, UpstreamTarget},
     telemetry::{LogBuffer, WorkerMetrics},
     upstream::{Backends, UpstreamClient},
 };
@@ -30,8 +30,9 @@ pub struct WorkerState {
     pub metrics: Arc<WorkerMetrics>,
     pub log: Rc<LogBuffer>,
     pub phase: Rc<Cell<Phase>>,
-    /// The `Host` for HTTP/1.0 requests that have none.
-    pub(super) fallback_host: String,
+    /// The address of each application's first server: the `Host` for HTTP/1.0 requests that have none. That of
+    /// [upstream] is the last.
+    server_names: Vec<String>,
     /// The time of the last probe of the application, and whether it accepted the connection.
     pub(super) last_probe: Cell<Option<(Instant, bool)>>,
     random: Rc<RefCell<fastrand::Rng>>,
@@ -57,7 +58,7 @@ impl WorkerState {
             upstream: upstream(&app.plan.upstream, app.backends()),
             routed: app.routes().map(|(plan, backends)| upstream(plan, backends)).collect(),
             fallback: app.fallback().map(|(plan, backends)| FallbackClient::start(plan, backends)),
-            fallback_host: fallback_host(&app.plan.upstream.targets),
+            server_names: server_names(&app.plan),
             app,
             metrics,
             log: Rc::new(log),
@@ -86,7 +87,7 @@ impl WorkerState {
             upstream: upstream(&app.plan.upstream, app.backends()),
             routed: app.routes().map(|(plan, backends)| upstream(plan, backends)).collect(),
             fallback: app.fallback().map(fallback),
-            fallback_host: fallback_host(&app.plan.upstream.targets),
+            server_names: server_names(&app.plan),
             app,
             metrics: Arc::clone(&self.metrics),
             log: Rc::clone(&self.log),
@@ -99,6 +100,12 @@ impl WorkerState {
     /// Returns the application of a route, or the one for all other paths.
     pub(super) fn application(&self, route: Option<usize>) -> &UpstreamClient {
         route.and_then(|route| self.routed.get(route)).unwrap_or(&self.upstream)
+    }
+
+    /// Returns the address of the first server of an application.
+    pub(super) fn server_name(&self, route: Option<usize>) -> &str {
+        let of_route = route.and_then(|route| self.server_names.get(route));
+        of_route.or(self.server_names.last()).map_or("localhost", String::as_str)
     }
 
     /// Returns a new request id: 32 hex digits.
@@ -115,8 +122,12 @@ impl WorkerState {
     }
 }
 
+fn server_names(plan: &Plan) -> Vec<String> {
+    plan.routed.iter().chain([&plan.upstream]).map(|one| server_name(&one.targets)).collect()
+}
+
 /// Returns the `Host` for requests that have none.
-fn fallback_host(targets: &[UpstreamTarget]) -> String {
+fn server_name(targets: &[UpstreamTarget]) -> String {
     match targets.first() {
         Some(target @ UpstreamTarget::Tcp { .. }) => target.to_string(),
         Some(UpstreamTarget::Unix(_)) | None => "localhost".to_owned(),

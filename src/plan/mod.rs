@@ -28,9 +28,9 @@ pub use self::{
     },
     memory::MemorySettings,
     routes::{
-        FixedResponse, HeaderEdit, HeaderText, MissingFile, PageSettings, PathExpression,
-        PathPattern, Placeholder, Route, RouteAction, RouteMatcher, RoutePolicies, RouteRedirect,
-        Streaming, TemplatePart,
+        FixedResponse, HeaderEdit, HeaderText, HostHeader, MissingFile, PageSettings,
+        PathExpression, PathPattern, Placeholder, Route, RouteAction, RouteMatcher, RoutePolicies,
+        RouteRedirect, Streaming, TemplatePart,
     },
     tls::{CertificateFiles, CertificateSettings, TlsSettings, TlsVersion},
     upstream::{

@@ -3,6 +3,7 @@
 use std::{
     hash::{Hash, Hasher},
     path::PathBuf,
+    time::Duration,
 };
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -104,8 +105,30 @@ pub struct FixedResponse {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoutePolicies {
     pub streaming: Option<Streaming>,
+    /// Maximum bytes of a request's body; `Some(None)` is no limit.
+    pub max_body: Option<Option<u64>>,
+    /// In place of [`UpstreamSettings::read_timeout`](super::UpstreamSettings::read_timeout).
+    pub read_timeout: Option<Duration>,
+    /// In place of [`UpstreamSettings::total_timeout`](super::UpstreamSettings::total_timeout); `Some(None)` is no limit.
+    pub total_timeout: Option<Option<Duration>>,
+    /// What the application gets in place of the path, or of its prefix, that matched.
+    pub replaced_prefix: Option<String>,
+    /// `SCRIPT_NAME` for the application: begins with `/` and does not end with one.
+    pub script_name: Option<String>,
+    /// `Host` for the application.
+    pub host_header: Option<HostHeader>,
+    /// Changes of the header fields that the application gets, in order.
+    pub request_headers: Vec<HeaderEdit>,
     /// Changes of the response's header fields, in order.
     pub response_headers: Vec<HeaderEdit>,
+}
+
+/// The `Host` that an application gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostHeader {
+    /// The address of the application's first server.
+    Upstream,
+    Text(HeaderText),
 }
 
 /// The directions to stream.

@@ -34,7 +34,10 @@ mod worker_pools;
 pub use self::{
     backends::Backends,
     probe::accepts,
-    request::{OnInterim, RequestFraming, RequestOrigin, SendNotes, ServedBy, UpstreamRequestHead},
+    request::{
+        OnInterim, RequestFraming, RequestOrigin, RequestTimeouts, SendNotes, ServedBy,
+        UpstreamRequestHead,
+    },
     send::{UpstreamClient, UpstreamResponse},
     upgraded::UpgradedStream,
 };

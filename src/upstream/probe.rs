@@ -113,6 +113,7 @@ impl ProbeRequest<'_> {
                 host,
                 port: 80,
                 version: Version::HTTP_11,
+                script_name: "",
             },
         };
         match protocol {

@@ -37,6 +37,8 @@ pub struct RequestOrigin<'a> {
     /// The port that the client has connected to, as far as known. The port in its `Host` comes first.
     pub port: u16,
     pub version: Version,
+    /// The path below which the application is; empty if it is at `/`. It begins with `/` and does not end with one.
+    pub script_name: &'a str,
 }
 
 /// Called with the status and the fields of each interim response that is for the client.
@@ -49,8 +51,18 @@ pub struct SendNotes<'a> {
     pub waited: &'a Cell<Option<Duration>>,
     /// Receives the server of the request, if the sender wants it.
     pub server: Option<&'a RefCell<Option<ServedBy>>>,
+    pub timeouts: RequestTimeouts,
     /// Receives interim responses (RFC 9110, 15.2), if the sender wants them.
     pub interim: Option<OnInterim<'a>>,
+}
+
+/// Timeouts of one request, in place of those of its application.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestTimeouts {
+    /// For the head of the response, and for each pause between two reads or two writes.
+    pub read: Option<Duration>,
+    /// From the first byte sent to the last byte of the response; `Some(None)` is no limit.
+    pub total: Option<Option<Duration>>,
 }
 
 /// The server that received a request.

@@ -4,11 +4,12 @@ use super::{
     files,
     key::SettingKey,
     kind::{ListValue, SingleValue},
+    server, upstream,
 };
 use crate::config::{
     address,
     format::{BoolFormat, ChoiceFormat},
-    header_edit, host, path, path_pattern, route_action, route_match, servers,
+    forwarding, header_edit, host, path, path_pattern, route_action, route_match, servers,
 };
 
 /// The settings of a route.
@@ -51,7 +52,7 @@ pub(super) const ROUTE: &[SettingKey] = &[
     },
     SettingKey {
         name: "route.upstream",
-        kind: &ListValue::at_least_one(servers::SERVER, |to, servers| to.route.servers = servers),
+        kind: &ListValue::at_least_one(servers::OF_ROUTE, |to, servers| to.route.servers = servers),
         doc: "Another application that responds. Several addresses are servers of one application. All other settings \
               are those of [upstream]; each application has a queue of its own.",
         ..SettingKey::BLANK
@@ -125,6 +126,80 @@ pub(super) const ROUTE: &[SettingKey] = &[
         }),
         doc: "The bodies that are streamed instead of buffered. A slow client then occupies the application, and a \
               request is not retried once its body has begun to be sent.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.strip_prefix",
+        kind: &SingleValue(BoolFormat, |to, on| to.route.strips_prefix = on),
+        doc: "Whether the application gets the path without the prefix that matched: below /api/, /api/x is /x. It is \
+              nginx's / at the end of proxy_pass. Every path of the route must be a prefix or exact.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.replace_prefix",
+        kind: &SingleValue(forwarding::PREFIX, |to, prefix| {
+            to.route.policies.replaced_prefix = Some(prefix);
+        }),
+        doc: "What the application gets in place of the prefix that matched: with /v2/, /api/x is /v2/x. Every path of \
+              the route must be a prefix or exact.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.script_name",
+        kind: &SingleValue(forwarding::SCRIPT_NAME, |to, name| {
+            to.route.policies.script_name = Some(name);
+        }),
+        doc: "SCRIPT_NAME for the application, which then makes links below this path: a variable for uWSGI, with \
+              PATH_INFO behind it, and a header of this name over HTTP, as gunicorn reads it from addresses in its \
+              forwarded_allow_ips. The path must still begin with it.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.host_header",
+        kind: &SingleValue(forwarding::HOST_HEADER, |to, host| {
+            to.route.policies.host_header = Some(host);
+        }),
+        doc: "Host for the application, in place of the requested host. It may have the placeholders of headers.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.request_headers",
+        kind: &ListValue::at_least_one(header_edit::REQUEST, |to, edits| {
+            to.route.policies.request_headers = edits;
+        }),
+        doc: "Changes to the headers that the application gets, after Sideman has dropped forged ones and added its \
+              own. They are written as those of response_headers.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.max_body",
+        kind: &SingleValue(server::MAX_BODY, |to, bytes| to.route.policies.max_body = Some(bytes)),
+        doc: "Maximum size of a request's body, in place of server.max_body.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.read_timeout",
+        kind: &SingleValue(upstream::READ_TIMEOUT, |to, time| {
+            to.route.policies.read_timeout = Some(time);
+        }),
+        doc: "How long the application may take to begin its response, in place of upstream.read_timeout.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.total_timeout",
+        kind: &SingleValue(upstream::TOTAL_TIMEOUT, |to, time| {
+            to.route.policies.total_timeout = Some(time);
+        }),
+        doc: "How long a request may take at the application, in place of upstream.total_timeout.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.max_in_flight",
+        kind: &SingleValue(upstream::MAX_IN_FLIGHT, |to, count| {
+            to.route.max_in_flight = Some(count);
+        }),
+        doc: "Maximum number of requests in flight at each server of upstream, in place of upstream.max_in_flight. \
+              Beside upstream; with the address of the application, it keeps workers free for other requests.",
         ..SettingKey::BLANK
     },
     SettingKey {

@@ -9,11 +9,14 @@ use super::{
 use crate::config::{
     address,
     format::{
-        BoolFormat, GIB, HOUR, KIB, MILLISECOND, MINUTE, NumberFormat, NumberOrAuto, SECOND,
-        SizeFormat, TIB, TimeFormat, size_or,
+        BoolFormat, GIB, HOUR, KIB, MILLISECOND, MINUTE, NumberFormat, NumberOrAuto, OrWord,
+        SECOND, SizeFormat, TIB, TimeFormat, size_or,
     },
     header_name, host,
 };
+
+/// The limit of a body.
+pub(super) const MAX_BODY: OrWord<SizeFormat> = size_or(1, TIB, "off");
 
 /// Listeners for clients and limits of requests.
 pub(super) const SERVER: &[SettingKey] = &[
@@ -168,7 +171,7 @@ pub(super) const SERVER: &[SettingKey] = &[
     SettingKey {
         name: "server.max_body",
         default: Some(&["100MiB"]),
-        kind: &SingleValue(size_or(1, TIB, "off"), |to, bytes| to.plan.server.max_body = bytes),
+        kind: &SingleValue(MAX_BODY, |to, bytes| to.plan.server.max_body = bytes),
         doc: "Maximum size of a request's body; a longer one gets 413. off disables the limit.",
         ..SettingKey::BLANK
     },

@@ -10,12 +10,16 @@ use crate::{
     config::{
         format::{
             BoolFormat, ChoiceFormat, DAY, HOUR, KIB, MILLISECOND, MINUTE, NumberFormat, OrNone,
-            SECOND, TimeFormat, size_or, time_or_off,
+            OrWord, SECOND, TimeFormat, size_or, time_or_off,
         },
         path, servers,
     },
     plan::UwsgiFlavour,
 };
+
+pub(super) const READ_TIMEOUT: TimeFormat = TimeFormat(MILLISECOND, DAY);
+pub(super) const TOTAL_TIMEOUT: OrWord<TimeFormat> = time_or_off(MILLISECOND, DAY);
+pub(super) const MAX_IN_FLIGHT: NumberFormat = NumberFormat(1, 1 << 16);
 
 /// The application.
 pub(super) const UPSTREAM: &[SettingKey] = &[
@@ -36,7 +40,7 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
     SettingKey {
         name: "upstream.max_in_flight",
         default: Some(&["100"]),
-        kind: &SingleValue(NumberFormat(1, 1 << 16), |to, count| {
+        kind: &SingleValue(MAX_IN_FLIGHT, |to, count| {
             to.plan.upstream.admission.max_in_flight = count
         }),
         doc: "Maximum number of requests in flight at each server, over all worker threads; more are queued. Set it \
@@ -97,9 +101,7 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
     SettingKey {
         name: "upstream.read_timeout",
         default: Some(&["60s"]),
-        kind: &SingleValue(TimeFormat(MILLISECOND, DAY), |to, time| {
-            to.plan.upstream.read_timeout = time
-        }),
+        kind: &SingleValue(READ_TIMEOUT, |to, time| to.plan.upstream.read_timeout = time),
         doc: "How long the application may take to begin its response; then 504. It is also the longest pause \
               within a response; then the response is aborted.",
         ..SettingKey::BLANK
@@ -107,9 +109,7 @@ pub(super) const UPSTREAM: &[SettingKey] = &[
     SettingKey {
         name: "upstream.total_timeout",
         default: Some(&["off"]),
-        kind: &SingleValue(time_or_off(MILLISECOND, DAY), |to, time| {
-            to.plan.upstream.total_timeout = time
-        }),
+        kind: &SingleValue(TOTAL_TIMEOUT, |to, time| to.plan.upstream.total_timeout = time),
         doc: "How long a request may take at the application, from the first byte sent to the last byte of the \
               response; then 504. The time in the queue does not count.",
         ..SettingKey::BLANK

@@ -15,7 +15,7 @@ mod table;
 
 pub(super) use self::{
     memo::RouteMemo,
-    policies::{Action, Policies, RedirectAction},
+    policies::{Action, Forwarding, Policies, PrefixReplacement, RedirectAction},
     rule::RouteQuery,
     table::RouteTable,
 };

@@ -9,9 +9,10 @@ use super::{
 use crate::{
     pipeline::store_kind::StoreKind,
     plan::{
-        FixedResponse, HeaderEdit, MissingFile, PathExpression, RouteAction, RouteRedirect,
-        Streaming,
+        FixedResponse, HeaderEdit, HostHeader, MissingFile, PathExpression, RouteAction,
+        RoutePolicies, RouteRedirect, Streaming,
     },
+    upstream::RequestTimeouts,
 };
 
 /// The settings for one request.
@@ -22,8 +23,31 @@ pub(in crate::pipeline) struct Policies {
     /// At least one. If a file does not exist, the next one responds.
     pub(in crate::pipeline) actions: Vec<Action>,
     pub(in crate::pipeline) streaming: Streaming,
+    /// In place of `server.max_body`.
+    pub(in crate::pipeline) max_body: Option<Option<u64>>,
+    pub(in crate::pipeline) timeouts: RequestTimeouts,
+    pub(in crate::pipeline) forwarding: Forwarding,
     /// Those of less specific routes come first.
     pub(in crate::pipeline) response_headers: Vec<HeaderEdit>,
+}
+
+/// What an application gets in place of parts of the request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::pipeline) struct Forwarding {
+    pub(in crate::pipeline) prefix: Option<PrefixReplacement>,
+    pub(in crate::pipeline) script_name: Option<String>,
+    pub(in crate::pipeline) host: Option<HostHeader>,
+    /// Those of less specific routes come first.
+    pub(in crate::pipeline) headers: Vec<HeaderEdit>,
+}
+
+/// A path in place of the start of the request's path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) struct PrefixReplacement {
+    /// The length of the prefix in the decoded path.
+    pub(in crate::pipeline) length: usize,
+    /// Ends with `/`.
+    pub(in crate::pipeline) path: String,
 }
 
 /// What responds to a request.
@@ -64,8 +88,10 @@ impl Policies {
     pub(super) fn resolve(table: &RouteTable, rules: &[RuleId]) -> Self {
         let mut actions: Vec<Action> = Vec::new();
         let mut route = None;
-        let mut streaming = None;
-        let mut headers: Vec<&[HeaderEdit]> = Vec::new();
+        let mut merged = RoutePolicies::default();
+        let mut prefix = None;
+        let mut request_headers: Vec<&[HeaderEdit]> = Vec::new();
+        let mut response_headers: Vec<&[HeaderEdit]> = Vec::new();
         for (rule, one) in table.routes_of(rules) {
             route = route.or_else(|| one.name.clone());
             if let Some(action) = &one.action
@@ -73,8 +99,19 @@ impl Policies {
             {
                 actions.push(Action::of(action, rule));
             }
-            streaming = streaming.or(one.policies.streaming);
-            headers.push(&one.policies.response_headers);
+            let own = &one.policies;
+            merged.streaming = merged.streaming.or(own.streaming);
+            merged.max_body = merged.max_body.or(own.max_body);
+            merged.read_timeout = merged.read_timeout.or(own.read_timeout);
+            merged.total_timeout = merged.total_timeout.or(own.total_timeout);
+            merged.script_name = merged.script_name.or_else(|| own.script_name.clone());
+            merged.host_header = merged.host_header.or_else(|| own.host_header.clone());
+            prefix = prefix.or_else(|| {
+                let path = own.replaced_prefix.clone()?;
+                Some(PrefixReplacement { length: rule.replaced, path })
+            });
+            request_headers.push(&own.request_headers);
+            response_headers.push(&own.response_headers);
         }
         if actions.last().is_none_or(Action::falls_through) {
             actions.push(Action::Upstream(None));
@@ -82,8 +119,16 @@ impl Policies {
         Self {
             route,
             actions,
-            streaming: streaming.unwrap_or_default(),
-            response_headers: headers.into_iter().rev().flatten().cloned().collect(),
+            streaming: merged.streaming.unwrap_or_default(),
+            max_body: merged.max_body,
+            timeouts: RequestTimeouts { read: merged.read_timeout, total: merged.total_timeout },
+            forwarding: Forwarding {
+                prefix,
+                script_name: merged.script_name,
+                host: merged.host_header,
+                headers: in_order(&request_headers),
+            },
+            response_headers: in_order(&response_headers),
         }
     }
 
@@ -93,6 +138,9 @@ impl Policies {
             route: None,
             actions: vec![Action::Upstream(None)],
             streaming: Streaming::default(),
+            max_body: None,
+            timeouts: RequestTimeouts::default(),
+            forwarding: Forwarding::default(),
             response_headers: Vec::new(),
         }
     }
@@ -107,6 +155,11 @@ impl Policies {
             | Action::Respond(_) => None,
         })
     }
+}
+
+/// Puts the changes of the least specific route first, so that those of the most specific one have the last word.
+fn in_order(of_routes: &[&[HeaderEdit]]) -> Vec<HeaderEdit> {
+    of_routes.iter().rev().copied().flatten().cloned().collect()
 }
 
 // === impl Action ===

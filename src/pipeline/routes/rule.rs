@@ -27,6 +27,8 @@ pub(super) struct Rule {
     pub(super) route: usize,
     /// The length of the prefix that matched. Unless the pattern is a prefix, it is that of `/`.
     pub(super) prefix: usize,
+    /// The length of what another path replaces: the prefix, or an exact path.
+    pub(super) replaced: usize,
     /// The expression that matched, if the pattern is one.
     pub(super) expression: Option<PathExpression>,
 }

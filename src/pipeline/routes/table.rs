@@ -74,13 +74,14 @@ impl RouteTable {
         let everything = [PathPattern::Prefix("/".into())];
         let patterns = if patterns.is_empty() { &everything } else { patterns };
         for pattern in patterns {
-            let (prefix, expression) = match pattern {
-                PathPattern::Prefix(prefix) => (prefix.len(), None),
-                PathPattern::Exact(_) | PathPattern::Glob(_) => ("/".len(), None),
-                PathPattern::Expression(one) => ("/".len(), Some(one.clone())),
+            let (prefix, replaced, expression) = match pattern {
+                PathPattern::Prefix(prefix) => (prefix.len(), prefix.len(), None),
+                PathPattern::Exact(path) => (1, path.len(), None),
+                PathPattern::Glob(_) => (1, 1, None),
+                PathPattern::Expression(one) => (1, 1, Some(one.clone())),
             };
             let id = self.rules.len();
-            self.rules.push(Rule { route, prefix, expression });
+            self.rules.push(Rule { route, prefix, replaced, expression });
             for &group in &groups {
                 if let Some(paths) = self.paths.get_mut(group) {
                     paths.add(pattern, id);

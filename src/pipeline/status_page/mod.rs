@@ -41,7 +41,7 @@ pub(super) fn failure(context: &mut RequestContext, error: &Error) -> Response {
     let server = &context.local.app.plan.server;
     let text = match error.byte() {
         Some((byte, at)) => explain::misplaced(byte, at).into(),
-        None => explain::explanation(kind, server.max_body, &server.head),
+        None => explain::explanation(kind, context.max_body(), &server.head),
     };
     let message = PageMessage { status: kind.status(), name: kind.name(), text: &text };
     let mut response = page::create(context, &message);

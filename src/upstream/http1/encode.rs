@@ -58,6 +58,7 @@ mod tests {
                 host: b"example.org",
                 port: 80,
                 version: http::Version::HTTP_11,
+                script_name: "",
             },
         };
         let mut out = BytesMut::new();

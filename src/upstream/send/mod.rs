@@ -26,7 +26,7 @@ use super::{
     pending_connection::WatchedPendingConnection,
     permit::RequestPermit,
     queue_metrics::QueueMetrics,
-    request::{RequestFraming, SendNotes, ServedBy, UpstreamRequestHead},
+    request::{RequestFraming, RequestTimeouts, SendNotes, ServedBy, UpstreamRequestHead},
     upgraded::UpgradedStream,
     upload::RequestUpload,
     uwsgi,
@@ -150,7 +150,7 @@ impl UpstreamClient {
             // Only until an application has responded there.
             let unproven =
                 (!permit.server().protocol.is_proven()).then(|| Arc::clone(permit.server()));
-            let attempt = self.attempt(head, connection, upload, (permit, begin));
+            let attempt = self.attempt(head, connection, upload, (permit, begin, notes.timeouts));
             let detached = (!self.plan.abort).then(|| Rc::clone(&self.detached));
             let mut watched = WatchedAttempt::new(attempt, detached, &self.metrics);
             let result = match &unproven {
@@ -212,10 +212,11 @@ impl UpstreamClient {
         head: &UpstreamRequestHead<'_>,
         mut connection: Box<UpstreamConnection>,
         upload: RequestUpload,
-        (permit, begin): (RequestPermit, Instant),
+        (permit, begin, timeouts): (RequestPermit, Instant, RequestTimeouts),
     ) -> Attempt {
         let plan = &self.plan;
-        connection.total = plan.total_timeout.map(|total| begin + total);
+        let total = timeouts.total.unwrap_or(plan.total_timeout);
+        connection.total = total.map(|total| begin + total);
         Attempt {
             connection,
             upload,
@@ -223,7 +224,7 @@ impl UpstreamClient {
             protocol: plan.protocol,
             method: head.method.clone(),
             asks_upgrade: head.asks_upgrade(),
-            pause: plan.read_timeout,
+            pause: timeouts.read.unwrap_or(plan.read_timeout),
             begin,
         }
     }

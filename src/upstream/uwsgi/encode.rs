@@ -34,7 +34,8 @@ pub(in crate::upstream) fn encode(
             return Err(Error::io(FailureKind::CodingUnknown, cause));
         }
     };
-    let RequestOrigin { client, client_port, scheme, host, port, version } = head.origin;
+    let RequestOrigin { client, client_port, scheme, host, port, version, script_name } =
+        head.origin;
     let (path, query) = head.target.split_once('?').unwrap_or((head.target, ""));
     let server_name = without_port(host);
 
@@ -48,6 +49,13 @@ pub(in crate::upstream) fn encode(
     packet.add_with("CONTENT_TYPE", |out| join(out, head, b"content-type"));
     packet.add("CONTENT_LENGTH", content_length);
     packet.add("REQUEST_URI", head.target);
+    // A path that does not begin with it has the application at `/` (PEP 3333).
+    let below =
+        path.strip_prefix(script_name).filter(|rest| matches!(rest.as_bytes(), [] | [b'/', ..]));
+    if !script_name.is_empty() && below.is_some() {
+        packet.add("SCRIPT_NAME", script_name);
+    }
+    let path = below.unwrap_or(path);
     packet.add_with("PATH_INFO", |out| path_info::append(out, path, server.flavour));
     // There is no such directory. The empty value keeps uWSGI's --check-static-docroot from searching.
     packet.add("DOCUMENT_ROOT", "");

@@ -40,6 +40,7 @@ const ORIGIN: RequestOrigin<'_> = RequestOrigin {
     host: b"example.org",
     port: 8080,
     version: Version::HTTP_11,
+    script_name: "",
 };
 
 type Variables = Vec<(Vec<u8>, Vec<u8>)>;

@@ -1,3 +1,4 @@
 //! Named routes, on the wire.
 
 mod actions;
+mod forwarding;
