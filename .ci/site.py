@@ -5,6 +5,7 @@ import http.server
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -272,10 +273,17 @@ def faults_in_chromium(site, chromium):
         # Virtual time ends when nothing is loaded any more.
         flags += ["--virtual-time-budget=60000", "--window-size=1400,1000"]
         url = f"http://127.0.0.1:{server.server_port}/measure.html"
-        dom = subprocess.run([chromium, *flags, url], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                             timeout=120, check=True, text=True).stdout
+        # A group of its own, so that the end reaches Chromium's helpers, which hold the pipe open.
+        browser = subprocess.Popen([chromium, *flags, url], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                   text=True, start_new_session=True)
+        try:
+            dom = browser.communicate(timeout=200)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(browser.pid, signal.SIGKILL)
+            raise SystemExit("Chromium has not measured the pages within 200 s") from None
         server.shutdown()
-    result = html.unescape(re.search(r"<pre id=\"?result\"?>(.*?)</pre>", dom, re.DOTALL).group(1)).splitlines()
+    result = re.search(r"<pre id=\"?result\"?>(.*?)</pre>", dom, re.DOTALL)
+    result = html.unescape(result.group(1)).splitlines() if result else []
     if result[:2] != ["measured", str(len(pages))]:
         raise SystemExit(f"Chromium has not measured all pages: {result}")
     return result[2:]

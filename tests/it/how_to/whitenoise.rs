@@ -74,18 +74,22 @@ fn files_of_whitenoises_storage_are_served_without_the_application() {
 }
 
 #[test]
-fn directory_at_the_root_has_a_prefix_of_its_own() {
+fn root_files_are_served_and_the_rest_goes_to_the_application() {
     let (page, application, home) =
         (Page::read("from-whitenoise.md"), App::saying("django"), TempDir::new());
-    home.write("static/a.css", CSS);
-    home.write("root/.well-known/security.txt", "Contact: mailto:a@example.org");
-    let changes = [("/srv", home.path().to_str().unwrap())];
+    let settings = TempDir::new();
+    home.write("robots.txt", "User-agent: *");
+    home.write(".well-known/security.txt", "Contact: mailto:a@example.org");
+    home.write(".env", "SECRET");
+    let changes = [("/srv/root", home.path().to_str().unwrap())];
     let before = Settings::before(&application.url());
-    let sideman = page.variables("well-known", &changes, before).start();
+    let sideman = page.file("fallthrough", &changes, before, &settings).start();
+    assert_eq!(sideman.get("/robots.txt").text(), "User-agent: *");
     let contact = sideman.get("/.well-known/security.txt");
     assert_eq!(contact.text(), "Contact: mailto:a@example.org");
-    assert_eq!(sideman.get("/static/a.css").text(), CSS);
+    assert_eq!(sideman.get("/admin/").text(), "django");
     assert_eq!(sideman.get("/").text(), "django");
+    assert_eq!(sideman.get("/.env").text(), "django");
 }
 
 /// The values of the second column.
