@@ -32,12 +32,23 @@ pub(super) const NETWORKS: TextFormat<Vec<IpNet>> = TextFormat::new(
 )
 .with(FormatProperties::ADDRESS);
 
+/// Networks of clients. `all` is every address.
+pub(super) const CLIENTS: TextFormat<Vec<IpNet>> = TextFormat {
+    expected: "networks or addresses, such as 10.0.0.0/8; or all, or private",
+    read: clients,
+    ..NETWORKS
+}
+.with(FormatProperties { stands_alone: true, ..FormatProperties::ADDRESS });
+
 /// Private networks of a VPC, where an AWS load balancer usually is. A VPC can also have public ranges and IPv6
 /// networks of Amazon.
 pub(super) const ALB: [&str; 5] =
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
 /// The networks that `private` adds: loopback and link-local.
 const NEAR: [&str; 4] = ["127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10"];
+
+/// The networks of every address.
+const EVERY: [&str; 2] = ["0.0.0.0/0", "::/0"];
 
 /// Maximum length of a socket's path in bytes (unix(7)).
 const MAX_SOCKET_PATH: usize = 107;
@@ -147,6 +158,15 @@ fn networks(text: &str) -> Result<Vec<IpNet>, String> {
         ));
     }
     Ok(vec![unmapped(network)])
+}
+
+/// Reads one network, one address, or a word for several.
+fn clients(text: &str) -> Result<Vec<IpNet>, String> {
+    match text {
+        "all" => Ok(EVERY.iter().filter_map(|network| network.parse().ok()).collect()),
+        "*" | "any" => Err("write all".into()),
+        text => networks(text),
+    }
 }
 
 /// Converts an IPv4-mapped IPv6 network to IPv4, because peers are compared in that form.

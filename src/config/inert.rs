@@ -2,8 +2,8 @@
 //! settings, and checks for list rules that other rules hide.
 
 use crate::plan::{
-    AccessLog, CacheRule, LogField, NamePatternRule, Plan, Protocol, Purpose, Root, SpillDirectory,
-    UpstreamSettings,
+    AccessLog, CacheRule, LogField, NamePatternRule, Plan, Protocol, Purpose, Root, Route,
+    SpillDirectory, UpstreamSettings,
 };
 
 use super::{caching, keys::SettingKey, load::LoadedSettings, read::Setting};
@@ -157,8 +157,11 @@ const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         keys: &["errors.403"],
-        acts: |plan| roots(plan).next().is_some(),
-        why: "static.roots, media.roots and accel.roots are none, so 403 is never sent",
+        acts: |plan| {
+            let limits = |route: &Route| route.policies.access.is_some();
+            roots(plan).next().is_some() || plan.routes.iter().any(limits)
+        },
+        why: "static.roots, media.roots and accel.roots are none, and no route has allow or deny, so 403 is never sent",
     },
 ];
 

@@ -2,8 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
+
 use crate::plan::{
-    FixedResponse, MissingFile, PathPattern, Purpose, Root, RouteAction, RouteMatcher,
+    AccessRules, FixedResponse, MissingFile, PathPattern, Purpose, Root, RouteAction, RouteMatcher,
     RoutePolicies, RouteRedirect,
 };
 
@@ -29,6 +31,8 @@ pub(super) struct RouteDraft {
     pub(super) max_age: Option<Duration>,
     pub(super) strips_prefix: bool,
     pub(super) max_in_flight: Option<usize>,
+    pub(super) allow: Vec<IpNet>,
+    pub(super) deny: Vec<IpNet>,
     pub(super) policies: RoutePolicies,
 }
 
@@ -62,6 +66,10 @@ impl RouteDraft {
         let mut policies = self.policies.clone();
         if self.strips_prefix {
             policies.replaced_prefix = Some("/".into());
+        }
+        if !self.allow.is_empty() || !self.deny.is_empty() {
+            let (allow, deny) = (self.allow.clone(), self.deny.clone());
+            policies.access = Some(AccessRules { allow, deny });
         }
         policies
     }

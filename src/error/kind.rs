@@ -215,6 +215,10 @@ kinds! {
     /// The host is not among `server.allowed_hosts`.
     HostNotAllowed: row("host_not_allowed", Client, 421, "This server does not serve the request's Host.")
         .advice("add the host to server.allowed_hosts if it is yours");
+    /// `allow` or `deny` of a route excludes the client.
+    AccessDenied: row("access_denied", Client, 403, "Access to this address is not allowed from yours.")
+        .advice("if this client should have access, add its network to allow of the route; if the address is that of a \
+            proxy, add the proxy to server.trusted_proxies");
     /// HTTP/1.1 without `Host` (RFC 9112, 3.2).
     HostMissing: row("host_missing", Client, 400, "The request has no Host header.").closes();
     /// The request has more than one `Host`.

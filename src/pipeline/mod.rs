@@ -3,7 +3,7 @@
 //! 1. [`request_context`] records what is known of the request. [`finish`] logs and counts it when its response ends.
 //! 2. [`routes`] finds what the routes set for it, by its host and its path, which [`normal_path`] has decoded once.
 //!    [`own_paths`] has those of [`health`] checks and files.
-//! 3. [`guard`], [`hosts`] and [`loops`] refuse requests that must not go further; [`redirect`] redirects to https.
+//! 3. [`guard`], [`hosts`], [`loops`] and [`access`] refuse requests that must not go further; [`redirect`] redirects to https.
 //! 4. An action responds: [`files`] finds the file and selects the part of it to send, [`own_response`] is a redirect or a
 //!    fixed text. Or [`proxy`] sends the request to the application:
 //!    [`collect`] reads the body first, and [`forward`] makes the header fields. [`accel`] sends a file instead of the
@@ -17,6 +17,7 @@
 //! also have [`interim_responses`] before its final response, and a [`tunnel`] after it.
 
 mod accel;
+mod access;
 mod app;
 mod collect;
 mod connection_info;
@@ -138,6 +139,7 @@ async fn respond(
     guard::check(context)?;
     hosts::check(context)?;
     local.app.loop_token.check(&context.parts.headers)?;
+    access::check(context)?;
     if let Some(response) = redirect::to_https(context)? {
         return Ok(response);
     }

@@ -93,6 +93,16 @@ const LOGGED_FIELDS: [(LogField, FieldName); 8] = [
     (LogField::Combined, FieldName::Referer),
 ];
 
+/// Returns what decides about the routes of a request.
+pub(super) fn route_query<'a>(
+    parts: &'a RequestParts,
+    path: &'a [u8],
+    client: IpAddr,
+) -> RouteQuery<'a> {
+    let host = host_of(parts).and_then(host::split_port).map(|(name, _)| name);
+    RouteQuery { host, path, method: &parts.method, client }
+}
+
 /// Returns the host that a request is for.
 fn host_of(parts: &RequestParts) -> Option<&[u8]> {
     match parts.authority() {
@@ -123,12 +133,7 @@ impl RequestContext {
         let made_id =
             if given.is_some_and(trace::is_request_id) { None } else { Some(local.new_id()) };
         let path = Rc::new(NormalPath::of(parts.path()));
-        let policies = local.routes.find(&RouteQuery {
-            host: host_of(&parts).and_then(host::split_port).map(|(name, _)| name),
-            path: path.or_raw(),
-            method: &parts.method,
-            client,
-        });
+        let policies = local.routes.find(&route_query(&parts, path.or_raw(), client));
         Box::new(Self {
             local,
             connection,

@@ -28,7 +28,7 @@ pub use self::{
     },
     memory::MemorySettings,
     routes::{
-        FixedResponse, HeaderEdit, HeaderText, HostHeader, MissingFile, PageSettings,
+        AccessRules, FixedResponse, HeaderEdit, HeaderText, HostHeader, MissingFile, PageSettings,
         PathExpression, PathPattern, Placeholder, Route, RouteAction, RouteMatcher, RoutePolicies,
         RouteRedirect, Streaming, TemplatePart,
     },

@@ -2,6 +2,7 @@
 
 use std::{
     hash::{Hash, Hasher},
+    net::IpAddr,
     path::PathBuf,
     time::Duration,
 };
@@ -105,6 +106,7 @@ pub struct FixedResponse {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoutePolicies {
     pub streaming: Option<Streaming>,
+    pub access: Option<AccessRules>,
     /// Maximum bytes of a request's body; `Some(None)` is no limit.
     pub max_body: Option<Option<u64>>,
     /// In place of [`UpstreamSettings::read_timeout`](super::UpstreamSettings::read_timeout).
@@ -121,6 +123,14 @@ pub struct RoutePolicies {
     pub request_headers: Vec<HeaderEdit>,
     /// Changes of the response's header fields, in order.
     pub response_headers: Vec<HeaderEdit>,
+}
+
+/// The clients that may send a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessRules {
+    /// If it is not empty, clients in no network of either list are denied.
+    pub allow: Vec<IpNet>,
+    pub deny: Vec<IpNet>,
 }
 
 /// The `Host` that an application gets.
@@ -196,6 +206,24 @@ pub struct PageSettings {
     pub maintenance: Option<PathBuf>,
 }
 
+// === impl AccessRules ===
+
+impl AccessRules {
+    /// Whether a client may send a request. The smallest network that contains it decides; `deny` wins if both lists
+    /// have it.
+    pub fn allows(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        let longest = |networks: &[IpNet]| {
+            let containing = networks.iter().filter(|network| network.contains(&client));
+            containing.map(IpNet::prefix_len).max()
+        };
+        match (longest(&self.allow), longest(&self.deny)) {
+            (None, None) => self.allow.is_empty(),
+            (allowed, denied) => allowed > denied,
+        }
+    }
+}
+
 // === impl HeaderEdit ===
 
 impl HeaderEdit {
@@ -223,5 +251,34 @@ impl Eq for PathExpression {}
 impl Hash for PathExpression {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.text.hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_network_decides_about_access() {
+        let networks = |list: &[&str]| list.iter().map(|one| one.parse().unwrap()).collect();
+        for (allow, deny, client, is_allowed) in [
+            (&[][..], &[][..], "192.0.2.1", true),
+            (&["10.0.0.0/8"], &[], "10.1.2.3", true),
+            (&["10.0.0.0/8"], &[], "192.0.2.1", false),
+            (&[], &["10.0.0.0/8"], "10.1.2.3", false),
+            (&[], &["10.0.0.0/8"], "192.0.2.1", true),
+            (&["10.1.0.0/16"], &["10.0.0.0/8"], "10.1.2.3", true),
+            (&["10.0.0.0/8"], &["10.1.0.0/16"], "10.1.2.3", false),
+            (&["10.0.0.0/8"], &["10.1.0.0/16"], "10.2.2.3", true),
+            (&["10.0.0.0/8"], &["10.0.0.0/8"], "10.1.2.3", false),
+            (&["10.0.0.0/8"], &["0.0.0.0/0", "::/0"], "10.1.2.3", true),
+            (&["10.0.0.0/8"], &["0.0.0.0/0", "::/0"], "2001:db8::1", false),
+            (&["10.0.0.0/8"], &[], "::ffff:10.1.2.3", true),
+            (&[], &["2001:db8::/32"], "2001:db8::1", false),
+        ] {
+            let rules = AccessRules { allow: networks(allow), deny: networks(deny) };
+            let client: IpAddr = client.parse().unwrap();
+            assert_eq!(rules.allows(client), is_allowed, "{allow:?} {deny:?} {client}");
+        }
     }
 }

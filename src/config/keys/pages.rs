@@ -14,7 +14,10 @@ pub(super) const ERRORS: &[SettingKey] = &[
         "errors.400",
         "The request is ambiguous, has no valid Host, or its body was malformed or incomplete.",
     ),
-    page::<403>("errors.403", "This process may not read the file."),
+    page::<403>(
+        "errors.403",
+        "The client is not among those that a route allows, or this process may not read the file.",
+    ),
     page::<404>("errors.404", "The file does not exist."),
     page::<405>("errors.405", "Files do not support the request's method."),
     page::<408>(

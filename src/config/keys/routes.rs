@@ -44,7 +44,7 @@ pub(super) const ROUTE: &[SettingKey] = &[
     },
     SettingKey {
         name: "route.client",
-        kind: &ListValue::at_least_one(address::NETWORKS, |to, networks| {
+        kind: &ListValue::at_least_one(address::CLIENTS, |to, networks| {
             to.route.matcher.clients = networks.concat();
         }),
         doc: "The networks of the clients whose requests the route matches.",
@@ -169,6 +169,23 @@ pub(super) const ROUTE: &[SettingKey] = &[
         }),
         doc: "Changes to the headers that the application gets, after Sideman has dropped forged ones and added its \
               own. They are written as those of response_headers.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.allow",
+        kind: &ListValue::at_least_one(address::CLIENTS, |to, networks| {
+            to.route.allow = networks.concat();
+        }),
+        doc: "Networks of the clients that may send requests; others get 403. The smallest network that contains a \
+              client decides between allow and deny. A route takes both lists from one route.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "route.deny",
+        kind: &ListValue::at_least_one(address::CLIENTS, |to, networks| {
+            to.route.deny = networks.concat();
+        }),
+        doc: "Networks of the clients whose requests get 403. Without allow, all other clients may send requests.",
         ..SettingKey::BLANK
     },
     SettingKey {

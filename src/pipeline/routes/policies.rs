@@ -9,8 +9,8 @@ use super::{
 use crate::{
     pipeline::store_kind::StoreKind,
     plan::{
-        FixedResponse, HeaderEdit, HostHeader, MissingFile, PathExpression, RouteAction,
-        RoutePolicies, RouteRedirect, Streaming,
+        AccessRules, FixedResponse, HeaderEdit, HostHeader, MissingFile, PathExpression,
+        RouteAction, RoutePolicies, RouteRedirect, Streaming,
     },
     upstream::RequestTimeouts,
 };
@@ -23,6 +23,8 @@ pub(in crate::pipeline) struct Policies {
     /// At least one. If a file does not exist, the next one responds.
     pub(in crate::pipeline) actions: Vec<Action>,
     pub(in crate::pipeline) streaming: Streaming,
+    /// The clients that may send the request; `None` is every client.
+    pub(in crate::pipeline) access: Option<AccessRules>,
     /// In place of `server.max_body`.
     pub(in crate::pipeline) max_body: Option<Option<u64>>,
     pub(in crate::pipeline) timeouts: RequestTimeouts,
@@ -101,6 +103,7 @@ impl Policies {
             }
             let own = &one.policies;
             merged.streaming = merged.streaming.or(own.streaming);
+            merged.access = merged.access.or_else(|| own.access.clone());
             merged.max_body = merged.max_body.or(own.max_body);
             merged.read_timeout = merged.read_timeout.or(own.read_timeout);
             merged.total_timeout = merged.total_timeout.or(own.total_timeout);
@@ -120,6 +123,7 @@ impl Policies {
             route,
             actions,
             streaming: merged.streaming.unwrap_or_default(),
+            access: merged.access,
             max_body: merged.max_body,
             timeouts: RequestTimeouts { read: merged.read_timeout, total: merged.total_timeout },
             forwarding: Forwarding {
@@ -138,6 +142,7 @@ impl Policies {
             route: None,
             actions: vec![Action::Upstream(None)],
             streaming: Streaming::default(),
+            access: None,
             max_body: None,
             timeouts: RequestTimeouts::default(),
             forwarding: Forwarding::default(),

@@ -100,6 +100,11 @@ impl RouteTable {
         group
     }
 
+    /// Whether some route decides who may send a request.
+    pub(in crate::pipeline) fn guards_access(&self) -> bool {
+        self.routes.iter().any(|route| route.policies.access.is_some())
+    }
+
     /// Collects the rules that match, the most specific first. A route with several matching patterns occurs once for
     /// each.
     pub(super) fn collect(&self, query: &RouteQuery<'_>, found: &mut Vec<RuleId>) {

@@ -86,6 +86,7 @@ mod tests {
             FailureKind::ClientBodySlow,
             FailureKind::ClientHeadTimeout,
             FailureKind::HostNotAllowed,
+            FailureKind::AccessDenied,
             FailureKind::HeadTooLarge,
         ];
         for kind in FailureKind::ALL {
@@ -108,7 +109,7 @@ mod tests {
             "server.",
             "upstream.",
             "buffers.",
-            "routes.",
+            "route.",
             "static.",
             "media.",
             "accel.",

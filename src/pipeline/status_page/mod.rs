@@ -152,6 +152,9 @@ fn report_refused(context: &RequestContext, error: &Error) {
     if kind == FailureKind::HeadTooLarge {
         // The client can do little about cookies that the site has set.
         tracing::warn!(%error, path, missed, advice, "request head too large");
+    } else if kind == FailureKind::AccessDenied {
+        let (client, route) = (context.client, context.policies.route.as_deref());
+        tracing::info!(%error, path, %client, route, missed, advice, "access denied");
     } else {
         tracing::info!(%error, path, missed, advice, "request exceeded a limit");
     }

@@ -1,4 +1,5 @@
 //! Named routes, on the wire.
 
+mod access;
 mod actions;
 mod forwarding;
