@@ -1,7 +1,10 @@
 //! The command line. Values of settings stay text here: `config` checks them together with those of the file and the
 //! environment, and reports all problems at once.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, value_parser};
 
@@ -63,6 +66,12 @@ pub struct CheckArgs {
     /// Exit with status 1 if there is a warning
     #[arg(long)]
     pub strict: bool,
+    /// Show the routes that a request matches, and what they set for it: 'GET https://example.org/api/'
+    #[arg(long, value_name = "METHOD URL", conflicts_with = "all")]
+    pub request: Option<String>,
+    /// With --request: the client's address
+    #[arg(long, value_name = "ADDR", requires = "request", default_value = "127.0.0.1")]
+    pub client: IpAddr,
     #[command(flatten)]
     pub settings: SettingsArgs,
 }
@@ -117,6 +126,7 @@ all of them. Exit status: 0; 1 if there is a warning and --strict is given; 2 if
 Examples:
   sideman check --strict --config /etc/sideman.toml
   sideman check --all
+  sideman check --request 'GET https://example.org/api/'
   SIDEMAN_UPSTREAM=http://app:8000 sideman check";
 
 const HEALTHCHECK_HELP: &str = "\

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, io, process::ExitCode};
 
-use super::args::CheckArgs;
+use super::{args::CheckArgs, check_request};
 use crate::{
     config::{self, Environment, LoadedSettings, Setting},
     lifecycle,
@@ -25,7 +25,17 @@ pub(super) fn check(
     let (text, notes, code) = match config::load(&args.settings.flags(), environment) {
         Ok(loaded) => {
             let (notes, code) = verdict(&loaded, args.strict);
-            (table(&loaded.settings, args.all), notes, code)
+            match &args.request {
+                None => (table(&loaded.settings, args.all), notes, code),
+                Some(request) => match check_request::explain(&loaded, request, args.client) {
+                    Ok(text) => (text, notes, code),
+                    Err(fault) => (
+                        String::new(),
+                        format!("--request: {fault}\n"),
+                        ExitCode::from(BAD_SETTINGS),
+                    ),
+                },
+            }
         }
         Err(problems) => (String::new(), format!("{problems}\n"), ExitCode::from(BAD_SETTINGS)),
     };
@@ -82,7 +92,9 @@ mod tests {
     fn run_with(all: bool, strict: bool, variables: &[(&str, &str)]) -> (ExitCode, String, String) {
         let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let args = CheckArgs { all, strict, settings: SettingsArgs::default() };
+        let client = std::net::Ipv4Addr::LOCALHOST.into();
+        let settings = SettingsArgs::default();
+        let args = CheckArgs { all, strict, request: None, client, settings };
         let code = check(&args, &environment.collect(), &mut out, &mut err);
         (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }

@@ -3,6 +3,7 @@
 pub mod args;
 
 mod check;
+mod check_request;
 mod demo;
 mod healthcheck;
 mod http_get;

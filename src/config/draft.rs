@@ -13,7 +13,7 @@ use crate::plan::{
 use super::{
     cors,
     log_names::{self, LogListItem},
-    route_draft::RouteDraft,
+    route_draft::{self, RouteDraft},
     servers::ServerWithProtocol,
     url::FallbackOrigin,
 };
@@ -51,6 +51,10 @@ pub(super) struct Draft {
     pub(super) route: RouteDraft,
     /// In alphabetical order.
     pub(super) routes: Vec<RouteDraft>,
+    /// The host that the same host with or without `www.` is redirected to.
+    pub(super) canonical_host: Option<String>,
+    /// The directory of files at the root of the site.
+    pub(super) root_files: Option<PathBuf>,
     pub(super) static_roots: Vec<PrefixedDirectory>,
     /// A template for all roots of static files.
     pub(super) static_root: Root,
@@ -71,7 +75,11 @@ pub(super) type PrefixedDirectory = (String, PathBuf);
 
 impl Draft {
     /// Returns the plan. Must be called only if no setting is invalid and no constraint is violated.
-    pub(super) fn into_plan(self) -> Plan {
+    pub(super) fn into_plan(mut self) -> Plan {
+        let canonical_host =
+            self.canonical_host.take().map(|host| route_draft::canonical_host(&host));
+        let root_files = self.root_files.take().map(route_draft::root_files);
+        self.routes.extend(canonical_host.into_iter().chain(root_files));
         let upstream = self.application(self.servers.clone());
         let mut media = self.media();
         let mut static_roots = self.static_roots();

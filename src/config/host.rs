@@ -45,6 +45,18 @@ fn allowed(text: &str) -> Result<String, String> {
     without_port(&host.to_ascii_lowercase(), port)
 }
 
+/// The canonical host of a site.
+pub(super) const CANONICAL: TextFormat<String> =
+    TextFormat::new("a host, such as example.org or www.example.org", canonical, String::clone);
+
+/// Reads one name.
+fn canonical(text: &str) -> Result<String, String> {
+    if let Some(parent) = text.strip_prefix('.') {
+        return Err(format!("this must be one host: write {parent}"));
+    }
+    allowed(text)
+}
+
 /// Reads a host as [`allowed`] does. A route without hosts matches all of them.
 pub(super) fn of_route(text: &str) -> Result<String, String> {
     match text {

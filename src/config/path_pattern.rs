@@ -25,7 +25,7 @@ const ONE_CHARACTER: &str = r"(?:[\x00-\x2e\x30-\x7f]|[\xc0-\xff][\x80-\xbf]*|[\
 const MAX_LENGTH: usize = 1024;
 
 /// Reads one pattern.
-fn pattern(text: &str) -> Result<PathPattern, String> {
+pub(super) fn pattern(text: &str) -> Result<PathPattern, String> {
     if text.len() > MAX_LENGTH {
         return Err(format!("must have at most {MAX_LENGTH} bytes"));
     }

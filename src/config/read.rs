@@ -122,6 +122,10 @@ impl SettingsReading {
                 }
             }
         }
+        if self.draft.routes.iter().any(RouteDraft::responds_to_everything) {
+            // Nothing is left for the application.
+            self.problems.retain(|problem| !problem.is_missing());
+        }
         if self.problems.is_empty()
             && let Some((one, other)) = route_constraints::equal_routes(&self.draft.routes)
         {

@@ -2,14 +2,15 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use http::StatusCode;
 use ipnet::IpNet;
 
 use crate::plan::{
-    AccessRules, FixedResponse, MissingFile, PathPattern, Purpose, Root, RouteAction, RouteMatcher,
-    RoutePolicies, RouteRedirect,
+    AccessRules, FixedResponse, MissingFile, PathPattern, Placeholder, Purpose, Root, RouteAction,
+    RouteMatcher, RoutePolicies, RouteRedirect, TemplatePart,
 };
 
-use super::servers::ServerWithProtocol;
+use super::{path_pattern, servers::ServerWithProtocol};
 
 /// Maximum length of a name.
 const LONGEST: usize = 32;
@@ -54,6 +55,42 @@ pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Returns the route that redirects `www.example.org` to `example.org`, or the reverse. 308 keeps method and body.
+pub(super) fn canonical_host(host: &str) -> RouteDraft {
+    let other = match host.strip_prefix("www.") {
+        Some(parent) => parent.to_owned(),
+        None => format!("www.{host}"),
+    };
+    let text = |text: &str| TemplatePart::Text(text.to_owned());
+    let value = TemplatePart::Value;
+    let location = vec![
+        value(Placeholder::Scheme),
+        text("://"),
+        text(host),
+        value(Placeholder::Path),
+        value(Placeholder::Query),
+    ];
+    RouteDraft {
+        matcher: RouteMatcher { hosts: vec![other], ..RouteMatcher::default() },
+        redirect: Some(RouteRedirect { status: StatusCode::PERMANENT_REDIRECT, location }),
+        ..RouteDraft::new("server.canonical_host")
+    }
+}
+
+/// Returns the route with the files at the root of the site, such as `/robots.txt`. Only names with a dot are looked
+/// for, because nearly all pages have none.
+pub(super) fn root_files(directory: PathBuf) -> RouteDraft {
+    RouteDraft {
+        matcher: RouteMatcher {
+            paths: path_pattern::pattern("/*.*").into_iter().collect(),
+            ..RouteMatcher::default()
+        },
+        files: vec![directory],
+        falls_through: true,
+        ..RouteDraft::new("static.root_files")
+    }
+}
+
 // === impl RouteDraft ===
 
 impl RouteDraft {
@@ -85,6 +122,19 @@ impl RouteDraft {
             ("respond", self.respond.is_some()),
         ];
         all.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
+    }
+
+    /// Whether no request is left for less specific routes or the application.
+    pub(super) fn responds_to_everything(&self) -> bool {
+        let RouteMatcher { hosts, paths, methods, clients } = &self.matcher;
+        let is_root =
+            |path: &PathPattern| matches!(path, PathPattern::Prefix(prefix) if prefix == "/");
+        hosts.is_empty()
+            && methods.is_empty()
+            && clients.is_empty()
+            && (paths.is_empty() || paths.iter().any(is_root))
+            && !self.actions().is_empty()
+            && !self.falls_through
     }
 
     /// Returns the root of the site's own files, if the route has some: its directories, or that of its one file.

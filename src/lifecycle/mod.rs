@@ -13,6 +13,8 @@ mod signals;
 mod source;
 mod start;
 
+pub use crate::pipeline::matching_routes;
+
 pub use self::{
     prepare::certificate_faults,
     process::TooFewDescriptors,

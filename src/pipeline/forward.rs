@@ -180,9 +180,10 @@ fn port(context: &RequestContext, named: Option<u16>, scheme: &str) -> u16 {
     {
         return port;
     }
+    let is_set = context.local.app.plan.server.external_scheme.is_some();
     match (named, scheme) {
         (Some(port), _) => port,
-        (None, _) if !context.is_trusted => context.connection.server_port,
+        (None, _) if !context.is_trusted && !is_set => context.connection.server_port,
         (None, "https") => 443,
         (None, _) => 80,
     }

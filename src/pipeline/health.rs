@@ -14,8 +14,12 @@ use crate::{body::Body, phase::Phase, telemetry::RouteLabel, upstream};
 /// How long the result of a probe is used: checks by several balancers share one probe.
 const PROBE_LIFETIME: Duration = Duration::from_secs(1);
 
-/// Whether the application accepts a connection now.
+/// Whether the application accepts a connection now, if there is one.
 pub async fn application_accepts(app: &App) -> bool {
+    if app.plan.upstream.targets.is_empty() {
+        // Routes respond to everything.
+        return true;
+    }
     match upstream::accepts(&app.plan.upstream).await {
         Ok(()) => true,
         Err(error) => {

@@ -62,6 +62,7 @@ pub use self::{
     interim_responses::{InterimResponses, MAX_QUEUED_BYTES as INTERIM_LIMIT},
     request::{ClientRequest, RequestRefusal},
     response::{Response, ResponseHead},
+    routes::matching_routes,
     tunnel::Tunnel,
     worker_state::WorkerState,
 };

@@ -5,6 +5,9 @@ use crate::rfc::{forwarded, request_parts::FieldName};
 
 /// Returns the scheme that the client used, as far as Sideman can know it.
 pub(super) fn of(context: &RequestContext) -> &'static str {
+    if let Some(scheme) = context.local.app.plan.server.external_scheme {
+        return scheme;
+    }
     let claimed = forwarded::last(context.parts.headers.get_all(FieldName::XForwardedProto));
     let claimed = claimed.filter(|_| context.is_trusted);
     // Some proxies send the scheme of a WebSocket URL.

@@ -51,7 +51,7 @@ pub struct Plan {
     pub server: ServerSettings,
     /// `None` means no TLS listener.
     pub tls: Option<TlsSettings>,
-    /// The application for requests that match no route.
+    /// The application for requests that no route responds to. It has no servers if routes respond to everything.
     pub upstream: UpstreamSettings,
     /// The applications of routes.
     pub routed: Vec<UpstreamSettings>,
@@ -107,6 +107,8 @@ pub struct ServerSettings {
     pub allowed_hosts: Vec<String>,
     /// Whether clients of a trusted proxy that used plain http are redirected to https.
     pub redirect_https: bool,
+    /// The scheme that clients use; `None` is what a trusted proxy reports, or that of the connection.
+    pub external_scheme: Option<&'static str>,
 }
 
 /// Paths of health checks.

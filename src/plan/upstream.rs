@@ -6,7 +6,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamSettings {
     pub protocol: Protocol,
-    /// At least one. A name with several addresses is several servers.
+    /// At least one, unless routes respond to everything. A name with several addresses is several servers.
     pub targets: Vec<UpstreamTarget>,
     /// Timeout of one connection attempt.
     pub connect_timeout: Duration,

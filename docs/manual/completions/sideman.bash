@@ -67,12 +67,20 @@ _sideman() {
             return 0
             ;;
         sideman__subcmd__check)
-            opts="-h --all --strict --config --listen --upstream --max-in-flight --static --media --accel --admin --workers --help"
+            opts="-h --all --strict --request --client --config --listen --upstream --max-in-flight --static --media --accel --admin --workers --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --request)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -47,6 +47,8 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (check)
 _arguments "${_arguments_options[@]}" : \
+'(--all)--request=[Show the routes that a request matches, and what they set for it\: '\''GET https\://example.org/api/'\'']:METHOD URL:_default' \
+'--client=[With --request\: the client'\''s address]:ADDR:_default' \
 '--config=[Settings file in TOML \[also\: SIDEMAN_CONFIG\]]:FILE:_files' \
 '*--listen=[Address for plain HTTP; may be repeated \[also\: SIDEMAN_LISTEN\] \[default\: 0.0.0.0\:8080\]]:ADDR:_default' \
 '*--upstream=[Where the application listens; may be repeated\: http\://HOST\:PORT, http+unix\:/PATH, uwsgi\://HOST\:PORT or uwsgi+unix\:/PATH \[also\: SIDEMAN_UPSTREAM\]]:URL:_default' \

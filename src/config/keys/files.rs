@@ -40,6 +40,14 @@ pub(super) const STATIC: &[SettingKey] = &[
         ),
     },
     SettingKey {
+        name: "static.root_files",
+        default: Some(&["none"]),
+        kind: &SingleValue(OrNone(path::DIRECTORY), |to, directory| to.root_files = directory),
+        doc: "The directory of files at the root of the site, such as favicon.ico and robots.txt. Names that do not \
+              exist there go to the application, and so do names without a dot and files in directories.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
         name: "static.memory",
         default: Some(&["auto"]),
         kind: &SingleValue(memory::share(0), |to, bytes| {

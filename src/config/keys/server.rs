@@ -9,11 +9,14 @@ use super::{
 use crate::config::{
     address,
     format::{
-        BoolFormat, GIB, HOUR, KIB, MILLISECOND, MINUTE, NumberFormat, NumberOrAuto, OrWord,
-        SECOND, SizeFormat, TIB, TimeFormat, size_or,
+        BoolFormat, ChoiceFormat, GIB, HOUR, KIB, MILLISECOND, MINUTE, NumberFormat, NumberOrAuto,
+        OrNone, OrWord, SECOND, SizeFormat, TIB, TimeFormat, size_or,
     },
     header_name, host,
 };
+
+const SCHEMES: &[(&str, Option<&str>)] =
+    &[("auto", None), ("https", Some("https")), ("http", Some("http"))];
 
 /// The limit of a body.
 pub(super) const MAX_BODY: OrWord<SizeFormat> = size_or(1, TIB, "off");
@@ -189,6 +192,24 @@ pub(super) const SERVER: &[SettingKey] = &[
         kind: &SingleValue(BoolFormat, |to, on| to.plan.server.redirect_https = on),
         doc: "Whether requests that reached a trusted proxy by plain HTTP (X-Forwarded-Proto) are redirected to \
               https; health checks are not.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "server.canonical_host",
+        default: Some(&["none"]),
+        kind: &SingleValue(OrNone(host::CANONICAL), |to, host| to.canonical_host = host),
+        doc: "The host that www. in front of it is redirected to, or, if it begins with www., the host without that: \
+              308 to the same path. Other hosts are not redirected; a route can do that.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "server.external_scheme",
+        default: Some(&["auto"]),
+        kind: &SingleValue(ChoiceFormat(SCHEMES), |to, scheme| {
+            to.plan.server.external_scheme = scheme;
+        }),
+        doc: "The scheme that clients use, for X-Forwarded-Proto and redirects. auto is the one that a trusted proxy \
+              reports, or else that of the connection. Set https if a load balancer terminates TLS and can't report it.",
         ..SettingKey::BLANK
     },
 ];

@@ -4,6 +4,7 @@
 //! most specific first: by [`host_index`], then by [`path_index`], then by method and client. [`memo`] keeps the
 //! [`policies`] of each combination of rules that occurred, so that a request pays for one lookup.
 
+mod explain;
 mod host_index;
 mod memo;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod policies;
 mod rule;
 mod table;
 
+pub use self::explain::matching_routes;
 pub(super) use self::{
     memo::RouteMemo,
     policies::{Action, Forwarding, Policies, PrefixReplacement, RedirectAction},

@@ -3,3 +3,4 @@
 mod access;
 mod actions;
 mod forwarding;
+mod site;
