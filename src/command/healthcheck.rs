@@ -20,10 +20,15 @@ use super::{
 
 const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
+/// A header of the PROXY protocol (version 1) that names no client.
+const PROXY_HEADER: &str = "PROXY UNKNOWN\r\n";
+
 /// The address and path of a check.
 #[derive(Debug, PartialEq, Eq)]
 struct HealthRequest {
     peer: CheckPeer,
+    /// What the listener requires before the request.
+    preface: &'static str,
     path: String,
 }
 
@@ -51,7 +56,7 @@ fn check(args: &HealthcheckArgs, environment: &Environment) -> Result<(), String
         Some(url) => HealthRequest::of_url(url, || target().map(|target| target.path))?,
         None => HealthRequest::of_target(target()?)?,
     };
-    http_get::get(&request.peer, &request.path, timeout).map_err(|fault| {
+    http_get::get(&request.peer, request.preface, &request.path, timeout).map_err(|fault| {
         // One line, whatever the response contains.
         let fault: String = fault.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         // A query may contain a token.
@@ -71,10 +76,11 @@ impl HealthRequest {
     /// Returns the address of the process that runs with the same settings.
     fn of_target(target: HealthTarget) -> Result<Self, String> {
         let path = target.path;
+        let preface = if target.has_proxy_header { PROXY_HEADER } else { "" };
         let address = match target.listen {
             Some(ListenAddress::Tcp(address)) => address,
             Some(ListenAddress::Unix(socket)) => {
-                return Ok(Self { peer: CheckPeer::Unix(socket), path });
+                return Ok(Self { peer: CheckPeer::Unix(socket), preface, path });
             }
             None => {
                 return Err(
@@ -93,7 +99,10 @@ impl HealthRequest {
             0 => Err("server.listen has port 0, so the port is not known before the start: \
                       give the URL, as in sideman healthcheck http://127.0.0.1:8080/healthz"
                 .into()),
-            port => Ok(Self { peer: CheckPeer::Host(SocketAddr::new(ip, port).to_string()), path }),
+            port => {
+                let peer = CheckPeer::Host(SocketAddr::new(ip, port).to_string());
+                Ok(Self { peer, preface, path })
+            }
         }
     }
 
@@ -122,7 +131,7 @@ impl HealthRequest {
             query if query.starts_with('?') => format!("/{query}"),
             path => path.to_owned(),
         };
-        Ok(Self { peer: CheckPeer::Host(authority), path })
+        Ok(Self { peer: CheckPeer::Host(authority), preface: "", path })
     }
 }
 
@@ -197,6 +206,17 @@ mod tests {
         let found = run(&["--listen", &address.to_string()], &[("SIDEMAN_LISTEN", "1")]);
         assert_eq!(found, (ExitCode::SUCCESS, String::new()));
         assert!(server.join().unwrap().starts_with("GET /healthz HTTP/1.0\r\n"));
+    }
+
+    #[test]
+    fn listener_of_the_proxy_protocol_gets_its_header() {
+        let (address, server) = responses(GOOD);
+        let listen = address.to_string();
+        let variables =
+            [("SIDEMAN_LISTEN", listen.as_str()), ("SIDEMAN_SERVER__PROXY_PROTOCOL", &listen)];
+        let found = run(&[], &variables);
+        assert_eq!(found, (ExitCode::SUCCESS, String::new()));
+        assert!(server.join().unwrap().starts_with("PROXY UNKNOWN\r\nGET /healthz HTTP/1.0\r\n"));
     }
 
     #[test]
@@ -316,7 +336,9 @@ mod tests {
         check("http://[::1]:81/up", "[::1]:81 /up");
         let target = |listen: &str| {
             let listen = Some(ListenAddress::Tcp(listen.parse().unwrap()));
-            HealthRequest::of_target(HealthTarget { listen, path: "/healthz".into() }).unwrap().peer
+            let path = "/healthz".into();
+            let target = HealthTarget { listen, has_proxy_header: false, path };
+            HealthRequest::of_target(target).unwrap().peer
         };
         assert_eq!(target("0.0.0.0:8080"), CheckPeer::Host("127.0.0.1:8080".into()));
         assert_eq!(target("[::]:8080"), CheckPeer::Host("[::1]:8080".into()));

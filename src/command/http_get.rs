@@ -41,8 +41,14 @@ impl CheckDeadline {
     }
 }
 
-/// Requests a path. Returns an error message unless a 2xx response arrives within the time.
-pub(super) fn get(peer: &CheckPeer, path: &str, time: Duration) -> Result<(), String> {
+/// Requests a path. Returns an error message unless a 2xx response arrives within the time. `preface` is sent before
+/// the request.
+pub(super) fn get(
+    peer: &CheckPeer,
+    preface: &str,
+    path: &str,
+    time: Duration,
+) -> Result<(), String> {
     let deadline = CheckDeadline(Instant::now() + time);
     let (mut stream, authority) = match peer {
         CheckPeer::Host(authority) => (connect(authority, deadline)?, authority.as_str()),
@@ -54,7 +60,7 @@ pub(super) fn get(peer: &CheckPeer, path: &str, time: Duration) -> Result<(), St
     };
     // HTTP/1.0 avoids a chunked response.
     let request = format!(
-        "GET {path} HTTP/1.0\r\nHost: {authority}\r\nUser-Agent: sideman-healthcheck\r\n\
+        "{preface}GET {path} HTTP/1.0\r\nHost: {authority}\r\nUser-Agent: sideman-healthcheck\r\n\
          Connection: close\r\n\r\n"
     );
     let mut response = Vec::new();

@@ -56,6 +56,28 @@ pub(super) const CONSTRAINTS: &[Constraint] = &[
         let fault = "there is no listener: set an address here, or in tls.listen";
         when(draft.plan.server.listen.is_empty() && draft.tls.listen.is_empty(), fault)
     }),
+    constraint(&["server.proxy_protocol", "server.listen", "tls.listen"], |draft| {
+        let named = &draft.plan.server.proxy_protocol;
+        let is_unknown = |one: &&ListenAddress| !listening(draft).any(|listen| listen == *one);
+        let conflict = |one: &ListenAddress| {
+            let text = format!(
+                "{one} is not in server.listen or tls.listen: write an address as it is there"
+            );
+            Conflict::new(
+                text,
+                "one of these is not in server.listen or tls.listen: write an address as it is there",
+            )
+        };
+        named.iter().filter(is_unknown).map(conflict).collect()
+    }),
+    constraint(&["server.proxy_protocol", "server.proxy_protocol_from"], |draft| {
+        let server = &draft.plan.server;
+        let is_tcp = |one: &ListenAddress| matches!(one, ListenAddress::Tcp(_));
+        let needs_networks = server.proxy_protocol.iter().any(is_tcp);
+        let fault =
+            "server.proxy_protocol_from is none: set it to the networks of your load balancer";
+        when(needs_networks && server.proxy_protocol_from.is_empty(), fault)
+    }),
     constraint(&["tls.certificates", "tls.listen"], |draft| {
         let fault = "tls.listen is none: set it, or remove this";
         when(draft.tls.listen.is_empty() && !draft.certificates.is_empty(), fault)

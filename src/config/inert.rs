@@ -2,8 +2,8 @@
 //! settings, and checks for list rules that other rules hide.
 
 use crate::plan::{
-    AccessLog, CacheRule, LogField, NamePatternRule, Plan, Protocol, Purpose, Root, Route,
-    SpillDirectory, UpstreamSettings,
+    AccessLog, CacheRule, ListenAddress, LogField, NamePatternRule, Plan, Protocol, Purpose, Root,
+    Route, SpillDirectory, UpstreamSettings,
 };
 
 use super::{caching, keys::SettingKey, load::LoadedSettings, read::Setting};
@@ -20,6 +20,14 @@ const REQUIREMENTS: &[Requirement] = &[
         keys: &["tls.min_version", "tls.handshake_timeout", "tls.handshakes"],
         acts: |plan| plan.tls.is_some(),
         why: "tls.listen is none",
+    },
+    Requirement {
+        keys: &["server.proxy_protocol_from"],
+        acts: |plan| {
+            let mut listen = plan.server.proxy_protocol.iter();
+            listen.any(|one| matches!(one, ListenAddress::Tcp(_)))
+        },
+        why: "server.proxy_protocol names no TCP address",
     },
     Requirement {
         keys: &["upstream.queue_timeout"],

@@ -32,8 +32,11 @@ pub struct LoadedSettings {
 /// The settings with which `healthcheck` finds the running process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthTarget {
-    /// The first listener for plain HTTP, if there is one; the IP may be unspecified.
+    /// A listener for plain HTTP, if there is one; the IP may be unspecified. The first that needs no header of the
+    /// PROXY protocol is preferred.
     pub listen: Option<ListenAddress>,
+    /// Whether a connection to it must begin with a header of the PROXY protocol.
+    pub has_proxy_header: bool,
     pub path: String,
 }
 
@@ -50,7 +53,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<LoadedSettings, 
 /// Reads only the settings that a health check needs. It runs in the container of `run` but without its flags, so other
 /// settings may be missing or invalid.
 pub fn health_target(flags: &Flags, environment: &Environment) -> Result<HealthTarget, Problems> {
-    const NEEDED: [&str; 2] = ["server.listen", "health.path"];
+    const NEEDED: [&str; 3] = ["server.listen", "server.proxy_protocol", "health.path"];
     let (sources, problems) = gather(flags, environment);
     let needed = |problem: &Problem| match problem.key() {
         Some(key) => NEEDED.contains(&key),
@@ -62,7 +65,12 @@ pub fn health_target(flags: &Flags, environment: &Environment) -> Result<HealthT
         return Err(Problems::new(result.problems));
     }
     let plan = result.draft.plan;
-    Ok(HealthTarget { listen: plan.server.listen.into_iter().next(), path: plan.health.path })
+    let server = plan.server;
+    let is_proxied = |listen: &ListenAddress| server.proxy_protocol.contains(listen);
+    let plain = server.listen.iter().find(|listen| !is_proxied(listen));
+    let listen = plain.or(server.listen.first()).cloned();
+    let has_proxy_header = listen.as_ref().is_some_and(is_proxied);
+    Ok(HealthTarget { listen, has_proxy_header, path: plan.health.path })
 }
 
 /// Merges the sources: defaults, file, environment, flags.

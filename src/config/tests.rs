@@ -183,6 +183,7 @@ fn every_setting_has_its_own_field_in_the_plan() {
         ("SIDEMAN_MEDIA", "/m/=/srv/m"),
         ("SIDEMAN_TLS__LISTEN", "8443"),
         ("SIDEMAN_TLS__SELF_SIGNED", "true"),
+        ("SIDEMAN_SERVER__PROXY_PROTOCOL_FROM", "127.0.0.1"),
     ];
     // Each of these two is only valid with the other; the cases of tests/golden/plan have both.
     let keys =
@@ -419,15 +420,26 @@ fn a_path_that_is_no_settings_file() {
 
 #[test]
 fn a_health_check_needs_only_its_own_settings() {
-    let read = |variables| health_target(&Flags::default(), &environment(variables));
+    let read =
+        |variables: [(&str, &str); 2]| health_target(&Flags::default(), &environment(&variables));
     let variables = [("SIDEMAN_LOG__LEVEL", "loud"), ("SIDEMAN_LISTEN", "[::]:9,127.0.0.1:1")];
-    let target = read(&variables).unwrap();
+    let target = read(variables).unwrap();
     let first = Some(crate::plan::ListenAddress::Tcp("[::]:9".parse().unwrap()));
     assert_eq!((target.listen, target.path.as_str()), (first, "/healthz"));
 
-    let found = read(&[("SIDEMAN_HEALTH__PATH", "up"), ("SIDEMAN_LOG__LEVEL", "loud")]);
+    let proxied = |listen: &str| {
+        let variables =
+            [("SIDEMAN_LISTEN", listen), ("SIDEMAN_SERVER__PROXY_PROTOCOL", "127.0.0.1:1")];
+        let target = read(variables).unwrap();
+        (target.listen.unwrap().to_string(), target.has_proxy_header)
+    };
+    assert_eq!(proxied("127.0.0.1:1,127.0.0.1:2"), ("127.0.0.1:2".into(), false));
+    assert_eq!(proxied("127.0.0.1:1"), ("127.0.0.1:1".into(), true));
+
+    let found = read([("SIDEMAN_HEALTH__PATH", "up"), ("SIDEMAN_LOG__LEVEL", "loud")]);
     let found = found.unwrap_err().to_string();
     assert!(found.contains("1. health.path = \"up\""), "{found}");
     assert!(!found.contains("loud"), "{found}");
-    assert!(read(&[("SIDEMAN_HEALHT__PATH", "/up")]).is_err());
+    let misspelt = [("SIDEMAN_HEALHT__PATH", "/up"), ("SIDEMAN_LOG__LEVEL", "loud")];
+    assert!(read(misspelt).is_err());
 }

@@ -60,8 +60,13 @@ pub fn warnings(loaded: &LoadedSettings) -> Vec<String> {
             warnings.extend(sockets(&name, upstream));
         }
     }
-    if !secret("server.trusted_proxies") {
-        warnings.extend(wide(&server.trusted_proxies));
+    for (name, networks) in [
+        ("server.trusted_proxies", &server.trusted_proxies),
+        ("server.proxy_protocol_from", &server.proxy_protocol_from),
+    ] {
+        if !secret(name) {
+            warnings.extend(wide(name, networks));
+        }
     }
     warnings.extend(trust(server, tls.as_ref()));
     if let Some(tls) = tls.as_ref().filter(|_| !secret("tls.certificates")) {
@@ -118,7 +123,7 @@ fn certificates(tls: &TlsSettings) -> Vec<String> {
 
 /// Returns warnings for networks that include clients as well as proxies. A network of one IP version never includes
 /// addresses of the other.
-fn wide(networks: &[IpNet]) -> Vec<String> {
+fn wide(name: &str, networks: &[IpNet]) -> Vec<String> {
     let every = |is_v4: bool| {
         networks.iter().any(|one| one.prefix_len() == 0 && one.addr().is_ipv4() == is_v4)
     };
@@ -132,14 +137,14 @@ fn wide(networks: &[IpNet]) -> Vec<String> {
             let public = networks.iter().filter(|one| is_public(one));
             let warning = |network: &IpNet| {
                 format!(
-                    "server.trusted_proxies trusts {network}, a large part of the Internet: any client in \
+                    "{name} trusts {network}, a large part of the Internet: any client in \
                      it can claim to be another"
                 )
             };
             return public.map(warning).collect();
         }
     };
-    vec![format!("server.trusted_proxies trusts every {whom}")]
+    vec![format!("{name} trusts every {whom}")]
 }
 
 /// Returns whether a network is larger than one owner's, and not private (RFC 1918, RFC 4193).

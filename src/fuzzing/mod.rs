@@ -16,6 +16,7 @@ mod forwarded;
 mod host;
 mod negotiation;
 mod path;
+mod proxy_protocol;
 mod range;
 mod request_head;
 #[cfg(test)]
@@ -24,7 +25,8 @@ mod run;
 pub use self::{
     chunked::check as chunked, conditional::check as conditional, forwarded::check as forwarded,
     host::check as host, negotiation::check as negotiation, path::check as path,
-    range::check as range, request_head::check as request_head,
+    proxy_protocol::check as proxy_protocol, range::check as range,
+    request_head::check as request_head,
 };
 pub use crate::{
     config::fuzzing::{settings_environment, settings_file},

@@ -60,6 +60,7 @@ targets!(
     negotiation,
     nginx_config,
     path,
+    proxy_protocol,
     range,
     reply_http1,
     reply_uwsgi,

@@ -8,7 +8,10 @@ use crate::{
     config::{self, LoadedSettings, Setting},
     pipeline::App,
     plan::{ListenAddress, Plan},
-    server::{BindError, ListenSocket, Listener, LoadedTls, TlsContext},
+    server::{
+        BindError, ListenSocket, Listener, ListenerMode, ListenerShared, LoadedTls, ProxyProtocol,
+        TlsContext,
+    },
 };
 
 /// The running configuration.
@@ -22,10 +25,10 @@ pub(super) struct RunningSettings {
 #[derive(Debug)]
 pub(super) struct PreparedReload {
     pub(super) app: Arc<App>,
-    pub(super) tls: Option<Arc<TlsContext>>,
+    pub(super) shared: ListenerShared,
     pub(super) sockets: Vec<ListenSocket>,
     /// The new addresses, with the ports that the system chose.
-    pub(super) opened: Vec<(ListenAddress, bool)>,
+    pub(super) opened: Vec<(ListenAddress, ListenerMode)>,
     /// The sockets that the new settings do not use.
     pub(super) closed: Vec<ListenAddress>,
     pub(super) settings: Vec<Setting>,
@@ -68,12 +71,12 @@ pub(super) fn prepare(
     let before = listen_addresses(&old.plan);
     let MatchedListeners { kept, closed } = matched(&before, &listen_addresses(&plan));
     let (mut sockets, mut opened) = (Vec::new(), Vec::new());
-    for (listen_address, is_tls, was_tls) in kept {
-        match was_tls {
-            Some(was_tls) => sockets.push(ListenSocket::Kept { listen_address, was_tls, is_tls }),
-            None => match Listener::bind(&listen_address, is_tls) {
+    for (listen_address, mode, old_mode) in kept {
+        match old_mode {
+            Some(old_mode) => sockets.push(ListenSocket::Kept { listen_address, old_mode, mode }),
+            None => match Listener::bind(&listen_address, mode) {
                 Ok(listener) => {
-                    opened.push((listener.local().clone(), is_tls));
+                    opened.push((listener.local().clone(), mode));
                     sockets.push(ListenSocket::New(listener));
                 }
                 Err(error) => problems.push(explained(&error, &listen_address, &before)),
@@ -94,7 +97,8 @@ pub(super) fn prepare(
     let app = Arc::new(old.next(plan));
     app.begin(Some(old));
     let tls = tls.map(LoadedTls::begin);
-    Ok(PreparedReload { app, tls, sockets, opened, closed, settings, advice, fixed })
+    let shared = ListenerShared { tls, proxy_protocol: ProxyProtocol::of(&app.plan.server) };
+    Ok(PreparedReload { app, shared, sockets, opened, closed, settings, advice, fixed })
 }
 
 // === impl SettingsAdvice ===
@@ -106,19 +110,24 @@ impl SettingsAdvice {
     }
 }
 
-/// Returns all listen addresses, each with whether it uses TLS.
-pub(super) fn listen_addresses(plan: &Plan) -> Vec<(ListenAddress, bool)> {
-    let secure = plan
-        .tls
-        .iter()
-        .flat_map(|tls| &tls.listen)
-        .map(|listen_address| (listen_address.clone(), true));
-    plan.server
-        .listen
-        .iter()
-        .map(|listen_address| (listen_address.clone(), false))
-        .chain(secure)
-        .collect()
+/// Returns all listen addresses, each with what a connection begins with.
+pub(super) fn listen_addresses(plan: &Plan) -> Vec<(ListenAddress, ListenerMode)> {
+    let with_mode = |listen: &ListenAddress, is_tls| {
+        let has_proxy_header = plan.server.proxy_protocol.contains(listen);
+        (listen.clone(), ListenerMode { is_tls, has_proxy_header })
+    };
+    let secure = plan.tls.iter().flat_map(|tls| &tls.listen).map(|listen| with_mode(listen, true));
+    plan.server.listen.iter().map(|listen| with_mode(listen, false)).chain(secure).collect()
+}
+
+/// Logs that clients can connect to an address.
+pub(super) fn announce_listener(address: &ListenAddress, mode: ListenerMode) {
+    let ListenerMode { is_tls, has_proxy_header } = mode;
+    let proxy_protocol = has_proxy_header.then_some(true);
+    match is_tls {
+        true => tracing::info!(%address, proxy_protocol, "listening for TLS"),
+        false => tracing::info!(%address, proxy_protocol, "listening"),
+    }
 }
 
 /// Returns the problems of existing certificates, which would prevent a start.
@@ -163,23 +172,26 @@ fn keep_fixed(plan: &mut Plan, old: &Plan) -> Vec<&'static str> {
 /// The changes of listeners.
 #[derive(Debug, PartialEq, Eq)]
 struct MatchedListeners {
-    /// Wanted listeners, each with whether it uses TLS and whether it did before; `None` is a new listener.
-    kept: Vec<(ListenAddress, bool, Option<bool>)>,
+    /// Wanted listeners, each with its mode and the one it had before; `None` is a new listener.
+    kept: Vec<(ListenAddress, ListenerMode, Option<ListenerMode>)>,
     closed: Vec<ListenAddress>,
 }
 
-/// Keeps a socket if its address is wanted, even if its use of TLS changes. The address could not be bound a second
+/// Keeps a socket if its address is wanted, even if its mode changes. The address could not be bound a second
 /// time.
-fn matched(old: &[(ListenAddress, bool)], wanted: &[(ListenAddress, bool)]) -> MatchedListeners {
+fn matched(
+    old: &[(ListenAddress, ListenerMode)],
+    wanted: &[(ListenAddress, ListenerMode)],
+) -> MatchedListeners {
     let mut old = old.to_vec();
-    let mut take = |fits: &dyn Fn(&(ListenAddress, bool)) -> bool| {
+    let mut take = |fits: &dyn Fn(&(ListenAddress, ListenerMode)) -> bool| {
         let listen_address = old.iter().position(fits)?;
         Some(old.swap_remove(listen_address).1)
     };
     // An address can be listed twice if the system chooses the port.
     let same: Vec<_> = wanted.iter().map(|one| take(&|old| old == one)).collect();
-    let kept = wanted.iter().zip(same).map(|((listen_address, is_tls), same)| {
-        (listen_address.clone(), *is_tls, same.or_else(|| take(&|(old, _)| old == listen_address)))
+    let kept = wanted.iter().zip(same).map(|((listen_address, mode), same)| {
+        (listen_address.clone(), *mode, same.or_else(|| take(&|(old, _)| old == listen_address)))
     });
     let kept = kept.collect();
     MatchedListeners {
@@ -192,10 +204,10 @@ fn matched(old: &[(ListenAddress, bool)], wanted: &[(ListenAddress, bool)]) -> M
 fn explained(
     error: &BindError,
     listen_address: &ListenAddress,
-    before: &[(ListenAddress, bool)],
+    before: &[(ListenAddress, ListenerMode)],
 ) -> String {
     let ListenAddress::Tcp(address) = listen_address else { return error.to_string() };
-    let is_ours = |(old, _): &(ListenAddress, bool)| matches!(old, ListenAddress::Tcp(old) if old.port() == address.port() && old.port() != 0);
+    let is_ours = |(old, _): &(ListenAddress, ListenerMode)| matches!(old, ListenAddress::Tcp(old) if old.port() == address.port() && old.port() != 0);
     if !before.iter().any(is_ours) {
         return error.to_string();
     }
@@ -219,8 +231,9 @@ mod tests {
             Ok(address) => ListenAddress::Tcp(address),
             Err(_) => ListenAddress::Unix(text.into()),
         };
+        let mode = |is_tls| ListenerMode { is_tls, has_proxy_header: false };
         let all = |list: &[(&str, bool)]| -> Vec<_> {
-            list.iter().map(|(text, is_tls)| (listen_address(text), *is_tls)).collect()
+            list.iter().map(|(text, is_tls)| (listen_address(text), mode(*is_tls))).collect()
         };
         let check = |old: &[(&str, bool)],
                      wanted: &[(&str, bool)],
@@ -228,6 +241,7 @@ mod tests {
                      closed: &[&str]| {
             let found = matched(&all(old), &all(wanted));
             let found_was: Vec<_> = found.kept.iter().map(|(_, _, was)| *was).collect();
+            let was: Vec<_> = was.iter().map(|was| was.map(mode)).collect();
             assert_eq!(found_was, was, "{wanted:?}");
             let closed: Vec<_> = closed.iter().map(|text| listen_address(text)).collect();
             assert_eq!(found.closed, closed, "{wanted:?}");

@@ -17,7 +17,10 @@ use tokio::{
 };
 
 use super::{
-    prepare::{PreparedReload, RunningSettings, SettingsAdvice, log_settings_advice, prepare},
+    prepare::{
+        PreparedReload, RunningSettings, SettingsAdvice, announce_listener, log_settings_advice,
+        prepare,
+    },
     signals::{HangUp, HangUps},
     source::SettingsSource,
 };
@@ -127,23 +130,23 @@ impl Reloader {
         subject: ReloadTarget<'_>,
         begin: Instant,
     ) -> ReloadReply {
-        let PreparedReload { app, tls, sockets, opened, closed, settings, advice, fixed } = next;
+        let PreparedReload { app, shared, sockets, opened, closed, settings, advice, fixed } = next;
         // Immediately, so that a shutdown during the reload uses the new settings.
         *subject.app.borrow_mut() = Arc::clone(&app);
         app.supervise_upstreams();
         subject.workers.change(&app).await;
         // Last, so that connections on a new socket always get the new settings.
-        let done = subject.accepting.change(ListenerSet { sockets, tls: tls.clone() });
+        let done = subject.accepting.change(ListenerSet { sockets, shared: shared.clone() });
         if timeout(CLOSE_TIMEOUT, done).await.is_err() {
             tracing::warn!("the acceptor has not started the new listeners yet");
         }
         let process = app.metrics.process();
-        if tls.is_none() {
+        if shared.tls.is_none() {
             process.tls.set_expiries(Vec::new());
         }
         old.retire(&app);
         self.retired.push(old);
-        self.tls = tls;
+        self.tls = shared.tls;
         process.reloads.ok.fetch_add(1, Ordering::Relaxed);
         process.reloads.set_loaded(SystemTime::now());
         let connections = most_connections(app.plan.server.max_connections);
@@ -153,11 +156,8 @@ impl Reloader {
         self.settings = settings;
         log_settings_advice(&advice, &self.advice);
         self.advice = advice;
-        for (address, is_tls) in opened {
-            match is_tls {
-                true => tracing::info!(%address, "listening for TLS"),
-                false => tracing::info!(%address, "listening"),
-            }
+        for (address, mode) in opened {
+            announce_listener(&address, mode);
         }
         for listen_address in closed {
             tracing::info!(address = %listen_address, "no longer listening");

@@ -20,7 +20,7 @@ use super::{
     cgroup::MemoryGroup,
     descriptors, memory, memory_watch,
     parts::ProcessParts,
-    prepare::{SettingsAdvice, listen_addresses, log_settings_advice},
+    prepare::{SettingsAdvice, announce_listener, listen_addresses, log_settings_advice},
     process::{self, TooFewDescriptors},
     reload::Reloader,
     shutdown::{ShutdownOutcome, serve_until_signal},
@@ -33,8 +33,8 @@ use crate::{
     pipeline::App,
     plan::{AccessLog, ListenAddress, Plan},
     server::{
-        AcceptorHandle, AdminListener, BindError, Listener, LoadedTls, TlsContext, TlsError,
-        Workers, bind, most_connections,
+        AcceptorHandle, AdminListener, BindError, Listener, ListenerMode, ListenerShared,
+        LoadedTls, ProxyProtocol, TlsContext, TlsError, Workers, bind, most_connections,
     },
     telemetry::{LogSink, Metrics, events, limits, log_writer::LogTarget},
 };
@@ -53,8 +53,8 @@ pub struct RunningProcess {
 /// The bound addresses, with the ports that the system chose.
 #[derive(Clone, Debug)]
 pub struct BoundAddresses {
-    /// Each address with whether clients use TLS there.
-    pub site: Vec<(ListenAddress, bool)>,
+    /// Each address with what a connection to it begins with.
+    pub site: Vec<(ListenAddress, ListenerMode)>,
     pub admin: Option<SocketAddr>,
 }
 
@@ -96,11 +96,11 @@ pub fn start(
     let tls = plan.tls.as_ref().map(|tls| TlsContext::load(tls, counts, None)).transpose()?;
     let listeners = listen_addresses(&plan)
         .into_iter()
-        .map(|(listen_address, is_tls)| Listener::bind(&listen_address, is_tls));
+        .map(|(listen_address, mode)| Listener::bind(&listen_address, mode));
     let listeners = listeners.collect::<Result<Vec<_>, BindError>>()?;
     let tls = tls.map(LoadedTls::begin);
     let admin_listener = plan.admin.listen.map(bind).transpose()?;
-    let site = listeners.iter().map(|one| (one.local().clone(), one.is_tls())).collect();
+    let site = listeners.iter().map(|one| (one.local().clone(), one.mode())).collect();
     let admin = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
     let log = match plan.log.access {
@@ -131,7 +131,9 @@ pub fn start(
 
     let process = Arc::clone(app.metrics.process());
     memory_watch::start(container, Arc::clone(&process), Arc::downgrade(&workers.placement()))?;
-    let accepting = AcceptorHandle::start(listeners, tls.clone(), workers.placement(), process)?;
+    let proxy_protocol = ProxyProtocol::of(&app.plan.server);
+    let shared = ListenerShared { tls: tls.clone(), proxy_protocol };
+    let accepting = AcceptorHandle::start(listeners, shared, workers.placement(), process)?;
     let retired = Vec::new();
     process::check_descriptors()?;
     let addresses = BoundAddresses { site, admin };
@@ -166,11 +168,8 @@ fn report_log_error(error: &io::Error) {
 }
 
 fn announce(addresses: &BoundAddresses) {
-    for (address, is_tls) in &addresses.site {
-        match is_tls {
-            true => tracing::info!(%address, "listening for TLS"),
-            false => tracing::info!(%address, "listening"),
-        }
+    for (address, mode) in &addresses.site {
+        announce_listener(address, *mode);
     }
     if let Some(address) = addresses.admin {
         tracing::info!(%address, "admin listening");

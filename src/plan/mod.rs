@@ -77,6 +77,10 @@ pub struct Plan {
 pub struct ServerSettings {
     /// Plain HTTP listeners; at least one, unless there is a TLS listener.
     pub listen: Vec<ListenAddress>,
+    /// Those listeners, of both kinds, whose connections begin with a header of the PROXY protocol.
+    pub proxy_protocol: Vec<ListenAddress>,
+    /// Peers that may connect to these listeners.
+    pub proxy_protocol_from: Vec<IpNet>,
     /// Number of worker threads; `None` is one for each usable core.
     pub workers: Option<usize>,
     /// Peers whose `X-Forwarded-*` headers are trusted.

@@ -19,7 +19,10 @@ use rustix::{
 use tokio::sync::oneshot;
 
 use super::{
-    listener::Listener, load_shedding, stream::AcceptedSocket, tls::TlsContext, workers::Placement,
+    listener::{Listener, ListenerMode, ListenerShared},
+    load_shedding,
+    stream::AcceptedSocket,
+    workers::Placement,
 };
 use crate::{
     plan::ListenAddress,
@@ -44,19 +47,18 @@ pub struct AcceptorHandle {
 #[derive(Debug)]
 pub struct ListenerSet {
     pub sockets: Vec<ListenSocket>,
-    /// `None` if no listener speaks TLS.
-    pub tls: Option<Arc<TlsContext>>,
+    pub shared: ListenerShared,
 }
 
 /// One listener of a [`ListenerSet`].
 #[derive(Debug)]
 pub enum ListenSocket {
     New(Listener),
-    /// The existing listener with this address in the settings. Only TLS may change.
+    /// The existing listener with this address in the settings. Only its mode may change.
     Kept {
         listen_address: ListenAddress,
-        was_tls: bool,
-        is_tls: bool,
+        old_mode: ListenerMode,
+        mode: ListenerMode,
     },
 }
 
@@ -75,7 +77,7 @@ struct Acceptor {
     commands: mpsc::Receiver<(ListenerSet, oneshot::Sender<()>)>,
     /// Workers end after this is dropped, together with the listeners.
     placement: Arc<Placement>,
-    tls: Option<Arc<TlsContext>>,
+    shared: ListenerShared,
     /// Set while connections to any listener wait for another to end: the time until the next try, even if none ends.
     waits: Option<Duration>,
     /// When a connection last had to wait.
@@ -83,7 +85,6 @@ struct Acceptor {
     metrics: Arc<ProcessMetrics>,
     accept_throttle: LogThrottle,
     connection_throttle: LogThrottle,
-    share_throttle: LogThrottle,
 }
 
 // === impl AcceptorHandle ===
@@ -92,7 +93,7 @@ impl AcceptorHandle {
     /// Starts the acceptor thread.
     pub fn start(
         listeners: Vec<Listener>,
-        tls: Option<Arc<TlsContext>>,
+        shared: ListenerShared,
         placement: Arc<Placement>,
         metrics: Arc<ProcessMetrics>,
     ) -> io::Result<Self> {
@@ -103,13 +104,12 @@ impl AcceptorHandle {
             wakeup: reader,
             commands: ordered,
             placement,
-            tls,
+            shared,
             waits: None,
             crowded: None,
             metrics,
             accept_throttle: LogThrottle::default(),
             connection_throttle: LogThrottle::default(),
-            share_throttle: LogThrottle::default(),
         };
         thread::Builder::new().name("acceptor".to_owned()).spawn(move || acceptor.run())?;
         Ok(Self { commands, wakeup })
@@ -181,15 +181,15 @@ impl Acceptor {
         for socket in site.sockets {
             match socket {
                 ListenSocket::New(listener) => next.push(listener),
-                ListenSocket::Kept { listen_address, was_tls, is_tls } => {
+                ListenSocket::Kept { listen_address, old_mode, mode } => {
                     let is_it = |one: &Listener| {
-                        *one.listen_address() == listen_address && one.is_tls() == was_tls
+                        *one.listen_address() == listen_address && one.mode() == old_mode
                     };
                     let known = old.iter().position(is_it);
                     if let Some(known) = known {
                         let listener = old.swap_remove(known);
-                        if was_tls != is_tls {
-                            switched.push((next.len(), is_tls));
+                        if old_mode != mode {
+                            switched.push((next.len(), mode));
                         }
                         next.push(listener);
                     }
@@ -201,12 +201,12 @@ impl Acceptor {
         self.listeners = old;
         self.accept_all(ConnectionBound::Ignored);
         self.listeners = next;
-        for (index, is_tls) in switched {
+        for (index, mode) in switched {
             if let Some(listener) = self.listeners.get_mut(index) {
-                listener.set_tls(is_tls);
+                listener.set_mode(mode);
             }
         }
-        self.tls = site.tls;
+        self.shared = site.shared;
     }
 
     /// Accepts until no connection is left, or a resource is missing.
@@ -220,10 +220,7 @@ impl Acceptor {
                 }
                 match accept(listener) {
                     Ok(Some((socket, peer))) => {
-                        let tls = self.tls.as_ref().filter(|_| listener.is_tls());
-                        if !self.placement.assign(socket, peer, tls.cloned()) {
-                            self.report_share_exceeded(peer);
-                        }
+                        self.placement.assign(socket, peer, self.shared.of(listener.mode()));
                     }
                     Ok(None) => {}
                     Err(Errno::AGAIN) => break,
@@ -243,20 +240,6 @@ impl Acceptor {
         } else {
             is_crowded.then_some(load_shedding::RETRY_PAUSE)
         };
-    }
-
-    /// Reports that a client reached its share of connections, so that it could take the last ones from others.
-    fn report_share_exceeded(&self, peer: Option<SocketAddr>) {
-        if let Some(missed) = self.share_throttle.should_log() {
-            let client = peer.map(|peer| peer.ip().to_string()).unwrap_or_default();
-            tracing::warn!(
-                client,
-                connections = self.placement.max(),
-                missed,
-                "one client has most of server.max_connections, so its new connections are closed; if it is a \
-                 proxy, add it to server.trusted_proxies"
-            );
-        }
     }
 
     /// Handles a reached connection limit: asks workers to close idle connections for those that wait.

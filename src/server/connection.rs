@@ -1,5 +1,6 @@
-//! One client connection from accept to close: a TLS handshake if required, then HTTP/1.1 ([`http1`]) or HTTP/2
-//! ([`http2`]). HTTP/1.1 can be followed by a tunnel, or by a lingering close if the client still sends.
+//! One client connection from accept to close: a PROXY header and a TLS handshake if required, then HTTP/1.1
+//! ([`http1`]) or HTTP/2 ([`http2`]). HTTP/1.1 can be followed by a tunnel, or by a lingering close if the client still
+//! sends.
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
@@ -14,6 +15,7 @@ use super::{
     http1::{self, NextStep},
     http2,
     linger::{self, linger},
+    proxy_protocol::{ConnectionEnds, ExpectedHeader},
     stream::{ClientStream, NegotiatedProtocol, Transport},
     tls::{self, HandshakeOutcome, TlsContext},
     tunnel,
@@ -30,6 +32,8 @@ pub(super) struct AcceptedConnection {
     pub(super) transport: Transport,
     /// `None` for a unix socket.
     pub(super) peer: Option<SocketAddr>,
+    /// `None` if the peer is the client.
+    pub(super) proxy_header: Option<ExpectedHeader>,
     /// `None` if HTTP begins without a handshake.
     pub(super) handshake: Option<HandshakeContext>,
     /// Counts this connection for its worker and its client.
@@ -88,7 +92,7 @@ pub(super) fn serve(
     }
 }
 
-/// Counts a connection and completes its TLS handshake if required.
+/// Counts a connection, and reads its PROXY header and completes its TLS handshake if required.
 async fn open(
     current: &CurrentSettings,
     entry: Box<AcceptedConnection>,
@@ -96,9 +100,21 @@ async fn open(
 ) -> Option<ReadyConnection> {
     let metrics = Arc::clone(&current.get().metrics);
     let open = OpenConnection::count(Arc::clone(&metrics));
-    let AcceptedConnection { transport, peer, handshake, permit } = *entry;
+    let AcceptedConnection { transport, peer, proxy_header, handshake, mut permit } = *entry;
     transport.set_nodelay();
-    let (server_port, is_tls) = (transport.local_port(), handshake.is_some());
+    let is_tls = handshake.is_some();
+    let ConnectionEnds { client, server_port } = match proxy_header {
+        None => ConnectionEnds { client: peer, server_port: transport.local_port() },
+        Some(header) => {
+            let read = Box::pin(header.read(&transport, peer, &metrics, guard));
+            let (ends, share) = read.await?;
+            if let Some(permit) = &mut permit {
+                permit.charge(share);
+            }
+            guard.set_client(share);
+            ends
+        }
+    };
     let stream = match handshake {
         None => ClientStream::Bare(transport),
         Some(handshake) => {
@@ -107,7 +123,7 @@ async fn open(
     };
     Some(ReadyConnection {
         is_http2: stream.negotiated() == NegotiatedProtocol::Http2,
-        info: Rc::new(ConnectionInfo::new(peer, server_port, stream.tls_version())),
+        info: Rc::new(ConnectionInfo::new(client, server_port, stream.tls_version())),
         stream: CountedStream::new(stream, Arc::clone(&metrics)),
         _secure: is_tls.then(|| TlsConnection::count(metrics)),
         open,

@@ -52,6 +52,11 @@ impl ConnectionPermit {
     pub(super) fn client(&self) -> Option<ClientShare> {
         self.share
     }
+
+    /// Sets the share that was acquired for its client, if the client was not known at the start.
+    pub(super) fn charge(&mut self, share: Option<ClientShare>) {
+        self.share = share;
+    }
 }
 
 impl Drop for ConnectionPermit {

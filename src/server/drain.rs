@@ -5,8 +5,10 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
     fmt,
+    future::poll_fn,
+    pin::pin,
     rc::Rc,
-    task::Waker,
+    task::{Poll, Waker},
     time::Instant,
 };
 
@@ -193,6 +195,26 @@ impl ConnectionGuard {
     pub(super) fn is_shed(&self) -> bool {
         let connections = self.drain.connections.borrow();
         connections.get(&self.number).is_some_and(|one| one.shed.is_reported())
+    }
+
+    /// Returns the result, or `None` if the connection is closed first to make room for others.
+    pub(super) async fn unless_shed<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(result));
+            }
+            self.listen(cx.waker());
+            if self.is_shed() { Poll::Ready(None) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    /// Sets the client, if it was not known at the start.
+    pub(super) fn set_client(&self, client: Option<ClientShare>) {
+        if let Some(one) = self.drain.connections.borrow_mut().get_mut(&self.number) {
+            one.client = client;
+        }
     }
 
     fn set_part(&self, part: ConnectionPart) {

@@ -13,16 +13,27 @@ use ipnet::IpNet;
 use crate::{
     body::{ClientShare, ClientShares},
     plan::ClientNetwork,
+    telemetry::LogThrottle,
 };
 
 /// How long another client counts as recent. Health checks connect more often than this.
 const RECENT: Duration = Duration::from_mins(2);
 
-/// The number of connections of each client. Only the acceptor reads it, once for each connection.
+/// The number of connections of each client. It is read once for each connection: by the acceptor, or by the worker
+/// after the header that names the client (`proxy_protocol`).
 #[derive(Debug)]
 pub(super) struct FairShare {
     shares: Arc<ClientShares>,
     state: Mutex<ShareState>,
+    throttle: LogThrottle,
+}
+
+/// The count of a connection whose client is not known yet, with the values at the time it was accepted.
+#[derive(Debug)]
+pub(super) struct ShareClaim {
+    fair: Arc<FairShare>,
+    used: usize,
+    max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +53,7 @@ struct RecentArrivals {
 
 impl FairShare {
     pub(super) fn new(shares: Arc<ClientShares>) -> Self {
-        Self { shares, state: Mutex::default() }
+        Self { shares, state: Mutex::default(), throttle: LogThrottle::default() }
     }
 
     /// Sets the proxies whose connections count for no client.
@@ -65,7 +76,39 @@ impl FairShare {
         let Some(client) = client else { return Some(None) };
         let share = ClientShare::of(client);
         let limit = if is_alone { u64::MAX } else { max as u64 };
-        self.shares.take(share, 1, used as u64, limit).then_some(Some(share))
+        if self.shares.take(share, 1, used as u64, limit) {
+            return Some(Some(share));
+        }
+        self.report_exceeded(peer, max);
+        None
+    }
+
+    /// Postpones [`FairShare::admit`] until the client is known.
+    pub(super) fn claim(self: &Arc<Self>, used: usize, max: usize) -> ShareClaim {
+        ShareClaim { fair: Arc::clone(self), used, max }
+    }
+
+    /// Reports that a client reached its share of connections, so that it could take the last ones from others.
+    fn report_exceeded(&self, peer: Option<SocketAddr>, connections: usize) {
+        if let Some(missed) = self.throttle.should_log() {
+            let client = peer.map(|peer| peer.ip().to_string()).unwrap_or_default();
+            tracing::warn!(
+                client,
+                connections,
+                missed,
+                "one client has most of server.max_connections, so its new connections are closed; if it is a \
+                 proxy, add it to server.trusted_proxies"
+            );
+        }
+    }
+}
+
+// === impl ShareClaim ===
+
+impl ShareClaim {
+    /// Counts the connection for its client, as [`FairShare::admit`] does.
+    pub(super) fn admit(&self, client: SocketAddr) -> Option<Option<ClientShare>> {
+        self.fair.admit(Some(client), self.used, self.max)
     }
 }
 

@@ -12,10 +12,12 @@ use std::{
         },
     },
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use super::{proxy_protocol::ProxyProtocol, tls::TlsContext};
 use crate::{body::FileIdentity, plan::ListenAddress};
 
 /// The accept queue of the kernel, in connections. The kernel may cap it (somaxconn).
@@ -30,8 +32,26 @@ pub struct Listener {
     /// The address as written in the settings.
     listen_address: ListenAddress,
     local: ListenAddress,
-    is_tls: bool,
+    mode: ListenerMode,
     file: Option<SocketFile>,
+}
+
+/// What a connection to a listener begins with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListenerMode {
+    /// A TLS handshake.
+    pub is_tls: bool,
+    /// A header of the PROXY protocol, before the handshake if there is one.
+    pub has_proxy_header: bool,
+}
+
+/// The settings that all listeners share.
+#[derive(Clone, Debug)]
+pub struct ListenerShared {
+    /// `None` if no listener speaks TLS.
+    pub tls: Option<Arc<TlsContext>>,
+    /// `None` if no listener uses the PROXY protocol.
+    pub proxy_protocol: Option<Arc<ProxyProtocol>>,
 }
 
 /// A listen address that could not be bound.
@@ -68,20 +88,20 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 // === impl Listener ===
 
 impl Listener {
-    /// Listens for clients, with or without TLS.
-    pub fn bind(listen_address: &ListenAddress, is_tls: bool) -> Result<Self, BindError> {
+    /// Listens for clients.
+    pub fn bind(listen_address: &ListenAddress, mode: ListenerMode) -> Result<Self, BindError> {
         let failed = |cause| BindError { listen_address: listen_address.clone(), cause };
         match listen_address {
             ListenAddress::Tcp(address) => {
                 let socket = bind(*address)?;
                 let local = ListenAddress::Tcp(socket.local_addr().map_err(failed)?);
                 let listen_address = listen_address.clone();
-                Ok(Self { socket: socket.into(), listen_address, local, is_tls, file: None })
+                Ok(Self { socket: socket.into(), listen_address, local, mode, file: None })
             }
             ListenAddress::Unix(path) => {
                 let (socket, file) = bind_file(path).map_err(failed)?;
                 let (listen_address, local) = (listen_address.clone(), listen_address.clone());
-                Ok(Self { socket, listen_address, local, is_tls, file: Some(file) })
+                Ok(Self { socket, listen_address, local, mode, file: Some(file) })
             }
         }
     }
@@ -96,14 +116,14 @@ impl Listener {
         &self.local
     }
 
-    /// Whether clients speak TLS here.
-    pub fn is_tls(&self) -> bool {
-        self.is_tls
+    /// What connections begin with.
+    pub fn mode(&self) -> ListenerMode {
+        self.mode
     }
 
-    /// Sets whether connections that are accepted from now on begin with a TLS handshake.
-    pub(super) fn set_tls(&mut self, is_tls: bool) {
-        self.is_tls = is_tls;
+    /// Sets what connections that are accepted from now on begin with.
+    pub(super) fn set_mode(&mut self, mode: ListenerMode) {
+        self.mode = mode;
     }
 
     /// Removes the socket's name, so that no client can connect any more. Clients that are already connected can still
@@ -116,6 +136,18 @@ impl Listener {
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+// === impl ListenerShared ===
+
+impl ListenerShared {
+    /// Returns the settings for a connection to a listener of this mode.
+    pub(super) fn of(&self, mode: ListenerMode) -> Self {
+        Self {
+            tls: self.tls.as_ref().filter(|_| mode.is_tls).cloned(),
+            proxy_protocol: self.proxy_protocol.as_ref().filter(|_| mode.has_proxy_header).cloned(),
+        }
     }
 }
 
@@ -233,13 +265,15 @@ mod tests {
     fn a_socket_has_its_mode_and_goes_with_its_listener() {
         let directory = directory();
         let path = directory.0.join("a.sock");
-        let mut listener = Listener::bind(&ListenAddress::Unix(path.clone()), false).unwrap();
+        let mut listener =
+            Listener::bind(&ListenAddress::Unix(path.clone()), ListenerMode::default()).unwrap();
         let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, SOCKET_MODE);
         UnixStream::connect(&path).unwrap();
         listener.withdraw();
         assert!(!is_there(&path));
-        let other = Listener::bind(&ListenAddress::Unix(path.clone()), true).unwrap();
+        let other =
+            Listener::bind(&ListenAddress::Unix(path.clone()), ListenerMode::default()).unwrap();
         // A socket that another process has created is not removed.
         drop(listener);
         assert!(is_there(&path));
@@ -252,7 +286,10 @@ mod tests {
         let directory = directory();
         let path = directory.0.join("a.sock");
         let listen_address = ListenAddress::Unix(path.clone());
-        let bind = || Listener::bind(&listen_address, false).map_err(|error| error.to_string());
+        let bind = || {
+            Listener::bind(&listen_address, ListenerMode::default())
+                .map_err(|error| error.to_string())
+        };
         let first = bind().unwrap();
         let fault = bind().unwrap_err();
         assert!(fault.contains("stop the program that listens there"), "{fault}");
@@ -269,7 +306,7 @@ mod tests {
         assert!(fault.contains("not a socket; remove it"), "{fault}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         let nowhere = ListenAddress::Unix(directory.0.join("none/a.sock"));
-        let fault = Listener::bind(&nowhere, false).unwrap_err().to_string();
+        let fault = Listener::bind(&nowhere, ListenerMode::default()).unwrap_err().to_string();
         assert!(fault.contains("create its directory first"), "{fault}");
     }
 }

@@ -25,6 +25,7 @@ mod keepalive;
 mod linger;
 mod listener;
 mod load_shedding;
+mod proxy_protocol;
 mod refusal;
 mod rewind;
 mod stream;
@@ -38,8 +39,9 @@ mod write_coalescer;
 pub use self::{
     acceptor::{AcceptorHandle, ListenSocket, ListenerSet},
     admin::{AdminListener, ReloadReply, ReloadRequest},
-    listener::{BindError, Listener, bind},
+    listener::{BindError, Listener, ListenerMode, ListenerShared, bind},
     load_shedding::most_connections,
+    proxy_protocol::ProxyProtocol,
     tls::{LoadedTls, TlsContext, TlsError},
     workers::{Placement, Workers},
 };

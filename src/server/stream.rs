@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, ErrorKind, IoSlice},
+    net::SocketAddr,
     os::{fd::AsFd, unix::net::UnixStream as StdUnixStream},
     pin::Pin,
     task::{Context, Poll, Waker},
@@ -84,12 +85,17 @@ impl Transport {
         }
     }
 
+    /// The local address of the connection, or `None` if it has none.
+    pub(super) fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(tcp) => tcp.local_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// The local port of the connection, or 0 if it has none.
     pub(super) fn local_port(&self) -> u16 {
-        match self {
-            Self::Tcp(tcp) => tcp.local_addr().map_or(0, |address| address.port()),
-            Self::Unix(_) => 0,
-        }
+        self.local_address().map_or(0, |address| address.port())
     }
 
     /// Disables Nagle's algorithm: small responses must not wait for the acknowledgement of earlier ones.
@@ -100,10 +106,17 @@ impl Transport {
     }
 
     /// Returns the first byte that the client sends, without consuming it; `None` at the end.
-    pub(super) async fn peek(&self) -> io::Result<Option<u8>> {
+    pub(super) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let mut byte = [0];
+        let count = self.peek(&mut byte).await?;
+        Ok(byte.first().copied().filter(|_| count > 0))
+    }
+
+    /// Waits for bytes and copies them without consuming them. Returns their number, or 0 at the end.
+    pub(super) async fn peek(&self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(tcp) => tcp.async_io(Interest::READABLE, || peek(tcp)).await,
-            Self::Unix(unix) => unix.async_io(Interest::READABLE, || peek(unix)).await,
+            Self::Tcp(tcp) => tcp.async_io(Interest::READABLE, || peek(tcp, bytes)).await,
+            Self::Unix(unix) => unix.async_io(Interest::READABLE, || peek(unix, bytes)).await,
         }
     }
 
@@ -123,7 +136,8 @@ impl Transport {
         }
     }
 
-    fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+    /// Reads bytes that have arrived, without waiting.
+    pub(super) fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(tcp) => tcp.try_read(bytes),
             Self::Unix(unix) => unix.try_read(bytes),
@@ -131,10 +145,9 @@ impl Transport {
     }
 }
 
-fn peek(socket: &impl AsFd) -> io::Result<Option<u8>> {
-    let mut byte = [0];
-    let (_, count) = recv(socket, &mut byte[..], RecvFlags::PEEK)?;
-    Ok(byte.first().copied().filter(|_| count > 0))
+fn peek(socket: &impl AsFd, bytes: &mut [u8]) -> io::Result<usize> {
+    let (_, count) = recv(socket, bytes, RecvFlags::PEEK)?;
+    Ok(count)
 }
 
 impl AsyncRead for Transport {

@@ -28,7 +28,10 @@ use super::{
     drain::ConnectionList,
     end_signal::EndSignal,
     fair_share::FairShare,
-    freed_memory, load_shedding,
+    freed_memory,
+    listener::ListenerShared,
+    load_shedding,
+    proxy_protocol::ExpectedHeader,
     stream::{AcceptedSocket, Transport},
     tls::TlsContext,
 };
@@ -78,7 +81,7 @@ pub struct Placement {
     workers: Vec<Worker>,
     /// The maximum number of open connections.
     max: AtomicUsize,
-    fair: FairShare,
+    fair: Arc<FairShare>,
     ended: Arc<EndSignal>,
 }
 
@@ -102,7 +105,9 @@ enum WorkerMessage {
 struct NewConnection {
     socket: AcceptedSocket,
     peer: Option<SocketAddr>,
-    /// Set if the connection begins with a TLS handshake.
+    /// Set if the connection begins with a header of the PROXY protocol.
+    proxy_header: Option<ExpectedHeader>,
+    /// Set if a TLS handshake follows.
     secure: Option<Arc<TlsContext>>,
     permit: ConnectionPermit,
 }
@@ -147,7 +152,7 @@ impl Workers {
         }
         let max = load_shedding::most_connections(app.plan.server.max_connections);
         let max = AtomicUsize::new(max);
-        let fair = FairShare::new(shares);
+        let fair = Arc::new(FairShare::new(shares));
         fair.set_trusted(&app.plan.server.trusted_proxies);
         let placement = Placement { workers, max, fair, ended: end_signal };
         Ok(Self { threads, ended, placement: Arc::new(placement) })
@@ -200,26 +205,33 @@ impl Workers {
 // === impl Placement ===
 
 impl Placement {
-    /// Places a connection on the worker with the fewest. Returns `false` if the connection was closed because its
-    /// client already has its share.
+    /// Places a connection on the worker with the fewest. Closes it if its client already has its share.
     pub(super) fn assign(
         &self,
         socket: AcceptedSocket,
         peer: Option<SocketAddr>,
-        secure: Option<Arc<TlsContext>>,
-    ) -> bool {
-        let Some(share) = self.fair.admit(peer, self.open() + 1, self.max()) else {
-            return false;
+        ListenerShared { tls: secure, proxy_protocol }: ListenerShared,
+    ) {
+        let (used, max) = (self.open() + 1, self.max());
+        let proxy_header = proxy_protocol
+            .map(|settings| ExpectedHeader { settings, claim: self.fair.claim(used, max) });
+        // A load balancer's connections count for its clients, and its header names them.
+        let share = match proxy_header {
+            Some(_) => None,
+            None => match self.fair.admit(peer, used, max) {
+                Some(share) => share,
+                None => return,
+            },
         };
         let running = self.workers.iter().filter(|worker| !worker.messages.is_closed());
         let fewest = running.min_by_key(|worker| worker.connections.count());
-        let Some(worker) = fewest else { return true };
+        let Some(worker) = fewest else { return };
         let permit = worker.connections.acquire(share);
-        let arrival = WorkerMessage::Arrival(NewConnection { socket, peer, secure, permit });
+        let arrival = NewConnection { socket, peer, proxy_header, secure, permit };
+        let arrival = WorkerMessage::Arrival(arrival);
         if worker.messages.send(arrival).is_err() {
             tracing::error!("connection dropped: its worker thread has exited");
         }
-        true
     }
 
     /// The maximum number of open connections.
@@ -277,7 +289,7 @@ fn run(
         tokio::task::spawn_local(make_room(Rc::clone(&drain), shed_request, shares));
         let accept = async {
             while let Some(message) = messages.recv().await {
-                let NewConnection { socket, peer, secure, permit } = match message {
+                let NewConnection { socket, peer, proxy_header, secure, permit } = match message {
                     WorkerMessage::Arrival(arrival) => arrival,
                     WorkerMessage::Settings(app, applied) => {
                         current.set(current.get().next(app));
@@ -291,8 +303,9 @@ fn run(
                         let (current, guard) = (Rc::clone(&current), drain.enter(permit.client()));
                         let handshake =
                             secure.map(|tls| HandshakeContext { tls, turns: Rc::clone(&turns) });
+                        let permit = Some(permit);
                         let entry =
-                            AcceptedConnection { transport, peer, handshake, permit: Some(permit) };
+                            AcceptedConnection { transport, peer, proxy_header, handshake, permit };
                         let serving = connection::serve(current, Box::new(entry), guard);
                         tokio::task::spawn_local(serving);
                     }

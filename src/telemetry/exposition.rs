@@ -19,7 +19,9 @@ use super::{
     counter::Counter,
     families::{self, counters, describe, gauge, gauges, histogram, single},
     histogram::HistogramTotals,
-    labels::{FloodLabel, HandshakeResult, MethodLabel, RouteLabel, StatusClass},
+    labels::{
+        FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, RouteLabel, StatusClass,
+    },
     metrics::{Metrics, ProcessMetrics, StoreCounts, WorkerMetrics},
     names::{self, MetricName},
 };
@@ -300,6 +302,11 @@ impl Collector for Scrape {
         counters(e, names::CLIENT_LIMITS, "limit", &limits)?;
         self.counter(e, names::CONNECTIONS_SHED, |shard| &shard.shed)?;
         self.counter(e, names::STALLED_STREAMS, |shard| &shard.stalled_streams)?;
+        let refusals = ProxyHeaderRefusal::ALL.map(|refusal| {
+            let count = self.metrics.sum(|shard| shard.proxy_header_refusals(refusal));
+            (refusal.name(), count)
+        });
+        counters(e, names::PROXY_PROTOCOL_REFUSED, "cause", &refusals)?;
         let floods = FloodLabel::ALL
             .map(|flood| (flood.name(), self.metrics.sum(|shard| shard.floods(flood))));
         counters(e, names::FLOODS, "flood", &floods)?;

@@ -62,6 +62,21 @@ pub enum HandshakeResult {
     Broken,
 }
 
+/// The reason why a connection was refused that must begin with a header of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyHeaderRefusal {
+    /// The peer is not in `server.proxy_protocol_from`.
+    Network,
+    /// The connection begins with something else.
+    Missing,
+    Malformed,
+    TooLong,
+    /// The header was not complete within `server.header_timeout`.
+    Timeout,
+    /// The peer disconnected within the header.
+    Disconnected,
+}
+
 /// The kind of a client's HTTP/2 flood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FloodLabel {
@@ -89,7 +104,22 @@ pub struct Label {
 /// Every label of every metric, in alphabetical order.
 pub const LABELS: &[Label] = &[
     label("body", "Whether it is the body of a request or of a response", &["request", "response"]),
-    label("cause", "Reason of the refusal", &["slow", "crowded", "reload"]),
+    label(
+        "cause",
+        "Reason of the refusal: at the admin listener, or of a connection that must begin with a PROXY header \
+         (from `network`)",
+        &[
+            "slow",
+            "crowded",
+            "reload",
+            "network",
+            "missing",
+            "malformed",
+            "too_long",
+            "timeout",
+            "disconnected",
+        ],
+    ),
     label("certificate", "The file of the certificate, or `self-signed`", &[]),
     label(
         "error",
@@ -292,6 +322,31 @@ impl FloodLabel {
             Self::Resets => "resets",
             Self::Malformed => "malformed",
             Self::Other => "other",
+        }
+    }
+}
+
+// === impl ProxyHeaderRefusal ===
+
+impl ProxyHeaderRefusal {
+    pub const ALL: [Self; 6] = [
+        Self::Network,
+        Self::Missing,
+        Self::Malformed,
+        Self::TooLong,
+        Self::Timeout,
+        Self::Disconnected,
+    ];
+
+    /// The label's value, also in events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::TooLong => "too_long",
+            Self::Timeout => "timeout",
+            Self::Disconnected => "disconnected",
         }
     }
 }

@@ -11,7 +11,9 @@ use std::{
 use super::{
     counter::Counter,
     histogram::{Histogram, QueueBuckets, ResponseBuckets},
-    labels::{FloodLabel, HandshakeResult, MethodLabel, RouteLabel, StatusClass},
+    labels::{
+        FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, RouteLabel, StatusClass,
+    },
     limits::LimitGauges,
     usage,
 };
@@ -22,6 +24,7 @@ const ROUTES: usize = RouteLabel::ALL.len();
 const METHODS: usize = MethodLabel::ALL.len();
 const CLASSES: usize = StatusClass::ALL.len();
 const HANDSHAKES: usize = HandshakeResult::ALL.len();
+const PROXY_HEADER_REFUSALS: usize = ProxyHeaderRefusal::ALL.len();
 const FLOODS: usize = FloodLabel::ALL.len();
 
 /// All values of the process.
@@ -52,6 +55,7 @@ pub struct WorkerMetrics {
     pub used_up: Counter,
     pub shed: Counter,
     pub grown: Counter,
+    proxy_header_refusals: [Counter; PROXY_HEADER_REFUSALS],
     handshakes: [Counter; HANDSHAKES],
     pub handshaking: Counter,
     pub handshakes_postponed: Counter,
@@ -300,6 +304,12 @@ impl WorkerMetrics {
     pub fn floods(&self, flood: FloodLabel) -> &Counter {
         #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
         &self.floods[flood as usize]
+    }
+
+    /// Returns the counter of connections that were refused for this reason.
+    pub fn proxy_header_refusals(&self, refusal: ProxyHeaderRefusal) -> &Counter {
+        #[expect(clippy::indexing_slicing, reason = "the index is an enum's discriminant")]
+        &self.proxy_header_refusals[refusal as usize]
     }
 
     /// Returns the counter of handshakes with this result.

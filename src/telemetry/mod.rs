@@ -23,7 +23,9 @@ mod reference;
 pub mod usage;
 
 pub use self::{
-    labels::{FloodLabel, HandshakeResult, MethodLabel, RouteLabel, StatusClass},
+    labels::{
+        FloodLabel, HandshakeResult, MethodLabel, ProxyHeaderRefusal, RouteLabel, StatusClass,
+    },
     log_buffer::LogBuffer,
     log_throttle::LogThrottle,
     log_writer::LogSink,

@@ -120,6 +120,13 @@ pub const CONNECTIONS_SHED: MetricName = counter(
     "sideman_client_connections_shed",
     "Client connections that were idle or had sent no request, closed to make way for new ones",
 );
+pub const PROXY_PROTOCOL_REFUSED: MetricName = counter(
+    "sideman_proxy_protocol_refused",
+    "Connections closed at a listener of server.proxy_protocol: network (the peer is not in \
+     server.proxy_protocol_from), missing, malformed or too_long (the PROXY header), timeout \
+     (server.header_timeout), disconnected (within the header)",
+)
+.by(&["cause"]);
 pub const ACCEPT_ERRORS: MetricName = counter(
     "sideman_accept_errors",
     "Connections that could not be accepted, for example because no descriptor was left",
@@ -384,6 +391,7 @@ pub const SECTIONS: &[(&str, &[MetricName])] = &[
             CLIENT_TIMEOUTS,
             CLIENT_LIMITS,
             CONNECTIONS_SHED,
+            PROXY_PROTOCOL_REFUSED,
             ACCEPT_ERRORS,
             STALLED_STREAMS,
             FLOODS,

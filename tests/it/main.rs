@@ -32,6 +32,7 @@ mod metrics;
 mod misbehaving;
 mod pages;
 mod proxy;
+mod proxy_protocol;
 mod reload;
 mod request_ids;
 mod routes;

@@ -33,6 +33,26 @@ pub(super) const SERVER: &[SettingKey] = &[
         flag: flag("--listen", "ADDR", "Address for plain HTTP; may be repeated"),
     },
     SettingKey {
+        name: "server.proxy_protocol",
+        default: Some(&[]),
+        kind: &ListValue::or_none(address::ENDPOINT, |to, listen| {
+            to.plan.server.proxy_protocol = listen
+        }),
+        doc: "Addresses of server.listen and tls.listen at which every connection must begin with a header of the \
+              PROXY protocol, version 1 or 2. The header names the client, and comes before TLS.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
+        name: "server.proxy_protocol_from",
+        default: Some(&[]),
+        kind: &ListValue::or_none(address::NETWORKS, |to, networks| {
+            to.plan.server.proxy_protocol_from = networks.concat()
+        }),
+        doc: "Networks of the load balancers that connect to the addresses of server.proxy_protocol. Connections \
+              of other peers are closed there. Peers of Unix sockets need not be listed.",
+        ..SettingKey::BLANK
+    },
+    SettingKey {
         name: "server.workers",
         default: Some(&["auto"]),
         kind: &SingleValue(NumberOrAuto(256), |to, count| to.plan.server.workers = count),

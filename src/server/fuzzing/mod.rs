@@ -97,7 +97,13 @@ async fn run(script: &FuzzScript) -> FuzzOutcome {
     }
     let transport = Transport::new(AcceptedSocket::Unix(theirs)).expect("a socket");
     let peer = Some(SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 1)));
-    let entry = Box::new(AcceptedConnection { transport, peer, handshake: None, permit: None });
+    let entry = Box::new(AcceptedConnection {
+        transport,
+        peer,
+        proxy_header: None,
+        handshake: None,
+        permit: None,
+    });
     let (current, guard) = (Rc::new(CurrentSettings::new(local)), drain.enter(None));
     let server = spawn_local(async move {
         let (mut served, mut polls) = (pin!(connection::serve(current, entry, guard)), 0);

@@ -53,7 +53,7 @@ pub(in crate::server) async fn perform_handshake(
     guard: &ConnectionGuard,
 ) -> HandshakeOutcome {
     let begun = begin(tls, turns, transport, metrics, guard);
-    let failure = match unless_shed(guard, begun).await.unwrap_or(Err(HandshakeFailure::Shed)) {
+    let failure = match guard.unless_shed(begun).await.unwrap_or(Err(HandshakeFailure::Shed)) {
         Ok(stream) => {
             let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
             let end = if is_resumed { HandshakeResult::Resumed } else { HandshakeResult::Full };
@@ -145,25 +145,12 @@ async fn in_time<T>(
         .unwrap_or(Err(HandshakeFailure::Ended(HandshakeResult::Timeout, None)))
 }
 
-/// Returns the result, or `None` if the connection is closed first to make room for others.
-async fn unless_shed<T>(guard: &ConnectionGuard, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        if let Poll::Ready(result) = future.as_mut().poll(cx) {
-            return Poll::Ready(Some(result));
-        }
-        guard.listen(cx.waker());
-        if guard.is_shed() { Poll::Ready(None) } else { Poll::Pending }
-    })
-    .await
-}
-
 /// Waits for the first byte of the client. Until then, the connection costs only its socket.
 async fn first_byte(
     transport: &Transport,
     guard: &ConnectionGuard,
 ) -> Result<u8, HandshakeFailure> {
-    let mut peek = pin!(transport.peek());
+    let mut peek = pin!(transport.first_byte());
     poll_fn(|cx| {
         if let Poll::Ready(peeked) = peek.as_mut().poll(cx) {
             return Poll::Ready(match peeked {
